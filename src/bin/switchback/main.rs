@@ -1,0 +1,3 @@
+//! The `switchback` command.
+
+fn main() {}

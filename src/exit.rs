@@ -1,0 +1,100 @@
+//! [`ExitCode`]: who must act, as a number.
+
+use crate::{error::ErrorKind, report::Outcome};
+
+/// The exit codes of the command. Each says who must act.
+///
+/// | code | meaning | the fleet |
+/// | --- | --- | --- |
+/// | 0 | done, or nothing to do | as asked |
+/// | 1 | unexpected: a bug or a local fault | as the message says |
+/// | 2 | the command line or the configuration is wrong | untouched |
+/// | 3 | refused, or failed before the switch | untouched |
+/// | 4 | failed after the switch began, and everything was put back | on the version it was on |
+/// | 5 | mixed or unknown: a person is needed | named host by host |
+/// | 6 | locked by somebody else | untouched |
+/// | 7 | nothing to roll back to | untouched |
+/// | 8 | a check found a difference | as before |
+/// | 130 | interrupted | as before |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ExitCode(u8);
+
+impl ExitCode {
+    /// 0: done, or nothing to do.
+    pub const DONE: Self = Self(0);
+    /// 1: unexpected, a bug or a local fault.
+    pub const UNEXPECTED: Self = Self(1);
+    /// 2: the command line or the configuration is wrong; the fleet is untouched.
+    pub const USAGE: Self = Self(2);
+    /// 3: refused, or failed before the switch; the fleet is untouched.
+    pub const REFUSED: Self = Self(3);
+    /// 4: failed after the switch began, and everything was put back.
+    pub const PUT_BACK: Self = Self(4);
+    /// 5: mixed or unknown; a person is needed.
+    pub const INCONSISTENT: Self = Self(5);
+    /// 6: locked by somebody else; the fleet is untouched.
+    pub const LOCKED: Self = Self(6);
+    /// 7: nothing to roll back to; the fleet is untouched.
+    pub const NOTHING_TO_ROLL_BACK_TO: Self = Self(7);
+    /// 8: a check found a difference.
+    pub const DIFFERS: Self = Self(8);
+    /// 130: interrupted by SIGINT.
+    pub const INTERRUPTED: Self = Self(130);
+
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        self.0
+    }
+
+    /// The code for a command that ended so.
+    #[must_use]
+    pub fn of(outcome: Outcome, error: Option<ErrorKind>) -> Self {
+        match outcome {
+            Outcome::Done | Outcome::Unchanged => Self::DONE,
+            Outcome::Refused | Outcome::Failed => error.map_or(Self::REFUSED, Self::of_refusal),
+            Outcome::PutBack => Self::PUT_BACK,
+            Outcome::Inconsistent => Self::INCONSISTENT,
+            Outcome::Differs => Self::DIFFERS,
+            Outcome::Interrupted => Self::INTERRUPTED,
+            Outcome::Error => error.map_or(Self::UNEXPECTED, Self::of_refusal),
+        }
+    }
+
+    /// The code for a command that was refused for this reason.
+    fn of_refusal(kind: ErrorKind) -> Self {
+        match kind {
+            ErrorKind::Usage | ErrorKind::Config => Self::USAGE,
+            ErrorKind::Locked => Self::LOCKED,
+            ErrorKind::NothingBefore | ErrorKind::BadRecord | ErrorKind::ChainLoops | ErrorKind::PreviousGone => {
+                Self::NOTHING_TO_ROLL_BACK_TO
+            }
+            ErrorKind::Internal => Self::UNEXPECTED,
+            ErrorKind::Unknown => Self::INCONSISTENT,
+            ErrorKind::Interrupted => Self::INTERRUPTED,
+            ErrorKind::Source
+            | ErrorKind::RootRefused
+            | ErrorKind::NotDeployed
+            | ErrorKind::Unreachable
+            | ErrorKind::Unsuitable
+            | ErrorKind::NotOurs
+            | ErrorKind::NoCurrent
+            | ErrorKind::Dangling
+            | ErrorKind::NameTaken
+            | ErrorKind::NoSuchRelease
+            | ErrorKind::OnTheWayBack
+            | ErrorKind::HostsDiffer
+            | ErrorKind::Conflict
+            | ErrorKind::NewerFormat
+            | ErrorKind::DamagedState
+            | ErrorKind::HostFailed
+            | ErrorKind::UploadFailed => Self::REFUSED,
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.0)
+    }
+}

@@ -1,0 +1,35 @@
+//! Deploys into release directories and goes back, in seconds, surely.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod address;
+mod error;
+pub mod event;
+mod exit;
+mod future;
+pub mod history;
+pub mod lock;
+mod name;
+mod path;
+pub mod record;
+pub mod release;
+pub mod report;
+pub mod status;
+pub mod store;
+mod time;
+mod token;
+pub mod transport;
+pub mod tree;
+
+pub use address::{Address, AddressError};
+pub use error::{Error, ErrorKind};
+pub use event::{Event, Observer};
+pub use exit::ExitCode;
+pub use future::BoxFuture;
+pub use name::{NameError, ReleaseName};
+pub use path::{HostPath, InnerPath, PathError};
+pub use release::Release;
+pub use report::Report;
+pub use store::{Layout, LayoutError};
+pub use time::{Timestamp, TimestampError};
+pub use token::{Token, TokenError};
+pub use transport::Transport;

@@ -1,0 +1,36 @@
+//! [`LockHolder`]: who holds a root's lock, as the lock itself says.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{report::Command, time::Timestamp, token::Token, transport::Liveness};
+
+/// What stands in a lock: who took it, and for what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LockOwner {
+    /// The operation.
+    pub operation: Token,
+    /// The command.
+    pub command: Command,
+    /// Who runs it: `user@host` of the controller, and the CI job where there is one.
+    pub by: String,
+    /// Why, when that was said.
+    pub reason: Option<String>,
+    /// The hosts that take part, by name.
+    pub hosts: Vec<String>,
+    /// When it was taken, by the controller's clock. Shown, never compared.
+    pub since: Timestamp,
+}
+
+/// Who holds the lock of a root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct LockHolder {
+    /// The lock's own identity.
+    pub token: Token,
+    /// What the holder wrote; `None` when it cannot be read.
+    #[serde(flatten)]
+    pub owner: Option<LockOwner>,
+    /// Whether the holder's process on the host still runs.
+    pub holder: Liveness,
+}

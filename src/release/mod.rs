@@ -1,0 +1,73 @@
+//! [`Release`]: one uniquely named version, and where its content comes from.
+
+use std::{fmt, sync::Arc};
+
+use crate::{name::ReleaseName, tree::Tree};
+
+/// One uniquely named version of what is deployed.
+///
+/// An embedder that makes its content in another way implements this, or hands a [`Tree`] to [`NewRelease`].
+pub trait Release: fmt::Debug + Send + Sync + 'static {
+    /// Its name, the same on all hosts.
+    fn name(&self) -> &ReleaseName;
+
+    /// Where its content is.
+    fn content(&self) -> ReleaseContent;
+}
+
+/// Where the content of a release is.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum ReleaseContent {
+    /// Here, and it must be brought to the hosts.
+    Tree(Arc<Tree>),
+    /// On the hosts already, staged or current once.
+    OnHosts,
+}
+
+/// A release whose content is here.
+#[derive(Debug, Clone)]
+pub struct NewRelease {
+    name: ReleaseName,
+    tree: Arc<Tree>,
+}
+
+impl NewRelease {
+    /// The release `name` with the content of `tree`.
+    #[must_use]
+    pub fn new(name: ReleaseName, tree: Tree) -> Self {
+        Self { name, tree: Arc::new(tree) }
+    }
+}
+
+impl Release for NewRelease {
+    fn name(&self) -> &ReleaseName {
+        &self.name
+    }
+
+    fn content(&self) -> ReleaseContent {
+        ReleaseContent::Tree(Arc::clone(&self.tree))
+    }
+}
+
+/// A release that is on the hosts already.
+#[derive(Debug, Clone)]
+pub struct HostRelease(ReleaseName);
+
+impl HostRelease {
+    /// The release `name`, which every host must have.
+    #[must_use]
+    pub fn new(name: ReleaseName) -> Self {
+        Self(name)
+    }
+}
+
+impl Release for HostRelease {
+    fn name(&self) -> &ReleaseName {
+        &self.0
+    }
+
+    fn content(&self) -> ReleaseContent {
+        ReleaseContent::OnHosts
+    }
+}

@@ -1,0 +1,221 @@
+//! [`Report`]: what a command did, host by host, as it was seen to be.
+
+use serde::Serialize;
+
+use crate::{
+    error::{Error, ErrorKind},
+    exit::ExitCode,
+    name::ReleaseName,
+    status::HostStatus,
+    time::Timestamp,
+    token::Token,
+};
+
+/// What a command did, host by host. Every word of it was read back, or says that it could not be.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "type", rename = "report")]
+#[non_exhaustive]
+pub struct Report {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The command.
+    pub command: Command,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The operation's identity, as the hosts' history has it; `None` for a command that changes nothing.
+    pub operation: Option<Token>,
+    /// The release that was deployed, staged, activated or gone back to.
+    pub release: Option<ReleaseName>,
+    /// Each host, in the order of the configuration.
+    pub hosts: Vec<HostReport>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// Why it was refused or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// Whether this was a dry run: what would happen, computed by the same code, and nothing changed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dry_run: bool,
+}
+
+impl Report {
+    /// The exit code that says who must act.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::of(self.outcome, self.error.as_ref().map(|error| error.kind))
+    }
+
+    /// The outcome as a result, for callers that use `?`.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when the command did not do what was asked.
+    pub fn into_result(self) -> Result<Self, Failure> {
+        match (&self.error, self.exit_code()) {
+            (Some(error), code) if code != ExitCode::DONE => Err(error.clone()),
+            _ => Ok(self),
+        }
+    }
+}
+
+/// The commands, as reports and histories name them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Command {
+    /// Stage, switch.
+    Deploy,
+    /// Only the upload.
+    Stage,
+    /// Switch to a release that is there.
+    Activate,
+    /// Go back.
+    Rollback,
+    /// Where every host is.
+    Status,
+    /// What every host has.
+    Releases,
+    /// What was done.
+    History,
+    /// Whether a deploy would be refused.
+    Check,
+}
+
+impl Command {
+    /// The command as it is typed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deploy => "deploy",
+            Self::Stage => "stage",
+            Self::Activate => "activate",
+            Self::Rollback => "rollback",
+            Self::Status => "status",
+            Self::Releases => "releases",
+            Self::History => "history",
+            Self::Check => "check",
+        }
+    }
+}
+
+impl std::fmt::Display for Command {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Outcome {
+    /// Done as asked.
+    Done,
+    /// There was nothing to do.
+    Unchanged,
+    /// Refused before anything was touched.
+    Refused,
+    /// Failed before the switch; every `current` is where it was.
+    Failed,
+    /// Failed after the switch began, and everything was put back.
+    PutBack,
+    /// The hosts are mixed, or one is unknown: a person is needed.
+    Inconsistent,
+    /// A check found a difference.
+    Differs,
+    /// A signal ended it; what had begun was put back.
+    Interrupted,
+    /// The command line, the configuration or the controller was at fault.
+    Error,
+}
+
+/// What became of one host.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct HostReport {
+    /// The host's name.
+    pub host: String,
+    /// What became of it.
+    pub outcome: HostOutcome,
+    /// The release that was current before, as read under the lock.
+    pub before: Option<ReleaseName>,
+    /// The release that is current now, as read back.
+    pub after: Option<ReleaseName>,
+    /// When it was switched, by the host's clock.
+    pub switched_at: Option<Timestamp>,
+    /// Why it was refused or failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Failure>,
+    /// What went wrong without changing the outcome.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+    /// What the host has, for the commands that only read.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub status: Option<HostStatus>,
+}
+
+impl HostReport {
+    /// A host of which only the outcome is known.
+    #[must_use]
+    pub fn new(host: impl Into<String>, outcome: HostOutcome) -> Self {
+        Self {
+            host: host.into(),
+            outcome,
+            before: None,
+            after: None,
+            switched_at: None,
+            error: None,
+            warnings: Vec::new(),
+            status: None,
+        }
+    }
+}
+
+/// What became of one host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum HostOutcome {
+    /// It was switched, and read back.
+    Switched,
+    /// It is as it was.
+    Unchanged,
+    /// It was switched and put back.
+    Reverted,
+    /// It failed; the error says in which state it is.
+    Failed,
+    /// It refused.
+    Refused,
+    /// It could not be reached.
+    Unreachable,
+    /// It was left out by request.
+    Left,
+    /// Nobody knows: its answer was lost, and it could not be asked again.
+    Unknown,
+}
+
+/// An error as reports carry it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{message}")]
+#[non_exhaustive]
+pub struct Failure {
+    /// What kind of error it is.
+    pub kind: ErrorKind,
+    /// What failed and why, in one sentence.
+    pub message: String,
+    /// What to do or type next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
+        Self { kind: error.kind(), message: error.full_message(), hint: error.next().map(ToOwned::to_owned) }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}

@@ -1,0 +1,86 @@
+//! [`HostStatus`]: what a host has, as reports show it.
+
+use serde::Serialize;
+
+use crate::{history::HistoryEntry, lock::LockHolder, name::ReleaseName, time::Timestamp};
+
+/// What a host has, as it was read.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct HostStatus {
+    /// The release that is current; `None` when there is none, or what is there is not ours (the host's error says so).
+    pub current: Option<ReleaseName>,
+    /// Where the next rollback would go; `None` when it would be refused.
+    pub previous: Option<ReleaseName>,
+    /// Who holds the lock.
+    pub lock: Option<LockHolder>,
+    /// The releases, newest upload first.
+    pub releases: Vec<ReleaseStatus>,
+    /// What interrupted runs left, in words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub leftovers: Vec<String>,
+    /// What was done here, newest first; only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub history: Option<Vec<HistoryEntry>>,
+}
+
+/// One release of a host.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ReleaseStatus {
+    /// Its name.
+    pub name: ReleaseName,
+    /// Its state.
+    pub state: ReleaseState,
+    /// What was current before it, as its record says; `None` when it has no readable record, or was the first.
+    pub previous: Option<ReleaseName>,
+    /// When it was staged, by the host's clock; `None` for one that the tool did not stage.
+    pub staged_at: Option<Timestamp>,
+    /// Who staged it.
+    pub staged_by: Option<String>,
+    /// Bytes of content, as staged.
+    pub bytes: Option<u64>,
+    /// Files, as staged.
+    pub files: Option<u64>,
+    /// Why it was left, when it is bad.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bad: Option<BadMark>,
+}
+
+/// The state of a release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReleaseState {
+    /// Complete, and never current.
+    Staged,
+    /// Current.
+    Current,
+    /// Was current once.
+    Good,
+    /// Was gone back from.
+    Bad,
+}
+
+impl ReleaseState {
+    /// The state as it is spelled.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Staged => "staged",
+            Self::Current => "current",
+            Self::Good => "good",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// Why and when a release was left.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct BadMark {
+    /// When, by the host's clock.
+    pub at: Timestamp,
+    /// Who left it.
+    pub by: String,
+    /// Why, when that was said.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,225 @@
+//! [`Layout`]: every name on disk, and nowhere else.
+
+use thiserror::Error;
+
+use crate::{
+    name::ReleaseName,
+    path::{InnerPath, PathError},
+    record::RECORD_FILE,
+    token::Token,
+};
+
+/// The names of the tree under a deploy root.
+///
+/// ```
+/// use switchback::Layout;
+///
+/// let layout = Layout::default();
+/// assert_eq!(layout.release(&"build-17".parse()?).as_str(), "releases/build-17");
+/// // Releases as siblings of the link: /home/onebip -> /home/onebip-build-17
+/// let siblings = Layout::new("onebip", ".", "shared", ".switchback")?;
+/// assert_eq!(siblings.release(&"onebip-build-17".parse()?).as_str(), "onebip-build-17");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    current: InnerPath,
+    releases: InnerPath,
+    shared: InnerPath,
+    state: InnerPath,
+}
+
+/// Names that cannot make a tree together.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LayoutError {
+    /// One of them is no path inside the root.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// One that must be a single name has several, or is the root itself.
+    #[error("`{key}` must be one name directly in the root, not {path:?}")]
+    NotOneName {
+        /// Its key in the configuration.
+        key: &'static str,
+        /// What it is.
+        path: String,
+    },
+    /// Two are the same, or one lies inside another.
+    #[error("`{key}` and `{other}` of the layout get in each other's way")]
+    Overlap {
+        /// The one.
+        key: &'static str,
+        /// The other.
+        other: &'static str,
+    },
+}
+
+impl Default for Layout {
+    fn default() -> Self {
+        Self::new("current", "releases", "shared", ".switchback").expect("the default names are a layout")
+    }
+}
+
+impl Layout {
+    /// The layout with these names, each relative to the root. `current` and `state` are single names; `releases` may
+    /// be `.`, which makes the releases siblings of the link.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError`] when one is no path inside the root, or two get in each other's way.
+    pub fn new(current: &str, releases: &str, shared: &str, state: &str) -> Result<Self, LayoutError> {
+        let layout = Self {
+            current: InnerPath::new(current)?,
+            releases: InnerPath::new(releases)?,
+            shared: InnerPath::new(shared)?,
+            state: InnerPath::new(state)?,
+        };
+        layout.check()?;
+        Ok(layout)
+    }
+
+    fn check(&self) -> Result<(), LayoutError> {
+        for (key, path) in [("current", &self.current), ("state", &self.state)] {
+            if path.names().count() != 1 {
+                return Err(LayoutError::NotOneName { key, path: path.to_string() });
+            }
+        }
+        let named = [
+            ("current", &self.current),
+            ("releases", &self.releases),
+            ("shared", &self.shared),
+            ("state", &self.state),
+        ];
+        for (at, (key, path)) in named.iter().enumerate() {
+            for (other, under) in &named[at + 1..] {
+                let siblings = path.is_root() || under.is_root();
+                if (!siblings && (is_within(path, under) || is_within(under, path)))
+                    || *key == "shared" && path.is_root()
+                {
+                    return Err(LayoutError::Overlap { key, other });
+                }
+            }
+        }
+        if self.shared.is_root() {
+            return Err(LayoutError::Overlap { key: "shared", other: "state" });
+        }
+        Ok(())
+    }
+
+    /// The link that users point at.
+    #[must_use]
+    pub fn current(&self) -> &InnerPath {
+        &self.current
+    }
+
+    /// The directory of the releases; the root itself when they are siblings of the link.
+    #[must_use]
+    pub fn releases(&self) -> &InnerPath {
+        &self.releases
+    }
+
+    /// The directory of what outlives releases.
+    #[must_use]
+    pub fn shared(&self) -> &InnerPath {
+        &self.shared
+    }
+
+    /// The directory of the tool's own state.
+    #[must_use]
+    pub fn state(&self) -> &InnerPath {
+        &self.state
+    }
+
+    /// Whether a name in the releases directory may be a release: it is a release name, and none of the tree's own.
+    #[must_use]
+    pub fn release_name(&self, name: &[u8]) -> Option<ReleaseName> {
+        let name = std::str::from_utf8(name).ok().and_then(|name| ReleaseName::new(name).ok())?;
+        let own = [&self.current, &self.shared, &self.state].into_iter().any(|path| *path == self.release(&name));
+        (!own).then_some(name)
+    }
+
+    /// The directory of a release.
+    #[must_use]
+    pub fn release(&self, name: &ReleaseName) -> InnerPath {
+        self.releases.join(&name.into())
+    }
+
+    /// The `previousVersion` record of a release.
+    #[must_use]
+    pub fn record(&self, name: &ReleaseName) -> InnerPath {
+        self.release(name).join(&inner(RECORD_FILE))
+    }
+
+    /// The text of a `current` link to a release: relative, so that the root may be moved or mounted elsewhere.
+    #[must_use]
+    pub fn link_to(&self, name: &ReleaseName) -> Vec<u8> {
+        self.release(name).as_str().as_bytes().to_vec()
+    }
+
+    /// The lock: a directory that holds one directory named by its holder's token, or is not there.
+    #[must_use]
+    pub fn lock(&self) -> InnerPath {
+        self.in_state(&[LOCK])
+    }
+
+    /// What a lock's holder owns: its name is the fence, since a stolen lock has another.
+    #[must_use]
+    pub fn held(&self, token: &Token) -> InnerPath {
+        self.in_state(&[LOCK, token.as_str()])
+    }
+
+    /// A file of the state directory or below it.
+    #[must_use]
+    pub(crate) fn in_state(&self, names: &[&str]) -> InnerPath {
+        names.iter().fold(self.state.clone(), |path, name| path.join(&inner(name)))
+    }
+}
+
+/// The lock directory in the state directory.
+pub(crate) const LOCK: &str = "lock";
+
+/// A constant name, which is a path inside the root.
+pub(crate) fn inner(name: &str) -> InnerPath {
+    InnerPath::new(name).expect("the tree's own names are plain")
+}
+
+fn is_within(path: &InnerPath, above: &InnerPath) -> bool {
+    path == above || path.as_str().strip_prefix(above.as_str()).is_some_and(|rest| rest.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layouts_that_get_in_their_own_way_are_refused() {
+        for bad in [
+            ("a/b", "releases", "shared", "state"),
+            (".", "releases", "shared", "state"),
+            ("current", "releases", "shared", "a/b"),
+            ("current", "current", "shared", "state"),
+            ("current", "releases", "releases", "state"),
+            ("current", "releases", "releases/shared", "state"),
+            ("current", "state/releases", "shared", "state"),
+            ("current", "releases", ".", "state"),
+            ("current", "../releases", "shared", "state"),
+            ("current", "/releases", "shared", "state"),
+            ("", "releases", "shared", "state"),
+        ] {
+            assert!(Layout::new(bad.0, bad.1, bad.2, bad.3).is_err(), "{bad:?}");
+        }
+        assert!(Layout::new("onebip", ".", "shared", ".switchback").is_ok());
+        assert!(Layout::new("public", "var/releases", "var/shared", ".deploy").is_ok());
+    }
+
+    #[test]
+    fn siblings_of_the_link_are_releases_but_for_the_trees_own_names() {
+        let layout = Layout::new("onebip", ".", "data", ".switchback").expect("a layout");
+        assert!(layout.release_name(b"onebip-build-17").is_some());
+        assert!(layout.release_name(b"onebip").is_none());
+        assert!(layout.release_name(b"data").is_none());
+        assert!(layout.release_name(b".switchback").is_none());
+        assert!(layout.release_name(b"\xff").is_none());
+        assert_eq!(layout.link_to(&"b".parse().expect("a name")), b"b");
+    }
+}

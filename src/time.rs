@@ -1,0 +1,94 @@
+//! [`Timestamp`]: an instant, for records and for people. Nothing is ever decided by one.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+/// An instant in UTC, to the microsecond. Prints as RFC 3339: `2026-11-23T10:15:00.123456Z`.
+///
+/// Times are shown, never compared to decide an order: clocks of hosts and controllers may differ
+/// by any amount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(jiff::Timestamp);
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const UNIX_EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
+
+    /// The controller's clock, now.
+    #[must_use]
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now())
+    }
+
+    /// The instant `seconds` and `nanoseconds` after the Unix epoch; `None` outside the years -9999 to 9999.
+    #[must_use]
+    pub fn from_unix(seconds: i64, nanoseconds: u32) -> Option<Self> {
+        let nanoseconds = i32::try_from(nanoseconds).ok()?;
+        jiff::Timestamp::new(seconds, nanoseconds).ok().map(Self)
+    }
+
+    /// Whole seconds from `earlier` to `self`, 0 when `earlier` is the later one.
+    #[must_use]
+    pub fn seconds_since(self, earlier: Self) -> u64 {
+        u64::try_from(self.0.as_second() - earlier.0.as_second()).unwrap_or(0)
+    }
+
+    /// The instant as `20261123T101500Z`, for made names.
+    #[must_use]
+    pub fn compact(self) -> String {
+        self.0.strftime("%Y%m%dT%H%M%SZ").to_string()
+    }
+}
+
+/// A text that is no RFC 3339 instant.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is not an instant such as 2026-11-23T10:15:00Z")]
+pub struct TimestampError(String);
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        text.parse().map(Self).map_err(|_| TimestampError(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.strftime("%Y-%m-%dT%H:%M:%S.%6fZ"))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_microseconds_and_reads_them_back() {
+        let at = Timestamp::from_unix(1_795_428_900, 123_456_789).expect("a year we print");
+        assert_eq!(at.to_string(), "2026-11-23T10:15:00.123456Z");
+        assert_eq!(at.to_string().parse::<Timestamp>().map(|t| t.to_string()), Ok(at.to_string()));
+        assert_eq!(at.compact(), "20261123T101500Z");
+    }
+
+    #[test]
+    fn a_clock_that_went_back_gives_zero() {
+        let later = Timestamp::from_unix(10, 0).expect("in range");
+        assert_eq!(later.seconds_since(Timestamp::UNIX_EPOCH), 10);
+        assert_eq!(Timestamp::UNIX_EPOCH.seconds_since(later), 0);
+    }
+}

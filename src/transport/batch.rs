@@ -1,0 +1,392 @@
+//! [`Batch`]: a list of typed operations, carried out on a host in one exchange.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    path::{HostPath, InnerPath},
+    time::Timestamp,
+};
+
+use super::StepFailure;
+
+/// A list of steps that run in order on one host, in one exchange.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The deploy root; every step's places lie inside it. It may itself be a link, which is followed once.
+    pub root: HostPath,
+    /// Whether a missing root is made (with its parents, mode 0755), or fails the batch before its first step.
+    pub make_root: bool,
+    /// What the root must be, when it was seen before: another device or inode fails the batch before its first step.
+    pub pin: Option<FileId>,
+    /// The steps.
+    pub steps: Vec<Step>,
+}
+
+impl Batch {
+    /// A batch without steps, on a root that must exist.
+    #[must_use]
+    pub fn new(root: HostPath) -> Self {
+        Self { root, make_root: false, pin: None, steps: Vec::new() }
+    }
+
+    /// Adds a step whose failure ends the batch, and returns its index.
+    pub fn push(&mut self, op: Op) -> usize {
+        self.add(op, OnFailure::Stop)
+    }
+
+    /// Adds a step whose failure is only a [`Reply::Failed`], and returns its index.
+    pub fn push_lenient(&mut self, op: Op) -> usize {
+        self.add(op, OnFailure::GoOn)
+    }
+
+    fn add(&mut self, op: Op, on_failure: OnFailure) -> usize {
+        self.steps.push(Step { op, on_failure });
+        self.steps.len() - 1
+    }
+
+    /// Whether any step changes something on the host.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        self.make_root || self.steps.iter().any(|step| step.op.changes())
+    }
+}
+
+/// One step of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What is done.
+    pub op: Op,
+    /// What happens when it fails.
+    pub on_failure: OnFailure,
+}
+
+/// What happens to the rest of a batch when a step fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnFailure {
+    /// No later step runs, and the batch is a [`TransportError::Step`](super::TransportError::Step).
+    Stop,
+    /// The step's reply is [`Reply::Failed`], and the next one runs.
+    GoOn,
+}
+
+/// One operation on a host. No path of it is followed through a link, unless it says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Op {
+    /// Asks who and what answers. Replies [`Reply::Identity`].
+    Identify,
+    /// Asks the host's clock. Replies [`Reply::Clock`].
+    Clock,
+    /// Asks what stands at `path`, as `lstat(2)`. Replies [`Reply::Entry`].
+    Inspect {
+        /// The place.
+        path: InnerPath,
+    },
+    /// Asks what a link with the text `link`, standing in the root, leads to in the end, as `stat(2)`: the one
+    /// question that may look outside the root. Replies [`Reply::Entry`]; a dangling or looping link is `None`.
+    Resolve {
+        /// The text of the link, relative to the root or absolute.
+        link: Vec<u8>,
+    },
+    /// Reads the text of a link. Replies [`Reply::Link`]; `None` when nothing is there.
+    ///
+    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when something else stands there.
+    ReadLink {
+        /// The link.
+        path: InnerPath,
+    },
+    /// Reads a regular file. Replies [`Reply::Content`].
+    Read {
+        /// The file.
+        path: InnerPath,
+        /// The most that is read, in bytes; a larger file is [`Found::TooLarge`].
+        limit: u64,
+    },
+    /// Lists a directory, in no order. Replies [`Reply::Listing`]; `None` when nothing is there.
+    ///
+    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when no directory stands there.
+    List {
+        /// The directory.
+        path: InnerPath,
+    },
+    /// Reads the file `file` in every directory that stands in `path`. Replies [`Reply::Contents`], without those
+    /// that lack it; empty when there is no `path`.
+    ReadEach {
+        /// The directory of directories.
+        path: InnerPath,
+        /// The file's name in each of them (one name).
+        file: InnerPath,
+        /// The most that is read of each, in bytes.
+        limit: u64,
+    },
+    /// Asks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies [`Reply::Process`].
+    CheckProcess {
+        /// The marked file.
+        path: InnerPath,
+    },
+    /// Holds when nothing, not even a dangling link, stands at `path`; else fails with
+    /// [`FailureKind::Exists`](super::FailureKind::Exists).
+    ExpectAbsent {
+        /// The place.
+        path: InnerPath,
+    },
+    /// Holds when a directory (no link to one) stands at `path`; else fails with
+    /// [`FailureKind::Missing`](super::FailureKind::Missing) or [`FailureKind::WrongType`](super::FailureKind::WrongType).
+    ExpectDirectory {
+        /// The place.
+        path: InnerPath,
+    },
+    /// Holds when a link with exactly this text stands at `path`; else fails with
+    /// [`FailureKind::Mismatch`](super::FailureKind::Mismatch), whose detail shows what stands there.
+    ExpectLink {
+        /// The place.
+        path: InnerPath,
+        /// Its text.
+        text: Vec<u8>,
+    },
+    /// Makes a directory with exactly this mode, whatever the umask.
+    MakeDir {
+        /// The directory; its parent must exist.
+        path: InnerPath,
+        /// Its mode, e.g. `0o755`.
+        mode: u32,
+        /// Whether a directory that stands there already is as good (its mode stays). If not, it fails with
+        /// [`FailureKind::Exists`](super::FailureKind::Exists), as it always does for anything else.
+        existing_is_fine: bool,
+    },
+    /// Makes a symbolic link; fails with [`FailureKind::Exists`](super::FailureKind::Exists) when anything stands there.
+    MakeLink {
+        /// The new link.
+        path: InnerPath,
+        /// Its text.
+        text: Vec<u8>,
+    },
+    /// Writes a new regular file with exactly this mode; fails with
+    /// [`FailureKind::Exists`](super::FailureKind::Exists) when anything, a link too, stands there.
+    WriteNew {
+        /// The new file.
+        path: InnerPath,
+        /// Its content: text without NUL bytes.
+        content: String,
+        /// Its mode, e.g. `0o600`.
+        mode: u32,
+    },
+    /// Writes a new file (mode 0600) that names the process which carries out this connection's batches: its id,
+    /// its start time and the host's boot. [`Op::CheckProcess`] reads it.
+    MarkProcess {
+        /// The new file.
+        path: InnerPath,
+    },
+    /// Appends to a regular file in one write, making it (mode 0600) when it is missing.
+    Append {
+        /// The file.
+        path: InnerPath,
+        /// What is appended: text without NUL bytes.
+        content: String,
+    },
+    /// Renames `from` to the same name in the directory `into`: one `rename(2)`, which atomically replaces a file, a
+    /// link or an empty directory of that name as POSIX says, and refuses to replace anything else.
+    ///
+    /// Fails with [`FailureKind::Missing`](super::FailureKind::Missing) when `from` is not there,
+    /// [`FailureKind::Exists`](super::FailureKind::Exists) when a directory with content stands in the way, and
+    /// [`FailureKind::WrongType`](super::FailureKind::WrongType) when a directory would replace a file, or a file a
+    /// directory.
+    MoveInto {
+        /// What is moved.
+        from: InnerPath,
+        /// The directory it is moved into.
+        into: InnerPath,
+    },
+    /// Removes a file or a link. What is not there is removed already.
+    RemoveFile {
+        /// The file.
+        path: InnerPath,
+    },
+    /// Removes an empty directory. What is not there is removed already; one with content fails with
+    /// [`FailureKind::Exists`](super::FailureKind::Exists).
+    RemoveDir {
+        /// The directory.
+        path: InnerPath,
+    },
+    /// Removes whatever stands at `path`, a directory with all it holds, without following any link.
+    RemoveTree {
+        /// The place, never the root itself.
+        path: InnerPath,
+    },
+    /// Makes what was written durable. All of it, or it fails: a failed sync is never tried again as if it could succeed.
+    Sync {
+        /// The files and directories.
+        paths: Vec<InnerPath>,
+        /// How far it reaches.
+        reach: SyncReach,
+    },
+}
+
+impl Op {
+    /// Whether it changes anything on the host. A sync does not: what it makes durable was already there.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        match self {
+            Self::Identify
+            | Self::Clock
+            | Self::Inspect { .. }
+            | Self::Resolve { .. }
+            | Self::ReadLink { .. }
+            | Self::Read { .. }
+            | Self::List { .. }
+            | Self::ReadEach { .. }
+            | Self::CheckProcess { .. }
+            | Self::ExpectAbsent { .. }
+            | Self::ExpectDirectory { .. }
+            | Self::ExpectLink { .. }
+            | Self::Sync { .. } => false,
+            Self::MakeDir { .. }
+            | Self::MakeLink { .. }
+            | Self::WriteNew { .. }
+            | Self::MarkProcess { .. }
+            | Self::Append { .. }
+            | Self::MoveInto { .. }
+            | Self::RemoveFile { .. }
+            | Self::RemoveDir { .. }
+            | Self::RemoveTree { .. } => true,
+        }
+    }
+}
+
+/// How far an [`Op::Sync`] reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyncReach {
+    /// The named files and directories themselves, not what lies below: `fsync(2)`.
+    Entries,
+    /// Everything on the filesystems that hold them: `syncfs(2)`. For content just uploaded this is many times
+    /// faster than file by file.
+    Filesystem,
+}
+
+/// The answer to one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// An expectation held, or a change was made.
+    Done,
+    /// The answer to [`Op::Identify`].
+    Identity(HostIdentity),
+    /// The answer to [`Op::Clock`].
+    Clock(Timestamp),
+    /// The answer to [`Op::Inspect`] and [`Op::Resolve`]: `None` when nothing is there.
+    Entry(Option<Entry>),
+    /// The answer to [`Op::ReadLink`]: the link's text.
+    Link(Option<Vec<u8>>),
+    /// The answer to [`Op::Read`]: `None` when nothing is there.
+    Content(Option<Found>),
+    /// The answer to [`Op::List`].
+    Listing(Option<Vec<Listed>>),
+    /// The answer to [`Op::ReadEach`]: the directory's name and what its file held.
+    Contents(Vec<(Vec<u8>, Found)>),
+    /// The answer to [`Op::CheckProcess`].
+    Process(Liveness),
+    /// An [`OnFailure::GoOn`] step failed.
+    Failed(StepFailure),
+}
+
+/// One name in a directory, and what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The name: any bytes but `/` and NUL.
+    pub name: Vec<u8>,
+    /// What stands there, as `lstat(2)`.
+    pub entry: Entry,
+}
+
+/// What a read found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A regular file with this content.
+    Content(Vec<u8>),
+    /// A regular file larger than the limit.
+    TooLarge,
+    /// Something that is no regular file.
+    NotAFile(EntryKind),
+    /// A file that could not be read.
+    Unreadable(StepFailure),
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its kind.
+    pub kind: EntryKind,
+    /// Its permission bits, `0o7777` at most.
+    pub mode: u32,
+    /// The user id that owns it.
+    pub owner: u32,
+    /// Which file it is, whatever its path is called.
+    pub id: FileId,
+    /// Its size in bytes; of a directory, whatever the filesystem says.
+    pub size: u64,
+    /// When its content last changed, in seconds since the Unix epoch.
+    pub modified: i64,
+}
+
+/// The kind of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A device, fifo or socket.
+    Other,
+}
+
+impl EntryKind {
+    /// The kind with its article, for messages.
+    #[must_use]
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::Directory => "a directory",
+            Self::File => "a file",
+            Self::Link => "a link",
+            Self::Other => "a device, fifo or socket",
+        }
+    }
+}
+
+/// Identifies a file on a host, whatever its path is called: device and inode (`stat(2)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileId {
+    /// The device number.
+    pub device: u64,
+    /// The inode number.
+    pub inode: u64,
+}
+
+/// Who and what answers on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostIdentity {
+    /// The user the work is done as.
+    pub user: String,
+    /// That user's id.
+    pub uid: u32,
+    /// What the host calls itself.
+    pub hostname: String,
+    /// The root, after following the one link that it may be.
+    pub root: FileId,
+    /// The host's clock.
+    pub clock: Timestamp,
+}
+
+/// Whether a marked process still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Liveness {
+    /// The very process runs: same id, same start time, same boot.
+    Alive,
+    /// It is proven gone: the host has booted since, or no process has its id and start time.
+    Gone,
+    /// Nothing can be said: there is no mark, or it cannot be read, or the host cannot tell.
+    Unknown,
+}

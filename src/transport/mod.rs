@@ -1,0 +1,123 @@
+//! How a host is reached: [`Transport`], and the carriers that come with the crate.
+//!
+//! Work is data: a [`Batch`] of typed [`Op`]s, each with its precondition, carried out in order in
+//! one exchange. The local carrier interprets it with system calls, the SSH carrier compiles it to
+//! one POSIX script, the memory carrier is the model that the others are held against.
+
+mod batch;
+mod error;
+mod options;
+
+pub use batch::{
+    Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,
+};
+pub use error::{Effect, FailureKind, StepFailure, TransportError};
+pub use options::{KnownHosts, SshOptions};
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    future::BoxFuture,
+    path::{HostPath, InnerPath},
+    tree::Tree,
+};
+
+/// Reaches one host.
+///
+/// # Contract
+///
+/// - The steps of a batch run in order, on the host, without the controller between them. The
+///   first [`OnFailure::Stop`] step that fails ends the batch: earlier steps took effect, later ones
+///   did not. There is one reply for each step that ran.
+/// - Every place in a batch lies inside [`Batch::root`]; no step follows a link out of it.
+/// - [`Op::MoveInto`] is exactly one `rename(2)`. It never copies, never unlinks first and never moves
+///   into what a link points at.
+/// - A batch runs to its end once its first step has begun, whether or not anybody still listens.
+/// - An error says how much took effect ([`TransportError::effect`]): nothing, the steps before
+///   the one that failed, or unknown. When an answer was lost it is unknown, and never guessed.
+/// - Every call ends within a bounded time, whatever the host does.
+/// - Nothing is sent before the first call; a call after [`close`](Self::close) or after a lost
+///   connection connects anew.
+///
+/// `Display` names the host in messages.
+///
+/// The suite in [`testing::conformance`](crate::testing) holds an implementation against all this.
+pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// Carries out `batch` and returns one reply for each of its steps.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]; its [`effect`](TransportError::effect) is the state left behind.
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>>;
+
+    /// Copies a tree into a directory of the host, and returns when all of it has arrived.
+    ///
+    /// What arrived is not synced yet: [`Op::Sync`] does that. Memory use does not grow with the tree.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`]; whatever had arrived by then stands in [`Upload::into`], and nothing anywhere else.
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>>;
+
+    /// Ends whatever is kept open between calls. Failing to is no error: it ends by itself in bounded time.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// A tree on its way to a host.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The deploy root.
+    pub root: HostPath,
+    /// An existing, empty, private directory inside the root, which the tree is copied into.
+    pub into: InnerPath,
+    /// What is copied.
+    pub tree: Arc<Tree>,
+}
+
+/// What an upload brought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Uploaded {
+    /// Regular files written on the host.
+    pub files: u64,
+    /// Bytes of content in them.
+    pub bytes: u64,
+}
+
+/// Is told how far an upload has come. Called often, from any thread: it must be cheap.
+pub trait Progress: Send + Sync {
+    /// `files` and `bytes` have been sent by now, of what [`Tree::files`] and [`Tree::bytes`] say in all.
+    fn advanced(&self, files: u64, bytes: u64);
+}
+
+impl<F: Fn(u64, u64) + Send + Sync> Progress for F {
+    fn advanced(&self, files: u64, bytes: u64) {
+        self(files, bytes);
+    }
+}
+
+macro_rules! forward {
+    ($pointer:ty $(, $generic:ident)?) => {
+        #[deny(clippy::missing_trait_methods)]
+        impl$(<$generic: Transport + ?Sized>)? Transport for $pointer {
+            fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+                (**self).execute(batch)
+            }
+
+            fn upload<'a>(&'a self, upload: &'a Upload, progress: &'a dyn Progress) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+                (**self).upload(upload, progress)
+            }
+
+            fn close(&self) -> BoxFuture<'_, ()> {
+                (**self).close()
+            }
+        }
+    };
+}
+
+forward!(Arc<T>, T);
+forward!(Box<T>, T);
+forward!(&'static T, T);
