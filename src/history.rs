@@ -36,3 +36,57 @@ pub struct HistoryEntry {
     /// How long it took until then, in seconds.
     pub seconds: f64,
 }
+
+impl HistoryEntry {
+    /// Reads the lines of a history, oldest first, and counts those that mean nothing: a crash can tear the last line
+    /// of an operation, and the next one is appended behind it.
+    #[must_use]
+    pub(crate) fn read_lines(content: &[u8]) -> (Vec<Self>, usize) {
+        let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let (mut entries, mut torn) = (Vec::new(), 0);
+        for line in lines {
+            // The whole line, or what follows a torn one that was never ended.
+            let whole = serde_json::from_slice(line).ok();
+            let tail = || {
+                line.windows(2).rposition(|pair| pair == b"{\"").and_then(|at| serde_json::from_slice(&line[at..]).ok())
+            };
+            let entry = whole.or_else(|| {
+                torn += 1;
+                tail()
+            });
+            entries.extend(entry);
+        }
+        (entries, torn)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry() -> HistoryEntry {
+        HistoryEntry {
+            format: 1,
+            operation: Token::random(),
+            command: Command::Deploy,
+            at: Timestamp::UNIX_EPOCH,
+            by: "jane@laptop".into(),
+            from: None,
+            to: "a".parse().ok(),
+            reason: None,
+            outcome: Outcome::Done,
+            host: HostOutcome::Switched,
+            seconds: 1.5,
+        }
+    }
+
+    #[test]
+    fn torn_lines_are_counted_and_the_rest_is_kept() {
+        let (first, second, third) = (entry(), entry(), entry());
+        let line = |entry: &HistoryEntry| serde_json::to_string(entry).expect("an entry is JSON");
+        let torn = &line(&second)[..40];
+        let content = format!("{}\n{torn}{}\n", line(&first), line(&third));
+        assert_eq!(HistoryEntry::read_lines(content.as_bytes()), (vec![first, third], 1));
+        assert_eq!(HistoryEntry::read_lines(b""), (vec![], 0));
+    }
+}

@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+pub mod engine;
 mod error;
 pub mod event;
 mod exit;
@@ -10,6 +11,7 @@ pub mod history;
 pub mod lock;
 mod name;
 mod path;
+pub mod plan;
 pub mod record;
 pub mod release;
 pub mod report;
@@ -21,6 +23,7 @@ pub mod transport;
 pub mod tree;
 
 pub use address::{Address, AddressError};
+pub use engine::{Fleet, Host};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
 pub use exit::ExitCode;
@@ -29,7 +32,7 @@ pub use name::{NameError, ReleaseName};
 pub use path::{HostPath, InnerPath, PathError};
 pub use release::Release;
 pub use report::Report;
-pub use store::{Layout, LayoutError};
+pub use store::{DirStore, Layout, LayoutError, ReleaseStore};
 pub use time::{Timestamp, TimestampError};
 pub use token::{Token, TokenError};
 pub use transport::Transport;

@@ -34,3 +34,19 @@ pub struct LockHolder {
     /// Whether the holder's process on the host still runs.
     pub holder: Liveness,
 }
+
+impl LockHolder {
+    /// The holder in words: who, for what, since when, and whether it still runs.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let alive = match self.holder {
+            Liveness::Alive => "still running",
+            Liveness::Gone => "its process is gone",
+            Liveness::Unknown => "its process cannot be looked at",
+        };
+        match &self.owner {
+            Some(owner) => format!("{} ({}, since {}, {alive})", owner.by, owner.command, owner.since),
+            None => format!("somebody whose name cannot be read ({alive})"),
+        }
+    }
+}

@@ -96,6 +96,12 @@ impl Command {
             Self::Check => "check",
         }
     }
+
+    /// Whether it brings content to the hosts, and so makes a root that is not there yet.
+    #[must_use]
+    pub fn brings_content(self) -> bool {
+        matches!(self, Self::Deploy | Self::Stage)
+    }
 }
 
 impl std::fmt::Display for Command {

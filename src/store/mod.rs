@@ -1,5 +1,232 @@
 //! What a root holds, and the only way to change it: [`ReleaseStore`].
+//!
+//! Reading needs no lock. Everything that changes what the root holds hangs on a [`StoreGuard`], which only
+//! [`ReleaseStore::lock`] gives. Staging does not: an upload touches nothing that anybody else looks at, so an urgent
+//! rollback never waits for one.
 
+mod dir;
+mod error;
+mod guard;
 mod layout;
+mod query;
+mod state;
+mod steps;
+mod take;
 
+pub use dir::DirStore;
+pub use error::{ActivateError, StoreError, TookEffect};
 pub use layout::{Layout, LayoutError};
+pub use state::{Current, HostedRelease, Intent, Interrupted, RootState, StagedRecord};
+
+use std::fmt;
+
+use crate::{
+    future::BoxFuture,
+    history::HistoryEntry,
+    lock::LockOwner,
+    name::ReleaseName,
+    path::HostPath,
+    record::PreviousVersion,
+    release::Release,
+    report::{HostOutcome, Outcome},
+    status::BadMark,
+    time::Timestamp,
+    token::Token,
+    transport::Progress,
+};
+
+/// Keeps the releases of one root on one host.
+///
+/// # Contract
+///
+/// - `current` is absent, or leads to a complete release, at every instant and in whatever a crash leaves.
+/// - A release bears its name only when it is complete.
+/// - [`activate`](StoreGuard::activate) is a compare and swap, and one atomic step.
+/// - A guard whose lock was taken over can change nothing any more.
+/// - An error says how much took effect ([`StoreError::effect`]).
+///
+/// `Display` names the host in messages.
+pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// The root.
+    fn root(&self) -> &HostPath;
+
+    /// Reads what the root holds. A root that is not there yet is an empty state without an identity.
+    fn state(&self) -> BoxFuture<'_, Result<RootState, StoreError>>;
+
+    /// Reads what was done here, oldest first, and how many lines of it are torn or unreadable.
+    fn history(&self) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>>;
+
+    /// Brings the content of a release to the host and makes it durable, under no name yet. Needs no lock.
+    ///
+    /// On an error what had arrived stands in the staging directory, where the next staging removes it once this
+    /// process is gone.
+    ///
+    /// # Panics
+    ///
+    /// When the release's content is on the hosts already: there is nothing to bring.
+    fn stage<'a>(
+        &'a self,
+        release: &'a dyn Release,
+        owner: &'a LockOwner,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Staged, StoreError>>;
+
+    /// Removes what was staged and is not wanted any more.
+    fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Takes the lock and reads the state, in one exchange. A lock whose holder is proven gone is taken over; what that
+    /// holder had begun is then in [`RootState::interrupted`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Locked`] when somebody else holds it; nothing was changed then.
+    fn lock<'a>(&'a self, owner: &'a LockOwner) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>>;
+
+    /// Ends whatever is kept open.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Holds the lock of a root: the only thing that can change what the root holds.
+///
+/// Give it back with [`finish`](Self::finish). When it is only dropped, the lock stays until this process ends, since
+/// giving it back means asking the host, and nobody can wait in a `Drop`.
+#[must_use = "the lock stays taken until `finish`"]
+pub trait StoreGuard: fmt::Debug + Send {
+    /// What the root held when it was last read under the lock.
+    fn state(&self) -> &RootState;
+
+    /// Fences off whatever was sent before, and reads the state again under a new lock: after this, nothing that was on
+    /// its way can take effect any more. For answers that were lost.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LockLost`] when somebody else took the lock over meanwhile; the state is as read last.
+    fn fence(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Makes a release ready to be switched to: writes the intent, publishes what was staged, writes the record, and
+    /// syncs it all. `current` is not touched.
+    ///
+    /// # Errors
+    ///
+    /// When it fails, [`unprepare`](Self::unprepare) takes back what had taken effect.
+    fn prepare<'a>(&'a mut self, preparation: &'a Preparation) -> BoxFuture<'a, Result<Ready, StoreError>>;
+
+    /// Takes back what [`prepare`](Self::prepare) did: a release that it published is removed and its name free again,
+    /// a record that it wrote is as it was.
+    fn unprepare<'a>(&'a mut self, preparation: &'a Preparation) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// A release that is there, ready to be switched to as it is, its record unchanged: for going back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchRelease`] when the root does not hold it.
+    fn ready(&self, name: &ReleaseName) -> Result<Ready, StoreError>;
+
+    /// Switches `current` from what the state says to `ready`: compare and swap, one `rename(2)`, durable when this returns.
+    ///
+    /// # Errors
+    ///
+    /// [`ActivateError`] says whether `current` was switched all the same. When that is unknown,
+    /// [`fence`](Self::fence) and look. [`StoreError::Conflict`]: `current` was not what was expected, and is as it was.
+    fn activate<'a>(&'a mut self, switch: &'a Switch) -> BoxFuture<'a, Result<Activated, ActivateError>>;
+
+    /// Undoes a first deploy: makes `current` absent again, when it is what [`activate`](Self::activate) made it.
+    fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Writes marks and history, and gives the lock back. What fails on the way is a warning: it changes nothing about
+    /// what is current.
+    ///
+    /// # Errors
+    ///
+    /// When the lock could not be given back. It is taken over by the next run once this process is gone.
+    fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+}
+
+/// A release that was brought to a host and is durable there, under no name yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "publish it, or discard it"]
+pub struct Staged {
+    pub(crate) name: ReleaseName,
+    pub(crate) token: Token,
+}
+
+impl Staged {
+    /// The name it is to have.
+    #[must_use]
+    pub fn name(&self) -> &ReleaseName {
+        &self.name
+    }
+}
+
+/// What [`StoreGuard::prepare`] does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preparation {
+    /// The release that is made ready.
+    pub name: ReleaseName,
+    /// What was staged, when it has yet to be published.
+    pub staged: Option<Staged>,
+    /// What its record is to say; `None` when it is only published, or its record stays.
+    pub record: Option<PreviousVersion>,
+}
+
+/// A release that is known to be complete, so that `current` may lead to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ready {
+    pub(crate) name: ReleaseName,
+}
+
+impl Ready {
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &ReleaseName {
+        &self.name
+    }
+}
+
+/// What [`StoreGuard::activate`] does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Switch {
+    /// What `current` must be before: anything else is a conflict.
+    pub expected: Current,
+    /// What it is to be.
+    pub to: Ready,
+}
+
+/// A switch that was made, synced and read back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activated {
+    /// What was current before.
+    pub before: Current,
+    /// What is current now.
+    pub after: Current,
+    /// When, by the host's clock.
+    pub at: Option<Timestamp>,
+}
+
+/// How an operation ends on a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Closing {
+    /// The release that is bad from now on, with why.
+    pub bad: Option<(ReleaseName, BadMark)>,
+    /// The release that is bad no more.
+    pub cleared: Option<ReleaseName>,
+    /// The line for the history; `None` when nothing was done here that is worth one.
+    pub history: Option<Ended>,
+    /// Whether what interrupted operations left is settled by this one, and is forgotten.
+    pub settles: bool,
+}
+
+/// What the history says of an operation on a host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ended {
+    /// What was current before.
+    pub from: Option<ReleaseName>,
+    /// What it was to be.
+    pub to: Option<ReleaseName>,
+    /// What became of the command on the whole fleet.
+    pub outcome: Outcome,
+    /// What became of this host.
+    pub host: HostOutcome,
+    /// How long it took until then, in seconds.
+    pub seconds: f64,
+}

@@ -1,0 +1,105 @@
+//! The first phase: every host is asked everything that could refuse, before any is touched.
+
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    error::Error,
+    event::Phase,
+    plan::{Refusal, Seen},
+    report::{Failure, HostOutcome, HostReport, Outcome, Report},
+    store::{RootState, StoreError},
+};
+
+use super::{
+    Host,
+    run::{Run, summary},
+};
+
+/// What each host said, in the order of the fleet.
+pub(super) struct Asked<'r> {
+    pub(super) answers: Vec<(&'r Host, Result<RootState, Failure>)>,
+}
+
+impl<'r> Run<'r> {
+    /// Asks every host for its state.
+    pub(super) async fn ask(&self) -> Asked<'r> {
+        self.enter(Phase::Ask, self.hosts.len());
+        let ask = |(at, host): (usize, &'r Host)| async move {
+            let answer = host.store.state().await.map_err(|error| Failure::from(Error::from(error)));
+            (at, host, self.told(&host.name, Phase::Ask, answer))
+        };
+        let mut answers: Vec<_> =
+            stream::iter(self.hosts.iter().enumerate()).map(ask).buffer_unordered(self.parallel).collect().await;
+        answers.sort_by_key(|(at, ..)| *at);
+        Asked { answers: answers.into_iter().map(|(_, host, answer)| (host, answer)).collect() }
+    }
+
+    /// The report that some hosts could not be asked.
+    pub(super) fn not_asked(&self, asked: &Asked<'_>) -> Option<Report> {
+        let failed: Vec<(String, Failure)> = asked
+            .answers
+            .iter()
+            .filter_map(|(host, answer)| Some((host.name.clone(), answer.as_ref().err()?.clone())))
+            .collect();
+        if failed.is_empty() {
+            return None;
+        }
+        let hosts = asked.answers.iter().map(|(host, answer)| match answer {
+            Ok(state) => untouched(&host.name, state),
+            Err(failure) => failed_host(&host.name, failure.clone()),
+        });
+        let error = summary("a host could not be asked, and nothing was touched", &failed);
+        Some(self.report(Outcome::Refused, None, hosts.collect(), Some(error)))
+    }
+
+    /// The report of a refusal, with what every host is on.
+    pub(super) fn refused(&self, refusal: Refusal, seen: &[Seen<'_>]) -> Report {
+        let hosts = seen.iter().map(|seen| {
+            let mut report = untouched(seen.host, seen.state);
+            if let Some(why) = refusal.hosts.iter().find(|why| why.host == seen.host) {
+                report.outcome = HostOutcome::Refused;
+                report.error = Some(Error::new(why.reason.kind(refusal.command), why.reason.to_string()).into());
+            }
+            report
+        });
+        let hosts = hosts.collect();
+        self.report(Outcome::Refused, None, hosts, Some(Error::from(refusal).into()))
+    }
+}
+
+impl Asked<'_> {
+    /// What the hosts that answered hold.
+    pub(super) fn seen(&self) -> Vec<Seen<'_>> {
+        let seen = self
+            .answers
+            .iter()
+            .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }));
+        seen.collect()
+    }
+}
+
+/// The report of a host that was not touched.
+pub(super) fn untouched(host: &str, state: &RootState) -> HostReport {
+    let mut report = HostReport::new(host, HostOutcome::Unchanged);
+    report.before = state.current.release().cloned();
+    report.after.clone_from(&report.before);
+    report
+}
+
+/// The report of a host that failed before anything was done to it.
+pub(super) fn failed_host(host: &str, failure: Failure) -> HostReport {
+    let outcome = match failure.kind {
+        crate::ErrorKind::Unreachable => HostOutcome::Unreachable,
+        crate::ErrorKind::Unknown => HostOutcome::Unknown,
+        crate::ErrorKind::Locked => HostOutcome::Refused,
+        _ => HostOutcome::Failed,
+    };
+    let mut report = HostReport::new(host, outcome);
+    report.error = Some(failure);
+    report
+}
+
+/// A store's error as reports carry it.
+pub(super) fn failure(error: StoreError) -> Failure {
+    Error::from(error).into()
+}

@@ -1,0 +1,77 @@
+//! `deploy` and `stage`: bring a release to every host, and switch to it.
+
+use crate::{
+    plan::{self, Plan, Refusal, Seen},
+    release::Release,
+    report::Report,
+    store::Staged,
+};
+
+use super::{Host, run::Run, working::Working};
+
+/// Stages `release` on every host and switches to it.
+pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, allow_split: bool) -> Report {
+    let plan = |seen: &[Seen<'_>]| plan::deploy(release.name(), seen, allow_split);
+    bring(run, release, &plan).await
+}
+
+/// Stages `release` on every host, and publishes it there under its name.
+pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
+    let plan = |seen: &[Seen<'_>]| plan::stage(release.name(), seen);
+    bring(run, release, &plan).await
+}
+
+type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Plan, Refusal> + Send + Sync + 'p;
+
+/// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
+async fn bring(run: Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Report {
+    run.begin(Some(release.name()));
+    let asked = run.ask().await;
+    if let Some(report) = run.not_asked(&asked) {
+        return report;
+    }
+    let first = match plan(&asked.seen()) {
+        Ok(plan) => plan,
+        Err(refusal) => return run.refused(refusal, &asked.seen()),
+    };
+    run.planned(&first);
+    if run.options.dry_run {
+        return run.dry_run(&first);
+    }
+    let staged = match run.stage(release, &asked).await {
+        Ok(staged) => staged,
+        Err(report) => return report,
+    };
+    let locked = match run.take_locks().await {
+        Ok(locked) => locked,
+        Err(report) => {
+            run.discard(staged).await;
+            return report;
+        }
+    };
+    go_on(&run, plan, locked, staged).await
+}
+
+async fn go_on<'r>(
+    run: &Run<'r>,
+    plan: &Planner<'_>,
+    mut locked: Vec<Working<'r>>,
+    staged: Vec<(&'r Host, Staged)>,
+) -> Report {
+    let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+    let plan = match plan(&seen) {
+        Ok(plan) => plan,
+        Err(refusal) => {
+            let report = run.refused(refusal, &seen);
+            run.release(&mut locked).await;
+            run.discard(staged).await;
+            return report;
+        }
+    };
+    for (host, staged) in staged {
+        if let Some(working) = locked.iter_mut().find(|working| working.host.name == host.name) {
+            working.staged = Some(staged);
+        }
+    }
+    run.carry_out(&plan, locked).await
+}

@@ -1,0 +1,105 @@
+//! The end on every host: marks, history, and the lock given back.
+
+use futures_util::future::join_all;
+
+use crate::{
+    event::Phase,
+    name::ReleaseName,
+    report::{HostOutcome, HostReport, Outcome},
+    status::BadMark,
+    store::{Closing, Ended},
+    time::Timestamp,
+};
+
+use super::{run::Run, take_locks::lock_left, working::Working};
+
+/// How a run ended.
+pub(super) struct Ending<'e> {
+    /// What became of it.
+    pub(super) outcome: Outcome,
+    /// The release it was about.
+    pub(super) release: &'e ReleaseName,
+    /// The release that is marked bad on every host that has it, because it was put back.
+    pub(super) fled: Option<&'e ReleaseName>,
+}
+
+impl<'r> Run<'r> {
+    /// Writes marks and history everywhere, gives the locks back, and says what became of each host.
+    pub(super) async fn finish(&self, mut locked: Vec<Working<'r>>, ending: &Ending<'_>) -> Vec<HostReport> {
+        self.enter(Phase::Finish, locked.len());
+        join_all(locked.iter_mut().map(|working| self.finish_on(working, ending))).await
+    }
+
+    async fn finish_on(&self, working: &mut Working<'r>, ending: &Ending<'_>) -> HostReport {
+        let outcome = outcome_of(working);
+        let closing = self.closing(working, ending, outcome);
+        // A host whose state is unknown keeps its lock and its intent: whoever comes next reads them.
+        if outcome != HostOutcome::Unknown {
+            match working.guard.finish(&closing).await {
+                Ok(warnings) => working.warnings.extend(
+                    warnings.into_iter().map(|why| format!("a mark or the history could not be written ({why})")),
+                ),
+                Err(error) => working.warnings.push(lock_left(error)),
+            }
+        }
+        for warning in &working.warnings {
+            self.warn(Some(working.name()), warning.clone());
+        }
+        report_of(working, outcome)
+    }
+
+    fn closing(&self, working: &Working<'r>, ending: &Ending<'_>, host: HostOutcome) -> Closing {
+        let plan = working.plan.as_ref();
+        let done = ending.outcome == Outcome::Done;
+        let left = plan.and_then(|plan| plan.marks_bad.as_ref()).filter(|_| done);
+        let has = |name: &&ReleaseName| {
+            working.guard.state().release(name).is_some() || working.progress.preparation.is_some()
+        };
+        let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(working)));
+        let cleared = plan.filter(|plan| done && plan.clears_mark).map(|_| ending.release.clone());
+        let acted = working.progress.switched.is_some() || working.progress.preparation.is_some() || bad.is_some();
+        let history = acted.then(|| Ended {
+            from: plan.and_then(|plan| plan.before.named()).cloned(),
+            to: Some(ending.release.clone()),
+            outcome: ending.outcome,
+            host,
+            seconds: self.seconds(),
+        });
+        Closing { bad, cleared, history, settles: done }
+    }
+
+    fn mark(&self, working: &Working<'r>) -> BadMark {
+        let clock = working.guard.state().identity.as_ref().map(|identity| identity.clock);
+        BadMark {
+            at: clock.unwrap_or_else(Timestamp::now),
+            by: self.owner.by.clone(),
+            reason: self.owner.reason.clone(),
+        }
+    }
+}
+
+fn outcome_of(working: &Working<'_>) -> HostOutcome {
+    let progress = &working.progress;
+    if progress.unknown {
+        HostOutcome::Unknown
+    } else if progress.reverted {
+        HostOutcome::Reverted
+    } else if working.failure.is_some() {
+        HostOutcome::Failed
+    } else if progress.switched.is_some() {
+        HostOutcome::Switched
+    } else {
+        HostOutcome::Unchanged
+    }
+}
+
+fn report_of(working: &mut Working<'_>, outcome: HostOutcome) -> HostReport {
+    let mut report = HostReport::new(working.name(), outcome);
+    report.before = working.plan.as_ref().and_then(|plan| plan.before.release()).cloned();
+    report.after =
+        (outcome != HostOutcome::Unknown).then(|| working.guard.state().current.release().cloned()).flatten();
+    report.switched_at = working.progress.switched.as_ref().and_then(|switched| switched.at);
+    report.error = working.failure.take();
+    report.warnings = std::mem::take(&mut working.warnings);
+    report
+}

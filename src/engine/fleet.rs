@@ -1,0 +1,144 @@
+//! [`Fleet`]: the hosts of a deploy, and what can be done with them.
+
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Observer,
+    name::ReleaseName,
+    release::Release,
+    report::{Command, Report},
+    store::ReleaseStore,
+};
+
+use super::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions, activate, deploy, look, rollback, run::Run};
+
+/// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
+/// they are sent to all at once.
+const PARALLEL: usize = 32;
+
+/// One host of a fleet: one root, reached in one way.
+#[derive(Debug, Clone)]
+pub struct Host {
+    pub(super) name: String,
+    pub(super) store: Arc<dyn ReleaseStore>,
+}
+
+impl Host {
+    /// The host `name`, whose releases `store` keeps.
+    pub fn new(name: impl Into<String>, store: impl ReleaseStore) -> Self {
+        Self { name: name.into(), store: Arc::new(store) }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn ReleaseStore> {
+        &self.store
+    }
+}
+
+/// The hosts of a deploy.
+///
+/// Every command returns a [`Report`], whatever happens: what each host is on, as it was read back.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    pub(super) hosts: Vec<Host>,
+    pub(super) parallel: usize,
+}
+
+impl Fleet {
+    /// A fleet of these hosts.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] when there is none, or two have one name; [`ErrorKind::RootRefused`] when a root is a
+    /// directory of the system.
+    pub fn new(hosts: Vec<Host>) -> Result<Self, Error> {
+        if hosts.is_empty() {
+            return Err(Error::new(ErrorKind::Config, "there is no host to work on"));
+        }
+        for (at, host) in hosts.iter().enumerate() {
+            if hosts[..at].iter().any(|other| other.name == host.name) {
+                return Err(Error::new(ErrorKind::Config, format!("two hosts are called {}", host.name)));
+            }
+            if host.store.root().is_system() {
+                let message = format!(
+                    "{} on {} is a directory of the system, never a deploy root; nothing was touched",
+                    host.store.root(),
+                    host.name
+                );
+                return Err(
+                    Error::new(ErrorKind::RootRefused, message).hint("name a directory of your own, such as /srv/shop")
+                );
+            }
+        }
+        Ok(Self { hosts, parallel: PARALLEL })
+    }
+
+    /// The same fleet, with at most `parallel` hosts asked or uploaded to at once; at least one.
+    #[must_use]
+    pub fn parallel(mut self, parallel: usize) -> Self {
+        self.parallel = parallel.max(1);
+        self
+    }
+
+    /// The hosts, in their order.
+    #[must_use]
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    /// Stages `release` on every host and switches to it. When a step fails, everything is put back.
+    pub async fn deploy(&self, release: Arc<dyn Release>, options: &DeployOptions, observer: &dyn Observer) -> Report {
+        deploy::deploy(Run::new(self, Command::Deploy, &options.run, observer), release.as_ref(), options.allow_split)
+            .await
+    }
+
+    /// Stages `release` on every host: complete, durable, and not current.
+    pub async fn stage(&self, release: Arc<dyn Release>, options: &RunOptions, observer: &dyn Observer) -> Report {
+        deploy::stage(Run::new(self, Command::Stage, options, observer), release.as_ref()).await
+    }
+
+    /// Switches every host to the release `name`, which all of them have.
+    pub async fn activate(&self, name: &ReleaseName, options: &ActivateOptions, observer: &dyn Observer) -> Report {
+        activate::activate(Run::new(self, Command::Activate, &options.run, observer), name, options.allow_split).await
+    }
+
+    /// Goes back on every host to the recorded previous version, or where the options say.
+    pub async fn rollback(&self, options: &RollbackOptions, observer: &dyn Observer) -> Report {
+        rollback::rollback(Run::new(self, Command::Rollback, &options.run, observer), options).await
+    }
+
+    /// Asks every host where it is. Changes nothing.
+    pub async fn status(&self, observer: &dyn Observer) -> Report {
+        look::status(Run::reading(self, Command::Status, observer)).await
+    }
+
+    /// Asks every host which releases it has. Changes nothing.
+    pub async fn releases(&self, observer: &dyn Observer) -> Report {
+        look::status(Run::reading(self, Command::Releases, observer)).await
+    }
+
+    /// Asks every host what was done there. Changes nothing.
+    pub async fn history(&self, observer: &dyn Observer) -> Report {
+        look::history(Run::reading(self, Command::History, observer)).await
+    }
+
+    /// Asks every host everything that a deploy would need. Changes nothing.
+    pub async fn check(&self, observer: &dyn Observer) -> Report {
+        look::check(Run::reading(self, Command::Check, observer)).await
+    }
+
+    /// Ends all connections. Without it they end by themselves, in bounded time.
+    pub async fn close(&self) {
+        join_all(self.hosts.iter().map(|host| host.store.close())).await;
+    }
+}

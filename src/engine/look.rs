@@ -1,0 +1,174 @@
+//! The commands that only read: `status`, `releases`, `history`, `check`.
+
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    event::Phase,
+    name::ReleaseName,
+    plan::{self, Refusal, Seen, describe},
+    report::{Failure, HostReport, Outcome, Report},
+    status::{HostStatus, ReleaseStatus},
+    store::{Current, HostedRelease, RootState},
+    time::Timestamp,
+    token::Token,
+};
+
+use super::{
+    Host,
+    ask::{Asked, failed_host, failure, untouched},
+    run::{Run, summary},
+};
+
+/// Where every host is, and what it has. Says [`Outcome::Differs`] when the hosts are not all on one release, or
+/// something needs looking after; the exit code of `status` without `--check` is 0 all the same.
+pub(super) async fn status(run: Run<'_>) -> Report {
+    run.begin(None);
+    let asked = run.ask().await;
+    let hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(&host.name, answer)).collect();
+    let outcome = if differ(&asked) { Outcome::Differs } else { Outcome::Unchanged };
+    conclude(&run, outcome, hosts)
+}
+
+/// What was done on every host.
+pub(super) async fn history(run: Run<'_>) -> Report {
+    run.begin(None);
+    let asked = run.ask().await;
+    let looked = asked.answers.iter().map(|(host, answer)| (*host, look_at(&host.name, answer)));
+    let looked: Vec<(&Host, HostReport)> = looked.collect();
+    let read = looked.into_iter().map(|(host, report)| history_of(&run, host, report));
+    let hosts: Vec<HostReport> = stream::iter(read).buffer_unordered(run.parallel).collect().await;
+    conclude(&run, Outcome::Unchanged, hosts)
+}
+
+/// The report of a host that could be asked, with its history.
+async fn history_of(run: &Run<'_>, host: &Host, report: HostReport) -> HostReport {
+    if report.status.is_none() {
+        return report;
+    }
+    let answer = host.store.history().await.map_err(failure);
+    with_history(report, run.told(&host.name, Phase::Ask, answer))
+}
+
+fn with_history(
+    mut report: HostReport,
+    answer: Result<(Vec<crate::history::HistoryEntry>, usize), Failure>,
+) -> HostReport {
+    match answer {
+        Ok((mut entries, torn)) => {
+            entries.reverse();
+            if torn > 0 {
+                report.warnings.push(format!("{torn} torn or unreadable lines in the history"));
+            }
+            if let Some(status) = &mut report.status {
+                status.history = Some(entries);
+            }
+            report
+        }
+        Err(failure) => failed_host(&report.host, failure),
+    }
+}
+
+/// Whether a deploy would be refused.
+pub(super) async fn check(run: Run<'_>) -> Report {
+    run.begin(None);
+    let asked = run.ask().await;
+    if let Some(report) = run.not_asked(&asked) {
+        return report;
+    }
+    let seen = asked.seen();
+    let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());
+    match plan::deploy(&probe, &seen, false) {
+        Ok(plan) => {
+            for note in &plan.notes {
+                run.warn(None, note.clone());
+            }
+            let hosts = asked.answers.iter().map(|(host, answer)| look_at(&host.name, answer)).collect();
+            run.report(Outcome::Done, None, hosts, None)
+        }
+        Err(refusal) => run.refused(Refusal { command: run.command(), ..refusal }, &seen),
+    }
+}
+
+fn conclude(run: &Run<'_>, outcome: Outcome, hosts: Vec<HostReport>) -> Report {
+    let unread =
+        |host: &HostReport| host.status.is_none().then(|| Some((host.host.clone(), host.error.clone()?))).flatten();
+    let failed: Vec<(String, Failure)> = hosts.iter().filter_map(unread).collect();
+    if failed.is_empty() {
+        return run.report(outcome, None, hosts, None);
+    }
+    let error = summary("a host could not be read; the others could", &failed);
+    run.report(Outcome::Refused, None, hosts, Some(error))
+}
+
+/// Whether the hosts are on different releases, or one needs looking after.
+fn differ(asked: &Asked<'_>) -> bool {
+    let states: Vec<&RootState> = asked.answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).collect();
+    let mixed = states.windows(2).any(|pair| pair[0].current.release() != pair[1].current.release());
+    let unwell = |state: &&RootState| {
+        !state.interrupted.is_empty() || !matches!(state.current, Current::Absent | Current::Release { .. })
+    };
+    mixed || states.iter().any(unwell)
+}
+
+fn look_at(host: &str, answer: &Result<RootState, Failure>) -> HostReport {
+    let state = match answer {
+        Ok(state) => state,
+        Err(failure) => return failed_host(host, failure.clone()),
+    };
+    let mut report = untouched(host, state);
+    if !matches!(state.current, Current::Absent | Current::Release { .. }) {
+        let kind = if matches!(state.current, Current::Dangling { .. }) {
+            crate::ErrorKind::Dangling
+        } else {
+            crate::ErrorKind::NotOurs
+        };
+        report.error = Some(crate::Error::new(kind, format!("`current` is {}", describe(&state.current))).into());
+    }
+    report.status = Some(status_of(host, state));
+    report
+}
+
+fn status_of(host: &str, state: &RootState) -> HostStatus {
+    let mut releases: Vec<ReleaseStatus> =
+        state.releases.iter().map(|release| release_status(state, release)).collect();
+    releases.sort_by(|one, other| other.staged_at.cmp(&one.staged_at).then_with(|| other.name.cmp(&one.name)));
+    HostStatus {
+        current: state.current.release().cloned(),
+        previous: plan::previous_of(&Seen { host, state }).cloned(),
+        lock: state.lock.clone(),
+        releases,
+        leftovers: leftovers(state),
+        history: None,
+    }
+}
+
+fn release_status(state: &RootState, release: &HostedRelease) -> ReleaseStatus {
+    let staged = release.staged.as_ref();
+    ReleaseStatus {
+        name: release.name.clone(),
+        state: state.state_of(release),
+        previous: release.previous.as_ref().ok().and_then(|previous| previous.release().cloned()),
+        staged_at: staged.map(|staged| staged.at),
+        staged_by: staged.map(|staged| staged.by.clone()),
+        bytes: staged.map(|staged| staged.bytes),
+        files: staged.map(|staged| staged.files),
+        bad: release.bad.clone(),
+    }
+}
+
+/// What interrupted runs left, in words.
+fn leftovers(state: &RootState) -> Vec<String> {
+    let left = |left: &crate::store::Interrupted| {
+        let who = left
+            .owner
+            .as_ref()
+            .map_or_else(|| "somebody's operation".to_owned(), |owner| format!("{}'s {}", owner.by, owner.command));
+        match &left.intent {
+            Some(intent) => format!("{who} to {} was interrupted", intent.to),
+            None => format!("{who} was interrupted before it changed anything here"),
+        }
+    };
+    let uploads = (!state.staging.is_empty())
+        .then(|| format!("{} unfinished uploads, of runs that go on or were interrupted", state.staging.len()));
+    state.interrupted.iter().map(left).chain(uploads).collect()
+}

@@ -1,0 +1,24 @@
+//! Carries plans out on a fleet: [`Fleet`].
+//!
+//! Every phase is done on every host before the next one begins. Before the switch, a failure anywhere leaves every
+//! `current` where it was; after it, what took effect is put back everywhere. What is reported was read back.
+
+mod activate;
+mod ask;
+mod carry_out;
+mod deploy;
+mod finish;
+mod fleet;
+mod look;
+mod options;
+mod prepare;
+mod put_back;
+mod rollback;
+mod run;
+mod staging;
+mod switch;
+mod take_locks;
+mod working;
+
+pub use fleet::{Fleet, Host};
+pub use options::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions};

@@ -1,0 +1,67 @@
+//! Puts back, on every host, exactly what took effect, and stops at no failure on the way.
+
+use futures_util::future::join_all;
+
+use crate::{
+    event::Phase,
+    report::Failure,
+    store::{Activated, Current, StoreError, StoreGuard},
+};
+
+use super::{
+    ask::failure,
+    run::Run,
+    switch::{Switched, switch_surely},
+    working::Working,
+};
+
+impl<'r> Run<'r> {
+    /// Puts back every switch that took effect. A host that could not be put back keeps its own failure, and the one of
+    /// putting back beside it.
+    pub(super) async fn put_back(&self, locked: &mut [Working<'r>]) {
+        let switched = |working: &&mut Working<'r>| working.progress.switched.is_some();
+        self.enter(Phase::PutBack, locked.iter().filter(|working| working.progress.switched.is_some()).count());
+        join_all(locked.iter_mut().filter(switched).map(|working| self.put_back_on(working))).await;
+    }
+
+    async fn put_back_on(&self, working: &mut Working<'r>) {
+        let Some(done) = working.progress.switched.clone() else { return };
+        match undo(working.guard.as_mut(), &done).await {
+            Ok(undone) => {
+                self.tell_switched(working.name(), &undone);
+                working.progress.reverted = true;
+            }
+            Err((unknown, error)) => {
+                working.progress.unknown = unknown;
+                let why = failure(error);
+                let result: Result<(), Failure> = self.told(working.host.name(), Phase::PutBack, Err(why));
+                let why = result.expect_err("it failed");
+                working.failure = Some(both(working.failure.take(), why));
+            }
+        }
+    }
+}
+
+/// Undoes one switch; an error says whether it is unknown where `current` leads.
+async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated, (bool, StoreError)> {
+    let Current::Release { name, .. } = &done.before else {
+        guard.deactivate().await.map_err(|error| (false, error))?;
+        return Ok(Activated { before: done.after.clone(), after: Current::Absent, at: None });
+    };
+    let ready = guard.ready(name).map_err(|error| (false, error))?;
+    match switch_surely(guard, done.after.clone(), ready).await {
+        Switched::Yes(undone) => Ok(undone),
+        Switched::Partly(_, error) | Switched::No(error) => Err((false, error)),
+        Switched::Unknown(error) => Err((true, error)),
+    }
+}
+
+/// The failure and the failure to put it back, side by side.
+fn both(first: Option<Failure>, undo: Failure) -> Failure {
+    match first {
+        Some(first) => {
+            Failure { message: format!("{}; and putting it back failed too: {}", first.message, undo.message), ..first }
+        }
+        None => Failure { message: format!("putting it back failed: {}", undo.message), ..undo },
+    }
+}

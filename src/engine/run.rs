@@ -1,0 +1,144 @@
+//! [`Run`]: one command under way.
+
+use std::time::Instant;
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::{Event, Observer, Phase},
+    lock::LockOwner,
+    name::ReleaseName,
+    plan::Plan,
+    report::{Command, Failure, HostOutcome, HostReport, Outcome, Report},
+    time::Timestamp,
+    token::Token,
+};
+
+use super::{Fleet, Host, RunOptions};
+
+/// One command under way on a fleet.
+pub(super) struct Run<'r> {
+    pub(super) hosts: &'r [Host],
+    pub(super) parallel: usize,
+    pub(super) options: RunOptions,
+    pub(super) owner: LockOwner,
+    observer: &'r dyn Observer,
+    started: Instant,
+}
+
+impl<'r> Run<'r> {
+    /// A command that changes something.
+    pub(super) fn new(fleet: &'r Fleet, command: Command, options: &RunOptions, observer: &'r dyn Observer) -> Self {
+        let owner = LockOwner {
+            operation: Token::random(),
+            command,
+            by: options.by.clone(),
+            reason: options.reason.clone(),
+            hosts: fleet.hosts.iter().map(|host| host.name.clone()).collect(),
+            since: Timestamp::now(),
+        };
+        Self {
+            hosts: &fleet.hosts,
+            parallel: fleet.parallel,
+            options: options.clone(),
+            owner,
+            observer,
+            started: Instant::now(),
+        }
+    }
+
+    /// A command that only reads.
+    pub(super) fn reading(fleet: &'r Fleet, command: Command, observer: &'r dyn Observer) -> Self {
+        Self::new(fleet, command, &RunOptions::default(), observer)
+    }
+
+    pub(super) fn command(&self) -> Command {
+        self.owner.command
+    }
+
+    pub(super) fn seconds(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+
+    pub(super) fn tell(&self, event: &Event) {
+        self.observer.event(event);
+    }
+
+    pub(super) fn begin(&self, release: Option<&ReleaseName>) {
+        self.tell(&Event::Started { command: self.command(), hosts: self.hosts.len(), release: release.cloned() });
+    }
+
+    pub(super) fn enter(&self, phase: Phase, hosts: usize) {
+        self.tell(&Event::Phase { phase, hosts });
+    }
+
+    /// Tells how a host came through a phase, and hands the result on.
+    pub(super) fn told<T>(&self, host: &str, phase: Phase, result: Result<T, Failure>) -> Result<T, Failure> {
+        match &result {
+            Ok(_) => self.tell(&Event::HostDone { host: host.to_owned(), phase }),
+            Err(error) => self.tell(&Event::HostFailed { host: host.to_owned(), phase, error: error.clone() }),
+        }
+        result
+    }
+
+    pub(super) fn warn(&self, host: Option<&str>, message: impl Into<String>) {
+        self.tell(&Event::Warning { host: host.map(ToOwned::to_owned), message: message.into() });
+    }
+
+    /// The report, with the hosts in the order of the fleet.
+    pub(super) fn report(
+        &self,
+        outcome: Outcome,
+        release: Option<&ReleaseName>,
+        mut hosts: Vec<HostReport>,
+        error: Option<Failure>,
+    ) -> Report {
+        let place = |report: &HostReport| self.hosts.iter().position(|host| host.name == report.host);
+        hosts.sort_by_key(place);
+        Report {
+            format: 1,
+            command: self.command(),
+            outcome,
+            operation: None,
+            release: release.cloned(),
+            hosts,
+            seconds: self.seconds(),
+            error,
+            dry_run: false,
+        }
+    }
+
+    /// The report of a command that would do this, and did not.
+    pub(super) fn dry_run(&self, plan: &Plan) -> Report {
+        let host = |host: &crate::plan::HostPlan| {
+            let mut report = HostReport::new(&host.host, HostOutcome::Unchanged);
+            report.before = host.before.release().cloned();
+            report.after.clone_from(&report.before);
+            report
+        };
+        let hosts = plan.hosts.iter().map(host).collect();
+        Report { dry_run: true, ..self.report(Outcome::Unchanged, Some(&plan.release), hosts, None) }
+    }
+
+    /// Tells the plan.
+    pub(super) fn planned(&self, plan: &Plan) {
+        self.tell(&Event::Planned { plan: plan.lines() });
+    }
+}
+
+/// The failure that decides the exit code of many: where hosts fail for different reasons, the lower code stands.
+pub(super) fn leading(failures: impl Iterator<Item = Failure>) -> Option<Failure> {
+    failures.min_by_key(|failure| crate::ExitCode::of(Outcome::Refused, Some(failure.kind)))
+}
+
+/// The one failure of a whole run whose hosts failed so.
+pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
+    let lead = leading(failed.iter().map(|(_, failure)| failure.clone()));
+    let kind = lead.as_ref().map_or(ErrorKind::Internal, |failure| failure.kind);
+    let words =
+        failed.iter().map(|(host, failure)| format!("{host}: {}", failure.message)).collect::<Vec<_>>().join("; ");
+    let mut error = Error::new(kind, format!("{what}: {words}"));
+    if let Some(hint) = lead.and_then(|failure| failure.hint) {
+        error = error.hint(hint);
+    }
+    error.into()
+}

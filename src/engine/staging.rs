@@ -1,0 +1,87 @@
+//! The upload: to every host, without any lock, so that an urgent rollback never waits for it.
+
+use futures_util::{StreamExt, future::join_all, stream};
+
+use crate::{
+    event::{Event, Phase},
+    release::{Release, ReleaseContent},
+    report::{Failure, Outcome, Report},
+    store::Staged,
+};
+
+use super::{
+    Host,
+    ask::{Asked, failed_host, failure, untouched},
+    run::{Run, summary},
+};
+
+impl<'r> Run<'r> {
+    /// Brings `release` to every host, or to none and reports why.
+    pub(super) async fn stage(
+        &self,
+        release: &dyn Release,
+        asked: &Asked<'_>,
+    ) -> Result<Vec<(&'r Host, Staged)>, Report> {
+        self.enter(Phase::Stage, self.hosts.len());
+        let results: Vec<_> = stream::iter(self.hosts)
+            .map(|host| self.stage_on(host, release))
+            .buffer_unordered(self.parallel)
+            .collect()
+            .await;
+        let (mut staged, mut failed) = (Vec::new(), Vec::new());
+        for (host, result) in results {
+            match result {
+                Ok(brought) => staged.push((host, brought)),
+                Err(failure) => failed.push((host.name.clone(), failure)),
+            }
+        }
+        if failed.is_empty() {
+            return Ok(staged);
+        }
+        self.discard(staged).await;
+        Err(self.not_staged(asked, &failed))
+    }
+
+    async fn stage_on(&self, host: &'r Host, release: &dyn Release) -> (&'r Host, Result<Staged, Failure>) {
+        let (files_total, bytes_total) = match release.content() {
+            ReleaseContent::Tree(tree) => (tree.files(), tree.bytes()),
+            ReleaseContent::OnHosts => (0, 0),
+        };
+        let progress = |files, bytes| {
+            self.tell(&Event::Progress { host: host.name.clone(), files, files_total, bytes, bytes_total });
+        };
+        let result = host.store.stage(release, &self.owner, &progress).await.map_err(failure);
+        (host, self.told(&host.name, Phase::Stage, result))
+    }
+
+    /// Removes what was staged and is not wanted any more.
+    pub(super) async fn discard(&self, staged: Vec<(&'r Host, Staged)>) {
+        join_all(staged.into_iter().map(|(host, staged)| async move {
+            if let Err(error) = host.store.discard(staged).await {
+                let why = failure(error).message;
+                self.warn(
+                    Some(&host.name),
+                    format!("what was uploaded could not be removed; the next deploy removes it ({why})"),
+                );
+            }
+        }))
+        .await;
+    }
+
+    fn not_staged(&self, asked: &Asked<'_>, failed: &[(String, Failure)]) -> Report {
+        let hosts = asked.answers.iter().map(|(host, answer)| {
+            let failure = failed.iter().find(|(name, _)| *name == host.name).map(|(_, failure)| failure.clone());
+            let mut report = match answer {
+                Ok(state) => untouched(&host.name, state),
+                Err(failure) => failed_host(&host.name, failure.clone()),
+            };
+            if let Some(failure) = failure {
+                let failed = failed_host(&host.name, failure);
+                (report.outcome, report.error) = (failed.outcome, failed.error);
+            }
+            report
+        });
+        let error = summary("the release could not be brought to every host; every `current` is where it was", failed);
+        self.report(Outcome::Failed, None, hosts.collect(), Some(error))
+    }
+}

@@ -1,0 +1,105 @@
+//! The switch: sent to all hosts at once, and then each is looked at.
+
+use futures_util::future::join_all;
+
+use crate::{
+    event::{Event, Phase},
+    store::{Activated, Current, Ready, StoreError, StoreGuard, Switch, TookEffect},
+};
+
+use super::{ask::failure, run::Run, working::Working};
+
+/// How a switch ended, once everything that could be found out was.
+pub(super) enum Switched {
+    /// It took effect, is durable, and was read back.
+    Yes(Activated),
+    /// It took effect, and something after it failed.
+    Partly(Activated, StoreError),
+    /// `current` is what it was.
+    No(StoreError),
+    /// Nobody knows.
+    Unknown(StoreError),
+}
+
+impl<'r> Run<'r> {
+    /// Switches every host whose plan says so. What took effect stands in [`Working::progress`], what failed in
+    /// [`Working::failure`].
+    pub(super) async fn switch(&self, locked: &mut [Working<'r>]) {
+        self.enter(Phase::Switch, locked.iter().filter(|working| working.switches()).count());
+        join_all(locked.iter_mut().filter(|working| working.switches()).map(|working| self.switch_on(working))).await;
+    }
+
+    async fn switch_on(&self, working: &mut Working<'r>) {
+        let Some(to) = working.progress.ready.clone() else { return };
+        let expected = working.guard.state().current.clone();
+        match switch_surely(working.guard.as_mut(), expected, to).await {
+            Switched::Yes(activated) => {
+                self.tell_switched(working.name(), &activated);
+                working.progress.switched = Some(activated);
+            }
+            Switched::Partly(activated, error) => {
+                working.progress.switched = Some(activated);
+                self.fail(working, error);
+            }
+            Switched::No(error) => self.fail(working, error),
+            Switched::Unknown(error) => {
+                working.progress.unknown = true;
+                self.fail(working, error);
+            }
+        }
+    }
+
+    pub(super) fn tell_switched(&self, host: &str, activated: &Activated) {
+        self.tell(&Event::Switched {
+            host: host.to_owned(),
+            before: activated.before.release().cloned(),
+            after: activated.after.release().cloned(),
+            at: activated.at,
+        });
+    }
+
+    fn fail(&self, working: &mut Working<'r>, error: StoreError) {
+        let why = failure(error);
+        self.tell(&Event::HostFailed { host: working.name().to_owned(), phase: Phase::Switch, error: why.clone() });
+        working.failure = Some(why);
+    }
+}
+
+/// Switches, and when the answer is lost, fences off what was on its way, looks, and finishes what is left to do.
+pub(super) async fn switch_surely(guard: &mut dyn StoreGuard, expected: Current, to: Ready) -> Switched {
+    let switch = Switch { expected: expected.clone(), to };
+    let failed = match guard.activate(&switch).await {
+        Ok(activated) => return Switched::Yes(activated),
+        Err(failed) => failed,
+    };
+    match failed.took_effect {
+        TookEffect::No => Switched::No(failed.error),
+        TookEffect::Yes => Switched::Partly(activated(guard, expected), failed.error),
+        TookEffect::Unknown => look_again(guard, expected, switch, failed.error).await,
+    }
+}
+
+async fn look_again(guard: &mut dyn StoreGuard, expected: Current, switch: Switch, lost: StoreError) -> Switched {
+    if guard.fence().await.is_err() {
+        return Switched::Unknown(lost);
+    }
+    let current = guard.state().current.clone();
+    let arrived = current.release() == Some(switch.to.name());
+    if !arrived && current != expected {
+        return Switched::No(lost);
+    }
+    // It did not take effect, or nobody synced it: the same step again does what is left, and is exact about it.
+    match guard.activate(&Switch { expected: current, to: switch.to }).await {
+        Ok(again) => Switched::Yes(Activated { before: expected, ..again }),
+        Err(_) if arrived => Switched::Partly(activated(guard, expected), lost),
+        Err(failed) => match failed.took_effect {
+            TookEffect::Yes => Switched::Partly(activated(guard, expected), failed.error),
+            TookEffect::No => Switched::No(failed.error),
+            TookEffect::Unknown => Switched::Unknown(failed.error),
+        },
+    }
+}
+
+fn activated(guard: &dyn StoreGuard, before: Current) -> Activated {
+    Activated { before, after: guard.state().current.clone(), at: None }
+}

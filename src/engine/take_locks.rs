@@ -1,0 +1,119 @@
+//! Takes the locks: on all hosts, or on none.
+//!
+//! One host, the first in a fixed order, is the arbiter: its lock is taken before the others', so that of two runs on
+//! the same fleet one wins and the other gets nothing. The rest are then taken at once, which costs a fleet one round
+//! trip more than a single host, not one for each.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, future::join_all, stream};
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Phase,
+    report::{Failure, HostOutcome, HostReport, Outcome, Report},
+    store::{Closing, StoreError},
+};
+
+use super::{
+    Host,
+    ask::failed_host,
+    run::{Run, summary},
+    working::Working,
+};
+
+/// How long a run that waits for a lock rests between two looks.
+const REST: Duration = Duration::from_millis(500);
+
+impl<'r> Run<'r> {
+    /// Takes the lock of every host and reads its state, or none and reports why.
+    pub(super) async fn take_locks(&self) -> Result<Vec<Working<'r>>, Report> {
+        self.enter(Phase::Lock, self.hosts.len());
+        let until = Instant::now() + self.options.wait;
+        let mut waited = false;
+        loop {
+            let failed = match self.try_locks().await {
+                Ok(locked) => return Ok(locked),
+                Err(failed) => failed,
+            };
+            let only_locked = failed.iter().all(|(_, failure)| failure.kind == ErrorKind::Locked);
+            if !only_locked || Instant::now() >= until {
+                return Err(self.not_locked(&failed));
+            }
+            if !std::mem::replace(&mut waited, true) {
+                self.warn(None, format!("waiting up to {:?} for a lock: {}", self.options.wait, failed[0].1.message));
+            }
+            tokio::time::sleep(REST.min(until.saturating_duration_since(Instant::now()))).await;
+        }
+    }
+
+    async fn try_locks(&self) -> Result<Vec<Working<'r>>, Vec<(String, Failure)>> {
+        let mut order: Vec<&'r Host> = self.hosts.iter().collect();
+        order.sort_by_key(|host| (host.store.to_string(), host.store.root().clone()));
+        let (arbiter, others) = order.split_first().expect("a fleet has a host");
+        let mut locked = vec![self.lock(arbiter).await.map_err(|failed| vec![failed])?];
+        let results: Vec<_> =
+            stream::iter(others).map(|host| self.lock(host)).buffer_unordered(self.parallel).collect().await;
+        let mut failed = Vec::new();
+        for result in results {
+            match result {
+                Ok(working) => locked.push(working),
+                Err(failure) => failed.push(failure),
+            }
+        }
+        if failed.is_empty() {
+            locked.sort_by_key(|working| self.hosts.iter().position(|host| host.name == working.host.name));
+            return Ok(locked);
+        }
+        self.release(&mut locked).await;
+        Err(failed)
+    }
+
+    async fn lock(&self, host: &'r Host) -> Result<Working<'r>, (String, Failure)> {
+        let taken = host.store.lock(&self.owner).await.map_err(|error| self.not_taken(error));
+        let guard = self.told(&host.name, Phase::Lock, taken).map_err(|failure| (host.name.clone(), failure))?;
+        Ok(Working::new(host, guard))
+    }
+
+    /// A lock that this very run holds means that two of its hosts are one.
+    fn not_taken(&self, error: StoreError) -> Failure {
+        match &error {
+            StoreError::Locked { host, holder }
+                if holder.owner.as_ref().is_some_and(|owner| owner.operation == self.owner.operation) =>
+            {
+                let message = format!("{host} is a root that another host of this fleet is too; nothing was touched");
+                Error::new(ErrorKind::Config, message).hint("list each root once").into()
+            }
+            _ => Error::from(error).into(),
+        }
+    }
+
+    fn not_locked(&self, failed: &[(String, Failure)]) -> Report {
+        let host = |host: &Host| match failed.iter().find(|(name, _)| *name == host.name) {
+            Some((_, failure)) => failed_host(&host.name, failure.clone()),
+            None => HostReport::new(&host.name, HostOutcome::Unchanged),
+        };
+        let error = summary("a lock could not be taken, and nothing was touched", failed);
+        self.report(Outcome::Refused, None, self.hosts.iter().map(host).collect(), Some(error))
+    }
+
+    /// Gives every lock back, with nothing done. What fails is a warning: the next run takes the lock over.
+    pub(super) async fn release(&self, locked: &mut [Working<'r>]) {
+        let nothing = Closing { bad: None, cleared: None, history: None, settles: false };
+        join_all(locked.iter_mut().map(|working| {
+            let nothing = &nothing;
+            async move {
+                if let Err(error) = working.guard.finish(nothing).await {
+                    self.warn(Some(working.name()), lock_left(error));
+                }
+            }
+        }))
+        .await;
+    }
+}
+
+/// What is said when a lock could not be given back.
+pub(super) fn lock_left(error: StoreError) -> String {
+    let why = Error::from(error).full_message();
+    format!("the lock could not be given back; the next run takes it over once this one has ended ({why})")
+}

@@ -1,0 +1,62 @@
+//! [`Working`]: a locked host, its part of the plan, and how far it has come.
+
+use crate::{
+    plan::{HostPlan, Seen},
+    report::Failure,
+    store::{Activated, Preparation, Ready, Staged, StoreGuard},
+};
+
+use super::Host;
+
+/// A locked host.
+pub(super) struct Working<'r> {
+    pub(super) host: &'r Host,
+    pub(super) guard: Box<dyn StoreGuard>,
+    pub(super) plan: Option<HostPlan>,
+    pub(super) staged: Option<Staged>,
+    pub(super) progress: Progress,
+    pub(super) failure: Option<Failure>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// How far a host has come.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// What was prepared, be it wholly or in part.
+    pub(super) preparation: Option<Preparation>,
+    /// What can be switched to.
+    pub(super) ready: Option<Ready>,
+    /// The switch that took effect, with what it takes to go back.
+    pub(super) switched: Option<Activated>,
+    /// Whether a switch that took effect was put back.
+    pub(super) reverted: bool,
+    /// Whether nobody knows where `current` leads.
+    pub(super) unknown: bool,
+}
+
+impl<'r> Working<'r> {
+    pub(super) fn new(host: &'r Host, guard: Box<dyn StoreGuard>) -> Self {
+        Self {
+            host,
+            guard,
+            plan: None,
+            staged: None,
+            progress: Progress::default(),
+            failure: None,
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(super) fn name(&self) -> &'r str {
+        &self.host.name
+    }
+
+    pub(super) fn seen(&self) -> Seen<'_> {
+        Seen { host: &self.host.name, state: self.guard.state() }
+    }
+
+    /// Whether its plan switches `current`.
+    pub(super) fn switches(&self) -> bool {
+        self.plan.as_ref().is_some_and(|plan| plan.action.switches())
+    }
+}

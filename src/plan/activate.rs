@@ -1,0 +1,47 @@
+//! The plan of `activate`.
+
+use crate::{name::ReleaseName, report::Command};
+
+use super::{
+    Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen,
+    deploy::{agree, may_switch, new_hosts, record_of},
+};
+
+/// Plans to switch to the release `name`, which every host has. Hosts that are on it already stay.
+///
+/// # Errors
+///
+/// [`Refusal`] when a host does not have it, when it lies on the recorded way back of a host and is not bad, when a
+/// `current` is not ours, dangling or was removed, or, unless `allow_split`, when the hosts that would move are on
+/// different releases.
+pub fn activate(name: &ReleaseName, hosts: &[Seen<'_>], allow_split: bool) -> Result<Plan, Refusal> {
+    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| may_go(seen, name).err()).collect();
+    if !refusals.is_empty() {
+        return Err(Refusal::of(Command::Activate, refusals));
+    }
+    let moving = hosts.iter().copied().filter(|seen| seen.current() != Some(name));
+    agree(Command::Activate, moving, allow_split)?;
+    let mut plan = Plan::new(Command::Activate, name.clone(), hosts.iter().map(|seen| plan_of(seen, name)).collect());
+    plan.notes.extend(new_hosts(hosts));
+    Ok(plan)
+}
+
+fn may_go(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
+    may_switch(seen)?;
+    let Some(release) = seen.state.release(name) else {
+        return Err(seen.refuse(Reason::NoSuchRelease { name: name.clone(), instead: seen.state.stranger(name) }));
+    };
+    let back = release.bad.is_none() && seen.chain().is_some_and(|chain| chain.holds(name));
+    if back { Err(seen.refuse(Reason::OnTheWayBack { name: name.clone() })) } else { Ok(()) }
+}
+
+fn plan_of(seen: &Seen<'_>, name: &ReleaseName) -> HostPlan {
+    let stays = seen.current() == Some(name);
+    HostPlan {
+        host: seen.host.to_owned(),
+        before: seen.state.current.clone(),
+        action: if stays { Action::Stay } else { Action::Activate { record: record_of(&seen.state.current) } },
+        marks_bad: None,
+        clears_mark: seen.state.release(name).is_some_and(|release| release.bad.is_some()),
+    }
+}

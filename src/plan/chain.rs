@@ -1,0 +1,112 @@
+//! [`Chain`]: the recorded way back from a release.
+
+use std::fmt;
+
+use crate::{
+    name::ReleaseName,
+    record::{BadRecord, PreviousVersion},
+    store::{HostedRelease, RootState},
+    transport::EntryKind,
+};
+
+/// The recorded way back from a release: what its `previousVersion` names, what that one's names, and so on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chain<'s> {
+    start: &'s ReleaseName,
+    links: Vec<&'s HostedRelease>,
+    end: ChainEnd,
+}
+
+/// How a chain ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ChainEnd {
+    /// At a release before which nothing was.
+    First,
+    /// At a release whose record is missing or means nothing.
+    Broken {
+        /// The release.
+        at: ReleaseName,
+        /// What is wrong with its record.
+        record: BadRecord,
+    },
+    /// At a record that names a release which is not there.
+    Gone {
+        /// The release it names.
+        name: ReleaseName,
+        /// What stands in its place, if anything.
+        instead: Option<EntryKind>,
+    },
+    /// At a record that names a release the chain came by already.
+    Loops {
+        /// The release it names.
+        name: ReleaseName,
+    },
+}
+
+impl<'s> Chain<'s> {
+    /// The way back from `start`, as the records of `state` tell it. Never walks a release twice.
+    #[must_use]
+    pub fn from(state: &'s RootState, start: &'s ReleaseName) -> Self {
+        let mut links: Vec<&HostedRelease> = Vec::new();
+        let mut at = start;
+        let end = loop {
+            let record = state.release(at).map_or(Err(BadRecord::Missing), |release| release.previous.clone());
+            let name = match record {
+                Ok(PreviousVersion::None) => break ChainEnd::First,
+                Ok(PreviousVersion::Release(name)) => name,
+                Err(record) => break ChainEnd::Broken { at: at.clone(), record },
+            };
+            let Some(release) = state.release(&name) else {
+                break ChainEnd::Gone { instead: state.stranger(&name), name };
+            };
+            if release.name == *start || links.iter().any(|link| link.name == release.name) {
+                break ChainEnd::Loops { name };
+            }
+            links.push(release);
+            at = &release.name;
+        };
+        Self { start, links, end }
+    }
+
+    /// The releases on the way, nearest first, bad ones too; without the one it starts from.
+    #[must_use]
+    pub fn links(&self) -> &[&'s HostedRelease] {
+        &self.links
+    }
+
+    /// How it ends.
+    #[must_use]
+    pub fn end(&self) -> &ChainEnd {
+        &self.end
+    }
+
+    /// The good releases on the way, nearest first.
+    pub fn good(&self) -> impl Iterator<Item = &'s HostedRelease> {
+        self.links.iter().copied().filter(|release| release.bad.is_none())
+    }
+
+    /// Whether `name` lies on the way.
+    #[must_use]
+    pub fn holds(&self, name: &ReleaseName) -> bool {
+        self.links.iter().any(|link| link.name == *name)
+    }
+}
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.start)?;
+        for link in &self.links {
+            let bad = if link.bad.is_some() { " (bad)" } else { "" };
+            write!(f, " <- {}{bad}", link.name)?;
+        }
+        match &self.end {
+            ChainEnd::First => f.write_str(" <- none"),
+            ChainEnd::Broken { record, .. } => write!(f, " <- ? ({record})"),
+            ChainEnd::Gone { name, instead: None } => write!(f, " <- {name} (not there)"),
+            ChainEnd::Gone { name, instead: Some(kind) } => {
+                write!(f, " <- {name} ({}, no release)", kind.with_article())
+            }
+            ChainEnd::Loops { name } => write!(f, " <- {name} (again: the records run in a circle)"),
+        }
+    }
+}

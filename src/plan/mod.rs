@@ -1,0 +1,168 @@
+//! What a command will do, decided before anything is done: [`Plan`].
+//!
+//! A plan is a value: made from what the hosts said and what was asked for, without I/O, so that `--dry-run` prints the
+//! very plan that would be carried out, and tests need no disk. What must not be done is a [`Refusal`].
+
+mod activate;
+mod chain;
+mod deploy;
+mod refusal;
+mod rollback;
+mod seen;
+
+pub use activate::activate;
+pub use chain::{Chain, ChainEnd};
+pub use deploy::{deploy, stage};
+pub use refusal::{HostRefusal, Reason, Refusal};
+pub use rollback::{RollbackTarget, previous_of, rollback};
+pub use seen::Seen;
+
+use std::fmt;
+
+use crate::{name::ReleaseName, record::PreviousVersion, report::Command, store::Current};
+
+/// What a command will do, host by host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// The command.
+    pub command: Command,
+    /// The release that every host that takes part is to be on; with `stage`, that it is to have.
+    pub release: ReleaseName,
+    /// Each host, in the order they were seen in.
+    pub hosts: Vec<HostPlan>,
+    /// What one should know, each one sentence.
+    pub notes: Vec<String>,
+    /// Whether this finishes an operation that was interrupted.
+    pub finishes: bool,
+}
+
+/// What a command will do on one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostPlan {
+    /// The host's name.
+    pub host: String,
+    /// What it is on now.
+    pub before: Current,
+    /// Whether `current` is switched, and how.
+    pub action: Action,
+    /// The release that is left, and marked bad once the fleet is switched.
+    pub marks_bad: Option<ReleaseName>,
+    /// Whether the mark of the release that is gone to is cleared.
+    pub clears_mark: bool,
+}
+
+/// What is done with `current` on one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// The release is staged only.
+    Stage,
+    /// The release is published, recorded and switched to.
+    Deploy {
+        /// What its record will say.
+        record: PreviousVersion,
+    },
+    /// A release that is there is recorded and switched to.
+    Activate {
+        /// What its record will say.
+        record: PreviousVersion,
+    },
+    /// A release that is there is switched to, its record unchanged.
+    GoBack,
+    /// It is on the release already.
+    Stay,
+}
+
+impl Action {
+    /// Whether `current` is switched.
+    #[must_use]
+    pub fn switches(&self) -> bool {
+        match self {
+            Self::Deploy { .. } | Self::Activate { .. } | Self::GoBack => true,
+            Self::Stage | Self::Stay => false,
+        }
+    }
+}
+
+impl Plan {
+    /// A plan without notes.
+    fn new(command: Command, release: ReleaseName, hosts: Vec<HostPlan>) -> Self {
+        Self { command, release, hosts, notes: Vec::new(), finishes: false }
+    }
+
+    /// The plan of one host.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<&HostPlan> {
+        self.hosts.iter().find(|host| host.host == name)
+    }
+
+    /// Whether there is nothing to do on any host.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        !self.finishes && self.hosts.iter().all(|host| host.action == Action::Stay && !host.clears_mark)
+    }
+
+    /// The plan in words, line by line: hosts that do the same share one.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+        for host in &self.hosts {
+            let line = host.line(&self.release);
+            match groups.iter_mut().find(|(text, _)| *text == line) {
+                Some((_, hosts)) => hosts.push(&host.host),
+                None => groups.push((line, vec![&host.host])),
+            }
+        }
+        let group = |(line, hosts): (String, Vec<&str>)| format!("{}: {line}", hosts.join(", "));
+        groups.into_iter().map(group).chain(self.notes.iter().cloned()).collect()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().join("\n"))
+    }
+}
+
+impl HostPlan {
+    fn line(&self, release: &ReleaseName) -> String {
+        let mut parts = vec![self.action_line(release)];
+        parts.extend(self.marks_bad.as_ref().map(|bad| format!("mark {bad} bad")));
+        parts.extend(self.clears_mark.then(|| format!("clear the bad mark of {release}")));
+        parts.join("; ")
+    }
+
+    fn action_line(&self, release: &ReleaseName) -> String {
+        let from = describe(&self.before);
+        match &self.action {
+            Action::Stage => format!("stage {release}; `current` stays {from}"),
+            Action::Deploy { record } => {
+                let record = describe_record(record);
+                format!("upload {release}, publish it, write its previousVersion ({record}), switch from {from}")
+            }
+            Action::Activate { record } => {
+                let record = describe_record(record);
+                format!("write the previousVersion of {release} ({record}), switch to it from {from}")
+            }
+            Action::GoBack => format!("switch back from {from} to {release}"),
+            Action::Stay => format!("is on {release} already"),
+        }
+    }
+}
+
+/// Where `current` leads, in words.
+pub(crate) fn describe(current: &Current) -> String {
+    let text = |link: &[u8]| link.escape_ascii().to_string();
+    match current {
+        Current::Absent => "nothing (no `current`)".to_owned(),
+        Current::Release { name, .. } => name.to_string(),
+        Current::Dangling { link, .. } => format!("{} (which is gone)", text(link)),
+        Current::Outside { link } => format!("{} (which is no release of this root)", text(link)),
+        Current::NotALink(kind) => format!("{} (no link)", kind.with_article()),
+    }
+}
+
+fn describe_record(record: &PreviousVersion) -> &str {
+    record.release().map_or("none", ReleaseName::as_str)
+}

@@ -1,0 +1,217 @@
+//! The plan of `rollback`.
+//!
+//! The target is decided host by host, from the record of the release that is current there, and then compared: the
+//! fleet goes to the one release that every host is on already or would go to by itself.
+
+use crate::{
+    name::ReleaseName,
+    report::Command,
+    store::{Current, Intent},
+};
+
+use super::{Action, Chain, ChainEnd, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, describe};
+
+/// Where a rollback goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RollbackTarget {
+    /// So many good releases back along the recorded way; 1 is the previous version.
+    Steps(u32),
+    /// To this release, be it on the recorded way or not, bad or not.
+    Release(ReleaseName),
+}
+
+/// Plans to go back. With `from`, only hosts that are on that release move; where none is, there is nothing to do.
+///
+/// A rollback that was interrupted is finished first: no host moves further than that one would have gone.
+///
+/// # Errors
+///
+/// [`Refusal`] when a `current` is not ours or was removed, when the recorded way back of a host ends before its target,
+/// when hosts would go to different releases, or when a host lacks the target.
+pub fn rollback(target: &RollbackTarget, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let refusals: Vec<HostRefusal> =
+        hosts.iter().filter_map(|seen| seen.ours().and_then(|()| has_current(seen)).err()).collect();
+    if !refusals.is_empty() {
+        return Err(Refusal::of(Command::Rollback, refusals));
+    }
+    if let Some(interrupted) = interrupted(hosts).filter(|intent| finishes(target, intent)) {
+        return finish(interrupted, hosts);
+    }
+    if let Some(from) = from
+        && let Some(plan) = nobody_on(from, hosts)
+    {
+        return Ok(plan);
+    }
+    match target {
+        RollbackTarget::Release(name) => go_to(name, hosts),
+        RollbackTarget::Steps(steps) => go_back(*steps, from, hosts),
+    }
+}
+
+fn has_current(seen: &Seen<'_>) -> Result<(), HostRefusal> {
+    match &seen.state.current {
+        Current::Absent if seen.state.releases.is_empty() => Err(seen.refuse(Reason::NotDeployed)),
+        Current::Absent => Err(seen.refuse(Reason::NoCurrent)),
+        _ => Ok(()),
+    }
+}
+
+/// What an interrupted rollback was about to do: on any host, since they all go to one release.
+fn interrupted<'s>(hosts: &[Seen<'s>]) -> Option<&'s Intent> {
+    hosts.iter().find_map(interrupted_on)
+}
+
+/// Whether what is asked for may be the interrupted rollback itself: a rollback to somewhere else is a new one.
+fn finishes(target: &RollbackTarget, intent: &Intent) -> bool {
+    match target {
+        RollbackTarget::Steps(_) => true,
+        RollbackTarget::Release(name) => *name == intent.to,
+    }
+}
+
+/// Plans to finish an interrupted rollback: hosts that are on its target stay, the others go there.
+fn finish(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let mut plan = go_to(&intent.to, hosts)?;
+    for (host, seen) in plan.hosts.iter_mut().zip(hosts) {
+        let left = interrupted_on(seen).and_then(|intent| intent.from.as_ref());
+        host.marks_bad =
+            host.marks_bad.take().or_else(|| left.filter(|name| is_markable(seen, name, &intent.to)).cloned());
+    }
+    plan.finishes = true;
+    plan.notes.push(format!("finishes the rollback to {} that was interrupted, and goes no further back", intent.to));
+    Ok(plan)
+}
+
+/// What an interrupted rollback was about to do on this host.
+fn interrupted_on<'s>(seen: &Seen<'s>) -> Option<&'s Intent> {
+    let intents = seen.state.interrupted.iter().filter_map(|left| left.intent.as_ref());
+    intents.rev().find(|intent| intent.command == Command::Rollback)
+}
+
+fn is_markable(seen: &Seen<'_>, name: &ReleaseName, target: &ReleaseName) -> bool {
+    name != target && seen.state.release(name).is_some_and(|release| release.bad.is_none())
+}
+
+/// The empty plan, when no host is on `from`.
+fn nobody_on(from: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Plan> {
+    if hosts.iter().any(|seen| seen.current() == Some(from)) {
+        return None;
+    }
+    let stay = |seen: &Seen<'_>| HostPlan {
+        host: seen.host.to_owned(),
+        before: seen.state.current.clone(),
+        action: Action::Stay,
+        marks_bad: None,
+        clears_mark: false,
+    };
+    let release = hosts.iter().find_map(Seen::current).unwrap_or(from).clone();
+    let mut plan = Plan::new(Command::Rollback, release, hosts.iter().map(stay).collect());
+    plan.notes.push(format!("{from} is current nowhere, so there is nothing to go back from"));
+    Some(plan)
+}
+
+/// Plans to go to a named release.
+fn go_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let lacking = hosts.iter().filter(|seen| seen.state.release(name).is_none());
+    let refuse =
+        |seen: &Seen<'_>| seen.refuse(Reason::NoSuchRelease { name: name.clone(), instead: seen.state.stranger(name) });
+    let refusals: Vec<HostRefusal> = lacking.map(refuse).collect();
+    if !refusals.is_empty() {
+        let table = hosts
+            .iter()
+            .map(|seen| row(seen, if seen.state.release(name).is_some() { "has it" } else { "lacks it" }))
+            .collect();
+        return Err(Refusal { table, ..Refusal::of(Command::Rollback, refusals) });
+    }
+    Ok(plan_to(name, hosts))
+}
+
+/// Plans to go back along the records.
+fn go_back(steps: u32, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let moves = |seen: &Seen<'_>| from.is_none_or(|from| seen.current() == Some(from));
+    let targets: Vec<Result<ReleaseName, HostRefusal>> = hosts.iter().map(|seen| target_of(seen, steps)).collect();
+    let moving = hosts.iter().zip(&targets).filter(|(seen, _)| moves(seen));
+    let mut wanted: Vec<&ReleaseName> = moving.filter_map(|(_, target)| target.as_ref().ok()).collect();
+    wanted.sort();
+    wanted.dedup();
+    let reached = |seen: &Seen<'_>, target: &Result<ReleaseName, HostRefusal>, name: &ReleaseName| {
+        seen.current() == Some(name) || (moves(seen) && target.as_ref().is_ok_and(|target| target == name))
+    };
+    let common: Vec<&ReleaseName> = wanted
+        .iter()
+        .copied()
+        .filter(|name| hosts.iter().zip(&targets).all(|(seen, target)| reached(seen, target, name)))
+        .collect();
+    match common[..] {
+        [name] => Ok(plan_to(name, hosts)),
+        _ => Err(refuse(hosts, targets)),
+    }
+}
+
+/// The refusal of a rollback that leads nowhere, or to several releases.
+fn refuse(hosts: &[Seen<'_>], targets: Vec<Result<ReleaseName, HostRefusal>>) -> Refusal {
+    let go = |target: &Result<ReleaseName, HostRefusal>| match target {
+        Ok(name) => format!("would go to {name}"),
+        Err(_) => "has nowhere to go".to_owned(),
+    };
+    let table: Vec<_> = hosts.iter().zip(&targets).map(|(seen, target)| row(seen, &go(target))).collect();
+    let differ = targets.iter().any(Result::is_ok);
+    let mut refusals: Vec<HostRefusal> = targets.into_iter().filter_map(Result::err).collect();
+    if differ {
+        refusals.extend(hosts.iter().map(|seen| seen.refuse(Reason::HostsDiffer)));
+    }
+    let table = if hosts.len() > 1 { table } else { Vec::new() };
+    Refusal { table, ..Refusal::of(Command::Rollback, refusals) }
+}
+
+fn row(seen: &Seen<'_>, target: &str) -> (String, String, String) {
+    (seen.host.to_owned(), describe(&seen.state.current), target.to_owned())
+}
+
+/// The release that is so many good ones back on this host.
+fn target_of(seen: &Seen<'_>, steps: u32) -> Result<ReleaseName, HostRefusal> {
+    let Some(chain) = seen.chain() else {
+        return Err(seen.refuse(Reason::Dangling));
+    };
+    let nth = usize::try_from(steps).unwrap_or(usize::MAX).saturating_sub(1);
+    match chain.good().nth(nth) {
+        Some(release) => Ok(release.name.clone()),
+        None => Err(seen.refuse(end_of(&chain, seen))),
+    }
+}
+
+/// The previous version of a host by itself: where the next rollback would take it.
+#[must_use]
+pub fn previous_of<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
+    seen.chain().and_then(|chain| chain.good().next()).map(|release| &release.name)
+}
+
+fn end_of(chain: &Chain<'_>, seen: &Seen<'_>) -> Reason {
+    let words = chain.to_string();
+    match chain.end().clone() {
+        ChainEnd::First => Reason::NothingBefore {
+            at: seen.current().expect("a chain starts at what is current").clone(),
+            chain: words,
+        },
+        ChainEnd::Broken { at, record } => Reason::BadRecord { at, record, chain: words },
+        ChainEnd::Gone { name, .. } => Reason::PreviousGone { name, chain: words },
+        ChainEnd::Loops { .. } => Reason::ChainLoops { chain: words },
+    }
+}
+
+/// The plan by which every host ends on `name`.
+fn plan_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Plan {
+    let left = hosts.iter().find_map(|seen| seen.state.current.named().filter(|current| *current != name));
+    let plan = |seen: &Seen<'_>| {
+        let stays = seen.current() == Some(name);
+        let leaving = if stays { left } else { seen.state.current.named() };
+        HostPlan {
+            host: seen.host.to_owned(),
+            before: seen.state.current.clone(),
+            action: if stays { Action::Stay } else { Action::GoBack },
+            marks_bad: leaving.filter(|leaving| is_markable(seen, leaving, name)).cloned(),
+            clears_mark: seen.state.release(name).is_some_and(|release| release.bad.is_some()),
+        }
+    };
+    Plan::new(Command::Rollback, name.clone(), hosts.iter().map(plan).collect())
+}

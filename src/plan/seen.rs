@@ -1,0 +1,44 @@
+//! [`Seen`]: a host and what it said, from which plans are made.
+
+use crate::{
+    name::ReleaseName,
+    store::{Current, RootState},
+};
+
+use super::{Chain, HostRefusal, Reason, describe};
+
+/// A host, and what it was seen to hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'s> {
+    /// The host's name.
+    pub host: &'s str,
+    /// What it holds.
+    pub state: &'s RootState,
+}
+
+impl<'s> Seen<'s> {
+    /// A refusal of this host.
+    pub(super) fn refuse(&self, reason: Reason) -> HostRefusal {
+        HostRefusal { host: self.host.to_owned(), reason }
+    }
+
+    /// The release that is current.
+    pub(super) fn current(&self) -> Option<&'s ReleaseName> {
+        self.state.current.release()
+    }
+
+    /// The recorded way back from the release that is current.
+    pub(super) fn chain(&self) -> Option<Chain<'s>> {
+        self.current().map(|name| Chain::from(self.state, name))
+    }
+
+    /// Refuses a `current` that whoever made it must decide about.
+    pub(super) fn ours(&self) -> Result<(), HostRefusal> {
+        match &self.state.current {
+            Current::Absent | Current::Release { .. } | Current::Dangling { .. } => Ok(()),
+            Current::Outside { .. } | Current::NotALink(_) => {
+                Err(self.refuse(Reason::NotOurs { current: describe(&self.state.current) }))
+            }
+        }
+    }
+}

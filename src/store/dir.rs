@@ -1,0 +1,234 @@
+//! [`DirStore`]: the releases of a root as directories, over any transport.
+
+use std::{fmt, sync::Arc};
+
+use crate::{
+    future::BoxFuture,
+    history::HistoryEntry,
+    lock::LockOwner,
+    path::HostPath,
+    record::{BadRecord, PreviousVersion},
+    release::{Release, ReleaseContent},
+    token::Token,
+    transport::{Batch, FailureKind, Found, Liveness, Op, Progress, Reply, Transport, TransportError, Upload},
+    tree::Tree,
+};
+
+use super::{
+    Layout, ReleaseStore, RootState, Staged, StagedRecord, StoreError, StoreGuard,
+    layout::inner,
+    query::{Query, Spelled},
+    state::Interrupted,
+    steps::Steps,
+    take,
+};
+
+/// The most that is read of a history, in bytes: some 50,000 operations.
+const HISTORY_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// Keeps the releases of one root as directories, over any [`Transport`].
+///
+/// ```
+/// use switchback::{HostPath, Layout, store::DirStore, transport::LocalTransport};
+///
+/// let store = DirStore::new(LocalTransport::new(), HostPath::new("/srv/shop")?, Layout::default());
+/// assert_eq!(store.to_string(), "local");
+/// # Ok::<(), switchback::PathError>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct DirStore {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) steps: Steps,
+}
+
+impl fmt::Display for DirStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.transport, f)
+    }
+}
+
+impl DirStore {
+    /// The store at `root`, laid out as `layout` says. Nothing is asked or made yet.
+    pub fn new(transport: impl Transport, root: HostPath, layout: Layout) -> Self {
+        Self { transport: Arc::new(transport), steps: Steps { root, layout } }
+    }
+
+    pub(super) fn layout(&self) -> &Layout {
+        &self.steps.layout
+    }
+
+    pub(super) async fn execute(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
+        self.transport.execute(batch).await
+    }
+
+    /// What the replies of a query mean, after asking the host about the records whose spelling only it can read.
+    pub(super) async fn read(&self, query: Query, replies: &[Reply]) -> Result<RootState, StoreError> {
+        let (mut state, spelled) = query.read(replies, &self.steps.root, self.layout());
+        if !spelled.is_empty() {
+            self.resolve(&mut state, &spelled).await?;
+        }
+        Ok(state)
+    }
+
+    /// Finds out which releases the spelled records lead to: by device and inode, not by their text.
+    async fn resolve(&self, state: &mut RootState, spelled: &[Spelled]) -> Result<(), StoreError> {
+        let mut batch = self.steps.empty();
+        for (_, path) in spelled {
+            batch.push_lenient(Op::Resolve { link: path.as_str().into() });
+        }
+        let replies = self.execute(&batch).await?;
+        for ((own, _), reply) in spelled.iter().zip(replies) {
+            let Reply::Entry(Some(entry)) = reply else { continue };
+            let target =
+                state.releases.iter().find(|release| release.id == entry.id).map(|release| release.name.clone());
+            let release = state.releases.iter_mut().find(|release| release.name == *own);
+            if let (Some(target), Some(release)) = (target, release) {
+                release.previous =
+                    if target == *own { Err(BadRecord::Itself) } else { Ok(PreviousVersion::Release(target)) };
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the root, and when it is locked, whether the holder still runs.
+    pub(super) async fn read_state(&self) -> Result<RootState, StoreError> {
+        let (batch, query) = self.steps.ask();
+        let replies = match self.execute(&batch).await {
+            Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
+                return Ok(RootState::default());
+            }
+            replies => replies?,
+        };
+        let mut state = self.read(query, &replies).await?;
+        if let Some(mut holder) = state.lock.take() {
+            holder.holder = self.liveness(&holder.token).await?;
+            if holder.holder == Liveness::Gone {
+                let (token, owner, intent) = (holder.token.clone(), holder.owner.clone(), state.intent.clone());
+                state.interrupted.push(Interrupted { token, owner, intent });
+            }
+            state.lock = Some(holder);
+        }
+        Ok(state)
+    }
+
+    /// Whether the holder of the lock `token` still runs.
+    async fn liveness(&self, token: &Token) -> Result<Liveness, StoreError> {
+        let mut batch = self.steps.empty();
+        batch.push_lenient(Op::CheckProcess { path: self.layout().held(token).join(&inner("process")) });
+        match self.execute(&batch).await?.first() {
+            Some(Reply::Process(liveness)) => Ok(*liveness),
+            _ => Ok(Liveness::Unknown),
+        }
+    }
+
+    /// Uploads into a private directory and makes it durable there.
+    async fn upload(
+        &self,
+        staged: &Staged,
+        tree: Arc<Tree>,
+        owner: &LockOwner,
+        progress: &dyn Progress,
+    ) -> Result<(), StoreError> {
+        let (batch, list) = self.steps.begin_staging(staged);
+        let replies = self.execute(&batch).await.map_err(|error| self.understand_format(error))?;
+        let others = Query::tokens_in(replies.get(list)).filter(|other| *other != staged.token).collect::<Vec<_>>();
+        let abandoned = self.abandoned(others).await?;
+        let upload = Upload { root: self.steps.root.clone(), into: self.steps.staged_content(staged), tree };
+        let uploaded = self.transport.upload(&upload, progress).await?;
+        let record = StagedRecord {
+            format: 1,
+            at: owner.since,
+            by: owner.by.clone(),
+            files: uploaded.files,
+            bytes: uploaded.bytes,
+        };
+        self.execute(&self.steps.end_staging(staged, &record, &abandoned)).await?;
+        Ok(())
+    }
+
+    /// Which of these uploads nobody will finish, because their uploader is gone.
+    async fn abandoned(&self, mut others: Vec<Token>) -> Result<Vec<Token>, StoreError> {
+        if others.is_empty() {
+            return Ok(others);
+        }
+        let mut batch = self.steps.empty();
+        for other in &others {
+            batch.push_lenient(Op::CheckProcess { path: self.steps.staging(other).join(&inner("process")) });
+        }
+        let mut replies = self.execute(&batch).await?.into_iter();
+        others.retain(|_| matches!(replies.next(), Some(Reply::Process(Liveness::Gone))));
+        Ok(others)
+    }
+
+    /// A newer format, when that is why a batch that enters the state directory ended.
+    pub(super) fn understand_format(&self, error: TransportError) -> StoreError {
+        match &error {
+            TransportError::Step { index, failure, .. } if *index == Steps::FORMAT_STEP => match failure.kind {
+                FailureKind::Mismatch => {
+                    StoreError::NewerFormat { host: self.to_string(), found: failure.detail.clone() }
+                }
+                _ => error.into(),
+            },
+            _ => error.into(),
+        }
+    }
+}
+
+impl ReleaseStore for DirStore {
+    fn root(&self) -> &HostPath {
+        &self.steps.root
+    }
+
+    fn state(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {
+        Box::pin(self.read_state())
+    }
+
+    fn history(&self) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>> {
+        Box::pin(async {
+            let mut batch = self.steps.empty();
+            batch.push(Op::Read { path: self.layout().in_state(&["history"]), limit: HISTORY_LIMIT });
+            let replies = match self.execute(&batch).await {
+                Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => Vec::new(),
+                replies => replies?,
+            };
+            match replies.into_iter().next() {
+                None | Some(Reply::Content(None)) => Ok((Vec::new(), 0)),
+                Some(Reply::Content(Some(Found::Content(content)))) => Ok(HistoryEntry::read_lines(&content)),
+                _ => {
+                    Err(StoreError::Damaged { host: self.to_string(), what: "the history is no readable file".into() })
+                }
+            }
+        })
+    }
+
+    fn stage<'a>(
+        &'a self,
+        release: &'a dyn Release,
+        owner: &'a LockOwner,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Staged, StoreError>> {
+        let ReleaseContent::Tree(tree) = release.content() else {
+            panic!("the content of {} is on the hosts already", release.name());
+        };
+        let staged = Staged { name: release.name().clone(), token: Token::random() };
+        Box::pin(async move { self.upload(&staged, tree, owner, progress).await.map(|()| staged) })
+    }
+
+    fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.execute(&self.steps.discard(&staged)).await?;
+            Ok(())
+        })
+    }
+
+    fn lock<'a>(&'a self, owner: &'a LockOwner) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
+        Box::pin(async move {
+            let guard = take::lock(self, owner).await?;
+            Ok(Box::new(guard) as Box<dyn StoreGuard>)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.transport.close()
+    }
+}

@@ -1,0 +1,191 @@
+//! [`StoreError`]: why a root could not be read or changed.
+
+use thiserror::Error;
+
+use crate::{
+    error::{Error, ErrorKind},
+    lock::LockHolder,
+    name::ReleaseName,
+    transport::{Effect, FailureKind, TransportError},
+};
+
+/// Why a root could not be read or changed. [`effect`](Self::effect) says what took effect.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The host could not be asked, or did not do what it was asked.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// Somebody else holds the lock. Nothing was changed.
+    #[error("{host} is locked by {}", holder.describe())]
+    Locked {
+        /// The host.
+        host: String,
+        /// Who holds it.
+        holder: Box<LockHolder>,
+    },
+    /// The lock that was held is held no more: it was taken over, and its new holder decides. What was asked last was not done.
+    #[error("the lock on {host} was taken over by somebody else meanwhile")]
+    LockLost {
+        /// The host.
+        host: String,
+    },
+    /// The state directory was written by a newer program. Nothing was changed.
+    #[error("the state directory on {host} has format {found}, which this program does not know")]
+    NewerFormat {
+        /// The host.
+        host: String,
+        /// The format it has.
+        found: String,
+    },
+    /// The state directory holds something this program did not write. Nothing was changed.
+    #[error("the state directory on {host} holds something unreadable: {what}")]
+    Damaged {
+        /// The host.
+        host: String,
+        /// What, and where.
+        what: String,
+    },
+    /// A release of that name is there already. Nothing was changed.
+    #[error("{host} has a release {name} already")]
+    NameTaken {
+        /// The host.
+        host: String,
+        /// The name.
+        name: ReleaseName,
+    },
+    /// `current` is not what it was when it was read. It was not switched.
+    #[error("`current` on {host} was changed by somebody else meanwhile: {detail}")]
+    Conflict {
+        /// The host.
+        host: String,
+        /// What was expected and what was found.
+        detail: String,
+    },
+    /// The release is not there, or not complete.
+    #[error("{host} has no complete release {name}")]
+    NoSuchRelease {
+        /// The host.
+        host: String,
+        /// The release.
+        name: ReleaseName,
+    },
+}
+
+/// Why a switch failed, and whether it took effect all the same.
+#[derive(Debug, Error)]
+#[error("the switch failed")]
+pub struct ActivateError {
+    /// Why.
+    #[source]
+    pub error: StoreError,
+    /// Whether `current` was switched all the same.
+    pub took_effect: TookEffect,
+}
+
+/// Whether a switch that failed took effect all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TookEffect {
+    /// `current` is what it was.
+    No,
+    /// `current` was switched; what came after, the sync say, failed.
+    Yes,
+    /// Nobody knows before it was read again.
+    Unknown,
+}
+
+impl StoreError {
+    /// How much took effect of what was asked last.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Transport(error) => error.effect(),
+            Self::Locked { .. }
+            | Self::LockLost { .. }
+            | Self::NewerFormat { .. }
+            | Self::Damaged { .. }
+            | Self::NameTaken { .. }
+            | Self::Conflict { .. }
+            | Self::NoSuchRelease { .. } => Effect::Nothing,
+        }
+    }
+
+    /// The kind of the error.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Transport(error) => kind_of(error),
+            Self::Locked { .. } => ErrorKind::Locked,
+            Self::LockLost { .. } | Self::Conflict { .. } => ErrorKind::Conflict,
+            Self::NewerFormat { .. } => ErrorKind::NewerFormat,
+            Self::Damaged { .. } => ErrorKind::DamagedState,
+            Self::NameTaken { .. } => ErrorKind::NameTaken,
+            Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
+        }
+    }
+
+    /// What to do or type next, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Transport(error) => hint_of(error),
+            Self::Locked { .. } => Some("try again when it is done, or wait for it with --wait 5m"),
+            Self::LockLost { .. } | Self::Conflict { .. } => {
+                Some("see where the hosts are with `switchback status`, then try again")
+            }
+            Self::NewerFormat { .. } => Some("use the newer switchback that wrote it"),
+            Self::NameTaken { .. } => {
+                Some("give another --name, or go to the one that is there with `switchback activate`")
+            }
+            Self::Damaged { .. } | Self::NoSuchRelease { .. } => None,
+        }
+    }
+}
+
+fn kind_of(error: &TransportError) -> ErrorKind {
+    match error {
+        TransportError::Unreachable { .. } => ErrorKind::Unreachable,
+        TransportError::Unsuitable { .. } => ErrorKind::Unsuitable,
+        TransportError::Root { failure, .. } => match failure.kind {
+            FailureKind::Missing => ErrorKind::NotDeployed,
+            FailureKind::WrongType => ErrorKind::RootRefused,
+            FailureKind::Mismatch => ErrorKind::Conflict,
+            _ => ErrorKind::HostFailed,
+        },
+        TransportError::Step { .. } => ErrorKind::HostFailed,
+        TransportError::Source { .. } => ErrorKind::Source,
+        TransportError::Upload { .. } => ErrorKind::UploadFailed,
+        TransportError::Unknown { .. } => ErrorKind::Unknown,
+    }
+}
+
+fn hint_of(error: &TransportError) -> Option<&'static str> {
+    match error {
+        TransportError::Unreachable { .. } => {
+            Some("see that `ssh` reaches the host without asking anything, or leave it out with --except")
+        }
+        TransportError::Unknown { .. } => Some("see where the hosts are with `switchback status`"),
+        TransportError::Root { .. } | TransportError::Step { .. } => {
+            error.failure().and_then(|failure| match failure.kind {
+                FailureKind::Denied => Some("see who owns the root on the host, and as whom you connect"),
+                FailureKind::NoSpace => Some("free some space on the host"),
+                FailureKind::ReadOnly => Some("the filesystem is read-only; see what the host's kernel log says"),
+                _ => None,
+            })
+        }
+        TransportError::Unsuitable { .. } | TransportError::Source { .. } | TransportError::Upload { .. } => None,
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        let mut face = Self::new(error.kind(), error.to_string());
+        if let Some(hint) = error.hint() {
+            face = face.hint(hint);
+        }
+        match std::error::Error::source(&error) {
+            Some(source) => face.because(crate::error::full_message(source)),
+            None => face,
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! [`DirGuard`]: the lock of a root that is held, and all that can be done under it.
+
+use crate::{
+    future::BoxFuture,
+    history::HistoryEntry,
+    lock::LockOwner,
+    name::ReleaseName,
+    record::PreviousVersion,
+    time::Timestamp,
+    token::Token,
+    transport::{Effect, FailureKind, Op, Reply, SyncReach, TransportError},
+};
+
+use super::{
+    ActivateError, Activated, Closing, Current, DirStore, Ended, Intent, Preparation, Ready, RootState, StoreError,
+    StoreGuard, Switch, TookEffect,
+    steps::{Preparing, Switching, json},
+    take,
+};
+
+/// Holds the lock of a root over any transport.
+#[derive(Debug)]
+pub(super) struct DirGuard {
+    store: DirStore,
+    owner: LockOwner,
+    token: Token,
+    state: RootState,
+    /// Whether what is about to be done is written on the host.
+    intent_written: bool,
+    /// Locks of this very operation that were taken away to fence off what was on its way.
+    fenced: Vec<Token>,
+    /// Whether what was staged stands under its name by now, as far as the answers say.
+    published: bool,
+}
+
+impl DirGuard {
+    pub(super) fn new(store: DirStore, owner: LockOwner, token: Token, state: RootState) -> Self {
+        Self { store, owner, token, state, intent_written: false, fenced: Vec::new(), published: false }
+    }
+
+    fn host(&self) -> String {
+        self.store.to_string()
+    }
+
+    fn intent(&self, to: &ReleaseName) -> Intent {
+        Intent {
+            format: 1,
+            operation: self.owner.operation.clone(),
+            command: self.owner.command,
+            from: self.state.current.named().cloned(),
+            to: to.clone(),
+        }
+    }
+
+    /// Taking the lock anew: what was on its way finds nothing to work with any more.
+    async fn take_anew(&mut self) -> Result<(), StoreError> {
+        let (token, state) = take::fence(&self.store, &self.owner, &self.token).await?;
+        self.fenced.push(std::mem::replace(&mut self.token, token));
+        self.intent_written = false;
+        self.published = false;
+        self.state = state;
+        let fenced = &self.fenced;
+        self.state.interrupted.retain(|left| !fenced.contains(&left.token));
+        Ok(())
+    }
+
+    async fn make_ready(&mut self, preparation: &Preparation) -> Result<Ready, StoreError> {
+        let intent = self.intent(&preparation.name);
+        let preparing = self.store.steps.prepare(&self.token, &intent, preparation);
+        let result = self.store.execute(&preparing.batch).await;
+        self.published = preparing.publish.is_some_and(|publish| match &result {
+            Ok(_) => true,
+            Err(error) => matches!(error.effect(), Effect::Steps(at) if at > publish),
+        });
+        match result {
+            Ok(_) => {
+                self.intent_written = true;
+                Ok(Ready { name: preparation.name.clone() })
+            }
+            Err(error) => Err(self.understand_prepare(&preparing, &preparation.name, error)),
+        }
+    }
+
+    fn understand_prepare(&self, preparing: &Preparing, name: &ReleaseName, error: TransportError) -> StoreError {
+        let (host, name) = (self.host(), name.clone());
+        let kind = error.failure().map(|failure| failure.kind);
+        match error.effect() {
+            Effect::Steps(0) if kind == Some(FailureKind::Missing) => StoreError::LockLost { host },
+            Effect::Steps(at) if Some(at) == preparing.absent => StoreError::NameTaken { host, name },
+            Effect::Steps(at) if at == preparing.present => StoreError::NoSuchRelease { host, name },
+            _ => error.into(),
+        }
+    }
+
+    async fn take_back(&mut self, preparation: &Preparation) -> Result<(), StoreError> {
+        if let (false, Some(staged)) = (self.published, &preparation.staged) {
+            self.store.execute(&self.store.steps.discard(staged)).await?;
+            return Ok(());
+        }
+        let was = self.state.release(&preparation.name).and_then(|release| release.previous.as_ref().ok());
+        let line =
+            was.map(|previous: &PreviousVersion| previous.line(&self.store.steps.root, self.store.layout().releases()));
+        let batch = self.store.steps.unprepare(&self.token, preparation, line);
+        if !batch.steps.is_empty() {
+            self.store.execute(&batch).await?;
+        }
+        self.published = false;
+        Ok(())
+    }
+
+    async fn switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
+        let intent = (!self.intent_written).then(|| self.intent(&switch.to.name));
+        let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
+        let replies = match self.store.execute(&switching.batch).await {
+            Ok(replies) => replies,
+            Err(error) => return Err(self.understand_switch(&switching, switch, error)),
+        };
+        self.intent_written = true;
+        let expected = self.store.layout().link_to(&switch.to.name);
+        match replies.get(switching.look) {
+            Some(Reply::Link(Some(link))) if *link == expected => {}
+            other => {
+                let detail = format!("after the switch it was read back as {other:?}");
+                return Err(ActivateError {
+                    error: StoreError::Conflict { host: self.host(), detail },
+                    took_effect: TookEffect::Unknown,
+                });
+            }
+        }
+        let after = Current::Release { name: switch.to.name.clone(), link: expected };
+        let before = std::mem::replace(&mut self.state.current, after.clone());
+        Ok(Activated { before, after, at: clock(replies.get(switching.clock)) })
+    }
+
+    fn understand_switch(&mut self, switching: &Switching, switch: &Switch, error: TransportError) -> ActivateError {
+        let host = self.host();
+        let took_effect = match error.effect() {
+            Effect::Steps(at) if at > switching.switch => TookEffect::Yes,
+            Effect::Nothing | Effect::Steps(_) => TookEffect::No,
+            Effect::Unknown => TookEffect::Unknown,
+        };
+        if took_effect == TookEffect::Yes {
+            let (name, link) = (switch.to.name.clone(), self.store.layout().link_to(&switch.to.name));
+            self.state.current = Current::Release { name, link };
+        }
+        let kind = error.failure().map(|failure| failure.kind);
+        let detail = || error.failure().map(ToString::to_string).unwrap_or_default();
+        let error = match error.effect() {
+            Effect::Steps(at) if at == switching.expect => StoreError::Conflict { host, detail: detail() },
+            Effect::Steps(at) if at == switching.target => {
+                StoreError::NoSuchRelease { host, name: switch.to.name.clone() }
+            }
+            // The lock directory is gone, and the prepared link with it.
+            Effect::Steps(at) if at <= switching.switch && kind == Some(FailureKind::Missing) => {
+                StoreError::LockLost { host }
+            }
+            _ => error.into(),
+        };
+        ActivateError { error, took_effect }
+    }
+
+    async fn take_current_away(&mut self) -> Result<(), StoreError> {
+        let (batch, expect) = self.store.steps.deactivate(&self.token, &self.state.current);
+        match self.store.execute(&batch).await {
+            Ok(_) => {
+                self.state.current = Current::Absent;
+                Ok(())
+            }
+            Err(error) if error.effect() == Effect::Steps(expect) => {
+                let detail = error.failure().map(ToString::to_string).unwrap_or_default();
+                Err(StoreError::Conflict { host: self.host(), detail })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn close(&mut self, closing: &Closing) -> Result<Vec<String>, StoreError> {
+        let steps = &self.store.steps;
+        let mut batch = steps.empty();
+        if let Some((name, mark)) = &closing.bad {
+            steps.write_mark(&mut batch, &self.token, name, "bad", mark);
+        }
+        if let Some(name) = &closing.cleared {
+            batch.push_lenient(Op::RemoveFile {
+                path: self.store.layout().in_state(&["releases", name.as_str(), "bad"]),
+            });
+        }
+        if let Some(ended) = &closing.history {
+            let path = self.store.layout().in_state(&["history"]);
+            batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
+            batch.push_lenient(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
+        }
+        for token in self.settled(closing) {
+            batch.push_lenient(Op::RemoveTree { path: self.store.layout().in_state(&["journal", token.as_str()]) });
+        }
+        let released = steps.release_lock(&mut batch, &self.token);
+        match self.store.execute(&batch).await {
+            Ok(replies) => Ok(failures(&replies[..released])),
+            Err(error) if is_missing_at(&error, released) => Err(StoreError::LockLost { host: self.host() }),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What is forgotten in the journal: always what this operation itself fenced off, and what others left once that
+    /// is settled.
+    fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Token> {
+        let others = if closing.settles { &self.state.interrupted[..] } else { &[] };
+        self.fenced.iter().chain(others.iter().map(|left| &left.token))
+    }
+
+    fn history(&self, ended: &Ended) -> HistoryEntry {
+        let root = self.state.identity.as_ref();
+        HistoryEntry {
+            format: 1,
+            operation: self.owner.operation.clone(),
+            command: self.owner.command,
+            at: root.map_or(self.owner.since, |identity| identity.clock),
+            by: self.owner.by.clone(),
+            from: ended.from.clone(),
+            to: ended.to.clone(),
+            reason: self.owner.reason.clone(),
+            outcome: ended.outcome,
+            host: ended.host,
+            seconds: ended.seconds,
+        }
+    }
+}
+
+fn is_missing_at(error: &TransportError, step: usize) -> bool {
+    error.effect() == Effect::Steps(step) && error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing)
+}
+
+fn clock(reply: Option<&Reply>) -> Option<Timestamp> {
+    if let Some(Reply::Clock(at)) = reply { Some(*at) } else { None }
+}
+
+/// What failed among steps that may fail, each in words.
+fn failures(replies: &[Reply]) -> Vec<String> {
+    let failed = |reply: &Reply| if let Reply::Failed(failure) = reply { Some(failure.to_string()) } else { None };
+    replies.iter().filter_map(failed).collect()
+}
+
+impl StoreGuard for DirGuard {
+    fn state(&self) -> &RootState {
+        &self.state
+    }
+
+    fn fence(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.take_anew())
+    }
+
+    fn prepare<'a>(&'a mut self, preparation: &'a Preparation) -> BoxFuture<'a, Result<Ready, StoreError>> {
+        Box::pin(self.make_ready(preparation))
+    }
+
+    fn unprepare<'a>(&'a mut self, preparation: &'a Preparation) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.take_back(preparation))
+    }
+
+    fn ready(&self, name: &ReleaseName) -> Result<Ready, StoreError> {
+        match self.state.release(name) {
+            Some(release) => Ok(Ready { name: release.name.clone() }),
+            None => Err(StoreError::NoSuchRelease { host: self.host(), name: name.clone() }),
+        }
+    }
+
+    fn activate<'a>(&'a mut self, switch: &'a Switch) -> BoxFuture<'a, Result<Activated, ActivateError>> {
+        Box::pin(self.switch(switch))
+    }
+
+    fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.take_current_away())
+    }
+
+    fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+        Box::pin(self.close(closing))
+    }
+}

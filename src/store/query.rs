@@ -1,0 +1,270 @@
+//! [`Query`]: the steps that read a whole root in one exchange, and what their replies mean.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    lock::{LockHolder, LockOwner},
+    name::ReleaseName,
+    path::HostPath,
+    record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
+    status::BadMark,
+    token::Token,
+    transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Reply},
+};
+
+use super::{
+    Layout,
+    layout::{LOCK, inner},
+    state::{Current, HostedRelease, Intent, Interrupted, RootState, StagedRecord},
+};
+
+/// The most that is read of one of the tool's own records, in bytes.
+const STATE_LIMIT: u64 = 64 * 1024;
+
+/// Where the steps of a query begin in a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Query {
+    first: usize,
+}
+
+/// The steps of a query, in their order.
+#[derive(Debug, Clone, Copy)]
+enum At {
+    Identity,
+    CurrentEntry,
+    CurrentLink,
+    CurrentTarget,
+    Releases,
+    Records,
+    Bad,
+    Staged,
+    LockOwners,
+    LockIntents,
+    JournalOwners,
+    JournalIntents,
+    Staging,
+}
+
+impl Query {
+    /// Adds the steps that read a root laid out so.
+    pub(super) fn add_to(batch: &mut Batch, layout: &Layout) -> Self {
+        let each = |path, file: &str, limit| Op::ReadEach { path, file: inner(file), limit };
+        let current = layout.current().clone();
+        let ops = [
+            Op::Identify,
+            Op::Inspect { path: current.clone() },
+            Op::ReadLink { path: current.clone() },
+            Op::Resolve { link: current.as_str().into() },
+            Op::List { path: layout.releases().clone() },
+            each(layout.releases().clone(), RECORD_FILE, RECORD_LIMIT),
+            each(layout.in_state(&["releases"]), "bad", STATE_LIMIT),
+            each(layout.in_state(&["releases"]), "staged", STATE_LIMIT),
+            each(layout.in_state(&[LOCK]), "owner", STATE_LIMIT),
+            each(layout.in_state(&[LOCK]), "intent", STATE_LIMIT),
+            each(layout.in_state(&["journal"]), "owner", STATE_LIMIT),
+            each(layout.in_state(&["journal"]), "intent", STATE_LIMIT),
+            Op::List { path: layout.in_state(&["staging"]) },
+        ];
+        let first = batch.steps.len();
+        for op in ops {
+            match op {
+                // Something that is no link stands where `current` should; the inspection says what.
+                Op::ReadLink { .. } => batch.push_lenient(op),
+                _ => batch.push(op),
+            };
+        }
+        Self { first }
+    }
+
+    /// What the replies to a batch with these steps mean, and which records only the host can read: those whose path is
+    /// spelled in another way than ours.
+    pub(super) fn read(self, replies: &[Reply], root: &HostPath, layout: &Layout) -> (RootState, Vec<Spelled>) {
+        let reader = Reader { replies: &replies[self.first.min(replies.len())..], root, layout };
+        let (releases, strangers) = reader.releases();
+        let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
+        let state = RootState {
+            identity: reader.identity(),
+            current: reader.current(&releases),
+            releases,
+            strangers,
+            lock: reader.lock(),
+            intent: reader.intent(),
+            interrupted: reader.interrupted(),
+            staging: reader.staging(),
+        };
+        (state, spelled)
+    }
+
+    /// The tokens among the names of a listing.
+    pub(super) fn tokens_in(reply: Option<&Reply>) -> impl Iterator<Item = Token> {
+        let listed: &[Listed] = if let Some(Reply::Listing(Some(listed))) = reply { listed } else { &[] };
+        listed.iter().filter_map(|listed| token_of(&listed.name))
+    }
+}
+
+fn token_of(name: &[u8]) -> Option<Token> {
+    std::str::from_utf8(name).ok()?.parse().ok()
+}
+
+/// A release whose record is an absolute path in another spelling than ours.
+pub(super) type Spelled = (ReleaseName, HostPath);
+
+/// Takes the replies apart.
+struct Reader<'r> {
+    replies: &'r [Reply],
+    root: &'r HostPath,
+    layout: &'r Layout,
+}
+
+impl Reader<'_> {
+    fn at(&self, at: At) -> Option<&Reply> {
+        self.replies.get(at as usize)
+    }
+
+    fn identity(&self) -> Option<crate::transport::HostIdentity> {
+        match self.at(At::Identity) {
+            Some(Reply::Identity(identity)) => Some(identity.clone()),
+            _ => None,
+        }
+    }
+
+    fn entry(&self, at: At) -> Option<Entry> {
+        match self.at(at) {
+            Some(Reply::Entry(entry)) => *entry,
+            _ => None,
+        }
+    }
+
+    fn current(&self, releases: &[HostedRelease]) -> Current {
+        let Some(entry) = self.entry(At::CurrentEntry) else {
+            return Current::Absent;
+        };
+        if entry.kind != EntryKind::Link {
+            return Current::NotALink(entry.kind);
+        }
+        let Some(Reply::Link(Some(link))) = self.at(At::CurrentLink) else {
+            return Current::Absent;
+        };
+        let link = link.clone();
+        match self.entry(At::CurrentTarget) {
+            None => Current::Dangling { name: self.name_in(&link), link },
+            Some(target) => match releases.iter().find(|release| release.id == target.id) {
+                Some(release) => Current::Release { name: release.name.clone(), link },
+                None => Current::Outside { link },
+            },
+        }
+    }
+
+    /// The release that the text of a link names in the usual spelling.
+    fn name_in(&self, link: &[u8]) -> Option<ReleaseName> {
+        let text = std::str::from_utf8(link).ok()?;
+        let absolute = if text.starts_with('/') {
+            HostPath::new(text)
+        } else {
+            HostPath::new(&format!("{}/{text}", self.root.as_str()))
+        };
+        let path = absolute.ok()?;
+        let releases = self.root.join(self.layout.releases());
+        let name = (path.as_path().parent()? == releases.as_path()).then(|| path.as_path().file_name()).flatten()?;
+        self.layout.release_name(name.as_bytes())
+    }
+
+    fn releases(&self) -> (Vec<HostedRelease>, Vec<(ReleaseName, EntryKind)>) {
+        let (mut releases, mut strangers) = (Vec::new(), Vec::new());
+        for Listed { name, entry } in self.listing(At::Releases) {
+            let Some(name) = self.layout.release_name(name) else {
+                continue;
+            };
+            match entry.kind {
+                EntryKind::Directory => releases.push(self.hosted(name, entry)),
+                kind => strangers.push((name, kind)),
+            }
+        }
+        releases.sort_by(|one, other| one.name.cmp(&other.name));
+        (releases, strangers)
+    }
+
+    fn listing(&self, at: At) -> &[Listed] {
+        match self.at(at) {
+            Some(Reply::Listing(Some(listed))) => listed,
+            _ => &[],
+        }
+    }
+
+    fn hosted(&self, name: ReleaseName, entry: &Entry) -> HostedRelease {
+        HostedRelease {
+            previous: self.previous(&name),
+            bad: self.json::<BadMark>(At::Bad, name.as_str()),
+            staged: self.json::<StagedRecord>(At::Staged, name.as_str()),
+            id: entry.id,
+            name,
+        }
+    }
+
+    fn previous(&self, name: &ReleaseName) -> Result<PreviousVersion, BadRecord> {
+        match self.reading(name)? {
+            Reading::Certain(previous) => Ok(previous),
+            Reading::Spelled(path) => Err(BadRecord::Outside { text: path.as_str().to_owned() }),
+        }
+    }
+
+    fn spelled(&self, name: &ReleaseName) -> Option<Spelled> {
+        match self.reading(name) {
+            Ok(Reading::Spelled(path)) => Some((name.clone(), path)),
+            Ok(Reading::Certain(_)) | Err(_) => None,
+        }
+    }
+
+    fn reading(&self, name: &ReleaseName) -> Result<Reading, BadRecord> {
+        match self.found(At::Records, name.as_str()) {
+            None => Err(BadRecord::Missing),
+            Some(Found::TooLarge) => Err(BadRecord::TooLong),
+            Some(Found::NotAFile(kind)) => Err(BadRecord::NotAFile { kind: kind.with_article().to_owned() }),
+            Some(Found::Unreadable(failure)) => Err(BadRecord::Unreadable { reason: failure.to_string() }),
+            Some(Found::Content(content)) => PreviousVersion::read(content, name, self.root, self.layout.releases()),
+        }
+    }
+
+    fn found(&self, at: At, directory: &str) -> Option<&Found> {
+        let Some(Reply::Contents(contents)) = self.at(at) else {
+            return None;
+        };
+        contents.iter().find(|(name, _)| name == directory.as_bytes()).map(|(_, found)| found)
+    }
+
+    fn json<T: DeserializeOwned>(&self, at: At, directory: &str) -> Option<T> {
+        match self.found(at, directory) {
+            Some(Found::Content(content)) => serde_json::from_slice(content).ok(),
+            _ => None,
+        }
+    }
+
+    /// The tokens that name directories of which a file was read.
+    fn tokens(&self, at: At) -> impl Iterator<Item = Token> {
+        let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(at) { contents } else { &[] };
+        contents.iter().filter_map(|(name, _)| token_of(name))
+    }
+
+    fn lock(&self) -> Option<LockHolder> {
+        let token = self.tokens(At::LockOwners).next()?;
+        Some(LockHolder { owner: self.json(At::LockOwners, token.as_str()), holder: Liveness::Unknown, token })
+    }
+
+    fn intent(&self) -> Option<Intent> {
+        let token = self.tokens(At::LockIntents).next()?;
+        self.json(At::LockIntents, token.as_str())
+    }
+
+    fn interrupted(&self) -> Vec<Interrupted> {
+        let left = |token: Token| Interrupted {
+            owner: self.json::<LockOwner>(At::JournalOwners, token.as_str()),
+            intent: self.json::<Intent>(At::JournalIntents, token.as_str()),
+            token,
+        };
+        self.tokens(At::JournalOwners).map(left).collect()
+    }
+
+    fn staging(&self) -> Vec<Token> {
+        Query::tokens_in(self.at(At::Staging)).collect()
+    }
+}

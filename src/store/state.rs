@@ -1,0 +1,183 @@
+//! [`RootState`]: what a root holds, as it was read in one exchange.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    lock::{LockHolder, LockOwner},
+    name::ReleaseName,
+    record::{BadRecord, PreviousVersion},
+    report::Command,
+    status::{BadMark, ReleaseState},
+    time::Timestamp,
+    token::Token,
+    transport::{EntryKind, FileId, HostIdentity},
+};
+
+/// What a root holds, as it was read in one exchange.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct RootState {
+    /// Who and what answered; `None` when there is no root yet.
+    pub identity: Option<HostIdentity>,
+    /// Where `current` leads.
+    pub current: Current,
+    /// The complete releases, in the order of their names.
+    pub releases: Vec<HostedRelease>,
+    /// What else stands in the releases directory under a release name: nothing of ours, and never touched.
+    pub strangers: Vec<(ReleaseName, EntryKind)>,
+    /// Who holds the lock.
+    pub lock: Option<LockHolder>,
+    /// What the holder of the lock is about to do here.
+    pub intent: Option<Intent>,
+    /// What interrupted operations left.
+    pub interrupted: Vec<Interrupted>,
+    /// Unfinished uploads, of runs that still go on and of interrupted ones.
+    pub staging: Vec<Token>,
+}
+
+/// Where `current` leads.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Current {
+    /// There is none.
+    #[default]
+    Absent,
+    /// To a release, whatever way its text spells it.
+    Release {
+        /// The release.
+        name: ReleaseName,
+        /// The text of the link.
+        link: Vec<u8>,
+    },
+    /// Nowhere: what it names is gone.
+    Dangling {
+        /// The text of the link.
+        link: Vec<u8>,
+        /// The release that it names, when it names one in the usual spelling.
+        name: Option<ReleaseName>,
+    },
+    /// To something that is no release of this root.
+    Outside {
+        /// The text of the link.
+        link: Vec<u8>,
+    },
+    /// It is no link at all.
+    NotALink(EntryKind),
+}
+
+impl Current {
+    /// The release that is current.
+    #[must_use]
+    pub fn release(&self) -> Option<&ReleaseName> {
+        match self {
+            Self::Release { name, .. } => Some(name),
+            Self::Absent | Self::Dangling { .. } | Self::Outside { .. } | Self::NotALink(_) => None,
+        }
+    }
+
+    /// The release it names, be it there or not.
+    #[must_use]
+    pub fn named(&self) -> Option<&ReleaseName> {
+        match self {
+            Self::Release { name, .. } => Some(name),
+            Self::Dangling { name, .. } => name.as_ref(),
+            Self::Absent | Self::Outside { .. } | Self::NotALink(_) => None,
+        }
+    }
+}
+
+/// A complete release on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostedRelease {
+    /// Its name.
+    pub name: ReleaseName,
+    /// Its directory, whatever its path is called.
+    pub id: FileId,
+    /// What its record says was current before it.
+    pub previous: Result<PreviousVersion, BadRecord>,
+    /// Why and when it was left.
+    pub bad: Option<BadMark>,
+    /// How it came here; `None` when the tool did not bring it.
+    pub staged: Option<StagedRecord>,
+}
+
+/// How a release came to a host, as the tool's state keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct StagedRecord {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// When, by the controller's clock.
+    pub at: Timestamp,
+    /// By whom.
+    pub by: String,
+    /// Files in it.
+    pub files: u64,
+    /// Bytes of content in them.
+    pub bytes: u64,
+}
+
+/// What an interrupted operation left: its lock was taken over because its holder was gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Interrupted {
+    /// The lock it held.
+    pub token: Token,
+    /// Who ran it; `None` when that cannot be read.
+    pub owner: Option<LockOwner>,
+    /// What it was about to do here; `None` when it had not come so far.
+    pub intent: Option<Intent>,
+}
+
+/// What an operation is about to do on a host, written before anything else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Intent {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The operation: the same on all hosts.
+    pub operation: Token,
+    /// The command.
+    pub command: Command,
+    /// What is current on this host before.
+    pub from: Option<ReleaseName>,
+    /// What is to be current on this host.
+    pub to: ReleaseName,
+}
+
+impl RootState {
+    /// The release `name`, when the root has it.
+    #[must_use]
+    pub fn release(&self, name: &ReleaseName) -> Option<&HostedRelease> {
+        self.releases.iter().find(|release| release.name == *name)
+    }
+
+    /// What stands under the name `name` in the releases directory without being a release.
+    #[must_use]
+    pub fn stranger(&self, name: &ReleaseName) -> Option<EntryKind> {
+        self.strangers.iter().find(|(stranger, _)| stranger == name).map(|(_, kind)| *kind)
+    }
+
+    /// The state of a release of this root.
+    ///
+    /// A release was current once when it has a readable record, since that is written at the switch, or when it lies
+    /// on the way back from the one that is current: the first release of a tree made by hand has no record.
+    #[must_use]
+    pub fn state_of(&self, release: &HostedRelease) -> ReleaseState {
+        if self.current.release() == Some(&release.name) {
+            ReleaseState::Current
+        } else if release.bad.is_some() {
+            ReleaseState::Bad
+        } else if release.previous.is_ok() || self.is_named_by_a_record(&release.name) {
+            ReleaseState::Good
+        } else {
+            ReleaseState::Staged
+        }
+    }
+
+    fn is_named_by_a_record(&self, name: &ReleaseName) -> bool {
+        self.releases
+            .iter()
+            .any(|release| release.previous.as_ref().is_ok_and(|previous| previous.release() == Some(name)))
+    }
+}

@@ -1,0 +1,149 @@
+//! Takes the lock of a root, from nobody, or from a holder who is proven gone.
+
+use crate::{
+    lock::LockOwner,
+    token::Token,
+    transport::{Effect, FailureKind, Liveness, TransportError},
+};
+
+use super::{
+    DirStore, RootState, StoreError,
+    guard::DirGuard,
+    steps::{Steps, Taking},
+};
+
+/// How often a lock that changes hands while it is looked at is looked at again.
+const ATTEMPTS: usize = 5;
+
+/// Where taking a lock came to an end.
+enum Ended {
+    /// Somebody else holds it, or took it away first.
+    Held,
+    /// Before the lock was taken; nothing but the private directory is left.
+    Before,
+    /// After it: the lock is ours.
+    After,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// Takes the lock of `store` and reads its state.
+pub(super) async fn lock(store: &DirStore, owner: &LockOwner) -> Result<DirGuard, StoreError> {
+    let mut old = None;
+    for _ in 0..ATTEMPTS {
+        let token = Token::random();
+        match attempt(store, owner, &token, old.as_ref()).await? {
+            Some(state) => return Ok(DirGuard::new(store.clone(), owner.clone(), token, state)),
+            None => old = takeable(store).await?,
+        }
+    }
+    let what = "the lock is held by something that is no lock of ours, or changes hands all the time".into();
+    Err(StoreError::Damaged { host: store.to_string(), what })
+}
+
+/// Takes the lock `old` away from `store` and takes the lock anew as `token`, so that nothing sent under the old one
+/// can take effect any more.
+pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> Result<(Token, RootState), StoreError> {
+    let mut mine = vec![old.clone()];
+    let mut lost = None;
+    for _ in 0..ATTEMPTS {
+        let token = Token::random();
+        match attempt(store, owner, &token, mine.last()).await {
+            Ok(Some(state)) => return Ok((token, state)),
+            Ok(None) => {}
+            // The lock may be the old one, the new one, or none by now: whichever of ours it is, it is taken away next.
+            Err(error) if error.effect() == Effect::Unknown => lost = Some(error),
+            Err(error) => return Err(error),
+        }
+        mine.insert(0, token);
+        match store.read_state().await {
+            Ok(RootState { lock: Some(holder), .. }) if !mine.contains(&holder.token) => {
+                return Err(StoreError::LockLost { host: store.to_string() });
+            }
+            Ok(RootState { lock: Some(holder), .. }) => mine.push(holder.token),
+            Ok(RootState { lock: None, .. }) => return Err(StoreError::LockLost { host: store.to_string() }),
+            Err(error) => lost = Some(error),
+        }
+    }
+    Err(lost.unwrap_or_else(|| StoreError::LockLost { host: store.to_string() }))
+}
+
+/// Tries once; `None` when somebody else holds the lock.
+async fn attempt(
+    store: &DirStore,
+    owner: &LockOwner,
+    token: &Token,
+    old: Option<&Token>,
+) -> Result<Option<RootState>, StoreError> {
+    let taking = store.steps.take_lock(token, owner, old);
+    let error = match store.execute(&taking.batch).await {
+        Ok(replies) => match store.read(taking.query, &replies).await {
+            Ok(state) => return Ok(Some(RootState { lock: None, intent: None, ..state })),
+            Err(error) => {
+                give_back(store, token).await;
+                return Err(error);
+            }
+        },
+        Err(error) => error,
+    };
+    match ended(&taking, &error) {
+        Ended::Held => {
+            clean_up(store, token).await;
+            Ok(None)
+        }
+        Ended::Before => {
+            clean_up(store, token).await;
+            Err(understand(store, &taking, error))
+        }
+        Ended::After => {
+            give_back(store, token).await;
+            Err(error.into())
+        }
+        Ended::Unknown => Err(error.into()),
+    }
+}
+
+/// Where the batch that takes the lock ended.
+fn ended(taking: &Taking, error: &TransportError) -> Ended {
+    let kind = error.failure().map(|failure| failure.kind);
+    match error.effect() {
+        Effect::Steps(at) if at == taking.take && kind == Some(FailureKind::Exists) => Ended::Held,
+        Effect::Steps(at) if Some(at) == taking.fence && kind == Some(FailureKind::Missing) => Ended::Held,
+        Effect::Steps(at) if at > taking.take => Ended::After,
+        Effect::Nothing | Effect::Steps(_) => Ended::Before,
+        Effect::Unknown => Ended::Unknown,
+    }
+}
+
+fn understand(store: &DirStore, taking: &Taking, error: TransportError) -> StoreError {
+    match &error {
+        TransportError::Step { index, host, failure, .. } if taking.proof.contains(index) => {
+            let lacks = format!("its `mv` does not rename a link over a link in one step ({failure})");
+            TransportError::Unsuitable { host: host.clone(), lacks }.into()
+        }
+        TransportError::Step { index, .. } if *index == Steps::FORMAT_STEP => store.understand_format(error),
+        _ => error.into(),
+    }
+}
+
+/// The lock that can be taken away because its holder is proven gone; `None` when there is no lock any more.
+async fn takeable(store: &DirStore) -> Result<Option<Token>, StoreError> {
+    match store.read_state().await?.lock {
+        None => Ok(None),
+        Some(holder) if holder.holder == Liveness::Gone => Ok(Some(holder.token)),
+        Some(holder) => Err(StoreError::Locked { host: store.to_string(), holder: Box::new(holder) }),
+    }
+}
+
+/// Removes what taking a lock left in private. Failing to harms nobody.
+async fn clean_up(store: &DirStore, token: &Token) {
+    let _ = store.execute(&store.steps.forget_private(token)).await;
+}
+
+/// Gives back a lock that was taken, when the state could not be read then. When that fails too, the next run takes it
+/// over, once this process is gone.
+async fn give_back(store: &DirStore, token: &Token) {
+    let mut batch = store.steps.empty();
+    store.steps.release_lock(&mut batch, token);
+    let _ = store.execute(&batch).await;
+}
