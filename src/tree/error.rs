@@ -4,11 +4,207 @@ use std::io;
 
 use thiserror::Error;
 
-/// Why a source cannot be released, or can no longer be read.
+use super::Exceeded;
+
+/// Why a source cannot be released, or can no longer be read. No host was touched by it.
+///
+/// Paths are shown with everything escaped that is not printable.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TreeError {
+    /// The source, or something in it, cannot be read.
+    #[error("{path} cannot be read")]
+    Read {
+        /// The source, or the entry in it.
+        path: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The source is of no kind that is understood.
+    #[error("{path} is neither a directory nor a .tar, .tar.gz, .tgz or .tar.zst archive")]
+    Unrecognised {
+        /// The source.
+        path: String,
+    },
+    /// The source is an archive, but not of the format that its name tells.
+    #[error("{path} is named as {named} and holds {holds}")]
+    Misnamed {
+        /// The archive.
+        path: String,
+        /// The format that its name tells.
+        named: &'static str,
+        /// The format that its first bytes tell.
+        holds: &'static str,
+    },
+    /// The archive is cut short, is no archive, or is not well formed.
+    #[error("the archive {path} is damaged or incomplete")]
+    Damaged {
+        /// The archive.
+        path: String,
+        /// What is wrong with it.
+        source: io::Error,
+    },
+    /// The source holds an entry that no release may hold.
+    #[error("{path} cannot be part of a release")]
+    Refused {
+        /// The entry, as the source names it.
+        path: String,
+        /// The rule that it breaks.
+        #[source]
+        why: Refusal,
+    },
+    /// The source goes beyond one of the [`Limits`](super::Limits).
+    #[error("{path} goes beyond what a release may hold")]
+    TooLarge {
+        /// The entry that went beyond it, or the source.
+        path: String,
+        /// The limit.
+        #[source]
+        limit: Exceeded,
+    },
+    /// The source is no longer what the scan saw.
+    #[error("{path} changed while it was being released; build it to its end, then try again")]
+    Changed {
+        /// The entry that changed, or the source.
+        path: String,
+    },
     /// The visitor itself failed.
     #[error("the content could not be passed on")]
     Visit(#[source] io::Error),
+}
+
+impl TreeError {
+    /// A failure to read `path`.
+    pub(super) fn read(path: &[u8], source: impl Into<io::Error>) -> Self {
+        Self::Read { path: shown(path), source: source.into() }
+    }
+
+    /// The entry at `path` breaks the rule `why`.
+    pub(super) fn refused(path: &[u8], why: Refusal) -> Self {
+        Self::Refused { path: shown(path), why }
+    }
+
+    /// `path` is no longer what the scan saw.
+    pub(super) fn changed(path: &[u8]) -> Self {
+        Self::Changed { path: shown(path) }
+    }
+}
+
+/// The rule that an entry of a source breaks.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Its path starts at the root of the system.
+    #[error("its path is absolute")]
+    Absolute,
+    /// Its path starts with a drive, as on Windows.
+    #[error("its path starts with a drive")]
+    Drive,
+    /// Its path holds a `..` name.
+    #[error("its path holds `..`")]
+    Parent,
+    /// Its path is empty or holds an empty name.
+    #[error("its path holds an empty name")]
+    EmptyName,
+    /// Its path holds a `.` name that is not at its start.
+    #[error("its path holds a `.` name")]
+    DotName,
+    /// Its path or the text of the link holds a NUL byte.
+    #[error("it holds a NUL byte")]
+    Nul,
+    /// Its name is kept for the tool's own record.
+    #[error("that name, at the top of a release, is kept for the tool's own records")]
+    Reserved,
+    /// There are two entries of that path.
+    #[error("there are two entries of that path")]
+    Duplicate,
+    /// It stands as a directory and as something else.
+    #[error("it is a directory in one place of the archive and something else in another")]
+    TwoKinds,
+    /// Its path leads through a link or a file.
+    #[error("its path leads through what is no directory, but a link or a file")]
+    Through,
+    /// It is a device.
+    #[error("it is a device")]
+    Device,
+    /// It is a named pipe.
+    #[error("it is a named pipe")]
+    Fifo,
+    /// It is a socket.
+    #[error("it is a socket")]
+    Socket,
+    /// It is a hard link to another entry of an archive.
+    #[error("it is a hard link; make the archive with `tar --hard-dereference`")]
+    HardLink,
+    /// It is stored with holes.
+    #[error("it is stored as a sparse file; make the archive without `tar --sparse`")]
+    Sparse,
+    /// It is of a kind that is not understood.
+    #[error("it is an entry of type {:?}, which is not understood", char::from(*.0))]
+    UnknownType(u8),
+    /// It would run with the rights of its owner or group.
+    #[error("it has a setuid or setgid bit; take it away with `chmod ug-s`")]
+    Setuid,
+    /// It is no file, and has content, so that another program would read the rest of the archive otherwise.
+    #[error("it is no file, and has content")]
+    UnexpectedContent,
+    /// It has an extended header that another program may read otherwise, or that cannot be read at all.
+    #[error(
+        "it has an extended header that can be read in two ways; make the archive with `tar --format=gnu --no-xattrs`"
+    )]
+    Malformed,
+    /// It is a link without a text.
+    #[error("it is a link to nothing")]
+    LinkEmpty,
+    /// It is a link to an absolute path.
+    #[error("it is a link to the absolute path {target}")]
+    LinkAbsolute {
+        /// The link's text.
+        target: String,
+    },
+    /// It is a link that leads out of the release.
+    #[error("it is a link to {target}, which leads out of the release")]
+    LinkEscapes {
+        /// The link's text.
+        target: String,
+    },
+    /// It is a link that cannot be followed to its end within the release.
+    #[error(
+        "it is a link to {target}, which goes in circles, or back by `..` from what is no directory of the release"
+    )]
+    LinkUnclear {
+        /// The link's text.
+        target: String,
+    },
+}
+
+/// A path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
+pub(super) fn shown(path: &[u8]) -> String {
+    match str::from_utf8(path) {
+        Ok(text) => text.escape_debug().to_string(),
+        Err(_) => path.escape_ascii().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::full_message;
+
+    #[test]
+    fn the_message_says_what_and_the_source_says_why() {
+        let error = TreeError::refused(b"a/\xff", Refusal::LinkEscapes { target: "../../b".into() });
+        assert_eq!(
+            full_message(&error),
+            r"a/\xff cannot be part of a release: it is a link to ../../b, which leads out of the release"
+        );
+        let error = TreeError::read(b"caf\xc3\xa9", io::Error::other("out of order"));
+        assert_eq!(full_message(&error), "café cannot be read: out of order");
+    }
+
+    #[test]
+    fn paths_do_not_act_on_a_terminal() {
+        assert_eq!(shown(b"a\x1b[31m\n\xe2\x80\xae"), r"a\u{1b}[31m\n\u{202e}");
+        assert_ne!(shown(b"\\xff"), shown(b"\xff"));
+    }
 }

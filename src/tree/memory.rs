@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Content, Node, Tree, TreeEntry, TreeError, Visit};
+use super::{
+    Content, Limits, Node, Tree, TreeEntry, TreeError, Visit, entry_path::checked, error::Refusal, inventory::Inventory,
+};
 
 /// The content of each entry, empty for what is no file.
 #[derive(Debug)]
@@ -21,21 +23,52 @@ impl Content for Memory {
 impl Tree {
     /// A tree of files in memory: path (names joined by `/`) and content. Directories are made where paths need them;
     /// files have mode 0644, directories 0755.
-    #[must_use]
-    pub fn from_memory<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Self {
-        let mut entries: Vec<TreeEntry> = Vec::new();
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError::Refused`] and [`TreeError::TooLarge`], as for an archive.
+    pub fn from_memory<'f>(files: impl IntoIterator<Item = (&'f str, &'f [u8])>) -> Result<Self, TreeError> {
+        let limits = Limits::default();
+        let mut inventory = Inventory::new(&limits);
         let mut contents = Vec::new();
         for (path, content) in files {
-            for (end, _) in path.match_indices('/') {
-                let directory = path.as_bytes()[..end].to_vec();
-                if entries.iter().all(|entry| entry.path != directory) {
-                    entries.push(TreeEntry { path: directory, mode: 0o755, node: Node::Directory });
-                    contents.push(Vec::new());
-                }
-            }
-            entries.push(TreeEntry { path: path.into(), mode: 0o644, node: Node::File { size: content.len() as u64 } });
+            let refuse = |why| TreeError::refused(path.as_bytes(), why);
+            let path = checked(path.as_bytes()).and_then(|path| path.ok_or(Refusal::EmptyName)).map_err(refuse)?;
+            let node = Node::File { size: content.len() as u64 };
+            let index = inventory.place(TreeEntry::new(path.to_vec(), 0o644, node))?;
+            // The directories that were implied by it stand between, and have none.
+            contents.resize(index, Vec::new());
             contents.push(content.to_vec());
         }
-        Self::new(entries, Arc::new(Memory(contents)))
+        Ok(Self::new(inventory.finish()?, Arc::new(Memory(contents))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_goes_in_comes_out() {
+        let tree = Tree::from_memory([("a/b/c", &b"one"[..]), ("a/d", b"two"), ("e", b"")]).unwrap();
+        let mut seen = Vec::new();
+        tree.visit(&mut |entry, content| {
+            let mut text = String::new();
+            content.read_to_string(&mut text)?;
+            seen.push((String::from_utf8_lossy(&entry.path).into_owned(), text));
+            Ok(())
+        })
+        .unwrap();
+        let expected = [("a", ""), ("a/b", ""), ("a/b/c", "one"), ("a/d", "two"), ("e", "")];
+        assert_eq!(seen, expected.map(|(path, text)| (path.to_owned(), text.to_owned())));
+        assert_eq!((tree.files(), tree.bytes()), (3, 6));
+    }
+
+    #[test]
+    fn it_holds_to_the_rules_of_an_archive() {
+        for path in ["", ".", "../a", "/a", "a//b", "previousVersion"] {
+            assert!(Tree::from_memory([(path, &b""[..])]).is_err(), "{path:?}");
+        }
+        assert!(Tree::from_memory([("a", &b""[..]), ("a/b", b"")]).is_err());
     }
 }

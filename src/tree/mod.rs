@@ -3,13 +3,45 @@
 //! A tree is scanned once, completely, before any host is touched: every entry is known, and what
 //! could leave the release is refused by name. Content is read later, as often as there are hosts,
 //! and held against the scan, so that a source that changes meanwhile is found.
+//!
+//! # What is kept
+//!
+//! Directories, regular files and links, with their names byte for byte, and the permission bits of each; a directory can
+//! always be read and filled by its owner. Not kept are owners, times, access lists and attributes, hard links (in a
+//! directory; each name is a file of its own) and the setuid, setgid and sticky bits of a directory's files.
+//!
+//! # What is refused
+//!
+//! - devices, named pipes and sockets;
+//! - links that lead out of the release, and those of which it cannot be told: where they are absolute, or go in circles, or
+//!   back by `..` from what is no directory of the release;
+//! - `previousVersion` and `.switchback` at the top, which are the tool's own records;
+//! - what goes beyond the [`Limits`];
+//! - in an archive also: paths that are absolute or hold `..`, a path twice or through a link, hard links, sparse files,
+//!   setuid and setgid bits, headers that two programs may read in two ways, and an archive that does not end with the mark of its end.
 
+mod archive;
+mod descent;
+mod directory;
+mod entry_path;
 mod error;
+mod exact;
+mod format;
+mod inventory;
+mod limits;
+mod links;
+mod members;
 mod memory;
+mod meter;
+mod replay;
+mod stamp;
 
-pub use error::TreeError;
+pub use error::{Refusal, TreeError};
+pub use limits::{Exceeded, Limits};
 
-use std::{io, io::Read, sync::Arc};
+use std::{fs, io, io::Read, sync::Arc};
+
+use camino::Utf8Path;
 
 /// The content of a release: directories, regular files and links, parents before what they hold.
 #[derive(Debug, Clone)]
@@ -48,6 +80,20 @@ pub enum Node {
     },
 }
 
+impl TreeEntry {
+    /// An entry with the permission bits of `mode` that are kept for what it is.
+    fn new(path: Vec<u8>, mode: u32, node: Node) -> Self {
+        let mode = match node {
+            Node::File { .. } => mode & 0o777,
+            // So that it can be filled, read and, one day, pruned.
+            Node::Directory => mode & 0o777 | 0o700,
+            // A link has none of its own.
+            Node::Link { .. } => 0o777,
+        };
+        Self { path, mode, node }
+    }
+}
+
 /// Where the content of a scanned tree is read from.
 trait Content: std::fmt::Debug + Send + Sync {
     /// Calls `visit` for each of `entries`, in their order, with a reader of exactly its size for a regular file and an
@@ -59,6 +105,35 @@ trait Content: std::fmt::Debug + Send + Sync {
 pub type Visit<'v> = dyn FnMut(&TreeEntry, &mut dyn Read) -> io::Result<()> + 'v;
 
 impl Tree {
+    /// The content of the directory at `path`, or of the archive: `.tar`, `.tar.gz`, `.tgz` or `.tar.zst`. A link given as
+    /// `path` is followed. Blocks; an archive is read once to its end.
+    ///
+    /// ```no_run
+    /// use switchback::tree::Tree;
+    ///
+    /// let tree = Tree::open("build/site.tar.gz".into())?;
+    /// println!("{} files, {} bytes", tree.files(), tree.bytes());
+    /// # Ok::<(), switchback::tree::TreeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError`] when it cannot be read or is none of these, when it holds what no release may hold, or more than the
+    /// default [`Limits`]. Nothing was written anywhere.
+    pub fn open(path: &Utf8Path) -> Result<Self, TreeError> {
+        Self::open_with(path, &Limits::default())
+    }
+
+    /// The same as [`open`](Self::open), with other limits.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Utf8Path, limits: &Limits) -> Result<Self, TreeError> {
+        let found = fs::metadata(path).map_err(|error| TreeError::read(path.as_str().as_bytes(), error))?;
+        if found.is_dir() { directory::scan(path, limits) } else { archive::scan(path, limits) }
+    }
+
     /// A tree of scanned entries, whose content `content` reads.
     fn new(entries: Vec<TreeEntry>, content: Arc<dyn Content>) -> Self {
         let size = |entry: &TreeEntry| if let Node::File { size } = entry.node { Some(size) } else { None };
@@ -67,7 +142,7 @@ impl Tree {
         Self { entries, files, bytes, content }
     }
 
-    /// The entries, parents before what they hold.
+    /// The entries, parents before what they hold: those of a directory by name, those of an archive in its own order.
     #[must_use]
     pub fn entries(&self) -> &[TreeEntry] {
         &self.entries

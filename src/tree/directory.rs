@@ -1,0 +1,144 @@
+//! Trees from a directory.
+
+use std::{fs::File, io, path::PathBuf, sync::Arc};
+
+use camino::Utf8Path;
+use rustix::{
+    fs::{FileType, Stat},
+    io::Errno,
+};
+
+use super::{
+    Content, Limits, Node, Tree, TreeEntry, TreeError, Visit,
+    descent::Descent,
+    error::{Refusal, shown},
+    exact::{Exact, Failure},
+    inventory::Inventory,
+    limits::Exceeded,
+    stamp::Stamp,
+};
+
+/// The content of a directory, as it was when it was scanned.
+#[derive(Debug)]
+struct Directory {
+    root: PathBuf,
+    /// What each entry looked like.
+    stamps: Vec<Stamp>,
+}
+
+impl Tree {
+    /// The content of the directory at `path`, with the default [`Limits`]; see [`open`](Self::open).
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError`], with no file changed.
+    pub fn from_directory(path: &Utf8Path) -> Result<Self, TreeError> {
+        scan(path, &Limits::default())
+    }
+}
+
+/// The content of the directory at `path`: each directory's entries by name, parents first.
+pub(super) fn scan(path: &Utf8Path, limits: &Limits) -> Result<Tree, TreeError> {
+    let unreadable = |error| TreeError::read(path.as_str().as_bytes(), error);
+    // A link as the source is followed once, here: should it be switched later, the release stays the one that was scanned.
+    let root = path.as_std_path().canonicalize().map_err(unreadable)?;
+    let mut descent = Descent::new(&root).map_err(|error| unreadable(error.into()))?;
+    let mut inventory = Inventory::new(limits);
+    let mut stamps = Vec::new();
+    let mut ahead = below(&mut descent, b"", limits)?;
+    while let Some(path) = ahead.pop() {
+        let (entry, stamp) = entry(&mut descent, path)?;
+        if entry.node == Node::Directory {
+            ahead.append(&mut below(&mut descent, &entry.path, limits)?);
+        }
+        inventory.append(entry)?;
+        stamps.push(stamp);
+    }
+    Ok(Tree::new(inventory.finish()?, Arc::new(Directory { root, stamps })))
+}
+
+/// The paths in the directory at `path`, the first one last.
+fn below(descent: &mut Descent, path: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, TreeError> {
+    // Checked before it is gone into, so that no depth of directories is opened beyond the limit.
+    limits.check_path(path).map_err(|limit| TreeError::TooLarge { path: shown(path), limit })?;
+    let names = descent.names(path, limits.entries).map_err(|error| TreeError::read(path, error))?;
+    if names.len() as u64 > limits.entries {
+        return Err(TreeError::TooLarge { path: shown(path), limit: Exceeded::Entries(limits.entries) });
+    }
+    let join = |name: Vec<u8>| if path.is_empty() { name } else { [path, &name].join(&b'/') };
+    Ok(names.into_iter().rev().map(join).collect())
+}
+
+/// What stands at `path`.
+fn entry(descent: &mut Descent, path: Vec<u8>) -> Result<(TreeEntry, Stamp), TreeError> {
+    let stat = descent.stat(&path).map_err(|error| gone_or_unreadable(&path, error))?;
+    let stamp = Stamp::of(&stat);
+    let node = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Node::Directory,
+        FileType::RegularFile => Node::File { size: stamp.size },
+        FileType::Symlink => {
+            Node::Link { target: descent.read_link(&path).map_err(|error| gone_or_unreadable(&path, error))? }
+        }
+        FileType::Fifo => return Err(TreeError::refused(&path, Refusal::Fifo)),
+        FileType::Socket => return Err(TreeError::refused(&path, Refusal::Socket)),
+        FileType::CharacterDevice | FileType::BlockDevice => return Err(TreeError::refused(&path, Refusal::Device)),
+        FileType::Unknown => return Err(TreeError::refused(&path, Refusal::UnknownType(b'?'))),
+    };
+    Ok((TreeEntry::new(path, permissions(&stat), node), stamp))
+}
+
+fn permissions(stat: &Stat) -> u32 {
+    // The width of a mode differs between systems, and these bits fit into any.
+    (u64::from(stat.st_mode) & 0o777) as u32
+}
+
+/// What was seen in a directory and is not there, or of another kind, when it is looked at has changed meanwhile.
+fn gone_or_unreadable(path: &[u8], error: Errno) -> TreeError {
+    match error {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NXIO => TreeError::changed(path),
+        other => TreeError::read(path, other),
+    }
+}
+
+impl Content for Directory {
+    fn read(&self, entries: &[TreeEntry], visit: &mut Visit<'_>) -> Result<(), TreeError> {
+        let root = self.root.as_os_str().as_encoded_bytes();
+        let mut descent = Descent::new(&self.root).map_err(|error| gone_or_unreadable(root, error))?;
+        entries.iter().zip(&self.stamps).try_for_each(|(entry, stamp)| match &entry.node {
+            Node::File { .. } => pass_on(&mut descent, entry, *stamp, visit),
+            Node::Directory | Node::Link { .. } => {
+                hold_against(&mut descent, entry).map_err(|error| gone_or_unreadable(&entry.path, error))?;
+                visit(entry, &mut io::empty()).map_err(TreeError::Visit)
+            }
+        })
+    }
+}
+
+/// Holds a directory or a link against the scan; another one is an error as of a thing gone.
+fn hold_against(descent: &mut Descent, entry: &TreeEntry) -> Result<(), Errno> {
+    let same = match &entry.node {
+        Node::Link { target } => descent.read_link(&entry.path)? == *target,
+        _ => FileType::from_raw_mode(descent.stat(&entry.path)?.st_mode) == FileType::Directory,
+    };
+    if same { Ok(()) } else { Err(Errno::NOENT) }
+}
+
+/// Has a file visited, and held against the scan before and after.
+fn pass_on(descent: &mut Descent, entry: &TreeEntry, stamp: Stamp, visit: &mut Visit<'_>) -> Result<(), TreeError> {
+    let path = &entry.path;
+    let file = File::from(descent.open_file(path).map_err(|error| gone_or_unreadable(path, error))?);
+    let hold = || match Stamp::of_open(&file) {
+        Ok(now) if now == stamp => Ok(()),
+        Ok(_) => Err(TreeError::changed(path)),
+        Err(error) => Err(TreeError::read(path, error)),
+    };
+    hold()?;
+    let mut content = Exact::new(&file, stamp.size);
+    let visited = visit(entry, &mut content);
+    content.failure().map_err(|failure| match failure {
+        Failure::Short => TreeError::changed(path),
+        Failure::Read(error) => TreeError::read(path, error),
+    })?;
+    visited.map_err(TreeError::Visit)?;
+    hold()
+}

@@ -1,0 +1,87 @@
+//! [`Format`]: the kinds of archive that are read.
+
+use std::io::{self, BufRead};
+
+use camino::Utf8Path;
+
+/// A kind of archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Format {
+    /// `.tar`.
+    Tar,
+    /// `.tar.gz` and `.tgz`, of one member or several.
+    Gzip,
+    /// `.tar.zst`, of one frame or several.
+    Zstandard,
+}
+
+impl Format {
+    /// The format that the name of an archive tells.
+    pub(super) fn of_name(path: &Utf8Path) -> Option<Self> {
+        const ENDS: &[(&str, Format)] = &[
+            (".tar", Format::Tar),
+            (".tar.gz", Format::Gzip),
+            (".tgz", Format::Gzip),
+            (".tar.zst", Format::Zstandard),
+        ];
+        let name = path.file_name()?.to_ascii_lowercase();
+        ENDS.iter().find(|(end, _)| name.ends_with(end)).map(|(_, format)| *format)
+    }
+
+    /// The format that the first bytes of an archive tell. Those of a tar archive tell nothing.
+    pub(super) fn of_start(start: &[u8]) -> Option<Self> {
+        match start {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            // A frame, or one that is to be skipped.
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstandard),
+            _ => None,
+        }
+    }
+
+    /// The format in words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Tar => "plain tar",
+            Self::Gzip => "gzip",
+            Self::Zstandard => "Zstandard",
+        }
+    }
+
+    /// The tar stream in `packed`.
+    pub(super) fn unpack<'r>(self, packed: impl BufRead + 'r) -> io::Result<Box<dyn io::Read + 'r>> {
+        Ok(match self {
+            Self::Tar => Box::new(packed),
+            Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+            Self::Zstandard => Box::new(zstd::Decoder::with_buffer(packed)?),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_the_format() {
+        for (name, format) in [
+            ("a.tar", Some(Format::Tar)),
+            ("/x.d/a.tar.gz", Some(Format::Gzip)),
+            ("A.TGZ", Some(Format::Gzip)),
+            ("a.tar.zst", Some(Format::Zstandard)),
+            ("a.zip", None),
+            ("a.gz", None),
+            ("a.tar/b", None),
+            ("tar", None),
+        ] {
+            assert_eq!(Format::of_name(name.into()), format, "{name}");
+        }
+    }
+
+    #[test]
+    fn first_bytes_tell_the_format() {
+        assert_eq!(Format::of_start(&[0x1f, 0x8b, 8, 0]), Some(Format::Gzip));
+        assert_eq!(Format::of_start(&[0x28, 0xb5, 0x2f, 0xfd]), Some(Format::Zstandard));
+        assert_eq!(Format::of_start(&[0x5a, 0x2a, 0x4d, 0x18]), Some(Format::Zstandard));
+        assert_eq!((Format::of_start(b"./a\0"), Format::of_start(b"")), (None, None));
+    }
+}

@@ -1,0 +1,93 @@
+//! [`Limits`]: how much a source may hold.
+
+use thiserror::Error;
+
+/// How much a source may hold. What goes beyond is refused while it is scanned, before any host is touched, so that a
+/// hostile archive fills neither the memory nor a disk.
+///
+/// ```
+/// use switchback::tree::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.bytes = 1 << 40;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Entries of any kind, implied directories counted. 1,000,000.
+    pub entries: u64,
+    /// Bytes of content of all files: as declared, and again as read. 64 GiB.
+    pub bytes: u64,
+    /// Bytes of all paths and texts of links, which are kept in memory. 256 MiB.
+    pub names: u64,
+    /// Bytes of one path, or of the text of one link. 4096, as on Linux.
+    pub path: usize,
+    /// Bytes of one name in a path. 255, as on all usual filesystems.
+    pub name: usize,
+    /// Names in one path. 128.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { entries: 1_000_000, bytes: 64 << 30, names: 256 << 20, path: 4096, name: 255, depth: 128 }
+    }
+}
+
+impl Limits {
+    /// Checks one path by itself.
+    pub(super) fn check_path(&self, path: &[u8]) -> Result<(), Exceeded> {
+        let names = || path.split(|byte| *byte == b'/');
+        if path.len() > self.path {
+            return Err(Exceeded::Path(self.path));
+        }
+        if names().any(|name| name.len() > self.name) {
+            return Err(Exceeded::Name(self.name));
+        }
+        if names().count() > self.depth {
+            return Err(Exceeded::Depth(self.depth));
+        }
+        Ok(())
+    }
+}
+
+/// One of the [`Limits`] that a source goes beyond, with its value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Exceeded {
+    /// [`Limits::entries`].
+    #[error("more than {0} entries")]
+    Entries(u64),
+    /// [`Limits::bytes`].
+    #[error("more than {0} bytes of content in all")]
+    Bytes(u64),
+    /// [`Limits::names`].
+    #[error("more than {0} bytes of paths in all")]
+    Names(u64),
+    /// [`Limits::path`].
+    #[error("a path or a link's text of more than {0} bytes")]
+    Path(usize),
+    /// [`Limits::name`].
+    #[error("a name of more than {0} bytes")]
+    Name(usize),
+    /// [`Limits::depth`].
+    #[error("more than {0} directories deep")]
+    Depth(usize),
+    /// The headers of one entry of an archive are larger than any honest ones; that limit is fixed.
+    #[error("an archive header of more than {0} bytes")]
+    Header(u64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_held_to_each_limit() {
+        let limits = Limits { path: 10, name: 4, depth: 3, ..Limits::default() };
+        assert_eq!(limits.check_path(b"abcd/b/c"), Ok(()));
+        assert_eq!(limits.check_path(b"abcd/abcd/a"), Err(Exceeded::Path(10)));
+        assert_eq!(limits.check_path(b"abcde"), Err(Exceeded::Name(4)));
+        assert_eq!(limits.check_path(b"a/b/c/d"), Err(Exceeded::Depth(3)));
+    }
+}

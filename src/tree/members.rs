@@ -1,0 +1,168 @@
+//! The members of a tar stream, one by one, each checked by itself.
+
+use std::io::{self, Read};
+
+use tar::{Entry, EntryType, PaxExtension};
+
+use super::{
+    Limits, Node, TreeEntry, TreeError,
+    entry_path::checked,
+    error::{Refusal, shown},
+    exact::{Exact, Failure},
+    meter::{Meter, Metered},
+};
+
+/// What [`read`] calls for each member.
+pub(super) type Take<'t> = dyn FnMut(TreeEntry, &mut dyn Read) -> Result<(), TreeError> + 't;
+
+/// Reads the tar stream of the archive `name` to its very end, and calls `take` for each member with its content.
+///
+/// The end is that of the archive, not of the bytes: the mark that ends an archive must be there, and nothing but zeros
+/// behind it. A stream that was cut, between two members too, is so never taken for a whole one.
+pub(super) fn read(name: &str, stream: impl Read, limits: &Limits, take: &mut Take<'_>) -> Result<(), TreeError> {
+    let meter = Meter::new(limits);
+    let broken = |error| match meter.exceeded() {
+        Some(limit) => TreeError::TooLarge { path: shown(name.as_bytes()), limit },
+        None => damaged(name, error),
+    };
+    let mut archive = tar::Archive::new(Metered::new(stream, &meter));
+    let mut entries = archive.entries().map_err(broken)?;
+    loop {
+        meter.expect_header();
+        let Some(entry) = entries.next() else { break };
+        let mut entry = entry.map_err(broken)?;
+        let Some(member) = member(name, &mut entry)? else { continue };
+        meter.expect_content();
+        let size = entry.size();
+        let mut content = Exact::new(entry, size);
+        let taken = take(member, &mut content);
+        content.failure().map_err(|failure| broken(failure.into()))?;
+        taken?;
+        content.drain().map_err(|failure| broken(failure.into()))?;
+    }
+    if meter.ended() {
+        return Err(broken(io::Error::new(io::ErrorKind::UnexpectedEof, "the mark at its end is missing")));
+    }
+    meter.expect_content();
+    only_zeros(archive.into_inner()).map_err(broken)
+}
+
+impl From<Failure> for io::Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Short => Self::new(io::ErrorKind::UnexpectedEof, "it ends within a file"),
+            Failure::Read(error) => error,
+        }
+    }
+}
+
+/// The archive `name` cannot be read: by the system's fault, or by its own.
+pub(super) fn damaged(name: &str, error: io::Error) -> TreeError {
+    if error.raw_os_error().is_some() {
+        return TreeError::read(name.as_bytes(), error);
+    }
+    TreeError::Damaged { path: shown(name.as_bytes()), source: error }
+}
+
+/// Reads the padding behind the mark that ends the archive.
+fn only_zeros(mut rest: impl Read) -> io::Result<()> {
+    let mut buffer = [0; 16 << 10];
+    loop {
+        match rest.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(read) if buffer[..read].iter().all(|byte| *byte == 0) => {}
+            Ok(_) => return Err(io::Error::other("there is something behind its end; are these two archives in one?")),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The member of the archive `name` that `entry` is; `None` for the release's own directory, and for a header of no entry.
+fn member<R: Read>(name: &str, entry: &mut Entry<'_, R>) -> Result<Option<TreeEntry>, TreeError> {
+    let raw = entry.path_bytes().into_owned();
+    let refuse = |why| TreeError::refused(&raw, why);
+    let extensions = entry.pax_extensions().map_err(|error| damaged(name, error))?;
+    let extensions = Extensions::read(extensions.into_iter().flatten()).map_err(refuse)?;
+    if entry.header().entry_type() == EntryType::XGlobalHeader {
+        return extensions.check_for_all().map_err(refuse).map(|()| None);
+    }
+    extensions.check_size(entry.size()).map_err(refuse)?;
+    let node = node(entry, &raw).map_err(refuse)?;
+    let mode = entry.header().mode().map_err(|error| damaged(name, error))?;
+    if mode & 0o6000 != 0 {
+        return Err(refuse(Refusal::Setuid));
+    }
+    match checked(plain(&raw, &node)).map_err(refuse)? {
+        Some(path) => Ok(Some(TreeEntry::new(path.to_vec(), mode, node))),
+        None if node == Node::Directory => Ok(None),
+        None => Err(refuse(Refusal::EmptyName)),
+    }
+}
+
+/// What `entry` is, if a release may hold it.
+fn node<R: Read>(entry: &Entry<'_, R>, path: &[u8]) -> Result<Node, Refusal> {
+    let node = match entry.header().entry_type() {
+        // Before POSIX a directory was an empty file whose name ends in a slash.
+        EntryType::Regular if path.ends_with(b"/") && entry.size() == 0 => Node::Directory,
+        EntryType::Regular | EntryType::Continuous => return Ok(Node::File { size: entry.size() }),
+        EntryType::Directory => Node::Directory,
+        EntryType::Symlink => Node::Link { target: entry.link_name_bytes().unwrap_or_default().into_owned() },
+        EntryType::Link => return Err(Refusal::HardLink),
+        EntryType::Char | EntryType::Block => return Err(Refusal::Device),
+        EntryType::Fifo => return Err(Refusal::Fifo),
+        EntryType::GNUSparse => return Err(Refusal::Sparse),
+        other => return Err(Refusal::UnknownType(other.as_byte())),
+    };
+    if entry.size() == 0 { Ok(node) } else { Err(Refusal::UnexpectedContent) }
+}
+
+/// The path without the slash that ends that of a directory.
+fn plain<'p>(path: &'p [u8], node: &Node) -> &'p [u8] {
+    let is_directory = *node == Node::Directory;
+    path.strip_suffix(b"/").filter(|_| is_directory).unwrap_or(path)
+}
+
+/// What the extended headers of an entry say of where it is and how long: whatever else reads the archive must find the
+/// same in them.
+#[derive(Debug, Default)]
+struct Extensions {
+    /// The keys that say so, each once.
+    keys: Vec<Vec<u8>>,
+    size: Option<u64>,
+}
+
+impl Extensions {
+    fn read<'e>(records: impl Iterator<Item = io::Result<PaxExtension<'e>>>) -> Result<Self, Refusal> {
+        let mut found = Self::default();
+        for record in records {
+            let record = record.map_err(|_| Refusal::Malformed)?;
+            let key = record.key_bytes();
+            if key.starts_with(b"GNU.sparse.") {
+                return Err(Refusal::Sparse);
+            }
+            if !matches!(key, b"path" | b"linkpath" | b"size") {
+                continue;
+            }
+            if found.keys.iter().any(|known| known == key) {
+                return Err(Refusal::Malformed);
+            }
+            found.keys.push(key.to_vec());
+            if key == b"size" {
+                let size = record.value().ok().and_then(|value| value.parse().ok());
+                found.size = Some(size.ok_or(Refusal::Malformed)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Checks them for an entry of this size.
+    fn check_size(&self, size: u64) -> Result<(), Refusal> {
+        if self.size.is_none_or(|own| own == size) { Ok(()) } else { Err(Refusal::Malformed) }
+    }
+
+    /// Checks them where they hold for all entries, as those that `git archive` writes for its commit.
+    fn check_for_all(&self) -> Result<(), Refusal> {
+        if self.keys.is_empty() { Ok(()) } else { Err(Refusal::Malformed) }
+    }
+}

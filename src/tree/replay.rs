@@ -1,0 +1,54 @@
+//! [`Replay`]: the members of an archive once more, as the entries they were found to be.
+
+use std::{
+    io::{self, Read},
+    slice,
+};
+
+use super::{TreeEntry, TreeError, Visit};
+
+/// Goes through the entries of a tree as the members of its archive come by.
+pub(super) struct Replay<'t> {
+    entries: &'t [TreeEntry],
+    next: usize,
+    members: slice::Iter<'t, usize>,
+}
+
+impl<'t> Replay<'t> {
+    /// Of `entries`, where `members` says which entry each member is.
+    pub(super) fn new(entries: &'t [TreeEntry], members: &'t [usize]) -> Self {
+        Self { entries, next: 0, members: members.iter() }
+    }
+
+    /// Takes the next member: visits the entries up to it, and it, unless it is a directory that was visited where it
+    /// was needed first. `Ok(false)` when it is not what the scan saw.
+    pub(super) fn take(
+        &mut self,
+        member: &TreeEntry,
+        content: &mut dyn Read,
+        visit: &mut Visit<'_>,
+    ) -> Result<bool, TreeError> {
+        let Some(&index) = self.members.next() else { return Ok(false) };
+        if self.entries.get(index) != Some(member) {
+            return Ok(false);
+        }
+        while self.next < index {
+            self.visit_next(&mut io::empty(), visit)?;
+        }
+        if self.next == index {
+            self.visit_next(content, visit)?;
+        }
+        Ok(true)
+    }
+
+    /// Whether every member came by.
+    pub(super) fn is_done(&self) -> bool {
+        self.members.len() == 0
+    }
+
+    fn visit_next(&mut self, content: &mut dyn Read, visit: &mut Visit<'_>) -> Result<(), TreeError> {
+        let entry = &self.entries[self.next];
+        self.next += 1;
+        visit(entry, content).map_err(TreeError::Visit)
+    }
+}
