@@ -6,12 +6,15 @@
 
 mod batch;
 mod error;
+mod local;
 mod options;
+mod process;
 
 pub use batch::{
     Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,
 };
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
+pub use local::LocalTransport;
 pub use options::{KnownHosts, SshOptions};
 
 use std::{fmt, sync::Arc};
