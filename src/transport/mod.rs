@@ -7,6 +7,8 @@
 mod batch;
 mod error;
 mod local;
+#[cfg(any(test, feature = "testing"))]
+mod memory;
 mod options;
 mod process;
 
@@ -15,6 +17,8 @@ pub use batch::{
 };
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
 pub use local::LocalTransport;
+#[cfg(any(test, feature = "testing"))]
+pub use memory::{MemoryHost, MemoryTransport};
 pub use options::{KnownHosts, SshOptions};
 
 use std::{fmt, sync::Arc};
