@@ -6,12 +6,19 @@
 
 mod batch;
 mod error;
+mod local;
+#[cfg(any(test, feature = "testing"))]
+mod memory;
 mod options;
+mod process;
 
 pub use batch::{
     Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,
 };
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
+pub use local::LocalTransport;
+#[cfg(any(test, feature = "testing"))]
+pub use memory::{MemoryHost, MemoryTransport};
 pub use options::{KnownHosts, SshOptions};
 
 use std::{fmt, sync::Arc};

@@ -1,0 +1,167 @@
+//! The steps that ask: they change nothing, and what is not there is an answer.
+
+use std::{fs::File, io::Read, os::fd::AsFd};
+
+use rustix::{
+    fs::{self, Dir, OFlags},
+    io::Errno,
+};
+
+use crate::{
+    path::InnerPath,
+    transport::{EntryKind, FailureKind, Found, Listed, Reply, StepFailure},
+};
+
+use super::{
+    errno::{self, Result, found},
+    root::{self, Root, entry, entry_kind},
+};
+
+type Answer = std::result::Result<Reply, StepFailure>;
+
+pub(super) fn inspect(root: &Root, path: &InnerPath) -> Answer {
+    let stat = found(root.place(path).and_then(|place| place.stat())).map_err(errno::on(path))?;
+    Ok(Reply::Entry(stat.as_ref().map(entry)))
+}
+
+pub(super) fn resolve(root: &Root, link: &[u8]) -> Answer {
+    match root.resolve(link) {
+        Ok(stat) => Ok(Reply::Entry(Some(entry(&stat)))),
+        // Links that go round, or through what is no directory, lead nowhere as well.
+        Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => Ok(Reply::Entry(None)),
+        Err(errno) => Err(errno::failure(String::from_utf8_lossy(link), errno)),
+    }
+}
+
+pub(super) fn read_link(root: &Root, path: &InnerPath) -> Answer {
+    match found(link_text(root, path)).map_err(errno::on(path))? {
+        Some(Text::Link(text)) => Ok(Reply::Link(Some(text))),
+        Some(Text::Other(kind)) => Err(errno::wrong_kind(path, kind)),
+        None => Ok(Reply::Link(None)),
+    }
+}
+
+/// What was found where a link was looked for.
+pub(super) enum Text {
+    /// A link with this text.
+    Link(Vec<u8>),
+    /// Something else.
+    Other(EntryKind),
+}
+
+/// The text of the link at `path`.
+pub(super) fn link_text(root: &Root, path: &InnerPath) -> Result<Text> {
+    let place = root.place(path)?;
+    match entry_kind(&place.stat()?) {
+        EntryKind::Link => Ok(Text::Link(fs::readlinkat(&place.directory, place.name, Vec::new())?.into_bytes())),
+        other => Ok(Text::Other(other)),
+    }
+}
+
+pub(super) fn read(root: &Root, path: &InnerPath, limit: u64) -> Answer {
+    let content = match found(root.place(path)).map_err(errno::on(path))? {
+        Some(place) => read_in(&place.directory, place.name, limit, path.as_str()),
+        None => None,
+    };
+    Ok(Reply::Content(content))
+}
+
+/// Reads the regular file `name` of `directory`, and nothing else: opening a device may have effects, and reading a
+/// fifo may last for ever.
+fn read_in(directory: impl AsFd, name: &str, limit: u64, path: &str) -> Option<Found> {
+    let read = || {
+        let kind = entry_kind(&root::stat(&directory, name)?);
+        if kind != EntryKind::File {
+            return Ok(Found::NotAFile(kind));
+        }
+        let file = root::open(&directory, name, OFlags::RDONLY)?;
+        // It may have been replaced in between.
+        match entry_kind(&fs::fstat(&file)?) {
+            EntryKind::File => read_file(File::from(file), limit),
+            kind => Ok(Found::NotAFile(kind)),
+        }
+    };
+    found(read()).unwrap_or_else(|errno| Some(Found::Unreadable(errno::failure(path, errno))))
+}
+
+fn read_file(file: File, limit: u64) -> Result<Found> {
+    let mut content = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(|error| errno::of(&error))?;
+    Ok(if content.len() as u64 > limit { Found::TooLarge } else { Found::Content(content) })
+}
+
+pub(super) fn list(root: &Root, path: &InnerPath) -> Answer {
+    let list = || {
+        let directory = root.place(path)?.open(OFlags::RDONLY | OFlags::DIRECTORY)?;
+        entries_of(directory)
+    };
+    found(list()).map(Reply::Listing).map_err(errno::on(path))
+}
+
+/// The entries of an open directory.
+pub(super) fn entries_of(directory: impl AsFd) -> Result<Vec<Listed>> {
+    let mut entries = Vec::new();
+    for item in Dir::read_from(&directory)? {
+        let item = item?;
+        let name = item.file_name();
+        if matches!(name.to_bytes(), b"." | b"..") {
+            continue;
+        }
+        // What went away since the name was read is not there.
+        if let Some(stat) = found(root::stat(&directory, name))? {
+            entries.push(Listed { name: name.to_bytes().to_vec(), entry: entry(&stat) });
+        }
+    }
+    Ok(entries)
+}
+
+pub(super) fn read_each(root: &Root, path: &InnerPath, file: &InnerPath, limit: u64) -> Answer {
+    let open = || root.place(path)?.open(OFlags::RDONLY | OFlags::DIRECTORY);
+    let Some(directory) = found(open()).map_err(errno::on(path))? else { return Ok(Reply::Contents(Vec::new())) };
+    let mut contents = Vec::new();
+    for listed in entries_of(&directory).map_err(errno::on(path))? {
+        if listed.entry.kind == EntryKind::Directory
+            && let Some(content) = read_below(&directory, &listed.name, file, limit)
+        {
+            contents.push((listed.name, content));
+        }
+    }
+    Ok(Reply::Contents(contents))
+}
+
+fn read_below(directory: impl AsFd, name: &[u8], file: &InnerPath, limit: u64) -> Option<Found> {
+    let path = format!("{}/{file}", String::from_utf8_lossy(name));
+    match found(root::enter(directory, name)) {
+        Ok(Some(inside)) => read_in(inside, file.as_str(), limit, &path),
+        Ok(None) => None,
+        Err(errno) => Some(Found::Unreadable(errno::failure(path, errno))),
+    }
+}
+
+pub(super) fn expect_absent(root: &Root, path: &InnerPath) -> Answer {
+    match inspect(root, path)? {
+        Reply::Entry(Some(there)) => {
+            Err(StepFailure::new(FailureKind::Exists, format!("{path}: {}", there.kind.with_article())))
+        }
+        _ => Ok(Reply::Done),
+    }
+}
+
+pub(super) fn expect_directory(root: &Root, path: &InnerPath) -> Answer {
+    match inspect(root, path)? {
+        Reply::Entry(Some(there)) if there.kind == EntryKind::Directory => Ok(Reply::Done),
+        Reply::Entry(Some(there)) => Err(errno::wrong_kind(path, there.kind)),
+        _ => Err(errno::failure(path, Errno::NOENT)),
+    }
+}
+
+pub(super) fn expect_link(root: &Root, path: &InnerPath, expected: &[u8]) -> Answer {
+    let there = match found(link_text(root, path)).map_err(errno::on(path))? {
+        Some(Text::Link(text)) if text == expected => return Ok(Reply::Done),
+        Some(Text::Link(text)) => format!("a link to {}", String::from_utf8_lossy(&text)),
+        Some(Text::Other(kind)) => kind.with_article().to_owned(),
+        None => "nothing".to_owned(),
+    };
+    let expected = String::from_utf8_lossy(expected);
+    Err(StepFailure::new(FailureKind::Mismatch, format!("{path}: {there}, expected a link to {expected}")))
+}

@@ -1,0 +1,55 @@
+//! Carries a batch out, step by step.
+
+use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError};
+
+use super::{ask, change, identity, remove, root::Root};
+
+/// Carries out `batch` on this machine, which messages call `host`.
+pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportError> {
+    let root = open_root(batch, host)?;
+    let mut replies = Vec::with_capacity(batch.steps.len());
+    for (index, step) in batch.steps.iter().enumerate() {
+        match (carry_out(&root, &step.op), step.on_failure) {
+            (Ok(reply), _) => replies.push(reply),
+            (Err(failure), OnFailure::GoOn) => replies.push(Reply::Failed(failure)),
+            (Err(failure), OnFailure::Stop) => return Err(TransportError::step(host, batch, index, failure, replies)),
+        }
+    }
+    Ok(replies)
+}
+
+/// Opens the root of `batch`, or says why that cannot be.
+pub(super) fn open_root(batch: &Batch, host: &str) -> Result<Root, TransportError> {
+    Root::open(batch).map_err(|failure| TransportError::Root {
+        host: host.to_owned(),
+        root: batch.root.clone(),
+        failure,
+    })
+}
+
+fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
+    match op {
+        Op::Identify => identity::identify(root),
+        Op::Clock => identity::clock(),
+        Op::Inspect { path } => ask::inspect(root, path),
+        Op::Resolve { link } => ask::resolve(root, link),
+        Op::ReadLink { path } => ask::read_link(root, path),
+        Op::Read { path, limit } => ask::read(root, path, *limit),
+        Op::List { path } => ask::list(root, path),
+        Op::ReadEach { path, file, limit } => ask::read_each(root, path, file, *limit),
+        Op::CheckProcess { path } => Ok(identity::check_process(root, path)),
+        Op::ExpectAbsent { path } => ask::expect_absent(root, path),
+        Op::ExpectDirectory { path } => ask::expect_directory(root, path),
+        Op::ExpectLink { path, text } => ask::expect_link(root, path, text),
+        Op::MakeDir { path, mode, existing_is_fine } => change::make_dir(root, path, *mode, *existing_is_fine),
+        Op::MakeLink { path, text } => change::make_link(root, path, text),
+        Op::WriteNew { path, content, mode } => change::write_new(root, path, content, *mode),
+        Op::MarkProcess { path } => identity::mark_process(root, path),
+        Op::Append { path, content } => change::append(root, path, content),
+        Op::MoveInto { from, into } => change::move_into(root, from, into),
+        Op::RemoveFile { path } => change::remove_file(root, path),
+        Op::RemoveDir { path } => change::remove_dir(root, path),
+        Op::RemoveTree { path } => remove::remove_tree(root, path),
+        Op::Sync { paths, reach } => change::sync(root, paths, *reach),
+    }
+}

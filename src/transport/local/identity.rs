@@ -1,0 +1,131 @@
+//! Who answers: the user, the host, and the process.
+
+use rustix::{
+    io::Errno,
+    process::{self, Pid},
+    system,
+    time::{self, ClockId},
+};
+
+use crate::{
+    path::InnerPath,
+    time::Timestamp,
+    transport::{
+        Found, HostIdentity, Liveness, Reply, StepFailure,
+        process::{BOOT_ID, ProcessMark, Seen},
+    },
+};
+
+use super::{ask, change, errno, root::Root};
+
+type Answer = Result<Reply, StepFailure>;
+
+/// The most that is read of a mark, which is less than 100 bytes long.
+const MARK_LIMIT: u64 = 4096;
+
+pub(super) fn identify(root: &Root) -> Answer {
+    let uid = process::geteuid().as_raw();
+    Ok(Reply::Identity(HostIdentity {
+        user: user_name(uid),
+        uid,
+        hostname: system::uname().nodename().to_string_lossy().into_owned(),
+        root: root.id,
+        clock: now()?,
+    }))
+}
+
+pub(super) fn clock() -> Answer {
+    now().map(Reply::Clock)
+}
+
+fn now() -> Result<Timestamp, StepFailure> {
+    let now = time::clock_gettime(ClockId::Realtime);
+    let nanoseconds = u32::try_from(now.tv_nsec).unwrap_or(0);
+    Timestamp::from_unix(now.tv_sec, nanoseconds).ok_or_else(|| errno::failure("the clock", Errno::RANGE))
+}
+
+/// The user's name as the system's own list has it. Users that only a directory service knows are called by number.
+fn user_name(uid: u32) -> String {
+    let users = fs_err::read("/etc/passwd").unwrap_or_default();
+    name_in(&String::from_utf8_lossy(&users), uid).unwrap_or_else(|| uid.to_string())
+}
+
+fn name_in(users: &str, uid: u32) -> Option<String> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+pub(super) fn mark_process(root: &Root, path: &InnerPath) -> Answer {
+    let mark = own_mark().map_err(errno::on("the identity of this process"))?;
+    change::write_new(root, path, &mark.to_content(), 0o600)
+}
+
+fn own_mark() -> errno::Result<ProcessMark> {
+    let read = |path: &str| fs_err::read(path).map_err(|error| errno::of(&error));
+    let (stat, boot) = (read("/proc/self/stat")?, read(BOOT_ID)?);
+    ProcessMark::new(std::process::id(), &stat, &String::from_utf8_lossy(&boot)).ok_or(Errno::NOTSUP)
+}
+
+pub(super) fn check_process(root: &Root, path: &InnerPath) -> Reply {
+    let liveness = match ask::read(root, path, MARK_LIMIT) {
+        Ok(Reply::Content(Some(Found::Content(content)))) => ProcessMark::parse(&content).as_ref().map(liveness),
+        _ => None,
+    };
+    Reply::Process(liveness.unwrap_or(Liveness::Unknown))
+}
+
+fn liveness(mark: &ProcessMark) -> Liveness {
+    let boot = fs_err::read_to_string(BOOT_ID).unwrap_or_default();
+    match fs_err::read(format!("/proc/{}/stat", mark.pid)) {
+        Ok(stat) => mark.liveness(&boot, Seen::Stat(&stat)),
+        Err(_) if exists(mark.pid) => mark.liveness(&boot, Seen::Hidden),
+        Err(_) => mark.liveness(&boot, Seen::Nothing),
+    }
+}
+
+/// Whether a process has this id, seen or not: where `/proc` hides the processes of others, a signal still finds them.
+fn exists(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| process::test_kill_process(pid) != Err(Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_found_by_number() {
+        let users = "root:x:0:0:root:/root:/bin/sh\n:x:7::\nbroken\ndeploy:x:1000:1000::/home/deploy:/bin/sh\n";
+        assert_eq!(name_in(users, 0), Some("root".to_owned()));
+        assert_eq!(name_in(users, 1000), Some("deploy".to_owned()));
+        assert_eq!(name_in(users, 7), None);
+        assert_eq!(name_in(users, 100), None);
+    }
+
+    #[test]
+    fn this_process_is_alive_and_no_other_start_is() {
+        let mark = own_mark().unwrap();
+        assert_eq!(liveness(&mark), Liveness::Alive);
+        assert_eq!(liveness(&ProcessMark { start: mark.start + 1, ..mark.clone() }), Liveness::Gone);
+        assert_eq!(liveness(&ProcessMark { boot: "another".to_owned(), ..mark.clone() }), Liveness::Gone);
+        assert_eq!(liveness(&ProcessMark { pid: 0x3fff_ffff, ..mark }), Liveness::Gone);
+    }
+
+    /// In a container whose first process never waits, a killed process stays like this for ever.
+    #[test]
+    fn a_process_that_ended_is_gone_though_nobody_waited_for_it() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let stat = fs_err::read(format!("/proc/{}/stat", child.id())).unwrap();
+        let mark = ProcessMark::new(child.id(), &stat, &fs_err::read_to_string(BOOT_ID).unwrap()).unwrap();
+        assert_eq!(liveness(&mark), Liveness::Alive);
+        child.kill().unwrap();
+        while liveness(&mark) != Liveness::Gone {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert_eq!(liveness(&mark), Liveness::Gone);
+    }
+}

@@ -1,0 +1,114 @@
+//! [`LocalTransport`]: this machine.
+
+mod ask;
+mod batch;
+mod change;
+mod errno;
+mod identity;
+mod remove;
+mod root;
+mod upload;
+
+use std::{fmt, sync::Arc};
+
+use tokio::{sync::watch, task};
+
+use crate::future::BoxFuture;
+
+use super::{Batch, Progress, Reply, Transport, TransportError, Upload, Uploaded};
+
+/// Reaches roots on this machine, with system calls. Linux only.
+///
+/// # Symlinks
+///
+/// The root is opened once for each batch, and every place inside is reached name by name from there without
+/// following any link (`openat(2)` with `O_NOFOLLOW`). Whoever can write to the root can therefore make a step fail, and
+/// never make it act outside.
+///
+/// # Cancellation
+///
+/// Batches run on Tokio's threads for blocking work: once begun, one runs to its end, also when its future is dropped.
+/// An upload whose future is dropped stops soon after.
+///
+/// ```
+/// use switchback::transport::{Batch, LocalTransport, Op, Reply, Transport};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let mut batch = Batch::new("/tmp".parse()?);
+/// batch.push(Op::Inspect { path: ".".parse()? });
+/// let replies = LocalTransport::new().execute(&batch).await?;
+/// assert!(matches!(replies[..], [Reply::Entry(Some(_))]));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct LocalTransport {
+    name: Arc<str>,
+}
+
+impl LocalTransport {
+    /// This machine, called `local`.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::named("local")
+    }
+
+    /// This machine under a name of its own, for messages.
+    #[must_use]
+    pub fn named(name: impl Into<String>) -> Self {
+        Self { name: name.into().into() }
+    }
+}
+
+impl Default for LocalTransport {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Display for LocalTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name)
+    }
+}
+
+impl Transport for LocalTransport {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        Box::pin(async move {
+            let (name, batch) = (Arc::clone(&self.name), batch.clone());
+            let run = task::spawn_blocking(move || batch::run(&batch, &name));
+            run.await.unwrap_or_else(|error| Err(TransportError::unknown(self, error)))
+        })
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        Box::pin(async move {
+            let (name, upload) = (Arc::clone(&self.name), upload.clone());
+            let (told, mut so_far) = watch::channel(Uploaded::default());
+            let run = task::spawn_blocking(move || copy(&name, &upload, told));
+            // Ends when the copy does, since that drops the sender.
+            while so_far.changed().await.is_ok() {
+                let Uploaded { files, bytes } = *so_far.borrow_and_update();
+                progress.advanced(files, bytes);
+            }
+            run.await.unwrap_or_else(|error| Err(TransportError::unknown(self, error)))
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
+
+fn copy(name: &str, upload: &Upload, told: watch::Sender<Uploaded>) -> Result<Uploaded, TransportError> {
+    let root = batch::open_root(&Batch::new(upload.root.clone()), name)?;
+    upload::upload(&root, &upload.into, &upload.tree, told).map_err(|failed| match failed {
+        upload::Failed::Host(failure) => TransportError::Upload { host: name.to_owned(), failure },
+        upload::Failed::Source(source) => TransportError::Source { host: name.to_owned(), source },
+    })
+}

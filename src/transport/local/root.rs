@@ -1,0 +1,178 @@
+//! [`Root`]: an open deploy root, and the only way from it to anything inside.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use camino::Utf8Path;
+use rustix::{
+    fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
+    io::Errno,
+};
+
+use crate::{
+    path::InnerPath,
+    transport::{Batch, Entry, EntryKind, FailureKind, FileId, StepFailure},
+};
+
+use super::errno::{self, Result};
+
+/// Opens a directory as a place to work from: it need not be readable.
+const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+/// An open deploy root. Every place inside it is reached name by name from here, never through a link.
+#[derive(Debug)]
+pub(super) struct Root {
+    directory: OwnedFd,
+    /// Which directory it is.
+    pub(super) id: FileId,
+}
+
+/// A name in an open directory.
+#[derive(Debug)]
+pub(super) struct Place<'p> {
+    /// The directory.
+    pub(super) directory: OwnedFd,
+    /// The name in it; `.` for the root itself.
+    pub(super) name: &'p str,
+}
+
+impl Root {
+    /// Opens the root of a batch, making it first where the batch says so.
+    pub(super) fn open(batch: &Batch) -> std::result::Result<Self, StepFailure> {
+        let path = batch.root.as_path();
+        let opened = match open_root(path) {
+            // A root that was seen before and is gone must not come back as an empty one.
+            Err(Errno::NOENT) if batch.make_root && batch.pin.is_none() => make_with_parents(path),
+            opened => opened,
+        };
+        let root = opened.map_err(errno::on(&batch.root))?;
+        match batch.pin {
+            Some(pin) if pin != root.id => {
+                Err(StepFailure::new(FailureKind::Mismatch, format!("{}: another directory than before", batch.root)))
+            }
+            _ => Ok(root),
+        }
+    }
+
+    /// The directory that holds `path`, and the name in it.
+    ///
+    /// Fails with `ENOENT` when a directory on the way is missing, and with `ENOTDIR` when something else, a link to
+    /// one too, stands in its stead.
+    pub(super) fn place<'p>(&self, path: &'p InnerPath) -> Result<Place<'p>> {
+        let mut names: Vec<&str> = path.names().collect();
+        let name = names.pop().unwrap_or(".");
+        let mut directory = self.directory.try_clone().map_err(|error| errno::of(&error))?;
+        for name in names {
+            directory = enter(&directory, name)?;
+        }
+        Ok(Place { directory, name })
+    }
+
+    /// What the link `text`, standing in the root, leads to in the end.
+    pub(super) fn resolve(&self, text: &[u8]) -> Result<Stat> {
+        fs::statat(&self.directory, text, AtFlags::empty())
+    }
+}
+
+impl Place<'_> {
+    /// What stands here, as `lstat(2)`.
+    pub(super) fn stat(&self) -> Result<Stat> {
+        stat(&self.directory, self.name)
+    }
+
+    /// Opens the directory that stands here, to work from.
+    pub(super) fn enter(&self) -> Result<OwnedFd> {
+        enter(&self.directory, self.name)
+    }
+
+    /// Opens what stands here, which is never a link.
+    pub(super) fn open(&self, flags: OFlags) -> Result<OwnedFd> {
+        open(&self.directory, self.name, flags)
+    }
+}
+
+/// Opens the directory `name` of `directory`, to work from.
+pub(super) fn enter(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<OwnedFd> {
+    fs::openat(directory, name, PLACE | OFlags::NOFOLLOW, Mode::empty())
+}
+
+/// Opens `name` in `directory`, which is never a link, without waiting for anything.
+pub(super) fn open(directory: impl AsFd, name: impl rustix::path::Arg, flags: OFlags) -> Result<OwnedFd> {
+    let safely = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    fs::openat(directory, name, flags | safely, Mode::empty())
+}
+
+/// What stands at `name` in `directory`, as `lstat(2)`.
+pub(super) fn stat(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<Stat> {
+    fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
+}
+
+/// Sets the mode of an open directory, readable or not.
+pub(super) fn set_mode(directory: impl AsFd, mode: Mode) -> Result<()> {
+    match open(&directory, ".", OFlags::RDONLY | OFlags::DIRECTORY) {
+        Ok(readable) => fs::fchmod(readable, mode),
+        // It cannot be opened as it is, fchmod(2) refuses what was opened as a place, and fchmodat(2) would look the
+        // name up again and might find something else.
+        Err(Errno::ACCESS) => fs::chmod(format!("/proc/self/fd/{}", directory.as_fd().as_raw_fd()), mode),
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Makes a directory with exactly this mode, whatever the umask, and opens it to work from.
+pub(super) fn make_directory(parent: impl AsFd, name: impl rustix::path::Arg + Copy, mode: u32) -> Result<OwnedFd> {
+    fs::mkdirat(&parent, name, Mode::RWXU)?;
+    let directory = enter(&parent, name)?;
+    set_mode(&directory, Mode::from_raw_mode(mode))?;
+    Ok(directory)
+}
+
+fn open_root(path: &Utf8Path) -> Result<Root> {
+    as_root(fs::open(path.as_str(), PLACE, Mode::empty())?)
+}
+
+fn as_root(directory: OwnedFd) -> Result<Root> {
+    // Looking a name up shows whether it may be entered at all, which opening it like this does not.
+    let id = file_id(&stat(&directory, ".")?);
+    Ok(Root { directory, id })
+}
+
+fn make_with_parents(path: &Utf8Path) -> Result<Root> {
+    let mut directory = fs::open("/", PLACE, Mode::empty())?;
+    for name in path.as_str().split('/').filter(|name| !name.is_empty()) {
+        directory = match fs::openat(&directory, name, PLACE, Mode::empty()) {
+            Err(Errno::NOENT) => match make_directory(&directory, name, 0o755) {
+                // Somebody else made it meanwhile, or it is a link that leads nowhere.
+                Err(Errno::EXIST) => fs::openat(&directory, name, PLACE, Mode::empty())?,
+                made => made?,
+            },
+            opened => opened?,
+        };
+    }
+    as_root(directory)
+}
+
+/// Which file `stat` tells of.
+pub(super) fn file_id(stat: &Stat) -> FileId {
+    FileId { device: stat.st_dev, inode: stat.st_ino }
+}
+
+/// The kind of file that `stat` tells of.
+pub(super) fn entry_kind(stat: &Stat) -> EntryKind {
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => EntryKind::Directory,
+        FileType::RegularFile => EntryKind::File,
+        FileType::Symlink => EntryKind::Link,
+        _ => EntryKind::Other,
+    }
+}
+
+/// What `stat` tells, in the words of a reply.
+pub(super) fn entry(stat: &Stat) -> Entry {
+    Entry {
+        kind: entry_kind(stat),
+        mode: stat.st_mode & 0o7777,
+        owner: stat.st_uid,
+        id: file_id(stat),
+        size: u64::try_from(stat.st_size).unwrap_or(0),
+        modified: stat.st_mtime,
+    }
+}

@@ -1,0 +1,172 @@
+//! Copies a tree into a directory of the root.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::fd::OwnedFd,
+};
+
+use rustix::{
+    fs::{self, Mode, OFlags},
+    io::Errno,
+};
+use tokio::sync::watch;
+
+use crate::{
+    path::InnerPath,
+    transport::{FailureKind, StepFailure, Uploaded},
+    tree::{Node, Tree, TreeEntry, TreeError},
+};
+
+use super::{
+    ask,
+    errno::{self, Result},
+    root::{Root, enter, set_mode},
+};
+
+/// How an upload failed.
+#[derive(Debug)]
+pub(super) enum Failed {
+    /// On the host.
+    Host(StepFailure),
+    /// At the source.
+    Source(TreeError),
+}
+
+/// Copies `tree` into the empty directory `into`, and tells `told` how far it has come. Ends early when nobody listens
+/// to that any more.
+pub(super) fn upload(
+    root: &Root,
+    into: &InnerPath,
+    tree: &Tree,
+    told: watch::Sender<Uploaded>,
+) -> std::result::Result<Uploaded, Failed> {
+    let target = open_empty(root, into).map_err(Failed::Host)?;
+    let mut copy = Copy { target, parent: None, directories: Vec::new(), told, failure: None };
+    let visited = tree.visit(&mut |entry, content| copy.entry(entry, content));
+    if let Some(failure) = copy.failure {
+        return Err(Failed::Host(failure));
+    }
+    visited.map_err(Failed::Source)?;
+    copy.close_directories().map_err(Failed::Host)?;
+    let uploaded = *copy.told.borrow();
+    Ok(uploaded)
+}
+
+fn open_empty(root: &Root, into: &InnerPath) -> std::result::Result<OwnedFd, StepFailure> {
+    let place = root.place(into).map_err(errno::on(into))?;
+    let listed = place.open(OFlags::RDONLY | OFlags::DIRECTORY).and_then(ask::entries_of).map_err(errno::on(into))?;
+    if listed.is_empty() {
+        place.enter().map_err(errno::on(into))
+    } else {
+        Err(StepFailure::new(FailureKind::Exists, format!("{into}: holds something already")))
+    }
+}
+
+/// A copy under way.
+struct Copy {
+    target: OwnedFd,
+    /// The directory that the last entry was made in, by its path: the next one is most often made there too.
+    parent: Option<(Vec<u8>, OwnedFd)>,
+    /// The directories made so far, and the modes that they get in the end: what they hold must be written first.
+    directories: Vec<(Vec<u8>, u32)>,
+    told: watch::Sender<Uploaded>,
+    /// What went wrong on the host, as opposed to the source.
+    failure: Option<StepFailure>,
+}
+
+impl Copy {
+    fn entry(&mut self, entry: &TreeEntry, content: &mut dyn Read) -> io::Result<()> {
+        let (parent, name) = split(&entry.path);
+        let made = self.directory(parent).and_then(|directory| make(&directory, name, entry));
+        let file = made.map_err(|errno| self.fail(&entry.path, errno))?;
+        if matches!(entry.node, Node::Directory) {
+            self.directories.push((entry.path.clone(), entry.mode));
+        }
+        file.map_or(Ok(()), |file| self.fill(file, entry, content))
+    }
+
+    /// The open directory at `path` below the target.
+    fn directory(&mut self, path: &[u8]) -> Result<OwnedFd> {
+        let directory = match self.parent.take() {
+            Some((last, directory)) if last == path => directory,
+            _ => open_below(&self.target, path)?,
+        };
+        let again = directory.try_clone().map_err(|error| errno::of(&error))?;
+        self.parent = Some((path.to_vec(), directory));
+        Ok(again)
+    }
+
+    fn fill(&mut self, mut file: File, entry: &TreeEntry, content: &mut dyn Read) -> io::Result<()> {
+        let mut buffer = vec![0; 128 * 1024];
+        loop {
+            let read = match content.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            file.write_all(&buffer[..read]).map_err(|error| self.fail(&entry.path, errno::of(&error)))?;
+            self.tell(0, read as u64)?;
+        }
+        let mode = Mode::from_raw_mode(entry.mode & 0o777);
+        fs::fchmod(&file, mode).map_err(|errno| self.fail(&entry.path, errno))?;
+        self.tell(1, 0)
+    }
+
+    /// Says how far it has come; fails when nobody waits for the upload any more.
+    fn tell(&self, files: u64, bytes: u64) -> io::Result<()> {
+        self.told.send_modify(|so_far| {
+            so_far.files += files;
+            so_far.bytes += bytes;
+        });
+        if self.told.is_closed() { Err(io::Error::other("the upload was given up")) } else { Ok(()) }
+    }
+
+    fn fail(&mut self, path: &[u8], errno: Errno) -> io::Error {
+        self.failure = Some(errno::failure(String::from_utf8_lossy(path), errno));
+        errno.into()
+    }
+
+    /// Gives the directories their modes, what lies deepest first, since they may not be entered any more then.
+    fn close_directories(&self) -> std::result::Result<(), StepFailure> {
+        self.directories.iter().rev().try_for_each(|(path, mode)| {
+            let directory = open_below(&self.target, path);
+            let closed = directory.and_then(|directory| set_mode(directory, Mode::from_raw_mode(mode & 0o777)));
+            closed.map_err(errno::on(String::from_utf8_lossy(path)))
+        })
+    }
+}
+
+/// Makes what `entry` is at `name` in `directory`; a file is returned, to be filled.
+fn make(directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> Result<Option<File>> {
+    match &entry.node {
+        Node::Directory => fs::mkdirat(directory, name, Mode::RWXU).map(|()| None),
+        Node::Link { target } => fs::symlinkat(&target[..], directory, name).map(|()| None),
+        Node::File { .. } => {
+            let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).map(|file| Some(File::from(file)))
+        }
+    }
+}
+
+/// Opens the directory at `path` below `target`, name by name and never through a link.
+fn open_below(target: &OwnedFd, path: &[u8]) -> Result<OwnedFd> {
+    let mut directory = enter(target, ".")?;
+    for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
+        // A tree holds none of these. If it did, this is where it would leave the release.
+        if name == b".." {
+            return Err(Errno::INVAL);
+        }
+        directory = enter(&directory, name)?;
+    }
+    Ok(directory)
+}
+
+/// The directory and the name that a path consists of.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (&[], path),
+    }
+}

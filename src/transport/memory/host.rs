@@ -1,0 +1,198 @@
+//! [`MemoryHost`]: the host itself, as tests look at it and meddle with it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{path::HostPath, time::Timestamp, transport::FailureKind};
+
+use super::{
+    MemoryTransport,
+    model::{Body, Model, TOP, Way},
+};
+
+/// A host that exists in memory only: the model that the other transports are held against.
+///
+/// Clones are the same host. What the methods here do, they do at once and behind every connection's back, as a person
+/// on the host would. Their paths are absolute; the ones that look follow links, as a web server does.
+///
+/// # Limitations
+///
+/// Everything belongs to one user who may do everything, on one filesystem that is never full. There are directories,
+/// files and links. Nothing is lost that was not synced.
+///
+/// # Panics
+///
+/// The methods that meddle panic when what they are asked is impossible, since a test that does so is wrong.
+#[derive(Debug, Clone)]
+pub struct MemoryHost(Arc<Mutex<Model>>);
+
+impl Default for MemoryHost {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryHost {
+    /// A host with nothing on it, at the Unix epoch.
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Arc::new(Mutex::new(Model::new())))
+    }
+
+    /// Connects to it; messages call it `name`. Each connection is a process of its own on the host.
+    #[must_use]
+    pub fn connect(&self, name: impl Into<String>) -> MemoryTransport {
+        MemoryTransport::new(self.clone(), name.into())
+    }
+
+    /// Sets the host's clock, which never moves otherwise.
+    pub fn set_clock(&self, now: Timestamp) {
+        self.model().clock = now;
+    }
+
+    /// Ends all processes on the host and boots it anew.
+    pub fn reboot(&self) {
+        self.model().reboot();
+    }
+
+    /// What the file at `path` holds; `None` when no file is there.
+    #[must_use]
+    pub fn read(&self, path: &str) -> Option<Vec<u8>> {
+        match self.look(path)? {
+            Body::File(content) => Some(content),
+            Body::Directory(_) | Body::Link(_) => None,
+        }
+    }
+
+    /// The names in the directory at `path`, in order; `None` when no directory is there.
+    #[must_use]
+    pub fn list(&self, path: &str) -> Option<Vec<String>> {
+        match self.look(path)? {
+            Body::Directory(names) => {
+                Some(names.into_keys().map(|name| String::from_utf8_lossy(&name).into_owned()).collect())
+            }
+            Body::File(_) | Body::Link(_) => None,
+        }
+    }
+
+    /// Whether `path` leads to anything.
+    #[must_use]
+    pub fn exists(&self, path: &str) -> bool {
+        self.look(path).is_some()
+    }
+
+    /// The text of the link at `path`; `None` when no link is there.
+    #[must_use]
+    pub fn read_link(&self, path: &str) -> Option<String> {
+        let (above, name) = split(path);
+        let model = self.model();
+        let way = model.follow(&[TOP], above.as_bytes()).ok()?;
+        let inode = model.child(end(&way), name.as_bytes()).ok()??;
+        match model.body(inode) {
+            Body::Link(text) => Some(String::from_utf8_lossy(text).into_owned()),
+            Body::File(_) | Body::Directory(_) => None,
+        }
+    }
+
+    /// Writes a file (mode 0644) in place of what stands at `path`, and makes the directories above it.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
+        self.put(path, 0o644, Body::File(content.as_ref().to_vec()));
+    }
+
+    /// Puts a link in place of what stands at `path`, and makes the directories above it.
+    pub fn link(&self, path: &str, text: impl AsRef<[u8]>) {
+        self.put(path, 0o777, Body::Link(text.as_ref().to_vec()));
+    }
+
+    /// Makes a directory (mode 0755) with those above it; one that is there stays.
+    pub fn make_dir(&self, path: &str) {
+        make_all(&mut self.model(), path);
+    }
+
+    /// Removes what stands at `path`, with all it holds.
+    pub fn remove(&self, path: &str) {
+        let (above, name) = split(path);
+        let mut model = self.model();
+        if let Ok(way) = model.follow(&[TOP], above.as_bytes()) {
+            model.detach(end(&way), name.as_bytes());
+        }
+    }
+
+    /// Moves what stands at `from` to `to`, in place of what stands there, and makes the directories above it.
+    ///
+    /// # Panics
+    ///
+    /// When nothing stands at `from`.
+    pub fn rename(&self, from: &str, to: &str) {
+        let ((above, name), (target, new_name)) = (split(from), split(to));
+        let mut model = self.model();
+        let source = end(&model.follow(&[TOP], above.as_bytes()).expect("the directory of what is renamed is there"));
+        let moved = model.child(source, name.as_bytes()).expect("its name is one").expect("what is renamed is there");
+        let target = make_all(&mut model, target);
+        model.detach(source, name.as_bytes());
+        model.attach(target, new_name.as_bytes(), moved);
+    }
+
+    /// All there is, locked.
+    pub(super) fn model(&self) -> MutexGuard<'_, Model> {
+        // A test that panicked with the lock held has failed already.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn look(&self, path: &str) -> Option<Body> {
+        let model = self.model();
+        let way = model.follow(&[TOP], path.as_bytes()).ok()?;
+        Some(match model.body(end(&way)) {
+            Body::Directory(names) => Body::Directory(names.clone()),
+            Body::File(content) => Body::File(content.clone()),
+            Body::Link(text) => Body::Link(text.clone()),
+        })
+    }
+
+    fn put(&self, path: &str, mode: u32, body: Body) {
+        let (above, name) = split(path);
+        let mut model = self.model();
+        let directory = make_all(&mut model, above);
+        model.detach(directory, name.as_bytes());
+        model.make(directory, name.as_bytes(), mode, body).expect("what is put there can stand there");
+    }
+}
+
+/// The way to the root of a batch, which is made with its parents if `make` says so.
+pub(super) fn root_way(model: &mut Model, root: &HostPath, make: bool) -> Result<Way, FailureKind> {
+    let found = model.follow(&[TOP], root.as_str().as_bytes());
+    if make && found == Err(FailureKind::Missing) {
+        let mut way = vec![TOP];
+        for name in root.as_str().split('/').filter(|name| !name.is_empty()) {
+            // A link that leads nowhere is there all the same.
+            if model.child(end(&way), name.as_bytes())?.is_none() {
+                model.make(end(&way), name.as_bytes(), 0o755, Body::Directory(BTreeMap::new()))?;
+            }
+            way = model.follow(&way, name.as_bytes())?;
+        }
+        return Ok(way);
+    }
+    let way = found?;
+    model.names(end(&way))?;
+    Ok(way)
+}
+
+fn make_all(model: &mut Model, path: &str) -> u64 {
+    let path = HostPath::new(path).expect("a path on a host is absolute");
+    end(&root_way(model, &path, true).expect("directories can be made there"))
+}
+
+fn end(way: &[u64]) -> u64 {
+    way.last().copied().unwrap_or(TOP)
+}
+
+/// The directory and the name that an absolute path consists of.
+fn split(path: &str) -> (&str, &str) {
+    match path.rsplit_once('/') {
+        Some(("", name)) => ("/", name),
+        Some(parts) => parts,
+        None => ("/", path),
+    }
+}

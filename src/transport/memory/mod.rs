@@ -1,0 +1,130 @@
+//! [`MemoryTransport`]: a host in memory, the model that the other transports are held against.
+
+mod host;
+mod model;
+mod step;
+mod upload;
+
+pub use host::MemoryHost;
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{future::BoxFuture, path::HostPath};
+
+use super::{
+    Batch, FailureKind, FileId, OnFailure, Progress, Reply, StepFailure, Transport, TransportError, Upload, Uploaded,
+};
+
+use model::{Model, Way};
+
+/// A connection to a [`MemoryHost`], and a process on it.
+///
+/// The process is gone when the connection is dropped, closed or killed; a later call is carried out by a new one.
+/// Each batch runs as a whole: no other connection sees the host between two of its steps.
+///
+/// ```
+/// use switchback::transport::{Batch, MemoryHost, Op, Reply, Transport};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let host = MemoryHost::new();
+/// let mut batch = Batch::new("/srv/shop".parse()?);
+/// batch.make_root = true;
+/// batch.push(Op::MakeLink { path: "current".parse()?, text: b"releases/1".to_vec() });
+/// assert_eq!(host.connect("web1").execute(&batch).await?, [Reply::Done]);
+/// assert_eq!(host.read_link("/srv/shop/current").as_deref(), Some("releases/1"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct MemoryTransport {
+    host: MemoryHost,
+    name: String,
+    process: Mutex<Option<u32>>,
+}
+
+impl MemoryTransport {
+    fn new(host: MemoryHost, name: String) -> Self {
+        Self { host, name, process: Mutex::new(None) }
+    }
+
+    /// Ends this connection's process on the host at once, as a crash would.
+    pub fn kill(&self) {
+        // Taken first: whoever runs a batch locks the host and then this.
+        let process = self.own_process().take();
+        if let Some(process) = process {
+            self.host.model().end_process(process);
+        }
+    }
+
+    fn own_process(&self) -> MutexGuard<'_, Option<u32>> {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
+        let mut model = self.host.model();
+        let way = self.root(&mut model, &batch.root, batch.make_root, batch.pin)?;
+        let mut own = self.own_process();
+        let process = own.filter(|process| model.runs(*process)).unwrap_or_else(|| model.start_process());
+        *own = Some(process);
+        let mut host = step::Host { model: &mut model, root: &way, process };
+        let mut replies = Vec::new();
+        for (index, step) in batch.steps.iter().enumerate() {
+            match host.step(&step.op) {
+                Ok(reply) => replies.push(reply),
+                Err(failure) if step.on_failure == OnFailure::GoOn => replies.push(Reply::Failed(failure)),
+                Err(failure) => return Err(TransportError::step(self, batch, index, failure, replies)),
+            }
+        }
+        Ok(replies)
+    }
+
+    fn root(&self, model: &mut Model, root: &HostPath, make: bool, pin: Option<FileId>) -> Result<Way, TransportError> {
+        let way = host::root_way(model, root, make && pin.is_none()).and_then(|way| {
+            let id = way.last().map(|inode| model.entry(*inode).id);
+            if pin.is_some() && pin != id { Err(FailureKind::Mismatch) } else { Ok(way) }
+        });
+        way.map_err(|kind| TransportError::Root {
+            host: self.name.clone(),
+            root: root.clone(),
+            failure: StepFailure::new(kind, format!("{root}: {kind}")),
+        })
+    }
+}
+
+impl Drop for MemoryTransport {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+impl fmt::Display for MemoryTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.name)
+    }
+}
+
+impl Transport for MemoryTransport {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        Box::pin(async move { self.run(batch) })
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        Box::pin(async move {
+            let mut model = self.host.model();
+            let way = self.root(&mut model, &upload.root, false, None)?;
+            upload::upload(&mut model, &way, upload, progress, &self.name)
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async { self.kill() })
+    }
+}

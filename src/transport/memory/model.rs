@@ -1,0 +1,241 @@
+//! The filesystem of the model: what POSIX says, written down as plainly as it goes.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::{
+    path::InnerPath,
+    time::Timestamp,
+    transport::{Entry, EntryKind, FailureKind, FileId, process::ProcessMark},
+};
+
+/// The inode of `/`.
+pub(super) const TOP: u64 = 1;
+
+/// The user that everything belongs to.
+pub(super) const OWNER: u32 = 1000;
+
+/// The most links that are followed on the way to one place.
+const LINKS: u32 = 40;
+
+/// The longest name, and the longest text of a link, in bytes.
+const NAME_MAX: usize = 255;
+const TEXT_MAX: usize = 4095;
+
+/// The inodes on the way down to a place, the place itself last.
+pub(super) type Way = Vec<u64>;
+
+/// Everything there is on the host.
+#[derive(Debug)]
+pub(super) struct Model {
+    nodes: BTreeMap<u64, Node>,
+    next: u64,
+    /// The host's clock, which only moves when it is told to.
+    pub(super) clock: Timestamp,
+    /// Counts the boots.
+    pub(super) boot: u64,
+    processes: BTreeSet<u32>,
+    last_process: u32,
+}
+
+/// An inode.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) body: Body,
+    mode: u32,
+    modified: i64,
+}
+
+/// What an inode holds.
+#[derive(Debug)]
+pub(super) enum Body {
+    Directory(BTreeMap<Vec<u8>, u64>),
+    File(Vec<u8>),
+    Link(Vec<u8>),
+}
+
+impl Model {
+    /// An empty directory, `/`.
+    pub(super) fn new() -> Self {
+        let top = Node { body: Body::Directory(BTreeMap::new()), mode: 0o755, modified: 0 };
+        Self {
+            nodes: BTreeMap::from([(TOP, top)]),
+            next: TOP + 1,
+            clock: Timestamp::UNIX_EPOCH,
+            boot: 1,
+            processes: BTreeSet::new(),
+            last_process: 0,
+        }
+    }
+
+    /// Starts a process and returns its id.
+    pub(super) fn start_process(&mut self) -> u32 {
+        self.last_process += 1;
+        self.processes.insert(self.last_process);
+        self.last_process
+    }
+
+    /// Ends a process.
+    pub(super) fn end_process(&mut self, process: u32) {
+        self.processes.remove(&process);
+    }
+
+    /// Ends all processes and starts the host anew.
+    pub(super) fn reboot(&mut self) {
+        self.processes.clear();
+        self.boot += 1;
+    }
+
+    /// Whether a process runs.
+    pub(super) fn runs(&self, process: u32) -> bool {
+        self.processes.contains(&process)
+    }
+
+    /// What names a process for ever. Ids are never used again here, so they serve as start times too.
+    pub(super) fn mark(&self, process: u32) -> ProcessMark {
+        ProcessMark { pid: process, start: process.into(), boot: format!("boot-{}", self.boot) }
+    }
+
+    /// What `inode` holds.
+    pub(super) fn body(&self, inode: u64) -> &Body {
+        &self.nodes[&inode].body
+    }
+
+    /// What stands at `inode`, in the words of a reply.
+    pub(super) fn entry(&self, inode: u64) -> Entry {
+        let node = &self.nodes[&inode];
+        let (kind, size) = match &node.body {
+            Body::Directory(names) => (EntryKind::Directory, names.len()),
+            Body::File(content) => (EntryKind::File, content.len()),
+            Body::Link(text) => (EntryKind::Link, text.len()),
+        };
+        let id = FileId { device: 1, inode };
+        Entry { kind, mode: node.mode, owner: OWNER, id, size: size as u64, modified: node.modified }
+    }
+
+    /// The names in a directory; of anything else, that it is none.
+    pub(super) fn names(&self, inode: u64) -> Result<&BTreeMap<Vec<u8>, u64>, FailureKind> {
+        match self.body(inode) {
+            Body::Directory(names) => Ok(names),
+            _ => Err(FailureKind::WrongType),
+        }
+    }
+
+    /// What `name` in `directory` is, a link being a link.
+    pub(super) fn child(&self, directory: u64, name: &[u8]) -> Result<Option<u64>, FailureKind> {
+        let names = self.names(directory)?;
+        if name.len() > NAME_MAX {
+            return Err(FailureKind::TooLong);
+        }
+        Ok(if name == b"." { Some(directory) } else { names.get(name).copied() })
+    }
+
+    /// The directory that `path` below `root` lies in, and the name in it. No link is followed.
+    pub(super) fn place<'p>(&self, root: u64, path: &'p InnerPath) -> Result<(Way, &'p [u8]), FailureKind> {
+        let mut names: Vec<&str> = path.names().collect();
+        let name = names.pop().unwrap_or(".");
+        let mut way = vec![root];
+        for name in names {
+            let here = way[way.len() - 1];
+            let next = self.child(here, name.as_bytes())?.ok_or(FailureKind::Missing)?;
+            self.names(next)?;
+            way.push(next);
+        }
+        Ok((way, name.as_bytes()))
+    }
+
+    /// Where `path` leads to from the directory at the end of `from`, all links followed.
+    pub(super) fn follow(&self, from: &[u64], path: &[u8]) -> Result<Way, FailureKind> {
+        if path.is_empty() {
+            return Err(FailureKind::Missing);
+        }
+        let (mut way, mut links) = (from.to_vec(), 0);
+        let mut ahead: VecDeque<Vec<u8>> = VecDeque::new();
+        enter(&mut way, &mut ahead, path);
+        while let Some(name) = ahead.pop_front() {
+            let here = way[way.len() - 1];
+            if matches!(&name[..], b"" | b"." | b"..") {
+                self.names(here)?;
+                if name == b".." && way.len() > 1 {
+                    way.pop();
+                }
+                continue;
+            }
+            let next = self.child(here, &name)?.ok_or(FailureKind::Missing)?;
+            match self.body(next) {
+                Body::Link(_) if links == LINKS => return Err(FailureKind::WrongType),
+                Body::Link(text) => {
+                    links += 1;
+                    enter(&mut way, &mut ahead, text);
+                }
+                _ => way.push(next),
+            }
+        }
+        Ok(way)
+    }
+
+    /// Puts something new at `name` in `directory`, where nothing may stand.
+    pub(super) fn make(&mut self, directory: u64, name: &[u8], mode: u32, body: Body) -> Result<u64, FailureKind> {
+        if self.child(directory, name)?.is_some() {
+            return Err(FailureKind::Exists);
+        }
+        match &body {
+            Body::Link(text) if text.is_empty() => return Err(FailureKind::Missing),
+            Body::Link(text) if text.len() > TEXT_MAX => return Err(FailureKind::TooLong),
+            _ => {}
+        }
+        let inode = self.next;
+        self.next += 1;
+        self.nodes.insert(inode, Node { body, mode, modified: seconds(self.clock) });
+        self.attach(directory, name, inode);
+        Ok(inode)
+    }
+
+    /// Gives `inode` the name `name` in `directory`, in place of what bore it.
+    pub(super) fn attach(&mut self, directory: u64, name: &[u8], inode: u64) {
+        self.change_names(directory, |names| names.insert(name.to_vec(), inode));
+    }
+
+    /// Takes the name `name` in `directory` away.
+    pub(super) fn detach(&mut self, directory: u64, name: &[u8]) {
+        self.change_names(directory, |names| names.remove(name));
+    }
+
+    fn change_names(&mut self, directory: u64, change: impl FnOnce(&mut BTreeMap<Vec<u8>, u64>) -> Option<u64>) {
+        let now = seconds(self.clock);
+        if let Some(Node { body: Body::Directory(names), modified, .. }) = self.nodes.get_mut(&directory) {
+            change(names);
+            *modified = now;
+        }
+    }
+
+    /// Appends to the regular file `inode`.
+    pub(super) fn append(&mut self, inode: u64, more: &[u8]) -> Result<(), FailureKind> {
+        let now = seconds(self.clock);
+        match self.nodes.get_mut(&inode) {
+            Some(Node { body: Body::File(content), modified, .. }) => {
+                content.extend_from_slice(more);
+                *modified = now;
+                Ok(())
+            }
+            _ => Err(FailureKind::WrongType),
+        }
+    }
+}
+
+/// Goes on at `path`: its names come before those that are ahead already.
+fn enter(way: &mut Way, ahead: &mut VecDeque<Vec<u8>>, path: &[u8]) {
+    if path.starts_with(b"/") {
+        way.truncate(1);
+    }
+    for name in path.split(|byte| *byte == b'/').rev() {
+        ahead.push_front(name.to_vec());
+    }
+    if path.starts_with(b"/") {
+        ahead.pop_front();
+    }
+}
+
+/// The whole seconds of a clock, as entries tell them.
+fn seconds(clock: Timestamp) -> i64 {
+    i64::try_from(clock.seconds_since(Timestamp::UNIX_EPOCH)).unwrap_or(i64::MAX)
+}

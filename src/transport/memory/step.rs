@@ -1,0 +1,278 @@
+//! What each step does to the model.
+
+use crate::{
+    path::InnerPath,
+    transport::{
+        EntryKind, FailureKind, Found, HostIdentity, Listed, Liveness, Op, Reply, StepFailure,
+        process::{ProcessMark, Seen},
+    },
+};
+
+use super::model::{Body, Model, OWNER, Way};
+
+type Answer = Result<Reply, FailureKind>;
+
+/// The host as one step of one connection meets it.
+pub(super) struct Host<'h> {
+    /// All there is on it.
+    pub(super) model: &'h mut Model,
+    /// The way from `/` to the deploy root.
+    pub(super) root: &'h Way,
+    /// The process that carries the steps out.
+    pub(super) process: u32,
+}
+
+impl Host<'_> {
+    /// Carries out one step.
+    pub(super) fn step(&mut self, op: &Op) -> Result<Reply, StepFailure> {
+        if let Op::ExpectLink { path, text } = op {
+            return self.expect_link(path, text);
+        }
+        self.answer(op).map_err(|kind| StepFailure::new(kind, format!("{}: {kind}", subject(op))))
+    }
+
+    fn answer(&mut self, op: &Op) -> Answer {
+        match op {
+            Op::Identify => Ok(self.identify()),
+            Op::Clock => Ok(Reply::Clock(self.model.clock)),
+            Op::Inspect { path } => Ok(Reply::Entry(self.find(path)?.map(|inode| self.model.entry(inode)))),
+            Op::Resolve { link } => self.resolve(link),
+            Op::ReadLink { path } => self.read_link(path).map(Reply::Link),
+            Op::Read { path, limit } => Ok(Reply::Content(self.find(path)?.map(|inode| self.read(inode, *limit)))),
+            Op::List { path } => self.list(path).map(Reply::Listing),
+            Op::ReadEach { path, file, limit } => self.read_each(path, file, *limit),
+            Op::CheckProcess { path } => Ok(Reply::Process(self.check_process(path))),
+            Op::ExpectAbsent { path } => self.find(path)?.map_or(Ok(Reply::Done), |_| Err(FailureKind::Exists)),
+            Op::ExpectDirectory { path } => {
+                let inode = self.find(path)?.ok_or(FailureKind::Missing)?;
+                self.model.names(inode).map(|_| Reply::Done)
+            }
+            change => self.change(change),
+        }
+    }
+
+    fn change(&mut self, op: &Op) -> Answer {
+        match op {
+            Op::MakeDir { path, mode, existing_is_fine } => self.make_dir(path, *mode, *existing_is_fine),
+            Op::MakeLink { path, text } => self.make(path, 0o777, Body::Link(text.clone())),
+            Op::WriteNew { path, content, mode } => self.make(path, *mode, Body::File(content.clone().into())),
+            Op::MarkProcess { path } => {
+                let mark = self.model.mark(self.process).to_content();
+                self.make(path, 0o600, Body::File(mark.into()))
+            }
+            Op::Append { path, content } => match self.find(path)? {
+                Some(inode) => self.model.append(inode, content.as_bytes()).map(|()| Reply::Done),
+                None => self.make(path, 0o600, Body::File(content.clone().into())),
+            },
+            Op::MoveInto { from, into } => self.move_into(from, into),
+            Op::RemoveFile { path } => {
+                self.remove(path, |kind, _| kind != EntryKind::Directory, FailureKind::WrongType)
+            }
+            Op::RemoveDir { path } => self.remove_dir(path),
+            Op::RemoveTree { path } if path.is_root() => Err(FailureKind::Io),
+            Op::RemoveTree { path } => self.remove(path, |_, _| true, FailureKind::Io),
+            Op::Sync { paths, .. } => self.sync(paths),
+            // Everything that asks is answered before.
+            _ => Err(FailureKind::Io),
+        }
+    }
+
+    fn root(&self) -> u64 {
+        self.root[self.root.len() - 1]
+    }
+
+    /// What stands at `path`, if anything.
+    fn find(&self, path: &InnerPath) -> Result<Option<u64>, FailureKind> {
+        match self.model.place(self.root(), path) {
+            Ok((way, name)) => self.model.child(way[way.len() - 1], name),
+            Err(FailureKind::Missing) => Ok(None),
+            Err(kind) => Err(kind),
+        }
+    }
+
+    fn identify(&self) -> Reply {
+        Reply::Identity(HostIdentity {
+            user: "model".to_owned(),
+            uid: OWNER,
+            hostname: "memory".to_owned(),
+            root: self.model.entry(self.root()).id,
+            clock: self.model.clock,
+        })
+    }
+
+    fn resolve(&self, link: &[u8]) -> Answer {
+        match self.model.follow(self.root, link) {
+            Ok(way) => Ok(Reply::Entry(Some(self.model.entry(way[way.len() - 1])))),
+            Err(FailureKind::Missing | FailureKind::WrongType) => Ok(Reply::Entry(None)),
+            Err(kind) => Err(kind),
+        }
+    }
+
+    fn read_link(&self, path: &InnerPath) -> Result<Option<Vec<u8>>, FailureKind> {
+        match self.find(path)?.map(|inode| self.model.body(inode)) {
+            Some(Body::Link(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(FailureKind::WrongType),
+            None => Ok(None),
+        }
+    }
+
+    fn read(&self, inode: u64, limit: u64) -> Found {
+        match self.model.body(inode) {
+            Body::File(content) if content.len() as u64 > limit => Found::TooLarge,
+            Body::File(content) => Found::Content(content.clone()),
+            _ => Found::NotAFile(self.model.entry(inode).kind),
+        }
+    }
+
+    fn list(&self, path: &InnerPath) -> Result<Option<Vec<Listed>>, FailureKind> {
+        let Some(inode) = self.find(path)? else { return Ok(None) };
+        let names = self.model.names(inode)?.iter();
+        Ok(Some(names.map(|(name, inode)| Listed { name: name.clone(), entry: self.model.entry(*inode) }).collect()))
+    }
+
+    fn read_each(&self, path: &InnerPath, file: &InnerPath, limit: u64) -> Answer {
+        let Some(inode) = self.find(path)? else { return Ok(Reply::Contents(Vec::new())) };
+        let mut contents = Vec::new();
+        for (name, inode) in self.model.names(inode)? {
+            if let Body::Directory(names) = self.model.body(*inode)
+                && let Some(file) = names.get(file.as_str().as_bytes())
+            {
+                contents.push((name.clone(), self.read(*file, limit)));
+            }
+        }
+        Ok(Reply::Contents(contents))
+    }
+
+    fn check_process(&self, path: &InnerPath) -> Liveness {
+        let Ok(Some(inode)) = self.find(path) else { return Liveness::Unknown };
+        let Body::File(content) = self.model.body(inode) else { return Liveness::Unknown };
+        let Some(mark) = ProcessMark::parse(content) else { return Liveness::Unknown };
+        let now = self.model.mark(mark.pid);
+        if self.model.runs(mark.pid) && mark == now {
+            return Liveness::Alive;
+        }
+        mark.liveness(&now.boot, Seen::Nothing)
+    }
+
+    fn expect_link(&self, path: &InnerPath, text: &[u8]) -> Result<Reply, StepFailure> {
+        let there = match self.read_link(path) {
+            Ok(Some(there)) if there == text => return Ok(Reply::Done),
+            Ok(Some(there)) => format!("a link to {}", String::from_utf8_lossy(&there)),
+            Ok(None) => "nothing".to_owned(),
+            Err(kind) => match self.find(path) {
+                Ok(Some(inode)) => self.model.entry(inode).kind.with_article().to_owned(),
+                _ => return Err(StepFailure::new(kind, path.as_str())),
+            },
+        };
+        Err(StepFailure::new(FailureKind::Mismatch, format!("{path}: {there}")))
+    }
+
+    fn make(&mut self, path: &InnerPath, mode: u32, body: Body) -> Answer {
+        let (way, name) = self.model.place(self.root(), path)?;
+        self.model.make(way[way.len() - 1], name, mode, body).map(|_| Reply::Done)
+    }
+
+    fn make_dir(&mut self, path: &InnerPath, mode: u32, existing_is_fine: bool) -> Answer {
+        match self.find(path)? {
+            Some(inode) if existing_is_fine && self.model.names(inode).is_ok() => Ok(Reply::Done),
+            _ => self.make(path, mode, Body::Directory(std::collections::BTreeMap::new())),
+        }
+    }
+
+    fn move_into(&mut self, from: &InnerPath, into: &InnerPath) -> Answer {
+        let (source_way, name) = self.model.place(self.root(), from)?;
+        let source_directory = source_way[source_way.len() - 1];
+        let source = self.model.child(source_directory, name)?.ok_or(FailureKind::Missing)?;
+        let (mut target_way, last) = self.model.place(self.root(), into)?;
+        let target_directory = self.model.child(target_way[target_way.len() - 1], last)?.ok_or(FailureKind::Missing)?;
+        let replaced = self.model.child(target_directory, name)?;
+        target_way.push(target_directory);
+        // A directory is never moved into itself, nor the root anywhere.
+        if from.is_root() || target_way.contains(&source) {
+            return Err(FailureKind::Io);
+        }
+        match replaced {
+            Some(same) if same == source => return Ok(Reply::Done),
+            Some(above) if source_way.contains(&above) => return Err(FailureKind::Exists),
+            Some(other) => self.may_replace(source, other)?,
+            None => {}
+        }
+        self.model.detach(source_directory, name);
+        self.model.attach(target_directory, name, source);
+        Ok(Reply::Done)
+    }
+
+    fn may_replace(&self, source: u64, other: u64) -> Result<(), FailureKind> {
+        match (self.model.body(source), self.model.body(other)) {
+            (Body::Directory(_), Body::Directory(names)) if names.is_empty() => Ok(()),
+            (Body::Directory(_), Body::Directory(_)) => Err(FailureKind::Exists),
+            (Body::Directory(_), _) | (_, Body::Directory(_)) => Err(FailureKind::WrongType),
+            _ => Ok(()),
+        }
+    }
+
+    fn remove_dir(&mut self, path: &InnerPath) -> Answer {
+        if path.is_root() {
+            return Err(FailureKind::Io);
+        }
+        if let Some(inode) = self.find(path)? {
+            self.model.names(inode)?;
+        }
+        self.remove(path, |_, size| size == 0, FailureKind::Exists)
+    }
+
+    /// Removes what stands at `path`, with all it holds, if its kind and size are as they must be.
+    fn remove(
+        &mut self,
+        path: &InnerPath,
+        may_go: impl FnOnce(EntryKind, u64) -> bool,
+        otherwise: FailureKind,
+    ) -> Answer {
+        let Some(inode) = self.find(path)? else { return Ok(Reply::Done) };
+        let entry = self.model.entry(inode);
+        if !may_go(entry.kind, entry.size) {
+            return Err(otherwise);
+        }
+        let (way, name) = self.model.place(self.root(), path)?;
+        self.model.detach(way[way.len() - 1], name);
+        Ok(Reply::Done)
+    }
+
+    fn sync(&self, paths: &[InnerPath]) -> Answer {
+        for path in paths {
+            let (way, name) = self.model.place(self.root(), path)?;
+            let inode = self.model.child(way[way.len() - 1], name)?.ok_or(FailureKind::Missing)?;
+            if let Body::Link(_) = self.model.body(inode) {
+                return Err(FailureKind::WrongType);
+            }
+        }
+        Ok(Reply::Done)
+    }
+}
+
+/// What a step is about, for messages.
+fn subject(op: &Op) -> String {
+    match op {
+        Op::Identify | Op::Clock => "the host".to_owned(),
+        Op::Resolve { link } => String::from_utf8_lossy(link).into_owned(),
+        Op::MoveInto { from, into } => format!("{from} into {into}"),
+        Op::Sync { paths, .. } => paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        Op::Inspect { path }
+        | Op::ReadLink { path }
+        | Op::Read { path, .. }
+        | Op::List { path }
+        | Op::ReadEach { path, .. }
+        | Op::CheckProcess { path }
+        | Op::ExpectAbsent { path }
+        | Op::ExpectDirectory { path }
+        | Op::ExpectLink { path, .. }
+        | Op::MakeDir { path, .. }
+        | Op::MakeLink { path, .. }
+        | Op::WriteNew { path, .. }
+        | Op::MarkProcess { path }
+        | Op::Append { path, .. }
+        | Op::RemoveFile { path }
+        | Op::RemoveDir { path }
+        | Op::RemoveTree { path } => path.to_string(),
+    }
+}

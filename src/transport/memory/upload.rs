@@ -1,0 +1,68 @@
+//! Copies a tree into the model.
+
+use std::{collections::BTreeMap, io};
+
+use crate::{
+    transport::{FailureKind, Progress, StepFailure, TransportError, Upload, Uploaded},
+    tree::{Node, TreeEntry},
+};
+
+use super::model::{Body, Model};
+
+/// Copies the tree of `upload` below the root at the end of `way`.
+pub(super) fn upload(
+    model: &mut Model,
+    way: &[u64],
+    upload: &Upload,
+    progress: &dyn Progress,
+    host: &str,
+) -> Result<Uploaded, TransportError> {
+    let failed = |path: &str, kind: FailureKind| TransportError::Upload {
+        host: host.to_owned(),
+        failure: StepFailure::new(kind, format!("{path}: {kind}")),
+    };
+    let target = empty(model, way, upload).map_err(|kind| failed(upload.into.as_str(), kind))?;
+    let (mut so_far, mut failure) = (Uploaded::default(), None);
+    let visited = upload.tree.visit(&mut |entry, reader| {
+        let mut content = Vec::new();
+        reader.read_to_end(&mut content)?;
+        if matches!(entry.node, Node::File { .. }) {
+            so_far.files += 1;
+            so_far.bytes += content.len() as u64;
+        }
+        put(model, target, entry, content).map_err(|kind| {
+            failure = Some(failed(&String::from_utf8_lossy(&entry.path), kind));
+            io::Error::other(kind)
+        })?;
+        progress.advanced(so_far.files, so_far.bytes);
+        Ok(())
+    });
+    match (failure, visited) {
+        (Some(failure), _) => Err(failure),
+        (None, Err(source)) => Err(TransportError::Source { host: host.to_owned(), source }),
+        (None, Ok(())) => Ok(so_far),
+    }
+}
+
+/// The directory that is uploaded into.
+fn empty(model: &Model, way: &[u64], upload: &Upload) -> Result<u64, FailureKind> {
+    let root = way.last().copied().ok_or(FailureKind::Missing)?;
+    let (above, name) = model.place(root, &upload.into)?;
+    let target = model.child(above[above.len() - 1], name)?.ok_or(FailureKind::Missing)?;
+    if model.names(target)?.is_empty() { Ok(target) } else { Err(FailureKind::Exists) }
+}
+
+fn put(model: &mut Model, target: u64, entry: &TreeEntry, content: Vec<u8>) -> Result<(), FailureKind> {
+    let mut names: Vec<&[u8]> = entry.path.split(|byte| *byte == b'/').collect();
+    let name = names.pop().unwrap_or_default();
+    let mut directory = target;
+    for name in names {
+        directory = model.child(directory, name)?.ok_or(FailureKind::Missing)?;
+    }
+    let (mode, body) = match &entry.node {
+        Node::Directory => (entry.mode & 0o777, Body::Directory(BTreeMap::new())),
+        Node::File { .. } => (entry.mode & 0o777, Body::File(content)),
+        Node::Link { target } => (0o777, Body::Link(target.clone())),
+    };
+    model.make(directory, name, mode, body).map(drop)
+}
