@@ -22,6 +22,15 @@ pub struct LockOwner {
     pub since: Timestamp,
 }
 
+impl LockOwner {
+    /// An operation of its own, run by `by`, that begins now.
+    #[must_use]
+    pub fn new(command: Command, by: impl Into<String>) -> Self {
+        let (operation, since) = (Token::random(), Timestamp::now());
+        Self { operation, command, by: by.into(), reason: None, hosts: Vec::new(), since }
+    }
+}
+
 /// Who holds the lock of a root.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

@@ -9,8 +9,6 @@ use crate::{
     name::ReleaseName,
     plan::Plan,
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report},
-    time::Timestamp,
-    token::Token,
 };
 
 use super::{Fleet, Host, RunOptions};
@@ -28,14 +26,9 @@ pub(super) struct Run<'r> {
 impl<'r> Run<'r> {
     /// A command that changes something.
     pub(super) fn new(fleet: &'r Fleet, command: Command, options: &RunOptions, observer: &'r dyn Observer) -> Self {
-        let owner = LockOwner {
-            operation: Token::random(),
-            command,
-            by: options.by.clone(),
-            reason: options.reason.clone(),
-            hosts: fleet.hosts.iter().map(|host| host.name.clone()).collect(),
-            since: Timestamp::now(),
-        };
+        let mut owner = LockOwner::new(command, &options.by);
+        owner.reason.clone_from(&options.reason);
+        owner.hosts = fleet.hosts.iter().map(|host| host.name.clone()).collect();
         Self {
             hosts: &fleet.hosts,
             parallel: fleet.parallel,

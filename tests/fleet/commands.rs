@@ -1,0 +1,188 @@
+//! What the commands do when nothing goes wrong, and what they refuse.
+
+use switchback::{
+    ErrorKind, ExitCode,
+    report::{HostOutcome, Outcome},
+    status::ReleaseState,
+};
+
+use super::fixture::{Hosts, assert_code, at, name};
+
+#[test]
+fn a_first_deploy_makes_the_root_and_records_none() {
+    let hosts = Hosts::new(2);
+    let report = hosts.deploy("a");
+    assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.hosts.len(), 2);
+    assert!(report.hosts.iter().all(|host| host.outcome == HostOutcome::Switched && host.switched_at.is_some()));
+    assert_eq!((report.hosts[0].before.clone(), report.hosts[0].after.clone()), (None, Some(name("a"))));
+    hosts.all_on("a");
+    hosts.clean();
+    assert_eq!(hosts.record("a").as_deref(), Some("none\n"));
+}
+
+/// `cases.md` I17: deploy a; deploy b; rollback; deploy c.
+#[test]
+fn records_say_what_was_current_and_going_back_rewrites_none() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    assert_eq!(hosts.record("b").as_deref(), Some("/srv/shop/releases/a\n"));
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("a");
+    assert_code(&hosts.deploy("c"), ExitCode::DONE);
+    hosts.all_on("c");
+    assert_eq!(hosts.record("c").as_deref(), Some("/srv/shop/releases/a\n"));
+    assert_eq!(hosts.record("b").as_deref(), Some("/srv/shop/releases/a\n"));
+    assert_eq!(hosts.record("a").as_deref(), Some("none\n"));
+    hosts.clean();
+}
+
+#[test]
+fn a_name_that_exists_is_refused_and_nothing_is_touched() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    let report = hosts.deploy("a");
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.as_ref().map(|error| error.kind), Some(ErrorKind::NameTaken));
+    assert_eq!(report.outcome, Outcome::Refused);
+    hosts.all_on("b");
+    hosts.clean();
+}
+
+#[test]
+fn a_stranger_under_the_name_is_never_overwritten() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    hosts.0[0].write(&at("releases/b"), "mine");
+    assert_code(&hosts.deploy("b"), ExitCode::REFUSED);
+    assert_eq!(hosts.0[0].read(&at("releases/b")).as_deref(), Some(&b"mine"[..]));
+}
+
+#[test]
+fn staging_makes_a_complete_release_that_is_not_current() {
+    let hosts = Hosts::new(2).deployed(&["a"]);
+    assert_code(&hosts.stage("b"), ExitCode::DONE);
+    hosts.all_on("a");
+    hosts.clean();
+    let status = hosts.status();
+    let host = status.hosts[0].status.as_ref().expect("it was read");
+    let state = |of: &str| host.releases.iter().find(|release| release.name == name(of)).map(|release| release.state);
+    assert_eq!((state("a"), state("b")), (Some(ReleaseState::Current), Some(ReleaseState::Staged)));
+    assert_eq!(hosts.record("b"), None);
+}
+
+#[test]
+fn a_staged_release_is_activated_and_gone_back_from() {
+    let hosts = Hosts::new(2).deployed(&["a"]);
+    assert_code(&hosts.stage("b"), ExitCode::DONE);
+    assert_code(&hosts.activate("b"), ExitCode::DONE);
+    hosts.all_on("b");
+    assert_eq!(hosts.record("b").as_deref(), Some("/srv/shop/releases/a\n"));
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("a");
+    hosts.clean();
+}
+
+#[test]
+fn a_staged_release_can_be_the_first() {
+    let hosts = Hosts::new(1);
+    assert_code(&hosts.stage("a"), ExitCode::DONE);
+    assert_eq!(hosts.links(), [None]);
+    assert_code(&hosts.activate("a"), ExitCode::DONE);
+    hosts.all_on("a");
+    assert_eq!(hosts.record("a").as_deref(), Some("none\n"));
+}
+
+#[test]
+fn activating_what_is_current_is_nothing_to_do() {
+    let hosts = Hosts::new(2).deployed(&["a"]);
+    let report = hosts.activate("a");
+    assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.outcome, Outcome::Unchanged);
+    hosts.clean();
+}
+
+#[test]
+fn activating_what_lies_on_the_way_back_is_refused() {
+    let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);
+    let report = hosts.activate("a");
+    assert_code(&report, ExitCode::REFUSED);
+    let error = report.error.expect("a refusal has an error");
+    assert_eq!(error.kind, ErrorKind::OnTheWayBack);
+    assert!(error.hint.expect("it says what to type").contains("rollback --to a"));
+    hosts.all_on("c");
+    hosts.clean();
+}
+
+#[test]
+fn activating_a_bad_release_clears_its_mark() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    assert_code(&hosts.activate("b"), ExitCode::DONE);
+    hosts.all_on("b");
+    let status = hosts.status();
+    let releases = &status.hosts[0].status.as_ref().expect("it was read").releases;
+    assert!(releases.iter().all(|release| release.bad.is_none()));
+}
+
+#[test]
+fn activating_what_a_host_lacks_is_refused() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let report = hosts.activate("b");
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NoSuchRelease));
+    hosts.clean();
+}
+
+#[test]
+fn hosts_on_different_releases_are_refused_unless_allowed() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    let one = Hosts(vec![hosts.0[0].clone()]);
+    assert_code(&one.rollback(), ExitCode::DONE);
+    let report = hosts.deploy("c");
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.as_ref().map(|error| error.kind), Some(ErrorKind::HostsDiffer));
+    assert_eq!(hosts.links(), [Some("releases/a".into()), Some("releases/b".into())]);
+    hosts.clean();
+}
+
+#[test]
+fn a_new_host_is_warned_about_and_deployed_to() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let two = Hosts(vec![hosts.0[0].clone(), switchback::transport::MemoryHost::new()]);
+    assert_code(&two.deploy("b"), ExitCode::DONE);
+    two.all_on("b");
+    // One host has a way back and the other has none: that is a disagreement, which stands before "nothing to go back to".
+    let report = two.rollback();
+    assert_code(&report, ExitCode::REFUSED);
+    assert!(report.error.expect("a refusal has an error").message.contains("web2: on b, has nowhere to go"));
+    two.all_on("b");
+}
+
+#[test]
+fn history_has_every_operation_newest_first() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    let report = hosts.history();
+    let history = report.hosts[1].status.as_ref().and_then(|status| status.history.as_ref()).expect("it was read");
+    let told: Vec<_> = history
+        .iter()
+        .map(|entry| {
+            (entry.command.as_str(), entry.from.as_ref().map(|n| n.as_str()), entry.to.as_ref().map(|n| n.as_str()))
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [("rollback", Some("b"), Some("a")), ("deploy", Some("a"), Some("b")), ("deploy", None, Some("a"))]
+    );
+    assert!(history.iter().all(|entry| entry.by == "jane@laptop" && entry.outcome == Outcome::Done));
+}
+
+#[test]
+fn a_missing_root_is_no_status_error_and_nothing_to_go_back_to() {
+    let hosts = Hosts::new(1);
+    let report = hosts.status();
+    assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.hosts[0].status.as_ref().map(|status| status.current.clone()), Some(None));
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NotDeployed));
+    assert!(!hosts.0[0].exists("/srv"), "asking made something");
+}

@@ -1,0 +1,182 @@
+//! `cases.md` 4i: who holds a lock, and what that means for everybody else.
+
+use switchback::{
+    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout,
+    engine::RunOptions,
+    event::Silent,
+    lock::LockOwner,
+    report::Command,
+    store::{Current, Preparation, ReleaseStore, StoreError, StoreGuard, Switch},
+    transport::Liveness,
+};
+
+use super::fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait};
+
+/// A store on a connection of its own, and the lock it takes.
+fn store(hosts: &Hosts, host: usize) -> DirStore {
+    let root: HostPath = ROOT.parse().expect("a path");
+    DirStore::new(hosts.0[host].connect("another"), root, Layout::default())
+}
+
+/// Who another controller says it is.
+fn another() -> LockOwner {
+    LockOwner::new(Command::Deploy, "bob@desktop")
+}
+
+fn hold(store: &DirStore) -> Box<dyn StoreGuard> {
+    wait(store.lock(&another())).expect("the lock is free")
+}
+
+/// X12: a lock on one of many.
+#[test]
+fn one_locked_host_refuses_for_all_and_no_lock_is_kept() {
+    let hosts = Hosts::new(5).deployed(&["a", "b"]);
+    let other = store(&hosts, 3);
+    let _guard = hold(&other);
+    for report in [hosts.rollback(), hosts.deploy("c"), hosts.activate("b")] {
+        assert_code(&report, ExitCode::LOCKED);
+        let error = report.error.expect("a refusal has an error");
+        assert_eq!(error.kind, ErrorKind::Locked);
+        assert!(error.message.contains("bob@desktop") && error.message.contains("still running"), "{}", error.message);
+    }
+    hosts.all_on("b");
+    for (place, host) in hosts.0.iter().enumerate() {
+        assert_eq!(host.exists(&at(".switchback/lock")), place == 3, "host {place}");
+        assert_eq!(host.list(&at(".switchback/staging")).unwrap_or_default(), [""; 0], "host {place}");
+    }
+}
+
+#[test]
+fn the_holder_is_shown_by_status() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let other = store(&hosts, 0);
+    let guard = hold(&other);
+    let lock = || hosts.status().hosts[0].status.as_ref().and_then(|status| status.lock.clone());
+    let holder = lock().expect("it is locked");
+    assert_eq!(holder.owner.map(|owner| owner.by), Some("bob@desktop".to_owned()));
+    assert_eq!(holder.holder, Liveness::Alive);
+    drop((guard, other));
+    assert_eq!(lock().map(|holder| holder.holder), Some(Liveness::Gone));
+}
+
+/// X04: a holder who is proven gone, by any command.
+#[test]
+fn the_lock_of_a_dead_holder_is_taken_over() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    let other = store(&hosts, 1);
+    let guard = hold(&other);
+    drop((guard, other));
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("a");
+    hosts.clean();
+}
+
+/// X04: the host has booted since.
+#[test]
+fn the_lock_from_before_a_boot_is_taken_over() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let other = store(&hosts, 0);
+    let _guard = hold(&other);
+    hosts.0[0].reboot();
+    assert_code(&hosts.deploy("b"), ExitCode::DONE);
+    hosts.all_on("b");
+}
+
+/// X05: a run that was taken for dead wakes up with its lock taken over. Nothing that it sends can take effect.
+#[test]
+fn a_holder_whose_lock_was_taken_over_can_switch_nothing() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    let other = store(&hosts, 0);
+    let mut guard = hold(&other);
+    let ready = guard.ready(&name("a")).expect("a is there");
+    let switch = Switch { expected: guard.state().current.clone(), to: ready };
+    hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
+    assert_code(&hosts.deploy("c"), ExitCode::DONE);
+    let failed = wait(guard.activate(&switch)).expect_err("the lock is another's");
+    assert!(matches!(failed.error, StoreError::LockLost { .. }), "{failed:?}");
+    hosts.all_on("c");
+    let preparation = Preparation { name: name("a"), staged: None, record: None };
+    assert!(wait(guard.prepare(&preparation)).is_err());
+    assert!(wait(guard.fence()).is_err());
+    hosts.all_on("c");
+}
+
+/// X07: a lock that is empty, or that holds nothing of ours.
+#[test]
+fn an_empty_lock_is_taken_and_a_strange_one_is_named() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    hosts.0[0].make_dir(&at(".switchback/lock"));
+    assert_code(&hosts.deploy("b"), ExitCode::DONE);
+    hosts.0[0].write(&at(".switchback/lock/what"), "is this");
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::DamagedState));
+    hosts.all_on("b");
+}
+
+/// S14: two names for one root.
+#[test]
+fn one_root_listed_twice_is_found() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    let twice = |name: &str| {
+        let root: HostPath = ROOT.parse().expect("a path");
+        Host::new(name, DirStore::new(hosts.0[0].connect(name), root, Layout::default()))
+    };
+    let fleet = Fleet::new(vec![twice("web1"), twice("alias")]).expect("two names");
+    let report = wait(fleet.rollback(&super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1)), &Silent));
+    assert_code(&report, ExitCode::USAGE);
+    hosts.all_on("b");
+    assert!(!hosts.0[0].exists(&at(".switchback/lock")), "the lock was left");
+}
+
+/// C15: `current` changes between reading it under the lock and the switch.
+#[test]
+fn a_current_that_moved_is_a_conflict() {
+    let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);
+    let other = store(&hosts, 0);
+    let mut guard = hold(&other);
+    let switch = Switch { expected: guard.state().current.clone(), to: guard.ready(&name("a")).expect("a is there") };
+    hosts.0[0].remove(&at("current"));
+    hosts.0[0].link(&at("current"), "releases/b");
+    let failed = wait(guard.activate(&switch)).expect_err("it moved");
+    assert!(matches!(failed.error, StoreError::Conflict { .. }), "{failed:?}");
+    hosts.all_on("b");
+    let absent = Switch { expected: Current::Absent, ..switch };
+    assert!(wait(guard.activate(&absent)).is_err());
+    hosts.all_on("b");
+}
+
+/// The holder goes away while the other run waits: at the moment that it says so.
+#[test]
+fn a_run_that_waits_gets_the_lock_when_its_holder_is_gone() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    let other = store(&hosts, 0);
+    let held = std::sync::Mutex::new(Some((hold(&other), other)));
+    let mut options = deploying();
+    options.run.wait = std::time::Duration::from_secs(30);
+    let observer = |event: &switchback::Event| {
+        if matches!(event, switchback::Event::Warning { message, .. } if message.contains("bob@desktop")) {
+            held.lock().expect("one thread").take();
+        }
+    };
+    assert_code(&wait(hosts.fleet().deploy(release("c"), &options, &observer)), ExitCode::DONE);
+    assert!(held.lock().expect("one thread").is_none(), "nobody waited");
+    hosts.all_on("c");
+}
+
+#[test]
+fn a_newer_format_is_refused_before_anything_is_written() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    hosts.0[0].remove(&at(".switchback/format"));
+    hosts.0[0].link(&at(".switchback/format"), "2");
+    let before = hosts.0[0].list(&at(".switchback")).expect("a state directory");
+    for report in
+        [hosts.rollback(), hosts.deploy("c"), wait(hosts.fleet().stage(release("c"), &RunOptions::default(), &Silent))]
+    {
+        assert_code(&report, ExitCode::REFUSED);
+        assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NewerFormat), "{:?}", report.command);
+    }
+    assert_eq!(hosts.0[0].list(&at(".switchback")).expect("a state directory"), before);
+    assert_code(&hosts.status(), ExitCode::DONE);
+    hosts.all_on("b");
+}

@@ -1,0 +1,10 @@
+//! Commands on fleets of hosts in memory: what they do, what they refuse, and what a crash leaves.
+
+mod commands;
+mod crash;
+mod current;
+mod fixture;
+mod locks;
+mod records;
+mod rollback;
+mod round_trips;

@@ -1,0 +1,172 @@
+//! Going back: where to, on one host and on many.
+
+use switchback::{
+    ErrorKind, ExitCode,
+    plan::RollbackTarget,
+    report::{HostOutcome, Outcome},
+    status::ReleaseState,
+};
+
+use super::fixture::{Hosts, assert_code, at, name};
+
+fn to(text: &str) -> RollbackTarget {
+    RollbackTarget::Release(name(text))
+}
+
+fn bad(hosts: &Hosts) -> Vec<String> {
+    let status = hosts.status();
+    let releases = &status.hosts[0].status.as_ref().expect("it was read").releases;
+    let mut bad: Vec<String> =
+        releases.iter().filter(|release| release.bad.is_some()).map(|release| release.name.to_string()).collect();
+    bad.sort();
+    bad
+}
+
+#[test]
+fn a_second_rollback_goes_one_further_and_does_not_toggle() {
+    let hosts = Hosts::new(3).deployed(&["a", "b", "c"]);
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.release, Some(name("b")));
+    assert!(report.hosts.iter().all(|host| host.outcome == HostOutcome::Switched
+        && host.before == Some(name("c"))
+        && host.after == Some(name("b"))));
+    hosts.all_on("b");
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("a");
+    assert_eq!(bad(&hosts), ["b", "c"]);
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NothingBefore));
+    hosts.all_on("a");
+    hosts.clean();
+}
+
+#[test]
+fn steps_walk_good_releases_and_mark_only_what_is_left() {
+    let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);
+    assert_code(&hosts.rollback_to(RollbackTarget::Steps(2)), ExitCode::DONE);
+    hosts.all_on("a");
+    assert_eq!(bad(&hosts), ["c"]);
+    assert_code(&hosts.rollback_to(RollbackTarget::Steps(5)), ExitCode::NOTHING_TO_ROLL_BACK_TO);
+}
+
+#[test]
+fn bad_releases_on_the_way_are_passed_over() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    // By hand, as a person would: b becomes current again behind the tool's back, then c on top of it.
+    hosts.0[0].remove(&at("current"));
+    hosts.0[0].link(&at("current"), "releases/b");
+    let hosts = hosts.deployed(&["c"]);
+    assert_eq!(hosts.record("c").as_deref(), Some("/srv/shop/releases/b\n"));
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("a");
+}
+
+#[test]
+fn a_named_target_may_be_anything_that_is_there() {
+    let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);
+    assert_code(&hosts.rollback_to(to("a")), ExitCode::DONE);
+    hosts.all_on("a");
+    assert_eq!(bad(&hosts), ["c"]);
+    // Forward again, onto the bad one, which is bad no more.
+    assert_code(&hosts.rollback_to(to("c")), ExitCode::DONE);
+    hosts.all_on("c");
+    assert_eq!(bad(&hosts), ["a"]);
+    let report = hosts.rollback_to(to("zzz"));
+    assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::PreviousGone));
+    let report = hosts.rollback_to(to("c"));
+    assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.outcome, Outcome::Unchanged);
+}
+
+#[test]
+fn from_moves_only_what_is_on_it() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    let report = hosts.rollback_from("zzz");
+    assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.outcome, Outcome::Unchanged);
+    hosts.all_on("b");
+    assert_code(&hosts.rollback_from("b"), ExitCode::DONE);
+    hosts.all_on("a");
+    let report = hosts.rollback_from("b");
+    assert_eq!((report.exit_code(), report.outcome), (ExitCode::DONE, Outcome::Unchanged));
+    hosts.all_on("a");
+}
+
+/// A half-done deploy: some hosts on the new release, some on the old one.
+#[test]
+fn a_rollback_mends_a_half_done_deploy() {
+    let hosts = Hosts::new(3).deployed(&["a", "b"]);
+    let one = Hosts(vec![hosts.0[1].clone()]);
+    assert_code(&one.rollback(), ExitCode::DONE);
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::DONE);
+    let outcomes: Vec<_> = report.hosts.iter().map(|host| host.outcome).collect();
+    assert_eq!(outcomes, [HostOutcome::Switched, HostOutcome::Unchanged, HostOutcome::Switched]);
+    hosts.all_on("a");
+    assert_eq!(bad(&hosts), ["b"]);
+}
+
+/// `cases.md` V19 and the peers' worst: hosts that would go to different releases.
+#[test]
+fn hosts_that_would_part_are_refused_with_a_table() {
+    let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);
+    hosts.0[1].write(&at("releases/c/previousVersion"), "/srv/shop/releases/a\n");
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::REFUSED);
+    let error = report.error.expect("a refusal has an error");
+    assert_eq!(error.kind, ErrorKind::HostsDiffer);
+    assert!(
+        error.message.contains("web1: on c, would go to b") && error.message.contains("web2: on c, would go to a"),
+        "{}",
+        error.message
+    );
+    hosts.all_on("c");
+    hosts.clean();
+    assert_code(&hosts.rollback_to(to("a")), ExitCode::DONE);
+    hosts.all_on("a");
+}
+
+#[test]
+fn a_host_that_lacks_the_target_refuses_for_all() {
+    let hosts = Hosts::new(3).deployed(&["a", "b"]);
+    hosts.0[2].rename(&at("releases/a"), "/srv/gone");
+    let report = hosts.rollback();
+    assert_eq!(report.outcome, Outcome::Refused);
+    assert_code(&report, ExitCode::REFUSED);
+    hosts.all_on("b");
+    hosts.clean();
+}
+
+#[test]
+fn one_host_whose_target_is_gone_says_so_with_the_chain() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    hosts.0[0].rename(&at("releases/a"), "/srv/gone");
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
+    let error = report.error.expect("a refusal has an error");
+    assert_eq!(error.kind, ErrorKind::PreviousGone);
+    assert!(error.message.contains("b <- a (not there)"), "{}", error.message);
+}
+
+#[test]
+fn the_state_of_each_release_is_told() {
+    let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    assert_code(&hosts.stage("d"), ExitCode::DONE);
+    let status = hosts.status();
+    let host = status.hosts[0].status.as_ref().expect("it was read");
+    let mut states: Vec<_> = host.releases.iter().map(|release| (release.name.to_string(), release.state)).collect();
+    states.sort_by(|one, other| one.0.cmp(&other.0));
+    let expected = [
+        ("a", ReleaseState::Good),
+        ("b", ReleaseState::Current),
+        ("c", ReleaseState::Bad),
+        ("d", ReleaseState::Staged),
+    ];
+    assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)));
+    assert_eq!((host.current.clone(), host.previous.clone()), (Some(name("b")), Some(name("a"))));
+}
