@@ -100,3 +100,13 @@ fn trees_are_read_from_several_threads_at_once() {
         }
     });
 }
+
+#[test]
+fn the_example_site_is_three_releases() {
+    for version in ["1", "2", "3"] {
+        let path = format!("{}/examples/site/v{version}", env!("CARGO_MANIFEST_DIR"));
+        let tree = Tree::open(path.as_str().into()).unwrap();
+        assert_eq!(paths(&tree), ["index.html", "style.css", "version.txt"]);
+        assert_eq!(seen(&tree).unwrap()[2], file("version.txt", &format!("{version}\n")));
+    }
+}
