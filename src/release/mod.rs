@@ -2,7 +2,12 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{name::ReleaseName, tree::Tree};
+use camino::Utf8Path;
+
+use crate::{
+    name::ReleaseName,
+    tree::{Tree, TreeError},
+};
 
 /// One uniquely named version of what is deployed.
 ///
@@ -37,6 +42,29 @@ impl NewRelease {
     #[must_use]
     pub fn new(name: ReleaseName, tree: Tree) -> Self {
         Self { name, tree: Arc::new(tree) }
+    }
+
+    /// The release `name` with the content of the directory or archive at `path`, as [`Tree::open`] takes it.
+    ///
+    /// ```
+    /// use switchback::{Release, release::NewRelease};
+    ///
+    /// let release = NewRelease::open("build-17".parse()?, "examples/site/v1".into())?;
+    /// assert_eq!(release.name().as_str(), "build-17");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError`] when it cannot be a release. No host was touched.
+    pub fn open(name: ReleaseName, path: &Utf8Path) -> Result<Self, TreeError> {
+        Tree::open(path).map(|tree| Self::new(name, tree))
+    }
+
+    /// Its content.
+    #[must_use]
+    pub fn tree(&self) -> &Tree {
+        &self.tree
     }
 }
 

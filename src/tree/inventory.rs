@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::{
     Limits, Node, TreeEntry, TreeError,
-    entry_path::{above, is_reserved},
+    entry_path::{above, is_reserved, split_last},
     error::{Refusal, shown},
     limits::Exceeded,
     links,
@@ -39,7 +39,7 @@ impl<'l> Inventory<'l> {
         if is_reserved(&entry.path) {
             return Err(TreeError::refused(&entry.path, Refusal::Reserved));
         }
-        self.count(&entry).map_err(|limit| TreeError::TooLarge { path: shown(&entry.path), limit })?;
+        self.count(&entry).map_err(|limit| too_large(&entry.path, limit))?;
         self.entries.push(entry);
         Ok(())
     }
@@ -47,9 +47,8 @@ impl<'l> Inventory<'l> {
     /// Adds an entry that may be anything, and gives its index: the directories that it lies in are added before it
     /// where they are missing. The entry of a directory that was added so gives it its mode, and its index is the old one.
     pub(super) fn place(&mut self, entry: TreeEntry) -> Result<usize, TreeError> {
-        for directory in above(&entry.path) {
-            self.imply(directory, &entry.path)?;
-        }
+        self.limits.check_path(&entry.path).map_err(|limit| too_large(&entry.path, limit))?;
+        self.imply_parents(&entry.path)?;
         let Some(known) = self.places.get_mut(&entry.path) else {
             return self.insert(entry, false);
         };
@@ -68,6 +67,16 @@ impl<'l> Inventory<'l> {
     pub(super) fn finish(self) -> Result<Vec<TreeEntry>, TreeError> {
         links::check(&self.entries)?;
         Ok(self.entries)
+    }
+
+    /// Adds the directories above `path` that are missing.
+    fn imply_parents(&mut self, path: &[u8]) -> Result<(), TreeError> {
+        let holder = self.places.get(split_last(path).0);
+        // Those above a known directory are known too.
+        if holder.is_some_and(|place| self.entries[place.index].node == Node::Directory) {
+            return Ok(());
+        }
+        above(path).try_for_each(|directory| self.imply(directory, path))
     }
 
     fn imply(&mut self, directory: &[u8], below: &[u8]) -> Result<(), TreeError> {
@@ -107,6 +116,10 @@ impl<'l> Inventory<'l> {
         }
         Ok(())
     }
+}
+
+fn too_large(path: &[u8], limit: Exceeded) -> TreeError {
+    TreeError::TooLarge { path: shown(path), limit }
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ pub(super) fn read(name: &str, stream: impl Read, limits: &Limits, take: &mut Ta
         meter.expect_header();
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(broken)?;
-        let Some(member) = member(name, &mut entry)? else { continue };
+        let Some(member) = member(&mut entry, &broken)? else { continue };
         meter.expect_content();
         let size = entry.size();
         let mut content = Exact::new(entry, size);
@@ -78,18 +78,21 @@ fn only_zeros(mut rest: impl Read) -> io::Result<()> {
     }
 }
 
-/// The member of the archive `name` that `entry` is; `None` for the release's own directory, and for a header of no entry.
-fn member<R: Read>(name: &str, entry: &mut Entry<'_, R>) -> Result<Option<TreeEntry>, TreeError> {
+/// The member that `entry` is; `None` for the release's own directory, and for a header of no entry.
+fn member<R: Read>(
+    entry: &mut Entry<'_, R>,
+    broken: &impl Fn(io::Error) -> TreeError,
+) -> Result<Option<TreeEntry>, TreeError> {
     let raw = entry.path_bytes().into_owned();
     let refuse = |why| TreeError::refused(&raw, why);
-    let extensions = entry.pax_extensions().map_err(|error| damaged(name, error))?;
+    let extensions = entry.pax_extensions().map_err(broken)?;
     let extensions = Extensions::read(extensions.into_iter().flatten()).map_err(refuse)?;
     if entry.header().entry_type() == EntryType::XGlobalHeader {
         return extensions.check_for_all().map_err(refuse).map(|()| None);
     }
     extensions.check_size(entry.size()).map_err(refuse)?;
     let node = node(entry, &raw).map_err(refuse)?;
-    let mode = entry.header().mode().map_err(|error| damaged(name, error))?;
+    let mode = entry.header().mode().map_err(broken)?;
     if mode & 0o6000 != 0 {
         return Err(refuse(Refusal::Setuid));
     }

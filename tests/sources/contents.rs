@@ -1,0 +1,112 @@
+//! Honest sources, and the order in which their entries come.
+
+use switchback::tree::{Tree, TreeEntry};
+
+use super::{
+    Place, Seen,
+    maker::{Maker, gzip, zstandard},
+    paths, seen,
+};
+
+fn file(path: &str, content: &str) -> Seen {
+    (path.to_owned(), Some(content.into()))
+}
+
+fn directory(path: &str) -> Seen {
+    (path.to_owned(), None)
+}
+
+#[test]
+fn a_directory_comes_by_name_and_parents_first() {
+    let place = Place::new();
+    for path in ["b/z", "b/a/x", "a", "b.c", "empty/d"] {
+        place.write(path, path);
+    }
+    std::fs::remove_file(place.path().join("empty/d")).unwrap();
+    let tree = Tree::open(place.path()).unwrap();
+    let wanted = [
+        file("a", "a"),
+        directory("b"),
+        directory("b/a"),
+        file("b/a/x", "b/a/x"),
+        file("b/z", "b/z"),
+        file("b.c", "b.c"),
+        directory("empty"),
+    ];
+    assert_eq!(seen(&tree).unwrap(), wanted);
+    assert_eq!(seen(&tree).unwrap(), wanted, "it can be read again");
+    assert_eq!((tree.files(), tree.bytes()), (4, 12));
+}
+
+#[test]
+fn an_archive_comes_in_its_own_order_with_parents_first() {
+    let archive = Maker::default()
+        .file("b/deep/x", "1")
+        .file("a", "2")
+        .member(b'5', b"b/deep", 0o700, b"", b"")
+        .file("b/y", "3")
+        .member(b'5', b"b/", 0o750, b"", b"")
+        .end();
+    let place = Place::new();
+    let wanted = [directory("b"), directory("b/deep"), file("b/deep/x", "1"), file("a", "2"), file("b/y", "3")];
+    let packed = [
+        place.write("a.tar", &archive),
+        place.write("a.tar.gz", gzip(&archive)),
+        place.write("a.TGZ", gzip(&archive)),
+        place.write("a.tar.zst", zstandard(&archive)),
+    ];
+    for source in packed {
+        let tree = Tree::open(&source).unwrap();
+        assert_eq!(seen(&tree).unwrap(), wanted);
+        assert_eq!(seen(&tree).unwrap(), wanted, "it can be read again");
+        let modes: Vec<u32> = tree.entries().iter().map(|entry| entry.mode).collect();
+        assert_eq!(modes, [0o750, 0o700, 0o644, 0o644, 0o644], "the mode of a directory's own entry counts");
+    }
+}
+
+#[test]
+fn a_visit_comes_by_exactly_the_entries() {
+    let archive = Maker::default().file("a/b/c", "1").directory("a").link("a/l", "b").end();
+    let tree = Place::new().open(&archive);
+    // The archive went with its directory; the entries stay.
+    assert_eq!(paths(&tree.unwrap()), ["a", "a/b", "a/b/c", "a/l"]);
+    let place = Place::new();
+    let tree = place.open(archive).unwrap();
+    let mut visited: Vec<TreeEntry> = Vec::new();
+    tree.visit(&mut |entry, _| {
+        visited.push(entry.clone());
+        Ok(())
+    })
+    .unwrap();
+    assert_eq!(visited, tree.entries());
+}
+
+#[test]
+fn directories_of_old_archives_are_known_by_their_slash() {
+    let archive = Maker::default().member(0, b"d/", 0o755, b"", b"").member(0, b"d/a", 0o644, b"", b"x").end();
+    let tree = Place::new().open(archive).unwrap();
+    assert_eq!(paths(&tree), ["d", "d/a"]);
+    assert_eq!((tree.files(), tree.bytes()), (1, 1));
+}
+
+#[test]
+fn trees_are_read_from_several_threads_at_once() {
+    let place = Place::new();
+    let archive = place.write("a.tgz", gzip(&Maker::default().file("a", "x".repeat(100_000)).end()));
+    let tree = Tree::open(&archive).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| assert_eq!(seen(&tree).unwrap(), [file("a", &"x".repeat(100_000))]));
+        }
+    });
+}
+
+#[test]
+fn the_example_site_is_three_releases() {
+    for version in ["1", "2", "3"] {
+        let path = format!("{}/examples/site/v{version}", env!("CARGO_MANIFEST_DIR"));
+        let tree = Tree::open(path.as_str().into()).unwrap();
+        assert_eq!(paths(&tree), ["index.html", "style.css", "version.txt"]);
+        assert_eq!(seen(&tree).unwrap()[2], file("version.txt", &format!("{version}\n")));
+    }
+}
