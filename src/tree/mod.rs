@@ -4,6 +4,8 @@
 //! could leave the release is refused by name. Content is read later, as often as there are hosts,
 //! and held against the scan, so that a source that changes meanwhile is found.
 
+#[cfg(any(test, feature = "testing"))]
+mod entries;
 mod error;
 mod memory;
 
