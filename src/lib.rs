@@ -17,6 +17,8 @@ pub mod release;
 pub mod report;
 pub mod status;
 pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod time;
 mod token;
 pub mod transport;

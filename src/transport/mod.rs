@@ -10,7 +10,7 @@ mod local;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod options;
-mod process;
+pub(crate) mod process;
 
 pub use batch::{
     Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,

@@ -23,6 +23,8 @@
 mod archive;
 mod descent;
 mod directory;
+#[cfg(any(test, feature = "testing"))]
+mod entries;
 mod entry_path;
 mod error;
 mod exact;

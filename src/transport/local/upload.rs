@@ -170,3 +170,41 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
         None => (&[], path),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{transport::Batch, tree::TreeEntry};
+
+    /// No tree holds such paths. If one did, nothing outside would come to harm.
+    #[test]
+    fn never_leaves_the_directory() {
+        let host = tempfile::TempDir::new().unwrap();
+        let kept = host.path().join("kept");
+        for (path, target) in [("out/f", "../kept"), ("../kept/f", "x"), ("out/../../kept/f", "/")] {
+            fs_err::create_dir_all(&kept).unwrap();
+            fs_err::create_dir(host.path().join("stage")).unwrap();
+            let link = TreeEntry { path: "out".into(), mode: 0o777, node: Node::Link { target: target.into() } };
+            let file = TreeEntry { path: path.into(), mode: 0o644, node: Node::File { size: 1 } };
+            let tree = Tree::of_entries(vec![(link, Vec::new()), (file, b"x".to_vec())]);
+            let root = Root::open(&Batch::new(host.path().to_str().unwrap().parse().unwrap())).unwrap();
+            let (told, _listening) = watch::channel(Uploaded::default());
+            let result = upload(&root, &"stage".parse().unwrap(), &tree, told);
+            assert!(matches!(result, Err(Failed::Host(_))), "{path}: {result:?}");
+            assert_eq!(fs_err::read_dir(&kept).unwrap().count(), 0, "{path}");
+            fs_err::remove_dir_all(host.path().join("stage")).unwrap();
+        }
+    }
+
+    #[test]
+    fn ends_early_when_nobody_waits_for_it() {
+        let host = tempfile::TempDir::new().unwrap();
+        let root = Root::open(&Batch::new(host.path().to_str().unwrap().parse().unwrap())).unwrap();
+        let entry = |name: &str| TreeEntry { path: name.into(), mode: 0o644, node: Node::File { size: 1 } };
+        let tree = Tree::of_entries(vec![(entry("a"), b"x".to_vec()), (entry("b"), b"x".to_vec())]);
+        let (told, listening) = watch::channel(Uploaded::default());
+        drop(listening);
+        assert!(matches!(upload(&root, &InnerPath::root(), &tree, told), Err(Failed::Source(_))));
+        assert!(!host.path().join("b").exists());
+    }
+}

@@ -1,0 +1,136 @@
+//! The suite that every transport passes: what [`Transport`] promises, case by case.
+//!
+//! ```
+//! use switchback::{
+//!     testing::conformance::{self, Fixture},
+//!     transport::MemoryHost,
+//! };
+//!
+//! # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
+//! let ran = conformance::transport(|| {
+//!     let host = MemoryHost::new();
+//!     host.make_dir("/srv/shop");
+//!     Fixture::new(host.connect("memory"), "/srv/shop".parse().expect("a root"))
+//! })
+//! .await;
+//! assert_eq!(ran, conformance::CASES.len());
+//! # });
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod append;
+mod ask;
+mod batch;
+mod hostile;
+mod make;
+mod moves;
+mod ops;
+mod process;
+mod remove;
+mod subject;
+mod upload;
+
+use std::{any::Any, fmt, sync::Arc};
+
+use crate::{future::BoxFuture, path::HostPath, transport::Transport};
+
+use subject::Subject;
+
+/// What a case is tried on: a transport, and a directory that nobody else uses.
+pub struct Fixture {
+    transport: Arc<dyn Transport>,
+    root: HostPath,
+    keep: Vec<Box<dyn Any + Send + Sync>>,
+}
+
+impl Fixture {
+    /// A transport and, on the host that it reaches, an existing empty directory that it may do anything in.
+    #[must_use]
+    pub fn new(transport: impl Transport, root: HostPath) -> Self {
+        Self { transport: Arc::new(transport), root, keep: Vec::new() }
+    }
+
+    /// Keeps `guard` until the case is over, such as the one that removes the directory.
+    #[must_use]
+    pub fn keeping(mut self, guard: impl Any + Send + Sync) -> Self {
+        self.keep.push(Box::new(guard));
+        self
+    }
+}
+
+impl fmt::Debug for Fixture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fixture").field("transport", &self.transport).field("root", &self.root).finish_non_exhaustive()
+    }
+}
+
+/// How a case ended: in words, when it did not hold.
+type Outcome = Result<(), String>;
+
+/// One case of the suite.
+#[derive(Debug, Clone, Copy)]
+pub struct Case {
+    /// What it is called: what it is about, and what holds.
+    pub name: &'static str,
+    run: fn(Subject) -> BoxFuture<'static, Outcome>,
+}
+
+impl Case {
+    /// Tries it.
+    ///
+    /// # Errors
+    ///
+    /// What did not hold, with the names of the case and of the transport.
+    pub async fn run(&self, fixture: Fixture) -> Result<(), String> {
+        let transport = fixture.transport.to_string();
+        let outcome = (self.run)(Subject::new(&fixture)).await;
+        fixture.transport.close().await;
+        outcome.map_err(|what| format!("{} on {transport}: {what}", self.name))
+    }
+}
+
+/// Tries all [`CASES`] and returns how many there were; `make` makes a fresh fixture for each.
+///
+/// # Panics
+///
+/// When a case does not hold, after all have been tried, with all that did not.
+pub async fn transport(make: impl Fn() -> Fixture) -> usize {
+    let mut broken = Vec::new();
+    for case in CASES {
+        broken.extend(case.run(make()).await.err());
+    }
+    assert!(broken.is_empty(), "{} of {} cases do not hold:\n{}", broken.len(), CASES.len(), broken.join("\n"));
+    CASES.len()
+}
+
+macro_rules! cases {
+    ($($about:ident: $($case:ident)+;)+) => {
+        /// All cases, in the order in which they are best read when several fail.
+        pub const CASES: &[Case] = &[$($(
+            Case {
+                name: concat!(stringify!($about), "::", stringify!($case)),
+                run: |subject| Box::pin($about::$case(subject)),
+            },
+        )+)+];
+    };
+}
+
+cases! {
+    batch: one_reply_a_step steps_run_in_order a_failure_stops a_lenient_failure_goes_on an_empty_batch
+        a_missing_root a_root_that_is_no_directory a_root_is_made a_dangling_root_is_not_made a_root_may_be_a_link a_pinned_root
+        works_again_after_close one_of_many_wins;
+    ask: identity clock inspect nothing_is_reached_through_a_link nothing_is_reached_through_a_file resolve
+        resolve_leads_nowhere read_link read read_what_is_no_file list list_what_is_no_directory read_each
+        expect_absent expect_directory expect_link;
+    make: directories_have_exact_modes directories_that_exist directories_need_a_parent links links_replace_nothing
+        files_have_exact_modes files_replace_nothing large_content;
+    append: makes_a_private_file appends_and_keeps_the_mode refuses_what_is_no_file;
+    moves: to_a_free_name replaces_a_file replaces_a_link_itself replaces_an_empty_directory refuses_a_full_directory
+        refuses_another_kind needs_both_ends never_into_itself never_through_a_link;
+    remove: files links_and_not_what_they_lead_to refuses_the_wrong_kind directories trees trees_without_permissions
+        trees_without_following_links never_the_root what_is_absent_is_removed sync;
+    hostile: names contents link_texts;
+    process: a_mark_is_alive a_mark_replaces_nothing only_a_mark_says_anything other_processes_are_gone;
+    upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress
+        an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
+}

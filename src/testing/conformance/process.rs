@@ -1,0 +1,61 @@
+//! Whether a process that left its mark still runs.
+
+use crate::transport::{EntryKind, FailureKind, Found, Liveness, Reply, process::ProcessMark};
+
+use super::{
+    Outcome,
+    ops::{check_process, make_dir, make_link, mark_process, read, write},
+    subject::Subject,
+};
+
+async fn mark(on: &Subject) -> Result<ProcessMark, String> {
+    on.done([mark_process("mark")]).await?;
+    match on.ask(read("mark", 4096)).await? {
+        Reply::Content(Some(Found::Content(content))) => ProcessMark::parse(&content)
+            .ok_or_else(|| format!("no mark is written so: {:?}", String::from_utf8_lossy(&content))),
+        other => Err(format!("no mark: {other:?}")),
+    }
+}
+
+pub(super) async fn a_mark_is_alive(on: Subject) -> Outcome {
+    let replies = on.done([make_dir("d"), mark_process("d/mark"), check_process("d/mark")]).await?;
+    super::subject::same("the same batch", &replies[2], &Reply::Process(Liveness::Alive))?;
+    on.answers(check_process("d/mark"), Reply::Process(Liveness::Alive)).await?;
+    on.stands("d/mark", EntryKind::File, 0o600).await
+}
+
+pub(super) async fn a_mark_replaces_nothing(on: Subject) -> Outcome {
+    on.done([write("f", "kept"), make_link("gone", "none"), make_link("l", "f")]).await?;
+    for path in ["f", "gone", "l"] {
+        on.refuses(mark_process(path), FailureKind::Exists).await?;
+    }
+    on.holds("f", "kept").await?;
+    on.refuses(mark_process("none/mark"), FailureKind::Missing).await
+}
+
+pub(super) async fn only_a_mark_says_anything(on: Subject) -> Outcome {
+    let alive = mark(&on).await?;
+    on.done([make_dir("d"), make_link("l", "mark"), write("empty", ""), write("cut", &alive.to_string())]).await?;
+    on.done([write("more", &format!("{alive}\n{alive}\n")), write("words", "who knows what\n")]).await?;
+    on.done([write("injected", "1 1 $(touch x)\n"), write("negative", "-1 1 x\n")]).await?;
+    for path in ["none", "none/below", "d", "l", "empty", "cut", "more", "words", "injected", "negative"] {
+        let reply = on.ask(check_process(path)).await.map_err(|error| format!("{path}: {error}"))?;
+        super::subject::same(path, &reply, &Reply::Process(Liveness::Unknown))?;
+    }
+    Ok(())
+}
+
+pub(super) async fn other_processes_are_gone(on: Subject) -> Outcome {
+    let alive = mark(&on).await?;
+    let others = [
+        ProcessMark { start: alive.start + 1, ..alive.clone() },
+        ProcessMark { pid: 0x3fff_fff0, ..alive.clone() },
+        ProcessMark { boot: "another-boot".to_owned(), ..alive },
+    ];
+    for (index, other) in others.iter().enumerate() {
+        let name = format!("mark{index}");
+        on.done([write(&name, &other.to_content())]).await?;
+        on.answers(check_process(&name), Reply::Process(Liveness::Gone)).await?;
+    }
+    Ok(())
+}

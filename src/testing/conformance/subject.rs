@@ -1,0 +1,172 @@
+//! [`Subject`]: the transport under trial, and what is asked of it again and again.
+
+use std::{fmt::Debug, sync::Arc};
+
+use crate::{
+    path::HostPath,
+    transport::{
+        Batch, Effect, Entry, EntryKind, FailureKind, Found, Op, Reply, Transport, TransportError, Upload, Uploaded,
+    },
+    tree::Tree,
+};
+
+use super::{Fixture, Outcome, ops};
+
+/// The transport under trial, on its empty directory.
+#[derive(Debug)]
+pub(super) struct Subject {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) root: HostPath,
+}
+
+impl Subject {
+    pub(super) fn new(fixture: &Fixture) -> Self {
+        Self { transport: Arc::clone(&fixture.transport), root: fixture.root.clone() }
+    }
+
+    /// An empty batch on the root.
+    pub(super) fn batch(&self) -> Batch {
+        Batch::new(self.root.clone())
+    }
+
+    /// The same transport on a root below this one.
+    pub(super) fn below(&self, path: &str) -> Self {
+        Self { transport: Arc::clone(&self.transport), root: self.root.join(&ops::at(path)) }
+    }
+
+    /// Sends steps that stop at the first failure.
+    pub(super) async fn send(&self, steps: impl IntoIterator<Item = Op>) -> Result<Vec<Reply>, TransportError> {
+        let mut batch = self.batch();
+        for op in steps {
+            batch.push(op);
+        }
+        self.transport.execute(&batch).await
+    }
+
+    /// Sends steps that must all succeed.
+    pub(super) async fn done(&self, steps: impl IntoIterator<Item = Op>) -> Result<Vec<Reply>, String> {
+        self.send(steps).await.map_err(|error| in_words(&error))
+    }
+
+    /// Sends one step that must succeed.
+    pub(super) async fn ask(&self, op: Op) -> Result<Reply, String> {
+        let mut replies = self.done([op.clone()]).await?;
+        match (replies.pop(), replies.len()) {
+            (Some(reply), 0) => Ok(reply),
+            (_, more) => Err(format!("{op:?} was not answered by one reply, but by {}", more + 1)),
+        }
+    }
+
+    /// Holds when `op` is answered by exactly this.
+    pub(super) async fn answers(&self, op: Op, expected: Reply) -> Outcome {
+        same(&format!("{op:?}"), &self.ask(op).await?, &expected)
+    }
+
+    /// Holds when `op` fails in this way, whether or not its failure stops the batch.
+    pub(super) async fn refuses(&self, op: Op, kind: FailureKind) -> Outcome {
+        let what = format!("{op:?}");
+        match self.send([op.clone()]).await {
+            Err(TransportError::Step { index: 0, failure, replies, .. }) if replies.is_empty() => {
+                same(&format!("{what}: {failure}"), &failure.kind, &kind)?;
+            }
+            Err(other) => return Err(format!("{what}: {}", in_words(&other))),
+            Ok(replies) => return Err(format!("{what} gave {replies:?}, expected {kind:?}")),
+        }
+        let mut batch = self.batch();
+        batch.push_lenient(op);
+        match self.transport.execute(&batch).await.as_deref() {
+            Ok([Reply::Failed(failure)]) => {
+                same(&format!("{what} that may fail: {failure}"), &failure.kind, &kind)?;
+                let printable = !failure.detail.is_empty() && !failure.detail.contains(char::is_control);
+                holds(printable, || format!("{what}: no message for a line: {:?}", failure.detail))
+            }
+            other => Err(format!("{what} that may fail: {other:?}")),
+        }
+    }
+
+    /// Holds when the host cannot use the root for this reason, and nothing took effect.
+    pub(super) async fn root_refused(&self, batch: &Batch, kind: FailureKind) -> Outcome {
+        match self.transport.execute(batch).await {
+            Err(error @ TransportError::Root { .. }) => {
+                same(&in_words(&error), &error.failure().map(|failure| failure.kind), &Some(kind))?;
+                same("what took effect", &error.effect(), &Effect::Nothing)
+            }
+            other => Err(format!("expected the root to be refused, got {other:?}")),
+        }
+    }
+
+    /// What stands at `path`, if anything.
+    pub(super) async fn entry(&self, path: &str) -> Result<Option<Entry>, String> {
+        match self.ask(ops::inspect(path)).await? {
+            Reply::Entry(entry) => Ok(entry),
+            other => Err(format!("no entry: {other:?}")),
+        }
+    }
+
+    /// What stands at `path`, where something must.
+    pub(super) async fn must_entry(&self, path: &str) -> Result<Entry, String> {
+        self.entry(path).await?.ok_or_else(|| format!("nothing stands at {path:?}"))
+    }
+
+    /// Holds when this stands at `path`, with this mode.
+    pub(super) async fn stands(&self, path: &str, kind: EntryKind, mode: u32) -> Outcome {
+        let entry = self.must_entry(path).await?;
+        let (found, expected) = (format!("{:?} {:o}", entry.kind, entry.mode), format!("{kind:?} {mode:o}"));
+        same(&format!("what stands at {path:?}"), &found, &expected)
+    }
+
+    /// Holds when a file with this content stands at `path`.
+    pub(super) async fn holds(&self, path: &str, content: &str) -> Outcome {
+        let found = Reply::Content(Some(Found::Content(content.into())));
+        self.answers(ops::read(path, 1 << 20), found).await
+    }
+
+    /// Holds when nothing stands at `path`.
+    pub(super) async fn absent(&self, path: &str) -> Outcome {
+        self.answers(ops::inspect(path), Reply::Entry(None)).await
+    }
+
+    /// The names in a directory, in order.
+    pub(super) async fn names(&self, path: &str) -> Result<Vec<String>, String> {
+        let Reply::Listing(Some(listed)) = self.ask(ops::list(path)).await? else {
+            return Err(format!("{path:?} cannot be listed"));
+        };
+        let mut names: Vec<_> =
+            listed.iter().map(|listed| String::from_utf8_lossy(&listed.name).into_owned()).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    /// Holds when the directory holds exactly these names, given in order.
+    pub(super) async fn lists(&self, path: &str, names: &[&str]) -> Outcome {
+        let expected: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        same(&format!("the names in {path:?}"), &self.names(path).await?, &expected)
+    }
+
+    /// Copies a tree into the directory `into`.
+    pub(super) async fn upload(&self, into: &str, tree: Tree) -> Result<Uploaded, TransportError> {
+        let upload = Upload { root: self.root.clone(), into: ops::at(into), tree: Arc::new(tree) };
+        self.transport.upload(&upload, &|_, _| {}).await
+    }
+}
+
+/// An error with all its causes.
+pub(super) fn in_words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        words = format!("{words}: {error}");
+        cause = error.source();
+    }
+    words
+}
+
+/// Holds when the two are equal.
+pub(super) fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Outcome {
+    holds(found == expected, || format!("{what}: found {found:?}, expected {expected:?}"))
+}
+
+/// Holds when it is true; says why not otherwise.
+pub(super) fn holds(truth: bool, otherwise: impl FnOnce() -> String) -> Outcome {
+    if truth { Ok(()) } else { Err(otherwise()) }
+}

@@ -1,0 +1,189 @@
+//! Copying whole trees.
+
+use std::sync::{Arc, Mutex};
+
+use crate::{
+    transport::{Effect, EntryKind, FailureKind, Found, Reply, TransportError, Upload, Uploaded},
+    tree::{Node, Tree, TreeEntry},
+};
+
+use super::{
+    Outcome,
+    hostile::HOSTILE,
+    ops::{at, link_reply, make_dir, make_link, read, read_link, write},
+    subject::{Subject, holds, in_words, same},
+};
+
+type Part = (TreeEntry, Vec<u8>);
+
+fn directory(path: impl AsRef<[u8]>, mode: u32) -> Part {
+    (TreeEntry { path: path.as_ref().to_vec(), mode, node: Node::Directory }, Vec::new())
+}
+
+fn file(path: impl AsRef<[u8]>, mode: u32, content: impl AsRef<[u8]>) -> Part {
+    let content = content.as_ref().to_vec();
+    (TreeEntry { path: path.as_ref().to_vec(), mode, node: Node::File { size: content.len() as u64 } }, content)
+}
+
+fn link(path: impl AsRef<[u8]>, target: impl AsRef<[u8]>) -> Part {
+    let node = Node::Link { target: target.as_ref().to_vec() };
+    (TreeEntry { path: path.as_ref().to_vec(), mode: 0o777, node }, Vec::new())
+}
+
+async fn uploaded(on: &Subject, parts: Vec<Part>) -> Result<Uploaded, String> {
+    on.done([make_dir("stage")]).await?;
+    on.upload("stage", Tree::of_entries(parts)).await.map_err(|error| in_words(&error))
+}
+
+pub(super) async fn brings_all(on: Subject) -> Outcome {
+    let parts = vec![
+        file("index.html", 0o644, "<p>\n"),
+        directory("a", 0o755),
+        directory("a/b", 0o755),
+        file("a/b/deep", 0o644, "deep"),
+        file("a/empty", 0o644, ""),
+        // Directories need not be filled one after the other.
+        file("last", 0o644, [0, 255, b'\r', b'\n', 0]),
+        file("a/late", 0o644, "late"),
+    ];
+    same("what arrived", &uploaded(&on, parts).await?, &Uploaded { files: 5, bytes: 17 })?;
+    on.lists(".", &["stage"]).await?;
+    on.lists("stage", &["a", "index.html", "last"]).await?;
+    on.lists("stage/a", &["b", "empty", "late"]).await?;
+    on.holds("stage/a/b/deep", "deep").await?;
+    on.holds("stage/a/empty", "").await?;
+    on.answers(read("stage/last", 9), Reply::Content(Some(Found::Content(vec![0, 255, b'\r', b'\n', 0])))).await
+}
+
+pub(super) async fn modes_are_exact(on: Subject) -> Outcome {
+    let (files, directories) = ([0o644, 0o755, 0o600, 0o444, 0o666, 0o500, 0o000], [0o755, 0o700, 0o777, 0o711]);
+    let mut parts = Vec::new();
+    for mode in directories {
+        parts.push(directory(format!("d{mode:o}"), mode));
+        parts.extend(files.map(|inner| file(format!("d{mode:o}/f{inner:o}"), inner, "x")));
+    }
+    uploaded(&on, parts).await?;
+    for mode in directories {
+        on.stands(&format!("stage/d{mode:o}"), EntryKind::Directory, mode).await?;
+        for inner in files {
+            on.stands(&format!("stage/d{mode:o}/f{inner:o}"), EntryKind::File, inner).await?;
+        }
+    }
+    on.stands("stage", EntryKind::Directory, 0o755).await
+}
+
+pub(super) async fn links_and_empty_directories(on: Subject) -> Outcome {
+    let parts = vec![
+        directory("empty", 0o755),
+        directory("d", 0o755),
+        link("d/up", "../f"),
+        file("f", 0o644, "x"),
+        link("dangling", "nowhere"),
+        link("to-directory", "d"),
+    ];
+    same("what arrived", &uploaded(&on, parts).await?, &Uploaded { files: 1, bytes: 1 })?;
+    on.lists("stage/empty", &[]).await?;
+    for (path, text) in [("d/up", "../f"), ("dangling", "nowhere"), ("to-directory", "d")] {
+        on.answers(read_link(&format!("stage/{path}")), link_reply(text)).await?;
+    }
+    on.lists("stage/d", &["up"]).await
+}
+
+pub(super) async fn hostile_names(on: Subject) -> Outcome {
+    let not_utf8 = b"\xff\xfe \x80\n";
+    let mut parts = vec![directory(not_utf8, 0o755)];
+    for name in HOSTILE {
+        parts.push(directory(name, 0o755));
+        parts.push(file(format!("{name}/{name}"), 0o644, name));
+        parts.push(link(format!("{name}/link"), name));
+    }
+    uploaded(&on, parts).await?;
+    for name in HOSTILE {
+        on.holds(&format!("stage/{name}/{name}"), name).await?;
+        on.answers(read_link(&format!("stage/{name}/link")), link_reply(name)).await?;
+    }
+    let Reply::Listing(Some(listed)) = on.ask(super::ops::list("stage")).await? else {
+        return Err("nothing is listed".to_owned());
+    };
+    same("how many arrived", &listed.len(), &(HOSTILE.len() + 1))?;
+    holds(listed.iter().any(|listed| listed.name == not_utf8), || "a name that is no UTF-8 is not there".to_owned())
+}
+
+pub(super) async fn many_and_large_files(on: Subject) -> Outcome {
+    let large: Vec<u8> = (0..3_000_000_u32).map(|index| index.to_le_bytes()[(index % 3) as usize]).collect();
+    let mut parts: Vec<Part> = (0..300).map(|index| file(format!("f{index}"), 0o644, index.to_string())).collect();
+    parts.push(file("large", 0o644, &large));
+    let arrived = uploaded(&on, parts).await?;
+    same("how many files arrived", &arrived.files, &301)?;
+    same("how many there are", &on.names("stage").await?.len(), &301)?;
+    on.holds("stage/f299", "299").await?;
+    let Reply::Content(Some(Found::Content(found))) = on.ask(read("stage/large", 4_000_000)).await? else {
+        return Err("the large file is not there".to_owned());
+    };
+    holds(found == large, || "the large file differs".to_owned())
+}
+
+pub(super) async fn progress(on: Subject) -> Outcome {
+    on.done([make_dir("stage")]).await?;
+    let tree = Tree::of_entries(vec![file("a", 0o644, vec![7; 500_000]), file("b", 0o644, "b"), directory("d", 0o755)]);
+    let upload = Upload { root: on.root.clone(), into: at("stage"), tree: Arc::new(tree) };
+    let told = Mutex::new(Vec::new());
+    let tell = |files, bytes| told.lock().map(|mut told| told.push((files, bytes))).unwrap_or_default();
+    on.transport.upload(&upload, &tell).await.map_err(|error| in_words(&error))?;
+    let told = told.into_inner().unwrap_or_default();
+    holds(told.is_sorted(), || format!("it went back: {told:?}"))?;
+    same("the last that was told", &told.last().copied(), &Some((2, 500_001)))
+}
+
+pub(super) async fn an_empty_tree(on: Subject) -> Outcome {
+    same("what arrived", &uploaded(&on, Vec::new()).await?, &Uploaded::default())?;
+    on.lists("stage", &[]).await
+}
+
+pub(super) async fn needs_an_empty_directory(on: Subject) -> Outcome {
+    on.done([make_dir("full"), write("full/.f", "kept"), make_dir("d"), make_link("l", "d"), write("f", "kept")])
+        .await?;
+    let refused = [
+        ("full", FailureKind::Exists),
+        ("none", FailureKind::Missing),
+        ("none/below", FailureKind::Missing),
+        ("f", FailureKind::WrongType),
+        ("l", FailureKind::WrongType),
+        ("l/below", FailureKind::WrongType),
+    ];
+    for (into, kind) in refused {
+        match on.upload(into, Tree::of_entries(vec![file(".f", 0o644, "new")])).await {
+            Err(TransportError::Upload { failure, .. }) => same(&format!("{into}: {failure}"), &failure.kind, &kind)?,
+            other => return Err(format!("into {into}: {other:?}")),
+        }
+    }
+    on.holds("full/.f", "kept").await?;
+    on.lists("d", &[]).await?;
+    on.lists(".", &["d", "f", "full", "l"]).await
+}
+
+pub(super) async fn needs_a_root(on: Subject) -> Outcome {
+    match on.below("none").upload("stage", Tree::of_entries(Vec::new())).await {
+        Err(error @ TransportError::Root { .. }) => {
+            same("the kind", &error.failure().map(|failure| failure.kind), &Some(FailureKind::Missing))?;
+            same("what took effect", &error.effect(), &Effect::Nothing)?;
+        }
+        other => return Err(format!("without a root: {other:?}")),
+    }
+    on.lists(".", &[]).await
+}
+
+pub(super) async fn a_source_that_changes(on: Subject) -> Outcome {
+    let (mut changed, content) = file("changed", 0o644, "as it was");
+    changed.node = Node::File { size: 1000 };
+    on.done([make_dir("stage")]).await?;
+    let tree = Tree::of_entries(vec![file("a", 0o644, "x"), (changed, content), file("z", 0o644, "x")]);
+    match on.upload("stage", tree).await {
+        Err(TransportError::Source { .. }) => {}
+        other => return Err(format!("the source changed, and it gave {other:?}")),
+    }
+    on.lists(".", &["stage"]).await?;
+    // What took its place afterwards arrives.
+    on.done([super::ops::remove_tree("stage")]).await?;
+    same("the next", &uploaded(&on, vec![file("a", 0o644, "x")]).await?, &Uploaded { files: 1, bytes: 1 })
+}

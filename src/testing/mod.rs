@@ -1,0 +1,42 @@
+//! For those who write transports, or test what runs on them (feature `testing`).
+//!
+//! - [`conformance`] holds a transport to the contract of [`Transport`](crate::Transport), case by case.
+//! - [`Recording`] counts the exchanges, and keeps the batches, of the transport that it wraps.
+//! - [`Faults`] cuts the transport that it wraps off after a given step, or loses an answer: every state that a crash can
+//!   leave behind is reached by counting.
+//! - [`MemoryHost`](crate::transport::MemoryHost) is the host that they are tried on.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use switchback::{
+//!     testing::{Cut, Faults, Recording},
+//!     transport::{Batch, Effect, MemoryHost, Op, Transport},
+//! };
+//!
+//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! let host = MemoryHost::new();
+//! host.make_dir("/srv/shop");
+//!
+//! let recorded = Arc::new(Recording::new(host.connect("web1")));
+//! let transport = Faults::new(Arc::clone(&recorded), Cut::after(1));
+//! let mut batch = Batch::new("/srv/shop".parse()?);
+//! for name in ["one", "two"] {
+//!     batch.push(Op::MakeDir { path: name.parse()?, mode: 0o755, existing_is_fine: false });
+//! }
+//!
+//! let error = transport.execute(&batch).await.expect_err("it is cut after the first step");
+//! assert_eq!(error.effect(), Effect::Unknown);
+//! assert_eq!(host.list("/srv/shop").as_deref(), Some(&["one".to_owned()][..]));
+//! assert_eq!(recorded.exchanges(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod conformance;
+mod faults;
+mod recording;
+
+pub use faults::{AfterLoss, Cut, Faults};
+pub use recording::Recording;

@@ -1,0 +1,98 @@
+//! [`Recording`]: counts what goes over a transport.
+
+use std::{
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use crate::{
+    future::BoxFuture,
+    transport::{Batch, Progress, Reply, Transport, TransportError, Upload, Uploaded},
+};
+
+/// Counts the exchanges and uploads of the transport that it wraps, and keeps the batches. It changes nothing else.
+///
+/// Wrapped in an [`Arc`](std::sync::Arc), one clone can be looked at while another is used.
+#[derive(Debug)]
+pub struct Recording<T> {
+    inner: T,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    batches: Vec<Batch>,
+    uploads: usize,
+}
+
+impl<T> Recording<T> {
+    /// Wraps `inner`.
+    #[must_use]
+    pub fn new(inner: T) -> Self {
+        Self { inner, seen: Mutex::default() }
+    }
+
+    /// What is wrapped.
+    #[must_use]
+    pub fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    /// How many batches were sent, whatever became of them.
+    #[must_use]
+    pub fn exchanges(&self) -> usize {
+        self.seen().batches.len()
+    }
+
+    /// How many uploads were begun, whatever became of them.
+    #[must_use]
+    pub fn uploads(&self) -> usize {
+        self.seen().uploads
+    }
+
+    /// The batches, in the order in which they were sent.
+    #[must_use]
+    pub fn batches(&self) -> Vec<Batch> {
+        self.seen().batches.clone()
+    }
+
+    /// Forgets all that was recorded, and counts from nought again.
+    pub fn forget(&self) {
+        *self.seen() = Seen::default();
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Recording<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Recording<T> {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        Box::pin(async move {
+            self.seen().batches.push(batch.clone());
+            self.inner.execute(batch).await
+        })
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        Box::pin(async move {
+            self.seen().uploads += 1;
+            self.inner.upload(upload, progress).await
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+}

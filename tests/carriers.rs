@@ -1,0 +1,48 @@
+//! Every carrier that needs no network keeps the contract of `Transport`, and does what the model does.
+
+use std::sync::Arc;
+
+use switchback::{
+    HostPath,
+    testing::{
+        Cut, Faults, Recording,
+        conformance::{self, Fixture},
+    },
+    transport::{LocalTransport, MemoryHost, Transport},
+};
+use tempfile::TempDir;
+
+fn root_of(directory: &TempDir) -> HostPath {
+    directory.path().to_str().expect("temporary directories have plain names").parse().expect("and absolute ones")
+}
+
+fn local(wrap: impl Fn(LocalTransport) -> Box<dyn Transport>) -> Fixture {
+    let directory = TempDir::new().expect("a temporary directory can be made");
+    let root = root_of(&directory);
+    Fixture::new(wrap(LocalTransport::named("this machine")), root).keeping(directory)
+}
+
+#[tokio::test]
+async fn memory_conforms() {
+    let ran = conformance::transport(|| {
+        let host = MemoryHost::new();
+        host.make_dir("/srv/shop");
+        Fixture::new(host.connect("memory"), "/srv/shop".parse().expect("a root"))
+    });
+    println!("memory: {} cases", ran.await);
+}
+
+#[tokio::test]
+async fn local_conforms() {
+    println!("local: {} cases", conformance::transport(|| local(|inner| Box::new(inner))).await);
+}
+
+#[tokio::test]
+async fn decorators_conform() {
+    let recording = conformance::transport(|| local(|inner| Box::new(Recording::new(inner))));
+    println!("recording: {} cases", recording.await);
+    let faults = conformance::transport(|| local(|inner| Box::new(Faults::new(inner, Cut::never()))));
+    println!("faults: {} cases", faults.await);
+    let pointers = conformance::transport(|| local(|inner| Box::new(Arc::new(Box::new(inner)))));
+    println!("pointers: {} cases", pointers.await);
+}
