@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+pub mod config;
 mod error;
 pub mod event;
 mod exit;
@@ -21,6 +22,7 @@ pub mod transport;
 pub mod tree;
 
 pub use address::{Address, AddressError};
+pub use config::{Config, ConfigError};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
 pub use exit::ExitCode;
