@@ -88,11 +88,14 @@ impl Source<'_> {
     /// A name that can be typed after `--host` and stays one word in every table.
     fn host_name(&self, name: &Text) -> Result<String, ConfigError> {
         let text = name.get_ref();
-        let plain = !text.is_empty() && text.len() <= 253 && text.bytes().all(|b| b.is_ascii_graphic());
+        let plain = text.parse::<Address>().is_ok_and(|address| address.host() == text);
         if plain {
             return Ok(text.clone());
         }
-        Err(self.error(name.span(), format!("{text:?} cannot name a host: 1 to 253 printable characters, no spaces")))
+        Err(self.error(
+            name.span(),
+            format!("{text:?} cannot name a host: letters, digits, `.`, `_` and `-`, the first a letter or digit"),
+        ))
     }
 
     fn refuse_twins(
