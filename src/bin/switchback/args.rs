@@ -23,6 +23,7 @@ pub(crate) struct Cli {
 
 /// What every command takes, before or after its name.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "For every command")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Global {
     /// The configuration [default: switchback.toml, looked for here and upward]
@@ -61,6 +62,7 @@ pub(crate) struct Global {
 /// Which hosts. Not clap's `global`: of a repeated flag given before and after the command, that keeps only one side,
 /// and a host left out must stay out.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Which hosts")]
 pub(crate) struct Hosts {
     /// Only this host: the name of a configured one, or a new one. May be repeated
     #[arg(long, value_name = "[USER@]HOST[:PORT]")]

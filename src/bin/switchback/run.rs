@@ -72,7 +72,9 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
         .build()
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
     let (report, signal) = runtime.block_on(asked(global, &target, command, request))?;
-    let Some(report) = report else { return Ok(ExitCode::SUCCESS) };
+    let Some(report) = report else {
+        return render::done(command, global, Some("Nothing was changed."));
+    };
     let report = match command {
         Command::Status(status) if status.check => command::status::checked(report),
         _ => report,

@@ -82,3 +82,41 @@ fn name(phase: Phase) -> String {
 pub(crate) fn count(hosts: usize) -> String {
     if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") }
 }
+
+#[cfg(test)]
+mod tests {
+    use switchback::{Error, ErrorKind};
+
+    use super::*;
+
+    fn lines(quiet: bool, verbose: bool) -> Lines {
+        Lines { quiet, verbose, dry_run: false }
+    }
+
+    fn shown(lines: &Lines, event: &Event) -> Option<String> {
+        lines.text(event).map(|text| anstream::adapter::strip_str(&text).to_string())
+    }
+
+    #[test]
+    fn phases_are_said_and_hosts_only_when_asked_for() {
+        let phase = Event::Phase { phase: Phase::Stage, hosts: 3 };
+        let done = Event::HostDone { host: "web1".to_owned(), phase: Phase::Stage };
+        let plain = lines(false, false);
+        assert_eq!((shown(&plain, &phase).as_deref(), shown(&plain, &done)), (Some("stage    3 hosts"), None));
+        assert_eq!(shown(&lines(false, true), &done).as_deref(), Some("stage    web1 ok"));
+        assert_eq!(shown(&lines(true, false), &phase), None);
+    }
+
+    #[test]
+    fn a_failure_is_said_even_when_quiet_and_shown_safely() {
+        let error = Error::new(ErrorKind::UploadFailed, "cut\u{1b}[2J").into();
+        let failed = Event::HostFailed { host: "web1".to_owned(), phase: Phase::Stage, error };
+        assert_eq!(shown(&lines(true, false), &failed).as_deref(), Some("stage    web1 failed: cut\\u{1b}[2J"));
+    }
+
+    #[test]
+    fn a_warning_names_its_host() {
+        let warning = Event::Warning { host: Some("web2".to_owned()), message: "is new".to_owned() };
+        assert_eq!(shown(&lines(false, false), &warning).as_deref(), Some("warning: web2: is new"));
+    }
+}

@@ -73,7 +73,7 @@ pub(crate) fn report(report: &Report, global: &Global, again: &str) -> io::Resul
     let table = human::result(report, global.verbose > 0, Timestamp::now());
     // The result of a stage is the name alone, so that `name=$(switchback stage .)` works.
     let written = match (&report.release, report.command) {
-        (Some(name), Reported::Stage) if report.exit_code() == Code::DONE => {
+        (Some(name), Reported::Stage) if report.exit_code() == Code::DONE && !report.dry_run => {
             message(&table);
             result(&format!("{name}\n"))
         }

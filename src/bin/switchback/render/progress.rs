@@ -103,3 +103,37 @@ fn bar(bytes: u64, name: &str) -> ProgressBar {
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
     ProgressBar::new(bytes).with_style(style).with_prefix(name.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+
+    #[test]
+    fn at_most_eight_hosts_and_one_total() {
+        let cli = <Cli as clap::Parser>::try_parse_from(["switchback", "status"]).expect("a command line");
+        let bars = Bars {
+            lines: Lines::new(&cli.global),
+            drawn: MultiProgress::with_draw_target(ProgressDrawTarget::hidden()),
+            uploads: Mutex::default(),
+        };
+        let sent = |number: u32, bytes| Event::Progress {
+            host: format!("web{number}"),
+            files: 0,
+            files_total: 1,
+            bytes,
+            bytes_total: 100,
+        };
+        (0..20).for_each(|number| bars.event(&sent(number, 10)));
+        assert_eq!(bars.uploads().bars.len(), MOST);
+        assert_eq!(
+            bars.uploads().total.as_ref().map(|total| (total.position(), total.length())),
+            Some((200, Some(2000)))
+        );
+        bars.event(&sent(0, 100));
+        bars.event(&sent(19, 20));
+        assert!(bars.uploads().bars.contains_key("web19"), "a bar that is done makes room for another");
+        bars.end();
+        assert!(bars.uploads().bars.is_empty());
+    }
+}
