@@ -2,6 +2,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+pub mod config;
 pub mod engine;
 mod error;
 pub mod event;
@@ -25,6 +26,7 @@ pub mod transport;
 pub mod tree;
 
 pub use address::{Address, AddressError};
+pub use config::{Config, ConfigError};
 pub use engine::{Fleet, Host};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};

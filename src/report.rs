@@ -39,6 +39,22 @@ pub struct Report {
 }
 
 impl Report {
+    /// A report of which only the outcome is known.
+    #[must_use]
+    pub fn new(command: Command, outcome: Outcome) -> Self {
+        Self {
+            format: 1,
+            command,
+            outcome,
+            operation: None,
+            release: None,
+            hosts: Vec::new(),
+            seconds: 0.0,
+            error: None,
+            dry_run: false,
+        }
+    }
+
     /// The exit code that says who must act.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {

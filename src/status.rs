@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::{history::HistoryEntry, lock::LockHolder, name::ReleaseName, time::Timestamp};
 
 /// What a host has, as it was read.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct HostStatus {
     /// The release that is current; `None` when there is none, or what is there is not ours (the host's error says so).
@@ -45,6 +45,14 @@ pub struct ReleaseStatus {
     /// Why it was left, when it is bad.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad: Option<BadMark>,
+}
+
+impl ReleaseStatus {
+    /// A release of which only the state is known.
+    #[must_use]
+    pub fn new(name: ReleaseName, state: ReleaseState) -> Self {
+        Self { name, state, previous: None, staged_at: None, staged_by: None, bytes: None, files: None, bad: None }
+    }
 }
 
 /// The state of a release.

@@ -1,3 +1,24 @@
-//! The `switchback` command.
+//! The `switchback` command: reads the command line, calls the library, shows what came of it.
 
-fn main() {}
+#[macro_use]
+mod args;
+mod ask;
+mod command;
+mod exit;
+mod fleet;
+mod interrupt;
+mod render;
+mod run;
+mod target;
+mod who;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    match args::Cli::try_parse() {
+        Ok(cli) => run::run(cli),
+        Err(error) => args::refused(&error),
+    }
+}

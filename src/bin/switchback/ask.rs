@@ -1,0 +1,30 @@
+//! Questions, which are asked only of a person.
+
+use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+
+/// Whether somebody can be asked: both ends are a terminal.
+pub(crate) fn somebody_is_there() -> bool {
+    stdin().is_terminal() && stderr().is_terminal()
+}
+
+/// Asks, and takes only a clear yes for one. Call it only when [`somebody_is_there`].
+pub(crate) fn confirm(question: &str) -> bool {
+    let mut answer = String::new();
+    let asked = write!(stderr(), "{question} [y/N] ").and_then(|()| stderr().flush());
+    asked.is_ok() && stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
+}
+
+fn is_yes(answer: &str) -> bool {
+    ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_yes_is_yes() {
+        assert!(is_yes("y\n") && is_yes(" YES "));
+        assert!(!is_yes("") && !is_yes("\n") && !is_yes("yep") && !is_yes("n"));
+    }
+}

@@ -1,0 +1,26 @@
+//! `switchback completions`.
+
+use std::io;
+
+use clap::{Args, CommandFactory};
+
+use crate::{args::Cli, render};
+
+/// Prints the completions for a shell
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "switchback completions bash > ~/.local/share/bash-completion/completions/switchback"
+    "switchback completions fish > ~/.config/fish/completions/switchback.fish"
+))]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    shell: clap_complete::Shell,
+}
+
+/// Prints them.
+pub(crate) fn print(completions: &Completions) -> io::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(completions.shell, &mut Cli::command(), "switchback", &mut text);
+    render::result(&String::from_utf8_lossy(&text))
+}

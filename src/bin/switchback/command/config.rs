@@ -1,0 +1,27 @@
+//! `switchback config`.
+
+use std::io;
+
+use clap::Args;
+
+use crate::{args::Hosts, render, target::Target};
+
+/// Prints the configuration as resolved, with the environment and the command line laid over it
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "switchback -e staging config"
+    "switchback config --json"
+))]
+pub(crate) struct Config {
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+}
+
+/// Prints it: as TOML that could be the configuration, or as one JSON object.
+pub(crate) fn print(target: &Target, json: bool) -> io::Result<()> {
+    if json {
+        render::json::line(&serde_json::json!({ "type": "config", "config": target.config }))
+    } else {
+        render::result(&target.config.to_toml())
+    }
+}

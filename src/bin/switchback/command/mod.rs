@@ -1,0 +1,110 @@
+//! One file a command: what it takes, and what it asks of the library.
+
+mod activate;
+mod check;
+pub(crate) mod completions;
+pub(crate) mod config;
+mod deploy;
+mod history;
+pub(crate) mod init;
+pub(crate) mod man;
+mod releases;
+pub(crate) mod rollback;
+mod stage;
+pub(crate) mod status;
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use switchback::{ReleaseName, config::parse_duration};
+
+pub(crate) use self::{
+    activate::Activate, check::Check, completions::Completions, config::Config, deploy::Deploy, history::History,
+    init::Init, man::Man, releases::Releases, rollback::Rollback, stage::Stage, status::Status,
+};
+
+/// What is asked of the fleet: the command line without its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Request {
+    /// Stage and switch.
+    Deploy { source: Utf8PathBuf, name: Option<ReleaseName>, allow_split: bool, why: Why },
+    /// Only the upload.
+    Stage { source: Utf8PathBuf, name: Option<ReleaseName>, wait: Option<Duration> },
+    /// Switch to what is there.
+    Activate { name: ReleaseName, allow_split: bool, why: Why },
+    /// Go back.
+    Rollback { to: Option<ReleaseName>, steps: Option<u32>, from: Option<ReleaseName>, why: Why },
+    /// Where every host is.
+    Status,
+    /// What every host has.
+    Releases,
+    /// What was done.
+    History,
+    /// Whether a deploy would be refused.
+    Check,
+}
+
+/// What every command that switches takes.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Why {
+    /// Why this is done: kept in the hosts' history
+    #[arg(short = 'm', long = "reason", value_name = "REASON")]
+    pub(crate) reason: Option<String>,
+    /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(crate) wait: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Cli, Command};
+
+    fn command(line: &str) -> Command {
+        Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}")).command
+    }
+
+    fn name(text: &str) -> ReleaseName {
+        text.parse().expect("a name")
+    }
+
+    #[test]
+    fn what_is_typed_is_what_is_asked() {
+        let Command::Deploy(deploy) = command("switchback deploy ./dist --name b-1 -m why --allow-split --wait 1m30s")
+        else {
+            panic!("it is deploy")
+        };
+        let why = Why { reason: Some("why".into()), wait: Some(Duration::from_secs(90)) };
+        let asked = Request::Deploy { source: "./dist".into(), name: Some(name("b-1")), allow_split: true, why };
+        assert_eq!(deploy.request(), asked);
+
+        let Command::Rollback(rollback) = command("switchback rollback --to b-1 --from b-3") else {
+            panic!("it is rollback")
+        };
+        let why = Why { reason: None, wait: None };
+        assert_eq!(
+            rollback.request(),
+            Request::Rollback { to: Some(name("b-1")), steps: None, from: Some(name("b-3")), why }
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for line in [
+            "switchback rollback --to a --steps 2",
+            "switchback rollback --steps 0",
+            "switchback deploy",
+            "switchback deploy . --name ../x",
+            "switchback deploy . --wait 30",
+            "switchback deploy . -q -v",
+            "switchback --root srv/shop status",
+            "switchback --host -oProxyCommand=x status",
+            "switchback activate none",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line} was accepted");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! `switchback rollback`.
+
+use clap::Args;
+use switchback::{
+    ReleaseName, Report,
+    status::{HostStatus, ReleaseState},
+};
+
+use super::{Request, Why};
+use crate::args::Hosts;
+
+/// Goes back to the recorded previous version, on every host
+///
+/// The release that is left is marked bad, and later rollbacks pass it over. A second rollback goes one further back;
+/// it does not toggle.
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "switchback rollback"
+    "switchback rollback --from build-17 -m 'checkout is broken'"
+    "switchback rollback --to build-12 --except web3"
+))]
+pub(crate) struct Rollback {
+    /// Goes to this release instead
+    #[arg(long, value_name = "NAME", conflicts_with = "steps")]
+    to: Option<ReleaseName>,
+    /// Goes so many good releases back
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    steps: Option<u32>,
+    /// Goes back only if this release is current; else there is nothing to do
+    #[arg(long, value_name = "NAME")]
+    from: Option<ReleaseName>,
+    #[command(flatten)]
+    why: Why,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+}
+
+impl Rollback {
+    /// What it asks of the fleet.
+    pub(crate) fn request(&self) -> Request {
+        Request::Rollback { to: self.to.clone(), steps: self.steps, from: self.from.clone(), why: self.why.clone() }
+    }
+
+    /// Whether it only says "back", so that a second one may be meant as a toggle.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.to.is_none() && self.steps.is_none() && self.from.is_none()
+    }
+}
+
+/// What a person is asked when `current` was itself reached by going back; `None` when there is nothing to ask.
+pub(crate) fn question(status: &Report) -> Option<String> {
+    let host = status.hosts.iter().find(|host| host.status.as_ref().is_some_and(was_reached_by_going_back))?;
+    let has = host.status.as_ref()?;
+    let (current, previous) = (has.current.as_ref()?, has.previous.as_ref()?);
+    Some(format!(
+        "{}: {current} was itself reached by going back. Another rollback goes further back, to {previous}. Go on?",
+        host.host
+    ))
+}
+
+/// Whether a release that was gone back from leads, by its records, to the one that is current.
+fn was_reached_by_going_back(has: &HostStatus) -> bool {
+    let Some(current) = &has.current else { return false };
+    let left = has.releases.iter().filter(|release| release.state == ReleaseState::Bad);
+    left.into_iter().any(|bad| {
+        let mut at = bad.previous.as_ref();
+        // No chain is longer than there are releases: one that runs in a circle ends here too.
+        for _ in 0..has.releases.len() {
+            let Some(name) = at else { return false };
+            if name == current {
+                return true;
+            }
+            at = has.releases.iter().find(|release| release.name == *name).and_then(|found| found.previous.as_ref());
+        }
+        false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback::{
+        report::{Command, HostOutcome, HostReport, Outcome},
+        status::ReleaseStatus,
+    };
+
+    use super::*;
+
+    fn release(name: &str, state: ReleaseState, previous: Option<&str>) -> ReleaseStatus {
+        let mut release = ReleaseStatus::new(name.parse().expect("a name"), state);
+        release.previous = previous.map(|name| name.parse().expect("a name"));
+        release
+    }
+
+    fn status(current: &str, releases: Vec<ReleaseStatus>) -> Report {
+        let mut has = HostStatus::default();
+        has.current = Some(current.parse().expect("a name"));
+        has.previous = Some("a".parse().expect("a name"));
+        has.releases = releases;
+        let mut host = HostReport::new("web1", HostOutcome::Unchanged);
+        host.status = Some(has);
+        let mut report = Report::new(Command::Status, Outcome::Done);
+        report.hosts.push(host);
+        report
+    }
+
+    #[test]
+    fn asks_only_when_the_way_led_back_already() {
+        let back = vec![
+            release("c", ReleaseState::Bad, Some("b")),
+            release("b", ReleaseState::Current, Some("a")),
+            release("a", ReleaseState::Good, None),
+        ];
+        assert!(question(&status("b", back)).is_some_and(|text| text.contains("further back, to a")));
+        let forward = vec![
+            release("d", ReleaseState::Current, Some("b")),
+            release("c", ReleaseState::Bad, Some("b")),
+            release("b", ReleaseState::Good, Some("a")),
+            release("a", ReleaseState::Good, None),
+        ];
+        assert_eq!(question(&status("d", forward)), None);
+        let circle = vec![release("c", ReleaseState::Bad, Some("c")), release("b", ReleaseState::Current, None)];
+        assert_eq!(question(&status("b", circle)), None);
+    }
+}

@@ -1,0 +1,36 @@
+//! `switchback stage`.
+
+use std::time::Duration;
+
+use camino::Utf8PathBuf;
+use clap::Args;
+use switchback::{ReleaseName, config::parse_duration};
+
+use super::Request;
+use crate::args::Hosts;
+
+/// Uploads a release to every host without switching to it, and prints its name
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "name=$(switchback stage ./dist) && switchback activate \"$name\""
+))]
+pub(crate) struct Stage {
+    /// What is uploaded: a directory, or a .tar, .tar.gz or .tar.zst
+    #[arg(value_name = "SOURCE")]
+    source: Utf8PathBuf,
+    /// The release's name: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
+    #[arg(long, value_name = "NAME")]
+    name: Option<ReleaseName>,
+    /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    wait: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+}
+
+impl Stage {
+    /// What it asks of the fleet.
+    pub(crate) fn request(&self) -> Request {
+        Request::Stage { source: self.source.clone(), name: self.name.clone(), wait: self.wait }
+    }
+}

@@ -1,0 +1,65 @@
+//! `switchback status`.
+
+use clap::Args;
+use switchback::{Report, report::Outcome};
+
+use crate::args::Hosts;
+
+/// Shows where every host is: current, previous, lock, leftovers, and who differs
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "switchback status"
+    "switchback -e production status --check --json | jq -r 'select(.type==\"report\").outcome'"
+))]
+pub(crate) struct Status {
+    /// Ends with 8 when the hosts differ, or one has leftovers of an interrupted run
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+}
+
+/// The report of a status that was to check: it differs when two hosts do, or one has leftovers. One that says
+/// something worse already keeps to it.
+pub(crate) fn checked(mut report: Report) -> Report {
+    let mut has = report.hosts.iter().filter_map(|host| host.status.as_ref());
+    let leftovers = has.clone().any(|status| !status.leftovers.is_empty());
+    let first = has.next().map(|status| &status.current);
+    let differ = has.any(|status| Some(&status.current) != first);
+    if report.outcome == Outcome::Done && (differ || leftovers) {
+        report.outcome = Outcome::Differs;
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback::{
+        report::{Command, HostOutcome, HostReport},
+        status::HostStatus,
+    };
+
+    use super::*;
+
+    fn report(hosts: &[(&str, &[&str])]) -> Report {
+        let mut report = Report::new(Command::Status, Outcome::Done);
+        for (current, leftovers) in hosts {
+            let mut has = HostStatus::default();
+            has.current = current.parse().ok();
+            has.leftovers = leftovers.iter().map(|text| (*text).to_owned()).collect();
+            let mut host = HostReport::new("web", HostOutcome::Unchanged);
+            host.status = Some(has);
+            report.hosts.push(host);
+        }
+        report
+    }
+
+    #[test]
+    fn differs_when_a_host_does_or_something_was_left() {
+        assert_eq!(checked(report(&[("a", &[]), ("a", &[])])).outcome, Outcome::Done);
+        assert_eq!(checked(report(&[("a", &[]), ("b", &[])])).outcome, Outcome::Differs);
+        assert_eq!(checked(report(&[("a", &[]), ("", &[])])).outcome, Outcome::Differs);
+        assert_eq!(checked(report(&[("a", &["a stale lock"])])).outcome, Outcome::Differs);
+        assert_eq!(checked(report(&[])).outcome, Outcome::Done);
+    }
+}

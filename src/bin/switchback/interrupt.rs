@@ -1,0 +1,58 @@
+//! Signals: the first asks the run to come to a safe point, the second ends the process.
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// A signal that asks the command to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// Ctrl-C.
+    Interrupt,
+    /// `kill`, or a CI job that is cancelled.
+    Terminate,
+    /// The terminal is gone.
+    HangUp,
+}
+
+impl Signal {
+    const ALL: [Self; 3] = [Self::Interrupt, Self::Terminate, Self::HangUp];
+
+    /// The exit code by which shells know it.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+            Self::HangUp => 129,
+        }
+    }
+
+    fn kind(self) -> SignalKind {
+        match self {
+            Self::Interrupt => SignalKind::interrupt(),
+            Self::Terminate => SignalKind::terminate(),
+            Self::HangUp => SignalKind::hangup(),
+        }
+    }
+}
+
+/// Listens from now on; the receiver has the first signal that came. Must be called inside a runtime.
+///
+/// A second signal ends the process at once with its code: what the hosts were told to do, they finish by themselves.
+pub(crate) fn listen() -> std::io::Result<watch::Receiver<Option<Signal>>> {
+    let (sender, receiver) = watch::channel(None);
+    for which in Signal::ALL {
+        let mut stream = signal(which.kind())?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                if sender.borrow().is_some() {
+                    std::process::exit(which.code().into());
+                }
+                sender.send_replace(Some(which));
+            }
+        });
+    }
+    Ok(receiver)
+}

@@ -1,0 +1,39 @@
+//! Text from hosts and files, made safe to show: no terminal acts on it, and it reads in the order in which it is.
+
+use std::fmt::Write;
+
+/// The text on one line.
+pub(crate) fn line(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
+        if is_harmless(c) {
+            shown.push(c);
+        } else {
+            // A String takes everything.
+            let _ = write!(shown, "{}", c.escape_default());
+        }
+        shown
+    })
+}
+
+/// The text with its lines kept.
+pub(crate) fn lines(text: &str) -> String {
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a terminal only draws it: no control character, nothing that turns the direction or takes no room.
+fn is_harmless(c: char) -> bool {
+    let invisible =
+        matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    !c.is_control() && !invisible
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_acts_on_the_terminal() {
+        assert_eq!(line("a\u{1b}[2J\rb\n\u{202e}ü\u{9b}"), "a\\u{1b}[2J\\rb\\n\\u{202e}ü\\u{9b}");
+        assert_eq!(lines("a\r\nb\u{7}\n"), "a\nb\\u{7}");
+    }
+}

@@ -1,0 +1,118 @@
+//! Hosts in groups: a hundred that are alike are one line, the odd one is a line of its own.
+
+use switchback::report::{HostOutcome, HostReport};
+
+/// Up to so many hosts each have their own line, alike or not.
+const FEW: usize = 10;
+
+/// Hosts that are shown on one line.
+#[derive(Debug)]
+pub(crate) struct Group<'a> {
+    /// The hosts, all alike in what the line shows.
+    pub(crate) hosts: Vec<&'a HostReport>,
+    /// Whether they differ from what most are.
+    pub(crate) odd: bool,
+}
+
+impl Group<'_> {
+    /// What the line is called.
+    pub(crate) fn label(&self) -> String {
+        label(&self.hosts.iter().map(|host| host.host.as_str()).collect::<Vec<_>>())
+    }
+
+    /// What is said behind the line.
+    pub(crate) fn mark(&self) -> Option<&'static str> {
+        self.odd.then_some("differs")
+    }
+}
+
+/// The hosts in groups of those with the same key, in their order. `each` gives every host its own line.
+pub(crate) fn group<'a, K: PartialEq>(
+    hosts: &'a [HostReport],
+    each: bool,
+    key: impl Fn(&'a HostReport) -> K,
+) -> Vec<Group<'a>> {
+    let classes = classes(hosts, key);
+    // Who was left out by request is no odd one.
+    let left = |class: &[&HostReport]| class.iter().all(|host| host.outcome == HostOutcome::Left);
+    let most = classes.iter().filter(|class| !left(class)).map(Vec::len).max().unwrap_or(0);
+    // Where two groups are the largest, nobody can say which of them is odd.
+    let is_clear = classes.iter().filter(|class| !left(class) && class.len() == most).count() == 1;
+    let own_line = |class: &[&HostReport], odd: bool| each || hosts.len() <= FEW || (odd && class.len() <= FEW);
+    let mut groups = Vec::new();
+    for class in classes {
+        let odd = is_clear && !left(&class) && class.len() < most;
+        if own_line(&class, odd) {
+            groups.extend(class.into_iter().map(|host| Group { hosts: vec![host], odd }));
+        } else {
+            groups.push(Group { hosts: class, odd });
+        }
+    }
+    groups.sort_by_key(|group| hosts.iter().position(|host| std::ptr::eq(host, group.hosts[0])));
+    groups
+}
+
+fn classes<'a, K: PartialEq>(hosts: &'a [HostReport], key: impl Fn(&'a HostReport) -> K) -> Vec<Vec<&'a HostReport>> {
+    let mut classes: Vec<(K, Vec<&HostReport>)> = Vec::new();
+    for host in hosts {
+        let of_host = key(host);
+        match classes.iter_mut().find(|(key, _)| *key == of_host) {
+            Some((_, class)) => class.push(host),
+            None => classes.push((of_host, vec![host])),
+        }
+    }
+    classes.into_iter().map(|(_, class)| class).collect()
+}
+
+/// Several hosts in a few words: `web1..web97 (97 hosts)`.
+pub(crate) fn label(names: &[&str]) -> String {
+    match names {
+        [] => "no host".to_owned(),
+        [first, .., last] if names.len() > 3 && are_counted_up(names) => {
+            format!("{first}..{last} ({} hosts)", names.len())
+        }
+        [first, second, rest @ ..] if names.len() > 4 => {
+            format!("{first}, {second} and {} more ({} hosts)", rest.len(), names.len())
+        }
+        _ => names.join(", "),
+    }
+}
+
+/// Whether the names are one name with a number that counts up by one.
+fn are_counted_up(names: &[&str]) -> bool {
+    let parts = |name: &str| {
+        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        name[stem..].parse::<u64>().ok().map(|number| (name[..stem].to_owned(), number))
+    };
+    names.windows(2).all(|pair| match (parts(pair[0]), parts(pair[1])) {
+        (Some((stem, number)), Some((next_stem, next))) => stem == next_stem && number.checked_add(1) == Some(next),
+        _ => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_names_are_few_words() {
+        let names: Vec<String> = (1..=97).map(|number| format!("web{number}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        assert_eq!(label(&names), "web1..web97 (97 hosts)");
+        assert_eq!(label(&["a", "b", "c"]), "a, b, c");
+        assert_eq!(label(&["web1", "web2", "web4", "web5", "web6"]), "web1, web2 and 3 more (5 hosts)");
+        assert_eq!(label(&[]), "no host");
+    }
+
+    #[test]
+    fn odd_is_who_differs_from_most() {
+        let host = |name: &str, outcome| HostReport::new(name, outcome);
+        let odd = |hosts: &[HostReport]| -> Vec<bool> {
+            group(hosts, false, |host| host.outcome).iter().map(|group| group.odd).collect()
+        };
+        let (switched, failed) = (HostOutcome::Switched, HostOutcome::Failed);
+        assert_eq!(odd(&[host("a", switched), host("b", failed), host("c", switched)]), [false, true, false]);
+        assert_eq!(odd(&[host("a", switched), host("b", failed)]), [false, false]);
+        assert_eq!(odd(&[host("a", HostOutcome::Left), host("b", switched)]), [false, false]);
+    }
+}

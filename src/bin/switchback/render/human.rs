@@ -1,0 +1,202 @@
+//! Reports as tables.
+
+use switchback::{
+    ReleaseName, Report, Timestamp,
+    history::HistoryEntry,
+    lock::LockHolder,
+    report::{Command, Failure, HostOutcome, HostReport},
+    status::{HostStatus, ReleaseStatus},
+    transport::Liveness,
+};
+
+use super::{
+    escape,
+    hosts::{self, Group},
+    moment, style,
+    table::Table,
+};
+
+/// The result of a command as a table. `each` gives every host its own line.
+pub(crate) fn result(report: &Report, each: bool, now: Timestamp) -> String {
+    match report.command {
+        Command::Status => status(report, each, now),
+        Command::Releases => lists(report, each, |has| releases(has, now)),
+        Command::History => lists(report, each, |has| history(has, now)),
+        _ => switches(report, each),
+    }
+}
+
+/// Who went where.
+fn switches(report: &Report, each: bool) -> String {
+    let mut table = Table::new(&["HOST", "OUTCOME", "BEFORE", "AFTER"]);
+    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.before, &host.after)) {
+        let host = group.hosts[0];
+        let cells = vec![
+            label(&group),
+            outcome(host.outcome).to_owned(),
+            name(host.before.as_ref()),
+            name(host.after.as_ref()),
+        ];
+        table.row(cells, group.mark());
+    }
+    table.print()
+}
+
+/// Who is where.
+fn status(report: &Report, each: bool, now: Timestamp) -> String {
+    let mut table = Table::new(&["HOST", "CURRENT", "PREVIOUS", "LOCK"]);
+    let key = |host: &HostReport| {
+        let has = host.status.as_ref();
+        (
+            host.outcome == HostOutcome::Left,
+            has.map(|has| (has.current.clone(), has.previous.clone(), has.lock.clone())),
+        )
+    };
+    for group in hosts::group(&report.hosts, each, key) {
+        let host = group.hosts[0];
+        let cells = host.status.as_ref().map_or_else(
+            || vec![label(&group), outcome(host.outcome).to_owned()],
+            |has| {
+                let lock = has.lock.as_ref().map(|lock| holder(lock, now)).unwrap_or_default();
+                vec![label(&group), name(has.current.as_ref()), name(has.previous.as_ref()), lock]
+            },
+        );
+        table.row(cells, group.mark());
+    }
+    table.print()
+}
+
+/// One table for all hosts that have the same one.
+fn lists(report: &Report, each: bool, print: impl Fn(&HostStatus) -> String) -> String {
+    let tables: Vec<(&HostReport, Option<String>)> =
+        report.hosts.iter().map(|host| (host, host.status.as_ref().map(&print))).collect();
+    let of = |host: &HostReport| {
+        tables.iter().find(|(other, _)| std::ptr::eq(*other, host)).and_then(|(_, text)| text.as_ref())
+    };
+    let all_alike = !each && tables.iter().all(|(_, text)| *text == tables[0].1);
+    if all_alike {
+        let names: Vec<&str> = report.hosts.iter().map(|host| host.host.as_str()).collect();
+        let text = report.hosts.first().and_then(of).map_or("", String::as_str);
+        return format!("{}\n{text}", style::heading(&escape::line(&hosts::label(&names))));
+    }
+    let sections = hosts::group(&report.hosts, each, of).into_iter().map(|group| {
+        let text = of(group.hosts[0]).map_or_else(|| format!("{}\n", outcome(group.hosts[0].outcome)), Clone::clone);
+        let mark = group.mark().map(|mark| style::odd(&format!("  <- {mark}"))).unwrap_or_default();
+        format!("{}{mark}\n{text}", style::heading(&label(&group)))
+    });
+    sections.collect::<Vec<_>>().join("\n")
+}
+
+fn releases(has: &HostStatus, now: Timestamp) -> String {
+    let mut table = Table::new(&["RELEASE", "STATE", "SIZE", "STAGED", "BY"]);
+    for release in &has.releases {
+        table.row(release_cells(release, now), None);
+    }
+    if has.releases.is_empty() { "no releases\n".to_owned() } else { table.print() }
+}
+
+fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
+    let bad = release.bad.as_ref().map(|bad| {
+        let why = bad.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
+        format!("  left by {} {}{why}", escape::line(&bad.by), moment::absolute(bad.at, now))
+    });
+    vec![
+        release.name.to_string(),
+        release.state.as_str().to_owned(),
+        release.bytes.map_or("-".to_owned(), moment::size),
+        release.staged_at.map_or("-".to_owned(), |at| moment::absolute(at, now)),
+        release.staged_by.as_deref().map_or("-".to_owned(), escape::line) + &bad.unwrap_or_default(),
+    ]
+}
+
+fn history(has: &HostStatus, now: Timestamp) -> String {
+    let mut table = Table::new(&["WHEN", "WHAT", "FROM", "TO", "OUTCOME", "BY"]);
+    for entry in has.history.iter().flatten() {
+        table.row(history_cells(entry, now), None);
+    }
+    if has.history.as_ref().is_none_or(Vec::is_empty) { "nothing was done yet\n".to_owned() } else { table.print() }
+}
+
+fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
+    let why = entry.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
+    vec![
+        moment::absolute(entry.at, now),
+        entry.command.to_string(),
+        name(entry.from.as_ref()),
+        name(entry.to.as_ref()),
+        outcome(entry.host).to_owned(),
+        escape::line(&entry.by) + &why,
+    ]
+}
+
+/// What went wrong on which hosts, below the table: each message once.
+pub(crate) fn notes(report: &Report) -> String {
+    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    for host in &report.hosts {
+        for text in host_notes(host, report.error.as_ref()) {
+            match said.iter_mut().find(|(other, _)| *other == text) {
+                Some((_, names)) => names.push(&host.host),
+                None => said.push((text, vec![&host.host])),
+            }
+        }
+    }
+    let line = |(text, names): &(String, Vec<&str>)| {
+        let who = style::odd(&escape::line(&hosts::label(names)));
+        [who.as_str(), ": ", text.as_str(), "\n"].concat()
+    };
+    said.iter().map(line).collect()
+}
+
+/// What is said about a host; not again what the whole command ends with.
+fn host_notes(host: &HostReport, of_all: Option<&Failure>) -> Vec<String> {
+    let indented = |text: &str| escape::lines(text).replace('\n', "\n    ");
+    let failure =
+        host.error.iter().filter(|failure| Some(*failure) != of_all).map(|Failure { message, hint, .. }| {
+            let hint = hint.as_ref().map(|hint| format!("\n    {}: {}", style::next("next"), indented(hint)));
+            format!("{}{}", indented(message), hint.unwrap_or_default())
+        });
+    let warnings = host.warnings.iter().map(|warning| format!("warning: {}", indented(warning)));
+    let leftovers = host.status.iter().flat_map(|has| &has.leftovers);
+    failure.chain(warnings).chain(leftovers.map(|left| format!("left over: {}", indented(left)))).collect()
+}
+
+fn holder(lock: &LockHolder, now: Timestamp) -> String {
+    let alive = match lock.holder {
+        Liveness::Alive => "runs",
+        Liveness::Gone => "is gone",
+        Liveness::Unknown => "may run",
+    };
+    lock.owner.as_ref().map_or_else(
+        || format!("held by somebody unknown, {alive}"),
+        |owner| {
+            format!(
+                "{} by {} since {}, {alive}",
+                owner.command,
+                escape::line(&owner.by),
+                moment::absolute(owner.since, now)
+            )
+        },
+    )
+}
+
+fn label(group: &Group<'_>) -> String {
+    escape::line(&group.label())
+}
+
+fn name(name: Option<&ReleaseName>) -> String {
+    name.map_or("none".to_owned(), ToString::to_string)
+}
+
+/// The outcome of a host, as JSON spells it.
+pub(crate) fn outcome(outcome: HostOutcome) -> &'static str {
+    match outcome {
+        HostOutcome::Switched => "switched",
+        HostOutcome::Unchanged => "unchanged",
+        HostOutcome::Reverted => "reverted",
+        HostOutcome::Failed => "failed",
+        HostOutcome::Refused => "refused",
+        HostOutcome::Unreachable => "unreachable",
+        HostOutcome::Left => "left",
+        _ => "unknown",
+    }
+}

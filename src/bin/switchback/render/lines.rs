@@ -1,0 +1,122 @@
+//! Events as lines on standard error: each phase, each failure, and with `-v` each host.
+
+use switchback::{Event, Observer, event::Phase, report::Command};
+
+use super::{escape, message, result, style};
+use crate::args::Global;
+
+/// Prints events as lines.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    quiet: bool,
+    verbose: bool,
+    dry_run: bool,
+}
+
+impl Lines {
+    /// Lines as many as the flags say.
+    pub(crate) fn new(global: &Global) -> Self {
+        Self { quiet: global.quiet, verbose: global.verbose > 0, dry_run: global.dry_run }
+    }
+
+    /// The line for an event, when it is worth one.
+    pub(crate) fn text(&self, event: &Event) -> Option<String> {
+        let every_host = self.verbose && !self.quiet;
+        match event {
+            Event::HostFailed { host, phase, error } => {
+                let (host, why) = (escape::line(host), escape::line(&error.message));
+                Some(format!("{} {host} failed: {why}", name(*phase)))
+            }
+            _ if self.quiet => None,
+            Event::Started { command, hosts, release } => {
+                let release = release.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
+                changes(*command).then(|| format!("{command}{release}: {}", count(*hosts)))
+            }
+            Event::Phase { phase, hosts } => {
+                (*phase != Phase::Ask || every_host).then(|| format!("{} {}", name(*phase), count(*hosts)))
+            }
+            Event::Warning { host, message } => {
+                let host = host.as_ref().map(|host| format!("{}: ", escape::line(host))).unwrap_or_default();
+                Some(format!("{}: {host}{}", style::odd("warning"), escape::line(message)))
+            }
+            Event::HostDone { host, phase } if every_host => {
+                Some(format!("{} {} ok", name(*phase), escape::line(host)))
+            }
+            Event::Switched { host, before, after, .. } if every_host => {
+                let shown = |name: &Option<_>| name.as_ref().map_or("none".to_owned(), ToString::to_string);
+                Some(format!("{} {} {} -> {}", name(Phase::Switch), escape::line(host), shown(before), shown(after)))
+            }
+            Event::Planned { plan } if every_host && !self.dry_run => {
+                Some(plan.iter().map(|step| format!("  {}", escape::line(step))).collect::<Vec<_>>().join("\n"))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Observer for Lines {
+    fn event(&self, event: &Event) {
+        if let Event::Planned { plan } = event
+            && self.dry_run
+        {
+            // The plan is what a dry run is for: a result.
+            let _ = result(&plan.iter().map(|step| escape::line(step) + "\n").collect::<String>());
+        }
+        if let Some(text) = self.text(event) {
+            message(&(text + "\n"));
+        }
+    }
+}
+
+/// Whether it is about doing something, so that its beginning is worth a line.
+fn changes(command: Command) -> bool {
+    matches!(command, Command::Deploy | Command::Stage | Command::Activate | Command::Rollback)
+}
+
+/// The phase, in a column.
+fn name(phase: Phase) -> String {
+    format!("{:8}", phase.as_str())
+}
+
+/// So many hosts.
+pub(crate) fn count(hosts: usize) -> String {
+    if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") }
+}
+
+#[cfg(test)]
+mod tests {
+    use switchback::{Error, ErrorKind};
+
+    use super::*;
+
+    fn lines(quiet: bool, verbose: bool) -> Lines {
+        Lines { quiet, verbose, dry_run: false }
+    }
+
+    fn shown(lines: &Lines, event: &Event) -> Option<String> {
+        lines.text(event).map(|text| anstream::adapter::strip_str(&text).to_string())
+    }
+
+    #[test]
+    fn phases_are_said_and_hosts_only_when_asked_for() {
+        let phase = Event::Phase { phase: Phase::Stage, hosts: 3 };
+        let done = Event::HostDone { host: "web1".to_owned(), phase: Phase::Stage };
+        let plain = lines(false, false);
+        assert_eq!((shown(&plain, &phase).as_deref(), shown(&plain, &done)), (Some("stage    3 hosts"), None));
+        assert_eq!(shown(&lines(false, true), &done).as_deref(), Some("stage    web1 ok"));
+        assert_eq!(shown(&lines(true, false), &phase), None);
+    }
+
+    #[test]
+    fn a_failure_is_said_even_when_quiet_and_shown_safely() {
+        let error = Error::new(ErrorKind::UploadFailed, "cut\u{1b}[2J").into();
+        let failed = Event::HostFailed { host: "web1".to_owned(), phase: Phase::Stage, error };
+        assert_eq!(shown(&lines(true, false), &failed).as_deref(), Some("stage    web1 failed: cut\\u{1b}[2J"));
+    }
+
+    #[test]
+    fn a_warning_names_its_host() {
+        let warning = Event::Warning { host: Some("web2".to_owned()), message: "is new".to_owned() };
+        assert_eq!(shown(&lines(false, false), &warning).as_deref(), Some("warning: web2: is new"));
+    }
+}

@@ -1,0 +1,121 @@
+//! How it is shown: results on standard output, messages on standard error; for people or as JSON.
+
+mod escape;
+mod hosts;
+mod human;
+pub(crate) mod json;
+mod lines;
+mod moment;
+mod progress;
+mod sentence;
+mod style;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    io::{self, IsTerminal, Write, stderr},
+    process::ExitCode,
+};
+
+use switchback::{Error, Event, ExitCode as Code, Observer, Report, Timestamp, report::Command as Reported};
+
+use crate::args::{Command, Global};
+
+/// Shows what happens while it happens.
+#[derive(Debug)]
+pub(crate) enum Watcher {
+    /// As JSON Lines.
+    Json(json::Lines),
+    /// As lines of text.
+    Lines(lines::Lines),
+    /// As bars on a terminal.
+    Bars(progress::Bars),
+}
+
+impl Watcher {
+    /// Takes away what must not stay on the terminal.
+    pub(crate) fn end(&self) {
+        if let Self::Bars(bars) = self {
+            bars.end();
+        }
+    }
+}
+
+impl Observer for Watcher {
+    fn event(&self, event: &Event) {
+        match self {
+            Self::Json(lines) => lines.event(event),
+            Self::Lines(lines) => lines.event(event),
+            Self::Bars(bars) => bars.event(event),
+        }
+    }
+}
+
+/// Who watches, as the flags say.
+pub(crate) fn observer(global: &Global) -> Watcher {
+    let lines = lines::Lines::new(global);
+    if global.json {
+        Watcher::Json(json::Lines::default())
+    } else if stderr().is_terminal() && !global.quiet && global.verbose == 0 {
+        // Bars and many lines do not mix.
+        Watcher::Bars(progress::Bars::new(lines))
+    } else {
+        Watcher::Lines(lines)
+    }
+}
+
+/// Shows a report. `again` is the command with the flags that mean the same fleet, for what to type next.
+pub(crate) fn report(report: &Report, global: &Global, again: &str) -> io::Result<()> {
+    if global.json {
+        return json::line(report);
+    }
+    let table = human::result(report, global.verbose > 0, Timestamp::now());
+    // The result of a stage is the name alone, so that `name=$(switchback stage .)` works.
+    let written = match (&report.release, report.command) {
+        (Some(name), Reported::Stage) if report.exit_code() == Code::DONE && !report.dry_run => {
+            message(&table);
+            result(&format!("{name}\n"))
+        }
+        _ => result(&table),
+    };
+    if !global.quiet || report.exit_code() != Code::DONE {
+        message(&human::notes(report));
+        message(&sentence::closing(report, again));
+    }
+    written
+}
+
+/// Ends a command that is not about the fleet: its message, and with `--json` its report.
+pub(crate) fn done(command: &Command, global: &Global, text: Option<&str>) -> Result<ExitCode, Error> {
+    if global.json {
+        crate::run::printed(json::line(&json::done(command.name())))?;
+    } else if let Some(text) = text.filter(|_| !global.quiet) {
+        message(&format!("{text}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows an error of the command line, the configuration, or this machine.
+pub(crate) fn error(command: &str, error: &Error, json: bool) {
+    if json {
+        json::error(Some(command), error);
+    }
+    let text = escape::lines(&error.full_message());
+    message(&format!("{}: {}\n", style::bad("error"), text.trim_end()));
+    if let Some(next) = error.next() {
+        message(&format!("{}: {}\n", style::next("next"), escape::line(next)));
+    }
+}
+
+/// Writes a result to standard output.
+pub(crate) fn result(text: &str) -> io::Result<()> {
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// Writes a message to standard error. Nobody can be told when that fails.
+fn message(text: &str) {
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}

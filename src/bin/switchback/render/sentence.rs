@@ -1,0 +1,126 @@
+//! How a run ends: in which state the fleet is, and what to type next.
+
+use switchback::{
+    ReleaseName, Report,
+    report::{Command, HostOutcome, HostReport, Outcome},
+};
+
+use super::{escape, hosts, lines::count, moment, style};
+
+/// The closing words, each with what to type next; nothing where the table has said it all.
+pub(crate) fn closing(report: &Report, again: &str) -> String {
+    let state = state(report);
+    let took = if changed(report) { format!(" ({})", moment::length(report.seconds)) } else { String::new() };
+    let state = if state.is_empty() { state } else { format!("{state}{took}\n") };
+    let next = next(report, again).map(|next| format!("{}: {next}\n", style::next("next")));
+    state + &next.unwrap_or_default()
+}
+
+fn changed(report: &Report) -> bool {
+    !report.dry_run
+        && report.hosts.iter().any(|host| host.switched_at.is_some() || host.outcome == HostOutcome::Switched)
+}
+
+/// In which state the fleet is.
+fn state(report: &Report) -> String {
+    let why = report.error.as_ref().map(|error| escape::lines(&error.message)).unwrap_or_default();
+    let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+    let place = whereabouts(&report.hosts);
+    match report.outcome {
+        Outcome::Done => done(report, &place),
+        Outcome::Unchanged => format!("Nothing to do: {place}."),
+        Outcome::Refused => format!("{}{because}. Nothing was touched.", style::bad("Refused")),
+        Outcome::Failed => {
+            format!("{}{because}. Every `current` is where it was.", style::bad("Failed before the switch"))
+        }
+        Outcome::PutBack => format!("{}{because}. Now: {place}.", style::bad("Failed, and everything was put back")),
+        Outcome::Inconsistent => format!("{}{because}. Now: {place}.", style::bad("A person is needed")),
+        Outcome::Differs => format!("{}: {place}.", style::odd("The hosts are not as they should be")),
+        Outcome::Interrupted => format!("{}{because}. Now: {place}.", style::bad("Interrupted")),
+        _ => format!("{}{because}.", style::bad("error")),
+    }
+}
+
+fn done(report: &Report, place: &str) -> String {
+    if report.dry_run {
+        return "A dry run: nothing was changed.".to_owned();
+    }
+    match report.command {
+        Command::Deploy | Command::Activate => format!("{}: {place}.", style::good("Deployed")),
+        Command::Rollback => format!("{}: {place}.", style::good("Rolled back")),
+        Command::Stage => {
+            let hosts = report.hosts.iter().filter(|host| host.outcome != HostOutcome::Left).count();
+            format!("{} on {}, and not current.", style::good("Staged"), count(hosts))
+        }
+        Command::Status => format!("{}{place}.", if is_split(&report.hosts) { "The hosts differ: " } else { "" }),
+        Command::Check => format!("{}: a deploy would not be refused.", style::good("All is well")),
+        _ => String::new(),
+    }
+}
+
+/// What to type next: what the error says, or what one usually does.
+fn next(report: &Report, again: &str) -> Option<String> {
+    if let Some(hint) = report.error.as_ref().and_then(|error| error.hint.as_ref()) {
+        return Some(escape::line(hint));
+    }
+    let usual = match (report.outcome, report.command) {
+        (Outcome::Done, _) if report.dry_run => return Some("the same without --dry-run does it".to_owned()),
+        (Outcome::Done, Command::Deploy | Command::Activate) => format!("{again} rollback` goes back"),
+        (Outcome::Done, Command::Stage) => format!("{again} activate {}` switches to it", report.release.as_ref()?),
+        (Outcome::Inconsistent, _) => format!("{again} status` reads every host again"),
+        (Outcome::Done | Outcome::Differs, Command::Status) if is_split(&report.hosts) => {
+            format!("{again} releases` shows what each host has")
+        }
+        _ => return None,
+    };
+    Some(format!("`{usual}"))
+}
+
+/// Where a host is, as far as it is known.
+#[derive(PartialEq)]
+enum Place<'a> {
+    On(&'a ReleaseName),
+    Nowhere,
+    Unknown,
+    Left,
+}
+
+fn place(host: &HostReport) -> Place<'_> {
+    let is = host.status.as_ref().map_or(host.after.as_ref().or(host.before.as_ref()), |has| has.current.as_ref());
+    match (host.outcome, is) {
+        (HostOutcome::Left, _) => Place::Left,
+        (HostOutcome::Unknown | HostOutcome::Unreachable, None) | (HostOutcome::Unknown, _) => Place::Unknown,
+        (_, Some(name)) => Place::On(name),
+        (_, None) => Place::Nowhere,
+    }
+}
+
+/// Which hosts are on what: `web1..web97 (97 hosts) on build-17, web98 unknown`.
+fn whereabouts(all: &[HostReport]) -> String {
+    let mut places: Vec<(Place<'_>, Vec<&str>)> = Vec::new();
+    for host in all {
+        let at = place(host);
+        match places.iter_mut().find(|(other, _)| *other == at) {
+            Some((_, names)) => names.push(&host.host),
+            None => places.push((at, vec![&host.host])),
+        }
+    }
+    let one = places.len() == 1;
+    let text = |(place, names): &(Place<'_>, Vec<&str>)| {
+        let who = if one && names.len() > 1 { count(names.len()) } else { escape::line(&hosts::label(names)) };
+        match place {
+            Place::On(name) => format!("{who} on {name}"),
+            Place::Nowhere => format!("{who} on no release"),
+            Place::Unknown => format!("{who} not known"),
+            Place::Left => format!("{who} left out"),
+        }
+    };
+    if places.is_empty() { "no host".to_owned() } else { places.iter().map(text).collect::<Vec<_>>().join(", ") }
+}
+
+/// Whether the hosts that were read are in different places.
+fn is_split(hosts: &[HostReport]) -> bool {
+    let mut places = hosts.iter().map(place).filter(|place| !matches!(place, Place::Left | Place::Unknown));
+    let first = places.next();
+    places.any(|place| Some(place) != first)
+}

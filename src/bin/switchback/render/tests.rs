@@ -1,0 +1,192 @@
+//! Made reports, as people see them.
+#![expect(clippy::needless_raw_string_hashes, reason = "snapbox writes its snapshots so")]
+
+use snapbox::{assert_data_eq, str};
+use switchback::{
+    Error, ErrorKind, ReleaseName, Report, Timestamp,
+    report::{Command, HostOutcome, HostReport, Outcome},
+    status::{HostStatus, ReleaseState, ReleaseStatus},
+};
+
+use super::{human, sentence};
+
+fn name(text: &str) -> ReleaseName {
+    text.parse().expect("a name")
+}
+
+fn host(name_of: &str, outcome: HostOutcome, before: &str, after: &str) -> HostReport {
+    let mut host = HostReport::new(name_of, outcome);
+    (host.before, host.after) = (before.parse().ok(), after.parse().ok());
+    host
+}
+
+fn report(command: Command, outcome: Outcome, hosts: Vec<HostReport>) -> Report {
+    let mut report = Report::new(command, outcome);
+    report.hosts = hosts;
+    report.seconds = 0.21;
+    report
+}
+
+/// All that is shown, without colours.
+fn shown(report: &Report) -> String {
+    let now = Timestamp::from_unix(1_795_428_900, 0).expect("in range");
+    let text = human::result(report, false, now) + &human::notes(report) + &sentence::closing(report, "switchback");
+    anstream::adapter::strip_str(&text).to_string()
+}
+
+#[test]
+fn one_host() {
+    let hosts = vec![host("local", HostOutcome::Switched, "", "build-17")];
+    assert_data_eq!(
+        shown(&report(Command::Deploy, Outcome::Done, hosts)),
+        str![[r#"
+HOST   OUTCOME   BEFORE  AFTER
+local  switched  none    build-17
+Deployed: local on build-17. (0.2 s)
+next: `switchback rollback` goes back
+
+"#]]
+    );
+}
+
+#[test]
+fn the_odd_one_of_three_stands_out() {
+    let hosts = vec![
+        host("web1", HostOutcome::Switched, "b-17", "b-16"),
+        host("web2", HostOutcome::Unchanged, "b-16", "b-16"),
+        host("web3", HostOutcome::Switched, "b-17", "b-16"),
+    ];
+    assert_data_eq!(
+        shown(&report(Command::Rollback, Outcome::Done, hosts)),
+        str![[r#"
+HOST  OUTCOME    BEFORE  AFTER
+web1  switched   b-17    b-16
+web2  unchanged  b-16    b-16  <- differs
+web3  switched   b-17    b-16
+Rolled back: 3 hosts on b-16. (0.2 s)
+
+"#]]
+    );
+}
+
+#[test]
+fn a_hundred_hosts_are_three_lines() {
+    let mut hosts: Vec<HostReport> =
+        (1..=100).map(|number| host(&format!("web{number}"), HostOutcome::Switched, "b-16", "b-17")).collect();
+    hosts[98] = host("web99", HostOutcome::Unknown, "b-16", "");
+    hosts[99] = host("web100", HostOutcome::Reverted, "b-16", "b-16");
+    hosts[98].error = Some(Error::new(ErrorKind::Unknown, "web99 did not answer").hint("look at web99").into());
+    let mut report = report(Command::Deploy, Outcome::Inconsistent, hosts);
+    report.error = Some(Error::new(ErrorKind::Unknown, "1 host is unknown").into());
+    assert_data_eq!(
+        shown(&report),
+        str![[r#"
+HOST                    OUTCOME   BEFORE  AFTER
+web1..web98 (98 hosts)  switched  b-16    b-17
+web99                   unknown   b-16    none  <- differs
+web100                  reverted  b-16    b-16  <- differs
+web99: web99 did not answer
+    next: look at web99
+A person is needed: 1 host is unknown. Now: web1..web98 (98 hosts) on b-17, web99 not known, web100 on b-16. (0.2 s)
+next: `switchback status` reads every host again
+
+"#]]
+    );
+}
+
+#[test]
+fn a_refusal_says_what_to_do() {
+    let mut locked = host("web1", HostOutcome::Refused, "b-16", "b-16");
+    let error = || Error::new(ErrorKind::Locked, "web1 is locked by jane@laptop").hint("--wait 5m waits for it").into();
+    locked.error = Some(error());
+    let mut report = report(Command::Deploy, Outcome::Refused, vec![locked]);
+    report.error = Some(error());
+    assert_data_eq!(
+        shown(&report),
+        str![[r#"
+HOST  OUTCOME  BEFORE  AFTER
+web1  refused  b-16    b-16
+Refused: web1 is locked by jane@laptop. Nothing was touched.
+next: --wait 5m waits for it
+
+"#]]
+    );
+}
+
+#[test]
+fn no_text_of_a_host_reaches_the_terminal() {
+    let mut evil = host("web1", HostOutcome::Failed, "b", "b");
+    evil.error = Some(Error::new(ErrorKind::HostFailed, "\u{1b}[2Jü \u{202e}evil\r\nsecond").hint("\u{7}").into());
+    evil.warnings.push("\u{9b}31m".to_owned());
+    let text = shown(&report(Command::Deploy, Outcome::Failed, vec![evil]));
+    assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
+    assert!(text.contains("\\u{1b}[2Jü \\u{202e}evil\n    second"), "{text}");
+}
+
+#[test]
+fn a_status_says_who_is_where() {
+    let on = |name_of: &str, current: &str| {
+        let mut has = HostStatus::default();
+        (has.current, has.previous) = (current.parse().ok(), Some(name("b-1")));
+        let mut host = HostReport::new(name_of, HostOutcome::Unchanged);
+        host.status = Some(has);
+        host
+    };
+    let mut hosts = vec![on("web1", "b-3"), on("web2", "b-3"), on("web3", "b-2")];
+    hosts.push(HostReport::new("web4", HostOutcome::Unreachable));
+    hosts.push(HostReport::new("web5", HostOutcome::Left));
+    hosts[2].status.as_mut().expect("it was read").leftovers.push("the staging of b-3".to_owned());
+    assert_data_eq!(
+        shown(&report(Command::Status, Outcome::Done, hosts)),
+        str![[r#"
+HOST  CURRENT      PREVIOUS  LOCK
+web1  b-3          b-1
+web2  b-3          b-1
+web3  b-2          b-1  <- differs
+web4  unreachable  <- differs
+web5  left
+web3: left over: the staging of b-3
+The hosts differ: web1, web2 on b-3, web3 on b-2, web4 not known, web5 left out.
+next: `switchback releases` shows what each host has
+
+"#]]
+    );
+}
+
+#[test]
+fn releases_of_hosts_that_are_alike_are_one_table() {
+    let mut has = HostStatus::default();
+    let mut release = ReleaseStatus::new(name("b-2"), ReleaseState::Current);
+    release.bytes = Some(17_400_000);
+    release.staged_at = Timestamp::from_unix(1_795_428_700, 0);
+    release.staged_by = Some("jane@laptop".to_owned());
+    has.releases = vec![release, ReleaseStatus::new(name("b-1"), ReleaseState::Good)];
+    let with = |name_of: &str| {
+        let mut host = HostReport::new(name_of, HostOutcome::Unchanged);
+        host.status = Some(has.clone());
+        host
+    };
+    let mut hosts = vec![with("web1"), with("web2")];
+    assert_data_eq!(
+        shown(&report(Command::Releases, Outcome::Done, hosts.clone())),
+        str![[r#"
+web1, web2
+RELEASE  STATE    SIZE     STAGED                               BY
+b-2      current  17.4 MB  2026-11-23 10:11:40 UTC (3 min ago)  jane@laptop
+b-1      good     -        -                                    -
+
+"#]]
+    );
+    hosts.push(HostReport::new("web3", HostOutcome::Unreachable));
+    let text = shown(&report(Command::Releases, Outcome::Done, hosts));
+    assert!(text.contains("web3  <- differs\nunreachable\n"), "{text}");
+}
+
+#[test]
+fn no_host_at_all_is_shown_too() {
+    for command in [Command::Deploy, Command::Status, Command::Releases, Command::History] {
+        let mut report = report(command, Outcome::Error, Vec::new());
+        report.error = Some(Error::new(ErrorKind::Internal, "a bug").into());
+        assert!(shown(&report).contains("error: a bug."));
+    }
+}

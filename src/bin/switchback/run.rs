@@ -1,0 +1,181 @@
+//! From the command line to the exit code.
+
+use std::{io, process::ExitCode};
+
+use switchback::{
+    Error, ErrorKind, ExitCode as Code, Report,
+    report::{HostOutcome, HostReport, Outcome},
+};
+
+use crate::{
+    args::{Cli, Command, Global, Hosts},
+    ask,
+    command::{self, Request},
+    exit, fleet, interrupt, render, target,
+    target::Target,
+    who,
+};
+
+/// Runs the command, and shows what came of it.
+pub(crate) fn run(cli: Cli) -> ExitCode {
+    let (name, json) = (cli.command.name(), cli.global.json);
+    dispatch(cli).unwrap_or_else(|error| {
+        render::error(name, &error, json);
+        Code::of(Outcome::Error, Some(error.kind())).into()
+    })
+}
+
+fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
+    let Cli { global, hosts, command } = cli;
+    let on = |after: &Hosts, request: Request| on_fleet(&global, &hosts.clone().and(after), &command, &request);
+    match &command {
+        Command::Deploy(deploy) => on(&deploy.hosts, deploy.request()),
+        Command::Stage(stage) => on(&stage.hosts, stage.request()),
+        Command::Activate(activate) => on(&activate.hosts, activate.request()),
+        Command::Rollback(rollback) => on(&rollback.hosts, rollback.request()),
+        Command::Status(status) => on(&status.hosts, Request::Status),
+        Command::Releases(releases) => on(&releases.hosts, Request::Releases),
+        Command::History(history) => on(&history.hosts, Request::History),
+        Command::Check(check) => on(&check.hosts, Request::Check),
+        Command::Config(config) => {
+            let target = target::find(&global, &hosts.clone().and(&config.hosts))?;
+            printed(command::config::print(&target, global.json))?;
+            render::done(&command, &global, None)
+        }
+        Command::Init(_) => {
+            let file = command::init::write(&global)?;
+            let next = format!("Wrote {file}. Next: set the root and the hosts in it, then `switchback check`.");
+            render::done(&command, &global, Some(&next))
+        }
+        Command::Completions(completions) => {
+            printed(command::completions::print(completions)).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Man(man) => printed(render::result(&command::man::page(man)?)).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Standard output that nobody reads any more is no error; a full disk is one.
+pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::new(ErrorKind::Internal, "standard output could not be written").because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs a request on the fleet.
+fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request) -> Result<ExitCode, Error> {
+    let target = target::find(global, hosts)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
+    let (report, signal) = runtime.block_on(asked(global, &target, command, request))?;
+    let Some(report) = report else {
+        return render::done(command, global, Some("Nothing was changed."));
+    };
+    let report = match command {
+        Command::Status(status) if status.check => command::status::checked(report),
+        _ => report,
+    };
+    let report = with_those_left(report, &target);
+    printed(render::report(&report, global, &again(global, hosts)))?;
+    Ok(exit::of(&report, signal))
+}
+
+/// The report and the signal that came meanwhile; no report when a person said no.
+async fn asked(
+    global: &Global,
+    target: &Target,
+    command: &Command,
+    request: &Request,
+) -> Result<(Option<Report>, Option<interrupt::Signal>), Error> {
+    let interrupt = interrupt::listen()
+        .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?;
+    let observer = render::observer(global);
+    let session = fleet::Session {
+        target,
+        by: who::runs_this(),
+        dry_run: global.dry_run,
+        interrupt: interrupt.clone(),
+        observer: &observer,
+    };
+    if let Command::Rollback(rollback) = command
+        && rollback.is_plain()
+        && !(global.yes || global.dry_run || global.json)
+        && ask::somebody_is_there()
+    {
+        let silent = fleet::Session {
+            by: session.by.clone(),
+            observer: &switchback::event::Silent,
+            interrupt: interrupt.clone(),
+            ..session
+        };
+        let status = fleet::run(&Request::Status, &silent).await;
+        if command::rollback::question(&status).is_some_and(|question| !ask::confirm(&question)) {
+            return Ok((None, None));
+        }
+    }
+    let report = fleet::run(request, &session).await;
+    observer.end();
+    let signal = *interrupt.borrow();
+    Ok((Some(report), signal))
+}
+
+/// The report with the hosts that were left out by request, each in its place.
+fn with_those_left(mut report: Report, target: &Target) -> Report {
+    for (at, host) in &target.left {
+        let at = (*at).min(report.hosts.len());
+        report.hosts.insert(at, HostReport::new(&host.name, HostOutcome::Left));
+    }
+    report
+}
+
+/// `switchback` with what the next command needs to mean the same fleet.
+fn again(global: &Global, hosts: &Hosts) -> String {
+    let mut words = vec!["switchback".to_owned()];
+    let mut add = |flag: &str, value: Option<&str>| {
+        words.extend(value.map(|value| format!("{flag} {}", quoted(value))));
+    };
+    add("--config", global.config.as_ref().map(|file| file.as_str()));
+    add("-e", global.environment.as_deref());
+    add("--root", global.root.as_ref().map(switchback::HostPath::as_str));
+    for host in &hosts.host {
+        add("--host", Some(&host.to_string()));
+    }
+    for host in &hosts.except {
+        add("--except", Some(host));
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-@:+,=%".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[test]
+    fn the_next_command_means_the_same_fleet() {
+        let line = ["switchback", "--root", "/srv/it's", "--host", "u@web1:22", "status"];
+        let cli = Cli::try_parse_from(line).expect("a command line");
+        assert_eq!(again(&cli.global, &cli.hosts), r"switchback --root '/srv/it'\''s' --host u@web1:22");
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_error() {
+        assert!(printed(Err(io::ErrorKind::BrokenPipe.into())).is_ok());
+        assert!(printed(Err(io::ErrorKind::StorageFull.into())).is_err());
+    }
+}

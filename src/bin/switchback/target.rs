@@ -1,0 +1,100 @@
+//! Which hosts a command is for: the configuration that is found, and what the command line lays over it.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use switchback::{
+    Config, Error, ErrorKind,
+    config::{ConfigError, HostConfig, did_you_mean},
+};
+
+use crate::args::{Global, Hosts};
+
+/// The name of a configuration that is looked for.
+pub(crate) const FILE: &str = "switchback.toml";
+
+/// The hosts that take part, and those left out by request.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) config: Config,
+    /// Each with its place in the configuration.
+    pub(crate) left: Vec<(usize, HostConfig)>,
+}
+
+/// Finds and reads the configuration, and lays the command line over it.
+pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
+    let mut config = match (configured(global), &global.root) {
+        (None, Some(root)) => {
+            if let Some(environment) = environment(global) {
+                let message = format!("environment {environment:?} is of a configuration, and --root has none");
+                return Err(Error::new(ErrorKind::Usage, message).hint("give --config too, or leave -e out"));
+            }
+            Config::for_root(root.clone(), &hosts.host).map_err(|error| wrong(&error))?
+        }
+        (file, root) => {
+            let file = file.map_or_else(look_for, Ok)?;
+            let mut config = Config::from_file(&file, environment(global)).map_err(|error| wrong(&error))?;
+            if let Some(root) = root {
+                config = config.with_root(root).map_err(|error| wrong(&error))?;
+            }
+            if hosts.host.is_empty() {
+                config
+            } else {
+                config.with_hosts(&hosts.host).map_err(|error| wrong(&error))?
+            }
+        }
+    };
+    let left = leave_out(&mut config, &hosts.except)?;
+    Ok(Target { config, left })
+}
+
+/// The file of `--config`. An empty variable is an unset one.
+fn configured(global: &Global) -> Option<Utf8PathBuf> {
+    global.config.clone().filter(|file| !file.as_str().is_empty())
+}
+
+fn environment(global: &Global) -> Option<&str> {
+    global.environment.as_deref().filter(|name| !name.is_empty())
+}
+
+/// Looks for the configuration in the current directory and upward.
+fn look_for() -> Result<Utf8PathBuf, Error> {
+    let here = std::env::current_dir()
+        .map_err(|error| Error::new(ErrorKind::Internal, "the current directory cannot be read").because(error))?;
+    let found = here.ancestors().map(|directory| directory.join(FILE)).find(|file| file.is_file());
+    match found.map(Utf8PathBuf::from_path_buf) {
+        Some(Ok(file)) => Ok(relative_to(&here, &file)),
+        Some(Err(path)) => Err(Error::new(ErrorKind::Config, format!("{} is not UTF-8", path.to_string_lossy()))),
+        None => Err(Error::new(ErrorKind::Config, format!("there is no {FILE} here or in a directory above"))
+            .hint("write one with `switchback init`, or name the root with --root DIR")),
+    }
+}
+
+/// A short name for messages: a file right here needs no directories.
+fn relative_to(here: &std::path::Path, file: &Utf8Path) -> Utf8PathBuf {
+    file.strip_prefix(here).map_or_else(|_| file.to_owned(), Utf8Path::to_owned)
+}
+
+/// Takes these hosts out of the configuration.
+fn leave_out(config: &mut Config, except: &[String]) -> Result<Vec<(usize, HostConfig)>, Error> {
+    for name in except {
+        if !config.hosts.iter().any(|host| host.name == *name) {
+            let names = || config.hosts.iter().map(|host| host.name.as_str());
+            let hint = did_you_mean(name, names()).map_or_else(
+                || format!("the hosts are: {}", names().collect::<Vec<_>>().join(", ")),
+                |meant| format!("did you mean {meant}?"),
+            );
+            return Err(Error::new(ErrorKind::Usage, format!("--except {name:?}: there is no such host")).hint(hint));
+        }
+    }
+    let all = std::mem::take(&mut config.hosts).into_iter().enumerate();
+    let (left, take_part): (Vec<_>, Vec<_>) = all.partition(|(_, host)| except.contains(&host.name));
+    config.hosts = take_part.into_iter().map(|(_, host)| host).collect();
+    if config.hosts.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "--except leaves no host"));
+    }
+    Ok(left)
+}
+
+/// A wrong configuration as an error of the command: the whole text with its line.
+fn wrong(error: &ConfigError) -> Error {
+    Error::new(ErrorKind::Config, error.to_string())
+}

@@ -1,0 +1,52 @@
+//! Durations as people write them: `30s`, `1m30s`.
+
+use std::time::Duration;
+
+use thiserror::Error;
+
+/// A text that is no duration.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0:?} is no duration: write it with its unit, such as \"30s\", \"1m30s\" or \"2h\"")]
+pub struct DurationError(String);
+
+/// Reads a duration with its unit: `30s`, `1m30s`, `2h`. More than nothing, at most a year.
+///
+/// A bare number is refused, since nobody knows of what; so are days, which are not always 24 hours.
+///
+/// # Errors
+///
+/// [`DurationError`] shows how it is written.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+    let duration = text.parse::<jiff::SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
+    duration
+        .filter(|duration| !duration.is_zero() && *duration <= YEAR && text.trim() == text)
+        .ok_or_else(|| DurationError(text.to_owned()))
+}
+
+/// The duration as it is written in a configuration.
+pub(super) fn print(duration: Duration) -> String {
+    jiff::SignedDuration::try_from(duration).map_or_else(|_| format!("{duration:?}"), |signed| format!("{signed:#}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_it_prints() {
+        for (text, seconds) in [("30s", 30), ("1m30s", 90), ("1m 30s", 90), ("2h", 7200)] {
+            let duration = Duration::from_secs(seconds);
+            assert_eq!(parse_duration(text), Ok(duration));
+            assert_eq!(parse_duration(&print(duration)), Ok(duration));
+        }
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn a_number_or_nothing_is_no_duration() {
+        for bad in ["", "30", "1d", "0s", "-5s", "30s ago", "soon", "99999999h", "5 s\n"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
+        }
+    }
+}

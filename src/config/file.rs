@@ -1,0 +1,50 @@
+//! A configuration from a file, which gives its paths a meaning.
+
+use std::io;
+
+use camino::{Utf8Path, Utf8PathBuf};
+
+use super::{Config, error::ConfigError};
+
+impl Config {
+    /// Reads the configuration in `file`, with the environment of that name laid over it.
+    ///
+    /// Paths in `[ssh]` are made absolute: those that begin with `~/` from `$HOME`, all others from the directory of
+    /// the file, wherever the command is run.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] with the file's name, also when it cannot be read.
+    pub fn from_file(file: &Utf8Path, environment: Option<&str>) -> Result<Self, ConfigError> {
+        let text = fs_err::read_to_string(file).map_err(|error| unreadable(&error).in_file(file))?;
+        let directory = camino::absolute_utf8(file).map_err(|error| unreadable(&error).in_file(file))?;
+        let directory = directory.parent().unwrap_or(Utf8Path::new("/"));
+        let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
+        Self::parse(&text, environment)
+            .and_then(|config| config.anchored(directory, home.as_deref().map(Utf8Path::new)))
+            .map_err(|error| error.in_file(file))
+    }
+
+    /// The same configuration, with the paths in `[ssh]` made absolute: `~/` from `home`, all others from `directory`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which shows no line, when a path begins with `~/` and there is no home.
+    pub fn anchored(mut self, directory: &Utf8Path, home: Option<&Utf8Path>) -> Result<Self, ConfigError> {
+        let ssh = &mut self.ssh;
+        for path in [&mut ssh.config, &mut ssh.identity, &mut ssh.known_hosts_file].into_iter().flatten() {
+            *path = anchor(path, directory, home)?;
+        }
+        Ok(self)
+    }
+}
+
+fn anchor(path: &Utf8Path, directory: &Utf8Path, home: Option<&Utf8Path>) -> Result<Utf8PathBuf, ConfigError> {
+    let Ok(below) = path.strip_prefix("~") else { return Ok(directory.join(path)) };
+    let home = home.ok_or_else(|| ConfigError::new(format!("{path} needs a home directory, and $HOME is not set")))?;
+    Ok(home.join(below))
+}
+
+fn unreadable(error: &io::Error) -> ConfigError {
+    ConfigError::new(format!("the configuration cannot be read: {error}"))
+}

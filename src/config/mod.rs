@@ -1,0 +1,116 @@
+//! [`Config`]: which hosts, where on them, and how they are reached. Read from TOML, resolved once.
+//!
+//! Strict on purpose: an unknown key, a wrong type or a contradiction is a [`ConfigError`] that shows the line. A setting
+//! that is silently not obeyed is found out in the worst moment.
+
+mod duration;
+mod error;
+mod file;
+mod layer;
+mod resolve;
+mod select;
+mod show;
+mod suggest;
+
+pub use duration::{DurationError, parse_duration};
+pub use error::ConfigError;
+pub use suggest::did_you_mean;
+
+use crate::{address::Address, path::HostPath, store::Layout, transport::SshOptions};
+
+/// A configuration that can be parsed as it is, with every key explained: what `switchback init` writes.
+pub const STARTER: &str = include_str!("starter.toml");
+
+/// How many hosts are worked on at once, unless that is set.
+const PARALLEL: usize = 32;
+
+/// The configuration as resolved: defaults filled in, the environment laid over, every value checked.
+///
+/// ```
+/// use switchback::{Config, config::Place};
+///
+/// let config = Config::parse(
+///     r#"
+///     root = "/srv/shop"
+///     [[host]]
+///     address = "deploy@web1"
+///     [env.staging]
+///     root = "/srv/staging"
+///     "#,
+///     Some("staging"),
+/// )?;
+/// assert_eq!(config.hosts[0].name, "web1");
+/// assert_eq!(config.hosts[0].place, Place::Ssh("deploy@web1".parse()?));
+/// assert_eq!(config.hosts[0].root.as_str(), "/srv/staging");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// The root of the hosts that name none of their own.
+    pub root: Option<HostPath>,
+    /// The hosts, in their order in the configuration; at least one.
+    pub hosts: Vec<HostConfig>,
+    /// How hosts are reached over SSH.
+    pub ssh: SshOptions,
+    /// The names of the tree under a root.
+    pub layout: Layout,
+    /// How many hosts are worked on at once: 1 to 1024.
+    pub parallel: usize,
+}
+
+/// One host: a root, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostConfig {
+    /// What reports call it; unique in a configuration.
+    pub name: String,
+    /// Where it is.
+    pub place: Place,
+    /// Its deploy root.
+    pub root: HostPath,
+}
+
+/// Where a host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// This machine.
+    Local,
+    /// Reached over SSH.
+    Ssh(Address),
+}
+
+impl Config {
+    /// Reads a configuration, with the environment of that name laid over it: tables are merged key by key, and a list
+    /// of hosts replaces the list.
+    ///
+    /// Paths in `[ssh]` stay as they are written; [`from_file`](Self::from_file) makes them absolute.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which shows the line. Other environments than the chosen one are checked for unknown keys and
+    /// wrong types too.
+    pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, ConfigError> {
+        resolve::resolve(text, layer::read(text, environment)?)
+    }
+
+    /// A root without any configuration, on these hosts; on this machine, as the host `local`, when there are none.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which shows no line, when two of the hosts are the same.
+    pub fn for_root(root: HostPath, hosts: &[Address]) -> Result<Self, ConfigError> {
+        let local = HostConfig { name: LOCAL.to_owned(), place: Place::Local, root: root.clone() };
+        let bare = Self {
+            root: Some(root),
+            hosts: vec![local],
+            ssh: SshOptions::default(),
+            layout: Layout::default(),
+            parallel: PARALLEL,
+        };
+        if hosts.is_empty() { Ok(bare) } else { bare.with_hosts(hosts) }
+    }
+}
+
+/// What this machine is called when it has no name.
+const LOCAL: &str = "local";

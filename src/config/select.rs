@@ -1,0 +1,124 @@
+//! What the command line lays over a configuration: another root, other hosts.
+
+use super::{Config, HostConfig, Place, error::ConfigError};
+use crate::{address::Address, path::HostPath};
+
+impl Config {
+    /// The same hosts, all with this root, whatever they had.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which shows no line, when two hosts become the same by it.
+    pub fn with_root(mut self, root: &HostPath) -> Result<Self, ConfigError> {
+        for host in &mut self.hosts {
+            host.root = root.clone();
+        }
+        self.root = Some(root.clone());
+        let hosts = std::mem::take(&mut self.hosts);
+        self.with(hosts)
+    }
+
+    /// Only these hosts. One that is configured, by its name or address, is that host; any other is new, and has the
+    /// root of all hosts.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], which shows no line, when two are the same, or there is no root for a new one.
+    pub fn with_hosts(self, hosts: &[Address]) -> Result<Self, ConfigError> {
+        let hosts = hosts.iter().map(|address| self.host(address)).collect::<Result<Vec<_>, _>>()?;
+        self.with(hosts)
+    }
+
+    fn host(&self, address: &Address) -> Result<HostConfig, ConfigError> {
+        let text = address.to_string();
+        let is_meant = |host: &&HostConfig| host.name == text || host.place == Place::Ssh(address.clone());
+        if let Some(host) = self.hosts.iter().find(is_meant) {
+            return Ok(host.clone());
+        }
+        let root = self.root.clone().ok_or_else(|| {
+            ConfigError::new(format!("host {text:?} is not configured, and there is no `root` for all hosts"))
+        })?;
+        let taken = self.hosts.iter().any(|host| host.name == address.host());
+        let name = if taken { text } else { address.host().to_owned() };
+        Ok(HostConfig { name, place: Place::Ssh(address.clone()), root })
+    }
+
+    fn with(mut self, hosts: Vec<HostConfig>) -> Result<Self, ConfigError> {
+        for (at, host) in hosts.iter().enumerate() {
+            if let Some((_, message)) = find_twin(&hosts[..at], host) {
+                return Err(ConfigError::new(message));
+            }
+        }
+        self.hosts = hosts;
+        Ok(self)
+    }
+}
+
+/// The host among `hosts` that cannot stand beside `host`, and why.
+///
+/// Two users of one machine and root are one place too. Two ports are two places: they may lead to two machines.
+pub(super) fn find_twin(hosts: &[HostConfig], host: &HostConfig) -> Option<(usize, String)> {
+    hosts.iter().enumerate().find_map(|(at, other)| {
+        if other.name == host.name {
+            return Some((at, format!("host {:?} is listed twice", host.name)));
+        }
+        let same = other.root == host.root && same_place(&other.place, &host.place);
+        same.then(|| (at, format!("hosts {:?} and {:?} are the same place: {}", other.name, host.name, host.root)))
+    })
+}
+
+fn same_place(one: &Place, other: &Place) -> bool {
+    match (one, other) {
+        (Place::Local, Place::Local) => true,
+        (Place::Ssh(one), Place::Ssh(other)) => {
+            one.host().eq_ignore_ascii_case(other.host()) && one.port() == other.port()
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<Address> {
+        texts.iter().map(|text| text.parse().expect("an address")).collect()
+    }
+
+    fn names(config: &Config) -> Vec<&str> {
+        config.hosts.iter().map(|host| host.name.as_str()).collect()
+    }
+
+    #[test]
+    fn a_root_without_hosts_is_here() {
+        let config = Config::for_root("/srv/shop".parse().expect("a path"), &[]).expect("a configuration");
+        assert_eq!(names(&config), ["local"]);
+        assert_eq!(config.hosts[0].place, Place::Local);
+    }
+
+    #[test]
+    fn hosts_of_the_command_line_are_named_by_their_host() {
+        let root: HostPath = "/srv/shop".parse().expect("a path");
+        let config = Config::for_root(root.clone(), &addresses(&["u@a", "b:22"])).expect("a configuration");
+        assert_eq!(names(&config), ["a", "b"]);
+        let twice = Config::for_root(root, &addresses(&["a", "u@a"])).expect_err("listed twice");
+        assert_eq!((twice.message(), twice.line()), ("host \"a\" is listed twice", None));
+    }
+
+    #[test]
+    fn configured_hosts_are_found_by_name_and_address() {
+        let text = "[[host]]\nname='web1'\naddress='u@one'\nroot='/a'\n[[host]]\naddress='two:2'\nroot='/b'\n";
+        let config = Config::parse(text, None).expect("a configuration");
+        let chosen = config.clone().with_hosts(&addresses(&["two:2", "web1"])).expect("both are there");
+        assert_eq!((names(&chosen), chosen.hosts[0].root.as_str()), (vec!["two", "web1"], "/b"));
+        assert!(config.with_hosts(&addresses(&["three"])).is_err());
+    }
+
+    #[test]
+    fn a_root_for_all_may_make_two_places_one() {
+        let text = "[[host]]\nname='a'\nroot='/a'\n[[host]]\nname='b'\nroot='/b'\n";
+        let config = Config::parse(text, None).expect("a configuration");
+        let error = config.with_root(&"/c".parse().expect("a path")).expect_err("one place");
+        assert_eq!(error.message(), "hosts \"a\" and \"b\" are the same place: /c");
+    }
+}

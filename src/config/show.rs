@@ -1,0 +1,97 @@
+//! The configuration as resolved, written as a configuration: what `switchback config` prints can be read again.
+
+use camino::Utf8Path;
+use serde::{Serialize, Serializer};
+
+use super::{Config, Place, duration};
+use crate::{address::Address, path::HostPath, transport::KnownHosts};
+
+/// The keys in the order in which TOML must have them: values, then tables.
+#[derive(Serialize)]
+struct View<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    root: Option<&'a HostPath>,
+    parallel: usize,
+    ssh: Ssh<'a>,
+    layout: Names<'a>,
+    host: Vec<Host<'a>>,
+}
+
+#[derive(Serialize)]
+struct Ssh<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<&'a Utf8Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    identity: Option<&'a Utf8Path>,
+    known_hosts: KnownHosts,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    known_hosts_file: Option<&'a Utf8Path>,
+    connect_timeout: String,
+    exchange_timeout: String,
+    jump: &'a [Address],
+}
+
+#[derive(Serialize)]
+struct Names<'a> {
+    current: &'a str,
+    releases: &'a str,
+    shared: &'a str,
+    state: &'a str,
+}
+
+#[derive(Serialize)]
+struct Host<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<&'a Address>,
+    root: &'a HostPath,
+}
+
+impl Config {
+    /// The configuration as resolved, as TOML that reads as the same configuration.
+    #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "text, numbers and tables always have a TOML form")]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.view()).expect("a configuration has only text, numbers and tables")
+    }
+
+    fn view(&self) -> View<'_> {
+        let ssh = &self.ssh;
+        View {
+            root: self.root.as_ref(),
+            parallel: self.parallel,
+            ssh: Ssh {
+                config: ssh.config.as_deref(),
+                identity: ssh.identity.as_deref(),
+                known_hosts: ssh.known_hosts,
+                known_hosts_file: ssh.known_hosts_file.as_deref(),
+                connect_timeout: duration::print(ssh.connect_timeout),
+                exchange_timeout: duration::print(ssh.exchange_timeout),
+                jump: &ssh.jump,
+            },
+            layout: Names {
+                current: self.layout.current().as_str(),
+                releases: self.layout.releases().as_str(),
+                shared: self.layout.shared().as_str(),
+                state: self.layout.state().as_str(),
+            },
+            host: self.hosts.iter().map(Host::new).collect(),
+        }
+    }
+}
+
+impl<'a> Host<'a> {
+    fn new(host: &'a super::HostConfig) -> Self {
+        let address = match &host.place {
+            Place::Local => None,
+            Place::Ssh(address) => Some(address),
+        };
+        Self { name: &host.name, address, root: &host.root }
+    }
+}
+
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.view().serialize(serializer)
+    }
+}

@@ -1,0 +1,210 @@
+//! The command as it is typed: help, exit codes, and what goes where. Nothing here reaches a host.
+#![cfg(feature = "cli")]
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+const COMMANDS: [&str; 12] = [
+    "deploy",
+    "stage",
+    "activate",
+    "rollback",
+    "status",
+    "releases",
+    "history",
+    "check",
+    "config",
+    "init",
+    "completions",
+    "man",
+];
+
+/// The command in this directory, with nothing of ours in its environment.
+fn switchback(directory: &Path) -> Command {
+    let mut command = Command::cargo_bin("switchback").expect("the command is built");
+    command.current_dir(directory).env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
+    command
+}
+
+/// What it ended with, standard output and standard error.
+fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
+    ended(switchback(directory).args(arguments))
+}
+
+fn ended(command: &mut Command) -> (i32, String, String) {
+    let output = command.output().expect("it runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it speaks UTF-8");
+    (output.status.code().expect("no signal ended it"), text(output.stdout), text(output.stderr))
+}
+
+fn empty() -> TempDir {
+    TempDir::new().expect("a temporary directory")
+}
+
+/// A directory with this configuration.
+fn with(config: &str) -> TempDir {
+    let directory = empty();
+    fs_err::write(directory.path().join("switchback.toml"), config).expect("it can be written");
+    directory
+}
+
+#[test]
+fn every_help_has_an_example_and_the_exit_codes() {
+    let directory = empty();
+    for command in COMMANDS {
+        let (code, help, _) = run(directory.path(), &[command, "--help"]);
+        assert_eq!(code, 0, "{command}");
+        for part in ["Exit codes:", "Examples:", "--json", "--config"] {
+            assert!(help.contains(part), "the help of {command} lacks {part}");
+        }
+    }
+}
+
+#[test]
+fn the_help_shows_the_commands_there_are_and_no_other() {
+    let directory = empty();
+    let (_, help, _) = run(directory.path(), &["--help"]);
+    for command in COMMANDS {
+        assert!(help.contains(&format!("\n  {command}")), "{command} is missing");
+    }
+    for later in ["drill", "recover", "unlock", "prune", "pin", "unpin", "verify", "adopt"] {
+        assert!(!help.contains(&format!("\n  {later}")), "{later} is not there yet");
+        assert_eq!(run(directory.path(), &[later]).0, 2, "{later}");
+    }
+    let (code, version, _) = run(directory.path(), &["--version"]);
+    assert_eq!((code, version.trim()), (0, concat!("switchback ", env!("CARGO_PKG_VERSION"))));
+}
+
+#[test]
+fn a_wrong_command_line_is_2() {
+    let directory = with("root = '/srv/shop'");
+    for arguments in [
+        &["--nonsense", "status"][..],
+        &["deploy"],
+        &["rollback", "--to", "a", "--steps", "1"],
+        &["--root", "srv/shop", "config"],
+        &["--root", "", "config"],
+        &["--host", "-oProxyCommand=x", "config"],
+        &["--except", "web9", "config"],
+        &["--except", "local", "config"],
+        &["-e", "staging", "--root", "/srv/x", "config"],
+        &["man", "deplyo"],
+    ] {
+        let (code, out, err) = run(directory.path(), arguments);
+        assert_eq!((code, out.as_str()), (2, ""), "{arguments:?}: {err}");
+        assert!(err.contains("error: "), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn with_json_the_last_line_is_a_report_even_then() {
+    let directory = with("rooot = '/srv/shop'");
+    for (arguments, kind) in [
+        (&["status", "--nonsense", "--json"][..], "usage"),
+        (&["--json", "status"], "config"),
+        (&["--json", "--root", "/x", "--host", "a", "--host", "a", "status"], "config"),
+    ] {
+        let (code, out, _) = run(directory.path(), arguments);
+        let report: serde_json::Value = serde_json::from_str(out.lines().last().expect("a line")).expect("it is JSON");
+        assert_eq!(
+            (code, &report["type"], &report["outcome"]),
+            (2, &"report".into(), &"error".into()),
+            "{arguments:?}"
+        );
+        assert_eq!(report["error"]["kind"], kind, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_configuration_shows_its_line() {
+    let directory = with("root = '/srv/shop'\n[ssh]\nidentiy = 'x'\n");
+    let (code, out, err) = run(directory.path(), &["status"]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    for part in ["unknown key `ssh.identiy`", "switchback.toml:3:1", "3 | identiy = 'x'", "did you mean `identity`?"] {
+        assert!(err.contains(part), "{err}");
+    }
+}
+
+#[test]
+fn init_then_config() {
+    let directory = empty();
+    let (code, out, err) = run(directory.path(), &["init"]);
+    assert_eq!((code, out.as_str()), (0, ""), "{err}");
+    assert!(err.contains("switchback check"), "{err}");
+    let (code, resolved, _) = run(directory.path(), &["config"]);
+    assert_eq!(code, 0);
+    assert!(resolved.contains("name = \"local\""), "{resolved}");
+    fs_err::write(directory.path().join("switchback.toml"), "root = '/mine'").expect("it can be written");
+    let (code, _, err) = run(directory.path(), &["init"]);
+    assert_eq!(code, 2, "{err}");
+    assert!(run(directory.path(), &["config"]).1.contains("/mine"), "it was overwritten");
+}
+
+#[test]
+fn what_config_prints_is_a_configuration() {
+    let directory = with("root = '/a'\n[[host]]\naddress = 'u@web1:22'\n[env.staging]\nroot = '/b'\n");
+    let (_, resolved, _) = run(directory.path(), &["-e", "staging", "config"]);
+    assert!(resolved.contains("root = \"/b\"") && resolved.contains("u@web1:22"), "{resolved}");
+    let again = with(&resolved);
+    assert_eq!(run(again.path(), &["config"]).1, resolved);
+    let (_, json, _) = run(directory.path(), &["config", "--json"]);
+    let first: serde_json::Value = serde_json::from_str(json.lines().next().expect("a line")).expect("it is JSON");
+    assert_eq!((&first["type"], &first["config"]["host"][0]["name"]), (&"config".into(), &"web1".into()));
+}
+
+#[test]
+fn the_configuration_is_looked_for_upward_and_in_the_environment() {
+    let directory = with("root = '/up'\n[env.staging]\nroot = '/staging'\n");
+    let below = directory.path().join("a/b");
+    fs_err::create_dir_all(&below).expect("it can be made");
+    assert!(run(&below, &["config"]).1.contains("/up"));
+    let (_, staging, _) = ended(switchback(&below).env("SWITCHBACK_ENV", "staging").arg("config"));
+    assert!(staging.contains("/staging"), "{staging}");
+    let elsewhere = empty();
+    let (code, _, err) = run(elsewhere.path(), &["config"]);
+    assert!(code == 2 && err.contains("switchback init"), "{err}");
+    let file = directory.path().join("switchback.toml");
+    assert!(ended(switchback(elsewhere.path()).env("SWITCHBACK_CONFIG", file).arg("config")).1.contains("/up"));
+    let (code, _, _) = ended(switchback(&below).env("SWITCHBACK_ENV", "").arg("config"));
+    assert_eq!(code, 0, "an empty variable is an unset one");
+}
+
+#[test]
+fn a_root_needs_no_configuration() {
+    let directory = with("this is not even TOML");
+    let (code, out, err) = run(directory.path(), &["--root", "/srv/shop", "config", "--host", "web1"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("address = \"web1\"") && out.contains("/srv/shop"), "{out}");
+}
+
+#[test]
+fn hosts_are_left_out_on_both_sides_of_the_command() {
+    let directory = with("root='/a'\n[[host]]\naddress='web1'\n[[host]]\naddress='web2'\n[[host]]\naddress='web3'\n");
+    let (_, out, _) = run(directory.path(), &["--except", "web1", "config", "--except", "web2"]);
+    assert!(out.contains("web3") && !out.contains("web1") && !out.contains("web2"), "{out}");
+}
+
+#[test]
+fn completions_and_pages_are_printed() {
+    let directory = empty();
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, out, _) = run(directory.path(), &["completions", shell]);
+        assert!(code == 0 && out.contains("rollback"), "{shell}");
+    }
+    for arguments in [&["man"][..], &["man", "deploy"]] {
+        let (code, out, _) = run(directory.path(), arguments);
+        assert!(code == 0 && out.contains(".TH") && out.contains("Exit codes"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let directory = empty();
+    let binary = assert_cmd::cargo::cargo_bin("switchback");
+    let shell = format!("'{}' completions bash | head -1; exit ${{PIPESTATUS[0]}}", binary.display());
+    let output = std::process::Command::new("bash").args(["-c", &shell]).current_dir(directory.path()).output();
+    let output = output.expect("bash runs");
+    assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
+}
