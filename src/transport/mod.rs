@@ -7,12 +7,14 @@
 mod batch;
 mod error;
 mod options;
+pub mod shell;
 
 pub use batch::{
     Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,
 };
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
 pub use options::{KnownHosts, SshOptions};
+pub use shell::ShellTransport;
 
 use std::{fmt, sync::Arc};
 
