@@ -10,6 +10,7 @@ mod local;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod options;
+pub mod shell;
 pub(crate) mod process;
 
 pub use batch::{
@@ -20,6 +21,7 @@ pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};
 pub use options::{KnownHosts, SshOptions};
+pub use shell::ShellTransport;
 
 use std::{fmt, sync::Arc};
 

@@ -1,0 +1,168 @@
+//! [`Shell`], what opens channels to a host, and the [`Channel`]s themselves.
+
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
+    task::Poll,
+};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+
+use crate::{future::BoxFuture, transport::TransportError};
+
+use super::tail::Tail;
+
+/// Gives POSIX shells on one host: what a [`ShellTransport`](super::ShellTransport) needs to be told.
+///
+/// # Contract
+///
+/// - A channel is a process of its own, with its three streams carried byte for byte: no terminal.
+/// - Nothing is sent before the first call of [`open`](Self::open).
+/// - Dropping a channel ends the standard input of its process, and does not kill it.
+/// - `Display` names the host in messages.
+pub trait Shell: fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// Runs `command` on the host.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Unreachable`] or [`TransportError::Unsuitable`]: nothing was run.
+    fn open<'a>(&'a self, command: &'a ShellCommand) -> BoxFuture<'a, Result<Channel, TransportError>>;
+
+    /// Ends whatever is kept between channels.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// The command of a channel: constant but for one number, and safe under every login shell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShellCommand {
+    /// How many bytes at the beginning of standard input are the script; `None` when all of it is.
+    script: Option<usize>,
+}
+
+impl ShellCommand {
+    /// A shell that reads all its commands from standard input.
+    pub(super) fn batches() -> Self {
+        Self { script: None }
+    }
+
+    /// A shell that reads `script` bytes of commands, and leaves the rest of standard input to them.
+    pub(super) fn stream(script: usize) -> Self {
+        Self { script: Some(script) }
+    }
+
+    /// The command as a program and its arguments.
+    #[must_use]
+    pub fn arguments(&self) -> Vec<String> {
+        let own = |text: &str| text.to_owned();
+        match self.script {
+            None => vec![own("sh"), own("-s")],
+            Some(bytes) => vec![own("sh"), own("-c"), take_script(bytes)],
+        }
+    }
+
+    /// The command as one line for the login shell of the host, whichever that is: quoted in single quotes that hold no
+    /// backslash, newline, `!` or single quote, which csh and fish read as POSIX shells do.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match self.script {
+            None => "sh -s".into(),
+            Some(bytes) => format!("sh -c '{}'", take_script(bytes)),
+        }
+    }
+}
+
+/// Reads the script byte by byte, since a shell that reads ahead would take the data too. Toybox has no `dd`.
+fn take_script(bytes: usize) -> String {
+    format!("eval \"$(dd bs=1 count={bytes} 2>/dev/null || head -c {bytes})\"")
+}
+
+/// How the process of a channel ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelEnd {
+    /// It ended by itself, and this is certain: all that it wrote was received.
+    Exited,
+    /// It was killed, or the connection was lost, or nothing can be said.
+    Lost,
+}
+
+/// A process on a host, and its streams.
+pub struct Channel {
+    stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    stdout: Box<dyn AsyncRead + Send + Unpin>,
+    stderr: Box<dyn AsyncRead + Send + Unpin>,
+    end: BoxFuture<'static, ChannelEnd>,
+}
+
+impl Channel {
+    /// A channel of these streams. `end` is awaited after standard output has ended, and may hold whatever keeps the
+    /// channel open.
+    pub fn new(
+        stdin: impl AsyncWrite + Send + Unpin + 'static,
+        stdout: impl AsyncRead + Send + Unpin + 'static,
+        stderr: impl AsyncRead + Send + Unpin + 'static,
+        end: impl Future<Output = ChannelEnd> + Send + 'static,
+    ) -> Self {
+        Self { stdin: Some(Box::new(stdin)), stdout: Box::new(stdout), stderr: Box::new(stderr), end: Box::pin(end) }
+    }
+
+    /// Its three streams; standard input is `None` once it has ended.
+    pub(super) fn streams(&mut self) -> Streams<'_> {
+        Streams { stdin: &mut self.stdin, stdout: &mut self.stdout, stderr: &mut self.stderr }
+    }
+
+    /// Ends standard input, and says how the process ended.
+    pub(super) async fn end(mut self) -> ChannelEnd {
+        self.stdin = None;
+        self.end.await
+    }
+
+    /// What has come out of standard output without waiting; `None` once it has ended.
+    pub(super) async fn peek(&mut self) -> Option<Vec<u8>> {
+        let mut seen = Vec::new();
+        let mut chunk = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut chunk);
+            let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut self.stdout).poll_read(context, &mut buffer)));
+            match polled.await {
+                Poll::Pending => return Some(seen),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() && seen.len() < 1 << 20 => {
+                    seen.extend_from_slice(buffer.filled());
+                }
+                Poll::Ready(_) => return None,
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").finish_non_exhaustive()
+    }
+}
+
+/// The streams of a channel, to be worked at the same time.
+pub(super) struct Streams<'c> {
+    pub(super) stdin: &'c mut Option<Box<dyn AsyncWrite + Send + Unpin>>,
+    pub(super) stdout: &'c mut (dyn AsyncRead + Send + Unpin),
+    pub(super) stderr: &'c mut (dyn AsyncRead + Send + Unpin),
+}
+
+/// Reads `stderr` to its end, so that nobody waits for its being read, and keeps the last of it.
+pub(super) async fn drain(stderr: &mut (dyn AsyncRead + Send + Unpin), tail: &mut Tail) {
+    let mut chunk = [0; 4096];
+    while let Ok(1..) = stderr.read(&mut chunk).await.inspect(|length| tail.push(&chunk[..*length])) {}
+}
+
+/// Works at `other` as long as `main` takes.
+pub(super) async fn beside<T>(main: impl Future<Output = T>, other: impl Future<Output = ()>) -> T {
+    let (mut main, mut other) = (pin!(main), pin!(other));
+    let mut done = false;
+    poll_fn(|context| {
+        if !done {
+            done = other.as_mut().poll(context).is_ready();
+        }
+        main.as_mut().poll(context)
+    })
+    .await
+}

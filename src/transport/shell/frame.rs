@@ -1,0 +1,283 @@
+//! [`Frames`]: the answers of a host, found among whatever else comes out of the channel.
+
+use std::collections::VecDeque;
+
+use super::tail::Tail;
+
+/// The most of one answer that is kept, in bytes. A host that says more is not believed.
+const ANSWER_LIMIT: usize = 64 << 20;
+
+/// One framed line of an answer, with the values that belong to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Frame {
+    /// What stands between the nonce and the values: words.
+    pub(super) words: Vec<String>,
+    /// The values.
+    pub(super) values: Vec<Vec<u8>>,
+}
+
+/// What came out of the channel is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FrameError {
+    /// A value is not what its frame announced.
+    #[error("the answer is garbled")]
+    Garbled,
+    /// An answer beyond all bounds.
+    #[error("the answer is longer than {ANSWER_LIMIT} bytes")]
+    TooLong,
+}
+
+/// How a value is written in an answer.
+#[derive(Debug)]
+enum Value {
+    /// As it is, on the line itself.
+    Plain(Vec<u8>),
+    /// In hex, so many bytes on lines of their own.
+    Hex(usize),
+    /// As it is, so many bytes on lines of their own.
+    Lines(usize),
+}
+
+/// Splits what comes out of a channel into frames and noise. Memory is bounded, whatever comes.
+#[derive(Debug)]
+pub(super) struct Frames {
+    /// What every line of an answer begins with.
+    prefix: Vec<u8>,
+    /// The line that is coming in; empty while a line of noise goes by.
+    line: Vec<u8>,
+    /// Whether the rest of this line is noise.
+    skipping: bool,
+    /// A frame whose values are still coming in: its words, the values, and what has come of the next one.
+    pending: Option<(Vec<String>, VecDeque<Value>, Vec<Vec<u8>>, Vec<u8>)>,
+    /// Whole frames, not taken yet.
+    ready: VecDeque<Frame>,
+    /// Bytes kept since the last answer ended.
+    kept: usize,
+    /// The end of all that was no answer.
+    pub(super) noise: Tail,
+}
+
+impl Frames {
+    /// Frames that begin with `SB1` and this nonce.
+    pub(super) fn new(nonce: &str) -> Self {
+        Self {
+            prefix: format!("SB1 {nonce} ").into_bytes(),
+            line: Vec::new(),
+            skipping: false,
+            pending: None,
+            ready: VecDeque::new(),
+            kept: 0,
+            noise: Tail::default(),
+        }
+    }
+
+    /// The next whole frame that has come in.
+    pub(super) fn next(&mut self) -> Option<Frame> {
+        self.ready.pop_front()
+    }
+
+    /// Begins a new answer.
+    pub(super) fn begin(&mut self) {
+        self.kept = 0;
+    }
+
+    /// Takes in what came out of the channel.
+    ///
+    /// # Errors
+    ///
+    /// [`FrameError`]; the channel cannot be used any more.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
+        for chunk in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.push_within_line(chunk)?;
+        }
+        Ok(())
+    }
+
+    /// Takes in bytes of which only the last may be a newline.
+    fn push_within_line(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
+        let (text, ends) = bytes.strip_suffix(b"\n").map_or((bytes, false), |text| (text, true));
+        if self.skipping {
+            self.noise.push(bytes);
+        } else {
+            self.line.extend_from_slice(text);
+            self.kept += bytes.len();
+            if self.kept > ANSWER_LIMIT {
+                return Err(FrameError::TooLong);
+            }
+            if !self.may_be_ours(text.len()) {
+                self.skip();
+            }
+        }
+        if ends {
+            self.end_line()?;
+        }
+        Ok(())
+    }
+
+    /// Whether the line so far, whose last `new` bytes just came, may still be part of an answer.
+    fn may_be_ours(&self, new: usize) -> bool {
+        let compared = self.line.len().min(self.prefix.len());
+        let framed = self.line[..compared] == self.prefix[..compared];
+        let is_value = |byte: &u8| byte.is_ascii_hexdigit() || b" -".contains(byte);
+        framed || (self.pending.is_some() && self.line[self.line.len() - new..].iter().all(is_value))
+    }
+
+    fn skip(&mut self) {
+        self.skipping = true;
+        self.kept -= self.line.len();
+        self.noise.push(&self.line);
+        self.line = Vec::new();
+    }
+
+    fn end_line(&mut self) -> Result<(), FrameError> {
+        let line = std::mem::take(&mut self.line);
+        if std::mem::take(&mut self.skipping) {
+            return Ok(());
+        }
+        if let Some(text) = line.strip_prefix(&self.prefix[..]) {
+            return self.begin_frame(text);
+        }
+        if self.pending.is_some() { self.value_line(&line) } else { self.drop_line(&line) }
+    }
+
+    fn drop_line(&mut self, line: &[u8]) -> Result<(), FrameError> {
+        self.kept -= line.len() + 1;
+        self.noise.push(line);
+        self.noise.push(b"\n");
+        Ok(())
+    }
+
+    fn begin_frame(&mut self, text: &[u8]) -> Result<(), FrameError> {
+        if self.pending.is_some() {
+            return Err(FrameError::Garbled);
+        }
+        let text = std::str::from_utf8(text).map_err(|_| FrameError::Garbled)?;
+        let (mut words, mut values) = (Vec::new(), VecDeque::new());
+        for token in text.split_ascii_whitespace() {
+            match Value::parse(token) {
+                Some(value) => values.push_back(value),
+                None => words.push(token.to_owned()),
+            }
+        }
+        self.pending = Some((words, values, Vec::new(), Vec::new()));
+        self.settle()
+    }
+
+    fn value_line(&mut self, line: &[u8]) -> Result<(), FrameError> {
+        if let Some((_, _, _, part)) = &mut self.pending {
+            if !part.is_empty() {
+                part.push(b'\n');
+            }
+            part.extend_from_slice(line);
+        }
+        self.settle()
+    }
+
+    /// Moves on as far as the values that have come in allow.
+    fn settle(&mut self) -> Result<(), FrameError> {
+        let Some((words, mut values, mut done, mut part)) = self.pending.take() else { return Ok(()) };
+        while let Some(value) = values.pop_front() {
+            match value.complete(&mut part)? {
+                Ok(bytes) => done.push(bytes),
+                Err(incomplete) => {
+                    values.push_front(incomplete);
+                    self.pending = Some((words, values, done, part));
+                    return Ok(());
+                }
+            }
+        }
+        self.ready.push_back(Frame { words, values: done });
+        Ok(())
+    }
+}
+
+impl Value {
+    fn parse(token: &str) -> Option<Self> {
+        if let Some(plain) = token.strip_prefix('=') {
+            return Some(Self::Plain(plain.into()));
+        }
+        let length = |digits: &str| digits.parse().ok();
+        token
+            .strip_prefix('x')
+            .and_then(length)
+            .map(Self::Hex)
+            .or_else(|| token.strip_prefix('l').and_then(length).map(Self::Lines))
+    }
+
+    /// The value, when all of it stands in `part`, which is emptied then; else itself again.
+    fn complete(self, part: &mut Vec<u8>) -> Result<Result<Vec<u8>, Self>, FrameError> {
+        let length = match &self {
+            Self::Plain(_) => 0,
+            Self::Hex(length) | Self::Lines(length) => *length,
+        };
+        if let Self::Plain(bytes) = self {
+            return Ok(Ok(bytes));
+        }
+        if part.len() < length {
+            return Ok(Err(self));
+        }
+        if part.len() > length {
+            return Err(FrameError::Garbled);
+        }
+        let text = std::mem::take(part);
+        if matches!(self, Self::Lines(_)) { Ok(Ok(text)) } else { unhex(&text).map(Ok) }
+    }
+}
+
+/// The bytes that `od -An -v -tx1` printed so.
+fn unhex(text: &[u8]) -> Result<Vec<u8>, FrameError> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    text.split(u8::is_ascii_whitespace)
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| match pair {
+            [high, low] => digit(*high).zip(digit(*low)).map(|(high, low)| high << 4 | low).ok_or(FrameError::Garbled),
+            _ => Err(FrameError::Garbled),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(chunks: &[&[u8]]) -> (Vec<Frame>, Frames) {
+        let mut frames = Frames::new("n");
+        chunks.iter().for_each(|chunk| frames.push(chunk).expect("frames"));
+        (std::iter::from_fn(|| frames.next()).collect(), frames)
+    }
+
+    #[test]
+    fn frames_are_found_among_noise() {
+        let text = b"Welcome!\nSB1 other end\n68 69\nSB1 n 0 1 link x6\n 68 69\nnoise SB1 n\nSB1 n 0 end\n$ ";
+        let (whole, frames) = all(&[text]);
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(
+            whole,
+            [
+                Frame { words: words("0 1 link"), values: vec![b"hi".to_vec()] },
+                Frame { words: words("0 end"), values: vec![] }
+            ]
+        );
+        assert!(frames.noise.to_string().contains("Welcome!"));
+        let bytes: Vec<&[u8]> = text.chunks(1).collect();
+        assert_eq!(all(&bytes).0, whole, "however it is cut");
+    }
+
+    #[test]
+    fn a_value_of_another_length_is_garbled() {
+        let mut frames = Frames::new("n");
+        assert_eq!(frames.push(b"SB1 n 0 1 link x3\n 68 69\n"), Err(FrameError::Garbled));
+        let mut frames = Frames::new("n");
+        assert_eq!(frames.push(b"SB1 n 0 1 link x9\n 68 69\nSB1 n 0 end\n"), Err(FrameError::Garbled));
+    }
+
+    #[test]
+    fn endless_noise_takes_no_memory() {
+        let mut frames = Frames::new("n");
+        for noise in [&b"x".repeat(1 << 20)[..], &b"SB1 n"[..], &b"ab\n".repeat(1 << 18)[..]] {
+            (0..200).for_each(|_| frames.push(noise).expect("noise is ignored"));
+        }
+        assert!(frames.kept < 1 << 12, "{} bytes are kept", frames.kept);
+        assert!(frames.line.capacity() < 1 << 22);
+    }
+}

@@ -1,0 +1,121 @@
+//! [`ShellTransport`]: any host that gives a POSIX shell, however it is reached.
+//!
+//! A batch becomes one shell function, which is sent whole and then called: the host has all of it before its first
+//! step runs. All batches go down one kept-open `sh -s`; an upload has a channel of its own. Whoever can start a
+//! process on a host and carry its standard streams (`ssh`, `docker exec -i`, `kubectl exec -i`) writes a [`Shell`], and has
+//! a [`Transport`].
+
+mod channel;
+mod frame;
+mod pack;
+mod prelude;
+mod quote;
+mod reply;
+mod script;
+mod session;
+mod tail;
+mod upload;
+
+pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
+pub use quote::{NulByte, ShellWord};
+
+use std::{fmt, time::Duration};
+
+use tokio::sync::Mutex;
+
+use crate::{future::BoxFuture, transport::TransportError};
+
+use super::{Batch, Progress, Reply, Transport, Upload, Uploaded};
+use session::{Outcome, Session};
+
+/// Works on a host through the POSIX shells that `S` gives.
+///
+/// Calls of [`execute`](Transport::execute) take turns; an upload goes on beside them.
+pub struct ShellTransport<S> {
+    shell: S,
+    exchange_timeout: Duration,
+    session: Mutex<Option<Session>>,
+}
+
+impl<S: Shell> ShellTransport<S> {
+    /// Works through `shell`; one exchange, once a channel is open, takes `exchange_timeout` at most.
+    pub fn new(shell: S, exchange_timeout: Duration) -> Self {
+        Self { shell, exchange_timeout, session: Mutex::new(None) }
+    }
+
+    async fn run(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
+        let body = script::compile(batch).map_err(|index| self.unsuitable(nul(index)))?;
+        let mut kept = self.session.lock().await;
+        let session = self.session(kept.take()).await?;
+        let (outcome, again) = session.exchange(batch, &body, self.exchange_timeout).await;
+        *kept = again;
+        drop(kept);
+        self.replies(batch, outcome)
+    }
+
+    /// The session kept from before, when it still stands, or a new one.
+    async fn session(&self, kept: Option<Session>) -> Result<Session, TransportError> {
+        if let Some(mut session) = kept
+            && session.stands().await
+        {
+            return Ok(session);
+        }
+        Ok(Session::new(self.shell.open(&Session::command()).await?))
+    }
+
+    fn replies(&self, batch: &Batch, outcome: Result<Outcome, session::Lost>) -> Result<Vec<Reply>, TransportError> {
+        match outcome {
+            Ok(Outcome::Replies(replies)) => Ok(replies),
+            Ok(Outcome::Root(failure)) => {
+                Err(TransportError::Root { host: self.to_string(), root: batch.root.clone(), failure })
+            }
+            Ok(Outcome::Failed(failure, replies)) => {
+                Err(TransportError::step(self, batch, replies.len(), failure, replies))
+            }
+            Ok(Outcome::Lacks(lacks)) => Err(self.unsuitable(lacks)),
+            Err(lost) => Err(TransportError::unknown(self, lost)),
+        }
+    }
+
+    fn unsuitable(&self, lacks: String) -> TransportError {
+        TransportError::Unsuitable { host: self.to_string(), lacks }
+    }
+}
+
+/// A shell takes no word with a NUL byte.
+fn nul(index: usize) -> String {
+    format!("step {} holds a NUL byte, which no shell can be told", index + 1)
+}
+
+impl<S: Shell> Transport for ShellTransport<S> {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        Box::pin(self.run(batch))
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        Box::pin(upload::upload(&self.shell, self.exchange_timeout, upload, progress))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            self.session.lock().await.take();
+            self.shell.close().await;
+        })
+    }
+}
+
+impl<S: fmt::Display> fmt::Display for ShellTransport<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.shell.fmt(f)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for ShellTransport<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShellTransport").field("shell", &self.shell).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! A [`Tree`] as one clean tar stream, made by a thread of its own as fast as it is taken.
+
+use std::{
+    ffi::OsStr,
+    io::{self, Write},
+    os::unix::ffi::OsStrExt,
+    path::Path,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tar::{Builder, EntryType, Header};
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel},
+    task::{JoinHandle, spawn_blocking},
+};
+
+use crate::{
+    transport::Uploaded,
+    tree::{Node, Tree, TreeEntry, TreeError},
+};
+
+/// How much of the stream is passed on at once, in bytes.
+const CHUNK: usize = 128 << 10;
+
+/// A piece of the stream, and what had gone into the stream by its end.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) bytes: Vec<u8>,
+    pub(super) so_far: Uploaded,
+}
+
+/// Packs `tree`, and an empty file named `marker` after all of it. The pieces end early when the tree cannot be read,
+/// which the thread then says.
+pub(super) fn pack(tree: Arc<Tree>, marker: String) -> (Receiver<Piece>, JoinHandle<Result<Uploaded, TreeError>>) {
+    let (pieces, taken) = channel(2);
+    let packing = spawn_blocking(move || {
+        let stream = Chunks { pieces, bytes: Vec::with_capacity(CHUNK), so_far: Uploaded::default() };
+        Packer { builder: Builder::new(stream), modified: now() }.pack(&tree, &marker)
+    });
+    (taken, packing)
+}
+
+/// Files are as new as their release: what caches by a file's time and size must see that it changed.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+struct Packer {
+    builder: Builder<Chunks>,
+    modified: u64,
+}
+
+impl Packer {
+    fn pack(mut self, tree: &Tree, marker: &str) -> Result<Uploaded, TreeError> {
+        tree.visit(&mut |entry, content| self.entry(entry, content))?;
+        self.end(tree, marker).map_err(TreeError::Visit)
+    }
+
+    fn entry(&mut self, entry: &TreeEntry, content: &mut dyn io::Read) -> io::Result<()> {
+        let path = Path::new(OsStr::from_bytes(&entry.path));
+        match &entry.node {
+            Node::Directory => self.directory(path, entry.mode | 0o700),
+            Node::File { size } => {
+                let mut header = self.header(EntryType::Regular, entry.mode);
+                header.set_size(*size);
+                self.builder.append_data(&mut header, path, io::Read::take(content, *size))?;
+                let so_far = &mut self.builder.get_mut().so_far;
+                so_far.files += 1;
+                so_far.bytes += size;
+                Ok(())
+            }
+            Node::Link { target } => {
+                let mut header = self.header(EntryType::Symlink, 0o777);
+                header.set_size(0);
+                self.builder.append_link(&mut header, path, Path::new(OsStr::from_bytes(target)))
+            }
+        }
+    }
+
+    /// Directories that their owner may not fill get their mode when they are full: not every `tar` waits with that.
+    fn end(mut self, tree: &Tree, marker: &str) -> io::Result<Uploaded> {
+        let shut = |entry: &&TreeEntry| entry.node == Node::Directory && entry.mode & 0o700 != 0o700;
+        for entry in tree.entries().iter().rev().filter(shut) {
+            self.directory(Path::new(OsStr::from_bytes(&entry.path)), entry.mode)?;
+        }
+        let mut header = self.header(EntryType::Regular, 0o600);
+        header.set_size(0);
+        self.builder.append_data(&mut header, marker, io::empty())?;
+        let mut stream = self.builder.into_inner()?;
+        stream.send()?;
+        Ok(stream.so_far)
+    }
+
+    fn directory(&mut self, path: &Path, mode: u32) -> io::Result<()> {
+        let mut header = self.header(EntryType::Directory, mode);
+        header.set_size(0);
+        self.builder.append_data(&mut header, path, io::empty())
+    }
+
+    fn header(&self, kind: EntryType, mode: u32) -> Header {
+        let mut header = Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(self.modified);
+        header
+    }
+}
+
+/// Passes what is written on in pieces; waits while two of them are not taken yet.
+struct Chunks {
+    pieces: Sender<Piece>,
+    bytes: Vec<u8>,
+    so_far: Uploaded,
+}
+
+impl Chunks {
+    fn send(&mut self) -> io::Result<()> {
+        let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(CHUNK));
+        let piece = Piece { bytes, so_far: self.so_far };
+        self.pieces.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Chunks {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(CHUNK - self.bytes.len());
+        self.bytes.extend_from_slice(&bytes[..taken]);
+        if self.bytes.len() == CHUNK {
+            self.send()?;
+        }
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

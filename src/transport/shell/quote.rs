@@ -1,0 +1,80 @@
+//! [`ShellWord`]: the one way by which a value gets into a script.
+
+use thiserror::Error;
+
+use crate::path::{HostPath, InnerPath};
+
+/// A value as one word of a POSIX shell: between single quotes, nothing in it is ever expanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShellWord(Vec<u8>);
+
+/// A value that no shell can take as a word, since it holds a NUL byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("it holds a NUL byte")]
+pub struct NulByte;
+
+impl ShellWord {
+    /// Quotes `value`, which may hold any bytes but NUL.
+    ///
+    /// # Errors
+    ///
+    /// [`NulByte`] when it holds one.
+    pub fn new(value: impl AsRef<[u8]>) -> Result<Self, NulByte> {
+        let value = value.as_ref();
+        if value.contains(&0) { Err(NulByte) } else { Ok(Self::quoted(value)) }
+    }
+
+    /// Quotes a place inside the root as an operand: with `./` before it, so that it never looks like an option.
+    #[must_use]
+    pub fn operand(path: &InnerPath) -> Self {
+        if path.is_root() {
+            Self::quoted(b".")
+        } else {
+            Self::quoted(format!("./{path}", path = path.as_str()).as_bytes())
+        }
+    }
+
+    /// Quotes a deploy root, which begins with `/` and holds no NUL byte.
+    #[must_use]
+    pub fn root(root: &HostPath) -> Self {
+        Self::quoted(root.as_str().as_bytes())
+    }
+
+    /// The word, quotes and all.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    fn quoted(value: &[u8]) -> Self {
+        let mut word = Vec::with_capacity(value.len() + 2);
+        word.push(b'\'');
+        for &byte in value {
+            if byte == b'\'' { word.extend_from_slice(br"'\''") } else { word.push(byte) }
+        }
+        word.push(b'\'');
+        Self(word)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_gets_out_of_the_quotes() {
+        let word =
+            |value: &str| ShellWord::new(value).map(|word| String::from_utf8_lossy(word.as_bytes()).into_owned());
+        assert_eq!(word(""), Ok("''".into()));
+        assert_eq!(word("$(id) `id` \\ \"\n!"), Ok("'$(id) `id` \\ \"\n!'".into()));
+        assert_eq!(word("it's"), Ok(r"'it'\''s'".into()));
+        assert_eq!(word("a\0b"), Err(NulByte));
+    }
+
+    #[test]
+    fn operands_never_look_like_options() {
+        let operand = |path: &str| ShellWord::operand(&InnerPath::new(path).unwrap()).0;
+        assert_eq!(operand("-rf"), b"'./-rf'");
+        assert_eq!(operand("."), b"'.'");
+    }
+}

@@ -1,0 +1,228 @@
+//! Answers of the host as [`Reply`]s.
+
+use std::str::FromStr;
+
+use crate::{
+    time::Timestamp,
+    transport::{Entry, EntryKind, FailureKind, FileId, Found, HostIdentity, Listed, Liveness, Op, Reply, StepFailure},
+};
+
+use super::{frame::Frame, script::reach};
+
+/// The longest detail of a failure that is kept, in characters.
+const DETAIL: usize = 1000;
+
+/// An answer that does not fit its question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the answer does not fit the question")]
+pub(super) struct Misfit;
+
+/// The reply to `op` that `words` (what comes after the step's index) and `values` say.
+///
+/// # Errors
+///
+/// [`Misfit`] when they say nothing that answers `op`; the inner error when the step failed.
+pub(super) fn reply(op: &Op, words: &[String], values: &[Vec<u8>]) -> Result<Result<Reply, StepFailure>, Misfit> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    if let (["fail", kind], [detail]) = (&words[..], values) {
+        return Ok(Err(failure(kind, detail)));
+    }
+    answer(op, &words, values).map(Ok)
+}
+
+fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> {
+    Ok(match (op, words, values) {
+        (Op::Identify, ["identity", uid, device, inode, clock], [user, hostname]) => Reply::Identity(HostIdentity {
+            user: lossy(user),
+            uid: number(uid)?,
+            hostname: lossy(hostname),
+            root: FileId { device: number(device)?, inode: number(inode)? },
+            clock: timestamp(clock)?,
+        }),
+        (Op::Clock, ["clock", clock], []) => Reply::Clock(timestamp(clock)?),
+        (Op::Inspect { .. } | Op::Resolve { .. }, ["entry", "-"], []) => Reply::Entry(None),
+        (Op::Inspect { .. } | Op::Resolve { .. }, ["entry", stat @ ..], []) => Reply::Entry(Some(entry(stat)?)),
+        (Op::ReadLink { .. }, ["link", "-"], []) => Reply::Link(None),
+        (Op::ReadLink { .. }, ["link"], [text]) => Reply::Link(Some(text.clone())),
+        (Op::Read { .. }, ["file", "-"], []) => Reply::Content(None),
+        (Op::Read { limit, .. }, ["file", "ok"], [content]) => Reply::Content(Some(found(content, *limit))),
+        (Op::Read { .. }, ["file", kind], []) => Reply::Content(Some(not_read(kind)?)),
+        (Op::List { .. }, ["list", "-"], []) => Reply::Listing(None),
+        (Op::List { .. }, ["list"], [names, stats]) => Reply::Listing(Some(listing(names, stats)?)),
+        (Op::ReadEach { limit, .. }, ["each"], [names, kinds, sizes, contents]) => {
+            Reply::Contents(each(*limit, names, kinds, sizes, contents)?)
+        }
+        (Op::CheckProcess { .. }, ["process", state], []) => Reply::Process(liveness(state)?),
+        (op, ["done"], []) if answers_done(op) => Reply::Done,
+        _ => return Err(Misfit),
+    })
+}
+
+fn answers_done(op: &Op) -> bool {
+    let expects = matches!(op, Op::ExpectAbsent { .. } | Op::ExpectDirectory { .. } | Op::ExpectLink { .. });
+    op.changes() || expects || matches!(op, Op::Sync { .. })
+}
+
+/// The failure that the host tells of: its kind, or `-` when the words of a utility say it.
+pub(super) fn failure(kind: &str, detail: &[u8]) -> StepFailure {
+    let text = String::from_utf8_lossy(detail);
+    let kind = match kind {
+        "exists" => FailureKind::Exists,
+        "missing" => FailureKind::Missing,
+        "mismatch" => FailureKind::Mismatch,
+        "wrong-type" => FailureKind::WrongType,
+        "denied" => FailureKind::Denied,
+        "cross-device" => FailureKind::CrossDevice,
+        _ => classify(&text),
+    };
+    let end = text.char_indices().nth(DETAIL).map_or(text.len(), |(end, _)| end);
+    StepFailure::new(kind, text[..end].replace('\n', " / "))
+}
+
+/// What a utility's message tells of. Its last part is what `strerror(3)` says; a file's name may say anything.
+fn classify(message: &str) -> FailureKind {
+    let last = |line: &str| FailureKind::from_message(line.rsplit(": ").next().unwrap_or(line));
+    let known = message.lines().map(last).find(|kind| *kind != FailureKind::Io);
+    known.unwrap_or_else(|| FailureKind::from_message(&capitalised(message)))
+}
+
+/// zsh writes `sh:3: permission denied: ./x`: the words in lower case, and first.
+fn capitalised(message: &str) -> String {
+    let words = message.split(": ").nth(1).unwrap_or("");
+    let (first, rest) = words.split_at_checked(1).unwrap_or(("", words));
+    first.to_uppercase() + rest
+}
+
+fn number<N: FromStr>(text: &str) -> Result<N, Misfit> {
+    text.parse().map_err(|_| Misfit)
+}
+
+fn lossy(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// What `date +%s.%N` prints; where `%N` is not known, it is printed as it stands.
+fn timestamp(text: &str) -> Result<Timestamp, Misfit> {
+    let (seconds, nanoseconds) = text.split_once('.').unwrap_or((text, "0"));
+    Timestamp::from_unix(number(seconds)?, nanoseconds.parse().unwrap_or(0)).ok_or(Misfit)
+}
+
+/// What `stat -c '%f %u %d %i %s %Y'` prints.
+fn entry(stat: &[&str]) -> Result<Entry, Misfit> {
+    let [mode, owner, device, inode, size, modified] = stat else { return Err(Misfit) };
+    let mode = u32::from_str_radix(mode, 16).map_err(|_| Misfit)?;
+    Ok(Entry {
+        kind: match mode & 0o170_000 {
+            0o040_000 => EntryKind::Directory,
+            0o100_000 => EntryKind::File,
+            0o120_000 => EntryKind::Link,
+            _ => EntryKind::Other,
+        },
+        mode: mode & 0o7777,
+        owner: number(owner)?,
+        id: FileId { device: number(device)?, inode: number(inode)? },
+        size: number(size)?,
+        modified: number(modified)?,
+    })
+}
+
+fn found(content: &[u8], limit: u64) -> Found {
+    if content.len() as u64 > reach(limit) { Found::TooLarge } else { Found::Content(content.to_vec()) }
+}
+
+fn not_read(kind: &str) -> Result<Found, Misfit> {
+    Ok(match kind {
+        "directory" => Found::NotAFile(EntryKind::Directory),
+        "link" => Found::NotAFile(EntryKind::Link),
+        "other" => Found::NotAFile(EntryKind::Other),
+        "denied" => Found::Unreadable(StepFailure::new(FailureKind::Denied, "Permission denied")),
+        _ => return Err(Misfit),
+    })
+}
+
+fn liveness(state: &str) -> Result<Liveness, Misfit> {
+    Ok(match state {
+        "alive" => Liveness::Alive,
+        "gone" => Liveness::Gone,
+        "unknown" => Liveness::Unknown,
+        _ => return Err(Misfit),
+    })
+}
+
+/// Names, each with a `/` after it.
+fn names(names: &[u8]) -> impl Iterator<Item = &[u8]> {
+    names.split_inclusive(|byte| *byte == b'/').map(|name| name.strip_suffix(b"/").unwrap_or(name))
+}
+
+fn listing(all: &[u8], stats: &[u8]) -> Result<Vec<Listed>, Misfit> {
+    let stats = std::str::from_utf8(stats).map_err(|_| Misfit)?;
+    let entries =
+        stats.lines().map(|line| entry(&line.split(' ').collect::<Vec<_>>())).collect::<Result<Vec<_>, _>>()?;
+    if entries.len() != names(all).count() {
+        return Err(Misfit);
+    }
+    Ok(names(all).zip(entries).map(|(name, entry)| Listed { name: name.to_vec(), entry }).collect())
+}
+
+/// What each directory's file held: the contents stand one after the other, as long as `sizes` say, without those
+/// that are over the limit.
+fn each(
+    limit: u64,
+    all: &[u8],
+    kinds: &[u8],
+    sizes: &[u8],
+    mut contents: &[u8],
+) -> Result<Vec<(Vec<u8>, Found)>, Misfit> {
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Misfit);
+    let (kinds, mut sizes) = (text(kinds)?, text(sizes)?.lines());
+    let kinds: Vec<&str> = kinds.split(',').filter(|kind| !kind.is_empty()).collect();
+    if kinds.len() != names(all).count() {
+        return Err(Misfit);
+    }
+    let mut next = || -> Result<Found, Misfit> {
+        let size: u64 = number(sizes.next().ok_or(Misfit)?)?;
+        if size > reach(limit) {
+            return Ok(Found::TooLarge);
+        }
+        let length = usize::try_from(size).map_err(|_| Misfit)?;
+        let (content, rest) = contents.split_at_checked(length).ok_or(Misfit)?;
+        contents = rest;
+        Ok(Found::Content(content.to_vec()))
+    };
+    let one = |(name, kind): (&[u8], &str)| Ok((name.to_vec(), if kind == "file" { next()? } else { not_read(kind)? }));
+    let found = names(all).zip(kinds).map(one).collect::<Result<Vec<_>, _>>()?;
+    if contents.is_empty() && sizes.next().is_none() { Ok(found) } else { Err(Misfit) }
+}
+
+/// The words of a frame that answers exchange `exchange`, without that number.
+pub(super) fn words_of(frame: &Frame, exchange: u64) -> Option<&[String]> {
+    let (first, rest) = frame.words.split_first()?;
+    (first.parse() == Ok(exchange)).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_strerror_are_found_where_they_stand() {
+        for (message, kind) in [
+            ("mv: cannot move './a' to './b/a': Directory not empty", FailureKind::Exists),
+            ("mv: bad './Permission denied': Is a directory", FailureKind::WrongType),
+            ("mkdir: can't create directory './x': No space left on device", FailureKind::NoSpace),
+            ("sh:3: permission denied: ./x", FailureKind::Denied),
+            ("sh: 1: cannot create ./x: Read-only file system", FailureKind::ReadOnly),
+            ("tar: a: Cannot write: No space left on device\ntar: Exiting with failure", FailureKind::NoSpace),
+            ("it broke", FailureKind::Io),
+        ] {
+            assert_eq!(failure("-", message.as_bytes()).kind, kind, "{message}");
+        }
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_none() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(reply(&Op::Identify, &words("done"), &[]), Err(Misfit));
+        assert_eq!(reply(&Op::Clock, &words("clock 17.%N"), &[]).map(|r| r.is_ok()), Ok(true));
+    }
+}

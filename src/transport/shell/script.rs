@@ -1,0 +1,169 @@
+//! Batches as scripts: one function, defined and then called on the last line, so that a script cut anywhere runs nothing.
+
+use crate::{
+    path::HostPath,
+    transport::{Batch, FileId, OnFailure, Op, Step, SyncReach, Upload},
+};
+
+use super::quote::{NulByte, ShellWord};
+
+/// The longest word of a script, in bytes: shells whose `printf` is a process of its own take 128 KiB at most.
+const PIECE: usize = 64 << 10;
+
+/// The most that a host is asked to read of one file, in bytes. More goes through no shell in sensible time, and mksh
+/// counts in 32 bits.
+const READ_LIMIT: u64 = 999_999_999;
+
+/// The text of a script, in the making. Values get in only as [`ShellWord`]s and numbers.
+#[derive(Debug, Default)]
+struct Script(Vec<u8>);
+
+impl Script {
+    /// Text of the script itself.
+    fn text(&mut self, text: &'static str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// A blank and a value.
+    fn word(&mut self, word: &ShellWord) -> &mut Self {
+        self.0.push(b' ');
+        self.0.extend_from_slice(word.as_bytes());
+        self
+    }
+
+    /// A blank and a value, which may hold any bytes but NUL.
+    fn value(&mut self, value: impl AsRef<[u8]>) -> Result<&mut Self, NulByte> {
+        Ok(self.word(&ShellWord::new(value)?))
+    }
+
+    /// A number.
+    fn number(&mut self, number: u64) -> &mut Self {
+        self.0.extend_from_slice(number.to_string().as_bytes());
+        self
+    }
+
+    /// A file mode, in octal.
+    fn mode(&mut self, mode: u32) -> &mut Self {
+        self.0.extend_from_slice(format!("{mode:o}").as_bytes());
+        self
+    }
+
+    /// Content, in pieces that any `printf` takes.
+    fn pieces(&mut self, content: &str) -> Result<&mut Self, NulByte> {
+        for piece in content.as_bytes().chunks(PIECE) {
+            self.value(piece)?;
+        }
+        Ok(self)
+    }
+
+    /// Goes to the root, or answers why not and returns.
+    fn enter(&mut self, root: &HostPath, make: bool, pin: Option<FileId>) -> &mut Self {
+        self.text("sb_root ").text(if make { "y " } else { "n " });
+        match pin {
+            Some(id) => self.number(id.device).text(" ").number(id.inode),
+            None => self.text("'' ''"),
+        };
+        self.word(&ShellWord::root(root)).text(" || return\n")
+    }
+}
+
+/// The name of every batch's function, also where `common.sh` unsets it.
+const DEFINE: &str = "switchback_batch() {\n";
+
+/// Compiles `batch` to a function, which [`call`] calls.
+///
+/// # Errors
+///
+/// The index of the first step that holds a NUL byte, which no script can carry.
+pub(super) fn compile(batch: &Batch) -> Result<Vec<u8>, usize> {
+    let mut script = Script::default();
+    script.text(DEFINE).enter(&batch.root, batch.make_root, batch.pin);
+    for (index, step) in batch.steps.iter().enumerate() {
+        script.text("sb_i=").number(index as u64).text("\n");
+        compile_step(&mut script, step).map_err(|NulByte| index)?;
+    }
+    script.text("}\n");
+    Ok(script.0)
+}
+
+/// The line that calls the function, as exchange number `exchange`: in braces, so that no prefix of it is a command.
+/// Its utilities read nothing: what comes next on standard input is the next batch.
+pub(super) fn call(nonce: &str, exchange: u64) -> Vec<u8> {
+    format!("{{ sb_frame='SB1 {nonce} {exchange} '; switchback_batch </dev/null; sb_end; }}\n").into_bytes()
+}
+
+/// The script that unpacks an upload from the rest of standard input.
+pub(super) fn receive(upload: &Upload, marker: &str, nonce: &str) -> Vec<u8> {
+    let mut script = Script::default();
+    script.text(DEFINE).enter(&upload.root, false, None);
+    script.text("sb_receive").word(&ShellWord::operand(&upload.into)).text(" ");
+    script.0.extend_from_slice(marker.as_bytes());
+    script.text("\n}\n");
+    script.0.extend_from_slice(format!("{{ sb_frame='SB1 {nonce} 0 '; switchback_batch; sb_end; }}\n").as_bytes());
+    script.0
+}
+
+fn compile_step(script: &mut Script, step: &Step) -> Result<(), NulByte> {
+    compile_op(script, &step.op)?;
+    script.text(match step.on_failure {
+        OnFailure::Stop => " || return\n",
+        OnFailure::GoOn => "\n",
+    });
+    Ok(())
+}
+
+fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
+    let place = ShellWord::operand;
+    match op {
+        Op::Identify => script.text("sb_identify"),
+        Op::Clock => script.text("sb_clock"),
+        Op::Inspect { path } => script.text("sb_inspect").word(&place(path)),
+        Op::Resolve { link } => script.text("sb_resolve").value(from_root(link))?,
+        Op::ReadLink { path } => script.text("sb_readlink").word(&place(path)),
+        Op::Read { path, limit } => script.text("sb_read ").number(reach(*limit) + 1).word(&place(path)),
+        Op::List { path } => script.text("sb_list").word(&place(path)),
+        Op::ReadEach { path, file, limit } => {
+            script.text("sb_each ").number(reach(*limit)).value(file.as_str())?.word(&place(path))
+        }
+        Op::CheckProcess { path } => script.text("sb_check").word(&place(path)),
+        Op::ExpectAbsent { path } => script.text("sb_absent").word(&place(path)),
+        Op::ExpectDirectory { path } => script.text("sb_directory").word(&place(path)),
+        Op::ExpectLink { path, text } => script.text("sb_is").word(&place(path)).value(text)?,
+        Op::MakeDir { path, mode, existing_is_fine } => {
+            script.text("sb_mkdir ").mode(*mode).text(if *existing_is_fine { " y" } else { " n" }).word(&place(path))
+        }
+        Op::MakeLink { path, text } => script.text("sb_link").value(text)?.word(&place(path)),
+        Op::WriteNew { path, content, mode } => write_new(script, *mode).word(&place(path)).pieces(content)?,
+        Op::MarkProcess { path } => script.text("sb_mark").word(&place(path)),
+        Op::Append { path, content } => script.text("sb_append").word(&place(path)).pieces(content)?,
+        Op::MoveInto { from, into } => script.text("sb_move").word(&place(from)).word(&place(into)),
+        Op::RemoveFile { path } => script.text("sb_rmfile").word(&place(path)),
+        Op::RemoveDir { path } => script.text("sb_rmdir").word(&place(path)),
+        Op::RemoveTree { path } => script.text("sb_rmtree").word(&place(path)),
+        Op::Sync { paths, reach } => {
+            script.text(match reach {
+                SyncReach::Entries => "sb_sync e",
+                SyncReach::Filesystem => "sb_sync f",
+            });
+            paths.iter().fold(script, |script, path| script.word(&place(path)))
+        }
+    };
+    Ok(())
+}
+
+/// Begins a `sb_write`: a mode without execute bits is given by the umask, any other by a `chmod`.
+fn write_new(script: &mut Script, mode: u32) -> &mut Script {
+    script.text("sb_write ").mode(0o777 & !mode).text(" ");
+    if mode & !0o666 == 0 { script.text("''") } else { script.mode(mode) }
+}
+
+/// The text of a link as an operand, as it reads when the link stands in the root.
+fn from_root(link: &[u8]) -> Vec<u8> {
+    if link.is_empty() || link.starts_with(b"/") { link.to_vec() } else { [b"./", link].concat() }
+}
+
+/// The most that is read, as hosts are asked for it.
+pub(super) fn reach(limit: u64) -> u64 {
+    limit.min(READ_LIMIT)
+}

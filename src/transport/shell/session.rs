@@ -1,0 +1,235 @@
+//! [`Session`]: one kept-open channel, and the exchanges that go over it.
+
+use std::{io, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+
+use crate::{
+    token::Token,
+    transport::{Batch, OnFailure, Reply, StepFailure},
+};
+
+use super::{
+    channel::{Channel, ChannelEnd, ShellCommand, Streams, beside, drain},
+    frame::{Frame, FrameError, Frames},
+    prelude,
+    reply::{Misfit, failure, reply, words_of},
+    script::call,
+    tail::Tail,
+};
+
+/// How the answer to a batch was lost.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Lost {
+    /// The channel ended before the answer did.
+    #[error("the connection ended{}", said(.0))]
+    Ended(String),
+    /// It took too long.
+    #[error("no answer within {} s{}", .0.as_secs_f64(), said(.1))]
+    Late(Duration, String),
+    /// The channel could not be read.
+    #[error("the connection cannot be read")]
+    Read(#[source] io::Error),
+    /// What came is no answer.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// What came does not answer this.
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+}
+
+/// What the host printed besides, when it printed anything.
+fn said(text: &str) -> String {
+    if text.is_empty() { String::new() } else { format!(", after printing: {text}") }
+}
+
+/// How an exchange ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// All steps ran.
+    Replies(Vec<Reply>),
+    /// The root cannot be used.
+    Root(StepFailure),
+    /// A step failed that ends the batch.
+    Failed(StepFailure, Vec<Reply>),
+    /// The host lacks something, in words, and no step ran.
+    Lacks(String),
+}
+
+/// A channel that carries one batch after the other.
+pub(super) struct Session {
+    channel: Channel,
+    wire: Wire,
+    /// What the prelude brings, until it is sent with the first batch.
+    unsent: Vec<u8>,
+    exchanges: u64,
+}
+
+/// What comes back over a channel.
+pub(super) struct Wire {
+    pub(super) nonce: Token,
+    pub(super) frames: Frames,
+    pub(super) stderr: Tail,
+    /// What the host lacks, once it has said hello.
+    pub(super) hello: Option<Vec<String>>,
+}
+
+impl Session {
+    /// The command whose channel a session needs.
+    pub(super) fn command() -> ShellCommand {
+        ShellCommand::batches()
+    }
+
+    /// A session over a channel that has just been opened.
+    pub(super) fn new(channel: Channel) -> Self {
+        let wire = Wire::new();
+        Self { channel, unsent: prelude::batches(&wire.nonce), wire, exchanges: 0 }
+    }
+
+    /// Whether the channel still stands, as far as that shows without asking.
+    pub(super) async fn stands(&mut self) -> bool {
+        let Some(noise) = self.channel.peek().await else { return false };
+        self.wire.frames.begin();
+        self.wire.frames.push(&noise).is_ok() && self.wire.frames.next().is_none()
+    }
+
+    /// Carries out the compiled `batch`, and gives the session back when it can be used again.
+    pub(super) async fn exchange(
+        mut self,
+        batch: &Batch,
+        body: &[u8],
+        deadline: Duration,
+    ) -> (Result<Outcome, Lost>, Option<Self>) {
+        self.exchanges += 1;
+        let mut script = std::mem::take(&mut self.unsent);
+        script.extend_from_slice(body);
+        script.extend_from_slice(&call(self.wire.nonce.as_str(), self.exchanges));
+        let answered = timeout(deadline, self.wire.ask(&mut self.channel, &script, batch, self.exchanges)).await;
+        match answered {
+            Ok(Ok(Some(outcome))) => (Ok(outcome), Some(self)),
+            Ok(Ok(None)) => (self.wire.ended(self.channel, deadline).await.map(Outcome::Lacks), None),
+            Ok(Err(lost)) => (Err(lost), None),
+            Err(_) => (Err(Lost::Late(deadline, self.wire.said())), None),
+        }
+    }
+}
+
+impl Wire {
+    pub(super) fn new() -> Self {
+        let nonce = Token::random();
+        Self { frames: Frames::new(nonce.as_str()), nonce, stderr: Tail::default(), hello: None }
+    }
+
+    /// Sends `script` and reads the answer; `None` when the channel ended before it was whole.
+    async fn ask(
+        &mut self,
+        channel: &mut Channel,
+        script: &[u8],
+        batch: &Batch,
+        exchange: u64,
+    ) -> Result<Option<Outcome>, Lost> {
+        let Streams { stdin, stdout, stderr } = channel.streams();
+        let send = async {
+            if let Some(stdin) = stdin {
+                // A failure shows in the answer that does not come.
+                let _: io::Result<()> = stdin.write_all(script).await;
+                let _: io::Result<()> = stdin.flush().await;
+            }
+        };
+        let Self { frames, stderr: tail, hello, .. } = self;
+        frames.begin();
+        let read = read_answer(frames, hello, stdout, batch, exchange);
+        beside(beside(read, send), drain(stderr, tail)).await
+    }
+
+    /// The next frame but the hello, which is kept; `None` when the channel has ended.
+    pub(super) async fn frame(
+        frames: &mut Frames,
+        hello: &mut Option<Vec<String>>,
+        stdout: &mut (dyn AsyncRead + Send + Unpin),
+    ) -> Result<Option<Frame>, Lost> {
+        let mut chunk = [0; 16 << 10];
+        loop {
+            while let Some(frame) = frames.next() {
+                match &frame.words[..] {
+                    [word, _version, lacks @ ..] if word == "hello" => *hello = Some(lacks.to_vec()),
+                    _ => return Ok(Some(frame)),
+                }
+            }
+            match stdout.read(&mut chunk).await.map_err(Lost::Read)? {
+                0 => return Ok(None),
+                length => frames.push(&chunk[..length])?,
+            }
+        }
+    }
+
+    /// What the host lacks, when its channel ended without an answer and it is certain that nothing was run.
+    pub(super) async fn ended(&mut self, channel: Channel, deadline: Duration) -> Result<String, Lost> {
+        let end = timeout(deadline, channel.end()).await.unwrap_or(ChannelEnd::Lost);
+        if self.hello.is_none() && end == ChannelEnd::Exited {
+            return Ok(format!("it gives no POSIX shell{}", said(&self.said())));
+        }
+        Err(Lost::Ended(self.said()))
+    }
+
+    /// What the host printed that was no answer.
+    pub(super) fn said(&self) -> String {
+        let (out, err) = (self.frames.noise.to_string(), self.stderr.to_string());
+        [out, err].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" / ")
+    }
+}
+
+async fn read_answer(
+    frames: &mut Frames,
+    hello: &mut Option<Vec<String>>,
+    stdout: &mut (dyn AsyncRead + Send + Unpin),
+    batch: &Batch,
+    exchange: u64,
+) -> Result<Option<Outcome>, Lost> {
+    let mut replies = Vec::new();
+    let mut failed = None;
+    while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
+        let words = words_of(&frame, exchange).ok_or(Misfit)?;
+        match (words, &frame.values[..]) {
+            ([end], []) if end == "end" => {
+                return finish(batch, hello.as_deref().unwrap_or(&[]), replies, failed).map(Some);
+            }
+            ([root, fail, kind], [detail]) if root == "root" && fail == "fail" => {
+                failed = Some(Outcome::Root(failure(kind, detail)));
+            }
+            ([index, words @ ..], values) if failed.is_none() && index.parse() == Ok(replies.len()) => {
+                let step = batch.steps.get(replies.len()).ok_or(Misfit)?;
+                match (reply(&step.op, words, values)?, step.on_failure) {
+                    (Ok(reply), _) => replies.push(reply),
+                    (Err(failure), OnFailure::GoOn) => replies.push(Reply::Failed(failure)),
+                    (Err(failure), OnFailure::Stop) => {
+                        failed = Some(Outcome::Failed(failure, std::mem::take(&mut replies)));
+                    }
+                }
+            }
+            _ => return Err(Misfit.into()),
+        }
+    }
+    Ok(None)
+}
+
+fn finish(batch: &Batch, lacks: &[String], replies: Vec<Reply>, failed: Option<Outcome>) -> Result<Outcome, Lost> {
+    match failed {
+        Some(failed) => Ok(failed),
+        None if replies.len() == batch.steps.len() && lacks.is_empty() => Ok(Outcome::Replies(replies)),
+        None if replies.is_empty() && !lacks.is_empty() => Ok(Outcome::Lacks(lacking(lacks))),
+        None => Err(Misfit.into()),
+    }
+}
+
+/// What is missing, in words.
+pub(super) fn lacking(lacks: &[String]) -> String {
+    match lacks {
+        [one] if one == "stdout" => "its start-up files send the standard output of the shell elsewhere".into(),
+        [one] => format!("the command {one} is missing there"),
+        more => format!("the commands {} are missing there", more.join(", ")),
+    }
+}

@@ -1,0 +1,310 @@
+# One function for each operation; each answers with one line, and is false when the step failed.
+sb_s='%f %u %d %i %s %Y'
+sb_identify() {
+sb_m=$(stat -c '%d %i' . 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_v=$(date +%s.%N 2>&1) || { sb_no - "$sb_v"; return 1; }
+sb_a=$(id 2>&1) || { sb_no - "$sb_a"; return 1; }
+sb_a=${sb_a#uid=}
+sb_u=${sb_a%%[!0-9]*}
+case $sb_a in "$sb_u("*) sb_a=${sb_a#*\(}; sb_a=${sb_a%%\)*};; *) sb_a=$sb_u;; esac
+sb_tok "$sb_a"
+{ IFS= read -r sb_a </proc/sys/kernel/hostname; } 2>/dev/null || sb_a=$(uname -n)
+sb_tok "$sb_a"
+sb_emit "identity $sb_u $sb_m $sb_v"
+}
+sb_clock() {
+sb_m=$(date +%s.%N 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_emit "clock $sb_m"
+}
+sb_inspect() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_emit 'entry -'; return 0;; esac
+sb_there "$1" || { sb_emit 'entry -'; return 0; }
+sb_m=$(stat -c "$sb_s" -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_emit "entry $sb_m"
+}
+sb_resolve() {
+if sb_m=$(stat -L -c "$sb_s" -- "$1" 2>&1); then sb_emit "entry $sb_m"; return 0; fi
+case $sb_m in
+*'No such file'* | *'Not a directory'* | *'Too many levels'* | *'link loop'*) sb_emit 'entry -';;
+*) sb_no - "$sb_m";;
+esac
+}
+# The text of a link, trailing newlines and all, in $sb_v.
+sb_text() {
+sb_v=$(readlink -- "$1" 2>&1 && echo x) || return
+sb_v=${sb_v%x}
+sb_v=${sb_v%"$sb_nl"}
+}
+sb_readlink() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_emit 'link -'; return 0;; esac
+sb_there "$1" || { sb_emit 'link -'; return 0; }
+[ -h "$1" ] || { sb_no wrong-type "$1 is no link"; return 1; }
+sb_text "$1" || { sb_no - "$sb_v"; return 1; }
+sb_tok "$sb_v"
+sb_emit link
+}
+# Opens nothing that could block: 0 is a regular file that can be read, anything else is answered with $sb_k.
+sb_kind() {
+if [ -h "$1" ]; then sb_k=link
+elif [ -d "$1" ]; then sb_k=directory
+elif ! [ -e "$1" ]; then sb_k=-
+elif ! [ -f "$1" ]; then sb_k=other
+elif ! [ -r "$1" ]; then sb_k=denied
+else return 0
+fi
+return 1
+}
+# BYTES PATH
+sb_read() {
+sb_in "$2"
+case $? in 1) return 1;; 2) sb_emit 'file -'; return 0;; esac
+sb_kind "$2" || { sb_emit "file $sb_k"; return 0; }
+sb_b=$(od -An -v -tx1 -N "$1" -- "$2" 2>&1) || { sb_no - "$sb_b"; return 1; }
+sb_hex
+sb_emit 'file ok'
+}
+sb_list() {
+sb_in "$1/."
+case $? in 1) return 1;; 2) sb_emit 'list -'; return 0;; esac
+[ -r "$1" ] || { sb_no denied "$1: Permission denied"; return 1; }
+sb_d=$1
+sb_glob sb_listed
+}
+sb_listed() {
+sb_m= sb_v=
+case $# in
+0) ;;
+*)
+if sb_m=$(stat -c "$sb_s" -- "$@" 2>/dev/null); then
+for sb_e; do sb_v=$sb_v${sb_e##*/}/; done
+else
+sb_m=
+for sb_e; do
+sb_a=$(stat -c "$sb_s" -- "$sb_e" 2>/dev/null) || continue
+sb_m=$sb_m${sb_m:+$sb_nl}$sb_a sb_v=$sb_v${sb_e##*/}/
+done
+fi;;
+esac
+sb_tok "$sb_v"
+sb_raw "$sb_m"
+sb_emit list
+}
+# LIMIT FILE PATH
+sb_each() {
+sb_l=$1 sb_f=$2 sb_d=$3
+sb_in "$3/."
+case $? in 1) return 1;; 2) sb_emit 'each = = l0 x0'; return 0;; esac
+[ -r "$3" ] || { sb_no denied "$3: Permission denied"; return 1; }
+sb_glob sb_eached
+}
+sb_eached() {
+sb_v= sb_k= sb_a= sb_m= sb_b=
+for sb_e; do
+shift
+[ -d "$sb_e" ] && ! [ -h "$sb_e" ] || continue
+if ! [ -x "$sb_e" ]; then sb_k=denied
+elif sb_kind "$sb_e/$sb_f"; then sb_k=file; set -- "$@" "$sb_e/$sb_f"
+fi
+case $sb_k in -) continue;; esac
+sb_v=$sb_v${sb_e##*/}/ sb_a=$sb_a${sb_a:+,}$sb_k
+done
+case $# in 0) ;; *)
+sb_m=$(stat -c %s -- "$@" 2>&1) || { sb_no - "$sb_m"; return 1; }
+for sb_e in $sb_m; do
+if [ ${#sb_e} -lt ${#sb_l} ] || { [ ${#sb_e} -eq ${#sb_l} ] && [ "$sb_e" -le "$sb_l" ]; }; then set -- "$@" "$1"; fi
+shift
+done;;
+esac
+case $# in 0) ;; *) sb_b=$(od -An -v -tx1 -- "$@" 2>&1) || { sb_no - "$sb_b"; return 1; };; esac
+sb_tok "$sb_v"
+sb_tok "$sb_a"
+sb_raw "$sb_m"
+sb_hex
+sb_emit each
+}
+# Which process carries out the batches: id, start time, boot. Builtins only.
+sb_boot() { { IFS= read -r sb_a </proc/sys/kernel/random/boot_id; } 2>/dev/null; }
+sb_started() {
+sb_m=
+[ -r "/proc/$1/stat" ] || return 1
+while IFS= read -r sb_e; do sb_m=$sb_m$sb_e; done <"/proc/$1/stat" 2>/dev/null
+case $sb_m in *') '*) ;; *) return 1;; esac
+set -- ${sb_m##*) }
+case $1 in [ZX]) return 2;; esac
+sb_m=${20-}
+}
+sb_mark() {
+sb_boot || sb_a=-
+sb_started $$ || sb_m=-
+sb_write 177 '' "$1" "$$ $sb_m $sb_a$sb_nl"
+}
+sb_check() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_emit 'process unknown'; return 0;; esac
+sb_k=unknown sb_p= sb_z= sb_e=
+sb_kind "$1" && read -r sb_p sb_z sb_e <"$1" 2>/dev/null
+sb_k=unknown
+case $sb_p.$sb_z in *[!0-9.]* | .* | *.) sb_e=;; esac
+if [ -n "$sb_e" ] && sb_boot; then
+if [ "$sb_a" != "$sb_e" ]; then sb_k=gone
+else
+sb_started "$sb_p"
+case $? in
+0) if [ "$sb_m" = "$sb_z" ]; then sb_k=alive; else sb_k=gone; fi;;
+2) sb_k=gone;;
+*) if [ -r /proc/1/stat ] && ! [ -e "/proc/$sb_p" ]; then sb_k=gone; fi;;
+esac
+fi
+fi
+sb_emit "process $sb_k"
+}
+sb_absent() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
+if sb_there "$1"; then sb_no exists "$1: File exists"; else sb_emit done; fi
+}
+sb_directory() {
+sb_into "$1" || return
+if [ -h "$1" ]; then sb_no wrong-type "$1 is a link"
+elif [ -d "$1" ]; then sb_emit done
+elif [ -e "$1" ]; then sb_no wrong-type "$1: Not a directory"
+else sb_no missing "$1: No such file or directory"
+fi
+}
+sb_is() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_no mismatch "$1 is not there"; return 1;; esac
+if [ -h "$1" ]; then
+sb_text "$1" || { sb_no - "$sb_v"; return 1; }
+if [ "x$sb_v" = "x$2" ]; then sb_emit done; else sb_no mismatch "$1 leads to $sb_v"; fi
+elif [ -d "$1" ]; then sb_no mismatch "$1 is a directory"
+elif [ -e "$1" ]; then sb_no mismatch "$1 is no link"
+else sb_no mismatch "$1 is not there"
+fi
+}
+# MODE FINE PATH
+sb_mkdir() {
+sb_into "$3" || return
+if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; return 0; fi
+if sb_there "$3"; then sb_no exists "$3: File exists"; return 1; fi
+if sb_m=$(mkdir -m "$1" -- "$3" 2>&1); then sb_emit done; return 0; fi
+if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; else sb_no - "$sb_m"; fi
+}
+# TEXT PATH
+sb_link() {
+sb_into "$2" || return
+if sb_there "$2"; then sb_no exists "$2: File exists"; return 1; fi
+sb_m=$(ln -s -- "$1" "$2" 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_emit done
+}
+sb_pieces() {
+sb_begun=y
+for sb_e; do sb_put "$sb_e" || return; done
+}
+# UMASK MODE PATH PIECE... ; MODE is empty when the umask gives it.
+sb_write() {
+sb_into "$3" || return
+if sb_there "$3"; then sb_no exists "$3: File exists"; return 1; fi
+sb_a=$1 sb_o=$2 sb_f=$3 sb_begun=
+shift 3
+umask "$sb_a"
+set -C
+{ sb_pieces "$@" >"$sb_f"; } 2>/dev/null
+sb_m=$?
+set +C
+case $sb_m in
+0) ;;
+*) case $sb_begun in
+'') sb_m=$({ set -C; : | sb_pieces "$@" >"$sb_f"; } 2>&1);;
+*) sb_m=$(sb_pieces "$@" 2>/dev/null | cat 2>&1 >>"$sb_f"); rm -f -- "$sb_f";;
+esac
+umask 022
+sb_no - "${sb_m:-$sb_f cannot be written}"
+return 1;;
+esac
+umask 022
+case $sb_o in ?*) sb_m=$(chmod "$sb_o" "$sb_f" 2>&1) || { sb_no - "$sb_m"; rm -f -- "$sb_f"; return 1; };; esac
+sb_emit done
+}
+# PATH PIECE...
+sb_append() {
+sb_into "$1" || return
+sb_f=$1
+shift
+if [ -h "$sb_f" ] || { [ -e "$sb_f" ] && ! [ -f "$sb_f" ]; }; then sb_no wrong-type "$sb_f is no regular file"; return 1; fi
+umask 177
+if { sb_pieces "$@" >>"$sb_f"; } 2>/dev/null; then umask 022; sb_emit done; return 0; fi
+sb_m=$({ : >>"$sb_f"; } 2>&1)
+umask 022
+sb_no - "${sb_m:-$sb_f cannot be written}"
+}
+# Without --no-copy, a rename across a mount is found before mv would begin to copy.
+sb_alike() {
+case ${sb_nocopy-?} in '?') case $(mv --help 2>&1) in *--no-copy*) sb_nocopy=--no-copy;; *) sb_nocopy=;; esac;; esac
+case $sb_nocopy in ?*) return 0;; esac
+[ "$1" = "$2" ] && return 0
+sb_m=$(stat -c '%d %m' -- "$1" "$2" 2>&1) || { sb_no - "$sb_m"; return 1; }
+[ "${sb_m%%"$sb_nl"*}" = "${sb_m#*"$sb_nl"}" ] || { sb_no cross-device "$1 and $2 are on different filesystems"; return 1; }
+}
+# FROM INTO
+sb_move() {
+sb_into "$1" && sb_into "$2/." || return
+sb_there "$1" || { sb_no missing "$1: No such file or directory"; return 1; }
+sb_o=$2/${1##*/}
+case $sb_o in "$1") sb_emit done; return 0;; esac
+if [ -d "$1" ] && ! [ -h "$1" ]; then
+if sb_there "$sb_o" && { [ -h "$sb_o" ] || ! [ -d "$sb_o" ]; }; then sb_no wrong-type "$sb_o: Not a directory"; return 1; fi
+elif [ -d "$sb_o" ] && ! [ -h "$sb_o" ]; then sb_no wrong-type "$sb_o: Is a directory"; return 1
+fi
+sb_alike "${1%/*}" "$2" || return
+sb_m=$(mv -f $sb_nocopy -- "$1" "$2/" 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_emit done
+}
+sb_rmfile() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
+if sb_there "$1"; then
+if [ -d "$1" ] && ! [ -h "$1" ]; then sb_no wrong-type "$1: Is a directory"; return 1; fi
+sb_m=$(rm -f -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
+fi
+sb_emit done
+}
+sb_rmdir() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
+if sb_there "$1"; then
+if [ -h "$1" ] || ! [ -d "$1" ]; then sb_no wrong-type "$1: Not a directory"; return 1; fi
+sb_m=$(rmdir -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
+fi
+sb_emit done
+}
+# A directory that its owner may not write into is opened up first, but only when it must be.
+sb_rmtree() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
+if sb_there "$1" && ! sb_m=$(rm -rf -- "$1" 2>&1); then
+if [ -d "$1" ] && ! [ -h "$1" ]; then find "$1" -type d -exec chmod u+rwx {} ';' >/dev/null 2>&1; fi
+sb_m=$(rm -rf -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
+fi
+sb_emit done
+}
+# REACH PATH...
+sb_sync() {
+case ${sb_fancy-} in '') case $(sync --help 2>&1) in *' -f,'* | *'[-df]'*) sb_fancy=y;; *) sb_fancy=n;; esac;; esac
+sb_k=$1
+shift
+for sb_f; do
+sb_into "$sb_f" || return
+if [ -h "$sb_f" ]; then sb_no wrong-type "$sb_f is a link"; return 1; fi
+[ -e "$sb_f" ] || { sb_no missing "$sb_f: No such file or directory"; return 1; }
+done
+case $#$sb_fancy$sb_k in
+0*) ;;
+*ye) sb_m=$(sync -- "$@" 2>&1);;
+*yf) sb_m=$(sync -f -- "$@" 2>&1);;
+*) sb_m=$(sync 2>&1);;
+esac || { sb_no - "$sb_m"; return 1; }
+sb_emit done
+}

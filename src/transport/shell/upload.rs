@@ -1,0 +1,188 @@
+//! Uploads: a script, and after it a tar stream, down a channel of their own.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    sync::mpsc::Receiver,
+    task::JoinHandle,
+    time::timeout,
+};
+
+use crate::{
+    transport::{Progress, StepFailure, TransportError, Upload, Uploaded},
+    tree::TreeError,
+};
+
+use super::{
+    channel::{Channel, Shell, ShellCommand, Streams, beside, drain},
+    frame::Frames,
+    pack::{Piece, pack},
+    prelude,
+    reply::{Misfit, failure, words_of},
+    script::receive,
+    session::{Lost, Wire, lacking},
+};
+
+/// How often the exchange timeout fits into the wait for the answer, once all has been sent: much of it may still be
+/// on its way over a slow link, and the host still unpacks. A dead link is found sooner, by what carries the channel.
+const UNPACKING: u32 = 10;
+
+/// Does the work of [`Transport::upload`](crate::Transport::upload) over a channel that `shell` opens.
+pub(super) async fn upload<S: Shell>(
+    shell: &S,
+    stall: Duration,
+    upload: &Upload,
+    progress: &dyn Progress,
+) -> Result<Uploaded, TransportError> {
+    let mut wire = Wire::new();
+    let marker = format!(".switchback-{}", wire.nonce);
+    let mut script = prelude::upload(&wire.nonce);
+    script.extend_from_slice(&receive(upload, &marker, wire.nonce.as_str()));
+    let mut channel = shell.open(&ShellCommand::stream(script.len())).await?;
+    let (pieces, packing) = pack(upload.tree.clone(), marker);
+    let sending = Sending { script, pieces, stall, progress };
+    let (answer, sent) = wire.receive(&mut channel, sending).await;
+    let host = || shell.to_string();
+    if let Some(source) = source_error(sent, packing).await {
+        return Err(TransportError::Source { host: host(), source });
+    }
+    match answer {
+        Ok(Some(Answer::Done)) => Ok(Uploaded { files: upload.tree.files(), bytes: upload.tree.bytes() }),
+        Ok(Some(Answer::Failed(failure))) => Err(TransportError::Upload { host: host(), failure }),
+        Ok(Some(Answer::Root(failure))) => {
+            Err(TransportError::Root { host: host(), root: upload.root.clone(), failure })
+        }
+        Ok(Some(Answer::Lacks(lacks))) => Err(TransportError::Unsuitable { host: host(), lacks }),
+        Ok(None) => match wire.ended(channel, stall).await {
+            Ok(lacks) => Err(TransportError::Unsuitable { host: host(), lacks }),
+            Err(lost) => Err(TransportError::unknown(host(), lost)),
+        },
+        Err(lost) => Err(TransportError::unknown(host(), lost)),
+    }
+}
+
+/// Why the tree could not be read, when that is why the stream ended. When the host ended it, the thread is not
+/// waited for: it ends at the next piece that nobody takes.
+async fn source_error(sent: bool, packing: JoinHandle<Result<Uploaded, TreeError>>) -> Option<TreeError> {
+    if !sent {
+        return None;
+    }
+    match packing.await {
+        Ok(packed) => packed.err(),
+        Err(panicked) => Some(TreeError::Visit(io::Error::other(panicked))),
+    }
+}
+
+/// What the host says in the end.
+enum Answer {
+    Done,
+    Failed(StepFailure),
+    Root(StepFailure),
+    Lacks(String),
+}
+
+/// What is on its way to the host.
+struct Sending<'a> {
+    script: Vec<u8>,
+    pieces: Receiver<Piece>,
+    stall: Duration,
+    progress: &'a dyn Progress,
+}
+
+impl Wire {
+    /// Sends all, and says what the host answered (`None` when its channel ended), and whether all was taken from
+    /// the thread that packs.
+    async fn receive(&mut self, channel: &mut Channel, sending: Sending<'_>) -> (Result<Option<Answer>, Lost>, bool) {
+        let Streams { stdin, stdout, stderr } = channel.streams();
+        let Self { frames, stderr: tail, hello, .. } = self;
+        frames.begin();
+        let stall = sending.stall;
+        let exchange = async {
+            let mut read = pin!(read_answer(frames, hello, stdout));
+            match first(read.as_mut(), pin!(sending.send(stdin.take()))).await {
+                Either::Read(answer) => (answer, false),
+                Either::Sent(Err(late)) => (Err(late), false),
+                Either::Sent(Ok(all)) => {
+                    let wait = stall.saturating_mul(UNPACKING);
+                    let late = |_| Err(Lost::Late(wait, String::new()));
+                    (timeout(wait, read).await.unwrap_or_else(late), all)
+                }
+            }
+        };
+        beside(exchange, drain(stderr, tail)).await
+    }
+}
+
+impl Sending<'_> {
+    /// Sends all, and ends the stream. False when the host took no more of it, which its answer then explains.
+    async fn send(mut self, stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>) -> Result<bool, Lost> {
+        let Some(mut stdin) = stdin else { return Ok(false) };
+        let script = std::mem::take(&mut self.script);
+        if !self.write(&mut stdin, &script).await? {
+            return Ok(false);
+        }
+        while let Some(piece) = self.pieces.recv().await {
+            if !self.write(&mut stdin, &piece.bytes).await? {
+                return Ok(false);
+            }
+            self.progress.advanced(piece.so_far.files, piece.so_far.bytes);
+        }
+        let _: io::Result<()> = stdin.shutdown().await;
+        Ok(true)
+    }
+
+    /// Writes all of `bytes`. Each write may take so long: a slow host is none that has stopped.
+    async fn write(&self, stdin: &mut (dyn AsyncWrite + Send + Unpin), mut bytes: &[u8]) -> Result<bool, Lost> {
+        while !bytes.is_empty() {
+            match timeout(self.stall, stdin.write(bytes)).await {
+                Err(_) => return Err(Lost::Late(self.stall, String::new())),
+                Ok(Ok(0) | Err(_)) => return Ok(false),
+                Ok(Ok(written)) => bytes = &bytes[written..],
+            }
+        }
+        Ok(true)
+    }
+}
+
+enum Either<R, S> {
+    Read(R),
+    Sent(S),
+}
+
+/// Whichever is done first, the reading when both are.
+async fn first<R: Future + Unpin, S: Future + Unpin>(mut read: R, mut send: S) -> Either<R::Output, S::Output> {
+    poll_fn(|context| {
+        if let Poll::Ready(answer) = pin!(&mut read).poll(context) {
+            return Poll::Ready(Either::Read(answer));
+        }
+        pin!(&mut send).poll(context).map(Either::Sent)
+    })
+    .await
+}
+
+async fn read_answer(
+    frames: &mut Frames,
+    hello: &mut Option<Vec<String>>,
+    stdout: &mut (dyn AsyncRead + Send + Unpin),
+) -> Result<Option<Answer>, Lost> {
+    let mut answer = None;
+    while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
+        let words: Vec<&str> = words_of(&frame, 0).ok_or(Misfit)?.iter().map(String::as_str).collect();
+        match (&words[..], &frame.values[..], hello.as_deref()) {
+            (["root", "fail", kind], [detail], _) => answer = Some(Answer::Root(failure(kind, detail))),
+            (["0", "fail", kind], [detail], _) => answer = Some(Answer::Failed(failure(kind, detail))),
+            (["0", "done"], [], _) => answer = Some(Answer::Done),
+            (["end"], [], _) if answer.is_some() => return Ok(answer),
+            (["end"], [], Some(lacks @ [_, ..])) => return Ok(Some(Answer::Lacks(lacking(lacks)))),
+            _ => return Err(Misfit.into()),
+        }
+    }
+    Ok(None)
+}
