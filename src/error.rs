@@ -35,6 +35,15 @@ impl Error {
         self
     }
 
+    /// The same error, with what lies behind `error` as the reason for it, when its own message stands here already.
+    #[must_use]
+    pub(crate) fn because_of(self, error: &(dyn StdError + 'static)) -> Self {
+        match error.source() {
+            Some(source) => self.because(full_message(source)),
+            None => self,
+        }
+    }
+
     /// What kind of error it is: stable, and what a program matches on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

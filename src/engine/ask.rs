@@ -44,12 +44,8 @@ impl<'r> Run<'r> {
         if failed.is_empty() {
             return None;
         }
-        let hosts = asked.answers.iter().map(|(host, answer)| match answer {
-            Ok(state) => untouched(&host.name, state),
-            Err(failure) => failed_host(&host.name, failure.clone()),
-        });
         let error = summary("a host could not be asked, and nothing was touched", &failed);
-        Some(self.report(Outcome::Refused, None, hosts.collect(), Some(error)))
+        Some(self.report(Outcome::Refused, None, as_asked(asked), Some(error)))
     }
 
     /// The report of a refusal, with what every host is on.
@@ -76,6 +72,15 @@ impl Asked<'_> {
             .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }));
         seen.collect()
     }
+}
+
+/// The reports of hosts that were only asked.
+pub(super) fn as_asked(asked: &Asked<'_>) -> Vec<HostReport> {
+    let host = |(host, answer): &(&Host, Result<RootState, Failure>)| match answer {
+        Ok(state) => untouched(&host.name, state),
+        Err(failure) => failed_host(&host.name, failure.clone()),
+    };
+    asked.answers.iter().map(host).collect()
 }
 
 /// The report of a host that was not touched.

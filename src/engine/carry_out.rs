@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     finish::Ending,
-    run::{Run, summary},
+    run::{Run, interrupted, summary},
     working::Working,
 };
 
@@ -20,30 +20,33 @@ impl<'r> Run<'r> {
             working.plan = plan.host(working.name()).cloned();
         }
         self.prepare(&plan.release, &mut locked).await;
-        if any_failed(&locked) {
+        if any_failed(&locked) || self.is_stopped() {
+            let outcome = if any_failed(&locked) { Outcome::Failed } else { Outcome::Interrupted };
             self.unprepare(&mut locked).await;
-            return self.end(plan, locked, Outcome::Failed).await;
-        }
-        self.switch(&mut locked).await;
-        if !any_failed(&locked) {
-            let outcome = if plan.is_empty() { Outcome::Unchanged } else { Outcome::Done };
             return self.end(plan, locked, outcome).await;
         }
-        self.after_failed_switch(plan, locked).await
+        self.switch(&mut locked).await;
+        // A rollback that has arrived stays: nobody is sent back to the release that was fled.
+        let stopped = self.is_stopped() && plan.command != Command::Rollback && !plan.is_empty();
+        if any_failed(&locked) || stopped {
+            return self.go_back(plan, locked).await;
+        }
+        let outcome = if plan.is_empty() { Outcome::Unchanged } else { Outcome::Done };
+        self.end(plan, locked, outcome).await
     }
 
-    async fn after_failed_switch(&self, plan: &Plan, mut locked: Vec<Working<'r>>) -> Report {
+    /// Puts back what took effect, after a failure or because somebody asked to stop.
+    async fn go_back(&self, plan: &Plan, mut locked: Vec<Working<'r>>) -> Report {
+        let failed = any_failed(&locked);
         let began = locked.iter().any(|working| working.progress.switched.is_some());
         self.put_back(&mut locked).await;
-        let stuck = |working: &Working<'_>| {
-            working.progress.unknown || (working.progress.switched.is_some() && !working.progress.reverted)
+        let outcome = match (locked.iter().any(is_stuck), failed, began) {
+            (true, ..) => Outcome::Inconsistent,
+            (false, false, _) => Outcome::Interrupted,
+            (false, true, true) => Outcome::PutBack,
+            (false, true, false) => Outcome::Failed,
         };
-        let outcome = match (locked.iter().any(stuck), began) {
-            (true, _) => Outcome::Inconsistent,
-            (false, true) => Outcome::PutBack,
-            (false, false) => Outcome::Failed,
-        };
-        if outcome == Outcome::Failed {
+        if !began && outcome != Outcome::Inconsistent {
             self.unprepare(&mut locked).await;
         }
         self.end(plan, locked, outcome).await
@@ -51,8 +54,8 @@ impl<'r> Run<'r> {
 
     /// Ends the run on every host and reports it.
     async fn end(&self, plan: &Plan, locked: Vec<Working<'r>>, outcome: Outcome) -> Report {
-        let fled = (plan.command != Command::Rollback && matches!(outcome, Outcome::PutBack | Outcome::Inconsistent))
-            .then_some(&plan.release);
+        let began = locked.iter().any(|working| working.progress.switched.is_some());
+        let fled = (plan.command != Command::Rollback && began && outcome != Outcome::Done).then_some(&plan.release);
         let error = error_of(plan, &locked, outcome);
         let hosts = self.finish(locked, &Ending { outcome, release: &plan.release, fled }).await;
         let operation = Some(self.owner.operation.clone());
@@ -76,6 +79,7 @@ fn error_of(plan: &Plan, locked: &[Working<'_>], outcome: Outcome) -> Option<Fai
             hint: Some(mend(command, &plan.release)),
             ..summary("the hosts are not on one release", &failed)
         }),
+        Outcome::Interrupted => Some(interrupted("every host is where it was")),
         _ if failed.is_empty() => None,
         _ => Some(Error::new(ErrorKind::Internal, "hosts failed without a consequence").into()),
     }
@@ -83,6 +87,11 @@ fn error_of(plan: &Plan, locked: &[Working<'_>], outcome: Outcome) -> Option<Fai
 
 fn any_failed(locked: &[Working<'_>]) -> bool {
     locked.iter().any(|working| working.failure.is_some())
+}
+
+/// Whether a host is not known to be where it was.
+fn is_stuck(working: &Working<'_>) -> bool {
+    working.progress.unknown || (working.progress.switched.is_some() && !working.progress.reverted)
 }
 
 /// The command that mends a fleet that is left mixed.

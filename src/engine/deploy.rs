@@ -7,7 +7,7 @@ use crate::{
     store::Staged,
 };
 
-use super::{Host, run::Run, working::Working};
+use super::{Host, ask::as_asked, run::Run, working::Working};
 
 /// Stages `release` on every host and switches to it.
 pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, allow_split: bool) -> Report {
@@ -38,9 +38,14 @@ async fn bring(run: Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Repor
     if run.options.dry_run {
         return run.dry_run(&first);
     }
-    let staged = match run.stage(release, &asked).await {
-        Ok(staged) => staged,
-        Err(report) => return report,
+    let staged = tokio::select! {
+        biased;
+        // What had arrived by then is removed by the next deploy: nobody holds it, and it bears no name.
+        () = run.options.cancel.requested() => return run.stopped(as_asked(&asked)),
+        staged = run.stage(release, &asked) => match staged {
+            Ok(staged) => staged,
+            Err(report) => return report,
+        },
     };
     let locked = match run.take_locks().await {
         Ok(locked) => locked,

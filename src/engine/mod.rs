@@ -5,7 +5,9 @@
 
 mod activate;
 mod ask;
+mod cancel;
 mod carry_out;
+mod connect;
 mod deploy;
 mod finish;
 mod fleet;
@@ -20,5 +22,6 @@ mod switch;
 mod take_locks;
 mod working;
 
+pub use cancel::Cancel;
 pub use fleet::{Fleet, Host};
 pub use options::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions};

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use crate::{name::ReleaseName, plan::RollbackTarget};
 
+use super::Cancel;
+
 /// What every command that changes something can be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RunOptions {
     /// Who runs it, as locks and histories show it: `user@host`, and the CI job where there is one.
@@ -16,11 +18,19 @@ pub struct RunOptions {
     pub wait: Duration,
     /// Whether to stop after planning, with nothing changed.
     pub dry_run: bool,
+    /// What asks the command to stop at the next safe point.
+    pub cancel: Cancel,
 }
 
 impl Default for RunOptions {
     fn default() -> Self {
-        Self { by: "an unnamed caller".to_owned(), reason: None, wait: Duration::ZERO, dry_run: false }
+        Self {
+            by: "an unnamed caller".to_owned(),
+            reason: None,
+            wait: Duration::ZERO,
+            dry_run: false,
+            cancel: Cancel::new(),
+        }
     }
 }
 
@@ -32,7 +42,7 @@ impl RunOptions {
 }
 
 /// What [`Fleet::deploy`](super::Fleet::deploy) can be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DeployOptions {
     /// What every command can be asked.
@@ -42,7 +52,7 @@ pub struct DeployOptions {
 }
 
 /// What [`Fleet::activate`](super::Fleet::activate) can be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ActivateOptions {
     /// What every command can be asked.
@@ -52,7 +62,7 @@ pub struct ActivateOptions {
 }
 
 /// What [`Fleet::rollback`](super::Fleet::rollback) can be asked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RollbackOptions {
     /// What every command can be asked.

@@ -52,6 +52,16 @@ impl<'r> Run<'r> {
         self.started.elapsed().as_secs_f64()
     }
 
+    /// Whether somebody asked to stop.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.options.cancel.is_requested()
+    }
+
+    /// The report of a run that was stopped before anything was touched.
+    pub(super) fn stopped(&self, hosts: Vec<HostReport>) -> Report {
+        self.report(Outcome::Interrupted, None, hosts, Some(interrupted("every `current` is where it was")))
+    }
+
     pub(super) fn tell(&self, event: &Event) {
         self.observer.event(event);
     }
@@ -116,6 +126,11 @@ impl<'r> Run<'r> {
     pub(super) fn planned(&self, plan: &Plan) {
         self.tell(&Event::Planned { plan: plan.lines() });
     }
+}
+
+/// The failure of a run that was stopped.
+pub(super) fn interrupted(state: &str) -> Failure {
+    Error::new(ErrorKind::Interrupted, format!("interrupted; {state}")).into()
 }
 
 /// The failure that decides the exit code of many: where hosts fail for different reasons, the lower code stands.

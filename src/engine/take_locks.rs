@@ -37,13 +37,14 @@ impl<'r> Run<'r> {
                 Err(failed) => failed,
             };
             let only_locked = failed.iter().all(|(_, failure)| failure.kind == ErrorKind::Locked);
-            if !only_locked || Instant::now() >= until {
+            if !only_locked || Instant::now() >= until || self.is_stopped() {
                 return Err(self.not_locked(&failed));
             }
             if !std::mem::replace(&mut waited, true) {
                 self.warn(None, format!("waiting up to {:?} for a lock: {}", self.options.wait, failed[0].1.message));
             }
-            tokio::time::sleep(REST.min(until.saturating_duration_since(Instant::now()))).await;
+            let rest = REST.min(until.saturating_duration_since(Instant::now()));
+            let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
         }
     }
 
@@ -93,6 +94,9 @@ impl<'r> Run<'r> {
             Some((_, failure)) => failed_host(&host.name, failure.clone()),
             None => HostReport::new(&host.name, HostOutcome::Unchanged),
         };
+        if self.is_stopped() {
+            return self.stopped(self.hosts.iter().map(host).collect());
+        }
         let error = summary("a lock could not be taken, and nothing was touched", failed);
         self.report(Outcome::Refused, None, self.hosts.iter().map(host).collect(), Some(error))
     }

@@ -183,9 +183,6 @@ impl From<StoreError> for Error {
         if let Some(hint) = error.hint() {
             face = face.hint(hint);
         }
-        match std::error::Error::source(&error) {
-            Some(source) => face.because(crate::error::full_message(source)),
-            None => face,
-        }
+        face.because_of(&error)
     }
 }

@@ -10,8 +10,8 @@ mod local;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod options;
-pub mod shell;
 pub(crate) mod process;
+pub mod shell;
 
 pub use batch::{
     Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,

@@ -1,15 +1,24 @@
 //! The seam to the engine: what is asked, of whom, and the report that comes back.
 
+use std::sync::Arc;
+
+use camino::Utf8Path;
 use switchback::{
-    Error, ErrorKind, Observer, Report,
+    Error, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
+    engine::{ActivateOptions, Cancel, DeployOptions, RollbackOptions, RunOptions},
+    plan::RollbackTarget,
+    release::NewRelease,
     report::{Command, Outcome},
 };
 use tokio::sync::watch;
 
-use crate::{command::Request, interrupt::Signal, target::Target};
+use crate::{
+    command::{Request, Why},
+    interrupt::Signal,
+    target::Target,
+};
 
 /// What every run has.
-#[expect(dead_code, reason = "the engine reads them; it is joined in this file")]
 pub(crate) struct Session<'a> {
     pub(crate) target: &'a Target,
     pub(crate) by: String,
@@ -19,11 +28,84 @@ pub(crate) struct Session<'a> {
 }
 
 /// Does what is asked, and says what came of it.
-#[expect(clippy::unused_async, reason = "the engine is asynchronous; it is joined here")]
-pub(crate) async fn run(request: &Request, _: &Session<'_>) -> Report {
-    let mut report = Report::new(command(request), Outcome::Error);
-    report.error = Some(Error::new(ErrorKind::Internal, "this build has no engine").into());
+pub(crate) async fn run(request: &Request, session: &Session<'_>) -> Report {
+    match on_fleet(request, session).await {
+        Ok(report) => report,
+        Err(error) => {
+            let mut report = Report::new(command(request), Outcome::Refused);
+            report.error = Some(error.into());
+            report
+        }
+    }
+}
+
+async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Error> {
+    let fleet = Fleet::connect(&session.target.config)?;
+    let report = ask(&fleet, request, session).await;
+    fleet.close().await;
     report
+}
+
+async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<Report, Error> {
+    let observer = session.observer;
+    Ok(match request {
+        Request::Deploy { source, name, allow_split, why } => {
+            let mut options = DeployOptions::default();
+            options.run = session.options(why);
+            options.allow_split = *allow_split;
+            fleet.deploy(release(source, name.as_ref())?, &options, observer).await
+        }
+        Request::Stage { source, name, wait } => {
+            let options = session.options(&Why { reason: None, wait: *wait });
+            fleet.stage(release(source, name.as_ref())?, &options, observer).await
+        }
+        Request::Activate { name, allow_split, why } => {
+            let mut options = ActivateOptions::default();
+            options.run = session.options(why);
+            options.allow_split = *allow_split;
+            fleet.activate(name, &options, observer).await
+        }
+        Request::Rollback { to, steps, from, why } => {
+            let mut options = RollbackOptions::default();
+            options.run = session.options(why);
+            options.target = to.clone().map_or(RollbackTarget::Steps(steps.unwrap_or(1)), RollbackTarget::Release);
+            options.from.clone_from(from);
+            fleet.rollback(&options, observer).await
+        }
+        Request::Status => fleet.status(observer).await,
+        Request::Releases => fleet.releases(observer).await,
+        Request::History => fleet.history(observer).await,
+        Request::Check => fleet.check(observer).await,
+    })
+}
+
+impl Session<'_> {
+    fn options(&self, why: &Why) -> RunOptions {
+        let mut options = RunOptions::by(&self.by);
+        options.reason.clone_from(&why.reason);
+        options.wait = why.wait.unwrap_or_default();
+        options.dry_run = self.dry_run;
+        options.cancel = self.cancel();
+        options
+    }
+
+    /// Asks the run to stop when the first signal comes.
+    fn cancel(&self) -> Cancel {
+        let (cancel, mut interrupt) = (Cancel::new(), self.interrupt.clone());
+        let asked = cancel.clone();
+        tokio::spawn(async move {
+            if interrupt.wait_for(Option::is_some).await.is_ok() {
+                asked.request();
+            }
+        });
+        cancel
+    }
+}
+
+/// The release that is brought: scanned wholly before any host is asked anything.
+fn release(source: &Utf8Path, name: Option<&ReleaseName>) -> Result<Arc<NewRelease>, Error> {
+    let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
+    Ok(Arc::new(NewRelease::open(name.cloned().unwrap_or_else(made), source)?))
 }
 
 /// The command that a request belongs to.
