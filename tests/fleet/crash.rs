@@ -1,1 +1,241 @@
-//! Crashes.
+//! `cases.md` 4d, enumerated: every command is cut off after each of its steps, and every one of its answers is lost.
+//!
+//! Whatever is left must hold at once (`current` is absent or leads to a complete release, and names are only of
+//! complete ones), and the next run must end in a good state, with nothing of the dead one left over.
+
+use switchback::{
+    ExitCode, Fleet, Report,
+    engine::{ActivateOptions, DeployOptions, RunOptions},
+    event::Silent,
+    plan::RollbackTarget,
+    testing::{AfterLoss, Cut},
+};
+
+use super::{
+    fixture::{deploying, going_back, name, release, wait},
+    world::{Local, Memory, World},
+};
+
+/// A command, what was deployed before it, and where it leads.
+struct Case {
+    what: &'static str,
+    before: &'static [&'static str],
+    staged: &'static [&'static str],
+    run: fn(&Fleet) -> Report,
+    /// The release that is current when it is done; `None` when it does not switch.
+    to: Option<&'static str>,
+}
+
+const CASES: &[Case] = &[
+    Case { what: "first deploy", before: &[], staged: &[], run: |fleet| deploy(fleet, "new"), to: Some("new") },
+    Case { what: "deploy", before: &["o", "a"], staged: &[], run: |fleet| deploy(fleet, "new"), to: Some("new") },
+    Case { what: "stage", before: &["o", "a"], staged: &[], run: stage, to: None },
+    Case { what: "activate", before: &["o", "a"], staged: &["new"], run: activate, to: Some("new") },
+    Case { what: "rollback", before: &["o", "a", "b"], staged: &[], run: rollback, to: Some("a") },
+];
+
+fn deploy(fleet: &Fleet, text: &str) -> Report {
+    wait(fleet.deploy(release(text), &deploying(), &Silent))
+}
+
+fn stage(fleet: &Fleet) -> Report {
+    wait(fleet.stage(release("new"), &RunOptions::default(), &Silent))
+}
+
+fn activate(fleet: &Fleet) -> Report {
+    wait(fleet.activate(&name("new"), &ActivateOptions::default(), &Silent))
+}
+
+fn rollback(fleet: &Fleet) -> Report {
+    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), &Silent))
+}
+
+impl Case {
+    fn prepared<W: World>(&self, hosts: usize) -> W {
+        let world = W::new(hosts);
+        for text in self.before {
+            assert_eq!(deploy(&world.fleet(&Cut::never()), text).exit_code(), ExitCode::DONE);
+        }
+        for text in self.staged {
+            let report = wait(world.fleet(&Cut::never()).stage(release(text), &RunOptions::default(), &Silent));
+            assert_eq!(report.exit_code(), ExitCode::DONE);
+        }
+        world
+    }
+
+    fn is_from(&self) -> Option<&'static str> {
+        self.before.last().copied()
+    }
+}
+
+/// Holds at every instant: `current` is absent before the first deploy or leads to a complete release, and every name
+/// in the releases directory is of a complete one.
+fn holds<W: World>(world: &W, case: &Case, at: &str) {
+    for host in 0..world.hosts() {
+        let link = world.link(host, "current");
+        let allowed = [case.is_from(), case.to];
+        let leads = link.as_deref().map(|text| text.strip_prefix("releases/").expect("a relative link"));
+        assert!(
+            leads.is_none() && case.before.is_empty() || allowed.contains(&leads),
+            "{at}: host {host} is on {leads:?}"
+        );
+        for text in world.names(host, "releases") {
+            let page = world.file(host, &format!("releases/{text}/index.html"));
+            assert_eq!(page.as_deref(), Some(text.as_bytes()), "{at}: host {host} has half of {text}");
+            assert!(
+                world.file(host, &format!("releases/{text}/assets/style.css")).is_some(),
+                "{at}: host {host}, {text}"
+            );
+        }
+    }
+}
+
+/// Every host is on `text`, and nothing of any run is left over.
+fn settled<W: World>(world: &W, text: &str, at: &str) {
+    for host in 0..world.hosts() {
+        assert_eq!(world.link(host, "current"), Some(format!("releases/{text}")), "{at}: host {host}");
+        assert!(!world.names(host, ".switchback").contains(&"lock".to_owned()), "{at}: host {host} is locked");
+        for place in ["tmp", "staging", "journal", "trash"] {
+            let left = world.names(host, &format!(".switchback/{place}"));
+            assert!(left.is_empty(), "{at}: host {host} has {left:?} in {place}");
+        }
+    }
+}
+
+/// Cuts `case` off after each of its steps, and lets `next` look at what is left. Returns how often.
+fn cut_everywhere<W: World>(case: &Case, hosts: usize, next: impl Fn(&W, &str)) -> usize {
+    let counting = Cut::never();
+    let world: W = case.prepared(hosts);
+    assert_eq!((case.run)(&world.fleet(&counting)).exit_code(), ExitCode::DONE, "{}", case.what);
+    for steps in 0..counting.steps() {
+        let world: W = case.prepared(hosts);
+        let at = format!("{} on {hosts} hosts, cut after step {steps}", case.what);
+        let report = (case.run)(&world.fleet(&Cut::after(steps)));
+        assert_ne!(report.exit_code(), ExitCode::DONE.max(ExitCode::UNEXPECTED), "{at}: a bug");
+        world.controller_is_gone();
+        holds(&world, case, &at);
+        next(&world, &at);
+        holds_after(&world, &at);
+    }
+    counting.steps()
+}
+
+fn holds_after<W: World>(world: &W, at: &str) {
+    for host in 0..world.hosts() {
+        let link = world.link(host, "current").expect("something is current by now");
+        let page = world.file(host, &format!("{link}/index.html"));
+        assert!(page.is_some_and(|page| link.ends_with(std::str::from_utf8(&page).expect("a name"))), "{at}");
+    }
+}
+
+/// The next deploy, from another machine, goes through and cleans up.
+fn deploy_next<W: World>(world: &W, at: &str) {
+    let mut options = DeployOptions::default();
+    options.allow_split = true;
+    let report = wait(world.fleet(&Cut::never()).deploy(release("next"), &options, &Silent));
+    assert_eq!(report.exit_code(), ExitCode::DONE, "{at}: {:?}", report.error);
+    settled(world, "next", at);
+}
+
+/// The next rollback goes where the interrupted run leaves it to go, and never further.
+fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
+    let on_new = (0..world.hosts()).any(|host| world.link(host, "current").as_deref() == Some("releases/new"));
+    let held = (0..world.hosts()).any(|host| world.names(host, ".switchback").contains(&"lock".to_owned()));
+    let left = (0..world.hosts()).any(|host| world.link(host, "current").as_deref() == Some("releases/b"));
+    let goal = match case.what {
+        // Finished by the next one, which goes no further; one that had ended everywhere is a rollback of its own.
+        "rollback" if held || left => "a",
+        // The half-done release is left; where nobody had come so far, the fleet goes back from where it is.
+        "deploy" | "activate" if on_new => "a",
+        _ => "o",
+    };
+    let report = rollback(&world.fleet(&Cut::never()));
+    assert_eq!(report.exit_code(), ExitCode::DONE, "{at}: {:?}", report.error);
+    for host in 0..world.hosts() {
+        assert_eq!(world.link(host, "current"), Some(format!("releases/{goal}")), "{at}: host {host}");
+        assert!(!world.names(host, ".switchback").contains(&"lock".to_owned()), "{at}: host {host} is locked");
+        assert!(world.names(host, ".switchback/journal").is_empty(), "{at}: host {host}");
+    }
+}
+
+fn every_cut<W: World>(hosts: usize) {
+    let mut points = 0;
+    for case in CASES {
+        points += cut_everywhere::<W>(case, hosts, deploy_next);
+        if case.before.len() > 1 {
+            points += cut_everywhere::<W>(case, hosts, |world, at| roll_back_next(world, case, at));
+        }
+    }
+    println!("{points} crash points on {hosts} hosts");
+    assert!(points > 300 * hosts, "only {points} crash points were tried");
+}
+
+#[test]
+fn every_crash_point_in_memory_is_mended_by_the_next_run() {
+    every_cut::<Memory>(1);
+    every_cut::<Memory>(2);
+}
+
+#[test]
+fn every_crash_point_on_disk_is_mended_by_the_next_run() {
+    every_cut::<Local>(1);
+}
+
+/// What the report says of each host is what the host says when it is asked again.
+fn is_true<W: World>(world: &W, case: &Case, report: &Report, at: &str) {
+    for (place, host) in report.hosts.iter().enumerate() {
+        let link = world.link(place, "current");
+        if host.outcome != switchback::report::HostOutcome::Unknown && host.after.is_some() {
+            assert_eq!(link, host.after.as_ref().map(|after| format!("releases/{after}")), "{at}: host {place}");
+        }
+    }
+    let all_on = |text: Option<&str>| {
+        (0..world.hosts()).all(|host| world.link(host, "current") == text.map(|text| format!("releases/{text}")))
+    };
+    match report.exit_code() {
+        ExitCode::DONE => assert!(all_on(case.to.or(case.is_from())), "{at}: it says done"),
+        ExitCode::REFUSED | ExitCode::PUT_BACK => assert!(all_on(case.is_from()), "{at}: it says that nothing changed"),
+        _ => {}
+    }
+}
+
+fn every_loss<W: World>(hosts: usize, then: AfterLoss) {
+    for case in CASES {
+        let counting = Cut::never();
+        let world: W = case.prepared(hosts);
+        (case.run)(&world.fleet(&counting));
+        for exchange in 1..=counting.exchanges() {
+            let world: W = case.prepared(hosts);
+            let at = format!("{} on {hosts} hosts, answer {exchange} lost, then {then:?}", case.what);
+            let report = (case.run)(&world.fleet(&Cut::losing_answer(exchange, then)));
+            world.controller_is_gone();
+            holds(&world, case, &at);
+            is_true(&world, case, &report, &at);
+            deploy_next(&world, &at);
+        }
+    }
+}
+
+#[test]
+fn every_lost_answer_is_read_again_or_called_unknown() {
+    for then in [AfterLoss::Answers, AfterLoss::Dead] {
+        every_loss::<Memory>(1, then);
+        every_loss::<Memory>(2, then);
+        every_loss::<Local>(1, then);
+    }
+}
+
+/// A lost answer of the switch itself, with the host still there, does not even fail the deploy: it is looked at again.
+#[test]
+fn a_lost_answer_of_the_switch_is_found_out() {
+    let case = &CASES[4];
+    let counting = Cut::never();
+    let world: Memory = case.prepared(1);
+    rollback(&world.fleet(&counting));
+    // Lock and look; switch; unlock.
+    assert_eq!(counting.exchanges(), 3);
+    let world: Memory = case.prepared(1);
+    let report = rollback(&world.fleet(&Cut::losing_answer(2, AfterLoss::Answers)));
+    assert_eq!(report.exit_code(), ExitCode::DONE, "{:?}", report.error);
+    settled(&world, "a", "after the lost answer");
+}

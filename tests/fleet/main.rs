@@ -8,3 +8,4 @@ mod locks;
 mod records;
 mod rollback;
 mod round_trips;
+mod world;

@@ -1,1 +1,104 @@
-//! Counts.
+//! What must be fast is counted: exchanges with each host, not seconds.
+
+use std::sync::Arc;
+
+use switchback::{
+    DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report,
+    event::Silent,
+    plan::RollbackTarget,
+    testing::Recording,
+    transport::{Batch, MemoryTransport, Op},
+};
+
+use super::fixture::{Hosts, ROOT, assert_code, deploying, going_back, release, wait};
+
+type Recorded = Arc<Recording<MemoryTransport>>;
+
+/// Runs a command on recorded connections, and returns what went over each.
+fn recorded(hosts: &Hosts, run: impl Fn(&Fleet) -> Report) -> Vec<Recorded> {
+    let root: HostPath = ROOT.parse().expect("a path");
+    let connect = |(place, host): (usize, &switchback::transport::MemoryHost)| {
+        Arc::new(Recording::new(host.connect(format!("web{}", place + 1))))
+    };
+    let recordings: Vec<Recorded> = hosts.0.iter().enumerate().map(connect).collect();
+    let host = |recording: &Recorded| {
+        Host::new(recording.to_string(), DirStore::new(Arc::clone(recording), root.clone(), Layout::default()))
+    };
+    let fleet = Fleet::new(recordings.iter().map(host).collect()).expect("a fleet");
+    assert_code(&run(&fleet), ExitCode::DONE);
+    recordings
+}
+
+fn rollback(fleet: &Fleet) -> Report {
+    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), &Silent))
+}
+
+fn is_the_switch(batch: &Batch) -> bool {
+    batch.steps.iter().any(|step| matches!(&step.op, Op::MoveInto { into, .. } if into.is_root()))
+}
+
+#[test]
+fn a_rollback_switches_in_the_second_exchange_and_unlocks_in_the_third() {
+    for count in [1, 3, 16] {
+        let hosts = Hosts::new(count).deployed(&["a", "b"]);
+        for host in recorded(&hosts, rollback) {
+            let switches: Vec<bool> = host.batches().iter().map(is_the_switch).collect();
+            assert_eq!(switches, [false, true, false], "{host}");
+            assert_eq!(host.uploads(), 0);
+        }
+        hosts.all_on("a");
+    }
+}
+
+#[test]
+fn status_is_one_exchange_and_changes_nothing() {
+    let hosts = Hosts::new(3).deployed(&["a", "b", "c"]);
+    for host in recorded(&hosts, |fleet| wait(fleet.status(&Silent))) {
+        assert_eq!(host.exchanges(), 1);
+        assert!(host.batches().iter().all(|batch| !batch.changes()));
+    }
+}
+
+#[test]
+fn reading_commands_send_no_change() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    let commands: [fn(&Fleet) -> Report; 4] = [
+        |fleet| wait(fleet.releases(&Silent)),
+        |fleet| wait(fleet.history(&Silent)),
+        |fleet| wait(fleet.check(&Silent)),
+        |fleet| {
+            let mut options = going_back(RollbackTarget::Steps(1));
+            options.run.dry_run = true;
+            wait(fleet.rollback(&options, &Silent))
+        },
+    ];
+    for command in commands {
+        for host in recorded(&hosts, command) {
+            assert!(host.batches().iter().all(|batch| !batch.changes()));
+        }
+    }
+}
+
+/// Ask; make a place, upload, sync; lock and look; prepare; switch; unlock.
+#[test]
+fn a_deploy_is_seven_exchanges_and_one_upload() {
+    let hosts = Hosts::new(2).deployed(&["a"]);
+    for host in recorded(&hosts, |fleet| wait(fleet.deploy(release("b"), &deploying(), &Silent))) {
+        assert_eq!((host.exchanges(), host.uploads()), (7, 1));
+    }
+}
+
+/// The switch is sent to a host only when all are prepared.
+#[test]
+fn a_dry_run_of_a_deploy_only_asks() {
+    let hosts = Hosts::new(2).deployed(&["a"]);
+    let dry = |fleet: &Fleet| {
+        let mut options = deploying();
+        options.run.dry_run = true;
+        wait(fleet.deploy(release("b"), &options, &Silent))
+    };
+    for host in recorded(&hosts, dry) {
+        assert_eq!((host.exchanges(), host.uploads()), (1, 0));
+    }
+    hosts.all_on("a");
+}

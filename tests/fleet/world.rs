@@ -1,0 +1,132 @@
+//! The same hosts in memory and on disk, for tests that cut a run off and look at what is left.
+
+use std::{fs, path::PathBuf};
+
+use switchback::{
+    DirStore, Fleet, Host, HostPath, Layout,
+    testing::{Cut, Faults},
+    transport::{LocalTransport, MemoryHost},
+};
+
+use super::fixture::{ROOT, at};
+
+/// Hosts that a run can be cut off on.
+pub(crate) trait World {
+    /// So many hosts, with nothing on them.
+    fn new(hosts: usize) -> Self;
+
+    /// The fleet as one process of the tool has it: cut off when `cut` says so.
+    fn fleet(&self, cut: &Cut) -> Fleet;
+
+    /// The process that ran the fleet is gone.
+    fn controller_is_gone(&self);
+
+    /// How many hosts there are.
+    fn hosts(&self) -> usize;
+
+    /// The text of a link of a host.
+    fn link(&self, host: usize, inner: &str) -> Option<String>;
+
+    /// The content of a file of a host.
+    fn file(&self, host: usize, inner: &str) -> Option<Vec<u8>>;
+
+    /// The names in a directory of a host; none when there is no directory.
+    fn names(&self, host: usize, inner: &str) -> Vec<String>;
+}
+
+/// Hosts in memory.
+pub(crate) struct Memory(Vec<MemoryHost>);
+
+impl World for Memory {
+    fn new(hosts: usize) -> Self {
+        Self((0..hosts).map(|_| MemoryHost::new()).collect())
+    }
+
+    fn fleet(&self, cut: &Cut) -> Fleet {
+        let root: HostPath = ROOT.parse().expect("a path");
+        let host = |(place, host): (usize, &MemoryHost)| {
+            let name = format!("web{}", place + 1);
+            let transport = Faults::new(host.connect(&name), cut.clone());
+            Host::new(&name, DirStore::new(transport, root.clone(), Layout::default()))
+        };
+        Fleet::new(self.0.iter().enumerate().map(host).collect()).expect("a fleet")
+    }
+
+    fn controller_is_gone(&self) {
+        // A connection in memory is a process of its own, and ends when it is dropped.
+    }
+
+    fn hosts(&self) -> usize {
+        self.0.len()
+    }
+
+    fn link(&self, host: usize, inner: &str) -> Option<String> {
+        self.0[host].read_link(&at(inner))
+    }
+
+    fn file(&self, host: usize, inner: &str) -> Option<Vec<u8>> {
+        self.0[host].read(&at(inner))
+    }
+
+    fn names(&self, host: usize, inner: &str) -> Vec<String> {
+        self.0[host].list(&at(inner)).unwrap_or_default()
+    }
+}
+
+/// Directories of this machine.
+pub(crate) struct Local(tempfile::TempDir, usize);
+
+impl Local {
+    fn path(&self, host: usize, inner: &str) -> PathBuf {
+        self.0.path().join(format!("web{}", host + 1)).join(inner)
+    }
+}
+
+impl World for Local {
+    fn new(hosts: usize) -> Self {
+        Self(tempfile::tempdir().expect("a directory"), hosts)
+    }
+
+    fn fleet(&self, cut: &Cut) -> Fleet {
+        let host = |place: usize| {
+            let name = format!("web{}", place + 1);
+            let root = HostPath::new(self.path(place, "").to_str().expect("UTF-8")).expect("a path");
+            Host::new(
+                &name,
+                DirStore::new(Faults::new(LocalTransport::named(&name), cut.clone()), root, Layout::default()),
+            )
+        };
+        Fleet::new((0..self.1).map(host).collect()).expect("a fleet")
+    }
+
+    /// On disk the process is this test itself, so its marks are made those of one that never was.
+    fn controller_is_gone(&self) {
+        for host in 0..self.1 {
+            for place in [".switchback/lock", ".switchback/staging"] {
+                for name in self.names(host, place) {
+                    let mark = self.path(host, &format!("{place}/{name}/process"));
+                    let Ok(content) = fs::read_to_string(&mark) else { continue };
+                    let words: Vec<&str> = content.split_whitespace().collect();
+                    fs::write(&mark, format!("{} 1 {}\n", words[0], words[2])).expect("the mark is ours");
+                }
+            }
+        }
+    }
+
+    fn hosts(&self) -> usize {
+        self.1
+    }
+
+    fn link(&self, host: usize, inner: &str) -> Option<String> {
+        fs::read_link(self.path(host, inner)).ok().map(|text| text.to_str().expect("UTF-8").to_owned())
+    }
+
+    fn file(&self, host: usize, inner: &str) -> Option<Vec<u8>> {
+        fs::read(self.path(host, inner)).ok()
+    }
+
+    fn names(&self, host: usize, inner: &str) -> Vec<String> {
+        let Ok(directory) = fs::read_dir(self.path(host, inner)) else { return Vec::new() };
+        directory.map(|entry| entry.expect("readable").file_name().to_str().expect("UTF-8").to_owned()).collect()
+    }
+}
