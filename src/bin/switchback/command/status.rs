@@ -26,7 +26,7 @@ pub(crate) fn checked(mut report: Report) -> Report {
     let leftovers = has.clone().any(|status| !status.leftovers.is_empty());
     let first = has.next().map(|status| &status.current);
     let differ = has.any(|status| Some(&status.current) != first);
-    if report.outcome == Outcome::Done && (differ || leftovers) {
+    if matches!(report.outcome, Outcome::Done | Outcome::Unchanged) && (differ || leftovers) {
         report.outcome = Outcome::Differs;
     }
     report
