@@ -76,7 +76,8 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
         return render::done(command, global, Some("Nothing was changed."));
     };
     let report = match command {
-        Command::Status(status) if status.check => command::status::checked(report),
+        Command::Status(status) => command::status::settled(report, status.check),
+        Command::Releases(_) | Command::History(_) => command::status::settled(report, false),
         _ => report,
     };
     let report = with_those_left(report, &target);

@@ -34,8 +34,8 @@ fn switches(report: &Report, each: bool) -> String {
         let cells = vec![
             label(&group),
             outcome(host.outcome).to_owned(),
-            name(host.before.as_ref()),
-            name(host.after.as_ref()),
+            place(host, host.before.as_ref()),
+            place(host, host.after.as_ref()),
         ];
         table.row(cells, group.mark());
     }
@@ -202,6 +202,15 @@ fn holder(lock: &LockHolder, now: Timestamp) -> String {
 
 fn label(group: &Group<'_>) -> String {
     escape::line(&group.label())
+}
+
+/// Where a host is: on no release is another thing than not asked and not answered.
+fn place(host: &HostReport, is: Option<&ReleaseName>) -> String {
+    match (host.outcome, is) {
+        (HostOutcome::Left, None) => "-".to_owned(),
+        (HostOutcome::Unknown | HostOutcome::Unreachable, None) => "?".to_owned(),
+        _ => name(is),
+    }
 }
 
 fn name(name: Option<&ReleaseName>) -> String {

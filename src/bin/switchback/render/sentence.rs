@@ -11,7 +11,7 @@ use super::{escape, hosts, lines::count, moment, style};
 pub(crate) fn closing(report: &Report, again: &str) -> String {
     let state = state(report);
     let took = if changed(report) { format!(" ({})", moment::length(report.seconds)) } else { String::new() };
-    let state = if state.is_empty() { state } else { format!("{state}{took}\n") };
+    let state = if state.is_empty() { state } else { format!("{}{took}\n", state.trim_end()) };
     let next = next(report, again).map(|next| format!("{}: {next}\n", style::next("next")));
     state + &next.unwrap_or_default()
 }
@@ -25,9 +25,13 @@ fn changed(report: &Report) -> bool {
 /// wherever that is not what one would think.
 fn state(report: &Report) -> String {
     let why = report.error.as_ref().map(|error| escape::lines(&error.message));
-    let error =
-        |usual: &str| format!("{}: {}.", style::bad("error"), why.as_deref().unwrap_or(usual).trim_end_matches('.'));
+    let error = |usual: &str| {
+        let text = why.as_deref().unwrap_or(usual).trim_end_matches('.');
+        // A table of hosts below the message ends with its last line.
+        format!("{}: {text}{}", style::bad("error"), if text.contains('\n') { "\n" } else { "." })
+    };
     let place = whereabouts(&report.hosts);
+    let now = |error: &str| format!("{error}{}Now: {place}.", if error.ends_with('\n') { "" } else { " " });
     match report.outcome {
         Outcome::Done | Outcome::Unchanged if report.dry_run => "A dry run: nothing was changed.".to_owned(),
         Outcome::Done => done(report.command, &report.hosts, &place),
@@ -35,10 +39,12 @@ fn state(report: &Report) -> String {
         Outcome::Unchanged => format!("Nothing to do: {place}."),
         Outcome::Refused => error("refused, and nothing was touched"),
         Outcome::Failed => error("failed before the switch; every `current` is where it was"),
-        Outcome::PutBack => format!("{} Now: {place}.", error("failed, and everything was put back")),
-        Outcome::Inconsistent => format!("{} Now: {place}. A person is needed.", error("not everything went well")),
+        Outcome::PutBack => now(&error("failed, and everything was put back")),
+        Outcome::Inconsistent => {
+            format!("{} A person is needed.", now(&error("not everything went well")))
+        }
         Outcome::Differs => format!("{}: {place}.", style::odd("Not as it should be")),
-        Outcome::Interrupted => format!("{} Now: {place}.", error("interrupted")),
+        Outcome::Interrupted => now(&error("interrupted")),
         _ => error("failed"),
     }
 }
@@ -119,7 +125,7 @@ fn whereabouts(all: &[HostReport]) -> String {
             Place::Left => format!("{who} left out"),
         }
     };
-    if places.is_empty() { "no host".to_owned() } else { places.iter().map(text).collect::<Vec<_>>().join(", ") }
+    if places.is_empty() { "no host".to_owned() } else { places.iter().map(text).collect::<Vec<_>>().join("; ") }
 }
 
 /// Whether the hosts that were read are in different places.

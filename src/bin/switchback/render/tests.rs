@@ -83,11 +83,11 @@ fn a_hundred_hosts_are_three_lines() {
         str![[r#"
 HOST                    OUTCOME   BEFORE  AFTER
 web1..web98 (98 hosts)  switched  b-16    b-17
-web99                   unknown   b-16    none  <- differs
+web99                   unknown   b-16    ?  <- differs
 web100                  reverted  b-16    b-16  <- differs
 web99: web99 did not answer
     next: look at web99
-error: 1 host is unknown. Now: web1..web98 (98 hosts) on b-17, web99 not known, web100 on b-16. A person is needed. (0.2 s)
+error: 1 host is unknown. Now: web1..web98 (98 hosts) on b-17; web99 not known; web100 on b-16. A person is needed. (0.2 s)
 next: `switchback status` reads every host again
 
 "#]]
@@ -146,7 +146,7 @@ web3  b-2          b-1  <- differs
 web4  unreachable  <- differs
 web5  left
 web3: left over: the staging of b-3
-The hosts differ: web1, web2 on b-3, web3 on b-2, web4 not known, web5 left out.
+The hosts differ: web1, web2 on b-3; web3 on b-2; web4 not known; web5 left out.
 next: `switchback releases` shows what each host has
 
 "#]]
