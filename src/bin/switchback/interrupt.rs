@@ -5,6 +5,8 @@ use tokio::{
     sync::watch,
 };
 
+use crate::render;
+
 /// A signal that asks the command to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
@@ -37,6 +39,11 @@ impl Signal {
     }
 }
 
+/// For commands that change nothing: a signal ends them as it ends any program.
+pub(crate) fn never() -> watch::Receiver<Option<Signal>> {
+    watch::channel(None).1
+}
+
 /// Listens from now on; the receiver has the first signal that came. Must be called inside a runtime.
 ///
 /// A second signal ends the process at once with its code: what the hosts were told to do, they finish by themselves.
@@ -51,6 +58,7 @@ pub(crate) fn listen() -> std::io::Result<watch::Receiver<Option<Signal>>> {
                     std::process::exit(which.code().into());
                 }
                 sender.send_replace(Some(which));
+                render::message("Interrupted: coming to a safe point. Once more ends this at once.\n");
             }
         });
     }

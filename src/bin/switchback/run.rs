@@ -76,7 +76,8 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
         return render::done(command, global, Some("Nothing was changed."));
     };
     let report = match command {
-        Command::Status(status) if status.check => command::status::checked(report),
+        Command::Status(status) => command::status::settled(report, status.check),
+        Command::Releases(_) | Command::History(_) => command::status::settled(report, false),
         _ => report,
     };
     let report = with_those_left(report, &target);
@@ -91,36 +92,41 @@ async fn asked(
     command: &Command,
     request: &Request,
 ) -> Result<(Option<Report>, Option<interrupt::Signal>), Error> {
-    let interrupt = interrupt::listen()
-        .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?;
-    let observer = render::observer(global);
-    let session = fleet::Session {
-        target,
-        by: who::runs_this(),
-        dry_run: global.dry_run,
-        interrupt: interrupt.clone(),
-        observer: &observer,
-    };
-    if let Command::Rollback(rollback) = command
-        && rollback.is_plain()
-        && !(global.yes || global.dry_run || global.json)
-        && ask::somebody_is_there()
-    {
-        let silent = fleet::Session {
-            by: session.by.clone(),
-            observer: &switchback::event::Silent,
-            interrupt: interrupt.clone(),
-            ..session
-        };
-        let status = fleet::run(&Request::Status, &silent).await;
-        if command::rollback::question(&status).is_some_and(|question| !ask::confirm(&question)) {
-            return Ok((None, None));
-        }
+    let by = who::runs_this();
+    if is_unwanted(global, target, command, &by).await {
+        return Ok((None, None));
     }
+    // Only now: at a question, Ctrl-C ends the program as usual.
+    let interrupt = if request.changes() && !global.dry_run {
+        interrupt::listen()
+            .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?
+    } else {
+        interrupt::never()
+    };
+    let observer = render::observer(global);
+    let session =
+        fleet::Session { target, by, dry_run: global.dry_run, interrupt: interrupt.clone(), observer: &observer };
     let report = fleet::run(request, &session).await;
     observer.end();
     let signal = *interrupt.borrow();
     Ok((Some(report), signal))
+}
+
+/// Whether a person, asked, does not want it: a plain rollback where `current` was itself reached by going back.
+async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &str) -> bool {
+    let Command::Rollback(rollback) = command else { return false };
+    if !rollback.is_plain() || global.yes || global.dry_run || global.json || !ask::somebody_is_there() {
+        return false;
+    }
+    let session = fleet::Session {
+        target,
+        by: by.to_owned(),
+        dry_run: false,
+        interrupt: interrupt::never(),
+        observer: &switchback::event::Silent,
+    };
+    let status = fleet::run(&Request::Status, &session).await;
+    command::rollback::question(&status).is_some_and(|question| !ask::confirm(&question))
 }
 
 /// The report with the hosts that were left out by request, each in its place.

@@ -45,6 +45,13 @@ pub(crate) enum Request {
     Check,
 }
 
+impl Request {
+    /// Whether it changes something on the hosts.
+    pub(crate) fn changes(&self) -> bool {
+        !matches!(self, Self::Status | Self::Releases | Self::History | Self::Check)
+    }
+}
+
 /// What every command that switches takes.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct Why {

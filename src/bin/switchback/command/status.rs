@@ -19,16 +19,18 @@ pub(crate) struct Status {
     pub(crate) hosts: Hosts,
 }
 
-/// The report of a status that was to check: it differs when two hosts do, or one has leftovers. One that says
-/// something worse already keeps to it.
-pub(crate) fn checked(mut report: Report) -> Report {
+/// The report of a command that reads, ended as was asked: only a check differs when two hosts do, or one has leftovers.
+/// One that says something worse keeps to it.
+pub(crate) fn settled(mut report: Report, check: bool) -> Report {
     let mut has = report.hosts.iter().filter_map(|host| host.status.as_ref());
     let leftovers = has.clone().any(|status| !status.leftovers.is_empty());
     let first = has.next().map(|status| &status.current);
     let differ = has.any(|status| Some(&status.current) != first);
-    if report.outcome == Outcome::Done && (differ || leftovers) {
-        report.outcome = Outcome::Differs;
-    }
+    report.outcome = match report.outcome {
+        Outcome::Done | Outcome::Unchanged if check && (differ || leftovers) => Outcome::Differs,
+        Outcome::Differs if !check => Outcome::Done,
+        other => other,
+    };
     report
 }
 
@@ -56,10 +58,13 @@ mod tests {
 
     #[test]
     fn differs_when_a_host_does_or_something_was_left() {
-        assert_eq!(checked(report(&[("a", &[]), ("a", &[])])).outcome, Outcome::Done);
-        assert_eq!(checked(report(&[("a", &[]), ("b", &[])])).outcome, Outcome::Differs);
-        assert_eq!(checked(report(&[("a", &[]), ("", &[])])).outcome, Outcome::Differs);
-        assert_eq!(checked(report(&[("a", &["a stale lock"])])).outcome, Outcome::Differs);
-        assert_eq!(checked(report(&[])).outcome, Outcome::Done);
+        assert_eq!(settled(report(&[("a", &[]), ("a", &[])]), true).outcome, Outcome::Done);
+        assert_eq!(settled(report(&[("a", &[]), ("b", &[])]), true).outcome, Outcome::Differs);
+        assert_eq!(settled(report(&[("a", &[]), ("", &[])]), true).outcome, Outcome::Differs);
+        assert_eq!(settled(report(&[("a", &["a stale lock"])]), true).outcome, Outcome::Differs);
+        assert_eq!(settled(report(&[]), true).outcome, Outcome::Done);
+        let mut differs = report(&[("a", &[]), ("b", &[])]);
+        differs.outcome = Outcome::Differs;
+        assert_eq!(settled(differs, false).outcome, Outcome::Done);
     }
 }

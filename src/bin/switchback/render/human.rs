@@ -4,7 +4,7 @@ use switchback::{
     ReleaseName, Report, Timestamp,
     history::HistoryEntry,
     lock::LockHolder,
-    report::{Command, Failure, HostOutcome, HostReport},
+    report::{Command, Failure, HostOutcome, HostReport, Outcome},
     status::{HostStatus, ReleaseStatus},
     transport::Liveness,
 };
@@ -34,8 +34,8 @@ fn switches(report: &Report, each: bool) -> String {
         let cells = vec![
             label(&group),
             outcome(host.outcome).to_owned(),
-            name(host.before.as_ref()),
-            name(host.after.as_ref()),
+            place(host, host.before.as_ref()),
+            place(host, host.after.as_ref()),
         ];
         table.row(cells, group.mark());
     }
@@ -124,9 +124,28 @@ fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
         entry.command.to_string(),
         name(entry.from.as_ref()),
         name(entry.to.as_ref()),
-        outcome(entry.host).to_owned(),
+        ended(entry),
         escape::line(&entry.by) + &why,
     ]
+}
+
+/// What became of the command, and of this host where that is another thing.
+fn ended(entry: &HistoryEntry) -> String {
+    let of_all = match entry.outcome {
+        Outcome::Done => "done",
+        Outcome::Unchanged => "unchanged",
+        Outcome::Refused => "refused",
+        Outcome::Failed => "failed",
+        Outcome::PutBack => "put back",
+        Outcome::Inconsistent => "inconsistent",
+        Outcome::Differs => "differs",
+        Outcome::Interrupted => "interrupted",
+        _ => "error",
+    };
+    match entry.host {
+        HostOutcome::Switched | HostOutcome::Unchanged | HostOutcome::Reverted => of_all.to_owned(),
+        other => format!("{of_all}, here {}", outcome(other)),
+    }
 }
 
 /// What went wrong on which hosts, below the table: each message once.
@@ -151,10 +170,12 @@ pub(crate) fn notes(report: &Report) -> String {
 fn host_notes(host: &HostReport, of_all: Option<&Failure>) -> Vec<String> {
     let indented = |text: &str| escape::lines(text).replace('\n', "\n    ");
     let failure =
-        host.error.iter().filter(|failure| Some(*failure) != of_all).map(|Failure { message, hint, .. }| {
-            let hint = hint.as_ref().map(|hint| format!("\n    {}: {}", style::next("next"), indented(hint)));
-            format!("{}{}", indented(message), hint.unwrap_or_default())
-        });
+        host.error.iter().filter(|failure| !of_all.is_some_and(|all| all.message.contains(&failure.message))).map(
+            |Failure { message, hint, .. }| {
+                let hint = hint.as_ref().map(|hint| format!("\n    {}: {}", style::next("next"), indented(hint)));
+                format!("{}{}", indented(message), hint.unwrap_or_default())
+            },
+        );
     let warnings = host.warnings.iter().map(|warning| format!("warning: {}", indented(warning)));
     let leftovers = host.status.iter().flat_map(|has| &has.leftovers);
     failure.chain(warnings).chain(leftovers.map(|left| format!("left over: {}", indented(left)))).collect()
@@ -181,6 +202,15 @@ fn holder(lock: &LockHolder, now: Timestamp) -> String {
 
 fn label(group: &Group<'_>) -> String {
     escape::line(&group.label())
+}
+
+/// Where a host is: on no release is another thing than not asked and not answered.
+fn place(host: &HostReport, is: Option<&ReleaseName>) -> String {
+    match (host.outcome, is) {
+        (HostOutcome::Left, None) => "-".to_owned(),
+        (HostOutcome::Unknown | HostOutcome::Unreachable, None) => "?".to_owned(),
+        _ => name(is),
+    }
 }
 
 fn name(name: Option<&ReleaseName>) -> String {

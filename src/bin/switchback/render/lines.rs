@@ -32,6 +32,7 @@ impl Lines {
                 let release = release.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
                 changes(*command).then(|| format!("{command}{release}: {}", count(*hosts)))
             }
+            Event::Phase { hosts: 0, .. } => None,
             Event::Phase { phase, hosts } => {
                 (*phase != Phase::Ask || every_host).then(|| format!("{} {}", name(*phase), count(*hosts)))
             }

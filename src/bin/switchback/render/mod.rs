@@ -116,6 +116,6 @@ pub(crate) fn result(text: &str) -> io::Result<()> {
 }
 
 /// Writes a message to standard error. Nobody can be told when that fails.
-fn message(text: &str) {
+pub(crate) fn message(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }

@@ -11,7 +11,7 @@ use super::{escape, hosts, lines::count, moment, style};
 pub(crate) fn closing(report: &Report, again: &str) -> String {
     let state = state(report);
     let took = if changed(report) { format!(" ({})", moment::length(report.seconds)) } else { String::new() };
-    let state = if state.is_empty() { state } else { format!("{state}{took}\n") };
+    let state = if state.is_empty() { state } else { format!("{}{took}\n", state.trim_end()) };
     let next = next(report, again).map(|next| format!("{}: {next}\n", style::next("next")));
     state + &next.unwrap_or_default()
 }
@@ -21,38 +21,48 @@ fn changed(report: &Report) -> bool {
         && report.hosts.iter().any(|host| host.switched_at.is_some() || host.outcome == HostOutcome::Switched)
 }
 
-/// In which state the fleet is.
+/// In which state the fleet is. An error's own words say what failed and what was touched; where the fleet is, is said
+/// wherever that is not what one would think.
 fn state(report: &Report) -> String {
-    let why = report.error.as_ref().map(|error| escape::lines(&error.message)).unwrap_or_default();
-    let because = if why.is_empty() { String::new() } else { format!(": {why}") };
+    let why = report.error.as_ref().map(|error| escape::lines(&error.message));
+    let error = |usual: &str| {
+        let text = why.as_deref().unwrap_or(usual).trim_end_matches('.');
+        // A table of hosts below the message ends with its last line.
+        format!("{}: {text}{}", style::bad("error"), if text.contains('\n') { "\n" } else { "." })
+    };
     let place = whereabouts(&report.hosts);
+    let now = |error: &str| format!("{error}{}Now: {place}.", if error.ends_with('\n') { "" } else { " " });
     match report.outcome {
-        Outcome::Done => done(report, &place),
+        Outcome::Done | Outcome::Unchanged if report.dry_run => "A dry run: nothing was changed.".to_owned(),
+        Outcome::Done => done(report.command, &report.hosts, &place),
+        Outcome::Unchanged if only_reads(report.command) => done(report.command, &report.hosts, &place),
         Outcome::Unchanged => format!("Nothing to do: {place}."),
-        Outcome::Refused => format!("{}{because}. Nothing was touched.", style::bad("Refused")),
-        Outcome::Failed => {
-            format!("{}{because}. Every `current` is where it was.", style::bad("Failed before the switch"))
+        Outcome::Refused => error("refused, and nothing was touched"),
+        Outcome::Failed => error("failed before the switch; every `current` is where it was"),
+        Outcome::PutBack => now(&error("failed, and everything was put back")),
+        Outcome::Inconsistent => {
+            format!("{} A person is needed.", now(&error("not everything went well")))
         }
-        Outcome::PutBack => format!("{}{because}. Now: {place}.", style::bad("Failed, and everything was put back")),
-        Outcome::Inconsistent => format!("{}{because}. Now: {place}.", style::bad("A person is needed")),
-        Outcome::Differs => format!("{}: {place}.", style::odd("The hosts are not as they should be")),
-        Outcome::Interrupted => format!("{}{because}. Now: {place}.", style::bad("Interrupted")),
-        _ => format!("{}{because}.", style::bad("error")),
+        Outcome::Differs => format!("{}: {place}.", style::odd("Not as it should be")),
+        Outcome::Interrupted => now(&error("interrupted")),
+        _ => error("failed"),
     }
 }
 
-fn done(report: &Report, place: &str) -> String {
-    if report.dry_run {
-        return "A dry run: nothing was changed.".to_owned();
-    }
-    match report.command {
+/// Whether the command changes nothing, so that there is nothing to say about that.
+fn only_reads(command: Command) -> bool {
+    matches!(command, Command::Status | Command::Releases | Command::History | Command::Check)
+}
+
+fn done(command: Command, all: &[HostReport], place: &str) -> String {
+    match command {
         Command::Deploy | Command::Activate => format!("{}: {place}.", style::good("Deployed")),
         Command::Rollback => format!("{}: {place}.", style::good("Rolled back")),
         Command::Stage => {
-            let hosts = report.hosts.iter().filter(|host| host.outcome != HostOutcome::Left).count();
+            let hosts = all.iter().filter(|host| host.outcome != HostOutcome::Left).count();
             format!("{} on {}, and not current.", style::good("Staged"), count(hosts))
         }
-        Command::Status => format!("{}{place}.", if is_split(&report.hosts) { "The hosts differ: " } else { "" }),
+        Command::Status => format!("{}{place}.", if is_split(all) { "The hosts differ: " } else { "" }),
         Command::Check => format!("{}: a deploy would not be refused.", style::good("All is well")),
         _ => String::new(),
     }
@@ -64,11 +74,11 @@ fn next(report: &Report, again: &str) -> Option<String> {
         return Some(escape::line(hint));
     }
     let usual = match (report.outcome, report.command) {
-        (Outcome::Done, _) if report.dry_run => return Some("the same without --dry-run does it".to_owned()),
+        (Outcome::Done | Outcome::Unchanged, _) if report.dry_run => return None,
         (Outcome::Done, Command::Deploy | Command::Activate) => format!("{again} rollback` goes back"),
         (Outcome::Done, Command::Stage) => format!("{again} activate {}` switches to it", report.release.as_ref()?),
         (Outcome::Inconsistent, _) => format!("{again} status` reads every host again"),
-        (Outcome::Done | Outcome::Differs, Command::Status) if is_split(&report.hosts) => {
+        (Outcome::Done | Outcome::Unchanged | Outcome::Differs, Command::Status) if is_split(&report.hosts) => {
             format!("{again} releases` shows what each host has")
         }
         _ => return None,
@@ -115,7 +125,7 @@ fn whereabouts(all: &[HostReport]) -> String {
             Place::Left => format!("{who} left out"),
         }
     };
-    if places.is_empty() { "no host".to_owned() } else { places.iter().map(text).collect::<Vec<_>>().join(", ") }
+    if places.is_empty() { "no host".to_owned() } else { places.iter().map(text).collect::<Vec<_>>().join("; ") }
 }
 
 /// Whether the hosts that were read are in different places.

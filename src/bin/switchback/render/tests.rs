@@ -83,11 +83,11 @@ fn a_hundred_hosts_are_three_lines() {
         str![[r#"
 HOST                    OUTCOME   BEFORE  AFTER
 web1..web98 (98 hosts)  switched  b-16    b-17
-web99                   unknown   b-16    none  <- differs
+web99                   unknown   b-16    ?  <- differs
 web100                  reverted  b-16    b-16  <- differs
 web99: web99 did not answer
     next: look at web99
-A person is needed: 1 host is unknown. Now: web1..web98 (98 hosts) on b-17, web99 not known, web100 on b-16. (0.2 s)
+error: 1 host is unknown. Now: web1..web98 (98 hosts) on b-17; web99 not known; web100 on b-16. A person is needed. (0.2 s)
 next: `switchback status` reads every host again
 
 "#]]
@@ -106,7 +106,7 @@ fn a_refusal_says_what_to_do() {
         str![[r#"
 HOST  OUTCOME  BEFORE  AFTER
 web1  refused  b-16    b-16
-Refused: web1 is locked by jane@laptop. Nothing was touched.
+error: web1 is locked by jane@laptop.
 next: --wait 5m waits for it
 
 "#]]
@@ -146,8 +146,46 @@ web3  b-2          b-1  <- differs
 web4  unreachable  <- differs
 web5  left
 web3: left over: the staging of b-3
-The hosts differ: web1, web2 on b-3, web3 on b-2, web4 not known, web5 left out.
+The hosts differ: web1, web2 on b-3; web3 on b-2; web4 not known; web5 left out.
 next: `switchback releases` shows what each host has
+
+"#]]
+    );
+}
+
+#[test]
+fn what_was_asked_and_found_is_not_called_nothing_to_do() {
+    let hosts = vec![host("web1", HostOutcome::Unchanged, "b-1", "b-1")];
+    assert!(shown(&report(Command::Check, Outcome::Unchanged, hosts.clone())).contains("would not be refused"));
+    assert!(
+        shown(&report(Command::Rollback, Outcome::Unchanged, hosts.clone())).contains("Nothing to do: web1 on b-1.")
+    );
+    let mut dry = report(Command::Rollback, Outcome::Unchanged, hosts);
+    dry.dry_run = true;
+    assert!(shown(&dry).ends_with("A dry run: nothing was changed.\n"));
+}
+
+#[test]
+fn a_history_says_what_became_of_all_and_of_this_host() {
+    let entry = |outcome, host| {
+        let json = serde_json::json!({
+            "format": 1, "operation": "0123456789abcdef0123456789abcdef", "command": "deploy",
+            "at": "2026-11-23T10:11:40Z", "by": "jane@laptop", "from": "b-1", "to": "b-2", "reason": "new\u{1b}",
+            "outcome": outcome, "host": host, "seconds": 0.2,
+        });
+        serde_json::from_value(json).expect("a history entry")
+    };
+    let mut has = HostStatus::default();
+    has.history = Some(vec![entry("inconsistent", "unknown"), entry("done", "switched")]);
+    let mut host = HostReport::new("web1", HostOutcome::Unchanged);
+    host.status = Some(has);
+    assert_data_eq!(
+        shown(&report(Command::History, Outcome::Unchanged, vec![host])),
+        str![[r#"
+web1
+WHEN                                 WHAT    FROM  TO   OUTCOME                     BY
+2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  inconsistent, here unknown  jane@laptop: new/u{1b}
+2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  done                        jane@laptop: new/u{1b}
 
 "#]]
     );
