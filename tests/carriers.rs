@@ -1,4 +1,10 @@
-//! Every carrier that needs no network keeps the contract of `Transport`, and does what the model does.
+//! Every carrier that needs no network keeps the contract of `Transport`, and this machine does what the model does.
+#![expect(clippy::print_stdout, reason = "a run says how many cases it tried")]
+
+mod carriers {
+    mod local;
+    mod model;
+}
 
 use std::sync::Arc;
 
@@ -12,10 +18,12 @@ use switchback::{
 };
 use tempfile::TempDir;
 
+/// A temporary directory as a deploy root.
 fn root_of(directory: &TempDir) -> HostPath {
     directory.path().to_str().expect("temporary directories have plain names").parse().expect("and absolute ones")
 }
 
+/// A fixture on a temporary directory of this machine.
 fn local(wrap: impl Fn(LocalTransport) -> Box<dyn Transport>) -> Fixture {
     let directory = TempDir::new().expect("a temporary directory can be made");
     let root = root_of(&directory);
@@ -45,4 +53,14 @@ async fn decorators_conform() {
     println!("faults: {} cases", faults.await);
     let pointers = conformance::transport(|| local(|inner| Box::new(Arc::new(Box::new(inner)))));
     println!("pointers: {} cases", pointers.await);
+}
+
+/// A test of the suite that holds for everything would hold nothing: what breaks the contract is found, by name.
+#[tokio::test]
+async fn a_transport_that_loses_answers_does_not_conform() {
+    for case in conformance::CASES {
+        let cut = Cut::after(0);
+        let broken = case.run(local(|inner| Box::new(Faults::new(inner, cut.clone())))).await;
+        assert!(broken.as_ref().is_err_and(|what| what.starts_with(case.name)), "{}: {broken:?}", case.name);
+    }
 }
