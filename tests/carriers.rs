@@ -6,7 +6,7 @@ mod carriers {
     mod model;
 }
 
-use std::sync::Arc;
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, sync::Arc};
 
 use switchback::{
     HostPath,
@@ -26,6 +26,8 @@ fn root_of(directory: &TempDir) -> HostPath {
 /// A fixture on a temporary directory of this machine.
 fn local(wrap: impl Fn(LocalTransport) -> Box<dyn Transport>) -> Fixture {
     let directory = TempDir::new().expect("a temporary directory can be made");
+    // Whatever the umask is, which some tests set to extremes.
+    fs_err::set_permissions(directory.path(), Permissions::from_mode(0o700)).expect("it is ours");
     let root = root_of(&directory);
     Fixture::new(wrap(LocalTransport::named("this machine")), root).keeping(directory)
 }

@@ -1,6 +1,6 @@
 //! Whatever is asked of this machine and of the model, in whatever order: same answers, same tree.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt};
+use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
 
 use proptest::{collection::vec, prelude::*, sample::select};
 use switchback::{
@@ -148,11 +148,13 @@ proptest! {
     fn this_machine_does_what_the_model_does(batches in vec(steps(), 1..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let directory = TempDir::new().expect("a temporary directory");
-        let here = crate::root_of(&directory);
-        fs_err::set_permissions(directory.path(), Permissions::from_mode(0o755)).expect("it is ours");
+        // Links lead up out of the root too, so what is above must be alike.
+        let root = directory.path().join("srv/up/shop");
+        DirBuilder::new().recursive(true).mode(0o755).create(&root).expect("directories");
+        let here = root.to_str().expect("a plain name").parse().expect("a root");
         let host = MemoryHost::new();
-        host.make_dir("/srv/shop");
-        let (local, memory, there) = (LocalTransport::new(), host.connect("memory"), "/srv/shop".parse().expect("a root"));
+        host.make_dir("/srv/up/shop");
+        let (local, memory, there) = (LocalTransport::new(), host.connect("memory"), "/srv/up/shop".parse().expect("a root"));
         runtime.block_on(async {
             for steps in &batches {
                 let (found, expected) = (answer(&local, &here, steps).await, answer(&memory, &there, steps).await);
