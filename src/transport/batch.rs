@@ -14,7 +14,8 @@ use super::StepFailure;
 pub struct Batch {
     /// The deploy root; every step's places lie inside it. It may itself be a link, which is followed once.
     pub root: HostPath,
-    /// Whether a missing root is made (with its parents, mode 0755), or fails the batch before its first step.
+    /// Whether a missing root is made (with its parents, mode 0755), or fails the batch before its first step. One that
+    /// has a `pin` was there before, and is never made.
     pub make_root: bool,
     /// What the root must be, when it was seen before: another device or inode fails the batch before its first step.
     pub pin: Option<FileId>,
@@ -70,6 +71,9 @@ pub enum OnFailure {
 }
 
 /// One operation on a host. No path of it is followed through a link, unless it says so.
+///
+/// Where a directory on the way to a place is missing, nothing stands at that place; where something else stands in its
+/// stead, a link to a directory too, the step fails with [`FailureKind::WrongType`](super::FailureKind::WrongType).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Op {
@@ -208,7 +212,8 @@ pub enum Op {
         /// The directory.
         path: InnerPath,
     },
-    /// Removes whatever stands at `path`, a directory with all it holds, without following any link.
+    /// Removes whatever stands at `path`, a directory with all it holds, without following any link. The one step
+    /// whose failure may leave a part of its effect: what was removed by then stays removed.
     RemoveTree {
         /// The place, never the root itself.
         path: InnerPath,

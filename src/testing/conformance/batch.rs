@@ -120,7 +120,12 @@ pub(super) async fn a_pinned_root(on: Subject) -> Outcome {
     batch.steps.clear();
     batch.push_lenient(make_dir("b"));
     one.root_refused(&batch, FailureKind::Mismatch).await?;
-    one.lists(".", &["a"]).await
+    one.lists(".", &["a"]).await?;
+    // One that was seen before and is gone does not come back as an empty one.
+    batch.root = on.below("none").root;
+    batch.make_root = true;
+    on.root_refused(&batch, FailureKind::Missing).await?;
+    on.lists(".", &["one", "other"]).await
 }
 
 pub(super) async fn works_again_after_close(on: Subject) -> Outcome {

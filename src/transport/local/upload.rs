@@ -21,7 +21,7 @@ use crate::{
 use super::{
     ask,
     errno::{self, Result},
-    root::{Root, enter, set_mode},
+    root::{Root, enter, make_directory, set_mode},
 };
 
 /// How an upload failed.
@@ -141,7 +141,7 @@ impl Copy {
 /// Makes what `entry` is at `name` in `directory`; a file is returned, to be filled.
 fn make(directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> Result<Option<File>> {
     match &entry.node {
-        Node::Directory => fs::mkdirat(directory, name, Mode::RWXU).map(|()| None),
+        Node::Directory => make_directory(directory, name, 0o700).map(|_| None),
         Node::Link { target } => fs::symlinkat(&target[..], directory, name).map(|()| None),
         Node::File { .. } => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;

@@ -175,13 +175,14 @@ impl Model {
 
     /// Puts something new at `name` in `directory`, where nothing may stand.
     pub(super) fn make(&mut self, directory: u64, name: &[u8], mode: u32, body: Body) -> Result<u64, FailureKind> {
-        if self.child(directory, name)?.is_some() {
-            return Err(FailureKind::Exists);
-        }
+        // The text of a link is looked at before its place.
         match &body {
             Body::Link(text) if text.is_empty() => return Err(FailureKind::Missing),
             Body::Link(text) if text.len() > TEXT_MAX => return Err(FailureKind::TooLong),
             _ => {}
+        }
+        if self.child(directory, name)?.is_some() {
+            return Err(FailureKind::Exists);
         }
         let inode = self.next;
         self.next += 1;
