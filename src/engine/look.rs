@@ -15,18 +15,16 @@ use crate::{
 
 use super::{
     Host,
-    ask::{Asked, failed_host, failure, untouched},
+    ask::{failed_host, failure, untouched},
     run::{Run, summary},
 };
 
-/// Where every host is, and what it has. Says [`Outcome::Differs`] when the hosts are not all on one release, or
-/// something needs looking after; the exit code of `status` without `--check` is 0 all the same.
+/// Where every host is, and what it has.
 pub(super) async fn status(run: Run<'_>) -> Report {
     run.begin(None);
     let asked = run.ask().await;
     let hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(&host.name, answer)).collect();
-    let outcome = if differ(&asked) { Outcome::Differs } else { Outcome::Unchanged };
-    conclude(&run, outcome, hosts)
+    conclude(&run, hosts)
 }
 
 /// What was done on every host.
@@ -37,7 +35,7 @@ pub(super) async fn history(run: Run<'_>) -> Report {
     let looked: Vec<(&Host, HostReport)> = looked.collect();
     let read = looked.into_iter().map(|(host, report)| history_of(&run, host, report));
     let hosts: Vec<HostReport> = stream::iter(read).buffer_unordered(run.parallel).collect().await;
-    conclude(&run, Outcome::Unchanged, hosts)
+    conclude(&run, hosts)
 }
 
 /// The report of a host that could be asked, with its history.
@@ -89,25 +87,15 @@ pub(super) async fn check(run: Run<'_>) -> Report {
     }
 }
 
-fn conclude(run: &Run<'_>, outcome: Outcome, hosts: Vec<HostReport>) -> Report {
+fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
     let unread =
         |host: &HostReport| host.status.is_none().then(|| Some((host.host.clone(), host.error.clone()?))).flatten();
     let failed: Vec<(String, Failure)> = hosts.iter().filter_map(unread).collect();
     if failed.is_empty() {
-        return run.report(outcome, None, hosts, None);
+        return run.report(Outcome::Done, None, hosts, None);
     }
     let error = summary("a host could not be read; the others could", &failed);
     run.report(Outcome::Refused, None, hosts, Some(error))
-}
-
-/// Whether the hosts are on different releases, or one needs looking after.
-fn differ(asked: &Asked<'_>) -> bool {
-    let states: Vec<&RootState> = asked.answers.iter().filter_map(|(_, answer)| answer.as_ref().ok()).collect();
-    let mixed = states.windows(2).any(|pair| pair[0].current.release() != pair[1].current.release());
-    let unwell = |state: &&RootState| {
-        !state.interrupted.is_empty() || !matches!(state.current, Current::Absent | Current::Release { .. })
-    };
-    mixed || states.iter().any(unwell)
 }
 
 fn look_at(host: &str, answer: &Result<RootState, Failure>) -> HostReport {

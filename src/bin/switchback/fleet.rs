@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use camino::Utf8Path;
 use switchback::{
-    Error, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
+    Error, ErrorKind, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
     engine::{ActivateOptions, Cancel, DeployOptions, RollbackOptions, RunOptions},
     plan::RollbackTarget,
     release::NewRelease,
@@ -32,7 +32,10 @@ pub(crate) async fn run(request: &Request, session: &Session<'_>) -> Report {
     match on_fleet(request, session).await {
         Ok(report) => report,
         Err(error) => {
-            let mut report = Report::new(command(request), Outcome::Refused);
+            // What goes wrong before there is a fleet was refused; a wrong word is an error of the command line.
+            let wrong = matches!(error.kind(), ErrorKind::Usage | ErrorKind::Config | ErrorKind::Internal);
+            let outcome = if wrong { Outcome::Error } else { Outcome::Refused };
+            let mut report = Report::new(command(request), outcome);
             report.error = Some(error.into());
             report
         }

@@ -25,10 +25,10 @@ pub(crate) fn settled(mut report: Report, check: bool) -> Report {
     let mut has = report.hosts.iter().filter_map(|host| host.status.as_ref());
     let leftovers = has.clone().any(|status| !status.leftovers.is_empty());
     let first = has.next().map(|status| &status.current);
+    let unwell = report.hosts.iter().any(|host| host.error.is_some());
     let differ = has.any(|status| Some(&status.current) != first);
     report.outcome = match report.outcome {
-        Outcome::Done | Outcome::Unchanged if check && (differ || leftovers) => Outcome::Differs,
-        Outcome::Differs if !check => Outcome::Done,
+        Outcome::Done if check && (differ || leftovers || unwell) => Outcome::Differs,
         other => other,
     };
     report
