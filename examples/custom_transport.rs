@@ -28,7 +28,8 @@ impl fmt::Display for Here {
 impl Shell for Here {
     fn open<'a>(&'a self, command: &'a ShellCommand) -> BoxFuture<'a, Result<Channel, TransportError>> {
         Box::pin(async move {
-            start(command).map_err(|source| TransportError::Unreachable { host: self.to_string(), source: source.into() })
+            start(command)
+                .map_err(|source| TransportError::Unreachable { host: self.to_string(), source: source.into() })
         })
     }
 

@@ -8,6 +8,9 @@ mod batch;
 mod error;
 mod options;
 pub mod shell;
+#[cfg(feature = "ssh")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
+pub mod ssh;
 
 pub use batch::{
     Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,
@@ -15,6 +18,9 @@ pub use batch::{
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
 pub use options::{KnownHosts, SshOptions};
 pub use shell::ShellTransport;
+#[cfg(feature = "ssh")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
+pub use ssh::SshTransport;
 
 use std::{fmt, sync::Arc};
 

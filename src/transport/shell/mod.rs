@@ -18,6 +18,8 @@ mod upload;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
 pub use quote::{NulByte, ShellWord};
+#[cfg(feature = "ssh")]
+pub(in crate::transport) use tail::Tail;
 
 use std::{fmt, time::Duration};
 

@@ -228,7 +228,6 @@ fn finish(batch: &Batch, lacks: &[String], replies: Vec<Reply>, failed: Option<O
 /// What is missing, in words.
 pub(super) fn lacking(lacks: &[String]) -> String {
     match lacks {
-        [one] if one == "stdout" => "its start-up files send the standard output of the shell elsewhere".into(),
         [one] => format!("the command {one} is missing there"),
         more => format!("the commands {} are missing there", more.join(", ")),
     }
