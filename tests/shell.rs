@@ -1,4 +1,5 @@
 //! Batches as scripts, under every shell and with every set of utilities that this machine has.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
@@ -31,9 +32,9 @@ fn root(dir: &TempDir) -> HostPath {
 /// What every step of a batch does, all of them lenient.
 async fn replies(transport: &dyn Transport, root: &HostPath, ops: Vec<Op>) -> Vec<Reply> {
     let mut batch = Batch::new(root.clone());
-    ops.into_iter().for_each(|op| {
+    for op in ops {
         batch.push_lenient(op);
-    });
+    }
     transport.execute(&batch).await.unwrap_or_else(|error| panic!("{transport}: {error:?}"))
 }
 
@@ -85,30 +86,29 @@ async fn makes_directories_files_and_links() {
         )
         .await;
         let kinds: Vec<_> = got.iter().map(kind).collect();
-        use FailureKind::{Exists, Missing, WrongType};
         assert_eq!(
             kinds,
             [
                 None,
                 None,
-                Some(Exists),
-                Some(Exists),
-                Some(Missing),
+                Some(FailureKind::Exists),
+                Some(FailureKind::Exists),
+                Some(FailureKind::Missing),
                 None,
                 None,
-                Some(Exists),
+                Some(FailureKind::Exists),
                 None,
-                Some(Exists),
-                None,
-                None,
-                Some(Exists),
-                Some(Exists),
-                None,
-                Some(WrongType),
+                Some(FailureKind::Exists),
                 None,
                 None,
+                Some(FailureKind::Exists),
+                Some(FailureKind::Exists),
                 None,
-                Some(WrongType)
+                Some(FailureKind::WrongType),
+                None,
+                None,
+                None,
+                Some(FailureKind::WrongType)
             ],
             "{shell}: {got:?}"
         );
@@ -133,7 +133,9 @@ async fn moves_are_what_rename_is() {
         for (from, onto, expected) in moves() {
             let dir = TempDir::new().unwrap();
             let at = |path: &str| dir.path().join(path);
-            ["p", "q", "q.d"].iter().for_each(|name| fs::create_dir(at(name)).unwrap());
+            for name in ["p", "q", "q.d"] {
+                fs::create_dir(at(name)).unwrap();
+            }
             stand(&at("p/x"), from);
             stand(&at("q/x"), onto);
             let before = fs::symlink_metadata(at("p/x")).unwrap().ino();
@@ -275,9 +277,9 @@ async fn reads_any_bytes_and_never_hangs() {
         let Reply::Listing(Some(listed)) = &got[8] else { panic!("{shell}: {:?}", got[8]) };
         assert_eq!(listed.len(), names.len() + 6, "{shell}: {listed:?}");
         for entry in listed {
-            let real = fs::symlink_metadata(at(b"d").join(OsStr::from_bytes(&entry.name))).expect("a true name");
-            assert_eq!(entry.entry.id, FileId { device: real.dev(), inode: real.ino() }, "{shell}");
-            assert_eq!((entry.entry.modified, entry.entry.mode), (real.mtime(), real.mode() & 0o7777), "{shell}");
+            let stat = fs::symlink_metadata(at(b"d").join(OsStr::from_bytes(&entry.name))).expect("a true name");
+            assert_eq!(entry.entry.id, FileId { device: stat.dev(), inode: stat.ino() }, "{shell}");
+            assert_eq!((entry.entry.modified, entry.entry.mode), (stat.mtime(), stat.mode() & 0o7777), "{shell}");
         }
         let Reply::Contents(each) = &got[9] else { panic!("{shell}: {:?}", got[9]) };
         assert_eq!(each.len(), names.len() + 4, "{shell}: {each:?}");
@@ -336,28 +338,27 @@ async fn expectations_hold_or_do_not() {
             Op::RemoveTree { path: inner("none") },
         ];
         let kinds: Vec<_> = replies(&transport, &root(&dir), ops).await.iter().map(kind).collect();
-        use FailureKind::{Exists, Mismatch, Missing, WrongType};
         let expected = [
             None,
-            Some(Mismatch),
-            Some(Mismatch),
-            Some(Mismatch),
+            Some(FailureKind::Mismatch),
+            Some(FailureKind::Mismatch),
+            Some(FailureKind::Mismatch),
             None,
             None,
-            Some(Exists),
+            Some(FailureKind::Exists),
             None,
             None,
-            Some(WrongType),
-            Some(WrongType),
-            Some(Missing),
+            Some(FailureKind::WrongType),
+            Some(FailureKind::WrongType),
+            Some(FailureKind::Missing),
             None,
-            Some(WrongType),
+            Some(FailureKind::WrongType),
             None,
-            Some(WrongType),
+            Some(FailureKind::WrongType),
             None,
             None,
             None,
-            Some(Missing),
+            Some(FailureKind::Missing),
             None,
             None,
         ];

@@ -1,5 +1,6 @@
 //! Hosts over SSH, on a private sshd on loopback.
 #![cfg(feature = "ssh")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells what it measures")]
 
 mod support;
 
@@ -58,12 +59,15 @@ async fn soon(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// The masters that run with a control directory of this process.
-fn masters() -> usize {
-    let ours = format!("/{}-", std::process::id());
-    let command = |pid: &fs::DirEntry| fs::read(pid.path().join("cmdline")).unwrap_or_default();
-    let ours_runs = |line: &[u8]| line.starts_with(b"ssh\0") && String::from_utf8_lossy(line).contains(&ours);
-    fs::read_dir("/proc").unwrap().flatten().filter(|pid| ours_runs(&command(pid))).count()
+/// The `ssh` processes that are connected to this sshd.
+fn masters(sshd: &Sshd) -> usize {
+    let port = format!("\0-p\0{}\0", sshd.port());
+    let command = |pid: &fs::DirEntry| {
+        String::from_utf8_lossy(&fs::read(pid.path().join("cmdline")).unwrap_or_default()).into_owned()
+    };
+    let connected =
+        |line: &str| line.starts_with("ssh") && (line.contains(&port) || line.contains(&port.replace('\0', " ")));
+    fs::read_dir("/proc").unwrap().flatten().filter(|pid| connected(&command(pid))).count()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -88,8 +92,10 @@ async fn a_batch_an_upload_and_the_end() {
     assert_eq!(fs::read_to_string(dir.path().join("into/a/b/c")).unwrap(), "hello");
     let sessions = || descendants(sshd.pid()).len();
     assert!(sessions() > 0);
+    eprintln!("masters: {}", masters(&sshd));
     transport.close().await;
     soon("the session ends with close", || sessions() == 0).await;
+    soon("the master ends with close", || masters(&sshd) == 0).await;
     assert_eq!(answers(&transport, dir.path()).await, "root", "a call after close connects anew");
     transport.close().await;
 }
@@ -270,7 +276,6 @@ fn peak_memory() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_hosts_at_once_and_none_is_lost() {
-    // As a plain sshd has it.
     let Some(sshd) = Sshd::start("MaxSessions 1") else { return };
     let dir = TempDir::new().unwrap();
     let mut running = Vec::new();
@@ -292,6 +297,4 @@ async fn many_hosts_at_once_and_none_is_lost() {
     transport.upload(&upload, &|_, _| ()).await.expect("MaxSessions 1 takes a second connection");
     answers(&transport, dir.path()).await;
     transport.close().await;
-    drop(transport);
-    let _ = masters();
 }

@@ -43,7 +43,7 @@ fn shell_directory(shell: &str) -> Option<PathBuf> {
     let directory = bench().join(format!("sh-{shell}"));
     let program = found(shell)?;
     std::fs::create_dir_all(&directory).expect("a directory");
-    already_fine(symlink(program, directory.join("sh")));
+    already_fine(&symlink(program, directory.join("sh")));
     Some(directory)
 }
 
@@ -54,12 +54,12 @@ fn tool_directory(box_name: &str) -> Option<PathBuf> {
     std::fs::create_dir_all(&directory).expect("a directory");
     let list = std::process::Command::new(&program).args((box_name == "busybox").then_some("--list")).output().ok()?;
     for applet in String::from_utf8_lossy(&list.stdout).split_whitespace().filter(|applet| *applet != "sh") {
-        already_fine(symlink(&program, directory.join(applet)));
+        already_fine(&symlink(&program, directory.join(applet)));
     }
     Some(directory)
 }
 
-fn already_fine(made: io::Result<()>) {
+fn already_fine(made: &io::Result<()>) {
     assert!(made.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::AlreadyExists), "{made:?}");
 }
 
@@ -83,6 +83,12 @@ impl LocalShell {
         shells.into_iter().flat_map(combined).flatten().collect()
     }
 
+    /// Every shell, and every set of utilities, once at least.
+    pub(crate) fn some() -> Vec<Self> {
+        let plain = |shell: &Self| shell.name.ends_with("gnu") || shell.name.starts_with("dash");
+        Self::all().into_iter().filter(plain).collect()
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
@@ -101,8 +107,9 @@ impl LocalShell {
         Arc::new(ShellTransport::new(self.clone(), deadline))
     }
 
-    fn start(&self, command: &ShellCommand) -> io::Result<Channel> {
-        let words: Vec<String> = self.wrapper.iter().cloned().chain(command.arguments()).collect();
+    fn start(&self, command: ShellCommand) -> io::Result<Channel> {
+        let words: Vec<String> =
+            self.wrapper.iter().cloned().chain(command.arguments().iter().map(|word| (*word).to_owned())).collect();
         let program = if self.wrapper.is_empty() { self.sh() } else { PathBuf::from(&words[0]) };
         let mut child = tokio::process::Command::new(program)
             .args(&words[1..])
@@ -132,7 +139,7 @@ impl fmt::Display for LocalShell {
 }
 
 impl Shell for LocalShell {
-    fn open<'a>(&'a self, command: &'a ShellCommand) -> BoxFuture<'a, Result<Channel, TransportError>> {
+    fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
         Box::pin(async move {
             self.start(command)
                 .map_err(|source| TransportError::Unreachable { host: self.to_string(), source: source.into() })

@@ -1,4 +1,5 @@
 //! A private sshd on loopback, with its own keys, users and client configuration.
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use std::{
     fs, io,

@@ -62,7 +62,7 @@ impl<S: Shell> ShellTransport<S> {
         {
             return Ok(session);
         }
-        Ok(Session::new(self.shell.open(&Session::command()).await?))
+        Ok(Session::new(self.shell.open(Session::command()).await?))
     }
 
     fn replies(&self, batch: &Batch, outcome: Result<Outcome, session::Lost>) -> Result<Vec<Reply>, TransportError> {

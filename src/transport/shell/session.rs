@@ -151,7 +151,7 @@ impl Wire {
         hello: &mut Option<Vec<String>>,
         stdout: &mut (dyn AsyncRead + Send + Unpin),
     ) -> Result<Option<Frame>, Lost> {
-        let mut chunk = [0; 16 << 10];
+        let mut chunk = vec![0; 16 << 10];
         loop {
             while let Some(frame) = frames.next() {
                 match &frame.words[..] {

@@ -54,7 +54,7 @@ impl ControlDirectory {
 /// Others could have made it first, or could reach the socket.
 fn refuse_unless_ours(base: &Path) -> io::Result<()> {
     let stat = fs_err::symlink_metadata(base)?;
-    let ours = stat.is_dir() && stat.uid() == geteuid().as_raw() && stat.mode() & 0o077 == 0;
+    let ours = stat.is_dir() && stat.uid() == geteuid().as_raw() && stat.mode() & 0o777 == 0o700;
     let wrong = || format!("{} must be a directory of your own with mode 0700; remove it", base.display());
     if ours { Ok(()) } else { Err(io::Error::other(wrong())) }
 }
@@ -105,7 +105,9 @@ mod tests {
         ended.wait().unwrap();
         let left = dir.path().join(format!("{}-abc", ended.id()));
         let used = dir.path().join(format!("{}-abc", std::process::id()));
-        [&left, &used].iter().for_each(|path| std::fs::create_dir(path).unwrap());
+        for path in [&left, &used] {
+            std::fs::create_dir(path).unwrap();
+        }
         let _made = ControlDirectory::below(dir.path()).expect("ours");
         assert!(!left.exists() && used.exists());
     }

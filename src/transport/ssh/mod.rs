@@ -45,7 +45,7 @@ pub struct SshShell {
 }
 
 impl SshShell {
-    async fn channel(&self, command: &ShellCommand) -> Result<Channel, TransportError> {
+    async fn channel(&self, command: ShellCommand) -> Result<Channel, TransportError> {
         let mut kept = self.master.lock().await;
         if let Some(master) = kept.take()
             && let Ok(channel) = self.spawn(&master, command).await
@@ -61,7 +61,7 @@ impl SshShell {
         Ok(channel)
     }
 
-    async fn spawn(&self, master: &Arc<Master>, command: &ShellCommand) -> Result<Channel, SshFailure> {
+    async fn spawn(&self, master: &Arc<Master>, command: ShellCommand) -> Result<Channel, SshFailure> {
         let mut remote = master.session().arc_raw_command(command.line());
         remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let spawned = timeout(self.options.exchange_timeout, remote.spawn()).await;
@@ -95,7 +95,7 @@ impl fmt::Display for SshShell {
 }
 
 impl Shell for SshShell {
-    fn open<'a>(&'a self, command: &'a ShellCommand) -> BoxFuture<'a, Result<Channel, TransportError>> {
+    fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
         Box::pin(self.channel(command))
     }
 
