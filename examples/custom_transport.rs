@@ -5,6 +5,8 @@
 //! cargo run --example custom_transport -- /tmp/some-directory
 //! ```
 
+#![expect(clippy::print_stdout, reason = "an example shows what it found")]
+
 use std::{fmt, io, process::Stdio, time::Duration};
 
 use switchback::{
@@ -26,7 +28,7 @@ impl fmt::Display for Here {
 }
 
 impl Shell for Here {
-    fn open<'a>(&'a self, command: &'a ShellCommand) -> BoxFuture<'a, Result<Channel, TransportError>> {
+    fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
         Box::pin(async move {
             start(command)
                 .map_err(|source| TransportError::Unreachable { host: self.to_string(), source: source.into() })
@@ -38,9 +40,9 @@ impl Shell for Here {
     }
 }
 
-fn start(command: &ShellCommand) -> io::Result<Channel> {
+fn start(command: ShellCommand) -> io::Result<Channel> {
     let arguments = command.arguments();
-    let mut child = tokio::process::Command::new(&arguments[0])
+    let mut child = tokio::process::Command::new(arguments[0])
         .args(&arguments[1..])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
