@@ -177,7 +177,8 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        let _: io::Result<_> = Command::new("userdel").arg(&self.name).output();
+        // By force: a session of it may be about to end.
+        let _: io::Result<_> = Command::new("userdel").args(["-f", &self.name]).output();
     }
 }
 
