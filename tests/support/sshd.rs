@@ -60,7 +60,7 @@ impl Sshd {
 
     fn write_client_files(&self) {
         let host = fs::read_to_string(self.path("host.pub")).expect("the host's key");
-        let known = format!("[127.0.0.1]:{} {host}", self.port);
+        let known = format!("[127.0.0.1]:{port},[localhost]:{port} {host}", port = self.port);
         fs::write(self.path("known hosts"), known).expect("known hosts");
         let config = format!("Host *\nIdentityFile {}\nIdentitiesOnly yes\n", self.path("user").display());
         fs::write(self.path("config file"), config).expect("a configuration");
