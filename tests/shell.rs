@@ -396,8 +396,7 @@ async fn what_cannot_be_written_leaves_nothing() {
         let make = |path: &str| Op::MakeDir { path: inner(path), mode: 0o600, existing_is_fine: false };
         fs::create_dir(dir.path().join("d")).unwrap();
         let got = replies(&transport, &root(&dir), vec![write(&name), make(&name), write("d/none/x")]).await;
-        let kinds: Vec<_> = got.iter().map(kind).collect();
-        assert_eq!(kinds[2], Some(FailureKind::Missing), "{shell}");
-        assert_eq!(kinds[..2], [Some(FailureKind::TooLong); 2], "{shell}: {got:?}");
+        let expected = [FailureKind::TooLong, FailureKind::TooLong, FailureKind::Missing].map(Some);
+        assert_eq!(got.iter().map(kind).collect::<Vec<_>>(), expected, "{shell}: {got:?}");
     }
 }
