@@ -11,6 +11,7 @@ mod future;
 pub mod history;
 pub mod lock;
 mod name;
+mod outcome;
 mod path;
 pub mod plan;
 pub mod record;
