@@ -15,6 +15,10 @@ pub enum Command {
     Activate,
     /// Go back.
     Rollback,
+    /// Finish or undo what an interrupted run left.
+    Recover,
+    /// Show who holds the lock, and take it away.
+    Unlock,
     /// Where every host is.
     Status,
     /// What every host has.
@@ -34,6 +38,8 @@ impl Command {
             Self::Stage => "stage",
             Self::Activate => "activate",
             Self::Rollback => "rollback",
+            Self::Recover => "recover",
+            Self::Unlock => "unlock",
             Self::Status => "status",
             Self::Releases => "releases",
             Self::History => "history",

@@ -19,7 +19,7 @@ impl<'r> Run<'r> {
         for working in &mut locked {
             working.plan = plan.host(working.name()).cloned();
         }
-        self.prepare(&plan.release, &mut locked).await;
+        self.prepare(&mut locked).await;
         if any_failed(&locked) || self.is_stopped() {
             let outcome = if any_failed(&locked) { Outcome::Failed } else { Outcome::Interrupted };
             self.unprepare(&mut locked).await;
@@ -57,7 +57,7 @@ impl<'r> Run<'r> {
         let began = locked.iter().any(|working| working.progress.switched.is_some());
         let fled = (plan.command != Command::Rollback && began && outcome != Outcome::Done).then_some(&plan.release);
         let error = error_of(plan, &locked, outcome);
-        let hosts = self.finish(locked, &Ending { outcome, release: &plan.release, fled }).await;
+        let hosts = self.finish(locked, &Ending { outcome, fled, finishes: plan.finishes }).await;
         let operation = Some(self.owner.operation.clone());
         Report { operation, ..self.report(outcome, Some(&plan.release), hosts, error) }
     }

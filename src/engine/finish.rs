@@ -17,10 +17,10 @@ use super::{run::Run, take_locks::lock_left, working::Working};
 pub(super) struct Ending<'e> {
     /// What became of it.
     pub(super) outcome: Outcome,
-    /// The release it was about.
-    pub(super) release: &'e ReleaseName,
     /// The release that is marked bad on every host that has it, because it was put back.
     pub(super) fled: Option<&'e ReleaseName>,
+    /// Whether it finished what another operation had begun.
+    pub(super) finishes: bool,
 }
 
 impl<'r> Run<'r> {
@@ -56,11 +56,14 @@ impl<'r> Run<'r> {
             working.guard.state().release(name).is_some() || working.progress.preparation.is_some()
         };
         let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(working)));
-        let cleared = plan.filter(|plan| done && plan.clears_mark).map(|_| ending.release.clone());
-        let acted = working.progress.switched.is_some() || working.progress.preparation.is_some() || bad.is_some();
+        let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
+        let acted = working.progress.switched.is_some()
+            || working.progress.preparation.is_some()
+            || bad.is_some()
+            || ending.finishes;
         let history = acted.then(|| Ended {
             from: plan.and_then(|plan| plan.before.named()).cloned(),
-            to: Some(ending.release.clone()),
+            to: plan.map(|plan| plan.release.clone()),
             outcome: ending.outcome,
             host,
             seconds: self.seconds(),

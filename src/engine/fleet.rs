@@ -8,12 +8,16 @@ use crate::{
     error::{Error, ErrorKind},
     event::Observer,
     name::ReleaseName,
+    plan::Direction,
     release::Release,
     report::{Command, Report},
     store::ReleaseStore,
 };
 
-use super::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions, activate, deploy, look, rollback, run::Run};
+use super::{
+    ActivateOptions, DeployOptions, RollbackOptions, RunOptions, activate, deploy, look, recover, rollback, run::Run,
+    unlock,
+};
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
 /// they are sent to all at once.
@@ -115,6 +119,17 @@ impl Fleet {
     /// Goes back on every host to the recorded previous version, or where the options say.
     pub async fn rollback(&self, options: &RollbackOptions, observer: &dyn Observer) -> Report {
         rollback::rollback(Run::new(self, Command::Rollback, &options.run, observer), options).await
+    }
+
+    /// Finishes or undoes what an interrupted run left; where nothing was left, there is nothing to do.
+    pub async fn recover(&self, direction: Direction, options: &RunOptions, observer: &dyn Observer) -> Report {
+        recover::recover(Run::new(self, Command::Recover, options, observer), direction).await
+    }
+
+    /// Takes away every lock whose holder is proven gone; with `force` every lock. Its holder can change nothing any more,
+    /// and what it had begun is there for [`recover`](Self::recover).
+    pub async fn unlock(&self, force: bool, options: &RunOptions, observer: &dyn Observer) -> Report {
+        unlock::unlock(Run::new(self, Command::Unlock, options, observer), force).await
     }
 
     /// Asks every host where it is. Changes nothing.

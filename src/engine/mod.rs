@@ -15,11 +15,14 @@ mod look;
 mod options;
 mod prepare;
 mod put_back;
+mod recover;
 mod rollback;
 mod run;
 mod staging;
 mod switch;
 mod take_locks;
+mod under_locks;
+mod unlock;
 mod working;
 
 pub use cancel::Cancel;

@@ -14,19 +14,19 @@ use super::{ask::failure, run::Run, working::Working};
 
 impl<'r> Run<'r> {
     /// Makes the release ready everywhere. What fails stands in [`Working::failure`].
-    pub(super) async fn prepare(&self, release: &ReleaseName, locked: &mut [Working<'r>]) {
+    pub(super) async fn prepare(&self, locked: &mut [Working<'r>]) {
         self.enter(Phase::Prepare, locked.len());
-        join_all(locked.iter_mut().map(|working| self.prepare_on(release, working))).await;
+        join_all(locked.iter_mut().map(|working| self.prepare_on(working))).await;
     }
 
-    async fn prepare_on(&self, release: &ReleaseName, working: &mut Working<'r>) {
+    async fn prepare_on(&self, working: &mut Working<'r>) {
         let Some(plan) = &working.plan else { return };
-        let result = match preparation_of(&plan.action, release, working.staged.take()) {
+        let result = match preparation_of(&plan.action, &plan.release, working.staged.take()) {
             Some(preparation) => {
                 let preparation = working.progress.preparation.insert(preparation);
                 working.guard.prepare(preparation).await.map(Some)
             }
-            None if plan.action == Action::GoBack => working.guard.ready(release).map(Some),
+            None if plan.action == Action::GoBack => working.guard.ready(&plan.release).map(Some),
             None => Ok(None),
         };
         match self.told(working.host.name(), Phase::Prepare, result.map_err(failure)) {
@@ -65,6 +65,6 @@ fn preparation_of(action: &Action, name: &ReleaseName, staged: Option<Staged>) -
         Action::Deploy { record } => Some(preparation(staged, Some(record.clone()))),
         Action::Activate { record } => Some(preparation(None, Some(record.clone()))),
         Action::Stage => Some(preparation(staged, None)),
-        Action::GoBack | Action::Stay => None,
+        Action::GoBack | Action::TakeAway | Action::Stay => None,
     }
 }

@@ -5,13 +5,13 @@ use futures_util::future::join_all;
 use crate::{
     event::Phase,
     report::Failure,
-    store::{Activated, Current, StoreError, StoreGuard},
+    store::{Activated, StoreError, StoreGuard},
 };
 
 use super::{
     ask::failure,
     run::Run,
-    switch::{Switched, switch_surely},
+    switch::{Switched, switch_surely, take_away},
     working::Working,
 };
 
@@ -44,12 +44,15 @@ impl<'r> Run<'r> {
 
 /// Undoes one switch; an error says whether it is unknown where `current` leads.
 async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated, (bool, StoreError)> {
-    let Current::Release { name, .. } = &done.before else {
-        guard.deactivate().await.map_err(|error| (false, error))?;
-        return Ok(Activated { before: done.after.clone(), after: Current::Absent, at: None });
+    let expected = done.after.clone();
+    let switched = match done.before.release() {
+        None => take_away(guard, expected).await,
+        Some(name) => {
+            let ready = guard.ready(name).map_err(|error| (false, error))?;
+            switch_surely(guard, expected, ready).await
+        }
     };
-    let ready = guard.ready(name).map_err(|error| (false, error))?;
-    match switch_surely(guard, done.after.clone(), ready).await {
+    match switched {
         Switched::Yes(undone) => Ok(undone),
         Switched::Partly(_, error) | Switched::No(error) => Err((false, error)),
         Switched::Unknown(error) => Err((true, error)),

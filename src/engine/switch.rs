@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use crate::{
     event::{Event, Phase},
     store::{Activated, Current, Ready, StoreError, StoreGuard, Switch, TookEffect},
+    transport::Effect,
 };
 
 use super::{ask::failure, run::Run, working::Working};
@@ -30,9 +31,12 @@ impl<'r> Run<'r> {
     }
 
     async fn switch_on(&self, working: &mut Working<'r>) {
-        let Some(to) = working.progress.ready.clone() else { return };
         let expected = working.guard.state().current.clone();
-        match switch_surely(working.guard.as_mut(), expected, to).await {
+        let switched = match working.progress.ready.clone() {
+            Some(to) => switch_surely(working.guard.as_mut(), expected, to).await,
+            None => take_away(working.guard.as_mut(), expected).await,
+        };
+        match switched {
             Switched::Yes(activated) => {
                 self.tell_switched(working.name(), &activated);
                 working.progress.switched = Some(activated);
@@ -76,6 +80,22 @@ pub(super) async fn switch_surely(guard: &mut dyn StoreGuard, expected: Current,
         TookEffect::No => Switched::No(failed.error),
         TookEffect::Yes => Switched::Partly(activated(guard, expected), failed.error),
         TookEffect::Unknown => look_again(guard, expected, switch, failed.error).await,
+    }
+}
+
+/// Takes `current` away, and when the answer is lost, fences off what was on its way and looks.
+pub(super) async fn take_away(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
+    let gone = |at| Activated { before: expected.clone(), after: Current::Absent, at };
+    let error = match guard.deactivate().await {
+        Ok(()) => return Switched::Yes(gone(None)),
+        Err(error) => error,
+    };
+    match error.effect() {
+        Effect::Nothing | Effect::Steps(_) if guard.state().current == expected => Switched::No(error),
+        Effect::Nothing | Effect::Steps(_) => Switched::Partly(gone(None), error),
+        Effect::Unknown if guard.fence().await.is_err() => Switched::Unknown(error),
+        Effect::Unknown if guard.state().current == Current::Absent => Switched::Yes(gone(None)),
+        Effect::Unknown => Switched::No(error),
     }
 }
 

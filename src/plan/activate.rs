@@ -37,11 +37,7 @@ fn may_go(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
 
 fn plan_of(seen: &Seen<'_>, name: &ReleaseName) -> HostPlan {
     let stays = seen.current() == Some(name);
-    HostPlan {
-        host: seen.host.to_owned(),
-        before: seen.state.current.clone(),
-        action: if stays { Action::Stay } else { Action::Activate { record: record_of(&seen.state.current) } },
-        marks_bad: None,
-        clears_mark: seen.state.release(name).is_some_and(|release| release.bad.is_some()),
-    }
+    let action = if stays { Action::Stay } else { Action::Activate { record: record_of(&seen.state.current) } };
+    let clears_mark = seen.state.release(name).is_some_and(|release| release.bad.is_some());
+    HostPlan { clears_mark, ..HostPlan::new(seen, name, action) }
 }

@@ -17,13 +17,8 @@ pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], allow_split: bool) -> Resu
         return Err(Refusal::of(Command::Deploy, refusals));
     }
     agree(Command::Deploy, hosts.iter().copied(), allow_split)?;
-    let plans = hosts.iter().map(|seen| HostPlan {
-        host: seen.host.to_owned(),
-        before: seen.state.current.clone(),
-        action: Action::Deploy { record: record_of(&seen.state.current) },
-        marks_bad: None,
-        clears_mark: false,
-    });
+    let action = |seen: &Seen<'_>| Action::Deploy { record: record_of(&seen.state.current) };
+    let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, action(seen)));
     let mut plan = Plan::new(Command::Deploy, name.clone(), plans.collect());
     plan.notes.extend(new_hosts(hosts));
     Ok(plan)
@@ -39,13 +34,7 @@ pub fn stage(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Stage, refusals));
     }
-    let plans = hosts.iter().map(|seen| HostPlan {
-        host: seen.host.to_owned(),
-        before: seen.state.current.clone(),
-        action: Action::Stage,
-        marks_bad: None,
-        clears_mark: false,
-    });
+    let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, Action::Stage));
     Ok(Plan::new(Command::Stage, name.clone(), plans.collect()))
 }
 

@@ -6,6 +6,7 @@
 mod activate;
 mod chain;
 mod deploy;
+mod recover;
 mod refusal;
 mod rollback;
 mod seen;
@@ -13,6 +14,7 @@ mod seen;
 pub use activate::activate;
 pub use chain::{Chain, ChainEnd};
 pub use deploy::{deploy, stage};
+pub use recover::{Direction, recover};
 pub use refusal::{HostRefusal, Reason, Refusal};
 pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use seen::Seen;
@@ -43,6 +45,8 @@ pub struct Plan {
 pub struct HostPlan {
     /// The host's name.
     pub host: String,
+    /// The release that it is about here: what the host is to be on, or to have.
+    pub release: ReleaseName,
     /// What it is on now.
     pub before: Current,
     /// Whether `current` is switched, and how.
@@ -70,7 +74,9 @@ pub enum Action {
     },
     /// A release that is there is switched to, its record unchanged.
     GoBack,
-    /// It is on the release already.
+    /// `current` is taken away: there was none before a first deploy that is undone.
+    TakeAway,
+    /// It stays as it is.
     Stay,
 }
 
@@ -79,7 +85,7 @@ impl Action {
     #[must_use]
     pub fn switches(&self) -> bool {
         match self {
-            Self::Deploy { .. } | Self::Activate { .. } | Self::GoBack => true,
+            Self::Deploy { .. } | Self::Activate { .. } | Self::GoBack | Self::TakeAway => true,
             Self::Stage | Self::Stay => false,
         }
     }
@@ -108,7 +114,7 @@ impl Plan {
     pub fn lines(&self) -> Vec<String> {
         let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
         for host in &self.hosts {
-            let line = host.line(&self.release);
+            let line = host.line();
             match groups.iter_mut().find(|(text, _)| *text == line) {
                 Some((_, hosts)) => hosts.push(&host.host),
                 None => groups.push((line, vec![&host.host])),
@@ -126,15 +132,28 @@ impl fmt::Display for Plan {
 }
 
 impl HostPlan {
-    fn line(&self, release: &ReleaseName) -> String {
-        let mut parts = vec![self.action_line(release)];
+    /// A plan that marks nothing.
+    fn new(seen: &Seen<'_>, release: &ReleaseName, action: Action) -> Self {
+        let before = seen.state.current.clone();
+        Self {
+            host: seen.host.to_owned(),
+            release: release.clone(),
+            before,
+            action,
+            marks_bad: None,
+            clears_mark: false,
+        }
+    }
+
+    fn line(&self) -> String {
+        let mut parts = vec![self.action_line()];
         parts.extend(self.marks_bad.as_ref().map(|bad| format!("mark {bad} bad")));
-        parts.extend(self.clears_mark.then(|| format!("clear the bad mark of {release}")));
+        parts.extend(self.clears_mark.then(|| format!("clear the bad mark of {}", self.release)));
         parts.join("; ")
     }
 
-    fn action_line(&self, release: &ReleaseName) -> String {
-        let from = describe(&self.before);
+    fn action_line(&self) -> String {
+        let (release, from) = (&self.release, describe(&self.before));
         match &self.action {
             Action::Stage => format!("stage {release}; `current` stays {from}"),
             Action::Deploy { record } => {
@@ -146,7 +165,8 @@ impl HostPlan {
                 format!("write the previousVersion of {release} ({record}), switch to it from {from}")
             }
             Action::GoBack => format!("switch back from {from} to {release}"),
-            Action::Stay => format!("is on {release} already"),
+            Action::TakeAway => format!("take `current` away from {from}: there was none before"),
+            Action::Stay => format!("stays on {from}"),
         }
     }
 }

@@ -148,7 +148,7 @@ impl Reason {
             }
             Self::NoSuchRelease { .. } => "see what the hosts have: `switchback releases`".into(),
             Self::OnTheWayBack { name } => format!("`switchback rollback --to {name}`"),
-            Self::HostsDiffer if command == Command::Rollback => {
+            Self::HostsDiffer if matches!(command, Command::Rollback | Command::Recover) => {
                 "name the release for all of them: `switchback rollback --to NAME`, or leave hosts out with --except"
                     .into()
             }

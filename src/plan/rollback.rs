@@ -9,7 +9,7 @@ use crate::{
     store::{Current, Intent},
 };
 
-use super::{Action, Chain, ChainEnd, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, describe};
+use super::{Action, Chain, ChainEnd, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, describe, recover::latest};
 
 /// Where a rollback goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,8 +84,7 @@ fn finish(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
 
 /// What an interrupted rollback was about to do on this host.
 fn interrupted_on<'s>(seen: &Seen<'s>) -> Option<&'s Intent> {
-    let intents = seen.state.interrupted.iter().filter_map(|left| left.intent.as_ref());
-    intents.rev().find(|intent| intent.command == Command::Rollback)
+    latest(seen).filter(|intent| intent.command == Command::Rollback)
 }
 
 fn is_markable(seen: &Seen<'_>, name: &ReleaseName, target: &ReleaseName) -> bool {
@@ -97,15 +96,9 @@ fn nobody_on(from: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Plan> {
     if hosts.iter().any(|seen| seen.current() == Some(from)) {
         return None;
     }
-    let stay = |seen: &Seen<'_>| HostPlan {
-        host: seen.host.to_owned(),
-        before: seen.state.current.clone(),
-        action: Action::Stay,
-        marks_bad: None,
-        clears_mark: false,
-    };
     let release = hosts.iter().find_map(Seen::current).unwrap_or(from).clone();
-    let mut plan = Plan::new(Command::Rollback, release, hosts.iter().map(stay).collect());
+    let stay = hosts.iter().map(|seen| HostPlan::new(seen, seen.current().unwrap_or(from), Action::Stay)).collect();
+    let mut plan = Plan::new(Command::Rollback, release, stay);
     plan.notes.push(format!("{from} is current nowhere, so there is nothing to go back from"));
     Some(plan)
 }
@@ -206,11 +199,9 @@ fn plan_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Plan {
         let stays = seen.current() == Some(name);
         let leaving = if stays { left } else { seen.state.current.named() };
         HostPlan {
-            host: seen.host.to_owned(),
-            before: seen.state.current.clone(),
-            action: if stays { Action::Stay } else { Action::GoBack },
             marks_bad: leaving.filter(|leaving| is_markable(seen, leaving, name)).cloned(),
             clears_mark: seen.state.release(name).is_some_and(|release| release.bad.is_some()),
+            ..HostPlan::new(seen, name, if stays { Action::Stay } else { Action::GoBack })
         }
     };
     Plan::new(Command::Rollback, name.clone(), hosts.iter().map(plan).collect())

@@ -167,6 +167,10 @@ impl DirStore {
         Ok(abandoned)
     }
 
+    fn guard(&self, owner: &LockOwner, token: Token, state: RootState) -> Box<dyn StoreGuard> {
+        Box::new(DirGuard::new(self.clone(), owner.clone(), token, state))
+    }
+
     /// A newer format, when that is why a batch that enters the state directory ended.
     pub(super) fn understand_format(&self, error: TransportError) -> StoreError {
         match &error {
@@ -231,8 +235,18 @@ impl ReleaseStore for DirStore {
     fn lock<'a>(&'a self, owner: &'a LockOwner) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
         Box::pin(async move {
             let (token, state) = take::lock(self, owner).await?;
-            let guard = DirGuard::new(self.clone(), owner.clone(), token, state);
-            Ok(Box::new(guard) as Box<dyn StoreGuard>)
+            Ok(self.guard(owner, token, state))
+        })
+    }
+
+    fn steal<'a>(
+        &'a self,
+        owner: &'a LockOwner,
+        holder: &'a Token,
+    ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
+        Box::pin(async move {
+            let (token, state) = take::fence(self, owner, holder).await?;
+            Ok(self.guard(owner, token, state))
         })
     }
 

@@ -12,8 +12,8 @@ use crate::{
 };
 
 use super::{
-    ActivateError, Activated, Closing, Current, DirStore, Ended, HostedRelease, Intent, Preparation, Ready, RootState,
-    StoreError, StoreGuard, Switch, TookEffect,
+    ActivateError, Activated, Closing, Current, DirStore, Ended, HostedRelease, Intent, Interrupted, Preparation,
+    Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
     steps::{Preparing, Switching, json},
     take,
 };
@@ -60,6 +60,7 @@ impl DirGuard {
             command: self.owner.command,
             from: self.state.current.named().cloned(),
             to: to.clone(),
+            supersedes: self.state.interrupted.iter().filter_map(operation_of).collect(),
             record: self.record_of(to),
         }
     }
@@ -188,7 +189,12 @@ impl DirGuard {
                 let detail = error.failure().map(ToString::to_string).unwrap_or_default();
                 Err(StoreError::Conflict { host: self.host(), detail })
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if matches!(error.effect(), Effect::Steps(at) if at > expect + 1) {
+                    self.state.current = Current::Absent;
+                }
+                Err(error.into())
+            }
         }
     }
 
@@ -209,7 +215,7 @@ impl DirGuard {
             batch.push_lenient(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
         }
         if closing.settles {
-            self.settle_records(&mut batch);
+            self.settle_records(&mut batch, closing);
         }
         for token in self.settled(closing) {
             batch.push_lenient(Op::RemoveTree { path: self.store.layout().in_state(&["journal", token.as_str()]) });
@@ -224,12 +230,13 @@ impl DirGuard {
 
     /// An interrupted operation may have written the record of a release that it then never switched to: that is as it
     /// was again, so that the release does not pass for one that was current.
-    fn settle_records(&self, batch: &mut Batch) {
+    fn settle_records(&self, batch: &mut Batch, closing: &Closing) {
         let intents = self.state.interrupted.iter().filter_map(|left| left.intent.as_ref());
         for intent in intents.filter(|intent| intent.command != Command::Rollback) {
             let release = self.state.release(&intent.to).filter(|release| release.bad.is_none());
+            let marked = closing.bad.as_ref().is_some_and(|(name, _)| *name == intent.to);
             let never_current =
-                self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
+                !marked && self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
             if release.is_some() && never_current {
                 let mut restoring = self.store.steps.empty();
                 self.store.steps.restore_record(&mut restoring, &self.token, &intent.to, intent.record.as_deref());
@@ -269,6 +276,12 @@ impl DirGuard {
             seconds: ended.seconds,
         }
     }
+}
+
+/// The operation that was interrupted.
+fn operation_of(left: &Interrupted) -> Option<Token> {
+    let intended = left.intent.as_ref().map(|intent| &intent.operation);
+    intended.or(left.owner.as_ref().map(|owner| &owner.operation)).cloned()
 }
 
 fn is_missing_at(error: &TransportError, step: usize) -> bool {

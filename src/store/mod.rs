@@ -82,6 +82,18 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// [`StoreError::Locked`] when somebody else holds it; nothing was changed then.
     fn lock<'a>(&'a self, owner: &'a LockOwner) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>>;
 
+    /// Takes the lock over from `holder`, be it gone or not, and reads the state, in one exchange. Whatever the holder has
+    /// under way finds nothing to work with any more; what it had begun is then in [`RootState::interrupted`].
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LockLost`] when the lock is held by another than `holder`; nothing was changed then.
+    fn steal<'a>(
+        &'a self,
+        owner: &'a LockOwner,
+        holder: &'a Token,
+    ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>>;
+
     /// Ends whatever is kept open.
     fn close(&self) -> BoxFuture<'_, ()>;
 }

@@ -143,6 +143,9 @@ pub struct Intent {
     pub from: Option<ReleaseName>,
     /// What is to be current on this host.
     pub to: ReleaseName,
+    /// The interrupted operations that this one knew of here: what it does stands above what they were about to do.
+    #[serde(default)]
+    pub supersedes: Vec<Token>,
     /// The record of that release as it was before, when it had one that meant something.
     pub record: Option<String>,
 }

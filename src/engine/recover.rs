@@ -1,0 +1,22 @@
+//! `recover`: finish or undo what an interrupted run left.
+
+use crate::{
+    plan::{self, Direction, Seen},
+    report::Report,
+};
+
+use super::run::Run;
+
+/// Settles what was left, if anything was. Asks first: where nothing was left, nothing is locked.
+pub(super) async fn recover(run: Run<'_>, direction: Direction) -> Report {
+    run.begin(None);
+    let asked = run.ask().await;
+    if let Some(report) = run.not_asked(&asked) {
+        return report;
+    }
+    let seen = asked.seen();
+    if seen.iter().all(|seen| seen.state.interrupted.is_empty()) {
+        return run.nothing_to_do(&seen);
+    }
+    run.under_locks(&|seen: &[Seen<'_>]| plan::recover(direction, seen)).await
+}

@@ -1,0 +1,58 @@
+//! The way of every command that brings nothing: lock, plan on what is read under the locks, carry that out.
+
+use crate::{
+    outcome::{HostOutcome, Outcome},
+    plan::{Plan, Refusal, Seen},
+    report::{HostReport, Report},
+};
+
+use super::{ask::untouched, run::Run, working::Working};
+
+/// Plans on what the hosts hold; no plan when there is nothing to do.
+pub(super) type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Option<Plan>, Refusal> + Send + Sync + 'p;
+
+impl Run<'_> {
+    /// Locks, plans on what is read under the locks, and carries that out; a dry run only asks and plans.
+    pub(super) async fn under_locks(&self, plan: &Planner<'_>) -> Report {
+        if self.options.dry_run {
+            return self.only_plan(plan).await;
+        }
+        let mut locked = match self.take_locks().await {
+            Ok(locked) => locked,
+            Err(report) => return report,
+        };
+        let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+        let report = match plan(&seen) {
+            Ok(Some(plan)) => {
+                self.planned(&plan);
+                return self.carry_out(&plan, locked).await;
+            }
+            Ok(None) => self.nothing_to_do(&seen),
+            Err(refusal) => self.refused(refusal, &seen),
+        };
+        self.release(&mut locked).await;
+        report
+    }
+
+    async fn only_plan(&self, plan: &Planner<'_>) -> Report {
+        let asked = self.ask().await;
+        if let Some(report) = self.not_asked(&asked) {
+            return report;
+        }
+        match plan(&asked.seen()) {
+            Ok(Some(plan)) => {
+                self.planned(&plan);
+                self.dry_run(&plan)
+            }
+            Ok(None) => self.nothing_to_do(&asked.seen()),
+            Err(refusal) => self.refused(refusal, &asked.seen()),
+        }
+    }
+
+    /// The report that there was nothing to do.
+    pub(super) fn nothing_to_do(&self, seen: &[Seen<'_>]) -> Report {
+        let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
+        debug_assert!(hosts.iter().all(|host| host.outcome == HostOutcome::Unchanged), "nothing was done");
+        self.report(Outcome::Unchanged, None, hosts, None)
+    }
+}

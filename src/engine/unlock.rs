@@ -1,0 +1,78 @@
+//! `unlock`: show who holds the locks, and take them away.
+
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Phase,
+    lock::LockHolder,
+    outcome::{HostOutcome, Outcome},
+    report::{Failure, HostReport, Report},
+    store::{Closing, RootState},
+    transport::Liveness,
+};
+
+use super::{
+    Host,
+    ask::{failed_host, failure, untouched},
+    run::{Run, summary},
+};
+
+/// Takes away every lock whose holder is gone, and with `force` every lock; what its holder had begun is kept for `recover`.
+pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
+    run.begin(None);
+    let asked = run.ask().await;
+    if let Some(report) = run.not_asked(&asked) {
+        return report;
+    }
+    if run.options.dry_run {
+        return run.nothing_to_do(&asked.seen());
+    }
+    let states = asked.answers.iter().filter_map(|(host, answer)| Some((*host, answer.as_ref().ok()?)));
+    let unlocking = states.map(|(host, state)| unlock_on(&run, host, state, force));
+    let hosts: Vec<HostReport> =
+        stream::iter(unlocking.collect::<Vec<_>>()).buffer_unordered(run.parallel).collect().await;
+    conclude(&run, hosts)
+}
+
+async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -> HostReport {
+    let mut report = untouched(&host.name, state);
+    let Some(holder) = &state.lock else { return report };
+    if holder.holder != Liveness::Gone && !force {
+        report.outcome = HostOutcome::Refused;
+        report.error = Some(held(host, holder));
+        return report;
+    }
+    match take_away(run, host, holder).await {
+        Ok(()) => {
+            run.warn(Some(&host.name), format!("the lock of {} was taken away", holder.describe()));
+            report
+        }
+        Err(why) => failed_host(&host.name, why),
+    }
+}
+
+/// Takes the lock over and gives it back at once. Nothing that its holder has under way can take effect any more.
+async fn take_away(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(), Failure> {
+    let taken = host.store.steal(&run.owner, &holder.token).await.map_err(failure);
+    let mut guard = run.told(&host.name, Phase::Lock, taken)?;
+    let nothing = Closing { bad: None, cleared: None, history: None, settles: false };
+    guard.finish(&nothing).await.map(drop).map_err(failure)
+}
+
+fn held(host: &Host, holder: &LockHolder) -> Failure {
+    let message = format!("{} is locked by {}", host.name, holder.describe());
+    Error::new(ErrorKind::Locked, message)
+        .hint("if you know that it is dead, take the lock away with `switchback unlock --force`")
+        .into()
+}
+
+fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
+    let failed: Vec<(String, Failure)> =
+        hosts.iter().filter_map(|host| Some((host.host.clone(), host.error.clone()?))).collect();
+    if failed.is_empty() {
+        return run.report(Outcome::Done, None, hosts, None);
+    }
+    let error = summary("a lock was not taken away; no `current` was touched", &failed);
+    run.report(Outcome::Refused, None, hosts, Some(error))
+}

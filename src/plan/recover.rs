@@ -1,0 +1,145 @@
+//! The plan of `recover`: finish or undo what an interrupted operation left.
+//!
+//! By default a deploy goes forward only when every host had switched, and else back; a rollback goes forward. Both are
+//! safe: a release that did not arrive everywhere is never spread, and nobody is sent back to a release that was fled.
+
+use crate::{
+    name::ReleaseName,
+    outcome::Command,
+    store::{Intent, Interrupted},
+};
+
+use super::{Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, deploy::record_of, describe};
+
+/// Which way [`recover`] goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Direction {
+    /// Forward when every host had switched, or when it was a rollback; else back.
+    #[default]
+    Safest,
+    /// To where the interrupted operation was going.
+    Forward,
+    /// To where every host was before it.
+    Back,
+}
+
+/// Plans to settle what an interrupted operation left; `None` when nothing was.
+///
+/// # Errors
+///
+/// [`Refusal`] when a `current` is not ours, when two operations were interrupted neither of which knew of the other, or
+/// when a host lacks the release that it would go to.
+pub fn recover(direction: Direction, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
+    refuse_any(hosts.iter().filter_map(|seen| seen.ours().err()).collect())?;
+    let Some(intent) = the_one(hosts)? else {
+        return Ok(hosts.iter().any(|seen| !seen.state.interrupted.is_empty()).then(|| forget(hosts)).flatten());
+    };
+    let arrived = || hosts.iter().all(|seen| seen.current() == Some(&intent.to));
+    let goes_forward = match direction {
+        Direction::Forward => true,
+        Direction::Back => false,
+        Direction::Safest => intent.command == Command::Rollback || arrived(),
+    };
+    if goes_forward { forward(intent, hosts) } else { back(intent, hosts) }.map(Some)
+}
+
+/// What the last interrupted operation was about to do on a host: the one that knew of all others there.
+pub(super) fn latest<'s>(seen: &Seen<'s>) -> Option<&'s Intent> {
+    let intents = || seen.state.interrupted.iter().filter_map(|left: &Interrupted| left.intent.as_ref());
+    intents().find(|intent| !intents().any(|other| other.supersedes.contains(&intent.operation)))
+}
+
+/// What the last interrupted operation of the fleet was about to do, on any of its hosts.
+fn the_one<'s>(hosts: &[Seen<'s>]) -> Result<Option<&'s Intent>, Refusal> {
+    let latest: Vec<&'s Intent> = hosts.iter().filter_map(latest).collect();
+    let superseded = |intent: &&&Intent| latest.iter().any(|other| other.supersedes.contains(&intent.operation));
+    let open: Vec<&'s Intent> = latest.iter().filter(|intent| !superseded(intent)).copied().collect();
+    let alike = open.windows(2).all(|pair| pair[0].operation == pair[1].operation);
+    if alike { Ok(open.first().copied()) } else { Err(several(hosts)) }
+}
+
+fn several(hosts: &[Seen<'_>]) -> Refusal {
+    let words = |intent: Option<&Intent>| {
+        intent.map_or_else(
+            || "nothing was left".to_owned(),
+            |intent| format!("{} to {} interrupted", intent.command, intent.to),
+        )
+    };
+    let row = |seen: &Seen<'_>| (seen.host.to_owned(), describe(&seen.state.current), words(latest(seen)));
+    let refusals = hosts.iter().map(|seen| seen.refuse(Reason::HostsDiffer)).collect();
+    Refusal { table: hosts.iter().map(row).collect(), ..Refusal::of(Command::Recover, refusals) }
+}
+
+/// Nothing was begun anywhere, so there is nothing to do but to forget it.
+fn forget(hosts: &[Seen<'_>]) -> Option<Plan> {
+    let left = hosts.iter().flat_map(|seen| &seen.state.interrupted).find_map(|left| left.owner.as_ref());
+    let release = hosts.iter().find_map(Seen::current).cloned()?;
+    let stay = hosts.iter().map(|seen| HostPlan::new(seen, &release, Action::Stay)).collect();
+    let what = left.map_or_else(|| "an operation".to_owned(), |owner| format!("{}'s {}", owner.by, owner.command));
+    let note = format!("{what} was interrupted before it changed anything; only its traces are removed");
+    Some(finishing(release.clone(), stay, note))
+}
+
+/// Every host ends where the operation was going.
+fn forward(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let to = &intent.to;
+    let lacking = hosts.iter().filter(|seen| seen.state.release(to).is_none());
+    refuse_any(lacking.map(|seen| no_such(seen, to)).collect())?;
+    let going_back = intent.command == Command::Rollback;
+    let plan = |seen: &Seen<'_>| {
+        let action = match seen.current() {
+            Some(current) if current == to => Action::Stay,
+            _ if going_back => Action::GoBack,
+            _ => Action::Activate { record: record_of(&seen.state.current) },
+        };
+        let from = latest(seen).and_then(|intent| intent.from.as_ref()).or(seen.current());
+        let fled = from.filter(|from| going_back && *from != to);
+        HostPlan { marks_bad: markable(seen, fled), ..HostPlan::new(seen, to, action) }
+    };
+    let note = format!("finishes the {} to {to} that was interrupted", intent.command);
+    Ok(finishing(to.clone(), hosts.iter().map(plan).collect(), note))
+}
+
+/// Every host ends where it was before the operation.
+fn back(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let to = &intent.to;
+    let switched = |seen: &&Seen<'_>| seen.current() == Some(to);
+    let fled = (intent.command != Command::Rollback && hosts.iter().any(|seen| switched(&seen))).then_some(to);
+    let (mut plans, mut refusals) = (Vec::new(), Vec::new());
+    for seen in hosts {
+        let (release, action) = match begun(seen, intent).filter(|_| switched(&seen)) {
+            None => (to, Action::Stay),
+            Some(Intent { from: None, .. }) => (to, Action::TakeAway),
+            Some(Intent { from: Some(from), .. }) => (from, Action::GoBack),
+        };
+        if action == Action::GoBack && seen.state.release(release).is_none() {
+            refusals.push(no_such(seen, release));
+        }
+        plans.push(HostPlan { marks_bad: markable(seen, fled), ..HostPlan::new(seen, release, action) });
+    }
+    refuse_any(refusals)?;
+    let from = hosts.iter().find_map(|seen| begun(seen, intent)?.from.as_ref());
+    let note = format!("undoes the {} to {to} that was interrupted", intent.command);
+    Ok(finishing(from.unwrap_or(to).clone(), plans, note))
+}
+
+/// What this very operation was about to do on a host, where it had come so far.
+fn begun<'s>(seen: &Seen<'s>, intent: &Intent) -> Option<&'s Intent> {
+    latest(seen).filter(|own| own.operation == intent.operation)
+}
+
+fn finishing(release: ReleaseName, hosts: Vec<HostPlan>, note: String) -> Plan {
+    Plan { notes: vec![note], finishes: true, ..Plan::new(Command::Recover, release, hosts) }
+}
+
+fn markable(seen: &Seen<'_>, name: Option<&ReleaseName>) -> Option<ReleaseName> {
+    name.filter(|name| seen.state.release(name).is_some_and(|release| release.bad.is_none())).cloned()
+}
+
+fn no_such(seen: &Seen<'_>, name: &ReleaseName) -> HostRefusal {
+    seen.refuse(Reason::NoSuchRelease { name: name.clone(), instead: seen.state.stranger(name) })
+}
+
+fn refuse_any(refusals: Vec<HostRefusal>) -> Result<(), Refusal> {
+    if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(Command::Recover, refusals)) }
+}
