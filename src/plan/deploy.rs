@@ -64,9 +64,7 @@ pub(super) fn may_switch(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     seen.ours()?;
     match &seen.state.current {
         Current::Dangling { .. } => Err(seen.refuse(Reason::Dangling)),
-        Current::Absent
-            if seen.state.releases.iter().any(|release| release.previous.is_ok() || release.bad.is_some()) =>
-        {
+        Current::Absent if seen.state.releases.iter().any(|release| seen.state.was_current(release)) => {
             Err(seen.refuse(Reason::NoCurrent))
         }
         _ => Ok(()),

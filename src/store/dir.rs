@@ -129,10 +129,9 @@ impl DirStore {
         owner: &LockOwner,
         progress: &dyn Progress,
     ) -> Result<(), StoreError> {
-        let (batch, list) = self.steps.begin_staging(staged);
+        let (batch, lists) = self.steps.begin_staging(staged);
         let replies = self.execute(&batch).await.map_err(|error| self.understand_format(error))?;
-        let others = Query::tokens_in(replies.get(list)).filter(|other| *other != staged.token).collect::<Vec<_>>();
-        let abandoned = self.abandoned(others).await?;
+        let abandoned = self.abandoned(&staged.token, &replies[lists]).await?;
         let upload = Upload { root: self.steps.root.clone(), into: self.steps.staged_content(staged), tree };
         let uploaded = self.transport.upload(&upload, progress).await?;
         let record = StagedRecord {
@@ -146,18 +145,25 @@ impl DirStore {
         Ok(())
     }
 
-    /// Which of these uploads nobody will finish, because their uploader is gone.
-    async fn abandoned(&self, mut others: Vec<Token>) -> Result<Vec<Token>, StoreError> {
-        if others.is_empty() {
-            return Ok(others);
+    /// What nobody will finish: whatever others have in private without a mark, or with the mark of a process that is
+    /// gone. What lies in the trash is nobody's.
+    async fn abandoned(&self, own: &Token, lists: &[Reply]) -> Result<Vec<Token>, StoreError> {
+        let marked: Vec<Token> = Query::tokens_in(lists.last()).collect();
+        let trash = lists.len() - 2;
+        let private = lists[..trash].iter().flat_map(|list| Query::tokens_in(Some(list)));
+        let unmarked = private.filter(|token| token != own && !marked.contains(token));
+        let mut abandoned: Vec<Token> = unmarked.chain(Query::tokens_in(lists.get(trash))).collect();
+        let others: Vec<&Token> = marked.iter().filter(|token| *token != own).collect();
+        if !others.is_empty() {
+            let mut batch = self.steps.empty();
+            for other in &others {
+                batch.push_lenient(Op::CheckProcess { path: self.steps.live(other) });
+            }
+            let replies = self.execute(&batch).await?;
+            let gone = others.into_iter().zip(replies).filter(|(_, reply)| *reply == Reply::Process(Liveness::Gone));
+            abandoned.extend(gone.map(|(token, _)| token.clone()));
         }
-        let mut batch = self.steps.empty();
-        for other in &others {
-            batch.push_lenient(Op::CheckProcess { path: self.steps.staging(other).join(&inner("process")) });
-        }
-        let mut replies = self.execute(&batch).await?.into_iter();
-        others.retain(|_| matches!(replies.next(), Some(Reply::Process(Liveness::Gone))));
-        Ok(others)
+        Ok(abandoned)
     }
 
     /// A newer format, when that is why a batch that enters the state directory ended.
@@ -216,7 +222,7 @@ impl ReleaseStore for DirStore {
 
     fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            self.execute(&self.steps.discard(&staged)).await?;
+            self.execute(&self.steps.forgetting(&staged.token)).await?;
             Ok(())
         })
     }

@@ -5,15 +5,15 @@ use crate::{
     history::HistoryEntry,
     lock::LockOwner,
     name::ReleaseName,
-    record::PreviousVersion,
+    report::Command,
     time::Timestamp,
     token::Token,
-    transport::{Effect, FailureKind, Op, Reply, SyncReach, TransportError},
+    transport::{Batch, Effect, FailureKind, Op, Reply, SyncReach, TransportError},
 };
 
 use super::{
-    ActivateError, Activated, Closing, Current, DirStore, Ended, Intent, Preparation, Ready, RootState, StoreError,
-    StoreGuard, Switch, TookEffect,
+    ActivateError, Activated, Closing, Current, DirStore, Ended, HostedRelease, Intent, Preparation, Ready, RootState,
+    StoreError, StoreGuard, Switch, TookEffect,
     steps::{Preparing, Switching, json},
     take,
 };
@@ -31,11 +31,22 @@ pub(super) struct DirGuard {
     fenced: Vec<Token>,
     /// Whether what was staged stands under its name by now, as far as the answers say.
     published: bool,
+    /// The record that the release had before this operation wrote it.
+    record_before: Option<String>,
 }
 
 impl DirGuard {
     pub(super) fn new(store: DirStore, owner: LockOwner, token: Token, state: RootState) -> Self {
-        Self { store, owner, token, state, intent_written: false, fenced: Vec::new(), published: false }
+        Self {
+            store,
+            owner,
+            token,
+            state,
+            intent_written: false,
+            fenced: Vec::new(),
+            published: false,
+            record_before: None,
+        }
     }
 
     fn host(&self) -> String {
@@ -49,7 +60,14 @@ impl DirGuard {
             command: self.owner.command,
             from: self.state.current.named().cloned(),
             to: to.clone(),
+            record: self.record_of(to),
         }
+    }
+
+    /// The line that the record of a release holds now, when it means something.
+    fn record_of(&self, name: &ReleaseName) -> Option<String> {
+        let previous = self.state.release(name)?.previous.as_ref().ok()?;
+        Some(previous.line(&self.store.steps.root, self.store.layout().releases()))
     }
 
     /// Taking the lock anew: what was on its way finds nothing to work with any more.
@@ -66,6 +84,7 @@ impl DirGuard {
 
     async fn make_ready(&mut self, preparation: &Preparation) -> Result<Ready, StoreError> {
         let intent = self.intent(&preparation.name);
+        self.record_before.clone_from(&intent.record);
         let preparing = self.store.steps.prepare(&self.token, &intent, preparation);
         let result = self.store.execute(&preparing.batch).await;
         self.published = preparing.publish.is_some_and(|publish| match &result {
@@ -93,14 +112,13 @@ impl DirGuard {
     }
 
     async fn take_back(&mut self, preparation: &Preparation) -> Result<(), StoreError> {
-        if let (false, Some(staged)) = (self.published, &preparation.staged) {
-            self.store.execute(&self.store.steps.discard(staged)).await?;
+        // The plan was made under the lock, when the name was free: if it is taken in what was read since, it is ours.
+        let published = self.published || self.state.release(&preparation.name).is_some();
+        if let (false, Some(staged)) = (published, &preparation.staged) {
+            self.store.execute(&self.store.steps.forgetting(&staged.token)).await?;
             return Ok(());
         }
-        let was = self.state.release(&preparation.name).and_then(|release| release.previous.as_ref().ok());
-        let line =
-            was.map(|previous: &PreviousVersion| previous.line(&self.store.steps.root, self.store.layout().releases()));
-        let batch = self.store.steps.unprepare(&self.token, preparation, line);
+        let batch = self.store.steps.unprepare(&self.token, preparation, self.record_before.as_deref());
         if !batch.steps.is_empty() {
             self.store.execute(&batch).await?;
         }
@@ -190,6 +208,9 @@ impl DirGuard {
             batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
             batch.push_lenient(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
         }
+        if closing.settles {
+            self.settle_records(&mut batch);
+        }
         for token in self.settled(closing) {
             batch.push_lenient(Op::RemoveTree { path: self.store.layout().in_state(&["journal", token.as_str()]) });
         }
@@ -199,6 +220,30 @@ impl DirGuard {
             Err(error) if is_missing_at(&error, released) => Err(StoreError::LockLost { host: self.host() }),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// An interrupted operation may have written the record of a release that it then never switched to: that is as it
+    /// was again, so that the release does not pass for one that was current.
+    fn settle_records(&self, batch: &mut Batch) {
+        let intents = self.state.interrupted.iter().filter_map(|left| left.intent.as_ref());
+        for intent in intents.filter(|intent| intent.command != Command::Rollback) {
+            let release = self.state.release(&intent.to).filter(|release| release.bad.is_none());
+            let never_current =
+                self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
+            if release.is_some() && never_current {
+                let mut restoring = self.store.steps.empty();
+                self.store.steps.restore_record(&mut restoring, &self.token, &intent.to, intent.record.as_deref());
+                for step in restoring.steps {
+                    batch.push_lenient(step.op);
+                }
+            }
+        }
+    }
+
+    fn is_named_by_a_record(&self, name: &ReleaseName) -> bool {
+        let names =
+            |release: &HostedRelease| release.previous.as_ref().is_ok_and(|previous| previous.release() == Some(name));
+        self.state.releases.iter().any(names)
     }
 
     /// What is forgotten in the journal: always what this operation itself fenced off, and what others left once that

@@ -143,6 +143,8 @@ pub struct Intent {
     pub from: Option<ReleaseName>,
     /// What is to be current on this host.
     pub to: ReleaseName,
+    /// The record of that release as it was before, when it had one that meant something.
+    pub record: Option<String>,
 }
 
 impl RootState {
@@ -173,6 +175,14 @@ impl RootState {
         } else {
             ReleaseState::Staged
         }
+    }
+
+    /// Whether a release was current once: it is good, and it does not bear its record only because an interrupted
+    /// operation was about to switch to it.
+    #[must_use]
+    pub fn was_current(&self, release: &HostedRelease) -> bool {
+        let begun = |left: &Interrupted| left.intent.as_ref().is_some_and(|intent| intent.to == release.name);
+        self.state_of(release) == ReleaseState::Good && !self.interrupted.iter().any(begun)
     }
 
     fn is_named_by_a_record(&self, name: &ReleaseName) -> bool {

@@ -97,7 +97,7 @@ impl Steps {
         batch.push(Op::MakeDir { path: state, mode: PRIVATE, existing_is_fine: true });
         batch.push_lenient(Op::MakeLink { path: format.clone(), text: FORMAT.into() });
         batch.push(Op::ExpectLink { path: format, text: FORMAT.into() });
-        for name in ["tmp", "staging", "releases", "journal", "trash"] {
+        for name in ["live", "tmp", "staging", "releases", "journal", "trash"] {
             batch.push(Op::MakeDir { path: self.layout.in_state(&[name]), mode: PRIVATE, existing_is_fine: true });
         }
     }
@@ -110,6 +110,7 @@ impl Steps {
         let mut batch = self.batch();
         batch.make_root = owner.command.brings_content();
         self.enter(&mut batch);
+        self.mark_live(&mut batch, token);
         let private = self.layout.in_state(&["tmp", token.as_str()]);
         let lock = private.join(&inner("lock"));
         let held = lock.join(&inner(token.as_str()));
@@ -123,7 +124,7 @@ impl Steps {
             batch.push(Op::MoveInto { from: self.layout.held(old), into: self.layout.in_state(&["journal"]) })
         });
         let take = batch.push(Op::MoveInto { from: lock, into: self.layout.state().clone() });
-        batch.push_lenient(Op::RemoveTree { path: private });
+        self.forget(&mut batch, token);
         let query = Query::add_to(&mut batch, &self.layout);
         Taking { batch, fence, take, proof, query }
     }
@@ -137,24 +138,45 @@ impl Steps {
         released
     }
 
-    /// Removes what taking the lock `token` left in private.
-    pub(super) fn forget_private(&self, token: &Token) -> Batch {
+    /// Marks the process that is about to make something private, before it does: what bears no mark is abandoned.
+    fn mark_live(&self, batch: &mut Batch, token: &Token) {
+        batch.push(Op::MarkProcess { path: self.live(token) });
+    }
+
+    /// Removes what was made in private as `token`, and then its mark. Failing to harms nobody: the mark tells.
+    fn forget(&self, batch: &mut Batch, token: &Token) {
+        for place in ["tmp", "staging"] {
+            batch.push_lenient(Op::RemoveTree { path: self.layout.in_state(&[place, token.as_str()]) });
+        }
+        batch.push_lenient(Op::RemoveFile { path: self.live(token) });
+    }
+
+    /// The mark of a process that has something private.
+    pub(super) fn live(&self, token: &Token) -> InnerPath {
+        self.layout.in_state(&["live", token.as_str()])
+    }
+
+    /// A batch that only removes what was made in private as `token`.
+    pub(super) fn forgetting(&self, token: &Token) -> Batch {
         let mut batch = self.batch();
-        batch.push(Op::RemoveTree { path: self.layout.in_state(&["tmp", token.as_str()]) });
+        self.forget(&mut batch, token);
         batch
     }
 
-    /// Makes the private directory that an upload goes to, and lists all of them in the step that is returned.
-    pub(super) fn begin_staging(&self, staged: &Staged) -> (Batch, usize) {
+    /// Makes the private directory that an upload goes to. Returns the steps that list what others have in private, be
+    /// they live or gone.
+    pub(super) fn begin_staging(&self, staged: &Staged) -> (Batch, Range<usize>) {
         let mut batch = self.batch();
         batch.make_root = true;
         self.enter(&mut batch);
+        self.mark_live(&mut batch, &staged.token);
         let (private, content) = (self.staging(&staged.token), self.staged_content(staged));
-        batch.push(Op::MakeDir { path: private.clone(), mode: PRIVATE, existing_is_fine: false });
-        batch.push(Op::MarkProcess { path: private.join(&inner("process")) });
+        batch.push(Op::MakeDir { path: private, mode: PRIVATE, existing_is_fine: false });
         batch.push(Op::MakeDir { path: content, mode: PUBLIC, existing_is_fine: false });
-        let list = batch.push(Op::List { path: self.layout.in_state(&["staging"]) });
-        (batch, list)
+        // The marks come last: whatever is seen before them has had one.
+        let lists = ["tmp", "staging", "trash", "live"]
+            .map(|name| batch.push(Op::List { path: self.layout.in_state(&[name]) }));
+        (batch, lists[0]..lists[3] + 1)
     }
 
     /// Makes an upload durable, and removes those that nobody will finish.
@@ -164,15 +186,9 @@ impl Steps {
         batch.push(Op::WriteNew { path: private.join(&inner("staged")), content: json(record), mode: PRIVATE_FILE });
         batch.push(Op::Sync { paths: vec![private], reach: SyncReach::Filesystem });
         for other in abandoned {
-            batch.push_lenient(Op::RemoveTree { path: self.staging(other) });
+            self.forget(&mut batch, other);
+            batch.push_lenient(Op::RemoveTree { path: self.layout.in_state(&["trash", other.as_str()]) });
         }
-        batch
-    }
-
-    /// Removes an upload that is not wanted any more.
-    pub(super) fn discard(&self, staged: &Staged) -> Batch {
-        let mut batch = self.batch();
-        batch.push(Op::RemoveTree { path: self.staging(&staged.token) });
         batch
     }
 
@@ -207,7 +223,7 @@ impl Steps {
             paths: vec![kept, self.layout.in_state(&["releases"]), releases],
             reach: SyncReach::Entries,
         });
-        batch.push_lenient(Op::RemoveTree { path: self.staging(&staged.token) });
+        self.forget(batch, &staged.token);
         (absent, publish)
     }
 
@@ -221,9 +237,19 @@ impl Steps {
         batch.push(Op::Sync { paths: vec![self.layout.release(name)], reach: SyncReach::Entries });
     }
 
+    /// Writes the record of a release as it was before an operation that never came to its switch.
+    pub(super) fn restore_record(&self, batch: &mut Batch, token: &Token, name: &ReleaseName, was: Option<&str>) {
+        match was {
+            Some(line) => self.write_record(batch, token, name, line.to_owned()),
+            None => {
+                batch.push(Op::RemoveFile { path: self.layout.record(name) });
+            }
+        }
+    }
+
     /// Takes back what [`prepare`](Self::prepare) did: `was` is the record's old line, when it had one; a release that
     /// was published goes to a place of its own in the trash, from where nothing comes back.
-    pub(super) fn unprepare(&self, token: &Token, preparation: &Preparation, was: Option<String>) -> Batch {
+    pub(super) fn unprepare(&self, token: &Token, preparation: &Preparation, was: Option<&str>) -> Batch {
         let mut batch = self.batch();
         let name = &preparation.name;
         if preparation.staged.is_some() {
@@ -233,10 +259,8 @@ impl Steps {
             batch.push(Op::Sync { paths: vec![self.layout.releases().clone()], reach: SyncReach::Entries });
             batch.push_lenient(Op::RemoveTree { path: self.layout.in_state(&["releases", name.as_str()]) });
             batch.push_lenient(Op::RemoveTree { path: trash });
-        } else if let Some(line) = was {
-            self.write_record(&mut batch, token, name, line);
         } else if preparation.record.is_some() {
-            batch.push(Op::RemoveFile { path: self.layout.record(name) });
+            self.restore_record(&mut batch, token, name, was);
         }
         batch
     }

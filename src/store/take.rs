@@ -137,7 +137,7 @@ async fn takeable(store: &DirStore) -> Result<Option<Token>, StoreError> {
 
 /// Removes what taking a lock left in private. Failing to harms nobody.
 async fn clean_up(store: &DirStore, token: &Token) {
-    let _ = store.execute(&store.steps.forget_private(token)).await;
+    let _ = store.execute(&store.steps.forgetting(token)).await;
 }
 
 /// Gives back a lock that was taken, when the state could not be read then. When that fails too, the next run takes it

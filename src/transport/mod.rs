@@ -12,6 +12,9 @@ mod memory;
 mod options;
 pub(crate) mod process;
 pub mod shell;
+#[cfg(feature = "ssh")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
+pub mod ssh;
 
 pub use batch::{
     Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,
@@ -22,6 +25,9 @@ pub use local::LocalTransport;
 pub use memory::{MemoryHost, MemoryTransport};
 pub use options::{KnownHosts, SshOptions};
 pub use shell::ShellTransport;
+#[cfg(feature = "ssh")]
+#[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
+pub use ssh::SshTransport;
 
 use std::{fmt, sync::Arc};
 

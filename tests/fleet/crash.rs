@@ -95,7 +95,7 @@ fn settled<W: World>(world: &W, text: &str, at: &str) {
     for host in 0..world.hosts() {
         assert_eq!(world.link(host, "current"), Some(format!("releases/{text}")), "{at}: host {host}");
         assert!(!world.names(host, ".switchback").contains(&"lock".to_owned()), "{at}: host {host} is locked");
-        for place in ["tmp", "staging", "journal", "trash"] {
+        for place in ["live", "tmp", "staging", "journal", "trash"] {
             let left = world.names(host, &format!(".switchback/{place}"));
             assert!(left.is_empty(), "{at}: host {host} has {left:?} in {place}");
         }
@@ -140,7 +140,7 @@ fn deploy_next<W: World>(world: &W, at: &str) {
 /// The next rollback goes where the interrupted run leaves it to go, and never further.
 fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
     let on_new = (0..world.hosts()).any(|host| world.link(host, "current").as_deref() == Some("releases/new"));
-    let held = (0..world.hosts()).any(|host| world.names(host, ".switchback").contains(&"lock".to_owned()));
+    let held = (0..world.hosts()).any(|host| !world.names(host, ".switchback/lock").is_empty());
     let left = (0..world.hosts()).any(|host| world.link(host, "current").as_deref() == Some("releases/b"));
     let goal = match case.what {
         // Finished by the next one, which goes no further; one that had ended everywhere is a rollback of its own.

@@ -133,7 +133,7 @@ impl Hosts {
     pub(crate) fn clean(&self) {
         for host in &self.0 {
             assert!(!host.exists(&at(".switchback/lock")), "a lock was left");
-            for place in ["tmp", "staging", "journal", "trash"] {
+            for place in ["live", "tmp", "staging", "journal", "trash"] {
                 let left = host.list(&at(&format!(".switchback/{place}"))).unwrap_or_default();
                 assert!(left.is_empty(), "{place} holds {left:?}");
             }

@@ -5,6 +5,7 @@ mod crash;
 mod current;
 mod fixture;
 mod locks;
+mod put_back;
 mod records;
 mod rollback;
 mod round_trips;

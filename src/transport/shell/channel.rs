@@ -27,54 +27,57 @@ pub trait Shell: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`TransportError::Unreachable`] or [`TransportError::Unsuitable`]: nothing was run.
-    fn open<'a>(&'a self, command: &'a ShellCommand) -> BoxFuture<'a, Result<Channel, TransportError>>;
+    fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>>;
 
     /// Ends whatever is kept between channels.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// The command of a channel: constant but for one number, and safe under every login shell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ShellCommand {
-    /// How many bytes at the beginning of standard input are the script; `None` when all of it is.
-    script: Option<usize>,
+/// The command of a channel: one of two constants, safe under every login shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ShellCommand(Input);
+
+/// What comes in on standard input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Input {
+    /// Commands, as long as it lasts.
+    Commands,
+    /// One line of commands, which then read the rest themselves.
+    CommandsAndData,
 }
+
+/// Reads byte by byte, as every shell's `read` does where it cannot seek: what follows is left to what it runs. It
+/// holds nothing that csh or fish read otherwise between single quotes: no backslash, newline, `!` or single quote.
+const READ_A_LINE: &str = "IFS= read -r sb_line && eval \"$sb_line\"";
 
 impl ShellCommand {
     /// A shell that reads all its commands from standard input.
     pub(super) fn batches() -> Self {
-        Self { script: None }
+        Self(Input::Commands)
     }
 
-    /// A shell that reads `script` bytes of commands, and leaves the rest of standard input to them.
-    pub(super) fn stream(script: usize) -> Self {
-        Self { script: Some(script) }
+    /// A shell that reads a line of commands, and leaves the rest of standard input to them.
+    pub(super) fn stream() -> Self {
+        Self(Input::CommandsAndData)
     }
 
     /// The command as a program and its arguments.
     #[must_use]
-    pub fn arguments(&self) -> Vec<String> {
-        let own = |text: &str| text.to_owned();
-        match self.script {
-            None => vec![own("sh"), own("-s")],
-            Some(bytes) => vec![own("sh"), own("-c"), take_script(bytes)],
+    pub fn arguments(self) -> &'static [&'static str] {
+        match self.0 {
+            Input::Commands => &["sh", "-s"],
+            Input::CommandsAndData => &["sh", "-c", READ_A_LINE],
         }
     }
 
-    /// The command as one line for the login shell of the host, whichever that is: quoted in single quotes that hold no
-    /// backslash, newline, `!` or single quote, which csh and fish read as POSIX shells do.
+    /// The command as one line for the login shell of the host, whichever that is.
     #[must_use]
-    pub fn line(&self) -> String {
-        match self.script {
-            None => "sh -s".into(),
-            Some(bytes) => format!("sh -c '{}'", take_script(bytes)),
+    pub fn line(self) -> String {
+        match self.0 {
+            Input::Commands => "sh -s".into(),
+            Input::CommandsAndData => format!("sh -c '{READ_A_LINE}'"),
         }
     }
-}
-
-/// Reads the script byte by byte, since a shell that reads ahead would take the data too. Toybox has no `dd`.
-fn take_script(bytes: usize) -> String {
-    format!("eval \"$(dd bs=1 count={bytes} 2>/dev/null || head -c {bytes})\"")
 }
 
 /// How the process of a channel ended.
@@ -120,7 +123,7 @@ impl Channel {
     /// What has come out of standard output without waiting; `None` once it has ended.
     pub(super) async fn peek(&mut self) -> Option<Vec<u8>> {
         let mut seen = Vec::new();
-        let mut chunk = [0; 4096];
+        let mut chunk = vec![0; 4096];
         loop {
             let mut buffer = ReadBuf::new(&mut chunk);
             let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut self.stdout).poll_read(context, &mut buffer)));
@@ -150,7 +153,7 @@ pub(super) struct Streams<'c> {
 
 /// Reads `stderr` to its end, so that nobody waits for its being read, and keeps the last of it.
 pub(super) async fn drain(stderr: &mut (dyn AsyncRead + Send + Unpin), tail: &mut Tail) {
-    let mut chunk = [0; 4096];
+    let mut chunk = vec![0; 4096];
     while let Ok(1..) = stderr.read(&mut chunk).await.inspect(|length| tail.push(&chunk[..*length])) {}
 }
 

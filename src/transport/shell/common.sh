@@ -26,9 +26,11 @@ sb_nl='
 sb_r= sb_t= sb_x= sb_lacks=
 sb_hello() {
 for sb_e; do command -v "$sb_e" >/dev/null 2>&1 || sb_lacks="$sb_lacks $sb_e"; done
-sb_say "SB1 $sb_nonce hello 1$sb_lacks" || sb_lacks=stdout
 # Start-up files may have sent all output elsewhere: then nobody would read the answer, and nothing may run.
-if [ -c /dev/stdout ] || [ -f /dev/stdout ]; then sb_lacks=stdout; fi
+if [ -c /dev/stdout ] || [ -f /dev/stdout ] || ! sb_say "SB1 $sb_nonce hello 1$sb_lacks"; then
+echo 'standard output does not lead to the one who asks' >&2
+exit 1
+fi
 }
 # The answer is collected and printed in one go: no output between the first change and the last.
 sb_end() {

@@ -38,6 +38,18 @@ enum Value {
     Lines(usize),
 }
 
+/// A frame whose values are still coming in.
+#[derive(Debug)]
+struct Pending {
+    words: Vec<String>,
+    /// Those that are not whole.
+    values: VecDeque<Value>,
+    /// Those that are.
+    whole: Vec<Vec<u8>>,
+    /// What has come of the first that is not.
+    part: Vec<u8>,
+}
+
 /// Splits what comes out of a channel into frames and noise. Memory is bounded, whatever comes.
 #[derive(Debug)]
 pub(super) struct Frames {
@@ -47,8 +59,8 @@ pub(super) struct Frames {
     line: Vec<u8>,
     /// Whether the rest of this line is noise.
     skipping: bool,
-    /// A frame whose values are still coming in: its words, the values, and what has come of the next one.
-    pending: Option<(Vec<String>, VecDeque<Value>, Vec<Vec<u8>>, Vec<u8>)>,
+    /// A frame whose values are still coming in.
+    pending: Option<Pending>,
     /// Whole frames, not taken yet.
     ready: VecDeque<Frame>,
     /// Bytes kept since the last answer ended.
@@ -137,12 +149,11 @@ impl Frames {
         if let Some(text) = line.strip_prefix(&self.prefix[..]) {
             return self.begin_frame(text);
         }
-        if self.pending.is_some() { self.value_line(&line) } else { self.drop_line(&line) }
-    }
-
-    fn drop_line(&mut self, line: &[u8]) -> Result<(), FrameError> {
+        if self.pending.is_some() {
+            return self.value_line(&line);
+        }
         self.kept -= line.len() + 1;
-        self.noise.push(line);
+        self.noise.push(&line);
         self.noise.push(b"\n");
         Ok(())
     }
@@ -159,12 +170,12 @@ impl Frames {
                 None => words.push(token.to_owned()),
             }
         }
-        self.pending = Some((words, values, Vec::new(), Vec::new()));
+        self.pending = Some(Pending { words, values, whole: Vec::new(), part: Vec::new() });
         self.settle()
     }
 
     fn value_line(&mut self, line: &[u8]) -> Result<(), FrameError> {
-        if let Some((_, _, _, part)) = &mut self.pending {
+        if let Some(Pending { part, .. }) = &mut self.pending {
             if !part.is_empty() {
                 part.push(b'\n');
             }
@@ -175,18 +186,18 @@ impl Frames {
 
     /// Moves on as far as the values that have come in allow.
     fn settle(&mut self) -> Result<(), FrameError> {
-        let Some((words, mut values, mut done, mut part)) = self.pending.take() else { return Ok(()) };
-        while let Some(value) = values.pop_front() {
-            match value.complete(&mut part)? {
-                Ok(bytes) => done.push(bytes),
+        let Some(mut frame) = self.pending.take() else { return Ok(()) };
+        while let Some(value) = frame.values.pop_front() {
+            match value.complete(&mut frame.part)? {
+                Ok(bytes) => frame.whole.push(bytes),
                 Err(incomplete) => {
-                    values.push_front(incomplete);
-                    self.pending = Some((words, values, done, part));
+                    frame.values.push_front(incomplete);
+                    self.pending = Some(frame);
                     return Ok(());
                 }
             }
         }
-        self.ready.push_back(Frame { words, values: done });
+        self.ready.push_back(Frame { words: frame.words, values: frame.whole });
         Ok(())
     }
 }
@@ -242,7 +253,9 @@ mod tests {
 
     fn all(chunks: &[&[u8]]) -> (Vec<Frame>, Frames) {
         let mut frames = Frames::new("n");
-        chunks.iter().for_each(|chunk| frames.push(chunk).expect("frames"));
+        for chunk in chunks {
+            frames.push(chunk).expect("frames");
+        }
         (std::iter::from_fn(|| frames.next()).collect(), frames)
     }
 

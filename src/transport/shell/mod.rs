@@ -18,6 +18,8 @@ mod upload;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
 pub use quote::{NulByte, ShellWord};
+#[cfg(feature = "ssh")]
+pub(in crate::transport) use tail::Tail;
 
 use std::{fmt, time::Duration};
 
@@ -60,7 +62,7 @@ impl<S: Shell> ShellTransport<S> {
         {
             return Ok(session);
         }
-        Ok(Session::new(self.shell.open(&Session::command()).await?))
+        Ok(Session::new(self.shell.open(Session::command()).await?))
     }
 
     fn replies(&self, batch: &Batch, outcome: Result<Outcome, session::Lost>) -> Result<Vec<Reply>, TransportError> {

@@ -20,6 +20,8 @@ use crate::{
     tree::{Node, Tree, TreeEntry, TreeError},
 };
 
+use super::quote::ShellWord;
+
 /// How much of the stream is passed on at once, in bytes.
 const CHUNK: usize = 128 << 10;
 
@@ -30,7 +32,7 @@ pub(super) struct Piece {
     pub(super) so_far: Uploaded,
 }
 
-/// Packs `tree`, and an empty file named `marker` after all of it. The pieces end early when the tree cannot be read,
+/// Packs `tree`, and a file named `marker` after all of it. The pieces end early when the tree cannot be read,
 /// which the thread then says.
 pub(super) fn pack(tree: Arc<Tree>, marker: String) -> (Receiver<Piece>, JoinHandle<Result<Uploaded, TreeError>>) {
     let (pieces, taken) = channel(2);
@@ -78,15 +80,20 @@ impl Packer {
         }
     }
 
-    /// Directories that their owner may not fill get their mode when they are full: not every `tar` waits with that.
+    /// Directories that their owner may not fill get their mode when they are full, from the marker, which is a script:
+    /// `tar` of `BusyBox` never changes the mode of a directory that is there.
     fn end(mut self, tree: &Tree, marker: &str) -> io::Result<Uploaded> {
         let shut = |entry: &&TreeEntry| entry.node == Node::Directory && entry.mode & 0o700 != 0o700;
+        let mut script = Vec::new();
         for entry in tree.entries().iter().rev().filter(shut) {
-            self.directory(Path::new(OsStr::from_bytes(&entry.path)), entry.mode)?;
+            let place = ShellWord::new([b"./", &entry.path[..]].concat()).map_err(io::Error::other)?;
+            write!(script, "sb_mode {:o} ", entry.mode)?;
+            script.extend_from_slice(place.as_bytes());
+            script.push(b'\n');
         }
         let mut header = self.header(EntryType::Regular, 0o600);
-        header.set_size(0);
-        self.builder.append_data(&mut header, marker, io::empty())?;
+        header.set_size(script.len() as u64);
+        self.builder.append_data(&mut header, marker, &script[..])?;
         let mut stream = self.builder.into_inner()?;
         stream.send()?;
         Ok(stream.so_far)

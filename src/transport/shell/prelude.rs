@@ -15,7 +15,7 @@ const UPLOAD: &str = include_str!("upload.sh");
 const STEP_TOOLS: &str = "cat chmod date find id ln mkdir mv od readlink rm rmdir stat sync uname";
 
 /// What an upload runs on the host.
-const UPLOAD_TOOLS: &str = "mkdir od rm stat tail tar";
+const UPLOAD_TOOLS: &str = "chmod od rm stat tail tar";
 
 /// The prelude of the channel that carries batches.
 pub(super) fn batches(nonce: &Token) -> Vec<u8> {

@@ -93,14 +93,19 @@ pub(super) fn call(nonce: &str, exchange: u64) -> Vec<u8> {
     format!("{{ sb_frame='SB1 {nonce} {exchange} '; switchback_batch </dev/null; sb_end; }}\n").into_bytes()
 }
 
-/// The script that unpacks an upload from the rest of standard input.
-pub(super) fn receive(upload: &Upload, marker: &str, nonce: &str) -> Vec<u8> {
-    let mut script = Script::default();
+/// The first line of an upload: collects the lines up to the one that is the nonce, and runs them when it came.
+const COLLECT: &str = "sb_nl=$(printf '\\nx'); sb_nl=${sb_nl%x}; sb_all=; while IFS= read -r sb_line; do \
+     case $sb_line in \"$sb_nonce\") eval \"$sb_all\"; break;; esac; sb_all=$sb_all$sb_line$sb_nl; done\n";
+
+/// The script, after `prelude`, that unpacks an upload from the rest of standard input.
+pub(super) fn receive(prelude: &[u8], upload: &Upload, marker: &str, nonce: &str) -> Vec<u8> {
+    let mut script = Script(format!("sb_nonce={nonce}; ").into_bytes());
+    script.text(COLLECT).0.extend_from_slice(prelude);
     script.text(DEFINE).enter(&upload.root, false, None);
     script.text("sb_receive").word(&ShellWord::operand(&upload.into)).text(" ");
     script.0.extend_from_slice(marker.as_bytes());
     script.text("\n}\n");
-    script.0.extend_from_slice(format!("{{ sb_frame='SB1 {nonce} 0 '; switchback_batch; sb_end; }}\n").as_bytes());
+    script.0.extend_from_slice(format!("sb_frame='SB1 {nonce} 0 '; switchback_batch; sb_end\n{nonce}\n").as_bytes());
     script.0
 }
 

@@ -151,7 +151,7 @@ impl Wire {
         hello: &mut Option<Vec<String>>,
         stdout: &mut (dyn AsyncRead + Send + Unpin),
     ) -> Result<Option<Frame>, Lost> {
-        let mut chunk = [0; 16 << 10];
+        let mut chunk = vec![0; 16 << 10];
         loop {
             while let Some(frame) = frames.next() {
                 match &frame.words[..] {
@@ -228,7 +228,6 @@ fn finish(batch: &Batch, lacks: &[String], replies: Vec<Reply>, failed: Option<O
 /// What is missing, in words.
 pub(super) fn lacking(lacks: &[String]) -> String {
     match lacks {
-        [one] if one == "stdout" => "its start-up files send the standard output of the shell elsewhere".into(),
         [one] => format!("the command {one} is missing there"),
         more => format!("the commands {} are missing there", more.join(", ")),
     }

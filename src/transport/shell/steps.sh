@@ -100,7 +100,7 @@ case $? in 1) return 1;; 2) sb_emit 'each = = l0 x0'; return 0;; esac
 sb_glob sb_eached
 }
 sb_eached() {
-sb_v= sb_k= sb_a= sb_m= sb_b=
+sb_v= sb_k= sb_a= sb_m= sb_z=
 for sb_e; do
 shift
 [ -d "$sb_e" ] && ! [ -h "$sb_e" ] || continue
@@ -117,10 +117,11 @@ if [ ${#sb_e} -lt ${#sb_l} ] || { [ ${#sb_e} -eq ${#sb_l} ] && [ "$sb_e" -le "$s
 shift
 done;;
 esac
-case $# in 0) ;; *) sb_b=$(od -An -v -tx1 -- "$@" 2>&1) || { sb_no - "$sb_b"; return 1; };; esac
+case $# in 0) ;; *) sb_z=$(od -An -v -tx1 -- "$@" 2>&1) || { sb_no - "$sb_z"; return 1; };; esac
 sb_tok "$sb_v"
 sb_tok "$sb_a"
 sb_raw "$sb_m"
+sb_b=$sb_z
 sb_hex
 sb_emit each
 }

@@ -7,11 +7,11 @@ const KEPT: usize = 2048;
 
 /// The last bytes of a stream.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Tail(VecDeque<u8>);
+pub(in crate::transport) struct Tail(VecDeque<u8>);
 
 impl Tail {
     /// Adds what was said next.
-    pub(super) fn push(&mut self, bytes: &[u8]) {
+    pub(in crate::transport) fn push(&mut self, bytes: &[u8]) {
         let last = &bytes[bytes.len().saturating_sub(KEPT)..];
         let over = (self.0.len() + last.len()).saturating_sub(KEPT);
         self.0.drain(..over);

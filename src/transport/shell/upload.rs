@@ -43,9 +43,8 @@ pub(super) async fn upload<S: Shell>(
 ) -> Result<Uploaded, TransportError> {
     let mut wire = Wire::new();
     let marker = format!(".switchback-{}", wire.nonce);
-    let mut script = prelude::upload(&wire.nonce);
-    script.extend_from_slice(&receive(upload, &marker, wire.nonce.as_str()));
-    let mut channel = shell.open(&ShellCommand::stream(script.len())).await?;
+    let script = receive(&prelude::upload(&wire.nonce), upload, &marker, wire.nonce.as_str());
+    let mut channel = shell.open(ShellCommand::stream()).await?;
     let (pieces, packing) = pack(upload.tree.clone(), marker);
     let sending = Sending { script, pieces, stall, progress };
     let (answer, sent) = wire.receive(&mut channel, sending).await;

@@ -6,10 +6,14 @@ sb_d=$1
 sb_glob sb_empty || { sb_no exists "$1: Directory not empty"; return 1; }
 cd -P -- "$1" 2>/dev/null || { sb_no denied "$1: Permission denied"; return 1; }
 sb_m=$({ tar -x -p -o -f - 2>&1; echo "tar ended with $?"; } | tail -c 1500)
+sb_bad=$sb_m
 if [ -f "./$2" ] && ! [ -h "./$2" ]; then
+# Written by ourselves, and whole: tar says so. It shuts the directories that only now may be shut.
+case $sb_m in *'tar ended with 0') sb_bad=; . "./$2";; esac
 rm -f -- "./$2"
-case $sb_m in *'tar ended with 0') sb_emit done; return 0;; esac
 fi
-sb_no - "$sb_m"
+case $sb_bad in '') sb_emit done; return 0;; esac
+sb_no - "$sb_bad"
 }
 sb_empty() { [ $# -eq 0 ]; }
+sb_mode() { sb_m=$(chmod "$1" "$2" 2>&1) || sb_bad=$sb_bad$sb_m$sb_nl; }

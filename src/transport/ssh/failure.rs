@@ -1,0 +1,148 @@
+//! [`SshFailure`]: why a host could not be reached over SSH, and what to do about it.
+
+use std::{error::Error as StdError, io};
+
+use thiserror::Error;
+
+/// Why a host could not be reached over SSH.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{kind}{}", if .said.is_empty() { String::new() } else { format!(" (ssh said: {})", .said) })]
+pub struct SshFailure {
+    kind: SshFailureKind,
+    said: String,
+}
+
+/// What kind of failure it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum SshFailureKind {
+    /// The name of the host, or of a jump host, is not known.
+    #[error("the name of the host is not known")]
+    Name,
+    /// Nothing listens there.
+    #[error("the connection was refused: nothing listens there")]
+    Refused,
+    /// Nothing answered in time.
+    #[error("nothing answered in time")]
+    Late,
+    /// There is no way to the host.
+    #[error("there is no way to the host")]
+    NoRoute,
+    /// The key of the host is not among the known ones.
+    #[error(
+        "the key of the host is not known: connect once with `ssh` and compare its fingerprint, or accept the keys of \
+         new hosts with `known-hosts = \"accept-new\"`"
+    )]
+    UnknownHostKey,
+    /// The key of the host is not the one that is known.
+    #[error("the key of the host is not the one that is known: it is another host, or was made anew")]
+    ChangedHostKey,
+    /// No key that was offered was accepted.
+    #[error(
+        "the login was refused: no password or passphrase is ever asked for here, so load the key into an ssh-agent"
+    )]
+    Denied,
+    /// The host hung up before anything was said, as it does when too many come at once.
+    #[error("the host hung up at once, as it does when too many connect")]
+    Dropped,
+    /// `ssh` cannot be run, or not with these settings.
+    #[error("ssh cannot be run")]
+    Local,
+    /// Anything else.
+    #[error("no connection")]
+    Other,
+}
+
+/// What `ssh` says, in the order in which it decides: warnings may stand before the reason.
+const WORDS: &[(&str, SshFailureKind)] = &[
+    ("REMOTE HOST IDENTIFICATION HAS CHANGED", SshFailureKind::ChangedHostKey),
+    ("host key is known for", SshFailureKind::UnknownHostKey),
+    ("Host key verification failed", SshFailureKind::UnknownHostKey),
+    ("Could not resolve hostname", SshFailureKind::Name),
+    ("Permission denied (", SshFailureKind::Denied),
+    ("Too many authentication failures", SshFailureKind::Denied),
+    ("Connection refused", SshFailureKind::Refused),
+    ("timed out", SshFailureKind::Late),
+    ("Network is unreachable", SshFailureKind::NoRoute),
+    ("No route to host", SshFailureKind::NoRoute),
+    ("kex_exchange_identification", SshFailureKind::Dropped),
+    ("ssh_exchange_identification", SshFailureKind::Dropped),
+    ("Connection closed by", SshFailureKind::Dropped),
+    ("Connection reset by", SshFailureKind::Dropped),
+    ("Bad configuration option", SshFailureKind::Local),
+];
+
+impl SshFailure {
+    /// The kind of failure, to act on.
+    #[must_use]
+    pub fn kind(&self) -> SshFailureKind {
+        self.kind
+    }
+
+    /// Whether trying again soon may well succeed.
+    pub(super) fn was_dropped(&self) -> bool {
+        self.kind == SshFailureKind::Dropped
+    }
+
+    /// Nothing answered in time.
+    pub(super) fn late() -> Self {
+        Self { kind: SshFailureKind::Late, said: String::new() }
+    }
+
+    /// Settings that `ssh` cannot be given.
+    pub(super) fn config(said: String) -> Self {
+        Self { kind: SshFailureKind::Local, said }
+    }
+
+    /// A failure on this side, before `ssh` was run.
+    pub(super) fn local(error: &io::Error) -> Self {
+        Self { kind: SshFailureKind::Local, said: one_line(&error.to_string()) }
+    }
+
+    /// What the `openssh` crate tells of: its own words say little, so that the reason is looked for below them.
+    pub(super) fn from_error(error: &openssh::Error) -> Self {
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        if matches!(error, openssh::Error::Connect(error) if missing(error)) {
+            return Self { kind: SshFailureKind::Local, said: "no command `ssh` was found".into() };
+        }
+        let mut reason: &dyn StdError = error;
+        while let Some(below) = reason.source() {
+            reason = below;
+        }
+        Self::from_words(&reason.to_string())
+    }
+
+    fn from_words(said: &str) -> Self {
+        let known = WORDS.iter().find(|(words, _)| said.contains(words));
+        Self { kind: known.map_or(SshFailureKind::Other, |(_, kind)| *kind), said: one_line(said) }
+    }
+}
+
+/// The end of what was said, on one line, escaped.
+fn one_line(said: &str) -> String {
+    let mut tail = crate::transport::shell::Tail::default();
+    tail.push(said.as_bytes());
+    tail.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_behind_warnings() {
+        let warned = "** WARNING: connection is not using a post-quantum key exchange algorithm.\r\n";
+        for (said, kind) in [
+            ("connect to host 127.0.0.1 port 1: Connection refused", SshFailureKind::Refused),
+            ("x@h: Permission denied (publickey).", SshFailureKind::Denied),
+            ("No ED25519 host key is known for h\r\nHost key verification failed.", SshFailureKind::UnknownHostKey),
+            ("kex_exchange_identification: Connection closed by remote host", SshFailureKind::Dropped),
+            ("Could not resolve hostname x: Name or service not known", SshFailureKind::Name),
+            ("what?", SshFailureKind::Other),
+        ] {
+            let failure = SshFailure::from_words(&format!("{warned}{said}\r\n"));
+            assert_eq!(failure.kind(), kind);
+            assert!(failure.to_string().contains(said.split("\r\n").next().unwrap()), "{failure}");
+        }
+    }
+}

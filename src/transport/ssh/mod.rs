@@ -1,0 +1,109 @@
+//! Hosts over SSH, through the system's own `ssh`: its configuration, agents, keys and jump hosts all count.
+//!
+//! One master connection a host, opened at the first call; the batches share one channel of it, every upload has one of
+//! its own. Nothing is ever asked of a person: a password or passphrase that is not at hand is a failure.
+
+mod config;
+mod control;
+mod failure;
+mod gate;
+mod master;
+
+pub use failure::{SshFailure, SshFailureKind};
+
+use std::{fmt, sync::Arc};
+
+use openssh::Stdio;
+use tokio::{sync::Mutex, time::timeout};
+
+use crate::{address::Address, future::BoxFuture};
+
+use super::{
+    ShellTransport, SshOptions, TransportError,
+    shell::{Channel, ChannelEnd, Shell, ShellCommand},
+};
+use master::Master;
+
+/// A host reached over SSH.
+pub type SshTransport = ShellTransport<SshShell>;
+
+impl SshTransport {
+    /// The host at `address`. Nothing is sent before the first call.
+    #[must_use]
+    pub fn over_ssh(address: Address, options: SshOptions) -> Self {
+        let exchange_timeout = options.exchange_timeout;
+        Self::new(SshShell { address, options, master: Mutex::new(None) }, exchange_timeout)
+    }
+}
+
+/// Opens channels over one SSH connection, which is made when it is first needed.
+#[derive(Debug)]
+pub struct SshShell {
+    address: Address,
+    options: SshOptions,
+    master: Mutex<Option<Arc<Master>>>,
+}
+
+impl SshShell {
+    async fn channel(&self, command: ShellCommand) -> Result<Channel, TransportError> {
+        let mut kept = self.master.lock().await;
+        if let Some(master) = kept.take()
+            && let Ok(channel) = self.spawn(&master, command).await
+        {
+            *kept = Some(master);
+            return Ok(channel);
+        }
+        // None yet, or it has ended, or the host allows no second session on it: in any case nothing was sent.
+        let master =
+            Arc::new(Master::connect(&self.address, &self.options).await.map_err(|why| self.unreachable(why))?);
+        let channel = self.spawn(&master, command).await.map_err(|why| self.unreachable(why))?;
+        *kept = Some(master);
+        Ok(channel)
+    }
+
+    async fn spawn(&self, master: &Arc<Master>, command: ShellCommand) -> Result<Channel, SshFailure> {
+        let mut remote = master.session().arc_raw_command(command.line());
+        remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let spawned = timeout(self.options.exchange_timeout, remote.spawn()).await;
+        let mut child = spawned.map_err(|_| SshFailure::late())?.map_err(|error| SshFailure::from_error(&error))?;
+        let (stdin, stdout, stderr) = (child.stdin().take(), child.stdout().take(), child.stderr().take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+            return Err(SshFailure::late());
+        };
+        let master = master.clone();
+        let end = async move {
+            let ended = child.wait().await;
+            drop(master);
+            match ended {
+                // A status, also 127, is sent by the host after all output.
+                Ok(_) | Err(openssh::Error::Remote(_)) => ChannelEnd::Exited,
+                Err(_) => ChannelEnd::Lost,
+            }
+        };
+        Ok(Channel::new(stdin, stdout, stderr, end))
+    }
+
+    fn unreachable(&self, why: SshFailure) -> TransportError {
+        TransportError::Unreachable { host: self.to_string(), source: why.into() }
+    }
+}
+
+impl fmt::Display for SshShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+impl Shell for SshShell {
+    fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
+        Box::pin(self.channel(command))
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Some(master) = self.master.lock().await.take().and_then(Arc::into_inner) {
+                master.close().await;
+            }
+        })
+    }
+}

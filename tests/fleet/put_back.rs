@@ -1,0 +1,149 @@
+//! A failure on one host: nobody is left on another release than the rest, or the report says who is.
+
+use switchback::{
+    ErrorKind, Event, ExitCode, Report,
+    engine::Cancel,
+    event::Phase,
+    plan::RollbackTarget,
+    report::{HostOutcome, Outcome},
+    transport::MemoryHost,
+};
+
+use super::fixture::{Hosts, assert_code, at, deploying, going_back, release, wait};
+
+/// Does `deed` when the phase begins.
+fn when(phase: Phase, deed: impl Fn() + Send + Sync) -> impl Fn(&Event) + Send + Sync {
+    move |event| {
+        if matches!(event, Event::Phase { phase: begun, .. } if *begun == phase) {
+            deed();
+        }
+    }
+}
+
+/// Somebody changes `current` by hand.
+fn meddle(host: &MemoryHost, text: &str) {
+    host.remove(&at("current"));
+    host.link(&at("current"), text);
+}
+
+fn outcomes(report: &Report) -> Vec<HostOutcome> {
+    report.hosts.iter().map(|host| host.outcome).collect()
+}
+
+#[test]
+fn a_failed_switch_on_one_host_puts_the_others_back() {
+    let hosts = Hosts::new(3).deployed(&["a", "b"]);
+    let observer = when(Phase::Switch, || meddle(&hosts.0[1], "releases/a"));
+    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), &observer));
+    assert_code(&report, ExitCode::PUT_BACK);
+    assert_eq!(report.outcome, Outcome::PutBack);
+    assert_eq!(outcomes(&report), [HostOutcome::Reverted, HostOutcome::Failed, HostOutcome::Reverted]);
+    assert_eq!(report.hosts[1].error.as_ref().map(|error| error.kind), Some(ErrorKind::Conflict));
+    let on = |text: &str| Some(format!("releases/{text}"));
+    assert_eq!(hosts.links(), [on("b"), on("a"), on("b")]);
+    hosts.clean();
+    let status = hosts.status();
+    for host in &status.hosts {
+        let releases = &host.status.as_ref().expect("it was read").releases;
+        assert!(releases.iter().any(|release| release.name.as_str() == "c" && release.bad.is_some()), "{}", host.host);
+    }
+}
+
+#[test]
+fn a_failed_rollback_on_one_host_puts_the_others_back_and_marks_nothing() {
+    let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);
+    let observer = when(Phase::Switch, || meddle(&hosts.0[0], "releases/a"));
+    let report = wait(hosts.fleet().rollback(&going_back(RollbackTarget::Steps(1)), &observer));
+    assert_code(&report, ExitCode::PUT_BACK);
+    assert_eq!(hosts.links(), [Some("releases/a".into()), Some("releases/c".into())]);
+    let status = hosts.status();
+    assert!(status.hosts.iter().all(|host| {
+        host.status.as_ref().is_some_and(|status| status.releases.iter().all(|release| release.bad.is_none()))
+    }));
+    hosts.clean();
+}
+
+#[test]
+fn an_undo_that_fails_is_told_beside_its_cause() {
+    let hosts = Hosts::new(3).deployed(&["a", "b"]);
+    let (first, second) = (hosts.0[0].clone(), hosts.0[1].clone());
+    let observer = move |event: &Event| match event {
+        Event::Phase { phase: Phase::Switch, .. } => meddle(&second, "releases/a"),
+        Event::Phase { phase: Phase::PutBack, .. } => meddle(&first, "releases/a"),
+        _ => {}
+    };
+    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), &observer));
+    assert_code(&report, ExitCode::INCONSISTENT);
+    assert_eq!(outcomes(&report), [HostOutcome::Failed, HostOutcome::Failed, HostOutcome::Reverted]);
+    let error = report.error.expect("a failure has an error");
+    assert!(error.hint.expect("it says what to type").contains("switchback rollback"));
+    assert!(report.hosts[0].error.as_ref().is_some_and(|error| error.message.contains("putting it back failed")));
+    assert_eq!(hosts.links()[2], Some("releases/b".into()));
+}
+
+#[test]
+fn a_first_deploy_that_is_put_back_leaves_no_current() {
+    let hosts = Hosts::new(2);
+    let observer = when(Phase::Switch, || hosts.0[1].link(&at("current"), "releases/c"));
+    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), &observer));
+    assert_code(&report, ExitCode::PUT_BACK);
+    assert_eq!(hosts.links()[0], None);
+    assert_eq!((report.hosts[0].outcome, report.hosts[0].after.clone()), (HostOutcome::Reverted, None));
+    hosts.0[1].remove(&at("current"));
+    assert_code(&hosts.deploy("d"), ExitCode::DONE);
+    hosts.all_on("d");
+}
+
+#[test]
+fn a_failed_preparation_frees_the_name_and_touches_no_current() {
+    let hosts = Hosts::new(3).deployed(&["a"]);
+    let observer = when(Phase::Prepare, || hosts.0[2].write(&at("releases/b"), "in the way"));
+    let report = wait(hosts.fleet().deploy(release("b"), &deploying(), &observer));
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.outcome, Outcome::Failed);
+    hosts.all_on("a");
+    hosts.clean();
+    assert!(!hosts.0[0].exists(&at("releases/b")) && hosts.0[2].read(&at("releases/b")).is_some());
+    hosts.0[2].remove(&at("releases/b"));
+    assert_code(&hosts.deploy("b"), ExitCode::DONE);
+    hosts.all_on("b");
+}
+
+#[test]
+fn a_run_that_is_stopped_before_it_is_done_leaves_everything_as_it_was() {
+    for phase in [Phase::Ask, Phase::Stage, Phase::Lock, Phase::Prepare, Phase::Switch] {
+        let hosts = Hosts::new(2).deployed(&["a"]);
+        let mut options = deploying();
+        let cancel = Cancel::new();
+        options.run.cancel = cancel.clone();
+        let report = wait(hosts.fleet().deploy(release("b"), &options, &when(phase, || cancel.request())));
+        assert_code(&report, ExitCode::INTERRUPTED);
+        assert_eq!(report.outcome, Outcome::Interrupted, "{phase:?}");
+        hosts.all_on("a");
+        assert!(hosts.0.iter().all(|host| !host.exists(&at(".switchback/lock"))), "{phase:?}: a lock was left");
+        let mut next = deploying();
+        next.run.by = "bob@desktop".into();
+        assert_code(&wait(hosts.fleet().deploy(release("c"), &next, &switchback::event::Silent)), ExitCode::DONE);
+        hosts.all_on("c");
+        hosts.clean();
+    }
+}
+
+#[test]
+fn a_rollback_is_stopped_before_its_switch_and_never_after() {
+    for (phase, code, on) in [
+        (Phase::Lock, ExitCode::INTERRUPTED, "b"),
+        (Phase::Prepare, ExitCode::INTERRUPTED, "b"),
+        (Phase::Switch, ExitCode::DONE, "a"),
+        (Phase::Finish, ExitCode::DONE, "a"),
+    ] {
+        let hosts = Hosts::new(2).deployed(&["a", "b"]);
+        let mut options = going_back(RollbackTarget::Steps(1));
+        let cancel = Cancel::new();
+        options.run.cancel = cancel.clone();
+        let report = wait(hosts.fleet().rollback(&options, &when(phase, || cancel.request())));
+        assert_code(&report, code);
+        hosts.all_on(on);
+        hosts.clean();
+    }
+}

@@ -1,0 +1,300 @@
+//! Hosts over SSH, on a private sshd on loopback.
+#![cfg(feature = "ssh")]
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells what it measures")]
+
+mod support;
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use support::sshd::{Sshd, User, descendants, text};
+use switchback::{
+    HostPath, InnerPath, Transport,
+    transport::{
+        Batch, Effect, Op, Reply, SshOptions, SshTransport, TransportError, Upload,
+        ssh::{SshFailure, SshFailureKind},
+    },
+    tree::Tree,
+};
+use tempfile::TempDir;
+
+fn inner(path: &str) -> InnerPath {
+    path.parse().expect("an inner path")
+}
+
+fn root(dir: &Path) -> HostPath {
+    text(dir).parse().expect("a path")
+}
+
+fn identify(dir: &Path) -> Batch {
+    let mut batch = Batch::new(root(dir));
+    batch.push(Op::Identify);
+    batch
+}
+
+async fn answers(transport: &SshTransport, dir: &Path) -> String {
+    match &transport.execute(&identify(dir)).await.unwrap_or_else(|error| panic!("{error:?}"))[..] {
+        [Reply::Identity(who)] => who.user.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn ssh_failure(error: &TransportError) -> SshFailureKind {
+    assert_eq!(error.effect(), Effect::Nothing, "{error:?}");
+    let TransportError::Unreachable { source, .. } = error else { panic!("{error:?}") };
+    source.downcast_ref::<SshFailure>().unwrap_or_else(|| panic!("{error:?}")).kind()
+}
+
+/// Waits until `holds`, which must be soon.
+async fn soon(what: &str, holds: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < until, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The `ssh` processes that are connected to this sshd.
+fn masters(sshd: &Sshd) -> usize {
+    let port = format!("\0-p\0{}\0", sshd.port());
+    let command = |pid: &fs::DirEntry| {
+        String::from_utf8_lossy(&fs::read(pid.path().join("cmdline")).unwrap_or_default()).into_owned()
+    };
+    let connected =
+        |line: &str| line.starts_with("ssh") && (line.contains(&port) || line.contains(&port.replace('\0', " ")));
+    fs::read_dir("/proc").unwrap().flatten().filter(|pid| connected(&command(pid))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_an_upload_and_the_end() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let dir = TempDir::new().unwrap();
+    let transport = sshd.transport("root");
+    assert_eq!(answers(&transport, dir.path()).await, "root");
+    let started = Instant::now();
+    for _ in 0..20 {
+        transport.execute(&Batch::new(root(dir.path()))).await.unwrap();
+    }
+    eprintln!("one empty exchange: {:?}", started.elapsed() / 20);
+    fs::create_dir(dir.path().join("into")).unwrap();
+    let upload = Upload {
+        root: root(dir.path()),
+        into: inner("into"),
+        tree: Arc::new(Tree::from_memory([("a/b/c", &b"hello"[..]), ("-x", b"")])),
+    };
+    let uploaded = transport.upload(&upload, &|_, _| ()).await.unwrap();
+    assert_eq!((uploaded.files, uploaded.bytes), (2, 5));
+    assert_eq!(fs::read_to_string(dir.path().join("into/a/b/c")).unwrap(), "hello");
+    let sessions = || descendants(sshd.pid()).len();
+    assert!(sessions() > 0);
+    eprintln!("masters: {}", masters(&sshd));
+    transport.close().await;
+    soon("the session ends with close", || sessions() == 0).await;
+    soon("the master ends with close", || masters(&sshd) == 0).await;
+    assert_eq!(answers(&transport, dir.path()).await, "root", "a call after close connects anew");
+    transport.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn any_login_shell_will_do() {
+    let Some(sshd) = Sshd::start("") else { return };
+    for shell in ["/bin/bash", "/bin/dash", "/bin/mksh", "/bin/zsh", "/bin/tcsh", "/usr/bin/fish", "/bin/rbash"] {
+        let Some(user) = User::new(shell) else { continue };
+        let transport = sshd.transport(user.name());
+        let place = user.home().join("it's");
+        fs::create_dir(&place).unwrap();
+        fs::set_permissions(&place, fs::Permissions::from_mode(0o777)).unwrap();
+        let mut batch = Batch::new(root(&place));
+        let content = "$HOME `id` \\ ' \" ! \n\t%s é";
+        batch.push(Op::Identify);
+        batch.push(Op::MakeDir { path: inner("into"), mode: 0o700, existing_is_fine: false });
+        batch.push(Op::WriteNew { path: inner("f"), content: content.into(), mode: 0o600 });
+        batch.push(Op::Read { path: inner("f"), limit: 99 });
+        let replies = transport.execute(&batch).await.unwrap_or_else(|error| panic!("{shell}: {error:?}"));
+        assert!(matches!(&replies[0], Reply::Identity(who) if who.user == user.name()), "{shell}: {replies:?}");
+        assert_eq!(fs::read_to_string(place.join("f")).unwrap(), content, "{shell}");
+        let tree = Arc::new(Tree::from_memory([("a", &b"hello"[..])]));
+        let upload = Upload { root: root(&place), into: inner("into"), tree };
+        transport.upload(&upload, &|_, _| ()).await.unwrap_or_else(|error| panic!("{shell}: {error:?}"));
+        assert_eq!(fs::read_to_string(place.join("into/a")).unwrap(), "hello", "{shell}");
+        transport.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn start_up_files_may_print_and_set_what_they_like() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let Some(user) = User::new("/bin/bash") else { return };
+    let dir = TempDir::new().unwrap();
+    for rc in [
+        "echo Welcome; echo SB1 0 hello; printf '\\033[31m' >&2; printf 'no newline'",
+        "set -C; set -u; umask 777; export IFS=x CDPATH=/ GREP_OPTIONS=-v TAR_OPTIONS=-v LANG=tr_TR.UTF-8",
+        "mv() { echo stolen; }; rm() { false; }; export -f mv rm; alias stat=false; export SHELLOPTS BASHOPTS",
+        "head -c 300000000 /dev/zero",
+        "yes 'ab cd' | head -c 50000000; yes | head -c 50000000 >&2",
+    ] {
+        fs::write(user.home().join(".bashrc"), rc).unwrap();
+        let transport = sshd.transport(user.name());
+        assert_eq!(answers(&transport, dir.path()).await, user.name(), "{rc}");
+        transport.close().await;
+    }
+    assert!(peak_memory() < 200 << 10, "{} KiB", peak_memory());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn logins_that_give_no_shell_are_told_of() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let dir = TempDir::new().unwrap();
+    let mut batch = Batch::new(root(dir.path()));
+    batch.push(Op::MakeDir { path: inner("x"), mode: 0o755, existing_is_fine: true });
+    let unsuitable = |error: TransportError| match error {
+        TransportError::Unsuitable { lacks, .. } => lacks,
+        other => panic!("{other:?}"),
+    };
+    for shell in ["/usr/sbin/nologin", "/bin/false", "/usr/bin/git-shell"] {
+        let Some(user) = User::new(shell) else { continue };
+        let lacks = unsuitable(sshd.transport(user.name()).execute(&batch).await.unwrap_err());
+        assert!(lacks.contains("no POSIX shell"), "{lacks}");
+    }
+    let Some(user) = User::new("/bin/bash") else { return };
+    let mut options = sshd.options();
+    options.exchange_timeout = Duration::from_secs(3);
+    for rc in ["echo 'go \x1b[31maway'; exit 0", "cat >/dev/null", "exec >/dev/null", "exec >&-", "PATH=/nowhere"] {
+        fs::write(user.home().join(".bashrc"), rc).unwrap();
+        let transport = SshTransport::over_ssh(sshd.address(user.name()), options.clone());
+        let result = transport.execute(&batch).await;
+        if rc.starts_with("cat") {
+            // It read all that was sent, and waits for more.
+            assert_eq!(result.unwrap_err().effect(), Effect::Unknown);
+            continue;
+        }
+        let lacks = unsuitable(result.unwrap_err());
+        assert!(!lacks.contains('\x1b'), "{rc}: {lacks}");
+        eprintln!("{rc:?}: {lacks}");
+    }
+    assert!(!dir.path().join("x").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_of_hosts_must_be_known() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let dir = TempDir::new().unwrap();
+    let connect = async |options: SshOptions| {
+        SshTransport::over_ssh(sshd.address("root"), options).execute(&identify(dir.path())).await
+    };
+    let mut options = sshd.options();
+    let empty = sshd.path("nobody is known");
+    options.known_hosts_file = Some(text(&empty).into());
+    let error = connect(options.clone()).await.unwrap_err();
+    assert_eq!(ssh_failure(&error), SshFailureKind::UnknownHostKey, "{error:?}");
+    assert!(!empty.exists(), "nothing is written");
+    options.known_hosts = switchback::transport::KnownHosts::AcceptNew;
+    connect(options.clone()).await.unwrap();
+    assert!(fs::read_to_string(&empty).unwrap().contains("ssh-ed25519"));
+    let other = fs::read_to_string(sshd.path("other.pub")).unwrap();
+    fs::write(&empty, format!("[127.0.0.1]:{} {other}", sshd.port())).unwrap();
+    assert_eq!(ssh_failure(&connect(options).await.unwrap_err()), SshFailureKind::ChangedHostKey);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_cannot_be_reached_are_told_apart() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let dir = TempDir::new().unwrap();
+    let closed = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let transport = SshTransport::over_ssh(format!("127.0.0.1:{closed}").parse().unwrap(), sshd.options());
+    let error = transport.execute(&identify(dir.path())).await.unwrap_err();
+    assert_eq!(ssh_failure(&error), SshFailureKind::Refused);
+    let mut options = sshd.options();
+    options.config = Some("/dev/null".into());
+    options.identity = Some(text(&sshd.path("other")).into());
+    let error = SshTransport::over_ssh(sshd.address("root"), options).execute(&identify(dir.path())).await.unwrap_err();
+    assert_eq!(ssh_failure(&error), SshFailureKind::Denied, "{error:?}");
+    // It accepts, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut options = sshd.options();
+    options.connect_timeout = Duration::from_secs(1);
+    let address = format!("127.0.0.1:{}", silent.local_addr().unwrap().port()).parse().unwrap();
+    let started = Instant::now();
+    let error = SshTransport::over_ssh(address, options).execute(&identify(dir.path())).await.unwrap_err();
+    assert_eq!(ssh_failure(&error), SshFailureKind::Late, "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_never_comes_is_unknown() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let dir = TempDir::new().unwrap();
+    let mut options = sshd.options();
+    options.exchange_timeout = Duration::from_secs(2);
+    let transport = SshTransport::over_ssh(sshd.address("root"), options);
+    answers(&transport, dir.path()).await;
+    let stopped = descendants(sshd.pid());
+    signal("STOP", &stopped);
+    let started = Instant::now();
+    let error = transport.execute(&identify(dir.path())).await.unwrap_err();
+    assert_eq!(error.effect(), Effect::Unknown, "{error:?}");
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    signal("CONT", &stopped);
+    assert_eq!(answers(&transport, dir.path()).await, "root", "the next call opens a new channel");
+    // Killed in the midst of a batch.
+    let fifo = dir.path().join("fifo");
+    assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let killing = async {
+        soon("the batch has begun", || dir.path().join("begun").exists()).await;
+        signal("KILL", &descendants(sshd.pid()));
+    };
+    let mut batch = Batch::new(root(dir.path()));
+    batch.push(Op::MakeDir { path: inner("begun"), mode: 0o755, existing_is_fine: false });
+    for step in 0..3000 {
+        batch.push(Op::MakeDir { path: inner(&format!("begun/{step}")), mode: 0o755, existing_is_fine: false });
+    }
+    let (result, ()) = tokio::join!(transport.execute(&batch), killing);
+    assert_eq!(result.unwrap_err().effect(), Effect::Unknown);
+    assert_eq!(answers(&transport, dir.path()).await, "root");
+    transport.close().await;
+}
+
+fn signal(name: &str, pids: &[u32]) {
+    for pid in pids {
+        let _ = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output();
+    }
+}
+
+fn peak_memory() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_hosts_at_once_and_none_is_lost() {
+    let Some(sshd) = Sshd::start("MaxSessions 1") else { return };
+    let dir = TempDir::new().unwrap();
+    let mut running = Vec::new();
+    for _ in 0..12 {
+        let (transport, batch) = (sshd.transport("root"), identify(dir.path()));
+        running.push(tokio::spawn(async move {
+            transport.execute(&batch).await.unwrap();
+            transport.close().await;
+        }));
+    }
+    for host in running {
+        host.await.unwrap();
+    }
+    let transport = sshd.transport("root");
+    answers(&transport, dir.path()).await;
+    fs::create_dir(dir.path().join("into")).unwrap();
+    let tree = Arc::new(Tree::from_memory([("a", &b"x"[..])]));
+    let upload = Upload { root: root(dir.path()), into: inner("into"), tree };
+    transport.upload(&upload, &|_, _| ()).await.expect("MaxSessions 1 takes a second connection");
+    answers(&transport, dir.path()).await;
+    transport.close().await;
+}

@@ -1,0 +1,152 @@
+//! Hosts made of a shell and a set of utilities, on this machine and without SSH.
+
+use std::{
+    fmt, io,
+    os::unix::fs::symlink,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use switchback::{
+    BoxFuture,
+    transport::{
+        ShellTransport, TransportError,
+        shell::{Channel, ChannelEnd, Shell, ShellCommand},
+    },
+};
+use tempfile::TempDir;
+
+/// A shell, as `sh`, with the utilities of one directory.
+#[derive(Debug, Clone)]
+pub(crate) struct LocalShell {
+    name: String,
+    path: String,
+    environment: Vec<(String, String)>,
+    /// Runs before `sh`, e.g. `strace -o FILE`.
+    wrapper: Vec<String>,
+}
+
+/// Where the directories of links stand, as long as the tests run.
+fn bench() -> &'static Path {
+    static BENCH: OnceLock<TempDir> = OnceLock::new();
+    BENCH.get_or_init(|| tempfile::tempdir().expect("a temporary directory")).path()
+}
+
+fn found(program: &str) -> Option<PathBuf> {
+    ["/bin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.exists())
+}
+
+/// A directory in which `sh` is `shell` (`busybox` is its `sh` applet).
+fn shell_directory(shell: &str) -> Option<PathBuf> {
+    let directory = bench().join(format!("sh-{shell}"));
+    let program = found(shell)?;
+    std::fs::create_dir_all(&directory).expect("a directory");
+    already_fine(&symlink(program, directory.join("sh")));
+    Some(directory)
+}
+
+/// A directory of links to the applets of `busybox` or `toybox`.
+fn tool_directory(box_name: &str) -> Option<PathBuf> {
+    let directory = bench().join(box_name);
+    let program = found(box_name)?;
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let list = std::process::Command::new(&program).args((box_name == "busybox").then_some("--list")).output().ok()?;
+    for applet in String::from_utf8_lossy(&list.stdout).split_whitespace().filter(|applet| *applet != "sh") {
+        already_fine(&symlink(&program, directory.join(applet)));
+    }
+    Some(directory)
+}
+
+fn already_fine(made: &io::Result<()>) {
+    assert!(made.as_ref().err().is_none_or(|error| error.kind() == io::ErrorKind::AlreadyExists), "{made:?}");
+}
+
+impl LocalShell {
+    /// `shell` as `sh`, with `tools` (`gnu`, `busybox` or `toybox`); `None` when one of them is not on this machine.
+    pub(crate) fn new(shell: &str, tools: &str) -> Option<Self> {
+        let shell_directory = shell_directory(shell)?;
+        let tool_directory = if tools == "gnu" { "/usr/bin:/bin".into() } else { tool_directory(tools)? };
+        Some(Self {
+            name: format!("{shell} with {tools}"),
+            path: format!("{}:{}", shell_directory.display(), tool_directory.display()),
+            environment: Vec::new(),
+            wrapper: Vec::new(),
+        })
+    }
+
+    /// Every combination that this machine has.
+    pub(crate) fn all() -> Vec<Self> {
+        let shells = ["dash", "bash", "busybox", "mksh", "zsh"];
+        let combined = |shell| ["gnu", "busybox", "toybox"].map(|tools| Self::new(shell, tools));
+        shells.into_iter().flat_map(combined).flatten().collect()
+    }
+
+    /// Every shell, and every set of utilities, once at least.
+    pub(crate) fn some() -> Vec<Self> {
+        let plain = |shell: &Self| shell.name.ends_with("gnu") || shell.name.starts_with("dash");
+        Self::all().into_iter().filter(plain).collect()
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    pub(crate) fn wrapped(mut self, wrapper: &[&str]) -> Self {
+        self.wrapper = wrapper.iter().map(|word| (*word).to_owned()).collect();
+        self
+    }
+
+    pub(crate) fn transport(&self) -> Arc<ShellTransport<Self>> {
+        self.transport_within(Duration::from_secs(60))
+    }
+
+    pub(crate) fn transport_within(&self, deadline: Duration) -> Arc<ShellTransport<Self>> {
+        Arc::new(ShellTransport::new(self.clone(), deadline))
+    }
+
+    fn start(&self, command: ShellCommand) -> io::Result<Channel> {
+        let words: Vec<String> =
+            self.wrapper.iter().cloned().chain(command.arguments().iter().map(|word| (*word).to_owned())).collect();
+        let program = if self.wrapper.is_empty() { self.sh() } else { PathBuf::from(&words[0]) };
+        let mut child = tokio::process::Command::new(program)
+            .args(&words[1..])
+            .env("PATH", &self.path)
+            .envs(self.environment.iter().cloned())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let end = async move {
+            let ended = child.wait().await;
+            if ended.is_ok_and(|status| status.code().is_some()) { ChannelEnd::Exited } else { ChannelEnd::Lost }
+        };
+        Ok(Channel::new(stdin.expect("piped"), stdout.expect("piped"), stderr.expect("piped"), end))
+    }
+
+    fn sh(&self) -> PathBuf {
+        Path::new(self.path.split(':').next().expect("a shell's directory")).join("sh")
+    }
+}
+
+impl fmt::Display for LocalShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl Shell for LocalShell {
+    fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
+        Box::pin(async move {
+            self.start(command)
+                .map_err(|source| TransportError::Unreachable { host: self.to_string(), source: source.into() })
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}

@@ -1,0 +1,6 @@
+//! What several test files share.
+#![expect(dead_code, reason = "each test file uses its part of it")]
+
+pub(crate) mod local_shell;
+#[cfg(feature = "ssh")]
+pub(crate) mod sshd;

@@ -1,0 +1,201 @@
+//! A private sshd on loopback, with its own keys, users and client configuration.
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
+
+use std::{
+    fs, io,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use switchback::{
+    Address,
+    transport::{SshOptions, SshTransport},
+};
+use tempfile::TempDir;
+
+/// An sshd that ends, with all its sessions, when it is dropped.
+pub(crate) struct Sshd {
+    dir: TempDir,
+    port: u16,
+    child: Child,
+}
+
+const PROGRAM: &str = "/usr/sbin/sshd";
+
+/// Whether there is an sshd to test with. When not, says so, and fails where it is required.
+pub(crate) fn available() -> bool {
+    if Path::new(PROGRAM).exists() {
+        return true;
+    }
+    assert!(std::env::var_os("SWITCHBACK_REQUIRE_SSHD").is_none_or(|value| value != "1"), "{PROGRAM} is required");
+    eprintln!("skipped: there is no {PROGRAM} on this machine");
+    false
+}
+
+impl Sshd {
+    /// An sshd with `extra` lines of configuration, or `None` when there is none to be had.
+    pub(crate) fn start(extra: &str) -> Option<Self> {
+        available().then(|| Self::started(extra))
+    }
+
+    fn started(extra: &str) -> Self {
+        // It refuses to run without: Debian makes it when the service starts.
+        let _: io::Result<()> = fs::create_dir_all("/run/sshd");
+        let dir = TempDir::new().expect("a temporary directory");
+        // Other users' logins read their keys here.
+        run("chmod", &["755", text(dir.path())]);
+        for key in ["host", "user", "other"] {
+            let path = dir.path().join(key);
+            run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", text(&path)]);
+        }
+        fs::copy(dir.path().join("user.pub"), dir.path().join("authorized_keys")).expect("keys");
+        run("chmod", &["644", text(&dir.path().join("authorized_keys"))]);
+        let (port, child) = (0..20).find_map(|_| listening(dir.path(), extra)).expect("sshd listens on some port");
+        let started = Self { dir, port, child };
+        started.write_client_files();
+        started
+    }
+
+    fn write_client_files(&self) {
+        let host = fs::read_to_string(self.path("host.pub")).expect("the host's key");
+        let known = format!("[127.0.0.1]:{} {host}", self.port);
+        fs::write(self.path("known hosts"), known).expect("known hosts");
+        let config = format!("Host *\nIdentityFile {}\nIdentitiesOnly yes\n", self.path("user").display());
+        fs::write(self.path("config file"), config).expect("a configuration");
+    }
+
+    /// A file of this sshd or its clients: `known hosts`, `config file`, `user`, `log`.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn address(&self, user: &str) -> Address {
+        format!("{user}@127.0.0.1:{}", self.port).parse().expect("an address")
+    }
+
+    /// All that a client needs, whatever the configuration of the user who runs the tests.
+    pub(crate) fn options(&self) -> SshOptions {
+        let mut options = SshOptions::default();
+        options.config = Some(text(&self.path("config file")).into());
+        options.known_hosts_file = Some(text(&self.path("known hosts")).into());
+        options
+    }
+
+    pub(crate) fn transport(&self, user: &str) -> SshTransport {
+        SshTransport::over_ssh(self.address(user), self.options())
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        for pid in descendants(self.child.id()) {
+            run("kill", &["-KILL", &pid.to_string()]);
+        }
+        let _: io::Result<()> = self.child.kill();
+        let _: io::Result<_> = self.child.wait();
+    }
+}
+
+/// The processes below `pid`: the sessions of an sshd outlive it otherwise.
+pub(crate) fn descendants(pid: u32) -> Vec<u32> {
+    let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    let children: Vec<u32> = listed.split_whitespace().filter_map(|child| child.parse().ok()).collect();
+    children.iter().copied().chain(children.iter().flat_map(|child| descendants(*child))).collect()
+}
+
+fn listening(dir: &Path, extra: &str) -> Option<(u16, Child)> {
+    let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
+    let file = |name: &str| dir.join(name).display().to_string();
+    let config = format!(
+        "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
+         PasswordAuthentication no\nMaxStartups 200:30:300\nPidFile none\nPermitRootLogin yes\nLogLevel VERBOSE\n\
+         PermitUserEnvironment yes\n{extra}\n",
+        file("host"),
+        file("authorized_keys")
+    );
+    fs::write(file("sshd_config"), config).expect("a configuration");
+    let mut child = Command::new(PROGRAM)
+        .args(["-D", "-f", &file("sshd_config"), "-E", &file("log")])
+        .stdin(Stdio::null())
+        .spawn()
+        .expect("sshd starts");
+    let until = Instant::now() + Duration::from_secs(20);
+    while Instant::now() < until && child.try_wait().expect("sshd is ours").is_none() {
+        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Some((port, child));
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let _: io::Result<()> = child.kill();
+    let _: io::Result<_> = child.wait();
+    None
+}
+
+/// A user of this machine, removed when dropped. Needs root.
+pub(crate) struct User {
+    name: String,
+    home: TempDir,
+}
+
+impl User {
+    /// A user with this login shell, or `None` when it cannot be had here.
+    pub(crate) fn new(shell: &str) -> Option<Self> {
+        let root = rustix_uid() == 0;
+        if !root || !Path::new(shell).exists() {
+            eprintln!("skipped: no user with {shell} (root: {root})");
+            return None;
+        }
+        let home = TempDir::new().expect("a home");
+        let short = Path::new(shell).file_name().and_then(|name| name.to_str()).unwrap_or("sh");
+        let random: String = switchback::Token::random().as_str().chars().take(8).collect();
+        let name = format!("sb-{short}-{random}");
+        run("useradd", &["-M", "-N", "-d", text(home.path()), "-s", shell, &name]);
+        // An account without a password is locked; with an impossible one, keys still work.
+        run("usermod", &["-p", "*", &name]);
+        run("chown", &[&name, text(home.path())]);
+        Some(Self { name, home })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let _: io::Result<_> = Command::new("userdel").arg(&self.name).output();
+    }
+}
+
+fn rustix_uid() -> u32 {
+    use std::os::unix::fs::MetadataExt;
+    fs::metadata("/proc/self").expect("proc").uid()
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let harmless = program == "kill";
+    assert!(
+        output.status.success() || harmless,
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+pub(crate) fn text(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
