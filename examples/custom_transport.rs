@@ -29,14 +29,14 @@ pub(crate) struct Through(pub(crate) Vec<String>);
 
 impl Through {
     /// The command that runs these words on the host.
-    fn command(&self, words: Vec<String>) -> process::Command {
-        let mut all = self.0.iter().cloned().chain(words);
+    fn command(&self, words: &[&str]) -> process::Command {
+        let mut all = self.0.iter().map(String::as_str).chain(words.iter().copied());
         let mut command = process::Command::new(all.next().unwrap_or_default());
         command.args(all);
         command
     }
 
-    fn start(&self, command: &ShellCommand) -> io::Result<Channel> {
+    fn start(&self, command: ShellCommand) -> io::Result<Channel> {
         let mut child = tokio::process::Command::from(self.command(command.arguments()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -64,7 +64,7 @@ impl fmt::Display for Through {
 }
 
 impl Shell for Through {
-    fn open<'a>(&'a self, command: &'a ShellCommand) -> BoxFuture<'a, Result<Channel, TransportError>> {
+    fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
         let unreachable = |why: io::Error| TransportError::Unreachable { host: self.to_string(), source: why.into() };
         Box::pin(async move { self.start(command).map_err(unreachable) })
     }
@@ -83,7 +83,7 @@ struct Directory {
 
 impl Directory {
     fn make(shell: &Through) -> io::Result<Self> {
-        let made = shell.command(["mktemp", "-d"].map(String::from).to_vec()).stderr(Stdio::inherit()).output()?;
+        let made = shell.command(&["mktemp", "-d"]).stderr(Stdio::inherit()).output()?;
         let path = String::from_utf8_lossy(&made.stdout).trim().to_owned();
         if made.status.success() && path.starts_with('/') {
             return Ok(Self { shell: shell.clone(), path });
@@ -96,8 +96,7 @@ impl Drop for Directory {
     fn drop(&mut self) {
         // Cases leave directories without permissions behind.
         let script = "chmod -R u+rwx \"$1\"; rm -rf \"$1\"";
-        let words = ["sh", "-c", script, "sh", self.path.as_str()].map(String::from);
-        let _: io::Result<_> = self.shell.command(words.to_vec()).output();
+        let _: io::Result<_> = self.shell.command(&["sh", "-c", script, "sh", &self.path]).output();
     }
 }
 
@@ -114,6 +113,7 @@ pub(crate) async fn conformance(shell: &Through) -> Result<(usize, Vec<String>),
 }
 
 #[tokio::main]
+#[expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 pub(crate) async fn main() -> Result<process::ExitCode, Box<dyn std::error::Error>> {
     let shell = Through(std::env::args().skip(1).collect());
     let (tried, broken) = conformance(&shell).await?;

@@ -14,6 +14,7 @@ use switchback::{
 };
 
 #[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
 pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let root: HostPath = directory.path().to_str().ok_or("the temporary directory is not UTF-8")?.parse()?;
