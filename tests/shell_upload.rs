@@ -39,7 +39,7 @@ async fn every_file_arrives() {
     for shell in LocalShell::some() {
         let dir = TempDir::new().unwrap();
         fs::create_dir_all(dir.path().join("it's/into")).unwrap();
-        let tree = Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..])));
+        let tree = Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..]))).unwrap();
         let (seen, transport) = (AtomicU64::new(0), shell.transport());
         let progress = |files, _| seen.store(files, Ordering::Relaxed);
         let uploaded = transport.upload(&upload(dir.path(), "it's/into", tree), &progress).await;
@@ -63,7 +63,7 @@ async fn a_cut_stream_leaves_only_what_stands_in_its_directory() {
         for cut in [0, 100, 4000, 300_000, 700_000] {
             let into = format!("into-{cut}");
             fs::create_dir(dir.path().join(&into)).unwrap();
-            let tree = Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..])));
+            let tree = Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..]))).unwrap();
             let transport = shell.clone().wrapped(&["sh", "-c", &format!("head -c {cut} | \"$@\""), "sh"]).transport();
             let error = transport.upload(&upload(dir.path(), &into, tree), &|_, _| ()).await.unwrap_err();
             // A script that did not come whole is a shell that did nothing, which is as certain.
@@ -85,12 +85,12 @@ async fn a_place_that_is_not_ours_to_fill_is_refused() {
         for (into, expected) in
             [("full", FailureKind::Exists), ("link", FailureKind::WrongType), ("none", FailureKind::Missing)]
         {
-            let tree = Tree::from_memory([("f", &vec![b'x'; 1 << 20][..])]);
+            let tree = Tree::from_memory([("f", &vec![b'x'; 1 << 20][..])]).unwrap();
             let error = shell.transport().upload(&upload(dir.path(), into, tree), &|_, _| ()).await.unwrap_err();
             let is = matches!(&error, TransportError::Upload { failure, .. } if failure.kind == expected);
             assert!(is, "{shell}: {into}: {error:?}");
         }
-        let tree = Tree::from_memory([("f", &b"x"[..])]);
+        let tree = Tree::from_memory([("f", &b"x"[..])]).unwrap();
         let error = shell.transport().upload(&upload(&dir.path().join("no"), "x", tree), &|_, _| ()).await.unwrap_err();
         assert!(matches!(error, TransportError::Root { .. }), "{shell}: {error:?}");
         assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0, "{shell}");

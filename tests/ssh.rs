@@ -85,7 +85,7 @@ async fn a_batch_an_upload_and_the_end() {
     let upload = Upload {
         root: root(dir.path()),
         into: inner("into"),
-        tree: Arc::new(Tree::from_memory([("a/b/c", &b"hello"[..]), ("-x", b"")])),
+        tree: Arc::new(Tree::from_memory([("a/b/c", &b"hello"[..]), ("-x", b"")]).unwrap()),
     };
     let uploaded = transport.upload(&upload, &|_, _| ()).await.unwrap();
     assert_eq!((uploaded.files, uploaded.bytes), (2, 5));
@@ -118,7 +118,7 @@ async fn any_login_shell_will_do() {
         let replies = transport.execute(&batch).await.unwrap_or_else(|error| panic!("{shell}: {error:?}"));
         assert!(matches!(&replies[0], Reply::Identity(who) if who.user == user.name()), "{shell}: {replies:?}");
         assert_eq!(fs::read_to_string(place.join("f")).unwrap(), content, "{shell}");
-        let tree = Arc::new(Tree::from_memory([("a", &b"hello"[..])]));
+        let tree = Arc::new(Tree::from_memory([("a", &b"hello"[..])]).unwrap());
         let upload = Upload { root: root(&place), into: inner("into"), tree };
         transport.upload(&upload, &|_, _| ()).await.unwrap_or_else(|error| panic!("{shell}: {error:?}"));
         assert_eq!(fs::read_to_string(place.join("into/a")).unwrap(), "hello", "{shell}");
@@ -292,7 +292,7 @@ async fn many_hosts_at_once_and_none_is_lost() {
     let transport = sshd.transport("root");
     answers(&transport, dir.path()).await;
     fs::create_dir(dir.path().join("into")).unwrap();
-    let tree = Arc::new(Tree::from_memory([("a", &b"x"[..])]));
+    let tree = Arc::new(Tree::from_memory([("a", &b"x"[..])]).unwrap());
     let upload = Upload { root: root(dir.path()), into: inner("into"), tree };
     transport.upload(&upload, &|_, _| ()).await.expect("MaxSessions 1 takes a second connection");
     answers(&transport, dir.path()).await;

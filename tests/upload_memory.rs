@@ -20,7 +20,7 @@ async fn a_hundred_megabytes_take_a_few() {
     let shell = LocalShell::new("dash", "gnu").expect("dash");
     let dir = TempDir::new().unwrap();
     fs::create_dir(dir.path().join("into")).unwrap();
-    let tree = Arc::new(Tree::from_memory([("big", &vec![7; 100 << 20][..])]));
+    let tree = Arc::new(Tree::from_memory([("big", &vec![7; 100 << 20][..])]).unwrap());
     let root = dir.path().to_str().unwrap().parse().unwrap();
     let upload = Upload { root, into: "into".parse().unwrap(), tree };
     // Forgets the peak of making the tree.

@@ -1,10 +1,11 @@
 //! [`Fleet::connect`]: from a configuration to the fleet that it describes.
 
 use crate::{
+    address::Address,
     config::{Config, HostConfig, Place},
     error::Error,
     store::DirStore,
-    transport::LocalTransport,
+    transport::{LocalTransport, Transport},
 };
 
 use super::{Fleet, Host};
@@ -17,19 +18,28 @@ impl Fleet {
     /// As [`Fleet::new`]; and [`ErrorKind::Config`](crate::ErrorKind::Config) when a host is reached over SSH and the
     /// crate was built without that.
     pub fn connect(config: &Config) -> Result<Self, Error> {
-        let hosts = config.hosts.iter().map(|host| connect(config, host)).collect::<Result<_, _>>()?;
-        Ok(Self::new(hosts)?.parallel(config.parallel))
+        let hosts = config.hosts.iter().map(|host| match &host.place {
+            Place::Local => Ok(kept(config, host, LocalTransport::named(&host.name))),
+            Place::Ssh(address) => over_ssh(config, host, address),
+        });
+        Ok(Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel))
     }
 }
 
-fn connect(config: &Config, host: &HostConfig) -> Result<Host, Error> {
-    let (root, layout) = (host.root.clone(), config.layout.clone());
-    let store = match &host.place {
-        Place::Local => DirStore::new(LocalTransport::named(&host.name), root, layout),
-        Place::Ssh(address) => {
-            let message = format!("{} is reached over SSH ({address}), and this build has no `ssh` feature", host.name);
-            return Err(Error::new(crate::ErrorKind::Config, message));
-        }
-    };
-    Ok(Host::new(&host.name, store))
+/// The host whose releases are kept at its root, over this transport.
+fn kept(config: &Config, host: &HostConfig, transport: impl Transport) -> Host {
+    Host::new(&host.name, DirStore::new(transport, host.root.clone(), config.layout.clone()))
+}
+
+#[cfg(feature = "ssh")]
+#[expect(clippy::unnecessary_wraps, reason = "a build without SSH refuses here")]
+fn over_ssh(config: &Config, host: &HostConfig, address: &Address) -> Result<Host, Error> {
+    let transport = crate::transport::SshTransport::over_ssh(address.clone(), config.ssh.clone());
+    Ok(kept(config, host, transport))
+}
+
+#[cfg(not(feature = "ssh"))]
+fn over_ssh(_: &Config, host: &HostConfig, address: &Address) -> Result<Host, Error> {
+    let message = format!("{} is reached over SSH ({address}), and this build has no `ssh` feature", host.name);
+    Err(Error::new(crate::ErrorKind::Config, message))
 }

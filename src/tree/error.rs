@@ -188,6 +188,15 @@ pub(super) fn shown(path: &[u8]) -> String {
     }
 }
 
+impl From<TreeError> for Error {
+    /// A source that is not there is a wrong command line; anything else is a source that cannot be a release.
+    fn from(error: TreeError) -> Self {
+        let missing = matches!(&error, TreeError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound);
+        let kind = if missing { ErrorKind::Usage } else { ErrorKind::Source };
+        Self::new(kind, format!("the source cannot be released, and no host was touched: {error}")).because_of(&error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,14 +217,5 @@ mod tests {
     fn paths_do_not_act_on_a_terminal() {
         assert_eq!(shown(b"a\x1b[31m\n\xe2\x80\xae"), r"a\u{1b}[31m\n\u{202e}");
         assert_ne!(shown(b"\\xff"), shown(b"\xff"));
-    }
-}
-
-impl From<TreeError> for Error {
-    /// A source that is not there is a wrong command line; anything else is a source that cannot be a release.
-    fn from(error: TreeError) -> Self {
-        let missing = matches!(&error, TreeError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound);
-        let kind = if missing { ErrorKind::Usage } else { ErrorKind::Source };
-        Self::new(kind, format!("the source cannot be released, and no host was touched: {error}")).because_of(&error)
     }
 }

@@ -165,7 +165,11 @@ fn history_has_every_operation_newest_first() {
     let told: Vec<_> = history
         .iter()
         .map(|entry| {
-            (entry.command.as_str(), entry.from.as_ref().map(|n| n.as_str()), entry.to.as_ref().map(|n| n.as_str()))
+            (
+                entry.command.as_str(),
+                entry.from.as_ref().map(switchback::ReleaseName::as_str),
+                entry.to.as_ref().map(switchback::ReleaseName::as_str),
+            )
         })
         .collect();
     assert_eq!(

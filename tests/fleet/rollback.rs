@@ -159,14 +159,14 @@ fn the_state_of_each_release_is_told() {
     assert_code(&hosts.stage("d"), ExitCode::DONE);
     let status = hosts.status();
     let host = status.hosts[0].status.as_ref().expect("it was read");
-    let mut states: Vec<_> = host.releases.iter().map(|release| (release.name.to_string(), release.state)).collect();
-    states.sort_by(|one, other| one.0.cmp(&other.0));
+    let mut told: Vec<_> = host.releases.iter().map(|release| (release.name.to_string(), release.state)).collect();
+    told.sort_by(|one, other| one.0.cmp(&other.0));
     let expected = [
         ("a", ReleaseState::Good),
         ("b", ReleaseState::Current),
         ("c", ReleaseState::Bad),
         ("d", ReleaseState::Staged),
     ];
-    assert_eq!(states, expected.map(|(name, state)| (name.to_owned(), state)));
+    assert_eq!(told, expected.map(|(name, state)| (name.to_owned(), state)));
     assert_eq!((host.current.clone(), host.previous.clone()), (Some(name("b")), Some(name("a"))));
 }

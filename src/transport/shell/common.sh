@@ -82,11 +82,11 @@ case $? in
 esac
 return 1
 }
-# MAKE DEVICE INODE ROOT
+# MAKE DEVICE INODE ROOT ; a root that was seen before is not made anew.
 sb_root() {
 sb_i=root
 case $sb_lacks in ?*) return 1;; esac
-if [ "$1" = y ] && ! sb_there "$4"; then
+if [ "$1$2" = y ] && ! sb_there "$4"; then
 sb_m=$(mkdir -p -- "$4" 2>&1) || { sb_no - "$sb_m"; return 1; }
 fi
 cd -P -- "$4" 2>/dev/null || { sb_shut "$4"; return 1; }

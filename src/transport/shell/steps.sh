@@ -145,7 +145,8 @@ sb_check() {
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit 'process unknown'; return 0;; esac
 sb_k=unknown sb_p= sb_z= sb_e=
-sb_kind "$1" && read -r sb_p sb_z sb_e <"$1" 2>/dev/null
+# A line without its end was cut, and one that is followed by more was written by somebody else: both say nothing.
+{ sb_kind "$1" && { read -r sb_p sb_z sb_e && { sb_o= && ! read -r sb_o && [ -z "$sb_o" ]; }; } <"$1"; } 2>/dev/null || sb_e=
 sb_k=unknown
 case $sb_p.$sb_z in *[!0-9.]* | .* | *.) sb_e=;; esac
 if [ -n "$sb_e" ] && sb_boot; then

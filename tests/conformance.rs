@@ -1,0 +1,84 @@
+//! The suite of the library, on every shell and set of utilities that this machine has, and over a real sshd.
+//!
+//! Memory, local and the decorators stand in `tests/carriers.rs`.
+#![expect(clippy::print_stderr, reason = "a suite says on what it ran, and what it skipped")]
+
+mod support;
+
+use std::{sync::Arc, time::Instant};
+
+use support::local_shell::LocalShell;
+use switchback::testing::conformance::{self, Fixture};
+use tempfile::TempDir;
+
+fn wait<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(future)
+}
+
+/// A fresh directory in memory, where there is such a place: the suite makes thousands of files.
+fn directory() -> TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
+}
+
+fn conforms(shell: &LocalShell) {
+    let began = Instant::now();
+    let make = || {
+        let dir = directory();
+        let root = dir.path().to_str().expect("UTF-8").parse().expect("a path");
+        Fixture::new(Arc::clone(&shell.transport()), root).keeping(dir)
+    };
+    let cases = wait(conformance::transport(make));
+    eprintln!("{shell}: {cases} cases in {:.1} s", began.elapsed().as_secs_f64());
+}
+
+#[test]
+fn every_shell_with_gnu_utilities_conforms() {
+    for shell in ["dash", "bash", "busybox", "mksh", "zsh"] {
+        match LocalShell::new(shell, "gnu") {
+            Some(shell) => conforms(&shell),
+            None => eprintln!("skipped: there is no {shell}"),
+        }
+    }
+}
+
+#[test]
+fn every_set_of_utilities_conforms() {
+    for (shell, tools) in [("busybox", "busybox"), ("dash", "busybox"), ("dash", "toybox"), ("bash", "toybox")] {
+        match LocalShell::new(shell, tools) {
+            Some(shell) => conforms(&shell),
+            None => eprintln!("skipped: there is no {shell} with {tools}"),
+        }
+    }
+}
+
+#[cfg(feature = "ssh")]
+mod over_ssh {
+    use std::os::unix::fs::chown;
+
+    use super::{
+        Fixture, Instant, conformance, directory,
+        support::sshd::{Sshd, User},
+        wait,
+    };
+
+    /// One connection a case, as the suite closes it after each: users with these login shells, who are not root.
+    #[test]
+    fn every_login_shell_conforms() {
+        let Some(sshd) = Sshd::start("") else { return };
+        for shell in ["/bin/bash", "/bin/dash", "/bin/mksh", "/bin/zsh", "/bin/tcsh", "/usr/bin/fish"] {
+            let Some(user) = User::new(shell) else { continue };
+            let began = Instant::now();
+            let make = || {
+                let dir = directory();
+                let owner = std::fs::metadata(user.home())
+                    .map(|home| std::os::unix::fs::MetadataExt::uid(&home))
+                    .expect("a home");
+                chown(dir.path(), Some(owner), None).expect("the tests run as root here");
+                let root = dir.path().to_str().expect("UTF-8").parse().expect("a path");
+                Fixture::new(sshd.transport(user.name()), root).keeping(dir)
+            };
+            let cases = wait(conformance::transport(make));
+            eprintln!("{shell} over ssh: {cases} cases in {:.1} s", began.elapsed().as_secs_f64());
+        }
+    }
+}
