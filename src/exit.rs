@@ -1,6 +1,6 @@
 //! [`ExitCode`]: who must act, as a number.
 
-use crate::{error::ErrorKind, report::Outcome};
+use crate::{error::ErrorKind, outcome::Outcome};
 
 /// The exit codes of the command. Each says who must act.
 ///

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     name::ReleaseName,
-    report::{Command, HostOutcome, Outcome},
+    outcome::{Command, HostOutcome, Outcome},
     time::Timestamp,
     token::Token,
 };

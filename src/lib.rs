@@ -77,6 +77,7 @@ pub mod guide;
 pub mod history;
 pub mod lock;
 mod name;
+mod outcome;
 mod path;
 pub mod plan;
 pub mod record;

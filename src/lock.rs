@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{report::Command, time::Timestamp, token::Token, transport::Liveness};
+use crate::{outcome::Command, time::Timestamp, token::Token, transport::Liveness};
 
 /// What stands in a lock: who took it, and for what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -53,32 +53,51 @@ fn every_set_of_utilities_conforms() {
 
 #[cfg(feature = "ssh")]
 mod over_ssh {
-    use std::os::unix::fs::chown;
+    use std::os::unix::fs::{MetadataExt, chown};
 
     use super::{
-        Fixture, Instant, conformance, directory,
+        Fixture, Instant, LocalShell, conformance, directory,
         support::sshd::{Sshd, User},
         wait,
     };
 
-    /// One connection a case, as the suite closes it after each: users with these login shells, who are not root.
+    /// Runs the suite as a user who is not root, with this login shell; the suite closes the connection after each case.
+    fn conforms(sshd: &Sshd, shell: &str, with: &str) {
+        let Some(user) = User::new(shell) else { return };
+        let began = Instant::now();
+        let make = || {
+            let dir = directory();
+            let owner = std::fs::metadata(user.home()).expect("a home").uid();
+            chown(dir.path(), Some(owner), None).expect("the tests run as root here");
+            let root = dir.path().to_str().expect("UTF-8").parse().expect("a path");
+            Fixture::new(sshd.transport(user.name()), root).keeping(dir)
+        };
+        let cases = wait(conformance::transport(make));
+        eprintln!("{shell}{with} over ssh: {cases} cases in {:.1} s", began.elapsed().as_secs_f64());
+    }
+
     #[test]
-    fn every_login_shell_conforms() {
+    fn bash_and_dash_and_mksh_conform() {
         let Some(sshd) = Sshd::start("") else { return };
-        for shell in ["/bin/bash", "/bin/dash", "/bin/mksh", "/bin/zsh", "/bin/tcsh", "/usr/bin/fish"] {
-            let Some(user) = User::new(shell) else { continue };
-            let began = Instant::now();
-            let make = || {
-                let dir = directory();
-                let owner = std::fs::metadata(user.home())
-                    .map(|home| std::os::unix::fs::MetadataExt::uid(&home))
-                    .expect("a home");
-                chown(dir.path(), Some(owner), None).expect("the tests run as root here");
-                let root = dir.path().to_str().expect("UTF-8").parse().expect("a path");
-                Fixture::new(sshd.transport(user.name()), root).keeping(dir)
-            };
-            let cases = wait(conformance::transport(make));
-            eprintln!("{shell} over ssh: {cases} cases in {:.1} s", began.elapsed().as_secs_f64());
+        for shell in ["/bin/bash", "/bin/dash", "/bin/mksh"] {
+            conforms(&sshd, shell, "");
+        }
+    }
+
+    #[test]
+    fn zsh_and_tcsh_and_fish_conform() {
+        let Some(sshd) = Sshd::start("") else { return };
+        for shell in ["/bin/zsh", "/bin/tcsh", "/usr/bin/fish"] {
+            conforms(&sshd, shell, "");
+        }
+    }
+
+    #[test]
+    fn busybox_and_toybox_conform() {
+        for (shell, tools) in [("busybox", "busybox"), ("dash", "toybox")] {
+            let Some(host) = LocalShell::new(shell, tools) else { continue };
+            let Some(sshd) = Sshd::start(&format!("SetEnv PATH={}", host.path())) else { return };
+            conforms(&sshd, "/bin/dash", &format!(" with {tools}"));
         }
     }
 }

@@ -94,7 +94,8 @@ async fn a_script_that_was_cut_runs_not_at_all() {
         let sent = dir.path().join("sent");
         let ops = || vec![make("a"), make("b"), Op::RemoveDir { path: inner("a") }];
         let tee = format!("tee {} | \"$@\"", sent.display());
-        let whole = dir.path().join("whole");
+        // As long as the names below: they stand in the script.
+        let whole = dir.path().join("at-whole");
         fs::create_dir(&whole).unwrap();
         let run = async |script: &str, dir: &Path| {
             let transport = shell.clone().wrapped(&["sh", "-c", script, "sh"]).transport_within(Duration::from_secs(9));
@@ -103,9 +104,10 @@ async fn a_script_that_was_cut_runs_not_at_all() {
         run(&tee, &whole).await.unwrap_or_else(|error| panic!("{shell}: {error:?}"));
         let length = fs::read(&sent).unwrap().len();
         // The helpers do nothing by themselves; from there on, every byte.
-        let cuts = (0..length - 500).step_by(997).chain(length - 500..=length);
+        let dense = if shell.to_string().starts_with(['d', 'z']) { 1 } else { 5 };
+        let cuts = (0..length - 300).step_by(997).chain((length - 300..length).step_by(dense)).chain([length]);
         for cut in cuts {
-            let place = dir.path().join(format!("at-{cut}"));
+            let place = dir.path().join(format!("at-{cut:05}"));
             fs::create_dir(&place).unwrap();
             let result = run(&format!("head -c {cut} | \"$@\""), &place).await;
             let made = fs::read_dir(&place).unwrap().count();

@@ -298,3 +298,18 @@ async fn many_hosts_at_once_and_none_is_lost() {
     answers(&transport, dir.path()).await;
     transport.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jump_hosts_are_gone_through() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let dir = TempDir::new().unwrap();
+    let mut options = sshd.options();
+    options.jump = vec![sshd.address("root")];
+    let target = format!("root@localhost:{}", sshd.port()).parse().unwrap();
+    let transport = SshTransport::over_ssh(target, options);
+    assert_eq!(answers(&transport, dir.path()).await, "root");
+    transport.close().await;
+    let log = fs::read_to_string(sshd.path("log")).unwrap();
+    assert_eq!(log.matches("Accepted publickey").count(), 2, "{log}");
+    soon("nothing is left", || masters(&sshd) == 0).await;
+}

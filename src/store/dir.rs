@@ -16,6 +16,7 @@ use crate::{
 
 use super::{
     Layout, ReleaseStore, RootState, Staged, StagedRecord, StoreError, StoreGuard,
+    guard::DirGuard,
     layout::inner,
     query::{Query, Spelled},
     state::Interrupted,
@@ -229,7 +230,8 @@ impl ReleaseStore for DirStore {
 
     fn lock<'a>(&'a self, owner: &'a LockOwner) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
         Box::pin(async move {
-            let guard = take::lock(self, owner).await?;
+            let (token, state) = take::lock(self, owner).await?;
+            let guard = DirGuard::new(self.clone(), owner.clone(), token, state);
             Ok(Box::new(guard) as Box<dyn StoreGuard>)
         })
     }

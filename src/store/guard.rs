@@ -5,7 +5,7 @@ use crate::{
     history::HistoryEntry,
     lock::LockOwner,
     name::ReleaseName,
-    report::Command,
+    outcome::Command,
     time::Timestamp,
     token::Token,
     transport::{Batch, Effect, FailureKind, Op, Reply, SyncReach, TransportError},

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     lock::{LockHolder, LockOwner},
     name::ReleaseName,
+    outcome::Command,
     record::{BadRecord, PreviousVersion},
-    report::Command,
     status::{BadMark, ReleaseState},
     time::Timestamp,
     token::Token,

@@ -8,7 +8,6 @@ use crate::{
 
 use super::{
     DirStore, RootState, StoreError,
-    guard::DirGuard,
     steps::{Steps, Taking},
 };
 
@@ -27,13 +26,13 @@ enum Ended {
     Unknown,
 }
 
-/// Takes the lock of `store` and reads its state.
-pub(super) async fn lock(store: &DirStore, owner: &LockOwner) -> Result<DirGuard, StoreError> {
+/// Takes the lock of `store` under a token of its own and reads its state.
+pub(super) async fn lock(store: &DirStore, owner: &LockOwner) -> Result<(Token, RootState), StoreError> {
     let mut old = None;
     for _ in 0..ATTEMPTS {
         let token = Token::random();
         match attempt(store, owner, &token, old.as_ref()).await? {
-            Some(state) => return Ok(DirGuard::new(store.clone(), owner.clone(), token, state)),
+            Some(state) => return Ok((token, state)),
             None => old = takeable(store).await?,
         }
     }

@@ -89,6 +89,11 @@ impl LocalShell {
         Self::all().into_iter().filter(plain).collect()
     }
 
+    /// Where its `sh` and its utilities are found.
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self

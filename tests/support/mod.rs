@@ -4,3 +4,4 @@
 pub(crate) mod local_shell;
 #[cfg(feature = "ssh")]
 pub(crate) mod sshd;
+pub(crate) mod steps;

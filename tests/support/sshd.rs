@@ -60,7 +60,7 @@ impl Sshd {
 
     fn write_client_files(&self) {
         let host = fs::read_to_string(self.path("host.pub")).expect("the host's key");
-        let known = format!("[127.0.0.1]:{} {host}", self.port);
+        let known = format!("[127.0.0.1]:{port},[localhost]:{port} {host}", port = self.port);
         fs::write(self.path("known hosts"), known).expect("known hosts");
         let config = format!("Host *\nIdentityFile {}\nIdentitiesOnly yes\n", self.path("user").display());
         fs::write(self.path("config file"), config).expect("a configuration");
@@ -150,7 +150,7 @@ pub(crate) struct User {
 impl User {
     /// A user with this login shell, or `None` when it cannot be had here.
     pub(crate) fn new(shell: &str) -> Option<Self> {
-        let root = rustix_uid() == 0;
+        let root = own_uid() == 0;
         if !root || !Path::new(shell).exists() {
             eprintln!("skipped: no user with {shell} (root: {root})");
             return None;
@@ -177,11 +177,23 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        let _: io::Result<_> = Command::new("userdel").arg(&self.name).output();
+        // By force: a session of it may be about to end. Other tests may hold the lock on the list of users.
+        let removed =
+            || Command::new("userdel").args(["-f", &self.name]).output().is_ok_and(|done| done.status.success());
+        let gone = (0..100).any(|_| {
+            let done = removed();
+            if !done {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            done
+        });
+        if !gone {
+            eprintln!("the user {} could not be removed", self.name);
+        }
     }
 }
 
-fn rustix_uid() -> u32 {
+fn own_uid() -> u32 {
     use std::os::unix::fs::MetadataExt;
     fs::metadata("/proc/self").expect("proc").uid()
 }

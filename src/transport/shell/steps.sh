@@ -149,6 +149,7 @@ sb_k=unknown sb_p= sb_z= sb_e=
 { sb_kind "$1" && { read -r sb_p sb_z sb_e && { sb_o= && ! read -r sb_o && [ -z "$sb_o" ]; }; } <"$1"; } 2>/dev/null || sb_e=
 sb_k=unknown
 case $sb_p.$sb_z in *[!0-9.]* | .* | *.) sb_e=;; esac
+case $sb_e in *[!0-9A-Za-z-]*) sb_e=;; esac
 if [ -n "$sb_e" ] && sb_boot; then
 if [ "$sb_a" != "$sb_e" ]; then sb_k=gone
 else
@@ -284,6 +285,8 @@ sb_emit done
 }
 # A directory that its owner may not write into is opened up first, but only when it must be.
 sb_rmtree() {
+# The root itself is never removed, whatever the host's rm makes of it: toybox empties it.
+case $1 in . | ./ | ./.) sb_no wrong-type "the root itself is never removed"; return 1;; esac
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
 if sb_there "$1" && ! sb_m=$(rm -rf -- "$1" 2>&1); then

@@ -35,10 +35,6 @@ pub(super) fn text(address: &Address, options: &SshOptions) -> Result<String, Ss
     let mut text = String::new();
     // What must not hold for the jump hosts.
     line(&mut text, format_args!("Host {}", address.host()));
-    if !options.jump.is_empty() {
-        let hops: Vec<String> = options.jump.iter().map(ToString::to_string).collect();
-        line(&mut text, format_args!("ProxyJump {}", hops.join(",")));
-    }
     if options.identity.is_some() {
         text.push_str("IdentitiesOnly yes\n");
     }
@@ -112,13 +108,16 @@ mod tests {
     fn ours_comes_before_the_users() {
         let address: Address = "deploy@web1:22".parse().unwrap();
         let options = SshOptions {
-            jump: vec!["a@bastion:2222".parse().unwrap(), "[::1]:22".parse().unwrap()],
+            identity: Some("/key".into()),
             known_hosts_file: Some("/a b/100%".into()),
             ..SshOptions::default()
         };
         let text = text(&address, &options).expect("plain paths");
-        assert!(text.starts_with("Host web1\nProxyJump a@bastion:2222,[::1]:22\nHost *\nBatchMode yes\n"), "{text}");
-        assert!(text.contains("\nStrictHostKeyChecking yes\nUserKnownHostsFile \"/a b/100%%\"\n"), "{text}");
+        assert!(text.starts_with("Host web1\nIdentitiesOnly yes\nHost *\nBatchMode yes\n"), "{text}");
+        assert!(
+            text.contains("\nStrictHostKeyChecking yes\nIdentityFile \"/key\"\nUserKnownHostsFile \"/a b/100%%\"\n"),
+            "{text}"
+        );
         assert!(text.ends_with("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"), "{text}");
     }
 

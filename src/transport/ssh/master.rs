@@ -65,6 +65,8 @@ impl Master {
         if let Some(port) = address.port() {
             builder.port(port);
         }
+        // On the command line: in the configuration, which they read too, they would hold for the jump hosts as well.
+        builder.jump_hosts(options.jump.iter().map(ToString::to_string));
         let hosts = u32::try_from(options.jump.len()).unwrap_or(u32::MAX).saturating_add(2);
         let allowed = options.connect_timeout.saturating_mul(hosts);
         let connected = timeout(allowed, builder.connect_mux(address.host())).await;
