@@ -37,6 +37,7 @@ pub(crate) fn settled(mut report: Report, check: bool) -> Report {
 #[cfg(test)]
 mod tests {
     use switchback::{
+        Error, ErrorKind,
         report::{Command, HostOutcome, HostReport},
         status::HostStatus,
     };
@@ -63,8 +64,9 @@ mod tests {
         assert_eq!(settled(report(&[("a", &[]), ("", &[])]), true).outcome, Outcome::Differs);
         assert_eq!(settled(report(&[("a", &["a stale lock"])]), true).outcome, Outcome::Differs);
         assert_eq!(settled(report(&[]), true).outcome, Outcome::Done);
-        let mut differs = report(&[("a", &[]), ("b", &[])]);
-        differs.outcome = Outcome::Differs;
-        assert_eq!(settled(differs, false).outcome, Outcome::Done);
+        assert_eq!(settled(report(&[("a", &[]), ("b", &[])]), false).outcome, Outcome::Done);
+        let mut unwell = report(&[("a", &[])]);
+        unwell.hosts[0].error = Some(Error::new(ErrorKind::Dangling, "`current` leads nowhere").into());
+        assert_eq!(settled(unwell, true).outcome, Outcome::Differs);
     }
 }
