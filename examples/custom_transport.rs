@@ -1,75 +1,125 @@
-//! A transport of your own: anything that can start a shell on a host and carry its standard streams. Here it is a
-//! plain local `sh`; for a container it would be `docker exec -i NAME`, before the same arguments.
+//! A transport of your own, from any command that gives a shell on a host, and the suite that says whether it keeps the
+//! contract.
+//!
+//! The words after `--` come before `sh`. With none it is a shell of this machine.
 //!
 //! ```sh
-//! cargo run --example custom_transport -- /tmp/some-directory
+//! cargo run --example custom_transport --features testing
+//! cargo run --example custom_transport --features testing -- docker exec -i NAME
 //! ```
+//!
+//! The command must carry its three streams byte for byte and give its words to the host as they are: `docker exec -i`
+//! and `kubectl exec -i POD --` do. What hands one line to a login shell, as `ssh` does, takes [`ShellCommand::line`]
+//! instead of [`ShellCommand::arguments`].
 
-#![expect(clippy::print_stdout, reason = "an example shows what it found")]
-
-use std::{fmt, io, process::Stdio, time::Duration};
+use std::{fmt, io, process, process::Stdio, time::Duration};
 
 use switchback::{
-    BoxFuture, HostPath, Transport,
+    BoxFuture, HostPath,
+    testing::conformance::{CASES, Fixture},
     transport::{
-        Batch, Op, Reply, ShellTransport, TransportError,
+        ShellTransport, TransportError,
         shell::{Channel, ChannelEnd, Shell, ShellCommand},
     },
 };
 
-/// Shells on this very machine.
-#[derive(Debug)]
-struct Here;
+/// Gives shells through a command.
+#[derive(Debug, Clone)]
+pub(crate) struct Through(pub(crate) Vec<String>);
 
-impl fmt::Display for Here {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("here")
+impl Through {
+    /// The command that runs these words on the host.
+    fn command(&self, words: &[&str]) -> process::Command {
+        let mut all = self.0.iter().map(String::as_str).chain(words.iter().copied());
+        let mut command = process::Command::new(all.next().unwrap_or_default());
+        command.args(all);
+        command
+    }
+
+    fn start(&self, command: ShellCommand) -> io::Result<Channel> {
+        let mut child = tokio::process::Command::from(self.command(command.arguments()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let missing = || io::Error::other("a stream is missing");
+        let stdin = child.stdin.take().ok_or_else(missing)?;
+        let stdout = child.stdout.take().ok_or_else(missing)?;
+        let stderr = child.stderr.take().ok_or_else(missing)?;
+        let end = async move {
+            // Killed by a signal: nobody knows what the host did meanwhile.
+            match child.wait().await {
+                Ok(status) if status.code().is_some() => ChannelEnd::Exited,
+                _ => ChannelEnd::Lost,
+            }
+        };
+        Ok(Channel::new(stdin, stdout, stderr, end))
     }
 }
 
-impl Shell for Here {
+impl fmt::Display for Through {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("this machine") } else { f.write_str(&self.0.join(" ")) }
+    }
+}
+
+impl Shell for Through {
     fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
-        Box::pin(async move {
-            start(command)
-                .map_err(|source| TransportError::Unreachable { host: self.to_string(), source: source.into() })
-        })
+        let unreachable = |why: io::Error| TransportError::Unreachable { host: self.to_string(), source: why.into() };
+        Box::pin(async move { self.start(command).map_err(unreachable) })
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {
+        // Nothing is kept between two channels.
         Box::pin(async {})
     }
 }
 
-fn start(command: ShellCommand) -> io::Result<Channel> {
-    let arguments = command.arguments();
-    let mut child = tokio::process::Command::new(arguments[0])
-        .args(&arguments[1..])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
-    let piped = || io::Error::other("a stream is missing");
-    let stdin = child.stdin.take().ok_or_else(piped)?;
-    let stdout = child.stdout.take().ok_or_else(piped)?;
-    let stderr = child.stderr.take().ok_or_else(piped)?;
-    let end = async move {
-        match child.wait().await {
-            Ok(status) if status.code().is_some() => ChannelEnd::Exited,
-            _ => ChannelEnd::Lost,
-        }
-    };
-    Ok(Channel::new(stdin, stdout, stderr, end))
+/// A temporary directory on the host, removed at the end of its case.
+struct Directory {
+    shell: Through,
+    path: String,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let root: HostPath = std::env::args().nth(1).as_deref().unwrap_or("/tmp").parse()?;
-    let transport = ShellTransport::new(Here, Duration::from_secs(10));
-    let mut batch = Batch::new(root);
-    batch.push(Op::Identify);
-    if let [Reply::Identity(who)] = &transport.execute(&batch).await?[..] {
-        println!("{} on {} answers, at {}", who.user, who.hostname, who.clock);
+impl Directory {
+    fn make(shell: &Through) -> io::Result<Self> {
+        let made = shell.command(&["mktemp", "-d"]).stderr(Stdio::inherit()).output()?;
+        let path = String::from_utf8_lossy(&made.stdout).trim().to_owned();
+        if made.status.success() && path.starts_with('/') {
+            return Ok(Self { shell: shell.clone(), path });
+        }
+        Err(io::Error::other(format!("{shell} made no temporary directory")))
     }
-    transport.close().await;
-    Ok(())
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Cases leave directories without permissions behind.
+        let script = "chmod -R u+rwx \"$1\"; rm -rf \"$1\"";
+        let _: io::Result<_> = self.shell.command(&["sh", "-c", script, "sh", &self.path]).output();
+    }
+}
+
+/// Tries every case of the suite on the shells of `shell`. Returns how many there were, and those that do not hold.
+pub(crate) async fn conformance(shell: &Through) -> Result<(usize, Vec<String>), Box<dyn std::error::Error>> {
+    let mut broken = Vec::new();
+    for case in CASES {
+        let directory = Directory::make(shell)?;
+        let root: HostPath = directory.path.parse()?;
+        let transport = ShellTransport::new(shell.clone(), Duration::from_secs(60));
+        broken.extend(case.run(Fixture::new(transport, root).keeping(directory)).await.err());
+    }
+    Ok((CASES.len(), broken))
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+pub(crate) async fn main() -> Result<process::ExitCode, Box<dyn std::error::Error>> {
+    let shell = Through(std::env::args().skip(1).collect());
+    let (tried, broken) = conformance(&shell).await?;
+    for what in &broken {
+        println!("does not hold: {what}");
+    }
+    println!("{shell}: {} of {tried} cases passed", tried - broken.len());
+    Ok(if broken.is_empty() { process::ExitCode::SUCCESS } else { process::ExitCode::FAILURE })
 }

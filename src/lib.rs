@@ -1,4 +1,69 @@
 //! Deploys into release directories and goes back, in seconds, surely.
+//!
+//! Every release lands in a directory of its own. A symbolic link, `current`, is switched to it by one `rename(2)`, on all
+//! hosts together. What it pointed at before is recorded in the new release first, in a plain file, and going back means
+//! pointing the link there again: no build, no source, no guessing.
+//!
+//! # An example
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use switchback::{
+//!     Config, Fleet, HostPath,
+//!     engine::{DeployOptions, RollbackOptions},
+//!     event::Silent,
+//!     release::NewRelease,
+//! };
+//!
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+//! let directory = tempfile::tempdir()?;
+//! let root: HostPath = directory.path().to_str().ok_or("not UTF-8")?.parse()?;
+//!
+//! // A root on this machine. `Config::from_file` reads a switchback.toml with hosts over SSH.
+//! let fleet = Fleet::connect(&Config::for_root(root, &[])?)?;
+//! for name in ["v1", "v2"] {
+//!     let source = format!("examples/site/{name}");
+//!     let release = NewRelease::open(name.parse()?, source.as_str().into())?;
+//!     fleet.deploy(Arc::new(release), &DeployOptions::default(), &Silent).await.into_result()?;
+//! }
+//! let report = fleet.rollback(&RollbackOptions::default(), &Silent).await.into_result()?;
+//! assert_eq!(report.hosts[0].after, Some("v1".parse()?));
+//! fleet.close().await;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The way through the house
+//!
+//! ```text
+//! arguments + config --> request --> plan --> engine --> store --> transport --> host
+//!  (the command)         (config)   (pure)   (do/undo)  (layout)  (batches)
+//!                                      |         |
+//!                                      |         `--> events and the report, for the caller
+//!                                      `--> printed by a dry run, unchanged
+//! ```
+//!
+//! Arrows point right only.
+//!
+//! - [`config`] reads a `switchback.toml` into a [`Config`], with every default filled in.
+//! - [`plan`] decides what is to be done, from what the hosts said. It does no I/O, so a dry run prints what would run.
+//! - [`engine`] carries a plan out on a [`Fleet`]: a phase on every host before the next one begins, and what took effect
+//!   is undone when one fails.
+//! - [`store`] keeps the releases of one root. Only it knows names on disk, and only a held lock can change anything.
+//! - [`transport`] reaches a host: this machine, SSH, any shell, or one of your own. Work is data, one round trip a batch.
+//! - [`tree`] and [`release`] are what is deployed; [`event`] and [`report`] are what is told.
+//!
+//! The [`guide`] has the tree on disk, what a crash leaves, exit codes, kinds of error, JSON and SSH.
+//!
+//! # Features
+//!
+//! | feature | default | what it brings |
+//! | --- | --- | --- |
+//! | `ssh` | yes | hosts over SSH, through the system's own `ssh` |
+//! | `cli` | yes | the `switchback` command; a library does without it, and then without clap and terminal crates |
+//! | `testing` | no | the conformance suite for transports, a host in memory, recorded and faulty transports |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
@@ -8,6 +73,7 @@ mod error;
 pub mod event;
 mod exit;
 mod future;
+pub mod guide;
 pub mod history;
 pub mod lock;
 mod name;

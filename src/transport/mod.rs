@@ -56,7 +56,7 @@ use crate::{
 ///
 /// `Display` names the host in messages.
 ///
-/// The suite in [`testing::conformance`](crate::testing) holds an implementation against all this.
+/// The suite in `switchback::testing::conformance` (feature `testing`) holds an implementation against all this.
 pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Carries out `batch` and returns one reply for each of its steps.
     ///

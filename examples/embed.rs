@@ -1,0 +1,36 @@
+//! Deploys two releases and goes back, from Rust, on a temporary root of this machine.
+//!
+//! ```sh
+//! cargo run --example embed
+//! ```
+
+use std::sync::Arc;
+
+use switchback::{
+    Config, Event, Fleet, HostPath,
+    engine::{DeployOptions, RollbackOptions},
+    release::NewRelease,
+    tree::Tree,
+};
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let directory = tempfile::tempdir()?;
+    let root: HostPath = directory.path().to_str().ok_or("the temporary directory is not UTF-8")?.parse()?;
+    let fleet = Fleet::connect(&Config::for_root(root, &[])?)?;
+    let tell = |event: &Event| {
+        if let Event::Switched { host, before, after, .. } = event {
+            println!("{host}: {before:?} -> {after:?}");
+        }
+    };
+    for (name, page) in [("v1", "apples"), ("v2", "apples and pears")] {
+        let release = NewRelease::new(name.parse()?, Tree::from_memory([("index.html", page.as_bytes())])?);
+        fleet.deploy(Arc::new(release), &DeployOptions::default(), &tell).await.into_result()?;
+    }
+    let report = fleet.rollback(&RollbackOptions::default(), &tell).await.into_result()?;
+    println!("{}", serde_json::to_string(&report)?);
+    assert_eq!(fs_err::read_to_string(directory.path().join("current/index.html"))?, "apples");
+    fleet.close().await;
+    Ok(())
+}

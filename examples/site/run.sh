@@ -1,0 +1,81 @@
+#!/bin/sh
+# Deploys two versions of the site beside this file and goes back, on this machine, in a temporary root that is
+# removed at the end. Ends with 0 only when every step was as expected.
+#
+#   sh examples/site/run.sh
+set -eu
+
+site=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+crate=$(CDPATH='' cd -- "$site/../.." && pwd -P)
+unset SWITCHBACK_CONFIG SWITCHBACK_ENV
+
+root=
+clean_up() { [ -z "$root" ] || rm -rf -- "$root"; }
+trap clean_up EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+echo "Building switchback. The first build takes a few minutes."
+# Cargo itself says where it puts the program: that can be set in many ways.
+built=$(cd -- "$crate" && cargo build --bin switchback --message-format=json-render-diagnostics)
+program=$(printf '%s\n' "$built" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
+[ -x "$program" ] || { echo "cargo built no program" >&2; exit 1; }
+
+root=$(mktemp -d "${TMPDIR:-/tmp}/switchback-site.XXXXXX")
+root=$(CDPATH='' cd -- "$root" && pwd -P)
+wrong=0
+echo "The deploy root is $root. It is removed at the end."
+
+# step WHAT ARGUMENT...: runs switchback on the root; its exit code is in $code, its last words in $said.
+step() {
+    echo
+    echo "== $1"
+    shift
+    echo "\$ switchback --root ROOT $*"
+    code=0
+    said=$("$program" --root "$root" "$@" 2>&1) || code=$?
+    printf '%s\n' "$said" | sed 's/^/  | /'
+}
+
+# is WHAT EXPECTED FOUND: says what was found, and whether it is what was expected.
+is() {
+    if [ "$2" = "$3" ]; then
+        printf '  %-28s %s\n' "$1" "$3"
+    else
+        printf '  %-28s %s   WRONG: expected %s\n' "$1" "$3" "$2"
+        wrong=$((wrong + 1))
+    fi
+}
+
+# look CODE RELEASE VERSION: what must be so after a step.
+look() {
+    is "exit code" "$1" "$code"
+    is "current ->" "releases/$2" "$(readlink "$root/current" || echo nothing)"
+    is "current/version.txt" "$3" "$(cat "$root/current/version.txt" || echo nothing)"
+}
+
+record() { cat "$root/releases/$1/previousVersion" || echo nothing; }
+
+step "The first deploy" deploy "$site/v1" --name v1
+look 0 v1 1
+is "v1/previousVersion" none "$(record v1)"
+
+step "The second deploy: v1 is recorded in it before the switch" deploy "$site/v2" --name v2
+look 0 v2 2
+is "v2/previousVersion" "$root/releases/v1" "$(record v2)"
+
+step "Back to what was recorded" rollback
+look 0 v1 1
+is "v2 is still there" 2 "$(cat "$root/releases/v2/version.txt" || echo nothing)"
+
+step "Back once more: nothing was before v1, and that is said" rollback
+look 7 v1 1
+
+echo
+if [ "$wrong" -ne 0 ]; then
+    echo "$wrong of these were not as expected."
+    exit 1
+fi
+echo "All was as expected: v1, v2, back to v1, and no further."

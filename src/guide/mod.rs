@@ -1,0 +1,24 @@
+//! The handbook: what stands on disk, what a crash leaves, what every number and word means, and how to reach hosts in
+//! a way of your own. Pages only; there is nothing here to call.
+
+pub mod layout {
+    #![doc = include_str!("layout.md")]
+}
+pub mod recovery {
+    #![doc = include_str!("recovery.md")]
+}
+pub mod exit_codes {
+    #![doc = include_str!("exit_codes.md")]
+}
+pub mod errors {
+    #![doc = include_str!("errors.md")]
+}
+pub mod json {
+    #![doc = include_str!("json.md")]
+}
+pub mod transport {
+    #![doc = include_str!("transport.md")]
+}
+pub mod ssh {
+    #![doc = include_str!("ssh.md")]
+}

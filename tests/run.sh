@@ -1,0 +1,78 @@
+#!/bin/sh
+# Runs all tests. What they need besides Rust is installed with apt-get, where that is there and may be used without a
+# question; otherwise it is said in words what is missing, and what that skips. Arguments go on to `cargo test`.
+#
+#   sh tests/run.sh
+#   sh tests/run.sh --test fleet
+#   SWITCHBACK_INSTALL=no sh tests/run.sh
+set -eu
+
+crate=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
+unset SWITCHBACK_CONFIG SWITCHBACK_ENV
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export PATH
+
+command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
+
+# Each program, and the package that brings it.
+needed='sshd:openssh-server ssh:openssh-client busybox:busybox toybox:toybox dash:dash bash:bash mksh:mksh zsh:zsh
+tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace'
+
+# missing_parts FIELD: the programs (1) or packages (2) that are not here.
+missing_parts() {
+    for pair in $needed; do
+        command -v "${pair%%:*}" >/dev/null 2>&1 || case $1 in 1) echo "${pair%%:*}" ;; 2) echo "${pair#*:}" ;; esac
+    done
+}
+
+# as_root COMMAND...: runs it as root, or fails when that needs a password.
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null; }
+
+install() {
+    echo "Installing with apt-get:" "$@"
+    apt update || echo "apt-get update failed; trying with the lists that are there"
+    # One by one when they do not go together: not every release of Debian or Ubuntu has them all.
+    apt install --no-install-recommends "$@" || for package; do
+        apt install --no-install-recommends "$package" || echo "$package could not be installed"
+    done
+}
+
+packages=$(missing_parts 2)
+if [ -n "$packages" ]; then
+    if [ "${SWITCHBACK_INSTALL:-yes}" = no ]; then
+        echo "SWITCHBACK_INSTALL=no: nothing is installed."
+    elif ! command -v apt-get >/dev/null; then
+        echo "There is no apt-get here: install what is named below in your own way."
+    elif ! as_root true 2>/dev/null; then
+        echo "Not root, and sudo asks for a password: nothing is installed."
+    else
+        # Split on purpose: package names hold no spaces.
+        # shellcheck disable=SC2086
+        install $packages
+    fi
+fi
+
+for program in $(missing_parts 1); do
+    case $program in
+        ssh | sshd) what="every test over SSH" ;;
+        busybox | toybox | dash | bash | mksh) what="what is tried under it as a host's shell or tools" ;;
+        zsh | tcsh | fish) what="what is tried under it as a host's login shell" ;;
+        tar | zstd) what="what is held against it about archives" ;;
+        *) what="what is seen through it" ;;
+    esac
+    echo "$program is missing, so this is skipped: $what."
+done
+
+if command -v ssh >/dev/null && command -v sshd >/dev/null; then
+    # Then a test over SSH that does not run is a failure, and no skip.
+    SWITCHBACK_REQUIRE_SSHD=1
+    export SWITCHBACK_REQUIRE_SSHD
+fi
+
+cd -- "$crate"
+echo "cargo test --all-features $*"
+exec cargo test --all-features "$@"
