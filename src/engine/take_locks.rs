@@ -103,7 +103,12 @@ impl<'r> Run<'r> {
 
     /// Gives every lock back, with nothing done. What fails is a warning: the next run takes the lock over.
     pub(super) async fn release(&self, locked: &mut [Working<'r>]) {
-        let nothing = Closing { bad: None, cleared: None, history: None, settles: false };
+        self.give_back(locked, false).await;
+    }
+
+    /// Gives every lock back, and with `settles` removes what interrupted runs left.
+    pub(super) async fn give_back(&self, locked: &mut [Working<'r>], settles: bool) {
+        let nothing = Closing { bad: None, cleared: None, history: None, settles };
         join_all(locked.iter_mut().map(|working| {
             let nothing = &nothing;
             async move {

@@ -1,7 +1,7 @@
 //! The way of every command that brings nothing: lock, plan on what is read under the locks, carry that out.
 
 use crate::{
-    outcome::{HostOutcome, Outcome},
+    outcome::{Command, HostOutcome, Outcome},
     plan::{Plan, Refusal, Seen},
     report::{HostReport, Report},
 };
@@ -30,7 +30,9 @@ impl Run<'_> {
             Ok(None) => self.nothing_to_do(&seen),
             Err(refusal) => self.refused(refusal, &seen),
         };
-        self.release(&mut locked).await;
+        // What was interrupted before it began anything leaves only traces, which a recovery removes.
+        let settles = self.command() == Command::Recover && report.outcome == Outcome::Unchanged;
+        self.give_back(&mut locked, settles).await;
         report
     }
 

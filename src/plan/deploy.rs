@@ -1,6 +1,6 @@
 //! The plans of `deploy` and `stage`.
 
-use crate::{name::ReleaseName, record::PreviousVersion, report::Command, store::Current};
+use crate::{name::ReleaseName, record::PreviousVersion, report::Command, status::ReleaseState, store::Current};
 
 use super::{Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, describe};
 
@@ -53,7 +53,9 @@ pub(super) fn may_switch(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     seen.ours()?;
     match &seen.state.current {
         Current::Dangling { .. } => Err(seen.refuse(Reason::Dangling)),
-        Current::Absent if seen.state.releases.iter().any(|release| seen.state.was_current(release)) => {
+        Current::Absent
+            if seen.state.releases.iter().any(|release| seen.state.state_of(release) == ReleaseState::Good) =>
+        {
             Err(seen.refuse(Reason::NoCurrent))
         }
         _ => Ok(()),

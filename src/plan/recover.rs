@@ -23,7 +23,7 @@ pub enum Direction {
     Back,
 }
 
-/// Plans to settle what an interrupted operation left; `None` when nothing was.
+/// Plans to settle what an interrupted operation left; `None` when it had begun nothing, so that only its traces are left.
 ///
 /// # Errors
 ///
@@ -32,7 +32,7 @@ pub enum Direction {
 pub fn recover(direction: Direction, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     refuse_any(hosts.iter().filter_map(|seen| seen.ours().err()).collect())?;
     let Some(intent) = the_one(hosts)? else {
-        return Ok(hosts.iter().any(|seen| !seen.state.interrupted.is_empty()).then(|| forget(hosts)).flatten());
+        return Ok(None);
     };
     let arrived = || hosts.iter().all(|seen| seen.current() == Some(&intent.to));
     let goes_forward = match direction {
@@ -44,8 +44,13 @@ pub fn recover(direction: Direction, hosts: &[Seen<'_>]) -> Result<Option<Plan>,
 }
 
 /// What the last interrupted operation was about to do on a host: the one that knew of all others there.
+///
+/// A recovery that was itself interrupted says nothing: what it was to settle is still there, and is decided anew.
 pub(super) fn latest<'s>(seen: &Seen<'s>) -> Option<&'s Intent> {
-    let intents = || seen.state.interrupted.iter().filter_map(|left: &Interrupted| left.intent.as_ref());
+    let intents = || {
+        let intents = seen.state.interrupted.iter().filter_map(|left: &Interrupted| left.intent.as_ref());
+        intents.filter(|intent| intent.command != Command::Recover)
+    };
     intents().find(|intent| !intents().any(|other| other.supersedes.contains(&intent.operation)))
 }
 
@@ -68,16 +73,6 @@ fn several(hosts: &[Seen<'_>]) -> Refusal {
     let row = |seen: &Seen<'_>| (seen.host.to_owned(), describe(&seen.state.current), words(latest(seen)));
     let refusals = hosts.iter().map(|seen| seen.refuse(Reason::HostsDiffer)).collect();
     Refusal { table: hosts.iter().map(row).collect(), ..Refusal::of(Command::Recover, refusals) }
-}
-
-/// Nothing was begun anywhere, so there is nothing to do but to forget it.
-fn forget(hosts: &[Seen<'_>]) -> Option<Plan> {
-    let left = hosts.iter().flat_map(|seen| &seen.state.interrupted).find_map(|left| left.owner.as_ref());
-    let release = hosts.iter().find_map(Seen::current).cloned()?;
-    let stay = hosts.iter().map(|seen| HostPlan::new(seen, &release, Action::Stay)).collect();
-    let what = left.map_or_else(|| "an operation".to_owned(), |owner| format!("{}'s {}", owner.by, owner.command));
-    let note = format!("{what} was interrupted before it changed anything; only its traces are removed");
-    Some(finishing(release.clone(), stay, note))
 }
 
 /// Every host ends where the operation was going.
@@ -107,10 +102,10 @@ fn back(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let fled = (intent.command != Command::Rollback && hosts.iter().any(|seen| switched(&seen))).then_some(to);
     let (mut plans, mut refusals) = (Vec::new(), Vec::new());
     for seen in hosts {
-        let (release, action) = match begun(seen, intent).filter(|_| switched(&seen)) {
+        let (release, action) = match way_back(seen, intent).filter(|_| switched(&seen)) {
             None => (to, Action::Stay),
-            Some(Intent { from: None, .. }) => (to, Action::TakeAway),
-            Some(Intent { from: Some(from), .. }) => (from, Action::GoBack),
+            Some(WayBack::Nothing) => (to, Action::TakeAway),
+            Some(WayBack::Release(from)) => (from, Action::GoBack),
         };
         if action == Action::GoBack && seen.state.release(release).is_none() {
             refusals.push(no_such(seen, release));
@@ -118,14 +113,29 @@ fn back(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
         plans.push(HostPlan { marks_bad: markable(seen, fled), ..HostPlan::new(seen, release, action) });
     }
     refuse_any(refusals)?;
-    let from = hosts.iter().find_map(|seen| begun(seen, intent)?.from.as_ref());
+    let from = plans.iter().find(|plan| plan.action == Action::GoBack).map_or(to, |plan| &plan.release).clone();
     let note = format!("undoes the {} to {to} that was interrupted", intent.command);
-    Ok(finishing(from.unwrap_or(to).clone(), plans, note))
+    Ok(finishing(from, plans, note))
 }
 
-/// What this very operation was about to do on a host, where it had come so far.
-fn begun<'s>(seen: &Seen<'s>, intent: &Intent) -> Option<&'s Intent> {
-    latest(seen).filter(|own| own.operation == intent.operation)
+/// What was current on a host before an operation.
+enum WayBack<'s> {
+    /// Nothing was.
+    Nothing,
+    /// This release was.
+    Release(&'s ReleaseName),
+}
+
+/// What was current on a host before this operation: what it wrote there, and where it had ended, what the record of the
+/// release says that it switched to, or, for a rollback, which rewrites no record, what was current on the other hosts.
+fn way_back<'s>(seen: &Seen<'s>, intent: &'s Intent) -> Option<WayBack<'s>> {
+    let own = latest(seen).filter(|own| own.operation == intent.operation);
+    let from = match own {
+        Some(own) => own.from.as_ref(),
+        None if intent.command == Command::Rollback => intent.from.as_ref(),
+        None => seen.state.release(&intent.to)?.previous.as_ref().ok()?.release(),
+    };
+    Some(from.map_or(WayBack::Nothing, WayBack::Release))
 }
 
 fn finishing(release: ReleaseName, hosts: Vec<HostPlan>, note: String) -> Plan {

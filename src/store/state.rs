@@ -166,26 +166,21 @@ impl RootState {
     /// The state of a release of this root.
     ///
     /// A release was current once when it has a readable record, since that is written at the switch, or when it lies
-    /// on the way back from the one that is current: the first release of a tree made by hand has no record.
+    /// on the way back from another: the first release of a tree made by hand has no record. One that an interrupted
+    /// operation was about to switch to may bear its record already without ever having been current.
     #[must_use]
     pub fn state_of(&self, release: &HostedRelease) -> ReleaseState {
+        let begun = |left: &Interrupted| left.intent.as_ref().is_some_and(|intent| intent.to == release.name);
+        let recorded = release.previous.is_ok() && !self.interrupted.iter().any(begun);
         if self.current.release() == Some(&release.name) {
             ReleaseState::Current
         } else if release.bad.is_some() {
             ReleaseState::Bad
-        } else if release.previous.is_ok() || self.is_named_by_a_record(&release.name) {
+        } else if recorded || self.is_named_by_a_record(&release.name) {
             ReleaseState::Good
         } else {
             ReleaseState::Staged
         }
-    }
-
-    /// Whether a release was current once: it is good, and it does not bear its record only because an interrupted
-    /// operation was about to switch to it.
-    #[must_use]
-    pub fn was_current(&self, release: &HostedRelease) -> bool {
-        let begun = |left: &Interrupted| left.intent.as_ref().is_some_and(|intent| intent.to == release.name);
-        self.state_of(release) == ReleaseState::Good && !self.interrupted.iter().any(begun)
     }
 
     fn is_named_by_a_record(&self, name: &ReleaseName) -> bool {

@@ -4,10 +4,11 @@
 //! complete ones), and the next run must end in a good state, with nothing of the dead one left over.
 
 use switchback::{
-    ExitCode, Fleet, Report,
+    ErrorKind, ExitCode, Fleet, Report,
     engine::{ActivateOptions, DeployOptions, RunOptions},
     event::Silent,
-    plan::RollbackTarget,
+    plan::{Direction, RollbackTarget},
+    report::Outcome,
     testing::{AfterLoss, Cut},
 };
 
@@ -155,6 +156,95 @@ fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
         assert_eq!(world.link(host, "current"), Some(format!("releases/{goal}")), "{at}: host {host}");
         assert!(!world.names(host, ".switchback").contains(&"lock".to_owned()), "{at}: host {host} is locked");
         assert!(world.names(host, ".switchback/journal").is_empty(), "{at}: host {host}");
+    }
+}
+
+fn recover<W: World>(world: &W, cut: &Cut, direction: Direction) -> Report {
+    wait(world.fleet(cut).recover(direction, &RunOptions::default(), &Silent))
+}
+
+/// The release that every host is on; `None` when there is no `current` anywhere.
+fn on_one<W: World>(world: &W, at: &str) -> Option<String> {
+    let links: Vec<Option<String>> = (0..world.hosts()).map(|host| world.link(host, "current")).collect();
+    assert!(links.windows(2).all(|pair| pair[0] == pair[1]), "{at}: {links:?}");
+    links[0].as_deref().map(|link| link.trim_start_matches("releases/").to_owned())
+}
+
+/// `recover` brings every host to one release, and leaves nothing to recover.
+fn recover_next<W: World>(world: &W, case: &Case, direction: Direction, at: &str) {
+    let on_new = |host| {
+        world.link(host, "current").map(|link| link.trim_start_matches("releases/").to_owned())
+            == case.to.map(Into::into)
+    };
+    let arrived = (0..world.hosts()).all(on_new);
+    let lacks =
+        (0..world.hosts()).any(|host| !world.names(host, "releases").iter().any(|name| Some(&**name) == case.to));
+    let report = recover(world, &Cut::never(), direction);
+    if direction == Direction::Forward && lacks && report.outcome == Outcome::Refused {
+        // What was not published everywhere cannot be gone forward to; it is said, and the other way is open.
+        assert_eq!(report.error.as_ref().map(|error| error.kind), Some(ErrorKind::NoSuchRelease), "{at}");
+        return recover_next(world, case, Direction::Safest, at);
+    }
+    assert_eq!(report.exit_code(), ExitCode::DONE, "{at}, recover {direction:?}: {:?}", report.error);
+    let goal = match direction {
+        _ if report.outcome == Outcome::Unchanged || case.to.is_none() => on_one(world, at),
+        Direction::Safest if arrived || case.what == "rollback" => {
+            on_one(world, at).filter(|on| Some(&**on) == case.to)
+        }
+        Direction::Forward => on_one(world, at).filter(|on| Some(&**on) == case.to || Some(&**on) == case.is_from()),
+        Direction::Safest | Direction::Back => on_one(world, at).filter(|on| Some(&**on) == case.is_from()),
+    };
+    // Where it had come no further than its lock, there is no way to go: it is only forgotten.
+    assert!(
+        goal.is_some() || on_one(world, at).as_deref() == case.is_from(),
+        "{at}, recover {direction:?}: on {:?}",
+        on_one(world, at)
+    );
+    for host in 0..world.hosts() {
+        assert!(world.names(host, ".switchback/lock").is_empty(), "{at}: host {host} is locked");
+        assert!(world.names(host, ".switchback/journal").is_empty(), "{at}: host {host}");
+    }
+    let again = recover(world, &Cut::never(), direction);
+    assert_eq!((again.exit_code(), again.outcome), (ExitCode::DONE, Outcome::Unchanged), "{at}: recovered twice");
+}
+
+#[test]
+fn every_crash_point_is_recovered() {
+    for case in CASES {
+        for direction in [Direction::Safest, Direction::Forward, Direction::Back] {
+            for hosts in [1, 2] {
+                cut_everywhere::<Memory>(case, hosts, |world, at| {
+                    recover_next(world, case, direction, at);
+                    deploy_next(world, at);
+                });
+            }
+        }
+    }
+}
+
+/// A recovery that is itself cut off, at each of its steps, is recovered again.
+#[test]
+fn every_crash_point_of_a_recovery_is_recovered() {
+    for case in CASES.iter().filter(|case| case.to.is_some()) {
+        let counting = Cut::never();
+        (case.run)(&case.prepared::<Memory>(2).fleet(&counting));
+        // Where one host has switched and the other has not, and around it.
+        for first in (counting.steps() / 2..counting.steps()).step_by(23) {
+            let broken = || {
+                let world: Memory = case.prepared(2);
+                (case.run)(&world.fleet(&Cut::after(first)));
+                world
+            };
+            let counting = Cut::never();
+            recover(&broken(), &counting, Direction::Safest);
+            for second in 0..counting.steps() {
+                let world = broken();
+                let at = format!("{}, cut after step {first}, its recovery after step {second}", case.what);
+                recover(&world, &Cut::after(second), Direction::Safest);
+                holds(&world, case, &at);
+                recover_next(&world, case, Direction::Safest, &at);
+            }
+        }
     }
 }
 

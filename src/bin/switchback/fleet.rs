@@ -75,6 +75,10 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.from.clone_from(from);
             fleet.rollback(&options, observer).await
         }
+        Request::Recover { direction, why } => fleet.recover(*direction, &session.options(why), observer).await,
+        Request::Unlock { force } => {
+            fleet.unlock(*force, &session.options(&Why { reason: None, wait: None }), observer).await
+        }
         Request::Status => fleet.status(observer).await,
         Request::Releases => fleet.releases(observer).await,
         Request::History => fleet.history(observer).await,
@@ -118,6 +122,8 @@ fn command(request: &Request) -> Command {
         Request::Stage { .. } => Command::Stage,
         Request::Activate { .. } => Command::Activate,
         Request::Rollback { .. } => Command::Rollback,
+        Request::Recover { .. } => Command::Recover,
+        Request::Unlock { .. } => Command::Unlock,
         Request::Status => Command::Status,
         Request::Releases => Command::Releases,
         Request::History => Command::History,

@@ -33,6 +33,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Stage(stage) => on(&stage.hosts, stage.request()),
         Command::Activate(activate) => on(&activate.hosts, activate.request()),
         Command::Rollback(rollback) => on(&rollback.hosts, rollback.request()),
+        Command::Recover(recover) => on(&recover.hosts, recover.request()),
+        Command::Unlock(unlock) => on(&unlock.hosts, unlock.request()),
         Command::Status(status) => on(&status.hosts, Request::Status),
         Command::Releases(releases) => on(&releases.hosts, Request::Releases),
         Command::History(history) => on(&history.hosts, Request::History),

@@ -8,20 +8,23 @@ mod deploy;
 mod history;
 pub(crate) mod init;
 pub(crate) mod man;
+mod recover;
 mod releases;
 pub(crate) mod rollback;
 mod stage;
 pub(crate) mod status;
+mod unlock;
 
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use switchback::{ReleaseName, config::parse_duration};
+use switchback::{ReleaseName, config::parse_duration, plan::Direction};
 
 pub(crate) use self::{
     activate::Activate, check::Check, completions::Completions, config::Config, deploy::Deploy, history::History,
-    init::Init, man::Man, releases::Releases, rollback::Rollback, stage::Stage, status::Status,
+    init::Init, man::Man, recover::Recover, releases::Releases, rollback::Rollback, stage::Stage, status::Status,
+    unlock::Unlock,
 };
 
 /// What is asked of the fleet: the command line without its words.
@@ -35,6 +38,10 @@ pub(crate) enum Request {
     Activate { name: ReleaseName, allow_split: bool, why: Why },
     /// Go back.
     Rollback { to: Option<ReleaseName>, steps: Option<u32>, from: Option<ReleaseName>, why: Why },
+    /// Finish or undo what was left.
+    Recover { direction: Direction, why: Why },
+    /// Take locks away.
+    Unlock { force: bool },
     /// Where every host is.
     Status,
     /// What every host has.

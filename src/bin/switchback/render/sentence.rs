@@ -58,6 +58,8 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
     match command {
         Command::Deploy | Command::Activate => format!("{}: {place}.", style::good("Deployed")),
         Command::Rollback => format!("{}: {place}.", style::good("Rolled back")),
+        Command::Recover => format!("{}: {place}.", style::good("Recovered")),
+        Command::Unlock => format!("{}: {place}.", style::good("No lock is held")),
         Command::Stage => {
             let hosts = all.iter().filter(|host| host.outcome != HostOutcome::Left).count();
             format!("{} on {}, and not current.", style::good("Staged"), count(hosts))
@@ -71,7 +73,8 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
 /// What to type next: what the error says, or what one usually does.
 fn next(report: &Report, again: &str) -> Option<String> {
     if let Some(hint) = report.error.as_ref().and_then(|error| error.hint.as_ref()) {
-        return Some(escape::line(hint));
+        // The library does not know which flags mean this fleet.
+        return Some(escape::line(&hint.replace("`switchback ", &format!("`{again} "))));
     }
     let usual = match (report.outcome, report.command) {
         (Outcome::Done | Outcome::Unchanged, _) if report.dry_run => return None,
