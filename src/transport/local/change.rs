@@ -1,6 +1,11 @@
 //! The steps that change something.
 
-use std::{collections::BTreeSet, fs::File, io::Write, os::fd::OwnedFd};
+use std::{
+    collections::BTreeSet,
+    fs::File,
+    io::Write,
+    os::fd::{AsRawFd, OwnedFd},
+};
 
 use rustix::{
     fs::{self, AtFlags, Mode, OFlags},
@@ -45,6 +50,28 @@ pub(super) fn make_link(root: &Root, path: &InnerPath, text: &[u8]) -> Answer {
 
 pub(super) fn write_new(root: &Root, path: &InnerPath, content: &str, mode: u32) -> Answer {
     done(path, root.place(path).and_then(|place| write_in(&place, content, mode)))
+}
+
+/// Writes a new file that is never seen, nor left by a kill, without all of its content.
+pub(super) fn write_at_once(root: &Root, path: &InnerPath, content: &str, mode: u32) -> Answer {
+    let write = || {
+        let place = root.place(path)?;
+        let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
+        match fs::openat(&place.directory, ".", flags, Mode::RUSR | Mode::WUSR) {
+            Ok(nameless) => name_it(nameless, &place, content, mode),
+            // The filesystem has no files without a name.
+            Err(Errno::OPNOTSUPP | Errno::ISDIR) => write_in(&place, content, mode),
+            Err(errno) => Err(errno),
+        }
+    };
+    done(path, write())
+}
+
+fn name_it(nameless: OwnedFd, place: &Place<'_>, content: &str, mode: u32) -> Result<()> {
+    let again = nameless.try_clone().map_err(|error| errno::of(&error))?;
+    write_all(nameless, content, mode)?;
+    let file = format!("/proc/self/fd/{}", again.as_raw_fd());
+    fs::linkat(fs::CWD, file, &place.directory, place.name, AtFlags::SYMLINK_FOLLOW)
 }
 
 /// Writes a new file whole with exactly this mode, or leaves nothing behind.

@@ -60,7 +60,8 @@ fn name_in(users: &str, uid: u32) -> Option<String> {
 
 pub(super) fn mark_process(root: &Root, path: &InnerPath) -> Answer {
     let mark = own_mark().map_err(errno::on("the identity of this process"))?;
-    change::write_new(root, path, &mark.to_content(), 0o600)
+    // A mark that a kill had cut short would say nothing of anybody for ever.
+    change::write_at_once(root, path, &mark.to_content(), 0o600)
 }
 
 fn own_mark() -> errno::Result<ProcessMark> {

@@ -1,0 +1,77 @@
+//! `cases.md` K01 and K02: SIGKILL before each changing system call of the command.
+
+use std::os::unix::process::ExitStatusExt;
+
+use super::{
+    calls,
+    site::{ACTIVATE, Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+};
+
+/// Kills `case` before the changing calls that `take` picks, and lets the next runs look at what is left: by turns a
+/// rollback and a deploy, or only a deploy. Returns at how many.
+///
+/// What a call leaves is seen by the kill before the next one, and what the last leaves by the undisturbed run.
+fn killed_at_each(case: &Case, take: fn(usize, &str) -> bool, turn: usize) -> usize {
+    let site = Site::before(case);
+    site.restore();
+    let words = site.words(case.arguments);
+    let (calls, output) = calls::changing(site.directory(), &words);
+    assert!(output.status.success(), "{}: {}", case.what, said(&output));
+    let mut killed = 0;
+    for (at, call) in calls.iter().enumerate().filter(|(at, call)| take(*at, &call.name)) {
+        site.restore();
+        let fault = format!("{}:signal=SIGKILL:when={}", call.name, call.nth);
+        let output = calls::with_fault(site.directory(), &fault, &words);
+        let at_call = format!("{}, killed at call {at}, {} {}", case.what, call.name, call.nth);
+        assert_eq!(output.status.signal(), Some(9), "{at_call}: {}", said(&output));
+        killed += 1;
+        site.holds(case, &at_call);
+        site.converges(case, (killed + turn).is_multiple_of(2), &at_call);
+    }
+    killed
+}
+
+/// Every rename, and some of the rest.
+fn some(at: usize, name: &str) -> bool {
+    name.starts_with("rename") || at % 9 == 4
+}
+
+#[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
+fn sweep(case: &Case, take: fn(usize, &str) -> bool, turn: usize, floor: usize) {
+    if calls::available() {
+        let killed = killed_at_each(case, take, turn);
+        eprintln!("{}: killed at {killed} calls", case.what);
+        assert!(killed >= floor, "{}: killed at {killed} calls only", case.what);
+    }
+}
+
+#[test]
+fn first_deploy() {
+    sweep(&FIRST_DEPLOY, some, 0, 10);
+}
+
+#[test]
+fn deploy() {
+    sweep(&DEPLOY, some, 0, 10);
+}
+
+#[test]
+fn activate() {
+    sweep(&ACTIVATE, some, 0, 5);
+}
+
+#[test]
+fn rollback() {
+    sweep(&ROLLBACK, some, 0, 5);
+}
+
+/// 682 kills on 2 cores: 55 s.
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_sweep -- --ignored"]
+fn everywhere() {
+    for (case, floor) in [(FIRST_DEPLOY, 100), (DEPLOY, 90), (ACTIVATE, 45), (ROLLBACK, 45)] {
+        for turn in 0..2 {
+            sweep(&case, |_, _| true, turn, floor);
+        }
+    }
+}
