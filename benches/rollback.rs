@@ -1,0 +1,89 @@
+//! What a rollback takes, against what nobody can do without: the same bare system calls, a bare `ssh host true`.
+//!
+//! `cargo bench --bench rollback`; `SWITCHBACK_BENCH_STRICT=1` makes a broken bound a failure, and
+//! `SWITCHBACK_BENCH_PAIRS` sets how many pairs are taken. Words on the command line choose lines by their names.
+
+mod support;
+
+use std::{path::Path, time::Duration};
+
+use support::{
+    bare,
+    pairs::{Pairs, Table, time},
+    site::{NEW, OLD, Roots, Site},
+};
+
+/// Half a round trip between continents, or over a mobile line.
+const FAR: Duration = Duration::from_millis(25);
+
+fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |what: &str| asked.is_empty() || asked.iter().any(|word| what.contains(word.as_str()));
+    let mut table = Table::new();
+    if wanted("local") {
+        local(&mut table, "local: library / bare system calls");
+    }
+    let lines: [(&str, u8, Option<Duration>, f64); 4] = [
+        ("one host: rollback / ssh true", 1, None, 1.3),
+        ("one host, 50 ms: rollback / ssh true", 1, Some(FAR), 1.4),
+        ("16 hosts: rollback / 16 ssh true at once", 16, None, 1.3),
+        ("16 hosts, 50 ms: rollback / 16 ssh true at once", 16, Some(FAR), 1.4),
+    ];
+    if wanted("turns") {
+        turns(&mut table);
+    }
+    for (what, hosts, delay, bound) in lines {
+        if wanted(what) {
+            over_ssh(&mut table, what, hosts, delay, bound);
+        }
+    }
+    table.end();
+}
+
+/// The library on this machine, on the filesystem of the temporary directory (`TMPDIR`).
+fn local(table: &mut Table, what: &str) {
+    let roots = Roots::new(1);
+    let ours = || {
+        roots.forward();
+        let took = time(|| roots.back());
+        roots.all_on(OLD);
+        took
+    };
+    let root = roots.dir().join("bare");
+    let bare = || {
+        if root.exists() {
+            std::fs::remove_dir_all(&root).expect("it is ours");
+        }
+        bare::make(&root, &[OLD, NEW]).expect("a root");
+        let took = time(|| bare::rollback(&root, NEW, OLD).expect("system calls"));
+        assert_eq!(std::fs::read_link(root.join("current")).expect("a link"), Path::new("releases").join(OLD));
+        took
+    };
+    table.ratio(what, &Pairs::take(ours, bare), 2.0);
+}
+
+/// The client's turns, cold. What is counted on a long wire cannot fall together by chance.
+fn turns(table: &mut Table) {
+    let Some(site) = Site::new(1, Some(FAR)) else { return };
+    let before = site.turns()[0];
+    site.bare();
+    let bare = site.turns()[0] - before;
+    site.back();
+    site.roots.all_on(OLD);
+    let ours = site.turns()[0] - before - bare;
+    let connections = site.proxies[0].connections();
+    assert_eq!(connections, 2, "one connection each");
+    table.count("one host: turns of a cold rollback", ours, 12, &format!("ssh true: {bare}"));
+}
+
+fn over_ssh(table: &mut Table, what: &str, hosts: u8, delay: Option<Duration>, bound: f64) {
+    let Some(site) = Site::new(hosts, delay) else { return };
+    let ours = || {
+        site.roots.forward();
+        let took = time(|| site.back());
+        site.roots.all_on(OLD);
+        took
+    };
+    let pairs = Pairs::take(ours, || time(|| site.bare()));
+    table.ratio(what, &pairs, bound);
+}
