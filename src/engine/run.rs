@@ -138,13 +138,25 @@ pub(super) fn leading(failures: impl Iterator<Item = Failure>) -> Option<Failure
     failures.min_by_key(|failure| crate::ExitCode::of(Outcome::Refused, Some(failure.kind)))
 }
 
-/// The one failure of a whole run whose hosts failed so.
+/// How many different failures are told in one sentence; the hosts' own reports have them all.
+const TOLD: usize = 3;
+
+/// The one failure of a whole run whose hosts failed so. Hosts that failed alike are told together.
 pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
     let lead = leading(failed.iter().map(|(_, failure)| failure.clone()));
     let kind = lead.as_ref().map_or(ErrorKind::Internal, |failure| failure.kind);
-    let words =
-        failed.iter().map(|(host, failure)| format!("{host}: {}", failure.message)).collect::<Vec<_>>().join("; ");
-    let mut error = Error::new(kind, format!("{what}: {words}"));
+    let mut alike: Vec<(&str, Vec<&str>)> = Vec::new();
+    for (host, failure) in failed {
+        match alike.iter_mut().find(|(message, _)| *message == failure.message) {
+            Some((_, hosts)) => hosts.push(host),
+            None => alike.push((&failure.message, vec![host])),
+        }
+    }
+    let mut words: Vec<String> =
+        alike.iter().take(TOLD).map(|(message, hosts)| format!("{}: {message}", hosts.join(", "))).collect();
+    let untold: usize = alike.iter().skip(TOLD).map(|(_, hosts)| hosts.len()).sum();
+    words.extend((untold > 0).then(|| format!("and {untold} hosts more")));
+    let mut error = Error::new(kind, format!("{what}: {}", words.join("; ")));
     if let Some(hint) = lead.and_then(|failure| failure.hint) {
         error = error.hint(hint);
     }

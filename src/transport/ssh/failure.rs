@@ -31,7 +31,7 @@ pub enum SshFailureKind {
     /// The key of the host is not among the known ones.
     #[error(
         "the key of the host is not known: connect once with `ssh` and compare its fingerprint, or accept the keys of \
-         new hosts with `known-hosts = \"accept-new\"`"
+         new hosts with `known_hosts = \"accept-new\"`"
     )]
     UnknownHostKey,
     /// The key of the host is not the one that is known.
