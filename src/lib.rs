@@ -68,6 +68,7 @@
 
 mod address;
 pub mod config;
+pub mod debt;
 pub mod engine;
 mod error;
 pub mod event;

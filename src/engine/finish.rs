@@ -19,6 +19,8 @@ pub(super) struct Ending<'e> {
     pub(super) outcome: Outcome,
     /// The release that is marked bad on every host that has it, because it was put back.
     pub(super) fled: Option<&'e ReleaseName>,
+    /// The hosts that are on the release of the plan.
+    pub(super) arrived: Vec<String>,
     /// Whether it finished what another operation had begun.
     pub(super) finishes: bool,
 }
@@ -68,7 +70,9 @@ impl<'r> Run<'r> {
             host,
             seconds: self.seconds(),
         });
-        Closing { bad, cleared, history, settles: done }
+        let debts = plan.filter(|_| done).map(|plan| self.debts(&plan.release)).unwrap_or_default();
+        let paid = if done { paid(working, &ending.arrived) } else { Vec::new() };
+        Closing { bad, cleared, history, debts, paid, settles: done }
     }
 
     fn mark(&self, working: &Working<'r>) -> BadMark {
@@ -79,6 +83,12 @@ impl<'r> Run<'r> {
             reason: self.owner.reason.clone(),
         }
     }
+}
+
+/// The hosts that owed something and are where the others are by now.
+fn paid(working: &Working<'_>, arrived: &[String]) -> Vec<String> {
+    let owing = working.guard.state().debts.iter().map(|debt| &debt.host);
+    owing.filter(|host| arrived.contains(host)).cloned().collect()
 }
 
 fn outcome_of(working: &Working<'_>) -> HostOutcome {

@@ -1,8 +1,8 @@
 //! [`Fleet`]: the hosts of a deploy, and what can be done with them.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -10,13 +10,13 @@ use crate::{
     name::ReleaseName,
     plan::Direction,
     release::Release,
-    report::{Command, Report},
+    report::{Command, Failure, Report},
     store::ReleaseStore,
 };
 
 use super::{
-    ActivateOptions, DeployOptions, RollbackOptions, RunOptions, activate, deploy, look, recover, rollback, run::Run,
-    unlock,
+    ActivateOptions, DeployOptions, RollbackOptions, RunOptions, activate, ask::failure, deploy, look, recover,
+    rollback, run::Run, unlock,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -102,28 +102,37 @@ impl Fleet {
 
     /// Stages `release` on every host and switches to it. When a step fails, everything is put back.
     pub async fn deploy(&self, release: Arc<dyn Release>, options: &DeployOptions, observer: &dyn Observer) -> Report {
-        deploy::deploy(Run::new(self, Command::Deploy, &options.run, observer), release.as_ref(), options.allow_split)
-            .await
+        let (fleet, skipped) = self.reached(&options.run).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer);
+        deploy::deploy(run, release.as_ref(), options.allow_split).await
     }
 
     /// Stages `release` on every host: complete, durable, and not current.
     pub async fn stage(&self, release: Arc<dyn Release>, options: &RunOptions, observer: &dyn Observer) -> Report {
-        deploy::stage(Run::new(self, Command::Stage, options, observer), release.as_ref()).await
+        let (fleet, skipped) = self.reached(options).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Stage, options, observer);
+        deploy::stage(run, release.as_ref()).await
     }
 
     /// Switches every host to the release `name`, which all of them have.
     pub async fn activate(&self, name: &ReleaseName, options: &ActivateOptions, observer: &dyn Observer) -> Report {
-        activate::activate(Run::new(self, Command::Activate, &options.run, observer), name, options.allow_split).await
+        let (fleet, skipped) = self.reached(&options.run).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, observer);
+        activate::activate(run, name, options.allow_split).await
     }
 
     /// Goes back on every host to the recorded previous version, or where the options say.
     pub async fn rollback(&self, options: &RollbackOptions, observer: &dyn Observer) -> Report {
-        rollback::rollback(Run::new(self, Command::Rollback, &options.run, observer), options).await
+        let (fleet, skipped) = self.reached(&options.run).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Rollback, &options.run, observer);
+        rollback::rollback(run, options).await
     }
 
     /// Finishes or undoes what an interrupted run left; where nothing was left, there is nothing to do.
     pub async fn recover(&self, direction: Direction, options: &RunOptions, observer: &dyn Observer) -> Report {
-        recover::recover(Run::new(self, Command::Recover, options, observer), direction).await
+        let (fleet, skipped) = self.reached(options).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Recover, options, observer);
+        recover::recover(run, direction).await
     }
 
     /// Takes away every lock whose holder is proven gone; with `force` every lock. Its holder can change nothing any more,
@@ -150,6 +159,30 @@ impl Fleet {
     /// Asks every host everything that a deploy would need. Changes nothing.
     pub async fn check(&self, observer: &dyn Observer) -> Report {
         look::check(Run::reading(self, Command::Check, observer)).await
+    }
+
+    /// The fleet without the hosts that cannot be reached, and those, where the options say so; all of it when none can.
+    async fn reached(&self, options: &RunOptions) -> (Cow<'_, Self>, Vec<(String, Failure)>) {
+        if !options.skip_unreachable {
+            return (Cow::Borrowed(self), Vec::new());
+        }
+        let ask = |host: &'_ Host| {
+            let host = host.clone();
+            async move { host.store.state().await.err().map(failure).filter(|why| why.kind == ErrorKind::Unreachable) }
+        };
+        let asked: Vec<Option<Failure>> =
+            stream::iter(self.hosts.iter().map(ask)).buffered(self.parallel).collect().await;
+        let (mut hosts, mut skipped) = (Vec::new(), Vec::new());
+        for (host, why) in self.hosts.iter().zip(asked) {
+            match why {
+                Some(why) => skipped.push((host.name.clone(), why)),
+                None => hosts.push(host.clone()),
+            }
+        }
+        if hosts.is_empty() {
+            return (Cow::Borrowed(self), Vec::new());
+        }
+        (Cow::Owned(Self { hosts, parallel: self.parallel }), skipped)
     }
 
     /// Ends all connections. Without it they end by themselves, in bounded time.

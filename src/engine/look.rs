@@ -3,6 +3,7 @@
 use futures_util::{StreamExt, stream};
 
 use crate::{
+    debt::Debt,
     event::Phase,
     name::ReleaseName,
     plan::{self, Refusal, Seen, describe},
@@ -158,5 +159,7 @@ fn leftovers(state: &RootState) -> Vec<String> {
     };
     let uploads = (!state.staging.is_empty())
         .then(|| format!("{} unfinished uploads, of runs that go on or were interrupted", state.staging.len()));
-    state.interrupted.iter().map(left).chain(uploads).collect()
+    let owes =
+        |debt: &Debt| format!("{} was not reached by the {} to {}, and owes it", debt.host, debt.command, debt.release);
+    state.interrupted.iter().map(left).chain(state.debts.iter().map(owes)).chain(uploads).collect()
 }

@@ -18,6 +18,9 @@ pub struct RunOptions {
     pub wait: Duration,
     /// Whether to stop after planning, with nothing changed.
     pub dry_run: bool,
+    /// Whether to go on without hosts that cannot be reached. What they miss is recorded on the others as a debt, and the
+    /// next run that reaches them, or a recovery, brings them along.
+    pub skip_unreachable: bool,
     /// What asks the command to stop at the next safe point.
     pub cancel: Cancel,
 }
@@ -29,6 +32,7 @@ impl Default for RunOptions {
             reason: None,
             wait: Duration::ZERO,
             dry_run: false,
+            skip_unreachable: false,
             cancel: Cancel::new(),
         }
     }

@@ -15,7 +15,8 @@ pub(super) async fn recover(run: Run<'_>, direction: Direction) -> Report {
         return report;
     }
     let seen = asked.seen();
-    if seen.iter().all(|seen| seen.state.interrupted.is_empty()) {
+    let owes = |host: &str| seen.iter().any(|seen| seen.state.debts.iter().any(|debt| debt.host == host));
+    if seen.iter().all(|seen| seen.state.interrupted.is_empty() && !owes(seen.host)) {
         return run.nothing_to_do(&seen);
     }
     run.under_locks(&|seen: &[Seen<'_>]| plan::recover(direction, seen)).await

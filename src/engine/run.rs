@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::{
+    debt::Debt,
     error::{Error, ErrorKind},
     event::{Event, Observer, Phase},
     lock::LockOwner,
@@ -11,7 +12,7 @@ use crate::{
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report},
 };
 
-use super::{Fleet, Host, RunOptions};
+use super::{Fleet, Host, RunOptions, ask::failed_host};
 
 /// One command under way on a fleet.
 pub(super) struct Run<'r> {
@@ -19,6 +20,8 @@ pub(super) struct Run<'r> {
     pub(super) parallel: usize,
     pub(super) options: RunOptions,
     pub(super) owner: LockOwner,
+    /// Hosts that could not be reached, and that the run goes on without.
+    pub(super) skipped: Vec<(String, Failure)>,
     observer: &'r dyn Observer,
     started: Instant,
 }
@@ -34,14 +37,45 @@ impl<'r> Run<'r> {
             parallel: fleet.parallel,
             options: options.clone(),
             owner,
+            skipped: Vec::new(),
             observer,
             started: Instant::now(),
         }
     }
 
+    /// A command on the part `fleet` of `whole`, which goes on without the hosts that it skips.
+    pub(super) fn skipping(
+        fleet: &'r Fleet,
+        whole: &Fleet,
+        skipped: Vec<(String, Failure)>,
+        command: Command,
+        options: &RunOptions,
+        observer: &'r dyn Observer,
+    ) -> Self {
+        let mut run = Self::new(fleet, command, options, observer);
+        run.owner.hosts = whole.hosts.iter().map(|host| host.name.clone()).collect();
+        for (host, why) in &skipped {
+            run.warn(Some(host), format!("it is gone on without, and owes this {command} ({})", why.message));
+        }
+        Self { skipped, ..run }
+    }
+
     /// A command that only reads.
     pub(super) fn reading(fleet: &'r Fleet, command: Command, observer: &'r dyn Observer) -> Self {
         Self::new(fleet, command, &RunOptions::default(), observer)
+    }
+
+    /// What the hosts that were skipped miss when the others are on `release`.
+    pub(super) fn debts(&self, release: &ReleaseName) -> Vec<Debt> {
+        let debt = |(host, _): &(String, Failure)| Debt {
+            format: 1,
+            host: host.clone(),
+            operation: self.owner.operation.clone(),
+            command: self.command(),
+            release: release.clone(),
+            at: self.owner.since,
+        };
+        self.skipped.iter().map(debt).collect()
     }
 
     pub(super) fn command(&self) -> Command {
@@ -95,7 +129,8 @@ impl<'r> Run<'r> {
         mut hosts: Vec<HostReport>,
         error: Option<Failure>,
     ) -> Report {
-        let place = |report: &HostReport| self.hosts.iter().position(|host| host.name == report.host);
+        hosts.extend(self.skipped.iter().map(|(host, failure)| failed_host(host, failure.clone())));
+        let place = |report: &HostReport| self.owner.hosts.iter().position(|host| *host == report.host);
         hosts.sort_by_key(place);
         Report {
             format: 1,

@@ -108,7 +108,7 @@ impl<'r> Run<'r> {
 
     /// Gives every lock back, and with `settles` removes what interrupted runs left.
     pub(super) async fn give_back(&self, locked: &mut [Working<'r>], settles: bool) {
-        let nothing = Closing { bad: None, cleared: None, history: None, settles };
+        let nothing = Closing { settles, ..Closing::default() };
         join_all(locked.iter_mut().map(|working| {
             let nothing = &nothing;
             async move {

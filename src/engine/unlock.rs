@@ -56,7 +56,7 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
 async fn take_away(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(), Failure> {
     let taken = host.store.steal(&run.owner, &holder.token).await.map_err(failure);
     let mut guard = run.told(&host.name, Phase::Lock, taken)?;
-    let nothing = Closing { bad: None, cleared: None, history: None, settles: false };
+    let nothing = Closing::default();
     guard.finish(&nothing).await.map(drop).map_err(failure)
 }
 

@@ -19,7 +19,7 @@ pub fn activate(name: &ReleaseName, hosts: &[Seen<'_>], allow_split: bool) -> Re
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Activate, refusals));
     }
-    let moving = hosts.iter().copied().filter(|seen| seen.current() != Some(name));
+    let moving = hosts.iter().copied().filter(|seen| seen.current() != Some(name) && !seen.owes(hosts));
     agree(Command::Activate, moving, allow_split)?;
     let mut plan = Plan::new(Command::Activate, name.clone(), hosts.iter().map(|seen| plan_of(seen, name)).collect());
     plan.notes.extend(new_hosts(hosts));

@@ -16,7 +16,7 @@ pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], allow_split: bool) -> Resu
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Deploy, refusals));
     }
-    agree(Command::Deploy, hosts.iter().copied(), allow_split)?;
+    agree(Command::Deploy, hosts.iter().copied().filter(|seen| !seen.owes(hosts)), allow_split)?;
     let action = |seen: &Seen<'_>| Action::Deploy { record: record_of(&seen.state.current) };
     let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, action(seen)));
     let mut plan = Plan::new(Command::Deploy, name.clone(), plans.collect());

@@ -23,7 +23,8 @@ pub enum Direction {
     Back,
 }
 
-/// Plans to settle what an interrupted operation left; `None` when it had begun nothing, so that only its traces are left.
+/// Plans to settle what an interrupted operation left, and then to bring along hosts that missed an operation. `None` when
+/// there is nothing to do but to remove traces.
 ///
 /// # Errors
 ///
@@ -32,7 +33,7 @@ pub enum Direction {
 pub fn recover(direction: Direction, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     refuse_any(hosts.iter().filter_map(|seen| seen.ours().err()).collect())?;
     let Some(intent) = the_one(hosts)? else {
-        return Ok(None);
+        return bring_along(hosts);
     };
     let arrived = || hosts.iter().all(|seen| seen.current() == Some(&intent.to));
     let goes_forward = match direction {
@@ -73,6 +74,33 @@ fn several(hosts: &[Seen<'_>]) -> Refusal {
     let row = |seen: &Seen<'_>| (seen.host.to_owned(), describe(&seen.state.current), words(latest(seen)));
     let refusals = hosts.iter().map(|seen| seen.refuse(Reason::HostsDiffer)).collect();
     Refusal { table: hosts.iter().map(row).collect(), ..Refusal::of(Command::Recover, refusals) }
+}
+
+/// Hosts that missed an operation go where the others are, when all of those are on one release.
+fn bring_along(hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
+    let debts = || hosts.iter().flat_map(|seen| &seen.state.debts);
+    let owed = |seen: &Seen<'_>| debts().find(|debt| debt.host == seen.host);
+    if hosts.iter().all(|seen| owed(seen).is_none()) {
+        return Ok(None);
+    }
+    let mut others = hosts.iter().filter(|seen| owed(seen).is_none()).map(Seen::current);
+    let goal = others.next().flatten();
+    let Some(goal) = goal.filter(|_| others.all(|other| other == goal)) else {
+        return Err(several(hosts));
+    };
+    let lacking = hosts.iter().filter(|seen| seen.state.release(goal).is_none());
+    refuse_any(lacking.map(|seen| no_such(seen, goal)).collect())?;
+    let plan = |seen: &Seen<'_>| match (owed(seen), seen.current()) {
+        (Some(debt), current) if current != Some(goal) && debt.command == Command::Rollback => {
+            HostPlan { marks_bad: markable(seen, current), ..HostPlan::new(seen, goal, Action::GoBack) }
+        }
+        (Some(_), current) if current != Some(goal) => {
+            HostPlan::new(seen, goal, Action::Activate { record: record_of(&seen.state.current) })
+        }
+        _ => HostPlan::new(seen, goal, Action::Stay),
+    };
+    let plans = hosts.iter().map(plan).collect();
+    Ok(Some(finishing(goal.clone(), plans, "brings along the hosts that were not reached before".to_owned())))
 }
 
 /// Every host ends where the operation was going.

@@ -121,14 +121,18 @@ fn go_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
 
 /// Plans to go back along the records.
 fn go_back(steps: u32, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
-    let moves = |seen: &Seen<'_>| from.is_none_or(|from| seen.current() == Some(from));
+    // A host that missed an operation goes where the others go, if it can.
+    let owes = |seen: &Seen<'_>, name: &ReleaseName| seen.owes(hosts) && seen.state.release(name).is_some();
+    let moves = |seen: &Seen<'_>| from.is_none_or(|from| seen.current() == Some(from)) && !seen.owes(hosts);
     let targets: Vec<Result<ReleaseName, HostRefusal>> = hosts.iter().map(|seen| target_of(seen, steps)).collect();
     let moving = hosts.iter().zip(&targets).filter(|(seen, _)| moves(seen));
     let mut wanted: Vec<&ReleaseName> = moving.filter_map(|(_, target)| target.as_ref().ok()).collect();
     wanted.sort();
     wanted.dedup();
     let reached = |seen: &Seen<'_>, target: &Result<ReleaseName, HostRefusal>, name: &ReleaseName| {
-        seen.current() == Some(name) || (moves(seen) && target.as_ref().is_ok_and(|target| target == name))
+        seen.current() == Some(name)
+            || owes(seen, name)
+            || (moves(seen) && target.as_ref().is_ok_and(|target| target == name))
     };
     let common: Vec<&ReleaseName> = wanted
         .iter()

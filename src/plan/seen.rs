@@ -22,6 +22,11 @@ impl<'s> Seen<'s> {
         HostRefusal { host: self.host.to_owned(), reason }
     }
 
+    /// Whether it missed an operation that others of these hosts remember: it is brought along, wherever it is.
+    pub(super) fn owes(&self, hosts: &[Seen<'_>]) -> bool {
+        hosts.iter().any(|other| other.state.debts.iter().any(|debt| debt.host == self.host))
+    }
+
     /// The release that is current.
     pub(super) fn current(&self) -> Option<&'s ReleaseName> {
         self.state.current.release()

@@ -1,6 +1,7 @@
 //! [`DirGuard`]: the lock of a root that is held, and all that can be done under it.
 
 use crate::{
+    debt::Debt,
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
@@ -208,6 +209,13 @@ impl DirGuard {
             batch.push_lenient(Op::RemoveFile {
                 path: self.store.layout().in_state(&["releases", name.as_str(), "bad"]),
             });
+        }
+        for debt in &closing.debts {
+            steps.write_debt(&mut batch, &self.token, debt);
+        }
+        for host in &closing.paid {
+            let owed = self.store.layout().in_state(&["debts"]).join(&Debt::directory(host));
+            batch.push_lenient(Op::RemoveTree { path: owed });
         }
         if let Some(ended) = &closing.history {
             let path = self.store.layout().in_state(&["history"]);

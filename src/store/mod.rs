@@ -21,6 +21,7 @@ pub use state::{Current, HostedRelease, Intent, Interrupted, RootState, StagedRe
 use std::fmt;
 
 use crate::{
+    debt::Debt,
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
@@ -216,7 +217,7 @@ pub struct Activated {
 }
 
 /// How an operation ends on a host.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Closing {
     /// The release that is bad from now on, with why.
     pub bad: Option<(ReleaseName, BadMark)>,
@@ -224,6 +225,10 @@ pub struct Closing {
     pub cleared: Option<ReleaseName>,
     /// The line for the history; `None` when nothing was done here that is worth one.
     pub history: Option<Ended>,
+    /// What hosts missed that could not be reached.
+    pub debts: Vec<Debt>,
+    /// The hosts, by name, that owe nothing any more.
+    pub paid: Vec<String>,
     /// Whether what interrupted operations left is settled by this one, and is forgotten.
     pub settles: bool,
 }

@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
+    debt::Debt,
     lock::{LockHolder, LockOwner},
     name::ReleaseName,
     path::HostPath,
@@ -42,6 +43,7 @@ enum At {
     LockIntents,
     JournalOwners,
     JournalIntents,
+    Debts,
     Staging,
 }
 
@@ -63,6 +65,7 @@ impl Query {
             each(layout.in_state(&[LOCK]), "intent", STATE_LIMIT),
             each(layout.in_state(&["journal"]), "owner", STATE_LIMIT),
             each(layout.in_state(&["journal"]), "intent", STATE_LIMIT),
+            each(layout.in_state(&["debts"]), "debt", STATE_LIMIT),
             Op::List { path: layout.in_state(&["staging"]) },
         ];
         let first = batch.steps.len();
@@ -90,6 +93,7 @@ impl Query {
             lock: reader.lock(),
             intent: reader.intent(),
             interrupted: reader.interrupted(),
+            debts: reader.debts(),
             staging: reader.staging(),
         };
         (state, spelled)
@@ -262,6 +266,15 @@ impl Reader<'_> {
             token,
         };
         self.tokens(At::JournalOwners).map(left).collect()
+    }
+
+    fn debts(&self) -> Vec<Debt> {
+        let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(At::Debts) { contents } else { &[] };
+        let read = |(_, found): &(Vec<u8>, Found)| match found {
+            Found::Content(content) => serde_json::from_slice(content).ok(),
+            _ => None,
+        };
+        contents.iter().filter_map(read).collect()
     }
 
     fn staging(&self) -> Vec<Token> {

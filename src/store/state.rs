@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    debt::Debt,
     lock::{LockHolder, LockOwner},
     name::ReleaseName,
     outcome::Command,
@@ -31,6 +32,8 @@ pub struct RootState {
     pub intent: Option<Intent>,
     /// What interrupted operations left.
     pub interrupted: Vec<Interrupted>,
+    /// What other hosts missed because they could not be reached.
+    pub debts: Vec<Debt>,
     /// Unfinished uploads, of runs that still go on and of interrupted ones.
     pub staging: Vec<Token>,
 }

@@ -3,6 +3,7 @@
 mod commands;
 mod crash;
 mod current;
+mod debts;
 mod fixture;
 mod locks;
 mod put_back;

@@ -58,8 +58,8 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.allow_split = *allow_split;
             fleet.deploy(release(source, name.as_ref())?, &options, observer).await
         }
-        Request::Stage { source, name, wait } => {
-            let options = session.options(&Why { reason: None, wait: *wait });
+        Request::Stage { source, name, wait, skip_unreachable } => {
+            let options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
             fleet.stage(release(source, name.as_ref())?, &options, observer).await
         }
         Request::Activate { name, allow_split, why } => {
@@ -77,7 +77,9 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
         }
         Request::Recover { direction, why } => fleet.recover(*direction, &session.options(why), observer).await,
         Request::Unlock { force } => {
-            fleet.unlock(*force, &session.options(&Why { reason: None, wait: None }), observer).await
+            fleet
+                .unlock(*force, &session.options(&Why { reason: None, wait: None, skip_unreachable: false }), observer)
+                .await
         }
         Request::Status => fleet.status(observer).await,
         Request::Releases => fleet.releases(observer).await,
@@ -92,6 +94,7 @@ impl Session<'_> {
         options.reason.clone_from(&why.reason);
         options.wait = why.wait.unwrap_or_default();
         options.dry_run = self.dry_run;
+        options.skip_unreachable = why.skip_unreachable;
         options.cancel = self.cancel();
         options
     }

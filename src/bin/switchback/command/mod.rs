@@ -33,7 +33,7 @@ pub(crate) enum Request {
     /// Stage and switch.
     Deploy { source: Utf8PathBuf, name: Option<ReleaseName>, allow_split: bool, why: Why },
     /// Only the upload.
-    Stage { source: Utf8PathBuf, name: Option<ReleaseName>, wait: Option<Duration> },
+    Stage { source: Utf8PathBuf, name: Option<ReleaseName>, wait: Option<Duration>, skip_unreachable: bool },
     /// Switch to what is there.
     Activate { name: ReleaseName, allow_split: bool, why: Why },
     /// Go back.
@@ -68,6 +68,9 @@ pub(crate) struct Why {
     /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) wait: Option<Duration>,
+    /// Goes on without hosts that cannot be reached; what they miss is recorded, and made up for when they return
+    #[arg(long)]
+    pub(crate) skip_unreachable: bool,
 }
 
 #[cfg(test)]
@@ -91,14 +94,14 @@ mod tests {
         else {
             panic!("it is deploy")
         };
-        let why = Why { reason: Some("why".into()), wait: Some(Duration::from_secs(90)) };
+        let why = Why { reason: Some("why".into()), wait: Some(Duration::from_secs(90)), skip_unreachable: false };
         let asked = Request::Deploy { source: "./dist".into(), name: Some(name("b-1")), allow_split: true, why };
         assert_eq!(deploy.request(), asked);
 
         let Command::Rollback(rollback) = command("switchback rollback --to b-1 --from b-3") else {
             panic!("it is rollback")
         };
-        let why = Why { reason: None, wait: None };
+        let why = Why { reason: None, wait: None, skip_unreachable: false };
         assert_eq!(
             rollback.request(),
             Request::Rollback { to: Some(name("b-1")), steps: None, from: Some(name("b-3")), why }

@@ -24,6 +24,9 @@ pub(crate) struct Stage {
     /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
+    /// Goes on without hosts that cannot be reached
+    #[arg(long)]
+    skip_unreachable: bool,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
 }
@@ -31,6 +34,7 @@ pub(crate) struct Stage {
 impl Stage {
     /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
-        Request::Stage { source: self.source.clone(), name: self.name.clone(), wait: self.wait }
+        let (source, name) = (self.source.clone(), self.name.clone());
+        Request::Stage { source, name, wait: self.wait, skip_unreachable: self.skip_unreachable }
     }
 }

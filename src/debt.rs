@@ -1,0 +1,49 @@
+//! [`Debt`]: what a host missed because it could not be reached, as the others remember it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{name::ReleaseName, outcome::Command, path::InnerPath, time::Timestamp, token::Token};
+
+/// What a host missed because it could not be reached. The hosts that were reached keep it, until a run reaches the
+/// debtor too.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Debt {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The host that was not reached, by its name in the configuration.
+    pub host: String,
+    /// The operation that it missed.
+    pub operation: Token,
+    /// The command.
+    pub command: Command,
+    /// The release that it should be on.
+    pub release: ReleaseName,
+    /// When it was missed, by the controller's clock.
+    pub at: Timestamp,
+}
+
+impl Debt {
+    /// The directory that keeps what `host` owes: its name, with every byte in hex that is not plain in a file name.
+    pub(crate) fn directory(host: &str) -> InnerPath {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
+        let spell = |b: u8| if plain(b) { char::from(b).to_string() } else { format!("_{b:02x}") };
+        let name: String = host.bytes().map(spell).collect();
+        InnerPath::new(if name.is_empty() { "_" } else { &name }).expect("letters, digits, `-` and `_` make a name")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_is_a_directory_of_its_own() {
+        let names = ["web1", "web.1", "web_1", "../etc", ".", "", "a/b", "w\u{e9}b"];
+        let mut directories: Vec<String> = names.iter().map(|name| Debt::directory(name).to_string()).collect();
+        assert_eq!(directories[..4], ["web1", "web_2e1", "web_5f1", "_2e_2e_2fetc"]);
+        directories.sort();
+        directories.dedup();
+        assert_eq!(directories.len(), names.len());
+    }
+}
