@@ -131,7 +131,11 @@ impl DirGuard {
         let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
         let replies = match self.store.execute(&switching.batch).await {
             Ok(replies) => replies,
-            Err(error) => return Err(self.understand_switch(&switching, switch, error)),
+            Err(error) => {
+                // Putting back is part of the same operation: what it finds written, it does not write again.
+                self.intent_written |= matches!(error.effect(), Effect::Steps(at) if at > 0);
+                return Err(self.understand_switch(&switching, switch, error));
+            }
         };
         self.intent_written = true;
         let expected = self.store.layout().link_to(&switch.to.name);
