@@ -6,6 +6,7 @@ use crate::{
     event::Phase,
     report::Failure,
     store::{Activated, Current, StoreError, StoreGuard},
+    transport::Effect,
 };
 
 use super::{
@@ -45,7 +46,7 @@ impl<'r> Run<'r> {
 /// Undoes one switch; an error says whether it is unknown where `current` leads.
 async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated, (bool, StoreError)> {
     let Current::Release { name, .. } = &done.before else {
-        guard.deactivate().await.map_err(|error| (false, error))?;
+        take_away(guard).await?;
         return Ok(Activated { before: done.after.clone(), after: Current::Absent, at: None });
     };
     let ready = guard.ready(name).map_err(|error| (false, error))?;
@@ -54,6 +55,18 @@ async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated,
         Switched::Partly(_, error) | Switched::No(error) => Err((false, error)),
         Switched::Unknown(error) => Err((true, error)),
     }
+}
+
+/// Takes `current` away; when the answer is lost, fences off what was on its way, looks, and does what is left.
+async fn take_away(guard: &mut dyn StoreGuard) -> Result<(), (bool, StoreError)> {
+    let lost = match guard.deactivate().await {
+        Err(error) if error.effect() == Effect::Unknown => error,
+        result => return result.map_err(|error| (false, error)),
+    };
+    if guard.fence().await.is_err() {
+        return Err((true, lost));
+    }
+    guard.deactivate().await.map_err(|error| (error.effect() == Effect::Unknown, error))
 }
 
 /// The failure and the failure to put it back, side by side.
