@@ -83,19 +83,21 @@ pub(super) async fn switch_surely(guard: &mut dyn StoreGuard, expected: Current,
     }
 }
 
-/// Takes `current` away, and when the answer is lost, fences off what was on its way and looks.
+/// Takes `current` away, and when the answer is lost, fences off what was on its way, looks, and does what is left.
 pub(super) async fn take_away(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
-    let gone = |at| Activated { before: expected.clone(), after: Current::Absent, at };
-    let error = match guard.deactivate().await {
-        Ok(()) => return Switched::Yes(gone(None)),
-        Err(error) => error,
-    };
-    match error.effect() {
-        Effect::Nothing | Effect::Steps(_) if guard.state().current == expected => Switched::No(error),
-        Effect::Nothing | Effect::Steps(_) => Switched::Partly(gone(None), error),
-        Effect::Unknown if guard.fence().await.is_err() => Switched::Unknown(error),
-        Effect::Unknown if guard.state().current == Current::Absent => Switched::Yes(gone(None)),
-        Effect::Unknown => Switched::No(error),
+    let gone = Activated { before: expected, after: Current::Absent, at: None };
+    let mut result = guard.deactivate().await;
+    if let Err(lost) = &result
+        && lost.effect() == Effect::Unknown
+        && guard.fence().await.is_ok()
+    {
+        result = guard.deactivate().await;
+    }
+    match result {
+        Ok(()) => Switched::Yes(gone),
+        Err(error) if error.effect() == Effect::Unknown => Switched::Unknown(error),
+        Err(error) if guard.state().current == Current::Absent => Switched::Partly(gone, error),
+        Err(error) => Switched::No(error),
     }
 }
 

@@ -171,18 +171,27 @@ impl DirStore {
         Box::new(DirGuard::new(self.clone(), owner.clone(), token, state))
     }
 
-    /// A newer format, when that is why a batch that enters the state directory ended.
+    /// A newer format, when that is why a batch that enters the state directory ended; or that the format could not be
+    /// written.
     pub(super) fn understand_format(&self, error: TransportError) -> StoreError {
-        match &error {
-            TransportError::Step { index, failure, .. } if *index == Steps::FORMAT_STEP => match failure.kind {
-                FailureKind::Mismatch => {
-                    StoreError::NewerFormat { host: self.to_string(), found: failure.detail.clone() }
-                }
-                _ => error.into(),
-            },
-            _ => error.into(),
+        let TransportError::Step { index: Steps::FORMAT_STEP, host, failure, mut replies } = error else {
+            return error.into();
+        };
+        let written = replies.get(Steps::FORMAT_STEP - 1);
+        if let Some(Reply::Failed(why)) = written.filter(|reply| !is_there_already(reply)) {
+            let failure = why.clone();
+            replies.truncate(Steps::FORMAT_STEP - 1);
+            return TransportError::Step { host, index: Steps::FORMAT_STEP - 1, failure, replies }.into();
+        }
+        match failure.kind {
+            FailureKind::Mismatch => StoreError::NewerFormat { host: self.to_string(), found: failure.detail },
+            _ => TransportError::Step { index: Steps::FORMAT_STEP, host, failure, replies }.into(),
         }
     }
+}
+
+fn is_there_already(reply: &Reply) -> bool {
+    matches!(reply, Reply::Failed(failure) if failure.kind == FailureKind::Exists)
 }
 
 impl ReleaseStore for DirStore {

@@ -133,7 +133,11 @@ impl DirGuard {
         let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
         let replies = match self.store.execute(&switching.batch).await {
             Ok(replies) => replies,
-            Err(error) => return Err(self.understand_switch(&switching, switch, error)),
+            Err(error) => {
+                // Putting back is part of the same operation: what it finds written, it does not write again.
+                self.intent_written |= matches!(error.effect(), Effect::Steps(at) if at > 0);
+                return Err(self.understand_switch(&switching, switch, error));
+            }
         };
         self.intent_written = true;
         let expected = self.store.layout().link_to(&switch.to.name);
@@ -180,12 +184,17 @@ impl DirGuard {
     }
 
     async fn take_current_away(&mut self) -> Result<(), StoreError> {
-        let (batch, expect) = self.store.steps.deactivate(&self.token, &self.state.current);
-        match self.store.execute(&batch).await {
-            Ok(_) => {
-                self.state.current = Current::Absent;
-                Ok(())
-            }
+        let (batch, expect, away) = self.store.steps.deactivate(&self.token, &self.state.current);
+        let result = self.store.execute(&batch).await;
+        let is_away = match &result {
+            Ok(_) => true,
+            Err(error) => matches!(error.effect(), Effect::Steps(at) if at > away),
+        };
+        if is_away {
+            self.state.current = Current::Absent;
+        }
+        match result {
+            Ok(_) => Ok(()),
             Err(error) if error.effect() == Effect::Steps(expect) => {
                 let detail = error.failure().map(ToString::to_string).unwrap_or_default();
                 Err(StoreError::Conflict { host: self.host(), detail })

@@ -297,13 +297,17 @@ impl Steps {
         Switching { batch, expect, target, switch: at, look, clock }
     }
 
-    /// Takes `current` away, when it leads to `name`, after a first deploy that failed.
-    pub(super) fn deactivate(&self, token: &Token, current: &Current) -> (Batch, usize) {
+    /// Takes `current` away, after a first deploy that failed; where it is away already, makes that durable. Returns
+    /// the step that finds that it moved, and the one after which it is away.
+    pub(super) fn deactivate(&self, token: &Token, current: &Current) -> (Batch, usize, usize) {
         let mut batch = self.batch();
         let expect = batch.push(self.expect(current));
-        batch.push(Op::MoveInto { from: self.layout.current().clone(), into: self.layout.held(token) });
+        let mut away = expect;
+        if *current != Current::Absent {
+            away = batch.push(Op::MoveInto { from: self.layout.current().clone(), into: self.layout.held(token) });
+        }
         batch.push(Op::Sync { paths: vec![InnerPath::root()], reach: SyncReach::Entries });
-        (batch, expect)
+        (batch, expect, away)
     }
 
     /// The step that holds `current` against what it was when it was read.

@@ -5,5 +5,6 @@
 #![cfg(feature = "cli")]
 
 mod calls;
+mod failing;
 mod killed;
 mod site;
