@@ -14,7 +14,7 @@ use crate::{
 use super::{
     ActivateError, Activated, Closing, Current, DirStore, Ended, HostedRelease, Intent, Preparation, Ready, RootState,
     StoreError, StoreGuard, Switch, TookEffect,
-    steps::{Preparing, Switching, json},
+    steps::{Preparing, Steps, Switching, json},
     take,
 };
 
@@ -119,10 +119,13 @@ impl DirGuard {
             return Ok(());
         }
         let batch = self.store.steps.unprepare(&self.token, preparation, self.record_before.as_deref());
-        if !batch.steps.is_empty() {
-            self.store.execute(&batch).await?;
+        match self.store.execute(&batch).await {
+            Ok(_) => self.published = false,
+            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) => {
+                return Err(StoreError::LockLost { host: self.host() });
+            }
+            Err(error) => return Err(error.into()),
         }
-        self.published = false;
         Ok(())
     }
 
@@ -195,6 +198,7 @@ impl DirGuard {
     async fn close(&mut self, closing: &Closing) -> Result<Vec<String>, StoreError> {
         let steps = &self.store.steps;
         let mut batch = steps.empty();
+        steps.expect_lock(&mut batch, &self.token);
         if let Some((name, mark)) = &closing.bad {
             steps.write_mark(&mut batch, &self.token, name, "bad", mark);
         }
@@ -217,7 +221,9 @@ impl DirGuard {
         let released = steps.release_lock(&mut batch, &self.token);
         match self.store.execute(&batch).await {
             Ok(replies) => Ok(failures(&replies[..released])),
-            Err(error) if is_missing_at(&error, released) => Err(StoreError::LockLost { host: self.host() }),
+            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
+                Err(StoreError::LockLost { host: self.host() })
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -230,7 +236,10 @@ impl DirGuard {
             let release = self.state.release(&intent.to).filter(|release| release.bad.is_none());
             let never_current =
                 self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
-            if release.is_some() && never_current {
+            // Where no record came to be written there is none to take away.
+            let bare = intent.record.is_none()
+                && release.is_some_and(|release| release.previous == Err(crate::record::BadRecord::Missing));
+            if release.is_some() && never_current && !bare {
                 let mut restoring = self.store.steps.empty();
                 self.store.steps.restore_record(&mut restoring, &self.token, &intent.to, intent.record.as_deref());
                 for step in restoring.steps {

@@ -79,6 +79,9 @@ impl Steps {
     /// The step of each batch that enters the state directory which finds a newer format there.
     pub(super) const FORMAT_STEP: usize = 2;
 
+    /// The step of a batch that ends when its lock was taken over.
+    pub(super) const LOCK_STEP: usize = 0;
+
     fn batch(&self) -> Batch {
         Batch::new(self.root.clone())
     }
@@ -237,28 +240,39 @@ impl Steps {
         batch.push(Op::Sync { paths: vec![self.layout.release(name)], reach: SyncReach::Entries });
     }
 
+    /// Ends the batch at its first step when the lock is no longer that of `token`: late on its way, it does nothing.
+    pub(super) fn expect_lock(&self, batch: &mut Batch, token: &Token) {
+        let held = batch.push(Op::ExpectDirectory { path: self.layout.held(token) });
+        debug_assert!(held == Self::LOCK_STEP, "whatever is done under a lock comes after this");
+    }
+
     /// Writes the record of a release as it was before an operation that never came to its switch.
     pub(super) fn restore_record(&self, batch: &mut Batch, token: &Token, name: &ReleaseName, was: Option<&str>) {
         match was {
             Some(line) => self.write_record(batch, token, name, line.to_owned()),
+            // Into the lock, which a run whose lock was taken over does not find; there may be none by now.
             None => {
-                batch.push(Op::RemoveFile { path: self.layout.record(name) });
+                batch.push_lenient(Op::MoveInto { from: self.layout.record(name), into: self.layout.held(token) });
             }
         }
     }
 
     /// Takes back what [`prepare`](Self::prepare) did: `was` is the record's old line, when it had one; a release that
-    /// was published goes to a place of its own in the trash, from where nothing comes back.
+    /// was published goes to a place of its own in the trash, from where nothing comes back. It goes there by way of the
+    /// lock, so that a run whose lock was taken over removes nothing that others may have built on.
     pub(super) fn unprepare(&self, token: &Token, preparation: &Preparation, was: Option<&str>) -> Batch {
         let mut batch = self.batch();
+        self.expect_lock(&mut batch, token);
         let name = &preparation.name;
         if preparation.staged.is_some() {
-            let trash = self.layout.in_state(&["trash", Token::random().as_str()]);
-            batch.push(Op::MakeDir { path: trash.clone(), mode: PRIVATE, existing_is_fine: false });
-            batch.push(Op::MoveInto { from: self.layout.release(name), into: trash.clone() });
+            let (own, trash) = (Token::random(), self.layout.in_state(&["trash"]));
+            let withdrawn = self.layout.held(token).join(&inner(own.as_str()));
+            batch.push(Op::MakeDir { path: withdrawn.clone(), mode: PRIVATE, existing_is_fine: false });
+            batch.push(Op::MoveInto { from: self.layout.release(name), into: withdrawn.clone() });
+            batch.push(Op::MoveInto { from: withdrawn, into: trash.clone() });
             batch.push(Op::Sync { paths: vec![self.layout.releases().clone()], reach: SyncReach::Entries });
             batch.push_lenient(Op::RemoveTree { path: self.layout.in_state(&["releases", name.as_str()]) });
-            batch.push_lenient(Op::RemoveTree { path: trash });
+            batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(own.as_str())) });
         } else if preparation.record.is_some() {
             self.restore_record(&mut batch, token, name, was);
         }
