@@ -118,7 +118,15 @@ impl DirGuard {
             self.store.execute(&self.store.steps.forgetting(&staged.token)).await?;
             return Ok(());
         }
-        let batch = self.store.steps.unprepare(&self.token, preparation, self.record_before.as_deref());
+        // Somebody may have made it current by hand meanwhile, and nothing is ever removed from under `current`.
+        self.look().await?;
+        let current = &self.state.current;
+        if current.release() == Some(&preparation.name) {
+            let detail = format!("it leads to {} by now", preparation.name);
+            return Err(StoreError::Conflict { host: self.host(), detail });
+        }
+        let steps = &self.store.steps;
+        let batch = steps.unprepare(&self.token, current, preparation, self.record_before.as_deref());
         match self.store.execute(&batch).await {
             Ok(_) => self.published = false,
             Err(error) if is_missing_at(&error, Steps::LOCK_STEP) => {
@@ -129,12 +137,27 @@ impl DirGuard {
         Ok(())
     }
 
+    /// Reads where `current` leads now.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let (batch, query) = self.store.steps.ask();
+        let replies = self.store.execute(&batch).await?;
+        self.state.current = self.store.read(query, &replies).await?.current;
+        Ok(())
+    }
+
     async fn switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
         let intent = (!self.intent_written).then(|| self.intent(&switch.to.name));
         let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
         let replies = match self.store.execute(&switching.batch).await {
             Ok(replies) => replies,
-            Err(error) => return Err(self.understand_switch(&switching, switch, error)),
+            Err(error) => {
+                let failed = self.understand_switch(&switching, switch, error);
+                // What is reported of this host is where it is, not where it was before others came.
+                if matches!(failed.error, StoreError::Conflict { .. } | StoreError::LockLost { .. }) {
+                    let _ = self.look().await;
+                }
+                return Err(failed);
+            }
         };
         self.intent_written = true;
         let expected = self.store.layout().link_to(&switch.to.name);

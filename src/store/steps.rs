@@ -260,9 +260,18 @@ impl Steps {
     /// Takes back what [`prepare`](Self::prepare) did: `was` is the record's old line, when it had one; a release that
     /// was published goes to a place of its own in the trash, from where nothing comes back. It goes there by way of the
     /// lock, so that a run whose lock was taken over removes nothing that others may have built on.
-    pub(super) fn unprepare(&self, token: &Token, preparation: &Preparation, was: Option<&str>) -> Batch {
+    pub(super) fn unprepare(
+        &self,
+        token: &Token,
+        current: &Current,
+        preparation: &Preparation,
+        was: Option<&str>,
+    ) -> Batch {
         let mut batch = self.batch();
         self.expect_lock(&mut batch, token);
+        if !matches!(current, Current::NotALink(_)) {
+            batch.push(self.expect(current));
+        }
         let name = &preparation.name;
         if preparation.staged.is_some() {
             let (own, trash) = (Token::random(), self.layout.in_state(&["trash"]));

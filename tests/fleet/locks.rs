@@ -116,6 +116,9 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
     assert_code(&hosts.activate("b"), ExitCode::DONE);
 
+    let failed = wait(guard.unprepare(&preparation)).expect_err("it is current by now");
+    assert!(matches!(failed, StoreError::Conflict { .. }), "{failed:?}");
+    assert_code(&hosts.deploy("c"), ExitCode::DONE);
     let failed = wait(guard.unprepare(&preparation)).expect_err("the lock is another's");
     assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
     assert_eq!(hosts.record("b").as_deref(), Some("/srv/shop/releases/a\n"));
@@ -125,6 +128,7 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
     assert!(!hosts.0[0].exists(&at(".switchback/releases/b/bad")));
     assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("b");
 }
 
 /// The same of a release that it had published.
@@ -139,8 +143,10 @@ fn a_holder_whose_lock_was_taken_over_does_not_remove_what_it_published() {
     wait(guard.prepare(&preparation)).expect("the name is free");
     hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
     assert_code(&hosts.activate("b"), ExitCode::DONE);
+    assert_code(&hosts.deploy("c"), ExitCode::DONE);
     let failed = wait(guard.unprepare(&preparation)).expect_err("the lock is another's");
     assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
+    assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("b");
 }
 
