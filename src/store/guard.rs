@@ -7,6 +7,7 @@ use crate::{
     lock::LockOwner,
     name::ReleaseName,
     outcome::Command,
+    record::BadRecord,
     time::Timestamp,
     token::Token,
     transport::{Batch, Effect, FailureKind, Op, Reply, SyncReach, TransportError},
@@ -15,7 +16,7 @@ use crate::{
 use super::{
     ActivateError, Activated, Closing, Current, DirStore, Ended, HostedRelease, Intent, Interrupted, Preparation,
     Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
-    steps::{Preparing, Switching, json},
+    steps::{Preparing, Steps, Switching, json},
     take,
 };
 
@@ -120,11 +121,30 @@ impl DirGuard {
             self.store.execute(&self.store.steps.forgetting(&staged.token)).await?;
             return Ok(());
         }
-        let batch = self.store.steps.unprepare(&self.token, preparation, self.record_before.as_deref());
-        if !batch.steps.is_empty() {
-            self.store.execute(&batch).await?;
+        // Somebody may have made it current by hand meanwhile, and nothing is ever removed from under `current`.
+        self.look().await?;
+        let current = &self.state.current;
+        if current.release() == Some(&preparation.name) {
+            let detail = format!("it leads to {} by now", preparation.name);
+            return Err(StoreError::Conflict { host: self.host(), detail });
         }
-        self.published = false;
+        let steps = &self.store.steps;
+        let batch = steps.unprepare(&self.token, current, preparation, self.record_before.as_deref());
+        match self.store.execute(&batch).await {
+            Ok(_) => self.published = false,
+            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) => {
+                return Err(StoreError::LockLost { host: self.host() });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Reads where `current` leads now.
+    async fn look(&mut self) -> Result<(), StoreError> {
+        let (batch, query) = self.store.steps.ask();
+        let replies = self.store.execute(&batch).await?;
+        self.state.current = self.store.read(query, &replies).await?.current;
         Ok(())
     }
 
@@ -136,7 +156,12 @@ impl DirGuard {
             Err(error) => {
                 // Putting back is part of the same operation: what it finds written, it does not write again.
                 self.intent_written |= matches!(error.effect(), Effect::Steps(at) if at > 0);
-                return Err(self.understand_switch(&switching, switch, error));
+                let failed = self.understand_switch(&switching, switch, error);
+                // What is reported of this host is where it is, not where it was before others came.
+                if matches!(failed.error, StoreError::Conflict { .. } | StoreError::LockLost { .. }) {
+                    let _ = self.look().await;
+                }
+                return Err(failed);
             }
         };
         self.intent_written = true;
@@ -199,18 +224,14 @@ impl DirGuard {
                 let detail = error.failure().map(ToString::to_string).unwrap_or_default();
                 Err(StoreError::Conflict { host: self.host(), detail })
             }
-            Err(error) => {
-                if matches!(error.effect(), Effect::Steps(at) if at > expect + 1) {
-                    self.state.current = Current::Absent;
-                }
-                Err(error.into())
-            }
+            Err(error) => Err(error.into()),
         }
     }
 
     async fn close(&mut self, closing: &Closing) -> Result<Vec<String>, StoreError> {
         let steps = &self.store.steps;
         let mut batch = steps.empty();
+        steps.expect_lock(&mut batch, &self.token);
         if let Some((name, mark)) = &closing.bad {
             steps.write_mark(&mut batch, &self.token, name, "bad", mark);
         }
@@ -240,7 +261,9 @@ impl DirGuard {
         let released = steps.release_lock(&mut batch, &self.token);
         match self.store.execute(&batch).await {
             Ok(replies) => Ok(failures(&replies[..released])),
-            Err(error) if is_missing_at(&error, released) => Err(StoreError::LockLost { host: self.host() }),
+            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
+                Err(StoreError::LockLost { host: self.host() })
+            }
             Err(error) => Err(error.into()),
         }
     }
@@ -254,7 +277,10 @@ impl DirGuard {
             let marked = closing.bad.as_ref().is_some_and(|(name, _)| *name == intent.to);
             let never_current =
                 !marked && self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
-            if release.is_some() && never_current {
+            // Where no record came to be written there is none to take away.
+            let bare =
+                intent.record.is_none() && release.is_some_and(|release| release.previous == Err(BadRecord::Missing));
+            if release.is_some() && never_current && !bare {
                 let mut restoring = self.store.steps.empty();
                 self.store.steps.restore_record(&mut restoring, &self.token, &intent.to, intent.record.as_deref());
                 for step in restoring.steps {

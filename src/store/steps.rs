@@ -1,12 +1,17 @@
 //! The batches of a root, each built in one place: what a crash can leave is read off here.
 
+mod lock;
+mod switch;
+
+pub(super) use lock::Taking;
+pub(super) use switch::Switching;
+
 use std::ops::Range;
 
 use serde::Serialize;
 
 use crate::{
     debt::Debt,
-    lock::LockOwner,
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::RECORD_FILE,
@@ -14,7 +19,7 @@ use crate::{
     transport::{Batch, Op, SyncReach},
 };
 
-use super::{Layout, Preparation, Staged, StagedRecord, Switch, layout::inner, query::Query, state::Current};
+use super::{Layout, Preparation, Staged, StagedRecord, layout::inner, query::Query, state::Current};
 
 /// The version of the state directory that this program writes.
 pub(super) const FORMAT: &str = "1";
@@ -35,35 +40,6 @@ pub(super) struct Steps {
     pub(super) layout: Layout,
 }
 
-/// The batch that takes the lock, and where in it the lock is taken.
-#[derive(Debug)]
-pub(super) struct Taking {
-    pub(super) batch: Batch,
-    /// The step that takes the old lock away, when there is one to fence off.
-    pub(super) fence: Option<usize>,
-    /// The step that takes the lock: one rename, which fails when somebody else holds it.
-    pub(super) take: usize,
-    /// The steps that find that the host's rename is not what it must be.
-    pub(super) proof: Range<usize>,
-    pub(super) query: Query,
-}
-
-/// The batch that switches, and where in it the switch is.
-#[derive(Debug)]
-pub(super) struct Switching {
-    pub(super) batch: Batch,
-    /// The step that finds that `current` moved.
-    pub(super) expect: usize,
-    /// The step that finds the release gone.
-    pub(super) target: usize,
-    /// The switch itself.
-    pub(super) switch: usize,
-    /// The step that reads it back.
-    pub(super) look: usize,
-    /// The step that asks the clock.
-    pub(super) clock: usize,
-}
-
 /// The batch that makes a release ready, and where in it which refusal would come from.
 #[derive(Debug)]
 pub(super) struct Preparing {
@@ -79,6 +55,9 @@ pub(super) struct Preparing {
 impl Steps {
     /// The step of each batch that enters the state directory which finds a newer format there.
     pub(super) const FORMAT_STEP: usize = 2;
+
+    /// The step of a batch that ends when its lock was taken over.
+    pub(super) const LOCK_STEP: usize = 0;
 
     fn batch(&self) -> Batch {
         Batch::new(self.root.clone())
@@ -101,42 +80,6 @@ impl Steps {
         for name in ["live", "tmp", "staging", "releases", "journal", "trash"] {
             batch.push(Op::MakeDir { path: self.layout.in_state(&[name]), mode: PRIVATE, existing_is_fine: true });
         }
-    }
-
-    /// Takes the lock with `token`, after taking the lock `old` away when there is one, and reads the root.
-    ///
-    /// The lock is made complete in a private place and then renamed onto `lock`, which can succeed only when nothing or
-    /// an empty directory stands there. So it is never seen half made, and whoever holds it has something in it.
-    pub(super) fn take_lock(&self, token: &Token, owner: &LockOwner, old: Option<&Token>) -> Taking {
-        let mut batch = self.batch();
-        batch.make_root = owner.command.brings_content();
-        self.enter(&mut batch);
-        self.mark_live(&mut batch, token);
-        let private = self.layout.in_state(&["tmp", token.as_str()]);
-        let lock = private.join(&inner("lock"));
-        let held = lock.join(&inner(token.as_str()));
-        for path in [&private, &lock, &held] {
-            batch.push(Op::MakeDir { path: path.clone(), mode: PRIVATE, existing_is_fine: false });
-        }
-        batch.push(Op::WriteNew { path: held.join(&inner("owner")), content: json(owner), mode: PRIVATE_FILE });
-        batch.push(Op::MarkProcess { path: held.join(&inner("process")) });
-        let proof = prove_rename(&mut batch, &private, &held);
-        let fence = old.map(|old| {
-            batch.push(Op::MoveInto { from: self.layout.held(old), into: self.layout.in_state(&["journal"]) })
-        });
-        let take = batch.push(Op::MoveInto { from: lock, into: self.layout.state().clone() });
-        self.forget(&mut batch, token);
-        let query = Query::add_to(&mut batch, &self.layout);
-        Taking { batch, fence, take, proof, query }
-    }
-
-    /// Gives back the lock `token`. A lock that was taken over has another token, and is not touched.
-    pub(super) fn release_lock(&self, batch: &mut Batch, token: &Token) -> usize {
-        let trash = self.layout.in_state(&["trash"]);
-        let released = batch.push(Op::MoveInto { from: self.layout.held(token), into: trash.clone() });
-        batch.push_lenient(Op::RemoveDir { path: self.layout.lock() });
-        batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(token.as_str())) });
-        released
     }
 
     /// Marks the process that is about to make something private, before it does: what bears no mark is abandoned.
@@ -238,28 +181,48 @@ impl Steps {
         batch.push(Op::Sync { paths: vec![self.layout.release(name)], reach: SyncReach::Entries });
     }
 
+    /// Ends the batch at its first step when the lock is no longer that of `token`: late on its way, it does nothing.
+    pub(super) fn expect_lock(&self, batch: &mut Batch, token: &Token) {
+        let held = batch.push(Op::ExpectDirectory { path: self.layout.held(token) });
+        debug_assert!(held == Self::LOCK_STEP, "whatever is done under a lock comes after this");
+    }
+
     /// Writes the record of a release as it was before an operation that never came to its switch.
     pub(super) fn restore_record(&self, batch: &mut Batch, token: &Token, name: &ReleaseName, was: Option<&str>) {
         match was {
             Some(line) => self.write_record(batch, token, name, line.to_owned()),
+            // Into the lock, which a run whose lock was taken over does not find; there may be none by now.
             None => {
-                batch.push(Op::RemoveFile { path: self.layout.record(name) });
+                batch.push_lenient(Op::MoveInto { from: self.layout.record(name), into: self.layout.held(token) });
             }
         }
     }
 
     /// Takes back what [`prepare`](Self::prepare) did: `was` is the record's old line, when it had one; a release that
-    /// was published goes to a place of its own in the trash, from where nothing comes back.
-    pub(super) fn unprepare(&self, token: &Token, preparation: &Preparation, was: Option<&str>) -> Batch {
+    /// was published goes to a place of its own in the trash, from where nothing comes back. It goes there by way of the
+    /// lock, so that a run whose lock was taken over removes nothing that others may have built on.
+    pub(super) fn unprepare(
+        &self,
+        token: &Token,
+        current: &Current,
+        preparation: &Preparation,
+        was: Option<&str>,
+    ) -> Batch {
         let mut batch = self.batch();
+        self.expect_lock(&mut batch, token);
+        if !matches!(current, Current::NotALink(_)) {
+            batch.push(self.expect(current));
+        }
         let name = &preparation.name;
         if preparation.staged.is_some() {
-            let trash = self.layout.in_state(&["trash", Token::random().as_str()]);
-            batch.push(Op::MakeDir { path: trash.clone(), mode: PRIVATE, existing_is_fine: false });
-            batch.push(Op::MoveInto { from: self.layout.release(name), into: trash.clone() });
+            let (own, trash) = (Token::random(), self.layout.in_state(&["trash"]));
+            let withdrawn = self.layout.held(token).join(&inner(own.as_str()));
+            batch.push(Op::MakeDir { path: withdrawn.clone(), mode: PRIVATE, existing_is_fine: false });
+            batch.push(Op::MoveInto { from: self.layout.release(name), into: withdrawn.clone() });
+            batch.push(Op::MoveInto { from: withdrawn, into: trash.clone() });
             batch.push(Op::Sync { paths: vec![self.layout.releases().clone()], reach: SyncReach::Entries });
             batch.push_lenient(Op::RemoveTree { path: self.layout.in_state(&["releases", name.as_str()]) });
-            batch.push_lenient(Op::RemoveTree { path: trash });
+            batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(own.as_str())) });
         } else if preparation.record.is_some() {
             self.restore_record(&mut batch, token, name, was);
         }
@@ -275,50 +238,6 @@ impl Steps {
             paths: vec![path, held, self.layout.lock(), self.layout.state().clone()],
             reach: SyncReach::Entries,
         });
-    }
-
-    /// Switches: writes the intent when that was not done yet, and replaces `current` by the link prepared in the lock.
-    /// A lock that was taken over has taken the link along, so a run that wakes up late has nothing to switch with.
-    pub(super) fn switch(&self, token: &Token, intent: Option<&super::Intent>, switch: &Switch) -> Switching {
-        let mut batch = self.batch();
-        if let Some(intent) = intent {
-            self.write_intent(&mut batch, token, intent);
-        }
-        let (current, name) = (self.layout.current().clone(), &switch.to.name);
-        let prepared = self.layout.held(token).join(&current);
-        batch.push(Op::RemoveFile { path: prepared.clone() });
-        batch.push(Op::MakeLink { path: prepared.clone(), text: self.layout.link_to(name) });
-        let target = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
-        let expect = batch.push(self.expect(&switch.expected));
-        let at = batch.push(Op::MoveInto { from: prepared, into: InnerPath::root() });
-        batch.push(Op::Sync { paths: vec![InnerPath::root()], reach: SyncReach::Entries });
-        let look = batch.push(Op::ReadLink { path: current });
-        let clock = batch.push_lenient(Op::Clock);
-        Switching { batch, expect, target, switch: at, look, clock }
-    }
-
-    /// Takes `current` away, after a first deploy that failed; where it is away already, makes that durable. Returns
-    /// the step that finds that it moved, and the one after which it is away.
-    pub(super) fn deactivate(&self, token: &Token, current: &Current) -> (Batch, usize, usize) {
-        let mut batch = self.batch();
-        let expect = batch.push(self.expect(current));
-        let mut away = expect;
-        if *current != Current::Absent {
-            away = batch.push(Op::MoveInto { from: self.layout.current().clone(), into: self.layout.held(token) });
-        }
-        batch.push(Op::Sync { paths: vec![InnerPath::root()], reach: SyncReach::Entries });
-        (batch, expect, away)
-    }
-
-    /// The step that holds `current` against what it was when it was read.
-    fn expect(&self, current: &Current) -> Op {
-        let path = self.layout.current().clone();
-        match current {
-            Current::Release { link, .. } | Current::Dangling { link, .. } | Current::Outside { link } => {
-                Op::ExpectLink { path, text: link.clone() }
-            }
-            Current::Absent | Current::NotALink(_) => Op::ExpectAbsent { path },
-        }
     }
 
     /// The private directory of an upload.
@@ -363,17 +282,6 @@ impl Steps {
     pub(super) fn empty(&self) -> Batch {
         self.batch()
     }
-}
-
-/// Does in private what the switch will do: renames a link over a link to a directory. A host that moves it *into*
-/// the directory instead, or refuses, cannot switch atomically.
-fn prove_rename(batch: &mut Batch, private: &InnerPath, held: &InnerPath) -> Range<usize> {
-    let name = inner("proof");
-    batch.push(Op::MakeLink { path: held.join(&name), text: b".".to_vec() });
-    batch.push(Op::MakeLink { path: private.join(&name), text: b"..".to_vec() });
-    let rename = batch.push(Op::MoveInto { from: private.join(&name), into: held.clone() });
-    let look = batch.push(Op::ExpectLink { path: held.join(&name), text: b"..".to_vec() });
-    rename..look + 1
 }
 
 /// A releases directory and the directories above it, from the top; none when the releases stand in the root itself.

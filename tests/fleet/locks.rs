@@ -1,12 +1,14 @@
 //! `cases.md` 4i: who holds a lock, and what that means for everybody else.
 
 use switchback::{
-    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout,
+    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Timestamp,
     engine::RunOptions,
     event::Silent,
     lock::LockOwner,
+    record::PreviousVersion,
     report::Command,
-    store::{Current, Preparation, ReleaseStore, StoreError, StoreGuard, Switch},
+    status::BadMark,
+    store::{Closing, Current, Preparation, ReleaseStore, StoreError, StoreGuard, Switch},
     transport::Liveness,
 };
 
@@ -99,6 +101,53 @@ fn a_holder_whose_lock_was_taken_over_can_switch_nothing() {
     assert!(wait(guard.prepare(&preparation)).is_err());
     assert!(wait(guard.fence()).is_err());
     hosts.all_on("c");
+}
+
+/// X05: nor can it take anything back, mark or forget: another run may have built on what it had prepared.
+#[test]
+fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    assert_code(&hosts.stage("b"), ExitCode::DONE);
+    let other = store(&hosts, 0);
+    let mut guard = hold(&other);
+    let record = Some(PreviousVersion::Release(name("a")));
+    let preparation = Preparation { name: name("b"), staged: None, record };
+    wait(guard.prepare(&preparation)).expect("b is there");
+    hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
+    assert_code(&hosts.activate("b"), ExitCode::DONE);
+
+    let failed = wait(guard.unprepare(&preparation)).expect_err("it is current by now");
+    assert!(matches!(failed, StoreError::Conflict { .. }), "{failed:?}");
+    assert_code(&hosts.deploy("c"), ExitCode::DONE);
+    let failed = wait(guard.unprepare(&preparation)).expect_err("the lock is another's");
+    assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
+    assert_eq!(hosts.record("b").as_deref(), Some("/srv/shop/releases/a\n"));
+    let mark = BadMark { at: Timestamp::UNIX_EPOCH, by: "bob@desktop".into(), reason: None };
+    let closing = Closing { bad: Some((name("b"), mark)), settles: true, ..Closing::default() };
+    let failed = wait(guard.finish(&closing)).expect_err("the lock is another's");
+    assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
+    assert!(!hosts.0[0].exists(&at(".switchback/releases/b/bad")));
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("b");
+}
+
+/// The same of a release that it had published.
+#[test]
+fn a_holder_whose_lock_was_taken_over_does_not_remove_what_it_published() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let other = store(&hosts, 0);
+    let staged = wait(other.stage(release("b").as_ref(), &another(), &|_, _| {})).expect("it arrives");
+    let mut guard = hold(&other);
+    let record = Some(PreviousVersion::Release(name("a")));
+    let preparation = Preparation { name: name("b"), staged: Some(staged), record };
+    wait(guard.prepare(&preparation)).expect("the name is free");
+    hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
+    assert_code(&hosts.activate("b"), ExitCode::DONE);
+    assert_code(&hosts.deploy("c"), ExitCode::DONE);
+    let failed = wait(guard.unprepare(&preparation)).expect_err("the lock is another's");
+    assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("b");
 }
 
 /// X07: a lock that is empty, or that holds nothing of ours.

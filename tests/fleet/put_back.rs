@@ -109,6 +109,19 @@ fn a_failed_preparation_frees_the_name_and_touches_no_current() {
     hosts.all_on("b");
 }
 
+/// Somebody switches by hand, in the middle of a deploy, to the very release that it brings.
+#[test]
+fn nothing_is_removed_from_under_a_current_that_was_changed_by_hand() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let observer = when(Phase::Switch, || meddle(&hosts.0[0], "releases/b"));
+    let report = wait(hosts.fleet().deploy(release("b"), &deploying(), &observer));
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::Conflict));
+    assert_eq!(report.hosts[0].after.as_ref().map(switchback::ReleaseName::as_str), Some("b"));
+    hosts.all_on("b");
+    hosts.clean();
+}
+
 #[test]
 fn a_run_that_is_stopped_before_it_is_done_leaves_everything_as_it_was() {
     for phase in [Phase::Ask, Phase::Stage, Phase::Lock, Phase::Prepare, Phase::Switch] {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    hash::{DefaultHasher, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -45,6 +46,46 @@ impl MemoryHost {
     #[must_use]
     pub fn connect(&self, name: impl Into<String>) -> MemoryTransport {
         MemoryTransport::new(self.clone(), name.into())
+    }
+
+    /// Connects to it as the process `process`, which [`MemoryTransport::leave`] told of: when that has ended, a new one
+    /// is started.
+    #[must_use]
+    pub fn connect_as(&self, name: impl Into<String>, process: u32) -> MemoryTransport {
+        MemoryTransport::resumed(self.clone(), name.into(), process)
+    }
+
+    /// Another host that is what this one is now: files, processes and clock. What is done to either is not seen on the
+    /// other. Its inode numbers are given anew, so that two hosts that look alike are alike.
+    ///
+    /// ```
+    /// use switchback::transport::MemoryHost;
+    ///
+    /// let host = MemoryHost::new();
+    /// host.write("/srv/shop/page", "one");
+    /// let before = host.snapshot();
+    /// assert_eq!(before.fingerprint(), host.fingerprint());
+    /// host.write("/srv/shop/page", "two");
+    /// assert_ne!(before.fingerprint(), host.fingerprint());
+    /// assert_eq!(before.read("/srv/shop/page").as_deref(), Some(&b"one"[..]));
+    /// ```
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.model().copy())))
+    }
+
+    /// A number that is the same for hosts that hold the same, whatever their clocks and inode numbers say, and for other
+    /// hosts is another one but for a chance of one in 2^64. It is not stable from one build of this crate to the next.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.model().hash_into(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Ends one process on the host.
+    pub fn end_process(&self, process: u32) {
+        self.model().end_process(process);
     }
 
     /// Sets the host's clock, which never moves otherwise.

@@ -51,6 +51,16 @@ impl MemoryTransport {
         Self { host, name, process: Mutex::new(None) }
     }
 
+    fn resumed(host: MemoryHost, name: String, process: u32) -> Self {
+        Self { host, name, process: Mutex::new(Some(process)) }
+    }
+
+    /// Ends the connection and lets its process run on; `None` when it has none by now.
+    #[must_use]
+    pub fn leave(self) -> Option<u32> {
+        self.own_process().take()
+    }
+
     /// Ends this connection's process on the host at once, as a crash would.
     pub fn kill(&self) {
         // Taken first: whoever runs a batch locks the host and then this.

@@ -1,6 +1,9 @@
 //! The filesystem of the model: what POSIX says, written down as plainly as it goes.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    hash::{Hash, Hasher},
+};
 
 use crate::{
     path::InnerPath,
@@ -64,6 +67,57 @@ impl Model {
             boot: 1,
             processes: BTreeSet::new(),
             last_process: 0,
+        }
+    }
+
+    /// The same host once more, with the inode numbers given anew in the order of the names and without what has no name.
+    pub(super) fn copy(&self) -> Self {
+        let mut copy = Self {
+            nodes: BTreeMap::new(),
+            next: TOP,
+            clock: self.clock,
+            boot: self.boot,
+            processes: self.processes.clone(),
+            last_process: self.last_process,
+        };
+        copy.take(self, TOP);
+        copy
+    }
+
+    /// Copies what `inode` of `from` is, with all it holds, and returns its number here.
+    fn take(&mut self, from: &Self, inode: u64) -> u64 {
+        let (node, number) = (&from.nodes[&inode], self.next);
+        self.next += 1;
+        let body = match &node.body {
+            Body::File(content) => Body::File(content.clone()),
+            Body::Link(text) => Body::Link(text.clone()),
+            Body::Directory(names) => {
+                Body::Directory(names.iter().map(|(name, child)| (name.clone(), self.take(from, *child))).collect())
+            }
+        };
+        self.nodes.insert(number, Node { body, mode: node.mode, modified: node.modified });
+        number
+    }
+
+    /// Feeds to `hasher` all that is told apart by more than a clock or an inode number.
+    pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
+        (self.boot, &self.processes, self.last_process).hash(hasher);
+        self.hash_node(TOP, hasher);
+    }
+
+    fn hash_node(&self, inode: u64, hasher: &mut impl Hasher) {
+        let node = &self.nodes[&inode];
+        node.mode.hash(hasher);
+        match &node.body {
+            Body::File(content) => (1_u8, content).hash(hasher),
+            Body::Link(text) => (2_u8, text).hash(hasher),
+            Body::Directory(names) => {
+                (3_u8, names.len()).hash(hasher);
+                for (name, child) in names {
+                    name.hash(hasher);
+                    self.hash_node(*child, hasher);
+                }
+            }
         }
     }
 

@@ -1,0 +1,75 @@
+//! The batches that take the lock and give it back.
+
+use std::ops::Range;
+
+use crate::{
+    lock::LockOwner,
+    path::InnerPath,
+    store::{layout::inner, query::Query},
+    token::Token,
+    transport::{Batch, Op},
+};
+
+use super::{PRIVATE, PRIVATE_FILE, Steps, json};
+
+/// The batch that takes the lock, and where in it the lock is taken.
+#[derive(Debug)]
+pub(in crate::store) struct Taking {
+    pub(in crate::store) batch: Batch,
+    /// The step that takes the old lock away, when there is one to fence off.
+    pub(in crate::store) fence: Option<usize>,
+    /// The step that takes the lock: one rename, which fails when somebody else holds it.
+    pub(in crate::store) take: usize,
+    /// The steps that find that the host's rename is not what it must be.
+    pub(in crate::store) proof: Range<usize>,
+    pub(in crate::store) query: Query,
+}
+
+impl Steps {
+    /// Takes the lock with `token`, after taking the lock `old` away when there is one, and reads the root.
+    ///
+    /// The lock is made complete in a private place and then renamed onto `lock`, which can succeed only when nothing or
+    /// an empty directory stands there. So it is never seen half made, and whoever holds it has something in it.
+    pub(in crate::store) fn take_lock(&self, token: &Token, owner: &LockOwner, old: Option<&Token>) -> Taking {
+        let mut batch = self.batch();
+        batch.make_root = owner.command.brings_content();
+        self.enter(&mut batch);
+        self.mark_live(&mut batch, token);
+        let private = self.layout.in_state(&["tmp", token.as_str()]);
+        let lock = private.join(&inner("lock"));
+        let held = lock.join(&inner(token.as_str()));
+        for path in [&private, &lock, &held] {
+            batch.push(Op::MakeDir { path: path.clone(), mode: PRIVATE, existing_is_fine: false });
+        }
+        batch.push(Op::WriteNew { path: held.join(&inner("owner")), content: json(owner), mode: PRIVATE_FILE });
+        batch.push(Op::MarkProcess { path: held.join(&inner("process")) });
+        let proof = prove_rename(&mut batch, &private, &held);
+        let fence = old.map(|old| {
+            batch.push(Op::MoveInto { from: self.layout.held(old), into: self.layout.in_state(&["journal"]) })
+        });
+        let take = batch.push(Op::MoveInto { from: lock, into: self.layout.state().clone() });
+        self.forget(&mut batch, token);
+        let query = Query::add_to(&mut batch, &self.layout);
+        Taking { batch, fence, take, proof, query }
+    }
+
+    /// Gives back the lock `token`. A lock that was taken over has another token, and is not touched.
+    pub(in crate::store) fn release_lock(&self, batch: &mut Batch, token: &Token) -> usize {
+        let trash = self.layout.in_state(&["trash"]);
+        let released = batch.push(Op::MoveInto { from: self.layout.held(token), into: trash.clone() });
+        batch.push_lenient(Op::RemoveDir { path: self.layout.lock() });
+        batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(token.as_str())) });
+        released
+    }
+}
+
+/// Does in private what the switch will do: renames a link over a link to a directory. A host that moves it *into*
+/// the directory instead, or refuses, cannot switch atomically.
+fn prove_rename(batch: &mut Batch, private: &InnerPath, held: &InnerPath) -> Range<usize> {
+    let name = inner("proof");
+    batch.push(Op::MakeLink { path: held.join(&name), text: b".".to_vec() });
+    batch.push(Op::MakeLink { path: private.join(&name), text: b"..".to_vec() });
+    let rename = batch.push(Op::MoveInto { from: private.join(&name), into: held.clone() });
+    let look = batch.push(Op::ExpectLink { path: held.join(&name), text: b"..".to_vec() });
+    rename..look + 1
+}

@@ -1,0 +1,82 @@
+//! What a host in memory really holds, read without the library.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use switchback::transport::MemoryHost;
+
+use crate::puppet::ROOT;
+
+/// What a host holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Ground {
+    /// The text of `current`.
+    pub(crate) link: Option<String>,
+    pub(crate) releases: BTreeMap<String, Hosted>,
+    /// The lock that is held.
+    pub(crate) lock: Option<String>,
+    /// Where interrupted operations were about to go.
+    pub(crate) intents: BTreeSet<String>,
+}
+
+/// One release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hosted {
+    /// Its page, which tells its name and which upload it is of.
+    pub(crate) page: Option<String>,
+    pub(crate) complete: bool,
+    pub(crate) record: Option<String>,
+    pub(crate) bad: bool,
+}
+
+impl Ground {
+    pub(crate) fn read(host: &MemoryHost) -> Self {
+        let names = |inner: &str| host.list(&at(inner)).unwrap_or_default();
+        let releases = names("releases").into_iter().map(|name| (name.clone(), Hosted::read(host, &name))).collect();
+        let lock = names(".switchback/lock").into_iter().find(|name| name.len() == 32);
+        let intents = names(".switchback/journal").into_iter().filter_map(|token| {
+            let intent = text(host, &format!(".switchback/journal/{token}/intent"))?;
+            let intent: serde_json::Value = serde_json::from_str(&intent).ok()?;
+            Some(intent["to"].as_str()?.to_owned())
+        });
+        Self { link: host.read_link(&at("current")), releases, lock, intents: intents.collect() }
+    }
+
+    /// The release that `current` names, in either of the spellings that are used here.
+    pub(crate) fn on(&self) -> Option<&str> {
+        let text = self.link.as_deref()?;
+        text.strip_prefix("releases/").or_else(|| text.strip_prefix(ROOT)?.strip_prefix("/releases/"))
+    }
+
+    pub(crate) fn record(&self, release: &str) -> Option<&str> {
+        self.releases.get(release)?.record.as_deref()
+    }
+
+    pub(crate) fn is_complete(&self, release: &str) -> bool {
+        self.releases.get(release).is_some_and(|hosted| hosted.complete)
+    }
+}
+
+impl Hosted {
+    fn read(host: &MemoryHost, name: &str) -> Self {
+        let inside = |file: &str| text(host, &format!("releases/{name}/{file}"));
+        let page = inside("index.html");
+        let complete = page.as_deref().is_some_and(|page| page.split(' ').next() == Some(name))
+            && inside("assets/style.css").is_some();
+        let bad = host.exists(&at(&format!(".switchback/releases/{name}/bad")));
+        Self { page, complete, record: inside("previousVersion"), bad }
+    }
+}
+
+fn text(host: &MemoryHost, inner: &str) -> Option<String> {
+    String::from_utf8(host.read(&at(inner))?).ok()
+}
+
+/// The line of a record that names `previous`.
+pub(crate) fn record_line(previous: Option<&str>) -> String {
+    previous.map_or_else(|| "none\n".to_owned(), |name| format!("{ROOT}/releases/{name}\n"))
+}
+
+/// A place inside the root.
+pub(crate) fn at(inner: &str) -> String {
+    format!("{ROOT}/{inner}")
+}
