@@ -48,7 +48,7 @@ impl Bars {
         self.uploads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn progress(&self, host: &str, bytes: u64, of: u64) {
+    fn progress(&self, host: &str, (files, files_of): (u64, u64), (bytes, of): (u64, u64)) {
         let mut uploads = self.uploads();
         uploads.hosts.insert(host.to_owned(), (bytes, of));
         if bytes >= of {
@@ -59,6 +59,7 @@ impl Bars {
         }
         if let Some(bar) = uploads.bars.get(host) {
             bar.set_position(bytes);
+            bar.set_message(format!("{files}/{files_of} files"));
         }
         if uploads.total.is_none() {
             uploads.total = Some(self.drawn.add(bar(of, "all")));
@@ -86,7 +87,9 @@ impl Uploads {
 impl Observer for Bars {
     fn event(&self, event: &Event) {
         match event {
-            Event::Progress { host, bytes, bytes_total, .. } => self.progress(host, *bytes, *bytes_total),
+            Event::Progress { host, files, files_total, bytes, bytes_total } => {
+                self.progress(host, (*files, *files_total), (*bytes, *bytes_total));
+            }
             Event::HostDone { host, phase: Phase::Stage } | Event::HostFailed { host, phase: Phase::Stage, .. } => {
                 self.uploads().finish(host);
             }
@@ -99,7 +102,8 @@ impl Observer for Bars {
 }
 
 fn bar(bytes: u64, name: &str) -> ProgressBar {
-    let style = ProgressStyle::with_template("  {prefix:12!} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec}");
+    let style =
+        ProgressStyle::with_template("  {prefix:12!} [{bar:30}] {bytes}/{total_bytes} {binary_bytes_per_sec} {msg}");
     let style = style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ");
     ProgressBar::new(bytes).with_style(style).with_prefix(name.to_owned())
 }
