@@ -70,7 +70,6 @@ impl ExitCode {
                 Self::NOTHING_TO_ROLL_BACK_TO
             }
             ErrorKind::Internal => Self::UNEXPECTED,
-            ErrorKind::Unknown => Self::INCONSISTENT,
             ErrorKind::Interrupted => Self::INTERRUPTED,
             ErrorKind::Source
             | ErrorKind::RootRefused
@@ -88,7 +87,9 @@ impl ExitCode {
             | ErrorKind::NewerFormat
             | ErrorKind::DamagedState
             | ErrorKind::HostFailed
-            | ErrorKind::UploadFailed => Self::REFUSED,
+            | ErrorKind::UploadFailed
+            // An answer was lost before any switch was sent: whatever it was, no `current` moved.
+            | ErrorKind::Unknown => Self::REFUSED,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{
     calls::{self, Call},
-    site::{Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+    support::site::{Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
 };
 
 /// The errors, and what the system calls them.
@@ -56,7 +56,7 @@ impl Trial<'_> {
         let told = said(output);
         assert!(!told.contains("panicked"), "{at}: {told}");
         let report = report_of(output).unwrap_or_else(|| panic!("{at}: no report: {told}"));
-        let (current, host) = (site.current(), &report["hosts"][0]);
+        let (current, host) = (site.current(0), &report["hosts"][0]);
         let (from, to) = (self.case.from(), Some(self.case.to));
         match output.status.code() {
             Some(0) => {
@@ -102,7 +102,7 @@ type Codes = std::collections::BTreeMap<u8, usize>;
 
 /// Makes the calls of `case` that `take` picks fail, with each error, once and for good.
 fn failing(case: &Case, take: impl Fn(usize, &Call, &str) -> bool) -> Codes {
-    let site = Site::before(case);
+    let site = Site::local(case);
     site.restore();
     let mut words = site.words(case.arguments);
     words.insert(0, "--json");

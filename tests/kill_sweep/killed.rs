@@ -4,7 +4,7 @@ use std::os::unix::process::ExitStatusExt;
 
 use super::{
     calls,
-    site::{ACTIVATE, Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+    support::site::{ACTIVATE, Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
 };
 
 /// Kills `case` before the changing calls that `take` picks, and lets the next runs look at what is left: by turns a
@@ -12,7 +12,7 @@ use super::{
 ///
 /// What a call leaves is seen by the kill before the next one, and what the last leaves by the undisturbed run.
 fn killed_at_each(case: &Case, take: fn(usize, &str) -> bool, turn: usize) -> usize {
-    let site = Site::before(case);
+    let site = Site::local(case);
     site.restore();
     let words = site.words(case.arguments);
     let (calls, output) = calls::changing(site.directory(), &words);

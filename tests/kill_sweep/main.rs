@@ -7,4 +7,5 @@
 mod calls;
 mod failing;
 mod killed;
-mod site;
+#[path = "../support/mod.rs"]
+mod support;

@@ -2,6 +2,10 @@
 #![expect(dead_code, reason = "each test file uses its part of it")]
 
 pub(crate) mod local_shell;
+#[cfg(feature = "cli")]
+pub(crate) mod site;
 #[cfg(feature = "ssh")]
 pub(crate) mod sshd;
 pub(crate) mod steps;
+#[cfg(feature = "cli")]
+pub(crate) mod truth;

@@ -48,7 +48,14 @@ esac
 sb_hex() { sb_t="$sb_t x${#sb_b}" sb_x="$sb_x${sb_b:+$sb_b$sb_nl}"; }
 sb_raw() { sb_t="$sb_t l${#1}" sb_x="$sb_x${1:+$1$sb_nl}"; }
 sb_emit() { sb_r="$sb_r$sb_frame$sb_i $1$sb_t$sb_nl$sb_x" sb_t= sb_x=; }
+# STATUS MESSAGE: a utility that was killed may have done its work: nothing true can be answered, so nothing is.
+sb_alive() {
+case $1 in [0-9] | [0-9][0-9] | 1[01][0-9] | 12[0-8]) return 0;; esac
+echo "a utility was killed on the host ($1) $2" >&2
+exit 1
+}
 sb_no() {
+sb_alive $? "$2"
 sb_t= sb_x=
 sb_tok "$2"
 sb_emit "fail $1"

@@ -192,7 +192,8 @@ sb_mkdir() {
 sb_into "$3" || return
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; return 0; fi
 if sb_there "$3"; then sb_no exists "$3: File exists"; return 1; fi
-if sb_m=$(mkdir -m "$1" -- "$3" 2>&1); then sb_emit done; return 0; fi
+sb_m=$(mkdir -m "$1" -- "$3" 2>&1) && { sb_emit done; return 0; }
+sb_alive $? "$sb_m"
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; else sb_no - "$sb_m"; fi
 }
 # TEXT PATH

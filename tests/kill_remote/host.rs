@@ -1,0 +1,131 @@
+//! A host whose utilities are counted, and which loses one of them, or its `sh`, at a call that is told beforehand.
+
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+use tempfile::TempDir;
+
+use super::support::sshd::{Sshd, text};
+
+/// All that the scripts run on a host, and its `sh`. `tail` runs beside `tar`, so its calls have no place in the order.
+const UTILITIES: [&str; 19] = [
+    "sh", "cat", "chmod", "date", "find", "id", "ln", "mkdir", "mv", "od", "readlink", "rm", "rmdir", "stat", "sync",
+    "uname", "tar", "head", "touch",
+];
+
+/// What is killed at the call that is told, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kill {
+    /// The shell that runs the utility, which then does not run.
+    ShellBefore,
+    /// The shell that ran the utility, before it learns of that.
+    ShellAfter,
+    /// The utility, before it has done anything.
+    UtilityBefore,
+    /// The utility, after it has done all and before it could say so.
+    UtilityAfter,
+    /// The shell; the utility does its work late, when the shell has been missed.
+    ShellThenLate,
+}
+
+impl Kill {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::ShellBefore, Self::ShellAfter, Self::UtilityBefore, Self::UtilityAfter, Self::ShellThenLate];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::ShellBefore => "shell-before",
+            Self::ShellAfter => "shell-after",
+            Self::UtilityBefore => "utility-before",
+            Self::UtilityAfter => "utility-after",
+            Self::ShellThenLate => "shell-then-late",
+        }
+    }
+}
+
+/// Counts its calls in a file, and acts at the one that the plan names. Calls come one at a time.
+const SHIM: &str = r#"#!/bin/dash
+if [ -e DIR/plan ]; then
+    read -r at how <DIR/plan
+    read -r n <DIR/count
+    n=$((n + 1))
+    echo "$n" >DIR/count
+    echo "TOOL $*" >>DIR/log
+    if [ "$n" = "$at" ]; then
+        case $how in
+        shell-before) kill -9 $PPID; exit 1;;
+        shell-after) REAL "$@"; kill -9 $PPID; exit 1;;
+        utility-before) kill -9 $$;;
+        utility-after) REAL "$@"; kill -9 $$;;
+        shell-then-late) kill -9 $PPID; sleep 0.2;;
+        esac
+    fi
+fi
+exec REAL "$@"
+"#;
+
+/// A host over a real sshd, whose utilities are the counted ones.
+pub(crate) struct Host {
+    dir: TempDir,
+    sshd: Sshd,
+}
+
+impl Host {
+    /// `None`, in words, where there is no sshd.
+    pub(crate) fn start() -> Option<Self> {
+        let dir = TempDir::new().expect("a directory");
+        for utility in UTILITIES {
+            let real = ["/usr/bin", "/bin"].map(|place| format!("{place}/{utility}"));
+            let real = real.iter().find(|path| fs::exists(path).unwrap_or(false)).expect("a usual machine");
+            let shim = SHIM.replace("DIR", text(dir.path())).replace("TOOL", utility).replace("REAL", real);
+            let path = dir.path().join(utility);
+            fs::write(&path, shim).expect("a shim");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("ours");
+        }
+        // A home without start-up files: what those of the user who runs the tests do is not ours to kill.
+        let sshd = Sshd::start(&format!("SetEnv PATH={0}:/usr/bin:/bin HOME={0}", text(dir.path())))?;
+        Some(Self { dir, sshd })
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// From now on calls are counted, and this is done at call `at`.
+    pub(crate) fn plan(&self, at: usize, kill: Kill) {
+        fs::write(self.file("count"), "0\n").expect("a file");
+        fs::write(self.file("log"), "").expect("a file");
+        fs::write(self.file("plan"), format!("{at} {}\n", kill.word())).expect("a file");
+    }
+
+    /// Nothing is counted any more. Returns the calls that were.
+    pub(crate) fn unplan(&self) -> Vec<String> {
+        fs::remove_file(self.file("plan")).expect("ours");
+        fs::read_to_string(self.file("log")).expect("a file").lines().map(str::to_owned).collect()
+    }
+
+    /// Its part of a configuration.
+    pub(crate) fn toml(&self, name: &str, root: &str) -> String {
+        format!("[[host]]\nname = \"{name}\"\naddress = \"{}\"\nroot = {root:?}\n", self.sshd.address("root"))
+    }
+
+    /// The `[ssh]` of a configuration; it holds for all hosts, so one file of known keys serves them all.
+    pub(crate) fn ssh(hosts: &[Self]) -> String {
+        let known: String = hosts.iter().map(|host| read(&host.sshd, "known hosts")).collect();
+        let keys: String = hosts.iter().map(|host| read(&host.sshd, "authorized_keys")).collect();
+        for host in hosts {
+            fs::write(host.sshd.path("authorized_keys"), &keys).expect("keys");
+        }
+        let first = &hosts[0].sshd;
+        fs::write(first.path("known hosts"), known).expect("known hosts");
+        let (config, known) = (first.path("config file"), first.path("known hosts"));
+        format!(
+            "[ssh]\nconfig = {:?}\nknown_hosts_file = {:?}\nexchange_timeout = \"10s\"\n",
+            text(&config),
+            text(&known)
+        )
+    }
+}
+
+fn read(sshd: &Sshd, name: &str) -> String {
+    fs::read_to_string(sshd.path(name)).expect("it was written when the sshd started")
+}

@@ -1,0 +1,143 @@
+//! `cases.md` K03 and K04: SIGKILL of a host's `sh`, and of each utility that it runs, over a real sshd.
+//!
+//! The hosts find wrappers on their `PATH` that count and kill. Without an sshd the tests are skipped in words, or fail
+//! where `SWITCHBACK_REQUIRE_SSHD=1`. The full sweeps: `cargo test --test kill_remote -- --ignored`.
+#![cfg(all(feature = "ssh", feature = "cli"))]
+
+mod host;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use host::{Host, Kill};
+use support::{
+    site::{Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+    truth::is_true,
+};
+
+/// A fleet whose hosts can be made to lose a process.
+struct Fleet<'c> {
+    case: &'c Case,
+    hosts: Vec<Host>,
+    site: Site,
+}
+
+impl<'c> Fleet<'c> {
+    fn new(hosts: usize, case: &'c Case) -> Option<Self> {
+        let hosts: Vec<Host> = (0..hosts).map(|_| Host::start()).collect::<Option<_>>()?;
+        let mut site = Site::fleet(hosts.len(), case);
+        let places: String = hosts
+            .iter()
+            .enumerate()
+            .map(|(at, host)| host.toml(&format!("web{}", at + 1), support::sshd::text(&site.root(at))))
+            .collect();
+        let toml = Host::ssh(&hosts) + &places;
+        site.configure(&toml, &toml);
+        Some(Self { case, hosts, site })
+    }
+
+    /// The calls of an undisturbed run on the last host: the first is the arbiter, and others follow it.
+    fn calls(&self) -> Vec<String> {
+        self.site.restore();
+        let host = self.hosts.last().expect("a host");
+        host.plan(0, Kill::ShellBefore);
+        let output = self.run();
+        assert!(output.status.success(), "{}: {}", self.case.what, said(&output));
+        host.unplan()
+    }
+
+    fn run(&self) -> std::process::Output {
+        let mut words = self.site.words(self.case.arguments);
+        words.insert(0, "--json");
+        self.site.command(&words).output().expect("the command runs")
+    }
+
+    /// Kills at call `nth` of the last host, and looks at what is said and left. Returns the exit code.
+    fn killed_at(&self, nth: usize, kill: Kill, back: bool, at: &str) -> i32 {
+        self.site.restore();
+        let host = self.hosts.last().expect("a host");
+        host.plan(nth, kill);
+        let output = self.run();
+        host.unplan();
+        self.site.holds(self.case, at);
+        let code = is_true(&self.site, self.case, &output, at);
+        self.site.converges(self.case, back, at);
+        code
+    }
+}
+
+/// Kills at the calls that `take` picks, and tells how often which exit code came of it.
+#[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
+fn sweep(case: &Case, hosts: usize, floor: usize, take: impl Fn(usize, &str, Kill) -> bool) {
+    let Some(fleet) = Fleet::new(hosts, case) else { return };
+    let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
+    let (mut trials, mut failed) = (0, Vec::new());
+    for (place, call) in fleet.calls().iter().enumerate() {
+        for kill in Kill::ALL.into_iter().filter(|kill| take(place, call, *kill)) {
+            trials += 1;
+            let at = format!("{} on {hosts} hosts, {kill:?} at call {}, {call}", case.what, place + 1);
+            match catch_unwind(AssertUnwindSafe(|| fleet.killed_at(place + 1, kill, trials % 2 == 0, &at))) {
+                Ok(code) => *codes.entry(code).or_default() += 1,
+                Err(_) => failed.push(at),
+            }
+        }
+    }
+    eprintln!("{} on {hosts} hosts: {trials} kills, exit codes and how often: {codes:?}", case.what);
+    assert!(failed.is_empty(), "{} of {trials} failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(trials >= floor, "{}: only {trials} kills", case.what);
+}
+
+/// A sample: the renames, each with one kind of kill, and a few of the others.
+fn some(place: usize, call: &str, kill: Kill) -> bool {
+    let picked = call.starts_with("mv -f") || place % 23 == 11;
+    picked && Kill::ALL[place % Kill::ALL.len()] == kill
+}
+
+/// What a utility does late is of interest where it moves something into place.
+fn all(_: usize, call: &str, kill: Kill) -> bool {
+    kill != Kill::ShellThenLate || call.starts_with("mv -f")
+}
+
+#[test]
+fn deploy() {
+    sweep(&DEPLOY, 1, 5, some);
+}
+
+#[test]
+fn rollback_of_two_hosts() {
+    sweep(&ROLLBACK, 2, 3, some);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
+fn deploy_everywhere() {
+    sweep(&DEPLOY, 1, 200, all);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
+fn first_deploy_everywhere() {
+    sweep(&FIRST_DEPLOY, 1, 100, all);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
+fn rollback_everywhere() {
+    sweep(&ROLLBACK, 1, 100, all);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
+fn deploy_on_two_hosts_everywhere() {
+    sweep(&DEPLOY, 2, 200, all);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
+fn rollback_of_two_hosts_everywhere() {
+    sweep(&ROLLBACK, 2, 100, all);
+}

@@ -1,0 +1,279 @@
+//! Roots on this machine, the commands that are disturbed on them, and what must hold there.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// A command, what was there before it, and where it leads.
+pub(crate) struct Case {
+    pub(crate) what: &'static str,
+    /// What was deployed, first to last.
+    pub(crate) before: &'static [&'static str],
+    /// What was staged after that.
+    pub(crate) staged: &'static [&'static str],
+    pub(crate) arguments: &'static [&'static str],
+    /// The release that is current when it is done.
+    pub(crate) to: &'static str,
+}
+
+pub(crate) const FIRST_DEPLOY: Case =
+    Case { what: "first deploy", before: &[], staged: &[], arguments: &["deploy", "new", "--name", "new"], to: "new" };
+pub(crate) const DEPLOY: Case = Case {
+    what: "deploy",
+    before: &["o", "a"],
+    staged: &[],
+    arguments: &["deploy", "new", "--name", "new"],
+    to: "new",
+};
+pub(crate) const ACTIVATE: Case =
+    Case { what: "activate", before: &["o", "a"], staged: &["new"], arguments: &["activate", "new"], to: "new" };
+pub(crate) const ROLLBACK: Case =
+    Case { what: "rollback", before: &["o", "a", "b"], staged: &[], arguments: &["rollback"], to: "a" };
+
+/// The files of every release, each with the name of its release in it.
+const FILES: [&str; 4] = ["index.html", "assets/style.css", "assets/deep/er/logo.svg", "bin/run"];
+
+impl Case {
+    /// The release that is current before.
+    pub(crate) fn from(&self) -> Option<&'static str> {
+        self.before.last().copied()
+    }
+
+    /// The commands before it, each with its release.
+    fn history(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let deployed = self.before.iter().map(|name| ("deploy", *name));
+        deployed.chain(self.staged.iter().map(|name| ("stage", *name)))
+    }
+
+    pub(crate) fn is_rollback(&self) -> bool {
+        self.arguments[0] == "rollback"
+    }
+}
+
+/// A directory with the sources of releases, and the roots of one host or several, as they are before a case and while
+/// it is tried.
+pub(crate) struct Site {
+    dir: TempDir,
+    /// The names of the roots in the directory.
+    roots: Vec<String>,
+    /// What every command begins with.
+    words: Vec<String>,
+    /// The same for the next commands, which nothing disturbs.
+    next: Vec<String>,
+}
+
+impl Site {
+    /// A root on this machine, on which all that comes before `case` was done.
+    pub(crate) fn local(case: &Case) -> Self {
+        let mut site = Self::of(&["root"], case);
+        site.words = words(&["-q", "--root", text(&site.root(0))]);
+        site.next = site.words.clone();
+        site
+    }
+
+    /// So many roots, `web1` and so on, on which all that comes before `case` was done; [`configure`](Self::configure) says how
+    /// they are reached.
+    pub(crate) fn fleet(hosts: usize, case: &Case) -> Self {
+        let names: Vec<String> = (1..=hosts).map(|host| format!("web{host}")).collect();
+        Self::of(&names.iter().map(String::as_str).collect::<Vec<_>>(), case)
+    }
+
+    fn of(roots: &[&str], case: &Case) -> Self {
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
+        let site = Self { dir, roots: words(roots), words: Vec::new(), next: Vec::new() };
+        for name in ["o", "a", "b", "new", "next"] {
+            write_release(&site.directory().join(name), name);
+        }
+        for host in site.hosts() {
+            let root = site.root(host);
+            for (command, name) in case.history() {
+                let arguments = ["--root", text(&root), command, name, "--name", name];
+                let output = site.command(&arguments).output().expect("the command runs");
+                assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+            }
+            if root.exists() {
+                fs::rename(&root, site.kept(host)).expect("the root is ours");
+            }
+        }
+        site
+    }
+
+    /// Reaches the roots by these configurations: while they are disturbed, and by the next commands.
+    pub(crate) fn configure(&mut self, disturbed: &str, next: &str) {
+        for (file, content) in [("disturbed.toml", disturbed), ("next.toml", next)] {
+            fs::write(self.directory().join(file), content).expect("a configuration");
+        }
+        self.words = words(&["-q", "--config", "disturbed.toml"]);
+        self.next = words(&["-q", "--config", "next.toml"]);
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn hosts(&self) -> std::ops::Range<usize> {
+        0..self.roots.len()
+    }
+
+    pub(crate) fn root(&self, host: usize) -> PathBuf {
+        self.directory().join(&self.roots[host])
+    }
+
+    fn kept(&self, host: usize) -> PathBuf {
+        self.directory().join(format!("{}-kept", self.roots[host]))
+    }
+
+    /// Makes the roots what they are before the case. Records hold absolute paths, so each always stands in one place.
+    pub(crate) fn restore(&self) {
+        for host in self.hosts() {
+            match fs::remove_dir_all(self.root(host)) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                removed => removed.expect("the root is ours"),
+            }
+            if self.kept(host).exists() {
+                let copied = Command::new("cp").arg("-a").args([&self.kept(host), &self.root(host)]).status();
+                assert!(copied.expect("cp runs").success());
+            }
+        }
+    }
+
+    /// The words of a command that is disturbed.
+    pub(crate) fn words<'w>(&'w self, arguments: &[&'w str]) -> Vec<&'w str> {
+        self.words.iter().map(String::as_str).chain(arguments.iter().copied()).collect()
+    }
+
+    /// The command in the directory, with nothing of ours in its environment.
+    pub(crate) fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
+        command.args(words).current_dir(self.directory());
+        command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
+        command
+    }
+
+    fn run_next(&self, arguments: &[&str]) -> Output {
+        let words: Vec<&str> = self.next.iter().map(String::as_str).chain(arguments.iter().copied()).collect();
+        self.command(&words).output().expect("the command runs")
+    }
+
+    /// The release that `current` of a host leads to.
+    pub(crate) fn current(&self, host: usize) -> Option<String> {
+        let link = match fs::read_link(self.root(host).join("current")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            link => link.expect("current is a link"),
+        };
+        Some(text(link.strip_prefix("releases").expect("a relative link")).to_owned())
+    }
+
+    /// Whether every host is on this release.
+    pub(crate) fn all_on(&self, release: Option<&str>) -> bool {
+        self.hosts().all(|host| self.current(host).as_deref() == release)
+    }
+
+    /// The names in a directory of a root.
+    fn names(&self, host: usize, place: &str) -> Vec<String> {
+        let Ok(entries) = fs::read_dir(self.root(host).join(place)) else { return Vec::new() };
+        entries.map(|entry| entry.expect("readable").file_name().into_string().expect("a plain name")).collect()
+    }
+
+    /// Holds at every instant: `current` is absent before the first deploy or leads to a complete release, and every
+    /// name in the releases directory is of a complete one.
+    #[track_caller]
+    pub(crate) fn holds(&self, case: &Case, at: &str) {
+        for host in self.hosts() {
+            let current = self.current(host);
+            let may_be_absent = case.before.is_empty();
+            let allowed = [case.from(), Some(case.to)];
+            assert!(
+                current.is_none() && may_be_absent || allowed.contains(&current.as_deref()),
+                "{at}: host {host} is on {current:?}"
+            );
+            for name in self.names(host, "releases") {
+                self.complete(host, &name, at);
+            }
+            if let Some(current) = current {
+                self.complete(host, &current, at);
+                let record = fs::read_to_string(self.root(host).join("current/previousVersion"));
+                assert!(record.is_ok_and(|line| line.ends_with('\n')), "{at}: host {host}: {current} has no record");
+            }
+        }
+    }
+
+    #[track_caller]
+    fn complete(&self, host: usize, name: &str, at: &str) {
+        let release = self.root(host).join("releases").join(name);
+        for file in FILES {
+            let content = fs::read_to_string(release.join(file)).unwrap_or_default();
+            assert_eq!(content, content_of(name, file), "{at}: host {host} has half of {name}");
+        }
+        let mode = fs::metadata(release.join("bin/run")).expect("it is there").mode();
+        assert_eq!(mode & 0o777, 0o755, "{at}: host {host}, {name}");
+    }
+
+    /// The next runs converge: a rollback, when there is something to go back to and `back` says so, and a deploy.
+    #[track_caller]
+    pub(crate) fn converges(&self, case: &Case, back: bool, at: &str) {
+        if back && !case.before.is_empty() {
+            let goal = self.goal(case);
+            let output = self.run_next(&["rollback", "--wait", "20s"]);
+            assert!(output.status.success(), "{at}: the next rollback: {}", said(&output));
+            assert!(self.all_on(Some(goal)), "{at}: the next rollback does not lead to {goal}: {}", said(&output));
+            self.without(&["lock", "journal"], &format!("{at}: after the next rollback"));
+        }
+        let output = self.run_next(&["deploy", "next", "--name", "next", "--allow-split", "--wait", "20s"]);
+        assert!(output.status.success(), "{at}: the next deploy: {}", said(&output));
+        assert!(self.all_on(Some("next")), "{at}: the next deploy");
+        self.without(&["lock", "live", "tmp", "staging", "journal", "trash"], &format!("{at}: after the next deploy"));
+    }
+
+    #[track_caller]
+    fn without(&self, places: &[&str], at: &str) {
+        for host in self.hosts() {
+            for place in places {
+                assert_eq!(self.names(host, &format!(".switchback/{place}")), [""; 0], "{at}: host {host}: {place}");
+            }
+        }
+    }
+
+    /// Where the next rollback goes from what a disturbed run left: where that was going, and never further.
+    fn goal(&self, case: &Case) -> &'static str {
+        let any_on = |release: &str| self.hosts().any(|host| self.current(host).as_deref() == Some(release));
+        let left = |place: &str| self.hosts().any(|host| !self.names(host, &format!(".switchback/{place}")).is_empty());
+        let unfinished =
+            if case.is_rollback() { any_on("b") || left("lock") || left("journal") } else { any_on("new") };
+        if unfinished { "a" } else { "o" }
+    }
+}
+
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a plain path")
+}
+
+fn write_release(directory: &Path, name: &str) {
+    for file in FILES {
+        let path = directory.join(file);
+        fs_err::create_dir_all(path.parent().expect("a file")).expect("a directory");
+        fs_err::write(&path, content_of(name, file)).expect("a file");
+        let mode = if file == "bin/run" { 0o755 } else { 0o644 };
+        let permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs_err::set_permissions(&path, permissions).expect("ours");
+    }
+}
+
+fn content_of(release: &str, file: &str) -> String {
+    format!("{file} of {release}\n")
+}
+
+/// All that a run said.
+pub(crate) fn said(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    format!("{:?} {}{}", output.status, text(&output.stdout), text(&output.stderr))
+}
