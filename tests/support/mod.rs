@@ -2,6 +2,7 @@
 #![expect(dead_code, reason = "each test file uses its part of it")]
 
 pub(crate) mod local_shell;
+pub(crate) mod proxy;
 #[cfg(feature = "cli")]
 pub(crate) mod site;
 #[cfg(feature = "ssh")]

@@ -8,7 +8,8 @@ cd -P -- "$1" 2>/dev/null || { sb_no denied "$1: Permission denied"; return 1; }
 # With -p the modes are those of the stream, but toybox keeps to the umask all the same for a user who is not root. What
 # lies here is in a private directory until it is published.
 sb_m=$({ umask 0; tar -x -p -o -f - 2>&1; echo "tar ended with $?"; } | tail -c 1500)
-sb_bad=$sb_m
+# Silence is a failure too: whoever was to say how tar ended was killed.
+sb_bad=${sb_m:-the unpacking was killed}
 if [ -f "./$2" ] && ! [ -h "./$2" ]; then
 # Written by ourselves, and whole: tar says so. It shuts the directories that only now may be shut.
 case $sb_m in *'tar ended with 0') sb_bad=; . "./$2";; esac
