@@ -6,7 +6,11 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::{
+    StreamExt,
+    future::{join_all, ready},
+    stream,
+};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -31,6 +35,9 @@ impl<'r> Run<'r> {
         self.enter(Phase::Lock, self.hosts.len());
         let until = Instant::now() + self.options.wait;
         let mut waited = false;
+        if let Err(failed) = self.connect().await {
+            return Err(self.not_locked(&failed));
+        }
         loop {
             let failed = match self.try_locks().await {
                 Ok(locked) => return Ok(locked),
@@ -46,6 +53,19 @@ impl<'r> Run<'r> {
             let rest = REST.min(until.saturating_duration_since(Instant::now()));
             let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
         }
+    }
+
+    /// Connects to all hosts at the same time, which takes longer than all that follows. The arbiter would have the
+    /// others wait for its connection, and a host that cannot be reached is found before any lock is taken.
+    async fn connect(&self) -> Result<(), Vec<(String, Failure)>> {
+        let connect = |host: &'r Host| async move {
+            let connected = host.store.connect().await.map_err(|error| Failure::from(Error::from(error)));
+            let error = connected.err()?;
+            Some((host.name.clone(), self.told::<()>(&host.name, Phase::Lock, Err(error)).err()?))
+        };
+        let failed: Vec<_> =
+            stream::iter(self.hosts).map(connect).buffer_unordered(self.parallel).filter_map(ready).collect().await;
+        if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
     async fn try_locks(&self) -> Result<Vec<Working<'r>>, Vec<(String, Failure)>> {

@@ -259,6 +259,10 @@ impl ReleaseStore for DirStore {
         })
     }
 
+    fn connect(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(self.transport.connect().await?) })
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.transport.close()
     }

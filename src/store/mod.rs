@@ -51,6 +51,13 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// The root.
     fn root(&self) -> &HostPath;
 
+    /// Connects to the host, so that what comes next costs no more than its own exchange. Changes nothing there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Transport`] when the host cannot be reached.
+    fn connect(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Reads what the root holds. A root that is not there yet is an empty state without an identity.
     fn state(&self) -> BoxFuture<'_, Result<RootState, StoreError>>;
 

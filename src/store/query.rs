@@ -6,7 +6,7 @@ use crate::{
     debt::Debt,
     lock::{LockHolder, LockOwner},
     name::ReleaseName,
-    path::HostPath,
+    path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
     status::BadMark,
     token::Token,
@@ -39,18 +39,26 @@ enum At {
     Records,
     Bad,
     Staged,
-    LockOwners,
-    LockIntents,
     JournalOwners,
     JournalIntents,
     Debts,
     Staging,
+    LockOwners,
+    LockIntents,
 }
 
 impl Query {
-    /// Adds the steps that read a root laid out so.
+    /// Adds the steps that read a root laid out so, its lock too.
     pub(super) fn add_to(batch: &mut Batch, layout: &Layout) -> Self {
-        let each = |path, file: &str, limit| Op::ReadEach { path, file: inner(file), limit };
+        let query = Self::add_without_lock(batch, layout);
+        for file in ["owner", "intent"] {
+            batch.push(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
+        }
+        query
+    }
+
+    /// Adds the steps that read a root laid out so, but for its lock: for whoever has just taken that.
+    pub(super) fn add_without_lock(batch: &mut Batch, layout: &Layout) -> Self {
         let current = layout.current().clone();
         let ops = [
             Op::Identify,
@@ -61,8 +69,6 @@ impl Query {
             each(layout.releases().clone(), RECORD_FILE, RECORD_LIMIT),
             each(layout.in_state(&["releases"]), "bad", STATE_LIMIT),
             each(layout.in_state(&["releases"]), "staged", STATE_LIMIT),
-            each(layout.in_state(&[LOCK]), "owner", STATE_LIMIT),
-            each(layout.in_state(&[LOCK]), "intent", STATE_LIMIT),
             each(layout.in_state(&["journal"]), "owner", STATE_LIMIT),
             each(layout.in_state(&["journal"]), "intent", STATE_LIMIT),
             each(layout.in_state(&["debts"]), "debt", STATE_LIMIT),
@@ -104,6 +110,11 @@ impl Query {
         let listed: &[Listed] = if let Some(Reply::Listing(Some(listed))) = reply { listed } else { &[] };
         listed.iter().filter_map(|listed| token_of(&listed.name))
     }
+}
+
+/// The step that reads `file` of every directory in `path`.
+fn each(path: InnerPath, file: &str, limit: u64) -> Op {
+    Op::ReadEach { path, file: inner(file), limit }
 }
 
 fn token_of(name: &[u8]) -> Option<Token> {

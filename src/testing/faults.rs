@@ -182,6 +182,10 @@ impl<T: fmt::Display> fmt::Display for Faults<T> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Faults<T> {
+    fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        self.inner.connect()
+    }
+
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(async move {
             match self.cut.judge(batch.steps.len()) {

@@ -74,6 +74,10 @@ impl<T: fmt::Display> fmt::Display for Recording<T> {
 
 #[deny(clippy::missing_trait_methods)]
 impl<T: Transport> Transport for Recording<T> {
+    fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        self.inner.connect()
+    }
+
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(async move {
             self.seen().batches.push(batch.clone());

@@ -58,6 +58,16 @@ use crate::{
 ///
 /// The suite in `switchback::testing::conformance` (feature `testing`) holds an implementation against all this.
 pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
+    /// Opens what the next call needs, so that a fleet connects to all of its hosts at the same time. Changes nothing on
+    /// the host. A carrier that keeps nothing open need not care; without this the next call connects by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] when the host cannot be reached; nothing was sent to it then.
+    fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Carries out `batch` and returns one reply for each of its steps.
     ///
     /// # Errors
@@ -118,6 +128,10 @@ macro_rules! forward {
     ($pointer:ty $(, $generic:ident)?) => {
         #[deny(clippy::missing_trait_methods)]
         impl$(<$generic: Transport + ?Sized>)? Transport for $pointer {
+            fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+                (**self).connect()
+            }
+
             fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
                 (**self).execute(batch)
             }

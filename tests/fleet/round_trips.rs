@@ -1,14 +1,15 @@
 //! What must be fast is counted: exchanges with each host, not seconds.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc, time::Duration};
 
 use switchback::{
-    DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report,
+    BoxFuture, DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
     event::Silent,
     plan::RollbackTarget,
     testing::Recording,
-    transport::{Batch, MemoryTransport, Op},
+    transport::{Batch, MemoryTransport, Op, Progress, Reply, TransportError, Upload, Uploaded},
 };
+use tokio::sync::Barrier;
 
 use super::fixture::{Hosts, ROOT, assert_code, deploying, going_back, release, wait};
 
@@ -48,6 +49,62 @@ fn a_rollback_switches_in_the_second_exchange_and_unlocks_in_the_third() {
         }
         hosts.all_on("a");
     }
+}
+
+/// A host that answers a connection only when all others are being connected to.
+#[derive(Debug)]
+struct Together {
+    host: MemoryTransport,
+    all: Arc<Barrier>,
+}
+
+impl fmt::Display for Together {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)
+    }
+}
+
+impl Transport for Together {
+    fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async {
+            self.all.wait().await;
+            self.host.connect().await
+        })
+    }
+
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        self.host.execute(batch)
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        self.host.upload(upload, progress)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.host.close()
+    }
+}
+
+/// Connecting takes longer than the rest; nobody waits for the arbiter's.
+#[test]
+fn a_rollback_connects_to_all_hosts_at_the_same_time() {
+    let hosts = Hosts::new(16).deployed(&["a", "b"]);
+    let all = Arc::new(Barrier::new(hosts.0.len()));
+    let host = |(place, host): (usize, &switchback::transport::MemoryHost)| {
+        let transport = Together { host: host.connect(format!("web{place}")), all: Arc::clone(&all) };
+        Host::new(format!("web{place}"), DirStore::new(transport, ROOT.parse().expect("a path"), Layout::default()))
+    };
+    let fleet = Fleet::new(hosts.0.iter().enumerate().map(host).collect()).expect("a fleet");
+    let together = async {
+        let rollback = going_back(RollbackTarget::Steps(1));
+        tokio::time::timeout(Duration::from_secs(30), fleet.rollback(&rollback, &Silent)).await
+    };
+    assert_code(&wait(together).expect("nobody waits for a host that is connected to later"), ExitCode::DONE);
+    hosts.all_on("a");
 }
 
 #[test]

@@ -22,6 +22,9 @@ pub(crate) struct Sshd {
     child: Child,
 }
 
+/// What root's own start-up files do takes time, and some take locks that a session which is killed leaves behind.
+const AS_ROOT: &str = "Match User root\nSetEnv HOME=/nonexistent\n";
+
 const PROGRAM: &str = "/usr/sbin/sshd";
 
 /// Whether there is an sshd to test with. When not, says so, and fails where it is required.
@@ -119,7 +122,7 @@ fn listening(dir: &Path, extra: &str) -> Option<(u16, Child)> {
     let config = format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
          PasswordAuthentication no\nMaxStartups 200:30:300\nPidFile none\nPermitRootLogin yes\nLogLevel VERBOSE\n\
-         PermitUserEnvironment yes\n{extra}\n",
+         PermitUserEnvironment yes\n{extra}\n{AS_ROOT}",
         file("host"),
         file("authorized_keys")
     );

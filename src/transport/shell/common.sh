@@ -38,12 +38,23 @@ sb_say "$sb_r${sb_frame}end"
 sb_r=
 unset -f switchback_batch
 }
-# A value as a token of the answer: as it is when every byte is harmless, else in hex, which follows the line.
+# A value as a token of the answer: as it is when every byte is harmless, in words with ~ for each blank when those are,
+# else in hex, which follows the line and takes three processes.
 sb_tok() {
 case $1 in
-*[!A-Za-z0-9._/:@%+=,-]*) sb_b=$(sb_put "$1" | od -An -v -tx1); sb_hex;;
+*[!A-Za-z0-9._/:@%+=,\ \'-]*) sb_b=$(sb_put "$1" | od -An -v -tx1); sb_hex;;
+*[\ \']*) sb_words "$1";;
 *) sb_t="$sb_t =$1";;
 esac
+}
+sb_words() {
+sb_b=$1 sb_q=
+while :; do
+case $sb_b in
+*' '*) sb_q=$sb_q${sb_b%%' '*}~ sb_b=${sb_b#*' '};;
+*) sb_t="$sb_t ~$sb_q$sb_b"; return 0;;
+esac
+done
 }
 sb_hex() { sb_t="$sb_t x${#sb_b}" sb_x="$sb_x${sb_b:+$sb_b$sb_nl}"; }
 sb_raw() { sb_t="$sb_t l${#1}" sb_x="$sb_x${1:+$1$sb_nl}"; }

@@ -30,7 +30,7 @@ pub(super) enum FrameError {
 /// How a value is written in an answer.
 #[derive(Debug)]
 enum Value {
-    /// As it is, on the line itself.
+    /// As it is, on the line itself, or in words with `~` for each blank.
     Plain(Vec<u8>),
     /// In hex, so many bytes on lines of their own.
     Hex(usize),
@@ -207,6 +207,9 @@ impl Value {
         if let Some(plain) = token.strip_prefix('=') {
             return Some(Self::Plain(plain.into()));
         }
+        if let Some(words) = token.strip_prefix('~') {
+            return Some(Self::Plain(words.replace('~', " ").into()));
+        }
         let length = |digits: &str| digits.parse().ok();
         token
             .strip_prefix('x')
@@ -274,6 +277,12 @@ mod tests {
         assert!(frames.noise.to_string().contains("Welcome!"));
         let bytes: Vec<&[u8]> = text.chunks(1).collect();
         assert_eq!(all(&bytes).0, whole, "however it is cut");
+    }
+
+    #[test]
+    fn words_stand_on_the_line_itself() {
+        let (whole, _) = all(&[b"SB1 n 1 2 fail - ~./a:~File~exists =b~c\n"]);
+        assert_eq!(whole[0].values, [b"./a: File exists".to_vec(), b"b~c".to_vec()]);
     }
 
     #[test]

@@ -90,6 +90,14 @@ fn nul(index: usize) -> String {
 }
 
 impl<S: Shell> Transport for ShellTransport<S> {
+    fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async {
+            let mut kept = self.session.lock().await;
+            *kept = Some(self.session(kept.take()).await?);
+            Ok(())
+        })
+    }
+
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(self.run(batch))
     }

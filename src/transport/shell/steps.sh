@@ -296,9 +296,9 @@ sb_m=$(rm -rf -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
 fi
 sb_emit done
 }
-# REACH PATH...
+# REACH PATH... ; a sync that takes no paths ignores them and syncs everything, but it may refuse -f.
 sb_sync() {
-case ${sb_fancy-} in '') case $(sync --help 2>&1) in *' -f,'* | *'[-df]'*) sb_fancy=y;; *) sb_fancy=n;; esac;; esac
+case $1${sb_fancy-} in f) case $(sync --help 2>&1) in *' -f,'* | *'[-df]'*) sb_fancy=y;; *) sb_fancy=n;; esac;; esac
 sb_k=$1
 shift
 for sb_f; do
@@ -306,10 +306,10 @@ sb_into "$sb_f" || return
 if [ -h "$sb_f" ]; then sb_no wrong-type "$sb_f is a link"; return 1; fi
 [ -e "$sb_f" ] || { sb_no missing "$sb_f: No such file or directory"; return 1; }
 done
-case $#$sb_fancy$sb_k in
+case $#$sb_k${sb_fancy-} in
 0*) ;;
-*ye) sb_m=$(sync -- "$@" 2>&1);;
-*yf) sb_m=$(sync -f -- "$@" 2>&1);;
+*e*) sb_m=$(sync -- "$@" 2>&1);;
+*fy) sb_m=$(sync -f -- "$@" 2>&1);;
 *) sb_m=$(sync 2>&1);;
 esac || { sb_no - "$sb_m"; return 1; }
 sb_emit done
