@@ -123,7 +123,7 @@ impl World {
         let (mut tokens, mut clock) = (self.rng.split(), self.rng.split());
         let draw = move |_| format!("{:016x}{:010x}{}", tokens.next(), tokens.next() >> 24, signature(id));
         let time = move || Timestamp::from_unix(clock.seconds(), 0).map_or_else(String::new, |time| time.to_string());
-        let desk = Desk::new(Names::new(draw, time));
+        let desk = Desk::new(Names::new(draw, time), ());
         let cancel = Cancel::new();
         self.note(format!("#{id} begins: {command:?}"));
         let fleet = desk.fleet(0..self.hosts.len());

@@ -103,15 +103,23 @@ impl Answer {
     }
 }
 
-/// Changes a call to a host.
-type Twist = Box<dyn Fn(usize, &mut Call) + Send + Sync>;
+/// A fault that is planted: it changes what a command asks, and may listen to what it is told.
+pub(crate) trait Twist {
+    /// Changes a call to a host.
+    fn call(&mut self, _host: usize, _call: &mut Call) {}
+
+    /// Listens to what a host answered.
+    fn answer(&mut self, _host: usize, _answer: &Answer) {}
+}
+
+/// No fault.
+impl Twist for () {}
 
 /// Where the calls of one command lie until they are answered.
 pub(crate) struct Desk {
     requests: Mutex<Vec<Request>>,
     names: Mutex<Names>,
-    /// Changes what is asked, for faults that are planted.
-    twist: Twist,
+    twist: Mutex<Box<dyn Twist + Send>>,
 }
 
 impl fmt::Debug for Desk {
@@ -121,12 +129,8 @@ impl fmt::Debug for Desk {
 }
 
 impl Desk {
-    pub(crate) fn new(names: Names) -> Arc<Self> {
-        Self::twisted(names, |_, _| {})
-    }
-
-    pub(crate) fn twisted(names: Names, twist: impl Fn(usize, &mut Call) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { requests: Mutex::default(), names: Mutex::new(names), twist: Box::new(twist) })
+    pub(crate) fn new(names: Names, twist: impl Twist + Send + 'static) -> Arc<Self> {
+        Arc::new(Self { requests: Mutex::default(), names: Mutex::new(names), twist: Mutex::new(Box::new(twist)) })
     }
 
     /// The fleet of so many hosts, whose calls come to lie here.
@@ -144,6 +148,10 @@ impl Desk {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn twist(&self) -> MutexGuard<'_, Box<dyn Twist + Send>> {
+        self.twist.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn names(&self) -> MutexGuard<'_, Names> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -151,9 +159,10 @@ impl Desk {
     async fn ask(&self, host: usize, call: Call) -> Answer {
         let (answer, answered) = oneshot::channel();
         let mut call = self.names().outgoing(host, call);
-        (self.twist)(host, &mut call);
+        self.twist().call(host, &mut call);
         self.requests().push(Request { host, call, answer });
         let answer = answered.await.unwrap_or(Answer::Unreachable);
+        self.twist().answer(host, &answer);
         self.names().incoming(answer)
     }
 }
