@@ -76,7 +76,7 @@ impl<'r> Run<'r> {
     }
 
     fn mark(&self, working: &Working<'r>) -> BadMark {
-        let clock = working.guard.state().identity.as_ref().map(|identity| identity.clock);
+        let clock = working.guard.state().clock;
         BadMark {
             at: clock.unwrap_or_else(Timestamp::now),
             by: self.owner.by.clone(),

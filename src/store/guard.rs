@@ -304,12 +304,11 @@ impl DirGuard {
     }
 
     fn history(&self, ended: &Ended) -> HistoryEntry {
-        let root = self.state.identity.as_ref();
         HistoryEntry {
             format: 1,
             operation: self.owner.operation.clone(),
             command: self.owner.command,
-            at: root.map_or(self.owner.since, |identity| identity.clock),
+            at: self.state.clock.unwrap_or(self.owner.since),
             by: self.owner.by.clone(),
             from: ended.from.clone(),
             to: ended.to.clone(),

@@ -9,6 +9,7 @@ use crate::{
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
     status::BadMark,
+    time::Timestamp,
     token::Token,
     transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Reply},
 };
@@ -31,48 +32,51 @@ pub(super) struct Query {
 /// The steps of a query, in their order.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    Identity,
+    Clock,
     CurrentEntry,
     CurrentLink,
     CurrentTarget,
     Releases,
     Records,
     Bad,
-    Staged,
     JournalOwners,
     JournalIntents,
     Debts,
+    Staged,
     Staging,
     LockOwners,
     LockIntents,
+    Identity,
 }
 
 impl Query {
-    /// Adds the steps that read a root laid out so, its lock too.
+    /// Adds the steps that read all of a root laid out so.
     pub(super) fn add_to(batch: &mut Batch, layout: &Layout) -> Self {
-        let query = Self::add_without_lock(batch, layout);
+        let query = Self::add_short(batch, layout);
+        batch.push(each(layout.in_state(&["releases"]), "staged", STATE_LIMIT));
+        batch.push(Op::List { path: layout.in_state(&["staging"]) });
         for file in ["owner", "intent"] {
             batch.push(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
         }
+        batch.push(Op::Identify);
         query
     }
 
-    /// Adds the steps that read a root laid out so, but for its lock: for whoever has just taken that.
-    pub(super) fn add_without_lock(batch: &mut Batch, layout: &Layout) -> Self {
+    /// Adds the steps that read what decides where `current` may go, for whoever has just taken the lock: each of them
+    /// is a process on the host that a rollback waits for.
+    pub(super) fn add_short(batch: &mut Batch, layout: &Layout) -> Self {
         let current = layout.current().clone();
         let ops = [
-            Op::Identify,
+            Op::Clock,
             Op::Inspect { path: current.clone() },
             Op::ReadLink { path: current.clone() },
             Op::Resolve { link: current.as_str().into() },
             Op::List { path: layout.releases().clone() },
             each(layout.releases().clone(), RECORD_FILE, RECORD_LIMIT),
             each(layout.in_state(&["releases"]), "bad", STATE_LIMIT),
-            each(layout.in_state(&["releases"]), "staged", STATE_LIMIT),
             each(layout.in_state(&["journal"]), "owner", STATE_LIMIT),
             each(layout.in_state(&["journal"]), "intent", STATE_LIMIT),
             each(layout.in_state(&["debts"]), "debt", STATE_LIMIT),
-            Op::List { path: layout.in_state(&["staging"]) },
         ];
         let first = batch.steps.len();
         for op in ops {
@@ -93,6 +97,7 @@ impl Query {
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
         let state = RootState {
             identity: reader.identity(),
+            clock: reader.clock(),
             current: reader.current(&releases),
             releases,
             strangers,
@@ -134,6 +139,10 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn at(&self, at: At) -> Option<&Reply> {
         self.replies.get(at as usize)
+    }
+
+    fn clock(&self) -> Option<Timestamp> {
+        if let Some(Reply::Clock(at)) = self.at(At::Clock) { Some(*at) } else { None }
     }
 
     fn identity(&self) -> Option<crate::transport::HostIdentity> {

@@ -18,8 +18,10 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RootState {
-    /// Who and what answered; `None` when there is no root yet.
+    /// Who and what answered; `None` when there is no root yet, and under a lock, where nobody waits for it.
     pub identity: Option<HostIdentity>,
+    /// The host's clock; `None` when there is no root yet.
+    pub clock: Option<Timestamp>,
     /// Where `current` leads.
     pub current: Current,
     /// The complete releases, in the order of their names.

@@ -49,7 +49,7 @@ impl Steps {
         });
         let take = batch.push(Op::MoveInto { from: lock, into: self.layout.state().clone() });
         self.forget(&mut batch, token);
-        let query = Query::add_without_lock(&mut batch, &self.layout);
+        let query = Query::add_short(&mut batch, &self.layout);
         Taking { batch, fence, take, proof, query }
     }
 
