@@ -28,8 +28,9 @@ impl<'r> Run<'r> {
             let answer = host.store.state().await.map_err(|error| Failure::from(Error::from(error)));
             (at, host, self.told(&host.name, Phase::Ask, answer))
         };
-        let mut answers: Vec<_> =
-            stream::iter(self.hosts.iter().enumerate()).map(ask).buffer_unordered(self.parallel).collect().await;
+        // Made first, since a closure in the stream keeps the whole from being known as `Send`.
+        let asks: Vec<_> = self.hosts.iter().enumerate().map(ask).collect();
+        let mut answers: Vec<_> = stream::iter(asks).buffer_unordered(self.parallel).collect().await;
         answers.sort_by_key(|(at, ..)| *at);
         Asked { answers: answers.into_iter().map(|(_, host, answer)| (host, answer)).collect() }
     }

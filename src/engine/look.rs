@@ -34,7 +34,7 @@ pub(super) async fn history(run: Run<'_>) -> Report {
     let asked = run.ask().await;
     let looked = asked.answers.iter().map(|(host, answer)| (*host, look_at(&host.name, answer)));
     let looked: Vec<(&Host, HostReport)> = looked.collect();
-    let read = looked.into_iter().map(|(host, report)| history_of(&run, host, report));
+    let read: Vec<_> = looked.into_iter().map(|(host, report)| history_of(&run, host, report)).collect();
     let hosts: Vec<HostReport> = stream::iter(read).buffer_unordered(run.parallel).collect().await;
     conclude(&run, hosts)
 }

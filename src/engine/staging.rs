@@ -23,11 +23,8 @@ impl<'r> Run<'r> {
         asked: &Asked<'_>,
     ) -> Result<Vec<(&'r Host, Staged)>, Report> {
         self.enter(Phase::Stage, self.hosts.len());
-        let results: Vec<_> = stream::iter(self.hosts)
-            .map(|host| self.stage_on(host, release))
-            .buffer_unordered(self.parallel)
-            .collect()
-            .await;
+        let uploads: Vec<_> = self.hosts.iter().map(|host| self.stage_on(host, release)).collect();
+        let results: Vec<_> = stream::iter(uploads).buffer_unordered(self.parallel).collect().await;
         let (mut staged, mut failed) = (Vec::new(), Vec::new());
         for (host, result) in results {
             match result {

@@ -73,8 +73,8 @@ impl<'r> Run<'r> {
         order.sort_by_key(|host| (host.store.to_string(), host.store.root().clone()));
         let (arbiter, others) = order.split_first().expect("a fleet has a host");
         let mut locked = vec![self.lock(arbiter).await.map_err(|failed| vec![failed])?];
-        let results: Vec<_> =
-            stream::iter(others).map(|host| self.lock(host)).buffer_unordered(self.parallel).collect().await;
+        let locks: Vec<_> = others.iter().map(|host| self.lock(host)).collect();
+        let results: Vec<_> = stream::iter(locks).buffer_unordered(self.parallel).collect().await;
         let mut failed = Vec::new();
         for result in results {
             match result {

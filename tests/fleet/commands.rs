@@ -2,11 +2,13 @@
 
 use switchback::{
     ErrorKind, ExitCode,
+    engine::{ActivateOptions, DeployOptions, RollbackOptions},
+    event::Silent,
     report::{HostOutcome, Outcome},
     status::ReleaseState,
 };
 
-use super::fixture::{Hosts, assert_code, at, name};
+use super::fixture::{Hosts, assert_code, at, name, release};
 
 #[test]
 fn a_first_deploy_makes_the_root_and_records_none() {
@@ -189,4 +191,25 @@ fn a_missing_root_is_no_status_error_and_nothing_to_go_back_to() {
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NotDeployed));
     assert!(!hosts.0[0].exists("/srv"), "asking made something");
+}
+
+/// Who embeds this runs commands on a runtime of many threads.
+#[test]
+fn every_command_can_be_spawned() {
+    let hosts = Hosts::new(1);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_time().build().expect("a runtime");
+    let fleet = hosts.fleet();
+    let all = runtime.spawn(async move {
+        let (deploy, back) = (DeployOptions::default(), RollbackOptions::default());
+        let deployed = fleet.deploy(release("a"), &deploy, &Silent).await;
+        let staged = fleet.stage(release("b"), &deploy.run, &Silent).await;
+        let activated = fleet.activate(&name("b"), &ActivateOptions::default(), &Silent).await;
+        let rolled_back = fleet.rollback(&back, &Silent).await;
+        let (status, history) = (fleet.status(&Silent).await, fleet.history(&Silent).await);
+        let check = fleet.check(&Silent).await;
+        [deployed, staged, activated, rolled_back, status, history, check]
+    });
+    for report in runtime.block_on(all).expect("it does not panic") {
+        assert_code(&report, ExitCode::DONE);
+    }
 }

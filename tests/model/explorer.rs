@@ -5,6 +5,8 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
+use switchback::transport::MemoryHost;
+
 use crate::{
     HOSTS, START,
     command::{Command, Planted},
@@ -218,32 +220,41 @@ impl Explorer {
             }
             Action::Crash(controller) => {
                 state.left.crashes -= 1;
-                let waiting = self.memo.nodes[state.nodes[controller] as usize].waiting;
-                for (host, call) in waiting.into_iter().enumerate() {
-                    if let Some(call) = call.filter(|call| self.memo.call(*call).changes()) {
-                        on_its_way(state, (controller, host, call));
-                    }
-                }
-                self.is_over(state, controller);
-                state.nodes[controller] = DEAD;
+                self.crash(state, controller);
                 Ok(())
             }
             Action::Steal(host) => {
                 state.left.steals -= 1;
-                let copy = self.memo.copy(state.hosts[host]);
                 let token = self.memo.ground(state.hosts[host]).lock.clone().expect("it is held");
-                copy.rename(&at(&format!(".switchback/lock/{token}")), &at(&format!(".switchback/journal/{token}")));
-                state.hosts[host] = self.memo.host(&copy);
+                let (held, journal) = (format!(".switchback/lock/{token}"), format!(".switchback/journal/{token}"));
+                self.by_hand(state, host, |copy| copy.rename(&at(&held), &at(&journal)));
                 Ok(())
             }
             Action::ByHand(host) => {
                 state.left.by_hand -= 1;
-                let copy = self.memo.copy(state.hosts[host]);
-                copy.link(&at("current"), "releases/a");
-                state.hosts[host] = self.memo.host(&copy);
+                self.by_hand(state, host, |copy| copy.link(&at("current"), "releases/a"));
                 Ok(())
             }
         }
+    }
+
+    /// A controller is gone; what it had sent may still arrive.
+    fn crash(&mut self, state: &mut State, controller: usize) {
+        let waiting = self.memo.nodes[state.nodes[controller] as usize].waiting;
+        for (host, call) in waiting.into_iter().enumerate() {
+            if let Some(call) = call.filter(|call| self.memo.call(*call).changes()) {
+                on_its_way(state, (controller, host, call));
+            }
+        }
+        self.is_over(state, controller);
+        state.nodes[controller] = DEAD;
+    }
+
+    /// Somebody changes a host.
+    fn by_hand(&mut self, state: &mut State, host: usize, deed: impl FnOnce(&MemoryHost)) {
+        let copy = self.memo.copy(state.hosts[host]);
+        deed(&copy);
+        state.hosts[host] = self.memo.host(&copy);
     }
 
     /// The call that waits is carried out: wholly, and answered, or the first so many steps, and nobody knows.
@@ -307,9 +318,7 @@ impl Explorer {
     fn end_process(&mut self, state: &mut State, controller: usize, host: usize) {
         let process = std::mem::take(&mut state.processes[controller][host]);
         if process != 0 {
-            let copy = self.memo.copy(state.hosts[host]);
-            copy.end_process(process);
-            state.hosts[host] = self.memo.host(&copy);
+            self.by_hand(state, host, |copy| copy.end_process(process));
         }
     }
 }
