@@ -1,6 +1,6 @@
 //! A run that is paused just before its switch, and wakes up after its lock was taken away: it can switch nothing any more.
 //!
-//! Locally the command itself is stopped, by `strace`, which stops it after the prepared link was made; over SSH the host's
+//! Locally the command itself is stopped, after the prepared link was made, where `strace` holds it up; over SSH the host's
 //! `mv` is, by a wrapper in its path. Where one of these is missing, that is said in words.
 #![cfg(feature = "cli")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
@@ -81,8 +81,8 @@ fn a_local_run_that_wakes_up_late_switches_nothing() {
     for version in ["v1", "v2"] {
         done(&["--root", root, "deploy", &source(version), "--name", version]);
     }
-    // The links made under the lock are two for the proof of the rename, the format's, and then the prepared one.
-    let stop = "inject=symlinkat:signal=SIGSTOP:when=4";
+    // Held up after each link that it makes, long enough to be stopped at the prepared one.
+    let stop = "inject=symlinkat:delay_exit=2000000";
     let mut paused = Command::new("strace");
     paused.args([
         "-f",
@@ -100,18 +100,20 @@ fn a_local_run_that_wakes_up_late_switches_nothing() {
     ]);
     let paused =
         paused.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("strace runs");
-    until("the run under strace", || child_of(&paused).is_some());
-    let pid = child_of(&paused).expect("it was there");
     let prepared = || {
         fs::read_dir(directory.path().join(".switchback/lock")).is_ok_and(|mut lock| {
             lock.any(|held| held.is_ok_and(|held| fs::read_link(held.path().join("current")).is_ok()))
         })
     };
-    until("the prepared link, and the stop", || prepared() && matches!(state(pid), Some('T' | 't')));
+    until("the prepared link", prepared);
+    // Only now: strace tries itself on children of its own before it starts the command.
+    let pid = child_of(&paused).expect("the command runs");
+    signal("-STOP", pid);
     done(&["--root", root, "unlock", "--force"]);
     done(&["--root", root, "deploy", &source("v3"), "--name", "v3"]);
     signal("-CONT", pid);
-    woke_up_late(&paused.wait_with_output().expect("it ends"), directory.path());
+    let output = paused.wait_with_output().expect("it ends");
+    woke_up_late(&output, directory.path());
 }
 
 #[cfg(feature = "ssh")]
@@ -130,7 +132,9 @@ fn a_hosts_shell_that_wakes_up_late_switches_nothing() {
     );
     fs::write(tools.join("mv"), script).expect("a wrapper");
     assert!(Command::new("chmod").args(["755", text(&tools.join("mv"))]).status().expect("chmod").success());
-    let Some(sshd) = Sshd::start(&format!("SetEnv PATH={}:/usr/bin:/bin", tools.display())) else { return };
+    let Some(sshd) = Sshd::start(&format!("SetEnv PATH={}:/usr/bin:/bin HOME=/nonexistent", tools.display())) else {
+        return;
+    };
     let root = directory.path().join("shop");
     let config = directory.path().join("switchback.toml");
     let toml = format!(

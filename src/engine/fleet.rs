@@ -166,12 +166,9 @@ impl Fleet {
         if !options.skip_unreachable {
             return (Cow::Borrowed(self), Vec::new());
         }
-        let ask = |host: &'_ Host| {
-            let host = host.clone();
-            async move { host.store.state().await.err().map(failure).filter(|why| why.kind == ErrorKind::Unreachable) }
-        };
-        let asked: Vec<Option<Failure>> =
-            stream::iter(self.hosts.iter().map(ask)).buffered(self.parallel).collect().await;
+        // Made first, since a closure in the stream keeps the whole from being known as `Send`.
+        let asks: Vec<_> = self.hosts.iter().map(is_away).collect();
+        let asked: Vec<Option<Failure>> = stream::iter(asks).buffered(self.parallel).collect().await;
         let (mut hosts, mut skipped) = (Vec::new(), Vec::new());
         for (host, why) in self.hosts.iter().zip(asked) {
             match why {
@@ -189,4 +186,9 @@ impl Fleet {
     pub async fn close(&self) {
         join_all(self.hosts.iter().map(|host| host.store.close())).await;
     }
+}
+
+/// Why a host cannot be reached; `None` when it can, or something else is wrong with it.
+async fn is_away(host: &Host) -> Option<Failure> {
+    host.store.state().await.err().map(failure).filter(|why| why.kind == ErrorKind::Unreachable)
 }

@@ -6,11 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use futures_util::{
-    StreamExt,
-    future::{join_all, ready},
-    stream,
-};
+use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -63,8 +59,9 @@ impl<'r> Run<'r> {
             let error = connected.err()?;
             Some((host.name.clone(), self.told::<()>(&host.name, Phase::Lock, Err(error)).err()?))
         };
-        let failed: Vec<_> =
-            stream::iter(self.hosts).map(connect).buffer_unordered(self.parallel).filter_map(ready).collect().await;
+        let connects: Vec<_> = self.hosts.iter().map(connect).collect();
+        let results: Vec<_> = stream::iter(connects).buffer_unordered(self.parallel).collect().await;
+        let failed: Vec<_> = results.into_iter().flatten().collect();
         if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 

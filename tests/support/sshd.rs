@@ -22,7 +22,8 @@ pub(crate) struct Sshd {
     child: Child,
 }
 
-/// What root's own start-up files do takes time, and some take locks that a session which is killed leaves behind.
+/// What root's own start-up files do takes time, and some take locks that a session which is killed leaves behind. A
+/// configuration that sets an environment of its own says where the home is itself: of two settings only one counts.
 const AS_ROOT: &str = "Match User root\nSetEnv HOME=/nonexistent\n";
 
 const PROGRAM: &str = "/usr/sbin/sshd";
@@ -119,10 +120,11 @@ pub(crate) fn descendants(pid: u32) -> Vec<u32> {
 fn listening(dir: &Path, extra: &str) -> Option<(u16, Child)> {
     let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port();
     let file = |name: &str| dir.join(name).display().to_string();
+    let as_root = if extra.contains("SetEnv") { "" } else { AS_ROOT };
     let config = format!(
         "ListenAddress 127.0.0.1\nPort {port}\nHostKey {}\nAuthorizedKeysFile {}\nStrictModes no\nUsePAM no\n\
          PasswordAuthentication no\nMaxStartups 200:30:300\nPidFile none\nPermitRootLogin yes\nLogLevel VERBOSE\n\
-         PermitUserEnvironment yes\n{extra}\n{AS_ROOT}",
+         PermitUserEnvironment yes\n{extra}\n{as_root}",
         file("host"),
         file("authorized_keys")
     );
