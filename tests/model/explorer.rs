@@ -276,18 +276,21 @@ impl Explorer {
         let before = state.hosts[host];
         let done = self.memo.carry_out(before, process, call);
         state.hosts[host] = done.host;
-        let step = Step {
-            controller,
-            command: self.commands[controller],
-            host,
-            call: self.memo.call(call),
-            before: self.memo.ground(before),
-            after: state.hosts.map(|host| self.memo.ground(host)),
-            steals: self.steals,
-        };
-        let trace = &mut state.traces[controller];
-        step.check(trace)?;
-        step.answered(trace, self.memo.answer(done.answer));
+        if done.host != before {
+            let step = Step {
+                controller,
+                command: self.commands[controller],
+                host,
+                call: self.memo.call(call),
+                before: self.memo.ground(before),
+                after: state.hosts.map(|host| self.memo.ground(host)),
+                steals: self.steals,
+            };
+            step.check(&mut state.traces[controller])?;
+        }
+        if self.memo.shows_current(call, done.answer) {
+            state.traces[controller].view[host] = On::of(self.memo.ground(done.host).on());
+        }
         let over =
             state.nodes[controller] == DEAD || self.memo.nodes[state.nodes[controller] as usize].reports.is_some();
         state.processes[controller][host] = done.process;
@@ -318,7 +321,7 @@ impl Explorer {
     fn end_process(&mut self, state: &mut State, controller: usize, host: usize) {
         let process = std::mem::take(&mut state.processes[controller][host]);
         if process != 0 {
-            self.by_hand(state, host, |copy| copy.end_process(process));
+            state.hosts[host] = self.memo.ended(state.hosts[host], process);
         }
     }
 }

@@ -3,7 +3,6 @@
 use switchback::{
     ReleaseName, Report,
     report::{HostOutcome, HostReport, Outcome},
-    transport::Op,
 };
 
 use crate::{
@@ -11,7 +10,7 @@ use crate::{
     command::Command,
     ground::{Ground, record_line},
     names::lock_of,
-    puppet::{Answer, Call},
+    puppet::Call,
 };
 
 /// What is wrong, in words.
@@ -125,15 +124,6 @@ impl Step<'_> {
             trace.before[self.host] = On::of(self.before.on());
         }
         Ok(())
-    }
-
-    /// Notes what the command was shown.
-    pub(crate) fn answered(&self, trace: &mut Trace, answer: &Answer) {
-        let (Call::Execute(batch), Answer::Replies(_)) = (self.call, answer) else { return };
-        let reads = |op: &Op| matches!(op, Op::ReadLink { path } if path.as_str() == "current");
-        if batch.steps.iter().any(|step| reads(&step.op)) {
-            trace.view[self.host] = On::of(self.after[self.host].on());
-        }
     }
 }
 

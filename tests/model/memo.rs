@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use switchback::{
     Report,
-    transport::{MemoryHost, MemoryTransport},
+    transport::{MemoryHost, MemoryTransport, Op},
 };
 
 use crate::{
@@ -69,6 +69,9 @@ pub(crate) struct Memo {
     calls: Interned<Call>,
     answers: Interned<Answer>,
     done: HashMap<(u32, u32, u32), Done>,
+    ended: HashMap<(u32, u32), u32>,
+    /// Whether a call reads `current`.
+    reads: HashMap<u32, bool>,
     pub(crate) nodes: Vec<Node>,
     /// Places by what was asked and told on each host, whichever host came first.
     by_story: HashMap<String, u32>,
@@ -87,6 +90,8 @@ impl Memo {
             calls: Interned::new(),
             answers: Interned::new(),
             done: HashMap::new(),
+            ended: HashMap::new(),
+            reads: HashMap::new(),
             nodes: Vec::new(),
             by_story: HashMap::new(),
             alive: HashMap::new(),
@@ -151,6 +156,25 @@ impl Memo {
         let done = Done { host: self.host(&copy), answer: self.answers.number(answer), process: after };
         self.done.insert((host, process, call), done);
         done
+    }
+
+    /// A host on which a process ended.
+    pub(crate) fn ended(&mut self, host: u32, process: u32) -> u32 {
+        if let Some(known) = self.ended.get(&(host, process)) {
+            return *known;
+        }
+        let copy = self.copy(host);
+        copy.end_process(process);
+        let after = self.host(&copy);
+        self.ended.insert((host, process), after);
+        after
+    }
+
+    /// Whether a call, once answered, showed what is current.
+    pub(crate) fn shows_current(&mut self, call: u32, answer: u32) -> bool {
+        let known = matches!(self.answer(answer), Answer::Replies(_));
+        let calls = &self.calls;
+        known && *self.reads.entry(call).or_insert_with(|| reads_current(&calls.values[call as usize]))
     }
 
     /// The beginning of a command.
@@ -221,4 +245,10 @@ impl Memo {
         self.alive.insert(number, command);
         number
     }
+}
+
+fn reads_current(call: &Call) -> bool {
+    let Call::Execute(batch) = call else { return false };
+    let reads = |op: &Op| matches!(op, Op::ReadLink { path } if path.as_str() == "current");
+    batch.steps.iter().any(|step| reads(&step.op))
 }
