@@ -67,7 +67,9 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+pub mod commands;
 pub mod config;
+pub mod data;
 pub mod debt;
 pub mod engine;
 mod error;

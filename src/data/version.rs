@@ -1,0 +1,100 @@
+//! [`DataVersion`]: what a migration tool calls the state of the schema and data.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+/// The longest data version, in bytes.
+const LIMIT: usize = 1024;
+
+/// What a migration tool calls the state of the schema and data: one line, compared and never understood. It is empty
+/// where nothing was ever applied.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct DataVersion(Box<str>);
+
+/// What was printed is no data version.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{shown} is no data version: one line of at most {LIMIT} bytes, without control characters")]
+pub struct DataVersionError {
+    shown: String,
+}
+
+impl DataVersion {
+    /// Takes `text` as a data version.
+    ///
+    /// # Errors
+    ///
+    /// [`DataVersionError`] when it is longer than 1024 bytes, or holds a control character.
+    pub fn new(text: &str) -> Result<Self, DataVersionError> {
+        let text = text.trim();
+        if text.len() > LIMIT || text.chars().any(char::is_control) {
+            return Err(DataVersionError::of(text));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The last line of `stdout` that is not blank, without the white space around it; empty when there is none.
+    ///
+    /// # Errors
+    ///
+    /// [`DataVersionError`] when that line is no UTF-8, too long, or holds a control character.
+    pub fn last_line(stdout: &[u8]) -> Result<Self, DataVersionError> {
+        let line = stdout.split(|byte| *byte == b'\n').rev().find(|line| !line.trim_ascii().is_empty());
+        let Some(line) = line else { return Self::new("") };
+        let text = std::str::from_utf8(line).map_err(|_| DataVersionError::of(&String::from_utf8_lossy(line)))?;
+        Self::new(text)
+    }
+
+    /// The version as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl DataVersionError {
+    fn of(text: &str) -> Self {
+        let cut: String = text.chars().take(80).collect();
+        Self { shown: format!("{cut:?}") }
+    }
+}
+
+impl fmt::Display for DataVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.pad("(nothing applied)") } else { f.pad(&self.0) }
+    }
+}
+
+impl TryFrom<String> for DataVersion {
+    type Error = DataVersionError;
+
+    fn try_from(text: String) -> Result<Self, DataVersionError> {
+        Self::new(&text)
+    }
+}
+
+impl From<DataVersion> for String {
+    fn from(version: DataVersion) -> Self {
+        version.0.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_that_says_something_is_the_version() {
+        let read = |text: &str| DataVersion::last_line(text.as_bytes()).map(String::from);
+        for text in ["7", "7\n", "loading\n7\n\n", " 7 \r\n", "\n7\n \n"] {
+            assert_eq!(read(text), Ok("7".into()), "{text:?}");
+        }
+        assert_eq!(read(""), Ok(String::new()));
+        assert_eq!(read("\n \n"), Ok(String::new()));
+        assert!(read("a\u{1b}[31m").is_err());
+        assert!(read(&"9".repeat(1025)).is_err());
+        assert!(DataVersion::last_line(b"\xff\n").is_err());
+    }
+}
