@@ -86,6 +86,7 @@ pub mod plan;
 pub mod record;
 pub mod release;
 pub mod report;
+pub mod shared;
 pub mod status;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
