@@ -153,6 +153,8 @@ kinds! {
     ChainLoops => "chain-loops",
     /// The release that a record names is not on the host.
     PreviousGone => "previous-gone",
+    /// Something that is shared by all releases is not on a host, and nothing seeds it.
+    MissingShared => "missing-shared",
     /// The state directory was written by a newer program.
     NewerFormat => "newer-format",
     /// The state directory holds something that this program did not write.

@@ -8,6 +8,7 @@ use thiserror::Error;
 use crate::{
     path::{InnerPath, PathError},
     record::RECORD_FILE,
+    transport::EntryKind,
 };
 
 /// A file or directory that outlives releases: it lies in the layout's shared directory, and stands in every release, at
@@ -112,6 +113,63 @@ impl SharedPath {
 
     fn lies_within(&self, other: &Self) -> bool {
         std::iter::successors(Some(self.path.clone()), InnerPath::parent).any(|above| above == other.path)
+    }
+}
+
+/// A shared file or directory of a root, and what was found in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SharedPlace {
+    /// What is shared.
+    pub path: SharedPath,
+    /// Where it lies, relative to the root.
+    pub place: InnerPath,
+    /// What stands there, links followed; `None` when nothing does.
+    pub found: Option<EntryKind>,
+}
+
+/// How a new release comes by a link to what is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SharedLink {
+    /// What is shared.
+    pub path: SharedPath,
+    /// Where its content comes from.
+    pub supply: Supply,
+    /// Whether the release itself ships something there, which gives way to the link.
+    pub replaces: bool,
+}
+
+/// Where the content of something shared comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Supply {
+    /// It is there already.
+    There,
+    /// What the release ships is moved to the shared directory.
+    FromRelease,
+    /// An empty directory is made.
+    Empty,
+}
+
+/// Which links of a release the tool made: no part of what was brought, and so of no manifest. Kept beside the tool's
+/// other records of the release, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SharedRecord {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The links, relative to the release.
+    pub links: Vec<InnerPath>,
+}
+
+impl SharedRecord {
+    /// The name of the file that holds it, in the tool's directory of the release.
+    pub const FILE: &'static str = "shared";
+
+    /// The record of these links.
+    #[must_use]
+    pub fn new(links: Vec<InnerPath>) -> Self {
+        Self { format: 1, links }
     }
 }
 

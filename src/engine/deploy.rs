@@ -1,24 +1,48 @@
 //! `deploy` and `stage`: bring a release to every host, and switch to it.
 
 use crate::{
+    path::InnerPath,
     plan::{self, Plan, Refusal, Seen},
-    release::Release,
+    release::{Release, ReleaseContent},
     report::Report,
     store::Staged,
+    transport::EntryKind,
+    tree::Node,
 };
 
 use super::{Host, ask::as_asked, run::Run, working::Working};
 
 /// Stages `release` on every host and switches to it.
 pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, allow_split: bool) -> Report {
-    let plan = |seen: &[Seen<'_>]| plan::deploy(release.name(), seen, allow_split);
+    let ships = |at: &InnerPath| shipped(release, at);
+    let plan = |seen: &[Seen<'_>]| {
+        let mut plan = plan::deploy(release.name(), seen, allow_split)?;
+        plan::share(&mut plan, seen, &ships)?;
+        Ok(plan)
+    };
     bring(run, release, &plan).await
 }
 
 /// Stages `release` on every host, and publishes it there under its name.
 pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
-    let plan = |seen: &[Seen<'_>]| plan::stage(release.name(), seen);
+    let ships = |at: &InnerPath| shipped(release, at);
+    let plan = |seen: &[Seen<'_>]| {
+        let mut plan = plan::stage(release.name(), seen)?;
+        plan::share(&mut plan, seen, &ships)?;
+        Ok(plan)
+    };
     bring(run, release, &plan).await
+}
+
+/// What stands at a place of a release that is brought.
+fn shipped(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
+    let ReleaseContent::Tree(tree) = release.content() else { return None };
+    let entry = tree.entries().iter().find(|entry| entry.path == at.as_str().as_bytes())?;
+    Some(match entry.node {
+        Node::Directory => EntryKind::Directory,
+        Node::File { .. } => EntryKind::File,
+        Node::Link { .. } => EntryKind::Link,
+    })
 }
 
 type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Plan, Refusal> + Send + Sync + 'p;

@@ -76,7 +76,9 @@ pub(super) async fn check(run: Run<'_>) -> Report {
     }
     let seen = asked.seen();
     let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());
-    match plan::deploy(&probe, &seen, false) {
+    let plan =
+        plan::deploy(&probe, &seen, false).and_then(|plan| plan::check_shared(run.command(), &seen).map(|()| plan));
+    match plan {
         Ok(plan) => {
             for note in &plan.notes {
                 run.warn(None, note.clone());

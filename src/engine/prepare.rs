@@ -4,8 +4,7 @@ use futures_util::future::join_all;
 
 use crate::{
     event::Phase,
-    name::ReleaseName,
-    plan::Action,
+    plan::{Action, HostPlan},
     record::PreviousVersion,
     store::{Preparation, Staged},
 };
@@ -21,7 +20,7 @@ impl<'r> Run<'r> {
 
     async fn prepare_on(&self, working: &mut Working<'r>) {
         let Some(plan) = &working.plan else { return };
-        let result = match preparation_of(&plan.action, &plan.release, working.staged.take()) {
+        let result = match preparation_of(plan, working.staged.take()) {
             Some(preparation) => {
                 let preparation = working.progress.preparation.insert(preparation);
                 working.guard.prepare(preparation).await.map(Some)
@@ -59,9 +58,14 @@ impl<'r> Run<'r> {
     }
 }
 
-fn preparation_of(action: &Action, name: &ReleaseName, staged: Option<Staged>) -> Option<Preparation> {
-    let preparation = |staged, record: Option<PreviousVersion>| Preparation { name: name.clone(), staged, record };
-    match action {
+fn preparation_of(plan: &HostPlan, staged: Option<Staged>) -> Option<Preparation> {
+    let preparation = |staged, record: Option<PreviousVersion>| Preparation {
+        name: plan.release.clone(),
+        staged,
+        record,
+        shared: plan.shared.clone(),
+    };
+    match &plan.action {
         Action::Deploy { record } => Some(preparation(staged, Some(record.clone()))),
         Action::Activate { record } => Some(preparation(None, Some(record.clone()))),
         Action::Stage => Some(preparation(staged, None)),

@@ -10,6 +10,7 @@ mod recover;
 mod refusal;
 mod rollback;
 mod seen;
+mod share;
 
 pub use activate::activate;
 pub use chain::{Chain, ChainEnd};
@@ -18,10 +19,11 @@ pub use recover::{Direction, recover};
 pub use refusal::{HostRefusal, Reason, Refusal};
 pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use seen::Seen;
+pub use share::{Ships, check_shared, share};
 
 use std::fmt;
 
-use crate::{name::ReleaseName, record::PreviousVersion, report::Command, store::Current};
+use crate::{name::ReleaseName, record::PreviousVersion, report::Command, shared::SharedLink, store::Current};
 
 /// What a command will do, host by host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,8 @@ pub struct HostPlan {
     pub marks_bad: Option<ReleaseName>,
     /// Whether the mark of the release that is gone to is cleared.
     pub clears_mark: bool,
+    /// What is linked into the release before it is published.
+    pub shared: Vec<SharedLink>,
 }
 
 /// What is done with `current` on one host.
@@ -142,11 +146,13 @@ impl HostPlan {
             action,
             marks_bad: None,
             clears_mark: false,
+            shared: Vec::new(),
         }
     }
 
     fn line(&self) -> String {
         let mut parts = vec![self.action_line()];
+        parts.extend(share::lines(&self.shared));
         parts.extend(self.marks_bad.as_ref().map(|bad| format!("mark {bad} bad")));
         parts.extend(self.clears_mark.then(|| format!("clear the bad mark of {}", self.release)));
         parts.join("; ")

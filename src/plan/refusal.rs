@@ -7,8 +7,10 @@ use thiserror::Error;
 use crate::{
     error::{Error, ErrorKind},
     name::ReleaseName,
+    path::InnerPath,
     record::BadRecord,
     report::Command,
+    shared::{SharedPath, SharedPlace},
     transport::EntryKind,
 };
 
@@ -73,6 +75,28 @@ pub enum Reason {
         /// The release.
         name: ReleaseName,
     },
+    /// What is shared is not there, and nothing seeds it.
+    #[error("what is shared is missing: {}", missing.iter().map(|place| place.place.to_string()).collect::<Vec<_>>().join(", "))]
+    MissingShared {
+        /// What is missing.
+        missing: Vec<SharedPlace>,
+    },
+    /// Something of another kind stands where something shared should.
+    #[error("{} is {}, and `{}` is shared", place.place, if place.path.is_directory() { "no directory" } else { "a directory" }, place.path)]
+    SharedKind {
+        /// What is shared, and where.
+        place: SharedPlace,
+    },
+    /// The release ships something where the link to something shared must go.
+    #[error("the release ships {} at {at}, and `{path}` is shared: the link would hide it", kind.with_article())]
+    ShippedShared {
+        /// What is shared.
+        path: SharedPath,
+        /// Where in the release it stands.
+        at: InnerPath,
+        /// What it is.
+        kind: EntryKind,
+    },
     /// The hosts are on different releases, or would go to different ones.
     #[error("the hosts differ")]
     HostsDiffer,
@@ -123,6 +147,8 @@ impl Reason {
             Self::NoSuchRelease { .. } if command == Command::Rollback => ErrorKind::PreviousGone,
             Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
             Self::OnTheWayBack { .. } => ErrorKind::OnTheWayBack,
+            Self::MissingShared { .. } | Self::SharedKind { .. } => ErrorKind::MissingShared,
+            Self::ShippedShared { .. } => ErrorKind::Source,
             Self::HostsDiffer => ErrorKind::HostsDiffer,
             Self::NothingBefore { .. } => ErrorKind::NothingBefore,
             Self::BadRecord { .. } => ErrorKind::BadRecord,
@@ -148,6 +174,15 @@ impl Reason {
             }
             Self::NoSuchRelease { .. } => "see what the hosts have: `switchback releases`".into(),
             Self::OnTheWayBack { name } => format!("`switchback rollback --to {name}`"),
+            Self::MissingShared { missing } => missing_hint(missing),
+            Self::SharedKind { .. } => {
+                "a trailing slash in `shared` makes a directory, none a file; see which of the two is meant".into()
+            }
+            Self::ShippedShared { path, .. } => {
+                format!(
+                    "leave it out of the source, or let it be the first content: {{ path = \"{path}\", seed = true }}"
+                )
+            }
             Self::HostsDiffer if matches!(command, Command::Rollback | Command::Recover) => {
                 "name the release for all of them: `switchback rollback --to NAME`, or leave hosts out with --except"
                     .into()
@@ -163,6 +198,17 @@ impl Reason {
             }
         }
     }
+}
+
+/// How to make what is missing, in the root of the host.
+fn missing_hint(missing: &[SharedPlace]) -> String {
+    let make = |place: &SharedPlace| {
+        let verb = if place.path.is_directory() { "mkdir -p" } else { "write" };
+        format!("{verb} {}", place.place)
+    };
+    let commands: Vec<String> = missing.iter().map(make).collect();
+    let seed = "or ship the first content in the source with `seed = true`";
+    format!("make it in the root of the host ({}), {seed}", commands.join("; "))
 }
 
 impl Refusal {

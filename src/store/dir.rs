@@ -9,6 +9,7 @@ use crate::{
     path::HostPath,
     record::{BadRecord, PreviousVersion},
     release::{Release, ReleaseContent},
+    shared::SharedPath,
     token::Token,
     transport::{Batch, FailureKind, Found, Liveness, Op, Progress, Reply, Transport, TransportError, Upload},
     tree::Tree,
@@ -51,7 +52,15 @@ impl fmt::Display for DirStore {
 impl DirStore {
     /// The store at `root`, laid out as `layout` says. Nothing is asked or made yet.
     pub fn new(transport: impl Transport, root: HostPath, layout: Layout) -> Self {
-        Self { transport: Arc::new(transport), steps: Steps { root, layout } }
+        let shared = Arc::new([]);
+        Self { transport: Arc::new(transport), steps: Steps { root, layout, shared } }
+    }
+
+    /// The same store, which links these into every release that it publishes.
+    #[must_use]
+    pub fn sharing(mut self, shared: impl Into<Arc<[SharedPath]>>) -> Self {
+        self.steps.shared = shared.into();
+        self
     }
 
     pub(super) fn layout(&self) -> &Layout {
@@ -65,6 +74,7 @@ impl DirStore {
     /// What the replies of a query mean, after asking the host about the records whose spelling only it can read.
     pub(super) async fn read(&self, query: Query, replies: &[Reply]) -> Result<RootState, StoreError> {
         let (mut state, spelled) = query.read(replies, &self.steps.root, self.layout());
+        state.shared = query.shared.map(|first| self.steps.read_shared(&replies[first..])).unwrap_or_default();
         if !spelled.is_empty() {
             self.resolve(&mut state, &spelled).await?;
         }

@@ -30,6 +30,7 @@ use crate::{
     path::HostPath,
     record::PreviousVersion,
     release::Release,
+    shared::SharedLink,
     status::BadMark,
     time::Timestamp,
     token::Token,
@@ -187,6 +188,8 @@ pub struct Preparation {
     pub staged: Option<Staged>,
     /// What its record is to say; `None` when it is only published, or its record stays.
     pub record: Option<PreviousVersion>,
+    /// What is linked into what was staged before it is published.
+    pub shared: Vec<SharedLink>,
 }
 
 /// A release that is known to be complete, so that `current` may lead to it.

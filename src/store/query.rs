@@ -27,6 +27,8 @@ const STATE_LIMIT: u64 = 64 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Query {
     first: usize,
+    /// Where the steps that ask for what is shared begin, when they are asked.
+    pub(super) shared: Option<usize>,
 }
 
 /// The steps of a query, in their order.
@@ -86,7 +88,7 @@ impl Query {
                 _ => batch.push(op),
             };
         }
-        Self { first }
+        Self { first, shared: None }
     }
 
     /// What the replies to a batch with these steps mean, and which records only the host can read: those whose path is
@@ -106,6 +108,7 @@ impl Query {
             interrupted: reader.interrupted(),
             debts: reader.debts(),
             staging: reader.staging(),
+            shared: Vec::new(),
         };
         (state, spelled)
     }

@@ -8,6 +8,7 @@ use crate::{
     name::ReleaseName,
     outcome::Command,
     record::{BadRecord, PreviousVersion},
+    shared::SharedPlace,
     status::{BadMark, ReleaseState},
     time::Timestamp,
     token::Token,
@@ -38,6 +39,8 @@ pub struct RootState {
     pub debts: Vec<Debt>,
     /// Unfinished uploads, of runs that still go on and of interrupted ones.
     pub staging: Vec<Token>,
+    /// What is linked into new releases; empty where nobody asked.
+    pub shared: Vec<SharedPlace>,
 }
 
 /// Where `current` leads.

@@ -1,12 +1,13 @@
 //! The batches of a root, each built in one place: what a crash can leave is read off here.
 
 mod lock;
+mod share;
 mod switch;
 
 pub(super) use lock::Taking;
 pub(super) use switch::Switching;
 
-use std::ops::Range;
+use std::{ops::Range, sync::Arc};
 
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::{
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::RECORD_FILE,
+    shared::SharedPath,
     token::Token,
     transport::{Batch, Op, SyncReach},
 };
@@ -38,6 +40,8 @@ const PUBLIC_FILE: u32 = 0o644;
 pub(super) struct Steps {
     pub(super) root: HostPath,
     pub(super) layout: Layout,
+    /// What is linked into each new release.
+    pub(super) shared: Arc<[SharedPath]>,
 }
 
 /// The batch that makes a release ready, and where in it which refusal would come from.
@@ -66,7 +70,8 @@ impl Steps {
     /// A batch that only reads, and its query.
     pub(super) fn ask(&self) -> (Batch, Query) {
         let mut batch = self.batch();
-        let query = Query::add_to(&mut batch, &self.layout);
+        let mut query = Query::add_to(&mut batch, &self.layout);
+        query.shared = Some(self.add_shared(&mut batch));
         (batch, query)
     }
 
@@ -141,7 +146,7 @@ impl Steps {
         let mut batch = self.batch();
         self.write_intent(&mut batch, token, intent);
         let name = &preparation.name;
-        let published = preparation.staged.as_ref().map(|staged| self.publish(&mut batch, name, staged));
+        let published = preparation.staged.as_ref().map(|staged| self.publish(&mut batch, preparation, staged));
         let present = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
         if let Some(record) = &preparation.record {
             let line = record.line(&self.root, self.layout.releases());
@@ -152,7 +157,8 @@ impl Steps {
     }
 
     /// Puts what was staged under its name. Returns the steps that find the name taken and that publish.
-    fn publish(&self, batch: &mut Batch, name: &ReleaseName, staged: &Staged) -> (usize, usize) {
+    fn publish(&self, batch: &mut Batch, preparation: &Preparation, staged: &Staged) -> (usize, usize) {
+        let name = &preparation.name;
         let releases = self.layout.releases().clone();
         let kept = self.layout.in_state(&["releases", name.as_str()]);
         for path in releases_and_parents(&releases) {
@@ -162,6 +168,9 @@ impl Steps {
         batch.push(Op::RemoveTree { path: kept.clone() });
         batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: false });
         batch.push(Op::MoveInto { from: self.staging(&staged.token).join(&inner("staged")), into: kept.clone() });
+        if !preparation.shared.is_empty() {
+            self.share(batch, staged, &kept, &preparation.shared);
+        }
         let publish = batch.push(Op::MoveInto { from: self.staged_content(staged), into: releases.clone() });
         batch.push(Op::Sync {
             paths: vec![kept, self.layout.in_state(&["releases"]), releases],

@@ -10,4 +10,5 @@ mod put_back;
 mod records;
 mod rollback;
 mod round_trips;
+mod shared;
 mod world;

@@ -49,7 +49,10 @@ impl Steps {
         });
         let take = batch.push(Op::MoveInto { from: lock, into: self.layout.state().clone() });
         self.forget(&mut batch, token);
-        let query = Query::add_short(&mut batch, &self.layout);
+        let mut query = Query::add_short(&mut batch, &self.layout);
+        if owner.command.brings_content() {
+            query.shared = Some(self.add_shared(&mut batch));
+        }
         Taking { batch, fence, take, proof, query }
     }
 

@@ -1,0 +1,181 @@
+//! What is shared, held against what the hosts have of it and what the release ships.
+
+use crate::{
+    path::InnerPath,
+    report::Command,
+    shared::{SharedLink, SharedPath, SharedPlace, Supply},
+    transport::EntryKind,
+};
+
+use super::{HostRefusal, Plan, Reason, Refusal, Seen};
+
+/// What a release ships at a place; `None` when nothing.
+pub type Ships<'s> = dyn Fn(&InnerPath) -> Option<EntryKind> + Send + Sync + 's;
+
+/// Plans the links to what is shared, for a release that ships this.
+///
+/// What stands in a release at a shared place would be hidden by the link, so it is refused; with `seed = true` it is
+/// known to be no more than the first content, and gives way.
+///
+/// # Errors
+///
+/// [`Refusal`] when a host lacks what is shared and nothing seeds it, or something of the wrong kind stands there, or
+/// when the release ships something at, or in the way of, a shared place.
+pub fn share(plan: &mut Plan, hosts: &[Seen<'_>], ships: &Ships<'_>) -> Result<(), Refusal> {
+    let mut refusals = Vec::new();
+    for seen in hosts {
+        match links(seen, ships) {
+            Ok(links) => {
+                if let Some(host) = plan.hosts.iter_mut().find(|host| host.host == seen.host) {
+                    host.shared = links;
+                }
+            }
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(plan.command, refusals)) }
+}
+
+/// Holds what is shared against the hosts alone, where nobody knows what a release will ship.
+///
+/// # Errors
+///
+/// [`Refusal`] as of [`share`], but that what may be seeded may be missing.
+pub fn check_shared(command: Command, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+    let seeded = |_: &InnerPath| None;
+    let refusal = |seen: &Seen<'_>| {
+        let needed = seen.state.shared.iter().filter(|place| !(place.path.seed() && place.found.is_none()));
+        decide(seen, needed, &seeded).err()
+    };
+    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(refusal).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(command, refusals)) }
+}
+
+fn links(seen: &Seen<'_>, ships: &Ships<'_>) -> Result<Vec<SharedLink>, HostRefusal> {
+    decide(seen, seen.state.shared.iter(), ships)
+}
+
+/// Decides place by place; what is missing is told all at once.
+fn decide<'p>(
+    seen: &Seen<'_>,
+    places: impl Iterator<Item = &'p SharedPlace>,
+    ships: &Ships<'_>,
+) -> Result<Vec<SharedLink>, HostRefusal> {
+    let (mut links, mut missing) = (Vec::new(), Vec::new());
+    for place in places {
+        match link(place, ships) {
+            Ok(Some(link)) => links.push(link),
+            Ok(None) => missing.push(place.clone()),
+            Err(reason) => return Err(seen.refuse(reason)),
+        }
+    }
+    if missing.is_empty() { Ok(links) } else { Err(seen.refuse(Reason::MissingShared { missing })) }
+}
+
+/// How this place is linked; `None` when it is missing.
+fn link(place: &SharedPlace, ships: &Ships<'_>) -> Result<Option<SharedLink>, Reason> {
+    let path = &place.path;
+    let shipped = shipped(path, ships)?;
+    if let Some(kind) = place.found
+        && (kind == EntryKind::Directory) != path.is_directory()
+    {
+        return Err(Reason::SharedKind { place: place.clone() });
+    }
+    let supply = match (place.found, shipped) {
+        (Some(_), _) => Supply::There,
+        (None, Some(_)) => Supply::FromRelease,
+        // An empty directory is what an application begins with; an empty file is a wrong setting.
+        (None, None) if path.seed() && path.is_directory() => Supply::Empty,
+        (None, None) => return Ok(None),
+    };
+    let fits = if path.is_directory() { EntryKind::Directory } else { EntryKind::File };
+    match shipped {
+        Some(kind) if supply == Supply::FromRelease && kind != fits => {
+            Err(Reason::ShippedShared { path: path.clone(), at: path.path().clone(), kind })
+        }
+        _ => Ok(Some(SharedLink { path: path.clone(), supply, replaces: shipped.is_some() })),
+    }
+}
+
+/// What the release ships at a shared place, when it may.
+fn shipped(path: &SharedPath, ships: &Ships<'_>) -> Result<Option<EntryKind>, Reason> {
+    let refuse = |at: InnerPath, kind| Reason::ShippedShared { path: path.clone(), at, kind };
+    let above = std::iter::successors(path.path().parent(), InnerPath::parent).filter(|above| !above.is_root());
+    for above in above {
+        if let Some(kind) = ships(&above).filter(|kind| *kind != EntryKind::Directory) {
+            return Err(refuse(above, kind));
+        }
+    }
+    match ships(path.path()) {
+        Some(kind) if !path.seed() => Err(refuse(path.path().clone(), kind)),
+        shipped => Ok(shipped),
+    }
+}
+
+/// The links of a host's plan, in words.
+pub(super) fn lines(links: &[SharedLink]) -> Vec<String> {
+    let told = |what: &str, supply: Supply| {
+        let paths: Vec<String> =
+            links.iter().filter(|link| link.supply == supply).map(|link| link.path.to_string()).collect();
+        (!paths.is_empty()).then(|| format!("{what} {}", paths.join(", ")))
+    };
+    [
+        told("move to the shared directory and link", Supply::FromRelease),
+        told("make in the shared directory and link", Supply::Empty),
+        told("link the shared", Supply::There),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(text: &str, seed: bool, found: Option<EntryKind>) -> SharedPlace {
+        let path: SharedPath = text.parse().expect("a shared path");
+        let place = crate::store::Layout::default().shared_place(&path);
+        SharedPlace { path: path.with_seed(seed), place, found }
+    }
+
+    const DIRECTORY: Option<EntryKind> = Some(EntryKind::Directory);
+    const FILE: Option<EntryKind> = Some(EntryKind::File);
+
+    #[test]
+    fn every_place_is_there_seeded_missing_or_in_the_way() {
+        // What is shared, whether it is seeded, what the host has, what the release ships: where the link is from.
+        type Row = (&'static str, bool, Option<EntryKind>, Option<EntryKind>, Result<Option<Supply>, ()>);
+        let rows: &[Row] = &[
+            (".env", false, FILE, None, Ok(Some(Supply::There))),
+            (".env", false, None, None, Ok(None)),
+            (".env", false, FILE, FILE, Err(())),
+            (".env", false, None, FILE, Err(())),
+            (".env", false, DIRECTORY, None, Err(())),
+            (".env", true, None, FILE, Ok(Some(Supply::FromRelease))),
+            (".env", true, FILE, FILE, Ok(Some(Supply::There))),
+            (".env", true, None, None, Ok(None)),
+            (".env", true, None, Some(EntryKind::Link), Err(())),
+            ("storage/", false, DIRECTORY, None, Ok(Some(Supply::There))),
+            ("storage/", false, FILE, None, Err(())),
+            ("storage/", true, None, None, Ok(Some(Supply::Empty))),
+            ("storage/", true, None, DIRECTORY, Ok(Some(Supply::FromRelease))),
+            ("storage/", true, None, FILE, Err(())),
+            ("storage/", true, DIRECTORY, FILE, Ok(Some(Supply::There))),
+        ];
+        for (text, seed, found, shipped, expected) in rows {
+            let place = place(text, *seed, *found);
+            let ships = |at: &InnerPath| (at == place.path.path()).then_some(*shipped).flatten();
+            let decided = link(&place, &ships).map(|link| link.map(|link| link.supply)).map_err(|_| ());
+            assert_eq!(decided, *expected, "{text} seed={seed} {found:?} {shipped:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_but_directories_may_stand_above_a_link() {
+        for kind in [EntryKind::File, EntryKind::Link] {
+            let ships = |at: &InnerPath| (at.as_str() == "config").then_some(kind);
+            assert!(link(&place("config/db.yml", true, FILE), &ships).is_err());
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! The steps that link what outlives releases into a new one, while it is still private.
+
+use crate::{
+    path::InnerPath,
+    shared::{SharedLink, SharedPath, SharedPlace, SharedRecord, Supply},
+    store::{Layout, Staged, layout::inner},
+    transport::{Batch, Op, Reply, SyncReach},
+};
+
+use super::{PRIVATE_FILE, PUBLIC, Steps, json};
+
+impl Steps {
+    /// Asks what stands in the shared directory at each shared place, links followed: it may well lie on another disk.
+    /// Returns where these steps begin.
+    pub(in crate::store) fn add_shared(&self, batch: &mut Batch) -> usize {
+        let first = batch.steps.len();
+        for shared in &*self.shared {
+            let link = self.layout.shared_place(shared).as_str().into();
+            batch.push(Op::Resolve { link });
+        }
+        first
+    }
+
+    /// What the replies to these steps say.
+    pub(in crate::store) fn read_shared(&self, replies: &[Reply]) -> Vec<SharedPlace> {
+        let place = |(path, reply): (&SharedPath, &Reply)| SharedPlace {
+            place: self.layout.shared_place(path),
+            path: path.clone(),
+            found: if let Reply::Entry(Some(entry)) = reply { Some(entry.kind) } else { None },
+        };
+        self.shared.iter().zip(replies).map(place).collect()
+    }
+
+    /// Puts the links into what was staged, and makes them durable. What the release ships in their place is the first
+    /// content of the shared directory, or goes. The record of the links is written into `kept`.
+    pub(super) fn share(&self, batch: &mut Batch, staged: &Staged, kept: &InnerPath, links: &[SharedLink]) {
+        let content = self.staged_content(staged);
+        let mut touched = Vec::new();
+        for link in links {
+            let stands = content.join(link.path.path());
+            self.supply(batch, link, &stands, &mut touched);
+            make_parents(batch, &content, &stands, &mut touched);
+            batch.push(Op::MakeLink { path: stands, text: self.layout.link_to_shared(&link.path) });
+        }
+        let links = links.iter().map(|link| link.path.path().clone()).collect();
+        let record = kept.join(&inner(SharedRecord::FILE));
+        let content = json(&SharedRecord::new(links));
+        batch.push(Op::WriteNew { path: record.clone(), content, mode: PRIVATE_FILE });
+        touched.push(record);
+        batch.push(Op::Sync { paths: touched, reach: SyncReach::Entries });
+    }
+
+    /// Sees to it that something stands in the shared directory, and nothing where the link goes.
+    fn supply(&self, batch: &mut Batch, link: &SharedLink, stands: &InnerPath, touched: &mut Vec<InnerPath>) {
+        let place = self.layout.shared_place(&link.path);
+        let above = place.parent().unwrap_or_else(InnerPath::root);
+        match link.supply {
+            Supply::There if link.replaces => {
+                batch.push(Op::RemoveTree { path: stands.clone() });
+            }
+            Supply::There => {}
+            Supply::FromRelease => {
+                make_parents(batch, &InnerPath::root(), &place, touched);
+                // Somebody may have made it since it was looked for, and nobody's content is replaced.
+                batch.push(Op::ExpectAbsent { path: place });
+                batch.push(Op::MoveInto { from: stands.clone(), into: above });
+            }
+            Supply::Empty => {
+                make_parents(batch, &InnerPath::root(), &place, touched);
+                batch.push(Op::MakeDir { path: place.clone(), mode: PUBLIC, existing_is_fine: false });
+                touch(touched, place);
+            }
+        }
+    }
+}
+
+/// Makes the directories between `top`, which is there, and `path`, and notes all of them for the sync.
+fn make_parents(batch: &mut Batch, top: &InnerPath, path: &InnerPath, touched: &mut Vec<InnerPath>) {
+    let above: Vec<InnerPath> =
+        std::iter::successors(path.parent(), InnerPath::parent).take_while(|above| above != top).collect();
+    for directory in above.into_iter().rev() {
+        batch.push(Op::MakeDir { path: directory.clone(), mode: PUBLIC, existing_is_fine: true });
+        touch(touched, directory);
+    }
+    touch(touched, top.clone());
+}
+
+fn touch(touched: &mut Vec<InnerPath>, path: InnerPath) {
+    if !touched.contains(&path) {
+        touched.push(path);
+    }
+}
+
+impl Layout {
+    /// Where a shared file or directory lies.
+    #[must_use]
+    pub fn shared_place(&self, shared: &SharedPath) -> InnerPath {
+        self.shared().join(shared.path())
+    }
+
+    /// The text of the link that stands for it in a release: relative, so that the root may be moved or mounted elsewhere.
+    #[must_use]
+    pub fn link_to_shared(&self, shared: &SharedPath) -> Vec<u8> {
+        let up = self.releases().names().count() + shared.path().names().count();
+        format!("{}{}", "../".repeat(up), self.shared_place(shared).as_str()).into_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_relative_to_where_they_stand() {
+        let link = |layout: &Layout, text: &str| {
+            let shared: SharedPath = text.parse().expect("a shared path");
+            String::from_utf8(layout.link_to_shared(&shared)).expect("UTF-8")
+        };
+        let usual = Layout::default();
+        assert_eq!(link(&usual, ".env"), "../../shared/.env");
+        assert_eq!(link(&usual, "app/storage/"), "../../../shared/app/storage");
+        let siblings = Layout::new("onebip", ".", "var/data", ".switchback").expect("a layout");
+        assert_eq!(link(&siblings, ".env"), "../var/data/.env");
+    }
+}

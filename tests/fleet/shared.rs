@@ -1,0 +1,193 @@
+//! What is shared: linked into each release, asked for before anything is touched, and seeded from the first release.
+
+use std::{fs, sync::Arc};
+
+use switchback::{
+    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
+    engine::RunOptions,
+    event::Silent,
+    plan::Direction,
+    release::NewRelease,
+    shared::SharedPath,
+    testing::{Cut, Faults},
+    transport::{LocalTransport, MemoryHost},
+    tree::Tree,
+};
+
+use super::fixture::{ROOT, assert_code, at, deploying, name, wait};
+
+fn shared() -> Vec<SharedPath> {
+    let path = |text: &str| text.parse::<SharedPath>().expect("a shared path");
+    vec![path("app/storage/").with_seed(true), path(".env")]
+}
+
+fn store(host: &MemoryHost, cut: &Cut) -> DirStore {
+    let root: HostPath = ROOT.parse().expect("a path");
+    DirStore::new(Faults::new(host.connect("web1"), cut.clone()), root, Layout::default()).sharing(shared())
+}
+
+fn fleet(host: &MemoryHost) -> Fleet {
+    Fleet::new(vec![Host::new("web1", store(host, &Cut::never()))]).expect("a fleet")
+}
+
+fn shipping(text: &str, files: &[(&'static str, &'static [u8])]) -> Arc<NewRelease> {
+    let page = [("index.html", text.as_bytes())];
+    let tree = Tree::from_memory(page.into_iter().chain(files.iter().copied())).expect("a tree");
+    Arc::new(NewRelease::new(name(text), tree))
+}
+
+fn deploy(fleet: &Fleet, text: &str, files: &[(&'static str, &'static [u8])]) -> Report {
+    wait(fleet.deploy(shipping(text, files), &deploying(), &Silent))
+}
+
+fn kind(report: &Report) -> Option<ErrorKind> {
+    report.error.as_ref().map(|error| error.kind)
+}
+
+fn linked(host: &MemoryHost, release: &str) {
+    let link = |inner: &str| host.read_link(&at(&format!("releases/{release}/{inner}")));
+    assert_eq!(link(".env").as_deref(), Some("../../shared/.env"));
+    assert_eq!(link("app/storage").as_deref(), Some("../../../shared/app/storage"));
+    let record = host.read(&at(&format!(".switchback/releases/{release}/shared"))).expect("a record of the links");
+    assert_eq!(record, b"{\"format\":1,\"links\":[\"app/storage\",\".env\"]}\n");
+}
+
+#[test]
+fn what_is_missing_is_refused_before_anything_is_touched() {
+    let host = MemoryHost::new();
+    host.make_dir(ROOT);
+    for report in [
+        deploy(&fleet(&host), "a", &[]),
+        wait(fleet(&host).stage(shipping("a", &[]), &RunOptions::default(), &Silent)),
+        wait(fleet(&host).check(&Silent)),
+    ] {
+        assert_code(&report, ExitCode::REFUSED);
+        assert_eq!(kind(&report), Some(ErrorKind::MissingShared));
+        let error = report.error.expect("an error");
+        assert!(error.message.contains("shared/.env") && !error.message.contains("storage"), "{}", error.message);
+        assert!(error.hint.is_some_and(|hint| hint.contains("write shared/.env") && hint.contains("seed = true")));
+    }
+    assert_eq!(host.list(ROOT), Some(Vec::new()), "something was touched");
+    host.make_dir(&at("shared"));
+    host.make_dir(&at("shared/.env"));
+    let report = deploy(&fleet(&host), "a", &[]);
+    assert_code(&report, ExitCode::REFUSED);
+    assert!(report.error.is_some_and(|error| error.message.contains("shared/.env is a directory")));
+}
+
+#[test]
+fn it_is_linked_into_every_release_and_seeded_by_the_first() {
+    let host = MemoryHost::new();
+    host.write(&at("shared/.env"), "SECRET=1");
+    let seed: &[(&str, &[u8])] = &[("app/storage/welcome.txt", b"hello"), ("app/code.rb", b"puts")];
+    assert_code(&deploy(&fleet(&host), "a", seed), ExitCode::DONE);
+    linked(&host, "a");
+    assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"hello"[..]));
+    assert_eq!(host.read(&at("current/.env")).as_deref(), Some(&b"SECRET=1"[..]));
+    assert_eq!(host.read(&at("current/app/code.rb")).as_deref(), Some(&b"puts"[..]));
+    // What users have written there stays, whatever later releases ship.
+    host.write(&at("shared/app/storage/welcome.txt"), "changed");
+    assert_code(&deploy(&fleet(&host), "b", seed), ExitCode::DONE);
+    linked(&host, "b");
+    assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"changed"[..]));
+    let report =
+        wait(fleet(&host).rollback(&super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1)), &Silent));
+    assert_code(&report, ExitCode::DONE);
+    linked(&host, "a");
+    assert_eq!(host.read(&at("shared/app/storage/welcome.txt")).as_deref(), Some(&b"changed"[..]));
+}
+
+#[test]
+fn a_seed_that_is_not_shipped_is_an_empty_directory() {
+    let host = MemoryHost::new();
+    host.write(&at("shared/.env"), "x");
+    assert_code(&deploy(&fleet(&host), "a", &[]), ExitCode::DONE);
+    linked(&host, "a");
+    assert_eq!(host.list(&at("shared/app/storage")), Some(Vec::new()));
+}
+
+#[test]
+fn what_the_link_would_hide_is_refused_by_name() {
+    let host = MemoryHost::new();
+    host.write(&at("shared/.env"), "x");
+    let hidden: &[(&str, &[u8])] = &[(".env", b"shipped")];
+    let in_the_way: &[(&str, &[u8])] = &[("app", b"a file")];
+    for (files, at_place) in [(hidden, "a file at .env"), (in_the_way, "a file at app")] {
+        let report = deploy(&fleet(&host), "a", files);
+        assert_code(&report, ExitCode::REFUSED);
+        assert_eq!(kind(&report), Some(ErrorKind::Source));
+        assert!(report.error.is_some_and(|error| error.message.contains(at_place)), "{at_place}");
+        assert!(!host.exists(&at("releases")), "something was touched");
+    }
+}
+
+#[test]
+fn it_costs_no_exchange() {
+    let plain = MemoryHost::new();
+    let counting = Cut::never();
+    let root: HostPath = ROOT.parse().expect("a path");
+    let bare = DirStore::new(Faults::new(plain.connect("web1"), counting.clone()), root, Layout::default());
+    let bare = Fleet::new(vec![Host::new("web1", bare)]).expect("a fleet");
+    assert_code(&deploy(&bare, "a", &[]), ExitCode::DONE);
+    let host = MemoryHost::new();
+    host.write(&at("shared/.env"), "x");
+    let sharing = Cut::never();
+    let fleet = Fleet::new(vec![Host::new("web1", store(&host, &sharing))]).expect("a fleet");
+    assert_code(&deploy(&fleet, "a", &[]), ExitCode::DONE);
+    assert_eq!(sharing.exchanges(), counting.exchanges());
+}
+
+/// Cut after every step: what is shared is never lost, a release bears its name only with its links, and the next run
+/// goes through.
+#[test]
+fn every_crash_point_keeps_what_is_shared() {
+    let seed: &[(&str, &[u8])] = &[("app/storage/welcome.txt", b"hello")];
+    let prepared = || {
+        let host = MemoryHost::new();
+        host.write(&at("shared/.env"), "x");
+        host
+    };
+    let counting = Cut::never();
+    let run = |host: &MemoryHost, cut: &Cut| {
+        deploy(&Fleet::new(vec![Host::new("web1", store(host, cut))]).expect("a fleet"), "a", seed)
+    };
+    assert_code(&run(&prepared(), &counting), ExitCode::DONE);
+    for steps in 0..counting.steps() {
+        let host = prepared();
+        run(&host, &Cut::after(steps));
+        if host.exists(&at("releases/a")) {
+            linked(&host, "a");
+        }
+        if host.exists(&at("shared/app/storage")) {
+            assert!(host.exists(&at("shared/app/storage/welcome.txt")), "cut after step {steps}");
+        }
+        wait(fleet(&host).recover(Direction::Safest, &RunOptions::default(), &Silent));
+        assert_code(&deploy(&fleet(&host), "b", seed), ExitCode::DONE);
+        linked(&host, "b");
+        assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"hello"[..]), "{steps}");
+        assert_eq!(host.read(&at("current/.env")).as_deref(), Some(&b"x"[..]));
+    }
+}
+
+/// On disk, with what is shared on the other side of a link; and what is removed takes nothing along that it links to.
+#[test]
+fn on_disk_it_may_lie_elsewhere_and_removing_a_release_keeps_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (root, elsewhere) = (directory.path().join("root"), directory.path().join("elsewhere"));
+    fs::create_dir_all(root.join("shared/app")).expect("made");
+    fs::create_dir_all(&elsewhere).expect("made");
+    fs::write(elsewhere.join("upload"), "kept").expect("written");
+    fs::write(root.join("shared/.env"), "x").expect("written");
+    std::os::unix::fs::symlink(&elsewhere, root.join("shared/app/storage")).expect("a link");
+    let path: HostPath = root.to_str().expect("UTF-8").parse().expect("a path");
+    let store = DirStore::new(LocalTransport::named("local"), path.clone(), Layout::default()).sharing(shared());
+    let fleet = Fleet::new(vec![Host::new("local", store)]).expect("a fleet");
+    assert_code(&deploy(&fleet, "a", &[]), ExitCode::DONE);
+    assert_eq!(fs::read_to_string(root.join("current/app/storage/upload")).expect("read"), "kept");
+    let mut batch = switchback::transport::Batch::new(path);
+    batch.push(switchback::transport::Op::RemoveTree { path: "releases/a".parse().expect("a path") });
+    wait(switchback::Transport::execute(&LocalTransport::named("local"), &batch)).expect("removed");
+    assert!(!root.join("releases/a").exists());
+    assert_eq!(fs::read_to_string(elsewhere.join("upload")).expect("read"), "kept");
+    assert_eq!(fs::read_to_string(root.join("shared/.env")).expect("read"), "x");
+}
