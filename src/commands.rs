@@ -161,7 +161,8 @@ impl DataCommands {
     /// # Errors
     ///
     /// [`DataVersionError`] when what it printed is no version.
-    pub fn read_version(&self, stdout: &[u8], _stderr: &[u8]) -> Result<DataVersion, DataVersionError> {
+    pub fn read_version(&self, status: u8, stdout: &[u8], _stderr: &[u8]) -> Result<DataVersion, DataVersionError> {
+        let _ = status;
         DataVersion::last_line(stdout)
     }
 }

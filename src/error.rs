@@ -161,6 +161,16 @@ kinds! {
     DamagedState => "damaged-state",
     /// A host has no permission, no space, or only a read-only filesystem for it, or its system failed.
     HostFailed => "host-failed",
+    /// The data of a release cannot go back, because that was said so or no way is known.
+    Irreversible => "irreversible",
+    /// The data version is not the one that was recorded, or the data is elsewhere.
+    DataDiffers => "data-differs",
+    /// A command that takes the data forward or back failed.
+    DataFailed => "data-failed",
+    /// A hook failed.
+    HookFailed => "hook-failed",
+    /// The validation did not hold.
+    NotValid => "not-valid",
     /// An upload did not arrive whole.
     UploadFailed => "upload-failed",
     /// It is not known what a host did: its answer was lost, and it could not be asked again.

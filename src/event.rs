@@ -3,9 +3,12 @@
 use serde::Serialize;
 
 use crate::{
+    data::{DataVersion, LedgerStep},
+    hook::HookKind,
     name::ReleaseName,
     report::{Command, Failure},
     time::Timestamp,
+    transport::Stream,
 };
 
 /// One thing that happened. `--json` prints each as a line.
@@ -74,6 +77,42 @@ pub enum Event {
         /// Why.
         error: Failure,
     },
+    /// A hook was started.
+    HookStarted {
+        /// The host, or `controller`.
+        host: String,
+        /// The hook.
+        hook: HookKind,
+    },
+    /// A hook printed a line.
+    HookOutput {
+        /// The host, or `controller`.
+        host: String,
+        /// The hook.
+        hook: HookKind,
+        /// Where it printed it.
+        stream: Stream,
+        /// The line, without the secrets that the hook was given.
+        line: String,
+    },
+    /// A hook ended.
+    HookEnded {
+        /// The host, or `controller`.
+        host: String,
+        /// The hook.
+        hook: HookKind,
+        /// How, in words.
+        end: String,
+    },
+    /// A step of the data was recorded.
+    Data {
+        /// The release whose step it is.
+        release: ReleaseName,
+        /// The step.
+        step: LedgerStep,
+        /// The data version then.
+        version: Option<DataVersion>,
+    },
     /// Something went wrong that does not change the outcome, or that one should know.
     Warning {
         /// The host it concerns, if one.
@@ -96,8 +135,14 @@ pub enum Phase {
     Lock,
     /// The release is published under its name and synced, and its record written.
     Prepare,
+    /// The data is taken forward or back.
+    Data,
     /// `current` is switched on all hosts at once.
     Switch,
+    /// Services are told of the switch.
+    AfterSwitch,
+    /// It is decided whether the switch was good.
+    Validate,
     /// What had been switched is put back.
     PutBack,
     /// Marks and history are written, and the locks given back.
@@ -113,7 +158,10 @@ impl Phase {
             Self::Stage => "stage",
             Self::Lock => "lock",
             Self::Prepare => "prepare",
+            Self::Data => "data",
             Self::Switch => "switch",
+            Self::AfterSwitch => "after-switch",
+            Self::Validate => "validate",
             Self::PutBack => "put-back",
             Self::Finish => "finish",
         }

@@ -88,6 +88,11 @@ impl ExitCode {
             | ErrorKind::NewerFormat
             | ErrorKind::DamagedState
             | ErrorKind::HostFailed
+            | ErrorKind::Irreversible
+            | ErrorKind::DataDiffers
+            | ErrorKind::DataFailed
+            | ErrorKind::HookFailed
+            | ErrorKind::NotValid
             | ErrorKind::UploadFailed
             // An answer was lost before any switch was sent: whatever it was, no `current` moved.
             | ErrorKind::Unknown => Self::REFUSED,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    lines,
     name::ReleaseName,
     outcome::{Command, HostOutcome, Outcome},
     time::Timestamp,
@@ -38,25 +39,10 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// Reads the lines of a history, oldest first, and counts those that mean nothing: a crash can tear the last line
-    /// of an operation, and the next one is appended behind it.
+    /// Reads the lines of a history, oldest first, and counts those that mean nothing.
     #[must_use]
     pub(crate) fn read_lines(content: &[u8]) -> (Vec<Self>, usize) {
-        let lines = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-        let (mut entries, mut torn) = (Vec::new(), 0);
-        for line in lines {
-            // The whole line, or what follows a torn one that was never ended.
-            let whole = serde_json::from_slice(line).ok();
-            let tail = || {
-                line.windows(2).rposition(|pair| pair == b"{\"").and_then(|at| serde_json::from_slice(&line[at..]).ok())
-            };
-            let entry = whole.or_else(|| {
-                torn += 1;
-                tail()
-            });
-            entries.extend(entry);
-        }
-        (entries, torn)
+        lines::read(content)
     }
 }
 

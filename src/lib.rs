@@ -78,6 +78,8 @@ mod exit;
 mod future;
 pub mod guide;
 pub mod history;
+pub mod hook;
+mod lines;
 pub mod lock;
 mod name;
 mod outcome;

@@ -5,6 +5,7 @@ use serde::Serialize;
 pub use crate::outcome::{Command, HostOutcome, Outcome};
 
 use crate::{
+    data::DataVersion,
     error::{Error, ErrorKind},
     exit::ExitCode,
     name::ReleaseName,
@@ -30,6 +31,9 @@ pub struct Report {
     pub release: Option<ReleaseName>,
     /// Each host, in the order of the configuration.
     pub hosts: Vec<HostReport>,
+    /// What became of the data; `None` when it was not looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataReport>,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// Why it was refused or failed.
@@ -51,6 +55,7 @@ impl Report {
             operation: None,
             release: None,
             hosts: Vec::new(),
+            data: None,
             seconds: 0.0,
             error: None,
             dry_run: false,
@@ -74,6 +79,16 @@ impl Report {
             _ => Ok(self),
         }
     }
+}
+
+/// What became of the data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DataReport {
+    /// The data version before the command.
+    pub before: DataVersion,
+    /// The data version now; `None` when it could not be asked any more.
+    pub after: Option<DataVersion>,
 }
 
 /// What became of one host.

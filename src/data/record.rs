@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::commands::DataPlace;
+use crate::{commands::DataPlace, name::ReleaseName};
 
 use super::DataVersion;
 
@@ -26,6 +26,9 @@ pub struct DataRecord {
 pub struct DataChange {
     /// Where it was applied.
     pub place: DataPlace,
+    /// The release that was current before, so that the way back is known though the release should be gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<ReleaseName>,
     /// The data version before.
     pub before: DataVersion,
     /// The data version after; `None` while it is being applied, and when that was interrupted.
@@ -43,8 +46,8 @@ impl DataRecord {
 impl DataChange {
     /// A step that begins at `before`.
     #[must_use]
-    pub fn begun(place: DataPlace, before: DataVersion) -> Self {
-        Self { place, before, after: None }
+    pub fn begun(place: DataPlace, previous: Option<ReleaseName>, before: DataVersion) -> Self {
+        Self { place, previous, before, after: None }
     }
 
     /// Whether the data is another than before, as far as that was seen; one that was interrupted may be.

@@ -11,5 +11,6 @@ use super::run::Run;
 /// Switches every host to `name`.
 pub(super) async fn activate(run: Run<'_>, name: &ReleaseName, allow_split: bool) -> Report {
     run.begin(Some(name));
-    run.under_locks(&|seen: &[Seen<'_>]| plan::activate(name, seen, allow_split).map(Some)).await
+    let place = run.options.data_place();
+    run.under_locks(&|seen: &[Seen<'_>]| plan::activate(name, seen, allow_split, place.as_ref()).map(Some)).await
 }

@@ -1,6 +1,8 @@
-//! Carries a plan out on locked hosts: prepare, switch, and when anything fails, put back.
+//! Carries a plan out on locked hosts: what comes before the switch, the switch, what comes after it, and when anything
+//! fails, the way back.
 
 use crate::{
+    commands::RevertWhen,
     error::{Error, ErrorKind},
     name::ReleaseName,
     plan::Plan,
@@ -8,6 +10,7 @@ use crate::{
 };
 
 use super::{
+    course::Course,
     finish::Ending,
     run::{Run, interrupted, summary},
     working::Working,
@@ -15,80 +18,187 @@ use super::{
 
 impl<'r> Run<'r> {
     /// Carries out `plan` and gives the locks back.
-    pub(super) async fn carry_out(&self, plan: &Plan, mut locked: Vec<Working<'r>>) -> Report {
-        for working in &mut locked {
-            working.plan = plan.host(working.name()).cloned();
+    pub(super) async fn carry_out(&self, plan: &Plan, locked: Vec<Working<'r>>) -> Report {
+        let mut course = Course::new(self, plan, locked);
+        self.wait_for_left(&mut course).await;
+        if !course.failed()
+            && let Err(why) = self.look_at_data(&mut course).await
+        {
+            course.failure = Some(why);
         }
-        self.prepare(&mut locked).await;
-        if any_failed(&locked) || self.is_stopped() {
-            let outcome = if any_failed(&locked) { Outcome::Failed } else { Outcome::Interrupted };
-            self.unprepare(&mut locked).await;
-            return self.end(plan, locked, outcome).await;
+        if course.failed() {
+            return self.end(course, Outcome::Refused).await;
         }
-        self.switch(&mut locked).await;
+        self.before_switch(&mut course).await;
+        if course.failed() || self.is_stopped() {
+            return self.give_up(course).await;
+        }
+        self.switch(&mut course.locked).await;
         // A rollback that has arrived stays: nobody is sent back to the release that was fled.
-        let stopped = self.is_stopped() && plan.command != Command::Rollback && !plan.is_empty();
-        if any_failed(&locked) || stopped {
-            return self.go_back(plan, locked).await;
+        course.stays = !course.failed() && matches!(plan.command, Command::Rollback | Command::Recover);
+        if course.failed() || (self.is_stopped() && !course.stays && !plan.is_empty()) {
+            return self.go_back(course).await;
+        }
+        self.after_switch(&mut course).await;
+        if course.failed() || (self.is_stopped() && !course.stays && !plan.is_empty()) {
+            return if course.stays {
+                self.end(course, Outcome::Inconsistent).await
+            } else {
+                self.go_back(course).await
+            };
         }
         let outcome = if plan.is_empty() { Outcome::Unchanged } else { Outcome::Done };
-        self.end(plan, locked, outcome).await
+        self.end(course, outcome).await
+    }
+
+    /// All that comes before the switch. It ends at the first step that fails, or when somebody asks to stop.
+    async fn before_switch(&self, course: &mut Course<'r, '_>) {
+        self.prepare(course).await;
+        if self.goes_on(course) {
+            self.run_prepare(course).await;
+        }
+        if self.goes_on(course) && !course.data.pending.is_empty() {
+            self.announce(course).await;
+        }
+        if self.goes_on(course) {
+            self.apply_data(course).await;
+        }
+        if self.goes_on(course) {
+            self.revert_data(course, RevertWhen::BeforeSwitch).await;
+        }
+    }
+
+    /// All that comes after the switch.
+    async fn after_switch(&self, course: &mut Course<'r, '_>) {
+        if course.plan.is_empty() {
+            return;
+        }
+        self.run_after_switch(course).await;
+        // Even where a hook failed: a rollback stays, and the old code is better off with the old data.
+        if !course.failed() || course.stays {
+            let hook = course.failure.take();
+            self.revert_data(course, RevertWhen::AfterSwitch).await;
+            course.failure = hook.or(course.failure.take());
+        }
+        if !course.failed() && !(self.is_stopped() && !course.stays) {
+            self.validate(course).await;
+        }
+    }
+
+    fn goes_on(&self, course: &Course<'r, '_>) -> bool {
+        !course.failed() && !self.is_stopped()
+    }
+
+    /// Takes back what came before the switch. No `current` was touched.
+    async fn give_up(&self, mut course: Course<'r, '_>) -> Report {
+        let failed = course.failed();
+        self.unapply_data(&mut course).await;
+        if !course.data.stuck {
+            self.unrevert_data(&mut course).await;
+        }
+        let outcome = match (course.data.stuck, failed) {
+            (true, _) => Outcome::Inconsistent,
+            (false, true) => Outcome::Failed,
+            (false, false) => Outcome::Interrupted,
+        };
+        // Data that could not be put back may need the release for that.
+        if !course.data.stuck {
+            self.unprepare(&mut course.locked).await;
+        }
+        self.end(course, outcome).await
     }
 
     /// Puts back what took effect, after a failure or because somebody asked to stop.
-    async fn go_back(&self, plan: &Plan, mut locked: Vec<Working<'r>>) -> Report {
-        let failed = any_failed(&locked);
-        let began = locked.iter().any(|working| working.progress.switched.is_some());
-        self.put_back(&mut locked).await;
-        let outcome = match (locked.iter().any(is_stuck), failed, began) {
+    async fn go_back(&self, mut course: Course<'r, '_>) -> Report {
+        let failed = course.failed();
+        let began = course.locked.iter().any(|working| working.progress.switched.is_some());
+        self.put_back(&mut course.locked).await;
+        let code_is_back = !course.locked.iter().any(is_stuck);
+        if code_is_back {
+            self.unapply_data(&mut course).await;
+            if !course.data.stuck {
+                self.unrevert_data(&mut course).await;
+            }
+            self.run_after_put_back(&mut course).await;
+        } else {
+            course.data.stuck = course.data.applied.is_some() || !course.data.reverted.is_empty();
+        }
+        let hook_failed = course.locked.iter().any(|working| working.hook_failed);
+        let outcome = match (!code_is_back || course.data.stuck || hook_failed, failed, began) {
             (true, ..) => Outcome::Inconsistent,
             (false, false, _) => Outcome::Interrupted,
             (false, true, true) => Outcome::PutBack,
             (false, true, false) => Outcome::Failed,
         };
         if !began && outcome != Outcome::Inconsistent {
-            self.unprepare(&mut locked).await;
+            self.unprepare(&mut course.locked).await;
         }
-        self.end(plan, locked, outcome).await
+        self.end(course, outcome).await
     }
 
     /// Ends the run on every host and reports it.
-    async fn end(&self, plan: &Plan, locked: Vec<Working<'r>>, outcome: Outcome) -> Report {
-        let began = locked.iter().any(|working| working.progress.switched.is_some());
-        let fled = (plan.command != Command::Rollback && began && outcome != Outcome::Done).then_some(&plan.release);
+    async fn end(&self, mut course: Course<'r, '_>, outcome: Outcome) -> Report {
+        let plan = course.plan;
+        let began = course.locked.iter().any(|working| working.progress.switched.is_some());
+        let arrived = outcome == Outcome::Done || (course.stays && outcome == Outcome::Inconsistent);
+        let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived).then_some(&plan.release);
         let is_there = |working: &&Working<'_>| working.guard.state().current.release() == Some(&plan.release);
-        let arrived = locked.iter().filter(is_there).map(|working| working.name().to_owned()).collect();
-        let error = error_of(plan, &locked, outcome);
-        let hosts = self.finish(locked, &Ending { outcome, fled, arrived, finishes: plan.finishes }).await;
-        let operation = Some(self.owner.operation.clone());
-        Report { operation, ..self.report(outcome, Some(&plan.release), hosts, error) }
+        let there = course.locked.iter().filter(is_there).map(|working| working.name().to_owned()).collect();
+        let error = error_of(&course, outcome);
+        let unfinished = course.data.stuck || (arrived && !course.data.pending.is_empty());
+        let ending = Ending { outcome, fled, there, finishes: plan.finishes, arrived, unfinished };
+        let hosts = self.finish(std::mem::take(&mut course.locked), &ending).await;
+        let operation = (outcome != Outcome::Refused).then(|| self.owner.operation.clone());
+        Report { operation, data: course.data_report(), ..self.report(outcome, Some(&plan.release), hosts, error) }
     }
 }
 
 /// The failure of the whole run.
-fn error_of(plan: &Plan, locked: &[Working<'_>], outcome: Outcome) -> Option<Failure> {
-    let failed: Vec<(String, Failure)> =
-        locked.iter().filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?))).collect();
-    let command = plan.command;
+fn error_of(course: &Course<'_, '_>, outcome: Outcome) -> Option<Failure> {
+    let failed: Vec<(String, Failure)> = course
+        .locked
+        .iter()
+        .filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?)))
+        .chain(course.failure.clone().map(|failure| ("the fleet".to_owned(), failure)))
+        .collect();
+    let command = course.plan.command;
+    let say = |what: &str| Some(summary(&format!("{command} {what}"), &failed));
     match outcome {
-        Outcome::Failed => {
-            Some(summary(&format!("{command} failed before any switch; every `current` is where it was"), &failed))
-        }
-        Outcome::PutBack => {
-            Some(summary(&format!("{command} failed on the way, and every host was put back"), &failed))
-        }
-        Outcome::Inconsistent => Some(Failure {
-            hint: Some(mend(command, &plan.release)),
-            ..summary("the hosts are not on one release", &failed)
-        }),
+        Outcome::Refused => say("refused, nothing was touched"),
+        Outcome::Failed => say("failed before any switch; every `current` is where it was"),
+        Outcome::PutBack => say("failed on the way, and every host was put back"),
+        Outcome::Inconsistent => Some(unsettled(course, &failed)),
         Outcome::Interrupted => Some(interrupted("every host is where it was")),
         _ if failed.is_empty() => None,
         _ => Some(Error::new(ErrorKind::Internal, "hosts failed without a consequence").into()),
     }
 }
 
-fn any_failed(locked: &[Working<'_>]) -> bool {
-    locked.iter().any(|working| working.failure.is_some())
+/// The failure of a run that left something that a person must look at, with where everything is and what to type.
+fn unsettled(course: &Course<'_, '_>, failed: &[(String, Failure)]) -> Failure {
+    let (command, release) = (course.plan.command, &course.plan.release);
+    let code_is_mixed = course.locked.iter().any(is_stuck) && !course.stays;
+    let version = course.data.after.as_ref().map_or("not known".to_owned(), ToString::to_string);
+    let (what, hint) = if code_is_mixed {
+        ("the hosts are not on one release".to_owned(), mend(command, release))
+    } else if course.stays && course.data.stuck {
+        let hint = format!("once the cause is mended, `switchback {command}` takes the revert up again");
+        (format!("every host is on {release}, but the data is not: its version is {version}"), hint)
+    } else if course.stays {
+        (
+            format!("every host is on {release}, and stays there, but it is not well"),
+            "see what failed; `switchback rollback` would go one further back".to_owned(),
+        )
+    } else if course.data.stuck {
+        let hint = "once the cause is mended, `switchback recover --back` takes it up again".to_owned();
+        (format!("every `current` is where it was, but the data is not: its version is {version}"), hint)
+    } else {
+        (
+            "every `current` is where it was, but a hook failed there after it was put back".to_owned(),
+            "see what that hook should have done, and do it by hand".to_owned(),
+        )
+    };
+    Failure { hint: Some(hint), ..summary(&what, failed) }
 }
 
 /// Whether a host is not known to be where it was.

@@ -10,13 +10,16 @@ use crate::{
     tree::Node,
 };
 
-use super::{Host, ask::as_asked, run::Run, working::Working};
+use super::{DeployOptions, Host, ask::as_asked, run::Run, working::Working};
 
 /// Stages `release` on every host and switches to it.
-pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, allow_split: bool) -> Report {
+pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Report {
+    let irreversible = options.irreversible.clone().or_else(|| release.irreversible());
+    let run = run.irreversible(irreversible);
+    let place = run.options.data_place();
     let ships = |at: &InnerPath| shipped(release, at);
     let plan = |seen: &[Seen<'_>]| {
-        let mut plan = plan::deploy(release.name(), seen, allow_split)?;
+        let mut plan = plan::deploy(release.name(), seen, options.allow_split, place.as_ref())?;
         plan::share(&mut plan, seen, &ships)?;
         Ok(plan)
     };
@@ -25,6 +28,7 @@ pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, allow_split: boo
 
 /// Stages `release` on every host, and publishes it there under its name.
 pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
+    let run = run.irreversible(release.irreversible());
     let ships = |at: &InnerPath| shipped(release, at);
     let plan = |seen: &[Seen<'_>]| {
         let mut plan = plan::stage(release.name(), seen)?;

@@ -20,7 +20,11 @@ pub(super) struct Ending<'e> {
     /// The release that is marked bad on every host that has it, because it was put back.
     pub(super) fled: Option<&'e ReleaseName>,
     /// The hosts that are on the release of the plan.
-    pub(super) arrived: Vec<String>,
+    pub(super) there: Vec<String>,
+    /// Whether the fleet is where it was to be, be all well there or not.
+    pub(super) arrived: bool,
+    /// Whether something is left to do, so that what was begun is kept for the next run.
+    pub(super) unfinished: bool,
     /// Whether it finished what another operation had begun.
     pub(super) finishes: bool,
 }
@@ -52,7 +56,7 @@ impl<'r> Run<'r> {
 
     fn closing(&self, working: &Working<'r>, ending: &Ending<'_>, host: HostOutcome) -> Closing {
         let plan = working.plan.as_ref();
-        let done = ending.outcome == Outcome::Done;
+        let done = ending.arrived;
         let left = plan.and_then(|plan| plan.marks_bad.as_ref()).filter(|_| done);
         let has = |name: &&ReleaseName| {
             working.guard.state().release(name).is_some() || working.progress.preparation.is_some()
@@ -71,8 +75,16 @@ impl<'r> Run<'r> {
             seconds: self.seconds(),
         });
         let debts = plan.filter(|_| done).map(|plan| self.debts(&plan.release)).unwrap_or_default();
-        let paid = if done { paid(working, &ending.arrived) } else { Vec::new() };
-        Closing { bad, cleared, history, debts, paid, settles: done }
+        let paid = if done { paid(working, &ending.there) } else { Vec::new() };
+        Closing {
+            bad,
+            cleared,
+            history,
+            debts,
+            paid,
+            settles: done && !ending.unfinished,
+            unfinished: ending.unfinished,
+        }
     }
 
     fn mark(&self, working: &Working<'r>) -> BadMark {

@@ -15,8 +15,8 @@ use crate::{
 };
 
 use super::{
-    ActivateOptions, DeployOptions, RollbackOptions, RunOptions, activate, ask::failure, deploy, look, recover,
-    rollback, run::Run, unlock,
+    ActivateOptions, CommandsFrom, DeployOptions, RollbackOptions, RunOptions, activate, ask::failure, deploy, look,
+    recover, rollback, run::Run, unlock,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -104,7 +104,7 @@ impl Fleet {
     pub async fn deploy(&self, release: Arc<dyn Release>, options: &DeployOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer);
-        deploy::deploy(run, release.as_ref(), options.allow_split).await
+        deploy::deploy(run, release.as_ref(), options).await
     }
 
     /// Stages `release` on every host: complete, durable, and not current.
@@ -125,6 +125,7 @@ impl Fleet {
     pub async fn rollback(&self, options: &RollbackOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Rollback, &options.run, observer);
+        let run = run.by_configuration(options.commands == CommandsFrom::Configuration);
         rollback::rollback(run, options).await
     }
 

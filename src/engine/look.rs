@@ -76,8 +76,8 @@ pub(super) async fn check(run: Run<'_>) -> Report {
     }
     let seen = asked.seen();
     let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());
-    let plan =
-        plan::deploy(&probe, &seen, false).and_then(|plan| plan::check_shared(run.command(), &seen).map(|()| plan));
+    let plan = plan::deploy(&probe, &seen, false, None)
+        .and_then(|plan| plan::check_shared(run.command(), &seen).map(|()| plan));
     match plan {
         Ok(plan) => {
             for note in &plan.notes {

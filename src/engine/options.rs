@@ -1,8 +1,16 @@
 //! What a caller can ask of a command.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::{name::ReleaseName, plan::RollbackTarget};
+use camino::Utf8PathBuf;
+
+use crate::{
+    commands::{Commands, DataPlace},
+    data::DataMigration,
+    hook::Hook,
+    name::ReleaseName,
+    plan::RollbackTarget,
+};
 
 use super::Cancel;
 
@@ -23,6 +31,35 @@ pub struct RunOptions {
     pub skip_unreachable: bool,
     /// What asks the command to stop at the next safe point.
     pub cancel: Cancel,
+    /// The commands that are configured; `None` where there is no configuration. What goes back runs those that were recorded
+    /// with the releases, unless it is asked for these.
+    pub commands: Option<Commands>,
+    /// The caller's own code around a switch.
+    pub code: Code,
+    /// The directory in which commands on the controller run; the current one, when there is none.
+    pub directory: Option<Utf8PathBuf>,
+}
+
+/// A caller's own code around a switch: each beside the command of its name, the migration in its stead.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Code {
+    /// Runs on every host, in the new release, before anything is switched.
+    pub prepare: Option<Arc<dyn Hook>>,
+    /// Runs on every host after the switch, in either direction.
+    pub after_switch: Option<Arc<dyn Hook>>,
+    /// Decides on every host whether the switch was good.
+    pub validate: Option<Arc<dyn Hook>>,
+    /// Takes the data forward and back, in the stead of the commands that do.
+    pub migration: Option<Arc<dyn DataMigration>>,
+    /// Where the migration's commands run; on the controller, by default.
+    pub place: DataPlace,
+}
+
+impl Default for Code {
+    fn default() -> Self {
+        Self { prepare: None, after_switch: None, validate: None, migration: None, place: DataPlace::Controller }
+    }
 }
 
 impl Default for RunOptions {
@@ -34,6 +71,9 @@ impl Default for RunOptions {
             dry_run: false,
             skip_unreachable: false,
             cancel: Cancel::new(),
+            commands: None,
+            code: Code::default(),
+            directory: None,
         }
     }
 }
@@ -43,6 +83,24 @@ impl RunOptions {
     pub fn by(by: impl Into<String>) -> Self {
         Self { by: by.into(), ..Self::default() }
     }
+
+    /// Where the data goes forward; `None` when nothing is known of any data.
+    pub(super) fn data_place(&self) -> Option<DataPlace> {
+        if self.code.migration.is_some() {
+            return Some(self.code.place.clone());
+        }
+        Some(self.commands.as_ref()?.data.as_ref()?.place.clone())
+    }
+}
+
+/// Which commands a rollback runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CommandsFrom {
+    /// Those that were recorded with the releases when they were deployed.
+    #[default]
+    Recorded,
+    /// Those of the configuration.
+    Configuration,
 }
 
 /// What [`Fleet::deploy`](super::Fleet::deploy) can be asked.
@@ -53,6 +111,8 @@ pub struct DeployOptions {
     pub run: RunOptions,
     /// Whether hosts that are on different releases are deployed to all the same.
     pub allow_split: bool,
+    /// Why the release cannot be gone back from with its data, when it cannot.
+    pub irreversible: Option<String>,
 }
 
 /// What [`Fleet::activate`](super::Fleet::activate) can be asked.
@@ -75,10 +135,20 @@ pub struct RollbackOptions {
     pub target: RollbackTarget,
     /// Only hosts that are on this release move; where none is, there is nothing to do.
     pub from: Option<ReleaseName>,
+    /// Whether the data stays as it is, and only the code goes back.
+    pub keep_data: bool,
+    /// Which commands are run.
+    pub commands: CommandsFrom,
 }
 
 impl Default for RollbackOptions {
     fn default() -> Self {
-        Self { run: RunOptions::default(), target: RollbackTarget::Steps(1), from: None }
+        Self {
+            run: RunOptions::default(),
+            target: RollbackTarget::Steps(1),
+            from: None,
+            keep_data: false,
+            commands: CommandsFrom::Recorded,
+        }
     }
 }

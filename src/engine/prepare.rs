@@ -3,25 +3,45 @@
 use futures_util::future::join_all;
 
 use crate::{
+    commands::Commands,
+    data::DataRecord,
     event::Phase,
     plan::{Action, HostPlan},
     record::PreviousVersion,
+    report::Command,
     store::{Preparation, Staged},
 };
 
-use super::{ask::failure, run::Run, working::Working};
+use super::{ask::failure, course::Course, run::Run, working::Working};
 
 impl<'r> Run<'r> {
     /// Makes the release ready everywhere. What fails stands in [`Working::failure`].
-    pub(super) async fn prepare(&self, locked: &mut [Working<'r>]) {
-        self.enter(Phase::Prepare, locked.len());
-        join_all(locked.iter_mut().map(|working| self.prepare_on(working))).await;
+    pub(super) async fn prepare(&self, course: &mut Course<'r, '_>) {
+        self.enter(Phase::Prepare, course.locked.len());
+        let kept = matches!(course.plan.command, Command::Deploy | Command::Stage | Command::Activate)
+            .then(|| course.commands.clone());
+        join_all(course.locked.iter_mut().map(|working| self.prepare_on(working, kept.as_ref()))).await;
     }
 
-    async fn prepare_on(&self, working: &mut Working<'r>) {
+    /// Writes what is about to be done on every host that is switched, for what comes before the switch.
+    pub(super) async fn announce(&self, course: &mut Course<'r, '_>) {
+        let release = course.plan.release.clone();
+        let switching = course.locked.iter_mut().filter(|working| working.switches());
+        join_all(switching.map(|working| async {
+            let announced = working.guard.announce(&release).await.map_err(failure);
+            if let Err(why) = self.told(working.host.name(), Phase::Prepare, announced) {
+                working.failure = Some(why);
+            }
+        }))
+        .await;
+    }
+
+    async fn prepare_on(&self, working: &mut Working<'r>, commands: Option<&Commands>) {
         let Some(plan) = &working.plan else { return };
         let result = match preparation_of(plan, working.staged.take()) {
-            Some(preparation) => {
+            Some(mut preparation) => {
+                preparation.commands = commands.filter(|commands| !commands.is_empty()).cloned();
+                preparation.data = self.data_of_release(&preparation);
                 let preparation = working.progress.preparation.insert(preparation);
                 working.guard.prepare(preparation).await.map(Some)
             }
@@ -32,6 +52,12 @@ impl<'r> Run<'r> {
             Ok(ready) => working.progress.ready = ready,
             Err(why) => working.failure = Some(why),
         }
+    }
+
+    /// What is known of the data of a release that is published: that it cannot go back, or that it has not gone anywhere.
+    fn data_of_release(&self, preparation: &Preparation) -> Option<DataRecord> {
+        let has_data = self.options.data_place().is_some() || self.irreversible.is_some();
+        (preparation.staged.is_some() && has_data).then(|| DataRecord::new(self.irreversible.clone()))
     }
 
     /// Takes back what was prepared, everywhere: names are free again, records as they were.
@@ -64,6 +90,8 @@ fn preparation_of(plan: &HostPlan, staged: Option<Staged>) -> Option<Preparation
         staged,
         record,
         shared: plan.shared.clone(),
+        commands: None,
+        data: None,
     };
     match &plan.action {
         Action::Deploy { record } => Some(preparation(staged, Some(record.clone()))),

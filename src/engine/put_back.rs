@@ -60,7 +60,7 @@ async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated,
 }
 
 /// The failure and the failure to put it back, side by side.
-fn both(first: Option<Failure>, undo: Failure) -> Failure {
+pub(super) fn both(first: Option<Failure>, undo: Failure) -> Failure {
     match first {
         Some(first) => {
             Failure { message: format!("{}; and putting it back failed too: {}", first.message, undo.message), ..first }

@@ -12,7 +12,7 @@ use crate::{
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report},
 };
 
-use super::{Fleet, Host, RunOptions, ask::failed_host};
+use super::{Fleet, Host, RunOptions, ask::failed_host, shell::Controller};
 
 /// One command under way on a fleet.
 pub(super) struct Run<'r> {
@@ -22,6 +22,12 @@ pub(super) struct Run<'r> {
     pub(super) owner: LockOwner,
     /// Hosts that could not be reached, and that the run goes on without.
     pub(super) skipped: Vec<(String, Failure)>,
+    /// What runs on this machine keeps its records here.
+    pub(super) controller: Controller,
+    /// Why the release that is brought cannot go back with its data, when it cannot.
+    pub(super) irreversible: Option<String>,
+    /// Whether what goes back runs the commands of the configuration.
+    pub(super) by_configuration: bool,
     observer: &'r dyn Observer,
     started: Instant,
 }
@@ -38,6 +44,9 @@ impl<'r> Run<'r> {
             options: options.clone(),
             owner,
             skipped: Vec::new(),
+            controller: Controller::default(),
+            irreversible: None,
+            by_configuration: false,
             observer,
             started: Instant::now(),
         }
@@ -58,6 +67,16 @@ impl<'r> Run<'r> {
             run.warn(Some(host), format!("it is gone on without, and owes this {command} ({})", why.message));
         }
         Self { skipped, ..run }
+    }
+
+    /// The same command, whose release cannot go back with its data when there is a reason.
+    pub(super) fn irreversible(self, irreversible: Option<String>) -> Self {
+        Self { irreversible, ..self }
+    }
+
+    /// The same command, which goes back by the commands of the configuration, or does not.
+    pub(super) fn by_configuration(self, by_configuration: bool) -> Self {
+        Self { by_configuration, ..self }
     }
 
     /// A command that only reads.
@@ -142,6 +161,7 @@ impl<'r> Run<'r> {
             seconds: self.seconds(),
             error,
             dry_run: false,
+            data: None,
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Working<'r> {
     pub(super) staged: Option<Staged>,
     pub(super) progress: Progress,
     pub(super) failure: Option<Failure>,
+    /// Whether a hook failed that told of its being put back.
+    pub(super) hook_failed: bool,
     pub(super) warnings: Vec<String>,
 }
 
@@ -43,6 +45,7 @@ impl<'r> Working<'r> {
             staged: None,
             progress: Progress::default(),
             failure: None,
+            hook_failed: false,
             warnings: Vec::new(),
         }
     }

@@ -1,20 +1,26 @@
 //! The plan of `activate`.
 
-use crate::{name::ReleaseName, report::Command};
+use crate::{commands::DataPlace, name::ReleaseName, report::Command};
 
 use super::{
-    Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen,
+    Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data,
     deploy::{agree, may_switch, new_hosts, record_of},
 };
 
-/// Plans to switch to the release `name`, which every host has. Hosts that are on it already stay.
+/// Plans to switch to the release `name`, which every host has, and before that to take it to its data, where it has a
+/// place. Hosts that are on it already stay; where all are, the data stays too.
 ///
 /// # Errors
 ///
 /// [`Refusal`] when a host does not have it, when it lies on the recorded way back of a host and is not bad, when a
 /// `current` is not ours, dangling or was removed, or, unless `allow_split`, when the hosts that would move are on
 /// different releases.
-pub fn activate(name: &ReleaseName, hosts: &[Seen<'_>], allow_split: bool) -> Result<Plan, Refusal> {
+pub fn activate(
+    name: &ReleaseName,
+    hosts: &[Seen<'_>],
+    allow_split: bool,
+    place: Option<&DataPlace>,
+) -> Result<Plan, Refusal> {
     let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| may_go(seen, name).err()).collect();
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Activate, refusals));
@@ -23,6 +29,9 @@ pub fn activate(name: &ReleaseName, hosts: &[Seen<'_>], allow_split: bool) -> Re
     agree(Command::Activate, moving, allow_split)?;
     let mut plan = Plan::new(Command::Activate, name.clone(), hosts.iter().map(|seen| plan_of(seen, name)).collect());
     plan.notes.extend(new_hosts(hosts));
+    if plan.hosts.iter().any(|host| host.action.switches()) {
+        plan.data = data::apply(Command::Activate, name, place, hosts)?;
+    }
     Ok(plan)
 }
 

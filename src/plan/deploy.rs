@@ -1,16 +1,24 @@
 //! The plans of `deploy` and `stage`.
 
-use crate::{name::ReleaseName, record::PreviousVersion, report::Command, status::ReleaseState, store::Current};
+use crate::{
+    commands::DataPlace, name::ReleaseName, record::PreviousVersion, report::Command, status::ReleaseState,
+    store::Current,
+};
 
-use super::{Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, describe};
+use super::{Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe};
 
-/// Plans to bring `name` to the hosts and switch to it.
+/// Plans to bring `name` to the hosts and switch to it, and before that to take it to its data, where it has a place.
 ///
 /// # Errors
 ///
 /// [`Refusal`] when a host has that name, its `current` is not ours, dangling or was removed, or, unless `allow_split`,
 /// when the hosts that have a `current` are on different releases.
-pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], allow_split: bool) -> Result<Plan, Refusal> {
+pub fn deploy(
+    name: &ReleaseName,
+    hosts: &[Seen<'_>],
+    allow_split: bool,
+    place: Option<&DataPlace>,
+) -> Result<Plan, Refusal> {
     let refusals: Vec<HostRefusal> =
         hosts.iter().filter_map(|seen| may_take(seen, name).and_then(|()| may_switch(seen)).err()).collect();
     if !refusals.is_empty() {
@@ -21,6 +29,7 @@ pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], allow_split: bool) -> Resu
     let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, action(seen)));
     let mut plan = Plan::new(Command::Deploy, name.clone(), plans.collect());
     plan.notes.extend(new_hosts(hosts));
+    plan.data = data::apply(Command::Deploy, name, place, hosts)?;
     Ok(plan)
 }
 

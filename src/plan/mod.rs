@@ -5,6 +5,7 @@
 
 mod activate;
 mod chain;
+mod data;
 mod deploy;
 mod recover;
 mod refusal;
@@ -14,6 +15,7 @@ mod share;
 
 pub use activate::activate;
 pub use chain::{Chain, ChainEnd};
+pub use data::{DataMeans, DataPlan, RevertBy, RevertStep};
 pub use deploy::{deploy, stage};
 pub use recover::{Direction, recover};
 pub use refusal::{HostRefusal, Reason, Refusal};
@@ -39,6 +41,8 @@ pub struct Plan {
     pub notes: Vec<String>,
     /// Whether this finishes an operation that was interrupted.
     pub finishes: bool,
+    /// What becomes of the data; `None` when it stays as it is.
+    pub data: Option<DataPlan>,
 }
 
 /// What a command will do on one host.
@@ -98,7 +102,7 @@ impl Action {
 impl Plan {
     /// A plan without notes.
     fn new(command: Command, release: ReleaseName, hosts: Vec<HostPlan>) -> Self {
-        Self { command, release, hosts, notes: Vec::new(), finishes: false }
+        Self { command, release, hosts, notes: Vec::new(), finishes: false, data: None }
     }
 
     /// The plan of one host.
@@ -125,7 +129,8 @@ impl Plan {
             }
         }
         let group = |(line, hosts): (String, Vec<&str>)| format!("{}: {line}", hosts.join(", "));
-        groups.into_iter().map(group).chain(self.notes.iter().cloned()).collect()
+        let data = self.data.iter().flat_map(DataPlan::lines);
+        groups.into_iter().map(group).chain(data).chain(self.notes.iter().cloned()).collect()
     }
 }
 

@@ -9,7 +9,9 @@ use crate::{
     store::{Intent, Interrupted},
 };
 
-use super::{Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, deploy::record_of, describe};
+use super::{
+    Action, DataMeans, DataPlan, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, deploy::record_of, describe,
+};
 
 /// Which way [`recover`] goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -120,7 +122,27 @@ fn forward(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
         HostPlan { marks_bad: markable(seen, fled), ..HostPlan::new(seen, to, action) }
     };
     let note = format!("finishes the {} to {to} that was interrupted", intent.command);
-    Ok(finishing(to.clone(), hosts.iter().map(plan).collect(), note))
+    let plan = finishing(to.clone(), hosts.iter().map(plan).collect(), note);
+    let data = if going_back { rest_of_the_way_back(intent, hosts)? } else { rest_of_the_way(intent, hosts)? };
+    Ok(Plan { data, ..plan })
+}
+
+/// What an interrupted rollback has yet to revert: the data version says how far it came.
+fn rest_of_the_way_back(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Option<DataPlan>, Refusal> {
+    fn start<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
+        latest(seen).and_then(|own| own.from.as_ref())
+    }
+    let starts: Vec<_> = hosts.iter().filter_map(|seen| start(seen).map(|from| (*seen, from))).collect();
+    data::revert(Command::Recover, &intent.to, &starts, hosts, DataMeans::default(), true)
+}
+
+/// What an interrupted deploy has yet to apply: nothing, when its end was recorded.
+fn rest_of_the_way(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Option<DataPlan>, Refusal> {
+    let applied = |seen: &Seen<'_>| {
+        let record = seen.state.release(&intent.to).and_then(|release| release.data.record());
+        record.and_then(|record| record.change.as_ref()).is_some_and(|change| change.after.is_some())
+    };
+    if hosts.iter().any(applied) { Ok(None) } else { data::redo(Command::Recover, &intent.to, hosts) }
 }
 
 /// Every host ends where it was before the operation.
@@ -143,7 +165,12 @@ fn back(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     refuse_any(refusals)?;
     let from = plans.iter().find(|plan| plan.action == Action::GoBack).map_or(to, |plan| &plan.release).clone();
     let note = format!("undoes the {} to {to} that was interrupted", intent.command);
-    Ok(finishing(from, plans, note))
+    let data = match (intent.command, &intent.from) {
+        (Command::Rollback, Some(left)) => data::redo(Command::Recover, left, hosts)?,
+        (Command::Rollback, None) => None,
+        _ => data::undo(Command::Recover, to, hosts)?,
+    };
+    Ok(Plan { data, ..finishing(from, plans, note) })
 }
 
 /// What was current on a host before an operation.

@@ -126,6 +126,44 @@ pub enum Reason {
         /// The chain, in words.
         chain: String,
     },
+    /// A release on the way says that its data cannot go back.
+    #[error("the data of {name} cannot go back: {why}")]
+    Irreversible {
+        /// The release.
+        name: ReleaseName,
+        /// Why, as it was said when it was deployed.
+        why: String,
+    },
+    /// A release on the way changed data, and nothing is known that would take that back.
+    #[error("{name} changed data, and no `revert` is known that takes that back")]
+    NoRevert {
+        /// The release.
+        name: ReleaseName,
+    },
+    /// What a release did to the data cannot be read.
+    #[error("what {name} did to the data cannot be read: {why}")]
+    DataUnreadable {
+        /// The release.
+        name: ReleaseName,
+        /// Why.
+        why: String,
+    },
+    /// No record leads to the target, and its data is another.
+    #[error("no record leads to {name}, whose data version is {there}, while that of the release here is {here}")]
+    DataOffTheWay {
+        /// The target.
+        name: ReleaseName,
+        /// The data version of the release that is current.
+        here: String,
+        /// The data version that was recorded with the target.
+        there: String,
+    },
+    /// The data is on a host that does not take part.
+    #[error("the data is on {place}, which does not take part")]
+    DataElsewhere {
+        /// Where it is.
+        place: String,
+    },
     /// The records run in a circle.
     #[error("the records of the way back run in a circle: {chain}")]
     ChainLoops {
@@ -154,6 +192,9 @@ impl Reason {
             Self::BadRecord { .. } => ErrorKind::BadRecord,
             Self::PreviousGone { .. } => ErrorKind::PreviousGone,
             Self::ChainLoops { .. } => ErrorKind::ChainLoops,
+            Self::Irreversible { .. } | Self::NoRevert { .. } => ErrorKind::Irreversible,
+            Self::DataUnreadable { .. } => ErrorKind::DamagedState,
+            Self::DataOffTheWay { .. } | Self::DataElsewhere { .. } => ErrorKind::DataDiffers,
         }
     }
 
@@ -189,6 +230,15 @@ impl Reason {
             }
             Self::HostsDiffer => {
                 "bring them together with `switchback rollback --to NAME`, or go on with --allow-split".into()
+            }
+            Self::Irreversible { .. }
+            | Self::NoRevert { .. }
+            | Self::DataUnreadable { .. }
+            | Self::DataOffTheWay { .. } => {
+                "`--keep-data` goes back with the code alone, and the old code then meets the data as it is".into()
+            }
+            Self::DataElsewhere { place } => {
+                format!("take {place} along, or go back with the code alone: `--keep-data`")
             }
             Self::NothingBefore { .. }
             | Self::BadRecord { .. }

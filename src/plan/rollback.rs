@@ -9,7 +9,10 @@ use crate::{
     store::{Current, Intent},
 };
 
-use super::{Action, Chain, ChainEnd, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, describe, recover::latest};
+use super::{
+    Action, Chain, ChainEnd, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe,
+    recover::latest,
+};
 
 /// Where a rollback goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,8 +30,35 @@ pub enum RollbackTarget {
 /// # Errors
 ///
 /// [`Refusal`] when a `current` is not ours or was removed, when the recorded way back of a host ends before its target,
-/// when hosts would go to different releases, or when a host lacks the target.
-pub fn rollback(target: &RollbackTarget, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+/// when hosts would go to different releases, or when a host lacks the target; or when a release on the way changed data
+/// that cannot be taken back by these `means`.
+pub fn rollback(
+    target: &RollbackTarget,
+    from: Option<&ReleaseName>,
+    means: DataMeans<'_>,
+    hosts: &[Seen<'_>],
+) -> Result<Plan, Refusal> {
+    let plan = code(target, from, hosts)?;
+    with_data(plan, means, hosts)
+}
+
+/// The same plan, with what becomes of the data.
+fn with_data(mut plan: Plan, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let mut starts: Vec<(Seen<'_>, &ReleaseName)> = Vec::new();
+    for (host, seen) in plan.hosts.iter().zip(hosts) {
+        let left = if host.action.switches() { seen.state.current.named() } else { None };
+        let begun = interrupted_on(seen).filter(|_| plan.finishes).and_then(|intent| intent.from.as_ref());
+        starts.extend(begun.or(left).map(|start| (*seen, start)));
+    }
+    plan.data = data::revert(plan.command, &plan.release, &starts, hosts, means, plan.finishes)?;
+    if means.keep {
+        plan.notes.push("the data stays as it is: the old code meets the new data".to_owned());
+    }
+    Ok(plan)
+}
+
+/// Plans which way the code goes.
+fn code(target: &RollbackTarget, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let refusals: Vec<HostRefusal> =
         hosts.iter().filter_map(|seen| seen.ours().and_then(|()| has_current(seen)).err()).collect();
     if !refusals.is_empty() {

@@ -1,5 +1,7 @@
 //! [`Release`]: one uniquely named version, and where its content comes from.
 
+mod irreversible;
+
 use std::{fmt, sync::Arc};
 
 use camino::Utf8Path;
@@ -18,6 +20,9 @@ pub trait Release: fmt::Debug + Send + Sync + 'static {
 
     /// Where its content is.
     fn content(&self) -> ReleaseContent;
+
+    /// Why its data cannot go back once it is deployed; `None` when it can.
+    fn irreversible(&self) -> Option<String>;
 }
 
 /// Where the content of a release is.
@@ -76,6 +81,11 @@ impl Release for NewRelease {
     fn content(&self) -> ReleaseContent {
         ReleaseContent::Tree(Arc::clone(&self.tree))
     }
+
+    /// What a file `.switchback-irreversible` at the top of its content says.
+    fn irreversible(&self) -> Option<String> {
+        irreversible::reason(&self.tree)
+    }
 }
 
 /// A release that is on the hosts already.
@@ -97,5 +107,10 @@ impl Release for HostRelease {
 
     fn content(&self) -> ReleaseContent {
         ReleaseContent::OnHosts
+    }
+
+    /// Never: what was said when it was brought to the hosts is kept there.
+    fn irreversible(&self) -> Option<String> {
+        None
     }
 }

@@ -6,6 +6,7 @@ use crate::{
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
+    name::ReleaseName,
     path::HostPath,
     record::{BadRecord, PreviousVersion},
     release::{Release, ReleaseContent},
@@ -207,6 +208,10 @@ fn is_there_already(reply: &Reply) -> bool {
 impl ReleaseStore for DirStore {
     fn root(&self) -> &HostPath {
         &self.steps.root
+    }
+
+    fn release_path(&self, name: &ReleaseName) -> HostPath {
+        self.steps.root.join(&self.layout().release(name))
     }
 
     fn state(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {

@@ -1,21 +1,26 @@
 //! [`DirGuard`]: the lock of a root that is held, and all that can be done under it.
 
+mod data;
+mod hook;
+
 use crate::{
+    data::{DataRecord, LedgerEntry},
     debt::Debt,
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
     name::ReleaseName,
     outcome::Command,
+    path::InnerPath,
     record::BadRecord,
     time::Timestamp,
     token::Token,
-    transport::{Batch, Effect, FailureKind, Op, Reply, SyncReach, TransportError},
+    transport::{Batch, Effect, FailureKind, HookEnd, HookExit, LineSink, Op, Reply, SyncReach, TransportError},
 };
 
 use super::{
-    ActivateError, Activated, Closing, Current, DirStore, Ended, HostedRelease, Intent, Interrupted, Preparation,
-    Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
+    ActivateError, Activated, Closing, Current, DirStore, Ended, HookDirectory, HookRun, HostedRelease, Intent,
+    Interrupted, Preparation, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
     steps::{Preparing, Steps, Switching, json},
     take,
 };
@@ -35,6 +40,10 @@ pub(super) struct DirGuard {
     published: bool,
     /// The record that the release had before this operation wrote it.
     record_before: Option<String>,
+    /// How many hooks were run.
+    hooks_run: usize,
+    /// The output of operations that is older than what is kept.
+    old_logs: Vec<InnerPath>,
 }
 
 impl DirGuard {
@@ -48,6 +57,8 @@ impl DirGuard {
             fenced: Vec::new(),
             published: false,
             record_before: None,
+            hooks_run: 0,
+            old_logs: Vec::new(),
         }
     }
 
@@ -79,6 +90,7 @@ impl DirGuard {
         self.fenced.push(std::mem::replace(&mut self.token, token));
         self.intent_written = false;
         self.published = false;
+        self.hooks_run = 0;
         self.state = state;
         let fenced = &self.fenced;
         self.state.interrupted.retain(|left| !fenced.contains(&left.token));
@@ -255,16 +267,39 @@ impl DirGuard {
         if closing.settles {
             self.settle_records(&mut batch, closing);
         }
+        self.keep_logs(&mut batch, closing);
         for token in self.settled(closing) {
             batch.push_lenient(Op::RemoveTree { path: self.store.layout().in_state(&["journal", token.as_str()]) });
         }
-        let released = steps.release_lock(&mut batch, &self.token);
+        let released = if closing.unfinished {
+            steps.leave_lock(&mut batch, &self.token)
+        } else {
+            steps.release_lock(&mut batch, &self.token)
+        };
         match self.store.execute(&batch).await {
             Ok(replies) => Ok(failures(&replies[..released])),
             Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
                 Err(StoreError::LockLost { host: self.host() })
             }
             Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What hooks printed is kept when the lock and what was interrupted go.
+    fn keep_logs(&self, batch: &mut Batch, closing: &Closing) {
+        let log = self.store.layout().in_state(&["log"]);
+        if self.hooks_run > 0 && !closing.unfinished {
+            batch.push_lenient(Op::MoveInto { from: self.hooks(), into: log.clone() });
+        }
+        let settled = self.state.interrupted.iter().filter(|_| closing.settles);
+        for (left, operation) in settled.filter_map(|left| Some((left, operation_of(left)?))) {
+            if left.intent.is_some() {
+                let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
+                batch.push_lenient(Op::MoveInto { from: hooks, into: log.clone() });
+            }
+        }
+        for old in &self.old_logs {
+            batch.push_lenient(Op::RemoveTree { path: log.join(old) });
         }
     }
 
@@ -370,6 +405,43 @@ impl StoreGuard for DirGuard {
 
     fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.take_current_away())
+    }
+
+    fn run<'a>(
+        &'a mut self,
+        hook: &'a HookRun,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, StoreError>> {
+        Box::pin(self.run_hook(hook, output))
+    }
+
+    fn wait_for_hooks<'a>(&'a self, output: &'a dyn LineSink) -> BoxFuture<'a, Result<Vec<HookEnd>, StoreError>> {
+        Box::pin(self.wait_for_left(output))
+    }
+
+    fn directory_of<'a>(
+        &'a self,
+        name: &'a ReleaseName,
+        saved: &'a [InnerPath],
+    ) -> BoxFuture<'a, Result<HookDirectory, StoreError>> {
+        Box::pin(self.find_directory(name, saved))
+    }
+
+    fn announce<'a>(&'a mut self, to: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.write_announcement(to))
+    }
+
+    fn record_data<'a>(
+        &'a mut self,
+        name: &'a ReleaseName,
+        record: Option<&'a DataRecord>,
+        entry: Option<&'a LedgerEntry>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.write_data(name, record, entry))
+    }
+
+    fn ledger(&self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, StoreError>> {
+        Box::pin(self.read_ledger())
     }
 
     fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {

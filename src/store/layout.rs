@@ -168,6 +168,12 @@ impl Layout {
         self.in_state(&[LOCK, token.as_str()])
     }
 
+    /// Where what a revert needs of a release is kept outside it.
+    #[must_use]
+    pub fn saved(&self, name: &ReleaseName) -> InnerPath {
+        self.in_state(&["saved", name.as_str()])
+    }
+
     /// A file of the state directory or below it.
     #[must_use]
     pub(crate) fn in_state(&self, names: &[&str]) -> InnerPath {

@@ -16,25 +16,28 @@ mod take;
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
 pub use layout::{Layout, LayoutError};
-pub use state::{Current, HostedRelease, Intent, Interrupted, RootState, StagedRecord};
+pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, Kept, RootState, StagedRecord};
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::{
+    commands::Commands,
+    data::{DataRecord, LedgerEntry},
     debt::Debt,
     future::BoxFuture,
     history::HistoryEntry,
+    hook::HookKind,
     lock::LockOwner,
     name::ReleaseName,
     outcome::{HostOutcome, Outcome},
-    path::HostPath,
+    path::{HostPath, InnerPath},
     record::PreviousVersion,
     release::Release,
     shared::SharedLink,
     status::BadMark,
     time::Timestamp,
     token::Token,
-    transport::Progress,
+    transport::{HookEnd, HookExit, LineSink, Progress, Secrets},
 };
 
 /// Keeps the releases of one root on one host.
@@ -61,6 +64,9 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Reads what the root holds. A root that is not there yet is an empty state without an identity.
     fn state(&self) -> BoxFuture<'_, Result<RootState, StoreError>>;
+
+    /// The directory of the release `name`, as it is configured.
+    fn release_path(&self, name: &ReleaseName) -> HostPath;
 
     /// Reads what was done here, oldest first, and how many lines of it are torn or unreadable.
     fn history(&self) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>>;
@@ -112,7 +118,7 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
 /// Give it back with [`finish`](Self::finish). When it is only dropped, the lock stays until this process ends, since
 /// giving it back means asking the host, and nobody can wait in a `Drop`.
 #[must_use = "the lock stays taken until `finish`"]
-pub trait StoreGuard: fmt::Debug + Send {
+pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// What the root held when it was last read under the lock.
     fn state(&self) -> &RootState;
 
@@ -154,6 +160,53 @@ pub trait StoreGuard: fmt::Debug + Send {
     /// Undoes a first deploy: makes `current` absent again, when it is what [`activate`](Self::activate) made it.
     fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Runs a hook on the host, and waits for its end. A connection that is lost meanwhile does not end it: its result is
+    /// found again.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LockLost`] when the lock was taken over: the hook was not started. When the answer stays lost, it is
+    /// not known how the hook ended, or whether.
+    fn run<'a>(
+        &'a mut self,
+        hook: &'a HookRun,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, StoreError>>;
+
+    /// Waits for the end of every hook that an interrupted operation left running here, and says how they ended.
+    fn wait_for_hooks<'a>(&'a self, output: &'a dyn LineSink) -> BoxFuture<'a, Result<Vec<HookEnd>, StoreError>>;
+
+    /// Where the commands of the release `name` are run: in the release, or in the copy that was saved of it, when the
+    /// release, or one of `saved` in it, is not there any more.
+    fn directory_of<'a>(
+        &'a self,
+        name: &'a ReleaseName,
+        saved: &'a [InnerPath],
+    ) -> BoxFuture<'a, Result<HookDirectory, StoreError>>;
+
+    /// Writes durably that this operation is about to go to `to`, as [`prepare`](Self::prepare) and
+    /// [`activate`](Self::activate) do by themselves: for what comes before them.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LockLost`] when the lock was taken over.
+    fn announce<'a>(&'a mut self, to: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Writes durably what the release `name` did to the data, and a line of the host's ledger.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LockLost`] when the lock was taken over: nothing was written.
+    fn record_data<'a>(
+        &'a mut self,
+        name: &'a ReleaseName,
+        record: Option<&'a DataRecord>,
+        entry: Option<&'a LedgerEntry>,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Reads the host's ledger, oldest line first.
+    fn ledger(&self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, StoreError>>;
+
     /// Writes marks and history, and gives the lock back. What fails on the way is a warning: it changes nothing about
     /// what is current.
     ///
@@ -190,6 +243,10 @@ pub struct Preparation {
     pub record: Option<PreviousVersion>,
     /// What is linked into what was staged before it is published.
     pub shared: Vec<SharedLink>,
+    /// The commands that are kept with it, when it is published.
+    pub commands: Option<Commands>,
+    /// What is known of its data, kept with it when it is published.
+    pub data: Option<DataRecord>,
 }
 
 /// A release that is known to be complete, so that `current` may lead to it.
@@ -204,6 +261,36 @@ impl Ready {
     pub fn name(&self) -> &ReleaseName {
         &self.name
     }
+}
+
+/// What [`StoreGuard::run`] runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookRun {
+    /// What it is for.
+    pub kind: HookKind,
+    /// The release it is about.
+    pub release: ReleaseName,
+    /// Where it runs.
+    pub directory: HookDirectory,
+    /// The command, for `sh`.
+    pub script: String,
+    /// Variables besides those that name the release and the root.
+    pub environment: Vec<(String, String)>,
+    /// Variables that stand in no argument list, no file and no message.
+    pub secrets: Secrets,
+    /// How long it may take; no limit when there is none.
+    pub timeout: Option<Duration>,
+}
+
+/// The working directory of a hook.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookDirectory {
+    /// The directory of the release.
+    Release,
+    /// The copy that was saved of the release.
+    Saved,
+    /// The root.
+    Root,
 }
 
 /// What [`StoreGuard::activate`] does.
@@ -241,6 +328,8 @@ pub struct Closing {
     pub paid: Vec<String>,
     /// Whether what interrupted operations left is settled by this one, and is forgotten.
     pub settles: bool,
+    /// Whether this operation is not done, and its intent is kept for the next one.
+    pub unfinished: bool,
 }
 
 /// What the history says of an operation on a host.

@@ -17,11 +17,15 @@ use crate::{
 use super::{
     Layout,
     layout::{LOCK, inner},
-    state::{Current, HostedRelease, Intent, Interrupted, RootState, StagedRecord},
+    state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, Kept, RootState, StagedRecord},
+    steps::{COMMANDS, DATA},
 };
 
 /// The most that is read of one of the tool's own records, in bytes.
 const STATE_LIMIT: u64 = 64 * 1024;
+
+/// The most that is read of the commands of one release, in bytes: they are texts that a person wrote.
+const KEPT_LIMIT: u64 = 1024 * 1024;
 
 /// Where the steps of a query begin in a batch.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +45,8 @@ enum At {
     Releases,
     Records,
     Bad,
+    Commands,
+    Data,
     JournalOwners,
     JournalIntents,
     Debts,
@@ -76,6 +82,8 @@ impl Query {
             Op::List { path: layout.releases().clone() },
             each(layout.releases().clone(), RECORD_FILE, RECORD_LIMIT),
             each(layout.in_state(&["releases"]), "bad", STATE_LIMIT),
+            each(layout.in_state(&["releases"]), COMMANDS, KEPT_LIMIT),
+            each(layout.in_state(&["releases"]), DATA, STATE_LIMIT),
             each(layout.in_state(&["journal"]), "owner", STATE_LIMIT),
             each(layout.in_state(&["journal"]), "intent", STATE_LIMIT),
             each(layout.in_state(&["debts"]), "debt", STATE_LIMIT),
@@ -101,6 +109,7 @@ impl Query {
             identity: reader.identity(),
             clock: reader.clock(),
             current: reader.current(&releases),
+            gone: reader.gone(&releases),
             releases,
             strangers,
             lock: reader.lock(),
@@ -211,6 +220,19 @@ impl Reader<'_> {
         (releases, strangers)
     }
 
+    /// Releases that are not there any more, of which the data is.
+    fn gone(&self, releases: &[HostedRelease]) -> Vec<GoneRelease> {
+        let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(At::Data) { contents } else { &[] };
+        let names = contents.iter().filter_map(|(name, _)| self.layout.release_name(name));
+        let gone = names.filter(|name| releases.iter().all(|release| release.name != *name));
+        let kept = |name: ReleaseName| GoneRelease {
+            commands: self.kept(At::Commands, name.as_str()),
+            data: self.kept(At::Data, name.as_str()),
+            name,
+        };
+        gone.map(kept).collect()
+    }
+
     fn listing(&self, at: At) -> &[Listed] {
         match self.at(at) {
             Some(Reply::Listing(Some(listed))) => listed,
@@ -223,6 +245,8 @@ impl Reader<'_> {
             previous: self.previous(&name),
             bad: self.json::<BadMark>(At::Bad, name.as_str()),
             staged: self.json::<StagedRecord>(At::Staged, name.as_str()),
+            commands: self.kept(At::Commands, name.as_str()),
+            data: self.kept(At::Data, name.as_str()),
             id: entry.id,
             name,
         }
@@ -263,6 +287,20 @@ impl Reader<'_> {
         match self.found(at, directory) {
             Some(Found::Content(content)) => serde_json::from_slice(content).ok(),
             _ => None,
+        }
+    }
+
+    /// What is kept of a release; that there is something unreadable is not the same as that there is nothing.
+    fn kept<T: DeserializeOwned>(&self, at: At, release: &str) -> Kept<T> {
+        match self.found(at, release) {
+            None => Kept::Nothing,
+            Some(Found::Content(content)) => match serde_json::from_slice(content) {
+                Ok(record) => Kept::Record(record),
+                Err(error) => Kept::Unreadable(error.to_string()),
+            },
+            Some(Found::TooLarge) => Kept::Unreadable("it is too large".to_owned()),
+            Some(Found::NotAFile(kind)) => Kept::Unreadable(format!("it is {}", kind.with_article())),
+            Some(Found::Unreadable(failure)) => Kept::Unreadable(failure.to_string()),
         }
     }
 

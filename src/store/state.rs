@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    commands::Commands,
+    data::DataRecord,
     debt::Debt,
     lock::{LockHolder, LockOwner},
     name::ReleaseName,
@@ -27,6 +29,8 @@ pub struct RootState {
     pub current: Current,
     /// The complete releases, in the order of their names.
     pub releases: Vec<HostedRelease>,
+    /// Releases that are gone, of which the tool still keeps what they did to the data.
+    pub gone: Vec<GoneRelease>,
     /// What else stands in the releases directory under a release name: nothing of ours, and never touched.
     pub strangers: Vec<(ReleaseName, EntryKind)>,
     /// Who holds the lock.
@@ -107,6 +111,45 @@ pub struct HostedRelease {
     pub bad: Option<BadMark>,
     /// How it came here; `None` when the tool did not bring it.
     pub staged: Option<StagedRecord>,
+    /// The commands it was staged with.
+    pub commands: Kept<Commands>,
+    /// What it did to the data.
+    pub data: Kept<DataRecord>,
+}
+
+/// A release that is gone, pruned or removed by hand, and what is kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GoneRelease {
+    /// Its name.
+    pub name: ReleaseName,
+    /// The commands it was staged with.
+    pub commands: Kept<Commands>,
+    /// What it did to the data.
+    pub data: Kept<DataRecord>,
+}
+
+/// What the tool's state keeps of a release, where not having it and not being able to read it are two things.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Kept<T> {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// This.
+    Record(T),
+    /// Something that this program cannot read, with why.
+    Unreadable(String),
+}
+
+impl<T> Kept<T> {
+    /// What is kept, when it can be read.
+    #[must_use]
+    pub fn record(&self) -> Option<&T> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Nothing | Self::Unreadable(_) => None,
+        }
+    }
 }
 
 /// How a release came to a host, as the tool's state keeps it.

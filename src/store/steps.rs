@@ -26,6 +26,12 @@ use super::{Layout, Preparation, Staged, StagedRecord, layout::inner, query::Que
 /// The version of the state directory that this program writes.
 pub(super) const FORMAT: &str = "1";
 
+/// The file that keeps the commands of a release.
+pub(super) const COMMANDS: &str = "commands";
+
+/// The file that keeps what a release did to the data.
+pub(super) const DATA: &str = "data";
+
 /// Directories of ours are for the deploying user alone.
 const PRIVATE: u32 = 0o700;
 /// Files of ours too.
@@ -148,6 +154,10 @@ impl Steps {
         let name = &preparation.name;
         let published = preparation.staged.as_ref().map(|staged| self.publish(&mut batch, preparation, staged));
         let present = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
+        if let (None, Some(commands)) = (&preparation.staged, &preparation.commands) {
+            let kept = self.layout.in_state(&["releases", name.as_str()]);
+            self.keep(&mut batch, token, &kept, COMMANDS, commands);
+        }
         if let Some(record) = &preparation.record {
             let line = record.line(&self.root, self.layout.releases());
             self.write_record(&mut batch, token, name, line);
@@ -170,6 +180,21 @@ impl Steps {
         batch.push(Op::MoveInto { from: self.staging(&staged.token).join(&inner("staged")), into: kept.clone() });
         if !preparation.shared.is_empty() {
             self.share(batch, staged, &kept, &preparation.shared);
+        }
+        let mut written = Vec::new();
+        let mut keep = |file: &str, content: String| {
+            let path = kept.join(&inner(file));
+            batch.push(Op::WriteNew { path: path.clone(), content, mode: PRIVATE_FILE });
+            written.push(path);
+        };
+        if let Some(commands) = &preparation.commands {
+            keep(COMMANDS, json(commands));
+        }
+        if let Some(data) = &preparation.data {
+            keep(DATA, json(data));
+        }
+        if !written.is_empty() {
+            batch.push(Op::Sync { paths: written, reach: SyncReach::Entries });
         }
         let publish = batch.push(Op::MoveInto { from: self.staged_content(staged), into: releases.clone() });
         batch.push(Op::Sync {
@@ -239,7 +264,7 @@ impl Steps {
     }
 
     /// Writes what is about to be done, unless it stands there already, and makes that durable.
-    fn write_intent(&self, batch: &mut Batch, token: &Token, intent: &super::Intent) {
+    pub(super) fn write_intent(&self, batch: &mut Batch, token: &Token, intent: &super::Intent) {
         let held = self.layout.held(token);
         let path = held.join(&inner("intent"));
         batch.push(Op::WriteNew { path: path.clone(), content: json(intent), mode: PRIVATE_FILE });
@@ -276,6 +301,24 @@ impl Steps {
         let debts = self.layout.in_state(&["debts"]);
         batch.push_lenient(Op::MakeDir { path: debts.clone(), mode: PRIVATE, existing_is_fine: true });
         self.write_kept(batch, token, &debts.join(&Debt::directory(&debt.host)), "debt", debt);
+    }
+
+    /// A file of ours in the directory `kept`: written in the lock first, synced, and then renamed there and synced again.
+    pub(super) fn keep(
+        &self,
+        batch: &mut Batch,
+        token: &Token,
+        kept: &InnerPath,
+        file: &str,
+        content: &impl Serialize,
+    ) {
+        let written = self.layout.held(token).join(&inner(file));
+        batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
+        batch.push(Op::RemoveFile { path: written.clone() });
+        batch.push(Op::WriteNew { path: written.clone(), content: json(content), mode: PRIVATE_FILE });
+        batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
+        batch.push(Op::MoveInto { from: written, into: kept.clone() });
+        batch.push(Op::Sync { paths: vec![kept.clone()], reach: SyncReach::Entries });
     }
 
     /// A file of ours in the directory `kept`: written in the lock first, then renamed there.

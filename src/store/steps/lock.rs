@@ -56,6 +56,14 @@ impl Steps {
         Taking { batch, fence, take, proof, query }
     }
 
+    /// Leaves the lock `token` as that of an operation that was interrupted, with what it was about to do.
+    pub(in crate::store) fn leave_lock(&self, batch: &mut Batch, token: &Token) -> usize {
+        let journal = self.layout.in_state(&["journal"]);
+        let left = batch.push(Op::MoveInto { from: self.layout.held(token), into: journal });
+        batch.push_lenient(Op::RemoveDir { path: self.layout.lock() });
+        left
+    }
+
     /// Gives back the lock `token`. A lock that was taken over has another token, and is not touched.
     pub(in crate::store) fn release_lock(&self, batch: &mut Batch, token: &Token) -> usize {
         let trash = self.layout.in_state(&["trash"]);

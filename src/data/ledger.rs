@@ -1,0 +1,60 @@
+//! [`LedgerEntry`]: one step of the data, as the host's ledger keeps it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{lines, name::ReleaseName, time::Timestamp, token::Token};
+
+use super::DataVersion;
+
+/// One line of a host's ledger: what was done to the data, before and after it was done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LedgerEntry {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The operation: the same on all hosts.
+    pub operation: Token,
+    /// When, by the controller's clock.
+    pub at: Timestamp,
+    /// The release whose step it is.
+    pub release: ReleaseName,
+    /// What was done.
+    pub step: LedgerStep,
+    /// The data version then; `None` when it was not known.
+    pub version: Option<DataVersion>,
+}
+
+/// What was done to the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LedgerStep {
+    /// Applying was about to begin.
+    ApplyBegun,
+    /// Applying has ended well.
+    Applied,
+    /// Reverting was about to begin.
+    RevertBegun,
+    /// Reverting has ended well.
+    Reverted,
+}
+
+impl LedgerEntry {
+    /// A step of `operation` on the data of `release`, now.
+    #[must_use]
+    pub fn now(operation: Token, release: ReleaseName, step: LedgerStep, version: Option<DataVersion>) -> Self {
+        Self { format: 1, operation, at: Timestamp::now(), release, step, version }
+    }
+
+    /// The entries of a ledger, oldest first. A line that a crash tore means nothing, and is passed over.
+    #[must_use]
+    pub(crate) fn read_lines(content: &[u8]) -> Vec<Self> {
+        lines::read(content).0
+    }
+
+    /// Whether the last that `entries` say of `release` is that a revert of it was about to begin.
+    #[must_use]
+    pub(crate) fn revert_is_open(entries: &[Self], release: &ReleaseName) -> bool {
+        let last = entries.iter().rev().find(|entry| entry.release == *release);
+        last.is_some_and(|entry| entry.step == LedgerStep::RevertBegun)
+    }
+}

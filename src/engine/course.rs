@@ -1,0 +1,94 @@
+//! [`Course`]: a plan that is being carried out, and how far it has come on the whole fleet.
+
+use crate::{
+    commands::Commands,
+    hook::HookDirection,
+    name::ReleaseName,
+    outcome::Command,
+    plan::{Action, Plan},
+    report::{DataReport, Failure},
+    transport::Secrets,
+};
+
+use super::{data::DataProgress, run::Run, secrets, working::Working};
+
+/// A plan under way on locked hosts.
+pub(super) struct Course<'r, 'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) locked: Vec<Working<'r>>,
+    /// The commands of the release that is gone to.
+    pub(super) commands: Commands,
+    pub(super) secrets: Secrets,
+    pub(super) data: DataProgress,
+    /// What failed once for the whole fleet, and not on one host.
+    pub(super) failure: Option<Failure>,
+    /// Whether the fleet has arrived, and stays there whatever fails now.
+    pub(super) stays: bool,
+}
+
+impl<'r, 'p> Course<'r, 'p> {
+    pub(super) fn new(run: &Run<'r>, plan: &'p Plan, mut locked: Vec<Working<'r>>) -> Self {
+        for working in &mut locked {
+            working.plan = plan.host(working.name()).cloned();
+        }
+        let commands = run.commands_for(plan, &locked);
+        let secrets = secrets::load(run.options.commands.as_ref().unwrap_or(&commands), &mut |why| run.warn(None, why));
+        Self { plan, locked, commands, secrets, data: DataProgress::default(), failure: None, stays: false }
+    }
+
+    /// Whether something failed, on a host or for all.
+    pub(super) fn failed(&self) -> bool {
+        self.failure.is_some() || self.locked.iter().any(|working| working.failure.is_some())
+    }
+
+    /// Which way this goes.
+    pub(super) fn direction(&self) -> HookDirection {
+        match self.plan.command {
+            Command::Activate => HookDirection::Activate,
+            Command::Deploy | Command::Stage => HookDirection::Deploy,
+            _ if self.locked.iter().any(|working| goes_forward(working)) => HookDirection::Deploy,
+            _ => HookDirection::Rollback,
+        }
+    }
+
+    /// What is reported of the data; `None` when it was not looked at.
+    pub(super) fn data_report(&self) -> Option<DataReport> {
+        let DataProgress { before, after, .. } = &self.data;
+        let before = before.clone()?;
+        Some(DataReport { before, after: after.clone() })
+    }
+}
+
+/// Whether a recovery takes a host forward.
+fn goes_forward(working: &Working<'_>) -> bool {
+    working.plan.as_ref().is_some_and(|plan| matches!(plan.action, Action::Activate { .. } | Action::Deploy { .. }))
+}
+
+impl Run<'_> {
+    /// The commands of the release that a plan goes to: those of the configuration on the way forward, and those that were
+    /// recorded with the release on the way back, unless it was asked for the others.
+    fn commands_for(&self, plan: &Plan, locked: &[Working<'_>]) -> Commands {
+        let configured = self.options.commands.clone();
+        let forward = matches!(plan.command, Command::Deploy | Command::Activate | Command::Stage);
+        match configured {
+            Some(commands) if forward || self.by_configuration => commands,
+            _ if plan.command == Command::Deploy => Commands::default(),
+            _ => self.recorded(&plan.release, locked),
+        }
+    }
+
+    /// The commands that were recorded with a release, as the first host that has them says.
+    pub(super) fn recorded(&self, name: &ReleaseName, locked: &[Working<'_>]) -> Commands {
+        for working in locked {
+            match working.guard.state().release(name).map(|release| &release.commands) {
+                Some(crate::store::Kept::Record(commands)) => return commands.clone(),
+                Some(crate::store::Kept::Unreadable(why)) => {
+                    let what = format!("the commands recorded with {name} cannot be read, and are not run ({why})");
+                    self.warn(Some(working.name()), what);
+                }
+                _ => {}
+            }
+        }
+        Commands::default()
+    }
+}

@@ -1,0 +1,156 @@
+//! Takes a release to its data, and back when what comes after fails.
+
+use crate::{
+    commands::{Commands, DataCommands, DataPlace},
+    data::{DataChange, DataRecord, DataVersion, LedgerStep},
+    error::{Error, ErrorKind},
+    event::Phase,
+    hook::{HookDirection, HookKind, HookShell, ShellHook},
+    name::ReleaseName,
+    path::InnerPath,
+    plan::{DataPlan, RevertStep},
+    report::Failure,
+    store::HookDirectory,
+    transport::{HookEnd, shell::ShellWord},
+};
+
+use super::{
+    super::{course::Course, run::Run, shell::HostShell},
+    Asked, Site,
+};
+
+impl<'r> Run<'r> {
+    /// Takes the release of the plan to its data, when the plan says so. What failed stands in [`Course::failure`].
+    pub(in crate::engine) async fn apply_data(&self, course: &mut Course<'r, '_>) {
+        let Some(DataPlan::Apply { release, place, resumes }) = &course.plan.data else { return };
+        self.enter(Phase::Data, 1);
+        let (release, place, resumes) = (release.clone(), place.clone(), *resumes);
+        if let Err(why) = self.apply(course, &release, &place, resumes).await {
+            course.failure = Some(why);
+        }
+    }
+
+    pub(super) async fn apply(
+        &self,
+        course: &mut Course<'r, '_>,
+        release: &ReleaseName,
+        place: &DataPlace,
+        resumes: bool,
+    ) -> Result<(), Failure> {
+        let commands = self.data_commands(course, release);
+        let Some(migration) = self.migration(commands.as_ref()) else {
+            let what = format!("nothing is known that would take {release} to its data");
+            return Err(Error::new(ErrorKind::DataFailed, what).into());
+        };
+        let direction = course.direction();
+        let site = Site { place, release, directory: HookDirectory::Release, direction, migration: migration.as_ref() };
+        let version = self.version(course, &site).await?;
+        let known =
+            course.locked.iter().find_map(|working| working.guard.state().release(release)?.data.record().cloned());
+        let known = known.unwrap_or_else(|| DataRecord::new(None));
+        if resumes && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version)) {
+            return Ok(());
+        }
+        let change = begun(&known, resumes, place, self.previous(course), version);
+        let mut record = DataRecord { change: Some(change.clone()), ..known };
+        if let Some(commands) = &commands {
+            self.save(course, release, commands).await?;
+        }
+        self.record(course, place, release, Some(&record), (LedgerStep::ApplyBegun, Some(&change.before))).await?;
+        course.data.applied = Some(RevertStep::new(release, &change, commands));
+        self.ask_data(course, &site, Asked::Apply).await?;
+        let after = self.version(course, &site).await?;
+        record.change = Some(DataChange { after: Some(after.clone()), ..change });
+        if let Some(applied) = &mut course.data.applied {
+            applied.from = Some(after.clone());
+        }
+        self.record(course, place, release, Some(&record), (LedgerStep::Applied, Some(&after))).await
+    }
+
+    /// The commands that take a release to its data: those of the way forward, or those recorded with it.
+    fn data_commands(&self, course: &Course<'r, '_>, release: &ReleaseName) -> Option<DataCommands> {
+        let commands: Commands = if course.plan.release == *release {
+            course.commands.clone()
+        } else {
+            self.recorded(release, &course.locked)
+        };
+        commands.data
+    }
+
+    /// The release that was current before, on the first host that has one.
+    fn previous(&self, course: &Course<'r, '_>) -> Option<ReleaseName> {
+        course.locked.iter().find_map(|working| working.plan.as_ref()?.before.release().cloned())
+    }
+
+    /// Keeps a copy, outside the release, of what its revert needs.
+    async fn save(
+        &self,
+        course: &mut Course<'r, '_>,
+        release: &ReleaseName,
+        commands: &DataCommands,
+    ) -> Result<(), Failure> {
+        let DataPlace::Host(name) = &commands.place else { return Ok(()) };
+        if commands.save.is_empty() {
+            return Ok(());
+        }
+        let secrets = course.secrets.clone();
+        let Some(working) = course.locked.iter_mut().find(|working| working.host.name == *name) else { return Ok(()) };
+        let at = self.occasion(working, release, HookDirection::Deploy);
+        let host = working.name();
+        let guard = working.guard.as_mut();
+        let mut shell =
+            HostShell { run: self, guard, at: at.clone(), directory: HookDirectory::Release, secrets: &secrets };
+        let exit = shell.sh(&ShellHook::new(HookKind::Save, copy(&commands.save))).await.map_err(Failure::from)?;
+        if exit.end == HookEnd::Exited(0) {
+            return Ok(());
+        }
+        Err(crate::hook::failed(ErrorKind::DataFailed, host, HookKind::Save, &exit).into())
+    }
+
+    /// Takes back what this operation applied, when it applied anything.
+    pub(in crate::engine) async fn unapply_data(&self, course: &mut Course<'r, '_>) {
+        let Some(step) = course.data.applied.take() else { return };
+        if let Err(why) = self.take_back(course, &step).await {
+            course.data.stuck = true;
+            course.failure = Some(super::super::put_back::both(course.failure.take(), why));
+        }
+    }
+
+    async fn take_back(&self, course: &mut Course<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
+        let commands = step.commands.clone();
+        let Some(migration) = self.migration(commands.as_ref()) else { return Ok(()) };
+        let directory = HookDirectory::Release;
+        let direction = HookDirection::Rollback;
+        let site =
+            Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
+        if self.version(course, &site).await? == step.to {
+            return Ok(());
+        }
+        self.revert_one(course, step).await
+    }
+}
+
+/// The change that is about to be made: the one that was begun before, when it is finished now.
+fn begun(
+    known: &DataRecord,
+    resumes: bool,
+    place: &DataPlace,
+    previous: Option<ReleaseName>,
+    version: DataVersion,
+) -> DataChange {
+    match &known.change {
+        Some(change) if resumes && change.after.is_none() => change.clone(),
+        _ => DataChange::begun(place.clone(), previous, version),
+    }
+}
+
+/// The script that copies `paths` of the release into the place where they are saved, whole or not at all.
+fn copy(paths: &[InnerPath]) -> String {
+    let mut script = "set -eu\nto=$SWITCHBACK_SAVED\nrm -rf -- \"$to.new\"\nmkdir -p -- \"$to.new\"\n".to_owned();
+    for path in paths {
+        let word = String::from_utf8_lossy(ShellWord::operand(path).as_bytes()).into_owned();
+        script.push_str(&format!("mkdir -p -- \"$to.new\"/\"$(dirname -- {word})\"\ncp -R -P -p -- {word} \"$to.new\"/\"$(dirname -- {word})\"/\n"));
+    }
+    script.push_str("rm -rf -- \"$to\"\nmv -- \"$to.new\" \"$to\"\nsync\n");
+    script
+}

@@ -1,0 +1,188 @@
+//! The data, taken forward and back once for the whole fleet.
+
+mod apply;
+mod revert;
+
+use std::sync::Arc;
+
+use crate::{
+    commands::{DataCommands, DataPlace},
+    data::{DataMigration, DataRecord, DataVersion, LedgerEntry, LedgerStep, ShellMigration},
+    error::{Error, ErrorKind},
+    event::Event,
+    hook::{HookDirection, HookShell, Occasion},
+    name::ReleaseName,
+    path::InnerPath,
+    plan::RevertStep,
+    report::Failure,
+    store::{HookDirectory, StoreError},
+};
+
+use super::{
+    course::Course,
+    run::Run,
+    shell::{CONTROLLER, ControllerShell, HostShell},
+    working::Working,
+};
+
+/// How far the data has come.
+#[derive(Debug, Default)]
+pub(super) struct DataProgress {
+    /// The data version before the operation.
+    pub(super) before: Option<DataVersion>,
+    /// The data version now, as it was last asked.
+    pub(super) after: Option<DataVersion>,
+    /// What this operation applied, in whole or in part.
+    pub(super) applied: Option<RevertStep>,
+    /// What is yet to be reverted, newest first.
+    pub(super) pending: Vec<RevertStep>,
+    /// What this operation reverted, newest first.
+    pub(super) reverted: Vec<RevertStep>,
+    /// Whether the data is not where it should be.
+    pub(super) stuck: bool,
+}
+
+/// What is asked of a migration.
+#[derive(Debug, Clone, Copy)]
+enum Asked<'a> {
+    Version,
+    Apply,
+    Revert(&'a DataVersion),
+}
+
+/// Where, for which release and by whom the data is worked on.
+struct Site<'a> {
+    place: &'a DataPlace,
+    release: &'a ReleaseName,
+    directory: HookDirectory,
+    direction: HookDirection,
+    migration: &'a dyn DataMigration,
+}
+
+impl<'r> Run<'r> {
+    /// The migration that does what these commands say, or the caller's own.
+    fn migration(&self, commands: Option<&DataCommands>) -> Option<Arc<dyn DataMigration>> {
+        if let Some(own) = &self.options.code.migration {
+            return Some(Arc::clone(own));
+        }
+        commands.map(|commands| Arc::new(ShellMigration::new(commands.clone())) as Arc<dyn DataMigration>)
+    }
+
+    /// Asks the data version, which is then the one that is reported.
+    async fn version(&self, course: &mut Course<'r, '_>, site: &Site<'_>) -> Result<DataVersion, Failure> {
+        let version = self.ask_data(course, site, Asked::Version).await?;
+        let version = version.expect("a version was asked for");
+        course.data.before.get_or_insert_with(|| version.clone());
+        course.data.after = Some(version.clone());
+        Ok(version)
+    }
+
+    async fn ask_data(
+        &self,
+        course: &mut Course<'r, '_>,
+        site: &Site<'_>,
+        asked: Asked<'_>,
+    ) -> Result<Option<DataVersion>, Failure> {
+        let secrets = course.secrets.clone();
+        match site.place {
+            DataPlace::Controller => {
+                let at = Occasion {
+                    host: CONTROLLER.to_owned(),
+                    ..self.occasion(&course.locked[0], site.release, site.direction)
+                };
+                ask(site.migration, &at, asked, &mut ControllerShell { run: self, at: at.clone(), secrets: &secrets })
+                    .await
+            }
+            DataPlace::Host(name) => {
+                let working = course
+                    .locked
+                    .iter_mut()
+                    .find(|working| working.host.name == *name)
+                    .ok_or_else(|| elsewhere(name))?;
+                let at = self.occasion(working, site.release, site.direction);
+                let guard = working.guard.as_mut();
+                let mut shell =
+                    HostShell { run: self, guard, at: at.clone(), directory: site.directory, secrets: &secrets };
+                ask(site.migration, &at, asked, &mut shell).await
+            }
+        }
+        .map_err(Failure::from)
+    }
+
+    /// Where the commands of a release are run: in it, or in what was saved of it.
+    async fn directory_of(
+        &self,
+        course: &Course<'r, '_>,
+        place: &DataPlace,
+        release: &ReleaseName,
+        saved: &[InnerPath],
+    ) -> Result<HookDirectory, Failure> {
+        let DataPlace::Host(name) = place else { return Ok(HookDirectory::Release) };
+        if saved.is_empty() {
+            return Ok(HookDirectory::Release);
+        }
+        let working = course
+            .locked
+            .iter()
+            .find(|working| working.host.name == *name)
+            .ok_or_else(|| Failure::from(elsewhere(name)))?;
+        working.guard.directory_of(release, saved).await.map_err(super::ask::failure)
+    }
+
+    /// Writes durably, on every host, what a release did to the data; and in the ledger of the data's host what is done.
+    async fn record(
+        &self,
+        course: &mut Course<'r, '_>,
+        place: &DataPlace,
+        release: &ReleaseName,
+        record: Option<&DataRecord>,
+        step: (LedgerStep, Option<&DataVersion>),
+    ) -> Result<(), Failure> {
+        let entry = LedgerEntry::now(self.owner.operation.clone(), release.clone(), step.0, step.1.cloned());
+        let keeper = keeper(&course.locked, place);
+        for (index, working) in course.locked.iter_mut().enumerate() {
+            let entry = (index == keeper).then_some(&entry);
+            if record.is_some() || entry.is_some() {
+                let written: Result<(), StoreError> = working.guard.record_data(release, record, entry).await;
+                written.map_err(super::ask::failure)?;
+            }
+        }
+        self.tell(&Event::Data { release: release.clone(), step: step.0, version: step.1.cloned() });
+        Ok(())
+    }
+
+    /// Whether a revert of `release` was begun by an operation that did not come to its end.
+    async fn revert_is_open(
+        &self,
+        course: &Course<'r, '_>,
+        place: &DataPlace,
+        release: &ReleaseName,
+    ) -> Result<bool, Failure> {
+        let working = &course.locked[keeper(&course.locked, place)];
+        let ledger = working.guard.ledger().await.map_err(super::ask::failure)?;
+        Ok(LedgerEntry::revert_is_open(&ledger, release))
+    }
+}
+
+/// The host that keeps the ledger: the one that the data is on, or else the first.
+fn keeper(locked: &[Working<'_>], place: &DataPlace) -> usize {
+    let here = |working: &Working<'_>| matches!(place, DataPlace::Host(name) if working.host.name == *name);
+    locked.iter().position(here).unwrap_or_default()
+}
+
+fn elsewhere(name: &str) -> Error {
+    Error::new(ErrorKind::DataDiffers, format!("the data is on {name}, which does not take part"))
+}
+
+async fn ask(
+    migration: &dyn DataMigration,
+    at: &Occasion,
+    asked: Asked<'_>,
+    shell: &mut dyn HookShell,
+) -> Result<Option<DataVersion>, Error> {
+    match asked {
+        Asked::Version => migration.version(at, shell).await.map(Some),
+        Asked::Apply => migration.apply(at, shell).await.map(|()| None),
+        Asked::Revert(target) => migration.revert(at, target, shell).await.map(|()| None),
+    }
+}

@@ -1,0 +1,184 @@
+//! Reverts what releases did to the data, newest first, and looks after each.
+
+use crate::{
+    commands::RevertWhen,
+    data::{DataVersion, LedgerStep},
+    error::{Error, ErrorKind},
+    event::Phase,
+    hook::HookDirection,
+    plan::{DataPlan, RevertStep},
+    report::Failure,
+};
+
+use super::{
+    super::{course::Course, run::Run},
+    Asked, Site,
+};
+
+impl<'r> Run<'r> {
+    /// Asks the data version before anything is touched, and works out what is yet to be reverted.
+    ///
+    /// # Errors
+    ///
+    /// When the version cannot be asked, or is not one that was recorded on the way.
+    pub(in crate::engine) async fn look_at_data(&self, course: &mut Course<'r, '_>) -> Result<(), Failure> {
+        let Some(DataPlan::Revert { steps, resumes, .. }) = &course.plan.data else { return Ok(()) };
+        let (steps, resumes) = (steps.clone(), *resumes);
+        let Some(first) = steps.first() else { return Ok(()) };
+        let version = self.version_at(course, first).await?;
+        let done = match done(&steps, &version, resumes) {
+            Some(done) => done,
+            None if resumes => self.open_step(course, &steps).await?.ok_or_else(|| differs(&steps, &version))?,
+            None => return Err(differs(&steps, &version)),
+        };
+        course.data.pending = steps[done..].to_vec();
+        Ok(())
+    }
+
+    /// The step that was begun and did not come to its end: the data version stands somewhere within it.
+    async fn open_step(&self, course: &Course<'r, '_>, steps: &[RevertStep]) -> Result<Option<usize>, Failure> {
+        for (index, step) in steps.iter().enumerate() {
+            if self.revert_is_open(course, &step.place, &step.release).await? {
+                return Ok(Some(index));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reverts what is pending, when this is the time for it. What failed stands in [`Course::failure`], and what is left
+    /// stays pending.
+    pub(in crate::engine) async fn revert_data(&self, course: &mut Course<'r, '_>, now: RevertWhen) {
+        let its_time = matches!(&course.plan.data, Some(DataPlan::Revert { when, .. }) if *when == now);
+        if !its_time || course.data.pending.is_empty() {
+            return;
+        }
+        self.enter(Phase::Data, course.data.pending.len());
+        while let Some(step) = course.data.pending.first().cloned() {
+            if let Err(why) = self.revert_one(course, &step).await {
+                course.data.stuck = true;
+                course.failure = Some(why);
+                return;
+            }
+            course.data.pending.remove(0);
+            course.data.reverted.push(step);
+        }
+    }
+
+    /// Applies again what was reverted before a switch that then failed.
+    pub(in crate::engine) async fn unrevert_data(&self, course: &mut Course<'r, '_>) {
+        let Some(newest) = course.data.reverted.first().cloned() else { return };
+        let result = self.apply(course, &newest.release, &newest.place, true).await;
+        let back = newest.from.is_none() || course.data.after == newest.from;
+        if let Err(why) =
+            result.and_then(|()| if back { Ok(()) } else { Err(not_there(&newest, course.data.after.as_ref())) })
+        {
+            course.data.stuck = true;
+            course.failure = Some(super::super::put_back::both(course.failure.take(), why));
+        }
+    }
+
+    /// Reverts one step, and looks whether the data is then where it should be.
+    pub(super) async fn revert_one(&self, course: &mut Course<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
+        let Some(migration) = self.migration(step.commands.as_ref()) else {
+            return Err(
+                Error::new(ErrorKind::Irreversible, format!("no `revert` is known for {}", step.release)).into()
+            );
+        };
+        let saved = step.commands.as_ref().map(|commands| commands.save.clone()).unwrap_or_default();
+        let directory = self.directory_of(course, &step.place, &step.release, &saved).await?;
+        let direction = HookDirection::Rollback;
+        let site =
+            Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
+        let now = course.data.after.clone();
+        self.record(course, &step.place, &step.release, None, (LedgerStep::RevertBegun, now.as_ref())).await?;
+        self.ask_data(course, &site, Asked::Revert(&step.to)).await?;
+        let version = self.version(course, &site).await?;
+        if version != step.to {
+            return Err(not_there(step, Some(&version)));
+        }
+        self.record(course, &step.place, &step.release, None, (LedgerStep::Reverted, Some(&version))).await
+    }
+
+    async fn version_at(&self, course: &mut Course<'r, '_>, step: &RevertStep) -> Result<DataVersion, Failure> {
+        let Some(migration) = self.migration(step.commands.as_ref()) else {
+            return Err(
+                Error::new(ErrorKind::Irreversible, format!("no `revert` is known for {}", step.release)).into()
+            );
+        };
+        let saved = step.commands.as_ref().map(|commands| commands.save.clone()).unwrap_or_default();
+        let directory = self.directory_of(course, &step.place, &step.release, &saved).await?;
+        let direction = HookDirection::Rollback;
+        let site =
+            Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
+        self.version(course, &site).await
+    }
+}
+
+/// How many of `steps` are done when the data version is this; `None` when it is none of the way.
+fn done(steps: &[RevertStep], version: &DataVersion, resumes: bool) -> Option<usize> {
+    let begins_at = |step: &RevertStep| step.from.as_ref().is_none_or(|from| from == version);
+    if !resumes {
+        return steps.first().is_some_and(begins_at).then_some(0);
+    }
+    // As far as it can have come: where two steps end on one version, the later one is done too.
+    if steps.last().is_some_and(|step| step.to == *version) {
+        return Some(steps.len());
+    }
+    let exactly = |step: &RevertStep| step.from.as_ref() == Some(version);
+    steps.iter().rposition(exactly).or_else(|| steps.iter().position(|step| step.from.is_none()))
+}
+
+fn differs(steps: &[RevertStep], version: &DataVersion) -> Failure {
+    let first = &steps[0];
+    let recorded = first.from.as_ref().map_or("another".to_owned(), ToString::to_string);
+    let what = format!(
+        "the data version on {} is {version}, and {recorded} was recorded when {} was deployed",
+        first.place, first.release
+    );
+    let hint = "find out who changed the data; `--keep-data` goes back with the code alone";
+    Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
+}
+
+fn not_there(step: &RevertStep, version: Option<&DataVersion>) -> Failure {
+    let now = version.map_or("not known".to_owned(), ToString::to_string);
+    let what = format!(
+        "after the revert of {} the data version on {} is {now}, and not {} as before it was deployed",
+        step.release, step.place, step.to
+    );
+    Error::new(ErrorKind::DataFailed, what).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{commands::DataPlace, data::DataChange};
+
+    use super::*;
+
+    fn version(text: &str) -> DataVersion {
+        DataVersion::new(text).expect("a version")
+    }
+
+    fn step(release: &str, from: Option<&str>, to: &str) -> RevertStep {
+        let begun = DataChange::begun(DataPlace::Controller, None, version(to));
+        let change = DataChange { after: from.map(version), ..begun };
+        RevertStep::new(&release.parse().expect("a name"), &change, None)
+    }
+
+    #[test]
+    fn the_version_says_how_far_a_rollback_came() {
+        let steps = [step("c", Some("3"), "2"), step("b", Some("2"), "1")];
+        for (now, fresh, resumed) in
+            [("3", Some(0), Some(0)), ("2", None, Some(1)), ("1", None, Some(2)), ("9", None, None), ("", None, None)]
+        {
+            assert_eq!(done(&steps, &version(now), false), fresh, "{now} fresh");
+            assert_eq!(done(&steps, &version(now), true), resumed, "{now} resumed");
+        }
+    }
+
+    #[test]
+    fn a_release_whose_apply_was_interrupted_may_be_anywhere() {
+        let steps = [step("c", None, "2")];
+        assert_eq!(done(&steps, &version("2b"), false), Some(0));
+        assert_eq!(done(&steps, &version("2"), true), Some(1));
+    }
+}

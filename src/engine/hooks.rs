@@ -1,0 +1,203 @@
+//! Runs hooks on the hosts of a fleet, side by side.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, stream};
+
+use crate::{
+    commands::Commands,
+    error::{Error, ErrorKind},
+    event::Phase,
+    future::BoxFuture,
+    hook::{self, Hook, HookDirection, HookKind, HookShell, Occasion, ShellHook},
+    name::ReleaseName,
+    report::{Command, Failure},
+    status::ReleaseState,
+    store::HookDirectory,
+    transport::{HookEnd, Secrets},
+};
+
+use super::{ask::failure, course::Course, run::Run, shell::HostShell, working::Working};
+
+/// A command of a configuration as a hook.
+#[derive(Debug, Clone)]
+pub(super) struct CommandHook {
+    pub(super) kind: HookKind,
+    pub(super) script: String,
+    pub(super) timeout: Duration,
+    /// What kind of error it is when it fails.
+    pub(super) fails_as: ErrorKind,
+}
+
+impl Hook for CommandHook {
+    fn run<'a>(&'a self, at: &'a Occasion, shell: &'a mut dyn HookShell) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            let hook = ShellHook { timeout: Some(self.timeout), ..ShellHook::new(self.kind, &self.script) };
+            let exit = shell.sh(&hook).await?;
+            if exit.end == HookEnd::Exited(0) {
+                return Ok(());
+            }
+            Err(hook::failed(self.fails_as, &at.host, self.kind, &exit))
+        })
+    }
+}
+
+impl Commands {
+    fn prepare_hook(&self) -> Option<CommandHook> {
+        self.hook(HookKind::Prepare, self.prepare.as_ref())
+    }
+
+    fn after_switch_hook(&self) -> Option<CommandHook> {
+        self.hook(HookKind::AfterSwitch, self.after_switch.as_ref())
+    }
+
+    fn hook(&self, kind: HookKind, script: Option<&String>) -> Option<CommandHook> {
+        let script = script?.clone();
+        Some(CommandHook { kind, script, timeout: self.timeout, fails_as: ErrorKind::HookFailed })
+    }
+}
+
+impl<'r> Run<'r> {
+    /// Waits for what interrupted operations left running, so that nothing is done beside it.
+    pub(super) async fn wait_for_left(&self, course: &mut Course<'r, '_>) {
+        for working in &mut course.locked {
+            if working.guard.state().interrupted.iter().all(|left| left.intent.is_none()) {
+                continue;
+            }
+            let waited = working.guard.wait_for_hooks(&|_, _: &[u8]| {}).await;
+            if let Err(error) = self.told(working.host.name(), Phase::Lock, waited.map_err(failure)) {
+                working.failure = Some(error);
+            }
+        }
+    }
+
+    /// Runs the `prepare` hook on every host, in a release that was never current.
+    pub(super) async fn run_prepare(&self, course: &mut Course<'r, '_>) {
+        if !matches!(course.plan.command, Command::Deploy | Command::Activate) {
+            return;
+        }
+        let (code, command) = (self.options.code.prepare.clone(), course.commands.prepare_hook());
+        let hooks = hooks(code.as_deref(), command.as_ref());
+        if hooks.is_empty() {
+            return;
+        }
+        let is_new = |working: &Working<'_>| {
+            let state = working.guard.state();
+            let was_there = state.release(&course.plan.release);
+            working.switches() && was_there.is_none_or(|release| state.state_of(release) == ReleaseState::Staged)
+        };
+        let new: Vec<bool> = course.locked.iter().map(is_new).collect();
+        let (direction, release, secrets) = (course.direction(), course.plan.release.clone(), course.secrets.clone());
+        let chosen = course.locked.iter_mut().zip(new).filter_map(|(working, new)| new.then_some(working));
+        let runs = chosen.map(|working| {
+            let job =
+                Job { hooks: &hooks, release: release.clone(), direction, secrets: &secrets, phase: Phase::Prepare };
+            self.run_on(working, job)
+        });
+        drain(runs.collect(), self.parallel).await;
+    }
+
+    /// Runs the `after_switch` hook on every host, for the release that it is on now.
+    pub(super) async fn run_after_switch(&self, course: &mut Course<'r, '_>) {
+        let (code, command) = (self.options.code.after_switch.clone(), course.commands.after_switch_hook());
+        let hooks = hooks(code.as_deref(), command.as_ref());
+        if hooks.is_empty() {
+            return;
+        }
+        self.enter(Phase::AfterSwitch, course.locked.len());
+        let (direction, secrets) = (course.direction(), course.secrets.clone());
+        let runs = course.locked.iter_mut().filter_map(|working| {
+            let release = working.guard.state().current.release()?.clone();
+            let job = Job { hooks: &hooks, release, direction, secrets: &secrets, phase: Phase::AfterSwitch };
+            Some(self.run_on(working, job))
+        });
+        drain(runs.collect(), self.parallel).await;
+    }
+
+    /// Runs the `after_switch` hook of what each host was put back to, as it was recorded there.
+    pub(super) async fn run_after_put_back(&self, course: &mut Course<'r, '_>) {
+        let code = self.options.code.after_switch.clone();
+        let secrets = course.secrets.clone();
+        let back = course.locked.iter().filter(|working| working.progress.reverted);
+        let back: Vec<ReleaseName> =
+            back.filter_map(|working| working.guard.state().current.release().cloned()).collect();
+        let commands: Vec<_> =
+            back.iter().map(|name| self.recorded(name, &course.locked).after_switch_hook()).collect();
+        let reverted = course
+            .locked
+            .iter_mut()
+            .filter(|working| working.progress.reverted && working.guard.state().current.release().is_some());
+        let all: Vec<Vec<&dyn Hook>> =
+            commands.iter().map(|command| hooks(code.as_deref(), command.as_ref())).collect();
+        let runs =
+            reverted.zip(back).zip(&all).filter(|(_, hooks)| !hooks.is_empty()).map(|((working, release), hooks)| {
+                let direction = HookDirection::Rollback;
+                let job = Job { hooks, release, direction, secrets: &secrets, phase: Phase::PutBack };
+                self.run_after_undo(working, job)
+            });
+        drain(runs.collect(), self.parallel).await;
+    }
+
+    /// A hook that fails here is told beside what was put back because of it.
+    async fn run_after_undo(&self, working: &mut Working<'r>, job: Job<'_>) {
+        let first = working.failure.take();
+        self.run_on(working, job).await;
+        if let Some(why) = working.failure.take() {
+            working.hook_failed = true;
+            working.failure = Some(super::put_back::both(first, why));
+        } else {
+            working.failure = first;
+        }
+    }
+
+    async fn run_on(&self, working: &mut Working<'r>, job: Job<'_>) {
+        let at = self.occasion(working, &job.release, job.direction);
+        let host = working.host.name();
+        for hook in job.hooks {
+            let mut shell = HostShell {
+                run: self,
+                guard: working.guard.as_mut(),
+                at: at.clone(),
+                directory: HookDirectory::Release,
+                secrets: job.secrets,
+            };
+            let result = hook.run(&at, &mut shell).await.map_err(Failure::from);
+            if let Err(why) = self.told(host, job.phase, result) {
+                working.failure = Some(why);
+                return;
+            }
+        }
+    }
+
+    /// What a hook for `release` on this host is told.
+    pub(super) fn occasion(&self, working: &Working<'r>, release: &ReleaseName, direction: HookDirection) -> Occasion {
+        let before = working.plan.as_ref().and_then(|plan| plan.before.release());
+        Occasion {
+            host: working.name().to_owned(),
+            root: working.host.store.root().clone(),
+            release: release.clone(),
+            directory: working.host.store.release_path(release),
+            previous: before.cloned(),
+            direction,
+        }
+    }
+}
+
+/// What is run on one host.
+struct Job<'j> {
+    hooks: &'j [&'j dyn Hook],
+    release: ReleaseName,
+    direction: HookDirection,
+    secrets: &'j Secrets,
+    phase: Phase,
+}
+
+/// The caller's code and the command of the configuration, in this order.
+fn hooks<'h>(code: Option<&'h dyn Hook>, command: Option<&'h CommandHook>) -> Vec<&'h dyn Hook> {
+    code.into_iter().chain(command.map(|command| command as &dyn Hook)).collect()
+}
+
+/// Waits for all of `runs`, of which so many go on at once.
+pub(super) async fn drain<'f>(runs: Vec<impl Future<Output = ()> + 'f>, parallel: usize) {
+    stream::iter(runs).buffer_unordered(parallel).collect::<Vec<()>>().await;
+}

@@ -1,0 +1,65 @@
+//! The variables that hooks are given and nobody else sees.
+
+use crate::{commands::Commands, error::full_message, transport::Secrets};
+
+/// The shortest value that is taken out of what hooks print, in bytes.
+const SHORTEST: usize = 4;
+
+/// Reads the variables that `commands` name. What cannot be read is told, and does without: a rollback must work from a
+/// machine that does not have them.
+pub(super) fn load(commands: &Commands, warn: &mut dyn FnMut(String)) -> Secrets {
+    if commands.is_empty() {
+        return Secrets::default();
+    }
+    let mut variables = Vec::new();
+    if let Some(file) = &commands.env_file {
+        match fs_err::read_to_string(file) {
+            Ok(text) => variables.extend(lines_of(&text)),
+            Err(error) => warn(format!("hooks run without the variables of the env_file: {}", full_message(&error))),
+        }
+    }
+    for name in &commands.pass_env {
+        match std::env::var(name) {
+            Ok(value) => variables.push((name.clone(), value)),
+            Err(_) => warn(format!("hooks run without the variable {name}, which is not set here")),
+        }
+    }
+    Secrets::new(variables)
+}
+
+/// `text` without the values of `secrets`. Very short values stay: they stand in too many words.
+pub(super) fn redact(secrets: &Secrets, text: &str) -> String {
+    let values = secrets.pairs().iter().map(|(_, value)| value.trim()).filter(|value| value.len() >= SHORTEST);
+    values.fold(text.to_owned(), |text, value| text.replace(value, "***"))
+}
+
+/// The variables of a file: `NAME=VALUE` on each line, with `#` before a comment. A value may stand in quotes.
+fn lines_of(text: &str) -> Vec<(String, String)> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='));
+    pairs.map(|(name, value)| (name.trim().to_owned(), unquoted(value.trim()).to_owned())).collect()
+}
+
+fn unquoted(value: &str) -> &str {
+    let within = |quote| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    within('"').or_else(|| within('\'')).unwrap_or(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_taken_out_of_what_is_shown() {
+        let secrets = Secrets::new([("A", "hunter2"), ("B", "x")]);
+        assert_eq!(redact(&secrets, "hunter2 said x"), "*** said x");
+    }
+
+    #[test]
+    fn a_line_is_a_variable() {
+        let text = "# comment\n\nA=1\nexport B = two words \nC='#3'\nD=\"a=b\"\nnothing\n";
+        let pairs = lines_of(text);
+        let pairs: Vec<(&str, &str)> = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(pairs, [("A", "1"), ("B", "two words"), ("C", "#3"), ("D", "a=b")]);
+    }
+}

@@ -1,0 +1,193 @@
+//! The validation: decides whether a switch was good, by a command that must hold, and go on holding.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::{
+    commands::{ValidateOn, Validation},
+    error::ErrorKind,
+    event::Phase,
+    hook::{Hook, HookKind, HookShell, Occasion},
+    report::Failure,
+};
+
+use super::{
+    course::Course,
+    hooks::CommandHook,
+    run::Run,
+    shell::{CONTROLLER, ControllerShell, HostShell},
+};
+
+use crate::store::HookDirectory;
+
+/// What is validated, and how.
+struct Test<'t> {
+    hook: &'t dyn Hook,
+    rules: Validation,
+    at: Occasion,
+}
+
+impl<'r> Run<'r> {
+    /// Validates the fleet where it is now. What does not hold stands in the hosts' failures, or in that of the course.
+    pub(super) async fn validate(&self, course: &mut Course<'r, '_>) {
+        let command = course.commands.validation.clone();
+        let code = self.options.code.validate.clone();
+        if command.is_none() && code.is_none() {
+            return;
+        }
+        self.enter(Phase::Validate, course.locked.len());
+        if let Some(code) = code {
+            self.validate_on_hosts(course, code.as_ref(), Validation::new("")).await;
+        }
+        let Some(rules) = command.filter(|_| !course.failed()) else { return };
+        let hook = CommandHook {
+            kind: HookKind::Validate,
+            script: rules.command.clone(),
+            timeout: course.commands.timeout,
+            fails_as: ErrorKind::NotValid,
+        };
+        match rules.on {
+            ValidateOn::Hosts => self.validate_on_hosts(course, &hook, rules).await,
+            ValidateOn::Controller => self.validate_here(course, &hook, rules).await,
+        }
+    }
+
+    async fn validate_on_hosts(&self, course: &mut Course<'r, '_>, hook: &dyn Hook, rules: Validation) {
+        let (direction, secrets) = (course.direction(), course.secrets.clone());
+        let tests = course.locked.iter_mut().filter_map(|working| {
+            let release = working.guard.state().current.release()?.clone();
+            let at = self.occasion(working, &release, direction);
+            let test = Test { hook, rules: rules.clone(), at: at.clone() };
+            let secrets = &secrets;
+            Some(async move {
+                let guard = working.guard.as_mut();
+                let mut shell = HostShell { run: self, guard, at, directory: HookDirectory::Release, secrets };
+                let result = self.until_valid(&test, &mut shell).await;
+                if let Err(why) = self.told(working.host.name(), Phase::Validate, result) {
+                    working.failure = Some(why);
+                }
+            })
+        });
+        join_all(tests).await;
+    }
+
+    async fn validate_here(&self, course: &mut Course<'r, '_>, hook: &dyn Hook, rules: Validation) {
+        let secrets = course.secrets.clone();
+        let release = course.plan.release.clone();
+        let at =
+            Occasion { host: CONTROLLER.to_owned(), ..self.occasion(&course.locked[0], &release, course.direction()) };
+        let mut shell = ControllerShell { run: self, at: at.clone(), secrets: &secrets };
+        let result = self.until_valid(&Test { hook, rules, at }, &mut shell).await;
+        if let Err(why) = self.told(CONTROLLER, Phase::Validate, result) {
+            course.failure = Some(why);
+        }
+    }
+
+    /// Tries until it is decided. Times are taken from a clock that nobody sets.
+    async fn until_valid(&self, test: &Test<'_>, shell: &mut dyn HookShell) -> Result<(), Failure> {
+        let mut watch = Watch::new(&test.rules, Instant::now());
+        loop {
+            let tried = test.hook.run(&test.at, shell).await;
+            match watch.next(tried.is_ok(), Instant::now()) {
+                Next::Valid => return Ok(()),
+                Next::Invalid => {
+                    return match tried {
+                        Ok(()) => Ok(()),
+                        Err(error) => Err(error.into()),
+                    };
+                }
+                Next::Again(rest) => {
+                    // Whoever asks to stop need not wait for the next try.
+                    let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
+                    if self.is_stopped() {
+                        return Err(super::run::interrupted("the validation had not come to its end"));
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What comes after a try.
+#[derive(Debug, PartialEq, Eq)]
+enum Next {
+    /// It is decided: good.
+    Valid,
+    /// It is decided: not good.
+    Invalid,
+    /// Another try, after so long.
+    Again(Duration),
+}
+
+/// Decides after each try. It may fail until it first holds, so long at most; then it must go on holding for its time,
+/// with so many failures in a row forgiven.
+struct Watch<'v> {
+    rules: &'v Validation,
+    began: Instant,
+    held_since: Option<Instant>,
+    failures: u32,
+}
+
+impl<'v> Watch<'v> {
+    fn new(rules: &'v Validation, began: Instant) -> Self {
+        Self { rules, began, held_since: None, failures: 0 }
+    }
+
+    fn next(&mut self, held: bool, now: Instant) -> Next {
+        let again = Next::Again(self.rules.every);
+        if held {
+            self.failures = 0;
+            let since = *self.held_since.get_or_insert(now);
+            return if now.duration_since(since) >= self.rules.hold_for { Next::Valid } else { again };
+        }
+        if self.held_since.is_none() {
+            let late = now.duration_since(self.began) >= self.rules.start_within;
+            return if late { Next::Invalid } else { again };
+        }
+        self.failures += 1;
+        if self.failures > self.rules.allow_failures { Next::Invalid } else { again }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(start: u64, hold: u64, allow: u32) -> Validation {
+        let mut rules = Validation::new("true");
+        rules.start_within = Duration::from_secs(start);
+        rules.hold_for = Duration::from_secs(hold);
+        rules.allow_failures = allow;
+        rules
+    }
+
+    /// What is decided of tries a second apart, `+` for one that held.
+    fn decide(rules: &Validation, tries: &str) -> Next {
+        let began = Instant::now();
+        let mut watch = Watch::new(rules, began);
+        let mut last = Next::Again(rules.every);
+        for (second, held) in tries.chars().enumerate() {
+            assert!(matches!(last, Next::Again(_)), "it was decided before the end of {tries}");
+            last = watch.next(held == '+', began + Duration::from_secs(second as u64));
+        }
+        last
+    }
+
+    #[test]
+    fn it_must_hold_at_once_unless_it_is_given_time() {
+        assert_eq!(decide(&rules(0, 0, 0), "+"), Next::Valid);
+        assert_eq!(decide(&rules(0, 0, 0), "-"), Next::Invalid);
+        assert_eq!(decide(&rules(3, 0, 0), "--+"), Next::Valid);
+        assert_eq!(decide(&rules(3, 0, 0), "----"), Next::Invalid);
+    }
+
+    #[test]
+    fn it_must_go_on_holding() {
+        assert_eq!(decide(&rules(0, 3, 0), "++++"), Next::Valid);
+        assert_eq!(decide(&rules(0, 3, 0), "++-"), Next::Invalid);
+        assert_eq!(decide(&rules(0, 3, 1), "+-++"), Next::Valid);
+        assert_eq!(decide(&rules(0, 9, 1), "+-+--"), Next::Invalid);
+        assert!(matches!(decide(&rules(0, 9, 1), "+-+-+"), Next::Again(_)));
+    }
+}

@@ -1,0 +1,48 @@
+//! What a release says about its data, in a file of its own.
+
+use std::io::{self, Read};
+
+use crate::tree::{Node, Tree};
+
+/// The file at the top of a release that says, by being there, that its data cannot go back. Its text is the reason.
+const FILE: &[u8] = b".switchback-irreversible";
+
+/// The most that is read of it, in bytes.
+const LIMIT: u64 = 4096;
+
+/// Why the data of this content cannot go back; `None` when nothing says so.
+pub(super) fn reason(tree: &Tree) -> Option<String> {
+    tree.entries().iter().find(|entry| entry.path == FILE && matches!(entry.node, Node::File { .. }))?;
+    let mut said = None;
+    let visited = tree.visit(&mut |entry, content| {
+        if entry.path != FILE {
+            return Ok(());
+        }
+        let mut text = Vec::new();
+        content.take(LIMIT).read_to_end(&mut text)?;
+        said = Some(String::from_utf8_lossy(&text).trim().to_owned());
+        // Nothing else is wanted of it.
+        Err(io::Error::other("read"))
+    });
+    let unread = || visited.err().map(|error| format!("the release says so, but its reason cannot be read: {error}"));
+    let said = said.or_else(unread).unwrap_or_default();
+    Some(if said.is_empty() { "the release says so, without a reason".to_owned() } else { said })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason_of(files: &[(&str, &str)]) -> Option<String> {
+        let files = files.iter().map(|(path, text)| (*path, text.as_bytes()));
+        reason(&Tree::from_memory(files).expect("a tree"))
+    }
+
+    #[test]
+    fn the_file_says_why() {
+        let file = ".switchback-irreversible";
+        assert_eq!(reason_of(&[("a", "x"), (file, "drops a table\n"), ("z", "y")]), Some("drops a table".into()));
+        assert!(reason_of(&[(file, "")]).is_some_and(|reason| reason.contains("without a reason")));
+        assert_eq!(reason_of(&[("a/.switchback-irreversible", "no")]), None);
+    }
+}

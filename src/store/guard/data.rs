@@ -1,0 +1,96 @@
+//! Writes what is done to the data: the release's record and the host's ledger.
+
+use crate::{
+    data::{DataRecord, LedgerEntry},
+    name::ReleaseName,
+    path::InnerPath,
+    store::{
+        HookDirectory, StoreError,
+        steps::{DATA, json},
+    },
+    transport::{Batch, Found, Op, Reply, SyncReach},
+};
+
+use super::DirGuard;
+
+/// The most that is read of a ledger, in bytes.
+const LEDGER_LIMIT: u64 = 16 * 1024 * 1024;
+
+impl DirGuard {
+    fn ledger_file(&self) -> InnerPath {
+        self.store.layout().in_state(&["ledger"])
+    }
+
+    pub(super) async fn write_data(
+        &mut self,
+        name: &ReleaseName,
+        record: Option<&DataRecord>,
+        entry: Option<&LedgerEntry>,
+    ) -> Result<(), StoreError> {
+        let mut batch = self.store.steps.empty();
+        self.store.steps.expect_lock(&mut batch, &self.token);
+        if let Some(record) = record {
+            let kept = self.store.layout().in_state(&["releases", name.as_str()]);
+            self.store.steps.keep(&mut batch, &self.token, &kept, DATA, record);
+        }
+        if let Some(entry) = entry {
+            self.write_ledger(&mut batch, entry);
+        }
+        self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
+        if let (Some(record), Some(release)) =
+            (record, self.state.releases.iter_mut().find(|release| release.name == *name))
+        {
+            release.data = crate::store::Kept::Record(record.clone());
+        }
+        Ok(())
+    }
+
+    fn write_ledger(&self, batch: &mut Batch, entry: &LedgerEntry) {
+        let path = self.ledger_file();
+        batch.push(Op::Append { path: path.clone(), content: json(entry) });
+        batch.push(Op::Sync { paths: vec![path, self.store.layout().state().clone()], reach: SyncReach::Entries });
+    }
+
+    pub(super) async fn read_ledger(&self) -> Result<Vec<LedgerEntry>, StoreError> {
+        let mut batch = self.store.steps.empty();
+        batch.push(Op::Read { path: self.ledger_file(), limit: LEDGER_LIMIT });
+        match self.store.execute(&batch).await?.into_iter().next() {
+            Some(Reply::Content(None)) => Ok(Vec::new()),
+            Some(Reply::Content(Some(Found::Content(content)))) => Ok(LedgerEntry::read_lines(&content)),
+            _ => Err(StoreError::Damaged { host: self.host(), what: "the ledger is no readable file".into() }),
+        }
+    }
+
+    /// Where a release's own commands are run: in the release, or in what was saved of it, when the release or part of
+    /// `saved` is not there any more.
+    pub(super) async fn find_directory(
+        &self,
+        name: &ReleaseName,
+        saved: &[InnerPath],
+    ) -> Result<HookDirectory, StoreError> {
+        let mut batch = self.store.steps.empty();
+        let release = self.store.layout().release(name);
+        batch.push(Op::Inspect { path: self.store.layout().saved(name) });
+        batch.push(Op::Inspect { path: release.clone() });
+        for path in saved {
+            batch.push_lenient(Op::Inspect { path: release.join(path) });
+        }
+        let replies = self.store.execute(&batch).await?;
+        let there = |reply: &Reply| matches!(reply, Reply::Entry(Some(_)));
+        let (copy, whole) = (there(&replies[0]), replies[1..].iter().all(there));
+        Ok(if copy && !whole { HookDirectory::Saved } else { HookDirectory::Release })
+    }
+
+    pub(super) async fn write_announcement(&mut self, to: &ReleaseName) -> Result<(), StoreError> {
+        if self.intent_written {
+            return Ok(());
+        }
+        let intent = self.intent(to);
+        let mut batch = self.store.steps.empty();
+        self.store.steps.expect_lock(&mut batch, &self.token);
+        self.store.steps.write_intent(&mut batch, &self.token, &intent);
+        self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
+        self.intent_written = true;
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! Runs hooks under the lock, each with a record of its own inside it.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    path::{HostPath, InnerPath},
+    store::{HookDirectory, HookRun, StoreError, layout::inner},
+    transport::{Effect, FailureKind, HookCall, HookEnd, HookExit, LineSink, Op, Reply, Secrets, TransportError},
+};
+
+use super::DirGuard;
+
+/// How much of each stream of a hook is kept on the host, in bytes.
+const OUTPUT_LIMIT: u64 = 1024 * 1024;
+
+/// How long a host that does not answer any more is asked again for the result of a hook.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long to rest between two tries.
+const REST: Duration = Duration::from_secs(1);
+
+/// How many operations' output is kept on a host.
+const LOGS: usize = 50;
+
+impl DirGuard {
+    /// The directory of this operation's hooks. It moves with the lock when that is taken over, and then no hook can be
+    /// started any more.
+    pub(super) fn hooks(&self) -> InnerPath {
+        self.store.layout().held(&self.token).join(&inner(self.owner.operation.as_str()))
+    }
+
+    pub(super) async fn run_hook(&mut self, run: &HookRun, output: &dyn LineSink) -> Result<HookExit, StoreError> {
+        self.begin_hooks().await?;
+        self.hooks_run += 1;
+        let name = format!("{:03}-{}", self.hooks_run, run.kind);
+        let call = self.call(run, self.hooks().join(&inner(&name)));
+        self.run_surely(&call, output).await
+    }
+
+    /// Makes the directory of the hooks, the first time.
+    async fn begin_hooks(&mut self) -> Result<(), StoreError> {
+        if self.hooks_run > 0 {
+            return Ok(());
+        }
+        let (steps, logs) = (&self.store.steps, self.store.layout().in_state(&["log"]));
+        let mut batch = steps.empty();
+        steps.expect_lock(&mut batch, &self.token);
+        batch.push(Op::MakeDir { path: self.hooks(), mode: 0o700, existing_is_fine: true });
+        batch.push(Op::MakeDir { path: logs.clone(), mode: 0o700, existing_is_fine: true });
+        let list = batch.push(Op::List { path: logs });
+        let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
+        self.old_logs = old_logs(&replies[list]);
+        Ok(())
+    }
+
+    fn call(&self, run: &HookRun, record: InnerPath) -> HookCall {
+        let root = &self.store.steps.root;
+        let release = root.join(&self.store.layout().release(&run.release));
+        let directory = match run.directory {
+            HookDirectory::Release => release.clone(),
+            HookDirectory::Saved => root.join(&self.store.layout().saved(&run.release)),
+            HookDirectory::Root => root.clone(),
+        };
+        let mut environment = vec![
+            ("SWITCHBACK_RELEASE".to_owned(), run.release.to_string()),
+            ("SWITCHBACK_RELEASE_PATH".to_owned(), release.as_str().to_owned()),
+            ("SWITCHBACK_SAVED".to_owned(), root.join(&self.store.layout().saved(&run.release)).as_str().to_owned()),
+            ("SWITCHBACK_ROOT".to_owned(), root.as_str().to_owned()),
+        ];
+        environment.extend(run.environment.iter().cloned());
+        HookCall {
+            root: root.clone(),
+            record,
+            directory,
+            script: run.script.clone(),
+            environment,
+            secrets: run.secrets.clone(),
+            timeout: run.timeout,
+            output_limit: OUTPUT_LIMIT,
+        }
+    }
+
+    /// Runs a hook, and when the answer is lost, finds its result again: a second call with the same record starts
+    /// nothing, and waits for what the first one started.
+    async fn run_surely(&self, call: &HookCall, output: &dyn LineSink) -> Result<HookExit, StoreError> {
+        let mut until: Option<Instant> = None;
+        loop {
+            let error = match self.store.transport.run(call, output).await {
+                Ok(exit) => return Ok(exit),
+                Err(error) => error,
+            };
+            let lost = error.effect() == Effect::Unknown;
+            if lost {
+                until = Some(Instant::now() + PATIENCE);
+            }
+            let again = until.is_some_and(|until| Instant::now() < until)
+                && (lost || matches!(error, TransportError::Unreachable { .. }));
+            if !again {
+                return Err(self.lost_lock(error));
+            }
+            tokio::time::sleep(REST).await;
+        }
+    }
+
+    /// A lock that is gone, when that is why nothing could be done in it.
+    pub(super) fn lost_lock(&self, error: TransportError) -> StoreError {
+        let missing = error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing);
+        let untouched = matches!(error.effect(), Effect::Nothing | Effect::Steps(0));
+        if missing && untouched && !matches!(error, TransportError::Root { .. }) {
+            return StoreError::LockLost { host: self.host() };
+        }
+        error.into()
+    }
+
+    /// Waits for hooks that interrupted operations left running, so that nothing is done beside them.
+    pub(super) async fn wait_for_left(&self, output: &dyn LineSink) -> Result<Vec<HookEnd>, StoreError> {
+        let mut ends = Vec::new();
+        for left in &self.state.interrupted {
+            let Some(operation) = super::operation_of(left) else { continue };
+            let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
+            let mut batch = self.store.steps.empty();
+            batch.push_lenient(Op::List { path: hooks.clone() });
+            let replies = self.store.execute(&batch).await?;
+            let Some(Reply::Listing(Some(listed))) = replies.first() else { continue };
+            let mut names: Vec<&str> =
+                listed.iter().filter_map(|listed| std::str::from_utf8(&listed.name).ok()).collect();
+            names.sort_unstable();
+            for name in names {
+                let Ok(name) = InnerPath::new(name) else { continue };
+                ends.push(self.run_surely(&self.attach(hooks.join(&name)), output).await?.end);
+            }
+        }
+        Ok(ends)
+    }
+
+    /// A call that only waits for what was started with this record.
+    fn attach(&self, record: InnerPath) -> HookCall {
+        let root: &HostPath = &self.store.steps.root;
+        HookCall {
+            root: root.clone(),
+            record,
+            directory: root.clone(),
+            script: String::new(),
+            environment: Vec::new(),
+            secrets: Secrets::default(),
+            timeout: None,
+            output_limit: OUTPUT_LIMIT,
+        }
+    }
+}
+
+/// The names of what is more than is kept, the oldest.
+fn old_logs(listing: &Reply) -> Vec<InnerPath> {
+    let Reply::Listing(Some(listed)) = listing else { return Vec::new() };
+    let mut logs: Vec<_> = listed.iter().collect();
+    logs.sort_by_key(|log| std::cmp::Reverse(log.entry.modified));
+    let old = logs.into_iter().skip(LOGS).filter_map(|log| std::str::from_utf8(&log.name).ok());
+    old.filter_map(|name| InnerPath::new(name).ok()).collect()
+}
