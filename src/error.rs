@@ -171,6 +171,8 @@ kinds! {
     HookFailed => "hook-failed",
     /// The validation did not hold.
     NotValid => "not-valid",
+    /// The rehearsal showed something that does not hold.
+    DrillFailed => "drill-failed",
     /// An upload did not arrive whole.
     UploadFailed => "upload-failed",
     /// It is not known what a host did: its answer was lost, and it could not be asked again.

@@ -93,6 +93,7 @@ impl ExitCode {
             | ErrorKind::DataFailed
             | ErrorKind::HookFailed
             | ErrorKind::NotValid
+            | ErrorKind::DrillFailed
             | ErrorKind::UploadFailed
             // An answer was lost before any switch was sent: whatever it was, no `current` moved.
             | ErrorKind::Unknown => Self::REFUSED,

@@ -71,6 +71,7 @@ pub mod commands;
 pub mod config;
 pub mod data;
 pub mod debt;
+pub mod drill;
 pub mod engine;
 mod error;
 pub mod event;

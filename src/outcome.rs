@@ -11,6 +11,8 @@ pub enum Command {
     Deploy,
     /// Only the upload.
     Stage,
+    /// Rehearse the way back: deploy, roll back, deploy again.
+    Drill,
     /// Switch to a release that is there.
     Activate,
     /// Go back.
@@ -36,6 +38,7 @@ impl Command {
         match self {
             Self::Deploy => "deploy",
             Self::Stage => "stage",
+            Self::Drill => "drill",
             Self::Activate => "activate",
             Self::Rollback => "rollback",
             Self::Recover => "recover",

@@ -6,6 +6,7 @@ pub use crate::outcome::{Command, HostOutcome, Outcome};
 
 use crate::{
     data::DataVersion,
+    drill::DrillReport,
     error::{Error, ErrorKind},
     exit::ExitCode,
     name::ReleaseName,
@@ -36,6 +37,9 @@ pub struct Report {
     pub data: Option<DataReport>,
     /// How long it took, in seconds.
     pub seconds: f64,
+    /// What a drill did, leg by leg.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillReport>,
     /// Why it was refused or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
@@ -57,6 +61,7 @@ impl Report {
             hosts: Vec::new(),
             data: None,
             seconds: 0.0,
+            drill: None,
             error: None,
             dry_run: false,
         }

@@ -15,8 +15,8 @@ use crate::{
 };
 
 use super::{
-    ActivateOptions, CommandsFrom, DeployOptions, RollbackOptions, RunOptions, activate, ask::failure, deploy, look,
-    recover, rollback, run::Run, unlock,
+    ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions, activate, ask::failure,
+    deploy, drill, look, recover, rollback, run::Run, unlock,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -105,6 +105,15 @@ impl Fleet {
         let (fleet, skipped) = self.reached(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer);
         deploy::deploy(run, release.as_ref(), options).await
+    }
+
+    /// Rehearses the way back: deploys `release`, rolls back, deploys it again, each over fresh connections and with proof
+    /// that it did what it says. The report's [`drill`](Report::drill) has the legs.
+    ///
+    /// With nothing to go back to on a host, the content is deployed first as a baseline, under a made name. When a proof
+    /// does not hold the fleet stays where that leg left it, and the report says where.
+    pub async fn drill(&self, release: Arc<dyn Release>, options: &DrillOptions, observer: &dyn Observer) -> Report {
+        drill::drill(self, release, options, observer).await
     }
 
     /// Stages `release` on every host: complete, durable, and not current.

@@ -115,6 +115,14 @@ pub struct DeployOptions {
     pub irreversible: Option<String>,
 }
 
+/// What [`Fleet::drill`](super::Fleet::drill) can be asked.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct DrillOptions {
+    /// What every command can be asked.
+    pub run: RunOptions,
+}
+
 /// What [`Fleet::activate`](super::Fleet::activate) can be asked.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]

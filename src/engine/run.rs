@@ -162,6 +162,7 @@ impl<'r> Run<'r> {
             error,
             dry_run: false,
             data: None,
+            drill: None,
         }
     }
 

@@ -105,6 +105,15 @@ impl Plan {
         Self { command, release, hosts, notes: Vec::new(), finishes: false, data: None }
     }
 
+    /// The plan by which every host stays where it is.
+    pub(crate) fn staying(command: Command, release: &ReleaseName, hosts: &[Seen<'_>]) -> Self {
+        Self::new(
+            command,
+            release.clone(),
+            hosts.iter().map(|seen| HostPlan::new(seen, release, Action::Stay)).collect(),
+        )
+    }
+
     /// The plan of one host.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<&HostPlan> {

@@ -86,6 +86,7 @@ impl Hosts {
 pub(crate) enum Command {
     Deploy(command::Deploy),
     Stage(command::Stage),
+    Drill(command::Drill),
     Activate(command::Activate),
     Rollback(command::Rollback),
     Recover(command::Recover),
@@ -112,7 +113,7 @@ Exit codes:
   5    mixed or unknown: a person is needed; the report says which host is where
   6    locked by somebody else; try again, or --wait
   7    nothing to roll back to
-  8    `status --check` found a difference
+  8    `status --check` found a difference, or a drill did not hold
   130  interrupted (143 by SIGTERM, 129 by SIGHUP); what had begun was put back"
     };
 }
@@ -145,6 +146,7 @@ impl Command {
         match self {
             Self::Deploy(_) => "deploy",
             Self::Stage(_) => "stage",
+            Self::Drill(_) => "drill",
             Self::Activate(_) => "activate",
             Self::Rollback(_) => "rollback",
             Self::Recover(_) => "recover",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use camino::Utf8Path;
 use switchback::{
     Error, ErrorKind, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
-    engine::{ActivateOptions, Cancel, DeployOptions, RollbackOptions, RunOptions},
+    engine::{ActivateOptions, Cancel, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions},
     plan::RollbackTarget,
     release::NewRelease,
     report::{Command, Outcome},
@@ -52,15 +52,21 @@ async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Er
 async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<Report, Error> {
     let observer = session.observer;
     Ok(match request {
-        Request::Deploy { source, name, allow_split, why } => {
+        Request::Deploy { source, name, allow_split, irreversible, why } => {
             let mut options = DeployOptions::default();
             options.run = session.options(why);
             options.allow_split = *allow_split;
+            options.irreversible = irreversible.then(|| "it was deployed with --irreversible".to_owned());
             fleet.deploy(release(source, name.as_ref())?, &options, observer).await
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
             let options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
             fleet.stage(release(source, name.as_ref())?, &options, observer).await
+        }
+        Request::Drill { source, name, why } => {
+            let mut options = DrillOptions::default();
+            options.run = session.options(why);
+            fleet.drill(release(source, name.as_ref())?, &options, observer).await
         }
         Request::Activate { name, allow_split, why } => {
             let mut options = ActivateOptions::default();
@@ -68,11 +74,15 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.allow_split = *allow_split;
             fleet.activate(name, &options, observer).await
         }
-        Request::Rollback { to, steps, from, why } => {
+        Request::Rollback { to, steps, from, keep_data, by_configuration, why } => {
             let mut options = RollbackOptions::default();
             options.run = session.options(why);
             options.target = to.clone().map_or(RollbackTarget::Steps(steps.unwrap_or(1)), RollbackTarget::Release);
             options.from.clone_from(from);
+            options.keep_data = *keep_data;
+            if *by_configuration {
+                options.commands = CommandsFrom::Configuration;
+            }
             fleet.rollback(&options, observer).await
         }
         Request::Recover { direction, why } => fleet.recover(*direction, &session.options(why), observer).await,
@@ -96,6 +106,8 @@ impl Session<'_> {
         options.dry_run = self.dry_run;
         options.skip_unreachable = why.skip_unreachable;
         options.cancel = self.cancel();
+        options.commands = Some(self.target.config.commands.clone());
+        options.directory.clone_from(&self.target.config.directory);
         options
     }
 
@@ -123,6 +135,7 @@ fn command(request: &Request) -> Command {
     match request {
         Request::Deploy { .. } => Command::Deploy,
         Request::Stage { .. } => Command::Stage,
+        Request::Drill { .. } => Command::Drill,
         Request::Activate { .. } => Command::Activate,
         Request::Rollback { .. } => Command::Rollback,
         Request::Recover { .. } => Command::Recover,

@@ -31,6 +31,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
     match &command {
         Command::Deploy(deploy) => on(&deploy.hosts, deploy.request()),
         Command::Stage(stage) => on(&stage.hosts, stage.request()),
+        Command::Drill(drill) => on(&drill.hosts, drill.request()),
         Command::Activate(activate) => on(&activate.hosts, activate.request()),
         Command::Rollback(rollback) => on(&rollback.hosts, rollback.request()),
         Command::Recover(recover) => on(&recover.hosts, recover.request()),
@@ -83,6 +84,9 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
         _ => report,
     };
     let report = with_those_left(report, &target);
+    if let Command::Drill(drill) = command {
+        drill.write_reports(&report)?;
+    }
     printed(render::report(&report, global, &again(global, hosts)))?;
     Ok(exit::of(&report, signal))
 }

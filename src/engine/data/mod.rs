@@ -51,17 +51,17 @@ enum Asked<'a> {
 }
 
 /// Where, for which release and by whom the data is worked on.
-struct Site<'a> {
-    place: &'a DataPlace,
-    release: &'a ReleaseName,
-    directory: HookDirectory,
-    direction: HookDirection,
-    migration: &'a dyn DataMigration,
+pub(super) struct Site<'a> {
+    pub(super) place: &'a DataPlace,
+    pub(super) release: &'a ReleaseName,
+    pub(super) directory: HookDirectory,
+    pub(super) direction: HookDirection,
+    pub(super) migration: &'a dyn DataMigration,
 }
 
 impl<'r> Run<'r> {
     /// The migration that does what these commands say, or the caller's own.
-    fn migration(&self, commands: Option<&DataCommands>) -> Option<Arc<dyn DataMigration>> {
+    pub(super) fn migration(&self, commands: Option<&DataCommands>) -> Option<Arc<dyn DataMigration>> {
         if let Some(own) = &self.options.code.migration {
             return Some(Arc::clone(own));
         }
@@ -69,7 +69,7 @@ impl<'r> Run<'r> {
     }
 
     /// Asks the data version, which is then the one that is reported.
-    async fn version(&self, course: &mut Course<'r, '_>, site: &Site<'_>) -> Result<DataVersion, Failure> {
+    pub(super) async fn version(&self, course: &mut Course<'r, '_>, site: &Site<'_>) -> Result<DataVersion, Failure> {
         let version = self.ask_data(course, site, Asked::Version).await?;
         let version = version.expect("a version was asked for");
         course.data.before.get_or_insert_with(|| version.clone());

@@ -26,6 +26,9 @@ pub(crate) struct Deploy {
     /// Goes on although the hosts are on different releases
     #[arg(long)]
     allow_split: bool,
+    /// Says that its data cannot go back: a rollback from it is then refused, unless with --keep-data
+    #[arg(long)]
+    irreversible: bool,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
@@ -39,6 +42,7 @@ impl Deploy {
             source: self.source.clone(),
             name: self.name.clone(),
             allow_split: self.allow_split,
+            irreversible: self.irreversible,
             why: self.why.clone(),
         }
     }

@@ -5,6 +5,7 @@ mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
 mod deploy;
+pub(crate) mod drill;
 mod history;
 pub(crate) mod init;
 pub(crate) mod man;
@@ -22,22 +23,31 @@ use clap::Args;
 use switchback::{ReleaseName, config::parse_duration, plan::Direction};
 
 pub(crate) use self::{
-    activate::Activate, check::Check, completions::Completions, config::Config, deploy::Deploy, history::History,
-    init::Init, man::Man, recover::Recover, releases::Releases, rollback::Rollback, stage::Stage, status::Status,
-    unlock::Unlock,
+    activate::Activate, check::Check, completions::Completions, config::Config, deploy::Deploy, drill::Drill,
+    history::History, init::Init, man::Man, recover::Recover, releases::Releases, rollback::Rollback, stage::Stage,
+    status::Status, unlock::Unlock,
 };
 
 /// What is asked of the fleet: the command line without its words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Stage and switch.
-    Deploy { source: Utf8PathBuf, name: Option<ReleaseName>, allow_split: bool, why: Why },
+    Deploy { source: Utf8PathBuf, name: Option<ReleaseName>, allow_split: bool, irreversible: bool, why: Why },
+    /// Rehearse the way back.
+    Drill { source: Utf8PathBuf, name: Option<ReleaseName>, why: Why },
     /// Only the upload.
     Stage { source: Utf8PathBuf, name: Option<ReleaseName>, wait: Option<Duration>, skip_unreachable: bool },
     /// Switch to what is there.
     Activate { name: ReleaseName, allow_split: bool, why: Why },
     /// Go back.
-    Rollback { to: Option<ReleaseName>, steps: Option<u32>, from: Option<ReleaseName>, why: Why },
+    Rollback {
+        to: Option<ReleaseName>,
+        steps: Option<u32>,
+        from: Option<ReleaseName>,
+        keep_data: bool,
+        by_configuration: bool,
+        why: Why,
+    },
     /// Finish or undo what was left.
     Recover { direction: Direction, why: Why },
     /// Take locks away.
@@ -95,7 +105,13 @@ mod tests {
             panic!("it is deploy")
         };
         let why = Why { reason: Some("why".into()), wait: Some(Duration::from_secs(90)), skip_unreachable: false };
-        let asked = Request::Deploy { source: "./dist".into(), name: Some(name("b-1")), allow_split: true, why };
+        let asked = Request::Deploy {
+            source: "./dist".into(),
+            name: Some(name("b-1")),
+            allow_split: true,
+            irreversible: false,
+            why,
+        };
         assert_eq!(deploy.request(), asked);
 
         let Command::Rollback(rollback) = command("switchback rollback --to b-1 --from b-3") else {
@@ -104,7 +120,14 @@ mod tests {
         let why = Why { reason: None, wait: None, skip_unreachable: false };
         assert_eq!(
             rollback.request(),
-            Request::Rollback { to: Some(name("b-1")), steps: None, from: Some(name("b-3")), why }
+            Request::Rollback {
+                to: Some(name("b-1")),
+                steps: None,
+                from: Some(name("b-3")),
+                keep_data: false,
+                by_configuration: false,
+                why
+            }
         );
     }
 

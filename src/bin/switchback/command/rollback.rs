@@ -1,6 +1,6 @@
 //! `switchback rollback`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use switchback::{
     ReleaseName, Report,
     status::{HostStatus, ReleaseState},
@@ -29,16 +29,38 @@ pub(crate) struct Rollback {
     /// Goes back only if this release is current; else there is nothing to do
     #[arg(long, value_name = "NAME")]
     from: Option<ReleaseName>,
+    /// Goes back with the code alone: the old code then meets the data as it is
+    #[arg(long)]
+    keep_data: bool,
+    /// Which commands run: those recorded with the releases when they were deployed, or those of the configuration
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = Which::Recorded)]
+    commands: Which,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
 }
 
+/// Which commands a rollback runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Which {
+    /// Those recorded with the releases.
+    Recorded,
+    /// Those of the configuration.
+    Config,
+}
+
 impl Rollback {
     /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
-        Request::Rollback { to: self.to.clone(), steps: self.steps, from: self.from.clone(), why: self.why.clone() }
+        Request::Rollback {
+            to: self.to.clone(),
+            steps: self.steps,
+            from: self.from.clone(),
+            keep_data: self.keep_data,
+            by_configuration: self.commands == Which::Config,
+            why: self.why.clone(),
+        }
     }
 
     /// Whether it only says "back", so that a second one may be meant as a toggle.

@@ -1,6 +1,6 @@
 //! Events as lines on standard error: each phase, each failure, and with `-v` each host.
 
-use switchback::{Event, Observer, event::Phase, report::Command};
+use switchback::{Event, Observer, data::LedgerStep, event::Phase, report::Command};
 
 use super::{escape, message, result, style};
 use crate::args::Global;
@@ -28,6 +28,20 @@ impl Lines {
                 Some(format!("{} {host} failed: {why}", name(*phase)))
             }
             _ if self.quiet => None,
+            Event::HookOutput { host, line, .. } => Some(format!("{:8} | {}", escape::line(host), escape::line(line))),
+            Event::HookStarted { host, hook } if every_host => Some(format!("{hook} on {} begins", escape::line(host))),
+            Event::HookEnded { host, hook, end } if every_host => {
+                Some(format!("{hook} on {} {end}", escape::line(host)))
+            }
+            Event::Data { release, step, version } => {
+                let version = version.as_ref().map_or("not known".to_owned(), ToString::to_string);
+                Some(format!(
+                    "{} {release}: {}, data version {}",
+                    name(Phase::Data),
+                    said(*step),
+                    escape::line(&version)
+                ))
+            }
             Event::Started { command, hosts, release } => {
                 let release = release.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
                 changes(*command).then(|| format!("{command}{release}: {}", count(*hosts)))
@@ -71,7 +85,17 @@ impl Observer for Lines {
 
 /// Whether it is about doing something, so that its beginning is worth a line.
 fn changes(command: Command) -> bool {
-    matches!(command, Command::Deploy | Command::Stage | Command::Activate | Command::Rollback)
+    matches!(command, Command::Deploy | Command::Stage | Command::Activate | Command::Rollback | Command::Drill)
+}
+
+/// What is done to the data, in words.
+fn said(step: LedgerStep) -> &'static str {
+    match step {
+        LedgerStep::ApplyBegun => "applying begins",
+        LedgerStep::Applied => "applied",
+        LedgerStep::RevertBegun => "reverting begins",
+        LedgerStep::Reverted => "reverted",
+    }
 }
 
 /// The phase, in a column.

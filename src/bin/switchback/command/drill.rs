@@ -1,0 +1,71 @@
+//! `switchback drill`.
+
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use switchback::{Error, ErrorKind, ReleaseName, Report};
+
+use super::{Request, Why};
+use crate::args::Hosts;
+
+/// Rehearses the way back: deploys, rolls back and deploys again, with proof that each leg did what it says
+///
+/// After it the hosts are on the new release. With nothing to go back to, the source is deployed first as a baseline. Ends
+/// with 0 only when every proof held, and with 8 when one did not.
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "switchback drill ./dist"
+    "switchback -e integration drill build.tar.gz --name build-17 --report drills/build-17.json --junit drill.xml"
+))]
+pub(crate) struct Drill {
+    /// What is deployed: a directory, or a .tar, .tar.gz or .tar.zst
+    #[arg(value_name = "SOURCE")]
+    source: Utf8PathBuf,
+    /// The release's name: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
+    #[arg(long, value_name = "NAME")]
+    name: Option<ReleaseName>,
+    /// Writes the report there, as JSON: what `[deploy] require_drill` looks for
+    #[arg(long, value_name = "FILE")]
+    report: Option<Utf8PathBuf>,
+    /// Writes the legs and proofs there, as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<Utf8PathBuf>,
+    #[command(flatten)]
+    why: Why,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+}
+
+impl Drill {
+    /// What it asks of the fleet.
+    pub(crate) fn request(&self) -> Request {
+        Request::Drill { source: self.source.clone(), name: self.name.clone(), why: self.why.clone() }
+    }
+
+    /// Writes the files that were asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] when one cannot be written. The drill is over then.
+    pub(crate) fn write_reports(&self, report: &Report) -> Result<(), Error> {
+        if let Some(file) = &self.report {
+            let text = serde_json::to_string_pretty(report).map_err(|error| unwritten(file, error))?;
+            write(file, &(text + "\n"))?;
+        }
+        if let (Some(file), Some(drill)) = (&self.junit, &report.drill) {
+            write(file, &drill.to_junit())?;
+        }
+        Ok(())
+    }
+}
+
+fn write(file: &Utf8Path, text: &str) -> Result<(), Error> {
+    if let Some(directory) = file.parent().filter(|directory| !directory.as_str().is_empty()) {
+        fs_err::create_dir_all(directory).map_err(|error| unwritten(file, error))?;
+    }
+    fs_err::write(file, text).map_err(|error| unwritten(file, error))
+}
+
+fn unwritten(file: &Utf8Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new(ErrorKind::Internal, format!("the drill is over, but its report could not be written to {file}"))
+        .because(error)
+}

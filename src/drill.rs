@@ -1,0 +1,132 @@
+//! [`DrillReport`]: what a rehearsal of the way back did, and whether each proof held.
+
+use std::fmt::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{data::DataVersion, name::ReleaseName};
+
+/// What a rehearsal did: its legs, each with its proofs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct DrillReport {
+    /// The digest of the content that was rehearsed: the same wherever it is computed.
+    pub digest: String,
+    /// The release that was deployed first because there was nothing to go back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<ReleaseName>,
+    /// The legs, in their order; those after one that failed are not there.
+    pub legs: Vec<Leg>,
+    /// How long the way back took, in seconds, until the fleet was validated on the old version; `None` when it did not
+    /// come so far.
+    pub time_to_restore: Option<f64>,
+    /// Whether every leg was gone, and every proof held.
+    pub passed: bool,
+}
+
+/// One leg of a rehearsal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Leg {
+    /// What was done: `deploy`, `rollback`, `deploy again`.
+    pub name: String,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The data version after it, where there is data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataVersion>,
+    /// What was looked at after it.
+    pub proofs: Vec<Proof>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Proof {
+    /// What must be so.
+    pub name: String,
+    /// Whether it is.
+    pub held: bool,
+    /// What was seen.
+    pub seen: String,
+}
+
+impl Proof {
+    /// That something must be so, and what was seen of it.
+    pub fn new(name: impl Into<String>, held: bool, seen: impl Into<String>) -> Self {
+        Self { name: name.into(), held, seen: seen.into() }
+    }
+}
+
+impl DrillReport {
+    /// A rehearsal of content with this digest, of which nothing was gone yet.
+    #[must_use]
+    pub fn new(digest: String) -> Self {
+        Self { digest, baseline: None, legs: Vec::new(), time_to_restore: None, passed: false }
+    }
+
+    /// The proofs that did not hold, each with its leg.
+    pub fn broken(&self) -> impl Iterator<Item = (&Leg, &Proof)> {
+        self.legs.iter().flat_map(|leg| leg.proofs.iter().filter(|proof| !proof.held).map(move |proof| (leg, proof)))
+    }
+
+    /// The legs and proofs as JUnit XML, for pipelines: a leg is a suite, a proof a case.
+    #[must_use]
+    pub fn to_junit(&self) -> String {
+        let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"switchback drill\">\n".to_owned();
+        for leg in &self.legs {
+            let failures = leg.proofs.iter().filter(|proof| !proof.held).count();
+            let (name, tests) = (escaped(&leg.name), leg.proofs.len());
+            let _ = writeln!(
+                xml,
+                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" time=\"{:.6}\">",
+                leg.seconds
+            );
+            for proof in &leg.proofs {
+                xml.push_str(&case(&name, proof));
+            }
+            xml.push_str("  </testsuite>\n");
+        }
+        xml.push_str("</testsuites>\n");
+        xml
+    }
+}
+
+fn case(leg: &str, proof: &Proof) -> String {
+    let (name, seen) = (escaped(&proof.name), escaped(&proof.seen));
+    if proof.held {
+        return format!("    <testcase classname=\"{leg}\" name=\"{name}\"/>\n");
+    }
+    format!("    <testcase classname=\"{leg}\" name=\"{name}\"><failure message=\"{seen}\"/></testcase>\n")
+}
+
+/// Text as XML takes it: what XML 1.0 cannot hold is replaced.
+fn escaped(text: &str) -> String {
+    let one = |c: char| match c {
+        '&' => "&amp;".to_owned(),
+        '<' => "&lt;".to_owned(),
+        '>' => "&gt;".to_owned(),
+        '"' => "&quot;".to_owned(),
+        '\n' | '\t' | '\r' => format!("&#{};", u32::from(c)),
+        c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => "\u{fffd}".to_owned(),
+        c => c.to_string(),
+    };
+    text.chars().map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_proof_is_a_failed_case() {
+        let mut report = DrillReport::new("abc".into());
+        let proofs =
+            vec![Proof::new("all on v1", true, "v1"), Proof::new("the data is back", false, "7 & \"8\"\u{1b}")];
+        report.legs.push(Leg { name: "rollback".into(), seconds: 0.5, data: None, proofs });
+        let xml = report.to_junit();
+        assert!(xml.contains("tests=\"2\" failures=\"1\" time=\"0.500000\""), "{xml}");
+        assert!(xml.contains("<failure message=\"7 &amp; &quot;8&quot;\u{fffd}\"/>"), "{xml}");
+        assert_eq!(report.broken().count(), 1);
+    }
+}

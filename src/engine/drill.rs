@@ -1,0 +1,306 @@
+//! `drill`: the rehearsal of the way back, each leg in fresh connections, with proof after each.
+
+use std::{sync::Arc, time::Instant};
+
+use crate::{
+    data::DataVersion,
+    drill::{DrillReport, Leg, Proof},
+    error::{Error, ErrorKind},
+    event::{Event, Observer},
+    name::ReleaseName,
+    release::{Release, ReleaseContent},
+    report::{Command, HostReport, Outcome, Report},
+    time::Timestamp,
+    token::Token,
+};
+
+use super::{ActivateOptions, DeployOptions, DrillOptions, Fleet, RollbackOptions, probe::Probed};
+
+/// The same content under another name.
+#[derive(Debug)]
+struct Renamed {
+    name: ReleaseName,
+    of: Arc<dyn Release>,
+}
+
+impl Release for Renamed {
+    fn name(&self) -> &ReleaseName {
+        &self.name
+    }
+
+    fn content(&self) -> ReleaseContent {
+        self.of.content()
+    }
+
+    fn irreversible(&self) -> Option<String> {
+        self.of.irreversible()
+    }
+}
+
+/// A rehearsal under way.
+struct Drill<'d> {
+    fleet: &'d Fleet,
+    options: &'d DrillOptions,
+    observer: &'d dyn Observer,
+    release: Arc<dyn Release>,
+    began: Instant,
+    report: DrillReport,
+}
+
+/// What the fleet was like at one moment, read over fresh connections.
+#[derive(Debug, Clone)]
+struct Seen {
+    hosts: Vec<(String, Option<ReleaseName>)>,
+    data: Probed,
+}
+
+/// Why a rehearsal ended before its end: the report that says so.
+type Ended = Box<Report>;
+
+/// Rehearses the way back of `release`.
+pub(super) async fn drill(
+    fleet: &Fleet,
+    release: Arc<dyn Release>,
+    options: &DrillOptions,
+    observer: &dyn Observer,
+) -> Report {
+    let digest = match digest(release.as_ref()).await {
+        Ok(digest) => digest,
+        Err(error) => {
+            let mut report = Report::new(Command::Drill, Outcome::Refused);
+            report.error = Some(error.into());
+            return report;
+        }
+    };
+    let report = DrillReport::new(digest);
+    let mut drill = Drill { fleet, options, observer, release, began: Instant::now(), report };
+    let last = match drill.go().await {
+        Ok(last) => last,
+        Err(ended) => return drill.end(*ended),
+    };
+    drill.end(last)
+}
+
+/// The digest of what is rehearsed. Reads all of it.
+async fn digest(release: &dyn Release) -> Result<String, Error> {
+    let ReleaseContent::Tree(tree) = release.content() else {
+        let what = format!("{} is on the hosts already: a drill needs the source that it came from", release.name());
+        return Err(Error::new(ErrorKind::Source, what));
+    };
+    let read = tokio::task::spawn_blocking(move || tree.digest()).await;
+    let read = read.map_err(|error| Error::new(ErrorKind::Internal, "the source could not be read").because(error))?;
+    Ok(read.map_err(Error::from)?.to_string())
+}
+
+impl Drill<'_> {
+    /// Goes all legs; the report of the last.
+    async fn go(&mut self) -> Result<Report, Ended> {
+        if self.options.run.dry_run {
+            return Ok(self.deploy(Arc::clone(&self.release)).await);
+        }
+        self.make_a_way_back().await?;
+        let before = self.look("before the drill").await?;
+        let name = self.release.name().clone();
+
+        let leg = self.deploy(Arc::clone(&self.release)).await;
+        let deployed = self.leg("deploy", leg, None).await?;
+        let forward = [on(&deployed.0, &name), moved(&before.data, &deployed.0.data)];
+        self.prove(forward.into_iter().flatten().collect(), &deployed.1)?;
+
+        let leg = self.roll_back(&name).await;
+        self.report.time_to_restore = (leg.outcome == Outcome::Done).then_some(leg.seconds);
+        let back = self.leg("rollback", leg, Some(&name)).await?;
+        let restored = [where_it_was(&before, &back.0), same_data(&before.data, &back.0.data)];
+        self.prove(restored.into_iter().flatten().collect(), &back.1)?;
+
+        let leg = self.deploy_again(&name).await;
+        let again = self.leg("deploy again", leg, None).await?;
+        let forward = [on(&again.0, &name), same_version(&deployed.0.data, &again.0.data)];
+        self.prove(forward.into_iter().flatten().collect(), &again.1)?;
+        self.report.passed = true;
+        Ok(again.1)
+    }
+
+    /// Deploys the source as a baseline, when a host has nothing to go back to.
+    async fn make_a_way_back(&mut self) -> Result<(), Ended> {
+        let status = self.fleet.status(self.observer).await;
+        if status.outcome != Outcome::Done {
+            return Err(Box::new(status));
+        }
+        let has_current = |host: &HostReport| host.status.as_ref().is_some_and(|has| has.current.is_some());
+        if status.hosts.iter().all(has_current) {
+            return Ok(());
+        }
+        let name = ReleaseName::made_at(Timestamp::now(), &Token::random());
+        let message = format!("there is nothing to go back to: the source is deployed first, as the baseline {name}");
+        self.observer.event(&Event::Warning { host: None, message });
+        self.report.baseline = Some(name.clone());
+        let report = self.deploy(Arc::new(Renamed { name, of: Arc::clone(&self.release) })).await;
+        self.fleet.close().await;
+        if report.outcome == Outcome::Done { Ok(()) } else { Err(Box::new(report)) }
+    }
+
+    async fn deploy(&self, release: Arc<dyn Release>) -> Report {
+        let options = DeployOptions { run: self.options.run.clone(), ..DeployOptions::default() };
+        self.fleet.deploy(release, &options, self.observer).await
+    }
+
+    async fn roll_back(&self, from: &ReleaseName) -> Report {
+        let mut run = self.options.run.clone();
+        run.reason = Some(format!("the drill of {from}"));
+        let options = RollbackOptions { run, from: Some(from.clone()), ..RollbackOptions::default() };
+        self.fleet.rollback(&options, self.observer).await
+    }
+
+    async fn deploy_again(&self, name: &ReleaseName) -> Report {
+        let options = ActivateOptions { run: self.options.run.clone(), ..ActivateOptions::default() };
+        self.fleet.activate(name, &options, self.observer).await
+    }
+
+    /// What the fleet is like now, over fresh connections.
+    async fn look(&self, when: &str) -> Result<Seen, Ended> {
+        self.fleet.close().await;
+        let status = self.fleet.status(self.observer).await;
+        if status.outcome != Outcome::Done {
+            return Err(Box::new(status));
+        }
+        let at = |host: &HostReport| (host.host.clone(), host.status.as_ref().and_then(|has| has.current.clone()));
+        let hosts = status.hosts.iter().map(at).collect();
+        match super::probe::probe(self.fleet, &self.options.run, self.observer).await {
+            Ok(data) => Ok(Seen { hosts, data }),
+            Err(mut report) => {
+                if let Some(error) = &mut report.error {
+                    error.message = format!("{when}, the data could not be looked at: {}", error.message);
+                }
+                Err(report)
+            }
+        }
+    }
+
+    /// Ends a leg: its command must have done what it was asked, and the fleet is looked at anew.
+    async fn leg(&mut self, name: &str, report: Report, fled: Option<&ReleaseName>) -> Result<(Seen, Report), Ended> {
+        let went = report.outcome == Outcome::Done;
+        let said = report.error.as_ref().map_or_else(|| "it did".to_owned(), |error| error.message.clone());
+        let proof = Proof::new(format!("the {name} did what it was asked"), went, said);
+        let seconds = report.seconds;
+        self.report.legs.push(Leg { name: name.to_owned(), seconds, data: None, proofs: vec![proof] });
+        if !went {
+            return Err(Box::new(report));
+        }
+        let seen = match (self.look(&format!("after the {name}")).await, fled) {
+            (Ok(seen), _) => seen,
+            (Err(ended), _) => return Err(ended),
+        };
+        if let Some(leg) = self.report.legs.last_mut() {
+            leg.data.clone_from(&seen.data.version);
+        }
+        Ok((seen, report))
+    }
+
+    /// Adds what was looked at to the leg.
+    fn prove(&mut self, proofs: Vec<Proof>, report: &Report) -> Result<(), Ended> {
+        let held = proofs.iter().all(|proof| proof.held);
+        if let Some(leg) = self.report.legs.last_mut() {
+            leg.proofs.extend(proofs);
+        }
+        if held { Ok(()) } else { Err(Box::new(report.clone())) }
+    }
+
+    /// The report of the whole, from the one that it ended with.
+    fn end(self, last: Report) -> Report {
+        let dry = self.options.run.dry_run;
+        let first_failed = self.report.legs.len() <= 1 && last.outcome != Outcome::Done;
+        let outcome = match (self.report.passed || dry, first_failed) {
+            (true, _) => last.outcome,
+            // Nothing was rehearsed: why not is what the first deploy says.
+            (false, true) => last.outcome,
+            (false, false) if last.outcome == Outcome::Interrupted => Outcome::Interrupted,
+            (false, false) => Outcome::Differs,
+        };
+        let error = if outcome == Outcome::Differs { Some(self.broken(&last).into()) } else { last.error };
+        let drill = (!dry).then_some(self.report);
+        Report { command: Command::Drill, outcome, error, drill, seconds: self.began.elapsed().as_secs_f64(), ..last }
+    }
+
+    fn broken(&self, last: &Report) -> Error {
+        let mut words: Vec<String> = self
+            .report
+            .broken()
+            .map(|(leg, proof)| format!("after the {}: {}: {}", leg.name, proof.name, proof.seen))
+            .collect();
+        if words.is_empty() {
+            words.extend(last.error.as_ref().map(|error| error.message.clone()));
+        }
+        let next = last.error.as_ref().and_then(|error| error.hint.clone());
+        let next = next.unwrap_or_else(|| "see where each host is: `switchback status`".to_owned());
+        Error::new(ErrorKind::DrillFailed, format!("the drill did not hold: {}", words.join("; "))).hint(next)
+    }
+}
+
+/// That every host is on `name`.
+fn on(seen: &Seen, name: &ReleaseName) -> Vec<Proof> {
+    let odd: Vec<String> =
+        seen.hosts.iter().filter(|(_, current)| current.as_ref() != Some(name)).map(described).collect();
+    let words = if odd.is_empty() { format!("{} on it", seen.hosts.len()) } else { odd.join(", ") };
+    vec![Proof::new(format!("every host is on {name}"), odd.is_empty(), words)]
+}
+
+/// That every host is where it was before.
+fn where_it_was(before: &Seen, now: &Seen) -> Vec<Proof> {
+    let odd: Vec<String> = now.hosts.iter().filter(|host| !before.hosts.contains(host)).map(described).collect();
+    let words = if odd.is_empty() { format!("{} are", now.hosts.len()) } else { odd.join(", ") };
+    vec![Proof::new("every host is where it was before", odd.is_empty(), words)]
+}
+
+fn described((host, current): &(String, Option<ReleaseName>)) -> String {
+    format!("{host} is on {}", current.as_ref().map_or("nothing", |name| name.as_str()))
+}
+
+/// That the fingerprint moved with the data version.
+fn moved(before: &Probed, now: &Probed) -> Vec<Proof> {
+    let changed = before.version != now.version;
+    let (Some(old), Some(new)) = (&before.fingerprint, &now.fingerprint) else { return Vec::new() };
+    if !changed {
+        return Vec::new();
+    }
+    let words = if old == new { "it is the same".to_owned() } else { "it is another".to_owned() };
+    vec![Proof::new("the fingerprint of the data changed with its version", old != new, words)]
+}
+
+/// That the data is what it was before.
+fn same_data(before: &Probed, now: &Probed) -> Vec<Proof> {
+    let mut proofs = same_version(before, now);
+    if let (Some(old), Some(new)) = (&before.fingerprint, &now.fingerprint) {
+        let words = difference(old, new);
+        proofs.push(Proof::new("the fingerprint of the data is what it was before", old == new, words));
+    }
+    proofs
+}
+
+fn same_version(before: &Probed, now: &Probed) -> Vec<Proof> {
+    let words = |version: &Option<DataVersion>| version.as_ref().map_or("not known".to_owned(), ToString::to_string);
+    if before.version.is_none() && now.version.is_none() {
+        return Vec::new();
+    }
+    let seen = format!("{}, and before {}", words(&now.version), words(&before.version));
+    vec![Proof::new("the data version is what it was", before.version == now.version, seen)]
+}
+
+/// The first line in which two fingerprints differ.
+fn difference(old: &str, new: &str) -> String {
+    let (mut old, mut new) = (old.lines(), new.lines());
+    loop {
+        match (old.next(), new.next()) {
+            (None, None) => return "it is the same".to_owned(),
+            (one, other) if one != other => {
+                let shown = |line: Option<&str>| line.map_or("nothing".to_owned(), |line| format!("{:?}", cut(line)));
+                return format!("it was {} and is {}", shown(one), shown(other));
+            }
+            _ => {}
+        }
+    }
+}
+
+fn cut(line: &str) -> &str {
+    line.char_indices().nth(120).map_or(line, |(at, _)| &line[..at])
+}

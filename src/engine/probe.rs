@@ -1,0 +1,105 @@
+//! Asks what the data is like, between the legs of a drill.
+
+use crate::{
+    commands::{Commands, DataPlace},
+    data::DataVersion,
+    error::{Error, ErrorKind},
+    event::Observer,
+    hook::{HookDirection, HookKind, HookShell, ShellHook},
+    name::ReleaseName,
+    plan::Plan,
+    report::{Command, Failure, Outcome, Report},
+    store::HookDirectory,
+    transport::HookEnd,
+};
+
+use super::{
+    Fleet, RunOptions,
+    course::Course,
+    data::Site,
+    run::Run,
+    shell::{CONTROLLER, ControllerShell, HostShell},
+};
+
+/// What the data was like.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Probed {
+    /// Its version, where there is data.
+    pub(super) version: Option<DataVersion>,
+    /// What `fingerprint` printed, where that is set.
+    pub(super) fingerprint: Option<String>,
+}
+
+/// Asks the data version and the fingerprint, under the locks, in the release that is current where the data is.
+pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Observer) -> Result<Probed, Box<Report>> {
+    let commands = options.commands.clone().unwrap_or_default();
+    if options.data_place().is_none() && commands.fingerprint.is_none() {
+        return Ok(Probed::default());
+    }
+    let run = Run::new(fleet, Command::Drill, options, observer);
+    let mut locked = run.take_locks().await.map_err(Box::new)?;
+    let current = locked.iter().find_map(|working| working.guard.state().current.release().cloned());
+    let Some(current) = current else {
+        run.release(&mut locked).await;
+        return Ok(Probed::default());
+    };
+    let plan =
+        Plan::staying(Command::Drill, &current, &locked.iter().map(super::working::Working::seen).collect::<Vec<_>>());
+    let mut course = Course::new(&run, &plan, locked);
+    course.commands = commands;
+    let probed = run.ask_all(&mut course, &current).await;
+    let hosts =
+        course.locked.iter().map(|working| super::ask::untouched(working.name(), working.guard.state())).collect();
+    run.release(&mut course.locked).await;
+    probed.map_err(|why| Box::new(run.report(Outcome::Failed, None, hosts, Some(why))))
+}
+
+impl<'r> Run<'r> {
+    async fn ask_all(&self, course: &mut Course<'r, '_>, current: &ReleaseName) -> Result<Probed, Failure> {
+        let mut probed = Probed::default();
+        let place = self.options.data_place();
+        if let (Some(place), Some(migration)) = (&place, self.migration(course.commands.data.clone().as_ref())) {
+            let (directory, direction) = (HookDirectory::Release, HookDirection::Rollback);
+            let site = Site { place, release: current, directory, direction, migration: migration.as_ref() };
+            probed.version = Some(self.version(course, &site).await?);
+        }
+        if let Some(script) = course.commands.fingerprint.clone() {
+            let first = DataPlace::Host(course.locked[0].name().to_owned());
+            let printed = self.fingerprint(course, &place.unwrap_or(first), current, &script).await?;
+            probed.fingerprint = Some(printed);
+        }
+        Ok(probed)
+    }
+
+    async fn fingerprint(
+        &self,
+        course: &mut Course<'r, '_>,
+        place: &DataPlace,
+        current: &ReleaseName,
+        script: &str,
+    ) -> Result<String, Failure> {
+        let Commands { timeout, .. } = course.commands;
+        let hook = ShellHook { timeout: Some(timeout), ..ShellHook::new(HookKind::Fingerprint, script) };
+        let secrets = course.secrets.clone();
+        let index = match place {
+            DataPlace::Host(name) => course.locked.iter().position(|working| working.host.name == *name),
+            DataPlace::Controller => None,
+        };
+        let at = self.occasion(&course.locked[index.unwrap_or_default()], current, HookDirection::Rollback);
+        let (host, exit) = match index {
+            Some(index) => {
+                let guard = course.locked[index].guard.as_mut();
+                let (host, directory) = (at.host.clone(), HookDirectory::Release);
+                (host, HostShell { run: self, guard, at, directory, secrets: &secrets }.sh(&hook).await)
+            }
+            None => (CONTROLLER.to_owned(), ControllerShell { run: self, at, secrets: &secrets }.sh(&hook).await),
+        };
+        let exit = exit.map_err(Failure::from)?;
+        if exit.end != HookEnd::Exited(0) {
+            return Err(crate::hook::failed(ErrorKind::DataFailed, &host, HookKind::Fingerprint, &exit).into());
+        }
+        String::from_utf8(exit.stdout).map_err(|error| {
+            Error::new(ErrorKind::DataFailed, format!("the fingerprint on {host} is no UTF-8")).because(error).into()
+        })
+    }
+}
