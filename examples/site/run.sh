@@ -1,6 +1,6 @@
 #!/bin/sh
-# Deploys two versions of the site beside this file and goes back, on this machine, in a temporary root that is
-# removed at the end. Ends with 0 only when every step was as expected.
+# Deploys the site beside this file, with its data, goes back, and rehearses the way back with a drill: on this machine, in a
+# temporary root that is removed at the end. Ends with 0 only when every step was as expected.
 #
 #   sh examples/site/run.sh
 set -eu
@@ -33,9 +33,9 @@ step() {
     echo
     echo "== $1"
     shift
-    echo "\$ switchback --root ROOT $*"
+    echo "\$ switchback --config examples/site/switchback.toml --root ROOT $*"
     code=0
-    said=$("$program" --root "$root" "$@" 2>&1) || code=$?
+    said=$("$program" --config "$site/switchback.toml" --root "$root" "$@" 2>&1) || code=$?
     printf '%s\n' "$said" | sed 's/^/  | /'
 }
 
@@ -49,33 +49,42 @@ is() {
     fi
 }
 
-# look CODE RELEASE VERSION: what must be so after a step.
+# look CODE RELEASE VERSION GUEST: what must be so after a step.
 look() {
     is "exit code" "$1" "$code"
     is "current ->" "releases/$2" "$(readlink "$root/current" || echo nothing)"
     is "current/version.txt" "$3" "$(cat "$root/current/version.txt" || echo nothing)"
+    is "the guest book" "$4" "$(cat "$root/shared/guest-book" || echo nothing)"
 }
 
 record() { cat "$root/releases/$1/previousVersion" || echo nothing; }
 
-step "The first deploy" deploy "$site/v1" --name v1
-look 0 v1 1
+step "The first deploy: pages and data" deploy "$site/v1" --name v1
+look 0 v1 1 "Ada"
 is "v1/previousVersion" none "$(record v1)"
 
-step "The second deploy: v1 is recorded in it before the switch" deploy "$site/v2" --name v2
-look 0 v2 2
+step "The second: v1 is recorded in it before the switch, and guests get a number of visits" deploy "$site/v2" --name v2
+look 0 v2 2 "Ada;1"
 is "v2/previousVersion" "$root/releases/v1" "$(record v2)"
 
-step "Back to what was recorded" rollback
-look 0 v1 1
+step "Back to what was recorded, pages and data" rollback
+look 0 v1 1 "Ada"
 is "v2 is still there" 2 "$(cat "$root/releases/v2/version.txt" || echo nothing)"
 
+step "The drill of the third: deploy, roll back, deploy again, each with proof" \
+    drill "$site/v3" --name v3 --report "$root/drill.json" --junit "$root/drill.xml"
+look 0 v3 3 "Ada;1;London"
+is "time to restore, in seconds" yes "$(grep -q '"time_to_restore": [0-9]' "$root/drill.json" && echo yes || echo no)"
+
+step "Back from it, in earnest" rollback -m "towns are wrong"
+look 0 v1 1 "Ada"
+
 step "Back once more: nothing was before v1, and that is said" rollback
-look 7 v1 1
+look 7 v1 1 "Ada"
 
 echo
 if [ "$wrong" -ne 0 ]; then
     echo "$wrong of these were not as expected."
     exit 1
 fi
-echo "All was as expected: v1, v2, back to v1, and no further."
+echo "All was as expected: v1, v2, back to v1, v3 there and back and there again, back to v1, and no further."

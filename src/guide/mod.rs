@@ -22,3 +22,12 @@ pub mod transport {
 pub mod ssh {
     #![doc = include_str!("ssh.md")]
 }
+pub mod hooks {
+    #![doc = include_str!("hooks.md")]
+}
+pub mod data {
+    #![doc = include_str!("data.md")]
+}
+pub mod drill {
+    #![doc = include_str!("drill.md")]
+}

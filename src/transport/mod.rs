@@ -6,7 +6,6 @@
 
 mod batch;
 mod error;
-mod hook;
 mod local;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
@@ -21,7 +20,6 @@ pub use batch::{
     Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,
 };
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
-pub use hook::*;
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};
@@ -89,15 +87,6 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
         upload: &'a Upload,
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>>;
-
-    /// x
-    fn run<'a>(
-        &'a self,
-        _call: &'a HookCall,
-        _output: &'a dyn LineSink,
-    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
-        Box::pin(async { todo!() })
-    }
 
     /// Ends whatever is kept open between calls. Failing to is no error: it ends by itself in bounded time.
     fn close(&self) -> BoxFuture<'_, ()>;
