@@ -1,11 +1,13 @@
-//! The data of an application, which goes forward and back with its code: [`DataVersion`], [`DataRecord`].
+//! The data of an application, which goes forward and back with its code: [`DataVersion`], [`DataRecord`], [`Preset`].
 
 mod ledger;
 mod migration;
+mod preset;
 mod record;
 mod version;
 
 pub use ledger::{LedgerEntry, LedgerStep};
 pub use migration::{DataMigration, ShellMigration};
+pub use preset::Preset;
 pub use record::{DataChange, DataRecord};
 pub use version::{DataVersion, DataVersionError};
