@@ -172,3 +172,10 @@ impl Tree {
         self.content.read(&self.entries, visit)
     }
 }
+
+impl Tree {
+    /// Stand-in until the manifest lands.
+    pub fn digest(&self) -> Result<String, TreeError> {
+        Ok(format!("{}-{}", self.files(), self.bytes()))
+    }
+}

@@ -2,6 +2,7 @@
 
 use switchback::{
     ReleaseName, Report, Timestamp,
+    drill::DrillReport,
     history::HistoryEntry,
     lock::LockHolder,
     report::{Command, Failure, HostOutcome, HostReport, Outcome},
@@ -22,8 +23,22 @@ pub(crate) fn result(report: &Report, each: bool, now: Timestamp) -> String {
         Command::Status => status(report, each, now),
         Command::Releases => lists(report, each, |has| releases(has, now)),
         Command::History => lists(report, each, |has| history(has, now)),
+        Command::Drill => report.drill.as_ref().map(legs).unwrap_or_default() + &switches(report, each),
         _ => switches(report, each),
     }
+}
+
+/// The legs of a drill, and what did not hold after each.
+fn legs(drill: &DrillReport) -> String {
+    let mut table = Table::new(&["LEG", "SECONDS", "DATA", "PROOFS"]);
+    for leg in &drill.legs {
+        let held = leg.proofs.iter().filter(|proof| proof.held).count();
+        let data = leg.data.as_ref().map_or("-".to_owned(), |version| escape::line(&version.to_string()));
+        let proofs = format!("{held} of {} held", leg.proofs.len());
+        let mark = (held < leg.proofs.len()).then_some("does not hold");
+        table.row(vec![leg.name.clone(), format!("{:.2}", leg.seconds), data, proofs], mark);
+    }
+    table.print()
 }
 
 /// Who went where.

@@ -1,6 +1,6 @@
 //! Events as lines on standard error: each phase, each failure, and with `-v` each host.
 
-use switchback::{Event, Observer, data::LedgerStep, event::Phase, report::Command};
+use switchback::{Event, Observer, data::LedgerStep, event::Phase, hook::HookKind, report::Command};
 
 use super::{escape, message, result, style};
 use crate::args::Global;
@@ -28,6 +28,8 @@ impl Lines {
                 Some(format!("{} {host} failed: {why}", name(*phase)))
             }
             _ if self.quiet => None,
+            // What a question is answered is no news.
+            Event::HookOutput { hook: HookKind::Version | HookKind::Fingerprint, .. } if !every_host => None,
             Event::HookOutput { host, line, .. } => Some(format!("{:8} | {}", escape::line(host), escape::line(line))),
             Event::HookStarted { host, hook } if every_host => Some(format!("{hook} on {} begins", escape::line(host))),
             Event::HookEnded { host, hook, end } if every_host => {

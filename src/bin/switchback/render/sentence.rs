@@ -34,6 +34,7 @@ fn state(report: &Report) -> String {
     let now = |error: &str| format!("{error}{}Now: {place}.", if error.ends_with('\n') { "" } else { " " });
     match report.outcome {
         Outcome::Done | Outcome::Unchanged if report.dry_run => "A dry run: nothing was changed.".to_owned(),
+        Outcome::Done if report.drill.is_some() => drilled(report, &place),
         Outcome::Done => done(report.command, &report.hosts, &place),
         Outcome::Unchanged if only_reads(report.command) => done(report.command, &report.hosts, &place),
         Outcome::Unchanged => format!("Nothing to do: {place}."),
@@ -43,6 +44,7 @@ fn state(report: &Report) -> String {
         Outcome::Inconsistent => {
             format!("{} A person is needed.", now(&error("not everything went well")))
         }
+        Outcome::Differs if report.drill.is_some() => now(&error("the drill did not hold")),
         Outcome::Differs => format!("{}: {place}.", style::odd("Not as it should be")),
         Outcome::Interrupted => now(&error("interrupted")),
         _ => error("failed"),
@@ -52,6 +54,13 @@ fn state(report: &Report) -> String {
 /// Whether the command changes nothing, so that there is nothing to say about that.
 fn only_reads(command: Command) -> bool {
     matches!(command, Command::Status | Command::Releases | Command::History | Command::Check)
+}
+
+/// What a drill that held is worth: how fast the way back is.
+fn drilled(report: &Report, place: &str) -> String {
+    let restored = report.drill.as_ref().and_then(|drill| drill.time_to_restore).unwrap_or_default();
+    let took = moment::length(restored);
+    format!("{}: every proof held, and the way back took {took}. Now: {place}.", style::good("Drill passed"))
 }
 
 fn done(command: Command, all: &[HostReport], place: &str) -> String {
