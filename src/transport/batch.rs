@@ -1,13 +1,8 @@
 //! [`Batch`]: a list of typed operations, carried out on a host in one exchange.
 
-use serde::{Deserialize, Serialize};
+use crate::path::{HostPath, InnerPath};
 
-use crate::{
-    path::{HostPath, InnerPath},
-    time::Timestamp,
-};
-
-use super::StepFailure;
+use super::FileId;
 
 /// A list of steps that run in order on one host, in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +30,7 @@ impl Batch {
         self.add(op, OnFailure::Stop)
     }
 
-    /// Adds a step whose failure is only a [`Reply::Failed`], and returns its index.
+    /// Adds a step whose failure is only a [`Reply::Failed`](super::Reply::Failed), and returns its index.
     pub fn push_lenient(&mut self, op: Op) -> usize {
         self.add(op, OnFailure::GoOn)
     }
@@ -66,7 +61,7 @@ pub struct Step {
 pub enum OnFailure {
     /// No later step runs, and the batch is a [`TransportError::Step`](super::TransportError::Step).
     Stop,
-    /// The step's reply is [`Reply::Failed`], and the next one runs.
+    /// The step's reply is [`Reply::Failed`](super::Reply::Failed), and the next one runs.
     GoOn,
 }
 
@@ -77,43 +72,43 @@ pub enum OnFailure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Op {
-    /// Asks who and what answers. Replies [`Reply::Identity`].
+    /// Asks who and what answers. Replies [`Reply::Identity`](super::Reply::Identity).
     Identify,
-    /// Asks the host's clock. Replies [`Reply::Clock`].
+    /// Asks the host's clock. Replies [`Reply::Clock`](super::Reply::Clock).
     Clock,
-    /// Asks what stands at `path`, as `lstat(2)`. Replies [`Reply::Entry`].
+    /// Asks what stands at `path`, as `lstat(2)`. Replies [`Reply::Entry`](super::Reply::Entry).
     Inspect {
         /// The place.
         path: InnerPath,
     },
     /// Asks what a link with the text `link`, standing in the root, leads to in the end, as `stat(2)`: the one
-    /// question that may look outside the root. Replies [`Reply::Entry`]; a dangling or looping link is `None`.
+    /// question that may look outside the root. Replies [`Reply::Entry`](super::Reply::Entry); a dangling or looping link is `None`.
     Resolve {
         /// The text of the link, relative to the root or absolute.
         link: Vec<u8>,
     },
-    /// Reads the text of a link. Replies [`Reply::Link`]; `None` when nothing is there.
+    /// Reads the text of a link. Replies [`Reply::Link`](super::Reply::Link); `None` when nothing is there.
     ///
     /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when something else stands there.
     ReadLink {
         /// The link.
         path: InnerPath,
     },
-    /// Reads a regular file. Replies [`Reply::Content`].
+    /// Reads a regular file. Replies [`Reply::Content`](super::Reply::Content).
     Read {
         /// The file.
         path: InnerPath,
-        /// The most that is read, in bytes; a larger file is [`Found::TooLarge`].
+        /// The most that is read, in bytes; a larger file is [`Found::TooLarge`](super::Found::TooLarge).
         limit: u64,
     },
-    /// Lists a directory, in no order. Replies [`Reply::Listing`]; `None` when nothing is there.
+    /// Lists a directory, in no order. Replies [`Reply::Listing`](super::Reply::Listing); `None` when nothing is there.
     ///
     /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when no directory stands there.
     List {
         /// The directory.
         path: InnerPath,
     },
-    /// Reads the file `file` in every directory that stands in `path`. Replies [`Reply::Contents`], without those
+    /// Reads the file `file` in every directory that stands in `path`. Replies [`Reply::Contents`](super::Reply::Contents), without those
     /// that lack it; empty when there is no `path`.
     ReadEach {
         /// The directory of directories.
@@ -123,7 +118,7 @@ pub enum Op {
         /// The most that is read of each, in bytes.
         limit: u64,
     },
-    /// Asks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies [`Reply::Process`].
+    /// Asks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies [`Reply::Process`](super::Reply::Process).
     CheckProcess {
         /// The marked file.
         path: InnerPath,
@@ -266,132 +261,4 @@ pub enum SyncReach {
     /// Everything on the filesystems that hold them: `syncfs(2)`. For content just uploaded this is many times
     /// faster than file by file.
     Filesystem,
-}
-
-/// The answer to one step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reply {
-    /// An expectation held, or a change was made.
-    Done,
-    /// The answer to [`Op::Identify`].
-    Identity(HostIdentity),
-    /// The answer to [`Op::Clock`].
-    Clock(Timestamp),
-    /// The answer to [`Op::Inspect`] and [`Op::Resolve`]: `None` when nothing is there.
-    Entry(Option<Entry>),
-    /// The answer to [`Op::ReadLink`]: the link's text.
-    Link(Option<Vec<u8>>),
-    /// The answer to [`Op::Read`]: `None` when nothing is there.
-    Content(Option<Found>),
-    /// The answer to [`Op::List`].
-    Listing(Option<Vec<Listed>>),
-    /// The answer to [`Op::ReadEach`]: the directory's name and what its file held.
-    Contents(Vec<(Vec<u8>, Found)>),
-    /// The answer to [`Op::CheckProcess`].
-    Process(Liveness),
-    /// An [`OnFailure::GoOn`] step failed.
-    Failed(StepFailure),
-}
-
-/// One name in a directory, and what stands there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// The name: any bytes but `/` and NUL.
-    pub name: Vec<u8>,
-    /// What stands there, as `lstat(2)`.
-    pub entry: Entry,
-}
-
-/// What a read found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// A regular file with this content.
-    Content(Vec<u8>),
-    /// A regular file larger than the limit.
-    TooLarge,
-    /// Something that is no regular file.
-    NotAFile(EntryKind),
-    /// A file that could not be read.
-    Unreadable(StepFailure),
-}
-
-/// What stands at a place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    /// Its kind.
-    pub kind: EntryKind,
-    /// Its permission bits, `0o7777` at most.
-    pub mode: u32,
-    /// The user id that owns it.
-    pub owner: u32,
-    /// Which file it is, whatever its path is called.
-    pub id: FileId,
-    /// Its size in bytes; of a directory, whatever the filesystem says.
-    pub size: u64,
-    /// When its content last changed, in seconds since the Unix epoch.
-    pub modified: i64,
-}
-
-/// The kind of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EntryKind {
-    /// A directory.
-    Directory,
-    /// A regular file.
-    File,
-    /// A symbolic link.
-    Link,
-    /// A device, fifo or socket.
-    Other,
-}
-
-impl EntryKind {
-    /// The kind with its article, for messages.
-    #[must_use]
-    pub fn with_article(self) -> &'static str {
-        match self {
-            Self::Directory => "a directory",
-            Self::File => "a file",
-            Self::Link => "a link",
-            Self::Other => "a device, fifo or socket",
-        }
-    }
-}
-
-/// Identifies a file on a host, whatever its path is called: device and inode (`stat(2)`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct FileId {
-    /// The device number.
-    pub device: u64,
-    /// The inode number.
-    pub inode: u64,
-}
-
-/// Who and what answers on a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostIdentity {
-    /// The user the work is done as.
-    pub user: String,
-    /// That user's id.
-    pub uid: u32,
-    /// What the host calls itself.
-    pub hostname: String,
-    /// The root, after following the one link that it may be.
-    pub root: FileId,
-    /// The host's clock.
-    pub clock: Timestamp,
-}
-
-/// Whether a marked process still runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Liveness {
-    /// The very process runs: same id, same start time, same boot.
-    Alive,
-    /// It is proven gone: the host has booted since, or no process has its id and start time.
-    Gone,
-    /// Nothing can be said: there is no mark, or it cannot be read, or the host cannot tell.
-    Unknown,
 }
