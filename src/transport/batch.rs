@@ -123,6 +123,21 @@ pub enum Op {
         /// The marked file.
         path: InnerPath,
     },
+    /// Asks which processes of the host use what stands in the directory `path`: what they work in, take for `/`, run or
+    /// have mapped lies there. Replies [`Reply::Users`](super::Reply::Users), without any user when there is no `path`.
+    ///
+    /// As good as `/proc` shows it: not the processes of others, where the user may not look at them, and not those of
+    /// containers that know the directory by another path.
+    FindUsers {
+        /// The directory.
+        path: InnerPath,
+    },
+    /// Asks whose the directories are on the way from `/` to the root and from there to each of `paths`, and what others
+    /// may do in them. Replies [`Reply::Way`](super::Reply::Way), without what is missing or no directory below the root.
+    InspectWay {
+        /// The places inside the root.
+        paths: Vec<InnerPath>,
+    },
     /// Holds when nothing, not even a dangling link, stands at `path`; else fails with
     /// [`FailureKind::Exists`](super::FailureKind::Exists).
     ExpectAbsent {
@@ -236,6 +251,8 @@ impl Op {
             | Self::List { .. }
             | Self::ReadEach { .. }
             | Self::CheckProcess { .. }
+            | Self::FindUsers { .. }
+            | Self::InspectWay { .. }
             | Self::ExpectAbsent { .. }
             | Self::ExpectDirectory { .. }
             | Self::ExpectLink { .. }

@@ -25,7 +25,7 @@ pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};
 pub use options::{KnownHosts, SshOptions};
-pub use reply::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, Reply};
+pub use reply::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, Passed, Reply, Used, Users};
 pub use shell::ShellTransport;
 #[cfg(feature = "ssh")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]

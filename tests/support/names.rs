@@ -138,6 +138,7 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
         | Op::List { path }
         | Op::ReadEach { path, .. }
         | Op::CheckProcess { path }
+        | Op::FindUsers { path }
         | Op::ExpectAbsent { path }
         | Op::ExpectDirectory { path }
         | Op::ExpectLink { path, .. }
@@ -150,7 +151,7 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
         | Op::RemoveDir { path }
         | Op::RemoveTree { path } => vec![path],
         Op::MoveInto { from, into } => vec![from, into],
-        Op::Sync { paths, .. } => paths.iter_mut().collect(),
+        Op::Sync { paths, .. } | Op::InspectWay { paths } => paths.iter_mut().collect(),
         _ => Vec::new(),
     }
 }

@@ -9,6 +9,8 @@ mod remove;
 mod root;
 mod shell;
 mod upload;
+mod users;
+mod way;
 
 use std::{fmt, sync::Arc, time::Duration};
 
