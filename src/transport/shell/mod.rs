@@ -15,6 +15,7 @@ mod reply;
 mod script;
 mod session;
 mod tail;
+mod together;
 mod upload;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
