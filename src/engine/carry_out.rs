@@ -80,7 +80,7 @@ impl<'r> Run<'r> {
             self.revert_data(course, RevertWhen::AfterSwitch).await;
             course.failure = hook.or(course.failure.take());
         }
-        if !course.failed() && !(self.is_stopped() && !course.stays) {
+        if !course.failed() && (course.stays || !self.is_stopped()) {
             self.validate(course).await;
         }
     }

@@ -211,9 +211,8 @@ impl Drill<'_> {
         let dry = self.options.run.dry_run;
         let first_failed = self.report.legs.len() <= 1 && last.outcome != Outcome::Done;
         let outcome = match (self.report.passed || dry, first_failed) {
-            (true, _) => last.outcome,
-            // Nothing was rehearsed: why not is what the first deploy says.
-            (false, true) => last.outcome,
+            // Where nothing was rehearsed, the first deploy says why not.
+            (true, _) | (false, true) => last.outcome,
             (false, false) if last.outcome == Outcome::Interrupted => Outcome::Interrupted,
             (false, false) => Outcome::Differs,
         };

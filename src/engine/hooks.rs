@@ -151,7 +151,7 @@ impl<'r> Run<'r> {
     }
 
     async fn run_on(&self, working: &mut Working<'r>, job: Job<'_>) {
-        let at = self.occasion(working, &job.release, job.direction);
+        let at = occasion(working, &job.release, job.direction);
         let host = working.host.name();
         for hook in job.hooks {
             let mut shell = HostShell {
@@ -168,18 +168,18 @@ impl<'r> Run<'r> {
             }
         }
     }
+}
 
-    /// What a hook for `release` on this host is told.
-    pub(super) fn occasion(&self, working: &Working<'r>, release: &ReleaseName, direction: HookDirection) -> Occasion {
-        let before = working.plan.as_ref().and_then(|plan| plan.before.release());
-        Occasion {
-            host: working.name().to_owned(),
-            root: working.host.store.root().clone(),
-            release: release.clone(),
-            directory: working.host.store.release_path(release),
-            previous: before.cloned(),
-            direction,
-        }
+/// What a hook for `release` on this host is told.
+pub(super) fn occasion(working: &Working<'_>, release: &ReleaseName, direction: HookDirection) -> Occasion {
+    let before = working.plan.as_ref().and_then(|plan| plan.before.release());
+    Occasion {
+        host: working.name().to_owned(),
+        root: working.host.store.root().clone(),
+        release: release.clone(),
+        directory: working.host.store.release_path(release),
+        previous: before.cloned(),
+        direction,
     }
 }
 

@@ -17,6 +17,7 @@ use super::{
     Fleet, RunOptions,
     course::Course,
     data::Site,
+    hooks::occasion,
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
 };
@@ -85,7 +86,7 @@ impl<'r> Run<'r> {
             DataPlace::Host(name) => course.locked.iter().position(|working| working.host.name == *name),
             DataPlace::Controller => None,
         };
-        let at = self.occasion(&course.locked[index.unwrap_or_default()], current, HookDirection::Rollback);
+        let at = occasion(&course.locked[index.unwrap_or_default()], current, HookDirection::Rollback);
         let (host, exit) = match index {
             Some(index) => {
                 let guard = course.locked[index].guard.as_mut();

@@ -14,7 +14,7 @@ use crate::{
 
 use super::{
     course::Course,
-    hooks::CommandHook,
+    hooks::{CommandHook, occasion},
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
 };
@@ -57,7 +57,7 @@ impl<'r> Run<'r> {
         let (direction, secrets) = (course.direction(), course.secrets.clone());
         let tests = course.locked.iter_mut().filter_map(|working| {
             let release = working.guard.state().current.release()?.clone();
-            let at = self.occasion(working, &release, direction);
+            let at = occasion(working, &release, direction);
             let test = Test { hook, rules: rules.clone(), at: at.clone() };
             let secrets = &secrets;
             Some(async move {
@@ -75,8 +75,7 @@ impl<'r> Run<'r> {
     async fn validate_here(&self, course: &mut Course<'r, '_>, hook: &dyn Hook, rules: Validation) {
         let secrets = course.secrets.clone();
         let release = course.plan.release.clone();
-        let at =
-            Occasion { host: CONTROLLER.to_owned(), ..self.occasion(&course.locked[0], &release, course.direction()) };
+        let at = Occasion { host: CONTROLLER.to_owned(), ..occasion(&course.locked[0], &release, course.direction()) };
         let mut shell = ControllerShell { run: self, at: at.clone(), secrets: &secrets };
         let result = self.until_valid(&Test { hook, rules, at }, &mut shell).await;
         if let Err(why) = self.told(CONTROLLER, Phase::Validate, result) {

@@ -215,6 +215,7 @@ fn steps_of(
 #[derive(Debug, Clone, Copy)]
 struct Left<'s> {
     name: &'s ReleaseName,
+    is_there: bool,
     commands: &'s Kept<Commands>,
     data: &'s Kept<DataRecord>,
 }
@@ -223,13 +224,15 @@ impl<'s> Left<'s> {
     fn find(state: &'s RootState, name: &ReleaseName) -> Option<Self> {
         let there = state.release(name).map(Self::from);
         let gone = || state.gone.iter().find(|gone| gone.name == *name);
-        there.or_else(|| gone().map(|gone| Self { name: &gone.name, commands: &gone.commands, data: &gone.data }))
+        there.or_else(|| {
+            gone().map(|gone| Self { name: &gone.name, is_there: false, commands: &gone.commands, data: &gone.data })
+        })
     }
 }
 
 impl<'s> From<&'s HostedRelease> for Left<'s> {
     fn from(release: &'s HostedRelease) -> Self {
-        Self { name: &release.name, commands: &release.commands, data: &release.data }
+        Self { name: &release.name, is_there: true, commands: &release.commands, data: &release.data }
     }
 }
 
@@ -277,6 +280,10 @@ fn step_of(release: Left<'_>, means: DataMeans<'_>) -> Result<Option<RevertStep>
             Some(revert_of(recorded).ok_or(Reason::NoRevert { name: name() })?)
         }
     };
+    let saved = commands.as_ref().is_none_or(|commands| !commands.save.is_empty());
+    if !release.is_there && !saved {
+        return Err(Reason::RevertGone { name: name() });
+    }
     Ok(Some(RevertStep::new(release.name, change, commands)))
 }
 

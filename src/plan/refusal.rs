@@ -140,6 +140,12 @@ pub enum Reason {
         /// The release.
         name: ReleaseName,
     },
+    /// A release on the way changed data, and is gone with what would take that back.
+    #[error("{name} changed data, and is gone with what would take that back: nothing of it was saved")]
+    RevertGone {
+        /// The release.
+        name: ReleaseName,
+    },
     /// What a release did to the data cannot be read.
     #[error("what {name} did to the data cannot be read: {why}")]
     DataUnreadable {
@@ -192,7 +198,7 @@ impl Reason {
             Self::BadRecord { .. } => ErrorKind::BadRecord,
             Self::PreviousGone { .. } => ErrorKind::PreviousGone,
             Self::ChainLoops { .. } => ErrorKind::ChainLoops,
-            Self::Irreversible { .. } | Self::NoRevert { .. } => ErrorKind::Irreversible,
+            Self::Irreversible { .. } | Self::NoRevert { .. } | Self::RevertGone { .. } => ErrorKind::Irreversible,
             Self::DataUnreadable { .. } => ErrorKind::DamagedState,
             Self::DataOffTheWay { .. } | Self::DataElsewhere { .. } => ErrorKind::DataDiffers,
         }
@@ -233,6 +239,7 @@ impl Reason {
             }
             Self::Irreversible { .. }
             | Self::NoRevert { .. }
+            | Self::RevertGone { .. }
             | Self::DataUnreadable { .. }
             | Self::DataOffTheWay { .. } => {
                 "`--keep-data` goes back with the code alone, and the old code then meets the data as it is".into()

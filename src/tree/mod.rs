@@ -174,8 +174,20 @@ impl Tree {
 }
 
 impl Tree {
-    /// Stand-in until the manifest lands.
-    pub fn digest(&self) -> Result<String, TreeError> {
-        Ok(format!("{}-{}", self.files(), self.bytes()))
+    /// A number that stands for the content.
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError`] when the source cannot be read, or is not what the scan saw.
+    pub fn digest(&self) -> Result<u64, TreeError> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hash = DefaultHasher::new();
+        self.visit(&mut |entry, content| {
+            let mut bytes = Vec::new();
+            content.read_to_end(&mut bytes)?;
+            (&entry.path, entry.mode, bytes).hash(&mut hash);
+            Ok(())
+        })?;
+        Ok(hash.finish())
     }
 }

@@ -10,7 +10,10 @@ fn a_deploy_applies_once_before_the_switch_and_tells_both_versions() {
     let report = world.deploy("r2");
     assert_code(&report, ExitCode::DONE);
     let data = report.data.expect("the data was looked at");
-    assert_eq!((data.before.as_str(), data.after.as_ref().map(|after| after.as_str())), ("1", Some("2")));
+    assert_eq!(
+        (data.before.as_str(), data.after.as_ref().map(switchback::data::DataVersion::as_str)),
+        ("1", Some("2"))
+    );
     world.is_at("r2", 2, "deploy");
     world.is_clean("deploy");
     let took = world.took();

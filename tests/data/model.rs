@@ -148,9 +148,20 @@ impl World {
     /// Asserts that nothing half done lies about.
     #[track_caller]
     pub(crate) fn is_clean(&self, what: &str) {
+        self.is_without(what, &["live", "tmp", "staging", "journal", "trash"]);
+    }
+
+    /// Asserts that nothing is locked or open; what was private to a run that died is removed by the next deploy.
+    #[track_caller]
+    pub(crate) fn is_settled(&self, what: &str) {
+        self.is_without(what, &["journal"]);
+    }
+
+    #[track_caller]
+    fn is_without(&self, what: &str, places: &[&str]) {
         for host in &self.hosts {
             assert!(!host.exists(&at(".switchback/lock")), "{what}: a lock was left");
-            for place in ["live", "tmp", "staging", "journal", "trash"] {
+            for place in places {
                 let left = host.list(&at(&format!(".switchback/{place}"))).unwrap_or_default();
                 assert!(left.is_empty(), "{what}: {place} holds {left:?}");
             }

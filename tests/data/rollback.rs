@@ -131,9 +131,9 @@ fn a_revert_that_fails_is_taken_up_again_by_the_next_rollback() {
         let world = World::new().deployed(3);
         let line = "web2 revert r2".to_owned();
         if half {
-            world.data().half.push(line)
+            world.data().half.push(line);
         } else {
-            world.data().failing.push(line)
+            world.data().failing.push(line);
         }
         let report = world.rollback_with(RollbackTarget::Steps(2), &|_| {}, &Cut::never());
         assert_code(&report, ExitCode::INCONSISTENT);
@@ -190,12 +190,25 @@ fn recovery_takes_an_interrupted_revert_up_too() {
 }
 
 #[test]
-fn a_release_that_was_removed_by_hand_is_reverted_all_the_same() {
-    let world = World::new().deployed(3);
-    for host in &world.hosts {
-        host.remove(&crate::fixture::at("releases/r2"));
+fn a_release_that_was_removed_by_hand_is_reverted_from_what_was_saved_of_it() {
+    for saved in [true, false] {
+        let mut world = World::new();
+        if saved {
+            world.commands.data.as_mut().expect("data").save = vec!["db".parse().expect("a path")];
+        }
+        let world = world.deployed(3);
+        for host in &world.hosts {
+            host.remove(&crate::fixture::at("releases/r2"));
+            // The model's shell copies nothing.
+            host.make_dir(&crate::fixture::at(".switchback/saved/r2"));
+        }
+        let report = world.rollback_with(RollbackTarget::Release(name("r1")), &|_| {}, &Cut::never());
+        if saved {
+            assert_code(&report, ExitCode::DONE);
+            world.is_at("r1", 1, "over a gap");
+        } else {
+            assert_code(&report, ExitCode::REFUSED);
+            world.is_at("r3", 3, "refused");
+        }
     }
-    let report = world.rollback_with(RollbackTarget::Release(name("r1")), &|_| {}, &Cut::never());
-    assert_code(&report, ExitCode::DONE);
-    world.is_at("r1", 1, "over a gap");
 }

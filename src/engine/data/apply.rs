@@ -1,5 +1,7 @@
 //! Takes a release to its data, and back when what comes after fails.
 
+use std::fmt::Write;
+
 use crate::{
     commands::{Commands, DataCommands, DataPlace},
     data::{DataChange, DataRecord, DataVersion, LedgerStep},
@@ -15,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    super::{course::Course, run::Run, shell::HostShell},
+    super::{course::Course, hooks::occasion, run::Run, shell::HostShell},
     Asked, Site,
 };
 
@@ -47,11 +49,11 @@ impl<'r> Run<'r> {
         let version = self.version(course, &site).await?;
         let known =
             course.locked.iter().find_map(|working| working.guard.state().release(release)?.data.record().cloned());
-        let known = known.unwrap_or_else(|| DataRecord::new(None));
+        let known = known.unwrap_or_else(|| DataRecord::new(self.irreversible.clone()));
         if resumes && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version)) {
             return Ok(());
         }
-        let change = begun(&known, resumes, place, self.previous(course), version);
+        let change = begun(&known, resumes, place, previous(course), version);
         let mut record = DataRecord { change: Some(change.clone()), ..known };
         if let Some(commands) = &commands {
             self.save(course, release, commands).await?;
@@ -77,11 +79,6 @@ impl<'r> Run<'r> {
         commands.data
     }
 
-    /// The release that was current before, on the first host that has one.
-    fn previous(&self, course: &Course<'r, '_>) -> Option<ReleaseName> {
-        course.locked.iter().find_map(|working| working.plan.as_ref()?.before.release().cloned())
-    }
-
     /// Keeps a copy, outside the release, of what its revert needs.
     async fn save(
         &self,
@@ -95,7 +92,7 @@ impl<'r> Run<'r> {
         }
         let secrets = course.secrets.clone();
         let Some(working) = course.locked.iter_mut().find(|working| working.host.name == *name) else { return Ok(()) };
-        let at = self.occasion(working, release, HookDirection::Deploy);
+        let at = occasion(working, release, HookDirection::Deploy);
         let host = working.name();
         let guard = working.guard.as_mut();
         let mut shell =
@@ -130,6 +127,11 @@ impl<'r> Run<'r> {
     }
 }
 
+/// The release that was current before, on the first host that has one.
+fn previous(course: &Course<'_, '_>) -> Option<ReleaseName> {
+    course.locked.iter().find_map(|working| working.plan.as_ref()?.before.release().cloned())
+}
+
 /// The change that is about to be made: the one that was begun before, when it is finished now.
 fn begun(
     known: &DataRecord,
@@ -149,7 +151,10 @@ fn copy(paths: &[InnerPath]) -> String {
     let mut script = "set -eu\nto=$SWITCHBACK_SAVED\nrm -rf -- \"$to.new\"\nmkdir -p -- \"$to.new\"\n".to_owned();
     for path in paths {
         let word = String::from_utf8_lossy(ShellWord::operand(path).as_bytes()).into_owned();
-        script.push_str(&format!("mkdir -p -- \"$to.new\"/\"$(dirname -- {word})\"\ncp -R -P -p -- {word} \"$to.new\"/\"$(dirname -- {word})\"/\n"));
+        let _ = write!(
+            script,
+            "mkdir -p -- \"$to.new\"/\"$(dirname -- {word})\"\ncp -R -P -p -- {word} \"$to.new\"/\"$(dirname -- {word})\"/\n"
+        );
     }
     script.push_str("rm -rf -- \"$to\"\nmv -- \"$to.new\" \"$to\"\nsync\n");
     script

@@ -20,6 +20,7 @@ use crate::{
 
 use super::{
     course::Course,
+    hooks::occasion,
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
     working::Working,
@@ -88,7 +89,7 @@ impl<'r> Run<'r> {
             DataPlace::Controller => {
                 let at = Occasion {
                     host: CONTROLLER.to_owned(),
-                    ..self.occasion(&course.locked[0], site.release, site.direction)
+                    ..occasion(&course.locked[0], site.release, site.direction)
                 };
                 ask(site.migration, &at, asked, &mut ControllerShell { run: self, at: at.clone(), secrets: &secrets })
                     .await
@@ -99,7 +100,7 @@ impl<'r> Run<'r> {
                     .iter_mut()
                     .find(|working| working.host.name == *name)
                     .ok_or_else(|| elsewhere(name))?;
-                let at = self.occasion(working, site.release, site.direction);
+                let at = occasion(working, site.release, site.direction);
                 let guard = working.guard.as_mut();
                 let mut shell =
                     HostShell { run: self, guard, at: at.clone(), directory: site.directory, secrets: &secrets };

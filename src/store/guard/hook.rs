@@ -34,7 +34,19 @@ impl DirGuard {
         self.hooks_run += 1;
         let name = format!("{:03}-{}", self.hooks_run, run.kind);
         let call = self.call(run, self.hooks().join(&inner(&name)));
-        self.run_surely(&call, output).await
+        match self.run_surely(&call, output).await {
+            Err(StoreError::LockLost { host }) if self.holds().await => {
+                Err(StoreError::NoSuchRelease { host, name: run.release.clone() })
+            }
+            result => result,
+        }
+    }
+
+    /// Whether the lock is still that of this run, as far as the host says.
+    async fn holds(&self) -> bool {
+        let mut batch = self.store.steps.empty();
+        self.store.steps.expect_lock(&mut batch, &self.token);
+        self.store.execute(&batch).await.is_ok()
     }
 
     /// Makes the directory of the hooks, the first time.
