@@ -67,6 +67,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+pub mod adoption;
 pub mod commands;
 pub mod config;
 pub mod data;

@@ -4,6 +4,9 @@
 pub mod layout {
     #![doc = include_str!("layout.md")]
 }
+pub mod adoption {
+    #![doc = include_str!("adoption.md")]
+}
 pub mod recovery {
     #![doc = include_str!("recovery.md")]
 }

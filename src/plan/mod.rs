@@ -4,6 +4,7 @@
 //! very plan that would be carried out, and tests need no disk. What must not be done is a [`Refusal`].
 
 mod activate;
+mod adopt;
 mod chain;
 mod deploy;
 mod recover;
@@ -13,6 +14,7 @@ mod seen;
 mod share;
 
 pub use activate::activate;
+pub use adopt::{AdoptPlan, HostAdoption, adopt};
 pub use chain::{Chain, ChainEnd};
 pub use deploy::{deploy, stage};
 pub use recover::{Direction, recover};

@@ -75,6 +75,18 @@ pub enum Reason {
         /// The release.
         name: ReleaseName,
     },
+    /// It cannot be told who made the tree.
+    #[error("it cannot be told who made this tree: {why}")]
+    UnknownTree {
+        /// Why not.
+        why: String,
+    },
+    /// Another tool is at work, or was and left its lock.
+    #[error("the tool that made this tree holds its own lock, {path}")]
+    ForeignLock {
+        /// The lock.
+        path: InnerPath,
+    },
     /// What is shared is not there, and nothing seeds it.
     #[error("what is shared is missing: {}", missing.iter().map(|place| place.place.to_string()).collect::<Vec<_>>().join(", "))]
     MissingShared {
@@ -149,6 +161,8 @@ impl Reason {
             Self::OnTheWayBack { .. } => ErrorKind::OnTheWayBack,
             Self::MissingShared { .. } | Self::SharedKind { .. } => ErrorKind::MissingShared,
             Self::ShippedShared { .. } => ErrorKind::Source,
+            Self::UnknownTree { .. } => ErrorKind::UnknownTree,
+            Self::ForeignLock { .. } => ErrorKind::Locked,
             Self::HostsDiffer => ErrorKind::HostsDiffer,
             Self::NothingBefore { .. } => ErrorKind::NothingBefore,
             Self::BadRecord { .. } => ErrorKind::BadRecord,
@@ -174,6 +188,12 @@ impl Reason {
             }
             Self::NoSuchRelease { .. } => "see what the hosts have: `switchback releases`".into(),
             Self::OnTheWayBack { name } => format!("`switchback rollback --to {name}`"),
+            Self::UnknownTree { .. } => {
+                "say who made it: `switchback adopt --from TOOL`, or leave the host out with --except".into()
+            }
+            Self::ForeignLock { .. } => {
+                "wait until that tool is done; if it is dead, remove its lock, then try again".into()
+            }
             Self::MissingShared { missing } => missing_hint(missing),
             Self::SharedKind { .. } => {
                 "a trailing slash in `shared` makes a directory, none a file; see which of the two is meant".into()

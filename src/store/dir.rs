@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    adoption::Traces,
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
@@ -22,7 +23,7 @@ use super::{
     query::{Query, Spelled},
     state::Interrupted,
     steps::Steps,
-    take,
+    take, traces,
 };
 
 /// The most that is read of a history, in bytes: some 50,000 operations.
@@ -228,6 +229,18 @@ impl ReleaseStore for DirStore {
                     Err(StoreError::Damaged { host: self.to_string(), what: "the history is no readable file".into() })
                 }
             }
+        })
+    }
+
+    fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>> {
+        Box::pin(async {
+            let mut batch = self.steps.empty();
+            traces::ask(&mut batch, self.layout());
+            let replies = match self.execute(&batch).await {
+                Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => Vec::new(),
+                replies => replies?,
+            };
+            traces::read(&replies, self.layout()).map_err(|what| StoreError::Damaged { host: self.to_string(), what })
         })
     }
 

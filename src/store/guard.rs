@@ -1,6 +1,9 @@
 //! [`DirGuard`]: the lock of a root that is held, and all that can be done under it.
 
+mod adopt;
+
 use crate::{
+    adoption::Adoption,
     debt::Debt,
     future::BoxFuture,
     history::HistoryEntry,
@@ -370,6 +373,10 @@ impl StoreGuard for DirGuard {
 
     fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.take_current_away())
+    }
+
+    fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.take_over(adoption))
     }
 
     fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {

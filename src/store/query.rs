@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
+    adoption::{AdoptedRecord, Tool},
     debt::Debt,
     lock::{LockHolder, LockOwner},
     name::ReleaseName,
@@ -45,6 +46,7 @@ enum At {
     JournalIntents,
     Debts,
     Staged,
+    Adopted,
     Staging,
     LockOwners,
     LockIntents,
@@ -56,6 +58,7 @@ impl Query {
     pub(super) fn add_to(batch: &mut Batch, layout: &Layout) -> Self {
         let query = Self::add_short(batch, layout);
         batch.push(each(layout.in_state(&["releases"]), "staged", STATE_LIMIT));
+        batch.push(each(layout.in_state(&["releases"]), AdoptedRecord::FILE, STATE_LIMIT));
         batch.push(Op::List { path: layout.in_state(&["staging"]) });
         for file in ["owner", "intent"] {
             batch.push(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
@@ -97,6 +100,7 @@ impl Query {
         let reader = Reader { replies: &replies[self.first.min(replies.len())..], root, layout };
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
+        let adopting = reader.adopting(&releases);
         let state = RootState {
             identity: reader.identity(),
             clock: reader.clock(),
@@ -109,6 +113,7 @@ impl Query {
             debts: reader.debts(),
             staging: reader.staging(),
             shared: Vec::new(),
+            adopting,
         };
         (state, spelled)
     }
@@ -223,6 +228,7 @@ impl Reader<'_> {
             previous: self.previous(&name),
             bad: self.json::<BadMark>(At::Bad, name.as_str()),
             staged: self.json::<StagedRecord>(At::Staged, name.as_str()),
+            adopted: self.json::<AdoptedRecord>(At::Adopted, name.as_str()),
             id: entry.id,
             name,
         }
@@ -270,6 +276,17 @@ impl Reader<'_> {
     fn tokens(&self, at: At) -> impl Iterator<Item = Token> {
         let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(at) { contents } else { &[] };
         contents.iter().filter_map(|(name, _)| token_of(name))
+    }
+
+    /// The release that is marked as a directory taken over, and is not there.
+    fn adopting(&self, releases: &[HostedRelease]) -> Option<ReleaseName> {
+        let Some(Reply::Contents(contents)) = self.at(At::Adopted) else { return None };
+        let names = contents.iter().filter_map(|(name, _)| self.layout.release_name(name));
+        let is_moved = |name: &ReleaseName| {
+            let record = self.json::<AdoptedRecord>(At::Adopted, name.as_str());
+            record.is_some_and(|record| record.tool == Tool::Directory)
+        };
+        names.filter(|name| !releases.iter().any(|release| release.name == *name)).find(is_moved)
     }
 
     fn lock(&self) -> Option<LockHolder> {

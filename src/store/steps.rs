@@ -1,5 +1,6 @@
 //! The batches of a root, each built in one place: what a crash can leave is read off here.
 
+mod adopt;
 mod lock;
 mod share;
 mod switch;

@@ -75,6 +75,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.from.clone_from(from);
             fleet.rollback(&options, observer).await
         }
+        Request::Adopt { from, why } => fleet.adopt(*from, &session.options(why), observer).await,
         Request::Recover { direction, why } => fleet.recover(*direction, &session.options(why), observer).await,
         Request::Unlock { force } => {
             fleet
@@ -125,6 +126,7 @@ fn command(request: &Request) -> Command {
         Request::Stage { .. } => Command::Stage,
         Request::Activate { .. } => Command::Activate,
         Request::Rollback { .. } => Command::Rollback,
+        Request::Adopt { .. } => Command::Adopt,
         Request::Recover { .. } => Command::Recover,
         Request::Unlock { .. } => Command::Unlock,
         Request::Status => Command::Status,

@@ -33,6 +33,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Stage(stage) => on(&stage.hosts, stage.request()),
         Command::Activate(activate) => on(&activate.hosts, activate.request()),
         Command::Rollback(rollback) => on(&rollback.hosts, rollback.request()),
+        Command::Adopt(adopt) => on(&adopt.hosts, adopt.request()),
         Command::Recover(recover) => on(&recover.hosts, recover.request()),
         Command::Unlock(unlock) => on(&unlock.hosts, unlock.request()),
         Command::Status(status) => on(&status.hosts, Request::Status),
@@ -114,10 +115,15 @@ async fn asked(
     Ok((Some(report), signal))
 }
 
-/// Whether a person, asked, does not want it: a plain rollback where `current` was itself reached by going back.
+/// Whether a person, asked, does not want it: a plain rollback where `current` was itself reached by going back, or an
+/// adoption that moves a directory.
 async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &str) -> bool {
-    let Command::Rollback(rollback) = command else { return false };
-    if !rollback.is_plain() || global.yes || global.dry_run || global.json || !ask::somebody_is_there() {
+    let question: fn(&Report) -> Option<String> = match command {
+        Command::Rollback(rollback) if rollback.is_plain() => command::rollback::question,
+        Command::Adopt(_) => command::adopt::question,
+        _ => return false,
+    };
+    if global.yes || global.dry_run || global.json || !ask::somebody_is_there() {
         return false;
     }
     let session = fleet::Session {
@@ -128,7 +134,7 @@ async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &s
         observer: &switchback::event::Silent,
     };
     let status = fleet::run(&Request::Status, &session).await;
-    command::rollback::question(&status).is_some_and(|question| !ask::confirm(&question))
+    question(&status).is_some_and(|question| !ask::confirm(&question))
 }
 
 /// The report with the hosts that were left out by request, each in its place.

@@ -126,7 +126,8 @@ cases! {
         files_have_exact_modes files_replace_nothing large_content;
     append: makes_a_private_file appends_and_keeps_the_mode refuses_what_is_no_file;
     moves: to_a_free_name replaces_a_file replaces_a_link_itself replaces_an_empty_directory refuses_a_full_directory
-        refuses_another_kind needs_both_ends never_into_itself never_through_a_link;
+        refuses_another_kind needs_both_ends never_into_itself never_through_a_link
+        a_rename_replaces_nothing an_exchange_is_whole_or_nothing;
     remove: files links_and_not_what_they_lead_to refuses_the_wrong_kind directories trees trees_without_permissions
         trees_without_following_links never_the_root what_is_absent_is_removed sync;
     hostile: names contents link_texts;

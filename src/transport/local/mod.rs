@@ -6,6 +6,7 @@ mod change;
 mod errno;
 mod identity;
 mod remove;
+mod rename;
 mod root;
 mod upload;
 

@@ -65,6 +65,8 @@ impl Host<'_> {
                 None => self.make(path, 0o600, Body::File(content.clone().into())),
             },
             Op::MoveInto { from, into } => self.move_into(from, into),
+            Op::Rename { from, to } => self.rename(from, to),
+            Op::Exchange { one, other } => self.exchange(one, other),
             Op::RemoveFile { path } => {
                 self.remove(path, |kind, _| kind != EntryKind::Directory, FailureKind::WrongType)
             }
@@ -202,6 +204,43 @@ impl Host<'_> {
         Ok(Reply::Done)
     }
 
+    fn rename(&mut self, from: &InnerPath, to: &InnerPath) -> Answer {
+        if from.is_root() {
+            return Err(FailureKind::Io);
+        }
+        let source = self.find(from)?.ok_or(FailureKind::Missing)?;
+        let (source_way, name) = self.model.place(self.root(), from)?;
+        let (target_way, new) = self.model.place(self.root(), to)?;
+        let target = target_way[target_way.len() - 1];
+        if self.model.child(target, new)?.is_some() {
+            return Err(FailureKind::Exists);
+        }
+        if target_way.contains(&source) {
+            return Err(FailureKind::Io);
+        }
+        self.model.detach(source_way[source_way.len() - 1], name);
+        self.model.attach(target, new, source);
+        Ok(Reply::Done)
+    }
+
+    fn exchange(&mut self, one: &InnerPath, other: &InnerPath) -> Answer {
+        let first = self.find(one)?.ok_or(FailureKind::Missing)?;
+        let second = self.find(other)?.ok_or(FailureKind::Missing)?;
+        let (one_way, one_name) = self.model.place(self.root(), one)?;
+        let (other_way, other_name) = self.model.place(self.root(), other)?;
+        if one.is_root() || other.is_root() || one_way.contains(&second) || other_way.contains(&first) {
+            return Err(FailureKind::Io);
+        }
+        let (one_directory, other_directory) = (one_way[one_way.len() - 1], other_way[other_way.len() - 1]);
+        self.model.detach(one_directory, one_name);
+        if first != second {
+            self.model.detach(other_directory, other_name);
+            self.model.attach(other_directory, other_name, first);
+        }
+        self.model.attach(one_directory, one_name, second);
+        Ok(Reply::Done)
+    }
+
     fn may_replace(&self, source: u64, other: u64) -> Result<(), FailureKind> {
         match (self.model.body(source), self.model.body(other)) {
             (Body::Directory(_), Body::Directory(names)) if names.is_empty() => Ok(()),
@@ -255,6 +294,8 @@ fn subject(op: &Op) -> String {
     match op {
         Op::Identify | Op::Clock => "the host".to_owned(),
         Op::Resolve { link } => String::from_utf8_lossy(link).into_owned(),
+        Op::Rename { from, to } => format!("{from} to {to}"),
+        Op::Exchange { one, other } => format!("{one} and {other}"),
         Op::MoveInto { from, into } => format!("{from} into {into}"),
         Op::Sync { paths, .. } => paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
         Op::Inspect { path }

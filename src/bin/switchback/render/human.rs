@@ -100,12 +100,16 @@ fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
         let why = bad.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
         format!("  left by {} {}{why}", escape::line(&bad.by), moment::absolute(bad.at, now))
     });
+    let adopted = release.adopted.as_ref().map(|adopted| {
+        let inferred = if adopted.inferred { format!(", from {}", adopted.evidence) } else { String::new() };
+        format!("adopted from {}{inferred}", adopted.tool)
+    });
     vec![
         release.name.to_string(),
         release.state.as_str().to_owned(),
         release.bytes.map_or("-".to_owned(), moment::size),
         release.staged_at.map_or("-".to_owned(), |at| moment::absolute(at, now)),
-        release.staged_by.as_deref().map_or("-".to_owned(), escape::line) + &bad.unwrap_or_default(),
+        release.staged_by.as_deref().map_or(adopted.unwrap_or("-".to_owned()), escape::line) + &bad.unwrap_or_default(),
     ]
 }
 
