@@ -6,6 +6,7 @@
 
 mod batch;
 mod error;
+mod found;
 mod local;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
@@ -16,10 +17,9 @@ pub mod shell;
 #[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
 pub mod ssh;
 
-pub use batch::{
-    Batch, Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, OnFailure, Op, Reply, Step, SyncReach,
-};
+pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
+pub use found::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness};
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};

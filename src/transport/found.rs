@@ -1,0 +1,109 @@
+//! What a host says of what stands on it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Timestamp;
+
+use super::StepFailure;
+
+/// One name in a directory, and what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The name: any bytes but `/` and NUL.
+    pub name: Vec<u8>,
+    /// What stands there, as `lstat(2)`.
+    pub entry: Entry,
+}
+
+/// What a read found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A regular file with this content.
+    Content(Vec<u8>),
+    /// A regular file larger than the limit.
+    TooLarge,
+    /// Something that is no regular file.
+    NotAFile(EntryKind),
+    /// A file that could not be read.
+    Unreadable(StepFailure),
+}
+
+/// What stands at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    /// Its kind.
+    pub kind: EntryKind,
+    /// Its permission bits, `0o7777` at most.
+    pub mode: u32,
+    /// The user id that owns it.
+    pub owner: u32,
+    /// Which file it is, whatever its path is called.
+    pub id: FileId,
+    /// Its size in bytes; of a directory, whatever the filesystem says.
+    pub size: u64,
+    /// When its content last changed, in seconds since the Unix epoch.
+    pub modified: i64,
+}
+
+/// The kind of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryKind {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// A symbolic link.
+    Link,
+    /// A device, fifo or socket.
+    Other,
+}
+
+impl EntryKind {
+    /// The kind with its article, for messages.
+    #[must_use]
+    pub fn with_article(self) -> &'static str {
+        match self {
+            Self::Directory => "a directory",
+            Self::File => "a file",
+            Self::Link => "a link",
+            Self::Other => "a device, fifo or socket",
+        }
+    }
+}
+
+/// Identifies a file on a host, whatever its path is called: device and inode (`stat(2)`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileId {
+    /// The device number.
+    pub device: u64,
+    /// The inode number.
+    pub inode: u64,
+}
+
+/// Who and what answers on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostIdentity {
+    /// The user the work is done as.
+    pub user: String,
+    /// That user's id.
+    pub uid: u32,
+    /// What the host calls itself.
+    pub hostname: String,
+    /// The root, after following the one link that it may be.
+    pub root: FileId,
+    /// The host's clock.
+    pub clock: Timestamp,
+}
+
+/// Whether a marked process still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Liveness {
+    /// The very process runs: same id, same start time, same boot.
+    Alive,
+    /// It is proven gone: the host has booted since, or no process has its id and start time.
+    Gone,
+    /// Nothing can be said: there is no mark, or it cannot be read, or the host cannot tell.
+    Unknown,
+}
