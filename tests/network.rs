@@ -49,7 +49,7 @@ impl<'c> Fleet<'c> {
     }
 
     /// Runs with `plan`, and looks at what is said and left. Returns the exit code.
-    fn disturbed(&self, plan: Plan, back: bool, at: &str) -> i32 {
+    fn disturbed(&self, plan: Plan, turn: usize, at: &str) -> i32 {
         self.site.restore();
         self.proxy.plan(Some(plan));
         let output = self.run();
@@ -57,7 +57,7 @@ impl<'c> Fleet<'c> {
         assert_ne!(output.status.code(), Some(137), "{at}: it did not end: {}", said(&output));
         self.site.holds(self.case, at);
         let code = is_true(&self.site, self.case, &output, at);
-        self.site.converges(self.case, back, at);
+        self.site.converges(self.case, turn, at);
         code
     }
 
@@ -121,7 +121,7 @@ fn sweep(case: &Case, behind: usize, lanes: usize, floor: usize, take: impl Fn(P
                 loop {
                     let Some((trial, plan)) = next.lock().expect("whole").next() else { return };
                     let at = format!("{}, {plan:?} before host {behind}", case.what);
-                    let tried = catch_unwind(AssertUnwindSafe(|| fleet.disturbed(*plan, trial % 2 == 0, &at)));
+                    let tried = catch_unwind(AssertUnwindSafe(|| fleet.disturbed(*plan, trial, &at)));
                     let mut tally = tally.lock().expect("whole");
                     match tried {
                         Ok(code) => *tally.codes.entry((format!("{:?}", plan.fault), code)).or_default() += 1,

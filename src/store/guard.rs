@@ -258,12 +258,13 @@ impl DirGuard {
         if closing.settles {
             self.settle_records(&mut batch, closing);
         }
+        let written = batch.steps.len();
         for token in self.settled(closing) {
-            batch.push_lenient(Op::RemoveTree { path: self.store.layout().in_state(&["journal", token.as_str()]) });
+            steps.forget_journal(&mut batch, token);
         }
         let released = steps.release_lock(&mut batch, &self.token);
         match self.store.execute(&batch).await {
-            Ok(replies) => Ok(failures(&replies[..released])),
+            Ok(replies) => Ok(failures(&replies[..written], &replies[written..released])),
             Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
                 Err(StoreError::LockLost { host: self.host() })
             }
@@ -337,10 +338,11 @@ fn clock(reply: Option<&Reply>) -> Option<Timestamp> {
     if let Some(Reply::Clock(at)) = reply { Some(*at) } else { None }
 }
 
-/// What failed among steps that may fail, each in words.
-fn failures(replies: &[Reply]) -> Vec<String> {
-    let failed = |reply: &Reply| if let Reply::Failed(failure) = reply { Some(failure.to_string()) } else { None };
-    replies.iter().filter_map(failed).collect()
+/// What failed among steps that may fail, each in words. What was to be forgotten may not be there.
+fn failures(written: &[Reply], forgotten: &[Reply]) -> Vec<String> {
+    let failed = |reply: &Reply| if let Reply::Failed(failure) = reply { Some(failure.clone()) } else { None };
+    let left = forgotten.iter().filter_map(failed).filter(|failure| failure.kind != FailureKind::Missing);
+    written.iter().filter_map(failed).chain(left).map(|failure| failure.to_string()).collect()
 }
 
 impl StoreGuard for DirGuard {

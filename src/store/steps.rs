@@ -101,6 +101,15 @@ impl Steps {
         batch.push_lenient(Op::RemoveFile { path: self.live(token) });
     }
 
+    /// Forgets what an interrupted operation left, by one rename: half of it in the journal would be seen by nobody, and
+    /// stay there for ever.
+    pub(super) fn forget_journal(&self, batch: &mut Batch, token: &Token) {
+        let trash = self.layout.in_state(&["trash"]);
+        let left = self.layout.in_state(&["journal", token.as_str()]);
+        batch.push_lenient(Op::MoveInto { from: left, into: trash.clone() });
+        batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(token.as_str())) });
+    }
+
     /// The mark of a process that has something private.
     pub(super) fn live(&self, token: &Token) -> InnerPath {
         self.layout.in_state(&["live", token.as_str()])

@@ -16,7 +16,11 @@ use std::{
 
 use host::{Host, Kill};
 use support::{
-    site::{Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+    cut,
+    site::{
+        Case, DEPLOY, FIRST_DEPLOY, RECOVER, RECOVER_BACK, RECOVER_FORWARD, RECOVER_ROLLBACK, ROLLBACK, Site, UNLOCK,
+        UNLOCK_FORCE, said,
+    },
     truth::is_true,
 };
 
@@ -58,7 +62,7 @@ impl<'c> Fleet<'c> {
     }
 
     /// Kills at call `nth` of the last host, and looks at what is said and left. Returns the exit code.
-    fn killed_at(&self, nth: usize, kill: Kill, back: bool, at: &str) -> i32 {
+    fn killed_at(&self, nth: usize, kill: Kill, turn: usize, at: &str) -> i32 {
         self.site.restore();
         let host = self.hosts.last().expect("a host");
         host.plan(nth, kill);
@@ -66,7 +70,7 @@ impl<'c> Fleet<'c> {
         host.unplan();
         self.site.holds(self.case, at);
         let code = is_true(&self.site, self.case, &output, at);
-        self.site.converges(self.case, back, at);
+        self.site.converges(self.case, turn, at);
         code
     }
 }
@@ -74,6 +78,9 @@ impl<'c> Fleet<'c> {
 /// Kills at the calls that `take` picks, and tells how often which exit code came of it.
 #[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
 fn sweep(case: &Case, hosts: usize, floor: usize, take: impl Fn(usize, &str, Kill) -> bool) {
+    if case.cut.is_some() && !cut::available() {
+        return;
+    }
     let Some(fleet) = Fleet::new(hosts, case) else { return };
     let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
     let (mut trials, mut failed) = (0, Vec::new());
@@ -81,7 +88,7 @@ fn sweep(case: &Case, hosts: usize, floor: usize, take: impl Fn(usize, &str, Kil
         for kill in Kill::ALL.into_iter().filter(|kill| take(place, call, *kill)) {
             trials += 1;
             let at = format!("{} on {hosts} hosts, {kill:?} at call {}, {call}", case.what, place + 1);
-            match catch_unwind(AssertUnwindSafe(|| fleet.killed_at(place + 1, kill, trials % 2 == 0, &at))) {
+            match catch_unwind(AssertUnwindSafe(|| fleet.killed_at(place + 1, kill, trials, &at))) {
                 Ok(code) => *codes.entry(code).or_default() += 1,
                 Err(_) => failed.push(at),
             }
@@ -120,6 +127,33 @@ fn deploy() {
 #[test]
 fn rollback_of_two_hosts() {
     sweep(&ROLLBACK, 2, 3, some);
+}
+
+#[test]
+fn recover() {
+    sweep(&RECOVER_BACK, 1, 3, some);
+}
+
+#[test]
+fn unlock() {
+    sweep(&UNLOCK, 1, 2, some);
+}
+
+/// A recovery, and the taking away of a lock, are themselves cut off on the host.
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
+fn recover_everywhere() {
+    sweep(&RECOVER, 1, 50, by_turns);
+    sweep(&RECOVER_BACK, 1, 50, by_turns);
+    sweep(&RECOVER_FORWARD, 1, 50, by_turns);
+    sweep(&RECOVER_ROLLBACK, 2, 50, by_turns);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
+fn unlock_everywhere() {
+    sweep(&UNLOCK, 1, 50, all);
+    sweep(&UNLOCK_FORCE, 1, 30, by_turns);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use std::{
     process::{Command, Output},
 };
 
+use super::support::cut::ONE_THREAD;
+
 /// All that changes something on disk, or makes it durable. Opening counts where it creates.
 const CHANGING: &str =
     "mkdirat,symlinkat,linkat,renameat,renameat2,unlinkat,fchmod,chmod,write,fsync,syncfs,ftruncate,openat";
@@ -25,19 +27,6 @@ pub(crate) struct Call {
     pub(crate) alone: bool,
 }
 
-/// Whether there is an strace that may be used. When not, says so, and fails where it is required.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
-pub(crate) fn available() -> bool {
-    let works = Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "true"]).output();
-    if works.is_ok_and(|output| output.status.success()) {
-        return true;
-    }
-    let required = std::env::var_os("SWITCHBACK_REQUIRE_STRACE").is_some_and(|value| value == "1");
-    assert!(!required, "strace is required, and it is missing or may not trace");
-    eprintln!("skipped: there is no strace on this machine, or it may not trace");
-    false
-}
-
 /// Runs the command in `directory` with faults as `strace -e inject=` describes them.
 pub(crate) fn with_fault(directory: &Path, fault: &str, arguments: &[&str]) -> Output {
     let name = fault.split(':').next().unwrap_or_default();
@@ -48,7 +37,7 @@ pub(crate) fn with_fault(directory: &Path, fault: &str, arguments: &[&str]) -> O
 fn traced(directory: &Path, trace: &str, more: &[&str], arguments: &[&str]) -> Output {
     Command::new("strace")
         .args(["-f", "-qq", "-o", "calls", "-e", &format!("trace={trace}")])
-        .args(["-e", "inject=clone3:error=EAGAIN:when=3+"])
+        .args(["-e", ONE_THREAD])
         .args(more)
         .arg(env!("CARGO_BIN_EXE_switchback"))
         .args(arguments)

@@ -9,7 +9,10 @@ use serde_json::Value;
 
 use super::{
     calls::{self, Call},
-    support::site::{Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+    support::{
+        cut,
+        site::{Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+    },
 };
 
 /// The errors, and what the system calls them.
@@ -37,7 +40,7 @@ impl Trial<'_> {
         format!("{}, {} {}{until} failing with {}", case.what, call.name, call.nth, error.0)
     }
 
-    fn try_on(&self, site: &Site, back: bool) -> u8 {
+    fn try_on(&self, site: &Site, turn: usize) -> u8 {
         site.restore();
         let at = self.describe();
         let lasting = if self.lasts { "+" } else { "" };
@@ -47,7 +50,7 @@ impl Trial<'_> {
         let output = calls::with_fault(site.directory(), &fault, &words);
         site.holds(self.case, &at);
         self.is_true(site, &output, &at);
-        site.converges(self.case, back, &at);
+        site.converges(self.case, turn, &at);
         u8::try_from(output.status.code().expect("no signal ended it")).expect("a small number")
     }
 
@@ -116,7 +119,7 @@ fn failing(case: &Case, take: impl Fn(usize, &Call, &str) -> bool) -> Codes {
                 trials += 1;
                 let trial = Trial { case, call, error, lasts };
                 // All of them are tried, and each that fails says so.
-                match catch_unwind(AssertUnwindSafe(|| trial.try_on(&site, trials % 3 == 0))) {
+                match catch_unwind(AssertUnwindSafe(|| trial.try_on(&site, trials))) {
                     Ok(code) => *codes.entry(code).or_default() += 1,
                     Err(_) => failed.push(trial.describe()),
                 }
@@ -129,7 +132,7 @@ fn failing(case: &Case, take: impl Fn(usize, &Call, &str) -> bool) -> Codes {
 
 #[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
 fn sweep(case: &Case, floor: usize, take: impl Fn(usize, &Call, &str) -> bool) {
-    if calls::available() {
+    if cut::available() {
         let codes = failing(case, take);
         eprintln!("{}: exit codes of failing calls and how often: {codes:?}", case.what);
         assert!(codes.values().sum::<usize>() >= floor, "{}: {codes:?}", case.what);

@@ -1,10 +1,16 @@
-//! `cases.md` K01 and K02: SIGKILL before each changing system call of the command.
+//! `cases.md` K01, K02, K14 and K15: SIGKILL before each changing system call of the command.
 
 use std::os::unix::process::ExitStatusExt;
 
 use super::{
     calls,
-    support::site::{ACTIVATE, Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+    support::{
+        cut,
+        site::{
+            ACTIVATE, Case, DEPLOY, FIRST_DEPLOY, RECOVER, RECOVER_BACK, RECOVER_FORWARD, RECOVER_ROLLBACK, ROLLBACK,
+            Site, UNLOCK, UNLOCK_FORCE, said,
+        },
+    },
 };
 
 /// Kills `case` before the changing calls that `take` picks, and lets the next runs look at what is left: by turns a
@@ -26,7 +32,7 @@ fn killed_at_each(case: &Case, take: fn(usize, &str) -> bool, turn: usize) -> us
         assert_eq!(output.status.signal(), Some(9), "{at_call}: {}", said(&output));
         killed += 1;
         site.holds(case, &at_call);
-        site.converges(case, (killed + turn).is_multiple_of(2), &at_call);
+        site.converges(case, killed + turn, &at_call);
     }
     killed
 }
@@ -38,7 +44,7 @@ fn some(at: usize, name: &str) -> bool {
 
 #[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
 fn sweep(case: &Case, take: fn(usize, &str) -> bool, turn: usize, floor: usize) {
-    if calls::available() {
+    if cut::available() {
         let killed = killed_at_each(case, take, turn);
         eprintln!("{}: killed at {killed} calls", case.what);
         assert!(killed >= floor, "{}: killed at {killed} calls only", case.what);
@@ -65,12 +71,41 @@ fn rollback() {
     sweep(&ROLLBACK, some, 0, 5);
 }
 
+#[test]
+fn recover() {
+    sweep(&RECOVER, some, 0, 5);
+    sweep(&RECOVER_BACK, some, 1, 5);
+}
+
+#[test]
+fn recover_of_a_rollback() {
+    sweep(&RECOVER_ROLLBACK, some, 0, 5);
+}
+
+#[test]
+fn unlock() {
+    sweep(&UNLOCK, some, 0, 5);
+    sweep(&UNLOCK_FORCE, some, 1, 5);
+}
+
 /// 676 kills: one minute on 2 cores.
 #[test]
 #[ignore = "a full sweep: cargo test --test kill_sweep -- --ignored"]
 fn everywhere() {
     for (case, floor) in [(FIRST_DEPLOY, 100), (DEPLOY, 90), (ACTIVATE, 45), (ROLLBACK, 45)] {
-        for turn in 0..2 {
+        for turn in 0..3 {
+            sweep(&case, |_, _| true, turn, floor);
+        }
+    }
+}
+
+/// A recovery, and the taking away of a lock, are themselves cut off everywhere.
+#[test]
+#[ignore = "a full sweep: cargo test --test kill_sweep -- --ignored"]
+fn recovery_everywhere() {
+    let cases = [(RECOVER, 40), (RECOVER_BACK, 45), (RECOVER_FORWARD, 45), (RECOVER_ROLLBACK, 45)];
+    for (case, floor) in cases.into_iter().chain([(UNLOCK, 25), (UNLOCK_FORCE, 25)]) {
+        for turn in 0..3 {
             sweep(&case, |_, _| true, turn, floor);
         }
     }

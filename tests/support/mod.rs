@@ -1,6 +1,10 @@
 //! What several test files share.
 #![expect(dead_code, reason = "each test file uses its part of it")]
 
+#[cfg(feature = "cli")]
+pub(crate) mod case;
+#[cfg(feature = "cli")]
+pub(crate) mod cut;
 pub(crate) mod local_shell;
 pub(crate) mod proxy;
 #[cfg(feature = "cli")]

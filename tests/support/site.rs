@@ -9,51 +9,11 @@ use std::{
 
 use tempfile::TempDir;
 
-/// A command, what was there before it, and where it leads.
-pub(crate) struct Case {
-    pub(crate) what: &'static str,
-    /// What was deployed, first to last.
-    pub(crate) before: &'static [&'static str],
-    /// What was staged after that.
-    pub(crate) staged: &'static [&'static str],
-    pub(crate) arguments: &'static [&'static str],
-    /// The release that is current when it is done.
-    pub(crate) to: &'static str,
-}
-
-pub(crate) const FIRST_DEPLOY: Case =
-    Case { what: "first deploy", before: &[], staged: &[], arguments: &["deploy", "new", "--name", "new"], to: "new" };
-pub(crate) const DEPLOY: Case = Case {
-    what: "deploy",
-    before: &["o", "a"],
-    staged: &[],
-    arguments: &["deploy", "new", "--name", "new"],
-    to: "new",
-};
-pub(crate) const ACTIVATE: Case =
-    Case { what: "activate", before: &["o", "a"], staged: &["new"], arguments: &["activate", "new"], to: "new" };
-pub(crate) const ROLLBACK: Case =
-    Case { what: "rollback", before: &["o", "a", "b"], staged: &[], arguments: &["rollback"], to: "a" };
+pub(crate) use super::case::*;
+use super::cut;
 
 /// The files of every release, each with the name of its release in it.
 const FILES: [&str; 4] = ["index.html", "assets/style.css", "assets/deep/er/logo.svg", "bin/run"];
-
-impl Case {
-    /// The release that is current before.
-    pub(crate) fn from(&self) -> Option<&'static str> {
-        self.before.last().copied()
-    }
-
-    /// The commands before it, each with its release.
-    fn history(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let deployed = self.before.iter().map(|name| ("deploy", *name));
-        deployed.chain(self.staged.iter().map(|name| ("stage", *name)))
-    }
-
-    pub(crate) fn is_rollback(&self) -> bool {
-        self.arguments[0] == "rollback"
-    }
-}
 
 /// A directory with the sources of releases, and the roots of one host or several, as they are before a case and while
 /// it is tried.
@@ -96,8 +56,10 @@ impl Site {
                 let output = site.command(&arguments).output().expect("the command runs");
                 assert!(output.status.success(), "{arguments:?}: {}", said(&output));
             }
-            if root.exists() {
-                fs::rename(&root, site.kept(host)).expect("the root is ours");
+            site.keep(host);
+            if let Some(cut) = &case.cut {
+                cut::off(&site, host, cut);
+                site.keep(host);
             }
         }
         site
@@ -128,17 +90,26 @@ impl Site {
         self.directory().join(format!("{}-kept", self.roots[host]))
     }
 
+    /// What stands at the root of `host` now is what it is before the case.
+    fn keep(&self, host: usize) {
+        remove(&self.kept(host));
+        if self.root(host).exists() {
+            fs::rename(self.root(host), self.kept(host)).expect("the root is ours");
+        }
+    }
+
     /// Makes the roots what they are before the case. Records hold absolute paths, so each always stands in one place.
     pub(crate) fn restore(&self) {
         for host in self.hosts() {
-            match fs::remove_dir_all(self.root(host)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                removed => removed.expect("the root is ours"),
-            }
-            if self.kept(host).exists() {
-                let copied = Command::new("cp").arg("-a").args([&self.kept(host), &self.root(host)]).status();
-                assert!(copied.expect("cp runs").success());
-            }
+            self.restore_one(host);
+        }
+    }
+
+    pub(crate) fn restore_one(&self, host: usize) {
+        remove(&self.root(host));
+        if self.kept(host).exists() {
+            let copied = Command::new("cp").arg("-a").args([&self.kept(host), &self.root(host)]).status();
+            assert!(copied.expect("cp runs").success());
         }
     }
 
@@ -175,7 +146,7 @@ impl Site {
     }
 
     /// The names in a directory of a root.
-    fn names(&self, host: usize, place: &str) -> Vec<String> {
+    pub(crate) fn names(&self, host: usize, place: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.root(host).join(place)) else { return Vec::new() };
         entries.map(|entry| entry.expect("readable").file_name().into_string().expect("a plain name")).collect()
     }
@@ -214,20 +185,44 @@ impl Site {
         assert_eq!(mode & 0o777, 0o755, "{at}: host {host}, {name}");
     }
 
-    /// The next runs converge: a rollback, when there is something to go back to and `back` says so, and a deploy.
+    /// The next runs converge: by turns a rollback, when there is something to go back to, or a recovery, or neither, and
+    /// then a deploy.
     #[track_caller]
-    pub(crate) fn converges(&self, case: &Case, back: bool, at: &str) {
-        if back && !case.before.is_empty() {
-            let goal = self.goal(case);
-            let output = self.run_next(&["rollback", "--wait", "20s"]);
-            assert!(output.status.success(), "{at}: the next rollback: {}", said(&output));
-            assert!(self.all_on(Some(goal)), "{at}: the next rollback does not lead to {goal}: {}", said(&output));
-            self.without(&["lock", "journal"], &format!("{at}: after the next rollback"));
+    pub(crate) fn converges(&self, case: &Case, turn: usize, at: &str) {
+        if case.cut.as_ref().is_some_and(|cut| cut.lives) {
+            let output = self.run_next(&["unlock", "--force"]);
+            assert!(output.status.success(), "{at}: the next unlock: {}", said(&output));
+        }
+        match turn % 3 {
+            0 if !case.before.is_empty() => {
+                let goal = self.goal(case);
+                let output = self.run_next(&["rollback", "--wait", "20s"]);
+                assert!(output.status.success(), "{at}: the next rollback: {}", said(&output));
+                assert!(self.all_on(Some(goal)), "{at}: the next rollback does not lead to {goal}: {}", said(&output));
+                self.without(&["lock", "journal"], &format!("{at}: after the next rollback"));
+            }
+            1 => self.recovers(case, at),
+            _ => {}
         }
         let output = self.run_next(&["deploy", "next", "--name", "next", "--allow-split", "--wait", "20s"]);
         assert!(output.status.success(), "{at}: the next deploy: {}", said(&output));
         assert!(self.all_on(Some("next")), "{at}: the next deploy");
         self.without(&["lock", "live", "tmp", "staging", "journal", "trash"], &format!("{at}: after the next deploy"));
+    }
+
+    /// A recovery brings all hosts to one release that the case knows, and leaves no trace. A rollback it finishes.
+    #[track_caller]
+    fn recovers(&self, case: &Case, at: &str) {
+        let begun = case.is_rollback() && self.hosts().any(|host| !self.names(host, ".switchback/journal").is_empty());
+        let output = self.run_next(&["recover", "--wait", "20s"]);
+        assert!(output.status.success(), "{at}: the next recovery: {}", said(&output));
+        let before = case.before.last().copied();
+        let to = Some(case.to);
+        let back = case.is_rollback().then_some("a");
+        let settled = [before, to, case.from(), back].into_iter().any(|release| self.all_on(release));
+        assert!(settled, "{at}: the next recovery: {}", said(&output));
+        assert!(!begun || self.all_on(Some("a")), "{at}: the next recovery finishes no rollback: {}", said(&output));
+        self.without(&["lock", "journal"], &format!("{at}: after the next recovery"));
     }
 
     #[track_caller]
@@ -249,11 +244,18 @@ impl Site {
     }
 }
 
+fn remove(directory: &Path) {
+    match fs::remove_dir_all(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => removed.expect("it is ours"),
+    }
+}
+
 fn words(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a plain path")
 }
 
