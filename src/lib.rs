@@ -70,6 +70,7 @@ mod address;
 pub mod adoption;
 pub mod commands;
 pub mod config;
+mod crowd;
 pub mod data;
 pub mod debt;
 pub mod engine;

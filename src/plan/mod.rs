@@ -25,7 +25,13 @@ pub use share::{Ships, check_shared, share};
 
 use std::fmt;
 
-use crate::{name::ReleaseName, record::PreviousVersion, report::Command, shared::SharedLink, store::Current};
+use crate::{
+    name::ReleaseName,
+    record::PreviousVersion,
+    report::{Command, crowd},
+    shared::SharedLink,
+    store::Current,
+};
 
 /// What a command will do, host by host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,7 +132,7 @@ impl Plan {
                 None => groups.push((line, vec![&host.host])),
             }
         }
-        let group = |(line, hosts): (String, Vec<&str>)| format!("{}: {line}", hosts.join(", "));
+        let group = |(line, hosts): (String, Vec<&str>)| format!("{}: {line}", crowd(&hosts, NAMED));
         groups.into_iter().map(group).chain(self.notes.iter().cloned()).collect()
     }
 }
@@ -178,6 +184,9 @@ impl HostPlan {
         }
     }
 }
+
+/// How many hosts are told by name where they share a line.
+const NAMED: usize = 10;
 
 /// Where `current` leads, in words.
 pub(crate) fn describe(current: &Current) -> String {

@@ -4,12 +4,14 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::NAMED;
+
 use crate::{
     error::{Error, ErrorKind},
     name::ReleaseName,
     path::InnerPath,
     record::BadRecord,
-    report::Command,
+    report::{Command, crowd},
     shared::{SharedPath, SharedPlace},
     transport::EntryKind,
 };
@@ -237,6 +239,19 @@ impl Refusal {
         Self { command, hosts, table: Vec::new() }
     }
 
+    /// The table line by line: every host has its own, where there are not so many that nobody would read them.
+    fn rows(&self) -> Vec<String> {
+        let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
+        for (host, current, target) in &self.table {
+            let text = format!("on {current}, {target}");
+            match rows.iter_mut().find(|(other, _)| *other == text && self.table.len() > NAMED) {
+                Some((_, hosts)) => hosts.push(host),
+                None => rows.push((text, vec![host])),
+            }
+        }
+        rows.into_iter().map(|(text, hosts)| format!("{}: {text}", crowd(&hosts, NAMED))).collect()
+    }
+
     /// The reason that decides the exit code: where hosts refuse for different reasons, 3 stands before 7.
     #[must_use]
     pub fn leading(&self) -> Option<&Reason> {
@@ -257,12 +272,9 @@ impl fmt::Display for Refusal {
                 None => groups.push((text, vec![&refusal.host])),
             }
         }
-        let group = |(text, hosts): (String, Vec<&str>)| format!("{text} ({})", hosts.join(", "));
+        let group = |(text, hosts): (String, Vec<&str>)| format!("{text} ({})", crowd(&hosts, NAMED));
         f.write_str(&groups.into_iter().map(group).collect::<Vec<_>>().join("; "))?;
-        for (host, current, target) in &self.table {
-            write!(f, "\n  {host}: on {current}, {target}")?;
-        }
-        Ok(())
+        self.rows().into_iter().try_for_each(|row| write!(f, "\n  {row}"))
     }
 }
 

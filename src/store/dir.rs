@@ -185,18 +185,18 @@ impl DirStore {
     /// A newer format, when that is why a batch that enters the state directory ended; or that the format could not be
     /// written.
     pub(super) fn understand_format(&self, error: TransportError) -> StoreError {
-        let TransportError::Step { index: Steps::FORMAT_STEP, host, failure, mut replies } = error else {
+        let TransportError::Step { index: Steps::FORMAT_STEP, host, root, failure, mut replies } = error else {
             return error.into();
         };
         let written = replies.get(Steps::FORMAT_STEP - 1);
         if let Some(Reply::Failed(why)) = written.filter(|reply| !is_there_already(reply)) {
             let failure = why.clone();
             replies.truncate(Steps::FORMAT_STEP - 1);
-            return TransportError::Step { host, index: Steps::FORMAT_STEP - 1, failure, replies }.into();
+            return TransportError::Step { host, root, index: Steps::FORMAT_STEP - 1, failure, replies }.into();
         }
         match failure.kind {
             FailureKind::Mismatch => StoreError::NewerFormat { host: self.to_string(), found: failure.detail },
-            _ => TransportError::Step { index: Steps::FORMAT_STEP, host, failure, replies }.into(),
+            _ => TransportError::Step { index: Steps::FORMAT_STEP, host, root, failure, replies }.into(),
         }
     }
 }

@@ -167,6 +167,9 @@ fn hint_of(error: &TransportError) -> Option<&'static str> {
         TransportError::Unknown { .. } => Some("see where the hosts are with `switchback status`"),
         TransportError::Root { .. } | TransportError::Step { .. } => {
             error.failure().and_then(|failure| match failure.kind {
+                FailureKind::Missing if matches!(error, TransportError::Root { .. }) => {
+                    Some("deploy to it first, or leave the host out with --except")
+                }
                 FailureKind::Denied => Some("see who owns the root on the host, and as whom you connect"),
                 FailureKind::NoSpace => Some("free some space on the host"),
                 FailureKind::ReadOnly => Some("the filesystem is read-only; see what the host's kernel log says"),

@@ -264,7 +264,10 @@ impl DirGuard {
         }
         let released = steps.release_lock(&mut batch, &self.token);
         match self.store.execute(&batch).await {
-            Ok(replies) => Ok(failures(&replies[..written], &replies[written..released])),
+            Ok(replies) => {
+                let failed = failures(&replies[..written], &replies[written..released]);
+                Ok(failed.into_iter().map(|why| format!("{why}, in {}", steps.root)).collect())
+            }
             Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
                 Err(StoreError::LockLost { host: self.host() })
             }

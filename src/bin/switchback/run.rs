@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use switchback::{
-    Error, ErrorKind, ExitCode as Code, Report,
+    Error, ErrorKind, Event, ExitCode as Code, Observer, Report,
     report::{HostOutcome, HostReport, Outcome},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     command::{self, Request},
     exit, fleet, interrupt, render, target,
     target::Target,
+    under_way::UnderWay,
     who,
 };
 
@@ -74,7 +75,7 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
         .enable_all()
         .build()
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
-    let (report, signal) = runtime.block_on(asked(global, &target, command, request))?;
+    let (report, signal) = runtime.block_on(asked(global, hosts, &target, command, request))?;
     let Some(report) = report else {
         return render::done(command, global, Some("Nothing was changed."));
     };
@@ -91,6 +92,7 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
 /// The report and the signal that came meanwhile; no report when a person said no.
 async fn asked(
     global: &Global,
+    hosts: &Hosts,
     target: &Target,
     command: &Command,
     request: &Request,
@@ -99,18 +101,23 @@ async fn asked(
     if is_unwanted(global, target, command, &by).await {
         return Ok((None, None));
     }
+    let under_way = UnderWay::default();
     // Only now: at a question, Ctrl-C ends the program as usual.
     let interrupt = if request.changes() && !global.dry_run {
-        interrupt::listen()
+        interrupt::listen(&under_way, &again(global, hosts))
             .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?
     } else {
         interrupt::never()
     };
-    let observer = render::observer(global);
+    let watcher = render::observer(global);
+    let observer = |event: &Event| {
+        under_way.note(event);
+        watcher.event(event);
+    };
     let session =
         fleet::Session { target, by, dry_run: global.dry_run, interrupt: interrupt.clone(), observer: &observer };
     let report = fleet::run(request, &session).await;
-    observer.end();
+    watcher.end();
     let signal = *interrupt.borrow();
     Ok((Some(report), signal))
 }

@@ -131,7 +131,8 @@ cases! {
     remove: files links_and_not_what_they_lead_to refuses_the_wrong_kind directories trees trees_without_permissions
         trees_without_following_links never_the_root what_is_absent_is_removed sync;
     hostile: names contents link_texts;
-    process: a_mark_is_alive a_mark_replaces_nothing only_a_mark_says_anything other_processes_are_gone;
+    process: a_mark_is_alive a_mark_replaces_nothing only_a_mark_says_anything other_processes_are_gone
+        what_is_marked_elsewhere_is_not_proven_gone marks_of_three_words;
     upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress
         an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
 }

@@ -109,7 +109,9 @@ impl Transport for LocalTransport {
 fn copy(name: &str, upload: &Upload, told: watch::Sender<Uploaded>) -> Result<Uploaded, TransportError> {
     let root = batch::open_root(&Batch::new(upload.root.clone()), name)?;
     upload::upload(&root, &upload.into, &upload.tree, told).map_err(|failed| match failed {
-        upload::Failed::Host(failure) => TransportError::Upload { host: name.to_owned(), failure },
+        upload::Failed::Host(failure) => {
+            TransportError::Upload { host: name.to_owned(), root: upload.root.clone(), failure }
+        }
         upload::Failed::Source(source) => TransportError::Source { host: name.to_owned(), source },
     })
 }

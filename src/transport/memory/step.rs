@@ -150,10 +150,12 @@ impl Host<'_> {
         let Body::File(content) = self.model.body(inode) else { return Liveness::Unknown };
         let Some(mark) = ProcessMark::parse(content) else { return Liveness::Unknown };
         let now = self.model.mark(mark.pid);
-        if self.model.runs(mark.pid) && mark == now {
-            return Liveness::Alive;
+        match mark.liveness(&self.model.here(), Seen::Nothing) {
+            Liveness::Gone if self.model.runs(mark.pid) && (mark.start, &mark.boot) == (now.start, &now.boot) => {
+                Liveness::Alive
+            }
+            liveness => liveness,
         }
-        mark.liveness(&now.boot, Seen::Nothing)
     }
 
     fn expect_link(&self, path: &InnerPath, text: &[u8]) -> Result<Reply, StepFailure> {

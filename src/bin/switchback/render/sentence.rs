@@ -106,6 +106,7 @@ fn place(host: &HostReport) -> Place<'_> {
         (HostOutcome::Left, _) => Place::Left,
         (HostOutcome::Unknown | HostOutcome::Unreachable, None) | (HostOutcome::Unknown, _) => Place::Unknown,
         (_, Some(name)) => Place::On(name),
+        (_, None) if host.unread => Place::Unknown,
         (_, None) => Place::Nowhere,
     }
 }
