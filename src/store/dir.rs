@@ -205,6 +205,12 @@ fn is_there_already(reply: &Reply) -> bool {
     matches!(reply, Reply::Failed(failure) if failure.kind == FailureKind::Exists)
 }
 
+/// Whether the host says that it failed, so that nothing of it is still on its way.
+fn is_over(error: &StoreError) -> bool {
+    use TransportError::{Source, Step, Upload};
+    matches!(error, StoreError::Transport(Upload { .. } | Step { .. } | Source { .. }))
+}
+
 impl ReleaseStore for DirStore {
     fn root(&self) -> &HostPath {
         &self.steps.root
@@ -254,7 +260,14 @@ impl ReleaseStore for DirStore {
             panic!("the content of {} is on the hosts already", release.name());
         };
         let staged = Staged { name: release.name().clone(), token: Token::random() };
-        Box::pin(async move { self.upload(&staged, tree, owner, progress).await.map(|()| staged) })
+        Box::pin(async move {
+            let uploaded = self.upload(&staged, tree, owner, progress).await;
+            if uploaded.as_ref().is_err_and(is_over) {
+                // A disk that it filled must be free again for whoever goes back now. Failing to harms nobody.
+                let _ = self.execute(&self.steps.forgetting(&staged.token)).await;
+            }
+            uploaded.map(|()| staged)
+        })
     }
 
     fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {

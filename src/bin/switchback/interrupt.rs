@@ -39,6 +39,9 @@ impl Signal {
     }
 }
 
+/// `SIGXFSZ`, which Linux sends who writes more to a file than `ulimit -f` allows.
+const FILE_TOO_LARGE: i32 = 25;
+
 /// For commands that change nothing: a signal ends them as it ends any program.
 pub(crate) fn never() -> watch::Receiver<Option<Signal>> {
     watch::channel(None).1
@@ -50,6 +53,8 @@ pub(crate) fn never() -> watch::Receiver<Option<Signal>> {
 /// finish by themselves. `again` is the command with the flags that mean the same fleet.
 pub(crate) fn listen(under_way: &UnderWay, again: &str) -> std::io::Result<watch::Receiver<Option<Signal>>> {
     let (sender, receiver) = watch::channel(None);
+    // Listened for, so that it does not end the process: then the write that is too large fails, and says so.
+    drop(signal(SignalKind::from_raw(FILE_TOO_LARGE))?);
     for which in Signal::ALL {
         let mut stream = signal(which.kind())?;
         let (sender, under_way, again) = (sender.clone(), under_way.clone(), again.to_owned());

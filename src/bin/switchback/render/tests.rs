@@ -135,7 +135,9 @@ fn a_status_of_a_hundred_hosts_of_which_three_are_odd() {
         host.status = Some(has);
     }
     report.error = Some(Error::new(ErrorKind::HostFailed, "2 hosts could not be read").into());
-    assert_data_eq!(shown(&report), str![[r#"
+    assert_data_eq!(
+        shown(&report),
+        str![[r#"
 HOST                               CURRENT      PREVIOUS  LOCK
 web1, web2 and 95 more (97 hosts)  b-17         b-1
 web7                               b-16         b-1  <- differs
@@ -145,7 +147,8 @@ web20: web20 said no
 web71: web71 said no
 error: 2 hosts could not be read.
 
-"#]]);
+"#]]
+    );
 }
 
 /// Messages name their host: a hundred that failed alike are one line all the same.
@@ -158,14 +161,17 @@ fn a_hundred_hosts_that_failed_alike_are_one_line() {
     };
     let mut report = report(Command::Deploy, Outcome::Refused, (1..=100).map(away).collect());
     report.error = Some(Error::new(ErrorKind::Unreachable, "hosts could not be asked").into());
-    assert_data_eq!(shown(&report), str![[r#"
+    assert_data_eq!(
+        shown(&report),
+        str![[r#"
 HOST                      OUTCOME      BEFORE  AFTER
 web1..web100 (100 hosts)  unreachable  ?       ?
 web1..web100 (100 hosts): for instance cannot reach web1
     next: look
 error: hosts could not be asked.
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]
