@@ -9,7 +9,7 @@ use crate::{
     history::HistoryEntry,
     lock::LockOwner,
     name::ReleaseName,
-    outcome::Command,
+    outcome::{Command, Outcome},
     record::BadRecord,
     time::Timestamp,
     token::Token,
@@ -304,10 +304,15 @@ impl DirGuard {
     }
 
     /// What is forgotten in the journal: always what this operation itself fenced off, and what others left once that
-    /// is settled.
+    /// is settled. An adoption settles only adoptions: it goes on from wherever one was cut off.
     fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Token> {
-        let others = if closing.settles { &self.state.interrupted[..] } else { &[] };
-        self.fenced.iter().chain(others.iter().map(|left| &left.token))
+        let done = closing.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
+        let adopts = done && self.owner.command == Command::Adopt;
+        let is_settled = move |left: &&Interrupted| {
+            closing.settles || (adopts && left.owner.as_ref().is_some_and(|owner| owner.command == Command::Adopt))
+        };
+        let settled: Vec<&Token> = self.state.interrupted.iter().filter(is_settled).map(|left| &left.token).collect();
+        self.fenced.iter().chain(settled)
     }
 
     fn history(&self, ended: &Ended) -> HistoryEntry {

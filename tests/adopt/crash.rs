@@ -2,6 +2,7 @@
 
 use switchback::{
     ExitCode,
+    report::Outcome,
     testing::{AfterLoss, Cut},
     transport::MemoryHost,
 };
@@ -17,7 +18,12 @@ fn cut_everywhere(make: fn() -> MemoryHost, holds: fn(&MemoryHost, &str), ends: 
         let host = make();
         adopt_with(&fleet(&host, &Cut::after(steps)), None, false);
         holds(&host, &format!("cut after step {steps}"));
-        assert_code(&adopt(&host), ExitCode::DONE);
+        let report = adopt(&host);
+        assert_code(&report, ExitCode::DONE);
+        if report.outcome == Outcome::Done {
+            let left = host.list(&at(".switchback/journal")).unwrap_or_default();
+            assert!(left.is_empty(), "cut after step {steps}: {left:?} is left over");
+        }
         ends(&host);
         works(&host);
     }

@@ -2,6 +2,7 @@
 #![cfg(feature = "cli")]
 
 mod capistrano;
+mod command_line;
 mod crash;
 mod directory;
 mod fixture;
