@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    data::{DataVersion, DataVersionError},
+    data::{DataVersion, DataVersionError, Preset},
     path::InnerPath,
 };
 
@@ -123,6 +123,9 @@ pub enum ValidateOn {
 pub struct DataCommands {
     /// Where they run.
     pub place: DataPlace,
+    /// The tool whose answer `version` prints; without one, the answer is the last line of what it prints.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<Preset>,
     /// Prints the data version.
     pub version: String,
     /// Takes the data forward to what the release needs.
@@ -147,6 +150,7 @@ impl DataCommands {
     pub fn new(place: DataPlace, version: impl Into<String>, apply: impl Into<String>) -> Self {
         Self {
             place,
+            preset: None,
             version: version.into(),
             apply: apply.into(),
             revert: None,
@@ -156,13 +160,18 @@ impl DataCommands {
         }
     }
 
-    /// The data version, as `version` printed it.
+    /// The data version, from how `version` ended and what it printed: as the preset's tool says it, else the last line
+    /// of standard output.
     ///
     /// # Errors
     ///
-    /// [`DataVersionError`] when what it printed is no version.
-    pub fn read_version(&self, stdout: &[u8], _stderr: &[u8]) -> Result<DataVersion, DataVersionError> {
-        DataVersion::last_line(stdout)
+    /// [`DataVersionError`] when the command failed, or what it printed is no version.
+    pub fn read_version(&self, status: u8, stdout: &[u8], stderr: &[u8]) -> Result<DataVersion, DataVersionError> {
+        match self.preset {
+            Some(preset) => preset.read(status, stdout, stderr),
+            None if status == 0 => DataVersion::last_line(stdout),
+            None => Err(DataVersionError::failed(status, stdout, stderr)),
+        }
     }
 }
 

@@ -91,6 +91,7 @@ pub mod report;
 pub mod shared;
 pub mod status;
 pub mod store;
+mod target_check;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 mod time;
@@ -110,6 +111,7 @@ pub use path::{HostPath, InnerPath, PathError};
 pub use release::Release;
 pub use report::Report;
 pub use store::{DirStore, Layout, LayoutError, ReleaseStore};
+pub use target_check::TargetCheck;
 pub use time::{Timestamp, TimestampError};
 pub use token::{Token, TokenError};
 pub use transport::Transport;

@@ -131,9 +131,9 @@ unknown key `ssh.identiy`
 
 #[test]
 fn a_key_that_is_like_no_other_lists_those_known() {
-    let error = refused("root = '/a'\nkeep = 5\n");
-    assert_eq!((error.message(), error.line()), ("unknown key `keep`", Some(2)));
-    assert_eq!(error.advice(), Some("known here: root, host, ssh, layout, parallel, env"));
+    let error = refused("root = '/a'\nlayout.velocity = 5\n");
+    assert_eq!((error.message(), error.line()), ("unknown key `layout.velocity`", Some(2)));
+    assert_eq!(error.advice(), Some("known here: current, releases, shared, state"));
 }
 
 #[test]

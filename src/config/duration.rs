@@ -17,11 +17,15 @@ pub struct DurationError(String);
 ///
 /// [`DurationError`] shows how it is written.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let duration = parse_duration_or_zero(text)?;
+    if duration.is_zero() { Err(DurationError(text.to_owned())) } else { Ok(duration) }
+}
+
+/// The same, where nothing at all has a meaning too: `0s`.
+pub(super) fn parse_duration_or_zero(text: &str) -> Result<Duration, DurationError> {
     const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
     let duration = text.parse::<jiff::SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
-    duration
-        .filter(|duration| !duration.is_zero() && *duration <= YEAR && text.trim() == text)
-        .ok_or_else(|| DurationError(text.to_owned()))
+    duration.filter(|duration| *duration <= YEAR && text.trim() == text).ok_or_else(|| DurationError(text.to_owned()))
 }
 
 /// The duration as it is written in a configuration.
@@ -41,6 +45,7 @@ mod tests {
             assert_eq!(parse_duration(&print(duration)), Ok(duration));
         }
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration_or_zero(&print(Duration::ZERO)), Ok(Duration::ZERO));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Config, error::ConfigError};
 impl Config {
     /// Reads the configuration in `file`, with the environment of that name laid over it.
     ///
-    /// Paths in `[ssh]` are made absolute: those that begin with `~/` from `$HOME`, all others from the directory of
+    /// Paths on this machine are made absolute: those that begin with `~/` from `$HOME`, all others from the directory of
     /// the file, wherever the command is run.
     ///
     /// # Errors
@@ -25,16 +25,25 @@ impl Config {
             .map_err(|error| error.in_file(file))
     }
 
-    /// The same configuration, with the paths in `[ssh]` made absolute: `~/` from `home`, all others from `directory`.
+    /// The same configuration, as that of a file in `directory`, an absolute path: the paths on this machine are made
+    /// absolute, `~/` from `home`, all others from `directory`, and commands of the controller run there.
     ///
     /// # Errors
     ///
     /// [`ConfigError`], which shows no line, when a path begins with `~/` and there is no home.
     pub fn anchored(mut self, directory: &Utf8Path, home: Option<&Utf8Path>) -> Result<Self, ConfigError> {
         let ssh = &mut self.ssh;
-        for path in [&mut ssh.config, &mut ssh.identity, &mut ssh.known_hosts_file].into_iter().flatten() {
+        let paths = [
+            &mut ssh.config,
+            &mut ssh.identity,
+            &mut ssh.known_hosts_file,
+            &mut self.commands.env_file,
+            &mut self.require_drill,
+        ];
+        for path in paths.into_iter().flatten() {
             *path = anchor(path, directory, home)?;
         }
+        self.directory = Some(directory.to_owned());
         Ok(self)
     }
 }

@@ -1,14 +1,23 @@
 //! The text as it stands: what is set and where, before anything is resolved. Environments are laid over each other here.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, ops::Range};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 use toml::Spanned;
 
-use super::{error::ConfigError, suggest::did_you_mean};
+use super::value::{DurationText, Jump};
 
 /// A text and where it stands.
 pub(super) type Text = Spanned<String>;
+
+/// Keys that are laid over each other one by one.
+pub(super) trait Table: Default {
+    /// This table, and what it does not set from the one below.
+    fn over(self, below: Self) -> Self;
+
+    /// Where something stands that it sets; `None` when it sets nothing.
+    fn spot(&self) -> Option<Range<usize>>;
+}
 
 macro_rules! layer {
     ($(#[$doc:meta])* $name:ident { $($key:ident: $value:ty,)+ }) => {
@@ -19,10 +28,13 @@ macro_rules! layer {
             $(pub(super) $key: Option<$value>,)+
         }
 
-        impl $name {
-            /// This layer, and what it does not set from the one below.
+        impl Table for $name {
             fn over(self, below: Self) -> Self {
                 Self { $($key: Over::over(self.$key, below.$key),)+ }
+            }
+
+            fn spot(&self) -> Option<Range<usize>> {
+                [$(Over::spot(&self.$key),)+].into_iter().flatten().min_by_key(|spot| spot.start)
             }
         }
     };
@@ -36,6 +48,15 @@ layer! {
         ssh: SshLayer,
         layout: LayoutLayer,
         parallel: Spanned<i64>,
+        keep: Spanned<i64>,
+        hooks: HooksLayer,
+        data: DataLayer,
+        validate: ValidateLayer,
+        drill: DrillLayer,
+        deploy: DeployLayer,
+        source: SourceLayer,
+        rollback: RollbackLayer,
+        security: SecurityLayer,
         env: Spanned<BTreeMap<String, Layer>>,
     }
 }
@@ -72,129 +93,112 @@ layer! {
     }
 }
 
+layer! {
+    /// `[hooks]`.
+    HooksLayer {
+        prepare: Text,
+        after_switch: Text,
+        timeout: Spanned<DurationText>,
+        env_file: Text,
+        pass_env: Vec<Text>,
+    }
+}
+
+layer! {
+    /// `[data]`.
+    DataLayer {
+        host: Text,
+        preset: Text,
+        version: Text,
+        apply: Text,
+        revert: Text,
+        revert_when: Text,
+        timeout: Spanned<DurationText>,
+        save: Vec<Text>,
+    }
+}
+
+layer! {
+    /// `[validate]`.
+    ValidateLayer {
+        command: Text,
+        on: Text,
+        start_within: Spanned<DurationText>,
+        every: Spanned<DurationText>,
+        r#for: Spanned<DurationText>,
+        allow_failures: Spanned<i64>,
+    }
+}
+
+layer! {
+    /// `[drill]`.
+    DrillLayer {
+        fingerprint: Text,
+    }
+}
+
+layer! {
+    /// `[deploy]`.
+    DeployLayer {
+        require_drill: Text,
+    }
+}
+
+layer! {
+    /// `[source]`.
+    SourceLayer {
+        exclude: Vec<Text>,
+    }
+}
+
+layer! {
+    /// `[rollback]`.
+    RollbackLayer {
+        verify: Text,
+    }
+}
+
+layer! {
+    /// `[security]`.
+    SecurityLayer {
+        allow_writable: Spanned<bool>,
+    }
+}
+
 /// How a key of one layer lies over the same key of the one below: tables are merged, all else is replaced.
 trait Over: Sized {
     fn over(self, below: Self) -> Self;
+
+    /// Where the value stands, or the first of a list.
+    fn spot(&self) -> Option<Range<usize>>;
 }
 
-macro_rules! replaces {
-    ($($value:ty,)+) => { $(impl Over for Option<$value> {
-        fn over(self, below: Self) -> Self {
-            self.or(below)
-        }
-    })+ };
-}
+impl<T> Over for Option<Spanned<T>> {
+    fn over(self, below: Self) -> Self {
+        self.or(below)
+    }
 
-macro_rules! merges {
-    ($($value:ty,)+) => { $(impl Over for Option<$value> {
-        fn over(self, below: Self) -> Self {
-            Some(self.unwrap_or_default().over(below.unwrap_or_default()))
-        }
-    })+ };
-}
-
-replaces! {
-    Text, Spanned<i64>, Vec<Spanned<HostLayer>>, Spanned<DurationText>, Spanned<Jump>, Spanned<BTreeMap<String, Layer>>,
-}
-merges! { SshLayer, LayoutLayer, }
-
-/// A duration, not read yet.
-#[derive(Debug)]
-pub(super) struct DurationText(pub(super) String);
-
-/// The hosts to go through: one text, or a list.
-#[derive(Debug)]
-pub(super) struct Jump(pub(super) Vec<String>);
-
-impl<'de> Deserialize<'de> for DurationText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl de::Visitor<'_> for Visitor {
-            type Value = DurationText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a duration with its unit, such as \"30s\" or \"1m30s\"")
-            }
-
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<DurationText, E> {
-                Ok(DurationText(text.to_owned()))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
+    fn spot(&self) -> Option<Range<usize>> {
+        self.as_ref().map(Spanned::span)
     }
 }
 
-impl<'de> Deserialize<'de> for Jump {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
+impl<T> Over for Option<Vec<Spanned<T>>> {
+    fn over(self, below: Self) -> Self {
+        self.or(below)
+    }
 
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = Jump;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a host such as \"user@host:22\", or a list of them")
-            }
-
-            fn visit_str<E: de::Error>(self, host: &str) -> Result<Jump, E> {
-                Ok(Jump(vec![host.to_owned()]))
-            }
-
-            fn visit_seq<A: de::SeqAccess<'de>>(self, mut hosts: A) -> Result<Jump, A::Error> {
-                let mut jump = Vec::new();
-                while let Some(host) = hosts.next_element()? {
-                    jump.push(host);
-                }
-                Ok(Jump(jump))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
+    fn spot(&self) -> Option<Range<usize>> {
+        self.as_ref().and_then(|list| list.first()).map(Spanned::span)
     }
 }
 
-/// Reads `text`, and lays the environment of that name over it.
-pub(super) fn read(text: &str, environment: Option<&str>) -> Result<Layer, ConfigError> {
-    let mut file: Layer = toml::from_str(text).map_err(|error| explain(text, &error))?;
-    let mut environments = BTreeMap::new();
-    if let Some(env) = file.env.take() {
-        environments = env.into_inner();
+impl<T: Table> Over for Option<T> {
+    fn over(self, below: Self) -> Self {
+        Some(self.unwrap_or_default().over(below.unwrap_or_default()))
     }
-    if let Some(nested) = environments.values().find_map(|layer| layer.env.as_ref()) {
-        return Err(ConfigError::at(text, nested.span(), "an environment cannot hold environments"));
-    }
-    let Some(name) = environment else { return Ok(file) };
-    match environments.remove(name) {
-        Some(layer) => Ok(layer.over(file)),
-        None => Err(no_such_environment(name, environments.keys())),
-    }
-}
 
-fn no_such_environment<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> ConfigError {
-    let known: Vec<&str> = known.map(String::as_str).collect();
-    let error = ConfigError::new(format!("there is no environment {name:?}"));
-    match (did_you_mean(name, known.iter().copied()), known.is_empty()) {
-        (Some(meant), _) => error.help(format!("did you mean {meant:?}? There are: {}", known.join(", "))),
-        (None, false) => error.help(format!("there are: {}", known.join(", "))),
-        (None, true) => error.help(format!("the configuration has none; `[env.{name}]` would begin it")),
+    fn spot(&self) -> Option<Range<usize>> {
+        self.as_ref().and_then(Table::spot)
     }
-}
-
-/// An error of the TOML reader in our words, with its key and what was probably meant.
-fn explain(text: &str, error: &toml::de::Error) -> ConfigError {
-    let found = ConfigError::at(text, error.span().unwrap_or(0..0), error.message());
-    let message = error.message();
-    let Some((_, expected)) = message.strip_prefix("unknown field ").and_then(|rest| rest.rsplit_once(", expected "))
-    else {
-        return found.message_of(|key| if key.is_empty() { message.to_owned() } else { format!("`{key}`: {message}") });
-    };
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    let key = found.key().unwrap_or_default().to_owned();
-    let written = key.rsplit('.').next().unwrap_or_default();
-    let help = match did_you_mean(written, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known here: {}", known.join(", ")),
-    };
-    found.message_of(|key| format!("unknown key `{key}`")).help(help)
 }

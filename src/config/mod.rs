@@ -1,4 +1,5 @@
-//! [`Config`]: which hosts, where on them, and how they are reached. Read from TOML, resolved once.
+//! [`Config`]: which hosts, where on them, how they are reached, and what runs around a switch. Read from TOML, resolved
+//! once.
 //!
 //! Strict on purpose: an unknown key, a wrong type or a contradiction is a [`ConfigError`] that shows the line. A setting
 //! that is silently not obeyed is found out in the worst moment.
@@ -7,16 +8,24 @@ mod duration;
 mod error;
 mod file;
 mod layer;
+mod read;
 mod resolve;
 mod select;
 mod show;
+mod show_commands;
 mod suggest;
+mod value;
 
 pub use duration::{DurationError, parse_duration};
 pub use error::ConfigError;
 pub use suggest::did_you_mean;
 
-use crate::{address::Address, path::HostPath, store::Layout, transport::SshOptions};
+use camino::Utf8PathBuf;
+
+use crate::{
+    address::Address, commands::Commands, path::HostPath, store::Layout, target_check::TargetCheck,
+    transport::SshOptions,
+};
 
 /// A configuration that can be parsed as it is, with every key explained: what `switchback init` writes.
 pub const STARTER: &str = include_str!("starter.toml");
@@ -57,6 +66,20 @@ pub struct Config {
     pub layout: Layout,
     /// How many hosts are worked on at once: 1 to 1024.
     pub parallel: usize,
+    /// What runs around a switch: hooks, validation, data commands.
+    pub commands: Commands,
+    /// How many good releases are kept beside the current one; without it none is ever removed by itself.
+    pub keep: Option<u32>,
+    /// What of a source directory is not sent, in the syntax of `.gitignore`.
+    pub source_exclude: Vec<String>,
+    /// How a rollback looks at its target before it switches.
+    pub target_check: TargetCheck,
+    /// A directory with the reports of drills: a source whose digest has no passed report there is not deployed.
+    pub require_drill: Option<Utf8PathBuf>,
+    /// Whether a root may lie below a directory that everybody may write to.
+    pub allow_writable: bool,
+    /// The absolute directory of the configuration file, where commands of the controller run; `None` without a file.
+    pub directory: Option<Utf8PathBuf>,
 }
 
 /// One host: a root, and how it is reached.
@@ -84,14 +107,14 @@ impl Config {
     /// Reads a configuration, with the environment of that name laid over it: tables are merged key by key, and a list
     /// of hosts replaces the list.
     ///
-    /// Paths in `[ssh]` stay as they are written; [`from_file`](Self::from_file) makes them absolute.
+    /// Paths on this machine stay as they are written; [`from_file`](Self::from_file) makes them absolute.
     ///
     /// # Errors
     ///
     /// [`ConfigError`], which shows the line. Other environments than the chosen one are checked for unknown keys and
     /// wrong types too.
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, ConfigError> {
-        resolve::resolve(text, layer::read(text, environment)?)
+        resolve::resolve(text, read::read(text, environment)?)
     }
 
     /// A root without any configuration, on these hosts; on this machine, as the host `local`, when there are none.
@@ -107,10 +130,20 @@ impl Config {
             ssh: SshOptions::default(),
             layout: Layout::default(),
             parallel: PARALLEL,
+            commands: Commands::default(),
+            keep: None,
+            source_exclude: Vec::new(),
+            target_check: TargetCheck::default(),
+            require_drill: None,
+            allow_writable: false,
+            directory: None,
         };
         if hosts.is_empty() { Ok(bare) } else { bare.with_hosts(hosts) }
     }
 }
+
+/// What `[data] host` says for the machine that switchback runs on.
+const CONTROLLER: &str = "controller";
 
 /// What this machine is called when it has no name.
 const LOCAL: &str = "local";

@@ -3,8 +3,11 @@
 use camino::Utf8Path;
 use serde::{Serialize, Serializer};
 
-use super::{Config, Place, duration};
-use crate::{address::Address, path::HostPath, transport::KnownHosts};
+use super::{
+    Config, Place, duration,
+    show_commands::{Data, Hooks, Validate},
+};
+use crate::{address::Address, path::HostPath, target_check::TargetCheck, transport::KnownHosts};
 
 /// The keys in the order in which TOML must have them: values, then tables.
 #[derive(Serialize)]
@@ -12,8 +15,22 @@ struct View<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     root: Option<&'a HostPath>,
     parallel: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keep: Option<u32>,
     ssh: Ssh<'a>,
     layout: Names<'a>,
+    hooks: Hooks<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validate: Option<Validate<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<Drill<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deploy: Option<Deploy<'a>>,
+    source: Source<'a>,
+    rollback: Rollback,
+    security: Security,
     host: Vec<Host<'a>>,
 }
 
@@ -47,6 +64,31 @@ struct Host<'a> {
     root: &'a HostPath,
 }
 
+#[derive(Serialize)]
+struct Drill<'a> {
+    fingerprint: &'a str,
+}
+
+#[derive(Serialize)]
+struct Deploy<'a> {
+    require_drill: &'a Utf8Path,
+}
+
+#[derive(Serialize)]
+struct Source<'a> {
+    exclude: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Rollback {
+    verify: TargetCheck,
+}
+
+#[derive(Serialize)]
+struct Security {
+    allow_writable: bool,
+}
+
 impl Config {
     /// The configuration as resolved, as TOML that reads as the same configuration.
     #[must_use]
@@ -60,6 +102,7 @@ impl Config {
         View {
             root: self.root.as_ref(),
             parallel: self.parallel,
+            keep: self.keep,
             ssh: Ssh {
                 config: ssh.config.as_deref(),
                 identity: ssh.identity.as_deref(),
@@ -75,6 +118,14 @@ impl Config {
                 shared: self.layout.shared().as_str(),
                 state: self.layout.state().as_str(),
             },
+            hooks: Hooks::new(&self.commands),
+            data: self.commands.data.as_ref().map(Data::new),
+            validate: self.commands.validation.as_ref().map(Validate::new),
+            drill: self.commands.fingerprint.as_deref().map(|fingerprint| Drill { fingerprint }),
+            deploy: self.require_drill.as_deref().map(|require_drill| Deploy { require_drill }),
+            source: Source { exclude: &self.source_exclude },
+            rollback: Rollback { verify: self.target_check },
+            security: Security { allow_writable: self.allow_writable },
             host: self.hosts.iter().map(Host::new).collect(),
         }
     }

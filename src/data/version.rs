@@ -5,8 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Preset;
+
 /// The longest data version, in bytes.
-const LIMIT: usize = 1024;
+const LIMIT: usize = 4096;
 
 /// What a migration tool calls the state of the schema and data: one line, compared and never understood. It is empty
 /// where nothing was ever applied.
@@ -14,11 +16,32 @@ const LIMIT: usize = 1024;
 #[serde(try_from = "String", into = "String")]
 pub struct DataVersion(Box<str>);
 
-/// What was printed is no data version.
+/// What was printed is no data version, or the command that prints it failed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{shown} is no data version: one line of at most {LIMIT} bytes, without control characters")]
-pub struct DataVersionError {
-    shown: String,
+#[non_exhaustive]
+pub enum DataVersionError {
+    /// This is no version.
+    #[error("{shown} is no data version: one line of at most {LIMIT} bytes, without control characters")]
+    NoVersion {
+        /// The beginning of it, quoted.
+        shown: String,
+    },
+    /// The command failed.
+    #[error("the command that prints the data version ended with {status}: {said}")]
+    Failed {
+        /// How it ended.
+        status: u8,
+        /// The last line that it printed.
+        said: String,
+    },
+    /// The tool's answer names no single version that could be gone back to.
+    #[error("{preset} {problem}")]
+    NoSingleVersion {
+        /// The tool.
+        preset: Preset,
+        /// What is the matter.
+        problem: String,
+    },
 }
 
 impl DataVersion {
@@ -26,7 +49,7 @@ impl DataVersion {
     ///
     /// # Errors
     ///
-    /// [`DataVersionError`] when it is longer than 1024 bytes, or holds a control character.
+    /// [`DataVersionError`] when it is longer than 4096 bytes, or holds a control character.
     pub fn new(text: &str) -> Result<Self, DataVersionError> {
         let text = text.trim();
         if text.len() > LIMIT || text.chars().any(char::is_control) {
@@ -56,9 +79,23 @@ impl DataVersion {
 
 impl DataVersionError {
     fn of(text: &str) -> Self {
-        let cut: String = text.chars().take(80).collect();
-        Self { shown: format!("{cut:?}") }
+        Self::NoVersion { shown: quoted(text) }
     }
+
+    /// The error of a command that ended with `status`: what it said last on standard error, else on standard output.
+    pub(crate) fn failed(status: u8, stdout: &[u8], stderr: &[u8]) -> Self {
+        let last = |bytes: &[u8]| {
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(quoted)
+        };
+        let said = last(stderr).or_else(|| last(stdout)).unwrap_or_else(|| "it printed nothing".to_owned());
+        Self::Failed { status, said }
+    }
+}
+
+/// The beginning of `text`, as it is safe to show.
+fn quoted(text: &str) -> String {
+    format!("{:?}", text.chars().take(160).collect::<String>())
 }
 
 impl fmt::Display for DataVersion {
@@ -94,7 +131,7 @@ mod tests {
         assert_eq!(read(""), Ok(String::new()));
         assert_eq!(read("\n \n"), Ok(String::new()));
         assert!(read("a\u{1b}[31m").is_err());
-        assert!(read(&"9".repeat(1025)).is_err());
+        assert!(read(&"9".repeat(4097)).is_err());
         assert!(DataVersion::last_line(b"\xff\n").is_err());
     }
 }

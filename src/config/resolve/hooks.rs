@@ -1,0 +1,54 @@
+//! `[hooks]`.
+
+use super::Source;
+use crate::{
+    commands::{Commands, HOOK_TIMEOUT},
+    config::{
+        error::ConfigError,
+        layer::{HooksLayer, Text},
+    },
+};
+
+/// What variables begin with that this program sets itself.
+const OURS: &str = "SWITCHBACK_";
+
+impl Source<'_> {
+    pub(super) fn hooks(&self, layer: &HooksLayer) -> Result<Commands, ConfigError> {
+        Ok(Commands {
+            prepare: self.command(layer.prepare.as_ref())?,
+            after_switch: self.command(layer.after_switch.as_ref())?,
+            timeout: layer.timeout.as_ref().map_or(Ok(HOOK_TIMEOUT), |text| self.duration(text))?,
+            env_file: layer.env_file.as_ref().map(|path| self.path(path)).transpose()?,
+            pass_env: self.variables(layer.pass_env.as_deref().unwrap_or_default())?,
+            ..Commands::default()
+        })
+    }
+
+    /// Names of variables, each once. A value that was written after a name is not repeated in the message.
+    fn variables(&self, names: &[Text]) -> Result<Vec<String>, ConfigError> {
+        let mut variables: Vec<String> = Vec::new();
+        for name in names {
+            let text = name.get_ref();
+            if !is_variable(text) {
+                let message = "this is no name of a variable: letters, digits and `_`, the first no digit";
+                return Err(self
+                    .error(name.span(), message)
+                    .help("write names only; their values are taken from the environment when they are needed"));
+            }
+            if text.starts_with(OURS) {
+                return Err(self.error(name.span(), format!("variables that begin with {OURS} are set by switchback")));
+            }
+            if variables.contains(text) {
+                return Err(self.error(name.span(), format!("{text:?} is listed twice")));
+            }
+            variables.push(text.clone());
+        }
+        Ok(variables)
+    }
+}
+
+fn is_variable(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

@@ -1,0 +1,153 @@
+//! From what stands in the text to what holds: every value checked, with the line of each that does not hold.
+
+mod data;
+mod hooks;
+mod hosts;
+mod layout;
+mod ssh;
+mod validate;
+
+use std::{
+    ops::{Range, RangeInclusive},
+    str::FromStr,
+    time::Duration,
+};
+
+use camino::Utf8PathBuf;
+use toml::Spanned;
+
+use super::{
+    Config, PARALLEL,
+    duration::parse_duration,
+    error::ConfigError,
+    layer::{Layer, Text},
+    suggest::did_you_mean,
+    value::DurationText,
+};
+use crate::{commands::Commands, path::HostPath, target_check::TargetCheck};
+
+/// What `[rollback] verify` may say.
+const TARGET_CHECKS: [(&str, TargetCheck); 3] =
+    [("quick", TargetCheck::Quick), ("full", TargetCheck::Full), ("none", TargetCheck::None)];
+
+/// Checks the layer of this text and fills in the defaults.
+pub(super) fn resolve(text: &str, layer: Layer) -> Result<Config, ConfigError> {
+    let source = Source { text };
+    let root = layer.root.as_ref().map(|root| source.parse::<HostPath>(root)).transpose()?;
+    let hosts = source.hosts(root.as_ref(), layer.host.as_deref().unwrap_or_default())?;
+    let deploy = layer.deploy.unwrap_or_default();
+    let security = layer.security.unwrap_or_default();
+    Ok(Config {
+        commands: Commands {
+            validation: source.validation(&layer.validate.unwrap_or_default())?,
+            data: source.data(&layer.data.unwrap_or_default(), &hosts)?,
+            fingerprint: source.command(layer.drill.unwrap_or_default().fingerprint.as_ref())?,
+            ..source.hooks(&layer.hooks.unwrap_or_default())?
+        },
+        hosts,
+        root,
+        ssh: source.ssh(layer.ssh.unwrap_or_default())?,
+        layout: source.layout(&layer.layout.unwrap_or_default())?,
+        parallel: layer
+            .parallel
+            .map_or(Ok(PARALLEL), |parallel| source.number(&parallel, 1..=1024, "hosts at once"))?,
+        keep: layer.keep.map(|keep| source.number(&keep, 0..=100_000, "good releases")).transpose()?,
+        require_drill: deploy.require_drill.map(|path| source.path(&path)).transpose()?,
+        source_exclude: source.patterns(&layer.source.unwrap_or_default().exclude.unwrap_or_default())?,
+        target_check: source.word_or_default(layer.rollback.unwrap_or_default().verify.as_ref(), &TARGET_CHECKS)?,
+        allow_writable: security.allow_writable.is_some_and(Spanned::into_inner),
+        directory: None,
+    })
+}
+
+/// The text, for what its values mean and where they stand.
+struct Source<'t> {
+    text: &'t str,
+}
+
+impl Source<'_> {
+    /// An error at these bytes, with the key before the message.
+    fn error(&self, span: Range<usize>, message: impl std::fmt::Display) -> ConfigError {
+        ConfigError::at(self.text, span, "").message_of(|key| format!("`{key}`: {message}"))
+    }
+
+    fn parse<T: FromStr<Err: std::fmt::Display>>(&self, text: &Text) -> Result<T, ConfigError> {
+        text.get_ref().parse().map_err(|error: T::Err| self.error(text.span(), error))
+    }
+
+    fn number<N: TryFrom<i64>>(
+        &self,
+        number: &Spanned<i64>,
+        range: RangeInclusive<i64>,
+        what: &str,
+    ) -> Result<N, ConfigError> {
+        let in_range = range.contains(number.get_ref()).then(|| N::try_from(*number.get_ref()).ok()).flatten();
+        let message = || format!("how many {what}, from {} to {}", range.start(), range.end());
+        in_range.ok_or_else(|| self.error(number.span(), message()))
+    }
+
+    /// The meaning of one of the known words.
+    fn word<T: Copy>(&self, word: &Text, known: &[(&str, T)]) -> Result<T, ConfigError> {
+        let text = word.get_ref().as_str();
+        if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == text) {
+            return Ok(*meaning);
+        }
+        let quoted: Vec<String> = known.iter().map(|(name, _)| format!("{name:?}")).collect();
+        let message = match quoted.as_slice() {
+            [one, other] => format!("{text:?} is neither {one} nor {other}"),
+            all => format!("{text:?} is none of {}", all.join(", ")),
+        };
+        let error = self.error(word.span(), message);
+        Err(match did_you_mean(text, known.iter().map(|(name, _)| *name)) {
+            Some(meant) => error.help(format!("did you mean {meant:?}?")),
+            None => error,
+        })
+    }
+
+    fn word_or_default<T: Copy + Default>(&self, word: Option<&Text>, known: &[(&str, T)]) -> Result<T, ConfigError> {
+        word.map_or(Ok(T::default()), |word| self.word(word, known))
+    }
+
+    /// A path on this machine, as it is written.
+    fn path(&self, path: &Text) -> Result<Utf8PathBuf, ConfigError> {
+        let text = path.get_ref();
+        if text.is_empty() || text.chars().any(char::is_control) {
+            return Err(
+                self.error(path.span(), format!("{text:?} is no path: it is empty or holds a control character"))
+            );
+        }
+        if text.starts_with('~') && !text.starts_with("~/") {
+            return Err(self.error(path.span(), "only `~/`, your own home directory, is expanded"));
+        }
+        Ok(text.into())
+    }
+
+    fn duration(&self, text: &Spanned<DurationText>) -> Result<Duration, ConfigError> {
+        parse_duration(&text.get_ref().0).map_err(|error| self.error(text.span(), error))
+    }
+
+    /// A command for `sh`: something to run, without the one byte that no argument can hold.
+    fn command(&self, command: Option<&Text>) -> Result<Option<String>, ConfigError> {
+        let Some(command) = command else { return Ok(None) };
+        let text = command.get_ref();
+        if text.trim().is_empty() {
+            let error = self.error(command.span(), "the command is empty");
+            return Err(error.help("leave the key out, or write \"true\" for a command that does nothing"));
+        }
+        if text.contains('\0') {
+            return Err(self.error(command.span(), "the command holds a NUL byte, which no command can"));
+        }
+        Ok(Some(text.clone()))
+    }
+
+    /// Patterns of files to leave out, as they are written.
+    fn patterns(&self, patterns: &[Text]) -> Result<Vec<String>, ConfigError> {
+        let check = |pattern: &Text| {
+            let text = pattern.get_ref();
+            let plain = !text.trim().is_empty() && !text.chars().any(char::is_control);
+            let message = || format!("{text:?} is no pattern: it is empty or holds a control character");
+            if plain { Ok(text.clone()) } else { Err(self.error(pattern.span(), message())) }
+        };
+        patterns.iter().map(check).collect()
+    }
+}

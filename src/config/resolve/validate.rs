@@ -1,0 +1,62 @@
+//! `[validate]`.
+
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::Source;
+use crate::{
+    commands::{ValidateOn, Validation},
+    config::{
+        duration::parse_duration_or_zero,
+        error::ConfigError,
+        layer::{Table, ValidateLayer},
+        value::DurationText,
+    },
+};
+
+/// What `on` may say.
+const PLACES: [(&str, ValidateOn); 2] = [("hosts", ValidateOn::Hosts), ("controller", ValidateOn::Controller)];
+
+impl Source<'_> {
+    pub(super) fn validation(&self, layer: &ValidateLayer) -> Result<Option<Validation>, ConfigError> {
+        let Some(command) = self.command(layer.command.as_ref())? else {
+            return layer.spot().map_or(Ok(None), |spot| {
+                let error = self.error(spot, "`[validate]` has no `command`, so nothing would be validated");
+                Err(error.help("write the command that ends with 0 when the release is good"))
+            });
+        };
+        let default = Validation::new(command);
+        let validation = Validation {
+            on: self.word_or_default(layer.on.as_ref(), &PLACES)?,
+            start_within: self.duration_or_zero(layer.start_within.as_ref())?,
+            every: layer.every.as_ref().map_or(Ok(default.every), |text| self.duration(text))?,
+            hold_for: self.duration_or_zero(layer.r#for.as_ref())?,
+            allow_failures: self.allow_failures(layer)?,
+            ..default
+        };
+        self.refuse_idle_allowance(layer, &validation)?;
+        Ok(Some(validation))
+    }
+
+    fn duration_or_zero(&self, text: Option<&Spanned<DurationText>>) -> Result<Duration, ConfigError> {
+        let Some(text) = text else { return Ok(Duration::ZERO) };
+        parse_duration_or_zero(&text.get_ref().0).map_err(|error| self.error(text.span(), error))
+    }
+
+    fn allow_failures(&self, layer: &ValidateLayer) -> Result<u32, ConfigError> {
+        let what = "failures in a row are forgiven";
+        layer.allow_failures.as_ref().map_or(Ok(0), |number| self.number(number, 0..=1000, what))
+    }
+
+    /// Failures are forgiven while it must hold; where it need hold only once, none would be.
+    fn refuse_idle_allowance(&self, layer: &ValidateLayer, validation: &Validation) -> Result<(), ConfigError> {
+        let idle = validation.allow_failures > 0 && validation.hold_for.is_zero();
+        match &layer.allow_failures {
+            Some(number) if idle => Err(self
+                .error(number.span(), "failures are forgiven while it must hold, and there is no `for`")
+                .help("write `for`, or `start_within` for failures before it first holds")),
+            _ => Ok(()),
+        }
+    }
+}
