@@ -153,6 +153,8 @@ kinds! {
     ChainLoops => "chain-loops",
     /// The release that a record names is not on the host.
     PreviousGone => "previous-gone",
+    /// `adopt` cannot tell which tool made a tree.
+    UnknownTree => "unknown-tree",
     /// Something that is shared by all releases is not on a host, and nothing seeds it.
     MissingShared => "missing-shared",
     /// The state directory was written by a newer program.

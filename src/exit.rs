@@ -83,6 +83,7 @@ impl ExitCode {
             | ErrorKind::NoSuchRelease
             | ErrorKind::OnTheWayBack
             | ErrorKind::HostsDiffer
+            | ErrorKind::UnknownTree
             | ErrorKind::MissingShared
             | ErrorKind::Conflict
             | ErrorKind::NewerFormat

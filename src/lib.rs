@@ -67,8 +67,10 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
+pub mod adoption;
 pub mod commands;
 pub mod config;
+mod crowd;
 pub mod data;
 pub mod debt;
 pub mod drill;

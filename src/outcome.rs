@@ -17,6 +17,8 @@ pub enum Command {
     Activate,
     /// Go back.
     Rollback,
+    /// Take over a tree that another tool made.
+    Adopt,
     /// Finish or undo what an interrupted run left.
     Recover,
     /// Show who holds the lock, and take it away.
@@ -41,6 +43,7 @@ impl Command {
             Self::Drill => "drill",
             Self::Activate => "activate",
             Self::Rollback => "rollback",
+            Self::Adopt => "adopt",
             Self::Recover => "recover",
             Self::Unlock => "unlock",
             Self::Status => "status",

@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-pub use crate::outcome::{Command, HostOutcome, Outcome};
+pub use crate::{
+    crowd::crowd,
+    outcome::{Command, HostOutcome, Outcome},
+};
 
 use crate::{
     data::DataVersion,
@@ -108,6 +111,9 @@ pub struct HostReport {
     pub before: Option<ReleaseName>,
     /// The release that is current now, as read back.
     pub after: Option<ReleaseName>,
+    /// Whether nobody read what is current, so that `before` and `after` say nothing.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unread: bool,
     /// When it was switched, by the host's clock.
     pub switched_at: Option<Timestamp>,
     /// Why it was refused or failed.
@@ -122,7 +128,13 @@ pub struct HostReport {
 }
 
 impl HostReport {
-    /// A host of which only the outcome is known.
+    /// A host that nobody has asked, and of which only the outcome is known.
+    #[must_use]
+    pub fn unread(host: impl Into<String>, outcome: HostOutcome) -> Self {
+        Self { unread: true, ..Self::new(host, outcome) }
+    }
+
+    /// A host of which only the outcome is known by now.
     #[must_use]
     pub fn new(host: impl Into<String>, outcome: HostOutcome) -> Self {
         Self {
@@ -130,6 +142,7 @@ impl HostReport {
             outcome,
             before: None,
             after: None,
+            unread: false,
             switched_at: None,
             error: None,
             warnings: Vec::new(),

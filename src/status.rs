@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{history::HistoryEntry, lock::LockHolder, name::ReleaseName, time::Timestamp};
+use crate::{adoption::AdoptedRecord, history::HistoryEntry, lock::LockHolder, name::ReleaseName, time::Timestamp};
 
 /// What a host has, as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -45,13 +45,26 @@ pub struct ReleaseStatus {
     /// Why it was left, when it is bad.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad: Option<BadMark>,
+    /// That it was taken over from another tool, and whether what was before it is a conclusion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<AdoptedRecord>,
 }
 
 impl ReleaseStatus {
     /// A release of which only the state is known.
     #[must_use]
     pub fn new(name: ReleaseName, state: ReleaseState) -> Self {
-        Self { name, state, previous: None, staged_at: None, staged_by: None, bytes: None, files: None, bad: None }
+        Self {
+            name,
+            state,
+            previous: None,
+            staged_at: None,
+            staged_by: None,
+            bytes: None,
+            files: None,
+            bad: None,
+            adopted: None,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use camino::Utf8Path;
 use switchback::{
     Config, ConfigError, TargetCheck,
     commands::{DataPlace, RevertWhen, ValidateOn},
+    data::Preset,
 };
 
 fn parse(text: &str) -> Config {
@@ -19,6 +20,7 @@ fn refused(text: &str) -> ConfigError {
 const FULL: &str = r#"
     root = "/srv/shop"
     keep = 5
+    shared = [".env", { path = "storage/", seed = true }]
     [[host]]
     name = "web1"
     [[host]]
@@ -82,6 +84,8 @@ fn every_key_is_obeyed() {
     assert_eq!(commands.fingerprint.as_deref(), Some("pg_dump -s shop"));
     assert_eq!((config.keep, config.require_drill.as_deref()), (Some(5), Some("drills".into())));
     assert_eq!((config.target_check, config.allow_writable), (TargetCheck::Full, true));
+    let shared: Vec<_> = config.shared.iter().map(|path| (path.to_string(), path.seed())).collect();
+    assert_eq!(shared, [(".env".to_owned(), false), ("storage/".to_owned(), true)]);
     assert_eq!(config.source_exclude, ["*.log", "!keep.log", "/tmp/"]);
 }
 
@@ -90,6 +94,8 @@ fn what_is_shown_reads_as_the_same_configuration() {
     for text in [
         FULL,
         "root = '/a'",
+        "root = '/a'\nshared = ['a', 'b/']",
+        "root = '/a'\nparallel = 2\n[[shared]]\npath = 'a'\nseed = true\n[[shared]]\npath = 'b/'\nseed = true",
         "root = '/a'\n[data]\nversion = 'v'\napply = 'a'",
         "root = '/a'\n[data]\nhost = 'controller'\npreset = 'alembic'\nrevert = 'my own'",
         "root = '/a'\n[validate]\ncommand = 'true'\nstart_within = '0s'\nfor = '0s'",
@@ -123,6 +129,7 @@ fn an_environment_is_laid_over_key_by_key_and_lists_are_replaced() {
         r#"
         [env.staging]
         keep = 1
+        shared = ["log/"]
         hooks.pass_env = ["OTHER"]
         hooks.prepare = "true"
         data.host = "controller"
@@ -142,8 +149,28 @@ fn an_environment_is_laid_over_key_by_key_and_lists_are_replaced() {
     assert_eq!((&data.place, data.apply.as_str()), (&DataPlace::Controller, "bin/migrate up"));
     let validation = commands.validation.as_ref().unwrap();
     assert_eq!((validation.hold_for.as_secs(), validation.start_within.as_secs()), (5, 10));
+    assert_eq!(config.shared, ["log/".parse().unwrap()]);
     assert!(config.source_exclude.is_empty() && !config.allow_writable);
     assert_eq!((config.target_check, config.require_drill.unwrap().as_str()), (TargetCheck::None, "/other"));
+}
+
+/// The preset's name is shown with its commands, so that what is shown is read as the tool's answer too.
+#[test]
+fn a_preset_fills_in_what_is_not_written() {
+    for preset in Preset::ALL {
+        let version = if preset.version().is_none() { "version = 'my own'\n" } else { "" };
+        let config = parse(&format!("root = '/a'\n[data]\npreset = '{preset}'\n{version}"));
+        assert_eq!(parse(&config.to_toml()), config, "{}", config.to_toml());
+        let data = config.commands.data.unwrap();
+        assert_eq!(
+            (data.preset, data.apply.as_str(), data.revert.as_deref()),
+            (Some(preset), preset.apply(), preset.revert())
+        );
+    }
+    let config = parse("root = '/a'\n[data]\npreset = 'sqlx'\nversion = 'cd db && sqlx migrate info'\nrevert = 'no'");
+    let data = config.commands.data.unwrap();
+    assert_eq!((data.version.as_str(), data.revert.as_deref()), ("cd db && sqlx migrate info", Some("no")));
+    assert_eq!(data.read_version(0, b"7/installed seven\n", b"").unwrap().as_str(), "7");
 }
 
 #[test]
@@ -164,6 +191,12 @@ fn each_contradiction_shows_its_line() {
     for (text, line, message) in [
         ("keep = -1", 2, "how many good releases, from 0"),
         ("keep = '5'", 2, "`keep`: invalid type"),
+        ("shared = 'a'", 2, "`shared`: invalid type"),
+        ("shared = ['a', '../b']", 2, "`..`"),
+        ("shared = ['']", 2, "it is empty"),
+        ("shared = ['previousVersion']", 2, "cannot be shared"),
+        ("shared = ['a/',\n'a/b']", 3, "cannot both be shared"),
+        ("shared = [{ path = 'a', sed = true }]", 2, "unknown"),
         ("[hooks]\nprepare = ''", 3, "the command is empty"),
         ("[hooks]\nafter_switch = \" \\n\"", 3, "the command is empty"),
         ("[hooks]\nprepare = \"a\\u0000b\"", 3, "NUL byte"),
@@ -188,8 +221,9 @@ fn each_contradiction_shows_its_line() {
         ("[data]\nversion = 'v'\napply = 'a'\nrevert = 'r'\nsave = ['db', '../x']", 6, "`..`"),
         ("[data]\nversion = 'v'\napply = 'a'\nrevert = 'r'\nsave = ['/']", 6, "it is absolute"),
         ("[data]\nversion = 'v'\napply = 'a'\ntimeout = '5'", 5, "is no duration"),
-        ("[data]\npreset = 'alembik'", 3, "`data.preset`: \"alembik\" is n"),
+        ("[data]\npreset = 'alembik'", 3, "\"alembik\" is none of"),
         ("[[host]]\nname = 'controller'\n[data]\nversion = 'v'\napply = 'a'", 5, "a host is called \"controller\""),
+        ("[data]\npreset = 'refinery'", 3, "has no `version`, and refinery has no command"),
         ("[validate]\non = 'hosts'", 3, "has no `command`"),
         ("[validate]\ncommand = ' '", 3, "the command is empty"),
         ("[validate]\ncommand = 'c'\non = 'web1'", 4, "neither \"hosts\" nor \"controller\""),

@@ -16,7 +16,8 @@ command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https
 
 # Each program, and the package that brings it.
 needed='sshd:openssh-server ssh:openssh-client busybox:busybox toybox:toybox dash:dash bash:bash mksh:mksh zsh:zsh
-tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace'
+tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace git:git cap:capistrano sqitch:sqitch sqlite3:sqlite3
+python3:python3'
 
 # missing_parts FIELD: the programs (1) or packages (2) that are not here.
 missing_parts() {
@@ -42,6 +43,9 @@ install() {
 }
 
 packages=$(missing_parts 2)
+# Two parts that are no programs: what Sqitch reaches SQLite with, and what a private place for Python packages needs.
+perl -MDBD::SQLite -e 1 2>/dev/null || packages="$packages libdbd-sqlite3-perl"
+python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
 if [ -n "$packages" ]; then
     if [ "${SWITCHBACK_INSTALL:-yes}" = no ]; then
         echo "SWITCHBACK_INSTALL=no: nothing is installed."
@@ -61,7 +65,9 @@ for program in $(missing_parts 1); do
         ssh | sshd) what="every test over SSH" ;;
         busybox | toybox | dash | bash | mksh) what="what is tried under it as a host's shell or tools" ;;
         zsh | tcsh | fish) what="what is tried under it as a host's login shell" ;;
+        git | cap) what="what is taken over from the real Capistrano" ;;
         tar | zstd) what="what is held against it about archives" ;;
+        sqitch | sqlite3 | python3) what="the presets of migration tools that need it" ;;
         *) what="what is seen through it" ;;
     esac
     echo "$program is missing, so this is skipped: $what."
@@ -72,6 +78,17 @@ if command -v ssh >/dev/null && command -v sshd >/dev/null; then
     SWITCHBACK_REQUIRE_SSHD=1
     export SWITCHBACK_REQUIRE_SSHD
 fi
+
+# Alembic and Django, in a directory of their own below target/.
+python=$crate/target/python
+if [ "${SWITCHBACK_INSTALL:-yes}" != no ] && ! [ -e "$python/complete" ]; then
+    if python3 -m venv "$python" && "$python/bin/pip" install -q alembic django; then
+        : >"$python/complete"
+    else
+        echo "No packages of Python could be installed, so this is skipped: the presets for Alembic and Django."
+    fi
+fi
+[ ! -e "$python/complete" ] || PATH=$python/bin:$PATH
 
 cd -- "$crate"
 echo "cargo test --all-features $*"

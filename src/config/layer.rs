@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::value::{DurationText, Jump};
+use crate::shared::SharedPath;
 
 /// A text and where it stands.
 pub(super) type Text = Spanned<String>;
@@ -49,6 +50,7 @@ layer! {
         layout: LayoutLayer,
         parallel: Spanned<i64>,
         keep: Spanned<i64>,
+        shared: Vec<Spanned<SharedPath>>,
         hooks: HooksLayer,
         data: DataLayer,
         validate: ValidateLayer,

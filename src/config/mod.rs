@@ -23,7 +23,7 @@ pub use suggest::did_you_mean;
 use camino::Utf8PathBuf;
 
 use crate::{
-    address::Address, commands::Commands, path::HostPath, store::Layout, target_check::TargetCheck,
+    address::Address, commands::Commands, path::HostPath, shared::SharedPath, store::Layout, target_check::TargetCheck,
     transport::SshOptions,
 };
 
@@ -70,6 +70,8 @@ pub struct Config {
     pub commands: Commands,
     /// How many good releases are kept beside the current one; without it none is ever removed by itself.
     pub keep: Option<u32>,
+    /// What outlives releases, and is linked into each.
+    pub shared: Vec<SharedPath>,
     /// What of a source directory is not sent, in the syntax of `.gitignore`.
     pub source_exclude: Vec<String>,
     /// How a rollback looks at its target before it switches.
@@ -132,6 +134,7 @@ impl Config {
             parallel: PARALLEL,
             commands: Commands::default(),
             keep: None,
+            shared: Vec::new(),
             source_exclude: Vec::new(),
             target_check: TargetCheck::default(),
             require_drill: None,

@@ -7,7 +7,7 @@ use super::{
     Config, Place, duration,
     show_commands::{Data, Hooks, Validate},
 };
-use crate::{address::Address, path::HostPath, target_check::TargetCheck, transport::KnownHosts};
+use crate::{address::Address, path::HostPath, shared::SharedPath, target_check::TargetCheck, transport::KnownHosts};
 
 /// The keys in the order in which TOML must have them: values, then tables.
 #[derive(Serialize)]
@@ -17,6 +17,7 @@ struct View<'a> {
     parallel: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     keep: Option<u32>,
+    shared: &'a [SharedPath],
     ssh: Ssh<'a>,
     layout: Names<'a>,
     hooks: Hooks<'a>,
@@ -103,6 +104,7 @@ impl Config {
             root: self.root.as_ref(),
             parallel: self.parallel,
             keep: self.keep,
+            shared: &self.shared,
             ssh: Ssh {
                 config: ssh.config.as_deref(),
                 identity: ssh.identity.as_deref(),

@@ -100,7 +100,7 @@ pub(super) fn failed_host(host: &str, failure: Failure) -> HostReport {
         crate::ErrorKind::Locked => HostOutcome::Refused,
         _ => HostOutcome::Failed,
     };
-    let mut report = HostReport::new(host, outcome);
+    let mut report = HostReport::unread(host, outcome);
     report.error = Some(failure);
     report
 }

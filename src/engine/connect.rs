@@ -28,7 +28,8 @@ impl Fleet {
 
 /// The host whose releases are kept at its root, over this transport.
 fn kept(config: &Config, host: &HostConfig, transport: impl Transport) -> Host {
-    Host::new(&host.name, DirStore::new(transport, host.root.clone(), config.layout.clone()))
+    let store = DirStore::new(transport, host.root.clone(), config.layout.clone());
+    Host::new(&host.name, store.sharing(config.shared.clone()))
 }
 
 #[cfg(feature = "ssh")]

@@ -5,6 +5,7 @@ use std::{borrow::Cow, sync::Arc};
 use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
+    adoption::Tool,
     error::{Error, ErrorKind},
     event::Observer,
     name::ReleaseName,
@@ -15,8 +16,8 @@ use crate::{
 };
 
 use super::{
-    ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions, activate, ask::failure,
-    deploy, drill, look, recover, rollback, run::Run, unlock,
+    ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions, activate, adopt,
+    ask::failure, deploy, drill, look, recover, rollback, run::Run, unlock,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -143,6 +144,12 @@ impl Fleet {
         let (fleet, skipped) = self.reached(options).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Recover, options, observer);
         recover::recover(run, direction).await
+    }
+
+    /// Takes over the trees that other tools made: `from`, or whoever is found to have made each. Nothing of theirs is
+    /// changed, but for a plain directory `current`, which becomes a release.
+    pub async fn adopt(&self, from: Option<Tool>, options: &RunOptions, observer: &dyn Observer) -> Report {
+        adopt::adopt(Run::new(self, Command::Adopt, options, observer), from).await
     }
 
     /// Takes away every lock whose holder is proven gone; with `force` every lock. Its holder can change nothing any more,

@@ -7,7 +7,7 @@ use crate::{
     event::Phase,
     name::ReleaseName,
     plan::{self, Refusal, Seen, describe},
-    report::{Failure, HostReport, Outcome, Report},
+    report::{Command, Failure, HostReport, Outcome, Report},
     status::{HostStatus, ReleaseStatus},
     store::{Current, HostedRelease, RootState},
     time::Timestamp,
@@ -144,6 +144,7 @@ fn release_status(state: &RootState, release: &HostedRelease) -> ReleaseStatus {
         bytes: staged.map(|staged| staged.bytes),
         files: staged.map(|staged| staged.files),
         bad: release.bad.clone(),
+        adopted: release.adopted.clone(),
     }
 }
 
@@ -154,6 +155,9 @@ fn leftovers(state: &RootState) -> Vec<String> {
             .owner
             .as_ref()
             .map_or_else(|| "somebody's operation".to_owned(), |owner| format!("{}'s {}", owner.by, owner.command));
+        if left.owner.as_ref().is_some_and(|owner| owner.command == Command::Adopt) {
+            return format!("{who} was interrupted; `switchback adopt` goes on from there");
+        }
         match &left.intent {
             Some(intent) => format!("{who} to {} was interrupted", intent.to),
             None => format!("{who} was interrupted before it changed anything here"),

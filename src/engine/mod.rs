@@ -4,6 +4,7 @@
 //! `current` where it was; after it, what took effect is put back everywhere. What is reported was read back.
 
 mod activate;
+mod adopt;
 mod ask;
 mod cancel;
 mod carry_out;

@@ -9,7 +9,7 @@ use crate::{
     lock::LockOwner,
     name::ReleaseName,
     plan::Plan,
-    report::{Command, Failure, HostOutcome, HostReport, Outcome, Report},
+    report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, crowd},
 };
 
 use super::{Fleet, Host, RunOptions, ask::failed_host, shell::Controller};
@@ -194,6 +194,9 @@ pub(super) fn leading(failures: impl Iterator<Item = Failure>) -> Option<Failure
     failures.min_by_key(|failure| crate::ExitCode::of(Outcome::Refused, Some(failure.kind)))
 }
 
+/// How many hosts that failed alike are told by name.
+const NAMED: usize = 10;
+
 /// How many different failures are told in one sentence; the hosts' own reports have them all.
 const TOLD: usize = 3;
 
@@ -209,7 +212,7 @@ pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
         }
     }
     let mut words: Vec<String> =
-        alike.iter().take(TOLD).map(|(message, hosts)| format!("{}: {message}", hosts.join(", "))).collect();
+        alike.iter().take(TOLD).map(|(message, hosts)| format!("{}: {message}", crowd(hosts, NAMED))).collect();
     let untold: usize = alike.iter().skip(TOLD).map(|(_, hosts)| hosts.len()).sum();
     words.extend((untold > 0).then(|| format!("and {untold} hosts more")));
     let mut error = Error::new(kind, format!("{what}: {}", words.join("; ")));

@@ -17,13 +17,16 @@ use crate::{
 
 use super::{
     Host,
-    ask::failed_host,
+    ask::{failed_host, untouched},
     run::{Run, summary},
     working::Working,
 };
 
 /// How long a run that waits for a lock rests between two looks.
 const REST: Duration = Duration::from_millis(500);
+
+/// The hosts whose lock could not be taken, and what was read on those whose lock was, and was given back.
+type NotTaken = (Vec<(String, Failure)>, Vec<HostReport>);
 
 impl<'r> Run<'r> {
     /// Takes the lock of every host and reads its state, or none and reports why.
@@ -32,16 +35,16 @@ impl<'r> Run<'r> {
         let until = Instant::now() + self.options.wait;
         let mut waited = false;
         if let Err(failed) = self.connect().await {
-            return Err(self.not_locked(&failed));
+            return Err(self.not_locked(&failed, &[]));
         }
         loop {
-            let failed = match self.try_locks().await {
+            let (failed, seen) = match self.try_locks().await {
                 Ok(locked) => return Ok(locked),
-                Err(failed) => failed,
+                Err(not_taken) => not_taken,
             };
             let only_locked = failed.iter().all(|(_, failure)| failure.kind == ErrorKind::Locked);
             if !only_locked || Instant::now() >= until || self.is_stopped() {
-                return Err(self.not_locked(&failed));
+                return Err(self.not_locked(&failed, &seen));
             }
             if !std::mem::replace(&mut waited, true) {
                 self.warn(None, format!("waiting up to {:?} for a lock: {}", self.options.wait, failed[0].1.message));
@@ -65,11 +68,11 @@ impl<'r> Run<'r> {
         if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
-    async fn try_locks(&self) -> Result<Vec<Working<'r>>, Vec<(String, Failure)>> {
+    async fn try_locks(&self) -> Result<Vec<Working<'r>>, NotTaken> {
         let mut order: Vec<&'r Host> = self.hosts.iter().collect();
         order.sort_by_key(|host| (host.store.to_string(), host.store.root().clone()));
         let (arbiter, others) = order.split_first().expect("a fleet has a host");
-        let mut locked = vec![self.lock(arbiter).await.map_err(|failed| vec![failed])?];
+        let mut locked = vec![self.lock(arbiter).await.map_err(|failed| (vec![failed], Vec::new()))?];
         let locks: Vec<_> = others.iter().map(|host| self.lock(host)).collect();
         let results: Vec<_> = stream::iter(locks).buffer_unordered(self.parallel).collect().await;
         let mut failed = Vec::new();
@@ -83,8 +86,9 @@ impl<'r> Run<'r> {
             locked.sort_by_key(|working| self.hosts.iter().position(|host| host.name == working.host.name));
             return Ok(locked);
         }
+        let seen = locked.iter().map(|working| untouched(working.name(), working.guard.state())).collect();
         self.release(&mut locked).await;
-        Err(failed)
+        Err((failed, seen))
     }
 
     async fn lock(&self, host: &'r Host) -> Result<Working<'r>, (String, Failure)> {
@@ -106,10 +110,14 @@ impl<'r> Run<'r> {
         }
     }
 
-    fn not_locked(&self, failed: &[(String, Failure)]) -> Report {
+    fn not_locked(&self, failed: &[(String, Failure)], seen: &[HostReport]) -> Report {
         let host = |host: &Host| match failed.iter().find(|(name, _)| *name == host.name) {
             Some((_, failure)) => failed_host(&host.name, failure.clone()),
-            None => HostReport::new(&host.name, HostOutcome::Unchanged),
+            None => seen
+                .iter()
+                .find(|seen| seen.host == host.name)
+                .cloned()
+                .unwrap_or_else(|| HostReport::unread(&host.name, HostOutcome::Unchanged)),
         };
         if self.is_stopped() {
             return self.stopped(self.hosts.iter().map(host).collect());

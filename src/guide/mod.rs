@@ -1,8 +1,14 @@
-//! The handbook: what stands on disk, what a crash leaves, what every number and word means, and how to reach hosts in
+//! The handbook: what can be set, what stands on disk, what a crash leaves, what every number and word means, and how to reach hosts in
 //! a way of your own. Pages only; there is nothing here to call.
 
+pub mod configuration {
+    #![doc = include_str!("configuration.md")]
+}
 pub mod layout {
     #![doc = include_str!("layout.md")]
+}
+pub mod adoption {
+    #![doc = include_str!("adoption.md")]
 }
 pub mod recovery {
     #![doc = include_str!("recovery.md")]

@@ -4,6 +4,7 @@
 //! very plan that would be carried out, and tests need no disk. What must not be done is a [`Refusal`].
 
 mod activate;
+mod adopt;
 mod chain;
 mod data;
 mod deploy;
@@ -14,6 +15,7 @@ mod seen;
 mod share;
 
 pub use activate::activate;
+pub use adopt::{AdoptPlan, HostAdoption, adopt};
 pub use chain::{Chain, ChainEnd};
 pub use data::{DataMeans, DataPlan, RevertBy, RevertStep};
 pub use deploy::{deploy, stage};
@@ -25,7 +27,13 @@ pub use share::{Ships, check_shared, share};
 
 use std::fmt;
 
-use crate::{name::ReleaseName, record::PreviousVersion, report::Command, shared::SharedLink, store::Current};
+use crate::{
+    name::ReleaseName,
+    record::PreviousVersion,
+    report::{Command, crowd},
+    shared::SharedLink,
+    store::Current,
+};
 
 /// What a command will do, host by host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,7 +145,7 @@ impl Plan {
                 None => groups.push((line, vec![&host.host])),
             }
         }
-        let group = |(line, hosts): (String, Vec<&str>)| format!("{}: {line}", hosts.join(", "));
+        let group = |(line, hosts): (String, Vec<&str>)| format!("{}: {line}", crowd(&hosts, NAMED));
         let data = self.data.iter().flat_map(DataPlan::lines);
         groups.into_iter().map(group).chain(data).chain(self.notes.iter().cloned()).collect()
     }
@@ -190,6 +198,9 @@ impl HostPlan {
         }
     }
 }
+
+/// How many hosts are told by name where they share a line.
+const NAMED: usize = 10;
 
 /// Where `current` leads, in words.
 pub(crate) fn describe(current: &Current) -> String {

@@ -4,12 +4,14 @@ use std::fmt;
 
 use thiserror::Error;
 
+use super::NAMED;
+
 use crate::{
     error::{Error, ErrorKind},
     name::ReleaseName,
     path::InnerPath,
     record::BadRecord,
-    report::Command,
+    report::{Command, crowd},
     shared::{SharedPath, SharedPlace},
     transport::EntryKind,
 };
@@ -74,6 +76,18 @@ pub enum Reason {
     OnTheWayBack {
         /// The release.
         name: ReleaseName,
+    },
+    /// It cannot be told who made the tree.
+    #[error("it cannot be told who made this tree: {why}")]
+    UnknownTree {
+        /// Why not.
+        why: String,
+    },
+    /// Another tool is at work, or was and left its lock.
+    #[error("the tool that made this tree holds its own lock, {path}")]
+    ForeignLock {
+        /// The lock.
+        path: InnerPath,
     },
     /// What is shared is not there, and nothing seeds it.
     #[error("what is shared is missing: {}", missing.iter().map(|place| place.place.to_string()).collect::<Vec<_>>().join(", "))]
@@ -193,6 +207,8 @@ impl Reason {
             Self::OnTheWayBack { .. } => ErrorKind::OnTheWayBack,
             Self::MissingShared { .. } | Self::SharedKind { .. } => ErrorKind::MissingShared,
             Self::ShippedShared { .. } => ErrorKind::Source,
+            Self::UnknownTree { .. } => ErrorKind::UnknownTree,
+            Self::ForeignLock { .. } => ErrorKind::Locked,
             Self::HostsDiffer => ErrorKind::HostsDiffer,
             Self::NothingBefore { .. } => ErrorKind::NothingBefore,
             Self::BadRecord { .. } => ErrorKind::BadRecord,
@@ -221,6 +237,12 @@ impl Reason {
             }
             Self::NoSuchRelease { .. } => "see what the hosts have: `switchback releases`".into(),
             Self::OnTheWayBack { name } => format!("`switchback rollback --to {name}`"),
+            Self::UnknownTree { .. } => {
+                "say who made it: `switchback adopt --from TOOL`, or leave the host out with --except".into()
+            }
+            Self::ForeignLock { .. } => {
+                "wait until that tool is done; if it is dead, remove its lock, then try again".into()
+            }
             Self::MissingShared { missing } => missing_hint(missing),
             Self::SharedKind { .. } => {
                 "a trailing slash in `shared` makes a directory, none a file; see which of the two is meant".into()
@@ -274,6 +296,19 @@ impl Refusal {
         Self { command, hosts, table: Vec::new() }
     }
 
+    /// The table line by line: every host has its own, where there are not so many that nobody would read them.
+    fn rows(&self) -> Vec<String> {
+        let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
+        for (host, current, target) in &self.table {
+            let text = format!("on {current}, {target}");
+            match rows.iter_mut().find(|(other, _)| *other == text && self.table.len() > NAMED) {
+                Some((_, hosts)) => hosts.push(host),
+                None => rows.push((text, vec![host])),
+            }
+        }
+        rows.into_iter().map(|(text, hosts)| format!("{}: {text}", crowd(&hosts, NAMED))).collect()
+    }
+
     /// The reason that decides the exit code: where hosts refuse for different reasons, 3 stands before 7.
     #[must_use]
     pub fn leading(&self) -> Option<&Reason> {
@@ -294,12 +329,9 @@ impl fmt::Display for Refusal {
                 None => groups.push((text, vec![&refusal.host])),
             }
         }
-        let group = |(text, hosts): (String, Vec<&str>)| format!("{text} ({})", hosts.join(", "));
+        let group = |(text, hosts): (String, Vec<&str>)| format!("{text} ({})", crowd(&hosts, NAMED));
         f.write_str(&groups.into_iter().map(group).collect::<Vec<_>>().join("; "))?;
-        for (host, current, target) in &self.table {
-            write!(f, "\n  {host}: on {current}, {target}")?;
-        }
-        Ok(())
+        self.rows().into_iter().try_for_each(|row| write!(f, "\n  {row}"))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
+    adoption::Traces,
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
@@ -23,7 +24,7 @@ use super::{
     query::{Query, Spelled},
     state::Interrupted,
     steps::Steps,
-    take,
+    take, traces,
 };
 
 /// The most that is read of a history, in bytes: some 50,000 operations.
@@ -185,24 +186,30 @@ impl DirStore {
     /// A newer format, when that is why a batch that enters the state directory ended; or that the format could not be
     /// written.
     pub(super) fn understand_format(&self, error: TransportError) -> StoreError {
-        let TransportError::Step { index: Steps::FORMAT_STEP, host, failure, mut replies } = error else {
+        let TransportError::Step { index: Steps::FORMAT_STEP, host, root, failure, mut replies } = error else {
             return error.into();
         };
         let written = replies.get(Steps::FORMAT_STEP - 1);
         if let Some(Reply::Failed(why)) = written.filter(|reply| !is_there_already(reply)) {
             let failure = why.clone();
             replies.truncate(Steps::FORMAT_STEP - 1);
-            return TransportError::Step { host, index: Steps::FORMAT_STEP - 1, failure, replies }.into();
+            return TransportError::Step { host, root, index: Steps::FORMAT_STEP - 1, failure, replies }.into();
         }
         match failure.kind {
             FailureKind::Mismatch => StoreError::NewerFormat { host: self.to_string(), found: failure.detail },
-            _ => TransportError::Step { index: Steps::FORMAT_STEP, host, failure, replies }.into(),
+            _ => TransportError::Step { index: Steps::FORMAT_STEP, host, root, failure, replies }.into(),
         }
     }
 }
 
 fn is_there_already(reply: &Reply) -> bool {
     matches!(reply, Reply::Failed(failure) if failure.kind == FailureKind::Exists)
+}
+
+/// Whether the host says that it failed, so that nothing of it is still on its way.
+fn is_over(error: &StoreError) -> bool {
+    use TransportError::{Source, Step, Upload};
+    matches!(error, StoreError::Transport(Upload { .. } | Step { .. } | Source { .. }))
 }
 
 impl ReleaseStore for DirStore {
@@ -236,6 +243,18 @@ impl ReleaseStore for DirStore {
         })
     }
 
+    fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>> {
+        Box::pin(async {
+            let mut batch = self.steps.empty();
+            traces::ask(&mut batch, self.layout());
+            let replies = match self.execute(&batch).await {
+                Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => Vec::new(),
+                replies => replies?,
+            };
+            traces::read(&replies, self.layout()).map_err(|what| StoreError::Damaged { host: self.to_string(), what })
+        })
+    }
+
     fn stage<'a>(
         &'a self,
         release: &'a dyn Release,
@@ -246,7 +265,14 @@ impl ReleaseStore for DirStore {
             panic!("the content of {} is on the hosts already", release.name());
         };
         let staged = Staged { name: release.name().clone(), token: Token::random() };
-        Box::pin(async move { self.upload(&staged, tree, owner, progress).await.map(|()| staged) })
+        Box::pin(async move {
+            let uploaded = self.upload(&staged, tree, owner, progress).await;
+            if uploaded.as_ref().is_err_and(is_over) {
+                // A disk that it filled must be free again for whoever goes back now. Failing to harms nobody.
+                let _ = self.execute(&self.steps.forgetting(&staged.token)).await;
+            }
+            uploaded.map(|()| staged)
+        })
     }
 
     fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -167,6 +167,12 @@ fn hint_of(error: &TransportError) -> Option<&'static str> {
         TransportError::Unknown { .. } => Some("see where the hosts are with `switchback status`"),
         TransportError::Root { .. } | TransportError::Step { .. } | TransportError::Hook { .. } => {
             error.failure().and_then(|failure| match failure.kind {
+                FailureKind::Missing if matches!(error, TransportError::Root { .. }) => {
+                    Some("deploy to it first, or leave the host out with --except")
+                }
+                FailureKind::CrossDevice => {
+                    Some("the root, its releases and its state directory must be on one filesystem: see [layout]")
+                }
                 FailureKind::Denied => Some("see who owns the root on the host, and as whom you connect"),
                 FailureKind::NoSpace => Some("free some space on the host"),
                 FailureKind::ReadOnly => Some("the filesystem is read-only; see what the host's kernel log says"),

@@ -1,16 +1,18 @@
 //! [`DirGuard`]: the lock of a root that is held, and all that can be done under it.
 
+mod adopt;
 mod data;
 mod hook;
 
 use crate::{
+    adoption::Adoption,
     data::{DataRecord, LedgerEntry},
     debt::Debt,
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
     name::ReleaseName,
-    outcome::Command,
+    outcome::{Command, Outcome},
     path::InnerPath,
     record::BadRecord,
     time::Timestamp,
@@ -283,7 +285,10 @@ impl DirGuard {
             steps.release_lock(&mut batch, &self.token)
         };
         match self.store.execute(&batch).await {
-            Ok(replies) => Ok(failures(&replies[..written], &replies[written..released])),
+            Ok(replies) => {
+                let failed = failures(&replies[..written], &replies[written..released]);
+                Ok(failed.into_iter().map(|why| format!("{why}, in {}", steps.root)).collect())
+            }
             Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
                 Err(StoreError::LockLost { host: self.host() })
             }
@@ -338,10 +343,15 @@ impl DirGuard {
     }
 
     /// What is forgotten in the journal: always what this operation itself fenced off, and what others left once that
-    /// is settled.
+    /// is settled. An adoption settles only adoptions: it goes on from wherever one was cut off.
     fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Token> {
-        let others = if closing.settles { &self.state.interrupted[..] } else { &[] };
-        self.fenced.iter().chain(others.iter().map(|left| &left.token))
+        let done = closing.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
+        let adopts = done && self.owner.command == Command::Adopt;
+        let is_settled = move |left: &&Interrupted| {
+            closing.settles || (adopts && left.owner.as_ref().is_some_and(|owner| owner.command == Command::Adopt))
+        };
+        let settled: Vec<&Token> = self.state.interrupted.iter().filter(is_settled).map(|left| &left.token).collect();
+        self.fenced.iter().chain(settled)
     }
 
     fn history(&self, ended: &Ended) -> HistoryEntry {
@@ -449,6 +459,10 @@ impl StoreGuard for DirGuard {
 
     fn ledger(&self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, StoreError>> {
         Box::pin(self.read_ledger())
+    }
+
+    fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.take_over(adoption))
     }
 
     fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {

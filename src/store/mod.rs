@@ -12,6 +12,7 @@ mod query;
 mod state;
 mod steps;
 mod take;
+mod traces;
 
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
@@ -21,6 +22,7 @@ pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, Kept, 
 use std::{fmt, time::Duration};
 
 use crate::{
+    adoption::{Adoption, Traces},
     commands::Commands,
     data::{DataRecord, LedgerEntry},
     debt::Debt,
@@ -70,6 +72,13 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Reads what was done here, oldest first, and how many lines of it are torn or unreadable.
     fn history(&self) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>>;
+
+    /// Reads what other tools left in the root. Changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when a log is there and cannot be read: it must not pass for none.
+    fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>>;
 
     /// Brings the content of a release to the host and makes it durable, under no name yet. Needs no lock.
     ///
@@ -206,6 +215,14 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
 
     /// Reads the host's ledger, oldest line first.
     fn ledger(&self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, StoreError>>;
+
+    /// Takes over a tree that another tool made: writes marks and records, and replaces a plain directory `current` by a
+    /// link to the release that it becomes. Nothing else of what was there is changed.
+    ///
+    /// # Errors
+    ///
+    /// What was written by then stays: it says nothing wrong, and the next adoption goes on from there.
+    fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Writes marks and history, and gives the lock back. What fails on the way is a warning: it changes nothing about
     /// what is current.

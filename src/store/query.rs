@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 
 use crate::{
+    adoption::{AdoptedRecord, Tool},
     debt::Debt,
     lock::{LockHolder, LockOwner},
     name::ReleaseName,
@@ -49,6 +50,7 @@ enum At {
     JournalIntents,
     Debts,
     Staged,
+    Adopted,
     Staging,
     LockOwners,
     LockIntents,
@@ -60,6 +62,7 @@ impl Query {
     pub(super) fn add_to(batch: &mut Batch, layout: &Layout) -> Self {
         let query = Self::add_short(batch, layout);
         batch.push(each(layout.in_state(&["releases"]), "staged", STATE_LIMIT));
+        batch.push(each(layout.in_state(&["releases"]), AdoptedRecord::FILE, STATE_LIMIT));
         batch.push(Op::List { path: layout.in_state(&["staging"]) });
         for file in ["owner", "intent"] {
             batch.push(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
@@ -103,6 +106,7 @@ impl Query {
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
         let identity = reader.identity();
+        let adopting = reader.adopting(&releases);
         let state = RootState {
             clock: identity.as_ref().map(|identity| identity.clock),
             identity,
@@ -116,6 +120,7 @@ impl Query {
             debts: reader.debts(),
             staging: reader.staging(),
             shared: Vec::new(),
+            adopting,
         };
         (state, spelled)
     }
@@ -241,6 +246,7 @@ impl Reader<'_> {
             staged: self.json::<StagedRecord>(At::Staged, name.as_str()),
             commands: self.kept(At::Commands, name.as_str()),
             data: self.kept(At::Data, name.as_str()),
+            adopted: self.json::<AdoptedRecord>(At::Adopted, name.as_str()),
             id: entry.id,
             name,
         }
@@ -302,6 +308,17 @@ impl Reader<'_> {
     fn tokens(&self, at: At) -> impl Iterator<Item = Token> {
         let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(at) { contents } else { &[] };
         contents.iter().filter_map(|(name, _)| token_of(name))
+    }
+
+    /// The release that is marked as a directory taken over, and is not there.
+    fn adopting(&self, releases: &[HostedRelease]) -> Option<ReleaseName> {
+        let Some(Reply::Contents(contents)) = self.at(At::Adopted) else { return None };
+        let names = contents.iter().filter_map(|(name, _)| self.layout.release_name(name));
+        let is_moved = |name: &ReleaseName| {
+            let record = self.json::<AdoptedRecord>(At::Adopted, name.as_str());
+            record.is_some_and(|record| record.tool == Tool::Directory)
+        };
+        names.filter(|name| !releases.iter().any(|release| release.name == *name)).find(is_moved)
     }
 
     fn lock(&self) -> Option<LockHolder> {

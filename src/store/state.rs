@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    adoption::AdoptedRecord,
     commands::Commands,
     data::DataRecord,
     debt::Debt,
@@ -45,6 +46,8 @@ pub struct RootState {
     pub staging: Vec<Token>,
     /// What is linked into new releases; empty where nobody asked.
     pub shared: Vec<SharedPlace>,
+    /// The release that a plain directory was about to become, when that was interrupted before it was moved.
+    pub adopting: Option<ReleaseName>,
 }
 
 /// Where `current` leads.
@@ -111,6 +114,8 @@ pub struct HostedRelease {
     pub bad: Option<BadMark>,
     /// How it came here; `None` when the tool did not bring it.
     pub staged: Option<StagedRecord>,
+    /// That it was taken over from another tool, and what its record was taken from; only where all was asked for.
+    pub adopted: Option<AdoptedRecord>,
     /// The commands it was staged with.
     pub commands: Kept<Commands>,
     /// What it did to the data.

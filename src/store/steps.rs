@@ -1,5 +1,6 @@
 //! The batches of a root, each built in one place: what a crash can leave is read off here.
 
+mod adopt;
 mod lock;
 mod share;
 mod switch;
@@ -164,8 +165,7 @@ impl Steps {
         let published = preparation.staged.as_ref().map(|staged| self.publish(&mut batch, preparation, staged));
         let present = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
         if let (None, Some(commands)) = (&preparation.staged, &preparation.commands) {
-            let kept = self.layout.in_state(&["releases", name.as_str()]);
-            self.keep(&mut batch, token, &kept, COMMANDS, commands);
+            self.keep(&mut batch, token, name, COMMANDS, commands);
         }
         if let Some(record) = &preparation.record {
             let line = record.line(&self.root, self.layout.releases());
@@ -312,24 +312,6 @@ impl Steps {
         let debts = self.layout.in_state(&["debts"]);
         batch.push_lenient(Op::MakeDir { path: debts.clone(), mode: PRIVATE, existing_is_fine: true });
         self.write_kept(batch, token, &debts.join(&Debt::directory(&debt.host)), "debt", debt, Vec::new());
-    }
-
-    /// A file of ours in the directory `kept`: written in the lock first, synced, and then renamed there and synced again.
-    pub(super) fn keep(
-        &self,
-        batch: &mut Batch,
-        token: &Token,
-        kept: &InnerPath,
-        file: &str,
-        content: &impl Serialize,
-    ) {
-        let written = self.layout.held(token).join(&inner(file));
-        batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
-        batch.push(Op::RemoveFile { path: written.clone() });
-        batch.push(Op::WriteNew { path: written.clone(), content: json(content), mode: PRIVATE_FILE });
-        batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
-        batch.push(Op::MoveInto { from: written, into: kept.clone() });
-        batch.push(Op::Sync { paths: vec![kept.clone()], reach: SyncReach::Entries });
     }
 
     /// A file of ours in the directory `kept`: written in the lock first, then renamed there.

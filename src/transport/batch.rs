@@ -211,6 +211,23 @@ pub enum Op {
         /// The directory it is moved into.
         into: InnerPath,
     },
+    /// Gives what stands at `from` the free name `to`: one `rename(2)`. Nothing is replaced: fails with
+    /// [`FailureKind::Exists`](super::FailureKind::Exists) when anything stands at `to`, and with
+    /// [`FailureKind::Missing`](super::FailureKind::Missing) when nothing does at `from`.
+    Rename {
+        /// What is renamed.
+        from: InnerPath,
+        /// Its new place.
+        to: InnerPath,
+    },
+    /// Exchanges what stands at two places in one step, where the host can: `renameat2(2)` with `RENAME_EXCHANGE`. Else it
+    /// fails with [`FailureKind::Io`](super::FailureKind::Io) and has no effect.
+    Exchange {
+        /// The one place.
+        one: InnerPath,
+        /// The other.
+        other: InnerPath,
+    },
     /// Removes a file or a link. What is not there is removed already.
     RemoveFile {
         /// The file.
@@ -263,6 +280,8 @@ impl Op {
             | Self::MarkProcess { .. }
             | Self::Append { .. }
             | Self::MoveInto { .. }
+            | Self::Rename { .. }
+            | Self::Exchange { .. }
             | Self::RemoveFile { .. }
             | Self::RemoveDir { .. }
             | Self::RemoveTree { .. } => true,

@@ -39,10 +39,12 @@ pub enum TransportError {
         failure: StepFailure,
     },
     /// A step failed. The steps before it took effect, it and the later ones did not.
-    #[error("step {} on {host} failed: {failure}", index + 1)]
+    #[error("step {} on {host} failed in {root}: {failure}", index + 1)]
     Step {
         /// The host.
         host: String,
+        /// The root, which the places in `failure` are below.
+        root: HostPath,
         /// The step's index in the batch.
         index: usize,
         /// Why it failed.
@@ -59,10 +61,12 @@ pub enum TransportError {
         source: TreeError,
     },
     /// An upload did not arrive whole. Part of it may stand in [`Upload::into`](super::Upload::into).
-    #[error("the upload to {host} did not arrive whole: {failure}")]
+    #[error("the upload to {host} did not arrive whole in {root}: {failure}")]
     Upload {
         /// The host.
         host: String,
+        /// The root, which the places in `failure` are below.
+        root: HostPath,
         /// What the host said.
         failure: StepFailure,
     },
@@ -137,7 +141,7 @@ impl TransportError {
             index < batch.steps.len() && replies.len() == index,
             "one reply for each step before the failed one"
         );
-        Self::Step { host: host.to_string(), index, failure, replies }
+        Self::Step { host: host.to_string(), root: batch.root.clone(), index, failure, replies }
     }
 }
 

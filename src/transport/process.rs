@@ -1,8 +1,14 @@
 //! [`ProcessMark`]: which process holds something, so that it can be proven gone.
 //!
-//! The mark is one line, `PID STARTTIME BOOTID`: the process's id, when it started in clock ticks since the boot
-//! (field 22 of `/proc/PID/stat`), and the boot itself (`/proc/sys/kernel/random/boot_id`). A process id alone
-//! proves nothing, since ids are used again; the three together name one process for ever.
+//! The mark is one line, `PID STARTTIME BOOTID FIRST HOST`: the process's id, when it started in clock ticks since the
+//! boot (field 22 of `/proc/PID/stat`), and the boot itself (`/proc/sys/kernel/random/boot_id`). A process id alone
+//! proves nothing, since ids are used again; the three together name one process of one host for ever.
+//!
+//! Who else looks at the same root may look from elsewhere: from another container of the same kernel, where the id is
+//! another process's or nobody's, or from another host that mounts the same disk. So the mark has when the first process
+//! (id 1) started, which every container has of its own, and the host's name (`/proc/sys/kernel/hostname`), each `-`
+//! where it cannot be seen. What is marked elsewhere is never proven gone. Both can be read by a shell without starting
+//! a program, which the name of the namespace (`/proc/self/ns/pid`) cannot. A mark of three words is from before that.
 
 use std::fmt;
 
@@ -20,6 +26,55 @@ pub(crate) struct ProcessMark {
     pub(crate) start: u64,
     /// The boot of the host.
     pub(crate) boot: String,
+    /// Among whom its id is its own; `None` in a mark from before that was written.
+    pub(crate) realm: Option<Realm>,
+}
+
+/// Among whom a process id means one process.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Realm {
+    /// When the first process started, in clock ticks since the boot, where that can be seen.
+    pub(crate) first: Option<u64>,
+    /// The name of the host, where it is a usual one.
+    pub(crate) host: Option<String>,
+}
+
+/// Where a mark is looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Here {
+    /// The content of [`BOOT_ID`].
+    pub(crate) boot: String,
+    /// Among whom ids are read.
+    pub(crate) realm: Realm,
+}
+
+impl Realm {
+    /// The realm whose `/proc/1/stat` is `first`, on the host of this name.
+    pub(crate) fn new(first: Option<&[u8]>, host: &str) -> Self {
+        let first = first.and_then(Stat::parse).map(|stat| stat.start);
+        Self { first, host: Some(host.to_owned()).filter(|host| is_usual(host)) }
+    }
+
+    fn parse(first: &str, host: &str) -> Option<Self> {
+        let first = if first == "-" { None } else { Some(first.parse().ok()?) };
+        let host = if host == "-" { None } else { Some(host.to_owned()).filter(|host| is_usual(host)) };
+        Some(Self { first, host })
+    }
+}
+
+fn is_usual(host: &str) -> bool {
+    let usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    !host.is_empty() && host != "-" && host.bytes().all(usual)
+}
+
+impl fmt::Display for Realm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.first {
+            Some(first) => write!(f, "{first}")?,
+            None => f.write_str("-")?,
+        }
+        write!(f, " {}", self.host.as_deref().unwrap_or("-"))
+    }
 }
 
 /// What the host shows now of the process id that a mark names.
@@ -34,20 +89,24 @@ pub(crate) enum Seen<'a> {
 }
 
 impl ProcessMark {
-    /// The mark of the process `pid` whose `/proc/PID/stat` is `stat`, on the boot that [`BOOT_ID`] holds; `None`
-    /// when one of them is not as Linux writes it.
-    pub(crate) fn new(pid: u32, stat: &[u8], boot: &str) -> Option<Self> {
-        let boot = boot.trim();
+    /// The mark of the process `pid` whose `/proc/PID/stat` is `stat`, here; `None` when that or the boot is not as
+    /// Linux writes it.
+    pub(crate) fn new(pid: u32, stat: &[u8], here: &Here) -> Option<Self> {
+        let (boot, realm) = (here.boot.trim().to_owned(), Some(here.realm.clone()));
         let one_word = !boot.is_empty() && !boot.contains(char::is_whitespace);
-        one_word.then_some(Self { pid, start: Stat::parse(stat)?.start, boot: boot.to_owned() })
+        one_word.then_some(Self { pid, start: Stat::parse(stat)?.start, boot, realm })
     }
 
     /// Reads a mark as it was printed; `None` for anything else.
     pub(crate) fn parse(content: &[u8]) -> Option<Self> {
         let line = std::str::from_utf8(content).ok()?.strip_suffix('\n')?;
         let words: Vec<&str> = line.split(' ').collect();
-        let [pid, start, boot] = words[..] else { return None };
-        let mark = Self { pid: pid.parse().ok()?, start: start.parse().ok()?, boot: boot.to_owned() };
+        let (pid, start, boot, realm) = match words[..] {
+            [pid, start, boot] => (pid, start, boot, None),
+            [pid, start, boot, first, host] => (pid, start, boot, Some(Realm::parse(first, host)?)),
+            _ => return None,
+        };
+        let mark = Self { pid: pid.parse().ok()?, start: start.parse().ok()?, boot: boot.to_owned(), realm };
         // What does not print as it was read (a sign, leading zeros, other white space) was not written by us.
         (mark.to_string() == line && !boot.is_empty() && !boot.contains(char::is_whitespace)).then_some(mark)
     }
@@ -57,13 +116,20 @@ impl ProcessMark {
         format!("{self}\n")
     }
 
-    /// Whether the marked process still runs, on a host whose boot is `boot` and which shows `seen` for its id.
-    pub(crate) fn liveness(&self, boot: &str, seen: Seen<'_>) -> Liveness {
-        if boot.trim().is_empty() {
+    /// Whether the marked process still runs, as it is seen `here`, where its id shows `seen`.
+    pub(crate) fn liveness(&self, here: &Here, seen: Seen<'_>) -> Liveness {
+        let boot = here.boot.trim();
+        if boot.is_empty() {
             return Liveness::Unknown;
         }
-        if boot.trim() != self.boot {
-            return Liveness::Gone;
+        if boot != self.boot {
+            // Another boot of this host ended it; another host has boots of its own.
+            let same_host =
+                self.realm.as_ref().is_none_or(|realm| is_same(realm.host.as_ref(), here.realm.host.as_ref()));
+            return if same_host { Liveness::Gone } else { Liveness::Unknown };
+        }
+        if self.realm.as_ref().is_some_and(|realm| !is_same(realm.first.as_ref(), here.realm.first.as_ref())) {
+            return Liveness::Unknown;
         }
         match seen {
             Seen::Nothing => Liveness::Gone,
@@ -77,9 +143,15 @@ impl ProcessMark {
     }
 }
 
+/// Whether both are known, and the same.
+fn is_same<T: PartialEq>(marked: Option<&T>, here: Option<&T>) -> bool {
+    marked.is_some() && marked == here
+}
+
 impl fmt::Display for ProcessMark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.pid, self.start, self.boot)
+        write!(f, "{} {} {}", self.pid, self.start, self.boot)?;
+        self.realm.as_ref().map_or(Ok(()), |realm| write!(f, " {realm}"))
     }
 }
 
@@ -114,14 +186,24 @@ mod tests {
         format!("77 ({name}) {state} 1 77 77 0 -1 4194560 1 0 0 0 1 2 0 0 20 0 {threads} 0 {start} 1000 20\n").into()
     }
 
+    fn at(boot: &str) -> Here {
+        Here { boot: boot.to_owned(), realm: Realm::new(Some(&stat("init", 'S', 1, 5)), "web1") }
+    }
+
     fn mark() -> ProcessMark {
-        ProcessMark::new(77, &stat("sh", 'S', 1, 4242), BOOT).unwrap()
+        ProcessMark::new(77, &stat("sh", 'S', 1, 4242), &at(BOOT)).unwrap()
     }
 
     #[test]
     fn prints_one_line_and_reads_it_back() {
-        assert_eq!(mark().to_content(), format!("77 4242 {BOOT}"));
-        assert_eq!(ProcessMark::parse(mark().to_content().as_bytes()), Some(mark()));
+        assert_eq!(mark().to_content(), format!("77 4242 {} 5 web1\n", BOOT.trim()));
+        let hidden = ProcessMark { realm: Some(Realm::default()), ..mark() };
+        assert_eq!(hidden.to_content(), format!("77 4242 {} - -\n", BOOT.trim()));
+        let before = ProcessMark { realm: None, ..mark() };
+        assert_eq!(before.to_content(), format!("77 4242 {BOOT}"));
+        for mark in [mark(), hidden, before] {
+            assert_eq!(ProcessMark::parse(mark.to_content().as_bytes()), Some(mark));
+        }
     }
 
     #[test]
@@ -137,6 +219,11 @@ mod tests {
             "+7 1 b\n",
             "7 01 b\n",
             "7 1 b\n\n",
+            "7 1 b 5\n",
+            "7 1 b 5 h more\n",
+            "7 1 b x h\n",
+            "7 1 b 5 h/h\n",
+            "7 1 b 05 h\n",
         ] {
             assert_eq!(ProcessMark::parse(bad.as_bytes()), None, "{bad:?}");
         }
@@ -145,10 +232,10 @@ mod tests {
     #[test]
     fn a_program_may_be_called_anything() {
         for name in ["a b", "a) R 1 2 (b", ")", "((", "\n"] {
-            assert_eq!(ProcessMark::new(77, &stat(name, 'S', 1, 4242), BOOT), Some(mark()), "{name:?}");
+            assert_eq!(ProcessMark::new(77, &stat(name, 'S', 1, 4242), &at(BOOT)), Some(mark()), "{name:?}");
         }
-        assert_eq!(ProcessMark::new(77, b"77 (sh) S 1 2", BOOT), None);
-        assert_eq!(ProcessMark::new(77, &stat("sh", 'S', 1, 1), " \n"), None);
+        assert_eq!(ProcessMark::new(77, b"77 (sh) S 1 2", &at(BOOT)), None);
+        assert_eq!(ProcessMark::new(77, &stat("sh", 'S', 1, 1), &at(" \n")), None);
     }
 
     #[test]
@@ -167,7 +254,32 @@ mod tests {
             (BOOT, Seen::Stat(&stat("sh", 'Z', 2, 4242)), Liveness::Alive),
         ];
         for (boot, seen, expected) in cases {
-            assert_eq!(mark().liveness(boot, seen), expected, "{boot:?} {seen:?}");
+            assert_eq!(mark().liveness(&at(boot), seen), expected, "{boot:?} {seen:?}");
+            let before = ProcessMark { realm: None, ..mark() };
+            assert_eq!(before.liveness(&at(boot), seen), expected, "{boot:?} {seen:?}");
         }
+    }
+
+    #[test]
+    fn what_is_marked_elsewhere_is_never_proven_gone() {
+        let elsewhere = |first: &[u8], host: &str| Realm::new(Some(first), host);
+        let (init, other) = (stat("init", 'S', 1, 5), stat("init", 'S', 1, 6));
+        let hidden = Realm { first: None, ..elsewhere(&init, "web1") };
+        let nameless = Realm { host: None, ..elsewhere(&init, "web1") };
+        let cases = [
+            (BOOT, elsewhere(&other, "web1"), Liveness::Unknown),
+            (BOOT, hidden.clone(), Liveness::Unknown),
+            (BOOT, elsewhere(&init, "web2"), Liveness::Gone),
+            ("another-boot", elsewhere(&init, "web2"), Liveness::Unknown),
+            ("another-boot", nameless, Liveness::Unknown),
+            ("another-boot", elsewhere(&other, "web1"), Liveness::Gone),
+        ];
+        for (boot, realm, expected) in cases {
+            let here = Here { boot: boot.to_owned(), realm };
+            assert_eq!(mark().liveness(&here, Seen::Nothing), expected, "{here:?}");
+        }
+        // Where nobody sees the first process, nobody knows whether it is the same.
+        let mark = ProcessMark { realm: Some(hidden.clone()), ..mark() };
+        assert_eq!(mark.liveness(&Here { boot: BOOT.to_owned(), realm: hidden }, Seen::Nothing), Liveness::Unknown);
     }
 }

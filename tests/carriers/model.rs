@@ -56,6 +56,7 @@ fn change() -> impl Strategy<Value = Op> {
             .prop_map(|(path, content, mode)| Op::WriteNew { path, content, mode }),
         1 => (path(), content()).prop_map(|(path, content)| Op::Append { path, content }),
         4 => (path(), path()).prop_map(|(from, into)| Op::MoveInto { from, into }),
+        2 => (path(), path()).prop_map(|(from, to)| Op::Rename { from, to }),
         1 => path().prop_map(|path| Op::RemoveFile { path }),
         1 => path().prop_map(|path| Op::RemoveDir { path }),
         1 => path().prop_map(|path| Op::RemoveTree { path }),

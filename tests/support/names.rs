@@ -151,6 +151,8 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
         | Op::RemoveDir { path }
         | Op::RemoveTree { path } => vec![path],
         Op::MoveInto { from, into } => vec![from, into],
+        Op::Rename { from, to } => vec![from, to],
+        Op::Exchange { one, other } => vec![one, other],
         Op::Sync { paths, .. } | Op::InspectWay { paths } => paths.iter_mut().collect(),
         _ => Vec::new(),
     }

@@ -96,8 +96,10 @@ impl Answer {
         let host = host.to_owned();
         match self {
             Self::Root(failure) => TransportError::Root { host, root: ROOT.parse().expect("a path"), failure },
-            Self::Step(index, failure, replies) => TransportError::Step { host, index, failure, replies },
-            Self::Upload(failure) => TransportError::Upload { host, failure },
+            Self::Step(index, failure, replies) => {
+                TransportError::Step { host, root: ROOT.parse().expect("a path"), index, failure, replies }
+            }
+            Self::Upload(failure) => TransportError::Upload { host, root: ROOT.parse().expect("a path"), failure },
             Self::Unreachable => TransportError::Unreachable { host, source: "nobody answers".into() },
             Self::Unknown | Self::Replies(_) | Self::Uploaded(_) => {
                 TransportError::unknown(host, "the answer was lost on purpose")

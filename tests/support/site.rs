@@ -238,8 +238,9 @@ impl Site {
     fn goal(&self, case: &Case) -> &'static str {
         let any_on = |release: &str| self.hosts().any(|host| self.current(host).as_deref() == Some(release));
         let left = |place: &str| self.hosts().any(|host| !self.names(host, &format!(".switchback/{place}")).is_empty());
-        let unfinished =
-            if case.is_rollback() { any_on("b") || left("lock") || left("journal") } else { any_on("new") };
+        // A recovery that has finished and forgotten a rollback, and holds nothing but its own lock, left no rollback.
+        let holds = left("journal") || case.cut.is_none() && left("lock");
+        let unfinished = if case.is_rollback() { any_on("b") || holds } else { any_on("new") };
         if unfinished { "a" } else { "o" }
     }
 }

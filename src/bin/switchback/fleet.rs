@@ -85,6 +85,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             }
             fleet.rollback(&options, observer).await
         }
+        Request::Adopt { from, why } => fleet.adopt(*from, &session.options(why), observer).await,
         Request::Recover { direction, why } => fleet.recover(*direction, &session.options(why), observer).await,
         Request::Unlock { force } => {
             fleet
@@ -138,6 +139,7 @@ fn command(request: &Request) -> Command {
         Request::Drill { .. } => Command::Drill,
         Request::Activate { .. } => Command::Activate,
         Request::Rollback { .. } => Command::Rollback,
+        Request::Adopt { .. } => Command::Adopt,
         Request::Recover { .. } => Command::Recover,
         Request::Unlock { .. } => Command::Unlock,
         Request::Status => Command::Status,

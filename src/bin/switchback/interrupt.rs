@@ -5,7 +5,7 @@ use tokio::{
     sync::watch,
 };
 
-use crate::render;
+use crate::{render, under_way::UnderWay};
 
 /// A signal that asks the command to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,9 @@ impl Signal {
     }
 }
 
+/// `SIGXFSZ`, which Linux sends who writes more to a file than `ulimit -f` allows.
+const FILE_TOO_LARGE: i32 = 25;
+
 /// For commands that change nothing: a signal ends them as it ends any program.
 pub(crate) fn never() -> watch::Receiver<Option<Signal>> {
     watch::channel(None).1
@@ -46,15 +49,19 @@ pub(crate) fn never() -> watch::Receiver<Option<Signal>> {
 
 /// Listens from now on; the receiver has the first signal that came. Must be called inside a runtime.
 ///
-/// A second signal ends the process at once with its code: what the hosts were told to do, they finish by themselves.
-pub(crate) fn listen() -> std::io::Result<watch::Receiver<Option<Signal>>> {
+/// A second signal says what is left, and ends the process at once with its code: what the hosts were told to do, they
+/// finish by themselves. `again` is the command with the flags that mean the same fleet.
+pub(crate) fn listen(under_way: &UnderWay, again: &str) -> std::io::Result<watch::Receiver<Option<Signal>>> {
     let (sender, receiver) = watch::channel(None);
+    // Listened for, so that it does not end the process: then the write that is too large fails, and says so.
+    drop(signal(SignalKind::from_raw(FILE_TOO_LARGE))?);
     for which in Signal::ALL {
         let mut stream = signal(which.kind())?;
-        let sender = sender.clone();
+        let (sender, under_way, again) = (sender.clone(), under_way.clone(), again.to_owned());
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
                 if sender.borrow().is_some() {
+                    render::message(&under_way.left(&again));
                     std::process::exit(which.code().into());
                 }
                 sender.send_replace(Some(which));

@@ -10,6 +10,7 @@ mod interrupt;
 mod render;
 mod run;
 mod target;
+mod under_way;
 mod who;
 
 use std::process::ExitCode;

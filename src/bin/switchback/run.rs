@@ -3,7 +3,7 @@
 use std::{io, process::ExitCode};
 
 use switchback::{
-    Error, ErrorKind, ExitCode as Code, Report,
+    Error, ErrorKind, Event, ExitCode as Code, Observer, Report,
     report::{HostOutcome, HostReport, Outcome},
 };
 
@@ -13,6 +13,7 @@ use crate::{
     command::{self, Request},
     exit, fleet, interrupt, render, target,
     target::Target,
+    under_way::UnderWay,
     who,
 };
 
@@ -34,6 +35,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Drill(drill) => on(&drill.hosts, drill.request()),
         Command::Activate(activate) => on(&activate.hosts, activate.request()),
         Command::Rollback(rollback) => on(&rollback.hosts, rollback.request()),
+        Command::Adopt(adopt) => on(&adopt.hosts, adopt.request()),
         Command::Recover(recover) => on(&recover.hosts, recover.request()),
         Command::Unlock(unlock) => on(&unlock.hosts, unlock.request()),
         Command::Status(status) => on(&status.hosts, Request::Status),
@@ -74,7 +76,7 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
         .enable_all()
         .build()
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
-    let (report, signal) = runtime.block_on(asked(global, &target, command, request))?;
+    let (report, signal) = runtime.block_on(asked(global, hosts, &target, command, request))?;
     let Some(report) = report else {
         return render::done(command, global, Some("Nothing was changed."));
     };
@@ -94,6 +96,7 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
 /// The report and the signal that came meanwhile; no report when a person said no.
 async fn asked(
     global: &Global,
+    hosts: &Hosts,
     target: &Target,
     command: &Command,
     request: &Request,
@@ -102,26 +105,36 @@ async fn asked(
     if is_unwanted(global, target, command, &by).await {
         return Ok((None, None));
     }
+    let under_way = UnderWay::default();
     // Only now: at a question, Ctrl-C ends the program as usual.
     let interrupt = if request.changes() && !global.dry_run {
-        interrupt::listen()
+        interrupt::listen(&under_way, &again(global, hosts))
             .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?
     } else {
         interrupt::never()
     };
-    let observer = render::observer(global);
+    let watcher = render::observer(global);
+    let observer = |event: &Event| {
+        under_way.note(event);
+        watcher.event(event);
+    };
     let session =
         fleet::Session { target, by, dry_run: global.dry_run, interrupt: interrupt.clone(), observer: &observer };
     let report = fleet::run(request, &session).await;
-    observer.end();
+    watcher.end();
     let signal = *interrupt.borrow();
     Ok((Some(report), signal))
 }
 
-/// Whether a person, asked, does not want it: a plain rollback where `current` was itself reached by going back.
+/// Whether a person, asked, does not want it: a plain rollback where `current` was itself reached by going back, or an
+/// adoption that moves a directory.
 async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &str) -> bool {
-    let Command::Rollback(rollback) = command else { return false };
-    if !rollback.is_plain() || global.yes || global.dry_run || global.json || !ask::somebody_is_there() {
+    let question: fn(&Report) -> Option<String> = match command {
+        Command::Rollback(rollback) if rollback.is_plain() => command::rollback::question,
+        Command::Adopt(_) => command::adopt::question,
+        _ => return false,
+    };
+    if global.yes || global.dry_run || global.json || !ask::somebody_is_there() {
         return false;
     }
     let session = fleet::Session {
@@ -132,7 +145,7 @@ async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &s
         observer: &switchback::event::Silent,
     };
     let status = fleet::run(&Request::Status, &session).await;
-    command::rollback::question(&status).is_some_and(|question| !ask::confirm(&question))
+    question(&status).is_some_and(|question| !ask::confirm(&question))
 }
 
 /// The report with the hosts that were left out by request, each in its place.

@@ -24,7 +24,7 @@ use super::{
     suggest::did_you_mean,
     value::DurationText,
 };
-use crate::{commands::Commands, path::HostPath, target_check::TargetCheck};
+use crate::{commands::Commands, path::HostPath, shared::SharedPath, target_check::TargetCheck};
 
 /// What `[rollback] verify` may say.
 const TARGET_CHECKS: [(&str, TargetCheck); 3] =
@@ -52,6 +52,7 @@ pub(super) fn resolve(text: &str, layer: Layer) -> Result<Config, ConfigError> {
             .parallel
             .map_or(Ok(PARALLEL), |parallel| source.number(&parallel, 1..=1024, "hosts at once"))?,
         keep: layer.keep.map(|keep| source.number(&keep, 0..=100_000, "good releases")).transpose()?,
+        shared: source.shared(layer.shared.unwrap_or_default())?,
         require_drill: deploy.require_drill.map(|path| source.path(&path)).transpose()?,
         source_exclude: source.patterns(&layer.source.unwrap_or_default().exclude.unwrap_or_default())?,
         target_check: source.word_or_default(layer.rollback.unwrap_or_default().verify.as_ref(), &TARGET_CHECKS)?,
@@ -138,6 +139,17 @@ impl Source<'_> {
             return Err(self.error(command.span(), "the command holds a NUL byte, which no command can"));
         }
         Ok(Some(text.clone()))
+    }
+
+    /// Paths that can be shared together; the second of two that cannot is to blame.
+    fn shared(&self, paths: Vec<Spanned<SharedPath>>) -> Result<Vec<SharedPath>, ConfigError> {
+        let mut shared = Vec::new();
+        for path in paths {
+            let span = path.span();
+            shared.push(path.into_inner());
+            SharedPath::check_all(&shared).map_err(|error| self.error(span, error))?;
+        }
+        Ok(shared)
     }
 
     /// Patterns of files to leave out, as they are written.

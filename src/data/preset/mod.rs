@@ -4,7 +4,19 @@
 
 mod alembic;
 mod answer;
+mod diesel;
+mod django;
+mod doctrine;
+mod flyway;
+mod golang_migrate;
+mod laravel;
+mod liquibase;
+mod order;
+mod rails;
+mod refinery;
+mod sea_orm;
 mod sqitch;
+mod sqlx;
 
 use std::fmt;
 
@@ -38,7 +50,18 @@ macro_rules! presets {
 
 presets! {
     Alembic = alembic, "Alembic, for Python.";
+    Diesel = diesel, "The diesel command, for Rust.";
+    Django = django, "Django, for Python.";
+    Doctrine = doctrine, "Doctrine Migrations, for PHP.";
+    Flyway = flyway, "Flyway.";
+    GolangMigrate = golang_migrate, "golang-migrate.";
+    Laravel = laravel, "Laravel, for PHP.";
+    Liquibase = liquibase, "Liquibase.";
+    Rails = rails, "Rails, for Ruby.";
+    Refinery = refinery, "Refinery, for Rust; it only goes forward.";
+    SeaOrm = sea_orm, "sea-orm-cli, for Rust.";
     Sqitch = sqitch, "Sqitch.";
+    Sqlx = sqlx, "sqlx-cli, for Rust.";
 }
 
 impl Preset {

@@ -30,8 +30,7 @@ impl DirGuard {
         let mut batch = self.store.steps.empty();
         self.store.steps.expect_lock(&mut batch, &self.token);
         if let Some(record) = record {
-            let kept = self.store.layout().in_state(&["releases", name.as_str()]);
-            self.store.steps.keep(&mut batch, &self.token, &kept, DATA, record);
+            self.store.steps.keep(&mut batch, &self.token, name, DATA, record);
         }
         if let Some(entry) = entry {
             self.write_ledger(&mut batch, entry);

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::{
     lock::LockOwner,
+    outcome::Command,
     path::InnerPath,
     store::{layout::inner, query::Query},
     token::Token,
@@ -49,7 +50,10 @@ impl Steps {
         });
         let take = batch.push(Op::MoveInto { from: lock, into: self.layout.state().clone() });
         self.forget(&mut batch, token);
-        let mut query = Query::add_short(&mut batch, &self.layout);
+        // Who takes over a tree reads all of it.
+        let adopts = owner.command == Command::Adopt;
+        let add = if adopts { Query::add_to } else { Query::add_short };
+        let mut query = add(&mut batch, &self.layout);
         if owner.command.brings_content() {
             query.shared = Some(self.add_shared(&mut batch));
         }

@@ -24,10 +24,11 @@ pub(super) async fn steps_run_in_order(on: Subject) -> Outcome {
 
 pub(super) async fn a_failure_stops(on: Subject) -> Outcome {
     match on.send([make_dir("a"), inspect("none"), make_dir("a"), make_dir("later")]).await {
-        Err(TransportError::Step { index: 2, failure, replies, host }) => {
+        Err(TransportError::Step { index: 2, failure, replies, host, root }) => {
             same("the kind", &failure.kind, &FailureKind::Exists)?;
             same("the replies before", &&replies[..], &&[Reply::Done, Reply::Entry(None)][..])?;
             same("the host", &host, &on.transport.to_string())?;
+            same("the root", &root, &on.batch().root)?;
         }
         other => return Err(format!("expected step 2 to fail, got {other:?}")),
     }

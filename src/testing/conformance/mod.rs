@@ -145,11 +145,13 @@ cases! {
         files_have_exact_modes files_replace_nothing large_content;
     append: makes_a_private_file appends_and_keeps_the_mode refuses_what_is_no_file;
     moves: to_a_free_name replaces_a_file replaces_a_link_itself replaces_an_empty_directory refuses_a_full_directory
-        refuses_another_kind needs_both_ends never_into_itself never_through_a_link;
+        refuses_another_kind needs_both_ends never_into_itself never_through_a_link
+        a_rename_replaces_nothing an_exchange_is_whole_or_nothing;
     remove: files links_and_not_what_they_lead_to refuses_the_wrong_kind directories trees trees_without_permissions
         trees_without_following_links never_the_root what_is_absent_is_removed sync;
     hostile: names contents link_texts;
-    process: a_mark_is_alive a_mark_replaces_nothing only_a_mark_says_anything other_processes_are_gone;
+    process: a_mark_is_alive a_mark_replaces_nothing only_a_mark_says_anything other_processes_are_gone
+        what_is_marked_elsewhere_is_not_proven_gone marks_of_three_words;
     hook: a_record_is_private a_record_needs_a_parent a_working_directory_must_be_there a_missing_root_runs_nothing
         what_no_shell_takes_is_refused a_second_call_finds_the_first a_runner_that_is_gone_is_lost one_of_many_starts_it;
     script: ends_are_told_apart streams_are_kept_apart lines_come_as_they_are_printed any_bytes_are_told_as_they_are

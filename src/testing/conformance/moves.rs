@@ -4,7 +4,7 @@ use crate::transport::{EntryKind, FailureKind, Reply};
 
 use super::{
     Outcome,
-    ops::{link_reply, make_dir, make_link, move_into, read_link, write},
+    ops::{exchange, link_reply, make_dir, make_link, move_into, read_link, rename, write},
     subject::{Subject, holds, same},
 };
 
@@ -105,4 +105,51 @@ pub(super) async fn never_through_a_link(on: Subject) -> Outcome {
     on.refuses(move_into("f", "l"), FailureKind::WrongType).await?;
     on.lists("d", &[]).await?;
     on.holds("f", "kept").await
+}
+
+pub(super) async fn a_rename_replaces_nothing(on: Subject) -> Outcome {
+    on.done([
+        make_dir("a"),
+        make_dir("a/d"),
+        write("a/d/f", "x"),
+        make_dir("b"),
+        make_link("l", "none"),
+        write("f", "y"),
+    ])
+    .await?;
+    let moved = on.must_entry("a/d").await?.id;
+    on.done([rename("a/d", "b/e"), rename("l", "b/m"), rename("f", "b/-g")]).await?;
+    same("the directory", &on.must_entry("b/e").await?.id, &moved)?;
+    on.holds("b/e/f", "x").await?;
+    on.answers(read_link("b/m"), link_reply("none")).await?;
+    on.holds("b/-g", "y").await?;
+    on.done([make_dir("empty"), make_link("dangling", "none")]).await?;
+    for taken in ["empty", "dangling", "b/-g", "b/e"] {
+        on.refuses(rename("b/e", taken), FailureKind::Exists).await?;
+    }
+    on.refuses(rename("none", "n"), FailureKind::Missing).await?;
+    on.refuses(rename("b/e", "none/n"), FailureKind::Missing).await?;
+    on.refuses(rename("b", "b/e/in"), FailureKind::Io).await?;
+    on.done([make_link("way", "b")]).await?;
+    on.refuses(rename("way/e", "n"), FailureKind::WrongType).await?;
+    on.refuses(rename("b/e", "way/n"), FailureKind::WrongType).await?;
+    on.lists("empty", &[]).await
+}
+
+/// A host exchanges two places in one step, or cannot, and then has done nothing.
+pub(super) async fn an_exchange_is_whole_or_nothing(on: Subject) -> Outcome {
+    on.done([make_dir("d"), write("d/f", "x"), make_dir("in"), make_link("in/l", "in/l")]).await?;
+    on.refuses(exchange("d", "none"), FailureKind::Missing).await?;
+    on.refuses(exchange("none", "d"), FailureKind::Missing).await?;
+    match on.send([exchange("d", "in/l")]).await {
+        Ok(_) => {
+            on.answers(read_link("d"), link_reply("in/l")).await?;
+            on.holds("in/l/f", "x").await
+        }
+        Err(error) => {
+            same("the failure", &error.failure().map(|failure| failure.kind), &Some(FailureKind::Io))?;
+            on.holds("d/f", "x").await?;
+            on.answers(read_link("in/l"), link_reply("in/l")).await
+        }
+    }
 }

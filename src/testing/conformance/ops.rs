@@ -74,6 +74,14 @@ pub(super) fn move_into(from: &str, into: &str) -> Op {
     Op::MoveInto { from: at(from), into: at(into) }
 }
 
+pub(super) fn rename(from: &str, to: &str) -> Op {
+    Op::Rename { from: at(from), to: at(to) }
+}
+
+pub(super) fn exchange(one: &str, other: &str) -> Op {
+    Op::Exchange { one: at(one), other: at(other) }
+}
+
 pub(super) fn remove_file(path: &str) -> Op {
     Op::RemoveFile { path: at(path) }
 }

@@ -1,6 +1,9 @@
 //! Whether a process that left its mark still runs.
 
-use crate::transport::{EntryKind, FailureKind, Found, Liveness, Reply, process::ProcessMark};
+use crate::transport::{
+    EntryKind, FailureKind, Found, Liveness, Reply,
+    process::{ProcessMark, Realm},
+};
 
 use super::{
     Outcome,
@@ -38,7 +41,9 @@ pub(super) async fn only_a_mark_says_anything(on: Subject) -> Outcome {
     on.done([make_dir("d"), make_link("l", "mark"), write("empty", ""), write("cut", &alive.to_string())]).await?;
     on.done([write("more", &format!("{alive}\n{alive}\n")), write("words", "who knows what\n")]).await?;
     on.done([write("injected", "1 1 $(touch x)\n"), write("negative", "-1 1 x\n")]).await?;
-    for path in ["none", "none/below", "d", "l", "empty", "cut", "more", "words", "injected", "negative"] {
+    on.done([write("four", "1 1 x 1\n"), write("six", "1 1 x 1 y z\n"), write("first", "1 1 x y z\n")]).await?;
+    let words = ["words", "injected", "negative", "four", "six", "first"];
+    for path in ["none", "none/below", "d", "l", "empty", "cut", "more"].into_iter().chain(words) {
         let reply = on.ask(check_process(path)).await.map_err(|error| format!("{path}: {error}"))?;
         super::subject::same(path, &reply, &Reply::Process(Liveness::Unknown))?;
     }
@@ -58,4 +63,34 @@ pub(super) async fn other_processes_are_gone(on: Subject) -> Outcome {
         on.answers(check_process(&name), Reply::Process(Liveness::Gone)).await?;
     }
     Ok(())
+}
+
+pub(super) async fn what_is_marked_elsewhere_is_not_proven_gone(on: Subject) -> Outcome {
+    let gone = ProcessMark { pid: 0x3fff_fff0, ..mark(&on).await? };
+    let realm = gone.realm.clone().ok_or("a mark says among whom its id is its own")?;
+    let first = realm.first.ok_or("the first process of a host can be seen")?;
+    let elsewhere = |realm: Realm| ProcessMark { realm: Some(realm), ..gone.clone() };
+    let other_boot = |realm: Realm| ProcessMark { boot: "another-boot".to_owned(), ..elsewhere(realm) };
+    let marks = [
+        elsewhere(Realm { first: Some(first + 1), ..realm.clone() }),
+        elsewhere(Realm { first: None, ..realm.clone() }),
+        other_boot(Realm { host: Some("another-host".to_owned()), ..realm.clone() }),
+        other_boot(Realm { host: None, ..realm }),
+    ];
+    for (index, other) in marks.iter().enumerate() {
+        let name = format!("elsewhere{index}");
+        on.done([write(&name, &other.to_content())]).await?;
+        let reply = on.ask(check_process(&name)).await?;
+        super::subject::same(&other.to_string(), &reply, &Reply::Process(Liveness::Unknown))?;
+    }
+    Ok(())
+}
+
+/// As they were written before a mark said among whom its id is its own.
+pub(super) async fn marks_of_three_words(on: Subject) -> Outcome {
+    let alive = ProcessMark { realm: None, ..mark(&on).await? };
+    let gone = ProcessMark { start: alive.start + 1, ..alive.clone() };
+    on.done([write("alive", &alive.to_content()), write("gone", &gone.to_content())]).await?;
+    on.answers(check_process("alive"), Reply::Process(Liveness::Alive)).await?;
+    on.answers(check_process("gone"), Reply::Process(Liveness::Gone)).await
 }

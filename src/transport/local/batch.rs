@@ -2,7 +2,7 @@
 
 use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError};
 
-use super::{ask, change, identity, remove, root::Root, users, way};
+use super::{ask, change, identity, remove, rename, root::Root, users, way};
 
 /// Carries out `batch` on this machine, which messages call `host`.
 pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportError> {
@@ -49,6 +49,8 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::MarkProcess { path } => identity::mark_process(root, path),
         Op::Append { path, content } => change::append(root, path, content),
         Op::MoveInto { from, into } => change::move_into(root, from, into),
+        Op::Rename { from, to } => rename::rename(root, from, to),
+        Op::Exchange { one, other } => rename::exchange(root, one, other),
         Op::RemoveFile { path } => change::remove_file(root, path),
         Op::RemoveDir { path } => change::remove_dir(root, path),
         Op::RemoveTree { path } => remove::remove_tree(root, path),

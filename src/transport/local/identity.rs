@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
     transport::{
         Found, HostIdentity, Liveness, Reply, StepFailure,
-        process::{BOOT_ID, ProcessMark, Seen},
+        process::{BOOT_ID, Here, ProcessMark, Realm, Seen},
     },
 };
 
@@ -66,8 +66,15 @@ pub(super) fn mark_process(root: &Root, path: &InnerPath) -> Answer {
 
 fn own_mark() -> errno::Result<ProcessMark> {
     let read = |path: &str| fs_err::read(path).map_err(|error| errno::of(&error));
-    let (stat, boot) = (read("/proc/self/stat")?, read(BOOT_ID)?);
-    ProcessMark::new(std::process::id(), &stat, &String::from_utf8_lossy(&boot)).ok_or(Errno::NOTSUP)
+    let (stat, _) = (read("/proc/self/stat")?, read(BOOT_ID)?);
+    ProcessMark::new(std::process::id(), &stat, &here()).ok_or(Errno::NOTSUP)
+}
+
+/// The boot, and among whom ids are read.
+fn here() -> Here {
+    let first = fs_err::read("/proc/1/stat").ok();
+    let realm = Realm::new(first.as_deref(), &system::uname().nodename().to_string_lossy());
+    Here { boot: fs_err::read_to_string(BOOT_ID).unwrap_or_default(), realm }
 }
 
 pub(super) fn check_process(root: &Root, path: &InnerPath) -> Reply {
@@ -79,11 +86,11 @@ pub(super) fn check_process(root: &Root, path: &InnerPath) -> Reply {
 }
 
 fn liveness(mark: &ProcessMark) -> Liveness {
-    let boot = fs_err::read_to_string(BOOT_ID).unwrap_or_default();
+    let here = here();
     match fs_err::read(format!("/proc/{}/stat", mark.pid)) {
-        Ok(stat) => mark.liveness(&boot, Seen::Stat(&stat)),
-        Err(_) if exists(mark.pid) => mark.liveness(&boot, Seen::Hidden),
-        Err(_) => mark.liveness(&boot, Seen::Nothing),
+        Ok(stat) => mark.liveness(&here, Seen::Stat(&stat)),
+        Err(_) if exists(mark.pid) => mark.liveness(&here, Seen::Hidden),
+        Err(_) => mark.liveness(&here, Seen::Nothing),
     }
 }
 
@@ -120,7 +127,7 @@ mod tests {
     fn a_process_that_ended_is_gone_though_nobody_waited_for_it() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
         let stat = fs_err::read(format!("/proc/{}/stat", child.id())).unwrap();
-        let mark = ProcessMark::new(child.id(), &stat, &fs_err::read_to_string(BOOT_ID).unwrap()).unwrap();
+        let mark = ProcessMark::new(child.id(), &stat, &here()).unwrap();
         assert_eq!(liveness(&mark), Liveness::Alive);
         child.kill().unwrap();
         while liveness(&mark) != Liveness::Gone {

@@ -6,6 +6,7 @@ mod change;
 mod errno;
 mod identity;
 mod remove;
+mod rename;
 mod root;
 mod shell;
 mod upload;
@@ -129,7 +130,9 @@ impl Transport for LocalTransport {
 fn copy(name: &str, upload: &Upload, told: watch::Sender<Uploaded>) -> Result<Uploaded, TransportError> {
     let root = batch::open_root(&Batch::new(upload.root.clone()), name)?;
     upload::upload(&root, &upload.into, &upload.tree, told).map_err(|failed| match failed {
-        upload::Failed::Host(failure) => TransportError::Upload { host: name.to_owned(), failure },
+        upload::Failed::Host(failure) => {
+            TransportError::Upload { host: name.to_owned(), root: upload.root.clone(), failure }
+        }
         upload::Failed::Source(source) => TransportError::Source { host: name.to_owned(), source },
     })
 }

@@ -8,7 +8,10 @@ use std::{
 use crate::{
     path::InnerPath,
     time::Timestamp,
-    transport::{Entry, EntryKind, FailureKind, FileId, process::ProcessMark},
+    transport::{
+        Entry, EntryKind, FailureKind, FileId,
+        process::{Here, ProcessMark, Realm},
+    },
 };
 
 use super::hook::Script;
@@ -177,7 +180,13 @@ impl Model {
 
     /// What names a process for ever. Ids are never used again here, so they serve as start times too.
     pub(super) fn mark(&self, process: u32) -> ProcessMark {
-        ProcessMark { pid: process, start: process.into(), boot: format!("boot-{}", self.boot) }
+        let Here { boot, realm } = self.here();
+        ProcessMark { pid: process, start: process.into(), boot, realm: Some(realm) }
+    }
+
+    /// The boot, and among whom ids are read.
+    pub(super) fn here(&self) -> Here {
+        Here { boot: format!("boot-{}", self.boot), realm: Realm { first: Some(1), host: Some("memory".to_owned()) } }
     }
 
     /// What `inode` holds.

@@ -67,6 +67,8 @@ impl Host<'_> {
                 None => self.make(path, 0o600, Body::File(content.clone().into())),
             },
             Op::MoveInto { from, into } => self.move_into(from, into),
+            Op::Rename { from, to } => self.rename(from, to),
+            Op::Exchange { one, other } => self.exchange(one, other),
             Op::RemoveFile { path } => {
                 self.remove(path, |kind, _| kind != EntryKind::Directory, FailureKind::WrongType)
             }
@@ -150,10 +152,12 @@ impl Host<'_> {
         let Body::File(content) = self.model.body(inode) else { return Liveness::Unknown };
         let Some(mark) = ProcessMark::parse(content) else { return Liveness::Unknown };
         let now = self.model.mark(mark.pid);
-        if self.model.runs(mark.pid) && mark == now {
-            return Liveness::Alive;
+        match mark.liveness(&self.model.here(), Seen::Nothing) {
+            Liveness::Gone if self.model.runs(mark.pid) && (mark.start, &mark.boot) == (now.start, &now.boot) => {
+                Liveness::Alive
+            }
+            liveness => liveness,
         }
-        mark.liveness(&now.boot, Seen::Nothing)
     }
 
     fn expect_link(&self, path: &InnerPath, text: &[u8]) -> Result<Reply, StepFailure> {
@@ -201,6 +205,43 @@ impl Host<'_> {
         }
         self.model.detach(source_directory, name);
         self.model.attach(target_directory, name, source);
+        Ok(Reply::Done)
+    }
+
+    fn rename(&mut self, from: &InnerPath, to: &InnerPath) -> Answer {
+        if from.is_root() {
+            return Err(FailureKind::Io);
+        }
+        let source = self.find(from)?.ok_or(FailureKind::Missing)?;
+        let (source_way, name) = self.model.place(self.root(), from)?;
+        let (target_way, new) = self.model.place(self.root(), to)?;
+        let target = target_way[target_way.len() - 1];
+        if self.model.child(target, new)?.is_some() {
+            return Err(FailureKind::Exists);
+        }
+        if target_way.contains(&source) {
+            return Err(FailureKind::Io);
+        }
+        self.model.detach(source_way[source_way.len() - 1], name);
+        self.model.attach(target, new, source);
+        Ok(Reply::Done)
+    }
+
+    fn exchange(&mut self, one: &InnerPath, other: &InnerPath) -> Answer {
+        let first = self.find(one)?.ok_or(FailureKind::Missing)?;
+        let second = self.find(other)?.ok_or(FailureKind::Missing)?;
+        let (one_way, one_name) = self.model.place(self.root(), one)?;
+        let (other_way, other_name) = self.model.place(self.root(), other)?;
+        if one.is_root() || other.is_root() || one_way.contains(&second) || other_way.contains(&first) {
+            return Err(FailureKind::Io);
+        }
+        let (one_directory, other_directory) = (one_way[one_way.len() - 1], other_way[other_way.len() - 1]);
+        self.model.detach(one_directory, one_name);
+        if first != second {
+            self.model.detach(other_directory, other_name);
+            self.model.attach(other_directory, other_name, first);
+        }
+        self.model.attach(one_directory, one_name, second);
         Ok(Reply::Done)
     }
 
@@ -257,6 +298,8 @@ fn subject(op: &Op) -> String {
     match op {
         Op::Identify | Op::Clock => "the host".to_owned(),
         Op::Resolve { link } => String::from_utf8_lossy(link).into_owned(),
+        Op::Rename { from, to } => format!("{from} to {to}"),
+        Op::Exchange { one, other } => format!("{one} and {other}"),
         Op::MoveInto { from, into } => format!("{from} into {into}"),
         Op::Sync { paths, .. } | Op::InspectWay { paths } => {
             paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")

@@ -19,6 +19,7 @@ pub(super) fn upload(
 ) -> Result<Uploaded, TransportError> {
     let failed = |path: &str, kind: FailureKind| TransportError::Upload {
         host: host.to_owned(),
+        root: upload.root.clone(),
         failure: StepFailure::new(kind, format!("{path}: {kind}")),
     };
     let target = empty(model, way, upload).map_err(|kind| failed(upload.into.as_str(), kind))?;

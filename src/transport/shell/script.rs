@@ -266,6 +266,8 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         Op::MarkProcess { path } => script.text("sb_mark").word(&place(path)),
         Op::Append { path, content } => script.text("sb_append").word(&place(path)).pieces(content.as_bytes())?,
         Op::MoveInto { from, into } => script.text("sb_move").word(&place(from)).word(&place(into)),
+        Op::Rename { from, to } => script.text("sb_rename").word(&place(from)).word(&place(to)),
+        Op::Exchange { one, other } => script.text("sb_exchange").word(&place(one)).word(&place(other)),
         Op::RemoveFile { path } => script.text("sb_rmfile").word(&place(path)),
         Op::RemoveDir { path } => script.text("sb_rmdir").word(&place(path)),
         Op::RemoveTree { path } => script.text("sb_rmtree").word(&place(path)),

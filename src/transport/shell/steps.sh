@@ -421,6 +421,23 @@ sb_rename "$1" "$2" || return
 if [ -d "$sb_o" ] && ! [ -h "$sb_o" ]; then sb_moved "$1" "$sb_o"; fi
 sb_emit done
 }
+# FROM TO ; nothing is replaced.
+sb_rename() {
+case $1 in . | ./ | ./.) sb_no - "the root itself is never renamed"; return 1;; esac
+sb_into "$1" && sb_into "$2" || return
+sb_there "$1" || { sb_no missing "$1: No such file or directory"; return 1; }
+if sb_there "$2"; then sb_no exists "$2: File exists"; return 1; fi
+case $2/ in "$1"/*) sb_no - "$2 lies in $1"; return 1;; esac
+sb_alike "${1%/*}" "${2%/*}" || return
+sb_m=$(mv -f $sb_nocopy -- "$1" "$2" 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_emit done
+}
+# No utility that every host has can do it.
+sb_exchange() {
+sb_into "$1" && sb_into "$2" || return
+for sb_e; do sb_there "$sb_e" || { sb_no missing "$sb_e: No such file or directory"; return 1; }; done
+sb_no - "$1 and $2: no utility here exchanges two names"
+}
 sb_rmfile() {
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac

@@ -54,7 +54,9 @@ pub(super) async fn upload<S: Shell>(
     }
     match answer {
         Ok(Some(Answer::Done)) => Ok(Uploaded { files: upload.tree.files(), bytes: upload.tree.bytes() }),
-        Ok(Some(Answer::Failed(failure))) => Err(TransportError::Upload { host: host(), failure }),
+        Ok(Some(Answer::Failed(failure))) => {
+            Err(TransportError::Upload { host: host(), root: upload.root.clone(), failure })
+        }
         Ok(Some(Answer::Root(failure))) => {
             Err(TransportError::Root { host: host(), root: upload.root.clone(), failure })
         }

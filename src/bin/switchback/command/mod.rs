@@ -1,6 +1,7 @@
 //! One file a command: what it takes, and what it asks of the library.
 
 mod activate;
+pub(crate) mod adopt;
 mod check;
 pub(crate) mod completions;
 pub(crate) mod config;
@@ -20,12 +21,12 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use switchback::{ReleaseName, config::parse_duration, plan::Direction};
+use switchback::{ReleaseName, adoption::Tool, config::parse_duration, plan::Direction};
 
 pub(crate) use self::{
-    activate::Activate, check::Check, completions::Completions, config::Config, deploy::Deploy, drill::Drill,
-    history::History, init::Init, man::Man, recover::Recover, releases::Releases, rollback::Rollback, stage::Stage,
-    status::Status, unlock::Unlock,
+    activate::Activate, adopt::Adopt, check::Check, completions::Completions, config::Config, deploy::Deploy,
+    drill::Drill, history::History, init::Init, man::Man, recover::Recover, releases::Releases, rollback::Rollback,
+    stage::Stage, status::Status, unlock::Unlock,
 };
 
 /// What is asked of the fleet: the command line without its words.
@@ -48,6 +49,8 @@ pub(crate) enum Request {
         by_configuration: bool,
         why: Why,
     },
+    /// Take over a tree of another tool.
+    Adopt { from: Option<Tool>, why: Why },
     /// Finish or undo what was left.
     Recover { direction: Direction, why: Why },
     /// Take locks away.

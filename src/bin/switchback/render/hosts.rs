@@ -1,9 +1,9 @@
 //! Hosts in groups: a hundred that are alike are one line, the odd one is a line of its own.
 
-use switchback::report::{HostOutcome, HostReport};
+use switchback::report::{HostOutcome, HostReport, crowd};
 
 /// Up to so many hosts each have their own line, alike or not.
-const FEW: usize = 10;
+pub(crate) const FEW: usize = 10;
 
 /// Hosts that are shown on one line.
 #[derive(Debug)]
@@ -66,43 +66,12 @@ fn classes<'a, K: PartialEq>(hosts: &'a [HostReport], key: impl Fn(&'a HostRepor
 
 /// Several hosts in a few words: `web1..web97 (97 hosts)`.
 pub(crate) fn label(names: &[&str]) -> String {
-    match names {
-        [] => "no host".to_owned(),
-        [first, .., last] if names.len() > 3 && are_counted_up(names) => {
-            format!("{first}..{last} ({} hosts)", names.len())
-        }
-        [first, second, rest @ ..] if names.len() > 4 => {
-            format!("{first}, {second} and {} more ({} hosts)", rest.len(), names.len())
-        }
-        _ => names.join(", "),
-    }
-}
-
-/// Whether the names are one name with a number that counts up by one.
-fn are_counted_up(names: &[&str]) -> bool {
-    let parts = |name: &str| {
-        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).len();
-        name[stem..].parse::<u64>().ok().map(|number| (name[..stem].to_owned(), number))
-    };
-    names.windows(2).all(|pair| match (parts(pair[0]), parts(pair[1])) {
-        (Some((stem, number)), Some((next_stem, next))) => stem == next_stem && number.checked_add(1) == Some(next),
-        _ => false,
-    })
+    crowd(names, 4)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn many_names_are_few_words() {
-        let names: Vec<String> = (1..=97).map(|number| format!("web{number}")).collect();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        assert_eq!(label(&names), "web1..web97 (97 hosts)");
-        assert_eq!(label(&["a", "b", "c"]), "a, b, c");
-        assert_eq!(label(&["web1", "web2", "web4", "web5", "web6"]), "web1, web2 and 3 more (5 hosts)");
-        assert_eq!(label(&[]), "no host");
-    }
 
     #[test]
     fn odd_is_who_differs_from_most() {

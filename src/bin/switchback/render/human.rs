@@ -12,7 +12,7 @@ use switchback::{
 
 use super::{
     escape,
-    hosts::{self, Group},
+    hosts::{self, FEW, Group},
     moment, style,
     table::Table,
 };
@@ -115,12 +115,16 @@ fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
         let why = bad.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
         format!("  left by {} {}{why}", escape::line(&bad.by), moment::absolute(bad.at, now))
     });
+    let adopted = release.adopted.as_ref().map(|adopted| {
+        let inferred = if adopted.inferred { format!(", from {}", adopted.evidence) } else { String::new() };
+        format!("adopted from {}{inferred}", adopted.tool)
+    });
     vec![
         release.name.to_string(),
         release.state.as_str().to_owned(),
         release.bytes.map_or("-".to_owned(), moment::size),
         release.staged_at.map_or("-".to_owned(), |at| moment::absolute(at, now)),
-        release.staged_by.as_deref().map_or("-".to_owned(), escape::line) + &bad.unwrap_or_default(),
+        release.staged_by.as_deref().map_or(adopted.unwrap_or("-".to_owned()), escape::line) + &bad.unwrap_or_default(),
     ]
 }
 
@@ -165,20 +169,42 @@ fn ended(entry: &HistoryEntry) -> String {
 
 /// What went wrong on which hosts, below the table: each message once.
 pub(crate) fn notes(report: &Report) -> String {
-    let mut said: Vec<(String, Vec<&str>)> = Vec::new();
+    // Messages name their host: those of many hosts are alike but for that, and told by that of the first.
+    let alike =
+        |text: &str, host: &str| if report.hosts.len() > FEW { text.replace(host, "*") } else { text.to_owned() };
+    let mut kinds: Vec<(String, Vec<Note<'_>>)> = Vec::new();
     for host in &report.hosts {
         for text in host_notes(host, report.error.as_ref()) {
-            match said.iter_mut().find(|(other, _)| *other == text) {
-                Some((_, names)) => names.push(&host.host),
-                None => said.push((text, vec![&host.host])),
+            let kind = alike(&text, &host.host);
+            let note = Note { host: &host.host, text };
+            match kinds.iter_mut().find(|(other, _)| *other == kind) {
+                Some((_, notes)) => notes.push(note),
+                None => kinds.push((kind, vec![note])),
             }
         }
     }
-    let line = |(text, names): &(String, Vec<&str>)| {
-        let who = style::odd(&escape::line(&hosts::label(names)));
-        [who.as_str(), ": ", text.as_str(), "\n"].concat()
+    kinds.iter().flat_map(|(kind, notes)| lines(kind, notes)).collect()
+}
+
+/// What is said about one host.
+struct Note<'a> {
+    host: &'a str,
+    text: String,
+}
+
+fn lines(kind: &str, notes: &[Note<'_>]) -> Vec<String> {
+    let line = |hosts: &[&str], words: &str, text: &str| {
+        format!("{}: {words}{text}\n", style::odd(&escape::line(&hosts::label(hosts))))
     };
-    said.iter().map(line).collect()
+    let hosts: Vec<&str> = notes.iter().map(|note| note.host).collect();
+    let first = &notes[0].text;
+    if kind == first {
+        vec![line(&hosts, "", first)]
+    } else if notes.len() > FEW {
+        vec![line(&hosts, "for instance ", first)]
+    } else {
+        notes.iter().map(|note| line(&[note.host], "", &note.text)).collect()
+    }
 }
 
 /// What is said about a host; not again what the whole command ends with.
@@ -224,6 +250,7 @@ fn place(host: &HostReport, is: Option<&ReleaseName>) -> String {
     match (host.outcome, is) {
         (HostOutcome::Left, None) => "-".to_owned(),
         (HostOutcome::Unknown | HostOutcome::Unreachable, None) => "?".to_owned(),
+        (_, None) if host.unread => "?".to_owned(),
         _ => name(is),
     }
 }

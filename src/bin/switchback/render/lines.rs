@@ -1,29 +1,44 @@
 //! Events as lines on standard error: each phase, each failure, and with `-v` each host.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use switchback::{Event, Observer, data::LedgerStep, event::Phase, hook::HookKind, report::Command};
 
 use super::{escape, message, result, style};
 use crate::args::Global;
 
+/// So many hosts that fail in a phase have a line of their own. What they all say stands at the end.
+const MOST: usize = 8;
+
 /// Prints events as lines.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Lines {
     quiet: bool,
     verbose: bool,
     dry_run: bool,
+    /// How many hosts failed in this phase.
+    said: AtomicUsize,
 }
 
 impl Lines {
     /// Lines as many as the flags say.
     pub(crate) fn new(global: &Global) -> Self {
-        Self { quiet: global.quiet, verbose: global.verbose > 0, dry_run: global.dry_run }
+        Self { quiet: global.quiet, verbose: global.verbose > 0, dry_run: global.dry_run, said: AtomicUsize::new(0) }
     }
 
     /// The line for an event, when it is worth one.
     pub(crate) fn text(&self, event: &Event) -> Option<String> {
         let every_host = self.verbose && !self.quiet;
+        if let Event::Phase { .. } = event {
+            self.said.store(0, Ordering::Relaxed);
+        }
         match event {
             Event::HostFailed { host, phase, error } => {
+                match self.said.fetch_add(1, Ordering::Relaxed) {
+                    MOST if !every_host => return Some(format!("{} more hosts failed", name(*phase))),
+                    said if said > MOST && !every_host => return None,
+                    _ => {}
+                }
                 let (host, why) = (escape::line(host), escape::line(&error.message));
                 Some(format!("{} {host} failed: {why}", name(*phase)))
             }
@@ -117,7 +132,7 @@ mod tests {
     use super::*;
 
     fn lines(quiet: bool, verbose: bool) -> Lines {
-        Lines { quiet, verbose, dry_run: false }
+        Lines { quiet, verbose, ..Lines::default() }
     }
 
     fn shown(lines: &Lines, event: &Event) -> Option<String> {
@@ -139,6 +154,17 @@ mod tests {
         let error = Error::new(ErrorKind::UploadFailed, "cut\u{1b}[2J").into();
         let failed = Event::HostFailed { host: "web1".to_owned(), phase: Phase::Stage, error };
         assert_eq!(shown(&lines(true, false), &failed).as_deref(), Some("stage    web1 failed: cut\\u{1b}[2J"));
+    }
+
+    #[test]
+    fn a_hundred_failures_are_a_few_lines() {
+        let error = || Error::new(ErrorKind::Unreachable, "cannot be reached").into();
+        let failed = |host: usize| Event::HostFailed { host: format!("web{host}"), phase: Phase::Ask, error: error() };
+        let count = |lines: &Lines| (0..100).filter(|host| shown(lines, &failed(*host)).is_some()).count();
+        let plain = lines(false, false);
+        assert_eq!((count(&plain), count(&plain), count(&lines(false, true))), (MOST + 1, 0, 100));
+        shown(&plain, &Event::Phase { phase: Phase::Lock, hosts: 100 });
+        assert_eq!(count(&plain), MOST + 1);
     }
 
     #[test]

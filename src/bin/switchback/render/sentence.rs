@@ -67,6 +67,7 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
     match command {
         Command::Deploy | Command::Activate => format!("{}: {place}.", style::good("Deployed")),
         Command::Rollback => format!("{}: {place}.", style::good("Rolled back")),
+        Command::Adopt => format!("{}: {place}.", style::good("Taken over")),
         Command::Recover => format!("{}: {place}.", style::good("Recovered")),
         Command::Unlock => format!("{}: {place}.", style::good("No lock is held")),
         Command::Stage => {
@@ -87,6 +88,7 @@ fn next(report: &Report, again: &str) -> Option<String> {
     }
     let usual = match (report.outcome, report.command) {
         (Outcome::Done | Outcome::Unchanged, _) if report.dry_run => return None,
+        (Outcome::Done, Command::Adopt) => format!("{again} releases` shows what was taken over"),
         (Outcome::Done, Command::Deploy | Command::Activate) => format!("{again} rollback` goes back"),
         (Outcome::Done, Command::Stage) => format!("{again} activate {}` switches to it", report.release.as_ref()?),
         (Outcome::Inconsistent, _) => format!("{again} status` reads every host again"),
@@ -113,6 +115,7 @@ fn place(host: &HostReport) -> Place<'_> {
         (HostOutcome::Left, _) => Place::Left,
         (HostOutcome::Unknown | HostOutcome::Unreachable, None) | (HostOutcome::Unknown, _) => Place::Unknown,
         (_, Some(name)) => Place::On(name),
+        (_, None) if host.unread => Place::Unknown,
         (_, None) => Place::Nowhere,
     }
 }

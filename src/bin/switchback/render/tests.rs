@@ -94,6 +94,86 @@ next: `switchback status` reads every host again
     );
 }
 
+/// A hundred hosts of which three are odd.
+fn hundred(command: Command, outcome: Outcome, usual: HostOutcome) -> Report {
+    let mut hosts: Vec<HostReport> =
+        (1..=100).map(|number| host(&format!("web{number}"), usual, "b-16", "b-17")).collect();
+    hosts[6].outcome = HostOutcome::Unchanged;
+    for (at, odd) in [(19, HostOutcome::Unreachable), (70, HostOutcome::Failed)] {
+        let name = format!("web{}", at + 1);
+        hosts[at] = HostReport::unread(&name, odd);
+        hosts[at].error = Some(Error::new(ErrorKind::HostFailed, format!("{name} said no")).into());
+    }
+    report(command, outcome, hosts)
+}
+
+#[test]
+fn a_rollback_of_a_hundred_hosts_of_which_three_are_odd() {
+    assert_data_eq!(
+        shown(&hundred(Command::Rollback, Outcome::Inconsistent, HostOutcome::Switched)),
+        str![[r#"
+HOST                               OUTCOME      BEFORE  AFTER
+web1, web2 and 95 more (97 hosts)  switched     b-16    b-17
+web7                               unchanged    b-16    b-17  <- differs
+web20                              unreachable  ?       ?  <- differs
+web71                              failed       ?       ?  <- differs
+web20: web20 said no
+web71: web71 said no
+error: not everything went well. Now: web1, web2 and 96 more (98 hosts) on b-17; web20, web71 not known. A person is needed. (0.2 s)
+next: `switchback status` reads every host again
+
+"#]]
+    );
+}
+
+#[test]
+fn a_status_of_a_hundred_hosts_of_which_three_are_odd() {
+    let mut report = hundred(Command::Status, Outcome::Refused, HostOutcome::Unchanged);
+    for (at, host) in report.hosts.iter_mut().enumerate().filter(|(_, host)| !host.unread) {
+        let mut has = HostStatus::default();
+        (has.current, has.previous) = (Some(name(if at == 6 { "b-16" } else { "b-17" })), Some(name("b-1")));
+        host.status = Some(has);
+    }
+    report.error = Some(Error::new(ErrorKind::HostFailed, "2 hosts could not be read").into());
+    assert_data_eq!(
+        shown(&report),
+        str![[r#"
+HOST                               CURRENT      PREVIOUS  LOCK
+web1, web2 and 95 more (97 hosts)  b-17         b-1
+web7                               b-16         b-1  <- differs
+web20                              unreachable  <- differs
+web71                              failed  <- differs
+web20: web20 said no
+web71: web71 said no
+error: 2 hosts could not be read.
+
+"#]]
+    );
+}
+
+/// Messages name their host: a hundred that failed alike are one line all the same.
+#[test]
+fn a_hundred_hosts_that_failed_alike_are_one_line() {
+    let away = |number: usize| {
+        let mut host = HostReport::unread(format!("web{number}"), HostOutcome::Unreachable);
+        host.error = Some(Error::new(ErrorKind::Unreachable, format!("cannot reach web{number}")).hint("look").into());
+        host
+    };
+    let mut report = report(Command::Deploy, Outcome::Refused, (1..=100).map(away).collect());
+    report.error = Some(Error::new(ErrorKind::Unreachable, "hosts could not be asked").into());
+    assert_data_eq!(
+        shown(&report),
+        str![[r#"
+HOST                      OUTCOME      BEFORE  AFTER
+web1..web100 (100 hosts)  unreachable  ?       ?
+web1..web100 (100 hosts): for instance cannot reach web1
+    next: look
+error: hosts could not be asked.
+
+"#]]
+    );
+}
+
 #[test]
 fn a_refusal_says_what_to_do() {
     let mut locked = host("web1", HostOutcome::Refused, "b-16", "b-16");

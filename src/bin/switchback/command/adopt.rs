@@ -1,0 +1,60 @@
+//! `switchback adopt`.
+
+use std::time::Duration;
+
+use clap::Args;
+use switchback::{ErrorKind, Report, adoption::Tool, config::parse_duration};
+
+use super::{Request, Why};
+use crate::args::Hosts;
+
+/// Takes over a tree made by hand or by Capistrano, Deployer, Ansistrano or Mina
+///
+/// What was current before what is concluded from that tool's log, or where it keeps none from its names, and recorded in
+/// the releases. Nothing of the other tool's is changed, and it still works afterwards. A plain directory `current` becomes
+/// a release, and a link takes its place.
+#[derive(Debug, Args)]
+#[command(after_help = examples!(
+    "switchback adopt --dry-run"
+    "switchback adopt"
+    "switchback --root /srv/shop adopt --from capistrano -m 'we move'"
+))]
+pub(crate) struct Adopt {
+    /// Who made the tree, where that cannot be told: capistrano, deployer, ansistrano, mina, recipe or directory
+    #[arg(long, value_name = "TOOL")]
+    from: Option<Tool>,
+    /// Why this is done: kept in the hosts' history
+    #[arg(short = 'm', long = "reason", value_name = "REASON")]
+    reason: Option<String>,
+    /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    wait: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+}
+
+impl Adopt {
+    /// What it asks of the fleet.
+    pub(crate) fn request(&self) -> Request {
+        let why = Why { reason: self.reason.clone(), wait: self.wait, skip_unreachable: false };
+        Request::Adopt { from: self.from, why }
+    }
+}
+
+/// What a person is asked before a directory is moved; nothing where `current` is a link everywhere.
+pub(crate) fn question(status: &Report) -> Option<String> {
+    let is_no_link = |error: &switchback::report::Failure| error.kind == ErrorKind::NotOurs;
+    let hosts: Vec<&str> = status
+        .hosts
+        .iter()
+        .filter(|host| host.error.as_ref().is_some_and(is_no_link))
+        .map(|host| host.host.as_str())
+        .collect();
+    (!hosts.is_empty()).then(|| {
+        format!(
+            "`current` is no link on {}. A directory is moved to a release and a link put in its place; where the two \
+             cannot be exchanged in one step, there is an instant with neither. Go on?",
+            hosts.join(", ")
+        )
+    })
+}

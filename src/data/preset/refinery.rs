@@ -1,0 +1,20 @@
+//! Refinery. It only goes forward, and has no command that prints the version.
+
+use super::answer::{Answer, Tool};
+use crate::data::{DataVersion, DataVersionError};
+
+pub(super) static TOOL: Tool = Tool {
+    name: "refinery",
+    version: None,
+    apply: "refinery migrate",
+    revert: None,
+    advice: "write `version` as a query such as \"SELECT max(version) FROM refinery_schema_history\", run by the client of \
+             your database; Refinery knows no way back, so write `revert` too, or releases with migrations cannot be gone \
+             back from",
+    read,
+};
+
+fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
+    answer.succeeded()?;
+    DataVersion::last_line(answer.stdout)
+}

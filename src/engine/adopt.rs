@@ -1,0 +1,164 @@
+//! `adopt`: take over trees that other tools made.
+
+use futures_util::{StreamExt, future::join_all, stream};
+
+use crate::{
+    adoption::{Tool, Traces},
+    event::{Event, Phase},
+    name::ReleaseName,
+    plan::{self, AdoptPlan, HostAdoption, Seen},
+    report::{Failure, HostOutcome, HostReport, Outcome, Report},
+    store::{Activated, Closing, Ended},
+    time::Timestamp,
+    token::Token,
+};
+
+use super::{
+    Host,
+    ask::{failed_host, failure, untouched},
+    run::{Run, summary},
+    take_locks::lock_left,
+    working::Working,
+};
+
+/// Takes over the tree of every host.
+pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
+    run.begin(None);
+    let asked = run.ask().await;
+    if let Some(report) = run.not_asked(&asked) {
+        return report;
+    }
+    let fresh = ReleaseName::made_at(Timestamp::now(), &Token::random());
+    let traces = match run.traces(run.hosts.iter()).await {
+        Ok(traces) => traces,
+        Err(report) => return report,
+    };
+    let seen = asked.seen();
+    let plan = match plan::adopt(from, &fresh, &zipped(&seen, &traces)) {
+        Ok(plan) => plan,
+        Err(refusal) => return run.refused(refusal, &seen),
+    };
+    run.tell(&Event::Planned { plan: plan.lines() });
+    if plan.is_empty() || run.options.dry_run {
+        return Report { dry_run: run.options.dry_run, ..run.nothing_to_do(&seen) };
+    }
+    let mut locked = match run.take_locks().await {
+        Ok(locked) => locked,
+        Err(report) => return report,
+    };
+    under_locks(&run, from, &fresh, &mut locked).await
+}
+
+/// Plans again on what is read under the locks, and carries that out.
+async fn under_locks<'r>(run: &Run<'r>, from: Option<Tool>, fresh: &ReleaseName, locked: &mut [Working<'r>]) -> Report {
+    let traces = match run.traces(locked.iter().map(|working| working.host)).await {
+        Ok(traces) => traces,
+        Err(report) => {
+            run.release(locked).await;
+            return report;
+        }
+    };
+    let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+    match plan::adopt(from, fresh, &zipped(&seen, &traces)) {
+        Ok(plan) => run.carry_out_adoption(&plan, locked).await,
+        Err(refusal) => {
+            let report = run.refused(refusal, &seen);
+            run.release(locked).await;
+            report
+        }
+    }
+}
+
+fn zipped<'s>(seen: &[Seen<'s>], traces: &'s [Traces]) -> Vec<(Seen<'s>, &'s Traces)> {
+    seen.iter().copied().zip(traces).collect()
+}
+
+impl<'r> Run<'r> {
+    /// What other tools left on these hosts.
+    async fn traces(&self, hosts: impl Iterator<Item = &'r Host>) -> Result<Vec<Traces>, Report> {
+        let hosts: Vec<&Host> = hosts.collect();
+        let reads: Vec<_> = hosts.iter().map(|host| host.store.traces()).collect();
+        let answers: Vec<_> = stream::iter(reads).buffered(self.parallel).collect().await;
+        let (mut traces, mut failed) = (Vec::new(), Vec::new());
+        for (host, answer) in hosts.iter().zip(answers) {
+            match answer {
+                Ok(found) => traces.push(found),
+                Err(error) => failed.push((host.name.clone(), failure(error))),
+            }
+        }
+        if failed.is_empty() {
+            return Ok(traces);
+        }
+        let error = summary("a host could not be asked, and nothing was touched", &failed);
+        let report = |host: &&Host| match failed.iter().find(|(name, _)| *name == host.name) {
+            Some((_, why)) => failed_host(&host.name, why.clone()),
+            None => HostReport::new(&host.name, HostOutcome::Unchanged),
+        };
+        Err(self.report(Outcome::Refused, None, hosts.iter().map(report).collect(), Some(error)))
+    }
+
+    /// Writes what is planned on every host, and gives the locks back. What took effect stays: it harms nothing, and the
+    /// next run goes on from there.
+    async fn carry_out_adoption(&self, plan: &AdoptPlan, locked: &mut [Working<'r>]) -> Report {
+        self.enter(Phase::Prepare, locked.len());
+        join_all(locked.iter_mut().map(|working| self.adopt_on(working, plan))).await;
+        let failed: Vec<(String, Failure)> =
+            locked.iter().filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?))).collect();
+        let outcome = if failed.is_empty() { Outcome::Done } else { Outcome::Failed };
+        let error = (!failed.is_empty()).then(|| Failure {
+            hint: Some("see why, then run `switchback adopt` again: it goes on from where it is".to_owned()),
+            ..summary("a tree was not taken over, or only in part; every release is where it can be reached", &failed)
+        });
+        self.enter(Phase::Finish, locked.len());
+        let hosts = join_all(locked.iter_mut().map(|working| self.end_adoption(working, plan, outcome))).await;
+        let operation = Some(self.owner.operation.clone());
+        Report { operation, ..self.report(outcome, None, hosts, error) }
+    }
+
+    async fn adopt_on(&self, working: &mut Working<'r>, plan: &AdoptPlan) {
+        let Some(HostAdoption { adoption, before, .. }) = plan.host(&working.host.name) else { return };
+        if adoption.is_empty() {
+            return;
+        }
+        let result = working.guard.adopt(adoption).await.map_err(failure);
+        if let Err(why) = self.told(&working.host.name, Phase::Prepare, result) {
+            working.failure = Some(why);
+        } else if adoption.becomes.is_some() {
+            let after = working.guard.state().current.clone();
+            let activated = Activated { before: before.clone(), after, at: working.guard.state().clock };
+            self.tell_switched(&working.host.name, &activated);
+            working.progress.switched = Some(activated);
+        }
+    }
+
+    async fn end_adoption(&self, working: &mut Working<'r>, plan: &AdoptPlan, outcome: Outcome) -> HostReport {
+        let adoption = plan.host(working.name()).map(|host| &host.adoption);
+        let mut report = untouched(working.name(), working.guard.state());
+        report.error = working.failure.take();
+        report.outcome = match (&report.error, &working.progress.switched) {
+            (Some(_), _) => HostOutcome::Failed,
+            (None, Some(_)) => HostOutcome::Switched,
+            (None, None) => HostOutcome::Unchanged,
+        };
+        if let Some(switched) = &working.progress.switched {
+            (report.before, report.switched_at) = (switched.before.release().cloned(), switched.at);
+        }
+        let acted = adoption.is_some_and(|adoption| !adoption.is_empty());
+        let history = acted.then(|| Ended {
+            from: report.before.clone(),
+            to: report.after.clone(),
+            outcome,
+            host: report.outcome,
+            seconds: self.seconds(),
+        });
+        let closing = Closing { history, settles: false, ..Closing::default() };
+        match working.guard.finish(&closing).await {
+            Ok(warnings) => report.warnings.extend(warnings),
+            Err(error) => report.warnings.push(lock_left(error)),
+        }
+        for warning in &report.warnings {
+            self.warn(Some(working.name()), warning.clone());
+        }
+        report
+    }
+}

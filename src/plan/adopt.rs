@@ -1,0 +1,272 @@
+//! The plan of `adopt`: who made each tree, and what its way back is.
+
+mod chain;
+mod logs;
+
+use std::fmt;
+
+use crate::{
+    adoption::{Adoption, Evidence, Tool, Traces},
+    name::ReleaseName,
+    record::PreviousVersion,
+    report::Command,
+    store::{Current, HostedRelease},
+    transport::EntryKind,
+};
+
+use super::{HostRefusal, Reason, Refusal, Seen, describe, describe_record};
+
+/// What `adopt` will do, host by host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AdoptPlan {
+    /// Each host, in the order they were seen in.
+    pub hosts: Vec<HostAdoption>,
+}
+
+/// What `adopt` will do on one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct HostAdoption {
+    /// The host's name.
+    pub host: String,
+    /// What `current` is now.
+    pub before: Current,
+    /// What is written.
+    pub adoption: Adoption,
+    /// What one should know, each one sentence.
+    pub notes: Vec<String>,
+}
+
+/// Plans to take over the trees of these hosts, made by `from` or by whoever is found to have made them. A plain
+/// directory becomes the release `fresh`.
+///
+/// # Errors
+///
+/// [`Refusal`] when it cannot be told who made a tree, when `current` is dangling, missing or leads elsewhere, or when
+/// the other tool is at work.
+pub fn adopt(from: Option<Tool>, fresh: &ReleaseName, hosts: &[(Seen<'_>, &Traces)]) -> Result<AdoptPlan, Refusal> {
+    let (mut plans, mut refusals) = (Vec::new(), Vec::new());
+    for (seen, traces) in hosts {
+        match plan_of(from, fresh, *seen, traces) {
+            Ok(plan) => plans.push(plan),
+            Err(reason) => refusals.push(HostRefusal { host: seen.host.to_owned(), reason }),
+        }
+    }
+    if refusals.is_empty() { Ok(AdoptPlan { hosts: plans }) } else { Err(Refusal::of(Command::Adopt, refusals)) }
+}
+
+fn plan_of(from: Option<Tool>, fresh: &ReleaseName, seen: Seen<'_>, traces: &Traces) -> Result<HostAdoption, Reason> {
+    if let Some(path) = &traces.locked {
+        return Err(Reason::ForeignLock { path: path.clone() });
+    }
+    let found = from.map_or_else(|| detect(seen, traces), Ok);
+    if let Some(becomes) = directory(seen, fresh) {
+        return match found {
+            Ok(Tool::Directory) => Ok(of_directory(seen, becomes)),
+            Ok(other) => {
+                Err(Reason::UnknownTree { why: format!("`current` is a directory, which {other} never makes") })
+            }
+            Err(reason) => Err(reason),
+        };
+    }
+    let current = must_be_current(seen)?;
+    match found? {
+        Tool::Directory => Err(Reason::UnknownTree { why: "`current` is a link, and no plain directory".into() }),
+        tool => Ok(of_tree(tool, seen, traces, current)),
+    }
+}
+
+/// What the plain directory `current` becomes: a new release, or the one that an interrupted adoption moved it to.
+fn directory(seen: Seen<'_>, fresh: &ReleaseName) -> Option<ReleaseName> {
+    match seen.state.current {
+        Current::NotALink(EntryKind::Directory) => Some(seen.state.adopting.as_ref().unwrap_or(fresh).clone()),
+        Current::Absent => moved(seen).map(|release| release.name.clone()),
+        _ => None,
+    }
+}
+
+/// The release that an interrupted adoption moved a plain directory to.
+fn moved(seen: Seen<'_>) -> Option<&HostedRelease> {
+    let is_moved =
+        |release: &&HostedRelease| release.adopted.as_ref().is_some_and(|adopted| adopted.tool == Tool::Directory);
+    seen.state.releases.iter().find(is_moved)
+}
+
+fn must_be_current(seen: Seen<'_>) -> Result<&ReleaseName, Reason> {
+    match &seen.state.current {
+        Current::Release { name, .. } => Ok(name),
+        Current::Dangling { .. } => Err(Reason::Dangling),
+        Current::Absent if seen.state.releases.is_empty() => Err(Reason::NotDeployed),
+        Current::Absent => Err(Reason::NoCurrent),
+        other => Err(Reason::NotOurs { current: describe(other) }),
+    }
+}
+
+/// Who made the tree, by what only that tool leaves.
+fn detect(seen: Seen<'_>, traces: &Traces) -> Result<Tool, Reason> {
+    let is_directory = matches!(seen.state.current, Current::NotALink(EntryKind::Directory));
+    if is_directory || (seen.state.current == Current::Absent && moved(seen).is_some()) {
+        return Ok(Tool::Directory);
+    }
+    let left = [
+        (Tool::Capistrano, traces.revisions_log.is_some()),
+        (Tool::Deployer, traces.deployer || traces.releases_log.is_some()),
+        (Tool::Mina, traces.mina),
+    ];
+    let tools: Vec<Tool> = left.into_iter().filter(|(_, is_there)| *is_there).map(|(tool, _)| tool).collect();
+    let releases = &seen.state.releases;
+    let theirs: Vec<&HostedRelease> = releases.iter().filter(|release| release.staged.is_none()).collect();
+    match tools[..] {
+        [tool] => Ok(tool),
+        [] if !theirs.is_empty() && theirs.iter().all(|release| is_ansistranos(&release.name)) => Ok(Tool::Ansistrano),
+        [] if releases.iter().any(|release| release.previous.is_ok()) => Ok(Tool::Recipe),
+        [] => Err(Reason::UnknownTree { why: "no tool that is known left anything by which to tell".into() }),
+        _ => {
+            let names: Vec<&str> = tools.iter().map(|tool| tool.as_str()).collect();
+            Err(Reason::UnknownTree { why: format!("more than one tool left something: {}", names.join(", ")) })
+        }
+    }
+}
+
+/// A time to the second with a `Z` behind it, which nobody else writes.
+fn is_ansistranos(name: &ReleaseName) -> bool {
+    let digits = name.as_str().strip_suffix('Z').unwrap_or_default();
+    digits.len() == 14 && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn of_directory(seen: Seen<'_>, becomes: ReleaseName) -> HostAdoption {
+    let adoption = Adoption {
+        tool: Tool::Directory,
+        evidence: Evidence::Nothing,
+        records: Vec::new(),
+        recorded: Vec::new(),
+        bad: Vec::new(),
+        becomes: Some(becomes),
+    };
+    let note = "where the host can exchange the two in one step, `current` is there at every instant; elsewhere it is \
+                moved away and linked by two renames, with an instant between them in which there is none";
+    HostAdoption {
+        host: seen.host.to_owned(),
+        before: seen.state.current.clone(),
+        adoption,
+        notes: vec![note.to_owned()],
+    }
+}
+
+fn of_tree(tool: Tool, seen: Seen<'_>, traces: &Traces, current: &ReleaseName) -> HostAdoption {
+    let state = seen.state;
+    let (story, evidence) = chain::story(tool, traces, state, current);
+    let way = chain::way_back(state, &story, current);
+    let is_new = |name: &&ReleaseName| {
+        state.release(name).is_some_and(|release| release.adopted.is_none() && release.staged.is_none())
+    };
+    let unmarked = |name: &&ReleaseName| {
+        *name != current && state.release(name).is_some_and(|release| release.bad.is_none() && release.staged.is_none())
+    };
+    let mut records = way.written.clone();
+    records.reverse();
+    let adoption = Adoption {
+        tool,
+        evidence,
+        records,
+        recorded: way.recorded.iter().filter(is_new).cloned().collect(),
+        bad: story.left().iter().filter(unmarked).cloned().collect(),
+        becomes: None,
+    };
+    let notes = if adoption.is_empty() { Vec::new() } else { notes(seen, &story, &way, evidence, current) };
+    HostAdoption { host: seen.host.to_owned(), before: state.current.clone(), adoption, notes }
+}
+
+fn notes(
+    seen: Seen<'_>,
+    story: &chain::Story,
+    way: &chain::WayBack,
+    evidence: Evidence,
+    current: &ReleaseName,
+) -> Vec<String> {
+    let mut notes = Vec::new();
+    if evidence == Evidence::Times {
+        notes.push(
+            "nothing but the times of the directories says in what order they were; look at it before you rely on it"
+                .to_owned(),
+        );
+    }
+    if let Some(last) = story.last().filter(|last| *last != current) {
+        let known = if story.knows(current) { "" } else { ", and tells nothing of it" };
+        notes.push(format!("{evidence} ends at {last}, though {current} is current{known}"));
+    }
+    notes.extend(way.damaged.as_ref().map(|(name, why)| format!("the way back ends at {name}: {why}")));
+    let on_the_way =
+        |name: &ReleaseName| way.recorded.contains(name) || way.written.iter().any(|(written, _)| written == name);
+    let off = seen.state.releases.iter().map(|release| &release.name).filter(|name| !on_the_way(name));
+    let off: Vec<&str> = off.map(ReleaseName::as_str).collect();
+    if !off.is_empty() {
+        notes.push(format!("not on the way back, and left as they are: {}", off.join(", ")));
+    }
+    notes
+}
+
+impl AdoptPlan {
+    /// Whether there is nothing to do on any host.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.hosts.iter().all(|host| host.adoption.is_empty())
+    }
+
+    /// The plan of one host.
+    #[must_use]
+    pub fn host(&self, name: &str) -> Option<&HostAdoption> {
+        self.hosts.iter().find(|host| host.host == name)
+    }
+
+    /// The hosts whose `current` is a directory that is moved.
+    pub fn moving(&self) -> impl Iterator<Item = &HostAdoption> {
+        self.hosts.iter().filter(|host| host.adoption.becomes.is_some())
+    }
+
+    /// The plan in words, line by line.
+    #[must_use]
+    pub fn lines(&self) -> Vec<String> {
+        self.hosts.iter().flat_map(HostAdoption::lines).collect()
+    }
+}
+
+impl fmt::Display for AdoptPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.lines().join("\n"))
+    }
+}
+
+impl HostAdoption {
+    fn lines(&self) -> Vec<String> {
+        let line = |text: String| format!("{}: {text}", self.host);
+        let mut lines = vec![line(self.line())];
+        lines.extend(self.adoption.records.iter().rev().map(|record| line(self.record_line(record))));
+        lines.extend(self.adoption.bad.iter().map(|bad| line(format!("mark {bad} bad: it was gone back from"))));
+        lines.extend(self.notes.iter().cloned().map(line));
+        lines
+    }
+
+    fn line(&self) -> String {
+        let Adoption { tool, becomes, .. } = &self.adoption;
+        match (becomes, &self.before) {
+            (Some(name), Current::Absent) => format!("link `current` to {name}, which was moved there before"),
+            (Some(name), _) => {
+                format!("move the directory `current` to the release {name}, and put a link to it in its place")
+            }
+            (None, before) if self.adoption.is_empty() => {
+                format!("on {}, a tree of {tool}, with nothing to take over", describe(before))
+            }
+            (None, before) => format!("take over a tree of {tool}; `current` stays as it is, on {}", describe(before)),
+        }
+    }
+
+    fn record_line(&self, (name, record): &(ReleaseName, PreviousVersion)) -> String {
+        format!(
+            "write the previousVersion of {name} ({}), inferred from {}",
+            describe_record(record),
+            self.adoption.evidence
+        )
+    }
+}

@@ -1,0 +1,84 @@
+//! Taking over a tree under its lock.
+
+use crate::{
+    adoption::{AdoptedRecord, Adoption},
+    name::ReleaseName,
+    record::PreviousVersion,
+    status::BadMark,
+    store::{Current, Ready, StoreError, Switch, steps::Steps},
+    transport::{Effect, FailureKind, TransportError},
+};
+
+use super::{DirGuard, is_missing_at};
+
+impl DirGuard {
+    /// Writes marks and records, or moves a plain directory.
+    pub(super) async fn take_over(&mut self, adoption: &Adoption) -> Result<(), StoreError> {
+        if let Some(name) = &adoption.becomes {
+            return self.take_directory(name, adoption).await;
+        }
+        let record = |inferred| self.adopted(adoption, inferred);
+        let recorded = adoption.recorded.iter().map(|name| (name.clone(), None, record(false)));
+        let written =
+            adoption.records.iter().map(|(name, previous)| (name.clone(), Some(previous.clone()), record(true)));
+        let records: Vec<(ReleaseName, Option<PreviousVersion>, AdoptedRecord)> = recorded.chain(written).collect();
+        let mark = BadMark {
+            at: self.state.clock.unwrap_or(self.owner.since),
+            by: self.owner.by.clone(),
+            reason: Some(format!("{} went back from it", adoption.tool)),
+        };
+        let bad: Vec<(ReleaseName, BadMark)> = adoption.bad.iter().map(|name| (name.clone(), mark.clone())).collect();
+        let batch = self.store.steps.adopt(&self.token, &self.state.current, &records, &bad);
+        self.store.execute(&batch).await.map(drop).map_err(|error| self.understand_adoption(error))
+    }
+
+    fn adopted(&self, adoption: &Adoption, inferred: bool) -> AdoptedRecord {
+        AdoptedRecord {
+            format: 1,
+            tool: adoption.tool,
+            evidence: adoption.evidence,
+            inferred,
+            at: self.owner.since,
+            by: self.owner.by.clone(),
+        }
+    }
+
+    /// Moves the directory and links it; one that an interrupted adoption has moved is only linked.
+    async fn take_directory(&mut self, name: &ReleaseName, adoption: &Adoption) -> Result<(), StoreError> {
+        if self.state.current == Current::Absent {
+            // No intent: whatever undoes one would take the only link away again.
+            self.intent_written = true;
+            let switch = Switch { expected: Current::Absent, to: Ready { name: name.clone() } };
+            return self.switch(&switch).await.map(drop).map_err(|failed| failed.error);
+        }
+        self.move_directory(name, &self.adopted(adoption, false)).await?;
+        self.state.current = Current::Release { name: name.clone(), link: self.store.layout().link_to(name) };
+        Ok(())
+    }
+
+    /// Exchanges the directory for the link, or where the host cannot, renames the one and then the other.
+    async fn move_directory(&self, name: &ReleaseName, adopted: &AdoptedRecord) -> Result<(), StoreError> {
+        let steps = &self.store.steps;
+        let moving = steps.move_directory(&self.token, name, adopted, false);
+        let Err(error) = self.store.execute(&moving.batch).await else { return Ok(()) };
+        if moving.exchange.is_none_or(|at| error.effect() != Effect::Steps(at)) {
+            return Err(self.understand_adoption(error));
+        }
+        let moving = steps.move_directory(&self.token, name, adopted, true);
+        self.store.execute(&moving.batch).await.map(drop).map_err(|error| self.understand_adoption(error))
+    }
+
+    fn understand_adoption(&self, error: TransportError) -> StoreError {
+        let kind = error.failure().map(|failure| failure.kind);
+        if is_missing_at(&error, Steps::LOCK_STEP) {
+            return StoreError::LockLost { host: self.host() };
+        }
+        match error.effect() {
+            Effect::Steps(at) if at == Steps::LOCK_STEP + 1 && kind != Some(FailureKind::Io) => {
+                let detail = error.failure().map(ToString::to_string).unwrap_or_default();
+                StoreError::Conflict { host: self.host(), detail }
+            }
+            _ => error.into(),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The steps that take over a tree of another tool. Nothing that was there is changed, but for a plain directory that
+//! becomes a release.
+
+use serde::Serialize;
+
+use crate::{
+    adoption::AdoptedRecord,
+    name::ReleaseName,
+    path::InnerPath,
+    record::{PreviousVersion, RECORD_FILE},
+    status::BadMark,
+    store::{Current, layout::inner},
+    token::Token,
+    transport::{Batch, Op, SyncReach},
+};
+
+use super::{PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json, releases_and_parents};
+
+/// The batch that moves a plain directory, and the step of it that may not be possible on the host.
+#[derive(Debug)]
+pub(in crate::store) struct Moving {
+    pub(in crate::store) batch: Batch,
+    /// The step that exchanges the directory and the link, where that is tried.
+    pub(in crate::store) exchange: Option<usize>,
+}
+
+impl Steps {
+    /// Writes the marks and records of releases that are taken over; oldest first, each record durable before the next.
+    pub(in crate::store) fn adopt(
+        &self,
+        token: &Token,
+        current: &Current,
+        records: &[(ReleaseName, Option<PreviousVersion>, AdoptedRecord)],
+        bad: &[(ReleaseName, BadMark)],
+    ) -> Batch {
+        let mut batch = self.batch();
+        self.expect_lock(&mut batch, token);
+        batch.push(self.expect(current));
+        for (name, record, adopted) in records {
+            self.keep(&mut batch, token, name, AdoptedRecord::FILE, adopted);
+            if let Some(record) = record {
+                let line = record.line(&self.root, self.layout.releases());
+                self.write_record(&mut batch, token, name, line);
+            }
+        }
+        for (name, mark) in bad {
+            self.keep(&mut batch, token, name, "bad", mark);
+        }
+        batch
+    }
+
+    /// Writes a file of the tool's about a release, durably, and makes its directory where it is missing.
+    pub(in crate::store) fn keep(
+        &self,
+        batch: &mut Batch,
+        token: &Token,
+        name: &ReleaseName,
+        file: &str,
+        content: &impl Serialize,
+    ) {
+        let kept = self.layout.in_state(&["releases", name.as_str()]);
+        let written = self.layout.held(token).join(&inner(file));
+        batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
+        batch.push(Op::RemoveFile { path: written.clone() });
+        batch.push(Op::WriteNew { path: written.clone(), content: json(content), mode: PRIVATE_FILE });
+        batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
+        batch.push(Op::MoveInto { from: written, into: kept.clone() });
+        batch.push(Op::Sync { paths: vec![kept, self.layout.in_state(&["releases"])], reach: SyncReach::Entries });
+    }
+
+    /// Moves the plain directory `current` to the release `name` and links it there: by one exchange, or `by_renames`.
+    ///
+    /// First it gets its mark and its record, so that whatever a crash leaves is known for what it is: the directory
+    /// where it was, or the release without a link to it.
+    pub(in crate::store) fn move_directory(
+        &self,
+        token: &Token,
+        name: &ReleaseName,
+        adopted: &AdoptedRecord,
+        by_renames: bool,
+    ) -> Moving {
+        let mut batch = self.batch();
+        self.expect_lock(&mut batch, token);
+        let (current, release) = (self.layout.current().clone(), self.layout.release(name));
+        batch.push(Op::ExpectDirectory { path: current.clone() });
+        self.keep(&mut batch, token, name, AdoptedRecord::FILE, adopted);
+        let record = self.layout.held(token).join(&inner(RECORD_FILE));
+        batch.push(Op::RemoveFile { path: record.clone() });
+        let line = PreviousVersion::None.line(&self.root, self.layout.releases());
+        batch.push(Op::WriteNew { path: record.clone(), content: line, mode: PUBLIC_FILE });
+        batch.push(Op::Sync { paths: vec![record.clone()], reach: SyncReach::Entries });
+        batch.push(Op::MoveInto { from: record, into: current.clone() });
+        // What is published under a name is durable before, and nobody says when this was written.
+        batch.push(Op::Sync { paths: vec![current.clone()], reach: SyncReach::Filesystem });
+        for path in releases_and_parents(self.layout.releases()) {
+            batch.push(Op::MakeDir { path, mode: PUBLIC, existing_is_fine: true });
+        }
+        // A link that was made for an exchange that never was.
+        batch.push(Op::RemoveFile { path: release.clone() });
+        let exchange = if by_renames {
+            let prepared = self.layout.held(token).join(&current);
+            batch.push(Op::MakeLink { path: prepared.clone(), text: self.layout.link_to(name) });
+            batch.push(Op::Rename { from: current, to: release });
+            batch.push(Op::MoveInto { from: prepared, into: InnerPath::root() });
+            None
+        } else {
+            batch.push(Op::MakeLink { path: release.clone(), text: self.layout.link_to(name) });
+            Some(batch.push(Op::Exchange { one: current, other: release }))
+        };
+        let ends = [self.layout.releases().clone(), InnerPath::root()];
+        batch.push(Op::Sync { paths: ends.to_vec(), reach: SyncReach::Entries });
+        Moving { batch, exchange }
+    }
+}

@@ -1,0 +1,145 @@
+//! `cases.md` 4e: roots on full, read-only and divided filesystems, at unusual places, and under limits of the system.
+//!
+//! Needs `unshare`, and the right to mount in a namespace of its own; without them the tests are skipped in words.
+#![cfg(feature = "cli")]
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use tempfile::TempDir;
+
+/// Runs the words after `run` as a command of ours on the root, and prints them with its exit code and what is current.
+const RUN: &str = r#"
+run() {
+    code=0
+    "$BIN" -q --root "$ROOT" "$@" >>said 2>&1 || code=$?
+    echo "$*: $code $(readlink "$ROOT/current")"
+}
+mkdir root v1 v2 v3
+for v in v1 v2 v3; do
+    for file in 1 2 3 4 5 6 7 8; do echo "$v" >$v/$file; done
+    head -c 300000 /dev/zero >$v/large
+done
+ROOT=$PWD/root
+"#;
+
+/// Runs a script in a mount namespace of its own, and returns what `run` printed and what the commands said.
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
+fn told(script: &str) -> Option<(Vec<String>, String)> {
+    let may_mount = Command::new("unshare").args(["-m", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
+    if !may_mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no unshare on this machine, or it may not mount");
+        return None;
+    }
+    let directory = TempDir::new().expect("a directory");
+    let Output { status, stdout, stderr } = Command::new("unshare")
+        .args(["-m", "sh", "-eu", "-c", &[RUN, script].concat()])
+        .current_dir(directory.path())
+        .env("BIN", env!("CARGO_BIN_EXE_switchback"))
+        .env_remove("SWITCHBACK_CONFIG")
+        .env_remove("SWITCHBACK_ENV")
+        .output()
+        .expect("unshare runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(status.success(), "{status}: {}{}", text(&stdout), text(&stderr));
+    let said = fs::read_to_string(directory.path().join("said")).expect("what was said");
+    assert!(!said.contains("panicked"), "{said}");
+    Some((text(&stdout).lines().map(str::to_owned).collect(), said))
+}
+
+/// Holds what was printed against these lines; the commands must have said all of `words`.
+#[track_caller]
+fn holds(script: &str, lines: &[&str], words: &[&str]) {
+    let Some((printed, said)) = told(script) else { return };
+    assert_eq!(printed, lines, "{said}");
+    for word in words {
+        assert!(said.contains(word), "{word:?} is not in {said}");
+    }
+}
+
+const TWO: &str = "run deploy v1 --name v1\nrun deploy v2 --name v2\n";
+const AFTER_TWO: [&str; 2] = ["deploy v1 --name v1: 0 releases/v1", "deploy v2 --name v2: 0 releases/v2"];
+
+/// E01. What an upload filled is free again, so that going back finds room.
+#[test]
+fn a_full_disk() {
+    let script = ["mount -t tmpfs -o size=900k none root\n", TWO, "run deploy v3 --name v3\nrun rollback\n"].concat();
+    let lines = [&AFTER_TWO[..], &["deploy v3 --name v3: 3 releases/v2", "rollback: 0 releases/v1"]].concat();
+    holds(&script, &lines, &["no space left: large: No space left on device", "/root: no space left"]);
+}
+
+/// E02.
+#[test]
+fn no_inode_left() {
+    let fill = "i=0\nwhile (: >root/fill$i) 2>/dev/null; do i=$((i + 1)); done\n";
+    let script = [
+        "mount -t tmpfs -o nr_inodes=100 none root\n",
+        TWO,
+        fill,
+        "run deploy v3 --name v3\nrun rollback\nrm root/fill*\nrun rollback\n",
+    ];
+    let after = ["deploy v3 --name v3: 3 releases/v2", "rollback: 3 releases/v2", "rollback: 0 releases/v1"];
+    holds(&script.concat(), &[&AFTER_TWO[..], &after].concat(), &["next: free some space on the host"]);
+}
+
+/// E04. What only reads works there.
+#[test]
+fn a_read_only_filesystem() {
+    let script = [
+        TWO,
+        "mount --bind root root\nmount -o remount,ro,bind root\n",
+        "run deploy v3 --name v3\nrun rollback\nrun unlock --force\nrun status\nrun check\n",
+    ];
+    let after = [
+        "deploy v3 --name v3: 3 releases/v2",
+        "rollback: 3 releases/v2",
+        "unlock --force: 0 releases/v2",
+        "status: 0 releases/v2",
+        "check: 0 releases/v2",
+    ];
+    holds(&script.concat(), &[&AFTER_TWO[..], &after].concat(), &["next: the filesystem is read-only"]);
+}
+
+/// E07. Nothing is ever copied into place.
+#[test]
+fn releases_on_another_filesystem() {
+    let script = "mkdir root/releases\nmount -t tmpfs none root/releases\nrun deploy v1 --name v1\nls root/releases\n";
+    holds(script, &["deploy v1 --name v1: 3 "], &["Invalid cross-device link", "must be on one filesystem"]);
+}
+
+/// E09, E10. A root of 4,000 bytes is used; what cannot be opened is named.
+#[test]
+fn roots_at_unusual_places() {
+    let script = r#"
+base=$ROOT
+long=$(printf '%0200d' 0)
+for _ in 1 2 3 4 5 6 7 8 9; do ROOT=$ROOT/$long; done
+run deploy v1 --name v1 | sed 's/.*: /long: /'
+ROOT=$base/$long$long
+run deploy v1 --name v1 | sed 's/.*: /too long: /'
+ln -s b a; ln -s a b; : >file
+for ROOT in "$PWD/a/root" "$PWD/file/root"; do run deploy v1 --name v1; done
+"#;
+    let refused = "deploy v1 --name v1: 3 ";
+    let words = ["File name too long", "Too many levels of symbolic links", "Not a directory"];
+    holds(script, &["long: 0 releases/v1", "too long: 3 ", refused, refused], &words);
+}
+
+/// E13. Nothing of ours is run from there.
+#[test]
+fn a_filesystem_without_programs() {
+    let script = ["mount -t tmpfs -o noexec,nosuid,nodev none root\n", TWO, "run rollback\n"].concat();
+    holds(&script, &[&AFTER_TWO[..], &["rollback: 0 releases/v1"]].concat(), &[]);
+}
+
+/// E15.
+#[test]
+fn limits_of_the_system() {
+    let few_files =
+        "(ulimit -n 10; exec \"$BIN\" -q --root \"$ROOT\" rollback) >>said 2>&1 || echo \"few files: $?\"\n";
+    let script = [TWO, "(ulimit -f 100; run deploy v3 --name v3)\n", few_files, "run rollback\n"];
+    let after = ["deploy v3 --name v3: 3 releases/v2", "few files: 3", "rollback: 0 releases/v1"];
+    holds(&script.concat(), &[&AFTER_TWO[..], &after].concat(), &["File too large", "Too many open files"]);
+}
