@@ -152,7 +152,7 @@ fn kind_of(error: &TransportError) -> ErrorKind {
             FailureKind::Mismatch => ErrorKind::Conflict,
             _ => ErrorKind::HostFailed,
         },
-        TransportError::Step { .. } => ErrorKind::HostFailed,
+        TransportError::Step { .. } | TransportError::Hook { .. } => ErrorKind::HostFailed,
         TransportError::Source { .. } => ErrorKind::Source,
         TransportError::Upload { .. } => ErrorKind::UploadFailed,
         TransportError::Unknown { .. } => ErrorKind::Unknown,
@@ -165,7 +165,7 @@ fn hint_of(error: &TransportError) -> Option<&'static str> {
             Some("see that `ssh` reaches the host without asking anything, or leave it out with --except")
         }
         TransportError::Unknown { .. } => Some("see where the hosts are with `switchback status`"),
-        TransportError::Root { .. } | TransportError::Step { .. } => {
+        TransportError::Root { .. } | TransportError::Step { .. } | TransportError::Hook { .. } => {
             error.failure().and_then(|failure| match failure.kind {
                 FailureKind::Missing if matches!(error, TransportError::Root { .. }) => {
                     Some("deploy to it first, or leave the host out with --except")

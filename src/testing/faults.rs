@@ -7,13 +7,15 @@ use std::{
 
 use crate::{
     future::BoxFuture,
-    transport::{Batch, Effect, Progress, Reply, Transport, TransportError, Upload, Uploaded},
+    transport::{
+        Batch, Effect, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded,
+    },
 };
 
 /// When a run is cut off. Clones count together: give one to the [`Faults`] of every host of a fleet, and the run is
 /// cut off as a whole, as when the controller dies.
 ///
-/// Steps are counted over all batches, in the order in which they are sent, and an upload is one step. To try every
+/// Steps are counted over all batches, in the order in which they are sent, and an upload or a command is one step. To try every
 /// place where a run can be cut: run it once with [`Cut::never`], ask for the [`steps`](Self::steps), and run it again
 /// with [`Cut::after`] for each number below.
 #[derive(Debug, Clone)]
@@ -70,7 +72,7 @@ impl Cut {
         Self::with(Plan::CutAfter(steps))
     }
 
-    /// Carries the `exchange`th call out (batches and uploads, the first is 1) and loses its answer
+    /// Carries the `exchange`th call out (batches, uploads and commands, the first is 1) and loses its answer
     /// ([`TransportError::Unknown`]).
     #[must_use]
     pub fn losing_answer(exchange: usize, then: AfterLoss) -> Self {
@@ -83,7 +85,7 @@ impl Cut {
         self.state().steps
     }
 
-    /// How many calls, batches and uploads, have been sent so far.
+    /// How many calls, batches, uploads and commands, have been sent so far.
     #[must_use]
     pub fn exchanges(&self) -> usize {
         self.state().exchanges
@@ -211,6 +213,29 @@ impl<T: Transport> Transport for Faults<T> {
                 Sentence::Send | Sentence::SendPrefix(_) => self.inner.upload(upload, progress).await,
                 Sentence::LoseAnswer => {
                     let _ = self.inner.upload(upload, progress).await;
+                    Err(self.lost())
+                }
+                Sentence::Refuse => Err(self.unreachable()),
+            }
+        })
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        Box::pin(async move {
+            match self.cut.judge(1) {
+                Sentence::Send | Sentence::SendPrefix(_) => {
+                    let result = self.inner.run(call, output).await;
+                    if result.as_ref().is_err_and(|error| error.effect() == Effect::Nothing) {
+                        self.cut.uncount(1);
+                    }
+                    result
+                }
+                Sentence::LoseAnswer => {
+                    let _ = self.inner.run(call, output).await;
                     Err(self.lost())
                 }
                 Sentence::Refuse => Err(self.unreachable()),

@@ -1,7 +1,7 @@
 //! For those who write transports, or test what runs on them (feature `testing`).
 //!
 //! - [`conformance`] holds a transport to the contract of [`Transport`](crate::Transport), case by case.
-//! - [`Recording`] counts the exchanges, and keeps the batches, of the transport that it wraps.
+//! - [`Recording`] counts the exchanges, and keeps the batches and commands, of the transport that it wraps.
 //! - [`Faults`] cuts the transport that it wraps off after a given step, or loses an answer: every state that a crash can
 //!   leave behind is reached by counting.
 //! - [`MemoryHost`](crate::transport::MemoryHost) is the host that they are tried on.

@@ -7,10 +7,10 @@ use std::{
 
 use crate::{
     future::BoxFuture,
-    transport::{Batch, Progress, Reply, Transport, TransportError, Upload, Uploaded},
+    transport::{Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded},
 };
 
-/// Counts the exchanges and uploads of the transport that it wraps, and keeps the batches. It changes nothing else.
+/// Counts the exchanges, uploads and commands of the transport that it wraps, and keeps the batches and the commands. It changes nothing else.
 ///
 /// Wrapped in an [`Arc`](std::sync::Arc), one clone can be looked at while another is used.
 #[derive(Debug)]
@@ -23,6 +23,7 @@ pub struct Recording<T> {
 struct Seen {
     batches: Vec<Batch>,
     uploads: usize,
+    hooks: Vec<HookCall>,
 }
 
 impl<T> Recording<T> {
@@ -48,6 +49,12 @@ impl<T> Recording<T> {
     #[must_use]
     pub fn uploads(&self) -> usize {
         self.seen().uploads
+    }
+
+    /// The commands, in the order in which they were sent, whatever became of them.
+    #[must_use]
+    pub fn hooks(&self) -> Vec<HookCall> {
+        self.seen().hooks.clone()
     }
 
     /// The batches, in the order in which they were sent.
@@ -93,6 +100,17 @@ impl<T: Transport> Transport for Recording<T> {
         Box::pin(async move {
             self.seen().uploads += 1;
             self.inner.upload(upload, progress).await
+        })
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        Box::pin(async move {
+            self.seen().hooks.push(call.clone());
+            self.inner.run(call, output).await
         })
     }
 

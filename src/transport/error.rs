@@ -70,6 +70,14 @@ pub enum TransportError {
         /// What the host said.
         failure: StepFailure,
     },
+    /// A command could not be started: the parent of its record or its working directory is not there, for one. It was not run.
+    #[error("the command was not run on {host}: {failure}")]
+    Hook {
+        /// The host.
+        host: String,
+        /// Why; [`FailureKind::Missing`] when a directory is not there.
+        failure: StepFailure,
+    },
     /// The answer was lost, or was none. The steps may have run or not: read the state before anything else.
     #[error("no answer from {host}, so it is not known what took effect")]
     Unknown {
@@ -96,7 +104,9 @@ impl TransportError {
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
-            Self::Unreachable { .. } | Self::Unsuitable { .. } | Self::Root { .. } => Effect::Nothing,
+            Self::Unreachable { .. } | Self::Unsuitable { .. } | Self::Root { .. } | Self::Hook { .. } => {
+                Effect::Nothing
+            }
             Self::Step { index, .. } => Effect::Steps(*index),
             Self::Source { .. } | Self::Upload { .. } | Self::Unknown { .. } => Effect::Unknown,
         }
@@ -106,7 +116,10 @@ impl TransportError {
     #[must_use]
     pub fn failure(&self) -> Option<&StepFailure> {
         match self {
-            Self::Root { failure, .. } | Self::Step { failure, .. } | Self::Upload { failure, .. } => Some(failure),
+            Self::Root { failure, .. }
+            | Self::Step { failure, .. }
+            | Self::Upload { failure, .. }
+            | Self::Hook { failure, .. } => Some(failure),
             Self::Unreachable { .. } | Self::Unsuitable { .. } | Self::Source { .. } | Self::Unknown { .. } => None,
         }
     }

@@ -7,6 +7,7 @@
 mod batch;
 mod error;
 mod found;
+mod hook;
 mod local;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
@@ -20,6 +21,7 @@ pub mod ssh;
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
 pub use found::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness};
+pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};
@@ -50,7 +52,7 @@ use crate::{
 /// - A batch runs to its end once its first step has begun, whether or not anybody still listens.
 /// - An error says how much took effect ([`TransportError::effect`]): nothing, the steps before
 ///   the one that failed, or unknown. When an answer was lost it is unknown, and never guessed.
-/// - Every call ends within a bounded time, whatever the host does.
+/// - Every call but [`run`](Self::run) ends within a bounded time, whatever the host does.
 /// - Nothing is sent before the first call; a call after [`close`](Self::close) or after a lost
 ///   connection connects anew.
 ///
@@ -87,6 +89,40 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
         upload: &'a Upload,
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>>;
+
+    /// Runs a command on the host, or follows one that was started before, and returns how it ended.
+    ///
+    /// # Contract
+    ///
+    /// - The record, [`HookCall::record`], is claimed by `mkdir(2)` with mode 0700; its parent must be there, and no link is
+    ///   followed on the way. Whoever makes it starts the command. A call whose record is there already never starts
+    ///   anything: it tells what that command printed, from the beginning, waits for its end, and returns that. So a lost
+    ///   answer is found again, by anybody, as often as asked. The record, or a directory above it, may be renamed while
+    ///   the command runs.
+    /// - The command runs in a session and process group of its own, in [`HookCall::directory`], with nothing to read on
+    ///   standard input, and in the environment of a login without a terminal, plus the variables of the call and
+    ///   `SWITCHBACK_HOOK`, which marks its processes.
+    /// - Neither a connection that is cut nor a future that is dropped stops the command, holds it up or kills it.
+    /// - Of each stream [`HookCall::output_limit`] bytes are kept; what comes beyond is taken and dropped. A process that is
+    ///   left in the background with a stream open holds up the end for a second or so, no longer.
+    /// - The host keeps the time limit itself, also when nobody listens: the group gets `SIGTERM`, after 5 s `SIGKILL`.
+    /// - A command whose runner is proven gone without a result, by a boot or a kill, is [`HookEnd::Lost`].
+    /// - Whatever the command prints, it is never taken for an answer. Secrets stand in the environment of its processes
+    ///   and of nothing else.
+    /// - That it was started is confirmed, or the call fails, in bounded time; and so does a call whose host falls silent.
+    ///   A command without a time limit may otherwise take as long as it likes.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::Hook`], [`Root`](TransportError::Root), [`Unsuitable`](TransportError::Unsuitable) and
+    /// [`Unreachable`](TransportError::Unreachable): nothing was run by this call. [`Unknown`](TransportError::Unknown):
+    /// it may have been started, and may still run. The same call again finds out: it starts the command only when it
+    /// never was.
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>>;
 
     /// Ends whatever is kept open between calls. Failing to is no error: it ends by itself in bounded time.
     fn close(&self) -> BoxFuture<'_, ()>;
@@ -138,6 +174,10 @@ macro_rules! forward {
 
             fn upload<'a>(&'a self, upload: &'a Upload, progress: &'a dyn Progress) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
                 (**self).upload(upload, progress)
+            }
+
+            fn run<'a>(&'a self, call: &'a HookCall, output: &'a dyn LineSink) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+                (**self).run(call, output)
             }
 
             fn close(&self) -> BoxFuture<'_, ()> {

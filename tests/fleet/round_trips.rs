@@ -7,7 +7,9 @@ use switchback::{
     event::Silent,
     plan::RollbackTarget,
     testing::Recording,
-    transport::{Batch, MemoryTransport, Op, Progress, Reply, TransportError, Upload, Uploaded},
+    transport::{
+        Batch, HookCall, HookExit, LineSink, MemoryTransport, Op, Progress, Reply, TransportError, Upload, Uploaded,
+    },
 };
 use tokio::sync::Barrier;
 
@@ -82,6 +84,14 @@ impl Transport for Together {
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
         self.host.upload(upload, progress)
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        self.host.run(call, output)
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -14,7 +14,10 @@ use std::{
 use futures_util::FutureExt;
 use switchback::{
     BoxFuture, DirStore, Fleet, Host, HostPath, Layout, Report, Transport,
-    transport::{Batch, MemoryTransport, Progress, Reply, StepFailure, TransportError, Upload, Uploaded},
+    transport::{
+        Batch, HookCall, HookExit, LineSink, MemoryTransport, Progress, Reply, StepFailure, TransportError, Upload,
+        Uploaded,
+    },
 };
 use tokio::sync::oneshot;
 
@@ -208,6 +211,12 @@ impl Transport for Puppet {
                 Answer::Uploaded(uploaded) => Ok(uploaded),
                 failed => Err(failed.into_error(&self.name)),
             }
+        })
+    }
+
+    fn run<'a>(&'a self, _: &'a HookCall, _: &'a dyn LineSink) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        Box::pin(async {
+            Err(TransportError::Unsuitable { host: self.name.clone(), lacks: "it runs no commands".to_owned() })
         })
     }
 

@@ -1,11 +1,15 @@
 //! [`Subject`]: the transport under trial, and what is asked of it again and again.
 
-use std::{fmt::Debug, sync::Arc};
+use std::{
+    fmt::Debug,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use crate::{
     path::HostPath,
     transport::{
-        Batch, Effect, Entry, EntryKind, FailureKind, Found, Op, Reply, Transport, TransportError, Upload, Uploaded,
+        Batch, Effect, Entry, EntryKind, FailureKind, Found, LineSink, Op, Reply, Stream, Transport, TransportError,
+        Upload, Uploaded,
     },
     tree::Tree,
 };
@@ -147,6 +151,29 @@ impl Subject {
     pub(super) async fn upload(&self, into: &str, tree: Tree) -> Result<Uploaded, TransportError> {
         let upload = Upload { root: self.root.clone(), into: ops::at(into), tree: Arc::new(tree) };
         self.transport.upload(&upload, &|_, _| {}).await
+    }
+}
+
+/// Keeps the lines that a command prints.
+#[derive(Debug, Default)]
+pub(super) struct Heard(Mutex<Vec<(Stream, Vec<u8>)>>);
+
+impl Heard {
+    /// The lines of one stream so far.
+    pub(super) fn of(&self, stream: Stream) -> Vec<Vec<u8>> {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.iter().filter(|(of, _)| *of == stream).map(|(_, line)| line.clone()).collect()
+    }
+
+    /// The lines of one stream so far, as text.
+    pub(super) fn texts(&self, stream: Stream) -> Vec<String> {
+        self.of(stream).iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
+    }
+}
+
+impl LineSink for Heard {
+    fn line(&self, stream: Stream, line: &[u8]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push((stream, line.to_vec()));
     }
 }
 

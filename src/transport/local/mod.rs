@@ -8,17 +8,25 @@ mod identity;
 mod remove;
 mod rename;
 mod root;
+mod shell;
 mod upload;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, task};
 
 use crate::future::BoxFuture;
 
-use super::{Batch, Progress, Reply, Transport, TransportError, Upload, Uploaded};
+use shell::LocalShell;
 
-/// Reaches roots on this machine, with system calls. Linux only.
+use super::{
+    Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded, shell::hook,
+};
+
+/// How long it may take until a command is started.
+const HOOK_START: Duration = Duration::from_secs(60);
+
+/// Reaches roots on this machine, with system calls. Linux only. A command is run by the `sh` of the search path.
 ///
 /// # Symlinks
 ///
@@ -98,6 +106,17 @@ impl Transport for LocalTransport {
                 progress.advanced(files, bytes);
             }
             run.await.unwrap_or_else(|error| Err(TransportError::unknown(self, error)))
+        })
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        Box::pin(async move {
+            let shell = LocalShell::named(Arc::clone(&self.name));
+            hook::run(&shell, HOOK_START, call, output).await
         })
     }
 

@@ -6,10 +6,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{path::HostPath, time::Timestamp, transport::FailureKind};
+use crate::{
+    path::HostPath,
+    time::Timestamp,
+    transport::{FailureKind, HookCall, HookExit},
+};
 
 use super::{
     MemoryTransport,
+    hook::Script,
     model::{Body, Model, TOP, Way},
 };
 
@@ -96,6 +101,14 @@ impl MemoryHost {
     /// Ends all processes on the host and boots it anew.
     pub fn reboot(&self) {
         self.model().reboot();
+    }
+
+    /// Says what the commands do that this host is told to run ([`Transport::run`](crate::Transport::run)): how they end, and what they
+    /// print. It may meddle with the host. Without this, every command ends at once with 0.
+    ///
+    /// When its process is ended or the host booted meanwhile, the command is [`HookEnd::Lost`](crate::transport::HookEnd::Lost).
+    pub fn on_hook(&self, script: impl Fn(&HookCall) -> HookExit + Send + Sync + 'static) {
+        self.model().script = Script::new(script);
     }
 
     /// What the file at `path` holds; `None` when no file is there.

@@ -1,5 +1,6 @@
 //! [`MemoryTransport`]: a host in memory, the model that the other transports are held against.
 
+mod hook;
 mod host;
 mod model;
 mod step;
@@ -15,9 +16,11 @@ use std::{
 use crate::{future::BoxFuture, path::HostPath};
 
 use super::{
-    Batch, FailureKind, FileId, OnFailure, Progress, Reply, StepFailure, Transport, TransportError, Upload, Uploaded,
+    Batch, FailureKind, FileId, HookCall, HookEnd, HookExit, LineSink, OnFailure, Progress, Reply, StepFailure,
+    Transport, TransportError, Upload, Uploaded, hook::Output,
 };
 
+use hook::{Claim, Seen};
 use model::{Model, Way};
 
 /// A connection to a [`MemoryHost`], and a process on it.
@@ -74,7 +77,7 @@ impl MemoryTransport {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
+    fn carry_out(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
         let mut model = self.host.model();
         let way = self.root(&mut model, &batch.root, batch.make_root, batch.pin)?;
         let mut own = self.own_process();
@@ -90,6 +93,43 @@ impl MemoryTransport {
             }
         }
         Ok(replies)
+    }
+
+    async fn hook(&self, call: &HookCall, output: &dyn LineSink) -> Result<HookExit, TransportError> {
+        if let Some(lacks) = call.flaw() {
+            return Err(TransportError::Unsuitable { host: self.name.clone(), lacks });
+        }
+        let failed = |kind: FailureKind| TransportError::Hook {
+            host: self.name.clone(),
+            failure: StepFailure::new(kind, format!("{}: {kind}", call.record)),
+        };
+        let record = match self.claim(call, failed)? {
+            Claim::Theirs(record) => record,
+            Claim::Ours(record, process) => {
+                hook::run(&self.host, call, record, process);
+                record
+            }
+        };
+        let end = self.end_of(record).await.map_err(failed)?;
+        let mut output = Output::new(output);
+        hook::print(&self.host.model(), record, &mut output).map_err(failed)?;
+        Ok(output.exit(end))
+    }
+
+    fn claim(&self, call: &HookCall, failed: impl Fn(FailureKind) -> TransportError) -> Result<Claim, TransportError> {
+        let mut model = self.host.model();
+        let way = self.root(&mut model, &call.root, false, None)?;
+        hook::claim(&mut model, way[way.len() - 1], call).map_err(failed)
+    }
+
+    async fn end_of(&self, record: u64) -> Result<HookEnd, FailureKind> {
+        loop {
+            if let Seen::Ended(end) = hook::look(&self.host.model(), record)? {
+                return Ok(end);
+            }
+            // Another thread runs it.
+            tokio::task::yield_now().await;
+        }
     }
 
     fn root(&self, model: &mut Model, root: &HostPath, make: bool, pin: Option<FileId>) -> Result<Way, TransportError> {
@@ -119,7 +159,7 @@ impl fmt::Display for MemoryTransport {
 
 impl Transport for MemoryTransport {
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
-        Box::pin(async move { self.run(batch) })
+        Box::pin(async move { self.carry_out(batch) })
     }
 
     fn upload<'a>(
@@ -132,6 +172,14 @@ impl Transport for MemoryTransport {
             let way = self.root(&mut model, &upload.root, false, None)?;
             upload::upload(&mut model, &way, upload, progress, &self.name)
         })
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        Box::pin(self.hook(call, output))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -14,6 +14,8 @@ use crate::{
     },
 };
 
+use super::hook::Script;
+
 /// The inode of `/`.
 pub(super) const TOP: u64 = 1;
 
@@ -41,6 +43,8 @@ pub(super) struct Model {
     pub(super) boot: u64,
     processes: BTreeSet<u32>,
     last_process: u32,
+    /// What its commands do.
+    pub(super) script: Script,
 }
 
 /// An inode.
@@ -70,6 +74,7 @@ impl Model {
             boot: 1,
             processes: BTreeSet::new(),
             last_process: 0,
+            script: Script::default(),
         }
     }
 
@@ -82,6 +87,7 @@ impl Model {
             boot: self.boot,
             processes: self.processes.clone(),
             last_process: self.last_process,
+            script: self.script.clone(),
         };
         copy.take(self, TOP);
         copy

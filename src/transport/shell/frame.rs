@@ -36,6 +36,8 @@ enum Value {
     Hex(usize),
     /// As it is, so many bytes on lines of their own.
     Lines(usize),
+    /// In hex, on lines of their own, however it is laid out: so many bytes.
+    Bytes(usize),
 }
 
 /// A frame whose values are still coming in.
@@ -175,11 +177,15 @@ impl Frames {
     }
 
     fn value_line(&mut self, line: &[u8]) -> Result<(), FrameError> {
-        if let Some(Pending { part, .. }) = &mut self.pending {
-            if !part.is_empty() {
-                part.push(b'\n');
+        if let Some(Pending { part, values, .. }) = &mut self.pending {
+            if let Some(Value::Bytes(_)) = values.front() {
+                part.extend(unhex(line)?);
+            } else {
+                if !part.is_empty() {
+                    part.push(b'\n');
+                }
+                part.extend_from_slice(line);
             }
-            part.extend_from_slice(line);
         }
         self.settle()
     }
@@ -216,13 +222,14 @@ impl Value {
             .and_then(length)
             .map(Self::Hex)
             .or_else(|| token.strip_prefix('l').and_then(length).map(Self::Lines))
+            .or_else(|| token.strip_prefix('h').and_then(length).map(Self::Bytes))
     }
 
     /// The value, when all of it stands in `part`, which is emptied then; else itself again.
     fn complete(self, part: &mut Vec<u8>) -> Result<Result<Vec<u8>, Self>, FrameError> {
         let length = match &self {
             Self::Plain(_) => 0,
-            Self::Hex(length) | Self::Lines(length) => *length,
+            Self::Hex(length) | Self::Lines(length) | Self::Bytes(length) => *length,
         };
         if let Self::Plain(bytes) = self {
             return Ok(Ok(bytes));
@@ -234,7 +241,7 @@ impl Value {
             return Err(FrameError::Garbled);
         }
         let text = std::mem::take(part);
-        if matches!(self, Self::Lines(_)) { Ok(Ok(text)) } else { unhex(&text).map(Ok) }
+        if matches!(self, Self::Hex(_)) { unhex(&text).map(Ok) } else { Ok(Ok(text)) }
     }
 }
 
@@ -283,6 +290,14 @@ mod tests {
     fn words_stand_on_the_line_itself() {
         let (whole, _) = all(&[b"SB1 n 1 2 fail - ~./a:~File~exists =b~c\n"]);
         assert_eq!(whole[0].values, [b"./a: File exists".to_vec(), b"b~c".to_vec()]);
+    }
+
+    #[test]
+    fn bytes_are_counted_and_not_their_text() {
+        let (whole, _) = all(&[b"SB1 n 0 out h3\n 68\n 69   0a\nSB1 n 0 out h0\n"]);
+        assert_eq!([&whole[0].values[0][..], &whole[1].values[0]], [&b"hi\n"[..], b""]);
+        let mut frames = Frames::new("n");
+        assert_eq!(frames.push(b"SB1 n 0 out h3\n 68\nSB1 n 0 end\n"), Err(FrameError::Garbled));
     }
 
     #[test]

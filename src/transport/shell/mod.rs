@@ -1,12 +1,13 @@
 //! [`ShellTransport`]: any host that gives a POSIX shell, however it is reached.
 //!
 //! A batch becomes one shell function, which is sent whole and then called: the host has all of it before its first
-//! step runs. All batches go down one kept-open `sh -s`; an upload has a channel of its own. Whoever can start a
+//! step runs. All batches go down one kept-open `sh -s`; an upload and a command have a channel of their own. Whoever can start a
 //! process on a host and carry its standard streams (`ssh`, `docker exec -i`, `kubectl exec -i`) writes a [`Shell`], and has
 //! a [`Transport`].
 
 mod channel;
 mod frame;
+pub(super) mod hook;
 mod pack;
 mod prelude;
 mod quote;
@@ -27,12 +28,12 @@ use tokio::sync::Mutex;
 
 use crate::{future::BoxFuture, transport::TransportError};
 
-use super::{Batch, Progress, Reply, Transport, Upload, Uploaded};
+use super::{Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, Upload, Uploaded};
 use session::{Outcome, Session};
 
 /// Works on a host through the POSIX shells that `S` gives.
 ///
-/// Calls of [`execute`](Transport::execute) take turns; an upload goes on beside them.
+/// Calls of [`execute`](Transport::execute) take turns; uploads and commands go on beside them.
 pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
@@ -45,7 +46,7 @@ impl<S: Shell> ShellTransport<S> {
         Self { shell, exchange_timeout, session: Mutex::new(None) }
     }
 
-    async fn run(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
+    async fn exchange(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
         let body = script::compile(batch).map_err(|index| self.unsuitable(nul(index)))?;
         let mut kept = self.session.lock().await;
         let session = self.session(kept.take()).await?;
@@ -99,7 +100,7 @@ impl<S: Shell> Transport for ShellTransport<S> {
     }
 
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
-        Box::pin(self.run(batch))
+        Box::pin(self.exchange(batch))
     }
 
     fn upload<'a>(
@@ -108,6 +109,14 @@ impl<S: Shell> Transport for ShellTransport<S> {
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
         Box::pin(upload::upload(&self.shell, self.exchange_timeout, upload, progress))
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        Box::pin(hook::run(&self.shell, self.exchange_timeout, call, output))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -1,8 +1,10 @@
 //! Batches as scripts: one function, defined and then called on the last line, so that a script cut anywhere runs nothing.
 
+use std::time::Duration;
+
 use crate::{
     path::HostPath,
-    transport::{Batch, FileId, OnFailure, Op, Step, SyncReach, Upload},
+    transport::{Batch, FileId, HookCall, OnFailure, Op, Step, SyncReach, Upload},
 };
 
 use super::quote::{NulByte, ShellWord};
@@ -50,8 +52,8 @@ impl Script {
     }
 
     /// Content, in pieces that any `printf` takes.
-    fn pieces(&mut self, content: &str) -> Result<&mut Self, NulByte> {
-        for piece in content.as_bytes().chunks(PIECE) {
+    fn pieces(&mut self, content: &[u8]) -> Result<&mut Self, NulByte> {
+        for piece in content.chunks(PIECE) {
             self.value(piece)?;
         }
         Ok(self)
@@ -109,6 +111,54 @@ pub(super) fn receive(prelude: &[u8], upload: &Upload, marker: &str, nonce: &str
     script.0
 }
 
+/// The script, after `prelude`, that starts the command of `call` or follows it. Its processes bear `marker` in their
+/// environment. It is called on the last line, and `runner` is what the shell that runs it is told.
+pub(super) fn hook(
+    prelude: &[u8],
+    runner: &str,
+    call: &HookCall,
+    marker: &str,
+    nonce: &str,
+) -> Result<Vec<u8>, NulByte> {
+    let (program, call_line) = (program(runner, call, marker)?, self::call(nonce, 0));
+    let mut script = Script(prelude.to_vec());
+    script.text("sb_script() {\nsb_pour").pieces(call.script.as_bytes())?.text("\n}\n");
+    script.text("sb_program() {\nsb_pour").pieces(&program)?.text("\n}\n");
+    script.text(DEFINE).enter(&call.root, false, None);
+    script.text("sb_hook").word(&ShellWord::operand(&call.record)).word(&ShellWord::root(&call.directory)).text(" ");
+    script.number(reach(call.output_limit)).text("\n}\n");
+    script.0.extend_from_slice(&call_line);
+    Ok(script.0)
+}
+
+/// What the shell that runs the command of `call` reads, as a whole or not at all.
+fn program(runner: &str, call: &HookCall, marker: &str) -> Result<Vec<u8>, NulByte> {
+    let mut script = Script(runner.as_bytes().to_vec());
+    script.text("sb_environment() {\n");
+    for (name, value) in call.environment.iter().chain(call.secrets.pairs()) {
+        script.0.extend_from_slice(name.as_bytes());
+        script.0.push(b'=');
+        script.0.extend_from_slice(ShellWord::new(value)?.as_bytes());
+        script.0.extend_from_slice(format!("\nexport {name}\n").as_bytes());
+    }
+    script.text(":\n}\n{ sb_runner").word(&ShellWord::root(&call.directory)).text(" ");
+    script.number(reach(call.output_limit).div_ceil(BLOCK)).text(" ");
+    match call.timeout {
+        Some(limit) => script.number(whole_seconds(limit)),
+        None => script.text("''"),
+    };
+    script.value(marker)?.text("; exit; }\n");
+    Ok(script.0)
+}
+
+/// What `ulimit -f` counts in, in bytes.
+const BLOCK: u64 = 512;
+
+/// A time limit as it is kept: in whole seconds, upwards.
+fn whole_seconds(limit: Duration) -> u64 {
+    (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).clamp(1, READ_LIMIT)
+}
+
 fn compile_step(script: &mut Script, step: &Step) -> Result<(), NulByte> {
     compile_op(script, &step.op)?;
     script.text(match step.on_failure {
@@ -139,9 +189,11 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
             script.text("sb_mkdir ").mode(*mode).text(if *existing_is_fine { " y" } else { " n" }).word(&place(path))
         }
         Op::MakeLink { path, text } => script.text("sb_link").value(text)?.word(&place(path)),
-        Op::WriteNew { path, content, mode } => write_new(script, *mode).word(&place(path)).pieces(content)?,
+        Op::WriteNew { path, content, mode } => {
+            write_new(script, *mode).word(&place(path)).pieces(content.as_bytes())?
+        }
         Op::MarkProcess { path } => script.text("sb_mark").word(&place(path)),
-        Op::Append { path, content } => script.text("sb_append").word(&place(path)).pieces(content)?,
+        Op::Append { path, content } => script.text("sb_append").word(&place(path)).pieces(content.as_bytes())?,
         Op::MoveInto { from, into } => script.text("sb_move").word(&place(from)).word(&place(into)),
         Op::Rename { from, to } => script.text("sb_rename").word(&place(from)).word(&place(to)),
         Op::Exchange { one, other } => script.text("sb_exchange").word(&place(one)).word(&place(other)),

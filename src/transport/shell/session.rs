@@ -175,6 +175,12 @@ impl Wire {
         Err(Lost::Ended(self.said()))
     }
 
+    /// Forgets what the host printed that was no answer, so that no message shows it.
+    pub(super) fn forget_noise(&mut self) {
+        self.frames.noise = Tail::default();
+        self.stderr = Tail::default();
+    }
+
     /// What the host printed that was no answer.
     pub(super) fn said(&self) -> String {
         let (out, err) = (self.frames.noise.to_string(), self.stderr.to_string());

@@ -1,0 +1,341 @@
+//! [`HookCall`]: a command that a host is told to run, and [`HookExit`]: how it ended.
+
+use std::{collections::VecDeque, fmt, time::Duration};
+
+use crate::path::{HostPath, InnerPath};
+
+/// The most of standard output that a [`HookExit`] holds, in bytes.
+const STDOUT_TAIL: usize = 64 << 10;
+
+/// The most of standard error that a [`HookExit`] holds, in bytes.
+const STDERR_TAIL: usize = 4 << 10;
+
+/// The longest piece of a line that a [`LineSink`] is given, in bytes.
+const PIECE: usize = 8 << 10;
+
+/// Names that some shell keeps for itself and lets nobody set.
+const KEPT_NAMES: &[&str] = &[
+    "BASHOPTS",
+    "BASH_VERSINFO",
+    "EGID",
+    "EUID",
+    "GID",
+    "KSHEGID",
+    "KSHGID",
+    "KSHUID",
+    "PGRP",
+    "PPID",
+    "SHELLOPTS",
+    "UID",
+    "USERNAME",
+];
+
+/// The variable that marks the processes of a command.
+pub(crate) const MARKER: &str = "SWITCHBACK_HOOK";
+
+/// A command to be run on a host by its `sh`, and the record that is kept of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookCall {
+    /// The deploy root.
+    pub root: HostPath,
+    /// A private directory inside the root, which the call makes and whose parent must exist: it holds the command, what
+    /// it printed and how it ended. Whoever makes it starts the command; when it is there already, the command in it
+    /// is followed.
+    pub record: InnerPath,
+    /// The working directory.
+    pub directory: HostPath,
+    /// What `sh` runs: text of any length without NUL bytes.
+    pub script: String,
+    /// Variables that are added to the environment that the host gives: names as shells allow them, and values.
+    pub environment: Vec<(String, String)>,
+    /// More of them, which are secret.
+    pub secrets: Secrets,
+    /// How long the command may run, kept by the host in whole seconds (upwards). `None` for as long as it takes.
+    pub timeout: Option<Duration>,
+    /// The most that is kept of each of its two streams, in bytes (a billion at most). What is printed beyond is dropped.
+    pub output_limit: u64,
+}
+
+impl HookCall {
+    /// Why no host can be told this, in words; `None` when one can.
+    pub(crate) fn flaw(&self) -> Option<String> {
+        if self.record.is_root() {
+            return Some("the record of a command cannot be the root itself".to_owned());
+        }
+        let mut variables = self.environment.iter().chain(self.secrets.pairs());
+        if let Some((name, _)) = variables.clone().find(|(name, _)| !is_settable(name)) {
+            return Some(format!("{name:?} is no name of a variable that a command can be given"));
+        }
+        let nul = self.script.contains('\0') || variables.any(|(_, value)| value.contains('\0'));
+        nul.then(|| "the command or its environment holds a NUL byte, which no shell can be told".to_owned())
+    }
+}
+
+/// Whether every shell lets a variable of this name be set.
+fn is_settable(name: &str) -> bool {
+    let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
+    let plain =
+        name.bytes().next().is_some_and(letter) && name.bytes().all(|byte| letter(byte) || byte.is_ascii_digit());
+    plain && !KEPT_NAMES.contains(&name) && name != MARKER
+}
+
+/// Names and values that reach a command by its environment only: never by a file, a list of arguments, a message or an
+/// error. Printing them shows the names.
+///
+/// ```
+/// use switchback::transport::Secrets;
+///
+/// let secrets = Secrets::new([("TOKEN", "hunter2")]);
+/// assert_eq!(format!("{secrets} {secrets:?}"), "TOKEN=*** Secrets(TOKEN=***)");
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Secrets(Vec<(String, String)>);
+
+impl Secrets {
+    /// These names and values.
+    pub fn new<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// Their names and values, to be handed on with care.
+    #[must_use]
+    pub fn pairs(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<String> = self.0.iter().map(|(name, _)| format!("{}=***", name.escape_debug())).collect();
+        f.write_str(&shown.join(" "))
+    }
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Secrets({self})")
+    }
+}
+
+/// How a command ended, and the end of what it printed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HookExit {
+    /// How it ended.
+    pub end: HookEnd,
+    /// The end of what was kept of its standard output: 64 KiB at most.
+    pub stdout: Vec<u8>,
+    /// The end of what was kept of its standard error: 4 KiB at most.
+    pub stderr: Vec<u8>,
+}
+
+/// The ways in which a command ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HookEnd {
+    /// It ended by itself, with this status.
+    Exited(u8),
+    /// A signal ended it, as far as a shell can tell: a status from 129 to 159 is told as the signal 128 below it.
+    Killed(u8),
+    /// It ran into its time limit. Its process group was told to end, and killed 5 seconds later.
+    TimedOut {
+        /// Processes it had started that had left the group, and still run.
+        survivors: Vec<u32>,
+    },
+    /// Whoever ran it is proven gone, and left no result: it may have run in part, or to its end, or not at all.
+    Lost,
+}
+
+impl HookEnd {
+    /// The end of a command whose shell ended with this status.
+    #[must_use]
+    pub fn from_status(status: u8) -> Self {
+        match status {
+            129..=159 => Self::Killed(status - 128),
+            _ => Self::Exited(status),
+        }
+    }
+
+    /// Reads what the file `result` of a record says: `exit STATUS`, or `late` and the process ids of survivors.
+    pub(crate) fn parse(words: &[&str]) -> Option<Self> {
+        match words {
+            ["exit", status] => status.parse().ok().map(Self::from_status),
+            ["late", survivors @ ..] => {
+                let survivors = survivors.iter().map(|pid| pid.parse()).collect::<Result<_, _>>().ok()?;
+                Some(Self::TimedOut { survivors })
+            }
+            _ => None,
+        }
+    }
+
+    /// What the file `result` of a record says; `None` where there is none.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn to_line(&self) -> Option<String> {
+        match self {
+            Self::Exited(status) => Some(format!("exit {status}\n")),
+            Self::Killed(signal) => Some(format!("exit {}\n", signal.saturating_add(128))),
+            Self::TimedOut { survivors } => {
+                let words = std::iter::once("late".to_owned()).chain(survivors.iter().map(u32::to_string));
+                Some(words.collect::<Vec<_>>().join(" ") + "\n")
+            }
+            Self::Lost => None,
+        }
+    }
+}
+
+/// One of the two streams that a command prints to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// Is told what a command prints, line by line, as it comes.
+pub trait LineSink: Send + Sync {
+    /// A line of `stream`, without its end: any bytes, 8 KiB at most. A longer one comes in pieces.
+    fn line(&self, stream: Stream, line: &[u8]);
+}
+
+impl<F: Fn(Stream, &[u8]) + Send + Sync> LineSink for F {
+    fn line(&self, stream: Stream, line: &[u8]) {
+        self(stream, line);
+    }
+}
+
+/// What a command prints, on its way to a sink and into a [`HookExit`]. Memory is bounded, whatever comes.
+pub(super) struct Output<'s> {
+    sink: &'s dyn LineSink,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+impl<'s> Output<'s> {
+    pub(super) fn new(sink: &'s dyn LineSink) -> Self {
+        Self { sink, stdout: Lines::new(Stream::Stdout, STDOUT_TAIL), stderr: Lines::new(Stream::Stderr, STDERR_TAIL) }
+    }
+
+    /// Takes in what was printed next.
+    pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        match stream {
+            Stream::Stdout => self.stdout.push(bytes, self.sink),
+            Stream::Stderr => self.stderr.push(bytes, self.sink),
+        }
+    }
+
+    /// Nothing more comes, and the command ended so.
+    pub(super) fn exit(self, end: HookEnd) -> HookExit {
+        HookExit { end, stdout: self.stdout.end(self.sink), stderr: self.stderr.end(self.sink) }
+    }
+}
+
+/// One of the streams.
+struct Lines {
+    stream: Stream,
+    /// The line that is coming in.
+    line: Vec<u8>,
+    /// The end of all that came.
+    tail: VecDeque<u8>,
+    limit: usize,
+}
+
+impl Lines {
+    fn new(stream: Stream, limit: usize) -> Self {
+        Self { stream, line: Vec::new(), tail: VecDeque::new(), limit }
+    }
+
+    fn push(&mut self, bytes: &[u8], sink: &dyn LineSink) {
+        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            let (text, ends) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
+            for piece in text.chunks(PIECE) {
+                self.add(piece, sink);
+            }
+            if ends {
+                sink.line(self.stream, &std::mem::take(&mut self.line));
+            }
+        }
+        let last = &bytes[bytes.len().saturating_sub(self.limit)..];
+        let over = (self.tail.len() + last.len()).saturating_sub(self.limit);
+        self.tail.drain(..over);
+        self.tail.extend(last);
+    }
+
+    /// Adds to the line, of which a full piece is told when more comes.
+    fn add(&mut self, mut text: &[u8], sink: &dyn LineSink) {
+        while self.line.len() + text.len() > PIECE {
+            let (first, rest) = text.split_at(PIECE - self.line.len());
+            self.line.extend_from_slice(first);
+            sink.line(self.stream, &std::mem::take(&mut self.line));
+            text = rest;
+        }
+        self.line.extend_from_slice(text);
+    }
+
+    fn end(self, sink: &dyn LineSink) -> Vec<u8> {
+        if !self.line.is_empty() {
+            sink.line(self.stream, &self.line);
+        }
+        self.tail.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    fn lines(chunks: &[&[u8]]) -> (Vec<Vec<u8>>, HookExit) {
+        let seen = Mutex::new(Vec::new());
+        let sink = |_: Stream, line: &[u8]| seen.lock().unwrap().push(line.to_vec());
+        let mut output = Output::new(&sink);
+        for chunk in chunks {
+            output.push(Stream::Stdout, chunk);
+        }
+        let exit = output.exit(HookEnd::Exited(0));
+        (seen.into_inner().unwrap(), exit)
+    }
+
+    #[test]
+    fn lines_are_told_whole_however_they_come() {
+        let text = b"one\n\ntwo\xff\0\nlast";
+        let expected = [&b"one"[..], b"", b"two\xff\0", b"last"].map(<[u8]>::to_vec);
+        let (told, exit) = lines(&[text]);
+        assert_eq!((&told[..], &exit.stdout[..]), (&expected[..], &text[..]));
+        assert_eq!(lines(&text.chunks(1).collect::<Vec<_>>()).0, expected);
+    }
+
+    #[test]
+    fn endless_lines_take_no_memory() {
+        let (told, exit) = lines(&[&vec![b'x'; PIECE * 3], b"y\n", &vec![b'z'; PIECE], b"\n"]);
+        assert_eq!(told.iter().map(Vec::len).collect::<Vec<_>>(), [PIECE, PIECE, PIECE, 1, PIECE]);
+        assert_eq!(exit.stdout.len(), PIECE * 4 + 3);
+        assert_eq!(lines(&[&vec![b'x'; 3 * STDOUT_TAIL]]).1.stdout.len(), STDOUT_TAIL);
+    }
+
+    #[test]
+    fn an_end_is_read_as_it_is_written() {
+        let survivors = || HookEnd::TimedOut { survivors: vec![7, 8] };
+        for end in [HookEnd::Exited(0), HookEnd::Exited(255), HookEnd::Killed(9), survivors()] {
+            let line = end.to_line().expect("a line");
+            assert_eq!(HookEnd::parse(&line.split_whitespace().collect::<Vec<_>>()), Some(end));
+        }
+        for bad in [&["exit"][..], &["exit", "256"], &["late", "x"], &[]] {
+            assert_eq!(HookEnd::parse(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn what_no_shell_sets_is_no_name() {
+        for bad in ["", "1A", "A-B", "A=B", "é", "A\n", "UID", MARKER] {
+            assert!(!is_settable(bad), "{bad:?}");
+        }
+        assert!(["A", "_", "PATH", "a1_"].into_iter().all(is_settable));
+    }
+}

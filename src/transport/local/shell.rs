@@ -1,0 +1,64 @@
+//! [`LocalShell`]: the `sh` of this machine, for commands.
+
+use std::{fmt, io, process::Stdio, sync::Arc};
+
+use tokio::process::Command;
+
+use crate::{
+    future::BoxFuture,
+    transport::{
+        TransportError,
+        shell::{Channel, ChannelEnd, Shell, ShellCommand},
+    },
+};
+
+/// Starts shells on this machine.
+#[derive(Debug)]
+pub(super) struct LocalShell(Arc<str>);
+
+impl LocalShell {
+    /// Messages call it so.
+    pub(super) fn named(name: Arc<str>) -> Self {
+        Self(name)
+    }
+}
+
+impl fmt::Display for LocalShell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// In a process group of its own: an interrupt that is typed at the terminal is for us, and not for what we have started.
+fn start(command: ShellCommand) -> io::Result<Channel> {
+    let [program, arguments @ ..] = command.arguments() else { return Err(io::ErrorKind::InvalidInput.into()) };
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+        return Err(io::ErrorKind::BrokenPipe.into());
+    };
+    let end = async move {
+        let exited = child.wait().await.is_ok_and(|status| status.code().is_some());
+        if exited { ChannelEnd::Exited } else { ChannelEnd::Lost }
+    };
+    Ok(Channel::new(stdin, stdout, stderr, end))
+}
+
+impl Shell for LocalShell {
+    fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
+        Box::pin(async move {
+            start(command)
+                .map_err(|source| TransportError::Unreachable { host: self.to_string(), source: source.into() })
+        })
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}
