@@ -218,3 +218,24 @@ fn a_dry_run_changes_nothing() {
     assert_eq!((report.exit_code(), report.dry_run), (ExitCode::DONE, true));
     untouched(&host);
 }
+
+/// Capistrano and Ansistrano go back by the times of directories, and to write a record changes one.
+#[test]
+fn directories_stay_in_the_order_of_their_times() {
+    let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");
+    let names = ["20260101120000Z", "20260102120000Z", "20260103120000Z", "20260104120000Z"];
+    for name in names {
+        std::fs::create_dir_all(root.path().join("releases").join(name)).expect("made");
+    }
+    std::os::unix::fs::symlink("releases/20260104120000Z", root.path().join("current")).expect("a link");
+    let path: switchback::HostPath = root.path().to_str().expect("UTF-8").parse().expect("a path");
+    let store = switchback::DirStore::new(switchback::transport::LocalTransport::new(), path, Layout::default());
+    let fleet = switchback::Fleet::new(vec![switchback::Host::new("local", store)]).expect("a fleet");
+    assert_code(&adopt_with(&fleet, None, false), ExitCode::DONE);
+    let time = |name: &&str| {
+        let directory = std::fs::metadata(root.path().join("releases").join(name)).expect("it is there");
+        directory.modified().expect("a time")
+    };
+    let times: Vec<_> = names.iter().map(time).collect();
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+}

@@ -5,6 +5,7 @@
 pub(crate) mod case;
 #[cfg(feature = "cli")]
 pub(crate) mod cut;
+pub(crate) mod hooks;
 pub(crate) mod local_shell;
 pub(crate) mod proxy;
 #[cfg(feature = "cli")]

@@ -1,5 +1,7 @@
 //! Taking over a tree under its lock.
 
+use std::time::Duration;
+
 use crate::{
     adoption::{AdoptedRecord, Adoption},
     name::ReleaseName,
@@ -11,24 +13,39 @@ use crate::{
 
 use super::{DirGuard, is_missing_at};
 
+/// Longer than the times of Linux filesystems take to move on: a tick of the kernel's clock, 10 ms at most.
+const TICK: Duration = Duration::from_millis(20);
+
 impl DirGuard {
     /// Writes marks and records, or moves a plain directory.
     pub(super) async fn take_over(&mut self, adoption: &Adoption) -> Result<(), StoreError> {
         if let Some(name) = &adoption.becomes {
             return self.take_directory(name, adoption).await;
         }
-        let record = |inferred| self.adopted(adoption, inferred);
-        let recorded = adoption.recorded.iter().map(|name| (name.clone(), None, record(false)));
-        let written =
-            adoption.records.iter().map(|(name, previous)| (name.clone(), Some(previous.clone()), record(true)));
-        let records: Vec<(ReleaseName, Option<PreviousVersion>, AdoptedRecord)> = recorded.chain(written).collect();
         let mark = BadMark {
             at: self.state.clock.unwrap_or(self.owner.since),
             by: self.owner.by.clone(),
             reason: Some(format!("{} went back from it", adoption.tool)),
         };
         let bad: Vec<(ReleaseName, BadMark)> = adoption.bad.iter().map(|name| (name.clone(), mark.clone())).collect();
-        let batch = self.store.steps.adopt(&self.token, &self.state.current, &records, &bad);
+        let recorded: Vec<_> =
+            adoption.recorded.iter().map(|name| (name.clone(), None, self.adopted(adoption, false))).collect();
+        self.write_adoption(&recorded, &bad).await?;
+        for (name, previous) in &adoption.records {
+            // Tools that go by the times of directories must find them in their order, and clocks of filesystems tick slowly.
+            tokio::time::sleep(TICK).await;
+            let written = (name.clone(), Some(previous.clone()), self.adopted(adoption, true));
+            self.write_adoption(&[written], &[]).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_adoption(
+        &self,
+        records: &[(ReleaseName, Option<PreviousVersion>, AdoptedRecord)],
+        bad: &[(ReleaseName, BadMark)],
+    ) -> Result<(), StoreError> {
+        let batch = self.store.steps.adopt(&self.token, &self.state.current, records, bad);
         self.store.execute(&batch).await.map(drop).map_err(|error| self.understand_adoption(error))
     }
 

@@ -53,7 +53,7 @@ sb_program 2>/dev/null | (sb_restore; exec setsid sh -s) >/dev/null 2>&1 &
 }
 # LIMIT: tells all that comes, and the end.
 sb_follow() {
-sb_l=$1 sb_po=0 sb_pe=0 sb_n=0 sb_late=0 sb_told=
+sb_limit=$1 sb_po=0 sb_pe=0 sb_n=0 sb_late=0 sb_told=
 while :; do
 sb_done=
 if [ -f ./result ]; then sb_done=y; fi
@@ -79,7 +79,7 @@ sb_tell() { sb_say "$sb_frame$1" 2>/dev/null || exit 0; }
 sb_more() {
 sb_pos=$3
 sb_to=$2
-[ ${#sb_to} -lt ${#sb_l} ] || { [ ${#sb_to} -eq ${#sb_l} ] && [ "$sb_to" -le "$sb_l" ]; } || sb_to=$sb_l
+[ ${#sb_to} -lt ${#sb_limit} ] || { [ ${#sb_to} -eq ${#sb_limit} ] && [ "$sb_to" -le "$sb_limit" ]; } || sb_to=$sb_limit
 while [ "$sb_pos" -lt "$sb_to" ]; do
 sb_new=y
 sb_c=$((sb_to - sb_pos))
