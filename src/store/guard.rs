@@ -192,9 +192,7 @@ impl DirGuard {
         }
         let after = Current::Release { name: switch.to.name.clone(), link: expected };
         let before = std::mem::replace(&mut self.state.current, after.clone());
-        let at = clock(replies.get(switching.clock));
-        self.state.clock = at.or(self.state.clock);
-        Ok(Activated { before, after, at })
+        Ok(Activated { before, after, at: clock(replies.get(switching.clock)) })
     }
 
     fn understand_switch(&mut self, switching: &Switching, switch: &Switch, error: TransportError) -> ActivateError {
@@ -248,16 +246,8 @@ impl DirGuard {
         let steps = &self.store.steps;
         let mut batch = steps.empty();
         steps.expect_lock(&mut batch, &self.token);
-        let mut unsynced = Vec::new();
-        if let Some(ended) = &closing.history {
-            let path = self.store.layout().in_state(&["history"]);
-            batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
-            unsynced.push(path);
-        }
         if let Some((name, mark)) = &closing.bad {
-            steps.write_mark(&mut batch, &self.token, name, "bad", mark, std::mem::take(&mut unsynced));
-        } else if !unsynced.is_empty() {
-            batch.push_lenient(Op::Sync { paths: unsynced, reach: SyncReach::Entries });
+            steps.write_mark(&mut batch, &self.token, name, "bad", mark);
         }
         if let Some(name) = &closing.cleared {
             batch.push_lenient(Op::RemoveFile {
@@ -270,6 +260,11 @@ impl DirGuard {
         for host in &closing.paid {
             let owed = self.store.layout().in_state(&["debts"]).join(&Debt::directory(host));
             batch.push_lenient(Op::RemoveTree { path: owed });
+        }
+        if let Some(ended) = &closing.history {
+            let path = self.store.layout().in_state(&["history"]);
+            batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
+            batch.push_lenient(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
         }
         if closing.settles {
             self.settle_records(&mut batch, closing);

@@ -10,6 +10,7 @@ use crate::{
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
     status::BadMark,
+    time::Timestamp,
     token::Token,
     transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Reply},
 };
@@ -38,6 +39,7 @@ pub(super) struct Query {
 /// The steps of a query, in their order.
 #[derive(Debug, Clone, Copy)]
 enum At {
+    Clock,
     CurrentEntry,
     CurrentLink,
     CurrentTarget,
@@ -76,6 +78,7 @@ impl Query {
     pub(super) fn add_short(batch: &mut Batch, layout: &Layout) -> Self {
         let current = layout.current().clone();
         let ops = [
+            Op::Clock,
             Op::Inspect { path: current.clone() },
             Op::ReadLink { path: current.clone() },
             Op::Resolve { link: current.as_str().into() },
@@ -105,11 +108,10 @@ impl Query {
         let reader = Reader { replies: &replies[self.first.min(replies.len())..], root, layout };
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
-        let identity = reader.identity();
         let adopting = reader.adopting(&releases);
         let state = RootState {
-            clock: identity.as_ref().map(|identity| identity.clock),
-            identity,
+            identity: reader.identity(),
+            clock: reader.clock(),
             current: reader.current(&releases),
             gone: reader.gone(&releases),
             releases,
@@ -154,6 +156,10 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn at(&self, at: At) -> Option<&Reply> {
         self.replies.get(at as usize)
+    }
+
+    fn clock(&self) -> Option<Timestamp> {
+        if let Some(Reply::Clock(at)) = self.at(At::Clock) { Some(*at) } else { None }
     }
 
     fn identity(&self) -> Option<crate::transport::HostIdentity> {

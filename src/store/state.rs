@@ -24,7 +24,7 @@ use crate::{
 pub struct RootState {
     /// Who and what answered; `None` when there is no root yet, and under a lock, where nobody waits for it.
     pub identity: Option<HostIdentity>,
-    /// The host's clock; `None` when there is no root yet, and under a lock until `current` was switched.
+    /// The host's clock; `None` when there is no root yet.
     pub clock: Option<Timestamp>,
     /// Where `current` leads.
     pub current: Current,

@@ -293,7 +293,7 @@ impl Steps {
         self.staging(&staged.token).join(&(&staged.name).into())
     }
 
-    /// A file that marks a release, written anew, and made durable in one step with what was written `besides`.
+    /// A file that marks a release, written anew.
     pub(super) fn write_mark(
         &self,
         batch: &mut Batch,
@@ -301,34 +301,23 @@ impl Steps {
         name: &ReleaseName,
         mark: &str,
         content: &impl Serialize,
-        besides: Vec<InnerPath>,
     ) {
-        let kept = self.layout.in_state(&["releases", name.as_str()]);
-        self.write_kept(batch, token, &kept, mark, content, besides);
+        self.write_kept(batch, token, &self.layout.in_state(&["releases", name.as_str()]), mark, content);
     }
 
     /// What a host missed, written anew.
     pub(super) fn write_debt(&self, batch: &mut Batch, token: &Token, debt: &Debt) {
         let debts = self.layout.in_state(&["debts"]);
         batch.push_lenient(Op::MakeDir { path: debts.clone(), mode: PRIVATE, existing_is_fine: true });
-        self.write_kept(batch, token, &debts.join(&Debt::directory(&debt.host)), "debt", debt, Vec::new());
+        self.write_kept(batch, token, &debts.join(&Debt::directory(&debt.host)), "debt", debt);
     }
 
     /// A file of ours in the directory `kept`: written in the lock first, then renamed there.
-    fn write_kept(
-        &self,
-        batch: &mut Batch,
-        token: &Token,
-        kept: &InnerPath,
-        file: &str,
-        content: &impl Serialize,
-        besides: Vec<InnerPath>,
-    ) {
+    fn write_kept(&self, batch: &mut Batch, token: &Token, kept: &InnerPath, file: &str, content: &impl Serialize) {
         let written = self.layout.held(token).join(&inner(file));
         batch.push_lenient(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
         batch.push_lenient(Op::WriteNew { path: written.clone(), content: json(content), mode: PRIVATE_FILE });
-        let paths = std::iter::once(written.clone()).chain(besides).collect();
-        batch.push_lenient(Op::Sync { paths, reach: SyncReach::Entries });
+        batch.push_lenient(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
         batch.push_lenient(Op::MoveInto { from: written, into: kept.clone() });
     }
 

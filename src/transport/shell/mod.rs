@@ -15,7 +15,6 @@ mod reply;
 mod script;
 mod session;
 mod tail;
-mod together;
 mod upload;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};

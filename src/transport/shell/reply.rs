@@ -193,7 +193,7 @@ fn liveness(state: &str) -> Result<Liveness, Misfit> {
 }
 
 /// Names, each with a `/` after it.
-pub(super) fn names(names: &[u8]) -> impl Iterator<Item = &[u8]> {
+fn names(names: &[u8]) -> impl Iterator<Item = &[u8]> {
     names.split_inclusive(|byte| *byte == b'/').map(|name| name.strip_suffix(b"/").unwrap_or(name))
 }
 
