@@ -1,7 +1,7 @@
 //! `cases.md` K03 and K04: SIGKILL of a host's `sh`, and of each utility that it runs, over a real sshd.
 //!
 //! The hosts find wrappers on their `PATH` that count and kill. Without an sshd the tests are skipped in words, or fail
-//! where `SWITCHBACK_REQUIRE_SSHD=1`. The full sweeps, 818 kills:
+//! where `SWITCHBACK_REQUIRE_SSHD=1`. The full sweeps, well over 1,000 kills:
 //! `cargo test --test kill_remote -- --ignored --test-threads 2`, 22 minutes on 2 cores that others used too.
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
