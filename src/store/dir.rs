@@ -107,7 +107,8 @@ impl DirStore {
         let (batch, query) = self.steps.ask();
         let replies = match self.execute(&batch).await {
             Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
-                return Ok(RootState::default());
+                // Where there is no root, nothing that is shared is there either.
+                return Ok(RootState { shared: self.steps.read_shared(&[]), ..RootState::default() });
             }
             replies => replies?,
         };
