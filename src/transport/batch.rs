@@ -5,7 +5,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{Entry, FileId, Found, HostIdentity, Listed, Liveness, StepFailure};
+use super::{Entry, FileId, Found, HostIdentity, Listed, Liveness, Passed, StepFailure, Users};
 
 /// A list of steps that run in order on one host, in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,6 +125,21 @@ pub enum Op {
     CheckProcess {
         /// The marked file.
         path: InnerPath,
+    },
+    /// Asks which processes of the host use what stands in the directory `path`: what they work in, take for `/`, run or
+    /// have mapped lies there. Replies [`Reply::Users`](super::Reply::Users), without any user when there is no `path`.
+    ///
+    /// As good as `/proc` shows it: not the processes of others, where the user may not look at them, and not those of
+    /// containers that know the directory by another path.
+    FindUsers {
+        /// The directory.
+        path: InnerPath,
+    },
+    /// Asks whose the directories are on the way from `/` to the root and from there to each of `paths`, and what others
+    /// may do in them. Replies [`Reply::Way`](super::Reply::Way), without what is missing or no directory below the root.
+    InspectWay {
+        /// The places inside the root.
+        paths: Vec<InnerPath>,
     },
     /// Holds when nothing, not even a dangling link, stands at `path`; else fails with
     /// [`FailureKind::Exists`](super::FailureKind::Exists).
@@ -256,6 +271,8 @@ impl Op {
             | Self::List { .. }
             | Self::ReadEach { .. }
             | Self::CheckProcess { .. }
+            | Self::FindUsers { .. }
+            | Self::InspectWay { .. }
             | Self::ExpectAbsent { .. }
             | Self::ExpectDirectory { .. }
             | Self::ExpectLink { .. }
@@ -307,6 +324,10 @@ pub enum Reply {
     Contents(Vec<(Vec<u8>, Found)>),
     /// The answer to [`Op::CheckProcess`].
     Process(Liveness),
+    /// The answer to [`Op::FindUsers`].
+    Users(Users),
+    /// The answer to [`Op::InspectWay`]: the directories from `/` to the root, then those below.
+    Way(Vec<Passed>),
     /// An [`OnFailure::GoOn`] step failed.
     Failed(StepFailure),
 }

@@ -6,6 +6,41 @@ use crate::time::Timestamp;
 
 use super::StepFailure;
 
+/// Which processes use what stands in a directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Users {
+    /// What is used, each name once, in order.
+    pub used: Vec<Used>,
+    /// Whether every process of the host could be looked at. Only root sees those of others.
+    pub all_seen: bool,
+}
+
+impl Users {
+    /// Nobody uses anything.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { used: Vec::new(), all_seen: true }
+    }
+}
+
+/// A name in a directory that a process uses, or something below it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Used {
+    /// The name: any bytes but `/` and NUL.
+    pub name: Vec<u8>,
+    /// One of the processes that use it.
+    pub process: u32,
+}
+
+/// A directory on the way to a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Passed {
+    /// Its absolute path on the host, for messages: what is not UTF-8 in it is replaced.
+    pub path: String,
+    /// What it is.
+    pub entry: Entry,
+}
+
 /// One name in a directory, and what stands there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {

@@ -138,6 +138,7 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
         | Op::List { path }
         | Op::ReadEach { path, .. }
         | Op::CheckProcess { path }
+        | Op::FindUsers { path }
         | Op::ExpectAbsent { path }
         | Op::ExpectDirectory { path }
         | Op::ExpectLink { path, .. }
@@ -152,7 +153,7 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
         Op::MoveInto { from, into } => vec![from, into],
         Op::Rename { from, to } => vec![from, to],
         Op::Exchange { one, other } => vec![one, other],
-        Op::Sync { paths, .. } => paths.iter_mut().collect(),
+        Op::Sync { paths, .. } | Op::InspectWay { paths } => paths.iter_mut().collect(),
         _ => Vec::new(),
     }
 }

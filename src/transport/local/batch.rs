@@ -2,7 +2,7 @@
 
 use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError};
 
-use super::{ask, change, identity, remove, rename, root::Root};
+use super::{ask, change, identity, remove, rename, root::Root, users, way};
 
 /// Carries out `batch` on this machine, which messages call `host`.
 pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportError> {
@@ -38,6 +38,8 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::List { path } => ask::list(root, path),
         Op::ReadEach { path, file, limit } => ask::read_each(root, path, file, *limit),
         Op::CheckProcess { path } => Ok(identity::check_process(root, path)),
+        Op::FindUsers { path } => users::find_users(root, path),
+        Op::InspectWay { paths } => way::inspect_way(root, paths),
         Op::ExpectAbsent { path } => ask::expect_absent(root, path),
         Op::ExpectDirectory { path } => ask::expect_directory(root, path),
         Op::ExpectLink { path, text } => ask::expect_link(root, path, text),

@@ -10,6 +10,8 @@ mod rename;
 mod root;
 mod shell;
 mod upload;
+mod users;
+mod way;
 
 use std::{fmt, sync::Arc, time::Duration};
 

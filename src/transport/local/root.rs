@@ -67,6 +67,11 @@ impl Root {
         Ok(Place { directory, name })
     }
 
+    /// The open directory.
+    pub(super) fn fd(&self) -> &OwnedFd {
+        &self.directory
+    }
+
     /// What the link `text`, standing in the root, leads to in the end.
     pub(super) fn resolve(&self, text: &[u8]) -> Result<Stat> {
         fs::statat(&self.directory, text, AtFlags::empty())

@@ -93,6 +93,23 @@ impl MemoryHost {
         self.model().end_process(process);
     }
 
+    /// Starts a process on the host that works in the directory `path`, and returns its id.
+    #[must_use]
+    pub fn start_in(&self, path: &str) -> u32 {
+        self.model().start_worker(path)
+    }
+
+    /// Sets the mode of what `path` leads to.
+    ///
+    /// # Panics
+    ///
+    /// When it leads nowhere.
+    pub fn set_mode(&self, path: &str, mode: u32) {
+        let mut model = self.model();
+        let inode = end(&model.follow(&[TOP], path.as_bytes()).expect("what gets another mode is there"));
+        model.set_mode(inode, mode);
+    }
+
     /// Sets the host's clock, which never moves otherwise.
     pub fn set_clock(&self, now: Timestamp) {
         self.model().clock = now;

@@ -5,6 +5,7 @@ mod host;
 mod model;
 mod step;
 mod upload;
+mod way;
 
 pub use host::MemoryHost;
 

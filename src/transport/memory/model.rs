@@ -45,6 +45,8 @@ pub(super) struct Model {
     last_process: u32,
     /// What its commands do.
     pub(super) script: Script,
+    /// Where processes work, each by the path that it went there by.
+    working: BTreeMap<u32, String>,
 }
 
 /// An inode.
@@ -75,6 +77,7 @@ impl Model {
             processes: BTreeSet::new(),
             last_process: 0,
             script: Script::default(),
+            working: BTreeMap::new(),
         }
     }
 
@@ -88,6 +91,7 @@ impl Model {
             processes: self.processes.clone(),
             last_process: self.last_process,
             script: self.script.clone(),
+            working: self.working.clone(),
         };
         copy.take(self, TOP);
         copy
@@ -110,7 +114,7 @@ impl Model {
 
     /// Feeds to `hasher` all that is told apart by more than a clock or an inode number.
     pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
-        (self.boot, &self.processes, self.last_process).hash(hasher);
+        (self.boot, &self.processes, self.last_process, &self.working).hash(hasher);
         self.hash_node(TOP, hasher);
     }
 
@@ -140,12 +144,33 @@ impl Model {
     /// Ends a process.
     pub(super) fn end_process(&mut self, process: u32) {
         self.processes.remove(&process);
+        self.working.remove(&process);
     }
 
     /// Ends all processes and starts the host anew.
     pub(super) fn reboot(&mut self) {
         self.processes.clear();
+        self.working.clear();
         self.boot += 1;
+    }
+
+    /// Starts a process that works in `path`, and returns its id.
+    pub(super) fn start_worker(&mut self, path: &str) -> u32 {
+        let process = self.start_process();
+        self.working.insert(process, path.to_owned());
+        process
+    }
+
+    /// The processes that work somewhere, and the way to there.
+    pub(super) fn workers(&self) -> impl Iterator<Item = (u32, Way)> {
+        self.working.iter().filter_map(|(process, path)| Some((*process, self.follow(&[TOP], path.as_bytes()).ok()?)))
+    }
+
+    /// Sets the mode of `inode`.
+    pub(super) fn set_mode(&mut self, inode: u64, mode: u32) {
+        if let Some(node) = self.nodes.get_mut(&inode) {
+            node.mode = mode;
+        }
     }
 
     /// Whether a process runs.

@@ -42,6 +42,8 @@ impl Host<'_> {
             Op::List { path } => self.list(path).map(Reply::Listing),
             Op::ReadEach { path, file, limit } => self.read_each(path, file, *limit),
             Op::CheckProcess { path } => Ok(Reply::Process(self.check_process(path))),
+            Op::FindUsers { path } => self.find_users(path).map(Reply::Users),
+            Op::InspectWay { paths } => Ok(Reply::Way(self.inspect_way(paths))),
             Op::ExpectAbsent { path } => self.find(path)?.map_or(Ok(Reply::Done), |_| Err(FailureKind::Exists)),
             Op::ExpectDirectory { path } => {
                 let inode = self.find(path)?.ok_or(FailureKind::Missing)?;
@@ -79,12 +81,12 @@ impl Host<'_> {
         }
     }
 
-    fn root(&self) -> u64 {
+    pub(super) fn root(&self) -> u64 {
         self.root[self.root.len() - 1]
     }
 
     /// What stands at `path`, if anything.
-    fn find(&self, path: &InnerPath) -> Result<Option<u64>, FailureKind> {
+    pub(super) fn find(&self, path: &InnerPath) -> Result<Option<u64>, FailureKind> {
         match self.model.place(self.root(), path) {
             Ok((way, name)) => self.model.child(way[way.len() - 1], name),
             Err(FailureKind::Missing) => Ok(None),
@@ -299,13 +301,16 @@ fn subject(op: &Op) -> String {
         Op::Rename { from, to } => format!("{from} to {to}"),
         Op::Exchange { one, other } => format!("{one} and {other}"),
         Op::MoveInto { from, into } => format!("{from} into {into}"),
-        Op::Sync { paths, .. } => paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "),
+        Op::Sync { paths, .. } | Op::InspectWay { paths } => {
+            paths.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        }
         Op::Inspect { path }
         | Op::ReadLink { path }
         | Op::Read { path, .. }
         | Op::List { path }
         | Op::ReadEach { path, .. }
         | Op::CheckProcess { path }
+        | Op::FindUsers { path }
         | Op::ExpectAbsent { path }
         | Op::ExpectDirectory { path }
         | Op::ExpectLink { path, .. }

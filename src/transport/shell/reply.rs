@@ -1,13 +1,20 @@
 //! Answers of the host as [`Reply`]s.
 
-use std::str::FromStr;
+use std::{collections::BTreeMap, str::FromStr};
 
 use crate::{
+    path::InnerPath,
     time::Timestamp,
-    transport::{Entry, EntryKind, FailureKind, FileId, Found, HostIdentity, Listed, Liveness, Op, Reply, StepFailure},
+    transport::{
+        Entry, EntryKind, FailureKind, FileId, Found, HostIdentity, Listed, Liveness, Op, Passed, Reply, StepFailure,
+        Used, Users,
+    },
 };
 
-use super::{frame::Frame, script::reach};
+use super::{
+    frame::Frame,
+    script::{reach, ways_down},
+};
 
 /// The longest detail of a failure that is kept, in characters.
 const DETAIL: usize = 1000;
@@ -53,6 +60,8 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
             Reply::Contents(each(*limit, names, kinds, sizes, contents)?)
         }
         (Op::CheckProcess { .. }, ["process", state], []) => Reply::Process(liveness(state)?),
+        (Op::FindUsers { .. }, ["users", seen], [names]) => Reply::Users(users(seen, names)?),
+        (Op::InspectWay { paths }, ["way"], [root, there, stats]) => Reply::Way(way(paths, root, there, stats)?),
         (op, ["done"], []) if answers_done(op) => Reply::Done,
         _ => return Err(Misfit),
     })
@@ -138,6 +147,40 @@ fn not_read(kind: &str) -> Result<Found, Misfit> {
         "denied" => Found::Unreadable(StepFailure::new(FailureKind::Denied, "Permission denied")),
         _ => return Err(Misfit),
     })
+}
+
+/// Names and process ids, each with a `/` after it.
+fn users(seen: &str, words: &[u8]) -> Result<Users, Misfit> {
+    let words: Vec<&[u8]> = names(words).collect();
+    let mut used = BTreeMap::new();
+    for pair in words.chunks(2) {
+        let [name, process] = pair else { return Err(Misfit) };
+        let process = std::str::from_utf8(process).map_err(|_| Misfit).and_then(number)?;
+        used.entry(name.to_vec()).or_insert(process);
+    }
+    let used = used.into_iter().map(|(name, process)| Used { name, process }).collect();
+    Ok(Users { used, all_seen: seen == "all" })
+}
+
+/// The directories from `/` down to `root`, and those of `paths` that are `y` in `there`.
+fn way(paths: &[InnerPath], root: &[u8], there: &[u8], stats: &[u8]) -> Result<Vec<Passed>, Misfit> {
+    let root = lossy(root);
+    let mut places = vec!["/".to_owned()];
+    places.extend(root.match_indices('/').skip(1).map(|(end, _)| root[..end].to_owned()));
+    places.push(root.clone());
+    let below: Vec<InnerPath> = paths.iter().flat_map(ways_down).collect();
+    if below.len() != there.len() {
+        return Err(Misfit);
+    }
+    let found = below.iter().zip(there).filter(|(_, there)| **there == b'y');
+    places.extend(found.map(|(path, _)| format!("{root}/{path}")));
+    let stats = std::str::from_utf8(stats).map_err(|_| Misfit)?;
+    let entries =
+        stats.lines().map(|line| entry(&line.split(' ').collect::<Vec<_>>())).collect::<Result<Vec<_>, _>>()?;
+    if entries.len() != places.len() {
+        return Err(Misfit);
+    }
+    Ok(places.into_iter().zip(entries).map(|(path, entry)| Passed { path, entry }).collect())
 }
 
 fn liveness(state: &str) -> Result<Liveness, Misfit> {

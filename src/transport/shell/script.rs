@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    path::HostPath,
+    path::{HostPath, InnerPath},
     transport::{Batch, FileId, HookCall, OnFailure, Op, Step, SyncReach, Upload},
 };
 
@@ -182,6 +182,11 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
             script.text("sb_each ").number(reach(*limit)).value(file.as_str())?.word(&place(path))
         }
         Op::CheckProcess { path } => script.text("sb_check").word(&place(path)),
+        Op::FindUsers { path } => script.text("sb_users").word(&place(path)),
+        Op::InspectWay { paths } => {
+            let prefixes = paths.iter().flat_map(ways_down);
+            prefixes.fold(script.text("sb_way"), |script, path| script.word(&place(&path)))
+        }
         Op::ExpectAbsent { path } => script.text("sb_absent").word(&place(path)),
         Op::ExpectDirectory { path } => script.text("sb_directory").word(&place(path)),
         Op::ExpectLink { path, text } => script.text("sb_is").word(&place(path)).value(text)?,
@@ -209,6 +214,14 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         }
     };
     Ok(())
+}
+
+/// The directories from the root down to `path`, itself the last, without the root.
+pub(super) fn ways_down(path: &InnerPath) -> Vec<InnerPath> {
+    let mut down: Vec<InnerPath> = std::iter::successors(Some(path.clone()), InnerPath::parent).collect();
+    down.retain(|path| !path.is_root());
+    down.reverse();
+    down
 }
 
 /// Begins a `sb_write`: a mode without execute bits is given by the umask, any other by a `chmod`.

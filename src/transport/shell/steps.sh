@@ -124,6 +124,68 @@ case $? in 1) return 1;; 2) sb_emit 'process unknown'; return 0;; esac
 sb_liveness "$1"
 sb_emit "process $sb_k"
 }
+# PATH: who uses what stands in it. The processes of others can only be seen by root.
+sb_users() {
+sb_in "$1/."
+case $? in 1) return 1;; 2) sb_emit 'users all ='; return 0;; esac
+sb_o=$PWD sb_k=all sb_v= sb_m= sb_z=
+case $1 in .) ;; *) sb_o=$PWD/${1#./};; esac
+set +f
+set -- /proc/[0-9]*
+set -f
+if [ -d "$1" ]; then
+sb_m=$(set +f; ls -ld /proc/[0-9]*/cwd /proc/[0-9]*/root /proc/[0-9]*/exe 2>/dev/null)
+sb_z=$(set +f; grep -F -e " $sb_o/" /dev/null /proc/[0-9]*/maps 2>/dev/null)
+fi
+# Without either, nothing was seen; a path with a line break cannot be found in lines.
+command -v grep >/dev/null 2>&1 || sb_k=some
+case $sb_m in '') sb_k=some;; esac
+case $sb_o in *"$sb_nl"*) sb_k=some;; esac
+IFS=$sb_nl
+for sb_e in $sb_m; do
+case $sb_e in
+*" /proc/"*" -> $sb_o/"*) sb_a=${sb_e#*" /proc/"}; sb_used;;
+*/cwd) sb_k=some;;
+esac
+done
+for sb_e in $sb_z; do
+case $sb_e in /proc/*" $sb_o/"*) sb_a=${sb_e#/proc/}; sb_used;; esac
+done
+IFS=' 	
+'
+sb_tok "$sb_v"
+sb_emit "users $sb_k"
+}
+sb_used() {
+sb_e=${sb_e#*" $sb_o/"}
+sb_e=${sb_e%%/*}
+case $sb_v in *"/$sb_e/"* | "$sb_e/"*) ;; *) case $sb_e in ?*) sb_v=$sb_v$sb_e/${sb_a%%/*}/;; esac;; esac
+}
+# PATH...: whose the directories are from / down to here, and each of these.
+sb_way() {
+sb_a=$PWD sb_v= sb_b=/
+for sb_e; do
+shift
+case $sb_e in "$sb_b"/*) sb_v=${sb_v}n; continue;; esac
+if [ -d "$sb_e" ] && ! [ -h "$sb_e" ]; then set -- "$@" "$sb_e"; sb_v=${sb_v}y; else sb_v=${sb_v}n sb_b=$sb_e; fi
+done
+sb_up "$@" || return
+sb_tok "$sb_a"
+sb_tok "$sb_v"
+sb_raw "$sb_m"
+sb_emit way
+}
+# The deepest directory stands last on the way up, so the way is put together from its end.
+sb_up() {
+while :; do
+set -- "$sb_a" "$@"
+case $sb_a in /) break;; esac
+sb_a=${sb_a%/*}
+sb_a=${sb_a:-/}
+done
+sb_a=$PWD
+sb_m=$(stat -c "$sb_s" -- "$@" 2>&1) || { sb_no - "$sb_m"; return 1; }
+}
 sb_absent() {
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
