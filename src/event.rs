@@ -100,6 +100,8 @@ pub enum Phase {
     Switch,
     /// What had been switched is put back.
     PutBack,
+    /// Releases that are not needed any more move out of sight.
+    Prune,
     /// Marks and history are written, and the locks given back.
     Finish,
 }
@@ -115,6 +117,7 @@ impl Phase {
             Self::Prepare => "prepare",
             Self::Switch => "switch",
             Self::PutBack => "put-back",
+            Self::Prune => "prune",
             Self::Finish => "finish",
         }
     }

@@ -53,13 +53,15 @@ impl<'r> Run<'r> {
     }
 
     /// Ends the run on every host and reports it.
-    async fn end(&self, plan: &Plan, locked: Vec<Working<'r>>, outcome: Outcome) -> Report {
+    async fn end(&self, plan: &Plan, mut locked: Vec<Working<'r>>, outcome: Outcome) -> Report {
+        let trash = if outcome == Outcome::Done { self.prune_after(&mut locked).await } else { Vec::new() };
         let began = locked.iter().any(|working| working.progress.switched.is_some());
         let fled = (plan.command != Command::Rollback && began && outcome != Outcome::Done).then_some(&plan.release);
         let is_there = |working: &&Working<'_>| working.guard.state().current.release() == Some(&plan.release);
         let arrived = locked.iter().filter(is_there).map(|working| working.name().to_owned()).collect();
         let error = error_of(plan, &locked, outcome);
         let hosts = self.finish(locked, &Ending { outcome, fled, arrived, finishes: plan.finishes }).await;
+        let hosts = self.empty_trash(trash, hosts).await;
         let operation = Some(self.owner.operation.clone());
         Report { operation, ..self.report(outcome, Some(&plan.release), hosts, error) }
     }

@@ -66,18 +66,22 @@ impl<'r> Run<'r> {
         let history = acted.then(|| Ended {
             from: plan.and_then(|plan| plan.before.named()).cloned(),
             to: plan.map(|plan| plan.release.clone()),
+            pruned: working.pruned.clone(),
             outcome: ending.outcome,
             host,
             seconds: self.seconds(),
         });
         let debts = plan.filter(|_| done).map(|plan| self.debts(&plan.release)).unwrap_or_default();
         let paid = if done { paid(working, &ending.arrived) } else { Vec::new() };
-        Closing { bad, cleared, history, debts, paid, settles: done }
+        Closing { bad, cleared, history, debts, paid, settles: done, ..Closing::default() }
     }
 
     fn mark(&self, working: &Working<'r>) -> BadMark {
-        let clock = working.guard.state().clock;
+        let state = working.guard.state();
+        let last = state.releases.iter().filter_map(|release| release.bad.as_ref()).map(|bad| bad.number).max();
+        let clock = state.clock;
         BadMark {
+            number: last.unwrap_or(0) + 1,
             at: clock.unwrap_or_else(Timestamp::now),
             by: self.owner.by.clone(),
             reason: self.owner.reason.clone(),
@@ -114,5 +118,6 @@ fn report_of(working: &mut Working<'_>, outcome: HostOutcome) -> HostReport {
     report.switched_at = working.progress.switched.as_ref().and_then(|switched| switched.at);
     report.error = working.failure.take();
     report.warnings = std::mem::take(&mut working.warnings);
+    report.pruned = std::mem::take(&mut working.pruned);
     report
 }

@@ -53,6 +53,9 @@ pub struct DeployOptions {
     pub run: RunOptions,
     /// Whether hosts that are on different releases are deployed to all the same.
     pub allow_split: bool,
+    /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.
+    /// `None`: none is removed.
+    pub keep: Option<u32>,
 }
 
 /// What [`Fleet::activate`](super::Fleet::activate) can be asked.
@@ -63,6 +66,9 @@ pub struct ActivateOptions {
     pub run: RunOptions,
     /// Whether hosts that are on different releases are switched all the same.
     pub allow_split: bool,
+    /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.
+    /// `None`: none is removed.
+    pub keep: Option<u32>,
 }
 
 /// What [`Fleet::rollback`](super::Fleet::rollback) can be asked.

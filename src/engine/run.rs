@@ -18,7 +18,10 @@ use super::{Fleet, Host, RunOptions, ask::failed_host};
 pub(super) struct Run<'r> {
     pub(super) hosts: &'r [Host],
     pub(super) parallel: usize,
+    pub(super) allow_writable: bool,
     pub(super) options: RunOptions,
+    /// How many good releases stay at its end; `None` when none is removed.
+    pub(super) keep: Option<u32>,
     pub(super) owner: LockOwner,
     /// Hosts that could not be reached, and that the run goes on without.
     pub(super) skipped: Vec<(String, Failure)>,
@@ -35,7 +38,9 @@ impl<'r> Run<'r> {
         Self {
             hosts: &fleet.hosts,
             parallel: fleet.parallel,
+            allow_writable: fleet.allow_writable,
             options: options.clone(),
+            keep: None,
             owner,
             skipped: Vec::new(),
             observer,
@@ -58,6 +63,11 @@ impl<'r> Run<'r> {
             run.warn(Some(host), format!("it is gone on without, and owes this {command} ({})", why.message));
         }
         Self { skipped, ..run }
+    }
+
+    /// The same command, which prunes at its end where it is said how many good releases stay.
+    pub(super) fn keeping(self, keep: Option<u32>) -> Self {
+        Self { keep, ..self }
     }
 
     /// A command that only reads.

@@ -1,6 +1,7 @@
 //! [`Working`]: a locked host, its part of the plan, and how far it has come.
 
 use crate::{
+    name::ReleaseName,
     plan::{HostPlan, Seen},
     report::Failure,
     store::{Activated, Preparation, Ready, Staged, StoreGuard},
@@ -17,6 +18,8 @@ pub(super) struct Working<'r> {
     pub(super) progress: Progress,
     pub(super) failure: Option<Failure>,
     pub(super) warnings: Vec<String>,
+    /// The releases that were pruned.
+    pub(super) pruned: Vec<ReleaseName>,
 }
 
 /// How far a host has come.
@@ -44,6 +47,7 @@ impl<'r> Working<'r> {
             progress: Progress::default(),
             failure: None,
             warnings: Vec::new(),
+            pruned: Vec::new(),
         }
     }
 

@@ -18,7 +18,7 @@ use crate::{
 
 use super::{
     ActivateError, Activated, Closing, Current, DirStore, Ended, HostedRelease, Intent, Interrupted, Preparation,
-    Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
+    Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
     steps::{Preparing, Steps, Switching, json},
     take,
 };
@@ -26,16 +26,18 @@ use super::{
 /// Holds the lock of a root over any transport.
 #[derive(Debug)]
 pub(super) struct DirGuard {
-    store: DirStore,
+    pub(super) store: DirStore,
     owner: LockOwner,
-    token: Token,
-    state: RootState,
+    pub(super) token: Token,
+    pub(super) state: RootState,
     /// Whether what is about to be done is written on the host.
     intent_written: bool,
     /// Locks of this very operation that were taken away to fence off what was on its way.
-    fenced: Vec<Token>,
+    pub(super) fenced: Vec<Token>,
     /// Whether what was staged stands under its name by now, as far as the answers say.
     published: bool,
+    /// Whether the history has grown so long that it is moved aside before the next line.
+    history_is_long: bool,
     /// The record that the release had before this operation wrote it.
     record_before: Option<String>,
 }
@@ -50,11 +52,12 @@ impl DirGuard {
             intent_written: false,
             fenced: Vec::new(),
             published: false,
+            history_is_long: false,
             record_before: None,
         }
     }
 
-    fn host(&self) -> String {
+    pub(super) fn host(&self) -> String {
         self.store.to_string()
     }
 
@@ -98,8 +101,9 @@ impl DirGuard {
             Err(error) => matches!(error.effect(), Effect::Steps(at) if at > publish),
         });
         match result {
-            Ok(_) => {
+            Ok(replies) => {
                 self.intent_written = true;
+                self.history_is_long = replies.last().is_some_and(is_long);
                 Ok(Ready { name: preparation.name.clone() })
             }
             Err(error) => Err(self.understand_prepare(&preparing, &preparation.name, error)),
@@ -238,6 +242,14 @@ impl DirGuard {
         if let Some((name, mark)) = &closing.bad {
             steps.write_mark(&mut batch, &self.token, name, "bad", mark);
         }
+        if let Some((name, mark)) = &closing.pinned {
+            steps.write_mark(&mut batch, &self.token, name, "pin", mark);
+        }
+        if let Some(name) = &closing.unpinned {
+            batch.push_lenient(Op::RemoveFile {
+                path: self.store.layout().in_state(&["releases", name.as_str(), "pin"]),
+            });
+        }
         if let Some(name) = &closing.cleared {
             batch.push_lenient(Op::RemoveFile {
                 path: self.store.layout().in_state(&["releases", name.as_str(), "bad"]),
@@ -252,6 +264,9 @@ impl DirGuard {
         }
         if let Some(ended) = &closing.history {
             let path = self.store.layout().in_state(&["history"]);
+            if self.history_is_long {
+                steps.rotate_history(&mut batch);
+            }
             batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
             batch.push_lenient(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
         }
@@ -324,6 +339,7 @@ impl DirGuard {
             by: self.owner.by.clone(),
             from: ended.from.clone(),
             to: ended.to.clone(),
+            pruned: ended.pruned.clone(),
             reason: self.owner.reason.clone(),
             outcome: ended.outcome,
             host: ended.host,
@@ -332,13 +348,20 @@ impl DirGuard {
     }
 }
 
+/// How long a history gets before it is moved aside, in bytes: some 3,000 operations.
+const LONG_HISTORY: u64 = 1 << 20;
+
+fn is_long(reply: &Reply) -> bool {
+    matches!(reply, Reply::Entry(Some(history)) if history.size > LONG_HISTORY)
+}
+
 /// The operation that was interrupted.
 fn operation_of(left: &Interrupted) -> Option<Token> {
     let intended = left.intent.as_ref().map(|intent| &intent.operation);
     intended.or(left.owner.as_ref().map(|owner| &owner.operation)).cloned()
 }
 
-fn is_missing_at(error: &TransportError, step: usize) -> bool {
+pub(super) fn is_missing_at(error: &TransportError, step: usize) -> bool {
     error.effect() == Effect::Steps(step) && error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing)
 }
 
@@ -387,6 +410,14 @@ impl StoreGuard for DirGuard {
 
     fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.take_over(adoption))
+    }
+
+    fn survey(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.look_again())
+    }
+
+    fn prune<'a>(&'a mut self, releases: &'a [ReleaseName]) -> BoxFuture<'a, Result<Pruned, StoreError>> {
+        Box::pin(self.take_away(releases))
     }
 
     fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {

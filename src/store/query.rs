@@ -9,10 +9,10 @@ use crate::{
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
-    status::BadMark,
+    status::{BadMark, PinMark},
     time::Timestamp,
     token::Token,
-    transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Reply},
+    transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Passed, Reply},
 };
 
 use super::{
@@ -22,7 +22,7 @@ use super::{
 };
 
 /// The most that is read of one of the tool's own records, in bytes.
-const STATE_LIMIT: u64 = 64 * 1024;
+pub(super) const STATE_LIMIT: u64 = 64 * 1024;
 
 /// Where the steps of a query begin in a batch.
 #[derive(Debug, Clone, Copy)]
@@ -51,6 +51,8 @@ enum At {
     LockOwners,
     LockIntents,
     Identity,
+    Pins,
+    Way,
 }
 
 impl Query {
@@ -64,6 +66,9 @@ impl Query {
             batch.push(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
         }
         batch.push(Op::Identify);
+        batch.push(each(layout.in_state(&["releases"]), "pin", STATE_LIMIT));
+        // That it cannot be told must not keep anybody from reading the rest.
+        batch.push_lenient(Op::InspectWay { paths: vec![layout.releases().clone(), layout.state().clone()] });
         query
     }
 
@@ -111,6 +116,8 @@ impl Query {
             intent: reader.intent(),
             interrupted: reader.interrupted(),
             debts: reader.debts(),
+            way: reader.way(),
+            users: None,
             staging: reader.staging(),
             shared: Vec::new(),
             adopting,
@@ -126,7 +133,7 @@ impl Query {
 }
 
 /// The step that reads `file` of every directory in `path`.
-fn each(path: InnerPath, file: &str, limit: u64) -> Op {
+pub(super) fn each(path: InnerPath, file: &str, limit: u64) -> Op {
     Op::ReadEach { path, file: inner(file), limit }
 }
 
@@ -227,6 +234,8 @@ impl Reader<'_> {
         HostedRelease {
             previous: self.previous(&name),
             bad: self.json::<BadMark>(At::Bad, name.as_str()),
+            pinned: self.json::<PinMark>(At::Pins, name.as_str()),
+            over: None,
             staged: self.json::<StagedRecord>(At::Staged, name.as_str()),
             adopted: self.json::<AdoptedRecord>(At::Adopted, name.as_str()),
             id: entry.id,
@@ -315,6 +324,10 @@ impl Reader<'_> {
             _ => None,
         };
         contents.iter().filter_map(read).collect()
+    }
+
+    fn way(&self) -> Vec<Passed> {
+        if let Some(Reply::Way(way)) = self.at(At::Way) { way.clone() } else { Vec::new() }
     }
 
     fn staging(&self) -> Vec<Token> {

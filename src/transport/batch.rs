@@ -147,6 +147,12 @@ pub enum Op {
         /// The place.
         path: InnerPath,
     },
+    /// Holds when nothing is mounted at `path` nor below it; else fails with
+    /// [`FailureKind::CrossDevice`](super::FailureKind::CrossDevice). What is not there has nothing mounted on it.
+    ExpectUnmounted {
+        /// The place.
+        path: InnerPath,
+    },
     /// Holds when a directory (no link to one) stands at `path`; else fails with
     /// [`FailureKind::Missing`](super::FailureKind::Missing) or [`FailureKind::WrongType`](super::FailureKind::WrongType).
     ExpectDirectory {
@@ -274,6 +280,7 @@ impl Op {
             | Self::FindUsers { .. }
             | Self::InspectWay { .. }
             | Self::ExpectAbsent { .. }
+            | Self::ExpectUnmounted { .. }
             | Self::ExpectDirectory { .. }
             | Self::ExpectLink { .. }
             | Self::Sync { .. } => false,

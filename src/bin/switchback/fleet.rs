@@ -23,6 +23,7 @@ pub(crate) struct Session<'a> {
     pub(crate) target: &'a Target,
     pub(crate) by: String,
     pub(crate) dry_run: bool,
+    pub(crate) allow_writable: bool,
     pub(crate) interrupt: watch::Receiver<Option<Signal>>,
     pub(crate) observer: &'a dyn Observer,
 }
@@ -43,7 +44,7 @@ pub(crate) async fn run(request: &Request, session: &Session<'_>) -> Report {
 }
 
 async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Error> {
-    let fleet = Fleet::connect(&session.target.config)?;
+    let fleet = Fleet::connect(&session.target.config)?.allow_writable(session.allow_writable);
     let report = ask(&fleet, request, session).await;
     fleet.close().await;
     report
@@ -82,6 +83,16 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
                 .unlock(*force, &session.options(&Why { reason: None, wait: None, skip_unreachable: false }), observer)
                 .await
         }
+        Request::Prune { keep, why } => {
+            let Some(keep) = *keep else {
+                let message = "nothing says how many good releases stay";
+                return Err(Error::new(ErrorKind::Usage, message)
+                    .hint("`switchback prune --keep 5`, or `keep = 5` in the configuration"));
+            };
+            fleet.prune(keep, &session.options(why), observer).await
+        }
+        Request::Pin { name, why } => fleet.pin(name, &session.options(why), observer).await,
+        Request::Unpin { name, why } => fleet.unpin(name, &session.options(why), observer).await,
         Request::Status => fleet.status(observer).await,
         Request::Releases => fleet.releases(observer).await,
         Request::History => fleet.history(observer).await,
@@ -129,6 +140,9 @@ fn command(request: &Request) -> Command {
         Request::Adopt { .. } => Command::Adopt,
         Request::Recover { .. } => Command::Recover,
         Request::Unlock { .. } => Command::Unlock,
+        Request::Prune { .. } => Command::Prune,
+        Request::Pin { .. } => Command::Pin,
+        Request::Unpin { .. } => Command::Unpin,
         Request::Status => Command::Status,
         Request::Releases => Command::Releases,
         Request::History => Command::History,
