@@ -9,7 +9,7 @@ mod support;
 use std::{
     collections::BTreeMap,
     fs,
-    os::unix::fs::symlink,
+    os::unix::fs::{PermissionsExt, symlink},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -128,6 +128,53 @@ fn hammered(carrier: impl Transport, what: &str) {
     });
     assert_eq!(tree(&canary), before, "{what}: the canary was touched");
     assert!(done > 0 || what != "local", "{what}: nothing ever went through");
+}
+
+/// A `mv` that has the link put in its place each time just before it acts, and taken away after: every check before it
+/// saw the true directory.
+fn swapping_mv(directory: &Path, root: &Path, canary: &Path) {
+    let (root, canary) = (root.display(), canary.display());
+    let script = format!(
+        "#!/bin/sh\nif [ -d {root}/releases ] && ! [ -h {root}/releases ]; then\n\
+         /bin/mv {root}/releases {root}/aside && ln -s {canary} {root}/releases\nfi\n/bin/mv \"$@\"\ncode=$?\n\
+         if [ -h {root}/releases ]; then rm {root}/releases && /bin/mv {root}/aside {root}/releases; fi\nexit $code\n"
+    );
+    fs::create_dir(directory).expect("a directory");
+    fs::write(directory.join("mv"), script).expect("a file");
+    fs::set_permissions(directory.join("mv"), fs::Permissions::from_mode(0o755)).expect("a mode");
+}
+
+/// Whoever wins the race every time gains nothing: what is moved comes from and goes to the directory that was looked at.
+#[test]
+fn a_link_put_there_at_the_last_instant_is_not_followed() {
+    for shell in ["dash", "bash"].into_iter().filter_map(|shell| LocalShell::new(shell, "gnu")) {
+        let what = shell.to_string();
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory");
+        let (root, canary, bin) = (dir.path().join("shop"), dir.path().join("canary"), dir.path().join("bin"));
+        for name in ["a", "b", "c"] {
+            fs::create_dir_all(canary.join(name)).expect("a directory");
+            fs::write(canary.join(name).join("index.html"), "canary").expect("a file");
+        }
+        swapping_mv(&bin, &root, &canary);
+        let (before, path) = (tree(&canary), format!("{}:{}", bin.display(), shell.path()));
+        let carrier = shell.env("PATH", &path).transport();
+        let at: HostPath = root.to_str().expect("UTF-8").parse().expect("a path");
+        let fleet =
+            Fleet::new(vec![Host::new("web1", DirStore::new(carrier, at, Layout::default()))]).expect("a fleet");
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            for text in ["a", "b", "c", "d"] {
+                let report = fleet.deploy(release(text), &DeployOptions::default(), &Silent).await;
+                assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);
+                assert_eq!(tree(&canary), before, "{what}: the deploy of {text} touched the canary");
+            }
+            let report = fleet.prune(0, &RunOptions::default(), &Silent).await;
+            assert_eq!((report.exit_code(), report.hosts[0].pruned.len()), (ExitCode::DONE, 2), "{what}: {report:?}");
+            fleet.close().await;
+        });
+        assert_eq!(tree(&canary), before, "{what}: the canary was touched");
+        assert!(root.join("releases/d/index.html").exists() && !root.join("releases/a").exists(), "{what}");
+    }
 }
 
 #[test]
