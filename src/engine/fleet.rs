@@ -16,8 +16,8 @@ use crate::{
 };
 
 use super::{
-    ActivateOptions, DeployOptions, RollbackOptions, RunOptions, activate, adopt, ask::failure, deploy, look, pin, prune,
-    recover, rollback, run::Run, unlock,
+    ActivateOptions, DeployOptions, RollbackOptions, RunOptions, activate, adopt, ask::failure, deploy, look, pin,
+    prune, recover, rollback, run::Run, unlock,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:

@@ -27,8 +27,8 @@ use switchback::{ReleaseName, adoption::Tool, config::parse_duration, plan::Dire
 
 pub(crate) use self::{
     activate::Activate, adopt::Adopt, check::Check, completions::Completions, config::Config, deploy::Deploy,
-    history::History, init::Init, man::Man, pin::Pin, prune::Prune, recover::Recover, releases::Releases, rollback::Rollback,
-    stage::Stage, status::Status, unlock::Unlock, unpin::Unpin,
+    history::History, init::Init, man::Man, pin::Pin, prune::Prune, recover::Recover, releases::Releases,
+    rollback::Rollback, stage::Stage, status::Status, unlock::Unlock, unpin::Unpin,
 };
 
 /// What is asked of the fleet: the command line without its words.
