@@ -97,6 +97,30 @@ fn what_is_typed_is_done_and_said() {
     assert_eq!(site.run(&["pin", "missing"]).status.code(), Some(3));
 }
 
+#[test]
+fn what_is_configured_is_kept_by_every_deploy() {
+    let site = Site::new("022");
+    let config = format!("root = {:?}\nkeep = 1\n", site.root());
+    fs::write(site.dir.path().join("switchback.toml"), config).expect("a file");
+    let configured = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
+        command.args(arguments).current_dir(site.dir.path()).stdin(Stdio::null());
+        command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
+        let output = command.output().expect("it runs");
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    for name in ["a", "b", "c", "d"] {
+        configured(&["deploy", "src", "--name", name]);
+    }
+    let mut names: Vec<_> = fs::read_dir(site.root().join("releases"))
+        .expect("a directory")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        .collect();
+    names.sort();
+    assert_eq!(names, ["c", "d"]);
+    configured(&["prune"]);
+}
+
 /// Every file and directory of the tool's own, with its mode.
 fn modes(directory: &Path, found: &mut Vec<(PathBuf, u32)>) {
     for entry in fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry")) {

@@ -20,8 +20,8 @@ pub mod ssh;
 
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
-pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
 pub use found::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};
+pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};

@@ -44,7 +44,8 @@ pub(crate) async fn run(request: &Request, session: &Session<'_>) -> Report {
 }
 
 async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Error> {
-    let fleet = Fleet::connect(&session.target.config)?.allow_writable(session.allow_writable);
+    let config = &session.target.config;
+    let fleet = Fleet::connect(config)?.allow_writable(session.allow_writable || config.allow_writable);
     let report = ask(&fleet, request, session).await;
     fleet.close().await;
     report
@@ -57,6 +58,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             let mut options = DeployOptions::default();
             options.run = session.options(why);
             options.allow_split = *allow_split;
+            options.keep = session.target.config.keep;
             fleet.deploy(release(source, name.as_ref())?, &options, observer).await
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
@@ -67,6 +69,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             let mut options = ActivateOptions::default();
             options.run = session.options(why);
             options.allow_split = *allow_split;
+            options.keep = session.target.config.keep;
             fleet.activate(name, &options, observer).await
         }
         Request::Rollback { to, steps, from, why } => {
@@ -84,7 +87,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
                 .await
         }
         Request::Prune { keep, why } => {
-            let Some(keep) = *keep else {
+            let Some(keep) = keep.or(session.target.config.keep) else {
                 let message = "nothing says how many good releases stay";
                 return Err(Error::new(ErrorKind::Usage, message)
                     .hint("`switchback prune --keep 5`, or `keep = 5` in the configuration"));
