@@ -129,6 +129,8 @@ kinds! {
     Unsuitable => "unsuitable",
     /// `current` is not a link, or does not lead to one of our releases: whoever made it must decide.
     NotOurs => "not-ours",
+    /// Others than the user may write to a directory on the way to the root.
+    OthersMayWrite => "others-may-write",
     /// `current` is missing although there are releases: somebody removed it.
     NoCurrent => "no-current",
     /// `current` leads to a release that is not there.

@@ -145,6 +145,8 @@ pub enum Phase {
     Validate,
     /// What had been switched is put back.
     PutBack,
+    /// Releases that are not needed any more move out of sight.
+    Prune,
     /// Marks and history are written, and the locks given back.
     Finish,
 }
@@ -163,6 +165,7 @@ impl Phase {
             Self::AfterSwitch => "after-switch",
             Self::Validate => "validate",
             Self::PutBack => "put-back",
+            Self::Prune => "prune",
             Self::Finish => "finish",
         }
     }

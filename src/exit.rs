@@ -77,6 +77,7 @@ impl ExitCode {
             | ErrorKind::Unreachable
             | ErrorKind::Unsuitable
             | ErrorKind::NotOurs
+            | ErrorKind::OthersMayWrite
             | ErrorKind::NoCurrent
             | ErrorKind::Dangling
             | ErrorKind::NameTaken

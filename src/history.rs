@@ -28,6 +28,9 @@ pub struct HistoryEntry {
     pub from: Option<ReleaseName>,
     /// The release that it was to be.
     pub to: Option<ReleaseName>,
+    /// The releases that it pruned.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pruned: Vec<ReleaseName>,
     /// Why, when that was said.
     pub reason: Option<String>,
     /// What became of the command on the whole fleet.
@@ -59,6 +62,7 @@ mod tests {
             by: "jane@laptop".into(),
             from: None,
             to: "a".parse().ok(),
+            pruned: Vec::new(),
             reason: None,
             outcome: Outcome::Done,
             host: HostOutcome::Switched,

@@ -23,6 +23,12 @@ pub enum Command {
     Recover,
     /// Show who holds the lock, and take it away.
     Unlock,
+    /// Remove what is not needed any more.
+    Prune,
+    /// Keep a release whatever is counted.
+    Pin,
+    /// Keep it no more.
+    Unpin,
     /// Where every host is.
     Status,
     /// What every host has.
@@ -46,6 +52,9 @@ impl Command {
             Self::Adopt => "adopt",
             Self::Recover => "recover",
             Self::Unlock => "unlock",
+            Self::Prune => "prune",
+            Self::Pin => "pin",
+            Self::Unpin => "unpin",
             Self::Status => "status",
             Self::Releases => "releases",
             Self::History => "history",

@@ -122,6 +122,9 @@ pub struct HostReport {
     /// What went wrong without changing the outcome.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The releases that were pruned.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub pruned: Vec<ReleaseName>,
     /// What the host has, for the commands that only read.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub status: Option<HostStatus>,
@@ -146,6 +149,7 @@ impl HostReport {
             switched_at: None,
             error: None,
             warnings: Vec::new(),
+            pruned: Vec::new(),
             status: None,
         }
     }

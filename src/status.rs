@@ -48,6 +48,9 @@ pub struct ReleaseStatus {
     /// That it was taken over from another tool, and whether what was before it is a conclusion.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedRecord>,
+    /// Why it stays whatever is counted, when it is pinned.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<PinMark>,
 }
 
 impl ReleaseStatus {
@@ -64,6 +67,7 @@ impl ReleaseStatus {
             files: None,
             bad: None,
             adopted: None,
+            pinned: None,
         }
     }
 }
@@ -101,6 +105,20 @@ pub struct BadMark {
     /// When, by the host's clock.
     pub at: Timestamp,
     /// Who left it.
+    pub by: String,
+    /// Why, when that was said.
+    pub reason: Option<String>,
+    /// Counts the marks of a root, so that no clock says which came last.
+    #[serde(default)]
+    pub number: u64,
+}
+
+/// That a release stays whatever is counted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct PinMark {
+    /// When it was pinned, by the host's clock.
+    pub at: Timestamp,
+    /// Who pinned it.
     pub by: String,
     /// Why, when that was said.
     pub reason: Option<String>,

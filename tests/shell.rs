@@ -326,7 +326,7 @@ async fn knows_host_clock_and_process() {
         assert!(is(&got[10], EntryKind::Link) && is(&got[11], EntryKind::Directory), "{shell}");
         transport.close().await;
         let mark = fs::read_to_string(dir.path().join("mark")).unwrap();
-        assert_eq!((mark.split(' ').count(), mode(&dir.path().join("mark"))), (3, 0o600), "{shell}: {mark}");
+        assert_eq!((mark.split(' ').count(), mode(&dir.path().join("mark"))), (5, 0o600), "{shell}: {mark}");
         gone(&mark, &shell.to_string()).await;
         let got = reply(&transport, &root(&dir), Op::CheckProcess { path: inner("mark") }).await;
         assert_eq!(got, Reply::Process(Liveness::Gone), "{shell}");

@@ -145,6 +145,7 @@ impl<'r> Run<'r> {
         }
         let acted = adoption.is_some_and(|adoption| !adoption.is_empty());
         let history = acted.then(|| Ended {
+            pruned: Vec::new(),
             from: report.before.clone(),
             to: report.after.clone(),
             outcome,

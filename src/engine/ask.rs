@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use crate::{
     error::Error,
     event::Phase,
-    plan::{Refusal, Seen},
+    plan::{self, Refusal, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
     store::{RootState, StoreError},
 };
@@ -47,6 +47,26 @@ impl<'r> Run<'r> {
         }
         let error = summary("a host could not be asked, and nothing was touched", &failed);
         Some(self.report(Outcome::Refused, None, as_asked(asked), Some(error)))
+    }
+
+    /// The report that others may write on the way to a root; what a group may do there is only a warning.
+    pub(super) fn open_to_others(&self, seen: &[Seen<'_>]) -> Option<Report> {
+        for seen in seen {
+            if let Some(warning) = plan::writable_by_group(seen) {
+                self.warn(Some(seen.host), warning);
+            }
+        }
+        let refusals: Vec<_> = seen.iter().filter_map(|seen| plan::guard(seen).err()).collect();
+        if refusals.is_empty() {
+            return None;
+        }
+        if self.allow_writable {
+            for refusal in &refusals {
+                self.warn(Some(&refusal.host), refusal.reason.to_string());
+            }
+            return None;
+        }
+        Some(self.refused(Refusal::of(self.command(), refusals), seen))
     }
 
     /// The report of a refusal, with what every host is on.

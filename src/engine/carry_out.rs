@@ -139,6 +139,7 @@ impl<'r> Run<'r> {
     /// Ends the run on every host and reports it.
     async fn end(&self, mut course: Course<'r, '_>, outcome: Outcome) -> Report {
         let plan = course.plan;
+        let trash = if outcome == Outcome::Done { self.prune_after(&mut course.locked).await } else { Vec::new() };
         let began = course.locked.iter().any(|working| working.progress.switched.is_some());
         let arrived = outcome == Outcome::Done || (course.stays && outcome == Outcome::Inconsistent);
         let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived).then_some(&plan.release);
@@ -148,6 +149,7 @@ impl<'r> Run<'r> {
         let unfinished = course.data.stuck || (arrived && !course.data.pending.is_empty());
         let ending = Ending { outcome, fled, there, finishes: plan.finishes, arrived, unfinished };
         let hosts = self.finish(std::mem::take(&mut course.locked), &ending).await;
+        let hosts = self.empty_trash(trash, hosts).await;
         let operation = (outcome != Outcome::Refused).then(|| self.owner.operation.clone());
         Report { operation, data: course.data_report(), ..self.report(outcome, Some(&plan.release), hosts, error) }
     }

@@ -22,7 +22,7 @@ impl Fleet {
             Place::Local => Ok(kept(config, host, LocalTransport::named(&host.name))),
             Place::Ssh(address) => over_ssh(config, host, address),
         });
-        Ok(Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel))
+        Ok(Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel).allow_writable(config.allow_writable))
     }
 }
 

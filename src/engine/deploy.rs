@@ -58,6 +58,9 @@ async fn bring(run: Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Repor
     if let Some(report) = run.not_asked(&asked) {
         return report;
     }
+    if let Some(report) = run.open_to_others(&asked.seen()) {
+        return report;
+    }
     let first = match plan(&asked.seen()) {
         Ok(plan) => plan,
         Err(refusal) => return run.refused(refusal, &asked.seen()),

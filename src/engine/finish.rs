@@ -70,6 +70,7 @@ impl<'r> Run<'r> {
         let history = acted.then(|| Ended {
             from: plan.and_then(|plan| plan.before.named()).cloned(),
             to: plan.map(|plan| plan.release.clone()),
+            pruned: working.pruned.clone(),
             outcome: ending.outcome,
             host,
             seconds: self.seconds(),
@@ -84,12 +85,16 @@ impl<'r> Run<'r> {
             paid,
             settles: done && !ending.unfinished,
             unfinished: ending.unfinished,
+            ..Closing::default()
         }
     }
 
     fn mark(&self, working: &Working<'r>) -> BadMark {
-        let clock = working.guard.state().clock;
+        let state = working.guard.state();
+        let last = state.releases.iter().filter_map(|release| release.bad.as_ref()).map(|bad| bad.number).max();
+        let clock = state.clock;
         BadMark {
+            number: last.unwrap_or(0) + 1,
             at: clock.unwrap_or_else(Timestamp::now),
             by: self.owner.by.clone(),
             reason: self.owner.reason.clone(),
@@ -126,5 +131,6 @@ fn report_of(working: &mut Working<'_>, outcome: HostOutcome) -> HostReport {
     report.switched_at = working.progress.switched.as_ref().and_then(|switched| switched.at);
     report.error = working.failure.take();
     report.warnings = std::mem::take(&mut working.warnings);
+    report.pruned = std::mem::take(&mut working.pruned);
     report
 }

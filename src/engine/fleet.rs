@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions, activate, adopt,
-    ask::failure, deploy, drill, look, recover, rollback, run::Run, unlock,
+    ask::failure, deploy, drill, look, pin, prune, recover, rollback, run::Run, unlock,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -57,6 +57,8 @@ impl Host {
 pub struct Fleet {
     pub(super) hosts: Vec<Host>,
     pub(super) parallel: usize,
+    /// Whether others may write to a directory on the way to a root.
+    pub(super) allow_writable: bool,
 }
 
 impl Fleet {
@@ -85,13 +87,21 @@ impl Fleet {
                 );
             }
         }
-        Ok(Self { hosts, parallel: PARALLEL })
+        Ok(Self { hosts, parallel: PARALLEL, allow_writable: false })
     }
 
     /// The same fleet, with at most `parallel` hosts asked or uploaded to at once; at least one.
     #[must_use]
     pub fn parallel(mut self, parallel: usize) -> Self {
         self.parallel = parallel.max(1);
+        self
+    }
+
+    /// The same fleet, brought to also where others than the user may write to a directory on the way to a root; that is
+    /// only a warning then. Going back never asks.
+    #[must_use]
+    pub fn allow_writable(mut self, allow: bool) -> Self {
+        self.allow_writable = allow;
         self
     }
 
@@ -104,7 +114,7 @@ impl Fleet {
     /// Stages `release` on every host and switches to it. When a step fails, everything is put back.
     pub async fn deploy(&self, release: Arc<dyn Release>, options: &DeployOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;
-        let run = Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer);
+        let run = Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer).keeping(options.keep);
         deploy::deploy(run, release.as_ref(), options).await
     }
 
@@ -127,7 +137,7 @@ impl Fleet {
     /// Switches every host to the release `name`, which all of them have.
     pub async fn activate(&self, name: &ReleaseName, options: &ActivateOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;
-        let run = Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, observer);
+        let run = Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, observer).keeping(options.keep);
         activate::activate(run, name, options.allow_split).await
     }
 
@@ -150,6 +160,28 @@ impl Fleet {
     /// changed, but for a plain directory `current`, which becomes a release.
     pub async fn adopt(&self, from: Option<Tool>, options: &RunOptions, observer: &dyn Observer) -> Report {
         adopt::adopt(Run::new(self, Command::Adopt, options, observer), from).await
+    }
+
+    /// Removes the releases that are not needed beside the `keep` good ones nearest to the current one. Current ones, those
+    /// that the next rollback would go to, pinned ones and those in use stay, and so does what the tool did not bring.
+    pub async fn prune(&self, keep: u32, options: &RunOptions, observer: &dyn Observer) -> Report {
+        let (fleet, skipped) = self.reached(options).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Prune, options, observer);
+        prune::prune(run, keep).await
+    }
+
+    /// Pins the release `name` on every host: it stays whatever is counted.
+    pub async fn pin(&self, name: &ReleaseName, options: &RunOptions, observer: &dyn Observer) -> Report {
+        let (fleet, skipped) = self.reached(options).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Pin, options, observer);
+        pin::pin(run, name, true).await
+    }
+
+    /// Takes the pin of the release `name` away on every host.
+    pub async fn unpin(&self, name: &ReleaseName, options: &RunOptions, observer: &dyn Observer) -> Report {
+        let (fleet, skipped) = self.reached(options).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Unpin, options, observer);
+        pin::pin(run, name, false).await
     }
 
     /// Takes away every lock whose holder is proven gone; with `force` every lock. Its holder can change nothing any more,
@@ -196,7 +228,7 @@ impl Fleet {
         if hosts.is_empty() {
             return (Cow::Borrowed(self), Vec::new());
         }
-        (Cow::Owned(Self { hosts, parallel: self.parallel }), skipped)
+        (Cow::Owned(Self { hosts, ..self.clone() }), skipped)
     }
 
     /// Ends all connections. Without it they end by themselves, in bounded time.

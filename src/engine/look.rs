@@ -75,6 +75,9 @@ pub(super) async fn check(run: Run<'_>) -> Report {
         return report;
     }
     let seen = asked.seen();
+    if let Some(report) = run.open_to_others(&seen) {
+        return report;
+    }
     let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());
     let plan = plan::deploy(&probe, &seen, false, None)
         .and_then(|plan| plan::check_shared(run.command(), &seen).map(|()| plan));
@@ -145,6 +148,7 @@ fn release_status(state: &RootState, release: &HostedRelease) -> ReleaseStatus {
         files: staged.map(|staged| staged.files),
         bad: release.bad.clone(),
         adopted: release.adopted.clone(),
+        pinned: release.pinned.clone(),
     }
 }
 

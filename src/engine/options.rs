@@ -113,6 +113,9 @@ pub struct DeployOptions {
     pub allow_split: bool,
     /// Why the release cannot be gone back from with its data, when it cannot.
     pub irreversible: Option<String>,
+    /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.
+    /// `None`: none is removed.
+    pub keep: Option<u32>,
 }
 
 /// What [`Fleet::drill`](super::Fleet::drill) can be asked.
@@ -131,6 +134,9 @@ pub struct ActivateOptions {
     pub run: RunOptions,
     /// Whether hosts that are on different releases are switched all the same.
     pub allow_split: bool,
+    /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.
+    /// `None`: none is removed.
+    pub keep: Option<u32>,
 }
 
 /// What [`Fleet::rollback`](super::Fleet::rollback) can be asked.

@@ -18,7 +18,10 @@ use super::{Fleet, Host, RunOptions, ask::failed_host, shell::Controller};
 pub(super) struct Run<'r> {
     pub(super) hosts: &'r [Host],
     pub(super) parallel: usize,
+    pub(super) allow_writable: bool,
     pub(super) options: RunOptions,
+    /// How many good releases stay at its end; `None` when none is removed.
+    pub(super) keep: Option<u32>,
     pub(super) owner: LockOwner,
     /// Hosts that could not be reached, and that the run goes on without.
     pub(super) skipped: Vec<(String, Failure)>,
@@ -41,7 +44,9 @@ impl<'r> Run<'r> {
         Self {
             hosts: &fleet.hosts,
             parallel: fleet.parallel,
+            allow_writable: fleet.allow_writable,
             options: options.clone(),
+            keep: None,
             owner,
             skipped: Vec::new(),
             controller: Controller::default(),
@@ -77,6 +82,11 @@ impl<'r> Run<'r> {
     /// The same command, which goes back by the commands of the configuration, or does not.
     pub(super) fn by_configuration(self, by_configuration: bool) -> Self {
         Self { by_configuration, ..self }
+    }
+
+    /// The same command, which prunes at its end where it is said how many good releases stay.
+    pub(super) fn keeping(self, keep: Option<u32>) -> Self {
+        Self { keep, ..self }
     }
 
     /// A command that only reads.

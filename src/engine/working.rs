@@ -1,6 +1,7 @@
 //! [`Working`]: a locked host, its part of the plan, and how far it has come.
 
 use crate::{
+    name::ReleaseName,
     plan::{HostPlan, Seen},
     report::Failure,
     store::{Activated, Preparation, Ready, Staged, StoreGuard},
@@ -19,6 +20,8 @@ pub(super) struct Working<'r> {
     /// Whether a hook failed that told of its being put back.
     pub(super) hook_failed: bool,
     pub(super) warnings: Vec<String>,
+    /// The releases that were pruned.
+    pub(super) pruned: Vec<ReleaseName>,
 }
 
 /// How far a host has come.
@@ -47,6 +50,7 @@ impl<'r> Working<'r> {
             failure: None,
             hook_failed: false,
             warnings: Vec::new(),
+            pruned: Vec::new(),
         }
     }
 

@@ -10,6 +10,9 @@ pub mod layout {
 pub mod adoption {
     #![doc = include_str!("adoption.md")]
 }
+pub mod retention {
+    #![doc = include_str!("retention.md")]
+}
 pub mod recovery {
     #![doc = include_str!("recovery.md")]
 }

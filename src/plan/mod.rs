@@ -8,22 +8,28 @@ mod adopt;
 mod chain;
 mod data;
 mod deploy;
+mod pin;
+mod prune;
 mod recover;
 mod refusal;
 mod rollback;
 mod seen;
 mod share;
+mod way;
 
 pub use activate::activate;
 pub use adopt::{AdoptPlan, HostAdoption, adopt};
 pub use chain::{Chain, ChainEnd};
 pub use data::{DataMeans, DataPlan, RevertBy, RevertStep};
 pub use deploy::{deploy, stage};
+pub use pin::{Pinning, pin, unpin};
+pub use prune::{Fate, HostPruning, Needed, Outlived, Pruning, prune};
 pub use recover::{Direction, recover};
 pub use refusal::{HostRefusal, Reason, Refusal};
 pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
+pub use way::{guard, writable_by_group};
 
 use std::fmt;
 

@@ -48,6 +48,12 @@ pub enum Reason {
         /// What it is.
         current: String,
     },
+    /// Others than the user may put something else in the place of what is brought.
+    #[error("others may write there: {what}")]
+    OthersMayWrite {
+        /// Who, and where.
+        what: String,
+    },
     /// There is no `current`, though releases were current here.
     #[error("there is no `current`, though releases were current here: somebody removed it")]
     NoCurrent,
@@ -198,6 +204,7 @@ impl Reason {
     pub fn kind(&self, command: Command) -> ErrorKind {
         match self {
             Self::NotOurs { .. } => ErrorKind::NotOurs,
+            Self::OthersMayWrite { .. } => ErrorKind::OthersMayWrite,
             Self::NoCurrent => ErrorKind::NoCurrent,
             Self::NotDeployed => ErrorKind::NotDeployed,
             Self::Dangling => ErrorKind::Dangling,
@@ -224,6 +231,9 @@ impl Reason {
         match self {
             Self::NotOurs { .. } => {
                 "see what `current` is on those hosts; switchback switches only a link to a release of its root".into()
+            }
+            Self::OthersMayWrite { .. } => {
+                "take that right away with chmod or chown, or say with --allow-writable that it is meant so".into()
             }
             Self::NoCurrent => {
                 "make the link again by hand (ln -s releases/NAME current), or leave the host out with --except".into()
@@ -292,7 +302,7 @@ fn missing_hint(missing: &[SharedPlace]) -> String {
 
 impl Refusal {
     /// A refusal because of these hosts.
-    pub(super) fn of(command: Command, hosts: Vec<HostRefusal>) -> Self {
+    pub(crate) fn of(command: Command, hosts: Vec<HostRefusal>) -> Self {
         Self { command, hosts, table: Vec::new() }
     }
 

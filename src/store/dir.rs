@@ -13,7 +13,7 @@ use crate::{
     release::{Release, ReleaseContent},
     shared::SharedPath,
     token::Token,
-    transport::{Batch, FailureKind, Found, Liveness, Op, Progress, Reply, Transport, TransportError, Upload},
+    transport::{Batch, Effect, FailureKind, Found, Liveness, Op, Progress, Reply, Transport, TransportError, Upload},
     tree::Tree,
 };
 
@@ -27,7 +27,7 @@ use super::{
     take, traces,
 };
 
-/// The most that is read of a history, in bytes: some 50,000 operations.
+/// The most that is read of each of the two files of a history, in bytes: several times what they are let grow to.
 const HISTORY_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Keeps the releases of one root as directories, over any [`Transport`].
@@ -108,7 +108,8 @@ impl DirStore {
         let (batch, query) = self.steps.ask();
         let replies = match self.execute(&batch).await {
             Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
-                return Ok(RootState::default());
+                // Where there is no root, nothing that is shared is there either.
+                return Ok(RootState { shared: self.steps.read_shared(&[]), ..RootState::default() });
             }
             replies => replies?,
         };
@@ -143,8 +144,8 @@ impl DirStore {
         progress: &dyn Progress,
     ) -> Result<(), StoreError> {
         let (batch, lists) = self.steps.begin_staging(staged);
-        let replies = self.execute(&batch).await.map_err(|error| self.understand_format(error))?;
-        let abandoned = self.abandoned(&staged.token, &replies[lists]).await?;
+        let replies = self.execute(&batch).await.map_err(|error| self.not_staged(staged, &batch, error))?;
+        let (abandoned, trash) = self.abandoned(&staged.token, &replies[lists]).await?;
         let upload = Upload { root: self.steps.root.clone(), into: self.steps.staged_content(staged), tree };
         let uploaded = self.transport.upload(&upload, progress).await?;
         let record = StagedRecord {
@@ -155,17 +156,33 @@ impl DirStore {
             bytes: uploaded.bytes,
         };
         self.execute(&self.steps.end_staging(staged, &record, &abandoned)).await?;
+        for left in trash {
+            // What cannot be removed now is tried again by the next one.
+            let _ = self.remove_trash(&left).await;
+        }
         Ok(())
     }
 
+    /// A name that is taken for ever, when that is why a staging ended before it began.
+    fn not_staged(&self, staged: &Staged, batch: &Batch, error: TransportError) -> StoreError {
+        let step = if let TransportError::Step { index, .. } = &error { batch.steps.get(*index) } else { None };
+        match step.map(|step| &step.op) {
+            Some(Op::ExpectAbsent { .. }) => {
+                StoreError::NamePruned { host: self.to_string(), name: staged.name.clone() }
+            }
+            _ => self.understand_format(error),
+        }
+    }
+
     /// What nobody will finish: whatever others have in private without a mark, or with the mark of a process that is
-    /// gone. What lies in the trash is nobody's.
-    async fn abandoned(&self, own: &Token, lists: &[Reply]) -> Result<Vec<Token>, StoreError> {
+    /// gone; and what lies in the trash, which is nobody's.
+    async fn abandoned(&self, own: &Token, lists: &[Reply]) -> Result<(Vec<Token>, Vec<Token>), StoreError> {
         let marked: Vec<Token> = Query::tokens_in(lists.last()).collect();
         let trash = lists.len() - 2;
         let private = lists[..trash].iter().flat_map(|list| Query::tokens_in(Some(list)));
         let unmarked = private.filter(|token| token != own && !marked.contains(token));
-        let mut abandoned: Vec<Token> = unmarked.chain(Query::tokens_in(lists.get(trash))).collect();
+        let mut abandoned: Vec<Token> = unmarked.collect();
+        let trash: Vec<Token> = Query::tokens_in(lists.get(trash)).collect();
         let others: Vec<&Token> = marked.iter().filter(|token| *token != own).collect();
         if !others.is_empty() {
             let mut batch = self.steps.empty();
@@ -176,7 +193,18 @@ impl DirStore {
             let gone = others.into_iter().zip(replies).filter(|(_, reply)| *reply == Reply::Process(Liveness::Gone));
             abandoned.extend(gone.map(|(token, _)| token.clone()));
         }
-        Ok(abandoned)
+        Ok((abandoned, trash))
+    }
+
+    /// Removes one place of the trash for good; what was removed by then stays removed.
+    async fn remove_trash(&self, trash: &Token) -> Result<(), TransportError> {
+        let batch = self.steps.empty_trash(trash);
+        let first = self.execute(&batch).await;
+        // Whoever stages meanwhile removes it too, and each finds gone what the other took.
+        if first.as_ref().is_err_and(|error| error.effect() != Effect::Unknown) {
+            return self.execute(&batch).await.map(drop);
+        }
+        first.map(drop)
     }
 
     fn guard(&self, owner: &LockOwner, token: Token, state: RootState) -> Box<dyn StoreGuard> {
@@ -228,18 +256,29 @@ impl ReleaseStore for DirStore {
     fn history(&self) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>> {
         Box::pin(async {
             let mut batch = self.steps.empty();
-            batch.push(Op::Read { path: self.layout().in_state(&["history"]), limit: HISTORY_LIMIT });
+            for names in [&["older", "history"][..], &["history"]] {
+                batch.push(Op::Read { path: self.layout().in_state(names), limit: HISTORY_LIMIT });
+            }
             let replies = match self.execute(&batch).await {
                 Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => Vec::new(),
                 replies => replies?,
             };
-            match replies.into_iter().next() {
-                None | Some(Reply::Content(None)) => Ok((Vec::new(), 0)),
-                Some(Reply::Content(Some(Found::Content(content)))) => Ok(HistoryEntry::read_lines(&content)),
-                _ => {
-                    Err(StoreError::Damaged { host: self.to_string(), what: "the history is no readable file".into() })
+            let (mut entries, mut torn) = (Vec::new(), 0);
+            for reply in replies {
+                match reply {
+                    Reply::Content(None) => {}
+                    Reply::Content(Some(Found::Content(content))) => {
+                        let (more, broken) = HistoryEntry::read_lines(&content);
+                        entries.extend(more);
+                        torn += broken;
+                    }
+                    _ => {
+                        let what = "the history is no readable file".into();
+                        return Err(StoreError::Damaged { host: self.to_string(), what });
+                    }
                 }
             }
+            Ok((entries, torn))
         })
     }
 
@@ -253,6 +292,23 @@ impl ReleaseStore for DirStore {
             };
             traces::read(&replies, self.layout()).map_err(|what| StoreError::Damaged { host: self.to_string(), what })
         })
+    }
+
+    fn survey(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {
+        Box::pin(async {
+            match self.read_survey().await {
+                Err(StoreError::Transport(TransportError::Root { failure, .. }))
+                    if failure.kind == FailureKind::Missing =>
+                {
+                    Ok(RootState::default())
+                }
+                survey => survey,
+            }
+        })
+    }
+
+    fn empty_trash<'a>(&'a self, trash: &'a Token) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async { Ok(self.remove_trash(trash).await?) })
     }
 
     fn stage<'a>(

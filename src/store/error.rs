@@ -54,6 +54,14 @@ pub enum StoreError {
         /// The name.
         name: ReleaseName,
     },
+    /// A release of that name was here, was current once, and was pruned. Nothing was changed.
+    #[error("{host} had a release {name} that was pruned, and a name that was current once is not used again")]
+    NamePruned {
+        /// The host.
+        host: String,
+        /// The name.
+        name: ReleaseName,
+    },
     /// `current` is not what it was when it was read. It was not switched.
     #[error("`current` on {host} was changed by somebody else meanwhile: {detail}")]
     Conflict {
@@ -105,6 +113,7 @@ impl StoreError {
             | Self::NewerFormat { .. }
             | Self::Damaged { .. }
             | Self::NameTaken { .. }
+            | Self::NamePruned { .. }
             | Self::Conflict { .. }
             | Self::NoSuchRelease { .. } => Effect::Nothing,
         }
@@ -119,7 +128,7 @@ impl StoreError {
             Self::LockLost { .. } | Self::Conflict { .. } => ErrorKind::Conflict,
             Self::NewerFormat { .. } => ErrorKind::NewerFormat,
             Self::Damaged { .. } => ErrorKind::DamagedState,
-            Self::NameTaken { .. } => ErrorKind::NameTaken,
+            Self::NameTaken { .. } | Self::NamePruned { .. } => ErrorKind::NameTaken,
             Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
         }
     }
@@ -137,6 +146,7 @@ impl StoreError {
             Self::NameTaken { .. } => {
                 Some("give another --name, or go to the one that is there with `switchback activate`")
             }
+            Self::NamePruned { .. } => Some("give another --name"),
             Self::Damaged { .. } | Self::NoSuchRelease { .. } => None,
         }
     }

@@ -1,45 +1,44 @@
 //! [`DirGuard`]: the lock of a root that is held, and all that can be done under it.
 
 mod adopt;
+mod close;
 mod data;
 mod hook;
 
 use crate::{
     adoption::Adoption,
     data::{DataRecord, LedgerEntry},
-    debt::Debt,
     future::BoxFuture,
-    history::HistoryEntry,
     lock::LockOwner,
     name::ReleaseName,
-    outcome::{Command, Outcome},
     path::InnerPath,
-    record::BadRecord,
     time::Timestamp,
     token::Token,
-    transport::{Batch, Effect, FailureKind, HookEnd, HookExit, LineSink, Op, Reply, SyncReach, TransportError},
+    transport::{Effect, FailureKind, HookEnd, HookExit, LineSink, Reply, TransportError},
 };
 
 use super::{
-    ActivateError, Activated, Closing, Current, DirStore, Ended, HookDirectory, HookRun, HostedRelease, Intent,
-    Interrupted, Preparation, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
-    steps::{Preparing, Steps, Switching, json},
+    ActivateError, Activated, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted, Preparation,
+    Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
+    steps::{Preparing, Steps, Switching},
     take,
 };
 
 /// Holds the lock of a root over any transport.
 #[derive(Debug)]
 pub(super) struct DirGuard {
-    store: DirStore,
+    pub(super) store: DirStore,
     owner: LockOwner,
-    token: Token,
-    state: RootState,
+    pub(super) token: Token,
+    pub(super) state: RootState,
     /// Whether what is about to be done is written on the host.
     intent_written: bool,
     /// Locks of this very operation that were taken away to fence off what was on its way.
-    fenced: Vec<Token>,
+    pub(super) fenced: Vec<Token>,
     /// Whether what was staged stands under its name by now, as far as the answers say.
     published: bool,
+    /// Whether the history has grown so long that it is moved aside before the next line.
+    history_is_long: bool,
     /// The record that the release had before this operation wrote it.
     record_before: Option<String>,
     /// How many hooks were run.
@@ -58,13 +57,14 @@ impl DirGuard {
             intent_written: false,
             fenced: Vec::new(),
             published: false,
+            history_is_long: false,
             record_before: None,
             hooks_run: 0,
             old_logs: Vec::new(),
         }
     }
 
-    fn host(&self) -> String {
+    pub(super) fn host(&self) -> String {
         self.store.to_string()
     }
 
@@ -109,8 +109,9 @@ impl DirGuard {
             Err(error) => matches!(error.effect(), Effect::Steps(at) if at > publish),
         });
         match result {
-            Ok(_) => {
+            Ok(replies) => {
                 self.intent_written = true;
+                self.history_is_long = replies.last().is_some_and(close::is_long);
                 Ok(Ready { name: preparation.name.clone() })
             }
             Err(error) => Err(self.understand_prepare(&preparing, &preparation.name, error)),
@@ -241,129 +242,6 @@ impl DirGuard {
             Err(error) => Err(error.into()),
         }
     }
-
-    async fn close(&mut self, closing: &Closing) -> Result<Vec<String>, StoreError> {
-        let steps = &self.store.steps;
-        let mut batch = steps.empty();
-        steps.expect_lock(&mut batch, &self.token);
-        if let Some((name, mark)) = &closing.bad {
-            steps.write_mark(&mut batch, &self.token, name, "bad", mark);
-        }
-        if let Some(name) = &closing.cleared {
-            batch.push_lenient(Op::RemoveFile {
-                path: self.store.layout().in_state(&["releases", name.as_str(), "bad"]),
-            });
-        }
-        for debt in &closing.debts {
-            steps.write_debt(&mut batch, &self.token, debt);
-        }
-        for host in &closing.paid {
-            let owed = self.store.layout().in_state(&["debts"]).join(&Debt::directory(host));
-            batch.push_lenient(Op::RemoveTree { path: owed });
-        }
-        if let Some(ended) = &closing.history {
-            let path = self.store.layout().in_state(&["history"]);
-            batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
-            batch.push_lenient(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
-        }
-        if closing.settles {
-            self.settle_records(&mut batch, closing);
-        }
-        let written = batch.steps.len();
-        self.keep_logs(&mut batch, closing);
-        for token in self.settled(closing) {
-            steps.forget_journal(&mut batch, token);
-        }
-        let released = if closing.unfinished {
-            steps.leave_lock(&mut batch, &self.token)
-        } else {
-            steps.release_lock(&mut batch, &self.token)
-        };
-        match self.store.execute(&batch).await {
-            Ok(replies) => {
-                let failed = failures(&replies[..written], &replies[written..released]);
-                Ok(failed.into_iter().map(|why| format!("{why}, in {}", steps.root)).collect())
-            }
-            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
-                Err(StoreError::LockLost { host: self.host() })
-            }
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    /// What hooks printed is kept when the lock and what was interrupted go.
-    fn keep_logs(&self, batch: &mut Batch, closing: &Closing) {
-        let log = self.store.layout().in_state(&["log"]);
-        if self.hooks_run > 0 && !closing.unfinished {
-            batch.push_lenient(Op::MoveInto { from: self.hooks(), into: log.clone() });
-        }
-        let settled = self.state.interrupted.iter().filter(|_| closing.settles);
-        for (left, operation) in settled.filter_map(|left| Some((left, operation_of(left)?))) {
-            if left.intent.is_some() {
-                let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
-                batch.push_lenient(Op::MoveInto { from: hooks, into: log.clone() });
-            }
-        }
-        for old in &self.old_logs {
-            batch.push_lenient(Op::RemoveTree { path: log.join(old) });
-        }
-    }
-
-    /// An interrupted operation may have written the record of a release that it then never switched to: that is as it
-    /// was again, so that the release does not pass for one that was current.
-    fn settle_records(&self, batch: &mut Batch, closing: &Closing) {
-        let intents = self.state.interrupted.iter().filter_map(|left| left.intent.as_ref());
-        for intent in intents.filter(|intent| intent.command != Command::Rollback) {
-            let release = self.state.release(&intent.to).filter(|release| release.bad.is_none());
-            let marked = closing.bad.as_ref().is_some_and(|(name, _)| *name == intent.to);
-            let never_current =
-                !marked && self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
-            // Where no record came to be written there is none to take away.
-            let bare =
-                intent.record.is_none() && release.is_some_and(|release| release.previous == Err(BadRecord::Missing));
-            if release.is_some() && never_current && !bare {
-                let mut restoring = self.store.steps.empty();
-                self.store.steps.restore_record(&mut restoring, &self.token, &intent.to, intent.record.as_deref());
-                for step in restoring.steps {
-                    batch.push_lenient(step.op);
-                }
-            }
-        }
-    }
-
-    fn is_named_by_a_record(&self, name: &ReleaseName) -> bool {
-        let names =
-            |release: &HostedRelease| release.previous.as_ref().is_ok_and(|previous| previous.release() == Some(name));
-        self.state.releases.iter().any(names)
-    }
-
-    /// What is forgotten in the journal: always what this operation itself fenced off, and what others left once that
-    /// is settled. An adoption settles only adoptions: it goes on from wherever one was cut off.
-    fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Token> {
-        let done = closing.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
-        let adopts = done && self.owner.command == Command::Adopt;
-        let is_settled = move |left: &&Interrupted| {
-            closing.settles || (adopts && left.owner.as_ref().is_some_and(|owner| owner.command == Command::Adopt))
-        };
-        let settled: Vec<&Token> = self.state.interrupted.iter().filter(is_settled).map(|left| &left.token).collect();
-        self.fenced.iter().chain(settled)
-    }
-
-    fn history(&self, ended: &Ended) -> HistoryEntry {
-        HistoryEntry {
-            format: 1,
-            operation: self.owner.operation.clone(),
-            command: self.owner.command,
-            at: self.state.clock.unwrap_or(self.owner.since),
-            by: self.owner.by.clone(),
-            from: ended.from.clone(),
-            to: ended.to.clone(),
-            reason: self.owner.reason.clone(),
-            outcome: ended.outcome,
-            host: ended.host,
-            seconds: ended.seconds,
-        }
-    }
 }
 
 /// The operation that was interrupted.
@@ -372,7 +250,7 @@ fn operation_of(left: &Interrupted) -> Option<Token> {
     intended.or(left.owner.as_ref().map(|owner| &owner.operation)).cloned()
 }
 
-fn is_missing_at(error: &TransportError, step: usize) -> bool {
+pub(super) fn is_missing_at(error: &TransportError, step: usize) -> bool {
     error.effect() == Effect::Steps(step) && error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing)
 }
 
@@ -458,6 +336,14 @@ impl StoreGuard for DirGuard {
 
     fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.take_over(adoption))
+    }
+
+    fn survey(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.look_again())
+    }
+
+    fn prune<'a>(&'a mut self, releases: &'a [ReleaseName]) -> BoxFuture<'a, Result<Pruned, StoreError>> {
+        Box::pin(self.take_away(releases))
     }
 
     fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {

@@ -184,6 +184,9 @@ impl Layout {
 /// The lock directory in the state directory.
 pub(crate) const LOCK: &str = "lock";
 
+/// The file that says what was current when a release was published that has never been current.
+pub(crate) const OVER: &str = "over";
+
 /// A constant name, which is a path inside the root.
 pub(crate) fn inner(name: &str) -> InnerPath {
     InnerPath::new(name).expect("the tree's own names are plain")

@@ -8,9 +8,11 @@ mod dir;
 mod error;
 mod guard;
 mod layout;
+mod prune;
 mod query;
 mod state;
 mod steps;
+mod survey;
 mod take;
 mod traces;
 
@@ -36,7 +38,7 @@ use crate::{
     record::PreviousVersion,
     release::Release,
     shared::SharedLink,
-    status::BadMark,
+    status::{BadMark, PinMark},
     time::Timestamp,
     token::Token,
     transport::{HookEnd, HookExit, LineSink, Progress, Secrets},
@@ -69,6 +71,16 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// The directory of the release `name`, as it is configured.
     fn release_path(&self, name: &ReleaseName) -> HostPath;
+    /// Reads what the root holds, and what decides which releases may go: what was current when each was published, and
+    /// which processes use it.
+    fn survey(&self) -> BoxFuture<'_, Result<RootState, StoreError>>;
+
+    /// Removes what [`StoreGuard::prune`] put into the trash. Needs no lock.
+    ///
+    /// # Errors
+    ///
+    /// What was removed by then stays removed; the rest lies in the trash, where the next staging tries again.
+    fn empty_trash<'a>(&'a self, trash: &'a Token) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Reads what was done here, oldest first, and how many lines of it are torn or unreadable.
     fn history(&self) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>>;
@@ -224,6 +236,17 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// What was written by then stays: it says nothing wrong, and the next adoption goes on from there.
     fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>>;
 
+    /// Reads the state again under the lock, and what decides which releases may go.
+    fn survey(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Moves releases out of sight, into the trash, and makes that durable. What is current must be what the state says.
+    /// They are removed with [`ReleaseStore::empty_trash`], when the lock is given back.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Conflict`] when `current` is another by now, and [`StoreError::LockLost`]: nothing was moved then.
+    fn prune<'a>(&'a mut self, releases: &'a [ReleaseName]) -> BoxFuture<'a, Result<Pruned, StoreError>>;
+
     /// Writes marks and history, and gives the lock back. What fails on the way is a warning: it changes nothing about
     /// what is current.
     ///
@@ -330,11 +353,24 @@ pub struct Activated {
     pub at: Option<Timestamp>,
 }
 
+/// What [`StoreGuard::prune`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// The releases that are out of sight, each with its place in the trash.
+    pub moved: Vec<(ReleaseName, Token)>,
+    /// Those that stand where they stood, each with why.
+    pub failed: Vec<(ReleaseName, String)>,
+}
+
 /// How an operation ends on a host.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Closing {
     /// The release that is bad from now on, with why.
     pub bad: Option<(ReleaseName, BadMark)>,
+    /// The release that is pinned from now on, with why.
+    pub pinned: Option<(ReleaseName, PinMark)>,
+    /// The release that is pinned no more.
+    pub unpinned: Option<ReleaseName>,
     /// The release that is bad no more.
     pub cleared: Option<ReleaseName>,
     /// The line for the history; `None` when nothing was done here that is worth one.
@@ -356,6 +392,8 @@ pub struct Ended {
     pub from: Option<ReleaseName>,
     /// What it was to be.
     pub to: Option<ReleaseName>,
+    /// The releases that were pruned.
+    pub pruned: Vec<ReleaseName>,
     /// What became of the command on the whole fleet.
     pub outcome: Outcome,
     /// What became of this host.

@@ -9,10 +9,10 @@ use crate::{
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
-    status::BadMark,
+    status::{BadMark, PinMark},
     time::Timestamp,
     token::Token,
-    transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Reply},
+    transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Passed, Reply},
 };
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
 };
 
 /// The most that is read of one of the tool's own records, in bytes.
-const STATE_LIMIT: u64 = 64 * 1024;
+pub(super) const STATE_LIMIT: u64 = 64 * 1024;
 
 /// The most that is read of the commands of one release, in bytes: they are texts that a person wrote.
 const KEPT_LIMIT: u64 = 1024 * 1024;
@@ -57,6 +57,8 @@ enum At {
     LockOwners,
     LockIntents,
     Identity,
+    Pins,
+    Way,
 }
 
 impl Query {
@@ -70,6 +72,9 @@ impl Query {
             batch.push(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
         }
         batch.push(Op::Identify);
+        batch.push(each(layout.in_state(&["releases"]), "pin", STATE_LIMIT));
+        // That it cannot be told must not keep anybody from reading the rest.
+        batch.push_lenient(Op::InspectWay { paths: vec![layout.releases().clone(), layout.state().clone()] });
         query
     }
 
@@ -120,6 +125,8 @@ impl Query {
             intent: reader.intent(),
             interrupted: reader.interrupted(),
             debts: reader.debts(),
+            way: reader.way(),
+            users: None,
             staging: reader.staging(),
             shared: Vec::new(),
             adopting,
@@ -135,7 +142,7 @@ impl Query {
 }
 
 /// The step that reads `file` of every directory in `path`.
-fn each(path: InnerPath, file: &str, limit: u64) -> Op {
+pub(super) fn each(path: InnerPath, file: &str, limit: u64) -> Op {
     Op::ReadEach { path, file: inner(file), limit }
 }
 
@@ -249,6 +256,8 @@ impl Reader<'_> {
         HostedRelease {
             previous: self.previous(&name),
             bad: self.json::<BadMark>(At::Bad, name.as_str()),
+            pinned: self.json::<PinMark>(At::Pins, name.as_str()),
+            over: None,
             staged: self.json::<StagedRecord>(At::Staged, name.as_str()),
             commands: self.kept(At::Commands, name.as_str()),
             data: self.kept(At::Data, name.as_str()),
@@ -353,6 +362,10 @@ impl Reader<'_> {
             _ => None,
         };
         contents.iter().filter_map(read).collect()
+    }
+
+    fn way(&self) -> Vec<Passed> {
+        if let Some(Reply::Way(way)) = self.at(At::Way) { way.clone() } else { Vec::new() }
     }
 
     fn staging(&self) -> Vec<Token> {

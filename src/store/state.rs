@@ -12,10 +12,10 @@ use crate::{
     outcome::Command,
     record::{BadRecord, PreviousVersion},
     shared::SharedPlace,
-    status::{BadMark, ReleaseState},
+    status::{BadMark, PinMark, ReleaseState},
     time::Timestamp,
     token::Token,
-    transport::{EntryKind, FileId, HostIdentity},
+    transport::{EntryKind, FileId, HostIdentity, Passed, Users},
 };
 
 /// What a root holds, as it was read in one exchange.
@@ -42,6 +42,10 @@ pub struct RootState {
     pub interrupted: Vec<Interrupted>,
     /// What other hosts missed because they could not be reached.
     pub debts: Vec<Debt>,
+    /// The directories on the way to what the tool writes, from `/`; empty under a lock, where nobody waits for it.
+    pub way: Vec<Passed>,
+    /// Which processes use which release; `None` where that was not asked for.
+    pub users: Option<Users>,
     /// Unfinished uploads, of runs that still go on and of interrupted ones.
     pub staging: Vec<Token>,
     /// What is linked into new releases; empty where nobody asked.
@@ -112,6 +116,10 @@ pub struct HostedRelease {
     pub previous: Result<PreviousVersion, BadRecord>,
     /// Why and when it was left.
     pub bad: Option<BadMark>,
+    /// Why it stays whatever is counted.
+    pub pinned: Option<PinMark>,
+    /// What was current when it was published; `None` where that is not known, or was not asked for.
+    pub over: Option<PreviousVersion>,
     /// How it came here; `None` when the tool did not bring it.
     pub staged: Option<StagedRecord>,
     /// That it was taken over from another tool, and what its record was taken from; only where all was asked for.

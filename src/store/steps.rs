@@ -2,10 +2,12 @@
 
 mod adopt;
 mod lock;
+mod prune;
 mod share;
 mod switch;
 
 pub(super) use lock::Taking;
+pub(super) use prune::Pruning;
 pub(super) use switch::Switching;
 
 use std::{ops::Range, sync::Arc};
@@ -16,13 +18,18 @@ use crate::{
     debt::Debt,
     name::ReleaseName,
     path::{HostPath, InnerPath},
-    record::RECORD_FILE,
+    record::{PreviousVersion, RECORD_FILE},
     shared::SharedPath,
     token::Token,
     transport::{Batch, Op, SyncReach},
 };
 
-use super::{Layout, Preparation, Staged, StagedRecord, layout::inner, query::Query, state::Current};
+use super::{
+    Layout, Preparation, Staged, StagedRecord,
+    layout::{OVER, inner},
+    query::Query,
+    state::Current,
+};
 
 /// The version of the state directory that this program writes.
 pub(super) const FORMAT: &str = "1";
@@ -134,6 +141,7 @@ impl Steps {
         let mut batch = self.batch();
         batch.make_root = true;
         self.enter(&mut batch);
+        batch.push(Op::ExpectAbsent { path: self.layout.in_state(&["pruned", staged.name.as_str()]) });
         self.mark_live(&mut batch, &staged.token);
         let (private, content) = (self.staging(&staged.token), self.staged_content(staged));
         batch.push(Op::MakeDir { path: private, mode: PRIVATE, existing_is_fine: false });
@@ -152,7 +160,6 @@ impl Steps {
         batch.push(Op::Sync { paths: vec![private], reach: SyncReach::Filesystem });
         for other in abandoned {
             self.forget(&mut batch, other);
-            batch.push_lenient(Op::RemoveTree { path: self.layout.in_state(&["trash", other.as_str()]) });
         }
         batch
     }
@@ -162,7 +169,7 @@ impl Steps {
         let mut batch = self.batch();
         self.write_intent(&mut batch, token, intent);
         let name = &preparation.name;
-        let published = preparation.staged.as_ref().map(|staged| self.publish(&mut batch, preparation, staged));
+        let published = preparation.staged.as_ref().map(|staged| self.publish(&mut batch, intent, preparation, staged));
         let present = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
         if let (None, Some(commands)) = (&preparation.staged, &preparation.commands) {
             self.keep(&mut batch, token, name, COMMANDS, commands);
@@ -171,12 +178,20 @@ impl Steps {
             let line = record.line(&self.root, self.layout.releases());
             self.write_record(&mut batch, token, name, line);
         }
+        // How long the history is: asked here, where no rollback waits for it.
+        batch.push_lenient(Op::Inspect { path: self.layout.in_state(&["history"]) });
         let (absent, publish) = published.unzip();
         Preparing { batch, absent, publish, present }
     }
 
     /// Puts what was staged under its name. Returns the steps that find the name taken and that publish.
-    fn publish(&self, batch: &mut Batch, preparation: &Preparation, staged: &Staged) -> (usize, usize) {
+    fn publish(
+        &self,
+        batch: &mut Batch,
+        intent: &super::Intent,
+        preparation: &Preparation,
+        staged: &Staged,
+    ) -> (usize, usize) {
         let name = &preparation.name;
         let releases = self.layout.releases().clone();
         let kept = self.layout.in_state(&["releases", name.as_str()]);
@@ -187,6 +202,9 @@ impl Steps {
         batch.push(Op::RemoveTree { path: kept.clone() });
         batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: false });
         batch.push(Op::MoveInto { from: self.staging(&staged.token).join(&inner("staged")), into: kept.clone() });
+        if preparation.record.is_none() {
+            self.write_over(batch, intent, &kept);
+        }
         if !preparation.shared.is_empty() {
             self.share(batch, staged, &kept, &preparation.shared);
         }
@@ -212,6 +230,15 @@ impl Steps {
         });
         self.forget(batch, &staged.token);
         (absent, publish)
+    }
+
+    /// Writes what is current while a release is published that has no record of that yet.
+    fn write_over(&self, batch: &mut Batch, intent: &super::Intent, kept: &InnerPath) {
+        let over = intent.from.clone().map_or(PreviousVersion::None, PreviousVersion::Release);
+        let path = kept.join(&inner(OVER));
+        let content = over.line(&self.root, self.layout.releases());
+        batch.push(Op::WriteNew { path: path.clone(), content, mode: PRIVATE_FILE });
+        batch.push(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
     }
 
     /// Writes a record beside its place, syncs it, and renames it there, so that it is never seen empty.
@@ -281,6 +308,14 @@ impl Steps {
             paths: vec![path, held, self.layout.lock(), self.layout.state().clone()],
             reach: SyncReach::Entries,
         });
+    }
+
+    /// Moves the history aside, in place of the one that was moved before, so that both together never grow beyond bounds.
+    /// One rename: no crash loses a line of it.
+    pub(super) fn rotate_history(&self, batch: &mut Batch) {
+        let older = self.layout.in_state(&["older"]);
+        batch.push_lenient(Op::MakeDir { path: older.clone(), mode: PRIVATE, existing_is_fine: true });
+        batch.push_lenient(Op::MoveInto { from: self.layout.in_state(&["history"]), into: older });
     }
 
     /// The private directory of an upload.

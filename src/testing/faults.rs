@@ -251,7 +251,10 @@ impl<T: Transport> Transport for Faults<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::transport::{FailureKind, MemoryHost, Op};
+    use crate::{
+        path::HostPath,
+        transport::{FailureKind, HookEnd, MemoryHost, Op, Secrets, Stream},
+    };
 
     fn batch(names: &[&str]) -> Batch {
         let mut batch = Batch::new("/srv".parse().unwrap());
@@ -309,5 +312,36 @@ mod tests {
         let error = Faults::new(host.connect("one"), cut.clone()).execute(&batch(&["a", "b", "c"])).await.unwrap_err();
         assert_eq!(error.failure().map(|failure| failure.kind), Some(FailureKind::Exists));
         assert_eq!(cut.steps(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_command_is_one_step_and_its_end_is_found_again() {
+        let (host, call) = (MemoryHost::new(), hook());
+        host.make_dir("/srv");
+        let ran = |host: &MemoryHost| host.exists("/srv/r/result");
+        let refused = Faults::new(host.connect("one"), Cut::after(0));
+        let sink = |_: Stream, _: &[u8]| {};
+        assert_eq!(refused.run(&call, &sink).await.unwrap_err().effect(), Effect::Nothing);
+        assert!(!ran(&host));
+        let cut = Cut::losing_answer(1, AfterLoss::Answers);
+        let losing = Faults::new(host.connect("one"), cut.clone());
+        assert_eq!(losing.run(&call, &sink).await.unwrap_err().effect(), Effect::Unknown);
+        assert!(ran(&host));
+        assert_eq!(losing.run(&call, &sink).await.unwrap().end, HookEnd::Exited(0));
+        assert_eq!((cut.steps(), cut.exchanges()), (2, 2));
+    }
+
+    fn hook() -> HookCall {
+        let root: HostPath = "/srv".parse().unwrap();
+        HookCall {
+            root: root.clone(),
+            record: "r".parse().unwrap(),
+            directory: root,
+            script: String::new(),
+            environment: Vec::new(),
+            secrets: Secrets::default(),
+            timeout: None,
+            output_limit: 0,
+        }
     }
 }

@@ -1,8 +1,11 @@
 //! [`Batch`]: a list of typed operations, carried out on a host in one exchange.
 
-use crate::path::{HostPath, InnerPath};
+use crate::{
+    path::{HostPath, InnerPath},
+    time::Timestamp,
+};
 
-use super::FileId;
+use super::{Entry, FileId, Found, HostIdentity, Listed, Liveness, Passed, StepFailure, Users};
 
 /// A list of steps that run in order on one host, in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +33,7 @@ impl Batch {
         self.add(op, OnFailure::Stop)
     }
 
-    /// Adds a step whose failure is only a [`Reply::Failed`](super::Reply::Failed), and returns its index.
+    /// Adds a step whose failure is only a [`Reply::Failed`], and returns its index.
     pub fn push_lenient(&mut self, op: Op) -> usize {
         self.add(op, OnFailure::GoOn)
     }
@@ -61,7 +64,7 @@ pub struct Step {
 pub enum OnFailure {
     /// No later step runs, and the batch is a [`TransportError::Step`](super::TransportError::Step).
     Stop,
-    /// The step's reply is [`Reply::Failed`](super::Reply::Failed), and the next one runs.
+    /// The step's reply is [`Reply::Failed`], and the next one runs.
     GoOn,
 }
 
@@ -72,43 +75,43 @@ pub enum OnFailure {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Op {
-    /// Asks who and what answers. Replies [`Reply::Identity`](super::Reply::Identity).
+    /// Asks who and what answers. Replies [`Reply::Identity`].
     Identify,
-    /// Asks the host's clock. Replies [`Reply::Clock`](super::Reply::Clock).
+    /// Asks the host's clock. Replies [`Reply::Clock`].
     Clock,
-    /// Asks what stands at `path`, as `lstat(2)`. Replies [`Reply::Entry`](super::Reply::Entry).
+    /// Asks what stands at `path`, as `lstat(2)`. Replies [`Reply::Entry`].
     Inspect {
         /// The place.
         path: InnerPath,
     },
     /// Asks what a link with the text `link`, standing in the root, leads to in the end, as `stat(2)`: the one
-    /// question that may look outside the root. Replies [`Reply::Entry`](super::Reply::Entry); a dangling or looping link is `None`.
+    /// question that may look outside the root. Replies [`Reply::Entry`]; a dangling or looping link is `None`.
     Resolve {
         /// The text of the link, relative to the root or absolute.
         link: Vec<u8>,
     },
-    /// Reads the text of a link. Replies [`Reply::Link`](super::Reply::Link); `None` when nothing is there.
+    /// Reads the text of a link. Replies [`Reply::Link`]; `None` when nothing is there.
     ///
     /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when something else stands there.
     ReadLink {
         /// The link.
         path: InnerPath,
     },
-    /// Reads a regular file. Replies [`Reply::Content`](super::Reply::Content).
+    /// Reads a regular file. Replies [`Reply::Content`].
     Read {
         /// The file.
         path: InnerPath,
-        /// The most that is read, in bytes; a larger file is [`Found::TooLarge`](super::Found::TooLarge).
+        /// The most that is read, in bytes; a larger file is [`Found::TooLarge`].
         limit: u64,
     },
-    /// Lists a directory, in no order. Replies [`Reply::Listing`](super::Reply::Listing); `None` when nothing is there.
+    /// Lists a directory, in no order. Replies [`Reply::Listing`]; `None` when nothing is there.
     ///
     /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when no directory stands there.
     List {
         /// The directory.
         path: InnerPath,
     },
-    /// Reads the file `file` in every directory that stands in `path`. Replies [`Reply::Contents`](super::Reply::Contents), without those
+    /// Reads the file `file` in every directory that stands in `path`. Replies [`Reply::Contents`], without those
     /// that lack it; empty when there is no `path`.
     ReadEach {
         /// The directory of directories.
@@ -118,7 +121,7 @@ pub enum Op {
         /// The most that is read of each, in bytes.
         limit: u64,
     },
-    /// Asks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies [`Reply::Process`](super::Reply::Process).
+    /// Asks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies [`Reply::Process`].
     CheckProcess {
         /// The marked file.
         path: InnerPath,
@@ -141,6 +144,12 @@ pub enum Op {
     /// Holds when nothing, not even a dangling link, stands at `path`; else fails with
     /// [`FailureKind::Exists`](super::FailureKind::Exists).
     ExpectAbsent {
+        /// The place.
+        path: InnerPath,
+    },
+    /// Holds when nothing is mounted at `path` nor below it; else fails with
+    /// [`FailureKind::CrossDevice`](super::FailureKind::CrossDevice). What is not there has nothing mounted on it.
+    ExpectUnmounted {
         /// The place.
         path: InnerPath,
     },
@@ -271,6 +280,7 @@ impl Op {
             | Self::FindUsers { .. }
             | Self::InspectWay { .. }
             | Self::ExpectAbsent { .. }
+            | Self::ExpectUnmounted { .. }
             | Self::ExpectDirectory { .. }
             | Self::ExpectLink { .. }
             | Self::Sync { .. } => false,
@@ -297,4 +307,34 @@ pub enum SyncReach {
     /// Everything on the filesystems that hold them: `syncfs(2)`. For content just uploaded this is many times
     /// faster than file by file.
     Filesystem,
+}
+
+/// The answer to one step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reply {
+    /// An expectation held, or a change was made.
+    Done,
+    /// The answer to [`Op::Identify`].
+    Identity(HostIdentity),
+    /// The answer to [`Op::Clock`].
+    Clock(Timestamp),
+    /// The answer to [`Op::Inspect`] and [`Op::Resolve`]: `None` when nothing is there.
+    Entry(Option<Entry>),
+    /// The answer to [`Op::ReadLink`]: the link's text.
+    Link(Option<Vec<u8>>),
+    /// The answer to [`Op::Read`]: `None` when nothing is there.
+    Content(Option<Found>),
+    /// The answer to [`Op::List`].
+    Listing(Option<Vec<Listed>>),
+    /// The answer to [`Op::ReadEach`]: the directory's name and what its file held.
+    Contents(Vec<(Vec<u8>, Found)>),
+    /// The answer to [`Op::CheckProcess`].
+    Process(Liveness),
+    /// The answer to [`Op::FindUsers`].
+    Users(Users),
+    /// The answer to [`Op::InspectWay`]: the directories from `/` to the root, then those below.
+    Way(Vec<Passed>),
+    /// An [`OnFailure::GoOn`] step failed.
+    Failed(StepFailure),
 }

@@ -6,26 +6,26 @@
 
 mod batch;
 mod error;
+mod found;
 mod hook;
 mod local;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod options;
 pub(crate) mod process;
-mod reply;
 pub mod shell;
 #[cfg(feature = "ssh")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
 pub mod ssh;
 
-pub use batch::{Batch, OnFailure, Op, Step, SyncReach};
+pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
+pub use found::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};
 pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};
 pub use options::{KnownHosts, SshOptions};
-pub use reply::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, Passed, Reply, Used, Users};
 pub use shell::ShellTransport;
 #[cfg(feature = "ssh")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]

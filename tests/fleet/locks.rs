@@ -124,7 +124,7 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     let failed = wait(guard.unprepare(&preparation)).expect_err("the lock is another's");
     assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
     assert_eq!(hosts.record("b").as_deref(), Some("/srv/shop/releases/a\n"));
-    let mark = BadMark { at: Timestamp::UNIX_EPOCH, by: "bob@desktop".into(), reason: None };
+    let mark = BadMark { at: Timestamp::UNIX_EPOCH, by: "bob@desktop".into(), reason: None, number: 0 };
     let closing = Closing { bad: Some((name("b"), mark)), settles: true, ..Closing::default() };
     let failed = wait(guard.finish(&closing)).expect_err("the lock is another's");
     assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");

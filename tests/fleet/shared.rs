@@ -55,6 +55,10 @@ fn linked(host: &MemoryHost, release: &str) {
 #[test]
 fn what_is_missing_is_refused_before_anything_is_touched() {
     let host = MemoryHost::new();
+    let report = deploy(&fleet(&host), "a", &[]);
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(kind(&report), Some(ErrorKind::MissingShared));
+    assert!(!host.exists(ROOT), "the root was made");
     host.make_dir(ROOT);
     for report in [
         deploy(&fleet(&host), "a", &[]),

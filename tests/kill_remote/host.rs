@@ -119,7 +119,7 @@ impl Host {
         fs::write(first.path("known hosts"), known).expect("known hosts");
         let (config, known) = (first.path("config file"), first.path("known hosts"));
         format!(
-            "[ssh]\nconfig = {:?}\nknown_hosts_file = {:?}\nexchange_timeout = \"10s\"\n",
+            "[ssh]\nconfig = {:?}\nknown_hosts_file = {:?}\nconnect_timeout = \"60s\"\nexchange_timeout = \"10s\"\n",
             text(&config),
             text(&known)
         )

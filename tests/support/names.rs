@@ -140,6 +140,7 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
         | Op::CheckProcess { path }
         | Op::FindUsers { path }
         | Op::ExpectAbsent { path }
+        | Op::ExpectUnmounted { path }
         | Op::ExpectDirectory { path }
         | Op::ExpectLink { path, .. }
         | Op::MakeDir { path, .. }

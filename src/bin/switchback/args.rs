@@ -54,6 +54,9 @@ pub(crate) struct Global {
     /// Says more: every host in every phase
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
+    /// Goes on though others may write to a directory on the way to a root. Going back never asks
+    #[arg(long, global = true)]
+    pub(crate) allow_writable: bool,
     /// Answers every question with yes
     #[arg(long, global = true)]
     pub(crate) yes: bool,
@@ -92,6 +95,9 @@ pub(crate) enum Command {
     Adopt(command::Adopt),
     Recover(command::Recover),
     Unlock(command::Unlock),
+    Prune(command::Prune),
+    Pin(command::Pin),
+    Unpin(command::Unpin),
     Status(command::Status),
     Releases(command::Releases),
     History(command::History),
@@ -153,6 +159,9 @@ impl Command {
             Self::Adopt(_) => "adopt",
             Self::Recover(_) => "recover",
             Self::Unlock(_) => "unlock",
+            Self::Prune(_) => "prune",
+            Self::Pin(_) => "pin",
+            Self::Unpin(_) => "unpin",
             Self::Status(_) => "status",
             Self::Releases(_) => "releases",
             Self::History(_) => "history",

@@ -23,6 +23,7 @@ pub(crate) struct Session<'a> {
     pub(crate) target: &'a Target,
     pub(crate) by: String,
     pub(crate) dry_run: bool,
+    pub(crate) allow_writable: bool,
     pub(crate) interrupt: watch::Receiver<Option<Signal>>,
     pub(crate) observer: &'a dyn Observer,
 }
@@ -43,7 +44,8 @@ pub(crate) async fn run(request: &Request, session: &Session<'_>) -> Report {
 }
 
 async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Error> {
-    let fleet = Fleet::connect(&session.target.config)?;
+    let config = &session.target.config;
+    let fleet = Fleet::connect(config)?.allow_writable(session.allow_writable || config.allow_writable);
     let report = ask(&fleet, request, session).await;
     fleet.close().await;
     report
@@ -57,6 +59,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.run = session.options(why);
             options.allow_split = *allow_split;
             options.irreversible = irreversible.then(|| "it was deployed with --irreversible".to_owned());
+            options.keep = session.target.config.keep;
             fleet.deploy(release(source, name.as_ref())?, &options, observer).await
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
@@ -72,6 +75,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             let mut options = ActivateOptions::default();
             options.run = session.options(why);
             options.allow_split = *allow_split;
+            options.keep = session.target.config.keep;
             fleet.activate(name, &options, observer).await
         }
         Request::Rollback { to, steps, from, keep_data, by_configuration, why } => {
@@ -92,6 +96,16 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
                 .unlock(*force, &session.options(&Why { reason: None, wait: None, skip_unreachable: false }), observer)
                 .await
         }
+        Request::Prune { keep, why } => {
+            let Some(keep) = keep.or(session.target.config.keep) else {
+                let message = "nothing says how many good releases stay";
+                return Err(Error::new(ErrorKind::Usage, message)
+                    .hint("`switchback prune --keep 5`, or `keep = 5` in the configuration"));
+            };
+            fleet.prune(keep, &session.options(why), observer).await
+        }
+        Request::Pin { name, why } => fleet.pin(name, &session.options(why), observer).await,
+        Request::Unpin { name, why } => fleet.unpin(name, &session.options(why), observer).await,
         Request::Status => fleet.status(observer).await,
         Request::Releases => fleet.releases(observer).await,
         Request::History => fleet.history(observer).await,
@@ -142,6 +156,9 @@ fn command(request: &Request) -> Command {
         Request::Adopt { .. } => Command::Adopt,
         Request::Recover { .. } => Command::Recover,
         Request::Unlock { .. } => Command::Unlock,
+        Request::Prune { .. } => Command::Prune,
+        Request::Pin { .. } => Command::Pin,
+        Request::Unpin { .. } => Command::Unpin,
         Request::Status => Command::Status,
         Request::Releases => Command::Releases,
         Request::History => Command::History,

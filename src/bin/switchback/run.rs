@@ -38,6 +38,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Adopt(adopt) => on(&adopt.hosts, adopt.request()),
         Command::Recover(recover) => on(&recover.hosts, recover.request()),
         Command::Unlock(unlock) => on(&unlock.hosts, unlock.request()),
+        Command::Prune(prune) => on(&prune.hosts, prune.request()),
+        Command::Pin(pin) => on(&pin.hosts, pin.request()),
+        Command::Unpin(unpin) => on(&unpin.hosts, unpin.request()),
         Command::Status(status) => on(&status.hosts, Request::Status),
         Command::Releases(releases) => on(&releases.hosts, Request::Releases),
         Command::History(history) => on(&history.hosts, Request::History),
@@ -82,7 +85,8 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
     };
     let report = match command {
         Command::Status(status) => command::status::settled(report, status.check),
-        Command::Releases(_) | Command::History(_) => command::status::settled(report, false),
+        Command::Releases(_) => command::status::settled(report, false),
+        Command::History(history) => history.cut(command::status::settled(report, false)),
         _ => report,
     };
     let report = with_those_left(report, &target);
@@ -118,8 +122,14 @@ async fn asked(
         under_way.note(event);
         watcher.event(event);
     };
-    let session =
-        fleet::Session { target, by, dry_run: global.dry_run, interrupt: interrupt.clone(), observer: &observer };
+    let session = fleet::Session {
+        target,
+        by,
+        dry_run: global.dry_run,
+        allow_writable: global.allow_writable,
+        interrupt: interrupt.clone(),
+        observer: &observer,
+    };
     let report = fleet::run(request, &session).await;
     watcher.end();
     let signal = *interrupt.borrow();
@@ -141,6 +151,7 @@ async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &s
         target,
         by: by.to_owned(),
         dry_run: false,
+        allow_writable: global.allow_writable,
         interrupt: interrupt::never(),
         observer: &switchback::event::Silent,
     };

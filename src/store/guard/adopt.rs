@@ -23,6 +23,8 @@ impl DirGuard {
             return self.take_directory(name, adoption).await;
         }
         let mark = BadMark {
+            // Older than any that this tool counts.
+            number: 0,
             at: self.state.clock.unwrap_or(self.owner.since),
             by: self.owner.by.clone(),
             reason: Some(format!("{} went back from it", adoption.tool)),

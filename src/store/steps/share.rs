@@ -21,14 +21,14 @@ impl Steps {
         first
     }
 
-    /// What the replies to these steps say.
+    /// What the replies to these steps say; without a reply, nothing is there.
     pub(in crate::store) fn read_shared(&self, replies: &[Reply]) -> Vec<SharedPlace> {
-        let place = |(path, reply): (&SharedPath, &Reply)| SharedPlace {
+        let place = |(at, path): (usize, &SharedPath)| SharedPlace {
             place: self.layout.shared_place(path),
             path: path.clone(),
-            found: if let Reply::Entry(Some(entry)) = reply { Some(entry.kind) } else { None },
+            found: if let Some(Reply::Entry(Some(entry))) = replies.get(at) { Some(entry.kind) } else { None },
         };
-        self.shared.iter().zip(replies).map(place).collect()
+        self.shared.iter().enumerate().map(place).collect()
     }
 
     /// Puts the links into what was staged, and makes them durable. What the release ships in their place is the first

@@ -69,16 +69,19 @@ pub(super) async fn streams_are_kept_apart(on: Subject) -> Outcome {
 pub(super) async fn lines_come_as_they_are_printed(on: Subject) -> Outcome {
     let call = on.call("r", "echo first; until [ -d go ]; do sleep 1; done; echo last");
     let heard = super::subject::Heard::default();
-    let run = on.transport.run(&call, &heard);
+    let mut run = on.transport.run(&call, &heard);
     let go = async {
         while heard.texts(Stream::Stdout).is_empty() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         on.done([make_dir("go")]).await
     };
-    let (exit, went) = tokio::join!(run, go);
-    went?;
-    same("the end", &exit.map_err(|error| super::subject::in_words(&error))?.end, &HookEnd::Exited(0))?;
+    tokio::select! {
+        exit = &mut run => return Err(format!("it ended before it was told to: {exit:?}")),
+        went = go => went?,
+    };
+    let exit = run.await.map_err(|error| super::subject::in_words(&error))?;
+    same("the end", &exit.end, &HookEnd::Exited(0))?;
     same("the lines", &heard.texts(Stream::Stdout), &vec!["first".to_owned(), "last".to_owned()])
 }
 

@@ -41,6 +41,7 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::FindUsers { path } => users::find_users(root, path),
         Op::InspectWay { paths } => way::inspect_way(root, paths),
         Op::ExpectAbsent { path } => ask::expect_absent(root, path),
+        Op::ExpectUnmounted { path } => way::expect_unmounted(root, path),
         Op::ExpectDirectory { path } => ask::expect_directory(root, path),
         Op::ExpectLink { path, text } => ask::expect_link(root, path, text),
         Op::MakeDir { path, mode, existing_is_fine } => change::make_dir(root, path, *mode, *existing_is_fine),

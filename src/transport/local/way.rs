@@ -1,6 +1,10 @@
 //! Whose the directories on the way are.
 
-use std::os::{fd::AsRawFd, unix::ffi::OsStrExt};
+use std::{
+    ffi::OsStr,
+    os::{fd::AsRawFd, unix::ffi::OsStrExt},
+    path::Path,
+};
 
 use rustix::{
     fs::{self, AtFlags},
@@ -9,7 +13,7 @@ use rustix::{
 
 use crate::{
     path::InnerPath,
-    transport::{EntryKind, Passed, Reply, StepFailure},
+    transport::{EntryKind, FailureKind, Passed, Reply, StepFailure},
 };
 
 use super::{
@@ -36,8 +40,8 @@ pub(super) fn inspect_way(root: &Root, paths: &[InnerPath]) -> std::result::Resu
 
 /// The directories from `/` down to the root.
 fn above(root: &Root) -> Result<Vec<Passed>> {
-    let real = fs::readlinkat(fs::CWD, format!("/proc/self/fd/{}", root.fd().as_raw_fd()), Vec::new())?;
-    let real = std::path::Path::new(std::ffi::OsStr::from_bytes(real.as_bytes()));
+    let real = real_path(root)?;
+    let real = Path::new(OsStr::from_bytes(&real));
     let mut way = Vec::new();
     for directory in real.ancestors() {
         // The way is the real one: a link on it was put there just now.
@@ -50,4 +54,58 @@ fn above(root: &Root) -> Result<Vec<Passed>> {
     }
     way.reverse();
     Ok(way)
+}
+
+/// The path of the root, as the kernel has it.
+fn real_path(root: &Root) -> Result<Vec<u8>> {
+    let link = format!("/proc/self/fd/{}", root.fd().as_raw_fd());
+    fs::readlinkat(fs::CWD, link, Vec::new()).map(std::ffi::CString::into_bytes)
+}
+
+pub(super) fn expect_unmounted(root: &Root, path: &InnerPath) -> std::result::Result<Reply, StepFailure> {
+    let mut place = real_path(root).map_err(errno::on(path))?;
+    if !path.is_root() {
+        place.extend_from_slice(format!("/{path}").as_bytes());
+    }
+    let mounts = fs_err::read("/proc/self/mountinfo").map_err(|error| errno::failure(path, errno::of(&error)))?;
+    if mount_points(&mounts).any(|point| is_at_or_below(&point, &place)) {
+        let detail = format!("{path}: something is mounted there, which is not ours");
+        return Err(StepFailure::new(FailureKind::CrossDevice, detail));
+    }
+    Ok(Reply::Done)
+}
+
+fn is_at_or_below(point: &[u8], place: &[u8]) -> bool {
+    point.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+/// The places in the fifth column, where blanks, line ends and backslashes stand in octal.
+fn mount_points(mounts: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let lines = mounts.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(from_octal)
+}
+
+fn from_octal(text: &[u8]) -> Vec<u8> {
+    let (mut plain, mut at) = (Vec::new(), 0);
+    while let Some(byte) = text.get(at) {
+        let digits = text.get(at + 1..at + 4).filter(|_| *byte == b'\\').and_then(|digits| str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(meant) => (plain.push(meant), at += 4).1,
+            None => (plain.push(*byte), at += 1).1,
+        }
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_are_found_whatever_their_names() {
+        let mounts = b"1 2 0:1 / / rw - ext4 x rw\n3 1 0:2 / /srv/a\\040b/c rw - tmpfs t rw\n";
+        let points: Vec<Vec<u8>> = mount_points(mounts).collect();
+        assert_eq!(points, [b"/".to_vec(), b"/srv/a b/c".to_vec()]);
+        assert!(is_at_or_below(&points[1], b"/srv/a b") && !is_at_or_below(&points[1], b"/srv/a"));
+    }
 }

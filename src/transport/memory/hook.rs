@@ -114,3 +114,68 @@ fn file(model: &Model, record: u64, name: &str) -> Result<Vec<u8>, FailureKind> 
         _ => Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::transport::{Effect, Secrets, Transport, TransportError};
+
+    fn call() -> HookCall {
+        HookCall {
+            root: "/srv".parse().unwrap(),
+            record: "r".parse().unwrap(),
+            directory: "/srv".parse().unwrap(),
+            script: "migrate".to_owned(),
+            environment: Vec::new(),
+            secrets: Secrets::new([("TOKEN", "hush")]),
+            timeout: None,
+            output_limit: 8,
+        }
+    }
+
+    fn host() -> MemoryHost {
+        let host = MemoryHost::new();
+        host.make_dir("/srv");
+        host
+    }
+
+    async fn run(host: &MemoryHost) -> Result<HookExit, TransportError> {
+        host.connect("web1").run(&call(), &|_: Stream, _: &[u8]| {}).await
+    }
+
+    #[tokio::test]
+    async fn a_script_is_called_once_and_may_meddle() {
+        let (host, times) = (host(), Arc::new(AtomicUsize::new(0)));
+        let (inside, counted) = (host.clone(), Arc::clone(&times));
+        host.on_hook(move |call| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            inside.write("/srv/schema", &call.script);
+            HookExit { end: HookEnd::Killed(9), stdout: b"0123456789".to_vec(), stderr: b"oh".to_vec() }
+        });
+        let first = run(&host).await.unwrap();
+        assert_eq!(first.end, HookEnd::Killed(9));
+        assert_eq!((&first.stdout[..], &first.stderr[..]), (&b"01234567"[..], &b"oh"[..]));
+        assert_eq!(run(&host.snapshot()).await.unwrap(), first);
+        assert_eq!(times.load(Ordering::SeqCst), 1);
+        assert_eq!(host.read("/srv/schema").as_deref(), Some(&b"migrate"[..]));
+    }
+
+    #[tokio::test]
+    async fn a_boot_while_it_runs_loses_its_end() {
+        let host = host();
+        let inside = host.clone();
+        host.on_hook(move |_| {
+            inside.reboot();
+            HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+        });
+        assert_eq!(run(&host).await.unwrap().end, HookEnd::Lost);
+        assert_eq!(run(&host).await.unwrap().end, HookEnd::Lost);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_run_without_a_root() {
+        assert_eq!(run(&MemoryHost::new()).await.unwrap_err().effect(), Effect::Nothing);
+    }
+}

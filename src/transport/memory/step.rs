@@ -45,6 +45,8 @@ impl Host<'_> {
             Op::FindUsers { path } => self.find_users(path).map(Reply::Users),
             Op::InspectWay { paths } => Ok(Reply::Way(self.inspect_way(paths))),
             Op::ExpectAbsent { path } => self.find(path)?.map_or(Ok(Reply::Done), |_| Err(FailureKind::Exists)),
+            // There is one filesystem.
+            Op::ExpectUnmounted { .. } => Ok(Reply::Done),
             Op::ExpectDirectory { path } => {
                 let inode = self.find(path)?.ok_or(FailureKind::Missing)?;
                 self.model.names(inode).map(|_| Reply::Done)
@@ -312,6 +314,7 @@ fn subject(op: &Op) -> String {
         | Op::CheckProcess { path }
         | Op::FindUsers { path }
         | Op::ExpectAbsent { path }
+        | Op::ExpectUnmounted { path }
         | Op::ExpectDirectory { path }
         | Op::ExpectLink { path, .. }
         | Op::MakeDir { path, .. }

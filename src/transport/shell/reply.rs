@@ -68,7 +68,10 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
 }
 
 fn answers_done(op: &Op) -> bool {
-    let expects = matches!(op, Op::ExpectAbsent { .. } | Op::ExpectDirectory { .. } | Op::ExpectLink { .. });
+    let expects = matches!(
+        op,
+        Op::ExpectAbsent { .. } | Op::ExpectUnmounted { .. } | Op::ExpectDirectory { .. } | Op::ExpectLink { .. }
+    );
     op.changes() || expects || matches!(op, Op::Sync { .. })
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     path::{HostPath, InnerPath},
+    token::Token,
     transport::{Batch, FileId, HookCall, OnFailure, Op, Step, SyncReach, Upload},
 };
 
@@ -188,6 +189,7 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
             prefixes.fold(script.text("sb_way"), |script, path| script.word(&place(&path)))
         }
         Op::ExpectAbsent { path } => script.text("sb_absent").word(&place(path)),
+        Op::ExpectUnmounted { path } => script.text("sb_unmounted").word(&place(path)),
         Op::ExpectDirectory { path } => script.text("sb_directory").word(&place(path)),
         Op::ExpectLink { path, text } => script.text("sb_is").word(&place(path)).value(text)?,
         Op::MakeDir { path, mode, existing_is_fine } => {
@@ -199,9 +201,9 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         }
         Op::MarkProcess { path } => script.text("sb_mark").word(&place(path)),
         Op::Append { path, content } => script.text("sb_append").word(&place(path)).pieces(content.as_bytes())?,
-        Op::MoveInto { from, into } => script.text("sb_move").word(&place(from)).word(&place(into)),
         Op::Rename { from, to } => script.text("sb_rename").word(&place(from)).word(&place(to)),
         Op::Exchange { one, other } => script.text("sb_exchange").word(&place(one)).word(&place(other)),
+        Op::MoveInto { from, into } => script.text(held(from, into)).word(&place(from)).word(&place(into)),
         Op::RemoveFile { path } => script.text("sb_rmfile").word(&place(path)),
         Op::RemoveDir { path } => script.text("sb_rmdir").word(&place(path)),
         Op::RemoveTree { path } => script.text("sb_rmtree").word(&place(path)),
@@ -222,6 +224,20 @@ pub(super) fn ways_down(path: &InnerPath) -> Vec<InnerPath> {
     down.retain(|path| !path.is_root());
     down.reverse();
     down
+}
+
+/// Begins a `sb_move`. Of its two ends, the one whose path anybody can know is held: others may put a link in its place
+/// meanwhile. The other has a token in it, and is private; the root itself is held all the time.
+fn held(from: &InnerPath, into: &InnerPath) -> &'static str {
+    let is_private = |path: &InnerPath| path.names().any(|name| name.parse::<Token>().is_ok());
+    let above = from.parent().unwrap_or_else(InnerPath::root);
+    if is_private(&above) && !into.is_root() {
+        "sb_move i"
+    } else if !above.is_root() && !into.is_root() {
+        "sb_move f"
+    } else {
+        "sb_move -"
+    }
 }
 
 /// Begins a `sb_write`: a mode without execute bits is given by the umask, any other by a `chmod`.

@@ -191,6 +191,24 @@ sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
 if sb_there "$1"; then sb_no exists "$1: File exists"; else sb_emit done; fi
 }
+# What is mounted stands in the fifth column, with blanks and backslashes in octal: a path with one of those is not looked for.
+sb_unmounted() {
+sb_in "$1"
+case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
+sb_o=$PWD sb_z=
+case $1 in .) ;; *) sb_o=$PWD/${1#./};; esac
+case $sb_o in
+*["\\ 	$sb_nl"]*) sb_m=$(find "$1" -type d -exec stat -c %d {} + 2>&1) || { sb_no - "$sb_m"; return 1; }
+for sb_e in $sb_m; do case $sb_z in '' | "$sb_e") sb_z=$sb_e;; *) sb_no cross-device "$1: something is mounted there"; return 1;; esac; done
+sb_emit done
+return 0;;
+esac
+sb_m=$(cat /proc/self/mountinfo 2>/dev/null)
+case $sb_m in
+*" $sb_o "* | *" $sb_o/"*) sb_no cross-device "$1: something is mounted there, which is not ours";;
+*) sb_emit done;;
+esac
+}
 sb_directory() {
 sb_into "$1" || return
 if [ -h "$1" ]; then sb_no wrong-type "$1 is a link"
@@ -275,8 +293,10 @@ case $sb_nocopy in ?*) return 0;; esac
 sb_m=$(stat -c '%d %m' -- "$1" "$2" 2>&1) || { sb_no - "$sb_m"; return 1; }
 [ "${sb_m%%"$sb_nl"*}" = "${sb_m#*"$sb_nl"}" ] || { sb_no cross-device "$1 and $2 are on different filesystems"; return 1; }
 }
-# FROM INTO
+# HELD FROM INTO
 sb_move() {
+sb_h=$1
+shift
 sb_into "$1" && sb_into "$2/." || return
 sb_there "$1" || { sb_no missing "$1: No such file or directory"; return 1; }
 sb_o=$2/${1##*/}
@@ -286,7 +306,11 @@ if sb_there "$sb_o" && { [ -h "$sb_o" ] || ! [ -d "$sb_o" ]; }; then sb_no wrong
 elif [ -d "$sb_o" ] && ! [ -h "$sb_o" ]; then sb_no wrong-type "$sb_o: Is a directory"; return 1
 fi
 sb_alike "${1%/*}" "$2" || return
-sb_m=$(mv -f $sb_nocopy -- "$1" "$2/" 2>&1) || { sb_no - "$sb_m"; return 1; }
+case $sb_h in
+-) sb_m=$(mv -f $sb_nocopy -- "$1" "$2/" 2>&1);;
+f) sb_back "${1%/*}"; sb_m=$(sb_hold "${1%/*}" && mv -f $sb_nocopy -- "./${1##*/}" "$sb_z$2/" 2>&1);;
+*) sb_back "$2"; sb_m=$(sb_hold "$2" && mv -f $sb_nocopy -- "$sb_z$1" ./ 2>&1);;
+esac || { sb_no - "$sb_m"; return 1; }
 sb_emit done
 }
 # FROM TO ; nothing is replaced.
@@ -305,6 +329,21 @@ sb_exchange() {
 sb_into "$1" && sb_into "$2" || return
 for sb_e; do sb_there "$sb_e" || { sb_no missing "$sb_e: No such file or directory"; return 1; }; done
 sb_no - "$1 and $2: no utility here exchanges two names"
+}
+# The way back to the root from a directory in it.
+sb_back() {
+sb_z= sb_rest=${1#./}/
+case $1 in .) return 0;; esac
+while :; do
+case $sb_rest in */*) sb_z=../$sb_z sb_rest=${sb_rest#*/};; *) return 0;; esac
+done
+}
+# Goes into a directory that no link leads to: it stays this one, whatever others put in its place.
+sb_hold() {
+sb_a=$PWD/${1#./}
+case $1 in .) return 0;; esac
+cd -P -- "$1" 2>&1 || return
+case $PWD in "$sb_a") ;; *) echo "$1 is a link, which is not followed: Not a directory"; return 1;; esac
 }
 sb_rmfile() {
 sb_in "$1"

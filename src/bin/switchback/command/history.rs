@@ -1,6 +1,7 @@
 //! `switchback history`.
 
 use clap::Args;
+use switchback::Report;
 
 use crate::args::Hosts;
 
@@ -8,9 +9,24 @@ use crate::args::Hosts;
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback history"
+    "switchback history --limit 0 --json"
     "switchback -e staging history --host web1"
 ))]
 pub(crate) struct History {
+    /// Shows so many operations of each host, the newest first; 0: all of them
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
+}
+
+impl History {
+    /// The report with as many operations as are asked for.
+    pub(crate) fn cut(&self, mut report: Report) -> Report {
+        let limit = if self.limit == 0 { usize::MAX } else { self.limit };
+        for has in report.hosts.iter_mut().filter_map(|host| host.status.as_mut()) {
+            has.history.iter_mut().for_each(|entries| entries.truncate(limit));
+        }
+        report
+    }
 }

@@ -10,12 +10,15 @@ pub(crate) mod drill;
 mod history;
 pub(crate) mod init;
 pub(crate) mod man;
+mod pin;
+mod prune;
 mod recover;
 mod releases;
 pub(crate) mod rollback;
 mod stage;
 pub(crate) mod status;
 mod unlock;
+mod unpin;
 
 use std::time::Duration;
 
@@ -25,8 +28,8 @@ use switchback::{ReleaseName, adoption::Tool, config::parse_duration, plan::Dire
 
 pub(crate) use self::{
     activate::Activate, adopt::Adopt, check::Check, completions::Completions, config::Config, deploy::Deploy,
-    drill::Drill, history::History, init::Init, man::Man, recover::Recover, releases::Releases, rollback::Rollback,
-    stage::Stage, status::Status, unlock::Unlock,
+    drill::Drill, history::History, init::Init, man::Man, pin::Pin, prune::Prune, recover::Recover, releases::Releases,
+    rollback::Rollback, stage::Stage, status::Status, unlock::Unlock, unpin::Unpin,
 };
 
 /// What is asked of the fleet: the command line without its words.
@@ -55,6 +58,12 @@ pub(crate) enum Request {
     Recover { direction: Direction, why: Why },
     /// Take locks away.
     Unlock { force: bool },
+    /// Remove what is not needed beside so many good releases; as many as are configured when none is said.
+    Prune { keep: Option<u32>, why: Why },
+    /// Keep a release whatever is counted.
+    Pin { name: ReleaseName, why: Why },
+    /// Keep it no more.
+    Unpin { name: ReleaseName, why: Why },
     /// Where every host is.
     Status,
     /// What every host has.

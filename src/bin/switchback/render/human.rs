@@ -24,6 +24,7 @@ pub(crate) fn result(report: &Report, each: bool, now: Timestamp) -> String {
         Command::Releases => lists(report, each, |has| releases(has, now)),
         Command::History => lists(report, each, |has| history(has, now)),
         Command::Drill => report.drill.as_ref().map(legs).unwrap_or_default() + &switches(report, each),
+        Command::Prune => pruned(report, each),
         _ => switches(report, each),
     }
 }
@@ -53,6 +54,19 @@ fn switches(report: &Report, each: bool) -> String {
             place(host, host.after.as_ref()),
         ];
         table.row(cells, group.mark());
+    }
+    table.print()
+}
+
+/// What went where.
+fn pruned(report: &Report, each: bool) -> String {
+    let mut table = Table::new(&["HOST", "OUTCOME", "CURRENT", "REMOVED"]);
+    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.after, &host.pruned)) {
+        let host = group.hosts[0];
+        let names: Vec<&str> = host.pruned.iter().map(ReleaseName::as_str).collect();
+        let removed = if names.is_empty() { "nothing".to_owned() } else { names.join(" ") };
+        let current = place(host, host.after.as_ref());
+        table.row(vec![label(&group), outcome(host.outcome).to_owned(), current, removed], group.mark());
     }
     table.print()
 }
@@ -119,12 +133,17 @@ fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
         let inferred = if adopted.inferred { format!(", from {}", adopted.evidence) } else { String::new() };
         format!("adopted from {}{inferred}", adopted.tool)
     });
+    let pinned = release.pinned.as_ref().map(|pin| {
+        let why = pin.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
+        format!("  pinned by {} {}{why}", escape::line(&pin.by), moment::absolute(pin.at, now))
+    });
+    let marks = bad.into_iter().chain(pinned).collect::<String>();
     vec![
         release.name.to_string(),
         release.state.as_str().to_owned(),
         release.bytes.map_or("-".to_owned(), moment::size),
         release.staged_at.map_or("-".to_owned(), |at| moment::absolute(at, now)),
-        release.staged_by.as_deref().map_or(adopted.unwrap_or("-".to_owned()), escape::line) + &bad.unwrap_or_default(),
+        release.staged_by.as_deref().map_or(adopted.unwrap_or("-".to_owned()), escape::line) + &marks,
     ]
 }
 
@@ -138,13 +157,15 @@ fn history(has: &HostStatus, now: Timestamp) -> String {
 
 fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
     let why = entry.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
+    let names: Vec<&str> = entry.pruned.iter().map(ReleaseName::as_str).collect();
+    let removed = if names.is_empty() { String::new() } else { format!("  removed {}", names.join(" ")) };
     vec![
         moment::absolute(entry.at, now),
         entry.command.to_string(),
         name(entry.from.as_ref()),
         name(entry.to.as_ref()),
         ended(entry),
-        escape::line(&entry.by) + &why,
+        escape::line(&entry.by) + &why + &removed,
     ]
 }
 

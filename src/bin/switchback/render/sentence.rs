@@ -74,6 +74,12 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
             let hosts = all.iter().filter(|host| host.outcome != HostOutcome::Left).count();
             format!("{} on {}, and not current.", style::good("Staged"), count(hosts))
         }
+        Command::Prune => {
+            let removed = all.iter().filter(|host| !host.pruned.is_empty()).count();
+            format!("{} on {}: {place}.", style::good("Pruned"), count(removed))
+        }
+        Command::Pin => format!("{} on every host that was asked.", style::good("Pinned")),
+        Command::Unpin => format!("{}; the next prune decides about it.", style::good("No longer pinned")),
         Command::Status => format!("{}{place}.", if is_split(all) { "The hosts differ: " } else { "" }),
         Command::Check => format!("{}: a deploy would not be refused.", style::good("All is well")),
         _ => String::new(),

@@ -1,40 +1,10 @@
-//! [`Reply`]: the answer to one step of a batch, and what it tells of.
+//! What a host says of what stands on it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
 use super::StepFailure;
-
-/// The answer to one step.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Reply {
-    /// An expectation held, or a change was made.
-    Done,
-    /// The answer to [`Op::Identify`](super::Op::Identify).
-    Identity(HostIdentity),
-    /// The answer to [`Op::Clock`](super::Op::Clock).
-    Clock(Timestamp),
-    /// The answer to [`Op::Inspect`](super::Op::Inspect) and [`Op::Resolve`](super::Op::Resolve): `None` when nothing is there.
-    Entry(Option<Entry>),
-    /// The answer to [`Op::ReadLink`](super::Op::ReadLink): the link's text.
-    Link(Option<Vec<u8>>),
-    /// The answer to [`Op::Read`](super::Op::Read): `None` when nothing is there.
-    Content(Option<Found>),
-    /// The answer to [`Op::List`](super::Op::List).
-    Listing(Option<Vec<Listed>>),
-    /// The answer to [`Op::ReadEach`](super::Op::ReadEach): the directory's name and what its file held.
-    Contents(Vec<(Vec<u8>, Found)>),
-    /// The answer to [`Op::CheckProcess`](super::Op::CheckProcess).
-    Process(Liveness),
-    /// The answer to [`Op::FindUsers`](super::Op::FindUsers).
-    Users(Users),
-    /// The answer to [`Op::InspectWay`](super::Op::InspectWay): the directories from `/` to the root, then those below.
-    Way(Vec<Passed>),
-    /// An [`OnFailure::GoOn`](super::OnFailure::GoOn) step failed.
-    Failed(StepFailure),
-}
 
 /// Which processes use what stands in a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,0 +1,29 @@
+//! `switchback unpin`.
+
+use clap::Args;
+use switchback::ReleaseName;
+
+use super::{Request, Why};
+use crate::args::Hosts;
+
+/// Lets a pinned release go again, when its time comes
+///
+/// It is not removed by this: the next `switchback prune`, or the next deploy, decides.
+#[derive(Debug, Args)]
+#[command(after_help = examples!("switchback unpin build-17"))]
+pub(crate) struct Unpin {
+    /// The release; `switchback releases` shows what there is
+    #[arg(value_name = "NAME")]
+    name: ReleaseName,
+    #[command(flatten)]
+    why: Why,
+    #[command(flatten)]
+    pub(crate) hosts: Hosts,
+}
+
+impl Unpin {
+    /// What it asks of the fleet.
+    pub(crate) fn request(&self) -> Request {
+        Request::Unpin { name: self.name.clone(), why: self.why.clone() }
+    }
+}

@@ -1,0 +1,101 @@
+//! `pin` and `unpin`: keep a release whatever is counted, and keep it no more.
+
+use futures_util::future::join_all;
+
+use crate::{
+    event::{Event, Phase},
+    name::ReleaseName,
+    outcome::{HostOutcome, Outcome},
+    plan::{self, Pinning, Refusal, Seen},
+    report::{HostReport, Report},
+    status::PinMark,
+    store::{Closing, Ended},
+    time::Timestamp,
+};
+
+use super::{ask::untouched, run::Run, take_locks::lock_left, working::Working};
+
+/// Pins `name` on every host, or takes its pin away.
+pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
+    run.begin(Some(name));
+    let asked = run.ask().await;
+    if let Some(report) = run.not_asked(&asked) {
+        return report;
+    }
+    let seen = asked.seen();
+    let planned = match planned(name, &seen, pins) {
+        Ok(planned) => planned,
+        Err(refusal) => return run.refused(refusal, &seen),
+    };
+    run.tell(&Event::Planned { plan: planned.lines() });
+    let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
+    if run.options.dry_run {
+        return Report { dry_run: true, ..run.report(Outcome::Unchanged, Some(name), hosts, None) };
+    }
+    if planned.hosts.is_empty() {
+        return run.report(Outcome::Unchanged, Some(name), hosts, None);
+    }
+    let mut locked = match run.take_locks().await {
+        Ok(locked) => locked,
+        Err(report) => return report,
+    };
+    // A pin was asked for without the lock, and it may have been pruned since; whether it is pinned is not read again.
+    let gone = |working: &&Working<'_>| pins && working.guard.state().release(name).is_none();
+    if locked.iter().any(|working| gone(&working)) {
+        let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+        let refusal = plan::pin(name, &seen).expect_err("a host does not have it");
+        let report = run.refused(refusal, &seen);
+        run.release(&mut locked).await;
+        return report;
+    }
+    run.mark_all(&planned, locked).await
+}
+
+fn planned(name: &ReleaseName, seen: &[Seen<'_>], pins: bool) -> Result<Pinning, Refusal> {
+    if pins { plan::pin(name, seen) } else { plan::unpin(name, seen) }
+}
+
+impl<'r> Run<'r> {
+    /// Writes or removes the marks, and gives the locks back.
+    async fn mark_all(&self, pinning: &Pinning, mut locked: Vec<Working<'r>>) -> Report {
+        self.enter(Phase::Finish, locked.len());
+        let hosts = join_all(locked.iter_mut().map(|working| self.pin_on(pinning, working))).await;
+        let failed: Vec<_> =
+            hosts.iter().filter_map(|host: &HostReport| Some((host.host.clone(), host.error.clone()?))).collect();
+        let what = "a pin could not be written everywhere; every `current` is where it was";
+        let error = (!failed.is_empty()).then(|| super::run::summary(what, &failed));
+        let outcome = if error.is_some() { Outcome::Failed } else { Outcome::Done };
+        let operation = Some(self.owner.operation.clone());
+        Report { operation, ..self.report(outcome, Some(&pinning.release), hosts, error) }
+    }
+
+    async fn pin_on(&self, pinning: &Pinning, working: &mut Working<'r>) -> HostReport {
+        let state = working.guard.state();
+        let mut report = untouched(working.host.name(), state);
+        let (by, reason) = (self.owner.by.clone(), self.owner.reason.clone());
+        let mark = PinMark { at: state.clock.unwrap_or_else(Timestamp::now), by, reason };
+        let mut closing = Closing::default();
+        if pinning.hosts.iter().any(|host| host == working.name()) {
+            closing.pinned = pinning.pins.then(|| (pinning.release.clone(), mark));
+            closing.unpinned = (!pinning.pins).then(|| pinning.release.clone());
+            closing.history = Some(Ended {
+                from: report.before.clone(),
+                to: Some(pinning.release.clone()),
+                pruned: Vec::new(),
+                outcome: Outcome::Done,
+                host: HostOutcome::Unchanged,
+                seconds: self.seconds(),
+            });
+        }
+        match working.guard.finish(&closing).await {
+            Ok(warnings) if warnings.is_empty() => {}
+            Ok(warnings) => {
+                let error = crate::Error::new(crate::ErrorKind::HostFailed, warnings.join("; "));
+                report.outcome = HostOutcome::Failed;
+                report.error = Some(error.into());
+            }
+            Err(error) => report.warnings.push(lock_left(error)),
+        }
+        report
+    }
+}

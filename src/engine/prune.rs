@@ -1,0 +1,257 @@
+//! `prune`: remove the releases that are not needed any more; and the same at the end of a deploy.
+//!
+//! Under the locks they only move out of sight. They are removed when the locks are given back: that may take long, and
+//! nobody is to wait for it who wants to go back.
+
+use futures_util::{
+    future::join_all,
+    stream::{self, StreamExt},
+};
+
+use crate::{
+    error::{Error, ErrorKind},
+    event::Phase,
+    name::ReleaseName,
+    outcome::{HostOutcome, Outcome},
+    plan::{self, Pruning, Refusal, Seen},
+    report::{Failure, HostReport, Report},
+    store::{Closing, Ended, RootState},
+    token::Token,
+};
+
+use super::{
+    Host,
+    ask::{failed_host, failure, untouched},
+    run::{Run, summary},
+    take_locks::lock_left,
+    working::Working,
+};
+
+/// What lies in the trash of a host, to be removed without its lock.
+pub(super) type Trash<'r> = (&'r Host, Vec<(ReleaseName, Token)>);
+
+/// Keeps the `keep` nearest good releases on every host, and what is needed besides.
+pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
+    run.begin(None);
+    if run.options.dry_run {
+        return run.only_plan_pruning(keep).await;
+    }
+    let mut locked = match run.take_locks().await {
+        Ok(locked) => locked,
+        Err(report) => return report,
+    };
+    run.survey(&mut locked).await;
+    if let Some(report) = run.not_surveyed(&mut locked).await {
+        return report;
+    }
+    if let Some(report) = run.open_to_others(&locked.iter().map(Working::seen).collect::<Vec<_>>()) {
+        run.release(&mut locked).await;
+        return report;
+    }
+    let pruning = match plan::prune(keep, &locked.iter().map(Working::seen).collect::<Vec<_>>()) {
+        Ok(pruning) => pruning,
+        Err(refusal) => {
+            let report = run.refused(refusal, &locked.iter().map(Working::seen).collect::<Vec<_>>());
+            run.release(&mut locked).await;
+            return report;
+        }
+    };
+    run.told_pruning(&pruning);
+    let trash = run.carry_out_pruning(&pruning, &mut locked).await;
+    run.end_pruning(locked, trash).await
+}
+
+impl<'r> Run<'r> {
+    async fn only_plan_pruning(&self, keep: u32) -> Report {
+        self.enter(Phase::Ask, self.hosts.len());
+        let ask = |host: &'r Host| async move {
+            let answer = host.store.survey().await.map_err(failure);
+            (host, self.told(&host.name, Phase::Ask, answer))
+        };
+        let asks: Vec<_> = self.hosts.iter().map(ask).collect();
+        let answers: Vec<(&Host, Result<RootState, Failure>)> =
+            stream::iter(asks).buffered(self.parallel).collect().await;
+        let reports = || answers.iter().map(|(host, answer)| as_seen(host, answer)).collect();
+        let failed: Vec<(String, Failure)> = answers
+            .iter()
+            .filter_map(|(host, answer)| Some((host.name.clone(), answer.as_ref().err()?.clone())))
+            .collect();
+        if !failed.is_empty() {
+            let error = summary("a host could not be asked", &failed);
+            return self.report(Outcome::Refused, None, reports(), Some(error));
+        }
+        let seen: Vec<Seen<'_>> = answers
+            .iter()
+            .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }))
+            .collect();
+        if let Some(report) = self.open_to_others(&seen) {
+            return report;
+        }
+        match plan::prune(keep, &seen) {
+            Ok(pruning) => {
+                self.told_pruning(&pruning);
+                Report { dry_run: true, ..self.report(Outcome::Unchanged, None, reports(), None) }
+            }
+            Err(refusal) => self.refused(refusal, &seen),
+        }
+    }
+
+    fn told_pruning(&self, pruning: &Pruning) {
+        self.tell(&crate::event::Event::Planned { plan: pruning.lines() });
+    }
+
+    /// Reads what decides which releases go, on every host.
+    async fn survey(&self, locked: &mut [Working<'r>]) {
+        join_all(locked.iter_mut().map(|working| async {
+            let answer = working.guard.survey().await.map_err(failure);
+            working.failure = self.told(working.host.name(), Phase::Ask, answer).err();
+        }))
+        .await;
+    }
+
+    async fn not_surveyed(&self, locked: &mut [Working<'r>]) -> Option<Report> {
+        let failed = failures(locked);
+        if failed.is_empty() {
+            return None;
+        }
+        let error = summary("a host could not be asked, and nothing was removed", &failed);
+        let host = |working: &Working<'_>| match &working.failure {
+            Some(why) => failed_host(working.name(), why.clone()),
+            None => untouched(working.name(), working.guard.state()),
+        };
+        let hosts = locked.iter().map(host).collect();
+        self.release(locked).await;
+        Some(self.report(Outcome::Refused, None, hosts, Some(error)))
+    }
+
+    /// Moves what goes out of sight, on every host. What could not be moved is a warning there.
+    async fn carry_out_pruning(&self, pruning: &Pruning, locked: &mut [Working<'r>]) -> Vec<Trash<'r>> {
+        self.enter(Phase::Prune, locked.len());
+        join_all(locked.iter_mut().map(|working| self.prune_on(pruning, working))).await
+    }
+
+    async fn prune_on(&self, pruning: &Pruning, working: &mut Working<'r>) -> Trash<'r> {
+        let goes: Vec<ReleaseName> = pruning.goes(working.name()).cloned().collect();
+        match working.guard.prune(&goes).await {
+            Ok(pruned) => {
+                let stays = |(name, why): (ReleaseName, String)| format!("{name} could not be removed ({why})");
+                working.warnings.extend(pruned.failed.into_iter().map(stays));
+                working.pruned.extend(pruned.moved.iter().map(|(name, _)| name.clone()));
+                (working.host, pruned.moved)
+            }
+            Err(error) => {
+                let why = failure(error).message;
+                working.warnings.push(format!("old releases could not be removed ({why})"));
+                (working.host, Vec::new())
+            }
+        }
+    }
+
+    /// Prunes at the end of a command that went well, when that was asked for. Failing to is a warning: everything is
+    /// where it should be.
+    pub(super) async fn prune_after(&self, locked: &mut [Working<'r>]) -> Vec<Trash<'r>> {
+        let Some(keep) = self.keep else { return Vec::new() };
+        self.survey(locked).await;
+        for working in locked.iter_mut() {
+            if let Some(why) = working.failure.take() {
+                working.warnings.push(format!("old releases are not removed: {}", why.message));
+                return Vec::new();
+            }
+        }
+        match plan::prune(keep, &locked.iter().map(Working::seen).collect::<Vec<_>>()) {
+            Ok(pruning) if pruning.is_empty() => Vec::new(),
+            Ok(pruning) => self.carry_out_pruning(&pruning, locked).await,
+            Err(refusal) => {
+                not_pruned(locked, &refusal);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Removes what lies in the trash, without any lock. What fails is a warning with its path.
+    pub(super) async fn empty_trash(&self, trash: Vec<Trash<'r>>, mut hosts: Vec<HostReport>) -> Vec<HostReport> {
+        let left = join_all(trash.into_iter().map(|trash| self.empty_trash_of(trash))).await;
+        for (host, warnings) in left {
+            if let Some(report) = hosts.iter_mut().find(|report| report.host == host.name) {
+                report.warnings.extend(warnings);
+            }
+        }
+        hosts
+    }
+
+    async fn empty_trash_of(&self, (host, trash): Trash<'r>) -> (&'r Host, Vec<String>) {
+        let mut warnings = Vec::new();
+        for (name, place) in trash {
+            if let Err(error) = host.store.empty_trash(&place).await {
+                let why = Error::from(error).full_message();
+                let left = format!("{name} is out of sight, but a part of it still lies in the trash ({why})");
+                self.warn(Some(&host.name), left.clone());
+                warnings.push(left);
+            }
+        }
+        (host, warnings)
+    }
+
+    /// Writes the history, gives the locks back, removes what was moved, and reports.
+    async fn end_pruning(&self, mut locked: Vec<Working<'r>>, trash: Vec<Trash<'r>>) -> Report {
+        let stayed = locked.iter().any(|working| !working.warnings.is_empty());
+        let outcome = match (stayed, locked.iter().all(|working| working.pruned.is_empty())) {
+            (true, _) => Outcome::Failed,
+            (false, true) => Outcome::Unchanged,
+            (false, false) => Outcome::Done,
+        };
+        let hosts = join_all(locked.iter_mut().map(|working| self.end_pruning_on(working, outcome))).await;
+        let error = stayed.then(|| {
+            let message = "not all that is not needed could be removed; every `current` is where it was";
+            Error::new(ErrorKind::HostFailed, message)
+                .hint("see the warnings of each host, then `switchback prune` again")
+        });
+        let hosts = self.empty_trash(trash, hosts).await;
+        let operation = Some(self.owner.operation.clone());
+        Report { operation, ..self.report(outcome, None, hosts, error.map(Into::into)) }
+    }
+
+    async fn end_pruning_on(&self, working: &mut Working<'r>, outcome: Outcome) -> HostReport {
+        let current = working.guard.state().current.release().cloned();
+        let history = (!working.pruned.is_empty()).then(|| Ended {
+            from: current.clone(),
+            to: current.clone(),
+            pruned: working.pruned.clone(),
+            outcome,
+            host: HostOutcome::Unchanged,
+            seconds: self.seconds(),
+        });
+        match working.guard.finish(&Closing { history, ..Closing::default() }).await {
+            Ok(warnings) => working.warnings.extend(warnings),
+            Err(error) => working.warnings.push(lock_left(error)),
+        }
+        for warning in &working.warnings {
+            self.warn(Some(working.name()), warning.clone());
+        }
+        let mut report = HostReport::new(working.name(), HostOutcome::Unchanged);
+        (report.before, report.after) = (current.clone(), current);
+        report.pruned = std::mem::take(&mut working.pruned);
+        report.warnings = std::mem::take(&mut working.warnings);
+        report
+    }
+}
+
+fn as_seen(host: &Host, answer: &Result<RootState, Failure>) -> HostReport {
+    match answer {
+        Ok(state) => untouched(&host.name, state),
+        Err(failure) => failed_host(&host.name, failure.clone()),
+    }
+}
+
+fn failures(locked: &[Working<'_>]) -> Vec<(String, Failure)> {
+    locked.iter().filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?))).collect()
+}
+
+/// Says on each host that refuses why nothing is removed.
+fn not_pruned(locked: &mut [Working<'_>], refusal: &Refusal) {
+    for working in locked {
+        let why = refusal.hosts.iter().find(|why| why.host == working.name());
+        let warning = why.map(|why| format!("old releases are not removed: {}", why.reason));
+        working.warnings.extend(warning);
+    }
+}

@@ -1,0 +1,86 @@
+//! Whether others may write to a directory on the way to what the tool writes: whoever can, can put something else in
+//! its place at any instant.
+
+use crate::transport::Passed;
+
+use super::{HostRefusal, Reason, Seen};
+
+/// The sticky bit: in such a directory nobody renames or removes what belongs to another.
+const STICKY: u32 = 0o1000;
+
+/// Refuses a host where everybody may write to a directory on the way, or where one belongs to another user, who may
+/// then do what they like.
+///
+/// # Errors
+///
+/// [`Reason::OthersMayWrite`], with the first such directory from `/`.
+pub fn guard(seen: &Seen<'_>) -> Result<(), HostRefusal> {
+    let Some(identity) = &seen.state.identity else { return Ok(()) };
+    let refusal = |passed: &Passed| {
+        let (path, entry) = (&passed.path, &passed.entry);
+        if entry.owner != 0 && entry.owner != identity.uid {
+            return Some(format!("{path} belongs to user {}, not to {} or root", entry.owner, identity.user));
+        }
+        let open = entry.mode & 0o002 != 0 && entry.mode & STICKY == 0;
+        open.then(|| format!("everybody may write to {path} (mode {:04o})", entry.mode))
+    };
+    match seen.state.way.iter().find_map(refusal) {
+        Some(what) => Err(seen.refuse(Reason::OthersMayWrite { what })),
+        None => Ok(()),
+    }
+}
+
+/// The directories on the way that a group may write to.
+#[must_use]
+pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
+    let open = |passed: &&Passed| passed.entry.mode & 0o020 != 0 && passed.entry.mode & STICKY == 0;
+    let paths: Vec<&str> = seen.state.way.iter().filter(open).map(|passed| passed.path.as_str()).collect();
+    let message = "a group may write to {}: whoever is in it can swap releases";
+    (!paths.is_empty()).then(|| message.replace("{}", &paths.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        store::RootState,
+        time::Timestamp,
+        transport::{Entry, EntryKind, FileId, HostIdentity},
+    };
+
+    fn state(way: &[(&str, u32, u32)]) -> RootState {
+        let id = FileId { device: 1, inode: 1 };
+        let passed = |(path, mode, owner): &(&str, u32, u32)| Passed {
+            path: (*path).to_owned(),
+            entry: Entry { kind: EntryKind::Directory, mode: *mode, owner: *owner, id, size: 0, modified: 0 },
+        };
+        let identity = HostIdentity {
+            user: "deploy".into(),
+            uid: 7,
+            hostname: "h".into(),
+            root: id,
+            clock: Timestamp::UNIX_EPOCH,
+        };
+        RootState { identity: Some(identity), way: way.iter().map(passed).collect(), ..RootState::default() }
+    }
+
+    fn refused(way: &[(&str, u32, u32)]) -> Option<String> {
+        let state = state(way);
+        guard(&Seen { host: "web1", state: &state }).err().map(|refusal| refusal.reason.to_string())
+    }
+
+    #[test]
+    fn what_everybody_or_another_user_can_change_is_refused() {
+        assert_eq!(refused(&[("/", 0o755, 0), ("/srv", 0o775, 0), ("/srv/shop", 0o700, 7)]), None);
+        assert_eq!(refused(&[("/tmp", 0o1777, 0), ("/tmp/shop", 0o755, 7)]), None, "the sticky bit keeps others out");
+        assert!(refused(&[("/srv", 0o777, 0)]).is_some_and(|why| why.contains("/srv (mode 0777)")));
+        assert!(refused(&[("/home/jo", 0o755, 8)]).is_some_and(|why| why.contains("belongs to user 8")));
+    }
+
+    #[test]
+    fn what_a_group_can_change_is_told() {
+        let state = state(&[("/", 0o755, 0), ("/srv", 0o775, 0), ("/srv/shop", 0o2775, 7)]);
+        let told = writable_by_group(&Seen { host: "web1", state: &state }).expect("a warning");
+        assert!(told.contains("/srv, /srv/shop"), "{told}");
+    }
+}

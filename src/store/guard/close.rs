@@ -1,0 +1,161 @@
+//! How an operation ends under the lock: marks, history, what it settles, and the lock given back.
+
+use crate::{
+    debt::Debt,
+    history::HistoryEntry,
+    name::ReleaseName,
+    outcome::{Command, Outcome},
+    record::BadRecord,
+    store::{
+        Closing, Ended, HostedRelease, Interrupted, StoreError,
+        steps::{Steps, json},
+    },
+    token::Token,
+    transport::{Batch, Op, Reply, SyncReach},
+};
+
+use super::{DirGuard, failures, is_missing_at, operation_of};
+
+impl DirGuard {
+    pub(super) async fn close(&mut self, closing: &Closing) -> Result<Vec<String>, StoreError> {
+        let steps = &self.store.steps;
+        let mut batch = steps.empty();
+        steps.expect_lock(&mut batch, &self.token);
+        if let Some((name, mark)) = &closing.bad {
+            steps.write_mark(&mut batch, &self.token, name, "bad", mark);
+        }
+        if let Some((name, mark)) = &closing.pinned {
+            steps.write_mark(&mut batch, &self.token, name, "pin", mark);
+        }
+        if let Some(name) = &closing.unpinned {
+            batch.push_lenient(Op::RemoveFile {
+                path: self.store.layout().in_state(&["releases", name.as_str(), "pin"]),
+            });
+        }
+        if let Some(name) = &closing.cleared {
+            batch.push_lenient(Op::RemoveFile {
+                path: self.store.layout().in_state(&["releases", name.as_str(), "bad"]),
+            });
+        }
+        for debt in &closing.debts {
+            steps.write_debt(&mut batch, &self.token, debt);
+        }
+        for host in &closing.paid {
+            let owed = self.store.layout().in_state(&["debts"]).join(&Debt::directory(host));
+            batch.push_lenient(Op::RemoveTree { path: owed });
+        }
+        if let Some(ended) = &closing.history {
+            let path = self.store.layout().in_state(&["history"]);
+            if self.history_is_long {
+                steps.rotate_history(&mut batch);
+            }
+            batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
+            batch.push_lenient(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
+        }
+        if closing.settles {
+            self.settle_records(&mut batch, closing);
+        }
+        let written = batch.steps.len();
+        self.keep_logs(&mut batch, closing);
+        for token in self.settled(closing) {
+            steps.forget_journal(&mut batch, token);
+        }
+        let released = if closing.unfinished {
+            steps.leave_lock(&mut batch, &self.token)
+        } else {
+            steps.release_lock(&mut batch, &self.token)
+        };
+        match self.store.execute(&batch).await {
+            Ok(replies) => {
+                let failed = failures(&replies[..written], &replies[written..released]);
+                Ok(failed.into_iter().map(|why| format!("{why}, in {}", steps.root)).collect())
+            }
+            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
+                Err(StoreError::LockLost { host: self.host() })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What hooks printed is kept when the lock and what was interrupted go.
+    fn keep_logs(&self, batch: &mut Batch, closing: &Closing) {
+        let log = self.store.layout().in_state(&["log"]);
+        if self.hooks_run > 0 && !closing.unfinished {
+            batch.push_lenient(Op::MoveInto { from: self.hooks(), into: log.clone() });
+        }
+        let settled = self.state.interrupted.iter().filter(|_| closing.settles);
+        for (left, operation) in settled.filter_map(|left| Some((left, operation_of(left)?))) {
+            if left.intent.is_some() {
+                let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
+                batch.push_lenient(Op::MoveInto { from: hooks, into: log.clone() });
+            }
+        }
+        for old in &self.old_logs {
+            batch.push_lenient(Op::RemoveTree { path: log.join(old) });
+        }
+    }
+
+    /// An interrupted operation may have written the record of a release that it then never switched to: that is as it
+    /// was again, so that the release does not pass for one that was current.
+    fn settle_records(&self, batch: &mut Batch, closing: &Closing) {
+        let intents = self.state.interrupted.iter().filter_map(|left| left.intent.as_ref());
+        for intent in intents.filter(|intent| intent.command != Command::Rollback) {
+            let release = self.state.release(&intent.to).filter(|release| release.bad.is_none());
+            let marked = closing.bad.as_ref().is_some_and(|(name, _)| *name == intent.to);
+            let never_current =
+                !marked && self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
+            // Where no record came to be written there is none to take away.
+            let bare =
+                intent.record.is_none() && release.is_some_and(|release| release.previous == Err(BadRecord::Missing));
+            if release.is_some() && never_current && !bare {
+                let mut restoring = self.store.steps.empty();
+                self.store.steps.restore_record(&mut restoring, &self.token, &intent.to, intent.record.as_deref());
+                for step in restoring.steps {
+                    batch.push_lenient(step.op);
+                }
+            }
+        }
+    }
+
+    fn is_named_by_a_record(&self, name: &ReleaseName) -> bool {
+        let names =
+            |release: &HostedRelease| release.previous.as_ref().is_ok_and(|previous| previous.release() == Some(name));
+        self.state.releases.iter().any(names)
+    }
+
+    /// What is forgotten in the journal: always what this operation itself fenced off, and what others left once that
+    /// is settled. An adoption settles only adoptions: it goes on from wherever one was cut off.
+    fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Token> {
+        let done = closing.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
+        let adopts = done && self.owner.command == Command::Adopt;
+        let is_settled = move |left: &&Interrupted| {
+            closing.settles || (adopts && left.owner.as_ref().is_some_and(|owner| owner.command == Command::Adopt))
+        };
+        let settled: Vec<&Token> = self.state.interrupted.iter().filter(is_settled).map(|left| &left.token).collect();
+        self.fenced.iter().chain(settled)
+    }
+
+    fn history(&self, ended: &Ended) -> HistoryEntry {
+        HistoryEntry {
+            format: 1,
+            operation: self.owner.operation.clone(),
+            command: self.owner.command,
+            at: self.state.clock.unwrap_or(self.owner.since),
+            by: self.owner.by.clone(),
+            from: ended.from.clone(),
+            to: ended.to.clone(),
+            pruned: ended.pruned.clone(),
+            reason: self.owner.reason.clone(),
+            outcome: ended.outcome,
+            host: ended.host,
+            seconds: ended.seconds,
+        }
+    }
+}
+
+/// How long a history gets before it is moved aside, in bytes: some 3,000 operations.
+const LONG_HISTORY: u64 = 1 << 20;
+
+pub(super) fn is_long(reply: &Reply) -> bool {
+    matches!(reply, Reply::Entry(Some(history)) if history.size > LONG_HISTORY)
+}

@@ -1,0 +1,77 @@
+//! Takes releases away under the lock: out of sight first, all at once, and durably.
+
+use crate::{
+    name::ReleaseName,
+    status::ReleaseState,
+    transport::{Effect, Reply},
+};
+
+use super::{
+    Pruned, RootState, StoreError,
+    guard::{DirGuard, is_missing_at},
+    steps::{Pruning, Steps},
+};
+
+impl DirGuard {
+    /// Reads all of the root again. The lock is ours, so there is no holder to tell of.
+    pub(super) async fn look_again(&mut self) -> Result<(), StoreError> {
+        let state = self.store.read_survey().await?;
+        let fenced = &self.fenced;
+        let interrupted = state.interrupted.into_iter().filter(|left| !fenced.contains(&left.token)).collect();
+        self.state = RootState { lock: None, intent: None, interrupted, ..state };
+        Ok(())
+    }
+
+    /// Moves releases to the trash. What stays because it could not be moved is told with why.
+    pub(super) async fn take_away(&mut self, releases: &[ReleaseName]) -> Result<Pruned, StoreError> {
+        if releases.is_empty() {
+            return Ok(Pruned::default());
+        }
+        let pruning = self.store.steps.prune(&self.token, &self.state.current, releases);
+        let replies = match self.store.execute(&pruning.batch).await {
+            Ok(replies) => replies,
+            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) => {
+                return Err(StoreError::LockLost { host: self.host() });
+            }
+            Err(error) if error.effect() == Effect::Steps(pruning.expect) => {
+                let detail = error.failure().map(ToString::to_string).unwrap_or_default();
+                return Err(StoreError::Conflict { host: self.host(), detail });
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let pruned = self.read_pruned(&pruning, &replies);
+        self.keep_names(&pruned).await?;
+        self.state.releases.retain(|release| !pruned.moved.iter().any(|(name, _)| *name == release.name));
+        Ok(pruned)
+    }
+
+    /// What was moved and what was not.
+    fn read_pruned(&self, pruning: &Pruning, replies: &[Reply]) -> Pruned {
+        let why = |step: usize| match replies.get(step) {
+            Some(Reply::Done) => None,
+            Some(Reply::Failed(failure)) => Some(failure.to_string()),
+            _ => Some("nothing was answered".to_owned()),
+        };
+        // What may come back under its name after a crash must stay whole: it is left in the trash for the next staging.
+        let unsynced = why(pruning.sync).map(|why| format!("it is in the trash, which could not be synced ({why})"));
+        let mut pruned = Pruned::default();
+        for (name, trash, [out, away]) in &pruning.moves {
+            let at = self.store.layout().release(name);
+            match why(*out).map(|why| format!("{at} stays: {why}")).or_else(|| why(*away)).or(unsynced.clone()) {
+                Some(why) => pruned.failed.push((name.clone(), why)),
+                None => pruned.moved.push((name.clone(), trash.clone())),
+            }
+        }
+        pruned
+    }
+
+    async fn keep_names(&self, pruned: &Pruned) -> Result<(), StoreError> {
+        let was_current = |name: &ReleaseName| {
+            self.state.release(name).is_none_or(|release| self.state.state_of(release) != ReleaseState::Staged)
+        };
+        let gone: Vec<(ReleaseName, bool)> =
+            pruned.moved.iter().map(|(name, _)| (name.clone(), was_current(name))).collect();
+        self.store.execute(&self.store.steps.forget_releases(&self.token, &gone)).await?;
+        Ok(())
+    }
+}

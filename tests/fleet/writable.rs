@@ -1,0 +1,66 @@
+//! `cases.md` M01: where others may write on the way to the root, nothing is brought, and everything else works.
+
+use switchback::{ErrorKind, ExitCode, engine::RunOptions, event::Event, event::Silent, plan::Direction};
+
+use super::fixture::{Hosts, assert_code, deploying, release, wait};
+
+fn open_to_all() -> Hosts {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    hosts.0[0].set_mode("/srv/shop/releases", 0o777);
+    hosts
+}
+
+#[test]
+fn what_everybody_may_write_to_is_refused() {
+    let hosts = open_to_all();
+    let fleet = hosts.fleet();
+    for report in [
+        hosts.deploy("c"),
+        hosts.stage("c"),
+        wait(fleet.check(&Silent)),
+        wait(fleet.prune(0, &RunOptions::default(), &Silent)),
+    ] {
+        assert_code(&report, ExitCode::REFUSED);
+        let error = report.error.expect("why");
+        assert_eq!(error.kind, ErrorKind::OthersMayWrite, "{error}");
+        assert!(error.message.contains("everybody may write to /srv/shop/releases (mode 0777)"), "{error}");
+    }
+    hosts.clean();
+}
+
+#[test]
+fn going_back_never_asks() {
+    let hosts = open_to_all();
+    assert_code(&hosts.status(), ExitCode::DONE);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("a");
+    assert_code(&wait(hosts.fleet().unlock(false, &RunOptions::default(), &Silent)), ExitCode::DONE);
+    let recovered = wait(hosts.fleet().recover(Direction::Safest, &RunOptions::default(), &Silent));
+    assert_code(&recovered, ExitCode::DONE);
+}
+
+#[test]
+fn it_can_be_allowed_and_a_group_is_only_warned_about() {
+    for (mode, allow, warns) in [(0o777, true, "everybody may write"), (0o775, false, "a group may write")] {
+        let hosts = Hosts::new(1).deployed(&["a"]);
+        hosts.0[0].set_mode("/srv", mode);
+        let warned = std::sync::Mutex::new(String::new());
+        let tell = |event: &Event| {
+            if let Event::Warning { message, .. } = event {
+                warned.lock().expect("no panic").push_str(message);
+            }
+        };
+        let fleet = hosts.fleet().allow_writable(allow);
+        assert_code(&wait(fleet.deploy(release("b"), &deploying(), &tell)), ExitCode::DONE);
+        let warned = warned.into_inner().expect("no panic");
+        assert!(warned.contains(warns), "{warned}");
+    }
+}
+
+/// In a directory like `/tmp` nobody touches what is another's.
+#[test]
+fn the_sticky_bit_keeps_others_out() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    hosts.0[0].set_mode("/srv", 0o1777);
+    assert_code(&hosts.deploy("b"), ExitCode::DONE);
+}
