@@ -81,6 +81,7 @@ mod future;
 pub mod guide;
 pub mod history;
 pub mod lock;
+pub mod manifest;
 mod name;
 mod outcome;
 mod path;

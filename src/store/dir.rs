@@ -145,7 +145,13 @@ impl DirStore {
         let (batch, lists) = self.steps.begin_staging(staged);
         let replies = self.execute(&batch).await.map_err(|error| self.not_staged(staged, &batch, error))?;
         let (abandoned, trash) = self.abandoned(&staged.token, &replies[lists]).await?;
-        let upload = Upload { root: self.steps.root.clone(), into: self.steps.staged_content(staged), tree };
+        let upload = Upload {
+            root: self.steps.root.clone(),
+            into: self.steps.staged_content(staged),
+            tree: Arc::clone(&tree),
+            lists: self.steps.staged_lists(staged),
+            unlisted: self.steps.unlisted(),
+        };
         let uploaded = self.transport.upload(&upload, progress).await?;
         let record = StagedRecord {
             format: 1,
@@ -153,6 +159,7 @@ impl DirStore {
             by: owner.by.clone(),
             files: uploaded.files,
             bytes: uploaded.bytes,
+            digest: tree.digest().ok(),
         };
         self.execute(&self.steps.end_staging(staged, &record, &abandoned)).await?;
         for left in trash {

@@ -6,6 +6,7 @@ use crate::{
     adoption::AdoptedRecord,
     debt::Debt,
     lock::{LockHolder, LockOwner},
+    manifest::Digest,
     name::ReleaseName,
     outcome::Command,
     record::{BadRecord, PreviousVersion},
@@ -136,6 +137,9 @@ pub struct StagedRecord {
     pub files: u64,
     /// Bytes of content in them.
     pub bytes: u64,
+    /// The digest of all that was brought; `None` for a release that an older version staged.
+    #[serde(default)]
+    pub digest: Option<Digest>,
 }
 
 /// What an interrupted operation left: its lock was taken over because its holder was gone.
