@@ -94,6 +94,8 @@ pub enum Phase {
     Stage,
     /// The locks are taken, and the state is read again under them.
     Lock,
+    /// Releases are held against their manifests.
+    Verify,
     /// The release is published under its name and synced, and its record written.
     Prepare,
     /// `current` is switched on all hosts at once.
@@ -114,6 +116,7 @@ impl Phase {
             Self::Ask => "ask",
             Self::Stage => "stage",
             Self::Lock => "lock",
+            Self::Verify => "verify",
             Self::Prepare => "prepare",
             Self::Switch => "switch",
             Self::PutBack => "put-back",

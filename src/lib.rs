@@ -99,6 +99,7 @@ mod time;
 mod token;
 pub mod transport;
 pub mod tree;
+mod verification;
 
 pub use address::{Address, AddressError};
 pub use config::{Config, ConfigError};

@@ -35,6 +35,8 @@ pub enum Command {
     History,
     /// Whether a deploy would be refused.
     Check,
+    /// Whether a release is what its manifest says.
+    Verify,
 }
 
 impl Command {
@@ -56,6 +58,7 @@ impl Command {
             Self::Releases => "releases",
             Self::History => "history",
             Self::Check => "check",
+            Self::Verify => "verify",
         }
     }
 

@@ -26,8 +26,9 @@ mod switch;
 mod take_locks;
 mod under_locks;
 mod unlock;
+mod verify;
 mod working;
 
 pub use cancel::Cancel;
 pub use fleet::{Fleet, Host};
-pub use options::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions};
+pub use options::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions, Verify};

@@ -1,14 +1,26 @@
 //! `rollback`: go back to what the records say was current before.
 
 use crate::{
-    plan::{self, Seen},
+    plan::{self, RollbackTarget, Seen},
     report::Report,
+    store::QuickCheck,
 };
 
-use super::{RollbackOptions, run::Run};
+use super::{RollbackOptions, Verify, run::Run};
 
 /// Goes back on every host.
-pub(super) async fn rollback(run: Run<'_>, options: &RollbackOptions) -> Report {
+pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions) -> Report {
+    run.verify = options.verify;
+    run.check = check_of(options);
     run.begin(None);
     run.under_locks(&|seen: &[Seen<'_>]| plan::rollback(&options.target, options.from.as_ref(), seen).map(Some)).await
+}
+
+/// What can be looked at as the locks are taken: only where it is known, or the hosts know, which release it will be.
+fn check_of(options: &RollbackOptions) -> Option<QuickCheck> {
+    match (options.verify, &options.target) {
+        (Verify::Quick, RollbackTarget::Release(name)) => Some(QuickCheck::Release(name.clone())),
+        (Verify::Quick, RollbackTarget::Steps(1)) => Some(QuickCheck::Previous),
+        _ => None,
+    }
 }

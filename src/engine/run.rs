@@ -10,9 +10,10 @@ use crate::{
     name::ReleaseName,
     plan::Plan,
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, crowd},
+    store::QuickCheck,
 };
 
-use super::{Fleet, Host, RunOptions, ask::failed_host};
+use super::{Fleet, Host, RunOptions, Verify, ask::failed_host};
 
 /// One command under way on a fleet.
 pub(super) struct Run<'r> {
@@ -23,6 +24,10 @@ pub(super) struct Run<'r> {
     /// How many good releases stay at its end; `None` when none is removed.
     pub(super) keep: Option<u32>,
     pub(super) owner: LockOwner,
+    /// How the release that a host goes back to is verified.
+    pub(super) verify: Verify,
+    /// The release that is compared with its manifest as a lock is taken.
+    pub(super) check: Option<QuickCheck>,
     /// Hosts that could not be reached, and that the run goes on without.
     pub(super) skipped: Vec<(String, Failure)>,
     observer: &'r dyn Observer,
@@ -42,6 +47,8 @@ impl<'r> Run<'r> {
             options: options.clone(),
             keep: None,
             owner,
+            verify: Verify::None,
+            check: None,
             skipped: Vec::new(),
             observer,
             started: Instant::now(),

@@ -95,20 +95,33 @@ impl DifferenceKind {
     }
 }
 
+impl Difference {
+    /// The path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
+    #[must_use]
+    pub fn shown_path(&self) -> String {
+        shown(&self.path)
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ", shown(&self.path))?;
-        match &self.kind {
-            DifferenceKind::Missing => f.write_str("is missing"),
-            DifferenceKind::Added => f.write_str("was added"),
-            DifferenceKind::Kind { expected, found } => write!(f, "is {found}, not {expected}"),
-            DifferenceKind::Mode { expected, found } => write!(f, "has mode {found:o}, not {expected:o}"),
-            DifferenceKind::Size { expected, found } => write!(f, "has {found} bytes, not {expected}"),
-            DifferenceKind::Target { expected, found } => {
+        write!(f, "{} {}", shown(&self.path), self.kind)
+    }
+}
+
+impl fmt::Display for DifferenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is missing"),
+            Self::Added => f.write_str("was added"),
+            Self::Kind { expected, found } => write!(f, "is {found}, not {expected}"),
+            Self::Mode { expected, found } => write!(f, "has mode {found:o}, not {expected:o}"),
+            Self::Size { expected, found } => write!(f, "has {found} bytes, not {expected}"),
+            Self::Target { expected, found } => {
                 write!(f, "leads to {}, not to {}", shown(found), shown(expected))
             }
-            DifferenceKind::Content => f.write_str("has another content"),
-            DifferenceKind::Unreadable => f.write_str("cannot be read"),
+            Self::Content => f.write_str("has another content"),
+            Self::Unreadable => f.write_str("cannot be read"),
         }
     }
 }

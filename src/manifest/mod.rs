@@ -21,6 +21,7 @@ pub(crate) use compare::shown;
 pub use compare::{Difference, DifferenceKind, Seen, Surveyed};
 pub(crate) use digest::Digesting;
 pub use digest::{Digest, DigestError};
+pub(crate) use text::listed_in_words;
 pub use text::{Form, ManifestError};
 
 /// What a release holds: its entries in the order of their paths' bytes, each path once.

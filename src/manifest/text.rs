@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use thiserror::Error;
 
-use super::{Manifest, ManifestEntry, ManifestNode};
+use super::{Manifest, ManifestEntry, ManifestNode, compare::shown};
 
 /// The first line of a manifest.
 const HEADER: &str = "switchback manifest 1";
@@ -163,6 +163,19 @@ fn listed(path: &[u8], node: &ManifestNode) -> Vec<u8> {
         ManifestNode::Directory { mode } => listing_line(format_args!("d {mode:o}"), path),
         ManifestNode::File { mode, size, .. } => listing_line(format_args!("f {mode:o} {size}"), path),
         ManifestNode::Link { target } => listing_line(format_args!("l {}", target.len()), path),
+    }
+}
+
+/// A line of a listing in words: what must be where.
+pub(crate) fn listed_in_words(line: &[u8]) -> String {
+    let end = line.windows(3).position(|bytes| bytes == b" ./");
+    let Some((what, path)) = end.map(|end| (&line[..end], &line[end + 3..])) else { return shown(line) };
+    let path = shown(path);
+    match String::from_utf8_lossy(what).split(' ').collect::<Vec<_>>()[..] {
+        ["d", mode] => format!("{path} (a directory of mode {mode})"),
+        ["f", mode, size] => format!("{path} (a file of {size} bytes and mode {mode})"),
+        ["l", length] => format!("{path} (a link with a text of {length} bytes)"),
+        _ => path,
     }
 }
 

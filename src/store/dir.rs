@@ -7,6 +7,7 @@ use crate::{
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
+    name::ReleaseName,
     path::HostPath,
     record::{BadRecord, PreviousVersion},
     release::{Release, ReleaseContent},
@@ -17,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    Layout, ReleaseStore, RootState, Staged, StagedRecord, StoreError, StoreGuard,
+    Layout, QuickCheck, ReleaseStore, RootState, Staged, StagedRecord, StoreError, StoreGuard, Verified, check,
     guard::DirGuard,
     layout::inner,
     query::{Query, Spelled},
@@ -340,9 +341,17 @@ impl ReleaseStore for DirStore {
         })
     }
 
-    fn lock<'a>(&'a self, owner: &'a LockOwner) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
+    fn verify<'a>(&'a self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>> {
+        Box::pin(check::verify(self, name, full))
+    }
+
+    fn lock<'a>(
+        &'a self,
+        owner: &'a LockOwner,
+        check: Option<&'a QuickCheck>,
+    ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
         Box::pin(async move {
-            let (token, state) = take::lock(self, owner).await?;
+            let (token, state) = take::lock(self, owner, check).await?;
             Ok(self.guard(owner, token, state))
         })
     }

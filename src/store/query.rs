@@ -121,6 +121,7 @@ impl Query {
             staging: reader.staging(),
             shared: Vec::new(),
             adopting,
+            checked: None,
         };
         (state, spelled)
     }

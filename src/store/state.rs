@@ -17,6 +17,8 @@ use crate::{
     transport::{EntryKind, FileId, HostIdentity, Passed, Users},
 };
 
+use super::Checked;
+
 /// What a root holds, as it was read in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -45,6 +47,9 @@ pub struct RootState {
     pub users: Option<Users>,
     /// Unfinished uploads, of runs that still go on and of interrupted ones.
     pub staging: Vec<Token>,
+    /// The release that was compared with its manifest as the lock was taken, and what that showed; `None` where nobody
+    /// asked, or there was nothing to compare.
+    pub checked: Option<(ReleaseName, Checked)>,
     /// What is linked into new releases; empty where nobody asked.
     pub shared: Vec<SharedPlace>,
     /// The release that a plain directory was about to become, when that was interrupted before it was moved.

@@ -39,9 +39,9 @@ pub(super) const FORMAT: &str = "1";
 const KEPT: &str = ".kept";
 
 /// Directories of ours are for the deploying user alone.
-const PRIVATE: u32 = 0o700;
+pub(super) const PRIVATE: u32 = 0o700;
 /// Files of ours too.
-const PRIVATE_FILE: u32 = 0o600;
+pub(super) const PRIVATE_FILE: u32 = 0o600;
 /// Releases and their directory are for everybody to read.
 const PUBLIC: u32 = 0o755;
 /// So are records, which a person may have to act on.

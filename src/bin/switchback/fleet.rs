@@ -72,11 +72,12 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.keep = session.target.config.keep;
             fleet.activate(name, &options, observer).await
         }
-        Request::Rollback { to, steps, from, why } => {
+        Request::Rollback { to, steps, from, verify, why } => {
             let mut options = RollbackOptions::default();
             options.run = session.options(why);
             options.target = to.clone().map_or(RollbackTarget::Steps(steps.unwrap_or(1)), RollbackTarget::Release);
             options.from.clone_from(from);
+            options.verify = verify.unwrap_or_default();
             fleet.rollback(&options, observer).await
         }
         Request::Adopt { from, why } => fleet.adopt(*from, &session.options(why), observer).await,
@@ -100,6 +101,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
         Request::Releases => fleet.releases(observer).await,
         Request::History => fleet.history(observer).await,
         Request::Check => fleet.check(observer).await,
+        Request::Verify { name, full } => fleet.verify(name.as_ref(), *full, observer).await,
     })
 }
 
@@ -150,5 +152,6 @@ fn command(request: &Request) -> Command {
         Request::Releases => Command::Releases,
         Request::History => Command::History,
         Request::Check => Command::Check,
+        Request::Verify { .. } => Command::Verify,
     }
 }

@@ -18,17 +18,18 @@ mod stage;
 pub(crate) mod status;
 mod unlock;
 mod unpin;
+mod verify;
 
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use switchback::{ReleaseName, adoption::Tool, config::parse_duration, plan::Direction};
+use switchback::{ReleaseName, adoption::Tool, config::parse_duration, engine, plan::Direction};
 
 pub(crate) use self::{
     activate::Activate, adopt::Adopt, check::Check, completions::Completions, config::Config, deploy::Deploy,
     history::History, init::Init, man::Man, pin::Pin, prune::Prune, recover::Recover, releases::Releases,
-    rollback::Rollback, stage::Stage, status::Status, unlock::Unlock, unpin::Unpin,
+    rollback::Rollback, stage::Stage, status::Status, unlock::Unlock, unpin::Unpin, verify::Verify,
 };
 
 /// What is asked of the fleet: the command line without its words.
@@ -41,7 +42,13 @@ pub(crate) enum Request {
     /// Switch to what is there.
     Activate { name: ReleaseName, allow_split: bool, why: Why },
     /// Go back.
-    Rollback { to: Option<ReleaseName>, steps: Option<u32>, from: Option<ReleaseName>, why: Why },
+    Rollback {
+        to: Option<ReleaseName>,
+        steps: Option<u32>,
+        from: Option<ReleaseName>,
+        verify: Option<engine::Verify>,
+        why: Why,
+    },
     /// Take over a tree of another tool.
     Adopt { from: Option<Tool>, why: Why },
     /// Finish or undo what was left.
@@ -62,12 +69,14 @@ pub(crate) enum Request {
     History,
     /// Whether a deploy would be refused.
     Check,
+    /// Whether a release is what it was.
+    Verify { name: Option<ReleaseName>, full: bool },
 }
 
 impl Request {
     /// Whether it changes something on the hosts.
     pub(crate) fn changes(&self) -> bool {
-        !matches!(self, Self::Status | Self::Releases | Self::History | Self::Check)
+        !matches!(self, Self::Status | Self::Releases | Self::History | Self::Check | Self::Verify { .. })
     }
 }
 
@@ -116,7 +125,7 @@ mod tests {
         let why = Why { reason: None, wait: None, skip_unreachable: false };
         assert_eq!(
             rollback.request(),
-            Request::Rollback { to: Some(name("b-1")), steps: None, from: Some(name("b-3")), why }
+            Request::Rollback { to: Some(name("b-1")), steps: None, from: Some(name("b-3")), verify: None, why }
         );
     }
 

@@ -3,6 +3,7 @@
 use clap::Args;
 use switchback::{
     ReleaseName, Report,
+    engine::Verify,
     status::{HostStatus, ReleaseState},
 };
 
@@ -29,6 +30,10 @@ pub(crate) struct Rollback {
     /// Goes back only if this release is current; else there is nothing to do
     #[arg(long, value_name = "NAME")]
     from: Option<ReleaseName>,
+    /// Looks first whether the release is what it was: its types, modes and sizes, or every content too, or not at all
+    /// [default: quick]
+    #[arg(long, value_name = "quick|full|none")]
+    verify: Option<Verify>,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
@@ -38,7 +43,13 @@ pub(crate) struct Rollback {
 impl Rollback {
     /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
-        Request::Rollback { to: self.to.clone(), steps: self.steps, from: self.from.clone(), why: self.why.clone() }
+        Request::Rollback {
+            to: self.to.clone(),
+            steps: self.steps,
+            from: self.from.clone(),
+            verify: self.verify,
+            why: self.why.clone(),
+        }
     }
 
     /// Whether it only says "back", so that a second one may be meant as a toggle.
