@@ -61,3 +61,42 @@ async fn sha256sum_checks_it() {
     assert!(!damaged.status.success(), "{damaged:?}");
     assert_eq!(String::from_utf8_lossy(&damaged.stdout), "./d/-e/plain: FAILED\n");
 }
+
+/// Runs `switchback` with the configuration in `dir`, and returns its exit code and what it printed.
+#[cfg(feature = "cli")]
+fn switchback(dir: &Path, arguments: &[&str]) -> (i32, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
+    let output = command.current_dir(dir).args(arguments).env_remove("SWITCHBACK_ENV").output().expect("it starts");
+    let printed = [output.stdout, output.stderr].concat();
+    (output.status.code().expect("it ends by itself"), String::from_utf8_lossy(&printed).into_owned())
+}
+
+#[cfg(feature = "cli")]
+#[test]
+fn the_command_leaves_out_verifies_and_refuses_as_configured() {
+    let dir = TempDir::new().expect("a directory");
+    let at = |name: &str| dir.path().join(name);
+    let root = at("root").display().to_string();
+    let configure = |more: &str| {
+        let text = format!("root = {root:?}\n[source]\nexclude = [\"*.log\"]\n{more}");
+        fs::write(at("switchback.toml"), text).expect("a configuration");
+    };
+    configure("");
+    fs::create_dir(at("source")).expect("a directory");
+    for name in ["page", "x.log"] {
+        fs::write(at("source").join(name), name).expect("a file");
+    }
+    for name in ["a", "b"] {
+        assert_eq!(switchback(dir.path(), &["deploy", "source", "--name", name]).0, 0);
+    }
+    assert!(at("root/releases/a/page").exists() && !at("root/releases/a/x.log").exists());
+    assert_eq!(switchback(dir.path(), &["verify", "--full"]).0, 0);
+    fs::write(at("root/releases/a/page"), "PAGE").expect("a file");
+    assert_eq!(switchback(dir.path(), &["verify", "a"]).0, 0);
+    let (code, printed) = switchback(dir.path(), &["verify", "a", "--full"]);
+    assert!(code == 8 && printed.contains("page has another content"), "{code}: {printed}");
+    configure("[rollback]\nverify = \"full\"\n");
+    let (code, printed) = switchback(dir.path(), &["rollback"]);
+    assert!(code == 3 && printed.contains("a is damaged: page has another content"), "{code}: {printed}");
+    assert_eq!(switchback(dir.path(), &["rollback", "--verify", "quick"]).0, 0);
+}

@@ -31,4 +31,4 @@ mod working;
 
 pub use cancel::Cancel;
 pub use fleet::{Fleet, Host};
-pub use options::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions, Verify};
+pub use options::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions};

@@ -1,10 +1,8 @@
 //! What a caller can ask of a command.
 
-use std::{str::FromStr, time::Duration};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use crate::{name::ReleaseName, plan::RollbackTarget};
+use crate::{name::ReleaseName, plan::RollbackTarget, target_check::TargetCheck};
 
 use super::Cancel;
 
@@ -73,43 +71,6 @@ pub struct ActivateOptions {
     pub keep: Option<u32>,
 }
 
-/// How a release is held against its manifest before a host goes back to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Verify {
-    /// Types, modes and sizes of all that is listed: seldom more than a moment.
-    #[default]
-    Quick,
-    /// The texts of links and the content of every file too, which takes as long as reading all of it.
-    Full,
-    /// Not at all.
-    None,
-}
-
-impl Verify {
-    /// Every way there is.
-    pub const ALL: &'static [Self] = &[Self::Quick, Self::Full, Self::None];
-
-    /// As it is spelled.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Quick => "quick",
-            Self::Full => "full",
-            Self::None => "none",
-        }
-    }
-}
-
-impl FromStr for Verify {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let known = Self::ALL.iter().find(|verify| verify.as_str() == text);
-        known.copied().ok_or_else(|| format!("`{text}` is none of quick, full and none"))
-    }
-}
-
 /// What [`Fleet::rollback`](super::Fleet::rollback) can be asked.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -119,13 +80,18 @@ pub struct RollbackOptions {
     /// Where to go: one good release back, by default.
     pub target: RollbackTarget,
     /// How the release that is gone back to is held against its manifest first.
-    pub verify: Verify,
+    pub verify: TargetCheck,
     /// Only hosts that are on this release move; where none is, there is nothing to do.
     pub from: Option<ReleaseName>,
 }
 
 impl Default for RollbackOptions {
     fn default() -> Self {
-        Self { run: RunOptions::default(), target: RollbackTarget::Steps(1), verify: Verify::default(), from: None }
+        Self {
+            run: RunOptions::default(),
+            target: RollbackTarget::Steps(1),
+            verify: TargetCheck::default(),
+            from: None,
+        }
     }
 }

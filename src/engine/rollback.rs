@@ -4,9 +4,10 @@ use crate::{
     plan::{self, RollbackTarget, Seen},
     report::Report,
     store::QuickCheck,
+    target_check::TargetCheck,
 };
 
-use super::{RollbackOptions, Verify, run::Run};
+use super::{RollbackOptions, run::Run};
 
 /// Goes back on every host.
 pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions) -> Report {
@@ -19,8 +20,8 @@ pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions) -> Rep
 /// What can be looked at as the locks are taken: only where it is known, or the hosts know, which release it will be.
 fn check_of(options: &RollbackOptions) -> Option<QuickCheck> {
     match (options.verify, &options.target) {
-        (Verify::Quick, RollbackTarget::Release(name)) => Some(QuickCheck::Release(name.clone())),
-        (Verify::Quick, RollbackTarget::Steps(1)) => Some(QuickCheck::Previous),
+        (TargetCheck::Quick, RollbackTarget::Release(name)) => Some(QuickCheck::Release(name.clone())),
+        (TargetCheck::Quick, RollbackTarget::Steps(1)) => Some(QuickCheck::Previous),
         _ => None,
     }
 }

@@ -11,9 +11,10 @@ use crate::{
     plan::Plan,
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, crowd},
     store::QuickCheck,
+    target_check::TargetCheck,
 };
 
-use super::{Fleet, Host, RunOptions, Verify, ask::failed_host};
+use super::{Fleet, Host, RunOptions, ask::failed_host};
 
 /// One command under way on a fleet.
 pub(super) struct Run<'r> {
@@ -25,7 +26,7 @@ pub(super) struct Run<'r> {
     pub(super) keep: Option<u32>,
     pub(super) owner: LockOwner,
     /// How the release that a host goes back to is verified.
-    pub(super) verify: Verify,
+    pub(super) verify: TargetCheck,
     /// The release that is compared with its manifest as a lock is taken.
     pub(super) check: Option<QuickCheck>,
     /// Hosts that could not be reached, and that the run goes on without.
@@ -47,7 +48,7 @@ impl<'r> Run<'r> {
             options: options.clone(),
             keep: None,
             owner,
-            verify: Verify::None,
+            verify: TargetCheck::None,
             check: None,
             skipped: Vec::new(),
             observer,

@@ -9,10 +9,11 @@ use crate::{
     plan::{Action, Plan},
     report::{Failure, HostOutcome, HostReport, Outcome, Report, Verification},
     store::{Checked, RootState, Verified},
+    target_check::TargetCheck,
 };
 
 use super::{
-    Host, Verify,
+    Host,
     ask::{failed_host, failure, untouched},
     run::{Run, summary},
     working::Working,
@@ -28,7 +29,7 @@ impl Run<'_> {
     pub(super) async fn verify_targets(&self, plan: &Plan, locked: &mut [Working<'_>]) -> Result<(), Report> {
         let goes_back =
             |working: &&mut Working<'_>| plan.host(working.name()).is_some_and(|host| host.action == Action::GoBack);
-        if self.verify == Verify::None {
+        if self.verify == TargetCheck::None {
             return Ok(());
         }
         let going: Vec<_> = locked.iter_mut().filter(goes_back).collect();
@@ -52,8 +53,8 @@ impl Run<'_> {
         let Some(name) = plan.host(working.name()).map(|host| host.release.clone()) else { return };
         let known = working.guard.state().checked.as_ref().filter(|(checked, _)| *checked == name);
         let checked = match (known, self.verify) {
-            (Some((_, checked)), Verify::Quick) => Ok(checked.clone()),
-            _ => working.guard.check(&name, self.verify == Verify::Full).await,
+            (Some((_, checked)), TargetCheck::Quick) => Ok(checked.clone()),
+            _ => working.guard.check(&name, self.verify == TargetCheck::Full).await,
         };
         match checked {
             Ok(checked) => self.judge(&name, checked, working),

@@ -1,8 +1,8 @@
 //! Releases that are held against their manifests: before a rollback goes there, and by `verify`.
 
 use switchback::{
-    DirStore, ErrorKind, ExitCode, Layout, ReleaseStore, Report,
-    engine::{RunOptions, Verify},
+    DirStore, ErrorKind, ExitCode, Layout, ReleaseStore, Report, TargetCheck,
+    engine::RunOptions,
     event::Silent,
     lock::LockOwner,
     plan::RollbackTarget,
@@ -12,7 +12,7 @@ use switchback::{
 
 use super::fixture::{Hosts, ROOT, assert_code, at, going_back, name, release, wait};
 
-fn rollback(hosts: &Hosts, verify: Verify) -> Report {
+fn rollback(hosts: &Hosts, verify: TargetCheck) -> Report {
     let mut options = going_back(RollbackTarget::Steps(1));
     options.verify = verify;
     wait(hosts.fleet().rollback(&options, &Silent))
@@ -52,7 +52,7 @@ fn a_rollback_never_goes_to_a_damaged_release() {
         refused(&hosts, &report, "b", named);
         let outcomes: Vec<_> = report.hosts.iter().map(|host| host.outcome).collect();
         assert_eq!(outcomes, [HostOutcome::Unchanged, HostOutcome::Refused, HostOutcome::Unchanged]);
-        assert_code(&rollback(&hosts, Verify::None), ExitCode::DONE);
+        assert_code(&rollback(&hosts, TargetCheck::None), ExitCode::DONE);
     }
 }
 
@@ -60,15 +60,15 @@ fn a_rollback_never_goes_to_a_damaged_release() {
 fn only_a_full_look_finds_another_content_of_the_same_size() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
     hosts.0[0].write(&at("releases/a/index.html"), "x");
-    refused(&hosts, &rollback(&hosts, Verify::Full), "b", "index.html has another content");
-    assert_code(&rollback(&hosts, Verify::Quick), ExitCode::DONE);
+    refused(&hosts, &rollback(&hosts, TargetCheck::Full), "b", "index.html has another content");
+    assert_code(&rollback(&hosts, TargetCheck::Quick), ExitCode::DONE);
 }
 
 #[test]
 fn what_was_added_is_told_and_not_refused() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
     hosts.0[0].write(&at("releases/a/cache/page"), "x");
-    for full in [Verify::Full, Verify::Quick] {
+    for full in [TargetCheck::Full, TargetCheck::Quick] {
         let report = rollback(&hosts, full);
         assert_code(&report, ExitCode::DONE);
         let warnings = &report.hosts[0].warnings;

@@ -9,6 +9,7 @@ use switchback::{
     plan::RollbackTarget,
     release::NewRelease,
     report::{Command, Outcome},
+    tree::SourceOptions,
 };
 use tokio::sync::watch;
 
@@ -59,11 +60,11 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.run = session.options(why);
             options.allow_split = *allow_split;
             options.keep = session.target.config.keep;
-            fleet.deploy(release(source, name.as_ref())?, &options, observer).await
+            fleet.deploy(release(source, name.as_ref(), session)?, &options, observer).await
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
             let options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
-            fleet.stage(release(source, name.as_ref())?, &options, observer).await
+            fleet.stage(release(source, name.as_ref(), session)?, &options, observer).await
         }
         Request::Activate { name, allow_split, why } => {
             let mut options = ActivateOptions::default();
@@ -77,7 +78,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.run = session.options(why);
             options.target = to.clone().map_or(RollbackTarget::Steps(steps.unwrap_or(1)), RollbackTarget::Release);
             options.from.clone_from(from);
-            options.verify = verify.unwrap_or_default();
+            options.verify = verify.unwrap_or(session.target.config.target_check);
             fleet.rollback(&options, observer).await
         }
         Request::Adopt { from, why } => fleet.adopt(*from, &session.options(why), observer).await,
@@ -130,9 +131,11 @@ impl Session<'_> {
 }
 
 /// The release that is brought: scanned wholly before any host is asked anything.
-fn release(source: &Utf8Path, name: Option<&ReleaseName>) -> Result<Arc<NewRelease>, Error> {
+fn release(source: &Utf8Path, name: Option<&ReleaseName>, session: &Session<'_>) -> Result<Arc<NewRelease>, Error> {
+    let mut options = SourceOptions::default();
+    options.exclude.clone_from(&session.target.config.source_exclude);
     let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
-    Ok(Arc::new(NewRelease::open(name.cloned().unwrap_or_else(made), source)?))
+    Ok(Arc::new(NewRelease::open_with(name.cloned().unwrap_or_else(made), source, &options)?))
 }
 
 /// The command that a request belongs to.

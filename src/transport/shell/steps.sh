@@ -120,14 +120,14 @@ sb_survey() {
 sb_in "$2/."
 case $? in 1) return 1;; 2) sb_emit 'survey -'; return 0;; esac
 { [ -r "$2" ] && [ -x "$2" ]; } || { sb_no denied "$2: Permission denied"; return 1; }
-for sb_e in "$sb_all" "$sb_links" "${1#n}"; do
+for sb_e in "$sb_entries" "$sb_links" "${1#n}"; do
 case $sb_e in y) sb_e=$sb_sums;; esac
 sb_b=$({ cd -P -- "$2" && eval "$sb_e" 2>/dev/null; echo "$?"; } | od -An -v -tx1)
 sb_hex
 done
 sb_emit survey
 }
-sb_all="find .//. ! -name . -exec stat -c '%f %s %n' {} +"
+sb_entries="find .//. ! -name . -exec stat -c '%f %s %n' {} +"
 sb_links="QUOTING_STYLE=literal find .//. -type l -exec stat -c %N {} +"
 sb_sums="find .//. -type f -exec sha256sum -- {} +"
 # SKIP LIST LISTS TREES NAME RECORD ; without a name the record tells it.

@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use switchback::{ReleaseName, adoption::Tool, config::parse_duration, engine, plan::Direction};
+use switchback::{ReleaseName, TargetCheck, adoption::Tool, config::parse_duration, plan::Direction};
 
 pub(crate) use self::{
     activate::Activate, adopt::Adopt, check::Check, completions::Completions, config::Config, deploy::Deploy,
@@ -46,7 +46,7 @@ pub(crate) enum Request {
         to: Option<ReleaseName>,
         steps: Option<u32>,
         from: Option<ReleaseName>,
-        verify: Option<engine::Verify>,
+        verify: Option<TargetCheck>,
         why: Why,
     },
     /// Take over a tree of another tool.

@@ -2,8 +2,7 @@
 
 use clap::Args;
 use switchback::{
-    ReleaseName, Report,
-    engine::Verify,
+    ReleaseName, Report, TargetCheck,
     status::{HostStatus, ReleaseState},
 };
 
@@ -33,7 +32,7 @@ pub(crate) struct Rollback {
     /// Looks first whether the release is what it was: its types, modes and sizes, or every content too, or not at all
     /// [default: quick]
     #[arg(long, value_name = "quick|full|none")]
-    verify: Option<Verify>,
+    verify: Option<TargetCheck>,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
