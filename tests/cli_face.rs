@@ -76,10 +76,8 @@ fn the_help_shows_the_commands_there_are_and_no_other() {
     for command in COMMANDS {
         assert!(help.contains(&format!("\n  {command}")), "{command} is missing");
     }
-    for later in ["drill"] {
-        assert!(!help.contains(&format!("\n  {later}")), "{later} is not there yet");
-        assert_eq!(run(directory.path(), &[later]).0, 2, "{later}");
-    }
+    assert!(!help.contains("\n  drill"), "drill is not there yet");
+    assert_eq!(run(directory.path(), &["drill"]).0, 2);
     let (code, version, _) = run(directory.path(), &["--version"]);
     assert_eq!((code, version.trim()), (0, concat!("switchback ", env!("CARGO_PKG_VERSION"))));
 }
