@@ -159,6 +159,10 @@ kinds! {
     UnknownTree => "unknown-tree",
     /// Something that is shared by all releases is not on a host, and nothing seeds it.
     MissingShared => "missing-shared",
+    /// A release is not what it was when it was staged: something of it is missing or changed.
+    DamagedRelease => "damaged-release",
+    /// A release has no manifest that it could be held against.
+    NoManifest => "no-manifest",
     /// The state directory was written by a newer program.
     NewerFormat => "newer-format",
     /// The state directory holds something that this program did not write.

@@ -133,6 +133,8 @@ pub enum Phase {
     Stage,
     /// The locks are taken, and the state is read again under them.
     Lock,
+    /// Releases are held against their manifests.
+    Verify,
     /// The release is published under its name and synced, and its record written.
     Prepare,
     /// The data is taken forward or back.
@@ -159,6 +161,7 @@ impl Phase {
             Self::Ask => "ask",
             Self::Stage => "stage",
             Self::Lock => "lock",
+            Self::Verify => "verify",
             Self::Prepare => "prepare",
             Self::Data => "data",
             Self::Switch => "switch",

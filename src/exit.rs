@@ -87,6 +87,8 @@ impl ExitCode {
             | ErrorKind::UnknownTree
             | ErrorKind::MissingShared
             | ErrorKind::Conflict
+            | ErrorKind::DamagedRelease
+            | ErrorKind::NoManifest
             | ErrorKind::NewerFormat
             | ErrorKind::DamagedState
             | ErrorKind::HostFailed

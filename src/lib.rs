@@ -84,6 +84,7 @@ pub mod history;
 pub mod hook;
 mod lines;
 pub mod lock;
+pub mod manifest;
 mod name;
 mod outcome;
 mod path;
@@ -101,6 +102,7 @@ mod time;
 mod token;
 pub mod transport;
 pub mod tree;
+mod verification;
 
 pub use address::{Address, AddressError};
 pub use config::{Config, ConfigError};

@@ -37,6 +37,8 @@ pub enum Command {
     History,
     /// Whether a deploy would be refused.
     Check,
+    /// Whether a release is what its manifest says.
+    Verify,
 }
 
 impl Command {
@@ -59,6 +61,7 @@ impl Command {
             Self::Releases => "releases",
             Self::History => "history",
             Self::Check => "check",
+            Self::Verify => "verify",
         }
     }
 

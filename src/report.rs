@@ -5,6 +5,7 @@ use serde::Serialize;
 pub use crate::{
     crowd::crowd,
     outcome::{Command, HostOutcome, Outcome},
+    verification::{Damage, Verification},
 };
 
 use crate::{
@@ -125,6 +126,9 @@ pub struct HostReport {
     /// The releases that were pruned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pruned: Vec<ReleaseName>,
+    /// What `verify` found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verification: Option<Verification>,
     /// What the host has, for the commands that only read.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub status: Option<HostStatus>,
@@ -150,6 +154,7 @@ impl HostReport {
             error: None,
             warnings: Vec::new(),
             pruned: Vec::new(),
+            verification: None,
             status: None,
         }
     }

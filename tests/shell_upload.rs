@@ -21,7 +21,13 @@ use tempfile::TempDir;
 
 fn upload(root: &Path, into: &str, tree: Tree) -> Upload {
     let root: HostPath = root.to_str().expect("a plain path").parse().expect("a path");
-    Upload { root, into: into.parse::<InnerPath>().expect("an inner path"), tree: Arc::new(tree) }
+    Upload {
+        root,
+        into: into.parse::<InnerPath>().expect("an inner path"),
+        tree: Arc::new(tree),
+        lists: Vec::new(),
+        unlisted: Vec::new(),
+    }
 }
 
 /// Files of which some names and paths are longer than a tar header holds.

@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions, activate, adopt,
-    ask::failure, deploy, drill, look, pin, prune, recover, rollback, run::Run, unlock,
+    ask::failure, deploy, drill, look, pin, prune, recover, rollback, run::Run, unlock, verify,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -203,6 +203,12 @@ impl Fleet {
     /// Asks every host what was done there. Changes nothing.
     pub async fn history(&self, observer: &dyn Observer) -> Report {
         look::history(Run::reading(self, Command::History, observer)).await
+    }
+
+    /// Holds the release `name`, or the one that is current, against its manifest on every host; with `full` the content of
+    /// every file too. Changes nothing.
+    pub async fn verify(&self, name: Option<&ReleaseName>, full: bool, observer: &dyn Observer) -> Report {
+        verify::verify(Run::reading(self, Command::Verify, observer), name, full).await
     }
 
     /// Asks every host everything that a deploy would need. Changes nothing.

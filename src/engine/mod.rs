@@ -34,6 +34,7 @@ mod take_locks;
 mod under_locks;
 mod unlock;
 mod validate;
+mod verify;
 mod working;
 
 pub use cancel::Cancel;

@@ -10,6 +10,7 @@ use crate::{
     hook::Hook,
     name::ReleaseName,
     plan::RollbackTarget,
+    target_check::TargetCheck,
 };
 
 use super::Cancel;
@@ -147,6 +148,8 @@ pub struct RollbackOptions {
     pub run: RunOptions,
     /// Where to go: one good release back, by default.
     pub target: RollbackTarget,
+    /// How the release that is gone back to is held against its manifest first.
+    pub verify: TargetCheck,
     /// Only hosts that are on this release move; where none is, there is nothing to do.
     pub from: Option<ReleaseName>,
     /// Whether the data stays as it is, and only the code goes back.
@@ -160,6 +163,7 @@ impl Default for RollbackOptions {
         Self {
             run: RunOptions::default(),
             target: RollbackTarget::Steps(1),
+            verify: TargetCheck::default(),
             from: None,
             keep_data: false,
             commands: CommandsFrom::Recorded,

@@ -1,14 +1,18 @@
 //! `rollback`: go back to what the records say was current before.
 
 use crate::{
-    plan::{self, DataMeans, RevertBy, Seen},
+    plan::{self, DataMeans, RevertBy, RollbackTarget, Seen},
     report::Report,
+    store::QuickCheck,
+    target_check::TargetCheck,
 };
 
 use super::{CommandsFrom, RollbackOptions, run::Run};
 
 /// Goes back on every host.
-pub(super) async fn rollback(run: Run<'_>, options: &RollbackOptions) -> Report {
+pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions) -> Report {
+    run.verify = options.verify;
+    run.check = check_of(options);
     run.begin(None);
     let by = match (&run.options.code.migration, options.commands, &run.options.commands) {
         (Some(_), ..) => RevertBy::Code,
@@ -18,4 +22,13 @@ pub(super) async fn rollback(run: Run<'_>, options: &RollbackOptions) -> Report 
     let means = DataMeans::new(options.keep_data, by);
     let plan = |seen: &[Seen<'_>]| plan::rollback(&options.target, options.from.as_ref(), means, seen).map(Some);
     run.under_locks(&plan).await
+}
+
+/// What can be looked at as the locks are taken: only where it is known, or the hosts know, which release it will be.
+fn check_of(options: &RollbackOptions) -> Option<QuickCheck> {
+    match (options.verify, &options.target) {
+        (TargetCheck::Quick, RollbackTarget::Release(name)) => Some(QuickCheck::Release(name.clone())),
+        (TargetCheck::Quick, RollbackTarget::Steps(1)) => Some(QuickCheck::Previous),
+        _ => None,
+    }
 }

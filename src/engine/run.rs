@@ -10,6 +10,8 @@ use crate::{
     name::ReleaseName,
     plan::Plan,
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, crowd},
+    store::QuickCheck,
+    target_check::TargetCheck,
 };
 
 use super::{Fleet, Host, RunOptions, ask::failed_host, shell::Controller};
@@ -23,6 +25,10 @@ pub(super) struct Run<'r> {
     /// How many good releases stay at its end; `None` when none is removed.
     pub(super) keep: Option<u32>,
     pub(super) owner: LockOwner,
+    /// How the release that a host goes back to is verified.
+    pub(super) verify: TargetCheck,
+    /// The release that is compared with its manifest as a lock is taken.
+    pub(super) check: Option<QuickCheck>,
     /// Hosts that could not be reached, and that the run goes on without.
     pub(super) skipped: Vec<(String, Failure)>,
     /// What runs on this machine keeps its records here.
@@ -48,6 +54,8 @@ impl<'r> Run<'r> {
             options: options.clone(),
             keep: None,
             owner,
+            verify: TargetCheck::None,
+            check: None,
             skipped: Vec::new(),
             controller: Controller::default(),
             irreversible: None,

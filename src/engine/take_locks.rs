@@ -92,7 +92,7 @@ impl<'r> Run<'r> {
     }
 
     async fn lock(&self, host: &'r Host) -> Result<Working<'r>, (String, Failure)> {
-        let taken = host.store.lock(&self.owner).await.map_err(|error| self.not_taken(error));
+        let taken = host.store.lock(&self.owner, self.check.as_ref()).await.map_err(|error| self.not_taken(error));
         let guard = self.told(&host.name, Phase::Lock, taken).map_err(|failure| (host.name.clone(), failure))?;
         Ok(Working::new(host, guard))
     }

@@ -25,7 +25,10 @@ impl Run<'_> {
         let report = match plan(&seen) {
             Ok(Some(plan)) => {
                 self.planned(&plan);
-                return self.carry_out(&plan, locked).await;
+                match self.verify_targets(&plan, &mut locked).await {
+                    Ok(()) => return self.carry_out(&plan, locked).await,
+                    Err(report) => report,
+                }
             }
             Ok(None) => self.nothing_to_do(&seen),
             Err(refusal) => self.refused(refusal, &seen),

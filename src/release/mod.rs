@@ -8,7 +8,7 @@ use camino::Utf8Path;
 
 use crate::{
     name::ReleaseName,
-    tree::{Tree, TreeError},
+    tree::{SourceOptions, Tree, TreeError},
 };
 
 /// One uniquely named version of what is deployed.
@@ -64,6 +64,15 @@ impl NewRelease {
     /// [`TreeError`] when it cannot be a release. No host was touched.
     pub fn open(name: ReleaseName, path: &Utf8Path) -> Result<Self, TreeError> {
         Tree::open(path).map(|tree| Self::new(name, tree))
+    }
+
+    /// The same as [`open`](Self::open), with other limits, or without all of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(name: ReleaseName, path: &Utf8Path, options: &SourceOptions) -> Result<Self, TreeError> {
+        Tree::open_with(path, options).map(|tree| Self::new(name, tree))
     }
 
     /// Its content.

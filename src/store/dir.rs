@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    Layout, ReleaseStore, RootState, Staged, StagedRecord, StoreError, StoreGuard,
+    Layout, QuickCheck, ReleaseStore, RootState, Staged, StagedRecord, StoreError, StoreGuard, Verified, check,
     guard::DirGuard,
     layout::inner,
     query::{Query, Spelled},
@@ -146,7 +146,13 @@ impl DirStore {
         let (batch, lists) = self.steps.begin_staging(staged);
         let replies = self.execute(&batch).await.map_err(|error| self.not_staged(staged, &batch, error))?;
         let (abandoned, trash) = self.abandoned(&staged.token, &replies[lists]).await?;
-        let upload = Upload { root: self.steps.root.clone(), into: self.steps.staged_content(staged), tree };
+        let upload = Upload {
+            root: self.steps.root.clone(),
+            into: self.steps.staged_content(staged),
+            tree: Arc::clone(&tree),
+            lists: self.steps.staged_lists(staged),
+            unlisted: self.steps.unlisted(),
+        };
         let uploaded = self.transport.upload(&upload, progress).await?;
         let record = StagedRecord {
             format: 1,
@@ -154,6 +160,7 @@ impl DirStore {
             by: owner.by.clone(),
             files: uploaded.files,
             bytes: uploaded.bytes,
+            digest: tree.digest().ok(),
         };
         self.execute(&self.steps.end_staging(staged, &record, &abandoned)).await?;
         for left in trash {
@@ -338,9 +345,17 @@ impl ReleaseStore for DirStore {
         })
     }
 
-    fn lock<'a>(&'a self, owner: &'a LockOwner) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
+    fn verify<'a>(&'a self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>> {
+        Box::pin(check::verify(self, name, full))
+    }
+
+    fn lock<'a>(
+        &'a self,
+        owner: &'a LockOwner,
+        check: Option<&'a QuickCheck>,
+    ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
         Box::pin(async move {
-            let (token, state) = take::lock(self, owner).await?;
+            let (token, state) = take::lock(self, owner, check).await?;
             Ok(self.guard(owner, token, state))
         })
     }

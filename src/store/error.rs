@@ -70,6 +70,18 @@ pub enum StoreError {
         /// What was expected and what was found.
         detail: String,
     },
+    /// A release holds something that no manifest can list. Its manifest is what it was.
+    #[error(
+        "{path} in {name} on {host} is a device, a pipe or a socket, or cannot be read, so no manifest can list it"
+    )]
+    Unlistable {
+        /// The host.
+        host: String,
+        /// The release.
+        name: ReleaseName,
+        /// The path in it, printable.
+        path: String,
+    },
     /// The release is not there, or not complete.
     #[error("{host} has no complete release {name}")]
     NoSuchRelease {
@@ -115,6 +127,7 @@ impl StoreError {
             | Self::NameTaken { .. }
             | Self::NamePruned { .. }
             | Self::Conflict { .. }
+            | Self::Unlistable { .. }
             | Self::NoSuchRelease { .. } => Effect::Nothing,
         }
     }
@@ -129,6 +142,7 @@ impl StoreError {
             Self::NewerFormat { .. } => ErrorKind::NewerFormat,
             Self::Damaged { .. } => ErrorKind::DamagedState,
             Self::NameTaken { .. } | Self::NamePruned { .. } => ErrorKind::NameTaken,
+            Self::Unlistable { .. } => ErrorKind::HostFailed,
             Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
         }
     }
@@ -147,7 +161,7 @@ impl StoreError {
                 Some("give another --name, or go to the one that is there with `switchback activate`")
             }
             Self::NamePruned { .. } => Some("give another --name"),
-            Self::Damaged { .. } | Self::NoSuchRelease { .. } => None,
+            Self::Damaged { .. } | Self::Unlistable { .. } | Self::NoSuchRelease { .. } => None,
         }
     }
 }

@@ -18,8 +18,8 @@ use crate::{
 };
 
 use super::{
-    ActivateError, Activated, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted, Preparation,
-    Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
+    ActivateError, Activated, Checked, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted,
+    Preparation, Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect, check,
     steps::{Preparing, Steps, Switching},
     take,
 };
@@ -62,6 +62,13 @@ impl DirGuard {
             hooks_run: 0,
             old_logs: Vec::new(),
         }
+    }
+
+    async fn compare(&self, name: &ReleaseName, full: bool) -> Result<Checked, StoreError> {
+        if full {
+            return check::verify(&self.store, name, true).await.map(|verified| Checked::of(&verified));
+        }
+        check::quick(&self.store, name).await
     }
 
     pub(super) fn host(&self) -> String {
@@ -280,6 +287,14 @@ impl StoreGuard for DirGuard {
 
     fn unprepare<'a>(&'a mut self, preparation: &'a Preparation) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(self.take_back(preparation))
+    }
+
+    fn seal<'a>(&'a mut self, name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(check::seal(&self.store, &self.token, name))
+    }
+
+    fn check<'a>(&'a mut self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>> {
+        Box::pin(self.compare(name, full))
     }
 
     fn ready(&self, name: &ReleaseName) -> Result<Ready, StoreError> {

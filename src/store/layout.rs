@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::{
+    manifest::Form,
     name::ReleaseName,
     path::{InnerPath, PathError},
     record::RECORD_FILE,
@@ -174,6 +175,12 @@ impl Layout {
         self.in_state(&["saved", name.as_str()])
     }
 
+    /// What the tool keeps of a release.
+    #[must_use]
+    pub(crate) fn kept(&self, name: &ReleaseName) -> InnerPath {
+        self.in_state(&["releases", name.as_str()])
+    }
+
     /// A file of the state directory or below it.
     #[must_use]
     pub(crate) fn in_state(&self, names: &[&str]) -> InnerPath {
@@ -186,6 +193,10 @@ pub(crate) const LOCK: &str = "lock";
 
 /// The file that says what was current when a release was published that has never been current.
 pub(crate) const OVER: &str = "over";
+
+/// The forms in which a release's manifest is kept, and the file of each.
+pub(crate) const LISTS: [(&str, Form); 3] =
+    [("manifest", Form::Manifest), ("sha256sums", Form::Sums), ("listing", Form::Listing)];
 
 /// A constant name, which is a path inside the root.
 pub(crate) fn inner(name: &str) -> InnerPath {

@@ -4,6 +4,7 @@
 //! [`ReleaseStore::lock`] gives. Staging does not: an upload touches nothing that anybody else looks at, so an urgent
 //! rollback never waits for one.
 
+mod check;
 mod dir;
 mod error;
 mod guard;
@@ -16,6 +17,7 @@ mod survey;
 mod take;
 mod traces;
 
+pub use check::{Checked, QuickCheck, Verified};
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
 pub use layout::{Layout, LayoutError};
@@ -110,13 +112,26 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Removes what was staged and is not wanted any more.
     fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Takes the lock and reads the state, in one exchange. A lock whose holder is proven gone is taken over; what that
+    /// Holds a release against its manifest, entry by entry; with `full` every content too. Needs no lock and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchRelease`] when the root does not hold it, [`StoreError::Damaged`] when the manifest itself means
+    /// nothing.
+    fn verify<'a>(&'a self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>>;
+
+    /// Takes the lock and reads the state, in one exchange, in which a release is compared with its manifest as well where
+    /// `check` says so; what that showed is in [`RootState::checked`]. A lock whose holder is proven gone is taken over; what that
     /// holder had begun is then in [`RootState::interrupted`].
     ///
     /// # Errors
     ///
     /// [`StoreError::Locked`] when somebody else holds it; nothing was changed then.
-    fn lock<'a>(&'a self, owner: &'a LockOwner) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>>;
+    fn lock<'a>(
+        &'a self,
+        owner: &'a LockOwner,
+        check: Option<&'a QuickCheck>,
+    ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>>;
 
     /// Takes the lock over from `holder`, be it gone or not, and reads the state, in one exchange. Whatever the holder has
     /// under way finds nothing to work with any more; what it had begun is then in [`RootState::interrupted`].
@@ -162,6 +177,23 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// Takes back what [`prepare`](Self::prepare) did: a release that it published is removed and its name free again,
     /// a record that it wrote is as it was.
     fn unprepare<'a>(&'a mut self, preparation: &'a Preparation) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Looks at a release anew and keeps what it finds as its manifest: for what was done to a release after it was
+    /// published, and before it is switched to. Needs as long as reading all of it takes.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Unlistable`] when something is in it that no manifest can list; the manifest is what it was then, as it
+    /// is with any other error but one whose [effect](StoreError::effect) is unknown.
+    fn seal<'a>(&'a mut self, name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Compares a release with its manifest: types, modes and sizes, and with `full` links and contents too.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchRelease`] when the root does not hold it. That the host cannot compare it is no error, but
+    /// [`Checked::Impossible`].
+    fn check<'a>(&'a mut self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>>;
 
     /// A release that is there, ready to be switched to as it is, its record unchanged: for going back.
     ///

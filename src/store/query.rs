@@ -130,6 +130,7 @@ impl Query {
             staging: reader.staging(),
             shared: Vec::new(),
             adopting,
+            checked: None,
         };
         (state, spelled)
     }

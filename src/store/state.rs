@@ -8,6 +8,7 @@ use crate::{
     data::DataRecord,
     debt::Debt,
     lock::{LockHolder, LockOwner},
+    manifest::Digest,
     name::ReleaseName,
     outcome::Command,
     record::{BadRecord, PreviousVersion},
@@ -17,6 +18,8 @@ use crate::{
     token::Token,
     transport::{EntryKind, FileId, HostIdentity, Passed, Users},
 };
+
+use super::Checked;
 
 /// What a root holds, as it was read in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -48,6 +51,9 @@ pub struct RootState {
     pub users: Option<Users>,
     /// Unfinished uploads, of runs that still go on and of interrupted ones.
     pub staging: Vec<Token>,
+    /// The release that was compared with its manifest as the lock was taken, and what that showed; `None` where nobody
+    /// asked, or there was nothing to compare.
+    pub checked: Option<(ReleaseName, Checked)>,
     /// What is linked into new releases; empty where nobody asked.
     pub shared: Vec<SharedPlace>,
     /// The release that a plain directory was about to become, when that was interrupted before it was moved.
@@ -179,6 +185,9 @@ pub struct StagedRecord {
     pub files: u64,
     /// Bytes of content in them.
     pub bytes: u64,
+    /// The digest of all that was brought; `None` for a release that an older version staged.
+    #[serde(default)]
+    pub digest: Option<Digest>,
 }
 
 /// What an interrupted operation left: its lock was taken over because its holder was gone.

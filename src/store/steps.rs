@@ -16,6 +16,7 @@ use serde::Serialize;
 
 use crate::{
     debt::Debt,
+    manifest::Form,
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::{PreviousVersion, RECORD_FILE},
@@ -26,7 +27,7 @@ use crate::{
 
 use super::{
     Layout, Preparation, Staged, StagedRecord,
-    layout::{OVER, inner},
+    layout::{LISTS, OVER, inner},
     query::Query,
     state::Current,
 };
@@ -39,11 +40,13 @@ pub(super) const COMMANDS: &str = "commands";
 
 /// The file that keeps what a release did to the data.
 pub(super) const DATA: &str = "data";
+/// What is kept of an upload, beside its content. No release can bear that name.
+const KEPT: &str = ".kept";
 
 /// Directories of ours are for the deploying user alone.
-const PRIVATE: u32 = 0o700;
+pub(super) const PRIVATE: u32 = 0o700;
 /// Files of ours too.
-const PRIVATE_FILE: u32 = 0o600;
+pub(super) const PRIVATE_FILE: u32 = 0o600;
 /// Releases and their directory are for everybody to read.
 const PUBLIC: u32 = 0o755;
 /// So are records, which a person may have to act on.
@@ -144,7 +147,10 @@ impl Steps {
         batch.push(Op::ExpectAbsent { path: self.layout.in_state(&["pruned", staged.name.as_str()]) });
         self.mark_live(&mut batch, &staged.token);
         let (private, content) = (self.staging(&staged.token), self.staged_content(staged));
-        batch.push(Op::MakeDir { path: private, mode: PRIVATE, existing_is_fine: false });
+        let kept = self.staged_kept(staged);
+        batch.push(Op::MakeDir { path: private.clone(), mode: PRIVATE, existing_is_fine: false });
+        batch.push(Op::MakeDir { path: private.join(&inner(KEPT)), mode: PRIVATE, existing_is_fine: false });
+        batch.push(Op::MakeDir { path: kept, mode: PRIVATE, existing_is_fine: false });
         batch.push(Op::MakeDir { path: content, mode: PUBLIC, existing_is_fine: false });
         // The marks come last: whatever is seen before them has had one.
         let lists = ["tmp", "staging", "trash", "live"]
@@ -155,8 +161,8 @@ impl Steps {
     /// Makes an upload durable, and removes those that nobody will finish.
     pub(super) fn end_staging(&self, staged: &Staged, record: &StagedRecord, abandoned: &[Token]) -> Batch {
         let mut batch = self.batch();
-        let private = self.staging(&staged.token);
-        batch.push(Op::WriteNew { path: private.join(&inner("staged")), content: json(record), mode: PRIVATE_FILE });
+        let (private, record_file) = (self.staging(&staged.token), self.staged_kept(staged).join(&inner("staged")));
+        batch.push(Op::WriteNew { path: record_file, content: json(record), mode: PRIVATE_FILE });
         batch.push(Op::Sync { paths: vec![private], reach: SyncReach::Filesystem });
         for other in abandoned {
             self.forget(&mut batch, other);
@@ -194,14 +200,13 @@ impl Steps {
     ) -> (usize, usize) {
         let name = &preparation.name;
         let releases = self.layout.releases().clone();
-        let kept = self.layout.in_state(&["releases", name.as_str()]);
+        let kept = self.layout.kept(name);
         for path in releases_and_parents(&releases) {
             batch.push(Op::MakeDir { path, mode: PUBLIC, existing_is_fine: true });
         }
         let absent = batch.push(Op::ExpectAbsent { path: self.layout.release(name) });
         batch.push(Op::RemoveTree { path: kept.clone() });
-        batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: false });
-        batch.push(Op::MoveInto { from: self.staging(&staged.token).join(&inner("staged")), into: kept.clone() });
+        batch.push(Op::MoveInto { from: self.staged_kept(staged), into: self.layout.in_state(&["releases"]) });
         if preparation.record.is_none() {
             self.write_over(batch, intent, &kept);
         }
@@ -291,7 +296,7 @@ impl Steps {
             batch.push(Op::MoveInto { from: self.layout.release(name), into: withdrawn.clone() });
             batch.push(Op::MoveInto { from: withdrawn, into: trash.clone() });
             batch.push(Op::Sync { paths: vec![self.layout.releases().clone()], reach: SyncReach::Entries });
-            batch.push_lenient(Op::RemoveTree { path: self.layout.in_state(&["releases", name.as_str()]) });
+            batch.push_lenient(Op::RemoveTree { path: self.layout.kept(name) });
             batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(own.as_str())) });
         } else if preparation.record.is_some() {
             self.restore_record(&mut batch, token, name, was);
@@ -328,6 +333,23 @@ impl Steps {
         self.staging(&staged.token).join(&(&staged.name).into())
     }
 
+    /// What is kept of an upload: the directory that becomes what is kept of the release.
+    fn staged_kept(&self, staged: &Staged) -> InnerPath {
+        self.staging(&staged.token).join(&inner(KEPT)).join(&(&staged.name).into())
+    }
+
+    /// Where the manifest of an upload is written, in each of its forms.
+    pub(super) fn staged_lists(&self, staged: &Staged) -> Vec<(InnerPath, Form)> {
+        let kept = self.staged_kept(staged);
+        LISTS.iter().map(|(name, form)| (kept.join(&inner(name)), *form)).collect()
+    }
+
+    /// What is no part of a release's content: its record, and the links to what outlives it.
+    pub(super) fn unlisted(&self) -> Vec<InnerPath> {
+        let shared = self.shared.iter().map(|shared| shared.path().clone());
+        std::iter::once(inner(RECORD_FILE)).chain(shared).collect()
+    }
+
     /// A file that marks a release, written anew.
     pub(super) fn write_mark(
         &self,
@@ -337,7 +359,7 @@ impl Steps {
         mark: &str,
         content: &impl Serialize,
     ) {
-        self.write_kept(batch, token, &self.layout.in_state(&["releases", name.as_str()]), mark, content);
+        self.write_kept(batch, token, &self.layout.kept(name), mark, content);
     }
 
     /// What a host missed, written anew.

@@ -7,7 +7,7 @@ use crate::{
 };
 
 use super::{
-    DirStore, RootState, StoreError,
+    DirStore, QuickCheck, RootState, StoreError, check,
     steps::{Steps, Taking},
 };
 
@@ -27,11 +27,15 @@ enum Ended {
 }
 
 /// Takes the lock of `store` under a token of its own and reads its state.
-pub(super) async fn lock(store: &DirStore, owner: &LockOwner) -> Result<(Token, RootState), StoreError> {
+pub(super) async fn lock(
+    store: &DirStore,
+    owner: &LockOwner,
+    check: Option<&QuickCheck>,
+) -> Result<(Token, RootState), StoreError> {
     let mut old = None;
     for _ in 0..ATTEMPTS {
         let token = Token::random();
-        match attempt(store, owner, &token, old.as_ref()).await? {
+        match attempt(store, owner, &token, old.as_ref(), check).await? {
             Some(state) => return Ok((token, state)),
             None => old = takeable(store).await?,
         }
@@ -47,7 +51,7 @@ pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> R
     let mut lost = None;
     for _ in 0..ATTEMPTS {
         let token = Token::random();
-        match attempt(store, owner, &token, mine.last()).await {
+        match attempt(store, owner, &token, mine.last(), None).await {
             Ok(Some(state)) => return Ok((token, state)),
             Ok(None) => {}
             // The lock may be the old one, the new one, or none by now: whichever of ours it is, it is taken away next.
@@ -73,11 +77,16 @@ async fn attempt(
     owner: &LockOwner,
     token: &Token,
     old: Option<&Token>,
+    check: Option<&QuickCheck>,
 ) -> Result<Option<RootState>, StoreError> {
-    let taking = store.steps.take_lock(token, owner, old);
+    let mut taking = store.steps.take_lock(token, owner, old);
+    let compared = check.map(|check| store.steps.compare(&mut taking.batch, check));
     let error = match store.execute(&taking.batch).await {
         Ok(replies) => match store.read(taking.query, &replies).await {
-            Ok(state) => return Ok(Some(RootState { lock: None, intent: None, ..state })),
+            Ok(state) => {
+                let checked = compared.and_then(|at| check::checked(store.layout(), replies.get(at)));
+                return Ok(Some(RootState { lock: None, intent: None, checked, ..state }));
+            }
             Err(error) => {
                 give_back(store, token).await;
                 return Err(error);

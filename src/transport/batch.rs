@@ -1,11 +1,12 @@
 //! [`Batch`]: a list of typed operations, carried out on a host in one exchange.
 
 use crate::{
+    manifest::Surveyed,
     path::{HostPath, InnerPath},
     time::Timestamp,
 };
 
-use super::{Entry, FileId, Found, HostIdentity, Listed, Liveness, Passed, StepFailure, Users};
+use super::{Comparison, Entry, FileId, Found, HostIdentity, Listed, Liveness, Passed, StepFailure, TreeName, Users};
 
 /// A list of steps that run in order on one host, in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +121,31 @@ pub enum Op {
         file: InnerPath,
         /// The most that is read of each, in bytes.
         limit: u64,
+    },
+    /// Lists all that lies in a directory, at any depth and without following any link. Replies [`Reply::Survey`]; `None`
+    /// when nothing is there.
+    ///
+    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when no directory stands there, and fails
+    /// when a part of it cannot be listed. A file whose content cannot be read has no digest in the answer.
+    Survey {
+        /// The directory.
+        path: InnerPath,
+        /// Whether the content of every file is read and digested.
+        digests: bool,
+    },
+    /// Compares a tree with a listing of it ([`Form::Listing`](crate::manifest::Form::Listing)) on the host, so that little
+    /// goes over the network and no content is read. Replies [`Reply::Comparison`].
+    CompareTree {
+        /// The directory of trees.
+        trees: InnerPath,
+        /// Which of them it is: a name in `trees`.
+        name: TreeName,
+        /// The directory of directories that have the trees' names, with what is known of each.
+        lists: InnerPath,
+        /// The listing's name there (one name).
+        list: InnerPath,
+        /// Paths in the tree that it says nothing of.
+        except: Vec<InnerPath>,
     },
     /// Asks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies [`Reply::Process`].
     CheckProcess {
@@ -276,6 +302,8 @@ impl Op {
             | Self::Read { .. }
             | Self::List { .. }
             | Self::ReadEach { .. }
+            | Self::Survey { .. }
+            | Self::CompareTree { .. }
             | Self::CheckProcess { .. }
             | Self::FindUsers { .. }
             | Self::InspectWay { .. }
@@ -329,6 +357,10 @@ pub enum Reply {
     Listing(Option<Vec<Listed>>),
     /// The answer to [`Op::ReadEach`]: the directory's name and what its file held.
     Contents(Vec<(Vec<u8>, Found)>),
+    /// The answer to [`Op::Survey`], in no order.
+    Survey(Option<Vec<Surveyed>>),
+    /// The answer to [`Op::CompareTree`].
+    Comparison(Comparison),
     /// The answer to [`Op::CheckProcess`].
     Process(Liveness),
     /// The answer to [`Op::FindUsers`].

@@ -5,6 +5,7 @@
 //! one POSIX script, the memory carrier is the model that the others are held against.
 
 mod batch;
+mod compare;
 mod error;
 mod found;
 mod hook;
@@ -19,6 +20,7 @@ pub mod shell;
 pub mod ssh;
 
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
+pub use compare::{Compared, Comparison, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
 pub use found::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};
 pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
@@ -35,8 +37,9 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     future::BoxFuture,
+    manifest::Form,
     path::{HostPath, InnerPath},
-    tree::Tree,
+    tree::{Tree, TreeError},
 };
 
 /// Reaches one host.
@@ -83,7 +86,7 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`TransportError`]; whatever had arrived by then stands in [`Upload::into`], and nothing anywhere else.
+    /// [`TransportError`]; whatever had arrived by then stands in [`Upload::into`] and [`Upload::lists`], and nothing anywhere else.
     fn upload<'a>(
         &'a self,
         upload: &'a Upload,
@@ -137,6 +140,23 @@ pub struct Upload {
     pub into: InnerPath,
     /// What is copied.
     pub tree: Arc<Tree>,
+    /// New files, outside of `into`, that the tree's [manifest](Tree::manifest) is written to once all else has arrived, each
+    /// in its form, for the user alone (mode 0600). It is computed while the content goes by.
+    pub lists: Vec<(InnerPath, Form)>,
+    /// Paths in the tree that these say nothing of, and of nothing below them.
+    pub unlisted: Vec<InnerPath>,
+}
+
+impl Upload {
+    /// What is written to a list of this form. Reads the tree, unless it was read before. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tree::manifest`].
+    pub fn list(&self, form: Form) -> Result<Vec<u8>, TreeError> {
+        let unlisted: Vec<&[u8]> = self.unlisted.iter().map(|path| path.as_str().as_bytes()).collect();
+        self.tree.manifest().map(|manifest| manifest.without(&unlisted).in_form(form))
+    }
 }
 
 /// What an upload brought.

@@ -10,8 +10,8 @@ use std::{
 use camino::Utf8Path;
 
 use super::{
-    Content, Limits, Tree, TreeEntry, TreeError, Visit, error::shown, format::Format, inventory::Inventory, members,
-    replay::Replay, stamp::Stamp,
+    Content, Limits, Node, SourceOptions, Tree, TreeEntry, TreeError, Visit, error::shown, exclude::Exclude,
+    format::Format, inventory::Inventory, members, replay::Replay, stamp::Stamp,
 };
 
 /// The content of an archive, as it was when it was scanned.
@@ -19,8 +19,8 @@ use super::{
 struct Archive {
     source: Source,
     stamp: Stamp,
-    /// Which entry each member of the archive is, by index.
-    members: Vec<usize>,
+    /// Which entry each member of the archive is, by index; `None` for one that is left out.
+    members: Vec<Option<usize>>,
 }
 
 /// An archive on the disk.
@@ -40,7 +40,7 @@ impl Tree {
     ///
     /// [`TreeError`], with no file changed.
     pub fn from_archive(path: &Utf8Path) -> Result<Self, TreeError> {
-        scan(path, &Limits::default())
+        scan(path, &SourceOptions::default())
     }
 }
 
@@ -48,13 +48,15 @@ impl Tree {
 ///
 /// The entries stand in the archive's own order, since that is how their content can be read at one go. Directories are
 /// put before what lies in them, whether the archive has them later or not at all.
-pub(super) fn scan(path: &Utf8Path, limits: &Limits) -> Result<Tree, TreeError> {
+pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, TreeError> {
+    let (limits, exclude) = (&options.limits, Exclude::new(&options.exclude)?);
     let source = Source::find(path, limits)?;
     let (file, stamp) = source.open()?;
     let mut inventory = Inventory::new(limits);
     let mut members = Vec::new();
     source.read(&file, &mut |member, _| {
-        members.push(inventory.place(member)?);
+        let out = exclude.matches_or_above(&member.path, member.node == Node::Directory);
+        members.push(if out { None } else { Some(inventory.place(member)?) });
         Ok(())
     })?;
     source.hold(&file, stamp)?;

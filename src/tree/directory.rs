@@ -9,10 +9,11 @@ use rustix::{
 };
 
 use super::{
-    Content, Limits, Node, Tree, TreeEntry, TreeError, Visit,
+    Content, Limits, Node, SourceOptions, Tree, TreeEntry, TreeError, Visit,
     descent::Descent,
     error::{Refusal, shown},
     exact::{Exact, Failure},
+    exclude::Exclude,
     inventory::Inventory,
     limits::Exceeded,
     stamp::Stamp,
@@ -33,12 +34,13 @@ impl Tree {
     ///
     /// [`TreeError`], with no file changed.
     pub fn from_directory(path: &Utf8Path) -> Result<Self, TreeError> {
-        scan(path, &Limits::default())
+        scan(path, &SourceOptions::default())
     }
 }
 
 /// The content of the directory at `path`: each directory's entries by name, parents first.
-pub(super) fn scan(path: &Utf8Path, limits: &Limits) -> Result<Tree, TreeError> {
+pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, TreeError> {
+    let (limits, exclude) = (&options.limits, Exclude::new(&options.exclude)?);
     let unreadable = |error| TreeError::read(path.as_str().as_bytes(), error);
     // A link as the source is followed once, here: should it be switched later, the release stays the one that was scanned.
     let root = path.as_std_path().canonicalize().map_err(unreadable)?;
@@ -47,7 +49,11 @@ pub(super) fn scan(path: &Utf8Path, limits: &Limits) -> Result<Tree, TreeError> 
     let mut stamps = Vec::new();
     let mut ahead = below(&mut descent, b"", limits)?;
     while let Some(path) = ahead.pop() {
-        let (entry, stamp) = entry(&mut descent, path)?;
+        let stat = descent.stat(&path).map_err(|error| gone_or_unreadable(&path, error))?;
+        if exclude.matches(&path, FileType::from_raw_mode(stat.st_mode) == FileType::Directory) {
+            continue;
+        }
+        let (entry, stamp) = entry(&mut descent, path, &stat)?;
         if entry.node == Node::Directory {
             ahead.append(&mut below(&mut descent, &entry.path, limits)?);
         }
@@ -70,9 +76,8 @@ fn below(descent: &mut Descent, path: &[u8], limits: &Limits) -> Result<Vec<Vec<
 }
 
 /// What stands at `path`.
-fn entry(descent: &mut Descent, path: Vec<u8>) -> Result<(TreeEntry, Stamp), TreeError> {
-    let stat = descent.stat(&path).map_err(|error| gone_or_unreadable(&path, error))?;
-    let stamp = Stamp::of(&stat);
+fn entry(descent: &mut Descent, path: Vec<u8>, stat: &Stat) -> Result<(TreeEntry, Stamp), TreeError> {
+    let stamp = Stamp::of(stat);
     let node = match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => Node::Directory,
         FileType::RegularFile => Node::File { size: stamp.size },
@@ -84,7 +89,7 @@ fn entry(descent: &mut Descent, path: Vec<u8>) -> Result<(TreeEntry, Stamp), Tre
         FileType::CharacterDevice | FileType::BlockDevice => return Err(TreeError::refused(&path, Refusal::Device)),
         FileType::Unknown => return Err(TreeError::refused(&path, Refusal::UnknownType(b'?'))),
     };
-    Ok((TreeEntry::new(path, permissions(&stat), node), stamp))
+    Ok((TreeEntry::new(path, permissions(stat), node), stamp))
 }
 
 fn permissions(stat: &Stat) -> u32 {

@@ -64,6 +64,15 @@ pub enum TreeError {
         #[source]
         limit: Exceeded,
     },
+    /// A pattern of what is left out means nothing.
+    #[error("the pattern `{pattern}` of what is left out means nothing")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        #[source]
+        why: PatternError,
+    },
     /// The source is no longer what the scan saw.
     #[error("{path} changed while it was being released; build it to its end, then try again")]
     Changed {
@@ -180,19 +189,22 @@ pub enum Refusal {
     },
 }
 
-/// A path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
-pub(super) fn shown(path: &[u8]) -> String {
-    match str::from_utf8(path) {
-        Ok(text) => text.escape_debug().to_string(),
-        Err(_) => path.escape_ascii().to_string(),
-    }
-}
+/// What is wrong with a pattern, in the words of whoever reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct PatternError(pub(super) String);
+
+pub(super) use crate::manifest::shown;
 
 impl From<TreeError> for Error {
-    /// A source that is not there is a wrong command line; anything else is a source that cannot be a release.
+    /// A source that is not there is a wrong command line, a bad pattern a wrong configuration; anything else is a source
+    /// that cannot be a release.
     fn from(error: TreeError) -> Self {
-        let missing = matches!(&error, TreeError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound);
-        let kind = if missing { ErrorKind::Usage } else { ErrorKind::Source };
+        let kind = match &error {
+            TreeError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::Usage,
+            TreeError::Pattern { .. } => ErrorKind::Config,
+            _ => ErrorKind::Source,
+        };
         Self::new(kind, format!("the source cannot be released, and no host was touched: {error}")).because_of(&error)
     }
 }

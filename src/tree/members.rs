@@ -93,7 +93,8 @@ fn member<R: Read>(
     extensions.check_size(entry.size()).map_err(refuse)?;
     let node = node(entry, &raw).map_err(refuse)?;
     let mode = entry.header().mode().map_err(broken)?;
-    if mode & 0o6000 != 0 {
+    // On a directory a setgid bit gives no rights; like that of a source directory it is not kept.
+    if mode & 0o6000 != 0 && node != Node::Directory {
         return Err(refuse(Refusal::Setuid));
     }
     match checked(plain(&raw, &node)).map_err(refuse)? {

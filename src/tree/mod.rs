@@ -8,7 +8,8 @@
 //!
 //! Directories, regular files and links, with their names byte for byte, and the permission bits of each; a directory can
 //! always be read and filled by its owner. Not kept are owners, times, access lists and attributes, hard links (in a
-//! directory; each name is a file of its own) and the setuid, setgid and sticky bits of a directory's files.
+//! directory; each name is a file of its own) and the setuid, setgid and sticky bits of a directory's files, nor those of a
+//! directory in an archive. Nothing is left out unless [`SourceOptions::exclude`] says so.
 //!
 //! # What is refused
 //!
@@ -18,7 +19,7 @@
 //! - `previousVersion` and `.switchback` at the top, which are the tool's own records;
 //! - what goes beyond the [`Limits`];
 //! - in an archive also: paths that are absolute or hold `..`, a path twice or through a link, hard links, sparse files,
-//!   setuid and setgid bits, headers that two programs may read in two ways, and an archive that does not end with the mark of its end.
+//!   setuid and setgid bits of files, headers that two programs may read in two ways, and an archive that does not end with the mark of its end.
 
 mod archive;
 mod descent;
@@ -28,6 +29,7 @@ mod entries;
 mod entry_path;
 mod error;
 mod exact;
+mod exclude;
 mod format;
 mod inventory;
 mod limits;
@@ -35,15 +37,23 @@ mod links;
 mod members;
 mod memory;
 mod meter;
+mod options;
 mod replay;
 mod stamp;
 
-pub use error::{Refusal, TreeError};
+pub use error::{PatternError, Refusal, TreeError};
 pub use limits::{Exceeded, Limits};
+pub use options::SourceOptions;
 
-use std::{fs, io, io::Read, sync::Arc};
+use std::{
+    fs, io,
+    io::Read,
+    sync::{Arc, OnceLock},
+};
 
 use camino::Utf8Path;
+
+use crate::manifest::{Digest, Digesting, Manifest, ManifestEntry, ManifestNode};
 
 /// The content of a release: directories, regular files and links, parents before what they hold.
 #[derive(Debug, Clone)]
@@ -52,6 +62,8 @@ pub struct Tree {
     files: u64,
     bytes: u64,
     content: Arc<dyn Content>,
+    /// Known once the content was read as a whole.
+    manifest: Arc<OnceLock<Arc<Manifest>>>,
 }
 
 /// One entry of a tree.
@@ -94,6 +106,16 @@ impl TreeEntry {
         };
         Self { path, mode, node }
     }
+
+    /// The entry as a manifest lists it, where its content has this digest.
+    fn listed(&self, digest: Digest) -> ManifestEntry {
+        let node = match &self.node {
+            Node::Directory => ManifestNode::Directory { mode: self.mode },
+            Node::File { size } => ManifestNode::File { mode: self.mode, size: *size, digest },
+            Node::Link { target } => ManifestNode::Link { target: target.clone() },
+        };
+        ManifestEntry { path: self.path.clone(), node }
+    }
 }
 
 /// Where the content of a scanned tree is read from.
@@ -123,17 +145,17 @@ impl Tree {
     /// [`TreeError`] when it cannot be read or is none of these, when it holds what no release may hold, or more than the
     /// default [`Limits`]. Nothing was written anywhere.
     pub fn open(path: &Utf8Path) -> Result<Self, TreeError> {
-        Self::open_with(path, &Limits::default())
+        Self::open_with(path, &SourceOptions::default())
     }
 
-    /// The same as [`open`](Self::open), with other limits.
+    /// The same as [`open`](Self::open), with other limits, or without all of it.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
-    pub fn open_with(path: &Utf8Path, limits: &Limits) -> Result<Self, TreeError> {
+    /// As [`open`](Self::open), and [`TreeError::Pattern`] when a pattern of what is left out means nothing.
+    pub fn open_with(path: &Utf8Path, options: &SourceOptions) -> Result<Self, TreeError> {
         let found = fs::metadata(path).map_err(|error| TreeError::read(path.as_str().as_bytes(), error))?;
-        if found.is_dir() { directory::scan(path, limits) } else { archive::scan(path, limits) }
+        if found.is_dir() { directory::scan(path, options) } else { archive::scan(path, options) }
     }
 
     /// A tree of scanned entries, whose content `content` reads.
@@ -141,7 +163,7 @@ impl Tree {
         let size = |entry: &TreeEntry| if let Node::File { size } = entry.node { Some(size) } else { None };
         let files = entries.iter().filter_map(size).count() as u64;
         let bytes = entries.iter().filter_map(size).sum();
-        Self { entries, files, bytes, content }
+        Self { entries, files, bytes, content, manifest: Arc::default() }
     }
 
     /// The entries, parents before what they hold: those of a directory by name, those of an archive in its own order.
@@ -163,31 +185,66 @@ impl Tree {
     }
 
     /// Reads the content: calls `visit` for each entry in order, with a reader of its content, exactly as many bytes as
-    /// the scan saw. Blocks; memory use does not grow with the tree.
+    /// the scan saw. Blocks; no content is kept in memory.
+    ///
+    /// All that is read is digested on the way, so that the [`manifest`](Self::manifest) is known after the first visit, and
+    /// every later one is held against it.
     ///
     /// # Errors
     ///
-    /// [`TreeError::Visit`] with the error of `visit` itself; any other when the source cannot be read, or is not what the scan saw.
+    /// [`TreeError::Visit`] with the error of `visit` itself; any other when the source cannot be read, or is not what the
+    /// scan or the first visit saw.
     pub fn visit(&self, visit: &mut Visit<'_>) -> Result<(), TreeError> {
-        self.content.read(&self.entries, visit)
+        self.listed(visit).map(drop)
     }
-}
 
-impl Tree {
-    /// A number that stands for the content.
+    /// Reads the content, and returns the manifest of it.
+    fn listed(&self, visit: &mut Visit<'_>) -> Result<Arc<Manifest>, TreeError> {
+        let known = self.manifest.get();
+        let (mut listed, mut changed) = (Vec::with_capacity(self.entries.len()), None);
+        let read = self.content.read(&self.entries, &mut |entry, content| {
+            let mut content = Digesting::new(content);
+            visit(entry, &mut content)?;
+            let now = entry.listed(content.finish()?);
+            if known.is_some_and(|known| known.entry(&entry.path) != Some(&now)) {
+                changed = Some(TreeError::changed(&entry.path));
+                return Err(io::Error::other("the source changed"));
+            }
+            listed.push(now);
+            Ok(())
+        });
+        changed.map_or(read, Err)?;
+        Ok(Arc::clone(self.manifest.get_or_init(|| Arc::new(Manifest::new(listed)))))
+    }
+
+    /// What it holds, entry by entry, with the digest of every file. Reads all content, unless that was done before. Blocks.
     ///
     /// # Errors
     ///
     /// [`TreeError`] when the source cannot be read, or is not what the scan saw.
-    pub fn digest(&self) -> Result<u64, TreeError> {
-        use std::hash::{DefaultHasher, Hash, Hasher};
-        let mut hash = DefaultHasher::new();
-        self.visit(&mut |entry, content| {
-            let mut bytes = Vec::new();
-            content.read_to_end(&mut bytes)?;
-            (&entry.path, entry.mode, bytes).hash(&mut hash);
-            Ok(())
-        })?;
-        Ok(hash.finish())
+    pub fn manifest(&self) -> Result<Arc<Manifest>, TreeError> {
+        match self.manifest.get() {
+            Some(known) => Ok(Arc::clone(known)),
+            None => self.listed(&mut |_, _| Ok(())),
+        }
+    }
+
+    /// The digest of the whole tree, which is that of its [`manifest`](Self::manifest): the same wherever it is computed, and
+    /// whether the tree is a directory, an archive of it or in memory.
+    ///
+    /// ```
+    /// use switchback::tree::Tree;
+    ///
+    /// let one = Tree::from_memory([("a", &b"1"[..]), ("b/c", b"2")])?;
+    /// let other = Tree::from_memory([("b/c", &b"2"[..]), ("a", b"1")])?;
+    /// assert_eq!(one.digest()?, other.digest()?);
+    /// # Ok::<(), switchback::tree::TreeError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`manifest`](Self::manifest).
+    pub fn digest(&self) -> Result<Digest, TreeError> {
+        self.manifest().map(|manifest| manifest.digest())
     }
 }

@@ -11,12 +11,12 @@ use super::{TreeEntry, TreeError, Visit};
 pub(super) struct Replay<'t> {
     entries: &'t [TreeEntry],
     next: usize,
-    members: slice::Iter<'t, usize>,
+    members: slice::Iter<'t, Option<usize>>,
 }
 
 impl<'t> Replay<'t> {
-    /// Of `entries`, where `members` says which entry each member is.
-    pub(super) fn new(entries: &'t [TreeEntry], members: &'t [usize]) -> Self {
+    /// Of `entries`, where `members` says which entry each member is, if any.
+    pub(super) fn new(entries: &'t [TreeEntry], members: &'t [Option<usize>]) -> Self {
         Self { entries, next: 0, members: members.iter() }
     }
 
@@ -29,6 +29,7 @@ impl<'t> Replay<'t> {
         visit: &mut Visit<'_>,
     ) -> Result<bool, TreeError> {
         let Some(&index) = self.members.next() else { return Ok(false) };
+        let Some(index) = index else { return Ok(true) };
         if self.entries.get(index) != Some(member) {
             return Ok(false);
         }

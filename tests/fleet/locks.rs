@@ -26,7 +26,7 @@ fn another() -> LockOwner {
 }
 
 fn hold(store: &DirStore) -> Box<dyn StoreGuard> {
-    wait(store.lock(&another())).expect("the lock is free")
+    wait(store.lock(&another(), None)).expect("the lock is free")
 }
 
 /// X12: a lock on one of many.

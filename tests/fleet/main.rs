@@ -13,5 +13,6 @@ mod records;
 mod rollback;
 mod round_trips;
 mod shared;
+mod verify;
 mod world;
 mod writable;

@@ -43,6 +43,17 @@ fn a12_files_that_changed_since_the_scan() {
     assert_eq!(after(|path| fs::remove_file(path.join("d/a")).unwrap()), "d/a");
 }
 
+/// Even where size and time are what they were: the second reading is held against the first.
+#[test]
+fn a12_a_change_that_hides() {
+    let hidden = |path: &Utf8Path| {
+        let at = fs::metadata(path.join("d/a")).unwrap().modified().unwrap();
+        fs::write(path.join("d/a"), "CONTENT").unwrap();
+        set_modified(&path.join("d/a"), at);
+    };
+    assert_eq!(after(hidden), "d/a");
+}
+
 #[test]
 fn a12_entries_that_became_something_else() {
     let replace = |path: &Utf8Path, make: &dyn Fn(&Utf8Path)| {

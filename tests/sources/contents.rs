@@ -1,11 +1,14 @@
 //! Honest sources, and the order in which their entries come.
 
-use switchback::tree::{Tree, TreeEntry};
+use switchback::{
+    manifest::Form,
+    tree::{SourceOptions, Tree, TreeEntry, TreeError},
+};
 
 use super::{
     Place, Seen,
     maker::{Maker, gzip, zstandard},
-    paths, seen,
+    paths, seen, symlink,
 };
 
 fn file(path: &str, content: &str) -> Seen {
@@ -108,5 +111,58 @@ fn the_example_site_is_three_releases() {
         let tree = Tree::open(path.as_str().into()).unwrap();
         assert_eq!(paths(&tree), ["index.html", "style.css", "version.txt"]);
         assert_eq!(seen(&tree).unwrap()[2], file("version.txt", &format!("{version}\n")));
+    }
+}
+
+/// What is left out is not looked at, in a directory and in an archive of it alike.
+#[test]
+fn what_is_excluded_is_no_part_of_it() {
+    let place = Place::new();
+    for name in ["a.log", "keep.log", "build/x", "d/cache/y", "d/build/z", "previousVersion"] {
+        place.write(&format!("source/{name}"), name);
+    }
+    let source = place.path().join("source");
+    symlink("/etc/passwd", &source.join("build/out"));
+    let archive = Maker::default()
+        .file("a.log", "a.log")
+        .file("build/x", "build/x")
+        .link("build/out", "/etc/passwd")
+        .directory("d")
+        .directory("d/cache")
+        .file("d/cache/y", "d/cache/y")
+        .directory("d/build")
+        .file("d/build/z", "d/build/z")
+        .file("keep.log", "keep.log")
+        .file("previousVersion", "previousVersion");
+    let archive = place.write("source.tar", archive.end());
+    let mut options = SourceOptions::default();
+    options.exclude = ["*.log", "!keep.log", "/build", "cache/", "/previousVersion"].map(str::to_owned).to_vec();
+    let trees = [&source, &archive].map(|path| Tree::open_with(path, &options).unwrap());
+    for tree in &trees {
+        let mut found = paths(tree);
+        found.sort();
+        assert_eq!(found, ["d", "d/build", "d/build/z", "keep.log"]);
+        assert_eq!(seen(tree).unwrap().len(), 4);
+    }
+    assert_eq!(trees[0].digest().unwrap(), trees[1].digest().unwrap());
+    options.exclude = vec!["[z-a]".to_owned()];
+    assert!(matches!(Tree::open_with(&source, &options), Err(TreeError::Pattern { .. })));
+}
+
+/// The order of an archive, and whether a directory has an entry of its own in it, say nothing of the content.
+#[test]
+fn a_digest_is_that_of_the_content() {
+    let place = Place::new();
+    place.write("source/b/c", "2");
+    place.write("source/a", "1");
+    let directory = Tree::open(&place.path().join("source")).unwrap();
+    let archive = place.open(Maker::default().file("b/c", "2").file("a", "1").end()).unwrap();
+    let memory = Tree::from_memory([("b/c", &b"2"[..]), ("a", b"1")]).unwrap();
+    let digest = directory.digest().unwrap();
+    assert_eq!((archive.digest().unwrap(), memory.digest().unwrap()), (digest, digest));
+    let manifest = String::from_utf8(directory.manifest().unwrap().in_form(Form::Manifest)).unwrap();
+    assert!(manifest.starts_with("switchback manifest 1\nf\t644\t1\t6b86b273"), "{manifest}");
+    for other in [[("b/c", &b"2"[..]), ("a", b"2")], [("b/d", b"2"), ("a", b"1")]] {
+        assert_ne!(Tree::from_memory(other).unwrap().digest().unwrap(), digest);
     }
 }

@@ -134,11 +134,12 @@ fn a06_modes_in_an_archive() {
     let archive = Maker::default()
         .member(b'5', b"closed", 0, b"", b"")
         .member(b'5', b"sticky", 0o1777, b"", b"")
+        .member(b'5', b"shared", 0o2775, b"", b"")
         .member(b'0', b"closed/a", 0o400, b"", b"x")
         .member(b'0', b"b", 0o777, b"", b"x");
     let tree = place.open(archive.end()).unwrap();
     let modes: Vec<u32> = tree.entries().iter().map(|entry| entry.mode).collect();
-    assert_eq!(modes, [0o700, 0o777, 0o400, 0o777]);
+    assert_eq!(modes, [0o700, 0o777, 0o775, 0o400, 0o777]);
 }
 
 #[test]

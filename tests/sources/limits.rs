@@ -6,7 +6,7 @@ use std::{
 };
 
 use camino::Utf8Path;
-use switchback::tree::{Exceeded, Limits, Tree, TreeError};
+use switchback::tree::{Exceeded, Limits, SourceOptions, Tree, TreeError};
 
 use super::{
     Place,
@@ -21,10 +21,10 @@ fn exceeded(result: Result<Tree, TreeError>) -> Exceeded {
     }
 }
 
-fn limits(set: impl FnOnce(&mut Limits)) -> Limits {
-    let mut limits = Limits::default();
-    set(&mut limits);
-    limits
+fn limits(set: impl FnOnce(&mut Limits)) -> SourceOptions {
+    let mut options = SourceOptions::default();
+    set(&mut options.limits);
+    options
 }
 
 #[test]

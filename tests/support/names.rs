@@ -36,7 +36,11 @@ impl Names {
     /// A call as the host gets it.
     pub(crate) fn outgoing(&mut self, host: usize, call: Call) -> Call {
         match call {
-            Call::Upload(upload) => Call::Upload(Upload { into: self.path(host, &upload.into), ..upload }),
+            Call::Upload(upload) => {
+                let into = self.path(host, &upload.into);
+                let lists = upload.lists.iter().map(|(list, form)| (self.path(host, list), *form)).collect();
+                Call::Upload(Upload { into, lists, ..upload })
+            }
             Call::Execute(mut batch) => {
                 for step in &mut batch.steps {
                     self.tell(host, &mut step.op);
@@ -137,6 +141,7 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
         | Op::Read { path, .. }
         | Op::List { path }
         | Op::ReadEach { path, .. }
+        | Op::Survey { path, .. }
         | Op::CheckProcess { path }
         | Op::FindUsers { path }
         | Op::ExpectAbsent { path }

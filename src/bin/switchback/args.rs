@@ -102,6 +102,7 @@ pub(crate) enum Command {
     Releases(command::Releases),
     History(command::History),
     Check(command::Check),
+    Verify(command::Verify),
     Config(command::Config),
     Init(command::Init),
     Completions(command::Completions),
@@ -120,7 +121,7 @@ Exit codes:
   5    mixed or unknown: a person is needed; the report says which host is where
   6    locked by somebody else; try again, or --wait
   7    nothing to roll back to
-  8    `status --check` found a difference, or a drill did not hold
+  8    `status --check` found a difference, a drill did not hold, or `verify` found a release damaged
   130  interrupted (143 by SIGTERM, 129 by SIGHUP); what had begun was put back"
     };
 }
@@ -166,6 +167,7 @@ impl Command {
             Self::Releases(_) => "releases",
             Self::History(_) => "history",
             Self::Check(_) => "check",
+            Self::Verify(_) => "verify",
             Self::Config(_) => "config",
             Self::Init(_) => "init",
             Self::Completions(_) => "completions",

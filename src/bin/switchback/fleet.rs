@@ -9,6 +9,7 @@ use switchback::{
     plan::RollbackTarget,
     release::NewRelease,
     report::{Command, Outcome},
+    tree::SourceOptions,
 };
 use tokio::sync::watch;
 
@@ -60,16 +61,16 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.allow_split = *allow_split;
             options.irreversible = irreversible.then(|| "it was deployed with --irreversible".to_owned());
             options.keep = session.target.config.keep;
-            fleet.deploy(release(source, name.as_ref())?, &options, observer).await
+            fleet.deploy(release(source, name.as_ref(), session)?, &options, observer).await
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
             let options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
-            fleet.stage(release(source, name.as_ref())?, &options, observer).await
+            fleet.stage(release(source, name.as_ref(), session)?, &options, observer).await
         }
         Request::Drill { source, name, why } => {
             let mut options = DrillOptions::default();
             options.run = session.options(why);
-            fleet.drill(release(source, name.as_ref())?, &options, observer).await
+            fleet.drill(release(source, name.as_ref(), session)?, &options, observer).await
         }
         Request::Activate { name, allow_split, why } => {
             let mut options = ActivateOptions::default();
@@ -78,7 +79,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.keep = session.target.config.keep;
             fleet.activate(name, &options, observer).await
         }
-        Request::Rollback { to, steps, from, keep_data, by_configuration, why } => {
+        Request::Rollback { to, steps, from, keep_data, by_configuration, verify, why } => {
             let mut options = RollbackOptions::default();
             options.run = session.options(why);
             options.target = to.clone().map_or(RollbackTarget::Steps(steps.unwrap_or(1)), RollbackTarget::Release);
@@ -87,6 +88,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             if *by_configuration {
                 options.commands = CommandsFrom::Configuration;
             }
+            options.verify = verify.unwrap_or(session.target.config.target_check);
             fleet.rollback(&options, observer).await
         }
         Request::Adopt { from, why } => fleet.adopt(*from, &session.options(why), observer).await,
@@ -110,6 +112,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
         Request::Releases => fleet.releases(observer).await,
         Request::History => fleet.history(observer).await,
         Request::Check => fleet.check(observer).await,
+        Request::Verify { name, full } => fleet.verify(name.as_ref(), *full, observer).await,
     })
 }
 
@@ -140,9 +143,11 @@ impl Session<'_> {
 }
 
 /// The release that is brought: scanned wholly before any host is asked anything.
-fn release(source: &Utf8Path, name: Option<&ReleaseName>) -> Result<Arc<NewRelease>, Error> {
+fn release(source: &Utf8Path, name: Option<&ReleaseName>, session: &Session<'_>) -> Result<Arc<NewRelease>, Error> {
+    let mut options = SourceOptions::default();
+    options.exclude.clone_from(&session.target.config.source_exclude);
     let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
-    Ok(Arc::new(NewRelease::open(name.cloned().unwrap_or_else(made), source)?))
+    Ok(Arc::new(NewRelease::open_with(name.cloned().unwrap_or_else(made), source, &options)?))
 }
 
 /// The command that a request belongs to.
@@ -163,5 +168,6 @@ fn command(request: &Request) -> Command {
         Request::Releases => Command::Releases,
         Request::History => Command::History,
         Request::Check => Command::Check,
+        Request::Verify { .. } => Command::Verify,
     }
 }

@@ -45,6 +45,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Releases(releases) => on(&releases.hosts, Request::Releases),
         Command::History(history) => on(&history.hosts, Request::History),
         Command::Check(check) => on(&check.hosts, Request::Check),
+        Command::Verify(verify) => on(&verify.hosts, verify.request()),
         Command::Config(config) => {
             let target = target::find(&global, &hosts.clone().and(&config.hosts))?;
             printed(command::config::print(&target, global.json))?;

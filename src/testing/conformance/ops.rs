@@ -2,7 +2,7 @@
 
 use crate::{
     path::InnerPath,
-    transport::{Op, Reply},
+    transport::{Op, Reply, TreeName},
 };
 
 /// A place that is known to be one.
@@ -32,6 +32,16 @@ pub(super) fn list(path: &str) -> Op {
 
 pub(super) fn read_each(path: &str, file: &str, limit: u64) -> Op {
     Op::ReadEach { path: at(path), file: at(file), limit }
+}
+
+pub(super) fn survey(path: &str, digests: bool) -> Op {
+    Op::Survey { path: at(path), digests }
+}
+
+/// Compares the tree `name` in `trees` with its listing `lists/NAME/listing`.
+pub(super) fn compare(name: TreeName, except: &[&str]) -> Op {
+    let except = except.iter().map(|path| at(path)).collect();
+    Op::CompareTree { trees: at("trees"), name, lists: at("lists"), list: at("listing"), except }
 }
 
 pub(super) fn check_process(path: &str) -> Op {

@@ -149,7 +149,13 @@ impl Subject {
 
     /// Copies a tree into the directory `into`.
     pub(super) async fn upload(&self, into: &str, tree: Tree) -> Result<Uploaded, TransportError> {
-        let upload = Upload { root: self.root.clone(), into: ops::at(into), tree: Arc::new(tree) };
+        let upload = Upload {
+            root: self.root.clone(),
+            into: ops::at(into),
+            tree: Arc::new(tree),
+            lists: Vec::new(),
+            unlisted: Vec::new(),
+        };
         self.transport.upload(&upload, &|_, _| {}).await
     }
 }

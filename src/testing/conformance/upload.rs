@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use crate::{
+    manifest::Form,
     transport::{Effect, EntryKind, FailureKind, Found, Reply, TransportError, Upload, Uploaded},
     tree::{Node, Tree, TreeEntry},
 };
@@ -126,13 +127,46 @@ pub(super) async fn many_and_large_files(on: Subject) -> Outcome {
 pub(super) async fn progress(on: Subject) -> Outcome {
     on.done([make_dir("stage")]).await?;
     let tree = Tree::of_entries(vec![file("a", 0o644, vec![7; 500_000]), file("b", 0o644, "b"), directory("d", 0o755)]);
-    let upload = Upload { root: on.root.clone(), into: at("stage"), tree: Arc::new(tree) };
+    let upload = Upload {
+        root: on.root.clone(),
+        into: at("stage"),
+        tree: Arc::new(tree),
+        lists: Vec::new(),
+        unlisted: Vec::new(),
+    };
     let told = Mutex::new(Vec::new());
     let tell = |files, bytes| told.lock().map(|mut told| told.push((files, bytes))).unwrap_or_default();
     on.transport.upload(&upload, &tell).await.map_err(|error| in_words(&error))?;
     let told = told.into_inner().unwrap_or_default();
     holds(told.is_sorted(), || format!("it went back: {told:?}"))?;
     same("the last that was told", &told.last().copied(), &Some((2, 500_001)))
+}
+
+/// The lists come along, and show what arrived.
+pub(super) async fn lists_of_all(on: Subject) -> Outcome {
+    on.done([make_dir("stage"), make_dir("lists"), make_dir("lists/it's")]).await?;
+    let parts = vec![directory("d", 0o755), file("d/a", 0o644, "abc"), file("it's\n", 0o600, ""), link("l", "d/a")];
+    let tree = Arc::new(Tree::of_entries(parts));
+    let forms = [("manifest", Form::Manifest), ("sums", Form::Sums), ("listing", Form::Listing)];
+    let lists = forms.map(|(name, form)| (at(&format!("lists/it's/{name}")), form)).to_vec();
+    let upload =
+        Upload { root: on.root.clone(), into: at("stage"), tree: Arc::clone(&tree), lists, unlisted: Vec::new() };
+    on.transport.upload(&upload, &|_, _| ()).await.map_err(|error| in_words(&error))?;
+    on.lists("stage", &["d", "it's\n", "l"]).await?;
+    on.lists("lists/it's", &["listing", "manifest", "sums"]).await?;
+    let manifest = tree.manifest().map_err(|error| in_words(&error))?;
+    for (name, form) in forms {
+        let text = String::from_utf8_lossy(&manifest.in_form(form)).into_owned();
+        on.holds(&format!("lists/it's/{name}"), &text).await?;
+        on.stands(&format!("lists/it's/{name}"), EntryKind::File, 0o600).await?;
+    }
+    on.done([make_dir("more")]).await?;
+    match on.transport.upload(&Upload { into: at("more"), ..upload }, &|_, _| ()).await {
+        Err(TransportError::Upload { failure, .. }) => {
+            same("what a list replaces", &failure.kind, &FailureKind::Exists)
+        }
+        other => Err(format!("a list replaced another: {other:?}")),
+    }
 }
 
 pub(super) async fn an_empty_tree(on: Subject) -> Outcome {

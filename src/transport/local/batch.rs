@@ -2,7 +2,7 @@
 
 use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError};
 
-use super::{ask, change, identity, remove, rename, root::Root, users, way};
+use super::{ask, change, identity, remove, rename, root::Root, survey, users, way};
 
 /// Carries out `batch` on this machine, which messages call `host`.
 pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportError> {
@@ -37,6 +37,10 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::Read { path, limit } => ask::read(root, path, *limit),
         Op::List { path } => ask::list(root, path),
         Op::ReadEach { path, file, limit } => ask::read_each(root, path, file, *limit),
+        Op::Survey { path, digests } => survey::survey(root, path, *digests),
+        Op::CompareTree { trees, name, lists, list, except } => {
+            survey::compare(root, trees, name, (lists, list), except)
+        }
         Op::CheckProcess { path } => Ok(identity::check_process(root, path)),
         Op::FindUsers { path } => users::find_users(root, path),
         Op::InspectWay { paths } => way::inspect_way(root, paths),
@@ -46,7 +50,7 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::ExpectLink { path, text } => ask::expect_link(root, path, text),
         Op::MakeDir { path, mode, existing_is_fine } => change::make_dir(root, path, *mode, *existing_is_fine),
         Op::MakeLink { path, text } => change::make_link(root, path, text),
-        Op::WriteNew { path, content, mode } => change::write_new(root, path, content, *mode),
+        Op::WriteNew { path, content, mode } => change::write_new(root, path, content.as_bytes(), *mode),
         Op::MarkProcess { path } => identity::mark_process(root, path),
         Op::Append { path, content } => change::append(root, path, content),
         Op::MoveInto { from, into } => change::move_into(root, from, into),

@@ -48,7 +48,7 @@ pub(super) fn make_link(root: &Root, path: &InnerPath, text: &[u8]) -> Answer {
     done(path, make())
 }
 
-pub(super) fn write_new(root: &Root, path: &InnerPath, content: &str, mode: u32) -> Answer {
+pub(super) fn write_new(root: &Root, path: &InnerPath, content: &[u8], mode: u32) -> Answer {
     done(path, root.place(path).and_then(|place| write_in(&place, content, mode)))
 }
 
@@ -60,7 +60,7 @@ pub(super) fn write_at_once(root: &Root, path: &InnerPath, content: &str, mode: 
         match fs::openat(&place.directory, ".", flags, Mode::RUSR | Mode::WUSR) {
             Ok(nameless) => name_it(nameless, &place, content, mode),
             // The filesystem has no files without a name.
-            Err(Errno::OPNOTSUPP | Errno::ISDIR) => write_in(&place, content, mode),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR) => write_in(&place, content.as_bytes(), mode),
             Err(errno) => Err(errno),
         }
     };
@@ -69,13 +69,13 @@ pub(super) fn write_at_once(root: &Root, path: &InnerPath, content: &str, mode: 
 
 fn name_it(nameless: OwnedFd, place: &Place<'_>, content: &str, mode: u32) -> Result<()> {
     let again = nameless.try_clone().map_err(|error| errno::of(&error))?;
-    write_all(nameless, content, mode)?;
+    write_all(nameless, content.as_bytes(), mode)?;
     let file = format!("/proc/self/fd/{}", again.as_raw_fd());
     fs::linkat(fs::CWD, file, &place.directory, place.name, AtFlags::SYMLINK_FOLLOW)
 }
 
 /// Writes a new file whole with exactly this mode, or leaves nothing behind.
-fn write_in(place: &Place<'_>, content: &str, mode: u32) -> Result<()> {
+fn write_in(place: &Place<'_>, content: &[u8], mode: u32) -> Result<()> {
     let file = create(place)?;
     let written = write_all(file, content, mode);
     if written.is_err() {
@@ -94,9 +94,9 @@ fn create(place: &Place<'_>) -> Result<OwnedFd> {
     })
 }
 
-fn write_all(file: OwnedFd, content: &str, mode: u32) -> Result<()> {
+fn write_all(file: OwnedFd, content: &[u8], mode: u32) -> Result<()> {
     let mut file = File::from(file);
-    file.write_all(content.as_bytes()).map_err(|error| errno::of(&error))?;
+    file.write_all(content).map_err(|error| errno::of(&error))?;
     // Last, so that nobody else reads a part of it.
     fs::fchmod(&file, Mode::from_raw_mode(mode))
 }
@@ -104,7 +104,7 @@ fn write_all(file: OwnedFd, content: &str, mode: u32) -> Result<()> {
 pub(super) fn append(root: &Root, path: &InnerPath, content: &str) -> Answer {
     let place = root.place(path).map_err(errno::on(path))?;
     match errno::found(place.stat()).map_err(errno::on(path))? {
-        None => done(path, write_in(&place, content, 0o600)),
+        None => done(path, write_in(&place, content.as_bytes(), 0o600)),
         Some(there) if entry_kind(&there) == EntryKind::File => done(path, append_to(&place, content)),
         Some(there) => Err(errno::wrong_kind(path, entry_kind(&there))),
     }

@@ -9,6 +9,7 @@ mod remove;
 mod rename;
 mod root;
 mod shell;
+mod survey;
 mod upload;
 mod users;
 mod way;
@@ -129,7 +130,7 @@ impl Transport for LocalTransport {
 
 fn copy(name: &str, upload: &Upload, told: watch::Sender<Uploaded>) -> Result<Uploaded, TransportError> {
     let root = batch::open_root(&Batch::new(upload.root.clone()), name)?;
-    upload::upload(&root, &upload.into, &upload.tree, told).map_err(|failed| match failed {
+    upload::upload(&root, upload, told).map_err(|failed| match failed {
         upload::Failed::Host(failure) => {
             TransportError::Upload { host: name.to_owned(), root: upload.root.clone(), failure }
         }

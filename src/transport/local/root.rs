@@ -78,6 +78,13 @@ impl Root {
     }
 }
 
+impl Root {
+    /// Opens for reading, without waiting, what the link `text`, standing in the root, leads to in the end.
+    pub(super) fn open_resolved(&self, text: &[u8]) -> Result<OwnedFd> {
+        fs::openat(&self.directory, text, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+    }
+}
+
 impl Place<'_> {
     /// What stands here, as `lstat(2)`.
     pub(super) fn stat(&self) -> Result<Stat> {

@@ -14,12 +14,12 @@ use tokio::sync::watch;
 
 use crate::{
     path::InnerPath,
-    transport::{FailureKind, StepFailure, Uploaded},
-    tree::{Node, Tree, TreeEntry, TreeError},
+    transport::{FailureKind, StepFailure, Upload, Uploaded},
+    tree::{Node, TreeEntry, TreeError},
 };
 
 use super::{
-    ask,
+    ask, change,
     errno::{self, Result},
     root::{Root, enter, make_directory, set_mode},
 };
@@ -33,14 +33,13 @@ pub(super) enum Failed {
     Source(TreeError),
 }
 
-/// Copies `tree` into the empty directory `into`, and tells `told` how far it has come. Ends early when nobody listens
-/// to that any more.
+/// Copies the tree of `upload`, and tells `told` how far it has come. Ends early when nobody listens to that any more.
 pub(super) fn upload(
     root: &Root,
-    into: &InnerPath,
-    tree: &Tree,
+    upload: &Upload,
     told: watch::Sender<Uploaded>,
 ) -> std::result::Result<Uploaded, Failed> {
+    let (into, tree) = (&upload.into, &upload.tree);
     let target = open_empty(root, into).map_err(Failed::Host)?;
     let mut copy = Copy { target, parent: None, directories: Vec::new(), told, failure: None };
     let visited = tree.visit(&mut |entry, content| copy.entry(entry, content));
@@ -49,6 +48,10 @@ pub(super) fn upload(
     }
     visited.map_err(Failed::Source)?;
     copy.close_directories().map_err(Failed::Host)?;
+    for (path, form) in &upload.lists {
+        let list = upload.list(*form).map_err(Failed::Source)?;
+        change::write_new(root, path, &list, 0o600).map_err(Failed::Host)?;
+    }
     let uploaded = *copy.told.borrow();
     Ok(uploaded)
 }
@@ -173,8 +176,18 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
-    use crate::{transport::Batch, tree::TreeEntry};
+    use crate::{
+        transport::Batch,
+        tree::{Tree, TreeEntry},
+    };
+
+    fn of(host: &tempfile::TempDir, into: &str, tree: Tree) -> Upload {
+        let root = host.path().to_str().unwrap().parse().unwrap();
+        Upload { root, into: into.parse().unwrap(), tree: Arc::new(tree), lists: Vec::new(), unlisted: Vec::new() }
+    }
 
     /// No tree holds such paths. If one did, nothing outside would come to harm.
     #[test]
@@ -189,7 +202,7 @@ mod tests {
             let tree = Tree::of_entries(vec![(link, Vec::new()), (file, b"x".to_vec())]);
             let root = Root::open(&Batch::new(host.path().to_str().unwrap().parse().unwrap())).unwrap();
             let (told, _listening) = watch::channel(Uploaded::default());
-            let result = upload(&root, &"stage".parse().unwrap(), &tree, told);
+            let result = upload(&root, &of(&host, "stage", tree), told);
             assert!(matches!(result, Err(Failed::Host(_))), "{path}: {result:?}");
             assert_eq!(fs_err::read_dir(&kept).unwrap().count(), 0, "{path}");
             fs_err::remove_dir_all(host.path().join("stage")).unwrap();
@@ -204,7 +217,7 @@ mod tests {
         let tree = Tree::of_entries(vec![(entry("a"), b"x".to_vec()), (entry("b"), b"x".to_vec())]);
         let (told, listening) = watch::channel(Uploaded::default());
         drop(listening);
-        assert!(matches!(upload(&root, &InnerPath::root(), &tree, told), Err(Failed::Source(_))));
+        assert!(matches!(upload(&root, &of(&host, ".", tree), told), Err(Failed::Source(_))));
         assert!(!host.path().join("b").exists());
     }
 }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use crate::{
+    manifest::{Digest, Seen, Surveyed},
     path::InnerPath,
     time::Timestamp,
     transport::{
@@ -204,6 +205,29 @@ impl Model {
         };
         let id = FileId { device: 1, inode };
         Entry { kind, mode: node.mode, owner: OWNER, id, size: size as u64, modified: node.modified }
+    }
+
+    /// All that lies in the directory `inode`.
+    pub(super) fn survey(&self, inode: u64, digests: bool) -> Vec<Surveyed> {
+        let mut seen = Vec::new();
+        self.survey_below(inode, b"", digests, &mut seen);
+        seen
+    }
+
+    fn survey_below(&self, inode: u64, above: &[u8], digests: bool, seen: &mut Vec<Surveyed>) {
+        let Body::Directory(names) = self.body(inode) else { return };
+        for (name, child) in names {
+            let path = if above.is_empty() { name.clone() } else { [above, name].join(&b'/') };
+            let node = match self.body(*child) {
+                Body::Directory(_) => Seen::Directory,
+                Body::File(content) => {
+                    Seen::File { size: content.len() as u64, digest: digests.then(|| Digest::of(content)) }
+                }
+                Body::Link(target) => Seen::Link { target: target.clone() },
+            };
+            seen.push(Surveyed { path: path.clone(), mode: self.nodes[child].mode, node });
+            self.survey_below(*child, &path, digests, seen);
+        }
     }
 
     /// The names in a directory; of anything else, that it is none.

@@ -3,7 +3,8 @@
 use crate::{
     path::InnerPath,
     transport::{
-        EntryKind, FailureKind, Found, HostIdentity, Listed, Liveness, Op, Reply, StepFailure,
+        Compared, Comparison, EntryKind, FailureKind, Found, HostIdentity, Listed, Liveness, Op, Reply, StepFailure,
+        TreeName,
         process::{ProcessMark, Seen},
     },
 };
@@ -41,6 +42,14 @@ impl Host<'_> {
             Op::Read { path, limit } => Ok(Reply::Content(self.find(path)?.map(|inode| self.read(inode, *limit)))),
             Op::List { path } => self.list(path).map(Reply::Listing),
             Op::ReadEach { path, file, limit } => self.read_each(path, file, *limit),
+            Op::Survey { path, digests } => {
+                let Some(inode) = self.find(path)? else { return Ok(Reply::Survey(None)) };
+                self.model.names(inode)?;
+                Ok(Reply::Survey(Some(self.model.survey(inode, *digests))))
+            }
+            Op::CompareTree { trees, name, lists, list, except } => {
+                Ok(Reply::Comparison(self.compare(trees, name, (lists, list), except)?))
+            }
             Op::CheckProcess { path } => Ok(Reply::Process(self.check_process(path))),
             Op::FindUsers { path } => self.find_users(path).map(Reply::Users),
             Op::InspectWay { paths } => Ok(Reply::Way(self.inspect_way(paths))),
@@ -147,6 +156,41 @@ impl Host<'_> {
             }
         }
         Ok(Reply::Contents(contents))
+    }
+
+    fn compare(
+        &self,
+        trees: &InnerPath,
+        name: &TreeName,
+        (lists, list): (&InnerPath, &InnerPath),
+        except: &[InnerPath],
+    ) -> Result<Comparison, FailureKind> {
+        let tree = match name {
+            TreeName::Given(name) => Some(name.as_str().to_owned()),
+            TreeName::Recorded(record) => self.recorded(record),
+        };
+        let Some(name) = tree.as_deref().and_then(|name| InnerPath::new(name).ok()) else {
+            return Ok(Comparison { tree: None, found: Compared::NoTree });
+        };
+        let listed = self.find(&lists.join(&name).join(list))?.map(|inode| self.model.body(inode));
+        let found = match (self.find(&trees.join(&name))?, listed) {
+            (Some(inode), Some(Body::File(listed))) => {
+                self.model.names(inode)?;
+                Comparison::of(listed, &self.model.survey(inode, false), except)
+            }
+            (Some(_), _) => Compared::NoList,
+            (None, _) => Compared::NoTree,
+        };
+        Ok(Comparison { tree, found })
+    }
+
+    /// The name that the first line of a file ends with, read as a host reads it.
+    fn recorded(&self, record: &InnerPath) -> Option<String> {
+        let way = self.model.follow(self.root, record.as_str().as_bytes()).ok()?;
+        match self.model.body(*way.last()?) {
+            Body::File(content) => TreeName::in_record(content),
+            _ => None,
+        }
     }
 
     fn check_process(&self, path: &InnerPath) -> Liveness {
@@ -299,6 +343,7 @@ impl Host<'_> {
 fn subject(op: &Op) -> String {
     match op {
         Op::Identify | Op::Clock => "the host".to_owned(),
+        Op::CompareTree { trees, .. } => trees.to_string(),
         Op::Resolve { link } => String::from_utf8_lossy(link).into_owned(),
         Op::Rename { from, to } => format!("{from} to {to}"),
         Op::Exchange { one, other } => format!("{one} and {other}"),
@@ -311,6 +356,7 @@ fn subject(op: &Op) -> String {
         | Op::Read { path, .. }
         | Op::List { path }
         | Op::ReadEach { path, .. }
+        | Op::Survey { path, .. }
         | Op::CheckProcess { path }
         | Op::FindUsers { path }
         | Op::ExpectAbsent { path }

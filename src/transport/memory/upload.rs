@@ -41,7 +41,17 @@ pub(super) fn upload(
     match (failure, visited) {
         (Some(failure), _) => Err(failure),
         (None, Err(source)) => Err(TransportError::Source { host: host.to_owned(), source }),
-        (None, Ok(())) => Ok(so_far),
+        (None, Ok(())) => {
+            for (path, form) in &upload.lists {
+                let list = upload.list(*form);
+                let list = list.map_err(|source| TransportError::Source { host: host.to_owned(), source })?;
+                let made = model
+                    .place(way[way.len() - 1], path)
+                    .and_then(|(above, name)| model.make(above[above.len() - 1], name, 0o600, Body::File(list)));
+                made.map_err(|kind| failed(path.as_str(), kind))?;
+            }
+            Ok(so_far)
+        }
     }
 }
 

@@ -14,6 +14,7 @@ mod quote;
 mod reply;
 mod script;
 mod session;
+mod survey;
 mod tail;
 mod upload;
 

@@ -5,7 +5,6 @@ use std::{
     io::{self, Write},
     os::unix::ffi::OsStrExt,
     path::Path,
-    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -16,7 +15,7 @@ use tokio::{
 };
 
 use crate::{
-    transport::Uploaded,
+    transport::{Upload, Uploaded},
     tree::{Node, Tree, TreeEntry, TreeError},
 };
 
@@ -32,13 +31,13 @@ pub(super) struct Piece {
     pub(super) so_far: Uploaded,
 }
 
-/// Packs `tree`, and a file named `marker` after all of it. The pieces end early when the tree cannot be read,
-/// which the thread then says.
-pub(super) fn pack(tree: Arc<Tree>, marker: String) -> (Receiver<Piece>, JoinHandle<Result<Uploaded, TreeError>>) {
+/// Packs the tree of `upload`, its lists as files named `marker-0`, `marker-1` and so on, and a file named `marker`
+/// after all of it. The pieces end early when the tree cannot be read, which the thread then says.
+pub(super) fn pack(upload: Upload, marker: String) -> (Receiver<Piece>, JoinHandle<Result<Uploaded, TreeError>>) {
     let (pieces, taken) = channel(2);
     let packing = spawn_blocking(move || {
         let stream = Chunks { pieces, bytes: Vec::with_capacity(CHUNK), so_far: Uploaded::default() };
-        Packer { builder: Builder::new(stream), modified: now() }.pack(&tree, &marker)
+        Packer { builder: Builder::new(stream), modified: now() }.pack(&upload, &marker)
     });
     (taken, packing)
 }
@@ -54,8 +53,13 @@ struct Packer {
 }
 
 impl Packer {
-    fn pack(mut self, tree: &Tree, marker: &str) -> Result<Uploaded, TreeError> {
+    fn pack(mut self, upload: &Upload, marker: &str) -> Result<Uploaded, TreeError> {
+        let tree = &upload.tree;
         tree.visit(&mut |entry, content| self.entry(entry, content))?;
+        for (index, (_, form)) in upload.lists.iter().enumerate() {
+            let list = upload.list(*form)?;
+            self.file(&format!("{marker}-{index}"), &list).map_err(TreeError::Visit)?;
+        }
         self.end(tree, marker).map_err(TreeError::Visit)
     }
 
@@ -91,12 +95,17 @@ impl Packer {
             script.extend_from_slice(place.as_bytes());
             script.push(b'\n');
         }
-        let mut header = self.header(EntryType::Regular, 0o600);
-        header.set_size(script.len() as u64);
-        self.builder.append_data(&mut header, marker, &script[..])?;
+        self.file(marker, &script)?;
         let mut stream = self.builder.into_inner()?;
         stream.send()?;
         Ok(stream.so_far)
+    }
+
+    /// A file of ours.
+    fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        let mut header = self.header(EntryType::Regular, 0o600);
+        header.set_size(content.len() as u64);
+        self.builder.append_data(&mut header, name, content)
     }
 
     fn directory(&mut self, path: &Path, mode: u32) -> io::Result<()> {

@@ -31,7 +31,7 @@ const UPLOAD: &str = include_str!("upload.sh");
 const STEP_TOOLS: &str = "cat chmod date find id ln mkdir mv od readlink rm rmdir stat sync uname";
 
 /// What an upload runs on the host.
-const UPLOAD_TOOLS: &str = "chmod od rm stat tail tar";
+const UPLOAD_TOOLS: &str = "chmod mv od rm stat tail tar";
 
 /// What starting, running and following a command runs on the host.
 const HOOK_TOOLS: &str = "cat mkdir mkfifo mv od rm rmdir setsid sh sleep stat sync";

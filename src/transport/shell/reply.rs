@@ -6,14 +6,15 @@ use crate::{
     path::InnerPath,
     time::Timestamp,
     transport::{
-        Entry, EntryKind, FailureKind, FileId, Found, HostIdentity, Listed, Liveness, Op, Passed, Reply, StepFailure,
-        Used, Users,
+        Comparison, Entry, EntryKind, FailureKind, FileId, Found, HostIdentity, Listed, Liveness, Op, Passed, Reply,
+        StepFailure, Used, Users,
     },
 };
 
 use super::{
     frame::Frame,
     script::{reach, ways_down},
+    survey,
 };
 
 /// The longest detail of a failure that is kept, in characters.
@@ -33,6 +34,11 @@ pub(super) fn reply(op: &Op, words: &[String], values: &[Vec<u8>]) -> Result<Res
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let (["fail", kind], [detail]) = (&words[..], values) {
         return Ok(Err(failure(kind, detail)));
+    }
+    if let (Op::Survey { digests, .. }, ["survey"], [all, links, sums]) = (op, &words[..], values) {
+        let seen = survey::read(all, links, digests.then_some(&sums[..]))?;
+        let failure = || StepFailure::new(FailureKind::Io, "a part of it could not be listed, or changed meanwhile");
+        return Ok(seen.map(|seen| Reply::Survey(Some(seen))).ok_or_else(failure));
     }
     answer(op, &words, values).map(Ok)
 }
@@ -58,6 +64,11 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
         (Op::List { .. }, ["list"], [names, stats]) => Reply::Listing(Some(listing(names, stats)?)),
         (Op::ReadEach { limit, .. }, ["each"], [names, kinds, sizes, contents]) => {
             Reply::Contents(each(*limit, names, kinds, sizes, contents)?)
+        }
+        (Op::Survey { .. }, ["survey", "-"], []) => Reply::Survey(None),
+        (Op::CompareTree { .. }, ["compare", name, found @ ..], values) => {
+            let tree = (*name != "-").then(|| (*name).to_owned());
+            Reply::Comparison(Comparison { tree, found: survey::compared(found, values)? })
         }
         (Op::CheckProcess { .. }, ["process", state], []) => Reply::Process(liveness(state)?),
         (Op::FindUsers { .. }, ["users", seen], [names]) => Reply::Users(users(seen, names)?),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     path::{HostPath, InnerPath},
     token::Token,
-    transport::{Batch, FileId, HookCall, OnFailure, Op, Step, SyncReach, Upload},
+    transport::{Batch, FileId, HookCall, OnFailure, Op, Step, SyncReach, TreeName, Upload},
 };
 
 use super::quote::{NulByte, ShellWord};
@@ -107,6 +107,9 @@ pub(super) fn receive(prelude: &[u8], upload: &Upload, marker: &str, nonce: &str
     script.text(DEFINE).enter(&upload.root, false, None);
     script.text("sb_receive").word(&ShellWord::operand(&upload.into)).text(" ");
     script.0.extend_from_slice(marker.as_bytes());
+    for (list, _) in &upload.lists {
+        script.word(&ShellWord::operand(list));
+    }
     script.text("\n}\n");
     script.0.extend_from_slice(format!("sb_frame='SB1 {nonce} 0 '; switchback_batch; sb_end\n{nonce}\n").as_bytes());
     script.0
@@ -181,6 +184,18 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         Op::List { path } => script.text("sb_list").word(&place(path)),
         Op::ReadEach { path, file, limit } => {
             script.text("sb_each ").number(reach(*limit)).value(file.as_str())?.word(&place(path))
+        }
+        Op::Survey { path, digests } => {
+            script.text(if *digests { "sb_survey y" } else { "sb_survey n" }).word(&place(path))
+        }
+        Op::CompareTree { trees, name, lists, list, except } => {
+            let except: Vec<&str> = except.iter().map(InnerPath::as_str).collect();
+            script.text("sb_compare").value(except.join("\n"))?.value(list.as_str())?;
+            script.word(&place(lists)).word(&place(trees));
+            match name {
+                TreeName::Given(name) => script.value(name.as_str())?.text(" ''"),
+                TreeName::Recorded(record) => script.text(" ''").word(&place(record)),
+            }
         }
         Op::CheckProcess { path } => script.text("sb_check").word(&place(path)),
         Op::FindUsers { path } => script.text("sb_users").word(&place(path)),

@@ -114,6 +114,78 @@ sb_b=$sb_z
 sb_hex
 sb_emit each
 }
+# DIGESTS PATH ; all names begin with .//. and no name holds that: so a line that is like the first of an entry is one. Each
+# part ends with how its find ended.
+sb_survey() {
+sb_in "$2/."
+case $? in 1) return 1;; 2) sb_emit 'survey -'; return 0;; esac
+{ [ -r "$2" ] && [ -x "$2" ]; } || { sb_no denied "$2: Permission denied"; return 1; }
+for sb_e in "$sb_entries" "$sb_links" "${1#n}"; do
+case $sb_e in y) sb_e=$sb_sums;; esac
+sb_b=$({ cd -P -- "$2" && eval "$sb_e" 2>/dev/null; echo "$?"; } | od -An -v -tx1)
+sb_hex
+done
+sb_emit survey
+}
+sb_entries="find .//. ! -name . -exec stat -c '%f %s %n' {} +"
+sb_links="QUOTING_STYLE=literal find .//. -type l -exec stat -c %N {} +"
+sb_sums="find .//. -type f -exec sha256sum -- {} +"
+# SKIP LIST LISTS TREES NAME RECORD ; without a name the record tells it.
+sb_compare() {
+sb_p=$5
+case $sb_p in '')
+{ [ -f "$6" ] && { IFS= read -r sb_p || :; } <"$6"; } 2>/dev/null
+sb_p=${sb_p##*/};;
+esac
+case $sb_p in '' | [.-]* | *[!A-Za-z0-9._+-]*) sb_emit 'compare - no-tree'; return 0;; esac
+sb_d=$4/$sb_p sb_l=$3/$sb_p/$2
+sb_in "$sb_d/."
+case $? in 1) return 1;; 2) sb_emit "compare $sb_p no-tree"; return 0;; esac
+sb_in "$sb_l"
+case $? in 1) return 1;; 2) sb_emit "compare $sb_p no-list"; return 0;; esac
+sb_kind "$sb_l" || { sb_emit "compare $sb_p no-list"; return 0; }
+# Lines that stand only in the one or only in the other, and how find ended.
+sb_v=$({ cd -P -- "$sb_d" 2>/dev/null || exit; sb_lines; echo "-$?"; } | sort - "$sb_l" | uniq -u)
+case $sb_nl$sb_v$sb_nl in
+*"$sb_nl-0$sb_nl"* | *"$sb_nl-1$sb_nl"*) ;;
+*) sb_no - "$sb_d could not be compared with its listing"; return 1;;
+esac
+sb_skip=$sb_nl$1$sb_nl sb_a= sb_m=0
+sb_each_line sb_other "$sb_v"
+case $sb_a in '') sb_emit "compare $sb_p holds 0 x0"; return 0;; esac
+sb_v=$sb_a
+sb_m=$(sb_put "$sb_v" | sort - "$sb_l" | uniq -d)
+case $sb_m in
+'') sb_k=holds;;
+*) sb_v=$sb_m sb_k=differs;;
+esac
+sb_m=0 sb_a=
+sb_each_line sb_some "$sb_v"
+sb_b=$(sb_put "$sb_a" | od -An -v -tx1)
+sb_hex
+sb_emit "compare $sb_p $sb_k $sb_m"
+}
+sb_each_line() {
+IFS=$sb_nl
+for sb_e in $2; do $1; done
+IFS=' 	
+'
+}
+sb_other() {
+case $sb_e in -[01]) return;; esac
+case $sb_skip in *"$sb_nl${sb_e#* ./}$sb_nl"*) return;; esac
+sb_a=$sb_a$sb_e$sb_nl
+}
+sb_some() {
+sb_m=$((sb_m + 1))
+if [ "$sb_m" -le 20 ]; then sb_a=$sb_a$sb_e$sb_nl; fi
+}
+# Where find cannot print, stat does. Should the first have printed a part, then lines come twice, which hides what was
+# added and nothing else.
+sb_lines() {
+find . -name . -o -type d -printf 'd %m %p\n' -o -type f -printf 'f %m %s %p\n' -o -type l -printf 'l %s %p\n' -o -printf 'o %m %p\n' 2>/dev/null ||
+find . -name . -o -type d -exec stat -c 'd %a %n' {} + -o -type f -exec stat -c 'f %a %s %n' {} + -o -type l -exec stat -c 'l %s %n' {} + -o -exec stat -c 'o %a %n' {} + 2>/dev/null
+}
 sb_mark() {
 sb_self
 sb_write 177 '' "$1" "$sb_v$sb_nl"

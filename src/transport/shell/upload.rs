@@ -45,7 +45,7 @@ pub(super) async fn upload<S: Shell>(
     let marker = format!(".switchback-{}", wire.nonce);
     let script = receive(&prelude::upload(&wire.nonce), upload, &marker, wire.nonce.as_str());
     let mut channel = shell.open(ShellCommand::stream()).await?;
-    let (pieces, packing) = pack(upload.tree.clone(), marker);
+    let (pieces, packing) = pack(upload.clone(), marker);
     let sending = Sending { script, pieces, stall, progress };
     let (answer, sent) = wire.receive(&mut channel, sending).await;
     let host = || shell.to_string();

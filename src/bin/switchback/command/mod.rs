@@ -19,17 +19,18 @@ mod stage;
 pub(crate) mod status;
 mod unlock;
 mod unpin;
+mod verify;
 
 use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use switchback::{ReleaseName, adoption::Tool, config::parse_duration, plan::Direction};
+use switchback::{ReleaseName, TargetCheck, adoption::Tool, config::parse_duration, plan::Direction};
 
 pub(crate) use self::{
     activate::Activate, adopt::Adopt, check::Check, completions::Completions, config::Config, deploy::Deploy,
     drill::Drill, history::History, init::Init, man::Man, pin::Pin, prune::Prune, recover::Recover, releases::Releases,
-    rollback::Rollback, stage::Stage, status::Status, unlock::Unlock, unpin::Unpin,
+    rollback::Rollback, stage::Stage, status::Status, unlock::Unlock, unpin::Unpin, verify::Verify,
 };
 
 /// What is asked of the fleet: the command line without its words.
@@ -50,6 +51,7 @@ pub(crate) enum Request {
         from: Option<ReleaseName>,
         keep_data: bool,
         by_configuration: bool,
+        verify: Option<TargetCheck>,
         why: Why,
     },
     /// Take over a tree of another tool.
@@ -72,12 +74,14 @@ pub(crate) enum Request {
     History,
     /// Whether a deploy would be refused.
     Check,
+    /// Whether a release is what it was.
+    Verify { name: Option<ReleaseName>, full: bool },
 }
 
 impl Request {
     /// Whether it changes something on the hosts.
     pub(crate) fn changes(&self) -> bool {
-        !matches!(self, Self::Status | Self::Releases | Self::History | Self::Check)
+        !matches!(self, Self::Status | Self::Releases | Self::History | Self::Check | Self::Verify { .. })
     }
 }
 
@@ -138,6 +142,7 @@ mod tests {
                 from: Some(name("b-3")),
                 keep_data: false,
                 by_configuration: false,
+                verify: None,
                 why
             }
         );

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use switchback::{
-    ReleaseName, Report,
+    ReleaseName, Report, TargetCheck,
     status::{HostStatus, ReleaseState},
 };
 
@@ -35,6 +35,10 @@ pub(crate) struct Rollback {
     /// Which commands run: those recorded with the releases when they were deployed, or those of the configuration
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Which::Recorded)]
     commands: Which,
+    /// Looks first whether the release is what it was: its types, modes and sizes, or every content too, or not at all
+    /// [default: quick]
+    #[arg(long, value_name = "quick|full|none")]
+    verify: Option<TargetCheck>,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
@@ -59,6 +63,7 @@ impl Rollback {
             from: self.from.clone(),
             keep_data: self.keep_data,
             by_configuration: self.commands == Which::Config,
+            verify: self.verify,
             why: self.why.clone(),
         }
     }

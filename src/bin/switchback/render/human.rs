@@ -5,7 +5,7 @@ use switchback::{
     drill::DrillReport,
     history::HistoryEntry,
     lock::LockHolder,
-    report::{Command, Failure, HostOutcome, HostReport, Outcome},
+    report::{Command, Damage, Failure, HostOutcome, HostReport, Outcome, Verification},
     status::{HostStatus, ReleaseStatus},
     transport::Liveness,
 };
@@ -25,6 +25,7 @@ pub(crate) fn result(report: &Report, each: bool, now: Timestamp) -> String {
         Command::History => lists(report, each, |has| history(has, now)),
         Command::Drill => report.drill.as_ref().map(legs).unwrap_or_default() + &switches(report, each),
         Command::Prune => pruned(report, each),
+        Command::Verify => verifications(report, each),
         _ => switches(report, each),
     }
 }
@@ -69,6 +70,31 @@ fn pruned(report: &Report, each: bool) -> String {
         table.row(vec![label(&group), outcome(host.outcome).to_owned(), current, removed], group.mark());
     }
     table.print()
+}
+
+/// Which release is whole where.
+fn verifications(report: &Report, each: bool) -> String {
+    let mut table = Table::new(&["HOST", "RELEASE", "VERDICT", "DIGEST"]);
+    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.verification)) {
+        let cells = group.hosts[0].verification.as_ref().map_or_else(
+            || vec![label(&group), "-".to_owned(), outcome(group.hosts[0].outcome).to_owned()],
+            |found| {
+                let digest = found.digest.to_string()[..12].to_owned();
+                vec![label(&group), found.release.to_string(), verdict(found), digest]
+            },
+        );
+        table.row(cells, group.mark());
+    }
+    table.print()
+}
+
+fn verdict(found: &Verification) -> String {
+    let how = if found.full { "whole" } else { "whole by types, modes and sizes" };
+    match (found.damaged, found.added) {
+        (0, 0) => how.to_owned(),
+        (0, added) => format!("{how}; {added} added"),
+        (damaged, _) => format!("{damaged} missing or changed"),
+    }
 }
 
 /// Who is where.
@@ -240,7 +266,23 @@ fn host_notes(host: &HostReport, of_all: Option<&Failure>) -> Vec<String> {
         );
     let warnings = host.warnings.iter().map(|warning| format!("warning: {}", indented(warning)));
     let leftovers = host.status.iter().flat_map(|has| &has.leftovers);
-    failure.chain(warnings).chain(leftovers.map(|left| format!("left over: {}", indented(left)))).collect()
+    let found = host.verification.iter().flat_map(found_there);
+    failure.chain(found).chain(warnings).chain(leftovers.map(|left| format!("left over: {}", indented(left)))).collect()
+}
+
+/// How many entries of a release are named for a person; the JSON report names more.
+const NAMED: usize = 20;
+
+/// What is missing, changed and added, line by line.
+fn found_there(found: &Verification) -> Vec<String> {
+    let more = |shown: usize, in_all: u64, what: &str| {
+        let more = in_all.saturating_sub(shown.min(NAMED) as u64);
+        (more > 0).then(|| format!("and {more} more {what}"))
+    };
+    let damage = found.damage.iter().take(NAMED).map(|Damage { path, what }| format!("{path} {what}"));
+    let added = found.additions.iter().take(NAMED).map(|path| format!("{path} was added"));
+    let lines = damage.chain(more(found.damage.len(), found.damaged, "that are missing or changed"));
+    lines.chain(added).chain(more(found.additions.len(), found.added, "that were added")).collect()
 }
 
 fn holder(lock: &LockHolder, now: Timestamp) -> String {

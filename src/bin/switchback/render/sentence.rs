@@ -45,6 +45,7 @@ fn state(report: &Report) -> String {
             format!("{} A person is needed.", now(&error("not everything went well")))
         }
         Outcome::Differs if report.drill.is_some() => now(&error("the drill did not hold")),
+        Outcome::Differs if report.command == Command::Verify => error("a release is not what it was"),
         Outcome::Differs => format!("{}: {place}.", style::odd("Not as it should be")),
         Outcome::Interrupted => now(&error("interrupted")),
         _ => error("failed"),
@@ -53,7 +54,7 @@ fn state(report: &Report) -> String {
 
 /// Whether the command changes nothing, so that there is nothing to say about that.
 fn only_reads(command: Command) -> bool {
-    matches!(command, Command::Status | Command::Releases | Command::History | Command::Check)
+    matches!(command, Command::Status | Command::Releases | Command::History | Command::Check | Command::Verify)
 }
 
 /// What a drill that held is worth: how fast the way back is.
@@ -81,6 +82,7 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
         Command::Pin => format!("{} on every host that was asked.", style::good("Pinned")),
         Command::Unpin => format!("{}; the next prune decides about it.", style::good("No longer pinned")),
         Command::Status => format!("{}{place}.", if is_split(all) { "The hosts differ: " } else { "" }),
+        Command::Verify => format!("{}: what was listed is as it was.", style::good("Whole")),
         Command::Check => format!("{}: a deploy would not be refused.", style::good("All is well")),
         _ => String::new(),
     }

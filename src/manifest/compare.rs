@@ -1,0 +1,302 @@
+//! What a tree on a host is, held against what it must be.
+
+use std::{collections::BTreeMap, fmt};
+
+use super::{Digest, Manifest, ManifestEntry, ManifestNode, text::listing_line};
+
+/// One entry of a tree as a host sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Surveyed {
+    /// Its path relative to the tree: any bytes but NUL.
+    pub path: Vec<u8>,
+    /// Its permission bits, `0o7777` at most; nothing of interest for a link.
+    pub mode: u32,
+    /// What it is.
+    pub node: Seen,
+}
+
+/// What an entry of a tree on a host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File {
+        /// Its size in bytes.
+        size: u64,
+        /// The digest of its content; `None` when nobody asked for it, or the file could not be read.
+        digest: Option<Digest>,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its text.
+        target: Vec<u8>,
+    },
+    /// A device, a pipe or a socket.
+    Other,
+}
+
+/// One way in which a tree is not what its manifest says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Difference {
+    /// The path relative to the release.
+    pub path: Vec<u8>,
+    /// What is different there.
+    pub kind: DifferenceKind,
+}
+
+/// What is different at one path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DifferenceKind {
+    /// Nothing is there.
+    Missing,
+    /// Something is there that no manifest knows: reported, never refused.
+    Added,
+    /// Something of another kind is there.
+    Kind {
+        /// What must be there, with its article.
+        expected: &'static str,
+        /// What is there, with its article.
+        found: &'static str,
+    },
+    /// Its permission bits are others.
+    Mode {
+        /// What they must be.
+        expected: u32,
+        /// What they are.
+        found: u32,
+    },
+    /// The file has another size.
+    Size {
+        /// What it must be, in bytes.
+        expected: u64,
+        /// What it is, in bytes.
+        found: u64,
+    },
+    /// The link has another text.
+    Target {
+        /// What it must be.
+        expected: Vec<u8>,
+        /// What it is.
+        found: Vec<u8>,
+    },
+    /// The file has the same size and another content.
+    Content,
+    /// The file's content was to be compared, and could not be read.
+    Unreadable,
+}
+
+impl DifferenceKind {
+    /// Whether the release is damaged by it. What was added beside it is none.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        *self != Self::Added
+    }
+}
+
+impl Difference {
+    /// The path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
+    #[must_use]
+    pub fn shown_path(&self) -> String {
+        shown(&self.path)
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", shown(&self.path), self.kind)
+    }
+}
+
+impl fmt::Display for DifferenceKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str("is missing"),
+            Self::Added => f.write_str("was added"),
+            Self::Kind { expected, found } => write!(f, "is {found}, not {expected}"),
+            Self::Mode { expected, found } => write!(f, "has mode {found:o}, not {expected:o}"),
+            Self::Size { expected, found } => write!(f, "has {found} bytes, not {expected}"),
+            Self::Target { expected, found } => {
+                write!(f, "leads to {}, not to {}", shown(found), shown(expected))
+            }
+            Self::Content => f.write_str("has another content"),
+            Self::Unreadable => f.write_str("cannot be read"),
+        }
+    }
+}
+
+/// A path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
+pub(crate) fn shown(path: &[u8]) -> String {
+    match str::from_utf8(path) {
+        Ok(text) => text.escape_debug().to_string(),
+        Err(_) => path.escape_ascii().to_string(),
+    }
+}
+
+impl Manifest {
+    /// How `seen` differs from this, in the order of the paths. With `contents`, files whose digest is not known count as
+    /// unreadable; without it contents are not compared. Whatever lies at or below one of the paths `except` is passed over.
+    #[must_use]
+    pub fn compare(&self, seen: &[Surveyed], contents: bool, except: &[&[u8]]) -> Vec<Difference> {
+        let is_excepted = |path: &[u8]| except.iter().any(|other| is_within(path, other));
+        let seen: BTreeMap<&[u8], &Surveyed> = seen.iter().map(|entry| (&entry.path[..], entry)).collect();
+        let held = self.entries.iter().filter(|entry| !is_excepted(&entry.path)).filter_map(|entry| {
+            let found = seen.get(&entry.path[..]);
+            let kind = found.map_or(Some(DifferenceKind::Missing), |found| difference(&entry.node, found, contents))?;
+            Some(Difference { path: entry.path.clone(), kind })
+        });
+        let added = seen.keys().filter(|path| !is_excepted(path) && self.entry(path).is_none());
+        let added = added.map(|path| Difference { path: path.to_vec(), kind: DifferenceKind::Added });
+        let mut differences: Vec<Difference> = held.chain(added).collect();
+        differences.sort_by(|one, other| one.path.cmp(&other.path));
+        differences
+    }
+
+    /// The manifest of what a host saw, contents included; what is at or below one of the paths `except` is left out.
+    ///
+    /// # Errors
+    ///
+    /// The path of an entry that can be part of no manifest: a device, pipe or socket, or a file without a digest.
+    pub fn of_survey(seen: &[Surveyed], except: &[&[u8]]) -> Result<Self, Vec<u8>> {
+        let seen = seen.iter().filter(|entry| !except.iter().any(|other| is_within(&entry.path, other)));
+        let entry = |entry: &Surveyed| {
+            let node = match &entry.node {
+                Seen::Directory => ManifestNode::Directory { mode: entry.mode },
+                Seen::File { size, digest: Some(digest) } => {
+                    ManifestNode::File { mode: entry.mode, size: *size, digest: *digest }
+                }
+                Seen::Link { target } => ManifestNode::Link { target: target.clone() },
+                Seen::File { digest: None, .. } | Seen::Other => return Err(entry.path.clone()),
+            };
+            Ok(ManifestEntry { path: entry.path.clone(), node })
+        };
+        seen.map(entry).collect::<Result<Vec<_>, _>>().map(Self::new)
+    }
+}
+
+fn difference(expected: &ManifestNode, found: &Surveyed, contents: bool) -> Option<DifferenceKind> {
+    let modes =
+        |expected: u32| (expected != found.mode).then_some(DifferenceKind::Mode { expected, found: found.mode });
+    match (expected, &found.node) {
+        (ManifestNode::Directory { mode }, Seen::Directory) => modes(*mode),
+        (ManifestNode::File { size, .. }, Seen::File { size: other, .. }) if size != other => {
+            Some(DifferenceKind::Size { expected: *size, found: *other })
+        }
+        (ManifestNode::File { mode, digest, .. }, Seen::File { digest: other, .. }) => match other {
+            _ if !contents => modes(*mode),
+            None => Some(DifferenceKind::Unreadable),
+            Some(other) if other != digest => Some(DifferenceKind::Content),
+            Some(_) => modes(*mode),
+        },
+        (ManifestNode::Link { target }, Seen::Link { target: other }) => {
+            let target = || DifferenceKind::Target { expected: target.clone(), found: other.clone() };
+            (target_differs(expected, other)).then(target)
+        }
+        (expected, found) => Some(DifferenceKind::Kind { expected: named(expected), found: found.with_article() }),
+    }
+}
+
+fn target_differs(expected: &ManifestNode, found: &[u8]) -> bool {
+    !matches!(expected, ManifestNode::Link { target } if target == found)
+}
+
+fn named(node: &ManifestNode) -> &'static str {
+    match node {
+        ManifestNode::Directory { .. } => "a directory",
+        ManifestNode::File { .. } => "a file",
+        ManifestNode::Link { .. } => "a link",
+    }
+}
+
+impl Seen {
+    fn with_article(&self) -> &'static str {
+        match self {
+            Self::Directory => "a directory",
+            Self::File { .. } => "a file",
+            Self::Link { .. } => "a link",
+            Self::Other => "a device, pipe or socket",
+        }
+    }
+}
+
+impl Surveyed {
+    /// Its line in a listing.
+    pub(crate) fn listing_line(&self) -> Vec<u8> {
+        let mode = self.mode;
+        match &self.node {
+            Seen::Directory => listing_line(format_args!("d {mode:o}"), &self.path),
+            Seen::File { size, .. } => listing_line(format_args!("f {mode:o} {size}"), &self.path),
+            Seen::Link { target } => listing_line(format_args!("l {}", target.len()), &self.path),
+            Seen::Other => listing_line(format_args!("o {mode:o}"), &self.path),
+        }
+    }
+}
+
+/// Whether `path` is `other` or lies below it.
+pub(super) fn is_within(path: &[u8], other: &[u8]) -> bool {
+    path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(path: &str, size: u64, content: Option<&[u8]>) -> Surveyed {
+        Surveyed { path: path.into(), mode: 0o644, node: Seen::File { size, digest: content.map(Digest::of) } }
+    }
+
+    fn link(path: &str, target: &str) -> Surveyed {
+        Surveyed { path: path.into(), mode: 0o777, node: Seen::Link { target: target.into() } }
+    }
+
+    fn directory(path: &str, mode: u32) -> Surveyed {
+        Surveyed { path: path.into(), mode, node: Seen::Directory }
+    }
+
+    fn whole() -> Vec<Surveyed> {
+        vec![directory("d", 0o755), file("d/a", 1, Some(b"a")), file("d/b", 1, Some(b"b")), link("l", "d/a")]
+    }
+
+    fn words(seen: &[Surveyed], contents: bool) -> Vec<String> {
+        let manifest = Manifest::of_survey(&whole(), &[]).expect("all of it can be listed");
+        manifest.compare(seen, contents, &[b"previousVersion"]).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn every_difference_is_named() {
+        assert_eq!(words(&whole(), true), Vec::<String>::new());
+        let other = [
+            directory("d", 0o700),
+            file("d/a", 2, Some(b"aa")),
+            file("d/b", 1, Some(b"c")),
+            link("l", "d/b"),
+            file("x\n", 1, Some(b"x")),
+            file("previousVersion", 3, None),
+        ];
+        let found = words(&other, true);
+        let expected = [
+            "d has mode 700, not 755",
+            "d/a has 2 bytes, not 1",
+            "d/b has another content",
+            "l leads to d/b, not to d/a",
+            r"x\n was added",
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(words(&other, false).len(), 4, "contents are not looked at");
+        let other = [file("d", 0, None), file("d/a", 1, None), directory("l", 0o755)];
+        let found = words(&other, true);
+        let expected =
+            ["d is a file, not a directory", "d/a cannot be read", "d/b is missing", "l is a directory, not a link"];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_no_manifest_can_list_is_said() {
+        let pipe = Surveyed { path: b"p".to_vec(), mode: 0o644, node: Seen::Other };
+        assert_eq!(Manifest::of_survey(std::slice::from_ref(&pipe), &[]), Err(b"p".to_vec()));
+        assert!(Manifest::of_survey(&[pipe], &[b"p"]).is_ok());
+        assert_eq!(Manifest::of_survey(&[file("f", 1, None)], &[]), Err(b"f".to_vec()));
+        assert!(is_within(b"a/b", b"a") && is_within(b"a", b"a") && !is_within(b"ab", b"a"));
+    }
+}

@@ -1,0 +1,119 @@
+//! [`Manifest`]: what a release holds, entry by entry, so that it can be told whether it still does.
+//!
+//! A manifest lists directories, files and links with their modes, sizes, digests and targets, in the order of their paths'
+//! bytes. It says nothing of owners and times, nothing of `previousVersion`, and nothing of links into `shared`: those are
+//! no part of a release's content. Its text is the same wherever it is made, and so is the digest of that text, which stands
+//! for the whole tree.
+//!
+//! # Its three forms on a host
+//!
+//! | file in `.switchback/releases/NAME/` | what it is for |
+//! | --- | --- |
+//! | `manifest` | the manifest itself; `sha256sum manifest` prints the tree's digest |
+//! | `sha256sums` | `cd releases/NAME && sha256sum --quiet -c ../../.switchback/releases/NAME/sha256sums` |
+//! | `listing` | types, modes and sizes only, which a host compares by itself in little time |
+
+mod compare;
+mod digest;
+mod text;
+
+pub(crate) use compare::shown;
+pub use compare::{Difference, DifferenceKind, Seen, Surveyed};
+pub(crate) use digest::Digesting;
+pub use digest::{Digest, DigestError};
+pub(crate) use text::listed_in_words;
+pub use text::{Form, ManifestError};
+
+/// What a release holds: its entries in the order of their paths' bytes, each path once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Manifest {
+    entries: Vec<ManifestEntry>,
+}
+
+/// One entry of a manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ManifestEntry {
+    /// Its path relative to the release, names joined by `/`: any bytes but NUL.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub node: ManifestNode,
+}
+
+/// What an entry of a manifest is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ManifestNode {
+    /// A directory.
+    Directory {
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A regular file.
+    File {
+        /// Its permission bits.
+        mode: u32,
+        /// Its size in bytes.
+        size: u64,
+        /// The digest of its content.
+        digest: Digest,
+    },
+    /// A symbolic link.
+    Link {
+        /// Its text.
+        target: Vec<u8>,
+    },
+}
+
+impl Manifest {
+    /// A manifest of these entries, in whatever order they come. Of two with one path, the first is kept.
+    #[must_use]
+    pub fn new(mut entries: Vec<ManifestEntry>) -> Self {
+        entries.sort_by(|one, other| one.path.cmp(&other.path));
+        entries.dedup_by(|later, earlier| later.path == earlier.path);
+        Self { entries }
+    }
+
+    /// The manifest without what lies at or below these paths.
+    #[must_use]
+    pub fn without(&self, paths: &[&[u8]]) -> Self {
+        let stays = |entry: &&ManifestEntry| !paths.iter().any(|path| compare::is_within(&entry.path, path));
+        Self { entries: self.entries.iter().filter(stays).cloned().collect() }
+    }
+
+    /// Its entries, in the order of their paths' bytes.
+    #[must_use]
+    pub fn entries(&self) -> &[ManifestEntry] {
+        &self.entries
+    }
+
+    /// The entry at `path`.
+    #[must_use]
+    pub fn entry(&self, path: &[u8]) -> Option<&ManifestEntry> {
+        let at = self.entries.binary_search_by(|entry| entry.path[..].cmp(path)).ok()?;
+        Some(&self.entries[at])
+    }
+
+    /// The digest of the whole: of its text, so that it is the same wherever and from whatever source it is computed.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.text().as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_stand_in_the_order_of_their_bytes() {
+        let directory =
+            |path: &[u8]| ManifestEntry { path: path.to_vec(), node: ManifestNode::Directory { mode: 0o755 } };
+        let manifest = Manifest::new([&b"b"[..], b"a/x", b"a-", b"a", b"\xff", b"b"].map(directory).to_vec());
+        let paths: Vec<&[u8]> = manifest.entries().iter().map(|entry| &entry.path[..]).collect();
+        assert_eq!(paths, [&b"a"[..], b"a-", b"a/x", b"b", b"\xff"]);
+        assert!(manifest.entry(b"a/x").is_some() && manifest.entry(b"a/").is_none());
+        let without = manifest.without(&[b"a", b"c"]);
+        let paths: Vec<&[u8]> = without.entries().iter().map(|entry| &entry.path[..]).collect();
+        assert_eq!(paths, [&b"a-"[..], b"b", b"\xff"]);
+        assert_eq!(manifest.digest(), Manifest::new(manifest.entries().iter().rev().cloned().collect()).digest());
+    }
+}

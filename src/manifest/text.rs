@@ -1,0 +1,249 @@
+//! Manifests as text: as they are kept, and as a host compares them.
+
+use std::fmt::Write as _;
+
+use thiserror::Error;
+
+use super::{Manifest, ManifestEntry, ManifestNode, compare::shown};
+
+/// The first line of a manifest.
+const HEADER: &str = "switchback manifest 1";
+
+/// A form in which a manifest is kept on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// All of it, in UTF-8: a header line, then a line for each entry, with fields between tabs: `d`, mode, path; `f`, mode,
+    /// size, digest, path; `l`, path, target. In paths and targets a backslash, a control character and whatever is not UTF-8
+    /// are written byte by byte as `\xNN`.
+    Manifest,
+    /// The digests of the files, as `sha256sum` writes and checks them: digest, two blanks, path; a line whose path holds a
+    /// backslash, a newline or a carriage return begins with a backslash and has those escaped.
+    Sums,
+    /// Types, modes and sizes, as `find` of a host prints them: `d 755 ./path`, `f 644 12 ./path`, `l 6 ./path`.
+    Listing,
+}
+
+/// A text that is no manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// Its first line is another.
+    #[error("it does not begin with `{HEADER}`, so another program wrote it")]
+    Header,
+    /// A line says nothing, or something twice.
+    #[error("its line {line} means nothing")]
+    Line {
+        /// Which, counted from 1.
+        line: usize,
+    },
+}
+
+impl Manifest {
+    /// The manifest in this form.
+    #[must_use]
+    pub fn in_form(&self, form: Form) -> Vec<u8> {
+        match form {
+            Form::Manifest => self.text().into_bytes(),
+            Form::Sums => self.entries.iter().flat_map(sum).collect(),
+            Form::Listing => self.entries.iter().flat_map(|entry| listed(&entry.path, &entry.node)).collect(),
+        }
+    }
+
+    /// The manifest as it is kept.
+    pub(super) fn text(&self) -> String {
+        let mut text = format!("{HEADER}\n");
+        for ManifestEntry { path, node } in &self.entries {
+            let path = escaped(path);
+            let written = match node {
+                ManifestNode::Directory { mode } => writeln!(text, "d\t{mode:o}\t{path}"),
+                ManifestNode::File { mode, size, digest } => {
+                    writeln!(text, "f\t{mode:o}\t{size}\t{digest}\t{path}")
+                }
+                ManifestNode::Link { target } => writeln!(text, "l\t{path}\t{}", escaped(target)),
+            };
+            written.expect("a string takes all that is written");
+        }
+        text
+    }
+
+    /// Reads what [`in_form`](Self::in_form) wrote as [`Form::Manifest`].
+    ///
+    /// # Errors
+    ///
+    /// [`ManifestError`] says where it is none.
+    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+        let text = std::str::from_utf8(text).map_err(|error| {
+            let before = &text[..error.valid_up_to()];
+            ManifestError::Line { line: before.split(|byte| *byte == b'\n').count() }
+        })?;
+        let mut lines = text.split_inclusive('\n');
+        if lines.next() != Some(&format!("{HEADER}\n")) {
+            return Err(ManifestError::Header);
+        }
+        let mut entries: Vec<ManifestEntry> = Vec::new();
+        for (at, line) in lines.enumerate() {
+            // The last line too has its end: one that was cut off means nothing.
+            let entry = line.strip_suffix('\n').and_then(parsed);
+            let follows = |entry: &ManifestEntry| entries.last().is_none_or(|last| last.path < entry.path);
+            entries.push(entry.filter(follows).ok_or(ManifestError::Line { line: at + 2 })?);
+        }
+        Ok(Self { entries })
+    }
+}
+
+fn parsed(line: &str) -> Option<ManifestEntry> {
+    let fields: Vec<&str> = line.split('\t').collect();
+    let mode = |text: &str| u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= 0o7777);
+    let (path, node) = match fields[..] {
+        ["d", bits, path] => (path, ManifestNode::Directory { mode: mode(bits)? }),
+        ["f", bits, size, digest, path] => {
+            let (size, digest) = (size.parse().ok()?, digest.parse().ok()?);
+            (path, ManifestNode::File { mode: mode(bits)?, size, digest })
+        }
+        ["l", path, target] => (path, ManifestNode::Link { target: unescaped(target)? }),
+        _ => return None,
+    };
+    Some(ManifestEntry { path: unescaped(path)?, node })
+}
+
+/// Bytes as text in which nothing acts on a terminal and no line or field ends.
+fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c == '\\' || c.is_control() {
+                c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| push_byte(&mut text, byte));
+            } else {
+                text.push(c);
+            }
+        }
+        chunk.invalid().iter().for_each(|byte| push_byte(&mut text, *byte));
+    }
+    text
+}
+
+fn push_byte(text: &mut String, byte: u8) {
+    let digit = |value: u8| char::from_digit(value.into(), 16).expect("half a byte is one digit");
+    text.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
+}
+
+fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let mut parts = text.split('\\');
+    let mut bytes = parts.next()?.as_bytes().to_vec();
+    for part in parts {
+        let digits = part.strip_prefix('x').and_then(|part| part.get(..2))?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        bytes.extend_from_slice(&part.as_bytes()[3..]);
+    }
+    Some(bytes)
+}
+
+/// The line of `sha256sum` for an entry; nothing for what is no file.
+fn sum(entry: &ManifestEntry) -> Vec<u8> {
+    let ManifestNode::File { digest, .. } = &entry.node else { return Vec::new() };
+    let mut line = format!("{digest}  ./").into_bytes();
+    if entry.path.iter().any(|byte| b"\\\n\r".contains(byte)) {
+        line.insert(0, b'\\');
+    }
+    for byte in &entry.path {
+        match byte {
+            b'\\' => line.extend(b"\\\\"),
+            b'\n' => line.extend(b"\\n"),
+            b'\r' => line.extend(b"\\r"),
+            other => line.push(*other),
+        }
+    }
+    line.push(b'\n');
+    line
+}
+
+/// The line of a listing for an entry.
+fn listed(path: &[u8], node: &ManifestNode) -> Vec<u8> {
+    match node {
+        ManifestNode::Directory { mode } => listing_line(format_args!("d {mode:o}"), path),
+        ManifestNode::File { mode, size, .. } => listing_line(format_args!("f {mode:o} {size}"), path),
+        ManifestNode::Link { target } => listing_line(format_args!("l {}", target.len()), path),
+    }
+}
+
+/// A line of a listing in words: what must be where.
+pub(crate) fn listed_in_words(line: &[u8]) -> String {
+    let end = line.windows(3).position(|bytes| bytes == b" ./");
+    let Some((what, path)) = end.map(|end| (&line[..end], &line[end + 3..])) else { return shown(line) };
+    let path = shown(path);
+    match String::from_utf8_lossy(what).split(' ').collect::<Vec<_>>()[..] {
+        ["d", mode] => format!("{path} (a directory of mode {mode})"),
+        ["f", mode, size] => format!("{path} (a file of {size} bytes and mode {mode})"),
+        ["l", length] => format!("{path} (a link with a text of {length} bytes)"),
+        _ => path,
+    }
+}
+
+/// A line of a listing.
+pub(super) fn listing_line(what: std::fmt::Arguments<'_>, path: &[u8]) -> Vec<u8> {
+    let mut line = format!("{what} ./").into_bytes();
+    line.extend_from_slice(path);
+    line.push(b'\n');
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::manifest::Digest;
+
+    fn manifest() -> Manifest {
+        let file = |path: &[u8], content: &[u8]| {
+            let digest = Digest::of(content);
+            let node = ManifestNode::File { mode: 0o644, size: content.len() as u64, digest };
+            ManifestEntry { path: path.to_vec(), node }
+        };
+        let directory = ManifestEntry { path: b"d".to_vec(), node: ManifestNode::Directory { mode: 0o700 } };
+        let link = ManifestEntry { path: b"l".to_vec(), node: ManifestNode::Link { target: b"d/a\tb".to_vec() } };
+        Manifest::new(vec![file(b"d/caf\xc3\xa9", b"x"), file(b"d/\\n\n\xff", b""), directory, link])
+    }
+
+    #[test]
+    fn it_reads_as_it_is_documented() {
+        let (empty, x) = (Digest::of(b""), Digest::of(b"x"));
+        let kept = format!(
+            "switchback manifest 1\nd\t700\td\nf\t644\t0\t{empty}\td/\\x5cn\\x0a\\xff\nf\t644\t1\t{x}\td/café\nl\tl\td/a\\x09b\n"
+        );
+        assert_eq!(String::from_utf8(manifest().in_form(Form::Manifest)).expect("text"), kept);
+        let sums =
+            [format!("\\{empty}  ./d/\\\\n\\n").as_bytes(), b"\xff\n", format!("{x}  ./d/café\n").as_bytes()].concat();
+        assert_eq!(manifest().in_form(Form::Sums), sums);
+        let listing = [&b"d 700 ./d\nf 644 0 ./d/\\n\n\xff\n"[..], "f 644 1 ./d/café\nl 5 ./l\n".as_bytes()].concat();
+        assert_eq!(manifest().in_form(Form::Listing), listing);
+        assert_eq!(Manifest::parse(kept.as_bytes()), Ok(manifest()));
+    }
+
+    #[test]
+    fn what_was_cut_or_meddled_with_is_none() {
+        let text = manifest().in_form(Form::Manifest);
+        for end in 0..text.len() {
+            let cut = Manifest::parse(&text[..end]);
+            // A cut between two lines is a shorter manifest, which its own digest tells from the whole.
+            assert!(cut.is_err() || text[end - 1] == b'\n', "{end}");
+        }
+        for bad in
+            ["", "x\n", "\nd\t755\ta\n", "d\t99\ta\n", "d\t755\ta\nd\t755\ta\n", "l\ta\n", "l\ta\t\\q\n", "l\ta\t\\x\n"]
+        {
+            assert!(Manifest::parse(format!("{HEADER}\n{bad}").as_bytes()).is_err() || bad.is_empty(), "{bad:?}");
+        }
+        assert_eq!(Manifest::parse(b"switchback manifest 2\n"), Err(ManifestError::Header));
+        let error = Manifest::parse(b"switchback manifest 1\nd\t755\ta\nd\t755\t\xff\n");
+        assert_eq!(error, Err(ManifestError::Line { line: 3 }));
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_comes_back(paths in proptest::collection::btree_set(proptest::collection::vec(1_u8.., 1..20), 1..5)) {
+            let link = |path: &Vec<u8>| ManifestEntry { path: path.clone(), node: ManifestNode::Link { target: path.clone() } };
+            let manifest = Manifest::new(paths.iter().map(link).collect());
+            prop_assert_eq!(Manifest::parse(&manifest.in_form(Form::Manifest)), Ok(manifest));
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! The steps that look at whole trees.
+
+use std::sync::Arc;
+
+use crate::{
+    manifest::{Digest, Form, Seen, Surveyed},
+    transport::{Compared, Comparison, FailureKind, Op, Reply, TreeName, Upload},
+    tree::{Node, Tree, TreeEntry},
+};
+
+use super::{
+    Outcome,
+    hostile::HOSTILE,
+    ops::{append, at, compare, make_dir, make_link, move_into, remove_file, remove_tree, survey, write},
+    subject::{Subject, in_words, same},
+};
+
+/// What a survey of `path` lists, in order.
+async fn surveyed(on: &Subject, path: &str, digests: bool) -> Result<Vec<Surveyed>, String> {
+    match on.ask(survey(path, digests)).await? {
+        Reply::Survey(Some(mut seen)) => {
+            seen.sort_by(|one, other| one.path.cmp(&other.path));
+            Ok(seen)
+        }
+        other => Err(format!("no survey: {other:?}")),
+    }
+}
+
+fn seen(path: impl AsRef<[u8]>, mode: u32, node: Seen) -> Surveyed {
+    Surveyed { path: path.as_ref().to_vec(), mode, node }
+}
+
+fn link(path: &str, target: &str) -> Surveyed {
+    seen(path, 0o777, Seen::Link { target: target.into() })
+}
+
+pub(super) async fn lists_all_there_is(on: Subject) -> Outcome {
+    on.done([make_dir("t"), make_dir("t/.d"), write("t/.d/f", "12345"), make_link("t/l", "../outside/x")]).await?;
+    on.done([make_dir("outside"), write("outside/x", "x"), make_link("t/out", "../outside")]).await?;
+    let mut expected = vec![
+        seen(".d", 0o755, Seen::Directory),
+        seen(".d/f", 0o644, Seen::File { size: 5, digest: None }),
+        link("l", "../outside/x"),
+        link("out", "../outside"),
+    ];
+    for name in HOSTILE {
+        on.done([write(&format!("t/{name}"), "x"), make_link(&format!("t/.d/{name}"), name)]).await?;
+        expected.push(seen(name, 0o644, Seen::File { size: 1, digest: None }));
+        expected.push(link(&format!(".d/{name}"), name));
+    }
+    expected.sort_by(|one, other| one.path.cmp(&other.path));
+    same("what is listed", &surveyed(&on, "t", false).await?, &expected)?;
+    on.done([make_dir("empty")]).await?;
+    same("an empty directory", &surveyed(&on, "empty", true).await?, &Vec::new())
+}
+
+pub(super) async fn digests_contents(on: Subject) -> Outcome {
+    on.done([make_dir("t"), make_dir("t/d")]).await?;
+    let mut expected = vec![seen("d", 0o755, Seen::Directory)];
+    for name in HOSTILE {
+        on.done([write(&format!("t/d/{name}"), name)]).await?;
+        let file = Seen::File { size: name.len() as u64, digest: Some(Digest::of(name.as_bytes())) };
+        expected.push(seen(format!("d/{name}"), 0o644, file));
+    }
+    expected.sort_by(|one, other| one.path.cmp(&other.path));
+    same("what is listed", &surveyed(&on, "t", true).await?, &expected)
+}
+
+pub(super) async fn needs_a_directory_to_list(on: Subject) -> Outcome {
+    on.done([make_dir("d"), write("f", "x"), make_link("l", "d")]).await?;
+    for path in ["f", "l", "l/x", "f/x"] {
+        on.refuses(survey(path, true), FailureKind::WrongType).await?;
+    }
+    on.answers(survey("none", true), Reply::Survey(None)).await?;
+    on.answers(survey("none/x", false), Reply::Survey(None)).await
+}
+
+/// Makes a tree at `trees/a`, with its listing.
+async fn tree(on: &Subject) -> Outcome {
+    on.done([make_dir("trees"), make_dir("trees/a"), make_dir("lists"), make_dir("lists/a")]).await?;
+    let entry = |path: &str, node| (TreeEntry { path: path.into(), mode: 0o755, node }, Vec::new());
+    let mut parts =
+        vec![entry("d", Node::Directory), entry("d/e", Node::Directory), entry("f", Node::File { size: 0 })];
+    parts.extend(HOSTILE.iter().map(|name| entry(&format!("d/{name}"), Node::File { size: 0 })));
+    parts.push(entry("l", Node::Link { target: b"d".to_vec() }));
+    let lists = vec![(at("lists/a/listing"), Form::Listing)];
+    let upload = Upload {
+        root: on.root.clone(),
+        into: at("trees/a"),
+        tree: Arc::new(Tree::of_entries(parts)),
+        lists,
+        unlisted: Vec::new(),
+    };
+    on.transport.upload(&upload, &|_, _| ()).await.map(drop).map_err(|error| in_words(&error))
+}
+
+fn given() -> TreeName {
+    TreeName::Given(at("a"))
+}
+
+fn comparison(found: Compared) -> Reply {
+    Reply::Comparison(Comparison { tree: Some("a".to_owned()), found })
+}
+
+fn holds(added: &[&str]) -> Reply {
+    let some = added.iter().map(|line| line.as_bytes().to_vec()).collect();
+    comparison(Compared::Holds { added: added.len() as u64, some })
+}
+
+async fn differs(on: &Subject, lines: &[&str]) -> Outcome {
+    let some = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
+    on.answers(compare(given(), &[]), comparison(Compared::Differs { lines: lines.len() as u64, some })).await
+}
+
+pub(super) async fn compares(on: Subject) -> Outcome {
+    tree(&on).await?;
+    on.answers(compare(given(), &[]), holds(&[])).await
+}
+
+pub(super) async fn holds_what_was_added_against_nobody(on: Subject) -> Outcome {
+    tree(&on).await?;
+    on.done([write("trees/a/previousVersion", "none\n"), write("trees/a/d/new", "12"), make_link("trees/a/z", "x")])
+        .await?;
+    let added = ["f 644 2 ./d/new", "l 1 ./z"];
+    on.answers(compare(given(), &["previousVersion"]), holds(&added)).await?;
+    on.answers(compare(given(), &["previousVersion", "d/new", "z"]), holds(&[])).await?;
+    on.done([append("trees/a/f", "x")]).await?;
+    on.answers(compare(given(), &["previousVersion", "d/new", "z", "f"]), holds(&[])).await
+}
+
+pub(super) async fn names_what_differs(on: Subject) -> Outcome {
+    tree(&on).await?;
+    on.done([append("trees/a/f", "x"), write("trees/a/new", "")]).await?;
+    differs(&on, &["f 755 0 ./f"]).await?;
+    on.done([remove_file("trees/a/l"), make_dir("trees/a/l"), remove_tree("trees/a/d/e")]).await?;
+    differs(&on, &["d 755 ./d/e", "f 755 0 ./f", "l 1 ./l"]).await?;
+    let mode = Op::MakeDir { path: at("trees/a/d/e"), mode: 0o700, existing_is_fine: false };
+    on.done([mode]).await?;
+    differs(&on, &["d 755 ./d/e", "f 755 0 ./f", "l 1 ./l"]).await?;
+    on.done([remove_tree("trees/a/d")]).await?;
+    match on.ask(compare(given(), &[])).await? {
+        Reply::Comparison(Comparison { found: Compared::Differs { lines, some }, .. }) => {
+            same("how many are shown", &some.len(), &20)?;
+            super::subject::holds(lines > HOSTILE.len() as u64, || format!("only {lines} differ"))
+        }
+        other => Err(format!("all is gone, and it gave {other:?}")),
+    }
+}
+
+pub(super) async fn reads_the_name_off_a_record(on: Subject) -> Outcome {
+    tree(&on).await?;
+    on.done([make_dir("trees/b"), make_link("now", "trees/b")]).await?;
+    let recorded = || compare(TreeName::Recorded(at("now/record")), &[]);
+    let nothing = || Reply::Comparison(Comparison { tree: None, found: Compared::NoTree });
+    on.answers(recorded(), nothing()).await?;
+    for text in ["/srv/shop/trees/a\n", "a", "a\nb\n", "../x/a"] {
+        on.done([remove_file("trees/b/record"), write("trees/b/record", text)]).await?;
+        on.answers(recorded(), holds(&[])).await.map_err(|error| format!("{text:?}: {error}"))?;
+    }
+    for text in ["", "\n", "/", "a/\n", "..", ".", "-rf", "a b", "$(touch x)", "é", "*"] {
+        on.done([remove_file("trees/b/record"), write("trees/b/record", text)]).await?;
+        on.answers(recorded(), nothing()).await.map_err(|error| format!("{text:?}: {error}"))?;
+    }
+    on.done([remove_file("trees/b/record"), make_dir("trees/b/record")]).await?;
+    on.answers(recorded(), nothing()).await
+}
+
+pub(super) async fn says_what_it_has_not(on: Subject) -> Outcome {
+    on.answers(compare(given(), &[]), comparison(Compared::NoTree)).await?;
+    on.done([make_dir("trees"), make_dir("trees/a")]).await?;
+    on.answers(compare(given(), &[]), comparison(Compared::NoList)).await?;
+    on.done([make_dir("lists"), make_dir("lists/a"), make_dir("lists/a/listing")]).await?;
+    on.answers(compare(given(), &[]), comparison(Compared::NoList)).await
+}
+
+pub(super) async fn never_compares_through_a_link(on: Subject) -> Outcome {
+    tree(&on).await?;
+    on.done([make_dir("elsewhere"), move_into("trees/a", "elsewhere"), make_link("trees/a", "../elsewhere/a")]).await?;
+    on.refuses(compare(given(), &[]), FailureKind::WrongType).await
+}

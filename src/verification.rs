@@ -1,0 +1,67 @@
+//! [`Verification`]: what holding a release against its manifest showed, as reports carry it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::{
+    manifest::{Difference, Digest},
+    name::ReleaseName,
+};
+
+/// What holding a release of a host against its manifest showed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// The release.
+    pub release: ReleaseName,
+    /// The digest of its manifest, which stands for the whole of it.
+    pub digest: Digest,
+    /// Whether contents were compared too.
+    pub full: bool,
+    /// How many entries are missing or changed.
+    pub damaged: u64,
+    /// Those, the first hundred of them at most.
+    pub damage: Vec<Damage>,
+    /// How many entries are there that the manifest does not list.
+    pub added: u64,
+    /// Their paths, the first hundred of them at most.
+    pub additions: Vec<String>,
+}
+
+/// One entry of a release that is missing or changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Damage {
+    /// Its path relative to the release, printable.
+    pub path: String,
+    /// What is wrong with it, in words.
+    pub what: String,
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.path, self.what)
+    }
+}
+
+impl Verification {
+    /// How many entries of each kind are named.
+    const NAMED: usize = 100;
+
+    /// Of these differences.
+    pub(crate) fn of(release: &ReleaseName, digest: Digest, full: bool, differences: &[Difference]) -> Self {
+        let (damaged, added): (Vec<&Difference>, Vec<&Difference>) =
+            differences.iter().partition(|difference| difference.kind.is_damage());
+        let damage =
+            |difference: &&Difference| Damage { path: difference.shown_path(), what: difference.kind.to_string() };
+        Self {
+            release: release.clone(),
+            digest,
+            full,
+            damaged: damaged.len() as u64,
+            damage: damaged.iter().take(Self::NAMED).map(damage).collect(),
+            added: added.len() as u64,
+            additions: added.iter().take(Self::NAMED).map(|difference| difference.shown_path()).collect(),
+        }
+    }
+}

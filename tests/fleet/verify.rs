@@ -1,0 +1,176 @@
+//! Releases that are held against their manifests: before a rollback goes there, and by `verify`.
+
+use switchback::{
+    DirStore, ErrorKind, ExitCode, Layout, ReleaseStore, Report, TargetCheck,
+    engine::RunOptions,
+    event::Silent,
+    lock::LockOwner,
+    plan::RollbackTarget,
+    report::{Command, HostOutcome, Outcome},
+    store::{Checked, Closing},
+};
+
+use super::fixture::{Hosts, ROOT, assert_code, at, going_back, name, release, wait};
+
+fn rollback(hosts: &Hosts, verify: TargetCheck) -> Report {
+    let mut options = going_back(RollbackTarget::Steps(1));
+    options.verify = verify;
+    wait(hosts.fleet().rollback(&options, &Silent))
+}
+
+fn verify(hosts: &Hosts, release: Option<&str>, full: bool) -> Report {
+    let release = release.map(name);
+    wait(hosts.fleet().verify(release.as_ref(), full, &Silent))
+}
+
+/// Refused, with every host where it was, unlocked, and the file named.
+#[track_caller]
+fn refused(hosts: &Hosts, report: &Report, on: &str, named: &str) {
+    assert_code(report, ExitCode::REFUSED);
+    let error = report.error.as_ref().expect("why");
+    assert_eq!((report.outcome, error.kind), (Outcome::Refused, ErrorKind::DamagedRelease));
+    assert!(error.message.contains(named), "{}", error.message);
+    let links: Vec<_> = hosts.links().into_iter().flatten().collect();
+    assert!(links.iter().all(|link| *link == format!("releases/{on}")), "{links:?}");
+    hosts.clean();
+}
+
+type Damage = fn(&Hosts);
+
+#[test]
+fn a_rollback_never_goes_to_a_damaged_release() {
+    let damages: [(&str, Damage); 4] = [
+        ("index.html (a file of 1 bytes and mode 644)", |hosts| hosts.0[1].remove(&at("releases/a/index.html"))),
+        ("index.html", |hosts| hosts.0[1].write(&at("releases/a/index.html"), "longer")),
+        ("assets/style.css", |hosts| hosts.0[1].link(&at("releases/a/assets/style.css"), "../index.html")),
+        ("assets (a directory of mode 755)", |hosts| hosts.0[1].rename(&at("releases/a/assets"), &at("elsewhere"))),
+    ];
+    for (named, damage) in damages {
+        let hosts = Hosts::new(3).deployed(&["a", "b"]);
+        damage(&hosts);
+        let report = hosts.rollback();
+        refused(&hosts, &report, "b", named);
+        let outcomes: Vec<_> = report.hosts.iter().map(|host| host.outcome).collect();
+        assert_eq!(outcomes, [HostOutcome::Unchanged, HostOutcome::Refused, HostOutcome::Unchanged]);
+        assert_code(&rollback(&hosts, TargetCheck::None), ExitCode::DONE);
+    }
+}
+
+#[test]
+fn only_a_full_look_finds_another_content_of_the_same_size() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    hosts.0[0].write(&at("releases/a/index.html"), "x");
+    refused(&hosts, &rollback(&hosts, TargetCheck::Full), "b", "index.html has another content");
+    assert_code(&rollback(&hosts, TargetCheck::Quick), ExitCode::DONE);
+}
+
+#[test]
+fn what_was_added_is_told_and_not_refused() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    hosts.0[0].write(&at("releases/a/cache/page"), "x");
+    for full in [TargetCheck::Full, TargetCheck::Quick] {
+        let report = rollback(&hosts, full);
+        assert_code(&report, ExitCode::DONE);
+        let warnings = &report.hosts[0].warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("cache/page")), "{warnings:?}");
+        assert_code(&hosts.activate("b"), ExitCode::DONE);
+    }
+}
+
+#[test]
+fn a_release_made_by_hand_is_gone_back_to_and_it_is_said() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    for list in ["manifest", "sha256sums", "listing"] {
+        hosts.0[0].remove(&at(&format!(".switchback/releases/a/{list}")));
+    }
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::DONE);
+    assert!(report.hosts[0].warnings.iter().any(|warning| warning.contains("no manifest")), "{report:?}");
+    let report = verify(&hosts, Some("a"), true);
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NoManifest));
+}
+
+/// What the hosts looked at as they were locked is not where the way back leads.
+#[test]
+fn a_way_back_over_a_bad_release_is_looked_at_too() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    assert_code(&hosts.activate("b"), ExitCode::DONE);
+    let hosts = hosts.deployed(&["c"]);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    let hosts = hosts.deployed(&["d"]);
+    hosts.0[1].remove(&at("releases/a/index.html"));
+    let two_back = || hosts.rollback_to(RollbackTarget::Steps(2));
+    refused(&hosts, &two_back(), "d", "index.html");
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    let to = || hosts.rollback_to(RollbackTarget::Release(name("a")));
+    refused(&hosts, &to(), "b", "index.html");
+}
+
+#[test]
+fn verify_says_what_holds_and_what_does_not() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    for (release, full) in [(None, true), (Some("a"), false), (Some("b"), true)] {
+        let report = verify(&hosts, release, full);
+        assert_code(&report, ExitCode::DONE);
+        assert_eq!((report.command, report.outcome), (Command::Verify, Outcome::Done));
+        let found: Vec<_> = report.hosts.iter().filter_map(|host| host.verification.as_ref()).collect();
+        assert!(found.iter().all(|found| (found.damaged, found.added) == (0, 0)), "{found:?}");
+        assert_eq!(found[0].digest, found[1].digest);
+    }
+    hosts.0[1].write(&at("releases/b/index.html"), "x");
+    hosts.0[1].write(&at("releases/b/new\n"), "x");
+    hosts.0[1].link(&at("releases/b/assets"), "/etc");
+    assert_code(&verify(&hosts, Some("a"), true), ExitCode::DONE);
+    let report = verify(&hosts, None, true);
+    assert_code(&report, ExitCode::DIFFERS);
+    let found = report.hosts[1].verification.as_ref().expect("it was looked at");
+    let damage: Vec<String> = found.damage.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        damage,
+        ["assets is a link, not a directory", "assets/style.css is missing", "index.html has another content"]
+    );
+    assert_eq!((found.damaged, &found.additions[..]), (3, &[r"new\n".to_owned()][..]));
+    assert_eq!(report.hosts[0].verification.as_ref().map(|found| found.damaged), Some(0));
+    let report = verify(&hosts, Some("none-such"), false);
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NoSuchRelease));
+    hosts.clean();
+}
+
+#[test]
+fn a_manifest_that_means_nothing_is_no_proof() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    for text in ["", "switchback manifest 2\n", "switchback manifest 1\nx\n"] {
+        hosts.0[0].write(&at(".switchback/releases/a/manifest"), text);
+        let report = verify(&hosts, None, true);
+        assert_code(&report, ExitCode::REFUSED);
+        assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::DamagedState));
+    }
+}
+
+/// What a hook made of a release before it is switched to is part of it once it is sealed.
+#[test]
+fn a_seal_takes_in_what_is_there_now() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let staged = wait(hosts.fleet().stage(release("b"), &RunOptions::by("jane@laptop"), &Silent));
+    assert_code(&staged, ExitCode::DONE);
+    hosts.0[0].write(&at("releases/b/vendor/gem"), "built");
+    hosts.0[0].remove(&at("releases/b/assets"));
+    let store = DirStore::new(hosts.0[0].connect("web1"), ROOT.parse().expect("a path"), Layout::default());
+    wait(async {
+        let mut guard = store.lock(&LockOwner::new(Command::Deploy, "jane@laptop"), None).await.expect("a lock");
+        let before = guard.check(&name("b"), true).await.expect("it can be looked at");
+        assert!(matches!(before, Checked::Damaged { entries: 2, .. }), "{before:?}");
+        guard.seal(&name("b")).await.expect("it can be sealed");
+        for full in [true, false] {
+            let after = guard.check(&name("b"), full).await.expect("it can be looked at");
+            assert_eq!(after, Checked::Holds { added: 0, some: Vec::new() });
+        }
+        guard.finish(&Closing::default()).await.expect("the lock is given back");
+    });
+    let sums = hosts.0[0].read(&at(".switchback/releases/b/sha256sums")).expect("sums");
+    assert!(String::from_utf8_lossy(&sums).contains("  ./vendor/gem\n"));
+    hosts.clean();
+}
