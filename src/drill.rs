@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
 use crate::{data::DataVersion, name::ReleaseName};
@@ -56,6 +57,32 @@ impl Proof {
     pub fn new(name: impl Into<String>, held: bool, seen: impl Into<String>) -> Self {
         Self { name: name.into(), held, seen: seen.into() }
     }
+}
+
+/// Whether a file in `directory` is the report of a drill that passed with content of this digest. Files that are no such
+/// reports are passed over.
+///
+/// # Errors
+///
+/// When the directory cannot be read.
+pub fn has_passed(directory: &Utf8Path, digest: &str) -> std::io::Result<bool> {
+    for entry in fs_err::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_none_or(|ending| ending != "json") {
+            continue;
+        }
+        let report = fs_err::read(&path).ok().and_then(|text| serde_json::from_slice::<Written>(&text).ok());
+        if report.is_some_and(|report| report.drill.passed && report.drill.digest == digest) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// As much as matters of a report that was written to a file.
+#[derive(Deserialize)]
+struct Written {
+    drill: DrillReport,
 }
 
 impl DrillReport {
@@ -117,6 +144,23 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_passed_drill_of_the_same_content_counts() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = Utf8Path::from_path(directory.path()).expect("UTF-8");
+        let write = |file: &str, digest: &str, passed: bool| {
+            let report = DrillReport { passed, ..DrillReport::new(digest.into()) };
+            let text = serde_json::json!({ "type": "report", "drill": report }).to_string();
+            fs_err::write(place.join(file), text).expect("written");
+        };
+        write("failed.json", "abc", false);
+        write("passed.json", "def", true);
+        fs_err::write(place.join("torn.json"), "{").expect("written");
+        let passed = |digest| has_passed(place, digest).expect("it can be read");
+        assert_eq!((passed("abc"), passed("def"), passed("")), (false, true, false));
+        assert!(has_passed(&place.join("none"), "abc").is_err());
+    }
 
     #[test]
     fn a_broken_proof_is_a_failed_case() {

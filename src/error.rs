@@ -179,6 +179,8 @@ kinds! {
     HookFailed => "hook-failed",
     /// The validation did not hold.
     NotValid => "not-valid",
+    /// A source is to be deployed that no passed drill is known of.
+    NotDrilled => "not-drilled",
     /// The rehearsal showed something that does not hold.
     DrillFailed => "drill-failed",
     /// An upload did not arrive whole.

@@ -97,6 +97,7 @@ impl ExitCode {
             | ErrorKind::DataFailed
             | ErrorKind::HookFailed
             | ErrorKind::NotValid
+            | ErrorKind::NotDrilled
             | ErrorKind::DrillFailed
             | ErrorKind::UploadFailed
             // An answer was lost before any switch was sent: whatever it was, no `current` moved.

@@ -135,9 +135,17 @@ impl Drill<'_> {
         let message = format!("there is nothing to go back to: the source is deployed first, as the baseline {name}");
         self.observer.event(&Event::Warning { host: None, message });
         self.report.baseline = Some(name.clone());
-        let report = self.deploy(Arc::new(Renamed { name, of: Arc::clone(&self.release) })).await;
+        let baseline = Renamed { name: name.clone(), of: Arc::clone(&self.release) };
+        let report = self.deploy(Arc::new(baseline)).await;
+        if report.outcome != Outcome::Done {
+            return Err(Box::new(report));
+        }
+        // What a drill goes back to is not pruned from under the next one.
+        let mut run = self.options.run.clone();
+        run.reason = Some(format!("the baseline of the drill of {}", self.release.name()));
+        let pinned = self.fleet.pin(&name, &run, self.observer).await;
         self.fleet.close().await;
-        if report.outcome == Outcome::Done { Ok(()) } else { Err(Box::new(report)) }
+        if pinned.error.is_none() { Ok(()) } else { Err(Box::new(pinned)) }
     }
 
     async fn deploy(&self, release: Arc<dyn Release>) -> Report {

@@ -88,13 +88,30 @@ impl<'r> Run<'r> {
         };
         let new: Vec<bool> = course.locked.iter().map(is_new).collect();
         let (direction, release, secrets) = (course.direction(), course.plan.release.clone(), course.secrets.clone());
-        let chosen = course.locked.iter_mut().zip(new).filter_map(|(working, new)| new.then_some(working));
+        for (working, new) in course.locked.iter_mut().zip(&new) {
+            working.prepared = *new;
+        }
+        let chosen = course.locked.iter_mut().filter(|working| working.prepared);
         let runs = chosen.map(|working| {
             let job =
                 Job { hooks: &hooks, release: release.clone(), direction, secrets: &secrets, phase: Phase::Prepare };
             self.run_on(working, job)
         });
         drain(runs.collect(), self.parallel).await;
+        self.seal(course).await;
+    }
+
+    /// Keeps what the releases hold now as their manifests, since `prepare` may have made something in them.
+    async fn seal(&self, course: &mut Course<'r, '_>) {
+        let release = course.plan.release.clone();
+        let prepared = course.locked.iter_mut().filter(|working| working.prepared && working.failure.is_none());
+        let seals = prepared.map(|working| async {
+            let sealed = working.guard.seal(&release).await.map_err(failure);
+            if let Err(why) = self.told(working.host.name(), Phase::Prepare, sealed) {
+                working.failure = Some(why);
+            }
+        });
+        drain(seals.collect(), self.parallel).await;
     }
 
     /// Runs the `after_switch` hook on every host, for the release that it is on now.

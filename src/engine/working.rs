@@ -17,6 +17,8 @@ pub(super) struct Working<'r> {
     pub(super) staged: Option<Staged>,
     pub(super) progress: Progress,
     pub(super) failure: Option<Failure>,
+    /// Whether the `prepare` hook ran in its release.
+    pub(super) prepared: bool,
     /// Whether a hook failed that told of its being put back.
     pub(super) hook_failed: bool,
     pub(super) warnings: Vec<String>,
@@ -48,6 +50,7 @@ impl<'r> Working<'r> {
             staged: None,
             progress: Progress::default(),
             failure: None,
+            prepared: false,
             hook_failed: false,
             warnings: Vec::new(),
             pruned: Vec::new(),

@@ -16,7 +16,6 @@ use switchback::{
         shell::{Channel, ChannelEnd, Shell, ShellCommand},
     },
 };
-use tempfile::TempDir;
 
 /// A shell, as `sh`, with the utilities of one directory.
 #[derive(Debug, Clone)]
@@ -30,8 +29,28 @@ pub(crate) struct LocalShell {
 
 /// Where the directories of links stand, as long as the tests run.
 fn bench() -> &'static Path {
-    static BENCH: OnceLock<TempDir> = OnceLock::new();
-    BENCH.get_or_init(|| tempfile::tempdir().expect("a temporary directory")).path()
+    static BENCH: OnceLock<PathBuf> = OnceLock::new();
+    BENCH.get_or_init(|| {
+        sweep();
+        let directory = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("a temporary directory");
+        directory
+    })
+}
+
+/// What such a directory is called, before the process id of the tests that made it.
+const PREFIX: &str = "switchback-shells-";
+
+/// Nothing runs at the end of a process of tests, so the next one removes what those that have ended left.
+fn sweep() {
+    for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
+            // Another process of tests may be at it too.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 fn found(program: &str) -> Option<PathBuf> {

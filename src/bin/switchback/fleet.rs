@@ -5,6 +5,7 @@ use std::sync::Arc;
 use camino::Utf8Path;
 use switchback::{
     Error, ErrorKind, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
+    drill::has_passed,
     engine::{ActivateOptions, Cancel, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions},
     plan::RollbackTarget,
     release::NewRelease,
@@ -61,7 +62,11 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.allow_split = *allow_split;
             options.irreversible = irreversible.then(|| "it was deployed with --irreversible".to_owned());
             options.keep = session.target.config.keep;
-            fleet.deploy(release(source, name.as_ref(), session)?, &options, observer).await
+            let release = release(source, name.as_ref(), session)?;
+            if let Some(drills) = &session.target.config.require_drill {
+                was_drilled(&release, source, drills)?;
+            }
+            fleet.deploy(release, &options, observer).await
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
             let options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
@@ -148,6 +153,24 @@ fn release(source: &Utf8Path, name: Option<&ReleaseName>, session: &Session<'_>)
     options.exclude.clone_from(&session.target.config.source_exclude);
     let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
     Ok(Arc::new(NewRelease::open_with(name.cloned().unwrap_or_else(made), source, &options)?))
+}
+
+/// Refuses a source that no passed drill is known of. Reads all of it.
+fn was_drilled(release: &NewRelease, source: &Utf8Path, drills: &Utf8Path) -> Result<(), Error> {
+    let digest = release.tree().digest()?.to_string();
+    match has_passed(drills, &digest) {
+        Ok(true) => Ok(()),
+        found => {
+            let what = format!("no drill of what {source} holds now has passed, says {drills}; nothing was touched");
+            let hint =
+                format!("`switchback drill {source} --report {drills}/NAME.json`, on the fleet where one rehearses");
+            let refused = Error::new(ErrorKind::NotDrilled, what).hint(hint);
+            Err(match found {
+                Err(error) => refused.because(error),
+                Ok(_) => refused,
+            })
+        }
+    }
 }
 
 /// The command that a request belongs to.
