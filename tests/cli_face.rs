@@ -6,9 +6,10 @@ use std::path::Path;
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 19] = [
+const COMMANDS: [&str; 20] = [
     "deploy",
     "stage",
+    "drill",
     "activate",
     "rollback",
     "recover",
@@ -76,8 +77,7 @@ fn the_help_shows_the_commands_there_are_and_no_other() {
     for command in COMMANDS {
         assert!(help.contains(&format!("\n  {command}")), "{command} is missing");
     }
-    assert!(!help.contains("\n  drill"), "drill is not there yet");
-    assert_eq!(run(directory.path(), &["drill"]).0, 2);
+    assert_eq!(run(directory.path(), &["dirll"]).0, 2);
     let (code, version, _) = run(directory.path(), &["--version"]);
     assert_eq!((code, version.trim()), (0, concat!("switchback ", env!("CARGO_PKG_VERSION"))));
 }

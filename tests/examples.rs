@@ -6,12 +6,19 @@
 mod custom_transport;
 #[path = "../examples/embed.rs"]
 mod embed;
+#[path = "../examples/migration.rs"]
+mod migration;
 
 use custom_transport::{Through, conformance};
 
 #[test]
 fn embedding_deploys_and_goes_back() {
     embed::main().expect("it deploys and goes back");
+}
+
+#[test]
+fn data_goes_forward_and_back_by_code_of_ones_own() {
+    migration::main().expect("it goes forward and back");
 }
 
 #[tokio::test]
