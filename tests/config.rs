@@ -5,7 +5,7 @@ use std::time::Duration;
 use camino::Utf8Path;
 use snapbox::{assert_data_eq, str};
 use switchback::{
-    Config, ConfigError,
+    Config, ConfigError, HostPath,
     config::{Place, STARTER},
     transport::KnownHosts,
 };
@@ -265,4 +265,16 @@ fn the_starter_parses_as_it_is_and_uncommented() {
     assert_eq!((config.hosts[0].name.as_str(), config.ssh.jump.len()), ("web1", 1));
     let staging = Config::parse(&uncommented, Some("staging")).unwrap();
     assert_eq!(staging.hosts[0].name, "staging.example.com");
+}
+
+#[test]
+fn a_root_of_the_command_line_makes_up_for_one_that_is_missing() {
+    let root: HostPath = "/srv/shop".parse().expect("a path");
+    for text in ["keep = 3\n", "root = \"/srv/other\"\nkeep = 3\n", "keep = 3\n[[host]]\nname = \"web1\"\n"] {
+        let config = Config::parse_at(text, None, &root).expect("a configuration");
+        assert_eq!((config.hosts[0].root.as_str(), config.keep), ("/srv/shop", Some(3)), "{text}");
+    }
+    assert!(Config::parse("keep = 3\n", None).is_err());
+    let twins = "[[host]]\nname = \"a\"\nroot = \"/a\"\n[[host]]\nname = \"b\"\nroot = \"/b\"\n";
+    assert!(Config::parse_at(twins, None, &root).is_err());
 }

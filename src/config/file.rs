@@ -5,6 +5,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Config, error::ConfigError};
+use crate::path::HostPath;
 
 impl Config {
     /// Reads the configuration in `file`, with the environment of that name laid over it.
@@ -16,11 +17,28 @@ impl Config {
     ///
     /// [`ConfigError`] with the file's name, also when it cannot be read.
     pub fn from_file(file: &Utf8Path, environment: Option<&str>) -> Result<Self, ConfigError> {
+        Self::from_file_at(file, environment, None)
+    }
+
+    /// The same, with `root` as the root of every host when there is one, whatever the file says; it need have none then.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_file`](Self::from_file), and when two hosts become the same by it.
+    pub fn from_file_at(
+        file: &Utf8Path,
+        environment: Option<&str>,
+        root: Option<&HostPath>,
+    ) -> Result<Self, ConfigError> {
         let text = fs_err::read_to_string(file).map_err(|error| unreadable(&error).in_file(file))?;
         let directory = camino::absolute_utf8(file).map_err(|error| unreadable(&error).in_file(file))?;
         let directory = directory.parent().unwrap_or(Utf8Path::new("/"));
         let home = std::env::var("HOME").ok().filter(|home| home.starts_with('/'));
-        Self::parse(&text, environment)
+        let parsed = match root {
+            Some(root) => Self::parse_at(&text, environment, root),
+            None => Self::parse(&text, environment),
+        };
+        parsed
             .and_then(|config| config.anchored(directory, home.as_deref().map(Utf8Path::new)))
             .map_err(|error| error.in_file(file))
     }

@@ -116,7 +116,16 @@ impl Config {
     /// [`ConfigError`], which shows the line. Other environments than the chosen one are checked for unknown keys and
     /// wrong types too.
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, ConfigError> {
-        resolve::resolve(text, read::read(text, environment)?)
+        resolve::resolve(text, read::read(text, environment)?, None)
+    }
+
+    /// The same, with `root` as the root of every host, whatever the text says; it need have none.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), and when two hosts become the same by it.
+    pub fn parse_at(text: &str, environment: Option<&str>, root: &HostPath) -> Result<Self, ConfigError> {
+        resolve::resolve(text, read::read(text, environment)?, Some(root))?.with_root(root)
     }
 
     /// A root without any configuration, on these hosts; on this machine, as the host `local`, when there are none.

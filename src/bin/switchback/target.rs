@@ -31,10 +31,8 @@ pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
         }
         (file, root) => {
             let file = file.map_or_else(look_for, Ok)?;
-            let mut config = Config::from_file(&file, environment(global)).map_err(|error| wrong(&error))?;
-            if let Some(root) = root {
-                config = config.with_root(root).map_err(|error| wrong(&error))?;
-            }
+            let config =
+                Config::from_file_at(&file, environment(global), root.as_ref()).map_err(|error| wrong(&error))?;
             if hosts.host.is_empty() {
                 config
             } else {

@@ -31,9 +31,12 @@ const TARGET_CHECKS: [(&str, TargetCheck); 3] =
     [("quick", TargetCheck::Quick), ("full", TargetCheck::Full), ("none", TargetCheck::None)];
 
 /// Checks the layer of this text and fills in the defaults.
-pub(super) fn resolve(text: &str, layer: Layer) -> Result<Config, ConfigError> {
+///
+/// `over` is the root that will be every host's, whatever the text says: then the text need have none.
+pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Result<Config, ConfigError> {
     let source = Source { text };
     let root = layer.root.as_ref().map(|root| source.parse::<HostPath>(root)).transpose()?;
+    let root = root.or_else(|| over.cloned());
     let hosts = source.hosts(root.as_ref(), layer.host.as_deref().unwrap_or_default())?;
     let deploy = layer.deploy.unwrap_or_default();
     let security = layer.security.unwrap_or_default();

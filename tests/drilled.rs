@@ -1,0 +1,82 @@
+//! What was rehearsed is what may be deployed, and a release that `prepare` built in is sealed as it is then.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use tempfile::TempDir;
+
+/// A directory with a source, a configuration and a root.
+struct Site(TempDir);
+
+impl Site {
+    fn new(configuration: &str) -> Self {
+        let site = Self(tempfile::tempdir().expect("a directory"));
+        let root = site.path().join("root");
+        let text = format!("root = {root:?}\n{configuration}");
+        fs_err::write(site.path().join("switchback.toml"), text).expect("written");
+        fs_err::create_dir(site.path().join("src")).expect("made");
+        site.page("one");
+        site
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn page(&self, text: &str) {
+        fs_err::write(self.path().join("src/index.html"), text).expect("written");
+    }
+
+    /// What it ended with, and what it said.
+    fn run(&self, arguments: &[&str]) -> (i32, String) {
+        let mut command = Command::cargo_bin("switchback").expect("the command is built");
+        command.current_dir(self.path()).env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
+        let output = command.args(arguments).output().expect("it runs");
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code().expect("it ended by itself"), String::from_utf8_lossy(&said).into_owned())
+    }
+}
+
+#[test]
+fn only_what_was_rehearsed_is_deployed() {
+    let site = Site::new("[deploy]\nrequire_drill = \"drills\"\n");
+    let (code, said) = site.run(&["deploy", "src", "--name", "v1"]);
+    assert_eq!(code, 3, "{said}");
+    assert!(said.contains("drills") && said.contains("switchback drill"), "{said}");
+    assert!(!site.path().join("root/current").exists());
+
+    let (code, said) =
+        site.run(&["drill", "src", "--name", "v1", "--report", "drills/v1.json", "--junit", "drill.xml"]);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("Drill passed"), "{said}");
+    let junit = fs_err::read_to_string(site.path().join("drill.xml")).expect("written");
+    assert!(junit.contains("<testsuite name=\"rollback\"") && !junit.contains("<failure"), "{junit}");
+
+    let (code, said) = site.run(&["deploy", "src", "--name", "v2"]);
+    assert_eq!(code, 0, "the same content under another name: {said}");
+    site.page("two");
+    assert_eq!(site.run(&["deploy", "src", "--name", "v3"]).0, 3, "other content");
+}
+
+#[test]
+fn the_baseline_of_a_drill_is_pinned() {
+    let site = Site::new("keep = 0\n");
+    assert_eq!(site.run(&["drill", "src", "--name", "v1"]).0, 0);
+    let (_, releases) = site.run(&["releases"]);
+    assert!(releases.contains("the baseline of the drill of v1"), "{releases}");
+}
+
+#[test]
+fn what_prepare_made_belongs_to_the_release() {
+    let site = Site::new("[hooks]\nprepare = \"echo built >built.txt\"\n[rollback]\nverify = \"full\"\n");
+    for name in ["v1", "v2"] {
+        assert_eq!(site.run(&["deploy", "src", "--name", name]).0, 0);
+    }
+    let (code, said) = site.run(&["verify", "v1", "--full"]);
+    assert_eq!(code, 0, "{said}");
+    fs_err::write(site.path().join("root/releases/v1/built.txt"), "other\n").expect("written");
+    let (code, said) = site.run(&["verify", "v1", "--full"]);
+    assert!(code == 8 && said.contains("built.txt"), "{code}: {said}");
+    let (code, said) = site.run(&["rollback"]);
+    assert!(code == 3 && said.contains("built.txt"), "{code}: {said}");
+}
