@@ -73,6 +73,13 @@ impl Cluster {
         vec![("PGHOST", socket), ("PGUSER", "shop".into()), ("PGDATABASE", "postgres".into())]
     }
 
+    /// The same with the password, as the text of an `env_file`.
+    pub(crate) fn secrets(&self) -> String {
+        let line = |(name, value): (&str, String)| format!("{name}={value}");
+        let lines: Vec<String> = self.environment().into_iter().map(line).collect();
+        format!("{}\nPGPASSWORD={PASSWORD}\n", lines.join("\n"))
+    }
+
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(program);
         command.envs(self.environment()).env("PGPASSWORD", PASSWORD);

@@ -5,7 +5,7 @@ const GUIDE: &str = include_str!("../../src/guide/data.md");
 /// What stands in the guide below one heading.
 pub(crate) struct Recipe {
     /// The part of the configuration.
-    pub(crate) toml: &'static str,
+    pub(crate) toml: String,
     /// The script `db/migrate`; empty when the recipe has none.
     pub(crate) script: &'static str,
 }
@@ -16,7 +16,10 @@ pub(crate) fn recipe(heading: &str) -> Recipe {
     let start = GUIDE.find(&format!("\n## {heading}")).expect("the guide has this recipe") + 1;
     let rest = &GUIDE[start..];
     let text = rest[2..].find("\n## ").map_or(rest, |end| &rest[..end + 2]);
-    Recipe { toml: block(text, "toml").expect("a configuration"), script: block(text, "sh").unwrap_or_default() }
+    Recipe {
+        toml: block(text, "toml").expect("a configuration").to_owned(),
+        script: block(text, "sh").unwrap_or_default(),
+    }
 }
 
 fn block(text: &'static str, language: &str) -> Option<&'static str> {

@@ -4,8 +4,11 @@
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
 mod cluster;
+mod fleet;
 mod guide;
 mod postgresql;
 mod shop;
 mod sqlite;
+#[path = "../support/mod.rs"]
+mod support;
 mod tools;

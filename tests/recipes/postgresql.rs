@@ -24,10 +24,7 @@ fn the_recipe_keeps_its_promise() {
 fn the_password_is_seen_nowhere() {
     let Some(cluster) = Cluster::start() else { return };
     let shop = Shop::new(&recipe("PostgreSQL"), "[hooks]\nenv_file = \"secrets.env\"\n", Vec::new());
-    let mut secrets = cluster.environment();
-    secrets.push(("PGPASSWORD", PASSWORD.into()));
-    let lines: String = secrets.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-    shop.write("secrets.env", &lines);
+    shop.write("secrets.env", &cluster.secrets());
     let seen = shop.path("seen");
     shop.bring(1, "");
     let look = format!("\\! for list in /proc/[0-9]*/cmdline; do cat $list >>'{}' 2>/dev/null; done\n", seen.display());

@@ -45,7 +45,7 @@ impl Shop {
     /// A shop whose data goes by this recipe; `toml` stands at the top of its configuration.
     pub(crate) fn new(recipe: &Recipe, toml: &str, environment: Vec<(&'static str, String)>) -> Self {
         let shop = Self { dir: TempDir::new().expect("a directory"), environment };
-        shop.write("switchback.toml", &format!("root = {:?}\n{toml}\n{}", shop.root(), recipe.toml));
+        shop.write("switchback.toml", &format!("root = \"{}\"\n{toml}\n{}", shop.root().display(), recipe.toml));
         shop.write("app/db/migrate", recipe.script);
         shop
     }
