@@ -17,7 +17,7 @@ command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https
 # Each program, and the package that brings it.
 needed='sshd:openssh-server ssh:openssh-client busybox:busybox toybox:toybox dash:dash bash:bash mksh:mksh zsh:zsh
 tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace git:git cap:capistrano sqitch:sqitch sqlite3:sqlite3
-python3:python3'
+python3:python3 psql:postgresql pg_dump:postgresql'
 
 # missing_parts FIELD: the programs (1) or packages (2) that are not here.
 missing_parts() {
@@ -46,6 +46,9 @@ packages=$(missing_parts 2)
 # Two parts that are no programs: what Sqitch reaches SQLite with, and what a private place for Python packages needs.
 perl -MDBD::SQLite -e 1 2>/dev/null || packages="$packages libdbd-sqlite3-perl"
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
+# Debian keeps the server's programs off the PATH.
+has_postgresql_server() { command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1; }
+has_postgresql_server || packages="$packages postgresql"
 if [ -n "$packages" ]; then
     if [ "${SWITCHBACK_INSTALL:-yes}" = no ]; then
         echo "SWITCHBACK_INSTALL=no: nothing is installed."
@@ -67,11 +70,15 @@ for program in $(missing_parts 1); do
         zsh | tcsh | fish) what="what is tried under it as a host's login shell" ;;
         git | cap) what="what is taken over from the real Capistrano" ;;
         tar | zstd) what="what is held against it about archives" ;;
-        sqitch | sqlite3 | python3) what="the presets of migration tools that need it" ;;
+        sqitch | python3) what="the presets of migration tools that need it" ;;
+        sqlite3) what="the recipes and the presets of migration tools that need it" ;;
+        psql | pg_dump) what="the recipe for PostgreSQL" ;;
         *) what="what is seen through it" ;;
     esac
     echo "$program is missing, so this is skipped: $what."
 done
+
+has_postgresql_server || echo "The server of PostgreSQL is missing, so this is skipped: the recipe for PostgreSQL."
 
 if command -v ssh >/dev/null && command -v sshd >/dev/null; then
     # Then a test over SSH that does not run is a failure, and no skip.
@@ -85,7 +92,7 @@ if [ "${SWITCHBACK_INSTALL:-yes}" != no ] && ! [ -e "$python/complete" ]; then
     if python3 -m venv "$python" && "$python/bin/pip" install -q alembic django; then
         : >"$python/complete"
     else
-        echo "No packages of Python could be installed, so this is skipped: the presets for Alembic and Django."
+        echo "No packages of Python could be installed, so this is skipped: the presets for Alembic and Django, and the recipe for Alembic."
     fi
 fi
 [ ! -e "$python/complete" ] || PATH=$python/bin:$PATH
