@@ -12,7 +12,7 @@ impl Site {
     fn new(configuration: &str) -> Self {
         let site = Self(tempfile::tempdir().expect("a directory"));
         let root = site.path().join("root");
-        let text = format!("root = {root:?}\n{configuration}");
+        let text = format!("root = \"{}\"\n{configuration}", root.display());
         fs_err::write(site.path().join("switchback.toml"), text).expect("written");
         fs_err::create_dir(site.path().join("src")).expect("made");
         site.page("one");
