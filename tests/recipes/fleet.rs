@@ -89,8 +89,9 @@ for turn in $(seq 600); do [ ! -e "$CONTROL/go" ] || exit 0; sleep 0.1; done
 "#;
 
 /// The recipe, and around its commands the points at which the controller can be killed.
-fn with_points() -> Recipe {
+fn with_points(when: &str) -> Recipe {
     let Recipe { toml, script } = recipe("SQLite");
+    let toml = toml.replacen("[data]\n", &format!("[data]\nrevert_when = \"{when}\"\n"), 1);
     let version = r#"'n=$(sh db/migrate version) && sh kill "version $n" && echo "$n"'"#;
     let down = r#"sh db/migrate down "$SWITCHBACK_DATA_TARGET""#;
     let revert =
@@ -106,10 +107,10 @@ struct Killing {
 }
 
 impl Killing {
-    fn new() -> Option<Self> {
+    fn new(when: &str) -> Option<Self> {
         let hooks = "[hooks]\nenv_file = \"control.env\"\n\
             after_switch = 'sh kill \"switched $SWITCHBACK_HOST\"; sh kill \"told $SWITCHBACK_HOST\"'\n";
-        let fleet = Fleet::new(&with_points(), hooks)?;
+        let fleet = Fleet::new(&with_points(when), hooks)?;
         let shop = &fleet.shop;
         let control = text(&shop.path("control")).to_owned();
         shop.write("control.env", &format!("CONTROL={control}\n"));
@@ -180,19 +181,30 @@ fn shell(shop: &Shop, script: &str) {
     assert!(status.expect("sh runs").success(), "{script}");
 }
 
-#[test]
-fn a_controller_that_is_killed_anywhere_is_succeeded_by_the_next() {
+/// Where the data is first asked nothing is begun yet, so that point needs the whole command again.
+#[track_caller]
+fn is_finished_from_each(when: &str, points: &[&str]) {
     if !sqlite::is_here() {
         return;
     }
-    let Some(killing) = Killing::new() else { return };
-    // Where the data is first asked, nothing is begun yet.
-    killing.killed_at("version 3");
-    killing.is_finished("version 3", killing.start("rollback --steps 2"));
-    for point in ["switched web1", "told web3", "begin 2", "end 2", "version 2", "begin 1", "end 1", "version 1"] {
+    let Some(killing) = Killing::new(when) else { return };
+    for point in points {
         killing.killed_at(point);
-        killing.is_finished(point, killing.start("rollback"));
+        let line = if *point == "version 3" { "rollback --steps 2" } else { "rollback" };
+        killing.is_finished(point, killing.start(line));
     }
+}
+
+#[test]
+fn a_controller_that_is_killed_anywhere_is_succeeded_by_the_next() {
+    let asked_and_told = ["version 3", "switched web1", "told web3"];
+    let reverted = ["begin 2", "end 2", "version 2", "begin 1", "end 1", "version 1"];
+    is_finished_from_each("after-switch", &[&asked_and_told[..], &reverted[..]].concat());
+}
+
+#[test]
+fn so_is_one_that_reverts_before_the_switch() {
+    is_finished_from_each("before-switch", &["begin 2", "version 2", "end 1", "version 1", "switched web2"]);
 }
 
 #[test]
@@ -200,7 +212,7 @@ fn a_revert_that_still_runs_is_waited_for_and_not_run_twice() {
     if !sqlite::is_here() {
         return;
     }
-    let Some(killing) = Killing::new() else { return };
+    let Some(killing) = Killing::new("after-switch") else { return };
     for point in ["middle 3", "middle 2"] {
         killing.killed_at(point);
         let before = killing.holders();
