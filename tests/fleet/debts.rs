@@ -12,7 +12,7 @@ use switchback::{
 use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, release, wait};
 
 /// The fleet with its last host away.
-fn last_away(hosts: &Hosts) -> Fleet {
+pub(super) fn last_away(hosts: &Hosts) -> Fleet {
     let root: HostPath = ROOT.parse().expect("a path");
     let last = hosts.0.len() - 1;
     let host = |place: usize| {

@@ -13,6 +13,7 @@ mod records;
 mod rollback;
 mod round_trips;
 mod shared;
+mod surroundings;
 mod verify;
 mod world;
 mod writable;
