@@ -161,6 +161,22 @@ fn alembic_goes_forward_and_back() {
 }
 
 #[test]
+fn sqlx_goes_forward_and_back() {
+    if !is_here("sqlx-cli", "sqlx --version && command -v sqlite3") {
+        return;
+    }
+    let mut project = Project::new(Preset::Sqlx);
+    project.environment = vec![("DATABASE_URL", "sqlite://shop.db".into())];
+    project.must("sqlx database create", "");
+    let versions = project.forward_and_back(|project, release| {
+        let (up, down) = (format!("CREATE TABLE t{release} (n int);\n"), format!("DROP TABLE t{release};\n"));
+        project.write(&format!("migrations/{release}_t{release}.up.sql"), &up);
+        project.write(&format!("migrations/{release}_t{release}.down.sql"), &down);
+    });
+    assert_eq!(versions.map(String::from), ["1", "2", "3"]);
+}
+
+#[test]
 fn sqitch_goes_forward_and_back_and_tells_a_reworked_change() {
     if !is_here("Sqitch", "sqitch --version && perl -MDBD::SQLite -e 1 && command -v sqlite3") {
         return;

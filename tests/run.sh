@@ -97,6 +97,17 @@ if [ "${SWITCHBACK_INSTALL:-yes}" != no ] && ! [ -e "$python/complete" ]; then
 fi
 [ ! -e "$python/complete" ] || PATH=$python/bin:$PATH
 
+# sqlx-cli takes minutes to build, so only the long tests install it, below target/.
+case "${SWITCHBACK_INSTALL:-yes} $* " in
+no\ *) ;;
+*" --ignored "*)
+    [ -x "$crate/target/tools/bin/sqlx" ] ||
+        cargo install -q sqlx-cli --version 0.9.0 --no-default-features --features sqlite --root "$crate/target/tools" ||
+        echo "sqlx-cli could not be built, so this is skipped: its preset."
+    ;;
+esac
+PATH=$crate/target/tools/bin:$PATH
+
 cd -- "$crate"
 echo "cargo test --all-features $*"
 exec cargo test --all-features "$@"
