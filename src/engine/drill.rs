@@ -217,7 +217,9 @@ impl Drill<'_> {
     /// The report of the whole, from the one that it ended with.
     fn end(self, last: Report) -> Report {
         let dry = self.options.run.dry_run;
-        let first_failed = self.report.legs.len() <= 1 && last.outcome != Outcome::Done;
+        let went = |leg: &Leg| leg.proofs.iter().all(|proof| proof.held);
+        let first_failed = self.report.legs.first().is_none_or(|leg| self.report.legs.len() == 1 && !went(leg))
+            && last.outcome != Outcome::Done;
         let outcome = match (self.report.passed || dry, first_failed) {
             // Where nothing was rehearsed, the first deploy says why not.
             (true, _) | (false, true) => last.outcome,
