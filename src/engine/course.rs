@@ -2,6 +2,7 @@
 
 use crate::{
     commands::Commands,
+    error::ErrorKind,
     hook::HookDirection,
     name::ReleaseName,
     outcome::Command,
@@ -39,6 +40,12 @@ impl<'r, 'p> Course<'r, 'p> {
     /// Whether something failed, on a host or for all.
     pub(super) fn failed(&self) -> bool {
         self.failure.is_some() || self.locked.iter().any(|working| working.failure.is_some())
+    }
+
+    /// Whether something failed of itself, and not because somebody asked to stop.
+    pub(super) fn failed_itself(&self) -> bool {
+        let on_hosts = self.locked.iter().filter_map(|working| working.failure.as_ref());
+        on_hosts.chain(&self.failure).any(|failure| failure.kind != ErrorKind::Interrupted)
     }
 
     /// Which way this goes.
