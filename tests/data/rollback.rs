@@ -160,7 +160,11 @@ fn what_was_reverted_before_the_switch_is_applied_again_when_the_next_revert_fai
     for half in [false, true] {
         let world = World::reverting_first().deployed(3);
         let line = "web2 revert r2".to_owned();
-        if half { &mut world.data().half } else { &mut world.data().failing }.push(line);
+        if half {
+            world.data().half.push(line);
+        } else {
+            world.data().failing.push(line);
+        }
         let report = world.rollback_with(RollbackTarget::Steps(2), &|_| {}, &Cut::never());
         assert_code(&report, ExitCode::REFUSED);
         world.is_at("r3", 3, "taken back");
