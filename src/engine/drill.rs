@@ -64,13 +64,18 @@ pub(super) async fn drill(
     options: &DrillOptions,
     observer: &dyn Observer,
 ) -> Report {
+    let refused = |error: Error| {
+        let mut report = Report::new(Command::Drill, Outcome::Refused);
+        report.error = Some(error.into());
+        report
+    };
+    if let Some(why) = release.irreversible() {
+        let what = format!("the data of {} cannot go back: {why}; there is no way back to rehearse", release.name());
+        return refused(Error::new(ErrorKind::Irreversible, format!("{what}, and nothing was touched")));
+    }
     let digest = match digest(release.as_ref()).await {
         Ok(digest) => digest,
-        Err(error) => {
-            let mut report = Report::new(Command::Drill, Outcome::Refused);
-            report.error = Some(error.into());
-            return report;
-        }
+        Err(error) => return refused(error),
     };
     let report = DrillReport::new(digest);
     let mut drill = Drill { fleet, options, observer, release, began: Instant::now(), report };

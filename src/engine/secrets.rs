@@ -1,6 +1,10 @@
 //! The variables that hooks are given and nobody else sees.
 
-use crate::{commands::Commands, error::full_message, transport::Secrets};
+use crate::{
+    commands::Commands,
+    error::{Error, ErrorKind, full_message},
+    transport::Secrets,
+};
 
 /// The shortest value that is taken out of what hooks print, in bytes.
 const SHORTEST: usize = 4;
@@ -25,6 +29,21 @@ pub(super) fn load(commands: &Commands, warn: &mut dyn FnMut(String)) -> Secrets
         }
     }
     Secrets::new(variables)
+}
+
+/// What is missing of the variables that `commands` name, as the error that ends a way forward before it begins.
+pub(super) fn missing(commands: &Commands) -> Option<Error> {
+    if let Some(Err(error)) = commands.env_file.as_ref().map(fs_err::read_to_string) {
+        let what = "the variables for hooks could not be read from the env_file, and nothing was touched";
+        return Some(Error::new(ErrorKind::Config, what).because(error));
+    }
+    let unset: Vec<&str> =
+        commands.pass_env.iter().map(String::as_str).filter(|name| std::env::var(name).is_err()).collect();
+    if unset.is_empty() {
+        return None;
+    }
+    let what = format!("hooks are to be given {}, which is not set here; nothing was touched", unset.join(", "));
+    Some(Error::new(ErrorKind::Config, what).hint("set it, or take it out of `[hooks] pass_env`"))
 }
 
 /// `text` without the values of `secrets`. Very short values stay: they stand in too many words.
