@@ -267,14 +267,14 @@ fn a_deploy_without_its_variables_is_refused_and_a_rollback_goes_on() {
     ground.deploy("v2").with(0, &[]);
     for (hooks, words) in [
         ("env_file = 'gone.env'", "could not be read from the env_file"),
-        ("pass_env = ['SWITCHBACK_TEST_UNSET']", "SWITCHBACK_TEST_UNSET, which is not set here"),
+        ("pass_env = ['A_VARIABLE_THAT_IS_UNSET']", "A_VARIABLE_THAT_IS_UNSET, which is not set here"),
     ] {
         ground.configure(&format!("[hooks]\nafter_switch = 'true'\n{hooks}\n"));
         ground.deploy("v3").with(2, &[words, "nothing was touched"]);
         ground.run(&["activate", "v2"]).with(2, &[words]);
         ground.is_on(["v2", "v2"]);
     }
-    ground.run(&["rollback", "--commands", "config"]).with(0, &["warning: ", "SWITCHBACK_TEST_UNSET"]);
+    ground.run(&["rollback", "--commands", "config"]).with(0, &["warning: ", "A_VARIABLE_THAT_IS_UNSET"]);
     ground.is_on(["v1", "v1"]);
 }
 
