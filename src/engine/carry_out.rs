@@ -125,8 +125,7 @@ impl<'r> Run<'r> {
             course.data.stuck = course.data.applied.is_some() || !course.data.reverted.is_empty();
         }
         let hook_failed = course.locked.iter().any(|working| working.hook_failed);
-        let moved = began && course.locked.iter().any(was_moved);
-        let outcome = match (!code_is_back || course.data.stuck || hook_failed || moved, failed, began) {
+        let outcome = match (!code_is_back || course.data.stuck || hook_failed, failed, began) {
             (true, ..) => Outcome::Inconsistent,
             (false, false, _) => Outcome::Interrupted,
             (false, true, true) => Outcome::PutBack,
@@ -182,7 +181,7 @@ fn error_of(course: &Course<'_, '_>, outcome: Outcome) -> Option<Failure> {
 fn unsettled(course: &Course<'_, '_>, failed: &[(String, Failure)]) -> Failure {
     let (command, release) = (course.plan.command, &course.plan.release);
     let is_lost = |working: &Working<'_>| {
-        if course.stays { working.progress.strayed } else { is_stuck(working) || was_moved(working) }
+        if course.stays { working.progress.strayed } else { is_stuck(working) }
     };
     let code_is_mixed = course.locked.iter().any(is_lost);
     let version = course.data.after.as_ref().map_or("not known".to_owned(), ToString::to_string);
@@ -232,12 +231,6 @@ fn whereabouts(course: &Course<'_, '_>) -> String {
         [name] => format!("every host is on {name}"),
         names => format!("every host is where it is to be ({})", names.join(", ")),
     }
-}
-
-/// Whether somebody else switched a host that this run did not.
-fn was_moved(working: &Working<'_>) -> bool {
-    let before = working.plan.as_ref().map(|plan| &plan.before);
-    working.progress.switched.is_none() && before.is_some_and(|before| *before != working.guard.state().current)
 }
 
 /// The command that mends a fleet that is left mixed.
