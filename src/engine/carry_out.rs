@@ -83,6 +83,7 @@ impl<'r> Run<'r> {
         if !course.failed() && (course.stays || !self.is_stopped()) {
             self.validate(course).await;
         }
+        self.see_that_it_stayed(course).await;
     }
 
     fn goes_on(&self, course: &Course<'r, '_>) -> bool {
@@ -110,7 +111,7 @@ impl<'r> Run<'r> {
 
     /// Puts back what took effect, after a failure or because somebody asked to stop.
     async fn go_back(&self, mut course: Course<'r, '_>) -> Report {
-        let failed = course.failed();
+        let failed = course.failed_itself();
         let began = course.locked.iter().any(|working| working.progress.switched.is_some());
         self.put_back(&mut course.locked).await;
         let code_is_back = !course.locked.iter().any(is_stuck);
@@ -179,16 +180,25 @@ fn error_of(course: &Course<'_, '_>, outcome: Outcome) -> Option<Failure> {
 /// The failure of a run that left something that a person must look at, with where everything is and what to type.
 fn unsettled(course: &Course<'_, '_>, failed: &[(String, Failure)]) -> Failure {
     let (command, release) = (course.plan.command, &course.plan.release);
-    let code_is_mixed = course.locked.iter().any(is_stuck) && !course.stays;
+    let is_lost = |working: &Working<'_>| {
+        if course.stays { working.progress.strayed } else { is_stuck(working) }
+    };
+    let code_is_mixed = course.locked.iter().any(is_lost);
     let version = course.data.after.as_ref().map_or("not known".to_owned(), ToString::to_string);
+    let here = whereabouts(course);
     let (what, hint) = if code_is_mixed {
         ("the hosts are not on one release".to_owned(), mend(command, release))
     } else if course.stays && course.data.stuck {
         let hint = format!("once the cause is mended, `switchback {command}` takes the revert up again");
-        (format!("every host is on {release}, but the data is not: its version is {version}"), hint)
+        (format!("{here}, but the data is not: its version is {version}"), hint)
+    } else if course.stays && !course.failed_itself() {
+        (
+            format!("{here}, and stays there, but whether it is well was not seen to its end"),
+            "see whether it is well; `switchback rollback` would go one further back".to_owned(),
+        )
     } else if course.stays {
         (
-            format!("every host is on {release}, and stays there, but it is not well"),
+            format!("{here}, and stays there, but it is not well"),
             "see what failed; `switchback rollback` would go one further back".to_owned(),
         )
     } else if course.data.stuck {
@@ -206,6 +216,21 @@ fn unsettled(course: &Course<'_, '_>, failed: &[(String, Failure)]) -> Failure {
 /// Whether a host is not known to be where it was.
 fn is_stuck(working: &Working<'_>) -> bool {
     working.progress.unknown || (working.progress.switched.is_some() && !working.progress.reverted)
+}
+
+/// Where the hosts are, in words.
+fn whereabouts(course: &Course<'_, '_>) -> String {
+    let mut on: Vec<&str> = Vec::new();
+    for working in &course.locked {
+        let name = working.guard.state().current.named().map_or("nothing", ReleaseName::as_str);
+        if !on.contains(&name) {
+            on.push(name);
+        }
+    }
+    match on.as_slice() {
+        [name] => format!("every host is on {name}"),
+        names => format!("every host is where it is to be ({})", names.join(", ")),
+    }
 }
 
 /// The command that mends a fleet that is left mixed.

@@ -2,11 +2,12 @@
 
 use crate::{
     commands::Commands,
+    error::ErrorKind,
     hook::HookDirection,
     name::ReleaseName,
-    outcome::Command,
+    outcome::{Command, Outcome},
     plan::{Action, Plan},
-    report::{DataReport, Failure},
+    report::{DataReport, Failure, Report},
     transport::Secrets,
 };
 
@@ -41,6 +42,12 @@ impl<'r, 'p> Course<'r, 'p> {
         self.failure.is_some() || self.locked.iter().any(|working| working.failure.is_some())
     }
 
+    /// Whether something failed of itself, and not because somebody asked to stop.
+    pub(super) fn failed_itself(&self) -> bool {
+        let on_hosts = self.locked.iter().filter_map(|working| working.failure.as_ref());
+        on_hosts.chain(&self.failure).any(|failure| failure.kind != ErrorKind::Interrupted)
+    }
+
     /// Which way this goes.
     pub(super) fn direction(&self) -> HookDirection {
         match self.plan.command {
@@ -65,6 +72,12 @@ fn goes_forward(working: &Working<'_>) -> bool {
 }
 
 impl Run<'_> {
+    /// The report that a way forward lacks variables that its hooks are to be given. A way back does without them.
+    pub(super) fn lacks_secrets(&self, release: &ReleaseName) -> Option<Report> {
+        let error = secrets::missing(self.options.commands.as_ref()?)?;
+        Some(self.report(Outcome::Error, Some(release), Vec::new(), Some(error.into())))
+    }
+
     /// The commands of the release that a plan goes to: those of the configuration on the way forward, and those that were
     /// recorded with the release on the way back, unless it was asked for the others.
     fn commands_for(&self, plan: &Plan, locked: &[Working<'_>]) -> Commands {

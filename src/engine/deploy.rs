@@ -16,6 +16,9 @@ use super::{DeployOptions, Host, ask::as_asked, run::Run, working::Working};
 pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Report {
     let irreversible = options.irreversible.clone().or_else(|| release.irreversible());
     let run = run.irreversible(irreversible);
+    if let Some(report) = run.lacks_secrets(release.name()) {
+        return report;
+    }
     let place = run.options.data_place();
     let ships = |at: &InnerPath| shipped(release, at);
     let plan = |seen: &[Seen<'_>]| {

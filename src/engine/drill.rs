@@ -64,13 +64,18 @@ pub(super) async fn drill(
     options: &DrillOptions,
     observer: &dyn Observer,
 ) -> Report {
+    let refused = |error: Error| {
+        let mut report = Report::new(Command::Drill, Outcome::Refused);
+        report.error = Some(error.into());
+        report
+    };
+    if let Some(why) = release.irreversible() {
+        let what = format!("the data of {} cannot go back: {why}; there is no way back to rehearse", release.name());
+        return refused(Error::new(ErrorKind::Irreversible, format!("{what}, and nothing was touched")));
+    }
     let digest = match digest(release.as_ref()).await {
         Ok(digest) => digest,
-        Err(error) => {
-            let mut report = Report::new(Command::Drill, Outcome::Refused);
-            report.error = Some(error.into());
-            return report;
-        }
+        Err(error) => return refused(error),
     };
     let report = DrillReport::new(digest);
     let mut drill = Drill { fleet, options, observer, release, began: Instant::now(), report };
@@ -217,7 +222,9 @@ impl Drill<'_> {
     /// The report of the whole, from the one that it ended with.
     fn end(self, last: Report) -> Report {
         let dry = self.options.run.dry_run;
-        let first_failed = self.report.legs.len() <= 1 && last.outcome != Outcome::Done;
+        let went = |leg: &Leg| leg.proofs.iter().all(|proof| proof.held);
+        let first_failed = self.report.legs.first().is_none_or(|leg| self.report.legs.len() == 1 && !went(leg))
+            && last.outcome != Outcome::Done;
         let outcome = match (self.report.passed || dry, first_failed) {
             // Where nothing was rehearsed, the first deploy says why not.
             (true, _) | (false, true) => last.outcome,

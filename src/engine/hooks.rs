@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
     commands::Commands,
@@ -13,7 +13,7 @@ use crate::{
     name::ReleaseName,
     report::{Command, Failure},
     status::ReleaseState,
-    store::HookDirectory,
+    store::{Current, HookDirectory, StoreError},
     transport::{HookEnd, Secrets},
 };
 
@@ -129,6 +129,37 @@ impl<'r> Run<'r> {
             Some(self.run_on(working, job))
         });
         drain(runs.collect(), self.parallel).await;
+    }
+
+    /// Looks where `current` leads once all that was run has ended: it may have moved it.
+    pub(super) async fn see_that_it_stayed(&self, course: &mut Course<'r, '_>) {
+        let code = &self.options.code;
+        let nothing_ran = course.commands.is_empty() && course.data.before.is_none();
+        if nothing_ran && code.after_switch.is_none() && code.validate.is_none() {
+            return;
+        }
+        join_all(course.locked.iter_mut().map(|working| self.see_that_it_stayed_on(working))).await;
+    }
+
+    async fn see_that_it_stayed_on(&self, working: &mut Working<'r>) {
+        let before = working.guard.state().current.clone();
+        if let Err(error) = working.guard.look().await {
+            let why = failure(error).message;
+            working.warnings.push(format!("where `current` leads after the hooks could not be read ({why})"));
+            return;
+        }
+        let now = &working.guard.state().current;
+        if *now == before {
+            return;
+        }
+        let described = |current: &Current| current.named().map_or("nothing".to_owned(), ToString::to_string);
+        let detail =
+            format!("it led to {} before the hooks ran, and leads to {} now", described(&before), described(now));
+        let moved = StoreError::Conflict { host: working.name().to_owned(), detail };
+        working.progress.strayed = true;
+        if let Err(why) = self.told::<()>(working.host.name(), Phase::AfterSwitch, Err(failure(moved))) {
+            working.failure.get_or_insert(why);
+        }
     }
 
     /// Runs the `after_switch` hook of what each host was put back to, as it was recorded there.

@@ -1,6 +1,10 @@
 //! The variables that hooks are given and nobody else sees.
 
-use crate::{commands::Commands, error::full_message, transport::Secrets};
+use crate::{
+    commands::Commands,
+    error::{Error, ErrorKind, full_message},
+    transport::Secrets,
+};
 
 /// The shortest value that is taken out of what hooks print, in bytes.
 const SHORTEST: usize = 4;
@@ -8,7 +12,7 @@ const SHORTEST: usize = 4;
 /// Reads the variables that `commands` name. What cannot be read is told, and does without: a rollback must work from a
 /// machine that does not have them.
 pub(super) fn load(commands: &Commands, warn: &mut dyn FnMut(String)) -> Secrets {
-    if commands.is_empty() {
+    if commands.is_empty() && commands.fingerprint.is_none() {
         return Secrets::default();
     }
     let mut variables = Vec::new();
@@ -27,10 +31,29 @@ pub(super) fn load(commands: &Commands, warn: &mut dyn FnMut(String)) -> Secrets
     Secrets::new(variables)
 }
 
+/// What is missing of the variables that `commands` name, as the error that ends a way forward before it begins.
+pub(super) fn missing(commands: &Commands) -> Option<Error> {
+    if let Some(Err(error)) = commands.env_file.as_ref().map(fs_err::read_to_string) {
+        let what = "the variables for hooks could not be read from the env_file, and nothing was touched";
+        return Some(Error::new(ErrorKind::Config, what).because(error));
+    }
+    let unset: Vec<&str> =
+        commands.pass_env.iter().map(String::as_str).filter(|name| std::env::var(name).is_err()).collect();
+    if unset.is_empty() {
+        return None;
+    }
+    let what = format!("hooks are to be given {}, which is not set here; nothing was touched", unset.join(", "));
+    Some(Error::new(ErrorKind::Config, what).hint("set it, or take it out of `[hooks] pass_env`"))
+}
+
 /// `text` without the values of `secrets`. Very short values stay: they stand in too many words.
 pub(super) fn redact(secrets: &Secrets, text: &str) -> String {
-    let values = secrets.pairs().iter().map(|(_, value)| value.trim()).filter(|value| value.len() >= SHORTEST);
-    values.fold(text.to_owned(), |text, value| text.replace(value, "***"))
+    // What is printed is seen line by line, and so is a value of several lines.
+    let lines = secrets.pairs().iter().flat_map(|(_, value)| value.lines()).map(str::trim);
+    let mut values: Vec<&str> = lines.filter(|value| value.len() >= SHORTEST).collect();
+    // The longest first: one may be the beginning of another.
+    values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+    values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "***"))
 }
 
 /// The variables of a file: `NAME=VALUE` on each line, with `#` before a comment. A value may stand in quotes.
@@ -53,6 +76,12 @@ mod tests {
     fn values_are_taken_out_of_what_is_shown() {
         let secrets = Secrets::new([("A", "hunter2"), ("B", "x")]);
         assert_eq!(redact(&secrets, "hunter2 said x"), "*** said x");
+        let secrets = Secrets::new([("A", "hunter2"), ("B", "hunter2-more"), ("C", "line one\nline two\n")]);
+        assert_eq!(
+            redact(&secrets, "hunter2-more, line two"),
+            "***, ***",
+            "a value within another, and one of two lines"
+        );
     }
 
     #[test]

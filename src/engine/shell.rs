@@ -127,9 +127,14 @@ impl Teller<'_, '_> {
     fn ended(&self, exit: HookExit) -> HookExit {
         self.run.tell(&Event::HookEnded { host: self.host.to_owned(), hook: self.hook, end: hook::how(&exit.end) });
         let clean = |text: &[u8]| redact(self.secrets, &String::from_utf8_lossy(text)).into_bytes();
-        // The data version is read from standard output: what no secret stands in stays as it is, byte for byte.
+        // The data version is read from standard output, which therefore stays as it is, byte for byte: a value that happens
+        // to stand in it is not to send a revert elsewhere. What is told of it is cleaned where it is told.
         HookExit {
-            stdout: if self.secrets.is_empty() { exit.stdout } else { clean(&exit.stdout) },
+            stdout: if self.secrets.is_empty() || self.hook == HookKind::Version {
+                exit.stdout
+            } else {
+                clean(&exit.stdout)
+            },
             stderr: clean(&exit.stderr),
             ..exit
         }

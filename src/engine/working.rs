@@ -37,6 +37,8 @@ pub(super) struct Progress {
     pub(super) switched: Option<Activated>,
     /// Whether a switch that took effect was put back.
     pub(super) reverted: bool,
+    /// Whether somebody moved `current` away again after it was switched.
+    pub(super) strayed: bool,
     /// Whether nobody knows where `current` leads.
     pub(super) unknown: bool,
 }

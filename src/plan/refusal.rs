@@ -269,6 +269,9 @@ impl Reason {
             Self::HostsDiffer => {
                 "bring them together with `switchback rollback --to NAME`, or go on with --allow-split".into()
             }
+            Self::Irreversible { .. } | Self::NoRevert { .. } if command == Command::Recover => {
+                "`switchback recover --forward` finishes what was begun instead".into()
+            }
             Self::Irreversible { .. }
             | Self::NoRevert { .. }
             | Self::RevertGone { .. }
@@ -276,6 +279,7 @@ impl Reason {
             | Self::DataOffTheWay { .. } => {
                 "`--keep-data` goes back with the code alone, and the old code then meets the data as it is".into()
             }
+            Self::DataElsewhere { place } if command != Command::Rollback => format!("take {place} along"),
             Self::DataElsewhere { place } => {
                 format!("take {place} along, or go back with the code alone: `--keep-data`")
             }

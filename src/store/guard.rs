@@ -144,7 +144,7 @@ impl DirGuard {
             return Ok(());
         }
         // Somebody may have made it current by hand meanwhile, and nothing is ever removed from under `current`.
-        self.look().await?;
+        self.look_at_current().await?;
         let current = &self.state.current;
         if current.release() == Some(&preparation.name) {
             let detail = format!("it leads to {} by now", preparation.name);
@@ -163,7 +163,7 @@ impl DirGuard {
     }
 
     /// Reads where `current` leads now.
-    async fn look(&mut self) -> Result<(), StoreError> {
+    async fn look_at_current(&mut self) -> Result<(), StoreError> {
         let (batch, query) = self.store.steps.ask();
         let replies = self.store.execute(&batch).await?;
         self.state.current = self.store.read(query, &replies).await?.current;
@@ -181,7 +181,7 @@ impl DirGuard {
                 let failed = self.understand_switch(&switching, switch, error);
                 // What is reported of this host is where it is, not where it was before others came.
                 if matches!(failed.error, StoreError::Conflict { .. } | StoreError::LockLost { .. }) {
-                    let _ = self.look().await;
+                    let _ = self.look_at_current().await;
                 }
                 return Err(failed);
             }
@@ -310,6 +310,10 @@ impl StoreGuard for DirGuard {
 
     fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.take_current_away())
+    }
+
+    fn look(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.look_at_current())
     }
 
     fn run<'a>(

@@ -213,6 +213,13 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// Undoes a first deploy: makes `current` absent again, when it is what [`activate`](Self::activate) made it.
     fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Reads anew where `current` leads, which the state has then: for after what may have changed it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read; the state is as it was.
+    fn look(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
+
     /// Runs a hook on the host, and waits for its end. A connection that is lost meanwhile does not end it: its result is
     /// found again.
     ///

@@ -156,6 +156,28 @@ fn a_revert_that_fails_is_taken_up_again_by_the_next_rollback() {
 }
 
 #[test]
+fn what_was_reverted_before_the_switch_is_applied_again_when_the_next_revert_fails() {
+    for half in [false, true] {
+        let world = World::reverting_first().deployed(3);
+        let line = "web2 revert r2".to_owned();
+        if half {
+            world.data().half.push(line);
+        } else {
+            world.data().failing.push(line);
+        }
+        let report = world.rollback_with(RollbackTarget::Steps(2), &|_| {}, &Cut::never());
+        assert_code(&report, ExitCode::REFUSED);
+        world.is_at("r3", 3, "taken back");
+        world.is_clean("taken back");
+        world.data().failing.clear();
+        world.data().half.clear();
+        // What each release began with stands: one step back is one step of the data.
+        assert_code(&world.rollback(), ExitCode::DONE);
+        world.is_at("r2", 2, "one back");
+    }
+}
+
+#[test]
 fn a_revert_that_does_nothing_is_found_out() {
     let world = World::new().deployed(2);
     world.data().lying.push("web2 revert r2".to_owned());

@@ -21,13 +21,25 @@ use super::{
     Asked, Site,
 };
 
+/// How a release is taken to its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// For the first time, or again.
+    Anew,
+    /// For the rest of a way that was cut off.
+    Resumes,
+    /// Back to where it was before this operation reverted it: what it began with stands.
+    Restores,
+}
+
 impl<'r> Run<'r> {
     /// Takes the release of the plan to its data, when the plan says so. What failed stands in [`Course::failure`].
     pub(in crate::engine) async fn apply_data(&self, course: &mut Course<'r, '_>) {
         let Some(DataPlan::Apply { release, place, resumes }) = &course.plan.data else { return };
         self.enter(Phase::Data, 1);
         let (release, place, resumes) = (release.clone(), place.clone(), *resumes);
-        if let Err(why) = self.apply(course, &release, &place, resumes).await {
+        let manner = if resumes { Manner::Resumes } else { Manner::Anew };
+        if let Err(why) = self.apply(course, &release, &place, manner).await {
             course.failure = Some(why);
         }
     }
@@ -37,7 +49,7 @@ impl<'r> Run<'r> {
         course: &mut Course<'r, '_>,
         release: &ReleaseName,
         place: &DataPlace,
-        resumes: bool,
+        manner: Manner,
     ) -> Result<(), Failure> {
         let commands = self.data_commands(course, release);
         let Some(migration) = self.migration(commands.as_ref()) else {
@@ -50,10 +62,11 @@ impl<'r> Run<'r> {
         let known =
             course.locked.iter().find_map(|working| working.guard.state().release(release)?.data.record().cloned());
         let known = known.unwrap_or_else(|| DataRecord::new(self.irreversible.clone()));
-        if resumes && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version)) {
+        if manner != Manner::Anew && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version))
+        {
             return Ok(());
         }
-        let change = begun(&known, resumes, place, previous(course), version);
+        let change = begun(&known, manner, place, previous(course), version);
         let mut record = DataRecord { change: Some(change.clone()), ..known };
         if let Some(commands) = &commands {
             self.save(course, release, commands).await?;
@@ -135,13 +148,14 @@ fn previous(course: &Course<'_, '_>) -> Option<ReleaseName> {
 /// The change that is about to be made: the one that was begun before, when it is finished now.
 fn begun(
     known: &DataRecord,
-    resumes: bool,
+    manner: Manner,
     place: &DataPlace,
     previous: Option<ReleaseName>,
     version: DataVersion,
 ) -> DataChange {
     match &known.change {
-        Some(change) if resumes && change.after.is_none() => change.clone(),
+        Some(change) if manner == Manner::Resumes && change.after.is_none() => change.clone(),
+        Some(change) if manner == Manner::Restores => DataChange { after: None, ..change.clone() },
         _ => DataChange::begun(place.clone(), previous, version),
     }
 }

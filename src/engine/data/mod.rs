@@ -22,6 +22,7 @@ use super::{
     course::Course,
     hooks::occasion,
     run::Run,
+    secrets::redact,
     shell::{CONTROLLER, ControllerShell, HostShell},
     working::Working,
 };
@@ -37,7 +38,7 @@ pub(super) struct DataProgress {
     pub(super) applied: Option<RevertStep>,
     /// What is yet to be reverted, newest first.
     pub(super) pending: Vec<RevertStep>,
-    /// What this operation reverted, newest first.
+    /// What this operation reverted, in whole or in part, newest first.
     pub(super) reverted: Vec<RevertStep>,
     /// Whether the data is not where it should be.
     pub(super) stuck: bool,
@@ -84,6 +85,10 @@ impl<'r> Run<'r> {
         site: &Site<'_>,
         asked: Asked<'_>,
     ) -> Result<Option<DataVersion>, Failure> {
+        if !matches!(asked, Asked::Version) {
+            // From here on the data may be anywhere, until its version is asked again.
+            course.data.after = None;
+        }
         let secrets = course.secrets.clone();
         match site.place {
             DataPlace::Controller => {
@@ -107,7 +112,10 @@ impl<'r> Run<'r> {
                 ask(site.migration, &at, asked, &mut shell).await
             }
         }
-        .map_err(Failure::from)
+        .map_err(|error| {
+            let why = Failure::from(error);
+            Failure { message: redact(&secrets, &why.message), ..why }
+        })
     }
 
     /// Where the commands of a release are run: in it, or in what was saved of it.

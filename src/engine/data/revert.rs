@@ -13,6 +13,7 @@ use crate::{
 use super::{
     super::{course::Course, run::Run},
     Asked, Site,
+    apply::Manner,
 };
 
 impl<'r> Run<'r> {
@@ -54,9 +55,12 @@ impl<'r> Run<'r> {
         }
         self.enter(Phase::Data, course.data.pending.len());
         while let Some(step) = course.data.pending.first().cloned() {
-            if let Err(why) = self.revert_one(course, &step).await {
-                course.data.stuck = true;
+            let result = self.revert_one(course, &step).await;
+            if let Err(why) = result {
                 course.failure = Some(why);
+                // Before the switch what was reverted in part is taken back with the rest.
+                course.data.stuck = now == RevertWhen::AfterSwitch;
+                course.data.reverted.push(step);
                 return;
             }
             course.data.pending.remove(0);
@@ -64,10 +68,10 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Applies again what was reverted before a switch that then failed.
+    /// Applies again what was reverted, in whole or in part, before a switch that then was not made.
     pub(in crate::engine) async fn unrevert_data(&self, course: &mut Course<'r, '_>) {
         let Some(newest) = course.data.reverted.first().cloned() else { return };
-        let result = self.apply(course, &newest.release, &newest.place, true).await;
+        let result = self.apply(course, &newest.release, &newest.place, Manner::Restores).await;
         let back = newest.from.is_none() || course.data.after == newest.from;
         if let Err(why) =
             result.and_then(|()| if back { Ok(()) } else { Err(not_there(&newest, course.data.after.as_ref())) })
@@ -91,7 +95,11 @@ impl<'r> Run<'r> {
             Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
         let now = course.data.after.clone();
         self.record(course, &step.place, &step.release, None, (LedgerStep::RevertBegun, now.as_ref())).await?;
-        self.ask_data(course, &site, Asked::Revert(&step.to)).await?;
+        if let Err(why) = self.ask_data(course, &site, Asked::Revert(&step.to)).await {
+            // What is said of the data is what was seen after it.
+            let _ = self.version(course, &site).await;
+            return Err(why);
+        }
         let version = self.version(course, &site).await?;
         if version != step.to {
             return Err(not_there(step, Some(&version)));
