@@ -51,6 +51,10 @@ async fn nothing_is_left_behind() {
             |record, script| HookCall { timeout: Some(Duration::from_secs(1)), ..call(&root(&dir), record, script) };
         let far = HookCall { timeout: Some(Duration::from_secs(9999)), ..call(&root(&dir), "far", "exit 2") };
         assert_eq!(run(&transport, &far).await.unwrap().0.end, HookEnd::Exited(2), "{shell}");
+        // Also when its record is removed before anybody could look into it again.
+        let removed = HookCall { record: "removed".parse().unwrap(), ..far.clone() };
+        assert_eq!(run(&transport, &removed).await.unwrap().0.end, HookEnd::Exited(2), "{shell}");
+        fs::remove_dir_all(dir.path().join("removed")).unwrap();
         let stopped = run(&transport, &late("late", "sleep 9999 & sleep 9999 | cat")).await.unwrap().0;
         assert_eq!(stopped.end, HookEnd::TimedOut { survivors: Vec::new() }, "{shell}");
         soon(&format!("{shell} leaves {:?}", inside(dir.path())), || inside(dir.path()).is_empty()).await;

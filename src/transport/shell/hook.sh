@@ -47,9 +47,9 @@ sb_self
 sb_say "$sb_v" >./starter && sb_script >./command && : >./out && : >./err && mkfifo ./out.pipe ./err.pipe
 }
 # The runner takes its program from a pipe: what is secret in it is in no file and in no list of arguments. A program
-# that was cut does nothing. It hears of nobody's end but its own.
+# that was cut does nothing. It hears of nobody's end but its own, and holds no file of those that started it.
 sb_start() {
-sb_program 2>/dev/null | (sb_restore; exec setsid sh -s) >/dev/null 2>&1 &
+sb_program 2>/dev/null | (sb_restore; exec setsid sh -s) >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- &
 }
 # LIMIT: tells all that comes, and the end.
 sb_follow() {

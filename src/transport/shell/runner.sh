@@ -52,7 +52,8 @@ sb_watch() {
 sb_n=0
 while [ $sb_n -lt "$1" ]; do
 sleep 1
-if [ -e ./ended ]; then return; fi
+# The record may have been removed by now: then the command itself tells that it is over.
+if [ -e ./ended ] || ! kill -0 "$2" 2>/dev/null; then return; fi
 sb_n=$((sb_n + 1))
 done
 sb_started "$2"
