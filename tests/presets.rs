@@ -168,6 +168,7 @@ fn sqlx_goes_forward_and_back() {
     let mut project = Project::new(Preset::Sqlx);
     project.environment = vec![("DATABASE_URL", "sqlite://shop.db".into())];
     project.must("sqlx database create", "");
+    project.write("migrations/.keep", "");
     let versions = project.forward_and_back(|project, release| {
         let (up, down) = (format!("CREATE TABLE t{release} (n int);\n"), format!("DROP TABLE t{release};\n"));
         project.write(&format!("migrations/{release}_t{release}.up.sql"), &up);
