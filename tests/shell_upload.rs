@@ -27,6 +27,7 @@ fn upload(root: &Path, into: &str, tree: Tree) -> Upload {
         tree: Arc::new(tree),
         lists: Vec::new(),
         unlisted: Vec::new(),
+        base: None,
     }
 }
 

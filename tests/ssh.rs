@@ -88,6 +88,7 @@ async fn a_batch_an_upload_and_the_end() {
         tree: Arc::new(Tree::from_memory([("a/b/c", &b"hello"[..]), ("-x", b"")]).unwrap()),
         lists: Vec::new(),
         unlisted: Vec::new(),
+        base: None,
     };
     let uploaded = transport.upload(&upload, &|_, _| ()).await.unwrap();
     assert_eq!((uploaded.files, uploaded.bytes), (2, 5));
@@ -121,7 +122,14 @@ async fn any_login_shell_will_do() {
         assert!(matches!(&replies[0], Reply::Identity(who) if who.user == user.name()), "{shell}: {replies:?}");
         assert_eq!(fs::read_to_string(place.join("f")).unwrap(), content, "{shell}");
         let tree = Arc::new(Tree::from_memory([("a", &b"hello"[..])]).unwrap());
-        let upload = Upload { root: root(&place), into: inner("into"), tree, lists: Vec::new(), unlisted: Vec::new() };
+        let upload = Upload {
+            root: root(&place),
+            into: inner("into"),
+            tree,
+            lists: Vec::new(),
+            unlisted: Vec::new(),
+            base: None,
+        };
         transport.upload(&upload, &|_, _| ()).await.unwrap_or_else(|error| panic!("{shell}: {error:?}"));
         assert_eq!(fs::read_to_string(place.join("into/a")).unwrap(), "hello", "{shell}");
         transport.close().await;
@@ -295,7 +303,14 @@ async fn many_hosts_at_once_and_none_is_lost() {
     answers(&transport, dir.path()).await;
     fs::create_dir(dir.path().join("into")).unwrap();
     let tree = Arc::new(Tree::from_memory([("a", &b"x"[..])]).unwrap());
-    let upload = Upload { root: root(dir.path()), into: inner("into"), tree, lists: Vec::new(), unlisted: Vec::new() };
+    let upload = Upload {
+        root: root(dir.path()),
+        into: inner("into"),
+        tree,
+        lists: Vec::new(),
+        unlisted: Vec::new(),
+        base: None,
+    };
     transport.upload(&upload, &|_, _| ()).await.expect("MaxSessions 1 takes a second connection");
     answers(&transport, dir.path()).await;
     transport.close().await;

@@ -22,7 +22,8 @@ async fn a_hundred_megabytes_take_a_few() {
     fs::create_dir(dir.path().join("into")).unwrap();
     let tree = Arc::new(Tree::from_memory([("big", &vec![7; 100 << 20][..])]).unwrap());
     let root = dir.path().to_str().unwrap().parse().unwrap();
-    let upload = Upload { root, into: "into".parse().unwrap(), tree, lists: Vec::new(), unlisted: Vec::new() };
+    let upload =
+        Upload { root, into: "into".parse().unwrap(), tree, lists: Vec::new(), unlisted: Vec::new(), base: None };
     // Forgets the peak of making the tree.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = kib("VmRSS:");

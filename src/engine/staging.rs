@@ -1,5 +1,7 @@
 //! The upload: to every host, without any lock, so that an urgent rollback never waits for it.
 
+use std::sync::{Mutex, PoisonError};
+
 use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
@@ -7,6 +9,7 @@ use crate::{
     release::{Release, ReleaseContent},
     report::{Failure, Outcome, Report},
     store::Staged,
+    transport::Progress,
 };
 
 use super::{
@@ -44,9 +47,7 @@ impl<'r> Run<'r> {
             ReleaseContent::Tree(tree) => (tree.files(), tree.bytes()),
             ReleaseContent::OnHosts => (0, 0),
         };
-        let progress = |files, bytes| {
-            self.tell(&Event::Progress { host: host.name.clone(), files, files_total, bytes, bytes_total });
-        };
+        let progress = Telling { run: self, host: &host.name, files_total, bytes_total, copied: Mutex::default() };
         let result = host.store.stage(release, &self.owner, &progress).await.map_err(failure);
         (host, self.told(&host.name, Phase::Stage, result))
     }
@@ -80,5 +81,32 @@ impl<'r> Run<'r> {
         });
         let error = summary("the release could not be brought to every host; every `current` is where it was", failed);
         self.report(Outcome::Failed, None, hosts.collect(), Some(error))
+    }
+}
+
+/// Tells how far the upload to one host has come.
+struct Telling<'a, 'r> {
+    run: &'a Run<'r>,
+    host: &'a str,
+    files_total: u64,
+    bytes_total: u64,
+    /// Files and bytes that need not be sent.
+    copied: Mutex<(u64, u64)>,
+}
+
+impl Progress for Telling<'_, '_> {
+    fn advanced(&self, files: u64, bytes: u64) {
+        let copied = *self.copied.lock().unwrap_or_else(PoisonError::into_inner);
+        self.run.tell(&Event::Progress {
+            host: self.host.to_owned(),
+            files,
+            files_total: self.files_total.saturating_sub(copied.0),
+            bytes,
+            bytes_total: self.bytes_total.saturating_sub(copied.1),
+        });
+    }
+
+    fn copied(&self, files: u64, bytes: u64) {
+        *self.copied.lock().unwrap_or_else(PoisonError::into_inner) = (files, bytes);
     }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The most that is read of a manifest, in bytes: some 200,000 entries, and what an answer may hold.
-const MANIFEST_LIMIT: u64 = 20 << 20;
+pub(super) const MANIFEST_LIMIT: u64 = 20 << 20;
 
 /// The release that is compared with its manifest in the exchange that takes the lock, so that it costs none of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,15 +13,15 @@ use crate::{
     release::{Release, ReleaseContent},
     shared::SharedPath,
     token::Token,
-    transport::{Batch, Effect, FailureKind, Found, Liveness, Op, Progress, Reply, Transport, TransportError, Upload},
-    tree::Tree,
+    transport::{Batch, Effect, FailureKind, Found, Liveness, Op, Progress, Reply, Transport, TransportError},
 };
 
 use super::{
-    Layout, QuickCheck, ReleaseStore, RootState, Staged, StagedRecord, StoreError, StoreGuard, Verified, check,
+    Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard, Verified, check,
     guard::DirGuard,
     layout::inner,
     query::{Query, Spelled},
+    staging,
     state::Interrupted,
     steps::Steps,
     take, traces,
@@ -135,76 +135,8 @@ impl DirStore {
         }
     }
 
-    /// Uploads into a private directory and makes it durable there.
-    async fn upload(
-        &self,
-        staged: &Staged,
-        tree: Arc<Tree>,
-        owner: &LockOwner,
-        progress: &dyn Progress,
-    ) -> Result<(), StoreError> {
-        let (batch, lists) = self.steps.begin_staging(staged);
-        let replies = self.execute(&batch).await.map_err(|error| self.not_staged(staged, &batch, error))?;
-        let (abandoned, trash) = self.abandoned(&staged.token, &replies[lists]).await?;
-        let upload = Upload {
-            root: self.steps.root.clone(),
-            into: self.steps.staged_content(staged),
-            tree: Arc::clone(&tree),
-            lists: self.steps.staged_lists(staged),
-            unlisted: self.steps.unlisted(),
-        };
-        let uploaded = self.transport.upload(&upload, progress).await?;
-        let record = StagedRecord {
-            format: 1,
-            at: owner.since,
-            by: owner.by.clone(),
-            files: uploaded.files,
-            bytes: uploaded.bytes,
-            digest: tree.digest().ok(),
-        };
-        self.execute(&self.steps.end_staging(staged, &record, &abandoned)).await?;
-        for left in trash {
-            // What cannot be removed now is tried again by the next one.
-            let _ = self.remove_trash(&left).await;
-        }
-        Ok(())
-    }
-
-    /// A name that is taken for ever, when that is why a staging ended before it began.
-    fn not_staged(&self, staged: &Staged, batch: &Batch, error: TransportError) -> StoreError {
-        let step = if let TransportError::Step { index, .. } = &error { batch.steps.get(*index) } else { None };
-        match step.map(|step| &step.op) {
-            Some(Op::ExpectAbsent { .. }) => {
-                StoreError::NamePruned { host: self.to_string(), name: staged.name.clone() }
-            }
-            _ => self.understand_format(error),
-        }
-    }
-
-    /// What nobody will finish: whatever others have in private without a mark, or with the mark of a process that is
-    /// gone; and what lies in the trash, which is nobody's.
-    async fn abandoned(&self, own: &Token, lists: &[Reply]) -> Result<(Vec<Token>, Vec<Token>), StoreError> {
-        let marked: Vec<Token> = Query::tokens_in(lists.last()).collect();
-        let trash = lists.len() - 2;
-        let private = lists[..trash].iter().flat_map(|list| Query::tokens_in(Some(list)));
-        let unmarked = private.filter(|token| token != own && !marked.contains(token));
-        let mut abandoned: Vec<Token> = unmarked.collect();
-        let trash: Vec<Token> = Query::tokens_in(lists.get(trash)).collect();
-        let others: Vec<&Token> = marked.iter().filter(|token| *token != own).collect();
-        if !others.is_empty() {
-            let mut batch = self.steps.empty();
-            for other in &others {
-                batch.push_lenient(Op::CheckProcess { path: self.steps.live(other) });
-            }
-            let replies = self.execute(&batch).await?;
-            let gone = others.into_iter().zip(replies).filter(|(_, reply)| *reply == Reply::Process(Liveness::Gone));
-            abandoned.extend(gone.map(|(token, _)| token.clone()));
-        }
-        Ok((abandoned, trash))
-    }
-
     /// Removes one place of the trash for good; what was removed by then stays removed.
-    async fn remove_trash(&self, trash: &Token) -> Result<(), TransportError> {
+    pub(super) async fn remove_trash(&self, trash: &Token) -> Result<(), TransportError> {
         let batch = self.steps.empty_trash(trash);
         let first = self.execute(&batch).await;
         // Whoever stages meanwhile removes it too, and each finds gone what the other took.
@@ -239,12 +171,6 @@ impl DirStore {
 
 fn is_there_already(reply: &Reply) -> bool {
     matches!(reply, Reply::Failed(failure) if failure.kind == FailureKind::Exists)
-}
-
-/// Whether the host says that it failed, so that nothing of it is still on its way.
-fn is_over(error: &StoreError) -> bool {
-    use TransportError::{Source, Step, Upload};
-    matches!(error, StoreError::Transport(Upload { .. } | Step { .. } | Source { .. }))
 }
 
 impl ReleaseStore for DirStore {
@@ -327,15 +253,7 @@ impl ReleaseStore for DirStore {
         let ReleaseContent::Tree(tree) = release.content() else {
             panic!("the content of {} is on the hosts already", release.name());
         };
-        let staged = Staged { name: release.name().clone(), token: Token::random() };
-        Box::pin(async move {
-            let uploaded = self.upload(&staged, tree, owner, progress).await;
-            if uploaded.as_ref().is_err_and(is_over) {
-                // A disk that it filled must be free again for whoever goes back now. Failing to harms nobody.
-                let _ = self.execute(&self.steps.forgetting(&staged.token)).await;
-            }
-            uploaded.map(|()| staged)
-        })
+        Box::pin(staging::stage(self, release.name(), tree, owner, progress))
     }
 
     fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {

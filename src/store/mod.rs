@@ -11,6 +11,7 @@ mod guard;
 mod layout;
 mod prune;
 mod query;
+mod staging;
 mod state;
 mod steps;
 mod survey;

@@ -4,6 +4,7 @@
 //! one exchange. The local carrier interprets it with system calls, the SSH carrier compiles it to
 //! one POSIX script, the memory carrier is the model that the others are held against.
 
+mod base;
 mod batch;
 mod compare;
 mod error;
@@ -19,6 +20,7 @@ pub mod shell;
 #[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
 pub mod ssh;
 
+pub use base::Base;
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
 pub use compare::{Compared, Comparison, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
@@ -145,9 +147,20 @@ pub struct Upload {
     pub lists: Vec<(InnerPath, Form)>,
     /// Paths in the tree that these say nothing of, and of nothing below them.
     pub unlisted: Vec<InnerPath>,
+    /// What is copied on the host instead of being sent.
+    ///
+    /// What was copied is held against [`Base::files`] before the upload ends. It fails with [`FailureKind::Mismatch`] when
+    /// any of it is missing, is of another kind or has another content, or when the host has no means to copy: the same
+    /// tree may then be uploaded without a base, into another directory.
+    pub base: Option<Base>,
 }
 
 impl Upload {
+    /// Whether the file at `path` of the tree is copied on the host.
+    pub(crate) fn is_copied(&self, path: &[u8]) -> bool {
+        self.base.as_ref().is_some_and(|base| base.file(path).is_some())
+    }
+
     /// What is written to a list of this form. Reads the tree, unless it was read before. Blocks.
     ///
     /// # Errors
@@ -162,7 +175,7 @@ impl Upload {
 /// What an upload brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Uploaded {
-    /// Regular files written on the host.
+    /// Regular files that were sent. Those that were copied on the host do not count.
     pub files: u64,
     /// Bytes of content in them.
     pub bytes: u64,
@@ -170,8 +183,15 @@ pub struct Uploaded {
 
 /// Is told how far an upload has come. Called often, from any thread: it must be cheap.
 pub trait Progress: Send + Sync {
-    /// `files` and `bytes` have been sent by now, of what [`Tree::files`] and [`Tree::bytes`] say in all.
+    /// `files` and `bytes` have been sent by now, of what [`Tree::files`] and [`Tree::bytes`] say in all, less what is
+    /// [`copied`](Self::copied).
     fn advanced(&self, files: u64, bytes: u64);
+
+    /// So much is copied on the host and need not be sent. A store says so before an upload, and says zero when all must
+    /// be sent after all.
+    fn copied(&self, files: u64, bytes: u64) {
+        let _ = (files, bytes);
+    }
 }
 
 impl<F: Fn(u64, u64) + Send + Sync> Progress for F {

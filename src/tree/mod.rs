@@ -48,7 +48,7 @@ pub use options::SourceOptions;
 use std::{
     fs, io,
     io::Read,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use camino::Utf8Path;
@@ -64,6 +64,8 @@ pub struct Tree {
     content: Arc<dyn Content>,
     /// Known once the content was read as a whole.
     manifest: Arc<OnceLock<Arc<Manifest>>>,
+    /// Held by whoever reads it all for that alone: many who want to know wait for the first.
+    turn: Arc<Mutex<()>>,
 }
 
 /// One entry of a tree.
@@ -163,7 +165,7 @@ impl Tree {
         let size = |entry: &TreeEntry| if let Node::File { size } = entry.node { Some(size) } else { None };
         let files = entries.iter().filter_map(size).count() as u64;
         let bytes = entries.iter().filter_map(size).sum();
-        Self { entries, files, bytes, content, manifest: Arc::default() }
+        Self { entries, files, bytes, content, manifest: Arc::default(), turn: Arc::default() }
     }
 
     /// The entries, parents before what they hold: those of a directory by name, those of an archive in its own order.
@@ -223,6 +225,7 @@ impl Tree {
     ///
     /// [`TreeError`] when the source cannot be read, or is not what the scan saw.
     pub fn manifest(&self) -> Result<Arc<Manifest>, TreeError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match self.manifest.get() {
             Some(known) => Ok(Arc::clone(known)),
             None => self.listed(&mut |_, _| Ok(())),

@@ -163,5 +163,5 @@ cases! {
         a_hostile_command_harms_itself_only;
     way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it;
     upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress
-        lists_of_all an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
+        lists_of_all copies_what_is_equal finds_a_changed_base an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
 }

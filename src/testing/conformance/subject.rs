@@ -155,6 +155,7 @@ impl Subject {
             tree: Arc::new(tree),
             lists: Vec::new(),
             unlisted: Vec::new(),
+            base: None,
         };
         self.transport.upload(&upload, &|_, _| {}).await
     }

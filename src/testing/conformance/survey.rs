@@ -90,6 +90,7 @@ async fn tree(on: &Subject) -> Outcome {
         tree: Arc::new(Tree::of_entries(parts)),
         lists,
         unlisted: Vec::new(),
+        base: None,
     };
     on.transport.upload(&upload, &|_, _| ()).await.map(drop).map_err(|error| in_words(&error))
 }

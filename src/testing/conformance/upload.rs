@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex};
 
 use crate::{
     manifest::Form,
-    transport::{Effect, EntryKind, FailureKind, Found, Reply, TransportError, Upload, Uploaded},
+    transport::{Base, Effect, EntryKind, FailureKind, Found, Op, Reply, TransportError, Upload, Uploaded},
     tree::{Node, Tree, TreeEntry},
 };
 
 use super::{
     Outcome,
     hostile::HOSTILE,
-    ops::{at, link_reply, make_dir, make_link, read, read_link, write},
+    ops::{at, link_reply, make_dir, make_link, read, read_link, remove_file, remove_tree, write},
     subject::{Subject, holds, in_words, same},
 };
 
@@ -133,6 +133,7 @@ pub(super) async fn progress(on: Subject) -> Outcome {
         tree: Arc::new(tree),
         lists: Vec::new(),
         unlisted: Vec::new(),
+        base: None,
     };
     let told = Mutex::new(Vec::new());
     let tell = |files, bytes| told.lock().map(|mut told| told.push((files, bytes))).unwrap_or_default();
@@ -149,8 +150,14 @@ pub(super) async fn lists_of_all(on: Subject) -> Outcome {
     let tree = Arc::new(Tree::of_entries(parts));
     let forms = [("manifest", Form::Manifest), ("sums", Form::Sums), ("listing", Form::Listing)];
     let lists = forms.map(|(name, form)| (at(&format!("lists/it's/{name}")), form)).to_vec();
-    let upload =
-        Upload { root: on.root.clone(), into: at("stage"), tree: Arc::clone(&tree), lists, unlisted: Vec::new() };
+    let upload = Upload {
+        root: on.root.clone(),
+        into: at("stage"),
+        tree: Arc::clone(&tree),
+        lists,
+        unlisted: Vec::new(),
+        base: None,
+    };
     on.transport.upload(&upload, &|_, _| ()).await.map_err(|error| in_words(&error))?;
     on.lists("stage", &["d", "it's\n", "l"]).await?;
     on.lists("lists/it's", &["listing", "manifest", "sums"]).await?;
@@ -167,6 +174,80 @@ pub(super) async fn lists_of_all(on: Subject) -> Outcome {
         }
         other => Err(format!("a list replaced another: {other:?}")),
     }
+}
+
+/// Uploads `old` to `old` and then `new` to `stage`, with what is equal copied once `meanwhile` was done.
+async fn over(
+    on: &Subject,
+    old: Vec<Part>,
+    new: Vec<Part>,
+    meanwhile: Vec<Op>,
+) -> Result<Result<Uploaded, TransportError>, String> {
+    on.done([make_dir("old"), make_dir("stage")]).await?;
+    let (old, new) = (Tree::of_entries(old), Arc::new(Tree::of_entries(new)));
+    let held = old.manifest().map_err(|error| in_words(&error))?;
+    let wanted = new.manifest().map_err(|error| in_words(&error))?;
+    on.upload("old", old).await.map_err(|error| in_words(&error))?;
+    on.done(meanwhile).await?;
+    let base = Base::between(at("old"), &held, &wanted);
+    holds(base.is_some(), || "nothing is equal".to_owned())?;
+    let upload =
+        Upload { root: on.root.clone(), into: at("stage"), tree: new, lists: Vec::new(), unlisted: Vec::new(), base };
+    Ok(on.transport.upload(&upload, &|_, _| ()).await)
+}
+
+/// What is equal is copied, whatever its mode; what is not is sent.
+pub(super) async fn copies_what_is_equal(on: Subject) -> Outcome {
+    let odd = ["it's", " ", "-rf", "*", "$(id)", "\"", "\u{e9}", "a\nb"];
+    let held = |name: &&str| file(format!("d/{name}"), 0o644, name);
+    let mut old = vec![directory("d", 0o755), file("d/same", 0o600, "same"), file("d/moded", 0o644, "moded")];
+    old.extend([file("changed", 0o644, "old"), file("was file", 0o644, ""), directory("was directory", 0o755)]);
+    old.extend([file("was directory/f", 0o644, ""), file("gone", 0o644, ""), link("l", "d"), file("empty", 0o644, "")]);
+    old.extend(odd.iter().map(held));
+    let mut new = vec![directory("d", 0o700), file("d/same", 0o600, "same"), file("d/moded", 0o755, "moded")];
+    new.extend([file("changed", 0o644, "new"), directory("was file", 0o755), file("was directory", 0o644, "")]);
+    new.extend([file("was file/f", 0o644, "f"), link("l", "changed"), file("empty", 0o644, "")]);
+    new.extend(odd.iter().map(held));
+    let wanted: Vec<String> = odd.iter().map(|name| format!("stage/d/{name}")).collect();
+    let arrived = over(&on, old, new, Vec::new()).await?.map_err(|error| in_words(&error))?;
+    // The changed one, two that were no files before, and the one whose name no line holds.
+    same("what was sent", &arrived, &Uploaded { files: 4, bytes: 7 })?;
+    on.lists("stage", &["changed", "d", "empty", "l", "was directory", "was file"]).await?;
+    on.holds("stage/changed", "new").await?;
+    on.holds("stage/empty", "").await?;
+    on.stands("stage/d", EntryKind::Directory, 0o700).await?;
+    on.stands("stage/d/same", EntryKind::File, 0o600).await?;
+    on.stands("stage/d/moded", EntryKind::File, 0o755).await?;
+    for (place, name) in wanted.iter().zip(odd) {
+        on.holds(place, name).await?;
+    }
+    // Copies, and no second names of the same files.
+    on.done([remove_file("old/d/same"), write("old/d/same", "other")]).await?;
+    on.holds("stage/d/same", "same").await
+}
+
+/// A base that does not hold what it did is found, be it by content, kind or absence.
+pub(super) async fn finds_a_changed_base(on: Subject) -> Outcome {
+    let parts = || vec![directory("d", 0o755), file("d/f", 0o644, "one"), file("same", 0o644, "same")];
+    on.done([make_dir("away"), write("away/f", "one")]).await?;
+    let changes = [
+        vec![remove_file("old/d/f"), write("old/d/f", "two")],
+        vec![remove_file("old/d/f"), write("old/d/f", "longer")],
+        vec![remove_file("old/d/f")],
+        vec![remove_file("old/d/f"), make_link("old/d/f", "../../away/f")],
+        vec![remove_file("old/d/f"), make_dir("old/d/f")],
+        vec![remove_tree("old")],
+    ];
+    for change in changes {
+        let shown = format!("{change:?}");
+        match over(&on, parts(), parts(), change).await? {
+            Err(TransportError::Upload { failure, .. }) => same(&shown, &failure.kind, &FailureKind::Mismatch)?,
+            other => return Err(format!("{shown}: {other:?}")),
+        }
+        on.done([remove_tree("old"), remove_tree("stage")]).await?;
+        on.holds("away/f", "one").await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn an_empty_tree(on: Subject) -> Outcome {
@@ -218,6 +299,6 @@ pub(super) async fn a_source_that_changes(on: Subject) -> Outcome {
     }
     on.lists(".", &["stage"]).await?;
     // What took its place afterwards arrives.
-    on.done([super::ops::remove_tree("stage")]).await?;
+    on.done([remove_tree("stage")]).await?;
     same("the next", &uploaded(&on, vec![file("a", 0o644, "x")]).await?, &Uploaded { files: 1, bytes: 1 })
 }

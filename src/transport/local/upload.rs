@@ -13,15 +13,16 @@ use rustix::{
 use tokio::sync::watch;
 
 use crate::{
+    manifest::{Digesting, ManifestEntry, ManifestNode},
     path::InnerPath,
-    transport::{FailureKind, StepFailure, Upload, Uploaded},
+    transport::{Base, EntryKind, FailureKind, StepFailure, Upload, Uploaded},
     tree::{Node, TreeEntry, TreeError},
 };
 
 use super::{
     ask, change,
     errno::{self, Result},
-    root::{Root, enter, make_directory, set_mode},
+    root::{self, Root, enter, make_directory, set_mode},
 };
 
 /// How an upload failed.
@@ -41,7 +42,9 @@ pub(super) fn upload(
 ) -> std::result::Result<Uploaded, Failed> {
     let (into, tree) = (&upload.into, &upload.tree);
     let target = open_empty(root, into).map_err(Failed::Host)?;
-    let mut copy = Copy { target, parent: None, directories: Vec::new(), told, failure: None };
+    let base = upload.base.as_ref().map(|base| Ok((open_base(root, &base.from)?, base)));
+    let base = base.transpose().map_err(Failed::Host)?;
+    let mut copy = Copy { target, base, parent: None, directories: Vec::new(), told, failure: None };
     let visited = tree.visit(&mut |entry, content| copy.entry(entry, content));
     if let Some(failure) = copy.failure {
         return Err(Failed::Host(failure));
@@ -67,8 +70,10 @@ fn open_empty(root: &Root, into: &InnerPath) -> std::result::Result<OwnedFd, Ste
 }
 
 /// A copy under way.
-struct Copy {
+struct Copy<'u> {
     target: OwnedFd,
+    /// What is copied on the host, and the open directory that it is copied from.
+    base: Option<(OwnedFd, &'u Base)>,
     /// The directory that the last entry was made in, by its path: the next one is most often made there too.
     parent: Option<(Vec<u8>, OwnedFd)>,
     /// The directories made so far, and the modes that they get in the end: what they hold must be written first.
@@ -78,15 +83,38 @@ struct Copy {
     failure: Option<StepFailure>,
 }
 
-impl Copy {
+impl Copy<'_> {
     fn entry(&mut self, entry: &TreeEntry, content: &mut dyn Read) -> io::Result<()> {
         let (parent, name) = split(&entry.path);
-        let made = self.directory(parent).and_then(|directory| make(&directory, name, entry));
-        let file = made.map_err(|errno| self.fail(&entry.path, errno))?;
+        let made = self.directory(parent).and_then(|directory| Ok((make(&directory, name, entry)?, directory)));
+        let (file, directory) = made.map_err(|errno| self.fail(&entry.path, errno))?;
         if matches!(entry.node, Node::Directory) {
             self.directories.push((entry.path.clone(), entry.mode));
         }
-        file.map_or(Ok(()), |file| self.fill(file, entry, content))
+        match file {
+            None => Ok(()),
+            Some(file) if self.copied(&entry.path).is_some() => self.bring(&file, &directory, name, entry),
+            Some(file) => self.fill(file, entry, content),
+        }
+    }
+
+    /// The file at `path` as it must be, when it is copied on the host.
+    fn copied(&self, path: &[u8]) -> Option<&ManifestEntry> {
+        self.base.as_ref().and_then(|(_, base)| base.file(path))
+    }
+
+    /// Fills `file`, which is `name` in `directory`, with what the base has at its path, and holds it against its digest.
+    fn bring(&mut self, file: &File, directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> io::Result<()> {
+        let brought = self.base.as_ref().map_or(Err(Errno::NOENT), |(from, _)| copy_content(from, &entry.path, file));
+        let is = brought.and_then(|()| listed(directory, name, entry));
+        if is.ok().as_ref() != self.copied(&entry.path) {
+            let path = String::from_utf8_lossy(&entry.path);
+            let detail = format!("{path}: the release that it is copied from does not hold what it did");
+            self.failure = Some(StepFailure::new(FailureKind::Mismatch, detail));
+            return Err(io::Error::other("the base differs"));
+        }
+        fs::fchmod(file, Mode::from_raw_mode(entry.mode & 0o777)).map_err(|errno| self.fail(&entry.path, errno))?;
+        self.tell(0, 0)
     }
 
     /// The open directory at `path` below the target.
@@ -141,6 +169,34 @@ impl Copy {
     }
 }
 
+/// Opens the directory that is copied from. One that is not there is a base that does not hold what it did.
+fn open_base(root: &Root, from: &InnerPath) -> std::result::Result<OwnedFd, StepFailure> {
+    let opened = root.place(from).and_then(|place| place.enter());
+    opened.map_err(|errno| StepFailure::new(FailureKind::Mismatch, format!("{from}: {errno}")))
+}
+
+/// Copies the content of the regular file at `path` below `from`: by sharing its blocks where the filesystem can.
+fn copy_content(from: &OwnedFd, path: &[u8], mut to: &File) -> Result<()> {
+    let (parent, name) = split(path);
+    let file = File::from(root::open(open_below(from, parent)?, name, OFlags::RDONLY)?);
+    if root::entry_kind(&fs::fstat(&file)?) != EntryKind::File {
+        return Err(Errno::INVAL);
+    }
+    if fs::ioctl_ficlone(to, &file).is_ok() {
+        return Ok(());
+    }
+    io::copy(&mut &file, &mut to).map(drop).map_err(|error| errno::of(&error))
+}
+
+/// The new file `name` of `directory` as a manifest lists it.
+fn listed(directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> Result<ManifestEntry> {
+    let file = File::from(root::open(directory, name, OFlags::RDONLY)?);
+    let size = fs::fstat(&file)?.st_size.try_into().map_err(|_| Errno::IO)?;
+    let digest = Digesting::new(file).finish().map_err(|error| errno::of(&error))?;
+    let node = ManifestNode::File { mode: entry.mode, size, digest };
+    Ok(ManifestEntry { path: entry.path.clone(), node })
+}
+
 /// Makes what `entry` is at `name` in `directory`; a file is returned, to be filled.
 fn make(directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> Result<Option<File>> {
     match &entry.node {
@@ -186,7 +242,14 @@ mod tests {
 
     fn of(host: &tempfile::TempDir, into: &str, tree: Tree) -> Upload {
         let root = host.path().to_str().unwrap().parse().unwrap();
-        Upload { root, into: into.parse().unwrap(), tree: Arc::new(tree), lists: Vec::new(), unlisted: Vec::new() }
+        Upload {
+            root,
+            into: into.parse().unwrap(),
+            tree: Arc::new(tree),
+            lists: Vec::new(),
+            unlisted: Vec::new(),
+            base: None,
+        }
     }
 
     /// No tree holds such paths. If one did, nothing outside would come to harm.

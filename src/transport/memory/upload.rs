@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, io};
 
 use crate::{
+    path::InnerPath,
     transport::{FailureKind, Progress, StepFailure, TransportError, Upload, Uploaded},
     tree::{Node, TreeEntry},
 };
@@ -27,7 +28,13 @@ pub(super) fn upload(
     let visited = upload.tree.visit(&mut |entry, reader| {
         let mut content = Vec::new();
         reader.read_to_end(&mut content)?;
-        if matches!(entry.node, Node::File { .. }) {
+        let is_copied = upload.is_copied(&entry.path);
+        if is_copied && !is_held(model, way, upload, entry, &content) {
+            let path = String::from_utf8_lossy(&entry.path);
+            failure = Some(failed(&path, FailureKind::Mismatch));
+            return Err(io::Error::other("the base differs"));
+        }
+        if !is_copied && matches!(entry.node, Node::File { .. }) {
             so_far.files += 1;
             so_far.bytes += content.len() as u64;
         }
@@ -53,6 +60,19 @@ pub(super) fn upload(
             Ok(so_far)
         }
     }
+}
+
+/// Whether the base still holds what `entry` must be.
+fn is_held(model: &Model, way: &[u64], upload: &Upload, entry: &TreeEntry, content: &[u8]) -> bool {
+    let Some((base, root)) = upload.base.as_ref().zip(way.last()) else { return false };
+    let held = || -> Result<bool, FailureKind> {
+        let path = std::str::from_utf8(&entry.path).map_err(|_| FailureKind::Io)?;
+        let place = base.from.join(&InnerPath::new(path).map_err(|_| FailureKind::Io)?);
+        let (above, name) = model.place(*root, &place)?;
+        let found = model.child(above[above.len() - 1], name)?.ok_or(FailureKind::Missing)?;
+        Ok(matches!(model.body(found), Body::File(held) if held == content))
+    };
+    held().unwrap_or(false)
 }
 
 /// The directory that is uploaded into.

@@ -1,4 +1,4 @@
-//! A [`Tree`] as one clean tar stream, made by a thread of its own as fast as it is taken.
+//! What a [`Tree`](crate::tree::Tree) has and the host has not, as one clean tar stream, made by a thread of its own as fast as it is taken.
 
 use std::{
     ffi::OsStr,
@@ -15,8 +15,9 @@ use tokio::{
 };
 
 use crate::{
-    transport::{Upload, Uploaded},
-    tree::{Node, Tree, TreeEntry, TreeError},
+    manifest::Form,
+    transport::{Base, Upload, Uploaded},
+    tree::{Node, TreeEntry, TreeError},
 };
 
 use super::quote::ShellWord;
@@ -31,8 +32,8 @@ pub(super) struct Piece {
     pub(super) so_far: Uploaded,
 }
 
-/// Packs the tree of `upload`, its lists as files named `marker-0`, `marker-1` and so on, and a file named `marker`
-/// after all of it. The pieces end early when the tree cannot be read, which the thread then says.
+/// Packs the tree of `upload` without what is copied on the host, its lists as files named `marker-0`, `marker-1` and so
+/// on, the digests of what is copied as `marker-base-MODE` for each mode, and a file named `marker` after all of it. The pieces end early when the tree cannot be read, which the thread then says.
 pub(super) fn pack(upload: Upload, marker: String) -> (Receiver<Piece>, JoinHandle<Result<Uploaded, TreeError>>) {
     let (pieces, taken) = channel(2);
     let packing = spawn_blocking(move || {
@@ -55,12 +56,14 @@ struct Packer {
 impl Packer {
     fn pack(mut self, upload: &Upload, marker: &str) -> Result<Uploaded, TreeError> {
         let tree = &upload.tree;
-        tree.visit(&mut |entry, content| self.entry(entry, content))?;
+        tree.visit(&mut |entry, content| {
+            if upload.is_copied(&entry.path) { Ok(()) } else { self.entry(entry, content) }
+        })?;
         for (index, (_, form)) in upload.lists.iter().enumerate() {
             let list = upload.list(*form)?;
             self.file(&format!("{marker}-{index}"), &list).map_err(TreeError::Visit)?;
         }
-        self.end(tree, marker).map_err(TreeError::Visit)
+        self.end(upload, marker).map_err(TreeError::Visit)
     }
 
     fn entry(&mut self, entry: &TreeEntry, content: &mut dyn io::Read) -> io::Result<()> {
@@ -86,10 +89,14 @@ impl Packer {
 
     /// Directories that their owner may not fill get their mode when they are full, from the marker, which is a script:
     /// `tar` of `BusyBox` never changes the mode of a directory that is there.
-    fn end(mut self, tree: &Tree, marker: &str) -> io::Result<Uploaded> {
+    fn end(mut self, upload: &Upload, marker: &str) -> io::Result<Uploaded> {
         let shut = |entry: &&TreeEntry| entry.node == Node::Directory && entry.mode & 0o700 != 0o700;
         let mut script = Vec::new();
-        for entry in tree.entries().iter().rev().filter(shut) {
+        for (mode, files) in upload.base.iter().flat_map(Base::by_mode) {
+            self.file(&format!("{marker}-base-{mode:o}"), &files.in_form(Form::Sums))?;
+            writeln!(script, "sb_copy {mode:o}")?;
+        }
+        for entry in upload.tree.entries().iter().rev().filter(shut) {
             let place = ShellWord::new([b"./", &entry.path[..]].concat()).map_err(io::Error::other)?;
             write!(script, "sb_mode {:o} ", entry.mode)?;
             script.extend_from_slice(place.as_bytes());

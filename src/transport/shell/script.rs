@@ -107,6 +107,10 @@ pub(super) fn receive(prelude: &[u8], upload: &Upload, marker: &str, nonce: &str
     script.text(DEFINE).enter(&upload.root, false, None);
     script.text("sb_receive").word(&ShellWord::operand(&upload.into)).text(" ");
     script.0.extend_from_slice(marker.as_bytes());
+    match &upload.base {
+        Some(base) => script.word(&ShellWord::operand(&base.from)),
+        None => script.text(" ''"),
+    };
     for (list, _) in &upload.lists {
         script.word(&ShellWord::operand(list));
     }

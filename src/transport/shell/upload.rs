@@ -16,7 +16,7 @@ use tokio::{
 };
 
 use crate::{
-    transport::{Progress, StepFailure, TransportError, Upload, Uploaded},
+    transport::{Base, Progress, StepFailure, TransportError, Upload, Uploaded},
     tree::TreeError,
 };
 
@@ -53,7 +53,10 @@ pub(super) async fn upload<S: Shell>(
         return Err(TransportError::Source { host: host(), source });
     }
     match answer {
-        Ok(Some(Answer::Done)) => Ok(Uploaded { files: upload.tree.files(), bytes: upload.tree.bytes() }),
+        Ok(Some(Answer::Done)) => {
+            let (files, bytes) = upload.base.as_ref().map_or((0, 0), Base::size);
+            Ok(Uploaded { files: upload.tree.files() - files, bytes: upload.tree.bytes() - bytes })
+        }
         Ok(Some(Answer::Failed(failure))) => {
             Err(TransportError::Upload { host: host(), root: upload.root.clone(), failure })
         }

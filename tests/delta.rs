@@ -1,0 +1,149 @@
+//! Deltas: what the current release has is copied on the host, and not sent again.
+
+mod support;
+
+use std::{fs, os::unix::fs::MetadataExt, path::Path, sync::Arc};
+
+use support::local_shell::LocalShell;
+use switchback::{
+    DirStore, ExitCode, Fleet, Host, Layout, Transport, engine::DeployOptions, event::Silent, manifest::Form,
+    release::NewRelease, testing::Recording, transport::LocalTransport, tree::Tree,
+};
+use tempfile::TempDir;
+
+/// How many files a release has, and how large each is.
+const FILES: usize = 200;
+const SIZE: usize = 8 << 10;
+
+/// The files of a release, of which those named have another content.
+fn files(changed: &[usize]) -> Vec<(String, Vec<u8>)> {
+    let content = |n: usize| format!("{n} {} ", changed.contains(&n)).into_bytes().into_iter().cycle().take(SIZE);
+    (0..FILES).map(|n| (format!("dir {}/it's {n}.txt", n % 7), content(n).collect())).collect()
+}
+
+fn tree(files: &[(String, Vec<u8>)]) -> Tree {
+    Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..]))).expect("a tree")
+}
+
+/// Deploys `files` as the release `name` to the root `root`.
+async fn deploy(transport: impl Transport, root: &Path, name: &str, files: &[(String, Vec<u8>)]) {
+    let root = root.to_str().and_then(|path| path.parse().ok()).expect("a plain path");
+    let store = DirStore::new(transport, root, Layout::default());
+    let fleet = Fleet::new(vec![Host::new("local", store)]).expect("a fleet");
+    let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree(files)));
+    let report = fleet.deploy(release, &DeployOptions::default(), &Silent).await;
+    assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
+    fleet.close().await;
+}
+
+/// Holds the release at `release` against `files`: each is there, alone, and has one name.
+fn assert_holds(release: &Path, files: &[(String, Vec<u8>)], on: &str) {
+    for (path, content) in files {
+        let path = release.join(path);
+        assert!(fs::read(&path).is_ok_and(|found| found == *content), "{on}: {}", path.display());
+        let found = fs::metadata(&path).expect("it is there");
+        assert_eq!((found.nlink(), found.mode() & 0o7777), (1, 0o644), "{on}: {}", path.display());
+    }
+    let names = fs::read_dir(release).expect("a release").flatten().map(|entry| entry.file_name());
+    let mut names: Vec<_> = names.map(|name| name.to_string_lossy().into_owned()).collect();
+    names.sort();
+    let dirs = (0..7).map(|n| format!("dir {n}"));
+    assert_eq!(names, dirs.chain(["previousVersion".to_owned()]).collect::<Vec<_>>(), "{on}");
+}
+
+/// What is sent besides changed files: the three lists, and the digests of what is copied.
+fn lists(files: &[(String, Vec<u8>)]) -> u64 {
+    let manifest = tree(files).manifest().expect("it can be read");
+    let forms = [Form::Manifest, Form::Sums, Form::Listing, Form::Sums];
+    forms.iter().map(|form| manifest.in_form(*form).len() as u64).sum()
+}
+
+#[tokio::test]
+async fn what_did_not_change_is_not_sent() {
+    for shell in LocalShell::all() {
+        let dir = TempDir::new().expect("a directory");
+        let (root, counted) = (dir.path().join("root"), dir.path().join("sent"));
+        let count = format!("tee -a '{}' | \"$@\"", counted.display());
+        let transport = || shell.clone().wrapped(&["/bin/sh", "-c", &count, "sh"]).transport();
+        deploy(transport(), &root, "one", &files(&[])).await;
+        let first = fs::metadata(&counted).expect("something was sent").len();
+        assert!(first > (FILES * SIZE) as u64, "{shell}: {first}");
+        let now = files(&[17]);
+        deploy(transport(), &root, "two", &now).await;
+        let second = fs::metadata(&counted).expect("something was sent").len() - first;
+        let most = SIZE as u64 + lists(&now) + (64 << 10);
+        assert!(second <= most, "{shell}: {second} bytes, not {most}");
+        assert_holds(&root.join("releases/two"), &now, &shell.to_string());
+    }
+}
+
+/// The base is another than its manifest says: everything is sent, and the release is right.
+#[tokio::test]
+async fn a_damaged_base_is_found() {
+    let shells = [("dash", "gnu"), ("busybox", "busybox"), ("mksh", "gnu"), ("dash", "toybox")];
+    for shell in shells.into_iter().filter_map(|(shell, tools)| LocalShell::new(shell, tools)) {
+        for damage in ["other content", "gone", "a link", "a pipe", "two names"] {
+            let dir = TempDir::new().expect("a directory");
+            let root = dir.path().join("root");
+            deploy(shell.transport(), &root, "one", &files(&[])).await;
+            let victim = root.join("releases/one/dir 0/it's 7.txt");
+            harm(&victim, damage);
+            let (now, recorded) = (files(&[17]), Arc::new(Recording::new(shell.transport())));
+            deploy(Arc::clone(&recorded), &root, "two", &now).await;
+            let on = format!("{shell}: {damage}");
+            // A file with two names is copied all the same, into one of its own.
+            assert_eq!(recorded.uploads(), if damage == "two names" { 1 } else { 2 }, "{on}");
+            assert_holds(&root.join("releases/two"), &now, &on);
+            let staging = fs::read_dir(root.join(".switchback/staging")).expect("it is there");
+            assert_eq!(staging.count(), 0, "{on}: something was left behind");
+        }
+    }
+}
+
+fn harm(victim: &Path, damage: &str) {
+    let away = victim.with_extension("away");
+    match damage {
+        "other content" => return fs::write(victim, vec![b'x'; SIZE]).expect("a file"),
+        "two names" => return fs::hard_link(victim, away).expect("a second name"),
+        _ => fs::rename(victim, &away).expect("it moves"),
+    }
+    match damage {
+        "a link" => std::os::unix::fs::symlink(&away, victim).expect("a link"),
+        "a pipe" => {
+            let made = std::process::Command::new("mkfifo").arg(victim).status();
+            assert!(made.is_ok_and(|status| status.success()), "no pipe");
+        }
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn this_machine_copies_too() {
+    let dir = TempDir::new().expect("a directory");
+    let root = dir.path().join("root");
+    deploy(LocalTransport::new(), &root, "one", &files(&[])).await;
+    let recorded = Arc::new(Recording::new(LocalTransport::new()));
+    deploy(Arc::clone(&recorded), &root, "two", &files(&[1, 2])).await;
+    assert_eq!(recorded.uploads(), 1);
+    assert_holds(&root.join("releases/two"), &files(&[1, 2]), "local");
+    fs::write(root.join("releases/two/dir 3/it's 3.txt"), vec![b'x'; SIZE]).expect("a file");
+    let recorded = Arc::new(Recording::new(LocalTransport::new()));
+    deploy(Arc::clone(&recorded), &root, "three", &files(&[1])).await;
+    assert_eq!(recorded.uploads(), 2, "a damaged base is found");
+    assert_holds(&root.join("releases/three"), &files(&[1]), "local");
+}
+
+/// A release without a manifest, or with one that means nothing, is none to copy from.
+#[tokio::test]
+async fn without_a_manifest_all_is_sent() {
+    let dir = TempDir::new().expect("a directory");
+    let root = dir.path().join("root");
+    let kept = |name: &str| root.join(".switchback/releases").join(name).join("manifest");
+    deploy(LocalTransport::new(), &root, "one", &files(&[])).await;
+    fs::write(kept("one"), "another manifest 9\n").expect("a file");
+    deploy(LocalTransport::new(), &root, "two", &files(&[1])).await;
+    assert_holds(&root.join("releases/two"), &files(&[1]), "unread");
+    fs::remove_file(kept("two")).expect("it was there");
+    deploy(LocalTransport::new(), &root, "three", &files(&[2])).await;
+    assert_holds(&root.join("releases/three"), &files(&[2]), "none");
+}
