@@ -32,7 +32,8 @@ fn clocks_that_jump_decide_nothing() {
     assert_code(&hosts.rollback(), ExitCode::NOTHING_TO_ROLL_BACK_TO);
     let history = hosts.history();
     let lines = history.hosts[0].status.as_ref().and_then(|status| status.history.as_ref()).expect("a history");
-    let order: Vec<&str> = lines.iter().filter_map(|line| line.to.as_ref()).map(|name| name.as_str()).collect();
+    let order: Vec<&str> =
+        lines.iter().filter_map(|line| line.to.as_ref()).map(switchback::ReleaseName::as_str).collect();
     assert_eq!(order, ["a", "b", "c", "d", "c", "b", "a"], "the newest first, in the order in which it was done");
     hosts.clean();
 }
