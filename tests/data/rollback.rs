@@ -234,3 +234,25 @@ fn a_release_that_was_removed_by_hand_is_reverted_from_what_was_saved_of_it() {
         }
     }
 }
+
+#[test]
+fn a_release_whose_data_stayed_is_still_reverted_once_it_is_current_again() {
+    let world = World::new().deployed(2);
+    let report = world.rollback_with(RollbackTarget::Steps(1), &|options| options.keep_data = true, &Cut::never());
+    assert_code(&report, ExitCode::DONE);
+    world.is_at("r1", 2, "with the code alone");
+    assert_code(&world.activate("r2"), ExitCode::DONE);
+    world.is_at("r2", 2, "the data was there already");
+    assert_code(&world.rollback(), ExitCode::DONE);
+    world.is_at("r1", 1, "code and data");
+}
+
+#[test]
+fn data_that_stayed_is_left_where_it_was_when_going_forward_again_fails() {
+    let world = World::new().deployed(2);
+    let report = world.rollback_with(RollbackTarget::Steps(1), &|options| options.keep_data = true, &Cut::never());
+    assert_code(&report, ExitCode::DONE);
+    world.data().failing.push("web1 validate r2".to_owned());
+    assert_code(&world.activate("r2"), ExitCode::PUT_BACK);
+    world.is_at("r1", 2, "where it was before");
+}

@@ -66,13 +66,17 @@ impl<'r> Run<'r> {
         {
             return Ok(());
         }
-        let change = begun(&known, manner, place, previous(course), version);
+        let change = begun(&known, manner, place, previous(course), &version);
+        // Where the data is there already, as a rollback with the code alone left it, this operation itself takes nothing
+        // further, and has nothing to take back.
+        let is_there = known.change.as_ref().is_some_and(|known| known.after.as_ref() == Some(&version));
+        let back_to = if is_there { version } else { change.before.clone() };
         let mut record = DataRecord { change: Some(change.clone()), ..known };
         if let Some(commands) = &commands {
             self.save(course, release, commands).await?;
         }
         self.record(course, place, release, Some(&record), (LedgerStep::ApplyBegun, Some(&change.before))).await?;
-        course.data.applied = Some(RevertStep::new(release, &change, commands));
+        course.data.applied = Some(RevertStep { to: back_to, ..RevertStep::new(release, &change, commands) });
         self.ask_data(course, &site, Asked::Apply).await?;
         let after = self.version(course, &site).await?;
         record.change = Some(DataChange { after: Some(after.clone()), ..change });
@@ -151,12 +155,16 @@ fn begun(
     manner: Manner,
     place: &DataPlace,
     previous: Option<ReleaseName>,
-    version: DataVersion,
+    version: &DataVersion,
 ) -> DataChange {
     match &known.change {
         Some(change) if manner == Manner::Resumes && change.after.is_none() => change.clone(),
         Some(change) if manner == Manner::Restores => DataChange { after: None, ..change.clone() },
-        _ => DataChange::begun(place.clone(), previous, version),
+        // It went back with the code alone, and its data stayed: what was before that is still what to go back to.
+        Some(change) if change.after.as_ref() == Some(version) => {
+            DataChange { previous, after: None, ..change.clone() }
+        }
+        _ => DataChange::begun(place.clone(), previous, version.clone()),
     }
 }
 
