@@ -10,7 +10,6 @@ use crate::{
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
     status::{BadMark, PinMark},
-    time::Timestamp,
     token::Token,
     transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Passed, Reply},
 };
@@ -39,7 +38,6 @@ pub(super) struct Query {
 /// The steps of a query, in their order.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    Clock,
     CurrentEntry,
     CurrentLink,
     CurrentTarget,
@@ -83,7 +81,6 @@ impl Query {
     pub(super) fn add_short(batch: &mut Batch, layout: &Layout) -> Self {
         let current = layout.current().clone();
         let ops = [
-            Op::Clock,
             Op::Inspect { path: current.clone() },
             Op::ReadLink { path: current.clone() },
             Op::Resolve { link: current.as_str().into() },
@@ -114,9 +111,10 @@ impl Query {
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
         let adopting = reader.adopting(&releases);
+        let identity = reader.identity();
         let state = RootState {
-            identity: reader.identity(),
-            clock: reader.clock(),
+            clock: identity.as_ref().map(|identity| identity.clock),
+            identity,
             current: reader.current(&releases),
             gone: reader.gone(&releases),
             releases,
@@ -164,10 +162,6 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn at(&self, at: At) -> Option<&Reply> {
         self.replies.get(at as usize)
-    }
-
-    fn clock(&self) -> Option<Timestamp> {
-        if let Some(Reply::Clock(at)) = self.at(At::Clock) { Some(*at) } else { None }
     }
 
     fn identity(&self) -> Option<crate::transport::HostIdentity> {
