@@ -1,12 +1,12 @@
 # One function for each operation; each answers with one line, and is false when the step failed.
 sb_s='%f %u %d %i %s %Y'
-sb_g= sb_same=//.//
+sb_how= sb_same=//.//
 # r|d FUNCTION: runs its steps, which only read (r) or only remove (d), with one stat and one od, or one rm, for all of
 # them. Each tells what it wants; who asked shares out what is found. When anything fails, each runs by itself.
 sb_together() {
-sb_kept=$sb_r sb_g=$1 sb_n=0 sb_w= sb_q=
-if $2 && sb_all_$1; then sb_g=; return 0; fi
-sb_g= sb_r=$sb_kept sb_t= sb_x=
+sb_kept=$sb_r sb_how=$1 sb_n=0 sb_w= sb_wl=
+if $2 && sb_all_$1; then sb_how=; return 0; fi
+sb_how= sb_r=$sb_kept sb_t= sb_x=
 $2
 }
 # LIMIT PATH... ; - for a limit: nothing is read.
@@ -16,7 +16,7 @@ shift
 for sb_e; do
 sb_n=$((sb_n + 1))
 eval "sb_p$sb_n=\$sb_e"
-sb_w="$sb_w \"\$sb_p$sb_n\"" sb_q="$sb_q $sb_l"
+sb_w="$sb_w \"\$sb_p$sb_n\"" sb_wl="$sb_wl $sb_l"
 done
 }
 sb_all_r() {
@@ -24,7 +24,7 @@ sb_m= sb_b=
 case $sb_n in 0) ;; *)
 eval "set -- $sb_w"
 sb_m=$(stat -c "$sb_s" -- "$@" 2>/dev/null) || return
-sb_lines "$sb_m" sb_sized || return;;
+sb_by_line "$sb_m" sb_sized || return;;
 esac
 case $sb_w in ?*)
 eval "set -- $sb_w"
@@ -35,7 +35,7 @@ sb_hex
 sb_emit together
 }
 # TEXT FUNCTION ARGUMENT... ; calls it with the lines of the text, and then the arguments.
-sb_lines() {
+sb_by_line() {
 sb_e=$1 sb_c=$2 sb_ifs=$IFS
 shift 2
 IFS=$sb_nl
@@ -47,7 +47,7 @@ $sb_c "$@"
 sb_sized() {
 [ $# -eq "$sb_n" ] || return
 sb_w= sb_n=0
-for sb_l in $sb_q; do
+for sb_l in $sb_wl; do
 sb_n=$((sb_n + 1)) sb_e=${1% *}
 sb_e=${sb_e##* }
 case $sb_l in -) ;; *) if sb_within; then sb_w="$sb_w \"\$sb_p$sb_n\""; fi;; esac
@@ -80,12 +80,12 @@ sb_inspect() {
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit 'entry -'; return 0;; esac
 sb_there "$1" || { sb_emit 'entry -'; return 0; }
-case $sb_g in r) sb_want - "$1"; sb_emit 'entry @'; return 0;; esac
+case $sb_how in r) sb_want - "$1"; sb_emit 'entry @'; return 0;; esac
 sb_m=$(stat -c "$sb_s" -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
 sb_emit "entry $sb_m"
 }
 sb_resolve() {
-case $sb_g in r) if [ -d "$1" ]; then sb_want - "$1/."; sb_emit 'entry @'; return 0; fi;; esac
+case $sb_how in r) if [ -d "$1" ]; then sb_want - "$1/."; sb_emit 'entry @'; return 0; fi;; esac
 if sb_m=$(stat -L -c "$sb_s" -- "$1" 2>&1); then sb_emit "entry $sb_m"; return 0; fi
 case $sb_m in
 *'No such file'* | *'Not a directory'* | *'Too many levels'* | *'link loop'*) sb_emit 'entry -';;
@@ -125,7 +125,7 @@ sb_glob sb_listed
 }
 sb_listed() {
 sb_m= sb_v=
-case $sb_g in r)
+case $sb_how in r)
 sb_want - "$@"
 for sb_e; do sb_v=$sb_v${sb_e##*/}/; done
 sb_tok "$sb_v"
@@ -168,7 +168,7 @@ fi
 case $sb_k in -) continue;; esac
 sb_v=$sb_v${sb_e##*/}/ sb_a=$sb_a${sb_a:+,}$sb_k
 done
-case $sb_g in r)
+case $sb_how in r)
 sb_want "$sb_l" "$@"
 sb_tok "$sb_v"
 sb_tok "$sb_a"
@@ -466,9 +466,9 @@ if [ -d "$sb_e" ] && ! [ -h "$sb_e" ] && ! sb_known . "$sb_e"; then set -- "$@" 
 done
 sb_m=$(stat -c '%d %m' -- . "$@" 2>/dev/null) || return 0
 sb_n=$#
-sb_lines "$sb_m" sb_compare "$@"
+sb_by_line "$sb_m" sb_nearby "$@"
 }
-sb_compare() {
+sb_nearby() {
 [ $# -eq $((sb_n * 2 + 1)) ] || return 0
 sb_a=$1
 shift
@@ -560,7 +560,7 @@ sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
 if sb_there "$1"; then
 if [ -d "$1" ] && ! [ -h "$1" ]; then sb_no wrong-type "$1: Is a directory"; return 1; fi
-case $sb_g in
+case $sb_how in
 d) sb_want - "$1";;
 *) sb_m=$(rm -f -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; };;
 esac
@@ -582,7 +582,7 @@ sb_rmtree() {
 case $1 in . | ./ | ./.) sb_no wrong-type "the root itself is never removed"; return 1;; esac
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
-case $sb_g in d) if sb_there "$1"; then sb_want - "$1"; fi; sb_emit done; return 0;; esac
+case $sb_how in d) if sb_there "$1"; then sb_want - "$1"; fi; sb_emit done; return 0;; esac
 if sb_there "$1" && ! sb_m=$(rm -rf -- "$1" 2>&1); then
 if [ -d "$1" ] && ! [ -h "$1" ]; then find "$1" -type d -exec chmod u+rwx {} ';' >/dev/null 2>&1; fi
 sb_m=$(rm -rf -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
