@@ -200,7 +200,9 @@ impl DirGuard {
         }
         let after = Current::Release { name: switch.to.name.clone(), link: expected };
         let before = std::mem::replace(&mut self.state.current, after.clone());
-        Ok(Activated { before, after, at: clock(replies.get(switching.clock)) })
+        let at = clock(replies.get(switching.clock));
+        self.state.clock = at.or(self.state.clock);
+        Ok(Activated { before, after, at })
     }
 
     fn understand_switch(&mut self, switching: &Switching, switch: &Switch, error: TransportError) -> ActivateError {

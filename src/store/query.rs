@@ -39,7 +39,6 @@ pub(super) struct Query {
 /// The steps of a query, in their order.
 #[derive(Debug, Clone, Copy)]
 enum At {
-    Clock,
     CurrentEntry,
     CurrentLink,
     CurrentTarget,
@@ -83,7 +82,6 @@ impl Query {
     pub(super) fn add_short(batch: &mut Batch, layout: &Layout) -> Self {
         let current = layout.current().clone();
         let ops = [
-            Op::Clock,
             Op::Inspect { path: current.clone() },
             Op::ReadLink { path: current.clone() },
             Op::Resolve { link: current.as_str().into() },
@@ -114,9 +112,10 @@ impl Query {
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
         let adopting = reader.adopting(&releases);
+        let identity = reader.identity();
         let state = RootState {
-            identity: reader.identity(),
-            clock: reader.clock(),
+            clock: identity.as_ref().map(|identity| identity.clock).or_else(|| reader.clock()),
+            identity,
             current: reader.current(&releases),
             gone: reader.gone(&releases),
             releases,
@@ -166,8 +165,9 @@ impl Reader<'_> {
         self.replies.get(at as usize)
     }
 
+    /// What the clock said to whoever asked it last.
     fn clock(&self) -> Option<Timestamp> {
-        if let Some(Reply::Clock(at)) = self.at(At::Clock) { Some(*at) } else { None }
+        self.replies.iter().rev().find_map(|reply| if let Reply::Clock(at) = reply { Some(*at) } else { None })
     }
 
     fn identity(&self) -> Option<crate::transport::HostIdentity> {

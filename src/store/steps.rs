@@ -350,7 +350,7 @@ impl Steps {
         std::iter::once(inner(RECORD_FILE)).chain(shared).collect()
     }
 
-    /// A file that marks a release, written anew.
+    /// A file that marks a release, written anew, and made durable in one step with what was written `besides`.
     pub(super) fn write_mark(
         &self,
         batch: &mut Batch,
@@ -358,23 +358,33 @@ impl Steps {
         name: &ReleaseName,
         mark: &str,
         content: &impl Serialize,
+        besides: Vec<InnerPath>,
     ) {
-        self.write_kept(batch, token, &self.layout.kept(name), mark, content);
+        self.write_kept(batch, token, &self.layout.kept(name), mark, content, besides);
     }
 
     /// What a host missed, written anew.
     pub(super) fn write_debt(&self, batch: &mut Batch, token: &Token, debt: &Debt) {
         let debts = self.layout.in_state(&["debts"]);
         batch.push_lenient(Op::MakeDir { path: debts.clone(), mode: PRIVATE, existing_is_fine: true });
-        self.write_kept(batch, token, &debts.join(&Debt::directory(&debt.host)), "debt", debt);
+        self.write_kept(batch, token, &debts.join(&Debt::directory(&debt.host)), "debt", debt, Vec::new());
     }
 
     /// A file of ours in the directory `kept`: written in the lock first, then renamed there.
-    fn write_kept(&self, batch: &mut Batch, token: &Token, kept: &InnerPath, file: &str, content: &impl Serialize) {
+    fn write_kept(
+        &self,
+        batch: &mut Batch,
+        token: &Token,
+        kept: &InnerPath,
+        file: &str,
+        content: &impl Serialize,
+        besides: Vec<InnerPath>,
+    ) {
         let written = self.layout.held(token).join(&inner(file));
         batch.push_lenient(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
         batch.push_lenient(Op::WriteNew { path: written.clone(), content: json(content), mode: PRIVATE_FILE });
-        batch.push_lenient(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
+        let paths = std::iter::once(written.clone()).chain(besides).collect();
+        batch.push_lenient(Op::Sync { paths, reach: SyncReach::Entries });
         batch.push_lenient(Op::MoveInto { from: written, into: kept.clone() });
     }
 

@@ -21,11 +21,23 @@ impl DirGuard {
         let steps = &self.store.steps;
         let mut batch = steps.empty();
         steps.expect_lock(&mut batch, &self.token);
+        let mut unsynced = Vec::new();
+        if let Some(ended) = &closing.history {
+            let path = self.store.layout().in_state(&["history"]);
+            if self.history_is_long {
+                steps.rotate_history(&mut batch);
+            }
+            batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
+            unsynced.push(path);
+        }
         if let Some((name, mark)) = &closing.bad {
-            steps.write_mark(&mut batch, &self.token, name, "bad", mark);
+            steps.write_mark(&mut batch, &self.token, name, "bad", mark, std::mem::take(&mut unsynced));
         }
         if let Some((name, mark)) = &closing.pinned {
-            steps.write_mark(&mut batch, &self.token, name, "pin", mark);
+            steps.write_mark(&mut batch, &self.token, name, "pin", mark, std::mem::take(&mut unsynced));
+        }
+        if !unsynced.is_empty() {
+            batch.push_lenient(Op::Sync { paths: unsynced, reach: SyncReach::Entries });
         }
         if let Some(name) = &closing.unpinned {
             batch.push_lenient(Op::RemoveFile {
@@ -43,14 +55,6 @@ impl DirGuard {
         for host in &closing.paid {
             let owed = self.store.layout().in_state(&["debts"]).join(&Debt::directory(host));
             batch.push_lenient(Op::RemoveTree { path: owed });
-        }
-        if let Some(ended) = &closing.history {
-            let path = self.store.layout().in_state(&["history"]);
-            if self.history_is_long {
-                steps.rotate_history(&mut batch);
-            }
-            batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
-            batch.push_lenient(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
         }
         if closing.settles {
             self.settle_records(&mut batch, closing);

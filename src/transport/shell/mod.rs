@@ -16,6 +16,7 @@ mod script;
 mod session;
 mod survey;
 mod tail;
+mod together;
 mod upload;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};

@@ -207,7 +207,7 @@ fn liveness(state: &str) -> Result<Liveness, Misfit> {
 }
 
 /// Names, each with a `/` after it.
-fn names(names: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn names(names: &[u8]) -> impl Iterator<Item = &[u8]> {
     names.split_inclusive(|byte| *byte == b'/').map(|name| name.strip_suffix(b"/").unwrap_or(name))
 }
 

@@ -1,6 +1,6 @@
 //! Batches as scripts: one function, defined and then called on the last line, so that a script cut anywhere runs nothing.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use crate::{
     path::{HostPath, InnerPath},
@@ -8,7 +8,10 @@ use crate::{
     transport::{Batch, FileId, HookCall, OnFailure, Op, Step, SyncReach, TreeName, Upload},
 };
 
-use super::quote::{NulByte, ShellWord};
+use super::{
+    quote::{NulByte, ShellWord},
+    together::{Together, runs},
+};
 
 /// The longest word of a script, in bytes: shells whose `printf` is a process of its own take 128 KiB at most.
 const PIECE: usize = 64 << 10;
@@ -82,12 +85,79 @@ const DEFINE: &str = "switchback_batch() {\n";
 pub(super) fn compile(batch: &Batch) -> Result<Vec<u8>, usize> {
     let mut script = Script::default();
     script.text(DEFINE).enter(&batch.root, batch.make_root, batch.pin);
-    for (index, step) in batch.steps.iter().enumerate() {
-        script.text("sb_i=").number(index as u64).text("\n");
-        compile_step(&mut script, step).map_err(|NulByte| index)?;
+    places(&mut script, batch);
+    let mut first = 0;
+    for run in runs(&batch.steps) {
+        compile_run(&mut script, first, run)?;
+        first += run.len();
     }
     script.text("}\n");
     Ok(script.0)
+}
+
+/// Steps, the first of them at `first`, that are carried out as one.
+fn compile_run(script: &mut Script, first: usize, run: &[Step]) -> Result<(), usize> {
+    match Together::of(&run[0]) {
+        Some(Together::Make) if run.len() > 1 => make_all(script, first, run),
+        Some(kind) if run.len() > 1 => {
+            script.text("switchback_run() {\n");
+            compile_each(script, first, run)?;
+            script.text("return 0\n}\n");
+            script.text(if kind == Together::Read { "sb_together r" } else { "sb_together d" });
+            script.text(" switchback_run || return\n");
+        }
+        _ => compile_each(script, first, run)?,
+    }
+    Ok(())
+}
+
+fn compile_each(script: &mut Script, first: usize, run: &[Step]) -> Result<(), usize> {
+    for (index, step) in (first..).zip(run) {
+        script.text("sb_i=").number(index as u64).text("\n");
+        compile_step(script, step).map_err(|NulByte| index)?;
+    }
+    Ok(())
+}
+
+/// Directories that stand in each other, made by one program.
+fn make_all(script: &mut Script, first: usize, run: &[Step]) {
+    script.text("sb_i=").number(first as u64).text("\nsb_mkdirs ");
+    for (at, step) in run.iter().enumerate() {
+        if let Op::MakeDir { path, mode, .. } = &step.op {
+            if at == 0 {
+                script.mode(*mode);
+            }
+            script.word(&ShellWord::operand(path));
+        }
+    }
+    script.text(" || return\n");
+}
+
+/// Tells which directories the batch moves between, so that one look at all of them is enough.
+fn places(script: &mut Script, batch: &Batch) {
+    let mut places = BTreeSet::new();
+    let mut moves = false;
+    for step in &batch.steps {
+        match &step.op {
+            Op::MoveInto { from, into } => {
+                moves = true;
+                places.extend(from.parent());
+                places.insert(into.clone());
+            }
+            Op::Rename { from, to } => {
+                moves = true;
+                places.extend([from.parent(), to.parent()].into_iter().flatten());
+            }
+            Op::MakeDir { path, .. } => {
+                places.insert(path.clone());
+            }
+            _ => {}
+        }
+    }
+    if moves {
+        script.text("switchback_places() { sb_places \"$@\"");
+        places.iter().fold(script, |script, place| script.word(&ShellWord::operand(place))).text("; }\n");
+    }
 }
 
 /// The line that calls the function, as exchange number `exchange`: in braces, so that no prefix of it is a command.

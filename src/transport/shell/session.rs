@@ -19,6 +19,7 @@ use super::{
     reply::{Misfit, failure, reply, words_of},
     script::call,
     tail::Tail,
+    together::Waiting,
 };
 
 /// How the answer to a batch was lost.
@@ -195,31 +196,49 @@ async fn read_answer(
     batch: &Batch,
     exchange: u64,
 ) -> Result<Option<Outcome>, Lost> {
-    let mut replies = Vec::new();
-    let mut failed = None;
+    let mut waiting = Waiting::default();
+    let mut answer = Answer::default();
     while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
-        let words = words_of(&frame, exchange).ok_or(Misfit)?;
-        match (words, &frame.values[..]) {
-            ([end], []) if end == "end" => {
-                return finish(batch, hello.as_deref().unwrap_or(&[]), replies, failed).map(Some);
+        let open = batch.steps.iter().map(|step| &step.op).skip(answer.replies.len());
+        for frame in waiting.next(frame, open)? {
+            if answer.take(batch, &frame, exchange)? {
+                return finish(batch, hello.as_deref().unwrap_or(&[]), answer.replies, answer.failed).map(Some);
             }
-            ([root, fail, kind], [detail]) if root == "root" && fail == "fail" => {
-                failed = Some(Outcome::Root(failure(kind, detail)));
-            }
-            ([index, words @ ..], values) if failed.is_none() && index.parse() == Ok(replies.len()) => {
-                let step = batch.steps.get(replies.len()).ok_or(Misfit)?;
-                match (reply(&step.op, words, values)?, step.on_failure) {
-                    (Ok(reply), _) => replies.push(reply),
-                    (Err(failure), OnFailure::GoOn) => replies.push(Reply::Failed(failure)),
-                    (Err(failure), OnFailure::Stop) => {
-                        failed = Some(Outcome::Failed(failure, std::mem::take(&mut replies)));
-                    }
-                }
-            }
-            _ => return Err(Misfit.into()),
         }
     }
     Ok(None)
+}
+
+/// What has come of an answer.
+#[derive(Debug, Default)]
+struct Answer {
+    replies: Vec<Reply>,
+    failed: Option<Outcome>,
+}
+
+impl Answer {
+    /// Takes in the next frame; whether it was the last.
+    fn take(&mut self, batch: &Batch, frame: &Frame, exchange: u64) -> Result<bool, Misfit> {
+        let words = words_of(frame, exchange).ok_or(Misfit)?;
+        match (words, &frame.values[..]) {
+            ([end], []) if end == "end" => return Ok(true),
+            ([root, fail, kind], [detail]) if root == "root" && fail == "fail" => {
+                self.failed = Some(Outcome::Root(failure(kind, detail)));
+            }
+            ([index, words @ ..], values) if self.failed.is_none() && index.parse() == Ok(self.replies.len()) => {
+                let step = batch.steps.get(self.replies.len()).ok_or(Misfit)?;
+                match (reply(&step.op, words, values)?, step.on_failure) {
+                    (Ok(reply), _) => self.replies.push(reply),
+                    (Err(failure), OnFailure::GoOn) => self.replies.push(Reply::Failed(failure)),
+                    (Err(failure), OnFailure::Stop) => {
+                        self.failed = Some(Outcome::Failed(failure, std::mem::take(&mut self.replies)));
+                    }
+                }
+            }
+            _ => return Err(Misfit),
+        }
+        Ok(false)
+    }
 }
 
 fn finish(batch: &Batch, lacks: &[String], replies: Vec<Reply>, failed: Option<Outcome>) -> Result<Outcome, Lost> {

@@ -1,5 +1,65 @@
 # One function for each operation; each answers with one line, and is false when the step failed.
 sb_s='%f %u %d %i %s %Y'
+sb_how= sb_same=//.//
+# r|d FUNCTION: runs its steps, which only read (r) or only remove (d), with one stat and one od, or one rm, for all of
+# them. Each tells what it wants; who asked shares out what is found. When anything fails, each runs by itself.
+sb_together() {
+sb_kept=$sb_r sb_how=$1 sb_n=0 sb_w= sb_wl=
+if $2 && sb_all_$1; then sb_how=; return 0; fi
+sb_how= sb_r=$sb_kept sb_t= sb_x=
+$2
+}
+# LIMIT PATH... ; - for a limit: nothing is read.
+sb_want() {
+sb_l=$1
+shift
+for sb_e; do
+sb_n=$((sb_n + 1))
+eval "sb_p$sb_n=\$sb_e"
+sb_w="$sb_w \"\$sb_p$sb_n\"" sb_wl="$sb_wl $sb_l"
+done
+}
+sb_all_r() {
+sb_m= sb_b=
+case $sb_n in 0) ;; *)
+eval "set -- $sb_w"
+sb_m=$(stat -c "$sb_s" -- "$@" 2>/dev/null) || return
+sb_by_line "$sb_m" sb_sized || return;;
+esac
+case $sb_w in ?*)
+eval "set -- $sb_w"
+sb_b=$(od -An -v -tx1 -- "$@" 2>/dev/null) || return;;
+esac
+sb_raw "$sb_m"
+sb_hex
+sb_emit together
+}
+# TEXT FUNCTION ARGUMENT... ; calls it with the lines of the text, and then the arguments.
+sb_by_line() {
+sb_e=$1 sb_c=$2 sb_ifs=$IFS
+shift 2
+IFS=$sb_nl
+set -- $sb_e "$@"
+IFS=$sb_ifs
+$sb_c "$@"
+}
+# Of what was wanted, leaves what is to be read and within its limit.
+sb_sized() {
+[ $# -eq "$sb_n" ] || return
+sb_w= sb_n=0
+for sb_l in $sb_wl; do
+sb_n=$((sb_n + 1)) sb_e=${1% *}
+sb_e=${sb_e##* }
+case $sb_l in -) ;; *) if sb_within; then sb_w="$sb_w \"\$sb_p$sb_n\""; fi;; esac
+shift
+done
+}
+sb_within() { [ ${#sb_e} -lt ${#sb_l} ] || { [ ${#sb_e} -eq ${#sb_l} ] && [ "$sb_e" -le "$sb_l" ]; }; }
+sb_all_d() {
+eval "set -- $sb_w"
+case $# in 0) return 0;; esac
+sb_m=$(rm -rf -- "$@" 2>&1) || { sb_alive $? "$sb_m"; return 1; }
+}
 sb_identify() {
 sb_m=$(stat -c '%d %i' . 2>&1) || { sb_no - "$sb_m"; return 1; }
 sb_v=$(date +%s.%N 2>&1) || { sb_no - "$sb_v"; return 1; }
@@ -20,10 +80,12 @@ sb_inspect() {
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit 'entry -'; return 0;; esac
 sb_there "$1" || { sb_emit 'entry -'; return 0; }
+case $sb_how in r) sb_want - "$1"; sb_emit 'entry @'; return 0;; esac
 sb_m=$(stat -c "$sb_s" -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
 sb_emit "entry $sb_m"
 }
 sb_resolve() {
+case $sb_how in r) if [ -d "$1" ]; then sb_want - "$1/."; sb_emit 'entry @'; return 0; fi;; esac
 if sb_m=$(stat -L -c "$sb_s" -- "$1" 2>&1); then sb_emit "entry $sb_m"; return 0; fi
 case $sb_m in
 *'No such file'* | *'Not a directory'* | *'Too many levels'* | *'link loop'*) sb_emit 'entry -';;
@@ -63,6 +125,13 @@ sb_glob sb_listed
 }
 sb_listed() {
 sb_m= sb_v=
+case $sb_how in r)
+sb_want - "$@"
+for sb_e; do sb_v=$sb_v${sb_e##*/}/; done
+sb_tok "$sb_v"
+sb_emit 'list @'
+return 0;;
+esac
 case $# in
 0) ;;
 *)
@@ -99,10 +168,17 @@ fi
 case $sb_k in -) continue;; esac
 sb_v=$sb_v${sb_e##*/}/ sb_a=$sb_a${sb_a:+,}$sb_k
 done
+case $sb_how in r)
+sb_want "$sb_l" "$@"
+sb_tok "$sb_v"
+sb_tok "$sb_a"
+sb_emit 'each @'
+return 0;;
+esac
 case $# in 0) ;; *)
 sb_m=$(stat -c %s -- "$@" 2>&1) || { sb_no - "$sb_m"; return 1; }
 for sb_e in $sb_m; do
-if [ ${#sb_e} -lt ${#sb_l} ] || { [ ${#sb_e} -eq ${#sb_l} ] && [ "$sb_e" -le "$sb_l" ]; }; then set -- "$@" "$1"; fi
+if sb_within; then set -- "$@" "$1"; fi
 shift
 done;;
 esac
@@ -305,9 +381,23 @@ sb_mkdir() {
 sb_into "$3" || return
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; return 0; fi
 if sb_there "$3"; then sb_no exists "$3: File exists"; return 1; fi
-sb_m=$(mkdir -m "$1" -- "$3" 2>&1) && { sb_emit done; return 0; }
+sb_m=$(mkdir -m "$1" -- "$3" 2>&1) && { sb_made "$3"; sb_emit done; return 0; }
 sb_alive $? "$sb_m"
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; else sb_no - "$sb_m"; fi
+}
+# MODE PATH... ; none is there, and each stands in the one before it.
+sb_mkdirs() {
+sb_o=$1
+shift
+sb_into "$1" || return
+if sb_there "$1"; then sb_no exists "$1: File exists"; return 1; fi
+sb_m=$(mkdir -m "$sb_o" -- "$@" 2>&1) && {
+for sb_e; do sb_made "$sb_e"; sb_emit done; sb_i=$((sb_i + 1)); done
+return 0
+}
+sb_alive $? "$sb_m"
+while [ $# -gt 1 ] && [ -d "$1" ]; do sb_emit done; sb_i=$((sb_i + 1)); shift; done
+sb_no - "$sb_m"
 }
 # TEXT PATH
 sb_link() {
@@ -357,13 +447,65 @@ sb_m=$({ : >>"$sb_f"; } 2>&1)
 umask 022
 sb_no - "${sb_m:-$sb_f cannot be written}"
 }
-# Without --no-copy, a rename across a mount is found before mv would begin to copy.
+# $sb_same: directories on the filesystem of the root that are no mounts. What is made in one is another.
+sb_made() { case $sb_same in *"//${1%/*}//"*) sb_same=$sb_same$1//;; esac; }
+sb_known() { case $sb_same in *"//$1//"*) case $sb_same in *"//$2//"*) return 0;; esac;; esac; return 1; }
+# A rename across a mount is found before mv would begin to copy. One stat looks at all that the batch moves between.
 sb_alike() {
-case ${sb_nocopy-?} in '?') case $(mv --help 2>&1) in *--no-copy*) sb_nocopy=--no-copy;; *) sb_nocopy=;; esac;; esac
-case $sb_nocopy in ?*) return 0;; esac
 [ "$1" = "$2" ] && return 0
+sb_known "$1" "$2" && return 0
+switchback_places "$1" "$2"
+sb_known "$1" "$2" && return 0
 sb_m=$(stat -c '%d %m' -- "$1" "$2" 2>&1) || { sb_no - "$sb_m"; return 1; }
 [ "${sb_m%%"$sb_nl"*}" = "${sb_m#*"$sb_nl"}" ] || { sb_no cross-device "$1 and $2 are on different filesystems"; return 1; }
+}
+sb_places() {
+for sb_e; do
+shift
+if [ -d "$sb_e" ] && ! [ -h "$sb_e" ] && ! sb_known . "$sb_e"; then set -- "$@" "$sb_e"; fi
+done
+sb_m=$(stat -c '%d %m' -- . "$@" 2>/dev/null) || return 0
+sb_n=$#
+sb_by_line "$sb_m" sb_nearby "$@"
+}
+sb_nearby() {
+[ $# -eq $((sb_n * 2 + 1)) ] || return 0
+sb_a=$1
+shift
+while [ $# -gt "$sb_n" ]; do
+eval "sb_e=\${$((sb_n + 1))}"
+case $1 in "$sb_a") sb_same=$sb_same$sb_e//;; esac
+shift
+done
+}
+# FROM TO: a directory that was moved takes along what it holds.
+sb_moved() {
+sb_b=$sb_same
+while :; do
+case $sb_b in *//*) ;; *) return 0;; esac
+sb_e=${sb_b%%//*} sb_b=${sb_b#*//}
+case $sb_e in "$1" | "$1"/*) sb_same=$sb_same$2${sb_e#"$1"}//;; esac
+done
+}
+# FUNCTION FROM TO DIRECTORY: moves into it by a function that is given an option first. Whether mv knows --no-copy is
+# tried once.
+sb_moves() {
+case ${sb_copies-?} in y) ;; *)
+sb_m=$($1 --no-copy "$2" "$3" 2>&1) && { sb_copies=n; return 0; }
+sb_alive $? "$sb_m"
+case ${sb_copies-?}$sb_m in '?'*option*no-copy*) sb_copies=y;; *) sb_no - "$sb_m"; return 1;; esac;;
+esac
+sb_alike "${2%/*}" "$4" || return
+sb_m=$($1 '' "$2" "$3" 2>&1) || { sb_no - "$sb_m"; return 1; }
+}
+# Both run in a process of their own.
+sb_mv_name() { exec mv -f $1 -- "$2" "$3"; }
+sb_mv_into() {
+case $sb_h in
+-) exec mv -f $1 -- "$2" "$3/";;
+f) sb_back "${2%/*}"; sb_hold "${2%/*}" && exec mv -f $1 -- "./${2##*/}" "$sb_z$3/";;
+*) sb_back "$3"; sb_hold "$3" && exec mv -f $1 -- "$sb_z$2" ./;;
+esac
 }
 # HELD FROM INTO
 sb_move() {
@@ -377,12 +519,8 @@ if [ -d "$1" ] && ! [ -h "$1" ]; then
 if sb_there "$sb_o" && { [ -h "$sb_o" ] || ! [ -d "$sb_o" ]; }; then sb_no wrong-type "$sb_o: Not a directory"; return 1; fi
 elif [ -d "$sb_o" ] && ! [ -h "$sb_o" ]; then sb_no wrong-type "$sb_o: Is a directory"; return 1
 fi
-sb_alike "${1%/*}" "$2" || return
-case $sb_h in
--) sb_m=$(mv -f $sb_nocopy -- "$1" "$2/" 2>&1);;
-f) sb_back "${1%/*}"; sb_m=$(sb_hold "${1%/*}" && mv -f $sb_nocopy -- "./${1##*/}" "$sb_z$2/" 2>&1);;
-*) sb_back "$2"; sb_m=$(sb_hold "$2" && mv -f $sb_nocopy -- "$sb_z$1" ./ 2>&1);;
-esac || { sb_no - "$sb_m"; return 1; }
+sb_moves sb_mv_into "$1" "$2" "$2" || return
+if [ -d "$sb_o" ] && ! [ -h "$sb_o" ]; then sb_moved "$1" "$sb_o"; fi
 sb_emit done
 }
 # FROM TO ; nothing is replaced.
@@ -392,8 +530,8 @@ sb_into "$1" && sb_into "$2" || return
 sb_there "$1" || { sb_no missing "$1: No such file or directory"; return 1; }
 if sb_there "$2"; then sb_no exists "$2: File exists"; return 1; fi
 case $2/ in "$1"/*) sb_no - "$2 lies in $1"; return 1;; esac
-sb_alike "${1%/*}" "${2%/*}" || return
-sb_m=$(mv -f $sb_nocopy -- "$1" "$2" 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_moves sb_mv_name "$1" "$2" "${2%/*}" || return
+if [ -d "$2" ] && ! [ -h "$2" ]; then sb_moved "$1" "$2"; fi
 sb_emit done
 }
 # No utility that every host has can do it.
@@ -422,7 +560,10 @@ sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
 if sb_there "$1"; then
 if [ -d "$1" ] && ! [ -h "$1" ]; then sb_no wrong-type "$1: Is a directory"; return 1; fi
-sb_m=$(rm -f -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }
+case $sb_how in
+d) sb_want - "$1";;
+*) sb_m=$(rm -f -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; };;
+esac
 fi
 sb_emit done
 }
@@ -441,6 +582,7 @@ sb_rmtree() {
 case $1 in . | ./ | ./.) sb_no wrong-type "the root itself is never removed"; return 1;; esac
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
+case $sb_how in d) if sb_there "$1"; then sb_want - "$1"; fi; sb_emit done; return 0;; esac
 if sb_there "$1" && ! sb_m=$(rm -rf -- "$1" 2>&1); then
 if [ -d "$1" ] && ! [ -h "$1" ]; then find "$1" -type d -exec chmod u+rwx {} ';' >/dev/null 2>&1; fi
 sb_m=$(rm -rf -- "$1" 2>&1) || { sb_no - "$sb_m"; return 1; }

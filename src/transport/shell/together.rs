@@ -1,0 +1,126 @@
+//! Steps that one program on the host carries out for all of them, since starting programs is what a host takes its time
+//! for, and their answers, taken apart again.
+
+use crate::transport::{OnFailure, Op, Step};
+
+use super::{
+    frame::Frame,
+    reply::{Misfit, names},
+    script::reach,
+};
+
+/// What steps have in common that can be carried out as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Together {
+    /// They only look: one `stat` and one `od`.
+    Read,
+    /// They only remove, and go on when that fails: one `rm`.
+    Remove,
+    /// They make directories, each in the one before it: one `mkdir`.
+    Make,
+}
+
+impl Together {
+    /// What `step` may be carried out together with.
+    pub(super) fn of(step: &Step) -> Option<Self> {
+        match &step.op {
+            Op::Inspect { .. } | Op::Resolve { .. } | Op::ReadLink { .. } | Op::List { .. } | Op::ReadEach { .. } => {
+                Some(Self::Read)
+            }
+            Op::RemoveTree { .. } | Op::RemoveFile { .. } if step.on_failure == OnFailure::GoOn => Some(Self::Remove),
+            Op::MakeDir { existing_is_fine: false, .. } if step.on_failure == OnFailure::Stop => Some(Self::Make),
+            _ => None,
+        }
+    }
+}
+
+/// The steps, in runs that can be carried out as one; most are runs of one.
+pub(super) fn runs(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
+    steps.chunk_by(|one, next| match (Together::of(one), Together::of(next)) {
+        (Some(Together::Make), Some(Together::Make)) => stands_in(&next.op, &one.op),
+        (Some(one), Some(next)) => one == next,
+        _ => false,
+    })
+}
+
+/// Whether the directory that `inner` makes stands in the one that `outer` makes, and is like it.
+fn stands_in(inner: &Op, outer: &Op) -> bool {
+    match (inner, outer) {
+        (Op::MakeDir { path, mode, .. }, Op::MakeDir { path: above, mode: same, .. }) => {
+            path.parent().as_ref() == Some(above) && mode == same
+        }
+        _ => false,
+    }
+}
+
+/// Answers that wait for what one `stat` and one `od` found for all of them.
+#[derive(Debug, Default)]
+pub(super) struct Waiting(Vec<Frame>);
+
+impl Waiting {
+    /// The answers that are whole now, in order, each as if its step had asked by itself. `ops` are the steps from the
+    /// first that has no answer yet on.
+    ///
+    /// # Errors
+    ///
+    /// [`Misfit`] when what was found does not answer what was asked.
+    pub(super) fn next<'o>(&mut self, frame: Frame, ops: impl Iterator<Item = &'o Op>) -> Result<Vec<Frame>, Misfit> {
+        let shared = frame.words.last().is_some_and(|word| word == "@");
+        match (&frame.words[..], &frame.values[..]) {
+            ([.., word], [stats, contents]) if word == "together" => {
+                share(std::mem::take(&mut self.0), ops, stats, contents)
+            }
+            ([.., end], _) if end == "end" && !self.0.is_empty() => Err(Misfit),
+            _ if shared || !self.0.is_empty() => {
+                self.0.push(frame);
+                Ok(Vec::new())
+            }
+            _ => Ok(vec![frame]),
+        }
+    }
+}
+
+/// Gives each answer its part of what was found.
+fn share<'o>(
+    mut frames: Vec<Frame>,
+    ops: impl Iterator<Item = &'o Op>,
+    stats: &[u8],
+    mut contents: &[u8],
+) -> Result<Vec<Frame>, Misfit> {
+    let mut stats = std::str::from_utf8(stats).map_err(|_| Misfit)?.lines();
+    let mut take = |count: usize| -> Result<Vec<&str>, Misfit> {
+        let lines: Vec<&str> = stats.by_ref().take(count).collect();
+        if lines.len() == count { Ok(lines) } else { Err(Misfit) }
+    };
+    for (frame, op) in frames.iter_mut().zip(ops) {
+        if frame.words.pop_if(|word| word == "@").is_none() {
+            continue;
+        }
+        match (op, &frame.values[..]) {
+            (Op::Inspect { .. } | Op::Resolve { .. }, []) => {
+                frame.words.extend(take(1)?[0].split(' ').map(str::to_owned));
+            }
+            (Op::List { .. }, [all]) => {
+                let found = take(names(all).count())?.join("\n");
+                frame.values.push(found.into_bytes());
+            }
+            (Op::ReadEach { limit, .. }, [_, kinds]) => {
+                let files = kinds.split(|byte| *byte == b',').filter(|kind| *kind == b"file").count();
+                let sizes = take(files)?.into_iter().map(size).collect::<Result<Vec<_>, _>>()?;
+                let length: u64 = sizes.iter().filter(|size| **size <= reach(*limit)).sum();
+                let length = usize::try_from(length).map_err(|_| Misfit)?;
+                let (own, rest) = contents.split_at_checked(length).ok_or(Misfit)?;
+                contents = rest;
+                frame.values.push(sizes.iter().map(u64::to_string).collect::<Vec<_>>().join("\n").into_bytes());
+                frame.values.push(own.to_vec());
+            }
+            _ => return Err(Misfit),
+        }
+    }
+    if contents.is_empty() && stats.next().is_none() { Ok(frames) } else { Err(Misfit) }
+}
+
+/// The size in a line of `stat -c '%f %u %d %i %s %Y'`.
+fn size(line: &str) -> Result<u64, Misfit> {
+    line.split(' ').nth(4).and_then(|size| size.parse().ok()).ok_or(Misfit)
+}
