@@ -16,14 +16,11 @@ const LAST_LENGTH: usize = 256;
 
 /// A standard error that ends where the last words of `ssh` begin.
 #[derive(Debug)]
-pub(super) struct Said<R> {
-    stderr: R,
-    ended: bool,
-}
+pub(super) struct Said<R>(R);
 
 impl<R> Said<R> {
     pub(super) fn new(stderr: R) -> Self {
-        Self { stderr, ended: false }
+        Self(stderr)
     }
 }
 
@@ -33,16 +30,12 @@ impl<R: AsyncRead + Unpin> AsyncRead for Said<R> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.ended {
-            return Poll::Ready(Ok(()));
-        }
         let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stderr).poll_read(context, buffer);
+        let polled = Pin::new(&mut self.0).poll_read(context, buffer);
         // It writes them at once, so that they come in one piece.
         let end = buffer.filled().len().saturating_sub(LAST_LENGTH).max(before);
         if let Some(at) = buffer.filled()[end..].windows(LAST_WORDS.len()).position(|window| window == LAST_WORDS) {
             buffer.set_filled(end + at);
-            self.ended = true;
         }
         polled
     }
