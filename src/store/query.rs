@@ -10,7 +10,6 @@ use crate::{
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
     status::{BadMark, PinMark},
-    time::Timestamp,
     token::Token,
     transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Passed, Reply},
 };
@@ -114,7 +113,7 @@ impl Query {
         let adopting = reader.adopting(&releases);
         let identity = reader.identity();
         let state = RootState {
-            clock: identity.as_ref().map(|identity| identity.clock).or_else(|| reader.clock()),
+            clock: identity.as_ref().map(|identity| identity.clock),
             identity,
             current: reader.current(&releases),
             gone: reader.gone(&releases),
@@ -163,11 +162,6 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn at(&self, at: At) -> Option<&Reply> {
         self.replies.get(at as usize)
-    }
-
-    /// What the clock said to whoever asked it last.
-    fn clock(&self) -> Option<Timestamp> {
-        self.replies.iter().rev().find_map(|reply| if let Reply::Clock(at) = reply { Some(*at) } else { None })
     }
 
     fn identity(&self) -> Option<crate::transport::HostIdentity> {

@@ -1,14 +1,13 @@
 //! Hosts over SSH, through the system's own `ssh`: its configuration, agents, keys and jump hosts all count.
 //!
-//! One connection a host, opened at the first call by an `ssh` that runs the first channel itself, so that the first batch
-//! goes along with its command. The batches share one channel, every upload has one of its own, over the same connection. Nothing is ever asked of a person: a password or passphrase that is not at hand is a failure.
+//! One master connection a host, opened at the first call; the batches share one channel of it, every upload has one of
+//! its own. Nothing is ever asked of a person: a password or passphrase that is not at hand is a failure.
 
 mod config;
 mod control;
 mod failure;
 mod gate;
 mod master;
-mod said;
 
 pub use failure::{SshFailure, SshFailureKind};
 
@@ -55,9 +54,10 @@ impl SshShell {
             return Ok(channel);
         }
         // None yet, or it has ended, or the host allows no second session on it: in any case nothing was sent.
-        let connected = Master::connect(&self.address, &self.options, command).await;
-        let (master, channel) = connected.map_err(|why| self.unreachable(why))?;
-        *kept = Some(Arc::new(master));
+        let master =
+            Arc::new(Master::connect(&self.address, &self.options).await.map_err(|why| self.unreachable(why))?);
+        let channel = self.spawn(&master, command).await.map_err(|why| self.unreachable(why))?;
+        *kept = Some(master);
         Ok(channel)
     }
 
@@ -101,8 +101,9 @@ impl Shell for SshShell {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            // It ends with its last channel, for which nobody waits.
-            self.master.lock().await.take();
+            if let Some(master) = self.master.lock().await.take().and_then(Arc::into_inner) {
+                master.close().await;
+            }
         })
     }
 }
