@@ -23,7 +23,7 @@ fn main() {
     if wanted("local") {
         local(&mut table, "local: library / bare system calls");
     }
-    // What ours adds for one host, as counted: two turns that are waited for, and one that is not (11 against 8), and the
+    // What ours adds for one host, as counted: three turns (11 against 8), and the
     // 29 programs that the scripts run on the host, which `tests/rollback_processes.rs` bounds. The processor's time of
     // the host was 1.14 times that of a bare ssh (134 ms against 118 ms, 12 runs); the rest is waiting, for syncs and for
     // a core. On two cores shared with other work, at a load of 11, it was 1.39 (no delay) and 1.39 (50 ms), 21 pairs

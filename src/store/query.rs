@@ -10,6 +10,7 @@ use crate::{
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
     status::{BadMark, PinMark},
+    time::Timestamp,
     token::Token,
     transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Passed, Reply},
 };
@@ -113,7 +114,7 @@ impl Query {
         let adopting = reader.adopting(&releases);
         let identity = reader.identity();
         let state = RootState {
-            clock: identity.as_ref().map(|identity| identity.clock),
+            clock: identity.as_ref().map(|identity| identity.clock).or_else(|| reader.clock()),
             identity,
             current: reader.current(&releases),
             gone: reader.gone(&releases),
@@ -162,6 +163,11 @@ struct Reader<'r> {
 impl Reader<'_> {
     fn at(&self, at: At) -> Option<&Reply> {
         self.replies.get(at as usize)
+    }
+
+    /// What the clock said to whoever asked it last.
+    fn clock(&self) -> Option<Timestamp> {
+        self.replies.iter().rev().find_map(|reply| if let Reply::Clock(at) = reply { Some(*at) } else { None })
     }
 
     fn identity(&self) -> Option<crate::transport::HostIdentity> {

@@ -27,7 +27,8 @@ use super::Checked;
 pub struct RootState {
     /// Who and what answered; `None` when there is no root yet, and under a lock, where nobody waits for it.
     pub identity: Option<HostIdentity>,
-    /// The host's clock; `None` when there is no root yet, and under a lock until `current` was switched.
+    /// The host's clock; `None` when there is no root yet, and under the lock of a rollback until it has
+    /// switched.
     pub clock: Option<Timestamp>,
     /// Where `current` leads.
     pub current: Current,

@@ -57,6 +57,10 @@ impl Steps {
         if owner.command.brings_content() {
             query.shared = Some(self.add_shared(&mut batch));
         }
+        // A rollback asks when it has switched: nobody waits for it before.
+        if owner.command != Command::Rollback {
+            batch.push(Op::Clock);
+        }
         Taking { batch, fence, take, proof, query }
     }
 

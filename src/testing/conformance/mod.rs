@@ -31,6 +31,7 @@ mod remove;
 mod script;
 mod subject;
 mod survey;
+mod together;
 mod upload;
 mod way;
 
@@ -150,6 +151,7 @@ cases! {
         a_rename_replaces_nothing an_exchange_is_whole_or_nothing;
     remove: files links_and_not_what_they_lead_to refuses_the_wrong_kind directories trees trees_without_permissions
         trees_without_following_links never_the_root what_is_absent_is_removed sync;
+    together: reads a_read_that_fails_stops directories_in_each_other removals;
     hostile: names contents link_texts;
     process: a_mark_is_alive a_mark_replaces_nothing only_a_mark_says_anything other_processes_are_gone
         what_is_marked_elsewhere_is_not_proven_gone marks_of_three_words;

@@ -144,6 +144,10 @@ fn places(script: &mut Script, batch: &Batch) {
                 places.extend(from.parent());
                 places.insert(into.clone());
             }
+            Op::Rename { from, to } => {
+                moves = true;
+                places.extend([from.parent(), to.parent()].into_iter().flatten());
+            }
             Op::MakeDir { path, .. } => {
                 places.insert(path.clone());
             }

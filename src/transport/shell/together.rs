@@ -24,11 +24,9 @@ impl Together {
     /// What `step` may be carried out together with.
     pub(super) fn of(step: &Step) -> Option<Self> {
         match &step.op {
-            Op::Inspect { .. }
-            | Op::Resolve { .. }
-            | Op::ReadLink { .. }
-            | Op::List { .. }
-            | Op::ReadEach { .. } => Some(Self::Read),
+            Op::Inspect { .. } | Op::Resolve { .. } | Op::ReadLink { .. } | Op::List { .. } | Op::ReadEach { .. } => {
+                Some(Self::Read)
+            }
             Op::RemoveTree { .. } | Op::RemoveFile { .. } if step.on_failure == OnFailure::GoOn => Some(Self::Remove),
             Op::MakeDir { existing_is_fine: false, .. } if step.on_failure == OnFailure::Stop => Some(Self::Make),
             _ => None,
@@ -66,14 +64,12 @@ impl Waiting {
     /// # Errors
     ///
     /// [`Misfit`] when what was found does not answer what was asked.
-    pub(super) fn next<'o>(
-        &mut self,
-        frame: Frame,
-        ops: impl Iterator<Item = &'o Op>,
-    ) -> Result<Vec<Frame>, Misfit> {
+    pub(super) fn next<'o>(&mut self, frame: Frame, ops: impl Iterator<Item = &'o Op>) -> Result<Vec<Frame>, Misfit> {
         let shared = frame.words.last().is_some_and(|word| word == "@");
         match (&frame.words[..], &frame.values[..]) {
-            ([.., word], [stats, contents]) if word == "together" => share(std::mem::take(&mut self.0), ops, stats, contents),
+            ([.., word], [stats, contents]) if word == "together" => {
+                share(std::mem::take(&mut self.0), ops, stats, contents)
+            }
             ([.., end], _) if end == "end" && !self.0.is_empty() => Err(Misfit),
             _ if shared || !self.0.is_empty() => {
                 self.0.push(frame);
