@@ -239,9 +239,9 @@ fn nothing_in_the_text_reaches_the_terminal() {
 #[test]
 fn paths_are_taken_from_the_directory_of_the_file() {
     let text = "root = '/a'\n[ssh]\nconfig = 'ssh/config'\nidentity = '~/key'\nknown_hosts_file = '/k'\n";
-    let config = parse(text).anchored(Utf8Path::new("/work/app"), Some(Utf8Path::new("/home/jane"))).unwrap();
+    let config = parse(text).anchored(Utf8Path::new("/opt/app"), Some(Utf8Path::new("/home/jane"))).unwrap();
     let path = |path: Option<camino::Utf8PathBuf>| path.unwrap().into_string();
-    assert_eq!(path(config.ssh.config), "/work/app/ssh/config");
+    assert_eq!(path(config.ssh.config), "/opt/app/ssh/config");
     assert_eq!(path(config.ssh.identity), "/home/jane/key");
     assert_eq!(path(config.ssh.known_hosts_file), "/k");
     assert!(parse(text).anchored(Utf8Path::new("/x"), None).is_err());

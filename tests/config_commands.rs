@@ -272,10 +272,10 @@ fn a_value_beside_the_name_of_a_variable_is_not_repeated() {
 
 #[test]
 fn paths_are_taken_from_the_directory_of_the_file() {
-    let config = parse(FULL).anchored(Utf8Path::new("/work/app"), None).unwrap();
-    assert_eq!(config.commands.env_file.as_deref(), Some("/work/app/secrets.env".into()));
-    assert_eq!(config.require_drill.as_deref(), Some("/work/app/drills".into()));
-    assert_eq!(config.directory.as_deref(), Some("/work/app".into()));
+    let config = parse(FULL).anchored(Utf8Path::new("/opt/app"), None).unwrap();
+    assert_eq!(config.commands.env_file.as_deref(), Some("/opt/app/secrets.env".into()));
+    assert_eq!(config.require_drill.as_deref(), Some("/opt/app/drills".into()));
+    assert_eq!(config.directory.as_deref(), Some("/opt/app".into()));
 }
 
 /// What a host has recorded with a release stays readable, whatever later versions add.
