@@ -23,11 +23,10 @@ fn main() {
     if wanted("local") {
         local(&mut table, "local: library / bare system calls");
     }
-    // What ours adds for one host, as counted: three turns (11 against 8), and the
-    // 29 programs that the scripts run on the host, which `tests/rollback_processes.rs` bounds. The processor's time of
-    // the host was 1.14 times that of a bare ssh (134 ms against 118 ms, 12 runs); the rest is waiting, for syncs and for
-    // a core. On two cores shared with other work, at a load of 11, it was 1.39 (no delay) and 1.39 (50 ms), 21 pairs
-    // each. What they are on an idle machine is not measured yet.
+    // What ours adds for one host, as counted: two turns that are waited for, and one that is not (11 against 8), and the
+    // 29 programs that the scripts run on the host, which `tests/rollback_processes.rs` bounds. On two idle cores it was
+    // 1.14 (no delay) and 1.32 (50 ms), twice, and 16 hosts 1.24 and 1.35, 21 pairs each. With other work on the cores it
+    // is more, since each program waits for a core: 1.39 for one host at a load of 11.
     let lines: [(&str, u8, Option<Duration>, f64); 4] = [
         ("one host: rollback / ssh true", 1, None, 1.3),
         ("one host, 50 ms: rollback / ssh true", 1, Some(FAR), 1.4),

@@ -316,6 +316,31 @@ async fn many_hosts_at_once_and_none_is_lost() {
     transport.close().await;
 }
 
+/// The first channel is that of the `ssh` that connects; the second needs its socket, which comes a moment later.
+#[tokio::test(flavor = "multi_thread")]
+async fn channels_may_be_opened_at_the_same_time() {
+    let Some(sshd) = Sshd::start("") else { return };
+    for _ in 0..10 {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir(dir.path().join("into")).unwrap();
+        let transport = sshd.transport("root");
+        let tree = Arc::new(Tree::from_memory([("a", &b"x"[..])]).unwrap());
+        let upload = Upload {
+            root: root(dir.path()),
+            into: inner("into"),
+            tree,
+            lists: Vec::new(),
+            unlisted: Vec::new(),
+            base: None,
+        };
+        let (uploaded, user) = tokio::join!(transport.upload(&upload, &|_, _| ()), answers(&transport, dir.path()));
+        assert_eq!((uploaded.expect("an upload").files, user.as_str()), (1, "root"));
+        transport.close().await;
+    }
+    let log = fs::read_to_string(sshd.path("log")).unwrap();
+    assert_eq!(log.matches("Accepted publickey").count(), 10, "one connection each: {log}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn jump_hosts_are_gone_through() {
     let Some(sshd) = Sshd::start("") else { return };

@@ -76,11 +76,12 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
 /// Runs a request on the fleet.
 fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request) -> Result<ExitCode, Error> {
     let target = target::find(global, hosts)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
+    let runtime = runtime(&target, command)
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
-    let (report, signal) = runtime.block_on(asked(global, hosts, &target, command, request))?;
+    let asked = runtime.block_on(asked(global, hosts, &target, command, request));
+    // Nothing is under way any more, and nobody waits for its threads to end.
+    runtime.shutdown_background();
+    let (report, signal) = asked?;
     let Some(report) = report else {
         return render::done(command, global, Some("Nothing was changed."));
     };
@@ -96,6 +97,15 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
     }
     printed(render::report(&report, global, &again(global, hosts)))?;
     Ok(exit::of(&report, signal))
+}
+
+/// What runs the work: for a rollback of one host this very thread, since waking another takes time and nothing in it
+/// blocks.
+fn runtime(target: &Target, command: &Command) -> io::Result<tokio::runtime::Runtime> {
+    use tokio::runtime::Builder;
+    let alone = target.config.hosts.len() == 1 && matches!(command, Command::Rollback(_));
+    let mut builder = if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
 }
 
 /// The report and the signal that came meanwhile; no report when a person said no.

@@ -99,12 +99,16 @@ impl SshFailure {
         Self { kind: SshFailureKind::Local, said: one_line(&error.to_string()) }
     }
 
-    /// What the `openssh` crate tells of: its own words say little, so that the reason is looked for below them.
-    pub(super) fn from_error(error: &openssh::Error) -> Self {
-        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        if matches!(error, openssh::Error::Connect(error) if missing(error)) {
+    /// `ssh` could not be started.
+    pub(super) fn spawn(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound {
             return Self { kind: SshFailureKind::Local, said: "no command `ssh` was found".into() };
         }
+        Self::local(error)
+    }
+
+    /// What the `openssh` crate tells of: its own words say little, so that the reason is looked for below them.
+    pub(super) fn from_error(error: &openssh::Error) -> Self {
         let mut reason: &dyn StdError = error;
         while let Some(below) = reason.source() {
             reason = below;
@@ -112,7 +116,8 @@ impl SshFailure {
         Self::from_words(&reason.to_string())
     }
 
-    fn from_words(said: &str) -> Self {
+    /// What `ssh` said when it ended.
+    pub(super) fn from_words(said: &str) -> Self {
         let known = WORDS.iter().find(|(words, _)| said.contains(words));
         Self { kind: known.map_or(SshFailureKind::Other, |(_, kind)| *kind), said: one_line(said) }
     }

@@ -1,41 +1,74 @@
 //! [`Master`]: one SSH connection.
 
-use std::{num::NonZeroUsize, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    process::Stdio,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use openssh::{ControlPersist, KnownHosts as HostKeys, Session, SessionBuilder};
-use tokio::time::{sleep, timeout};
+use openssh::Session;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, ChildStderr, Command},
+    time::{sleep, timeout},
+};
 
 use crate::{
     address::Address,
-    transport::{KnownHosts, SshOptions},
+    transport::{
+        SshOptions,
+        shell::{Channel, ChannelEnd, ShellCommand},
+    },
 };
 
-use super::{config, control::ControlDirectory, failure::SshFailure, gate};
-
-/// How long a connection outlives its last channel, in seconds, when nobody ends it: our process was killed. Longer
-/// than any pause within a run, while other hosts are still at work.
-const LINGER: NonZeroUsize = NonZeroUsize::new(300).expect("not zero");
+use super::{config, control::ControlDirectory, failure::SshFailure, gate, said::Said};
 
 /// How often a connection that the host dropped before it said anything is tried again. An sshd drops some of many
 /// that come at once (`MaxStartups`).
 const DROPPED_TRIES: u32 = 6;
 
-/// One SSH connection, held by an `ssh` of its own in the background, and the directory of its socket.
+/// What `ssh` says once it has proven who we are, before it asks for a channel.
+const PROVEN: &[u8] = b"Authenticated to ";
+
+/// The most that is kept of what `ssh` says before, in bytes.
+const SAID_LIMIT: usize = 64 << 10;
+
+/// How often, and how long each time, the socket of a new connection is waited for.
+const SOCKET_TRIES: u32 = 200;
+const SOCKET_PAUSE: Duration = Duration::from_millis(5);
+
+/// One SSH connection, held by an `ssh` whose standard streams are its first channel, and the directory of the socket by
+/// which it gives more of them. It ends by itself with the last of them, also when this process was killed.
 #[derive(Debug)]
 pub(super) struct Master {
-    // Ends first: its socket stands in the directory.
     session: Arc<Session>,
-    directory: ControlDirectory,
+    socket: PathBuf,
+    /// Whether the socket was there once: `ssh` makes it a moment after it has proven who we are.
+    listened: AtomicBool,
+    // Holds the socket as long as channels are opened by it.
+    _directory: Arc<ControlDirectory>,
 }
 
 impl Master {
-    /// Connects, which takes as often as there are hosts on the way the time that [`SshOptions`] allow, and as much
-    /// again for proving who we are.
-    pub(super) async fn connect(address: &Address, options: &SshOptions) -> Result<Self, SshFailure> {
+    /// Connects and runs `command`, which takes as often as there are hosts on the way the time that [`SshOptions`]
+    /// allow, and as much again for proving who we are. What is written to the channel is sent along with the command.
+    ///
+    /// # Errors
+    ///
+    /// [`SshFailure`]: nothing was run.
+    pub(super) async fn connect(
+        address: &Address,
+        options: &SshOptions,
+        command: ShellCommand,
+    ) -> Result<(Self, Channel), SshFailure> {
         let _turn = gate::turn(address, options).await;
         let mut tries = 0;
         loop {
-            match Self::connect_once(address, options).await {
+            match Self::connect_once(address, options, command).await {
                 Err(failure) if failure.was_dropped() && tries + 1 < DROPPED_TRIES => {
                     sleep(gate::pause(tries)).await;
                     tries += 1;
@@ -45,46 +78,98 @@ impl Master {
         }
     }
 
-    async fn connect_once(address: &Address, options: &SshOptions) -> Result<Self, SshFailure> {
+    async fn connect_once(
+        address: &Address,
+        options: &SshOptions,
+        command: ShellCommand,
+    ) -> Result<(Self, Channel), SshFailure> {
         let directory = ControlDirectory::new()?;
         let file = directory.path().join("config");
         let text = config::text(address, options)?;
         fs_err::write(&file, text).map_err(|error| SshFailure::local(&error))?;
-        let mut builder = SessionBuilder::default();
-        builder
-            .config_file(&file)
-            .control_directory(directory.path())
-            .control_persist(ControlPersist::IdleFor(LINGER))
-            .known_hosts_check(match options.known_hosts {
-                KnownHosts::Strict => HostKeys::Strict,
-                KnownHosts::AcceptNew => HostKeys::Add,
-            });
+        let socket = directory.path().join("master");
+        let mut ssh = Command::new("ssh");
+        // On the command line: in the configuration, which they read too, these would hold for the jump hosts as well.
+        ssh.arg("-F").arg(&file).arg("-S").arg(&socket).args([
+            "-M",
+            "-o",
+            "ControlPersist=no",
+            "-o",
+            "LogLevel=VERBOSE",
+        ]);
         if let Some(user) = address.user() {
-            builder.user(user.to_owned());
+            ssh.args(["-l", user]);
         }
         if let Some(port) = address.port() {
-            builder.port(port);
+            ssh.args(["-p", &port.to_string()]);
         }
-        // On the command line: in the configuration, which they read too, they would hold for the jump hosts as well.
-        builder.jump_hosts(options.jump.iter().map(ToString::to_string));
+        if !options.jump.is_empty() {
+            ssh.args(["-J", &options.jump.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")]);
+        }
+        ssh.args(["--", address.host(), &command.line()]);
+        ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // What is typed at our terminal to end us is not for it: we end it when the hosts are in order.
+        ssh.process_group(0);
+        let mut child = ssh.spawn().map_err(|error| SshFailure::spawn(&error))?;
         let hosts = u32::try_from(options.jump.len()).unwrap_or(u32::MAX).saturating_add(2);
         let allowed = options.connect_timeout.saturating_mul(hosts);
-        let connected = timeout(allowed, builder.connect_mux(address.host())).await;
-        let session = connected.map_err(|_| SshFailure::late())?.map_err(|error| SshFailure::from_error(&error))?;
-        Ok(Self { session: Arc::new(session), directory })
+        let Ok(proven) = timeout(allowed, proven(&mut child)).await else {
+            // It has nothing to lose; what remains of it is collected later.
+            let _: std::io::Result<()> = child.start_kill();
+            return Err(SshFailure::late());
+        };
+        let directory = Arc::new(directory);
+        let channel = channel(child, proven?, directory.clone())?;
+        let session = Arc::new(Session::resume_mux(socket.clone().into_boxed_path(), None));
+        Ok((Self { session, socket, listened: AtomicBool::new(false), _directory: directory }, channel))
     }
 
-    /// The session, to open channels with.
-    pub(super) fn session(&self) -> Arc<Session> {
+    /// The session, to open more channels with, once it can.
+    pub(super) async fn session(&self) -> Arc<Session> {
+        for _ in 0..SOCKET_TRIES {
+            if self.listened.load(Ordering::Relaxed) || self.socket.exists() {
+                self.listened.store(true, Ordering::Relaxed);
+                break;
+            }
+            sleep(SOCKET_PAUSE).await;
+        }
         self.session.clone()
     }
+}
 
-    /// Ends the connection. When a channel still uses it, it ends with that.
-    pub(super) async fn close(self) {
-        if let Some(session) = Arc::into_inner(self.session) {
-            // That it failed to end means that it has ended, or will, when it has been idle for long enough.
-            let _: Result<_, _> = timeout(Duration::from_secs(5), session.close()).await;
+/// Waits until it is proven who we are, and gives what `ssh` says from then on.
+async fn proven(child: &mut Child) -> Result<BufReader<ChildStderr>, SshFailure> {
+    let mut stderr = BufReader::new(child.stderr.take().ok_or_else(SshFailure::late)?);
+    let mut said = Vec::new();
+    loop {
+        let begin = said.len();
+        let length = stderr.read_until(b'\n', &mut said).await.map_err(|error| SshFailure::local(&error))?;
+        if length == 0 {
+            let _: std::io::Result<_> = child.wait().await;
+            return Err(SshFailure::from_words(&String::from_utf8_lossy(&said)));
         }
-        drop(self.directory);
+        if said[begin..].starts_with(PROVEN) {
+            return Ok(stderr);
+        }
+        said.drain(..said.len().saturating_sub(SAID_LIMIT));
     }
+}
+
+/// The standard streams of `ssh` as a channel, which keeps the directory: an `ssh` that cannot make its socket there ends.
+fn channel(
+    mut child: Child,
+    stderr: BufReader<ChildStderr>,
+    directory: Arc<ControlDirectory>,
+) -> Result<Channel, SshFailure> {
+    let (stdin, stdout) = child.stdin.take().zip(child.stdout.take()).ok_or_else(SshFailure::late)?;
+    let end = async move {
+        // A status, also 127, is sent by the host after all output; 255 is what `ssh` says when the connection is lost.
+        let ended = child.wait().await;
+        drop(directory);
+        match ended.ok().and_then(|status| status.code()) {
+            Some(0..=254) => ChannelEnd::Exited,
+            _ => ChannelEnd::Lost,
+        }
+    };
+    Ok(Channel::new(stdin, stdout, Said::new(stderr), end))
 }

@@ -1,13 +1,15 @@
 //! Hosts over SSH, through the system's own `ssh`: its configuration, agents, keys and jump hosts all count.
 //!
-//! One master connection a host, opened at the first call; the batches share one channel of it, every upload has one of
-//! its own. Nothing is ever asked of a person: a password or passphrase that is not at hand is a failure.
+//! One connection a host, opened at the first call by an `ssh` that runs the first channel itself, so that the first batch
+//! goes along with its command. The batches share one channel; every upload has one of its own, over the same connection.
+//! Nothing is ever asked of a person: a password or passphrase that is not at hand is a failure.
 
 mod config;
 mod control;
 mod failure;
 mod gate;
 mod master;
+mod said;
 
 pub use failure::{SshFailure, SshFailureKind};
 
@@ -54,15 +56,14 @@ impl SshShell {
             return Ok(channel);
         }
         // None yet, or it has ended, or the host allows no second session on it: in any case nothing was sent.
-        let master =
-            Arc::new(Master::connect(&self.address, &self.options).await.map_err(|why| self.unreachable(why))?);
-        let channel = self.spawn(&master, command).await.map_err(|why| self.unreachable(why))?;
-        *kept = Some(master);
+        let connected = Master::connect(&self.address, &self.options, command).await;
+        let (master, channel) = connected.map_err(|why| self.unreachable(why))?;
+        *kept = Some(Arc::new(master));
         Ok(channel)
     }
 
     async fn spawn(&self, master: &Arc<Master>, command: ShellCommand) -> Result<Channel, SshFailure> {
-        let mut remote = master.session().arc_raw_command(command.line());
+        let mut remote = master.session().await.arc_raw_command(command.line());
         remote.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let spawned = timeout(self.options.exchange_timeout, remote.spawn()).await;
         let mut child = spawned.map_err(|_| SshFailure::late())?.map_err(|error| SshFailure::from_error(&error))?;
@@ -101,9 +102,8 @@ impl Shell for SshShell {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            if let Some(master) = self.master.lock().await.take().and_then(Arc::into_inner) {
-                master.close().await;
-            }
+            // It ends with its last channel, for which nobody waits.
+            self.master.lock().await.take();
         })
     }
 }
