@@ -5,46 +5,47 @@
 //! rollback never waits for one.
 
 mod check;
+mod closing;
 mod dir;
 mod error;
 mod guard;
+mod hook_run;
 mod layout;
+mod preparation;
 mod prune;
 mod query;
 mod staging;
 mod state;
 mod steps;
 mod survey;
+mod switch;
 mod take;
 mod traces;
 
 pub use check::{Checked, QuickCheck, Verified};
+pub use closing::{Closing, Ended};
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
+pub use hook_run::{HookDirectory, HookRun};
 pub use layout::{Layout, LayoutError};
+pub use preparation::{Preparation, Staged};
+pub use prune::Pruned;
 pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, Kept, RootState, StagedRecord};
+pub use switch::{Activated, Ready, Switch};
 
-use std::{fmt, time::Duration};
+use std::fmt;
 
 use crate::{
     adoption::{Adoption, Traces},
-    commands::Commands,
     data::{DataRecord, LedgerEntry},
-    debt::Debt,
     future::BoxFuture,
     history::HistoryEntry,
-    hook::HookKind,
     lock::LockOwner,
     name::ReleaseName,
-    outcome::{HostOutcome, Outcome},
     path::{HostPath, InnerPath},
-    record::PreviousVersion,
     release::Release,
-    shared::SharedLink,
-    status::{BadMark, PinMark},
-    time::Timestamp,
     token::Token,
-    transport::{HookEnd, HookExit, LineSink, Progress, Secrets},
+    transport::{HookEnd, HookExit, LineSink, Progress},
 };
 
 /// Keeps the releases of one root on one host.
@@ -74,6 +75,7 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// The directory of the release `name`, as it is configured.
     fn release_path(&self, name: &ReleaseName) -> HostPath;
+
     /// Reads what the root holds, and what decides which releases may go: what was current when each was published, and
     /// which processes use it.
     fn survey(&self) -> BoxFuture<'_, Result<RootState, StoreError>>;
@@ -294,150 +296,4 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     ///
     /// When the lock could not be given back. It is taken over by the next run once this process is gone.
     fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
-}
-
-/// A release that was brought to a host and is durable there, under no name yet.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[must_use = "publish it, or discard it"]
-pub struct Staged {
-    pub(crate) name: ReleaseName,
-    pub(crate) token: Token,
-}
-
-impl Staged {
-    /// The name it is to have.
-    #[must_use]
-    pub fn name(&self) -> &ReleaseName {
-        &self.name
-    }
-}
-
-/// What [`StoreGuard::prepare`] does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preparation {
-    /// The release that is made ready.
-    pub name: ReleaseName,
-    /// What was staged, when it has yet to be published.
-    pub staged: Option<Staged>,
-    /// What its record is to say; `None` when it is only published, or its record stays.
-    pub record: Option<PreviousVersion>,
-    /// What is linked into what was staged before it is published.
-    pub shared: Vec<SharedLink>,
-    /// The commands that are kept with it, when it is published.
-    pub commands: Option<Commands>,
-    /// What is known of its data, kept with it when it is published.
-    pub data: Option<DataRecord>,
-}
-
-/// A release that is known to be complete, so that `current` may lead to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ready {
-    pub(crate) name: ReleaseName,
-}
-
-impl Ready {
-    /// Its name.
-    #[must_use]
-    pub fn name(&self) -> &ReleaseName {
-        &self.name
-    }
-}
-
-/// What [`StoreGuard::run`] runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HookRun {
-    /// What it is for.
-    pub kind: HookKind,
-    /// The release it is about.
-    pub release: ReleaseName,
-    /// Where it runs.
-    pub directory: HookDirectory,
-    /// The command, for `sh`.
-    pub script: String,
-    /// Variables besides those that name the release and the root.
-    pub environment: Vec<(String, String)>,
-    /// Variables that stand in no argument list, no file and no message.
-    pub secrets: Secrets,
-    /// How long it may take; no limit when there is none.
-    pub timeout: Option<Duration>,
-}
-
-/// The working directory of a hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HookDirectory {
-    /// The directory of the release.
-    Release,
-    /// The copy that was saved of the release.
-    Saved,
-    /// The root.
-    Root,
-}
-
-/// What [`StoreGuard::activate`] does.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Switch {
-    /// What `current` must be before: anything else is a conflict.
-    pub expected: Current,
-    /// What it is to be.
-    pub to: Ready,
-}
-
-/// A switch that was made, synced and read back.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Activated {
-    /// What was current before.
-    pub before: Current,
-    /// What is current now.
-    pub after: Current,
-    /// When, by the host's clock.
-    pub at: Option<Timestamp>,
-}
-
-/// What [`StoreGuard::prune`] did.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Pruned {
-    /// The releases that are out of sight, each with its place in the trash.
-    pub moved: Vec<(ReleaseName, Token)>,
-    /// Those that stand where they stood, each with why.
-    pub failed: Vec<(ReleaseName, String)>,
-}
-
-/// How an operation ends on a host.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Closing {
-    /// The release that is bad from now on, with why.
-    pub bad: Option<(ReleaseName, BadMark)>,
-    /// The release that is pinned from now on, with why.
-    pub pinned: Option<(ReleaseName, PinMark)>,
-    /// The release that is pinned no more.
-    pub unpinned: Option<ReleaseName>,
-    /// The release that is bad no more.
-    pub cleared: Option<ReleaseName>,
-    /// The line for the history; `None` when nothing was done here that is worth one.
-    pub history: Option<Ended>,
-    /// What hosts missed that could not be reached.
-    pub debts: Vec<Debt>,
-    /// The hosts, by name, that owe nothing any more.
-    pub paid: Vec<String>,
-    /// Whether what interrupted operations left is settled by this one, and is forgotten.
-    pub settles: bool,
-    /// Whether this operation is not done, and its intent is kept for the next one.
-    pub unfinished: bool,
-}
-
-/// What the history says of an operation on a host.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Ended {
-    /// What was current before.
-    pub from: Option<ReleaseName>,
-    /// What it was to be.
-    pub to: Option<ReleaseName>,
-    /// The releases that were pruned.
-    pub pruned: Vec<ReleaseName>,
-    /// What became of the command on the whole fleet.
-    pub outcome: Outcome,
-    /// What became of this host.
-    pub host: HostOutcome,
-    /// How long it took until then, in seconds.
-    pub seconds: f64,
 }

@@ -3,14 +3,26 @@
 use crate::{
     name::ReleaseName,
     status::ReleaseState,
+    token::Token,
     transport::{Effect, Reply},
 };
 
+#[cfg(doc)]
+use super::StoreGuard;
 use super::{
-    Pruned, RootState, StoreError,
+    RootState, StoreError,
     guard::{DirGuard, is_missing_at},
     steps::{Pruning, Steps},
 };
+
+/// What [`StoreGuard::prune`] did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Pruned {
+    /// The releases that are out of sight, each with its place in the trash.
+    pub moved: Vec<(ReleaseName, Token)>,
+    /// Those that stand where they stood, each with why.
+    pub failed: Vec<(ReleaseName, String)>,
+}
 
 impl DirGuard {
     /// Reads all of the root again. The lock is ours, so there is no holder to tell of.

@@ -14,7 +14,7 @@ use crate::{
     transport::{Batch, Op, SyncReach},
 };
 
-use super::{PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json, releases_and_parents};
+use super::{PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json, preparation::releases_and_parents};
 
 /// The batch that moves a plain directory, and the step of it that may not be possible on the host.
 #[derive(Debug)]

@@ -1,0 +1,171 @@
+//! The batch that makes a release ready to be switched to, and the one that takes that back.
+
+use crate::{
+    name::ReleaseName,
+    path::InnerPath,
+    record::{PreviousVersion, RECORD_FILE},
+    store::{
+        Current, Intent, Preparation, Staged,
+        layout::{OVER, inner},
+    },
+    token::Token,
+    transport::{Batch, Op, SyncReach},
+};
+
+use super::{COMMANDS, DATA, PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json};
+
+/// The batch that makes a release ready, and where in it which refusal would come from.
+#[derive(Debug)]
+pub(in crate::store) struct Preparing {
+    pub(in crate::store) batch: Batch,
+    /// The step that finds the name taken.
+    pub(in crate::store) absent: Option<usize>,
+    /// The step that publishes.
+    pub(in crate::store) publish: Option<usize>,
+    /// The step that finds the release missing.
+    pub(in crate::store) present: usize,
+}
+
+impl Steps {
+    /// Writes the intent, publishes and records, each durable before the next. `current` is not touched.
+    pub(in crate::store) fn prepare(&self, token: &Token, intent: &Intent, preparation: &Preparation) -> Preparing {
+        let mut batch = self.batch();
+        self.write_intent(&mut batch, token, intent);
+        let name = &preparation.name;
+        let published = preparation.staged.as_ref().map(|staged| self.publish(&mut batch, intent, preparation, staged));
+        let present = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
+        if let (None, Some(commands)) = (&preparation.staged, &preparation.commands) {
+            self.keep(&mut batch, token, name, COMMANDS, commands);
+        }
+        if let Some(record) = &preparation.record {
+            let line = record.line(&self.root, self.layout.releases());
+            self.write_record(&mut batch, token, name, line);
+        }
+        // How long the history is: asked here, where no rollback waits for it.
+        batch.push_lenient(Op::Inspect { path: self.layout.in_state(&["history"]) });
+        let (absent, publish) = published.unzip();
+        Preparing { batch, absent, publish, present }
+    }
+
+    /// Puts what was staged under its name. Returns the steps that find the name taken and that publish.
+    fn publish(
+        &self,
+        batch: &mut Batch,
+        intent: &Intent,
+        preparation: &Preparation,
+        staged: &Staged,
+    ) -> (usize, usize) {
+        let name = &preparation.name;
+        let releases = self.layout.releases().clone();
+        let kept = self.layout.kept(name);
+        for path in releases_and_parents(&releases) {
+            batch.push(Op::MakeDir { path, mode: PUBLIC, existing_is_fine: true });
+        }
+        let absent = batch.push(Op::ExpectAbsent { path: self.layout.release(name) });
+        batch.push(Op::RemoveTree { path: kept.clone() });
+        batch.push(Op::MoveInto { from: self.staged_kept(staged), into: self.layout.in_state(&["releases"]) });
+        if preparation.record.is_none() {
+            self.write_over(batch, intent, &kept);
+        }
+        if !preparation.shared.is_empty() {
+            self.share(batch, staged, &kept, &preparation.shared);
+        }
+        let mut written = Vec::new();
+        let mut keep = |file: &str, content: String| {
+            let path = kept.join(&inner(file));
+            batch.push(Op::WriteNew { path: path.clone(), content, mode: PRIVATE_FILE });
+            written.push(path);
+        };
+        if let Some(commands) = &preparation.commands {
+            keep(COMMANDS, json(commands));
+        }
+        if let Some(data) = &preparation.data {
+            keep(DATA, json(data));
+        }
+        if !written.is_empty() {
+            batch.push(Op::Sync { paths: written, reach: SyncReach::Entries });
+        }
+        let publish = batch.push(Op::MoveInto { from: self.staged_content(staged), into: releases.clone() });
+        batch.push(Op::Sync {
+            paths: vec![kept, self.layout.in_state(&["releases"]), releases],
+            reach: SyncReach::Entries,
+        });
+        self.forget(batch, &staged.token);
+        (absent, publish)
+    }
+
+    /// Writes what is current while a release is published that has no record of that yet.
+    fn write_over(&self, batch: &mut Batch, intent: &Intent, kept: &InnerPath) {
+        let over = intent.from.clone().map_or(PreviousVersion::None, PreviousVersion::Release);
+        let path = kept.join(&inner(OVER));
+        let content = over.line(&self.root, self.layout.releases());
+        batch.push(Op::WriteNew { path: path.clone(), content, mode: PRIVATE_FILE });
+        batch.push(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
+    }
+
+    /// Writes a record beside its place, syncs it, and renames it there, so that it is never seen empty.
+    pub(super) fn write_record(&self, batch: &mut Batch, token: &Token, name: &ReleaseName, line: String) {
+        let written = self.layout.held(token).join(&inner(RECORD_FILE));
+        batch.push(Op::RemoveFile { path: written.clone() });
+        batch.push(Op::WriteNew { path: written.clone(), content: line, mode: PUBLIC_FILE });
+        batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
+        batch.push(Op::MoveInto { from: written, into: self.layout.release(name) });
+        batch.push(Op::Sync { paths: vec![self.layout.release(name)], reach: SyncReach::Entries });
+    }
+
+    /// Writes the record of a release as it was before an operation that never came to its switch.
+    pub(in crate::store) fn restore_record(
+        &self,
+        batch: &mut Batch,
+        token: &Token,
+        name: &ReleaseName,
+        was: Option<&str>,
+    ) {
+        match was {
+            Some(line) => self.write_record(batch, token, name, line.to_owned()),
+            // Into the lock, which a run whose lock was taken over does not find; there may be none by now.
+            None => {
+                batch.push_lenient(Op::MoveInto { from: self.layout.record(name), into: self.layout.held(token) });
+            }
+        }
+    }
+
+    /// Takes back what [`prepare`](Self::prepare) did: `was` is the record's old line, when it had one; a release that
+    /// was published goes to a place of its own in the trash, from where nothing comes back. It goes there by way of the
+    /// lock, so that a run whose lock was taken over removes nothing that others may have built on.
+    pub(in crate::store) fn unprepare(
+        &self,
+        token: &Token,
+        current: &Current,
+        preparation: &Preparation,
+        was: Option<&str>,
+    ) -> Batch {
+        let mut batch = self.batch();
+        self.expect_lock(&mut batch, token);
+        if !matches!(current, Current::NotALink(_)) {
+            batch.push(self.expect(current));
+        }
+        let name = &preparation.name;
+        if preparation.staged.is_some() {
+            let (own, trash) = (Token::random(), self.layout.in_state(&["trash"]));
+            let withdrawn = self.layout.held(token).join(&inner(own.as_str()));
+            batch.push(Op::MakeDir { path: withdrawn.clone(), mode: PRIVATE, existing_is_fine: false });
+            batch.push(Op::MoveInto { from: self.layout.release(name), into: withdrawn.clone() });
+            batch.push(Op::MoveInto { from: withdrawn, into: trash.clone() });
+            batch.push(Op::Sync { paths: vec![self.layout.releases().clone()], reach: SyncReach::Entries });
+            batch.push_lenient(Op::RemoveTree { path: self.layout.kept(name) });
+            batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(own.as_str())) });
+        } else if preparation.record.is_some() {
+            self.restore_record(&mut batch, token, name, was);
+        }
+        batch
+    }
+}
+
+/// A releases directory and the directories above it, from the top; none when the releases stand in the root itself.
+pub(super) fn releases_and_parents(releases: &InnerPath) -> Vec<InnerPath> {
+    let mut paths: Vec<InnerPath> = std::iter::successors(Some(releases.clone()), InnerPath::parent).collect();
+    paths.retain(|path| !path.is_root());
+    paths.reverse();
+    paths
+}
