@@ -98,19 +98,8 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
         }
         Request::Adopt { from, why } => fleet.adopt(*from, &session.options(why), observer).await,
         Request::Recover { direction, why } => fleet.recover(*direction, &session.options(why), observer).await,
-        Request::Unlock { force } => {
-            fleet
-                .unlock(*force, &session.options(&Why { reason: None, wait: None, skip_unreachable: false }), observer)
-                .await
-        }
-        Request::Prune { keep, why } => {
-            let Some(keep) = keep.or(session.target.config.keep) else {
-                let message = "nothing says how many good releases stay";
-                return Err(Error::new(ErrorKind::Usage, message)
-                    .hint("`switchback prune --keep 5`, or `keep = 5` in the configuration"));
-            };
-            fleet.prune(keep, &session.options(why), observer).await
-        }
+        Request::Unlock { force } => fleet.unlock(*force, &session.options(&Why::default()), observer).await,
+        Request::Prune { keep, why } => fleet.prune(kept(*keep, session)?, &session.options(why), observer).await,
         Request::Pin { name, why } => fleet.pin(name, &session.options(why), observer).await,
         Request::Unpin { name, why } => fleet.unpin(name, &session.options(why), observer).await,
         Request::Status => fleet.status(observer).await,
@@ -118,6 +107,14 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
         Request::History => fleet.history(observer).await,
         Request::Check => fleet.check(observer).await,
         Request::Verify { name, full } => fleet.verify(name.as_ref(), *full, observer).await,
+    })
+}
+
+/// How many good releases a pruning is to keep.
+fn kept(keep: Option<u32>, session: &Session<'_>) -> Result<u32, Error> {
+    keep.or(session.target.config.keep).ok_or_else(|| {
+        Error::new(ErrorKind::Usage, "nothing says how many good releases stay")
+            .hint("`switchback prune --keep 5`, or `keep = 5` in the configuration")
     })
 }
 

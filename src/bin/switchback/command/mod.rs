@@ -86,7 +86,7 @@ impl Request {
 }
 
 /// What every command that switches takes.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(crate) struct Why {
     /// Why this is done: kept in the hosts' history
     #[arg(short = 'm', long = "reason", value_name = "REASON")]
