@@ -81,10 +81,13 @@ impl Swapper {
         Self { stop, swaps, thread: Some(thread) }
     }
 
-    fn end(mut self) -> u64 {
+    fn swaps(&self) -> u64 {
+        self.swaps.load(Ordering::Relaxed)
+    }
+
+    fn end(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.take().expect("it runs").join().expect("no panic");
-        self.swaps.load(Ordering::Relaxed)
     }
 }
 
@@ -107,13 +110,16 @@ fn hammered(carrier: impl Transport, what: &str) {
     let host = Host::new("local", DirStore::new(carrier, path, Layout::default()));
     let fleet = Fleet::new(vec![host]).expect("a fleet");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let done = runtime.block_on(async {
+    runtime.block_on(async {
         let first = fleet.deploy(release("r0"), &DeployOptions::default(), &Silent).await;
         assert_eq!(first.exit_code(), ExitCode::DONE, "{what}: {:?}", first.error);
         let swapper = Swapper::start(&root, &canary);
         let (began, mut tried, mut done) = (Instant::now(), 0, 0);
-        while began.elapsed() < Duration::from_secs(6) {
+        // For a while, and longer on a machine that is so busy that nothing of what is looked for has happened by then.
+        let seen = |done: usize| swapper.swaps() > 10 && (done > 0 || what != "local");
+        while began.elapsed() < Duration::from_secs(6) || !seen(done) {
             tried += 1;
+            assert!(tried < 10_000, "{what}: {} swaps, and {done} of {tried} rounds went through", swapper.swaps());
             let mut options = DeployOptions::default();
             options.keep = Some(0);
             let text = format!("r{}", tried % 8);
@@ -122,12 +128,10 @@ fn hammered(carrier: impl Transport, what: &str) {
             done += [deployed, pruned].iter().filter(|report| report.exit_code() == ExitCode::DONE).count();
             let _ = fleet.recover(switchback::plan::Direction::Safest, &RunOptions::default(), &Silent).await;
         }
-        assert!(swapper.end() > 10, "{what}: nobody swapped");
+        swapper.end();
         fleet.close().await;
-        done
     });
     assert_eq!(tree(&canary), before, "{what}: the canary was touched");
-    assert!(done > 0 || what != "local", "{what}: nothing ever went through");
 }
 
 /// A `mv` that has the link put in its place each time just before it acts, and taken away after: every check before it

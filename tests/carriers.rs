@@ -5,6 +5,8 @@ mod carriers {
     mod local;
     mod model;
 }
+#[path = "support/mounts.rs"]
+mod mounts;
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt, sync::Arc};
 
@@ -29,7 +31,8 @@ fn local(wrap: impl Fn(LocalTransport) -> Box<dyn Transport>) -> Fixture {
     // Whatever the umask is, which some tests set to extremes.
     fs_err::set_permissions(directory.path(), Permissions::from_mode(0o700)).expect("it is ours");
     let root = root_of(&directory);
-    Fixture::new(wrap(LocalTransport::named("this machine")), root).keeping(directory)
+    let fixture = Fixture::new(wrap(LocalTransport::named("this machine")), root).keeping(directory);
+    if mounts::are_allowed() { fixture.with_mounts() } else { fixture }
 }
 
 #[tokio::test]

@@ -21,11 +21,12 @@ fn directory() -> TempDir {
 }
 
 fn conforms(shell: &LocalShell) {
-    let began = Instant::now();
+    let (began, mounts) = (Instant::now(), support::mounts::are_allowed());
     let make = || {
         let dir = directory();
         let root = dir.path().to_str().expect("UTF-8").parse().expect("a path");
-        Fixture::new(Arc::clone(&shell.transport()), root).keeping(dir)
+        let fixture = Fixture::new(Arc::clone(&shell.transport()), root).keeping(dir);
+        if mounts { fixture.with_mounts() } else { fixture }
     };
     let cases = wait(conformance::transport(make));
     eprintln!("{shell}: {cases} cases in {:.1} s", began.elapsed().as_secs_f64());

@@ -7,8 +7,8 @@ use super::{
     support::{
         cut,
         site::{
-            ACTIVATE, Case, DEPLOY, FIRST_DEPLOY, RECOVER, RECOVER_BACK, RECOVER_FORWARD, RECOVER_ROLLBACK, ROLLBACK,
-            Site, UNLOCK, UNLOCK_FORCE, said,
+            ACTIVATE, Case, DEPLOY, FIRST_DEPLOY, PRUNE, RECOVER, RECOVER_BACK, RECOVER_FORWARD, RECOVER_ROLLBACK,
+            ROLLBACK, Site, UNLOCK, UNLOCK_FORCE, said,
         },
     },
 };
@@ -71,6 +71,12 @@ fn rollback() {
     sweep(&ROLLBACK, some, 0, 5);
 }
 
+/// What is current and the way back stay, and what goes is gone or whole at every instant.
+#[test]
+fn prune() {
+    sweep(&PRUNE, some, 0, 5);
+}
+
 #[test]
 fn recover() {
     sweep(&RECOVER, some, 0, 5);
@@ -92,7 +98,7 @@ fn unlock() {
 #[test]
 #[ignore = "a full sweep: cargo test --test kill_sweep -- --ignored"]
 fn everywhere() {
-    for (case, floor) in [(FIRST_DEPLOY, 100), (DEPLOY, 90), (ACTIVATE, 45), (ROLLBACK, 45)] {
+    for (case, floor) in [(FIRST_DEPLOY, 100), (DEPLOY, 90), (ACTIVATE, 45), (ROLLBACK, 45), (PRUNE, 20)] {
         for turn in 0..3 {
             sweep(&case, |_, _| true, turn, floor);
         }

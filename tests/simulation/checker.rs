@@ -12,7 +12,7 @@ use crate::{
     command::Command,
     ground::{Ground, record_line},
     names::lock_of,
-    puppet::{Answer, Call},
+    puppet::{Answer, Call, ROOT},
 };
 
 /// What is wrong, in words.
@@ -163,6 +163,11 @@ impl Checker {
         let own = |name: &str| trace.command.names() == Some(name);
         for (name, old) in &before.releases {
             let Some(new) = after.releases.get(name) else {
+                if let Command::Prune { .. } = trace.command {
+                    hold!(after.link == before.link, "{name} was pruned as `current` changed");
+                    self.pruned(at, before, name)?;
+                    continue;
+                }
                 let free = own(name) && !was_current.contains(name) && after.on() != Some(name);
                 hold!(free, "I13: {name} was removed");
                 continue;
@@ -180,6 +185,23 @@ impl Checker {
                 record != Some("") && record != Some(own_path.trim_end()),
                 "I11: the record of {name} says {record:?}"
             );
+        }
+        Ok(())
+    }
+
+    /// Contract, rule 9: what is current, the way back, a pin and what an interrupted operation names stay. People may change
+    /// what is needed between the look and the deed.
+    fn pruned(&self, at: usize, before: &Ground, name: &str) -> Verdict {
+        hold!(before.on() != Some(name), "{name} was pruned, and is current");
+        if self.people {
+            return Ok(());
+        }
+        hold!(!before.releases[name].pinned, "{name} was pruned, and is pinned");
+        hold!(!before.intents.contains(name), "{name} was pruned, and an interrupted operation names it");
+        let others = self.hosts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| &other.ground);
+        for ground in others.chain([before]) {
+            let needed = ground.on() == Some(name) || way_back(ground) == Some(name);
+            hold!(!needed, "{name} was pruned, and a host is on it, or would go back to it: {ground:?}");
         }
         Ok(())
     }
@@ -224,7 +246,9 @@ pub(crate) fn reported(trace: &Trace, report: &Report) -> Verdict {
 
 /// I22: done means that every host was read back in the state that was asked for.
 fn is_done(trace: &Trace, report: &Report) -> Verdict {
-    if let (Command::Stage { .. } | Command::Status, _) | (_, None) = (&trace.command, &report.release) {
+    if let (Command::Stage { .. } | Command::Pin { .. } | Command::Status, _) | (_, None) =
+        (&trace.command, &report.release)
+    {
         return Ok(());
     }
     let target = On::named(report.release.as_ref().map(ReleaseName::as_str));
@@ -264,4 +288,19 @@ fn host_is_true(host: &HostReport, done: &HostTrace) -> Verdict {
         _ => {}
     }
     Ok(())
+}
+
+/// Where the next rollback of a host goes: along the records, past the bad ones.
+fn way_back(ground: &Ground) -> Option<&str> {
+    let mut passed: Vec<&str> = ground.on().into_iter().collect();
+    loop {
+        let line = ground.record(passed.last()?)?.trim_end();
+        let name = line.strip_prefix(ROOT)?.strip_prefix("/releases/")?;
+        let (name, before) = ground.releases.get_key_value(name)?;
+        match before {
+            _ if passed.contains(&name.as_str()) => return None,
+            before if before.bad => passed.push(name),
+            _ => return Some(name),
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Stage { name: String, serial: usize },
     Activate { name: String, split: bool },
     Rollback { target: RollbackTarget, from: Option<String> },
+    Prune { keep: u32 },
+    Pin { name: String, pins: bool },
     Status,
 }
 
@@ -31,10 +33,10 @@ impl Command {
         // Most names are new ones.
         let name = if rng.happens(100) { spoken_of(rng) } else { fresh };
         match rng.below(100) {
-            0..40 => Self::Deploy { name, serial, split },
-            40..50 => Self::Stage { name, serial },
-            50..62 => Self::Activate { name: spoken_of(rng), split },
-            62..92 => {
+            0..36 => Self::Deploy { name, serial, split },
+            36..45 => Self::Stage { name, serial },
+            45..56 => Self::Activate { name: spoken_of(rng), split },
+            56..82 => {
                 let target = match rng.below(10) {
                     0..6 => RollbackTarget::Steps(1),
                     6..8 => RollbackTarget::Steps(u32::try_from(1 + rng.below(3)).expect("a small number")),
@@ -43,6 +45,8 @@ impl Command {
                 let from = rng.happens(150).then(|| spoken_of(rng));
                 Self::Rollback { target, from }
             }
+            82..92 => Self::Prune { keep: u32::try_from(rng.below(4)).expect("a small number") },
+            92..95 => Self::Pin { name: spoken_of(rng), pins: rng.happens(700) },
             _ => Self::Status,
         }
     }
@@ -52,7 +56,7 @@ impl Command {
         match self {
             Self::Deploy { name, .. } | Self::Stage { name, .. } | Self::Activate { name, .. } => Some(name),
             Self::Rollback { target: RollbackTarget::Release(name), .. } => Some(name.as_str()),
-            Self::Rollback { .. } | Self::Status => None,
+            Self::Rollback { .. } | Self::Prune { .. } | Self::Pin { .. } | Self::Status => None,
         }
     }
 
@@ -82,6 +86,9 @@ impl Command {
                 (options.run, options.target, options.from) = (run, target, from.as_deref().map(release_name));
                 fleet.rollback(&options, &Silent).await
             }
+            Self::Prune { keep } => fleet.prune(keep, &run, &Silent).await,
+            Self::Pin { name, pins: true } => fleet.pin(&release_name(&name), &run, &Silent).await,
+            Self::Pin { name, pins: false } => fleet.unpin(&release_name(&name), &run, &Silent).await,
             Self::Status => fleet.status(&Silent).await,
         };
         vec![report]

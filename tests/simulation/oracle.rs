@@ -16,6 +16,9 @@ enum Entry {
     /// By a deploy or an activation.
     Forward(String),
     Back(String),
+    /// Removed by a prune.
+    Gone(String),
+    Pinned(String, bool),
 }
 
 /// What was done on the fleet, from the first day on.
@@ -34,13 +37,32 @@ enum End {
 fn current(diary: &[Entry]) -> Option<&str> {
     diary.iter().rev().find_map(|entry| match entry {
         Entry::Forward(name) | Entry::Back(name) => Some(name.as_str()),
-        Entry::Brought(_) => None,
+        Entry::Brought(_) | Entry::Gone(_) | Entry::Pinned(..) => None,
     })
 }
 
 impl Diary {
     fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|entry| matches!(entry, Entry::Brought(brought) if brought == name))
+        let last = self.0.iter().rev().find_map(|entry| match entry {
+            Entry::Brought(brought) if brought == name => Some(true),
+            Entry::Gone(gone) if gone == name => Some(false),
+            _ => None,
+        });
+        last.unwrap_or(false)
+    }
+
+    /// Whether the name is taken: by a release that is there, or by one that was current once.
+    fn is_taken(&self, name: &str) -> bool {
+        self.has(name) || self.0.iter().any(|entry| matches!(entry, Entry::Forward(to) if to == name))
+    }
+
+    fn is_pinned(&self, name: &str) -> bool {
+        let last = self.0.iter().rev().find_map(|entry| match entry {
+            Entry::Pinned(pinned, pins) if pinned == name => Some(*pins),
+            Entry::Gone(gone) if gone == name => Some(false),
+            _ => None,
+        });
+        last.unwrap_or(false)
     }
 
     /// Whether it ever became current other than by going back.
@@ -70,7 +92,7 @@ impl Diary {
     fn way_back(&self) -> Vec<&str> {
         let mut way: Vec<&str> = current(&self.0).into_iter().collect();
         while let Some(before) = way.last().and_then(|last| self.before(last)) {
-            if way.contains(&before) {
+            if way.contains(&before) || !self.has(before) {
                 break;
             }
             way.push(before);
@@ -84,10 +106,10 @@ impl Diary {
     }
 
     /// Writes `command` down, and says how it must end.
-    fn write(&mut self, command: &Command) -> End {
+    fn write(&mut self, command: &Command, pruned: &[String]) -> End {
         match command {
             Command::Status => End::Done,
-            Command::Deploy { name, .. } | Command::Stage { name, .. } if self.has(name) => End::Refused,
+            Command::Deploy { name, .. } | Command::Stage { name, .. } if self.is_taken(name) => End::Refused,
             Command::Stage { name, .. } => self.enter(&[Entry::Brought(name.clone())]),
             Command::Deploy { name, .. } => self.enter(&[Entry::Brought(name.clone()), Entry::Forward(name.clone())]),
             Command::Activate { name, .. } => {
@@ -100,7 +122,37 @@ impl Diary {
                 }
             }
             Command::Rollback { target, from } => self.go_back(target, from.as_deref()),
+            Command::Pin { name, .. } if !self.has(name) => End::Refused,
+            Command::Pin { name, pins } if self.is_pinned(name) == *pins => End::Unchanged,
+            Command::Pin { name, pins } => self.enter(&[Entry::Pinned(name.clone(), *pins)]),
+            Command::Prune { keep } => self.prune(usize::try_from(*keep).expect("a small number"), pruned),
         }
+    }
+
+    /// Writes down what a prune says it removed. Which of the releases that are bad or were never current are too old is not
+    /// told again here: only what must stay, and which good ones on the way back must go.
+    fn prune(&mut self, keep: usize, pruned: &[String]) -> End {
+        // There is no root before the first release.
+        if self.0.is_empty() {
+            return End::Refused;
+        }
+        let good: Vec<String> =
+            self.way_back().into_iter().filter(|name| !self.is_bad(name)).map(ToOwned::to_owned).collect();
+        let stays = |name: &String| current(&self.0) == Some(name) || self.is_pinned(name);
+        let kept = good.len().min(keep.max(1));
+        let wrong = pruned.iter().any(|name| stays(name) || good[..kept].contains(name) || !self.has(name));
+        let left = !self.loops() && good[kept..].iter().any(|name| !stays(name) && !pruned.contains(name));
+        if wrong || left {
+            return End::Refused;
+        }
+        let gone: Vec<Entry> = pruned.iter().cloned().map(Entry::Gone).collect();
+        if gone.is_empty() { End::Unchanged } else { self.enter(&gone) }
+    }
+
+    /// Whether the way back comes back to itself.
+    fn loops(&self) -> bool {
+        let way: Vec<&str> = current(&self.0).into_iter().chain(self.way_back()).collect();
+        way.last().and_then(|last| self.before(last)).is_some_and(|before| way.contains(&before))
     }
 
     fn enter(&mut self, entries: &[Entry]) -> End {
@@ -138,10 +190,13 @@ impl Diary {
             (Outcome::Refused, Some(ErrorKind::NothingBefore | ErrorKind::ChainLoops | ErrorKind::BadRecord)) => {
                 End::NothingBefore
             }
+            (Outcome::Refused, Some(ErrorKind::PreviousGone)) if goes_steps(command) => End::NothingBefore,
             (Outcome::Refused, _) => End::Refused,
             other => return Err(format!("I17: {command:?} ended as {other:?}")),
         };
-        let expected = self.write(command);
+        let pruned: Vec<String> =
+            report.hosts.first().iter().flat_map(|host| &host.pruned).map(ToString::to_string).collect();
+        let expected = self.write(command, &pruned);
         if end != expected {
             return Err(format!("I17: {command:?} ended as {end:?}, and not as {expected:?}: {:?}", self.0));
         }
@@ -157,11 +212,19 @@ impl Diary {
         }
         for (name, hosted) in &ground.releases {
             let record = self.was_deployed(name).then(|| record_line(self.before(name)));
-            if hosted.record != record || hosted.bad != self.is_bad(name) || !self.has(name) {
+            let marks = (hosted.bad, hosted.pinned) == (self.is_bad(name), self.is_pinned(name));
+            if hosted.record != record || !marks || !self.has(name) {
                 return Err(format!("{name} is {hosted:?}"));
             }
         }
-        let brought = self.0.iter().filter(|entry| matches!(entry, Entry::Brought(_))).count();
+        let count = |wanted: fn(&Entry) -> bool| self.0.iter().filter(|entry| wanted(entry)).count();
+        let brought =
+            count(|entry| matches!(entry, Entry::Brought(_))) - count(|entry| matches!(entry, Entry::Gone(_)));
         if ground.releases.len() == brought { Ok(()) } else { Err("a release is missing".to_owned()) }
     }
+}
+
+/// Whether it goes so many good releases back.
+fn goes_steps(command: &Command) -> bool {
+    matches!(command, Command::Rollback { target: RollbackTarget::Steps(_), .. })
 }

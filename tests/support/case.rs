@@ -36,6 +36,10 @@ pub(crate) const ACTIVATE: Case =
 pub(crate) const ROLLBACK: Case =
     Case { what: "rollback", before: &["o", "a", "b"], arguments: &["rollback"], to: "a", ..NOTHING };
 
+/// The oldest release is removed.
+pub(crate) const PRUNE: Case =
+    Case { what: "prune", before: &["o", "a", "b"], arguments: &["prune", "--keep", "0"], to: "b", ..NOTHING };
+
 /// A deploy that was killed before its switch is undone.
 pub(crate) const RECOVER: Case = Case {
     what: "recover",

@@ -26,6 +26,7 @@ pub(crate) struct Hosted {
     pub(crate) complete: bool,
     pub(crate) record: Option<String>,
     pub(crate) bad: bool,
+    pub(crate) pinned: bool,
 }
 
 impl Ground {
@@ -62,8 +63,8 @@ impl Hosted {
         let page = inside("index.html");
         let complete = page.as_deref().is_some_and(|page| page.split(' ').next() == Some(name))
             && inside("assets/style.css").is_some();
-        let bad = host.exists(&at(&format!(".switchback/releases/{name}/bad")));
-        Self { page, complete, record: inside("previousVersion"), bad }
+        let marked = |mark: &str| host.exists(&at(&format!(".switchback/releases/{name}/{mark}")));
+        Self { page, complete, record: inside("previousVersion"), bad: marked("bad"), pinned: marked("pin") }
     }
 }
 

@@ -7,6 +7,7 @@ pub(crate) mod case;
 pub(crate) mod cut;
 pub(crate) mod hooks;
 pub(crate) mod local_shell;
+pub(crate) mod mounts;
 pub(crate) mod proxy;
 #[cfg(feature = "cli")]
 pub(crate) mod site;

@@ -24,6 +24,7 @@ mod batch;
 mod hook;
 mod hostile;
 mod make;
+mod mount;
 mod moves;
 mod ops;
 mod process;
@@ -46,6 +47,7 @@ pub struct Fixture {
     transport: Arc<dyn Transport>,
     root: HostPath,
     scripts: bool,
+    mounts: bool,
     keep: Vec<Box<dyn Any + Send + Sync>>,
 }
 
@@ -53,13 +55,21 @@ impl Fixture {
     /// A transport and, on the host that it reaches, an existing empty directory that it may do anything in.
     #[must_use]
     pub fn new(transport: impl Transport, root: HostPath) -> Self {
-        Self { transport: Arc::new(transport), root, scripts: true, keep: Vec::new() }
+        Self { transport: Arc::new(transport), root, scripts: true, mounts: false, keep: Vec::new() }
     }
 
     /// Says that the host has no shell, and only acts as if it ran commands. Cases that need one are left out.
     #[must_use]
     pub fn without_scripts(mut self) -> Self {
         self.scripts = false;
+        self
+    }
+
+    /// Says that its commands run as a user who may mount a filesystem below the directory. Without this, cases that do so
+    /// are left out.
+    #[must_use]
+    pub fn with_mounts(mut self) -> Self {
+        self.mounts = true;
         self
     }
 
@@ -87,6 +97,8 @@ pub struct Case {
     pub name: &'static str,
     /// Whether it needs a host that has a shell: see [`Fixture::without_scripts`].
     pub needs_scripts: bool,
+    /// Whether it mounts a filesystem on the host: see [`Fixture::with_mounts`].
+    pub needs_mounts: bool,
     run: fn(Subject) -> BoxFuture<'static, Outcome>,
 }
 
@@ -114,7 +126,7 @@ pub async fn transport(make: impl Fn() -> Fixture) -> usize {
     let (mut tried, mut broken) = (0, Vec::new());
     for case in CASES {
         let fixture = make();
-        if fixture.scripts || !case.needs_scripts {
+        if (fixture.scripts || !case.needs_scripts) && (fixture.mounts || !case.needs_mounts) {
             tried += 1;
             broken.extend(case.run(fixture).await.err());
         }
@@ -129,7 +141,8 @@ macro_rules! cases {
         pub const CASES: &[Case] = &[$($(
             Case {
                 name: concat!(stringify!($about), "::", stringify!($case)),
-                needs_scripts: matches!(stringify!($about).as_bytes(), b"script"),
+                needs_scripts: matches!(stringify!($about).as_bytes(), b"script" | b"mount"),
+                needs_mounts: matches!(stringify!($about).as_bytes(), b"mount"),
                 run: |subject| Box::pin($about::$case(subject)),
             },
         )+)+];
@@ -163,7 +176,8 @@ cases! {
         standard_input_is_empty output_is_capped_and_the_rest_is_taken the_environment_is_given secrets_are_in_no_file
         a_script_may_be_long a_process_left_behind_holds_nothing_up a_time_limit_is_kept a_dropped_call_goes_on
         a_hostile_command_harms_itself_only;
-    way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it;
+    way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it nothing_is_mounted;
+    mount: is_seen_where_it_is;
     upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress
         lists_of_all copies_what_is_equal finds_a_changed_base an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
 }

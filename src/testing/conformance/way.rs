@@ -1,6 +1,6 @@
 //! Whose the directories on the way are, and who uses what stands in them.
 
-use crate::transport::{EntryKind, Op, Reply, Users};
+use crate::transport::{EntryKind, FailureKind, Op, Reply, Users};
 
 use super::{
     Outcome,
@@ -37,6 +37,18 @@ pub(super) async fn nobody_uses_it(on: Subject) -> Outcome {
             Reply::Users(Users { used, .. }) => same("who uses it", &used, &Vec::new())?,
             other => return Err(format!("no users: {other:?}")),
         }
+    }
+    Ok(())
+}
+
+/// What is not there has nothing mounted on it, and no link is followed to find out.
+pub(super) async fn nothing_is_mounted(on: Subject) -> Outcome {
+    on.done([make_dir("d"), make_dir("d/x"), make_dir("a \\ b"), write("f", "x"), make_link("l", "d")]).await?;
+    for path in ["d", "d/x", "a \\ b", "f", "l", "none", "none/below", "no \\ ne", "no \\ ne/below"] {
+        on.answers(Op::ExpectUnmounted { path: at(path) }, Reply::Done).await?;
+    }
+    for path in ["l/x", "f/x"] {
+        on.refuses(Op::ExpectUnmounted { path: at(path) }, FailureKind::WrongType).await?;
     }
     Ok(())
 }

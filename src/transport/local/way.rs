@@ -63,6 +63,10 @@ fn real_path(root: &Root) -> Result<Vec<u8>> {
 }
 
 pub(super) fn expect_unmounted(root: &Root, path: &InnerPath) -> std::result::Result<Reply, StepFailure> {
+    // A link on the way is refused, and what is not there has nothing mounted on it.
+    if found(root.place(path).and_then(|place| place.stat())).map_err(errno::on(path))?.is_none() {
+        return Ok(Reply::Done);
+    }
     let mut place = real_path(root).map_err(errno::on(path))?;
     if !path.is_root() {
         place.extend_from_slice(format!("/{path}").as_bytes());

@@ -55,7 +55,7 @@ impl Host<'_> {
             Op::InspectWay { paths } => Ok(Reply::Way(self.inspect_way(paths))),
             Op::ExpectAbsent { path } => self.find(path)?.map_or(Ok(Reply::Done), |_| Err(FailureKind::Exists)),
             // There is one filesystem.
-            Op::ExpectUnmounted { .. } => Ok(Reply::Done),
+            Op::ExpectUnmounted { path } => self.find(path).map(|_| Reply::Done),
             Op::ExpectDirectory { path } => {
                 let inode = self.find(path)?.ok_or(FailureKind::Missing)?;
                 self.model.names(inode).map(|_| Reply::Done)

@@ -339,20 +339,19 @@ sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
 if sb_there "$1"; then sb_no exists "$1: File exists"; else sb_emit done; fi
 }
-# What is mounted stands in the fifth column, with blanks and backslashes in octal: a path with one of those is not looked for.
+# What is mounted stands in the fifth column, with blanks and backslashes in octal: for a path with one of those, and where
+# there is no such list, the devices are compared.
 sb_unmounted() {
 sb_in "$1"
 case $? in 1) return 1;; 2) sb_emit done; return 0;; esac
-sb_o=$PWD sb_z=
-case $1 in .) ;; *) sb_o=$PWD/${1#./};; esac
-case $sb_o in
-*["\\ 	$sb_nl"]*) sb_m=$(find "$1" -type d -exec stat -c %d {} + 2>&1) || { sb_no - "$sb_m"; return 1; }
-for sb_e in $sb_m; do case $sb_z in '' | "$sb_e") sb_z=$sb_e;; *) sb_no cross-device "$1: something is mounted there"; return 1;; esac; done
-sb_emit done
-return 0;;
-esac
-sb_m=$(cat /proc/self/mountinfo 2>/dev/null)
+sb_there "$1" || { sb_emit done; return 0; }
+sb_o=$PWD sb_z= sb_m=
+case $1 in .) ;; *) sb_o=$PWD/${1#./} sb_z=$(stat -c %d "${1%/*}");; esac
+case $sb_o in *["\\ 	$sb_nl"]*) ;; *) sb_m=$(cat /proc/self/mountinfo 2>/dev/null);; esac
 case $sb_m in
+'') sb_m=$(find "$1" -type d -exec stat -c %d {} + 2>&1) || { sb_no - "$sb_m"; return 1; }
+for sb_e in $sb_m; do case $sb_z in '' | "$sb_e") sb_z=$sb_e;; *) sb_no cross-device "$1: something is mounted there"; return 1;; esac; done
+sb_emit done;;
 *" $sb_o "* | *" $sb_o/"*) sb_no cross-device "$1: something is mounted there, which is not ours";;
 *) sb_emit done;;
 esac

@@ -1,0 +1,48 @@
+//! Filesystems that are mounted inside the root.
+
+use crate::transport::{FailureKind, HookEnd, Op, Reply};
+
+use super::{
+    Outcome,
+    ops::{at, make_dir},
+    subject::{Subject, same},
+};
+
+/// Where the programs are that mount, whatever else the host runs.
+const PATH: &str = "PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What is looked at, beside each place that something is mounted on.
+const PLACES: [(&str, &str); 2] = [("t", "t/m"), ("a \\ b", "a \\ b/c d")];
+
+pub(super) async fn is_seen_where_it_is(on: Subject) -> Outcome {
+    on.done(["t", "t/m", "t/other", "tt", "a \\ b", "a \\ b/c d", "a \\ b/other"].map(make_dir)).await?;
+    let mount = PLACES.map(|(_, place)| format!("mount -t tmpfs none '{place}'")).join(" && ");
+    let mounted = on.run("mounting", &format!("{PATH}; {mount}")).await?;
+    let seen = match mounted.end {
+        HookEnd::Exited(0) => seen(&on).await,
+        end => Err(format!("nothing could be mounted ({end:?}): {}", String::from_utf8_lossy(&mounted.stderr))),
+    };
+    // Whatever was seen, nothing stays mounted.
+    let unmount = PLACES.map(|(_, place)| format!("umount '{place}' || code=1")).join("; ");
+    let unmounted = on.run("unmounting", &format!("{PATH}; code=0; {unmount}; exit $code")).await?;
+    seen?;
+    same("the end of unmounting", &unmounted.end, &HookEnd::Exited(0))?;
+    for (above, place) in PLACES {
+        on.answers(unmounted_at(above), Reply::Done).await?;
+        on.answers(unmounted_at(place), Reply::Done).await?;
+    }
+    Ok(())
+}
+
+async fn seen(on: &Subject) -> Outcome {
+    for (above, place) in PLACES {
+        on.refuses(unmounted_at(above), FailureKind::CrossDevice).await?;
+        on.refuses(unmounted_at(place), FailureKind::CrossDevice).await?;
+        on.answers(unmounted_at(&format!("{above}/other")), Reply::Done).await?;
+    }
+    on.answers(unmounted_at("tt"), Reply::Done).await
+}
+
+fn unmounted_at(path: &str) -> Op {
+    Op::ExpectUnmounted { path: at(path) }
+}
