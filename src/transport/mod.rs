@@ -192,6 +192,12 @@ pub trait Progress: Send + Sync {
     fn copied(&self, files: u64, bytes: u64) {
         let _ = (files, bytes);
     }
+
+    /// So many bytes have gone to the host by now, compressed and with all that goes along with the content. Only carriers
+    /// that send say so.
+    fn transferred(&self, bytes: u64) {
+        let _ = bytes;
+    }
 }
 
 impl<F: Fn(u64, u64) + Send + Sync> Progress for F {

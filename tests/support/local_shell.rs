@@ -95,6 +95,28 @@ impl LocalShell {
         })
     }
 
+    /// The same without these programs, of the many that GNU/Linux has.
+    pub(crate) fn lacking(mut self, programs: &[&str]) -> Self {
+        let directory = bench().join(format!("without-{}", programs.join("-")));
+        std::fs::create_dir_all(&directory).expect("a directory");
+        for entry in std::fs::read_dir("/usr/bin").into_iter().chain(std::fs::read_dir("/bin")).flatten().flatten() {
+            if !programs.iter().any(|program| entry.file_name() == *program) {
+                already_fine(&symlink(entry.path(), directory.join(entry.file_name())));
+            }
+        }
+        let sh = self.path.split(':').next().expect("a shell's directory");
+        self.path = format!("{sh}:{}", directory.display());
+        self.name = format!("{} without {}", self.name, programs.join(" and "));
+        self
+    }
+
+    /// The same, with the programs in `directory` before all others.
+    pub(crate) fn preferring(mut self, directory: &Path) -> Self {
+        let (sh, tools) = self.path.split_once(':').expect("two directories at least");
+        self.path = format!("{sh}:{}:{tools}", directory.display());
+        self
+    }
+
     /// Every combination that this machine has.
     pub(crate) fn all() -> Vec<Self> {
         let shells = ["dash", "bash", "busybox", "mksh", "zsh"];

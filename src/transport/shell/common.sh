@@ -4,13 +4,13 @@ trap '' HUP PIPE
 # What a login shell's start-up files, or exported functions, may have put in the way.
 unalias -a 2>/dev/null
 unset -f command printf print read test cd true 2>/dev/null
-unset -f mv rm mkdir rmdir ln stat od readlink sync chmod date id uname tar tail find cat ls grep sort uniq sha256sum 2>/dev/null
+unset -f mv rm mkdir rmdir ln stat od readlink sync chmod date id uname tar tail find cat ls grep sort uniq sha256sum zstd gzip gunzip 2>/dev/null
 set +aeuCvx -f
 LC_ALL=C
 export LC_ALL
 IFS=' 	
 '
-unset CDPATH ENV BASH_ENV GREP_OPTIONS TAR_OPTIONS GLOBIGNORE
+unset CDPATH ENV BASH_ENV GREP_OPTIONS TAR_OPTIONS GZIP GLOBIGNORE
 case ${BASH_VERSION-} in ?*) shopt -u failglob nullglob dotglob nocaseglob nocasematch 2>/dev/null;; esac
 umask 022
 case ${PATH-} in '') PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin; export PATH;; esac
@@ -23,11 +23,15 @@ sb_put() { print -rn -- "$1"; };;
 esac;; esac
 sb_nl='
 '
-sb_r= sb_t= sb_x= sb_lacks=
+sb_r= sb_t= sb_x= sb_lacks= sb_has=
+# PROGRAM...: says which of them are missing, and which of those with a + in front are there.
 sb_hello() {
-for sb_e; do command -v "$sb_e" >/dev/null 2>&1 || sb_lacks="$sb_lacks $sb_e"; done
+for sb_e; do
+if command -v "${sb_e#+}" >/dev/null 2>&1; then case $sb_e in +*) sb_has="$sb_has $sb_e";; esac
+else case $sb_e in +*) ;; *) sb_lacks="$sb_lacks $sb_e";; esac; fi
+done
 # Start-up files may have sent all output elsewhere: then nobody would read the answer, and nothing may run.
-if [ -c /dev/stdout ] || [ -f /dev/stdout ] || ! sb_say "SB1 $sb_nonce hello 1$sb_lacks"; then
+if [ -c /dev/stdout ] || [ -f /dev/stdout ] || ! sb_say "SB1 $sb_nonce hello 1$sb_lacks$sb_has"; then
 echo 'standard output does not lead to the one who asks' >&2
 exit 1
 fi

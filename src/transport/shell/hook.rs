@@ -18,7 +18,7 @@ use super::{
     prelude,
     reply::{Misfit, failure, words_of},
     script,
-    session::{Lost, Wire, lacking},
+    session::{Hello, Lost, Wire, lacking},
 };
 
 /// How long the host may be silent besides, once the command runs: it says every few seconds that it is still there.
@@ -93,7 +93,7 @@ impl Wire {
 
 async fn read_answer(
     frames: &mut Frames,
-    hello: &mut Option<Vec<String>>,
+    hello: &mut Option<Hello>,
     stdout: &mut (dyn AsyncRead + Send + Unpin),
     start: Duration,
     output: &mut Output<'_>,
@@ -107,7 +107,7 @@ async fn read_answer(
             Told::Runs => patience = start.saturating_add(SILENCE),
             Told::Answer(told) => answer = Some(told),
             Told::End => {
-                let lacks = hello.as_deref().filter(|lacks| !lacks.is_empty());
+                let lacks = hello.as_ref().map(|hello| &hello.lacks[..]).filter(|lacks| !lacks.is_empty());
                 return answer.or(lacks.map(lacking).map(Answer::Lacks)).ok_or(Misfit.into()).map(Some);
             }
         }

@@ -6,9 +6,12 @@
 //! a [`Transport`].
 
 mod channel;
+mod compression;
 mod frame;
+mod gzip;
 pub(super) mod hook;
 mod pack;
+mod piece;
 mod prelude;
 mod quote;
 mod reply;
@@ -24,13 +27,18 @@ pub use quote::{NulByte, ShellWord};
 #[cfg(feature = "ssh")]
 pub(in crate::transport) use tail::Tail;
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{self, PoisonError},
+    time::Duration,
+};
 
 use tokio::sync::Mutex;
 
 use crate::{future::BoxFuture, transport::TransportError};
 
 use super::{Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, Upload, Uploaded};
+use compression::Compression;
 use session::{Outcome, Session};
 
 /// Works on a host through the POSIX shells that `S` gives.
@@ -40,12 +48,25 @@ pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
     session: Mutex<Option<Session>>,
+    compresses: bool,
+    /// What the host takes, as it said last; nothing is compressed before it was asked.
+    takes: sync::Mutex<Compression>,
 }
 
 impl<S: Shell> ShellTransport<S> {
     /// Works through `shell`; one exchange, once a channel is open, takes `exchange_timeout` at most.
     pub fn new(shell: S, exchange_timeout: Duration) -> Self {
-        Self { shell, exchange_timeout, session: Mutex::new(None) }
+        Self { shell, exchange_timeout, session: Mutex::new(None), compresses: true, takes: sync::Mutex::default() }
+    }
+
+    /// The same, with uploads sent as they are: for hosts on this machine, where compressing takes longer than sending.
+    ///
+    /// Without this an upload is compressed with `zstd`, or `gzip`, where the host has it; what it has it says with the
+    /// first batch.
+    #[must_use]
+    pub fn without_compression(mut self) -> Self {
+        self.compresses = false;
+        self
     }
 
     async fn exchange(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
@@ -53,9 +74,23 @@ impl<S: Shell> ShellTransport<S> {
         let mut kept = self.session.lock().await;
         let session = self.session(kept.take()).await?;
         let (outcome, again) = session.exchange(batch, &body, self.exchange_timeout).await;
+        if let Some(session) = &again {
+            self.learn(session.has());
+        }
         *kept = again;
         drop(kept);
         self.replies(batch, outcome)
+    }
+
+    /// Keeps what the host takes.
+    fn learn(&self, programs: &[String]) {
+        if self.compresses {
+            *self.takes.lock().unwrap_or_else(PoisonError::into_inner) = Compression::best(programs);
+        }
+    }
+
+    fn takes(&self) -> Compression {
+        *self.takes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The session kept from before, when it still stands, or a new one.
@@ -110,7 +145,7 @@ impl<S: Shell> Transport for ShellTransport<S> {
         upload: &'a Upload,
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
-        Box::pin(upload::upload(&self.shell, self.exchange_timeout, upload, progress))
+        Box::pin(upload::upload(&self.shell, self.exchange_timeout, self.takes(), upload, progress))
     }
 
     fn run<'a>(

@@ -10,37 +10,34 @@ use std::{
 
 use tar::{Builder, EntryType, Header};
 use tokio::{
-    sync::mpsc::{Receiver, Sender, channel},
-    task::{JoinHandle, spawn_blocking},
+    sync::mpsc::{Receiver, channel},
+    task::spawn_blocking,
 };
 
 use crate::{
     manifest::Form,
-    transport::{Base, Upload, Uploaded},
+    transport::{Base, Upload},
     tree::{Node, TreeEntry, TreeError},
 };
 
-use super::quote::ShellWord;
-
-/// How much of the stream is passed on at once, in bytes.
-const CHUNK: usize = 128 << 10;
-
-/// A piece of the stream, and what had gone into the stream by its end.
-#[derive(Debug)]
-pub(super) struct Piece {
-    pub(super) bytes: Vec<u8>,
-    pub(super) so_far: Uploaded,
-}
+use super::{
+    piece::{Next, Pieces},
+    quote::ShellWord,
+};
 
 /// Packs the tree of `upload` without what is copied on the host, its lists as files named `marker-0`, `marker-1` and so
-/// on, the digests of what is copied as `marker-base-MODE` for each mode, and a file named `marker` after all of it. The pieces end early when the tree cannot be read, which the thread then says.
-pub(super) fn pack(upload: Upload, marker: String) -> (Receiver<Piece>, JoinHandle<Result<Uploaded, TreeError>>) {
-    let (pieces, taken) = channel(2);
-    let packing = spawn_blocking(move || {
-        let stream = Chunks { pieces, bytes: Vec::with_capacity(CHUNK), so_far: Uploaded::default() };
-        Packer { builder: Builder::new(stream), modified: now() }.pack(&upload, &marker)
-    });
-    (taken, packing)
+/// on, the digests of what is copied as `marker-base-MODE` for each mode, and a file named `marker` after all of it. When the
+/// tree cannot be read, that comes instead of the last piece.
+pub(super) fn pack(upload: Upload, marker: String) -> Receiver<Next> {
+    let (next, taken) = channel(2);
+    drop(spawn_blocking(move || {
+        let packer = Packer { builder: Builder::new(Pieces::new(next.clone())), modified: now() };
+        if let Err(error) = packer.pack(&upload, &marker) {
+            // When nobody takes it, nobody wants to know.
+            let _ = next.blocking_send(Err(error));
+        }
+    }));
+    taken
 }
 
 /// Files are as new as their release: what caches by a file's time and size must see that it changed.
@@ -49,12 +46,12 @@ fn now() -> u64 {
 }
 
 struct Packer {
-    builder: Builder<Chunks>,
+    builder: Builder<Pieces>,
     modified: u64,
 }
 
 impl Packer {
-    fn pack(mut self, upload: &Upload, marker: &str) -> Result<Uploaded, TreeError> {
+    fn pack(mut self, upload: &Upload, marker: &str) -> Result<(), TreeError> {
         let tree = &upload.tree;
         tree.visit(&mut |entry, content| {
             if upload.is_copied(&entry.path) { Ok(()) } else { self.entry(entry, content) }
@@ -89,7 +86,7 @@ impl Packer {
 
     /// Directories that their owner may not fill get their mode when they are full, from the marker, which is a script:
     /// `tar` of `BusyBox` never changes the mode of a directory that is there.
-    fn end(mut self, upload: &Upload, marker: &str) -> io::Result<Uploaded> {
+    fn end(mut self, upload: &Upload, marker: &str) -> io::Result<()> {
         let shut = |entry: &&TreeEntry| entry.node == Node::Directory && entry.mode & 0o700 != 0o700;
         let mut script = Vec::new();
         for (mode, files) in upload.base.iter().flat_map(Base::by_mode) {
@@ -103,9 +100,7 @@ impl Packer {
             script.push(b'\n');
         }
         self.file(marker, &script)?;
-        let mut stream = self.builder.into_inner()?;
-        stream.send()?;
-        Ok(stream.so_far)
+        self.builder.into_inner()?.end()
     }
 
     /// A file of ours.
@@ -129,35 +124,5 @@ impl Packer {
         header.set_gid(0);
         header.set_mtime(self.modified);
         header
-    }
-}
-
-/// Passes what is written on in pieces; waits while two of them are not taken yet.
-struct Chunks {
-    pieces: Sender<Piece>,
-    bytes: Vec<u8>,
-    so_far: Uploaded,
-}
-
-impl Chunks {
-    fn send(&mut self) -> io::Result<()> {
-        let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(CHUNK));
-        let piece = Piece { bytes, so_far: self.so_far };
-        self.pieces.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
-}
-
-impl Write for Chunks {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(CHUNK - self.bytes.len());
-        self.bytes.extend_from_slice(&bytes[..taken]);
-        if self.bytes.len() == CHUNK {
-            self.send()?;
-        }
-        Ok(taken)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }

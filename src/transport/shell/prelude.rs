@@ -27,11 +27,11 @@ const STEPS: &str = include_str!("steps.sh");
 /// The receiving end of an upload.
 const UPLOAD: &str = include_str!("upload.sh");
 
-/// What the steps run on the host.
-const STEP_TOOLS: &str = "cat chmod date find id ln mkdir mv od readlink rm rmdir stat sync uname";
+/// What the steps run on the host, and what a later upload may run there if it has it.
+const STEP_TOOLS: &str = "cat chmod date find id ln mkdir mv od readlink rm rmdir stat sync uname +zstd +gzip +gunzip";
 
 /// What an upload runs on the host.
-const UPLOAD_TOOLS: &str = "chmod mv od rm stat tail tar";
+const UPLOAD_TOOLS: &str = "cat chmod mv od rm stat tail tar";
 
 /// What starting, running and following a command runs on the host.
 const HOOK_TOOLS: &str = "cat mkdir mkfifo mv od rm rmdir setsid sh sleep stat sync";

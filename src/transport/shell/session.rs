@@ -74,8 +74,24 @@ pub(super) struct Wire {
     pub(super) nonce: Token,
     pub(super) frames: Frames,
     pub(super) stderr: Tail,
-    /// What the host lacks, once it has said hello.
-    pub(super) hello: Option<Vec<String>>,
+    /// What the host said first.
+    pub(super) hello: Option<Hello>,
+}
+
+/// What a host says first, of the programs that it was asked about.
+#[derive(Debug, Default)]
+pub(super) struct Hello {
+    /// Those that it lacks and must have.
+    pub(super) lacks: Vec<String>,
+    /// Those that it has and need not.
+    has: Vec<String>,
+}
+
+impl Hello {
+    fn of(words: &[String]) -> Self {
+        let (has, lacks): (Vec<_>, Vec<_>) = words.iter().cloned().partition(|word| word.starts_with('+'));
+        Self { lacks, has: has.iter().map(|word| word[1..].to_owned()).collect() }
+    }
 }
 
 impl Session {
@@ -88,6 +104,11 @@ impl Session {
     pub(super) fn new(channel: Channel) -> Self {
         let wire = Wire::new();
         Self { channel, unsent: prelude::batches(&wire.nonce), wire, exchanges: 0 }
+    }
+
+    /// The programs that the host has and need not have, once it was asked.
+    pub(super) fn has(&self) -> &[String] {
+        self.wire.hello.as_ref().map_or(&[], |hello| &hello.has)
     }
 
     /// Whether the channel still stands, as far as that shows without asking.
@@ -149,14 +170,14 @@ impl Wire {
     /// The next frame but the hello, which is kept; `None` when the channel has ended.
     pub(super) async fn frame(
         frames: &mut Frames,
-        hello: &mut Option<Vec<String>>,
+        hello: &mut Option<Hello>,
         stdout: &mut (dyn AsyncRead + Send + Unpin),
     ) -> Result<Option<Frame>, Lost> {
         let mut chunk = vec![0; 16 << 10];
         loop {
             while let Some(frame) = frames.next() {
                 match &frame.words[..] {
-                    [word, _version, lacks @ ..] if word == "hello" => *hello = Some(lacks.to_vec()),
+                    [word, _version, words @ ..] if word == "hello" => *hello = Some(Hello::of(words)),
                     _ => return Ok(Some(frame)),
                 }
             }
@@ -191,7 +212,7 @@ impl Wire {
 
 async fn read_answer(
     frames: &mut Frames,
-    hello: &mut Option<Vec<String>>,
+    hello: &mut Option<Hello>,
     stdout: &mut (dyn AsyncRead + Send + Unpin),
     batch: &Batch,
     exchange: u64,
@@ -202,7 +223,8 @@ async fn read_answer(
         let open = batch.steps.iter().map(|step| &step.op).skip(answer.replies.len());
         for frame in waiting.next(frame, open)? {
             if answer.take(batch, &frame, exchange)? {
-                return finish(batch, hello.as_deref().unwrap_or(&[]), answer.replies, answer.failed).map(Some);
+                let lacks = hello.as_ref().map_or(&[][..], |hello| &hello.lacks);
+                return finish(batch, lacks, answer.replies, answer.failed).map(Some);
             }
         }
     }

@@ -11,7 +11,6 @@ use std::{
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::mpsc::Receiver,
-    task::JoinHandle,
     time::timeout,
 };
 
@@ -22,34 +21,39 @@ use crate::{
 
 use super::{
     channel::{Channel, Shell, ShellCommand, Streams, beside, drain},
+    compression::Compression,
     frame::Frames,
-    pack::{Piece, pack},
+    pack::pack,
+    piece::Next,
     prelude,
     reply::{Misfit, failure, words_of},
     script::receive,
-    session::{Lost, Wire, lacking},
+    session::{Hello, Lost, Wire, lacking},
 };
 
 /// How often the exchange timeout fits into the wait for the answer, once all has been sent: much of it may still be
 /// on its way over a slow link, and the host still unpacks. A dead link is found sooner, by what carries the channel.
 const UNPACKING: u32 = 10;
 
-/// Does the work of [`Transport::upload`](crate::Transport::upload) over a channel that `shell` opens.
+/// Does the work of [`Transport::upload`](crate::Transport::upload) over a channel that `shell` opens, to a host that takes
+/// `compression`.
 pub(super) async fn upload<S: Shell>(
     shell: &S,
     stall: Duration,
+    compression: Compression,
     upload: &Upload,
     progress: &dyn Progress,
 ) -> Result<Uploaded, TransportError> {
     let mut wire = Wire::new();
+    let compression = compression.of(upload);
     let marker = format!(".switchback-{}", wire.nonce);
-    let script = receive(&prelude::upload(&wire.nonce), upload, &marker, wire.nonce.as_str());
+    let script = receive(&prelude::upload(&wire.nonce), upload, &marker, compression, wire.nonce.as_str());
     let mut channel = shell.open(ShellCommand::stream()).await?;
-    let (pieces, packing) = pack(upload.clone(), marker);
-    let sending = Sending { script, pieces, stall, progress };
-    let (answer, sent) = wire.receive(&mut channel, sending).await;
+    let pieces = compression.apply(pack(upload.clone(), marker));
+    let sending = Sending { script, pieces, stall, progress, sent: 0 };
+    let (answer, unread) = wire.receive(&mut channel, sending).await;
     let host = || shell.to_string();
-    if let Some(source) = source_error(sent, packing).await {
+    if let Some(source) = unread {
         return Err(TransportError::Source { host: host(), source });
     }
     match answer {
@@ -72,18 +76,6 @@ pub(super) async fn upload<S: Shell>(
     }
 }
 
-/// Why the tree could not be read, when that is why the stream ended. When the host ended it, the thread is not
-/// waited for: it ends at the next piece that nobody takes.
-async fn source_error(sent: bool, packing: JoinHandle<Result<Uploaded, TreeError>>) -> Option<TreeError> {
-    if !sent {
-        return None;
-    }
-    match packing.await {
-        Ok(packed) => packed.err(),
-        Err(panicked) => Some(TreeError::Visit(io::Error::other(panicked))),
-    }
-}
-
 /// What the host says in the end.
 enum Answer {
     Done,
@@ -95,15 +87,21 @@ enum Answer {
 /// What is on its way to the host.
 struct Sending<'a> {
     script: Vec<u8>,
-    pieces: Receiver<Piece>,
+    pieces: Receiver<Next>,
     stall: Duration,
     progress: &'a dyn Progress,
+    /// Bytes that went over the channel by now.
+    sent: u64,
 }
 
 impl Wire {
-    /// Sends all, and says what the host answered (`None` when its channel ended), and whether all was taken from
-    /// the thread that packs.
-    async fn receive(&mut self, channel: &mut Channel, sending: Sending<'_>) -> (Result<Option<Answer>, Lost>, bool) {
+    /// Sends all, and says what the host answered (`None` when its channel ended), and why the tree could not be read, when
+    /// that is why the stream ended.
+    async fn receive(
+        &mut self,
+        channel: &mut Channel,
+        sending: Sending<'_>,
+    ) -> (Result<Option<Answer>, Lost>, Option<TreeError>) {
         let Streams { stdin, stdout, stderr } = channel.streams();
         let Self { frames, stderr: tail, hello, .. } = self;
         frames.begin();
@@ -111,12 +109,12 @@ impl Wire {
         let exchange = async {
             let mut read = pin!(read_answer(frames, hello, stdout));
             match first(read.as_mut(), pin!(sending.send(stdin.take()))).await {
-                Either::Read(answer) => (answer, false),
-                Either::Sent(Err(late)) => (Err(late), false),
-                Either::Sent(Ok(all)) => {
+                Either::Read(answer) => (answer, None),
+                Either::Sent(Err(late)) => (Err(late), None),
+                Either::Sent(Ok(unread)) => {
                     let wait = stall.saturating_mul(UNPACKING);
                     let late = |_| Err(Lost::Late(wait, String::new()));
-                    (timeout(wait, read).await.unwrap_or_else(late), all)
+                    (timeout(wait, read).await.unwrap_or_else(late), unread)
                 }
             }
         };
@@ -125,32 +123,46 @@ impl Wire {
 }
 
 impl Sending<'_> {
-    /// Sends all, and ends the stream. False when the host took no more of it, which its answer then explains.
-    async fn send(mut self, stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>) -> Result<bool, Lost> {
-        let Some(mut stdin) = stdin else { return Ok(false) };
+    /// Sends all, and ends the stream. Says why the tree could not be read, when it could not. The host may take no more of
+    /// it, which its answer then explains.
+    async fn send(mut self, stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>) -> Result<Option<TreeError>, Lost> {
+        let Some(mut stdin) = stdin else { return Ok(None) };
         let script = std::mem::take(&mut self.script);
         if !self.write(&mut stdin, &script).await? {
-            return Ok(false);
+            return Ok(None);
         }
-        while let Some(piece) = self.pieces.recv().await {
+        let unread = loop {
+            let piece = match self.pieces.recv().await {
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => break Some(error),
+                // Neither whole nor failed: the thread that made it has ended in another way.
+                None => break Some(TreeError::Visit(io::Error::other("the packing ended before all was packed"))),
+            };
             if !self.write(&mut stdin, &piece.bytes).await? {
-                return Ok(false);
+                return Ok(None);
             }
             self.progress.advanced(piece.so_far.files, piece.so_far.bytes);
-        }
+            if piece.last {
+                break None;
+            }
+        };
         let _: io::Result<()> = stdin.shutdown().await;
-        Ok(true)
+        Ok(unread)
     }
 
     /// Writes all of `bytes`. Each write may take so long: a slow host is none that has stopped.
-    async fn write(&self, stdin: &mut (dyn AsyncWrite + Send + Unpin), mut bytes: &[u8]) -> Result<bool, Lost> {
+    async fn write(&mut self, stdin: &mut (dyn AsyncWrite + Send + Unpin), mut bytes: &[u8]) -> Result<bool, Lost> {
         while !bytes.is_empty() {
             match timeout(self.stall, stdin.write(bytes)).await {
                 Err(_) => return Err(Lost::Late(self.stall, String::new())),
                 Ok(Ok(0) | Err(_)) => return Ok(false),
-                Ok(Ok(written)) => bytes = &bytes[written..],
+                Ok(Ok(written)) => {
+                    self.sent += written as u64;
+                    bytes = &bytes[written..];
+                }
             }
         }
+        self.progress.transferred(self.sent);
         Ok(true)
     }
 }
@@ -173,13 +185,13 @@ async fn first<R: Future + Unpin, S: Future + Unpin>(mut read: R, mut send: S) -
 
 async fn read_answer(
     frames: &mut Frames,
-    hello: &mut Option<Vec<String>>,
+    hello: &mut Option<Hello>,
     stdout: &mut (dyn AsyncRead + Send + Unpin),
 ) -> Result<Option<Answer>, Lost> {
     let mut answer = None;
     while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
         let words: Vec<&str> = words_of(&frame, 0).ok_or(Misfit)?.iter().map(String::as_str).collect();
-        match (&words[..], &frame.values[..], hello.as_deref()) {
+        match (&words[..], &frame.values[..], hello.as_ref().map(|hello| &hello.lacks[..])) {
             (["root", "fail", kind], [detail], _) => answer = Some(Answer::Root(failure(kind, detail))),
             (["0", "fail", kind], [detail], _) => answer = Some(Answer::Failed(failure(kind, detail))),
             (["0", "done"], [], _) => answer = Some(Answer::Done),

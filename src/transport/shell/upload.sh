@@ -1,9 +1,9 @@
-# INTO MARKER BASE LIST...: unpacks the stream on standard input; BASE has what was not sent, or is empty. The last entry is the marker: it proves that all of it came.
+# INTO MARKER HOW BASE LIST...: unpacks the stream on standard input; HOW it is compressed, or plain; BASE has what was not sent, or is empty. The last entry is the marker: it proves that all of it came.
 sb_receive() {
 sb_i=0
 sb_into "$1/." || return
-sb_d=$1 sb_f=$2 sb_o=$PWD sb_base=$3 sb_why=-
-shift 3
+sb_d=$1 sb_f=$2 sb_how=$3 sb_o=$PWD sb_base=$4 sb_why=-
+shift 4
 sb_can_copy || return
 sb_glob sb_empty || { sb_no exists "$sb_d: Directory not empty"; return 1; }
 for sb_e; do
@@ -11,18 +11,44 @@ sb_into "$sb_e" || return
 if sb_there "$sb_e"; then sb_no exists "$sb_e: File exists"; return 1; fi
 done
 cd -P -- "$sb_d" 2>/dev/null || { sb_no denied "$sb_d: Permission denied"; return 1; }
-# With -p the modes are those of the stream, but toybox keeps to the umask all the same for a user who is not root. What
-# lies here is in a private directory until it is published.
-sb_m=$({ umask 0; tar -x -p -o -f - 2>&1; echo "tar ended with $?"; } | tail -c 1500)
-# Silence is a failure too: whoever was to say how tar ended was killed.
+sb_m=$(sb_unpack 4>&1 | tail -c 1500)
+# Silence is a failure too: whoever was to say how it ended was killed.
 sb_bad=${sb_m:-the unpacking was killed}
 if [ -f "./$sb_f" ] && ! [ -h "./$sb_f" ]; then
 # Written by ourselves, and whole: tar says so. It shuts the directories that only now may be shut.
-case $sb_m in *'tar ended with 0') sb_bad=; . "./$sb_f"; sb_lists "$@";; esac
+if sb_whole; then sb_bad=; . "./$sb_f"; sb_lists "$@"; fi
 rm -f -- "./$sb_f"
 fi
 case $sb_bad in '') sb_emit done; return 0;; esac
 sb_no $sb_why "$sb_bad"
+}
+# Unpacks, and says on 4 how that went. How the decompressor ended is said last, whatever tar prints meanwhile.
+sb_unpack() {
+case $sb_how in
+plain) sb_untar >&4;;
+*)
+sb_q=$({ { "sb_$sb_how" 2>&4; echo "$?" >&3; } | sb_untar >&4; } 3>&1)
+echo "$sb_how ended with ${sb_q:-nothing said}" >&4;;
+esac
+}
+sb_zstd() { zstd -d -c -q; }
+sb_gzip() { if command -v gzip >/dev/null 2>&1; then gzip -d -c; else gunzip -c; fi; }
+# With -p the modes are those of the stream, but toybox keeps to the umask all the same for a user who is not root. What
+# lies here is in a private directory until it is published. What is left when tar has all is read, so that nobody who
+# writes it fails.
+sb_untar() {
+umask 0
+tar -x -p -o -f - 2>&1
+sb_q=$?
+case $sb_how,$sb_q in plain,*) ;; *,0) cat >/dev/null;; esac
+echo "tar ended with $sb_q"
+}
+sb_whole() {
+case $sb_how in
+plain) case $sb_m in *'tar ended with 0') return 0;; esac;;
+*) case $sb_m in *"tar ended with 0$sb_nl$sb_how ended with 0") return 0;; esac;;
+esac
+return 1
 }
 # Whether what was not sent can be copied here. What is wanting must not be found when all has been sent.
 sb_can_copy() {

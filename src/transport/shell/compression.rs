@@ -1,0 +1,122 @@
+//! [`Compression`]: how the stream of an upload is made smaller, by a thread of its own.
+
+use std::io::{self, Write};
+
+use tokio::{
+    sync::mpsc::{Receiver, Sender, channel},
+    task::spawn_blocking,
+};
+
+use crate::transport::{Base, Upload};
+
+use super::{
+    gzip::Gzip,
+    piece::{Next, Pieces},
+};
+
+/// How the stream of an upload is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Compression {
+    /// Not at all.
+    #[default]
+    Plain,
+    /// As `gzip` reads it.
+    Gzip,
+    /// As `zstd` reads it.
+    Zstd,
+}
+
+/// The level of `zstd`. On text it takes a third more time than level 1 and leaves a fifth less; what does not shrink passes
+/// at over 1 GB/s with both.
+const LEVEL: i32 = 3;
+
+/// A stream that is expected to be smaller goes plain, in bytes: on the host a program is started sooner than that is sent.
+const WORTH: u64 = 64 << 10;
+
+/// What an entry or a line of a list takes in a stream, in bytes, about.
+const ENTRY: u64 = 512;
+
+impl Compression {
+    /// The best that a host with these programs takes.
+    pub(super) fn best(programs: &[String]) -> Self {
+        let has = |name: &str| programs.iter().any(|program| program == name);
+        if has("zstd") {
+            Self::Zstd
+        } else if has("gzip") || has("gunzip") {
+            Self::Gzip
+        } else {
+            Self::Plain
+        }
+    }
+
+    /// The same, or none where there is little to send.
+    pub(super) fn of(self, upload: &Upload) -> Self {
+        let (files, bytes) = upload.base.as_ref().map_or((0, 0), Base::size);
+        let entries = (upload.tree.entries().len() as u64).saturating_sub(files) * ENTRY;
+        if upload.tree.bytes().saturating_sub(bytes) + entries < WORTH { Self::Plain } else { self }
+    }
+
+    /// What the script calls it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
+    }
+
+    /// The stream of `pieces`, compressed as fast as it is taken.
+    pub(super) fn apply(self, pieces: Receiver<Next>) -> Receiver<Next> {
+        let (next, taken) = channel(2);
+        let failed = next.clone();
+        let compress: fn(Receiver<Next>, Pieces, &Sender<Next>) -> io::Result<()> = match self {
+            Self::Plain => return pieces,
+            Self::Gzip => gzip,
+            Self::Zstd => zstd,
+        };
+        // Nobody takes it any more, or memory has run out: the stream ends before it is whole, which is found.
+        drop(spawn_blocking(move || compress(pieces, Pieces::new(next), &failed).ok()));
+        taken
+    }
+}
+
+/// Passes what comes through `stream`, which writes to [`Pieces`]; whether it is whole.
+fn pour<W: Write>(
+    mut pieces: Receiver<Next>,
+    stream: &mut W,
+    out: fn(&mut W) -> &mut Pieces,
+    failed: &Sender<Next>,
+) -> io::Result<bool> {
+    while let Some(next) = pieces.blocking_recv() {
+        match next {
+            Ok(piece) => {
+                out(stream).so_far = piece.so_far;
+                stream.write_all(&piece.bytes)?;
+                if piece.last {
+                    return Ok(true);
+                }
+            }
+            Err(error) => {
+                // When nobody takes it, nobody wants to know.
+                let _ = failed.blocking_send(Err(error));
+                return Ok(false);
+            }
+        }
+    }
+    Ok(false)
+}
+
+fn zstd(pieces: Receiver<Next>, out: Pieces, failed: &Sender<Next>) -> io::Result<()> {
+    let mut stream = zstd::stream::write::Encoder::new(out, LEVEL)?;
+    stream.include_checksum(true)?;
+    if pour(pieces, &mut stream, zstd::stream::write::Encoder::get_mut, failed)? {
+        stream.finish()?.end()
+    } else {
+        Ok(())
+    }
+}
+
+fn gzip(pieces: Receiver<Next>, out: Pieces, failed: &Sender<Next>) -> io::Result<()> {
+    let mut stream = Gzip::new(out)?;
+    if pour(pieces, &mut stream, Gzip::get_mut, failed)? { stream.finish()?.end() } else { Ok(()) }
+}
