@@ -50,6 +50,21 @@ pub enum Event {
         /// Of so many.
         bytes_total: u64,
     },
+    /// An upload has arrived whole.
+    Uploaded {
+        /// The host.
+        host: String,
+        /// Files sent.
+        files: u64,
+        /// Bytes of content in them.
+        bytes: u64,
+        /// Files that the host copied from a release that it has.
+        files_copied: u64,
+        /// Bytes of content in them.
+        bytes_copied: u64,
+        /// Bytes that went to the host, compressed and with all that goes along; `None` where nothing is sent but copied.
+        transferred: Option<u64>,
+    },
     /// A host is done with a phase.
     HostDone {
         /// The host.

@@ -6,7 +6,11 @@ mod support;
 use std::{fs, sync::Arc};
 
 use support::local_shell::LocalShell;
-use switchback::{Transport, transport::Upload, tree::Tree};
+use switchback::{
+    HostPath, Transport,
+    transport::{Batch, Op, Upload},
+    tree::Tree,
+};
 use tempfile::TempDir;
 
 fn kib(field: &str) -> u64 {
@@ -19,15 +23,19 @@ fn kib(field: &str) -> u64 {
 async fn a_hundred_megabytes_take_a_few() {
     let shell = LocalShell::new("dash", "gnu").expect("dash");
     let dir = TempDir::new().unwrap();
-    fs::create_dir(dir.path().join("into")).unwrap();
     let tree = Arc::new(Tree::from_memory([("big", &vec![7; 100 << 20][..])]).unwrap());
-    let root = dir.path().to_str().unwrap().parse().unwrap();
+    let root: HostPath = dir.path().to_str().unwrap().parse().unwrap();
+    let transport = shell.transport();
+    // With which the host says that it takes what is compressed.
+    let mut batch = Batch::new(root.clone());
+    batch.push(Op::MakeDir { path: "into".parse().unwrap(), mode: 0o700, existing_is_fine: false });
+    transport.execute(&batch).await.unwrap();
     let upload =
         Upload { root, into: "into".parse().unwrap(), tree, lists: Vec::new(), unlisted: Vec::new(), base: None };
     // Forgets the peak of making the tree.
     fs::write("/proc/self/clear_refs", "5").unwrap();
     let before = kib("VmRSS:");
-    let uploaded = shell.transport().upload(&upload, &|_, _| ()).await.unwrap();
+    let uploaded = transport.upload(&upload, &|_, _| ()).await.unwrap();
     assert_eq!(uploaded.bytes, 100 << 20);
     assert_eq!(fs::metadata(dir.path().join("into/big")).unwrap().len(), 100 << 20);
     let grown = kib("VmHWM:").saturating_sub(before);

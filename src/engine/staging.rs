@@ -26,6 +26,10 @@ impl<'r> Run<'r> {
         asked: &Asked<'_>,
     ) -> Result<Vec<(&'r Host, Staged)>, Report> {
         self.enter(Phase::Stage, self.hosts.len());
+        let _sharing = match release.content() {
+            ReleaseContent::Tree(tree) if self.hosts.len() > 1 => Some(tree.share()),
+            _ => None,
+        };
         let uploads: Vec<_> = self.hosts.iter().map(|host| self.stage_on(host, release)).collect();
         let results: Vec<_> = stream::iter(uploads).buffer_unordered(self.parallel).collect().await;
         let (mut staged, mut failed) = (Vec::new(), Vec::new());
@@ -47,8 +51,11 @@ impl<'r> Run<'r> {
             ReleaseContent::Tree(tree) => (tree.files(), tree.bytes()),
             ReleaseContent::OnHosts => (0, 0),
         };
-        let progress = Telling { run: self, host: &host.name, files_total, bytes_total, copied: Mutex::default() };
+        let progress = Telling { run: self, host: &host.name, files_total, bytes_total, so_far: Mutex::default() };
         let result = host.store.stage(release, &self.owner, &progress).await.map_err(failure);
+        if result.is_ok() && matches!(release.content(), ReleaseContent::Tree(_)) {
+            self.tell(&progress.uploaded());
+        }
         (host, self.told(&host.name, Phase::Stage, result))
     }
 
@@ -90,13 +97,41 @@ struct Telling<'a, 'r> {
     host: &'a str,
     files_total: u64,
     bytes_total: u64,
+    so_far: Mutex<SoFar>,
+}
+
+/// What is known of an upload.
+#[derive(Debug, Clone, Copy, Default)]
+struct SoFar {
     /// Files and bytes that need not be sent.
-    copied: Mutex<(u64, u64)>,
+    copied: (u64, u64),
+    /// What went over, by the attempts before this one and by this one.
+    before: u64,
+    transferred: Option<u64>,
+}
+
+impl Telling<'_, '_> {
+    fn so_far<T>(&self, look: impl FnOnce(&mut SoFar) -> T) -> T {
+        look(&mut self.so_far.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is told of an upload that has arrived.
+    fn uploaded(&self) -> Event {
+        let SoFar { copied: (files_copied, bytes_copied), before, transferred } = self.so_far(|so_far| *so_far);
+        Event::Uploaded {
+            host: self.host.to_owned(),
+            files: self.files_total.saturating_sub(files_copied),
+            bytes: self.bytes_total.saturating_sub(bytes_copied),
+            files_copied,
+            bytes_copied,
+            transferred: transferred.map(|bytes| before + bytes),
+        }
+    }
 }
 
 impl Progress for Telling<'_, '_> {
     fn advanced(&self, files: u64, bytes: u64) {
-        let copied = *self.copied.lock().unwrap_or_else(PoisonError::into_inner);
+        let copied = self.so_far(|so_far| so_far.copied);
         self.run.tell(&Event::Progress {
             host: self.host.to_owned(),
             files,
@@ -107,6 +142,15 @@ impl Progress for Telling<'_, '_> {
     }
 
     fn copied(&self, files: u64, bytes: u64) {
-        *self.copied.lock().unwrap_or_else(PoisonError::into_inner) = (files, bytes);
+        self.so_far(|so_far| so_far.copied = (files, bytes));
+    }
+
+    fn transferred(&self, bytes: u64) {
+        self.so_far(|so_far| {
+            // Less than before: all is sent once more.
+            let last = so_far.transferred.unwrap_or(0);
+            so_far.before += if bytes < last { last } else { 0 };
+            so_far.transferred = Some(bytes);
+        });
     }
 }

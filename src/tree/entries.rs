@@ -1,6 +1,12 @@
 //! Trees of given entries, for the suites that hold transports to their contract.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use super::{Content, Node, Tree, TreeEntry, TreeError, Visit};
 
@@ -26,5 +32,33 @@ impl Tree {
     pub(crate) fn of_entries(entries: Vec<(TreeEntry, Vec<u8>)>) -> Self {
         let (entries, contents) = entries.into_iter().unzip();
         Self::new(entries, Arc::new(Given(contents)))
+    }
+}
+
+/// Counts what is read of other content.
+#[derive(Debug)]
+struct Counted {
+    content: Arc<dyn Content>,
+    files: Arc<AtomicU64>,
+}
+
+impl Content for Counted {
+    fn read(&self, entries: &[TreeEntry], visit: &mut Visit<'_>) -> Result<(), TreeError> {
+        self.content.read(entries, &mut |entry, content| {
+            if matches!(entry.node, Node::File { .. }) {
+                self.files.fetch_add(1, Ordering::Relaxed);
+            }
+            visit(entry, content)
+        })
+    }
+}
+
+impl Tree {
+    /// The same tree, and how many files of it will have been read, each as often as it was read.
+    #[must_use]
+    pub fn counted(self) -> (Self, Arc<AtomicU64>) {
+        let files = Arc::new(AtomicU64::new(0));
+        let content = Arc::new(Counted { content: self.content, files: Arc::clone(&files) });
+        (Self { content, ..self }, files)
     }
 }

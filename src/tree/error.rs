@@ -99,6 +99,28 @@ impl TreeError {
     pub(super) fn changed(path: &[u8]) -> Self {
         Self::Changed { path: shown(path) }
     }
+
+    /// The same once more, for another who waits for the same content.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Read { path, source } => Self::Read { path: path.clone(), source: io_again(source) },
+            Self::Unrecognised { path } => Self::Unrecognised { path: path.clone() },
+            Self::Misnamed { path, named, holds } => Self::Misnamed { path: path.clone(), named, holds },
+            Self::Damaged { path, source } => Self::Damaged { path: path.clone(), source: io_again(source) },
+            Self::Refused { path, why } => Self::Refused { path: path.clone(), why: why.clone() },
+            Self::TooLarge { path, limit } => Self::TooLarge { path: path.clone(), limit: *limit },
+            Self::Pattern { pattern, why } => Self::Pattern { pattern: pattern.clone(), why: why.clone() },
+            Self::Changed { path } => Self::Changed { path: path.clone() },
+            Self::Visit(source) => Self::Visit(io_again(source)),
+        }
+    }
+}
+
+fn io_again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
 }
 
 /// The rule that an entry of a source breaks.

@@ -39,11 +39,13 @@ mod memory;
 mod meter;
 mod options;
 mod replay;
+mod sharing;
 mod stamp;
 
 pub use error::{PatternError, Refusal, TreeError};
 pub use limits::{Exceeded, Limits};
 pub use options::SourceOptions;
+pub use sharing::Sharing;
 
 use std::{
     fs, io,
@@ -66,6 +68,7 @@ pub struct Tree {
     manifest: Arc<OnceLock<Arc<Manifest>>>,
     /// Held by whoever reads it all for that alone: many who want to know wait for the first.
     turn: Arc<Mutex<()>>,
+    shared: Arc<sharing::Shared>,
 }
 
 /// One entry of a tree.
@@ -165,7 +168,7 @@ impl Tree {
         let size = |entry: &TreeEntry| if let Node::File { size } = entry.node { Some(size) } else { None };
         let files = entries.iter().filter_map(size).count() as u64;
         let bytes = entries.iter().filter_map(size).sum();
-        Self { entries, files, bytes, content, manifest: Arc::default(), turn: Arc::default() }
+        Self { entries, files, bytes, content, manifest: Arc::default(), turn: Arc::default(), shared: Arc::default() }
     }
 
     /// The entries, parents before what they hold: those of a directory by name, those of an archive in its own order.

@@ -17,6 +17,8 @@ mod quote;
 mod reply;
 mod script;
 mod session;
+mod spool;
+mod stream;
 mod survey;
 mod tail;
 mod together;

@@ -9,8 +9,8 @@ use crate::{
 };
 
 use super::{
-    compression::Compression,
     quote::{NulByte, ShellWord},
+    stream::Stream,
     together::{Together, runs},
 };
 
@@ -172,13 +172,13 @@ const COLLECT: &str = "sb_nl=$(printf '\\nx'); sb_nl=${sb_nl%x}; sb_all=; while 
      case $sb_line in \"$sb_nonce\") eval \"$sb_all\"; break;; esac; sb_all=$sb_all$sb_line$sb_nl; done\n";
 
 /// The script, after `prelude`, that unpacks an upload from the rest of standard input.
-pub(super) fn receive(prelude: &[u8], upload: &Upload, marker: &str, compression: Compression, nonce: &str) -> Vec<u8> {
+pub(super) fn receive(prelude: &[u8], upload: &Upload, stream: &Stream, nonce: &str) -> Vec<u8> {
     let mut script = Script(format!("sb_nonce={nonce}; ").into_bytes());
     script.text(COLLECT).0.extend_from_slice(prelude);
     script.text(DEFINE).enter(&upload.root, false, None);
     script.text("sb_receive").word(&ShellWord::operand(&upload.into)).text(" ");
-    script.0.extend_from_slice(marker.as_bytes());
-    script.text(" ").text(compression.word());
+    script.0.extend_from_slice(stream.marker.as_bytes());
+    script.text(" ").text(stream.compression.word());
     match &upload.base {
         Some(base) => script.word(&ShellWord::operand(&base.from)),
         None => script.text(" ''"),

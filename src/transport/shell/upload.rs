@@ -10,7 +10,6 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    sync::mpsc::Receiver,
     time::timeout,
 };
 
@@ -23,12 +22,11 @@ use super::{
     channel::{Channel, Shell, ShellCommand, Streams, beside, drain},
     compression::Compression,
     frame::Frames,
-    pack::pack,
-    piece::Next,
     prelude,
     reply::{Misfit, failure, words_of},
     script::receive,
     session::{Hello, Lost, Wire, lacking},
+    stream::Stream,
 };
 
 /// How often the exchange timeout fits into the wait for the answer, once all has been sent: much of it may still be
@@ -45,12 +43,10 @@ pub(super) async fn upload<S: Shell>(
     progress: &dyn Progress,
 ) -> Result<Uploaded, TransportError> {
     let mut wire = Wire::new();
-    let compression = compression.of(upload);
-    let marker = format!(".switchback-{}", wire.nonce);
-    let script = receive(&prelude::upload(&wire.nonce), upload, &marker, compression, wire.nonce.as_str());
     let mut channel = shell.open(ShellCommand::stream()).await?;
-    let pieces = compression.apply(pack(upload.clone(), marker));
-    let sending = Sending { script, pieces, stall, progress, sent: 0 };
+    let stream = Stream::of(upload, compression);
+    let script = receive(&prelude::upload(&wire.nonce), upload, &stream, wire.nonce.as_str());
+    let sending = Sending { script, stream, stall, progress, sent: 0 };
     let (answer, unread) = wire.receive(&mut channel, sending).await;
     let host = || shell.to_string();
     if let Some(source) = unread {
@@ -87,7 +83,7 @@ enum Answer {
 /// What is on its way to the host.
 struct Sending<'a> {
     script: Vec<u8>,
-    pieces: Receiver<Next>,
+    stream: Stream,
     stall: Duration,
     progress: &'a dyn Progress,
     /// Bytes that went over the channel by now.
@@ -132,7 +128,7 @@ impl Sending<'_> {
             return Ok(None);
         }
         let unread = loop {
-            let piece = match self.pieces.recv().await {
+            let piece = match self.stream.next().await {
                 Some(Ok(piece)) => piece,
                 Some(Err(error)) => break Some(error),
                 // Neither whole nor failed: the thread that made it has ended in another way.

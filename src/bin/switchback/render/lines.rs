@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use switchback::{Event, Observer, data::LedgerStep, event::Phase, hook::HookKind, report::Command};
 
-use super::{escape, message, result, style};
+use super::{escape, message, moment, result, style};
 use crate::args::Global;
 
 /// So many hosts that fail in a phase have a line of their own. What they all say stands at the end.
@@ -71,6 +71,16 @@ impl Lines {
                 let host = host.as_ref().map(|host| format!("{}: ", escape::line(host))).unwrap_or_default();
                 Some(format!("{}: {host}{}", style::odd("warning"), escape::line(message)))
             }
+            Event::Uploaded { host, files, bytes, files_copied, bytes_copied, transferred } if every_host => {
+                let sent = format!("{} sent", amount(*files, *bytes));
+                let over =
+                    transferred.map(|bytes| format!(", {} over the wire", moment::size(bytes))).unwrap_or_default();
+                let copied = match files_copied {
+                    0 => String::new(),
+                    _ => format!(", {} copied on the host", amount(*files_copied, *bytes_copied)),
+                };
+                Some(format!("{} {} {sent}{over}{copied}", name(Phase::Stage), escape::line(host)))
+            }
             Event::HostDone { host, phase } if every_host => {
                 Some(format!("{} {} ok", name(*phase), escape::line(host)))
             }
@@ -120,6 +130,12 @@ fn name(phase: Phase) -> String {
     format!("{:8}", phase.as_str())
 }
 
+/// So many files of so many bytes.
+fn amount(files: u64, bytes: u64) -> String {
+    let bytes = moment::size(bytes);
+    if files == 1 { format!("1 file ({bytes})") } else { format!("{files} files ({bytes})") }
+}
+
 /// So many hosts.
 pub(crate) fn count(hosts: usize) -> String {
     if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") }
@@ -147,6 +163,25 @@ mod tests {
         assert_eq!((shown(&plain, &phase).as_deref(), shown(&plain, &done)), (Some("stage    3 hosts"), None));
         assert_eq!(shown(&lines(false, true), &done).as_deref(), Some("stage    web1 ok"));
         assert_eq!(shown(&lines(true, false), &phase), None);
+    }
+
+    #[test]
+    fn what_was_sent_and_what_was_not_is_said_when_asked_for() {
+        let uploaded = |files_copied, transferred| Event::Uploaded {
+            host: "web1".to_owned(),
+            files: 1,
+            bytes: 9000,
+            files_copied,
+            bytes_copied: files_copied * 10,
+            transferred,
+        };
+        let verbose = lines(false, true);
+        assert_eq!(
+            shown(&verbose, &uploaded(19, Some(4000))).as_deref(),
+            Some("stage    web1 1 file (9.0 kB) sent, 4.0 kB over the wire, 19 files (190 B) copied on the host")
+        );
+        assert_eq!(shown(&verbose, &uploaded(0, None)).as_deref(), Some("stage    web1 1 file (9.0 kB) sent"));
+        assert_eq!(shown(&lines(false, false), &uploaded(1, None)), None);
     }
 
     #[test]

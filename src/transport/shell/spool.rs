@@ -1,0 +1,185 @@
+//! [`Spool`]: the stream of an upload in a temporary file, which one thread fills and each host's sender follows at its own pace.
+
+use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
+
+use tokio::{
+    sync::{mpsc::Receiver, watch},
+    task::spawn_blocking,
+};
+
+use crate::{transport::Uploaded, tree::TreeError};
+
+use super::piece::{Next, Piece};
+
+/// A stream that is kept, or will be. Whoever fills it ends when nobody holds it any more.
+#[derive(Debug)]
+pub(super) struct Spool {
+    file: Arc<File>,
+    grown: watch::Receiver<Grown>,
+}
+
+/// How far a spool has been filled.
+#[derive(Debug, Clone, Default)]
+struct Grown {
+    /// In bytes of the file.
+    length: u64,
+    /// Why no more comes, when it is not that the stream is whole.
+    failed: Option<Arc<TreeError>>,
+}
+
+/// What stands before each piece: its length, what had gone into the stream by its end, and whether it is the last.
+const HEADER: usize = 32;
+
+impl Spool {
+    /// Keeps what comes, in a file without a name in the directory for temporary files.
+    ///
+    /// # Errors
+    ///
+    /// When there can be no such file.
+    pub(super) fn of(pieces: Receiver<Next>) -> io::Result<Self> {
+        let file = Arc::new(tempfile::tempfile()?);
+        let (tell, grown) = watch::channel(Grown::default());
+        let filled = Arc::clone(&file);
+        drop(spawn_blocking(move || fill(pieces, &filled, &tell)));
+        Ok(Self { file, grown })
+    }
+
+    /// From the beginning.
+    pub(super) fn follow(self: Arc<Self>) -> Follower {
+        Follower { grown: self.grown.clone(), spool: self, at: 0 }
+    }
+}
+
+fn fill(mut pieces: Receiver<Next>, file: &File, tell: &watch::Sender<Grown>) {
+    let mut grown = Grown::default();
+    while let Some(next) = pieces.blocking_recv() {
+        let kept =
+            next.and_then(|piece| keep(file, grown.length, &piece).map_err(|error| TreeError::Visit(full(&error))));
+        match kept {
+            Ok(length) => grown.length += length,
+            Err(error) => grown.failed = Some(Arc::new(error)),
+        }
+        if tell.send(grown.clone()).is_err() || grown.failed.is_some() {
+            return;
+        }
+    }
+}
+
+fn full(error: &io::Error) -> io::Error {
+    let place = std::env::temp_dir();
+    let words = format!(
+        "what is sent to all hosts cannot be kept in {}: {error}; TMPDIR names a directory with more room",
+        place.display()
+    );
+    io::Error::new(error.kind(), words)
+}
+
+/// Writes `piece` at `at`, and returns how many bytes that took.
+fn keep(file: &File, at: u64, piece: &Piece) -> io::Result<u64> {
+    let numbers = [piece.bytes.len() as u64, piece.so_far.files, piece.so_far.bytes, u64::from(piece.last)];
+    let header: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+    file.write_all_at(&header, at)?;
+    file.write_all_at(&piece.bytes, at + HEADER as u64)?;
+    Ok((HEADER + piece.bytes.len()) as u64)
+}
+
+/// Reads the piece at `at`.
+fn kept(file: &File, at: u64) -> io::Result<Piece> {
+    let mut header = [0; HEADER];
+    file.read_exact_at(&mut header, at)?;
+    let mut numbers =
+        header.chunks_exact(8).map(|part| part.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)));
+    let mut number = || numbers.next().unwrap_or_default();
+    let (length, files, bytes, last) = (number(), number(), number(), number() == 1);
+    let mut content = vec![0; usize::try_from(length).map_err(io::Error::other)?];
+    file.read_exact_at(&mut content, at + HEADER as u64)?;
+    Ok(Piece { bytes: content, so_far: Uploaded { files, bytes }, last })
+}
+
+/// One who takes what a [`Spool`] keeps.
+#[derive(Debug)]
+pub(super) struct Follower {
+    spool: Arc<Spool>,
+    grown: watch::Receiver<Grown>,
+    at: u64,
+}
+
+impl Follower {
+    /// The next piece, once it is there; `None` when whoever fills the spool has ended before the stream was whole.
+    pub(super) async fn next(&mut self) -> Option<Next> {
+        let at = self.at;
+        let grown = self.grown.wait_for(|grown| grown.length > at || grown.failed.is_some()).await.ok()?.clone();
+        if grown.length <= at {
+            return grown.failed.map(|error| Err(error.again()));
+        }
+        let file = Arc::clone(&self.spool.file);
+        let read = spawn_blocking(move || kept(&file, at)).await.ok()?;
+        Some(match read {
+            Ok(piece) => {
+                self.at += (HEADER + piece.bytes.len()) as u64;
+                Ok(piece)
+            }
+            Err(error) => Err(TreeError::Visit(error)),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use tokio::sync::mpsc::channel;
+
+    use super::*;
+    use crate::error::full_message;
+
+    fn piece(at: u8, last: bool) -> Piece {
+        let so_far = Uploaded { files: u64::from(at), bytes: 1 << 40 };
+        Piece { bytes: vec![at; 70_000 + usize::from(at)], so_far, last }
+    }
+
+    #[tokio::test]
+    async fn all_that_comes_is_read_by_each_at_its_own_pace() {
+        let (next, pieces) = channel(1);
+        let spool = Arc::new(Spool::of(pieces).unwrap());
+        let (mut one, mut other) = (Arc::clone(&spool).follow(), spool.follow());
+        for at in 0..9 {
+            next.send(Ok(piece(at, at == 8))).await.unwrap();
+            let read = one.next().await.unwrap().unwrap();
+            assert_eq!(format!("{read:?}"), format!("{:?}", piece(at, at == 8)));
+        }
+        for at in 0..9 {
+            assert_eq!(other.next().await.unwrap().unwrap().so_far.files, at);
+        }
+    }
+
+    #[tokio::test]
+    async fn one_that_ends_too_soon_is_found_and_the_source_is_let_go_when_nobody_is_left() {
+        let (next, pieces) = channel(1);
+        let mut follower = Arc::new(Spool::of(pieces).unwrap()).follow();
+        next.send(Ok(piece(1, false))).await.unwrap();
+        assert!(follower.next().await.is_some());
+        drop(next);
+        assert!(follower.next().await.is_none());
+        let (next, pieces) = channel(1);
+        drop(Spool::of(pieces).unwrap());
+        while next.send(Ok(piece(1, false))).await.is_ok() {}
+    }
+
+    #[tokio::test]
+    async fn a_file_that_takes_no_more_fails_everybody() {
+        let (tell, grown) = watch::channel(Grown::default());
+        let mut named = tempfile::NamedTempFile::new().unwrap();
+        named.write_all(b"x").unwrap();
+        let file = Arc::new(File::open(named.path()).unwrap());
+        let spool = Arc::new(Spool { file: Arc::clone(&file), grown });
+        let (mut one, mut other) = (Arc::clone(&spool).follow(), spool.follow());
+        let (next, pieces) = channel(1);
+        next.send(Ok(piece(1, true))).await.unwrap();
+        spawn_blocking(move || fill(pieces, &file, &tell)).await.unwrap();
+        for follower in [&mut one, &mut other] {
+            let error = follower.next().await.unwrap().unwrap_err();
+            assert!(full_message(&error).contains("TMPDIR names a directory with more room"), "{error:?}");
+        }
+    }
+}
