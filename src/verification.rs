@@ -27,6 +27,26 @@ pub struct Verification {
     pub added: u64,
     /// Their paths, the first hundred of them at most.
     pub additions: Vec<String>,
+    /// How much of the release, and of what the tool keeps of it, belongs to somebody who is neither root, nor who works there
+    /// or keeps the tool's state, nor whom the release was given to before it was sealed.
+    pub foreign: u64,
+    /// That, the first hundred of it at most.
+    pub owners: Vec<Foreign>,
+}
+
+/// Something that belongs to somebody who may not be trusted with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Foreign {
+    /// Its path relative to the root, printable.
+    pub path: String,
+    /// The user id that owns it.
+    pub owner: u32,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (user {})", self.path, self.owner)
+    }
 }
 
 /// One entry of a release that is missing or changed.
@@ -48,8 +68,14 @@ impl Verification {
     /// How many entries of each kind are named.
     const NAMED: usize = 100;
 
-    /// Of these differences.
-    pub(crate) fn of(release: &ReleaseName, digest: Digest, full: bool, differences: &[Difference]) -> Self {
+    /// Of these differences, and with what belongs to others.
+    pub(crate) fn of(
+        release: &ReleaseName,
+        digest: Digest,
+        full: bool,
+        differences: &[Difference],
+        foreign: &[Foreign],
+    ) -> Self {
         let (damaged, added): (Vec<&Difference>, Vec<&Difference>) =
             differences.iter().partition(|difference| difference.kind.is_damage());
         let damage =
@@ -62,6 +88,8 @@ impl Verification {
             damage: damaged.iter().take(Self::NAMED).map(damage).collect(),
             added: added.len() as u64,
             additions: added.iter().take(Self::NAMED).map(|difference| difference.shown_path()).collect(),
+            foreign: foreign.len() as u64,
+            owners: foreign.iter().take(Self::NAMED).cloned().collect(),
         }
     }
 }

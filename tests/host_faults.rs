@@ -106,7 +106,45 @@ fn a_read_only_filesystem() {
 #[test]
 fn releases_on_another_filesystem() {
     let script = "mkdir root/releases\nmount -t tmpfs none root/releases\nrun deploy v1 --name v1\nls root/releases\n";
+    // It is found before anything is sent, by whoever only asks too.
+    let script = [script, "run check\nrun stage v1 --name v1\n"].concat();
+    let lines = ["deploy v1 --name v1: 3 ", "check: 3 ", "stage v1 --name v1: 3 "];
+    holds(&script, &lines, &["root/releases lies on another filesystem than the root", "next: unmount it"]);
+}
+
+/// E07. A device is not all there is to it: only the kernel knows that nothing is moved across a mount of the same one.
+#[test]
+fn releases_mounted_from_beside() {
+    let script =
+        "mkdir root/releases beside\nmount --bind beside root/releases\nrun deploy v1 --name v1\nls root/releases\n";
     holds(script, &["deploy v1 --name v1: 3 "], &["Invalid cross-device link", "must be on one filesystem"]);
+}
+
+/// E07. What is shared may lie where it likes; only its first content is not moved there.
+#[test]
+fn shared_files_on_another_filesystem() {
+    let script = r#"
+mkdir root/shared v1/data
+echo first >v1/data/file
+mount -t tmpfs none root/shared
+cat >switchback.toml <<END
+root = "$ROOT"
+shared = [{ path = "data/", seed = true }]
+END
+run() {
+    code=0
+    "$BIN" -q --config switchback.toml "$@" >>said 2>&1 || code=$?
+    echo "$*: $code $(readlink "$ROOT/current")"
+}
+run deploy v1 --name v1
+ls root/releases
+cp -a v1/data root/shared/
+run deploy v1 --name v1
+cat root/current/data/file
+"#;
+    let words =
+        ["root/shared/data on local cannot be given its first content", "`current` is where it was", "next: copy it"];
+    holds(script, &["deploy v1 --name v1: 3 ", "deploy v1 --name v1: 0 releases/v1", "first"], &words);
 }
 
 /// E09, E10. A root of 4,000 bytes is used; what cannot be opened is named.

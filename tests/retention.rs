@@ -108,6 +108,7 @@ fn what_is_configured_is_kept_by_every_deploy() {
         command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
         let output = command.output().expect("it runs");
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("UTF-8")
     };
     for name in ["a", "b", "c", "d"] {
         configured(&["deploy", "src", "--name", name]);
@@ -119,6 +120,16 @@ fn what_is_configured_is_kept_by_every_deploy() {
     names.sort();
     assert_eq!(names, ["c", "d"]);
     configured(&["prune"]);
+    let plan = configured(&["deploy", "src", "--name", "e", "--dry-run"]);
+    assert!(
+        plan.contains("local: remove c: good, and beyond those that are kept") && !plan.contains("keep d"),
+        "{plan}"
+    );
+    configured(&["stage", "src", "--name", "e"]);
+    let plan = configured(&["activate", "e", "--dry-run"]);
+    assert!(plan.contains("local: remove c: good"), "{plan}");
+    configured(&["activate", "e"]);
+    assert!(!site.root().join("releases/c").exists(), "and so it is");
 }
 
 /// Every file and directory of the tool's own, with its mode.

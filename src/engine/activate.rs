@@ -4,16 +4,21 @@ use crate::{
     name::ReleaseName,
     plan::{self, Seen},
     report::Report,
+    store::QuickCheck,
+    target_check::TargetCheck,
 };
 
-use super::run::Run;
+use super::{ActivateOptions, run::Run};
 
 /// Switches every host to `name`.
-pub(super) async fn activate(run: Run<'_>, name: &ReleaseName, allow_split: bool) -> Report {
+pub(super) async fn activate(mut run: Run<'_>, name: &ReleaseName, options: &ActivateOptions) -> Report {
     if let Some(report) = run.lacks_secrets(name) {
         return report;
     }
+    run.verify = options.verify;
+    run.check = (options.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));
     run.begin(Some(name));
     let place = run.options.data_place();
-    run.under_locks(&|seen: &[Seen<'_>]| plan::activate(name, seen, allow_split, place.as_ref()).map(Some)).await
+    run.under_locks(&|seen: &[Seen<'_>]| plan::activate(name, seen, options.allow_split, place.as_ref()).map(Some))
+        .await
 }

@@ -49,8 +49,13 @@ impl<'r> Run<'r> {
         Some(self.report(Outcome::Refused, None, as_asked(asked), Some(error)))
     }
 
-    /// The report that others may write on the way to a root; what a group may do there is only a warning.
-    pub(super) fn open_to_others(&self, seen: &[Seen<'_>]) -> Option<Report> {
+    /// The report that a root is on several filesystems, or that others may write on the way to it; what a group may do there is
+    /// only a warning.
+    pub(super) fn unfit(&self, seen: &[Seen<'_>]) -> Option<Report> {
+        let divided: Vec<_> = seen.iter().filter_map(|seen| plan::one_filesystem(seen).err()).collect();
+        if !divided.is_empty() {
+            return Some(self.refused(Refusal::of(self.command(), divided), seen));
+        }
         for seen in seen {
             if let Some(warning) = plan::writable_by_group(seen) {
                 self.warn(Some(seen.host), warning);

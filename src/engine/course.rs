@@ -6,7 +6,7 @@ use crate::{
     hook::HookDirection,
     name::ReleaseName,
     outcome::{Command, Outcome},
-    plan::{Action, Plan},
+    plan::{self, Action, Plan, Seen},
     report::{DataReport, Failure, Report},
     transport::Secrets,
 };
@@ -76,6 +76,35 @@ impl Run<'_> {
     pub(super) fn lacks_secrets(&self, release: &ReleaseName) -> Option<Report> {
         let error = secrets::missing(self.options.commands.as_ref()?)?;
         Some(self.report(Outcome::Error, Some(release), Vec::new(), Some(error.into())))
+    }
+
+    /// The report that commands would run in a release that belongs to somebody else: nothing was touched. What settles an
+    /// interrupted run never asks.
+    pub(super) fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
+        if !matches!(plan.command, Command::Rollback | Command::Activate) {
+            return None;
+        }
+        let refusal = plan::trust(plan, self.runs_anything(plan, seen), seen).err()?;
+        if !self.allow_writable {
+            return Some(self.refused(refusal, seen));
+        }
+        for refusal in &refusal.hosts {
+            self.warn(Some(&refusal.host), refusal.reason.to_string());
+        }
+        None
+    }
+
+    /// Whether anything is run in the release that a plan goes to.
+    fn runs_anything(&self, plan: &Plan, seen: &[Seen<'_>]) -> bool {
+        let code = &self.options.code;
+        let by_code = code.prepare.is_some() || code.after_switch.is_some() || code.validate.is_some();
+        let by_configuration = || self.options.commands.as_ref().is_some_and(|commands| !commands.is_empty());
+        let recorded = || {
+            let releases = seen.iter().filter_map(|seen| seen.state.release(&plan.release));
+            releases.filter_map(|release| release.commands.record()).any(|commands| !commands.is_empty())
+        };
+        let configured = plan.command == Command::Activate || self.by_configuration;
+        by_code || if configured { by_configuration() } else { recorded() }
     }
 
     /// The commands of the release that a plan goes to: those of the configuration on the way forward, and those that were

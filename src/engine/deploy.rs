@@ -61,13 +61,16 @@ async fn bring(run: Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Repor
     if let Some(report) = run.not_asked(&asked) {
         return report;
     }
-    if let Some(report) = run.open_to_others(&asked.seen()) {
+    if let Some(report) = run.unfit(&asked.seen()) {
         return report;
     }
-    let first = match plan(&asked.seen()) {
+    let mut first = match plan(&asked.seen()) {
         Ok(plan) => plan,
         Err(refusal) => return run.refused(refusal, &asked.seen()),
     };
+    if run.options.dry_run {
+        run.foresee_pruning(&mut first).await;
+    }
     run.planned(&first);
     if run.options.dry_run {
         return run.dry_run(&first);

@@ -138,7 +138,7 @@ impl Fleet {
     pub async fn activate(&self, name: &ReleaseName, options: &ActivateOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, observer).keeping(options.keep);
-        activate::activate(run, name, options.allow_split).await
+        activate::activate(run, name, options).await
     }
 
     /// Goes back on every host to the recorded previous version, or where the options say.
@@ -159,7 +159,9 @@ impl Fleet {
     /// Takes over the trees that other tools made: `from`, or whoever is found to have made each. Nothing of theirs is
     /// changed, but for a plain directory `current`, which becomes a release.
     pub async fn adopt(&self, from: Option<Tool>, options: &RunOptions, observer: &dyn Observer) -> Report {
-        adopt::adopt(Run::new(self, Command::Adopt, options, observer), from).await
+        let (fleet, skipped) = self.reached(options).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Adopt, options, observer);
+        adopt::adopt(run, from).await
     }
 
     /// Removes the releases that are not needed beside the `keep` good ones nearest to the current one. Current ones, those

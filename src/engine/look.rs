@@ -75,7 +75,7 @@ pub(super) async fn check(run: Run<'_>) -> Report {
         return report;
     }
     let seen = asked.seen();
-    if let Some(report) = run.open_to_others(&seen) {
+    if let Some(report) = run.unfit(&seen) {
         return report;
     }
     let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());

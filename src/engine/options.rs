@@ -133,6 +133,8 @@ pub struct DrillOptions {
 pub struct ActivateOptions {
     /// What every command can be asked.
     pub run: RunOptions,
+    /// How the release that is gone to is held against its manifest first.
+    pub verify: TargetCheck,
     /// Whether hosts that are on different releases are switched all the same.
     pub allow_split: bool,
     /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.

@@ -13,7 +13,7 @@ use crate::{
     event::Phase,
     name::ReleaseName,
     outcome::{HostOutcome, Outcome},
-    plan::{self, Pruning, Refusal, Seen},
+    plan::{self, Plan, Pruning, Refusal, Seen},
     report::{Failure, HostReport, Report},
     store::{Closing, Ended, RootState},
     token::Token,
@@ -44,7 +44,7 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
     if let Some(report) = run.not_surveyed(&mut locked).await {
         return report;
     }
-    if let Some(report) = run.open_to_others(&locked.iter().map(Working::seen).collect::<Vec<_>>()) {
+    if let Some(report) = run.unfit(&locked.iter().map(Working::seen).collect::<Vec<_>>()) {
         run.release(&mut locked).await;
         return report;
     }
@@ -64,13 +64,7 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
 impl<'r> Run<'r> {
     async fn only_plan_pruning(&self, keep: u32) -> Report {
         self.enter(Phase::Ask, self.hosts.len());
-        let ask = |host: &'r Host| async move {
-            let answer = host.store.survey().await.map_err(failure);
-            (host, self.told(&host.name, Phase::Ask, answer))
-        };
-        let asks: Vec<_> = self.hosts.iter().map(ask).collect();
-        let answers: Vec<(&Host, Result<RootState, Failure>)> =
-            stream::iter(asks).buffered(self.parallel).collect().await;
+        let answers = self.survey_unlocked().await;
         let reports = || answers.iter().map(|(host, answer)| as_seen(host, answer)).collect();
         let failed: Vec<(String, Failure)> = answers
             .iter()
@@ -84,7 +78,7 @@ impl<'r> Run<'r> {
             .iter()
             .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }))
             .collect();
-        if let Some(report) = self.open_to_others(&seen) {
+        if let Some(report) = self.unfit(&seen) {
             return report;
         }
         match plan::prune(keep, &seen) {
@@ -94,6 +88,33 @@ impl<'r> Run<'r> {
             }
             Err(refusal) => self.refused(refusal, &seen),
         }
+    }
+
+    /// Reads what decides which releases go, on every host, without its lock.
+    async fn survey_unlocked(&self) -> Vec<(&'r Host, Result<RootState, Failure>)> {
+        let ask = |host: &'r Host| async move {
+            let answer = host.store.survey().await.map_err(failure);
+            (host, self.told(&host.name, Phase::Ask, answer))
+        };
+        let asks: Vec<_> = self.hosts.iter().map(ask).collect();
+        stream::iter(asks).buffered(self.parallel).collect().await
+    }
+
+    /// Adds to the plan of a dry run what would be removed at its end, where that was asked for.
+    pub(super) async fn foresee_pruning(&self, plan: &mut Plan) {
+        let Some(keep) = self.keep else { return };
+        let answers = self.survey_unlocked().await;
+        let seen: Vec<Seen<'_>> = answers
+            .iter()
+            .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }))
+            .collect();
+        let lines = if seen.len() < answers.len() {
+            vec!["a host could not be asked again, so it is not told what would be removed at the end".to_owned()]
+        } else {
+            let refused = |refusal: Refusal| vec![format!("nothing would be removed at the end: {refusal}")];
+            plan::removed_after(plan, keep, &seen).unwrap_or_else(refused)
+        };
+        plan.notes.extend(lines);
     }
 
     fn told_pruning(&self, pruning: &Pruning) {

@@ -77,7 +77,11 @@ impl<'r> Run<'r> {
         let mut run = Self::new(fleet, command, options, observer);
         run.owner.hosts = whole.hosts.iter().map(|host| host.name.clone()).collect();
         for (host, why) in &skipped {
-            run.warn(Some(host), format!("it is gone on without, and owes this {command} ({})", why.message));
+            let then = match command {
+                Command::Adopt => "`switchback adopt` again takes it over when it is back".to_owned(),
+                _ => format!("owes this {command}"),
+            };
+            run.warn(Some(host), format!("it is gone on without, and {then} ({})", why.message));
         }
         Self { skipped, ..run }
     }

@@ -25,9 +25,12 @@ impl Run<'_> {
         let report = match plan(&seen) {
             Ok(Some(plan)) => {
                 self.planned(&plan);
-                match self.verify_targets(&plan, &mut locked).await {
-                    Ok(()) => return self.carry_out(&plan, locked).await,
-                    Err(report) => report,
+                match self.not_trusted(&plan, &seen) {
+                    Some(report) => report,
+                    None => match self.verify_targets(&plan, &mut locked).await {
+                        Ok(()) => return self.carry_out(&plan, locked).await,
+                        Err(report) => report,
+                    },
                 }
             }
             Ok(None) => self.nothing_to_do(&seen),
@@ -45,9 +48,10 @@ impl Run<'_> {
             return report;
         }
         match plan(&asked.seen()) {
-            Ok(Some(plan)) => {
+            Ok(Some(mut plan)) => {
+                self.foresee_pruning(&mut plan).await;
                 self.planned(&plan);
-                self.dry_run(&plan)
+                self.not_trusted(&plan, &asked.seen()).unwrap_or_else(|| self.dry_run(&plan))
             }
             Ok(None) => self.nothing_to_do(&asked.seen()),
             Err(refusal) => self.refused(refusal, &asked.seen()),

@@ -1,4 +1,4 @@
-//! `verify`, and the look at a release before a host goes back to it.
+//! `verify`, and the look at a release before a host goes to one that was there before.
 
 use futures_util::{StreamExt, future::join_all, stream};
 
@@ -7,7 +7,7 @@ use crate::{
     event::Phase,
     name::ReleaseName,
     plan::{Action, Plan},
-    report::{Failure, HostOutcome, HostReport, Outcome, Report, Verification},
+    report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, Verification},
     store::{Checked, RootState, Verified},
     target_check::TargetCheck,
 };
@@ -23,16 +23,16 @@ use super::{
 const NAMED: usize = 5;
 
 impl Run<'_> {
-    /// Looks whether every release that a host is about to go back to is what it was, on all hosts at once, and refuses
-    /// when one is not: no host was touched then. A rollback looked in the exchange that took the lock, where it could;
-    /// where the way back passes over bad releases it looks again.
+    /// Looks whether every release that a host is about to go to, back or by name, is what it was, on all hosts at once, and
+    /// refuses when one is not: no host was touched then. That was looked at in the exchange that took the lock, where it
+    /// could be; where the way back passes over bad releases it is looked at again.
     pub(super) async fn verify_targets(&self, plan: &Plan, locked: &mut [Working<'_>]) -> Result<(), Report> {
-        let goes_back =
-            |working: &&mut Working<'_>| plan.host(working.name()).is_some_and(|host| host.action == Action::GoBack);
+        let was_there = |action: &Action| matches!(action, Action::GoBack | Action::Activate { .. });
+        let goes = |working: &&mut Working<'_>| plan.host(working.name()).is_some_and(|host| was_there(&host.action));
         if self.verify == TargetCheck::None {
             return Ok(());
         }
-        let going: Vec<_> = locked.iter_mut().filter(goes_back).collect();
+        let going: Vec<_> = locked.iter_mut().filter(goes).collect();
         join_all(going.into_iter().map(|working| self.verify_target(plan, working))).await;
         let failed: Vec<(String, Failure)> =
             locked.iter().filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?))).collect();
@@ -45,7 +45,7 @@ impl Run<'_> {
             report.error.clone_from(&working.failure);
             report
         });
-        let error = summary("the rollback is refused, and nothing was touched", &failed);
+        let error = summary(&format!("{} refused, nothing was touched", plan.command), &failed);
         Err(self.report(Outcome::Refused, None, hosts.collect(), Some(error)))
     }
 
@@ -75,7 +75,8 @@ impl Run<'_> {
             }
             Checked::Impossible { why } => format!("it could not be looked whether {name} is what it was ({why})"),
             Checked::Damaged { entries, some } => {
-                let error = self.told::<()>(working.name(), Phase::Lock, Err(damaged(name, entries, &some)));
+                let error =
+                    self.told::<()>(working.name(), Phase::Lock, Err(damaged(self.command(), name, entries, &some)));
                 working.failure = error.err();
                 return;
             }
@@ -85,12 +86,19 @@ impl Run<'_> {
     }
 }
 
-fn damaged(name: &ReleaseName, entries: u64, some: &[String]) -> Failure {
+fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) -> Failure {
     let message = format!("{name} is damaged: {}", named(some, entries));
-    let hint = format!(
-        "see all of it with `switchback verify {name} --full`; go elsewhere with `switchback rollback --to NAME`, or there all \
-         the same with `switchback rollback --verify none`"
-    );
+    let see = format!("see all of it with `switchback verify {name} --full`");
+    let hint = match command {
+        Command::Activate => format!(
+            "{see}; bring it again with `switchback deploy` and another --name, or go there all the same with `switchback \
+             activate {name} --verify none`"
+        ),
+        _ => format!(
+            "{see}; go elsewhere with `switchback rollback --to NAME`, or there all the same with `switchback rollback \
+             --verify none`"
+        ),
+    };
     Error::new(ErrorKind::DamagedRelease, message).hint(hint).into()
 }
 
@@ -133,7 +141,13 @@ async fn verify_on(
     };
     let verified = host.store.verify(name, full).await.map_err(failure);
     match run.told(&host.name, Phase::Verify, verified) {
-        Ok(verified) => found(report, name, &verified, full),
+        Ok(verified) => {
+            let report = found(report, name, &verified, full);
+            for warning in &report.warnings {
+                run.warn(Some(&host.name), warning.clone());
+            }
+            report
+        }
         Err(why) => HostReport { before: report.before, after: report.after, ..failed_host(&host.name, why) },
     }
 }
@@ -145,11 +159,16 @@ fn found(mut report: HostReport, name: &ReleaseName, verified: &Verified, full: 
         report.error = Some(Error::new(ErrorKind::NoManifest, message).into());
         return report;
     };
-    let verification = Verification::of(name, digest, full, &verified.differences);
+    let verification = Verification::of(name, digest, full, &verified.differences, &verified.foreign);
+    if verification.foreign > 0 {
+        let some: Vec<String> = verification.owners.iter().map(ToString::to_string).collect();
+        let whose = "belongs to others than root and those who deploy, who may change it at any time";
+        report.warnings.push(format!("{}: {whose}", named(&some, verification.foreign)));
+    }
     if verification.damaged > 0 {
         let some: Vec<String> = verification.damage.iter().map(ToString::to_string).collect();
         report.outcome = HostOutcome::Failed;
-        report.error = Some(Failure { hint: None, ..damaged(name, verification.damaged, &some) });
+        report.error = Some(Failure { hint: None, ..damaged(Command::Verify, name, verification.damaged, &some) });
     }
     report.verification = Some(verification);
     report

@@ -11,6 +11,8 @@ pub struct Surveyed {
     pub path: Vec<u8>,
     /// Its permission bits, `0o7777` at most; nothing of interest for a link.
     pub mode: u32,
+    /// The user id that owns it. No manifest says anything of it.
+    pub owner: u32,
     /// What it is.
     pub node: Seen,
 }
@@ -243,15 +245,20 @@ mod tests {
     use super::*;
 
     fn file(path: &str, size: u64, content: Option<&[u8]>) -> Surveyed {
-        Surveyed { path: path.into(), mode: 0o644, node: Seen::File { size, digest: content.map(Digest::of) } }
+        Surveyed {
+            path: path.into(),
+            mode: 0o644,
+            owner: 0,
+            node: Seen::File { size, digest: content.map(Digest::of) },
+        }
     }
 
     fn link(path: &str, target: &str) -> Surveyed {
-        Surveyed { path: path.into(), mode: 0o777, node: Seen::Link { target: target.into() } }
+        Surveyed { path: path.into(), mode: 0o777, owner: 0, node: Seen::Link { target: target.into() } }
     }
 
     fn directory(path: &str, mode: u32) -> Surveyed {
-        Surveyed { path: path.into(), mode, node: Seen::Directory }
+        Surveyed { path: path.into(), mode, owner: 0, node: Seen::Directory }
     }
 
     fn whole() -> Vec<Surveyed> {
@@ -293,7 +300,7 @@ mod tests {
 
     #[test]
     fn what_no_manifest_can_list_is_said() {
-        let pipe = Surveyed { path: b"p".to_vec(), mode: 0o644, node: Seen::Other };
+        let pipe = Surveyed { path: b"p".to_vec(), mode: 0o644, owner: 0, node: Seen::Other };
         assert_eq!(Manifest::of_survey(std::slice::from_ref(&pipe), &[]), Err(b"p".to_vec()));
         assert!(Manifest::of_survey(&[pipe], &[b"p"]).is_ok());
         assert_eq!(Manifest::of_survey(&[file("f", 1, None)], &[]), Err(b"f".to_vec()));

@@ -12,9 +12,11 @@ mod pin;
 mod prune;
 mod recover;
 mod refusal;
+mod retention;
 mod rollback;
 mod seen;
 mod share;
+mod trust;
 mod way;
 
 pub use activate::activate;
@@ -26,10 +28,12 @@ pub use pin::{Pinning, pin, unpin};
 pub use prune::{Fate, HostPruning, Needed, Outlived, Pruning, prune};
 pub use recover::{Direction, recover};
 pub use refusal::{HostRefusal, Reason, Refusal};
+pub use retention::removed_after;
 pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
-pub use way::{guard, writable_by_group};
+pub use trust::trust;
+pub use way::{guard, one_filesystem, writable_by_group};
 
 use std::fmt;
 

@@ -48,11 +48,34 @@ pub enum Reason {
         /// What it is.
         current: String,
     },
+    /// A directory below the root lies on another filesystem.
+    #[error("{path} lies on another filesystem than the root, so nothing can be moved into its place in one step")]
+    AnotherFilesystem {
+        /// Its path on the host.
+        path: String,
+    },
+    /// Commands would run in a release that belongs to somebody else.
+    #[error(
+        "{name} belongs to user {owner}, who is neither root nor who deploys here, and commands would run there what that user \
+         put there"
+    )]
+    ForeignRelease {
+        /// The release.
+        name: ReleaseName,
+        /// The user id.
+        owner: u32,
+    },
     /// Others than the user may put something else in the place of what is brought.
     #[error("others may write there: {what}")]
     OthersMayWrite {
         /// Who, and where.
         what: String,
+    },
+    /// The tree was being taken over, and that was interrupted.
+    #[error("the tree was being taken over, and that was interrupted: `current` is {current}")]
+    HalfAdopted {
+        /// What it is.
+        current: String,
     },
     /// There is no `current`, though releases were current here.
     #[error("there is no `current`, though releases were current here: somebody removed it")]
@@ -203,8 +226,9 @@ impl Reason {
     #[must_use]
     pub fn kind(&self, command: Command) -> ErrorKind {
         match self {
-            Self::NotOurs { .. } => ErrorKind::NotOurs,
-            Self::OthersMayWrite { .. } => ErrorKind::OthersMayWrite,
+            Self::NotOurs { .. } | Self::HalfAdopted { .. } => ErrorKind::NotOurs,
+            Self::OthersMayWrite { .. } | Self::ForeignRelease { .. } => ErrorKind::OthersMayWrite,
+            Self::AnotherFilesystem { .. } => ErrorKind::RootRefused,
             Self::NoCurrent => ErrorKind::NoCurrent,
             Self::NotDeployed => ErrorKind::NotDeployed,
             Self::Dangling => ErrorKind::Dangling,
@@ -230,8 +254,19 @@ impl Reason {
     fn hint(&self, command: Command) -> String {
         match self {
             Self::NotOurs { .. } => {
-                "see what `current` is on those hosts; switchback switches only a link to a release of its root".into()
+                "see what `current` is on those hosts; switchback switches only a link to a release of its root, and takes a \
+                 plain directory over with `switchback adopt`"
+                    .into()
             }
+            Self::HalfAdopted { .. } => "`switchback adopt` goes on from where it is".into(),
+            Self::ForeignRelease { name, .. } => format!(
+                "see whose it is with `switchback verify {name}`, take it back with chown, or say with --allow-writable that it is \
+                 meant so"
+            ),
+            Self::AnotherFilesystem { path } => format!(
+                "unmount it, or mount what holds all of the root there: on each of those hosts `df {path}` says what it is. \
+                 `[layout]` puts the releases elsewhere below the root"
+            ),
             Self::OthersMayWrite { .. } => {
                 "take that right away with chmod or chown, or say with --allow-writable that it is meant so".into()
             }

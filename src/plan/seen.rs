@@ -1,8 +1,11 @@
 //! [`Seen`]: a host and what it said, from which plans are made.
 
 use crate::{
+    lock::LockOwner,
     name::ReleaseName,
+    report::Command,
     store::{Current, RootState},
+    transport::Liveness,
 };
 
 use super::{Chain, HostRefusal, Reason, describe};
@@ -37,10 +40,20 @@ impl<'s> Seen<'s> {
         self.current().map(|name| Chain::from(self.state, name))
     }
 
+    /// Whether an adoption was interrupted here, whose holder of the lock is gone.
+    fn is_half_adopted(&self) -> bool {
+        let state = self.state;
+        let adopts = |owner: Option<&LockOwner>| owner.is_some_and(|owner| owner.command == Command::Adopt);
+        let left = state.lock.as_ref().is_some_and(|lock| lock.holder == Liveness::Gone && adopts(lock.owner.as_ref()));
+        left || state.adopting.is_some() || state.interrupted.iter().any(|left| adopts(left.owner.as_ref()))
+    }
+
     /// Refuses a `current` that whoever made it must decide about.
     pub(super) fn ours(&self) -> Result<(), HostRefusal> {
         match &self.state.current {
-            Current::Absent | Current::Release { .. } | Current::Dangling { .. } => Ok(()),
+            Current::Release { .. } => Ok(()),
+            current if self.is_half_adopted() => Err(self.refuse(Reason::HalfAdopted { current: describe(current) })),
+            Current::Absent | Current::Dangling { .. } => Ok(()),
             Current::Outside { .. } | Current::NotALink(_) => {
                 Err(self.refuse(Reason::NotOurs { current: describe(&self.state.current) }))
             }

@@ -30,6 +30,21 @@ pub fn guard(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
 }
 
+/// Refuses a host whose releases, or the tool's own files, lie on another filesystem than the root: nothing could be moved
+/// into its place in one step there.
+///
+/// # Errors
+///
+/// [`Reason::AnotherFilesystem`], with the first directory that does.
+pub fn one_filesystem(seen: &Seen<'_>) -> Result<(), HostRefusal> {
+    let Some(root) = seen.state.identity.as_ref().map(|identity| identity.root) else { return Ok(()) };
+    let below = seen.state.way.iter().skip_while(|passed| passed.entry.id != root).skip(1);
+    match below.into_iter().find(|passed| passed.entry.id.device != root.device) {
+        Some(passed) => Err(seen.refuse(Reason::AnotherFilesystem { path: passed.path.clone() })),
+        None => Ok(()),
+    }
+}
+
 /// The directories on the way that a group may write to.
 #[must_use]
 pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
@@ -75,6 +90,21 @@ mod tests {
         assert_eq!(refused(&[("/tmp", 0o1777, 0), ("/tmp/shop", 0o755, 7)]), None, "the sticky bit keeps others out");
         assert!(refused(&[("/srv", 0o777, 0)]).is_some_and(|why| why.contains("/srv (mode 0777)")));
         assert!(refused(&[("/home/jo", 0o755, 8)]).is_some_and(|why| why.contains("belongs to user 8")));
+    }
+
+    #[test]
+    fn what_lies_on_another_filesystem_is_refused() {
+        let mut state =
+            state(&[("/", 0o755, 0), ("/srv", 0o755, 0), ("/srv/releases", 0o755, 7), ("/srv/s", 0o755, 7)]);
+        for (passed, id) in state.way.iter_mut().zip([(9, 2), (1, 1), (1, 3), (8, 2)]) {
+            passed.entry.id = FileId { device: id.0, inode: id.1 };
+        }
+        let refused = |state: &RootState| {
+            one_filesystem(&Seen { host: "web1", state }).err().map(|refusal| refusal.reason.to_string())
+        };
+        assert!(refused(&state).is_some_and(|why| why.contains("/srv/s lies on another filesystem")));
+        state.way.pop();
+        assert_eq!(refused(&state), None, "what is above the root may lie where it likes");
     }
 
     #[test]

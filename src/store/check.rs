@@ -9,11 +9,12 @@ use crate::{
     transport::{
         Batch, Compared, Comparison, Effect, FailureKind, Found, Op, Reply, SyncReach, TransportError, TreeName,
     },
+    verification::Foreign,
 };
 
 use super::{
-    DirStore, Layout, StoreError,
-    layout::{LISTS, inner},
+    DirStore, Layout, StoreError, foreign,
+    layout::{LISTS, OWNER, inner},
     steps::{PRIVATE, PRIVATE_FILE, Steps},
 };
 
@@ -63,6 +64,9 @@ pub struct Verified {
     pub manifest: Option<Digest>,
     /// Every difference, in the order of the paths; what was added is among them.
     pub differences: Vec<Difference>,
+    /// What belongs to somebody who may not be trusted with it: of the release, what its manifest lists and its record; of
+    /// the tool's own files, what it keeps of the release.
+    pub foreign: Vec<Foreign>,
 }
 
 impl Checked {
@@ -109,15 +113,16 @@ impl Steps {
     }
 
     /// Writes what is kept of a release's content anew, each file in the lock first.
-    fn seal(&self, token: &Token, name: &ReleaseName, manifest: &Manifest) -> Batch {
+    fn seal(&self, token: &Token, name: &ReleaseName, manifest: &Manifest, owner: u32) -> Batch {
         let mut batch = self.empty();
         self.expect_lock(&mut batch, token);
         let kept = self.layout.kept(name);
         batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
-        for (file, form) in LISTS {
+        let lists = LISTS.into_iter().map(|(file, form)| (file, text_of(manifest, form)));
+        for (file, content) in lists.chain([(OWNER, format!("{owner}\n"))]) {
             let written = self.layout.held(token).join(&inner(file));
             batch.push(Op::RemoveFile { path: written.clone() });
-            batch.push(Op::WriteNew { path: written.clone(), content: text_of(manifest, form), mode: PRIVATE_FILE });
+            batch.push(Op::WriteNew { path: written.clone(), content, mode: PRIVATE_FILE });
             batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
             batch.push(Op::MoveInto { from: written, into: kept.clone() });
         }
@@ -163,6 +168,7 @@ pub(super) async fn verify(store: &DirStore, name: &ReleaseName, full: bool) -> 
     let path = store.layout().kept(name).join(&inner("manifest"));
     batch.push(Op::Read { path, limit: MANIFEST_LIMIT });
     batch.push(Op::Survey { path: store.layout().release(name), digests: full });
+    foreign::ask(store, name, &mut batch);
     let replies = store.execute(&batch).await?;
     let Some(Reply::Survey(Some(seen))) = replies.get(1) else {
         return Err(StoreError::NoSuchRelease { host: store.to_string(), name: name.clone() });
@@ -172,7 +178,9 @@ pub(super) async fn verify(store: &DirStore, name: &ReleaseName, full: bool) -> 
         StoreError::Damaged { host: store.to_string(), what }
     };
     let content = match replies.first() {
-        Some(Reply::Content(None)) => return Ok(Verified { manifest: None, differences: Vec::new() }),
+        Some(Reply::Content(None)) => {
+            return Ok(Verified { manifest: None, differences: Vec::new(), foreign: Vec::new() });
+        }
         Some(Reply::Content(Some(Found::Content(content)))) => content,
         Some(Reply::Content(Some(Found::TooLarge))) => return Err(damaged("it is too long to be read".to_owned())),
         _ => return Err(damaged("it is no readable file".to_owned())),
@@ -181,7 +189,8 @@ pub(super) async fn verify(store: &DirStore, name: &ReleaseName, full: bool) -> 
     let (unlisted, beside) = (store.steps.unlisted(), store.steps.beside());
     let mut differences = manifest.compare(seen, full, &bytes(&unlisted));
     differences.retain(|found| found.kind.is_damage() || !bytes(&beside).contains(&&found.path[..]));
-    Ok(Verified { manifest: Some(Digest::of(content)), differences })
+    let foreign = foreign::read(store, name, &manifest, seen, &replies[2..]);
+    Ok(Verified { manifest: Some(Digest::of(content)), differences, foreign })
 }
 
 /// Looks at the release `name` anew and keeps what it finds as its manifest.
@@ -189,8 +198,9 @@ pub(super) async fn seal(store: &DirStore, token: &Token, name: &ReleaseName) ->
     let mut batch = store.steps.empty();
     store.steps.expect_lock(&mut batch, token);
     batch.push(Op::Survey { path: store.layout().release(name), digests: true });
+    batch.push(Op::Inspect { path: store.layout().release(name) });
     let replies = store.execute(&batch).await.map_err(|error| lost(store, error))?;
-    let Some(Reply::Survey(Some(seen))) = replies.get(1) else {
+    let (Some(Reply::Survey(Some(seen))), Some(Reply::Entry(Some(release)))) = (replies.get(1), replies.get(2)) else {
         return Err(StoreError::NoSuchRelease { host: store.to_string(), name: name.clone() });
     };
     let unlisted = store.steps.unlisted();
@@ -199,7 +209,10 @@ pub(super) async fn seal(store: &DirStore, token: &Token, name: &ReleaseName) ->
         name: name.clone(),
         path: crate::manifest::shown(&path),
     })?;
-    store.execute(&store.steps.seal(token, name, &manifest)).await.map_err(|error| lost(store, error))?;
+    store
+        .execute(&store.steps.seal(token, name, &manifest, release.owner))
+        .await
+        .map_err(|error| lost(store, error))?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use crate::{
     error::{Error, ErrorKind},
     lock::LockHolder,
     name::ReleaseName,
+    path::HostPath,
     transport::{Effect, FailureKind, TransportError},
 };
 
@@ -61,6 +62,18 @@ pub enum StoreError {
         host: String,
         /// The name.
         name: ReleaseName,
+    },
+    /// What is shared lies on another filesystem than the root, so that its first content cannot be moved there. The release was
+    /// not published.
+    #[error(
+        "{place} on {host} cannot be given its first content: it lies on another filesystem than the root, and nothing is moved \
+         from one to the other in one step"
+    )]
+    SeedElsewhere {
+        /// The host.
+        host: String,
+        /// Where it was to be.
+        place: HostPath,
     },
     /// `current` is not what it was when it was read. It was not switched.
     #[error("`current` on {host} was changed by somebody else meanwhile: {detail}")]
@@ -127,6 +140,7 @@ impl StoreError {
             | Self::NameTaken { .. }
             | Self::NamePruned { .. }
             | Self::Conflict { .. }
+            | Self::SeedElsewhere { .. }
             | Self::Unlistable { .. }
             | Self::NoSuchRelease { .. } => Effect::Nothing,
         }
@@ -142,7 +156,7 @@ impl StoreError {
             Self::NewerFormat { .. } => ErrorKind::NewerFormat,
             Self::Damaged { .. } => ErrorKind::DamagedState,
             Self::NameTaken { .. } | Self::NamePruned { .. } => ErrorKind::NameTaken,
-            Self::Unlistable { .. } => ErrorKind::HostFailed,
+            Self::Unlistable { .. } | Self::SeedElsewhere { .. } => ErrorKind::HostFailed,
             Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
         }
     }
@@ -161,6 +175,9 @@ impl StoreError {
                 Some("give another --name, or go to the one that is there with `switchback activate`")
             }
             Self::NamePruned { .. } => Some("give another --name"),
+            Self::SeedElsewhere { .. } => Some(
+                "copy it there by hand on that host (`cp -a`), from the source, then deploy again: it is not seeded a second time",
+            ),
             Self::Damaged { .. } | Self::Unlistable { .. } | Self::NoSuchRelease { .. } => None,
         }
     }

@@ -132,6 +132,12 @@ impl DirGuard {
             Effect::Steps(0) if kind == Some(FailureKind::Missing) => StoreError::LockLost { host },
             Effect::Steps(at) if Some(at) == preparing.absent => StoreError::NameTaken { host, name },
             Effect::Steps(at) if at == preparing.present => StoreError::NoSuchRelease { host, name },
+            Effect::Steps(at) if kind == Some(FailureKind::CrossDevice) => {
+                match preparing.seeds.iter().find(|(seed, _)| *seed == at) {
+                    Some((_, place)) => StoreError::SeedElsewhere { host, place: self.store.steps.root.join(place) },
+                    None => error.into(),
+                }
+            }
             _ => error.into(),
         }
     }

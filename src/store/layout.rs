@@ -198,6 +198,9 @@ pub(crate) const OVER: &str = "over";
 pub(crate) const LISTS: [(&str, Form); 3] =
     [("manifest", Form::Manifest), ("sha256sums", Form::Sums), ("listing", Form::Listing)];
 
+/// The file that says whose a release was when it was sealed.
+pub(crate) const OWNER: &str = "owner";
+
 /// A constant name, which is a path inside the root.
 pub(crate) fn inner(name: &str) -> InnerPath {
     InnerPath::new(name).expect("the tree's own names are plain")

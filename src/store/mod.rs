@@ -8,6 +8,7 @@ mod check;
 mod closing;
 mod dir;
 mod error;
+mod foreign;
 mod guard;
 mod hook_run;
 mod layout;

@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     Layout,
-    layout::{LOCK, inner},
+    layout::{LOCK, OWNER, inner},
     state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, Kept, RootState, StagedRecord},
     steps::{COMMANDS, DATA},
 };
@@ -34,6 +34,8 @@ pub(super) struct Query {
     first: usize,
     /// Where the steps that ask for what is shared begin, when they are asked.
     pub(super) shared: Option<usize>,
+    /// The step that looks at something that was made just now, where nobody asks who works there.
+    pub(super) made: Option<usize>,
 }
 
 /// The steps of a query, in their order.
@@ -50,6 +52,8 @@ enum At {
     JournalOwners,
     JournalIntents,
     Debts,
+    State,
+    Owners,
     Staged,
     Adopted,
     Staging,
@@ -93,6 +97,8 @@ impl Query {
             each(layout.in_state(&["journal"]), "owner", STATE_LIMIT),
             each(layout.in_state(&["journal"]), "intent", STATE_LIMIT),
             each(layout.in_state(&["debts"]), "debt", STATE_LIMIT),
+            Op::Inspect { path: layout.state().clone() },
+            each(layout.in_state(&["releases"]), OWNER, STATE_LIMIT),
         ];
         let first = batch.steps.len();
         for op in ops {
@@ -102,13 +108,14 @@ impl Query {
                 _ => batch.push(op),
             };
         }
-        Self { first, shared: None }
+        Self { first, shared: None, made: None }
     }
 
     /// What the replies to a batch with these steps mean, and which records only the host can read: those whose path is
     /// spelled in another way than ours.
     pub(super) fn read(self, replies: &[Reply], root: &HostPath, layout: &Layout) -> (RootState, Vec<Spelled>) {
-        let reader = Reader { replies: &replies[self.first.min(replies.len())..], root, layout };
+        let made = self.made.and_then(|at| replies.get(at)).and_then(entry);
+        let reader = Reader { replies: &replies[self.first.min(replies.len())..], root, layout, made };
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
         let adopting = reader.adopting(&releases);
@@ -150,6 +157,12 @@ fn token_of(name: &[u8]) -> Option<Token> {
     std::str::from_utf8(name).ok()?.parse().ok()
 }
 
+/// Whose a release was when it was sealed.
+pub(super) fn sealed_owner(found: Option<&Found>) -> Option<u32> {
+    let Some(Found::Content(content)) = found else { return None };
+    std::str::from_utf8(content).ok()?.trim_end().parse().ok()
+}
+
 /// A release whose record is an absolute path in another spelling than ours.
 pub(super) type Spelled = (ReleaseName, HostPath);
 
@@ -158,6 +171,13 @@ struct Reader<'r> {
     replies: &'r [Reply],
     root: &'r HostPath,
     layout: &'r Layout,
+    /// What was made just now.
+    made: Option<Entry>,
+}
+
+/// What stands at a place that was looked at.
+fn entry(reply: &Reply) -> Option<Entry> {
+    if let Reply::Entry(entry) = reply { *entry } else { None }
 }
 
 impl Reader<'_> {
@@ -178,10 +198,16 @@ impl Reader<'_> {
     }
 
     fn entry(&self, at: At) -> Option<Entry> {
-        match self.at(at) {
-            Some(Reply::Entry(entry)) => *entry,
-            _ => None,
-        }
+        self.at(at).and_then(entry)
+    }
+
+    /// The user that a release belongs to, where that is none who is trusted with it: root, who works here, who keeps the
+    /// tool's state, and whoever it was given to before it was sealed.
+    fn foreign(&self, name: &ReleaseName, owner: u32) -> Option<u32> {
+        let user = self.identity().map(|identity| identity.uid).or(self.made.map(|made| made.owner))?;
+        let keeper = self.entry(At::State).map(|state| state.owner);
+        let trusted = [Some(0), Some(user), keeper, sealed_owner(self.found(At::Owners, name.as_str()))];
+        (!trusted.contains(&Some(owner))).then_some(owner)
     }
 
     fn current(&self, releases: &[HostedRelease]) -> Current {
@@ -264,6 +290,7 @@ impl Reader<'_> {
             data: self.kept(At::Data, name.as_str()),
             adopted: self.json::<AdoptedRecord>(At::Adopted, name.as_str()),
             id: entry.id,
+            foreign: self.foreign(&name, entry.owner),
             name,
         }
     }

@@ -7,5 +7,6 @@ mod crash;
 mod directory;
 mod fixture;
 mod layouts;
+mod partly;
 #[path = "../support/mod.rs"]
 mod support;

@@ -2,7 +2,7 @@
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Layout, ReleaseStore, Report, TargetCheck,
-    engine::RunOptions,
+    engine::{ActivateOptions, RunOptions},
     event::Silent,
     lock::LockOwner,
     plan::RollbackTarget,
@@ -54,6 +54,28 @@ fn a_rollback_never_goes_to_a_damaged_release() {
         assert_eq!(outcomes, [HostOutcome::Unchanged, HostOutcome::Refused, HostOutcome::Unchanged]);
         assert_code(&rollback(&hosts, TargetCheck::None), ExitCode::DONE);
     }
+}
+
+/// An activation too: what would be switched to is looked at first, on all hosts.
+#[test]
+fn an_activation_never_goes_to_a_damaged_release() {
+    let hosts = Hosts::new(3).deployed(&["a", "b"]);
+    assert_code(&hosts.stage("c"), ExitCode::DONE);
+    hosts.0[2].write(&at("releases/c/index.html"), "longer");
+    let report = hosts.activate("c");
+    refused(&hosts, &report, "b", "index.html");
+    let hint = report.error.as_ref().and_then(|error| error.hint.clone()).expect("what to do");
+    assert!(hint.contains("`switchback activate c --verify none`"), "{hint}");
+    assert_eq!(hosts.record("c"), None, "nothing was written");
+    let mut options = ActivateOptions::default();
+    options.verify = TargetCheck::None;
+    assert_code(&wait(hosts.fleet().activate(&name("c"), &options, &Silent)), ExitCode::DONE);
+    hosts.0[0].write(&at("releases/b/index.html"), "x");
+    options.verify = TargetCheck::Full;
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.0[0].write(&at("releases/c/index.html"), "x");
+    let report = wait(hosts.fleet().activate(&name("c"), &options, &Silent));
+    refused(&hosts, &report, "b", "index.html has another content");
 }
 
 #[test]

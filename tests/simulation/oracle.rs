@@ -191,7 +191,8 @@ impl Diary {
                 End::NothingBefore
             }
             (Outcome::Refused, Some(ErrorKind::PreviousGone)) if goes_steps(command) => End::NothingBefore,
-            (Outcome::Refused, _) => End::Refused,
+            // That a name was pruned is found where it is brought.
+            (Outcome::Refused, _) | (Outcome::Failed, Some(ErrorKind::NameTaken)) => End::Refused,
             other => return Err(format!("I17: {command:?} ended as {other:?}")),
         };
         let pruned: Vec<String> =

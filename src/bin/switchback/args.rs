@@ -54,7 +54,8 @@ pub(crate) struct Global {
     /// Says more: every host in every phase
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Goes on though others may write to a directory on the way to a root. Going back never asks
+    /// Goes on though others may write to a directory on the way to a root, where going back never asks, or own a release
+    /// that commands would run in
     #[arg(long, global = true)]
     pub(crate) allow_writable: bool,
     /// Answers every question with yes

@@ -77,11 +77,12 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.run = session.options(why);
             fleet.drill(release(source, name.as_ref(), session)?, &options, observer).await
         }
-        Request::Activate { name, allow_split, why } => {
+        Request::Activate { name, allow_split, verify, why } => {
             let mut options = ActivateOptions::default();
             options.run = session.options(why);
             options.allow_split = *allow_split;
             options.keep = session.target.config.keep;
+            options.verify = verify.unwrap_or(session.target.config.target_check);
             fleet.activate(name, &options, observer).await
         }
         Request::Rollback { to, steps, from, keep_data, by_configuration, verify, why } => {

@@ -54,6 +54,8 @@ impl Steps {
         let adopts = owner.command == Command::Adopt;
         let add = if adopts { Query::add_to } else { Query::add_short };
         let mut query = add(&mut batch, &self.layout);
+        // Whose that is, and so who works here, is told with the rest.
+        query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
         if owner.command.brings_content() {
             query.shared = Some(self.add_shared(&mut batch));
         }

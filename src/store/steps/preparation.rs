@@ -24,6 +24,8 @@ pub(in crate::store) struct Preparing {
     pub(in crate::store) publish: Option<usize>,
     /// The step that finds the release missing.
     pub(in crate::store) present: usize,
+    /// The steps that give something shared its first content, and where.
+    pub(in crate::store) seeds: Vec<(usize, InnerPath)>,
 }
 
 impl Steps {
@@ -32,7 +34,9 @@ impl Steps {
         let mut batch = self.batch();
         self.write_intent(&mut batch, token, intent);
         let name = &preparation.name;
-        let published = preparation.staged.as_ref().map(|staged| self.publish(&mut batch, intent, preparation, staged));
+        let mut seeds = Vec::new();
+        let published = preparation.staged.as_ref();
+        let published = published.map(|staged| self.publish(&mut batch, intent, preparation, staged, &mut seeds));
         let present = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
         if let (None, Some(commands)) = (&preparation.staged, &preparation.commands) {
             self.keep(&mut batch, token, name, COMMANDS, commands);
@@ -44,7 +48,7 @@ impl Steps {
         // How long the history is: asked here, where no rollback waits for it.
         batch.push_lenient(Op::Inspect { path: self.layout.in_state(&["history"]) });
         let (absent, publish) = published.unzip();
-        Preparing { batch, absent, publish, present }
+        Preparing { batch, absent, publish, present, seeds }
     }
 
     /// Puts what was staged under its name. Returns the steps that find the name taken and that publish.
@@ -54,6 +58,7 @@ impl Steps {
         intent: &Intent,
         preparation: &Preparation,
         staged: &Staged,
+        seeds: &mut Vec<(usize, InnerPath)>,
     ) -> (usize, usize) {
         let name = &preparation.name;
         let releases = self.layout.releases().clone();
@@ -68,7 +73,7 @@ impl Steps {
             self.write_over(batch, intent, &kept);
         }
         if !preparation.shared.is_empty() {
-            self.share(batch, staged, &kept, &preparation.shared);
+            seeds.extend(self.share(batch, staged, &kept, &preparation.shared));
         }
         let mut written = Vec::new();
         let mut keep = |file: &str, content: String| {

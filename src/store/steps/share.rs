@@ -32,13 +32,21 @@ impl Steps {
     }
 
     /// Puts the links into what was staged, and makes them durable. What the release ships in their place is the first
-    /// content of the shared directory, or goes. The record of the links is written into `kept`.
-    pub(super) fn share(&self, batch: &mut Batch, staged: &Staged, kept: &InnerPath, links: &[SharedLink]) {
+    /// content of the shared directory, or goes. The record of the links is written into `kept`. Returns the steps that move a first
+    /// content, and where each of them moves it.
+    pub(super) fn share(
+        &self,
+        batch: &mut Batch,
+        staged: &Staged,
+        kept: &InnerPath,
+        links: &[SharedLink],
+    ) -> Vec<(usize, InnerPath)> {
         let content = self.staged_content(staged);
-        let mut touched = Vec::new();
+        let (mut touched, mut seeds) = (Vec::new(), Vec::new());
         for link in links {
             let stands = content.join(link.path.path());
-            self.supply(batch, link, &stands, &mut touched);
+            let moved = self.supply(batch, link, &stands, &mut touched);
+            seeds.extend(moved.map(|step| (step, self.layout.shared_place(&link.path))));
             make_parents(batch, &content, &stands, &mut touched);
             batch.push(Op::MakeLink { path: stands, text: self.layout.link_to_shared(&link.path) });
         }
@@ -48,10 +56,18 @@ impl Steps {
         batch.push(Op::WriteNew { path: record.clone(), content, mode: PRIVATE_FILE });
         touched.push(record);
         batch.push(Op::Sync { paths: touched, reach: SyncReach::Entries });
+        seeds
     }
 
-    /// Sees to it that something stands in the shared directory, and nothing where the link goes.
-    fn supply(&self, batch: &mut Batch, link: &SharedLink, stands: &InnerPath, touched: &mut Vec<InnerPath>) {
+    /// Sees to it that something stands in the shared directory, and nothing where the link goes. Returns the step that moves
+    /// what the release ships to there, where it does.
+    fn supply(
+        &self,
+        batch: &mut Batch,
+        link: &SharedLink,
+        stands: &InnerPath,
+        touched: &mut Vec<InnerPath>,
+    ) -> Option<usize> {
         let place = self.layout.shared_place(&link.path);
         let above = place.parent().unwrap_or_else(InnerPath::root);
         match link.supply {
@@ -63,7 +79,7 @@ impl Steps {
                 make_parents(batch, &InnerPath::root(), &place, touched);
                 // Somebody may have made it since it was looked for, and nobody's content is replaced.
                 batch.push(Op::ExpectAbsent { path: place });
-                batch.push(Op::MoveInto { from: stands.clone(), into: above });
+                return Some(batch.push(Op::MoveInto { from: stands.clone(), into: above }));
             }
             Supply::Empty => {
                 make_parents(batch, &InnerPath::root(), &place, touched);
@@ -71,6 +87,7 @@ impl Steps {
                 touch(touched, place);
             }
         }
+        None
     }
 }
 

@@ -15,10 +15,14 @@ use super::{
     subject::{Subject, in_words, same},
 };
 
-/// What a survey of `path` lists, in order.
+/// What a survey of `path` lists, in order. All of it belongs to whoever made it, which is held here and left out then.
 async fn surveyed(on: &Subject, path: &str, digests: bool) -> Result<Vec<Surveyed>, String> {
+    let maker = on.must_entry(path).await?.owner;
     match on.ask(survey(path, digests)).await? {
         Reply::Survey(Some(mut seen)) => {
+            for entry in &mut seen {
+                same(&format!("the owner of {:?}", entry.path), &std::mem::take(&mut entry.owner), &maker)?;
+            }
             seen.sort_by(|one, other| one.path.cmp(&other.path));
             Ok(seen)
         }
@@ -27,7 +31,7 @@ async fn surveyed(on: &Subject, path: &str, digests: bool) -> Result<Vec<Surveye
 }
 
 fn seen(path: impl AsRef<[u8]>, mode: u32, node: Seen) -> Surveyed {
-    Surveyed { path: path.as_ref().to_vec(), mode, node }
+    Surveyed { path: path.as_ref().to_vec(), mode, owner: 0, node }
 }
 
 fn link(path: &str, target: &str) -> Surveyed {

@@ -58,7 +58,7 @@ impl Survey {
             // What went away since it was listed is not there.
             let Some(node) = found(self.node(directory, &listed.name, &listed.entry))? else { continue };
             let is_directory = node == Seen::Directory;
-            self.seen.push(Surveyed { path: path.clone(), mode: listed.entry.mode, node });
+            self.seen.push(Surveyed { path: path.clone(), mode: listed.entry.mode, owner: listed.entry.owner, node });
             if is_directory {
                 let below = root::open(directory, &listed.name[..], OFlags::RDONLY | OFlags::DIRECTORY);
                 if let Some(below) = found(below)? {

@@ -225,7 +225,7 @@ impl Model {
                 }
                 Body::Link(target) => Seen::Link { target: target.clone() },
             };
-            seen.push(Surveyed { path: path.clone(), mode: self.nodes[child].mode, node });
+            seen.push(Surveyed { path: path.clone(), mode: self.nodes[child].mode, owner: OWNER, node });
             self.survey_below(*child, &path, digests, seen);
         }
     }

@@ -203,7 +203,7 @@ sb_hex
 done
 sb_emit survey
 }
-sb_entries="find .//. ! -name . -exec stat -c '%f %s %n' {} +"
+sb_entries="find .//. ! -name . -exec stat -c '%f %u %s %n' {} +"
 sb_links="QUOTING_STYLE=literal find .//. -type l -exec stat -c %N {} +"
 sb_sums="find .//. -type f -exec sha256sum -- {} +"
 # SKIP LIST LISTS TREES NAME RECORD ; without a name the record tells it.

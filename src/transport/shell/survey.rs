@@ -21,7 +21,7 @@ pub(super) fn read(all: &[u8], links: &[u8], sums: Option<&[u8]>) -> Result<Opti
     // A file that could not be read is told by its missing digest.
     let sums = sums.map(|sums| digests(without_end(sums)?.0)).transpose()?;
     let mut seen = Vec::new();
-    for (mode, size, path) in entries(all)? {
+    for Raw { mode, owner, size, path } in entries(all)? {
         let node = match mode & 0o170_000 {
             0o040_000 => Seen::Directory,
             0o100_000 => {
@@ -31,7 +31,7 @@ pub(super) fn read(all: &[u8], links: &[u8], sums: Option<&[u8]>) -> Result<Opti
             0o120_000 => Seen::Link { target: target(&mut links, &path, size)? },
             _ => Seen::Other,
         };
-        seen.push(Surveyed { path, mode: mode & 0o7777, node });
+        seen.push(Surveyed { path, mode: mode & 0o7777, owner, node });
     }
     if links.is_empty() { Ok(Some(seen)) } else { Err(Misfit) }
 }
@@ -49,27 +49,35 @@ fn ended(part: &[u8]) -> Result<Option<&[u8]>, Misfit> {
     Ok((status == b"0").then_some(printed))
 }
 
-/// The raw mode, size and path of each entry.
-fn entries(all: &[u8]) -> Result<Vec<(u32, u64, Vec<u8>)>, Misfit> {
-    let mut entries: Vec<(u32, u64, Vec<u8>)> = Vec::new();
+/// An entry as `stat` prints it.
+struct Raw {
+    mode: u32,
+    owner: u32,
+    size: u64,
+    path: Vec<u8>,
+}
+
+fn entries(all: &[u8]) -> Result<Vec<Raw>, Misfit> {
+    let mut entries: Vec<Raw> = Vec::new();
     for line in all.split_inclusive(|byte| *byte == b'\n') {
         match (first_line(line), entries.last_mut()) {
             (Some(entry), _) => entries.push(entry),
-            (None, Some((.., path))) => path.extend_from_slice(line),
+            (None, Some(Raw { path, .. })) => path.extend_from_slice(line),
             (None, None) => return Err(Misfit),
         }
     }
-    for (.., path) in &mut entries {
+    for Raw { path, .. } in &mut entries {
         path.pop_if(|byte| *byte == b'\n').ok_or(Misfit)?;
     }
     Ok(entries)
 }
 
-fn first_line(line: &[u8]) -> Option<(u32, u64, Vec<u8>)> {
-    let mut words = line.splitn(3, |byte| *byte == b' ');
-    let (mode, size, path) = (words.next()?, words.next()?, words.next()?.strip_prefix(TOP)?);
-    let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 16).ok()?;
-    Some((mode, std::str::from_utf8(size).ok()?.parse().ok()?, path.to_vec()))
+fn first_line(line: &[u8]) -> Option<Raw> {
+    let mut words = line.splitn(4, |byte| *byte == b' ');
+    let mut word = || std::str::from_utf8(words.next()?).ok();
+    let mode = u32::from_str_radix(word()?, 16).ok()?;
+    let (owner, size) = (word()?.parse().ok()?, word()?.parse().ok()?);
+    Some(Raw { mode, owner, size, path: words.next()?.strip_prefix(TOP)?.to_vec() })
 }
 
 /// Takes the text of the link at `path`, so many bytes, off what `stat` printed of all links: the name, with or without
@@ -154,10 +162,10 @@ mod tests {
 
     #[test]
     fn names_may_look_like_answers() {
-        let forged = "a\n41ed 4 ./x\n\\".to_owned();
-        let all = format!("41ed 60 .//./d\n81a4 3 .//./d/{forged}\na1ff 5 .//./l\n1180 0 .//./p\n0\n");
+        let forged = "a\n41ed 0 4 ./x\n\\".to_owned();
+        let all = format!("41ed 7 60 .//./d\n81a4 0 3 .//./d/{forged}\na1ff 0 5 .//./l\n1180 0 0 .//./p\n0\n");
         for links in ["'.//./l' -> 'a\nb -'\n0\n", ".//./l -> a\nb -\n0\n", ".//./l -> 'a\nb -'\n0\n"] {
-            let sums = format!("\\{SUM}  .//./d/a\\n41ed 4 ./x\\n\\\\\n1\n");
+            let sums = format!("\\{SUM}  .//./d/a\\n41ed 0 4 ./x\\n\\\\\n1\n");
             let raw = format!("{SUM}  .//./d/{forged}\n0\n");
             for sums in [sums, raw] {
                 let seen =
@@ -167,7 +175,7 @@ mod tests {
                 assert_eq!(names, ["d", &format!("d/{forged}"), "l", "p"]);
                 assert_eq!(seen[1].node, Seen::File { size: 3, digest: Some(Digest::of(b"abc")) });
                 assert_eq!(seen[2].node, Seen::Link { target: b"a\nb -".to_vec() });
-                assert_eq!((seen[0].mode, &seen[3].node), (0o755, &Seen::Other));
+                assert_eq!((seen[0].mode, seen[0].owner, &seen[3].node), (0o755, 7, &Seen::Other));
             }
         }
     }
@@ -175,7 +183,7 @@ mod tests {
     #[test]
     fn texts_of_links_may_look_like_quotes() {
         for text in ["\n", "'", "'x'", "'\n", "'\n.//./m -> x", "x"] {
-            let all = format!("a1ff {} .//./l\na1ff 1 .//./m\n0\n", text.len());
+            let all = format!("a1ff 0 {} .//./l\na1ff 0 1 .//./m\n0\n", text.len());
             for links in
                 [format!(".//./l -> {text}\n.//./m -> y\n0\n"), format!("'.//./l' -> '{text}'\n'.//./m' -> 'y'\n0\n")]
             {
@@ -188,10 +196,11 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_none() {
-        for (all, links) in [("", "0\n"), ("x\n0\n", "0\n"), ("0\n", ".//./l -> a\n0\n"), ("a1ff 1 .//./l\n0\n", "0\n")]
+        for (all, links) in
+            [("", "0\n"), ("x\n0\n", "0\n"), ("0\n", ".//./l -> a\n0\n"), ("a1ff 0 1 .//./l\n0\n", "0\n")]
         {
             assert_eq!(read(all.as_bytes(), links.as_bytes(), None), Err(Misfit), "{all} {links}");
         }
-        assert_eq!(read(b"41ed 60 .//./d\n1\n", b"0\n", None), Ok(None), "it could not list all");
+        assert_eq!(read(b"41ed 0 60 .//./d\n1\n", b"0\n", None), Ok(None), "it could not list all");
     }
 }

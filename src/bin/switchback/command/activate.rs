@@ -1,14 +1,15 @@
 //! `switchback activate`.
 
 use clap::Args;
-use switchback::ReleaseName;
+use switchback::{ReleaseName, TargetCheck};
 
 use super::{Request, Why};
 use crate::args::Hosts;
 
 /// Switches every host to a release that is there already
 ///
-/// A release on the recorded way back is refused: going there is a rollback.
+/// A release on the recorded way back is refused: going there is a rollback. One that is not what it was when it was staged
+/// is refused before any host is touched.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback activate build-17 -m 'the load test is over'"
@@ -20,6 +21,10 @@ pub(crate) struct Activate {
     /// Goes on although the hosts are on different releases
     #[arg(long)]
     allow_split: bool,
+    /// Looks first whether the release is what it was: its types, modes and sizes, or every content too, or not at all
+    /// [default: quick]
+    #[arg(long, value_name = "quick|full|none")]
+    verify: Option<TargetCheck>,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
@@ -29,6 +34,7 @@ pub(crate) struct Activate {
 impl Activate {
     /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
-        Request::Activate { name: self.name.clone(), allow_split: self.allow_split, why: self.why.clone() }
+        let Self { name, allow_split, verify, why, .. } = self;
+        Request::Activate { name: name.clone(), allow_split: *allow_split, verify: *verify, why: why.clone() }
     }
 }

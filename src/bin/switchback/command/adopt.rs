@@ -1,9 +1,7 @@
 //! `switchback adopt`.
 
-use std::time::Duration;
-
 use clap::Args;
-use switchback::{ErrorKind, Report, adoption::Tool, config::parse_duration};
+use switchback::{ErrorKind, Report, adoption::Tool};
 
 use super::{Request, Why};
 use crate::args::Hosts;
@@ -23,12 +21,8 @@ pub(crate) struct Adopt {
     /// Who made the tree, where that cannot be told: capistrano, deployer, ansistrano, mina, recipe or directory
     #[arg(long, value_name = "TOOL")]
     from: Option<Tool>,
-    /// Why this is done: kept in the hosts' history
-    #[arg(short = 'm', long = "reason", value_name = "REASON")]
-    reason: Option<String>,
-    /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
-    wait: Option<Duration>,
+    #[command(flatten)]
+    why: Why,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
 }
@@ -36,8 +30,7 @@ pub(crate) struct Adopt {
 impl Adopt {
     /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
-        let why = Why { reason: self.reason.clone(), wait: self.wait, skip_unreachable: false };
-        Request::Adopt { from: self.from, why }
+        Request::Adopt { from: self.from, why: self.why.clone() }
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) enum Request {
     /// Only the upload.
     Stage { source: Utf8PathBuf, name: Option<ReleaseName>, wait: Option<Duration>, skip_unreachable: bool },
     /// Switch to what is there.
-    Activate { name: ReleaseName, allow_split: bool, why: Why },
+    Activate { name: ReleaseName, allow_split: bool, verify: Option<TargetCheck>, why: Why },
     /// Go back.
     Rollback {
         to: Option<ReleaseName>,

@@ -1,0 +1,60 @@
+//! What a deploy removes at its end, told before it begins.
+
+use crate::{
+    name::ReleaseName,
+    record::PreviousVersion,
+    store::{Current, HostedRelease, Kept, RootState, StagedRecord},
+    time::Timestamp,
+    transport::FileId,
+};
+
+use super::{Action, Fate, HostPruning, Plan, Pruning, Refusal, Seen, prune};
+
+/// What would be removed at the end of `plan`, when all of it went well and `keep` good releases stay, line by line. The
+/// hosts were surveyed.
+///
+/// # Errors
+///
+/// As [`prune`], on what the hosts would hold by then.
+pub fn removed_after(plan: &Plan, keep: u32, hosts: &[Seen<'_>]) -> Result<Vec<String>, Refusal> {
+    let after: Vec<RootState> = hosts.iter().map(|seen| after(plan, seen)).collect();
+    let seen: Vec<Seen<'_>> = hosts.iter().zip(&after).map(|(seen, state)| Seen { host: seen.host, state }).collect();
+    let pruning = prune(keep, &seen)?;
+    let goes = |host: HostPruning| HostPruning {
+        fates: host.fates.into_iter().filter(|(_, fate)| matches!(fate, Fate::Goes(_))).collect(),
+        ..host
+    };
+    let goes = Pruning { hosts: pruning.hosts.into_iter().map(goes).collect(), ..pruning };
+    Ok(if goes.is_empty() { Vec::new() } else { goes.lines() })
+}
+
+/// What a host would hold.
+fn after(plan: &Plan, seen: &Seen<'_>) -> RootState {
+    let mut state = seen.state.clone();
+    let Some(host) = plan.host(seen.host) else { return state };
+    let (Action::Deploy { record } | Action::Activate { record }) = &host.action else { return state };
+    let name = &host.release;
+    match state.releases.iter_mut().find(|release| release.name == *name) {
+        Some(release) => (release.previous, release.bad) = (Ok(record.clone()), None),
+        None => state.releases.push(brought(name, record)),
+    }
+    state.current = Current::Release { name: name.clone(), link: Vec::new() };
+    state
+}
+
+fn brought(name: &ReleaseName, record: &PreviousVersion) -> HostedRelease {
+    let (format, at) = (1, Timestamp::UNIX_EPOCH);
+    HostedRelease {
+        name: name.clone(),
+        id: FileId { device: 0, inode: 0 },
+        previous: Ok(record.clone()),
+        bad: None,
+        pinned: None,
+        foreign: None,
+        over: None,
+        staged: Some(StagedRecord { format, at, by: String::new(), files: 0, bytes: 0, digest: None }),
+        commands: Kept::Nothing,
+        data: Kept::Nothing,
+        adopted: None,
+    }
+}

@@ -1,0 +1,74 @@
+//! Adoptions that are not whole: without a host that is away, and cut off half-way.
+
+use switchback::{
+    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout,
+    engine::RunOptions,
+    event::Silent,
+    report::HostOutcome,
+    testing::{Cut, Faults},
+    transport::MemoryHost,
+};
+
+use super::fixture::{ROOT, adopt, adopt_with, assert_code, at, capistrano, chain, deploy, fleet, rollback, wait};
+
+/// Two hosts, the second of them cut off so.
+fn two(hosts: &[MemoryHost; 2], cut: &Cut) -> Fleet {
+    let root: HostPath = ROOT.parse().expect("a path");
+    let host = |(place, host): (usize, &MemoryHost)| {
+        let name = format!("web{}", place + 1);
+        let cut = if place == 0 { Cut::never() } else { cut.clone() };
+        Host::new(&name, DirStore::new(Faults::new(host.connect(&name), cut), root.clone(), Layout::default()))
+    };
+    Fleet::new(hosts.iter().enumerate().map(host).collect()).expect("a fleet")
+}
+
+#[test]
+fn a_host_that_is_away_is_taken_over_when_it_is_back() {
+    let hosts = [capistrano(), capistrano()];
+    let away = || two(&hosts, &Cut::after(0));
+    let mut options = RunOptions::by("jane@laptop");
+    let refused = wait(away().adopt(None, &options, &Silent));
+    assert_code(&refused, ExitCode::REFUSED);
+    assert!(!hosts[0].exists(&at(".switchback")), "all or none, unless it was asked for otherwise");
+    options.skip_unreachable = true;
+    let report = wait(away().adopt(None, &options, &Silent));
+    assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.hosts[1].outcome, HostOutcome::Unreachable);
+    chain(&hosts[0], &["20260104120000", "20260101120000"]);
+    let both = two(&hosts, &Cut::never());
+    assert_code(&wait(both.adopt(None, &options, &Silent)), ExitCode::DONE);
+    chain(&hosts[1], &["20260104120000", "20260101120000"]);
+    assert_code(&rollback(&both), ExitCode::DONE);
+}
+
+/// Wherever it was cut off, a deploy goes through or says what to type, and that is what mends it.
+#[test]
+fn a_deploy_after_half_an_adoption_names_it() {
+    let make = || {
+        let host = MemoryHost::new();
+        host.write(&at("current/index.html"), "by hand");
+        host
+    };
+    let counting = Cut::never();
+    adopt_with(&fleet(&make(), &counting), None, false);
+    let mut named = 0;
+    for steps in 0..counting.steps() {
+        let host = make();
+        adopt_with(&fleet(&host, &Cut::after(steps)), None, false);
+        let whole = fleet(&host, &Cut::never());
+        for report in [deploy(&whole, "new"), rollback(&whole)] {
+            let Some(error) = &report.error else { continue };
+            let hint = error.hint.clone().unwrap_or_default();
+            assert!(error.message.contains("web1") || report.hosts[0].host == "web1", "the host is named: {error}");
+            if error.kind == ErrorKind::NotOurs {
+                named += 1;
+                assert!(hint.contains("`switchback adopt`"), "cut after step {steps}: {error}: {hint}");
+            }
+        }
+        if host.read_link(&at("current")).is_none() {
+            assert_code(&adopt(&host), ExitCode::DONE);
+            assert_code(&deploy(&whole, "newer"), ExitCode::DONE);
+        }
+    }
+    assert!(named > 5, "it was named {named} times");
+}
