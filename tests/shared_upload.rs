@@ -73,15 +73,20 @@ fn assert_holds(place: &Path, files: &[(String, Vec<u8>)]) {
 #[tokio::test]
 async fn a_fleet_reads_the_source_once() {
     let (dir, files) = (TempDir::new().expect("a directory"), files());
-    for (count, name) in [(3, "one"), (1, "two")] {
-        let hosts = (0..count).map(|n| {
-            let root = dir.path().join(format!("root{n}")).to_str().and_then(|path| path.parse().ok());
-            Host::new(format!("h{n}"), DirStore::new(shell().transport(), root.expect("a path"), Layout::default()))
+    let mut now = files;
+    for (name, changed, expected) in [
+        ("one", FILES, FILES),
+        // Where there is a release already, all is read once to know what of it is there, and then what is sent.
+        ("other", FILES, 2 * FILES),
+        ("third", 1, FILES + 1),
+    ] {
+        let roots = ["root0", "root1", "root2"].map(|root| dir.path().join(root));
+        let hosts = roots.iter().enumerate().map(|(n, root)| {
+            let root = root.to_str().and_then(|path| path.parse().ok()).expect("a path");
+            Host::new(format!("h{n}"), DirStore::new(shell().transport(), root, Layout::default()))
         });
         let fleet = Fleet::new(hosts.collect()).expect("a fleet").parallel(2);
-        let mut now = files.clone();
-        // All of it is new, so that there is nothing to copy.
-        for (_, content) in &mut now {
+        for (_, content) in &mut now[..changed] {
             content.extend_from_slice(name.as_bytes());
         }
         let (tree, read) = tree(&now).counted();
@@ -89,9 +94,9 @@ async fn a_fleet_reads_the_source_once() {
         let report = fleet.deploy(release, &DeployOptions::default(), &Silent).await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
         fleet.close().await;
-        (0..count).for_each(|n| assert_holds(&dir.path().join(format!("root{n}/releases/{name}")), &now));
-        // Where there is a release already, once more to know what of it is there.
-        let expected = if name == "one" { FILES } else { 2 * FILES };
+        for root in &roots {
+            assert_holds(&root.join("releases").join(name), &now);
+        }
         assert_eq!(read.load(Ordering::Relaxed), expected as u64, "{name}");
     }
 }

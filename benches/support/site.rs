@@ -125,6 +125,7 @@ impl Site {
     pub(crate) fn command(&self, line: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
         command.current_dir(self.roots.dir()).args(line).stdin(Stdio::null());
+        command.env("XDG_CACHE_HOME", self.roots.dir().join(".cache"));
         command
     }
 

@@ -10,7 +10,7 @@ use std::{
 use camino::Utf8Path;
 
 use super::{
-    Content, Limits, Node, SourceOptions, Tree, TreeEntry, TreeError, Visit, error::shown, exclude::Exclude,
+    Content, Limits, Node, SourceOptions, Tree, TreeEntry, TreeError, Visit, Wanted, error::shown, exclude::Exclude,
     format::Format, inventory::Inventory, members, replay::Replay, stamp::Stamp,
 };
 
@@ -115,7 +115,7 @@ impl Source {
 }
 
 impl Content for Archive {
-    fn read(&self, entries: &[TreeEntry], visit: &mut Visit<'_>) -> Result<(), TreeError> {
+    fn read(&self, entries: &[TreeEntry], _: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         let (file, now) = self.source.open()?;
         if now != self.stamp {
             return Err(self.source.changed());

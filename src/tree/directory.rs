@@ -1,6 +1,6 @@
 //! Trees from a directory.
 
-use std::{fs::File, io, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, fs::File, io, path::PathBuf, sync::Arc};
 
 use camino::Utf8Path;
 use rustix::{
@@ -8,8 +8,11 @@ use rustix::{
     io::Errno,
 };
 
+use crate::manifest::{Digest, Manifest, ManifestNode};
+
 use super::{
-    Content, Limits, Node, SourceOptions, Tree, TreeEntry, TreeError, Visit,
+    Content, Limits, Node, SourceOptions, Tree, TreeEntry, TreeError, Visit, Wanted,
+    cache::{Cache, Mark},
     descent::Descent,
     error::{Refusal, shown},
     exact::{Exact, Failure},
@@ -19,12 +22,19 @@ use super::{
     stamp::Stamp,
 };
 
+/// A source of fewer entries and fewer bytes is read sooner than its digests are.
+const WORTH_ENTRIES: usize = 64;
+const WORTH_BYTES: u64 = 1 << 20;
+
 /// The content of a directory, as it was when it was scanned.
 #[derive(Debug)]
 struct Directory {
     root: PathBuf,
     /// What each entry looked like.
     stamps: Vec<Stamp>,
+    /// What each was, for another run.
+    marks: Vec<Mark>,
+    cache: Option<Cache>,
 }
 
 impl Tree {
@@ -45,8 +55,9 @@ pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, Tre
     // A link as the source is followed once, here: should it be switched later, the release stays the one that was scanned.
     let root = path.as_std_path().canonicalize().map_err(unreadable)?;
     let mut descent = Descent::new(&root).map_err(|error| unreadable(error.into()))?;
+    let cache = options.digest_cache.as_ref().map(|directory| Cache::new(directory.as_std_path(), &root));
     let mut inventory = Inventory::new(limits);
-    let mut stamps = Vec::new();
+    let (mut stamps, mut marks) = (Vec::new(), Vec::new());
     let mut ahead = below(&mut descent, b"", limits)?;
     while let Some(path) = ahead.pop() {
         let stat = descent.stat(&path).map_err(|error| gone_or_unreadable(&path, error))?;
@@ -59,8 +70,12 @@ pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, Tre
         }
         inventory.append(entry)?;
         stamps.push(stamp);
+        marks.push(Mark::of(&stat));
     }
-    Ok(Tree::new(inventory.finish()?, Arc::new(Directory { root, stamps })))
+    let entries = inventory.finish()?;
+    let size = |entry: &TreeEntry| if let Node::File { size } = entry.node { size } else { 0 };
+    let is_large = entries.len() >= WORTH_ENTRIES || entries.iter().map(size).sum::<u64>() >= WORTH_BYTES;
+    Ok(Tree::new(entries, Arc::new(Directory { root, stamps, marks, cache: cache.filter(|_| is_large) })))
 }
 
 /// The paths in the directory at `path`, the first one last.
@@ -106,16 +121,45 @@ fn gone_or_unreadable(path: &[u8], error: Errno) -> TreeError {
 }
 
 impl Content for Directory {
-    fn read(&self, entries: &[TreeEntry], visit: &mut Visit<'_>) -> Result<(), TreeError> {
+    fn read(&self, entries: &[TreeEntry], wanted: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         let root = self.root.as_os_str().as_encoded_bytes();
         let mut descent = Descent::new(&self.root).map_err(|error| gone_or_unreadable(root, error))?;
         entries.iter().zip(&self.stamps).try_for_each(|(entry, stamp)| match &entry.node {
-            Node::File { .. } => pass_on(&mut descent, entry, *stamp, visit),
+            Node::File { .. } if wanted(entry) => pass_on(&mut descent, entry, *stamp, visit),
+            Node::File { .. } => pass_over(&mut descent, entry, *stamp, visit),
             Node::Directory | Node::Link { .. } => {
                 hold_against(&mut descent, entry).map_err(|error| gone_or_unreadable(&entry.path, error))?;
                 visit(entry, &mut io::empty()).map_err(TreeError::Visit)
             }
         })
+    }
+
+    fn known(&self, entries: &[TreeEntry]) -> HashMap<Vec<u8>, Digest> {
+        self.cache.as_ref().map(|cache| cache.known(self.files(entries))).unwrap_or_default()
+    }
+
+    fn keep(&self, entries: &[TreeEntry], manifest: &Manifest) {
+        let digested = |(path, mark)| match manifest.entry(path)?.node {
+            ManifestNode::File { digest, .. } => Some((path, mark, digest)),
+            _ => None,
+        };
+        if let Some(cache) = &self.cache {
+            cache.keep(self.files(entries).filter_map(digested));
+        }
+    }
+
+    fn forget(&self) {
+        if let Some(cache) = &self.cache {
+            cache.forget();
+        }
+    }
+}
+
+impl Directory {
+    /// The files of `entries`, and what each was.
+    fn files<'e>(&self, entries: &'e [TreeEntry]) -> impl Iterator<Item = (&'e [u8], Mark)> {
+        let is_file = |(entry, _): &(&TreeEntry, &Mark)| matches!(entry.node, Node::File { .. });
+        entries.iter().zip(&self.marks).filter(is_file).map(|(entry, mark)| (&entry.path[..], *mark))
     }
 }
 
@@ -146,4 +190,13 @@ fn pass_on(descent: &mut Descent, entry: &TreeEntry, stamp: Stamp, visit: &mut V
     })?;
     visited.map_err(TreeError::Visit)?;
     hold()
+}
+
+/// Has a file visited without its content, and held against the scan as far as that shows without reading.
+fn pass_over(descent: &mut Descent, entry: &TreeEntry, stamp: Stamp, visit: &mut Visit<'_>) -> Result<(), TreeError> {
+    let now = descent.stat(&entry.path).map_err(|error| gone_or_unreadable(&entry.path, error))?;
+    if Stamp::of(&now) != stamp {
+        return Err(TreeError::changed(&entry.path));
+    }
+    visit(entry, &mut io::empty()).map_err(TreeError::Visit)
 }

@@ -1,6 +1,7 @@
 //! Trees of given entries, for the suites that hold transports to their contract.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{
         Arc,
@@ -8,14 +9,16 @@ use std::{
     },
 };
 
-use super::{Content, Node, Tree, TreeEntry, TreeError, Visit};
+use crate::manifest::{Digest, Manifest};
+
+use super::{Content, Node, Tree, TreeEntry, TreeError, Visit, Wanted};
 
 /// The content of each entry, empty for what is no file.
 #[derive(Debug)]
 struct Given(Vec<Vec<u8>>);
 
 impl Content for Given {
-    fn read(&self, entries: &[TreeEntry], visit: &mut Visit<'_>) -> Result<(), TreeError> {
+    fn read(&self, entries: &[TreeEntry], _: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         for (entry, content) in entries.iter().zip(&self.0) {
             if matches!(entry.node, Node::File { size } if size != content.len() as u64) {
                 return Err(TreeError::Visit(io::Error::other("the file changed while it was read")));
@@ -43,13 +46,25 @@ struct Counted {
 }
 
 impl Content for Counted {
-    fn read(&self, entries: &[TreeEntry], visit: &mut Visit<'_>) -> Result<(), TreeError> {
-        self.content.read(entries, &mut |entry, content| {
-            if matches!(entry.node, Node::File { .. }) {
+    fn read(&self, entries: &[TreeEntry], wanted: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
+        self.content.read(entries, wanted, &mut |entry, content| {
+            if matches!(entry.node, Node::File { .. }) && wanted(entry) {
                 self.files.fetch_add(1, Ordering::Relaxed);
             }
             visit(entry, content)
         })
+    }
+
+    fn known(&self, entries: &[TreeEntry]) -> HashMap<Vec<u8>, Digest> {
+        self.content.known(entries)
+    }
+
+    fn keep(&self, entries: &[TreeEntry], manifest: &Manifest) {
+        self.content.keep(entries, manifest);
+    }
+
+    fn forget(&self) {
+        self.content.forget();
     }
 }
 

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    Content, Limits, Node, Tree, TreeEntry, TreeError, Visit, entry_path::checked, error::Refusal, inventory::Inventory,
+    Content, Limits, Node, Tree, TreeEntry, TreeError, Visit, Wanted, entry_path::checked, error::Refusal,
+    inventory::Inventory,
 };
 
 /// The content of each entry, empty for what is no file.
@@ -11,7 +12,7 @@ use super::{
 struct Memory(Vec<Vec<u8>>);
 
 impl Content for Memory {
-    fn read(&self, entries: &[TreeEntry], visit: &mut Visit<'_>) -> Result<(), TreeError> {
+    fn read(&self, entries: &[TreeEntry], _: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         entries
             .iter()
             .zip(&self.0)

@@ -22,6 +22,7 @@
 //!   setuid and setgid bits of files, headers that two programs may read in two ways, and an archive that does not end with the mark of its end.
 
 mod archive;
+mod cache;
 mod descent;
 mod directory;
 #[cfg(any(test, feature = "testing"))]
@@ -38,6 +39,7 @@ mod members;
 mod memory;
 mod meter;
 mod options;
+mod reading;
 mod replay;
 mod sharing;
 mod stamp;
@@ -48,14 +50,15 @@ pub use options::SourceOptions;
 pub use sharing::Sharing;
 
 use std::{
+    collections::HashMap,
     fs, io,
     io::Read,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use camino::Utf8Path;
 
-use crate::manifest::{Digest, Digesting, Manifest, ManifestEntry, ManifestNode};
+use crate::manifest::{Digest, Manifest, ManifestEntry, ManifestNode};
 
 /// The content of a release: directories, regular files and links, parents before what they hold.
 #[derive(Debug, Clone)]
@@ -125,10 +128,28 @@ impl TreeEntry {
 
 /// Where the content of a scanned tree is read from.
 trait Content: std::fmt::Debug + Send + Sync {
-    /// Calls `visit` for each of `entries`, in their order, with a reader of exactly its size for a regular file and an
-    /// empty one for anything else.
-    fn read(&self, entries: &[TreeEntry], visit: &mut Visit<'_>) -> Result<(), TreeError>;
+    /// Calls `visit` for each of `entries`, in their order, with a reader of exactly its size for a regular file that is
+    /// `wanted` and an empty one for a directory or a link. A file that is not wanted need not be read: its reader may hold
+    /// anything.
+    fn read(&self, entries: &[TreeEntry], wanted: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError>;
+
+    /// The digests of files that are known without reading, by path.
+    fn known(&self, entries: &[TreeEntry]) -> HashMap<Vec<u8>, Digest> {
+        let _ = entries;
+        HashMap::new()
+    }
+
+    /// Keeps the digests of `manifest` for another run, where that is asked for.
+    fn keep(&self, entries: &[TreeEntry], manifest: &Manifest) {
+        let _ = (entries, manifest);
+    }
+
+    /// Keeps no digests any more: one of them was wrong.
+    fn forget(&self) {}
 }
+
+/// Says of which files the content is wanted.
+pub type Wanted<'w> = dyn Fn(&TreeEntry) -> bool + 'w;
 
 /// What [`Tree::visit`] calls for each entry. An error ends the visit.
 pub type Visit<'v> = dyn FnMut(&TreeEntry, &mut dyn Read) -> io::Result<()> + 'v;
@@ -187,52 +208,6 @@ impl Tree {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
-    }
-
-    /// Reads the content: calls `visit` for each entry in order, with a reader of its content, exactly as many bytes as
-    /// the scan saw. Blocks; no content is kept in memory.
-    ///
-    /// All that is read is digested on the way, so that the [`manifest`](Self::manifest) is known after the first visit, and
-    /// every later one is held against it.
-    ///
-    /// # Errors
-    ///
-    /// [`TreeError::Visit`] with the error of `visit` itself; any other when the source cannot be read, or is not what the
-    /// scan or the first visit saw.
-    pub fn visit(&self, visit: &mut Visit<'_>) -> Result<(), TreeError> {
-        self.listed(visit).map(drop)
-    }
-
-    /// Reads the content, and returns the manifest of it.
-    fn listed(&self, visit: &mut Visit<'_>) -> Result<Arc<Manifest>, TreeError> {
-        let known = self.manifest.get();
-        let (mut listed, mut changed) = (Vec::with_capacity(self.entries.len()), None);
-        let read = self.content.read(&self.entries, &mut |entry, content| {
-            let mut content = Digesting::new(content);
-            visit(entry, &mut content)?;
-            let now = entry.listed(content.finish()?);
-            if known.is_some_and(|known| known.entry(&entry.path) != Some(&now)) {
-                changed = Some(TreeError::changed(&entry.path));
-                return Err(io::Error::other("the source changed"));
-            }
-            listed.push(now);
-            Ok(())
-        });
-        changed.map_or(read, Err)?;
-        Ok(Arc::clone(self.manifest.get_or_init(|| Arc::new(Manifest::new(listed)))))
-    }
-
-    /// What it holds, entry by entry, with the digest of every file. Reads all content, unless that was done before. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// [`TreeError`] when the source cannot be read, or is not what the scan saw.
-    pub fn manifest(&self) -> Result<Arc<Manifest>, TreeError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        match self.manifest.get() {
-            Some(known) => Ok(Arc::clone(known)),
-            None => self.listed(&mut |_, _| Ok(())),
-        }
     }
 
     /// The digest of the whole tree, which is that of its [`manifest`](Self::manifest): the same wherever it is computed, and

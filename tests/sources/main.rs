@@ -1,6 +1,7 @@
 //! Sources of releases, honest and hostile: rows A01 to A15 of the catalogue of faults, one test each.
 #![expect(clippy::unwrap_used, reason = "what helps a test may panic as the test itself may")]
 
+mod cache;
 mod changes;
 mod contents;
 mod cuts;

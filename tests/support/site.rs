@@ -123,6 +123,7 @@ impl Site {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
         command.args(words).current_dir(self.directory());
         command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
+        command.env("XDG_CACHE_HOME", self.directory().join(".cache"));
         command
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use camino::Utf8Path;
+use camino::{Utf8Path, Utf8PathBuf};
 use switchback::{
     Error, ErrorKind, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
     drill::has_passed,
@@ -62,7 +62,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.allow_split = *allow_split;
             options.irreversible = irreversible.then(|| "it was deployed with --irreversible".to_owned());
             options.keep = session.target.config.keep;
-            let release = release(source, name.as_ref(), session)?;
+            let release = release(source, name.as_ref(), digest_cache(), session)?;
             if let Some(drills) = &session.target.config.require_drill {
                 was_drilled(&release, source, drills)?;
             }
@@ -70,12 +70,13 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
             let options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
-            fleet.stage(release(source, name.as_ref(), session)?, &options, observer).await
+            fleet.stage(release(source, name.as_ref(), digest_cache(), session)?, &options, observer).await
         }
         Request::Drill { source, name, why } => {
             let mut options = DrillOptions::default();
             options.run = session.options(why);
-            fleet.drill(release(source, name.as_ref(), session)?, &options, observer).await
+            // A proof is of the content itself.
+            fleet.drill(release(source, name.as_ref(), None, session)?, &options, observer).await
         }
         Request::Activate { name, allow_split, verify, why } => {
             let mut options = ActivateOptions::default();
@@ -146,11 +147,25 @@ impl Session<'_> {
 }
 
 /// The release that is brought: scanned wholly before any host is asked anything.
-fn release(source: &Utf8Path, name: Option<&ReleaseName>, session: &Session<'_>) -> Result<Arc<NewRelease>, Error> {
+fn release(
+    source: &Utf8Path,
+    name: Option<&ReleaseName>,
+    cache: Option<Utf8PathBuf>,
+    session: &Session<'_>,
+) -> Result<Arc<NewRelease>, Error> {
     let mut options = SourceOptions::default();
+    // What must have been drilled is proven by the content itself.
+    options.digest_cache = cache.filter(|_| session.target.config.require_drill.is_none());
     options.exclude.clone_from(&session.target.config.source_exclude);
     let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
     Ok(Arc::new(NewRelease::open_with(name.cloned().unwrap_or_else(made), source, &options)?))
+}
+
+/// Where digests of sources are kept from one run to the next, if anywhere.
+fn digest_cache() -> Option<Utf8PathBuf> {
+    let full = |name| std::env::var(name).ok().map(Utf8PathBuf::from).filter(|path| path.is_absolute());
+    let caches = full("XDG_CACHE_HOME").or_else(|| Some(full("HOME")?.join(".cache")))?;
+    Some(caches.join("switchback/digests"))
 }
 
 /// Refuses a source that no passed drill is known of. Reads all of it.

@@ -45,7 +45,8 @@ pub(super) fn upload(
     let base = upload.base.as_ref().map(|base| Ok((open_base(root, &base.from)?, base)));
     let base = base.transpose().map_err(Failed::Host)?;
     let mut copy = Copy { target, base, parent: None, directories: Vec::new(), told, failure: None };
-    let visited = tree.visit(&mut |entry, content| copy.entry(entry, content));
+    let wanted = |entry: &TreeEntry| !upload.is_copied(&entry.path);
+    let visited = tree.visit_only(&wanted, &mut |entry, content| copy.entry(entry, content));
     if let Some(failure) = copy.failure {
         return Err(Failed::Host(failure));
     }

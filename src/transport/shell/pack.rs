@@ -53,7 +53,7 @@ struct Packer {
 impl Packer {
     fn pack(mut self, upload: &Upload, marker: &str) -> Result<(), TreeError> {
         let tree = &upload.tree;
-        tree.visit(&mut |entry, content| {
+        tree.visit_only(&|entry| !upload.is_copied(&entry.path), &mut |entry, content| {
             if upload.is_copied(&entry.path) { Ok(()) } else { self.entry(entry, content) }
         })?;
         for (index, (_, form)) in upload.lists.iter().enumerate() {

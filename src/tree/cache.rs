@@ -1,0 +1,289 @@
+//! [`Cache`]: the digests of a source's files, kept from one run to the next.
+
+use std::{
+    collections::HashMap,
+    fs::{self, DirBuilder, File},
+    io::{self, Read, Write},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{DirBuilderExt, MetadataExt},
+    },
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rustix::fs::{Mode, OFlags, Stat};
+
+use crate::manifest::Digest;
+
+/// The first record of a cache.
+const FORMAT: &[u8] = b"switchback digests 1";
+
+/// The largest cache that is read or written, in bytes: some 400,000 files.
+const LIMIT: u64 = 64 << 20;
+
+/// So many sources have a cache at most; the one that was written longest ago goes first.
+const SOURCES: usize = 32;
+
+/// By how much a file must be older than the look at it, in nanoseconds, for its times to tell of every later change. The
+/// coarsest filesystem counts in two seconds.
+const OLDER: i128 = 2_000_000_000;
+
+/// What of a file tells that it is the one that was digested: with the time of its last change, which nobody can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    size: u64,
+    modified: i128,
+    changed: i128,
+    device: i128,
+    inode: i128,
+}
+
+impl Mark {
+    /// Of what `stat` tells of.
+    pub(super) fn of(stat: &Stat) -> Self {
+        Self {
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            modified: i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec),
+            changed: i128::from(stat.st_ctime) * 1_000_000_000 + i128::from(stat.st_ctime_nsec),
+            device: i128::from(stat.st_dev),
+            inode: i128::from(stat.st_ino),
+        }
+    }
+
+    /// Whether a change after `looked`, in nanoseconds of this machine's clock, gives it other times for certain.
+    fn is_settled(&self, looked: i128) -> bool {
+        self.modified.max(self.changed).saturating_add(OLDER) <= looked
+    }
+}
+
+/// The time by this machine's clock, as a [`Mark`] counts it.
+fn now() -> i128 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0))
+}
+
+/// Where the digests of one source are kept.
+///
+/// Nothing that goes wrong with it is an error: what cannot be read, is not ours alone to write, or is not whole counts as empty, and
+/// what cannot be written is not kept.
+#[derive(Debug)]
+pub(super) struct Cache {
+    file: PathBuf,
+    source: Vec<u8>,
+    /// When the source began to be looked at.
+    looked: i128,
+}
+
+impl Cache {
+    /// In `directory`, of the source at the full path `source`, which is looked at from now on.
+    pub(super) fn new(directory: &Path, source: &Path) -> Self {
+        let source = source.as_os_str().as_bytes().to_vec();
+        Self { file: directory.join(Digest::of(&source).to_string()), source, looked: now() }
+    }
+
+    /// What is known of the files that still bear these marks.
+    pub(super) fn known<'p>(&self, files: impl Iterator<Item = (&'p [u8], Mark)>) -> HashMap<Vec<u8>, Digest> {
+        let kept = self.read().unwrap_or_default();
+        let still = |(path, mark): (&[u8], Mark)| {
+            let (of, digest) = kept.get(path)?;
+            (*of == mark).then(|| (path.to_vec(), *digest))
+        };
+        files.filter_map(still).collect()
+    }
+
+    /// Keeps these digests instead of all that it held. Files so new that a later change might not show are left out.
+    pub(super) fn keep<'p>(&self, files: impl Iterator<Item = (&'p [u8], Mark, Digest)>) {
+        let mut text = [FORMAT, b"\0", &self.source, b"\0"].concat();
+        let empty = text.len();
+        for (path, mark, digest) in files.filter(|(_, mark, _)| mark.is_settled(self.looked)) {
+            let Mark { size, modified, changed, device, inode } = mark;
+            text.extend_from_slice(format!("{digest} {size} {modified} {changed} {device} {inode} ").as_bytes());
+            text.extend_from_slice(path);
+            text.push(0);
+        }
+        let any = text.len() > empty;
+        text.extend_from_slice(Digest::of(&text).to_string().as_bytes());
+        // It is only slower without.
+        let _: io::Result<()> = match text.len() as u64 {
+            0..=LIMIT if any => self.write(&text),
+            _ => fs::remove_file(&self.file),
+        };
+    }
+
+    /// Keeps nothing any more: a digest was not that of its file.
+    pub(super) fn forget(&self) {
+        let _ = fs::remove_file(&self.file);
+    }
+
+    fn read(&self) -> Option<HashMap<Vec<u8>, (Mark, Digest)>> {
+        let text = private(&self.file)?;
+        let (records, sum) = text.split_at_checked(text.len().checked_sub(64)?)?;
+        if Digest::of(records).to_string().as_bytes() != sum {
+            return None;
+        }
+        let mut records = records.split(|byte| *byte == 0);
+        if records.next()? != FORMAT || records.next()? != self.source {
+            return None;
+        }
+        records.filter(|record| !record.is_empty()).map(parse).collect()
+    }
+
+    fn write(&self, text: &[u8]) -> io::Result<()> {
+        let directory = self.file.parent().ok_or(io::ErrorKind::NotFound)?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
+        file.write_all(text)?;
+        file.persist(&self.file)?;
+        bound(directory)
+    }
+}
+
+/// One file of a cache.
+fn parse(record: &[u8]) -> Option<(Vec<u8>, (Mark, Digest))> {
+    let mut fields = record.splitn(7, |byte| *byte == b' ');
+    let mut field = || fields.next().and_then(|field| str::from_utf8(field).ok());
+    let digest = field()?.parse().ok()?;
+    let mark = Mark {
+        size: field()?.parse().ok()?,
+        modified: field()?.parse().ok()?,
+        changed: field()?.parse().ok()?,
+        device: field()?.parse().ok()?,
+        inode: field()?.parse().ok()?,
+    };
+    Some((fields.next()?.to_vec(), (mark, digest)))
+}
+
+/// What the file at `path` holds, when nobody but the user can have written it.
+fn private(path: &Path) -> Option<Vec<u8>> {
+    // Does not wait, should it be a pipe.
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
+    let found = file.metadata().ok()?;
+    let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
+    if !found.is_file() || !is_ours || found.len() > LIMIT {
+        return None;
+    }
+    let mut text = Vec::new();
+    file.take(LIMIT).read_to_end(&mut text).ok()?;
+    Some(text)
+}
+
+/// Leaves the newest in `directory`.
+fn bound(directory: &Path) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let entry = entry?;
+        files.push((entry.metadata()?.modified()?, entry.path()));
+    }
+    files.sort();
+    let over = files.len().saturating_sub(SOURCES);
+    files.into_iter().take(over).try_for_each(|(_, path)| fs::remove_file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const FILES: [&[u8]; 3] = [b"a", b"d/two words", b"new\nline \xff"];
+
+    fn mark(size: u64) -> Mark {
+        Mark { size, modified: 5, changed: -7, device: 3, inode: 11 }
+    }
+
+    fn cache(dir: &TempDir) -> Cache {
+        Cache::new(&dir.path().join("deep/digests"), Path::new("/srv/source"))
+    }
+
+    fn one() -> impl Iterator<Item = (&'static [u8], Mark, Digest)> {
+        [(FILES[0], mark(1), Digest::of(b""))].into_iter()
+    }
+
+    fn filled(dir: &TempDir) -> Cache {
+        let cache = cache(dir);
+        cache.keep(FILES.into_iter().map(|path| (path, mark(1), Digest::of(path))));
+        cache
+    }
+
+    fn known(cache: &Cache, size: u64) -> usize {
+        cache.known(FILES.into_iter().map(|path| (path, mark(size)))).len()
+    }
+
+    #[test]
+    fn what_is_kept_is_known_again_by_its_mark_alone() {
+        let dir = TempDir::new().unwrap();
+        let cache = filled(&dir);
+        assert_eq!(cache.known([(FILES[1], mark(1))].into_iter()).get(FILES[1]), Some(&Digest::of(FILES[1])));
+        assert_eq!((known(&cache, 1), known(&cache, 2)), (3, 0));
+        for odd in [
+            Mark { modified: 6, ..mark(1) },
+            Mark { changed: 0, ..mark(1) },
+            Mark { device: 4, ..mark(1) },
+            Mark { inode: 12, ..mark(1) },
+        ] {
+            assert!(cache.known([(FILES[0], odd)].into_iter()).is_empty(), "{odd:?}");
+        }
+        assert_eq!(fs::metadata(&cache.file).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::metadata(cache.file.parent().unwrap()).unwrap().mode() & 0o7777, 0o700);
+        cache.forget();
+        assert_eq!(known(&cache, 1), 0);
+    }
+
+    #[test]
+    fn a_file_that_is_hardly_older_than_the_look_at_it_is_not_kept() {
+        let dir = TempDir::new().unwrap();
+        let cache = cache(&dir);
+        for (modified, changed, is_kept) in [
+            (cache.looked - OLDER, cache.looked - OLDER, true),
+            (cache.looked - OLDER + 1, 0, false),
+            (0, cache.looked - OLDER + 1, false),
+            (cache.looked + 3600 * 1_000_000_000, 0, false),
+            (i128::MAX, 0, false),
+        ] {
+            let mark = Mark { modified, changed, ..mark(1) };
+            cache.keep([(FILES[0], mark, Digest::of(b""))].into_iter());
+            assert_eq!(!cache.known([(FILES[0], mark)].into_iter()).is_empty(), is_kept, "{modified} {changed}");
+        }
+    }
+
+    #[test]
+    fn one_that_is_broken_foreign_or_in_the_way_counts_as_empty() {
+        let dir = TempDir::new().unwrap();
+        let cache = filled(&dir);
+        let text = fs::read(&cache.file).unwrap();
+        let mut flipped = text.clone();
+        flipped[FORMAT.len() + 20] ^= 1;
+        let cut = text[..text.len() / 2].to_vec();
+        let alien = [&b"switchback digests 2\0"[..], &text[FORMAT.len() + 1..text.len() - 64]].concat();
+        let alien = [&alien[..], Digest::of(&alien).to_string().as_bytes()].concat();
+        for broken in [flipped, cut, alien, Vec::new(), b"x".to_vec()] {
+            fs::write(&cache.file, &broken).unwrap();
+            assert_eq!(known(&cache, 1), 0, "{}", String::from_utf8_lossy(&broken));
+        }
+        fs::write(&cache.file, &text).unwrap();
+        assert_eq!(known(&cache, 1), 3);
+        fs::set_permissions(&cache.file, fs::Permissions::from_mode(0o620)).unwrap();
+        assert_eq!(known(&cache, 1), 0);
+        // Of another source, under the name of this one.
+        let other = Cache { source: b"/srv/other".to_vec(), ..filled(&dir) };
+        assert_eq!(known(&other, 1), 0);
+        fs::remove_file(&cache.file).unwrap();
+        fs::create_dir(&cache.file).unwrap();
+        assert_eq!(known(&filled(&dir), 1), 0);
+        let nowhere = Cache::new(&cache.file.join("a\0b"), Path::new("/srv/source"));
+        nowhere.keep(one());
+        assert_eq!(known(&nowhere, 1), 0);
+    }
+
+    #[test]
+    fn there_are_so_many_at_most() {
+        let dir = TempDir::new().unwrap();
+        for source in 0..SOURCES + 5 {
+            Cache::new(dir.path(), &Path::new("/srv").join(source.to_string())).keep(one());
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), SOURCES);
+    }
+}
