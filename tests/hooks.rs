@@ -68,6 +68,33 @@ async fn nothing_is_left_behind() {
     }
 }
 
+/// `cases.md` X10: a clock that jumps by decades while a time limit runs neither ends anything early nor lets it go on. On
+/// the host no clock is asked; this process asks the one that only goes forward (`Instant`), which nobody can set.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_changes_no_time_limit() {
+    let tools = TempDir::new().unwrap();
+    let date = tools.path().join("date");
+    let script = format!(
+        "#!/bin/sh\nif [ -e {0} ]; then rm {0}; echo 4102444800.000000000; else : >{0}; echo 1.000000000; fi\n",
+        tools.path().join("late").display()
+    );
+    fs::write(&date, script).unwrap();
+    fs::set_permissions(&date, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    for shell in LocalShell::some() {
+        let shell = shell.preferring(tools.path());
+        let (dir, transport) = (TempDir::new().unwrap(), shell.transport());
+        let within = |seconds, record, script| HookCall {
+            timeout: Some(Duration::from_secs(seconds)),
+            ..call(&root(&dir), record, script)
+        };
+        let far = run(&transport, &within(9999, "far", "date; sleep 2; date; exit 2")).await.unwrap();
+        assert_eq!(far.0.end, HookEnd::Exited(2), "{shell}");
+        let late = run(&transport, &within(1, "late", "sleep 9999")).await.unwrap();
+        assert_eq!(late.0.end, HookEnd::TimedOut { survivors: Vec::new() }, "{shell}");
+        transport.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_runner_that_is_killed_is_lost() {
     for shell in LocalShell::some() {

@@ -172,6 +172,33 @@ fn a_filesystem_without_programs() {
     holds(&script, &[&AFTER_TWO[..], &["rollback: 0 releases/v1"]].concat(), &[]);
 }
 
+/// E14. The tool needs no place for temporary files beside the root; nor do hooks that need none.
+#[test]
+fn no_place_for_temporary_files() {
+    let script = r#"
+beside=/mnt/beside
+mount -t tmpfs none /mnt
+mkdir $beside
+cp -a v1 v2 v3 root $beside
+said=$PWD/said
+exec 9>>"$said"
+cd $beside
+ROOT=$beside/root
+printf 'root = "%s"\n[hooks]\nafter_switch = "true"\n' "$ROOT" >switchback.toml
+mount --bind /tmp /tmp
+mount -o remount,ro,bind /tmp
+export TMPDIR=/nowhere
+run() {
+    code=0
+    "$BIN" -q "$@" >&9 2>&1 || code=$?
+    echo "$*: $code $(readlink "$ROOT/current")"
+}
+"#;
+    let script = [script, TWO, "run rollback\nrun verify v2 --full\nrun prune --keep 0\n"].concat();
+    let after = ["rollback: 0 releases/v1", "verify v2 --full: 0 releases/v1", "prune --keep 0: 0 releases/v1"];
+    holds(&script, &[&AFTER_TWO[..], &after].concat(), &[]);
+}
+
 /// E15.
 #[test]
 fn limits_of_the_system() {

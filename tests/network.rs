@@ -175,3 +175,27 @@ fn rollback_everywhere() {
         sweep(&ROLLBACK, behind, 4, 60, |_| true);
     }
 }
+
+/// `cases.md` S13: a link so slow that an upload takes longer than an answer may. It is told how far it is, and nobody
+/// takes the host for dead.
+#[test]
+fn a_slow_link_is_no_dead_one() {
+    let Some(fleet) = Fleet::new(&DEPLOY, 1) else { return };
+    fleet.site.restore();
+    // Nothing makes it smaller on its way.
+    let mut random = fs::File::open("/dev/urandom").expect("there is one");
+    let mut content = vec![0; 320_000];
+    std::io::Read::read_exact(&mut random, &mut content).expect("it never ends");
+    fs::write(fleet.site.directory().join("new/large"), content).expect("ours");
+    // Eight seconds at least, where an answer may take five.
+    fleet.proxy.slow_down(40_000);
+    let file = fleet.site.directory().join("disturbed.toml");
+    let config = fs::read_to_string(&file).expect("a configuration");
+    fs::write(&file, config.replace("exchange_timeout = \"2s\"", "exchange_timeout = \"5s\"")).expect("ours");
+    let output = fleet.run();
+    assert!(output.status.success(), "{}", said(&output));
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    let progress = |line: &&str| line.contains("\"progress\"") && line.contains("\"web2\"");
+    assert!(told.lines().filter(progress).count() > 1, "{told}");
+    fleet.site.holds(&DEPLOY, "over a slow link");
+}

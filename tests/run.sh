@@ -16,7 +16,7 @@ command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https
 
 # Each program, and the package that brings it.
 needed='sshd:openssh-server ssh:openssh-client busybox:busybox toybox:toybox dash:dash bash:bash mksh:mksh zsh:zsh
-tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace git:git cap:capistrano sqitch:sqitch sqlite3:sqlite3
+tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace git:git cap:capistrano mina:mina sqitch:sqitch sqlite3:sqlite3
 python3:python3 psql:postgresql pg_dump:postgresql'
 
 # missing_parts FIELD: the programs (1) or packages (2) that are not here.
@@ -68,7 +68,7 @@ for program in $(missing_parts 1); do
         ssh | sshd) what="every test over SSH" ;;
         busybox | toybox | dash | bash | mksh) what="what is tried under it as a host's shell or tools" ;;
         zsh | tcsh | fish) what="what is tried under it as a host's login shell" ;;
-        git | cap) what="what is taken over from the real Capistrano" ;;
+        git | cap | mina) what="what is taken over from the real Capistrano and the real Mina" ;;
         tar | zstd) what="what is held against it about archives" ;;
         sqitch | python3) what="the presets of migration tools that need it" ;;
         sqlite3) what="the recipes and the presets of migration tools that need it" ;;

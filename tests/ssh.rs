@@ -274,6 +274,31 @@ async fn an_answer_that_never_comes_is_unknown() {
     transport.close().await;
 }
 
+/// `cases.md` S11: the `ssh` that holds the connection dies in the midst of a run. What was asked just then is unknown, or was
+/// never sent, and the next call connects anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_connection_of_a_run_may_die() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let dir = TempDir::new().unwrap();
+    let transport = sshd.transport("root");
+    assert_eq!(answers(&transport, dir.path()).await, "root");
+    // Nobody else connects to this port.
+    let port = format!("-p {} ", sshd.port());
+    let holds = |pid: &u32| {
+        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        line.starts_with("ssh ") && line.contains(&port)
+    };
+    let all = fs::read_dir("/proc").unwrap().flatten();
+    let ours: Vec<u32> = all.filter_map(|pid| pid.file_name().to_str()?.parse().ok()).filter(holds).collect();
+    assert!(!ours.is_empty(), "it is held by a process of ours");
+    signal("KILL", &ours);
+    let next = transport.execute(&identify(dir.path())).await;
+    assert!(next.is_ok() || next.is_err_and(|error| error.effect() != Effect::Steps(0)), "nobody says it failed there");
+    assert_eq!(answers(&transport, dir.path()).await, "root");
+    transport.close().await;
+}
+
 fn signal(name: &str, pids: &[u32]) {
     for pid in pids {
         let _ = std::process::Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).output();

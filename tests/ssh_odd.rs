@@ -1,4 +1,4 @@
-//! `cases.md` S09, S16 and S19: servers and configurations that are unusual, and must not be in the way.
+//! `cases.md` S09, S11, S12, S16 and S19: servers and configurations that are unusual, and must not be in the way.
 //!
 //! Without an sshd the tests are skipped in words, or fail where `SWITCHBACK_REQUIRE_SSHD=1`.
 #![cfg(all(feature = "ssh", feature = "cli"))]
@@ -7,8 +7,10 @@ mod support;
 
 use std::{
     fs,
+    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
 use support::sshd::{Sshd, text};
@@ -16,8 +18,12 @@ use tempfile::TempDir;
 
 /// Runs the command against the root `shop` in `directory`, reached over `sshd`.
 fn switchback(sshd: &Sshd, directory: &Path, arguments: &[&str]) -> Output {
+    command(sshd, directory, arguments).output().expect("it runs")
+}
+
+fn command(sshd: &Sshd, directory: &Path, arguments: &[&str]) -> Command {
     let toml = format!(
-        "root = {:?}\n[[host]]\nname = \"web1\"\naddress = \"{}\"\n[ssh]\nconfig = {:?}\nknown_hosts_file = {:?}\n",
+        "root = {:?}\n[hooks]\nafter_switch = \"[ ! -e ../../hold ] || {{ echo $$ >../../held; exec sleep 600; }}\"\n[[host]]\nname = \"web1\"\naddress = \"{}\"\n[ssh]\nconfig = {:?}\nknown_hosts_file = {:?}\n",
         text(&directory.join("shop")),
         sshd.address("root"),
         text(&sshd.path("config file")),
@@ -26,7 +32,7 @@ fn switchback(sshd: &Sshd, directory: &Path, arguments: &[&str]) -> Output {
     fs::write(directory.join("switchback.toml"), toml).expect("a configuration");
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
     command.args(arguments).current_dir(directory).env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
-    command.output().expect("it runs")
+    command
 }
 
 fn said(output: &Output) -> String {
@@ -87,4 +93,82 @@ fn one_session_a_connection() {
     let directory = TempDir::new().expect("a directory");
     let Some(sshd) = Sshd::start("MaxSessions 1") else { return };
     all_works(&sshd, directory.path());
+}
+
+/// The `ssh` processes that hold a connection to this sshd.
+fn connected(sshd: &Sshd) -> Vec<String> {
+    let port = format!("-p {} ", sshd.port());
+    let line = |pid: &fs::DirEntry| {
+        String::from_utf8_lossy(&fs::read(pid.path().join("cmdline")).unwrap_or_default()).replace('\0', " ")
+    };
+    let all = fs::read_dir("/proc").expect("proc").flatten().map(|pid| line(&pid));
+    all.filter(|line| line.starts_with("ssh ") && line.contains(&port)).collect()
+}
+
+/// Waits until `holds`, and fails when it has not within a generous time.
+#[track_caller]
+fn until(what: &str, holds: impl Fn() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < end, "{what} did not come");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// S12. A command that is killed takes its connection with it; what it ran on the host goes on, and the next one waits for it.
+#[test]
+fn nothing_of_a_command_that_is_killed_stays_connected() {
+    let directory = TempDir::new().expect("a directory");
+    let Some(sshd) = Sshd::start("") else { return };
+    all_works(&sshd, directory.path());
+    let shop = directory.path().join("shop");
+    fs::write(shop.join("hold"), "").expect("a file");
+    let source = format!("{}/examples/site/v2", env!("CARGO_MANIFEST_DIR"));
+    let mut run =
+        command(&sshd, directory.path(), &["-q", "deploy", &source, "--name", "v3"]).spawn().expect("it runs");
+    until("the hook", || fs::read_to_string(shop.join("held")).is_ok_and(|pid| pid.ends_with('\n')));
+    assert!(!connected(&sshd).is_empty(), "it is connected");
+    run.kill().expect("it is ours");
+    run.wait().expect("it is ours");
+    until("the end of the connection", || connected(&sshd).is_empty());
+    let held = fs::read_to_string(shop.join("held")).expect("a process");
+    fs::remove_file(shop.join("hold")).expect("ours");
+    let ended = Command::new("kill").arg(held.trim()).status().expect("kill runs");
+    assert!(ended.success(), "the hook ran on");
+    let output = switchback(&sshd, directory.path(), &["recover", "--back"]);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs::read_link(shop.join("current")).expect("a link"), Path::new("releases/v1"));
+}
+
+/// S11. The directory for sockets that is to be used may be too long for one, or another's, or full of what killed runs
+/// left: then another is, or it is said which is in the way.
+#[test]
+fn places_for_sockets_that_will_not_do() {
+    let directory = TempDir::new().expect("a directory");
+    let Some(sshd) = Sshd::start("") else { return };
+    let mut ended = Command::new("true").spawn().expect("it runs");
+    ended.wait().expect("it is ours");
+    let (long, others, stale) = ("x".repeat(150), "others", "stale");
+    for place in [&long, others, stale] {
+        let own = directory.path().join(place).join("switchback");
+        fs::create_dir_all(&own).expect("a directory");
+        fs::set_permissions(&own, fs::Permissions::from_mode(0o700)).expect("ours");
+        match place {
+            place if place == others => fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).expect("ours"),
+            place if place == stale => {
+                // The socket of a run that was killed, on which nobody listens.
+                let left = own.join(format!("{}-left", ended.id()));
+                fs::create_dir(&left).expect("a directory");
+                drop(std::os::unix::net::UnixListener::bind(left.join("master")).expect("a socket"));
+            }
+            _ => {}
+        }
+        let source = format!("{}/examples/site/v1", env!("CARGO_MANIFEST_DIR"));
+        let name = format!("{}1", &place[..1]);
+        let mut run = command(&sshd, directory.path(), &["deploy", &source, "--name", &name]);
+        let output = run.env("XDG_RUNTIME_DIR", directory.path().join(place)).output().expect("it runs");
+        assert!(output.status.success(), "{place}: {}", said(&output));
+        let left: Vec<_> = fs::read_dir(&own).expect("it is there").flatten().collect();
+        assert!(left.is_empty(), "{place}: {left:?}");
+    }
 }

@@ -106,11 +106,17 @@ fn deployers_log_is_followed_without_what_it_marked_bad_or_left_unfinished() {
     works_afterwards(&host, &["10", "9", "2", "1"]);
 }
 
+/// A tree as the roles ansistrano.deploy and ansistrano.rollback 4.4.0 left it under ansible-core 2.19, with `copy` and one
+/// shared path. On the real one, once it was taken over, both roles went on working.
 #[test]
 fn ansistranos_names_are_times() {
     let host = MemoryHost::new();
     releases(&host, &["20260101120000Z", "20260102120000Z", "20260103120000Z"]);
-    host.make_dir(&at("shared"));
+    host.make_dir(&at("shared/log"));
+    for release in ["20260101120000Z", "20260102120000Z", "20260103120000Z"] {
+        host.write(&at(&format!("releases/{release}/REVISION")), release);
+        host.link(&at(&format!("releases/{release}/log")), "../../shared/log");
+    }
     // Its own rollback left the newest where it was.
     host.link(&at("current"), "./releases/20260102120000Z");
     assert_code(&adopt(&host), ExitCode::DONE);

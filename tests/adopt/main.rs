@@ -1,4 +1,4 @@
-//! `adopt`: trees of other tools, each laid out as that tool does, and one made by the real Capistrano.
+//! `adopt`: trees of other tools, each laid out as that tool does, and some made by the real Capistrano and the real Mina.
 #![cfg(feature = "cli")]
 
 mod capistrano;
@@ -7,6 +7,7 @@ mod crash;
 mod directory;
 mod fixture;
 mod layouts;
+mod mina;
 mod partly;
 #[path = "../support/mod.rs"]
 mod support;

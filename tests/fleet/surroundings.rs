@@ -1,8 +1,22 @@
 //! What goes on around a fleet: clocks that jump, hosts that come and go, and one of a hundred that is away.
 
-use switchback::{ErrorKind, ExitCode, Timestamp, event::Silent, plan::RollbackTarget, report::HostOutcome};
+use std::{
+    fmt,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
-use super::fixture::{Hosts, assert_code, going_back, wait};
+use switchback::{
+    BoxFuture, DirStore, ErrorKind, ExitCode, Fleet, Host, Layout, Timestamp, Transport,
+    event::Silent,
+    plan::RollbackTarget,
+    report::HostOutcome,
+    transport::{
+        Batch, HookCall, HookExit, LineSink, MemoryHost, MemoryTransport, Op, Progress, Reply, TransportError, Upload,
+        Uploaded,
+    },
+};
+
+use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, release, wait};
 
 /// Ten years back and forth, in seconds.
 const TEN_YEARS: i64 = 10 * 365 * 24 * 60 * 60;
@@ -55,7 +69,7 @@ fn one_of_a_hundred_that_is_away_keeps_all_where_they_are() {
 #[test]
 fn hosts_that_come_and_go_between_a_deploy_and_a_rollback() {
     let mut hosts = Hosts::new(2).deployed(&["a", "b"]);
-    hosts.0.push(switchback::transport::MemoryHost::new());
+    hosts.0.push(MemoryHost::new());
     let report = hosts.rollback();
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.hosts[2].error.as_ref().map(|error| error.kind), Some(ErrorKind::NotDeployed));
@@ -65,4 +79,80 @@ fn hosts_that_come_and_go_between_a_deploy_and_a_rollback() {
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("a");
     assert_eq!(Hosts(gone).links(), [Some("releases/b".to_owned()), None]);
+}
+
+/// A host that is put back to what it was some releases ago, just before its lock is taken for the first time.
+#[derive(Debug)]
+struct Restored {
+    host: MemoryHost,
+    inner: MemoryTransport,
+    done: AtomicBool,
+}
+
+impl fmt::Display for Restored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+impl Transport for Restored {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        let locks = |op: &Op| matches!(op, Op::MarkProcess { path } if path.as_str().contains("/lock/"));
+        if batch.steps.iter().any(|step| locks(&step.op)) && !self.done.swap(true, Ordering::SeqCst) {
+            // Neither what was staged nor the last release was there then.
+            for place in ["releases/b", ".switchback/releases/b", ".switchback/staging", ".switchback/live", "current"]
+            {
+                self.host.remove(&at(place));
+            }
+            self.host.make_dir(&at(".switchback/staging"));
+            self.host.make_dir(&at(".switchback/live"));
+            self.host.link(&at("current"), "releases/a");
+        }
+        self.inner.execute(batch)
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        self.inner.upload(upload, progress)
+    }
+
+    fn run<'a>(&'a self, call: &'a HookCall, to: &'a dyn LineSink) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        self.inner.run(call, to)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+}
+
+/// `cases.md` S15: a host that was restored from a snapshot between the upload and the switch is found, and none is switched.
+#[test]
+fn a_host_that_is_put_back_to_yesterday_meanwhile() {
+    for count in [1, 3] {
+        let hosts = Hosts::new(count).deployed(&["a", "b"]);
+        let host = |(place, host): (usize, &MemoryHost)| {
+            let (name, root) = (format!("web{}", place + 1), ROOT.parse().expect("a path"));
+            let inner = host.connect(&name);
+            if place + 1 < count {
+                return Host::new(&name, DirStore::new(inner, root, Layout::default()));
+            }
+            let restored = Restored { host: host.clone(), inner, done: AtomicBool::new(false) };
+            Host::new(&name, DirStore::new(restored, root, Layout::default()))
+        };
+        let fleet = Fleet::new(hosts.0.iter().enumerate().map(host).collect()).expect("a fleet");
+        let report = wait(fleet.deploy(release("c"), &deploying(), &Silent));
+        assert_code(&report, ExitCode::REFUSED);
+        let links: Vec<_> = hosts.links().into_iter().flatten().collect();
+        let (last, others) = links.split_last().expect("a host");
+        assert_eq!(last, "releases/a", "what it was put back to");
+        assert!(others.iter().all(|link| link == "releases/b"), "{links:?}");
+        assert!(hosts.0.iter().all(|host| !host.exists(&at("releases/c"))), "nothing of it is left");
+        let last = report.hosts.last().expect("a host");
+        assert_eq!(last.after.as_ref().map(ToString::to_string).as_deref(), Some("a"), "what is told of it is so");
+        // What was staged before and is there no more is not switched to either.
+        assert_code(&hosts.activate("c"), ExitCode::REFUSED);
+    }
 }

@@ -1,4 +1,4 @@
-//! `cases.md` 4e: each changing system call fails, once or from then on, and the command says what came of it.
+//! `cases.md` 4e, E03, E11 and E12 among them: each changing system call fails, once or from then on, and the command says what came of it.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -11,7 +11,7 @@ use super::{
     calls::{self, Call},
     support::{
         cut,
-        site::{Case, DEPLOY, FIRST_DEPLOY, ROLLBACK, Site, said},
+        site::{Case, DEPLOY, FIRST_DEPLOY, PRUNE, ROLLBACK, Site, said},
     },
 };
 
@@ -142,6 +142,93 @@ fn sweep(case: &Case, floor: usize, take: impl Fn(usize, &Call, &str) -> bool) {
 /// Every sync with `EIO`, and some of the rest with one error each.
 fn some(at: usize, call: &Call, error: &str) -> bool {
     if call.name.contains("sync") { error == "EIO" } else { at % 11 == 3 && ERRORS[at % ERRORS.len()].0 == error }
+}
+
+/// Faults that are rare, each at every call that meets them on the kind of place that has them: E03, a quota that is used up;
+/// E12, a root on a server of files that has forgotten which file was meant.
+fn elsewhere(error: (&'static str, &'static str), names: &[&str]) {
+    if !cut::available() {
+        return;
+    }
+    let site = Site::local(&DEPLOY);
+    site.restore();
+    let mut words = site.words(DEPLOY.arguments);
+    words.insert(0, "--json");
+    let (calls, _) = calls::changing(site.directory(), &words);
+    let hit: Vec<&Call> = calls.iter().filter(|call| call.alone && names.contains(&call.name.as_str())).collect();
+    // Some of each kind, and the first and the last always.
+    let last = hit.len() - 1;
+    let chosen = hit.iter().enumerate().filter(|(at, _)| at % 7 == 0 || *at == last);
+    let mut codes = Codes::new();
+    for (turn, (_, call)) in chosen.enumerate() {
+        for lasts in [false, true] {
+            let code = Trial { case: &DEPLOY, call, error, lasts }.try_on(&site, turn);
+            *codes.entry(code).or_default() += 1;
+        }
+    }
+    assert!(codes.values().sum::<usize>() >= 4, "{codes:?}");
+}
+
+#[test]
+fn a_quota_that_is_used_up() {
+    elsewhere(("EDQUOT", "Disk quota exceeded"), &["mkdirat", "openat", "write", "symlinkat"]);
+}
+
+#[test]
+fn a_server_of_files_that_forgot() {
+    elsewhere(("ESTALE", "Stale file handle"), &["renameat", "renameat2", "fsync", "syncfs", "openat"]);
+}
+
+/// E12. NFS cannot refuse to replace, nor exchange: what `adopt` and publishing ask of `renameat2` is done without.
+#[test]
+fn a_filesystem_that_only_renames() {
+    if !cut::available() {
+        return;
+    }
+    let site = Site::local(&FIRST_DEPLOY);
+    site.restore();
+    let fault = "renameat2:error=EINVAL:when=1+";
+    let output = calls::with_fault(site.directory(), fault, &site.words(DEPLOY.arguments));
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(site.current(0).as_deref(), Some("new"));
+    let by_hand = site.directory().join("by-hand");
+    fs_err::create_dir_all(by_hand.join("current")).expect("a directory");
+    fs_err::write(by_hand.join("current/index.html"), "by hand").expect("a file");
+    let words = ["--root", by_hand.to_str().expect("UTF-8"), "--yes", "adopt"];
+    let output = calls::with_fault(site.directory(), fault, &words);
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(fs_err::read_to_string(by_hand.join("current/index.html")).expect("it is there"), "by hand");
+    assert!(fs_err::read_link(by_hand.join("current")).expect("a link").starts_with("releases"));
+}
+
+/// E11. What the system does not let go of stays, and is told; nothing else is held up by it. `ETXTBSY` comes only to who
+/// writes into a program that runs, and nothing is ever written into a release that was published.
+#[test]
+fn a_release_that_is_busy() {
+    if !cut::available() {
+        return;
+    }
+    let site = Site::local(&PRUNE);
+    for fault in ["renameat:error=EBUSY:when=1+", "renameat2:error=EBUSY:when=1+", "unlinkat:error=EBUSY:when=1+"] {
+        site.restore();
+        let before = site.names(0, "releases").len();
+        let mut words = site.words(&["prune", "--keep", "0"]);
+        words.insert(0, "--json");
+        let output = calls::with_fault(site.directory(), fault, &words);
+        site.holds(&PRUNE, fault);
+        let told = said(&output);
+        let report = report_of(&output).unwrap_or_else(|| panic!("{fault}: {told}"));
+        let stays = site.names(0, "releases").len() == before;
+        let removes = report["hosts"][0]["pruned"].as_array().is_some_and(|pruned| !pruned.is_empty());
+        assert!(stays != removes, "{fault}: what it says it removed is gone, and what not is there: {told}");
+        if output.status.success() {
+            let left = !site.names(0, ".switchback/trash").is_empty();
+            assert!(!left || report["hosts"][0]["warnings"].to_string().contains("busy"), "{fault}: {told}");
+        } else {
+            assert!(told.contains("busy"), "{fault}: it does not say why: {told}");
+        }
+        site.converges(&PRUNE, 1, fault);
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `cases.md` K01, K02, K14 and K15: SIGKILL before each changing system call of the command.
+//! `cases.md` K01, K02, K13, K14 and K15: SIGKILL before each changing system call of the command.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -92,6 +92,31 @@ fn recover_of_a_rollback() {
 fn unlock() {
     sweep(&UNLOCK, some, 0, 5);
     sweep(&UNLOCK_FORCE, some, 1, 5);
+}
+
+/// K13. What is left is no file, or all of it, and another run says which.
+#[test]
+fn init() {
+    if !cut::available() {
+        return;
+    }
+    let whole = tempfile::tempdir().expect("a directory");
+    let (calls, output) = calls::changing(whole.path(), &["init"]);
+    assert!(output.status.success(), "{}", said(&output));
+    let content = std::fs::read(whole.path().join("switchback.toml")).expect("it was written");
+    for call in &calls {
+        let dir = tempfile::tempdir().expect("a directory");
+        let at_call = format!("killed at {} {}", call.name, call.nth);
+        let fault = format!("{}:signal=SIGKILL:when={}", call.name, call.nth);
+        let output = calls::with_fault(dir.path(), &fault, &["init"]);
+        assert_eq!(output.status.signal(), Some(9), "{at_call}: {}", said(&output));
+        let file = dir.path().join("switchback.toml");
+        let is_there = file.exists();
+        let again = calls::changing(dir.path(), &["init"]).1;
+        assert_eq!(again.status.code(), Some(if is_there { 2 } else { 0 }), "{at_call}: {}", said(&again));
+        assert_eq!(std::fs::read(file).expect("it is there now"), content, "{at_call}");
+    }
+    assert!(calls.len() > 3, "{calls:?}");
 }
 
 /// A kill at each of some hundred calls, three times over: a minute or two on 2 cores.

@@ -51,6 +51,8 @@ struct State {
     plan: Option<Plan>,
     /// Bursts so far, to the server and to the client.
     bursts: [usize; 2],
+    /// How many bytes go to the server in a second, where that is bounded.
+    rate: Option<usize>,
     /// The fault that befell, and the connection it befell.
     befell: Option<(Fault, usize)>,
     connections: Vec<[TcpStream; 2]>,
@@ -95,6 +97,11 @@ impl Proxy {
         (state.plan, state.bursts, state.befell) = (plan, [0, 0], None);
     }
 
+    /// From now on so many bytes go to the server in a second, in pieces of a tenth of that.
+    pub(crate) fn slow_down(&self, rate: usize) {
+        self.shared.state().rate = Some(rate);
+    }
+
     /// Closes all connections, and nothing happens any more. Returns how many bursts went to the server and to the
     /// client.
     pub(crate) fn heal(&self) -> [usize; 2] {
@@ -136,13 +143,23 @@ impl Shared {
     fn pump(&self, number: usize, way: Way, mut from: TcpStream, mut to: TcpStream) {
         let mut buffer = vec![0; 1 << 16];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
-            if !self.burst(number, way, &from, &to) || to.write_all(&buffer[..length]).is_err() {
+            if !self.burst(number, way, &from, &to) || self.send(way, &buffer[..length], &mut to).is_err() {
                 break;
             }
         }
         for end in [&from, &to] {
             let _: std::io::Result<()> = end.shutdown(Shutdown::Both);
         }
+    }
+
+    fn send(&self, way: Way, data: &[u8], to: &mut TcpStream) -> std::io::Result<()> {
+        let rate = self.state().rate.filter(|_| way == Way::ToServer);
+        let Some(rate) = rate else { return to.write_all(data) };
+        for piece in data.chunks(rate / 10) {
+            to.write_all(piece)?;
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
     }
 
     /// Counts a burst, and lets happen what is planned at it. False when the connection is over.

@@ -1,6 +1,10 @@
 //! `switchback init`.
 
-use std::io::{ErrorKind as IoKind, Write};
+use std::{
+    fs::Permissions,
+    io::{ErrorKind as IoKind, Write},
+    os::unix::fs::PermissionsExt,
+};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
@@ -22,16 +26,21 @@ pub(crate) struct Init {}
 pub(crate) fn write(global: &Global) -> Result<Utf8PathBuf, Error> {
     let given = global.config.as_deref().filter(|file| !file.as_str().is_empty());
     let file = given.unwrap_or(Utf8Path::new(target::FILE));
-    let created = fs_err::OpenOptions::new().write(true).create_new(true).open(file);
-    let mut created = match created {
-        Err(error) if error.kind() == IoKind::AlreadyExists => {
-            return Err(Error::new(ErrorKind::Usage, format!("{file} is there already, and stays as it is"))
-                .hint("look at it with `switchback config`"));
+    // Written beside its place, which it takes whole: a run that is killed leaves none, or all of it.
+    let directory = file.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
+    let mut beside = tempfile::Builder::new();
+    beside.prefix(".switchback-init-").permissions(Permissions::from_mode(0o666));
+    let mut written = beside.tempfile_in(directory).map_err(|error| failed(file, error))?;
+    let content = written.write_all(STARTER.as_bytes()).and_then(|()| written.as_file().sync_all());
+    content.map_err(|error| failed(file, error))?;
+    match written.persist_noclobber(file) {
+        Err(refused) if refused.error.kind() == IoKind::AlreadyExists => {
+            Err(Error::new(ErrorKind::Usage, format!("{file} is there already, and stays as it is"))
+                .hint("look at it with `switchback config`"))
         }
-        other => other.map_err(|error| failed(file, error))?,
-    };
-    created.write_all(STARTER.as_bytes()).and_then(|()| created.sync_all()).map_err(|error| failed(file, error))?;
-    Ok(file.to_owned())
+        Err(refused) => Err(failed(file, refused.error)),
+        Ok(_) => Ok(file.to_owned()),
+    }
 }
 
 fn failed(file: &Utf8Path, error: std::io::Error) -> Error {
