@@ -6,8 +6,14 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path, sync::Arc};
 
 use support::local_shell::LocalShell;
 use switchback::{
-    DirStore, ExitCode, Fleet, Host, Layout, Transport, engine::DeployOptions, event::Silent, manifest::Form,
-    release::NewRelease, testing::Recording, transport::LocalTransport, tree::Tree,
+    DirStore, ExitCode, Fleet, Host, Layout, Transport,
+    engine::DeployOptions,
+    event::Silent,
+    manifest::Form,
+    release::NewRelease,
+    testing::Recording,
+    transport::{LocalTransport, Uploaded},
+    tree::Tree,
 };
 use tempfile::TempDir;
 
@@ -51,12 +57,8 @@ fn assert_holds(release: &Path, files: &[(String, Vec<u8>)], on: &str) {
     assert_eq!(names, dirs.chain(["previousVersion".to_owned()]).collect::<Vec<_>>(), "{on}");
 }
 
-/// What is sent besides changed files: the three lists, and the digests of what is copied.
-fn lists(files: &[(String, Vec<u8>)]) -> u64 {
-    let manifest = tree(files).manifest().expect("it can be read");
-    let forms = [Form::Manifest, Form::Sums, Form::Listing, Form::Sums];
-    forms.iter().map(|form| manifest.in_form(*form).len() as u64).sum()
-}
+/// What may be sent besides the changed files, in bytes.
+const BESIDES: u64 = 64 << 10;
 
 #[tokio::test]
 async fn what_did_not_change_is_not_sent() {
@@ -71,33 +73,86 @@ async fn what_did_not_change_is_not_sent() {
         let now = files(&[17]);
         deploy(transport(), &root, "two", &now).await;
         let second = fs::metadata(&counted).expect("something was sent").len() - first;
-        let most = SIZE as u64 + lists(&now) + (64 << 10);
+        let most = SIZE as u64 + BESIDES;
         assert!(second <= most, "{shell}: {second} bytes, not {most}");
         assert_holds(&root.join("releases/two"), &now, &shell.to_string());
+        assert_listed(&root, "two", &now, &shell.to_string());
     }
 }
 
-/// The base is another than its manifest says: everything is sent, and the release is right.
+/// The lists that are kept of a release are those of its content, however they were made.
+fn assert_listed(root: &Path, name: &str, files: &[(String, Vec<u8>)], on: &str) {
+    let manifest = tree(files).manifest().expect("it can be read");
+    for (list, form) in [("manifest", Form::Manifest), ("sha256sums", Form::Sums), ("listing", Form::Listing)] {
+        let kept = fs::read(root.join(".switchback/releases").join(name).join(list));
+        assert!(kept.is_ok_and(|kept| kept == manifest.in_form(form)), "{on}: {list}");
+    }
+}
+
+/// The base is another than its manifest says: what differs is sent, and the release is right.
 #[tokio::test]
 async fn a_damaged_base_is_found() {
     let shells = [("dash", "gnu"), ("busybox", "busybox"), ("mksh", "gnu"), ("dash", "toybox")];
     for shell in shells.into_iter().filter_map(|(shell, tools)| LocalShell::new(shell, tools)) {
-        for damage in ["other content", "gone", "a link", "a pipe", "two names"] {
-            let dir = TempDir::new().expect("a directory");
-            let root = dir.path().join("root");
-            deploy(shell.transport(), &root, "one", &files(&[])).await;
-            let victim = root.join("releases/one/dir 0/it's 7.txt");
-            harm(&victim, damage);
-            let (now, recorded) = (files(&[17]), Arc::new(Recording::new(shell.transport())));
-            deploy(Arc::clone(&recorded), &root, "two", &now).await;
-            let on = format!("{shell}: {damage}");
-            // A file with two names is copied all the same, into one of its own.
-            assert_eq!(recorded.uploads(), if damage == "two names" { 1 } else { 2 }, "{on}");
-            assert_holds(&root.join("releases/two"), &now, &on);
-            let staging = fs::read_dir(root.join(".switchback/staging")).expect("it is there");
-            assert_eq!(staging.count(), 0, "{on}: something was left behind");
-        }
+        damaged(|| shell.transport(), &shell.to_string()).await;
     }
+    damaged(LocalTransport::new, "local").await;
+}
+
+async fn damaged<T: Transport>(transport: impl Fn() -> T, on: &str) {
+    let dir = TempDir::new().expect("a directory");
+    let root = dir.path().join("root");
+    deploy(transport(), &root, "one", &files(&[])).await;
+    for (at, damage) in (30..).zip(["other content", "gone", "a link", "a pipe", "two names"]) {
+        harm(&root.join("releases/one").join(&files(&[])[at].0), damage);
+    }
+    let (now, recorded) = (files(&[17]), Arc::new(Recording::new(transport())));
+    deploy(Arc::clone(&recorded), &root, "two", &now).await;
+    assert_eq!(recorded.uploads(), 2, "{on}");
+    // A file with two names is copied all the same, into one of its own.
+    assert_eq!(recorded.brought(), [Uploaded { files: 5, bytes: 5 * SIZE as u64 }], "{on}");
+    assert_holds(&root.join("releases/two"), &now, on);
+    assert_listed(&root, "two", &now, on);
+    let staging = fs::read_dir(root.join(".switchback/staging")).expect("it is there");
+    assert_eq!(staging.count(), 0, "{on}: something was left behind");
+}
+
+/// A list that somebody changed is made anew, and the files are copied all the same.
+#[tokio::test]
+async fn a_changed_list_is_not_built_on() {
+    for shell in
+        [("dash", "gnu"), ("dash", "toybox")].into_iter().filter_map(|(shell, tools)| LocalShell::new(shell, tools))
+    {
+        let dir = TempDir::new().expect("a directory");
+        let root = dir.path().join("root");
+        deploy(shell.transport(), &root, "one", &files(&[])).await;
+        let kept = root.join(".switchback/releases/one");
+        fs::write(kept.join("sha256sums"), "x\n").expect("it is there");
+        fs::remove_file(kept.join("listing")).expect("it was there");
+        let (now, recorded) = (files(&[17]), Arc::new(Recording::new(shell.transport())));
+        deploy(Arc::clone(&recorded), &root, "two", &now).await;
+        assert_eq!(recorded.brought(), [Uploaded { files: 1, bytes: SIZE as u64 }], "{shell}");
+        assert_listed(&root, "two", &now, &shell.to_string());
+    }
+}
+
+/// When nothing is known of what is current, another release is copied from.
+#[tokio::test]
+async fn the_newest_other_release_will_do() {
+    let dir = TempDir::new().expect("a directory");
+    let root = dir.path().join("root");
+    for (name, changed) in [("one", 1), ("two", 2)] {
+        deploy(LocalTransport::new(), &root, name, &files(&[changed])).await;
+    }
+    let copied = async |name: &str, changed: &[usize], sent: u64| {
+        let recorded = Arc::new(Recording::new(LocalTransport::new()));
+        deploy(Arc::clone(&recorded), &root, name, &files(changed)).await;
+        assert_eq!(recorded.brought(), [Uploaded { files: sent, bytes: sent * SIZE as u64 }], "{name}");
+        assert_holds(&root.join("releases").join(name), &files(changed), name);
+    };
+    copied("three", &[2], 0).await;
+    fs::remove_file(root.join(".switchback/releases/three/manifest")).expect("it was there");
+    copied("four", &[2, 3], 1).await;
 }
 
 fn harm(victim: &Path, damage: &str) {
@@ -126,11 +181,6 @@ async fn this_machine_copies_too() {
     deploy(Arc::clone(&recorded), &root, "two", &files(&[1, 2])).await;
     assert_eq!(recorded.uploads(), 1);
     assert_holds(&root.join("releases/two"), &files(&[1, 2]), "local");
-    fs::write(root.join("releases/two/dir 3/it's 3.txt"), vec![b'x'; SIZE]).expect("a file");
-    let recorded = Arc::new(Recording::new(LocalTransport::new()));
-    deploy(Arc::clone(&recorded), &root, "three", &files(&[1])).await;
-    assert_eq!(recorded.uploads(), 2, "a damaged base is found");
-    assert_holds(&root.join("releases/three"), &files(&[1]), "local");
 }
 
 /// A release without a manifest, or with one that means nothing, is none to copy from.

@@ -16,10 +16,19 @@ pub(crate) struct Pairs {
 
 impl Pairs {
     /// Each closure returns how long its timed part took. One pair beforehand warms up and does not count.
-    pub(crate) fn take(mut ours: impl FnMut() -> Duration, mut bare: impl FnMut() -> Duration) -> Self {
+    pub(crate) fn take(ours: impl FnMut() -> Duration, bare: impl FnMut() -> Duration) -> Self {
+        Self::take_up_to(usize::MAX, ours, bare)
+    }
+
+    /// The same, with `most` pairs at most: of what takes long.
+    pub(crate) fn take_up_to(
+        most: usize,
+        mut ours: impl FnMut() -> Duration,
+        mut bare: impl FnMut() -> Duration,
+    ) -> Self {
         ours();
         bare();
-        let (ours, bare) = (0..count()).map(|_| (ours(), bare())).unzip();
+        let (ours, bare) = (0..count().min(most)).map(|_| (ours(), bare())).unzip();
         Self { ours, bare }
     }
 

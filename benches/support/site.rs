@@ -3,6 +3,7 @@
 use std::{
     fs,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -25,6 +26,14 @@ use super::{proxy::Proxy, sshd::Sshd};
 pub(crate) const NEW: &str = "v2";
 pub(crate) const OLD: &str = "v1";
 
+/// A directory in memory, where there is such a filesystem and `TMPDIR` says nothing else.
+fn ground() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    let made =
+        if std::env::var_os("TMPDIR").is_none() && memory.is_dir() { TempDir::new_in(memory) } else { TempDir::new() };
+    made.expect("a directory")
+}
+
 /// Roots on this machine, each with both releases.
 pub(crate) struct Roots {
     dir: TempDir,
@@ -36,7 +45,7 @@ pub(crate) struct Roots {
 impl Roots {
     /// `count` new roots.
     pub(crate) fn new(count: u8) -> Self {
-        let dir = TempDir::new().expect("a directory");
+        let dir = ground();
         let host = |at: u8| {
             let root: HostPath = text(&dir.path().join(format!("root{at}"))).parse().expect("a plain path");
             let name = format!("web{at}");
@@ -144,13 +153,26 @@ impl Site {
     }
 
     fn ssh(&self, address: SocketAddr) -> Child {
-        let known = self.sshd.path("known hosts");
-        let known = format!("UserKnownHostsFile=\"{}\"", text(&known));
         let mut ssh = Command::new("ssh");
-        ssh.arg("-F").arg(self.sshd.path("config file")).args(["-o", &known, "-o", "StrictHostKeyChecking=yes"]);
-        ssh.args(["-o", "BatchMode=yes", "-p", &address.port().to_string()]);
-        ssh.arg(format!("root@{}", address.ip())).arg("true").stdin(Stdio::null());
+        ssh.args(self.ssh_options(address)).arg(format!("root@{}", address.ip())).arg("true").stdin(Stdio::null());
         ssh.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ssh runs")
+    }
+
+    /// The options that ours gives.
+    fn ssh_options(&self, address: SocketAddr) -> Vec<String> {
+        let known = format!("UserKnownHostsFile=\"{}\"", text(&self.sshd.path("known hosts")));
+        let (config, port) = (self.sshd.path("config file"), address.port().to_string());
+        let options = ["-F", text(&config), "-o", &known, "-o", "StrictHostKeyChecking=yes", "-o", "BatchMode=yes"];
+        options.into_iter().chain(["-p", &port]).map(str::to_owned).collect()
+    }
+
+    /// A program that is `ssh` with the options that ours gives for the first host, and that host's name for it.
+    pub(crate) fn ssh_program(&self) -> (PathBuf, String) {
+        let (address, program) = (self.addresses[0], self.roots.dir().join("ssh"));
+        let options: Vec<String> = self.ssh_options(address).iter().map(|word| format!("'{word}'")).collect();
+        fs::write(&program, format!("#!/bin/sh\nexec ssh {} \"$@\"\n", options.join(" "))).expect("a script");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        (program, format!("root@{}", address.ip()))
     }
 
     /// How many turns each wire has seen.

@@ -4,43 +4,45 @@ use crate::{
     address::Address,
     config::{Config, HostConfig, Place},
     error::Error,
-    store::DirStore,
+    store::{DirStore, KnownManifests},
     transport::{LocalTransport, Transport},
 };
 
 use super::{Fleet, Host};
 
 impl Fleet {
-    /// The fleet that `config` describes. Nothing is connected to before the first command.
+    /// The fleet that `config` describes. Nothing is connected to before the first command. What releases hold is remembered
+    /// [for the user](KnownManifests::of_user).
     ///
     /// # Errors
     ///
     /// As [`Fleet::new`]; and [`ErrorKind::Config`](crate::ErrorKind::Config) when a host is reached over SSH and the
     /// crate was built without that.
     pub fn connect(config: &Config) -> Result<Self, Error> {
+        let known = KnownManifests::of_user();
         let hosts = config.hosts.iter().map(|host| match &host.place {
-            Place::Local => Ok(kept(config, host, LocalTransport::named(&host.name))),
-            Place::Ssh(address) => over_ssh(config, host, address),
+            Place::Local => Ok(kept(config, host, &known, LocalTransport::named(&host.name))),
+            Place::Ssh(address) => over_ssh(config, host, &known, address),
         });
         Ok(Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel).allow_writable(config.allow_writable))
     }
 }
 
 /// The host whose releases are kept at its root, over this transport.
-fn kept(config: &Config, host: &HostConfig, transport: impl Transport) -> Host {
+fn kept(config: &Config, host: &HostConfig, known: &KnownManifests, transport: impl Transport) -> Host {
     let store = DirStore::new(transport, host.root.clone(), config.layout.clone());
-    Host::new(&host.name, store.sharing(config.shared.clone()))
+    Host::new(&host.name, store.sharing(config.shared.clone()).remembering(known.clone()))
 }
 
 #[cfg(feature = "ssh")]
 #[expect(clippy::unnecessary_wraps, reason = "a build without SSH refuses here")]
-fn over_ssh(config: &Config, host: &HostConfig, address: &Address) -> Result<Host, Error> {
+fn over_ssh(config: &Config, host: &HostConfig, known: &KnownManifests, address: &Address) -> Result<Host, Error> {
     let transport = crate::transport::SshTransport::over_ssh(address.clone(), config.ssh.clone());
-    Ok(kept(config, host, transport))
+    Ok(kept(config, host, known, transport))
 }
 
 #[cfg(not(feature = "ssh"))]
-fn over_ssh(_: &Config, host: &HostConfig, address: &Address) -> Result<Host, Error> {
+fn over_ssh(_: &Config, host: &HostConfig, _: &KnownManifests, address: &Address) -> Result<Host, Error> {
     let message = format!("{} is reached over SSH ({address}), and this build has no `ssh` feature", host.name);
     Err(Error::new(crate::ErrorKind::Config, message))
 }

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
     event::{Event, Phase},
+    plan,
     release::{Release, ReleaseContent},
     report::{Failure, Outcome, Report},
     store::Staged,
@@ -30,7 +31,7 @@ impl<'r> Run<'r> {
             ReleaseContent::Tree(tree) if self.hosts.len() > 1 => Some(tree.share()),
             _ => None,
         };
-        let uploads: Vec<_> = self.hosts.iter().map(|host| self.stage_on(host, release)).collect();
+        let uploads: Vec<_> = self.hosts.iter().map(|host| self.stage_on(host, release, asked)).collect();
         let results: Vec<_> = stream::iter(uploads).buffer_unordered(self.parallel).collect().await;
         let (mut staged, mut failed) = (Vec::new(), Vec::new());
         for (host, result) in results {
@@ -46,13 +47,20 @@ impl<'r> Run<'r> {
         Err(self.not_staged(asked, &failed))
     }
 
-    async fn stage_on(&self, host: &'r Host, release: &dyn Release) -> (&'r Host, Result<Staged, Failure>) {
+    async fn stage_on(
+        &self,
+        host: &'r Host,
+        release: &dyn Release,
+        asked: &Asked<'_>,
+    ) -> (&'r Host, Result<Staged, Failure>) {
         let (files_total, bytes_total) = match release.content() {
             ReleaseContent::Tree(tree) => (tree.files(), tree.bytes()),
             ReleaseContent::OnHosts => (0, 0),
         };
         let progress = Telling { run: self, host: &host.name, files_total, bytes_total, so_far: Mutex::default() };
-        let result = host.store.stage(release, &self.owner, &progress).await.map_err(failure);
+        let seen = asked.answers.iter().find(|(other, _)| other.name == host.name);
+        let bases = seen.and_then(|(_, answer)| answer.as_ref().ok()).map(plan::bases).unwrap_or_default();
+        let result = host.store.stage(release, &self.owner, &bases, &progress).await.map_err(failure);
         if result.is_ok() && matches!(release.content(), ReleaseContent::Tree(_)) {
             self.tell(&progress.uploaded());
         }

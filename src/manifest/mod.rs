@@ -95,7 +95,7 @@ impl Manifest {
     /// The digest of the whole: of its text, so that it is the same wherever and from whatever source it is computed.
     #[must_use]
     pub fn digest(&self) -> Digest {
-        Digest::of(self.text().as_bytes())
+        Digest::of(&self.in_form(Form::Manifest))
     }
 }
 

@@ -1,7 +1,5 @@
 //! Manifests as text: as they are kept, and as a host compares them.
 
-use std::fmt::Write as _;
-
 use thiserror::Error;
 
 use super::{Manifest, ManifestEntry, ManifestNode, compare::shown};
@@ -38,31 +36,31 @@ pub enum ManifestError {
     },
 }
 
+impl Form {
+    /// What stands before the first entry.
+    pub(crate) fn header(self) -> String {
+        if self == Self::Manifest { format!("{HEADER}\n") } else { String::new() }
+    }
+}
+
+impl ManifestEntry {
+    /// What stands for it in this form: a line, and more where its path holds newlines; nothing in a form that does not list
+    /// what it is.
+    pub(crate) fn in_form(&self, form: Form) -> Vec<u8> {
+        match form {
+            Form::Manifest => kept(self).into_bytes(),
+            Form::Sums => sum(self),
+            Form::Listing => listed(&self.path, &self.node),
+        }
+    }
+}
+
 impl Manifest {
     /// The manifest in this form.
     #[must_use]
     pub fn in_form(&self, form: Form) -> Vec<u8> {
-        match form {
-            Form::Manifest => self.text().into_bytes(),
-            Form::Sums => self.entries.iter().flat_map(sum).collect(),
-            Form::Listing => self.entries.iter().flat_map(|entry| listed(&entry.path, &entry.node)).collect(),
-        }
-    }
-
-    /// The manifest as it is kept.
-    pub(super) fn text(&self) -> String {
-        let mut text = format!("{HEADER}\n");
-        for ManifestEntry { path, node } in &self.entries {
-            let path = escaped(path);
-            let written = match node {
-                ManifestNode::Directory { mode } => writeln!(text, "d\t{mode:o}\t{path}"),
-                ManifestNode::File { mode, size, digest } => {
-                    writeln!(text, "f\t{mode:o}\t{size}\t{digest}\t{path}")
-                }
-                ManifestNode::Link { target } => writeln!(text, "l\t{path}\t{}", escaped(target)),
-            };
-            written.expect("a string takes all that is written");
-        }
+        let mut text = form.header().into_bytes();
+        self.entries.iter().for_each(|entry| text.extend(entry.in_form(form)));
         text
     }
 
@@ -104,6 +102,16 @@ fn parsed(line: &str) -> Option<ManifestEntry> {
         _ => return None,
     };
     Some(ManifestEntry { path: unescaped(path)?, node })
+}
+
+/// The line of the manifest itself for an entry.
+fn kept(ManifestEntry { path, node }: &ManifestEntry) -> String {
+    let path = escaped(path);
+    match node {
+        ManifestNode::Directory { mode } => format!("d\t{mode:o}\t{path}\n"),
+        ManifestNode::File { mode, size, digest } => format!("f\t{mode:o}\t{size}\t{digest}\t{path}\n"),
+        ManifestNode::Link { target } => format!("l\t{path}\t{}\n", escaped(target)),
+    }
 }
 
 /// Bytes as text in which nothing acts on a terminal and no line or field ends.

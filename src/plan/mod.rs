@@ -5,6 +5,7 @@
 
 mod activate;
 mod adopt;
+mod base;
 mod chain;
 mod data;
 mod deploy;
@@ -21,6 +22,7 @@ mod way;
 
 pub use activate::activate;
 pub use adopt::{AdoptPlan, HostAdoption, adopt};
+pub use base::bases;
 pub use chain::{Chain, ChainEnd};
 pub use data::{DataMeans, DataPlan, RevertBy, RevertStep};
 pub use deploy::{deploy, stage};

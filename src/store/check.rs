@@ -1,5 +1,7 @@
 //! Whether a release still is what its manifest says.
 
+use std::sync::Arc;
+
 use crate::{
     manifest::{Difference, Digest, Form, Manifest, listed_in_words},
     name::ReleaseName,
@@ -213,6 +215,7 @@ pub(super) async fn seal(store: &DirStore, token: &Token, name: &ReleaseName) ->
         .execute(&store.steps.seal(token, name, &manifest, release.owner))
         .await
         .map_err(|error| lost(store, error))?;
+    store.known.remember(Arc::new(manifest)).await;
     Ok(())
 }
 

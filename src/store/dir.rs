@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard, Verified, check,
+    KnownManifests, Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard, Verified, check,
     guard::DirGuard,
     layout::inner,
     query::{Query, Spelled},
@@ -43,6 +43,7 @@ const HISTORY_LIMIT: u64 = 16 * 1024 * 1024;
 pub struct DirStore {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) steps: Steps,
+    pub(super) known: KnownManifests,
 }
 
 impl fmt::Display for DirStore {
@@ -55,7 +56,15 @@ impl DirStore {
     /// The store at `root`, laid out as `layout` says. Nothing is asked or made yet.
     pub fn new(transport: impl Transport, root: HostPath, layout: Layout) -> Self {
         let shared = Arc::new([]);
-        Self { transport: Arc::new(transport), steps: Steps { root, layout, shared } }
+        let known = KnownManifests::new();
+        Self { transport: Arc::new(transport), steps: Steps { root, layout, shared }, known }
+    }
+
+    /// The same store, which looks up here what its releases hold before it reads that from the host.
+    #[must_use]
+    pub fn remembering(mut self, known: KnownManifests) -> Self {
+        self.known = known;
+        self
     }
 
     /// The same store, which links these into every release that it publishes.
@@ -248,12 +257,13 @@ impl ReleaseStore for DirStore {
         &'a self,
         release: &'a dyn Release,
         owner: &'a LockOwner,
+        bases: &'a [ReleaseName],
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Staged, StoreError>> {
         let ReleaseContent::Tree(tree) = release.content() else {
             panic!("the content of {} is on the hosts already", release.name());
         };
-        Box::pin(staging::stage(self, release.name(), tree, owner, progress))
+        Box::pin(staging::stage(self, release.name(), tree, owner, bases, progress))
     }
 
     fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {

@@ -4,6 +4,7 @@
 //! [`ReleaseStore::lock`] gives. Staging does not: an upload touches nothing that anybody else looks at, so an urgent
 //! rollback never waits for one.
 
+mod base;
 mod check;
 mod closing;
 mod dir;
@@ -11,6 +12,7 @@ mod error;
 mod foreign;
 mod guard;
 mod hook_run;
+mod known;
 mod layout;
 mod preparation;
 mod prune;
@@ -28,6 +30,7 @@ pub use closing::{Closing, Ended};
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
 pub use hook_run::{HookDirectory, HookRun};
+pub use known::KnownManifests;
 pub use layout::{Layout, LayoutError};
 pub use preparation::{Preparation, Staged};
 pub use prune::Pruned;
@@ -100,6 +103,9 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Brings the content of a release to the host and makes it durable, under no name yet. Needs no lock.
     ///
+    /// What one of the releases `bases`, best first, has of it already may be copied there instead. Whatever these hold, what
+    /// is staged is what the release holds.
+    ///
     /// On an error what had arrived stands in the staging directory, where the next staging removes it once this
     /// process is gone.
     ///
@@ -110,6 +116,7 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
         &'a self,
         release: &'a dyn Release,
         owner: &'a LockOwner,
+        bases: &'a [ReleaseName],
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Staged, StoreError>>;
 

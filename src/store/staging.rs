@@ -1,44 +1,43 @@
-//! Staging: a release is uploaded into a private directory, and made durable there. What the current release has is copied
-//! on the host.
+//! Staging: a release is uploaded into a private directory, and made durable there. What a release that is there already
+//! has of it is copied on the host.
 
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
-
 use crate::{
     lock::LockOwner,
-    manifest::Manifest,
     name::ReleaseName,
     token::Token,
-    transport::{Base, Batch, FailureKind, Found, Liveness, Op, Progress, Reply, TransportError, Upload},
+    transport::{Base, Batch, FailureKind, Liveness, Op, Progress, Reply, TransportError, Upload},
     tree::Tree,
 };
 
-use super::{DirStore, Staged, StagedRecord, StoreError, check::MANIFEST_LIMIT, layout::inner, query::Query};
+use super::{DirStore, Staged, StagedRecord, StoreError, base::Trust, query::Query};
 
 /// A tree of fewer files and fewer bytes is sent sooner than a host is asked what it has of it.
 const WORTH_FILES: u64 = 64;
 const WORTH_BYTES: u64 = 1 << 20;
 
-/// Brings `tree` to the host of `store` as the release `name`. What the current release has of it is copied there, and when
-/// that release does not hold what its manifest says, all is sent.
+/// Brings `tree` to the host of `store` as the release `name`. What one of `bases`, best first, has of it is copied there:
+/// what its manifest says, and when it does not hold that, what is found in it, and when that changes meanwhile, nothing.
 pub(super) async fn stage(
     store: &DirStore,
     name: &ReleaseName,
     tree: Arc<Tree>,
     owner: &LockOwner,
+    bases: &[ReleaseName],
     progress: &dyn Progress,
 ) -> Result<Staged, StoreError> {
-    let staging = Staging { store, name, tree, owner, progress };
-    if staging.tree.files() < WORTH_FILES && staging.tree.bytes() < WORTH_BYTES {
-        return staging.attempt(false).await;
-    }
-    match staging.attempt(true).await {
-        Err(StoreError::Transport(TransportError::Upload { failure, .. })) if failure.kind == FailureKind::Mismatch => {
-            progress.copied(0, 0);
-            staging.attempt(false).await
+    let is_small = tree.files() < WORTH_FILES && tree.bytes() < WORTH_BYTES;
+    let mut trust = if is_small { Trust::Nothing } else { Trust::Manifest(bases.to_vec()) };
+    loop {
+        let mut staging = Staging { store, name, tree: &tree, owner, progress, trust: &trust, used: None };
+        let staged = staging.attempt().await;
+        let used = staging.used;
+        if !staged.as_ref().is_err_and(|error| is_mismatch(error) && used.is_some()) {
+            return staged;
         }
-        other => other,
+        progress.copied(0, 0);
+        trust = trust.less(used);
     }
 }
 
@@ -46,16 +45,19 @@ pub(super) async fn stage(
 struct Staging<'s> {
     store: &'s DirStore,
     name: &'s ReleaseName,
-    tree: Arc<Tree>,
+    tree: &'s Arc<Tree>,
     owner: &'s LockOwner,
     progress: &'s dyn Progress,
+    trust: &'s Trust,
+    /// The release that is copied from, once it is chosen.
+    used: Option<ReleaseName>,
 }
 
 impl Staging<'_> {
     /// Uploads, and removes what arrived when that fails.
-    async fn attempt(&self, with_base: bool) -> Result<Staged, StoreError> {
+    async fn attempt(&mut self) -> Result<Staged, StoreError> {
         let staged = Staged { name: self.name.clone(), token: Token::random() };
-        let uploaded = self.upload(&staged, with_base).await;
+        let uploaded = self.upload(&staged).await;
         if uploaded.as_ref().is_err_and(is_over) {
             // A disk that it filled must be free again for whoever goes back now. Failing to harms nobody.
             let _ = self.store.execute(&self.store.steps.forgetting(&staged.token)).await;
@@ -64,36 +66,24 @@ impl Staging<'_> {
     }
 
     /// Uploads into a private directory and makes it durable there.
-    async fn upload(&self, staged: &Staged, with_base: bool) -> Result<(), StoreError> {
+    async fn upload(&mut self, staged: &Staged) -> Result<(), StoreError> {
         let (store, steps) = (self.store, &self.store.steps);
         let (mut batch, lists) = steps.begin_staging(staged);
-        let current = with_base.then(|| batch.push_lenient(Op::ReadLink { path: store.layout().current().clone() }));
+        let asked = self.trust.ask(store, &mut batch);
         let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
         let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
-        let base = match current.and_then(|at| replies.get(at)) {
-            Some(Reply::Link(Some(text))) => self.base(text).await?,
-            _ => None,
-        };
-        let (files, bytes) = base.as_ref().map_or((0, 0), Base::size);
-        self.progress.copied(files, bytes);
+        let base = self.base(asked.and_then(|at| replies.get(at))).await?;
         let upload = Upload {
             root: steps.root.clone(),
             into: steps.staged_content(staged),
-            tree: Arc::clone(&self.tree),
+            tree: Arc::clone(self.tree),
             lists: steps.staged_lists(staged),
             unlisted: steps.unlisted(),
             base,
         };
         store.transport.upload(&upload, self.progress).await?;
-        let record = StagedRecord {
-            format: 1,
-            at: self.owner.since,
-            by: self.owner.by.clone(),
-            files: self.tree.files(),
-            bytes: self.tree.bytes(),
-            digest: self.tree.digest().ok(),
-        };
-        store.execute(&steps.end_staging(staged, &record, &abandoned)).await?;
+        store.execute(&steps.end_staging(staged, &self.record(), &abandoned)).await?;
+        store.known.remember_listed(upload).await;
         for left in trash {
             // What cannot be removed now is tried again by the next one.
             let _ = store.remove_trash(&left).await;
@@ -101,24 +91,32 @@ impl Staging<'_> {
         Ok(())
     }
 
-    /// What the release that `current`, a link of this text, leads to has of the tree. A release without a manifest, or
-    /// with one that cannot be read, has nothing; and whether a source cannot be read, its upload says.
-    async fn base(&self, current: &[u8]) -> Result<Option<Base>, StoreError> {
-        let layout = self.store.layout();
-        let last = current.rsplit(|byte| *byte == b'/').next().unwrap_or(current);
-        let Some(name) = layout.release_name(last).filter(|name| layout.link_to(name) == current) else {
-            return Ok(None);
-        };
-        let mut batch = self.store.steps.empty();
-        let path = layout.kept(&name).join(&inner("manifest"));
-        batch.push_lenient(Op::Read { path, limit: MANIFEST_LIMIT });
-        let replies = self.store.execute(&batch).await?;
-        let Some(Reply::Content(Some(Found::Content(text)))) = replies.first() else { return Ok(None) };
-        let Ok(old) = Manifest::parse(text) else { return Ok(None) };
-        let tree = Arc::clone(&self.tree);
-        let Ok(Ok(new)) = spawn_blocking(move || tree.manifest()).await else { return Ok(None) };
-        Ok(Base::between(layout.release(&name), &old, &new))
+    /// What is copied, once the host answered what it was asked of it.
+    async fn base(&mut self, reply: Option<&Reply>) -> Result<Option<Base>, StoreError> {
+        let chosen = self.trust.base(self.store, reply, self.tree).await?;
+        let (files, bytes) = chosen.as_ref().map_or((0, 0), |(_, base)| base.size());
+        self.progress.copied(files, bytes);
+        let (used, base) = chosen.unzip();
+        self.used = used;
+        Ok(base)
     }
+
+    fn record(&self) -> StagedRecord {
+        StagedRecord {
+            format: 1,
+            at: self.owner.since,
+            by: self.owner.by.clone(),
+            files: self.tree.files(),
+            bytes: self.tree.bytes(),
+            digest: self.tree.digest().ok(),
+        }
+    }
+}
+
+/// Whether what was to be copied was not what it was taken for.
+fn is_mismatch(error: &StoreError) -> bool {
+    let StoreError::Transport(TransportError::Upload { failure, .. }) = error else { return false };
+    failure.kind == FailureKind::Mismatch
 }
 
 /// Whether the host says that it failed, so that nothing of it is still on its way.

@@ -23,6 +23,7 @@ pub struct Recording<T> {
 struct Seen {
     batches: Vec<Batch>,
     uploads: usize,
+    brought: Vec<Uploaded>,
     hooks: Vec<HookCall>,
 }
 
@@ -49,6 +50,12 @@ impl<T> Recording<T> {
     #[must_use]
     pub fn uploads(&self) -> usize {
         self.seen().uploads
+    }
+
+    /// What the uploads brought that came to their end, in the order in which they did.
+    #[must_use]
+    pub fn brought(&self) -> Vec<Uploaded> {
+        self.seen().brought.clone()
     }
 
     /// The commands, in the order in which they were sent, whatever became of them.
@@ -99,7 +106,9 @@ impl<T: Transport> Transport for Recording<T> {
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
         Box::pin(async move {
             self.seen().uploads += 1;
-            self.inner.upload(upload, progress).await
+            let uploaded = self.inner.upload(upload, progress).await;
+            self.seen().brought.extend(uploaded.as_ref().ok());
+            uploaded
         })
     }
 

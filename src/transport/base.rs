@@ -1,9 +1,9 @@
 //! [`Base`]: what an upload need not bring, since a release on the host has it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
-    manifest::{Manifest, ManifestEntry, ManifestNode},
+    manifest::{Form, Manifest, ManifestEntry, ManifestNode},
     path::InnerPath,
 };
 
@@ -14,6 +14,20 @@ pub struct Base {
     pub from: InnerPath,
     /// What is copied: files alone, as they must be in the new tree.
     pub files: Manifest,
+    /// What the host keeps in writing of the tree that is copied from, when it does.
+    pub lists: Option<BaseLists>,
+}
+
+/// The lists of a tree on the host, so that of new ones only the difference need be sent.
+///
+/// A carrier that makes lists out of these holds what it made against what it must be, and fails with
+/// [`FailureKind::Mismatch`](super::FailureKind::Mismatch) when it is not. One that sends all of each new list passes over these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseLists {
+    /// What they list.
+    pub manifest: Arc<Manifest>,
+    /// Where they stand, inside the root, each in its form.
+    pub places: Vec<(InnerPath, Form)>,
 }
 
 impl Base {
@@ -25,7 +39,7 @@ impl Base {
     pub fn between(from: InnerPath, old: &Manifest, new: &Manifest) -> Option<Self> {
         let same = |entry: &&ManifestEntry| is_plain(&entry.path) && is_same(old, entry);
         let files: Vec<ManifestEntry> = new.entries().iter().filter(same).cloned().collect();
-        (!files.is_empty()).then(|| Self { from, files: Manifest::new(files) })
+        (!files.is_empty()).then(|| Self { from, files: Manifest::new(files), lists: None })
     }
 
     /// The file at `path` of the new tree, when it is copied.
@@ -44,15 +58,19 @@ impl Base {
         (self.files.entries().len() as u64, sizes.sum())
     }
 
-    /// The modes that the files have, each with the files that have it.
-    pub(super) fn by_mode(&self) -> Vec<(u32, Manifest)> {
-        let mode =
-            |entry: &ManifestEntry| if let ManifestNode::File { mode, .. } = entry.node { Some(mode) } else { None };
-        let modes: BTreeSet<u32> = self.files.entries().iter().filter_map(mode).collect();
-        let of =
-            |wanted| self.files.entries().iter().filter(move |entry| mode(entry) == Some(wanted)).cloned().collect();
-        modes.into_iter().map(|wanted| (wanted, Manifest::new(of(wanted)))).collect()
+    /// The modes that the files have.
+    pub(super) fn modes(&self) -> BTreeSet<u32> {
+        self.files.entries().iter().filter_map(mode).collect()
     }
+
+    /// The files that have this mode.
+    pub(super) fn of_mode(&self, wanted: u32) -> impl Iterator<Item = &ManifestEntry> {
+        self.files.entries().iter().filter(move |entry| mode(entry) == Some(wanted))
+    }
+}
+
+fn mode(entry: &ManifestEntry) -> Option<u32> {
+    if let ManifestNode::File { mode, .. } = entry.node { Some(mode) } else { None }
 }
 
 fn is_plain(path: &[u8]) -> bool {
@@ -108,8 +126,8 @@ mod tests {
         let base = Base::between(from(), &old, &new).expect("something is equal");
         assert_eq!(base.files, manifest(&[(b"same", 0o644, b"1"), (b"moded", 0o755, b"22")]));
         assert_eq!(base.size(), (2, 3));
-        let modes: Vec<u32> = base.by_mode().iter().map(|(mode, _)| *mode).collect();
-        assert_eq!(modes, [0o644, 0o755]);
+        assert_eq!(base.modes().into_iter().collect::<Vec<_>>(), [0o644, 0o755]);
+        assert_eq!(base.of_mode(0o755).map(|entry| &entry.path[..]).collect::<Vec<_>>(), [b"moded"]);
         assert!(base.file(b"same").is_some() && base.file(b"changed").is_none());
         assert!(Base::between(from(), &old, &manifest(&[(b"x", 0o644, b"")])).is_none());
     }

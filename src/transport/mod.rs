@@ -20,7 +20,7 @@ pub mod shell;
 #[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
 pub mod ssh;
 
-pub use base::Base;
+pub use base::{Base, BaseLists};
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
 pub use compare::{Compared, Comparison, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
@@ -39,7 +39,7 @@ use std::{fmt, sync::Arc};
 
 use crate::{
     future::BoxFuture,
-    manifest::Form,
+    manifest::{Form, Manifest},
     path::{HostPath, InnerPath},
     tree::{Tree, TreeError},
 };
@@ -167,8 +167,18 @@ impl Upload {
     ///
     /// As [`Tree::manifest`].
     pub fn list(&self, form: Form) -> Result<Vec<u8>, TreeError> {
+        self.listed().map(|manifest| manifest.in_form(form))
+    }
+
+    /// What the lists list: the tree's manifest without what is [`unlisted`](Self::unlisted). Reads the tree, unless it was
+    /// read before. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tree::manifest`].
+    pub fn listed(&self) -> Result<Manifest, TreeError> {
         let unlisted: Vec<&[u8]> = self.unlisted.iter().map(|path| path.as_str().as_bytes()).collect();
-        self.tree.manifest().map(|manifest| manifest.without(&unlisted).in_form(form))
+        self.tree.manifest().map(|manifest| manifest.without(&unlisted))
     }
 }
 

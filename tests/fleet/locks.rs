@@ -138,7 +138,7 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
 fn a_holder_whose_lock_was_taken_over_does_not_remove_what_it_published() {
     let hosts = Hosts::new(1).deployed(&["a"]);
     let other = store(&hosts, 0);
-    let staged = wait(other.stage(release("b").as_ref(), &another(), &|_, _| {})).expect("it arrives");
+    let staged = wait(other.stage(release("b").as_ref(), &another(), &[], &|_, _| {})).expect("it arrives");
     let mut guard = hold(&other);
     let record = Some(PreviousVersion::Release(name("a")));
     let preparation =

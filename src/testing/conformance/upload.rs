@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::{
     manifest::Form,
-    transport::{Base, Effect, EntryKind, FailureKind, Found, Op, Reply, TransportError, Upload, Uploaded},
+    transport::{Base, BaseLists, Effect, EntryKind, FailureKind, Found, Op, Reply, TransportError, Upload, Uploaded},
     tree::{Node, Tree, TreeEntry},
 };
 
@@ -194,6 +194,56 @@ async fn over(
     let upload =
         Upload { root: on.root.clone(), into: at("stage"), tree: new, lists: Vec::new(), unlisted: Vec::new(), base };
     Ok(on.transport.upload(&upload, &|_, _| ()).await)
+}
+
+/// New lists are right whatever they are made of: the lists of the base, as they were or as somebody changed them.
+pub(super) async fn lists_over_a_base(on: Subject) -> Outcome {
+    let parts = |changed: &str| {
+        let mut parts = vec![directory("d", 0o755), file("d/same", 0o644, "same"), file("d/x", 0o755, changed)];
+        parts.extend([file("it's", 0o600, ""), file("odd\\\u{e9}", 0o644, changed), link("l", "d/same")]);
+        parts.extend((0..20).map(|at| file(format!("m{at}"), 0o644, "many")));
+        if changed == "new" {
+            parts.push(file("z", 0o644, "the last"));
+        } else {
+            parts.push(directory("c", 0o755));
+        }
+        parts
+    };
+    let (old, new) = (Tree::of_entries(parts("old")), Arc::new(Tree::of_entries(parts("new"))));
+    let [held, wanted] = [old.manifest(), new.manifest()].map(|manifest| manifest.map_err(|error| in_words(&error)));
+    let (held, wanted) = (held?, wanted?);
+    on.done(["old", "kept", "stage", "new"].map(make_dir)).await?;
+    let forms = [("manifest", Form::Manifest), ("sums", Form::Sums), ("listing", Form::Listing)];
+    let places = |dir: &str| forms.map(|(name, form)| (at(&format!("{dir}/{name}")), form)).to_vec();
+    let mut first = Upload {
+        root: on.root.clone(),
+        into: at("old"),
+        tree: Arc::new(old),
+        lists: places("kept"),
+        unlisted: Vec::new(),
+        base: None,
+    };
+    on.transport.upload(&first, &|_, _| ()).await.map_err(|error| in_words(&error))?;
+    let mut base = Base::between(at("old"), &held, &wanted).ok_or("nothing is equal")?;
+    base.lists = Some(BaseLists { manifest: held, places: places("kept") });
+    (first.into, first.lists, first.tree, first.base) = (at("stage"), places("new"), new, Some(base));
+    let sent = on.transport.upload(&first, &|_, _| ()).await.map_err(|error| in_words(&error))?;
+    same("what was sent", &sent, &Uploaded { files: 3, bytes: 14 })?;
+    for (name, form) in forms {
+        on.holds(&format!("new/{name}"), &String::from_utf8_lossy(&wanted.in_form(form))).await?;
+        on.stands(&format!("new/{name}"), EntryKind::File, 0o600).await?;
+    }
+    on.stands("stage/it's", EntryKind::File, 0o600).await?;
+    same("what stands there", &on.names("stage").await?.len(), &25)?;
+    // A list that is another now is found, or was not needed.
+    on.done([remove_file("kept/sums"), write("kept/sums", "other\n"), remove_tree("stage"), remove_tree("new")])
+        .await?;
+    on.done([make_dir("stage"), make_dir("new")]).await?;
+    match on.transport.upload(&first, &|_, _| ()).await {
+        Ok(_) => on.holds("new/sums", &String::from_utf8_lossy(&wanted.in_form(Form::Sums))).await,
+        Err(TransportError::Upload { failure, .. }) => same("the kind", &failure.kind, &FailureKind::Mismatch),
+        Err(other) => Err(format!("over another list: {other:?}")),
+    }
 }
 
 /// What is equal is copied, whatever its mode; what is not is sent.

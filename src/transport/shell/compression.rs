@@ -33,8 +33,10 @@ const LEVEL: i32 = 3;
 /// A stream that is expected to be smaller goes plain, in bytes: on the host a program is started sooner than that is sent.
 const WORTH: u64 = 64 << 10;
 
-/// What an entry or a line of a list takes in a stream, in bytes, about.
+/// What an entry or a line of a list takes in a stream, in bytes, about; and what the edits of the lists take for a file that is
+/// copied.
 const ENTRY: u64 = 512;
+const COPIED: u64 = 16;
 
 impl Compression {
     /// The best that a host with these programs takes.
@@ -52,7 +54,7 @@ impl Compression {
     /// The same, or none where there is little to send.
     pub(super) fn of(self, upload: &Upload) -> Self {
         let (files, bytes) = upload.base.as_ref().map_or((0, 0), Base::size);
-        let entries = (upload.tree.entries().len() as u64).saturating_sub(files) * ENTRY;
+        let entries = (upload.tree.entries().len() as u64).saturating_sub(files) * ENTRY + files * COPIED;
         if upload.tree.bytes().saturating_sub(bytes) + entries < WORTH { Self::Plain } else { self }
     }
 

@@ -7,9 +7,11 @@
 
 mod channel;
 mod compression;
+mod edit;
 mod frame;
 mod gzip;
 pub(super) mod hook;
+mod lists;
 mod pack;
 mod piece;
 mod prelude;

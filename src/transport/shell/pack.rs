@@ -15,19 +15,18 @@ use tokio::{
 };
 
 use crate::{
-    manifest::Form,
-    transport::{Base, Upload},
+    transport::Upload,
     tree::{Node, TreeEntry, TreeError},
 };
 
 use super::{
+    lists::Lists,
     piece::{Next, Pieces},
     quote::ShellWord,
 };
 
-/// Packs the tree of `upload` without what is copied on the host, its lists as files named `marker-0`, `marker-1` and so
-/// on, the digests of what is copied as `marker-base-MODE` for each mode, and a file named `marker` after all of it. When the
-/// tree cannot be read, that comes instead of the last piece.
+/// Packs the tree of `upload` without what is copied on the host, its [`Lists`], and a file named `marker` after all of it. When
+/// the tree cannot be read, that comes instead of the last piece.
 pub(super) fn pack(upload: Upload, marker: String) -> Receiver<Next> {
     let (next, taken) = channel(2);
     drop(spawn_blocking(move || {
@@ -56,11 +55,8 @@ impl Packer {
         tree.visit_only(&|entry| !upload.is_copied(&entry.path), &mut |entry, content| {
             if upload.is_copied(&entry.path) { Ok(()) } else { self.entry(entry, content) }
         })?;
-        for (index, (_, form)) in upload.lists.iter().enumerate() {
-            let list = upload.list(*form)?;
-            self.file(&format!("{marker}-{index}"), &list).map_err(TreeError::Visit)?;
-        }
-        self.end(upload, marker).map_err(TreeError::Visit)
+        let lists = Lists::of(upload, marker)?;
+        self.end(upload, lists, marker).map_err(TreeError::Visit)
     }
 
     fn entry(&mut self, entry: &TreeEntry, content: &mut dyn io::Read) -> io::Result<()> {
@@ -86,13 +82,12 @@ impl Packer {
 
     /// Directories that their owner may not fill get their mode when they are full, from the marker, which is a script:
     /// `tar` of `BusyBox` never changes the mode of a directory that is there.
-    fn end(mut self, upload: &Upload, marker: &str) -> io::Result<()> {
+    fn end(mut self, upload: &Upload, lists: Lists, marker: &str) -> io::Result<()> {
         let shut = |entry: &&TreeEntry| entry.node == Node::Directory && entry.mode & 0o700 != 0o700;
-        let mut script = Vec::new();
-        for (mode, files) in upload.base.iter().flat_map(Base::by_mode) {
-            self.file(&format!("{marker}-base-{mode:o}"), &files.in_form(Form::Sums))?;
-            writeln!(script, "sb_copy {mode:o}")?;
+        for (name, content) in &lists.files {
+            self.file(name, content)?;
         }
+        let mut script = lists.script;
         for entry in upload.tree.entries().iter().rev().filter(shut) {
             let place = ShellWord::new([b"./", &entry.path[..]].concat()).map_err(io::Error::other)?;
             write!(script, "sb_mode {:o} ", entry.mode)?;

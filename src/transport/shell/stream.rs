@@ -4,7 +4,12 @@ use std::{io, sync::Arc};
 
 use tokio::sync::mpsc::Receiver;
 
-use crate::{manifest::Form, path::InnerPath, token::Token, transport::Upload};
+use crate::{
+    manifest::Form,
+    path::InnerPath,
+    token::Token,
+    transport::{Base, Upload},
+};
 
 use super::{
     compression::Compression,
@@ -73,7 +78,9 @@ fn is_same(one: &Upload, other: &Upload) -> bool {
     // All that goes into a stream must be compared: what is new in an upload must be looked at here.
     let Upload { root: _, into: _, tree: _, lists, unlisted, base } = one;
     let forms = |lists: &[(InnerPath, Form)]| lists.iter().map(|(_, form)| *form).collect::<Vec<_>>();
-    let files = base.as_ref().map(|base| &base.files);
-    let others = other.base.as_ref().map(|base| &base.files);
-    forms(lists) == forms(&other.lists) && *unlisted == other.unlisted && files == others
+    let is_copied_alike = match (base, &other.base) {
+        (Some(Base { from: _, files, lists }), Some(other)) => *files == other.files && *lists == other.lists,
+        (one, other) => one.is_none() && other.is_none(),
+    };
+    forms(lists) == forms(&other.lists) && *unlisted == other.unlisted && is_copied_alike
 }

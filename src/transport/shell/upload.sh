@@ -2,7 +2,7 @@
 sb_receive() {
 sb_i=0
 sb_into "$1/." || return
-sb_d=$1 sb_f=$2 sb_how=$3 sb_o=$PWD sb_base=$4 sb_why=-
+sb_d=$1 sb_f=./$2 sb_how=$3 sb_o=$PWD sb_base=$4 sb_why=-
 shift 4
 sb_can_copy || return
 sb_glob sb_empty || { sb_no exists "$sb_d: Directory not empty"; return 1; }
@@ -14,10 +14,10 @@ cd -P -- "$sb_d" 2>/dev/null || { sb_no denied "$sb_d: Permission denied"; retur
 sb_m=$(sb_unpack 4>&1 | tail -c 1500)
 # Silence is a failure too: whoever was to say how it ended was killed.
 sb_bad=${sb_m:-the unpacking was killed}
-if [ -f "./$sb_f" ] && ! [ -h "./$sb_f" ]; then
+if [ -f "$sb_f" ] && ! [ -h "$sb_f" ]; then
 # Written by ourselves, and whole: tar says so. It shuts the directories that only now may be shut.
-if sb_whole; then sb_bad=; . "./$sb_f"; sb_lists "$@"; fi
-rm -f -- "./$sb_f"
+if sb_whole; then sb_bad=; . "$sb_f"; sb_lists "$@"; fi
+rm -f -- "$sb_f"
 fi
 case $sb_bad in '') sb_emit done; return 0;; esac
 sb_no $sb_why "$sb_bad"
@@ -53,25 +53,46 @@ return 1
 # Whether what was not sent can be copied here. What is wanting must not be found when all has been sent.
 sb_can_copy() {
 case $sb_base in '') return 0;; esac
-for sb_e in find sed sha256sum sort uniq wc xargs; do
+for sb_e in cmp cut find sed sha256sum wc xargs; do
 command -v "$sb_e" >/dev/null 2>&1 || { sb_no mismatch "nothing can be copied without $sb_e"; return 1; }
 done
 if [ -h "$sb_base" ] || ! [ -d "$sb_base" ]; then sb_no mismatch "$sb_base: Not a directory"; return 1; fi
 }
-# MODE: copies the files of one mode and holds them against their digests. Only what is a file of its own is read: anything
-# else may lead elsewhere or never end.
+sb_differs() { sb_why=mismatch sb_bad="$sb_base: $1"; }
+# INDEX LIST: makes a list of the one that the base has, line by line, by the edit that came.
+sb_edit() {
+if [ -f "$sb_o/$2" ] && ! [ -h "$sb_o/$2" ] &&
+(umask 077 && sed -n -f "$sb_f-$1-edit" <"$sb_o/$2" >"$sb_f-$1") 2>/dev/null; then rm -f -- "$sb_f-$1-edit"; return; fi
+sb_differs 'its lists cannot be read'
+}
+# FILE...: whether what was made so is what it must be.
+sb_hold() {
+if sha256sum -- "$@" 2>/dev/null | cmp -s - "$sb_f-digests"; then rm -f -- "$sb_f-digests"; return; fi
+sb_differs 'its lists are not what they were'
+}
+# SUMS: takes what is copied from among the digests of all files.
+sb_kept() {
+case $sb_bad in '') sed -n -f "$sb_f-skip" <"$sb_f-$1" >"$sb_f-copied" 2>/dev/null && rm -f -- "$sb_f-skip";; esac
+}
+# Copies the files, and holds them against their digests. Only what is a file of its own is read: anything else may lead
+# elsewhere or never end.
 sb_copy() {
 case $sb_bad in ?*) return;; esac
-sb_n=$PWD/$sb_f-base-$1
 sb_m=$(sb_odd)
-if sed 's/^.\{66\}//' <"$sb_n" >"$sb_n-lines" && sb_zeros <"$sb_n-lines" >"$sb_n-names" &&
+if cut -b 67- <"$sb_f-copied" >"$sb_f-lines" && sb_zeros <"$sb_f-lines" >"$sb_f-names" &&
 sb_bring "$PWD" && [ "$(sb_odd)" = "$sb_m" ] &&
-[ -z "$(xargs -0 sha256sum <"$sb_n-names" 2>/dev/null | sort - "$sb_n" | uniq -u)" ] &&
-xargs -0 chmod "$1" <"$sb_n-names" 2>/dev/null; then
-rm -f -- "$sb_n" "$sb_n-lines" "$sb_n-names"
+xargs -0 sha256sum <"$sb_f-names" 2>/dev/null | cmp -s - "$sb_f-copied"; then
+rm -f -- "$sb_f-copied" "$sb_f-lines" "$sb_f-names"
 else
-sb_why=mismatch sb_bad="$sb_base: does not hold what it did"
+sb_differs 'does not hold what it did'
 fi
+}
+# MODE LISTING: gives the files of this mode that mode; they stand in a listing, or came by name.
+sb_modes() {
+case $sb_bad in ?*) return;; esac
+case $2 in ?*) sed -n "s/^f $1 [0-9]* //p" <"$sb_f-$2" >"$sb_f-mode-$1" 2>/dev/null;; esac
+if sb_zeros <"$sb_f-mode-$1" | xargs -0 chmod "$1" 2>/dev/null; then rm -f -- "$sb_f-mode-$1"; return; fi
+sb_differs 'not all of it could be copied'
 }
 # Lines with a zero byte for each end, which a shell has to make where there is no tr.
 sb_zeros() { tr '\n' '\0' 2>/dev/null || while IFS= read -r sb_e; do printf '%s\0' "$sb_e" || return; done; }
@@ -79,16 +100,21 @@ sb_zeros() { tr '\n' '\0' 2>/dev/null || while IFS= read -r sb_e; do printf '%s\
 sb_odd() { find . ! -type d ! \( -type f -links 1 \) 2>/dev/null | wc -c; }
 # TO: copies by sharing blocks where cp and the filesystem can, else with cp, else with tar. Never by hard links.
 sb_bring() (
+IFS= read -r sb_e <"$sb_f-lines" || exit 0
+sb_n=$1/$sb_f
 cd -P -- "$sb_o/$sb_base" 2>/dev/null || exit
 xargs -0 cp -R -P --parents --reflink=auto -t "$1" <"$sb_n-names" 2>/dev/null && exit
+# A cp that brought the first knows how; what it did not bring is not there.
+sb_there "$1/$sb_e" && exit 1
 xargs -0 cp -R -P --parents -t "$1" <"$sb_n-names" 2>/dev/null && exit
+sb_there "$1/$sb_e" && exit 1
 tar -c -f - -T "$sb_n-lines" 2>/dev/null | { cd -P -- "$1" && tar -x -p -o -f - 2>/dev/null; }
 )
 # Moves the lists that came along to their places.
 sb_lists() {
 sb_k=0
 for sb_e; do
-sb_m=$(mv -f -- "./$sb_f-$sb_k" "$sb_o/${sb_e#./}" 2>&1) || sb_bad=$sb_bad$sb_m$sb_nl
+sb_m=$(mv -f -- "$sb_f-$sb_k" "$sb_o/${sb_e#./}" 2>&1) || sb_bad=$sb_bad$sb_m$sb_nl
 sb_k=$((sb_k + 1))
 done
 }

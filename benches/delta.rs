@@ -1,0 +1,229 @@
+//! What an upload takes, and what goes over the wire, beside what people would use: `rsync --copy-dest` where most of a
+//! release is there already, and `tar | zstd | ssh` where nothing is.
+//!
+//! `cargo bench --bench delta`; words on the command line choose lines by their names. In memory (`/dev/shm`) unless
+//! `TMPDIR` says where. Needs about 600 MB.
+#![expect(clippy::print_stdout, reason = "a bench says what it cannot measure")]
+
+mod support;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use support::{
+    pairs::{Pairs, Table, time},
+    site::Site,
+};
+use switchback::{manifest::Form, tree::Tree};
+
+/// Half a round trip between continents, or over a mobile line.
+const FAR: Duration = Duration::from_millis(25);
+
+/// How many pairs are taken at most: each writes a release twice.
+const PAIRS: usize = 7;
+
+/// The trees: how many files, and how many bytes each holds.
+const TREES: [(&str, usize, usize); 2] =
+    [("2,000 files, 100 MB", 2_000, 50_000), ("20,000 files, 80 MB", 20_000, 4_000)];
+
+/// What may go over the wire besides what changed, in bytes.
+const BESIDES: u64 = 64 << 10;
+
+fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|word| !word.starts_with('-')).collect();
+    let wanted = |what: &str| asked.is_empty() || asked.iter().any(|word| what.contains(word.as_str()));
+    let mut table = Table::new();
+    for (tree, files, size) in TREES {
+        for (wire, delay) in [("0 ms", Duration::ZERO), ("50 ms", FAR)] {
+            let lines = ["delta", "bytes", "first"].map(|kind| format!("{kind}, {tree}, {wire}"));
+            if !lines.iter().any(|line| wanted(line)) {
+                continue;
+            }
+            let Some(site) = Site::new(1, Some(delay)) else { return };
+            let bench = Bench::new(site, files, size);
+            if wanted(&lines[0]) {
+                bench.delta(&mut table, &lines[0]);
+            }
+            if wanted(&lines[1]) && delay.is_zero() {
+                bench.bytes(&mut table, &lines[1]);
+            }
+            if wanted(&lines[2]) {
+                bench.first(&mut table, &lines[2]);
+            }
+        }
+    }
+    table.end();
+}
+
+/// Two trees, of which the first is on the host: as the current release, and beside it for the rival.
+struct Bench {
+    site: Site,
+    /// `ssh` with the right options, and the host.
+    ssh: (PathBuf, String),
+}
+
+impl Bench {
+    fn new(site: Site, files: usize, each: usize) -> Self {
+        let ssh = site.ssh_program();
+        let bench = Self { site, ssh };
+        make_tree(&bench.source("one"), files, each, false);
+        make_tree(&bench.source("two"), files, each, true);
+        bench.ours("deploy", "one");
+        bench.rival(&format!("mkdir -p '{}'", bench.there("").display()));
+        run(Command::new("cp").arg("-a").arg(bench.source("one")).arg(bench.there("one")));
+        bench
+    }
+
+    fn source(&self, name: &str) -> PathBuf {
+        self.site.roots.dir().join("source").join(name)
+    }
+
+    /// Where the rival puts what it brings.
+    fn there(&self, name: &str) -> PathBuf {
+        self.site.roots.dir().join("rival").join(name)
+    }
+
+    fn ours(&self, command: &str, name: &str) {
+        let source = self.source(name);
+        let source = source.to_str().expect("a plain path");
+        let output = self.site.command(&[command, source, "--name", name, "--quiet"]).output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Removes what `stage` brought, as if it had never been.
+    fn forget(&self, name: &str) {
+        let root = self.site.roots.root(1);
+        for place in ["releases", ".switchback/releases"] {
+            fs::remove_dir_all(root.join(place).join(name)).expect("it was staged");
+        }
+    }
+
+    /// Runs a line of the rival's, in which `$SSH` is `ssh` and the host.
+    fn rival(&self, line: &str) {
+        let (program, host) = &self.ssh;
+        let mut shell = Command::new("sh");
+        shell.args(["-c", line]).env("RSH", program).env("HOST", host).stdin(Stdio::null()).stdout(Stdio::null());
+        run(&mut shell);
+    }
+
+    /// Stages the second tree, and times it; it is removed again.
+    fn stage(&self) -> Duration {
+        let took = time(|| self.ours("stage", "two"));
+        assert_same(&self.source("two"), &self.site.roots.root(1).join("releases/two"));
+        self.forget("two");
+        took
+    }
+
+    fn with_rival(&self, line: &str) -> Duration {
+        let took = time(|| self.rival(line));
+        assert_same(&self.source("two"), &self.there("two"));
+        fs::remove_dir_all(self.there("two")).expect("it was brought");
+        took
+    }
+
+    fn delta(&self, table: &mut Table, what: &str) {
+        if Command::new("rsync").arg("--version").stdout(Stdio::null()).status().is_err() {
+            println!("{what}: not measured, since there is no rsync on this machine");
+            return;
+        }
+        let (from, to) = (self.source("two"), self.there("two"));
+        let line = format!("rsync -a --copy-dest=../one -e \"$RSH\" '{}/' \"$HOST:{}/\"", from.display(), to.display());
+        let pairs = Pairs::take_up_to(PAIRS, || self.stage(), || self.with_rival(&line));
+        table.ratio(&format!("{what} / rsync --copy-dest"), &pairs, 0.7);
+    }
+
+    fn first(&self, table: &mut Table, what: &str) {
+        let (from, to) = (self.source("two"), self.there("two"));
+        let (from, to) = (from.display(), to.display());
+        let line = format!(
+            "tar -C '{from}' -c . | zstd -q -3 | \"$RSH\" \"$HOST\" \"mkdir '{to}' && zstd -q -d | tar -x -C '{to}'\""
+        );
+        // Where nothing is, nothing is copied.
+        let kept = self.site.roots.root(1).join(".switchback/releases");
+        for name in fs::read_dir(kept).expect("it is there").flatten() {
+            let _ = fs::remove_file(name.path().join("manifest"));
+        }
+        let pairs = Pairs::take_up_to(PAIRS, || self.stage(), || self.with_rival(&line));
+        table.ratio(&format!("{what} / tar | zstd -3 | ssh"), &pairs, 1.1);
+    }
+
+    /// Both ways, the connection's own beginning included.
+    fn bytes(&self, table: &mut Table, what: &str) {
+        let proxy = &self.site.proxies[0];
+        let before = proxy.bytes();
+        self.ours("stage", "two");
+        let after = proxy.bytes();
+        self.forget("two");
+        let (sent, received) = (after.0 - before.0, after.1 - before.1);
+        let bound = changed(&self.source("one"), &self.source("two")) + BESIDES;
+        table.count(what, sent + received, bound, &format!("{sent} up, {received} down"));
+    }
+}
+
+/// The changed files and the changed lines of the manifest, compressed, in bytes.
+fn changed(old: &Path, new: &Path) -> u64 {
+    let manifest = |path: &Path| {
+        let tree = Tree::open(path.to_str().expect("a plain path").into()).expect("a tree");
+        tree.manifest().expect("it can be read")
+    };
+    let (old, changed) = (manifest(old), manifest(new));
+    let mut all = Vec::new();
+    for entry in changed.entries().iter().filter(|entry| old.entry(&entry.path) != Some(entry)) {
+        let path = std::str::from_utf8(&entry.path).expect("a plain path");
+        all.extend(fs::read(new.join(path)).expect("a changed file"));
+    }
+    let text = |manifest: &switchback::manifest::Manifest| {
+        String::from_utf8(manifest.in_form(Form::Manifest)).expect("it is text")
+    };
+    let (old, changed) = (text(&old), text(&changed));
+    let old: std::collections::BTreeSet<&str> = old.lines().collect();
+    all.extend(changed.lines().filter(|line| !old.contains(line)).flat_map(|line| [line.as_bytes(), b"\n"].concat()));
+    zstd::encode_all(&all[..], 3).expect("memory").len() as u64
+}
+
+/// A tree of `files` files, each of `size` bytes; half of them hold text, half of them noise. Of every hundred one is
+/// `changed`.
+fn make_tree(path: &Path, files: usize, size: usize, changed: bool) {
+    for at in 0..files {
+        let dir = path.join(format!("part {}/section-{}", at % 20, at % 200 / 20));
+        fs::create_dir_all(&dir).expect("a directory");
+        let seed = if changed && at % 100 == 7 { at + files } else { at } as u64;
+        let content = if at % 2 == 0 { text(seed, size) } else { noise(seed, size) };
+        fs::write(dir.join(format!("file-{at}.bin")), content).expect("a file");
+    }
+}
+
+fn text(seed: u64, size: usize) -> Vec<u8> {
+    let words = ["release", "current", "previous", "switch", "host", "manifest", "record", "lock"];
+    let random = noise(seed, size);
+    let bytes = random.iter().flat_map(|byte| [words[usize::from(byte % 8)].as_bytes(), &[b' ' + byte / 8]].concat());
+    bytes.take(size).collect()
+}
+
+/// What no compression makes smaller.
+fn noise(seed: u64, size: usize) -> Vec<u8> {
+    let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mut bytes = Vec::with_capacity(size + 8);
+    while bytes.len() < size {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.wrapping_mul(0x2545_f491_4f6c_dd1d).to_be_bytes());
+    }
+    bytes.truncate(size);
+    bytes
+}
+
+fn assert_same(one: &Path, other: &Path) {
+    let mut diff = Command::new("diff");
+    run(diff.args(["-r", "-q", "-x", "previousVersion"]).arg(one).arg(other));
+}
+
+fn run(command: &mut Command) {
+    let status = command.status().expect("it runs");
+    assert!(status.success(), "{command:?}: {status}");
+}

@@ -1,0 +1,78 @@
+//! Which releases of a host a new one is copied from, where they are the same.
+
+use std::cmp::Reverse;
+
+use crate::{
+    name::ReleaseName,
+    store::{HostedRelease, RootState},
+};
+
+/// How many are tried: the further back, the less of it is still the same.
+const TRIED: usize = 3;
+
+/// The releases that a new one is likely to have much in common with, best first: the one that is current, and then the
+/// newest that nobody has left as bad. Whether any of them is what it was is for the one who copies to find out; one that
+/// belongs to somebody else, who may change it at any time, is left alone.
+#[must_use]
+pub fn bases(state: &RootState) -> Vec<ReleaseName> {
+    let current = state.current.release();
+    let is_current = |release: &HostedRelease| Some(&release.name) == current;
+    let ours = state.releases.iter().filter(|release| release.foreign.is_none());
+    let usable = |release: &&HostedRelease| is_current(release) || release.bad.is_none() && release.staged.is_some();
+    let mut bases: Vec<&HostedRelease> = ours.filter(usable).collect();
+    bases.sort_by_key(|release| Reverse((is_current(release), release.staged.as_ref().map(|staged| staged.at))));
+    bases.into_iter().take(TRIED).map(|release| release.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        record::PreviousVersion,
+        status::BadMark,
+        store::{Current, Kept, StagedRecord},
+        time::Timestamp,
+        transport::FileId,
+    };
+
+    /// A release that was staged so many seconds after midnight; 0 when the tool did not bring it.
+    fn release(name: &str, second: u8, is_bad: bool) -> HostedRelease {
+        let at: Timestamp = format!("2026-11-24T00:00:{second:02}Z").parse().expect("a time");
+        let (by, reason) = ("jane@laptop".to_owned(), None);
+        HostedRelease {
+            name: name.parse().expect("a name"),
+            id: FileId { device: 1, inode: second.into() },
+            previous: Ok(PreviousVersion::None),
+            bad: is_bad.then(|| BadMark { at, by: by.clone(), reason, number: 1 }),
+            pinned: None,
+            over: None,
+            staged: (second > 0).then_some(StagedRecord { format: 1, at, by, files: 1, bytes: 1, digest: None }),
+            adopted: None,
+            foreign: None,
+            commands: Kept::Nothing,
+            data: Kept::Nothing,
+        }
+    }
+
+    #[test]
+    fn the_current_one_comes_first_and_then_the_newest_good_ones() {
+        let releases = vec![
+            release("a", 4, false),
+            release("b", 9, true),
+            release("c", 1, false),
+            release("d", 8, false),
+            release("e", 0, false),
+            release("f", 7, false),
+        ];
+        let name = releases[2].name.clone();
+        let current = Current::Release { link: b"releases/c".to_vec(), name };
+        let mut state = RootState { current, releases, ..RootState::default() };
+        let names = |state: &RootState| bases(state).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(names(&state), ["c", "d", "f"]);
+        state.releases[3].foreign = Some(1000);
+        assert_eq!(names(&state), ["c", "f", "a"]);
+        state.current = Current::Absent;
+        assert_eq!(names(&state), ["f", "a", "c"]);
+        assert!(bases(&RootState::default()).is_empty());
+    }
+}

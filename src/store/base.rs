@@ -1,0 +1,163 @@
+//! Which files of a new release one that is on the host has already.
+
+use std::sync::Arc;
+
+use tokio::task::spawn_blocking;
+
+use crate::{
+    manifest::{Digest, Manifest, ManifestEntry, ManifestNode, Seen, Surveyed},
+    name::ReleaseName,
+    transport::{Base, BaseLists, Batch, Found, Op, Reply},
+    tree::Tree,
+};
+
+use super::{
+    DirStore, StoreError,
+    check::MANIFEST_LIMIT,
+    layout::{LISTS, inner},
+};
+
+/// What is believed of the releases that are on a host.
+#[derive(Debug, Clone)]
+pub(super) enum Trust {
+    /// What the manifest of one of these says, best first.
+    Manifest(Vec<ReleaseName>),
+    /// What is found in this one when all of it is read.
+    Content(ReleaseName),
+    /// Nothing.
+    Nothing,
+}
+
+impl Trust {
+    /// What is still believed once `used` did not hold what was believed of it.
+    pub(super) fn less(self, used: Option<ReleaseName>) -> Self {
+        match (self, used) {
+            (Self::Manifest(_), Some(used)) => Self::Content(used),
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Adds the step, if any, that asks for what is believed.
+    pub(super) fn ask(&self, store: &DirStore, batch: &mut Batch) -> Option<usize> {
+        match self {
+            Self::Manifest(bases) => Some(batch.push_lenient(lists_of(store, bases.first()?))),
+            Self::Content(base) => {
+                Some(batch.push_lenient(Op::Survey { path: store.layout().release(base), digests: true }))
+            }
+            Self::Nothing => None,
+        }
+    }
+
+    /// The release that is copied from, and what of `tree` it has. `reply` answers what was [asked](Self::ask).
+    pub(super) async fn base(
+        &self,
+        store: &DirStore,
+        reply: Option<&Reply>,
+        tree: &Arc<Tree>,
+    ) -> Result<Option<(ReleaseName, Base)>, StoreError> {
+        match self {
+            Self::Manifest(bases) => Choice { store, tree }.listed(bases, reply).await,
+            Self::Content(base) => {
+                Ok(Choice { store, tree }.found(base, reply).await.map(|found| (base.clone(), found)))
+            }
+            Self::Nothing => Ok(None),
+        }
+    }
+}
+
+/// Asks for the digests of what is kept of a release, its lists among it.
+fn lists_of(store: &DirStore, name: &ReleaseName) -> Op {
+    Op::Survey { path: store.layout().kept(name), digests: true }
+}
+
+struct Choice<'s> {
+    store: &'s DirStore,
+    tree: &'s Arc<Tree>,
+}
+
+impl Choice<'_> {
+    /// The first of `bases` that has a manifest and anything of the tree; `first` says what is kept of the first.
+    async fn listed(
+        &self,
+        bases: &[ReleaseName],
+        first: Option<&Reply>,
+    ) -> Result<Option<(ReleaseName, Base)>, StoreError> {
+        let Some((name, others)) = bases.split_first() else { return Ok(None) };
+        if let Some(base) = self.listed_by(name, first).await? {
+            return Ok(Some((name.clone(), base)));
+        }
+        if others.is_empty() {
+            return Ok(None);
+        }
+        let mut batch = self.store.steps.empty();
+        for name in others {
+            batch.push_lenient(lists_of(self.store, name));
+        }
+        for (name, reply) in others.iter().zip(self.store.execute(&batch).await?) {
+            if let Some(base) = self.listed_by(name, Some(&reply)).await? {
+                return Ok(Some((name.clone(), base)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// What of the tree the release `name` has, of which `reply` says what is kept. A release without a manifest, or with
+    /// one that means nothing, has nothing.
+    async fn listed_by(&self, name: &ReleaseName, reply: Option<&Reply>) -> Result<Option<Base>, StoreError> {
+        let Some(Reply::Survey(Some(kept))) = reply else { return Ok(None) };
+        let Some(digest) = digest_of(kept, "manifest") else { return Ok(None) };
+        let Some(old) = self.manifest(name, digest).await? else { return Ok(None) };
+        let (from, directory) = (self.store.layout().release(name), self.store.layout().kept(name));
+        let (tree, kept) = (Arc::clone(self.tree), kept.clone());
+        let compared = spawn_blocking(move || {
+            let mut base = Base::between(from, &old, &*tree.manifest().ok()?)?;
+            let whole = |file, form| digest_of(&kept, file) == Some(Digest::of(&old.in_form(form)));
+            let places = LISTS.iter().filter(|(file, form)| whole(file, *form));
+            let places = places.map(|(file, form)| (directory.join(&inner(file)), *form)).collect();
+            base.lists = Some(BaseLists { manifest: old, places });
+            Some(base)
+        });
+        // Whether a source cannot be read, its upload says.
+        Ok(compared.await.ok().flatten())
+    }
+
+    /// The manifest of this digest that is kept of the release `name`: from memory, else from the host.
+    async fn manifest(&self, name: &ReleaseName, digest: Digest) -> Result<Option<Arc<Manifest>>, StoreError> {
+        let known = self.store.known.clone();
+        if let Ok(Some(manifest)) = spawn_blocking(move || known.get(&digest)).await {
+            return Ok(Some(manifest));
+        }
+        let mut batch = self.store.steps.empty();
+        let path = self.store.layout().kept(name).join(&inner("manifest"));
+        batch.push_lenient(Op::Read { path, limit: MANIFEST_LIMIT });
+        let replies = self.store.execute(&batch).await?;
+        let Some(Reply::Content(Some(Found::Content(text)))) = replies.into_iter().next() else { return Ok(None) };
+        let Some(manifest) = Manifest::parse(&text).ok().filter(|_| Digest::of(&text) == digest) else {
+            return Ok(None);
+        };
+        let manifest = Arc::new(manifest);
+        self.store.known.remember(Arc::clone(&manifest)).await;
+        Ok(Some(manifest))
+    }
+
+    /// What of the tree was found in the release `name`.
+    async fn found(&self, name: &ReleaseName, reply: Option<&Reply>) -> Option<Base> {
+        let Some(Reply::Survey(Some(seen))) = reply else { return None };
+        let (from, tree) = (self.store.layout().release(name), Arc::clone(self.tree));
+        let found = Manifest::new(seen.iter().filter_map(file).collect());
+        spawn_blocking(move || Base::between(from, &found, &*tree.manifest().ok()?)).await.ok().flatten()
+    }
+}
+
+/// The digest of the file `name` among what is kept of a release.
+fn digest_of(kept: &[Surveyed], name: &str) -> Option<Digest> {
+    let found = kept.iter().find(|entry| entry.path == name.as_bytes())?;
+    if let Seen::File { digest, .. } = found.node { digest } else { None }
+}
+
+/// A file as a manifest lists it; of anything else nothing is copied.
+fn file(seen: &Surveyed) -> Option<ManifestEntry> {
+    let Seen::File { size, digest: Some(digest) } = seen.node else { return None };
+    let node = ManifestNode::File { mode: seen.mode, size, digest };
+    Some(ManifestEntry { path: seen.path.clone(), node })
+}

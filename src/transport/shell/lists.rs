@@ -1,0 +1,98 @@
+//! [`Lists`]: what an upload brings besides content: its lists, and which files are copied.
+
+use std::io::{self, Write};
+
+use crate::{
+    manifest::{Digest, Form, Manifest, ManifestEntry},
+    path::InnerPath,
+    transport::{Base, Upload},
+    tree::TreeError,
+};
+
+use super::{edit::Edit, quote::ShellWord};
+
+/// Files of ours that travel with the content, and what the host does with them.
+///
+/// Each list comes as `marker-INDEX`. Of one that the host has of the base, the [`Edit`] comes instead, as
+/// `marker-INDEX-edit`, and `marker-digests` says what must come of it. What is copied is then told by `marker-skip`, an edit
+/// of the new list; else by `marker-copied`, and by `marker-mode-MODE` for each mode.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    pub(super) files: Vec<(String, Vec<u8>)>,
+    pub(super) script: Vec<u8>,
+}
+
+impl Lists {
+    /// What `upload` brings. Reads its tree, unless that was read before. Blocks.
+    pub(super) fn of(upload: &Upload, marker: &str) -> Result<Self, TreeError> {
+        let manifest = upload.listed()?;
+        let mut lists = Self::default();
+        lists.lists(upload, &manifest, marker).map_err(TreeError::Visit)?;
+        if let Some(base) = &upload.base {
+            lists.copied(upload, base, &manifest, marker).map_err(TreeError::Visit)?;
+        }
+        Ok(lists)
+    }
+
+    fn add(&mut self, name: String, content: Vec<u8>) {
+        self.files.push((name, content));
+    }
+
+    fn lists(&mut self, upload: &Upload, manifest: &Manifest, marker: &str) -> io::Result<()> {
+        let (mut digests, mut made) = (Vec::new(), String::new());
+        for (index, (_, form)) in upload.lists.iter().enumerate() {
+            let (name, list) = (format!("{marker}-{index}"), manifest.in_form(*form));
+            match edit(upload, manifest, *form) {
+                Some((place, edit)) if edit.len() < list.len() => {
+                    writeln!(digests, "{}  ./{name}", Digest::of(&list))?;
+                    write!(self.script, "sb_edit {index}")?;
+                    self.word(&ShellWord::operand(place));
+                    made = format!("{made} ./{name}");
+                    self.add(format!("{name}-edit"), edit);
+                }
+                _ => self.add(name, list),
+            }
+        }
+        if !digests.is_empty() {
+            self.add(format!("{marker}-digests"), digests);
+            writeln!(self.script, "sb_hold{made}")?;
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, word: &ShellWord) {
+        self.script.push(b' ');
+        self.script.extend_from_slice(word.as_bytes());
+        self.script.push(b'\n');
+    }
+
+    /// Tells which files are copied, by the new lists where these can tell.
+    fn copied(&mut self, upload: &Upload, base: &Base, manifest: &Manifest, marker: &str) -> io::Result<()> {
+        let index = |wanted| upload.lists.iter().position(|(_, form)| *form == wanted);
+        let told = base.files.entries().iter().all(|entry| manifest.entry(&entry.path) == Some(entry));
+        // A path with a newline is two lines of a listing, and the second might look like another entry's.
+        let told = told && !manifest.entries().iter().any(|entry| entry.path.contains(&b'\n'));
+        let skip = |_: &usize| Edit::only(manifest, Form::Sums, |entry| base.file(&entry.path).is_some());
+        let by_lists = index(Form::Sums).zip(index(Form::Listing)).filter(|_| told);
+        if let Some(((sums, listing), skip)) = by_lists.and_then(|found| Some((found, skip(&found.0)?))) {
+            self.add(format!("{marker}-skip"), skip);
+            writeln!(self.script, "sb_kept {sums}\nsb_copy")?;
+            return base.modes().iter().try_for_each(|mode| writeln!(self.script, "sb_modes {mode:o} {listing}"));
+        }
+        self.add(format!("{marker}-copied"), base.files.in_form(Form::Sums));
+        writeln!(self.script, "sb_copy")?;
+        for mode in base.modes() {
+            let line = |entry: &ManifestEntry| [b"./", &entry.path[..], b"\n"].concat();
+            self.add(format!("{marker}-mode-{mode:o}"), base.of_mode(mode).flat_map(line).collect());
+            writeln!(self.script, "sb_modes {mode:o} ''")?;
+        }
+        Ok(())
+    }
+}
+
+/// The list of the base that a list of this form is made of, and how.
+fn edit<'u>(upload: &'u Upload, manifest: &Manifest, form: Form) -> Option<(&'u InnerPath, Vec<u8>)> {
+    let lists = upload.base.as_ref()?.lists.as_ref()?;
+    let (place, _) = lists.places.iter().find(|(_, kept)| *kept == form)?;
+    Some((place, Edit::between(&lists.manifest, manifest, form)?))
+}
