@@ -15,7 +15,7 @@ use std::{
 use support::local_shell::LocalShell;
 use switchback::{
     HostPath, InnerPath, Transport,
-    transport::{Batch, Effect, FailureKind, Op, Progress, ShellTransport, TransportError, Upload},
+    transport::{Batch, Effect, FailureKind, Op, Progress, TransportError, Upload},
     tree::Tree,
 };
 use tempfile::TempDir;
@@ -177,10 +177,10 @@ async fn it_is_compressed_as_the_host_can_take_it() {
 }
 
 #[tokio::test]
-async fn a_little_is_not_compressed_and_nothing_where_that_is_asked_for() {
+async fn a_little_is_not_compressed_and_nothing_for_a_host_that_is_near() {
     let shell = LocalShell::new("dash", "gnu").expect("dash");
-    let (dir, deadline) = (TempDir::new().unwrap(), std::time::Duration::from_secs(60));
-    let plain = ShellTransport::new(shell.clone(), deadline).without_compression();
+    let dir = TempDir::new().unwrap();
+    let plain = shell.clone().near().transport();
     make(&plain, dir.path(), "plain").await;
     let told = Sent::default();
     plain.upload(&upload(dir.path(), "plain", tree(&text())), &told).await.unwrap();

@@ -25,6 +25,8 @@ pub(crate) struct LocalShell {
     environment: Vec<(String, String)>,
     /// Runs before `sh`, e.g. `strace -o FILE`.
     wrapper: Vec<String>,
+    /// It stands for hosts that are, unless it is said to be near.
+    is_far: bool,
 }
 
 /// Where the directories of links stand, as long as the tests run.
@@ -92,6 +94,7 @@ impl LocalShell {
             path: format!("{}:{}", shell_directory.display(), tool_directory.display()),
             environment: Vec::new(),
             wrapper: Vec::new(),
+            is_far: true,
         })
     }
 
@@ -145,6 +148,11 @@ impl LocalShell {
         self
     }
 
+    pub(crate) fn near(mut self) -> Self {
+        self.is_far = false;
+        self
+    }
+
     pub(crate) fn transport(&self) -> Arc<ShellTransport<Self>> {
         self.transport_within(Duration::from_secs(60))
     }
@@ -194,5 +202,9 @@ impl Shell for LocalShell {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
+    }
+
+    fn is_far(&self) -> bool {
+        self.is_far
     }
 }

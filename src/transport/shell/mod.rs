@@ -52,7 +52,6 @@ pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
     session: Mutex<Option<Session>>,
-    compresses: bool,
     /// What the host takes, as it said last; nothing is compressed before it was asked.
     takes: sync::Mutex<Compression>,
 }
@@ -60,17 +59,7 @@ pub struct ShellTransport<S> {
 impl<S: Shell> ShellTransport<S> {
     /// Works through `shell`; one exchange, once a channel is open, takes `exchange_timeout` at most.
     pub fn new(shell: S, exchange_timeout: Duration) -> Self {
-        Self { shell, exchange_timeout, session: Mutex::new(None), compresses: true, takes: sync::Mutex::default() }
-    }
-
-    /// The same, with uploads sent as they are: for hosts on this machine, where compressing takes longer than sending.
-    ///
-    /// Without this an upload is compressed with `zstd`, or `gzip`, where the host has it; what it has it says with the
-    /// first batch.
-    #[must_use]
-    pub fn without_compression(mut self) -> Self {
-        self.compresses = false;
-        self
+        Self { shell, exchange_timeout, session: Mutex::new(None), takes: sync::Mutex::default() }
     }
 
     async fn exchange(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
@@ -88,7 +77,7 @@ impl<S: Shell> ShellTransport<S> {
 
     /// Keeps what the host takes.
     fn learn(&self, programs: &[String]) {
-        if self.compresses {
+        if self.shell.is_far() {
             *self.takes.lock().unwrap_or_else(PoisonError::into_inner) = Compression::best(programs);
         }
     }

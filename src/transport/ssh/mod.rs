@@ -100,6 +100,10 @@ impl Shell for SshShell {
         Box::pin(self.channel(command))
     }
 
+    fn is_far(&self) -> bool {
+        true
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             // It ends with its last channel, for which nobody waits.
