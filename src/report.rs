@@ -5,7 +5,7 @@ use serde::Serialize;
 pub use crate::{
     crowd::crowd,
     outcome::{Command, HostOutcome, Outcome},
-    verification::{Damage, Verification},
+    verification::{Damage, Foreign, Verification},
 };
 
 use crate::{

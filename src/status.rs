@@ -42,6 +42,9 @@ pub struct ReleaseStatus {
     pub bytes: Option<u64>,
     /// Files, as staged.
     pub files: Option<u64>,
+    /// Whether its `prepare` was cut off or failed, so that nothing vouches for what it holds.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unsealed: bool,
     /// Why it was left, when it is bad.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad: Option<BadMark>,
@@ -65,6 +68,7 @@ impl ReleaseStatus {
             staged_by: None,
             bytes: None,
             files: None,
+            unsealed: false,
             bad: None,
             adopted: None,
             pinned: None,

@@ -12,7 +12,6 @@ use crate::{
     hook::{self, Hook, HookDirection, HookKind, HookShell, Occasion, ShellHook},
     name::ReleaseName,
     report::{Command, Failure},
-    status::ReleaseState,
     store::{Current, HookDirectory, StoreError},
     transport::{HookEnd, Secrets},
 };
@@ -81,11 +80,7 @@ impl<'r> Run<'r> {
         if hooks.is_empty() {
             return;
         }
-        let is_new = |working: &Working<'_>| {
-            let state = working.guard.state();
-            let was_there = state.release(&course.plan.release);
-            working.switches() && was_there.is_none_or(|release| state.state_of(release) == ReleaseState::Staged)
-        };
+        let is_new = |working: &Working<'_>| working.switches() && working.is_new(&course.plan.release);
         let new: Vec<bool> = course.locked.iter().map(is_new).collect();
         let (direction, release, secrets) = (course.direction(), course.plan.release.clone(), course.secrets.clone());
         for (working, new) in course.locked.iter_mut().zip(&new) {

@@ -146,6 +146,7 @@ fn release_status(state: &RootState, release: &HostedRelease) -> ReleaseStatus {
         staged_by: staged.map(|staged| staged.by.clone()),
         bytes: staged.map(|staged| staged.bytes),
         files: staged.map(|staged| staged.files),
+        unsealed: release.unsealed,
         bad: release.bad.clone(),
         adopted: release.adopted.clone(),
         pinned: release.pinned.clone(),

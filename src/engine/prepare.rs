@@ -20,7 +20,14 @@ impl<'r> Run<'r> {
         self.enter(Phase::Prepare, course.locked.len());
         let kept = matches!(course.plan.command, Command::Deploy | Command::Stage | Command::Activate)
             .then(|| course.commands.clone());
-        join_all(course.locked.iter_mut().map(|working| self.prepare_on(working, kept.as_ref()))).await;
+        let prepares = self.prepares(course);
+        join_all(course.locked.iter_mut().map(|working| self.prepare_on(working, kept.as_ref(), prepares))).await;
+    }
+
+    /// Whether anything is run in a release that is new before it is sealed.
+    fn prepares(&self, course: &Course<'r, '_>) -> bool {
+        let goes_forward = matches!(course.plan.command, Command::Deploy | Command::Activate);
+        goes_forward && (self.options.code.prepare.is_some() || course.commands.prepare.is_some())
     }
 
     /// Writes what is about to be done on every host that is switched, for what comes before the switch.
@@ -36,12 +43,13 @@ impl<'r> Run<'r> {
         .await;
     }
 
-    async fn prepare_on(&self, working: &mut Working<'r>, commands: Option<&Commands>) {
+    async fn prepare_on(&self, working: &mut Working<'r>, commands: Option<&Commands>, prepares: bool) {
         let Some(plan) = &working.plan else { return };
         let result = match preparation_of(plan, working.staged.take()) {
             Some(mut preparation) => {
                 preparation.commands = commands.filter(|commands| !commands.is_empty()).cloned();
                 preparation.data = self.data_of_release(&preparation);
+                preparation.unsealed = prepares && working.is_new(&preparation.name);
                 let preparation = working.progress.preparation.insert(preparation);
                 working.guard.prepare(preparation).await.map(Some)
             }
@@ -91,6 +99,7 @@ fn preparation_of(plan: &HostPlan, staged: Option<Staged>) -> Option<Preparation
         record,
         shared: plan.shared.clone(),
         commands: None,
+        unsealed: false,
         data: None,
     };
     match &plan.action {

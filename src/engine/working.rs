@@ -4,6 +4,7 @@ use crate::{
     name::ReleaseName,
     plan::{HostPlan, Seen},
     report::Failure,
+    status::ReleaseState,
     store::{Activated, Preparation, Ready, Staged, StoreGuard},
 };
 
@@ -65,6 +66,12 @@ impl<'r> Working<'r> {
 
     pub(super) fn seen(&self) -> Seen<'_> {
         Seen { host: &self.host.name, state: self.guard.state() }
+    }
+
+    /// Whether `release` was never current here, or is not here yet: what is run to make it ready is run in it then.
+    pub(super) fn is_new(&self, release: &ReleaseName) -> bool {
+        let state = self.guard.state();
+        state.release(release).is_none_or(|release| state.state_of(release) == ReleaseState::Staged)
     }
 
     /// Whether its plan switches `current`.

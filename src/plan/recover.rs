@@ -31,7 +31,7 @@ pub enum Direction {
 /// # Errors
 ///
 /// [`Refusal`] when a `current` is not ours, when two operations were interrupted neither of which knew of the other, or
-/// when a host lacks the release that it would go to.
+/// when a host lacks the release that it would go to, or that release was never made ready there.
 pub fn recover(direction: Direction, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     refuse_any(hosts.iter().filter_map(|seen| seen.ours().err()).collect())?;
     let Some(intent) = the_one(hosts)? else {
@@ -110,6 +110,7 @@ fn forward(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let to = &intent.to;
     let lacking = hosts.iter().filter(|seen| seen.state.release(to).is_none());
     refuse_any(lacking.map(|seen| no_such(seen, to)).collect())?;
+    refuse_any(hosts.iter().filter_map(|seen| seen.sealed(to).err()).collect())?;
     let going_back = intent.command == Command::Rollback;
     let plan = |seen: &Seen<'_>| {
         let action = match seen.current() {

@@ -51,6 +51,7 @@ fn brought(name: &ReleaseName, record: &PreviousVersion) -> HostedRelease {
         bad: None,
         pinned: None,
         foreign: None,
+        unsealed: false,
         over: None,
         staged: Some(StagedRecord { format, at, by: String::new(), files: 0, bytes: 0, digest: None }),
         commands: Kept::Nothing,

@@ -146,7 +146,8 @@ fn go_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
             .collect();
         return Err(Refusal { table, ..Refusal::of(Command::Rollback, refusals) });
     }
-    Ok(plan_to(name, hosts))
+    let unsealed: Vec<HostRefusal> = hosts.iter().filter_map(|seen| seen.sealed(name).err()).collect();
+    if unsealed.is_empty() { Ok(plan_to(name, hosts)) } else { Err(Refusal::of(Command::Rollback, unsealed)) }
 }
 
 /// Plans to go back along the records.

@@ -40,6 +40,13 @@ impl<'s> Seen<'s> {
         self.current().map(|name| Chain::from(self.state, name))
     }
 
+    /// Refuses to go to a release that was never made ready, but where it is current: it is too late then.
+    pub(super) fn sealed(&self, name: &ReleaseName) -> Result<(), HostRefusal> {
+        let unsealed = self.state.release(name).is_some_and(|release| release.unsealed);
+        let goes = unsealed && self.current() != Some(name);
+        if goes { Err(self.refuse(Reason::NotSealed { name: name.clone() })) } else { Ok(()) }
+    }
+
     /// Whether an adoption was interrupted here, whose holder of the lock is gone.
     fn is_half_adopted(&self) -> bool {
         let state = self.state;

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     DirStore, Layout, StoreError, foreign,
-    layout::{LISTS, OWNER, inner},
+    layout::{LISTS, OWNER, UNSEALED, inner},
     steps::{PRIVATE, PRIVATE_FILE, Steps},
 };
 
@@ -128,6 +128,9 @@ impl Steps {
             batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
             batch.push(Op::MoveInto { from: written, into: kept.clone() });
         }
+        // Not before all of that is durable.
+        batch.push(Op::Sync { paths: vec![kept.clone()], reach: SyncReach::Entries });
+        batch.push(Op::RemoveFile { path: kept.join(&inner(UNSEALED)) });
         batch.push(Op::Sync { paths: vec![kept], reach: SyncReach::Entries });
         batch
     }

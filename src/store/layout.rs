@@ -201,6 +201,9 @@ pub(crate) const LISTS: [(&str, Form); 3] =
 /// The file that says whose a release was when it was sealed.
 pub(crate) const OWNER: &str = "owner";
 
+/// The file that says that something has yet to be done in a release before it is sealed.
+pub(crate) const UNSEALED: &str = "unsealed";
+
 /// A constant name, which is a path inside the root.
 pub(crate) fn inner(name: &str) -> InnerPath {
     InnerPath::new(name).expect("the tree's own names are plain")

@@ -36,6 +36,8 @@ pub struct Preparation {
     pub shared: Vec<SharedLink>,
     /// The commands that are kept with it, when it is published.
     pub commands: Option<Commands>,
+    /// Whether something is yet to be done in it: until it is [sealed](StoreGuard::seal) then, it is known as not ready.
+    pub unsealed: bool,
     /// What is known of its data, kept with it when it is published.
     pub data: Option<DataRecord>,
 }

@@ -1,24 +1,24 @@
 //! [`Query`]: the steps that read a whole root in one exchange, and what their replies mean.
 
+mod left;
+
 use serde::de::DeserializeOwned;
 
 use crate::{
-    adoption::{AdoptedRecord, Tool},
-    debt::Debt,
-    lock::{LockHolder, LockOwner},
+    adoption::AdoptedRecord,
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
     status::{BadMark, PinMark},
     time::Timestamp,
     token::Token,
-    transport::{Batch, Entry, EntryKind, Found, Listed, Liveness, Op, Passed, Reply},
+    transport::{Batch, Entry, EntryKind, Found, Listed, Op, Reply},
 };
 
 use super::{
     Layout,
-    layout::{LOCK, OWNER, inner},
-    state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, Kept, RootState, StagedRecord},
+    layout::{LOCK, OWNER, UNSEALED, inner},
+    state::{Current, GoneRelease, HostedRelease, Kept, RootState, StagedRecord},
     steps::{COMMANDS, DATA},
 };
 
@@ -54,6 +54,7 @@ enum At {
     Debts,
     State,
     Owners,
+    Unsealed,
     Staged,
     Adopted,
     Staging,
@@ -99,6 +100,7 @@ impl Query {
             each(layout.in_state(&["debts"]), "debt", STATE_LIMIT),
             Op::Inspect { path: layout.state().clone() },
             each(layout.in_state(&["releases"]), OWNER, STATE_LIMIT),
+            each(layout.in_state(&["releases"]), UNSEALED, STATE_LIMIT),
         ];
         let first = batch.steps.len();
         for op in ops {
@@ -291,6 +293,7 @@ impl Reader<'_> {
             adopted: self.json::<AdoptedRecord>(At::Adopted, name.as_str()),
             id: entry.id,
             foreign: self.foreign(&name, entry.owner),
+            unsealed: self.found(At::Unsealed, name.as_str()).is_some(),
             name,
         }
     }
@@ -345,58 +348,5 @@ impl Reader<'_> {
             Some(Found::NotAFile(kind)) => Kept::Unreadable(format!("it is {}", kind.with_article())),
             Some(Found::Unreadable(failure)) => Kept::Unreadable(failure.to_string()),
         }
-    }
-
-    /// The tokens that name directories of which a file was read.
-    fn tokens(&self, at: At) -> impl Iterator<Item = Token> {
-        let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(at) { contents } else { &[] };
-        contents.iter().filter_map(|(name, _)| token_of(name))
-    }
-
-    /// The release that is marked as a directory taken over, and is not there.
-    fn adopting(&self, releases: &[HostedRelease]) -> Option<ReleaseName> {
-        let Some(Reply::Contents(contents)) = self.at(At::Adopted) else { return None };
-        let names = contents.iter().filter_map(|(name, _)| self.layout.release_name(name));
-        let is_moved = |name: &ReleaseName| {
-            let record = self.json::<AdoptedRecord>(At::Adopted, name.as_str());
-            record.is_some_and(|record| record.tool == Tool::Directory)
-        };
-        names.filter(|name| !releases.iter().any(|release| release.name == *name)).find(is_moved)
-    }
-
-    fn lock(&self) -> Option<LockHolder> {
-        let token = self.tokens(At::LockOwners).next()?;
-        Some(LockHolder { owner: self.json(At::LockOwners, token.as_str()), holder: Liveness::Unknown, token })
-    }
-
-    fn intent(&self) -> Option<Intent> {
-        let token = self.tokens(At::LockIntents).next()?;
-        self.json(At::LockIntents, token.as_str())
-    }
-
-    fn interrupted(&self) -> Vec<Interrupted> {
-        let left = |token: Token| Interrupted {
-            owner: self.json::<LockOwner>(At::JournalOwners, token.as_str()),
-            intent: self.json::<Intent>(At::JournalIntents, token.as_str()),
-            token,
-        };
-        self.tokens(At::JournalOwners).map(left).collect()
-    }
-
-    fn debts(&self) -> Vec<Debt> {
-        let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(At::Debts) { contents } else { &[] };
-        let read = |(_, found): &(Vec<u8>, Found)| match found {
-            Found::Content(content) => serde_json::from_slice(content).ok(),
-            _ => None,
-        };
-        contents.iter().filter_map(read).collect()
-    }
-
-    fn way(&self) -> Vec<Passed> {
-        if let Some(Reply::Way(way)) = self.at(At::Way) { way.clone() } else { Vec::new() }
-    }
-
-    fn staging(&self) -> Vec<Token> {
-        Query::tokens_in(self.at(At::Staging)).collect()
     }
 }

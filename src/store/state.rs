@@ -128,6 +128,8 @@ pub struct HostedRelease {
     /// The user that it belongs to, where that is neither root, nor who works here or keeps the tool's state, nor whom it was
     /// given to before it was sealed: whatever it holds, that user may have put there.
     pub foreign: Option<u32>,
+    /// Whether its `prepare` began, and it was not sealed since: nothing vouches for what it holds.
+    pub unsealed: bool,
     /// What was current when it was published; `None` where that is not known, or was not asked for.
     pub over: Option<PreviousVersion>,
     /// How it came here; `None` when the tool did not bring it.

@@ -85,6 +85,8 @@ fn where_the_log_and_the_link_differ_the_link_is_right() {
     chain(&host, &["20260106120000", "20260104120000", "20260101120000"]);
 }
 
+/// A tree as Deployer 7.5.12 leaves it, with more of a past. On the real one, once it was taken over, its `deploy` and its
+/// `rollback` went on working.
 #[test]
 fn deployers_log_is_followed_without_what_it_marked_bad_or_left_unfinished() {
     let host = MemoryHost::new();

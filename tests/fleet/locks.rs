@@ -97,8 +97,15 @@ fn a_holder_whose_lock_was_taken_over_can_switch_nothing() {
     let failed = wait(guard.activate(&switch)).expect_err("the lock is another's");
     assert!(matches!(failed.error, StoreError::LockLost { .. }), "{failed:?}");
     hosts.all_on("c");
-    let preparation =
-        Preparation { name: name("a"), staged: None, record: None, shared: Vec::new(), commands: None, data: None };
+    let preparation = Preparation {
+        name: name("a"),
+        staged: None,
+        record: None,
+        shared: Vec::new(),
+        commands: None,
+        unsealed: false,
+        data: None,
+    };
     assert!(wait(guard.prepare(&preparation)).is_err());
     assert!(wait(guard.fence()).is_err());
     hosts.all_on("c");
@@ -112,8 +119,15 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     let other = store(&hosts, 0);
     let mut guard = hold(&other);
     let record = Some(PreviousVersion::Release(name("a")));
-    let preparation =
-        Preparation { name: name("b"), staged: None, record, shared: Vec::new(), commands: None, data: None };
+    let preparation = Preparation {
+        name: name("b"),
+        staged: None,
+        record,
+        shared: Vec::new(),
+        commands: None,
+        unsealed: false,
+        data: None,
+    };
     wait(guard.prepare(&preparation)).expect("b is there");
     hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
     assert_code(&hosts.activate("b"), ExitCode::DONE);
@@ -141,8 +155,15 @@ fn a_holder_whose_lock_was_taken_over_does_not_remove_what_it_published() {
     let staged = wait(other.stage(release("b").as_ref(), &another(), &[], &|_, _| {})).expect("it arrives");
     let mut guard = hold(&other);
     let record = Some(PreviousVersion::Release(name("a")));
-    let preparation =
-        Preparation { name: name("b"), staged: Some(staged), record, shared: Vec::new(), commands: None, data: None };
+    let preparation = Preparation {
+        name: name("b"),
+        staged: Some(staged),
+        record,
+        shared: Vec::new(),
+        commands: None,
+        unsealed: false,
+        data: None,
+    };
     wait(guard.prepare(&preparation)).expect("the name is free");
     hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
     assert_code(&hosts.activate("b"), ExitCode::DONE);

@@ -14,6 +14,7 @@ mod rollback;
 mod round_trips;
 mod shared;
 mod surroundings;
+mod unsealed;
 mod verify;
 mod world;
 mod writable;

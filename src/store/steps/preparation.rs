@@ -6,7 +6,7 @@ use crate::{
     record::{PreviousVersion, RECORD_FILE},
     store::{
         Current, Intent, Preparation, Staged,
-        layout::{OVER, inner},
+        layout::{OVER, UNSEALED, inner},
     },
     token::Token,
     transport::{Batch, Op, SyncReach},
@@ -40,6 +40,9 @@ impl Steps {
         let present = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
         if let (None, Some(commands)) = (&preparation.staged, &preparation.commands) {
             self.keep(&mut batch, token, name, COMMANDS, commands);
+        }
+        if preparation.staged.is_none() && preparation.unsealed {
+            self.keep(&mut batch, token, name, UNSEALED, &"prepare");
         }
         if let Some(record) = &preparation.record {
             let line = record.line(&self.root, self.layout.releases());
@@ -86,6 +89,9 @@ impl Steps {
         }
         if let Some(data) = &preparation.data {
             keep(DATA, json(data));
+        }
+        if preparation.unsealed {
+            keep(UNSEALED, json(&"prepare"));
         }
         if !written.is_empty() {
             batch.push(Op::Sync { paths: written, reach: SyncReach::Entries });

@@ -166,7 +166,7 @@ fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
     let marks = bad.into_iter().chain(pinned).collect::<String>();
     vec![
         release.name.to_string(),
-        release.state.as_str().to_owned(),
+        release.state.as_str().to_owned() + if release.unsealed { ", not ready" } else { "" },
         release.bytes.map_or("-".to_owned(), moment::size),
         release.staged_at.map_or("-".to_owned(), |at| moment::absolute(at, now)),
         release.staged_by.as_deref().map_or(adopted.unwrap_or("-".to_owned()), escape::line) + &marks,

@@ -1,0 +1,103 @@
+//! What to do about a refusal.
+
+use crate::{report::Command, shared::SharedPlace};
+
+use super::Reason;
+
+impl Reason {
+    /// What to do or type next.
+    pub(super) fn hint(&self, command: Command) -> String {
+        match self {
+            Self::NotOurs { .. } => {
+                "see what `current` is on those hosts; switchback switches only a link to a release of its root, and takes a \
+                 plain directory over with `switchback adopt`"
+                    .into()
+            }
+            Self::HalfAdopted { .. } => "`switchback adopt` goes on from where it is".into(),
+            Self::ForeignRelease { name, .. } => format!(
+                "see whose it is with `switchback verify {name}`, take it back with chown, or say with --allow-writable that it is \
+                 meant so"
+            ),
+            Self::NotSealed { .. } if command == Command::Recover => {
+                "`switchback recover --back`, then deploy it again under another --name, or `switchback activate` it, which runs \
+                 `prepare` anew"
+                    .into()
+            }
+            Self::NotSealed { name } => {
+                format!("`switchback activate {name}` runs its `prepare` anew; or deploy it again under another --name")
+            }
+            Self::AnotherFilesystem { path } => format!(
+                "unmount it, or mount what holds all of the root there: on each of those hosts `df {path}` says what it is. \
+                 `[layout]` puts the releases elsewhere below the root"
+            ),
+            Self::OthersMayWrite { .. } => {
+                "take that right away with chmod or chown, or say with --allow-writable that it is meant so".into()
+            }
+            Self::NoCurrent => {
+                "make the link again by hand (ln -s releases/NAME current), or leave the host out with --except".into()
+            }
+            Self::NotDeployed => "deploy to it first, or leave the host out with --except".into(),
+            Self::Dangling => {
+                "go to a release that is there: `switchback releases`, then `switchback rollback --to NAME`".into()
+            }
+            Self::NameTaken { name } => {
+                format!("give another --name, or go to the one that is there: `switchback activate {name}`")
+            }
+            Self::NoSuchRelease { .. } => "see what the hosts have: `switchback releases`".into(),
+            Self::OnTheWayBack { name } => format!("`switchback rollback --to {name}`"),
+            Self::UnknownTree { .. } => {
+                "say who made it: `switchback adopt --from TOOL`, or leave the host out with --except".into()
+            }
+            Self::ForeignLock { .. } => {
+                "wait until that tool is done; if it is dead, remove its lock, then try again".into()
+            }
+            Self::MissingShared { missing } => missing_hint(missing),
+            Self::SharedKind { .. } => {
+                "a trailing slash in `shared` makes a directory, none a file; see which of the two is meant".into()
+            }
+            Self::ShippedShared { path, .. } => {
+                format!(
+                    "leave it out of the source, or let it be the first content: {{ path = \"{path}\", seed = true }}"
+                )
+            }
+            Self::HostsDiffer if matches!(command, Command::Rollback | Command::Recover) => {
+                "name the release for all of them: `switchback rollback --to NAME`, or leave hosts out with --except"
+                    .into()
+            }
+            Self::HostsDiffer => {
+                "bring them together with `switchback rollback --to NAME`, or go on with --allow-split".into()
+            }
+            Self::Irreversible { .. } | Self::NoRevert { .. } if command == Command::Recover => {
+                "`switchback recover --forward` finishes what was begun instead".into()
+            }
+            Self::Irreversible { .. }
+            | Self::NoRevert { .. }
+            | Self::RevertGone { .. }
+            | Self::DataUnreadable { .. }
+            | Self::DataOffTheWay { .. } => {
+                "`--keep-data` goes back with the code alone, and the old code then meets the data as it is".into()
+            }
+            Self::DataElsewhere { place } if command != Command::Rollback => format!("take {place} along"),
+            Self::DataElsewhere { place } => {
+                format!("take {place} along, or go back with the code alone: `--keep-data`")
+            }
+            Self::NothingBefore { .. }
+            | Self::BadRecord { .. }
+            | Self::PreviousGone { .. }
+            | Self::ChainLoops { .. } => {
+                "see what the hosts have: `switchback releases`, then name one: `switchback rollback --to NAME`".into()
+            }
+        }
+    }
+}
+
+/// How to make what is missing, in the root of the host.
+fn missing_hint(missing: &[SharedPlace]) -> String {
+    let make = |place: &SharedPlace| {
+        let verb = if place.path.is_directory() { "mkdir -p" } else { "write" };
+        format!("{verb} {}", place.place)
+    };
+    let commands: Vec<String> = missing.iter().map(make).collect();
+    let seed = "or ship the first content in the source with `seed = true`";
+    format!("make it in the root of the host ({}), {seed}", commands.join("; "))
+}

@@ -1,0 +1,107 @@
+//! A release whose `prepare` was cut off is none to go to: it is told as what it is, and made ready anew or not at all.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use switchback::{
+    DirStore, ErrorKind, ExitCode, Fleet, Host, Layout, Report,
+    commands::Commands,
+    engine::{ActivateOptions, DeployOptions, RunOptions},
+    event::Silent,
+    plan::{Direction, RollbackTarget},
+    status::ReleaseStatus,
+    testing::{AfterLoss, Cut, Faults},
+    transport::{HookEnd, HookExit, MemoryHost},
+};
+
+use super::fixture::{Hosts, ROOT, assert_code, at, name, release, wait};
+
+/// One host whose `prepare` makes a file in the release, and whether that ran.
+fn host() -> (Hosts, Arc<AtomicBool>) {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    let (ran, host) = (Arc::new(AtomicBool::new(false)), hosts.0[0].clone());
+    let did = Arc::clone(&ran);
+    hosts.0[0].on_hook(move |_| {
+        did.store(true, Ordering::SeqCst);
+        host.write(&at("releases/c/made"), "x");
+        HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+    });
+    (hosts, ran)
+}
+
+fn run() -> RunOptions {
+    let mut commands = Commands::default();
+    commands.prepare = Some("make".to_owned());
+    let mut run = RunOptions::by("jane@laptop");
+    run.commands = Some(commands);
+    run
+}
+
+fn deploy(host: &MemoryHost, cut: &Cut) -> Report {
+    let store =
+        DirStore::new(Faults::new(host.connect("web1"), cut.clone()), ROOT.parse().expect("a path"), Layout::default());
+    let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
+    let mut options = DeployOptions::default();
+    options.run = run();
+    wait(fleet.deploy(release("c"), &options, &Silent))
+}
+
+fn status(hosts: &Hosts) -> Option<ReleaseStatus> {
+    let report = wait(hosts.fleet().releases(&Silent));
+    let releases = report.hosts[0].status.clone().expect("it was read").releases;
+    releases.into_iter().find(|release| release.name == name("c"))
+}
+
+/// What is there of the release, which nobody is on, is either known as not ready, or sealed with all that was made.
+fn nothing_half_made_is_trusted(hosts: &Hosts, ran: bool, case: &str) -> bool {
+    let host = &hosts.0[0];
+    let Some(status) = status(hosts) else { return false };
+    if host.read_link(&at("current")).as_deref() == Some("releases/c") {
+        assert!(!status.unsealed, "{case}: it was switched to");
+        return false;
+    }
+    let manifest = host.read(&at(".switchback/releases/c/manifest")).unwrap_or_default();
+    let sealed = String::from_utf8_lossy(&manifest).contains("made");
+    assert!(status.unsealed || sealed || !ran, "{case}: it looks as if it were ready");
+    if status.unsealed {
+        for report in [
+            hosts.rollback_to(RollbackTarget::Release(name("c"))),
+            wait(hosts.fleet().recover(Direction::Forward, &RunOptions::default(), &Silent)),
+        ] {
+            let went = host.read_link(&at("current")).as_deref() == Some("releases/c");
+            assert!(!went, "{case}: it was gone to");
+            let kind = report.error.as_ref().map(|error| error.kind);
+            assert!(kind.is_none() || kind == Some(ErrorKind::DamagedRelease), "{case}: {:?}", report.error);
+        }
+    }
+    status.unsealed
+}
+
+#[test]
+fn wherever_a_deploy_is_cut_off() {
+    let counting = Cut::never();
+    let (hosts, ran) = host();
+    assert_code(&deploy(&hosts.0[0], &counting), ExitCode::DONE);
+    assert!(ran.load(Ordering::SeqCst) && !status(&hosts).expect("it is there").unsealed);
+    let mut unsealed = 0;
+    for exchange in 1..=counting.exchanges() {
+        let (hosts, ran) = host();
+        deploy(&hosts.0[0], &Cut::losing_answer(exchange, AfterLoss::Dead));
+        hosts.0[0].reboot();
+        let case = format!("answer {exchange} lost");
+        unsealed += usize::from(nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &case));
+        assert_code(&wait(hosts.fleet().recover(Direction::Safest, &RunOptions::default(), &Silent)), ExitCode::DONE);
+        nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &format!("{case}, and recovered"));
+        // An activation makes it ready.
+        if status(&hosts).is_some_and(|status| status.unsealed) {
+            let mut options = ActivateOptions::default();
+            options.run = run();
+            assert_code(&wait(hosts.fleet().activate(&name("c"), &options, &Silent)), ExitCode::DONE);
+            assert!(!status(&hosts).expect("it is there").unsealed, "{case}: it was sealed");
+            hosts.all_on("c");
+        }
+    }
+    assert!(unsealed > 0, "it was never cut off there");
+}
