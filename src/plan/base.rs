@@ -49,6 +49,7 @@ mod tests {
             staged: (second > 0).then_some(StagedRecord { format: 1, at, by, files: 1, bytes: 1, digest: None }),
             adopted: None,
             foreign: None,
+            unsealed: false,
             commands: Kept::Nothing,
             data: Kept::Nothing,
         }

@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use tokio::task::spawn_blocking;
+use tokio::{runtime::Handle, task::spawn_blocking};
 
 use crate::{
     manifest::{Digest, Form, Manifest},
@@ -87,14 +87,13 @@ impl KnownManifests {
     /// Remembers `manifest`, without holding anybody up.
     pub(super) async fn remember(&self, manifest: Arc<Manifest>) {
         let known = self.clone();
-        // It fails only when there is no runtime any more.
-        let _ = spawn_blocking(move || known.keep(&manifest)).await;
+        apart(move || known.keep(&manifest)).await;
     }
 
     /// Remembers what was listed on a host when `upload` was done.
     pub(super) async fn remember_listed(&self, upload: Upload) {
         let known = self.clone();
-        let _ = spawn_blocking(move || {
+        apart(move || {
             if let Ok(manifest) = upload.listed() {
                 known.keep(&Arc::new(manifest));
             }
@@ -141,6 +140,15 @@ fn forget_oldest(directory: &Path) -> io::Result<()> {
 fn written(entry: &fs_err::DirEntry) -> Option<(SystemTime, PathBuf)> {
     entry.file_name().to_str()?.parse::<Digest>().ok()?;
     Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+}
+
+/// Does what blocks without holding up others, where there are any: without a runtime whoever waits is alone.
+async fn apart(work: impl FnOnce() + Send + 'static) {
+    match Handle::try_current() {
+        // It fails only when there is no runtime any more.
+        Ok(_) => drop(spawn_blocking(work).await),
+        Err(_) => work(),
+    }
 }
 
 #[cfg(test)]

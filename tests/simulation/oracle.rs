@@ -141,7 +141,7 @@ impl Diary {
         let stays = |name: &String| current(&self.0) == Some(name) || self.is_pinned(name);
         let kept = good.len().min(keep.max(1));
         let wrong = pruned.iter().any(|name| stays(name) || good[..kept].contains(name) || !self.has(name));
-        let left = !self.loops() && good[kept..].iter().any(|name| !stays(name) && !pruned.contains(name));
+        let left = !self.is_broken() && good[kept..].iter().any(|name| !stays(name) && !pruned.contains(name));
         if wrong || left {
             return End::Refused;
         }
@@ -149,10 +149,11 @@ impl Diary {
         if gone.is_empty() { End::Unchanged } else { self.enter(&gone) }
     }
 
-    /// Whether the way back comes back to itself.
-    fn loops(&self) -> bool {
+    /// Whether the way back comes back to itself, or ends at a release that was only gone to by its name and has no record:
+    /// then no good one goes.
+    fn is_broken(&self) -> bool {
         let way: Vec<&str> = current(&self.0).into_iter().chain(self.way_back()).collect();
-        way.last().and_then(|last| self.before(last)).is_some_and(|before| way.contains(&before))
+        way.last().is_some_and(|last| !self.was_deployed(last) || self.before(last).is_some_and(|on| way.contains(&on)))
     }
 
     fn enter(&mut self, entries: &[Entry]) -> End {
