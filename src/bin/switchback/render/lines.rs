@@ -71,16 +71,7 @@ impl Lines {
                 let host = host.as_ref().map(|host| format!("{}: ", escape::line(host))).unwrap_or_default();
                 Some(format!("{}: {host}{}", style::odd("warning"), escape::line(message)))
             }
-            Event::Uploaded { host, files, bytes, files_copied, bytes_copied, transferred } if every_host => {
-                let sent = format!("{} sent", amount(*files, *bytes));
-                let over =
-                    transferred.map(|bytes| format!(", {} over the wire", moment::size(bytes))).unwrap_or_default();
-                let copied = match files_copied {
-                    0 => String::new(),
-                    _ => format!(", {} copied on the host", amount(*files_copied, *bytes_copied)),
-                };
-                Some(format!("{} {} {sent}{over}{copied}", name(Phase::Stage), escape::line(host)))
-            }
+            Event::Uploaded { .. } if every_host => uploaded(event),
             Event::HostDone { host, phase } if every_host => {
                 Some(format!("{} {} ok", name(*phase), escape::line(host)))
             }
@@ -128,6 +119,17 @@ fn said(step: LedgerStep) -> &'static str {
 /// The phase, in a column.
 fn name(phase: Phase) -> String {
     format!("{:8}", phase.as_str())
+}
+
+/// What an upload brought, and how.
+fn uploaded(event: &Event) -> Option<String> {
+    let Event::Uploaded { host, files, bytes, files_copied, bytes_copied, transferred } = event else { return None };
+    let over = transferred.map(|bytes| format!(", {} over the wire", moment::size(bytes))).unwrap_or_default();
+    let copied = match files_copied {
+        0 => String::new(),
+        _ => format!(", {} copied on the host", amount(*files_copied, *bytes_copied)),
+    };
+    Some(format!("{} {} {} sent{over}{copied}", name(Phase::Stage), escape::line(host), amount(*files, *bytes)))
 }
 
 /// So many files of so many bytes.
