@@ -78,6 +78,10 @@ impl<'r> Run<'r> {
         let mut result = Ok(());
         if working.failure.as_ref().is_some_and(|failure| failure.kind == crate::ErrorKind::Unknown) {
             result = working.guard.fence().await;
+            if result.is_err() {
+                // Another may decide here by now: what is reported of this host is where it is, not where it was before that.
+                let _ = working.guard.look().await;
+            }
         }
         if result.is_ok() {
             result = working.guard.unprepare(&preparation).await;
