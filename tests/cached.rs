@@ -28,6 +28,7 @@ fn run(dir: &TempDir, cache: &Path, line: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
     command.args(["--root", &dir.path().join("root").to_string_lossy(), "-v"]).args(line).current_dir(dir.path());
     command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV").env("XDG_CACHE_HOME", cache);
+    command.env("HOME", dir.path().join("home"));
     let output = command.output().expect("it runs");
     assert!(output.status.success(), "{line:?}: {}", String::from_utf8_lossy(&output.stderr));
     output
@@ -79,5 +80,7 @@ fn a_cache_that_cannot_be_or_is_broken_changes_nothing() {
     fs::write(&files(&cache)[0], "switchback digests 1").expect("a file");
     run(&dir, &cache, &["deploy", "source", "--name", "three"]);
     run(&dir, Path::new("relative"), &["deploy", "source", "--name", "four"]);
+    // One that is not absolute does not count.
     assert!(!dir.path().join("relative").exists());
+    assert_eq!(files(&dir.path().join("home/.cache")).len(), 1);
 }
