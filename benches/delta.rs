@@ -70,8 +70,10 @@ impl Bench {
     fn new(site: Site, files: usize, each: usize) -> Self {
         let ssh = site.ssh_program();
         let bench = Self { site, ssh };
-        make_tree(&bench.source("one"), files, each, false);
-        make_tree(&bench.source("two"), files, each, true);
+        make_files(&bench.source("one"), (0..files).map(|at| (at, at, each)));
+        run(Command::new("cp").arg("-a").arg(bench.source("one")).arg(bench.source("two")));
+        // Of every hundred one is another, and longer: rsync looks at sizes and times alone.
+        make_files(&bench.source("two"), (7..files).step_by(100).map(|at| (at, at + files, each + 7)));
         bench.ours("deploy", "one");
         bench.rival(&format!("mkdir -p '{}'", bench.there("").display()));
         run(Command::new("cp").arg("-a").arg(bench.source("one")).arg(bench.there("one")));
@@ -154,13 +156,19 @@ impl Bench {
     /// Both ways, the connection's own beginning included.
     fn bytes(&self, table: &mut Table, what: &str) {
         let proxy = &self.site.proxies[0];
-        let before = proxy.bytes();
-        self.ours("stage", "two");
-        let after = proxy.bytes();
+        let counted = |work: &dyn Fn()| {
+            let before = proxy.bytes();
+            work();
+            let after = proxy.bytes();
+            (after.0 - before.0, after.1 - before.1)
+        };
+        let (sent, received) = counted(&|| self.ours("stage", "two"));
         self.forget("two");
-        let (sent, received) = (after.0 - before.0, after.1 - before.1);
-        let bound = changed(&self.source("one"), &self.source("two")) + BESIDES;
-        table.count(what, sent + received, bound, &format!("{sent} up, {received} down"));
+        let bare = counted(&|| self.site.bare());
+        let changed = changed(&self.source("one"), &self.source("two"));
+        let remark =
+            format!("{sent} up, {received} down; what changed {changed}; `ssh host true` {} and {}", bare.0, bare.1);
+        table.count(what, sent + received, changed + BESIDES, &remark);
     }
 }
 
@@ -185,14 +193,13 @@ fn changed(old: &Path, new: &Path) -> u64 {
     zstd::encode_all(&all[..], 3).expect("memory").len() as u64
 }
 
-/// A tree of `files` files, each of `size` bytes; half of them hold text, half of them noise. Of every hundred one is
-/// `changed`.
-fn make_tree(path: &Path, files: usize, size: usize, changed: bool) {
-    for at in 0..files {
+/// Makes files: their numbers, what their content is made of, and their sizes. Half of them hold text, half of them noise.
+fn make_files(path: &Path, files: impl Iterator<Item = (usize, usize, usize)>) {
+    for (at, seed, size) in files {
         let dir = path.join(format!("part {}/section-{}", at % 20, at % 200 / 20));
         fs::create_dir_all(&dir).expect("a directory");
-        let seed = if changed && at % 100 == 7 { at + files } else { at } as u64;
-        let content = if at % 2 == 0 { text(seed, size) } else { noise(seed, size) };
+        let seed = seed as u64;
+        let content = if (seed / 100).is_multiple_of(2) { text(seed, size) } else { noise(seed, size) };
         fs::write(dir.join(format!("file-{at}.bin")), content).expect("a file");
     }
 }

@@ -11,8 +11,9 @@ use switchback::{
     event::Silent,
     manifest::Form,
     release::NewRelease,
+    store::KnownManifests,
     testing::Recording,
-    transport::{LocalTransport, Uploaded},
+    transport::{LocalTransport, Op, Uploaded},
     tree::Tree,
 };
 use tempfile::TempDir;
@@ -31,10 +32,20 @@ fn tree(files: &[(String, Vec<u8>)]) -> Tree {
     Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..]))).expect("a tree")
 }
 
-/// Deploys `files` as the release `name` to the root `root`.
+/// Deploys `files` as the release `name` to the root `root`, with nothing known of it.
 async fn deploy(transport: impl Transport, root: &Path, name: &str, files: &[(String, Vec<u8>)]) {
+    deploy_knowing(KnownManifests::new(), transport, root, name, files).await;
+}
+
+async fn deploy_knowing(
+    known: KnownManifests,
+    transport: impl Transport,
+    root: &Path,
+    name: &str,
+    files: &[(String, Vec<u8>)],
+) {
     let root = root.to_str().and_then(|path| path.parse().ok()).expect("a plain path");
-    let store = DirStore::new(transport, root, Layout::default());
+    let store = DirStore::new(transport, root, Layout::default()).remembering(known);
     let fleet = Fleet::new(vec![Host::new("local", store)]).expect("a fleet");
     let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree(files)));
     let report = fleet.deploy(release, &DeployOptions::default(), &Silent).await;
@@ -181,6 +192,25 @@ async fn this_machine_copies_too() {
     deploy(Arc::clone(&recorded), &root, "two", &files(&[1, 2])).await;
     assert_eq!(recorded.uploads(), 1);
     assert_holds(&root.join("releases/two"), &files(&[1, 2]), "local");
+}
+
+/// What is known of the release that is copied from need not be read from the host.
+#[tokio::test]
+async fn what_is_known_is_not_asked_again() {
+    let dir = TempDir::new().expect("a directory");
+    let root = dir.path().join("root");
+    let known = KnownManifests::new();
+    deploy_knowing(known.clone(), LocalTransport::new(), &root, "one", &files(&[])).await;
+    let read = async |known: KnownManifests, name: &str, changed: &[usize]| {
+        let recorded = Arc::new(Recording::new(LocalTransport::new()));
+        deploy_knowing(known, Arc::clone(&recorded), &root, name, &files(changed)).await;
+        assert_eq!(recorded.brought(), [Uploaded { files: 1, bytes: SIZE as u64 }], "{name}");
+        let steps = recorded.batches().into_iter().flat_map(|batch| batch.steps);
+        steps.filter(|step| matches!(&step.op, Op::Read { path, .. } if path.as_str().ends_with("manifest"))).count()
+    };
+    assert_eq!(read(known.clone(), "two", &[1]).await, 0);
+    assert_eq!(read(known, "three", &[1, 2]).await, 0);
+    assert_eq!(read(KnownManifests::new(), "four", &[1, 2, 3]).await, 1);
 }
 
 /// A release without a manifest, or with one that means nothing, is none to copy from.

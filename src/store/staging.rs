@@ -53,6 +53,13 @@ struct Staging<'s> {
     used: Option<ReleaseName>,
 }
 
+/// What an upload begins with.
+struct Begun {
+    abandoned: Vec<Token>,
+    trash: Vec<Token>,
+    base: Option<Base>,
+}
+
 impl Staging<'_> {
     /// Uploads, and removes what arrived when that fails.
     async fn attempt(&mut self) -> Result<Staged, StoreError> {
@@ -68,11 +75,8 @@ impl Staging<'_> {
     /// Uploads into a private directory and makes it durable there.
     async fn upload(&mut self, staged: &Staged) -> Result<(), StoreError> {
         let (store, steps) = (self.store, &self.store.steps);
-        let (mut batch, lists) = steps.begin_staging(staged);
-        let asked = self.trust.ask(store, &mut batch);
-        let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
-        let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
-        let base = self.base(asked.and_then(|at| replies.get(at))).await?;
+        let (begun, ()) = tokio::join!(self.begin(staged), store.transport.expect_upload());
+        let Begun { abandoned, trash, base } = begun?;
         let upload = Upload {
             root: steps.root.clone(),
             into: steps.staged_content(staged),
@@ -82,13 +86,25 @@ impl Staging<'_> {
             base,
         };
         store.transport.upload(&upload, self.progress).await?;
-        store.execute(&steps.end_staging(staged, &self.record(), &abandoned)).await?;
-        store.known.remember_listed(upload).await;
+        let end = steps.end_staging(staged, &self.record(), &abandoned);
+        let (ended, ()) = tokio::join!(store.execute(&end), store.known.remember_listed(upload));
+        ended?;
         for left in trash {
             // What cannot be removed now is tried again by the next one.
             let _ = store.remove_trash(&left).await;
         }
         Ok(())
+    }
+
+    /// Makes the place, and finds out what need not be sent.
+    async fn begin(&mut self, staged: &Staged) -> Result<Begun, StoreError> {
+        let store = self.store;
+        let (mut batch, lists) = store.steps.begin_staging(staged);
+        let asked = self.trust.ask(store, &mut batch);
+        let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
+        let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
+        let base = self.base(asked.and_then(|at| replies.get(at))).await?;
+        Ok(Begun { abandoned, trash, base })
     }
 
     /// What is copied, once the host answered what it was asked of it.

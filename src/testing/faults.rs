@@ -188,6 +188,10 @@ impl<T: Transport> Transport for Faults<T> {
         self.inner.connect()
     }
 
+    fn expect_upload(&self) -> BoxFuture<'_, ()> {
+        self.inner.expect_upload()
+    }
+
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(async move {
             match self.cut.judge(batch.steps.len()) {

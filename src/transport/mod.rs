@@ -75,6 +75,13 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
         Box::pin(async { Ok(()) })
     }
 
+    /// Is told that an [`upload`](Self::upload) comes soon, so that what it needs is opened while other calls go on. Changes
+    /// nothing on the host, and failing to is no error: the upload opens it by itself then. What was opened and not used is
+    /// given up at [`close`](Self::close).
+    fn expect_upload(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// Carries out `batch` and returns one reply for each of its steps.
     ///
     /// # Errors
@@ -222,6 +229,10 @@ macro_rules! forward {
         impl$(<$generic: Transport + ?Sized>)? Transport for $pointer {
             fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
                 (**self).connect()
+            }
+
+            fn expect_upload(&self) -> BoxFuture<'_, ()> {
+                (**self).expect_upload()
             }
 
             fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {

@@ -179,5 +179,5 @@ cases! {
     way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it nothing_is_mounted;
     mount: is_seen_where_it_is;
     upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress
-        lists_of_all lists_over_a_base copies_what_is_equal finds_a_changed_base an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
+        lists_of_all lists_over_a_base copies_what_is_equal finds_a_changed_base an_expected_one_arrives an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
 }

@@ -300,6 +300,21 @@ pub(super) async fn finds_a_changed_base(on: Subject) -> Outcome {
     Ok(())
 }
 
+/// That an upload was expected changes nothing about it, nor about what comes without one.
+pub(super) async fn an_expected_one_arrives(on: Subject) -> Outcome {
+    on.transport.expect_upload().await;
+    on.transport.expect_upload().await;
+    on.lists(".", &[]).await?;
+    same("the first", &uploaded(&on, vec![file("a", 0o644, "x")]).await?, &Uploaded { files: 1, bytes: 1 })?;
+    on.done([remove_tree("stage")]).await?;
+    same("the second", &uploaded(&on, vec![file("b", 0o644, "y")]).await?, &Uploaded { files: 1, bytes: 1 })?;
+    on.lists("stage", &["b"]).await?;
+    on.transport.expect_upload().await;
+    on.transport.close().await;
+    on.done([remove_tree("stage")]).await?;
+    same("the third", &uploaded(&on, Vec::new()).await?, &Uploaded::default())
+}
+
 pub(super) async fn an_empty_tree(on: Subject) -> Outcome {
     same("what arrived", &uploaded(&on, Vec::new()).await?, &Uploaded::default())?;
     on.lists("stage", &[]).await

@@ -55,7 +55,7 @@ impl Lists {
         }
         if !digests.is_empty() {
             self.add(format!("{marker}-digests"), digests);
-            writeln!(self.script, "sb_hold{made}")?;
+            writeln!(self.script, "sb_proven{made}")?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod channel;
 mod compression;
 mod edit;
 mod frame;
+mod functions;
 mod gzip;
 pub(super) mod hook;
 mod lists;
@@ -37,7 +38,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 use crate::{future::BoxFuture, transport::TransportError};
 
@@ -52,6 +53,8 @@ pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
     session: Mutex<Option<Session>>,
+    /// A channel for the next upload.
+    spare: Mutex<Option<Channel>>,
     /// What the host takes, as it said last; nothing is compressed before it was asked.
     takes: sync::Mutex<Compression>,
 }
@@ -59,7 +62,13 @@ pub struct ShellTransport<S> {
 impl<S: Shell> ShellTransport<S> {
     /// Works through `shell`; one exchange, once a channel is open, takes `exchange_timeout` at most.
     pub fn new(shell: S, exchange_timeout: Duration) -> Self {
-        Self { shell, exchange_timeout, session: Mutex::new(None), takes: sync::Mutex::default() }
+        Self {
+            shell,
+            exchange_timeout,
+            session: Mutex::new(None),
+            spare: Mutex::new(None),
+            takes: sync::Mutex::default(),
+        }
     }
 
     async fn exchange(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
@@ -129,6 +138,19 @@ impl<S: Shell> Transport for ShellTransport<S> {
         })
     }
 
+    fn expect_upload(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            let mut spare = self.spare.lock().await;
+            if spare.is_none() {
+                // Why not, the upload says when it fails to open one itself.
+                *spare = timeout(self.exchange_timeout, self.shell.open(ShellCommand::stream()))
+                    .await
+                    .ok()
+                    .and_then(Result::ok);
+            }
+        })
+    }
+
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(self.exchange(batch))
     }
@@ -138,7 +160,10 @@ impl<S: Shell> Transport for ShellTransport<S> {
         upload: &'a Upload,
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
-        Box::pin(upload::upload(&self.shell, self.exchange_timeout, self.takes(), upload, progress))
+        Box::pin(async {
+            let spare = self.spare.lock().await.take();
+            upload::upload(&self.shell, spare, self.exchange_timeout, self.takes(), upload, progress).await
+        })
     }
 
     fn run<'a>(
@@ -152,6 +177,7 @@ impl<S: Shell> Transport for ShellTransport<S> {
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
             self.session.lock().await.take();
+            self.spare.lock().await.take();
             self.shell.close().await;
         })
     }

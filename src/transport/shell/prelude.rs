@@ -1,6 +1,10 @@
 //! What a channel is told before its first batch: the helper functions, a clean environment, and to say hello.
 
+use std::sync::LazyLock;
+
 use crate::token::Token;
+
+use super::functions::Functions;
 
 /// What every channel needs.
 const COMMON: &str = include_str!("common.sh");
@@ -36,9 +40,15 @@ const UPLOAD_TOOLS: &str = "cat chmod mv od rm stat tail tar";
 /// What starting, running and following a command runs on the host.
 const HOOK_TOOLS: &str = "cat mkdir mkfifo mv od rm rmdir setsid sh sleep stat sync";
 
-/// The prelude of the channel that carries batches.
+/// The prelude of the channel that carries batches, whose functions come as they are [needed](steps).
 pub(super) fn batches(nonce: &Token) -> Vec<u8> {
-    prelude(&[COMMON, PROCESS, STEPS], nonce, STEP_TOOLS)
+    prelude(&[COMMON], nonce, STEP_TOOLS)
+}
+
+/// What batches call.
+pub(super) fn steps() -> &'static Functions {
+    static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::of(&[PROCESS, STEPS]));
+    &FUNCTIONS
 }
 
 /// The prelude of a channel that carries one upload.

@@ -1,6 +1,6 @@
 //! [`Session`]: one kept-open channel, and the exchanges that go over it.
 
-use std::{io, time::Duration};
+use std::{collections::BTreeSet, io, time::Duration};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
@@ -66,6 +66,8 @@ pub(super) struct Session {
     wire: Wire,
     /// What the prelude brings, until it is sent with the first batch.
     unsent: Vec<u8>,
+    /// The functions that the host was told.
+    known: BTreeSet<usize>,
     exchanges: u64,
 }
 
@@ -103,7 +105,7 @@ impl Session {
     /// A session over a channel that has just been opened.
     pub(super) fn new(channel: Channel) -> Self {
         let wire = Wire::new();
-        Self { channel, unsent: prelude::batches(&wire.nonce), wire, exchanges: 0 }
+        Self { channel, unsent: prelude::batches(&wire.nonce), known: BTreeSet::new(), wire, exchanges: 0 }
     }
 
     /// The programs that the host has and need not have, once it was asked.
@@ -127,6 +129,7 @@ impl Session {
     ) -> (Result<Outcome, Lost>, Option<Self>) {
         self.exchanges += 1;
         let mut script = std::mem::take(&mut self.unsent);
+        script.extend_from_slice(prelude::steps().needed(body, &mut self.known).as_bytes());
         script.extend_from_slice(body);
         script.extend_from_slice(&call(self.wire.nonce.as_str(), self.exchanges));
         let answered = timeout(deadline, self.wire.ask(&mut self.channel, &script, batch, self.exchanges)).await;

@@ -1,6 +1,5 @@
-# One function for each operation; each answers with one line, and is false when the step failed.
-sb_s='%f %u %d %i %s %Y'
-sb_how= sb_same=//.//
+# One function for each operation; each answers with one line, and is false when the step failed. A host is told those that
+# it needs, and what stands between one and the next with the first.
 # r|d FUNCTION: runs its steps, which only read (r) or only remove (d), with one stat and one od, or one rm, for all of
 # them. Each tells what it wants; who asked shares out what is found. When anything fails, each runs by itself.
 sb_together() {

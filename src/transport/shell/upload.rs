@@ -33,17 +33,25 @@ use super::{
 /// on its way over a slow link, and the host still unpacks. A dead link is found sooner, by what carries the channel.
 const UNPACKING: u32 = 10;
 
-/// Does the work of [`Transport::upload`](crate::Transport::upload) over a channel that `shell` opens, to a host that takes
-/// `compression`.
+/// Does the work of [`Transport::upload`](crate::Transport::upload) over the channel `spare`, or else one that `shell` opens, to a
+/// host that takes `compression`.
 pub(super) async fn upload<S: Shell>(
     shell: &S,
+    spare: Option<Channel>,
     stall: Duration,
     compression: Compression,
     upload: &Upload,
     progress: &dyn Progress,
 ) -> Result<Uploaded, TransportError> {
     let mut wire = Wire::new();
-    let mut channel = shell.open(ShellCommand::stream()).await?;
+    let spare = match spare {
+        Some(spare) => wire.standing(spare).await,
+        None => None,
+    };
+    let mut channel = match spare {
+        Some(channel) => channel,
+        None => shell.open(ShellCommand::stream()).await?,
+    };
     let stream = Stream::of(upload, compression);
     let script = receive(&prelude::upload(&wire.nonce), upload, &stream, wire.nonce.as_str());
     let sending = Sending { script, stream, stall, progress, sent: 0 };
@@ -91,6 +99,14 @@ struct Sending<'a> {
 }
 
 impl Wire {
+    /// The channel, when it still stands, as far as that shows without asking. What start-up files printed is no answer.
+    async fn standing(&mut self, mut channel: Channel) -> Option<Channel> {
+        let noise = channel.peek().await?;
+        self.frames.begin();
+        self.frames.push(&noise).ok()?;
+        Some(channel)
+    }
+
     /// Sends all, and says what the host answered (`None` when its channel ended), and why the tree could not be read, when
     /// that is why the stream ended.
     async fn receive(

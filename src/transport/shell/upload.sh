@@ -66,7 +66,7 @@ if [ -f "$sb_o/$2" ] && ! [ -h "$sb_o/$2" ] &&
 sb_differs 'its lists cannot be read'
 }
 # FILE...: whether what was made so is what it must be.
-sb_hold() {
+sb_proven() {
 if sha256sum -- "$@" 2>/dev/null | cmp -s - "$sb_f-digests"; then rm -f -- "$sb_f-digests"; return; fi
 sb_differs 'its lists are not what they were'
 }

@@ -1,0 +1,86 @@
+//! [`Functions`]: of all that a host may be told, what a script needs.
+
+use std::collections::BTreeSet;
+
+/// Functions of a shell, each with what stands between it and the next.
+#[derive(Debug)]
+pub(super) struct Functions {
+    parts: Vec<(String, String)>,
+}
+
+/// What each of our names begins with.
+const OURS: &str = "sb_";
+
+impl Functions {
+    /// The functions of these texts, each of which begins with one. Lines that begin with `#` are left out.
+    pub(super) fn of(texts: &[&str]) -> Self {
+        let mut parts: Vec<(String, String)> = Vec::new();
+        for line in texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#')) {
+            if let Some((name, _)) = line.split_once("() ").filter(|(name, _)| is_name(name)) {
+                parts.push((name.to_owned(), String::new()));
+            }
+            let (_, text) = parts.last_mut().expect("a text begins with a function");
+            text.push_str(line);
+            text.push('\n');
+        }
+        Self { parts }
+    }
+
+    /// Those that `script` needs, be it by way of others, and that are not `known` yet, in their order; they are known then.
+    ///
+    /// Whatever looks like a name counts as one: that is too much at times, and never too little. A name with more behind it,
+    /// as in `sb_all_$1`, stands for all that begin so.
+    pub(super) fn needed(&self, script: &[u8], known: &mut BTreeSet<usize>) -> String {
+        let mut new = BTreeSet::new();
+        let mut todo: Vec<Vec<u8>> = names(script);
+        while let Some(name) = todo.pop() {
+            for (at, (function, text)) in self.parts.iter().enumerate() {
+                let function = function.as_bytes();
+                let is_meant = function == name || name.ends_with(b"_") && function.starts_with(&name);
+                if is_meant && known.insert(at) {
+                    new.insert(at);
+                    todo.extend(names(text.as_bytes()));
+                }
+            }
+        }
+        new.into_iter().map(|at| self.parts[at].1.as_str()).collect()
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    text.strip_prefix(OURS).is_some_and(|rest| !rest.is_empty() && rest.bytes().all(is_in_name))
+}
+
+fn is_in_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte == b'_'
+}
+
+/// The names in a text, each once. The bare beginning of one says nothing.
+fn names(text: &[u8]) -> Vec<Vec<u8>> {
+    let words = text.split(|byte| !is_in_name(*byte));
+    let names: BTreeSet<&[u8]> =
+        words.filter(|word| word.len() > OURS.len() && word.starts_with(OURS.as_bytes())).collect();
+    names.into_iter().map(<[u8]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "sb_a() { sb_b; }\n# what is said\nsb_b() {\nsb_x=1\nsb_$x $1\n}\nsb_more='y'\nsb_c() { sb_d_$1; }\nsb_d_one() { :; }\nsb_d_two() { sb_a; }\n";
+
+    fn needed(script: &str, known: &mut BTreeSet<usize>) -> String {
+        Functions::of(&[TEXT]).needed(script.as_bytes(), known)
+    }
+
+    #[test]
+    fn what_is_needed_comes_once_with_all_that_it_needs() {
+        let mut known = BTreeSet::new();
+        assert_eq!(needed("x 'sb_z' sb_b", &mut known), "sb_b() {\nsb_x=1\nsb_$x $1\n}\nsb_more='y'\n");
+        assert_eq!(
+            needed("sb_b; sb_c\n", &mut known),
+            "sb_a() { sb_b; }\nsb_c() { sb_d_$1; }\nsb_d_one() { :; }\nsb_d_two() { sb_a; }\n"
+        );
+        assert_eq!(needed("sb_a sb_b sb_c", &mut known), "");
+    }
+}
