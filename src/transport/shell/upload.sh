@@ -81,11 +81,18 @@ case $sb_bad in ?*) return;; esac
 sb_m=$(sb_odd)
 if cut -b 67- <"$sb_f-copied" >"$sb_f-lines" && sb_zeros <"$sb_f-lines" >"$sb_f-names" &&
 sb_bring "$PWD" && [ "$(sb_odd)" = "$sb_m" ] &&
-xargs -0 sha256sum <"$sb_f-names" 2>/dev/null | cmp -s - "$sb_f-copied"; then
+sb_holds; then
 rm -f -- "$sb_f-copied" "$sb_f-lines" "$sb_f-names"
 else
 sb_differs 'does not hold what it did'
 fi
+}
+# Whether the copies have the digests that they must have. openssl uses what a processor has for that; the sha256sum of many a
+# system does not, and takes eight times as long. What openssl does not confirm, sha256sum decides.
+sb_holds() {
+if command -v openssl >/dev/null 2>&1 &&
+xargs -0 openssl dgst -sha256 -r <"$sb_f-names" 2>/dev/null | sed 's/^\(.\{64\}\) \*/\1  /' | cmp -s - "$sb_f-copied"; then return; fi
+xargs -0 sha256sum <"$sb_f-names" 2>/dev/null | cmp -s - "$sb_f-copied"
 }
 # MODE LISTING: gives the files of this mode that mode; they stand in a listing, or came by name.
 sb_modes() {
