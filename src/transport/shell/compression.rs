@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use flate2::write::GzEncoder;
 use tokio::{
     sync::mpsc::{Receiver, Sender, channel},
     task::spawn_blocking,
@@ -9,10 +10,7 @@ use tokio::{
 
 use crate::transport::{Base, Upload};
 
-use super::{
-    gzip::Gzip,
-    piece::{Next, Pieces},
-};
+use super::piece::{Next, Pieces};
 
 /// How the stream of an upload is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -119,6 +117,6 @@ fn zstd(pieces: Receiver<Next>, out: Pieces, failed: &Sender<Next>) -> io::Resul
 }
 
 fn gzip(pieces: Receiver<Next>, out: Pieces, failed: &Sender<Next>) -> io::Result<()> {
-    let mut stream = Gzip::new(out)?;
-    if pour(pieces, &mut stream, Gzip::get_mut, failed)? { stream.finish()?.end() } else { Ok(()) }
+    let mut stream = GzEncoder::new(out, flate2::Compression::fast());
+    if pour(pieces, &mut stream, GzEncoder::get_mut, failed)? { stream.finish()?.end() } else { Ok(()) }
 }

@@ -10,7 +10,6 @@ mod compression;
 mod edit;
 mod frame;
 mod functions;
-mod gzip;
 pub(super) mod hook;
 mod lists;
 mod pack;
