@@ -170,7 +170,7 @@ fn deploy_everywhere() {
 #[test]
 #[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
 fn first_deploy_everywhere() {
-    sweep(&FIRST_DEPLOY, 1, 100, by_turns);
+    sweep(&FIRST_DEPLOY, 1, 80, by_turns);
 }
 
 #[test]
@@ -182,7 +182,7 @@ fn rollback_everywhere() {
 #[test]
 #[ignore = "a full sweep: cargo test --test kill_remote -- --ignored"]
 fn deploy_on_two_hosts_everywhere() {
-    sweep(&DEPLOY, 2, 100, by_turns);
+    sweep(&DEPLOY, 2, 80, by_turns);
 }
 
 #[test]
