@@ -1,6 +1,10 @@
 //! The first phase: every host is asked everything that could refuse, before any is touched.
 
-use futures_util::{StreamExt, stream};
+use futures_util::{
+    StreamExt,
+    future::{Either, select},
+    stream,
+};
 
 use crate::{
     error::Error,
@@ -23,9 +27,19 @@ pub(super) struct Asked<'r> {
 impl<'r> Run<'r> {
     /// Asks every host for its state.
     pub(super) async fn ask(&self) -> Asked<'r> {
+        self.ask_each(false).await
+    }
+
+    /// The same, while what an upload needs is opened.
+    pub(super) async fn ask_before_upload(&self) -> Asked<'r> {
+        self.ask_each(true).await
+    }
+
+    async fn ask_each(&self, uploads: bool) -> Asked<'r> {
         self.enter(Phase::Ask, self.hosts.len());
         let ask = |(at, host): (usize, &'r Host)| async move {
-            let answer = host.store.state().await.map_err(|error| Failure::from(Error::from(error)));
+            let answer = if uploads { state_before_upload(host).await } else { host.store.state().await };
+            let answer = answer.map_err(|error| Failure::from(Error::from(error)));
             (at, host, self.told(&host.name, Phase::Ask, answer))
         };
         // Made first, since a closure in the stream keeps the whole from being known as `Send`.
@@ -97,6 +111,18 @@ impl Asked<'_> {
             .iter()
             .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }));
         seen.collect()
+    }
+}
+
+/// The state of a host. An upload to one that does not answer is not expected any longer: that would wait for it once more.
+async fn state_before_upload(host: &Host) -> Result<RootState, StoreError> {
+    match select(host.store.state(), host.store.expect_stage()).await {
+        Either::Left((Ok(state), expecting)) => {
+            expecting.await;
+            Ok(state)
+        }
+        Either::Left((Err(error), _)) => Err(error),
+        Either::Right(((), answer)) => answer.await,
     }
 }
 

@@ -57,7 +57,8 @@ type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Plan, Refusal> + Send + Sync + 
 /// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
 async fn bring(run: Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Report {
     run.begin(Some(release.name()));
-    let asked = run.ask().await;
+    let uploads = !run.options.dry_run && matches!(release.content(), ReleaseContent::Tree(_));
+    let asked = if uploads { run.ask_before_upload().await } else { run.ask().await };
     if let Some(report) = run.not_asked(&asked) {
         return report;
     }

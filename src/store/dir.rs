@@ -303,6 +303,10 @@ impl ReleaseStore for DirStore {
         Box::pin(async { Ok(self.transport.connect().await?) })
     }
 
+    fn expect_stage(&self) -> BoxFuture<'_, ()> {
+        self.transport.expect_upload()
+    }
+
     fn close(&self) -> BoxFuture<'_, ()> {
         self.transport.close()
     }

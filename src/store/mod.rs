@@ -101,6 +101,12 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// [`StoreError::Damaged`] when a log is there and cannot be read: it must not pass for none.
     fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>>;
 
+    /// Is told that a [`stage`](Self::stage) may come soon, so that what it needs is opened while other calls go on. Changes
+    /// nothing on the host, and failing to is no error.
+    fn expect_stage(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+
     /// Brings the content of a release to the host and makes it durable, under no name yet. Needs no lock.
     ///
     /// What one of the releases `bases`, best first, has of it already may be copied there instead. Whatever these hold, what

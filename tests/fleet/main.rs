@@ -4,6 +4,7 @@ mod commands;
 mod crash;
 mod current;
 mod debts;
+mod expected;
 mod fixture;
 mod history;
 mod locks;
