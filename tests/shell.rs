@@ -403,31 +403,3 @@ async fn what_cannot_be_written_leaves_nothing() {
         assert_eq!(got.iter().map(kind).collect::<Vec<_>>(), expected, "{shell}: {got:?}");
     }
 }
-
-/// `cases.md` E14: shells that put what is between `<<` and its end into a file find no place for it. There is none in
-/// what they are sent.
-#[expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
-#[tokio::test]
-async fn no_place_for_temporary_files_is_needed() {
-    let may_mount = std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/tmp"]).output();
-    if !may_mount.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: there is no unshare on this machine, or it may not mount");
-        return;
-    }
-    for shell in ["dash", "bash", "mksh", "zsh"].into_iter().filter_map(|shell| LocalShell::new(shell, "gnu")) {
-        let what = shell.to_string();
-        let without = "for dir in /tmp /var/tmp; do mount --bind $dir $dir && mount -o remount,ro,bind $dir; done
-            TMPDIR=/nowhere TMPPREFIX=/nowhere/zsh; export TMPDIR TMPPREFIX; exec \"$@\"";
-        let shell = shell.wrapped(&["unshare", "-m", "sh", "-c", without, "sh"]);
-        let dir = tempfile::tempdir_in("/dev/shm").expect("a directory");
-        let make =
-            |path: &str| Op::MakeDir { path: path.parse().expect("a place"), mode: 0o755, existing_is_fine: false };
-        let mut batch = Batch::new(dir.path().to_str().expect("UTF-8").parse().expect("a path"));
-        let content = "x".repeat(100_000);
-        for op in [make("a"), Op::WriteNew { path: "a/f".parse().expect("a place"), content, mode: 0o644 }, make("b")] {
-            batch.push(op);
-        }
-        shell.transport().execute(&batch).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
-        assert_eq!(fs::metadata(dir.path().join("a/f")).expect("it was written").len(), 100_000, "{what}");
-    }
-}

@@ -250,3 +250,26 @@ async fn a_typical_batch_takes_few_processes() {
         assert!(forks <= 40, "{name}: {log}");
     }
 }
+
+/// `cases.md` E14: shells that put what is between `<<` and its end into a file find no place for it. There is none in
+/// what they are sent.
+#[tokio::test]
+async fn no_place_for_temporary_files_is_needed() {
+    let may_mount = std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/tmp"]).output();
+    if !may_mount.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: there is no unshare on this machine, or it may not mount");
+        return;
+    }
+    for shell in ["dash", "bash", "mksh", "zsh"].into_iter().filter_map(|shell| LocalShell::new(shell, "gnu")) {
+        let what = shell.to_string();
+        let without = "for dir in /tmp /var/tmp; do mount --bind $dir $dir && mount -o remount,ro,bind $dir; done
+            TMPDIR=/nowhere TMPPREFIX=/nowhere/zsh; export TMPDIR TMPPREFIX; exec \"$@\"";
+        let shell = shell.wrapped(&["unshare", "-m", "sh", "-c", without, "sh"]);
+        let dir = tempfile::tempdir_in("/dev/shm").expect("a directory");
+        let content = "x".repeat(100_000);
+        let write = Op::WriteNew { path: inner("a/f"), content, mode: 0o644 };
+        let batch = batch(dir.path(), vec![make("a"), write, make("b")]);
+        shell.transport().execute(&batch).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        assert_eq!(fs::metadata(dir.path().join("a/f")).expect("it was written").len(), 100_000, "{what}");
+    }
+}

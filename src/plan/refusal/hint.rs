@@ -1,6 +1,6 @@
 //! What to do about a refusal.
 
-use crate::{report::Command, shared::SharedPlace};
+use crate::{name::ReleaseName, report::Command, shared::SharedPlace};
 
 use super::Reason;
 
@@ -18,14 +18,7 @@ impl Reason {
                 "see whose it is with `switchback verify {name}`, take it back with chown, or say with --allow-writable that it is \
                  meant so"
             ),
-            Self::NotSealed { .. } if command == Command::Recover => {
-                "`switchback recover --back`, then deploy it again under another --name, or `switchback activate` it, which runs \
-                 `prepare` anew"
-                    .into()
-            }
-            Self::NotSealed { name } => {
-                format!("`switchback activate {name}` runs its `prepare` anew; or deploy it again under another --name")
-            }
+            Self::NotSealed { name } => not_sealed_hint(name, command),
             Self::AnotherFilesystem { path } => format!(
                 "unmount it, or mount what holds all of the root there: on each of those hosts `df {path}` says what it is. \
                  `[layout]` puts the releases elsewhere below the root"
@@ -60,13 +53,7 @@ impl Reason {
                     "leave it out of the source, or let it be the first content: {{ path = \"{path}\", seed = true }}"
                 )
             }
-            Self::HostsDiffer if matches!(command, Command::Rollback | Command::Recover) => {
-                "name the release for all of them: `switchback rollback --to NAME`, or leave hosts out with --except"
-                    .into()
-            }
-            Self::HostsDiffer => {
-                "bring them together with `switchback rollback --to NAME`, or go on with --allow-split".into()
-            }
+            Self::HostsDiffer => hosts_differ_hint(command).into(),
             Self::Irreversible { .. } | Self::NoRevert { .. } if command == Command::Recover => {
                 "`switchback recover --forward` finishes what was begun instead".into()
             }
@@ -77,10 +64,7 @@ impl Reason {
             | Self::DataOffTheWay { .. } => {
                 "`--keep-data` goes back with the code alone, and the old code then meets the data as it is".into()
             }
-            Self::DataElsewhere { place } if command != Command::Rollback => format!("take {place} along"),
-            Self::DataElsewhere { place } => {
-                format!("take {place} along, or go back with the code alone: `--keep-data`")
-            }
+            Self::DataElsewhere { place } => data_elsewhere_hint(place, command),
             Self::NothingBefore { .. }
             | Self::BadRecord { .. }
             | Self::PreviousGone { .. }
@@ -88,6 +72,31 @@ impl Reason {
                 "see what the hosts have: `switchback releases`, then name one: `switchback rollback --to NAME`".into()
             }
         }
+    }
+}
+
+fn not_sealed_hint(name: &ReleaseName, command: Command) -> String {
+    if command == Command::Recover {
+        return "`switchback recover --back`, then deploy it again under another --name, or `switchback activate` it, which \
+                runs `prepare` anew"
+            .into();
+    }
+    format!("`switchback activate {name}` runs its `prepare` anew; or deploy it again under another --name")
+}
+
+fn hosts_differ_hint(command: Command) -> &'static str {
+    if matches!(command, Command::Rollback | Command::Recover) {
+        "name the release for all of them: `switchback rollback --to NAME`, or leave hosts out with --except"
+    } else {
+        "bring them together with `switchback rollback --to NAME`, or go on with --allow-split"
+    }
+}
+
+fn data_elsewhere_hint(place: &str, command: Command) -> String {
+    if command == Command::Rollback {
+        format!("take {place} along, or go back with the code alone: `--keep-data`")
+    } else {
+        format!("take {place} along")
     }
 }
 
