@@ -205,7 +205,7 @@ async fn whom_it_was_given_to_before_it_was_sealed_is_trusted_with_it() {
         assert_eq!(site.verify("a").await.0.foreign, 0, "{}", site.carrier);
         // A third user's it never was.
         site.give("releases/b", OTHER - 1);
-        let owner = fs::read_to_string(site.root().join(".switchback/releases/b/owner")).expect("it is kept");
+        let owner = fs::read_to_string(site.root().join(".switchback/releases/b/user")).expect("it is kept");
         assert_eq!(owner, format!("{OTHER}\n"));
         assert_eq!(paths(&site.verify("b").await.0), [("releases/b", OTHER - 1)]);
     }

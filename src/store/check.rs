@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     DirStore, Layout, StoreError, foreign,
-    layout::{LISTS, OWNER, UNSEALED, inner},
+    layout::{LISTS, SEALED_USER, UNSEALED, inner},
     steps::{PRIVATE, PRIVATE_FILE, Steps},
 };
 
@@ -121,8 +121,8 @@ impl Steps {
         let kept = self.layout.kept(name);
         batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
         let lists = LISTS.into_iter().map(|(file, form)| (file, text_of(manifest, form)));
-        for (file, content) in lists.chain([(OWNER, format!("{owner}\n"))]) {
-            let written = self.layout.held(token).join(&inner(file));
+        for (file, content) in lists.chain([(SEALED_USER, format!("{owner}\n"))]) {
+            let written = self.layout.on_the_way(token, file);
             batch.push(Op::RemoveFile { path: written.clone() });
             batch.push(Op::WriteNew { path: written.clone(), content, mode: PRIVATE_FILE });
             batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     DirStore,
-    layout::{OWNER, inner},
+    layout::{SEALED_USER, inner},
     query::{STATE_LIMIT, sealed_owner},
 };
 
@@ -21,7 +21,7 @@ pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) {
     batch.push(Op::Identify);
     batch.push(Op::Inspect { path: store.layout().state().clone() });
     batch.push(Op::Inspect { path: store.layout().release(name) });
-    batch.push(Op::Read { path: kept.join(&inner(OWNER)), limit: STATE_LIMIT });
+    batch.push(Op::Read { path: kept.join(&inner(SEALED_USER)), limit: STATE_LIMIT });
     batch.push(Op::List { path: kept });
 }
 

@@ -53,6 +53,12 @@ pub enum LayoutError {
         /// The other.
         other: &'static str,
     },
+    /// The link would be made ready under a name that a lock has for something else.
+    #[error("`current` cannot be called {name}: locks have a file of that name")]
+    OfLocks {
+        /// What it was to be called.
+        name: String,
+    },
 }
 
 impl Default for Layout {
@@ -84,6 +90,9 @@ impl Layout {
             if path.names().count() != 1 {
                 return Err(LayoutError::NotOneName { key, path: path.to_string() });
             }
+        }
+        if OF_LOCKS.contains(&self.current.as_str()) {
+            return Err(LayoutError::OfLocks { name: self.current.to_string() });
         }
         let named = [
             ("current", &self.current),
@@ -169,6 +178,12 @@ impl Layout {
         self.in_state(&[LOCK, token.as_str()])
     }
 
+    /// Where `file` is written on its way to another place, so that a lock that is stolen takes it along.
+    pub(crate) fn on_the_way(&self, token: &Token, file: &str) -> InnerPath {
+        debug_assert!(!OF_LOCKS.contains(&file), "{file} is the lock's own");
+        self.held(token).join(&inner(file))
+    }
+
     /// Where what a revert needs of a release is kept outside it.
     #[must_use]
     pub fn saved(&self, name: &ReleaseName) -> InnerPath {
@@ -198,8 +213,11 @@ pub(crate) const OVER: &str = "over";
 pub(crate) const LISTS: [(&str, Form); 3] =
     [("manifest", Form::Manifest), ("sha256sums", Form::Sums), ("listing", Form::Listing)];
 
+/// What a lock holds while it is held. What passes through it on its way elsewhere must be called otherwise.
+pub(crate) const OF_LOCKS: [&str; 3] = ["owner", "process", "intent"];
+
 /// The file that says whose a release was when it was sealed.
-pub(crate) const OWNER: &str = "owner";
+pub(crate) const SEALED_USER: &str = "user";
 
 /// The file that says that something has yet to be done in a release before it is sealed.
 pub(crate) const UNSEALED: &str = "unsealed";
@@ -231,6 +249,7 @@ mod tests {
             ("current", "../releases", "shared", "state"),
             ("current", "/releases", "shared", "state"),
             ("", "releases", "shared", "state"),
+            ("owner", "releases", "shared", "state"),
         ] {
             assert!(Layout::new(bad.0, bad.1, bad.2, bad.3).is_err(), "{bad:?}");
         }

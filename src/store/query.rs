@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     Layout,
-    layout::{LOCK, OWNER, UNSEALED, inner},
+    layout::{LOCK, SEALED_USER, UNSEALED, inner},
     state::{Current, GoneRelease, HostedRelease, Kept, RootState, StagedRecord},
     steps::{COMMANDS, DATA},
 };
@@ -99,7 +99,7 @@ impl Query {
             each(layout.in_state(&["journal"]), "intent", STATE_LIMIT),
             each(layout.in_state(&["debts"]), "debt", STATE_LIMIT),
             Op::Inspect { path: layout.state().clone() },
-            each(layout.in_state(&["releases"]), OWNER, STATE_LIMIT),
+            each(layout.in_state(&["releases"]), SEALED_USER, STATE_LIMIT),
             each(layout.in_state(&["releases"]), UNSEALED, STATE_LIMIT),
         ];
         let first = batch.steps.len();

@@ -242,7 +242,7 @@ impl Steps {
         content: &impl Serialize,
         besides: Vec<InnerPath>,
     ) {
-        let written = self.layout.held(token).join(&inner(file));
+        let written = self.layout.on_the_way(token, file);
         batch.push_lenient(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
         batch.push_lenient(Op::WriteNew { path: written.clone(), content: json(content), mode: PRIVATE_FILE });
         let paths = std::iter::once(written.clone()).chain(besides).collect();

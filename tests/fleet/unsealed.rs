@@ -86,13 +86,16 @@ fn wherever_a_deploy_is_cut_off() {
     assert_code(&deploy(&hosts.0[0], &counting), ExitCode::DONE);
     assert!(ran.load(Ordering::SeqCst) && !status(&hosts).expect("it is there").unsealed);
     let mut unsealed = 0;
-    for exchange in 1..=counting.exchanges() {
+    let answers = (1..=counting.exchanges())
+        .map(|answer| (format!("answer {answer} lost"), Cut::losing_answer(answer, AfterLoss::Dead)));
+    let steps = (0..counting.steps()).step_by(4).map(|step| (format!("cut after step {step}"), Cut::after(step)));
+    for (case, cut) in answers.chain(steps) {
         let (hosts, ran) = host();
-        deploy(&hosts.0[0], &Cut::losing_answer(exchange, AfterLoss::Dead));
+        deploy(&hosts.0[0], &cut);
         hosts.0[0].reboot();
-        let case = format!("answer {exchange} lost");
         unsealed += usize::from(nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &case));
-        assert_code(&wait(hosts.fleet().recover(Direction::Safest, &RunOptions::default(), &Silent)), ExitCode::DONE);
+        let recovered = wait(hosts.fleet().recover(Direction::Safest, &RunOptions::default(), &Silent));
+        assert_eq!(recovered.exit_code(), ExitCode::DONE, "{case}: {recovered:?}");
         nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &format!("{case}, and recovered"));
         // An activation makes it ready.
         if status(&hosts).is_some_and(|status| status.unsealed) {

@@ -40,6 +40,7 @@ impl Source<'_> {
         let spot = match error {
             LayoutError::NotOneName { key, .. } => set(key),
             LayoutError::Overlap { key, other } => set(other).or_else(|| set(key)),
+            LayoutError::OfLocks { .. } => set("current"),
             LayoutError::Path(_) => None,
         };
         spot.map_or_else(

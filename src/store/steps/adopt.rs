@@ -9,7 +9,7 @@ use crate::{
     path::InnerPath,
     record::{PreviousVersion, RECORD_FILE},
     status::BadMark,
-    store::{Current, layout::inner},
+    store::Current,
     token::Token,
     transport::{Batch, Op, SyncReach},
 };
@@ -59,7 +59,7 @@ impl Steps {
         content: &impl Serialize,
     ) {
         let kept = self.layout.in_state(&["releases", name.as_str()]);
-        let written = self.layout.held(token).join(&inner(file));
+        let written = self.layout.on_the_way(token, file);
         batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
         batch.push(Op::RemoveFile { path: written.clone() });
         batch.push(Op::WriteNew { path: written.clone(), content: json(content), mode: PRIVATE_FILE });
@@ -84,7 +84,7 @@ impl Steps {
         let (current, release) = (self.layout.current().clone(), self.layout.release(name));
         batch.push(Op::ExpectDirectory { path: current.clone() });
         self.keep(&mut batch, token, name, AdoptedRecord::FILE, adopted);
-        let record = self.layout.held(token).join(&inner(RECORD_FILE));
+        let record = self.layout.on_the_way(token, RECORD_FILE);
         batch.push(Op::RemoveFile { path: record.clone() });
         let line = PreviousVersion::None.line(&self.root, self.layout.releases());
         batch.push(Op::WriteNew { path: record.clone(), content: line, mode: PUBLIC_FILE });

@@ -116,7 +116,7 @@ impl Steps {
 
     /// Writes a record beside its place, syncs it, and renames it there, so that it is never seen empty.
     pub(super) fn write_record(&self, batch: &mut Batch, token: &Token, name: &ReleaseName, line: String) {
-        let written = self.layout.held(token).join(&inner(RECORD_FILE));
+        let written = self.layout.on_the_way(token, RECORD_FILE);
         batch.push(Op::RemoveFile { path: written.clone() });
         batch.push(Op::WriteNew { path: written.clone(), content: line, mode: PUBLIC_FILE });
         batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
