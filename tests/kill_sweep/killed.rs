@@ -123,7 +123,7 @@ fn init() {
 #[test]
 #[ignore = "a full sweep: cargo test --test kill_sweep -- --ignored"]
 fn everywhere() {
-    for (case, floor) in [(FIRST_DEPLOY, 100), (DEPLOY, 90), (ACTIVATE, 45), (ROLLBACK, 38), (PRUNE, 20)] {
+    for (case, floor) in [(FIRST_DEPLOY, 100), (DEPLOY, 90), (ACTIVATE, 45), (ROLLBACK, 50), (PRUNE, 20)] {
         for turn in 0..3 {
             sweep(&case, |_, _| true, turn, floor);
         }

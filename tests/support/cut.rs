@@ -20,8 +20,15 @@ pub(crate) fn available() -> bool {
     false
 }
 
-/// `strace` counts for each thread: one does all that is done to a root, since the kernel refuses all later ones.
-pub(crate) const ONE_THREAD: &str = "inject=clone3:error=EAGAIN:when=3+";
+/// What `strace` is told so that one thread does all that is done to a root, since it counts for each thread: the kernel
+/// refuses all later ones. A rollback of one host runs in the first thread of the program, anything else in a second one.
+pub(crate) fn one_thread(arguments: &[&str]) -> &'static str {
+    if arguments.contains(&"rollback") {
+        "inject=clone3:error=EAGAIN:when=2+"
+    } else {
+        "inject=clone3:error=EAGAIN:when=3+"
+    }
+}
 
 /// Kills a command on the root of `host` before one rename after the other, up to the last that leaves what `cut` says.
 pub(crate) fn off(site: &Site, host: usize, cut: &Cut) {
@@ -45,7 +52,7 @@ fn kill(site: &Site, host: usize, arguments: &[&str], nth: usize) -> bool {
     let fault = format!("inject=renameat,renameat2:signal=SIGKILL:when={nth}");
     let output = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone3,renameat,renameat2", "-e", &fault])
-        .args(["-e", ONE_THREAD])
+        .args(["-e", one_thread(arguments)])
         .args([env!("CARGO_BIN_EXE_switchback"), "-q", "--root", text(&site.root(host))])
         .args(arguments)
         .current_dir(site.directory())
