@@ -11,18 +11,25 @@ use crate::{
 use super::{Fleet, Host};
 
 impl Fleet {
-    /// The fleet that `config` describes. Nothing is connected to before the first command. What releases hold is remembered
-    /// [for the user](KnownManifests::of_user).
+    /// The fleet that `config` describes. Nothing is connected to before the first command.
     ///
     /// # Errors
     ///
     /// As [`Fleet::new`]; and [`ErrorKind::Config`](crate::ErrorKind::Config) when a host is reached over SSH and the
     /// crate was built without that.
     pub fn connect(config: &Config) -> Result<Self, Error> {
-        let known = KnownManifests::of_user();
+        Self::connect_knowing(config, &KnownManifests::new())
+    }
+
+    /// The same, which looks up in `known` what releases hold before it reads that from a host, and remembers it there.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn connect_knowing(config: &Config, known: &KnownManifests) -> Result<Self, Error> {
         let hosts = config.hosts.iter().map(|host| match &host.place {
-            Place::Local => Ok(kept(config, host, &known, LocalTransport::named(&host.name))),
-            Place::Ssh(address) => over_ssh(config, host, &known, address),
+            Place::Local => Ok(kept(config, host, known, LocalTransport::named(&host.name))),
+            Place::Ssh(address) => over_ssh(config, host, known, address),
         });
         Ok(Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel).allow_writable(config.allow_writable))
     }

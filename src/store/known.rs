@@ -1,17 +1,15 @@
 //! [`KnownManifests`]: what hosts were seen to have, remembered here.
 
 use std::{
-    fs,
-    io::{self, Write},
-    os::unix::fs::DirBuilderExt,
-    path::{Path, PathBuf},
+    io,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::SystemTime,
 };
 
 use tokio::{runtime::Handle, task::spawn_blocking};
 
 use crate::{
+    cache::CacheDirectory,
     manifest::{Digest, Form, Manifest},
     transport::Upload,
 };
@@ -32,7 +30,7 @@ const LEVEL: i32 = 3;
 /// Clones share what they remember.
 #[derive(Debug, Clone, Default)]
 pub struct KnownManifests {
-    directory: Option<PathBuf>,
+    directory: Option<CacheDirectory>,
     held: Arc<Mutex<Held>>,
 }
 
@@ -46,19 +44,10 @@ impl KnownManifests {
         Self::default()
     }
 
-    /// Remembers the newest in files of this directory too, which is made when it is needed, for the user alone.
+    /// Remembers the newest 16 in files of this directory too, which is made when it is needed, for the user alone.
     #[must_use]
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: Some(directory.into()), ..Self::default() }
-    }
-
-    /// Remembers in the user's directory for such things, `$XDG_CACHE_HOME/switchback/manifests`, where that is
-    /// `~/.cache` unless it is set to an absolute path.
-    #[must_use]
-    pub fn of_user() -> Self {
-        let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let caches = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
-        Self { directory: caches.map(|caches| caches.join("switchback/manifests")), ..Self::default() }
+        Self { directory: Some(CacheDirectory::new(directory, KEPT)), ..Self::default() }
     }
 
     /// The manifest whose digest this is. Blocks.
@@ -109,8 +98,7 @@ impl KnownManifests {
     }
 
     fn read(&self, digest: &Digest) -> Option<Manifest> {
-        let path = self.directory.as_ref()?.join(digest.to_string());
-        let text = zstd::decode_all(fs::File::open(path).ok()?).ok()?;
+        let text = zstd::decode_all(&self.directory.as_ref()?.read(digest)?[..]).ok()?;
         if Digest::of(&text) != *digest {
             return None;
         }
@@ -119,27 +107,8 @@ impl KnownManifests {
 
     fn write(&self, digest: &Digest, text: &[u8]) -> io::Result<()> {
         let Some(directory) = &self.directory else { return Ok(()) };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let mut file = tempfile::NamedTempFile::new_in(directory)?;
-        file.write_all(&zstd::encode_all(text, LEVEL)?)?;
-        file.persist(directory.join(digest.to_string()))?;
-        forget_oldest(directory)
+        directory.write(digest, &zstd::encode_all(text, LEVEL)?)
     }
-}
-
-/// Removes all but the newest. What does not bear a digest for a name is not ours.
-fn forget_oldest(directory: &Path) -> io::Result<()> {
-    let mut kept: Vec<(SystemTime, PathBuf)> =
-        fs_err::read_dir(directory)?.filter_map(Result::ok).filter_map(|entry| written(&entry)).collect();
-    kept.sort();
-    let over = kept.len().saturating_sub(KEPT);
-    kept.iter().take(over).try_for_each(|(_, path)| fs_err::remove_file(path))
-}
-
-/// When a manifest was written, and its file.
-fn written(entry: &fs_err::DirEntry) -> Option<(SystemTime, PathBuf)> {
-    entry.file_name().to_str()?.parse::<Digest>().ok()?;
-    Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
 }
 
 /// Does what blocks without holding up others, where there are any: without a runtime whoever waits is alone.
@@ -153,6 +122,8 @@ async fn apart(work: impl FnOnce() + Send + 'static) {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use tempfile::TempDir;
 
     use super::*;
@@ -190,17 +161,12 @@ mod tests {
     }
 
     #[test]
-    fn it_does_not_grow_and_removes_nothing_else() {
+    fn a_process_remembers_a_few_also_where_nothing_can_be_written() {
         let dir = TempDir::new().expect("a directory");
         fs::write(dir.path().join("another's"), "").expect("a file");
-        let known = KnownManifests::in_directory(dir.path());
-        (0..KEPT + 5).for_each(|mark| known.keep(&manifest(mark)));
-        assert_eq!(fs::read_dir(dir.path()).expect("it is there").count(), KEPT + 1);
-        assert!(dir.path().join("another's").exists());
-        assert_eq!(known.held.lock().expect("nobody panicked").len(), HELD);
-        // Where nothing can be written, it is known to this process.
         let known = KnownManifests::in_directory(dir.path().join("another's"));
-        known.keep(&manifest(1));
-        assert!(known.get(&manifest(1).digest()).is_some());
+        (0..HELD + 2).for_each(|mark| known.keep(&manifest(mark)));
+        assert_eq!(known.held.lock().expect("nobody panicked").len(), HELD);
+        assert!(known.get(&manifest(HELD + 1).digest()).is_some());
     }
 }

@@ -2,25 +2,21 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, DirBuilder, File},
-    io::{self, Read, Write},
-    os::unix::{
-        ffi::OsStrExt,
-        fs::{DirBuilderExt, MetadataExt},
-    },
-    path::{Path, PathBuf},
+    io,
+    os::unix::ffi::OsStrExt,
+    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use rustix::fs::{Mode, OFlags, Stat};
+use rustix::fs::Stat;
 
-use crate::manifest::Digest;
+use crate::{
+    cache::{CacheDirectory, LIMIT},
+    manifest::Digest,
+};
 
 /// The first record of a cache.
 const FORMAT: &[u8] = b"switchback digests 1";
-
-/// The largest cache that is read or written, in bytes: some 400,000 files.
-const LIMIT: u64 = 64 << 20;
 
 /// So many sources have a cache at most; the one that was written longest ago goes first.
 const SOURCES: usize = 32;
@@ -68,7 +64,8 @@ fn now() -> i128 {
 /// what cannot be written is not kept.
 #[derive(Debug)]
 pub(super) struct Cache {
-    file: PathBuf,
+    directory: CacheDirectory,
+    name: Digest,
     source: Vec<u8>,
     /// When the source began to be looked at.
     looked: i128,
@@ -78,7 +75,8 @@ impl Cache {
     /// In `directory`, of the source at the full path `source`, which is looked at from now on.
     pub(super) fn new(directory: &Path, source: &Path) -> Self {
         let source = source.as_os_str().as_bytes().to_vec();
-        Self { file: directory.join(Digest::of(&source).to_string()), source, looked: now() }
+        let directory = CacheDirectory::new(directory, SOURCES);
+        Self { directory, name: Digest::of(&source), source, looked: now() }
     }
 
     /// What is known of the files that still bear these marks.
@@ -105,18 +103,18 @@ impl Cache {
         text.extend_from_slice(Digest::of(&text).to_string().as_bytes());
         // It is only slower without.
         let _: io::Result<()> = match text.len() as u64 {
-            0..=LIMIT if any => self.write(&text),
-            _ => fs::remove_file(&self.file),
+            0..=LIMIT if any => self.directory.write(&self.name, &text),
+            _ => self.directory.remove(&self.name),
         };
     }
 
     /// Keeps nothing any more: a digest was not that of its file.
     pub(super) fn forget(&self) {
-        let _ = fs::remove_file(&self.file);
+        let _: io::Result<()> = self.directory.remove(&self.name);
     }
 
     fn read(&self) -> Option<HashMap<Vec<u8>, (Mark, Digest)>> {
-        let text = private(&self.file)?;
+        let text = self.directory.read(&self.name)?;
         let (records, sum) = text.split_at_checked(text.len().checked_sub(64)?)?;
         if Digest::of(records).to_string().as_bytes() != sum {
             return None;
@@ -126,15 +124,6 @@ impl Cache {
             return None;
         }
         records.filter(|record| !record.is_empty()).map(parse).collect()
-    }
-
-    fn write(&self, text: &[u8]) -> io::Result<()> {
-        let directory = self.file.parent().ok_or(io::ErrorKind::NotFound)?;
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(directory)?;
-        file.write_all(text)?;
-        file.persist(&self.file)?;
-        bound(directory)
     }
 }
 
@@ -153,36 +142,13 @@ fn parse(record: &[u8]) -> Option<(Vec<u8>, (Mark, Digest))> {
     Some((fields.next()?.to_vec(), (mark, digest)))
 }
 
-/// What the file at `path` holds, when nobody but the user can have written it.
-fn private(path: &Path) -> Option<Vec<u8>> {
-    // Does not wait, should it be a pipe.
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::open(path, flags, Mode::empty()).ok()?);
-    let found = file.metadata().ok()?;
-    let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
-    if !found.is_file() || !is_ours || found.len() > LIMIT {
-        return None;
-    }
-    let mut text = Vec::new();
-    file.take(LIMIT).read_to_end(&mut text).ok()?;
-    Some(text)
-}
-
-/// Leaves the newest in `directory`.
-fn bound(directory: &Path) -> io::Result<()> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        files.push((entry.metadata()?.modified()?, entry.path()));
-    }
-    files.sort();
-    let over = files.len().saturating_sub(SOURCES);
-    files.into_iter().take(over).try_for_each(|(_, path)| fs::remove_file(path))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{
+        fs,
+        os::unix::fs::{MetadataExt, PermissionsExt},
+        path::PathBuf,
+    };
 
     use tempfile::TempDir;
 
@@ -196,6 +162,10 @@ mod tests {
 
     fn cache(dir: &TempDir) -> Cache {
         Cache::new(&dir.path().join("deep/digests"), Path::new("/srv/source"))
+    }
+
+    fn file(cache: &Cache) -> PathBuf {
+        cache.directory.file(&cache.name)
     }
 
     fn one() -> impl Iterator<Item = (&'static [u8], Mark, Digest)> {
@@ -226,8 +196,8 @@ mod tests {
         ] {
             assert!(cache.known([(FILES[0], odd)].into_iter()).is_empty(), "{odd:?}");
         }
-        assert_eq!(fs::metadata(&cache.file).unwrap().mode() & 0o7777, 0o600);
-        assert_eq!(fs::metadata(cache.file.parent().unwrap()).unwrap().mode() & 0o7777, 0o700);
+        assert_eq!(fs::metadata(file(&cache)).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(fs::metadata(file(&cache).parent().unwrap()).unwrap().mode() & 0o7777, 0o700);
         cache.forget();
         assert_eq!(known(&cache, 1), 0);
     }
@@ -253,27 +223,27 @@ mod tests {
     fn one_that_is_broken_foreign_or_in_the_way_counts_as_empty() {
         let dir = TempDir::new().unwrap();
         let cache = filled(&dir);
-        let text = fs::read(&cache.file).unwrap();
+        let text = fs::read(file(&cache)).unwrap();
         let mut flipped = text.clone();
         flipped[FORMAT.len() + 20] ^= 1;
         let cut = text[..text.len() / 2].to_vec();
         let alien = [&b"switchback digests 2\0"[..], &text[FORMAT.len() + 1..text.len() - 64]].concat();
         let alien = [&alien[..], Digest::of(&alien).to_string().as_bytes()].concat();
         for broken in [flipped, cut, alien, Vec::new(), b"x".to_vec()] {
-            fs::write(&cache.file, &broken).unwrap();
+            fs::write(file(&cache), &broken).unwrap();
             assert_eq!(known(&cache, 1), 0, "{}", String::from_utf8_lossy(&broken));
         }
-        fs::write(&cache.file, &text).unwrap();
+        fs::write(file(&cache), &text).unwrap();
         assert_eq!(known(&cache, 1), 3);
-        fs::set_permissions(&cache.file, fs::Permissions::from_mode(0o620)).unwrap();
+        fs::set_permissions(file(&cache), fs::Permissions::from_mode(0o620)).unwrap();
         assert_eq!(known(&cache, 1), 0);
         // Of another source, under the name of this one.
         let other = Cache { source: b"/srv/other".to_vec(), ..filled(&dir) };
         assert_eq!(known(&other, 1), 0);
-        fs::remove_file(&cache.file).unwrap();
-        fs::create_dir(&cache.file).unwrap();
+        fs::remove_file(file(&cache)).unwrap();
+        fs::create_dir(file(&cache)).unwrap();
         assert_eq!(known(&filled(&dir), 1), 0);
-        let nowhere = Cache::new(&cache.file.join("a\0b"), Path::new("/srv/source"));
+        let nowhere = Cache::new(&file(&cache).join("a\0b"), Path::new("/srv/source"));
         nowhere.keep(one());
         assert_eq!(known(&nowhere, 1), 0);
     }

@@ -10,6 +10,7 @@ use switchback::{
     plan::RollbackTarget,
     release::NewRelease,
     report::{Command, Outcome},
+    store::KnownManifests,
     tree::SourceOptions,
 };
 use tokio::sync::watch;
@@ -47,7 +48,9 @@ pub(crate) async fn run(request: &Request, session: &Session<'_>) -> Report {
 
 async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Error> {
     let config = &session.target.config;
-    let fleet = Fleet::connect(config)?.allow_writable(session.allow_writable || config.allow_writable);
+    let known =
+        caches().map_or_else(KnownManifests::new, |caches| KnownManifests::in_directory(caches.join("manifests")));
+    let fleet = Fleet::connect_knowing(config, &known)?.allow_writable(session.allow_writable || config.allow_writable);
     let report = ask(&fleet, request, session).await;
     fleet.close().await;
     report
@@ -163,9 +166,13 @@ fn release(
 
 /// Where digests of sources are kept from one run to the next, if anywhere.
 fn digest_cache() -> Option<Utf8PathBuf> {
+    caches().map(|caches| caches.join("digests"))
+}
+
+/// The user's directory for what may be lost at any time, if there is one.
+fn caches() -> Option<Utf8PathBuf> {
     let full = |name| std::env::var(name).ok().map(Utf8PathBuf::from).filter(|path| path.is_absolute());
-    let caches = full("XDG_CACHE_HOME").or_else(|| Some(full("HOME")?.join(".cache")))?;
-    Some(caches.join("switchback/digests"))
+    full("XDG_CACHE_HOME").or_else(|| Some(full("HOME")?.join(".cache"))).map(|caches| caches.join("switchback"))
 }
 
 /// Refuses a source that no passed drill is known of. Reads all of it.

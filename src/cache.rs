@@ -1,0 +1,121 @@
+//! [`CacheDirectory`]: files that are kept for the next run, and that may go at any time.
+
+use std::{
+    fs::{self, DirBuilder, File},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::PathBuf,
+    time::SystemTime,
+};
+
+use rustix::fs::{Mode, OFlags};
+
+use crate::manifest::Digest;
+
+/// The largest file that is read or written, in bytes.
+pub(crate) const LIMIT: u64 = 64 << 20;
+
+/// A directory of such files, each named by a digest. It is made with mode 0700, its files with 0600.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CacheDirectory {
+    path: PathBuf,
+    newest: usize,
+}
+
+impl CacheDirectory {
+    /// The directory at `path`, which is made when it is needed, and keeps so many files, the newest.
+    pub(crate) fn new(path: impl Into<PathBuf>, newest: usize) -> Self {
+        Self { path: path.into(), newest }
+    }
+
+    /// Where the file of this name is.
+    pub(crate) fn file(&self, name: &Digest) -> PathBuf {
+        self.path.join(name.to_string())
+    }
+
+    /// What the file of this name holds, when nobody but the user can have written it.
+    pub(crate) fn read(&self, name: &Digest) -> Option<Vec<u8>> {
+        // Does not wait, should it be a pipe.
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = File::from(rustix::fs::open(self.file(name), flags, Mode::empty()).ok()?);
+        let found = file.metadata().ok()?;
+        let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
+        if !found.is_file() || !is_ours || found.len() > LIMIT {
+            return None;
+        }
+        let mut content = Vec::new();
+        file.take(LIMIT).read_to_end(&mut content).ok()?;
+        Some(content)
+    }
+
+    /// Keeps `content` under this name, whole or not at all, and removes the oldest files when there are too many.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; what was kept before is then as it was, or some of it is removed.
+    pub(crate) fn write(&self, name: &Digest, content: &[u8]) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
+        let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
+        file.write_all(content)?;
+        file.persist(self.file(name))?;
+        self.remove_oldest()
+    }
+
+    /// Keeps nothing under this name any more.
+    pub(crate) fn remove(&self, name: &Digest) -> io::Result<()> {
+        fs::remove_file(self.file(name))
+    }
+
+    /// What does not bear a digest for a name is not ours.
+    fn remove_oldest(&self) -> io::Result<()> {
+        let written = |entry: fs::DirEntry| {
+            entry.file_name().to_str()?.parse::<Digest>().ok()?;
+            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+        };
+        let mut kept: Vec<(SystemTime, PathBuf)> =
+            fs::read_dir(&self.path)?.filter_map(Result::ok).filter_map(written).collect();
+        kept.sort();
+        let over = kept.len().saturating_sub(self.newest);
+        kept.iter().take(over).try_for_each(|(_, path)| fs::remove_file(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    fn name(at: usize) -> Digest {
+        Digest::of(&at.to_le_bytes())
+    }
+
+    #[test]
+    fn it_does_not_grow_and_removes_nothing_else() {
+        let dir = TempDir::new().expect("a directory");
+        let cache = CacheDirectory::new(dir.path().join("deep/er"), 3);
+        cache.write(&name(0), b"0").expect("it can be written");
+        fs::write(dir.path().join("deep/er/another's"), "").expect("a file");
+        (1..7).for_each(|at| cache.write(&name(at), b"x").expect("it can be written"));
+        assert_eq!(fs::read_dir(dir.path().join("deep/er")).expect("it is there").count(), 3 + 1);
+        assert_eq!((cache.read(&name(0)), cache.read(&name(6))), (None, Some(b"x".to_vec())));
+        cache.remove(&name(6)).expect("it is there");
+        assert_eq!(cache.read(&name(6)), None);
+    }
+
+    #[test]
+    fn it_is_for_the_user_alone_and_only_what_is_so_is_read() {
+        let dir = TempDir::new().expect("a directory");
+        let cache = CacheDirectory::new(dir.path().join("digests"), 3);
+        cache.write(&name(0), b"0").expect("it can be written");
+        let mode = |path: PathBuf| fs::metadata(path).expect("it is there").mode() & 0o7777;
+        assert_eq!((mode(dir.path().join("digests")), mode(cache.file(&name(0)))), (0o700, 0o600));
+        fs::set_permissions(cache.file(&name(0)), fs::Permissions::from_mode(0o620)).expect("it is ours");
+        assert_eq!(cache.read(&name(0)), None);
+        fs::remove_file(cache.file(&name(0))).expect("it is ours");
+        std::os::unix::fs::symlink("elsewhere", cache.file(&name(0))).expect("a link");
+        assert_eq!(cache.read(&name(0)), None);
+    }
+}
