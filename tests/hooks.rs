@@ -6,12 +6,13 @@ mod support;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use support::{
     hooks::{Lines, call},
     local_shell::LocalShell,
+    wait::soon,
 };
 use switchback::{
     HostPath, Transport,
@@ -26,14 +27,6 @@ fn root(dir: &TempDir) -> HostPath {
 async fn run(transport: &impl Transport, call: &HookCall) -> Result<(HookExit, Lines), TransportError> {
     let lines = Lines::default();
     Ok((transport.run(call, &lines).await?, lines))
-}
-
-async fn soon(what: &str, holds: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// The processes whose working directory lies in `dir`: the runner, its readers and its watch, and the command.

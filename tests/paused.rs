@@ -5,16 +5,15 @@
 #![cfg(feature = "cli")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
-#[cfg(feature = "ssh")]
 mod support;
 
 use std::{
     fs,
     path::Path,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
+use support::wait::until;
 use tempfile::TempDir;
 
 const SWITCHBACK: &str = env!("CARGO_BIN_EXE_switchback");
@@ -33,16 +32,6 @@ fn done(arguments: &[&str]) {
 
 fn source(version: &str) -> String {
     format!("{}/examples/site/{version}", env!("CARGO_MANIFEST_DIR"))
-}
-
-/// Waits until `holds`, and fails when it has not within a generous time.
-#[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn signal(name: &str, pid: u32) {

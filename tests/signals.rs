@@ -10,26 +10,16 @@ mod support;
 use std::{
     fs,
     process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
 };
 
 use support::{
     cut,
     site::{DEPLOY, Site, UNLOCK_FORCE, said},
+    wait::until,
 };
 
 /// The signals, and the exit codes by which shells know them.
 const SIGNALS: [(&str, i32); 3] = [("INT", 130), ("TERM", 143), ("HUP", 129)];
-
-/// Waits until `holds`, and fails when it has not within a generous time.
-#[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 fn signal(name: &str, pid: u32) {
     let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();

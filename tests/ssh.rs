@@ -12,7 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::sshd::{Sshd, User, descendants, text};
+use support::{
+    sshd::{Sshd, User, descendants, text},
+    wait::soon,
+};
 use switchback::{
     HostPath, InnerPath, Transport,
     transport::{
@@ -48,15 +51,6 @@ fn ssh_failure(error: &TransportError) -> SshFailureKind {
     assert_eq!(error.effect(), Effect::Nothing, "{error:?}");
     let TransportError::Unreachable { source, .. } = error else { panic!("{error:?}") };
     source.downcast_ref::<SshFailure>().unwrap_or_else(|| panic!("{error:?}")).kind()
-}
-
-/// Waits until `holds`, which must be soon.
-async fn soon(what: &str, holds: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !holds() {
-        assert!(Instant::now() < until, "{what}");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// How an exchange fails on a host that says nothing, and that may not be waited for.
@@ -329,18 +323,22 @@ async fn many_hosts_at_once_and_none_is_lost() {
     let transport = sshd.transport("root");
     answers(&transport, dir.path()).await;
     fs::create_dir(dir.path().join("into")).unwrap();
-    let tree = Arc::new(Tree::from_memory([("a", &b"x"[..])]).unwrap());
-    let upload = Upload {
-        root: root(dir.path()),
-        into: inner("into"),
-        tree,
-        lists: Vec::new(),
-        unlisted: Vec::new(),
-        base: None,
-    };
+    let upload = one_file(dir.path());
     transport.upload(&upload, &|_, _| ()).await.expect("MaxSessions 1 takes a second connection");
     answers(&transport, dir.path()).await;
     transport.close().await;
+}
+
+/// An upload of one file to `into` in the root `dir`.
+fn one_file(dir: &Path) -> Upload {
+    Upload {
+        root: root(dir),
+        into: inner("into"),
+        tree: Arc::new(Tree::from_memory([("a", &b"x"[..])]).unwrap()),
+        lists: Vec::new(),
+        unlisted: Vec::new(),
+        base: None,
+    }
 }
 
 /// The first channel is that of the `ssh` that connects; the second needs its socket, which comes a moment later.
@@ -351,15 +349,7 @@ async fn channels_may_be_opened_at_the_same_time() {
         let dir = TempDir::new().unwrap();
         fs::create_dir(dir.path().join("into")).unwrap();
         let transport = sshd.transport("root");
-        let tree = Arc::new(Tree::from_memory([("a", &b"x"[..])]).unwrap());
-        let upload = Upload {
-            root: root(dir.path()),
-            into: inner("into"),
-            tree,
-            lists: Vec::new(),
-            unlisted: Vec::new(),
-            base: None,
-        };
+        let upload = one_file(dir.path());
         let (uploaded, user) = tokio::join!(transport.upload(&upload, &|_, _| ()), answers(&transport, dir.path()));
         assert_eq!((uploaded.expect("an upload").files, user.as_str()), (1, "root"));
         transport.close().await;

@@ -10,10 +10,12 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     process::{Command, Output},
-    time::{Duration, Instant},
 };
 
-use support::sshd::{Sshd, text};
+use support::{
+    sshd::{Sshd, text},
+    wait::until,
+};
 use tempfile::TempDir;
 
 /// Runs the command against the root `shop` in `directory`, reached over `sshd`.
@@ -103,16 +105,6 @@ fn connected(sshd: &Sshd) -> Vec<String> {
     };
     let all = fs::read_dir("/proc").expect("proc").flatten().map(|pid| line(&pid));
     all.filter(|line| line.starts_with("ssh ") && line.contains(&port)).collect()
-}
-
-/// Waits until `holds`, and fails when it has not within a generous time.
-#[track_caller]
-fn until(what: &str, holds: impl Fn() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 /// S12. A command that is killed takes its connection with it; what it ran on the host goes on, and the next one waits for it.

@@ -15,12 +15,13 @@ use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Report, Transport,
     engine::DeployOptions,
     event::Silent,
-    transport::{
-        Batch, HookCall, HookExit, LineSink, MemoryTransport, Progress, Reply, TransportError, Upload, Uploaded,
-    },
+    transport::{Batch, MemoryTransport, Reply, TransportError},
 };
 
-use super::fixture::{Hosts, ROOT, assert_code, deploying, release, wait};
+use super::{
+    fixture::{Hosts, ROOT, assert_code, deploying, release, wait},
+    left_to::left_to,
+};
 
 /// A host that is asked first, or that cannot be reached: then it never comes to an upload either.
 #[derive(Debug)]
@@ -61,21 +62,7 @@ impl Transport for Asked {
         })
     }
 
-    fn upload<'a>(
-        &'a self,
-        upload: &'a Upload,
-        progress: &'a dyn Progress,
-    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
-        self.host.upload(upload, progress)
-    }
-
-    fn run<'a>(&'a self, call: &'a HookCall, to: &'a dyn LineSink) -> BoxFuture<'a, Result<HookExit, TransportError>> {
-        self.host.run(call, to)
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.host.close()
-    }
+    left_to!(host);
 }
 
 /// Deploys to two hosts, and says how often each was told to expect an upload.

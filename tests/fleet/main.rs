@@ -7,6 +7,7 @@ mod debts;
 mod expected;
 mod fixture;
 mod history;
+mod left_to;
 mod locks;
 mod prune;
 mod put_back;

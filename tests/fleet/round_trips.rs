@@ -7,13 +7,14 @@ use switchback::{
     event::Silent,
     plan::RollbackTarget,
     testing::Recording,
-    transport::{
-        Batch, HookCall, HookExit, LineSink, MemoryTransport, Op, Progress, Reply, TransportError, Upload, Uploaded,
-    },
+    transport::{Batch, MemoryTransport, Op, Reply, TransportError},
 };
 use tokio::sync::Barrier;
 
-use super::fixture::{Hosts, ROOT, assert_code, deploying, going_back, release, wait};
+use super::{
+    fixture::{Hosts, ROOT, assert_code, deploying, going_back, release, wait},
+    left_to::left_to,
+};
 
 type Recorded = Arc<Recording<MemoryTransport>>;
 
@@ -78,25 +79,7 @@ impl Transport for Together {
         self.host.execute(batch)
     }
 
-    fn upload<'a>(
-        &'a self,
-        upload: &'a Upload,
-        progress: &'a dyn Progress,
-    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
-        self.host.upload(upload, progress)
-    }
-
-    fn run<'a>(
-        &'a self,
-        call: &'a HookCall,
-        output: &'a dyn LineSink,
-    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
-        self.host.run(call, output)
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.host.close()
-    }
+    left_to!(host);
 }
 
 /// Connecting takes longer than the rest; nobody waits for the arbiter's.

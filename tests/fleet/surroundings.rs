@@ -10,13 +10,13 @@ use switchback::{
     event::Silent,
     plan::RollbackTarget,
     report::HostOutcome,
-    transport::{
-        Batch, HookCall, HookExit, LineSink, MemoryHost, MemoryTransport, Op, Progress, Reply, TransportError, Upload,
-        Uploaded,
-    },
+    transport::{Batch, MemoryHost, MemoryTransport, Op, Reply, TransportError},
 };
 
-use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, release, wait};
+use super::{
+    fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, release, wait},
+    left_to::left_to,
+};
 
 /// Ten years back and forth, in seconds.
 const TEN_YEARS: i64 = 10 * 365 * 24 * 60 * 60;
@@ -111,21 +111,7 @@ impl Transport for Restored {
         self.inner.execute(batch)
     }
 
-    fn upload<'a>(
-        &'a self,
-        upload: &'a Upload,
-        progress: &'a dyn Progress,
-    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
-        self.inner.upload(upload, progress)
-    }
-
-    fn run<'a>(&'a self, call: &'a HookCall, to: &'a dyn LineSink) -> BoxFuture<'a, Result<HookExit, TransportError>> {
-        self.inner.run(call, to)
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        self.inner.close()
-    }
+    left_to!(inner);
 }
 
 /// `cases.md` S15: a host that was restored from a snapshot between the upload and the switch is found, and none is switched.

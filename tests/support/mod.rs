@@ -16,3 +16,4 @@ pub(crate) mod sshd;
 pub(crate) mod steps;
 #[cfg(feature = "cli")]
 pub(crate) mod truth;
+pub(crate) mod wait;

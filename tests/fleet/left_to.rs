@@ -1,0 +1,27 @@
+//! Transports of tests that do one thing in their own way.
+
+/// What a transport of a test does not do in its own way: it leaves it to the one in its field `$host`.
+macro_rules! left_to {
+    ($host:ident) => {
+        fn upload<'a>(
+            &'a self,
+            upload: &'a switchback::transport::Upload,
+            progress: &'a dyn switchback::transport::Progress,
+        ) -> BoxFuture<'a, Result<switchback::transport::Uploaded, TransportError>> {
+            self.$host.upload(upload, progress)
+        }
+
+        fn run<'a>(
+            &'a self,
+            call: &'a switchback::transport::HookCall,
+            output: &'a dyn switchback::transport::LineSink,
+        ) -> BoxFuture<'a, Result<switchback::transport::HookExit, TransportError>> {
+            self.$host.run(call, output)
+        }
+
+        fn close(&self) -> BoxFuture<'_, ()> {
+            self.$host.close()
+        }
+    };
+}
+pub(crate) use left_to;
