@@ -100,7 +100,9 @@ fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
     if failed.is_empty() {
         return run.report(Outcome::Done, None, hosts, None);
     }
-    let error = summary("a host could not be read; the others could", &failed);
+    let all = failed.len() == run.hosts.len();
+    let error =
+        summary(if all { "no host could be read" } else { "a host could not be read; the others could" }, &failed);
     run.report(Outcome::Refused, None, hosts, Some(error))
 }
 
@@ -118,6 +120,7 @@ fn look_at(host: &str, answer: &Result<RootState, Failure>) -> HostReport {
         };
         report.error = Some(crate::Error::new(kind, format!("`current` is {}", describe(&state.current))).into());
     }
+    report.warnings.extend(plan::broken_way(&Seen { host, state }));
     report.status = Some(status_of(host, state));
     report
 }

@@ -31,6 +31,7 @@ pub use prune::{Fate, HostPruning, Needed, Outlived, Pruning, prune};
 pub use recover::{Direction, recover};
 pub use refusal::{HostRefusal, Reason, Refusal};
 pub use retention::removed_after;
+pub(crate) use rollback::broken_way;
 pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};

@@ -214,6 +214,12 @@ pub fn previous_of<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
     seen.chain().and_then(|chain| chain.good().next()).map(|release| &release.name)
 }
 
+/// Why the next rollback would take a host nowhere, when that is not because nothing was before.
+pub(crate) fn broken_way(seen: &Seen<'_>) -> Option<String> {
+    let chain = seen.chain().filter(|chain| chain.good().next().is_none() && *chain.end() != ChainEnd::First)?;
+    Some(end_of(&chain, seen).to_string())
+}
+
 fn end_of(chain: &Chain<'_>, seen: &Seen<'_>) -> Reason {
     let words = chain.to_string();
     match chain.end().clone() {

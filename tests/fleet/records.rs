@@ -8,6 +8,11 @@ use super::fixture::{Hosts, assert_code, at, name};
 fn refused(case: &str, kind: ErrorKind, tamper: impl Fn(&Hosts)) {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
     tamper(&hosts);
+    let status = hosts.status();
+    assert_code(&status, ExitCode::DONE);
+    let warning = status.hosts[0].warnings.join(" ");
+    // That nothing was before is no reason to warn of, and nothing else may look like it.
+    assert_eq!(warning.contains("way back"), kind != ErrorKind::NothingBefore, "{case}: {warning}");
     let report = hosts.rollback();
     assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
     assert_eq!(report.error.as_ref().map(|error| error.kind), Some(kind), "{case}");
