@@ -4,7 +4,10 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 use tempfile::TempDir;
 
-use super::support::sshd::{Sshd, text};
+use super::support::{
+    sshd::{Sshd, text},
+    wait,
+};
 
 /// All that the scripts run on a host, and its `sh`. `tail` runs beside `tar`, so its calls have no place in the order.
 const UTILITIES: [&str; 19] = [
@@ -56,7 +59,7 @@ if [ -e DIR/plan ]; then
         shell-after) REAL "$@"; kill -9 $PPID; exit 1;;
         utility-before) kill -9 $$;;
         utility-after) REAL "$@"; kill -9 $$;;
-        shell-then-late) kill -9 $PPID; sleep 0.2;;
+        shell-then-late) : >DIR/late; kill -9 $PPID; sleep 0.2; REAL "$@"; command -p rm -f DIR/late; exit 1;;
         esac
     fi
 fi
@@ -101,6 +104,11 @@ impl Host {
     pub(crate) fn unplan(&self) -> Vec<String> {
         fs::remove_file(self.file("plan")).expect("ours");
         fs::read_to_string(self.file("log")).expect("a file").lines().map(str::to_owned).collect()
+    }
+
+    /// Waits for the utility that works late.
+    pub(crate) fn ends(&self) {
+        wait::until("the end of a utility without its shell", || !self.file("late").exists());
     }
 
     /// Its part of a configuration.

@@ -70,7 +70,10 @@ impl<'c> Fleet<'c> {
         host.unplan();
         self.site.holds(self.case, at);
         let code = is_true(&self.site, self.case, &output, at);
-        self.site.converges(self.case, turn, at);
+        self.site.settles(self.case, turn, at);
+        // A deploy clears away what lies there when it begins, so nothing may still be on its way.
+        host.ends();
+        self.site.deploys_next(at);
         code
     }
 }

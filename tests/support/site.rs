@@ -186,10 +186,16 @@ impl Site {
         assert_eq!(mode & 0o777, 0o755, "{at}: host {host}, {name}");
     }
 
-    /// The next runs converge: by turns a rollback, when there is something to go back to, or a recovery, or neither, and
-    /// then a deploy.
+    /// The next runs converge: they [settle](Self::settles) what was left, and then one [deploys](Self::deploys_next).
     #[track_caller]
     pub(crate) fn converges(&self, case: &Case, turn: usize, at: &str) {
+        self.settles(case, turn, at);
+        self.deploys_next(at);
+    }
+
+    /// By turns a rollback, when there is something to go back to, or a recovery, or neither.
+    #[track_caller]
+    pub(crate) fn settles(&self, case: &Case, turn: usize, at: &str) {
         if case.cut.as_ref().is_some_and(|cut| cut.lives) {
             let output = self.run_next(&["unlock", "--force"]);
             assert!(output.status.success(), "{at}: the next unlock: {}", said(&output));
@@ -205,6 +211,11 @@ impl Site {
             1 => self.recovers(case, at),
             _ => {}
         }
+    }
+
+    /// A deploy that leaves nothing behind, of what was there before it either.
+    #[track_caller]
+    pub(crate) fn deploys_next(&self, at: &str) {
         let output = self.run_next(&["deploy", "next", "--name", "next", "--allow-split", "--wait", "20s"]);
         assert!(output.status.success(), "{at}: the next deploy: {}", said(&output));
         assert!(self.all_on(Some("next")), "{at}: the next deploy");
