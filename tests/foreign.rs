@@ -15,7 +15,7 @@ use std::{
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
-    commands::Commands,
+    commands::{Commands, DataCommands, DataPlace},
     engine::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
     release::NewRelease,
@@ -57,6 +57,17 @@ impl Site {
     /// The same, whose releases are told of after each switch by a command that is recorded with them.
     fn telling(mut self) -> Self {
         self.commands.after_switch = Some("echo \"$SWITCHBACK_RELEASE\" >>\"$SWITCHBACK_ROOT/ran\"".to_owned());
+        self
+    }
+
+    /// The same with data: a number, which each release counts up, and counts down again in its own directory.
+    fn counting(mut self) -> Self {
+        let file = self.root().join("number").display().to_string();
+        let count = |by: i8| format!("n=$(cat '{file}'); echo $((n + {by})) >'{file}'");
+        let version = format!("cat '{file}' 2>/dev/null || {{ echo 0 >'{file}'; echo 0; }}");
+        let mut data = DataCommands::new(DataPlace::Host("web1".to_owned()), version, count(1));
+        data.revert = Some(format!("{}; echo revert >>'{}'", count(-1), self.root().join("ran").display()));
+        self.commands.data = Some(data);
         self
     }
 
@@ -177,6 +188,23 @@ async fn no_command_runs_in_a_release_of_another() {
         site.give("releases/b", 0);
         let report = site.fleet().activate(&name, &options, &Silent).await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
+    }
+}
+
+/// The data is reverted by commands in the release that is left, which must not be another's either.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_data_is_reverted_in_a_release_of_another() {
+    for site in Site::all().into_iter().map(Site::counting) {
+        site.deploy("a").await;
+        site.deploy("b").await;
+        site.give("releases/b", OTHER);
+        let report = site.rollback(false).await;
+        site.refused(&report, "b");
+        assert_eq!(site.ran(), "", "{}: nothing was reverted", site.carrier);
+        site.give("releases/b", 0);
+        let report = site.rollback(false).await;
+        assert_eq!((report.exit_code(), site.current()), (ExitCode::DONE, "a".to_owned()), "{report:?}");
+        assert_eq!(site.ran(), "revert\n", "{}", site.carrier);
     }
 }
 
