@@ -63,15 +63,15 @@ impl<'r> Run<'r> {
         Some(self.report(Outcome::Refused, None, as_asked(asked), Some(error)))
     }
 
-    /// The report that a root is on several filesystems, or that others may write on the way to it; what a group may do there is
-    /// only a warning.
+    /// The report that a root is on several filesystems, or that others may write on the way to it; what a group may do there, and
+    /// that other machines may see it late, are only warnings.
     pub(super) fn unfit(&self, seen: &[Seen<'_>]) -> Option<Report> {
         let divided: Vec<_> = seen.iter().filter_map(|seen| plan::one_filesystem(seen).err()).collect();
         if !divided.is_empty() {
             return Some(self.refused(Refusal::of(self.command(), divided), seen));
         }
         for seen in seen {
-            if let Some(warning) = plan::writable_by_group(seen) {
+            for warning in plan::writable_by_group(seen).into_iter().chain(plan::on_network(seen)) {
                 self.warn(Some(seen.host), warning);
             }
         }

@@ -36,7 +36,7 @@ pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
 pub use trust::trust;
-pub use way::{guard, one_filesystem, writable_by_group};
+pub use way::{guard, on_network, one_filesystem, writable_by_group};
 
 use std::fmt;
 

@@ -54,13 +54,23 @@ pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
     (!paths.is_empty()).then(|| message.replace("{}", &paths.join(", ")))
 }
 
+/// That the root lies on a filesystem which other machines may have mounted too.
+#[must_use]
+pub fn on_network(seen: &Seen<'_>) -> Option<String> {
+    let name = seen.state.identity.as_ref()?.filesystem?.network()?;
+    Some(format!(
+        "the root lies on {name}: the switch is one step there too, but another machine that has it mounted may go on \
+         seeing the old release until what it remembers of `current` has expired"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         store::RootState,
         time::Timestamp,
-        transport::{Entry, EntryKind, FileId, HostIdentity},
+        transport::{Entry, EntryKind, FileId, FilesystemKind, HostIdentity},
     };
 
     fn state(way: &[(&str, u32, u32)]) -> RootState {
@@ -74,6 +84,7 @@ mod tests {
             uid: 7,
             hostname: "h".into(),
             root: id,
+            filesystem: None,
             clock: Timestamp::UNIX_EPOCH,
         };
         RootState { identity: Some(identity), way: way.iter().map(passed).collect(), ..RootState::default() }
@@ -82,6 +93,18 @@ mod tests {
     fn refused(way: &[(&str, u32, u32)]) -> Option<String> {
         let state = state(way);
         guard(&Seen { host: "web1", state: &state }).err().map(|refusal| refusal.reason.to_string())
+    }
+
+    #[test]
+    fn a_root_that_other_machines_may_have_is_told_of() {
+        let on = |kind: Option<u32>| {
+            let mut state = state(&[]);
+            let identity = state.identity.as_mut().expect("it answered");
+            identity.filesystem = kind.map(FilesystemKind);
+            on_network(&Seen { host: "web1", state: &state })
+        };
+        assert!(on(Some(0x6969)).is_some_and(|warning| warning.starts_with("the root lies on NFS: ")));
+        assert_eq!((on(Some(0xef53)), on(None)), (None, None));
     }
 
     #[test]

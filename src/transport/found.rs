@@ -127,8 +127,39 @@ pub struct HostIdentity {
     pub hostname: String,
     /// The root, after following the one link that it may be.
     pub root: FileId,
+    /// What kind of filesystem the root lies on; `None` where the host cannot tell.
+    pub filesystem: Option<FilesystemKind>,
     /// The host's clock.
     pub clock: Timestamp,
+}
+
+/// A kind of filesystem: what `statfs(2)` calls `f_type`, and `stat -f -c %t` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FilesystemKind(pub u32);
+
+impl FilesystemKind {
+    /// What it is called, when it is one that other machines may have mounted at the same time.
+    ///
+    /// ```
+    /// use switchback::transport::FilesystemKind;
+    ///
+    /// assert_eq!(FilesystemKind(0x6969).network(), Some("NFS"));
+    /// assert_eq!(FilesystemKind(0xef53).network(), None); // ext4
+    /// ```
+    #[must_use]
+    pub fn network(self) -> Option<&'static str> {
+        Some(match self.0 {
+            0x6969 => "NFS",
+            0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
+            0x00c3_6400 => "CephFS",
+            0x5346_414f | 0x6b41_4653 => "AFS",
+            0x0bd0_0bd0 => "Lustre",
+            0x0116_1970 => "GFS2",
+            0x7461_636f => "OCFS2",
+            0x4750_4653 => "GPFS",
+            _ => return None,
+        })
+    }
 }
 
 /// Whether a marked process still runs.

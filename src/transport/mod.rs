@@ -24,7 +24,7 @@ pub use base::{Base, BaseLists};
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
 pub use compare::{Compared, Comparison, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
-pub use found::{Entry, EntryKind, FileId, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};
+pub use found::{Entry, EntryKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};
 pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]

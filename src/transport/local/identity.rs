@@ -1,6 +1,7 @@
 //! Who answers: the user, the host, and the process.
 
 use rustix::{
+    fs,
     io::Errno,
     process::{self, Pid},
     system,
@@ -11,7 +12,7 @@ use crate::{
     path::InnerPath,
     time::Timestamp,
     transport::{
-        Found, HostIdentity, Liveness, Reply, StepFailure,
+        FilesystemKind, Found, HostIdentity, Liveness, Reply, StepFailure,
         process::{BOOT_ID, Here, ProcessMark, Realm, Seen},
     },
 };
@@ -30,8 +31,15 @@ pub(super) fn identify(root: &Root) -> Answer {
         uid,
         hostname: system::uname().nodename().to_string_lossy().into_owned(),
         root: root.id,
+        filesystem: filesystem(root),
         clock: now()?,
     }))
+}
+
+fn filesystem(root: &Root) -> Option<FilesystemKind> {
+    let kind = fs::fstatfs(root.fd()).ok()?.f_type;
+    // Its width differs between systems, and the number itself has 32 bits.
+    u32::try_from(kind & 0xffff_ffff).ok().map(FilesystemKind)
 }
 
 pub(super) fn clock() -> Answer {

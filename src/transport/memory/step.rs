@@ -111,6 +111,7 @@ impl Host<'_> {
             uid: OWNER,
             hostname: "memory".to_owned(),
             root: self.model.entry(self.root()).id,
+            filesystem: None,
             clock: self.model.clock,
         })
     }

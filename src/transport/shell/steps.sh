@@ -62,6 +62,8 @@ sb_m=$(rm -rf -- "$@" 2>&1) || { sb_alive $? "$sb_m"; return 1; }
 sb_identify() {
 sb_m=$(stat -c '%d %i' . 2>&1) || { sb_no - "$sb_m"; return 1; }
 sb_v=$(date +%s.%N 2>&1) || { sb_no - "$sb_v"; return 1; }
+sb_k=$(stat -f -c %t . 2>/dev/null)
+case $sb_k in '' | *[!0-9a-f]*) sb_k=-;; esac
 sb_a=$(id 2>&1) || { sb_no - "$sb_a"; return 1; }
 sb_a=${sb_a#uid=}
 sb_u=${sb_a%%[!0-9]*}
@@ -69,7 +71,7 @@ case $sb_a in "$sb_u("*) sb_a=${sb_a#*\(}; sb_a=${sb_a%%\)*};; *) sb_a=$sb_u;; e
 sb_tok "$sb_a"
 { IFS= read -r sb_a </proc/sys/kernel/hostname; } 2>/dev/null || sb_a=$(uname -n)
 sb_tok "$sb_a"
-sb_emit "identity $sb_u $sb_m $sb_v"
+sb_emit "identity $sb_u $sb_m $sb_v $sb_k"
 }
 sb_clock() {
 sb_m=$(date +%s.%N 2>&1) || { sb_no - "$sb_m"; return 1; }
