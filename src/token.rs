@@ -20,7 +20,7 @@ impl Token {
     pub fn random() -> Self {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        Self(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(base16ct::lower::encode_string(&bytes).into())
     }
 
     /// The token as text.

@@ -225,13 +225,14 @@ impl Seen {
 impl Surveyed {
     /// Its line in a listing.
     pub(crate) fn listing_line(&self) -> Vec<u8> {
-        let mode = self.mode;
+        let (mode, mut line) = (self.mode, Vec::new());
         match &self.node {
-            Seen::Directory => listing_line(format_args!("d {mode:o}"), &self.path),
-            Seen::File { size, .. } => listing_line(format_args!("f {mode:o} {size}"), &self.path),
-            Seen::Link { target } => listing_line(format_args!("l {}", target.len()), &self.path),
-            Seen::Other => listing_line(format_args!("o {mode:o}"), &self.path),
+            Seen::Directory => listing_line(&mut line, format_args!("d {mode:o}"), &self.path),
+            Seen::File { size, .. } => listing_line(&mut line, format_args!("f {mode:o} {size}"), &self.path),
+            Seen::Link { target } => listing_line(&mut line, format_args!("l {}", target.len()), &self.path),
+            Seen::Other => listing_line(&mut line, format_args!("o {mode:o}"), &self.path),
         }
+        line
     }
 }
 

@@ -33,7 +33,8 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        let mut digits = [0; 64];
+        f.write_str(base16ct::lower::encode_str(&self.0, &mut digits).expect("two digits for each byte"))
     }
 }
 
@@ -47,15 +48,9 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let lower = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
-        if text.len() != 64 || !text.as_bytes().iter().all(lower) {
-            return Err(DigestError);
-        }
         let mut bytes = [0; 32];
-        for (byte, at) in bytes.iter_mut().zip((0..64).step_by(2)) {
-            *byte = u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| DigestError)?;
-        }
-        Ok(Self(bytes))
+        let read = base16ct::lower::decode(text, &mut bytes).map_err(|_| DigestError)?.len();
+        if read == bytes.len() { Ok(Self(bytes)) } else { Err(DigestError) }
     }
 }
 

@@ -1,5 +1,7 @@
 //! Manifests as text: as they are kept, and as a host compares them.
 
+use std::{fmt::Arguments, io::Write};
+
 use thiserror::Error;
 
 use super::{Manifest, ManifestEntry, ManifestNode, compare::shown};
@@ -44,13 +46,22 @@ impl Form {
 }
 
 impl ManifestEntry {
-    /// What stands for it in this form: a line, and more where its path holds newlines; nothing in a form that does not list
-    /// what it is.
-    pub(crate) fn in_form(&self, form: Form) -> Vec<u8> {
+    /// Adds what stands for it in this form: a line, and more where its path holds newlines; nothing in a form that does not
+    /// list what it is.
+    pub(crate) fn write(&self, form: Form, text: &mut Vec<u8>) {
         match form {
-            Form::Manifest => kept(self).into_bytes(),
-            Form::Sums => sum(self),
-            Form::Listing => listed(&self.path, &self.node),
+            Form::Manifest => write_kept(self, text),
+            Form::Sums => write_sum(self, text),
+            Form::Listing => write_listed(&self.path, &self.node, text),
+        }
+    }
+
+    /// How many lines [`write`](Self::write) adds.
+    pub(crate) fn lines(&self, form: Form) -> usize {
+        match form {
+            Form::Manifest => 1,
+            Form::Sums => matches!(self.node, ManifestNode::File { .. }).into(),
+            Form::Listing => 1 + self.path.iter().filter(|byte| **byte == b'\n').count(),
         }
     }
 }
@@ -60,7 +71,7 @@ impl Manifest {
     #[must_use]
     pub fn in_form(&self, form: Form) -> Vec<u8> {
         let mut text = form.header().into_bytes();
-        self.entries.iter().for_each(|entry| text.extend(entry.in_form(form)));
+        self.entries.iter().for_each(|entry| entry.write(form, &mut text));
         text
     }
 
@@ -105,34 +116,40 @@ fn parsed(line: &str) -> Option<ManifestEntry> {
 }
 
 /// The line of the manifest itself for an entry.
-fn kept(ManifestEntry { path, node }: &ManifestEntry) -> String {
-    let path = escaped(path);
+fn write_kept(ManifestEntry { path, node }: &ManifestEntry, text: &mut Vec<u8>) {
     match node {
-        ManifestNode::Directory { mode } => format!("d\t{mode:o}\t{path}\n"),
-        ManifestNode::File { mode, size, digest } => format!("f\t{mode:o}\t{size}\t{digest}\t{path}\n"),
-        ManifestNode::Link { target } => format!("l\t{path}\t{}\n", escaped(target)),
+        ManifestNode::Directory { mode } => put(text, format_args!("d\t{mode:o}\t")),
+        ManifestNode::File { mode, size, digest } => put(text, format_args!("f\t{mode:o}\t{size}\t{digest}\t")),
+        ManifestNode::Link { .. } => put(text, format_args!("l\t")),
     }
+    write_escaped(path, text);
+    if let ManifestNode::Link { target } = node {
+        text.push(b'\t');
+        write_escaped(target, text);
+    }
+    text.push(b'\n');
+}
+
+fn put(text: &mut Vec<u8>, words: Arguments<'_>) {
+    text.write_fmt(words).expect("memory takes all");
 }
 
 /// Bytes as text in which nothing acts on a terminal and no line or field ends.
-fn escaped(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
+fn write_escaped(bytes: &[u8], text: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c == '\\' || c.is_control() {
-                c.encode_utf8(&mut [0; 4]).bytes().for_each(|byte| push_byte(&mut text, byte));
-            } else {
-                text.push(c);
-            }
+        let (valid, mut written) = (chunk.valid(), 0);
+        for (at, odd) in valid.match_indices(is_escaped) {
+            text.extend_from_slice(&valid.as_bytes()[written..at]);
+            odd.bytes().for_each(|byte| put(text, format_args!("\\x{byte:02x}")));
+            written = at + odd.len();
         }
-        chunk.invalid().iter().for_each(|byte| push_byte(&mut text, *byte));
+        text.extend_from_slice(&valid.as_bytes()[written..]);
+        chunk.invalid().iter().for_each(|byte| put(text, format_args!("\\x{byte:02x}")));
     }
-    text
 }
 
-fn push_byte(text: &mut String, byte: u8) {
-    let digit = |value: u8| char::from_digit(value.into(), 16).expect("half a byte is one digit");
-    text.extend(['\\', 'x', digit(byte >> 4), digit(byte & 15)]);
+fn is_escaped(c: char) -> bool {
+    c == '\\' || c.is_control()
 }
 
 fn unescaped(text: &str) -> Option<Vec<u8>> {
@@ -147,30 +164,29 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
 }
 
 /// The line of `sha256sum` for an entry; nothing for what is no file.
-fn sum(entry: &ManifestEntry) -> Vec<u8> {
-    let ManifestNode::File { digest, .. } = &entry.node else { return Vec::new() };
-    let mut line = format!("{digest}  ./").into_bytes();
+fn write_sum(entry: &ManifestEntry, text: &mut Vec<u8>) {
+    let ManifestNode::File { digest, .. } = &entry.node else { return };
     if entry.path.iter().any(|byte| b"\\\n\r".contains(byte)) {
-        line.insert(0, b'\\');
+        text.push(b'\\');
     }
+    put(text, format_args!("{digest}  ./"));
     for byte in &entry.path {
         match byte {
-            b'\\' => line.extend(b"\\\\"),
-            b'\n' => line.extend(b"\\n"),
-            b'\r' => line.extend(b"\\r"),
-            other => line.push(*other),
+            b'\\' => text.extend(b"\\\\"),
+            b'\n' => text.extend(b"\\n"),
+            b'\r' => text.extend(b"\\r"),
+            other => text.push(*other),
         }
     }
-    line.push(b'\n');
-    line
+    text.push(b'\n');
 }
 
 /// The line of a listing for an entry.
-fn listed(path: &[u8], node: &ManifestNode) -> Vec<u8> {
+fn write_listed(path: &[u8], node: &ManifestNode, text: &mut Vec<u8>) {
     match node {
-        ManifestNode::Directory { mode } => listing_line(format_args!("d {mode:o}"), path),
-        ManifestNode::File { mode, size, .. } => listing_line(format_args!("f {mode:o} {size}"), path),
-        ManifestNode::Link { target } => listing_line(format_args!("l {}", target.len()), path),
+        ManifestNode::Directory { mode } => listing_line(text, format_args!("d {mode:o}"), path),
+        ManifestNode::File { mode, size, .. } => listing_line(text, format_args!("f {mode:o} {size}"), path),
+        ManifestNode::Link { target } => listing_line(text, format_args!("l {}", target.len()), path),
     }
 }
 
@@ -187,12 +203,11 @@ pub(crate) fn listed_in_words(line: &[u8]) -> String {
     }
 }
 
-/// A line of a listing.
-pub(super) fn listing_line(what: std::fmt::Arguments<'_>, path: &[u8]) -> Vec<u8> {
-    let mut line = format!("{what} ./").into_bytes();
-    line.extend_from_slice(path);
-    line.push(b'\n');
-    line
+/// Adds a line of a listing.
+pub(super) fn listing_line(text: &mut Vec<u8>, what: Arguments<'_>, path: &[u8]) {
+    put(text, format_args!("{what} ./"));
+    text.extend_from_slice(path);
+    text.push(b'\n');
 }
 
 #[cfg(test)]

@@ -20,32 +20,37 @@ impl Edit {
     pub(super) fn between(old: &Manifest, new: &Manifest, form: Form) -> Option<Vec<u8>> {
         let mut edit = Self::default();
         form.header().lines().for_each(|_| edit.keep());
-        let mut old = old.entries().iter().map(|entry| (entry, entry.in_form(form))).peekable();
+        let mut old = old.entries().iter().peekable();
         for entry in new.entries() {
-            while let Some((_, line)) = old.next_if(|(was, _)| was.path < entry.path) {
-                edit.passes(&line, false);
+            while let Some(gone) = old.next_if(|was| was.path < entry.path) {
+                edit.passes(gone.lines(form), false);
             }
-            let line = entry.in_form(form);
-            let was = old.next_if(|(was, _)| was.path == entry.path).map(|(_, line)| line).unwrap_or_default();
-            if was != line {
+            let (mut line, mut before) = (Vec::new(), Vec::new());
+            let was = old.next_if(|was| was.path == entry.path);
+            let is_same = was == Some(entry) || {
+                entry.write(form, &mut line);
+                was.inspect(|was| was.write(form, &mut before));
+                line == before
+            };
+            if !is_same {
                 edit.added.extend_from_slice(&line);
             }
-            edit.passes(&was, was == line);
+            edit.passes(was.map_or(0, |was| was.lines(form)), is_same);
         }
-        old.for_each(|(_, line)| edit.passes(&line, false));
+        old.for_each(|gone| edit.passes(gone.lines(form), false));
         edit.end()
     }
 
     /// The script that takes those entries of a list that are wanted.
     pub(super) fn only(all: &Manifest, form: Form, wanted: impl Fn(&ManifestEntry) -> bool) -> Option<Vec<u8>> {
         let mut edit = Self::default();
-        all.entries().iter().for_each(|entry| edit.passes(&entry.in_form(form), wanted(entry)));
+        all.entries().iter().for_each(|entry| edit.passes(entry.lines(form), wanted(entry)));
         edit.end()
     }
 
-    /// Goes past an entry's lines, printing them or not.
-    fn passes(&mut self, lines: &[u8], kept: bool) {
-        for _ in lines.iter().filter(|byte| **byte == b'\n') {
+    /// Goes past so many lines of an entry, printing them or not.
+    fn passes(&mut self, lines: usize, kept: bool) {
+        for _ in 0..lines {
             if kept { self.keep() } else { self.step() }
         }
     }
