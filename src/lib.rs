@@ -68,6 +68,7 @@
 
 mod address;
 pub mod adoption;
+mod blocking;
 mod cache;
 pub mod commands;
 pub mod config;

@@ -1,6 +1,7 @@
 //! `deploy` and `stage`: bring a release to every host, and switch to it.
 
 use crate::{
+    blocking::apart,
     path::InnerPath,
     plan::{self, Plan, Refusal, Seen},
     release::{Release, ReleaseContent},
@@ -57,8 +58,12 @@ type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Plan, Refusal> + Send + Sync + 
 /// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
 async fn bring(run: Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Report {
     run.begin(Some(release.name()));
-    let uploads = !run.options.dry_run && matches!(release.content(), ReleaseContent::Tree(_));
-    let asked = if uploads { run.ask_before_upload().await } else { run.ask().await };
+    let asked = match release.content() {
+        ReleaseContent::Tree(tree) if !run.options.dry_run => {
+            tokio::join!(run.ask_before_upload(), apart(move || tree.recall())).0
+        }
+        _ => run.ask().await,
+    };
     if let Some(report) = run.not_asked(&asked) {
         return report;
     }

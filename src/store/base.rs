@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use tokio::task::spawn_blocking;
-
 use crate::{
+    blocking::apart,
     manifest::{Digest, Manifest, ManifestEntry, ManifestNode, Seen, Surveyed},
     name::ReleaseName,
     transport::{Base, BaseLists, Batch, Found, Op, Reply},
@@ -109,7 +108,7 @@ impl Choice<'_> {
         let Some(old) = self.manifest(name, digest).await? else { return Ok(None) };
         let (from, directory) = (self.store.layout().release(name), self.store.layout().kept(name));
         let (tree, kept) = (Arc::clone(self.tree), kept.clone());
-        let compared = spawn_blocking(move || {
+        let compared = apart(move || {
             let mut base = Base::between(from, &old, &*tree.manifest().ok()?)?;
             let whole = |file, form| digest_of(&kept, file) == Some(Digest::of(&old.in_form(form)));
             let places = LISTS.iter().filter(|(file, form)| whole(file, *form));
@@ -118,13 +117,13 @@ impl Choice<'_> {
             Some(base)
         });
         // Whether a source cannot be read, its upload says.
-        Ok(compared.await.ok().flatten())
+        Ok(compared.await.flatten())
     }
 
     /// The manifest of this digest that is kept of the release `name`: from memory, else from the host.
     async fn manifest(&self, name: &ReleaseName, digest: Digest) -> Result<Option<Arc<Manifest>>, StoreError> {
         let known = self.store.known.clone();
-        if let Ok(Some(manifest)) = spawn_blocking(move || known.get(&digest)).await {
+        if let Some(Some(manifest)) = apart(move || known.get(&digest)).await {
             return Ok(Some(manifest));
         }
         let mut batch = self.store.steps.empty();
@@ -145,7 +144,7 @@ impl Choice<'_> {
         let Some(Reply::Survey(Some(seen))) = reply else { return None };
         let (from, tree) = (self.store.layout().release(name), Arc::clone(self.tree));
         let found = Manifest::new(seen.iter().filter_map(file).collect());
-        spawn_blocking(move || Base::between(from, &found, &*tree.manifest().ok()?)).await.ok().flatten()
+        apart(move || Base::between(from, &found, &*tree.manifest().ok()?)).await.flatten()
     }
 }
 

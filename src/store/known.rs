@@ -6,9 +6,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{runtime::Handle, task::spawn_blocking};
-
 use crate::{
+    blocking::apart,
     cache::CacheDirectory,
     manifest::{Digest, Form, Manifest},
     transport::Upload,
@@ -108,15 +107,6 @@ impl KnownManifests {
     fn write(&self, digest: &Digest, text: &[u8]) -> io::Result<()> {
         let Some(directory) = &self.directory else { return Ok(()) };
         directory.write(digest, &zstd::encode_all(text, LEVEL)?)
-    }
-}
-
-/// Does what blocks without holding up others, where there are any: without a runtime whoever waits is alone.
-async fn apart(work: impl FnOnce() + Send + 'static) {
-    match Handle::try_current() {
-        // It fails only when there is no runtime any more.
-        Ok(_) => drop(spawn_blocking(work).await),
-        Err(_) => work(),
     }
 }
 

@@ -73,8 +73,7 @@ pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, Tre
         marks.push(Mark::of(&stat));
     }
     let entries = inventory.finish()?;
-    let size = |entry: &TreeEntry| if let Node::File { size } = entry.node { size } else { 0 };
-    let is_large = entries.len() >= WORTH_ENTRIES || entries.iter().map(size).sum::<u64>() >= WORTH_BYTES;
+    let is_large = entries.len() >= WORTH_ENTRIES || entries.iter().map(TreeEntry::size).sum::<u64>() >= WORTH_BYTES;
     Ok(Tree::new(entries, Arc::new(Directory { root, stamps, marks, cache: cache.filter(|_| is_large) })))
 }
 

@@ -115,6 +115,11 @@ impl TreeEntry {
         Self { path, mode, node }
     }
 
+    /// How many bytes of content it has.
+    fn size(&self) -> u64 {
+        if let Node::File { size } = self.node { size } else { 0 }
+    }
+
     /// The entry as a manifest lists it, where its content has this digest.
     fn listed(&self, digest: Digest) -> ManifestEntry {
         let node = match &self.node {
@@ -186,9 +191,8 @@ impl Tree {
 
     /// A tree of scanned entries, whose content `content` reads.
     fn new(entries: Vec<TreeEntry>, content: Arc<dyn Content>) -> Self {
-        let size = |entry: &TreeEntry| if let Node::File { size } = entry.node { Some(size) } else { None };
-        let files = entries.iter().filter_map(size).count() as u64;
-        let bytes = entries.iter().filter_map(size).sum();
+        let files = entries.iter().filter(|entry| matches!(entry.node, Node::File { .. })).count() as u64;
+        let bytes = entries.iter().map(TreeEntry::size).sum();
         Self { entries, files, bytes, content, manifest: Arc::default(), turn: Arc::default(), shared: Arc::default() }
     }
 

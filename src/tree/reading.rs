@@ -9,6 +9,9 @@ use crate::manifest::{Digest, Digesting, Manifest, ManifestEntry};
 
 use super::{Node, Tree, TreeEntry, TreeError, Visit, Wanted};
 
+/// So many bytes are read ahead of the need at most: a disk that has to look for them does so within a second.
+const AHEAD: u64 = 16 << 20;
+
 impl Tree {
     /// Reads the content: calls `visit` for each entry in order, with a reader of its content, exactly as many bytes as
     /// the scan saw. Blocks; no content is kept in memory.
@@ -79,13 +82,28 @@ impl Tree {
     ///
     /// [`TreeError`] when the source cannot be read, or is not what the scan saw.
     pub fn manifest(&self) -> Result<Arc<Manifest>, TreeError> {
+        Ok(self.manifest_reading(u64::MAX)?.expect("there is no more than that to read"))
+    }
+
+    /// Makes the [`manifest`](Self::manifest) known ahead of the need, while others are waited for, where little has to be read
+    /// for it. What cannot be read is told when it is needed. Blocks.
+    pub(crate) fn recall(&self) {
+        let _: Result<_, TreeError> = self.manifest_reading(AHEAD);
+    }
+
+    /// The manifest, unless more than `most` bytes would have to be read for it.
+    fn manifest_reading(&self, most: u64) -> Result<Option<Arc<Manifest>>, TreeError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.manifest.get() {
-            return Ok(Arc::clone(known));
+            return Ok(Some(Arc::clone(known)));
         }
         let kept = self.content.known(&self.entries);
+        let unknown = |entry: &&TreeEntry| !kept.contains_key(&entry.path);
+        if self.entries.iter().filter(unknown).map(TreeEntry::size).sum::<u64>() > most {
+            return Ok(None);
+        }
         let mut listed = Vec::with_capacity(self.entries.len());
-        self.content.read(&self.entries, &|entry| !kept.contains_key(&entry.path), &mut |entry, content| {
+        self.content.read(&self.entries, &|entry| unknown(&entry), &mut |entry, content| {
             let digest = match kept.get(&entry.path) {
                 Some(digest) => *digest,
                 None => Digesting::new(content).finish()?,
@@ -93,7 +111,7 @@ impl Tree {
             listed.push(entry.listed(digest));
             Ok(())
         })?;
-        Ok(self.learn(listed, (kept.len() as u64) < self.files))
+        Ok(Some(self.learn(listed, (kept.len() as u64) < self.files)))
     }
 
     /// Knows the manifest from now on, and has it kept for another run when that may not know all of it.
