@@ -18,9 +18,9 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// How many files a release has, and how large each is.
+/// How many files a release has, and how large each is: enough that they are copied in two parts.
 const FILES: usize = 200;
-const SIZE: usize = 8 << 10;
+const SIZE: usize = 80 << 10;
 
 /// The files of a release, of which those named have another content.
 fn files(changed: &[usize]) -> Vec<(String, Vec<u8>)> {

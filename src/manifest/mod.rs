@@ -63,6 +63,13 @@ pub enum ManifestNode {
     },
 }
 
+impl ManifestEntry {
+    /// How many bytes of content it has.
+    pub(crate) fn size(&self) -> u64 {
+        if let ManifestNode::File { size, .. } = self.node { size } else { 0 }
+    }
+}
+
 impl Manifest {
     /// A manifest of these entries, in whatever order they come. Of two with one path, the first is kept.
     #[must_use]

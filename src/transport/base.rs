@@ -51,11 +51,8 @@ impl Base {
     /// How many files are copied, and how many bytes they hold.
     #[must_use]
     pub fn size(&self) -> (u64, u64) {
-        let sizes = self.files.entries().iter().map(|entry| match entry.node {
-            ManifestNode::File { size, .. } => size,
-            _ => 0,
-        });
-        (self.files.entries().len() as u64, sizes.sum())
+        let files = self.files.entries();
+        (files.len() as u64, files.iter().map(ManifestEntry::size).sum())
     }
 
     /// The modes that the files have.

@@ -11,6 +11,12 @@ use crate::{
 
 use super::{edit::Edit, quote::ShellWord};
 
+/// How much work a file is, in bytes, besides those it holds.
+const WORK_OF_FILE: u64 = 16 << 10;
+
+/// Less work than this is done sooner in one part.
+const WORTH_PARTS: u64 = 16 << 20;
+
 /// Files of ours that travel with the content, and what the host does with them.
 ///
 /// Each list comes as `marker-INDEX`. Of one that the host has of the base, the [`Edit`] comes instead, as
@@ -39,15 +45,14 @@ impl Lists {
     }
 
     fn lists(&mut self, upload: &Upload, manifest: &Manifest, marker: &str) -> io::Result<()> {
-        let (mut digests, mut made) = (Vec::new(), String::new());
+        let (mut digests, mut edits) = (Vec::new(), Vec::new());
         for (index, (_, form)) in upload.lists.iter().enumerate() {
             let (name, list) = (format!("{marker}-{index}"), manifest.in_form(*form));
             match edit(upload, manifest, *form) {
                 Some((place, edit)) if edit.len() < list.len() => {
                     writeln!(digests, "{}  ./{name}", Digest::of(&list))?;
-                    write!(self.script, "sb_edit {index}")?;
-                    self.word(&ShellWord::operand(place));
-                    made = format!("{made} ./{name}");
+                    write!(edits, " {index} ")?;
+                    edits.extend_from_slice(ShellWord::operand(place).as_bytes());
                     self.add(format!("{name}-edit"), edit);
                 }
                 _ => self.add(name, list),
@@ -55,15 +60,9 @@ impl Lists {
         }
         if !digests.is_empty() {
             self.add(format!("{marker}-digests"), digests);
-            writeln!(self.script, "sb_proven{made}")?;
+            self.script.extend([b"sb_edit", &edits[..], b"\n"].concat());
         }
         Ok(())
-    }
-
-    fn word(&mut self, word: &ShellWord) {
-        self.script.push(b' ');
-        self.script.extend_from_slice(word.as_bytes());
-        self.script.push(b'\n');
     }
 
     /// Tells which files are copied, by the new lists where these can tell.
@@ -76,11 +75,11 @@ impl Lists {
         let by_lists = index(Form::Sums).zip(index(Form::Listing)).filter(|_| told);
         if let Some(((sums, listing), skip)) = by_lists.and_then(|found| Some((found, skip(&found.0)?))) {
             self.add(format!("{marker}-skip"), skip);
-            writeln!(self.script, "sb_kept {sums}\nsb_copy")?;
+            writeln!(self.script, "sb_kept {sums}\n{}", copy(base))?;
             return base.modes().iter().try_for_each(|mode| writeln!(self.script, "sb_modes {mode:o} {listing}"));
         }
         self.add(format!("{marker}-copied"), base.files.in_form(Form::Sums));
-        writeln!(self.script, "sb_copy")?;
+        writeln!(self.script, "{}", copy(base))?;
         for mode in base.modes() {
             let line = |entry: &ManifestEntry| [b"./", &entry.path[..], b"\n"].concat();
             self.add(format!("{marker}-mode-{mode:o}"), base.of_mode(mode).flat_map(line).collect());
@@ -88,6 +87,24 @@ impl Lists {
         }
         Ok(())
     }
+}
+
+/// The line that copies, in two parts of about the same work where it is worth a second process of each kind.
+fn copy(base: &Base) -> String {
+    let files = base.files.entries();
+    let (_, bytes) = base.size();
+    let work = |files: u64, bytes: u64| files * WORK_OF_FILE + bytes;
+    let all = work(files.len() as u64, bytes);
+    if all < WORTH_PARTS || files.len() < 2 {
+        return "sb_copy".to_owned();
+    }
+    let mut before = 0;
+    let is_first = |entry: &&ManifestEntry| {
+        before += work(1, entry.size());
+        before <= all / 2
+    };
+    let first = files.iter().take_while(is_first).count();
+    format!("sb_copy {}", first.clamp(1, files.len() - 1))
 }
 
 /// The list of the base that a list of this form is made of, and how.

@@ -59,40 +59,68 @@ done
 if [ -h "$sb_base" ] || ! [ -d "$sb_base" ]; then sb_no mismatch "$sb_base: Not a directory"; return 1; fi
 }
 sb_differs() { sb_why=mismatch sb_bad="$sb_base: $1"; }
-# INDEX LIST: makes a list of the one that the base has, line by line, by the edit that came.
+# INDEX LIST...: makes lists of those that the base has, line by line, by the edits that came, and holds them against what they
+# must be.
 sb_edit() {
-if [ -f "$sb_o/$2" ] && ! [ -h "$sb_o/$2" ] &&
-(umask 077 && sed -n -f "$sb_f-$1-edit" <"$sb_o/$2" >"$sb_f-$1") 2>/dev/null; then rm -f -- "$sb_f-$1-edit"; return; fi
-sb_differs 'its lists cannot be read'
+sb_k=
+for sb_e; do
+case $sb_k in
+'') sb_k=$sb_e;;
+*) sb_edited "$sb_k" "$sb_o/$sb_e" & sb_k=;;
+esac
+done
+wait
+if sb_named "$sb_f-digests" && sb_holds "$sb_f-digests"; then sb_forget "$sb_f-digests"; return; fi
+sb_differs 'its lists are not what they were, or cannot be read'
 }
-# FILE...: whether what was made so is what it must be.
-sb_proven() {
-if sha256sum -- "$@" 2>/dev/null | cmp -s - "$sb_f-digests"; then rm -f -- "$sb_f-digests"; return; fi
-sb_differs 'its lists are not what they were'
+sb_edited() {
+if [ -f "$2" ] && ! [ -h "$2" ] && (umask 077 && sed -n -f "$sb_f-$1-edit" <"$2" >"$sb_f-$1") 2>/dev/null; then rm -f -- "$sb_f-$1-edit"; fi
+}
+# SUMS: writes beside it the names that it lists, in lines and with zero bytes.
+sb_named() { cut -b 67- <"$1" >"$1-lines" && sb_zeros <"$1-lines" >"$1-names"; }
+# SUMS...: removes them, with what was written beside them.
+sb_forget() {
+for sb_e; do
+shift
+set -- "$@" "$sb_e" "$sb_e-lines" "$sb_e-names"
+done
+rm -f -- "$@"
 }
 # SUMS: takes what is copied from among the digests of all files.
 sb_kept() {
 case $sb_bad in '') sed -n -f "$sb_f-skip" <"$sb_f-$1" >"$sb_f-copied" 2>/dev/null && rm -f -- "$sb_f-skip";; esac
 }
-# Copies the files, and holds them against their digests. Only what is a file of its own is read: anything else may lead
-# elsewhere or never end.
+# FIRST: copies the files, and holds them against their digests, in two parts at once where FIRST says how many the first one has.
+# Only what is a file of its own is read: anything else may lead elsewhere or never end.
 sb_copy() {
 case $sb_bad in ?*) return;; esac
 sb_m=$(sb_odd)
-if cut -b 67- <"$sb_f-copied" >"$sb_f-lines" && sb_zeros <"$sb_f-lines" >"$sb_f-names" &&
-sb_bring "$PWD" && [ "$(sb_odd)" = "$sb_m" ] &&
-sb_holds; then
-rm -f -- "$sb_f-copied" "$sb_f-lines" "$sb_f-names"
+if sb_parts "${1-}" && sb_both sb_bring && [ "$(sb_odd)" = "$sb_m" ] && sb_both sb_holds; then
+sb_forget "$sb_f-copied" "$sb_f-copied-1" "$sb_f-copied-2"
 else
 sb_differs 'does not hold what it did'
 fi
 }
-# Whether the copies have the digests that they must have. openssl uses what a processor has for that; the sha256sum of many a
+sb_parts() {
+sb_k=$1
+case $sb_k in '') return;; esac
+sed "${sb_k}q" <"$sb_f-copied" >"$sb_f-copied-1" && sed "1,${sb_k}d" <"$sb_f-copied" >"$sb_f-copied-2"
+}
+# FUNCTION: whether it succeeds for all parts.
+sb_both() {
+case $sb_k in '') "$1" "$sb_f-copied"; return;; esac
+"$1" "$sb_f-copied-1" &
+sb_p=$!
+"$1" "$sb_f-copied-2"
+sb_q=$?
+wait "$sb_p" && [ "$sb_q" -eq 0 ]
+}
+# SUMS: whether the copies have the digests that they must have. openssl uses what a processor has for that; the sha256sum of many a
 # system does not, and takes eight times as long. What openssl does not confirm, sha256sum decides.
 sb_holds() {
 if command -v openssl >/dev/null 2>&1 &&
-xargs -0 openssl dgst -sha256 -r <"$sb_f-names" 2>/dev/null | sed 's/^\(.\{64\}\) \*/\1  /' | cmp -s - "$sb_f-copied"; then return; fi
-xargs -0 sha256sum <"$sb_f-names" 2>/dev/null | cmp -s - "$sb_f-copied"
+xargs -0 openssl dgst -sha256 -r <"$1-names" 2>/dev/null | sed 's/^\(.\{64\}\) \*/\1  /' | cmp -s - "$1"; then return; fi
+xargs -0 sha256sum <"$1-names" 2>/dev/null | cmp -s - "$1"
 }
 # MODE LISTING: gives the files of this mode that mode; they stand in a listing, or came by name.
 sb_modes() {
@@ -105,17 +133,17 @@ sb_differs 'not all of it could be copied'
 sb_zeros() { tr '\n' '\0' 2>/dev/null || while IFS= read -r sb_e; do printf '%s\0' "$sb_e" || return; done; }
 # How much there is that is neither a directory nor a file with one name.
 sb_odd() { find . ! -type d ! \( -type f -links 1 \) 2>/dev/null | wc -c; }
-# TO: copies by sharing blocks where cp and the filesystem can, else with cp, else with tar. Never by hard links.
+# SUMS: copies what it lists, by sharing blocks where cp and the filesystem can, else with cp, else with tar. Never by hard links.
 sb_bring() (
-IFS= read -r sb_e <"$sb_f-lines" || exit 0
-sb_n=$1/$sb_f
+sb_named "$1" && IFS= read -r sb_e <"$1-lines" || exit
+sb_d=$PWD sb_n=$PWD/$1
 cd -P -- "$sb_o/$sb_base" 2>/dev/null || exit
-xargs -0 cp -R -P --parents --reflink=auto -t "$1" <"$sb_n-names" 2>/dev/null && exit
+xargs -0 cp -R -P --parents --reflink=auto -t "$sb_d" <"$sb_n-names" 2>/dev/null && exit
 # A cp that brought the first knows how; what it did not bring is not there.
-sb_there "$1/$sb_e" && exit 1
-xargs -0 cp -R -P --parents -t "$1" <"$sb_n-names" 2>/dev/null && exit
-sb_there "$1/$sb_e" && exit 1
-tar -c -f - -T "$sb_n-lines" 2>/dev/null | { cd -P -- "$1" && tar -x -p -o -f - 2>/dev/null; }
+sb_there "$sb_d/$sb_e" && exit 1
+xargs -0 cp -R -P --parents -t "$sb_d" <"$sb_n-names" 2>/dev/null && exit
+sb_there "$sb_d/$sb_e" && exit 1
+tar -c -f - -T "$sb_n-lines" 2>/dev/null | { cd -P -- "$sb_d" && tar -x -p -o -f - 2>/dev/null; }
 )
 # Moves the lists that came along to their places.
 sb_lists() {
