@@ -61,7 +61,7 @@ impl ManifestEntry {
         match form {
             Form::Manifest => 1,
             Form::Sums => matches!(self.node, ManifestNode::File { .. }).into(),
-            Form::Listing => 1 + self.path.iter().filter(|byte| **byte == b'\n').count(),
+            Form::Listing => self.path.split(|byte| *byte == b'\n').count(),
         }
     }
 }

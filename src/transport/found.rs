@@ -151,7 +151,7 @@ impl FilesystemKind {
         Some(match self.0 {
             0x6969 => "NFS",
             0x517b | 0xff53_4d42 | 0xfe53_4d42 => "SMB",
-            0x00c3_6400 => "CephFS",
+            0x00c3_6400 => "Ceph",
             0x5346_414f | 0x6b41_4653 => "AFS",
             0x0bd0_0bd0 => "Lustre",
             0x0116_1970 => "GFS2",

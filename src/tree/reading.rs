@@ -1,6 +1,7 @@
 //! What is read of a [`Tree`]: digested on the way, and held against what is known of it.
 
 use std::{
+    collections::HashMap,
     io,
     sync::{Arc, PoisonError},
 };
@@ -82,28 +83,31 @@ impl Tree {
     ///
     /// [`TreeError`] when the source cannot be read, or is not what the scan saw.
     pub fn manifest(&self) -> Result<Arc<Manifest>, TreeError> {
-        Ok(self.manifest_reading(u64::MAX)?.expect("there is no more than that to read"))
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.manifest.get() {
+            Some(known) => Ok(Arc::clone(known)),
+            None => self.reading_but(&self.content.known(&self.entries)),
+        }
     }
 
     /// Makes the [`manifest`](Self::manifest) known ahead of the need, while others are waited for, where little has to be read
     /// for it. What cannot be read is told when it is needed. Blocks.
     pub(crate) fn recall(&self) {
-        let _: Result<_, TreeError> = self.manifest_reading(AHEAD);
-    }
-
-    /// The manifest, unless more than `most` bytes would have to be read for it.
-    fn manifest_reading(&self, most: u64) -> Result<Option<Arc<Manifest>>, TreeError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = self.manifest.get() {
-            return Ok(Some(Arc::clone(known)));
+        if self.manifest.get().is_some() {
+            return;
         }
         let kept = self.content.known(&self.entries);
-        let unknown = |entry: &&TreeEntry| !kept.contains_key(&entry.path);
-        if self.entries.iter().filter(unknown).map(TreeEntry::size).sum::<u64>() > most {
-            return Ok(None);
+        let unknown = self.entries.iter().filter(|entry| !kept.contains_key(&entry.path));
+        if unknown.map(TreeEntry::size).sum::<u64>() <= AHEAD {
+            let _: Result<_, TreeError> = self.reading_but(&kept);
         }
+    }
+
+    /// Reads the files whose digests are not `kept`.
+    fn reading_but(&self, kept: &HashMap<Vec<u8>, Digest>) -> Result<Arc<Manifest>, TreeError> {
         let mut listed = Vec::with_capacity(self.entries.len());
-        self.content.read(&self.entries, &|entry| unknown(&entry), &mut |entry, content| {
+        self.content.read(&self.entries, &|entry| !kept.contains_key(&entry.path), &mut |entry, content| {
             let digest = match kept.get(&entry.path) {
                 Some(digest) => *digest,
                 None => Digesting::new(content).finish()?,
@@ -111,7 +115,7 @@ impl Tree {
             listed.push(entry.listed(digest));
             Ok(())
         })?;
-        Ok(Some(self.learn(listed, (kept.len() as u64) < self.files)))
+        Ok(self.learn(listed, (kept.len() as u64) < self.files))
     }
 
     /// Knows the manifest from now on, and has it kept for another run when that may not know all of it.

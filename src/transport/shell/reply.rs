@@ -6,8 +6,8 @@ use crate::{
     path::InnerPath,
     time::Timestamp,
     transport::{
-        Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, Op, Passed, Reply,
-        StepFailure, Used, Users,
+        Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, Op,
+        Passed, Reply, StepFailure, Used, Users,
     },
 };
 
@@ -45,14 +45,16 @@ pub(super) fn reply(op: &Op, words: &[String], values: &[Vec<u8>]) -> Result<Res
 
 fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> {
     Ok(match (op, words, values) {
-        (Op::Identify, ["identity", uid, device, inode, clock, kind], [user, hostname]) => Reply::Identity(HostIdentity {
-            user: lossy(user),
-            uid: number(uid)?,
-            hostname: lossy(hostname),
-            root: FileId { device: number(device)?, inode: number(inode)? },
-            filesystem: u32::from_str_radix(kind, 16).ok().map(FilesystemKind),
-            clock: timestamp(clock)?,
-        }),
+        (Op::Identify, ["identity", uid, device, inode, clock, kind], [user, hostname]) => {
+            Reply::Identity(HostIdentity {
+                user: lossy(user),
+                uid: number(uid)?,
+                hostname: lossy(hostname),
+                root: FileId { device: number(device)?, inode: number(inode)? },
+                filesystem: u32::from_str_radix(kind, 16).ok().map(FilesystemKind),
+                clock: timestamp(clock)?,
+            })
+        }
         (Op::Clock, ["clock", clock], []) => Reply::Clock(timestamp(clock)?),
         (Op::Inspect { .. } | Op::Resolve { .. }, ["entry", "-"], []) => Reply::Entry(None),
         (Op::Inspect { .. } | Op::Resolve { .. }, ["entry", stat @ ..], []) => Reply::Entry(Some(entry(stat)?)),
