@@ -85,10 +85,20 @@ impl Staging<'_> {
             unlisted: steps.unlisted(),
             base,
         };
-        store.transport.upload(&upload, self.progress).await?;
-        let end = steps.end_staging(staged, &self.record(), &abandoned);
-        let (ended, ()) = tokio::join!(store.execute(&end), store.known.remember_listed(upload));
-        ended?;
+        // What is known already is remembered while the host is at work; anything else only once it has gone by.
+        if self.tree.known_manifest().is_some() {
+            let (uploaded, ()) = tokio::join!(
+                store.transport.upload(&upload, self.progress),
+                store.known.remember_listed(upload.clone())
+            );
+            uploaded?;
+            store.execute(&self.end(staged, &abandoned)).await?;
+        } else {
+            store.transport.upload(&upload, self.progress).await?;
+            let end = self.end(staged, &abandoned);
+            let (ended, ()) = tokio::join!(store.execute(&end), store.known.remember_listed(upload));
+            ended?;
+        }
         for left in trash {
             // What cannot be removed now is tried again by the next one.
             let _ = store.remove_trash(&left).await;
@@ -115,6 +125,10 @@ impl Staging<'_> {
         let (used, base) = chosen.unzip();
         self.used = used;
         Ok(base)
+    }
+
+    fn end(&self, staged: &Staged, abandoned: &[Token]) -> Batch {
+        self.store.steps.end_staging(staged, &self.record(), abandoned)
     }
 
     fn record(&self) -> StagedRecord {

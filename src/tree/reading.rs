@@ -90,6 +90,11 @@ impl Tree {
         }
     }
 
+    /// The [`manifest`](Self::manifest), when it is known without reading.
+    pub(crate) fn known_manifest(&self) -> Option<&Arc<Manifest>> {
+        self.manifest.get()
+    }
+
     /// Makes the [`manifest`](Self::manifest) known ahead of the need, while others are waited for, where little has to be read
     /// for it. What cannot be read is told when it is needed. Blocks.
     pub(crate) fn recall(&self) {
