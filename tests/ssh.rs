@@ -329,6 +329,32 @@ async fn many_hosts_at_once_and_none_is_lost() {
     transport.close().await;
 }
 
+/// Large uploads take two channels besides that of the batches, and a second connection where one may not have so many.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_upload_arrives_however_many_sessions_there_may_be() {
+    for setting in ["", "MaxSessions 2", "MaxSessions 1"] {
+        let Some(sshd) = Sshd::start(setting) else { return };
+        let (dir, transport) = (TempDir::new().unwrap(), sshd.transport("root"));
+        fs::create_dir(dir.path().join("into")).unwrap();
+        answers(&transport, dir.path()).await;
+        let content = |n: usize| (0..200_000).map(|at| (at * (at + n) % 251).to_le_bytes()[0]).collect::<Vec<_>>();
+        let files: Vec<_> = (0..60).map(|n| (format!("d{}/{n}", n % 3), content(n))).collect();
+        let tree = Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..]))).unwrap();
+        let upload = Upload { tree: Arc::new(tree), ..one_file(dir.path()) };
+        let uploaded =
+            transport.upload(&upload, &|_, _| ()).await.unwrap_or_else(|error| panic!("{setting}: {error:?}"));
+        assert_eq!(uploaded.files, 60, "{setting}");
+        for (path, content) in &files {
+            assert!(
+                fs::read(dir.path().join("into").join(path)).is_ok_and(|found| found == *content),
+                "{setting}: {path}"
+            );
+        }
+        answers(&transport, dir.path()).await;
+        transport.close().await;
+    }
+}
+
 /// An upload of one file to `into` in the root `dir`.
 fn one_file(dir: &Path) -> Upload {
     Upload {

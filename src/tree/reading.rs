@@ -95,8 +95,9 @@ impl Tree {
         self.manifest.get()
     }
 
-    /// Makes the [`manifest`](Self::manifest) known ahead of the need, while others are waited for, where little has to be read
-    /// for it. What cannot be read is told when it is needed. Blocks.
+    /// Makes the [`manifest`](Self::manifest) known ahead of the need, while others are waited for, where an earlier run left
+    /// little to read for it. Whatever else is read and sent is digested on its way. What cannot be read is told when it is
+    /// needed. Blocks.
     pub(crate) fn recall(&self) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.manifest.get().is_some() {
@@ -104,7 +105,7 @@ impl Tree {
         }
         let kept = self.content.known(&self.entries);
         let unknown = self.entries.iter().filter(|entry| !kept.contains_key(&entry.path));
-        if unknown.map(TreeEntry::size).sum::<u64>() <= AHEAD {
+        if !kept.is_empty() && unknown.map(TreeEntry::size).sum::<u64>() <= AHEAD {
             let _: Result<_, TreeError> = self.reading_but(&kept);
         }
     }

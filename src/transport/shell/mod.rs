@@ -18,6 +18,7 @@ mod prelude;
 mod quote;
 mod reply;
 mod script;
+mod sending;
 mod session;
 mod spool;
 mod stream;

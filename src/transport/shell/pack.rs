@@ -1,10 +1,16 @@
-//! What a [`Tree`](crate::tree::Tree) has and the host has not, as one clean tar stream, made by a thread of its own as fast as it is taken.
+//! What a [`Tree`](crate::tree::Tree) has and the host has not, as one clean tar stream or as two, made by a thread of its own as fast
+//! as it is taken.
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     io::{self, Write},
     os::unix::ffi::OsStrExt,
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -15,7 +21,7 @@ use tokio::{
 };
 
 use crate::{
-    transport::Upload,
+    transport::{Upload, Uploaded},
     tree::{Node, TreeEntry, TreeError},
 };
 
@@ -27,16 +33,34 @@ use super::{
 
 /// Packs the tree of `upload` without what is copied on the host, its [`Lists`], and a file named `marker` after all of it. When
 /// the tree cannot be read, that comes instead of the last piece.
-pub(super) fn pack(upload: Upload, marker: String) -> Receiver<Next> {
+///
+/// A `second` stream, with a marker of its own, is made of some of the files from when it is wanted on, with the directories
+/// that they are in. Never wanted, it ends without a piece.
+pub(super) fn pack(
+    upload: Upload,
+    marker: String,
+    second: Option<(String, Arc<AtomicBool>)>,
+) -> (Receiver<Next>, Option<Receiver<Next>>) {
     let (next, taken) = channel(2);
+    let (others_next, others) = channel(2);
+    let is_second = second.is_some();
     drop(spawn_blocking(move || {
-        let packer = Packer { builder: Builder::new(Pieces::new(next.clone())), modified: now() };
+        let modified = now();
+        let second = second.map(|(marker, wanted)| {
+            let tar = Tar { builder: Builder::new(Pieces::new(others_next.clone())), modified };
+            let entries = upload.tree.entries().iter().filter(|entry| entry.node == Node::Directory);
+            let directories = entries.map(|entry| (entry.path.clone(), entry.clone())).collect();
+            Second { tar, marker, wanted, directories, bytes: 0 }
+        });
+        let first = Tar { builder: Builder::new(Pieces::new(next.clone())), modified };
+        let packer = Packer { first, second, so_far: Uploaded::default() };
         if let Err(error) = packer.pack(&upload, &marker) {
             // When nobody takes it, nobody wants to know.
+            let _ = others_next.blocking_send(Err(error.again()));
             let _ = next.blocking_send(Err(error));
         }
     }));
-    taken
+    (taken, is_second.then_some(others))
 }
 
 /// Files are as new as their release: what caches by a file's time and size must see that it changed.
@@ -45,8 +69,20 @@ fn now() -> u64 {
 }
 
 struct Packer {
-    builder: Builder<Pieces>,
-    modified: u64,
+    first: Tar,
+    second: Option<Second>,
+    so_far: Uploaded,
+}
+
+/// A stream that takes some of the files.
+struct Second {
+    tar: Tar,
+    marker: String,
+    wanted: Arc<AtomicBool>,
+    /// Those that it has not yet.
+    directories: HashMap<Vec<u8>, TreeEntry>,
+    /// The bytes of content that it took.
+    bytes: u64,
 }
 
 impl Packer {
@@ -60,17 +96,81 @@ impl Packer {
     }
 
     fn entry(&mut self, entry: &TreeEntry, content: &mut dyn io::Read) -> io::Result<()> {
+        let Node::File { size } = entry.node else { return self.first.entry(entry, content) };
+        let before = self.so_far;
+        self.so_far = Uploaded { files: before.files + 1, bytes: before.bytes + size };
+        let tar = match self.second.as_mut().filter(|second| second.takes(&self.first, before.bytes)) {
+            Some(second) => second.tar_for(entry, size)?,
+            None => &mut self.first,
+        };
+        tar.entry(entry, content)?;
+        tar.builder.get_mut().so_far = self.so_far;
+        Ok(())
+    }
+
+    /// Directories that their owner may not fill get their mode when they are full, from the marker, which is a script:
+    /// `tar` of `BusyBox` never changes the mode of a directory that is there.
+    fn end(mut self, upload: &Upload, lists: Lists, marker: &str) -> io::Result<()> {
+        for (name, content) in &lists.files {
+            self.first.file(name, content)?;
+        }
+        let mut script = lists.script;
+        for entry in upload.tree.entries().iter().rev().filter(|entry| is_shut(entry)) {
+            let place = ShellWord::new([b"./", &entry.path[..]].concat()).map_err(io::Error::other)?;
+            write!(script, "sb_mode {:o} ", entry.mode)?;
+            script.extend_from_slice(place.as_bytes());
+            script.push(b'\n');
+        }
+        self.first.end(marker, &script)?;
+        match self.second {
+            Some(second) if second.wanted.load(Ordering::Relaxed) => second.tar.end(&second.marker, b""),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether it is a directory that its owner may not fill.
+pub(super) fn is_shut(entry: &TreeEntry) -> bool {
+    entry.node == Node::Directory && entry.mode & 0o700 != 0o700
+}
+
+impl Second {
+    /// Whether the next file is its own: where it waits less than the `first`, or else has less of the bytes so far.
+    fn takes(&self, first: &Tar, so_far: u64) -> bool {
+        let room = |tar: &Tar| tar.builder.get_ref().room();
+        let (here, there) = (room(&self.tar), room(first));
+        let is_next = here > there || here == there && self.bytes <= so_far / 2;
+        is_next && self.wanted.load(Ordering::Relaxed)
+    }
+
+    /// The stream, for a file of this size: with the directories that it is in.
+    fn tar_for(&mut self, file: &TreeEntry, size: u64) -> io::Result<&mut Tar> {
+        self.bytes += size;
+        let ends = file.path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+        for (end, _) in ends {
+            if let Some(directory) = self.directories.remove(&file.path[..end]) {
+                self.tar.entry(&directory, &mut io::empty())?;
+            }
+        }
+        Ok(&mut self.tar)
+    }
+}
+
+/// A tar stream in the making.
+struct Tar {
+    builder: Builder<Pieces>,
+    modified: u64,
+}
+
+impl Tar {
+    fn entry(&mut self, entry: &TreeEntry, content: &mut dyn io::Read) -> io::Result<()> {
         let path = Path::new(OsStr::from_bytes(&entry.path));
         match &entry.node {
             Node::Directory => self.directory(path, entry.mode | 0o700),
             Node::File { size } => {
                 let mut header = self.header(EntryType::Regular, entry.mode);
                 header.set_size(*size);
-                self.builder.append_data(&mut header, path, io::Read::take(content, *size))?;
-                let so_far = &mut self.builder.get_mut().so_far;
-                so_far.files += 1;
-                so_far.bytes += size;
-                Ok(())
+                self.builder.append_data(&mut header, path, io::Read::take(content, *size))
             }
             Node::Link { target } => {
                 let mut header = self.header(EntryType::Symlink, 0o777);
@@ -80,21 +180,9 @@ impl Packer {
         }
     }
 
-    /// Directories that their owner may not fill get their mode when they are full, from the marker, which is a script:
-    /// `tar` of `BusyBox` never changes the mode of a directory that is there.
-    fn end(mut self, upload: &Upload, lists: Lists, marker: &str) -> io::Result<()> {
-        let shut = |entry: &&TreeEntry| entry.node == Node::Directory && entry.mode & 0o700 != 0o700;
-        for (name, content) in &lists.files {
-            self.file(name, content)?;
-        }
-        let mut script = lists.script;
-        for entry in upload.tree.entries().iter().rev().filter(shut) {
-            let place = ShellWord::new([b"./", &entry.path[..]].concat()).map_err(io::Error::other)?;
-            write!(script, "sb_mode {:o} ", entry.mode)?;
-            script.extend_from_slice(place.as_bytes());
-            script.push(b'\n');
-        }
-        self.file(marker, &script)?;
+    /// Ends with this marker. The stream is whole.
+    fn end(mut self, marker: &str, script: &[u8]) -> io::Result<()> {
+        self.file(marker, script)?;
         self.builder.into_inner()?.end()
     }
 

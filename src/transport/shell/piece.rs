@@ -34,6 +34,11 @@ impl Pieces {
         Self { next, bytes: Vec::with_capacity(CHUNK), so_far: Uploaded::default() }
     }
 
+    /// How many pieces may be passed on without waiting.
+    pub(super) fn room(&self) -> usize {
+        self.next.capacity()
+    }
+
     /// Passes on what is left. The stream is whole.
     pub(super) fn end(mut self) -> io::Result<()> {
         self.send(true)

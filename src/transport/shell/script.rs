@@ -171,19 +171,35 @@ pub(super) fn call(nonce: &str, exchange: u64) -> Vec<u8> {
 const COLLECT: &str = "sb_nl=$(printf '\\nx'); sb_nl=${sb_nl%x}; sb_all=; while IFS= read -r sb_line; do \
      case $sb_line in \"$sb_nonce\") eval \"$sb_all\"; break;; esac; sb_all=$sb_all$sb_line$sb_nl; done\n";
 
-/// The script, after `prelude`, that unpacks an upload from the rest of standard input.
-pub(super) fn receive(prelude: &[u8], upload: &Upload, stream: &Stream, nonce: &str) -> Vec<u8> {
+/// Which stream of an upload it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// All of it.
+    Whole,
+    /// The one that begins, which says when another may join it, and brings all but a part of the files.
+    First,
+    /// The one that joins it.
+    Second,
+}
+
+/// The script, after `prelude`, that unpacks a stream of an upload from the rest of standard input.
+pub(super) fn receive(prelude: &[u8], upload: &Upload, stream: &Stream, part: Part, nonce: &str) -> Vec<u8> {
     let mut script = Script(format!("sb_nonce={nonce}; ").into_bytes());
     script.text(COLLECT).0.extend_from_slice(prelude);
     script.text(DEFINE).enter(&upload.root, false, None);
     script.text("sb_receive").word(&ShellWord::operand(&upload.into)).text(" ");
     script.0.extend_from_slice(stream.marker.as_bytes());
     script.text(" ").text(stream.compression.word());
+    script.text(match part {
+        Part::Whole => " -",
+        Part::First => " first",
+        Part::Second => " second",
+    });
     match &upload.base {
         Some(base) => script.word(&ShellWord::operand(&base.from)),
         None => script.text(" ''"),
     };
-    for (list, _) in &upload.lists {
+    for (list, _) in upload.lists.iter().filter(|_| part != Part::Second) {
         script.word(&ShellWord::operand(list));
     }
     script.text("\n}\n");

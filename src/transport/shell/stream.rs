@@ -1,6 +1,12 @@
-//! [`Stream`]: what is sent to a host, made for it alone or for all hosts that need the same.
+//! [`Streams`]: what is sent to a host, made for it alone or for all hosts that need the same.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use tokio::sync::mpsc::Receiver;
 
@@ -13,12 +19,22 @@ use crate::{
 
 use super::{
     compression::Compression,
-    pack::pack,
+    pack::{is_shut, pack},
     piece::Next,
     spool::{Follower, Spool},
 };
 
-/// The stream of an upload.
+/// Less than this is brought sooner by one stream than by two, in bytes: the second channel takes its time to open.
+const WORTH_TWO: u64 = 8 << 20;
+
+/// The streams of an upload.
+#[derive(Debug)]
+pub(super) struct Streams {
+    pub(super) first: Stream,
+    pub(super) second: Option<Second>,
+}
+
+/// A stream.
 #[derive(Debug)]
 pub(super) struct Stream {
     /// The name of its last entry.
@@ -26,6 +42,17 @@ pub(super) struct Stream {
     /// How it is compressed.
     pub(super) compression: Compression,
     pieces: Pieces,
+    /// The next piece, when it was looked at already.
+    ahead: Option<Next>,
+}
+
+/// A stream that takes a part of the files.
+#[derive(Debug)]
+pub(super) struct Second {
+    stream: Stream,
+    /// Set when there is somebody to take it.
+    wanted: Arc<AtomicBool>,
+    is_divided: bool,
 }
 
 /// Where its pieces come from.
@@ -35,37 +62,77 @@ enum Pieces {
     Shared(Follower),
 }
 
-/// A stream that serves every host of the same need.
+/// Streams that serve every host of the same need.
 #[derive(Debug)]
 struct Shared {
-    marker: String,
     compression: Compression,
-    /// What it was made for first.
+    /// What they were made for first.
     upload: Upload,
-    spool: Arc<Spool>,
+    first: (String, Arc<Spool>),
+    second: Option<(String, Arc<Spool>)>,
 }
 
-impl Stream {
-    /// The stream of `upload`, for a host that takes `compression`.
-    pub(super) fn of(upload: &Upload, compression: Compression) -> Self {
+/// The pieces of a stream and the name of its last entry.
+type Made = (String, Receiver<Next>);
+
+impl Streams {
+    /// The streams of `upload`, for a host that takes `compression` and may be far away.
+    pub(super) fn of(upload: &Upload, compression: Compression, is_far: bool) -> Self {
         let compression = compression.of(upload);
-        let marker = format!(".switchback-{}", Token::random());
-        let make = |marker: &str| compression.apply(pack(upload.clone(), marker.to_owned()));
-        let serves = |made: &Shared| made.compression == compression && is_same(&made.upload, upload);
+        let divides = is_far && may_be_two(upload);
+        let serves = |made: &Shared| {
+            made.compression == compression && made.second.is_some() == divides && is_same(&made.upload, upload)
+        };
         let shared = upload.tree.made_once(serves, || {
-            let spool = Arc::new(Spool::of(make(&marker))?);
-            Ok::<_, io::Error>(Shared { marker: marker.clone(), compression, upload: upload.clone(), spool })
+            let (first, second) = make(upload, compression, divides.then(|| Arc::new(AtomicBool::new(true))));
+            let spool = |(marker, pieces): Made| Ok::<_, io::Error>((marker, Arc::new(Spool::of(pieces)?)));
+            let (first, second) = (spool(first)?, second.map(spool).transpose()?);
+            Ok::<_, io::Error>(Shared { compression, upload: upload.clone(), first, second })
         });
         // Where there is no room for it, each host has its own.
         if let Some(Ok(shared)) = shared {
-            let pieces = Pieces::Shared(Arc::clone(&shared.spool).follow());
-            return Self { marker: shared.marker.clone(), compression, pieces };
+            let follow = |(marker, spool): &(String, Arc<Spool>)| {
+                Stream::new(marker.clone(), compression, Pieces::Shared(Arc::clone(spool).follow()))
+            };
+            let second = shared.second.as_ref().map(follow);
+            let second = second.map(|stream| Second { stream, wanted: Arc::default(), is_divided: true });
+            return Self { first: follow(&shared.first), second };
         }
-        Self { pieces: Pieces::Own(make(&marker)), marker, compression }
+        let wanted = divides.then(Arc::<AtomicBool>::default);
+        let (first, second) = make(upload, compression, wanted.clone());
+        let own = |(marker, pieces): Made| Stream::new(marker, compression, Pieces::Own(pieces));
+        let second = second.map(own).zip(wanted);
+        let second = second.map(|(stream, wanted)| Second { stream, wanted, is_divided: false });
+        Self { first: own(first), second }
+    }
+}
+
+/// Whether another stream may take a part. What is copied on the host is looked at alone, and what is shut in the end must not
+/// be shut while another fills it.
+fn may_be_two(upload: &Upload) -> bool {
+    upload.base.is_none() && upload.tree.bytes() >= WORTH_TWO && !upload.tree.entries().iter().any(is_shut)
+}
+
+/// Packs and compresses, into two streams where there is one who says when the second is `wanted`.
+fn make(upload: &Upload, compression: Compression, wanted: Option<Arc<AtomicBool>>) -> (Made, Option<Made>) {
+    let marker = || format!(".switchback-{}", Token::random());
+    let (first, second) = (marker(), wanted.map(|wanted| (marker(), wanted)));
+    let name = second.as_ref().map(|(marker, _)| marker.clone());
+    let (pieces, others) = pack(upload.clone(), first.clone(), second);
+    let other = name.zip(others.map(|pieces| compression.apply(pieces)));
+    ((first, compression.apply(pieces)), other)
+}
+
+impl Stream {
+    fn new(marker: String, compression: Compression, pieces: Pieces) -> Self {
+        Self { marker, compression, pieces, ahead: None }
     }
 
     /// The next piece; `None` when whoever makes it has ended before it was whole.
     pub(super) async fn next(&mut self) -> Option<Next> {
+        if let Some(next) = self.ahead.take() {
+            return Some(next);
+        }
         match &mut self.pieces {
             Pieces::Own(pieces) => pieces.recv().await,
             Pieces::Shared(follower) => follower.next().await,
@@ -73,7 +140,21 @@ impl Stream {
     }
 }
 
-/// Whether the same stream serves both, which are of one tree.
+impl Second {
+    /// Whether it takes its part even where there is no channel for it.
+    pub(super) fn is_divided(&self) -> bool {
+        self.is_divided
+    }
+
+    /// The stream, for whom there is somebody now; `None` when nothing is left for it to take.
+    pub(super) async fn stream(&mut self) -> Option<&mut Stream> {
+        self.wanted.store(true, Ordering::Relaxed);
+        self.stream.ahead = self.stream.next().await;
+        self.stream.ahead.is_some().then_some(&mut self.stream)
+    }
+}
+
+/// Whether the same streams serve both, which are of one tree.
 fn is_same(one: &Upload, other: &Upload) -> bool {
     // All that goes into a stream must be compared: what is new in an upload must be looked at here.
     let Upload { root: _, into: _, tree: _, lists, unlisted, base } = one;

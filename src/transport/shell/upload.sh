@@ -1,16 +1,17 @@
-# INTO MARKER HOW BASE LIST...: unpacks the stream on standard input; HOW it is compressed, or plain; BASE has what was not sent, or is empty. The last entry is the marker: it proves that all of it came.
+# INTO MARKER HOW PART BASE LIST...: unpacks the stream on standard input; HOW it is compressed, or plain; PART is first or second where there are two; BASE has what was not sent, or is empty. The last entry is the marker: it proves that all of it came.
 sb_receive() {
 sb_i=0
 sb_into "$1/." || return
-sb_d=$1 sb_f=./$2 sb_how=$3 sb_o=$PWD sb_base=$4 sb_why=-
-shift 4
+sb_d=$1 sb_f=./$2 sb_how=$3 sb_part=$4 sb_o=$PWD sb_base=$5 sb_why=-
+shift 5
 sb_can_copy || return
-sb_glob sb_empty || { sb_no exists "$sb_d: Directory not empty"; return 1; }
+case $sb_part in second) ;; *) sb_glob sb_empty || { sb_no exists "$sb_d: Directory not empty"; return 1; };; esac
 for sb_e; do
 sb_into "$sb_e" || return
 if sb_there "$sb_e"; then sb_no exists "$sb_e: File exists"; return 1; fi
 done
 cd -P -- "$sb_d" 2>/dev/null || { sb_no denied "$sb_d: Permission denied"; return 1; }
+case $sb_part in first) sb_say "${sb_frame}0 begun";; esac
 sb_m=$(sb_unpack 4>&1 | tail -c 1500)
 # Silence is a failure too: whoever was to say how it ended was killed.
 sb_bad=${sb_m:-the unpacking was killed}

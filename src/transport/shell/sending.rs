@@ -1,0 +1,221 @@
+//! [`Sending`]: a script and a stream on their way down a channel, and what the host says to them.
+
+use std::{
+    future::{Future, poll_fn},
+    io,
+    pin::pin,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    sync::Notify,
+    time::timeout,
+};
+
+use crate::{
+    transport::{Progress, StepFailure, Uploaded},
+    tree::TreeError,
+};
+
+use super::{
+    channel::{Channel, Streams, beside, drain},
+    frame::Frames,
+    reply::{Misfit, failure, words_of},
+    session::{Hello, Lost, Wire, lacking},
+    stream::Stream,
+};
+
+/// How often the exchange timeout fits into the wait for the answer, once all has been sent: much of it may still be
+/// on its way over a slow link, and the host still unpacks. A dead link is found sooner, by what carries the channel.
+const UNPACKING: u32 = 10;
+
+/// What the host says in the end.
+pub(super) enum Answer {
+    Done,
+    Failed(StepFailure),
+    Root(StepFailure),
+    Lacks(String),
+}
+
+/// Who is told how far an upload has come, however many streams it goes in.
+pub(super) struct Told<'p> {
+    progress: &'p dyn Progress,
+    so_far: Mutex<SoFar>,
+}
+
+#[derive(Debug, Default)]
+struct SoFar {
+    uploaded: Uploaded,
+    /// Bytes that went over all channels by now.
+    sent: u64,
+}
+
+impl<'p> Told<'p> {
+    pub(super) fn new(progress: &'p dyn Progress) -> Self {
+        Self { progress, so_far: Mutex::default() }
+    }
+
+    /// So much has gone into the streams by now. Of two streams, one may be behind the other.
+    fn advanced(&self, now: Uploaded) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.files >= so_far.uploaded.files && now.bytes >= so_far.uploaded.bytes {
+            so_far.uploaded = now;
+            self.progress.advanced(now.files, now.bytes);
+        }
+    }
+
+    /// So many bytes more have gone over a channel.
+    fn sent(&self, bytes: u64) {
+        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
+        so_far.sent += bytes;
+        self.progress.transferred(so_far.sent);
+    }
+}
+
+/// What is on its way to the host.
+pub(super) struct Sending<'a> {
+    script: Vec<u8>,
+    stream: &'a mut Stream,
+    stall: Duration,
+    told: &'a Told<'a>,
+    /// Set when it is not worth going on.
+    over: &'a AtomicBool,
+    /// Is told when the host has begun.
+    begun: &'a Notify,
+}
+
+impl<'a> Sending<'a> {
+    pub(super) fn new(
+        script: Vec<u8>,
+        stream: &'a mut Stream,
+        stall: Duration,
+        told: &'a Told<'a>,
+        over: &'a AtomicBool,
+        begun: &'a Notify,
+    ) -> Self {
+        Self { script, stream, stall, told, over, begun }
+    }
+
+    /// Sends all, and ends the stream. Says why the tree could not be read, when it could not. The host may take no more of
+    /// it, which its answer then explains.
+    async fn send(mut self, stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>) -> Result<Option<TreeError>, Lost> {
+        let Some(mut stdin) = stdin else { return Ok(None) };
+        let script = std::mem::take(&mut self.script);
+        if !self.write(&mut stdin, &script).await? {
+            return Ok(None);
+        }
+        let unread = loop {
+            let piece = match self.stream.next().await {
+                // Cut here, it is not whole: the host says that it failed.
+                _ if self.over.load(Ordering::Relaxed) => break None,
+                Some(Ok(piece)) => piece,
+                Some(Err(error)) => break Some(error),
+                // Neither whole nor failed: the thread that made it has ended in another way.
+                None => break Some(TreeError::Visit(io::Error::other("the packing ended before all was packed"))),
+            };
+            if !self.write(&mut stdin, &piece.bytes).await? {
+                return Ok(None);
+            }
+            self.told.advanced(piece.so_far);
+            if piece.last {
+                break None;
+            }
+        };
+        let _: io::Result<()> = stdin.shutdown().await;
+        Ok(unread)
+    }
+
+    /// Writes all of `bytes`. Each write may take so long: a slow host is none that has stopped.
+    async fn write(&self, stdin: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> Result<bool, Lost> {
+        let mut left = bytes;
+        while !left.is_empty() {
+            match timeout(self.stall, stdin.write(left)).await {
+                Err(_) => return Err(Lost::Late(self.stall, String::new())),
+                Ok(Ok(0) | Err(_)) => return Ok(false),
+                Ok(Ok(written)) => left = &left[written..],
+            }
+        }
+        self.told.sent(bytes.len() as u64);
+        Ok(true)
+    }
+}
+
+impl Wire {
+    /// The channel, when it still stands, as far as that shows without asking. What start-up files printed is no answer.
+    pub(super) async fn standing(&mut self, mut channel: Channel) -> Option<Channel> {
+        let noise = channel.peek().await?;
+        self.frames.begin();
+        self.frames.push(&noise).ok()?;
+        Some(channel)
+    }
+
+    /// Sends all, and says what the host answered (`None` when its channel ended), and why the tree could not be read, when
+    /// that is why the stream ended.
+    pub(super) async fn receive(
+        &mut self,
+        channel: &mut Channel,
+        sending: Sending<'_>,
+    ) -> (Result<Option<Answer>, Lost>, Option<TreeError>) {
+        let Streams { stdin, stdout, stderr } = channel.streams();
+        let Self { frames, stderr: tail, hello, .. } = self;
+        frames.begin();
+        let (stall, begun) = (sending.stall, sending.begun);
+        let exchange = async {
+            let mut read = pin!(read_answer(frames, hello, stdout, begun));
+            match first(read.as_mut(), pin!(sending.send(stdin.take()))).await {
+                Either::Read(answer) => (answer, None),
+                Either::Sent(Err(late)) => (Err(late), None),
+                Either::Sent(Ok(unread)) => {
+                    let wait = stall.saturating_mul(UNPACKING);
+                    let late = |_| Err(Lost::Late(wait, String::new()));
+                    (timeout(wait, read).await.unwrap_or_else(late), unread)
+                }
+            }
+        };
+        beside(exchange, drain(stderr, tail)).await
+    }
+}
+
+enum Either<R, S> {
+    Read(R),
+    Sent(S),
+}
+
+/// Whichever is done first, the reading when both are.
+async fn first<R: Future + Unpin, S: Future + Unpin>(mut read: R, mut send: S) -> Either<R::Output, S::Output> {
+    poll_fn(|context| {
+        if let Poll::Ready(answer) = pin!(&mut read).poll(context) {
+            return Poll::Ready(Either::Read(answer));
+        }
+        pin!(&mut send).poll(context).map(Either::Sent)
+    })
+    .await
+}
+
+async fn read_answer(
+    frames: &mut Frames,
+    hello: &mut Option<Hello>,
+    stdout: &mut (dyn AsyncRead + Send + Unpin),
+    begun: &Notify,
+) -> Result<Option<Answer>, Lost> {
+    let mut answer = None;
+    while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
+        let words: Vec<&str> = words_of(&frame, 0).ok_or(Misfit)?.iter().map(String::as_str).collect();
+        match (&words[..], &frame.values[..], hello.as_ref().map(|hello| &hello.lacks[..])) {
+            (["0", "begun"], [], _) => begun.notify_one(),
+            (["root", "fail", kind], [detail], _) => answer = Some(Answer::Root(failure(kind, detail))),
+            (["0", "fail", kind], [detail], _) => answer = Some(Answer::Failed(failure(kind, detail))),
+            (["0", "done"], [], _) => answer = Some(Answer::Done),
+            (["end"], [], _) if answer.is_some() => return Ok(answer),
+            (["end"], [], Some(lacks @ [_, ..])) => return Ok(Some(Answer::Lacks(lacking(lacks)))),
+            _ => return Err(Misfit.into()),
+        }
+    }
+    Ok(None)
+}
