@@ -351,6 +351,15 @@ async fn a_large_upload_arrives_however_many_sessions_there_may_be() {
             );
         }
         answers(&transport, dir.path()).await;
+        if setting == "MaxSessions 2" {
+            // The first connection has room again, and is the one that is kept, whether or not another was made.
+            let logins = || fs::read_to_string(sshd.path("log")).unwrap().matches("Accepted publickey").count();
+            let before = logins();
+            fs::remove_dir_all(dir.path().join("into")).unwrap();
+            fs::create_dir(dir.path().join("into")).unwrap();
+            transport.upload(&one_file(dir.path()), &|_, _| ()).await.unwrap();
+            assert_eq!(logins(), before);
+        }
         transport.close().await;
     }
 }

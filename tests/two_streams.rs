@@ -67,12 +67,13 @@ fn upload(root: &Path, tree: &Arc<Tree>) -> Upload {
     }
 }
 
-/// What becomes of the channel that opens as this one, counted from 1: the first carries batches.
+/// What becomes of channels, counted from 1 as they open: the first carries batches.
 #[derive(Debug, Clone)]
 enum Fate {
     Fine,
     Refused(usize),
-    Wrapped(usize, String),
+    /// Each goes through its script, which calls `"$@"`.
+    Through(Vec<(usize, String)>),
 }
 
 /// A host that counts its channels.
@@ -97,7 +98,7 @@ impl Shell for Host {
                 Fate::Refused(nth) if *nth == place => {
                     Err(TransportError::Unreachable { host: self.to_string(), source: "no more sessions".into() })
                 }
-                Fate::Wrapped(nth, script) if *nth == place => {
+                Fate::Through(scripts) if let Some((_, script)) = scripts.iter().find(|(nth, _)| *nth == place) => {
                     self.shell.clone().wrapped(&["/bin/sh", "-c", script, "sh"]).open(command).await
                 }
                 _ => self.shell.open(command).await,
@@ -187,6 +188,19 @@ async fn without_a_second_channel_all_goes_over_the_first() {
     assert!(all(&dir.path().join("into")) == all(source.path()));
 }
 
+/// A host that has room for one shell more, and not for two, or whose second is slow to come: nothing is given to it by then.
+#[tokio::test]
+async fn a_second_channel_that_never_begins_is_done_without() {
+    let source = TempDir::new().expect("a directory");
+    write_source(source.path());
+    let shell = LocalShell::new("dash", "gnu").expect("dash");
+    for never in ["exit 1", "kill -9 $$", "exec cat >/dev/null"] {
+        let (dir, uploaded, ..) = bring(&shell, Fate::Through(vec![(3, never.to_owned())]), &tree(source.path())).await;
+        assert_eq!(uploaded.unwrap_or_else(|error| panic!("{never}: {error:?}")).files, FILES as u64);
+        assert!(all(&dir.path().join("into")) == all(source.path()), "{never}");
+    }
+}
+
 #[tokio::test]
 async fn little_goes_in_one_stream() {
     let shell = LocalShell::new("dash", "gnu").expect("dash");
@@ -198,28 +212,38 @@ async fn little_goes_in_one_stream() {
 /// A channel that ends, or whose `tar` fails, fails the whole, and nobody blames the source.
 #[tokio::test]
 async fn either_may_fail() {
-    let source = TempDir::new().expect("a directory");
+    let (source, programs) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
     write_source(source.path());
     let shell = LocalShell::new("dash", "gnu").expect("dash");
-    let programs = TempDir::new().expect("a directory");
-    fs::write(programs.path().join("tar"), "#!/bin/sh\nhead -c 1000 >/dev/null\necho no room >&2\nexit 1\n")
-        .expect("a file");
-    fs::set_permissions(programs.path().join("tar"), fs::Permissions::from_mode(0o755)).expect("ours");
-    let failing = format!("PATH='{}':$PATH; exec \"$@\"", programs.path().display());
+    let place = |name: &str| programs.path().join(name).display().to_string();
+    let tar = "#!/bin/sh\nhead -c 1000 >/dev/null\n: >\"$JOINED\"\ncase $HOW in kill) kill -9 $TOP;; esac\necho no room >&2\nexit 1\n";
+    fs::write(place("tar"), tar).expect("a file");
+    fs::set_permissions(place("tar"), fs::Permissions::from_mode(0o755)).expect("ours");
+    let with_tar = |how: &str| {
+        format!(
+            "export TOP=$$ HOW={how} JOINED='{}'; PATH='{}':$PATH; exec \"$@\"",
+            place("joined"),
+            programs.path().display()
+        )
+    };
+    // What the second is to take must not have gone with the first by then.
+    let slow = "n=0; while [ ! -e 'JOINED' ] && [ $n -lt 500 ]; do head -c 50000; sleep 0.02; n=$((n + 1)); done";
+    let slow = format!("{{ {slow}; cat; }} | \"$@\"").replace("JOINED", &place("joined"));
+    // Byte by byte: what is kept back would be waited for.
+    let cut = format!("dd bs=1 count=20000 2>/dev/null | \"$@\"; : >'{}'", place("joined"));
     for nth in [2, 3] {
-        let (_dir, result, ..) = bring(&shell, Fate::Wrapped(nth, failing.clone()), &tree(source.path())).await;
-        match result {
-            Err(TransportError::Upload { failure, .. }) => {
-                assert!(failure.detail.contains("no room"), "{nth}: {failure}");
+        for (how, script) in [("fail", with_tar("fail")), ("kill", with_tar("kill")), ("cut", cut.clone())] {
+            let _: std::io::Result<()> = fs::remove_file(place("joined"));
+            let scripts = if nth == 2 { vec![(2, script)] } else { vec![(2, slow.clone()), (3, script)] };
+            let (_dir, result, ..) = bring(&shell, Fate::Through(scripts), &tree(source.path())).await;
+            match (how, &result) {
+                ("fail", Err(TransportError::Upload { failure, .. })) => {
+                    assert!(failure.detail.contains("no room"), "{nth}: {failure}");
+                }
+                ("cut", Err(TransportError::Upload { .. })) | ("kill", Err(TransportError::Unknown { .. })) => {}
+                _ => panic!("{nth}: {how}: {result:?}"),
             }
-            result => panic!("{nth}: {result:?}"),
         }
-        let cut = "head -c 500000 | \"$@\"".to_owned();
-        let (_dir, result, ..) = bring(&shell, Fate::Wrapped(nth, cut), &tree(source.path())).await;
-        assert!(matches!(result, Err(TransportError::Upload { .. })), "{nth}: {result:?}");
-        let killed = "\"$@\" & sleep 0.1; kill -9 $! $$".to_owned();
-        let (_dir, result, ..) = bring(&shell, Fate::Wrapped(nth, killed), &tree(source.path())).await;
-        assert!(matches!(result, Err(TransportError::Unknown { .. })), "{nth}: {result:?}");
     }
 }
 

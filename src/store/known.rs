@@ -78,7 +78,7 @@ impl KnownManifests {
         apart(move || known.keep(&manifest)).await;
     }
 
-    /// Remembers what was listed on a host when `upload` was done.
+    /// Remembers what is listed on a host by `upload`.
     pub(super) async fn remember_listed(&self, upload: Upload) {
         let known = self.clone();
         apart(move || {

@@ -149,7 +149,8 @@ fn is_mismatch(error: &StoreError) -> bool {
     failure.kind == FailureKind::Mismatch
 }
 
-/// Whether the host says that it failed, so that nothing of it is still on its way.
+/// Whether the host says that it failed, so that hardly anything of it is still on its way: at most what another stream of it had
+/// sent, which the next upload removes.
 fn is_over(error: &StoreError) -> bool {
     use TransportError::{Source, Step, Upload};
     matches!(error, StoreError::Transport(Upload { .. } | Step { .. } | Source { .. }))

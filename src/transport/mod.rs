@@ -149,7 +149,7 @@ pub struct Upload {
     pub into: InnerPath,
     /// What is copied.
     pub tree: Arc<Tree>,
-    /// New files, outside of `into`, that the tree's [manifest](Tree::manifest) is written to once all else has arrived, each
+    /// New files, outside of `into`, that the tree's [manifest](Tree::manifest) is written to once what they come with has arrived, each
     /// in its form, for the user alone (mode 0600). It is computed while the content goes by.
     pub lists: Vec<(InnerPath, Form)>,
     /// Paths in the tree that these say nothing of, and of nothing below them.

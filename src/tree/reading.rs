@@ -10,8 +10,10 @@ use crate::manifest::{Digest, Digesting, Manifest, ManifestEntry};
 
 use super::{Node, Tree, TreeEntry, TreeError, Visit, Wanted};
 
-/// So many bytes are read ahead of the need at most: a disk that has to look for them does so within a second.
+/// So much is read ahead of the need at most, in bytes, of which each file counts as so many more: a disk that has to look for
+/// them takes its time for each.
 const AHEAD: u64 = 16 << 20;
+const AHEAD_FILE: u64 = 64 << 10;
 
 impl Tree {
     /// Reads the content: calls `visit` for each entry in order, with a reader of its content, exactly as many bytes as
@@ -105,7 +107,9 @@ impl Tree {
         }
         let kept = self.content.known(&self.entries);
         let unknown = self.entries.iter().filter(|entry| !kept.contains_key(&entry.path));
-        if !kept.is_empty() && unknown.map(TreeEntry::size).sum::<u64>() <= AHEAD {
+        let unknown = unknown.filter(|entry| matches!(entry.node, Node::File { .. }));
+        let work: u64 = unknown.map(|file| file.size() + AHEAD_FILE).sum();
+        if !kept.is_empty() && work <= AHEAD {
             let _: Result<_, TreeError> = self.reading_but(&kept);
         }
     }

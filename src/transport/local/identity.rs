@@ -37,9 +37,9 @@ pub(super) fn identify(root: &Root) -> Answer {
 }
 
 fn filesystem(root: &Root) -> Option<FilesystemKind> {
-    let kind = fs::fstatfs(root.fd()).ok()?.f_type;
     // Its width differs between systems, and the number itself has 32 bits.
-    u32::try_from(kind & 0xffff_ffff).ok().map(FilesystemKind)
+    let [a, b, c, d, ..] = fs::fstatfs(root.fd()).ok()?.f_type.to_le_bytes();
+    Some(FilesystemKind(u32::from_le_bytes([a, b, c, d])))
 }
 
 pub(super) fn clock() -> Answer {

@@ -20,6 +20,7 @@ mod reply;
 mod script;
 mod sending;
 mod session;
+mod share;
 mod spool;
 mod stream;
 mod survey;

@@ -7,10 +7,7 @@ use std::{
     io::{self, Write},
     os::unix::ffi::OsStrExt,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -21,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    transport::{Upload, Uploaded},
+    transport::Upload,
     tree::{Node, TreeEntry, TreeError},
 };
 
@@ -29,31 +26,32 @@ use super::{
     lists::Lists,
     piece::{Next, Pieces},
     quote::ShellWord,
+    share::Share,
 };
 
 /// Packs the tree of `upload` without what is copied on the host, its [`Lists`], and a file named `marker` after all of it. When
 /// the tree cannot be read, that comes instead of the last piece.
 ///
 /// A `second` stream, with a marker of its own, is made of some of the files from when it is wanted on, with the directories
-/// that they are in. Never wanted, it ends without a piece.
+/// that they are in. Without a file it ends without a piece.
 pub(super) fn pack(
     upload: Upload,
     marker: String,
-    second: Option<(String, Arc<AtomicBool>)>,
+    second: Option<(String, Arc<Share>)>,
 ) -> (Receiver<Next>, Option<Receiver<Next>>) {
     let (next, taken) = channel(2);
     let (others_next, others) = channel(2);
     let is_second = second.is_some();
     drop(spawn_blocking(move || {
         let modified = now();
-        let second = second.map(|(marker, wanted)| {
+        let second = second.map(|(marker, share)| {
             let tar = Tar { builder: Builder::new(Pieces::new(others_next.clone())), modified };
             let entries = upload.tree.entries().iter().filter(|entry| entry.node == Node::Directory);
             let directories = entries.map(|entry| (entry.path.clone(), entry.clone())).collect();
-            Second { tar, marker, wanted, directories, bytes: 0 }
+            Second { tar, marker, share, directories, bytes: 0 }
         });
         let first = Tar { builder: Builder::new(Pieces::new(next.clone())), modified };
-        let packer = Packer { first, second, so_far: Uploaded::default() };
+        let packer = Packer { first, second, bytes: 0 };
         if let Err(error) = packer.pack(&upload, &marker) {
             // When nobody takes it, nobody wants to know.
             let _ = others_next.blocking_send(Err(error.again()));
@@ -71,14 +69,15 @@ fn now() -> u64 {
 struct Packer {
     first: Tar,
     second: Option<Second>,
-    so_far: Uploaded,
+    /// The bytes of content that went into either.
+    bytes: u64,
 }
 
 /// A stream that takes some of the files.
 struct Second {
     tar: Tar,
     marker: String,
-    wanted: Arc<AtomicBool>,
+    share: Arc<Share>,
     /// Those that it has not yet.
     directories: HashMap<Vec<u8>, TreeEntry>,
     /// The bytes of content that it took.
@@ -97,15 +96,13 @@ impl Packer {
 
     fn entry(&mut self, entry: &TreeEntry, content: &mut dyn io::Read) -> io::Result<()> {
         let Node::File { size } = entry.node else { return self.first.entry(entry, content) };
-        let before = self.so_far;
-        self.so_far = Uploaded { files: before.files + 1, bytes: before.bytes + size };
-        let tar = match self.second.as_mut().filter(|second| second.takes(&self.first, before.bytes)) {
+        let before = self.bytes;
+        self.bytes += size;
+        let tar = match self.second.as_mut().filter(|second| second.takes(&self.first, before)) {
             Some(second) => second.tar_for(entry, size)?,
             None => &mut self.first,
         };
-        tar.entry(entry, content)?;
-        tar.builder.get_mut().so_far = self.so_far;
-        Ok(())
+        tar.entry(entry, content)
     }
 
     /// Directories that their owner may not fill get their mode when they are full, from the marker, which is a script:
@@ -123,7 +120,7 @@ impl Packer {
         }
         self.first.end(marker, &script)?;
         match self.second {
-            Some(second) if second.wanted.load(Ordering::Relaxed) => second.tar.end(&second.marker, b""),
+            Some(second) if second.share.is_used() => second.tar.end(&second.marker, b""),
             _ => Ok(()),
         }
     }
@@ -140,7 +137,7 @@ impl Second {
         let room = |tar: &Tar| tar.builder.get_ref().room();
         let (here, there) = (room(&self.tar), room(first));
         let is_next = here > there || here == there && self.bytes <= so_far / 2;
-        is_next && self.wanted.load(Ordering::Relaxed)
+        is_next && self.share.put()
     }
 
     /// The stream, for a file of this size: with the directories that it is in.
@@ -170,7 +167,11 @@ impl Tar {
             Node::File { size } => {
                 let mut header = self.header(EntryType::Regular, entry.mode);
                 header.set_size(*size);
-                self.builder.append_data(&mut header, path, io::Read::take(content, *size))
+                self.builder.append_data(&mut header, path, io::Read::take(content, *size))?;
+                let so_far = &mut self.builder.get_mut().so_far;
+                so_far.files += 1;
+                so_far.bytes += size;
+                Ok(())
             }
             Node::Link { target } => {
                 let mut header = self.header(EntryType::Symlink, 0o777);

@@ -43,6 +43,12 @@ pub(super) fn reply(op: &Op, words: &[String], values: &[Vec<u8>]) -> Result<Res
     answer(op, &words, values).map(Ok)
 }
 
+/// The kind of a filesystem in hex; where a word has 32 bits, `stat` may print it with the sign before it as 64.
+fn filesystem(kind: &str) -> Option<FilesystemKind> {
+    let kind = u64::from_str_radix(kind, 16).ok()? & 0xffff_ffff;
+    u32::try_from(kind).ok().map(FilesystemKind)
+}
+
 fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> {
     Ok(match (op, words, values) {
         (Op::Identify, ["identity", uid, device, inode, clock, kind], [user, hostname]) => {
@@ -51,7 +57,7 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
                 uid: number(uid)?,
                 hostname: lossy(hostname),
                 root: FileId { device: number(device)?, inode: number(inode)? },
-                filesystem: u32::from_str_radix(kind, 16).ok().map(FilesystemKind),
+                filesystem: filesystem(kind),
                 clock: timestamp(clock)?,
             })
         }

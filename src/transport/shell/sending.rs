@@ -28,6 +28,7 @@ use super::{
     frame::Frames,
     reply::{Misfit, failure, words_of},
     session::{Hello, Lost, Wire, lacking},
+    share::Share,
     stream::Stream,
 };
 
@@ -61,13 +62,12 @@ impl<'p> Told<'p> {
         Self { progress, so_far: Mutex::default() }
     }
 
-    /// So much has gone into the streams by now. Of two streams, one may be behind the other.
-    fn advanced(&self, now: Uploaded) {
+    /// One stream has come from `before` to `now`.
+    fn advanced(&self, before: Uploaded, now: Uploaded) {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.files >= so_far.uploaded.files && now.bytes >= so_far.uploaded.bytes {
-            so_far.uploaded = now;
-            self.progress.advanced(now.files, now.bytes);
-        }
+        so_far.uploaded.files += now.files - before.files;
+        so_far.uploaded.bytes += now.bytes - before.bytes;
+        self.progress.advanced(so_far.uploaded.files, so_far.uploaded.bytes);
     }
 
     /// So many bytes more have gone over a channel.
@@ -88,6 +88,8 @@ pub(super) struct Sending<'a> {
     over: &'a AtomicBool,
     /// Is told when the host has begun.
     begun: &'a Notify,
+    /// The share of a stream that joins another: it is wanted only once the host has begun with it.
+    joins: Option<&'a Share>,
 }
 
 impl<'a> Sending<'a> {
@@ -98,8 +100,9 @@ impl<'a> Sending<'a> {
         told: &'a Told<'a>,
         over: &'a AtomicBool,
         begun: &'a Notify,
+        joins: Option<&'a Share>,
     ) -> Self {
-        Self { script, stream, stall, told, over, begun }
+        Self { script, stream, stall, told, over, begun, joins }
     }
 
     /// Sends all, and ends the stream. Says why the tree could not be read, when it could not. The host may take no more of
@@ -110,6 +113,13 @@ impl<'a> Sending<'a> {
         if !self.write(&mut stdin, &script).await? {
             return Ok(None);
         }
+        if let Some(share) = self.joins {
+            if timeout(self.stall, self.begun.notified()).await.is_err() {
+                return Err(Lost::Late(self.stall, String::new()));
+            }
+            share.want();
+        }
+        let mut so_far = Uploaded::default();
         let unread = loop {
             let piece = match self.stream.next().await {
                 // Cut here, it is not whole: the host says that it failed.
@@ -122,7 +132,7 @@ impl<'a> Sending<'a> {
             if !self.write(&mut stdin, &piece.bytes).await? {
                 return Ok(None);
             }
-            self.told.advanced(piece.so_far);
+            self.told.advanced(std::mem::replace(&mut so_far, piece.so_far), piece.so_far);
             if piece.last {
                 break None;
             }

@@ -1,12 +1,6 @@
 //! [`Streams`]: what is sent to a host, made for it alone or for all hosts that need the same.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::{io, sync::Arc};
 
 use tokio::sync::mpsc::Receiver;
 
@@ -21,6 +15,7 @@ use super::{
     compression::Compression,
     pack::{is_shut, pack},
     piece::Next,
+    share::Share,
     spool::{Follower, Spool},
 };
 
@@ -49,10 +44,10 @@ pub(super) struct Stream {
 /// A stream that takes a part of the files.
 #[derive(Debug)]
 pub(super) struct Second {
-    stream: Stream,
-    /// Set when there is somebody to take it.
-    wanted: Arc<AtomicBool>,
-    is_divided: bool,
+    pub(super) stream: Stream,
+    pub(super) share: Arc<Share>,
+    /// Whether it takes its part for other hosts too, and so even where there is no channel for it.
+    pub(super) is_divided: bool,
 }
 
 /// Where its pieces come from.
@@ -70,6 +65,7 @@ struct Shared {
     upload: Upload,
     first: (String, Arc<Spool>),
     second: Option<(String, Arc<Spool>)>,
+    share: Option<Arc<Share>>,
 }
 
 /// The pieces of a stream and the name of its last entry.
@@ -84,25 +80,26 @@ impl Streams {
             made.compression == compression && made.second.is_some() == divides && is_same(&made.upload, upload)
         };
         let shared = upload.tree.made_once(serves, || {
-            let (first, second) = make(upload, compression, divides.then(|| Arc::new(AtomicBool::new(true))));
+            let share = divides.then(|| Arc::new(Share::wanted()));
+            let (first, second) = make(upload, compression, share.clone());
             let spool = |(marker, pieces): Made| Ok::<_, io::Error>((marker, Arc::new(Spool::of(pieces)?)));
             let (first, second) = (spool(first)?, second.map(spool).transpose()?);
-            Ok::<_, io::Error>(Shared { compression, upload: upload.clone(), first, second })
+            Ok::<_, io::Error>(Shared { compression, upload: upload.clone(), first, second, share })
         });
         // Where there is no room for it, each host has its own.
         if let Some(Ok(shared)) = shared {
             let follow = |(marker, spool): &(String, Arc<Spool>)| {
                 Stream::new(marker.clone(), compression, Pieces::Shared(Arc::clone(spool).follow()))
             };
-            let second = shared.second.as_ref().map(follow);
-            let second = second.map(|stream| Second { stream, wanted: Arc::default(), is_divided: true });
+            let second = shared.second.as_ref().map(follow).zip(shared.share.clone());
+            let second = second.map(|(stream, share)| Second { stream, share, is_divided: true });
             return Self { first: follow(&shared.first), second };
         }
-        let wanted = divides.then(Arc::<AtomicBool>::default);
-        let (first, second) = make(upload, compression, wanted.clone());
+        let share = divides.then(|| Arc::new(Share::unwanted()));
+        let (first, second) = make(upload, compression, share.clone());
         let own = |(marker, pieces): Made| Stream::new(marker, compression, Pieces::Own(pieces));
-        let second = second.map(own).zip(wanted);
-        let second = second.map(|(stream, wanted)| Second { stream, wanted, is_divided: false });
+        let second = second.map(own).zip(share);
+        let second = second.map(|(stream, share)| Second { stream, share, is_divided: false });
         Self { first: own(first), second }
     }
 }
@@ -113,10 +110,10 @@ fn may_be_two(upload: &Upload) -> bool {
     upload.base.is_none() && upload.tree.bytes() >= WORTH_TWO && !upload.tree.entries().iter().any(is_shut)
 }
 
-/// Packs and compresses, into two streams where there is one who says when the second is `wanted`.
-fn make(upload: &Upload, compression: Compression, wanted: Option<Arc<AtomicBool>>) -> (Made, Option<Made>) {
+/// Packs and compresses, into two streams where they `share` the files.
+fn make(upload: &Upload, compression: Compression, share: Option<Arc<Share>>) -> (Made, Option<Made>) {
     let marker = || format!(".switchback-{}", Token::random());
-    let (first, second) = (marker(), wanted.map(|wanted| (marker(), wanted)));
+    let (first, second) = (marker(), share.map(|share| (marker(), share)));
     let name = second.as_ref().map(|(marker, _)| marker.clone());
     let (pieces, others) = pack(upload.clone(), first.clone(), second);
     let other = name.zip(others.map(|pieces| compression.apply(pieces)));
@@ -141,16 +138,10 @@ impl Stream {
 }
 
 impl Second {
-    /// Whether it takes its part even where there is no channel for it.
-    pub(super) fn is_divided(&self) -> bool {
-        self.is_divided
-    }
-
-    /// The stream, for whom there is somebody now; `None` when nothing is left for it to take.
-    pub(super) async fn stream(&mut self) -> Option<&mut Stream> {
-        self.wanted.store(true, Ordering::Relaxed);
+    /// Whether the stream ended without a piece because no file is in it.
+    pub(super) async fn is_empty(&mut self) -> bool {
         self.stream.ahead = self.stream.next().await;
-        self.stream.ahead.is_some().then_some(&mut self.stream)
+        self.stream.ahead.is_none() && !self.share.is_used()
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! One channel carries only what its window lets be on its way: an `sshd` lets 2 MiB, which are 40 MB/s over a round trip of
 //! 50 ms. So a second channel takes files too, as soon as it is open. Its stream holds the directories that they need, and is
-//! proven whole by a marker of its own; what comes once all has arrived goes with the first.
+//! proven whole by a marker of its own. The lists go with the first: they are of no use before both have arrived.
 
 use std::{
+    future::pending,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -23,6 +24,7 @@ use super::{
     script::{Part, receive},
     sending::{Answer, Sending, Told},
     session::Wire,
+    share::Share,
     stream::{Second, Stream, Streams},
 };
 
@@ -38,18 +40,9 @@ pub(super) async fn upload<S: Shell>(
 ) -> Result<Uploaded, TransportError> {
     let Streams { first, second } = Streams::of(upload, compression, shell.is_far());
     let told = Told::new(progress);
-    let work = Work {
-        shell,
-        stall,
-        upload,
-        told: &told,
-        begun: Notify::new(),
-        ended: Notify::new(),
-        over: AtomicBool::new(false),
-        cause: Mutex::default(),
-    };
+    let work = Work { shell, stall, upload, told: &told, over: AtomicBool::new(false), cause: Mutex::default() };
     match second {
-        None => work.bring(spare, &mut { first }, Part::Whole).await?,
+        None => work.bring(spare, &mut { first }, Part::Whole, &Notify::new(), None).await?,
         Some(second) => work.bring_both(spare, first, second).await?,
     }
     let (files, bytes) = upload.base.as_ref().map_or((0, 0), Base::size);
@@ -62,10 +55,6 @@ struct Work<'a, S> {
     stall: Duration,
     upload: &'a Upload,
     told: &'a Told<'a>,
-    /// The host has begun with the first stream: another may join it.
-    begun: Notify,
-    /// The first stream has ended, well or not.
-    ended: Notify,
     /// Nothing more is sent: one of the streams has failed.
     over: AtomicBool,
     /// What failed first.
@@ -76,41 +65,71 @@ impl<S: Shell> Work<'_, S> {
     /// Brings both streams. When one fails the other is cut, so that it fails too, and waited for. A stream that nobody takes is
     /// let go at once, or who packs would wait for its being taken, and the other stream for who packs.
     async fn bring_both(&self, spare: Option<Channel>, first: Stream, second: Second) -> Result<(), TransportError> {
+        let (begun, ended) = (Notify::new(), Notify::new());
         let first = async {
             let mut stream = first;
-            self.keep(self.bring(spare, &mut stream, Part::First).await);
+            self.keep(self.bring(spare, &mut stream, Part::First, &begun, None).await);
             drop(stream);
-            self.ended.notify_one();
+            ended.notify_one();
             // When it ended before it began, nobody joins it.
-            self.begun.notify_one();
+            begun.notify_one();
         };
         let second = async {
             let mut second = second;
-            self.begun.notified().await;
-            if !self.over.load(Ordering::Relaxed) {
-                self.keep(self.join(&mut second).await);
+            begun.notified().await;
+            if !self.is_over() {
+                let joined = if second.is_divided {
+                    self.bring_divided(&mut second, &ended).await
+                } else {
+                    self.join(&mut second, &ended).await
+                };
+                self.keep(joined);
             }
         };
         tokio::join!(first, second);
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 
-    /// Brings the second stream, when there is a channel for it and anything in it.
-    async fn join(&self, second: &mut Second) -> Result<(), TransportError> {
-        let opened = self.shell.open(ShellCommand::stream()).await;
-        let channel = match opened {
-            Ok(channel) => channel,
-            // All goes with the first then, unless it was divided already, for several hosts.
-            Err(_) if !second.is_divided() => return Ok(()),
-            Err(_) => {
-                self.ended.notified().await;
-                self.shell.open(ShellCommand::stream()).await?
+    /// Brings the second stream, which takes files only once its channel works: until then, all goes with the first.
+    async fn join(&self, second: &mut Second, ended: &Notify) -> Result<(), TransportError> {
+        let Second { stream, share, .. } = second;
+        let goes_without = async {
+            ended.notified().await;
+            if !share.withdraw() {
+                pending::<()>().await;
             }
         };
-        match second.stream().await {
-            Some(stream) => self.bring(Some(channel), stream, Part::Second).await,
-            None => Ok(()),
+        let bring = async {
+            let channel = self.shell.open(ShellCommand::stream()).await?;
+            self.bring(Some(channel), stream, Part::Second, &Notify::new(), Some(share)).await
+        };
+        tokio::select! {
+            brought = bring => brought.or_else(|error| if share.withdraw() { Ok(()) } else { Err(error) }),
+            () = goes_without => Ok(()),
         }
+    }
+
+    /// Brings the second stream, in which files are in any case, since it is that of other hosts too: where there is no channel
+    /// for it beside the first, after the first.
+    async fn bring_divided(&self, second: &mut Second, ended: &Notify) -> Result<(), TransportError> {
+        let opened = tokio::select! {
+            opened = self.shell.open(ShellCommand::stream()) => opened.ok(),
+            () = ended.notified() => {
+                ended.notify_one();
+                None
+            }
+        };
+        if opened.is_none() {
+            ended.notified().await;
+        }
+        if self.is_over() || second.is_empty().await {
+            return Ok(());
+        }
+        self.bring(opened, &mut second.stream, Part::Second, &Notify::new(), Some(&second.share)).await
+    }
+
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
     }
 
     fn keep(&self, result: Result<(), TransportError>) {
@@ -120,8 +139,16 @@ impl<S: Shell> Work<'_, S> {
         }
     }
 
-    /// Brings one stream. It is let go only by the caller, once it is known that it failed: who packs must not fail before.
-    async fn bring(&self, spare: Option<Channel>, stream: &mut Stream, part: Part) -> Result<(), TransportError> {
+    /// Brings one stream, and tells `begun` when the host has begun with it. The stream is let go only by the caller, once it is
+    /// known that it failed: who packs must not fail before.
+    async fn bring(
+        &self,
+        spare: Option<Channel>,
+        stream: &mut Stream,
+        part: Part,
+        begun: &Notify,
+        joins: Option<&Share>,
+    ) -> Result<(), TransportError> {
         let mut wire = Wire::new();
         let spare = match spare {
             Some(spare) => wire.standing(spare).await,
@@ -132,7 +159,7 @@ impl<S: Shell> Work<'_, S> {
             None => self.shell.open(ShellCommand::stream()).await?,
         };
         let script = receive(&prelude::upload(&wire.nonce), self.upload, stream, part, wire.nonce.as_str());
-        let sending = Sending::new(script, stream, self.stall, self.told, &self.over, &self.begun);
+        let sending = Sending::new(script, stream, self.stall, self.told, &self.over, begun, joins);
         let (answer, unread) = wire.receive(&mut channel, sending).await;
         let (host, root) = (|| self.shell.to_string(), || self.upload.root.clone());
         if let Some(source) = unread {

@@ -11,7 +11,7 @@ sb_into "$sb_e" || return
 if sb_there "$sb_e"; then sb_no exists "$sb_e: File exists"; return 1; fi
 done
 cd -P -- "$sb_d" 2>/dev/null || { sb_no denied "$sb_d: Permission denied"; return 1; }
-case $sb_part in first) sb_say "${sb_frame}0 begun";; esac
+case $sb_part in -) ;; *) sb_say "${sb_frame}0 begun";; esac
 sb_m=$(sb_unpack 4>&1 | tail -c 1500)
 # Silence is a failure too: whoever was to say how it ended was killed.
 sb_bad=${sb_m:-the unpacking was killed}

@@ -110,18 +110,19 @@ impl Master {
         ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         // What is typed at our terminal to end us is not for it: we end it when the hosts are in order.
         ssh.process_group(0);
-        let mut child = ssh.spawn().map_err(|error| SshFailure::spawn(&error))?;
+        let mut connecting = Connecting(Some(ssh.spawn().map_err(|error| SshFailure::spawn(&error))?));
         let hosts = u32::try_from(options.jump.len()).unwrap_or(u32::MAX).saturating_add(2);
         let allowed = options.connect_timeout.saturating_mul(hosts);
-        let Ok(proven) = timeout(allowed, proven(&mut child)).await else {
-            // It has nothing to lose; what remains of it is collected later.
-            let _: std::io::Result<()> = child.start_kill();
-            return Err(SshFailure::late());
-        };
+        let stderr = timeout(allowed, connecting.proven()).await.map_err(|_| SshFailure::late())??;
         let directory = Arc::new(directory);
-        let channel = channel(child, proven?, directory.clone())?;
+        let channel = channel(connecting.done()?, stderr, directory.clone())?;
         let session = Arc::new(Session::resume_mux(socket.clone().into_boxed_path(), None));
         Ok((Self { session, socket, listened: AtomicBool::new(false), _directory: directory }, channel))
+    }
+
+    /// Whether the connection stands; one that does not say so within `limit` does not.
+    pub(super) async fn stands(&self, limit: Duration) -> bool {
+        timeout(limit, self.session.check()).await.is_ok_and(|checked| checked.is_ok())
     }
 
     /// The session, to open more channels with, once it can.
@@ -137,21 +138,45 @@ impl Master {
     }
 }
 
-/// Waits until it is proven who we are, and gives what `ssh` says from then on.
-async fn proven(child: &mut Child) -> Result<BufReader<ChildStderr>, SshFailure> {
-    let mut stderr = BufReader::new(child.stderr.take().ok_or_else(SshFailure::late)?);
-    let mut said = Vec::new();
-    loop {
-        let begin = said.len();
-        let length = stderr.read_until(b'\n', &mut said).await.map_err(|error| SshFailure::local(&error))?;
-        if length == 0 {
-            let _: std::io::Result<_> = child.wait().await;
-            return Err(SshFailure::from_words(&String::from_utf8_lossy(&said)));
+/// An `ssh` that connects, and is killed when nobody waits for that any more.
+struct Connecting(Option<Child>);
+
+impl Connecting {
+    fn child(&mut self) -> Result<&mut Child, SshFailure> {
+        self.0.as_mut().ok_or_else(SshFailure::late)
+    }
+
+    /// Waits until it is proven who we are, and gives what `ssh` says from then on.
+    async fn proven(&mut self) -> Result<BufReader<ChildStderr>, SshFailure> {
+        let child = self.child()?;
+        let mut stderr = BufReader::new(child.stderr.take().ok_or_else(SshFailure::late)?);
+        let mut said = Vec::new();
+        loop {
+            let begin = said.len();
+            let length = stderr.read_until(b'\n', &mut said).await.map_err(|error| SshFailure::local(&error))?;
+            if length == 0 {
+                let _: std::io::Result<_> = child.wait().await;
+                return Err(SshFailure::from_words(&String::from_utf8_lossy(&said)));
+            }
+            if said[begin..].starts_with(PROVEN) {
+                return Ok(stderr);
+            }
+            said.drain(..said.len().saturating_sub(SAID_LIMIT));
         }
-        if said[begin..].starts_with(PROVEN) {
-            return Ok(stderr);
+    }
+
+    /// It is connected, and ends with its last channel.
+    fn done(mut self) -> Result<Child, SshFailure> {
+        self.0.take().ok_or_else(SshFailure::late)
+    }
+}
+
+impl Drop for Connecting {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            // It has nothing to lose; what remains of it is collected later.
+            let _: std::io::Result<()> = child.start_kill();
         }
-        said.drain(..said.len().saturating_sub(SAID_LIMIT));
     }
 }
 

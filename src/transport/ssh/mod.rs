@@ -1,7 +1,7 @@
 //! Hosts over SSH, through the system's own `ssh`: its configuration, agents, keys and jump hosts all count.
 //!
 //! One connection a host, opened at the first call by an `ssh` that runs the first channel itself, so that the first batch
-//! goes along with its command. The batches share one channel; every upload has one of its own, over the same connection.
+//! goes along with its command. The batches share one channel; every upload and every command has others, over the same connection.
 //! Nothing is ever asked of a person: a password or passphrase that is not at hand is a failure.
 
 mod config;
@@ -49,16 +49,22 @@ pub struct SshShell {
 impl SshShell {
     async fn channel(&self, command: ShellCommand) -> Result<Channel, TransportError> {
         let mut kept = self.master.lock().await;
-        if let Some(master) = kept.take()
-            && let Ok(channel) = self.spawn(&master, command).await
+        if let Some(master) = &*kept
+            && let Ok(channel) = self.spawn(master, command).await
         {
-            *kept = Some(master);
             return Ok(channel);
         }
-        // None yet, or it has ended, or the host allows no second session on it: in any case nothing was sent.
+        // None yet, or it has ended, or the host allows no more sessions on it: in any case nothing was sent.
         let connected = Master::connect(&self.address, &self.options, command).await;
         let (master, channel) = connected.map_err(|why| self.unreachable(why))?;
-        *kept = Some(Arc::new(master));
+        // One that only has enough sessions serves the next that comes, when there is room again.
+        let stands = match &*kept {
+            Some(before) => before.stands(self.options.exchange_timeout).await,
+            None => false,
+        };
+        if !stands {
+            *kept = Some(Arc::new(master));
+        }
         Ok(channel)
     }
 
