@@ -76,22 +76,19 @@ impl<S: Shell> Work<'_, S> {
         };
         let second = async {
             let mut second = second;
-            begun.notified().await;
-            if !self.is_over() {
-                let joined = if second.is_divided {
-                    self.bring_divided(&mut second, &ended).await
-                } else {
-                    self.join(&mut second, &ended).await
-                };
-                self.keep(joined);
-            }
+            let joined = if second.is_divided {
+                self.bring_divided(&mut second, &begun, &ended).await
+            } else {
+                self.join(&mut second, &begun, &ended).await
+            };
+            self.keep(joined);
         };
         tokio::join!(first, second);
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 
     /// Brings the second stream, which takes files only once its channel works: until then, all goes with the first.
-    async fn join(&self, second: &mut Second, ended: &Notify) -> Result<(), TransportError> {
+    async fn join(&self, second: &mut Second, begun: &Notify, ended: &Notify) -> Result<(), TransportError> {
         let Second { stream, share, .. } = second;
         let goes_without = async {
             ended.notified().await;
@@ -100,8 +97,8 @@ impl<S: Shell> Work<'_, S> {
             }
         };
         let bring = async {
-            let channel = self.shell.open(ShellCommand::stream()).await?;
-            self.bring(Some(channel), stream, Part::Second, &Notify::new(), Some(share)).await
+            let (channel, ()) = tokio::join!(self.shell.open(ShellCommand::stream()), begun.notified());
+            self.bring(Some(channel?), stream, Part::Second, &Notify::new(), Some(share)).await
         };
         tokio::select! {
             brought = bring => brought.or_else(|error| if share.withdraw() { Ok(()) } else { Err(error) }),
@@ -111,7 +108,7 @@ impl<S: Shell> Work<'_, S> {
 
     /// Brings the second stream, in which files are in any case, since it is that of other hosts too: where there is no channel
     /// for it beside the first, after the first.
-    async fn bring_divided(&self, second: &mut Second, ended: &Notify) -> Result<(), TransportError> {
+    async fn bring_divided(&self, second: &mut Second, begun: &Notify, ended: &Notify) -> Result<(), TransportError> {
         let opened = tokio::select! {
             opened = self.shell.open(ShellCommand::stream()) => opened.ok(),
             () = ended.notified() => {
@@ -122,6 +119,7 @@ impl<S: Shell> Work<'_, S> {
         if opened.is_none() {
             ended.notified().await;
         }
+        begun.notified().await;
         if self.is_over() || second.is_empty().await {
             return Ok(());
         }
