@@ -73,7 +73,7 @@ const BESIDES: u64 = 64 << 10;
 
 #[tokio::test]
 async fn what_did_not_change_is_not_sent() {
-    for shell in LocalShell::all() {
+    for shell in LocalShell::some() {
         let dir = TempDir::new().expect("a directory");
         let (root, counted) = (dir.path().join("root"), dir.path().join("sent"));
         let count = format!("tee -a '{}' | \"$@\"", counted.display());
