@@ -86,19 +86,13 @@ impl Staging<'_> {
             base,
         };
         // What is known already is remembered while the host is at work; anything else only once it has gone by.
-        if self.tree.known_manifest().is_some() {
-            let (uploaded, ()) = tokio::join!(
-                store.transport.upload(&upload, self.progress),
-                store.known.remember_listed(upload.clone())
-            );
-            uploaded?;
-            store.execute(&self.end(staged, &abandoned)).await?;
-        } else {
-            store.transport.upload(&upload, self.progress).await?;
-            let end = self.end(staged, &abandoned);
-            let (ended, ()) = tokio::join!(store.execute(&end), store.known.remember_listed(upload));
-            ended?;
-        }
+        let early = self.tree.known_manifest().is_some();
+        let uploading = store.transport.upload(&upload, self.progress);
+        let (uploaded, ()) = tokio::join!(uploading, self.remember(&upload, early));
+        uploaded?;
+        let end = steps.end_staging(staged, &self.record(), &abandoned);
+        let (ended, ()) = tokio::join!(store.execute(&end), self.remember(&upload, !early));
+        ended?;
         for left in trash {
             // What cannot be removed now is tried again by the next one.
             let _ = store.remove_trash(&left).await;
@@ -127,8 +121,11 @@ impl Staging<'_> {
         Ok(base)
     }
 
-    fn end(&self, staged: &Staged, abandoned: &[Token]) -> Batch {
-        self.store.steps.end_staging(staged, &self.record(), abandoned)
+    /// Remembers what the host has then, when it is time for that.
+    async fn remember(&self, upload: &Upload, now: bool) {
+        if now {
+            self.store.known.remember_listed(upload.clone()).await;
+        }
     }
 
     fn record(&self) -> StagedRecord {

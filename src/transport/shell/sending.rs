@@ -80,31 +80,19 @@ impl<'p> Told<'p> {
 
 /// What is on its way to the host.
 pub(super) struct Sending<'a> {
-    script: Vec<u8>,
-    stream: &'a mut Stream,
-    stall: Duration,
-    told: &'a Told<'a>,
+    pub(super) script: Vec<u8>,
+    pub(super) stream: &'a mut Stream,
+    pub(super) stall: Duration,
+    pub(super) told: &'a Told<'a>,
     /// Set when it is not worth going on.
-    over: &'a AtomicBool,
+    pub(super) over: &'a AtomicBool,
     /// Is told when the host has begun.
-    begun: &'a Notify,
+    pub(super) begun: &'a Notify,
     /// The share of a stream that joins another: it is wanted only once the host has begun with it.
-    joins: Option<&'a Share>,
+    pub(super) joins: Option<&'a Share>,
 }
 
-impl<'a> Sending<'a> {
-    pub(super) fn new(
-        script: Vec<u8>,
-        stream: &'a mut Stream,
-        stall: Duration,
-        told: &'a Told<'a>,
-        over: &'a AtomicBool,
-        begun: &'a Notify,
-        joins: Option<&'a Share>,
-    ) -> Self {
-        Self { script, stream, stall, told, over, begun, joins }
-    }
-
+impl Sending<'_> {
     /// Sends all, and ends the stream. Says why the tree could not be read, when it could not. The host may take no more of
     /// it, which its answer then explains.
     async fn send(mut self, stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>) -> Result<Option<TreeError>, Lost> {

@@ -157,7 +157,7 @@ impl<S: Shell> Work<'_, S> {
             None => self.shell.open(ShellCommand::stream()).await?,
         };
         let script = receive(&prelude::upload(&wire.nonce), self.upload, stream, part, wire.nonce.as_str());
-        let sending = Sending::new(script, stream, self.stall, self.told, &self.over, begun, joins);
+        let sending = Sending { script, stream, stall: self.stall, told: self.told, over: &self.over, begun, joins };
         let (answer, unread) = wire.receive(&mut channel, sending).await;
         let (host, root) = (|| self.shell.to_string(), || self.upload.root.clone());
         if let Some(source) = unread {
