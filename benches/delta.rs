@@ -144,12 +144,16 @@ impl Bench {
         let line = format!(
             "tar -C '{from}' -c . | zstd -q -3 | \"$RSH\" \"$HOST\" \"mkdir '{to}' && zstd -q -d | tar -x -C '{to}'\""
         );
-        // Where nothing is, nothing is copied.
-        let kept = self.site.roots.root(1).join(".switchback/releases");
-        for name in fs::read_dir(kept).expect("it is there").flatten() {
-            let _ = fs::remove_file(name.path().join("manifest"));
-        }
-        let pairs = Pairs::take_up_to(PAIRS, || self.stage(), || self.with_rival(&line));
+        // Where nothing is, nothing is asked for and copied.
+        let root = self.site.roots.root(1);
+        fs::remove_dir_all(&root).expect("it was deployed to");
+        fs::create_dir(root).expect("a directory");
+        let stage = || {
+            // Nor is any digest known from an earlier run.
+            fs::remove_dir_all(self.site.roots.dir().join(".cache")).expect("it was used");
+            self.stage()
+        };
+        let pairs = Pairs::take_up_to(PAIRS, stage, || self.with_rival(&line));
         table.ratio(&format!("{what} / tar | zstd -3 | ssh"), &pairs, 1.1);
     }
 

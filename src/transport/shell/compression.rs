@@ -10,7 +10,10 @@ use tokio::{
 
 use crate::transport::{Base, Upload};
 
-use super::piece::{Next, Pieces};
+use super::{
+    piece::{Next, Pieces},
+    zstd::ZstdStream,
+};
 
 /// How the stream of an upload is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,9 +27,14 @@ pub(super) enum Compression {
     Zstd,
 }
 
-/// The level of `zstd`. On text it takes a third more time than level 1 and leaves a fifth less; what does not shrink passes
-/// at over 1 GB/s with both.
-const LEVEL: i32 = 3;
+/// How many hosts a stream is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Serves {
+    /// One, so that the time it takes to make is that host's own.
+    One,
+    /// Many, so that each byte less is saved as often.
+    Many,
+}
 
 /// A stream that is expected to be smaller goes plain, in bytes: on the host a program is started sooner than that is sent.
 const WORTH: u64 = 64 << 10;
@@ -35,6 +43,10 @@ const WORTH: u64 = 64 << 10;
 /// copied.
 const ENTRY: u64 = 512;
 const COPIED: u64 = 16;
+
+/// How many pieces are ready at most before they are taken. Far away an `sshd` takes 2 MiB at once and then nothing for a round
+/// trip: they are compressed meanwhile.
+const AHEAD: usize = 16;
 
 impl Compression {
     /// The best that a host with these programs takes.
@@ -66,16 +78,19 @@ impl Compression {
     }
 
     /// The stream of `pieces`, compressed as fast as it is taken.
-    pub(super) fn apply(self, pieces: Receiver<Next>) -> Receiver<Next> {
-        let (next, taken) = channel(2);
+    pub(super) fn apply(self, pieces: Receiver<Next>, serves: Serves) -> Receiver<Next> {
+        if self == Self::Plain {
+            return pieces;
+        }
+        let (next, taken) = channel(AHEAD);
         let failed = next.clone();
-        let compress: fn(Receiver<Next>, Pieces, &Sender<Next>) -> io::Result<()> = match self {
-            Self::Plain => return pieces,
-            Self::Gzip => gzip,
-            Self::Zstd => zstd,
-        };
         // Nobody takes it any more, or memory has run out: the stream ends before it is whole, which is found.
-        drop(spawn_blocking(move || compress(pieces, Pieces::new(next), &failed).ok()));
+        drop(spawn_blocking(move || {
+            let out = Pieces::new(next);
+            let compressed =
+                if self == Self::Zstd { zstd(pieces, out, serves, &failed) } else { gzip(pieces, out, &failed) };
+            compressed.ok()
+        }));
         taken
     }
 }
@@ -106,14 +121,9 @@ fn pour<W: Write>(
     Ok(false)
 }
 
-fn zstd(pieces: Receiver<Next>, out: Pieces, failed: &Sender<Next>) -> io::Result<()> {
-    let mut stream = zstd::stream::write::Encoder::new(out, LEVEL)?;
-    stream.include_checksum(true)?;
-    if pour(pieces, &mut stream, zstd::stream::write::Encoder::get_mut, failed)? {
-        stream.finish()?.end()
-    } else {
-        Ok(())
-    }
+fn zstd(pieces: Receiver<Next>, out: Pieces, serves: Serves, failed: &Sender<Next>) -> io::Result<()> {
+    let mut stream = ZstdStream::new(out, serves)?;
+    if pour(pieces, &mut stream, |stream| &mut stream.out, failed)? { stream.end() } else { Ok(()) }
 }
 
 fn gzip(pieces: Receiver<Next>, out: Pieces, failed: &Sender<Next>) -> io::Result<()> {

@@ -27,6 +27,7 @@ mod survey;
 mod tail;
 mod together;
 mod upload;
+mod zstd;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
 pub use quote::{NulByte, ShellWord};

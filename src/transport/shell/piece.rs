@@ -7,7 +7,7 @@ use tokio::sync::mpsc::Sender;
 use crate::{transport::Uploaded, tree::TreeError};
 
 /// How much of a stream is passed on at once, in bytes.
-const CHUNK: usize = 128 << 10;
+pub(super) const CHUNK: usize = 128 << 10;
 
 /// A piece of the stream, and what had gone into the stream by its end.
 #[derive(Debug)]
@@ -37,6 +37,11 @@ impl Pieces {
     /// How many pieces may be passed on without waiting.
     pub(super) fn room(&self) -> usize {
         self.next.capacity()
+    }
+
+    /// How many pieces wait to be taken.
+    pub(super) fn waiting(&self) -> usize {
+        self.next.max_capacity() - self.next.capacity()
     }
 
     /// Passes on what is left. The stream is whole.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    compression::Compression,
+    compression::{Compression, Serves},
     pack::{is_shut, pack},
     piece::Next,
     share::Share,
@@ -81,7 +81,7 @@ impl Streams {
         };
         let shared = upload.tree.made_once(serves, || {
             let share = divides.then(|| Arc::new(Share::wanted()));
-            let (first, second) = make(upload, compression, share.clone());
+            let (first, second) = make(upload, compression, Serves::Many, share.clone());
             let spool = |(marker, pieces): Made| Ok::<_, io::Error>((marker, Arc::new(Spool::of(pieces)?)));
             let (first, second) = (spool(first)?, second.map(spool).transpose()?);
             Ok::<_, io::Error>(Shared { compression, upload: upload.clone(), first, second, share })
@@ -96,7 +96,7 @@ impl Streams {
             return Self { first: follow(&shared.first), second };
         }
         let share = divides.then(|| Arc::new(Share::unwanted()));
-        let (first, second) = make(upload, compression, share.clone());
+        let (first, second) = make(upload, compression, Serves::One, share.clone());
         let own = |(marker, pieces): Made| Stream::new(marker, compression, Pieces::Own(pieces));
         let second = second.map(own).zip(share);
         let second = second.map(|(stream, share)| Second { stream, share, is_divided: false });
@@ -111,13 +111,13 @@ fn may_be_two(upload: &Upload) -> bool {
 }
 
 /// Packs and compresses, into two streams where they `share` the files.
-fn make(upload: &Upload, compression: Compression, share: Option<Arc<Share>>) -> (Made, Option<Made>) {
+fn make(upload: &Upload, compression: Compression, serves: Serves, share: Option<Arc<Share>>) -> (Made, Option<Made>) {
     let marker = || format!(".switchback-{}", Token::random());
     let (first, second) = (marker(), share.map(|share| (marker(), share)));
     let name = second.as_ref().map(|(marker, _)| marker.clone());
     let (pieces, others) = pack(upload.clone(), first.clone(), second);
-    let other = name.zip(others.map(|pieces| compression.apply(pieces)));
-    ((first, compression.apply(pieces)), other)
+    let other = name.zip(others.map(|pieces| compression.apply(pieces, serves)));
+    ((first, compression.apply(pieces, serves)), other)
 }
 
 impl Stream {
