@@ -111,6 +111,16 @@ impl Fleet {
         &self.hosts
     }
 
+    /// Connects to the hosts ahead of a [`deploy`](Self::deploy) or a [`stage`](Self::stage), so that what the caller does
+    /// meanwhile, such as looking through a source, takes no time of its own. It need not be waited for: the command goes on with
+    /// what is under way then, as long as this is polled beside it. Changes nothing on the hosts, and failing to is no error: the
+    /// command says why.
+    pub async fn expect(&self) {
+        // Made first, since a closure in the stream keeps the whole from being known as `Send`.
+        let expects: Vec<_> = self.hosts.iter().map(|host| host.store.expect_stage()).collect();
+        stream::iter(expects).buffer_unordered(self.parallel).collect::<()>().await;
+    }
+
     /// Stages `release` on every host and switches to it. When a step fails, everything is put back.
     pub async fn deploy(&self, release: Arc<dyn Release>, options: &DeployOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;

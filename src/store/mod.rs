@@ -101,8 +101,8 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// [`StoreError::Damaged`] when a log is there and cannot be read: it must not pass for none.
     fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>>;
 
-    /// Is told that a [`stage`](Self::stage) may come soon, so that what it needs is opened while other calls go on. Changes
-    /// nothing on the host, and failing to is no error.
+    /// Is told that a [`stage`](Self::stage) may come soon, so that what it and the calls before it need is opened while others go
+    /// on, or before there are any. Changes nothing on the host, and failing to is no error: the next call says why.
     fn expect_stage(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }

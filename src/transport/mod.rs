@@ -75,9 +75,9 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
         Box::pin(async { Ok(()) })
     }
 
-    /// Is told that an [`upload`](Self::upload) comes soon, so that what it needs is opened while other calls go on. Changes
-    /// nothing on the host, and failing to is no error: the upload opens it by itself then. What was opened and not used is
-    /// given up at [`close`](Self::close).
+    /// Is told that an [`upload`](Self::upload) comes soon, so that what it and the calls before it need is opened while others
+    /// go on, or before there are any. Changes nothing on the host, and failing to is no error: what could not be opened is opened by
+    /// the upload, or the next call says why it could not. What was opened and not used is given up at [`close`](Self::close).
     fn expect_upload(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }

@@ -1,8 +1,9 @@
 //! The seam to the engine: what is asked, of whom, and the report that comes back.
 
-use std::sync::Arc;
+use std::{panic::resume_unwind, pin::pin, sync::Arc};
 
 use camino::{Utf8Path, Utf8PathBuf};
+use futures_util::future::{Either, select};
 use switchback::{
     Error, ErrorKind, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
     drill::has_passed,
@@ -13,7 +14,7 @@ use switchback::{
     store::KnownManifests,
     tree::SourceOptions,
 };
-use tokio::sync::watch;
+use tokio::{sync::watch, task::spawn_blocking};
 
 use crate::{
     command::{Request, Why},
@@ -51,7 +52,8 @@ async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Er
     let known =
         caches().map_or_else(KnownManifests::new, |caches| KnownManifests::in_directory(caches.join("manifests")));
     let fleet = Fleet::connect_knowing(config, &known)?.allow_writable(session.allow_writable || config.allow_writable);
-    let report = ask(&fleet, request, session).await;
+    let asked = Box::pin(ask(&fleet, request, session));
+    let report = if brings(request) && !session.dry_run { beside(asked, fleet.expect()).await } else { asked.await };
     fleet.close().await;
     report
 }
@@ -65,21 +67,22 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.allow_split = *allow_split;
             options.irreversible = irreversible.then(|| "it was deployed with --irreversible".to_owned());
             options.keep = session.target.config.keep;
-            let release = release(source, name.as_ref(), digest_cache(), session)?;
-            if let Some(drills) = &session.target.config.require_drill {
-                was_drilled(&release, source, drills)?;
+            let release = release(source, name.as_ref(), digest_cache(), session).await?;
+            if let Some(drills) = session.target.config.require_drill.clone() {
+                let (release, source) = (Arc::clone(&release), source.clone());
+                apart(move || was_drilled(&release, &source, &drills)).await?;
             }
             fleet.deploy(release, &options, observer).await
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
             let options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
-            fleet.stage(release(source, name.as_ref(), digest_cache(), session)?, &options, observer).await
+            fleet.stage(release(source, name.as_ref(), digest_cache(), session).await?, &options, observer).await
         }
         Request::Drill { source, name, why } => {
             let mut options = DrillOptions::default();
             options.run = session.options(why);
             // A proof is of the content itself.
-            fleet.drill(release(source, name.as_ref(), None, session)?, &options, observer).await
+            fleet.drill(release(source, name.as_ref(), None, session).await?, &options, observer).await
         }
         Request::Activate { name, allow_split, verify, why } => {
             let mut options = ActivateOptions::default();
@@ -149,8 +152,26 @@ impl Session<'_> {
     }
 }
 
+/// Whether a release is brought to the hosts, for which there is something to do here before they are asked anything.
+fn brings(request: &Request) -> bool {
+    matches!(request, Request::Deploy { .. } | Request::Stage { .. })
+}
+
+/// Does `main`, and `other` for as long as that takes.
+async fn beside<T>(main: impl Future<Output = T> + Unpin, other: impl Future<Output = ()>) -> T {
+    match select(main, pin!(other)).await {
+        Either::Left((done, _)) => done,
+        Either::Right(((), main)) => main.await,
+    }
+}
+
+/// Does what blocks while others go on.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work).await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()))
+}
+
 /// The release that is brought: scanned wholly before any host is asked anything.
-fn release(
+async fn release(
     source: &Utf8Path,
     name: Option<&ReleaseName>,
     cache: Option<Utf8PathBuf>,
@@ -161,7 +182,8 @@ fn release(
     options.digest_cache = cache.filter(|_| session.target.config.require_drill.is_none());
     options.exclude.clone_from(&session.target.config.source_exclude);
     let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
-    Ok(Arc::new(NewRelease::open_with(name.cloned().unwrap_or_else(made), source, &options)?))
+    let (name, source) = (name.cloned().unwrap_or_else(made), source.to_owned());
+    Ok(Arc::new(apart(move || NewRelease::open_with(name, &source, &options)).await?))
 }
 
 /// Where digests of sources are kept from one run to the next, if anywhere.

@@ -11,6 +11,7 @@ mod edit;
 mod frame;
 mod functions;
 pub(super) mod hook;
+mod lane;
 mod lists;
 mod pack;
 mod piece;
@@ -46,6 +47,7 @@ use crate::{future::BoxFuture, transport::TransportError};
 
 use super::{Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, Upload, Uploaded};
 use compression::Compression;
+use lane::Lane;
 use session::{Outcome, Session};
 
 /// Works on a host through the POSIX shells that `S` gives.
@@ -54,9 +56,10 @@ use session::{Outcome, Session};
 pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
-    session: Mutex<Option<Session>>,
-    /// A channel for the next upload.
-    spare: Mutex<Option<Channel>>,
+    /// What batches go over, or why there is nothing yet, which the next of them says.
+    session: Mutex<Option<Result<Session, TransportError>>>,
+    /// What the next upload goes over.
+    spare: Mutex<Option<Lane>>,
     /// What the host takes, as it said last; nothing is compressed before it was asked.
     takes: sync::Mutex<Compression>,
 }
@@ -81,7 +84,7 @@ impl<S: Shell> ShellTransport<S> {
         if let Some(session) = &again {
             self.learn(session.has());
         }
-        *kept = again;
+        *kept = again.map(Ok);
         drop(kept);
         self.replies(batch, outcome)
     }
@@ -97,9 +100,10 @@ impl<S: Shell> ShellTransport<S> {
         *self.takes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session kept from before, when it still stands, or a new one.
-    async fn session(&self, kept: Option<Session>) -> Result<Session, TransportError> {
-        if let Some(mut session) = kept
+    /// The session kept from before, when it still stands, or a new one. What failed ahead of the need is not tried again now:
+    /// whoever waits has waited for it.
+    async fn session(&self, kept: Option<Result<Session, TransportError>>) -> Result<Session, TransportError> {
+        if let Some(mut session) = kept.transpose()?
             && session.stands().await
         {
             return Ok(session);
@@ -135,20 +139,29 @@ impl<S: Shell> Transport for ShellTransport<S> {
     fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async {
             let mut kept = self.session.lock().await;
-            *kept = Some(self.session(kept.take()).await?);
+            *kept = Some(Ok(self.session(kept.take()).await?));
             Ok(())
         })
     }
 
     fn expect_upload(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
+            // Whoever holds the session opens it, or has it.
+            if let Ok(mut kept) = self.session.try_lock()
+                && kept.is_none()
+            {
+                let session = self.session(None).await;
+                let is_away = session.is_err();
+                *kept = Some(session);
+                if is_away {
+                    return;
+                }
+            }
             let mut spare = self.spare.lock().await;
             if spare.is_none() {
                 // Why not, the upload says when it fails to open one itself.
-                *spare = timeout(self.exchange_timeout, self.shell.open(ShellCommand::stream()))
-                    .await
-                    .ok()
-                    .and_then(Result::ok);
+                let opening = timeout(self.exchange_timeout, Lane::open(&self.shell, self.exchange_timeout));
+                *spare = opening.await.ok().and_then(Result::ok);
             }
         })
     }

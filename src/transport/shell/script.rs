@@ -167,7 +167,7 @@ pub(super) fn call(nonce: &str, exchange: u64) -> Vec<u8> {
     format!("{{ sb_frame='SB1 {nonce} {exchange} '; switchback_batch </dev/null; sb_end; }}\n").into_bytes()
 }
 
-/// The first line of an upload: collects the lines up to the one that is the nonce, and runs them when it came.
+/// What an upload begins with: collects the lines up to the one that is the nonce, and runs them when it came.
 const COLLECT: &str = "sb_nl=$(printf '\\nx'); sb_nl=${sb_nl%x}; sb_all=; while IFS= read -r sb_line; do \
      case $sb_line in \"$sb_nonce\") eval \"$sb_all\"; break;; esac; sb_all=$sb_all$sb_line$sb_nl; done\n";
 
@@ -182,10 +182,16 @@ pub(super) enum Part {
     Second,
 }
 
-/// The script, after `prelude`, that unpacks a stream of an upload from the rest of standard input.
-pub(super) fn receive(prelude: &[u8], upload: &Upload, stream: &Stream, part: Part, nonce: &str) -> Vec<u8> {
+/// The lines of an upload that are the same for all: nothing is run before what [`receive`] gives comes after them.
+pub(super) fn collected(prelude: &[u8], nonce: &str) -> Vec<u8> {
     let mut script = Script(format!("sb_nonce={nonce}; ").into_bytes());
     script.text(COLLECT).0.extend_from_slice(prelude);
+    script.0
+}
+
+/// The rest of the script that unpacks a stream of an upload from the rest of standard input.
+pub(super) fn receive(upload: &Upload, stream: &Stream, part: Part, nonce: &str) -> Vec<u8> {
+    let mut script = Script::default();
     script.text(DEFINE).enter(&upload.root, false, None);
     script.text("sb_receive").word(&ShellWord::operand(&upload.into)).text(" ");
     script.0.extend_from_slice(stream.marker.as_bytes());

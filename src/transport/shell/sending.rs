@@ -145,14 +145,6 @@ impl Sending<'_> {
 }
 
 impl Wire {
-    /// The channel, when it still stands, as far as that shows without asking. What start-up files printed is no answer.
-    pub(super) async fn standing(&mut self, mut channel: Channel) -> Option<Channel> {
-        let noise = channel.peek().await?;
-        self.frames.begin();
-        self.frames.push(&noise).ok()?;
-        Some(channel)
-    }
-
     /// Sends all, and says what the host answered (`None` when its channel ended), and why the tree could not be read, when
     /// that is why the stream ended.
     pub(super) async fn receive(

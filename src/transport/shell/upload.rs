@@ -18,21 +18,20 @@ use tokio::sync::Notify;
 use crate::transport::{Base, Progress, TransportError, Upload, Uploaded};
 
 use super::{
-    channel::{Channel, Shell, ShellCommand},
+    channel::Shell,
     compression::Compression,
-    prelude,
+    lane::Lane,
     script::{Part, receive},
     sending::{Answer, Sending, Told},
-    session::Wire,
     share::Share,
     stream::{Second, Stream, Streams},
 };
 
-/// Does the work of [`Transport::upload`](crate::Transport::upload) over the channel `spare`, or else one that `shell` opens, to a
+/// Does the work of [`Transport::upload`](crate::Transport::upload) over the lane `spare`, or else one that `shell` opens, to a
 /// host that takes `compression`.
 pub(super) async fn upload<S: Shell>(
     shell: &S,
-    spare: Option<Channel>,
+    spare: Option<Lane>,
     stall: Duration,
     compression: Compression,
     upload: &Upload,
@@ -64,7 +63,7 @@ struct Work<'a, S> {
 impl<S: Shell> Work<'_, S> {
     /// Brings both streams. When one fails the other is cut, so that it fails too, and waited for. A stream that nobody takes is
     /// let go at once, or who packs would wait for its being taken, and the other stream for who packs.
-    async fn bring_both(&self, spare: Option<Channel>, first: Stream, second: Second) -> Result<(), TransportError> {
+    async fn bring_both(&self, spare: Option<Lane>, first: Stream, second: Second) -> Result<(), TransportError> {
         let (begun, ended) = (Notify::new(), Notify::new());
         let first = async {
             let mut stream = first;
@@ -97,8 +96,8 @@ impl<S: Shell> Work<'_, S> {
             }
         };
         let bring = async {
-            let (channel, ()) = tokio::join!(self.shell.open(ShellCommand::stream()), begun.notified());
-            self.bring(Some(channel?), stream, Part::Second, &Notify::new(), Some(share)).await
+            let (lane, ()) = tokio::join!(self.lane(), begun.notified());
+            self.bring(Some(lane?), stream, Part::Second, &Notify::new(), Some(share)).await
         };
         tokio::select! {
             brought = bring => brought.or_else(|error| if share.withdraw() { Ok(()) } else { Err(error) }),
@@ -110,7 +109,7 @@ impl<S: Shell> Work<'_, S> {
     /// for it beside the first, after the first.
     async fn bring_divided(&self, second: &mut Second, begun: &Notify, ended: &Notify) -> Result<(), TransportError> {
         let opened = tokio::select! {
-            opened = self.shell.open(ShellCommand::stream()) => opened.ok(),
+            opened = self.lane() => opened.ok(),
             () = ended.notified() => {
                 ended.notify_one();
                 None
@@ -124,6 +123,10 @@ impl<S: Shell> Work<'_, S> {
             return Ok(());
         }
         self.bring(opened, &mut second.stream, Part::Second, &Notify::new(), Some(&second.share)).await
+    }
+
+    fn lane(&self) -> impl Future<Output = Result<Lane, TransportError>> {
+        Lane::open(self.shell, self.stall)
     }
 
     fn is_over(&self) -> bool {
@@ -141,22 +144,21 @@ impl<S: Shell> Work<'_, S> {
     /// known that it failed: who packs must not fail before.
     async fn bring(
         &self,
-        spare: Option<Channel>,
+        spare: Option<Lane>,
         stream: &mut Stream,
         part: Part,
         begun: &Notify,
         joins: Option<&Share>,
     ) -> Result<(), TransportError> {
-        let mut wire = Wire::new();
         let spare = match spare {
-            Some(spare) => wire.standing(spare).await,
+            Some(spare) => spare.standing().await,
             None => None,
         };
-        let mut channel = match spare {
-            Some(channel) => channel,
-            None => self.shell.open(ShellCommand::stream()).await?,
+        let Lane { mut channel, mut wire } = match spare {
+            Some(spare) => spare,
+            None => self.lane().await?,
         };
-        let script = receive(&prelude::upload(&wire.nonce), self.upload, stream, part, wire.nonce.as_str());
+        let script = receive(self.upload, stream, part, wire.nonce.as_str());
         let sending = Sending { script, stream, stall: self.stall, told: self.told, over: &self.over, begun, joins };
         let (answer, unread) = wire.receive(&mut channel, sending).await;
         let (host, root) = (|| self.shell.to_string(), || self.upload.root.clone());
