@@ -83,19 +83,16 @@ mod over_ssh {
 
     /// What a login shell has a hand in: it starts each `sh`, in its own environment and with the streams as it leaves them.
     /// What that `sh` does then is the same under all of them.
-    const BY_LOGIN: [&str; 5] = ["batch::", "hostile::", "process::", "script::", "upload::"];
+    const BY_LOGIN: [&str; 6] = ["batch::", "hook::", "hostile::", "process::", "script::", "upload::"];
 
     /// Runs the cases of the suite that a login shell has a hand in.
     fn begins(sshd: &Sshd, shell: &str) {
         let Some(user) = User::new(shell) else { return };
         let began = Instant::now();
         let cases = || CASES.iter().filter(|case| BY_LOGIN.iter().any(|about| case.name.starts_with(about)));
-        assert_eq!(BY_LOGIN.iter().filter(|about| cases().any(|case| case.name.starts_with(**about))).count(), 5);
-        for case in cases() {
-            if let Err(what) = wait(case.run(fixture(sshd, &user))) {
-                panic!("{what}, with {shell} as the login shell");
-            }
-        }
+        assert!(BY_LOGIN.iter().all(|about| cases().any(|case| case.name.starts_with(about))), "each is there");
+        let broken: Vec<String> = cases().filter_map(|case| wait(case.run(fixture(sshd, &user))).err()).collect();
+        assert!(broken.is_empty(), "with {shell} as the login shell:\n{}", broken.join("\n"));
         eprintln!("{shell} over ssh: {} cases in {:.1} s", cases().count(), began.elapsed().as_secs_f64());
     }
 

@@ -113,9 +113,9 @@ impl Fleet {
 
     /// Connects to the hosts ahead of a [`deploy`](Self::deploy) or a [`stage`](Self::stage), so that what the caller does
     /// meanwhile, such as looking through a source, takes no time of its own. It need not be waited for: the command goes on with
-    /// what is under way then, as long as this is polled beside it. Changes nothing on the hosts, and failing to is no error: the
-    /// command says why.
-    pub async fn expect(&self) {
+    /// what is under way then. Poll it beside the command, or drop it before: one that is kept and not polled holds up every
+    /// command. Changes nothing on the hosts, and failing to is no error: the command says why.
+    pub async fn connect_ahead(&self) {
         // Made first, since a closure in the stream keeps the whole from being known as `Send`.
         let expects: Vec<_> = self.hosts.iter().map(|host| host.store.expect_stage()).collect();
         stream::iter(expects).buffer_unordered(self.parallel).collect::<()>().await;

@@ -102,7 +102,7 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>>;
 
     /// Is told that a [`stage`](Self::stage) may come soon, so that what it and the calls before it need is opened while others go
-    /// on, or before there are any. Changes nothing on the host, and failing to is no error: the next call says why.
+    /// on, or before there are any. Changes nothing on the host, and failing to is no error.
     fn expect_stage(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }

@@ -77,7 +77,8 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Is told that an [`upload`](Self::upload) comes soon, so that what it and the calls before it need is opened while others
     /// go on, or before there are any. Changes nothing on the host, and failing to is no error: what could not be opened is opened by
-    /// the upload, or the next call says why it could not. What was opened and not used is given up at [`close`](Self::close).
+    /// whoever needs it, or a call that waited for it says why it could not. What was opened and not used is given up at
+    /// [`close`](Self::close). It may be given up at any time; one that is kept and not polled holds up other calls.
     fn expect_upload(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }

@@ -1,4 +1,4 @@
-//! What an upload needs is opened while hosts are asked, and never before or instead.
+//! What an upload needs is opened while hosts are asked, and by a command never before or instead.
 
 use std::{
     fmt,

@@ -53,7 +53,8 @@ async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Er
         caches().map_or_else(KnownManifests::new, |caches| KnownManifests::in_directory(caches.join("manifests")));
     let fleet = Fleet::connect_knowing(config, &known)?.allow_writable(session.allow_writable || config.allow_writable);
     let asked = Box::pin(ask(&fleet, request, session));
-    let report = if brings(request) && !session.dry_run { beside(asked, fleet.expect()).await } else { asked.await };
+    let report =
+        if brings(request) && !session.dry_run { beside(asked, fleet.connect_ahead()).await } else { asked.await };
     fleet.close().await;
     report
 }

@@ -17,6 +17,8 @@ use super::{
 pub(super) struct Lane {
     pub(super) channel: Channel,
     pub(super) wire: Wire,
+    /// The bytes that it was told by now.
+    pub(super) told: u64,
 }
 
 impl Lane {
@@ -35,10 +37,12 @@ impl Lane {
                 let _: io::Result<()> = stdin.write_all(&told).await;
                 let _: io::Result<()> = stdin.flush().await;
             };
-            let late = |_| TransportError::unknown(shell, Lost::Late(stall, String::new()));
-            timeout(stall, tell).await.map_err(late)?;
+            timeout(stall, tell).await.map_err(|_| TransportError::Unreachable {
+                host: shell.to_string(),
+                source: Lost::Late(stall, String::new()).into(),
+            })?;
         }
-        Ok(Self { channel, wire })
+        Ok(Self { channel, wire, told: told.len() as u64 })
     }
 
     /// The lane, when it still stands, as far as that shows without asking. What start-up files printed is no answer.

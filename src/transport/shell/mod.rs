@@ -37,8 +37,9 @@ pub(in crate::transport) use tail::Tail;
 
 use std::{
     fmt,
+    mem::take,
     sync::{self, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{sync::Mutex, time::timeout};
@@ -56,12 +57,22 @@ use session::{Outcome, Session};
 pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
-    /// What batches go over, or why there is nothing yet, which the next of them says.
-    session: Mutex<Option<Result<Session, TransportError>>>,
+    session: Mutex<Kept>,
     /// What the next upload goes over.
     spare: Mutex<Option<Lane>>,
     /// What the host takes, as it said last; nothing is compressed before it was asked.
     takes: sync::Mutex<Compression>,
+}
+
+/// What batches go over.
+#[derive(Default)]
+enum Kept {
+    /// It is opened when it is needed.
+    #[default]
+    Nothing,
+    Session(Box<Session>),
+    /// Why it could not be opened ahead of the need, and when that was known.
+    Failure(Instant, TransportError),
 }
 
 impl<S: Shell> ShellTransport<S> {
@@ -70,7 +81,7 @@ impl<S: Shell> ShellTransport<S> {
         Self {
             shell,
             exchange_timeout,
-            session: Mutex::new(None),
+            session: Mutex::default(),
             spare: Mutex::new(None),
             takes: sync::Mutex::default(),
         }
@@ -78,13 +89,14 @@ impl<S: Shell> ShellTransport<S> {
 
     async fn exchange(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
         let body = script::compile(batch).map_err(|index| self.unsuitable(nul(index)))?;
+        let since = Instant::now();
         let mut kept = self.session.lock().await;
-        let session = self.session(kept.take()).await?;
+        let session = self.session(take(&mut kept), since).await?;
         let (outcome, again) = session.exchange(batch, &body, self.exchange_timeout).await;
         if let Some(session) = &again {
             self.learn(session.has());
         }
-        *kept = again.map(Ok);
+        *kept = again.map_or(Kept::Nothing, |session| Kept::Session(session.into()));
         drop(kept);
         self.replies(batch, outcome)
     }
@@ -100,13 +112,17 @@ impl<S: Shell> ShellTransport<S> {
         *self.takes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session kept from before, when it still stands, or a new one. What failed ahead of the need is not tried again now:
-    /// whoever waits has waited for it.
-    async fn session(&self, kept: Option<Result<Session, TransportError>>) -> Result<Session, TransportError> {
-        if let Some(mut session) = kept.transpose()?
-            && session.stands().await
-        {
-            return Ok(session);
+    /// The session kept from before, when it still stands, or a new one, for somebody who waits `since` then.
+    async fn session(&self, kept: Kept, since: Instant) -> Result<Session, TransportError> {
+        match kept {
+            Kept::Session(mut session) => {
+                if session.stands().await {
+                    return Ok(*session);
+                }
+            }
+            // It was waited for, and is not tried a second time. One that failed before may be there by now.
+            Kept::Failure(at, error) if at >= since => return Err(error),
+            Kept::Failure(..) | Kept::Nothing => {}
         }
         Ok(Session::new(self.shell.open(Session::command()).await?))
     }
@@ -138,8 +154,9 @@ fn nul(index: usize) -> String {
 impl<S: Shell> Transport for ShellTransport<S> {
     fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async {
+            let since = Instant::now();
             let mut kept = self.session.lock().await;
-            *kept = Some(Ok(self.session(kept.take()).await?));
+            *kept = Kept::Session(self.session(take(&mut kept), since).await?.into());
             Ok(())
         })
     }
@@ -148,18 +165,19 @@ impl<S: Shell> Transport for ShellTransport<S> {
         Box::pin(async {
             // Whoever holds the session opens it, or has it.
             if let Ok(mut kept) = self.session.try_lock()
-                && kept.is_none()
+                && !matches!(*kept, Kept::Session(_))
             {
-                let session = self.session(None).await;
-                let is_away = session.is_err();
-                *kept = Some(session);
-                if is_away {
-                    return;
+                match self.session(Kept::Nothing, Instant::now()).await {
+                    Ok(session) => *kept = Kept::Session(session.into()),
+                    Err(error) => {
+                        *kept = Kept::Failure(Instant::now(), error);
+                        return;
+                    }
                 }
             }
             let mut spare = self.spare.lock().await;
             if spare.is_none() {
-                // Why not, the upload says when it fails to open one itself.
+                // All of it takes no longer. Why there is none, the upload says when it fails to open one itself.
                 let opening = timeout(self.exchange_timeout, Lane::open(&self.shell, self.exchange_timeout));
                 *spare = opening.await.ok().and_then(Result::ok);
             }
@@ -191,7 +209,7 @@ impl<S: Shell> Transport for ShellTransport<S> {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            self.session.lock().await.take();
+            *self.session.lock().await = Kept::Nothing;
             self.spare.lock().await.take();
             self.shell.close().await;
         })

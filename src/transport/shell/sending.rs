@@ -71,7 +71,7 @@ impl<'p> Told<'p> {
     }
 
     /// So many bytes more have gone over a channel.
-    fn sent(&self, bytes: u64) {
+    pub(super) fn sent(&self, bytes: u64) {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         so_far.sent += bytes;
         self.progress.transferred(so_far.sent);

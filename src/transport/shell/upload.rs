@@ -154,10 +154,11 @@ impl<S: Shell> Work<'_, S> {
             Some(spare) => spare.standing().await,
             None => None,
         };
-        let Lane { mut channel, mut wire } = match spare {
+        let Lane { mut channel, mut wire, told } = match spare {
             Some(spare) => spare,
             None => self.lane().await?,
         };
+        self.told.sent(told);
         let script = receive(self.upload, stream, part, wire.nonce.as_str());
         let sending = Sending { script, stream, stall: self.stall, told: self.told, over: &self.over, begun, joins };
         let (answer, unread) = wire.receive(&mut channel, sending).await;
