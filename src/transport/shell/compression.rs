@@ -8,7 +8,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use crate::transport::{Base, Upload};
+use crate::transport::{Base, Upload, Uploaded};
 
 use super::{
     piece::{Next, Pieces},
@@ -95,17 +95,17 @@ impl Compression {
     }
 }
 
-/// Passes what comes through `stream`, which writes to [`Pieces`]; whether it is whole.
+/// Passes what comes through `stream`, and keeps there what has gone in, `so_far`; whether it is whole.
 fn pour<W: Write>(
     mut pieces: Receiver<Next>,
     stream: &mut W,
-    out: fn(&mut W) -> &mut Pieces,
+    so_far: fn(&mut W) -> &mut Uploaded,
     failed: &Sender<Next>,
 ) -> io::Result<bool> {
     while let Some(next) = pieces.blocking_recv() {
         match next {
             Ok(piece) => {
-                out(stream).so_far = piece.so_far;
+                *so_far(stream) = piece.so_far;
                 stream.write_all(&piece.bytes)?;
                 if piece.last {
                     return Ok(true);
@@ -123,10 +123,14 @@ fn pour<W: Write>(
 
 fn zstd(pieces: Receiver<Next>, out: Pieces, serves: Serves, failed: &Sender<Next>) -> io::Result<()> {
     let mut stream = ZstdStream::new(out, serves)?;
-    if pour(pieces, &mut stream, |stream| &mut stream.out, failed)? { stream.end() } else { Ok(()) }
+    if pour(pieces, &mut stream, |stream| &mut stream.so_far, failed)? { stream.end() } else { Ok(()) }
 }
 
 fn gzip(pieces: Receiver<Next>, out: Pieces, failed: &Sender<Next>) -> io::Result<()> {
     let mut stream = GzEncoder::new(out, flate2::Compression::fast());
-    if pour(pieces, &mut stream, GzEncoder::get_mut, failed)? { stream.finish()?.end() } else { Ok(()) }
+    if pour(pieces, &mut stream, |stream| &mut stream.get_mut().so_far, failed)? {
+        stream.finish()?.end()
+    } else {
+        Ok(())
+    }
 }

@@ -4,6 +4,8 @@ use std::io::{self, Write};
 
 use ::zstd::{bulk::Compressor, zstd_safe::compress_bound};
 
+use crate::transport::Uploaded;
+
 use super::{compression::Serves, piece::Pieces};
 
 /// How much goes into one frame, in bytes; `zstd -d` reads frame after frame (RFC 8878, 3.1), and each may have its own level. What
@@ -27,15 +29,17 @@ pub(super) struct ZstdStream {
     compressed: Vec<u8>,
     level: i32,
     serves: Serves,
-    pub(super) out: Pieces,
+    /// What has gone in by now.
+    pub(super) so_far: Uploaded,
+    out: Pieces,
 }
 
 impl ZstdStream {
     pub(super) fn new(out: Pieces, serves: Serves) -> io::Result<Self> {
         let mut compressor = Compressor::new(BETTER)?;
         compressor.include_checksum(true)?;
-        let compressed = Vec::with_capacity(compress_bound(FRAME));
-        Ok(Self { compressor, frame: Vec::with_capacity(FRAME), compressed, level: BETTER, serves, out })
+        let (compressed, so_far) = (Vec::with_capacity(compress_bound(FRAME)), out.so_far);
+        Ok(Self { compressor, frame: Vec::with_capacity(FRAME), compressed, level: BETTER, serves, so_far, out })
     }
 
     /// Passes on what is left. The stream is whole.
@@ -50,6 +54,8 @@ impl ZstdStream {
         let is_waited_for = self.serves == Serves::One && self.out.waiting() < RESERVE;
         let level = if is_waited_for { QUICKER } else { BETTER };
         self.out.write_all(&self.compressed)?;
+        // Only now: what is in a frame has gone over when all of it has.
+        self.out.so_far = self.so_far;
         if level != self.level {
             self.compressor.set_compression_level(level)?;
             self.level = level;
@@ -77,7 +83,10 @@ impl Write for ZstdStream {
 mod tests {
     use tokio::sync::mpsc::channel;
 
-    use super::{super::piece::CHUNK, *};
+    use super::{
+        super::piece::{CHUNK, Next},
+        *,
+    };
 
     /// What `content` becomes when it is taken at once, and whether its last piece says that it is the last.
     fn compressed(content: &[u8], serves: Serves) -> (Vec<u8>, bool) {
@@ -99,6 +108,27 @@ mod tests {
                 assert!(zstd::decode_all(&stream[..]).expect("what zstd reads") == content, "{length} bytes");
             }
         }
+    }
+
+    #[test]
+    fn a_frame_is_told_of_when_all_of_it_has_gone() {
+        let (next, mut taken) = channel(1 << 10);
+        let mut stream = ZstdStream::new(Pieces::new(next), Serves::One).expect("memory");
+        // What does not shrink takes many pieces.
+        let next_word = |word: &u64| {
+            let word = word ^ word << 13;
+            let word = word ^ word >> 7;
+            Some(word ^ word << 17)
+        };
+        let noise =
+            std::iter::successors(Some(0x2545_f491_4f6c_dd1d), next_word).flat_map(u64::to_ne_bytes).take(FRAME);
+        stream.so_far = Uploaded { files: 1, bytes: FRAME as u64 };
+        stream.write_all(&noise.collect::<Vec<u8>>()).expect("somebody takes it");
+        let files = |next: Next| next.expect("a piece").so_far.files;
+        let told: Vec<u64> = std::iter::from_fn(|| taken.try_recv().ok()).map(files).collect();
+        assert!(told.len() > 1 && told.iter().all(|files| *files == 0), "{told:?}");
+        stream.end().expect("somebody takes it");
+        assert_eq!(taken.blocking_recv().map(files), Some(1));
     }
 
     #[test]
