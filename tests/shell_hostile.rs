@@ -7,14 +7,19 @@ use std::{
     fs,
     os::unix::fs::{MetadataExt, symlink},
     path::Path,
+    sync::Arc,
     time::Duration,
 };
 
-use proptest::{prelude::*, test_runner::TestRunner};
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use support::local_shell::LocalShell;
 use switchback::{
-    HostPath, InnerPath, Transport,
-    transport::{Batch, Effect, Found, Op, Reply, SyncReach, TransportError},
+    DirStore, ExitCode, Fleet, Host, HostPath, InnerPath, Layout, ReleaseName, Report, Transport,
+    engine::{ActivateOptions, DeployOptions, RollbackOptions},
+    event::Silent,
+    release::NewRelease,
+    transport::{Batch, Effect, Found, LocalTransport, MemoryHost, Op, Reply, SyncReach, TransportError},
+    tree::Tree,
 };
 use tempfile::TempDir;
 
@@ -73,6 +78,54 @@ fn any_value_arrives_byte_for_byte() {
             Ok(())
         });
         checked.unwrap_or_else(|error| panic!("{shell}: {error}"));
+    }
+}
+
+/// Releases whose names look like a length, a word or a value of the protocol, and others of the whole grammar.
+fn release_names() -> Vec<String> {
+    let telling = ["h1", "l2", "x9", "x0", "h999999", "end", "fail", "done", "0", "e1ff", "x9.", "a.b-c_d+e"];
+    let grammar = prop_oneof!["[hlx][0-9]{1,3}", "[A-Za-z0-9][A-Za-z0-9._+-]{0,40}", "[0-9a-f]{1,128}"];
+    let mut runner = TestRunner::default();
+    let drawn = (0..6).map(|_| grammar.new_tree(&mut runner).expect("a name").current());
+    let names = telling.into_iter().map(str::to_owned).chain(drawn);
+    names.filter(|name| *name != "other" && ReleaseName::new(name).is_ok()).collect()
+}
+
+/// Deploys a release of this name and another, goes back to the first, forth, and back once more.
+async fn goes_back_to(transport: Arc<dyn Transport>, root: HostPath, name: &str) {
+    let done = |what: &str, report: &Report| {
+        assert_eq!(report.exit_code(), ExitCode::DONE, "{transport}: {what} {name:?}: {report:?}");
+    };
+    let store = DirStore::new(Arc::clone(&transport), root, Layout::default());
+    let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
+    for release in [name, "other"] {
+        let tree = Tree::from_memory([("index.html", release.as_bytes())]).expect("a tree");
+        let release = Arc::new(NewRelease::new(release.parse().expect("a name"), tree));
+        done("deploy of", &fleet.deploy(release, &DeployOptions::default(), &Silent).await);
+    }
+    let back = async || fleet.rollback(&RollbackOptions::default(), &Silent).await;
+    done("rollback to", &back().await);
+    let forth = "other".parse().expect("a name");
+    done("activation over", &fleet.activate(&forth, &ActivateOptions::default(), &Silent).await);
+    done("rollback again to", &back().await);
+    fleet.close().await;
+}
+
+#[tokio::test]
+async fn a_rollback_reaches_a_release_of_every_name() {
+    let shells = [("dash", "gnu", usize::MAX), ("busybox", "busybox", 2), ("mksh", "toybox", 2)];
+    for (shell, tools, count) in shells {
+        let Some(shell) = LocalShell::new(shell, tools) else { continue };
+        for name in release_names().iter().take(count) {
+            let dir = TempDir::new().expect("a directory");
+            goes_back_to(shell.transport(), root(dir.path()), name).await;
+        }
+    }
+    for name in release_names() {
+        let dir = TempDir::new().expect("a directory");
+        goes_back_to(Arc::new(LocalTransport::new()), root(dir.path()), &name).await;
+        let host = MemoryHost::new();
+        goes_back_to(Arc::new(host.connect("memory")), "/srv/shop".parse().expect("a path"), &name).await;
     }
 }
 

@@ -162,8 +162,8 @@ impl HookEnd {
     }
 
     /// Reads what the file `result` of a record says: `exit STATUS`, or `late` and the process ids of survivors.
-    pub(crate) fn parse(words: &[&str]) -> Option<Self> {
-        match words {
+    pub(crate) fn parse(result: &[u8]) -> Option<Self> {
+        match &std::str::from_utf8(result).ok()?.split_whitespace().collect::<Vec<_>>()[..] {
             ["exit", status] => status.parse().ok().map(Self::from_status),
             ["late", survivors @ ..] => {
                 let survivors = survivors.iter().map(|pid| pid.parse()).collect::<Result<_, _>>().ok()?;
@@ -325,9 +325,9 @@ mod tests {
         let survivors = || HookEnd::TimedOut { survivors: vec![7, 8] };
         for end in [HookEnd::Exited(0), HookEnd::Exited(255), HookEnd::Killed(9), survivors()] {
             let line = end.to_line().expect("a line");
-            assert_eq!(HookEnd::parse(&line.split_whitespace().collect::<Vec<_>>()), Some(end));
+            assert_eq!(HookEnd::parse(line.as_bytes()), Some(end));
         }
-        for bad in [&["exit"][..], &["exit", "256"], &["late", "x"], &[]] {
+        for bad in [&b"exit"[..], b"exit 256", b"late x", b"", b"exit \xff"] {
             assert_eq!(HookEnd::parse(bad), None, "{bad:?}");
         }
     }

@@ -21,6 +21,7 @@
 mod append;
 mod ask;
 mod batch;
+mod grammar;
 mod hook;
 mod hostile;
 mod make;
@@ -166,6 +167,7 @@ cases! {
         trees_without_following_links never_the_root what_is_absent_is_removed sync;
     together: reads a_read_that_fails_stops directories_in_each_other removals;
     hostile: names contents link_texts;
+    grammar: release_names paths texts;
     process: a_mark_is_alive a_mark_replaces_nothing only_a_mark_says_anything other_processes_are_gone
         what_is_marked_elsewhere_is_not_proven_gone marks_of_three_words;
     survey: lists_all_there_is digests_contents needs_a_directory_to_list compares holds_what_was_added_against_nobody
@@ -175,7 +177,7 @@ cases! {
     script: ends_are_told_apart streams_are_kept_apart lines_come_as_they_are_printed any_bytes_are_told_as_they_are
         standard_input_is_empty output_is_capped_and_the_rest_is_taken the_environment_is_given secrets_are_in_no_file
         a_script_may_be_long a_process_left_behind_holds_nothing_up a_time_limit_is_kept a_dropped_call_goes_on
-        a_hostile_command_harms_itself_only;
+        a_hostile_command_harms_itself_only drawn_lines_and_places drawn_names_of_users;
     way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it nothing_is_mounted;
     mount: is_seen_where_it_is;
     upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress

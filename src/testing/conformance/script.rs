@@ -11,6 +11,8 @@ use super::{
     subject::{Subject, holds, same},
 };
 
+pub(super) use super::grammar::{drawn_lines_and_places, drawn_names_of_users};
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -90,8 +90,7 @@ pub(super) fn run(host: &MemoryHost, call: &HookCall, record: u64, process: u32)
 /// How far the command of a record has come.
 pub(super) fn look(model: &Model, record: u64) -> Result<Seen, FailureKind> {
     let result = file(model, record, "result")?;
-    let line = String::from_utf8_lossy(&result).into_owned();
-    if let Some(end) = HookEnd::parse(&line.split_whitespace().collect::<Vec<_>>()) {
+    if let Some(end) = HookEnd::parse(&result) {
         return Ok(Seen::Ended(end));
     }
     let mark = file(model, record, "runner")?;

@@ -29,8 +29,8 @@ sb_s='%f %u %d %i %s %Y'
 # PROGRAM...: says which of them are missing, and which of those with a + in front are there.
 sb_hello() {
 for sb_e; do
-if command -v "${sb_e#+}" >/dev/null 2>&1; then case $sb_e in +*) sb_has="$sb_has $sb_e";; esac
-else case $sb_e in +*) ;; *) sb_lacks="$sb_lacks $sb_e";; esac; fi
+if command -v "${sb_e#+}" >/dev/null 2>&1; then case $sb_e in +*) sb_has="$sb_has =$sb_e";; esac
+else case $sb_e in +*) ;; *) sb_lacks="$sb_lacks =$sb_e";; esac; fi
 done
 # Start-up files may have sent all output elsewhere: then nobody would read the answer, and nothing may run.
 if [ -c /dev/stdout ] || [ -f /dev/stdout ] || ! sb_say "SB1 $sb_nonce hello 1$sb_lacks$sb_has"; then
@@ -44,7 +44,8 @@ sb_say "$sb_r${sb_frame}end"
 sb_r=
 unset -f switchback_batch
 }
-# A value as a token of the answer: as it is when every byte is harmless, in words with ~ for each blank when those are,
+# A value as a token of the answer. Every value from outside has its tag, = or ~ or #, which no word and no number begins
+# with: a release may be called h1, or end. As it is when every byte is harmless, in words with ~ for each blank when those are,
 # else in hex, which follows the line and takes three processes.
 sb_tok() {
 case $1 in
@@ -62,8 +63,8 @@ case $sb_b in
 esac
 done
 }
-sb_hex() { sb_t="$sb_t x${#sb_b}" sb_x="$sb_x${sb_b:+$sb_b$sb_nl}"; }
-sb_raw() { sb_t="$sb_t l${#1}" sb_x="$sb_x${1:+$1$sb_nl}"; }
+sb_hex() { sb_t="$sb_t #x${#sb_b}" sb_x="$sb_x${sb_b:+$sb_b$sb_nl}"; }
+sb_raw() { sb_t="$sb_t #l${#1}" sb_x="$sb_x${1:+$1$sb_nl}"; }
 sb_emit() { sb_r="$sb_r$sb_frame$sb_i $1$sb_t$sb_nl$sb_x" sb_t= sb_x=; }
 # STATUS MESSAGE: a utility that was killed may have done its work: nothing true can be answered, so nothing is.
 sb_alive() {

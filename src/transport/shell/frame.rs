@@ -7,10 +7,59 @@ use super::tail::Tail;
 /// The most of one answer that is kept, in bytes. A host that says more is not believed.
 const ANSWER_LIMIT: usize = 64 << 20;
 
+/// The words of the protocol. Everything else on a line is a number or a tagged value, so that nothing from outside, such
+/// as the name of a release, is ever read as a word or as a length.
+pub(crate) const WORDS: &[&str] = &[
+    "-",
+    "@",
+    "alive",
+    "all",
+    "beat",
+    "begun",
+    "clock",
+    "compare",
+    "cross-device",
+    "denied",
+    "differs",
+    "directory",
+    "done",
+    "each",
+    "end",
+    "entry",
+    "err",
+    "exists",
+    "fail",
+    "file",
+    "gone",
+    "hello",
+    "holds",
+    "identity",
+    "link",
+    "list",
+    "lost",
+    "mismatch",
+    "missing",
+    "no-list",
+    "no-tree",
+    "ok",
+    "other",
+    "out",
+    "process",
+    "result",
+    "root",
+    "some",
+    "survey",
+    "together",
+    "unknown",
+    "users",
+    "way",
+    "wrong-type",
+];
+
 /// One framed line of an answer, with the values that belong to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// What stands between the nonce and the values: words.
+    /// The [`WORDS`] and numbers between the nonce and the values.
     pub(super) words: Vec<String>,
     /// The values.
     pub(super) values: Vec<Vec<u8>>,
@@ -167,9 +216,10 @@ impl Frames {
         let text = std::str::from_utf8(text).map_err(|_| FrameError::Garbled)?;
         let (mut words, mut values) = (Vec::new(), VecDeque::new());
         for token in text.split_ascii_whitespace() {
-            match Value::parse(token) {
-                Some(value) => values.push_back(value),
-                None => words.push(token.to_owned()),
+            if WORDS.contains(&token) || is_number(token) {
+                words.push(token.to_owned());
+            } else {
+                values.push_back(Value::parse(token).ok_or(FrameError::Garbled)?);
             }
         }
         self.pending = Some(Pending { words, values, whole: Vec::new(), part: Vec::new() });
@@ -208,7 +258,13 @@ impl Frames {
     }
 }
 
+/// Whether `token` is a number as `stat`, `date` and `id` print them: decimal, in hex, or with `%N` where that is not known.
+fn is_number(token: &str) -> bool {
+    token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'.' | b'-' | b'%' | b'N'))
+}
+
 impl Value {
+    /// The value that a token announces. Its first character is a tag that no word and no number begins with.
     fn parse(token: &str) -> Option<Self> {
         if let Some(plain) = token.strip_prefix('=') {
             return Some(Self::Plain(plain.into()));
@@ -216,13 +272,14 @@ impl Value {
         if let Some(words) = token.strip_prefix('~') {
             return Some(Self::Plain(words.replace('~', " ").into()));
         }
-        let length = |digits: &str| digits.parse().ok();
-        token
-            .strip_prefix('x')
-            .and_then(length)
-            .map(Self::Hex)
-            .or_else(|| token.strip_prefix('l').and_then(length).map(Self::Lines))
-            .or_else(|| token.strip_prefix('h').and_then(length).map(Self::Bytes))
+        let (form, length) = token.strip_prefix('#')?.split_at_checked(1)?;
+        let length = length.parse().ok()?;
+        match form {
+            "x" => Some(Self::Hex(length)),
+            "l" => Some(Self::Lines(length)),
+            "h" => Some(Self::Bytes(length)),
+            _ => None,
+        }
     }
 
     /// The value, when all of it stands in `part`, which is emptied then; else itself again.
@@ -271,7 +328,7 @@ mod tests {
 
     #[test]
     fn frames_are_found_among_noise() {
-        let text = b"Welcome!\nSB1 other end\n68 69\nSB1 n 0 1 link x6\n 68 69\nnoise SB1 n\nSB1 n 0 end\n$ ";
+        let text = b"Welcome!\nSB1 other end\n68 69\nSB1 n 0 1 link #x6\n 68 69\nnoise SB1 n\nSB1 n 0 end\n$ ";
         let (whole, frames) = all(&[text]);
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(
@@ -294,18 +351,41 @@ mod tests {
 
     #[test]
     fn bytes_are_counted_and_not_their_text() {
-        let (whole, _) = all(&[b"SB1 n 0 out h3\n 68\n 69   0a\nSB1 n 0 out h0\n"]);
+        let (whole, _) = all(&[b"SB1 n 0 out #h3\n 68\n 69   0a\nSB1 n 0 out #h0\n"]);
         assert_eq!([&whole[0].values[0][..], &whole[1].values[0]], [&b"hi\n"[..], b""]);
         let mut frames = Frames::new("n");
-        assert_eq!(frames.push(b"SB1 n 0 out h3\n 68\nSB1 n 0 end\n"), Err(FrameError::Garbled));
+        assert_eq!(frames.push(b"SB1 n 0 out #h3\n 68\nSB1 n 0 end\n"), Err(FrameError::Garbled));
     }
 
     #[test]
     fn a_value_of_another_length_is_garbled() {
         let mut frames = Frames::new("n");
-        assert_eq!(frames.push(b"SB1 n 0 1 link x3\n 68 69\n"), Err(FrameError::Garbled));
+        assert_eq!(frames.push(b"SB1 n 0 1 link #x3\n 68 69\n"), Err(FrameError::Garbled));
         let mut frames = Frames::new("n");
-        assert_eq!(frames.push(b"SB1 n 0 1 link x9\n 68 69\nSB1 n 0 end\n"), Err(FrameError::Garbled));
+        assert_eq!(frames.push(b"SB1 n 0 1 link #x9\n 68 69\nSB1 n 0 end\n"), Err(FrameError::Garbled));
+    }
+
+    #[test]
+    fn a_value_is_no_word_and_a_word_no_value() {
+        let fair = ["h1", "l2", "x9", "end", "fail", "-", "@", "7", "=x", "~a~b"];
+        for name in fair {
+            let (whole, _) = all(&[format!("SB1 n 0 1 compare ={name} holds 0 #x0\n").as_bytes()]);
+            assert_eq!(whole[0].words, ["0", "1", "compare", "holds", "0"], "{name}");
+            assert_eq!(whole[0].values, [name.as_bytes(), b""], "{name}");
+        }
+        for untagged in ["h1", "l2", "x9", "build-17", "Done", "#", "#x", "#y1", "#x-1", "#h1x"] {
+            let mut frames = Frames::new("n");
+            let line = format!("SB1 n 0 1 compare {untagged} holds 0 #x0\n");
+            assert_eq!(frames.push(line.as_bytes()), Err(FrameError::Garbled), "{untagged}");
+        }
+    }
+
+    #[test]
+    fn no_word_reads_as_a_number_or_a_tag() {
+        for word in WORDS {
+            assert!(*word == "-" || !is_number(word), "{word}");
+            assert!(Value::parse(word).is_none(), "{word}");
+        }
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn told(frame: &Frame, output: &mut Output<'_>) -> Result<Told, Misfit> {
             Told::Runs
         }
         (["begun" | "beat"], []) => Told::Runs,
-        (["result", result @ ..], []) => Told::Answer(Answer::Ended(HookEnd::parse(result).ok_or(Misfit)?)),
+        (["result"], [result]) => Told::Answer(Answer::Ended(HookEnd::parse(result).ok_or(Misfit)?)),
         (["lost"], []) => Told::Answer(Answer::Ended(HookEnd::Lost)),
         (["root", "fail", kind], [detail]) => Told::Answer(Answer::Root(failure(kind, detail))),
         (["0", "fail", kind], [detail]) => Told::Answer(Answer::Failed(failure(kind, detail))),

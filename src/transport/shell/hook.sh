@@ -4,7 +4,7 @@
 #   command  the script                         out, err  what it printed        result  how it ended
 # Which printf this is: one of its own process would show in the process list what it prints.
 case ${KSH_VERSION:+ksh}:$(command -v print) in ksh:print) sb_printf=print;; *) sb_printf=$(command -v printf);; esac
-case $sb_printf in */*) sb_lacks="$sb_lacks builtin-printf";; esac
+case $sb_printf in */*) sb_lacks="$sb_lacks =builtin-printf";; esac
 # Where a nap takes no fractions, it is a second.
 sb_nap() { sleep "$1" 2>/dev/null || sleep 1; }
 sb_pour() { for sb_e; do sb_put "$sb_e" || return; done; }
@@ -64,7 +64,9 @@ sb_more out "${1:-0}" $sb_po; sb_po=$sb_pos
 sb_more err "${2:-0}" $sb_pe; sb_pe=$sb_pos
 if [ "$sb_done" ]; then
 IFS= read -r sb_v <./result
-sb_tell "result $sb_v"
+sb_t= sb_x=
+sb_tok "$sb_v"
+sb_tell "result$sb_t${sb_x:+$sb_nl${sb_x%"$sb_nl"}}"
 return 0
 fi
 if [ "$sb_new" ]; then sb_n=0; else
@@ -84,7 +86,7 @@ while [ "$sb_pos" -lt "$sb_to" ]; do
 sb_new=y
 sb_c=$((sb_to - sb_pos))
 if [ $sb_c -gt 65536 ]; then sb_c=65536; fi
-sb_tell "$1 h$sb_c"
+sb_tell "$1 #h$sb_c"
 od -An -v -tx1 -j $sb_pos -N $sb_c ./"$1" 2>/dev/null || exit 0
 sb_pos=$((sb_pos + sb_c))
 done

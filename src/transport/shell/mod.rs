@@ -31,6 +31,8 @@ mod upload;
 mod zstd;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
+#[cfg(any(test, feature = "testing"))]
+pub(crate) use frame::WORDS;
 pub use quote::{NulByte, ShellWord};
 #[cfg(feature = "ssh")]
 pub(in crate::transport) use tail::Tail;

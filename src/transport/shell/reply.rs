@@ -75,9 +75,11 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
             Reply::Contents(each(*limit, names, kinds, sizes, contents)?)
         }
         (Op::Survey { .. }, ["survey", "-"], []) => Reply::Survey(None),
-        (Op::CompareTree { .. }, ["compare", name, found @ ..], values) => {
-            let tree = (*name != "-").then(|| (*name).to_owned());
-            Reply::Comparison(Comparison { tree, found: survey::compared(found, values)? })
+        (Op::CompareTree { .. }, ["compare", "-", found @ ..], values) => {
+            Reply::Comparison(Comparison { tree: None, found: survey::compared(found, values)? })
+        }
+        (Op::CompareTree { .. }, ["compare", found @ ..], [name, values @ ..]) => {
+            Reply::Comparison(Comparison { tree: Some(lossy(name)), found: survey::compared(found, values)? })
         }
         (Op::CheckProcess { .. }, ["process", state], []) => Reply::Process(liveness(state)?),
         (Op::FindUsers { .. }, ["users", seen], [names]) => Reply::Users(users(seen, names)?),

@@ -90,8 +90,9 @@ pub(super) struct Hello {
 }
 
 impl Hello {
-    fn of(words: &[String]) -> Self {
-        let (has, lacks): (Vec<_>, Vec<_>) = words.iter().cloned().partition(|word| word.starts_with('+'));
+    fn of(programs: &[Vec<u8>]) -> Self {
+        let programs = programs.iter().map(|program| String::from_utf8_lossy(program).into_owned());
+        let (has, lacks): (Vec<_>, Vec<_>) = programs.partition(|program| program.starts_with('+'));
         Self { lacks, has: has.iter().map(|word| word[1..].to_owned()).collect() }
     }
 }
@@ -180,7 +181,7 @@ impl Wire {
         loop {
             while let Some(frame) = frames.next() {
                 match &frame.words[..] {
-                    [word, _version, words @ ..] if word == "hello" => *hello = Some(Hello::of(words)),
+                    [word, _version] if word == "hello" => *hello = Some(Hello::of(&frame.values)),
                     _ => return Ok(Some(frame)),
                 }
             }

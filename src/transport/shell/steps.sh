@@ -154,7 +154,7 @@ sb_emit list
 sb_each() {
 sb_l=$1 sb_f=$2 sb_d=$3
 sb_in "$3/."
-case $? in 1) return 1;; 2) sb_emit 'each = = l0 x0'; return 0;; esac
+case $? in 1) return 1;; 2) sb_emit 'each = = #l0 #x0'; return 0;; esac
 [ -r "$3" ] || { sb_no denied "$3: Permission denied"; return 1; }
 sb_glob sb_eached
 }
@@ -217,10 +217,10 @@ esac
 case $sb_p in '' | [.-]* | *[!A-Za-z0-9._+-]*) sb_emit 'compare - no-tree'; return 0;; esac
 sb_d=$4/$sb_p sb_l=$3/$sb_p/$2
 sb_in "$sb_d/."
-case $? in 1) return 1;; 2) sb_emit "compare $sb_p no-tree"; return 0;; esac
+case $? in 1) return 1;; 2) sb_tok "$sb_p"; sb_emit 'compare no-tree'; return 0;; esac
 sb_in "$sb_l"
-case $? in 1) return 1;; 2) sb_emit "compare $sb_p no-list"; return 0;; esac
-sb_kind "$sb_l" || { sb_emit "compare $sb_p no-list"; return 0; }
+case $? in 1) return 1;; 2) sb_tok "$sb_p"; sb_emit 'compare no-list'; return 0;; esac
+sb_kind "$sb_l" || { sb_tok "$sb_p"; sb_emit 'compare no-list'; return 0; }
 # Lines that stand only in the one or only in the other, and how find ended.
 sb_v=$({ cd -P -- "$sb_d" 2>/dev/null || exit; sb_lines; echo "-$?"; } | sort - "$sb_l" | uniq -u)
 case $sb_nl$sb_v$sb_nl in
@@ -229,7 +229,8 @@ case $sb_nl$sb_v$sb_nl in
 esac
 sb_skip=$sb_nl$1$sb_nl sb_a= sb_m=0
 sb_each_line sb_other "$sb_v"
-case $sb_a in '') sb_emit "compare $sb_p holds 0 x0"; return 0;; esac
+sb_tok "$sb_p"
+case $sb_a in '') sb_b=; sb_hex; sb_emit 'compare holds 0'; return 0;; esac
 sb_v=$sb_a
 sb_m=$(sb_put "$sb_v" | sort - "$sb_l" | uniq -d)
 case $sb_m in
@@ -240,7 +241,7 @@ sb_m=0 sb_a=
 sb_each_line sb_some "$sb_v"
 sb_b=$(sb_put "$sb_a" | od -An -v -tx1)
 sb_hex
-sb_emit "compare $sb_p $sb_k $sb_m"
+sb_emit "compare $sb_k $sb_m"
 }
 sb_each_line() {
 IFS=$sb_nl
