@@ -2,7 +2,10 @@
 
 use serde::Serialize;
 
-use crate::{adoption::AdoptedRecord, history::HistoryEntry, lock::LockHolder, name::ReleaseName, time::Timestamp};
+use crate::{
+    adoption::AdoptedRecord, history::HistoryEntry, lock::LockHolder, name::ReleaseName, store::UnreadableFile,
+    time::Timestamp,
+};
 
 /// What a host has, as it was read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -19,6 +22,9 @@ pub struct HostStatus {
     /// What interrupted runs left, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
+    /// The tool's own files that are there and cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<UnreadableFile>,
     /// What was done here, newest first; only where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryEntry>>,

@@ -13,7 +13,7 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt, sync::Arc};
 use switchback::{
     HostPath,
     testing::{
-        Cut, Faults, Recording,
+        Cut, Faults, Recording, Unreadable,
         conformance::{self, Fixture},
     },
     transport::{LocalTransport, MemoryHost, Transport},
@@ -56,6 +56,8 @@ async fn decorators_conform() {
     println!("recording: {} cases", recording.await);
     let faults = conformance::transport(|| local(|inner| Box::new(Faults::new(inner, Cut::never()))));
     println!("faults: {} cases", faults.await);
+    let unreadable = conformance::transport(|| local(|inner| Box::new(Unreadable::new(inner))));
+    println!("unreadable: {} cases", unreadable.await);
     let pointers = conformance::transport(|| local(|inner| Box::new(Arc::new(Box::new(inner)))));
     println!("pointers: {} cases", pointers.await);
 }

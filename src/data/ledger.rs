@@ -45,10 +45,10 @@ impl LedgerEntry {
         Self { format: 1, operation, at: Timestamp::now(), release, step, version }
     }
 
-    /// The entries of a ledger, oldest first. A line that a crash tore means nothing, and is passed over.
+    /// Reads the lines of a ledger, oldest first, and counts those that a crash tore: they mean nothing.
     #[must_use]
-    pub(crate) fn read_lines(content: &[u8]) -> Vec<Self> {
-        lines::read(content).0
+    pub(crate) fn read_lines(content: &[u8]) -> (Vec<Self>, usize) {
+        lines::read(content)
     }
 
     /// Whether the last that `entries` say of `release` is that a revert of it was about to begin.

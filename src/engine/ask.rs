@@ -66,6 +66,7 @@ impl<'r> Run<'r> {
     /// The report that a root is on several filesystems, or that others may write on the way to it; what a group may do there, and
     /// that other machines may see it late, are only warnings.
     pub(super) fn unfit(&self, seen: &[Seen<'_>]) -> Option<Report> {
+        self.warn_unreadable(seen);
         let divided: Vec<_> = seen.iter().filter_map(|seen| plan::one_filesystem(seen).err()).collect();
         if !divided.is_empty() {
             return Some(self.refused(Refusal::of(self.command(), divided), seen));
@@ -86,6 +87,13 @@ impl<'r> Run<'r> {
             return None;
         }
         Some(self.refused(Refusal::of(self.command(), refusals), seen))
+    }
+
+    /// Warns of the tool's own files that cannot be read.
+    pub(super) fn warn_unreadable(&self, seen: &[Seen<'_>]) {
+        for (seen, file) in seen.iter().flat_map(|seen| seen.state.unreadable.iter().map(move |file| (seen, file))) {
+            self.warn(Some(seen.host), file.to_string());
+        }
     }
 
     /// The report of a refusal, with what every host is on.

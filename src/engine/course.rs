@@ -78,9 +78,21 @@ impl Run<'_> {
         Some(self.report(Outcome::Error, Some(release), Vec::new(), Some(error.into())))
     }
 
+    /// The report that a plan may not be carried out, for what it would run: nothing was touched.
+    pub(super) fn not_allowed(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
+        self.not_readable(plan, seen).or_else(|| self.not_trusted(plan, seen))
+    }
+
+    /// The report that the recorded commands that would run cannot be read.
+    fn not_readable(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
+        let recorded = matches!(plan.command, Command::Rollback | Command::Recover) && !self.by_configuration;
+        let refusal = plan::readable(plan, seen).err().filter(|_| recorded && self.hooks)?;
+        Some(self.refused(refusal, seen))
+    }
+
     /// The report that commands would run in a release that belongs to somebody else: nothing was touched. What settles an
     /// interrupted run never asks.
-    pub(super) fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
+    fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
         if !matches!(plan.command, Command::Rollback | Command::Activate) {
             return None;
         }
@@ -96,6 +108,9 @@ impl Run<'_> {
 
     /// Whether anything is run in the release that a plan goes to.
     fn runs_anything(&self, plan: &Plan, seen: &[Seen<'_>]) -> bool {
+        if !self.hooks {
+            return false;
+        }
         let code = &self.options.code;
         let by_code = code.prepare.is_some() || code.after_switch.is_some() || code.validate.is_some();
         let by_configuration = || self.options.commands.as_ref().is_some_and(|commands| !commands.is_empty());
@@ -110,6 +125,9 @@ impl Run<'_> {
     /// The commands of the release that a plan goes to: those of the configuration on the way forward, and those that were
     /// recorded with the release on the way back, unless it was asked for the others.
     fn commands_for(&self, plan: &Plan, locked: &[Working<'_>]) -> Commands {
+        if !self.hooks {
+            return Commands::default();
+        }
         let configured = self.options.commands.clone();
         let forward = matches!(plan.command, Command::Deploy | Command::Activate | Command::Stage);
         match configured {

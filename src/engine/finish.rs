@@ -91,7 +91,7 @@ impl<'r> Run<'r> {
 
     fn mark(&self, working: &Working<'r>) -> BadMark {
         let state = working.guard.state();
-        let last = state.releases.iter().filter_map(|release| release.bad.as_ref()).map(|bad| bad.number).max();
+        let last = state.releases.iter().filter_map(|release| release.bad.record()).map(|bad| bad.number).max();
         let clock = state.clock;
         BadMark {
             number: last.unwrap_or(0) + 1,

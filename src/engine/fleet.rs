@@ -155,7 +155,7 @@ impl Fleet {
     pub async fn rollback(&self, options: &RollbackOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Rollback, &options.run, observer);
-        let run = run.by_configuration(options.commands == CommandsFrom::Configuration);
+        let run = run.by_configuration(options.commands == CommandsFrom::Configuration).hooks(!options.no_hooks);
         rollback::rollback(run, options).await
     }
 

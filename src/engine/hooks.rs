@@ -60,7 +60,7 @@ impl<'r> Run<'r> {
     /// Waits for what interrupted operations left running, so that nothing is done beside it.
     pub(super) async fn wait_for_left(&self, course: &mut Course<'r, '_>) {
         for working in &mut course.locked {
-            if working.guard.state().interrupted.iter().all(|left| left.intent.is_none()) {
+            if working.guard.state().interrupted.iter().all(|left| !left.intent.exists()) {
                 continue;
             }
             let waited = working.guard.wait_for_hooks(&|_, _: &[u8]| {}).await;
@@ -164,8 +164,10 @@ impl<'r> Run<'r> {
         let back = course.locked.iter().filter(|working| working.progress.reverted);
         let back: Vec<ReleaseName> =
             back.filter_map(|working| working.guard.state().current.release().cloned()).collect();
-        let commands: Vec<_> =
-            back.iter().map(|name| self.recorded(name, &course.locked).after_switch_hook()).collect();
+        let commands: Vec<_> = back
+            .iter()
+            .map(|name| self.recorded(name, &course.locked).after_switch_hook().filter(|_| self.hooks))
+            .collect();
         let reverted = course
             .locked
             .iter_mut()

@@ -9,7 +9,7 @@ use crate::{
     plan::{self, Refusal, Seen, describe},
     report::{Command, Failure, HostReport, Outcome, Report},
     status::{HostStatus, ReleaseStatus},
-    store::{Current, HostedRelease, RootState},
+    store::{Current, HostedRelease, Kept, RootState},
     time::Timestamp,
     token::Token,
 };
@@ -121,6 +121,7 @@ fn look_at(host: &str, answer: &Result<RootState, Failure>) -> HostReport {
         report.error = Some(crate::Error::new(kind, format!("`current` is {}", describe(&state.current))).into());
     }
     report.warnings.extend(plan::broken_way(&Seen { host, state }));
+    report.warnings.extend(state.unreadable.iter().map(ToString::to_string));
     report.status = Some(status_of(host, state));
     report
 }
@@ -136,11 +137,12 @@ fn status_of(host: &str, state: &RootState) -> HostStatus {
         releases,
         leftovers: leftovers(state),
         history: None,
+        unreadable: state.unreadable.clone(),
     }
 }
 
 fn release_status(state: &RootState, release: &HostedRelease) -> ReleaseStatus {
-    let staged = release.staged.as_ref();
+    let staged = release.staged.record();
     ReleaseStatus {
         name: release.name.clone(),
         state: state.state_of(release),
@@ -149,10 +151,10 @@ fn release_status(state: &RootState, release: &HostedRelease) -> ReleaseStatus {
         staged_by: staged.map(|staged| staged.by.clone()),
         bytes: staged.map(|staged| staged.bytes),
         files: staged.map(|staged| staged.files),
-        unsealed: release.unsealed,
-        bad: release.bad.clone(),
-        adopted: release.adopted.clone(),
-        pinned: release.pinned.clone(),
+        unsealed: release.unsealed.exists(),
+        bad: release.bad.record().cloned(),
+        adopted: release.adopted.record().cloned(),
+        pinned: release.pinned.record().cloned(),
     }
 }
 
@@ -161,14 +163,15 @@ fn leftovers(state: &RootState) -> Vec<String> {
     let left = |left: &crate::store::Interrupted| {
         let who = left
             .owner
-            .as_ref()
+            .record()
             .map_or_else(|| "somebody's operation".to_owned(), |owner| format!("{}'s {}", owner.by, owner.command));
-        if left.owner.as_ref().is_some_and(|owner| owner.command == Command::Adopt) {
+        if left.owner.record().is_some_and(|owner| owner.command == Command::Adopt) {
             return format!("{who} was interrupted; `switchback adopt` goes on from there");
         }
         match &left.intent {
-            Some(intent) => format!("{who} to {} was interrupted", intent.to),
-            None => format!("{who} was interrupted before it changed anything here"),
+            Kept::Record(intent) => format!("{who} to {} was interrupted", intent.to),
+            Kept::Nothing => format!("{who} was interrupted before it changed anything here"),
+            Kept::Unreadable(why) => format!("{who} was interrupted, and its intent cannot be read ({why})"),
         }
     };
     let uploads = (!state.staging.is_empty())

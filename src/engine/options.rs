@@ -158,6 +158,9 @@ pub struct RollbackOptions {
     pub keep_data: bool,
     /// Which commands are run.
     pub commands: CommandsFrom,
+    /// Whether hooks and validations are left out, those of the caller's own code too. Data commands run all the same,
+    /// unless `keep_data` says otherwise.
+    pub no_hooks: bool,
 }
 
 impl Default for RollbackOptions {
@@ -169,6 +172,7 @@ impl Default for RollbackOptions {
             from: None,
             keep_data: false,
             commands: CommandsFrom::Recorded,
+            no_hooks: false,
         }
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Run<'r> {
     pub(super) irreversible: Option<String>,
     /// Whether what goes back runs the commands of the configuration.
     pub(super) by_configuration: bool,
+    /// Whether hooks and validations run; data commands run either way.
+    pub(super) hooks: bool,
     observer: &'r dyn Observer,
     started: Instant,
 }
@@ -60,6 +62,7 @@ impl<'r> Run<'r> {
             controller: Controller::default(),
             irreversible: None,
             by_configuration: false,
+            hooks: true,
             observer,
             started: Instant::now(),
         }
@@ -94,6 +97,16 @@ impl<'r> Run<'r> {
     /// The same command, which goes back by the commands of the configuration, or does not.
     pub(super) fn by_configuration(self, by_configuration: bool) -> Self {
         Self { by_configuration, ..self }
+    }
+
+    /// The same command, which runs hooks and validations, or does not.
+    pub(super) fn hooks(mut self, hooks: bool) -> Self {
+        self.hooks = hooks;
+        if !hooks {
+            let code = &mut self.options.code;
+            (code.prepare, code.after_switch, code.validate) = (None, None, None);
+        }
+        self
     }
 
     /// The same command, which prunes at its end where it is said how many good releases stay.

@@ -25,7 +25,7 @@ impl Run<'_> {
         let report = match plan(&seen) {
             Ok(Some(plan)) => {
                 self.planned(&plan);
-                match self.not_trusted(&plan, &seen) {
+                match self.not_allowed(&plan, &seen) {
                     Some(report) => report,
                     None => match self.verify_targets(&plan, &mut locked).await {
                         Ok(()) => return self.carry_out(&plan, locked).await,
@@ -47,11 +47,12 @@ impl Run<'_> {
         if let Some(report) = self.not_asked(&asked) {
             return report;
         }
+        self.warn_unreadable(&asked.seen());
         match plan(&asked.seen()) {
             Ok(Some(mut plan)) => {
                 self.foresee_pruning(&mut plan).await;
                 self.planned(&plan);
-                self.not_trusted(&plan, &asked.seen()).unwrap_or_else(|| self.dry_run(&plan))
+                self.not_allowed(&plan, &asked.seen()).unwrap_or_else(|| self.dry_run(&plan))
             }
             Ok(None) => self.nothing_to_do(&asked.seen()),
             Err(refusal) => self.refused(refusal, &asked.seen()),

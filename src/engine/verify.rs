@@ -51,6 +51,11 @@ impl Run<'_> {
 
     async fn verify_target(&self, plan: &Plan, working: &mut Working<'_>) {
         let Some(name) = plan.host(working.name()).map(|host| host.release.clone()) else { return };
+        let release = working.guard.state().release(&name);
+        if let Some(why) = release.and_then(|release| release.unsealed.unreadable()) {
+            working.failure = Some(unreadable(&name, why));
+            return;
+        }
         let known = working.guard.state().checked.as_ref().filter(|(checked, _)| *checked == name);
         let checked = match (known, self.verify) {
             (Some((_, checked)), TargetCheck::Quick) => Ok(checked.clone()),
@@ -73,6 +78,10 @@ impl Run<'_> {
                     "{name} has no manifest, so nobody can say whether it is what it was: it was made by hand or by an older version"
                 )
             }
+            Checked::Unreadable { why } => {
+                working.failure = self.told::<()>(working.name(), Phase::Lock, Err(unreadable(name, &why))).err();
+                return;
+            }
             Checked::Impossible { why } => format!("it could not be looked whether {name} is what it was ({why})"),
             Checked::Damaged { entries, some } => {
                 let error =
@@ -84,6 +93,13 @@ impl Run<'_> {
         self.warn(Some(working.name()), said.clone());
         working.warnings.push(said);
     }
+}
+
+/// The failure of a release whose manifest, or the mark that it was never sealed, cannot be read.
+fn unreadable(name: &ReleaseName, why: &str) -> Failure {
+    let message = format!("cannot read the manifest of {name}, so nobody can say whether it is what it was: {why}");
+    let hint = "`switchback status` names the file; `--verify none` goes there without looking";
+    Error::new(ErrorKind::DamagedState, message).hint(hint).into()
 }
 
 fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) -> Failure {

@@ -1,6 +1,6 @@
 //! The plan of `activate`.
 
-use crate::{commands::DataPlace, name::ReleaseName, report::Command};
+use crate::{commands::DataPlace, name::ReleaseName, report::Command, store::Kept};
 
 use super::{
     Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data,
@@ -40,13 +40,13 @@ fn may_go(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
     let Some(release) = seen.state.release(name) else {
         return Err(seen.refuse(Reason::NoSuchRelease { name: name.clone(), instead: seen.state.stranger(name) }));
     };
-    let back = release.bad.is_none() && seen.chain().is_some_and(|chain| chain.holds(name));
+    let back = !matches!(release.bad, Kept::Record(_)) && seen.chain().is_some_and(|chain| chain.holds(name));
     if back { Err(seen.refuse(Reason::OnTheWayBack { name: name.clone() })) } else { Ok(()) }
 }
 
 fn plan_of(seen: &Seen<'_>, name: &ReleaseName) -> HostPlan {
     let stays = seen.current() == Some(name);
     let action = if stays { Action::Stay } else { Action::Activate { record: record_of(&seen.state.current) } };
-    let clears_mark = seen.state.release(name).is_some_and(|release| release.bad.is_some());
+    let clears_mark = seen.state.release(name).is_some_and(|release| release.bad.exists());
     HostPlan { clears_mark, ..HostPlan::new(seen, name, action) }
 }

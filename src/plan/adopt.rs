@@ -89,7 +89,7 @@ fn directory(seen: Seen<'_>, fresh: &ReleaseName) -> Option<ReleaseName> {
 /// The release that an interrupted adoption moved a plain directory to.
 fn moved(seen: Seen<'_>) -> Option<&HostedRelease> {
     let is_moved =
-        |release: &&HostedRelease| release.adopted.as_ref().is_some_and(|adopted| adopted.tool == Tool::Directory);
+        |release: &&HostedRelease| release.adopted.record().is_some_and(|adopted| adopted.tool == Tool::Directory);
     seen.state.releases.iter().find(is_moved)
 }
 
@@ -116,7 +116,7 @@ fn detect(seen: Seen<'_>, traces: &Traces) -> Result<Tool, Reason> {
     ];
     let tools: Vec<Tool> = left.into_iter().filter(|(_, is_there)| *is_there).map(|(tool, _)| tool).collect();
     let releases = &seen.state.releases;
-    let theirs: Vec<&HostedRelease> = releases.iter().filter(|release| release.staged.is_none()).collect();
+    let theirs: Vec<&HostedRelease> = releases.iter().filter(|release| !release.staged.exists()).collect();
     match tools[..] {
         [tool] => Ok(tool),
         [] if !theirs.is_empty() && theirs.iter().all(|release| is_ansistranos(&release.name)) => Ok(Tool::Ansistrano),
@@ -159,10 +159,10 @@ fn of_tree(tool: Tool, seen: Seen<'_>, traces: &Traces, current: &ReleaseName) -
     let (story, evidence) = chain::story(tool, traces, state, current);
     let way = chain::way_back(state, &story, current);
     let is_new = |name: &&ReleaseName| {
-        state.release(name).is_some_and(|release| release.adopted.is_none() && release.staged.is_none())
+        state.release(name).is_some_and(|release| !release.adopted.exists() && !release.staged.exists())
     };
     let unmarked = |name: &&ReleaseName| {
-        *name != current && state.release(name).is_some_and(|release| release.bad.is_none() && release.staged.is_none())
+        *name != current && state.release(name).is_some_and(|release| !release.bad.exists() && !release.staged.exists())
     };
     let mut records = way.written.clone();
     records.reverse();

@@ -18,9 +18,9 @@ pub fn bases(state: &RootState) -> Vec<ReleaseName> {
     let current = state.current.release();
     let is_current = |release: &HostedRelease| Some(&release.name) == current;
     let ours = state.releases.iter().filter(|release| release.foreign.is_none());
-    let usable = |release: &&HostedRelease| is_current(release) || release.bad.is_none() && release.staged.is_some();
+    let usable = |release: &&HostedRelease| is_current(release) || !release.bad.exists() && release.staged.exists();
     let mut bases: Vec<&HostedRelease> = ours.filter(usable).collect();
-    bases.sort_by_key(|release| Reverse((is_current(release), release.staged.as_ref().map(|staged| staged.at))));
+    bases.sort_by_key(|release| Reverse((is_current(release), release.staged.record().map(|staged| staged.at))));
     bases.into_iter().take(TRIED).map(|release| release.name.clone()).collect()
 }
 
@@ -43,13 +43,16 @@ mod tests {
             name: name.parse().expect("a name"),
             id: FileId { device: 1, inode: second.into() },
             previous: Ok(PreviousVersion::None),
-            bad: is_bad.then(|| BadMark { at, by: by.clone(), reason, number: 1 }),
-            pinned: None,
+            bad: if is_bad { Kept::Record(BadMark { at, by: by.clone(), reason, number: 1 }) } else { Kept::Nothing },
+            pinned: Kept::Nothing,
             over: None,
-            staged: (second > 0).then_some(StagedRecord { format: 1, at, by, files: 1, bytes: 1, digest: None }),
-            adopted: None,
+            staged: match second {
+                0 => Kept::Nothing,
+                _ => Kept::Record(StagedRecord { format: 1, at, by, files: 1, bytes: 1, digest: None }),
+            },
+            adopted: Kept::Nothing,
             foreign: None,
-            unsealed: false,
+            unsealed: Kept::Nothing,
             commands: Kept::Nothing,
             data: Kept::Nothing,
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{
     name::ReleaseName,
     record::{BadRecord, PreviousVersion},
-    store::{HostedRelease, RootState},
+    store::{HostedRelease, Kept, RootState},
     transport::EntryKind,
 };
 
@@ -80,9 +80,27 @@ impl<'s> Chain<'s> {
         &self.end
     }
 
-    /// The good releases on the way, nearest first.
+    /// The good releases on the way, nearest first. One whose mark cannot be read is not known to be good.
     pub fn good(&self) -> impl Iterator<Item = &'s HostedRelease> {
-        self.links.iter().copied().filter(|release| release.bad.is_none())
+        self.links.iter().copied().filter(|release| !release.bad.exists())
+    }
+
+    /// The `nth` good release on the way, counted from 0; `None` where the way ends before it.
+    ///
+    /// # Errors
+    ///
+    /// A release before it whose bad mark cannot be read: whether it counts is not known.
+    pub fn target(&self, nth: usize) -> Result<Option<&'s HostedRelease>, &'s HostedRelease> {
+        let mut good = 0;
+        for release in &self.links {
+            match release.bad {
+                Kept::Unreadable(_) => return Err(release),
+                Kept::Nothing if good == nth => return Ok(Some(release)),
+                Kept::Nothing => good += 1,
+                Kept::Record(_) => {}
+            }
+        }
+        Ok(None)
     }
 
     /// Whether `name` lies on the way.
@@ -96,7 +114,11 @@ impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.start)?;
         for link in &self.links {
-            let bad = if link.bad.is_some() { " (bad)" } else { "" };
+            let bad = match link.bad {
+                Kept::Nothing => "",
+                Kept::Record(_) => " (bad)",
+                Kept::Unreadable(_) => " (bad mark unreadable)",
+            };
             write!(f, " <- {}{bad}", link.name)?;
         }
         match &self.end {

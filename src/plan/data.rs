@@ -307,7 +307,8 @@ impl RevertStep {
 
 /// Refuses a target that no record leads to, unless both releases are known to have the same data.
 fn off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) -> Result<(), HostRefusal> {
-    let (here, there) = (version_with(seen, start), version_with(seen, target));
+    let version = |name| version_with(seen, name).map_err(|reason| seen.refuse(reason));
+    let (here, there) = (version(start)?, version(target)?);
     if here == there {
         return Ok(());
     }
@@ -316,7 +317,15 @@ fn off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) -> Re
 }
 
 /// The data version that a release was left with when it was taken to its data; `None` when it never was.
-fn version_with(seen: &Seen<'_>, name: &ReleaseName) -> Option<DataVersion> {
-    let record: &DataRecord = seen.state.release(name)?.data.record()?;
-    record.change.as_ref()?.after.clone()
+///
+/// # Errors
+///
+/// [`Reason::DataUnreadable`] when nobody can say.
+fn version_with(seen: &Seen<'_>, name: &ReleaseName) -> Result<Option<DataVersion>, Reason> {
+    let Some(release) = seen.state.release(name) else { return Ok(None) };
+    match &release.data {
+        Kept::Nothing => Ok(None),
+        Kept::Unreadable(why) => Err(Reason::DataUnreadable { name: name.clone(), why: why.clone() }),
+        Kept::Record(record) => Ok(record.change.as_ref().and_then(|change| change.after.clone())),
+    }
 }

@@ -54,7 +54,12 @@ pub(super) fn record_of(current: &Current) -> PreviousVersion {
 
 fn may_take(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
     let taken = seen.state.release(name).is_some() || seen.state.stranger(name).is_some();
-    if taken { Err(seen.refuse(Reason::NameTaken { name: name.clone() })) } else { Ok(()) }
+    if taken {
+        return Err(seen.refuse(Reason::NameTaken { name: name.clone() }));
+    }
+    let unreadable = seen.state.pruned.unreadable();
+    let refuse = |why: &str| seen.refuse(Reason::PrunedUnreadable { name: name.clone(), why: why.to_owned() });
+    unreadable.map_or(Ok(()), |why| Err(refuse(why)))
 }
 
 /// Refuses a `current` that a new release could not be put in the place of with a record that says the truth.

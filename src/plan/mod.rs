@@ -35,7 +35,7 @@ pub(crate) use rollback::broken_way;
 pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
-pub use trust::trust;
+pub use trust::{readable, trust};
 pub use way::{guard, on_network, one_filesystem, writable_by_group};
 
 use std::fmt;

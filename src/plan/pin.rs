@@ -57,7 +57,7 @@ pub fn unpin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal>
 }
 
 fn pinning(name: &ReleaseName, hosts: &[Seen<'_>], pins: bool) -> Pinning {
-    let pinned = |seen: &Seen<'_>| seen.state.release(name).is_some_and(|release| release.pinned.is_some());
+    let pinned = |seen: &Seen<'_>| seen.state.release(name).is_some_and(|release| release.pinned.exists());
     let present = hosts.iter().filter(|seen| seen.state.release(name).is_some());
     let hosts = present.filter(|seen| pinned(seen) != pins).map(|seen| seen.host.to_owned()).collect();
     Pinning { release: name.clone(), pins, hosts }

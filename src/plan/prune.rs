@@ -12,10 +12,10 @@ use crate::{
     record::PreviousVersion,
     report::Command,
     status::ReleaseState,
-    store::{Current, HostedRelease, RootState},
+    store::{Current, HostedRelease, Kept, RootState},
 };
 
-use super::{Chain, ChainEnd, HostRefusal, Refusal, Seen, deploy::may_switch, previous_of};
+use super::{Chain, ChainEnd, HostRefusal, Refusal, Seen, deploy::may_switch};
 
 /// Which releases go on which hosts, and why each other stays.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +86,11 @@ pub enum Needed {
         /// Why, when that was said.
         reason: Option<String>,
     },
+    /// Something that may say that it is needed cannot be read.
+    Unreadable {
+        /// What that is, in words.
+        what: &'static str,
+    },
     /// A process works in it.
     InUse {
         /// The process.
@@ -125,6 +130,7 @@ impl fmt::Display for Needed {
             Self::Owed => f.write_str("a host that was not reached is owed it"),
             Self::Pinned { by, reason: None } => write!(f, "pinned by {by}"),
             Self::Pinned { by, reason: Some(reason) } => write!(f, "pinned by {by}: {reason}"),
+            Self::Unreadable { what } => write!(f, "{what} cannot be read"),
             Self::InUse { process } => write!(f, "in use by process {process}"),
             Self::Stranger => f.write_str("the tool did not bring it"),
             Self::Kept => f.write_str("one of the good ones that are kept"),
@@ -192,7 +198,7 @@ pub fn prune(keep: u32, hosts: &[Seen<'_>]) -> Result<Pruning, Refusal> {
     }
     let mut elsewhere: BTreeMap<&ReleaseName, &str> = BTreeMap::new();
     for seen in hosts {
-        for name in [seen.current(), previous_of(seen)].into_iter().flatten() {
+        for name in [seen.current(), nearest_good(seen)].into_iter().flatten() {
             elsewhere.entry(name).or_insert(seen.host);
         }
     }
@@ -248,21 +254,26 @@ impl<'s, 'e> Judge<'s, 'e> {
         if self.seen.current() == Some(name) {
             return Some(Needed::Current);
         }
-        if previous_of(&self.seen) == Some(name) {
+        if nearest_good(&self.seen) == Some(name) {
             return Some(Needed::WayBack);
         }
         if let Some(host) = self.elsewhere.get(name) {
             return Some(Needed::Elsewhere { host: (*host).to_owned() });
         }
-        let intents = || state.interrupted.iter().filter_map(|left| left.intent.as_ref());
+        let intents = || state.interrupted.iter().filter_map(|left| left.intent.record());
         if intents().any(|intent| intent.to == *name || intent.from.as_ref() == Some(name)) {
             return Some(Needed::Interrupted);
         }
         if state.debts.iter().any(|debt| debt.release == *name) {
             return Some(Needed::Owed);
         }
-        if let Some(pin) = &release.pinned {
-            return Some(Needed::Pinned { by: pin.by.clone(), reason: pin.reason.clone() });
+        match &release.pinned {
+            Kept::Record(pin) => return Some(Needed::Pinned { by: pin.by.clone(), reason: pin.reason.clone() }),
+            Kept::Unreadable(_) => return Some(Needed::Unreadable { what: "its pin" }),
+            Kept::Nothing => {}
+        }
+        if let Some(what) = unreadable(release) {
+            return Some(Needed::Unreadable { what });
         }
         let users = state.users.iter().flat_map(|users| &users.used);
         if let Some(used) = users.into_iter().find(|used| used.name == name.as_str().as_bytes()) {
@@ -297,14 +308,14 @@ impl<'s, 'e> Judge<'s, 'e> {
     fn leads_through(&self, name: &ReleaseName) -> bool {
         let links = self.chain.iter().flat_map(Chain::links);
         let mut ahead = links.skip_while(|link| link.name != *name).peekable();
-        let next = previous_of(&self.seen);
+        let next = nearest_good(&self.seen);
         ahead.peek().is_some() && ahead.any(|link| self.kept(&link.name) || next == Some(&link.name))
     }
 
     /// Whether nobody can say where the way back would lead.
     fn is_broken(&self) -> bool {
         let end = self.chain.as_ref().map(Chain::end);
-        matches!(end, Some(ChainEnd::Broken { at, .. }) if self.seen.state.release(at).is_none_or(|at| at.staged.is_some()))
+        matches!(end, Some(ChainEnd::Broken { at, .. }) if self.seen.state.release(at).is_none_or(|at| at.staged.exists()))
             || matches!(end, Some(ChainEnd::Loops { .. }))
     }
 
@@ -324,7 +335,7 @@ impl<'s, 'e> Judge<'s, 'e> {
             }
             match state.release(beside) {
                 // It was put beside one that was gone back from itself: that one tells.
-                Some(next) if next.bad.is_some() => at = next,
+                Some(next) if next.bad.exists() => at = next,
                 _ => return Fate::Goes(outlived),
             }
         }
@@ -338,9 +349,23 @@ impl<'s, 'e> Judge<'s, 'e> {
     }
 }
 
+/// The nearest release that is known to be good on the way back. The next rollback goes there, unless the mark of one before
+/// it cannot be read, which stays too.
+fn nearest_good<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
+    seen.chain()?.good().next().map(|release| &release.name)
+}
+
+/// What cannot be read that may say that a release is needed, in words.
+fn unreadable(release: &HostedRelease) -> Option<&'static str> {
+    if release.bad.unreadable().is_some() {
+        return Some("its bad mark");
+    }
+    release.staged.unreadable().map(|_| "how it came here")
+}
+
 /// The bad releases that are not too many: as many as good ones are kept, those marked last.
 fn newest_bad(state: &RootState, keep: usize) -> Vec<&ReleaseName> {
-    let marked = state.releases.iter().filter_map(|release| Some((release.bad.as_ref()?.number, &release.name)));
+    let marked = state.releases.iter().filter_map(|release| Some((release.bad.record()?.number, &release.name)));
     let mut marked: Vec<(u64, &ReleaseName)> = marked.collect();
     marked.sort_unstable();
     marked.into_iter().rev().take(keep).map(|(_, name)| name).collect()
@@ -348,7 +373,7 @@ fn newest_bad(state: &RootState, keep: usize) -> Vec<&ReleaseName> {
 
 /// Whether the tool has no record of a release: it did not bring it, and no record of one that it brought names it.
 fn is_stranger(state: &RootState, release: &HostedRelease) -> bool {
-    let ours = state.releases.iter().filter(|release| release.staged.is_some());
+    let ours = state.releases.iter().filter(|release| release.staged.exists());
     let mut named = ours.filter_map(|ours| ours.previous.as_ref().ok()?.release());
-    release.staged.is_none() && release.adopted.is_none() && !named.any(|name| *name == release.name)
+    !release.staged.exists() && !release.adopted.exists() && !named.any(|name| *name == release.name)
 }

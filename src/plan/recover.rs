@@ -51,7 +51,7 @@ pub fn recover(direction: Direction, hosts: &[Seen<'_>]) -> Result<Option<Plan>,
 /// A recovery that was itself interrupted says nothing: what it was to settle is still there, and is decided anew.
 pub(super) fn latest<'s>(seen: &Seen<'s>) -> Option<&'s Intent> {
     let intents = || {
-        let intents = seen.state.interrupted.iter().filter_map(|left: &Interrupted| left.intent.as_ref());
+        let intents = seen.state.interrupted.iter().filter_map(|left: &Interrupted| left.intent.record());
         intents.filter(|intent| intent.command != Command::Recover)
     };
     intents().find(|intent| !intents().any(|other| other.supersedes.contains(&intent.operation)))
@@ -199,7 +199,7 @@ fn finishing(release: ReleaseName, hosts: Vec<HostPlan>, note: String) -> Plan {
 }
 
 fn markable(seen: &Seen<'_>, name: Option<&ReleaseName>) -> Option<ReleaseName> {
-    name.filter(|name| seen.state.release(name).is_some_and(|release| release.bad.is_none())).cloned()
+    name.filter(|name| seen.state.release(name).is_some_and(|release| release.bad.record().is_none())).cloned()
 }
 
 fn no_such(seen: &Seen<'_>, name: &ReleaseName) -> HostRefusal {

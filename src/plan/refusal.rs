@@ -197,6 +197,36 @@ pub enum Reason {
         /// The release.
         name: ReleaseName,
     },
+    /// Whether a release on the way back is bad cannot be read.
+    #[error("cannot read the bad mark of {name} on the way back: {why}")]
+    MarkUnreadable {
+        /// The release.
+        name: ReleaseName,
+        /// Why.
+        why: String,
+    },
+    /// The commands that were recorded with a release cannot be read.
+    #[error("cannot read the commands recorded with {name}: {why}")]
+    CommandsUnreadable {
+        /// The release.
+        name: ReleaseName,
+        /// Why.
+        why: String,
+    },
+    /// Whether a name was pruned cannot be looked up.
+    #[error("cannot look up whether the name {name} belonged to a pruned release: {why}")]
+    PrunedUnreadable {
+        /// The release.
+        name: ReleaseName,
+        /// Why.
+        why: String,
+    },
+    /// An interrupted operation wrote an intent that cannot be read.
+    #[error("cannot read what an interrupted operation was about to do: {why}")]
+    IntentUnreadable {
+        /// Why.
+        why: String,
+    },
     /// What a release did to the data cannot be read.
     #[error("what {name} did to the data cannot be read: {why}")]
     DataUnreadable {
@@ -255,7 +285,11 @@ impl Reason {
             Self::PreviousGone { .. } => ErrorKind::PreviousGone,
             Self::ChainLoops { .. } => ErrorKind::ChainLoops,
             Self::Irreversible { .. } | Self::NoRevert { .. } | Self::RevertGone { .. } => ErrorKind::Irreversible,
-            Self::DataUnreadable { .. } => ErrorKind::DamagedState,
+            Self::DataUnreadable { .. }
+            | Self::MarkUnreadable { .. }
+            | Self::CommandsUnreadable { .. }
+            | Self::PrunedUnreadable { .. }
+            | Self::IntentUnreadable { .. } => ErrorKind::DamagedState,
             Self::DataOffTheWay { .. } | Self::DataElsewhere { .. } => ErrorKind::DataDiffers,
         }
     }

@@ -34,9 +34,11 @@ fn after(plan: &Plan, seen: &Seen<'_>) -> RootState {
     let Some(host) = plan.host(seen.host) else { return state };
     let (Action::Deploy { record } | Action::Activate { record }) = &host.action else { return state };
     let name = &host.release;
-    match state.releases.iter_mut().find(|release| release.name == *name) {
-        Some(release) => (release.previous, release.bad) = (Ok(record.clone()), None),
-        None => state.releases.push(brought(name, record)),
+    if let Some(release) = state.releases.iter_mut().find(|release| release.name == *name) {
+        (release.previous, release.bad) = (Ok(record.clone()), Kept::Nothing);
+    } else {
+        state.releases.push(brought(name, record));
+        state.releases.sort_by(|one, other| one.name.cmp(&other.name));
     }
     state.current = Current::Release { name: name.clone(), link: Vec::new() };
     state
@@ -48,14 +50,14 @@ fn brought(name: &ReleaseName, record: &PreviousVersion) -> HostedRelease {
         name: name.clone(),
         id: FileId { device: 0, inode: 0 },
         previous: Ok(record.clone()),
-        bad: None,
-        pinned: None,
+        bad: Kept::Nothing,
+        pinned: Kept::Nothing,
         foreign: None,
-        unsealed: false,
+        unsealed: Kept::Nothing,
         over: None,
-        staged: Some(StagedRecord { format, at, by: String::new(), files: 0, bytes: 0, digest: None }),
+        staged: Kept::Record(StagedRecord { format, at, by: String::new(), files: 0, bytes: 0, digest: None }),
         commands: Kept::Nothing,
         data: Kept::Nothing,
-        adopted: None,
+        adopted: Kept::Nothing,
     }
 }

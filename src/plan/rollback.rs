@@ -118,7 +118,7 @@ fn interrupted_on<'s>(seen: &Seen<'s>) -> Option<&'s Intent> {
 }
 
 fn is_markable(seen: &Seen<'_>, name: &ReleaseName, target: &ReleaseName) -> bool {
-    name != target && seen.state.release(name).is_some_and(|release| release.bad.is_none())
+    name != target && seen.state.release(name).is_some_and(|release| release.bad.record().is_none())
 }
 
 /// The empty plan, when no host is on `from`.
@@ -202,21 +202,26 @@ fn target_of(seen: &Seen<'_>, steps: u32) -> Result<ReleaseName, HostRefusal> {
         return Err(seen.refuse(Reason::Dangling));
     };
     let nth = usize::try_from(steps).unwrap_or(usize::MAX).saturating_sub(1);
-    match chain.good().nth(nth) {
-        Some(release) => Ok(release.name.clone()),
-        None => Err(seen.refuse(end_of(&chain, seen))),
+    match chain.target(nth) {
+        Ok(Some(release)) => Ok(release.name.clone()),
+        Ok(None) => Err(seen.refuse(end_of(&chain, seen))),
+        Err(release) => {
+            let why = release.bad.unreadable().unwrap_or_default().to_owned();
+            Err(seen.refuse(Reason::MarkUnreadable { name: release.name.clone(), why }))
+        }
     }
 }
 
 /// The previous version of a host by itself: where the next rollback would take it.
 #[must_use]
 pub fn previous_of<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
-    seen.chain().and_then(|chain| chain.good().next()).map(|release| &release.name)
+    seen.chain().and_then(|chain| chain.target(0).ok().flatten()).map(|release| &release.name)
 }
 
 /// Why the next rollback would take a host nowhere, when that is not because nothing was before.
 pub(crate) fn broken_way(seen: &Seen<'_>) -> Option<String> {
-    let chain = seen.chain().filter(|chain| chain.good().next().is_none() && *chain.end() != ChainEnd::First)?;
+    let ends = |chain: &Chain<'_>| chain.target(0) == Ok(None) && *chain.end() != ChainEnd::First;
+    let chain = seen.chain().filter(ends)?;
     Some(end_of(&chain, seen).to_string())
 }
 
@@ -241,7 +246,7 @@ fn plan_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Plan {
         let leaving = if stays { left } else { seen.state.current.named() };
         HostPlan {
             marks_bad: leaving.filter(|leaving| is_markable(seen, leaving, name)).cloned(),
-            clears_mark: seen.state.release(name).is_some_and(|release| release.bad.is_some()),
+            clears_mark: seen.state.release(name).is_some_and(|release| release.bad.exists()),
             ..HostPlan::new(seen, name, if stays { Action::Stay } else { Action::GoBack })
         }
     };

@@ -42,7 +42,7 @@ impl<'s> Seen<'s> {
 
     /// Refuses to go to a release that was never made ready, but where it is current: it is too late then.
     pub(super) fn sealed(&self, name: &ReleaseName) -> Result<(), HostRefusal> {
-        let unsealed = self.state.release(name).is_some_and(|release| release.unsealed);
+        let unsealed = self.state.release(name).is_some_and(|release| release.unsealed.record().is_some());
         let goes = unsealed && self.current() != Some(name);
         if goes { Err(self.refuse(Reason::NotSealed { name: name.clone() })) } else { Ok(()) }
     }
@@ -52,11 +52,14 @@ impl<'s> Seen<'s> {
         let state = self.state;
         let adopts = |owner: Option<&LockOwner>| owner.is_some_and(|owner| owner.command == Command::Adopt);
         let left = state.lock.as_ref().is_some_and(|lock| lock.holder == Liveness::Gone && adopts(lock.owner.as_ref()));
-        left || state.adopting.is_some() || state.interrupted.iter().any(|left| adopts(left.owner.as_ref()))
+        left || state.adopting.is_some() || state.interrupted.iter().any(|left| adopts(left.owner.record()))
     }
 
-    /// Refuses a `current` that whoever made it must decide about.
+    /// Refuses a `current` that whoever made it must decide about, and a root where nobody can say what was interrupted.
     pub(super) fn ours(&self) -> Result<(), HostRefusal> {
+        if let Some(why) = self.state.interrupted.iter().find_map(|left| left.intent.unreadable()) {
+            return Err(self.refuse(Reason::IntentUnreadable { why: why.to_owned() }));
+        }
         match &self.state.current {
             Current::Release { .. } => Ok(()),
             current if self.is_half_adopted() => Err(self.refuse(Reason::HalfAdopted { current: describe(current) })),

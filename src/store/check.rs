@@ -51,6 +51,11 @@ pub enum Checked {
     },
     /// It has no manifest: it was made by hand, or by an older version.
     NoManifest,
+    /// Its manifest is there and cannot be read.
+    Unreadable {
+        /// Why.
+        why: String,
+    },
     /// The host could not compare it.
     Impossible {
         /// Why.
@@ -144,6 +149,7 @@ pub(super) fn checked(layout: &Layout, reply: Option<&Reply>) -> Option<(Release
     let checked = match found {
         Compared::NoTree => return None,
         Compared::NoList => Checked::NoManifest,
+        Compared::Unreadable(why) => Checked::Unreadable { why: why.to_string() },
         Compared::Holds { added, some } => Checked::Holds { added: *added, some: words(some) },
         Compared::Differs { lines, some } => {
             let some = words(some).into_iter().map(|what| format!("{what} is missing or changed"));

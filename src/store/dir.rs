@@ -8,19 +8,20 @@ use crate::{
     history::HistoryEntry,
     lock::LockOwner,
     name::ReleaseName,
-    path::HostPath,
+    path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion},
     release::{Release, ReleaseContent},
     shared::SharedPath,
     token::Token,
-    transport::{Batch, Effect, FailureKind, Found, Liveness, Op, Progress, Reply, Transport, TransportError},
+    transport::{Batch, Effect, FailureKind, Liveness, Op, Progress, Reply, Transport, TransportError},
 };
 
 use super::{
-    KnownManifests, Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard, Verified, check,
+    Kept, KnownManifests, Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard, UnreadableFile,
+    Verified, check,
     guard::DirGuard,
     layout::inner,
-    query::{Query, Spelled},
+    query::{Answer, Query, Spelled},
     staging,
     state::Interrupted,
     steps::Steps,
@@ -29,6 +30,9 @@ use super::{
 
 /// The most that is read of each of the two files of a history, in bytes: several times what they are let grow to.
 const HISTORY_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// Of how many unreadable files the owner is asked.
+const OWNERS_ASKED: usize = 100;
 
 /// Keeps the releases of one root as directories, over any [`Transport`].
 ///
@@ -84,12 +88,52 @@ impl DirStore {
 
     /// What the replies of a query mean, after asking the host about the records whose spelling only it can read.
     pub(super) async fn read(&self, query: Query, replies: &[Reply]) -> Result<RootState, StoreError> {
-        let (mut state, spelled) = query.read(replies, &self.steps.root, self.layout());
+        let damaged = |what| StoreError::Damaged { host: self.to_string(), what };
+        let answer = query.read(replies, &self.steps.root, self.layout()).map_err(damaged)?;
+        let Answer { mut state, spelled, unreadable } = answer;
         state.shared = query.shared.map(|first| self.steps.read_shared(&replies[first..])).unwrap_or_default();
         if !spelled.is_empty() {
             self.resolve(&mut state, &spelled).await?;
         }
+        state.unreadable = self.with_owners(unreadable).await?;
         Ok(state)
+    }
+
+    /// Asks whose the files are that could not be read: an exchange that only a root with such files costs.
+    pub(super) async fn with_owners(
+        &self,
+        unreadable: Vec<(InnerPath, String)>,
+    ) -> Result<Vec<UnreadableFile>, StoreError> {
+        if unreadable.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut batch = self.steps.empty();
+        for (path, _) in unreadable.iter().take(OWNERS_ASKED) {
+            // Where the directory above cannot be entered, it is what cannot be read.
+            for path in [Some(path.clone()), path.parent()].into_iter().flatten() {
+                batch.push_lenient(Op::Inspect { path });
+            }
+        }
+        let replies = self.execute(&batch).await?;
+        let mut files: Vec<UnreadableFile> = Vec::new();
+        for (at, (path, why)) in unreadable.into_iter().enumerate() {
+            let (own, above) = (replies.get(2 * at), replies.get(2 * at + 1));
+            let file = match (own, above, path.parent()) {
+                (Some(Reply::Entry(Some(entry))), ..) => self.unreadable(&path, Some(entry.owner), why),
+                (Some(_), Some(Reply::Entry(Some(entry))), Some(above)) => {
+                    self.unreadable(&above, Some(entry.owner), why)
+                }
+                _ => self.unreadable(&path, None, why),
+            };
+            if files.iter().all(|noted| noted.path != file.path) {
+                files.push(file);
+            }
+        }
+        Ok(files)
+    }
+
+    fn unreadable(&self, path: &InnerPath, owner: Option<u32>, why: String) -> UnreadableFile {
+        UnreadableFile { path: self.steps.root.join(path).as_str().to_owned(), owner, why }
     }
 
     /// Finds out which releases the spelled records lead to: by device and inode, not by their text.
@@ -126,7 +170,8 @@ impl DirStore {
         if let Some(mut holder) = state.lock.take() {
             holder.holder = self.liveness(&holder.token).await?;
             if holder.holder == Liveness::Gone {
-                let (token, owner, intent) = (holder.token.clone(), holder.owner.clone(), state.intent.clone());
+                let owner = holder.owner.clone().map_or_else(Kept::default, Kept::Record);
+                let (token, intent) = (holder.token.clone(), state.intent.clone());
                 state.interrupted.push(Interrupted { token, owner, intent });
             }
             state.lock = Some(holder);
@@ -206,16 +251,17 @@ impl ReleaseStore for DirStore {
                 replies => replies?,
             };
             let (mut entries, mut torn) = (Vec::new(), 0);
-            for reply in replies {
-                match reply {
-                    Reply::Content(None) => {}
-                    Reply::Content(Some(Found::Content(content))) => {
-                        let (more, broken) = HistoryEntry::read_lines(&content);
+            for reply in &replies {
+                let Reply::Content(found) = reply else { continue };
+                match Kept::bytes(found.as_ref()) {
+                    Kept::Nothing => {}
+                    Kept::Record(content) => {
+                        let (more, broken) = HistoryEntry::read_lines(content);
                         entries.extend(more);
                         torn += broken;
                     }
-                    _ => {
-                        let what = "the history is no readable file".into();
+                    Kept::Unreadable(why) => {
+                        let what = format!("the history: {why}");
                         return Err(StoreError::Damaged { host: self.to_string(), what });
                     }
                 }

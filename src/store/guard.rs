@@ -261,8 +261,8 @@ impl DirGuard {
 
 /// The operation that was interrupted.
 fn operation_of(left: &Interrupted) -> Option<Token> {
-    let intended = left.intent.as_ref().map(|intent| &intent.operation);
-    intended.or(left.owner.as_ref().map(|owner| &owner.operation)).cloned()
+    let intended = left.intent.record().map(|intent| &intent.operation);
+    intended.or(left.owner.record().map(|owner| &owner.operation)).cloned()
 }
 
 pub(super) fn is_missing_at(error: &TransportError, step: usize) -> bool {
@@ -357,7 +357,7 @@ impl StoreGuard for DirGuard {
         Box::pin(self.write_data(name, record, entry))
     }
 
-    fn ledger(&self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, StoreError>> {
+    fn ledger(&self) -> BoxFuture<'_, Result<(Vec<LedgerEntry>, usize), StoreError>> {
         Box::pin(self.read_ledger())
     }
 

@@ -12,6 +12,7 @@ mod error;
 mod foreign;
 mod guard;
 mod hook_run;
+mod kept;
 mod known;
 mod layout;
 mod preparation;
@@ -30,11 +31,12 @@ pub use closing::{Closing, Ended};
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
 pub use hook_run::{HookDirectory, HookRun};
+pub use kept::{Kept, UnreadableFile};
 pub use known::KnownManifests;
 pub use layout::{Layout, LayoutError};
 pub use preparation::{Preparation, Staged};
 pub use prune::Pruned;
-pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, Kept, RootState, StagedRecord};
+pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, RootState, StagedRecord};
 pub use switch::{Activated, Ready, Switch};
 
 use std::fmt;
@@ -281,8 +283,8 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
         entry: Option<&'a LedgerEntry>,
     ) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Reads the host's ledger, oldest line first.
-    fn ledger(&self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, StoreError>>;
+    /// Reads the host's ledger, oldest line first, and how many lines of it are torn or unreadable.
+    fn ledger(&self) -> BoxFuture<'_, Result<(Vec<LedgerEntry>, usize), StoreError>>;
 
     /// Takes over a tree that another tool made: writes marks and records, and replaces a plain directory `current` by a
     /// link to the release that it becomes. Nothing else of what was there is changed.

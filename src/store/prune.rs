@@ -10,7 +10,7 @@ use crate::{
 #[cfg(doc)]
 use super::StoreGuard;
 use super::{
-    RootState, StoreError,
+    Kept, RootState, StoreError,
     guard::{DirGuard, is_missing_at},
     steps::{Pruning, Steps},
 };
@@ -30,7 +30,7 @@ impl DirGuard {
         let state = self.store.read_survey().await?;
         let fenced = &self.fenced;
         let interrupted = state.interrupted.into_iter().filter(|left| !fenced.contains(&left.token)).collect();
-        self.state = RootState { lock: None, intent: None, interrupted, ..state };
+        self.state = RootState { lock: None, intent: Kept::Nothing, interrupted, ..state };
         Ok(())
     }
 

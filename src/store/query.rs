@@ -2,6 +2,8 @@
 
 mod left;
 
+use std::{cell::RefCell, collections::HashMap};
+
 use serde::de::DeserializeOwned;
 
 use crate::{
@@ -9,16 +11,16 @@ use crate::{
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
-    status::{BadMark, PinMark},
     time::Timestamp,
     token::Token,
     transport::{Batch, Entry, EntryKind, Found, Listed, Op, Reply},
 };
 
 use super::{
-    Layout,
+    Kept, Layout,
+    kept::reason,
     layout::{LOCK, SEALED_USER, UNSEALED, inner},
-    state::{Current, GoneRelease, HostedRelease, Kept, RootState, StagedRecord},
+    state::{Current, GoneRelease, HostedRelease, RootState},
     steps::{COMMANDS, DATA},
 };
 
@@ -63,22 +65,61 @@ enum At {
     Identity,
     Pins,
     Way,
+    Locks,
+    Pruned,
+    History,
+    Ledger,
+    Listings,
+    Manifests,
 }
+
+/// Where each file that is read of many directories lies: the directory of those directories in the state directory, and
+/// the file's name.
+const EACH: [(At, &str, &str); 15] = [
+    (At::Bad, "releases", "bad"),
+    (At::Commands, "releases", COMMANDS),
+    (At::Data, "releases", DATA),
+    (At::Owners, "releases", SEALED_USER),
+    (At::Unsealed, "releases", UNSEALED),
+    (At::Staged, "releases", "staged"),
+    (At::Adopted, "releases", AdoptedRecord::FILE),
+    (At::Pins, "releases", "pin"),
+    (At::Listings, "releases", "listing"),
+    (At::Manifests, "releases", "manifest"),
+    (At::JournalOwners, "journal", "owner"),
+    (At::JournalIntents, "journal", "intent"),
+    (At::Debts, "debts", "debt"),
+    (At::LockOwners, LOCK, "owner"),
+    (At::LockIntents, LOCK, "intent"),
+];
+
+/// A name that no release bears, to see whether names can be looked up at all.
+const NO_RELEASE: &str = "-";
 
 impl Query {
     /// Adds the steps that read all of a root laid out so.
     pub(super) fn add_to(batch: &mut Batch, layout: &Layout) -> Self {
         let query = Self::add_short(batch, layout);
-        batch.push(each(layout.in_state(&["releases"]), "staged", STATE_LIMIT));
-        batch.push(each(layout.in_state(&["releases"]), AdoptedRecord::FILE, STATE_LIMIT));
+        // One release whose files cannot be read must not hide the others.
+        batch.push_lenient(each(layout.in_state(&["releases"]), "staged", STATE_LIMIT));
+        batch.push_lenient(each(layout.in_state(&["releases"]), AdoptedRecord::FILE, STATE_LIMIT));
         batch.push(Op::List { path: layout.in_state(&["staging"]) });
         for file in ["owner", "intent"] {
             batch.push(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
         }
         batch.push(Op::Identify);
-        batch.push(each(layout.in_state(&["releases"]), "pin", STATE_LIMIT));
+        batch.push_lenient(each(layout.in_state(&["releases"]), "pin", STATE_LIMIT));
         // That it cannot be told must not keep anybody from reading the rest.
         batch.push_lenient(Op::InspectWay { paths: vec![layout.releases().clone(), layout.state().clone()] });
+        batch.push(Op::List { path: layout.lock() });
+        batch.push_lenient(Op::Inspect { path: layout.in_state(&["pruned", NO_RELEASE]) });
+        // Nothing of these is wanted here but whether they could be read.
+        for file in ["history", "ledger"] {
+            batch.push_lenient(Op::Read { path: layout.in_state(&[file]), limit: 0 });
+        }
+        for file in ["listing", "manifest"] {
+            batch.push_lenient(each(layout.in_state(&["releases"]), file, 0));
+        }
         query
     }
 
@@ -107,17 +148,22 @@ impl Query {
             match op {
                 // Something that is no link stands where `current` should; the inspection says what.
                 Op::ReadLink { .. } => batch.push_lenient(op),
+                // What cannot be read of the releases is needed by some commands only.
+                Op::ReadEach { ref path, .. } if *path == layout.in_state(&["releases"]) => batch.push_lenient(op),
                 _ => batch.push(op),
             };
         }
         Self { first, shared: None, made: None }
     }
 
-    /// What the replies to a batch with these steps mean, and which records only the host can read: those whose path is
-    /// spelled in another way than ours.
-    pub(super) fn read(self, replies: &[Reply], root: &HostPath, layout: &Layout) -> (RootState, Vec<Spelled>) {
+    /// What the replies to a batch with these steps mean.
+    ///
+    /// # Errors
+    ///
+    /// Why `current` cannot be read, in words.
+    pub(super) fn read(self, replies: &[Reply], root: &HostPath, layout: &Layout) -> Result<Answer, String> {
         let made = self.made.and_then(|at| replies.get(at)).and_then(entry);
-        let reader = Reader { replies: &replies[self.first.min(replies.len())..], root, layout, made };
+        let reader = Reader::new(&replies[self.first.min(replies.len())..], root, layout, made);
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
         let adopting = reader.adopting(&releases);
@@ -125,7 +171,7 @@ impl Query {
         let state = RootState {
             clock: identity.as_ref().map(|identity| identity.clock).or_else(|| reader.clock()),
             identity,
-            current: reader.current(&releases),
+            current: reader.current(&releases)?,
             gone: reader.gone(&releases),
             releases,
             strangers,
@@ -139,8 +185,11 @@ impl Query {
             shared: Vec::new(),
             adopting,
             checked: None,
+            pruned: reader.pruned(),
+            unreadable: Vec::new(),
         };
-        (state, spelled)
+        reader.note_contents();
+        Ok(Answer { state, spelled, unreadable: reader.unreadable.into_inner() })
     }
 
     /// The tokens among the names of a listing.
@@ -168,6 +217,17 @@ pub(super) fn sealed_owner(found: Option<&Found>) -> Option<u32> {
 /// A release whose record is an absolute path in another spelling than ours.
 pub(super) type Spelled = (ReleaseName, HostPath);
 
+/// What a query found.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// The state of the root, without its unreadable files.
+    pub(super) state: RootState,
+    /// The records that only the host can read: those whose path is spelled in another way than ours.
+    pub(super) spelled: Vec<Spelled>,
+    /// The tool's own files that cannot be read, and why.
+    pub(super) unreadable: Vec<(InnerPath, String)>,
+}
+
 /// Takes the replies apart.
 struct Reader<'r> {
     replies: &'r [Reply],
@@ -175,6 +235,10 @@ struct Reader<'r> {
     layout: &'r Layout,
     /// What was made just now.
     made: Option<Entry>,
+    /// What was read of many directories, by the step and the directory's name.
+    contents: Vec<HashMap<&'r [u8], &'r Found>>,
+    /// What cannot be read. A reader that asks for a record notes it, so that none can forget to.
+    unreadable: RefCell<Vec<(InnerPath, String)>>,
 }
 
 /// What stands at a place that was looked at.
@@ -182,8 +246,70 @@ fn entry(reply: &Reply) -> Option<Entry> {
     if let Reply::Entry(entry) = reply { *entry } else { None }
 }
 
-impl Reader<'_> {
-    fn at(&self, at: At) -> Option<&Reply> {
+impl<'r> Reader<'r> {
+    fn new(replies: &'r [Reply], root: &'r HostPath, layout: &'r Layout, made: Option<Entry>) -> Self {
+        let by_directory = |reply: &'r Reply| match reply {
+            Reply::Contents(contents) => contents.iter().map(|(name, found)| (&name[..], found)).collect(),
+            _ => HashMap::new(),
+        };
+        let contents = replies.iter().map(by_directory).collect();
+        Self { replies, root, layout, made, contents, unreadable: RefCell::default() }
+    }
+
+    /// Notes that a file cannot be read, once.
+    fn note(&self, path: InnerPath, why: &str) {
+        let mut unreadable = self.unreadable.borrow_mut();
+        if unreadable.iter().all(|(noted, _)| *noted != path) {
+            unreadable.push((path, why.to_owned()));
+        }
+    }
+
+    /// Notes what cannot be read of the files that only others need, or whose directories bear names that are nobody's.
+    fn note_contents(&self) {
+        for at in [At::Listings, At::Manifests, At::Owners] {
+            let releases = self.listing(At::Releases);
+            for name in releases.iter().filter_map(|listed| self.layout.release_name(&listed.name)) {
+                self.noted(at, name.as_str(), self.beyond(at, name.as_str()));
+            }
+        }
+        for (at, file) in [(At::History, "history"), (At::Ledger, "ledger")] {
+            let why = match self.at(at) {
+                Some(Reply::Content(Some(Found::Content(_) | Found::TooLarge) | None)) | None => continue,
+                Some(Reply::Content(found)) => Kept::bytes(found.as_ref()).unreadable().map(ToOwned::to_owned),
+                Some(Reply::Failed(failure)) => Some(reason(failure)),
+                Some(_) => continue,
+            };
+            if let Some(why) = why {
+                self.note(self.layout.in_state(&[file]), &why);
+            }
+        }
+    }
+
+    /// Whether a file of which nothing was wanted could be read.
+    fn beyond(&self, at: At, directory: &str) -> Kept<()> {
+        match self.found(at, directory) {
+            Some(Found::TooLarge) => Kept::Record(()),
+            found => Kept::bytes(found).mark(),
+        }
+    }
+
+    /// Hands a record on, and notes it where it cannot be read.
+    fn noted<T>(&self, at: At, directory: &str, kept: Kept<T>) -> Kept<T> {
+        let Some((_, above, file)) = EACH.into_iter().find(|(each, ..)| *each as usize == at as usize) else {
+            return kept;
+        };
+        if let Some(Reply::Failed(failure)) = self.at(at) {
+            let why = reason(failure);
+            self.note(self.layout.in_state(&[above]), &why);
+            return Kept::Unreadable(why);
+        }
+        if let Some(why) = kept.unreadable() {
+            self.note(self.layout.in_state(&[above, directory, file]), why);
+        }
+        kept
+    }
+
+    fn at(&self, at: At) -> Option<&'r Reply> {
         self.replies.get(at as usize)
     }
 
@@ -212,23 +338,37 @@ impl Reader<'_> {
         (!trusted.contains(&Some(owner))).then_some(owner)
     }
 
-    fn current(&self, releases: &[HostedRelease]) -> Current {
+    fn current(&self, releases: &[HostedRelease]) -> Result<Current, String> {
         let Some(entry) = self.entry(At::CurrentEntry) else {
-            return Current::Absent;
+            return Ok(Current::Absent);
         };
         if entry.kind != EntryKind::Link {
-            return Current::NotALink(entry.kind);
+            return Ok(Current::NotALink(entry.kind));
         }
-        let Some(Reply::Link(Some(link))) = self.at(At::CurrentLink) else {
-            return Current::Absent;
+        let link = match self.at(At::CurrentLink) {
+            Some(Reply::Link(Some(link))) => link.clone(),
+            Some(Reply::Failed(failure)) => return Err(format!("`current` cannot be read ({failure})")),
+            // It went away since it was looked at.
+            _ => return Ok(Current::Absent),
         };
-        let link = link.clone();
-        match self.entry(At::CurrentTarget) {
+        Ok(match self.entry(At::CurrentTarget) {
             None => Current::Dangling { name: self.name_in(&link), link },
             Some(target) => match releases.iter().find(|release| release.id == target.id) {
                 Some(release) => Current::Release { name: release.name.clone(), link },
                 None => Current::Outside { link },
             },
+        })
+    }
+
+    /// Whether the names of pruned releases can be looked up.
+    fn pruned(&self) -> Kept<()> {
+        match self.at(At::Pruned) {
+            Some(Reply::Failed(failure)) => {
+                let why = reason(failure);
+                self.note(self.layout.in_state(&["pruned"]), &why);
+                Kept::Unreadable(why)
+            }
+            _ => Kept::Nothing,
         }
     }
 
@@ -265,7 +405,7 @@ impl Reader<'_> {
     fn gone(&self, releases: &[HostedRelease]) -> Vec<GoneRelease> {
         let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(At::Data) { contents } else { &[] };
         let names = contents.iter().filter_map(|(name, _)| self.layout.release_name(name));
-        let gone = names.filter(|name| releases.iter().all(|release| release.name != *name));
+        let gone = names.filter(|name| releases.binary_search_by(|release| release.name.cmp(name)).is_err());
         let kept = |name: ReleaseName| GoneRelease {
             commands: self.kept(At::Commands, name.as_str()),
             data: self.kept(At::Data, name.as_str()),
@@ -284,16 +424,16 @@ impl Reader<'_> {
     fn hosted(&self, name: ReleaseName, entry: &Entry) -> HostedRelease {
         HostedRelease {
             previous: self.previous(&name),
-            bad: self.json::<BadMark>(At::Bad, name.as_str()),
-            pinned: self.json::<PinMark>(At::Pins, name.as_str()),
+            bad: self.kept(At::Bad, name.as_str()),
+            pinned: self.kept(At::Pins, name.as_str()),
             over: None,
-            staged: self.json::<StagedRecord>(At::Staged, name.as_str()),
+            staged: self.kept(At::Staged, name.as_str()),
             commands: self.kept(At::Commands, name.as_str()),
             data: self.kept(At::Data, name.as_str()),
-            adopted: self.json::<AdoptedRecord>(At::Adopted, name.as_str()),
+            adopted: self.kept(At::Adopted, name.as_str()),
             id: entry.id,
             foreign: self.foreign(&name, entry.owner),
-            unsealed: self.found(At::Unsealed, name.as_str()).is_some(),
+            unsealed: self.mark(At::Unsealed, name.as_str()),
             name,
         }
     }
@@ -322,31 +462,17 @@ impl Reader<'_> {
         }
     }
 
-    fn found(&self, at: At, directory: &str) -> Option<&Found> {
-        let Some(Reply::Contents(contents)) = self.at(at) else {
-            return None;
-        };
-        contents.iter().find(|(name, _)| name == directory.as_bytes()).map(|(_, found)| found)
+    fn found(&self, at: At, directory: &str) -> Option<&'r Found> {
+        self.contents.get(at as usize)?.get(directory.as_bytes()).copied()
     }
 
-    fn json<T: DeserializeOwned>(&self, at: At, directory: &str) -> Option<T> {
-        match self.found(at, directory) {
-            Some(Found::Content(content)) => serde_json::from_slice(content).ok(),
-            _ => None,
-        }
+    /// What is kept in a file; that there is something unreadable is not the same as that there is nothing.
+    fn kept<T: DeserializeOwned>(&self, at: At, directory: &str) -> Kept<T> {
+        self.noted(at, directory, Kept::json(self.found(at, directory)))
     }
 
-    /// What is kept of a release; that there is something unreadable is not the same as that there is nothing.
-    fn kept<T: DeserializeOwned>(&self, at: At, release: &str) -> Kept<T> {
-        match self.found(at, release) {
-            None => Kept::Nothing,
-            Some(Found::Content(content)) => match serde_json::from_slice(content) {
-                Ok(record) => Kept::Record(record),
-                Err(error) => Kept::Unreadable(error.to_string()),
-            },
-            Some(Found::TooLarge) => Kept::Unreadable("it is too large".to_owned()),
-            Some(Found::NotAFile(kind)) => Kept::Unreadable(format!("it is {}", kind.with_article())),
-            Some(Found::Unreadable(failure)) => Kept::Unreadable(failure.to_string()),
-        }
+    /// A file whose being there says all.
+    fn mark(&self, at: At, directory: &str) -> Kept<()> {
+        self.noted(at, directory, Kept::bytes(self.found(at, directory)).mark())
     }
 }

@@ -158,7 +158,9 @@ impl DirStore {
     fn not_staged(&self, staged: &Staged, batch: &Batch, error: TransportError) -> StoreError {
         let step = if let TransportError::Step { index, .. } = &error { batch.steps.get(*index) } else { None };
         match step.map(|step| &step.op) {
-            Some(Op::ExpectAbsent { .. }) => {
+            Some(Op::ExpectAbsent { .. })
+                if error.failure().is_some_and(|failure| failure.kind == FailureKind::Exists) =>
+            {
                 StoreError::NamePruned { host: self.to_string(), name: staged.name.clone() }
             }
             _ => self.understand_format(error),

@@ -19,7 +19,7 @@ use crate::{
     transport::{EntryKind, FileId, HostIdentity, Passed, Users},
 };
 
-use super::Checked;
+use super::{Checked, Kept, UnreadableFile};
 
 /// What a root holds, as it was read in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -41,7 +41,7 @@ pub struct RootState {
     /// Who holds the lock.
     pub lock: Option<LockHolder>,
     /// What the holder of the lock is about to do here.
-    pub intent: Option<Intent>,
+    pub intent: Kept<Intent>,
     /// What interrupted operations left.
     pub interrupted: Vec<Interrupted>,
     /// What other hosts missed because they could not be reached.
@@ -59,6 +59,10 @@ pub struct RootState {
     pub shared: Vec<SharedPlace>,
     /// The release that a plain directory was about to become, when that was interrupted before it was moved.
     pub adopting: Option<ReleaseName>,
+    /// Whether a release name can be looked up among those of pruned releases.
+    pub pruned: Kept<()>,
+    /// The tool's own files that are there and cannot be read.
+    pub unreadable: Vec<UnreadableFile>,
 }
 
 /// Where `current` leads.
@@ -122,20 +126,20 @@ pub struct HostedRelease {
     /// What its record says was current before it.
     pub previous: Result<PreviousVersion, BadRecord>,
     /// Why and when it was left.
-    pub bad: Option<BadMark>,
+    pub bad: Kept<BadMark>,
     /// Why it stays whatever is counted.
-    pub pinned: Option<PinMark>,
+    pub pinned: Kept<PinMark>,
     /// The user that it belongs to, where that is neither root, nor who works here or keeps the tool's state, nor whom it was
     /// given to before it was sealed: whatever it holds, that user may have put there.
     pub foreign: Option<u32>,
-    /// Whether its `prepare` began, and it was not sealed since: nothing vouches for what it holds.
-    pub unsealed: bool,
+    /// The mark that its `prepare` began, and it was not sealed since: nothing vouches for what it holds.
+    pub unsealed: Kept<()>,
     /// What was current when it was published; `None` where that is not known, or was not asked for.
     pub over: Option<PreviousVersion>,
-    /// How it came here; `None` when the tool did not bring it.
-    pub staged: Option<StagedRecord>,
+    /// How it came here; nothing when the tool did not bring it.
+    pub staged: Kept<StagedRecord>,
     /// That it was taken over from another tool, and what its record was taken from; only where all was asked for.
-    pub adopted: Option<AdoptedRecord>,
+    pub adopted: Kept<AdoptedRecord>,
     /// The commands it was staged with.
     pub commands: Kept<Commands>,
     /// What it did to the data.
@@ -152,29 +156,6 @@ pub struct GoneRelease {
     pub commands: Kept<Commands>,
     /// What it did to the data.
     pub data: Kept<DataRecord>,
-}
-
-/// What the tool's state keeps of a release, where not having it and not being able to read it are two things.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Kept<T> {
-    /// There is none.
-    #[default]
-    Nothing,
-    /// This.
-    Record(T),
-    /// Something that this program cannot read, with why.
-    Unreadable(String),
-}
-
-impl<T> Kept<T> {
-    /// What is kept, when it can be read.
-    #[must_use]
-    pub fn record(&self) -> Option<&T> {
-        match self {
-            Self::Record(record) => Some(record),
-            Self::Nothing | Self::Unreadable(_) => None,
-        }
-    }
 }
 
 /// How a release came to a host, as the tool's state keeps it.
@@ -202,10 +183,10 @@ pub struct StagedRecord {
 pub struct Interrupted {
     /// The lock it held.
     pub token: Token,
-    /// Who ran it; `None` when that cannot be read.
-    pub owner: Option<LockOwner>,
-    /// What it was about to do here; `None` when it had not come so far.
-    pub intent: Option<Intent>,
+    /// Who ran it.
+    pub owner: Kept<LockOwner>,
+    /// What it was about to do here; nothing when it had not come so far.
+    pub intent: Kept<Intent>,
 }
 
 /// What an operation is about to do on a host, written before anything else.
@@ -233,7 +214,8 @@ impl RootState {
     /// The release `name`, when the root has it.
     #[must_use]
     pub fn release(&self, name: &ReleaseName) -> Option<&HostedRelease> {
-        self.releases.iter().find(|release| release.name == *name)
+        let at = self.releases.binary_search_by(|release| release.name.cmp(name)).ok()?;
+        self.releases.get(at)
     }
 
     /// What stands under the name `name` in the releases directory without being a release.
@@ -249,11 +231,11 @@ impl RootState {
     /// operation was about to switch to may bear its record already without ever having been current.
     #[must_use]
     pub fn state_of(&self, release: &HostedRelease) -> ReleaseState {
-        let begun = |left: &Interrupted| left.intent.as_ref().is_some_and(|intent| intent.to == release.name);
+        let begun = |left: &Interrupted| left.intent.record().is_some_and(|intent| intent.to == release.name);
         let recorded = release.previous.is_ok() && !self.interrupted.iter().any(begun);
         if self.current.release() == Some(&release.name) {
             ReleaseState::Current
-        } else if release.bad.is_some() {
+        } else if release.bad.exists() {
             ReleaseState::Bad
         } else if recorded || self.is_named_by_a_record(&release.name) {
             ReleaseState::Good

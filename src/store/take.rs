@@ -7,7 +7,7 @@ use crate::{
 };
 
 use super::{
-    DirStore, QuickCheck, RootState, StoreError, check,
+    DirStore, Kept, QuickCheck, RootState, StoreError, check,
     steps::{Steps, Taking},
 };
 
@@ -85,7 +85,7 @@ async fn attempt(
         Ok(replies) => match store.read(taking.query, &replies).await {
             Ok(state) => {
                 let checked = compared.and_then(|at| check::checked(store.layout(), replies.get(at)));
-                return Ok(Some(RootState { lock: None, intent: None, checked, ..state }));
+                return Ok(Some(RootState { lock: None, intent: Kept::Nothing, checked, ..state }));
             }
             Err(error) => {
                 give_back(store, token).await;

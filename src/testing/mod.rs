@@ -4,6 +4,7 @@
 //! - [`Recording`] counts the exchanges, and keeps the batches and commands, of the transport that it wraps.
 //! - [`Faults`] cuts the transport that it wraps off after a given step, or loses an answer: every state that a crash can
 //!   leave behind is reached by counting.
+//! - [`Unreadable`] fails the reads of given files, as a permission or a failing disk does.
 //! - [`MemoryHost`](crate::transport::MemoryHost) is the host that they are tried on.
 //!
 //! ```
@@ -37,6 +38,8 @@
 pub mod conformance;
 mod faults;
 mod recording;
+mod unreadable;
 
 pub use faults::{AfterLoss, Cut, Faults};
 pub use recording::Recording;
+pub use unreadable::Unreadable;

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::{manifest::Surveyed, path::InnerPath};
 
+use super::{FailureKind, Found, StepFailure};
+
 /// Which tree an [`Op::CompareTree`](super::Op::CompareTree) is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TreeName {
@@ -42,6 +44,8 @@ pub enum Compared {
     NoTree,
     /// The tree has no listing.
     NoList,
+    /// The tree has a listing that cannot be read.
+    Unreadable(StepFailure),
     /// All that is listed is there as it is listed.
     Holds {
         /// How much else is there.
@@ -56,6 +60,20 @@ pub enum Compared {
         /// Some of them.
         some: Vec<Vec<u8>>,
     },
+}
+
+impl Compared {
+    /// The listing that a read of the file `path` found; else what is said of a tree with that one.
+    pub(super) fn listing<'f>(found: Option<&'f Found>, path: &InnerPath) -> Result<&'f [u8], Self> {
+        let unreadable = |kind, why: &str| Self::Unreadable(StepFailure::new(kind, format!("{path}: {why}")));
+        match found {
+            None => Err(Self::NoList),
+            Some(Found::Content(content)) => Ok(content),
+            Some(Found::TooLarge) => Err(unreadable(FailureKind::Io, "it is too long")),
+            Some(Found::NotAFile(kind)) => Err(unreadable(FailureKind::WrongType, kind.with_article())),
+            Some(Found::Unreadable(failure)) => Err(Self::Unreadable(failure.clone())),
+        }
+    }
 }
 
 impl Comparison {

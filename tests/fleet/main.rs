@@ -16,6 +16,7 @@ mod rollback;
 mod round_trips;
 mod shared;
 mod surroundings;
+mod unreadable;
 mod unsealed;
 mod verify;
 mod world;

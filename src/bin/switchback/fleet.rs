@@ -93,12 +93,13 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.verify = verify.unwrap_or(session.target.config.target_check);
             fleet.activate(name, &options, observer).await
         }
-        Request::Rollback { to, steps, from, keep_data, by_configuration, verify, why } => {
+        Request::Rollback { to, steps, from, keep_data, by_configuration, no_hooks, verify, why } => {
             let mut options = RollbackOptions::default();
             options.run = session.options(why);
             options.target = to.clone().map_or(RollbackTarget::Steps(steps.unwrap_or(1)), RollbackTarget::Release);
             options.from.clone_from(from);
             options.keep_data = *keep_data;
+            options.no_hooks = *no_hooks;
             if *by_configuration {
                 options.commands = CommandsFrom::Configuration;
             }

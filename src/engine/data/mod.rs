@@ -168,7 +168,10 @@ impl<'r> Run<'r> {
         release: &ReleaseName,
     ) -> Result<bool, Failure> {
         let working = &course.locked[keeper(&course.locked, place)];
-        let ledger = working.guard.ledger().await.map_err(super::ask::failure)?;
+        let (ledger, torn) = working.guard.ledger().await.map_err(super::ask::failure)?;
+        if torn > 0 {
+            self.warn(Some(working.name()), format!("passed over {torn} torn or unreadable lines of the ledger"));
+        }
         Ok(LedgerEntry::revert_is_open(&ledger, release))
     }
 }

@@ -64,6 +64,15 @@ impl Reason {
             | Self::DataOffTheWay { .. } => {
                 "`--keep-data` goes back with the code alone, and the old code then meets the data as it is".into()
             }
+            Self::MarkUnreadable { name, .. } => {
+                format!("`switchback status` names the file; go there anyway with `switchback rollback --to {name}`")
+            }
+            Self::CommandsUnreadable { .. } => "`switchback status` names the file; `switchback rollback --no-hooks \
+                 --keep-data` rolls back the code alone"
+                .into(),
+            Self::PrunedUnreadable { .. } | Self::IntentUnreadable { .. } => {
+                "`switchback status` names the file and its owner: make it readable, or connect as its owner".into()
+            }
             Self::DataElsewhere { place } => data_elsewhere_hint(place, command),
             Self::NothingBefore { .. }
             | Self::BadRecord { .. }

@@ -89,7 +89,7 @@ impl DirGuard {
         }
         let settled = self.state.interrupted.iter().filter(|_| closing.settles);
         for (left, operation) in settled.filter_map(|left| Some((left, operation_of(left)?))) {
-            if left.intent.is_some() {
+            if left.intent.exists() {
                 let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
                 batch.push_lenient(Op::MoveInto { from: hooks, into: log.clone() });
             }
@@ -102,9 +102,9 @@ impl DirGuard {
     /// An interrupted operation may have written the record of a release that it then never switched to: that is as it
     /// was again, so that the release does not pass for one that was current.
     fn settle_records(&self, batch: &mut Batch, closing: &Closing) {
-        let intents = self.state.interrupted.iter().filter_map(|left| left.intent.as_ref());
+        let intents = self.state.interrupted.iter().filter_map(|left| left.intent.record());
         for intent in intents.filter(|intent| intent.command != Command::Rollback) {
-            let release = self.state.release(&intent.to).filter(|release| release.bad.is_none());
+            let release = self.state.release(&intent.to).filter(|release| !release.bad.exists());
             let marked = closing.bad.as_ref().is_some_and(|(name, _)| *name == intent.to);
             let never_current =
                 !marked && self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
@@ -133,7 +133,7 @@ impl DirGuard {
         let done = closing.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
         let adopts = done && self.owner.command == Command::Adopt;
         let is_settled = move |left: &&Interrupted| {
-            closing.settles || (adopts && left.owner.as_ref().is_some_and(|owner| owner.command == Command::Adopt))
+            closing.settles || (adopts && left.owner.record().is_some_and(|owner| owner.command == Command::Adopt))
         };
         let settled: Vec<&Token> = self.state.interrupted.iter().filter(is_settled).map(|left| &left.token).collect();
         self.fenced.iter().chain(settled)

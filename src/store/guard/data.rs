@@ -5,10 +5,10 @@ use crate::{
     name::ReleaseName,
     path::InnerPath,
     store::{
-        HookDirectory, StoreError,
+        HookDirectory, Kept, StoreError,
         steps::{DATA, json},
     },
-    transport::{Batch, Found, Op, Reply, SyncReach},
+    transport::{Batch, Op, Reply, SyncReach},
 };
 
 use super::DirGuard;
@@ -39,7 +39,7 @@ impl DirGuard {
         if let (Some(record), Some(release)) =
             (record, self.state.releases.iter_mut().find(|release| release.name == *name))
         {
-            release.data = crate::store::Kept::Record(record.clone());
+            release.data = Kept::Record(record.clone());
         }
         Ok(())
     }
@@ -50,13 +50,17 @@ impl DirGuard {
         batch.push(Op::Sync { paths: vec![path, self.store.layout().state().clone()], reach: SyncReach::Entries });
     }
 
-    pub(super) async fn read_ledger(&self) -> Result<Vec<LedgerEntry>, StoreError> {
+    pub(super) async fn read_ledger(&self) -> Result<(Vec<LedgerEntry>, usize), StoreError> {
         let mut batch = self.store.steps.empty();
         batch.push(Op::Read { path: self.ledger_file(), limit: LEDGER_LIMIT });
-        match self.store.execute(&batch).await?.into_iter().next() {
-            Some(Reply::Content(None)) => Ok(Vec::new()),
-            Some(Reply::Content(Some(Found::Content(content)))) => Ok(LedgerEntry::read_lines(&content)),
-            _ => Err(StoreError::Damaged { host: self.host(), what: "the ledger is no readable file".into() }),
+        let damaged = |why: &str| StoreError::Damaged { host: self.host(), what: format!("the ledger: {why}") };
+        match self.store.execute(&batch).await?.first() {
+            Some(Reply::Content(found)) => match Kept::bytes(found.as_ref()) {
+                Kept::Nothing => Ok((Vec::new(), 0)),
+                Kept::Record(content) => Ok(LedgerEntry::read_lines(content)),
+                Kept::Unreadable(why) => Err(damaged(&why)),
+            },
+            _ => Err(damaged("nothing was read")),
         }
     }
 

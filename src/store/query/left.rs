@@ -3,9 +3,12 @@
 use crate::{
     adoption::{AdoptedRecord, Tool},
     debt::Debt,
-    lock::{LockHolder, LockOwner},
+    lock::LockHolder,
     name::ReleaseName,
-    store::state::{HostedRelease, Intent, Interrupted},
+    store::{
+        Kept,
+        state::{HostedRelease, Intent, Interrupted},
+    },
     token::Token,
     transport::{Found, Liveness, Passed, Reply},
 };
@@ -24,38 +27,49 @@ impl Reader<'_> {
         let Some(Reply::Contents(contents)) = self.at(At::Adopted) else { return None };
         let names = contents.iter().filter_map(|(name, _)| self.layout.release_name(name));
         let is_moved = |name: &ReleaseName| {
-            let record = self.json::<AdoptedRecord>(At::Adopted, name.as_str());
-            record.is_some_and(|record| record.tool == Tool::Directory)
+            let record = self.kept::<AdoptedRecord>(At::Adopted, name.as_str());
+            record.record().is_some_and(|record| record.tool == Tool::Directory)
         };
-        names.filter(|name| !releases.iter().any(|release| release.name == *name)).find(is_moved)
+        names.filter(|name| releases.binary_search_by(|release| release.name.cmp(name)).is_err()).find(is_moved)
     }
 
+    /// Who holds the lock. What it holds is a lock whatever became of the files in it.
     pub(super) fn lock(&self) -> Option<LockHolder> {
-        let token = self.tokens(At::LockOwners).next()?;
-        Some(LockHolder { owner: self.json(At::LockOwners, token.as_str()), holder: Liveness::Unknown, token })
+        let token = self.tokens(At::LockOwners).chain(Query::tokens_in(self.at(At::Locks))).next()?;
+        let owner = self.kept(At::LockOwners, token.as_str()).record().cloned();
+        Some(LockHolder { owner, holder: Liveness::Unknown, token })
     }
 
-    pub(super) fn intent(&self) -> Option<Intent> {
-        let token = self.tokens(At::LockIntents).next()?;
-        self.json(At::LockIntents, token.as_str())
+    pub(super) fn intent(&self) -> Kept<Intent> {
+        self.tokens(At::LockIntents).next().map(|token| self.intent_at(At::LockIntents, &token)).unwrap_or_default()
     }
 
     pub(super) fn interrupted(&self) -> Vec<Interrupted> {
         let left = |token: Token| Interrupted {
-            owner: self.json::<LockOwner>(At::JournalOwners, token.as_str()),
-            intent: self.json::<Intent>(At::JournalIntents, token.as_str()),
+            owner: self.kept(At::JournalOwners, token.as_str()),
+            intent: self.intent_at(At::JournalIntents, &token),
             token,
         };
-        self.tokens(At::JournalOwners).map(left).collect()
+        let mut tokens: Vec<Token> = self.tokens(At::JournalOwners).chain(self.tokens(At::JournalIntents)).collect();
+        tokens.sort_unstable();
+        tokens.dedup();
+        tokens.into_iter().map(left).collect()
+    }
+
+    /// An intent is synced before anything that it tells of is begun: one that a power cut left empty is of an operation
+    /// that had begun nothing.
+    fn intent_at(&self, at: At, token: &Token) -> Kept<Intent> {
+        match self.found(at, token.as_str()) {
+            Some(Found::Content(content)) if content.iter().all(|byte| *byte == 0) => Kept::Nothing,
+            _ => self.kept(at, token.as_str()),
+        }
     }
 
     pub(super) fn debts(&self) -> Vec<Debt> {
         let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(At::Debts) { contents } else { &[] };
-        let read = |(_, found): &(Vec<u8>, Found)| match found {
-            Found::Content(content) => serde_json::from_slice(content).ok(),
-            _ => None,
-        };
-        contents.iter().filter_map(read).collect()
+        let names = contents.iter().filter_map(|(name, _)| std::str::from_utf8(name).ok());
+        let debt = |name: &str| self.kept::<Debt>(At::Debts, name).record().cloned();
+        names.filter_map(debt).collect()
     }
 
     pub(super) fn way(&self) -> Vec<Passed> {

@@ -183,6 +183,31 @@ pub(super) async fn read_each(on: Subject) -> Outcome {
     on.refuses(ops::read_each("r/link", "f", 5), FailureKind::WrongType).await
 }
 
+/// Whoever may not read a file is told so: it is never as if there were none.
+pub(super) async fn what_may_not_be_read_is_there(on: Subject) -> Outcome {
+    let locked = Op::WriteNew { path: at("r/1/f"), content: "x".to_owned(), mode: 0 };
+    on.done([make_dir("r"), make_dir("r/1"), locked, make_dir("r/2"), write("r/2/f", "y")]).await?;
+    // Root may read everything.
+    let is_there = |found: &Found| match found {
+        Found::Unreadable(failure) => failure.kind == FailureKind::Denied,
+        found => *found == Found::Content(b"x".to_vec()),
+    };
+    match on.ask(ops::read("r/1/f", 5)).await? {
+        Reply::Content(Some(found)) if is_there(&found) => {}
+        other => return Err(format!("a file without permissions is {other:?}")),
+    }
+    let Reply::Contents(mut found) = on.ask(ops::read_each("r", "f", 5)).await? else {
+        return Err("no contents".to_owned());
+    };
+    found.sort_by(|one, other| one.0.cmp(&other.0));
+    match &found[..] {
+        [(one, first), (two, second)] if one == b"1" && two == b"2" && is_there(first) => {
+            same("what is beside it", second, &Found::Content(b"y".to_vec()))
+        }
+        other => Err(format!("files with and without permissions are {other:?}")),
+    }
+}
+
 pub(super) async fn expect_absent(on: Subject) -> Outcome {
     on.done([make_dir("d"), write("f", "x"), make_link("gone", "none"), ops::expect_absent("none")]).await?;
     on.answers(ops::expect_absent("none/below"), Reply::Done).await?;

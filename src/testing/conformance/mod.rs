@@ -156,6 +156,7 @@ cases! {
         works_again_after_close one_of_many_wins;
     ask: identity clock inspect nothing_is_reached_through_a_link nothing_is_reached_through_a_file resolve
         resolve_leads_nowhere read_link read read_what_is_no_file list list_what_is_no_directory read_each
+        what_may_not_be_read_is_there
         expect_absent expect_directory expect_link;
     make: directories_have_exact_modes directories_that_exist directories_need_a_parent links links_replace_nothing
         files_have_exact_modes files_replace_nothing large_content;

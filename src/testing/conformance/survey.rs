@@ -175,7 +175,12 @@ pub(super) async fn says_what_it_has_not(on: Subject) -> Outcome {
     on.done([make_dir("trees"), make_dir("trees/a")]).await?;
     on.answers(compare(given(), &[]), comparison(Compared::NoList)).await?;
     on.done([make_dir("lists"), make_dir("lists/a"), make_dir("lists/a/listing")]).await?;
-    on.answers(compare(given(), &[]), comparison(Compared::NoList)).await
+    match on.ask(compare(given(), &[])).await? {
+        Reply::Comparison(Comparison { found: Compared::Unreadable(why), .. }) => {
+            same("why it cannot be read", &why.kind, &FailureKind::WrongType)
+        }
+        other => Err(format!("a listing that is a directory is {other:?}")),
+    }
 }
 
 pub(super) async fn never_compares_through_a_link(on: Subject) -> Outcome {

@@ -14,7 +14,7 @@ use rustix::{
 use crate::{
     manifest::{Digest, Digesting, Seen, Surveyed},
     path::InnerPath,
-    transport::{Compared, Comparison, Entry, EntryKind, FailureKind, Found, Reply, StepFailure, TreeName},
+    transport::{Compared, Comparison, Entry, EntryKind, Found, Reply, StepFailure, TreeName},
 };
 
 use super::{
@@ -103,14 +103,16 @@ pub(super) fn compare(
     let Some(name) = tree.as_deref().and_then(|name| InnerPath::new(name).ok()) else {
         return Ok(Reply::Comparison(Comparison { tree: None, found: Compared::NoTree }));
     };
-    let listed = ask::read(root, &lists.join(&name).join(list), LIST_LIMIT)?;
-    let found = match (seen(root, &trees.join(&name), false)?, listed) {
+    let path = lists.join(&name).join(list);
+    let listed = match ask::read(root, &path, LIST_LIMIT) {
+        Ok(Reply::Content(found)) => found,
+        Ok(_) => None,
+        Err(failure) => Some(Found::Unreadable(failure)),
+    };
+    let found = match (seen(root, &trees.join(&name), false)?, Compared::listing(listed.as_ref(), &path)) {
         (None, _) => Compared::NoTree,
-        (Some(seen), Reply::Content(Some(Found::Content(listed)))) => Comparison::of(&listed, &seen, except),
-        (Some(_), Reply::Content(Some(Found::TooLarge))) => {
-            return Err(StepFailure::new(FailureKind::Io, format!("{trees}/{name}: its listing is too long")));
-        }
-        (Some(_), _) => Compared::NoList,
+        (Some(seen), Ok(listed)) => Comparison::of(listed, &seen, except),
+        (Some(_), Err(otherwise)) => otherwise,
     };
     Ok(Reply::Comparison(Comparison { tree, found }))
 }

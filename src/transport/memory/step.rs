@@ -173,13 +173,17 @@ impl Host<'_> {
         let Some(name) = tree.as_deref().and_then(|name| InnerPath::new(name).ok()) else {
             return Ok(Comparison { tree: None, found: Compared::NoTree });
         };
-        let listed = self.find(&lists.join(&name).join(list))?.map(|inode| self.model.body(inode));
-        let found = match (self.find(&trees.join(&name))?, listed) {
-            (Some(inode), Some(Body::File(listed))) => {
+        let path = lists.join(&name).join(list);
+        let listed = match self.find(&path) {
+            Ok(inode) => inode.map(|inode| self.read(inode, u64::MAX)),
+            Err(kind) => Some(Found::Unreadable(StepFailure::new(kind, format!("{path}: {kind}")))),
+        };
+        let found = match (self.find(&trees.join(&name))?, Compared::listing(listed.as_ref(), &path)) {
+            (Some(inode), Ok(listed)) => {
                 self.model.names(inode)?;
                 Comparison::of(listed, &self.model.survey(inode, false), except)
             }
-            (Some(_), _) => Compared::NoList,
+            (Some(_), Err(otherwise)) => otherwise,
             (None, _) => Compared::NoTree,
         };
         Ok(Comparison { tree, found })

@@ -164,12 +164,13 @@ fn found(content: &[u8], limit: u64) -> Found {
     if content.len() as u64 > reach(limit) { Found::TooLarge } else { Found::Content(content.to_vec()) }
 }
 
-fn not_read(kind: &str) -> Result<Found, Misfit> {
+pub(super) fn not_read(kind: &str) -> Result<Found, Misfit> {
     Ok(match kind {
         "directory" => Found::NotAFile(EntryKind::Directory),
         "link" => Found::NotAFile(EntryKind::Link),
         "other" => Found::NotAFile(EntryKind::Other),
         "denied" => Found::Unreadable(StepFailure::new(FailureKind::Denied, "Permission denied")),
+        "failed" => Found::Unreadable(StepFailure::new(FailureKind::Io, "reading it failed")),
         _ => return Err(Misfit),
     })
 }

@@ -113,7 +113,7 @@ sb_read() {
 sb_in "$2"
 case $? in 1) return 1;; 2) sb_emit 'file -'; return 0;; esac
 sb_kind "$2" || { sb_emit "file $sb_k"; return 0; }
-sb_b=$(od -An -v -tx1 -N "$1" -- "$2" 2>&1) || { sb_no - "$sb_b"; return 1; }
+sb_b=$(od -An -v -tx1 -N "$1" -- "$2" 2>&1) || { sb_alive $? "$sb_b"; sb_emit 'file failed'; return 0; }
 sb_hex
 sb_emit 'file ok'
 }
@@ -150,9 +150,9 @@ sb_tok "$sb_v"
 sb_raw "$sb_m"
 sb_emit list
 }
-# LIMIT FILE PATH
+# LIMIT FILE PATH ; where one of the files fails to be read, each is tried by itself ($sb_y).
 sb_each() {
-sb_l=$1 sb_f=$2 sb_d=$3
+sb_l=$1 sb_f=$2 sb_d=$3 sb_y=
 sb_in "$3/."
 case $? in 1) return 1;; 2) sb_emit 'each = = #l0 #x0'; return 0;; esac
 [ -r "$3" ] || { sb_no denied "$3: Permission denied"; return 1; }
@@ -164,7 +164,8 @@ for sb_e; do
 shift
 [ -d "$sb_e" ] && ! [ -h "$sb_e" ] || continue
 if ! [ -x "$sb_e" ]; then sb_k=denied
-elif sb_kind "$sb_e/$sb_f"; then sb_k=file; set -- "$@" "$sb_e/$sb_f"
+elif sb_kind "$sb_e/$sb_f"; then
+if [ -z "$sb_y" ] || od -An -v -tx1 -N "$sb_l" -- "$sb_e/$sb_f" >/dev/null 2>&1; then sb_k=file; set -- "$@" "$sb_e/$sb_f"; else sb_k=failed; fi
 fi
 case $sb_k in -) continue;; esac
 sb_v=$sb_v${sb_e##*/}/ sb_a=$sb_a${sb_a:+,}$sb_k
@@ -183,7 +184,13 @@ if sb_within; then set -- "$@" "$1"; fi
 shift
 done;;
 esac
-case $# in 0) ;; *) sb_z=$(od -An -v -tx1 -- "$@" 2>&1) || { sb_no - "$sb_z"; return 1; };; esac
+case $# in 0) ;; *) sb_z=$(od -An -v -tx1 -- "$@" 2>&1) || {
+sb_alive $? "$sb_z"
+case $sb_y in y) sb_no - "$sb_z"; return 1;; esac
+sb_y=y
+sb_glob sb_eached
+return
+};; esac
 sb_tok "$sb_v"
 sb_tok "$sb_a"
 sb_raw "$sb_m"
@@ -218,9 +225,16 @@ case $sb_p in '' | [.-]* | *[!A-Za-z0-9._+-]*) sb_emit 'compare - no-tree'; retu
 sb_d=$4/$sb_p sb_l=$3/$sb_p/$2
 sb_in "$sb_d/."
 case $? in 1) return 1;; 2) sb_tok "$sb_p"; sb_emit 'compare no-tree'; return 0;; esac
+for sb_e in "$3" "$3/$sb_p"; do
+if [ -d "$sb_e" ] && ! [ -x "$sb_e" ]; then sb_tok "$sb_p"; sb_emit 'compare unreadable denied'; return 0; fi
+done
 sb_in "$sb_l"
 case $? in 1) return 1;; 2) sb_tok "$sb_p"; sb_emit 'compare no-list'; return 0;; esac
-sb_kind "$sb_l" || { sb_tok "$sb_p"; sb_emit 'compare no-list'; return 0; }
+sb_kind "$sb_l" || {
+sb_tok "$sb_p"
+case $sb_k in -) sb_emit 'compare no-list';; *) sb_emit "compare unreadable $sb_k";; esac
+return 0
+}
 # Lines that stand only in the one or only in the other, and how find ended.
 sb_v=$({ cd -P -- "$sb_d" 2>/dev/null || exit; sb_lines; echo "-$?"; } | sort - "$sb_l" | uniq -u)
 case $sb_nl$sb_v$sb_nl in

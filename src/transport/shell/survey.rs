@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     manifest::{Digest, Seen, Surveyed},
-    transport::Compared,
+    transport::{Compared, FailureKind, Found, StepFailure},
 };
 
 use super::reply::Misfit;
@@ -148,6 +148,11 @@ pub(super) fn compared(words: &[&str], values: &[Vec<u8>]) -> Result<Compared, M
     match (words, values) {
         (["no-tree"], []) => Ok(Compared::NoTree),
         (["no-list"], []) => Ok(Compared::NoList),
+        (["unreadable", kind], []) => Ok(Compared::Unreadable(match super::reply::not_read(kind)? {
+            Found::Unreadable(failure) => failure,
+            Found::NotAFile(kind) => StepFailure::new(FailureKind::WrongType, kind.with_article()),
+            Found::Content(_) | Found::TooLarge => return Err(Misfit),
+        })),
         (["holds", count], [some]) => Ok(Compared::Holds { added: number(count)?, some: lines(some) }),
         (["differs", count], [some]) => Ok(Compared::Differs { lines: number(count)?, some: lines(some) }),
         _ => Err(Misfit),

@@ -51,6 +51,7 @@ pub(crate) enum Request {
         from: Option<ReleaseName>,
         keep_data: bool,
         by_configuration: bool,
+        no_hooks: bool,
         verify: Option<TargetCheck>,
         why: Why,
     },
@@ -142,6 +143,7 @@ mod tests {
                 from: Some(name("b-3")),
                 keep_data: false,
                 by_configuration: false,
+                no_hooks: false,
                 verify: None,
                 why
             }

@@ -32,6 +32,9 @@ pub(crate) struct Rollback {
     /// Goes back with the code alone: the old code then meets the data as it is
     #[arg(long)]
     keep_data: bool,
+    /// Runs no hooks and no validation; with --keep-data, no recorded command at all
+    #[arg(long)]
+    no_hooks: bool,
     /// Which commands run: those recorded with the releases when they were deployed, or those of the configuration
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Which::Recorded)]
     commands: Which,
@@ -63,6 +66,7 @@ impl Rollback {
             from: self.from.clone(),
             keep_data: self.keep_data,
             by_configuration: self.commands == Which::Config,
+            no_hooks: self.no_hooks,
             verify: self.verify,
             why: self.why.clone(),
         }

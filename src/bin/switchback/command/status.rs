@@ -12,7 +12,7 @@ use crate::args::Hosts;
     "switchback -e production status --check --json | jq -r 'select(.type==\"report\").outcome'"
 ))]
 pub(crate) struct Status {
-    /// Ends with 8 when the hosts differ, or one has leftovers of an interrupted run
+    /// Ends with 8 when the hosts differ, or one has leftovers of an interrupted run or unreadable state files
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]
@@ -23,7 +23,7 @@ pub(crate) struct Status {
 /// One that says something worse keeps to it.
 pub(crate) fn settled(mut report: Report, check: bool) -> Report {
     let mut has = report.hosts.iter().filter_map(|host| host.status.as_ref());
-    let leftovers = has.clone().any(|status| !status.leftovers.is_empty());
+    let leftovers = has.clone().any(|status| !status.leftovers.is_empty() || !status.unreadable.is_empty());
     let first = has.next().map(|status| &status.current);
     let unwell = report.hosts.iter().any(|host| host.error.is_some());
     let differ = has.any(|status| Some(&status.current) != first);

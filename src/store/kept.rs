@@ -1,0 +1,139 @@
+//! [`Kept`]: what reading one of the tool's own files gave, and [`UnreadableFile`].
+
+use std::fmt;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::transport::{Found, StepFailure};
+
+/// A record of the tool's own, where not having it and not being able to read it are two things: only a file that is not
+/// there (`ENOENT`) is nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Kept<T> {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// This.
+    Record(T),
+    /// Something that this program cannot read, with why.
+    Unreadable(String),
+}
+
+impl<T> Kept<T> {
+    /// The record, when it can be read.
+    #[must_use]
+    pub fn record(&self) -> Option<&T> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::Nothing | Self::Unreadable(_) => None,
+        }
+    }
+
+    /// Whether there is something, be it readable or not.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    /// Why what is there cannot be read.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable(why) => Some(why),
+            Self::Nothing | Self::Record(_) => None,
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Kept<T> {
+    /// The record in JSON that a read found.
+    pub(super) fn json(found: Option<&Found>) -> Self {
+        match Kept::bytes(found) {
+            Kept::Nothing => Self::Nothing,
+            Kept::Unreadable(why) => Self::Unreadable(why),
+            Kept::Record(content) => match serde_json::from_slice(content) {
+                Ok(record) => Self::Record(record),
+                Err(_) if content.is_empty() => Self::Unreadable("it is empty".to_owned()),
+                Err(error) => Self::Unreadable(format!("it is torn or another program wrote it ({error})")),
+            },
+        }
+    }
+}
+
+impl<'f> Kept<&'f [u8]> {
+    /// The content that a read found.
+    pub(super) fn bytes(found: Option<&'f Found>) -> Self {
+        match found {
+            None => Self::Nothing,
+            Some(Found::Content(content)) => Self::Record(content),
+            Some(Found::TooLarge) => Self::Unreadable("it is too large".to_owned()),
+            Some(Found::NotAFile(kind)) => Self::Unreadable(format!("it is {}", kind.with_article())),
+            Some(Found::Unreadable(failure)) => Self::Unreadable(reason(failure)),
+        }
+    }
+
+    /// The same, of which only its being there matters.
+    pub(super) fn mark(self) -> Kept<()> {
+        match self {
+            Self::Nothing => Kept::Nothing,
+            Self::Record(_) => Kept::Record(()),
+            Self::Unreadable(why) => Kept::Unreadable(why),
+        }
+    }
+}
+
+/// The system's words for a failure, without the path before them: that is told beside it.
+pub(super) fn reason(failure: &StepFailure) -> String {
+    failure.detail.rsplit(": ").next().unwrap_or(&failure.detail).to_owned()
+}
+
+/// A file or directory of the tool's own that is there and cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct UnreadableFile {
+    /// Its absolute path on the host, or that of the directory above it that cannot be entered.
+    pub path: String,
+    /// The user id that owns it; `None` when that cannot be seen either.
+    pub owner: Option<u32>,
+    /// Why it cannot be read.
+    pub why: String,
+}
+
+impl fmt::Display for UnreadableFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot read {}", self.path)?;
+        match self.owner {
+            Some(0) => f.write_str(" (owned by root)")?,
+            Some(owner) => write!(f, " (owned by user {owner})")?,
+            None => {}
+        }
+        write!(f, ": {}", self.why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transport::{EntryKind, FailureKind};
+
+    #[test]
+    fn only_what_is_not_there_is_nothing() {
+        let denied = StepFailure::new(FailureKind::Denied, "a/pin: Permission denied");
+        assert_eq!(Kept::<u32>::json(None), Kept::Nothing);
+        assert_eq!(Kept::<u32>::json(Some(&Found::Content(b"7".to_vec()))), Kept::Record(7));
+        for found in [
+            Found::Content(Vec::new()),
+            Found::Content(b"{".to_vec()),
+            Found::TooLarge,
+            Found::NotAFile(EntryKind::Link),
+            Found::Unreadable(denied.clone()),
+        ] {
+            let kept = Kept::<u32>::json(Some(&found));
+            assert!(kept.exists() && kept.record().is_none() && kept.unreadable().is_some(), "{found:?}");
+        }
+        let kept = Kept::<u32>::json(Some(&Found::Unreadable(denied)));
+        assert_eq!(kept.unreadable(), Some("Permission denied"));
+        let file = UnreadableFile { path: "/srv/a".into(), owner: Some(0), why: "Permission denied".into() };
+        assert_eq!(file.to_string(), "cannot read /srv/a (owned by root): Permission denied");
+    }
+}

@@ -1,0 +1,162 @@
+//! [`Unreadable`]: makes files of a host unreadable, as a permission or a failing disk does.
+
+use std::fmt;
+
+use crate::{
+    future::BoxFuture,
+    path::InnerPath,
+    transport::{
+        Batch, Compared, FailureKind, Found, HookCall, HookExit, LineSink, OnFailure, Op, Progress, Reply, StepFailure,
+        Transport, TransportError, Upload, Uploaded,
+    },
+};
+
+/// Fails every read of the files and directories that it is told, on the transport that it wraps. What stands in such a
+/// directory cannot be looked at either. Changes are carried out.
+#[derive(Debug)]
+pub struct Unreadable<T> {
+    inner: T,
+    paths: Vec<(InnerPath, FailureKind)>,
+}
+
+impl<T> Unreadable<T> {
+    /// Wraps `inner`, of which everything can be read as before.
+    #[must_use]
+    pub fn new(inner: T) -> Self {
+        Self { inner, paths: Vec::new() }
+    }
+
+    /// Fails reads of `path`, inside the root, in this way.
+    #[must_use]
+    pub fn on(mut self, path: InnerPath, kind: FailureKind) -> Self {
+        self.paths.push((path, kind));
+        self
+    }
+
+    /// Why `path` cannot be read, if it cannot.
+    fn failure(&self, path: &InnerPath) -> Option<StepFailure> {
+        let is_in =
+            |above: &InnerPath| std::iter::successors(Some(path.clone()), InnerPath::parent).any(|at| at == *above);
+        let (_, kind) = self.paths.iter().find(|(above, _)| is_in(above))?;
+        Some(StepFailure::new(*kind, format!("{path}: {}", words(*kind))))
+    }
+
+    /// Why `path` cannot be looked at: a directory above it cannot be read.
+    fn hidden(&self, path: &InnerPath) -> Option<StepFailure> {
+        path.parent().and_then(|above| self.failure(&above))
+    }
+
+    /// Why a step fails as a whole.
+    fn fails(&self, op: &Op) -> Option<StepFailure> {
+        match op {
+            Op::Inspect { path } | Op::ExpectAbsent { path } | Op::ExpectDirectory { path } => self.hidden(path),
+            Op::List { path } | Op::ReadEach { path, .. } | Op::ReadLink { path } => self.failure(path),
+            _ => None,
+        }
+    }
+
+    /// The answer to `op`, without what cannot be read.
+    fn without(&self, op: &Op, reply: Reply) -> Reply {
+        match (op, reply) {
+            (Op::Read { path, .. }, Reply::Content(Some(found))) => {
+                Reply::Content(Some(self.failure(path).map_or(found, Found::Unreadable)))
+            }
+            (Op::ReadEach { path, file, .. }, Reply::Contents(mut contents)) => {
+                for (name, found) in &mut contents {
+                    let Some(directory) = std::str::from_utf8(name).ok().and_then(|name| InnerPath::new(name).ok())
+                    else {
+                        continue;
+                    };
+                    if let Some(failure) = self.failure(&path.join(&directory).join(file)) {
+                        *found = Found::Unreadable(failure);
+                    }
+                }
+                Reply::Contents(contents)
+            }
+            (Op::CompareTree { lists, list, .. }, Reply::Comparison(mut comparison)) => {
+                let tree = comparison.tree.as_deref().and_then(|tree| InnerPath::new(tree).ok());
+                let failure = tree.and_then(|tree| self.failure(&lists.join(&tree).join(list)));
+                if let Some(failure) = failure.filter(|_| comparison.found != Compared::NoTree) {
+                    comparison.found = Compared::Unreadable(failure);
+                }
+                Reply::Comparison(comparison)
+            }
+            (_, reply) => reply,
+        }
+    }
+}
+
+/// The system's words for such a failure.
+fn words(kind: FailureKind) -> &'static str {
+    match kind {
+        FailureKind::Denied => "Permission denied",
+        _ => "Input/output error",
+    }
+}
+
+impl<T: Transport> Unreadable<T> {
+    async fn send(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
+        let mut sent = batch.clone();
+        let mut stopped = None;
+        for (index, step) in batch.steps.iter().enumerate() {
+            let Some(failure) = self.fails(&step.op) else { continue };
+            if step.on_failure == OnFailure::Stop {
+                sent.steps.truncate(index);
+                stopped = Some((index, failure));
+                break;
+            }
+            sent.steps[index].op = Op::Clock;
+        }
+        let replies = self.inner.execute(&sent).await?;
+        let seen = batch.steps.iter().zip(replies).map(|(step, reply)| match self.fails(&step.op) {
+            Some(failure) => Reply::Failed(failure),
+            None => self.without(&step.op, reply),
+        });
+        let seen = seen.collect();
+        match stopped {
+            Some((index, failure)) => Err(TransportError::step(self, batch, index, failure, seen)),
+            None => Ok(seen),
+        }
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Unreadable<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<T: Transport> Transport for Unreadable<T> {
+    fn connect(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        self.inner.connect()
+    }
+
+    fn expect_upload(&self) -> BoxFuture<'_, ()> {
+        self.inner.expect_upload()
+    }
+
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        Box::pin(self.send(batch))
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        self.inner.upload(upload, progress)
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        self.inner.run(call, output)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.inner.close()
+    }
+}

@@ -1,0 +1,258 @@
+//! The tool's own files that are there and cannot be read: only what is not there is absent.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use switchback::{
+    DirStore, ErrorKind, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Report, TargetCheck,
+    commands::Commands,
+    engine::{DeployOptions, RunOptions},
+    event::Silent,
+    plan::{Fate, RollbackTarget, Seen},
+    report::Outcome,
+    store::ReleaseStore,
+    testing::Unreadable,
+    transport::{FailureKind, HookEnd, HookExit, MemoryTransport},
+};
+
+use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, release, wait};
+
+/// A host with the releases a, b and c, each with recorded commands and, as far as anybody knows, data.
+fn hosts() -> Hosts {
+    let hosts = Hosts::new(1);
+    for text in ["a", "b", "c"] {
+        assert_code(&wait(hosts.fleet().deploy(release(text), &with_hooks(), &Silent)), ExitCode::DONE);
+        hosts.0[0].write(&at(&format!(".switchback/releases/{text}/data")), "{\"format\":1}\n");
+    }
+    hosts
+}
+
+fn with_hooks() -> DeployOptions {
+    let mut commands = Commands::default();
+    commands.after_switch = Some("reload".to_owned());
+    let mut options = deploying();
+    options.run.commands = Some(commands);
+    options
+}
+
+fn store(hosts: &Hosts, paths: &[&str]) -> DirStore {
+    let root: HostPath = ROOT.parse().expect("a path");
+    let transport: Unreadable<MemoryTransport> = Unreadable::new(hosts.0[0].connect("web1"));
+    let inner = |path: &&str| format!(".switchback/{path}").parse().expect("a path");
+    let transport = paths.iter().fold(transport, |transport, path| transport.on(inner(path), FailureKind::Denied));
+    DirStore::new(transport, root, Layout::default())
+}
+
+/// The fleet that cannot read these files of the state directory.
+fn fleet(hosts: &Hosts, paths: &[&str]) -> Fleet {
+    Fleet::new(vec![Host::new("web1", store(hosts, paths))]).expect("a fleet")
+}
+
+/// What a command is asked besides the usual.
+#[derive(Clone, Copy, Default)]
+struct Back {
+    to: Option<&'static str>,
+    code_alone: bool,
+    verify: TargetCheck,
+    dry: bool,
+}
+
+fn rollback(fleet: &Fleet, back: Back, told: &dyn Observer) -> Report {
+    let mut options = going_back(back.to.map_or(RollbackTarget::Steps(1), |to| RollbackTarget::Release(name(to))));
+    (options.keep_data, options.no_hooks) = (back.code_alone, back.code_alone);
+    (options.verify, options.run.dry_run) = (back.verify, back.dry);
+    wait(fleet.rollback(&options, told))
+}
+
+/// Keeps the warnings.
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Warnings {
+    fn all(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
+    }
+}
+
+impl Observer for Warnings {
+    fn event(&self, event: &Event) {
+        if let Event::Warning { message, .. } = event {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+        }
+    }
+}
+
+#[test]
+fn every_unreadable_file_is_named_with_its_owner() {
+    let files = [
+        "releases/b/pin",
+        "releases/b/bad",
+        "releases/b/commands",
+        "releases/b/data",
+        "releases/b/staged",
+        "releases/b/user",
+        "releases/b/listing",
+        "releases/b/manifest",
+        "history",
+        "ledger",
+    ];
+    for file in files {
+        let hosts = hosts();
+        hosts.0[0].write(&at(&format!(".switchback/{file}")), "{}\n");
+        let status = wait(fleet(&hosts, &[file]).status(&Silent));
+        assert_code(&status, ExitCode::DONE);
+        let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
+        assert_eq!(unreadable.len(), 1, "{file}: {unreadable:?}");
+        assert_eq!(unreadable[0].path, at(&format!(".switchback/{file}")));
+        assert!(unreadable[0].owner.is_some(), "{file}");
+        assert!(unreadable[0].why.contains("Permission denied"), "{file}: {}", unreadable[0].why);
+        assert!(status.hosts[0].warnings.iter().any(|warning| warning.contains(&unreadable[0].path)), "{file}");
+        let (told, path) = (Warnings::default(), unreadable[0].path.as_str());
+        wait(fleet(&hosts, &[file]).check(&told));
+        assert!(told.all().contains(path), "{file}: check says {}", told.all());
+        let told = Warnings::default();
+        rollback(&fleet(&hosts, &[file]), Back { dry: true, ..Back::default() }, &told);
+        assert!(told.all().contains(path), "{file}: the dry run says {}", told.all());
+    }
+}
+
+#[test]
+fn a_directory_of_another_user_hides_one_release_and_no_more() {
+    let hosts = hosts();
+    let status = wait(fleet(&hosts, &["releases/b"]).status(&Silent));
+    assert_code(&status, ExitCode::DONE);
+    let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
+    assert_eq!(unreadable.iter().map(|file| file.path.clone()).collect::<Vec<_>>(), [at(".switchback/releases/b")]);
+    // Nobody can say whether b is bad, what it ran, and whether it is whole; all that is left out only on request.
+    let hidden = || fleet(&hosts, &["releases/b"]);
+    refused(&rollback(&hidden(), Back::default(), &Silent));
+    refused(&rollback(&hidden(), Back { to: Some("b"), ..Back::default() }, &Silent));
+    refused(&rollback(&hidden(), Back { to: Some("b"), code_alone: true, ..Back::default() }, &Silent));
+    hosts.all_on("c");
+    let none = Back { to: Some("b"), code_alone: true, verify: TargetCheck::None, dry: false };
+    assert_code(&rollback(&hidden(), none, &Silent), ExitCode::DONE);
+    hosts.all_on("b");
+}
+
+#[track_caller]
+fn refused(report: &Report) {
+    assert_code(report, ExitCode::REFUSED);
+    let kind = report.error.as_ref().map(|error| error.kind);
+    assert_eq!((report.outcome, kind), (Outcome::Refused, Some(ErrorKind::DamagedState)));
+}
+
+/// What a rollback to b needs, and what does without it.
+#[test]
+fn a_rollback_that_needs_an_unreadable_file_is_refused() {
+    let (automatic, named) = (Back::default(), Back { to: Some("b"), ..Back::default() });
+    let alone = Back { code_alone: true, ..Back::default() };
+    let unverified = Back { verify: TargetCheck::None, ..Back::default() };
+    for (file, needs, does_without) in [
+        ("releases/b/bad", automatic, named),
+        ("releases/b/commands", automatic, alone),
+        ("releases/c/data", automatic, alone),
+        ("releases/b/listing", automatic, unverified),
+    ] {
+        let hosts = hosts();
+        if file.ends_with("/bad") {
+            hosts.0[0].write(&at(&format!(".switchback/{file}")), "{}\n");
+        }
+        for dry in [true, false] {
+            if dry && file.ends_with("/listing") {
+                continue;
+            }
+            refused(&rollback(&fleet(&hosts, &[file]), Back { dry, ..needs }, &Silent));
+            hosts.all_on("c");
+        }
+        hosts.clean();
+        assert_code(&rollback(&fleet(&hosts, &[file]), does_without, &Silent), ExitCode::DONE);
+        hosts.all_on("b");
+    }
+}
+
+/// The same for what is torn, too large, or something else than a file.
+#[test]
+fn torn_files_and_what_is_no_file_count_as_unreadable() {
+    for file in ["releases/b/bad", "releases/b/commands", "releases/c/data"] {
+        for tear in [
+            |hosts: &Hosts, path: &str| hosts.0[0].write(path, ""),
+            |hosts: &Hosts, path: &str| hosts.0[0].write(path, "{\"format\":"),
+            |hosts: &Hosts, path: &str| hosts.0[0].write(path, vec![b'x'; 2 << 20]),
+            |hosts: &Hosts, path: &str| hosts.0[0].make_dir(path),
+            |hosts: &Hosts, path: &str| hosts.0[0].link(path, "/srv/shop/.switchback/releases/a/commands"),
+        ] {
+            let (hosts, path) = (hosts(), at(&format!(".switchback/{file}")));
+            if hosts.0[0].exists(&path) {
+                hosts.0[0].remove(&path);
+            }
+            tear(&hosts, &path);
+            refused(&hosts.rollback());
+            hosts.all_on("c");
+            let status = hosts.status();
+            assert_eq!(status.hosts[0].status.as_ref().expect("read").unreadable[0].path, path);
+        }
+    }
+}
+
+#[test]
+fn a_release_whose_pin_cannot_be_read_stays() {
+    let hosts = hosts();
+    assert_code(&hosts.deploy("d"), ExitCode::DONE);
+    hosts.0[0].write(&at(".switchback/releases/a/pin"), "{}\n");
+    for (paths, stays) in [(&["releases/a/pin"][..], true), (&["releases/a/bad"], false), (&["releases/a"], true)] {
+        let state = wait(store(&hosts, paths).survey()).expect("it is read");
+        let pruning = switchback::plan::prune(0, &[Seen { host: "web1", state: &state }]).expect("a plan");
+        let fate = pruning.hosts[0].fates.iter().find(|(release, _)| *release == name("a")).map(|(_, fate)| fate);
+        assert_eq!(matches!(fate, Some(Fate::Stays(_))), stays || paths[0].ends_with("bad"), "{paths:?}: {fate:?}");
+    }
+}
+
+#[test]
+fn a_name_that_cannot_be_looked_up_is_refused_and_not_called_pruned() {
+    let hosts = hosts();
+    hosts.0[0].make_dir(&at(".switchback/pruned"));
+    let hidden = || fleet(&hosts, &["pruned"]);
+    let check = wait(hidden().check(&Silent));
+    refused(&check);
+    let mut options = deploying();
+    options.run.dry_run = true;
+    refused(&wait(hidden().deploy(release("d"), &options, &Silent)));
+    refused(&wait(hidden().deploy(release("d"), &deploying(), &Silent)));
+    refused(&wait(hidden().stage(release("d"), &RunOptions::by("jane@laptop"), &Silent)));
+    hosts.all_on("c");
+    hosts.clean();
+    // What needs no new name goes on.
+    assert_code(&rollback(&hidden(), Back::default(), &Silent), ExitCode::DONE);
+}
+
+#[test]
+fn an_unreadable_intent_leaves_nothing_to_be_decided() {
+    for (content, decides) in [("", true), ("\0\0\0\0", true), ("{\"format\"", false)] {
+        let hosts = hosts();
+        let token = "0123456789abcdef0123456789abcdef";
+        hosts.0[0].write(&at(&format!(".switchback/journal/{token}/owner")), "");
+        hosts.0[0].write(&at(&format!(".switchback/journal/{token}/intent")), content);
+        let report = hosts.rollback();
+        if decides {
+            // An intent is synced before anything is begun: one that is empty tells of nothing that was.
+            assert_code(&report, ExitCode::DONE);
+        } else {
+            refused(&report);
+            hosts.all_on("c");
+        }
+    }
+}
+
+#[test]
+fn hooks_are_left_out_with_no_hooks() {
+    let (hosts, ran) = (hosts(), Arc::new(Mutex::new(0)));
+    let counted = Arc::clone(&ran);
+    hosts.0[0].on_hook(move |_| {
+        *counted.lock().expect("nobody panicked") += 1;
+        HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+    });
+    let alone = Back { code_alone: true, ..Back::default() };
+    assert_code(&rollback(&hosts.fleet(), alone, &Silent), ExitCode::DONE);
+    assert_eq!(*ran.lock().expect("nobody panicked"), 0);
+    assert_code(&rollback(&hosts.fleet(), Back::default(), &Silent), ExitCode::DONE);
+    assert_eq!(*ran.lock().expect("nobody panicked"), 1);
+}
