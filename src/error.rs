@@ -173,6 +173,10 @@ kinds! {
     Irreversible => "irreversible",
     /// The data version is not the one that was recorded, or the data is elsewhere.
     DataDiffers => "data-differs",
+    /// The hosts recorded different things about data that is worked on once for all of them.
+    RecordsDiffer => "records-differ",
+    /// Only a host recorded what the controller would have to run, read or send.
+    NotConfigured => "not-configured",
     /// A command that takes the data forward or back failed.
     DataFailed => "data-failed",
     /// A hook failed.

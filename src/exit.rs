@@ -94,6 +94,8 @@ impl ExitCode {
             | ErrorKind::HostFailed
             | ErrorKind::Irreversible
             | ErrorKind::DataDiffers
+            | ErrorKind::RecordsDiffer
+            | ErrorKind::NotConfigured
             | ErrorKind::DataFailed
             | ErrorKind::HookFailed
             | ErrorKind::NotValid

@@ -21,8 +21,13 @@ use std::{
 
 use support::local_shell::LocalShell;
 use switchback::{
-    DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport, engine::DeployOptions, engine::RunOptions,
-    event::Silent, release::NewRelease, transport::LocalTransport, tree::Tree,
+    DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
+    engine::DeployOptions,
+    engine::{RecoverOptions, RunOptions},
+    event::Silent,
+    release::NewRelease,
+    transport::LocalTransport,
+    tree::Tree,
 };
 use tempfile::TempDir;
 
@@ -126,7 +131,9 @@ fn hammered(carrier: impl Transport, what: &str) {
             let deployed = fleet.deploy(release(&text), &options, &Silent).await;
             let pruned = fleet.prune(0, &RunOptions::default(), &Silent).await;
             done += [deployed, pruned].iter().filter(|report| report.exit_code() == ExitCode::DONE).count();
-            let _ = fleet.recover(switchback::plan::Direction::Safest, &RunOptions::default(), &Silent).await;
+            let _ = fleet
+                .recover(&RecoverOptions::new(switchback::plan::Direction::Safest, RunOptions::default()), &Silent)
+                .await;
         }
         swapper.end();
         fleet.close().await;

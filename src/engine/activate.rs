@@ -19,6 +19,6 @@ pub(super) async fn activate(mut run: Run<'_>, name: &ReleaseName, options: &Act
     run.check = (options.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));
     run.begin(Some(name));
     let place = run.options.data_place();
-    run.under_locks(&|seen: &[Seen<'_>]| plan::activate(name, seen, options.allow_split, place.as_ref()).map(Some))
-        .await
+    let means = run.data_means(false, place.as_ref());
+    run.under_locks(&|seen: &[Seen<'_>]| plan::activate(name, seen, options.allow_split, means).map(Some)).await
 }

@@ -7,7 +7,7 @@ use futures_util::{
 };
 
 use crate::{
-    error::Error,
+    error::{Error, ErrorKind},
     event::Phase,
     plan::{self, Refusal, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
@@ -98,16 +98,21 @@ impl<'r> Run<'r> {
 
     /// The report of a refusal, with what every host is on.
     pub(super) fn refused(&self, refusal: Refusal, seen: &[Seen<'_>]) -> Report {
+        let shown = |failure: Failure| match failure.kind {
+            ErrorKind::DataDiffers | ErrorKind::RecordsDiffer => self.redacted(failure),
+            _ => failure,
+        };
         let hosts = seen.iter().map(|seen| {
             let mut report = untouched(seen.host, seen.state);
             if let Some(why) = refusal.hosts.iter().find(|why| why.host == seen.host) {
                 report.outcome = HostOutcome::Refused;
-                report.error = Some(Error::new(why.reason.kind(refusal.command), why.reason.to_string()).into());
+                let why = Error::new(why.reason.kind(refusal.command), why.reason.to_string());
+                report.error = Some(shown(why.into()));
             }
             report
         });
         let hosts = hosts.collect();
-        self.report(Outcome::Refused, None, hosts, Some(Error::from(refusal).into()))
+        self.report(Outcome::Refused, None, hosts, Some(shown(Error::from(refusal).into())))
     }
 }
 
@@ -154,9 +159,9 @@ pub(super) fn untouched(host: &str, state: &RootState) -> HostReport {
 /// The report of a host that failed before anything was done to it.
 pub(super) fn failed_host(host: &str, failure: Failure) -> HostReport {
     let outcome = match failure.kind {
-        crate::ErrorKind::Unreachable => HostOutcome::Unreachable,
-        crate::ErrorKind::Unknown => HostOutcome::Unknown,
-        crate::ErrorKind::Locked => HostOutcome::Refused,
+        ErrorKind::Unreachable => HostOutcome::Unreachable,
+        ErrorKind::Unknown => HostOutcome::Unknown,
+        ErrorKind::Locked => HostOutcome::Refused,
         _ => HostOutcome::Failed,
     };
     let mut report = HostReport::unread(host, outcome);

@@ -24,7 +24,7 @@ impl<'r> Run<'r> {
         if !course.failed()
             && let Err(why) = self.look_at_data(&mut course).await
         {
-            course.failure = Some(why);
+            course.failure = Some(self.redacted(why));
         }
         if course.failed() {
             return self.end(course, Outcome::Refused).await;
@@ -146,13 +146,14 @@ impl<'r> Run<'r> {
         let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived).then_some(&plan.release);
         let is_there = |working: &&Working<'_>| working.guard.state().current.release() == Some(&plan.release);
         let there = course.locked.iter().filter(is_there).map(|working| working.name().to_owned()).collect();
-        let error = error_of(&course, outcome);
+        let error =
+            error_of(&course, outcome).map(|error| if plan.data.is_some() { self.redacted(error) } else { error });
         let unfinished = course.data.stuck || (arrived && !course.data.pending.is_empty());
         let ending = Ending { outcome, fled, there, finishes: plan.finishes, arrived, unfinished };
         let hosts = self.finish(std::mem::take(&mut course.locked), &ending).await;
         let hosts = self.empty_trash(trash, hosts).await;
         let operation = (outcome != Outcome::Refused).then(|| self.owner.operation.clone());
-        Report { operation, data: course.data_report(), ..self.report(outcome, Some(&plan.release), hosts, error) }
+        Report { operation, data: course.data_report(self), ..self.report(outcome, Some(&plan.release), hosts, error) }
     }
 }
 

@@ -1,13 +1,14 @@
 //! [`Course`]: a plan that is being carried out, and how far it has come on the whole fleet.
 
 use crate::{
-    commands::Commands,
+    commands::{Commands, DataPlace},
     error::ErrorKind,
     hook::HookDirection,
     name::ReleaseName,
     outcome::{Command, Outcome},
-    plan::{self, Action, Plan, Seen},
+    plan::{self, Action, CommandMeans, DataMeans, Plan, RevertBy, Seen},
     report::{DataReport, Failure, Report},
+    store::Kept,
     transport::Secrets,
 };
 
@@ -17,8 +18,6 @@ use super::{data::DataProgress, run::Run, secrets, working::Working};
 pub(super) struct Course<'r, 'p> {
     pub(super) plan: &'p Plan,
     pub(super) locked: Vec<Working<'r>>,
-    /// The commands of the release that is gone to.
-    pub(super) commands: Commands,
     pub(super) secrets: Secrets,
     pub(super) data: DataProgress,
     /// What failed once for the whole fleet, and not on one host.
@@ -32,9 +31,8 @@ impl<'r, 'p> Course<'r, 'p> {
         for working in &mut locked {
             working.plan = plan.host(working.name()).cloned();
         }
-        let commands = run.commands_for(plan, &locked);
-        let secrets = secrets::load(run.options.commands.as_ref().unwrap_or(&commands), &mut |why| run.warn(None, why));
-        Self { plan, locked, commands, secrets, data: DataProgress::default(), failure: None, stays: false }
+        let secrets = run.secrets_of(plan);
+        Self { plan, locked, secrets, data: DataProgress::default(), failure: None, stays: false }
     }
 
     /// Whether something failed, on a host or for all.
@@ -59,10 +57,10 @@ impl<'r, 'p> Course<'r, 'p> {
     }
 
     /// What is reported of the data; `None` when it was not looked at.
-    pub(super) fn data_report(&self) -> Option<DataReport> {
+    pub(super) fn data_report(&self, run: &Run<'_>) -> Option<DataReport> {
         let DataProgress { before, after, .. } = &self.data;
-        let before = before.clone()?;
-        Some(DataReport { before, after: after.clone() })
+        let before = run.redacted_version(before.as_ref()?);
+        Some(DataReport { before, after: after.as_ref().map(|after| run.redacted_version(after)) })
     }
 }
 
@@ -78,25 +76,13 @@ impl Run<'_> {
         Some(self.report(Outcome::Error, Some(release), Vec::new(), Some(error.into())))
     }
 
-    /// The report that a plan may not be carried out, for what it would run: nothing was touched.
-    pub(super) fn not_allowed(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
-        self.not_readable(plan, seen).or_else(|| self.not_trusted(plan, seen))
-    }
-
-    /// The report that the recorded commands that would run cannot be read.
-    fn not_readable(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
-        let recorded = matches!(plan.command, Command::Rollback | Command::Recover) && !self.by_configuration;
-        let refusal = plan::readable(plan, seen).err().filter(|_| recorded && self.hooks)?;
-        Some(self.refused(refusal, seen))
-    }
-
     /// The report that commands would run in a release that belongs to somebody else: nothing was touched. What settles an
     /// interrupted run never asks.
-    fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
+    pub(super) fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
         if !matches!(plan.command, Command::Rollback | Command::Activate) {
             return None;
         }
-        let refusal = plan::trust(plan, self.runs_anything(plan, seen), seen).err()?;
+        let refusal = plan::trust(plan, self.runs_anything(plan), seen).err()?;
         if !self.allow_writable {
             return Some(self.refused(refusal, seen));
         }
@@ -107,48 +93,52 @@ impl Run<'_> {
     }
 
     /// Whether anything is run in the release that a plan goes to.
-    fn runs_anything(&self, plan: &Plan, seen: &[Seen<'_>]) -> bool {
-        if !self.hooks {
-            return false;
-        }
+    fn runs_anything(&self, plan: &Plan) -> bool {
         let code = &self.options.code;
         let by_code = code.prepare.is_some() || code.after_switch.is_some() || code.validate.is_some();
-        let by_configuration = || self.options.commands.as_ref().is_some_and(|commands| !commands.is_empty());
-        let recorded = || {
-            let releases = seen.iter().filter_map(|seen| seen.state.release(&plan.release));
-            releases.filter_map(|release| release.commands.record()).any(|commands| !commands.is_empty())
+        self.hooks && (by_code || plan.hosts.iter().any(|host| !host.commands.commands.is_empty()))
+    }
+
+    /// Which commands may run around a switch.
+    pub(super) fn command_means(&self) -> CommandMeans<'_> {
+        CommandMeans::new(self.options.commands.as_ref(), self.by_configuration, !self.hooks)
+    }
+
+    /// How the data, which is at `place` as far as the configuration or the caller's code says, may be worked on.
+    pub(super) fn data_means<'m>(&'m self, keep: bool, place: Option<&'m DataPlace>) -> DataMeans<'m> {
+        let configured = self.options.commands.as_ref();
+        let by = match (&self.options.code.migration, configured) {
+            (Some(_), _) => RevertBy::Code,
+            (None, Some(commands)) if self.by_configuration => RevertBy::Commands(commands),
+            (None, _) => RevertBy::Recorded,
         };
-        let configured = plan.command == Command::Activate || self.by_configuration;
-        by_code || if configured { by_configuration() } else { recorded() }
+        DataMeans::new(keep, by).configured(place, configured)
     }
 
-    /// The commands of the release that a plan goes to: those of the configuration on the way forward, and those that were
-    /// recorded with the release on the way back, unless it was asked for the others.
-    fn commands_for(&self, plan: &Plan, locked: &[Working<'_>]) -> Commands {
-        if !self.hooks {
-            return Commands::default();
-        }
-        let configured = self.options.commands.clone();
-        let forward = matches!(plan.command, Command::Deploy | Command::Activate | Command::Stage);
-        match configured {
-            Some(commands) if forward || self.by_configuration => commands,
-            _ if plan.command == Command::Deploy => Commands::default(),
-            _ => self.recorded(&plan.release, locked),
-        }
+    /// The variables that the commands of a plan are given.
+    fn secrets_of(&self, plan: &Plan) -> Secrets {
+        let hooks = plan.controller.is_some() || plan.hosts.iter().any(|host| !host.commands.commands.is_empty());
+        if hooks || plan.data.is_some() { self.secrets().clone() } else { Secrets::default() }
     }
 
-    /// The commands that were recorded with a release, as the first host that has them says.
-    pub(super) fn recorded(&self, name: &ReleaseName, locked: &[Working<'_>]) -> Commands {
-        for working in locked {
-            match working.guard.state().release(name).map(|release| &release.commands) {
-                Some(crate::store::Kept::Record(commands)) => return commands.clone(),
-                Some(crate::store::Kept::Unreadable(why)) => {
-                    let what = format!("the commands recorded with {name} cannot be read, and are not run ({why})");
-                    self.warn(Some(working.name()), what);
-                }
-                _ => {}
+    /// The commands that a host recorded with a release, which run on that host only.
+    pub(super) fn recorded_on(&self, working: &Working<'_>, name: &ReleaseName) -> Commands {
+        match working.guard.state().release(name).map(|release| &release.commands) {
+            Some(Kept::Record(commands)) => commands.clone(),
+            Some(Kept::Unreadable(why)) => {
+                let what = format!("the commands recorded with {name} cannot be read, and are not run ({why})");
+                self.warn(Some(working.name()), what);
+                Commands::default()
             }
+            Some(Kept::Nothing) | None => Commands::default(),
         }
-        Commands::default()
+    }
+}
+
+impl Working<'_> {
+    /// The commands that its plan runs around the switch.
+    pub(super) fn commands(&self) -> &Commands {
+        static NONE: std::sync::LazyLock<Commands> = std::sync::LazyLock::new(Commands::default);
+        self.plan.as_ref().map_or(&NONE, |plan| &plan.commands.commands)
     }
 }

@@ -21,25 +21,28 @@ pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &Deploy
         return report;
     }
     let place = run.options.data_place();
+    let means = run.data_means(false, place.as_ref());
+    let commands = run.command_means();
     let ships = |at: &InnerPath| shipped(release, at);
     let plan = |seen: &[Seen<'_>]| {
-        let mut plan = plan::deploy(release.name(), seen, options.allow_split, place.as_ref())?;
+        let mut plan = plan::deploy(release.name(), seen, options.allow_split, means)?;
         plan::share(&mut plan, seen, &ships)?;
-        Ok(plan)
+        plan::with_commands(plan, commands, seen)
     };
-    bring(run, release, &plan).await
+    bring(&run, release, &plan).await
 }
 
 /// Stages `release` on every host, and publishes it there under its name.
 pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
     let run = run.irreversible(release.irreversible());
+    let commands = run.command_means();
     let ships = |at: &InnerPath| shipped(release, at);
     let plan = |seen: &[Seen<'_>]| {
         let mut plan = plan::stage(release.name(), seen)?;
         plan::share(&mut plan, seen, &ships)?;
-        Ok(plan)
+        plan::with_commands(plan, commands, seen)
     };
-    bring(run, release, &plan).await
+    bring(&run, release, &plan).await
 }
 
 /// What stands at a place of a release that is brought.
@@ -56,7 +59,7 @@ fn shipped(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
 type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Plan, Refusal> + Send + Sync + 'p;
 
 /// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
-async fn bring(run: Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Report {
+async fn bring(run: &Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Report {
     run.begin(Some(release.name()));
     let asked = match release.content() {
         ReleaseContent::Tree(tree) if !run.options.dry_run => {
@@ -97,7 +100,7 @@ async fn bring(run: Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Repor
             return report;
         }
     };
-    go_on(&run, plan, locked, staged).await
+    go_on(run, plan, locked, staged).await
 }
 
 async fn go_on<'r>(

@@ -205,7 +205,7 @@ impl Drill<'_> {
             (Err(ended), _) => return Err(ended),
         };
         if let Some(leg) = self.report.legs.last_mut() {
-            leg.data.clone_from(&seen.data.version);
+            leg.data.clone_from(&seen.data.shown);
         }
         Ok((seen, report))
     }
@@ -296,7 +296,7 @@ fn same_version(before: &Probed, now: &Probed) -> Vec<Proof> {
     if before.version.is_none() && now.version.is_none() {
         return Vec::new();
     }
-    let seen = format!("{}, and before {}", words(&now.version), words(&before.version));
+    let seen = format!("{}, and before {}", words(&now.shown), words(&before.shown));
     vec![Proof::new("the data version is what it was", before.version == now.version, seen)]
 }
 

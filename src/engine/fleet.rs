@@ -9,15 +9,14 @@ use crate::{
     error::{Error, ErrorKind},
     event::Observer,
     name::ReleaseName,
-    plan::Direction,
     release::Release,
     report::{Command, Failure, Report},
     store::ReleaseStore,
 };
 
 use super::{
-    ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions, activate, adopt,
-    ask::failure, deploy, drill, look, pin, prune, recover, rollback, run::Run, unlock, verify,
+    ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions, activate,
+    adopt, ask::failure, deploy, drill, look, pin, prune, recover, rollback, run::Run, unlock, verify,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -160,10 +159,10 @@ impl Fleet {
     }
 
     /// Finishes or undoes what an interrupted run left; where nothing was left, there is nothing to do.
-    pub async fn recover(&self, direction: Direction, options: &RunOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(options).await;
-        let run = Run::skipping(&fleet, self, skipped, Command::Recover, options, observer);
-        recover::recover(run, direction).await
+    pub async fn recover(&self, options: &RecoverOptions, observer: &dyn Observer) -> Report {
+        let (fleet, skipped) = self.reached(&options.run).await;
+        let run = Run::skipping(&fleet, self, skipped, Command::Recover, &options.run, observer);
+        recover::recover(run, options).await
     }
 
     /// Takes over the trees that other tools made: `from`, or whoever is found to have made each. Nothing of theirs is

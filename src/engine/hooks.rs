@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
-    commands::Commands,
+    commands::{Commands, Validation},
     error::{Error, ErrorKind},
     event::Phase,
     future::BoxFuture,
@@ -38,6 +38,14 @@ impl Hook for CommandHook {
             }
             Err(hook::failed(self.fails_as, &at.host, self.kind, &exit))
         })
+    }
+}
+
+impl CommandHook {
+    /// The hook that validates by these rules, where one try may take `timeout`.
+    pub(super) fn validation(rules: &Validation, timeout: Duration) -> Self {
+        let script = rules.command.clone();
+        Self { kind: HookKind::Validate, script, timeout, fails_as: ErrorKind::NotValid }
     }
 }
 
@@ -75,22 +83,25 @@ impl<'r> Run<'r> {
         if !matches!(course.plan.command, Command::Deploy | Command::Activate) {
             return;
         }
-        let (code, command) = (self.options.code.prepare.clone(), course.commands.prepare_hook());
-        let hooks = hooks(code.as_deref(), command.as_ref());
-        if hooks.is_empty() {
+        let code = self.options.code.prepare.clone();
+        let is_new = |working: &Working<'_>| working.switches() && working.is_new(&course.plan.release);
+        let prepares = |working: &Working<'_>| code.is_some() || working.commands().prepare.is_some();
+        let new: Vec<bool> = course.locked.iter().map(|working| is_new(working) && prepares(working)).collect();
+        if !new.contains(&true) {
             return;
         }
-        let is_new = |working: &Working<'_>| working.switches() && working.is_new(&course.plan.release);
-        let new: Vec<bool> = course.locked.iter().map(is_new).collect();
         let (direction, release, secrets) = (course.direction(), course.plan.release.clone(), course.secrets.clone());
         for (working, new) in course.locked.iter_mut().zip(&new) {
             working.prepared = *new;
         }
         let chosen = course.locked.iter_mut().filter(|working| working.prepared);
         let runs = chosen.map(|working| {
-            let job =
-                Job { hooks: &hooks, release: release.clone(), direction, secrets: &secrets, phase: Phase::Prepare };
-            self.run_on(working, job)
+            let command = working.commands().prepare_hook();
+            let (code, release, secrets) = (code.as_deref(), release.clone(), &secrets);
+            async move {
+                let hooks = hooks(code, command.as_ref());
+                self.run_on(working, Job { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare }).await;
+            }
         });
         drain(runs.collect(), self.parallel).await;
         self.seal(course).await;
@@ -111,17 +122,23 @@ impl<'r> Run<'r> {
 
     /// Runs the `after_switch` hook on every host, for the release that it is on now.
     pub(super) async fn run_after_switch(&self, course: &mut Course<'r, '_>) {
-        let (code, command) = (self.options.code.after_switch.clone(), course.commands.after_switch_hook());
-        let hooks = hooks(code.as_deref(), command.as_ref());
-        if hooks.is_empty() {
+        let code = self.options.code.after_switch.clone().filter(|_| self.hooks);
+        let runs_any = |working: &Working<'_>| code.is_some() || working.commands().after_switch.is_some();
+        let count = course.locked.iter().filter(|working| runs_any(working)).count();
+        if count == 0 {
             return;
         }
-        self.enter(Phase::AfterSwitch, course.locked.len());
+        self.enter(Phase::AfterSwitch, count);
         let (direction, secrets) = (course.direction(), course.secrets.clone());
-        let runs = course.locked.iter_mut().filter_map(|working| {
+        let runs = course.locked.iter_mut().filter(|working| runs_any(working)).filter_map(|working| {
             let release = working.guard.state().current.release()?.clone();
-            let job = Job { hooks: &hooks, release, direction, secrets: &secrets, phase: Phase::AfterSwitch };
-            Some(self.run_on(working, job))
+            let command = working.commands().after_switch_hook();
+            let (code, secrets) = (code.as_deref(), &secrets);
+            Some(async move {
+                let hooks = hooks(code, command.as_ref());
+                let phase = Phase::AfterSwitch;
+                self.run_on(working, Job { hooks: &hooks, release, direction, secrets, phase }).await;
+            })
         });
         drain(runs.collect(), self.parallel).await;
     }
@@ -129,8 +146,9 @@ impl<'r> Run<'r> {
     /// Looks where `current` leads once all that was run has ended: it may have moved it.
     pub(super) async fn see_that_it_stayed(&self, course: &mut Course<'r, '_>) {
         let code = &self.options.code;
-        let nothing_ran = course.commands.is_empty() && course.data.before.is_none();
-        if nothing_ran && code.after_switch.is_none() && code.validate.is_none() {
+        let nothing_ran =
+            course.locked.iter().all(|working| working.commands().is_empty()) && course.data.before.is_none();
+        if nothing_ran && course.plan.controller.is_none() && code.after_switch.is_none() && code.validate.is_none() {
             return;
         }
         join_all(course.locked.iter_mut().map(|working| self.see_that_it_stayed_on(working))).await;
@@ -159,27 +177,22 @@ impl<'r> Run<'r> {
 
     /// Runs the `after_switch` hook of what each host was put back to, as it was recorded there.
     pub(super) async fn run_after_put_back(&self, course: &mut Course<'r, '_>) {
-        let code = self.options.code.after_switch.clone();
-        let secrets = course.secrets.clone();
-        let back = course.locked.iter().filter(|working| working.progress.reverted);
-        let back: Vec<ReleaseName> =
-            back.filter_map(|working| working.guard.state().current.release().cloned()).collect();
-        let commands: Vec<_> = back
-            .iter()
-            .map(|name| self.recorded(name, &course.locked).after_switch_hook().filter(|_| self.hooks))
-            .collect();
-        let reverted = course
-            .locked
-            .iter_mut()
-            .filter(|working| working.progress.reverted && working.guard.state().current.release().is_some());
-        let all: Vec<Vec<&dyn Hook>> =
-            commands.iter().map(|command| hooks(code.as_deref(), command.as_ref())).collect();
-        let runs =
-            reverted.zip(back).zip(&all).filter(|(_, hooks)| !hooks.is_empty()).map(|((working, release), hooks)| {
-                let direction = HookDirection::Rollback;
-                let job = Job { hooks, release, direction, secrets: &secrets, phase: Phase::PutBack };
-                self.run_after_undo(working, job)
-            });
+        if !self.hooks {
+            return;
+        }
+        let (code, secrets) = (self.options.code.after_switch.clone(), course.secrets.clone());
+        let runs = course.locked.iter_mut().filter(|working| working.progress.reverted).filter_map(|working| {
+            let release = working.guard.state().current.release()?.clone();
+            let command = self.recorded_on(working, &release).after_switch_hook();
+            let (code, secrets) = (code.as_deref(), &secrets);
+            Some(async move {
+                let hooks = hooks(code, command.as_ref());
+                if !hooks.is_empty() {
+                    let (direction, phase) = (HookDirection::Rollback, Phase::PutBack);
+                    self.run_after_undo(working, Job { hooks: &hooks, release, direction, secrets, phase }).await;
+                }
+            })
+        });
         drain(runs.collect(), self.parallel).await;
     }
 

@@ -79,7 +79,7 @@ pub(super) async fn check(run: Run<'_>) -> Report {
         return report;
     }
     let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());
-    let plan = plan::deploy(&probe, &seen, false, None)
+    let plan = plan::deploy(&probe, &seen, false, plan::DataMeans::default())
         .and_then(|plan| plan::check_shared(run.command(), &seen).map(|()| plan));
     match plan {
         Ok(plan) => {

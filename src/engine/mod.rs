@@ -39,4 +39,6 @@ mod working;
 
 pub use cancel::Cancel;
 pub use fleet::{Fleet, Host};
-pub use options::{ActivateOptions, Code, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions};
+pub use options::{
+    ActivateOptions, Code, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions,
+};

@@ -9,7 +9,7 @@ use crate::{
     data::DataMigration,
     hook::Hook,
     name::ReleaseName,
-    plan::RollbackTarget,
+    plan::{Direction, RollbackTarget},
     target_check::TargetCheck,
 };
 
@@ -158,9 +158,29 @@ pub struct RollbackOptions {
     pub keep_data: bool,
     /// Which commands are run.
     pub commands: CommandsFrom,
-    /// Whether hooks and validations are left out, those of the caller's own code too. Data commands run all the same,
-    /// unless `keep_data` says otherwise.
+    /// Whether hooks and validations are skipped, those of the caller's own code too. With `keep_data` as well nothing is
+    /// run, so no record of commands or data is needed, and nobody need be trusted.
     pub no_hooks: bool,
+}
+
+/// What [`Fleet::recover`](super::Fleet::recover) can be asked.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct RecoverOptions {
+    /// What every command can be asked.
+    pub run: RunOptions,
+    /// Which way to go.
+    pub direction: Direction,
+    /// Whether the data stays as it is.
+    pub keep_data: bool,
+}
+
+impl RecoverOptions {
+    /// Recovers in this direction.
+    #[must_use]
+    pub fn new(direction: Direction, run: RunOptions) -> Self {
+        Self { run, direction, keep_data: false }
+    }
 }
 
 impl Default for RollbackOptions {

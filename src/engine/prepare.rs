@@ -3,7 +3,6 @@
 use futures_util::future::join_all;
 
 use crate::{
-    commands::Commands,
     data::DataRecord,
     event::Phase,
     plan::{Action, HostPlan},
@@ -18,16 +17,14 @@ impl<'r> Run<'r> {
     /// Makes the release ready everywhere. What fails stands in [`Working::failure`].
     pub(super) async fn prepare(&self, course: &mut Course<'r, '_>) {
         self.enter(Phase::Prepare, course.locked.len());
-        let kept = matches!(course.plan.command, Command::Deploy | Command::Stage | Command::Activate)
-            .then(|| course.commands.clone());
-        let prepares = self.prepares(course);
-        join_all(course.locked.iter_mut().map(|working| self.prepare_on(working, kept.as_ref(), prepares))).await;
+        let command = course.plan.command;
+        join_all(course.locked.iter_mut().map(|working| self.prepare_on(working, command))).await;
     }
 
     /// Whether anything is run in a release that is new before it is sealed.
-    fn prepares(&self, course: &Course<'r, '_>) -> bool {
-        let goes_forward = matches!(course.plan.command, Command::Deploy | Command::Activate);
-        goes_forward && (self.options.code.prepare.is_some() || course.commands.prepare.is_some())
+    fn prepares(&self, command: Command, working: &Working<'r>) -> bool {
+        let goes_forward = matches!(command, Command::Deploy | Command::Activate);
+        goes_forward && (self.options.code.prepare.is_some() || working.commands().prepare.is_some())
     }
 
     /// Writes what is about to be done on every host that is switched, for what comes before the switch.
@@ -43,11 +40,14 @@ impl<'r> Run<'r> {
         .await;
     }
 
-    async fn prepare_on(&self, working: &mut Working<'r>, commands: Option<&Commands>, prepares: bool) {
+    async fn prepare_on(&self, working: &mut Working<'r>, command: Command) {
+        let prepares = self.prepares(command, working);
+        let kept = matches!(command, Command::Deploy | Command::Stage | Command::Activate);
+        let commands = Some(working.commands()).filter(|commands| kept && !commands.is_empty()).cloned();
         let Some(plan) = &working.plan else { return };
         let result = match preparation_of(plan, working.staged.take()) {
             Some(mut preparation) => {
-                preparation.commands = commands.filter(|commands| !commands.is_empty()).cloned();
+                preparation.commands = commands;
                 preparation.data = self.data_of_release(&preparation);
                 preparation.unsealed = prepares && working.is_new(&preparation.name);
                 let preparation = working.progress.preparation.insert(preparation);

@@ -1,5 +1,7 @@
 //! Asks what the data is like, between the legs of a drill.
 
+use std::time::Duration;
+
 use crate::{
     commands::{Commands, DataPlace},
     data::DataVersion,
@@ -27,6 +29,8 @@ use super::{
 pub(super) struct Probed {
     /// Its version, where there is data.
     pub(super) version: Option<DataVersion>,
+    /// The same as it is shown, without secrets.
+    pub(super) shown: Option<DataVersion>,
     /// What `fingerprint` printed, where that is set.
     pub(super) fingerprint: Option<String>,
 }
@@ -47,8 +51,8 @@ pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Ob
     let plan =
         Plan::staying(Command::Drill, &current, &locked.iter().map(super::working::Working::seen).collect::<Vec<_>>());
     let mut course = Course::new(&run, &plan, locked);
-    course.commands = commands;
-    let probed = run.ask_all(&mut course, &current).await;
+    course.secrets = run.secrets().clone();
+    let probed = run.ask_all(&mut course, &commands, &current).await;
     let hosts =
         course.locked.iter().map(|working| super::ask::untouched(working.name(), working.guard.state())).collect();
     run.release(&mut course.locked).await;
@@ -56,17 +60,25 @@ pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Ob
 }
 
 impl<'r> Run<'r> {
-    async fn ask_all(&self, course: &mut Course<'r, '_>, current: &ReleaseName) -> Result<Probed, Failure> {
+    async fn ask_all(
+        &self,
+        course: &mut Course<'r, '_>,
+        commands: &Commands,
+        current: &ReleaseName,
+    ) -> Result<Probed, Failure> {
         let mut probed = Probed::default();
         let place = self.options.data_place();
-        if let (Some(place), Some(migration)) = (&place, self.migration(course.commands.data.clone().as_ref())) {
+        if let (Some(place), Some(migration)) = (&place, self.migration(commands.data.as_ref())) {
             let (directory, direction) = (HookDirectory::Release, HookDirection::Rollback);
             let site = Site { place, release: current, directory, direction, migration: migration.as_ref() };
-            probed.version = Some(self.version(course, &site).await?);
+            let version = self.version(course, &site).await?;
+            probed.shown = Some(self.redacted_version(&version));
+            probed.version = Some(version);
         }
-        if let Some(script) = course.commands.fingerprint.clone() {
+        if let Some(script) = &commands.fingerprint {
             let first = DataPlace::Host(course.locked[0].name().to_owned());
-            let printed = self.fingerprint(course, &place.unwrap_or(first), current, &script).await?;
+            let printed =
+                self.fingerprint(course, &place.unwrap_or(first), current, (script, commands.timeout)).await?;
             probed.fingerprint = Some(printed);
         }
         Ok(probed)
@@ -77,9 +89,8 @@ impl<'r> Run<'r> {
         course: &mut Course<'r, '_>,
         place: &DataPlace,
         current: &ReleaseName,
-        script: &str,
+        (script, timeout): (&str, Duration),
     ) -> Result<String, Failure> {
-        let Commands { timeout, .. } = course.commands;
         let hook = ShellHook { timeout: Some(timeout), ..ShellHook::new(HookKind::Fingerprint, script) };
         let secrets = course.secrets.clone();
         let index = match place {

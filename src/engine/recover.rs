@@ -1,14 +1,14 @@
 //! `recover`: finish or undo what an interrupted run left.
 
 use crate::{
-    plan::{self, Direction, Seen},
+    plan::{self, Seen},
     report::Report,
 };
 
-use super::run::Run;
+use super::{RecoverOptions, run::Run};
 
 /// Settles what was left, if anything was. Asks first: where nothing was left, nothing is locked.
-pub(super) async fn recover(run: Run<'_>, direction: Direction) -> Report {
+pub(super) async fn recover(run: Run<'_>, options: &RecoverOptions) -> Report {
     run.begin(None);
     let asked = run.ask().await;
     if let Some(report) = run.not_asked(&asked) {
@@ -19,5 +19,7 @@ pub(super) async fn recover(run: Run<'_>, direction: Direction) -> Report {
     if seen.iter().all(|seen| seen.state.interrupted.is_empty() && !owes(seen.host)) {
         return run.nothing_to_do(&seen);
     }
-    run.under_locks(&|seen: &[Seen<'_>]| plan::recover(direction, seen)).await
+    let place = run.options.data_place();
+    let means = run.data_means(options.keep_data, place.as_ref());
+    run.under_locks(&|seen: &[Seen<'_>]| plan::recover(options.direction, means, seen)).await
 }

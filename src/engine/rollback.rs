@@ -1,25 +1,21 @@
 //! `rollback`: go back to what the records say was current before.
 
 use crate::{
-    plan::{self, DataMeans, RevertBy, RollbackTarget, Seen},
+    plan::{self, RollbackTarget, Seen},
     report::Report,
     store::QuickCheck,
     target_check::TargetCheck,
 };
 
-use super::{CommandsFrom, RollbackOptions, run::Run};
+use super::{RollbackOptions, run::Run};
 
 /// Goes back on every host.
 pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions) -> Report {
     run.verify = options.verify;
     run.check = check_of(options);
     run.begin(None);
-    let by = match (&run.options.code.migration, options.commands, &run.options.commands) {
-        (Some(_), ..) => RevertBy::Code,
-        (None, CommandsFrom::Configuration, Some(commands)) => RevertBy::Commands(commands),
-        (None, ..) => RevertBy::Recorded,
-    };
-    let means = DataMeans::new(options.keep_data, by);
+    let place = run.options.data_place();
+    let means = run.data_means(options.keep_data, place.as_ref());
     let plan = |seen: &[Seen<'_>]| plan::rollback(&options.target, options.from.as_ref(), means, seen).map(Some);
     run.under_locks(&plan).await
 }

@@ -1,8 +1,9 @@
 //! [`Run`]: one command under way.
 
-use std::time::Instant;
+use std::{sync::OnceLock, time::Instant};
 
 use crate::{
+    data::DataVersion,
     debt::Debt,
     error::{Error, ErrorKind},
     event::{Event, Observer, Phase},
@@ -12,9 +13,15 @@ use crate::{
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, crowd},
     store::QuickCheck,
     target_check::TargetCheck,
+    transport::Secrets,
 };
 
-use super::{Fleet, Host, RunOptions, ask::failed_host, shell::Controller};
+use super::{
+    Fleet, Host, RunOptions,
+    ask::failed_host,
+    secrets::{self, redact},
+    shell::Controller,
+};
 
 /// One command under way on a fleet.
 pub(super) struct Run<'r> {
@@ -39,6 +46,8 @@ pub(super) struct Run<'r> {
     pub(super) by_configuration: bool,
     /// Whether hooks and validations run; data commands run either way.
     pub(super) hooks: bool,
+    /// The variables that commands are given, once somebody needs to know them.
+    secrets: OnceLock<Secrets>,
     observer: &'r dyn Observer,
     started: Instant,
 }
@@ -63,6 +72,7 @@ impl<'r> Run<'r> {
             irreversible: None,
             by_configuration: false,
             hooks: true,
+            secrets: OnceLock::new(),
             observer,
             started: Instant::now(),
         }
@@ -151,7 +161,32 @@ impl<'r> Run<'r> {
     }
 
     pub(super) fn tell(&self, event: &Event) {
-        self.observer.event(event);
+        match event {
+            Event::Data { release, step, version } => {
+                let (release, version) =
+                    (release.clone(), version.as_ref().map(|version| self.redacted_version(version)));
+                self.observer.event(&Event::Data { release, step: *step, version });
+            }
+            event => self.observer.event(event),
+        }
+    }
+
+    /// The variables that commands are given: those of the configuration alone, whatever a host recorded.
+    pub(super) fn secrets(&self) -> &Secrets {
+        self.secrets.get_or_init(|| {
+            let commands = self.options.commands.as_ref();
+            commands.map(|commands| secrets::load(commands, &mut |why| self.warn(None, why))).unwrap_or_default()
+        })
+    }
+
+    /// The data version as it is shown: a connection string that `version` prints may hold a password.
+    pub(super) fn redacted_version(&self, version: &DataVersion) -> DataVersion {
+        DataVersion::new(&redact(self.secrets(), version.as_str())).unwrap_or_else(|_| version.clone())
+    }
+
+    /// A failure that tells of data versions, as it is shown.
+    pub(super) fn redacted(&self, failure: Failure) -> Failure {
+        Failure { message: redact(self.secrets(), &failure.message), ..failure }
     }
 
     pub(super) fn begin(&self, release: Option<&ReleaseName>) {
@@ -215,7 +250,16 @@ impl<'r> Run<'r> {
 
     /// Tells the plan.
     pub(super) fn planned(&self, plan: &Plan) {
-        self.tell(&Event::Planned { plan: plan.lines() });
+        for warning in &plan.warnings {
+            self.warn(None, warning.clone());
+        }
+        let mut lines = plan.lines();
+        if plan.data.is_some() {
+            for line in &mut lines {
+                *line = redact(self.secrets(), line);
+            }
+        }
+        self.tell(&Event::Planned { plan: lines });
     }
 }
 

@@ -12,9 +12,6 @@ const SHORTEST: usize = 4;
 /// Reads the variables that `commands` name. What cannot be read is told, and does without: a rollback must work from a
 /// machine that does not have them.
 pub(super) fn load(commands: &Commands, warn: &mut dyn FnMut(String)) -> Secrets {
-    if commands.is_empty() && commands.fingerprint.is_none() {
-        return Secrets::default();
-    }
     let mut variables = Vec::new();
     if let Some(file) = &commands.env_file {
         match fs_err::read_to_string(file) {

@@ -2,7 +2,7 @@
 
 use crate::{
     outcome::{Command, HostOutcome, Outcome},
-    plan::{Plan, Refusal, Seen},
+    plan::{self, Plan, Refusal, Seen},
     report::{HostReport, Report},
 };
 
@@ -22,10 +22,10 @@ impl Run<'_> {
             Err(report) => return report,
         };
         let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
-        let report = match plan(&seen) {
+        let report = match self.plan(plan, &seen) {
             Ok(Some(plan)) => {
                 self.planned(&plan);
-                match self.not_allowed(&plan, &seen) {
+                match self.not_trusted(&plan, &seen) {
                     Some(report) => report,
                     None => match self.verify_targets(&plan, &mut locked).await {
                         Ok(()) => return self.carry_out(&plan, locked).await,
@@ -42,17 +42,22 @@ impl Run<'_> {
         report
     }
 
+    /// Plans on what the hosts hold, with the commands that each runs.
+    fn plan(&self, plan: &Planner<'_>, seen: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
+        plan(seen)?.map(|plan| plan::with_commands(plan, self.command_means(), seen)).transpose()
+    }
+
     async fn only_plan(&self, plan: &Planner<'_>) -> Report {
         let asked = self.ask().await;
         if let Some(report) = self.not_asked(&asked) {
             return report;
         }
         self.warn_unreadable(&asked.seen());
-        match plan(&asked.seen()) {
+        match self.plan(plan, &asked.seen()) {
             Ok(Some(mut plan)) => {
                 self.foresee_pruning(&mut plan).await;
                 self.planned(&plan);
-                self.not_allowed(&plan, &asked.seen()).unwrap_or_else(|| self.dry_run(&plan))
+                self.not_trusted(&plan, &asked.seen()).unwrap_or_else(|| self.dry_run(&plan))
             }
             Ok(None) => self.nothing_to_do(&asked.seen()),
             Err(refusal) => self.refused(refusal, &asked.seen()),

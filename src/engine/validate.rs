@@ -5,10 +5,9 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 
 use crate::{
-    commands::{ValidateOn, Validation},
-    error::ErrorKind,
+    commands::{HOOK_TIMEOUT, ValidateOn, Validation},
     event::Phase,
-    hook::{Hook, HookKind, HookShell, Occasion},
+    hook::{Hook, HookShell, Occasion},
     report::Failure,
 };
 
@@ -17,6 +16,7 @@ use super::{
     hooks::{CommandHook, occasion},
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
+    working::Working,
 };
 
 use crate::store::HookDirectory;
@@ -31,34 +31,42 @@ struct Test<'t> {
 impl<'r> Run<'r> {
     /// Validates the fleet where it is now. What does not hold stands in the hosts' failures, or in that of the course.
     pub(super) async fn validate(&self, course: &mut Course<'r, '_>) {
-        let command = course.commands.validation.clone();
-        let code = self.options.code.validate.clone();
-        if command.is_none() && code.is_none() {
+        let code = self.options.code.validate.clone().filter(|_| self.hooks);
+        let on_host = |working: &Working<'_>| {
+            let commands = working.commands();
+            let rules = commands.validation.clone().filter(|rules| rules.on == ValidateOn::Hosts)?;
+            Some((CommandHook::validation(&rules, commands.timeout), rules))
+        };
+        let on_hosts: Vec<_> = course.locked.iter().map(on_host).collect();
+        let here = course.plan.controller.clone();
+        let count = on_hosts.iter().filter(|rules| code.is_some() || rules.is_some()).count();
+        if count == 0 && here.is_none() {
             return;
         }
-        self.enter(Phase::Validate, course.locked.len());
+        self.enter(Phase::Validate, count.max(1));
         if let Some(code) = code {
-            self.validate_on_hosts(course, code.as_ref(), Validation::new("")).await;
+            let tests = course.locked.iter().map(|_| Some((code.as_ref() as &dyn Hook, Validation::new(""))));
+            self.validate_on_hosts(course, tests.collect()).await;
         }
-        let Some(rules) = command.filter(|_| !course.failed()) else { return };
-        let hook = CommandHook {
-            kind: HookKind::Validate,
-            script: rules.command.clone(),
-            timeout: course.commands.timeout,
-            fails_as: ErrorKind::NotValid,
-        };
-        match rules.on {
-            ValidateOn::Hosts => self.validate_on_hosts(course, &hook, rules).await,
-            ValidateOn::Controller => self.validate_here(course, &hook, rules).await,
+        if !course.failed() {
+            let tests =
+                on_hosts.iter().map(|rules| rules.as_ref().map(|(hook, rules)| (hook as &dyn Hook, rules.clone())));
+            self.validate_on_hosts(course, tests.collect()).await;
+        }
+        if let Some(rules) = here.filter(|_| !course.failed()) {
+            let timeout = self.options.commands.as_ref().map_or(HOOK_TIMEOUT, |commands| commands.timeout);
+            self.validate_here(course, &CommandHook::validation(&rules, timeout), rules).await;
         }
     }
 
-    async fn validate_on_hosts(&self, course: &mut Course<'r, '_>, hook: &dyn Hook, rules: Validation) {
+    /// Tests each host by its own hook and rules, where it has any.
+    async fn validate_on_hosts(&self, course: &mut Course<'r, '_>, tests: Vec<Option<(&dyn Hook, Validation)>>) {
         let (direction, secrets) = (course.direction(), course.secrets.clone());
-        let tests = course.locked.iter_mut().filter_map(|working| {
+        let tests = course.locked.iter_mut().zip(tests).filter_map(|(working, test)| {
+            let (hook, rules) = test?;
             let release = working.guard.state().current.release()?.clone();
             let at = occasion(working, &release, direction);
-            let test = Test { hook, rules: rules.clone(), at: at.clone() };
+            let test = Test { hook, rules, at: at.clone() };
             let secrets = &secrets;
             Some(async move {
                 let guard = working.guard.as_mut();

@@ -1,14 +1,14 @@
 //! The plan of `activate`.
 
-use crate::{commands::DataPlace, name::ReleaseName, report::Command, store::Kept};
+use crate::{name::ReleaseName, report::Command, store::Kept};
 
 use super::{
-    Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data,
+    Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data,
     deploy::{agree, may_switch, new_hosts, record_of},
 };
 
-/// Plans to switch to the release `name`, which every host has, and before that to take it to its data, where it has a
-/// place. Hosts that are on it already stay; where all are, the data stays too.
+/// Plans to switch to the release `name`, which every host has, and before that to take it to its data, where these `means`
+/// know a place. Hosts that are on it already stay; where all are, the data stays too.
 ///
 /// # Errors
 ///
@@ -19,7 +19,7 @@ pub fn activate(
     name: &ReleaseName,
     hosts: &[Seen<'_>],
     allow_split: bool,
-    place: Option<&DataPlace>,
+    means: DataMeans<'_>,
 ) -> Result<Plan, Refusal> {
     let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| may_go(seen, name).err()).collect();
     if !refusals.is_empty() {
@@ -30,7 +30,7 @@ pub fn activate(
     let mut plan = Plan::new(Command::Activate, name.clone(), hosts.iter().map(|seen| plan_of(seen, name)).collect());
     plan.notes.extend(new_hosts(hosts));
     if plan.hosts.iter().any(|host| host.action.switches()) {
-        plan.data = data::apply(Command::Activate, name, place, hosts)?;
+        plan.data = data::apply(Command::Activate, name, means, hosts)?;
     }
     Ok(plan)
 }

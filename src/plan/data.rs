@@ -1,14 +1,21 @@
 //! [`DataPlan`]: what becomes of the data, once for the whole fleet.
 
+mod place;
+mod steps;
+
 use crate::{
     commands::{Commands, DataCommands, DataPlace, RevertWhen},
-    data::{DataChange, DataRecord, DataVersion},
+    data::DataVersion,
     name::ReleaseName,
     report::Command,
-    store::{HostedRelease, Kept, RootState},
+    store::Kept,
 };
 
-use super::{HostRefusal, Reason, Refusal, Seen};
+use self::{
+    place::{agree, keeper, place_of, record_of, records_differ, takes_part},
+    steps::{Left, commands_of, step_of, steps_of, way},
+};
+use super::{CommandSource, HostRefusal, Reason, Refusal, Seen, commands::shown};
 
 /// What becomes of the data, once for the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +27,10 @@ pub enum DataPlan {
         release: ReleaseName,
         /// Where.
         place: DataPlace,
+        /// The commands that do; `None` when the caller's own code does.
+        commands: Option<DataCommands>,
+        /// Where they come from.
+        source: CommandSource,
         /// Whether an interrupted operation is finished: the data version says how far that came.
         resumes: bool,
     },
@@ -48,6 +59,8 @@ pub struct RevertStep {
     pub to: DataVersion,
     /// The commands that revert it; `None` when the caller's own code does.
     pub commands: Option<DataCommands>,
+    /// Where they come from.
+    pub source: CommandSource,
 }
 
 /// How a rollback may treat the data.
@@ -58,6 +71,10 @@ pub struct DataMeans<'m> {
     pub keep: bool,
     /// Which commands revert.
     pub by: RevertBy<'m>,
+    /// Where the configuration, or the caller's code, says that the data is.
+    pub place: Option<&'m DataPlace>,
+    /// The commands of the configuration: the controller runs no others, and sends nothing that they do not name.
+    pub configured: Option<&'m Commands>,
 }
 
 /// Which commands revert.
@@ -77,7 +94,13 @@ impl<'m> DataMeans<'m> {
     /// Reverts by `by`, unless `keep` says that the data stays as it is.
     #[must_use]
     pub fn new(keep: bool, by: RevertBy<'m>) -> Self {
-        Self { keep, by }
+        Self { keep, by, place: None, configured: None }
+    }
+
+    /// The same, where a configuration or the caller's code is known.
+    #[must_use]
+    pub fn configured(self, place: Option<&'m DataPlace>, configured: Option<&'m Commands>) -> Self {
+        Self { place, configured, ..self }
     }
 }
 
@@ -85,47 +108,63 @@ impl DataPlan {
     /// The plan in words, line by line.
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
-            Self::Apply { release, place, .. } => {
-                vec![format!("data on {place}: apply what {release} brings, before the switch")]
+            Self::Apply { release, place, commands, source, .. } => {
+                let mut lines = vec![format!("data on {place}: apply what {release} brings, before the switch")];
+                let run = |commands: &DataCommands| {
+                    [("version", &commands.version), ("apply", &commands.apply)].map(|run| line_of(place, run, *source))
+                };
+                lines.extend(commands.iter().flat_map(run));
+                lines
             }
             Self::Revert { when, steps, .. } => {
                 let when = match when {
                     RevertWhen::AfterSwitch => "after the switch",
                     RevertWhen::BeforeSwitch => "before the switch",
                 };
-                let line = |step: &RevertStep| {
+                let mut lines: Vec<String> = Vec::new();
+                for step in steps {
                     let from = step.from.as_ref().map_or("wherever applying it came".to_owned(), ToString::to_string);
-                    format!("data on {}: revert {} from {from} to {}, {when}", step.place, step.release, step.to)
-                };
-                steps.iter().map(line).collect()
+                    let (place, release, to) = (&step.place, &step.release, &step.to);
+                    lines.push(format!("data on {place}: revert {release} from {from} to {to}, {when}"));
+                    if let Some(commands) = &step.commands {
+                        let run = [("version", Some(&commands.version)), ("revert", commands.revert.as_ref())];
+                        let run =
+                            run.into_iter().filter_map(|(kind, text)| Some(line_of(place, (kind, text?), step.source)));
+                        let new: Vec<String> = run.filter(|line| !lines.contains(line)).collect();
+                        lines.extend(new);
+                    }
+                }
+                lines
             }
         }
     }
 }
 
-/// Plans to take `release` to its data at `place`, when there is one.
+/// A command that works on the data, in words.
+fn line_of(place: &DataPlace, (kind, text): (&str, &String), source: CommandSource) -> String {
+    format!("data on {place}: {kind} {}, {source}", shown(text))
+}
+
+/// Plans to take `release` to its data, when the configuration or the caller's code says where that is.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when the data is on a host that does not take part.
+/// [`Refusal`] when the data is on a host that does not take part, or the hosts recorded different things about it.
 pub(super) fn apply(
     command: Command,
     release: &ReleaseName,
-    place: Option<&DataPlace>,
+    means: DataMeans<'_>,
     hosts: &[Seen<'_>],
 ) -> Result<Option<DataPlan>, Refusal> {
-    let Some(place) = place else { return Ok(None) };
+    let Some(place) = means.place else { return Ok(None) };
     takes_part(place, hosts).map_err(|refusal| Refusal::of(command, vec![refusal]))?;
-    Ok(Some(DataPlan::Apply { release: release.clone(), place: place.clone(), resumes: false }))
-}
-
-/// Refuses data on a host that does not take part.
-fn takes_part(place: &DataPlace, hosts: &[Seen<'_>]) -> Result<(), HostRefusal> {
-    let DataPlace::Host(name) = place else { return Ok(()) };
-    if hosts.iter().any(|seen| seen.host == name) {
-        return Ok(());
-    }
-    Err(hosts[0].refuse(Reason::DataElsewhere { place: name.clone() }))
+    agree(command, release, place, hosts)?;
+    let commands = match means.by {
+        RevertBy::Code => None,
+        _ => means.configured.and_then(|commands| commands.data.clone()),
+    };
+    let source = CommandSource::Configuration;
+    Ok(Some(DataPlan::Apply { release: release.clone(), place: place.clone(), commands, source, resumes: false }))
 }
 
 /// Plans what undoes the part of an interrupted deploy of `release` that was applied.
@@ -133,32 +172,64 @@ fn takes_part(place: &DataPlace, hosts: &[Seen<'_>]) -> Result<(), HostRefusal> 
 /// # Errors
 ///
 /// As a rollback from it.
-pub(super) fn undo(command: Command, release: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Option<DataPlan>, Refusal> {
-    let refuse = |refusal: HostRefusal| Refusal::of(command, vec![refusal]);
-    for seen in hosts {
-        let Some(hosted) = seen.state.release(release) else { continue };
-        let step = step_of(hosted.into(), DataMeans::default()).map_err(|reason| refuse(seen.refuse(reason)))?;
-        if let Some(step) = step {
-            takes_part(&step.place, hosts).map_err(refuse)?;
-            return Ok(Some(DataPlan::Revert { when: RevertWhen::AfterSwitch, steps: vec![step], resumes: true }));
-        }
+pub(super) fn undo(
+    command: Command,
+    release: &ReleaseName,
+    means: DataMeans<'_>,
+    hosts: &[Seen<'_>],
+) -> Result<Option<DataPlan>, Refusal> {
+    if means.keep {
+        return Ok(None);
     }
-    Ok(None)
+    let Some(place) = place_of(command, &[release], means, hosts)? else { return Ok(None) };
+    let keeper = keeper(command, release, &place, hosts)?;
+    let refuse = |reason| Refusal::of(command, vec![keeper.refuse(reason)]);
+    let Some(left) = Left::find(keeper.state, release) else { return Ok(None) };
+    let step = step_of(left, &place, means).map_err(refuse)?;
+    Ok(step.map(|step| DataPlan::Revert { when: RevertWhen::AfterSwitch, steps: vec![step], resumes: true }))
 }
 
 /// Plans to take `release` to its data again, or for the rest of the way, after an operation that was interrupted.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when the data is on a host that does not take part.
-pub(super) fn redo(command: Command, release: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Option<DataPlan>, Refusal> {
-    let commands = |seen: &Seen<'_>| seen.state.release(release)?.commands.record()?.data.clone();
-    let Some(commands) = hosts.iter().find_map(commands) else { return Ok(None) };
-    let plan = apply(command, release, Some(&commands.place), hosts)?;
-    Ok(plan.map(|plan| match plan {
-        DataPlan::Apply { release, place, .. } => DataPlan::Apply { release, place, resumes: true },
-        other => other,
-    }))
+/// [`Refusal`] when the data is on a host that does not take part, or only hosts say what the controller would run.
+pub(super) fn redo(
+    command: Command,
+    release: &ReleaseName,
+    means: DataMeans<'_>,
+    hosts: &[Seen<'_>],
+) -> Result<Option<DataPlan>, Refusal> {
+    if means.keep {
+        return Ok(None);
+    }
+    let mut places: Vec<&DataPlace> = Vec::new();
+    for seen in hosts {
+        let recorded = Left::find(seen.state, release).and_then(|left| left.commands.record()?.data.as_ref());
+        places.extend(recorded.map(|data| &data.place).filter(|place| !places.contains(place)));
+    }
+    let by_code = matches!(means.by, RevertBy::Code);
+    let place = match (means.place, &places[..]) {
+        (Some(place), recorded) if by_code || !recorded.is_empty() => place,
+        (_, []) => return Ok(None),
+        (_, [place]) => *place,
+        (_, _) => return Err(records_differ(command, release, hosts)),
+    };
+    let keeper = keeper(command, release, place, hosts)?;
+    let Some(left) = Left::find(keeper.state, release) else { return Ok(None) };
+    let refuse = |reason| Refusal::of(command, vec![keeper.refuse(reason)]);
+    let (commands, source) = commands_of(left, place, means).map_err(refuse)?;
+    match &commands {
+        None if by_code && *left.data == Kept::Nothing => return Ok(None),
+        None if by_code => {}
+        None if *place == DataPlace::Controller => {
+            return Err(refuse(Reason::OnController { name: release.clone(), command: "apply" }));
+        }
+        None => return Ok(None),
+        Some(_) => {}
+    }
+    let (release, place) = (release.clone(), place.clone());
+    Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: true }))
 }
 
 /// Plans what a rollback of these hosts to `target` reverts. `starts` are the releases that each host leaves, where it
@@ -179,153 +250,76 @@ pub(super) fn revert(
         return Ok(None);
     }
     let refuse = |refusal: HostRefusal| Refusal::of(command, vec![refusal]);
-    let mut longest: Vec<RevertStep> = Vec::new();
-    for (seen, start) in starts {
-        let steps = steps_of(seen, start, target, means).map_err(refuse)?;
-        if steps.len() > longest.len() {
-            longest = steps;
+    let ways = starts.iter().filter_map(|(seen, start)| way(seen.state, start, target));
+    let mut left: Vec<&ReleaseName> = ways.flatten().map(|left| left.name).collect();
+    left.sort();
+    left.dedup();
+    let place = place_of(command, &left, means, hosts)?;
+    let steps = match &place {
+        None => {
+            // No record tells of a change: what cannot be read, or cannot go back, is still refused.
+            for (seen, start) in starts {
+                steps_of(seen, start, target, &DataPlace::Controller, means).map_err(refuse)?;
+            }
+            return Ok(None);
         }
-    }
-    for step in &longest {
-        takes_part(&step.place, hosts).map_err(refuse)?;
-    }
-    let Some(first) = longest.first() else { return Ok(None) };
+        Some(place @ DataPlace::Host(name)) => {
+            takes_part(place, hosts).map_err(refuse)?;
+            let steps = steps_on(name, target, starts, hosts, means).map_err(refuse)?;
+            // The data host records a change before it makes one, so that it knows of every finished one.
+            let finished = |name: &&&ReleaseName| {
+                let mut changes = hosts.iter().filter_map(|seen| record_of(seen, name)?.change.as_ref());
+                changes.any(|change| change.changed() && change.after.is_some())
+            };
+            if let Some(name) = left.iter().find(finished).filter(|_| steps.is_empty()) {
+                return Err(records_differ(command, name, hosts));
+            }
+            steps
+        }
+        Some(place @ DataPlace::Controller) => {
+            for name in &left {
+                agree(command, name, place, hosts)?;
+            }
+            let mut longest: Vec<RevertStep> = Vec::new();
+            for (seen, start) in starts {
+                let steps = steps_of(seen, start, target, place, means).map_err(refuse)?;
+                if steps.len() > longest.len() {
+                    longest = steps;
+                }
+            }
+            // What only some of the hosts that move remember decides nothing on the controller.
+            let knows = |name: &ReleaseName| starts.iter().all(|(seen, _)| record_of(seen, name).is_some());
+            if let Some(step) = longest.iter().find(|step| !knows(&step.release)) {
+                return Err(records_differ(command, &step.release, hosts));
+            }
+            longest
+        }
+    };
+    let Some(first) = steps.first() else { return Ok(None) };
     let when = first.commands.as_ref().map(|commands| commands.revert_when).unwrap_or_default();
-    Ok(Some(DataPlan::Revert { when, steps: longest, resumes }))
+    Ok(Some(DataPlan::Revert { when, steps, resumes }))
 }
 
-/// What is reverted when one host goes from `start` to `target`.
-fn steps_of(
-    seen: &Seen<'_>,
-    start: &ReleaseName,
+/// What is reverted on the data host `name`, by its own records: the longest way that it knows from what it, or another
+/// host, leaves. Half-done deploys may have switched the others only.
+fn steps_on(
+    name: &str,
     target: &ReleaseName,
+    starts: &[(Seen<'_>, &ReleaseName)],
+    hosts: &[Seen<'_>],
     means: DataMeans<'_>,
 ) -> Result<Vec<RevertStep>, HostRefusal> {
-    if start == target {
-        return Ok(Vec::new());
-    }
-    let Some(left) = way(seen.state, start, target) else {
-        return off_the_way(seen, start, target).map(|()| Vec::new());
-    };
-    let steps = left.into_iter().map(|left| step_of(left, means).map_err(|reason| seen.refuse(reason)));
-    Ok(steps.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
-}
-
-/// What is known of a release that is left, be it there or gone.
-#[derive(Debug, Clone, Copy)]
-struct Left<'s> {
-    name: &'s ReleaseName,
-    is_there: bool,
-    commands: &'s Kept<Commands>,
-    data: &'s Kept<DataRecord>,
-}
-
-impl<'s> Left<'s> {
-    fn find(state: &'s RootState, name: &ReleaseName) -> Option<Self> {
-        let there = state.release(name).map(Self::from);
-        let gone = || state.gone.iter().find(|gone| gone.name == *name);
-        there.or_else(|| {
-            gone().map(|gone| Self { name: &gone.name, is_there: false, commands: &gone.commands, data: &gone.data })
-        })
-    }
-}
-
-impl<'s> From<&'s HostedRelease> for Left<'s> {
-    fn from(release: &'s HostedRelease) -> Self {
-        Self { name: &release.name, is_there: true, commands: &release.commands, data: &release.data }
-    }
-}
-
-/// The releases that are left on the way from `start` to `target`, newest first; `None` when no record leads there. What
-/// was before a release that is gone stands with its data.
-fn way<'s>(state: &'s RootState, start: &ReleaseName, target: &ReleaseName) -> Option<Vec<Left<'s>>> {
-    let mut left: Vec<Left<'s>> = Vec::new();
-    let mut at = start;
-    while at != target {
-        let release = Left::find(state, at)?;
-        if left.iter().any(|earlier| earlier.name == release.name) {
-            return None;
-        }
-        left.push(release);
-        at = match state.release(at) {
-            Some(there) => there.previous.as_ref().ok()?.release()?,
-            None => release.data.record()?.change.as_ref()?.previous.as_ref()?,
-        };
-    }
-    Some(left)
-}
-
-/// How what a release did to the data is reverted; `None` when it did nothing.
-fn step_of(release: Left<'_>, means: DataMeans<'_>) -> Result<Option<RevertStep>, Reason> {
-    let name = || release.name.clone();
-    let record = match release.data {
-        Kept::Nothing => return Ok(None),
-        Kept::Unreadable(why) => return Err(Reason::DataUnreadable { name: name(), why: why.clone() }),
-        Kept::Record(record) => record,
-    };
-    if let Some(why) = &record.irreversible {
-        return Err(Reason::Irreversible { name: name(), why: why.clone() });
-    }
-    let Some(change) = record.change.as_ref().filter(|change| change.changed()) else { return Ok(None) };
-    let commands = match (means.by, release.commands) {
-        (RevertBy::Code, _) => None,
-        (RevertBy::Commands(commands), _) => {
-            Some(revert_of(commands.data.as_ref()).ok_or(Reason::NoRevert { name: name() })?)
-        }
-        (RevertBy::Recorded, Kept::Unreadable(why)) => {
-            return Err(Reason::DataUnreadable { name: name(), why: why.clone() });
-        }
-        (RevertBy::Recorded, kept) => {
-            let recorded = kept.record().and_then(|commands| commands.data.as_ref());
-            Some(revert_of(recorded).ok_or(Reason::NoRevert { name: name() })?)
-        }
-    };
-    let saved = commands.as_ref().is_none_or(|commands| !commands.save.is_empty());
-    if !release.is_there && !saved {
-        return Err(Reason::RevertGone { name: name() });
-    }
-    Ok(Some(RevertStep::new(release.name, change, commands)))
-}
-
-/// The commands, when they know a way back.
-fn revert_of(commands: Option<&DataCommands>) -> Option<DataCommands> {
-    commands.filter(|commands| commands.revert.is_some()).cloned()
-}
-
-impl RevertStep {
-    /// Reverts `change`, which `release` made.
-    pub(crate) fn new(release: &ReleaseName, change: &DataChange, commands: Option<DataCommands>) -> Self {
-        Self {
-            release: release.clone(),
-            place: change.place.clone(),
-            from: change.after.clone(),
-            to: change.before.clone(),
-            commands,
+    let place = DataPlace::Host(name.to_owned());
+    let mut longest: Vec<RevertStep> = Vec::new();
+    let Some(keeper) = hosts.iter().find(|seen| seen.host == name) else { return Ok(longest) };
+    for (seen, start) in starts {
+        let knows = Left::find(keeper.state, start).is_some_and(|left| *left.data != Kept::Nothing);
+        if seen.host == name || knows {
+            let steps = steps_of(keeper, start, target, &place, means)?;
+            if steps.len() > longest.len() {
+                longest = steps;
+            }
         }
     }
-}
-
-/// Refuses a target that no record leads to, unless both releases are known to have the same data.
-fn off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) -> Result<(), HostRefusal> {
-    let version = |name| version_with(seen, name).map_err(|reason| seen.refuse(reason));
-    let (here, there) = (version(start)?, version(target)?);
-    if here == there {
-        return Ok(());
-    }
-    let words = |version: Option<DataVersion>| version.map_or("not recorded".to_owned(), |version| version.to_string());
-    Err(seen.refuse(Reason::DataOffTheWay { name: target.clone(), here: words(here), there: words(there) }))
-}
-
-/// The data version that a release was left with when it was taken to its data; `None` when it never was.
-///
-/// # Errors
-///
-/// [`Reason::DataUnreadable`] when nobody can say.
-fn version_with(seen: &Seen<'_>, name: &ReleaseName) -> Result<Option<DataVersion>, Reason> {
-    let Some(release) = seen.state.release(name) else { return Ok(None) };
-    match &release.data {
-        Kept::Nothing => Ok(None),
-        Kept::Unreadable(why) => Err(Reason::DataUnreadable { name: name.clone(), why: why.clone() }),
-        Kept::Record(record) => Ok(record.change.as_ref().and_then(|change| change.after.clone())),
-    }
+    Ok(longest)
 }

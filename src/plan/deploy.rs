@@ -1,13 +1,10 @@
 //! The plans of `deploy` and `stage`.
 
-use crate::{
-    commands::DataPlace, name::ReleaseName, record::PreviousVersion, report::Command, status::ReleaseState,
-    store::Current,
-};
+use crate::{name::ReleaseName, record::PreviousVersion, report::Command, status::ReleaseState, store::Current};
 
-use super::{Action, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe};
+use super::{Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe};
 
-/// Plans to bring `name` to the hosts and switch to it, and before that to take it to its data, where it has a place.
+/// Plans to bring `name` to the hosts and switch to it, and before that to take it to its data, where these `means` know a place.
 ///
 /// # Errors
 ///
@@ -17,7 +14,7 @@ pub fn deploy(
     name: &ReleaseName,
     hosts: &[Seen<'_>],
     allow_split: bool,
-    place: Option<&DataPlace>,
+    means: DataMeans<'_>,
 ) -> Result<Plan, Refusal> {
     let refusals: Vec<HostRefusal> =
         hosts.iter().filter_map(|seen| may_take(seen, name).and_then(|()| may_switch(seen)).err()).collect();
@@ -29,7 +26,7 @@ pub fn deploy(
     let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, action(seen)));
     let mut plan = Plan::new(Command::Deploy, name.clone(), plans.collect());
     plan.notes.extend(new_hosts(hosts));
-    plan.data = data::apply(Command::Deploy, name, place, hosts)?;
+    plan.data = data::apply(Command::Deploy, name, means, hosts)?;
     Ok(plan)
 }
 

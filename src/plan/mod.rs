@@ -7,6 +7,7 @@ mod activate;
 mod adopt;
 mod base;
 mod chain;
+mod commands;
 mod data;
 mod deploy;
 mod pin;
@@ -24,6 +25,7 @@ pub use activate::activate;
 pub use adopt::{AdoptPlan, HostAdoption, adopt};
 pub use base::bases;
 pub use chain::{Chain, ChainEnd};
+pub use commands::{CommandMeans, CommandSource, HostCommands, with_commands};
 pub use data::{DataMeans, DataPlan, RevertBy, RevertStep};
 pub use deploy::{deploy, stage};
 pub use pin::{Pinning, pin, unpin};
@@ -35,12 +37,13 @@ pub(crate) use rollback::broken_way;
 pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
-pub use trust::{readable, trust};
+pub use trust::trust;
 pub use way::{guard, on_network, one_filesystem, writable_by_group};
 
 use std::fmt;
 
 use crate::{
+    commands::Validation,
     name::ReleaseName,
     record::PreviousVersion,
     report::{Command, crowd},
@@ -64,6 +67,10 @@ pub struct Plan {
     pub finishes: bool,
     /// What becomes of the data; `None` when it stays as it is.
     pub data: Option<DataPlan>,
+    /// The validation that runs on the controller, as its own configuration says.
+    pub controller: Option<Validation>,
+    /// What must be said even where nobody reads the plan, each one sentence.
+    pub warnings: Vec<String>,
 }
 
 /// What a command will do on one host.
@@ -84,6 +91,8 @@ pub struct HostPlan {
     pub clears_mark: bool,
     /// What is linked into the release before it is published.
     pub shared: Vec<SharedLink>,
+    /// The commands that run here.
+    pub commands: HostCommands,
 }
 
 /// What is done with `current` on one host.
@@ -123,7 +132,8 @@ impl Action {
 impl Plan {
     /// A plan without notes.
     fn new(command: Command, release: ReleaseName, hosts: Vec<HostPlan>) -> Self {
-        Self { command, release, hosts, notes: Vec::new(), finishes: false, data: None }
+        let (notes, warnings) = (Vec::new(), Vec::new());
+        Self { command, release, hosts, notes, finishes: false, data: None, controller: None, warnings }
     }
 
     /// The plan by which every host stays where it is.
@@ -150,18 +160,32 @@ impl Plan {
     /// The plan in words, line by line: hosts that do the same share one.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-        for host in &self.hosts {
-            let line = host.line();
-            match groups.iter_mut().find(|(text, _)| *text == line) {
-                Some((_, hosts)) => hosts.push(&host.host),
-                None => groups.push((line, vec![&host.host])),
-            }
-        }
-        let group = |(line, hosts): (String, Vec<&str>)| format!("{}: {line}", crowd(&hosts, NAMED));
-        let data = self.data.iter().flat_map(DataPlan::lines);
-        groups.into_iter().map(group).chain(data).chain(self.notes.iter().cloned()).collect()
+        let mut lines = shared_lines(self.hosts.iter().map(|host| (&*host.host, host.line())));
+        lines.extend(self.data.iter().flat_map(DataPlan::lines));
+        let commands = self
+            .hosts
+            .iter()
+            .flat_map(|host| host.command_lines(self.command).into_iter().map(|line| (&*host.host, line)));
+        lines.extend(shared_lines(commands));
+        lines.extend(self.controller.iter().map(|validation| {
+            let source = CommandSource::Configuration;
+            format!("the controller: validate {}, {source}", commands::shown(&validation.command))
+        }));
+        lines.extend(self.notes.iter().cloned());
+        lines
     }
+}
+
+/// The lines with the hosts that they are for: hosts with the same one share it.
+fn shared_lines<'h>(lines: impl Iterator<Item = (&'h str, String)>) -> Vec<String> {
+    let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+    for (host, line) in lines {
+        match groups.iter_mut().find(|(text, _)| *text == line) {
+            Some((_, hosts)) => hosts.push(host),
+            None => groups.push((line, vec![host])),
+        }
+    }
+    groups.into_iter().map(|(line, hosts)| format!("{}: {line}", crowd(&hosts, NAMED))).collect()
 }
 
 impl fmt::Display for Plan {
@@ -182,6 +206,7 @@ impl HostPlan {
             marks_bad: None,
             clears_mark: false,
             shared: Vec::new(),
+            commands: HostCommands::default(),
         }
     }
 

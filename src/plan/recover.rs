@@ -32,7 +32,7 @@ pub enum Direction {
 ///
 /// [`Refusal`] when a `current` is not ours, when two operations were interrupted neither of which knew of the other, or
 /// when a host lacks the release that it would go to, or that release was never made ready there.
-pub fn recover(direction: Direction, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
+pub fn recover(direction: Direction, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     refuse_any(hosts.iter().filter_map(|seen| seen.ours().err()).collect())?;
     let Some(intent) = the_one(hosts)? else {
         return bring_along(hosts);
@@ -43,7 +43,7 @@ pub fn recover(direction: Direction, hosts: &[Seen<'_>]) -> Result<Option<Plan>,
         Direction::Back => false,
         Direction::Safest => intent.command == Command::Rollback || arrived(),
     };
-    if goes_forward { forward(intent, hosts) } else { back(intent, hosts) }.map(Some)
+    if goes_forward { forward(intent, means, hosts) } else { back(intent, means, hosts) }.map(Some)
 }
 
 /// What the last interrupted operation was about to do on a host: the one that knew of all others there.
@@ -106,7 +106,7 @@ fn bring_along(hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
 }
 
 /// Every host ends where the operation was going.
-fn forward(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+fn forward(intent: &Intent, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let to = &intent.to;
     let lacking = hosts.iter().filter(|seen| seen.state.release(to).is_none());
     refuse_any(lacking.map(|seen| no_such(seen, to)).collect())?;
@@ -124,30 +124,35 @@ fn forward(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     };
     let note = format!("finishes the {} to {to} that was interrupted", intent.command);
     let plan = finishing(to.clone(), hosts.iter().map(plan).collect(), note);
-    let data = if going_back { rest_of_the_way_back(intent, hosts)? } else { rest_of_the_way(intent, hosts)? };
+    let data =
+        if going_back { rest_of_the_way_back(intent, means, hosts)? } else { rest_of_the_way(intent, means, hosts)? };
     Ok(Plan { data, ..plan })
 }
 
 /// What an interrupted rollback has yet to revert: the data version says how far it came.
-fn rest_of_the_way_back(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Option<DataPlan>, Refusal> {
+fn rest_of_the_way_back(
+    intent: &Intent,
+    means: DataMeans<'_>,
+    hosts: &[Seen<'_>],
+) -> Result<Option<DataPlan>, Refusal> {
     fn start<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
         latest(seen).and_then(|own| own.from.as_ref())
     }
     let starts: Vec<_> = hosts.iter().filter_map(|seen| start(seen).map(|from| (*seen, from))).collect();
-    data::revert(Command::Recover, &intent.to, &starts, hosts, DataMeans::default(), true)
+    data::revert(Command::Recover, &intent.to, &starts, hosts, means, true)
 }
 
 /// What an interrupted deploy has yet to apply: nothing, when its end was recorded.
-fn rest_of_the_way(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Option<DataPlan>, Refusal> {
+fn rest_of_the_way(intent: &Intent, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<DataPlan>, Refusal> {
     let applied = |seen: &Seen<'_>| {
         let record = seen.state.release(&intent.to).and_then(|release| release.data.record());
         record.and_then(|record| record.change.as_ref()).is_some_and(|change| change.after.is_some())
     };
-    if hosts.iter().any(applied) { Ok(None) } else { data::redo(Command::Recover, &intent.to, hosts) }
+    if hosts.iter().any(applied) { Ok(None) } else { data::redo(Command::Recover, &intent.to, means, hosts) }
 }
 
 /// Every host ends where it was before the operation.
-fn back(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+fn back(intent: &Intent, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let to = &intent.to;
     let switched = |seen: &&Seen<'_>| seen.current() == Some(to);
     let fled = (intent.command != Command::Rollback && hosts.iter().any(|seen| switched(&seen))).then_some(to);
@@ -167,9 +172,9 @@ fn back(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let from = plans.iter().find(|plan| plan.action == Action::GoBack).map_or(to, |plan| &plan.release).clone();
     let note = format!("undoes the {} to {to} that was interrupted", intent.command);
     let data = match (intent.command, &intent.from) {
-        (Command::Rollback, Some(left)) => data::redo(Command::Recover, left, hosts)?,
+        (Command::Rollback, Some(left)) => data::redo(Command::Recover, left, means, hosts)?,
         (Command::Rollback, None) => None,
-        _ => data::undo(Command::Recover, to, hosts)?,
+        _ => data::undo(Command::Recover, to, means, hosts)?,
     };
     Ok(Plan { data, ..finishing(from, plans, note) })
 }

@@ -235,6 +235,30 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+    /// The hosts recorded different things about data that is worked on once for all of them.
+    #[error("the hosts recorded different things about the data of {name}")]
+    RecordsDiffer {
+        /// The release.
+        name: ReleaseName,
+    },
+    /// The controller would have to run a data command that only hosts recorded.
+    #[error(
+        "the data of {name} is on the controller, which runs only what its own configuration says, and that has no `{command}`"
+    )]
+    OnController {
+        /// The release.
+        name: ReleaseName,
+        /// The command.
+        command: &'static str,
+    },
+    /// A recorded `revert` needs files or variables that the controller's configuration does not name.
+    #[error("the `revert` of {name} needs {needs}, which the configuration does not name")]
+    SecretsUnsaid {
+        /// The release.
+        name: ReleaseName,
+        /// The files and variables.
+        needs: String,
+    },
     /// No record leads to the target, and its data is another.
     #[error("no record leads to {name}, whose data version is {there}, while that of the release here is {here}")]
     DataOffTheWay {
@@ -290,6 +314,8 @@ impl Reason {
             | Self::CommandsUnreadable { .. }
             | Self::PrunedUnreadable { .. }
             | Self::IntentUnreadable { .. } => ErrorKind::DamagedState,
+            Self::RecordsDiffer { .. } => ErrorKind::RecordsDiffer,
+            Self::OnController { .. } | Self::SecretsUnsaid { .. } => ErrorKind::NotConfigured,
             Self::DataOffTheWay { .. } | Self::DataElsewhere { .. } => ErrorKind::DataDiffers,
         }
     }

@@ -23,21 +23,6 @@ pub fn trust(plan: &Plan, commands: bool, hosts: &[Seen<'_>]) -> Result<(), Refu
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(plan.command, refusals)) }
 }
 
-/// Refuses a plan by which a host would run commands that were recorded with its release, and cannot be read.
-///
-/// # Errors
-///
-/// [`Refusal`] with [`Reason::CommandsUnreadable`] for every such host.
-pub fn readable(plan: &Plan, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
-    let unreadable = |seen: &Seen<'_>| {
-        let name = &plan.host(seen.host)?.release;
-        let why = seen.state.release(name)?.commands.unreadable()?.to_owned();
-        Some(seen.refuse(Reason::CommandsUnreadable { name: name.clone(), why }))
-    };
-    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(unreadable).collect();
-    if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(plan.command, refusals)) }
-}
-
 fn foreign<'n>(seen: &Seen<'_>, name: &'n ReleaseName) -> Option<(&'n ReleaseName, u32)> {
     Some((name, seen.state.release(name)?.foreign?))
 }

@@ -8,7 +8,7 @@ use std::{
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report,
     commands::{Commands, DataCommands, DataPlace, RevertWhen, Validation},
-    engine::{ActivateOptions, DeployOptions, DrillOptions, RollbackOptions, RunOptions},
+    engine::{ActivateOptions, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
     plan::{Direction, RollbackTarget},
     testing::{Cut, Faults},
@@ -111,7 +111,7 @@ impl World {
     }
 
     pub(crate) fn recover(&self, direction: Direction) -> Report {
-        wait(self.fleet(&Cut::never()).recover(direction, &RunOptions::by("jane@laptop"), &Silent))
+        wait(self.fleet(&Cut::never()).recover(&RecoverOptions::new(direction, RunOptions::by("jane@laptop")), &Silent))
     }
 
     pub(crate) fn activate(&self, text: &str) -> Report {

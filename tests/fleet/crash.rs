@@ -5,7 +5,7 @@
 
 use switchback::{
     ErrorKind, ExitCode, Fleet, Report,
-    engine::{ActivateOptions, DeployOptions, RunOptions},
+    engine::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
     plan::{Direction, RollbackTarget},
     report::Outcome,
@@ -160,7 +160,7 @@ fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
 }
 
 fn recover<W: World>(world: &W, cut: &Cut, direction: Direction) -> Report {
-    wait(world.fleet(cut).recover(direction, &RunOptions::default(), &Silent))
+    wait(world.fleet(cut).recover(&RecoverOptions::new(direction, RunOptions::default()), &Silent))
 }
 
 /// The release that every host is on; `None` when there is no `current` anywhere.

@@ -2,7 +2,7 @@
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
-    engine::RunOptions,
+    engine::{RecoverOptions, RunOptions},
     event::Silent,
     plan::{Direction, RollbackTarget},
     report::HostOutcome,
@@ -37,7 +37,7 @@ fn roll_back_without(hosts: &Hosts) -> Report {
 }
 
 fn recover(hosts: &Hosts) -> Report {
-    wait(hosts.fleet().recover(Direction::Safest, &RunOptions::default(), &Silent))
+    wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent))
 }
 
 fn owes(hosts: &Hosts) -> bool {

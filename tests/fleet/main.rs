@@ -7,6 +7,7 @@ mod debts;
 mod expected;
 mod fixture;
 mod history;
+mod hostile;
 mod left_to;
 mod locks;
 mod prune;

@@ -2,7 +2,7 @@
 
 use switchback::{
     ExitCode, Report,
-    engine::RunOptions,
+    engine::{RecoverOptions, RunOptions},
     event::{Event, Silent},
     plan::{Direction, RollbackTarget},
     report::Outcome,
@@ -256,7 +256,8 @@ fn what_an_interrupted_operation_names_stays() {
     assert_eq!(report.exit_code(), ExitCode::DONE, "{:?}", report.error);
     let names = world.names(0, "releases");
     assert!(names.contains(&"a".to_owned()) && names.contains(&"c".to_owned()), "{names:?}");
-    let recovered = wait(world.fleet(&Cut::never()).recover(Direction::Back, &RunOptions::default(), &Silent));
+    let recovered =
+        wait(world.fleet(&Cut::never()).recover(&RecoverOptions::new(Direction::Back, RunOptions::default()), &Silent));
     assert_eq!(recovered.exit_code(), ExitCode::DONE, "{:?}", recovered.error);
     assert_eq!(world.link(0, "current").as_deref(), Some("releases/c"));
 }

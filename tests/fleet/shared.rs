@@ -4,7 +4,7 @@ use std::{fs, sync::Arc};
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
-    engine::RunOptions,
+    engine::{RecoverOptions, RunOptions},
     event::Silent,
     plan::Direction,
     release::NewRelease,
@@ -165,7 +165,7 @@ fn every_crash_point_keeps_what_is_shared() {
         if host.exists(&at("shared/app/storage")) {
             assert!(host.exists(&at("shared/app/storage/welcome.txt")), "cut after step {steps}");
         }
-        wait(fleet(&host).recover(Direction::Safest, &RunOptions::default(), &Silent));
+        wait(fleet(&host).recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent));
         assert_code(&deploy(&fleet(&host), "b", seed), ExitCode::DONE);
         linked(&host, "b");
         assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"hello"[..]), "{steps}");

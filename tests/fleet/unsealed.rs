@@ -8,7 +8,7 @@ use std::sync::{
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, Layout, Report,
     commands::Commands,
-    engine::{ActivateOptions, DeployOptions, RunOptions},
+    engine::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
     plan::{Direction, RollbackTarget},
     status::ReleaseStatus,
@@ -68,7 +68,7 @@ fn nothing_half_made_is_trusted(hosts: &Hosts, ran: bool, case: &str) -> bool {
     if status.unsealed {
         for report in [
             hosts.rollback_to(RollbackTarget::Release(name("c"))),
-            wait(hosts.fleet().recover(Direction::Forward, &RunOptions::default(), &Silent)),
+            wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Forward, RunOptions::default()), &Silent)),
         ] {
             let went = host.read_link(&at("current")).as_deref() == Some("releases/c");
             assert!(!went, "{case}: it was gone to");
@@ -94,7 +94,8 @@ fn wherever_a_deploy_is_cut_off() {
         deploy(&hosts.0[0], &cut);
         hosts.0[0].reboot();
         unsealed += usize::from(nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &case));
-        let recovered = wait(hosts.fleet().recover(Direction::Safest, &RunOptions::default(), &Silent));
+        let recovered =
+            wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent));
         assert_eq!(recovered.exit_code(), ExitCode::DONE, "{case}: {recovered:?}");
         nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &format!("{case}, and recovered"));
         // An activation makes it ready.

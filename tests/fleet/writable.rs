@@ -1,6 +1,12 @@
 //! `cases.md` M01: where others may write on the way to the root, nothing is brought, and everything else works.
 
-use switchback::{ErrorKind, ExitCode, engine::RunOptions, event::Event, event::Silent, plan::Direction};
+use switchback::{
+    ErrorKind, ExitCode,
+    engine::{RecoverOptions, RunOptions},
+    event::Event,
+    event::Silent,
+    plan::Direction,
+};
 
 use super::fixture::{Hosts, assert_code, deploying, release, wait};
 
@@ -35,7 +41,8 @@ fn going_back_never_asks() {
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("a");
     assert_code(&wait(hosts.fleet().unlock(false, &RunOptions::default(), &Silent)), ExitCode::DONE);
-    let recovered = wait(hosts.fleet().recover(Direction::Safest, &RunOptions::default(), &Silent));
+    let recovered =
+        wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent));
     assert_code(&recovered, ExitCode::DONE);
 }
 

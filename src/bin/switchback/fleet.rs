@@ -7,7 +7,9 @@ use futures_util::future::{Either, select};
 use switchback::{
     Error, ErrorKind, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
     drill::has_passed,
-    engine::{ActivateOptions, Cancel, CommandsFrom, DeployOptions, DrillOptions, RollbackOptions, RunOptions},
+    engine::{
+        ActivateOptions, Cancel, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions,
+    },
     plan::RollbackTarget,
     release::NewRelease,
     report::{Command, Outcome},
@@ -107,7 +109,11 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             fleet.rollback(&options, observer).await
         }
         Request::Adopt { from, why } => fleet.adopt(*from, &session.options(why), observer).await,
-        Request::Recover { direction, why } => fleet.recover(*direction, &session.options(why), observer).await,
+        Request::Recover { direction, keep_data, why } => {
+            let mut options = RecoverOptions::new(*direction, session.options(why));
+            options.keep_data = *keep_data;
+            fleet.recover(&options, observer).await
+        }
         Request::Unlock { force } => fleet.unlock(*force, &session.options(&Why::default()), observer).await,
         Request::Prune { keep, why } => fleet.prune(kept(*keep, session)?, &session.options(why), observer).await,
         Request::Pin { name, why } => fleet.pin(name, &session.options(why), observer).await,

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    commands::{Commands, DataCommands, DataPlace},
+    commands::{DataCommands, DataPlace},
     data::{DataChange, DataRecord, DataVersion, LedgerStep},
     error::{Error, ErrorKind},
     event::Phase,
@@ -17,8 +17,8 @@ use crate::{
 };
 
 use super::{
-    super::{course::Course, hooks::occasion, run::Run, shell::HostShell},
-    Asked, Site,
+    super::{course::Course, hooks::occasion, run::Run, shell::HostShell, working::Working},
+    Asked, Site, keeps,
 };
 
 /// How a release is taken to its data.
@@ -35,11 +35,11 @@ pub(super) enum Manner {
 impl<'r> Run<'r> {
     /// Takes the release of the plan to its data, when the plan says so. What failed stands in [`Course::failure`].
     pub(in crate::engine) async fn apply_data(&self, course: &mut Course<'r, '_>) {
-        let Some(DataPlan::Apply { release, place, resumes }) = &course.plan.data else { return };
+        let Some(DataPlan::Apply { release, place, commands, resumes, .. }) = &course.plan.data else { return };
         self.enter(Phase::Data, 1);
-        let (release, place, resumes) = (release.clone(), place.clone(), *resumes);
-        let manner = if resumes { Manner::Resumes } else { Manner::Anew };
-        if let Err(why) = self.apply(course, &release, &place, manner).await {
+        let (release, place, commands) = (release.clone(), place.clone(), commands.clone());
+        let manner = if *resumes { Manner::Resumes } else { Manner::Anew };
+        if let Err(why) = self.apply(course, &release, &place, commands, manner).await {
             course.failure = Some(why);
         }
     }
@@ -49,9 +49,9 @@ impl<'r> Run<'r> {
         course: &mut Course<'r, '_>,
         release: &ReleaseName,
         place: &DataPlace,
+        commands: Option<DataCommands>,
         manner: Manner,
     ) -> Result<(), Failure> {
-        let commands = self.data_commands(course, release);
         let Some(migration) = self.migration(commands.as_ref()) else {
             let what = format!("nothing is known that would take {release} to its data");
             return Err(Error::new(ErrorKind::DataFailed, what).into());
@@ -59,24 +59,23 @@ impl<'r> Run<'r> {
         let direction = course.direction();
         let site = Site { place, release, directory: HookDirectory::Release, direction, migration: migration.as_ref() };
         let version = self.version(course, &site).await?;
-        let known =
-            course.locked.iter().find_map(|working| working.guard.state().release(release)?.data.record().cloned());
-        let known = known.unwrap_or_else(|| DataRecord::new(self.irreversible.clone()));
+        let known = known(course, place, release).unwrap_or_else(|| DataRecord::new(self.irreversible.clone()));
         if manner != Manner::Anew && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version))
         {
             return Ok(());
         }
-        let change = begun(&known, manner, place, previous(course), &version);
+        let change = begun(&known, manner, place, previous(course, place), &version);
         // Where the data is there already, as a rollback with the code alone left it, this operation itself takes nothing
         // further, and has nothing to take back.
         let is_there = known.change.as_ref().is_some_and(|known| known.after.as_ref() == Some(&version));
         let back_to = if is_there { version } else { change.before.clone() };
         let mut record = DataRecord { change: Some(change.clone()), ..known };
         if let Some(commands) = &commands {
-            self.save(course, release, commands).await?;
+            self.save(course, release, place, commands).await?;
         }
         self.record(course, place, release, Some(&record), (LedgerStep::ApplyBegun, Some(&change.before))).await?;
-        course.data.applied = Some(RevertStep { to: back_to, ..RevertStep::new(release, &change, commands) });
+        let step = RevertStep::new(release, &change, commands);
+        course.data.applied = Some(RevertStep { to: back_to, place: place.clone(), ..step });
         self.ask_data(course, &site, Asked::Apply).await?;
         let after = self.version(course, &site).await?;
         record.change = Some(DataChange { after: Some(after.clone()), ..change });
@@ -86,24 +85,15 @@ impl<'r> Run<'r> {
         self.record(course, place, release, Some(&record), (LedgerStep::Applied, Some(&after))).await
     }
 
-    /// The commands that take a release to its data: those of the way forward, or those recorded with it.
-    fn data_commands(&self, course: &Course<'r, '_>, release: &ReleaseName) -> Option<DataCommands> {
-        let commands: Commands = if course.plan.release == *release {
-            course.commands.clone()
-        } else {
-            self.recorded(release, &course.locked)
-        };
-        commands.data
-    }
-
     /// Keeps a copy, outside the release, of what its revert needs.
     async fn save(
         &self,
         course: &mut Course<'r, '_>,
         release: &ReleaseName,
+        place: &DataPlace,
         commands: &DataCommands,
     ) -> Result<(), Failure> {
-        let DataPlace::Host(name) = &commands.place else { return Ok(()) };
+        let DataPlace::Host(name) = place else { return Ok(()) };
         if commands.save.is_empty() {
             return Ok(());
         }
@@ -144,9 +134,20 @@ impl<'r> Run<'r> {
     }
 }
 
-/// The release that was current before, on the first host that has one.
-fn previous(course: &Course<'_, '_>) -> Option<ReleaseName> {
-    course.locked.iter().find_map(|working| working.plan.as_ref()?.before.release().cloned())
+/// The release that was current before: on the host that the data is on, or else on the first host that has one.
+fn previous(course: &Course<'_, '_>, place: &DataPlace) -> Option<ReleaseName> {
+    deciding(course, place).find_map(|working| working.plan.as_ref()?.before.release().cloned())
+}
+
+/// The record of what `release` did to the data, as the host that the data is on has it. Of data on the controller all
+/// hosts have the same: that was seen before anything was touched.
+fn known(course: &Course<'_, '_>, place: &DataPlace, release: &ReleaseName) -> Option<DataRecord> {
+    deciding(course, place).find_map(|working| working.guard.state().release(release)?.data.record().cloned())
+}
+
+/// The hosts whose records decide about data at `place`.
+fn deciding<'c, 'r>(course: &'c Course<'r, '_>, place: &'c DataPlace) -> impl Iterator<Item = &'c Working<'r>> {
+    course.locked.iter().filter(|working| keeps(working, place))
 }
 
 /// The change that is about to be made: the one that was begun before, when it is finished now.

@@ -5,6 +5,8 @@ mod revert;
 
 use std::sync::Arc;
 
+use futures_util::future::try_join_all;
+
 use crate::{
     commands::{DataCommands, DataPlace},
     data::{DataMigration, DataRecord, DataVersion, LedgerEntry, LedgerStep, ShellMigration},
@@ -139,6 +141,7 @@ impl<'r> Run<'r> {
     }
 
     /// Writes durably, on every host, what a release did to the data; and in the ledger of the data's host what is done.
+    /// For data on the controller every host keeps the ledger, so that none of them decides alone.
     async fn record(
         &self,
         course: &mut Course<'r, '_>,
@@ -148,9 +151,8 @@ impl<'r> Run<'r> {
         step: (LedgerStep, Option<&DataVersion>),
     ) -> Result<(), Failure> {
         let entry = LedgerEntry::now(self.owner.operation.clone(), release.clone(), step.0, step.1.cloned());
-        let keeper = keeper(&course.locked, place);
-        for (index, working) in course.locked.iter_mut().enumerate() {
-            let entry = (index == keeper).then_some(&entry);
+        for working in &mut course.locked {
+            let entry = keeps(working, place).then_some(&entry);
             if record.is_some() || entry.is_some() {
                 let written: Result<(), StoreError> = working.guard.record_data(release, record, entry).await;
                 written.map_err(super::ask::failure)?;
@@ -167,19 +169,28 @@ impl<'r> Run<'r> {
         place: &DataPlace,
         release: &ReleaseName,
     ) -> Result<bool, Failure> {
-        let working = &course.locked[keeper(&course.locked, place)];
-        let (ledger, torn) = working.guard.ledger().await.map_err(super::ask::failure)?;
+        let keepers = course.locked.iter().filter(|working| keeps(working, place));
+        let ledgers = try_join_all(keepers.map(|working| working.guard.ledger())).await.map_err(super::ask::failure)?;
+        let torn: usize = ledgers.iter().map(|(_, torn)| torn).sum();
         if torn > 0 {
-            self.warn(Some(working.name()), format!("passed over {torn} torn or unreadable lines of the ledger"));
+            self.warn(None, format!("passed over {torn} torn or unreadable lines of the ledger"));
         }
-        Ok(LedgerEntry::revert_is_open(&ledger, release))
+        // Hosts that an older program, or a run without them, left without a line say nothing.
+        let mut says = ledgers
+            .iter()
+            .map(|(ledger, _)| ledger)
+            .filter(|ledger| ledger.iter().any(|entry| entry.release == *release))
+            .peekable();
+        Ok(says.peek().is_some() && says.all(|ledger| LedgerEntry::revert_is_open(ledger, release)))
     }
 }
 
-/// The host that keeps the ledger: the one that the data is on, or else the first.
-fn keeper(locked: &[Working<'_>], place: &DataPlace) -> usize {
-    let here = |working: &Working<'_>| matches!(place, DataPlace::Host(name) if working.host.name == *name);
-    locked.iter().position(here).unwrap_or_default()
+/// Whether a host keeps the ledger of data at `place`.
+fn keeps(working: &Working<'_>, place: &DataPlace) -> bool {
+    match place {
+        DataPlace::Host(name) => working.host.name == *name,
+        DataPlace::Controller => true,
+    }
 }
 
 fn elsewhere(name: &str) -> Error {

@@ -71,7 +71,8 @@ impl<'r> Run<'r> {
     /// Applies again what was reverted, in whole or in part, before a switch that then was not made.
     pub(in crate::engine) async fn unrevert_data(&self, course: &mut Course<'r, '_>) {
         let Some(newest) = course.data.reverted.first().cloned() else { return };
-        let result = self.apply(course, &newest.release, &newest.place, Manner::Restores).await;
+        let result =
+            self.apply(course, &newest.release, &newest.place, newest.commands.clone(), Manner::Restores).await;
         let back = newest.from.is_none() || course.data.after == newest.from;
         if let Err(why) =
             result.and_then(|()| if back { Ok(()) } else { Err(not_there(&newest, course.data.after.as_ref())) })

@@ -67,11 +67,15 @@ impl Reason {
             Self::MarkUnreadable { name, .. } => {
                 format!("`switchback status` names the file; go there anyway with `switchback rollback --to {name}`")
             }
-            Self::CommandsUnreadable { .. } => "`switchback status` names the file; `switchback rollback --no-hooks \
-                 --keep-data` rolls back the code alone"
-                .into(),
+            Self::CommandsUnreadable { .. } => commands_unreadable_hint(command).into(),
             Self::PrunedUnreadable { .. } | Self::IntentUnreadable { .. } => {
                 "`switchback status` names the file and its owner: make it readable, or connect as its owner".into()
+            }
+            Self::RecordsDiffer { .. } => {
+                "see which host is wrong; `--keep-data` goes back with the code alone, `--except HOST` leaves a host out".into()
+            }
+            Self::OnController { .. } | Self::SecretsUnsaid { .. } => {
+                "run it where the configuration is, with `--config FILE`; `--keep-data` goes back with the code alone".into()
             }
             Self::DataElsewhere { place } => data_elsewhere_hint(place, command),
             Self::NothingBefore { .. }
@@ -91,6 +95,16 @@ fn not_sealed_hint(name: &ReleaseName, command: Command) -> String {
             .into();
     }
     format!("`switchback activate {name}` runs its `prepare` anew; or deploy it again under another --name")
+}
+
+fn commands_unreadable_hint(command: Command) -> &'static str {
+    match command {
+        Command::Rollback => {
+            "`switchback status` names the file; `switchback rollback --no-hooks --keep-data` rolls back the code alone, and \
+             `--commands config` runs the commands of the configuration"
+        }
+        _ => "`switchback status` names the file and its owner: make it readable",
+    }
 }
 
 fn hosts_differ_hint(command: Command) -> &'static str {

@@ -58,7 +58,7 @@ pub(crate) enum Request {
     /// Take over a tree of another tool.
     Adopt { from: Option<Tool>, why: Why },
     /// Finish or undo what was left.
-    Recover { direction: Direction, why: Why },
+    Recover { direction: Direction, keep_data: bool, why: Why },
     /// Take locks away.
     Unlock { force: bool },
     /// Remove what is not needed beside so many good releases; as many as are configured when none is said.

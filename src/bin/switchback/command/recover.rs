@@ -23,6 +23,9 @@ pub(crate) struct Recover {
     /// To where every host was before it
     #[arg(long)]
     back: bool,
+    /// Leaves the data as it is, and recovers the code alone
+    #[arg(long)]
+    keep_data: bool,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
@@ -37,6 +40,6 @@ impl Recover {
             (_, true) => Direction::Back,
             _ => Direction::Safest,
         };
-        Request::Recover { direction, why: self.why.clone() }
+        Request::Recover { direction, keep_data: self.keep_data, why: self.why.clone() }
     }
 }

@@ -69,7 +69,7 @@ impl Lines {
             }
             Event::Warning { host, message } => {
                 let host = host.as_ref().map(|host| format!("{}: ", escape::line(host))).unwrap_or_default();
-                Some(format!("{}: {host}{}", style::odd("warning"), escape::line(message)))
+                Some(format!("{}: {host}{}", style::odd("warning"), escape::lines(message).replace('\n', "\n  ")))
             }
             Event::Uploaded { .. } if every_host => uploaded(event),
             Event::HostDone { host, phase } if every_host => {

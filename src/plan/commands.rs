@@ -1,0 +1,222 @@
+//! The commands around a switch, host by host: a host runs only what it recorded itself, or what the controller's own
+//! configuration says.
+
+use std::{collections::BTreeSet, fmt};
+
+use crate::{
+    commands::{Commands, ValidateOn, Validation},
+    name::ReleaseName,
+    report::{Command, crowd},
+    store::Kept,
+};
+
+use super::{Action, HostPlan, HostRefusal, NAMED, Plan, Reason, Refusal, Seen};
+
+/// Which commands may run around a switch.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct CommandMeans<'m> {
+    /// The commands of the configuration; `None` without one.
+    pub configured: Option<&'m Commands>,
+    /// Whether what goes back runs those as well, instead of the recorded ones.
+    pub by_configuration: bool,
+    /// Whether hooks and validation are skipped.
+    pub skip: bool,
+}
+
+/// The commands of one host, and where they come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct HostCommands {
+    /// The commands.
+    pub commands: Commands,
+    /// Where they come from.
+    pub source: CommandSource,
+}
+
+/// Where a command that is about to run comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CommandSource {
+    /// The controller's own configuration.
+    #[default]
+    Configuration,
+    /// The host that runs it recorded it with the release.
+    Record,
+}
+
+impl fmt::Display for CommandSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Configuration => "from the configuration",
+            Self::Record => "as recorded there",
+        })
+    }
+}
+
+impl<'m> CommandMeans<'m> {
+    /// The commands of a configuration, and how they are used.
+    #[must_use]
+    pub fn new(configured: Option<&'m Commands>, by_configuration: bool, skip: bool) -> Self {
+        Self { configured, by_configuration, skip }
+    }
+
+    /// The validation that the configuration lets the controller run.
+    fn on_controller(&self) -> Option<&'m Validation> {
+        self.configured?.validation.as_ref().filter(|validation| validation.on == ValidateOn::Controller)
+    }
+}
+
+/// Adds to `plan` the commands that each host runs, and those that the controller runs.
+///
+/// # Errors
+///
+/// [`Reason::CommandsUnreadable`] where a host is to run recorded commands that cannot be read.
+pub fn with_commands(mut plan: Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    if plan.is_empty() {
+        return Ok(plan);
+    }
+    let forward = matches!(plan.command, Command::Deploy | Command::Activate | Command::Stage);
+    if means.skip {
+        plan.notes.push("skips hooks and validation".to_owned());
+    } else if let Some(commands) = means.configured.filter(|_| forward || means.by_configuration) {
+        for host in &mut plan.hosts {
+            host.commands = HostCommands { commands: commands.clone(), source: CommandSource::Configuration };
+        }
+        plan.controller = means.on_controller().cloned();
+    } else if plan.command != Command::Deploy {
+        add_recorded(&mut plan, means, hosts)?;
+    }
+    Ok(plan)
+}
+
+/// Gives each host its own record.
+fn add_recorded(plan: &mut Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+    let mut refusals: Vec<HostRefusal> = Vec::new();
+    for host in &mut plan.hosts {
+        let Some(seen) = hosts.iter().find(|seen| seen.host == host.host) else { continue };
+        let Some(name) = runs_in(host, seen) else { continue };
+        match seen.state.release(&name).map(|release| &release.commands) {
+            Some(Kept::Record(commands)) => {
+                host.commands = HostCommands { commands: commands.clone(), source: CommandSource::Record };
+            }
+            Some(Kept::Unreadable(why)) => {
+                refusals.push(seen.refuse(Reason::CommandsUnreadable { name, why: why.clone() }));
+            }
+            Some(Kept::Nothing) | None => {}
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(Refusal::of(plan.command, refusals));
+    }
+    let on_controller = |host: &HostPlan| {
+        host.commands.commands.validation.as_ref().is_some_and(|validation| validation.on == ValidateOn::Controller)
+    };
+    let asking: Vec<&str> = plan.hosts.iter().filter(|host| on_controller(host)).map(|host| &*host.host).collect();
+    if !asking.is_empty() {
+        plan.controller = means.on_controller().cloned();
+        if plan.controller.is_none() {
+            let what = "skips the validation on the controller that was recorded with the release";
+            plan.warnings.push(format!(
+                "{what} ({}): the controller runs only what its configuration says",
+                crowd(&asking, NAMED)
+            ));
+        }
+    }
+    plan.warnings.extend(differences(plan, hosts));
+    plan.warnings.extend(without_secrets(plan, means));
+    Ok(())
+}
+
+/// The release that a host's commands run in: the one that it is on after the plan.
+fn runs_in(host: &HostPlan, seen: &Seen<'_>) -> Option<ReleaseName> {
+    match host.action {
+        Action::TakeAway => None,
+        Action::Stay => seen.current().cloned(),
+        _ => Some(host.release.clone()),
+    }
+}
+
+/// The warning that hosts recorded different hooks with one release, with a table of what each runs.
+fn differences(plan: &Plan, hosts: &[Seen<'_>]) -> Option<String> {
+    let mut rows: Vec<(ReleaseName, String, Vec<&str>)> = Vec::new();
+    for (host, seen) in plan.hosts.iter().zip(hosts) {
+        let Some(name) = runs_in(host, seen) else { continue };
+        let text = summary(&host.commands.commands);
+        match rows.iter_mut().find(|(other, row, _)| *other == name && *row == text) {
+            Some((.., hosts)) => hosts.push(&host.host),
+            None => rows.push((name, text, vec![&host.host])),
+        }
+    }
+    let differ: Vec<_> =
+        rows.iter().filter(|(name, ..)| rows.iter().filter(|(other, ..)| other == name).count() > 1).collect();
+    let (name, ..) = differ.first()?;
+    let table: Vec<String> =
+        differ.iter().map(|(_, text, hosts)| format!("\n  {}: {text}", crowd(hosts, NAMED))).collect();
+    Some(format!("the commands recorded with {name} differ, and each host runs its own:{}", table.concat()))
+}
+
+/// The commands around a switch on one line.
+fn summary(commands: &Commands) -> String {
+    let named = [("prepare", &commands.prepare), ("after_switch", &commands.after_switch)];
+    let mut parts: Vec<String> =
+        named.into_iter().filter_map(|(kind, text)| Some(format!("{kind} {}", shown(text.as_ref()?)))).collect();
+    parts.extend(commands.validation.as_ref().map(|validation| {
+        let place = if validation.on == ValidateOn::Controller { " on the controller" } else { "" };
+        format!("validate{place} {}", shown(&validation.command))
+    }));
+    if parts.is_empty() { "no command".to_owned() } else { parts.join("; ") }
+}
+
+/// The most of a command that a plan shows, in characters.
+const SHOWN: usize = 200;
+
+/// A command in quotes, on one line.
+pub(super) fn shown(command: &str) -> String {
+    let text: String = command.trim().chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let more = if command.trim().chars().count() > SHOWN { "..." } else { "" };
+    // Quotes within are as readable unescaped.
+    format!("`{}{more}`", text.replace("\\'", "'").replace("\\\"", "\""))
+}
+
+/// The warning that recorded commands name files or variables of the controller that its configuration does not.
+fn without_secrets(plan: &Plan, means: CommandMeans<'_>) -> Option<String> {
+    let runs = plan.hosts.iter().map(|host| &host.commands.commands).filter(|commands| !commands.is_empty());
+    let names: BTreeSet<String> = runs.flat_map(|commands| unsaid(commands, means.configured)).collect();
+    if names.is_empty() {
+        return None;
+    }
+    let names: Vec<String> = names.into_iter().collect();
+    Some(format!("hooks run without {}, which the release names and the configuration does not", names.join(", ")))
+}
+
+/// The files and variables of the controller that `recorded` names and the configuration does not.
+pub(super) fn unsaid(recorded: &Commands, configured: Option<&Commands>) -> Vec<String> {
+    let passes = |name: &String| configured.is_some_and(|commands| commands.pass_env.contains(name));
+    let has_file = configured.is_some_and(|commands| commands.env_file.is_some());
+    let file = recorded
+        .env_file
+        .iter()
+        .filter(|_| !has_file)
+        .map(|file| format!("the env_file {}", file.as_str().escape_debug()));
+    let names = recorded.pass_env.iter().filter(|name| !passes(name)).map(|name| name.escape_debug().to_string());
+    names.chain(file).collect()
+}
+
+impl HostPlan {
+    /// The commands that run on this host, each with where it comes from.
+    pub(super) fn command_lines(&self, command: Command) -> Vec<String> {
+        let HostCommands { commands, source } = &self.commands;
+        if command == Command::Stage {
+            return Vec::new();
+        }
+        let prepares =
+            matches!(self.action, Action::Deploy { .. } | Action::Activate { .. }) && command != Command::Recover;
+        let validate = commands.validation.as_ref().filter(|validation| validation.on == ValidateOn::Hosts);
+        let all = [
+            ("prepare", commands.prepare.as_ref().filter(|_| prepares)),
+            ("after_switch", commands.after_switch.as_ref()),
+            ("validate", validate.map(|validation| &validation.command)),
+        ];
+        all.into_iter().filter_map(|(kind, text)| Some(format!("{kind} {}, {source}", shown(text?)))).collect()
+    }
+}

@@ -1,0 +1,92 @@
+//! Where data is, and whose records decide about it.
+
+use crate::{commands::DataPlace, data::DataRecord, name::ReleaseName, report::Command};
+
+use super::{
+    super::{HostRefusal, Reason, Refusal, Seen, describe},
+    DataMeans,
+    steps::Left,
+};
+
+/// Refuses data on a host that does not take part.
+pub(super) fn takes_part(place: &DataPlace, hosts: &[Seen<'_>]) -> Result<(), HostRefusal> {
+    let DataPlace::Host(name) = place else { return Ok(()) };
+    if hosts.iter().any(|seen| seen.host == name) {
+        return Ok(());
+    }
+    Err(hosts[0].refuse(Reason::DataElsewhere { place: name.clone() }))
+}
+
+/// The record of what a release did to the data, as one host has it.
+pub(super) fn record_of<'s>(seen: &Seen<'s>, name: &ReleaseName) -> Option<&'s DataRecord> {
+    Left::find(seen.state, name)?.data.record()
+}
+
+/// Refuses data on the controller about which hosts recorded different things: nobody knows which of them is right.
+pub(super) fn agree(
+    command: Command,
+    release: &ReleaseName,
+    place: &DataPlace,
+    hosts: &[Seen<'_>],
+) -> Result<(), Refusal> {
+    let mut records = hosts.iter().filter_map(|seen| record_of(seen, release));
+    let first = records.next();
+    if *place != DataPlace::Controller || records.all(|record| Some(record) == first) {
+        return Ok(());
+    }
+    Err(records_differ(command, release, hosts))
+}
+
+/// The refusal with what each host recorded.
+pub(super) fn records_differ(command: Command, release: &ReleaseName, hosts: &[Seen<'_>]) -> Refusal {
+    let words = |seen: &Seen<'_>| {
+        let Some(record) = record_of(seen, release) else { return format!("recorded nothing about {release}") };
+        let Some(change) = &record.change else { return format!("recorded no change by {release}") };
+        let after = change.after.as_ref().map_or("unknown".to_owned(), ToString::to_string);
+        format!("recorded {} to {after} on {}", change.before, change.place)
+    };
+    let row = |seen: &Seen<'_>| (seen.host.to_owned(), describe(&seen.state.current), words(seen));
+    let refusals = hosts.iter().map(|seen| seen.refuse(Reason::RecordsDiffer { name: release.clone() })).collect();
+    Refusal { table: hosts.iter().map(row).collect(), ..Refusal::of(command, refusals) }
+}
+
+/// Where the data of these releases is: where the configuration says, or else where all hosts recorded it. `None` when
+/// no record tells of any change.
+pub(super) fn place_of(
+    command: Command,
+    releases: &[&ReleaseName],
+    means: DataMeans<'_>,
+    hosts: &[Seen<'_>],
+) -> Result<Option<DataPlace>, Refusal> {
+    let changes = |name: &ReleaseName| {
+        let recorded = hosts.iter().filter_map(|seen| record_of(seen, name)?.change.as_ref()).collect::<Vec<_>>();
+        recorded.into_iter().filter(|change| change.changed())
+    };
+    let mut place: Option<&DataPlace> = None;
+    for name in releases {
+        for change in changes(name) {
+            let first = *place.get_or_insert(&change.place);
+            if means.place.is_none() && *first != change.place {
+                return Err(records_differ(command, name, hosts));
+            }
+        }
+    }
+    Ok(place.map(|recorded| means.place.unwrap_or(recorded).clone()))
+}
+
+/// The host whose records decide about data at `place`: the one that the data is on. For data on the controller all must
+/// agree, and it is the first that has a record.
+pub(super) fn keeper<'s>(
+    command: Command,
+    release: &ReleaseName,
+    place: &DataPlace,
+    hosts: &[Seen<'s>],
+) -> Result<Seen<'s>, Refusal> {
+    takes_part(place, hosts).map_err(|refusal| Refusal::of(command, vec![refusal]))?;
+    agree(command, release, place, hosts)?;
+    let has = |seen: &&Seen<'_>| match place {
+        DataPlace::Host(name) => seen.host == name,
+        DataPlace::Controller => record_of(seen, release).is_some(),
+    };
+    Ok(*hosts.iter().find(has).unwrap_or(&hosts[0]))
+}
