@@ -135,7 +135,7 @@ kinds! {
     NoCurrent => "no-current",
     /// `current` leads to a release that is not there.
     Dangling => "dangling",
-    /// A release of that name is on a host already.
+    /// A release of that name is on a host already: with other content, not current, or left by an interrupted run.
     NameTaken => "name-taken",
     /// A host does not have the release that is asked for.
     NoSuchRelease => "no-such-release",
@@ -143,7 +143,7 @@ kinds! {
     OnTheWayBack => "on-the-way-back",
     /// The hosts are on different releases, or would go to different ones.
     HostsDiffer => "hosts-differ",
-    /// `current` moved between reading it and switching it: somebody else acted.
+    /// `current` is not what was expected: it moved between reading it and switching it, or a deploy was to come from another release.
     Conflict => "conflict",
     /// Somebody else holds the lock.
     Locked => "locked",

@@ -119,6 +119,15 @@ pub enum Event {
         /// How, in words.
         end: String,
     },
+    /// What was asked of the current release was answered: neither answer refuses anything.
+    Answered {
+        /// The host, or `controller`.
+        host: String,
+        /// What was asked: `version` or `validate`.
+        question: HookKind,
+        /// The answer, in words.
+        answer: String,
+    },
     /// A step of the data was recorded.
     Data {
         /// The release whose step it is.

@@ -76,6 +76,12 @@ impl HostPath {
         &self.0
     }
 
+    /// The directory that holds it; `None` for `/`.
+    #[must_use]
+    pub fn parent(&self) -> Option<Self> {
+        self.0.parent().map(|above| Self(above.to_owned()))
+    }
+
     /// The place `inner` below this path.
     #[must_use]
     pub fn join(&self, inner: &InnerPath) -> Self {

@@ -15,6 +15,9 @@ pub struct HostStatus {
     pub current: Option<ReleaseName>,
     /// Where the next rollback would go; `None` when it would be refused.
     pub previous: Option<ReleaseName>,
+    /// Whether there is no root yet: a deploy would make it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub root_missing: bool,
     /// Who holds the lock.
     pub lock: Option<LockHolder>,
     /// The releases, newest upload first.

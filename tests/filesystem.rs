@@ -5,6 +5,7 @@ mod support;
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -14,7 +15,7 @@ use std::{
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Transport,
-    engine::{DeployOptions, RollbackOptions},
+    engine::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     transport::{Batch, FilesystemKind, LocalTransport, Op, Reply},
     tree::Tree,
@@ -65,7 +66,7 @@ async fn a_root_on_nfs_is_told_of_and_in_nobodys_way() {
         let report = fleet().deploy(release, &DeployOptions::default(), &told).await;
         assert_eq!((report.exit_code(), told.take()), (ExitCode::DONE, 1), "{report:?}");
     }
-    let report = fleet().check(&told).await;
+    let report = fleet().check(&RunOptions::default(), &told).await;
     assert_eq!((report.exit_code(), told.take()), (ExitCode::DONE, 1), "{report:?}");
     let report = fleet().rollback(&RollbackOptions::default(), &told).await;
     assert_eq!((report.exit_code(), told.take()), (ExitCode::DONE, 0), "{report:?}");
@@ -86,6 +87,66 @@ impl Observer for Told {
     fn event(&self, event: &Event) {
         if matches!(event, Event::Warning { message, .. } if message.contains("the root lies on NFS")) {
             self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// `check` and the dry run of a deploy say what the deploy says of a filesystem that cannot be written to, on every carrier, and a
+/// root on it that is there, or would have to be made.
+#[tokio::test]
+async fn a_read_only_filesystem_refuses_check_too() {
+    if !support::mounts::are_allowed() {
+        return;
+    }
+    let dir = TempDir::new().expect("a directory");
+    let mount = |arguments: &[&str]| {
+        assert!(
+            Command::new(arguments[0]).args(&arguments[1..]).arg(dir.path()).status().is_ok_and(|done| done.success())
+        );
+    };
+    mount(&["mount", "-t", "tmpfs", "none"]);
+    fs::create_dir(dir.path().join("there")).expect("a directory");
+    mount(&["mount", "-o", "remount,ro"]);
+    let carriers: Vec<Box<dyn Fn() -> Box<dyn Transport>>> = LocalShell::all()
+        .into_iter()
+        .map(|shell| {
+            Box::new(move || Box::new(shell.transport()) as Box<dyn Transport>) as Box<dyn Fn() -> Box<dyn Transport>>
+        })
+        .chain([
+            Box::new(|| Box::new(LocalTransport::new()) as Box<dyn Transport>) as Box<dyn Fn() -> Box<dyn Transport>>
+        ])
+        .collect();
+    let mut all = Vec::new();
+    for carrier in &carriers {
+        for root in ["there", "missing/deep"] {
+            let fleet = || {
+                let root = dir.path().join(root).to_str().expect("UTF-8").parse().expect("a path");
+                Fleet::new(vec![Host::new("web1", DirStore::new(carrier(), root, Layout::default()))]).expect("a fleet")
+            };
+            let release = || {
+                let tree = Tree::from_memory([("index.html", "a".as_bytes())]).expect("a tree");
+                Arc::new(NewRelease::new("a".parse().expect("a name"), tree))
+            };
+            let mut dry = DeployOptions::default();
+            dry.run.dry_run = true;
+            let reports = [
+                fleet().check(&RunOptions::default(), &switchback::event::Silent).await,
+                fleet().deploy(release(), &dry, &switchback::event::Silent).await,
+                fleet().deploy(release(), &DeployOptions::default(), &switchback::event::Silent).await,
+            ];
+            all.push((carrier().to_string(), reports.map(|report| (report.exit_code(), report.error))));
+        }
+    }
+    mount(&["umount"]);
+    for (carrier, answers) in all {
+        for (code, error) in answers {
+            let error = error.unwrap_or_else(|| panic!("{carrier} was not refused"));
+            assert_eq!(
+                (code, error.kind),
+                (ExitCode::REFUSED, switchback::ErrorKind::HostFailed),
+                "{carrier}: {error:?}"
+            );
+            assert!(error.message.contains("read-only filesystem"), "{carrier}: {error:?}");
         }
     }
 }

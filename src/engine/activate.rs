@@ -10,9 +10,14 @@ use crate::{
 
 use super::{ActivateOptions, run::Run};
 
-/// Switches every host to `name`.
-pub(super) async fn activate(mut run: Run<'_>, name: &ReleaseName, options: &ActivateOptions) -> Report {
-    if let Some(report) = run.lacks_secrets(name) {
+/// Switches every host to `name`; where hosts must come `from` a release, only from that.
+pub(super) async fn activate(
+    mut run: Run<'_>,
+    name: &ReleaseName,
+    options: &ActivateOptions,
+    from: Option<&ReleaseName>,
+) -> Report {
+    if let Some(report) = run.lacks_variables(Some(name)) {
         return report;
     }
     run.verify = options.verify;
@@ -20,5 +25,9 @@ pub(super) async fn activate(mut run: Run<'_>, name: &ReleaseName, options: &Act
     run.begin(Some(name));
     let place = run.options.data_place();
     let means = run.data_means(false, place.as_ref());
-    run.under_locks(&|seen: &[Seen<'_>]| plan::activate(name, seen, options.allow_split, means).map(Some)).await
+    run.under_locks(&|seen: &[Seen<'_>]| {
+        plan::expect_from(name, from, seen)?;
+        plan::activate(name, seen, options.allow_split, means).map(Some)
+    })
+    .await
 }

@@ -25,7 +25,7 @@ use super::{
 pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
     run.begin(None);
     let asked = run.ask().await;
-    if let Some(report) = run.not_asked(&asked) {
+    if let Some(report) = run.unfit(&asked) {
         return report;
     }
     let fresh = ReleaseName::made_at(Timestamp::now(), &Token::random());
@@ -39,6 +39,9 @@ pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
         Err(refusal) => return run.refused(refusal, &seen),
     };
     run.tell(&Event::Planned { plan: plan.lines() });
+    if let Some(report) = run.may_not_write(&asked, None).await {
+        return report;
+    }
     if plan.is_empty() || run.options.dry_run {
         return Report { dry_run: run.options.dry_run, ..run.nothing_to_do(&seen) };
     }

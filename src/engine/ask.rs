@@ -9,7 +9,7 @@ use futures_util::{
 use crate::{
     error::{Error, ErrorKind},
     event::Phase,
-    plan::{self, Refusal, Seen},
+    plan::{Refusal, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
     store::{RootState, StoreError},
 };
@@ -61,32 +61,6 @@ impl<'r> Run<'r> {
         }
         let error = summary("a host could not be asked, and nothing was touched", &failed);
         Some(self.report(Outcome::Refused, None, as_asked(asked), Some(error)))
-    }
-
-    /// The report that a root is on several filesystems, or that others may write on the way to it; what a group may do there, and
-    /// that other machines may see it late, are only warnings.
-    pub(super) fn unfit(&self, seen: &[Seen<'_>]) -> Option<Report> {
-        self.warn_unreadable(seen);
-        let divided: Vec<_> = seen.iter().filter_map(|seen| plan::one_filesystem(seen).err()).collect();
-        if !divided.is_empty() {
-            return Some(self.refused(Refusal::of(self.command(), divided), seen));
-        }
-        for seen in seen {
-            for warning in plan::writable_by_group(seen).into_iter().chain(plan::on_network(seen)) {
-                self.warn(Some(seen.host), warning);
-            }
-        }
-        let refusals: Vec<_> = seen.iter().filter_map(|seen| plan::guard(seen).err()).collect();
-        if refusals.is_empty() {
-            return None;
-        }
-        if self.allow_writable {
-            for refusal in &refusals {
-                self.warn(Some(&refusal.host), refusal.reason.to_string());
-            }
-            return None;
-        }
-        Some(self.refused(Refusal::of(self.command(), refusals), seen))
     }
 
     /// Warns of the tool's own files that cannot be read.

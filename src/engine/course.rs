@@ -5,14 +5,14 @@ use crate::{
     error::ErrorKind,
     hook::HookDirection,
     name::ReleaseName,
-    outcome::{Command, Outcome},
+    outcome::Command,
     plan::{self, Action, CommandMeans, DataMeans, Plan, RevertBy, Seen},
     report::{DataReport, Failure, Report},
     store::Kept,
     transport::Secrets,
 };
 
-use super::{data::DataProgress, run::Run, secrets, working::Working};
+use super::{data::DataProgress, run::Run, working::Working};
 
 /// A plan under way on locked hosts.
 pub(super) struct Course<'r, 'p> {
@@ -46,6 +46,13 @@ impl<'r, 'p> Course<'r, 'p> {
         on_hosts.chain(&self.failure).any(|failure| failure.kind != ErrorKind::Interrupted)
     }
 
+    /// The hosts, in their order, whose services are told of the switch and which are validated: all of them, but for a deploy
+    /// that brings along hosts which lack the release. The others were told when they switched.
+    pub(super) fn concerned(&self) -> Vec<bool> {
+        let all = self.plan.command != Command::Deploy;
+        self.locked.iter().map(|working| all || working.switches()).collect()
+    }
+
     /// Which way this goes.
     pub(super) fn direction(&self) -> HookDirection {
         match self.plan.command {
@@ -70,12 +77,6 @@ fn goes_forward(working: &Working<'_>) -> bool {
 }
 
 impl Run<'_> {
-    /// The report that a way forward lacks variables that its hooks are to be given. A way back does without them.
-    pub(super) fn lacks_secrets(&self, release: &ReleaseName) -> Option<Report> {
-        let error = secrets::missing(self.options.commands.as_ref()?)?;
-        Some(self.report(Outcome::Error, Some(release), Vec::new(), Some(error.into())))
-    }
-
     /// The report that commands would run in a release that belongs to somebody else: nothing was touched. What settles an
     /// interrupted run never asks.
     pub(super) fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {

@@ -1,35 +1,46 @@
-//! `deploy` and `stage`: bring a release to every host, and switch to it.
+//! `deploy` and `stage`: bring a release to every host that lacks it, and switch to it.
 
 use crate::{
     blocking::apart,
+    error::{Error, ErrorKind},
     path::InnerPath,
-    plan::{self, Plan, Refusal, Seen},
+    plan::{self, Action, DeployTerms, Plan, Refusal, Return, Seen},
     release::{Release, ReleaseContent},
-    report::Report,
-    store::Staged,
-    transport::EntryKind,
+    report::{Outcome, Report},
+    store::{RootState, Staged},
+    transport::{EntryKind, FileId},
     tree::Node,
 };
 
-use super::{DeployOptions, Host, ask::as_asked, run::Run, working::Working};
+use super::{
+    DeployOptions, Host,
+    ask::{Asked, as_asked, failure},
+    run::Run,
+    working::Working,
+};
 
-/// Stages `release` on every host and switches to it.
-pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Report {
+/// How a deploy ended; or, where the release is there already and it was asked to go to it, the command that does.
+pub(super) type Deployed = Result<Report, Return>;
+
+/// Stages `release` on every host that lacks it and switches to it.
+pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Deployed {
     let irreversible = options.irreversible.clone().or_else(|| release.irreversible());
     let run = run.irreversible(irreversible);
-    if let Some(report) = run.lacks_secrets(release.name()) {
-        return report;
+    if let Some(report) = run.lacks_variables(Some(release.name())) {
+        return Ok(report);
     }
     let place = run.options.data_place();
     let means = run.data_means(false, place.as_ref());
     let commands = run.command_means();
     let ships = |at: &InnerPath| shipped(release, at);
-    let plan = |seen: &[Seen<'_>]| {
-        let mut plan = plan::deploy(release.name(), seen, options.allow_split, means)?;
+    let plan = |seen: &[Seen<'_>], same: &[(String, FileId)]| {
+        let terms = DeployTerms { from: options.from.as_ref(), allow_split: options.allow_split, means, same };
+        let mut plan = plan::deploy(release.name(), seen, &terms)?;
         plan::share(&mut plan, seen, &ships)?;
         plan::with_commands(plan, commands, seen)
     };
-    bring(&run, release, &plan).await
+    let bringing = Bringing { run: &run, release, plan: &plan, compares: !options.anew, returns: options.or_return };
+    bringing.bring().await
 }
 
 /// Stages `release` on every host, and publishes it there under its name.
@@ -37,12 +48,16 @@ pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
     let run = run.irreversible(release.irreversible());
     let commands = run.command_means();
     let ships = |at: &InnerPath| shipped(release, at);
-    let plan = |seen: &[Seen<'_>]| {
+    let plan = |seen: &[Seen<'_>], _: &[(String, FileId)]| {
         let mut plan = plan::stage(release.name(), seen)?;
         plan::share(&mut plan, seen, &ships)?;
         plan::with_commands(plan, commands, seen)
     };
-    bring(&run, release, &plan).await
+    let bringing = Bringing { run: &run, release, plan: &plan, compares: false, returns: false };
+    match bringing.bring().await {
+        Ok(report) => report,
+        Err(_) => unreachable!("only a deploy returns"),
+    }
 }
 
 /// What stands at a place of a release that is brought.
@@ -56,73 +71,185 @@ fn shipped(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
     })
 }
 
-type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Plan, Refusal> + Send + Sync + 'p;
+/// Plans on what the hosts hold, and on which of them a release of that name was seen to have the same content.
+type Planner<'p> = dyn Fn(&[Seen<'_>], &[(String, FileId)]) -> Result<Plan, Refusal> + Send + Sync + 'p;
 
-/// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
-async fn bring(run: &Run<'_>, release: &dyn Release, plan: &Planner<'_>) -> Report {
-    run.begin(Some(release.name()));
-    let asked = match release.content() {
-        ReleaseContent::Tree(tree) if !run.options.dry_run => {
-            tokio::join!(run.ask_before_upload(), apart(move || tree.recall())).0
-        }
-        _ => run.ask().await,
-    };
-    if let Some(report) = run.not_asked(&asked) {
-        return report;
-    }
-    if let Some(report) = run.unfit(&asked.seen()) {
-        return report;
-    }
-    let mut first = match plan(&asked.seen()) {
-        Ok(plan) => plan,
-        Err(refusal) => return run.refused(refusal, &asked.seen()),
-    };
-    if run.options.dry_run {
-        run.foresee_pruning(&mut first).await;
-    }
-    run.planned(&first);
-    if run.options.dry_run {
-        return run.dry_run(&first);
-    }
-    let staged = tokio::select! {
-        biased;
-        // What had arrived by then is removed by the next deploy: nobody holds it, and it bears no name.
-        () = run.options.cancel.requested() => return run.stopped(as_asked(&asked)),
-        staged = run.stage(release, &asked) => match staged {
-            Ok(staged) => staged,
-            Err(report) => return report,
-        },
-    };
-    let locked = match run.take_locks().await {
-        Ok(locked) => locked,
-        Err(report) => {
-            run.discard(staged).await;
-            return report;
-        }
-    };
-    go_on(run, plan, locked, staged).await
+/// A release on its way to the hosts.
+struct Bringing<'b, 'r> {
+    run: &'b Run<'r>,
+    release: &'b dyn Release,
+    plan: &'b Planner<'b>,
+    /// Whether a release of that name may be the same one.
+    compares: bool,
+    /// Whether one that is there and not current is gone to.
+    returns: bool,
 }
 
-async fn go_on<'r>(
-    run: &Run<'r>,
-    plan: &Planner<'_>,
-    mut locked: Vec<Working<'r>>,
-    staged: Vec<(&'r Host, Staged)>,
-) -> Report {
-    let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
-    let plan = match plan(&seen) {
-        Ok(plan) => plan,
-        Err(refusal) => {
-            let report = run.refused(refusal, &seen);
-            run.release(&mut locked).await;
-            run.discard(staged).await;
-            return report;
+impl<'r> Bringing<'_, 'r> {
+    /// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
+    async fn bring(&self) -> Deployed {
+        let (run, name) = (self.run, self.release.name());
+        run.begin(Some(name));
+        let asked = match self.release.content() {
+            ReleaseContent::Tree(tree) if !run.options.dry_run => {
+                tokio::join!(run.ask_before_upload(), apart(move || tree.recall())).0
+            }
+            _ => run.ask().await,
+        };
+        if let Some(report) = run.unfit(&asked) {
+            return Ok(report);
         }
-    };
-    for (host, staged) in staged {
-        if let Some(working) = locked.iter_mut().find(|working| working.host.name == host.name) {
-            working.staged = Some(staged);
+        let seen = asked.seen();
+        let same = match self.same(seen.iter().map(|seen| (seen.host, seen.state))).await {
+            Ok(same) => same,
+            Err(error) => return Ok(self.unread(&asked, error)),
+        };
+        let mut first = match (self.plan)(&seen, &same) {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                let returns = plan::return_of(&refusal, &seen, name).filter(|_| self.returns);
+                return returns.map_or_else(|| Ok(run.refused(refusal, &seen)), Err);
+            }
+        };
+        if let Some(report) = run.may_not_write(&asked, Some(name)).await {
+            return Ok(report);
         }
+        if run.options.dry_run && !first.is_empty() {
+            run.foresee_pruning(&mut first).await;
+        }
+        run.planned(&first);
+        if run.options.dry_run {
+            return Ok(run.dry_run(&first));
+        }
+        // Whoever holds a lock may be about to say that it is not well there; and what is remembered of a host that missed it is
+        // forgotten under the locks.
+        let settled = |seen: &Seen<'_>| seen.state.lock.is_none() && seen.state.debts.is_empty();
+        if first.is_empty() && seen.iter().all(settled) {
+            return Ok(Report { release: Some(name.clone()), ..run.nothing_to_do(&seen) });
+        }
+        Ok(self.upload_and_switch(&asked, &first, same).await)
     }
-    run.carry_out(&plan, locked).await
+
+    async fn upload_and_switch(&self, asked: &Asked<'r>, first: &Plan, same: Vec<(String, FileId)>) -> Report {
+        let run = self.run;
+        let staged = tokio::select! {
+            biased;
+            // What had arrived by then is removed by the next deploy: nobody holds it, and it bears no name.
+            () = run.options.cancel.requested() => return run.stopped(as_asked(asked)),
+            staged = run.stage(self.release, first, asked) => match staged {
+                Ok(staged) => staged,
+                Err(report) => return report,
+            },
+        };
+        let locked = match run.take_locks().await {
+            Ok(locked) => locked,
+            Err(report) => {
+                run.discard(staged).await;
+                return report;
+            }
+        };
+        self.go_on(locked, staged, same).await
+    }
+
+    async fn go_on(
+        &self,
+        mut locked: Vec<Working<'r>>,
+        staged: Vec<(&'r Host, Staged)>,
+        same: Vec<(String, FileId)>,
+    ) -> Report {
+        let run = self.run;
+        let same = match self.same_under_locks(&mut locked, same).await {
+            Ok(same) => same,
+            Err(report) => {
+                run.release(&mut locked).await;
+                run.discard(staged).await;
+                return report;
+            }
+        };
+        let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+        let planned = (self.plan)(&seen, &same).and_then(|plan| self.all_brought(plan, &seen, &staged));
+        let plan = match planned {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                let report = run.refused(refusal, &seen);
+                run.release(&mut locked).await;
+                run.discard(staged).await;
+                return report;
+            }
+        };
+        let mut unwanted = Vec::new();
+        for (host, staged) in staged {
+            let wants = plan.host(&host.name).is_some_and(|plan| plan.action != Action::Stay);
+            match locked.iter_mut().find(|working| working.host.name == host.name) {
+                Some(working) if wants => working.staged = Some(staged),
+                _ => unwanted.push((host, staged)),
+            }
+        }
+        run.discard(unwanted).await;
+        run.carry_out(&plan, locked).await
+    }
+
+    /// Refuses a plan that publishes what was not uploaded, because the host had it before the lock.
+    fn all_brought(&self, plan: Plan, seen: &[Seen<'_>], staged: &[(&Host, Staged)]) -> Result<Plan, Refusal> {
+        let lacks = |seen: &&Seen<'_>| {
+            let action = plan.host(seen.host).map(|host| &host.action);
+            let publishes = matches!(action, Some(Action::Deploy { .. } | Action::Stage));
+            publishes && !staged.iter().any(|(host, _)| host.name == seen.host)
+        };
+        let lost = seen.iter().filter(lacks).map(|seen| plan::moved_meanwhile(seen, self.release.name()));
+        let lost: Vec<_> = lost.collect();
+        if lost.is_empty() { Ok(plan) } else { Err(Refusal::of(self.run.command(), lost)) }
+    }
+
+    /// The hosts on which a release of that name was staged with the same content. Reads the tree only where there is any.
+    async fn same(&self, hosts: impl Iterator<Item = (&str, &RootState)>) -> Result<Vec<(String, FileId)>, Error> {
+        let name = self.release.name();
+        let found: Vec<_> = hosts.filter_map(|(host, state)| Some((host.to_owned(), state.release(name)?))).collect();
+        let ReleaseContent::Tree(tree) = self.release.content() else { return Ok(Vec::new()) };
+        if found.is_empty() || !self.compares {
+            return Ok(Vec::new());
+        }
+        let read = apart(move || tree.digest()).await;
+        let digest = read.ok_or_else(|| Error::new(ErrorKind::Internal, "the source could not be read"))??;
+        let has_it = found
+            .into_iter()
+            .filter(|(_, release)| release.staged.record().is_some_and(|staged| staged.digest == Some(digest)));
+        Ok(has_it.map(|(host, release)| (host, release.id)).collect())
+    }
+
+    /// The same under the locks, where it is not read how a release was staged unless one has come meanwhile.
+    async fn same_under_locks(
+        &self,
+        locked: &mut [Working<'r>],
+        mut same: Vec<(String, FileId)>,
+    ) -> Result<Vec<(String, FileId)>, Report> {
+        if !self.compares {
+            return Ok(same);
+        }
+        for working in locked.iter_mut() {
+            let Some(id) = working.guard.state().release(self.release.name()).map(|release| release.id) else {
+                continue;
+            };
+            if same.contains(&(working.name().to_owned(), id)) {
+                continue;
+            }
+            if let Err(error) = working.guard.survey().await {
+                working.failure = Some(failure(error));
+                continue;
+            }
+            let came = self.same(std::iter::once((working.host.name(), working.guard.state()))).await;
+            match came {
+                Ok(came) => same.extend(came),
+                Err(error) => working.failure = Some(error.into()),
+            }
+        }
+        self.run
+            .failed_to_look(locked, "a host could not be asked again, and nothing was touched")
+            .map_or(Ok(same), Err)
+    }
+
+    /// The report that the source cannot be read.
+    fn unread(&self, asked: &Asked<'_>, error: Error) -> Report {
+        self.run.report(Outcome::Refused, Some(self.release.name()), as_asked(asked), Some(error.into()))
+    }
 }

@@ -154,7 +154,7 @@ impl Drill<'_> {
     }
 
     async fn deploy(&self, release: Arc<dyn Release>) -> Report {
-        let options = DeployOptions { run: self.options.run.clone(), ..DeployOptions::default() };
+        let options = DeployOptions { run: self.options.run.clone(), anew: true, ..DeployOptions::default() };
         self.fleet.deploy(release, &options, self.observer).await
     }
 

@@ -58,8 +58,11 @@ impl<'r> Run<'r> {
         let plan = working.plan.as_ref();
         let done = ending.arrived;
         let left = plan.and_then(|plan| plan.marks_bad.as_ref()).filter(|_| done);
+        // Where it was current before, it is not marked: a host that was brought along in vain says nothing of the others.
+        let was_on_it = |name: &ReleaseName| plan.is_some_and(|plan| plan.before.release() == Some(name));
         let has = |name: &&ReleaseName| {
-            working.guard.state().release(name).is_some() || working.progress.preparation.is_some()
+            !was_on_it(name)
+                && (working.guard.state().release(name).is_some() || working.progress.preparation.is_some())
         };
         let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(working)));
         let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
@@ -76,7 +79,8 @@ impl<'r> Run<'r> {
             seconds: self.seconds(),
         });
         let debts = plan.filter(|_| done).map(|plan| self.debts(&plan.release)).unwrap_or_default();
-        let paid = if done { paid(working, &ending.there) } else { Vec::new() };
+        let settled = done || ending.outcome == Outcome::Unchanged;
+        let paid = if settled { paid(working, &ending.there) } else { Vec::new() };
         Closing {
             bad,
             cleared,

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::Observer,
     name::ReleaseName,
+    plan::{Return, RollbackTarget},
     release::Release,
     report::{Command, Failure, Report},
     store::ReleaseStore,
@@ -16,7 +17,7 @@ use crate::{
 
 use super::{
     ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions, activate,
-    adopt, ask::failure, deploy, drill, look, pin, prune, recover, rollback, run::Run, unlock, verify,
+    adopt, ask::failure, check, deploy, drill, look, pin, prune, recover, rollback, run::Run, unlock, verify,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -121,10 +122,42 @@ impl Fleet {
     }
 
     /// Stages `release` on every host and switches to it. When a step fails, everything is put back.
+    ///
+    /// Where a release of that name is current with the same content, a host is left as it is, and the others are brought along: a
+    /// deploy that is done again does nothing.
     pub async fn deploy(&self, release: Arc<dyn Release>, options: &DeployOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer).keeping(options.keep);
-        deploy::deploy(run, release.as_ref(), options).await
+        match deploy::deploy(run, release.as_ref(), options).await {
+            Ok(report) => report,
+            Err(way) => self.return_to(way, release.name(), options, observer).await,
+        }
+    }
+
+    /// Goes to a release that is there already, as a deploy was asked to.
+    async fn return_to(
+        &self,
+        way: Return,
+        name: &ReleaseName,
+        deploying: &DeployOptions,
+        observer: &dyn Observer,
+    ) -> Report {
+        let (run, verify, from) = (deploying.run.clone(), deploying.verify, deploying.from.as_ref());
+        let (fleet, skipped) = self.reached(&run).await;
+        match way {
+            Return::Activate => {
+                let run_of = Run::skipping(&fleet, self, skipped, Command::Activate, &run, observer);
+                let (allow_split, keep) = (deploying.allow_split, deploying.keep);
+                let options = ActivateOptions { run: run.clone(), verify, allow_split, keep };
+                activate::activate(run_of.keeping(keep), name, &options, from).await
+            }
+            Return::Rollback => {
+                let run_of = Run::skipping(&fleet, self, skipped, Command::Rollback, &run, observer);
+                let target = RollbackTarget::Release(name.clone());
+                let options = RollbackOptions { run: run.clone(), target, verify, ..RollbackOptions::default() };
+                rollback::rollback(run_of, &options, from).await
+            }
+        }
     }
 
     /// Rehearses the way back: deploys `release`, rolls back, deploys it again, each over fresh connections and with proof
@@ -147,7 +180,7 @@ impl Fleet {
     pub async fn activate(&self, name: &ReleaseName, options: &ActivateOptions, observer: &dyn Observer) -> Report {
         let (fleet, skipped) = self.reached(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, observer).keeping(options.keep);
-        activate::activate(run, name, options).await
+        activate::activate(run, name, options, None).await
     }
 
     /// Goes back on every host to the recorded previous version, or where the options say.
@@ -155,7 +188,7 @@ impl Fleet {
         let (fleet, skipped) = self.reached(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Rollback, &options.run, observer);
         let run = run.by_configuration(options.commands == CommandsFrom::Configuration).hooks(!options.no_hooks);
-        rollback::rollback(run, options).await
+        rollback::rollback(run, options, None).await
     }
 
     /// Finishes or undoes what an interrupted run left; where nothing was left, there is nothing to do.
@@ -222,9 +255,10 @@ impl Fleet {
         verify::verify(Run::reading(self, Command::Verify, observer), name, full).await
     }
 
-    /// Asks every host everything that a deploy would need. Changes nothing.
-    pub async fn check(&self, observer: &dyn Observer) -> Report {
-        look::check(Run::reading(self, Command::Check, observer)).await
+    /// Asks every host everything that could refuse a deploy with these options, and what the data version and the validation are
+    /// now. Changes nothing, but that these two commands run, in the release that is current.
+    pub async fn check(&self, options: &RunOptions, observer: &dyn Observer) -> Report {
+        check::check(Run::new(self, Command::Check, options, observer)).await
     }
 
     /// The fleet without the hosts that cannot be reached, and those, where the options say so; all of it when none can.

@@ -124,13 +124,17 @@ impl<'r> Run<'r> {
     pub(super) async fn run_after_switch(&self, course: &mut Course<'r, '_>) {
         let code = self.options.code.after_switch.clone().filter(|_| self.hooks);
         let runs_any = |working: &Working<'_>| code.is_some() || working.commands().after_switch.is_some();
-        let count = course.locked.iter().filter(|working| runs_any(working)).count();
+        let concerned = course.concerned();
+        let told = course.locked.iter().zip(&concerned).filter(|(working, concerned)| **concerned && runs_any(working));
+        let count = told.count();
         if count == 0 {
             return;
         }
         self.enter(Phase::AfterSwitch, count);
         let (direction, secrets) = (course.direction(), course.secrets.clone());
-        let runs = course.locked.iter_mut().filter(|working| runs_any(working)).filter_map(|working| {
+        let chosen =
+            course.locked.iter_mut().zip(&concerned).filter(|(working, concerned)| **concerned && runs_any(working));
+        let runs = chosen.filter_map(|(working, _)| {
             let release = working.guard.state().current.release()?.clone();
             let command = working.commands().after_switch_hook();
             let (code, secrets) = (code.as_deref(), &secrets);

@@ -1,17 +1,15 @@
-//! The commands that only read: `status`, `releases`, `history`, `check`.
+//! The commands that only read: `status`, `releases`, `history`.
 
 use futures_util::{StreamExt, stream};
 
 use crate::{
     debt::Debt,
+    error::Error,
     event::Phase,
-    name::ReleaseName,
-    plan::{self, Refusal, Seen, describe},
+    plan::{self, Seen},
     report::{Command, Failure, HostReport, Outcome, Report},
     status::{HostStatus, ReleaseStatus},
-    store::{Current, HostedRelease, Kept, RootState},
-    time::Timestamp,
-    token::Token,
+    store::{HostedRelease, Kept, RootState},
 };
 
 use super::{
@@ -24,7 +22,7 @@ use super::{
 pub(super) async fn status(run: Run<'_>) -> Report {
     run.begin(None);
     let asked = run.ask().await;
-    let hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(&host.name, answer)).collect();
+    let hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(host, answer)).collect();
     conclude(&run, hosts)
 }
 
@@ -32,7 +30,7 @@ pub(super) async fn status(run: Run<'_>) -> Report {
 pub(super) async fn history(run: Run<'_>) -> Report {
     run.begin(None);
     let asked = run.ask().await;
-    let looked = asked.answers.iter().map(|(host, answer)| (*host, look_at(&host.name, answer)));
+    let looked = asked.answers.iter().map(|(host, answer)| (*host, look_at(host, answer)));
     let looked: Vec<(&Host, HostReport)> = looked.collect();
     let read: Vec<_> = looked.into_iter().map(|(host, report)| history_of(&run, host, report)).collect();
     let hosts: Vec<HostReport> = stream::iter(read).buffer_unordered(run.parallel).collect().await;
@@ -67,32 +65,6 @@ fn with_history(
     }
 }
 
-/// Whether a deploy would be refused.
-pub(super) async fn check(run: Run<'_>) -> Report {
-    run.begin(None);
-    let asked = run.ask().await;
-    if let Some(report) = run.not_asked(&asked) {
-        return report;
-    }
-    let seen = asked.seen();
-    if let Some(report) = run.unfit(&seen) {
-        return report;
-    }
-    let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());
-    let plan = plan::deploy(&probe, &seen, false, plan::DataMeans::default())
-        .and_then(|plan| plan::check_shared(run.command(), &seen).map(|()| plan));
-    match plan {
-        Ok(plan) => {
-            for note in &plan.notes {
-                run.warn(None, note.clone());
-            }
-            let hosts = asked.answers.iter().map(|(host, answer)| look_at(&host.name, answer)).collect();
-            run.report(Outcome::Done, None, hosts, None)
-        }
-        Err(refusal) => run.refused(Refusal { command: run.command(), ..refusal }, &seen),
-    }
-}
-
 fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
     let unread =
         |host: &HostReport| host.status.is_none().then(|| Some((host.host.clone(), host.error.clone()?))).flatten();
@@ -106,23 +78,24 @@ fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
     run.report(Outcome::Refused, None, hosts, Some(error))
 }
 
-fn look_at(host: &str, answer: &Result<RootState, Failure>) -> HostReport {
+/// The report of a host that was only looked at.
+pub(super) fn look_at(host: &Host, answer: &Result<RootState, Failure>) -> HostReport {
     let state = match answer {
         Ok(state) => state,
-        Err(failure) => return failed_host(host, failure.clone()),
+        Err(failure) => return failed_host(&host.name, failure.clone()),
     };
-    let mut report = untouched(host, state);
-    if !matches!(state.current, Current::Absent | Current::Release { .. }) {
-        let kind = if matches!(state.current, Current::Dangling { .. }) {
-            crate::ErrorKind::Dangling
-        } else {
-            crate::ErrorKind::NotOurs
-        };
-        report.error = Some(crate::Error::new(kind, format!("`current` is {}", describe(&state.current))).into());
+    let seen = Seen { host: &host.name, state };
+    let mut report = untouched(&host.name, state);
+    report.error = plan::current_fault(&seen).map(|reason| {
+        Error::new(reason.kind(Command::Status), reason.to_string()).hint(reason.hint(Command::Status)).into()
+    });
+    report.warnings.extend(plan::broken_way(&seen));
+    let status = status_of(&host.name, state);
+    if status.root_missing {
+        report.warnings.push(format!("there is no {}; a deploy would make it", host.store.root()));
     }
-    report.warnings.extend(plan::broken_way(&Seen { host, state }));
     report.warnings.extend(state.unreadable.iter().map(ToString::to_string));
-    report.status = Some(status_of(host, state));
+    report.status = Some(status);
     report
 }
 
@@ -133,6 +106,7 @@ fn status_of(host: &str, state: &RootState) -> HostStatus {
     HostStatus {
         current: state.current.release().cloned(),
         previous: plan::previous_of(&Seen { host, state }).cloned(),
+        root_missing: state.identity.is_none(),
         lock: state.lock.clone(),
         releases,
         leftovers: leftovers(state),

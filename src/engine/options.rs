@@ -112,6 +112,16 @@ pub struct DeployOptions {
     pub run: RunOptions,
     /// Whether hosts that are on different releases are deployed to all the same.
     pub allow_split: bool,
+    /// The release that must be current on every host that is not on the new one already; else the deploy is refused, so that an
+    /// older pipeline does not overtake a newer one.
+    pub from: Option<ReleaseName>,
+    /// Whether a deploy of a release that is there already, and not current, goes to it: by an activation, or, where it lies on
+    /// the recorded way back, by a rollback with the data. Every host must need the same; a bad release is refused.
+    pub or_return: bool,
+    /// How the release is held against its manifest first where it is returned to.
+    pub verify: TargetCheck,
+    /// Whether a name that exists is refused whatever it holds.
+    pub(super) anew: bool,
     /// Why the release cannot be gone back from with its data, when it cannot.
     pub irreversible: Option<String>,
     /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.

@@ -19,7 +19,7 @@ use super::{ask::untouched, run::Run, take_locks::lock_left, working::Working};
 pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
     run.begin(Some(name));
     let asked = run.ask().await;
-    if let Some(report) = run.not_asked(&asked) {
+    if let Some(report) = run.unfit(&asked) {
         return report;
     }
     let seen = asked.seen();
@@ -30,6 +30,9 @@ pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report 
     run.tell(&Event::Planned { plan: planned.lines() });
     let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
     if run.options.dry_run {
+        if let Some(report) = run.may_not_write(&asked, None).await {
+            return report;
+        }
         return Report { dry_run: true, ..run.report(Outcome::Unchanged, Some(name), hosts, None) };
     }
     if planned.hosts.is_empty() {

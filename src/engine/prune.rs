@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     Host,
-    ask::{failed_host, failure, untouched},
+    ask::{Asked, as_asked, failed_host, failure, untouched},
     run::{Run, summary},
     take_locks::lock_left,
     working::Working,
@@ -44,7 +44,7 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
     if let Some(report) = run.not_surveyed(&mut locked).await {
         return report;
     }
-    if let Some(report) = run.unfit(&locked.iter().map(Working::seen).collect::<Vec<_>>()) {
+    if let Some(report) = run.unfit_way(&locked.iter().map(Working::seen).collect::<Vec<_>>()) {
         run.release(&mut locked).await;
         return report;
     }
@@ -64,27 +64,18 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
 impl<'r> Run<'r> {
     async fn only_plan_pruning(&self, keep: u32) -> Report {
         self.enter(Phase::Ask, self.hosts.len());
-        let answers = self.survey_unlocked().await;
-        let reports = || answers.iter().map(|(host, answer)| as_seen(host, answer)).collect();
-        let failed: Vec<(String, Failure)> = answers
-            .iter()
-            .filter_map(|(host, answer)| Some((host.name.clone(), answer.as_ref().err()?.clone())))
-            .collect();
-        if !failed.is_empty() {
-            let error = summary("a host could not be asked", &failed);
-            return self.report(Outcome::Refused, None, reports(), Some(error));
-        }
-        let seen: Vec<Seen<'_>> = answers
-            .iter()
-            .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }))
-            .collect();
-        if let Some(report) = self.unfit(&seen) {
+        let asked = Asked { answers: self.survey_unlocked().await };
+        if let Some(report) = self.unfit(&asked) {
             return report;
         }
+        let seen = asked.seen();
         match plan::prune(keep, &seen) {
             Ok(pruning) => {
                 self.told_pruning(&pruning);
-                Report { dry_run: true, ..self.report(Outcome::Unchanged, None, reports(), None) }
+                if let Some(report) = self.may_not_write(&asked, None).await {
+                    return report;
+                }
+                Report { dry_run: true, ..self.report(Outcome::Unchanged, None, as_asked(&asked), None) }
             }
             Err(refusal) => self.refused(refusal, &seen),
         }
@@ -131,18 +122,23 @@ impl<'r> Run<'r> {
     }
 
     async fn not_surveyed(&self, locked: &mut [Working<'r>]) -> Option<Report> {
+        let report = self.failed_to_look(locked, "a host could not be asked, and nothing was removed")?;
+        self.release(locked).await;
+        Some(report)
+    }
+
+    /// The report that locked hosts could not be looked at, where any could not.
+    pub(super) fn failed_to_look(&self, locked: &[Working<'r>], what: &str) -> Option<Report> {
         let failed = failures(locked);
         if failed.is_empty() {
             return None;
         }
-        let error = summary("a host could not be asked, and nothing was removed", &failed);
         let host = |working: &Working<'_>| match &working.failure {
             Some(why) => failed_host(working.name(), why.clone()),
             None => untouched(working.name(), working.guard.state()),
         };
         let hosts = locked.iter().map(host).collect();
-        self.release(locked).await;
-        Some(self.report(Outcome::Refused, None, hosts, Some(error)))
+        Some(self.report(Outcome::Refused, None, hosts, Some(summary(what, &failed))))
     }
 
     /// Moves what goes out of sight, on every host. What could not be moved is a warning there.
@@ -254,13 +250,6 @@ impl<'r> Run<'r> {
         report.pruned = std::mem::take(&mut working.pruned);
         report.warnings = std::mem::take(&mut working.warnings);
         report
-    }
-}
-
-fn as_seen(host: &Host, answer: &Result<RootState, Failure>) -> HostReport {
-    match answer {
-        Ok(state) => untouched(&host.name, state),
-        Err(failure) => failed_host(&host.name, failure.clone()),
     }
 }
 

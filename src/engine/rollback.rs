@@ -1,6 +1,7 @@
 //! `rollback`: go back to what the records say was current before.
 
 use crate::{
+    name::ReleaseName,
     plan::{self, RollbackTarget, Seen},
     report::Report,
     store::QuickCheck,
@@ -9,14 +10,19 @@ use crate::{
 
 use super::{RollbackOptions, run::Run};
 
-/// Goes back on every host.
-pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions) -> Report {
+/// Goes back on every host; where hosts must come `from` a release, only from that.
+pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: Option<&ReleaseName>) -> Report {
     run.verify = options.verify;
     run.check = check_of(options);
     run.begin(None);
     let place = run.options.data_place();
     let means = run.data_means(options.keep_data, place.as_ref());
-    let plan = |seen: &[Seen<'_>]| plan::rollback(&options.target, options.from.as_ref(), means, seen).map(Some);
+    let plan = |seen: &[Seen<'_>]| {
+        if let RollbackTarget::Release(name) = &options.target {
+            plan::expect_from(name, from, seen)?;
+        }
+        plan::rollback(&options.target, options.from.as_ref(), means, seen).map(Some)
+    };
     run.under_locks(&plan).await
 }
 

@@ -1,6 +1,6 @@
 //! The shells that hooks run in: on a host under its lock, and on the controller.
 
-use std::sync::Mutex;
+use std::{sync::Mutex, time::Duration};
 
 use camino::Utf8PathBuf;
 use tempfile::TempDir;
@@ -15,7 +15,7 @@ use crate::{
     transport::{HookCall, HookExit, LocalTransport, Secrets, Stream, Transport},
 };
 
-use super::{run::Run, secrets::redact};
+use super::{Host, run::Run, secrets::redact};
 
 /// What the controller is called where hosts are named.
 pub(super) const CONTROLLER: &str = "controller";
@@ -47,6 +47,36 @@ impl HookShell for HostShell<'_, '_> {
             let teller = Teller { run: self.run, host: &self.at.host, hook: hook.kind, secrets: self.secrets };
             teller.began();
             let exit = self.guard.run(&job, &|stream, line: &[u8]| teller.line(stream, line)).await;
+            exit.map(|exit| teller.ended(exit)).map_err(Error::from)
+        })
+    }
+}
+
+/// Runs commands that only ask on one host, in the release that is current there, without its lock.
+pub(super) struct QuestionShell<'s> {
+    pub(super) run: &'s Run<'s>,
+    pub(super) host: &'s Host,
+    pub(super) at: Occasion,
+    pub(super) secrets: &'s Secrets,
+    /// The longest that a command without a limit of its own may take: nobody waits for ever for an answer.
+    pub(super) timeout: Duration,
+}
+
+impl HookShell for QuestionShell<'_> {
+    fn sh<'a>(&'a mut self, hook: &'a ShellHook) -> BoxFuture<'a, Result<HookExit, Error>> {
+        Box::pin(async move {
+            let question = HookRun {
+                kind: hook.kind,
+                release: self.at.release.clone(),
+                directory: HookDirectory::Release,
+                script: hook.script.clone(),
+                environment: environment(&self.at, hook),
+                secrets: self.secrets.clone(),
+                timeout: Some(hook.timeout.unwrap_or(self.timeout)),
+            };
+            let teller = Teller { run: self.run, host: &self.at.host, hook: hook.kind, secrets: self.secrets };
+            teller.began();
+            let exit = self.host.store.ask(&question, &|stream, line: &[u8]| teller.line(stream, line)).await;
             exit.map(|exit| teller.ended(exit)).map_err(Error::from)
         })
     }

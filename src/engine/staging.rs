@@ -6,7 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
     event::{Event, Phase},
-    plan,
+    plan::{self, Action, Plan},
     release::{Release, ReleaseContent},
     report::{Failure, Outcome, Report},
     store::Staged,
@@ -20,18 +20,21 @@ use super::{
 };
 
 impl<'r> Run<'r> {
-    /// Brings `release` to every host, or to none and reports why.
+    /// Brings `release` to every host that `plan` publishes it on, or to none and reports why.
     pub(super) async fn stage(
         &self,
         release: &dyn Release,
+        plan: &Plan,
         asked: &Asked<'_>,
     ) -> Result<Vec<(&'r Host, Staged)>, Report> {
-        self.enter(Phase::Stage, self.hosts.len());
+        let takes = |host: &&'r Host| plan.host(&host.name).is_some_and(|host| host.action != Action::Stay);
+        let hosts: Vec<&'r Host> = self.hosts.iter().filter(takes).collect();
+        self.enter(Phase::Stage, hosts.len());
         let _sharing = match release.content() {
-            ReleaseContent::Tree(tree) if self.hosts.len() > 1 => Some(tree.share()),
+            ReleaseContent::Tree(tree) if hosts.len() > 1 => Some(tree.share()),
             _ => None,
         };
-        let uploads: Vec<_> = self.hosts.iter().map(|host| self.stage_on(host, release, asked)).collect();
+        let uploads: Vec<_> = hosts.into_iter().map(|host| self.stage_on(host, release, asked)).collect();
         let results: Vec<_> = stream::iter(uploads).buffer_unordered(self.parallel).collect().await;
         let (mut staged, mut failed) = (Vec::new(), Vec::new());
         for (host, result) in results {

@@ -49,7 +49,7 @@ impl Run<'_> {
 
     async fn only_plan(&self, plan: &Planner<'_>) -> Report {
         let asked = self.ask().await;
-        if let Some(report) = self.not_asked(&asked) {
+        if let Some(report) = self.unfit(&asked) {
             return report;
         }
         self.warn_unreadable(&asked.seen());
@@ -57,7 +57,10 @@ impl Run<'_> {
             Ok(Some(mut plan)) => {
                 self.foresee_pruning(&mut plan).await;
                 self.planned(&plan);
-                self.not_trusted(&plan, &asked.seen()).unwrap_or_else(|| self.dry_run(&plan))
+                if let Some(report) = self.not_trusted(&plan, &asked.seen()) {
+                    return report;
+                }
+                self.may_not_write(&asked, None).await.unwrap_or_else(|| self.dry_run(&plan))
             }
             Ok(None) => self.nothing_to_do(&asked.seen()),
             Err(refusal) => self.refused(refusal, &asked.seen()),

@@ -26,6 +26,9 @@ pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
         return report;
     }
     if run.options.dry_run {
+        if let Some(report) = run.may_not_write(&asked, None).await {
+            return report;
+        }
         return run.nothing_to_do(&asked.seen());
     }
     let states = asked.answers.iter().filter_map(|(host, answer)| Some((*host, answer.as_ref().ok()?)));

@@ -39,7 +39,12 @@ impl<'r> Run<'r> {
         };
         let on_hosts: Vec<_> = course.locked.iter().map(on_host).collect();
         let here = course.plan.controller.clone();
-        let count = on_hosts.iter().filter(|rules| code.is_some() || rules.is_some()).count();
+        let concerned = course.concerned();
+        let validated = on_hosts
+            .iter()
+            .zip(&concerned)
+            .filter(|(rules, concerned)| **concerned && (code.is_some() || rules.is_some()));
+        let count = validated.count();
         if count == 0 && here.is_none() {
             return;
         }
@@ -62,7 +67,9 @@ impl<'r> Run<'r> {
     /// Tests each host by its own hook and rules, where it has any.
     async fn validate_on_hosts(&self, course: &mut Course<'r, '_>, tests: Vec<Option<(&dyn Hook, Validation)>>) {
         let (direction, secrets) = (course.direction(), course.secrets.clone());
-        let tests = course.locked.iter_mut().zip(tests).filter_map(|(working, test)| {
+        let concerned = course.concerned();
+        let chosen = course.locked.iter_mut().zip(concerned).zip(tests).filter(|((_, concerned), _)| *concerned);
+        let tests = chosen.filter_map(|((working, _), test)| {
             let (hook, rules) = test?;
             let release = working.guard.state().current.release()?.clone();
             let at = occasion(working, &release, direction);

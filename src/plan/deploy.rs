@@ -1,33 +1,89 @@
 //! The plans of `deploy` and `stage`.
 
-use crate::{name::ReleaseName, record::PreviousVersion, report::Command, status::ReleaseState, store::Current};
+use crate::{
+    name::ReleaseName, record::PreviousVersion, report::Command, status::ReleaseState, store::Current,
+    transport::FileId,
+};
 
 use super::{Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe};
 
-/// Plans to bring `name` to the hosts and switch to it, and before that to take it to its data, where these `means` know a place.
+/// What a deploy is asked for, beside its release.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct DeployTerms<'t> {
+    /// The release that must be current on every host that is not on the new one already.
+    pub from: Option<&'t ReleaseName>,
+    /// Whether hosts that are on different releases are deployed to all the same.
+    pub allow_split: bool,
+    /// Where the data is, if there is any, and by what it goes forward.
+    pub means: DataMeans<'t>,
+    /// Where a release of that name holds the same content: the host, and which directory that was seen of.
+    pub same: &'t [(String, FileId)],
+}
+
+/// Plans to bring `name` to the hosts and switch to it, and before that to take it to its data, where it has a place.
+///
+/// Where the same content is current under that name, a host stays. Hosts that lack it get it then, and the data, which it was
+/// taken to when it was first deployed, is left alone.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a host has that name, its `current` is not ours, dangling or was removed, or, unless `allow_split`,
-/// when the hosts that have a `current` are on different releases.
-pub fn deploy(
-    name: &ReleaseName,
-    hosts: &[Seen<'_>],
-    allow_split: bool,
-    means: DataMeans<'_>,
-) -> Result<Plan, Refusal> {
-    let refusals: Vec<HostRefusal> =
-        hosts.iter().filter_map(|seen| may_take(seen, name).and_then(|()| may_switch(seen)).err()).collect();
-    if !refusals.is_empty() {
-        return Err(Refusal::of(Command::Deploy, refusals));
-    }
-    agree(Command::Deploy, hosts.iter().copied().filter(|seen| !seen.owes(hosts)), allow_split)?;
-    let action = |seen: &Seen<'_>| Action::Deploy { record: record_of(&seen.state.current) };
+/// [`Refusal`] when a host is on neither the release that it must come from nor the new one; when a host has that name with other
+/// content, or has the release and is not on it; when a run that went there was interrupted; when a `current` is not ours, dangling
+/// or was removed; or, unless split hosts are allowed, when the hosts that move are on different releases.
+pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], terms: &DeployTerms<'_>) -> Result<Plan, Refusal> {
+    refuse(hosts.iter().filter_map(|seen| comes_from(seen, name, terms.from).err()))?;
+    let left = interrupted(name, hosts);
+    let may = |seen: &Seen<'_>| {
+        if let (Some(refusal), true) = (&left, seen.state.release(name).is_some()) {
+            return Err(seen.refuse(refusal.clone()));
+        }
+        may_take(seen, name, terms.same).and_then(|()| may_switch(seen))
+    };
+    refuse(hosts.iter().filter_map(|seen| may(seen).err()))?;
+    let moves = |seen: &Seen<'_>| seen.current() != Some(name);
+    agree(Command::Deploy, hosts.iter().copied().filter(|seen| moves(seen) && !seen.owes(hosts)), terms.allow_split)?;
+    let action = |seen: &Seen<'_>| {
+        if moves(seen) { Action::Deploy { record: record_of(&seen.state.current) } } else { Action::Stay }
+    };
     let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, action(seen)));
     let mut plan = Plan::new(Command::Deploy, name.clone(), plans.collect());
     plan.notes.extend(new_hosts(hosts));
-    plan.data = data::apply(Command::Deploy, name, means, hosts)?;
+    if hosts.iter().all(moves) {
+        plan.data = data::apply(Command::Deploy, name, terms.means, hosts)?;
+    }
     Ok(plan)
+}
+
+fn refuse(refusals: impl Iterator<Item = HostRefusal>) -> Result<(), Refusal> {
+    let refusals: Vec<HostRefusal> = refusals.collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(Command::Deploy, refusals)) }
+}
+
+/// Refuses a host that is on neither `from` nor the new release, so that an older pipeline does not overtake a newer one.
+fn comes_from(seen: &Seen<'_>, name: &ReleaseName, from: Option<&ReleaseName>) -> Result<(), HostRefusal> {
+    let Some(from) = from else { return Ok(()) };
+    if [Some(from), Some(name)].contains(&seen.current()) {
+        return Ok(());
+    }
+    Err(seen.refuse(Reason::NotFrom { from: from.clone(), current: describe(&seen.state.current) }))
+}
+
+/// That a run which deployed or activated `name` was interrupted, on any of these hosts: whatever it had yet to do was not done.
+fn interrupted(name: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Reason> {
+    let mut left = hosts.iter().flat_map(|seen| &seen.state.interrupted);
+    left.find_map(|left| {
+        if let Some(why) = left.intent.unreadable() {
+            return Some(Reason::IntentUnreadable { why: why.to_owned() });
+        }
+        let intent = left.intent.record().filter(|intent| intent.to == *name)?;
+        let by = left.owner.record().map_or_else(|| "somebody".to_owned(), |owner| owner.by.clone());
+        matches!(intent.command, Command::Deploy | Command::Activate).then(|| Reason::WasInterrupted {
+            name: name.clone(),
+            command: intent.command,
+            by,
+        })
+    })
 }
 
 /// Plans to bring `name` to the hosts, and nothing more.
@@ -36,7 +92,7 @@ pub fn deploy(
 ///
 /// [`Refusal`] when a host has that name.
 pub fn stage(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
-    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| may_take(seen, name).err()).collect();
+    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| is_free(seen, name).err()).collect();
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Stage, refusals));
     }
@@ -44,12 +100,8 @@ pub fn stage(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     Ok(Plan::new(Command::Stage, name.clone(), plans.collect()))
 }
 
-/// What the record of the next release says when `current` is this.
-pub(super) fn record_of(current: &Current) -> PreviousVersion {
-    current.release().map_or(PreviousVersion::None, |name| PreviousVersion::Release(name.clone()))
-}
-
-fn may_take(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
+/// Refuses a name that stands for something on a host, or may have: one that was pruned is found where it is brought.
+fn is_free(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
     let taken = seen.state.release(name).is_some() || seen.state.stranger(name).is_some();
     if taken {
         return Err(seen.refuse(Reason::NameTaken { name: name.clone() }));
@@ -59,17 +111,85 @@ fn may_take(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
     unreadable.map_or(Ok(()), |why| Err(refuse(why)))
 }
 
+/// What the record of the next release says when `current` is this.
+pub(super) fn record_of(current: &Current) -> PreviousVersion {
+    current.release().map_or(PreviousVersion::None, |name| PreviousVersion::Release(name.clone()))
+}
+
+/// Refuses a host that has the name, unless the same content is current there under it.
+fn may_take(seen: &Seen<'_>, name: &ReleaseName, same: &[(String, FileId)]) -> Result<(), HostRefusal> {
+    let name_of = || name.clone();
+    let Some(release) = seen.state.release(name) else {
+        return is_free(seen, name);
+    };
+    if !same.iter().any(|(host, id)| host == seen.host && *id == release.id) {
+        return Err(seen.refuse(Reason::OtherContent { name: name_of() }));
+    }
+    let on_the_way = || seen.chain().is_some_and(|chain| chain.holds(name));
+    let reason = match seen.state.state_of(release) {
+        ReleaseState::Current => return Ok(()),
+        ReleaseState::Bad => Reason::IsBad { name: name_of() },
+        ReleaseState::Good if on_the_way() => Reason::OnTheWayBack { name: name_of() },
+        ReleaseState::Good | ReleaseState::Staged => Reason::IsThere { name: name_of() },
+    };
+    Err(seen.refuse(reason))
+}
+
+/// The refusal of a host that had the release when it was asked, and lacks it now.
+pub(crate) fn moved_meanwhile(seen: &Seen<'_>, name: &ReleaseName) -> HostRefusal {
+    seen.refuse(Reason::GoneMeanwhile { name: name.clone() })
+}
+
+/// The command that a deploy of a release which is there already stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Return {
+    /// It was never current, or lies on no way back: an activation.
+    Activate,
+    /// It lies on the recorded way back: a rollback to it.
+    Rollback,
+}
+
+/// The one command that would take every host that refuses a deploy to its release, when one would.
+#[must_use]
+pub fn return_of(refusal: &Refusal, hosts: &[Seen<'_>], name: &ReleaseName) -> Option<Return> {
+    let way = |reason: &Reason| match reason {
+        Reason::IsThere { .. } => Some(Return::Activate),
+        Reason::OnTheWayBack { .. } => Some(Return::Rollback),
+        _ => None,
+    };
+    let mut ways = refusal.hosts.iter().map(|refused| way(&refused.reason));
+    let first = ways.next()??;
+    let everybody_has_it = hosts.iter().all(|seen| seen.state.release(name).is_some());
+    (everybody_has_it && ways.all(|way| way == Some(first))).then_some(first)
+}
+
+/// Refuses hosts that are on neither of these, where one must be come from.
+///
+/// # Errors
+///
+/// [`Refusal`] with [`Reason::NotFrom`].
+pub fn expect_from(name: &ReleaseName, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+    refuse(hosts.iter().filter_map(|seen| comes_from(seen, name, from).err()))
+}
+
 /// Refuses a `current` that a new release could not be put in the place of with a record that says the truth.
 pub(super) fn may_switch(seen: &Seen<'_>) -> Result<(), HostRefusal> {
-    seen.ours()?;
+    match current_fault(seen) {
+        Some(reason) => Err(seen.refuse(reason)),
+        None => Ok(()),
+    }
+}
+
+/// What is wrong with a `current`: whoever made it must decide, it leads nowhere, or somebody removed it.
+pub(crate) fn current_fault(seen: &Seen<'_>) -> Option<Reason> {
+    if let Err(refusal) = seen.ours() {
+        return Some(refusal.reason);
+    }
+    let was_current = |release| seen.state.state_of(release) == ReleaseState::Good;
     match &seen.state.current {
-        Current::Dangling { .. } => Err(seen.refuse(Reason::Dangling)),
-        Current::Absent
-            if seen.state.releases.iter().any(|release| seen.state.state_of(release) == ReleaseState::Good) =>
-        {
-            Err(seen.refuse(Reason::NoCurrent))
-        }
-        _ => Ok(()),
+        Current::Dangling { .. } => Some(Reason::Dangling),
+        Current::Absent if seen.state.releases.iter().any(was_current) => Some(Reason::NoCurrent),
+        _ => None,
     }
 }
 

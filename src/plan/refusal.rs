@@ -56,6 +56,12 @@ pub enum Reason {
         /// The release.
         name: ReleaseName,
     },
+    /// The root is that of another host of the fleet.
+    #[error("its root is the same directory as that of {other}")]
+    SameRoot {
+        /// The other host.
+        other: String,
+    },
     /// A directory below the root lies on another filesystem.
     #[error("{path} lies on another filesystem than the root, so nothing can be moved into its place in one step")]
     AnotherFilesystem {
@@ -99,6 +105,48 @@ pub enum Reason {
     NameTaken {
         /// The release.
         name: ReleaseName,
+    },
+    /// A release of that name is there with other content, or nothing says what it was staged with.
+    #[error("there is a release {name} already, and it is not known to have this content")]
+    OtherContent {
+        /// The release.
+        name: ReleaseName,
+    },
+    /// The very release is there, and not current.
+    #[error("{name} is there already with this content, and is not current")]
+    IsThere {
+        /// The release.
+        name: ReleaseName,
+    },
+    /// The very release is there, and was gone back from.
+    #[error("{name} is there already with this content, and is marked bad: it was rolled back")]
+    IsBad {
+        /// The release.
+        name: ReleaseName,
+    },
+    /// A run that went to the release was interrupted.
+    #[error("{by}'s {command} to {name} was interrupted, and what it had yet to do was not done")]
+    WasInterrupted {
+        /// The release.
+        name: ReleaseName,
+        /// The command.
+        command: Command,
+        /// Who ran it.
+        by: String,
+    },
+    /// The release was there when the host was asked, and is not there under its lock.
+    #[error("{name} was there when the host was asked, and is gone now: somebody else is at work")]
+    GoneMeanwhile {
+        /// The release.
+        name: ReleaseName,
+    },
+    /// The host is not on the release that it was to come from.
+    #[error("`current` is {current}, and not {from}")]
+    NotFrom {
+        /// The release it was to come from.
+        from: ReleaseName,
+        /// What is current, in words.
+        current: String,
     },
     /// The release is not there.
     #[error("there is no release {name}{}", instead.map(|kind| format!(", but {}", kind.with_article())).unwrap_or_default())]
@@ -286,17 +334,22 @@ pub enum Reason {
 impl Reason {
     /// The kind of error it is.
     #[must_use]
-    pub fn kind(&self, command: Command) -> ErrorKind {
+    pub fn kind(&self, _: Command) -> ErrorKind {
         match self {
             Self::NotOurs { .. } | Self::HalfAdopted { .. } => ErrorKind::NotOurs,
             Self::OthersMayWrite { .. } | Self::ForeignRelease { .. } => ErrorKind::OthersMayWrite,
+            Self::SameRoot { .. } => ErrorKind::Config,
             Self::AnotherFilesystem { .. } => ErrorKind::RootRefused,
             Self::NotSealed { .. } => ErrorKind::DamagedRelease,
             Self::NoCurrent => ErrorKind::NoCurrent,
             Self::NotDeployed => ErrorKind::NotDeployed,
             Self::Dangling => ErrorKind::Dangling,
-            Self::NameTaken { .. } => ErrorKind::NameTaken,
-            Self::NoSuchRelease { .. } if command == Command::Rollback => ErrorKind::PreviousGone,
+            Self::NameTaken { .. }
+            | Self::OtherContent { .. }
+            | Self::IsThere { .. }
+            | Self::IsBad { .. }
+            | Self::WasInterrupted { .. } => ErrorKind::NameTaken,
+            Self::NotFrom { .. } | Self::GoneMeanwhile { .. } => ErrorKind::Conflict,
             Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
             Self::OnTheWayBack { .. } => ErrorKind::OnTheWayBack,
             Self::MissingShared { .. } | Self::SharedKind { .. } => ErrorKind::MissingShared,

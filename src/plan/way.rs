@@ -83,6 +83,7 @@ mod tests {
             user: "deploy".into(),
             uid: 7,
             hostname: "h".into(),
+            boot: None,
             root: id,
             filesystem: None,
             clock: Timestamp::UNIX_EPOCH,

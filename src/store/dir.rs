@@ -13,14 +13,17 @@ use crate::{
     release::{Release, ReleaseContent},
     shared::SharedPath,
     token::Token,
-    transport::{Batch, Effect, FailureKind, Liveness, Op, Progress, Reply, Transport, TransportError},
+    transport::{
+        Batch, Effect, FailureKind, HookExit, LineSink, Liveness, Op, Progress, Reply, Transport, TransportError,
+    },
 };
 
 use super::{
-    Kept, KnownManifests, Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard, UnreadableFile,
-    Verified, check,
+    HookRun, Kept, KnownManifests, Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard,
+    UnreadableFile, Verified, ask, check,
     guard::DirGuard,
     layout::inner,
+    permission,
     query::{Answer, Query, Spelled},
     staging,
     state::Interrupted,
@@ -297,6 +300,18 @@ impl ReleaseStore for DirStore {
 
     fn empty_trash<'a>(&'a self, trash: &'a Token) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async { Ok(self.remove_trash(trash).await?) })
+    }
+
+    fn may_write<'a>(&'a self, name: Option<&'a ReleaseName>) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(permission::may_write(self, name))
+    }
+
+    fn ask<'a>(
+        &'a self,
+        question: &'a HookRun,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, StoreError>> {
+        Box::pin(ask::ask(self, question, output))
     }
 
     fn stage<'a>(

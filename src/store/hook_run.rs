@@ -2,10 +2,20 @@
 
 use std::time::Duration;
 
-use crate::{hook::HookKind, name::ReleaseName, transport::Secrets};
+use crate::{
+    hook::HookKind,
+    name::ReleaseName,
+    path::InnerPath,
+    transport::{HookCall, Secrets},
+};
+
+use super::DirStore;
 
 #[cfg(doc)]
 use super::StoreGuard;
+
+/// How much of each stream of a hook is kept on the host, in bytes.
+pub(super) const OUTPUT_LIMIT: u64 = 1024 * 1024;
 
 /// What [`StoreGuard::run`] runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,4 +45,34 @@ pub enum HookDirectory {
     Saved,
     /// The root.
     Root,
+}
+
+impl DirStore {
+    /// The call that runs `run`, whose record is kept in `record`.
+    pub(super) fn hook_call(&self, run: &HookRun, record: InnerPath) -> HookCall {
+        let root = &self.steps.root;
+        let release = root.join(&self.layout().release(&run.release));
+        let directory = match run.directory {
+            HookDirectory::Release => release.clone(),
+            HookDirectory::Saved => root.join(&self.layout().saved(&run.release)),
+            HookDirectory::Root => root.clone(),
+        };
+        let mut environment = vec![
+            ("SWITCHBACK_RELEASE".to_owned(), run.release.to_string()),
+            ("SWITCHBACK_RELEASE_PATH".to_owned(), release.as_str().to_owned()),
+            ("SWITCHBACK_SAVED".to_owned(), root.join(&self.layout().saved(&run.release)).as_str().to_owned()),
+            ("SWITCHBACK_ROOT".to_owned(), root.as_str().to_owned()),
+        ];
+        environment.extend(run.environment.iter().cloned());
+        HookCall {
+            root: root.clone(),
+            record,
+            directory,
+            script: run.script.clone(),
+            environment,
+            secrets: run.secrets.clone(),
+            timeout: run.timeout,
+            output_limit: OUTPUT_LIMIT,
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! [`ReleaseStore::lock`] gives. Staging does not: an upload touches nothing that anybody else looks at, so an urgent
 //! rollback never waits for one.
 
+mod ask;
 mod base;
 mod check;
 mod closing;
@@ -15,6 +16,7 @@ mod hook_run;
 mod kept;
 mod known;
 mod layout;
+mod permission;
 mod preparation;
 mod prune;
 mod query;
@@ -108,6 +110,26 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     fn expect_stage(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
+
+    /// Asks whether changing the root would be refused: for want of a right, because a newer program wrote its state, or, where a
+    /// `name` is to be staged, because a release of that name was pruned. Changes nothing. Whoever goes on to change the root need
+    /// not ask: the first thing that is written says the same.
+    ///
+    /// # Errors
+    ///
+    /// What [`stage`](Self::stage) or [`lock`](Self::lock) would fail with.
+    fn may_write<'a>(&'a self, name: Option<&'a ReleaseName>) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Runs a command that only asks, without the lock. Nothing of it stays on the host.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Transport`] when it could not be run, where the tool never kept anything for one, or its end is not known.
+    fn ask<'a>(
+        &'a self,
+        question: &'a HookRun,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, StoreError>>;
 
     /// Brings the content of a release to the host and makes it durable, under no name yet. Needs no lock.
     ///

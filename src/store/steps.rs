@@ -95,7 +95,7 @@ impl Steps {
     }
 
     /// Marks the process that is about to make something private, before it does: what bears no mark is abandoned.
-    fn mark_live(&self, batch: &mut Batch, token: &Token) {
+    pub(super) fn mark_live(&self, batch: &mut Batch, token: &Token) {
         batch.push(Op::MarkProcess { path: self.live(token) });
     }
 

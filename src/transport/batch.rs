@@ -185,6 +185,13 @@ pub enum Op {
         /// The place.
         path: InnerPath,
     },
+    /// Holds when who is connected may make and remove names in the directory at `path`, as far as that can be told without doing
+    /// it; else fails with [`FailureKind::Denied`](super::FailureKind::Denied),
+    /// [`FailureKind::ReadOnly`](super::FailureKind::ReadOnly), or as [`Op::ExpectDirectory`] does. Changes nothing.
+    ExpectWritable {
+        /// The directory.
+        path: InnerPath,
+    },
     /// Holds when a link with exactly this text stands at `path`; else fails with
     /// [`FailureKind::Mismatch`](super::FailureKind::Mismatch), whose detail shows what stands there.
     ExpectLink {
@@ -311,6 +318,7 @@ impl Op {
             | Self::ExpectUnmounted { .. }
             | Self::ExpectDirectory { .. }
             | Self::ExpectLink { .. }
+            | Self::ExpectWritable { .. }
             | Self::Sync { .. } => false,
             Self::MakeDir { .. }
             | Self::MakeLink { .. }

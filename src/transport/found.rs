@@ -125,6 +125,8 @@ pub struct HostIdentity {
     pub uid: u32,
     /// What the host calls itself.
     pub hostname: String,
+    /// The boot that the host's kernel runs since, which no other kernel shares; `None` where the host cannot tell.
+    pub boot: Option<String>,
     /// The root, after following the one link that it may be.
     pub root: FileId,
     /// What kind of filesystem the root lies on; `None` where the host cannot tell.

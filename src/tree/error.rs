@@ -219,11 +219,9 @@ pub struct PatternError(pub(super) String);
 pub(super) use crate::manifest::shown;
 
 impl From<TreeError> for Error {
-    /// A source that is not there is a wrong command line, a bad pattern a wrong configuration; anything else is a source
-    /// that cannot be a release.
+    /// A bad pattern is a wrong configuration; anything else, one that is not there too, is a source that cannot be a release.
     fn from(error: TreeError) -> Self {
         let kind = match &error {
-            TreeError::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => ErrorKind::Usage,
             TreeError::Pattern { .. } => ErrorKind::Config,
             _ => ErrorKind::Source,
         };

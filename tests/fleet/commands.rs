@@ -41,7 +41,7 @@ fn records_say_what_was_current_and_going_back_rewrites_none() {
 #[test]
 fn a_name_that_exists_is_refused_and_nothing_is_touched() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
-    let report = hosts.deploy("a");
+    let report = hosts.stage("a");
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.as_ref().map(|error| error.kind), Some(ErrorKind::NameTaken));
     assert_eq!(report.outcome, Outcome::Refused);
@@ -206,7 +206,7 @@ fn every_command_can_be_spawned() {
         let activated = fleet.activate(&name("b"), &ActivateOptions::default(), &Silent).await;
         let rolled_back = fleet.rollback(&back, &Silent).await;
         let (status, history) = (fleet.status(&Silent).await, fleet.history(&Silent).await);
-        let check = fleet.check(&Silent).await;
+        let check = fleet.check(&back.run, &Silent).await;
         [deployed, staged, activated, rolled_back, status, history, check]
     });
     for report in runtime.block_on(all).expect("it does not panic") {

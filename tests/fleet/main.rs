@@ -1,5 +1,6 @@
 //! Commands on fleets of hosts in memory: what they do, what they refuse, and what a crash leaves.
 
+mod again;
 mod commands;
 mod crash;
 mod current;
@@ -12,6 +13,7 @@ mod left_to;
 mod locks;
 mod prune;
 mod put_back;
+mod questions;
 mod records;
 mod rollback;
 mod round_trips;

@@ -75,8 +75,8 @@ fn a_named_target_may_be_anything_that_is_there() {
     hosts.all_on("c");
     assert_eq!(bad(&hosts), ["a"]);
     let report = hosts.rollback_to(to("zzz"));
-    assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
-    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::PreviousGone));
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NoSuchRelease));
     let report = hosts.rollback_to(to("c"));
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.outcome, Outcome::Unchanged);

@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
+    engine::RunOptions,
     event::Silent,
     plan::RollbackTarget,
     testing::Recording,
@@ -115,7 +116,7 @@ fn reading_commands_send_no_change() {
     let commands: [fn(&Fleet) -> Report; 4] = [
         |fleet| wait(fleet.releases(&Silent)),
         |fleet| wait(fleet.history(&Silent)),
-        |fleet| wait(fleet.check(&Silent)),
+        |fleet| wait(fleet.check(&RunOptions::default(), &Silent)),
         |fleet| {
             let mut options = going_back(RollbackTarget::Steps(1));
             options.run.dry_run = true;
@@ -148,7 +149,7 @@ fn a_dry_run_of_a_deploy_only_asks() {
         wait(fleet.deploy(release("b"), &options, &Silent))
     };
     for host in recorded(&hosts, dry) {
-        assert_eq!((host.exchanges(), host.uploads()), (1, 0));
+        assert_eq!((host.exchanges(), host.uploads()), (2, 0));
     }
     hosts.all_on("a");
 }

@@ -63,7 +63,7 @@ fn what_is_missing_is_refused_before_anything_is_touched() {
     for report in [
         deploy(&fleet(&host), "a", &[]),
         wait(fleet(&host).stage(shipping("a", &[]), &RunOptions::default(), &Silent)),
-        wait(fleet(&host).check(&Silent)),
+        wait(fleet(&host).check(&RunOptions::default(), &Silent)),
     ] {
         assert_code(&report, ExitCode::REFUSED);
         assert_eq!(kind(&report), Some(ErrorKind::MissingShared));

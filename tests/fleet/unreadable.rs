@@ -107,7 +107,7 @@ fn every_unreadable_file_is_named_with_its_owner() {
         assert!(unreadable[0].why.contains("Permission denied"), "{file}: {}", unreadable[0].why);
         assert!(status.hosts[0].warnings.iter().any(|warning| warning.contains(&unreadable[0].path)), "{file}");
         let (told, path) = (Warnings::default(), unreadable[0].path.as_str());
-        wait(fleet(&hosts, &[file]).check(&told));
+        wait(fleet(&hosts, &[file]).check(&RunOptions::default(), &told));
         assert!(told.all().contains(path), "{file}: check says {}", told.all());
         let told = Warnings::default();
         rollback(&fleet(&hosts, &[file]), Back { dry: true, ..Back::default() }, &told);
@@ -211,7 +211,7 @@ fn a_name_that_cannot_be_looked_up_is_refused_and_not_called_pruned() {
     let hosts = hosts();
     hosts.0[0].make_dir(&at(".switchback/pruned"));
     let hidden = || fleet(&hosts, &["pruned"]);
-    let check = wait(hidden().check(&Silent));
+    let check = wait(hidden().check(&RunOptions::default(), &Silent));
     refused(&check);
     let mut options = deploying();
     options.run.dry_run = true;

@@ -23,7 +23,7 @@ fn what_everybody_may_write_to_is_refused() {
     for report in [
         hosts.deploy("c"),
         hosts.stage("c"),
-        wait(fleet.check(&Silent)),
+        wait(fleet.check(&RunOptions::default(), &Silent)),
         wait(fleet.prune(0, &RunOptions::default(), &Silent)),
     ] {
         assert_code(&report, ExitCode::REFUSED);

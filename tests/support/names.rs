@@ -148,6 +148,7 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
         | Op::ExpectUnmounted { path }
         | Op::ExpectDirectory { path }
         | Op::ExpectLink { path, .. }
+        | Op::ExpectWritable { path }
         | Op::MakeDir { path, .. }
         | Op::MakeLink { path, .. }
         | Op::WriteNew { path, .. }

@@ -64,10 +64,13 @@ async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Er
 async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<Report, Error> {
     let observer = session.observer;
     Ok(match request {
-        Request::Deploy { source, name, allow_split, irreversible, why } => {
+        Request::Deploy { source, name, from, allow_split, or_return, irreversible, why } => {
             let mut options = DeployOptions::default();
             options.run = session.options(why);
+            options.from.clone_from(from);
             options.allow_split = *allow_split;
+            options.or_return = *or_return;
+            options.verify = session.target.config.target_check;
             options.irreversible = irreversible.then(|| "it was deployed with --irreversible".to_owned());
             options.keep = session.target.config.keep;
             let release = release(source, name.as_ref(), digest_cache(), session).await?;
@@ -121,7 +124,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
         Request::Status => fleet.status(observer).await,
         Request::Releases => fleet.releases(observer).await,
         Request::History => fleet.history(observer).await,
-        Request::Check => fleet.check(observer).await,
+        Request::Check => fleet.check(&session.options(&Why::default()), observer).await,
         Request::Verify { name, full } => fleet.verify(name.as_ref(), *full, observer).await,
     })
 }

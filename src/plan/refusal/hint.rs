@@ -6,7 +6,7 @@ use super::Reason;
 
 impl Reason {
     /// What to do or type next.
-    pub(super) fn hint(&self, command: Command) -> String {
+    pub(crate) fn hint(&self, command: Command) -> String {
         match self {
             Self::NotOurs { .. } => {
                 "see what `current` is on those hosts; switchback switches only a link to a release of its root, and takes a \
@@ -19,6 +19,7 @@ impl Reason {
                  meant so"
             ),
             Self::NotSealed { name } => not_sealed_hint(name, command),
+            Self::SameRoot { .. } => "list each root once".into(),
             Self::AnotherFilesystem { path } => format!(
                 "unmount it, or mount what holds all of the root there: on each of those hosts `df {path}` says what it is. \
                  `[layout]` puts the releases elsewhere below the root"
@@ -27,7 +28,7 @@ impl Reason {
                 "take that right away with chmod or chown, or say with --allow-writable that it is meant so".into()
             }
             Self::NoCurrent => {
-                "make the link again by hand (ln -s releases/NAME current), or leave the host out with --except".into()
+                "`switchback recover` links it to the release that was current last; or leave the host out with --except".into()
             }
             Self::NotDeployed => "deploy to it first, or leave the host out with --except".into(),
             Self::Dangling => {
@@ -35,6 +36,16 @@ impl Reason {
             }
             Self::NameTaken { name } => {
                 format!("give another --name, or go to the one that is there: `switchback activate {name}`")
+            }
+            Self::OtherContent { .. } => "give another --name: a name is never used for another content".into(),
+            Self::IsThere { name } => format!("`switchback activate {name}`"),
+            Self::IsBad { name } => {
+                format!("deploy what mends it under another --name, or go there all the same: `switchback activate {name}`")
+            }
+            Self::WasInterrupted { .. } => "`switchback recover` finishes or undoes it".into(),
+            Self::GoneMeanwhile { .. } => "see who is at work with `switchback status`, then try again".into(),
+            Self::NotFrom { .. } => {
+                "see who deployed it with `switchback history`; without --from it would be replaced whatever it is".into()
             }
             Self::NoSuchRelease { .. } => "see what the hosts have: `switchback releases`".into(),
             Self::OnTheWayBack { name } => format!("`switchback rollback --to {name}`"),

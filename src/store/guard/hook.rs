@@ -4,14 +4,11 @@ use std::time::{Duration, Instant};
 
 use crate::{
     path::{HostPath, InnerPath},
-    store::{HookDirectory, HookRun, StoreError, layout::inner},
+    store::{HookRun, StoreError, hook_run::OUTPUT_LIMIT, layout::inner},
     transport::{Effect, FailureKind, HookCall, HookEnd, HookExit, LineSink, Op, Reply, Secrets, TransportError},
 };
 
 use super::DirGuard;
-
-/// How much of each stream of a hook is kept on the host, in bytes.
-const OUTPUT_LIMIT: u64 = 1024 * 1024;
 
 /// How long a host that does not answer any more is asked again for the result of a hook.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,7 +30,7 @@ impl DirGuard {
         self.begin_hooks().await?;
         self.hooks_run += 1;
         let name = format!("{:03}-{}", self.hooks_run, run.kind);
-        let call = self.call(run, self.hooks().join(&inner(&name)));
+        let call = self.store.hook_call(run, self.hooks().join(&inner(&name)));
         match self.run_surely(&call, output).await {
             Err(StoreError::LockLost { host }) if self.holds().await => {
                 Err(StoreError::NoSuchRelease { host, name: run.release.clone() })
@@ -63,33 +60,6 @@ impl DirGuard {
         let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
         self.old_logs = old_logs(&replies[list]);
         Ok(())
-    }
-
-    fn call(&self, run: &HookRun, record: InnerPath) -> HookCall {
-        let root = &self.store.steps.root;
-        let release = root.join(&self.store.layout().release(&run.release));
-        let directory = match run.directory {
-            HookDirectory::Release => release.clone(),
-            HookDirectory::Saved => root.join(&self.store.layout().saved(&run.release)),
-            HookDirectory::Root => root.clone(),
-        };
-        let mut environment = vec![
-            ("SWITCHBACK_RELEASE".to_owned(), run.release.to_string()),
-            ("SWITCHBACK_RELEASE_PATH".to_owned(), release.as_str().to_owned()),
-            ("SWITCHBACK_SAVED".to_owned(), root.join(&self.store.layout().saved(&run.release)).as_str().to_owned()),
-            ("SWITCHBACK_ROOT".to_owned(), root.as_str().to_owned()),
-        ];
-        environment.extend(run.environment.iter().cloned());
-        HookCall {
-            root: root.clone(),
-            record,
-            directory,
-            script: run.script.clone(),
-            environment,
-            secrets: run.secrets.clone(),
-            timeout: run.timeout,
-            output_limit: OUTPUT_LIMIT,
-        }
     }
 
     /// Runs a hook, and when the answer is lost, finds its result again: a second call with the same record starts

@@ -179,7 +179,7 @@ cases! {
         standard_input_is_empty output_is_capped_and_the_rest_is_taken the_environment_is_given secrets_are_in_no_file
         a_script_may_be_long a_process_left_behind_holds_nothing_up a_time_limit_is_kept a_dropped_call_goes_on
         a_hostile_command_harms_itself_only drawn_lines_and_places drawn_names_of_users;
-    way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it nothing_is_mounted;
+    way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it nothing_is_mounted what_may_be_written;
     mount: is_seen_where_it_is;
     upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress
         lists_of_all lists_over_a_base copies_what_is_equal finds_a_changed_base an_expected_one_arrives an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;

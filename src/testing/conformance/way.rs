@@ -52,3 +52,20 @@ pub(super) async fn nothing_is_mounted(on: Subject) -> Outcome {
     }
     Ok(())
 }
+
+/// The right to write is told without writing, and only of directories.
+pub(super) async fn what_may_be_written(on: Subject) -> Outcome {
+    on.done([make_dir("d"), make_dir("a \\ b"), write("f", "x"), make_link("l", "d")]).await?;
+    for path in [".", "d", "a \\ b"] {
+        let before = on.must_entry(path).await?;
+        on.answers(Op::ExpectWritable { path: at(path) }, Reply::Done).await?;
+        same(&format!("what {path} is"), &on.must_entry(path).await?, &before)?;
+    }
+    for path in ["f", "l", "l/x"] {
+        on.refuses(Op::ExpectWritable { path: at(path) }, FailureKind::WrongType).await?;
+    }
+    for path in ["none", "none/below"] {
+        on.refuses(Op::ExpectWritable { path: at(path) }, FailureKind::Missing).await?;
+    }
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read, os::fd::AsFd};
 
 use rustix::{
-    fs::{self, Dir, OFlags},
+    fs::{self, Access, AtFlags, Dir, OFlags},
     io::Errno,
 };
 
@@ -153,6 +153,15 @@ pub(super) fn expect_directory(root: &Root, path: &InnerPath) -> Answer {
         Reply::Entry(Some(there)) => Err(errno::wrong_kind(path, there.kind)),
         _ => Err(errno::failure(path, Errno::NOENT)),
     }
+}
+
+pub(super) fn expect_writable(root: &Root, path: &InnerPath) -> Answer {
+    expect_directory(root, path)?;
+    let may_write = || {
+        let directory = root.place(path)?.enter()?;
+        fs::accessat(directory, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+    };
+    may_write().map(|()| Reply::Done).map_err(errno::on(path))
 }
 
 pub(super) fn expect_link(root: &Root, path: &InnerPath, expected: &[u8]) -> Answer {

@@ -47,6 +47,7 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::ExpectAbsent { path } => ask::expect_absent(root, path),
         Op::ExpectUnmounted { path } => way::expect_unmounted(root, path),
         Op::ExpectDirectory { path } => ask::expect_directory(root, path),
+        Op::ExpectWritable { path } => ask::expect_writable(root, path),
         Op::ExpectLink { path, text } => ask::expect_link(root, path, text),
         Op::MakeDir { path, mode, existing_is_fine } => change::make_dir(root, path, *mode, *existing_is_fine),
         Op::MakeLink { path, text } => change::make_link(root, path, text),

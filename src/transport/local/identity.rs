@@ -30,10 +30,16 @@ pub(super) fn identify(root: &Root) -> Answer {
         user: user_name(uid),
         uid,
         hostname: system::uname().nodename().to_string_lossy().into_owned(),
+        boot: boot(),
         root: root.id,
         filesystem: filesystem(root),
         clock: now()?,
     }))
+}
+
+fn boot() -> Option<String> {
+    let id = fs_err::read_to_string(BOOT_ID).ok()?;
+    Some(id.trim_end().to_owned()).filter(|id| !id.is_empty())
 }
 
 fn filesystem(root: &Root) -> Option<FilesystemKind> {

@@ -51,11 +51,12 @@ fn filesystem(kind: &str) -> Option<FilesystemKind> {
 
 fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> {
     Ok(match (op, words, values) {
-        (Op::Identify, ["identity", uid, device, inode, clock, kind], [user, hostname]) => {
+        (Op::Identify, ["identity", uid, device, inode, clock, kind, boot], [user, hostname]) => {
             Reply::Identity(HostIdentity {
                 user: lossy(user),
                 uid: number(uid)?,
                 hostname: lossy(hostname),
+                boot: (*boot != "-").then(|| (*boot).to_owned()),
                 root: FileId { device: number(device)?, inode: number(inode)? },
                 filesystem: filesystem(kind),
                 clock: timestamp(clock)?,
@@ -92,7 +93,11 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
 fn answers_done(op: &Op) -> bool {
     let expects = matches!(
         op,
-        Op::ExpectAbsent { .. } | Op::ExpectUnmounted { .. } | Op::ExpectDirectory { .. } | Op::ExpectLink { .. }
+        Op::ExpectAbsent { .. }
+            | Op::ExpectUnmounted { .. }
+            | Op::ExpectDirectory { .. }
+            | Op::ExpectLink { .. }
+            | Op::ExpectWritable { .. }
     );
     op.changes() || expects || matches!(op, Op::Sync { .. })
 }

@@ -304,6 +304,7 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         Op::ExpectAbsent { path } => script.text("sb_absent").word(&place(path)),
         Op::ExpectUnmounted { path } => script.text("sb_unmounted").word(&place(path)),
         Op::ExpectDirectory { path } => script.text("sb_directory").word(&place(path)),
+        Op::ExpectWritable { path } => script.text("sb_writable").word(&place(path)),
         Op::ExpectLink { path, text } => script.text("sb_is").word(&place(path)).value(text)?,
         Op::MakeDir { path, mode, existing_is_fine } => {
             script.text("sb_mkdir ").mode(*mode).text(if *existing_is_fine { " y" } else { " n" }).word(&place(path))

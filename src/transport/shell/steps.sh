@@ -71,7 +71,9 @@ case $sb_a in "$sb_u("*) sb_a=${sb_a#*\(}; sb_a=${sb_a%%\)*};; *) sb_a=$sb_u;; e
 sb_tok "$sb_a"
 { IFS= read -r sb_a </proc/sys/kernel/hostname; } 2>/dev/null || sb_a=$(uname -n)
 sb_tok "$sb_a"
-sb_emit "identity $sb_u $sb_m $sb_v $sb_k"
+sb_boot || sb_a=-
+case $sb_a in '' | *[!0-9A-Za-z-]*) sb_a=-;; esac
+sb_emit "identity $sb_u $sb_m $sb_v $sb_k $sb_a"
 }
 sb_clock() {
 sb_m=$(date +%s.%N 2>&1) || { sb_no - "$sb_m"; return 1; }
@@ -379,6 +381,17 @@ elif [ -d "$1" ]; then sb_emit done
 elif [ -e "$1" ]; then sb_no wrong-type "$1: Not a directory"
 else sb_no missing "$1: No such file or directory"
 fi
+}
+# DIRECTORY: whether names can be made in it, told without making one. Where `[` only looks at the mode, rmdir(2) knows a
+# read-only filesystem: the kernel asks for the right to write before it looks the name up.
+sb_writable() {
+sb_into "$1" || return
+if [ -h "$1" ]; then sb_no wrong-type "$1 is a link"; return 1; fi
+if ! [ -e "$1" ]; then sb_no missing "$1: No such file or directory"; return 1; fi
+if ! [ -d "$1" ]; then sb_no wrong-type "$1: Not a directory"; return 1; fi
+sb_m=$(rmdir -- "$1/.switchback-$sb_nonce" 2>&1)
+case $sb_m in *'Read-only file system'*) sb_no - "$1: Read-only file system"; return 1;; esac
+if [ -w "$1" ] && [ -x "$1" ]; then sb_emit done; else sb_no denied "$1: Permission denied"; fi
 }
 sb_is() {
 sb_in "$1"

@@ -37,7 +37,15 @@ pub(crate) use self::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
     /// Stage and switch.
-    Deploy { source: Utf8PathBuf, name: Option<ReleaseName>, allow_split: bool, irreversible: bool, why: Why },
+    Deploy {
+        source: Utf8PathBuf,
+        name: Option<ReleaseName>,
+        from: Option<ReleaseName>,
+        allow_split: bool,
+        or_return: bool,
+        irreversible: bool,
+        why: Why,
+    },
     /// Rehearse the way back.
     Drill { source: Utf8PathBuf, name: Option<ReleaseName>, why: Why },
     /// Only the upload.
@@ -125,7 +133,9 @@ mod tests {
         let asked = Request::Deploy {
             source: "./dist".into(),
             name: Some(name("b-1")),
+            from: None,
             allow_split: true,
+            or_return: false,
             irreversible: false,
             why,
         };

@@ -1,7 +1,7 @@
 //! `switchback status`.
 
 use clap::Args;
-use switchback::{Report, report::Outcome};
+use switchback::{Report, report::Outcome, status::HostStatus};
 
 use crate::args::Hosts;
 
@@ -23,7 +23,9 @@ pub(crate) struct Status {
 /// One that says something worse keeps to it.
 pub(crate) fn settled(mut report: Report, check: bool) -> Report {
     let mut has = report.hosts.iter().filter_map(|host| host.status.as_ref());
-    let leftovers = has.clone().any(|status| !status.leftovers.is_empty() || !status.unreadable.is_empty());
+    let is_unwell =
+        |status: &HostStatus| !status.leftovers.is_empty() || !status.unreadable.is_empty() || status.root_missing;
+    let leftovers = has.clone().any(is_unwell);
     let first = has.next().map(|status| &status.current);
     let unwell = report.hosts.iter().any(|host| host.error.is_some());
     let differ = has.any(|status| Some(&status.current) != first);

@@ -50,6 +50,9 @@ impl Lines {
             Event::HookEnded { host, hook, end } if every_host => {
                 Some(format!("{hook} on {} {end}", escape::line(host)))
             }
+            Event::Answered { host, question, answer } => {
+                Some(format!("{question} on {}: {}", escape::line(host), escape::line(answer)))
+            }
             Event::Data { release, step, version } => {
                 let version = version.as_ref().map_or("not known".to_owned(), ToString::to_string);
                 Some(format!(

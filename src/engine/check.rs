@@ -1,0 +1,177 @@
+//! `check`: asks every host everything that could refuse a deploy, and what the data and the validation say now.
+
+use crate::{
+    commands::{Commands, DataPlace, ValidateOn},
+    error::{Error, ErrorKind},
+    event::Event,
+    hook::{Hook, HookDirection, HookKind, HookShell, Occasion},
+    name::ReleaseName,
+    plan::{self, DeployTerms, Refusal, Seen},
+    report::{Failure, Outcome, Report},
+    time::Timestamp,
+    token::Token,
+    transport::{Liveness, Secrets},
+};
+
+use super::{
+    Host,
+    ask::Asked,
+    hooks::{CommandHook, drain},
+    look::look_at,
+    run::Run,
+    secrets::{self, redact},
+    shell::{CONTROLLER, ControllerShell, QuestionShell},
+};
+
+/// Asks whether a deploy would be refused.
+pub(super) async fn check(run: Run<'_>) -> Report {
+    run.begin(None);
+    if let Some(report) = run.lacks_variables(None) {
+        return report;
+    }
+    let asked = run.ask().await;
+    if let Some(report) = run.unfit(&asked) {
+        return report;
+    }
+    let seen = asked.seen();
+    let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());
+    let place = run.options.data_place();
+    let terms = DeployTerms { means: run.data_means(false, place.as_ref()), ..DeployTerms::default() };
+    let plan = plan::deploy(&probe, &seen, &terms)
+        .and_then(|plan| plan::check_shared(run.command(), &seen).map(|()| plan))
+        .and_then(|plan| plan::with_commands(plan, run.command_means(), &seen));
+    let plan = match plan {
+        Ok(plan) => plan,
+        Err(refusal) => return run.refused(Refusal { command: run.command(), ..refusal }, &seen),
+    };
+    if let Some(report) = run.may_not_write(&asked, None).await {
+        return report;
+    }
+    for note in plan.notes {
+        run.warn(None, note);
+    }
+    for (host, lock) in seen.iter().filter_map(|seen| Some((seen.host, seen.state.lock.as_ref()?))) {
+        if lock.holder != Liveness::Gone {
+            let held = format!("it is locked by {}: a deploy would have to wait for that", lock.describe());
+            run.warn(Some(host), held);
+        }
+    }
+    run.present_answers(&asked).await;
+    let hosts = asked.answers.iter().map(|(host, answer)| look_at(host, answer)).collect();
+    run.report(Outcome::Done, None, hosts, None)
+}
+
+impl Run<'_> {
+    /// Asks for the data version and the validation as they are now, in the releases that are current. Neither refuses.
+    async fn present_answers(&self, asked: &Asked<'_>) {
+        let commands = self.options.commands.clone().unwrap_or_default();
+        let secrets = secrets::load(&commands, &mut |why| self.warn(None, why));
+        let present = Present { run: self, asked, commands: &commands, secrets: &secrets };
+        present.tell_version().await;
+        present.tell_validation().await;
+    }
+}
+
+/// What is asked of the releases that are current.
+struct Present<'p, 'r> {
+    run: &'p Run<'r>,
+    asked: &'p Asked<'p>,
+    commands: &'p Commands,
+    secrets: &'p Secrets,
+}
+
+impl Present<'_, '_> {
+    async fn tell_version(&self) {
+        let Some(place) = self.run.options.data_place() else { return };
+        let (host, answer) = match &place {
+            DataPlace::Host(name) => (name.as_str(), self.version(&place).await),
+            DataPlace::Controller => (CONTROLLER, self.version(&place).await),
+        };
+        match answer {
+            Ok(version) => self.answered(host, HookKind::Version, version),
+            Err(why) => self.run.warn(Some(host), format!("the data version is not known before the upload: {why}")),
+        }
+    }
+
+    async fn version(&self, place: &DataPlace) -> Result<String, String> {
+        let migration = self.run.migration(self.commands.data.as_ref()).ok_or("no command asks for it")?;
+        let mut all = self.occasions();
+        let (host, at) = match place {
+            DataPlace::Host(name) => all.find(|(host, _)| host.name == *name),
+            DataPlace::Controller => {
+                all.next().map(|(host, at)| (host, Occasion { host: CONTROLLER.to_owned(), ..at }))
+            }
+        }
+        .ok_or("no release is current there")?;
+        let answer = match place {
+            DataPlace::Host(_) => migration.version(&at, &mut self.shell(host, &at)).await,
+            DataPlace::Controller => migration.version(&at, &mut self.here(&at)).await,
+        };
+        answer.map(|version| version.to_string()).map_err(|error| redact(self.secrets, &Failure::from(error).message))
+    }
+
+    async fn tell_validation(&self) {
+        if let Some(code) = &self.run.options.code.validate {
+            self.validate_on_hosts(code.as_ref()).await;
+        }
+        let Some(rules) = &self.commands.validation else { return };
+        let (kind, script, timeout) = (HookKind::Validate, rules.command.clone(), self.commands.timeout);
+        let hook = CommandHook { kind, script, timeout, fails_as: ErrorKind::NotValid };
+        match rules.on {
+            ValidateOn::Hosts => self.validate_on_hosts(&hook).await,
+            ValidateOn::Controller => {
+                let Some((_, at)) = self.occasions().next() else { return };
+                let at = Occasion { host: CONTROLLER.to_owned(), ..at };
+                self.judged(CONTROLLER, hook.run(&at, &mut self.here(&at)).await);
+            }
+        }
+    }
+
+    async fn validate_on_hosts(&self, hook: &dyn Hook) {
+        let tries = self.occasions().map(|(host, at)| async move {
+            let mut shell = self.shell(host, &at);
+            let shell: &mut dyn HookShell = &mut shell;
+            self.judged(&host.name, hook.run(&at, shell).await);
+        });
+        drain(tries.collect(), self.run.parallel).await;
+    }
+
+    fn judged(&self, host: &str, answer: Result<(), Error>) {
+        match answer {
+            Ok(()) => self.answered(host, HookKind::Validate, "holds now".to_owned()),
+            Err(error) => {
+                let why = redact(self.secrets, &Failure::from(error).message);
+                self.run.warn(Some(host), format!("the validation does not hold now, which refuses no deploy: {why}"));
+            }
+        }
+    }
+
+    fn answered(&self, host: &str, question: HookKind, answer: String) {
+        self.run.tell(&Event::Answered { host: host.to_owned(), question, answer });
+    }
+
+    /// Each host that a release is current on, and what a command there is told.
+    fn occasions(&self) -> impl Iterator<Item = (&Host, Occasion)> {
+        self.asked.answers.iter().filter_map(|(host, answer)| {
+            let state = answer.as_ref().ok()?;
+            let release = state.current.release()?;
+            let at = Occasion {
+                host: host.name.clone(),
+                root: host.store.root().clone(),
+                release: release.clone(),
+                directory: host.store.release_path(release),
+                previous: plan::previous_of(&Seen { host: &host.name, state }).cloned(),
+                direction: HookDirection::Deploy,
+            };
+            Some((*host, at))
+        })
+    }
+
+    fn shell<'s>(&'s self, host: &'s Host, at: &Occasion) -> QuestionShell<'s> {
+        QuestionShell { run: self.run, host, at: at.clone(), secrets: self.secrets, timeout: self.commands.timeout }
+    }
+
+    fn here<'s>(&'s self, at: &Occasion) -> ControllerShell<'s, 's> {
+        ControllerShell { run: self.run, at: at.clone(), secrets: self.secrets }
+    }
+}

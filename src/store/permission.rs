@@ -1,0 +1,80 @@
+//! Whether a host would let a release be staged, asked without changing anything.
+
+use crate::{
+    name::ReleaseName,
+    path::InnerPath,
+    transport::{Batch, EntryKind, FailureKind, Op, Reply, StepFailure, TransportError},
+};
+
+use super::{DirStore, StoreError, steps::FORMAT};
+
+/// Asks whether the first steps of staging or locking would fail: for want of a right, because a newer program wrote the state, or
+/// because `name` was pruned.
+pub(super) async fn may_write(store: &DirStore, name: Option<&ReleaseName>) -> Result<(), StoreError> {
+    let (layout, mut batch) = (store.layout(), store.steps.empty());
+    let format = batch.push_lenient(Op::ReadLink { path: layout.in_state(&["format"]) });
+    let pruned =
+        name.map(|name| batch.push_lenient(Op::ExpectAbsent { path: layout.in_state(&["pruned", name.as_str()]) }));
+    let first = batch.steps.len();
+    for path in [InnerPath::root(), layout.releases().clone(), layout.state().clone()] {
+        batch.push_lenient(Op::ExpectWritable { path });
+    }
+    let replies = match store.execute(&batch).await {
+        Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
+            return may_make_root(store, failure).await;
+        }
+        replies => replies?,
+    };
+    if let Some(Reply::Link(Some(found))) = replies.get(format)
+        && found != FORMAT.as_bytes()
+    {
+        let found = found.escape_ascii().to_string();
+        return Err(StoreError::NewerFormat { host: store.to_string(), found });
+    }
+    for reply in &replies[first..] {
+        match reply {
+            // Staging makes what is missing.
+            Reply::Failed(failure) if failure.kind != FailureKind::Missing => return Err(unusable(store, failure)),
+            _ => {}
+        }
+    }
+    match (name, pruned.and_then(|at| replies.get(at))) {
+        (Some(name), Some(Reply::Failed(failure))) if failure.kind == FailureKind::Exists => {
+            Err(StoreError::NamePruned { host: store.to_string(), name: name.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Asks the nearest directory above a missing root, where staging would make the first directory.
+async fn may_make_root(store: &DirStore, missing: StepFailure) -> Result<(), StoreError> {
+    let mut below = store.steps.root.clone();
+    while let Some(above) = below.parent() {
+        let mut batch = Batch::new(above.clone());
+        let right = batch.push_lenient(Op::ExpectWritable { path: InnerPath::root() });
+        let next = below.as_path().file_name().and_then(|name| InnerPath::new(name).ok());
+        let next = next.map(|path| batch.push_lenient(Op::Inspect { path }));
+        let replies = match store.execute(&batch).await {
+            Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
+                below = above;
+                continue;
+            }
+            Err(TransportError::Root { failure, .. }) => return Err(unusable(store, &failure)),
+            replies => replies?,
+        };
+        if let Some(Reply::Failed(failure)) = replies.get(right) {
+            let failure = StepFailure::new(failure.kind, above.as_str());
+            return Err(unusable(store, &failure));
+        }
+        // A link that leads nowhere is missing to whoever follows it, and in the way of whoever makes it.
+        return match next.and_then(|at| replies.get(at)) {
+            Some(Reply::Entry(Some(entry))) if entry.kind == EntryKind::Link => Err(unusable(store, &missing)),
+            _ => Ok(()),
+        };
+    }
+    Ok(())
+}
+
+fn unusable(store: &DirStore, failure: &StepFailure) -> StoreError {
+    TransportError::Root { host: store.to_string(), root: store.steps.root.clone(), failure: failure.clone() }.into()
+}
