@@ -164,7 +164,7 @@ impl Manifest {
         let seen = seen.iter().filter(|entry| !except.iter().any(|other| is_within(&entry.path, other)));
         let entry = |entry: &Surveyed| {
             let node = match &entry.node {
-                Seen::Directory => ManifestNode::Directory { mode: entry.mode },
+                Seen::Directory => ManifestNode::Directory { mode: own_mode(entry.mode) },
                 Seen::File { size, digest: Some(digest) } => {
                     ManifestNode::File { mode: entry.mode, size: *size, digest: *digest }
                 }
@@ -181,6 +181,7 @@ fn difference(expected: &ManifestNode, found: &Surveyed, contents: bool) -> Opti
     let modes =
         |expected: u32| (expected != found.mode).then_some(DifferenceKind::Mode { expected, found: found.mode });
     match (expected, &found.node) {
+        (ManifestNode::Directory { mode }, Seen::Directory) if own_mode(*mode) == own_mode(found.mode) => None,
         (ManifestNode::Directory { mode }, Seen::Directory) => modes(*mode),
         (ManifestNode::File { size, .. }, Seen::File { size: other, .. }) if size != other => {
             Some(DifferenceKind::Size { expected: *size, found: *other })
@@ -197,6 +198,11 @@ fn difference(expected: &ManifestNode, found: &Surveyed, contents: bool) -> Opti
         }
         (expected, found) => Some(DifferenceKind::Kind { expected: named(expected), found: found.with_article() }),
     }
+}
+
+/// The mode of a directory without the setgid bit, which it has from the directory that it was made in: no part of a release.
+fn own_mode(mode: u32) -> u32 {
+    mode & !0o2000
 }
 
 fn target_differs(expected: &ManifestNode, found: &[u8]) -> bool {
@@ -227,7 +233,7 @@ impl Surveyed {
     pub(crate) fn listing_line(&self) -> Vec<u8> {
         let (mode, mut line) = (self.mode, Vec::new());
         match &self.node {
-            Seen::Directory => listing_line(&mut line, format_args!("d {mode:o}"), &self.path),
+            Seen::Directory => listing_line(&mut line, format_args!("d {:o}", own_mode(mode)), &self.path),
             Seen::File { size, .. } => listing_line(&mut line, format_args!("f {mode:o} {size}"), &self.path),
             Seen::Link { target } => listing_line(&mut line, format_args!("l {}", target.len()), &self.path),
             Seen::Other => listing_line(&mut line, format_args!("o {mode:o}"), &self.path),

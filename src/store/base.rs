@@ -6,6 +6,7 @@ use crate::{
     blocking::apart,
     manifest::{Digest, Manifest, ManifestEntry, ManifestNode, Seen, Surveyed},
     name::ReleaseName,
+    path::InnerPath,
     transport::{Base, BaseLists, Batch, Found, Op, Reply},
     tree::Tree,
 };
@@ -13,8 +14,12 @@ use crate::{
 use super::{
     DirStore, StoreError,
     check::MANIFEST_LIMIT,
+    known::WORTH,
     layout::{LISTS, inner},
 };
+
+/// The manifest of a tree of fewer files is likely a short one.
+const FEW: u64 = 100;
 
 /// What is believed of the releases that are on a host.
 #[derive(Debug, Clone)]
@@ -36,10 +41,18 @@ impl Trust {
         }
     }
 
-    /// Adds the step, if any, that asks for what is believed.
-    pub(super) fn ask(&self, store: &DirStore, batch: &mut Batch) -> Option<usize> {
+    /// Adds the steps, if any, that ask for what is believed, and returns the first.
+    pub(super) fn ask(&self, store: &DirStore, batch: &mut Batch, tree: &Tree) -> Option<usize> {
         match self {
-            Self::Manifest(bases) => Some(batch.push_lenient(lists_of(store, bases.first()?))),
+            Self::Manifest(bases) => {
+                let base = bases.first()?;
+                let first = batch.push_lenient(lists_of(store, base));
+                // A short manifest is not remembered from one run to the next, and reading it costs less than an exchange.
+                if tree.files() < FEW {
+                    batch.push_lenient(Op::Read { path: manifest_of(store, base), limit: WORTH as u64 });
+                }
+                Some(first)
+            }
             Self::Content(base) => {
                 Some(batch.push_lenient(Op::Survey { path: store.layout().release(base), digests: true }))
             }
@@ -47,17 +60,18 @@ impl Trust {
         }
     }
 
-    /// The release that is copied from, and what of `tree` it has. `reply` answers what was [asked](Self::ask).
+    /// The release that is copied from, and what of `tree` it has. `replies` begin with the answers to what was
+    /// [asked](Self::ask).
     pub(super) async fn base(
         &self,
         store: &DirStore,
-        reply: Option<&Reply>,
+        replies: &[Reply],
         tree: &Arc<Tree>,
     ) -> Result<Option<(ReleaseName, Base)>, StoreError> {
         match self {
-            Self::Manifest(bases) => Choice { store, tree }.listed(bases, reply).await,
+            Self::Manifest(bases) => Choice { store, tree }.listed(bases, replies).await,
             Self::Content(base) => {
-                Ok(Choice { store, tree }.found(base, reply).await.map(|found| (base.clone(), found)))
+                Ok(Choice { store, tree }.found(base, replies.first()).await.map(|found| (base.clone(), found)))
             }
             Self::Nothing => Ok(None),
         }
@@ -69,20 +83,21 @@ fn lists_of(store: &DirStore, name: &ReleaseName) -> Op {
     Op::Survey { path: store.layout().kept(name), digests: true }
 }
 
+fn manifest_of(store: &DirStore, name: &ReleaseName) -> InnerPath {
+    store.layout().kept(name).join(&inner("manifest"))
+}
+
 struct Choice<'s> {
     store: &'s DirStore,
     tree: &'s Arc<Tree>,
 }
 
 impl Choice<'_> {
-    /// The first of `bases` that has a manifest and anything of the tree; `first` says what is kept of the first.
-    async fn listed(
-        &self,
-        bases: &[ReleaseName],
-        first: Option<&Reply>,
-    ) -> Result<Option<(ReleaseName, Base)>, StoreError> {
+    /// The first of `bases` that has a manifest and anything of the tree; `first` says what is kept of the first, and has its
+    /// manifest where that is short.
+    async fn listed(&self, bases: &[ReleaseName], first: &[Reply]) -> Result<Option<(ReleaseName, Base)>, StoreError> {
         let Some((name, others)) = bases.split_first() else { return Ok(None) };
-        if let Some(base) = self.listed_by(name, first).await? {
+        if let Some(base) = self.listed_by(name, first.first(), first.get(1)).await? {
             return Ok(Some((name.clone(), base)));
         }
         if others.is_empty() {
@@ -93,7 +108,7 @@ impl Choice<'_> {
             batch.push_lenient(lists_of(self.store, name));
         }
         for (name, reply) in others.iter().zip(self.store.execute(&batch).await?) {
-            if let Some(base) = self.listed_by(name, Some(&reply)).await? {
+            if let Some(base) = self.listed_by(name, Some(&reply), None).await? {
                 return Ok(Some((name.clone(), base)));
             }
         }
@@ -102,10 +117,15 @@ impl Choice<'_> {
 
     /// What of the tree the release `name` has, of which `reply` says what is kept. A release without a manifest, or with
     /// one that means nothing, has nothing.
-    async fn listed_by(&self, name: &ReleaseName, reply: Option<&Reply>) -> Result<Option<Base>, StoreError> {
+    async fn listed_by(
+        &self,
+        name: &ReleaseName,
+        reply: Option<&Reply>,
+        short: Option<&Reply>,
+    ) -> Result<Option<Base>, StoreError> {
         let Some(Reply::Survey(Some(kept))) = reply else { return Ok(None) };
         let Some(digest) = digest_of(kept, "manifest") else { return Ok(None) };
-        let Some(old) = self.manifest(name, digest).await? else { return Ok(None) };
+        let Some(old) = self.manifest(name, digest, short).await? else { return Ok(None) };
         let (from, directory) = (self.store.layout().release(name), self.store.layout().kept(name));
         let (tree, kept) = (Arc::clone(self.tree), kept.clone());
         let compared = apart(move || {
@@ -120,17 +140,25 @@ impl Choice<'_> {
         Ok(compared.await.flatten())
     }
 
-    /// The manifest of this digest that is kept of the release `name`: from memory, else from the host.
-    async fn manifest(&self, name: &ReleaseName, digest: Digest) -> Result<Option<Arc<Manifest>>, StoreError> {
+    /// The manifest of this digest that is kept of the release `name`: from memory, else as it came along, else from the host.
+    async fn manifest(
+        &self,
+        name: &ReleaseName,
+        digest: Digest,
+        short: Option<&Reply>,
+    ) -> Result<Option<Arc<Manifest>>, StoreError> {
         let known = self.store.known.clone();
         if let Some(Some(manifest)) = apart(move || known.get(&digest)).await {
             return Ok(Some(manifest));
         }
-        let mut batch = self.store.steps.empty();
-        let path = self.store.layout().kept(name).join(&inner("manifest"));
-        batch.push_lenient(Op::Read { path, limit: MANIFEST_LIMIT });
-        let replies = self.store.execute(&batch).await?;
-        let Some(Reply::Content(Some(Found::Content(text)))) = replies.into_iter().next() else { return Ok(None) };
+        let reply = if let Some(reply @ Reply::Content(Some(Found::Content(_)))) = short {
+            Some(reply.clone())
+        } else {
+            let mut batch = self.store.steps.empty();
+            batch.push_lenient(Op::Read { path: manifest_of(self.store, name), limit: MANIFEST_LIMIT });
+            self.store.execute(&batch).await?.into_iter().next()
+        };
+        let Some(Reply::Content(Some(Found::Content(text)))) = reply else { return Ok(None) };
         let Some(manifest) = Manifest::parse(&text).ok().filter(|_| Digest::of(&text) == digest) else {
             return Ok(None);
         };

@@ -18,7 +18,7 @@ const HELD: usize = 4;
 const KEPT: usize = 16;
 
 /// Shorter ones are read from the host in no time, and are not written here.
-const WORTH: usize = 64 << 10;
+pub(super) const WORTH: usize = 64 << 10;
 
 /// How hard they are compressed: it happens while somebody waits.
 const LEVEL: i32 = 3;

@@ -190,6 +190,13 @@ impl Layout {
         self.in_state(&["saved", name.as_str()])
     }
 
+    /// Where the directory of a new release is made, before anything is in it and before it moves out of sight: a name that no
+    /// release can have.
+    #[must_use]
+    pub(crate) fn cradle(&self, token: &Token) -> InnerPath {
+        self.releases.join(&inner(&format!(".switchback-{token}")))
+    }
+
     /// What the tool keeps of a release.
     #[must_use]
     pub(crate) fn kept(&self, name: &ReleaseName) -> InnerPath {

@@ -13,10 +13,6 @@ use crate::{
 
 use super::{DirStore, Staged, StagedRecord, StoreError, base::Trust, query::Query};
 
-/// A tree of fewer files and fewer bytes is sent sooner than a host is asked what it has of it.
-const WORTH_FILES: u64 = 64;
-const WORTH_BYTES: u64 = 1 << 20;
-
 /// Brings `tree` to the host of `store` as the release `name`. What one of `bases`, best first, has of it is copied there:
 /// what its manifest says, and when it does not hold that, what is found in it, and when that changes meanwhile, nothing.
 pub(super) async fn stage(
@@ -27,8 +23,8 @@ pub(super) async fn stage(
     bases: &[ReleaseName],
     progress: &dyn Progress,
 ) -> Result<Staged, StoreError> {
-    let is_small = tree.files() < WORTH_FILES && tree.bytes() < WORTH_BYTES;
-    let mut trust = if is_small { Trust::Nothing } else { Trust::Manifest(bases.to_vec()) };
+    // A small tree too: what is copied keeps its modification time, and with it its place in caches.
+    let mut trust = Trust::Manifest(bases.to_vec());
     loop {
         let mut staging = Staging { store, name, tree: &tree, owner, progress, trust: &trust, used: None };
         let staged = staging.attempt().await;
@@ -104,16 +100,16 @@ impl Staging<'_> {
     async fn begin(&mut self, staged: &Staged) -> Result<Begun, StoreError> {
         let store = self.store;
         let (mut batch, lists) = store.steps.begin_staging(staged);
-        let asked = self.trust.ask(store, &mut batch);
+        let asked = self.trust.ask(store, &mut batch, self.tree);
         let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
         let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
-        let base = self.base(asked.and_then(|at| replies.get(at))).await?;
+        let base = self.base(asked.map_or(&[][..], |at| &replies[at.min(replies.len())..])).await?;
         Ok(Begun { abandoned, trash, base })
     }
 
     /// What is copied, once the host answered what it was asked of it.
-    async fn base(&mut self, reply: Option<&Reply>) -> Result<Option<Base>, StoreError> {
-        let chosen = self.trust.base(self.store, reply, self.tree).await?;
+    async fn base(&mut self, replies: &[Reply]) -> Result<Option<Base>, StoreError> {
+        let chosen = self.trust.base(self.store, replies, self.tree).await?;
         let (files, bytes) = chosen.as_ref().map_or((0, 0), |(_, base)| base.size());
         self.progress.copied(files, bytes);
         let (used, base) = chosen.unzip();

@@ -107,6 +107,12 @@ impl Steps {
         batch.push_lenient(Op::RemoveFile { path: self.live(token) });
     }
 
+    /// Removes what was staged as `token`, or was about to be.
+    fn forget_staged(&self, batch: &mut Batch, token: &Token) {
+        batch.push_lenient(Op::RemoveTree { path: self.layout.cradle(token) });
+        self.forget(batch, token);
+    }
+
     /// Forgets what an interrupted operation left, by one rename: half of it in the journal would be seen by nobody, and
     /// stay there for ever.
     pub(super) fn forget_journal(&self, batch: &mut Batch, token: &Token) {
@@ -124,7 +130,7 @@ impl Steps {
     /// A batch that only removes what was made in private as `token`.
     pub(super) fn forgetting(&self, token: &Token) -> Batch {
         let mut batch = self.batch();
-        self.forget(&mut batch, token);
+        self.forget_staged(&mut batch, token);
         batch
     }
 
@@ -141,7 +147,14 @@ impl Steps {
         batch.push(Op::MakeDir { path: private.clone(), mode: PRIVATE, existing_is_fine: false });
         batch.push(Op::MakeDir { path: private.join(&inner(KEPT)), mode: PRIVATE, existing_is_fine: false });
         batch.push(Op::MakeDir { path: kept, mode: PRIVATE, existing_is_fine: false });
-        batch.push(Op::MakeDir { path: content, mode: PUBLIC, existing_is_fine: false });
+        for path in preparation::releases_and_parents(self.layout.releases()) {
+            batch.push(Op::MakeDir { path, mode: PUBLIC, existing_is_fine: true });
+        }
+        // Made among the releases, so that it has the group, the setgid bit, the access list and the security label that they
+        // pass on, which nobody else may be allowed to give it. All that is made in it gets them from there.
+        let cradle = self.layout.cradle(&staged.token);
+        batch.push(Op::MakeDir { path: cradle.clone(), mode: PUBLIC, existing_is_fine: false });
+        batch.push(Op::Rename { from: cradle, to: content });
         // The marks come last: whatever is seen before them has had one.
         let lists = ["tmp", "staging", "trash", "live"]
             .map(|name| batch.push(Op::List { path: self.layout.in_state(&[name]) }));
@@ -155,7 +168,7 @@ impl Steps {
         batch.push(Op::WriteNew { path: record_file, content: json(record), mode: PRIVATE_FILE });
         batch.push(Op::Sync { paths: vec![private], reach: SyncReach::Filesystem });
         for other in abandoned {
-            self.forget(&mut batch, other);
+            self.forget_staged(&mut batch, other);
         }
         batch
     }

@@ -7,7 +7,7 @@
 //! # What is kept
 //!
 //! Directories, regular files and links, with their names byte for byte, and the permission bits of each; a directory can
-//! always be read and filled by its owner. Not kept are owners, times, access lists and attributes, hard links (in a
+//! always be read and filled by its owner. Not kept are owners, times (see [`Tree::modified`]), access lists and attributes, hard links (in a
 //! directory; each name is a file of its own) and the setuid, setgid and sticky bits of a directory's files, nor those of a
 //! directory in an archive. Nothing is left out unless [`SourceOptions::exclude`] says so.
 //!
@@ -54,6 +54,7 @@ use std::{
     fs, io,
     io::Read,
     sync::{Arc, Mutex, OnceLock},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use camino::Utf8Path;
@@ -66,6 +67,7 @@ pub struct Tree {
     entries: Vec<TreeEntry>,
     files: u64,
     bytes: u64,
+    modified: u64,
     content: Arc<dyn Content>,
     /// Known once the content was read as a whole.
     manifest: Arc<OnceLock<Arc<Manifest>>>,
@@ -193,7 +195,9 @@ impl Tree {
     fn new(entries: Vec<TreeEntry>, content: Arc<dyn Content>) -> Self {
         let files = entries.iter().filter(|entry| matches!(entry.node, Node::File { .. })).count() as u64;
         let bytes = entries.iter().map(TreeEntry::size).sum();
-        Self { entries, files, bytes, content, manifest: Arc::default(), turn: Arc::default(), shared: Arc::default() }
+        let modified = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (manifest, turn, shared) = Default::default();
+        Self { entries, files, bytes, modified, content, manifest, turn, shared }
     }
 
     /// The entries, parents before what they hold: those of a directory by name, those of an archive in its own order.
@@ -212,6 +216,21 @@ impl Tree {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// The modification time of every file and link that a host does not copy from an earlier release, in whole seconds since
+    /// the Unix epoch: when the tree was scanned. Times of the source would go back where a branch does, and a cache that
+    /// compares times and sizes would miss the change. One time for all hosts, because web servers make `ETag` of it.
+    #[must_use]
+    pub fn modified(&self) -> u64 {
+        self.modified
+    }
+
+    /// The same tree with another such time: that of the hosts that have this content already, for one that is brought along.
+    #[must_use]
+    pub fn modified_at(mut self, seconds: u64) -> Self {
+        self.modified = seconds;
+        self
     }
 
     /// The digest of the whole tree, which is that of its [`manifest`](Self::manifest): the same wherever it is computed, and

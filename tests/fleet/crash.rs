@@ -70,7 +70,7 @@ impl Case {
 }
 
 /// Holds at every instant: `current` is absent before the first deploy or leads to a complete release, and every name
-/// in the releases directory is of a complete one.
+/// in the releases directory is of a complete one, or is none that a release can have, and holds nothing.
 fn holds<W: World>(world: &W, case: &Case, at: &str) {
     for host in 0..world.hosts() {
         let link = world.link(host, "current");
@@ -81,6 +81,11 @@ fn holds<W: World>(world: &W, case: &Case, at: &str) {
             "{at}: host {host} is on {leads:?}"
         );
         for text in world.names(host, "releases") {
+            if text.starts_with('.') {
+                let held = world.names(host, &format!("releases/{text}"));
+                assert!(held.is_empty(), "{at}: host {host} has {held:?} in {text}");
+                continue;
+            }
             let page = world.file(host, &format!("releases/{text}/index.html"));
             assert_eq!(page.as_deref(), Some(text.as_bytes()), "{at}: host {host} has half of {text}");
             assert!(
@@ -100,6 +105,8 @@ fn settled<W: World>(world: &W, text: &str, at: &str) {
             let left = world.names(host, &format!(".switchback/{place}"));
             assert!(left.is_empty(), "{at}: host {host} has {left:?} in {place}");
         }
+        let left = world.names(host, "releases").into_iter().find(|name| name.starts_with('.'));
+        assert_eq!(left, None, "{at}: host {host}");
     }
 }
 

@@ -32,7 +32,12 @@ pub(crate) struct Hosted {
 impl Ground {
     pub(crate) fn read(host: &MemoryHost) -> Self {
         let names = |inner: &str| host.list(&at(inner)).unwrap_or_default();
-        let releases = names("releases").into_iter().map(|name| (name.clone(), Hosted::read(host, &name))).collect();
+        // A directory that is about to be staged has a name that no release can have.
+        let releases = names("releases")
+            .into_iter()
+            .filter(|name| !name.starts_with('.'))
+            .map(|name| (name.clone(), Hosted::read(host, &name)))
+            .collect();
         let lock = names(".switchback/lock").into_iter().find(|name| name.len() == 32);
         let intents = names(".switchback/journal").into_iter().filter_map(|token| {
             let intent = text(host, &format!(".switchback/journal/{token}/intent"))?;

@@ -153,7 +153,7 @@ impl Site {
     }
 
     /// Holds at every instant: `current` is absent before the first deploy or leads to a complete release, and every
-    /// name in the releases directory is of a complete one.
+    /// name in the releases directory is of a complete one, or is none that a release can have, and holds nothing.
     #[track_caller]
     pub(crate) fn holds(&self, case: &Case, at: &str) {
         for host in self.hosts() {
@@ -165,7 +165,12 @@ impl Site {
                 "{at}: host {host} is on {current:?}"
             );
             for name in self.names(host, "releases") {
-                self.complete(host, &name, at);
+                if name.starts_with('.') {
+                    let held = self.names(host, &format!("releases/{name}"));
+                    assert!(held.is_empty(), "{at}: host {host} has {held:?} in {name}");
+                } else {
+                    self.complete(host, &name, at);
+                }
             }
             if let Some(current) = current {
                 self.complete(host, &current, at);

@@ -1,11 +1,15 @@
 //! Directories, links and files made anew.
 
-use crate::transport::{EntryKind, FailureKind, Op, Reply};
+use crate::{
+    manifest::{Form, Manifest},
+    transport::{Compared, Comparison, EntryKind, FailureKind, Op, Reply, TreeName},
+    tree::{Node, Tree, TreeEntry},
+};
 
 use super::{
     Outcome,
-    ops::{at, link_reply, make_dir, make_link, read_link, write},
-    subject::{Subject, same},
+    ops::{at, compare, link_reply, make_dir, make_link, read_link, rename, survey, write},
+    subject::{Subject, in_words, same},
 };
 
 pub(super) async fn directories_have_exact_modes(on: Subject) -> Outcome {
@@ -15,6 +19,39 @@ pub(super) async fn directories_have_exact_modes(on: Subject) -> Outcome {
         on.stands(&name, EntryKind::Directory, mode).await?;
     }
     Ok(())
+}
+
+/// What is made in a directory has the setgid bit that it passes on, whichever way it is made, and no other bit of it.
+pub(super) async fn the_setgid_bit_is_passed_on(on: Subject) -> Outcome {
+    let make = |path: &str, mode| Op::MakeDir { path: at(path), mode, existing_is_fine: false };
+    on.done([make("d", 0o2775), make("d/one", 0o755), make("d/one/two", 0o700), make("d/three", 0o755)]).await?;
+    for (path, mode) in [("d", 0o2775), ("d/one", 0o2755), ("d/one/two", 0o2700), ("d/three", 0o2755)] {
+        on.stands(path, EntryKind::Directory, mode).await?;
+    }
+    on.done([rename("d/three", "stage")]).await?;
+    on.stands("stage", EntryKind::Directory, 0o2755).await?;
+    let directory = |path: &str, mode| (TreeEntry { path: path.into(), mode, node: Node::Directory }, Vec::new());
+    let file = TreeEntry { path: "a/b/f".into(), mode: 0o640, node: Node::File { size: 1 } };
+    let tree = Tree::of_entries(vec![directory("a", 0o775), directory("a/b", 0o700), (file, b"x".to_vec())]);
+    let manifest = tree.manifest().map_err(|error| in_words(&error))?;
+    on.upload("stage", tree).await.map_err(|error| in_words(&error))?;
+    for (path, mode) in [("stage/a", 0o2775), ("stage/a/b", 0o2700)] {
+        on.stands(path, EntryKind::Directory, mode).await?;
+    }
+    on.stands("stage/a/b/f", EntryKind::File, 0o640).await?;
+    // It is no difference from what a release must be.
+    on.done([make_dir("trees"), rename("stage", "trees/one"), make_dir("lists"), make_dir("lists/one")]).await?;
+    let listing = String::from_utf8_lossy(&manifest.in_form(Form::Listing)).into_owned();
+    on.done([write("lists/one/listing", &listing)]).await?;
+    let found = Compared::Holds { added: 0, some: Vec::new() };
+    let holds = Reply::Comparison(Comparison { tree: Some("one".to_owned()), found });
+    on.answers(compare(TreeName::Given(at("one")), &[]), holds).await?;
+    let Reply::Survey(Some(seen)) = on.ask(survey("trees/one", true)).await? else {
+        return Err("nothing was surveyed".to_owned());
+    };
+    same("what differs", &manifest.compare(&seen, true, &[]), &Vec::new())?;
+    let sealed = Manifest::of_survey(&seen, &[]).map_err(|path| format!("{path:?} is not listed"))?;
+    same("what is sealed", &sealed, &*manifest)
 }
 
 pub(super) async fn directories_that_exist(on: Subject) -> Outcome {

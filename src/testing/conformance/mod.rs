@@ -158,7 +158,7 @@ cases! {
         resolve_leads_nowhere read_link read read_what_is_no_file list list_what_is_no_directory read_each
         what_may_not_be_read_is_there
         expect_absent expect_directory expect_link;
-    make: directories_have_exact_modes directories_that_exist directories_need_a_parent links links_replace_nothing
+    make: directories_have_exact_modes the_setgid_bit_is_passed_on directories_that_exist directories_need_a_parent links links_replace_nothing
         files_have_exact_modes files_replace_nothing large_content;
     append: makes_a_private_file appends_and_keeps_the_mode refuses_what_is_no_file;
     moves: to_a_free_name replaces_a_file replaces_a_link_itself replaces_an_empty_directory refuses_a_full_directory
@@ -182,5 +182,6 @@ cases! {
     way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it nothing_is_mounted what_may_be_written;
     mount: is_seen_where_it_is;
     upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress
-        lists_of_all lists_over_a_base copies_what_is_equal finds_a_changed_base an_expected_one_arrives an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
+        lists_of_all lists_over_a_base copies_what_is_equal
+        what_is_equal_keeps_its_time finds_a_changed_base an_expected_one_arrives an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
 }

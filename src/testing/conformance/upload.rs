@@ -11,7 +11,7 @@ use crate::{
 use super::{
     Outcome,
     hostile::HOSTILE,
-    ops::{at, link_reply, make_dir, make_link, read, read_link, remove_file, remove_tree, write},
+    ops::{at, inspect, link_reply, make_dir, make_link, read, read_link, remove_file, remove_tree, write},
     subject::{Subject, holds, in_words, same},
 };
 
@@ -274,6 +274,32 @@ pub(super) async fn copies_what_is_equal(on: Subject) -> Outcome {
     // Copies, and no second names of the same files.
     on.done([remove_file("old/d/same"), write("old/d/same", "other")]).await?;
     on.holds("stage/d/same", "same").await
+}
+
+/// What is copied keeps its modification time; what is sent has the tree's, however late it is sent.
+pub(super) async fn what_is_equal_keeps_its_time(on: Subject) -> Outcome {
+    let parts = |changed: &str| {
+        let mut parts = vec![directory("d", 0o755), file("d/same", 0o644, "same"), file("d/changed", 0o644, changed)];
+        parts.push(file("moded", if changed == "old" { 0o644 } else { 0o755 }, "moded"));
+        parts
+    };
+    let old = Tree::of_entries(parts("old")).modified_at(1_600_000_000);
+    let new = Arc::new(Tree::of_entries(parts("new")).modified_at(1_700_000_000));
+    let held = old.manifest().map_err(|error| in_words(&error))?;
+    let wanted = new.manifest().map_err(|error| in_words(&error))?;
+    on.done([make_dir("old"), make_dir("stage")]).await?;
+    on.upload("old", old).await.map_err(|error| in_words(&error))?;
+    let base = Base::between(at("old"), &held, &wanted);
+    let upload =
+        Upload { root: on.root.clone(), into: at("stage"), tree: new, lists: Vec::new(), unlisted: Vec::new(), base };
+    on.transport.upload(&upload, &|_, _| ()).await.map_err(|error| in_words(&error))?;
+    for (path, time) in [("d/same", 1_600_000_000), ("d/changed", 1_700_000_000), ("moded", 1_600_000_000)] {
+        let Reply::Entry(Some(entry)) = on.ask(inspect(&format!("stage/{path}"))).await? else {
+            return Err(format!("{path} is not there"));
+        };
+        same(path, &entry.modified, &time)?;
+    }
+    Ok(())
 }
 
 /// A base that does not hold what it did is found, be it by content, kind or absence.

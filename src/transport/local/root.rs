@@ -118,8 +118,15 @@ pub(super) fn stat(directory: impl AsFd, name: impl rustix::path::Arg) -> Result
     fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
-/// Sets the mode of an open directory, readable or not.
+/// Sets the permission bits of an open directory, readable or not. A setgid bit that it inherited stays: it says whose group
+/// gets what is made in there. A mode that is right already is not set, since whoever is not in the group of a directory
+/// clears that bit with any chmod.
 pub(super) fn set_mode(directory: impl AsFd, mode: Mode) -> Result<()> {
+    let now = Mode::from_raw_mode(fs::fstat(&directory)?.st_mode);
+    let mode = mode | now & Mode::SGID;
+    if now == mode {
+        return Ok(());
+    }
     match open(&directory, ".", OFlags::RDONLY | OFlags::DIRECTORY) {
         Ok(readable) => fs::fchmod(readable, mode),
         // It cannot be opened as it is, fchmod(2) refuses what was opened as a place, and fchmodat(2) would look the
@@ -131,7 +138,7 @@ pub(super) fn set_mode(directory: impl AsFd, mode: Mode) -> Result<()> {
 
 /// Makes a directory with exactly this mode, whatever the umask, and opens it to work from.
 pub(super) fn make_directory(parent: impl AsFd, name: impl rustix::path::Arg + Copy, mode: u32) -> Result<OwnedFd> {
-    fs::mkdirat(&parent, name, Mode::RWXU)?;
+    fs::mkdirat(&parent, name, Mode::from_raw_mode(mode))?;
     let directory = enter(&parent, name)?;
     set_mode(&directory, Mode::from_raw_mode(mode))?;
     Ok(directory)

@@ -7,7 +7,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{self, Mode, OFlags},
+    fs::{self, AtFlags, Mode, OFlags, Timespec, Timestamps},
     io::Errno,
 };
 use tokio::sync::watch;
@@ -44,7 +44,8 @@ pub(super) fn upload(
     let target = open_empty(root, into).map_err(Failed::Host)?;
     let base = upload.base.as_ref().map(|base| Ok((open_base(root, &base.from)?, base)));
     let base = base.transpose().map_err(Failed::Host)?;
-    let mut copy = Copy { target, base, parent: None, directories: Vec::new(), told, failure: None };
+    let times = at(i64::try_from(tree.modified()).unwrap_or(0), 0);
+    let mut copy = Copy { target, base, times, parent: None, directories: Vec::new(), told, failure: None };
     let wanted = |entry: &TreeEntry| !upload.is_copied(&entry.path);
     let visited = tree.visit_only(&wanted, &mut |entry, content| copy.entry(entry, content));
     if let Some(failure) = copy.failure {
@@ -75,6 +76,8 @@ struct Copy<'u> {
     target: OwnedFd,
     /// What is copied on the host, and the open directory that it is copied from.
     base: Option<(OwnedFd, &'u Base)>,
+    /// The times of what is not copied.
+    times: Timestamps,
     /// The directory that the last entry was made in, by its path: the next one is most often made there too.
     parent: Option<(Vec<u8>, OwnedFd)>,
     /// The directories made so far, and the modes that they get in the end: what they hold must be written first.
@@ -87,7 +90,8 @@ struct Copy<'u> {
 impl Copy<'_> {
     fn entry(&mut self, entry: &TreeEntry, content: &mut dyn Read) -> io::Result<()> {
         let (parent, name) = split(&entry.path);
-        let made = self.directory(parent).and_then(|directory| Ok((make(&directory, name, entry)?, directory)));
+        let times = self.times.clone();
+        let made = self.directory(parent).and_then(|directory| Ok((make(&directory, name, entry, &times)?, directory)));
         let (file, directory) = made.map_err(|errno| self.fail(&entry.path, errno))?;
         if matches!(entry.node, Node::Directory) {
             self.directories.push((entry.path.clone(), entry.mode));
@@ -107,14 +111,14 @@ impl Copy<'_> {
     /// Fills `file`, which is `name` in `directory`, with what the base has at its path, and holds it against its digest.
     fn bring(&mut self, file: &File, directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> io::Result<()> {
         let brought = self.base.as_ref().map_or(Err(Errno::NOENT), |(from, _)| copy_content(from, &entry.path, file));
-        let is = brought.and_then(|()| listed(directory, name, entry));
-        if is.ok().as_ref() != self.copied(&entry.path) {
+        let is = brought.and_then(|times| Ok((listed(directory, name, entry)?, times)));
+        let Some((_, times)) = is.ok().filter(|(is, _)| self.copied(&entry.path) == Some(is)) else {
             let path = String::from_utf8_lossy(&entry.path);
             let detail = format!("{path}: the release that it is copied from does not hold what it did");
             self.failure = Some(StepFailure::new(FailureKind::Mismatch, detail));
             return Err(io::Error::other("the base differs"));
-        }
-        fs::fchmod(file, Mode::from_raw_mode(entry.mode & 0o777)).map_err(|errno| self.fail(&entry.path, errno))?;
+        };
+        self.finish(file, entry, &times)?;
         self.tell(0, 0)
     }
 
@@ -141,9 +145,15 @@ impl Copy<'_> {
             file.write_all(&buffer[..read]).map_err(|error| self.fail(&entry.path, errno::of(&error)))?;
             self.tell(0, read as u64)?;
         }
-        let mode = Mode::from_raw_mode(entry.mode & 0o777);
-        fs::fchmod(&file, mode).map_err(|errno| self.fail(&entry.path, errno))?;
+        let times = self.times.clone();
+        self.finish(&file, entry, &times)?;
         self.tell(1, 0)
+    }
+
+    /// Gives a file that is filled its mode and its times.
+    fn finish(&mut self, file: &File, entry: &TreeEntry, times: &Timestamps) -> io::Result<()> {
+        let moded = fs::fchmod(file, Mode::from_raw_mode(entry.mode & 0o777));
+        moded.and_then(|()| fs::futimens(file, times)).map_err(|errno| self.fail(&entry.path, errno))
     }
 
     /// Says how far it has come; fails when nobody waits for the upload any more.
@@ -176,17 +186,25 @@ fn open_base(root: &Root, from: &InnerPath) -> std::result::Result<OwnedFd, Step
     opened.map_err(|errno| StepFailure::new(FailureKind::Mismatch, format!("{from}: {errno}")))
 }
 
-/// Copies the content of the regular file at `path` below `from`: by sharing its blocks where the filesystem can.
-fn copy_content(from: &OwnedFd, path: &[u8], mut to: &File) -> Result<()> {
+/// The time of a file's last change, and of its last access.
+fn at(seconds: i64, nanoseconds: i64) -> Timestamps {
+    let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+/// Copies the content of the regular file at `path` below `from`: by sharing its blocks where the filesystem can. Returns the
+/// times that the copy is to have.
+fn copy_content(from: &OwnedFd, path: &[u8], mut to: &File) -> Result<Timestamps> {
     let (parent, name) = split(path);
     let file = File::from(root::open(open_below(from, parent)?, name, OFlags::RDONLY)?);
-    if root::entry_kind(&fs::fstat(&file)?) != EntryKind::File {
+    let stat = fs::fstat(&file)?;
+    if root::entry_kind(&stat) != EntryKind::File {
         return Err(Errno::INVAL);
     }
-    if fs::ioctl_ficlone(to, &file).is_ok() {
-        return Ok(());
+    if fs::ioctl_ficlone(to, &file).is_err() {
+        io::copy(&mut &file, &mut to).map_err(|error| errno::of(&error))?;
     }
-    io::copy(&mut &file, &mut to).map(drop).map_err(|error| errno::of(&error))
+    Ok(at(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)))
 }
 
 /// The new file `name` of `directory` as a manifest lists it.
@@ -198,11 +216,14 @@ fn listed(directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> Result<Manifes
     Ok(ManifestEntry { path: entry.path.clone(), node })
 }
 
-/// Makes what `entry` is at `name` in `directory`; a file is returned, to be filled.
-fn make(directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> Result<Option<File>> {
+/// Makes what `entry` is at `name` in `directory`, a link with these times; a file is returned, to be filled.
+fn make(directory: &OwnedFd, name: &[u8], entry: &TreeEntry, times: &Timestamps) -> Result<Option<File>> {
     match &entry.node {
-        Node::Directory => make_directory(directory, name, 0o700).map(|_| None),
-        Node::Link { target } => fs::symlinkat(&target[..], directory, name).map(|()| None),
+        Node::Directory => make_directory(directory, name, entry.mode & 0o777 | 0o700).map(|_| None),
+        Node::Link { target } => {
+            fs::symlinkat(&target[..], directory, name)?;
+            fs::utimensat(directory, name, times, AtFlags::SYMLINK_NOFOLLOW).map(|()| None)
+        }
         Node::File { .. } => {
             let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             fs::openat(directory, name, flags, Mode::RUSR | Mode::WUSR).map(|file| Some(File::from(file)))

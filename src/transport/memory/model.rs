@@ -302,11 +302,20 @@ impl Model {
         if self.child(directory, name)?.is_some() {
             return Err(FailureKind::Exists);
         }
-        let inode = self.next;
+        // A directory has the setgid bit of the one that it is made in.
+        let inherited = if let Body::Directory(_) = body { self.nodes[&directory].mode & 0o2000 } else { 0 };
+        let (inode, mode) = (self.next, mode | inherited);
         self.next += 1;
         self.nodes.insert(inode, Node { body, mode, modified: seconds(self.clock) });
         self.attach(directory, name, inode);
         Ok(inode)
+    }
+
+    /// Sets when `inode` was last changed.
+    pub(super) fn set_modified(&mut self, inode: u64, modified: i64) {
+        if let Some(node) = self.nodes.get_mut(&inode) {
+            node.modified = modified;
+        }
     }
 
     /// Gives `inode` the name `name` in `directory`, in place of what bore it.

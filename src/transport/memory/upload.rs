@@ -29,7 +29,8 @@ pub(super) fn upload(
         let mut content = Vec::new();
         reader.read_to_end(&mut content)?;
         let is_copied = upload.is_copied(&entry.path);
-        if is_copied && !is_held(model, way, upload, entry, &content) {
+        let held = if is_copied { held(model, way, upload, entry, &content) } else { None };
+        if is_copied && held.is_none() {
             let path = String::from_utf8_lossy(&entry.path);
             failure = Some(failed(&path, FailureKind::Mismatch));
             return Err(io::Error::other("the base differs"));
@@ -38,7 +39,8 @@ pub(super) fn upload(
             so_far.files += 1;
             so_far.bytes += content.len() as u64;
         }
-        put(model, target, entry, content).map_err(|kind| {
+        let modified = held.unwrap_or(i64::try_from(upload.tree.modified()).unwrap_or(0));
+        put(model, target, entry, content, modified).map_err(|kind| {
             failure = Some(failed(&String::from_utf8_lossy(&entry.path), kind));
             io::Error::other(kind)
         })?;
@@ -62,17 +64,18 @@ pub(super) fn upload(
     }
 }
 
-/// Whether the base still holds what `entry` must be.
-fn is_held(model: &Model, way: &[u64], upload: &Upload, entry: &TreeEntry, content: &[u8]) -> bool {
-    let Some((base, root)) = upload.base.as_ref().zip(way.last()) else { return false };
-    let held = || -> Result<bool, FailureKind> {
+/// When what the base has of `entry` was last changed; `None` when it does not hold what `entry` must be.
+fn held(model: &Model, way: &[u64], upload: &Upload, entry: &TreeEntry, content: &[u8]) -> Option<i64> {
+    let (base, root) = upload.base.as_ref().zip(way.last())?;
+    let held = || -> Result<Option<i64>, FailureKind> {
         let path = std::str::from_utf8(&entry.path).map_err(|_| FailureKind::Io)?;
         let place = base.from.join(&InnerPath::new(path).map_err(|_| FailureKind::Io)?);
         let (above, name) = model.place(*root, &place)?;
         let found = model.child(above[above.len() - 1], name)?.ok_or(FailureKind::Missing)?;
-        Ok(matches!(model.body(found), Body::File(held) if held == content))
+        let is_same = matches!(model.body(found), Body::File(held) if held == content);
+        Ok(is_same.then(|| model.entry(found).modified))
     };
-    held().unwrap_or(false)
+    held().ok().flatten()
 }
 
 /// The directory that is uploaded into.
@@ -83,7 +86,7 @@ fn empty(model: &Model, way: &[u64], upload: &Upload) -> Result<u64, FailureKind
     if model.names(target)?.is_empty() { Ok(target) } else { Err(FailureKind::Exists) }
 }
 
-fn put(model: &mut Model, target: u64, entry: &TreeEntry, content: Vec<u8>) -> Result<(), FailureKind> {
+fn put(model: &mut Model, target: u64, entry: &TreeEntry, content: Vec<u8>, modified: i64) -> Result<(), FailureKind> {
     let mut names: Vec<&[u8]> = entry.path.split(|byte| *byte == b'/').collect();
     let name = names.pop().unwrap_or_default();
     let mut directory = target;
@@ -95,5 +98,10 @@ fn put(model: &mut Model, target: u64, entry: &TreeEntry, content: Vec<u8>) -> R
         Node::File { .. } => (entry.mode & 0o777, Body::File(content)),
         Node::Link { target } => (0o777, Body::Link(target.clone())),
     };
-    model.make(directory, name, mode, body).map(drop)
+    let is_directory = matches!(body, Body::Directory(_));
+    let inode = model.make(directory, name, mode, body)?;
+    if !is_directory {
+        model.set_modified(inode, modified);
+    }
+    Ok(())
 }

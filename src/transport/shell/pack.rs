@@ -8,7 +8,6 @@ use std::{
     os::unix::ffi::OsStrExt,
     path::Path,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tar::{Builder, EntryType, Header};
@@ -43,7 +42,7 @@ pub(super) fn pack(
     let (others_next, others) = channel(2);
     let is_second = second.is_some();
     drop(spawn_blocking(move || {
-        let modified = now();
+        let modified = upload.tree.modified();
         let second = second.map(|(marker, share)| {
             let tar = Tar { builder: Builder::new(Pieces::new(others_next.clone())), modified };
             let entries = upload.tree.entries().iter().filter(|entry| entry.node == Node::Directory);
@@ -59,11 +58,6 @@ pub(super) fn pack(
         }
     }));
     (taken, is_second.then_some(others))
-}
-
-/// Files are as new as their release: what caches by a file's time and size must see that it changed.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
 struct Packer {

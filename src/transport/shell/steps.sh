@@ -237,8 +237,10 @@ sb_tok "$sb_p"
 case $sb_k in -) sb_emit 'compare no-list';; *) sb_emit "compare unreadable $sb_k";; esac
 return 0
 }
-# Lines that stand only in the one or only in the other, and how find ended.
-sb_v=$({ cd -P -- "$sb_d" 2>/dev/null || exit; sb_lines; echo "-$?"; } | sort - "$sb_l" | uniq -u)
+# Lines that stand only in the one or only in the other, and how find ended. A setgid bit that directories inherited is passed over.
+sb_g=sort
+if [ -g "$sb_d" ]; then sb_g=sb_sort; fi
+sb_v=$({ cd -P -- "$sb_d" 2>/dev/null || exit; sb_lines; echo "-$?"; } | $sb_g - "$sb_l" | uniq -u)
 case $sb_nl$sb_v$sb_nl in
 *"$sb_nl-0$sb_nl"* | *"$sb_nl-1$sb_nl"*) ;;
 *) sb_no - "$sb_d could not be compared with its listing"; return 1;;
@@ -248,7 +250,7 @@ sb_each_line sb_other "$sb_v"
 sb_tok "$sb_p"
 case $sb_a in '') sb_b=; sb_hex; sb_emit 'compare holds 0'; return 0;; esac
 sb_v=$sb_a
-sb_m=$(sb_put "$sb_v" | sort - "$sb_l" | uniq -d)
+sb_m=$(sb_put "$sb_v" | $sb_g - "$sb_l" | uniq -d)
 case $sb_m in
 '') sb_k=holds;;
 *) sb_v=$sb_m sb_k=differs;;
@@ -259,6 +261,7 @@ sb_b=$(sb_put "$sb_a" | od -An -v -tx1)
 sb_hex
 sb_emit "compare $sb_k $sb_m"
 }
+sb_sort() { cat -- "$@" | sed 's/^d 2\([0-7][0-7][0-7]\) /d \1 /' | sort; }
 sb_each_line() {
 IFS=$sb_nl
 for sb_e in $2; do $1; done
@@ -409,9 +412,17 @@ sb_mkdir() {
 sb_into "$3" || return
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; return 0; fi
 if sb_there "$3"; then sb_no exists "$3: File exists"; return 1; fi
-sb_m=$(mkdir -m "$1" -- "$3" 2>&1) && { sb_made "$3"; sb_emit done; return 0; }
+sb_m=$(mkdir -m "$1" -- "$3" 2>&1) && { sb_setgid "$3" || sb_anew "$1" "$3"; sb_made "$3"; sb_emit done; return 0; }
 sb_alive $? "$sb_m"
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; else sb_no - "$sb_m"; fi
+}
+# DIRECTORY: has the setgid bit of the one it stands in, which some mkdir -m clear. Whoever is not in the group cannot set it.
+sb_setgid() {
+if [ -g "${1%/*}" ] && ! [ -g "$1" ]; then chmod g+s "$1" 2>/dev/null; [ -g "$1" ]; fi
+}
+# MODE DIRECTORY: makes it once more, with a mode that no chmod sets.
+sb_anew() {
+rmdir -- "$2" && (case $1 in 755) umask 022;; *) umask 077;; esac; mkdir -- "$2") 2>/dev/null || mkdir -m "$1" -- "$2" 2>/dev/null
 }
 # MODE PATH... ; none is there, and each stands in the one before it.
 sb_mkdirs() {
@@ -420,7 +431,7 @@ shift
 sb_into "$1" || return
 if sb_there "$1"; then sb_no exists "$1: File exists"; return 1; fi
 sb_m=$(mkdir -m "$sb_o" -- "$@" 2>&1) && {
-for sb_e; do sb_made "$sb_e"; sb_emit done; sb_i=$((sb_i + 1)); done
+for sb_e; do sb_setgid "$sb_e"; sb_made "$sb_e"; sb_emit done; sb_i=$((sb_i + 1)); done
 return 0
 }
 sb_alive $? "$sb_m"

@@ -11,13 +11,15 @@ sb_into "$sb_e" || return
 if sb_there "$sb_e"; then sb_no exists "$sb_e: File exists"; return 1; fi
 done
 cd -P -- "$sb_d" 2>/dev/null || { sb_no denied "$sb_d: Permission denied"; return 1; }
+sb_p=-p
+if [ -g . ]; then sb_may_set_group || sb_p=; fi
 case $sb_part in -) ;; *) sb_say "${sb_frame}0 begun";; esac
 sb_m=$(sb_unpack 4>&1 | tail -c 1500)
 # Silence is a failure too: whoever was to say how it ended was killed.
 sb_bad=${sb_m:-the unpacking was killed}
 if [ -f "$sb_f" ] && ! [ -h "$sb_f" ]; then
 # Written by ourselves, and whole: tar says so. It shuts the directories that only now may be shut.
-if sb_whole; then sb_bad=; . "$sb_f"; sb_lists "$@"; fi
+if sb_whole; then sb_bad=; sb_inherit; . "$sb_f"; sb_lists "$@"; fi
 rm -f -- "$sb_f"
 fi
 case $sb_bad in '') sb_emit done; return 0;; esac
@@ -39,10 +41,27 @@ sb_gzip() { if command -v gzip >/dev/null 2>&1; then gzip -d -c; else gunzip -c;
 # writes it fails.
 sb_untar() {
 umask 0
-tar -x -p -o -f - 2>&1
+tar -x $sb_p -o -f - 2>&1
 sb_q=$?
 case $sb_how,$sb_q in plain,*) ;; *,0) cat >/dev/null;; esac
 echo "tar ended with $sb_q"
+}
+# Whether chmod can set a setgid bit here. It clears that of a directory whose group its user is not in, and then nobody but the
+# group can set it again: tar must not change modes there.
+sb_may_set_group() {
+mkdir -- "$sb_f-group" 2>/dev/null && chmod 2700 "$sb_f-group" 2>/dev/null
+[ -g "$sb_f-group" ]
+set -- $?
+rmdir -- "$sb_f-group" 2>/dev/null
+return $1
+}
+# What lies in a setgid directory has its group, and its directories have the bit too. Some tar clear that bit, and then make
+# files of another group.
+sb_inherit() {
+[ -g . ] && case $sb_p in '') false;; esac || return 0
+sb_q=$(stat -c %g .) && find . -type d ! -perm -2000 -exec chmod g+s {} + 2>/dev/null &&
+find . ! -type l ! -group "$sb_q" -exec chgrp "$sb_q" {} + 2>/dev/null ||
+sb_bad="the group of $sb_d could not be given to what it holds"
 }
 sb_whole() {
 case $sb_how in
@@ -134,17 +153,16 @@ sb_differs 'not all of it could be copied'
 sb_zeros() { tr '\n' '\0' 2>/dev/null || while IFS= read -r sb_e; do printf '%s\0' "$sb_e" || return; done; }
 # How much there is that is neither a directory nor a file with one name.
 sb_odd() { find . ! -type d ! \( -type f -links 1 \) 2>/dev/null | wc -c; }
-# SUMS: copies what it lists, by sharing blocks where cp and the filesystem can, else with cp, else with tar. Never by hard links.
+# SUMS: copies what it lists with its modification time, by sharing blocks where cp and the filesystem can, else with tar. Never
+# by hard links, and nothing else of what a file is: a cp -p takes along owners and access lists.
 sb_bring() (
 sb_named "$1" && IFS= read -r sb_e <"$1-lines" || exit
 sb_d=$PWD sb_n=$PWD/$1
 cd -P -- "$sb_o/$sb_base" 2>/dev/null || exit
-xargs -0 cp -R -P --parents --reflink=auto -t "$sb_d" <"$sb_n-names" 2>/dev/null && exit
+xargs -0 cp -R -P --parents --preserve=timestamps --reflink=auto -t "$sb_d" <"$sb_n-names" 2>/dev/null && exit
 # A cp that brought the first knows how; what it did not bring is not there.
 sb_there "$sb_d/$sb_e" && exit 1
-xargs -0 cp -R -P --parents -t "$sb_d" <"$sb_n-names" 2>/dev/null && exit
-sb_there "$sb_d/$sb_e" && exit 1
-tar -c -f - -T "$sb_n-lines" 2>/dev/null | { cd -P -- "$sb_d" && tar -x -p -o -f - 2>/dev/null; }
+xargs -0 sh -c 'tar -c -f - "$@" | { cd -P -- "$0" && tar -x -p -o -f -; }' "$sb_d" <"$sb_n-names" 2>/dev/null
 )
 # Moves the lists that came along to their places.
 sb_lists() {
@@ -155,4 +173,6 @@ sb_k=$((sb_k + 1))
 done
 }
 sb_empty() { [ $# -eq 0 ]; }
-sb_mode() { sb_m=$(chmod "$1" "$2" 2>&1) || sb_bad=$sb_bad$sb_m$sb_nl; }
+sb_mode() {
+sb_m=$(chmod "$1" "$2" 2>&1 && if [ -g . ]; then chmod g+s "$2" 2>&1; fi) || sb_bad=$sb_bad$sb_m$sb_nl
+}
