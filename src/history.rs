@@ -6,6 +6,7 @@ use crate::{
     lines,
     name::ReleaseName,
     outcome::{Command, HostOutcome, Outcome},
+    store::Interrupted,
     time::Timestamp,
     token::Token,
 };
@@ -33,6 +34,9 @@ pub struct HistoryEntry {
     pub pruned: Vec<ReleaseName>,
     /// Why, when that was said.
     pub reason: Option<String>,
+    /// What was deployed, as version control calls it, when that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// What became of the command on the whole fleet.
     pub outcome: Outcome,
     /// What became of this host.
@@ -42,6 +46,28 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
+    /// The line of an operation that was interrupted, when it had come to do something: the time is when it began, by the
+    /// controller's clock, since nobody saw its end.
+    #[must_use]
+    pub(crate) fn of_interrupted(left: &Interrupted) -> Option<Self> {
+        let (owner, intent) = (left.owner.record()?, left.intent.record()?);
+        Some(Self {
+            format: 1,
+            operation: owner.operation.clone(),
+            command: owner.command,
+            at: owner.since,
+            by: owner.by.clone(),
+            from: intent.from.clone(),
+            to: Some(intent.to.clone()),
+            pruned: Vec::new(),
+            reason: owner.reason.clone(),
+            revision: owner.revision.clone(),
+            outcome: Outcome::Interrupted,
+            host: HostOutcome::Unknown,
+            seconds: 0.0,
+        })
+    }
+
     /// Reads the lines of a history, oldest first, and counts those that mean nothing.
     #[must_use]
     pub(crate) fn read_lines(content: &[u8]) -> (Vec<Self>, usize) {
@@ -64,6 +90,7 @@ mod tests {
             to: "a".parse().ok(),
             pruned: Vec::new(),
             reason: None,
+            revision: None,
             outcome: Outcome::Done,
             host: HostOutcome::Switched,
             seconds: 1.5,

@@ -94,6 +94,7 @@ pub mod plan;
 pub mod record;
 pub mod release;
 pub mod report;
+pub mod revision;
 pub mod shared;
 pub mod status;
 pub mod store;

@@ -16,6 +16,9 @@ pub struct LockOwner {
     pub by: String,
     /// Why, when that was said.
     pub reason: Option<String>,
+    /// What is deployed, as version control calls it, when that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// The hosts that take part, by name.
     pub hosts: Vec<String>,
     /// When it was taken, by the controller's clock. Shown, never compared.
@@ -27,7 +30,7 @@ impl LockOwner {
     #[must_use]
     pub fn new(command: Command, by: impl Into<String>) -> Self {
         let (operation, since) = (Token::random(), Timestamp::now());
-        Self { operation, command, by: by.into(), reason: None, hosts: Vec::new(), since }
+        Self { operation, command, by: by.into(), reason: None, revision: None, hosts: Vec::new(), since }
     }
 }
 

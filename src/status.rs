@@ -13,6 +13,9 @@ use crate::{
 pub struct HostStatus {
     /// The release that is current; `None` when there is none, or what is there is not ours (the host's error says so).
     pub current: Option<ReleaseName>,
+    /// What that was built from, as version control calls it, when that was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// Where the next rollback would go; `None` when it would be refused.
     pub previous: Option<ReleaseName>,
     /// Whether there is no root yet: a deploy would make it.
@@ -51,6 +54,9 @@ pub struct ReleaseStatus {
     pub bytes: Option<u64>,
     /// Files, as staged.
     pub files: Option<u64>,
+    /// What it was built from, as version control calls it, when that was known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
     /// Whether its `prepare` was cut off or failed, so that nothing vouches for what it holds.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unsealed: bool,
@@ -77,6 +83,7 @@ impl ReleaseStatus {
             staged_by: None,
             bytes: None,
             files: None,
+            revision: None,
             unsealed: false,
             bad: None,
             adopted: None,

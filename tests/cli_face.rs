@@ -213,3 +213,61 @@ fn a_closed_pipe_is_no_panic() {
     let output = output.expect("bash runs");
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
 }
+
+/// A host that is misspelled is not another one, where the configuration lists hosts.
+#[test]
+fn a_host_that_is_not_configured_is_2_and_the_nearest_is_named() {
+    let directory = with("root='/a'\n[[host]]\naddress='web1'\n[[host]]\naddress='web2'\n");
+    let (code, _, err) = run(directory.path(), &["--host", "wbe2", "config"]);
+    assert!(
+        code == 2 && err.contains("host \"wbe2\" is not configured") && err.contains("did you mean web2?"),
+        "{err}"
+    );
+    let (code, _, err) = run(directory.path(), &["--host", "db.example.com", "config"]);
+    assert!(code == 2 && err.contains("the hosts are: web1, web2"), "{err}");
+    let directory = with("root='/a'\n");
+    let (code, out, err) = run(directory.path(), &["--host", "db.example.com", "config"]);
+    assert!(code == 0 && out.contains("db.example.com"), "{err}");
+}
+
+#[test]
+fn a_source_that_is_not_there_is_3() {
+    let directory = with(&format!("root='{}/root'\n", empty().path().display()));
+    let (code, out, _) = run(directory.path(), &["deploy", "nope", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(out.lines().last().expect("a line")).expect("it is JSON");
+    assert_eq!((code, &report["outcome"], &report["error"]["kind"]), (3, &"refused".into(), &"source".into()));
+}
+
+/// What is typed next means the same fleet and keeps what was asked, in the JSON report too.
+#[test]
+fn hints_keep_what_was_asked() {
+    let directory = empty();
+    let root = format!("{}/shop", directory.path().display());
+    fs_err::create_dir(directory.path().join("site")).expect("it can be made");
+    for (name, page) in [("one", "1"), ("two", "2")] {
+        fs_err::write(directory.path().join("site/index.html"), page).expect("it can be written");
+        let (code, _, err) = run(directory.path(), &["--root", &root, "-q", "deploy", "site", "--name", name]);
+        assert_eq!(code, 0, "{err}");
+    }
+    let hint = |arguments: &[&str]| {
+        let all = [&["--root", &root, "--json"][..], arguments].concat();
+        let (_, out, _) = run(directory.path(), &all);
+        let report: serde_json::Value = serde_json::from_str(out.lines().last().expect("a line")).expect("it is JSON");
+        report["error"]["hint"].as_str().unwrap_or_else(|| panic!("no hint: {report}")).to_owned()
+    };
+    assert_eq!(
+        hint(&["rollback", "--to", "nope"]),
+        format!("see what the hosts have: `switchback --root {root} releases`")
+    );
+    assert_eq!(hint(&["activate", "one"]), format!("`switchback --root {root} rollback --to one`"));
+    fs_err::remove_file(format!("{root}/releases/one/index.html")).expect("it is there");
+    let (_, _, err) = run(directory.path(), &["--root", &root, "rollback"]);
+    assert!(err.contains(&format!("`switchback --root {root} rollback --to one --verify none`")), "{err}");
+    let marks = format!("{root}/.switchback/releases/two");
+    fs_err::write(format!("{marks}/data"), "{\"format\":1,\"irreversible\":\"it dropped a table\"}")
+        .expect("it can be written");
+    assert_eq!(
+        hint(&["rollback", "--to", "one", "--verify", "none"]).split(" goes back").next(),
+        Some(&*format!("`switchback --root {root} rollback --to one --verify none --keep-data`"))
+    );
+}

@@ -1,6 +1,6 @@
 //! What the command line lays over a configuration: another root, other hosts.
 
-use super::{Config, HostConfig, Place, error::ConfigError};
+use super::{Config, HostConfig, Place, did_you_mean, error::ConfigError};
 use crate::{address::Address, path::HostPath};
 
 impl Config {
@@ -18,12 +18,12 @@ impl Config {
         self.with(hosts)
     }
 
-    /// Only these hosts. One that is configured, by its name or address, is that host; any other is new, and has the
-    /// root of all hosts.
+    /// Only these hosts, by their names or addresses. Where the configuration lists hosts, each must be one of them: a misspelled
+    /// one is not another. Where it lists none, they are new, and have the root of all hosts.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which shows no line, when two are the same, or there is no root for a new one.
+    /// [`ConfigError`], which shows no line, when two are the same, one is not listed, or there is no root for a new one.
     pub fn with_hosts(self, hosts: &[Address]) -> Result<Self, ConfigError> {
         let hosts = hosts.iter().map(|address| self.host(address)).collect::<Result<Vec<_>, _>>()?;
         self.with(hosts)
@@ -34,6 +34,14 @@ impl Config {
         let is_meant = |host: &&HostConfig| host.name == text || host.place == Place::Ssh(address.clone());
         if let Some(host) = self.hosts.iter().find(is_meant) {
             return Ok(host.clone());
+        }
+        if self.lists_hosts {
+            let names = || self.hosts.iter().map(|host| host.name.as_str());
+            let help = did_you_mean(&text, names()).map_or_else(
+                || format!("the hosts are: {}", names().collect::<Vec<_>>().join(", ")),
+                |meant| format!("did you mean {meant}?"),
+            );
+            return Err(ConfigError::new(format!("host {text:?} is not configured")).help(help));
         }
         let root = self.root.clone().ok_or_else(|| {
             ConfigError::new(format!("host {text:?} is not configured, and there is no `root` for all hosts"))
@@ -111,7 +119,10 @@ mod tests {
         let config = Config::parse(text, None).expect("a configuration");
         let chosen = config.clone().with_hosts(&addresses(&["two:2", "web1"])).expect("both are there");
         assert_eq!((names(&chosen), chosen.hosts[0].root.as_str()), (vec!["two", "web1"], "/b"));
-        assert!(config.with_hosts(&addresses(&["three"])).is_err());
+        let error = config.with_hosts(&addresses(&["web2"])).expect_err("it is none of them");
+        assert!(error.to_string().contains("did you mean web1?"), "{error}");
+        let config = Config::parse("root='/a'", None).expect("a configuration");
+        assert_eq!(names(&config.with_hosts(&addresses(&["u@new"])).expect("none are listed")), ["new"]);
     }
 
     #[test]

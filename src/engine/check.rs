@@ -50,6 +50,9 @@ pub(super) async fn check(run: Run<'_>) -> Report {
     for note in plan.notes {
         run.warn(None, note);
     }
+    for (host, why) in plan::stragglers(&seen, None) {
+        run.warn(Some(&host), why);
+    }
     for (host, lock) in seen.iter().filter_map(|seen| Some((seen.host, seen.state.lock.as_ref()?))) {
         if lock.holder != Liveness::Gone {
             let held = format!("it is locked by {}: a deploy would have to wait for that", lock.describe());

@@ -121,6 +121,9 @@ impl<'r> Bringing<'_, 'r> {
         if run.options.dry_run {
             return Ok(run.dry_run(&first));
         }
+        for note in &first.notes {
+            run.warn(None, note.clone());
+        }
         // Whoever holds a lock may be about to say that it is not well there; and what is remembered of a host that missed it is
         // forgotten under the locks.
         let settled = |seen: &Seen<'_>| seen.state.lock.is_none() && seen.state.debts.is_empty();
@@ -135,11 +138,15 @@ impl<'r> Bringing<'_, 'r> {
         let staged = tokio::select! {
             biased;
             // What had arrived by then is removed by the next deploy: nobody holds it, and it bears no name.
-            () = run.options.cancel.requested() => return run.stopped(as_asked(asked)),
-            staged = run.stage(self.release, first, asked) => match staged {
-                Ok(staged) => staged,
-                Err(report) => return report,
-            },
+            () = run.options.cancel.requested() => Err(run.stopped(as_asked(asked))),
+            staged = run.stage(self.release, first, asked) => staged,
+        };
+        let staged = match staged {
+            Ok(staged) => staged,
+            Err(report) => {
+                run.note_attempt(first, &report).await;
+                return report;
+            }
         };
         let locked = match run.take_locks().await {
             Ok(locked) => locked,

@@ -66,7 +66,10 @@ impl<'r> Run<'r> {
         };
         let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(working)));
         let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
-        let acted = working.progress.switched.is_some()
+        // What was tried and taken back before the switch is told of too.
+        let tried = matches!(ending.outcome, Outcome::Failed | Outcome::Interrupted | Outcome::Inconsistent);
+        let acted = tried
+            || working.progress.switched.is_some()
             || working.progress.preparation.is_some()
             || bad.is_some()
             || ending.finishes;

@@ -6,6 +6,7 @@ use crate::{
     debt::Debt,
     error::Error,
     event::Phase,
+    history::HistoryEntry,
     plan::{self, Seen},
     report::{Command, Failure, HostReport, Outcome, Report},
     status::{HostStatus, ReleaseStatus},
@@ -22,7 +23,12 @@ use super::{
 pub(super) async fn status(run: Run<'_>) -> Report {
     run.begin(None);
     let asked = run.ask().await;
-    let hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(host, answer)).collect();
+    let mut hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(host, answer)).collect();
+    for (name, why) in plan::stragglers(&asked.seen(), None) {
+        if let Some(host) = hosts.iter_mut().find(|host| host.host == name) {
+            host.warnings.push(why);
+        }
+    }
     conclude(&run, hosts)
 }
 
@@ -32,24 +38,34 @@ pub(super) async fn history(run: Run<'_>) -> Report {
     let asked = run.ask().await;
     let looked = asked.answers.iter().map(|(host, answer)| (*host, look_at(host, answer)));
     let looked: Vec<(&Host, HostReport)> = looked.collect();
-    let read: Vec<_> = looked.into_iter().map(|(host, report)| history_of(&run, host, report)).collect();
+    let open = asked.answers.iter().map(|(_, answer)| answer.as_ref().map(interrupted).unwrap_or_default());
+    let read: Vec<_> =
+        looked.into_iter().zip(open).map(|((host, report), open)| history_of(&run, host, report, open)).collect();
     let hosts: Vec<HostReport> = stream::iter(read).buffer_unordered(run.parallel).collect().await;
     conclude(&run, hosts)
 }
 
 /// The report of a host that could be asked, with its history.
-async fn history_of(run: &Run<'_>, host: &Host, report: HostReport) -> HostReport {
+async fn history_of(run: &Run<'_>, host: &Host, report: HostReport, open: Vec<HistoryEntry>) -> HostReport {
     if report.status.is_none() {
         return report;
     }
     let answer = host.store.history().await.map_err(failure);
+    let answer = answer.map(|(mut entries, torn)| {
+        entries.extend(open);
+        (entries, torn)
+    });
     with_history(report, run.told(&host.name, Phase::Ask, answer))
 }
 
-fn with_history(
-    mut report: HostReport,
-    answer: Result<(Vec<crate::history::HistoryEntry>, usize), Failure>,
-) -> HostReport {
+/// What was interrupted here and is not settled yet, oldest first.
+fn interrupted(state: &RootState) -> Vec<HistoryEntry> {
+    let mut open: Vec<HistoryEntry> = state.interrupted.iter().filter_map(HistoryEntry::of_interrupted).collect();
+    open.sort_by_key(|entry| entry.at);
+    open
+}
+
+fn with_history(mut report: HostReport, answer: Result<(Vec<HistoryEntry>, usize), Failure>) -> HostReport {
     match answer {
         Ok((mut entries, torn)) => {
             entries.reverse();
@@ -105,6 +121,7 @@ fn status_of(host: &str, state: &RootState) -> HostStatus {
     releases.sort_by(|one, other| other.staged_at.cmp(&one.staged_at).then_with(|| other.name.cmp(&one.name)));
     HostStatus {
         current: state.current.release().cloned(),
+        revision: state.current.release().and_then(|name| state.release(name)?.staged.record()?.revision.clone()),
         previous: plan::previous_of(&Seen { host, state }).cloned(),
         root_missing: state.identity.is_none(),
         lock: state.lock.clone(),
@@ -125,6 +142,7 @@ fn release_status(state: &RootState, release: &HostedRelease) -> ReleaseStatus {
         staged_by: staged.map(|staged| staged.by.clone()),
         bytes: staged.map(|staged| staged.bytes),
         files: staged.map(|staged| staged.files),
+        revision: staged.and_then(|staged| staged.revision.clone()),
         unsealed: release.unsealed.exists(),
         bad: release.bad.record().cloned(),
         adopted: release.adopted.record().cloned(),

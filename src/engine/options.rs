@@ -23,6 +23,8 @@ pub struct RunOptions {
     pub by: String,
     /// Why, as locks and histories show it.
     pub reason: Option<String>,
+    /// What is deployed, as version control calls it: kept with what is staged, and in the history.
+    pub revision: Option<String>,
     /// How long to wait for a lock that somebody else holds; not at all by default.
     pub wait: Duration,
     /// Whether to stop after planning, with nothing changed.
@@ -68,6 +70,7 @@ impl Default for RunOptions {
         Self {
             by: "an unnamed caller".to_owned(),
             reason: None,
+            revision: None,
             wait: Duration::ZERO,
             dry_run: false,
             skip_unreachable: false,

@@ -57,6 +57,7 @@ impl<'r> Run<'r> {
     pub(super) fn new(fleet: &'r Fleet, command: Command, options: &RunOptions, observer: &'r dyn Observer) -> Self {
         let mut owner = LockOwner::new(command, &options.by);
         owner.reason.clone_from(&options.reason);
+        owner.revision.clone_from(&options.revision);
         owner.hosts = fleet.hosts.iter().map(|host| host.name.clone()).collect();
         Self {
             hosts: &fleet.hosts,

@@ -11,8 +11,9 @@ use futures_util::{StreamExt, future::join_all, stream};
 use crate::{
     error::{Error, ErrorKind},
     event::Phase,
+    plan::Plan,
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
-    store::{Closing, StoreError},
+    store::{Closing, Ended, StoreError},
 };
 
 use super::{
@@ -124,6 +125,34 @@ impl<'r> Run<'r> {
         }
         let error = summary("a lock could not be taken, and nothing was touched", failed);
         self.report(Outcome::Refused, None, self.hosts.iter().map(host).collect(), Some(error))
+    }
+
+    /// Writes into the history of every host that can be reached that this was tried and came to nothing before any lock was taken.
+    /// Failing to harms nobody: whoever holds a lock goes first, and a full disk has said so already.
+    pub(super) async fn note_attempt(&self, plan: &Plan, report: &Report) {
+        let is_away = |host: &&'r Host| {
+            let told = report.hosts.iter().find(|told| told.host == host.name);
+            told.and_then(|told| told.error.as_ref()).is_some_and(|error| {
+                matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Unknown | ErrorKind::Unsuitable)
+            })
+        };
+        let notes: Vec<_> =
+            self.hosts.iter().filter(|host| !is_away(host)).map(|host| self.note_on(host, plan, report)).collect();
+        stream::iter(notes).buffer_unordered(self.parallel).collect::<Vec<()>>().await;
+    }
+
+    async fn note_on(&self, host: &'r Host, plan: &Plan, report: &Report) {
+        let Ok(mut guard) = host.store.lock(&self.owner, None).await else { return };
+        let history = Ended {
+            from: plan.host(&host.name).and_then(|plan| plan.before.named()).cloned(),
+            to: Some(plan.release.clone()),
+            pruned: Vec::new(),
+            outcome: report.outcome,
+            host: HostOutcome::Unchanged,
+            seconds: self.seconds(),
+        };
+        // A lock that cannot be given back is taken over by the next run, like any other.
+        let _ = guard.finish(&Closing { history: Some(history), ..Closing::default() }).await;
     }
 
     /// Gives every lock back, with nothing done. What fails is a warning: the next run takes the lock over.

@@ -112,7 +112,7 @@ fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) 
         ),
         _ => format!(
             "{see}; go elsewhere with `switchback rollback --to NAME`, or there all the same with `switchback rollback \
-             --verify none`"
+             --to {name} --verify none`"
         ),
     };
     Error::new(ErrorKind::DamagedRelease, message).hint(hint).into()

@@ -34,6 +34,9 @@ pub mod ssh {
 pub mod hooks {
     #![doc = include_str!("hooks.md")]
 }
+pub mod web_servers {
+    #![doc = include_str!("web_servers.md")]
+}
 pub mod data {
     #![doc = include_str!("data.md")]
 }

@@ -48,7 +48,7 @@ mod tests {
             over: None,
             staged: match second {
                 0 => Kept::Nothing,
-                _ => Kept::Record(StagedRecord { format: 1, at, by, files: 1, bytes: 1, digest: None }),
+                _ => Kept::Record(StagedRecord { format: 1, at, by, files: 1, bytes: 1, digest: None, revision: None }),
             },
             adopted: Kept::Nothing,
             foreign: None,

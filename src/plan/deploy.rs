@@ -5,7 +5,7 @@ use crate::{
     transport::FileId,
 };
 
-use super::{Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe};
+use super::{Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe, stragglers};
 
 /// What a deploy is asked for, beside its release.
 #[derive(Debug, Clone, Copy, Default)]
@@ -48,7 +48,8 @@ pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], terms: &DeployTerms<'_>) -
     };
     let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, action(seen)));
     let mut plan = Plan::new(Command::Deploy, name.clone(), plans.collect());
-    plan.notes.extend(new_hosts(hosts));
+    let behind = stragglers(hosts, Some(&plan));
+    plan.notes.extend(new_hosts(hosts).into_iter().chain(behind.into_iter().map(|(_, why)| why)));
     if hosts.iter().all(moves) {
         plan.data = data::apply(Command::Deploy, name, terms.means, hosts)?;
     }

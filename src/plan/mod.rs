@@ -19,6 +19,7 @@ mod rollback;
 mod roots;
 mod seen;
 mod share;
+mod stragglers;
 mod trust;
 mod way;
 
@@ -40,6 +41,7 @@ pub use rollback::{RollbackTarget, previous_of, rollback};
 pub use roots::one_root_each;
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
+pub(crate) use stragglers::stragglers;
 pub use trust::trust;
 pub use way::{guard, on_network, one_filesystem, writable_by_group};
 

@@ -166,7 +166,7 @@ impl StoreError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Transport(error) => hint_of(error),
-            Self::Locked { .. } => Some("try again when it is done, or wait for it with --wait 5m"),
+            Self::Locked { .. } => Some("try again when it is done, or wait for it with `--wait 5m`"),
             Self::LockLost { .. } | Self::Conflict { .. } => {
                 Some("see where the hosts are with `switchback status`, then try again")
             }

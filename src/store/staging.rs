@@ -132,6 +132,7 @@ impl Staging<'_> {
             files: self.tree.files(),
             bytes: self.tree.bytes(),
             digest: self.tree.digest().ok(),
+            revision: self.owner.revision.clone(),
         }
     }
 }

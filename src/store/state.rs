@@ -175,6 +175,9 @@ pub struct StagedRecord {
     /// The digest of all that was brought; `None` for a release that an older version staged.
     #[serde(default)]
     pub digest: Option<Digest>,
+    /// What it was built from, as version control calls it, when that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
 }
 
 /// What an interrupted operation left: its lock was taken over because its holder was gone.

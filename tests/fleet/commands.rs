@@ -2,13 +2,13 @@
 
 use switchback::{
     ErrorKind, ExitCode,
-    engine::{ActivateOptions, DeployOptions, RollbackOptions},
+    engine::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
     report::{HostOutcome, Outcome},
     status::ReleaseState,
 };
 
-use super::fixture::{Hosts, assert_code, at, name, release};
+use super::fixture::{Hosts, assert_code, at, deploying, name, release, wait};
 
 #[test]
 fn a_first_deploy_makes_the_root_and_records_none() {
@@ -149,13 +149,32 @@ fn hosts_on_different_releases_are_refused_unless_allowed() {
 fn a_new_host_is_warned_about_and_deployed_to() {
     let hosts = Hosts::new(1).deployed(&["a"]);
     let two = Hosts(vec![hosts.0[0].clone(), switchback::transport::MemoryHost::new()]);
-    assert_code(&two.deploy("b"), ExitCode::DONE);
+    let warned = std::sync::Mutex::new(Vec::new());
+    let warn = |event: &switchback::Event| {
+        if let switchback::Event::Warning { message, .. } = event {
+            warned.lock().expect("no panic").push(message.clone());
+        }
+    };
+    let behind = "web2 could not roll back with the others: they go to a, and it has nothing to go to; `switchback stage SOURCE \
+                  --name a --host web2` brings it there, and `switchback rollback --to a` takes all of them there";
+    assert_code(&wait(two.fleet().deploy(release("b"), &deploying(), &warn)), ExitCode::DONE);
     two.all_on("b");
+    // Before a rollback is needed it is told by whoever looks, with what mends it.
+    assert_code(&wait(two.fleet().check(&RunOptions::default(), &warn)), ExitCode::DONE);
+    assert_eq!(warned.into_inner().expect("no panic").iter().filter(|warning| *warning == behind).count(), 2);
+    assert_eq!(two.status().hosts[1].warnings, [behind]);
     // One host has a way back and the other has none: that is a disagreement, which stands before "nothing to go back to".
     let report = two.rollback();
     assert_code(&report, ExitCode::REFUSED);
     assert!(report.error.expect("a refusal has an error").message.contains("web2: on b, has nowhere to go"));
     two.all_on("b");
+    assert_code(&Hosts(vec![two.0[1].clone()]).stage("a"), ExitCode::DONE);
+    assert!(
+        two.status().hosts[1].warnings[0]
+            .ends_with("it has nothing to go to; `switchback rollback --to a` takes all of them there")
+    );
+    assert_code(&two.rollback_to(switchback::plan::RollbackTarget::Release(name("a"))), ExitCode::DONE);
+    two.all_on("a");
 }
 
 #[test]

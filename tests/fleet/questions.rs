@@ -189,6 +189,7 @@ const OTHERWISE: &[(ErrorKind, &str)] = &[
     (ErrorKind::ChainLoops, "refuses a rollback, whose dry run asks the same"),
     (ErrorKind::PreviousGone, "refuses a rollback, whose dry run asks the same"),
     (ErrorKind::Irreversible, "refuses a rollback, whose dry run asks the same"),
+    (ErrorKind::NotConfigured, "refuses a rollback or a recovery, whose dry runs ask the same"),
     (ErrorKind::RecordsDiffer, "refuses a rollback, whose dry run asks the same"),
     (ErrorKind::DamagedRelease, "refuses an activation or a rollback"),
     (ErrorKind::NoManifest, "refuses `verify`"),

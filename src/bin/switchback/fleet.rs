@@ -13,6 +13,7 @@ use switchback::{
     plan::RollbackTarget,
     release::NewRelease,
     report::{Command, Outcome},
+    revision,
     store::KnownManifests,
     tree::SourceOptions,
 };
@@ -64,9 +65,10 @@ async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Er
 async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<Report, Error> {
     let observer = session.observer;
     Ok(match request {
-        Request::Deploy { source, name, from, allow_split, or_return, irreversible, why } => {
+        Request::Deploy { source, name, from, revision, allow_split, or_return, irreversible, why } => {
             let mut options = DeployOptions::default();
             options.run = session.options(why);
+            options.run.revision = revision.clone().or_else(|| built_from(source));
             options.from.clone_from(from);
             options.allow_split = *allow_split;
             options.or_return = *or_return;
@@ -81,12 +83,14 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             fleet.deploy(release, &options, observer).await
         }
         Request::Stage { source, name, wait, skip_unreachable } => {
-            let options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
+            let mut options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
+            options.revision = built_from(source);
             fleet.stage(release(source, name.as_ref(), digest_cache(), session).await?, &options, observer).await
         }
         Request::Drill { source, name, why } => {
             let mut options = DrillOptions::default();
             options.run = session.options(why);
+            options.run.revision = built_from(source);
             // A proof is of the content itself.
             fleet.drill(release(source, name.as_ref(), None, session).await?, &options, observer).await
         }
@@ -133,7 +137,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
 fn kept(keep: Option<u32>, session: &Session<'_>) -> Result<u32, Error> {
     keep.or(session.target.config.keep).ok_or_else(|| {
         Error::new(ErrorKind::Usage, "nothing says how many good releases stay")
-            .hint("`switchback prune --keep 5`, or `keep = 5` in the configuration")
+            .hint("`--keep 5`, or `keep = 5` in the configuration")
     })
 }
 
@@ -195,6 +199,11 @@ async fn release(
     let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
     let (name, source) = (name.cloned().unwrap_or_else(made), source.to_owned());
     Ok(Arc::new(apart(move || NewRelease::open_with(name, &source, &options)).await?))
+}
+
+/// What a source is built from: as the CI job says, or as what is checked out there.
+fn built_from(source: &Utf8Path) -> Option<String> {
+    revision::of_job(|name| std::env::var(name).ok()).or_else(|| revision::of_checkout(source))
 }
 
 /// Where digests of sources are kept from one run to the next, if anywhere.

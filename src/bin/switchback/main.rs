@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod args;
+mod again;
 mod ask;
 mod command;
 mod exit;

@@ -8,6 +8,7 @@ use switchback::{
 };
 
 use crate::{
+    again::Again,
     args::{Cli, Command, Global, Hosts},
     ask,
     command::{self, Request},
@@ -76,9 +77,10 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
 /// Runs a request on the fleet.
 fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request) -> Result<ExitCode, Error> {
     let target = target::find(global, hosts)?;
+    let again = Again::new(global, hosts, std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
     let runtime = runtime(&target, command)
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
-    let asked = runtime.block_on(asked(global, hosts, &target, command, request));
+    let asked = runtime.block_on(asked(global, &again, &target, command, request));
     // Nothing is under way any more, and nobody waits for its threads to end.
     runtime.shutdown_background();
     let (report, signal) = asked?;
@@ -91,11 +93,11 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
         Command::History(history) => history.cut(command::status::settled(report, false)),
         _ => report,
     };
-    let report = with_those_left(report, &target);
+    let report = again.in_report(with_those_left(report, &target));
     if let Command::Drill(drill) = command {
         drill.write_reports(&report)?;
     }
-    printed(render::report(&report, global, &again(global, hosts)))?;
+    printed(render::report(&report, global, &again.fleet))?;
     Ok(exit::of(&report, signal))
 }
 
@@ -111,7 +113,7 @@ fn runtime(target: &Target, command: &Command) -> io::Result<tokio::runtime::Run
 /// The report and the signal that came meanwhile; no report when a person said no.
 async fn asked(
     global: &Global,
-    hosts: &Hosts,
+    again: &Again,
     target: &Target,
     command: &Command,
     request: &Request,
@@ -123,7 +125,7 @@ async fn asked(
     let under_way = UnderWay::default();
     // Only now: at a question, Ctrl-C ends the program as usual.
     let interrupt = if request.changes() && !global.dry_run {
-        interrupt::listen(&under_way, &again(global, hosts))
+        interrupt::listen(&under_way, &again.fleet)
             .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?
     } else {
         interrupt::never()
@@ -131,7 +133,10 @@ async fn asked(
     let watcher = render::observer(global);
     let observer = |event: &Event| {
         under_way.note(event);
-        watcher.event(event);
+        match again.in_event(event) {
+            Some(event) => watcher.event(&event),
+            None => watcher.event(event),
+        }
     };
     let session = fleet::Session {
         target,
@@ -179,46 +184,9 @@ fn with_those_left(mut report: Report, target: &Target) -> Report {
     report
 }
 
-/// `switchback` with what the next command needs to mean the same fleet.
-fn again(global: &Global, hosts: &Hosts) -> String {
-    let mut words = vec!["switchback".to_owned()];
-    let mut add = |flag: &str, value: Option<&str>| {
-        words.extend(value.map(|value| format!("{flag} {}", quoted(value))));
-    };
-    add("--config", global.config.as_ref().map(|file| file.as_str()));
-    add("-e", global.environment.as_deref());
-    add("--root", global.root.as_ref().map(switchback::HostPath::as_str));
-    for host in &hosts.host {
-        add("--host", Some(&host.to_string()));
-    }
-    for host in &hosts.except {
-        add("--except", Some(host));
-    }
-    words.join(" ")
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-@:+,=%".contains(&b);
-    if !word.is_empty() && word.bytes().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
-
-    #[test]
-    fn the_next_command_means_the_same_fleet() {
-        let line = ["switchback", "--root", "/srv/it's", "--host", "u@web1:22", "status"];
-        let cli = Cli::try_parse_from(line).expect("a command line");
-        assert_eq!(again(&cli.global, &cli.hosts), r"switchback --root '/srv/it'\''s' --host u@web1:22");
-    }
 
     #[test]
     fn a_closed_pipe_is_no_error() {

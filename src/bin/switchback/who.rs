@@ -3,18 +3,52 @@
 /// The longest that a job's address is kept, in characters.
 const LONGEST: usize = 300;
 
-/// `user@host` of this machine, and the CI job in parentheses.
+/// `user@host` of this machine, and in parentheses who started the CI job, and the job.
 pub(crate) fn runs_this() -> String {
     let uname = rustix::system::uname();
-    describe(&uname.nodename().to_string_lossy(), |name| std::env::var(name).ok())
+    describe(&uname.nodename().to_string_lossy(), |name| std::env::var(name).ok(), account)
 }
 
-fn describe(host: &str, variable: impl Fn(&str) -> Option<String>) -> String {
+fn describe(host: &str, variable: impl Fn(&str) -> Option<String>, account: impl Fn(u32) -> Option<String>) -> String {
     let set = |name: &str| variable(name).map(|value| clean(&value)).filter(|value| !value.is_empty());
-    let user =
-        set("USER").or_else(|| set("LOGNAME")).unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let uid = rustix::process::getuid().as_raw();
+    let of_system = || account(uid).map(|name| clean(&name)).filter(|name| !name.is_empty());
+    let user = set("USER").or_else(|| set("LOGNAME")).or_else(of_system).unwrap_or_else(|| format!("uid {uid}"));
     let who = format!("{user}@{}", clean(host));
-    job(set).map_or_else(|| who.clone(), |job| format!("{who} ({job})"))
+    let job: Vec<String> = actor(set).into_iter().chain(job(set)).collect();
+    if job.is_empty() { who } else { format!("{who} ({})", job.join(", ")) }
+}
+
+/// The account's name: as the system's own list has it, else as `id` says, which asks whatever directory service there is.
+fn account(uid: u32) -> Option<String> {
+    let users = fs_err::read("/etc/passwd").unwrap_or_default();
+    name_in(&String::from_utf8_lossy(&users), uid).or_else(|| {
+        let said = std::process::Command::new("id").arg("-un").output().ok().filter(|said| said.status.success())?;
+        String::from_utf8(said.stdout).ok()
+    })
+}
+
+fn name_in(users: &str, uid: u32) -> Option<String> {
+    users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next().filter(|name| !name.is_empty())?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+/// Who started the CI job, as the CI system calls them.
+fn actor(set: impl Fn(&str) -> Option<String>) -> Option<String> {
+    let variables = [
+        "GITHUB_ACTOR",
+        "GITLAB_USER_LOGIN",
+        "BUILDKITE_BUILD_CREATOR",
+        "CIRCLE_USERNAME",
+        "BITBUCKET_STEP_TRIGGERER_UUID",
+        "BUILD_REQUESTEDFOR",
+        "DRONE_BUILD_TRIGGER",
+        "BUILD_USER_ID",
+    ];
+    variables.into_iter().find_map(set)
 }
 
 /// The address of the CI job, or the best name that it has.
@@ -40,14 +74,19 @@ mod tests {
     use super::*;
 
     fn with(variables: &'static [(&str, &str)]) -> String {
-        describe("laptop", |name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))
+        let variable =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        describe("laptop", variable, |_| Some("root".to_owned()))
     }
 
     #[test]
     fn a_person_is_user_at_host() {
         assert_eq!(with(&[("USER", "jane")]), "jane@laptop");
         assert_eq!(with(&[("USER", ""), ("LOGNAME", "ja\u{1b}ne\n")]), "jane@laptop");
-        assert!(["root@", "uid "].iter().any(|start| with(&[]).starts_with(start)));
+        assert_eq!(with(&[]), "root@laptop");
+        assert!(describe("laptop", |_| None, |_| None).starts_with("uid "));
+        let users = "root:x:0:0:root:/root:/bin/sh\nci:x:998:998::/home/ci:/bin/sh\n";
+        assert_eq!((name_in(users, 998).as_deref(), name_in(users, 7)), (Some("ci"), None));
     }
 
     #[test]
@@ -58,5 +97,9 @@ mod tests {
         let github =
             &[("USER", "ci"), ("GITHUB_RUN_ID", "7"), ("GITHUB_SERVER_URL", "https://g"), ("GITHUB_REPOSITORY", "o/r")];
         assert_eq!(with(github), "ci@laptop (https://g/o/r/actions/runs/7)");
+        assert_eq!(
+            with(&[("USER", "ci"), ("GITLAB_USER_LOGIN", "jane"), ("CI_JOB_URL", "https://x/1")]),
+            "ci@laptop (jane, https://x/1)"
+        );
     }
 }

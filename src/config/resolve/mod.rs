@@ -60,6 +60,7 @@ pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Resu
         source_exclude: source.patterns(&layer.source.unwrap_or_default().exclude.unwrap_or_default())?,
         target_check: source.word_or_default(layer.rollback.unwrap_or_default().verify.as_ref(), &TARGET_CHECKS)?,
         allow_writable: security.allow_writable.is_some_and(Spanned::into_inner),
+        lists_hosts: layer.host.as_ref().is_some_and(|hosts| !hosts.is_empty()),
         directory: None,
     })
 }

@@ -15,7 +15,7 @@ impl Reason {
             }
             Self::HalfAdopted { .. } => "`switchback adopt` goes on from where it is".into(),
             Self::ForeignRelease { name, .. } => format!(
-                "see whose it is with `switchback verify {name}`, take it back with chown, or say with --allow-writable that it is \
+                "see whose it is with `switchback verify {name}`, take it back with chown, or say with `--allow-writable` that it is \
                  meant so"
             ),
             Self::NotSealed { name } => not_sealed_hint(name, command),
@@ -25,7 +25,7 @@ impl Reason {
                  `[layout]` puts the releases elsewhere below the root"
             ),
             Self::OthersMayWrite { .. } => {
-                "take that right away with chmod or chown, or say with --allow-writable that it is meant so".into()
+                "take that right away with chmod or chown, or say with `--allow-writable` that it is meant so".into()
             }
             Self::NoCurrent => {
                 "`switchback recover` links it to the release that was current last; or leave the host out with --except".into()
@@ -122,7 +122,7 @@ fn hosts_differ_hint(command: Command) -> &'static str {
     if matches!(command, Command::Rollback | Command::Recover) {
         "name the release for all of them: `switchback rollback --to NAME`, or leave hosts out with --except"
     } else {
-        "bring them together with `switchback rollback --to NAME`, or go on with --allow-split"
+        "bring them together with `switchback rollback --to NAME`, or go on with `--allow-split`"
     }
 }
 

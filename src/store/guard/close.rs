@@ -22,12 +22,13 @@ impl DirGuard {
         let mut batch = steps.empty();
         steps.expect_lock(&mut batch, &self.token);
         let mut unsynced = Vec::new();
-        if let Some(ended) = &closing.history {
+        let lines = self.history_lines(closing);
+        if !lines.is_empty() {
             let path = self.store.layout().in_state(&["history"]);
             if self.history_is_long {
                 steps.rotate_history(&mut batch);
             }
-            batch.push_lenient(Op::Append { path: path.clone(), content: json(&self.history(ended)) });
+            batch.push_lenient(Op::Append { path: path.clone(), content: lines });
             unsynced.push(path);
         }
         if let Some((name, mark)) = &closing.bad {
@@ -139,6 +140,14 @@ impl DirGuard {
         self.fenced.iter().chain(settled)
     }
 
+    /// The lines for the history: what interrupted operations had begun, once they are settled, and then this operation.
+    fn history_lines(&self, closing: &Closing) -> String {
+        let settled: Vec<&Token> = self.settled(closing).collect();
+        let left = self.state.interrupted.iter().filter(|left| settled.contains(&&left.token));
+        let left = left.filter_map(HistoryEntry::of_interrupted).map(|entry| json(&entry));
+        left.chain(closing.history.iter().map(|ended| json(&self.history(ended)))).collect()
+    }
+
     fn history(&self, ended: &Ended) -> HistoryEntry {
         HistoryEntry {
             format: 1,
@@ -150,6 +159,7 @@ impl DirGuard {
             to: ended.to.clone(),
             pruned: ended.pruned.clone(),
             reason: self.owner.reason.clone(),
+            revision: self.owner.revision.clone(),
             outcome: ended.outcome,
             host: ended.host,
             seconds: ended.seconds,

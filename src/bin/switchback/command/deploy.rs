@@ -30,6 +30,10 @@ pub(crate) struct Deploy {
     /// pipeline cannot overtake a newer one
     #[arg(long, value_name = "NAME")]
     from: Option<ReleaseName>,
+    /// What it is built from, as version control calls it [default: what the CI job says, or the commit that is checked out where
+    /// SOURCE is]
+    #[arg(long, value_name = "REV", value_parser = switchback::revision::parse)]
+    revision: Option<String>,
     /// Goes on although the hosts are on different releases
     #[arg(long)]
     allow_split: bool,
@@ -53,6 +57,7 @@ impl Deploy {
             source: self.source.clone(),
             name: self.name.clone(),
             from: self.from.clone(),
+            revision: self.revision.clone(),
             allow_split: self.allow_split,
             or_return: self.or_return,
             irreversible: self.irreversible,

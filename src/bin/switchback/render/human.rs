@@ -99,7 +99,9 @@ fn verdict(found: &Verification) -> String {
 
 /// Who is where.
 fn status(report: &Report, each: bool, now: Timestamp) -> String {
-    let mut table = Table::new(&["HOST", "CURRENT", "PREVIOUS", "LOCK"]);
+    let revisions = report.hosts.iter().any(|host| host.status.as_ref().is_some_and(|has| has.revision.is_some()));
+    let headings = ["HOST", "CURRENT", "REVISION", "PREVIOUS", "LOCK"];
+    let mut table = Table::new(&with_revision(revisions, headings));
     let key = |host: &HostReport| {
         let has = host.status.as_ref();
         (
@@ -113,12 +115,35 @@ fn status(report: &Report, each: bool, now: Timestamp) -> String {
             || vec![label(&group), outcome(host.outcome).to_owned()],
             |has| {
                 let lock = has.lock.as_ref().map(|lock| holder(lock, now)).unwrap_or_default();
-                vec![label(&group), name(has.current.as_ref()), name(has.previous.as_ref()), lock]
+                let cells = [
+                    label(&group),
+                    name(has.current.as_ref()),
+                    revision(has.revision.as_ref()),
+                    name(has.previous.as_ref()),
+                    lock,
+                ];
+                with_revision(revisions, cells)
             },
         );
         table.row(cells, group.mark());
     }
     table.print()
+}
+
+/// The cells of a line, without the third where no revision is known.
+fn with_revision<T>(revisions: bool, cells: [T; 5]) -> Vec<T> {
+    let [first, second, third, fourth, fifth] = cells;
+    let mut all = vec![first, second];
+    all.extend(revisions.then_some(third));
+    all.extend([fourth, fifth]);
+    all
+}
+
+/// A revision; of a commit as much as tells it from others.
+fn revision(revision: Option<&String>) -> String {
+    let Some(text) = revision else { return "-".to_owned() };
+    let is_commit = text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    escape::line(if is_commit { &text[..12] } else { text })
 }
 
 /// One table for all hosts that have the same one.
@@ -163,13 +188,15 @@ fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
         let why = pin.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
         format!("  pinned by {} {}{why}", escape::line(&pin.by), moment::absolute(pin.at, now))
     });
+    let built = release.revision.as_ref().map(|_| format!("  revision {}", revision(release.revision.as_ref())));
+    let built = built.unwrap_or_default();
     let marks = bad.into_iter().chain(pinned).collect::<String>();
     vec![
         release.name.to_string(),
         release.state.as_str().to_owned() + if release.unsealed { ", not ready" } else { "" },
         release.bytes.map_or("-".to_owned(), moment::size),
         release.staged_at.map_or("-".to_owned(), |at| moment::absolute(at, now)),
-        release.staged_by.as_deref().map_or(adopted.unwrap_or("-".to_owned()), escape::line) + &marks,
+        release.staged_by.as_deref().map_or(adopted.unwrap_or("-".to_owned()), escape::line) + &built + &marks,
     ]
 }
 
@@ -183,6 +210,8 @@ fn history(has: &HostStatus, now: Timestamp) -> String {
 
 fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
     let why = entry.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
+    let built = entry.revision.as_ref().map(|_| format!(", revision {}", revision(entry.revision.as_ref())));
+    let built = built.unwrap_or_default();
     let names: Vec<&str> = entry.pruned.iter().map(ReleaseName::as_str).collect();
     let removed = if names.is_empty() { String::new() } else { format!("  removed {}", names.join(" ")) };
     vec![
@@ -191,7 +220,7 @@ fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
         name(entry.from.as_ref()),
         name(entry.to.as_ref()),
         ended(entry),
-        escape::line(&entry.by) + &why + &removed,
+        escape::line(&entry.by) + &built + &why + &removed,
     ]
 }
 

@@ -91,8 +91,7 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
 /// What to type next: what the error says, or what one usually does.
 fn next(report: &Report, again: &str) -> Option<String> {
     if let Some(hint) = report.error.as_ref().and_then(|error| error.hint.as_ref()) {
-        // The library does not know which flags mean this fleet.
-        return Some(escape::line(&hint.replace("`switchback ", &format!("`{again} "))));
+        return Some(escape::line(hint));
     }
     let usual = match (report.outcome, report.command) {
         (Outcome::Done | Outcome::Unchanged, _) if report.dry_run => return None,

@@ -1,0 +1,54 @@
+//! Hosts that a rollback could not take along with the others.
+
+use crate::name::ReleaseName;
+
+use super::{Action, Plan, Seen, previous_of};
+
+/// The hosts that could not roll back with the others, each with why and the command that mends it: as they are now, or as `plan`
+/// leaves them. Hosts that missed an operation go along wherever the others go.
+pub(crate) fn stragglers(hosts: &[Seen<'_>], plan: Option<&Plan>) -> Vec<(String, String)> {
+    let places: Vec<Place<'_>> =
+        hosts.iter().filter(|seen| !seen.owes(hosts)).filter_map(|seen| place(seen, plan)).collect();
+    // Hosts on different releases are refused for that.
+    if places.windows(2).any(|pair| pair[0].on != pair[1].on) {
+        return Vec::new();
+    }
+    let votes = |name: &ReleaseName| places.iter().filter(|place| place.before == Some(name)).count();
+    let Some(goal) = places.iter().filter_map(|place| place.before).max_by_key(|name| votes(name)) else {
+        return Vec::new();
+    };
+    places.iter().filter(|place| place.before != Some(goal)).map(|place| (place.host(), place.mended(goal))).collect()
+}
+
+/// Where a host is, and where it would go.
+struct Place<'s> {
+    seen: Seen<'s>,
+    on: &'s ReleaseName,
+    before: Option<&'s ReleaseName>,
+}
+
+fn place<'s>(seen: &Seen<'s>, plan: Option<&'s Plan>) -> Option<Place<'s>> {
+    let planned = plan.and_then(|plan| plan.host(seen.host)).map(|host| (&host.release, &host.action));
+    let (on, before) = match planned {
+        Some((release, Action::Deploy { record } | Action::Activate { record })) => (release, record.release()),
+        _ => (seen.current()?, previous_of(seen)),
+    };
+    Some(Place { seen: *seen, on, before })
+}
+
+impl Place<'_> {
+    fn host(&self) -> String {
+        self.seen.host.to_owned()
+    }
+
+    fn mended(&self, goal: &ReleaseName) -> String {
+        let host = self.seen.host;
+        let before = self.before.map_or("nothing".to_owned(), ToString::to_string);
+        let take = format!("`switchback rollback --to {goal}` takes all of them there");
+        let mend = match self.seen.state.release(goal) {
+            Some(_) => take,
+            None => format!("`switchback stage SOURCE --name {goal} --host {host}` brings it there, and {take}"),
+        };
+        format!("{host} could not roll back with the others: they go to {goal}, and it has {before} to go to; {mend}")
+    }
+}
