@@ -1,4 +1,4 @@
-//! Who works in a release, runs it or has it mapped, as this machine and every shell see it.
+//! Who works in a release, runs it, has it mapped, writes to it or has it mounted, as this machine and every shell see it.
 #![expect(clippy::print_stderr, reason = "a test says what it skipped")]
 
 mod support;
@@ -11,7 +11,7 @@ use std::{
     sync::Arc,
 };
 
-use support::local_shell::LocalShell;
+use support::{local_shell::LocalShell, mounts};
 use switchback::{
     HostPath, Transport,
     transport::{Batch, LocalTransport, Op, Reply, Used, Users},
@@ -58,7 +58,7 @@ fn sleep_to_copy() -> Option<std::path::PathBuf> {
 async fn who_uses_a_release_is_found() {
     let dir = TempDir::new().expect("a directory");
     let root = dir.path().canonicalize().expect("a path").join("it's a $root");
-    for name in ["works", "runs", "idle", "rooted with blank"] {
+    for name in ["works", "runs", "idle", "rooted with blank", "writes", "reads", "mounted"] {
         fs::create_dir_all(root.join("releases").join(name).join("bin")).expect("a directory");
     }
     let Some(sleep) = sleep_to_copy() else { return eprintln!("skipped: there is no sleep") };
@@ -68,8 +68,25 @@ async fn who_uses_a_release_is_found() {
     let works = start(Command::new("sleep").current_dir(root.join("releases/works/bin")));
     let blank = start(Command::new("sleep").current_dir(root.join("releases/rooted with blank")));
     let runs = start(&mut Command::new(&own));
+    let file = |name: &str, writes: bool| {
+        let path = root.join("releases").join(name).join("bin/app.log");
+        fs::write(&path, "x").expect("a file");
+        fs::OpenOptions::new().read(!writes).append(writes).open(path).expect("it is there")
+    };
+    let writes = start(Command::new("sleep").stdout(file("writes", true)));
+    let _reads = start(Command::new("sleep").stdout(Stdio::null()).stderr(file("reads", false)));
+    let elsewhere = dir.path().join("elsewhere");
+    fs::create_dir(&elsewhere).expect("a directory");
+    let mounted = mounts::are_allowed().then(|| {
+        let script = "mount --bind \"$0\" \"$1\" && cd \"$1\" && exec sleep \"$2\"";
+        let mut command = Command::new("unshare");
+        command.args(["-m", "sh", "-c", script]).arg(root.join("releases/mounted")).arg(&elsewhere);
+        start(&mut command)
+    });
     let used = |name: &str, running: &Running| Used { name: name.into(), process: running.0.id() };
-    let expected = [used("rooted with blank", &blank), used("runs", &runs), used("works", &works)];
+    let mut expected: Vec<Used> = mounted.iter().map(|mounted| used("mounted", mounted)).collect();
+    expected.extend([used("rooted with blank", &blank), used("runs", &runs)]);
+    expected.extend([used("works", &works), used("writes", &writes)]);
     let mut carriers: Vec<(String, Arc<dyn Transport>)> = vec![("local".into(), Arc::new(LocalTransport::new()))];
     carriers.extend(
         LocalShell::all().into_iter().map(|shell| (shell.to_string(), shell.transport() as Arc<dyn Transport>)),

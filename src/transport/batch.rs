@@ -152,11 +152,11 @@ pub enum Op {
         /// The marked file.
         path: InnerPath,
     },
-    /// Asks which processes of the host use what stands in the directory `path`: what they work in, take for `/`, run or
-    /// have mapped lies there. Replies [`Reply::Users`](super::Reply::Users), without any user when there is no `path`.
+    /// Asks which processes of the host use what stands in the directory `path`: what they work in, take for `/`, run, have
+    /// mapped or have open for writing lies there, or what they see mounted, in whatever mount namespace, comes from there.
+    /// Replies [`Reply::Users`](super::Reply::Users), without any user when there is no `path`.
     ///
-    /// As good as `/proc` shows it: not the processes of others, where the user may not look at them, and not those of
-    /// containers that know the directory by another path.
+    /// As good as `/proc` shows it: not the processes of others, where the user may not look at them.
     FindUsers {
         /// The directory.
         path: InnerPath,

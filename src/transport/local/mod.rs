@@ -5,6 +5,7 @@ mod batch;
 mod change;
 mod errno;
 mod identity;
+mod mounts;
 mod remove;
 mod rename;
 mod root;

@@ -297,19 +297,20 @@ sb_emit "process $sb_k"
 sb_users() {
 sb_in "$1/."
 case $? in 1) return 1;; 2) sb_emit 'users all ='; return 0;; esac
-sb_o=$PWD sb_k=all sb_v= sb_m= sb_z=
+sb_o=$PWD sb_k=all sb_v= sb_m= sb_z= sb_w= sb_b=
 case $1 in .) ;; *) sb_o=$PWD/${1#./};; esac
-set +f
-set -- /proc/[0-9]*
-set -f
 if [ -d "$1" ]; then
 sb_m=$(set +f; ls -ld /proc/[0-9]*/cwd /proc/[0-9]*/root /proc/[0-9]*/exe 2>/dev/null)
 sb_z=$(set +f; grep -F -e " $sb_o/" /dev/null /proc/[0-9]*/maps 2>/dev/null)
+# The mode of each link tells whether the file is open for writing.
+sb_w=$(set +f; ls -l /proc/[0-9]*/fd 2>/dev/null | grep -F -e "-> $sb_o/" -e /fd:)
+sb_on_device
 fi
 # Without either, nothing was seen; a path with a line break cannot be found in lines.
 command -v grep >/dev/null 2>&1 || sb_k=some
 case $sb_m in '') sb_k=some;; esac
 case $sb_o in *"$sb_nl"*) sb_k=some;; esac
+[ -d /proc/1 ] || sb_k=some
 IFS=$sb_nl
 for sb_e in $sb_m; do
 case $sb_e in
@@ -320,6 +321,14 @@ done
 for sb_e in $sb_z; do
 case $sb_e in /proc/*" $sb_o/"*) sb_a=${sb_e#/proc/}; sb_used;; esac
 done
+sb_a=
+for sb_e in $sb_w; do
+case $sb_e in
+/proc/*/fd:) sb_a=${sb_e#/proc/};;
+l?w*" -> $sb_o/"*) sb_e=" ${sb_e#*" -> "}"; sb_used;;
+esac
+done
+for sb_e in $sb_b; do sb_a=${sb_e#/proc/} sb_e=${sb_e#*:}; sb_mounted; done
 IFS=' 	
 '
 sb_tok "$sb_v"
@@ -329,6 +338,42 @@ sb_used() {
 sb_e=${sb_e#*" $sb_o/"}
 sb_e=${sb_e%%/*}
 case $sb_v in *"/$sb_e/"* | "$sb_e/"*) ;; *) case $sb_e in ?*) sb_v=$sb_v$sb_e/${sb_a%%/*}/;; esac;; esac
+}
+# bash takes an empty "${x%/}" in a pattern for nothing at all, so it gets a name of its own.
+# What the filesystem calls $sb_o, with blanks as they stand in such lists, in $sb_g; its device in $sb_h; and in $sb_b what
+# any process sees mounted of it, or below it.
+sb_on_device() {
+sb_escape "$sb_o"
+sb_path=$sb_e sb_h= sb_g= sb_q=
+case $sb_o in *["\\	$sb_nl"]*) sb_k=some; return 0;; esac
+while read -r sb_f sb_f sb_a sb_l sb_p sb_f; do
+sb_d=${sb_p%/}
+case $sb_path/ in "$sb_d"/*)
+if [ "${#sb_p}" -ge "${#sb_q}" ]; then sb_q=$sb_p sb_h=$sb_a sb_g=${sb_l%/}${sb_path#"$sb_d"}; fi;;
+esac
+done 2>/dev/null </proc/self/mountinfo
+case $sb_h in '') sb_k=some; return 0;; esac
+sb_b=$(set +f; grep -F -e " $sb_g/" -e " $sb_path/" /dev/null /proc/[0-9]*/mountinfo 2>/dev/null)
+}
+# TEXT: with blanks as a list of mounts has them, in $sb_e.
+sb_escape() {
+sb_e= sb_f=$1
+while :; do
+case $sb_f in
+*' '*) sb_e=$sb_e${sb_f%%' '*}'\040' sb_f=${sb_f#*' '};;
+*) sb_e=$sb_e$sb_f; return 0;;
+esac
+done
+}
+# The line of a mount: what is mounted is of the directory, or where it is mounted lies in it.
+sb_mounted() {
+sb_e=${sb_e#* }
+sb_e=${sb_e#* }
+sb_d=${sb_e%%' '*} sb_e=${sb_e#* }
+sb_l=${sb_e%%' '*} sb_e=${sb_e#* }
+sb_p=${sb_e%%' '*}
+case $sb_d:$sb_l in "$sb_h:$sb_g"/*) sb_e=" $sb_o${sb_l#"$sb_g"}"; sb_used;; esac
+case $sb_p in "$sb_path"/*) sb_e=" $sb_o${sb_p#"$sb_path"}"; sb_used;; esac
 }
 # PATH...: whose the directories are from / down to here, and each of these.
 sb_way() {
