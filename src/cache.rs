@@ -15,6 +15,9 @@ use crate::manifest::Digest;
 /// The largest file that is read or written, in bytes.
 pub(crate) const LIMIT: u64 = 64 << 20;
 
+/// The most that all files of a directory take together, in bytes; the newest stays whatever its size.
+const TOTAL: u64 = 256 << 20;
+
 /// A directory of such files, each named by a digest. It is made with mode 0700, its files with 0600.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CacheDirectory {
@@ -23,7 +26,7 @@ pub(crate) struct CacheDirectory {
 }
 
 impl CacheDirectory {
-    /// The directory at `path`, which is made when it is needed, and keeps so many files, the newest.
+    /// The directory at `path`, which is made when it is needed, and keeps so many files, the newest, and less when they are large.
     pub(crate) fn new(path: impl Into<PathBuf>, newest: usize) -> Self {
         Self { path: path.into(), newest }
     }
@@ -70,14 +73,26 @@ impl CacheDirectory {
     fn remove_oldest(&self) -> io::Result<()> {
         let written = |entry: fs::DirEntry| {
             entry.file_name().to_str()?.parse::<Digest>().ok()?;
-            Some((entry.metadata().ok()?.modified().ok()?, entry.path()))
+            let found = entry.metadata().ok()?;
+            Some((found.modified().ok()?, entry.path(), found.len()))
         };
-        let mut kept: Vec<(SystemTime, PathBuf)> =
+        let mut kept: Vec<(SystemTime, PathBuf, u64)> =
             fs::read_dir(&self.path)?.filter_map(Result::ok).filter_map(written).collect();
         kept.sort();
-        let over = kept.len().saturating_sub(self.newest);
-        kept.iter().take(over).try_for_each(|(_, path)| fs::remove_file(path))
+        let fits = fitting(kept.iter().rev().map(|(.., size)| *size), TOTAL).min(self.newest);
+        let over = kept.len() - fits.min(kept.len());
+        kept.iter().take(over).try_for_each(|(_, path, _)| fs::remove_file(path))
     }
+}
+
+/// How many files of these sizes fit into so many bytes, the first of them in any case.
+fn fitting(sizes: impl Iterator<Item = u64>, total: u64) -> usize {
+    let mut sum = 0u64;
+    let fits = |size: &u64| {
+        sum = sum.saturating_add(*size);
+        sum <= total
+    };
+    sizes.take_while(fits).count().max(1)
 }
 
 #[cfg(test)]
@@ -103,6 +118,13 @@ mod tests {
         assert_eq!((cache.read(&name(0)), cache.read(&name(6))), (None, Some(b"x".to_vec())));
         cache.remove(&name(6)).expect("it is there");
         assert_eq!(cache.read(&name(6)), None);
+    }
+
+    #[test]
+    fn large_files_make_room_for_newer_ones() {
+        assert_eq!(fitting([3, 3, 3].into_iter(), 9), 3);
+        assert_eq!(fitting([3, 3, 3].into_iter(), 8), 2);
+        assert_eq!(fitting([u64::MAX, 1].into_iter(), 8), 1);
     }
 
     #[test]

@@ -23,7 +23,7 @@ pub struct HostStatus {
     pub root_missing: bool,
     /// Who holds the lock.
     pub lock: Option<LockHolder>,
-    /// The releases, newest upload first.
+    /// The releases: the current one, then those on the recorded way back, nearest first, then the rest, newest upload first.
     pub releases: Vec<ReleaseStatus>,
     /// What interrupted runs left, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]

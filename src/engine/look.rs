@@ -1,5 +1,7 @@
 //! The commands that only read: `status`, `releases`, `history`.
 
+use std::collections::HashMap;
+
 use futures_util::{StreamExt, stream};
 
 use crate::{
@@ -7,9 +9,10 @@ use crate::{
     error::Error,
     event::Phase,
     history::HistoryEntry,
+    name::ReleaseName,
     plan::{self, Seen},
     report::{Command, Failure, HostReport, Outcome, Report},
-    status::{HostStatus, ReleaseStatus},
+    status::{HostStatus, ReleaseState, ReleaseStatus},
     store::{HostedRelease, Kept, RootState},
 };
 
@@ -116,9 +119,15 @@ pub(super) fn look_at(host: &Host, answer: &Result<RootState, Failure>) -> HostR
 }
 
 fn status_of(host: &str, state: &RootState) -> HostStatus {
+    let states = state.states();
     let mut releases: Vec<ReleaseStatus> =
-        state.releases.iter().map(|release| release_status(state, release)).collect();
-    releases.sort_by(|one, other| other.staged_at.cmp(&one.staged_at).then_with(|| other.name.cmp(&one.name)));
+        state.releases.iter().map(|release| release_status(states.of(release), release)).collect();
+    let place = places(&Seen { host, state });
+    // Clocks only decide among those that no record puts in an order.
+    releases.sort_by(|one, other| {
+        let by_chain = place(&one.name).cmp(&place(&other.name));
+        by_chain.then_with(|| other.staged_at.cmp(&one.staged_at)).then_with(|| other.name.cmp(&one.name))
+    });
     HostStatus {
         current: state.current.release().cloned(),
         revision: state.current.release().and_then(|name| state.release(name)?.staged.record()?.revision.clone()),
@@ -132,11 +141,18 @@ fn status_of(host: &str, state: &RootState) -> HostStatus {
     }
 }
 
-fn release_status(state: &RootState, release: &HostedRelease) -> ReleaseStatus {
+/// Where each release stands in a list: the current one first, then those on the recorded way back, then the rest.
+fn places<'s>(seen: &Seen<'s>) -> impl Fn(&ReleaseName) -> usize + use<'s> {
+    let chain = plan::way_back(seen);
+    let places: HashMap<&'s ReleaseName, usize> = chain.into_iter().enumerate().map(|(at, name)| (name, at)).collect();
+    move |name| places.get(name).copied().unwrap_or(usize::MAX)
+}
+
+fn release_status(state: ReleaseState, release: &HostedRelease) -> ReleaseStatus {
     let staged = release.staged.record();
     ReleaseStatus {
         name: release.name.clone(),
-        state: state.state_of(release),
+        state,
         previous: release.previous.as_ref().ok().and_then(|previous| previous.release().cloned()),
         staged_at: staged.map(|staged| staged.at),
         staged_by: staged.map(|staged| staged.by.clone()),

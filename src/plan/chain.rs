@@ -1,6 +1,6 @@
 //! [`Chain`]: the recorded way back from a release.
 
-use std::fmt;
+use std::{collections::HashSet, fmt};
 
 use crate::{
     name::ReleaseName,
@@ -48,6 +48,7 @@ impl<'s> Chain<'s> {
     #[must_use]
     pub fn from(state: &'s RootState, start: &'s ReleaseName) -> Self {
         let mut links: Vec<&HostedRelease> = Vec::new();
+        let mut passed = HashSet::from([start]);
         let mut at = start;
         let end = loop {
             let record = state.release(at).map_or(Err(BadRecord::Missing), |release| release.previous.clone());
@@ -59,7 +60,7 @@ impl<'s> Chain<'s> {
             let Some(release) = state.release(&name) else {
                 break ChainEnd::Gone { instead: state.stranger(&name), name };
             };
-            if release.name == *start || links.iter().any(|link| link.name == release.name) {
+            if !passed.insert(&release.name) {
                 break ChainEnd::Loops { name };
             }
             links.push(release);

@@ -186,12 +186,16 @@ pub(crate) fn current_fault(seen: &Seen<'_>) -> Option<Reason> {
     if let Err(refusal) = seen.ours() {
         return Some(refusal.reason);
     }
-    let was_current = |release| seen.state.state_of(release) == ReleaseState::Good;
     match &seen.state.current {
         Current::Dangling { .. } => Some(Reason::Dangling),
-        Current::Absent if seen.state.releases.iter().any(was_current) => Some(Reason::NoCurrent),
+        Current::Absent if has_good(seen) => Some(Reason::NoCurrent),
         _ => None,
     }
+}
+
+fn has_good(seen: &Seen<'_>) -> bool {
+    let states = seen.state.states();
+    seen.state.releases.iter().any(|release| states.of(release) == ReleaseState::Good)
 }
 
 /// Refuses hosts that are on different releases; a host without any is new.

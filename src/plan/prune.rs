@@ -5,14 +5,18 @@
 //! from, or was never current, stays as long as the release that it was put beside: it is older than all that are kept
 //! once that one is no more among them.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, HashMap, HashSet},
+    fmt,
+};
 
 use crate::{
     name::ReleaseName,
     record::PreviousVersion,
     report::Command,
     status::ReleaseState,
-    store::{Current, HostedRelease, Kept, RootState},
+    store::{Current, HostedRelease, Kept, RootState, States},
 };
 
 use super::{Chain, ChainEnd, HostRefusal, Refusal, Seen, deploy::may_switch};
@@ -159,13 +163,15 @@ impl Pruning {
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut groups: Vec<(bool, String, Vec<&str>)> = Vec::new();
+        let mut places: HashMap<String, usize> = HashMap::new();
         for host in &self.hosts {
             for (name, fate) in &host.fates {
                 let (stays, text) = match fate {
                     Fate::Goes(why) => (false, format!("remove {name}: {why}")),
                     Fate::Stays(why) => (true, format!("keep {name}: {why}")),
                 };
-                match groups.iter_mut().find(|(_, other, _)| *other == text) {
+                let at = *places.entry(text.clone()).or_insert(groups.len());
+                match groups.get_mut(at) {
                     Some((.., hosts)) => hosts.push(&host.host),
                     None => groups.push((stays, text, vec![&host.host])),
                 }
@@ -213,25 +219,71 @@ struct Judge<'s, 'e> {
     /// What is current or would be gone back to on any host.
     elsewhere: &'e BTreeMap<&'s ReleaseName, &'s str>,
     chain: Option<Chain<'s>>,
-    /// The good releases, the one that is kept first at the front.
-    good: Vec<&'s HostedRelease>,
+    states: States<'s>,
+    /// How many good releases there are.
+    good: usize,
+    /// Those of them that are kept.
+    kept: HashSet<&'s ReleaseName>,
+    /// Those that the recorded way to one that is kept, or to where the next rollback goes, leads through.
+    on_the_way: HashSet<&'s ReleaseName>,
+    /// Where the next rollback goes.
+    next: Option<&'s ReleaseName>,
     /// The bad ones that are not too many.
-    bad: Vec<&'s ReleaseName>,
+    bad: HashSet<&'s ReleaseName>,
+    /// What interrupted operations name.
+    interrupted: HashSet<&'s ReleaseName>,
+    /// What hosts that were not reached are owed.
+    owed: HashSet<&'s ReleaseName>,
+    /// What processes use, and one of the processes each.
+    used: HashMap<&'s [u8], u32>,
+    /// The releases that the tool brought, or that the records of those name.
+    known: HashSet<&'s ReleaseName>,
 }
 
 impl<'s, 'e> Judge<'s, 'e> {
     fn new(seen: Seen<'s>, keep: u32, elsewhere: &'e BTreeMap<&'s ReleaseName, &'s str>) -> Self {
-        let (state, chain) = (seen.state, seen.chain());
-        let on_the_way = |name: &ReleaseName| chain.as_ref().is_some_and(|chain| chain.holds(name));
-        let mut good: Vec<&HostedRelease> = chain.iter().flat_map(Chain::good).collect();
-        let is_good = |release: &&HostedRelease| state.state_of(release) == ReleaseState::Good;
-        let mut off: Vec<&HostedRelease> =
-            state.releases.iter().filter(is_good).filter(|release| !on_the_way(&release.name)).collect();
-        // The longer the way behind a release, the later it was made.
-        off.sort_by_key(|release| std::cmp::Reverse((Chain::from(state, &release.name).links().len(), &release.name)));
-        good.extend(off);
+        let (state, chain, states) = (seen.state, seen.chain(), seen.state.states());
         let keep = usize::try_from(keep).unwrap_or(usize::MAX);
-        Self { seen, keep, elsewhere, bad: newest_bad(state, keep), chain, good }
+        let links = || chain.iter().flat_map(Chain::links);
+        let way: HashSet<&ReleaseName> = links().map(|link| &link.name).collect();
+        let mut good: Vec<&'s ReleaseName> = chain.iter().flat_map(Chain::good).map(|release| &release.name).collect();
+        let is_off =
+            |release: &&HostedRelease| states.of(release) == ReleaseState::Good && !way.contains(&release.name);
+        let depths = depths(state);
+        let mut off: Vec<(usize, &'s ReleaseName)> = state
+            .releases
+            .iter()
+            .enumerate()
+            .filter(|(_, release)| is_off(release))
+            .map(|(at, release)| (depths[at], &release.name))
+            .collect();
+        // The longer the way behind a release, the later it was made.
+        off.sort_by_key(|found| Reverse(*found));
+        good.extend(off.into_iter().map(|(_, name)| name));
+        let kept: HashSet<&ReleaseName> = good.iter().take(keep).copied().collect();
+        let next = nearest_good(&seen);
+        // All that stands before the last of them on the way.
+        let last = links().enumerate().filter(|(_, link)| kept.contains(&link.name) || next == Some(&link.name)).last();
+        let on_the_way = links().take(last.map_or(0, |(at, _)| at)).map(|link| &link.name).collect();
+        let intents = state.interrupted.iter().filter_map(|left| left.intent.record());
+        let ours = || state.releases.iter().filter(|release| release.staged.exists());
+        let named = ours().filter_map(|release| release.previous.as_ref().ok()?.release());
+        Self {
+            seen,
+            keep,
+            elsewhere,
+            good: good.len(),
+            kept,
+            on_the_way,
+            next,
+            bad: newest_bad(state, keep),
+            interrupted: intents.flat_map(|intent| [Some(&intent.to), intent.from.as_ref()]).flatten().collect(),
+            owed: state.debts.iter().map(|debt| &debt.release).collect(),
+            used: state.users.iter().flat_map(|users| &users.used).map(|used| (&used.name[..], used.process)).collect(),
+            known: named.chain(ours().map(|release| &release.name)).collect(),
+            states,
+            chain,
+        }
     }
 
     fn judge(&self) -> HostPruning {
@@ -250,21 +302,20 @@ impl<'s, 'e> Judge<'s, 'e> {
 
     /// Why a release is needed, whatever is counted.
     fn needed(&self, release: &HostedRelease) -> Option<Needed> {
-        let (state, name) = (self.seen.state, &release.name);
+        let name = &release.name;
         if self.seen.current() == Some(name) {
             return Some(Needed::Current);
         }
-        if nearest_good(&self.seen) == Some(name) {
+        if self.next == Some(name) {
             return Some(Needed::WayBack);
         }
         if let Some(host) = self.elsewhere.get(name) {
             return Some(Needed::Elsewhere { host: (*host).to_owned() });
         }
-        let intents = || state.interrupted.iter().filter_map(|left| left.intent.record());
-        if intents().any(|intent| intent.to == *name || intent.from.as_ref() == Some(name)) {
+        if self.interrupted.contains(name) {
             return Some(Needed::Interrupted);
         }
-        if state.debts.iter().any(|debt| debt.release == *name) {
+        if self.owed.contains(name) {
             return Some(Needed::Owed);
         }
         match &release.pinned {
@@ -275,11 +326,11 @@ impl<'s, 'e> Judge<'s, 'e> {
         if let Some(what) = unreadable(release) {
             return Some(Needed::Unreadable { what });
         }
-        let users = state.users.iter().flat_map(|users| &users.used);
-        if let Some(used) = users.into_iter().find(|used| used.name == name.as_str().as_bytes()) {
-            return Some(Needed::InUse { process: used.process });
+        if let Some(process) = self.used.get(name.as_str().as_bytes()) {
+            return Some(Needed::InUse { process: *process });
         }
-        is_stranger(state, release).then_some(Needed::Stranger)
+        let stranger = !release.adopted.exists() && !self.known.contains(name);
+        stranger.then_some(Needed::Stranger)
     }
 
     /// What becomes of a release that only numbers decide about.
@@ -287,13 +338,13 @@ impl<'s, 'e> Judge<'s, 'e> {
         if self.kept(&release.name) {
             return Fate::Stays(Needed::Kept);
         }
-        if self.leads_through(&release.name) {
+        if self.on_the_way.contains(&release.name) {
             return Fate::Stays(Needed::OnTheWay);
         }
-        match self.seen.state.state_of(release) {
+        match self.states.of(release) {
             ReleaseState::Current | ReleaseState::Good if self.is_broken() => Fate::Stays(Needed::WayUnknown),
             ReleaseState::Current | ReleaseState::Good => Fate::Goes(Outlived::Good),
-            ReleaseState::Bad if !self.bad.contains(&&release.name) => Fate::Goes(Outlived::Bad),
+            ReleaseState::Bad if !self.bad.contains(&release.name) => Fate::Goes(Outlived::Bad),
             ReleaseState::Bad => self.aged(release, Outlived::Bad),
             ReleaseState::Staged => self.aged(release, Outlived::NeverCurrent),
         }
@@ -301,15 +352,7 @@ impl<'s, 'e> Judge<'s, 'e> {
 
     /// Whether it is one of the good ones that are kept.
     fn kept(&self, name: &ReleaseName) -> bool {
-        self.good.iter().take(self.keep).any(|good| good.name == *name)
-    }
-
-    /// Whether the recorded way to a good one that is kept leads through it.
-    fn leads_through(&self, name: &ReleaseName) -> bool {
-        let links = self.chain.iter().flat_map(Chain::links);
-        let mut ahead = links.skip_while(|link| link.name != *name).peekable();
-        let next = nearest_good(&self.seen);
-        ahead.peek().is_some() && ahead.any(|link| self.kept(&link.name) || next == Some(&link.name))
+        self.kept.contains(name)
     }
 
     /// Whether nobody can say where the way back would lead.
@@ -345,7 +388,7 @@ impl<'s, 'e> Judge<'s, 'e> {
     /// Whether the way back leads to the first release, and all good ones stay.
     fn all_good_stay(&self) -> bool {
         let to_the_first = self.chain.as_ref().is_none_or(|chain| *chain.end() == ChainEnd::First);
-        to_the_first && self.good.len() <= self.keep
+        to_the_first && self.good <= self.keep
     }
 }
 
@@ -364,16 +407,30 @@ fn unreadable(release: &HostedRelease) -> Option<&'static str> {
 }
 
 /// The bad releases that are not too many: as many as good ones are kept, those marked last.
-fn newest_bad(state: &RootState, keep: usize) -> Vec<&ReleaseName> {
+fn newest_bad(state: &RootState, keep: usize) -> HashSet<&ReleaseName> {
     let marked = state.releases.iter().filter_map(|release| Some((release.bad.record()?.number, &release.name)));
     let mut marked: Vec<(u64, &ReleaseName)> = marked.collect();
     marked.sort_unstable();
     marked.into_iter().rev().take(keep).map(|(_, name)| name).collect()
 }
 
-/// Whether the tool has no record of a release: it did not bring it, and no record of one that it brought names it.
-fn is_stranger(state: &RootState, release: &HostedRelease) -> bool {
-    let ours = state.releases.iter().filter(|release| release.staged.exists());
-    let mut named = ours.filter_map(|ours| ours.previous.as_ref().ok()?.release());
-    !release.staged.exists() && !release.adopted.exists() && !named.any(|name| *name == release.name)
+/// How many releases lie on the recorded way behind each, in the order of the releases.
+fn depths(state: &RootState) -> Vec<usize> {
+    let at = |name: &ReleaseName| state.releases.binary_search_by(|release| release.name.cmp(name)).ok();
+    let before: Vec<Option<usize>> =
+        state.releases.iter().map(|release| at(release.previous.as_ref().ok()?.release()?)).collect();
+    let mut depths: Vec<Option<usize>> = vec![None; before.len()];
+    for start in 0..before.len() {
+        let (mut way, mut passed, mut next) = (Vec::new(), HashSet::new(), Some(start));
+        while let Some(at) = next.filter(|at| depths[*at].is_none() && passed.insert(*at)) {
+            way.push(at);
+            next = before[at];
+        }
+        // Behind the last one lies what is known already, or nothing.
+        let known = next.and_then(|at| depths[at]).map_or(0, |known| known + 1);
+        for (depth, at) in (known..).zip(way.into_iter().rev()) {
+            depths[at] = Some(depth);
+        }
+    }
+    depths.into_iter().map(Option::unwrap_or_default).collect()
 }

@@ -218,6 +218,12 @@ pub fn previous_of<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
     seen.chain().and_then(|chain| chain.target(0).ok().flatten()).map(|release| &release.name)
 }
 
+/// The current release of a host and those on the recorded way back from it, nearest first.
+pub(crate) fn way_back<'s>(seen: &Seen<'s>) -> Vec<&'s ReleaseName> {
+    let links = seen.chain().map(|chain| chain.links().iter().map(|link| &link.name).collect::<Vec<_>>());
+    seen.current().into_iter().chain(links.unwrap_or_default()).collect()
+}
+
 /// Why the next rollback would take a host nowhere, when that is not because nothing was before.
 pub(crate) fn broken_way(seen: &Seen<'_>) -> Option<String> {
     let ends = |chain: &Chain<'_>| chain.target(0) == Ok(None) && *chain.end() != ChainEnd::First;

@@ -38,7 +38,7 @@ pub use known::KnownManifests;
 pub use layout::{Layout, LayoutError};
 pub use preparation::{Preparation, Staged};
 pub use prune::Pruned;
-pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, RootState, StagedRecord};
+pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, RootState, StagedRecord, States};
 pub use switch::{Activated, Ready, Switch};
 
 use std::fmt;

@@ -1,5 +1,7 @@
 //! Takes releases away under the lock: out of sight first, all at once, and durably.
 
+use std::collections::HashSet;
+
 use crate::{
     name::ReleaseName,
     status::ReleaseState,
@@ -10,7 +12,7 @@ use crate::{
 #[cfg(doc)]
 use super::StoreGuard;
 use super::{
-    Kept, RootState, StoreError,
+    DirStore, Kept, RootState, StoreError,
     guard::{DirGuard, is_missing_at},
     steps::{Pruning, Steps},
 };
@@ -22,6 +24,18 @@ pub struct Pruned {
     pub moved: Vec<(ReleaseName, Token)>,
     /// Those that stand where they stood, each with why.
     pub failed: Vec<(ReleaseName, String)>,
+}
+
+/// How many releases that older versions pruned lose their lists at a time.
+const CATCHES_UP: usize = 200;
+
+impl DirStore {
+    /// The pruned releases of which the lists are still there, as an older version left them.
+    fn older(&self, reply: Option<&Reply>) -> Vec<ReleaseName> {
+        let Some(Reply::Contents(contents)) = reply else { return Vec::new() };
+        let names = contents.iter().filter_map(|(name, _)| self.layout().release_name(name));
+        names.take(CATCHES_UP).collect()
+    }
 }
 
 impl DirGuard {
@@ -52,8 +66,10 @@ impl DirGuard {
             Err(error) => return Err(error.into()),
         };
         let pruned = self.read_pruned(&pruning, &replies);
-        self.keep_names(&pruned).await?;
-        self.state.releases.retain(|release| !pruned.moved.iter().any(|(name, _)| *name == release.name));
+        let older = self.store.older(replies.get(pruning.lists));
+        self.keep_names(&pruned, &older).await?;
+        let moved: HashSet<&ReleaseName> = pruned.moved.iter().map(|(name, _)| name).collect();
+        self.state.releases.retain(|release| !moved.contains(&release.name));
         Ok(pruned)
     }
 
@@ -77,13 +93,14 @@ impl DirGuard {
         pruned
     }
 
-    async fn keep_names(&self, pruned: &Pruned) -> Result<(), StoreError> {
+    async fn keep_names(&self, pruned: &Pruned, older: &[ReleaseName]) -> Result<(), StoreError> {
+        let states = self.state.states();
         let was_current = |name: &ReleaseName| {
-            self.state.release(name).is_none_or(|release| self.state.state_of(release) != ReleaseState::Staged)
+            self.state.release(name).is_none_or(|release| states.of(release) != ReleaseState::Staged)
         };
         let gone: Vec<(ReleaseName, bool)> =
             pruned.moved.iter().map(|(name, _)| (name.clone(), was_current(name))).collect();
-        self.store.execute(&self.store.steps.forget_releases(&self.token, &gone)).await?;
+        self.store.execute(&self.store.steps.forget_releases(&self.token, &gone, older)).await?;
         Ok(())
     }
 }

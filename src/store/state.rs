@@ -1,5 +1,7 @@
 //! [`RootState`]: what a root holds, as it was read in one exchange.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -227,29 +229,48 @@ impl RootState {
         self.strangers.iter().find(|(stranger, _)| stranger == name).map(|(_, kind)| *kind)
     }
 
-    /// The state of a release of this root.
+    /// The state of a release of this root. Of many, ask [`states`](Self::states).
     ///
     /// A release was current once when it has a readable record, since that is written at the switch, or when it lies
     /// on the way back from another: the first release of a tree made by hand has no record. One that an interrupted
     /// operation was about to switch to may bear its record already without ever having been current.
     #[must_use]
     pub fn state_of(&self, release: &HostedRelease) -> ReleaseState {
-        let begun = |left: &Interrupted| left.intent.record().is_some_and(|intent| intent.to == release.name);
-        let recorded = release.previous.is_ok() && !self.interrupted.iter().any(begun);
-        if self.current.release() == Some(&release.name) {
+        self.states().of(release)
+    }
+
+    /// The states of all releases of this root.
+    #[must_use]
+    pub fn states(&self) -> States<'_> {
+        let named = self.releases.iter().filter_map(|release| release.previous.as_ref().ok()?.release());
+        let begun = self.interrupted.iter().filter_map(|left| Some(&left.intent.record()?.to));
+        States { current: self.current.release(), named: named.collect(), begun: begun.collect() }
+    }
+}
+
+/// The states of the releases of one root.
+#[derive(Debug, Clone)]
+pub struct States<'s> {
+    current: Option<&'s ReleaseName>,
+    /// The releases that the record of another names.
+    named: HashSet<&'s ReleaseName>,
+    /// The releases that interrupted operations were about to switch to.
+    begun: HashSet<&'s ReleaseName>,
+}
+
+impl States<'_> {
+    /// The state of one of the releases.
+    #[must_use]
+    pub fn of(&self, release: &HostedRelease) -> ReleaseState {
+        let recorded = release.previous.is_ok() && !self.begun.contains(&release.name);
+        if self.current == Some(&release.name) {
             ReleaseState::Current
         } else if release.bad.exists() {
             ReleaseState::Bad
-        } else if recorded || self.is_named_by_a_record(&release.name) {
+        } else if recorded || self.named.contains(&release.name) {
             ReleaseState::Good
         } else {
             ReleaseState::Staged
         }
-    }
-
-    fn is_named_by_a_record(&self, name: &ReleaseName) -> bool {
-        self.releases
-            .iter()
-            .any(|release| release.previous.as_ref().is_ok_and(|previous| previous.release() == Some(name)))
     }
 }

@@ -232,3 +232,18 @@ fn every_command_can_be_spawned() {
         assert_code(&report, ExitCode::DONE);
     }
 }
+
+/// The current release first, then the recorded way back, then the rest: no clock decides.
+#[test]
+fn releases_are_listed_along_the_recorded_way_back() {
+    let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);
+    assert_code(&hosts.stage("z"), ExitCode::DONE);
+    let order = |hosts: &Hosts| -> Vec<String> {
+        let status = hosts.status();
+        let releases = &status.hosts[0].status.as_ref().expect("it was read").releases;
+        releases.iter().map(|release| release.name.to_string()).collect()
+    };
+    assert_eq!(order(&hosts), ["c", "b", "a", "z"]);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    assert_eq!(order(&hosts), ["b", "a", "z", "c"]);
+}

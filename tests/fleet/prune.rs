@@ -1,20 +1,26 @@
 //! `cases.md` D8, E11, X02, X03, I33: which releases go, why each other stays, and what is left of those that went.
 
 use switchback::{
-    ExitCode, Report,
+    DirStore, ExitCode, Layout, Report,
     engine::{RecoverOptions, RunOptions},
     event::{Event, Silent},
-    plan::{Direction, RollbackTarget},
+    plan::{self, Direction, Fate, RollbackTarget, Seen},
+    record::PreviousVersion,
     report::Outcome,
+    store::ReleaseStore,
     testing::Cut,
 };
 
 use super::{
-    fixture::{Hosts, assert_code, at, deploying, name, release, wait},
+    fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait},
     world::{Memory, World},
 };
 
 impl Hosts {
+    fn store(&self) -> DirStore {
+        DirStore::new(self.0[0].connect("web1"), ROOT.parse().expect("a path"), Layout::default())
+    }
+
     fn prune(&self, keep: u32) -> Report {
         wait(self.fleet().prune(keep, &RunOptions::by("jane@laptop"), &Silent))
     }
@@ -318,4 +324,44 @@ fn every_crash_point_in_memory_leaves_whole_releases() {
 #[test]
 fn every_crash_point_on_disk_leaves_whole_releases() {
     assert!(cut_everywhere::<super::world::Local>() > 80);
+}
+
+/// Of a pruned release only its name and its record stay, those that older versions pruned among them.
+#[test]
+fn no_lists_are_kept_of_what_was_pruned() {
+    let hosts = Hosts::new(1).deployed(&["a", "b", "c", "d"]);
+    hosts.0[0].write(&at(".switchback/pruned/older/manifest"), "switchback manifest 1\n");
+    hosts.0[0].write(&at(".switchback/pruned/older/staged"), "{}\n");
+    assert_code(&hosts.prune(0), ExitCode::DONE);
+    assert_eq!(hosts.names(), ["c", "d"]);
+    let kept = |name: &str| hosts.0[0].list(&at(&format!(".switchback/pruned/{name}")));
+    for name in ["a", "b", "older"] {
+        let kept = kept(name).expect("the name is kept");
+        assert!(kept.iter().any(|file| file == "staged"), "{name}: {kept:?}");
+        assert!(
+            !kept.iter().any(|file| ["manifest", "listing", "sha256sums"].contains(&file.as_str())),
+            "{name}: {kept:?}"
+        );
+    }
+}
+
+/// The plan of a root with thousands of releases, most of them off the way: each is judged once.
+#[test]
+fn a_root_of_thousands_of_releases_is_planned_for() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    let mut state = wait(hosts.store().survey()).expect("it is read");
+    let model = state.releases[0].clone();
+    for number in 0..4_000 {
+        let mut release = model.clone();
+        release.name = name(&format!("c{number:05}"));
+        let before = if number == 0 { "b".to_owned() } else { format!("c{:05}", number - 1) };
+        release.previous = Ok(PreviousVersion::Release(name(&before)));
+        state.releases.push(release);
+    }
+    let plan = plan::prune(3, &[Seen { host: "web1", state: &state }]).expect("a plan");
+    let stays =
+        plan.hosts[0].fates.iter().filter(|(_, fate)| matches!(fate, Fate::Stays(_))).map(|(name, _)| name.as_str());
+    // Those off the way that were made last take the places that are left over.
+    assert_eq!(stays.collect::<Vec<_>>(), ["a", "b", "c03998", "c03999"]);
+    assert_eq!(plan.lines().len(), 4_002);
 }

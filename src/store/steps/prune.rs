@@ -2,7 +2,12 @@
 
 use crate::{
     name::ReleaseName,
-    store::{Current, layout::inner},
+    path::InnerPath,
+    store::{
+        Current,
+        layout::{LISTS, SEALED_USER, UNSEALED, inner},
+        query::each,
+    },
     token::Token,
     transport::{Batch, Op, SyncReach},
 };
@@ -19,6 +24,8 @@ pub(in crate::store) struct Pruning {
     pub(in crate::store) moves: Vec<(ReleaseName, Token, [usize; 2])>,
     /// The step that makes all that durable.
     pub(in crate::store) sync: usize,
+    /// The step that tells of which releases that went before the lists are still there.
+    pub(in crate::store) lists: usize,
 }
 
 impl Steps {
@@ -41,24 +48,40 @@ impl Steps {
         // Before anything of them is removed: what a crash brings back under its name must be whole.
         let paths = vec![self.layout.releases().clone(), held, trash];
         let sync = batch.push_lenient(Op::Sync { paths, reach: SyncReach::Entries });
-        Pruning { batch, expect, moves, sync }
+        let lists = self.ask_pruned_lists(&mut batch);
+        Pruning { batch, expect, moves, sync, lists }
     }
 
-    /// Keeps what the tool knows of releases that went and were current once, and with it their names; what it knows of
-    /// the others goes with them.
-    pub(in crate::store) fn forget_releases(&self, token: &Token, gone: &[(ReleaseName, bool)]) -> Batch {
+    /// Keeps the records of releases that went and were current once, and with them their names; what the tool knows of the
+    /// others goes with them. Of the releases `older`, which went before, no more is kept either.
+    pub(in crate::store) fn forget_releases(
+        &self,
+        token: &Token,
+        gone: &[(ReleaseName, bool)],
+        older: &[ReleaseName],
+    ) -> Batch {
         let mut batch = self.batch();
         self.expect_lock(&mut batch, token);
         let pruned = self.layout.in_state(&["pruned"]);
         batch.push_lenient(Op::MakeDir { path: pruned.clone(), mode: PRIVATE, existing_is_fine: true });
         for (name, was_current) in gone {
-            let known = self.layout.in_state(&["releases", name.as_str()]);
-            batch.push_lenient(match was_current {
-                true => Op::MoveInto { from: known, into: pruned.clone() },
-                false => Op::RemoveTree { path: known },
-            });
+            let known = self.layout.kept(name);
+            if *was_current {
+                forget_lists(&mut batch, &known);
+                batch.push_lenient(Op::MoveInto { from: known, into: pruned.clone() });
+            } else {
+                batch.push_lenient(Op::RemoveTree { path: known });
+            }
+        }
+        for name in older {
+            forget_lists(&mut batch, &self.layout.in_state(&["pruned", name.as_str()]));
         }
         batch
+    }
+
+    /// The step that tells of which releases that older versions pruned the lists are still there.
+    fn ask_pruned_lists(&self, batch: &mut Batch) -> usize {
+        batch.push_lenient(each(self.layout.in_state(&["pruned"]), "manifest", 0))
     }
 
     /// Removes one place of the trash for good.
@@ -68,5 +91,12 @@ impl Steps {
         batch.push(Op::ExpectUnmounted { path: path.clone() });
         batch.push(Op::RemoveTree { path });
         batch
+    }
+}
+
+/// Removes what only serves to verify or link a release: of one that is gone, its name and its record are enough.
+fn forget_lists(batch: &mut Batch, known: &InnerPath) {
+    for file in LISTS.map(|(file, _)| file).into_iter().chain(["shared", SEALED_USER, UNSEALED]) {
+        batch.push_lenient(Op::RemoveFile { path: known.join(&inner(file)) });
     }
 }
