@@ -4,6 +4,7 @@ mod support;
 
 use std::{
     fs,
+    io::Write,
     os::unix::fs::PermissionsExt,
     process::Command,
     sync::{
@@ -15,7 +16,9 @@ use std::{
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Transport,
+    commands::Commands,
     engine::{DeployOptions, RollbackOptions, RunOptions},
+    event::Silent,
     release::NewRelease,
     transport::{Batch, FilesystemKind, LocalTransport, Op, Reply},
     tree::Tree,
@@ -148,5 +151,74 @@ async fn a_read_only_filesystem_refuses_check_too() {
             );
             assert!(error.message.contains("read-only filesystem"), "{carrier}: {error:?}");
         }
+    }
+}
+
+/// A filesystem of its own, on which every block and every inode can be taken.
+struct Small(TempDir);
+
+impl Small {
+    fn new() -> Option<Self> {
+        let dir = TempDir::new().expect("a directory");
+        let allowed = support::mounts::are_allowed();
+        let mount = || {
+            Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m,nr_inodes=400", "none"]).arg(dir.path()).status()
+        };
+        (allowed && mount().is_ok_and(|status| status.success())).then_some(Self(dir))
+    }
+
+    /// Takes every inode and every block that is free.
+    fn fill(&self) {
+        let (others, files) = (self.0.path().join("others"), self.0.path().join("files"));
+        fs::create_dir(&files).expect("there is room for it");
+        (0..100_000).take_while(|number| fs::File::create(files.join(number.to_string())).is_ok()).for_each(drop);
+        fs::remove_file(files.join("0")).expect("one is made room for");
+        let mut file = fs::File::create(others).expect("that room");
+        while file.write_all(&[b'x'; 4096]).is_ok() {}
+        assert!(fs::File::create(files.join("0")).is_err(), "there is no inode left");
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
+    }
+}
+
+fn small_release(name: &str) -> Arc<NewRelease> {
+    let tree = Tree::from_memory([("index.html", name.as_bytes())]).expect("a tree");
+    Arc::new(NewRelease::new(name.parse().expect("a name"), tree))
+}
+
+/// Somebody else took all the space. Nothing new fits, and yet the way back is open.
+#[tokio::test]
+async fn a_full_filesystem_is_gone_back_on_and_pruned() {
+    for shell in [None, LocalShell::new("dash", "gnu")] {
+        let Some(small) = Small::new() else { return };
+        let root: HostPath = small.0.path().join("app").to_str().expect("UTF-8").parse().expect("a path");
+        let fleet = || {
+            let store = match &shell {
+                None => DirStore::new(LocalTransport::new(), root.clone(), Layout::default()),
+                Some(shell) => DirStore::new(shell.transport(), root.clone(), Layout::default()),
+            };
+            Fleet::new(vec![Host::new("web1", store)]).expect("a fleet")
+        };
+        for name in ["a", "b", "c", "d"] {
+            let mut options = DeployOptions::default();
+            let mut commands = Commands::default();
+            commands.after_switch = Some("true".to_owned());
+            options.run.commands = Some(commands);
+            let report = fleet().deploy(small_release(name), &options, &Silent).await;
+            assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
+        }
+        small.fill();
+        let report = fleet().deploy(small_release("e"), &DeployOptions::default(), &Silent).await;
+        assert_eq!(report.exit_code(), ExitCode::REFUSED, "{report:?}");
+        let report = fleet().rollback(&RollbackOptions::default(), &Silent).await;
+        assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
+        assert_eq!(fs::read_link(small.0.path().join("app/current")).expect("a link"), *"releases/c");
+        let report = fleet().prune(0, &RunOptions::default(), &Silent).await;
+        assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
+        assert!(!small.0.path().join("app/releases/a").exists());
     }
 }

@@ -16,7 +16,9 @@ pub(super) async fn recover(run: Run<'_>, options: &RecoverOptions) -> Report {
     }
     let seen = asked.seen();
     let owes = |host: &str| seen.iter().any(|seen| seen.state.debts.iter().any(|debt| debt.host == host));
-    if seen.iter().all(|seen| seen.state.interrupted.is_empty() && !owes(seen.host)) {
+    // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
+    let is_idle = |seen: &Seen<'_>| seen.state.interrupted.is_empty() && seen.state.lock.is_none();
+    if seen.iter().all(|seen| is_idle(seen) && !owes(seen.host)) {
         return run.nothing_to_do(&seen);
     }
     let place = run.options.data_place();

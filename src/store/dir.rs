@@ -14,7 +14,7 @@ use crate::{
     shared::SharedPath,
     token::Token,
     transport::{
-        Batch, Effect, FailureKind, HookExit, LineSink, Liveness, Op, Progress, Reply, Transport, TransportError,
+        Batch, Effect, FailureKind, Found, HookExit, LineSink, Liveness, Op, Progress, Reply, Transport, TransportError,
     },
 };
 
@@ -24,7 +24,7 @@ use super::{
     guard::DirGuard,
     layout::inner,
     permission,
-    query::{Answer, Query, Spelled},
+    query::{Answer, Query, STATE_LIMIT, Spelled},
     staging,
     state::Interrupted,
     steps::Steps,
@@ -185,9 +185,18 @@ impl DirStore {
     /// Whether the holder of the lock `token` still runs.
     async fn liveness(&self, token: &Token) -> Result<Liveness, StoreError> {
         let mut batch = self.steps.empty();
-        batch.push_lenient(Op::CheckProcess { path: self.layout().held(token).join(&inner("process")) });
-        match self.execute(&batch).await?.first() {
-            Some(Reply::Process(liveness)) => Ok(*liveness),
+        let mark = self.layout().held(token).join(&inner("process"));
+        batch.push_lenient(Op::CheckProcess { path: mark.clone() });
+        batch.push_lenient(Op::Read { path: mark, limit: STATE_LIMIT });
+        let replies = self.execute(&batch).await?;
+        // A lock gets its name once the mark in it is whole, so none that is held was ever seen with an empty one: the
+        // content was lost with the power, and the boot of whoever wrote it is over.
+        let is_lost = |content: &[u8]| content.iter().all(|byte| *byte == 0);
+        match &replies[..] {
+            [Reply::Process(Liveness::Unknown), Reply::Content(Some(Found::Content(content)))] if is_lost(content) => {
+                Ok(Liveness::Gone)
+            }
+            [Reply::Process(liveness), ..] => Ok(*liveness),
             _ => Ok(Liveness::Unknown),
         }
     }
@@ -201,6 +210,19 @@ impl DirStore {
             return self.execute(&batch).await.map(drop);
         }
         first.map(drop)
+    }
+
+    /// Whether `error` says that the filesystem is full, and the reserve was there to be given back: then the same may be tried
+    /// again.
+    pub(super) async fn frees_reserve(&self, error: &StoreError) -> bool {
+        let StoreError::Transport(error) = error else { return false };
+        if error.failure().is_none_or(|failure| failure.kind != FailureKind::NoSpace) {
+            return false;
+        }
+        let mut ask = self.steps.empty();
+        ask.push(Op::Inspect { path: self.layout().in_state(&["reserve"]) });
+        let is_there = self.execute(&ask).await.is_ok_and(|replies| matches!(replies[..], [Reply::Entry(Some(_))]));
+        is_there && self.execute(&self.steps.free_reserve()).await.is_ok()
     }
 
     fn guard(&self, owner: &LockOwner, token: Token, state: RootState) -> Box<dyn StoreGuard> {

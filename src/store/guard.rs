@@ -176,7 +176,17 @@ impl DirGuard {
         Ok(())
     }
 
+    /// Switches; where the filesystem has no room for what that takes, once more with the room of the reserve.
     async fn switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
+        match self.try_switch(switch).await {
+            Err(failed) if failed.took_effect == TookEffect::No && self.store.frees_reserve(&failed.error).await => {
+                self.try_switch(switch).await
+            }
+            result => result,
+        }
+    }
+
+    async fn try_switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
         let intent = (!self.intent_written).then(|| self.intent(&switch.to.name));
         let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
         let replies = match self.store.execute(&switching.batch).await {

@@ -54,6 +54,8 @@ struct Begun {
     abandoned: Vec<Token>,
     trash: Vec<Token>,
     base: Option<Base>,
+    /// Whether there is no reserve for going back on a full filesystem.
+    lacks_reserve: bool,
 }
 
 impl Staging<'_> {
@@ -72,7 +74,7 @@ impl Staging<'_> {
     async fn upload(&mut self, staged: &Staged) -> Result<(), StoreError> {
         let (store, steps) = (self.store, &self.store.steps);
         let (begun, ()) = tokio::join!(self.begin(staged), store.transport.expect_upload());
-        let Begun { abandoned, trash, base } = begun?;
+        let Begun { abandoned, trash, base, lacks_reserve } = begun?;
         let upload = Upload {
             root: steps.root.clone(),
             into: steps.staged_content(staged),
@@ -86,7 +88,7 @@ impl Staging<'_> {
         let uploading = store.transport.upload(&upload, self.progress);
         let (uploaded, ()) = tokio::join!(uploading, self.remember(&upload, early));
         uploaded?;
-        let end = steps.end_staging(staged, &self.record(), &abandoned);
+        let end = steps.end_staging(staged, &self.record(), &abandoned, lacks_reserve);
         let (ended, ()) = tokio::join!(store.execute(&end), self.remember(&upload, !early));
         ended?;
         for left in trash {
@@ -99,12 +101,13 @@ impl Staging<'_> {
     /// Makes the place, and finds out what need not be sent.
     async fn begin(&mut self, staged: &Staged) -> Result<Begun, StoreError> {
         let store = self.store;
-        let (mut batch, lists) = store.steps.begin_staging(staged);
+        let (mut batch, lists, reserve) = store.steps.begin_staging(staged);
         let asked = self.trust.ask(store, &mut batch, self.tree);
         let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
         let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
         let base = self.base(asked.map_or(&[][..], |at| &replies[at.min(replies.len())..])).await?;
-        Ok(Begun { abandoned, trash, base })
+        let lacks_reserve = matches!(replies.get(reserve), Some(Reply::Entry(None)));
+        Ok(Begun { abandoned, trash, base, lacks_reserve })
     }
 
     /// What is copied, once the host answered what it was asked of it.

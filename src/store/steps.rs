@@ -42,6 +42,16 @@ pub(super) const COMMANDS: &str = "commands";
 /// The file that keeps what a release did to the data.
 pub(super) const DATA: &str = "data";
 
+/// The directory of files that hold blocks and inodes free for going back on a full filesystem.
+const RESERVE: &str = "reserve";
+
+/// How many files it has: as many inodes as a rollback with its hooks takes.
+const RESERVED: usize = 24;
+
+/// What each of them holds: more than fits into an inode, so that each has blocks of its own.
+const RESERVE_TEXT: &str = "switchback keeps this space free for a rollback\n";
+const RESERVE_LINES: usize = 100;
+
 /// What is kept of an upload, beside its content. No release can bear that name.
 const KEPT: &str = ".kept";
 
@@ -135,13 +145,15 @@ impl Steps {
     }
 
     /// Makes the private directory that an upload goes to. Returns the steps that list what others have in private, be
-    /// they live or gone.
-    pub(super) fn begin_staging(&self, staged: &Staged) -> (Batch, Range<usize>) {
+    /// they live or gone, and the one that looks whether the reserve is there.
+    pub(super) fn begin_staging(&self, staged: &Staged) -> (Batch, Range<usize>, usize) {
         let mut batch = self.batch();
         batch.make_root = true;
         self.enter(&mut batch);
         batch.push(Op::ExpectAbsent { path: self.layout.in_state(&["pruned", staged.name.as_str()]) });
         self.mark_live(&mut batch, &staged.token);
+        // Before there is anything that it tells of.
+        batch.push(Op::Sync { paths: vec![self.live(&staged.token)], reach: SyncReach::Entries });
         let (private, content) = (self.staging(&staged.token), self.staged_content(staged));
         let kept = self.staged_kept(staged);
         batch.push(Op::MakeDir { path: private.clone(), mode: PRIVATE, existing_is_fine: false });
@@ -158,12 +170,22 @@ impl Steps {
         // The marks come last: whatever is seen before them has had one.
         let lists = ["tmp", "staging", "trash", "live"]
             .map(|name| batch.push(Op::List { path: self.layout.in_state(&[name]) }));
-        (batch, lists[0]..lists[3] + 1)
+        let reserve = self.ask_reserve(&mut batch);
+        (batch, lists[0]..lists[3] + 1, reserve)
     }
 
     /// Makes an upload durable, and removes those that nobody will finish.
-    pub(super) fn end_staging(&self, staged: &Staged, record: &StagedRecord, abandoned: &[Token]) -> Batch {
+    pub(super) fn end_staging(
+        &self,
+        staged: &Staged,
+        record: &StagedRecord,
+        abandoned: &[Token],
+        fills_reserve: bool,
+    ) -> Batch {
         let mut batch = self.batch();
+        if fills_reserve {
+            self.fill_reserve(&mut batch);
+        }
         let (private, record_file) = (self.staging(&staged.token), self.staged_kept(staged).join(&inner("staged")));
         batch.push(Op::WriteNew { path: record_file, content: json(record), mode: PRIVATE_FILE });
         batch.push(Op::Sync { paths: vec![private], reach: SyncReach::Filesystem });
@@ -196,6 +218,28 @@ impl Steps {
         let older = self.layout.in_state(&["older"]);
         batch.push_lenient(Op::MakeDir { path: older.clone(), mode: PRIVATE, existing_is_fine: true });
         batch.push_lenient(Op::MoveInto { from: self.layout.in_state(&["history"]), into: older });
+    }
+
+    /// Makes the files of the reserve that are not there. Failing to only means that there is less of it.
+    fn fill_reserve(&self, batch: &mut Batch) {
+        let reserve = self.layout.in_state(&[RESERVE]);
+        batch.push_lenient(Op::MakeDir { path: reserve.clone(), mode: PRIVATE, existing_is_fine: true });
+        for number in (0..RESERVED).rev() {
+            let (path, content) = (reserve.join(&inner(&number.to_string())), RESERVE_TEXT.repeat(RESERVE_LINES));
+            batch.push_lenient(Op::WriteNew { path, content, mode: PRIVATE_FILE });
+        }
+    }
+
+    /// Whether the reserve is whole: its last file is written last.
+    fn ask_reserve(&self, batch: &mut Batch) -> usize {
+        batch.push_lenient(Op::Inspect { path: self.layout.in_state(&[RESERVE, "0"]) })
+    }
+
+    /// Gives back the blocks and inodes of the reserve, on a filesystem that has none left.
+    pub(super) fn free_reserve(&self) -> Batch {
+        let mut batch = self.batch();
+        batch.push(Op::RemoveTree { path: self.layout.in_state(&[RESERVE]) });
+        batch
     }
 
     /// The private directory of an upload.

@@ -35,9 +35,11 @@ pub(super) async fn lock(
     let mut old = None;
     for _ in 0..ATTEMPTS {
         let token = Token::random();
-        match attempt(store, owner, &token, old.as_ref(), check).await? {
-            Some(state) => return Ok((token, state)),
-            None => old = takeable(store).await?,
+        match attempt(store, owner, &token, old.as_ref(), check).await {
+            Ok(Some(state)) => return Ok((token, state)),
+            Ok(None) => old = takeable(store).await?,
+            Err(error) if !owner.command.brings_content() && store.frees_reserve(&error).await => {}
+            Err(error) => return Err(error),
         }
     }
     let what = "the lock is held by something that is no lock of ours, or changes hands all the time".into();
@@ -54,6 +56,7 @@ pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> R
         match attempt(store, owner, &token, mine.last(), None).await {
             Ok(Some(state)) => return Ok((token, state)),
             Ok(None) => {}
+            Err(error) if !owner.command.brings_content() && store.frees_reserve(&error).await => continue,
             // The lock may be the old one, the new one, or none by now: whichever of ours it is, it is taken away next.
             Err(error) if error.effect() == Effect::Unknown => lost = Some(error),
             Err(error) => return Err(error),

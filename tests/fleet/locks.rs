@@ -1,15 +1,19 @@
 //! `cases.md` 4i: who holds a lock, and what that means for everybody else.
 
+use std::sync::Arc;
+
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Timestamp,
     engine::RunOptions,
     event::Silent,
     lock::LockOwner,
+    plan::Direction,
     record::PreviousVersion,
     report::Command,
     status::BadMark,
     store::{Closing, Current, Preparation, ReleaseStore, StoreError, StoreGuard, Switch},
-    transport::Liveness,
+    testing::Recording,
+    transport::{Batch, Liveness, Op},
 };
 
 use super::fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait};
@@ -252,4 +256,79 @@ fn a_newer_format_is_refused_before_anything_is_written() {
     assert_eq!(hosts.0[0].list(&at(".switchback")).expect("a state directory"), before);
     assert_code(&hosts.status(), ExitCode::DONE);
     hosts.all_on("b");
+}
+
+/// What a power cut leaves of a lock whose files were not synced: nobody is locked out by a holder that nobody can name.
+#[test]
+fn the_lock_whose_content_was_lost_with_the_power_is_taken_over() {
+    for content in ["", "\0\0\0\0\0\0\0\0"] {
+        let hosts = Hosts::new(2).deployed(&["a", "b"]);
+        tear(&hosts, content, content);
+        let status = hosts.status();
+        let lock = status.hosts[0].status.as_ref().and_then(|status| status.lock.clone()).expect("it is locked");
+        assert_eq!((lock.holder, lock.owner), (Liveness::Gone, None));
+        assert_code(
+            &wait(hosts.fleet().recover(Direction::Safest, &RunOptions::by("jane@laptop"), &Silent)),
+            ExitCode::DONE,
+        );
+        hosts.all_on("b");
+        hosts.clean();
+        tear(&hosts, content, content);
+        assert_code(&hosts.rollback(), ExitCode::DONE);
+        hosts.all_on("a");
+        hosts.clean();
+    }
+}
+
+/// Anything else that is no mark proves nothing: not even `recover` says that all is well then.
+#[test]
+fn a_lock_with_a_strange_mark_is_held() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    tear(&hosts, "", "what is this");
+    for report in [
+        hosts.rollback(),
+        hosts.deploy("c"),
+        wait(hosts.fleet().recover(Direction::Safest, &RunOptions::by("jane@laptop"), &Silent)),
+    ] {
+        assert_code(&report, ExitCode::LOCKED);
+    }
+    hosts.all_on("b");
+}
+
+fn tear(hosts: &Hosts, owner: &str, process: &str) {
+    let held = ".switchback/lock/0123456789abcdef0123456789abcdef";
+    for (file, content) in [("owner", owner), ("process", process)] {
+        hosts.0[0].write(&at(&format!("{held}/{file}")), content);
+    }
+}
+
+/// The mark of a lock and the name of its owner are on the disk before the lock bears its name.
+#[test]
+fn what_a_lock_says_is_synced_before_it_is_taken() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    let recorded = Arc::new(Recording::new(hosts.0[0].connect("web1")));
+    let root = ROOT.parse().expect("a path");
+    let store = DirStore::new(Arc::clone(&recorded), root, Layout::default());
+    let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
+    assert_code(&wait(fleet.deploy(release("c"), &deploying(), &Silent)), ExitCode::DONE);
+    let batches = recorded.batches();
+    let position = |batch: &Batch, wanted: &dyn Fn(&Op) -> bool| batch.steps.iter().position(|step| wanted(&step.op));
+    let (mut locks, mut marks) = (0, 0);
+    for batch in &batches {
+        let syncs = |end: &'static str| move |op: &Op| matches!(op, Op::Sync { paths, .. } if paths.iter().any(|path| path.as_str().ends_with(end)));
+        let take = |op: &Op| matches!(op, Op::MoveInto { from, into } if from.as_str().ends_with("/lock") && into.as_str() == ".switchback");
+        if let Some(taken) = position(batch, &take) {
+            locks += 1;
+            for file in ["/owner", "/process"] {
+                assert!(position(batch, &syncs(file)).is_some_and(|at| at < taken), "{file} is synced before");
+            }
+        }
+        let private = |op: &Op| matches!(op, Op::MakeDir { path, .. } if path.as_str().contains("staging/"));
+        if let Some(made) = position(batch, &private) {
+            marks += 1;
+            let live = |op: &Op| matches!(op, Op::Sync { paths, .. } if paths.iter().any(|path| path.as_str().contains("/live/")));
+            assert!(position(batch, &live).is_some_and(|at| at < made), "the mark of an upload is synced before it");
+        }
+    }
+    assert_eq!((locks, marks), (1, 1));
 }

@@ -7,5 +7,6 @@
 mod calls;
 mod failing;
 mod killed;
+mod power;
 #[path = "../support/mod.rs"]
 mod support;

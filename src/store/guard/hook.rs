@@ -48,6 +48,13 @@ impl DirGuard {
 
     /// Makes the directory of the hooks, the first time.
     async fn begin_hooks(&mut self) -> Result<(), StoreError> {
+        match self.try_begin_hooks().await {
+            Err(error) if self.store.frees_reserve(&error).await => self.try_begin_hooks().await,
+            result => result,
+        }
+    }
+
+    async fn try_begin_hooks(&mut self) -> Result<(), StoreError> {
         if self.hooks_run > 0 {
             return Ok(());
         }

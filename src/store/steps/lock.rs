@@ -8,7 +8,7 @@ use crate::{
     path::InnerPath,
     store::{layout::inner, query::Query},
     token::Token,
-    transport::{Batch, Op},
+    transport::{Batch, Op, SyncReach},
 };
 
 use super::{PRIVATE, PRIVATE_FILE, Steps, json};
@@ -44,6 +44,10 @@ impl Steps {
         }
         batch.push(Op::WriteNew { path: held.join(&inner("owner")), content: json(owner), mode: PRIVATE_FILE });
         batch.push(Op::MarkProcess { path: held.join(&inner("process")) });
+        // Before the lock bears its name: what a power cut leaves must still tell whose it was.
+        let files = ["owner", "process"].map(|file| held.join(&inner(file)));
+        let paths = std::iter::once(self.live(token)).chain(files).chain([held.clone()]).collect();
+        batch.push(Op::Sync { paths, reach: SyncReach::Entries });
         let proof = prove_rename(&mut batch, &private, &held);
         let fence = old.map(|old| {
             batch.push(Op::MoveInto { from: self.layout.held(old), into: self.layout.in_state(&["journal"]) })
