@@ -246,7 +246,12 @@ impl Fleet {
 
     /// Asks every host what was done there. Changes nothing.
     pub async fn history(&self, observer: &dyn Observer) -> Report {
-        look::history(Run::reading(self, Command::History, observer)).await
+        look::history(Run::reading(self, Command::History, observer), None).await
+    }
+
+    /// The same, of which each host has only the `newest` operations: reads no more of it than that takes.
+    pub async fn recent_history(&self, newest: usize, observer: &dyn Observer) -> Report {
+        look::history(Run::reading(self, Command::History, observer), Some(newest)).await
     }
 
     /// Holds the release `name`, or the one that is current, against its manifest on every host; with `full` the content of

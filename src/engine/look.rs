@@ -36,29 +36,38 @@ pub(super) async fn status(run: Run<'_>) -> Report {
 }
 
 /// What was done on every host.
-pub(super) async fn history(run: Run<'_>) -> Report {
+pub(super) async fn history(run: Run<'_>, newest: Option<usize>) -> Report {
     run.begin(None);
     let asked = run.ask().await;
     let looked = asked.answers.iter().map(|(host, answer)| (*host, look_at(host, answer)));
     let looked: Vec<(&Host, HostReport)> = looked.collect();
     let open = asked.answers.iter().map(|(_, answer)| answer.as_ref().map(interrupted).unwrap_or_default());
-    let read: Vec<_> =
-        looked.into_iter().zip(open).map(|((host, report), open)| history_of(&run, host, report, open)).collect();
+    let read: Vec<_> = looked
+        .into_iter()
+        .zip(open)
+        .map(|((host, report), open)| history_of(&run, host, report, open, newest))
+        .collect();
     let hosts: Vec<HostReport> = stream::iter(read).buffer_unordered(run.parallel).collect().await;
     conclude(&run, hosts)
 }
 
 /// The report of a host that could be asked, with its history.
-async fn history_of(run: &Run<'_>, host: &Host, report: HostReport, open: Vec<HistoryEntry>) -> HostReport {
+async fn history_of(
+    run: &Run<'_>,
+    host: &Host,
+    report: HostReport,
+    open: Vec<HistoryEntry>,
+    newest: Option<usize>,
+) -> HostReport {
     if report.status.is_none() {
         return report;
     }
-    let answer = host.store.history().await.map_err(failure);
+    let answer = host.store.history(newest).await.map_err(failure);
     let answer = answer.map(|(mut entries, torn)| {
         entries.extend(open);
         (entries, torn)
     });
-    with_history(report, run.told(&host.name, Phase::Ask, answer))
+    with_history(report, newest, run.told(&host.name, Phase::Ask, answer))
 }
 
 /// What was interrupted here and is not settled yet, oldest first.
@@ -68,10 +77,15 @@ fn interrupted(state: &RootState) -> Vec<HistoryEntry> {
     open
 }
 
-fn with_history(mut report: HostReport, answer: Result<(Vec<HistoryEntry>, usize), Failure>) -> HostReport {
+fn with_history(
+    mut report: HostReport,
+    newest: Option<usize>,
+    answer: Result<(Vec<HistoryEntry>, usize), Failure>,
+) -> HostReport {
     match answer {
         Ok((mut entries, torn)) => {
             entries.reverse();
+            entries.truncate(newest.unwrap_or(usize::MAX));
             if torn > 0 {
                 report.warnings.push(format!("{torn} torn or unreadable lines in the history"));
             }

@@ -22,6 +22,7 @@ use super::{
     HookRun, Kept, KnownManifests, Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard,
     UnreadableFile, Verified, ask, check,
     guard::DirGuard,
+    history,
     layout::inner,
     permission,
     query::{Answer, Query, STATE_LIMIT, Spelled},
@@ -30,9 +31,6 @@ use super::{
     steps::Steps,
     take, traces,
 };
-
-/// The most that is read of each of the two files of a history, in bytes: several times what they are let grow to.
-const HISTORY_LIMIT: u64 = 16 * 1024 * 1024;
 
 /// Of how many unreadable files the owner is asked.
 const OWNERS_ASKED: usize = 100;
@@ -265,34 +263,8 @@ impl ReleaseStore for DirStore {
         Box::pin(self.read_state())
     }
 
-    fn history(&self) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>> {
-        Box::pin(async {
-            let mut batch = self.steps.empty();
-            for names in [&["older", "history"][..], &["history"]] {
-                batch.push(Op::Read { path: self.layout().in_state(names), limit: HISTORY_LIMIT });
-            }
-            let replies = match self.execute(&batch).await {
-                Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => Vec::new(),
-                replies => replies?,
-            };
-            let (mut entries, mut torn) = (Vec::new(), 0);
-            for reply in &replies {
-                let Reply::Content(found) = reply else { continue };
-                match Kept::bytes(found.as_ref()) {
-                    Kept::Nothing => {}
-                    Kept::Record(content) => {
-                        let (more, broken) = HistoryEntry::read_lines(content);
-                        entries.extend(more);
-                        torn += broken;
-                    }
-                    Kept::Unreadable(why) => {
-                        let what = format!("the history: {why}");
-                        return Err(StoreError::Damaged { host: self.to_string(), what });
-                    }
-                }
-            }
-            Ok((entries, torn))
-        })
+    fn history(&self, newest: Option<usize>) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>> {
+        Box::pin(history::read(self, newest))
     }
 
     fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>> {

@@ -5,6 +5,8 @@ mod close;
 mod data;
 mod hook;
 
+use std::collections::BTreeSet;
+
 use crate::{
     adoption::Adoption,
     data::{DataRecord, LedgerEntry},
@@ -37,8 +39,8 @@ pub(super) struct DirGuard {
     pub(super) fenced: Vec<Token>,
     /// Whether what was staged stands under its name by now, as far as the answers say.
     published: bool,
-    /// Whether the history has grown so long that it is moved aside before the next line.
-    history_is_long: bool,
+    /// The files of lines that have grown so long that they are moved aside before the next line.
+    long: BTreeSet<&'static str>,
     /// The record that the release had before this operation wrote it.
     record_before: Option<String>,
     /// How many hooks were run.
@@ -57,7 +59,7 @@ impl DirGuard {
             intent_written: false,
             fenced: Vec::new(),
             published: false,
-            history_is_long: false,
+            long: BTreeSet::new(),
             record_before: None,
             hooks_run: 0,
             old_logs: Vec::new(),
@@ -118,7 +120,9 @@ impl DirGuard {
         match result {
             Ok(replies) => {
                 self.intent_written = true;
-                self.history_is_long = replies.last().is_some_and(close::is_long);
+                if replies.last().is_some_and(close::is_long) {
+                    self.long.insert("history");
+                }
                 Ok(Ready { name: preparation.name.clone() })
             }
             Err(error) => Err(self.understand_prepare(&preparing, &preparation.name, error)),

@@ -12,6 +12,7 @@ mod dir;
 mod error;
 mod foreign;
 mod guard;
+mod history;
 mod hook_run;
 mod kept;
 mod known;
@@ -95,8 +96,9 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// What was removed by then stays removed; the rest lies in the trash, where the next staging tries again.
     fn empty_trash<'a>(&'a self, trash: &'a Token) -> BoxFuture<'a, Result<(), StoreError>>;
 
-    /// Reads what was done here, oldest first, and how many lines of it are torn or unreadable.
-    fn history(&self) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>>;
+    /// Reads what was done here, oldest first, and how many lines of what was read are torn or unreadable: all of it, or
+    /// at least the `newest` entries, where there are so many, without reading all that is older.
+    fn history(&self, newest: Option<usize>) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>>;
 
     /// Reads what other tools left in the root. Changes nothing.
     ///

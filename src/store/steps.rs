@@ -212,12 +212,12 @@ impl Steps {
         });
     }
 
-    /// Moves the history aside, in place of the one that was moved before, so that both together never grow beyond bounds.
-    /// One rename: no crash loses a line of it.
-    pub(super) fn rotate_history(&self, batch: &mut Batch) {
+    /// Moves the history, or the ledger, aside, in place of the one that was moved before, so that both together never grow
+    /// beyond bounds. One rename: no crash loses a line of it.
+    pub(super) fn move_aside(&self, batch: &mut Batch, file: &str) {
         let older = self.layout.in_state(&["older"]);
         batch.push_lenient(Op::MakeDir { path: older.clone(), mode: PRIVATE, existing_is_fine: true });
-        batch.push_lenient(Op::MoveInto { from: self.layout.in_state(&["history"]), into: older });
+        batch.push_lenient(Op::MoveInto { from: self.layout.in_state(&[file]), into: older });
     }
 
     /// Makes the files of the reserve that are not there. Failing to only means that there is less of it.

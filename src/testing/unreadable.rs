@@ -58,7 +58,7 @@ impl<T> Unreadable<T> {
     /// The answer to `op`, without what cannot be read.
     fn without(&self, op: &Op, reply: Reply) -> Reply {
         match (op, reply) {
-            (Op::Read { path, .. }, Reply::Content(Some(found))) => {
+            (Op::Read { path, .. } | Op::ReadEnd { path, .. }, Reply::Content(Some(found))) => {
                 Reply::Content(Some(self.failure(path).map_or(found, Found::Unreadable)))
             }
             (Op::ReadEach { path, file, .. }, Reply::Contents(mut contents)) => {

@@ -105,6 +105,13 @@ pub enum Op {
         /// The most that is read, in bytes; a larger file is [`Found::TooLarge`].
         limit: u64,
     },
+    /// Reads the last `limit` bytes of a regular file, all of a shorter one. Replies [`Reply::Content`].
+    ReadEnd {
+        /// The file.
+        path: InnerPath,
+        /// The most that is read, in bytes.
+        limit: u64,
+    },
     /// Lists a directory, in no order. Replies [`Reply::Listing`]; `None` when nothing is there.
     ///
     /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when no directory stands there.
@@ -307,6 +314,7 @@ impl Op {
             | Self::Resolve { .. }
             | Self::ReadLink { .. }
             | Self::Read { .. }
+            | Self::ReadEnd { .. }
             | Self::List { .. }
             | Self::ReadEach { .. }
             | Self::Survey { .. }
@@ -359,7 +367,7 @@ pub enum Reply {
     Entry(Option<Entry>),
     /// The answer to [`Op::ReadLink`]: the link's text.
     Link(Option<Vec<u8>>),
-    /// The answer to [`Op::Read`]: `None` when nothing is there.
+    /// The answer to [`Op::Read`] and [`Op::ReadEnd`]: `None` when nothing is there.
     Content(Option<Found>),
     /// The answer to [`Op::List`].
     Listing(Option<Vec<Listed>>),

@@ -1,18 +1,21 @@
 //! The history: bounded, with its newest lines always there, and with torn lines counted.
 
+use std::sync::Arc;
+
 use switchback::{
-    ExitCode, Report,
+    DirStore, ExitCode, Layout, Report,
     commands::Commands,
     engine::DeployOptions,
     event::Silent,
     history::HistoryEntry,
     report::{Command, Outcome},
-    testing::Cut,
-    transport::{HookEnd, HookExit},
+    store::ReleaseStore,
+    testing::{Cut, Recording},
+    transport::{HookEnd, HookExit, Op},
 };
 
 use super::{
-    fixture::{Hosts, assert_code, at, deploying, name, release, wait},
+    fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait},
     world::{Memory, World},
 };
 
@@ -137,4 +140,33 @@ fn what_a_release_was_built_from_is_kept_and_told() {
     assert_eq!((has.revision.as_deref(), of("a").as_deref(), of("b")), (Some("v1.4.2"), Some("v1.4.2"), None));
     let (entries, _) = told(&hosts);
     assert_eq!(entries.iter().map(|entry| entry.revision.as_deref()).collect::<Vec<_>>(), [None, None, Some("v1.4.2")]);
+}
+
+/// What `history -n` reads does not grow with the history: only as much of its end as the newest entries take.
+#[test]
+fn the_newest_entries_are_read_from_the_end() {
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
+    let path = at(".switchback/history");
+    let line = hosts.0[0].read(&path).expect("a history");
+    let last = line.split_inclusive(|byte| *byte == b'\n').next_back().expect("a line").to_vec();
+    hosts.0[0].write(&path, [&last.repeat(4_000)[..], b"{\"torn", &last[..]].concat());
+    hosts.0[0].write(&at(".switchback/older/history"), last.repeat(50));
+    let read = |newest: Option<usize>| {
+        let recorded = Arc::new(Recording::new(hosts.0[0].connect("web1")));
+        let store = DirStore::new(Arc::clone(&recorded), ROOT.parse().expect("a path"), Layout::default());
+        let (entries, torn) = wait(store.history(newest)).expect("it is read");
+        let batches = recorded.batches();
+        let reach = batches.iter().flat_map(|batch| &batch.steps).map(|step| match &step.op {
+            Op::ReadEnd { limit, .. } => *limit,
+            other => panic!("{other:?}"),
+        });
+        (entries.len(), torn, reach.max().expect("a step"))
+    };
+    let (entries, torn, reach) = read(Some(50));
+    assert!((50..1_000).contains(&entries) && torn == 1 && reach < 1 << 18, "{entries} {torn} {reach}");
+    assert_eq!(read(None).0, 4_051);
+    assert_eq!(read(Some(4_020)).0, 4_051);
+    let report = wait(hosts.fleet().recent_history(3, &Silent));
+    let entries = report.hosts[0].status.as_ref().and_then(|status| status.history.as_ref()).map(Vec::len);
+    assert_eq!(entries, Some(3));
 }

@@ -127,7 +127,8 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
         Request::Unpin { name, why } => fleet.unpin(name, &session.options(why), observer).await,
         Request::Status => fleet.status(observer).await,
         Request::Releases => fleet.releases(observer).await,
-        Request::History => fleet.history(observer).await,
+        Request::History { newest: Some(newest) } => fleet.recent_history(*newest, observer).await,
+        Request::History { newest: None } => fleet.history(observer).await,
         Request::Check => fleet.check(&session.options(&Why::default()), observer).await,
         Request::Verify { name, full } => fleet.verify(name.as_ref(), *full, observer).await,
     })
@@ -251,7 +252,7 @@ fn command(request: &Request) -> Command {
         Request::Unpin { .. } => Command::Unpin,
         Request::Status => Command::Status,
         Request::Releases => Command::Releases,
-        Request::History => Command::History,
+        Request::History { .. } => Command::History,
         Request::Check => Command::Check,
         Request::Verify { .. } => Command::Verify,
     }

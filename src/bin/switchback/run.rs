@@ -44,7 +44,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
         Command::Unpin(unpin) => on(&unpin.hosts, unpin.request()),
         Command::Status(status) => on(&status.hosts, Request::Status),
         Command::Releases(releases) => on(&releases.hosts, Request::Releases),
-        Command::History(history) => on(&history.hosts, Request::History),
+        Command::History(history) => on(&history.hosts, history.request()),
         Command::Check(check) => on(&check.hosts, Request::Check),
         Command::Verify(verify) => on(&verify.hosts, verify.request()),
         Command::Config(config) => {
@@ -89,8 +89,7 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
     };
     let report = match command {
         Command::Status(status) => command::status::settled(report, status.check),
-        Command::Releases(_) => command::status::settled(report, false),
-        Command::History(history) => history.cut(command::status::settled(report, false)),
+        Command::Releases(_) | Command::History(_) => command::status::settled(report, false),
         _ => report,
     };
     let report = again.in_report(with_those_left(report, &target));

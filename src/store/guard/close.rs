@@ -25,8 +25,8 @@ impl DirGuard {
         let lines = self.history_lines(closing);
         if !lines.is_empty() {
             let path = self.store.layout().in_state(&["history"]);
-            if self.history_is_long {
-                steps.rotate_history(&mut batch);
+            if self.long.contains("history") {
+                steps.move_aside(&mut batch, "history");
             }
             batch.push_lenient(Op::Append { path: path.clone(), content: lines });
             unsynced.push(path);

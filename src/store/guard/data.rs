@@ -11,7 +11,7 @@ use crate::{
     transport::{Batch, Op, Reply, SyncReach},
 };
 
-use super::DirGuard;
+use super::{DirGuard, close::is_long};
 
 /// The most that is read of a ledger, in bytes.
 const LEDGER_LIMIT: u64 = 16 * 1024 * 1024;
@@ -35,7 +35,14 @@ impl DirGuard {
         if let Some(entry) = entry {
             self.write_ledger(&mut batch, entry);
         }
-        self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
+        // How long it is: for the next line, which this one would only wait for.
+        let size = batch.push_lenient(Op::Inspect { path: self.ledger_file() });
+        let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
+        if replies.get(size).is_some_and(is_long) {
+            self.long.insert("ledger");
+        } else {
+            self.long.remove("ledger");
+        }
         if let (Some(record), Some(release)) =
             (record, self.state.releases.iter_mut().find(|release| release.name == *name))
         {
@@ -46,22 +53,35 @@ impl DirGuard {
 
     fn write_ledger(&self, batch: &mut Batch, entry: &LedgerEntry) {
         let path = self.ledger_file();
+        if self.long.contains("ledger") {
+            self.store.steps.move_aside(batch, "ledger");
+        }
         batch.push(Op::Append { path: path.clone(), content: json(entry) });
         batch.push(Op::Sync { paths: vec![path, self.store.layout().state().clone()], reach: SyncReach::Entries });
     }
 
     pub(super) async fn read_ledger(&self) -> Result<(Vec<LedgerEntry>, usize), StoreError> {
         let mut batch = self.store.steps.empty();
-        batch.push(Op::Read { path: self.ledger_file(), limit: LEDGER_LIMIT });
-        let damaged = |why: &str| StoreError::Damaged { host: self.host(), what: format!("the ledger: {why}") };
-        match self.store.execute(&batch).await?.first() {
-            Some(Reply::Content(found)) => match Kept::bytes(found.as_ref()) {
-                Kept::Nothing => Ok((Vec::new(), 0)),
-                Kept::Record(content) => Ok(LedgerEntry::read_lines(content)),
-                Kept::Unreadable(why) => Err(damaged(&why)),
-            },
-            _ => Err(damaged("nothing was read")),
+        for path in [self.store.layout().in_state(&["older", "ledger"]), self.ledger_file()] {
+            batch.push(Op::Read { path, limit: LEDGER_LIMIT });
         }
+        let (mut entries, mut torn) = (Vec::new(), 0);
+        for reply in self.store.execute(&batch).await? {
+            let found = if let Reply::Content(found) = reply { found } else { None };
+            match Kept::bytes(found.as_ref()) {
+                Kept::Nothing => {}
+                Kept::Record(content) => {
+                    let (more, broken) = LedgerEntry::read_lines(content);
+                    entries.extend(more);
+                    torn += broken;
+                }
+                Kept::Unreadable(why) => {
+                    let what = format!("the ledger: {why}");
+                    return Err(StoreError::Damaged { host: self.host(), what });
+                }
+            }
+        }
+        Ok((entries, torn))
     }
 
     /// Where a release's own commands are run: in the release, or in what was saved of it, when the release or part of

@@ -124,6 +124,19 @@ pub(super) async fn read(on: Subject) -> Outcome {
     on.answers(ops::read("none/below", 5), Reply::Content(None)).await
 }
 
+pub(super) async fn read_the_end(on: Subject) -> Outcome {
+    on.done([write("f", "12345\n67\n"), write("empty", ""), make_dir("d"), make_link("l", "f")]).await?;
+    let content = |text: &str| Reply::Content(Some(Found::Content(text.into())));
+    for (limit, end) in [(3, "67\n"), (4, "\n67\n"), (9, "12345\n67\n"), (1000, "12345\n67\n")] {
+        on.answers(ops::read_end("f", limit), content(end)).await?;
+    }
+    on.answers(ops::read_end("empty", 5), content("")).await?;
+    on.answers(ops::read_end("none", 5), Reply::Content(None)).await?;
+    on.answers(ops::read_end("none/below", 5), Reply::Content(None)).await?;
+    on.answers(ops::read_end("d", 5), Reply::Content(Some(Found::NotAFile(EntryKind::Directory)))).await?;
+    on.answers(ops::read_end("l", 5), Reply::Content(Some(Found::NotAFile(EntryKind::Link)))).await
+}
+
 pub(super) async fn read_what_is_no_file(on: Subject) -> Outcome {
     on.done([make_dir("d"), write("f", "x"), make_link("l", "f"), make_link("gone", "none")]).await?;
     let no_file = |kind| Reply::Content(Some(Found::NotAFile(kind)));

@@ -155,7 +155,7 @@ cases! {
         a_missing_root a_root_that_is_no_directory a_root_is_made a_dangling_root_is_not_made a_root_may_be_a_link a_pinned_root
         works_again_after_close one_of_many_wins;
     ask: identity clock inspect nothing_is_reached_through_a_link nothing_is_reached_through_a_file resolve
-        resolve_leads_nowhere read_link read read_what_is_no_file list list_what_is_no_directory read_each
+        resolve_leads_nowhere read_link read read_the_end read_what_is_no_file list list_what_is_no_directory read_each
         what_may_not_be_read_is_there
         expect_absent expect_directory expect_link;
     make: directories_have_exact_modes the_setgid_bit_is_passed_on directories_that_exist directories_need_a_parent links links_replace_nothing

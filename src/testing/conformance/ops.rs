@@ -26,6 +26,10 @@ pub(super) fn read(path: &str, limit: u64) -> Op {
     Op::Read { path: at(path), limit }
 }
 
+pub(super) fn read_end(path: &str, limit: u64) -> Op {
+    Op::ReadEnd { path: at(path), limit }
+}
+
 pub(super) fn list(path: &str) -> Op {
     Op::List { path: at(path) }
 }

@@ -1,6 +1,10 @@
 //! The steps that ask: they change nothing, and what is not there is an answer.
 
-use std::{fs::File, io::Read, os::fd::AsFd};
+use std::{
+    fs::File,
+    io::{Read, Seek, SeekFrom},
+    os::fd::AsFd,
+};
 
 use rustix::{
     fs::{self, Access, AtFlags, Dir, OFlags},
@@ -66,9 +70,22 @@ pub(super) fn read(root: &Root, path: &InnerPath, limit: u64) -> Answer {
     Ok(Reply::Content(content))
 }
 
+pub(super) fn read_end(root: &Root, path: &InnerPath, limit: u64) -> Answer {
+    let content = match found(root.place(path)).map_err(errno::on(path))? {
+        Some(place) => read_by(&place.directory, place.name, path.as_str(), |file| read_end_of(file, limit)),
+        None => None,
+    };
+    Ok(Reply::Content(content))
+}
+
+/// Reads the regular file `name` of `directory`, up to a limit.
+fn read_in(directory: impl AsFd, name: &str, limit: u64, path: &str) -> Option<Found> {
+    read_by(directory, name, path, |file| read_file(file, limit))
+}
+
 /// Reads the regular file `name` of `directory`, and nothing else: opening a device may have effects, and reading a
 /// fifo may last for ever.
-fn read_in(directory: impl AsFd, name: &str, limit: u64, path: &str) -> Option<Found> {
+fn read_by(directory: impl AsFd, name: &str, path: &str, read_file: impl Fn(File) -> Result<Found>) -> Option<Found> {
     let read = || {
         let kind = entry_kind(&root::stat(&directory, name)?);
         if kind != EntryKind::File {
@@ -77,7 +94,7 @@ fn read_in(directory: impl AsFd, name: &str, limit: u64, path: &str) -> Option<F
         let file = root::open(&directory, name, OFlags::RDONLY)?;
         // It may have been replaced in between.
         match entry_kind(&fs::fstat(&file)?) {
-            EntryKind::File => read_file(File::from(file), limit),
+            EntryKind::File => read_file(File::from(file)),
             kind => Ok(Found::NotAFile(kind)),
         }
     };
@@ -88,6 +105,17 @@ fn read_file(file: File, limit: u64) -> Result<Found> {
     let mut content = Vec::new();
     file.take(limit.saturating_add(1)).read_to_end(&mut content).map_err(|error| errno::of(&error))?;
     Ok(if content.len() as u64 > limit { Found::TooLarge } else { Found::Content(content) })
+}
+
+fn read_end_of(mut file: File, limit: u64) -> Result<Found> {
+    let mut content = Vec::new();
+    let read = |file: &mut File, content: &mut Vec<u8>| {
+        let size = file.metadata()?.len();
+        file.seek(SeekFrom::Start(size.saturating_sub(limit)))?;
+        file.take(limit).read_to_end(content)
+    };
+    read(&mut file, &mut content).map_err(|error| errno::of(&error))?;
+    Ok(Found::Content(content))
 }
 
 pub(super) fn list(root: &Root, path: &InnerPath) -> Answer {

@@ -35,6 +35,7 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::Resolve { link } => ask::resolve(root, link),
         Op::ReadLink { path } => ask::read_link(root, path),
         Op::Read { path, limit } => ask::read(root, path, *limit),
+        Op::ReadEnd { path, limit } => ask::read_end(root, path, *limit),
         Op::List { path } => ask::list(root, path),
         Op::ReadEach { path, file, limit } => ask::read_each(root, path, file, *limit),
         Op::Survey { path, digests } => survey::survey(root, path, *digests),

@@ -40,6 +40,9 @@ impl Host<'_> {
             Op::Resolve { link } => self.resolve(link),
             Op::ReadLink { path } => self.read_link(path).map(Reply::Link),
             Op::Read { path, limit } => Ok(Reply::Content(self.find(path)?.map(|inode| self.read(inode, *limit)))),
+            Op::ReadEnd { path, limit } => {
+                Ok(Reply::Content(self.find(path)?.map(|inode| self.read_end(inode, *limit))))
+            }
             Op::List { path } => self.list(path).map(Reply::Listing),
             Op::ReadEach { path, file, limit } => self.read_each(path, file, *limit),
             Op::Survey { path, digests } => {
@@ -144,6 +147,16 @@ impl Host<'_> {
             Body::File(content) if content.len() as u64 > limit => Found::TooLarge,
             Body::File(content) => Found::Content(content.clone()),
             _ => Found::NotAFile(self.model.entry(inode).kind),
+        }
+    }
+
+    fn read_end(&self, inode: u64, limit: u64) -> Found {
+        match self.read(inode, u64::MAX) {
+            Found::Content(content) => {
+                let skipped = content.len().saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+                Found::Content(content[skipped..].to_vec())
+            }
+            found => found,
         }
     }
 
@@ -366,6 +379,7 @@ fn subject(op: &Op) -> String {
         Op::Inspect { path }
         | Op::ReadLink { path }
         | Op::Read { path, .. }
+        | Op::ReadEnd { path, .. }
         | Op::List { path }
         | Op::ReadEach { path, .. }
         | Op::Survey { path, .. }

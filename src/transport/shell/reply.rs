@@ -67,9 +67,10 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
         (Op::Inspect { .. } | Op::Resolve { .. }, ["entry", stat @ ..], []) => Reply::Entry(Some(entry(stat)?)),
         (Op::ReadLink { .. }, ["link", "-"], []) => Reply::Link(None),
         (Op::ReadLink { .. }, ["link"], [text]) => Reply::Link(Some(text.clone())),
-        (Op::Read { .. }, ["file", "-"], []) => Reply::Content(None),
+        (Op::Read { .. } | Op::ReadEnd { .. }, ["file", "-"], []) => Reply::Content(None),
         (Op::Read { limit, .. }, ["file", "ok"], [content]) => Reply::Content(Some(found(content, *limit))),
-        (Op::Read { .. }, ["file", kind], []) => Reply::Content(Some(not_read(kind)?)),
+        (Op::ReadEnd { .. }, ["file", "ok"], [content]) => Reply::Content(Some(Found::Content(content.clone()))),
+        (Op::Read { .. } | Op::ReadEnd { .. }, ["file", kind], []) => Reply::Content(Some(not_read(kind)?)),
         (Op::List { .. }, ["list", "-"], []) => Reply::Listing(None),
         (Op::List { .. }, ["list"], [names, stats]) => Reply::Listing(Some(listing(names, stats)?)),
         (Op::ReadEach { limit, .. }, ["each"], [names, kinds, sizes, contents]) => {

@@ -279,6 +279,7 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         Op::Resolve { link } => script.text("sb_resolve").value(from_root(link))?,
         Op::ReadLink { path } => script.text("sb_readlink").word(&place(path)),
         Op::Read { path, limit } => script.text("sb_read ").number(reach(*limit) + 1).word(&place(path)),
+        Op::ReadEnd { path, limit } => script.text("sb_tail ").number(reach(*limit)).word(&place(path)),
         Op::List { path } => script.text("sb_list").word(&place(path)),
         Op::ReadEach { path, file, limit } => {
             script.text("sb_each ").number(reach(*limit)).value(file.as_str())?.word(&place(path))

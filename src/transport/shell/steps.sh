@@ -119,6 +119,18 @@ sb_b=$(od -An -v -tx1 -N "$1" -- "$2" 2>&1) || { sb_alive $? "$sb_b"; sb_emit 'f
 sb_hex
 sb_emit 'file ok'
 }
+# BYTES PATH ; the end of a file.
+sb_tail() {
+sb_in "$2"
+case $? in 1) return 1;; 2) sb_emit 'file -'; return 0;; esac
+sb_kind "$2" || { sb_emit "file $sb_k"; return 0; }
+sb_m=$(stat -c %s -- "$2" 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_l=0
+if [ "$sb_m" -gt "$1" ]; then sb_l=$((sb_m - $1)); fi
+sb_b=$(od -An -v -tx1 -j "$sb_l" -N "$1" -- "$2" 2>&1) || { sb_alive $? "$sb_b"; sb_emit 'file failed'; return 0; }
+sb_hex
+sb_emit 'file ok'
+}
 sb_list() {
 sb_in "$1/."
 case $? in 1) return 1;; 2) sb_emit 'list -'; return 0;; esac

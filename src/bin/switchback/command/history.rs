@@ -1,8 +1,8 @@
 //! `switchback history`.
 
 use clap::Args;
-use switchback::Report;
 
+use super::Request;
 use crate::args::Hosts;
 
 /// Shows what was done on every host, newest first: when, by whom, from what to what
@@ -21,12 +21,8 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// The report with as many operations as are asked for.
-    pub(crate) fn cut(&self, mut report: Report) -> Report {
-        let limit = if self.limit == 0 { usize::MAX } else { self.limit };
-        for has in report.hosts.iter_mut().filter_map(|host| host.status.as_mut()) {
-            has.history.iter_mut().for_each(|entries| entries.truncate(limit));
-        }
-        report
+    /// What it asks of the fleet.
+    pub(crate) fn request(&self) -> Request {
+        Request::History { newest: (self.limit > 0).then_some(self.limit) }
     }
 }

@@ -81,7 +81,7 @@ pub(crate) enum Request {
     /// What every host has.
     Releases,
     /// What was done.
-    History,
+    History { newest: Option<usize> },
     /// Whether a deploy would be refused.
     Check,
     /// Whether a release is what it was.
@@ -91,7 +91,7 @@ pub(crate) enum Request {
 impl Request {
     /// Whether it changes something on the hosts.
     pub(crate) fn changes(&self) -> bool {
-        !matches!(self, Self::Status | Self::Releases | Self::History | Self::Check | Self::Verify { .. })
+        !matches!(self, Self::Status | Self::Releases | Self::History { .. } | Self::Check | Self::Verify { .. })
     }
 }
 

@@ -1,0 +1,66 @@
+//! Reads the history of a root: all of it, or its end.
+
+use crate::{
+    history::HistoryEntry,
+    transport::{FailureKind, Op, Reply, TransportError},
+};
+
+use super::{DirStore, Kept, StoreError};
+
+/// The most that is read of each of the two files, in bytes: several times what they are let grow to.
+const LIMIT: u64 = 16 * 1024 * 1024;
+
+/// As much as an entry takes at most, but for rare ones.
+const ENTRY: u64 = 512;
+
+/// What was read of the end of a file.
+struct End {
+    entries: Vec<HistoryEntry>,
+    torn: usize,
+    /// Whether it is all of the file.
+    is_whole: bool,
+}
+
+/// The entries, oldest first, and how many lines mean nothing.
+pub(super) async fn read(store: &DirStore, newest: Option<usize>) -> Result<(Vec<HistoryEntry>, usize), StoreError> {
+    let wanted = newest.unwrap_or(usize::MAX);
+    let of_wanted = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_mul(ENTRY);
+    let mut reach = of_wanted.clamp(ENTRY, LIMIT);
+    loop {
+        let End { entries, torn, is_whole } = end(store, &["history"], reach).await?;
+        if entries.len() >= wanted {
+            return Ok((entries, torn));
+        }
+        if is_whole || reach == LIMIT {
+            let older = end(store, &["older", "history"], reach).await?;
+            if older.entries.len() + entries.len() >= wanted || older.is_whole || reach == LIMIT {
+                return Ok(([older.entries, entries].concat(), older.torn + torn));
+            }
+        }
+        // Some entries are longer than that.
+        reach = reach.saturating_mul(8).min(LIMIT);
+    }
+}
+
+async fn end(store: &DirStore, names: &[&str], reach: u64) -> Result<End, StoreError> {
+    let mut batch = store.steps.empty();
+    batch.push(Op::ReadEnd { path: store.layout().in_state(names), limit: reach });
+    let replies = match store.execute(&batch).await {
+        Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => Vec::new(),
+        replies => replies?,
+    };
+    let found = if let Some(Reply::Content(found)) = replies.first() { found.as_ref() } else { None };
+    match Kept::bytes(found) {
+        Kept::Nothing => Ok(End { entries: Vec::new(), torn: 0, is_whole: true }),
+        Kept::Unreadable(why) => {
+            Err(StoreError::Damaged { host: store.to_string(), what: format!("the history: {why}") })
+        }
+        Kept::Record(content) => {
+            let is_whole = (content.len() as u64) < reach;
+            // The first line may be the end of one.
+            let cut = content.iter().position(|byte| *byte == b'\n').map_or(content.len(), |end| end + 1);
+            let (entries, torn) = HistoryEntry::read_lines(if is_whole { content } else { &content[cut..] });
+            Ok(End { entries, torn, is_whole })
+        }
+    }
+}
