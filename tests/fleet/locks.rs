@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Timestamp,
-    engine::RunOptions,
+    engine::{RecoverOptions, RunOptions},
     event::Silent,
     lock::LockOwner,
     plan::Direction,
@@ -268,7 +268,9 @@ fn the_lock_whose_content_was_lost_with_the_power_is_taken_over() {
         let lock = status.hosts[0].status.as_ref().and_then(|status| status.lock.clone()).expect("it is locked");
         assert_eq!((lock.holder, lock.owner), (Liveness::Gone, None));
         assert_code(
-            &wait(hosts.fleet().recover(Direction::Safest, &RunOptions::by("jane@laptop"), &Silent)),
+            &wait(
+                hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent),
+            ),
             ExitCode::DONE,
         );
         hosts.all_on("b");
@@ -288,7 +290,7 @@ fn a_lock_with_a_strange_mark_is_held() {
     for report in [
         hosts.rollback(),
         hosts.deploy("c"),
-        wait(hosts.fleet().recover(Direction::Safest, &RunOptions::by("jane@laptop"), &Silent)),
+        wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent)),
     ] {
         assert_code(&report, ExitCode::LOCKED);
     }
