@@ -133,9 +133,9 @@ async fn a_read_only_filesystem_refuses_check_too() {
             let mut dry = DeployOptions::default();
             dry.run.dry_run = true;
             let reports = [
-                fleet().check(&RunOptions::default(), &switchback::event::Silent).await,
-                fleet().deploy(release(), &dry, &switchback::event::Silent).await,
-                fleet().deploy(release(), &DeployOptions::default(), &switchback::event::Silent).await,
+                fleet().check(&RunOptions::default(), &Silent).await,
+                fleet().deploy(release(), &dry, &Silent).await,
+                fleet().deploy(release(), &DeployOptions::default(), &Silent).await,
             ];
             all.push((carrier().to_string(), reports.map(|report| (report.exit_code(), report.error))));
         }
