@@ -5,6 +5,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use crate::{
     error::{Error, ErrorKind},
     event::Phase,
+    manifest::DifferenceKind,
     name::ReleaseName,
     plan::{Action, Plan},
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, Verification},
@@ -185,6 +186,13 @@ fn found(mut report: HostReport, name: &ReleaseName, verified: &Verified, full: 
         let some: Vec<String> = verification.damage.iter().map(ToString::to_string).collect();
         report.outcome = HostOutcome::Failed;
         report.error = Some(Failure { hint: None, ..damaged(Command::Verify, name, verification.damaged, &some) });
+    }
+    let deep = verified.differences.iter().find(|difference| difference.kind == DifferenceKind::TooDeep);
+    if let Some(deep) = deep.filter(|_| verification.damaged == 0) {
+        let message = format!("not all of {name} could be verified: {}", deep.shown_path());
+        let hint = "see what made it with `ls` there; what the manifest lists is intact";
+        report.outcome = HostOutcome::Refused;
+        report.error = Some(Error::new(ErrorKind::DamagedRelease, message).hint(hint).into());
     }
     report.verification = Some(verification);
     report

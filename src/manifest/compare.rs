@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, fmt};
 
 use super::{Digest, Manifest, ManifestEntry, ManifestNode, text::listing_line};
 
+/// How many directories may stand above an entry of a release. What an application nests deeper on a host is not looked at.
+pub const MAX_DEPTH: usize = 256;
+
 /// One entry of a tree as a host sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surveyed {
@@ -36,6 +39,8 @@ pub enum Seen {
     },
     /// A device, a pipe or a socket.
     Other,
+    /// A directory that holds something beyond [`MAX_DEPTH`], which was not looked at.
+    TooDeep,
 }
 
 /// One way in which a tree is not what its manifest says.
@@ -87,13 +92,15 @@ pub enum DifferenceKind {
     Content,
     /// The file's content was to be compared, and could not be read.
     Unreadable,
+    /// What it holds is nested beyond [`MAX_DEPTH`], and was not looked at. No manifest lists anything there.
+    TooDeep,
 }
 
 impl DifferenceKind {
-    /// Whether the release is damaged by it. What was added beside it is none.
+    /// Whether the release is damaged by it. What was added beside it is none, however deep it is.
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        *self != Self::Added
+        !matches!(self, Self::Added | Self::TooDeep)
     }
 }
 
@@ -101,13 +108,13 @@ impl Difference {
     /// The path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
     #[must_use]
     pub fn shown_path(&self) -> String {
-        shown(&self.path)
+        if self.kind == DifferenceKind::TooDeep { shown_deep(&self.path) } else { shown(&self.path) }
     }
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", shown(&self.path), self.kind)
+        write!(f, "{} {}", self.shown_path(), self.kind)
     }
 }
 
@@ -124,6 +131,7 @@ impl fmt::Display for DifferenceKind {
             }
             Self::Content => f.write_str("has another content"),
             Self::Unreadable => f.write_str("cannot be read"),
+            Self::TooDeep => f.write_str("was not looked at"),
         }
     }
 }
@@ -134,6 +142,12 @@ pub(crate) fn shown(path: &[u8]) -> String {
         Ok(text) => text.escape_debug().to_string(),
         Err(_) => path.escape_ascii().to_string(),
     }
+}
+
+/// A directory that nests beyond [`MAX_DEPTH`], by its top: the whole path is too long for a message.
+pub(crate) fn shown_deep(path: &[u8]) -> String {
+    let names: Vec<&[u8]> = path.splitn(4, |byte| *byte == b'/').take(3).collect();
+    format!("{}/... (nested more than {MAX_DEPTH} directories deep, not verifiable)", shown(&names.join(&b'/')))
 }
 
 impl Manifest {
@@ -148,8 +162,12 @@ impl Manifest {
             let kind = found.map_or(Some(DifferenceKind::Missing), |found| difference(&entry.node, found, contents))?;
             Some(Difference { path: entry.path.clone(), kind })
         });
-        let added = seen.keys().filter(|path| !is_excepted(path) && self.entry(path).is_none());
-        let added = added.map(|path| Difference { path: path.to_vec(), kind: DifferenceKind::Added });
+        let added = seen.values().filter(|found| !is_excepted(&found.path) && self.entry(&found.path).is_none());
+        let added = added.map(|found| {
+            let is_deep = found.node == Seen::TooDeep;
+            let kind = if is_deep { DifferenceKind::TooDeep } else { DifferenceKind::Added };
+            Difference { path: found.path.clone(), kind }
+        });
         let mut differences: Vec<Difference> = held.chain(added).collect();
         differences.sort_by(|one, other| one.path.cmp(&other.path));
         differences
@@ -169,7 +187,7 @@ impl Manifest {
                     ManifestNode::File { mode: entry.mode, size: *size, digest: *digest }
                 }
                 Seen::Link { target } => ManifestNode::Link { target: target.clone() },
-                Seen::File { digest: None, .. } | Seen::Other => return Err(entry.path.clone()),
+                Seen::File { digest: None, .. } | Seen::Other | Seen::TooDeep => return Err(entry.path.clone()),
             };
             Ok(ManifestEntry { path: entry.path.clone(), node })
         };
@@ -183,6 +201,7 @@ fn difference(expected: &ManifestNode, found: &Surveyed, contents: bool) -> Opti
     match (expected, &found.node) {
         (ManifestNode::Directory { mode }, Seen::Directory) if own_mode(*mode) == own_mode(found.mode) => None,
         (ManifestNode::Directory { mode }, Seen::Directory) => modes(*mode),
+        (ManifestNode::Directory { .. }, Seen::TooDeep) => Some(DifferenceKind::TooDeep),
         (ManifestNode::File { size, .. }, Seen::File { size: other, .. }) if size != other => {
             Some(DifferenceKind::Size { expected: *size, found: *other })
         }
@@ -220,7 +239,7 @@ fn named(node: &ManifestNode) -> &'static str {
 impl Seen {
     fn with_article(&self) -> &'static str {
         match self {
-            Self::Directory => "a directory",
+            Self::Directory | Self::TooDeep => "a directory",
             Self::File { .. } => "a file",
             Self::Link { .. } => "a link",
             Self::Other => "a device, pipe or socket",
@@ -237,6 +256,7 @@ impl Surveyed {
             Seen::File { size, .. } => listing_line(&mut line, format_args!("f {mode:o} {size}"), &self.path),
             Seen::Link { target } => listing_line(&mut line, format_args!("l {}", target.len()), &self.path),
             Seen::Other => listing_line(&mut line, format_args!("o {mode:o}"), &self.path),
+            Seen::TooDeep => listing_line(&mut line, format_args!("x {mode:o}"), &self.path),
         }
         line
     }

@@ -18,7 +18,7 @@ mod digest;
 mod text;
 
 pub(crate) use compare::shown;
-pub use compare::{Difference, DifferenceKind, Seen, Surveyed};
+pub use compare::{Difference, DifferenceKind, MAX_DEPTH, Seen, Surveyed};
 pub(crate) use digest::Digesting;
 pub use digest::{Digest, DigestError};
 pub(crate) use text::listed_in_words;

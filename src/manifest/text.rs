@@ -4,7 +4,10 @@ use std::{fmt::Arguments, io::Write};
 
 use thiserror::Error;
 
-use super::{Manifest, ManifestEntry, ManifestNode, compare::shown};
+use super::{
+    Manifest, ManifestEntry, ManifestNode,
+    compare::{shown, shown_deep},
+};
 
 /// The first line of a manifest.
 const HEADER: &str = "switchback manifest 1";
@@ -194,6 +197,9 @@ fn write_listed(path: &[u8], node: &ManifestNode, text: &mut Vec<u8>) {
 pub(crate) fn listed_in_words(line: &[u8]) -> String {
     let end = line.windows(3).position(|bytes| bytes == b" ./");
     let Some((what, path)) = end.map(|end| (&line[..end], &line[end + 3..])) else { return shown(line) };
+    if what.starts_with(b"x ") {
+        return shown_deep(path);
+    }
     let path = shown(path);
     match String::from_utf8_lossy(what).split(' ').collect::<Vec<_>>()[..] {
         ["d", mode] => format!("{path} (a directory of mode {mode})"),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    manifest::{Difference, Digest, Form, Manifest, listed_in_words},
+    manifest::{Difference, DifferenceKind, Digest, Form, Manifest, listed_in_words},
     name::ReleaseName,
     path::InnerPath,
     record::RECORD_FILE,
@@ -85,9 +85,11 @@ impl Checked {
         if verified.manifest.is_none() {
             return Self::NoManifest;
         }
-        let (damaged, added): (Vec<&Difference>, Vec<&Difference>) =
+        let (damaged, mut added): (Vec<&Difference>, Vec<&Difference>) =
             verified.differences.iter().partition(|difference| difference.kind.is_damage());
         if damaged.is_empty() {
+            // What could not be looked at is told first.
+            added.sort_by_key(|difference| difference.kind != DifferenceKind::TooDeep);
             let some = added.iter().take(Self::SHOWN).map(|difference| difference.shown_path()).collect();
             return Self::Holds { added: added.len() as u64, some };
         }

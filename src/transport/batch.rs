@@ -129,8 +129,9 @@ pub enum Op {
         /// The most that is read of each, in bytes.
         limit: u64,
     },
-    /// Lists all that lies in a directory, at any depth and without following any link. Replies [`Reply::Survey`]; `None`
-    /// when nothing is there.
+    /// Lists all that lies in a directory without following any link, with [`MAX_DEPTH`](crate::manifest::MAX_DEPTH)
+    /// directories above an entry at most: one that holds more is [`Seen::TooDeep`](crate::manifest::Seen::TooDeep). Replies
+    /// [`Reply::Survey`]; `None` when nothing is there.
     ///
     /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when no directory stands there, and fails
     /// when a part of it cannot be listed. A file whose content cannot be read has no digest in the answer.

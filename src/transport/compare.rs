@@ -93,7 +93,10 @@ impl Comparison {
         let now: Vec<u8> = seen.iter().flat_map(Surveyed::listing_line).collect();
         let (listed, now) = (lines(list), lines(&now));
         let some = |lines: Vec<&Vec<u8>>| lines.into_iter().take(Self::SHOWN).cloned().collect();
-        let (lacking, added): (Vec<_>, Vec<_>) = (listed.difference(&now).collect(), now.difference(&listed).collect());
+        let (lacking, mut added): (Vec<_>, Vec<_>) =
+            (listed.difference(&now).collect(), now.difference(&listed).collect());
+        // What is nested too deep is told first.
+        added.sort_by_key(|line| !line.starts_with(b"x "));
         match (lacking.len() as u64, added.len() as u64) {
             (0, count) => Compared::Holds { added: count, some: some(added) },
             (count, _) => Compared::Differs { lines: count, some: some(lacking) },

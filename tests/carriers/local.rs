@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
-use rustix::fs::{CWD, FileType, Mode, mknodat};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mkdirat, mknodat, openat};
 use switchback::{
     InnerPath,
+    manifest::{MAX_DEPTH, Seen},
     transport::{
         Batch, EntryKind, FailureKind, Found, Liveness, LocalTransport, Op, Reply, StepFailure, SyncReach, Transport,
     },
@@ -173,4 +174,22 @@ async fn a_batch_outlives_its_future() {
     while !root.path().join("d199").exists() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
+}
+
+/// Deeper than a stack, a path or the file descriptors of a process reach.
+#[tokio::test]
+async fn a_directory_six_thousand_deep_is_surveyed_and_removed() {
+    let root = TempDir::new().expect("a directory");
+    let mut directory = openat(CWD, root.path(), OFlags::DIRECTORY, Mode::empty()).expect("it is there");
+    for _ in 0..6000 {
+        mkdirat(&directory, "d", Mode::RWXU).expect("room");
+        directory = openat(&directory, "d", OFlags::DIRECTORY, Mode::empty()).expect("just made");
+    }
+    let survey = Op::Survey { path: at("d"), digests: true };
+    let replies = run(&root, [survey, Op::RemoveTree { path: at("d") }]).await;
+    let Reply::Survey(Some(seen)) = &replies[0] else { panic!("{:?}", replies[0]) };
+    assert_eq!(seen.len(), MAX_DEPTH + 1);
+    assert_eq!(seen.iter().filter(|entry| entry.node == Seen::TooDeep).count(), 1);
+    assert_eq!(replies[1], Reply::Done);
+    assert!(!root.path().join("d").exists());
 }

@@ -56,6 +56,22 @@ fn a_rollback_never_goes_to_a_damaged_release() {
     }
 }
 
+/// What an application nests without end holds up no rollback, and is not claimed to be verified.
+#[test]
+fn what_is_nested_too_deep_is_not_verifiable() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    hosts.0[1].write(&at(&format!("releases/a/{}f", "d/".repeat(3000))), "x");
+    for full in [false, true] {
+        let report = verify(&hosts, Some("a"), full);
+        refused(&hosts, &report, "b", "d/d/d/... (nested more than 256 directories deep, not verifiable)");
+    }
+    let report = rollback(&hosts, TargetCheck::Full);
+    assert_code(&report, ExitCode::DONE);
+    let said = report.hosts[1].warnings.join("\n");
+    assert!(report.hosts[0].warnings.is_empty() && said.contains("not verifiable"), "{said}");
+    hosts.all_on("a");
+}
+
 /// An activation too: what would be switched to is looked at first, on all hosts.
 #[test]
 fn an_activation_never_goes_to_a_damaged_release() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    manifest::{Digest, Form, Seen, Surveyed},
+    manifest::{Digest, Form, MAX_DEPTH, Seen, Surveyed},
     transport::{Compared, Comparison, FailureKind, Op, Reply, TreeName, Upload},
     tree::{Node, Tree, TreeEntry},
 };
@@ -56,6 +56,19 @@ pub(super) async fn lists_all_there_is(on: Subject) -> Outcome {
     same("what is listed", &surveyed(&on, "t", false).await?, &expected)?;
     on.done([make_dir("empty")]).await?;
     same("an empty directory", &surveyed(&on, "empty", true).await?, &Vec::new())
+}
+
+/// An application may nest its own directories without end.
+pub(super) async fn stops_at_the_depth_of_a_release(on: Subject) -> Outcome {
+    let path = |names: usize| ["d"; 300][..names].join("/");
+    on.done((1..=260).map(|names| make_dir(&path(names)))).await?;
+    on.done([write(&format!("{}/f", path(256)), "1"), write(&format!("{}/f", path(260)), "1")]).await?;
+    let seen = surveyed(&on, "d", true).await?;
+    let deepest = seen.iter().max_by_key(|entry| entry.path.len()).map(|entry| (entry.path.len(), &entry.node));
+    same("the deepest", &deepest, &Some((2 * MAX_DEPTH + 1, &Seen::TooDeep)))?;
+    same("how many there are", &seen.len(), &(MAX_DEPTH + 2))?;
+    on.answers(remove_tree("d"), Reply::Done).await?;
+    on.lists(".", &[]).await
 }
 
 pub(super) async fn digests_contents(on: Subject) -> Outcome {

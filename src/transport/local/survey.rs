@@ -12,21 +12,25 @@ use rustix::{
 };
 
 use crate::{
-    manifest::{Digest, Digesting, Seen, Surveyed},
+    manifest::{Digest, Digesting, MAX_DEPTH, Seen, Surveyed},
     path::InnerPath,
-    transport::{Compared, Comparison, Entry, EntryKind, Found, Reply, StepFailure, TreeName},
+    transport::{Compared, Comparison, Entry, EntryKind, FailureKind, Found, Reply, StepFailure, TreeName},
 };
 
 use super::{
     ask,
     errno::{self, Result, found},
     root::{self, Root, entry_kind},
+    upload::open_below,
 };
 
 type Answer = std::result::Result<Reply, StepFailure>;
 
 /// The most that is read of a listing, in bytes.
 const LIST_LIMIT: u64 = 1 << 30;
+
+/// The most entries that are listed of a tree: some times what a source may hold.
+const ENTRIES: usize = 4_000_000;
 
 /// The most that is read of a record, in bytes.
 const RECORD_LIMIT: u64 = 4 << 10;
@@ -38,35 +42,60 @@ pub(super) fn survey(root: &Root, path: &InnerPath, digests: bool) -> Answer {
 /// All that lies in the directory `path`; `None` when nothing is there.
 fn seen(root: &Root, path: &InnerPath, digests: bool) -> std::result::Result<Option<Vec<Surveyed>>, StepFailure> {
     let open = || root.place(path)?.open(OFlags::RDONLY | OFlags::DIRECTORY);
-    let Some(directory) = found(open()).map_err(errno::on(path))? else { return Ok(None) };
-    let mut survey = Survey { digests, seen: Vec::new() };
-    survey.below(&directory, b"").map_err(errno::on(path))?;
+    let Some(top) = found(open()).map_err(errno::on(path))? else { return Ok(None) };
+    let mut survey = Survey { top, digests, seen: Vec::new(), ahead: Vec::new() };
+    survey.enter(b"", None).map_err(errno::on(path))?;
+    while let Some(at) = survey.ahead.pop() {
+        let below = survey.seen[at].path.clone();
+        survey.enter(&below, Some(at)).map_err(errno::on(path))?;
+        if survey.seen.len() > ENTRIES {
+            return Err(StepFailure::new(FailureKind::Io, format!("{path}: it holds more than {ENTRIES} entries")));
+        }
+    }
     Ok(Some(survey.seen))
 }
 
-/// A survey under way.
+/// A survey under way. It keeps no directory open but the top and the one that it reads: an application may nest them
+/// thousands deep.
 struct Survey {
+    top: OwnedFd,
     digests: bool,
     seen: Vec<Surveyed>,
+    /// The directories among them that are still to be read.
+    ahead: Vec<usize>,
 }
 
 impl Survey {
-    /// Adds all that lies in the open directory at `above`.
-    fn below(&mut self, directory: &OwnedFd, above: &[u8]) -> Result<()> {
-        for listed in ask::entries_of(directory)? {
-            let path = if above.is_empty() { listed.name.clone() } else { [above, &listed.name].join(&b'/') };
-            // What went away since it was listed is not there.
-            let Some(node) = found(self.node(directory, &listed.name, &listed.entry))? else { continue };
-            let is_directory = node == Seen::Directory;
-            self.seen.push(Surveyed { path: path.clone(), mode: listed.entry.mode, owner: listed.entry.owner, node });
-            if is_directory {
-                let below = root::open(directory, &listed.name[..], OFlags::RDONLY | OFlags::DIRECTORY);
-                if let Some(below) = found(below)? {
-                    self.below(&below, &path)?;
-                }
+    /// Adds what stands in the directory at `above`, the entry `at` of those that were seen.
+    fn enter(&mut self, above: &[u8], at: Option<usize>) -> Result<()> {
+        // What went away since it was listed is not there.
+        let Some(directory) = found(self.open(above))? else { return Ok(()) };
+        let listed = ask::entries_of(&directory)?;
+        if names_in(above) > MAX_DEPTH {
+            if let Some(directory) = at.and_then(|at| self.seen.get_mut(at)).filter(|_| !listed.is_empty()) {
+                directory.node = Seen::TooDeep;
             }
+            return Ok(());
+        }
+        for listed in listed {
+            let path = if above.is_empty() { listed.name.clone() } else { [above, &listed.name].join(&b'/') };
+            let Some(node) = found(self.node(&directory, &listed.name, &listed.entry))? else { continue };
+            if node == Seen::Directory {
+                self.ahead.push(self.seen.len());
+            }
+            self.seen.push(Surveyed { path, mode: listed.entry.mode, owner: listed.entry.owner, node });
         }
         Ok(())
+    }
+
+    /// Opens the directory at `path`, name by name and never through a link.
+    fn open(&self, path: &[u8]) -> Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY;
+        match path.iter().rposition(|byte| *byte == b'/') {
+            None if path.is_empty() => root::open(&self.top, ".", flags),
+            None => root::open(&self.top, path, flags),
+            Some(slash) => root::open(open_below(&self.top, &path[..slash])?, &path[slash + 1..], flags),
+        }
     }
 
     fn node(&self, directory: &OwnedFd, name: &[u8], entry: &Entry) -> Result<Seen> {
@@ -80,6 +109,10 @@ impl Survey {
             EntryKind::Other => Seen::Other,
         })
     }
+}
+
+fn names_in(path: &[u8]) -> usize {
+    path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).count()
 }
 
 /// The digest of a regular file, when it can be read.

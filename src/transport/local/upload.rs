@@ -232,7 +232,7 @@ fn make(directory: &OwnedFd, name: &[u8], entry: &TreeEntry, times: &Timestamps)
 }
 
 /// Opens the directory at `path` below `target`, name by name and never through a link.
-fn open_below(target: &OwnedFd, path: &[u8]) -> Result<OwnedFd> {
+pub(super) fn open_below(target: &OwnedFd, path: &[u8]) -> Result<OwnedFd> {
     let mut directory = enter(target, ".")?;
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
         // A tree holds none of these. If it did, this is where it would leave the release.

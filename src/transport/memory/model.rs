@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    manifest::{Digest, Seen, Surveyed},
+    manifest::{Digest, MAX_DEPTH, Seen, Surveyed},
     path::InnerPath,
     time::Timestamp,
     transport::{
@@ -209,25 +209,26 @@ impl Model {
 
     /// All that lies in the directory `inode`.
     pub(super) fn survey(&self, inode: u64, digests: bool) -> Vec<Surveyed> {
-        let mut seen = Vec::new();
-        self.survey_below(inode, b"", digests, &mut seen);
-        seen
-    }
-
-    fn survey_below(&self, inode: u64, above: &[u8], digests: bool, seen: &mut Vec<Surveyed>) {
-        let Body::Directory(names) = self.body(inode) else { return };
-        for (name, child) in names {
-            let path = if above.is_empty() { name.clone() } else { [above, name].join(&b'/') };
-            let node = match self.body(*child) {
-                Body::Directory(_) => Seen::Directory,
-                Body::File(content) => {
-                    Seen::File { size: content.len() as u64, digest: digests.then(|| Digest::of(content)) }
+        let (mut seen, mut ahead) = (Vec::new(), vec![(inode, Vec::new(), 0)]);
+        while let Some((inode, above, depth)) = ahead.pop() {
+            let Body::Directory(names) = self.body(inode) else { continue };
+            for (name, child) in names {
+                let path: Vec<u8> = if depth == 0 { name.clone() } else { [&above[..], name].join(&b'/') };
+                let node = match self.body(*child) {
+                    Body::Directory(names) if depth == MAX_DEPTH && !names.is_empty() => Seen::TooDeep,
+                    Body::Directory(_) => Seen::Directory,
+                    Body::File(content) => {
+                        Seen::File { size: content.len() as u64, digest: digests.then(|| Digest::of(content)) }
+                    }
+                    Body::Link(target) => Seen::Link { target: target.clone() },
+                };
+                if depth < MAX_DEPTH {
+                    ahead.push((*child, path.clone(), depth + 1));
                 }
-                Body::Link(target) => Seen::Link { target: target.clone() },
-            };
-            seen.push(Surveyed { path: path.clone(), mode: self.nodes[child].mode, owner: OWNER, node });
-            self.survey_below(*child, &path, digests, seen);
+                seen.push(Surveyed { path, mode: self.nodes[child].mode, owner: OWNER, node });
+            }
         }
+        seen
     }
 
     /// The names in a directory; of anything else, that it is none.

@@ -225,9 +225,10 @@ sb_hex
 done
 sb_emit survey
 }
-sb_entries="find .//. ! -name . -exec stat -c '%f %u %s %n' {} +"
-sb_links="QUOTING_STYLE=literal find .//. -type l -exec stat -c %N {} +"
-sb_sums="find .//. -type f -exec sha256sum -- {} +"
+# An application may nest its own directories without end. One name more than a release may have tells that it does.
+sb_entries="find .//. -maxdepth 258 ! -name . -exec stat -c '%f %u %s %n' {} +"
+sb_links="QUOTING_STYLE=literal find .//. -maxdepth 258 -type l -exec stat -c %N {} +"
+sb_sums="find .//. -maxdepth 257 -type f -exec sha256sum -- {} +"
 # SKIP LIST LISTS TREES NAME RECORD ; without a name the record tells it.
 sb_compare() {
 sb_p=$5
@@ -292,8 +293,8 @@ if [ "$sb_m" -le 20 ]; then sb_a=$sb_a$sb_e$sb_nl; fi
 # Where find cannot print, stat does. Should the first have printed a part, then lines come twice, which hides what was
 # added and nothing else.
 sb_lines() {
-find . -name . -o -type d -printf 'd %m %p\n' -o -type f -printf 'f %m %s %p\n' -o -type l -printf 'l %s %p\n' -o -printf 'o %m %p\n' 2>/dev/null ||
-find . -name . -o -type d -exec stat -c 'd %a %n' {} + -o -type f -exec stat -c 'f %a %s %n' {} + -o -type l -exec stat -c 'l %s %n' {} + -o -exec stat -c 'o %a %n' {} + 2>/dev/null
+find . -maxdepth 257 -name . -o -type d -printf 'd %m %p\n' -o -type f -printf 'f %m %s %p\n' -o -type l -printf 'l %s %p\n' -o -printf 'o %m %p\n' 2>/dev/null ||
+find . -maxdepth 257 -name . -o -type d -exec stat -c 'd %a %n' {} + -o -type f -exec stat -c 'f %a %s %n' {} + -o -type l -exec stat -c 'l %s %n' {} + -o -exec stat -c 'o %a %n' {} + 2>/dev/null
 }
 sb_mark() {
 sb_self

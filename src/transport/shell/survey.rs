@@ -1,9 +1,9 @@
 //! What a host says of whole trees.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
-    manifest::{Digest, Seen, Surveyed},
+    manifest::{Digest, MAX_DEPTH, Seen, Surveyed},
     transport::{Compared, FailureKind, Found, StepFailure},
 };
 
@@ -33,7 +33,18 @@ pub(super) fn read(all: &[u8], links: &[u8], sums: Option<&[u8]>) -> Result<Opti
         };
         seen.push(Surveyed { path, mode: mode & 0o7777, owner, node });
     }
-    if links.is_empty() { Ok(Some(seen)) } else { Err(Misfit) }
+    if links.is_empty() { Ok(Some(cut(seen))) } else { Err(Misfit) }
+}
+
+/// Leaves out what is nested too deep, and says so of the directories that it stands in.
+fn cut(mut seen: Vec<Surveyed>) -> Vec<Surveyed> {
+    let is_deep = |entry: &Surveyed| entry.path.split(|byte| *byte == b'/').nth(MAX_DEPTH + 1).is_some();
+    let above = |entry: Surveyed| Some(entry.path[..entry.path.iter().rposition(|byte| *byte == b'/')?].to_vec());
+    let deep: HashSet<Vec<u8>> = seen.extract_if(.., |entry| is_deep(entry)).filter_map(above).collect();
+    for entry in seen.iter_mut().filter(|entry| deep.contains(&entry.path)) {
+        entry.node = Seen::TooDeep;
+    }
+    seen
 }
 
 /// What came before the line that says how a `find` ended, and that line.
@@ -197,6 +208,16 @@ mod tests {
                 assert_eq!(seen.into_iter().map(|entry| entry.node).collect::<Vec<_>>(), targets, "{links}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_nested_too_deep_is_left_out() {
+        let path = |names: usize| ["d"; 300][..names].join("/");
+        let line = |names| format!("41ed 0 60 .//./{}\n", path(names));
+        let seen = read(format!("{}{}{}0\n", line(256), line(257), line(258)).as_bytes(), b"0\n", None);
+        let seen = seen.expect("it fits").expect("whole");
+        let nodes: Vec<_> = seen.iter().map(|entry| (entry.path.len(), &entry.node)).collect();
+        assert_eq!(nodes, [(511, &Seen::Directory), (513, &Seen::TooDeep)]);
     }
 
     #[test]
