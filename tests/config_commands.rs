@@ -54,6 +54,8 @@ const FULL: &str = r#"
     require_drill = "drills"
     [source]
     exclude = ["*.log", "!keep.log", "/tmp/"]
+    strip = 1
+    max_ratio = 500
     [rollback]
     verify = "full"
     [security]
@@ -87,6 +89,9 @@ fn every_key_is_obeyed() {
     let shared: Vec<_> = config.shared.iter().map(|path| (path.to_string(), path.seed())).collect();
     assert_eq!(shared, [(".env".to_owned(), false), ("storage/".to_owned(), true)]);
     assert_eq!(config.source_exclude, ["*.log", "!keep.log", "/tmp/"]);
+    assert_eq!((config.source_strip, config.source_max_ratio), (Some(1), 500));
+    let options = config.source_options();
+    assert_eq!((options.exclude, options.strip, options.limits.ratio), (config.source_exclude, Some(1), 500));
 }
 
 #[test]
@@ -234,6 +239,8 @@ fn each_contradiction_shows_its_line() {
         ("[validate]\ncommand = 'c'\nallow_failures = 1", 4, "there is no `for`"),
         ("[drill]\nfingerprint = ''", 3, "the command is empty"),
         ("[deploy]\nrequire_drill = true", 3, "`deploy.require_drill`: invalid type"),
+        ("[source]\nstrip = -1", 3, "how many leading directories, from 0 to 256"),
+        ("[source]\nmax_ratio = 0", 3, "how many times its size, from 1 to 1000000"),
         ("[source]\nexclude = ['a', ' ']", 3, "is no pattern"),
         ("[source]\nexclude = ['a', \"b\\u0000\"]", 3, "is no pattern"),
         ("[rollback]\nverify = 'fast'", 3, "is none of \"quick\", \"full\", \"none\""),

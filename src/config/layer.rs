@@ -150,6 +150,8 @@ layer! {
     /// `[source]`.
     SourceLayer {
         exclude: Vec<Text>,
+        strip: Spanned<i64>,
+        max_ratio: Spanned<i64>,
     }
 }
 

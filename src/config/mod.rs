@@ -23,8 +23,14 @@ pub use suggest::did_you_mean;
 use camino::Utf8PathBuf;
 
 use crate::{
-    address::Address, commands::Commands, path::HostPath, shared::SharedPath, store::Layout, target_check::TargetCheck,
+    address::Address,
+    commands::Commands,
+    path::HostPath,
+    shared::SharedPath,
+    store::Layout,
+    target_check::TargetCheck,
     transport::SshOptions,
+    tree::{Limits, SourceOptions},
 };
 
 /// A configuration that can be parsed as it is, with every key explained: what `switchback init` writes.
@@ -74,6 +80,10 @@ pub struct Config {
     pub shared: Vec<SharedPath>,
     /// What of a source directory is not sent, in the syntax of `.gitignore`.
     pub source_exclude: Vec<String>,
+    /// How many leading directories are taken off the paths of an archive; none where it is not set.
+    pub source_strip: Option<usize>,
+    /// How many times larger than itself an archive may grow, where it grows beyond 100 MiB.
+    pub source_max_ratio: u64,
     /// How a rollback looks at its target before it switches.
     pub target_check: TargetCheck,
     /// A directory with the reports of drills: a source whose digest has no passed report there is not deployed.
@@ -130,6 +140,22 @@ impl Config {
         resolve::resolve(text, read::read(text, environment)?, Some(root))?.with_root(root)
     }
 
+    /// How a source is read, as the configuration says.
+    ///
+    /// ```
+    /// use switchback::{Config, tree::Tree};
+    ///
+    /// let config = Config::parse("root = '/srv/shop'\nsource.exclude = ['*.css']", None)?;
+    /// let tree = Tree::open_with("examples/site/v1".into(), &config.source_options())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn source_options(&self) -> SourceOptions {
+        let limits = Limits { ratio: self.source_max_ratio, ..Limits::default() };
+        let (exclude, strip) = (self.source_exclude.clone(), self.source_strip);
+        SourceOptions { limits, exclude, strip, ..SourceOptions::default() }
+    }
+
     /// A root without any configuration, on these hosts; on this machine, as the host `local`, when there are none.
     ///
     /// # Errors
@@ -147,6 +173,8 @@ impl Config {
             keep: None,
             shared: Vec::new(),
             source_exclude: Vec::new(),
+            source_strip: None,
+            source_max_ratio: Limits::default().ratio,
             target_check: TargetCheck::default(),
             require_drill: None,
             allow_writable: false,

@@ -78,6 +78,9 @@ struct Deploy<'a> {
 #[derive(Serialize)]
 struct Source<'a> {
     exclude: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    strip: Option<usize>,
+    max_ratio: u64,
 }
 
 #[derive(Serialize)]
@@ -125,7 +128,11 @@ impl Config {
             validate: self.commands.validation.as_ref().map(Validate::new),
             drill: self.commands.fingerprint.as_deref().map(|fingerprint| Drill { fingerprint }),
             deploy: self.require_drill.as_deref().map(|require_drill| Deploy { require_drill }),
-            source: Source { exclude: &self.source_exclude },
+            source: Source {
+                exclude: &self.source_exclude,
+                strip: self.source_strip,
+                max_ratio: self.source_max_ratio,
+            },
             rollback: Rollback { verify: self.target_check },
             security: Security { allow_writable: self.allow_writable },
             host: self.hosts.iter().map(Host::new).collect(),

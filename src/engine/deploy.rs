@@ -90,6 +90,9 @@ impl<'r> Bringing<'_, 'r> {
     async fn bring(&self) -> Deployed {
         let (run, name) = (self.run, self.release.name());
         run.begin(Some(name));
+        if let Some(report) = run.unfit_source(self.release) {
+            return Ok(report);
+        }
         let asked = match self.release.content() {
             ReleaseContent::Tree(tree) if !run.options.dry_run => {
                 tokio::join!(run.ask_before_upload(), apart(move || tree.recall())).0

@@ -30,6 +30,7 @@ mod rollback;
 mod run;
 mod secrets;
 mod shell;
+mod source;
 mod staging;
 mod switch;
 mod take_locks;

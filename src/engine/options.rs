@@ -32,6 +32,8 @@ pub struct RunOptions {
     /// Whether to go on without hosts that cannot be reached. What they miss is recorded on the others as a debt, and the
     /// next run that reaches them, or a recovery, brings them along.
     pub skip_unreachable: bool,
+    /// Whether a source without any file may be brought, by a command that brings one. It is most often a build that failed.
+    pub allow_empty: bool,
     /// What asks the command to stop at the next safe point.
     pub cancel: Cancel,
     /// The commands that are configured; `None` where there is no configuration. What goes back runs those that were recorded
@@ -74,6 +76,7 @@ impl Default for RunOptions {
             wait: Duration::ZERO,
             dry_run: false,
             skip_unreachable: false,
+            allow_empty: false,
             cancel: Cancel::new(),
             commands: None,
             code: Code::default(),

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader, Read, Seek},
     path::PathBuf,
     sync::Arc,
 };
@@ -10,9 +10,19 @@ use std::{
 use camino::Utf8Path;
 
 use super::{
-    Content, Limits, Node, SourceOptions, Tree, TreeEntry, TreeError, Visit, Wanted, error::shown, exclude::Exclude,
-    format::Format, inventory::Inventory, members, replay::Replay, stamp::Stamp,
+    Content, Limits, Node, SourceOptions, Tree, TreeEntry, TreeError, Visit, Wanted,
+    error::shown,
+    exclude::Exclude,
+    format::Format,
+    hard_links::{Copied, HardLinks},
+    inventory::Inventory,
+    members::{self, Archived, Member},
+    replay::Replay,
+    stamp::Stamp,
 };
+
+/// So much of a file that has several names is kept in memory, in bytes; more goes to a temporary file.
+const IN_MEMORY: usize = 8 << 20;
 
 /// The content of an archive, as it was when it was scanned.
 #[derive(Debug)]
@@ -21,6 +31,8 @@ struct Archive {
     stamp: Stamp,
     /// Which entry each member of the archive is, by index; `None` for one that is left out.
     members: Vec<Option<usize>>,
+    /// The files that are hard links to others, in the order of those.
+    copied: Vec<Copied>,
 }
 
 /// An archive on the disk.
@@ -31,6 +43,7 @@ struct Source {
     name: String,
     format: Format,
     limits: Limits,
+    strip: Option<usize>,
 }
 
 impl Tree {
@@ -50,29 +63,44 @@ impl Tree {
 /// put before what lies in them, whether the archive has them later or not at all.
 pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, TreeError> {
     let (limits, exclude) = (&options.limits, Exclude::new(&options.exclude)?);
-    let source = Source::find(path, limits)?;
+    let source = Source::find(path, options)?;
     let (file, stamp) = source.open()?;
-    let mut inventory = Inventory::new(limits);
+    let (mut inventory, mut hard_links) = (Inventory::new(limits), HardLinks::new(limits));
     let mut members = Vec::new();
     source.read(&file, &mut |member, _| {
-        let out = exclude.matches_or_above(&member.path, member.node == Node::Directory);
-        members.push(if out { None } else { Some(inventory.place(member)?) });
+        let (path, is_directory) = match &member {
+            Member::Entry(entry) => (&entry.path, entry.node == Node::Directory),
+            Member::HardLink { path, .. } => (path, false),
+        };
+        let index = match member {
+            _ if exclude.matches_or_above(path, is_directory) => None,
+            Member::Entry(entry) => Some(inventory.place(entry)?),
+            Member::HardLink { path, target } => {
+                hard_links.add(path, &target, &inventory)?;
+                None
+            }
+        };
+        members.push(index);
         Ok(())
     })?;
     source.hold(&file, stamp)?;
-    Ok(Tree::new(inventory.finish()?, Arc::new(Archive { source, stamp, members })))
+    let copied = hard_links.place(&mut inventory)?;
+    Ok(Tree::new(inventory.finish()?, Arc::new(Archive { source, stamp, members, copied })))
 }
 
 impl Source {
     /// The archive at `path`, if its name is that of one.
-    fn find(path: &Utf8Path, limits: &Limits) -> Result<Self, TreeError> {
+    fn find(path: &Utf8Path, options: &SourceOptions) -> Result<Self, TreeError> {
         let name = path.as_str();
         let unreadable = |error| TreeError::read(name.as_bytes(), error);
         // A full path, since the directory that this one is relative to may be left before the content is read.
         let full = path.as_std_path().canonicalize().map_err(unreadable)?;
         let is_file = fs::metadata(&full).map_err(unreadable)?.is_file();
         match Format::of_name(path) {
-            Some(format) if is_file => Ok(Self { path: full, name: name.to_owned(), format, limits: limits.clone() }),
+            Some(format) if is_file => {
+                let (limits, strip) = (options.limits.clone(), options.strip);
+                Ok(Self { path: full, name: name.to_owned(), format, limits, strip })
+            }
             _ => Err(TreeError::Unrecognised { path: shown(name.as_bytes()) }),
         }
     }
@@ -98,9 +126,12 @@ impl Source {
     /// Reads all members of `file`.
     fn read(&self, file: &File, take: &mut members::Take<'_>) -> Result<(), TreeError> {
         let damaged = |error| members::damaged(&self.name, error);
+        let length = file.metadata().map_err(damaged)?.len();
         let mut packed = BufReader::with_capacity(64 << 10, file);
         self.check_start(packed.fill_buf().map_err(damaged)?)?;
-        members::read(&self.name, self.format.unpack(packed).map_err(damaged)?, &self.limits, take)
+        let archived =
+            Archived { name: &self.name, packed: length, limits: &self.limits, strip: self.strip.unwrap_or(0) };
+        members::read(archived, self.format.unpack(packed).map_err(damaged)?, take)
     }
 
     /// Checks that the archive's first bytes tell the same format as its name.
@@ -115,22 +146,61 @@ impl Source {
 }
 
 impl Content for Archive {
-    fn read(&self, entries: &[TreeEntry], _: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
+    fn read(&self, entries: &[TreeEntry], wanted: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
+        let mut replay = Replay::new(entries, &self.members);
+        self.reread(&mut |member, content| match member {
+            Member::Entry(entry) => {
+                let is_same = replay.take(&entry, content, visit)?;
+                is_same.then_some(()).ok_or_else(|| self.source.changed())
+            }
+            Member::HardLink { .. } => replay.pass().then_some(()).ok_or_else(|| self.source.changed()),
+        })?;
+        if !replay.is_done() {
+            return Err(self.source.changed());
+        }
+        if self.copied.iter().any(|copied| entries.get(copied.copy).is_some_and(wanted)) {
+            self.copies(&mut replay, visit)?;
+        }
+        replay.rest(visit)
+    }
+
+    fn may_be_stripped(&self) -> bool {
+        self.source.strip.is_none()
+    }
+}
+
+impl Archive {
+    /// Reads all members once more, of an archive that is what it was.
+    fn reread(&self, take: &mut members::Take<'_>) -> Result<(), TreeError> {
         let (file, now) = self.source.open()?;
         if now != self.stamp {
             return Err(self.source.changed());
         }
-        let mut replay = Replay::new(entries, &self.members);
-        let read = self.source.read(&file, &mut |member, content| {
-            let is_same = replay.take(&member, content, visit)?;
-            is_same.then_some(()).ok_or_else(|| self.source.changed())
-        });
-        match read {
+        match self.source.read(&file, take) {
             // The scan read it to its end, so that it was whole then.
             Err(TreeError::Damaged { .. }) => Err(self.source.changed()),
             Err(error) => Err(error),
-            Ok(()) if replay.is_done() => self.source.hold(&file, self.stamp),
-            Ok(()) => Err(self.source.changed()),
+            Ok(()) => self.source.hold(&file, self.stamp),
         }
+    }
+
+    /// Visits the files that are hard links to others, each when the content of that one comes by again.
+    fn copies(&self, replay: &mut Replay<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
+        let (mut members, mut copied) = (self.members.iter(), &self.copied[..]);
+        self.reread(&mut |_, content| {
+            let index = members.next().ok_or_else(|| self.source.changed())?;
+            let here = copied.iter().take_while(|next| Some(next.origin) == *index).count();
+            if here == 0 {
+                return Ok(());
+            }
+            let (these, others) = copied.split_at(here);
+            copied = others;
+            let mut kept = tempfile::spooled_tempfile(IN_MEMORY);
+            let size = io::copy(content, &mut kept).map_err(TreeError::Visit)?;
+            these.iter().try_for_each(|copied| {
+                kept.rewind().map_err(TreeError::Visit)?;
+                replay.visit_at(copied.copy, &mut Read::take(&mut kept, size), visit)
+            })
+        })
     }
 }

@@ -1,6 +1,12 @@
 //! Trees from a directory.
 
-use std::{collections::HashMap, fs::File, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use camino::Utf8Path;
 use rustix::{
@@ -145,6 +151,10 @@ impl Content for Directory {
         if let Some(cache) = &self.cache {
             cache.keep(self.files(entries).filter_map(digested));
         }
+    }
+
+    fn place_of(&self, path: &Path) -> Option<Vec<u8>> {
+        Some(path.strip_prefix(&self.root).ok()?.as_os_str().as_encoded_bytes().to_vec())
     }
 
     fn forget(&self) {

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     io,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -65,6 +66,14 @@ impl Content for Counted {
 
     fn forget(&self) {
         self.content.forget();
+    }
+
+    fn may_be_stripped(&self) -> bool {
+        self.content.may_be_stripped()
+    }
+
+    fn place_of(&self, path: &Path) -> Option<Vec<u8>> {
+        self.content.place_of(path)
     }
 }
 

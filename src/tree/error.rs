@@ -166,9 +166,15 @@ pub enum Refusal {
     /// It is a socket.
     #[error("it is a socket")]
     Socket,
-    /// It is a hard link to another entry of an archive.
-    #[error("it is a hard link; make the archive with `tar --hard-dereference`")]
-    HardLink,
+    /// It is a hard link to what no earlier entry of the archive brings.
+    #[error("it is a hard link to {target}, which no earlier entry of the archive brings")]
+    HardLink {
+        /// The path that it leads to.
+        target: String,
+    },
+    /// It stands in fewer directories than are to be taken off.
+    #[error("it stands in fewer than the {0} leading directories that `[source] strip` takes off")]
+    TooShallow(usize),
     /// It is stored with holes.
     #[error("it is stored as a sparse file; make the archive without `tar --sparse`")]
     Sparse,

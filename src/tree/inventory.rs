@@ -63,6 +63,17 @@ impl<'l> Inventory<'l> {
         }
     }
 
+    /// Where the entry at `path` stands, of those that came by [`place`](Self::place).
+    pub(super) fn find(&self, path: &[u8]) -> Option<(usize, &TreeEntry)> {
+        let index = self.places.get(path)?.index;
+        Some((index, self.entries.get(index)?))
+    }
+
+    /// The entry that stands there.
+    pub(super) fn entry(&self, index: usize) -> Option<&TreeEntry> {
+        self.entries.get(index)
+    }
+
     /// The entries, when the links among them stay inside.
     pub(super) fn finish(self) -> Result<Vec<TreeEntry>, TreeError> {
         links::check(&self.entries)?;

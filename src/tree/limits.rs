@@ -2,6 +2,8 @@
 
 use thiserror::Error;
 
+use crate::manifest::MAX_DEPTH;
+
 /// How much a source may hold. What goes beyond is refused while it is scanned, before any host is touched, so that a
 /// hostile archive fills neither the memory nor a disk.
 ///
@@ -24,17 +26,36 @@ pub struct Limits {
     pub path: usize,
     /// Bytes of one name in a path. 255, as on all usual filesystems.
     pub name: usize,
-    /// Names in one path. 128.
+    /// Directories above one entry. 256, as on the hosts ([`MAX_DEPTH`]).
     pub depth: usize,
+    /// How many times larger than itself an archive may grow, where it grows beyond 100 MiB. 200: text shrinks to a fifth, and
+    /// only what was made to fill a disk to less than a two-hundredth.
+    pub ratio: u64,
 }
+
+/// What every archive may grow to, in bytes.
+const GROWTH: u64 = 100 << 20;
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { entries: 1_000_000, bytes: 64 << 30, names: 256 << 20, path: 4096, name: 255, depth: 128 }
+        Self {
+            entries: 1_000_000,
+            bytes: 64 << 30,
+            names: 256 << 20,
+            path: 4096,
+            name: 255,
+            depth: MAX_DEPTH,
+            ratio: 200,
+        }
     }
 }
 
 impl Limits {
+    /// What an archive of so many bytes may grow to.
+    pub(super) fn growth(&self, packed: u64) -> u64 {
+        packed.saturating_mul(self.ratio).max(GROWTH)
+    }
+
     /// Checks one path by itself.
     pub(super) fn check_path(&self, path: &[u8]) -> Result<(), Exceeded> {
         let names = || path.split(|byte| *byte == b'/');
@@ -44,7 +65,7 @@ impl Limits {
         if names().any(|name| name.len() > self.name) {
             return Err(Exceeded::Name(self.name));
         }
-        if names().count() > self.depth {
+        if names().count() > self.depth.saturating_add(1) {
             return Err(Exceeded::Depth(self.depth));
         }
         Ok(())
@@ -73,6 +94,9 @@ pub enum Exceeded {
     /// [`Limits::depth`].
     #[error("more than {0} directories deep")]
     Depth(usize),
+    /// [`Limits::ratio`].
+    #[error("more than {0} times as many bytes as the archive has")]
+    Ratio(u64),
     /// The headers of one entry of an archive are larger than any honest ones; that limit is fixed.
     #[error("an archive header of more than {0} bytes")]
     Header(u64),
@@ -88,6 +112,7 @@ mod tests {
         assert_eq!(limits.check_path(b"abcd/b/c"), Ok(()));
         assert_eq!(limits.check_path(b"abcd/abcd/a"), Err(Exceeded::Path(10)));
         assert_eq!(limits.check_path(b"abcde"), Err(Exceeded::Name(4)));
-        assert_eq!(limits.check_path(b"a/b/c/d"), Err(Exceeded::Depth(3)));
+        assert_eq!(limits.check_path(b"a/b/c/d"), Ok(()));
+        assert_eq!(limits.check_path(b"a/b/c/d/e"), Err(Exceeded::Depth(3)));
     }
 }

@@ -13,14 +13,36 @@ use super::{
 };
 
 /// What [`read`] calls for each member.
-pub(super) type Take<'t> = dyn FnMut(TreeEntry, &mut dyn Read) -> Result<(), TreeError> + 't;
+pub(super) type Take<'t> = dyn FnMut(Member, &mut dyn Read) -> Result<(), TreeError> + 't;
 
-/// Reads the tar stream of the archive `name` to its very end, and calls `take` for each member with its content.
+/// A member of an archive.
+#[derive(Debug)]
+pub(super) enum Member {
+    /// An entry, whose content follows.
+    Entry(TreeEntry),
+    /// The path `path` once more for what an earlier member brought at `target`.
+    HardLink { path: Vec<u8>, target: Vec<u8> },
+}
+
+/// An archive that is read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Archived<'a> {
+    /// As it was given.
+    pub(super) name: &'a str,
+    /// Its own length, in bytes.
+    pub(super) packed: u64,
+    pub(super) limits: &'a Limits,
+    /// How many leading directories are taken off each path.
+    pub(super) strip: usize,
+}
+
+/// Reads the tar stream of the archive to its very end, and calls `take` for each member with its content.
 ///
 /// The end is that of the archive, not of the bytes: the mark that ends an archive must be there, and nothing but zeros
 /// behind it. A stream that was cut, between two members too, is so never taken for a whole one.
-pub(super) fn read(name: &str, stream: impl Read, limits: &Limits, take: &mut Take<'_>) -> Result<(), TreeError> {
-    let meter = Meter::new(limits);
+pub(super) fn read(archived: Archived<'_>, stream: impl Read, take: &mut Take<'_>) -> Result<(), TreeError> {
+    let Archived { name, packed, limits, strip } = archived;
+    let meter = Meter::new(limits, packed);
     let broken = |error| match meter.exceeded() {
         Some(limit) => TreeError::TooLarge { path: shown(name.as_bytes()), limit },
         None => damaged(name, error),
@@ -31,7 +53,7 @@ pub(super) fn read(name: &str, stream: impl Read, limits: &Limits, take: &mut Ta
         meter.expect_header();
         let Some(entry) = entries.next() else { break };
         let mut entry = entry.map_err(broken)?;
-        let Some(member) = member(&mut entry, &broken)? else { continue };
+        let Some(member) = member(&mut entry, strip, &broken)? else { continue };
         meter.expect_content();
         let size = entry.size();
         let mut content = Exact::new(entry, size);
@@ -78,11 +100,13 @@ fn only_zeros(mut rest: impl Read) -> io::Result<()> {
     }
 }
 
-/// The member that `entry` is; `None` for the release's own directory, and for a header of no entry.
+/// The member that `entry` is; `None` for the release's own directory and those that are taken off, and for a header of no
+/// entry.
 fn member<R: Read>(
     entry: &mut Entry<'_, R>,
+    strip: usize,
     broken: &impl Fn(io::Error) -> TreeError,
-) -> Result<Option<TreeEntry>, TreeError> {
+) -> Result<Option<Member>, TreeError> {
     let raw = entry.path_bytes().into_owned();
     let refuse = |why| TreeError::refused(&raw, why);
     let extensions = entry.pax_extensions().map_err(broken)?;
@@ -91,17 +115,43 @@ fn member<R: Read>(
         return extensions.check_for_all().map_err(refuse).map(|()| None);
     }
     extensions.check_size(entry.size()).map_err(refuse)?;
+    if entry.header().entry_type() == EntryType::Link {
+        return hard_link(entry, &raw, strip).map(Some).map_err(refuse);
+    }
     let node = node(entry, &raw).map_err(refuse)?;
     let mode = entry.header().mode().map_err(broken)?;
     // On a directory a setgid bit gives no rights; like that of a source directory it is not kept.
     if mode & 0o6000 != 0 && node != Node::Directory {
         return Err(refuse(Refusal::Setuid));
     }
-    match checked(plain(&raw, &node)).map_err(refuse)? {
-        Some(path) => Ok(Some(TreeEntry::new(path.to_vec(), mode, node))),
-        None if node == Node::Directory => Ok(None),
-        None => Err(refuse(Refusal::EmptyName)),
+    let path = checked(plain(&raw, &node)).map_err(refuse)?;
+    match (path.map(|path| stripped(path, strip)), &node) {
+        (Some(Some(path)), _) => Ok(Some(Member::Entry(TreeEntry::new(path.to_vec(), mode, node)))),
+        (_, Node::Directory) => Ok(None),
+        (Some(None), _) => Err(refuse(Refusal::TooShallow(strip))),
+        (None, _) => Err(refuse(Refusal::EmptyName)),
     }
+}
+
+/// The path without its first `strip` names, when there are more.
+fn stripped(path: &[u8], strip: usize) -> Option<&[u8]> {
+    match strip {
+        0 => Some(path),
+        _ => path.splitn(strip.saturating_add(1), |byte| *byte == b'/').nth(strip),
+    }
+}
+
+/// Another name for an earlier member.
+fn hard_link<R: Read>(entry: &Entry<'_, R>, raw: &[u8], strip: usize) -> Result<Member, Refusal> {
+    if entry.size() != 0 {
+        return Err(Refusal::UnexpectedContent);
+    }
+    let whole = |path: &[u8]| -> Result<Vec<u8>, Refusal> {
+        let path = checked(path)?.ok_or(Refusal::EmptyName)?;
+        Ok(stripped(path, strip).ok_or(Refusal::TooShallow(strip))?.to_vec())
+    };
+    let target = entry.link_name_bytes().unwrap_or_default();
+    Ok(Member::HardLink { path: whole(raw)?, target: whole(&target)? })
 }
 
 /// What `entry` is, if a release may hold it.
@@ -112,7 +162,6 @@ fn node<R: Read>(entry: &Entry<'_, R>, path: &[u8]) -> Result<Node, Refusal> {
         EntryType::Regular | EntryType::Continuous => return Ok(Node::File { size: entry.size() }),
         EntryType::Directory => Node::Directory,
         EntryType::Symlink => Node::Link { target: entry.link_name_bytes().unwrap_or_default().into_owned() },
-        EntryType::Link => return Err(Refusal::HardLink),
         EntryType::Char | EntryType::Block => return Err(Refusal::Device),
         EntryType::Fifo => return Err(Refusal::Fifo),
         EntryType::GNUSparse => return Err(Refusal::Sparse),

@@ -19,7 +19,7 @@ const HEADERS_OF_AN_ENTRY: u64 = 4096;
 pub(super) struct Meter {
     /// What may still be read in all, and the limit to name when it is more.
     total: Cell<u64>,
-    bytes: u64,
+    limit: Exceeded,
     /// What may be read until the next entry.
     header: Cell<u64>,
     ended: Cell<bool>,
@@ -27,12 +27,14 @@ pub(super) struct Meter {
 }
 
 impl Meter {
-    /// For one archive within `limits`.
-    pub(super) fn new(limits: &Limits) -> Rc<Self> {
+    /// For one archive of `packed` bytes within `limits`.
+    pub(super) fn new(limits: &Limits, packed: u64) -> Rc<Self> {
         let headers = limits.entries.saturating_mul(HEADERS_OF_AN_ENTRY).saturating_add(HEADER);
+        let (bytes, growth) = (limits.bytes.saturating_add(headers), limits.growth(packed));
+        let of_bytes = bytes <= growth;
         Rc::new(Self {
-            total: Cell::new(limits.bytes.saturating_add(headers)),
-            bytes: limits.bytes,
+            total: Cell::new(bytes.min(growth)),
+            limit: if of_bytes { Exceeded::Bytes(limits.bytes) } else { Exceeded::Ratio(limits.ratio) },
             header: Cell::new(HEADER),
             ended: Cell::new(false),
             exceeded: Cell::new(None),
@@ -64,7 +66,7 @@ impl Meter {
         let take = |allowance: &Cell<u64>| allowance.get().checked_sub(read).map(|left| allowance.set(left));
         let limit = match (take(&self.total), take(&self.header)) {
             (Some(()), Some(())) => return Ok(()),
-            (None, _) => Exceeded::Bytes(self.bytes),
+            (None, _) => self.limit,
             (_, None) => Exceeded::Header(HEADER),
         };
         self.exceeded.set(Some(limit));
@@ -100,7 +102,7 @@ mod tests {
 
     #[test]
     fn headers_and_the_whole_are_limited() {
-        let meter = Meter::new(&Limits { entries: 0, bytes: 8 << 20, ..Limits::default() });
+        let meter = Meter::new(&Limits { entries: 0, bytes: 8 << 20, ..Limits::default() }, 1 << 20);
         let mut reader = Metered::new(io::repeat(0), &meter);
         let mut buffer = vec![0; 1 << 20];
         reader.read_exact(&mut buffer).unwrap();
@@ -113,7 +115,7 @@ mod tests {
 
     #[test]
     fn the_end_is_seen() {
-        let meter = Meter::new(&Limits::default());
+        let meter = Meter::new(&Limits::default(), 2);
         let mut reader = Metered::new(&b"ab"[..], &meter);
         reader.read_exact(&mut [0; 2]).unwrap();
         assert!(!meter.ended());

@@ -7,8 +7,9 @@
 //! # What is kept
 //!
 //! Directories, regular files and links, with their names byte for byte, and the permission bits of each; a directory can
-//! always be read and filled by its owner. Not kept are owners, times (see [`Tree::modified`]), access lists and attributes, hard links (in a
-//! directory; each name is a file of its own) and the setuid, setgid and sticky bits of a directory's files, nor those of a
+//! always be read and filled by its owner. Not kept are owners, times (see [`Tree::modified`]), access lists and attributes, hard
+//! links (each name is a file of its own; in an archive, the content must have come with an earlier name) and the setuid,
+//! setgid and sticky bits of a directory's files, nor those of a
 //! directory in an archive. Nothing is left out unless [`SourceOptions::exclude`] says so.
 //!
 //! # What is refused
@@ -18,7 +19,8 @@
 //!   back by `..` from what is no directory of the release;
 //! - `previousVersion` and `.switchback` at the top, which are the tool's own records;
 //! - what goes beyond the [`Limits`];
-//! - in an archive also: paths that are absolute or hold `..`, a path twice or through a link, hard links, sparse files,
+//! - in an archive also: paths that are absolute or hold `..`, a path twice or through a link, hard links to what comes
+//!   later or not at all, what grows to many times the archive's own size, sparse files,
 //!   setuid and setgid bits of files, headers that two programs may read in two ways, and an archive that does not end with the mark of its end.
 
 mod archive;
@@ -32,12 +34,14 @@ mod error;
 mod exact;
 mod exclude;
 mod format;
+mod hard_links;
 mod inventory;
 mod limits;
 mod links;
 mod members;
 mod memory;
 mod meter;
+mod oddities;
 mod options;
 mod reading;
 mod replay;
@@ -53,7 +57,8 @@ use std::{
     collections::HashMap,
     fs, io,
     io::Read,
-    sync::{Arc, Mutex, OnceLock},
+    path::Path,
+    sync::{Arc, Mutex, OnceLock, atomic::AtomicBool},
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -74,6 +79,8 @@ pub struct Tree {
     /// Held by whoever reads it all for that alone: many who want to know wait for the first.
     turn: Arc<Mutex<()>>,
     shared: Arc<sharing::Shared>,
+    /// Whether what is odd about it was said.
+    told: Arc<AtomicBool>,
 }
 
 /// One entry of a tree.
@@ -153,6 +160,17 @@ trait Content: std::fmt::Debug + Send + Sync {
 
     /// Keeps no digests any more: one of them was wrong.
     fn forget(&self) {}
+
+    /// Whether it is an archive, of which nobody said how many leading directories are taken off.
+    fn may_be_stripped(&self) -> bool {
+        false
+    }
+
+    /// The path in the tree of what stands at `path`, a canonical one, where the tree is read from a directory.
+    fn place_of(&self, path: &Path) -> Option<Vec<u8>> {
+        let _ = path;
+        None
+    }
 }
 
 /// Says of which files the content is wanted.
@@ -196,8 +214,8 @@ impl Tree {
         let files = entries.iter().filter(|entry| matches!(entry.node, Node::File { .. })).count() as u64;
         let bytes = entries.iter().map(TreeEntry::size).sum();
         let modified = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        let (manifest, turn, shared) = Default::default();
-        Self { entries, files, bytes, modified, content, manifest, turn, shared }
+        let (manifest, turn, shared, told) = Default::default();
+        Self { entries, files, bytes, modified, content, manifest, turn, shared, told }
     }
 
     /// The entries, parents before what they hold: those of a directory by name, those of an archive in its own order.

@@ -24,6 +24,11 @@ pub struct SourceOptions {
     /// matches decides, and below a directory that is left out nothing can be taken in again. What is left out is not
     /// looked at any further: a socket there is no reason to refuse the source.
     pub exclude: Vec<String>,
+    /// How many leading directories are taken off each path of an archive: 1 for one that holds all in a directory of its name.
+    /// The directories themselves are passed over; a file or link that stands in fewer is refused. Nothing is taken off the
+    /// paths of a directory. With `None` nothing is taken off either, and an archive that holds all in one directory is warned
+    /// about when it is deployed.
+    pub strip: Option<usize>,
     /// A directory in which the digests of a source directory's files are kept from one run to the next, so that those that
     /// did not change need not be read to know them. Nothing is kept by default, nor of an archive.
     ///

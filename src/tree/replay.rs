@@ -33,13 +33,33 @@ impl<'t> Replay<'t> {
         if self.entries.get(index) != Some(member) {
             return Ok(false);
         }
+        if self.next <= index {
+            self.visit_at(index, content, visit)?;
+        }
+        Ok(true)
+    }
+
+    /// Passes over the next member, which is another name for an earlier one; `false` when it is not what the scan saw.
+    pub(super) fn pass(&mut self) -> bool {
+        self.members.next() == Some(&None)
+    }
+
+    /// Visits the entries up to `index`, and that one with its content.
+    pub(super) fn visit_at(
+        &mut self,
+        index: usize,
+        content: &mut dyn Read,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), TreeError> {
         while self.next < index {
             self.visit_next(&mut io::empty(), visit)?;
         }
-        if self.next == index {
-            self.visit_next(content, visit)?;
-        }
-        Ok(true)
+        self.visit_next(content, visit)
+    }
+
+    /// Visits the entries that are left, without content.
+    pub(super) fn rest(&mut self, visit: &mut Visit<'_>) -> Result<(), TreeError> {
+        (self.next..self.entries.len()).try_for_each(|_| self.visit_next(&mut io::empty(), visit))
     }
 
     /// Whether every member came by.
@@ -48,7 +68,7 @@ impl<'t> Replay<'t> {
     }
 
     fn visit_next(&mut self, content: &mut dyn Read, visit: &mut Visit<'_>) -> Result<(), TreeError> {
-        let entry = &self.entries[self.next];
+        let Some(entry) = self.entries.get(self.next) else { return Ok(()) };
         self.next += 1;
         visit(entry, content).map_err(TreeError::Visit)
     }

@@ -18,6 +18,7 @@ mod records;
 mod rollback;
 mod round_trips;
 mod shared;
+mod source;
 mod surroundings;
 mod unreadable;
 mod unsealed;

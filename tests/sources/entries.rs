@@ -6,9 +6,13 @@ use std::{
 };
 
 use rustix::fs::{CWD, FileType, Mode, mknodat};
-use switchback::tree::{Refusal, Tree, TreeError};
+use switchback::tree::{Refusal, SourceOptions, Tree, TreeError};
 
-use super::{Place, maker::Maker, paths, refusal, seen, symlink};
+use super::{
+    Place,
+    maker::{Maker, gzip, zstandard},
+    paths, refusal, seen, symlink,
+};
 
 #[test]
 fn a01_paths_that_are_no_plain_paths() {
@@ -64,12 +68,82 @@ fn a03_a_link_and_a_directory_of_the_same_name() {
 }
 
 #[test]
-fn a04_hard_links() {
+fn a04_hard_links_to_what_did_not_come_before() {
     let place = Place::new();
-    for target in ["/etc/passwd", "../x", "a"] {
-        let archive = Maker::default().file("a", "x").member(b'1', b"b", 0o644, target.as_bytes(), b"");
-        assert_eq!(refusal(place.open(archive.end())), Refusal::HardLink, "{target}");
+    let link =
+        |archive: Maker, path: &str, target: &str| archive.member(b'1', path.as_bytes(), 0o644, target.as_bytes(), b"");
+    for (target, why) in [
+        ("/etc/passwd", Refusal::Absolute),
+        ("../x", Refusal::Parent),
+        ("", Refusal::EmptyName),
+        ("later", Refusal::HardLink { target: "later".into() }),
+        ("b", Refusal::HardLink { target: "b".into() }),
+        ("d", Refusal::HardLink { target: "d".into() }),
+    ] {
+        let archive = link(Maker::default().file("a", "x").directory("d"), "b", target).file("later", "x");
+        assert_eq!(refusal(place.open(archive.end())), why, "{target}");
     }
+    assert_eq!(refusal(place.open(link(Maker::default().file("a", "x"), "a", "a").end())), Refusal::Duplicate);
+    let through = link(Maker::default().file("a", "x"), "b", "a").file("b/c", "x");
+    assert_eq!(refusal(place.open(through.end())), Refusal::TwoKinds);
+    let content = Maker::default().file("a", "x").member(b'1', b"b", 0o644, b"a", b"x");
+    assert_eq!(refusal(place.open(content.end())), Refusal::UnexpectedContent);
+}
+
+#[test]
+fn a04_hard_links_are_copies_of_what_came_before() {
+    let place = Place::new();
+    let link =
+        |archive: Maker, path: &str, target: &str| archive.member(b'1', path.as_bytes(), 0o600, target.as_bytes(), b"");
+    let large = "large".repeat(2 << 20);
+    let archive = Maker::default().member(b'0', b"z/run", 0o755, b"", b"one").file("large", &large);
+    let archive = link(link(archive, "a/b/large", "large"), "a/run", "z/run").link("l", "large").file("last", "x");
+    let archive = link(link(link(archive, "again", "a/run"), "m", "l"), "./left/out", "z/run").end();
+    let mut options = SourceOptions::default();
+    options.exclude = vec!["left".to_owned()];
+    for (name, archive) in [("a.tar", archive.clone()), ("a.tgz", gzip(&archive)), ("a.tar.zst", zstandard(&archive))] {
+        let tree = Tree::open_with(&place.write(name, archive), &options).unwrap();
+        let file = |name: &str, content: &str| (name.to_owned(), Some(content.as_bytes().to_vec()));
+        let nothing = |name: &str| (name.to_owned(), None);
+        let expected = [
+            nothing("z"),
+            file("z/run", "one"),
+            file("large", &large),
+            file("l", "large"),
+            file("last", "x"),
+            nothing("a"),
+            file("a/run", "one"),
+            file("again", "one"),
+            nothing("a/b"),
+            file("a/b/large", &large),
+            file("m", "large"),
+        ];
+        assert!(seen(&tree).unwrap() == expected, "{name}: {:?}", paths(&tree));
+        let modes: Vec<_> =
+            tree.entries().iter().filter(|entry| entry.path.ends_with(b"run")).map(|run| run.mode).collect();
+        assert_eq!(modes, [0o755, 0o755], "one file has one mode");
+        assert_eq!(tree.bytes(), 2 * large.len() as u64 + 10, "each is counted");
+        assert!(seen(&tree).unwrap() == expected, "{name}, held against what it was");
+    }
+}
+
+#[test]
+fn leading_directories_of_an_archive_are_taken_off() {
+    let place = Place::new();
+    let archive = Maker::default().directory("./shop-1/").file("shop-1/a", "x").file("shop-1/d/b", "y");
+    let archive = archive.member(b'1', b"shop-1/c", 0o644, b"shop-1/a", b"").link("shop-1/d/l", "../a");
+    let with = |strip: usize, archive: Maker| {
+        let mut options = SourceOptions::default();
+        options.strip = Some(strip);
+        Tree::open_with(&place.write("source.tar", archive.end()), &options)
+    };
+    assert_eq!(paths(&with(1, archive.clone()).unwrap()), ["a", "d", "d/b", "d/l", "c"]);
+    assert_eq!(seen(&with(1, archive.clone()).unwrap()).unwrap().last(), Some(&("c".to_owned(), Some(b"x".to_vec()))));
+    assert_eq!(refusal(with(2, archive.clone())), Refusal::TooShallow(2));
+    assert_eq!(refusal(with(1, archive.clone().file("README", ""))), Refusal::TooShallow(1));
+    assert_eq!(refusal(with(1, archive.clone().file("other/a", ""))), Refusal::Duplicate);
+    assert_eq!(refusal(with(1, archive.clone().file("shop-1/previousVersion", ""))), Refusal::Reserved);
+    assert!(matches!(refusal(with(1, archive.link("shop-1/out", "../shop-1/a"))), Refusal::LinkEscapes { .. }));
 }
 
 #[test]

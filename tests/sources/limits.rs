@@ -52,6 +52,18 @@ fn a08_a_few_bytes_that_grow() {
 }
 
 #[test]
+fn a08_an_archive_that_grows_out_of_all_proportion() {
+    let place = Place::new();
+    let megabyte = vec![0; 1 << 20];
+    let zeros = (0..120).fold(Maker::default(), |archive, at| archive.file(at.to_string(), &megabyte)).end();
+    let archive = place.write("zeros.tar.zst", zstandard(&zeros));
+    assert_eq!(exceeded(Tree::open(&archive)), Exceeded::Ratio(200));
+    assert!(Tree::open_with(&archive, &limits(|limits| limits.ratio = 1_000_000)).is_ok(), "who knows it may say so");
+    let fewer = (0..90).fold(Maker::default(), |archive, at| archive.file(at.to_string(), &megabyte)).end();
+    assert!(Tree::open(&place.write("fewer.tar.zst", zstandard(&fewer))).is_ok(), "a hundred megabytes harm nobody");
+}
+
+#[test]
 fn a08_headers_that_grow() {
     let place = Place::new();
     for kind in [b'L', b'K', b'x', b'g'] {
@@ -85,8 +97,8 @@ fn a08_names_that_are_too_long_too_deep_or_too_many() {
     };
     assert_eq!(exceeded(place.open(named("n".repeat(256)))), Exceeded::Name(255));
     assert_eq!(exceeded(place.open(named("d/".repeat(2047) + "ddd"))), Exceeded::Path(4096));
-    assert_eq!(exceeded(place.open(named("d/".repeat(2000) + "d"))), Exceeded::Depth(128));
-    assert!(place.open(named("d/".repeat(127) + "d")).is_ok());
+    assert_eq!(exceeded(place.open(named("d/".repeat(2000) + "d"))), Exceeded::Depth(256));
+    assert!(place.open(named("d/".repeat(256) + "d")).is_ok());
     let target = Maker::default().member(b'K', b"././@LongLink", 0o644, b"", &[b't'; 4097]).link("a", "b");
     assert_eq!(exceeded(place.open(target.end())), Exceeded::Path(4096));
     let ten = limits(|limits| limits.names = 10);
@@ -98,7 +110,7 @@ fn a08_names_that_are_too_long_too_deep_or_too_many() {
 fn a08_a_directory_four_thousand_deep() {
     let place = Place::new();
     make_deep(place.path(), 4000);
-    assert_eq!(exceeded(Tree::open(place.path())), Exceeded::Depth(128));
+    assert_eq!(exceeded(Tree::open(place.path())), Exceeded::Depth(256));
 }
 
 /// Makes a chain of directories that is too long for one path.

@@ -15,7 +15,6 @@ use switchback::{
     report::{Command, Outcome},
     revision,
     store::KnownManifests,
-    tree::SourceOptions,
 };
 use tokio::{sync::watch, task::spawn_blocking};
 
@@ -65,11 +64,12 @@ async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Er
 async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<Report, Error> {
     let observer = session.observer;
     Ok(match request {
-        Request::Deploy { source, name, from, revision, allow_split, or_return, irreversible, why } => {
+        Request::Deploy { source, name, from, revision, allow_split, or_return, irreversible, empty, why } => {
             let mut options = DeployOptions::default();
             options.run = session.options(why);
             options.run.revision = revision.clone().or_else(|| built_from(source));
             options.from.clone_from(from);
+            options.run.allow_empty = *empty;
             options.allow_split = *allow_split;
             options.or_return = *or_return;
             options.verify = session.target.config.target_check;
@@ -82,15 +82,17 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             }
             fleet.deploy(release, &options, observer).await
         }
-        Request::Stage { source, name, wait, skip_unreachable } => {
+        Request::Stage { source, name, empty, wait, skip_unreachable } => {
             let mut options = session.options(&Why { reason: None, wait: *wait, skip_unreachable: *skip_unreachable });
             options.revision = built_from(source);
+            options.allow_empty = *empty;
             fleet.stage(release(source, name.as_ref(), digest_cache(), session).await?, &options, observer).await
         }
-        Request::Drill { source, name, why } => {
+        Request::Drill { source, name, empty, why } => {
             let mut options = DrillOptions::default();
             options.run = session.options(why);
             options.run.revision = built_from(source);
+            options.run.allow_empty = *empty;
             // A proof is of the content itself.
             fleet.drill(release(source, name.as_ref(), None, session).await?, &options, observer).await
         }
@@ -193,10 +195,9 @@ async fn release(
     cache: Option<Utf8PathBuf>,
     session: &Session<'_>,
 ) -> Result<Arc<NewRelease>, Error> {
-    let mut options = SourceOptions::default();
+    let mut options = session.target.config.source_options();
     // What must have been drilled is proven by the content itself.
     options.digest_cache = cache.filter(|_| session.target.config.require_drill.is_none());
-    options.exclude.clone_from(&session.target.config.source_exclude);
     let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
     let (name, source) = (name.cloned().unwrap_or_else(made), source.to_owned());
     Ok(Arc::new(apart(move || NewRelease::open_with(name, &source, &options)).await?))

@@ -20,11 +20,11 @@ use super::{
     Config, PARALLEL,
     duration::parse_duration,
     error::ConfigError,
-    layer::{Layer, Text},
+    layer::{Layer, SourceLayer, Text},
     suggest::did_you_mean,
     value::DurationText,
 };
-use crate::{commands::Commands, path::HostPath, shared::SharedPath, target_check::TargetCheck};
+use crate::{commands::Commands, path::HostPath, shared::SharedPath, target_check::TargetCheck, tree::Limits};
 
 /// What `[rollback] verify` may say.
 const TARGET_CHECKS: [(&str, TargetCheck); 3] =
@@ -40,6 +40,7 @@ pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Resu
     let hosts = source.hosts(root.as_ref(), layer.host.as_deref().unwrap_or_default())?;
     let deploy = layer.deploy.unwrap_or_default();
     let security = layer.security.unwrap_or_default();
+    let SourceLayer { exclude, strip, max_ratio } = layer.source.unwrap_or_default();
     Ok(Config {
         commands: Commands {
             validation: source.validation(&layer.validate.unwrap_or_default())?,
@@ -57,7 +58,10 @@ pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Resu
         keep: layer.keep.map(|keep| source.number(&keep, 0..=100_000, "good releases")).transpose()?,
         shared: source.shared(layer.shared.unwrap_or_default())?,
         require_drill: deploy.require_drill.map(|path| source.path(&path)).transpose()?,
-        source_exclude: source.patterns(&layer.source.unwrap_or_default().exclude.unwrap_or_default())?,
+        source_exclude: source.patterns(&exclude.unwrap_or_default())?,
+        source_strip: strip.map(|strip| source.number(&strip, 0..=256, "leading directories")).transpose()?,
+        source_max_ratio: max_ratio
+            .map_or(Ok(Limits::default().ratio), |ratio| source.number(&ratio, 1..=1_000_000, "times its size"))?,
         target_check: source.word_or_default(layer.rollback.unwrap_or_default().verify.as_ref(), &TARGET_CHECKS)?,
         allow_writable: security.allow_writable.is_some_and(Spanned::into_inner),
         lists_hosts: layer.host.as_ref().is_some_and(|hosts| !hosts.is_empty()),

@@ -13,6 +13,7 @@ use crate::args::Hosts;
 /// same content is not uploaded again: hosts where it is current stay as they are, hosts that lack it get it, without `apply`. So a
 /// pipeline that is run again ends with 0.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = examples!(
     "switchback deploy ./dist"
     "switchback -e staging deploy build.tar.gz --name build-17 -m 'new checkout'"
@@ -41,6 +42,9 @@ pub(crate) struct Deploy {
     /// button that runs an old pipeline again. A bad release is refused
     #[arg(long)]
     or_return: bool,
+    /// Goes on although the source holds no file
+    #[arg(long)]
+    allow_empty: bool,
     /// Says that its data cannot go back: a rollback from it is then refused, unless with --keep-data
     #[arg(long)]
     irreversible: bool,
@@ -61,6 +65,7 @@ impl Deploy {
             allow_split: self.allow_split,
             or_return: self.or_return,
             irreversible: self.irreversible,
+            empty: self.allow_empty,
             why: self.why.clone(),
         }
     }

@@ -23,6 +23,9 @@ pub(crate) struct Drill {
     /// The release's name: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
     #[arg(long, value_name = "NAME")]
     name: Option<ReleaseName>,
+    /// Goes on although the source holds no file
+    #[arg(long)]
+    allow_empty: bool,
     /// Writes the report there, as JSON: what `[deploy] require_drill` looks for
     #[arg(long, value_name = "FILE")]
     report: Option<Utf8PathBuf>,
@@ -38,7 +41,8 @@ pub(crate) struct Drill {
 impl Drill {
     /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
-        Request::Drill { source: self.source.clone(), name: self.name.clone(), why: self.why.clone() }
+        let (source, name, why) = (self.source.clone(), self.name.clone(), self.why.clone());
+        Request::Drill { source, name, empty: self.allow_empty, why }
     }
 
     /// Writes the files that were asked for.

@@ -45,12 +45,19 @@ pub(crate) enum Request {
         allow_split: bool,
         or_return: bool,
         irreversible: bool,
+        empty: bool,
         why: Why,
     },
     /// Rehearse the way back.
-    Drill { source: Utf8PathBuf, name: Option<ReleaseName>, why: Why },
+    Drill { source: Utf8PathBuf, name: Option<ReleaseName>, empty: bool, why: Why },
     /// Only the upload.
-    Stage { source: Utf8PathBuf, name: Option<ReleaseName>, wait: Option<Duration>, skip_unreachable: bool },
+    Stage {
+        source: Utf8PathBuf,
+        name: Option<ReleaseName>,
+        empty: bool,
+        wait: Option<Duration>,
+        skip_unreachable: bool,
+    },
     /// Switch to what is there.
     Activate { name: ReleaseName, allow_split: bool, verify: Option<TargetCheck>, why: Why },
     /// Go back.
@@ -139,6 +146,7 @@ mod tests {
             allow_split: true,
             or_return: false,
             irreversible: false,
+            empty: false,
             why,
         };
         assert_eq!(deploy.request(), asked);

@@ -21,6 +21,9 @@ pub(crate) struct Stage {
     /// The release's name: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
     #[arg(long, value_name = "NAME")]
     name: Option<ReleaseName>,
+    /// Goes on although the source holds no file
+    #[arg(long)]
+    allow_empty: bool,
     /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
@@ -35,6 +38,7 @@ impl Stage {
     /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         let (source, name) = (self.source.clone(), self.name.clone());
-        Request::Stage { source, name, wait: self.wait, skip_unreachable: self.skip_unreachable }
+        let (empty, wait, skip_unreachable) = (self.allow_empty, self.wait, self.skip_unreachable);
+        Request::Stage { source, name, empty, wait, skip_unreachable }
     }
 }

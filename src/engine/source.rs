@@ -1,0 +1,61 @@
+//! Questions about what is brought: they cost no host anything, and come first.
+
+use crate::{
+    error::{Error, ErrorKind},
+    release::{Release, ReleaseContent},
+    report::{Outcome, Report},
+    tree::Tree,
+};
+
+use super::run::Run;
+
+/// How many paths a warning names.
+const NAMED: usize = 5;
+
+impl Run<'_> {
+    /// The report that the source of `release` is refused, and no host was asked. What is better left out of it is warned
+    /// about, once however often the tree is brought.
+    pub(super) fn unfit_source(&self, release: &dyn Release) -> Option<Report> {
+        let ReleaseContent::Tree(tree) = release.content() else { return None };
+        if let Some(error) = self.refuses(&tree) {
+            return Some(self.report(Outcome::Refused, Some(release.name()), Vec::new(), Some(error.into())));
+        }
+        if tree.is_new() {
+            for warning in odd(&tree) {
+                self.warn(None, warning);
+            }
+        }
+        None
+    }
+
+    fn refuses(&self, tree: &Tree) -> Option<Error> {
+        if tree.files() == 0 && !self.options.allow_empty {
+            let what = "the source holds no file, and nothing was touched";
+            return Some(Error::new(ErrorKind::Source, what).hint("if it must be empty, say so with --allow-empty"));
+        }
+        let secrets = self.options.commands.as_ref()?.env_file.as_ref()?;
+        let shipped = tree.ships(secrets.as_std_path())?;
+        let what =
+            format!("the source holds the env_file {shipped}, whose secrets would be published; nothing was touched");
+        let hint = format!("keep it elsewhere, or leave it out with `[source] exclude = [\"/{shipped}\"]`");
+        Some(Error::new(ErrorKind::Source, what).hint(hint))
+    }
+}
+
+/// What of a source is hardly meant.
+fn odd(tree: &Tree) -> Vec<String> {
+    let repositories = tree.repositories();
+    let repositories = (!repositories.is_empty()).then(|| {
+        let more = repositories.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let some = repositories.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        format!("the source holds {some}{more}: the whole history is published; leave it out with `[source] exclude`")
+    });
+    let only = tree.only_directory().map(|top| {
+        format!(
+            "all of the archive stands in {top}/, and so will the release; `[source] strip = 1` takes it off, `strip = 0` \
+             says that it is meant"
+        )
+    });
+    repositories.into_iter().chain(only).collect()
+}
