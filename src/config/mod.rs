@@ -90,8 +90,6 @@ pub struct Config {
     pub require_drill: Option<Utf8PathBuf>,
     /// Whether a root may lie below a directory that everybody may write to.
     pub allow_writable: bool,
-    /// Whether hosts are listed: then no other is worked on.
-    pub(crate) lists_hosts: bool,
     /// The absolute directory of the configuration file, where commands of the controller run; `None` without a file.
     pub directory: Option<Utf8PathBuf>,
 }
@@ -178,7 +176,6 @@ impl Config {
             target_check: TargetCheck::default(),
             require_drill: None,
             allow_writable: false,
-            lists_hosts: false,
             directory: None,
         };
         if hosts.is_empty() { Ok(bare) } else { bare.with_hosts(hosts) }

@@ -1,6 +1,6 @@
 //! What the command line lays over a configuration: another root, other hosts.
 
-use super::{Config, HostConfig, Place, did_you_mean, error::ConfigError};
+use super::{Config, HostConfig, LOCAL, Place, did_you_mean, error::ConfigError};
 use crate::{address::Address, path::HostPath};
 
 impl Config {
@@ -29,13 +29,18 @@ impl Config {
         self.with(hosts)
     }
 
+    /// Whether any host is listed, and not only this machine for want of one.
+    fn lists_hosts(&self) -> bool {
+        !matches!(&self.hosts[..], [HostConfig { name, place: Place::Local, .. }] if name == LOCAL)
+    }
+
     fn host(&self, address: &Address) -> Result<HostConfig, ConfigError> {
         let text = address.to_string();
         let is_meant = |host: &&HostConfig| host.name == text || host.place == Place::Ssh(address.clone());
         if let Some(host) = self.hosts.iter().find(is_meant) {
             return Ok(host.clone());
         }
-        if self.lists_hosts {
+        if self.lists_hosts() {
             let names = || self.hosts.iter().map(|host| host.name.as_str());
             let help = did_you_mean(&text, names()).map_or_else(
                 || format!("the hosts are: {}", names().collect::<Vec<_>>().join(", ")),

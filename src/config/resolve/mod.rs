@@ -64,7 +64,6 @@ pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Resu
             .map_or(Ok(Limits::default().ratio), |ratio| source.number(&ratio, 1..=1_000_000, "times its size"))?,
         target_check: source.word_or_default(layer.rollback.unwrap_or_default().verify.as_ref(), &TARGET_CHECKS)?,
         allow_writable: security.allow_writable.is_some_and(Spanned::into_inner),
-        lists_hosts: layer.host.as_ref().is_some_and(|hosts| !hosts.is_empty()),
         directory: None,
     })
 }

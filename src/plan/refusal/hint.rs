@@ -28,7 +28,9 @@ impl Reason {
                 "take that right away with chmod or chown, or say with `--allow-writable` that it is meant so".into()
             }
             Self::NoCurrent => {
-                "`switchback recover` links it to the release that was current last; or leave the host out with --except".into()
+                "see with `switchback history` which release was current last, and make the link again in the root of that host (ln -s \
+                 releases/NAME current); or leave it out with --except"
+                    .into()
             }
             Self::NotDeployed => "deploy to it first, or leave the host out with --except".into(),
             Self::Dangling => {

@@ -67,6 +67,10 @@ mod tests {
         assert_eq!(settled(report(&[("a", &["a stale lock"])]), true).outcome, Outcome::Differs);
         assert_eq!(settled(report(&[]), true).outcome, Outcome::Done);
         assert_eq!(settled(report(&[("a", &[]), ("b", &[])]), false).outcome, Outcome::Done);
+        let mut missing = report(&[("", &[])]);
+        missing.hosts[0].status.as_mut().expect("it was read").root_missing = true;
+        assert_eq!(settled(missing.clone(), false).outcome, Outcome::Done);
+        assert_eq!(settled(missing, true).outcome, Outcome::Differs);
         let mut unwell = report(&[("a", &[])]);
         unwell.hosts[0].error = Some(Error::new(ErrorKind::Dangling, "`current` leads nowhere").into());
         assert_eq!(settled(unwell, true).outcome, Outcome::Differs);
