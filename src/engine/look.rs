@@ -173,7 +173,7 @@ fn release_status(state: ReleaseState, release: &HostedRelease) -> ReleaseStatus
         bytes: staged.map(|staged| staged.bytes),
         files: staged.map(|staged| staged.files),
         revision: staged.and_then(|staged| staged.revision.clone()),
-        unsealed: release.unsealed.exists(),
+        unsealed: release.unsealed.record().is_some(),
         bad: release.bad.record().cloned(),
         adopted: release.adopted.record().cloned(),
         pinned: release.pinned.record().cloned(),

@@ -122,6 +122,8 @@ fn a_directory_of_another_user_hides_one_release_and_no_more() {
     assert_code(&status, ExitCode::DONE);
     let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
     assert_eq!(unreadable.iter().map(|file| file.path.clone()).collect::<Vec<_>>(), [at(".switchback/releases/b")]);
+    let releases = &status.hosts[0].status.as_ref().expect("it was read").releases;
+    assert!(releases.iter().all(|release| !release.unsealed), "a mark that cannot be read was not seen");
     // Nobody can say whether b is bad, what it ran, and whether it is whole; all that is left out only on request.
     let hidden = || fleet(&hosts, &["releases/b"]);
     refused(&rollback(&hidden(), Back::default(), &Silent));
