@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     blocking::apart,
-    manifest::{Digest, Manifest, ManifestEntry, ManifestNode, Seen, Surveyed},
+    manifest::{Digest, Manifest, Seen, Surveyed},
     name::ReleaseName,
     path::InnerPath,
     transport::{Base, BaseLists, Batch, Found, Op, Reply},
@@ -26,21 +26,12 @@ const FEW: u64 = 100;
 pub(super) enum Trust {
     /// What the manifest of one of these says, best first.
     Manifest(Vec<ReleaseName>),
-    /// What is found in this one when all of it is read.
-    Content(ReleaseName),
-    /// Nothing.
+    /// Nothing. A base that did not hold what was believed of it is not read to find out what it holds: an application may have
+    /// put any amount into it, and sending all of the release must never take less time.
     Nothing,
 }
 
 impl Trust {
-    /// What is still believed once `used` did not hold what was believed of it.
-    pub(super) fn less(self, used: Option<ReleaseName>) -> Self {
-        match (self, used) {
-            (Self::Manifest(_), Some(used)) => Self::Content(used),
-            _ => Self::Nothing,
-        }
-    }
-
     /// Adds the steps, if any, that ask for what is believed, and returns the first.
     pub(super) fn ask(&self, store: &DirStore, batch: &mut Batch, tree: &Tree) -> Option<usize> {
         match self {
@@ -52,9 +43,6 @@ impl Trust {
                     batch.push_lenient(Op::Read { path: manifest_of(store, base), limit: WORTH as u64 });
                 }
                 Some(first)
-            }
-            Self::Content(base) => {
-                Some(batch.push_lenient(Op::Survey { path: store.layout().release(base), digests: true }))
             }
             Self::Nothing => None,
         }
@@ -70,9 +58,6 @@ impl Trust {
     ) -> Result<Option<(ReleaseName, Base)>, StoreError> {
         match self {
             Self::Manifest(bases) => Choice { store, tree }.listed(bases, replies).await,
-            Self::Content(base) => {
-                Ok(Choice { store, tree }.found(base, replies.first()).await.map(|found| (base.clone(), found)))
-            }
             Self::Nothing => Ok(None),
         }
     }
@@ -166,25 +151,10 @@ impl Choice<'_> {
         self.store.known.remember(Arc::clone(&manifest)).await;
         Ok(Some(manifest))
     }
-
-    /// What of the tree was found in the release `name`.
-    async fn found(&self, name: &ReleaseName, reply: Option<&Reply>) -> Option<Base> {
-        let Some(Reply::Survey(Some(seen))) = reply else { return None };
-        let (from, tree) = (self.store.layout().release(name), Arc::clone(self.tree));
-        let found = Manifest::new(seen.iter().filter_map(file).collect());
-        apart(move || Base::between(from, &found, &*tree.manifest().ok()?)).await.flatten()
-    }
 }
 
 /// The digest of the file `name` among what is kept of a release.
 fn digest_of(kept: &[Surveyed], name: &str) -> Option<Digest> {
     let found = kept.iter().find(|entry| entry.path == name.as_bytes())?;
     if let Seen::File { digest, .. } = found.node { digest } else { None }
-}
-
-/// A file as a manifest lists it; of anything else nothing is copied.
-fn file(seen: &Surveyed) -> Option<ManifestEntry> {
-    let Seen::File { size, digest: Some(digest) } = seen.node else { return None };
-    let node = ManifestNode::File { mode: seen.mode, size, digest };
-    Some(ManifestEntry { path: seen.path.clone(), node })
 }

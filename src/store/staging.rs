@@ -14,7 +14,7 @@ use crate::{
 use super::{DirStore, Staged, StagedRecord, StoreError, base::Trust, query::Query};
 
 /// Brings `tree` to the host of `store` as the release `name`. What one of `bases`, best first, has of it is copied there:
-/// what its manifest says, and when it does not hold that, what is found in it, and when that changes meanwhile, nothing.
+/// what its manifest says, and when it does not hold that, nothing.
 pub(super) async fn stage(
     store: &DirStore,
     name: &ReleaseName,
@@ -33,7 +33,7 @@ pub(super) async fn stage(
             return staged;
         }
         progress.copied(0, 0);
-        trust = trust.less(used);
+        trust = Trust::Nothing;
     }
 }
 
