@@ -403,3 +403,16 @@ async fn what_cannot_be_written_leaves_nothing() {
         assert_eq!(got.iter().map(kind).collect::<Vec<_>>(), expected, "{shell}: {got:?}");
     }
 }
+
+/// The manifest of a large release is some tens of megabytes, and three times that in hex.
+#[tokio::test]
+async fn a_large_file_is_read_whole() {
+    const SIZE: usize = 23 << 20;
+    let Some(shell) = LocalShell::new("dash", "gnu") else { return };
+    let (dir, transport) = (TempDir::new().unwrap(), shell.transport());
+    fs::write(dir.path().join("f"), vec![b'x'; SIZE]).unwrap();
+    match reply(&transport, &root(&dir), Op::Read { path: inner("f"), limit: 64 << 20 }).await {
+        Reply::Content(Some(Found::Content(content))) => assert_eq!(content.len(), SIZE),
+        other => panic!("{:.200}", format!("{other:?}")),
+    }
+}

@@ -20,8 +20,8 @@ use super::{
     steps::{PRIVATE, PRIVATE_FILE, Steps},
 };
 
-/// The most that is read of a manifest, in bytes: some 200,000 entries, and what an answer may hold.
-pub(super) const MANIFEST_LIMIT: u64 = 20 << 20;
+/// The most that is read of a manifest, in bytes: some 500,000 entries.
+pub(super) const MANIFEST_LIMIT: u64 = 64 << 20;
 
 /// The release that is compared with its manifest in the exchange that takes the lock, so that it costs none of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

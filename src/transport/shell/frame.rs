@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::tail::Tail;
 
-/// The most of one answer that is kept, in bytes. A host that says more is not believed.
-const ANSWER_LIMIT: usize = 64 << 20;
+/// The most of one answer that is kept, in bytes: the manifest and all entries of a release of some 500,000, in hex. A host that
+/// says more is not believed.
+const ANSWER_LIMIT: usize = 512 << 20;
 
 /// The words of the protocol. Everything else on a line is a number or a tagged value, so that nothing from outside, such
 /// as the name of a release, is ever read as a word or as a length.
