@@ -126,7 +126,7 @@ impl<'de> Deserialize<'de> for Address {
 
 /// A text that is no address of a host, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} is not the address of a host: {rule}")]
+#[error("{} is not the address of a host: {rule}", crate::name::shortened(text))]
 pub struct AddressError {
     text: String,
     rule: AddressRule,

@@ -112,9 +112,18 @@ impl<'de> Deserialize<'de> for ReleaseName {
     }
 }
 
+/// The most of a refused text that a message shows, in characters.
+const SHOWN: usize = 60;
+
+/// A text in quotes, with what is unprintable escaped, and only its beginning where it is long.
+pub(crate) fn shortened(text: &str) -> String {
+    let end = text.char_indices().nth(SHOWN).map(|(end, _)| end);
+    end.map_or_else(|| format!("{text:?}"), |end| format!("{:?}... ({} bytes)", &text[..end], text.len()))
+}
+
 /// A text that cannot name a release, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} cannot name a release: {rule}")]
+#[error("{} cannot name a release: {rule}", shortened(text))]
 pub struct NameError {
     text: String,
     rule: NameRule,
@@ -198,6 +207,12 @@ mod tests {
     fn the_message_is_printable() {
         let message = ReleaseName::new("a\x1b[31m").expect_err("an escape is no name").to_string();
         assert!(!message.contains('\x1b'), "{message}");
+    }
+
+    #[test]
+    fn a_long_name_is_shortened_in_the_message() {
+        let message = ReleaseName::new(&"é".repeat(5_000)).expect_err("too long").to_string();
+        assert!(message.len() < 250 && message.contains("... (10000 bytes)"), "{message}");
     }
 
     #[test]

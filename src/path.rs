@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-use crate::name::ReleaseName;
+use crate::name::{ReleaseName, shortened};
 
 /// An absolute path on a host, kept byte for byte: nothing in it is ever expanded or read by a shell.
 ///
@@ -239,7 +239,7 @@ fn printable(c: char) -> impl Iterator<Item = char> {
 
 /// A text that cannot be a path on a host, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{text:?} cannot be used as a path: {rule}")]
+#[error("{} cannot be used as a path: {rule}", shortened(text))]
 pub struct PathError {
     text: String,
     rule: PathRule,

@@ -1,6 +1,6 @@
 //! [`Timestamp`]: an instant, for records and for people. Nothing is ever decided by one.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, time::SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
@@ -16,10 +16,15 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const UNIX_EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
 
-    /// The controller's clock, now.
+    /// The controller's clock, now; the nearest instant that can be told, where the clock is beyond all of them.
     #[must_use]
     pub fn now() -> Self {
-        Self(jiff::Timestamp::now())
+        Self::of_clock(SystemTime::now())
+    }
+
+    fn of_clock(now: SystemTime) -> Self {
+        let beyond = if now < SystemTime::UNIX_EPOCH { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX };
+        Self(jiff::Timestamp::try_from(now).unwrap_or(beyond))
     }
 
     /// The instant `seconds` and `nanoseconds` after the Unix epoch; `None` outside the years -9999 to 9999.
@@ -35,10 +40,10 @@ impl Timestamp {
         u64::try_from(self.0.as_second() - earlier.0.as_second()).unwrap_or(0)
     }
 
-    /// The instant as `20261123T101500Z`, for made names.
+    /// The instant as `20261123T101500Z`, for made names; the Unix epoch for any before it, since a name begins with no sign.
     #[must_use]
     pub fn compact(self) -> String {
-        self.0.strftime("%Y%m%dT%H%M%SZ").to_string()
+        self.0.max(jiff::Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ").to_string()
     }
 }
 
@@ -83,6 +88,20 @@ mod tests {
         assert_eq!(at.to_string(), "2026-11-23T10:15:00.123456Z");
         assert_eq!(at.to_string().parse::<Timestamp>().map(|t| t.to_string()), Ok(at.to_string()));
         assert_eq!(at.compact(), "20261123T101500Z");
+    }
+
+    #[test]
+    fn a_clock_may_say_anything() {
+        let year = std::time::Duration::from_secs(365 * 86_400);
+        let clocks = [SystemTime::UNIX_EPOCH + year * 9_000, SystemTime::UNIX_EPOCH - year * 20_000];
+        for clock in clocks.into_iter().map(Timestamp::of_clock) {
+            assert!(!clock.to_string().is_empty());
+            assert!(crate::ReleaseName::new(&clock.compact()).is_ok(), "{}", clock.compact());
+            assert!(clock.seconds_since(Timestamp::UNIX_EPOCH) < u64::MAX);
+        }
+        for seconds in [i64::MIN, -400_000_000_000, 253_402_300_800, i64::MAX] {
+            assert_eq!(Timestamp::from_unix(seconds, 999_999_999), None, "{seconds}");
+        }
     }
 
     #[test]

@@ -271,3 +271,47 @@ fn hints_keep_what_was_asked() {
         Some(&*format!("`switchback --root {root} rollback --to one --verify none --keep-data`"))
     );
 }
+
+/// What happened to the fleet is known although nobody could be told on standard output.
+#[test]
+fn a_full_standard_output_hides_nothing() {
+    let (directory, full) = (empty(), || fs_err::OpenOptions::new().write(true).open("/dev/full").expect("a device"));
+    let source = format!("{}/examples/site/v1", env!("CARGO_MANIFEST_DIR"));
+    let root = directory.path().join("shop").display().to_string();
+    let run = |arguments: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_switchback"));
+        command.args(["--root", &root]).args(arguments).current_dir(directory.path()).stdout(full().into_parts().0);
+        let output = command.output().expect("it runs");
+        (output.status.code().expect("no signal ended it"), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let (code, told) = run(&["--json", "deploy", &source, "--name", "v1"]);
+    assert_eq!(code, 0, "it is deployed: {told}");
+    assert!(told.contains("v1") && told.contains("standard output could not be written"), "{told}");
+    let (code, told) = run(&["-q", "deploy", &source, "--name", "v2"]);
+    assert!(code == 0 && told.contains("v2"), "{code}: {told}");
+    let (code, told) = run(&["activate", "none-such"]);
+    assert_eq!(code, 3, "nothing was touched: {told}");
+    assert!(told.contains("none-such"), "{told}");
+    let (code, told) = run(&["status"]);
+    assert_eq!(code, 1, "the status was not told: {told}");
+    assert!(told.contains("v2"), "{told}");
+}
+
+/// With few files, or little memory, it ends in words: neither a panic nor an abort.
+#[test]
+fn little_to_work_with_ends_in_words() {
+    let directory = empty();
+    let root = directory.path().join("shop").display().to_string();
+    let source = format!("{}/examples/site/v1", env!("CARGO_MANIFEST_DIR"));
+    for files in [4, 6, 8, 10, 12, 16, 20, 24] {
+        for arguments in
+            ["--root ROOT status", "--root ROOT deploy SOURCE", "--root ROOT --host root@127.0.0.1:1 status"]
+        {
+            let line = arguments.replace("ROOT", &root).replace("SOURCE", &source);
+            let script = format!("ulimit -n {files}; exec {} {line}", env!("CARGO_BIN_EXE_switchback"));
+            let (code, _, told) = ended(Command::new("sh").args(["-c", &script]).current_dir(directory.path()));
+            assert!([0, 1, 3].contains(&code), "{files} files: {code}: {told}");
+            assert!(!told.contains("panicked") && (code == 0 || told.contains("error")), "{files} files: {told}");
+        }
+    }
+}

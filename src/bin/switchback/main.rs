@@ -8,6 +8,7 @@ mod command;
 mod exit;
 mod fleet;
 mod interrupt;
+mod panic;
 mod render;
 mod run;
 mod target;
@@ -19,6 +20,11 @@ use std::process::ExitCode;
 use clap::Parser;
 
 fn main() -> ExitCode {
+    panic::in_words();
+    panic::caught(work)
+}
+
+fn work() -> ExitCode {
     match args::Cli::try_parse() {
         Ok(cli) => run::run(cli),
         Err(error) => args::refused(&error),

@@ -86,6 +86,17 @@ pub(crate) fn report(report: &Report, global: &Global, again: &str) -> io::Resul
     written
 }
 
+/// Shows on standard error what standard output did not take: what happened must be known, whatever became of the output.
+pub(crate) fn report_elsewhere(report: &Report, global: &Global, again: &str, error: &Error) {
+    message(&human::result(report, global.verbose > 0, Timestamp::now()));
+    // What was shown there already, before the output failed, is not shown again.
+    if global.json || global.quiet && report.exit_code() == Code::DONE {
+        message(&human::notes(report));
+        message(&sentence::closing(report, again));
+    }
+    message(&format!("{}: {}\n", style::odd("warning"), escape::lines(&error.full_message()).trim_end()));
+}
+
 /// Ends a command that is not about the fleet: its message, and with `--json` its report.
 pub(crate) fn done(command: &Command, global: &Global, text: Option<&str>) -> Result<ExitCode, Error> {
     if global.json {

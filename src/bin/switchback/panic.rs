@@ -1,0 +1,32 @@
+//! Panics: faults of the program, or a system that gives it no threads or no memory. They end in words, as errors do.
+
+use std::{
+    panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook},
+    process::ExitCode,
+};
+
+use switchback::{ErrorKind, ExitCode as Code, report::Outcome};
+
+use crate::render;
+
+/// Has panics told in a sentence instead of a backtrace, unless one was asked for.
+pub(crate) fn in_words() {
+    if std::env::var_os("RUST_BACKTRACE").is_none_or(|asked| asked == "0") {
+        set_hook(Box::new(|panic| render::message(&sentence(panic))));
+    }
+}
+
+fn sentence(panic: &PanicHookInfo<'_>) -> String {
+    let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+    let payload = panic.payload();
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    let said = text.unwrap_or("it is not known why");
+    format!(
+        "error: the program failed: {said}{place}\nnext: see where the fleet is with `switchback status`; where memory, threads or files were short, raise the limit and run it again\n"
+    )
+}
+
+/// The exit code of `work`, or that of an unexpected failure when it panics.
+pub(crate) fn caught(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
+    catch_unwind(work).unwrap_or_else(|_| Code::of(Outcome::Error, Some(ErrorKind::Internal)).into())
+}
