@@ -42,17 +42,20 @@ pub(super) enum Question {
     NobodyElseMayWrite,
     /// Whether this user may write, to a state of a known format, under a name that was not pruned. An exchange.
     MayWrite,
+    /// Whether the host opens a channel for uploads. An exchange over one.
+    TakesUploads,
 }
 
 impl Question {
     #[cfg(test)]
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Variables,
         Self::Answers,
         Self::OneRootEach,
         Self::OneFilesystem,
         Self::NobodyElseMayWrite,
         Self::MayWrite,
+        Self::TakesUploads,
     ];
 
     /// Whether it can refuse `command`, whoever asks.
@@ -64,13 +67,14 @@ impl Question {
             Self::Answers | Self::OneRootEach | Self::MayWrite => true,
             // Going back never asks.
             Self::OneFilesystem | Self::NobodyElseMayWrite => matches!(command, Deploy | Stage | Prune | Check),
+            Self::TakesUploads => matches!(command, Deploy | Stage | Check),
         }
     }
 
     /// Whether `asker` asks it of hosts. Where a run does not, what it does first says the same and touches nothing.
     fn is_asked_by(self, asker: Asker) -> bool {
         match self {
-            Self::MayWrite => asker != Asker::Run,
+            Self::MayWrite | Self::TakesUploads => asker != Asker::Run,
             _ => true,
         }
     }
@@ -150,8 +154,11 @@ impl Run<'_> {
             return None;
         }
         let asks = asked.answers.iter().map(|(host, _)| async move {
-            let answer = host.store.may_write(name).await.map_err(failure);
-            answer.err().map(|why| (host.name.clone(), why))
+            let answer = match host.store.may_write(name).await {
+                Ok(()) if self.asks(Question::TakesUploads) => host.store.try_stage().await,
+                answer => answer,
+            };
+            answer.map_err(failure).err().map(|why| (host.name.clone(), why))
         });
         // Made first, since a closure in the stream keeps the whole from being known as `Send`.
         let asks: Vec<_> = asks.collect();

@@ -133,6 +133,15 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
         output: &'a dyn LineSink,
     ) -> BoxFuture<'a, Result<HookExit, StoreError>>;
 
+    /// Finds out whether a [`stage`](Self::stage) would find a way for what it brings. Changes nothing on the host.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Transport`] says why there is none.
+    fn try_stage(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Brings the content of a release to the host and makes it durable, under no name yet. Needs no lock.
     ///
     /// What one of the releases `bases`, best first, has of it already may be copied there instead. Whatever these hold, what

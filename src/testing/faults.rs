@@ -192,6 +192,10 @@ impl<T: Transport> Transport for Faults<T> {
         self.inner.expect_upload()
     }
 
+    fn try_upload(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        self.inner.try_upload()
+    }
+
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(async move {
             match self.cut.judge(batch.steps.len()) {

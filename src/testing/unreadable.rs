@@ -136,6 +136,10 @@ impl<T: Transport> Transport for Unreadable<T> {
         self.inner.expect_upload()
     }
 
+    fn try_upload(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        self.inner.try_upload()
+    }
+
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(self.send(batch))
     }

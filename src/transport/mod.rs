@@ -83,6 +83,16 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
         Box::pin(async {})
     }
 
+    /// Finds out whether an [`upload`](Self::upload) would find a way to the host, in an exchange that changes nothing. A carrier
+    /// whose uploads go the way of its batches need not care.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError`] that says why there is none: an upload would fail with the like.
+    fn try_upload(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(async { Ok(()) })
+    }
+
     /// Carries out `batch` and returns one reply for each of its steps.
     ///
     /// # Errors
@@ -234,6 +244,10 @@ macro_rules! forward {
 
             fn expect_upload(&self) -> BoxFuture<'_, ()> {
                 (**self).expect_upload()
+            }
+
+            fn try_upload(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+                (**self).try_upload()
             }
 
             fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {

@@ -183,5 +183,5 @@ cases! {
     mount: is_seen_where_it_is;
     upload: brings_all modes_are_exact links_and_empty_directories hostile_names many_and_large_files progress
         lists_of_all lists_over_a_base copies_what_is_equal
-        what_is_equal_keeps_its_time finds_a_changed_base an_expected_one_arrives an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
+        what_is_equal_keeps_its_time finds_a_changed_base an_expected_one_arrives a_way_for_one_is_found an_empty_tree needs_an_empty_directory needs_a_root a_source_that_changes;
 }

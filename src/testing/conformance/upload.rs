@@ -341,6 +341,15 @@ pub(super) async fn an_expected_one_arrives(on: Subject) -> Outcome {
     same("the third", &uploaded(&on, Vec::new()).await?, &Uploaded::default())
 }
 
+/// Whether there is a way is asked without a change, before there is anything, and as often as wanted.
+pub(super) async fn a_way_for_one_is_found(on: Subject) -> Outcome {
+    for _ in 0..2 {
+        on.transport.try_upload().await.map_err(|error| in_words(&error))?;
+    }
+    on.lists(".", &[]).await?;
+    same("what arrived", &uploaded(&on, vec![file("a", 0o644, "x")]).await?, &Uploaded { files: 1, bytes: 1 })
+}
+
 pub(super) async fn an_empty_tree(on: Subject) -> Outcome {
     same("what arrived", &uploaded(&on, Vec::new()).await?, &Uploaded::default())?;
     on.lists("stage", &[]).await

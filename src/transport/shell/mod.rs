@@ -186,6 +186,10 @@ impl<S: Shell> Transport for ShellTransport<S> {
         })
     }
 
+    fn try_upload(&self) -> BoxFuture<'_, Result<(), TransportError>> {
+        Box::pin(upload::try_upload(&self.shell, self.exchange_timeout))
+    }
+
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(self.exchange(batch))
     }

@@ -213,6 +213,12 @@ pub(super) fn receive(upload: &Upload, stream: &Stream, part: Part, nonce: &str)
     script.0
 }
 
+/// The same of an upload that brings nothing and goes nowhere: it is answered, and that is all.
+pub(super) fn receive_nothing(nonce: &str) -> Vec<u8> {
+    format!("sb_frame='SB1 {nonce} 0 '; sb_i=0; case $sb_lacks in '') sb_emit done;; esac; sb_end\n{nonce}\n")
+        .into_bytes()
+}
+
 /// The script, after `prelude`, that starts the command of `call` or follows it. Its processes bear `marker` in their
 /// environment. It is called on the last line, and `runner` is what the shell that runs it is told.
 pub(super) fn hook(

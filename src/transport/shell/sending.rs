@@ -172,6 +172,24 @@ impl Wire {
     }
 }
 
+impl Wire {
+    /// Sends `script`, and says what the host answered; `None` when its channel ended.
+    pub(super) async fn answer(&mut self, channel: &mut Channel, script: &[u8]) -> Result<Option<Answer>, Lost> {
+        let Streams { stdin, stdout, stderr } = channel.streams();
+        let Self { frames, stderr: tail, hello, .. } = self;
+        frames.begin();
+        let send = async {
+            if let Some(mut stdin) = stdin.take() {
+                // A failure shows in the answer that does not come.
+                let _: io::Result<()> = stdin.write_all(script).await;
+                let _: io::Result<()> = stdin.shutdown().await;
+            }
+        };
+        let begun = Notify::new();
+        beside(beside(read_answer(frames, hello, stdout, &begun), send), drain(stderr, tail)).await
+    }
+}
+
 enum Either<R, S> {
     Read(R),
     Sent(S),

@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::timeout};
 
 use crate::transport::{Base, Progress, TransportError, Upload, Uploaded};
 
@@ -21,8 +21,10 @@ use super::{
     channel::Shell,
     compression::Compression,
     lane::Lane,
-    script::{Part, receive},
+    reply::Misfit,
+    script::{Part, receive, receive_nothing},
     sending::{Answer, Sending, Told},
+    session::Lost,
     share::Share,
     stream::{Second, Stream, Streams},
 };
@@ -46,6 +48,33 @@ pub(super) async fn upload<S: Shell>(
     }
     let (files, bytes) = upload.base.as_ref().map_or((0, 0), Base::size);
     Ok(Uploaded { files: upload.tree.files() - files, bytes: upload.tree.bytes() - bytes })
+}
+
+/// Does the work of [`Transport::try_upload`](crate::Transport::try_upload): opens a lane, has it answer, and gives it up.
+pub(super) async fn try_upload<S: Shell>(shell: &S, stall: Duration) -> Result<(), TransportError> {
+    let Lane { mut channel, mut wire, .. } = Lane::open(shell, stall).await?;
+    let script = receive_nothing(wire.nonce.as_str());
+    let answer = timeout(stall, wire.answer(&mut channel, &script)).await;
+    let answer = answer.unwrap_or_else(|_| Err(Lost::Late(stall, wire.said())));
+    let host = || shell.to_string();
+    // Nothing was to be done, so a lost answer is no unknown outcome: an upload could not begin here.
+    let lost = |lost: Lost| TransportError::Unreachable { host: host(), source: lost.into() };
+    match answer {
+        Ok(Some(Answer::Done)) => Ok(()),
+        Ok(Some(Answer::Lacks(lacks))) => Err(TransportError::Unsuitable { host: host(), lacks }),
+        Ok(Some(Answer::Failed(_) | Answer::Root(_))) => Err(lost(Misfit.into())),
+        Ok(None) => {
+            let said = match wire.ended(channel, stall).await {
+                Ok(lacks) => lacks,
+                Err(lost) => lost.to_string(),
+            };
+            let lacks = format!(
+                "it takes no uploads, which need `sh -c 'WORDS'`: a forced command must hand these to a shell: {said}"
+            );
+            Err(TransportError::Unsuitable { host: host(), lacks })
+        }
+        Err(error) => Err(lost(error)),
+    }
 }
 
 /// An upload under way.
