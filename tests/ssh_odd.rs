@@ -65,12 +65,93 @@ fn a_configuration_for_people() {
     let ours = fs::read_to_string(&file).expect("a configuration");
     let more = format!(
         "RemoteCommand touch {0}\nRequestTTY force\nPermitLocalCommand yes\nLocalCommand touch {0}\nForwardAgent yes\n\
-         ForwardX11 yes\nRemoteForward 0 127.0.0.1:9\nEscapeChar ~\n",
+         ForwardX11 yes\nRemoteForward 0 127.0.0.1:9\nEscapeChar ~\nSessionType none\nStdinNull yes\n\
+         ForkAfterAuthentication yes\nLogVerbose *:*:*\nLogLevel QUIET\nControlMaster auto\nControlPath {0}\n\
+         ControlPersist yes\nVisualHostKey yes\nTunnel yes\nBatchMode no\nServerAliveInterval 0\nConnectTimeout 1\n",
         text(&mark)
     );
     fs::write(&file, ours + &more).expect("ours");
     all_works(&sshd, directory.path());
     assert!(!mark.exists(), "a command of the configuration ran");
+    until("the end of the connections", || connected(&sshd).is_empty());
+}
+
+/// What nothing of ours overrides is named when it may be why nobody answers.
+#[test]
+fn an_option_that_may_be_the_reason_is_named() {
+    let directory = TempDir::new().expect("a directory");
+    let Some(sshd) = Sshd::start("") else { return };
+    let file = sshd.path("config file");
+    let ours = fs::read_to_string(&file).expect("a configuration");
+    fs::write(&file, ours + "ProxyCommand sleep 600\n").expect("ours");
+    let mut status = command(&sshd, directory.path(), &["status"]);
+    more_ssh(directory.path(), "connect_timeout = \"1s\"");
+    let output = status.env("XDG_RUNTIME_DIR", directory.path()).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("your ssh configuration sets ProxyCommand"), "{}", said(&output));
+    until("the end of the connections", || ours_left(directory.path()).is_empty());
+}
+
+/// An `ssh` that is older than some of our options is used without them.
+#[test]
+fn an_ssh_that_does_not_know_all_options() {
+    let directory = TempDir::new().expect("a directory");
+    let Some(sshd) = Sshd::start("") else { return };
+    let old = directory.path().join("old");
+    fs::create_dir(&old).expect("a directory");
+    let script = "#!/bin/sh\nfor option in SessionType StdinNull; do\nif grep -q $option \"$2\"; then\n\
+                  printf '%s: line 9: Bad configuration option: %s\\r\\n' \"$2\" $option >&2; bad=y\nfi\ndone\n\
+                  case $bad in y) exit 255;; esac\nexec /usr/bin/ssh \"$@\"\n";
+    fs::write(old.join("ssh"), script).expect("ours");
+    fs::set_permissions(old.join("ssh"), fs::Permissions::from_mode(0o755)).expect("ours");
+    let path = format!("{}:{}", text(&old), std::env::var("PATH").expect("a path"));
+    let output = command(&sshd, directory.path(), &["status"]).env("PATH", path).output().expect("it runs");
+    assert!(output.status.success(), "{}", said(&output));
+}
+
+/// `[ssh] identity` is that key and no other, whatever the user's configuration names besides; its certificate counts.
+#[test]
+fn an_identity_is_the_only_key() {
+    let directory = TempDir::new().expect("a directory");
+    let authority = directory.path().join("authority");
+    let keygen = |arguments: &[&str]| {
+        let made = Command::new("ssh-keygen").args(arguments).output().expect("it runs");
+        assert!(made.status.success(), "{}", said(&made));
+    };
+    keygen(&["-q", "-t", "ed25519", "-N", "", "-f", text(&authority)]);
+    let Some(sshd) = Sshd::start(&format!("TrustedUserCAKeys {}.pub", text(&authority))) else { return };
+    // The user's configuration includes another that names the right key.
+    let (file, included) = (sshd.path("config file"), directory.path().join("included"));
+    fs::rename(&file, &included).expect("ours");
+    fs::write(&file, format!("Include {}\n", text(&included))).expect("ours");
+    let status = |identity: &str| {
+        let mut status = command(&sshd, directory.path(), &["status"]);
+        more_ssh(directory.path(), &format!("identity = {:?}", text(&sshd.path(identity))));
+        status.output().expect("it runs")
+    };
+    assert!(status("user").status.success(), "{}", said(&status("user")));
+    let refused = status("other");
+    assert_eq!(refused.status.code(), Some(3), "{}", said(&refused));
+    assert!(said(&refused).contains("the login was refused"), "{}", said(&refused));
+    keygen(&["-q", "-s", text(&authority), "-I", "x", "-n", "root", text(&sshd.path("other.pub"))]);
+    assert!(status("other").status.success(), "with its certificate: {}", said(&status("other")));
+}
+
+/// A forced command that splits its words, and hands them to no shell, takes batches and no uploads: whoever only asks finds that.
+#[test]
+fn a_host_without_a_way_for_uploads_is_found_ahead() {
+    let directory = TempDir::new().expect("a directory");
+    let forced = directory.path().join("forced");
+    fs::write(&forced, "#!/bin/sh\nexec $SSH_ORIGINAL_COMMAND\n").expect("ours");
+    fs::set_permissions(&forced, fs::Permissions::from_mode(0o755)).expect("ours");
+    let Some(sshd) = Sshd::start(&format!("ForceCommand {}", text(&forced))) else { return };
+    let source = format!("{}/examples/site/v1", env!("CARGO_MANIFEST_DIR"));
+    for arguments in [&["check"][..], &["--dry-run", "deploy", &source], &["deploy", &source]] {
+        let output = switchback(&sshd, directory.path(), arguments);
+        assert_eq!(output.status.code(), Some(3), "{arguments:?}: {}", said(&output));
+    }
+    let output = switchback(&sshd, directory.path(), &["check"]);
+    assert!(said(&output).contains("it takes no uploads"), "{}", said(&output));
 }
 
 /// S19. What a server prints before anybody is known reaches no terminal as it is.
@@ -105,6 +186,66 @@ fn connected(sshd: &Sshd) -> Vec<String> {
     };
     let all = fs::read_dir("/proc").expect("proc").flatten().map(|pid| line(&pid));
     all.filter(|line| line.starts_with("ssh ") && line.contains(&port)).collect()
+}
+
+/// Adds a line to `[ssh]`, which the configuration ends with.
+fn more_ssh(directory: &Path, line: &str) {
+    let file = directory.join("switchback.toml");
+    let toml = fs::read_to_string(&file).expect("a configuration");
+    fs::write(&file, toml + line + "\n").expect("ours");
+}
+
+/// The processes that have `directory` among their arguments: `ssh`, and who watches over it, for a command with its sockets there.
+fn ours_left(directory: &Path) -> Vec<String> {
+    let line = |pid: fs::DirEntry| {
+        String::from_utf8_lossy(&fs::read(pid.path().join("cmdline")).unwrap_or_default()).replace('\0', " ")
+    };
+    let all = fs::read_dir("/proc").expect("proc").flatten().map(line);
+    all.filter(|line| line.contains(text(directory)) && !line.contains("sshd")).collect()
+}
+
+/// Whatever a host does, and however the command ends, none of its processes stays here.
+#[test]
+fn a_host_that_hangs_leaves_no_process_here() {
+    let directory = TempDir::new().expect("a directory");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("ours");
+    let hang = directory.path().join("hang");
+    let sockets = TempDir::new_in("/tmp").expect("a directory");
+    let status = |sshd: &Sshd, address: &str, line: &str| {
+        let mut status = command(sshd, directory.path(), &["status"]);
+        more_ssh(directory.path(), line);
+        let file = directory.path().join("switchback.toml");
+        let toml = fs::read_to_string(&file).expect("a configuration");
+        fs::write(&file, toml.replace(&sshd.address("root").to_string(), address)).expect("ours");
+        status.env("XDG_RUNTIME_DIR", sockets.path());
+        status
+    };
+    // It hangs before it runs anything, or prints without end.
+    for script in ["#!/bin/sh\nexec sleep 600\n", "#!/bin/sh\nexec yes\n", "#!/bin/sh\nexec yes >&2\n"] {
+        fs::write(&hang, script).expect("ours");
+        fs::set_permissions(&hang, fs::Permissions::from_mode(0o755)).expect("ours");
+        let Some(sshd) = Sshd::start("") else { return };
+        let Some(user) = support::sshd::User::new(text(&hang)) else { return };
+        let address = sshd.address(user.name()).to_string();
+        let output = status(&sshd, &address, "exchange_timeout = \"1s\"").output().expect("it runs");
+        assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+        let mut killed = status(&sshd, &address, "exchange_timeout = \"600s\"").spawn().expect("it runs");
+        until("a connection", || {
+            fs::read_to_string(sshd.path("log")).is_ok_and(|log| log.matches("Starting session").count() > 1)
+        });
+        killed.kill().expect("it is ours");
+        killed.wait().expect("it is ours");
+        until("the end of all", || ours_left(sockets.path()).is_empty());
+    }
+    // Somebody listens, and says nothing.
+    let Some(sshd) = Sshd::start("") else { return };
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = format!("root@{}", silent.local_addr().expect("an address"));
+    let mut killed = status(&sshd, &address, "connect_timeout = \"600s\"").spawn().expect("it runs");
+    until("ssh", || ours_left(sockets.path()).iter().any(|line| line.starts_with("ssh ")));
+    killed.kill().expect("it is ours");
+    killed.wait().expect("it is ours");
+    until("the end of all", || ours_left(sockets.path()).is_empty());
 }
 
 /// S12. A command that is killed takes its connection with it; what it ran on the host goes on, and the next one waits for it.

@@ -1,6 +1,6 @@
 //! The configuration that our `ssh` runs with: what must be so, and then the user's own.
 
-use std::fmt::Write;
+use std::{collections::BTreeSet, fmt::Write, path::Path};
 
 use camino::Utf8Path;
 
@@ -9,7 +9,10 @@ use crate::{
     transport::{KnownHosts, SshOptions},
 };
 
-use super::failure::SshFailure;
+use super::{
+    failure::SshFailure,
+    keyless::{Keyless, home},
+};
 
 /// For every host, the jump hosts too. The first value that `ssh` reads wins, so these cannot be overridden.
 const FIXED: &str = "\
@@ -17,29 +20,52 @@ BatchMode yes
 ClearAllForwardings yes
 ForwardAgent no
 ForwardX11 no
+Tunnel no
 PermitLocalCommand no
 RemoteCommand none
 RequestTTY no
+EscapeChar none
 UpdateHostKeys no
 LogLevel INFO
 ServerAliveInterval 5
 ServerAliveCountMax 3
 ";
 
-/// The configuration file for connecting to `address`.
+/// The same, of options that not every `ssh` knows: OpenSSH 8.5 brought the first, and 8.7 the others. Without them the
+/// user's would run no command, read nothing, leave the foreground, or print something before each line that is read here.
+const FIXED_IF_KNOWN: [(&str, &str); 4] =
+    [("LogVerbose", "none"), ("SessionType", "default"), ("StdinNull", "no"), ("ForkAfterAuthentication", "no")];
+
+/// Whether `option` is one of ours that an `ssh` need not know.
+pub(super) fn may_be_unknown(option: &str) -> bool {
+    FIXED_IF_KNOWN.iter().any(|(ours, _)| ours.eq_ignore_ascii_case(option))
+}
+
+/// The configuration file for connecting to `address` with an `ssh` that does not know the options `unknown`. Files that
+/// belong to it are written to `directory`.
 ///
 /// # Errors
 ///
-/// [`SshFailure`] when a path in `options` cannot be written in such a file.
-pub(super) fn text(address: &Address, options: &SshOptions) -> Result<String, SshFailure> {
+/// [`SshFailure`] when a path in `options` cannot be written in such a file, or the user's own configuration cannot be used.
+pub(super) fn text(
+    address: &Address,
+    options: &SshOptions,
+    unknown: &BTreeSet<String>,
+    directory: &Path,
+) -> Result<String, SshFailure> {
     let mut text = String::new();
-    // What must not hold for the jump hosts.
-    line(&mut text, format_args!("Host {}", address.host()));
     if options.identity.is_some() {
-        text.push_str("IdentitiesOnly yes\n");
+        // What must not hold for the jump hosts.
+        line(&mut text, format_args!("Match originalhost {}", address.host()));
+        text.push_str("IdentitiesOnly yes\nPKCS11Provider none\n");
     }
     text.push_str("Host *\n");
     text.push_str(FIXED);
+    for (option, value) in FIXED_IF_KNOWN {
+        if !unknown.iter().any(|unknown| unknown.eq_ignore_ascii_case(option)) {
+            line(&mut text, format_args!("{option} {value}"));
+        }
+    }
     line(&mut text, format_args!("ConnectTimeout {}", options.connect_timeout.as_secs().max(1)));
     line(
         &mut text,
@@ -57,12 +83,25 @@ pub(super) fn text(address: &Address, options: &SshOptions) -> Result<String, Ss
     if let Some(known_hosts) = &options.known_hosts_file {
         line(&mut text, format_args!("UserKnownHostsFile {}", expanded(known_hosts)?));
     }
-    match &options.config {
+    let includes = match &options.config {
         // The usual way to say that there is none; but `ssh` includes nothing that others may write.
-        Some(config) if config == "/dev/null" => {}
-        Some(config) => line(&mut text, format_args!("Include {}", included(config)?)),
+        Some(config) if config == "/dev/null" => Vec::new(),
+        Some(config) => vec![included(config)?],
         // `-F` switches these off.
-        None => text.push_str("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"),
+        None => vec!["~/.ssh/config".to_owned(), "/etc/ssh/ssh_config".to_owned()],
+    };
+    if options.identity.is_some() && !includes.is_empty() {
+        line(&mut text, format_args!("Match originalhost {}", address.host()));
+        let mut keyless = Keyless::new(directory, home()?);
+        for include in &includes {
+            for copy in keyless.included(include.trim_matches('"'))? {
+                line(&mut text, format_args!("Include \"{}\"", copy.display()));
+            }
+        }
+        line(&mut text, format_args!("Match !originalhost {}", address.host()));
+    }
+    for include in includes {
+        line(&mut text, format_args!("Include {include}"));
     }
     Ok(text)
 }
@@ -107,18 +146,41 @@ mod tests {
     #[test]
     fn ours_comes_before_the_users() {
         let address: Address = "deploy@web1:22".parse().unwrap();
-        let options = SshOptions {
-            identity: Some("/key".into()),
-            known_hosts_file: Some("/a b/100%".into()),
-            ..SshOptions::default()
-        };
-        let text = text(&address, &options).expect("plain paths");
-        assert!(text.starts_with("Host web1\nIdentitiesOnly yes\nHost *\nBatchMode yes\n"), "{text}");
+        let options = SshOptions { known_hosts_file: Some("/a b/100%".into()), ..SshOptions::default() };
+        let text = text(&address, &options, &BTreeSet::new(), Path::new("/none")).expect("plain paths");
+        assert!(text.starts_with("Host *\nBatchMode yes\n"), "{text}");
+        assert!(text.contains("\nStdinNull no\n") && text.contains("\nLogVerbose none\n"), "{text}");
+        assert!(text.contains("\nStrictHostKeyChecking yes\nUserKnownHostsFile \"/a b/100%%\"\n"), "{text}");
+        assert!(text.ends_with("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"), "{text}");
+    }
+
+    #[test]
+    fn an_identity_is_the_only_one_of_the_target_alone() {
+        let (address, dir): (Address, _) = ("web1".parse().unwrap(), tempfile::TempDir::new().unwrap());
+        let config = dir.path().join("mine");
+        std::fs::write(&config, "IdentityFile /other\nUser me\n").unwrap();
+        let config = camino::Utf8PathBuf::from_path_buf(config).expect("UTF-8");
+        let options =
+            SshOptions { identity: Some("/key".into()), config: Some(config.clone()), ..SshOptions::default() };
+        let text = text(&address, &options, &BTreeSet::new(), dir.path()).expect("plain paths");
+        let copy = dir.path().join("keyless-1");
+        assert!(text.starts_with("Match originalhost web1\nIdentitiesOnly yes\n"), "{text}");
         assert!(
-            text.contains("\nStrictHostKeyChecking yes\nIdentityFile \"/key\"\nUserKnownHostsFile \"/a b/100%%\"\n"),
+            text.ends_with(&format!(
+                "IdentityFile \"/key\"\nMatch originalhost web1\nInclude \"{}\"\nMatch !originalhost web1\nInclude \"{config}\"\n",
+                copy.display()
+            )),
             "{text}"
         );
-        assert!(text.ends_with("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"), "{text}");
+        assert_eq!(std::fs::read_to_string(copy).unwrap(), "User me\n\n");
+    }
+
+    #[test]
+    fn what_an_ssh_does_not_know_is_left_out() {
+        let unknown = BTreeSet::from(["sessiontype".to_owned()]);
+        let text = text(&"web1".parse().unwrap(), &SshOptions::default(), &unknown, Path::new("/none")).expect("plain");
+        assert!(!text.contains("SessionType") && text.contains("StdinNull no"), "{text}");
+        assert!(may_be_unknown("sessiontype") && !may_be_unknown("usekeychain"));
     }
 
     #[test]
@@ -126,7 +188,7 @@ mod tests {
         let address: Address = "web1".parse().unwrap();
         for bad in ["/a\"b", "/a\nProxyCommand x", "/a\\b", "/a*", "/${HOME}/x"] {
             let options = SshOptions { config: Some(bad.into()), ..SshOptions::default() };
-            assert!(text(&address, &options).is_err(), "{bad}");
+            assert!(text(&address, &options, &BTreeSet::new(), Path::new("/none")).is_err(), "{bad}");
         }
     }
 }

@@ -6,10 +6,12 @@ use thiserror::Error;
 
 /// Why a host could not be reached over SSH.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{kind}{}", if .said.is_empty() { String::new() } else { format!(" (ssh said: {})", .said) })]
+#[error("{kind}{}{options}", if .said.is_empty() { String::new() } else { format!(" (ssh said: {})", .said) })]
 pub struct SshFailure {
     kind: SshFailureKind,
     said: String,
+    /// Options of the user's that may be the reason, in words.
+    options: String,
 }
 
 /// What kind of failure it was.
@@ -73,6 +75,10 @@ const WORDS: &[(&str, SshFailureKind)] = &[
 ];
 
 impl SshFailure {
+    fn new(kind: SshFailureKind, said: String) -> Self {
+        Self { kind, said, options: String::new() }
+    }
+
     /// The kind of failure, to act on.
     #[must_use]
     pub fn kind(&self) -> SshFailureKind {
@@ -86,23 +92,37 @@ impl SshFailure {
 
     /// Nothing answered in time.
     pub(super) fn late() -> Self {
-        Self { kind: SshFailureKind::Late, said: String::new() }
+        Self::new(SshFailureKind::Late, String::new())
+    }
+
+    /// Options that `ssh` said it does not know.
+    pub(super) fn unknown_options(&self) -> impl Iterator<Item = String> {
+        let options = self.said.split("Bad configuration option: ").skip(1);
+        options.map(|option| option.chars().take_while(char::is_ascii_alphanumeric).collect())
+    }
+
+    /// Adds that the user's ssh configuration sets these options, which may be the reason.
+    pub(super) fn with_options(mut self, options: &[&str]) -> Self {
+        if !options.is_empty() {
+            self.options = format!("; your ssh configuration sets {}", options.join(" and "));
+        }
+        self
     }
 
     /// Settings that `ssh` cannot be given.
     pub(super) fn config(said: String) -> Self {
-        Self { kind: SshFailureKind::Local, said }
+        Self::new(SshFailureKind::Local, said)
     }
 
     /// A failure on this side, before `ssh` was run.
     pub(super) fn local(error: &io::Error) -> Self {
-        Self { kind: SshFailureKind::Local, said: one_line(&error.to_string()) }
+        Self::new(SshFailureKind::Local, one_line(&error.to_string()))
     }
 
     /// `ssh` could not be started.
     pub(super) fn spawn(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound {
-            return Self { kind: SshFailureKind::Local, said: "no command `ssh` was found".into() };
+            return Self::new(SshFailureKind::Local, "no command `ssh` was found".into());
         }
         Self::local(error)
     }
@@ -119,7 +139,7 @@ impl SshFailure {
     /// What `ssh` said when it ended.
     pub(super) fn from_words(said: &str) -> Self {
         let known = WORDS.iter().find(|(words, _)| said.contains(words));
-        Self { kind: known.map_or(SshFailureKind::Other, |(_, kind)| *kind), said: one_line(said) }
+        Self::new(known.map_or(SshFailureKind::Other, |(_, kind)| *kind), one_line(said))
     }
 }
 
@@ -133,6 +153,17 @@ fn one_line(said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_are_named() {
+        let said = "/x/config: line 3: Bad configuration option: logverbose\r\n/x/config: line 9: Bad configuration \
+                    option: sessiontype\r\n/x/config: terminating, 2 bad configuration options\r\n";
+        let unknown: Vec<_> = SshFailure::from_words(said).unknown_options().collect();
+        assert_eq!(unknown, ["logverbose", "sessiontype"]);
+        let late = SshFailure::late().with_options(&["ProxyCommand"]).to_string();
+        assert_eq!(late, "nothing answered in time; your ssh configuration sets ProxyCommand");
+        assert_eq!(SshFailure::late().with_options(&[]), SshFailure::late());
+    }
 
     #[test]
     fn the_reason_is_found_behind_warnings() {

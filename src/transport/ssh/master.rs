@@ -1,18 +1,20 @@
 //! [`Master`]: one SSH connection.
 
 use std::{
-    path::PathBuf,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use openssh::Session;
+use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
     process::{Child, ChildStderr, Command},
     time::{sleep, timeout},
 };
@@ -25,7 +27,14 @@ use crate::{
     },
 };
 
-use super::{config, control::ControlDirectory, failure::SshFailure, gate, said::Said};
+use super::{
+    config,
+    control::ControlDirectory,
+    failure::{SshFailure, SshFailureKind},
+    gate,
+    said::Said,
+    warden::Warden,
+};
 
 /// How often a connection that the host dropped before it said anything is tried again. An sshd drops some of many
 /// that come at once (`MaxStartups`).
@@ -37,20 +46,35 @@ const PROVEN: &[u8] = b"Authenticated to ";
 /// The most that is kept of what `ssh` says before, in bytes.
 const SAID_LIMIT: usize = 64 << 10;
 
+/// How long `ssh` may take to tell what its configuration says, once connecting has failed.
+const TELLING: Duration = Duration::from_secs(3);
+
+/// Options of the user's that run something, or wait for somebody, and that nothing of ours overrides.
+const MAY_HOLD_UP: [&str; 5] =
+    ["ProxyCommand", "KnownHostsCommand", "PKCS11Provider", "SecurityKeyProvider", "IdentityAgent"];
+
 /// How often, and how long each time, the socket of a new connection is waited for.
 const SOCKET_TRIES: u32 = 200;
 const SOCKET_PAUSE: Duration = Duration::from_millis(5);
 
 /// One SSH connection, held by an `ssh` whose standard streams are its first channel, and the directory of the socket by
-/// which it gives more of them. It ends by itself with the last of them, also when this process was killed.
+/// which it gives more of them. It ends by itself with the last of them, also when this process was killed; where the host
+/// lets none end, its warden ends it.
 #[derive(Debug)]
 pub(super) struct Master {
     session: Arc<Session>,
     socket: PathBuf,
     /// Whether the socket was there once: `ssh` makes it a moment after it has proven who we are.
     listened: AtomicBool,
-    // Holds the socket as long as channels are opened by it.
-    _directory: Arc<ControlDirectory>,
+    _held: Arc<Held>,
+}
+
+/// What an `ssh` needs as long as it has channels, and may be opened any: without its directory it cannot make its socket,
+/// and when its warden is dropped it has some seconds left.
+#[derive(Debug)]
+struct Held {
+    _directory: ControlDirectory,
+    _warden: Warden,
 }
 
 impl Master {
@@ -73,7 +97,9 @@ impl Master {
                     sleep(gate::pause(tries)).await;
                     tries += 1;
                 }
-                done => return done,
+                Err(failure) if learn_unknown(&failure) => {}
+                Err(failure) => return Err(explained(failure, address, options).await),
+                Ok(done) => return Ok(done),
             }
         }
     }
@@ -84,40 +110,21 @@ impl Master {
         command: ShellCommand,
     ) -> Result<(Self, Channel), SshFailure> {
         let directory = ControlDirectory::new()?;
-        let file = directory.path().join("config");
-        let text = config::text(address, options)?;
-        fs_err::write(&file, text).map_err(|error| SshFailure::local(&error))?;
         let socket = directory.path().join("master");
-        let mut ssh = Command::new("ssh");
+        let mut ssh = ssh(address, options, directory.path())?;
         // On the command line: in the configuration, which they read too, these would hold for the jump hosts as well.
-        ssh.arg("-F").arg(&file).arg("-S").arg(&socket).args([
-            "-M",
-            "-o",
-            "ControlPersist=no",
-            "-o",
-            "LogLevel=VERBOSE",
-        ]);
-        if let Some(user) = address.user() {
-            ssh.args(["-l", user]);
-        }
-        if let Some(port) = address.port() {
-            ssh.args(["-p", &port.to_string()]);
-        }
-        if !options.jump.is_empty() {
-            ssh.args(["-J", &options.jump.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")]);
-        }
+        ssh.arg("-S").arg(&socket).args(["-M", "-o", "ControlPersist=no", "-o", "LogLevel=VERBOSE"]);
         ssh.args(["--", address.host(), &command.line()]);
         ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // What is typed at our terminal to end us is not for it: we end it when the hosts are in order.
-        ssh.process_group(0);
         let mut connecting = Connecting(Some(ssh.spawn().map_err(|error| SshFailure::spawn(&error))?));
+        let warden = Warden::over(connecting.group()?, directory.path())?;
         let hosts = u32::try_from(options.jump.len()).unwrap_or(u32::MAX).saturating_add(2);
         let allowed = options.connect_timeout.saturating_mul(hosts);
         let stderr = timeout(allowed, connecting.proven()).await.map_err(|_| SshFailure::late())??;
-        let directory = Arc::new(directory);
-        let channel = channel(connecting.done()?, stderr, directory.clone())?;
+        let held = Arc::new(Held { _directory: directory, _warden: warden });
+        let channel = channel(connecting.done()?, stderr, held.clone())?;
         let session = Arc::new(Session::resume_mux(socket.clone().into_boxed_path(), None));
-        Ok((Self { session, socket, listened: AtomicBool::new(false), _directory: directory }, channel))
+        Ok((Self { session, socket, listened: AtomicBool::new(false), _held: held }, channel))
     }
 
     /// Whether the connection stands; one that does not say so within `limit` does not.
@@ -138,10 +145,76 @@ impl Master {
     }
 }
 
+/// An `ssh` to `address` with its configuration, which is written to `directory`.
+fn ssh(address: &Address, options: &SshOptions, directory: &Path) -> Result<Command, SshFailure> {
+    let file = directory.join("config");
+    let text = config::text(address, options, &unknown(), directory)?;
+    fs_err::write(&file, text).map_err(|error| SshFailure::local(&error))?;
+    let mut ssh = Command::new("ssh");
+    ssh.arg("-F").arg(&file);
+    if let Some(user) = address.user() {
+        ssh.args(["-l", user]);
+    }
+    if let Some(port) = address.port() {
+        ssh.args(["-p", &port.to_string()]);
+    }
+    if !options.jump.is_empty() {
+        ssh.args(["-J", &options.jump.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")]);
+    }
+    // What is typed at our terminal to end us is not for it: we end it when the hosts are in order.
+    ssh.process_group(0);
+    Ok(ssh)
+}
+
+/// Options of ours that this machine's `ssh` does not know, as far as it was asked.
+static UNKNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn unknown() -> BTreeSet<String> {
+    UNKNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
+/// Whether `ssh` said for the first time that it does not know options of ours, and all else in the configuration is fine:
+/// then it is tried again without them.
+fn learn_unknown(failure: &SshFailure) -> bool {
+    let named: Vec<String> = failure.unknown_options().collect();
+    let mut known = UNKNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_news = named.iter().any(|option| !known.contains(option));
+    let ours = !named.is_empty() && named.iter().all(|option| config::may_be_unknown(option));
+    known.extend(named.into_iter().filter(|_| ours));
+    ours && is_news
+}
+
+/// The failure, with the user's options that may be its reason: they cannot be overridden, so they are named.
+async fn explained(failure: SshFailure, address: &Address, options: &SshOptions) -> SshFailure {
+    if !matches!(failure.kind(), SshFailureKind::Late | SshFailureKind::Dropped | SshFailureKind::Other) {
+        return failure;
+    }
+    let Ok(directory) = ControlDirectory::new() else { return failure };
+    let Ok(mut ssh) = ssh(address, options, directory.path()) else { return failure };
+    ssh.args(["-G", "--", address.host()]).stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    let Ok(Ok(told)) = timeout(TELLING, ssh.output()).await else { return failure };
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let is_set = |option: &&str| {
+        let value = told.lines().find_map(|line| {
+            let (name, value) = line.split_once(' ')?;
+            name.eq_ignore_ascii_case(option).then_some(value)
+        });
+        // A jump host of ours is a ProxyCommand to `ssh`; some defaults are told too.
+        value.is_some_and(|value| !matches!(value, "none" | "internal" | "SSH_AUTH_SOCK"))
+    };
+    let set: Vec<&str> = MAY_HOLD_UP.into_iter().filter(is_set).collect();
+    failure.with_options(&set)
+}
+
 /// An `ssh` that connects, and is killed when nobody waits for that any more.
 struct Connecting(Option<Child>);
 
 impl Connecting {
+    /// Its process group: itself, and whatever it starts to get to the host.
+    fn group(&self) -> Result<u32, SshFailure> {
+        self.0.as_ref().and_then(Child::id).ok_or_else(SshFailure::late)
+    }
+
     fn child(&mut self) -> Result<&mut Child, SshFailure> {
         self.0.as_mut().ok_or_else(SshFailure::late)
     }
@@ -153,7 +226,9 @@ impl Connecting {
         let mut said = Vec::new();
         loop {
             let begin = said.len();
-            let length = stderr.read_until(b'\n', &mut said).await.map_err(|error| SshFailure::local(&error))?;
+            // No more of one line than is kept: a host may print an endless one.
+            let mut line = (&mut stderr).take(SAID_LIMIT as u64);
+            let length = line.read_until(b'\n', &mut said).await.map_err(|error| SshFailure::local(&error))?;
             if length == 0 {
                 let _: std::io::Result<_> = child.wait().await;
                 return Err(SshFailure::from_words(&String::from_utf8_lossy(&said)));
@@ -173,24 +248,21 @@ impl Connecting {
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            // It has nothing to lose; what remains of it is collected later.
-            let _: std::io::Result<()> = child.start_kill();
+        // It has nothing to lose; what remains of it is collected later. That it is there already is no failure.
+        let group = self.0.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(id.try_into().ok()?));
+        if let Some(group) = group {
+            let _: rustix::io::Result<()> = kill_process_group(group, Signal::KILL);
         }
     }
 }
 
-/// The standard streams of `ssh` as a channel, which keeps the directory: an `ssh` that cannot make its socket there ends.
-fn channel(
-    mut child: Child,
-    stderr: BufReader<ChildStderr>,
-    directory: Arc<ControlDirectory>,
-) -> Result<Channel, SshFailure> {
+/// The standard streams of `ssh` as a channel, which holds what it needs.
+fn channel(mut child: Child, stderr: BufReader<ChildStderr>, held: Arc<Held>) -> Result<Channel, SshFailure> {
     let (stdin, stdout) = child.stdin.take().zip(child.stdout.take()).ok_or_else(SshFailure::late)?;
     let end = async move {
         // A status, also 127, is sent by the host after all output; 255 is what `ssh` says when the connection is lost.
         let ended = child.wait().await;
-        drop(directory);
+        drop(held);
         match ended.ok().and_then(|status| status.code()) {
             Some(0..=254) => ChannelEnd::Exited,
             _ => ChannelEnd::Lost,

@@ -8,8 +8,10 @@ mod config;
 mod control;
 mod failure;
 mod gate;
+mod keyless;
 mod master;
 mod said;
+mod warden;
 
 pub use failure::{SshFailure, SshFailureKind};
 
