@@ -171,7 +171,7 @@ kinds! {
     HostFailed => "host-failed",
     /// The data of a release cannot go back, because that was said so or no way is known.
     Irreversible => "irreversible",
-    /// The data version is not the one that was recorded, or the data is elsewhere.
+    /// The data version is not the one that was recorded, records disagree about it, or the data is elsewhere.
     DataDiffers => "data-differs",
     /// The hosts recorded different things about data that is worked on once for all of them.
     RecordsDiffer => "records-differ",

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{outcome::Command, time::Timestamp, token::Token, transport::Liveness};
+use crate::{data::DataIntent, outcome::Command, time::Timestamp, token::Token, transport::Liveness};
 
 /// What stands in a lock: who took it, and for what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,9 @@ pub struct LockOwner {
     pub hosts: Vec<String>,
     /// When it was taken, by the controller's clock. Shown, never compared.
     pub since: Timestamp,
+    /// How a rollback was asked to treat the data. Its intent says so on the host; the lock does not.
+    #[serde(skip)]
+    pub data: Option<DataIntent>,
 }
 
 impl LockOwner {
@@ -30,7 +33,7 @@ impl LockOwner {
     #[must_use]
     pub fn new(command: Command, by: impl Into<String>) -> Self {
         let (operation, since) = (Token::random(), Timestamp::now());
-        Self { operation, command, by: by.into(), reason: None, revision: None, hosts: Vec::new(), since }
+        Self { operation, command, by: by.into(), reason: None, revision: None, hosts: Vec::new(), since, data: None }
     }
 }
 

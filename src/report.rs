@@ -98,6 +98,22 @@ pub struct DataReport {
     pub before: DataVersion,
     /// The data version now; `None` when it could not be asked any more.
     pub after: Option<DataVersion>,
+    /// The data version that was found after the first `apply` or `revert` that failed, before anything was taken back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<DataVersion>,
+    /// Whether `fingerprint` prints now what it printed before, after an `apply` or a `revert` failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// Whether the fingerprint of the data is what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fingerprint {
+    /// It is: nothing that it shows was left changed.
+    Same,
+    /// It is not.
+    Changed,
 }
 
 /// What became of one host.

@@ -36,6 +36,12 @@ pub enum LedgerStep {
     RevertBegun,
     /// Reverting has ended well.
     Reverted,
+    /// `deploy --accept-data`: the version that was found with the release stands.
+    Accepted,
+    /// `rollback --data-to`: the data is at the version that a person decided on, with the release that was rolled back to.
+    Decided,
+    /// `rollback --keep-data`: the data stayed as it was, with the release that was rolled back to.
+    Kept,
 }
 
 impl LedgerEntry {
@@ -54,7 +60,12 @@ impl LedgerEntry {
     /// Whether the last that `entries` say of `release` is that a revert of it was about to begin.
     #[must_use]
     pub(crate) fn revert_is_open(entries: &[Self], release: &ReleaseName) -> bool {
-        let last = entries.iter().rev().find(|entry| entry.release == *release);
-        last.is_some_and(|entry| entry.step == LedgerStep::RevertBegun)
+        Self::last_of(entries, release).is_some_and(|entry| entry.step == LedgerStep::RevertBegun)
+    }
+
+    /// Returns the last of `entries` that is about `release`.
+    #[must_use]
+    pub(crate) fn last_of<'e>(entries: &'e [Self], release: &ReleaseName) -> Option<&'e Self> {
+        entries.iter().rev().find(|entry| entry.release == *release)
     }
 }

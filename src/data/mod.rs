@@ -9,5 +9,5 @@ mod version;
 pub use ledger::{LedgerEntry, LedgerStep};
 pub use migration::{DataMigration, ShellMigration};
 pub use preset::Preset;
-pub use record::{DataChange, DataRecord};
+pub use record::{DataChange, DataIntent, DataRecord, KeptData, KnownBy, KnownData};
 pub use version::{DataVersion, DataVersionError};

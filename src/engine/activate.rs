@@ -21,6 +21,7 @@ pub(super) async fn activate(
         return report;
     }
     run.verify = options.verify;
+    run.accept_data = options.accept_data;
     run.check = (options.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));
     run.begin(Some(name));
     let place = run.options.data_place();

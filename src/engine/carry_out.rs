@@ -78,6 +78,8 @@ impl<'r> Run<'r> {
         if !course.failed() || course.stays {
             let hook = course.failure.take();
             self.revert_data(course, RevertWhen::AfterSwitch).await;
+            self.settle_data(course).await;
+            self.compare_fingerprint(course).await;
             course.failure = hook.or(course.failure.take());
         }
         if !course.failed() && (course.stays || !self.is_stopped()) {
@@ -97,6 +99,7 @@ impl<'r> Run<'r> {
         if !course.data.stuck {
             self.unrevert_data(&mut course).await;
         }
+        self.compare_fingerprint(&mut course).await;
         let outcome = match (course.data.stuck, failed) {
             (true, _) => Outcome::Inconsistent,
             (false, true) => Outcome::Failed,
@@ -120,6 +123,7 @@ impl<'r> Run<'r> {
             if !course.data.stuck {
                 self.unrevert_data(&mut course).await;
             }
+            self.compare_fingerprint(&mut course).await;
             self.run_after_put_back(&mut course).await;
         } else {
             course.data.stuck = course.data.applied.is_some() || !course.data.reverted.is_empty();

@@ -2,12 +2,13 @@
 
 use crate::{
     commands::{Commands, DataPlace},
+    data::DataVersion,
     error::ErrorKind,
     hook::HookDirection,
     name::ReleaseName,
     outcome::Command,
     plan::{self, Action, CommandMeans, DataMeans, Plan, RevertBy, Seen},
-    report::{DataReport, Failure, Report},
+    report::{DataReport, Failure, Fingerprint, Report},
     store::Kept,
     transport::Secrets,
 };
@@ -65,9 +66,12 @@ impl<'r, 'p> Course<'r, 'p> {
 
     /// What is reported of the data; `None` when it was not looked at.
     pub(super) fn data_report(&self, run: &Run<'_>) -> Option<DataReport> {
-        let DataProgress { before, after, .. } = &self.data;
+        let DataProgress { before, after, found, same, .. } = &self.data;
         let before = run.redacted_version(before.as_ref()?);
-        Some(DataReport { before, after: after.as_ref().map(|after| run.redacted_version(after)) })
+        let redacted = |version: &DataVersion| run.redacted_version(version);
+        let fingerprint = same.map(|same| if same { Fingerprint::Same } else { Fingerprint::Changed });
+        let (after, found) = (after.as_ref().map(redacted), found.as_ref().map(redacted));
+        Some(DataReport { before, after, found, fingerprint })
     }
 }
 

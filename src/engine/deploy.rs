@@ -25,7 +25,7 @@ pub(super) type Deployed = Result<Report, Return>;
 /// Stages `release` on every host that lacks it and switches to it.
 pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Deployed {
     let irreversible = options.irreversible.clone().or_else(|| release.irreversible());
-    let run = run.irreversible(irreversible);
+    let run = run.irreversible(irreversible).accepting_data(options.accept_data);
     if let Some(report) = run.lacks_variables(Some(release.name())) {
         return Ok(report);
     }

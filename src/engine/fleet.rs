@@ -1,6 +1,6 @@
 //! [`Fleet`]: the hosts of a deploy, and what can be done with them.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
 
@@ -17,7 +17,8 @@ use crate::{
 
 use super::{
     ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions, activate,
-    adopt, ask::failure, check, deploy, drill, look, pin, prune, recover, rollback, run::Run, unlock, verify,
+    adopt, ask::failure, check, data::VERSION_PAUSE, deploy, drill, look, pin, prune, recover, rollback, run::Run,
+    unlock, verify,
 };
 
 /// How many hosts are worked on at once, unless something else is said. Switching and going back are not bounded:
@@ -59,6 +60,8 @@ pub struct Fleet {
     pub(super) parallel: usize,
     /// Whether others may write to a directory on the way to a root.
     pub(super) allow_writable: bool,
+    /// How long a data version that cannot be compared is left alone before it is asked again.
+    pub(super) version_pause: Duration,
 }
 
 impl Fleet {
@@ -87,7 +90,7 @@ impl Fleet {
                 );
             }
         }
-        Ok(Self { hosts, parallel: PARALLEL, allow_writable: false })
+        Ok(Self { hosts, parallel: PARALLEL, allow_writable: false, version_pause: VERSION_PAUSE })
     }
 
     /// The same fleet, with at most `parallel` hosts asked or uploaded to at once; at least one.
@@ -102,6 +105,14 @@ impl Fleet {
     #[must_use]
     pub fn allow_writable(mut self, allow: bool) -> Self {
         self.allow_writable = allow;
+        self
+    }
+
+    /// The same fleet, where a data version that is not what was last known must be the same again after this time; a second
+    /// by default.
+    #[must_use]
+    pub fn version_pause(mut self, pause: Duration) -> Self {
+        self.version_pause = pause;
         self
     }
 
@@ -147,8 +158,8 @@ impl Fleet {
         match way {
             Return::Activate => {
                 let run_of = Run::skipping(&fleet, self, skipped, Command::Activate, &run, observer);
-                let (allow_split, keep) = (deploying.allow_split, deploying.keep);
-                let options = ActivateOptions { run: run.clone(), verify, allow_split, keep };
+                let (allow_split, accept_data, keep) = (deploying.allow_split, deploying.accept_data, deploying.keep);
+                let options = ActivateOptions { run: run.clone(), verify, allow_split, accept_data, keep };
                 activate::activate(run_of.keeping(keep), name, &options, from).await
             }
             Return::Rollback => {

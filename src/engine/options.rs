@@ -6,7 +6,7 @@ use camino::Utf8PathBuf;
 
 use crate::{
     commands::{Commands, DataPlace},
-    data::DataMigration,
+    data::{DataMigration, DataVersion},
     hook::Hook,
     name::ReleaseName,
     plan::{Direction, RollbackTarget},
@@ -111,6 +111,7 @@ pub enum CommandsFrom {
 }
 
 /// What [`Fleet::deploy`](super::Fleet::deploy) can be asked.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DeployOptions {
@@ -130,6 +131,8 @@ pub struct DeployOptions {
     pub(super) anew: bool,
     /// Why the release cannot be gone back from with its data, when it cannot.
     pub irreversible: Option<String>,
+    /// Whether a data version that is not what was last known is accepted, and recorded.
+    pub accept_data: bool,
     /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.
     /// `None`: none is removed.
     pub keep: Option<u32>,
@@ -153,6 +156,8 @@ pub struct ActivateOptions {
     pub verify: TargetCheck,
     /// Whether hosts that are on different releases are switched all the same.
     pub allow_split: bool,
+    /// Whether a data version that is not what was last known is accepted, and recorded.
+    pub accept_data: bool,
     /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.
     /// `None`: none is removed.
     pub keep: Option<u32>,
@@ -172,6 +177,8 @@ pub struct RollbackOptions {
     pub from: Option<ReleaseName>,
     /// Whether the data stays as it is, and only the code goes back.
     pub keep_data: bool,
+    /// The version to which the data is reverted, where the records disagree about it or say something else.
+    pub data_to: Option<DataVersion>,
     /// Which commands are run.
     pub commands: CommandsFrom,
     /// Whether hooks and validations are skipped, those of the caller's own code too. With `keep_data` as well nothing is
@@ -207,6 +214,7 @@ impl Default for RollbackOptions {
             verify: TargetCheck::default(),
             from: None,
             keep_data: false,
+            data_to: None,
             commands: CommandsFrom::Recorded,
             no_hooks: false,
         }

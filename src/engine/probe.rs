@@ -77,18 +77,19 @@ impl<'r> Run<'r> {
         }
         if let Some(script) = &commands.fingerprint {
             let first = DataPlace::Host(course.locked[0].name().to_owned());
-            let printed =
-                self.fingerprint(course, &place.unwrap_or(first), current, (script, commands.timeout)).await?;
+            let (place, at) = (place.unwrap_or(first), (current, HookDirectory::Release));
+            let printed = self.fingerprint(course, &place, at, (script, commands.timeout)).await?;
             probed.fingerprint = Some(printed);
         }
         Ok(probed)
     }
 
-    async fn fingerprint(
+    /// Returns what `fingerprint` prints in `release`.
+    pub(super) async fn fingerprint(
         &self,
         course: &mut Course<'r, '_>,
         place: &DataPlace,
-        current: &ReleaseName,
+        (release, directory): (&ReleaseName, HookDirectory),
         (script, timeout): (&str, Duration),
     ) -> Result<String, Failure> {
         let hook = ShellHook { timeout: Some(timeout), ..ShellHook::new(HookKind::Fingerprint, script) };
@@ -97,11 +98,11 @@ impl<'r> Run<'r> {
             DataPlace::Host(name) => course.locked.iter().position(|working| working.host.name == *name),
             DataPlace::Controller => None,
         };
-        let at = occasion(&course.locked[index.unwrap_or_default()], current, HookDirection::Rollback);
+        let at = occasion(&course.locked[index.unwrap_or_default()], release, course.direction());
         let (host, exit) = match index {
             Some(index) => {
                 let guard = course.locked[index].guard.as_mut();
-                let (host, directory) = (at.host.clone(), HookDirectory::Release);
+                let host = at.host.clone();
                 (host, HostShell { run: self, guard, at, directory, secrets: &secrets }.sh(&hook).await)
             }
             None => (CONTROLLER.to_owned(), ControllerShell { run: self, at, secrets: &secrets }.sh(&hook).await),

@@ -1,6 +1,7 @@
 //! `rollback`: go back to what the records say was current before.
 
 use crate::{
+    data::DataIntent,
     name::ReleaseName,
     plan::{self, RollbackTarget, Seen},
     report::Report,
@@ -14,9 +15,13 @@ use super::{RollbackOptions, run::Run};
 pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: Option<&ReleaseName>) -> Report {
     run.verify = options.verify;
     run.check = check_of(options);
+    run.owner.data = match &options.data_to {
+        _ if options.keep_data => Some(DataIntent::Keep),
+        to => to.clone().map(DataIntent::To),
+    };
     run.begin(None);
     let place = run.options.data_place();
-    let means = run.data_means(options.keep_data, place.as_ref());
+    let means = run.data_means(options.keep_data, place.as_ref()).to(options.data_to.as_ref());
     let plan = |seen: &[Seen<'_>]| {
         if let RollbackTarget::Release(name) = &options.target {
             plan::expect_from(name, from, seen)?;

@@ -1,6 +1,9 @@
 //! [`Run`]: one command under way.
 
-use std::{sync::OnceLock, time::Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use crate::{
     data::DataVersion,
@@ -24,6 +27,7 @@ use super::{
 };
 
 /// One command under way on a fleet.
+#[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(super) struct Run<'r> {
     pub(super) hosts: &'r [Host],
     pub(super) parallel: usize,
@@ -48,6 +52,10 @@ pub(super) struct Run<'r> {
     pub(super) hooks: bool,
     /// The variables that commands are given, once somebody needs to know them.
     secrets: OnceLock<Secrets>,
+    /// Whether data that is not what was last known stands as it is found.
+    pub(super) accept_data: bool,
+    /// How long a data version that cannot be compared is left alone before it is asked again.
+    pub(super) version_pause: Duration,
     observer: &'r dyn Observer,
     started: Instant,
 }
@@ -74,6 +82,8 @@ impl<'r> Run<'r> {
             by_configuration: false,
             hooks: true,
             secrets: OnceLock::new(),
+            accept_data: false,
+            version_pause: fleet.version_pause,
             observer,
             started: Instant::now(),
         }
@@ -118,6 +128,11 @@ impl<'r> Run<'r> {
             (code.prepare, code.after_switch, code.validate) = (None, None, None);
         }
         self
+    }
+
+    /// The same command, which accepts the data as it is found, or does not.
+    pub(super) fn accepting_data(self, accept_data: bool) -> Self {
+        Self { accept_data, ..self }
     }
 
     /// The same command, which prunes at its end where it is said how many good releases stay.

@@ -1,19 +1,25 @@
 //! [`DataPlan`]: what becomes of the data, once for the whole fleet.
 
+mod layers;
 mod place;
 mod steps;
+mod walk;
 
 use crate::{
     commands::{Commands, DataCommands, DataPlace, RevertWhen},
-    data::DataVersion,
+    data::{DataIntent, DataRecord, DataVersion},
     name::ReleaseName,
     report::Command,
-    store::Kept,
+    store::{Intent, Kept},
 };
 
+pub(crate) use self::walk::kept_since;
+
 use self::{
+    layers::way,
     place::{agree, keeper, place_of, record_of, records_differ, takes_part},
-    steps::{Left, commands_of, step_of, steps_of, way},
+    steps::{Left, commands_of, step_of},
+    walk::{Walk, walk},
 };
 use super::{CommandSource, HostRefusal, Reason, Refusal, Seen, commands::shown};
 
@@ -33,6 +39,13 @@ pub enum DataPlan {
         source: CommandSource,
         /// Whether an interrupted operation is finished: the data version says how far that came.
         resumes: bool,
+        /// What was last known of the data; `None` where nothing was recorded yet.
+        last_known: Option<LastKnown>,
+    },
+    /// The data stays as it is, and the record of the release that is rolled back to says so.
+    Keep {
+        /// That record.
+        settled: Settled,
     },
     /// What releases applied is reverted, one after the other.
     Revert {
@@ -42,7 +55,31 @@ pub enum DataPlan {
         steps: Vec<RevertStep>,
         /// Whether an interrupted rollback is finished: the data version says how far that came.
         resumes: bool,
+        /// The version that a person decided on, which the last step leads to.
+        to: Option<DataVersion>,
+        /// What the record of the release that is rolled back to says afterwards, where that is new.
+        settles: Option<Settled>,
     },
+}
+
+/// What was last known of the data, and with which release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastKnown {
+    /// The release whose record says so.
+    pub release: ReleaseName,
+    /// The version.
+    pub version: DataVersion,
+}
+
+/// The data record of a release after a rollback to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settled {
+    /// The release.
+    pub release: ReleaseName,
+    /// Its record.
+    pub record: DataRecord,
 }
 
 /// Reverts what one release applied.
@@ -55,7 +92,7 @@ pub struct RevertStep {
     pub place: DataPlace,
     /// The data version that it left; `None` when applying it was interrupted.
     pub from: Option<DataVersion>,
-    /// The data version before it.
+    /// The data version before it, or the one that a person decided on.
     pub to: DataVersion,
     /// The commands that revert it; `None` when the caller's own code does.
     pub commands: Option<DataCommands>,
@@ -69,6 +106,8 @@ pub struct RevertStep {
 pub struct DataMeans<'m> {
     /// Whether the data stays as it is, and only the code goes back.
     pub keep: bool,
+    /// The version to which the data is reverted, as a person decided.
+    pub to: Option<&'m DataVersion>,
     /// Which commands revert.
     pub by: RevertBy<'m>,
     /// Where the configuration, or the caller's code, says that the data is.
@@ -94,13 +133,28 @@ impl<'m> DataMeans<'m> {
     /// Reverts by `by`, unless `keep` says that the data stays as it is.
     #[must_use]
     pub fn new(keep: bool, by: RevertBy<'m>) -> Self {
-        Self { keep, by, place: None, configured: None }
+        Self { keep, to: None, by, place: None, configured: None }
     }
 
     /// The same, where a configuration or the caller's code is known.
     #[must_use]
     pub fn configured(self, place: Option<&'m DataPlace>, configured: Option<&'m Commands>) -> Self {
         Self { place, configured, ..self }
+    }
+
+    /// Reverts the data to `version`, whatever the records say.
+    #[must_use]
+    pub fn to(self, version: Option<&'m DataVersion>) -> Self {
+        Self { to: version, ..self }
+    }
+
+    /// Treats the data as the interrupted rollback was asked to, unless this one is asked for something itself.
+    pub(super) fn or_as_begun(self, begun: Option<&'m Intent>) -> Self {
+        match begun.and_then(|intent| intent.data.as_ref()) {
+            Some(DataIntent::Keep) if self.to.is_none() => Self { keep: true, ..self },
+            Some(DataIntent::To(version)) if !self.keep => Self { to: self.to.or(Some(version)), ..self },
+            _ => self,
+        }
     }
 }
 
@@ -115,6 +169,11 @@ impl DataPlan {
                 };
                 lines.extend(commands.iter().flat_map(run));
                 lines
+            }
+            Self::Keep { settled: Settled { release, record } } => {
+                let version = record.kept.as_ref().and_then(|kept| kept.version.as_ref());
+                let version = version.map_or("as it is".to_owned(), |version| format!("at {version}"));
+                vec![format!("data: stays {version}, which is recorded with {release}")]
             }
             Self::Revert { when, steps, .. } => {
                 let when = match when {
@@ -164,7 +223,22 @@ pub(super) fn apply(
         _ => means.configured.and_then(|commands| commands.data.clone()),
     };
     let source = CommandSource::Configuration;
-    Ok(Some(DataPlan::Apply { release: release.clone(), place: place.clone(), commands, source, resumes: false }))
+    let last_known = last_known(command, place, hosts);
+    let (release, place) = (release.clone(), place.clone());
+    Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: false, last_known }))
+}
+
+/// Returns what was last known of the data at `place`: what the data host recorded, or for data on the controller what all
+/// hosts recorded that have a record.
+fn last_known(command: Command, place: &DataPlace, hosts: &[Seen<'_>]) -> Option<LastKnown> {
+    let says = |seen: &&Seen<'_>| match place {
+        DataPlace::Host(name) => seen.host == name,
+        DataPlace::Controller => seen.current().is_some(),
+    };
+    let seen = hosts.iter().find(says)?;
+    let (release, version) = layers::last_known(seen.state, seen.current()?)?;
+    agree(command, release, place, hosts).ok()?;
+    Some(LastKnown { release: release.clone(), version: version.clone() })
 }
 
 /// Plans what undoes the part of an interrupted deploy of `release` that was applied.
@@ -185,8 +259,13 @@ pub(super) fn undo(
     let keeper = keeper(command, release, &place, hosts)?;
     let refuse = |reason| Refusal::of(command, vec![keeper.refuse(reason)]);
     let Some(left) = Left::find(keeper.state, release) else { return Ok(None) };
-    let step = step_of(left, &place, means).map_err(refuse)?;
-    Ok(step.map(|step| DataPlan::Revert { when: RevertWhen::AfterSwitch, steps: vec![step], resumes: true }))
+    let Some(mut step) = step_of(left, &place, means).map_err(refuse)? else { return Ok(None) };
+    // Data that still held the change stays where this deploy found it.
+    let found = left.data.record().and_then(|record| record.change.as_ref()?.found.clone());
+    step.to = found.unwrap_or(step.to);
+    let (when, steps) = (RevertWhen::AfterSwitch, vec![step]);
+    let changes = steps[0].changes();
+    Ok(changes.then_some(DataPlan::Revert { when, steps, resumes: true, to: None, settles: None }))
 }
 
 /// Plans to take `release` to its data again, or for the rest of the way, after an operation that was interrupted.
@@ -229,7 +308,7 @@ pub(super) fn redo(
         Some(_) => {}
     }
     let (release, place) = (release.clone(), place.clone());
-    Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: true }))
+    Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: true, last_known: None }))
 }
 
 /// Plans what a rollback of these hosts to `target` reverts. `starts` are the releases that each host leaves, where it
@@ -237,7 +316,8 @@ pub(super) fn redo(
 ///
 /// # Errors
 ///
-/// [`Refusal`] when something on the way was changed in the data and cannot be taken back.
+/// [`Refusal`] when something on the way was changed in the data and cannot be taken back, or when the records of two
+/// releases disagree about what the data was between them.
 pub(super) fn revert(
     command: Command,
     target: &ReleaseName,
@@ -247,49 +327,50 @@ pub(super) fn revert(
     resumes: bool,
 ) -> Result<Option<DataPlan>, Refusal> {
     if means.keep {
-        return Ok(None);
+        return Ok(keep(target, starts, means));
     }
     let refuse = |refusal: HostRefusal| Refusal::of(command, vec![refusal]);
     let ways = starts.iter().filter_map(|(seen, start)| way(seen.state, start, target));
     let mut left: Vec<&ReleaseName> = ways.flatten().map(|left| left.name).collect();
+    // What a rollback with the code alone left in the data is reverted too.
+    let kept = |name: &&ReleaseName| hosts.iter().find_map(|seen| record_of(seen, name)?.kept.as_ref());
+    let kept: Vec<&ReleaseName> = left.iter().filter_map(kept).flat_map(|kept| &kept.releases).collect();
+    left.extend(kept);
     left.sort();
     left.dedup();
     let place = place_of(command, &left, means, hosts)?;
-    let steps = match &place {
+    let Walk { steps, settles } = match &place {
         None => {
             // No record tells of a change: what cannot be read, or cannot go back, is still refused.
             for (seen, start) in starts {
-                steps_of(seen, start, target, &DataPlace::Controller, means).map_err(refuse)?;
+                walk(seen, start, target, &DataPlace::Controller, means).map_err(refuse)?;
             }
             return Ok(None);
         }
         Some(place @ DataPlace::Host(name)) => {
             takes_part(place, hosts).map_err(refuse)?;
-            let steps = steps_on(name, target, starts, hosts, means).map_err(refuse)?;
+            let walk = walk_on(name, target, starts, hosts, means).map_err(refuse)?;
             // The data host records a change before it makes one, so that it knows of every finished one.
             let finished = |name: &&&ReleaseName| {
                 let mut changes = hosts.iter().filter_map(|seen| record_of(seen, name)?.change.as_ref());
                 changes.any(|change| change.changed() && change.after.is_some())
             };
-            if let Some(name) = left.iter().find(finished).filter(|_| steps.is_empty()) {
+            if let Some(name) = left.iter().find(finished).filter(|_| walk.steps.is_empty()) {
                 return Err(records_differ(command, name, hosts));
             }
-            steps
+            walk
         }
         Some(place @ DataPlace::Controller) => {
             for name in &left {
                 agree(command, name, place, hosts)?;
             }
-            let mut longest: Vec<RevertStep> = Vec::new();
+            let mut longest = Walk::default();
             for (seen, start) in starts {
-                let steps = steps_of(seen, start, target, place, means).map_err(refuse)?;
-                if steps.len() > longest.len() {
-                    longest = steps;
-                }
+                longest = longest.or(walk(seen, start, target, place, means).map_err(refuse)?);
             }
             // What only some of the hosts that move remember decides nothing on the controller.
             let knows = |name: &ReleaseName| starts.iter().all(|(seen, _)| record_of(seen, name).is_some());
-            if let Some(step) = longest.iter().find(|step| !knows(&step.release)) {
+            if let Some(step) = longest.steps.iter().find(|step| !knows(&step.release)) {
                 return Err(records_differ(command, &step.release, hosts));
             }
             longest
@@ -297,28 +378,38 @@ pub(super) fn revert(
     };
     let Some(first) = steps.first() else { return Ok(None) };
     let when = first.commands.as_ref().map(|commands| commands.revert_when).unwrap_or_default();
-    Ok(Some(DataPlan::Revert { when, steps, resumes }))
+    let settles = settles.map(|record| Settled { release: target.clone(), record });
+    Ok(Some(DataPlan::Revert { when, steps, resumes, to: means.to.cloned(), settles }))
+}
+
+/// Plans what is recorded where the code alone goes back: by the data host, or by the first host where none is known.
+fn keep(target: &ReleaseName, starts: &[(Seen<'_>, &ReleaseName)], means: DataMeans<'_>) -> Option<DataPlan> {
+    let recorded = starts.iter().find_map(|(seen, start)| Some(&record_of(seen, start)?.change.as_ref()?.place));
+    let decides = |seen: &Seen<'_>| match means.place.or(recorded) {
+        Some(DataPlace::Host(name)) => seen.host == name,
+        Some(DataPlace::Controller) | None => true,
+    };
+    let mut deciding = starts.iter().filter(|(seen, _)| decides(seen));
+    let record = deciding.find_map(|(seen, start)| walk::kept(seen, start, target))?;
+    Some(DataPlan::Keep { settled: Settled { release: target.clone(), record } })
 }
 
 /// What is reverted on the data host `name`, by its own records: the longest way that it knows from what it, or another
 /// host, leaves. Half-done deploys may have switched the others only.
-fn steps_on(
+fn walk_on(
     name: &str,
     target: &ReleaseName,
     starts: &[(Seen<'_>, &ReleaseName)],
     hosts: &[Seen<'_>],
     means: DataMeans<'_>,
-) -> Result<Vec<RevertStep>, HostRefusal> {
+) -> Result<Walk, HostRefusal> {
     let place = DataPlace::Host(name.to_owned());
-    let mut longest: Vec<RevertStep> = Vec::new();
+    let mut longest = Walk::default();
     let Some(keeper) = hosts.iter().find(|seen| seen.host == name) else { return Ok(longest) };
     for (seen, start) in starts {
         let knows = Left::find(keeper.state, start).is_some_and(|left| *left.data != Kept::Nothing);
         if seen.host == name || knows {
-            let steps = steps_of(keeper, start, target, &place, means)?;
-            if steps.len() > longest.len() {
-                longest = steps;
-            }
+            longest = longest.or(walk(keeper, start, target, &place, means)?);
         }
     }
     Ok(longest)

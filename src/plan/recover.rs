@@ -139,6 +139,7 @@ fn rest_of_the_way_back(
         latest(seen).and_then(|own| own.from.as_ref())
     }
     let starts: Vec<_> = hosts.iter().filter_map(|seen| start(seen).map(|from| (*seen, from))).collect();
+    let means = means.or_as_begun(Some(intent));
     data::revert(Command::Recover, &intent.to, &starts, hosts, means, true)
 }
 

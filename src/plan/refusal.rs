@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::NAMED;
 
 use crate::{
+    data::DataVersion,
     error::{Error, ErrorKind},
     name::ReleaseName,
     path::InnerPath,
@@ -307,6 +308,27 @@ pub enum Reason {
         /// The files and variables.
         needs: String,
     },
+    /// The data was another before a release than what was last known of it.
+    #[error(
+        "before {name} was deployed the data version was {found}, but {known} was last known, with {with}: the data changed in \
+         between"
+    )]
+    DataMoved {
+        /// The release.
+        name: ReleaseName,
+        /// The data version that was found before it.
+        found: DataVersion,
+        /// The data version that was last known.
+        known: DataVersion,
+        /// The release with which that was known.
+        with: ReleaseName,
+    },
+    /// No release that is left was ever taken to its data, so none knows how to revert it.
+    #[error("no release that is left has a data record, so nothing can revert the data to {version}")]
+    NoWayTo {
+        /// The version that was asked for.
+        version: DataVersion,
+    },
     /// No record leads to the target, and its data is another.
     #[error("no record leads to {name}, whose data version is {there}, while that of the release here is {here}")]
     DataOffTheWay {
@@ -369,7 +391,9 @@ impl Reason {
             | Self::IntentUnreadable { .. } => ErrorKind::DamagedState,
             Self::RecordsDiffer { .. } => ErrorKind::RecordsDiffer,
             Self::OnController { .. } | Self::SecretsUnsaid { .. } => ErrorKind::NotConfigured,
-            Self::DataOffTheWay { .. } | Self::DataElsewhere { .. } => ErrorKind::DataDiffers,
+            Self::DataMoved { .. } | Self::NoWayTo { .. } | Self::DataOffTheWay { .. } | Self::DataElsewhere { .. } => {
+                ErrorKind::DataDiffers
+            }
         }
     }
 }

@@ -50,6 +50,7 @@ fn with_data(mut plan: Plan, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result
         let begun = interrupted_on(seen).filter(|_| plan.finishes).and_then(|intent| intent.from.as_ref());
         starts.extend(begun.or(left).map(|start| (*seen, start)));
     }
+    let means = if plan.finishes { means.or_as_begun(hosts.iter().find_map(interrupted_on)) } else { means };
     plan.data = data::revert(plan.command, &plan.release, &starts, hosts, means, plan.finishes)?;
     if means.keep {
         plan.notes.push("the data stays as it is: the old code meets the new data".to_owned());

@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 
 use crate::{
     adoption::Adoption,
-    data::{DataRecord, LedgerEntry},
+    data::{DataIntent, DataRecord, LedgerEntry},
     future::BoxFuture,
     lock::LockOwner,
     name::ReleaseName,
+    outcome::Command,
     path::InnerPath,
     time::Timestamp,
     token::Token,
@@ -86,7 +87,15 @@ impl DirGuard {
             to: to.clone(),
             supersedes: self.state.interrupted.iter().filter_map(operation_of).collect(),
             record: self.record_of(to),
+            data: self.owner.data.clone().or_else(|| self.data_as_begun(to)),
         }
+    }
+
+    /// How the rollback that this one finishes was asked to treat the data.
+    fn data_as_begun(&self, to: &ReleaseName) -> Option<DataIntent> {
+        let begun = self.state.interrupted.iter().filter_map(|left| left.intent.record());
+        let mut same = begun.filter(|intent| intent.command == Command::Rollback && intent.to == *to);
+        same.find_map(|intent| intent.data.clone()).filter(|_| self.owner.command == Command::Rollback)
     }
 
     /// The line that the record of a release holds now, when it means something.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     adoption::AdoptedRecord,
     commands::Commands,
-    data::DataRecord,
+    data::{DataIntent, DataRecord},
     debt::Debt,
     lock::{LockHolder, LockOwner},
     manifest::Digest,
@@ -213,6 +213,9 @@ pub struct Intent {
     pub supersedes: Vec<Token>,
     /// The record of that release as it was before, when it had one that meant something.
     pub record: Option<String>,
+    /// How a rollback was asked to treat the data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<DataIntent>,
 }
 
 impl RootState {

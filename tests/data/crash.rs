@@ -30,10 +30,10 @@ fn asserts_once(world: &World, what: &str) {
 #[test]
 fn a_rollback_of_data_that_is_cut_anywhere_is_finished_by_the_next_one() {
     for make in [World::new as fn() -> World, World::reverting_first] {
-        let counting = Cut::never();
-        assert_eq!(two_back(&make().deployed(3), &counting).exit_code(), ExitCode::DONE);
+        let (counting, before) = (Cut::never(), make().deployed(3));
+        assert_eq!(two_back(&before.copy(), &counting).exit_code(), ExitCode::DONE);
         for steps in 0..counting.steps() {
-            let world = make().deployed(3);
+            let world = before.copy();
             let what = format!("cut after step {steps}");
             two_back(&world, &Cut::after(steps));
             let report = two_back(&world, &Cut::never());
@@ -49,10 +49,10 @@ fn a_rollback_of_data_that_is_cut_anywhere_is_finished_by_the_next_one() {
 
 #[test]
 fn an_answer_that_is_lost_in_a_rollback_of_data_is_found_again() {
-    let counting = Cut::never();
-    assert_eq!(two_back(&World::new().deployed(3), &counting).exit_code(), ExitCode::DONE);
+    let (counting, before) = (Cut::never(), World::new().deployed(3));
+    assert_eq!(two_back(&before.copy(), &counting).exit_code(), ExitCode::DONE);
     for answer in 0..counting.exchanges() {
-        let world = World::new().deployed(3);
+        let world = before.copy();
         let what = format!("answer {answer} lost");
         two_back(&world, &Cut::losing_answer(answer, AfterLoss::Answers));
         let report = two_back(&world, &Cut::never());
@@ -65,11 +65,11 @@ fn an_answer_that_is_lost_in_a_rollback_of_data_is_found_again() {
 
 #[test]
 fn a_deploy_of_data_that_is_cut_anywhere_is_recovered_both_ways() {
-    let counting = Cut::never();
-    assert_eq!(forward(&World::new().deployed(3), &counting).exit_code(), ExitCode::DONE);
+    let (counting, before) = (Cut::never(), World::new().deployed(3));
+    assert_eq!(forward(&before.copy(), &counting).exit_code(), ExitCode::DONE);
     for steps in 0..counting.steps() {
         for direction in [Direction::Safest, Direction::Back] {
-            let world = World::new().deployed(3);
+            let world = before.copy();
             let what = format!("cut after step {steps}, {direction:?}");
             forward(&world, &Cut::after(steps));
             let report = world.recover(direction);

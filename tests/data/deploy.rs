@@ -20,7 +20,18 @@ fn a_deploy_applies_once_before_the_switch_and_tells_both_versions() {
     let order: Vec<&str> = took.iter().map(|line| line.split(' ').nth(1).expect("a hook")).collect();
     assert_eq!(
         order,
-        ["prepare", "prepare", "version", "apply", "version", "after_switch", "after_switch", "validate", "validate"]
+        [
+            "prepare",
+            "prepare",
+            "version",
+            "fingerprint",
+            "apply",
+            "version",
+            "after_switch",
+            "after_switch",
+            "validate",
+            "validate"
+        ]
     );
     assert_eq!(took.iter().filter(|line| line.contains(" apply ")).count(), 1);
     assert!(took.contains(&"web2 apply r2".to_owned()), "{took:?}");

@@ -7,5 +7,7 @@ mod fixture;
 mod crash;
 mod deploy;
 mod drill;
+mod kept;
+mod known;
 mod model;
 mod rollback;

@@ -3,10 +3,11 @@
 use std::{
     fmt::Write,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use switchback::{
-    DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report,
+    DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Report,
     commands::{Commands, DataCommands, DataPlace, RevertWhen, Validation},
     engine::{ActivateOptions, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
@@ -18,7 +19,7 @@ use switchback::{
 use crate::fixture::{ROOT, assert_code, at, going_back, name, release, wait};
 
 /// The data, and all that was done to it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Data {
     /// Its version: the number of the last release that was applied.
     pub(crate) version: u32,
@@ -30,6 +31,14 @@ pub(crate) struct Data {
     pub(crate) half: Vec<String>,
     /// Hooks that say that they did it, and did nothing.
     pub(crate) lying: Vec<String>,
+    /// Whether `version` finds no data, as in a database that was never used.
+    pub(crate) lost: bool,
+    /// Whether `version` prints something else each time.
+    pub(crate) noisy: bool,
+    /// What a hook that failed left behind that no version shows.
+    pub(crate) debris: String,
+    /// What every hook that stops half-way leaves behind like that.
+    pub(crate) debris_of_failures: String,
 }
 
 /// Two hosts in memory; the data is on the second.
@@ -44,13 +53,21 @@ pub(crate) type Change<'c, O> = &'c dyn Fn(&mut O);
 
 impl World {
     pub(crate) fn new() -> Self {
-        let data = Arc::<Mutex<Data>>::default();
-        let hosts: Vec<MemoryHost> = (0..2).map(|_| MemoryHost::new()).collect();
+        Self::of((0..2).map(|_| MemoryHost::new()).collect(), Data::default(), commands(RevertWhen::AfterSwitch))
+    }
+
+    fn of(hosts: Vec<MemoryHost>, data: Data, commands: Commands) -> Self {
+        let data = Arc::new(Mutex::new(data));
         for host in &hosts {
             let data = Arc::clone(&data);
             host.on_hook(move |call| answer(&data, call));
         }
-        Self { hosts, data, commands: commands(RevertWhen::AfterSwitch) }
+        Self { hosts, data, commands }
+    }
+
+    /// The same hosts and the same data, as they are now.
+    pub(crate) fn copy(&self) -> Self {
+        Self::of(self.hosts.iter().map(MemoryHost::snapshot).collect(), self.data().clone(), self.commands.clone())
     }
 
     /// One whose rollbacks revert before the switch.
@@ -74,7 +91,8 @@ impl World {
             let transport = Faults::new(host.connect(&name), cut.clone());
             Host::new(&name, DirStore::new(transport, root.clone(), Layout::default()))
         };
-        Fleet::new(self.hosts.iter().enumerate().map(host).collect()).expect("a fleet")
+        let fleet = Fleet::new(self.hosts.iter().enumerate().map(host).collect()).expect("a fleet");
+        fleet.version_pause(Duration::ZERO)
     }
 
     fn run_options(&self) -> RunOptions {
@@ -92,6 +110,15 @@ impl World {
         options.run = self.run_options();
         change(&mut options);
         wait(self.fleet(cut).deploy(release(text), &options, &Silent))
+    }
+
+    /// The same, with the warnings that it gave.
+    pub(crate) fn deploy_told(&self, text: &str, change: Change<'_, DeployOptions>) -> (Report, Vec<String>) {
+        let mut options = DeployOptions::default();
+        options.run = self.run_options();
+        change(&mut options);
+        let warnings = Warnings::default();
+        (wait(self.fleet(&Cut::never()).deploy(release(text), &options, &warnings)), warnings.take())
     }
 
     /// As somebody does who has no configuration.
@@ -115,15 +142,64 @@ impl World {
     }
 
     pub(crate) fn activate(&self, text: &str) -> Report {
+        self.activate_with(text, &|_| {})
+    }
+
+    pub(crate) fn activate_with(&self, text: &str, change: Change<'_, ActivateOptions>) -> Report {
         let mut options = ActivateOptions::default();
         options.run = self.run_options();
+        change(&mut options);
         wait(self.fleet(&Cut::never()).activate(&name(text), &options, &Silent))
     }
 
+    pub(crate) fn activate_cut(&self, text: &str, cut: &Cut) -> Report {
+        let mut options = ActivateOptions::default();
+        options.run = self.run_options();
+        wait(self.fleet(cut).activate(&name(text), &options, &Silent))
+    }
+
     pub(crate) fn drill(&self, text: &str) -> Report {
+        self.drill_told(text).0
+    }
+
+    pub(crate) fn drill_told(&self, text: &str) -> (Report, Vec<String>) {
         let mut options = DrillOptions::default();
         options.run = self.run_options();
-        wait(self.fleet(&Cut::never()).drill(release(text), &options, &Silent))
+        let warnings = Warnings::default();
+        (wait(self.fleet(&Cut::never()).drill(release(text), &options, &warnings)), warnings.take())
+    }
+
+    /// Rewrites the data record of a release on every host.
+    pub(crate) fn rewrite(&self, text: &str, change: impl Fn(&mut serde_json::Value)) {
+        let path = at(&format!(".switchback/releases/{text}/data"));
+        for host in &self.hosts {
+            let Some(content) = host.read(&path) else { continue };
+            let mut record = serde_json::from_slice(&content).expect("a record");
+            change(&mut record);
+            host.write(&path, record.to_string());
+        }
+    }
+
+    /// Makes the records and the ledger those of a program that did not compare yet.
+    pub(crate) fn forget_what_older_programs_lack(&self) {
+        for number in 1..=9 {
+            self.rewrite(&format!("r{number}"), |record| {
+                let record = record.as_object_mut().expect("an object");
+                record.remove("known");
+                record.remove("kept");
+                if let Some(change) = record.get_mut("change").and_then(serde_json::Value::as_object_mut) {
+                    change.remove("found");
+                }
+            });
+        }
+        for host in &self.hosts {
+            let Some(ledger) = host.read(&at(".switchback/ledger")) else { continue };
+            let text = String::from_utf8(ledger).expect("JSON lines");
+            let lines = text
+                .lines()
+                .filter(|line| !["kept", "decided", "accepted"].iter().any(|step| line.contains(&format!("{step:?}"))));
+            host.write(&at(".switchback/ledger"), lines.fold(String::new(), |all, line| all + line + "\n"));
+        }
     }
 
     /// Deploys `r1`, `r2`, ... up to this one.
@@ -133,6 +209,17 @@ impl World {
         }
         self.took();
         self
+    }
+
+    /// Whether a rollback was cut off that had begun, on any host.
+    pub(crate) fn is_begun(&self) -> bool {
+        let holds = |host: &MemoryHost, place: &str| {
+            let place = at(&format!(".switchback/{place}"));
+            let holders = host.list(&place).unwrap_or_default();
+            holders.iter().any(|holder| host.exists(&format!("{place}/{holder}/intent")))
+        };
+        let moved = |host: &MemoryHost| host.read_link(&at("current")) != Some("releases/r3".into());
+        self.hosts.iter().any(|host| moved(host) || holds(host, "lock") || holds(host, "journal"))
     }
 
     /// Asserts where every `current` leads, and the data version.
@@ -176,6 +263,24 @@ impl World {
     }
 }
 
+/// An observer that keeps the warnings.
+#[derive(Default)]
+struct Warnings(Mutex<Vec<String>>);
+
+impl Warnings {
+    fn take(self) -> Vec<String> {
+        self.0.into_inner().expect("no test panics with it")
+    }
+}
+
+impl Observer for Warnings {
+    fn event(&self, event: &Event) {
+        if let Event::Warning { message, .. } = event {
+            self.0.lock().expect("no test panics with it").push(message.clone());
+        }
+    }
+}
+
 fn commands(when: RevertWhen) -> Commands {
     let mut commands = Commands::default();
     commands.prepare = Some("prepare".into());
@@ -202,6 +307,10 @@ fn answer(data: &Mutex<Data>, call: &HookCall) -> HookExit {
     let (fails, half, lies) = (is(&data.failing), is(&data.half), is(&data.lying));
     data.log.push(line);
     let number: u32 = release.trim_start_matches('r').parse().unwrap_or_default();
+    if half {
+        let left = data.debris_of_failures.clone();
+        data.debris += &left;
+    }
     if !fails && !lies {
         match call.script.as_str() {
             "apply" => data.version = if half { number * 10 } else { number },
@@ -210,8 +319,12 @@ fn answer(data: &Mutex<Data>, call: &HookCall) -> HookExit {
             _ => {}
         }
     }
+    let asked = data.log.len();
     let stdout = match call.script.as_str() {
-        "version" | "fingerprint" => format!("{}\n", data.version),
+        "version" if data.lost => String::new(),
+        "version" if data.noisy => format!("{} after {asked} steps\n", data.version),
+        "version" => format!("{}\n", data.version),
+        "fingerprint" => format!("{}{}\n", data.version, data.debris),
         _ => String::new(),
     };
     let end = HookEnd::Exited(u8::from(fails || half));

@@ -19,6 +19,19 @@ fn the_recipe_keeps_its_promise() {
     keeps_its_promise(&shop, || cluster.dump(), || cluster.ask("select what from took_effect order by ctid"));
 }
 
+#[test]
+fn asking_for_the_version_creates_nothing() {
+    let Some(cluster) = Cluster::start() else { return };
+    let mut environment = cluster.environment();
+    environment.push(("PGPASSWORD", PASSWORD.into()));
+    let shop = Shop::new(&recipe("PostgreSQL"), PASS, environment);
+    let before = cluster.dump();
+    assert_eq!(shop.version(), "");
+    assert_eq!(cluster.dump(), before);
+    shop.deploy(1);
+    assert_eq!(shop.version(), "1");
+}
+
 /// The password comes from a file, and stands in no argument list, no log, no record and no message.
 #[test]
 fn the_password_is_seen_nowhere() {

@@ -78,6 +78,16 @@ impl Shop {
         command
     }
 
+    /// What `version` prints in the source, run there by itself.
+    #[track_caller]
+    pub(crate) fn version(&self) -> String {
+        let mut command = std::process::Command::new("sh");
+        command.args(["db/migrate", "version"]).current_dir(self.path("app")).envs(self.environment.iter().cloned());
+        let output = command.env("SWITCHBACK_ROOT", self.root()).output().expect("it runs");
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).expect("UTF-8").trim_end().to_owned()
+    }
+
     /// Runs the command, which must end with `code`.
     #[track_caller]
     pub(crate) fn ends_with(&self, code: i32, line: &str) -> Output {

@@ -64,7 +64,18 @@ async fn on_fleet(request: &Request, session: &Session<'_>) -> Result<Report, Er
 async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<Report, Error> {
     let observer = session.observer;
     Ok(match request {
-        Request::Deploy { source, name, from, revision, allow_split, or_return, irreversible, empty, why } => {
+        Request::Deploy {
+            source,
+            name,
+            from,
+            revision,
+            allow_split,
+            or_return,
+            irreversible,
+            empty,
+            accept_data,
+            why,
+        } => {
             let mut options = DeployOptions::default();
             options.run = session.options(why);
             options.run.revision = revision.clone().or_else(|| built_from(source));
@@ -74,6 +85,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.or_return = *or_return;
             options.verify = session.target.config.target_check;
             options.irreversible = irreversible.then(|| "it was deployed with --irreversible".to_owned());
+            options.accept_data = *accept_data;
             options.keep = session.target.config.keep;
             let release = release(source, name.as_ref(), digest_cache(), session).await?;
             if let Some(drills) = session.target.config.require_drill.clone() {
@@ -96,21 +108,23 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             // A proof is of the content itself.
             fleet.drill(release(source, name.as_ref(), None, session).await?, &options, observer).await
         }
-        Request::Activate { name, allow_split, verify, why } => {
+        Request::Activate { name, allow_split, accept_data, verify, why } => {
             let mut options = ActivateOptions::default();
             options.run = session.options(why);
             options.allow_split = *allow_split;
+            options.accept_data = *accept_data;
             options.keep = session.target.config.keep;
             options.verify = verify.unwrap_or(session.target.config.target_check);
             fleet.activate(name, &options, observer).await
         }
-        Request::Rollback { to, steps, from, keep_data, by_configuration, no_hooks, verify, why } => {
+        Request::Rollback { to, steps, from, keep_data, data_to, by_configuration, no_hooks, verify, why } => {
             let mut options = RollbackOptions::default();
             options.run = session.options(why);
             options.target = to.clone().map_or(RollbackTarget::Steps(steps.unwrap_or(1)), RollbackTarget::Release);
             options.from.clone_from(from);
             options.keep_data = *keep_data;
             options.no_hooks = *no_hooks;
+            options.data_to.clone_from(data_to);
             if *by_configuration {
                 options.commands = CommandsFrom::Configuration;
             }

@@ -19,6 +19,7 @@ use crate::{
 use super::{
     super::{course::Course, hooks::occasion, run::Run, shell::HostShell, working::Working},
     Asked, Site, keeps,
+    known::data_record,
 };
 
 /// How a release is taken to its data.
@@ -58,8 +59,17 @@ impl<'r> Run<'r> {
         };
         let direction = course.direction();
         let site = Site { place, release, directory: HookDirectory::Release, direction, migration: migration.as_ref() };
-        let version = self.version(course, &site).await?;
-        let known = known(course, place, release).unwrap_or_else(|| DataRecord::new(self.irreversible.clone()));
+        let known = data_record(course, place, release);
+        let known = known.unwrap_or_else(|| DataRecord::new(self.irreversible.clone()));
+        let version = if manner == Manner::Anew {
+            let last = match &course.plan.data {
+                Some(DataPlan::Apply { last_known, .. }) => last_known.clone(),
+                _ => None,
+            };
+            self.version_before_apply(course, &site, last.as_ref(), &known).await?
+        } else {
+            self.version(course, &site).await?
+        };
         if manner != Manner::Anew && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version))
         {
             return Ok(());
@@ -69,14 +79,19 @@ impl<'r> Run<'r> {
         // further, and has nothing to take back.
         let is_there = known.change.as_ref().is_some_and(|known| known.after.as_ref() == Some(&version));
         let back_to = if is_there { version } else { change.before.clone() };
-        let mut record = DataRecord { change: Some(change.clone()), ..known };
+        // What was decided on or kept with it before was about the data as it was then.
+        let kept = known.kept.clone().filter(|_| manner != Manner::Anew);
+        let mut record = DataRecord { change: Some(change.clone()), known: None, kept, ..known };
         if let Some(commands) = &commands {
             self.save(course, release, place, commands).await?;
         }
         self.record(course, place, release, Some(&record), (LedgerStep::ApplyBegun, Some(&change.before))).await?;
         let step = RevertStep::new(release, &change, commands);
         course.data.applied = Some(RevertStep { to: back_to, place: place.clone(), ..step });
-        self.ask_data(course, &site, Asked::Apply).await?;
+        self.take_fingerprint(course, &site).await;
+        if let Err(why) = self.ask_data(course, &site, Asked::Apply).await {
+            return Err(self.find_after(course, &site, why).await);
+        }
         let after = self.version(course, &site).await?;
         record.change = Some(DataChange { after: Some(after.clone()), ..change });
         if let Some(applied) = &mut course.data.applied {
@@ -139,14 +154,11 @@ fn previous(course: &Course<'_, '_>, place: &DataPlace) -> Option<ReleaseName> {
     deciding(course, place).find_map(|working| working.plan.as_ref()?.before.release().cloned())
 }
 
-/// The record of what `release` did to the data, as the host that the data is on has it. Of data on the controller all
-/// hosts have the same: that was seen before anything was touched.
-fn known(course: &Course<'_, '_>, place: &DataPlace, release: &ReleaseName) -> Option<DataRecord> {
-    deciding(course, place).find_map(|working| working.guard.state().release(release)?.data.record().cloned())
-}
-
 /// The hosts whose records decide about data at `place`.
-fn deciding<'c, 'r>(course: &'c Course<'r, '_>, place: &'c DataPlace) -> impl Iterator<Item = &'c Working<'r>> {
+pub(super) fn deciding<'c, 'r>(
+    course: &'c Course<'r, '_>,
+    place: &'c DataPlace,
+) -> impl Iterator<Item = &'c Working<'r>> {
     course.locked.iter().filter(|working| keeps(working, place))
 }
 
@@ -163,7 +175,7 @@ fn begun(
         Some(change) if manner == Manner::Restores => DataChange { after: None, ..change.clone() },
         // It went back with the code alone, and its data stayed: what was before that is still what to go back to.
         Some(change) if change.after.as_ref() == Some(version) => {
-            DataChange { previous, after: None, ..change.clone() }
+            DataChange { previous, after: None, found: Some(version.clone()), ..change.clone() }
         }
         _ => DataChange::begun(place.clone(), previous, version.clone()),
     }

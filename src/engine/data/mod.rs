@@ -1,6 +1,8 @@
 //! The data, taken forward and back once for the whole fleet.
 
 mod apply;
+mod damage;
+mod known;
 mod revert;
 
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use crate::{
     store::{HookDirectory, StoreError},
 };
 
+use self::damage::Fingerprint;
+pub(super) use self::known::VERSION_PAUSE;
 use super::{
     course::Course,
     hooks::occasion,
@@ -44,6 +48,14 @@ pub(super) struct DataProgress {
     pub(super) reverted: Vec<RevertStep>,
     /// Whether the data is not where it should be.
     pub(super) stuck: bool,
+    /// The version that was found after the first `apply` or `revert` that failed.
+    pub(super) found: Option<DataVersion>,
+    /// Whether an `apply` or a `revert` failed.
+    pub(super) failed: bool,
+    /// What `fingerprint` printed before the first `apply` or `revert`, and where it ran.
+    pub(super) fingerprint: Option<Fingerprint>,
+    /// Whether it printed the same at the end, after one failed.
+    pub(super) same: Option<bool>,
 }
 
 /// What is asked of a migration.

@@ -14,6 +14,7 @@ use super::{
     super::{course::Course, run::Run},
     Asked, Site,
     apply::Manner,
+    damage::found_after,
 };
 
 impl<'r> Run<'r> {
@@ -23,21 +24,38 @@ impl<'r> Run<'r> {
     ///
     /// When the version cannot be asked, or is not one that was recorded on the way.
     pub(in crate::engine) async fn look_at_data(&self, course: &mut Course<'r, '_>) -> Result<(), Failure> {
-        let Some(DataPlan::Revert { steps, resumes, .. }) = &course.plan.data else { return Ok(()) };
-        let (steps, resumes) = (steps.clone(), *resumes);
+        let Some(DataPlan::Revert { steps, resumes, to, .. }) = &course.plan.data else { return Ok(()) };
+        let (steps, resumes, to) = (steps.clone(), *resumes, to.clone());
         let Some(first) = steps.first() else { return Ok(()) };
         let version = self.version_at(course, first).await?;
         let done = match done(&steps, &version, resumes) {
+            // A person decided on the version that is there.
+            _ if to.as_ref() == Some(&version) => steps.len(),
             Some(done) => done,
-            None if resumes => self.open_step(course, &steps).await?.ok_or_else(|| differs(&steps, &version))?,
-            None => return Err(differs(&steps, &version)),
+            None => match (self.open_step(course, &steps, resumes).await?, to) {
+                (Some(open), _) => open,
+                // The newest record is the one that disagrees: its release reverts to where a person decided.
+                (None, Some(to)) => {
+                    course.data.pending = vec![straight(first, &version, to)?];
+                    return Ok(());
+                }
+                (None, None) => return Err(differs(&steps, &version)),
+            },
         };
         course.data.pending = steps[done..].to_vec();
         Ok(())
     }
 
     /// The step that was begun and did not come to its end: the data version stands somewhere within it.
-    async fn open_step(&self, course: &Course<'r, '_>, steps: &[RevertStep]) -> Result<Option<usize>, Failure> {
+    async fn open_step(
+        &self,
+        course: &Course<'r, '_>,
+        steps: &[RevertStep],
+        resumes: bool,
+    ) -> Result<Option<usize>, Failure> {
+        if !resumes {
+            return Ok(None);
+        }
         for (index, step) in steps.iter().enumerate() {
             if self.revert_is_open(course, &step.place, &step.release).await? {
                 return Ok(Some(index));
@@ -75,7 +93,7 @@ impl<'r> Run<'r> {
             self.apply(course, &newest.release, &newest.place, newest.commands.clone(), Manner::Restores).await;
         let back = newest.from.is_none() || course.data.after == newest.from;
         if let Err(why) =
-            result.and_then(|()| if back { Ok(()) } else { Err(not_there(&newest, course.data.after.as_ref())) })
+            result.and_then(|()| if back { Ok(()) } else { Err(not_restored(&newest, course.data.after.as_ref())) })
         {
             course.data.stuck = true;
             course.failure = Some(super::super::put_back::both(course.failure.take(), why));
@@ -95,15 +113,17 @@ impl<'r> Run<'r> {
         let site =
             Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
         let now = course.data.after.clone();
+        if now.as_ref() == Some(&step.to) && step.from.as_ref() == Some(&step.to) {
+            return Ok(());
+        }
+        self.take_fingerprint(course, &site).await;
         self.record(course, &step.place, &step.release, None, (LedgerStep::RevertBegun, now.as_ref())).await?;
         if let Err(why) = self.ask_data(course, &site, Asked::Revert(&step.to)).await {
-            // What is said of the data is what was seen after it.
-            let _ = self.version(course, &site).await;
-            return Err(why);
+            return Err(self.find_after(course, &site, why).await);
         }
         let version = self.version(course, &site).await?;
         if version != step.to {
-            return Err(not_there(step, Some(&version)));
+            return Err(found_after(course, &site, not_there(step), Some(version)));
         }
         self.record(course, &step.place, &step.release, None, (LedgerStep::Reverted, Some(&version))).await
     }
@@ -137,6 +157,15 @@ fn done(steps: &[RevertStep], version: &DataVersion, resumes: bool) -> Option<us
     steps.iter().rposition(exactly).or_else(|| steps.iter().position(|step| step.from.is_none()))
 }
 
+/// The one step from where the data is to where a person decided.
+fn straight(first: &RevertStep, version: &DataVersion, to: DataVersion) -> Result<RevertStep, Failure> {
+    if first.commands.as_ref().is_some_and(|commands| commands.revert.is_none()) {
+        let what = format!("no `revert` is known for {}, so nothing can revert the data to {to}", first.release);
+        return Err(Error::new(ErrorKind::Irreversible, what).into());
+    }
+    Ok(RevertStep { from: Some(version.clone()), to, ..first.clone() })
+}
+
 fn differs(steps: &[RevertStep], version: &DataVersion) -> Failure {
     let first = &steps[0];
     let recorded = first.from.as_ref().map_or("another".to_owned(), ToString::to_string);
@@ -144,15 +173,22 @@ fn differs(steps: &[RevertStep], version: &DataVersion) -> Failure {
         "the data version on {} is {version}, and {recorded} was recorded when {} was deployed",
         first.place, first.release
     );
-    let hint = "find out who changed the data; `--keep-data` goes back with the code alone";
+    let hint = "find out who changed the data; `--data-to VERSION` reverts it to the version that is right, `--keep-data` rolls back \
+                the code alone";
     Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
 }
 
-fn not_there(step: &RevertStep, version: Option<&DataVersion>) -> Failure {
-    let now = version.map_or("not known".to_owned(), ToString::to_string);
+fn not_there(step: &RevertStep) -> Failure {
+    let what = format!("the revert of {} did not lead to {}", step.release, step.to);
+    Error::new(ErrorKind::DataFailed, what).into()
+}
+
+fn not_restored(step: &RevertStep, version: Option<&DataVersion>) -> Failure {
+    let words = |version: Option<&DataVersion>| version.map_or("not known".to_owned(), ToString::to_string);
+    let (now, before) = (words(version), words(step.from.as_ref()));
     let what = format!(
-        "after the revert of {} the data version on {} is {now}, and not {} as before it was deployed",
-        step.release, step.place, step.to
+        "after {} was applied again the data version on {} is {now}, and not {before}",
+        step.release, step.place
     );
     Error::new(ErrorKind::DataFailed, what).into()
 }

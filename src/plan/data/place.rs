@@ -60,7 +60,7 @@ pub(super) fn place_of(
 ) -> Result<Option<DataPlace>, Refusal> {
     let changes = |name: &ReleaseName| {
         let recorded = hosts.iter().filter_map(|seen| record_of(seen, name)?.change.as_ref()).collect::<Vec<_>>();
-        recorded.into_iter().filter(|change| change.changed())
+        recorded.into_iter().filter(|change| change.changed() || means.to.is_some())
     };
     let mut place: Option<&DataPlace> = None;
     for name in releases {

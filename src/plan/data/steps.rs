@@ -1,4 +1,4 @@
-//! The steps by which one host's records say that data is reverted.
+//! The step by which one host's records say that the data of a release is reverted.
 
 use crate::{
     commands::{Commands, DataCommands, DataPlace},
@@ -12,29 +12,11 @@ use super::{
     DataMeans, RevertBy, RevertStep,
 };
 
-/// What is reverted when one host goes from `start` to `target`.
-pub(super) fn steps_of(
-    seen: &Seen<'_>,
-    start: &ReleaseName,
-    target: &ReleaseName,
-    place: &DataPlace,
-    means: DataMeans<'_>,
-) -> Result<Vec<RevertStep>, HostRefusal> {
-    if start == target {
-        return Ok(Vec::new());
-    }
-    let Some(left) = way(seen.state, start, target) else {
-        return off_the_way(seen, start, target).map(|()| Vec::new());
-    };
-    let steps = left.into_iter().map(|left| step_of(left, place, means).map_err(|reason| seen.refuse(reason)));
-    Ok(steps.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
-}
-
 /// What is known of a release that is left, be it there or gone.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left<'s> {
     pub(super) name: &'s ReleaseName,
-    is_there: bool,
+    pub(super) is_there: bool,
     pub(super) commands: &'s Kept<Commands>,
     pub(super) data: &'s Kept<DataRecord>,
 }
@@ -47,6 +29,23 @@ impl<'s> Left<'s> {
             gone().map(|gone| Self { name: &gone.name, is_there: false, commands: &gone.commands, data: &gone.data })
         })
     }
+
+    /// Returns the release that was current before. For a release that is gone, its data record says so.
+    pub(super) fn previous(self, state: &'s RootState) -> Option<&'s ReleaseName> {
+        match state.release(self.name) {
+            Some(there) => there.previous.as_ref().ok()?.release(),
+            None => self.data.record()?.change.as_ref()?.previous.as_ref(),
+        }
+    }
+
+    /// Whether its record decides what the data was: a finished one, or one that nobody can read.
+    pub(super) fn is_decisive(self) -> bool {
+        match self.data {
+            Kept::Nothing => false,
+            Kept::Record(record) => record.is_finished(),
+            Kept::Unreadable(_) => true,
+        }
+    }
 }
 
 impl<'s> From<&'s HostedRelease> for Left<'s> {
@@ -55,26 +54,8 @@ impl<'s> From<&'s HostedRelease> for Left<'s> {
     }
 }
 
-/// The releases that are left on the way from `start` to `target`, newest first; `None` when no record leads there. What
-/// was before a release that is gone stands with its data.
-pub(super) fn way<'s>(state: &'s RootState, start: &ReleaseName, target: &ReleaseName) -> Option<Vec<Left<'s>>> {
-    let mut left: Vec<Left<'s>> = Vec::new();
-    let mut at = start;
-    while at != target {
-        let release = Left::find(state, at)?;
-        if left.iter().any(|earlier| earlier.name == release.name) {
-            return None;
-        }
-        left.push(release);
-        at = match state.release(at) {
-            Some(there) => there.previous.as_ref().ok()?.release()?,
-            None => release.data.record()?.change.as_ref()?.previous.as_ref()?,
-        };
-    }
-    Some(left)
-}
-
-/// How what a release did to the data at `place` is reverted; `None` when it did nothing.
+/// How what a release did to the data at `place` is reverted; `None` when it was never taken to its data. Where it changed
+/// nothing, the step may have no `revert`.
 pub(super) fn step_of(
     release: Left<'_>,
     place: &DataPlace,
@@ -89,21 +70,22 @@ pub(super) fn step_of(
     if let Some(why) = &record.irreversible {
         return Err(Reason::Irreversible { name: name(), why: why.clone() });
     }
-    let Some(change) = record.change.as_ref().filter(|change| change.changed()) else { return Ok(None) };
-    let (commands, source) = commands_of(release, place, means)?;
-    if commands.as_ref().map_or(!matches!(means.by, RevertBy::Code), |commands| commands.revert.is_none()) {
-        return Err(match place {
-            DataPlace::Controller if matches!(means.by, RevertBy::Recorded) => {
-                Reason::OnController { name: name(), command: "revert" }
-            }
-            _ => Reason::NoRevert { name: name() },
-        });
+    let Some(change) = &record.change else { return Ok(None) };
+    let step = RevertStep { from: record.own_version().cloned(), ..RevertStep::new(release.name, change, None) };
+    let step = RevertStep { place: place.clone(), ..step };
+    if !step.changes() {
+        // Its commands run only where a person decides on another version.
+        let (commands, source) = commands_of(release, place, means).unwrap_or((None, CommandSource::Record));
+        return Ok(Some(RevertStep { commands, source, ..step }));
     }
-    let saved = commands.as_ref().is_none_or(|commands| !commands.save.is_empty());
+    let (commands, source) = commands_of(release, place, means)?;
+    let step = RevertStep { commands, source, ..step };
+    step.has_revert(means)?;
+    let saved = step.commands.as_ref().is_none_or(|commands| !commands.save.is_empty());
     if !release.is_there && !saved {
         return Err(Reason::RevertGone { name: name() });
     }
-    Ok(Some(RevertStep { place: place.clone(), source, ..RevertStep::new(release.name, change, commands) }))
+    Ok(Some(step))
 }
 
 /// The commands that work on the data of a release at `place`, and where they come from. What a host recorded runs on
@@ -152,29 +134,49 @@ impl RevertStep {
             source: CommandSource::Configuration,
         }
     }
+
+    /// Whether there is anything to revert.
+    pub(super) fn changes(&self) -> bool {
+        self.from.as_ref() != Some(&self.to)
+    }
+
+    /// Refuses a step that nothing is known for.
+    pub(super) fn has_revert(&self, means: DataMeans<'_>) -> Result<(), Reason> {
+        let by_code = matches!(means.by, RevertBy::Code);
+        if self.commands.as_ref().map_or(by_code, |commands| commands.revert.is_some()) {
+            return Ok(());
+        }
+        let name = self.release.clone();
+        Err(match self.place {
+            DataPlace::Controller if matches!(means.by, RevertBy::Recorded) => {
+                Reason::OnController { name, command: "revert" }
+            }
+            _ => Reason::NoRevert { name },
+        })
+    }
 }
 
 /// Refuses a target that no record leads to, unless both releases are known to have the same data.
-fn off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) -> Result<(), HostRefusal> {
+pub(super) fn off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) -> Result<(), HostRefusal> {
     let version = |name| version_with(seen, name).map_err(|reason| seen.refuse(reason));
     let (here, there) = (version(start)?, version(target)?);
     if here == there {
         return Ok(());
     }
-    let words = |version: Option<DataVersion>| version.map_or("not recorded".to_owned(), |version| version.to_string());
+    let words = |version: Option<&DataVersion>| version.map_or("not recorded".to_owned(), ToString::to_string);
     Err(seen.refuse(Reason::DataOffTheWay { name: target.clone(), here: words(here), there: words(there) }))
 }
 
-/// The data version that a release was left with when it was taken to its data; `None` when it never was.
+/// The data version that was last known with a release; `None` where nothing was.
 ///
 /// # Errors
 ///
 /// [`Reason::DataUnreadable`] when nobody can say.
-fn version_with(seen: &Seen<'_>, name: &ReleaseName) -> Result<Option<DataVersion>, Reason> {
+pub(super) fn version_with<'s>(seen: &Seen<'s>, name: &ReleaseName) -> Result<Option<&'s DataVersion>, Reason> {
     let Some(release) = seen.state.release(name) else { return Ok(None) };
     match &release.data {
         Kept::Nothing => Ok(None),
         Kept::Unreadable(why) => Err(Reason::DataUnreadable { name: name.clone(), why: why.clone() }),
-        Kept::Record(record) => Ok(record.change.as_ref().and_then(|change| change.after.clone())),
+        Kept::Record(record) => Ok(record.kept.as_ref().map_or(record.own_version(), |kept| kept.version.as_ref())),
     }
 }

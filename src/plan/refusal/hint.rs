@@ -90,6 +90,12 @@ impl Reason {
             Self::OnController { .. } | Self::SecretsUnsaid { .. } => {
                 "run it where the configuration is, with `--config FILE`; `--keep-data` goes back with the code alone".into()
             }
+            Self::DataMoved { .. } => {
+                "see which version the data should have, then `switchback rollback --data-to VERSION` reverts it to that one; \
+                 `--keep-data` rolls back the code alone"
+                    .into()
+            }
+            Self::NoWayTo { .. } => "`--keep-data` rolls back the code alone".into(),
             Self::DataElsewhere { place } => data_elsewhere_hint(place, command),
             Self::NothingBefore { .. }
             | Self::BadRecord { .. }

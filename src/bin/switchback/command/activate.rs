@@ -21,6 +21,9 @@ pub(crate) struct Activate {
     /// Goes on although the hosts are on different releases
     #[arg(long)]
     allow_split: bool,
+    /// Accepts and records the data version that is found, where another was last known, or none is found any more
+    #[arg(long)]
+    accept_data: bool,
     /// Looks first whether the release is what it was: its types, modes and sizes, or every content too, or not at all
     /// [default: quick]
     #[arg(long, value_name = "quick|full|none")]
@@ -34,7 +37,8 @@ pub(crate) struct Activate {
 impl Activate {
     /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
-        let Self { name, allow_split, verify, why, .. } = self;
-        Request::Activate { name: name.clone(), allow_split: *allow_split, verify: *verify, why: why.clone() }
+        let Self { name, allow_split, accept_data, verify, why, .. } = self;
+        let (allow_split, accept_data) = (*allow_split, *accept_data);
+        Request::Activate { name: name.clone(), allow_split, accept_data, verify: *verify, why: why.clone() }
     }
 }

@@ -48,6 +48,9 @@ pub(crate) struct Deploy {
     /// Says that its data cannot go back: a rollback from it is then refused, unless with --keep-data
     #[arg(long)]
     irreversible: bool,
+    /// Accepts and records the data version that is found, where another was last known, or none is found any more
+    #[arg(long)]
+    accept_data: bool,
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
@@ -66,6 +69,7 @@ impl Deploy {
             or_return: self.or_return,
             irreversible: self.irreversible,
             empty: self.allow_empty,
+            accept_data: self.accept_data,
             why: self.why.clone(),
         }
     }

@@ -25,7 +25,9 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use switchback::{ReleaseName, TargetCheck, adoption::Tool, config::parse_duration, plan::Direction};
+use switchback::{
+    ReleaseName, TargetCheck, adoption::Tool, config::parse_duration, data::DataVersion, plan::Direction,
+};
 
 pub(crate) use self::{
     activate::Activate, adopt::Adopt, check::Check, completions::Completions, config::Config, deploy::Deploy,
@@ -46,6 +48,7 @@ pub(crate) enum Request {
         or_return: bool,
         irreversible: bool,
         empty: bool,
+        accept_data: bool,
         why: Why,
     },
     /// Rehearse the way back.
@@ -59,13 +62,14 @@ pub(crate) enum Request {
         skip_unreachable: bool,
     },
     /// Switch to what is there.
-    Activate { name: ReleaseName, allow_split: bool, verify: Option<TargetCheck>, why: Why },
+    Activate { name: ReleaseName, allow_split: bool, accept_data: bool, verify: Option<TargetCheck>, why: Why },
     /// Go back.
     Rollback {
         to: Option<ReleaseName>,
         steps: Option<u32>,
         from: Option<ReleaseName>,
         keep_data: bool,
+        data_to: Option<DataVersion>,
         by_configuration: bool,
         no_hooks: bool,
         verify: Option<TargetCheck>,
@@ -147,6 +151,7 @@ mod tests {
             or_return: false,
             irreversible: false,
             empty: false,
+            accept_data: false,
             why,
         };
         assert_eq!(deploy.request(), asked);
@@ -162,6 +167,7 @@ mod tests {
                 steps: None,
                 from: Some(name("b-3")),
                 keep_data: false,
+                data_to: None,
                 by_configuration: false,
                 no_hooks: false,
                 verify: None,
@@ -174,6 +180,7 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         for line in [
             "switchback rollback --to a --steps 2",
+            "switchback rollback --keep-data --data-to 7",
             "switchback rollback --steps 0",
             "switchback deploy",
             "switchback deploy . --name ../x",

@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use switchback::{
     ReleaseName, Report, TargetCheck,
+    data::{DataVersion, DataVersionError},
     status::{HostStatus, ReleaseState},
 };
 
@@ -35,6 +36,9 @@ pub(crate) struct Rollback {
     /// Runs no hooks and no validation; with --keep-data, no recorded command at all
     #[arg(long)]
     no_hooks: bool,
+    /// Reverts the data to this version, whatever the records say: where they disagree, a person must decide
+    #[arg(long, value_name = "VERSION", conflicts_with = "keep_data", value_parser = data_version)]
+    data_to: Option<DataVersion>,
     /// Which commands run: those recorded with the releases when they were deployed, or those of the configuration
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Which::Recorded)]
     commands: Which,
@@ -46,6 +50,10 @@ pub(crate) struct Rollback {
     why: Why,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
+}
+
+fn data_version(text: &str) -> Result<DataVersion, DataVersionError> {
+    DataVersion::new(text)
 }
 
 /// Which commands a rollback runs.
@@ -65,6 +73,7 @@ impl Rollback {
             steps: self.steps,
             from: self.from.clone(),
             keep_data: self.keep_data,
+            data_to: self.data_to.clone(),
             by_configuration: self.commands == Which::Config,
             no_hooks: self.no_hooks,
             verify: self.verify,

@@ -116,6 +116,9 @@ fn said(step: LedgerStep) -> &'static str {
         LedgerStep::Applied => "applied",
         LedgerStep::RevertBegun => "reverting begins",
         LedgerStep::Reverted => "reverted",
+        LedgerStep::Accepted => "accepted as it was found",
+        LedgerStep::Decided => "reverted to where --data-to said",
+        LedgerStep::Kept => "kept as it is",
     }
 }
 

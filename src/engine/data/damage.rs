@@ -1,0 +1,93 @@
+//! What a failed `apply` or `revert` did to the data: the version that is found, and whether the fingerprint is what it was.
+
+use std::time::Duration;
+
+use crate::{
+    commands::DataPlace, data::DataVersion, name::ReleaseName, outcome::Command, report::Failure, store::HookDirectory,
+};
+
+use super::{
+    super::{course::Course, run::Run},
+    Site,
+};
+
+/// What the data was like before anything was done to it.
+#[derive(Debug, Clone)]
+pub(in crate::engine) struct Fingerprint {
+    script: String,
+    place: DataPlace,
+    release: ReleaseName,
+    directory: HookDirectory,
+    timeout: Duration,
+    printed: String,
+}
+
+/// Notes the version that was found after an `apply` or a `revert` that failed, and says it in the failure.
+pub(super) fn found_after(
+    course: &mut Course<'_, '_>,
+    site: &Site<'_>,
+    why: Failure,
+    found: Option<DataVersion>,
+) -> Failure {
+    let words = match &found {
+        Some(version) => format!("the data version on {} is now {version}", site.place),
+        None => format!("the data version on {} could not be asked after it", site.place),
+    };
+    if !course.data.failed {
+        course.data.failed = true;
+        course.data.found = found;
+    }
+    Failure { message: format!("{}; {words}", why.message), ..why }
+}
+
+impl<'r> Run<'r> {
+    /// Takes the fingerprint of the data before the first `apply` or `revert`, where one is set. One that fails decides
+    /// nothing: there is nothing to compare with then.
+    pub(super) async fn take_fingerprint(&self, course: &mut Course<'r, '_>, site: &Site<'_>) {
+        if course.data.fingerprint.is_some() {
+            return;
+        }
+        let Some((script, timeout)) = self.fingerprint_of(course, site) else { return };
+        let at = (site.release, site.directory);
+        if let Ok(printed) = self.fingerprint(course, site.place, at, (&script, timeout)).await {
+            let (place, release, directory) = (site.place.clone(), site.release.clone(), site.directory);
+            course.data.fingerprint = Some(Fingerprint { script, place, release, directory, timeout, printed });
+        }
+    }
+
+    /// The `fingerprint` command, and how long it may take: that of the configuration on the way forward and on the controller,
+    /// else what the data host recorded with the release in which `version` runs.
+    fn fingerprint_of(&self, course: &Course<'r, '_>, site: &Site<'_>) -> Option<(String, Duration)> {
+        let forward = matches!(course.plan.command, Command::Deploy | Command::Activate);
+        let commands = match site.place {
+            DataPlace::Host(name) if !forward && !self.by_configuration => {
+                let working = course.locked.iter().find(|working| working.host.name == *name)?;
+                self.recorded_on(working, site.release)
+            }
+            _ => self.options.commands.clone()?,
+        };
+        Some((commands.fingerprint?, commands.timeout))
+    }
+
+    /// Asks the version after an `apply` or a `revert` that failed, and says in its failure what was found.
+    pub(super) async fn find_after(&self, course: &mut Course<'r, '_>, site: &Site<'_>, why: Failure) -> Failure {
+        let found = self.version(course, site).await.ok();
+        found_after(course, site, why, found)
+    }
+
+    /// After a failure, and once all that could be taken back was, looks whether the fingerprint is what it was.
+    pub(in crate::engine) async fn compare_fingerprint(&self, course: &mut Course<'r, '_>) {
+        let Some(before) = course.data.fingerprint.clone().filter(|_| course.data.failed) else { return };
+        let Fingerprint { script, place, release, directory, timeout, printed } = before;
+        let now = self.fingerprint(course, &place, (&release, directory), (&script, timeout)).await;
+        course.data.same = now.ok().map(|now| now == printed);
+        let words = match course.data.same {
+            Some(true) => "the fingerprint of the data is what it was",
+            Some(false) => "the fingerprint of the data is NOT what it was: look at the data before anything else",
+            None => return,
+        };
+        if let Some(failure) = &mut course.failure {
+            failure.message = format!("{}; {words}", failure.message);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Compares the data with what was last known of it, and records what is known of it from now on.
+
+use std::time::Duration;
+
+use crate::{
+    commands::DataPlace,
+    data::{DataRecord, DataVersion, KeptData, KnownBy, KnownData, LedgerEntry, LedgerStep},
+    error::{Error, ErrorKind},
+    name::ReleaseName,
+    plan::{self, DataPlan, LastKnown, Settled},
+    report::Failure,
+    store::RootState,
+};
+
+use super::{
+    super::{course::Course, run::Run, secrets::redact},
+    Site,
+    apply::deciding,
+};
+
+/// How long a `version` that cannot be compared with anything is left alone before it must print the same again. Tools print
+/// times in seconds.
+pub(in crate::engine) const VERSION_PAUSE: Duration = Duration::from_secs(1);
+
+impl<'r> Run<'r> {
+    /// Asks the data version before `apply`: once where it is what was last known, else twice.
+    ///
+    /// # Errors
+    ///
+    /// Where two answers differ, and where there is no data any more. Nothing was applied.
+    pub(super) async fn version_before_apply(
+        &self,
+        course: &mut Course<'r, '_>,
+        site: &Site<'_>,
+        last: Option<&LastKnown>,
+        own: &DataRecord,
+    ) -> Result<DataVersion, Failure> {
+        let version = self.version(course, site).await?;
+        if last.is_some_and(|last| last.version == version) {
+            return Ok(version);
+        }
+        tokio::time::sleep(self.version_pause).await;
+        let again = self.version(course, site).await?;
+        if again != version {
+            return Err(unsteady(site, &version, &again));
+        }
+        let Some(last) = last else { return Ok(version) };
+        if self.was_kept(course, site, last, &version).await? {
+            return Ok(version);
+        }
+        if self.accept_data {
+            self.accept(course, site, last, &version).await?;
+        } else if version.as_str().is_empty() {
+            return Err(no_data(site, last));
+        } else {
+            // Going back then reverts to what was before it the first time.
+            let returns = own.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version));
+            self.warn(None, redact(self.secrets(), &moved(site, last, &version, returns)));
+        }
+        Ok(version)
+    }
+
+    /// Whether an older program went back with the code alone, and left the data so. It recorded that in the ledger only.
+    async fn was_kept(
+        &self,
+        course: &mut Course<'r, '_>,
+        site: &Site<'_>,
+        last: &LastKnown,
+        version: &DataVersion,
+    ) -> Result<bool, Failure> {
+        let Some(working) = deciding(course, site.place).next() else { return Ok(false) };
+        let (ledger, _) = working.guard.ledger().await.map_err(super::super::ask::failure)?;
+        let Some(end) = ledger.last().filter(|end| end.step == LedgerStep::Applied) else { return Ok(false) };
+        if end.version.as_ref() != Some(version) {
+            return Ok(false);
+        }
+        let Some(kept) = plan::kept_since(working.guard.state(), &end.release, &last.release) else { return Ok(false) };
+        let Some(record) = data_record(course, site.place, &last.release) else { return Ok(false) };
+        let record = DataRecord { kept: Some(kept), ..record };
+        self.record(course, site.place, &last.release, Some(&record), (LedgerStep::Kept, Some(version))).await?;
+        Ok(true)
+    }
+
+    /// Records that the version that was found stands.
+    async fn accept(
+        &self,
+        course: &mut Course<'r, '_>,
+        site: &Site<'_>,
+        last: &LastKnown,
+        version: &DataVersion,
+    ) -> Result<(), Failure> {
+        let Some(record) = data_record(course, site.place, &last.release) else { return Ok(()) };
+        let known = Some(KnownData { version: version.clone(), by: KnownBy::AcceptData });
+        let record = DataRecord { known, kept: None, ..record };
+        self.record(course, site.place, &last.release, Some(&record), (LedgerStep::Accepted, Some(version))).await
+    }
+
+    /// Records what is known of the data with the release that was rolled back to, once all of it is where it should be.
+    pub(in crate::engine) async fn settle_data(&self, course: &mut Course<'r, '_>) {
+        let (settled, step) = match &course.plan.data {
+            Some(DataPlan::Keep { settled }) => (settled.clone(), LedgerStep::Kept),
+            Some(DataPlan::Revert { settles: Some(settled), to, .. }) if course.data.pending.is_empty() => {
+                let step = if to.is_some() { LedgerStep::Decided } else { LedgerStep::Kept };
+                (settled.clone(), step)
+            }
+            _ => return,
+        };
+        if let Err(why) = self.write_settled(course, settled, step).await {
+            let what =
+                format!("what the data is now could not be recorded ({}); the next deploy may warn", why.message);
+            self.warn(None, what);
+        }
+    }
+
+    async fn write_settled(
+        &self,
+        course: &mut Course<'r, '_>,
+        settled: Settled,
+        step: LedgerStep,
+    ) -> Result<(), Failure> {
+        let Settled { release, mut record } = settled;
+        let place = self.data_place_of(course, &release, &record);
+        if course.plan.finishes && step == LedgerStep::Kept {
+            let ledger = match deciding(course, &place).next() {
+                Some(working) => working.guard.ledger().await.ok(),
+                None => None,
+            };
+            record.kept = record.kept.and_then(|kept| match ledger {
+                Some((ledger, _)) => rest_of(kept, &ledger),
+                // How far the data had come is then not known.
+                None => Some(KeptData { version: None, ..kept }),
+            });
+        }
+        let known = record.known.as_ref().map(|known| &known.version).filter(|_| record.kept.is_none());
+        let version = known.cloned().or_else(|| record.kept.as_ref()?.version.clone());
+        self.record(course, &place, &release, Some(&record), (step, version.as_ref())).await
+    }
+}
+
+/// What of `kept` is in the data still, where a rollback had begun to revert it before it was asked to keep it.
+fn rest_of(kept: KeptData, ledger: &[LedgerEntry]) -> Option<KeptData> {
+    let KeptData { mut version, mut releases } = kept;
+    while let Some(first) = releases.first() {
+        match LedgerEntry::last_of(ledger, first) {
+            Some(LedgerEntry { step: LedgerStep::Reverted, version: now, .. }) => {
+                version.clone_from(now);
+                releases.remove(0);
+            }
+            Some(LedgerEntry { step: LedgerStep::RevertBegun, .. }) => {
+                version = None;
+                break;
+            }
+            _ => break,
+        }
+    }
+    (!releases.is_empty()).then_some(KeptData { version, releases })
+}
+
+fn unsteady(site: &Site<'_>, first: &DataVersion, second: &DataVersion) -> Failure {
+    let what = format!(
+        "`version` printed {first} on {}, and then {second} although nothing had changed: no later rollback could compare it",
+        site.place
+    );
+    let hint = "let `version` print nothing that changes by itself, such as a time, in its last line";
+    Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
+}
+
+fn no_data(site: &Site<'_>, last: &LastKnown) -> Failure {
+    let LastKnown { release, version } = last;
+    let what = format!(
+        "`version` finds no data on {}, and {version} was last known, with {release}: it may look at another database",
+        site.place
+    );
+    let hint = "see which database the commands reach there; `--accept-data` deploys to it all the same";
+    Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
+}
+
+fn moved(site: &Site<'_>, last: &LastKnown, version: &DataVersion, returns: bool) -> String {
+    let LastKnown { release, version: known } = last;
+    let what = format!("the data version on {} is {version}, but {known} was last known, with {release}", site.place);
+    if returns {
+        return what;
+    }
+    format!("{what}: a later rollback will need `--data-to VERSION`. `--accept-data` accepts {version} instead")
+}
+
+impl<'r> Run<'r> {
+    /// Where the data is that the record of a release is about.
+    fn data_place_of(&self, course: &Course<'r, '_>, release: &ReleaseName, record: &DataRecord) -> DataPlace {
+        let kept = record.kept.iter().flat_map(|kept| &kept.releases);
+        let mut makers = [release].into_iter().chain(kept);
+        let place = |release: &ReleaseName| {
+            let mut records = course.locked.iter().filter_map(|working| {
+                let state = working.guard.state();
+                state.release(release)?.data.record()
+            });
+            records.find_map(|record| Some(record.change.as_ref()?.place.clone()))
+        };
+        let recorded = makers.find_map(place);
+        recorded.or_else(|| self.options.data_place()).unwrap_or(DataPlace::Controller)
+    }
+}
+
+/// Returns the data record of a release, be it there or gone, as the hosts have it whose records decide. Of data on the
+/// controller all have the same: that was seen before anything was touched.
+pub(super) fn data_record(course: &Course<'_, '_>, place: &DataPlace, release: &ReleaseName) -> Option<DataRecord> {
+    let gone = |state: &RootState| {
+        state.gone.iter().find(|gone| gone.name == *release).and_then(|gone| gone.data.record().cloned())
+    };
+    deciding(course, place).find_map(|working| {
+        let state = working.guard.state();
+        state.release(release).and_then(|release| release.data.record().cloned()).or_else(|| gone(state))
+    })
+}
