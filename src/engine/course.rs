@@ -81,13 +81,16 @@ fn goes_forward(working: &Working<'_>) -> bool {
 }
 
 impl Run<'_> {
-    /// The report that commands would run in a release that belongs to somebody else: nothing was touched. What settles an
-    /// interrupted run never asks.
+    /// The report that what a plan goes by, or would run, belongs to somebody else: no `current` was touched. The code alone
+    /// goes back wherever its records lead.
     pub(super) fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
-        if !matches!(plan.command, Command::Rollback | Command::Activate) {
+        if !matches!(plan.command, Command::Rollback | Command::Activate | Command::Recover) || self.runs_nothing(plan)
+        {
             return None;
         }
-        let refusal = plan::trust(plan, self.runs_anything(plan), seen).err()?;
+        let code = &self.options.code;
+        let by_code = code.prepare.is_some() || code.after_switch.is_some() || code.validate.is_some();
+        let refusal = plan::trust(plan, by_code, seen).err()?;
         if !self.allow_writable {
             return Some(self.refused(refusal, seen));
         }
@@ -97,11 +100,9 @@ impl Run<'_> {
         None
     }
 
-    /// Whether anything is run in the release that a plan goes to.
-    fn runs_anything(&self, plan: &Plan) -> bool {
-        let code = &self.options.code;
-        let by_code = code.prepare.is_some() || code.after_switch.is_some() || code.validate.is_some();
-        self.hooks && (by_code || plan.hosts.iter().any(|host| !host.commands.commands.is_empty()))
+    /// Whether it was asked for that nothing is run.
+    fn runs_nothing(&self, plan: &Plan) -> bool {
+        !self.hooks && plan.data.is_none()
     }
 
     /// Which commands may run around a switch.

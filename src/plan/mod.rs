@@ -43,7 +43,7 @@ pub use roots::one_root_each;
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
 pub(crate) use stragglers::stragglers;
-pub use trust::trust;
+pub use trust::{Owners, trust};
 pub use way::{guard, on_network, one_filesystem, writable_by_group};
 
 use std::fmt;

@@ -69,6 +69,17 @@ pub enum Reason {
         /// Its path on the host.
         path: String,
     },
+    /// The tool's state belongs to somebody else.
+    #[error(
+        "the state directory belongs to user {owner}, and not to root or to user {user}, who works there: nothing that it says \
+         is run or obeyed"
+    )]
+    ForeignState {
+        /// The user id of its owner.
+        owner: u32,
+        /// The user id of who works there.
+        user: u32,
+    },
     /// Commands would run in a release that belongs to somebody else.
     #[error(
         "{name} belongs to user {owner}, who is neither root nor who deploys here, and commands would run there what that user \
@@ -359,7 +370,9 @@ impl Reason {
     pub fn kind(&self, _: Command) -> ErrorKind {
         match self {
             Self::NotOurs { .. } | Self::HalfAdopted { .. } => ErrorKind::NotOurs,
-            Self::OthersMayWrite { .. } | Self::ForeignRelease { .. } => ErrorKind::OthersMayWrite,
+            Self::OthersMayWrite { .. } | Self::ForeignRelease { .. } | Self::ForeignState { .. } => {
+                ErrorKind::OthersMayWrite
+            }
             Self::SameRoot { .. } => ErrorKind::Config,
             Self::AnotherFilesystem { .. } => ErrorKind::RootRefused,
             Self::NotSealed { .. } => ErrorKind::DamagedRelease,

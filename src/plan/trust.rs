@@ -1,26 +1,70 @@
-//! Whether commands may run in a release: they run what its owner put there.
+//! Whose files are trusted: commands run what the owner of a release, and of the tool's state, put there.
 
-use crate::name::ReleaseName;
+use crate::{commands::DataPlace, name::ReleaseName};
 
-use super::{DataPlan, HostRefusal, Plan, Reason, Refusal, Seen};
+use super::{Action, DataPlan, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen};
 
-/// Refuses a plan by which commands would run in a release that belongs to somebody who may not be trusted with it: in the
-/// one that a host switches to, where `commands` says that there are any for it, and in those whose data is reverted there.
+/// The accounts whose files are trusted on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owners {
+    user: u32,
+}
+
+impl Owners {
+    /// Root, and the user that works there.
+    #[must_use]
+    pub fn new(user: u32) -> Self {
+        Self { user }
+    }
+
+    /// Whether what belongs to `owner` is trusted.
+    #[must_use]
+    pub fn trust(self, owner: u32) -> bool {
+        owner == 0 || owner == self.user
+    }
+}
+
+/// Refuses a plan that reads its way, its records and its commands from a state directory of somebody else, or by which
+/// commands would run in a release of somebody else: in the one that a host is on after it, where the plan runs any there
+/// or `code` does, and in those whose data is reverted there.
 ///
 /// # Errors
 ///
-/// [`Refusal`] with [`Reason::ForeignRelease`] for every such host.
-pub fn trust(plan: &Plan, commands: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
-    let refusals: Vec<HostRefusal> = hosts
-        .iter()
-        .filter_map(|seen| {
-            let target =
-                plan.host(seen.host).filter(|host| commands && host.action.switches()).map(|host| &host.release);
+/// [`Refusal`] with [`Reason::ForeignState`] or [`Reason::ForeignRelease`] for every such host.
+pub fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+    let refuse = |seen: &Seen<'_>| {
+        let host = plan.host(seen.host)?;
+        state(seen).err().or_else(|| {
+            let runs = code || !host.commands.commands.is_empty();
+            let target = runs_in(host, seen).filter(|_| runs);
             let foreign = target.into_iter().chain(reverted(plan, seen.host)).find_map(|name| foreign(seen, name));
             foreign.map(|(name, owner)| seen.refuse(Reason::ForeignRelease { name: name.clone(), owner }))
         })
-        .collect();
+    };
+    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(refuse).collect();
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(plan.command, refusals)) }
+}
+
+/// Refuses a state directory that others may have filled: nothing that it says is obeyed then.
+fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
+    let (Some(user), Some(state)) = (seen.state.user, seen.state.keeper) else { return Ok(()) };
+    if !Owners::new(user).trust(state.owner) {
+        return Err(seen.refuse(Reason::ForeignState { owner: state.owner, user }));
+    }
+    if state.mode & 0o002 != 0 {
+        let what = format!("everybody may write to the state directory (mode {:04o})", state.mode);
+        return Err(seen.refuse(Reason::OthersMayWrite { what }));
+    }
+    Ok(())
+}
+
+/// The release that a host is on after the plan.
+fn runs_in<'p>(host: &'p HostPlan, seen: &Seen<'p>) -> Option<&'p ReleaseName> {
+    match host.action {
+        Action::TakeAway => None,
+        Action::Stay => seen.current(),
+        _ => Some(&host.release),
+    }
 }
 
 fn foreign<'n>(seen: &Seen<'_>, name: &'n ReleaseName) -> Option<(&'n ReleaseName, u32)> {
@@ -30,6 +74,6 @@ fn foreign<'n>(seen: &Seen<'_>, name: &'n ReleaseName) -> Option<(&'n ReleaseNam
 /// The releases whose commands revert the data on `host`.
 fn reverted<'p>(plan: &'p Plan, host: &'p str) -> impl Iterator<Item = &'p ReleaseName> {
     let steps = if let Some(DataPlan::Revert { steps, .. }) = &plan.data { &steps[..] } else { &[] };
-    let here = move |place: &crate::commands::DataPlace| matches!(place, crate::commands::DataPlace::Host(name) if name == host);
+    let here = move |place: &DataPlace| matches!(place, DataPlace::Host(name) if name == host);
     steps.iter().filter(move |step| step.commands.is_some() && here(&step.place)).map(|step| &step.release)
 }

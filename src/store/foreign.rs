@@ -4,6 +4,7 @@ use crate::{
     manifest::{Manifest, Surveyed, shown},
     name::ReleaseName,
     path::InnerPath,
+    plan::Owners,
     record::RECORD_FILE,
     transport::{Batch, Listed, Op, Reply},
     verification::Foreign,
@@ -37,25 +38,23 @@ pub(super) fn read(
     else {
         return Vec::new();
     };
-    let (user, root) = (Some(identity.uid), Some(0));
-    let keeper = state.map(|state| state.owner);
-    let ours = [root, user];
-    let trusted = [root, user, keeper, sealed_owner(sealed.as_ref())];
-    let is_foreign = |owner: u32, among: &[Option<u32>]| !among.contains(&Some(owner));
+    let owners = Owners::new(identity.uid);
+    let given_to = sealed_owner(sealed.as_ref());
+    let is_foreign = |owner: u32| !owners.trust(owner) && given_to != Some(owner);
     let mut foreign = Vec::new();
     let directory = store.layout().release(name);
-    if let Some(release) = release.filter(|release| is_foreign(release.owner, &trusted)) {
+    if let Some(release) = release.filter(|release| is_foreign(release.owner)) {
         foreign.push(Foreign { path: directory.to_string(), owner: release.owner });
     }
     let counts = |entry: &&Surveyed| manifest.entry(&entry.path).is_some() || entry.path == RECORD_FILE.as_bytes();
-    let inside = seen.iter().filter(counts).filter(|entry| is_foreign(entry.owner, &trusted));
+    let inside = seen.iter().filter(counts).filter(|entry| is_foreign(entry.owner));
     foreign.extend(
         inside.map(|entry| Foreign { path: format!("{directory}/{}", shown(&entry.path)), owner: entry.owner }),
     );
-    if let Some(state) = state.filter(|state| is_foreign(state.owner, &ours)) {
+    if let Some(state) = state.filter(|state| !owners.trust(state.owner)) {
         foreign.push(Foreign { path: store.layout().state().to_string(), owner: state.owner });
     }
-    foreign.extend(of_the_tool(&store.layout().kept(name), kept, |owner| is_foreign(owner, &ours)));
+    foreign.extend(of_the_tool(&store.layout().kept(name), kept, |owner| !owners.trust(owner)));
     foreign
 }
 

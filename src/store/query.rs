@@ -10,6 +10,7 @@ use crate::{
     adoption::AdoptedRecord,
     name::ReleaseName,
     path::{HostPath, InnerPath},
+    plan::Owners,
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
     time::Timestamp,
     token::Token,
@@ -171,6 +172,8 @@ impl Query {
         let state = RootState {
             clock: identity.as_ref().map(|identity| identity.clock).or_else(|| reader.clock()),
             identity,
+            user: reader.user(),
+            keeper: reader.entry(At::State),
             current: reader.current(&releases)?,
             gone: reader.gone(&releases),
             releases,
@@ -329,13 +332,16 @@ impl<'r> Reader<'r> {
         self.at(at).and_then(entry)
     }
 
-    /// The user that a release belongs to, where that is none who is trusted with it: root, who works here, who keeps the
-    /// tool's state, and whoever it was given to before it was sealed.
+    /// The user that works there.
+    fn user(&self) -> Option<u32> {
+        self.identity().map(|identity| identity.uid).or(self.made.map(|made| made.owner))
+    }
+
+    /// The user that a release belongs to, where that is none who is trusted with it: beside those whose files are trusted,
+    /// whoever it was given to before it was sealed.
     fn foreign(&self, name: &ReleaseName, owner: u32) -> Option<u32> {
-        let user = self.identity().map(|identity| identity.uid).or(self.made.map(|made| made.owner))?;
-        let keeper = self.entry(At::State).map(|state| state.owner);
-        let trusted = [Some(0), Some(user), keeper, sealed_owner(self.found(At::Owners, name.as_str()))];
-        (!trusted.contains(&Some(owner))).then_some(owner)
+        let given_to = sealed_owner(self.found(At::Owners, name.as_str()));
+        (!Owners::new(self.user()?).trust(owner) && given_to != Some(owner)).then_some(owner)
     }
 
     fn current(&self, releases: &[HostedRelease]) -> Result<Current, String> {

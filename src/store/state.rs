@@ -18,7 +18,7 @@ use crate::{
     status::{BadMark, PinMark, ReleaseState},
     time::Timestamp,
     token::Token,
-    transport::{EntryKind, FileId, HostIdentity, Passed, Users},
+    transport::{Entry, EntryKind, FileId, HostIdentity, Passed, Users},
 };
 
 use super::{Checked, Kept, UnreadableFile};
@@ -29,6 +29,10 @@ use super::{Checked, Kept, UnreadableFile};
 pub struct RootState {
     /// Who and what answered; `None` when there is no root yet, and under a lock, where nobody waits for it.
     pub identity: Option<HostIdentity>,
+    /// The user that works there; `None` when there is no root yet.
+    pub user: Option<u32>,
+    /// The state directory; `None` when there is none yet.
+    pub keeper: Option<Entry>,
     /// The host's clock; `None` when there is no root yet, and under the lock of a rollback until it has
     /// switched.
     pub clock: Option<Timestamp>,

@@ -14,6 +14,7 @@ impl Reason {
                     .into()
             }
             Self::HalfAdopted { .. } => "`switchback adopt` goes on from where it is".into(),
+            Self::ForeignState { owner, .. } => foreign_state_hint(*owner, command),
             Self::ForeignRelease { name, .. } => format!(
                 "see whose it is with `switchback verify {name}`, take it back with chown, or say with `--allow-writable` that it is \
                  meant so"
@@ -114,6 +115,14 @@ fn not_sealed_hint(name: &ReleaseName, command: Command) -> String {
             .into();
     }
     format!("`switchback activate {name}` runs its `prepare` anew; or deploy it again under another --name")
+}
+
+fn foreign_state_hint(owner: u32, command: Command) -> String {
+    let alone = match command {
+        Command::Rollback => "; `--no-hooks --keep-data` rolls back the code alone",
+        _ => "",
+    };
+    format!("connect as user {owner}, or say with --allow-writable that its owner is trusted{alone}")
 }
 
 fn commands_unreadable_hint(command: Command) -> &'static str {
