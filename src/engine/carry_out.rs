@@ -6,7 +6,7 @@ use crate::{
     error::{Error, ErrorKind},
     name::ReleaseName,
     plan::Plan,
-    report::{Command, Failure, Outcome, Report},
+    report::{Command, Failure, Outcome, Report, crowd},
 };
 
 use super::{
@@ -47,7 +47,13 @@ impl<'r> Run<'r> {
                 self.go_back(course).await
             };
         }
-        let outcome = if plan.is_empty() { Outcome::Unchanged } else { Outcome::Done };
+        let outcome = if !plan.stranded.is_empty() {
+            Outcome::Inconsistent
+        } else if plan.moves_nothing() {
+            Outcome::Unchanged
+        } else {
+            Outcome::Done
+        };
         self.end(course, outcome).await
     }
 
@@ -73,7 +79,9 @@ impl<'r> Run<'r> {
         if course.plan.is_empty() {
             return;
         }
-        self.run_after_switch(course).await;
+        if !course.plan.moves_nothing() {
+            self.run_after_switch(course).await;
+        }
         // Even where a hook failed: a rollback stays, and the old code is better off with the old data.
         if !course.failed() || course.stays {
             let hook = course.failure.take();
@@ -82,7 +90,7 @@ impl<'r> Run<'r> {
             self.compare_fingerprint(course).await;
             course.failure = hook.or(course.failure.take());
         }
-        if !course.failed() && (course.stays || !self.is_stopped()) {
+        if !course.failed() && !course.plan.moves_nothing() && (course.stays || !self.is_stopped()) {
             self.validate(course).await;
         }
         self.see_that_it_stayed(course).await;
@@ -146,7 +154,9 @@ impl<'r> Run<'r> {
         let plan = course.plan;
         let trash = if outcome == Outcome::Done { self.prune_after(&mut course.locked).await } else { Vec::new() };
         let began = course.locked.iter().any(|working| working.progress.switched.is_some());
-        let arrived = outcome == Outcome::Done || (course.stays && outcome == Outcome::Inconsistent);
+        let arrived = outcome == Outcome::Done
+            || (course.stays && matches!(outcome, Outcome::Inconsistent | Outcome::Unchanged) && plan.finishes)
+            || (course.stays && outcome == Outcome::Inconsistent);
         let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived).then_some(&plan.release);
         let is_there = |working: &&Working<'_>| working.guard.state().current.release() == Some(&plan.release);
         let there = course.locked.iter().filter(is_there).map(|working| working.name().to_owned()).collect();
@@ -191,6 +201,9 @@ fn unsettled(course: &Course<'_, '_>, failed: &[(String, Failure)]) -> Failure {
     let code_is_mixed = course.locked.iter().any(is_lost);
     let version = course.data.after.as_ref().map_or("not known".to_owned(), ToString::to_string);
     let here = whereabouts(course);
+    if failed.is_empty() && !course.plan.stranded.is_empty() {
+        return apart(course);
+    }
     let (what, hint) = if code_is_mixed {
         ("the hosts are not on one release".to_owned(), mend(command, release))
     } else if course.stays && course.data.stuck {
@@ -216,6 +229,19 @@ fn unsettled(course: &Course<'_, '_>, failed: &[(String, Failure)]) -> Failure {
         )
     };
     Failure { hint: Some(hint), ..summary(&what, failed) }
+}
+
+/// The failure of a run after which hosts stay behind that should have come along, named with what mends it.
+fn apart(course: &Course<'_, '_>) -> Failure {
+    let Plan { release, stranded, .. } = course.plan;
+    let hosts: Vec<&str> = stranded.iter().map(String::as_str).collect();
+    let there = course.locked.iter().find(|working| !stranded.iter().any(|host| host == working.name()));
+    let on = there.and_then(|working| working.guard.state().current.release().cloned());
+    let on = on.as_ref().unwrap_or(release);
+    let what =
+        format!("left {} where it is: its own record does not lead to {on}, where the others are", crowd(&hosts, 10));
+    let hint = format!("see where each host is with `switchback status`, then `switchback rollback --to {on}`");
+    Error::new(ErrorKind::HostsDiffer, what).hint(hint).into()
 }
 
 /// Whether a host is not known to be where it was.

@@ -1,13 +1,16 @@
 //! `recover`: finish or undo what an interrupted run left.
 
 use crate::{
+    debt::Debt,
+    error::{Error, ErrorKind},
     plan::{self, Seen},
-    report::Report,
+    report::{Command, Outcome, Report},
 };
 
 use super::{RecoverOptions, run::Run};
 
-/// Settles what was left, if anything was. Asks first: where nothing was left, nothing is locked.
+/// Settles what was left, if anything was, and names the hosts that missed a release. Asks first: where nothing was left,
+/// nothing is locked.
 pub(super) async fn recover(run: Run<'_>, options: &RecoverOptions) -> Report {
     run.begin(None);
     let asked = run.ask().await;
@@ -15,13 +18,60 @@ pub(super) async fn recover(run: Run<'_>, options: &RecoverOptions) -> Report {
         return report;
     }
     let seen = asked.seen();
-    let owes = |host: &str| seen.iter().any(|seen| seen.state.debts.iter().any(|debt| debt.host == host));
+    let caught_up = seen.iter().any(|seen| seen.state.debts.iter().any(|debt| is_there(debt, seen, &asked.seen())));
     // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
     let is_idle = |seen: &Seen<'_>| seen.state.interrupted.is_empty() && seen.state.lock.is_none();
-    if seen.iter().all(|seen| is_idle(seen) && !owes(seen.host)) {
-        return run.nothing_to_do(&seen);
+    if seen.iter().all(is_idle) && !caught_up {
+        return with_missed(run.nothing_to_do(&seen), &seen);
     }
     let place = run.options.data_place();
     let means = run.data_means(options.keep_data, place.as_ref());
-    run.under_locks(&|seen: &[Seen<'_>]| plan::recover(options.direction, means, seen)).await
+    let report = run.under_locks(&|seen: &[Seen<'_>]| plan::recover(options.direction, means, seen)).await;
+    with_missed(report, &seen)
+}
+
+/// Whether the host that missed something has caught up with it, or with the host that remembers it.
+pub(super) fn is_there(debt: &Debt, keeper: &Seen<'_>, hosts: &[Seen<'_>]) -> bool {
+    let on = |seen: &Seen<'_>| seen.state.current.release().cloned();
+    let current = hosts.iter().find(|seen| seen.host == debt.host).and_then(on);
+    current.is_some() && (current.as_ref() == Some(&debt.release) || current == on(keeper))
+}
+
+/// The same report, where hosts still lack what others remember that they missed: each is named with the command that brings
+/// it along. What is remembered is shown, and obeyed by nobody.
+fn with_missed(mut report: Report, hosts: &[Seen<'_>]) -> Report {
+    if !matches!(report.outcome, Outcome::Done | Outcome::Unchanged) {
+        return report;
+    }
+    let after = |host: &str| report.hosts.iter().find(|report| report.host == host).map(|report| report.after.clone());
+    let mut missed: Vec<(String, String)> = Vec::new();
+    for keeper in hosts {
+        for debt in &keeper.state.debts {
+            let (Some(owing), Some(seen)) = (after(&debt.host), hosts.iter().find(|seen| seen.host == debt.host))
+            else {
+                continue;
+            };
+            if owing.as_ref() == Some(&debt.release) || (owing.is_some() && Some(&owing) == after(keeper.host).as_ref())
+            {
+                continue;
+            }
+            let release = &debt.release;
+            let next = match debt.command {
+                Command::Rollback => format!("switchback rollback --to {release}"),
+                _ if seen.state.release(release).is_some() => format!("switchback activate {release}"),
+                _ => format!("switchback deploy SOURCE --name {release}"),
+            };
+            let what = format!("{} missed the {} to {release}", debt.host, debt.command);
+            if !missed.iter().any(|(known, _)| *known == what) {
+                missed.push((what, next));
+            }
+        }
+    }
+    if let Some((_, next)) = missed.first().cloned() {
+        let what: Vec<String> = missed.into_iter().map(|(what, _)| what).collect();
+        report.outcome = Outcome::Inconsistent;
+        let hint = format!("`{next}` brings it along");
+        report.error = Some(Error::new(ErrorKind::HostsDiffer, what.join("; ")).hint(hint).into());
+    }
+    report
 }

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use crate::{
     error::{Error, ErrorKind},
     event::Phase,
-    plan::Plan,
+    plan::{Plan, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
     store::{Closing, Ended, StoreError},
 };
@@ -19,6 +19,7 @@ use crate::{
 use super::{
     Host,
     ask::{failed_host, untouched},
+    recover::is_there,
     run::{Run, summary},
     working::Working,
 };
@@ -162,17 +163,23 @@ impl<'r> Run<'r> {
 
     /// Gives every lock back, and with `settles` removes what interrupted runs left.
     pub(super) async fn give_back(&self, locked: &mut [Working<'r>], settles: bool) {
-        let nothing = Closing { settles, ..Closing::default() };
-        join_all(locked.iter_mut().map(|working| {
-            let nothing = &nothing;
-            async move {
-                if let Err(error) = working.guard.finish(nothing).await {
-                    self.warn(Some(working.name()), lock_left(error));
-                }
+        let paid: Vec<Vec<String>> =
+            locked.iter().map(|working| if settles { paid(working, locked) } else { Vec::new() }).collect();
+        join_all(locked.iter_mut().zip(paid).map(|(working, paid)| async move {
+            let nothing = Closing { paid, settles, ..Closing::default() };
+            if let Err(error) = working.guard.finish(&nothing).await {
+                self.warn(Some(working.name()), lock_left(error));
             }
         }))
         .await;
     }
+}
+
+/// The hosts that have caught up with what they missed, as far as this one remembers it.
+fn paid(working: &Working<'_>, locked: &[Working<'_>]) -> Vec<String> {
+    let hosts: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+    let debts = working.guard.state().debts.iter();
+    debts.filter(|debt| is_there(debt, &working.seen(), &hosts)).map(|debt| debt.host.clone()).collect()
 }
 
 /// What is said when a lock could not be given back.

@@ -241,6 +241,11 @@ fn last_known(command: Command, place: &DataPlace, hosts: &[Seen<'_>]) -> Option
     Some(LastKnown { release: release.clone(), version: version.clone() })
 }
 
+/// Whether a host recorded that `release` began to change data.
+pub(super) fn was_begun(seen: &Seen<'_>, release: &ReleaseName) -> bool {
+    record_of(seen, release).is_some_and(|record| record.change.is_some())
+}
+
 /// Plans what undoes the part of an interrupted deploy of `release` that was applied.
 ///
 /// # Errors

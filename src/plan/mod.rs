@@ -10,6 +10,7 @@ mod chain;
 mod commands;
 mod data;
 mod deploy;
+mod interrupted;
 mod pin;
 mod prune;
 mod recover;
@@ -77,6 +78,10 @@ pub struct Plan {
     pub controller: Option<Validation>,
     /// What must be said even where nobody reads the plan, each one sentence.
     pub warnings: Vec<String>,
+    /// Whether this undoes a deploy or an activation that was interrupted.
+    pub undoes: bool,
+    /// The hosts that should come along with the others and do not, since their own records lead elsewhere.
+    pub stranded: Vec<String>,
 }
 
 /// What a command will do on one host.
@@ -138,8 +143,18 @@ impl Action {
 impl Plan {
     /// A plan without notes.
     fn new(command: Command, release: ReleaseName, hosts: Vec<HostPlan>) -> Self {
-        let (notes, warnings) = (Vec::new(), Vec::new());
-        Self { command, release, hosts, notes, finishes: false, data: None, controller: None, warnings }
+        Self {
+            command,
+            release,
+            hosts,
+            notes: Vec::new(),
+            finishes: false,
+            data: None,
+            controller: None,
+            warnings: Vec::new(),
+            undoes: false,
+            stranded: Vec::new(),
+        }
     }
 
     /// The plan by which every host stays where it is.
@@ -161,6 +176,12 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.finishes && self.hosts.iter().all(|host| host.action == Action::Stay && !host.clears_mark)
+    }
+
+    /// Whether it only takes back what an interrupted operation did besides switching: no `current` moves.
+    #[must_use]
+    pub fn moves_nothing(&self) -> bool {
+        self.is_empty() || (self.undoes && !self.hosts.iter().any(|host| host.action.switches()))
     }
 
     /// The plan in words, line by line: hosts that do the same share one.

@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     Action, Chain, ChainEnd, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe,
-    recover::latest,
+    interrupted::{self, latest},
 };
 
 /// Where a rollback goes.
@@ -38,35 +38,64 @@ pub fn rollback(
     means: DataMeans<'_>,
     hosts: &[Seen<'_>],
 ) -> Result<Plan, Refusal> {
-    let plan = code(target, from, hosts)?;
+    if let Some(refusal) = refusal_of(hosts.iter().filter_map(|seen| seen.ours().err())) {
+        return Err(refusal);
+    }
+    let asked = |seen: &Seen<'_>, to: &ReleaseName| match target {
+        RollbackTarget::Steps(steps) => target_of(seen, *steps).is_ok_and(|target| target == *to),
+        RollbackTarget::Release(name) => name == to,
+    };
+    let begun = interrupted::rollback(Command::Rollback, &asked, hosts)?;
+    if let Some(begun) = begun.filter(|begun| begun.intent.is_some_and(|intent| finishes(target, intent))) {
+        let plan = interrupted::finish(Command::Rollback, &begun, hosts)?;
+        return with_data(plan, means, hosts);
+    }
+    let begun = interrupted::forward(Command::Rollback, hosts)?;
+    if let (Some(begun), RollbackTarget::Steps(1), None) = (&begun, target, from) {
+        // Whoever kills a deploy and types `rollback` wants to be rid of that deploy, and not of the release before it.
+        return interrupted::undo(Command::Rollback, begun, true, means, hosts);
+    }
+    let plan = code(target, from, begun.as_ref().and_then(|begun| begun.intent), hosts)?;
     with_data(plan, means, hosts)
 }
 
 /// The same plan, with what becomes of the data.
 fn with_data(mut plan: Plan, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let mut starts: Vec<(Seen<'_>, &ReleaseName)> = Vec::new();
+    let mut resumes = plan.finishes;
     for (host, seen) in plan.hosts.iter().zip(hosts) {
         let left = if host.action.switches() { seen.state.current.named() } else { None };
-        let begun = interrupted_on(seen).filter(|_| plan.finishes).and_then(|intent| intent.from.as_ref());
-        starts.extend(begun.or(left).map(|start| (*seen, start)));
+        let begun = latest(seen, false).filter(|_| plan.finishes).and_then(|intent| intent.from.as_ref());
+        // What an interrupted deploy did to the data is undone on the way, be it switched to or not.
+        let applied = latest(seen, true).filter(|_| !plan.finishes).map(|intent| &intent.to);
+        let applied = applied.filter(|name| **name != plan.release && data::was_begun(seen, name));
+        resumes |= applied.is_some();
+        starts.extend(begun.or(applied).or(left).map(|start| (*seen, start)));
     }
-    let means = if plan.finishes { means.or_as_begun(hosts.iter().find_map(interrupted_on)) } else { means };
-    plan.data = data::revert(plan.command, &plan.release, &starts, hosts, means, plan.finishes)?;
+    let means =
+        if plan.finishes { means.or_as_begun(hosts.iter().find_map(|seen| latest(seen, false))) } else { means };
+    plan.data = data::revert(plan.command, &plan.release, &starts, hosts, means, resumes)?;
     if means.keep {
         plan.notes.push("the data stays as it is: the old code meets the new data".to_owned());
     }
     Ok(plan)
 }
 
-/// Plans which way the code goes.
-fn code(target: &RollbackTarget, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
-    let refusals: Vec<HostRefusal> =
-        hosts.iter().filter_map(|seen| seen.ours().and_then(|()| has_current(seen)).err()).collect();
-    if !refusals.is_empty() {
-        return Err(Refusal::of(Command::Rollback, refusals));
-    }
-    if let Some(interrupted) = interrupted(hosts).filter(|intent| finishes(target, intent)) {
-        return finish(interrupted, hosts);
+/// The refusal of these hosts, if any.
+fn refusal_of(refusals: impl Iterator<Item = HostRefusal>) -> Option<Refusal> {
+    let refusals: Vec<HostRefusal> = refusals.collect();
+    (!refusals.is_empty()).then(|| Refusal::of(Command::Rollback, refusals))
+}
+
+/// Plans which way the code goes. What an interrupted deploy or activation began counts as one step.
+fn code(
+    target: &RollbackTarget,
+    from: Option<&ReleaseName>,
+    begun: Option<&Intent>,
+    hosts: &[Seen<'_>],
+) -> Result<Plan, Refusal> {
+    if let Some(refusal) = refusal_of(hosts.iter().filter_map(|seen| has_current(seen).err())) {
+        return Err(refusal);
     }
     if let Some(from) = from
         && let Some(plan) = nobody_on(from, hosts)
@@ -75,7 +104,11 @@ fn code(target: &RollbackTarget, from: Option<&ReleaseName>, hosts: &[Seen<'_>])
     }
     match target {
         RollbackTarget::Release(name) => go_to(name, hosts),
-        RollbackTarget::Steps(steps) => go_back(*steps, from, hosts),
+        RollbackTarget::Steps(steps) => {
+            let undone =
+                |seen: &Seen<'_>| from.is_none() && begun.is_some_and(|begun| seen.current() != Some(&begun.to));
+            go_back(&|seen| if undone(seen) { steps - 1 } else { *steps }, from, hosts)
+        }
     }
 }
 
@@ -87,11 +120,6 @@ fn has_current(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
 }
 
-/// What an interrupted rollback was about to do: on any host, since they all go to one release.
-fn interrupted<'s>(hosts: &[Seen<'s>]) -> Option<&'s Intent> {
-    hosts.iter().find_map(interrupted_on)
-}
-
 /// Whether what is asked for may be the interrupted rollback itself: a rollback to somewhere else is a new one.
 fn finishes(target: &RollbackTarget, intent: &Intent) -> bool {
     match target {
@@ -100,25 +128,8 @@ fn finishes(target: &RollbackTarget, intent: &Intent) -> bool {
     }
 }
 
-/// Plans to finish an interrupted rollback: hosts that are on its target stay, the others go there.
-fn finish(intent: &Intent, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
-    let mut plan = go_to(&intent.to, hosts)?;
-    for (host, seen) in plan.hosts.iter_mut().zip(hosts) {
-        let left = interrupted_on(seen).and_then(|intent| intent.from.as_ref());
-        host.marks_bad =
-            host.marks_bad.take().or_else(|| left.filter(|name| is_markable(seen, name, &intent.to)).cloned());
-    }
-    plan.finishes = true;
-    plan.notes.push(format!("finishes the rollback to {} that was interrupted, and goes no further back", intent.to));
-    Ok(plan)
-}
-
-/// What an interrupted rollback was about to do on this host.
-fn interrupted_on<'s>(seen: &Seen<'s>) -> Option<&'s Intent> {
-    latest(seen).filter(|intent| intent.command == Command::Rollback)
-}
-
-fn is_markable(seen: &Seen<'_>, name: &ReleaseName, target: &ReleaseName) -> bool {
+/// Whether a host marks `name` bad when it goes to `target`.
+pub(super) fn is_markable(seen: &Seen<'_>, name: &ReleaseName, target: &ReleaseName) -> bool {
     name != target && seen.state.release(name).is_some_and(|release| release.bad.record().is_none())
 }
 
@@ -151,20 +162,17 @@ fn go_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     if unsealed.is_empty() { Ok(plan_to(name, hosts)) } else { Err(Refusal::of(Command::Rollback, unsealed)) }
 }
 
-/// Plans to go back along the records.
-fn go_back(steps: u32, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
-    // A host that missed an operation goes where the others go, if it can.
-    let owes = |seen: &Seen<'_>, name: &ReleaseName| seen.owes(hosts) && seen.state.release(name).is_some();
-    let moves = |seen: &Seen<'_>| from.is_none_or(|from| seen.current() == Some(from)) && !seen.owes(hosts);
-    let targets: Vec<Result<ReleaseName, HostRefusal>> = hosts.iter().map(|seen| target_of(seen, steps)).collect();
+/// Plans to go back along the records, on each host so many good releases.
+fn go_back(steps: &dyn Fn(&Seen<'_>) -> u32, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let moves = |seen: &Seen<'_>| from.is_none_or(|from| seen.current() == Some(from));
+    let targets: Vec<Result<ReleaseName, HostRefusal>> =
+        hosts.iter().map(|seen| target_of(seen, steps(seen))).collect();
     let moving = hosts.iter().zip(&targets).filter(|(seen, _)| moves(seen));
     let mut wanted: Vec<&ReleaseName> = moving.filter_map(|(_, target)| target.as_ref().ok()).collect();
     wanted.sort();
     wanted.dedup();
     let reached = |seen: &Seen<'_>, target: &Result<ReleaseName, HostRefusal>, name: &ReleaseName| {
-        seen.current() == Some(name)
-            || owes(seen, name)
-            || (moves(seen) && target.as_ref().is_ok_and(|target| target == name))
+        seen.current() == Some(name) || (moves(seen) && target.as_ref().is_ok_and(|target| target == name))
     };
     let common: Vec<&ReleaseName> = wanted
         .iter()
@@ -248,9 +256,11 @@ fn end_of(chain: &Chain<'_>, seen: &Seen<'_>) -> Reason {
 /// The plan by which every host ends on `name`.
 fn plan_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Plan {
     let left = hosts.iter().find_map(|seen| seen.state.current.named().filter(|current| *current != name));
+    // What others leave is marked where it leads here by this host's own records too.
+    let leads = |seen: &Seen<'_>, left: &ReleaseName| Chain::from(seen.state, left).holds(name);
     let plan = |seen: &Seen<'_>| {
         let stays = seen.current() == Some(name);
-        let leaving = if stays { left } else { seen.state.current.named() };
+        let leaving = if stays { left.filter(|left| leads(seen, left)) } else { seen.state.current.named() };
         HostPlan {
             marks_bad: leaving.filter(|leaving| is_markable(seen, leaving, name)).cloned(),
             clears_mark: seen.state.release(name).is_some_and(|release| release.bad.exists()),

@@ -25,7 +25,8 @@ impl<'s> Seen<'s> {
         HostRefusal { host: self.host.to_owned(), reason }
     }
 
-    /// Whether it missed an operation that others of these hosts remember: it is brought along, wherever it is.
+    /// Whether others of these hosts remember that it missed an operation: a deploy or an activation, which names the release
+    /// for every host, brings it along wherever it is. Nothing else obeys that.
     pub(super) fn owes(&self, hosts: &[Seen<'_>]) -> bool {
         hosts.iter().any(|other| other.state.debts.iter().any(|debt| debt.host == self.host))
     }

@@ -153,8 +153,8 @@ fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
     let goal = match case.what {
         // Finished by the next one, which goes no further; one that had ended everywhere is a rollback of its own.
         "rollback" if held || left => "a",
-        // The half-done release is left; where nobody had come so far, the fleet goes back from where it is.
-        "deploy" | "activate" if on_new => "a",
+        // A deploy that had begun is undone, and nothing more; an upload that was cut is none.
+        "deploy" | "activate" if on_new || held => "a",
         _ => "o",
     };
     let report = rollback(&world.fleet(&Cut::never()));
@@ -187,9 +187,13 @@ fn recover_next<W: World>(world: &W, case: &Case, direction: Direction, at: &str
     let lacks =
         (0..world.hosts()).any(|host| !world.names(host, "releases").iter().any(|name| Some(&**name) == case.to));
     let report = recover(world, &Cut::never(), direction);
-    if direction == Direction::Forward && lacks && report.outcome == Outcome::Refused {
-        // What was not published everywhere cannot be gone forward to; it is said, and the other way is open.
-        assert_eq!(report.error.as_ref().map(|error| error.kind), Some(ErrorKind::NoSuchRelease), "{at}");
+    if direction != Direction::Safest && report.outcome == Outcome::Refused {
+        // What had not begun on a host cannot be gone forward to, and what has come to its end there cannot be undone: it is
+        // said, and the other way is open.
+        let kind = report.error.as_ref().map(|error| error.kind);
+        let expected =
+            if direction == Direction::Forward && lacks { ErrorKind::NoSuchRelease } else { ErrorKind::HostsDiffer };
+        assert_eq!(kind, Some(expected), "{at}");
         return recover_next(world, case, Direction::Safest, at);
     }
     assert_eq!(report.exit_code(), ExitCode::DONE, "{at}, recover {direction:?}: {:?}", report.error);

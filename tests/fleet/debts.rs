@@ -69,9 +69,11 @@ fn a_missed_deploy_is_owed_and_made_up_for_by_the_next() {
     assert_eq!(report.hosts[2].outcome, HostOutcome::Unreachable);
     assert!(report.hosts[2].error.is_some() && owes(&hosts));
     // What was never uploaded to it cannot be switched to: that is said, and nothing is touched.
-    let refused = recover(&hosts);
-    assert_code(&refused, ExitCode::REFUSED);
-    assert_eq!(refused.error.map(|error| error.kind), Some(ErrorKind::NoSuchRelease));
+    let named = recover(&hosts);
+    assert_code(&named, ExitCode::INCONSISTENT);
+    let error = named.error.expect("the host that missed it is named");
+    assert_eq!(error.kind, ErrorKind::HostsDiffer);
+    assert!(error.hint.is_some_and(|hint| hint.contains("switchback deploy SOURCE --name b")));
     assert_code(&hosts.deploy("c"), ExitCode::DONE);
     hosts.all_on("c");
     assert!(!owes(&hosts));
@@ -90,11 +92,16 @@ fn a_missed_deploy_is_where_a_rollback_goes() {
 }
 
 #[test]
-fn a_missed_rollback_is_made_up_for_by_recover() {
+fn a_missed_rollback_is_named_by_recover_and_obeyed_by_nobody() {
     let hosts = Hosts::new(3).deployed(&["a", "b", "c"]);
     assert_code(&roll_back_without(&hosts), ExitCode::DONE);
     assert!(owes(&hosts));
     assert_eq!(hosts.links()[2], Some("releases/c".into()));
+    let named = recover(&hosts);
+    assert_code(&named, ExitCode::INCONSISTENT);
+    assert!(named.error.and_then(|error| error.hint).is_some_and(|hint| hint.contains("rollback --to b")));
+    assert_eq!(hosts.links()[2], Some("releases/c".into()));
+    assert_code(&hosts.rollback_to(RollbackTarget::Release("b".parse().expect("a name"))), ExitCode::DONE);
     assert_code(&recover(&hosts), ExitCode::DONE);
     hosts.all_on("b");
     hosts.clean();
@@ -105,11 +112,12 @@ fn a_missed_rollback_is_made_up_for_by_recover() {
 }
 
 #[test]
-fn a_missed_rollback_goes_along_with_the_next() {
+fn a_host_that_missed_a_rollback_goes_where_its_own_record_leads() {
     let hosts = Hosts::new(3).deployed(&["a", "b", "c"]);
     assert_code(&roll_back_without(&hosts), ExitCode::DONE);
+    // The others are there already, and stay.
     assert_code(&hosts.rollback(), ExitCode::DONE);
-    hosts.all_on("a");
+    hosts.all_on("b");
     assert!(!owes(&hosts));
 }
 

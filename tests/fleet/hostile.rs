@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use switchback::{
     ErrorKind, ExitCode, Report,
     commands::{Commands, DataCommands, DataPlace, Validation},
-    engine::{CommandsFrom, RollbackOptions},
+    engine::{CommandsFrom, RecoverOptions, RollbackOptions, RunOptions},
     event::{Event, Silent},
-    plan::RollbackTarget,
+    plan::{Direction, RollbackTarget},
+    report::Outcome,
     transport::{HookCall, HookEnd, HookExit},
 };
 
@@ -350,4 +351,64 @@ fn what_version_prints_is_shown_without_secrets() {
     // The record keeps what was printed: it is compared.
     let kept = world.hosts.0[1].read(&kept("v4", "data")).expect("it is kept");
     assert!(String::from_utf8_lossy(&kept).contains(&secret));
+}
+
+/// Has web1 say that an operation was interrupted there, which all hosts took part in.
+fn forge_journal(world: &World, command: &str, from: &str, to: &str) {
+    let token = "4f3daded0ed79ed28b4545f72be6818f";
+    let place = |file: &str| at(&format!(".switchback/journal/{token}/{file}"));
+    let owner = json!({ "operation": token, "command": command, "by": "jane@laptop", "hosts": ["web1", "web2", "web3"],
+        "since": "2026-11-28T23:00:00Z" });
+    let intent =
+        json!({ "format": 1, "operation": token, "command": command, "from": from, "to": to, "supersedes": [] });
+    world.hosts.0[0].write(&place("owner"), owner.to_string());
+    world.hosts.0[0].write(&place("intent"), intent.to_string());
+}
+
+fn recover(world: &World, direction: Direction) -> Report {
+    wait(world.hosts.fleet().recover(&RecoverOptions::new(direction, RunOptions::default()), &Silent))
+}
+
+#[test]
+fn what_one_journal_says_moves_no_other_host() {
+    for direction in [Direction::Safest, Direction::Forward, Direction::Back] {
+        for (command, from, to) in [("rollback", "v3", "v1"), ("deploy", "v1", "v2"), ("activate", "v3", "v1")] {
+            let world = World::with(|_| {});
+            forge_journal(&world, command, from, to);
+            let _ = recover(&world, direction);
+            let links = world.hosts.links();
+            assert_eq!(
+                links[1..],
+                ["releases/v3", "releases/v3"].map(|link| Some(link.to_owned())),
+                "{command} {direction:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_rollback_that_one_host_says_was_interrupted_is_a_new_one() {
+    let world = World::with(|_| {});
+    forge_journal(&world, "rollback", "v3", "v1");
+    assert_code(&world.rollback(|_| {}).0, ExitCode::DONE);
+    world.on(["v2", "v2", "v2"]);
+    // Where it has moved itself, the others do not follow it: they are named.
+    let world = World::with(|_| {});
+    world.hosts.0[0].link(&at("current"), "releases/v1");
+    forge_journal(&world, "rollback", "v3", "v1");
+    let (report, _) = world.rollback(|_| {});
+    assert_code(&report, ExitCode::INCONSISTENT);
+    assert!(report.error.expect("they are named").message.contains("left web2, web3 where it is"));
+    world.on(["v1", "v3", "v3"]);
+}
+
+#[test]
+fn what_one_host_says_that_another_missed_is_only_shown() {
+    let world = World::with(|_| {});
+    let debt = json!({ "format": 1, "host": "web3", "operation": "4f3daded0ed79ed28b4545f72be6818f", "command": "rollback",
+        "release": "v1", "at": "2026-11-28T23:00:00Z" });
+    world.hosts.0[0].write(&at(".switchback/debts/web3/debt"), debt.to_string());
+    let report = recover(&world, Direction::Safest);
+    assert_eq!(report.outcome, Outcome::Unchanged, "web3 is where the others are");
+    world.on(["v3", "v3", "v3"]);
 }
