@@ -211,15 +211,19 @@ impl World {
         self
     }
 
-    /// Whether a rollback was cut off that had begun, on any host.
+    /// Whether a rollback was cut off that the next one finishes: a host moved, or every host knows where it goes.
     pub(crate) fn is_begun(&self) -> bool {
+        self.hosts.iter().any(has_moved) || self.is_known_everywhere()
+    }
+
+    /// Whether every host has an intent of its own, or moved.
+    pub(crate) fn is_known_everywhere(&self) -> bool {
         let holds = |host: &MemoryHost, place: &str| {
             let place = at(&format!(".switchback/{place}"));
             let holders = host.list(&place).unwrap_or_default();
             holders.iter().any(|holder| host.exists(&format!("{place}/{holder}/intent")))
         };
-        let moved = |host: &MemoryHost| host.read_link(&at("current")) != Some("releases/r3".into());
-        self.hosts.iter().any(|host| moved(host) || holds(host, "lock") || holds(host, "journal"))
+        self.hosts.iter().all(|host| has_moved(host) || holds(host, "lock") || holds(host, "journal"))
     }
 
     /// Asserts where every `current` leads, and the data version.
@@ -261,6 +265,11 @@ impl World {
             text
         })
     }
+}
+
+/// Whether a host left `r3`, from which the rollbacks here start.
+fn has_moved(host: &MemoryHost) -> bool {
+    host.read_link(&at("current")) != Some("releases/r3".into())
 }
 
 /// An observer that keeps the warnings.
