@@ -198,6 +198,6 @@ fn a_source_that_is_refused_waits_for_no_host() {
     // Not a measure: without it a failure would hang.
     let output = command.args(["deploy", "nothing"]).timeout(Duration::from_secs(60)).output().expect("it runs");
     let words = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{words}");
+    assert_eq!(output.status.code(), Some(3), "{words}");
     assert!(words.contains("nothing"), "{words}");
 }

@@ -201,11 +201,13 @@ fn with_data(place: DataPlace) -> World {
     })
 }
 
-/// Says in the records of a host that `v3` took the data from 1 to this version, at this place.
+/// Says in the records of a host that `v2` left the data at 0, and `v3` took it from there to this version, at this place.
 fn changed(world: &World, host: usize, place: &Value, after: &str) {
-    let change = json!({ "place": place, "before": "0", "after": after, "previous": "v2" });
-    let record = json!({ "format": 1, "change": change }).to_string();
-    world.hosts.0[host].write(&kept("v3", "data"), &record);
+    for (text, previous, after) in [("v2", "v1", "0"), ("v3", "v2", after)] {
+        let change = json!({ "place": place, "before": "0", "after": after, "previous": previous });
+        let record = json!({ "format": 1, "change": change }).to_string();
+        world.hosts.0[host].write(&kept(text, "data"), &record);
+    }
 }
 
 #[test]
