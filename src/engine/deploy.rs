@@ -146,10 +146,7 @@ impl<'r> Bringing<'_, 'r> {
         };
         let staged = match staged {
             Ok(staged) => staged,
-            Err(report) => {
-                run.note_attempt(first, &report).await;
-                return report;
-            }
+            Err(report) => return run.note_attempt(first, report).await,
         };
         let locked = match run.take_locks().await {
             Ok(locked) => locked,

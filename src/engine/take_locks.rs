@@ -11,6 +11,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use crate::{
     error::{Error, ErrorKind},
     event::Phase,
+    name::ReleaseName,
     plan::{Plan, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
     store::{Closing, Ended, StoreError},
@@ -129,8 +130,9 @@ impl<'r> Run<'r> {
     }
 
     /// Writes into the history of every host that can be reached that this was tried and came to nothing before any lock was taken.
-    /// Failing to harms nobody: whoever holds a lock goes first, and a full disk has said so already.
-    pub(super) async fn note_attempt(&self, plan: &Plan, report: &Report) {
+    /// Failing to harms nobody: whoever holds a lock goes first, and a full disk has said so already. Returns the report with what
+    /// was current under the locks: others may have switched since the hosts were asked.
+    pub(super) async fn note_attempt(&self, plan: &Plan, mut report: Report) -> Report {
         let is_away = |host: &&'r Host| {
             let told = report.hosts.iter().find(|told| told.host == host.name);
             told.and_then(|told| told.error.as_ref()).is_some_and(|error| {
@@ -138,12 +140,20 @@ impl<'r> Run<'r> {
             })
         };
         let notes: Vec<_> =
-            self.hosts.iter().filter(|host| !is_away(host)).map(|host| self.note_on(host, plan, report)).collect();
-        stream::iter(notes).buffer_unordered(self.parallel).collect::<Vec<()>>().await;
+            self.hosts.iter().filter(|host| !is_away(host)).map(|host| self.note_on(host, plan, &report)).collect();
+        let seen: Vec<_> = stream::iter(notes).buffer_unordered(self.parallel).collect().await;
+        for (name, current) in seen.into_iter().flatten() {
+            if let Some(host) = report.hosts.iter_mut().find(|host| host.host == name) {
+                (host.before, host.after) = (current.clone(), current);
+            }
+        }
+        report
     }
 
-    async fn note_on(&self, host: &'r Host, plan: &Plan, report: &Report) {
-        let Ok(mut guard) = host.store.lock(&self.owner, None).await else { return };
+    /// Returns the release that was current on a host as this was noted there.
+    async fn note_on(&self, host: &'r Host, plan: &Plan, report: &Report) -> Option<(String, Option<ReleaseName>)> {
+        let mut guard = host.store.lock(&self.owner, None).await.ok()?;
+        let current = guard.state().current.release().cloned();
         let history = Ended {
             from: plan.host(&host.name).and_then(|plan| plan.before.named()).cloned(),
             to: Some(plan.release.clone()),
@@ -154,6 +164,7 @@ impl<'r> Run<'r> {
         };
         // A lock that cannot be given back is taken over by the next run, like any other.
         let _ = guard.finish(&Closing { history: Some(history), ..Closing::default() }).await;
+        Some((host.name.clone(), current))
     }
 
     /// Gives every lock back, with nothing done. What fails is a warning: the next run takes the lock over.

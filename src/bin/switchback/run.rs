@@ -111,31 +111,9 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
 /// blocks.
 fn runtime(target: &Target, command: &Command) -> io::Result<tokio::runtime::Runtime> {
     use tokio::runtime::Builder;
-    let workers = std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(WORKERS);
     let alone = target.config.hosts.len() == 1 && matches!(command, Command::Rollback(_));
-    // Where the system gives no threads, or no memory for their stacks, tokio panics or waits for them without end.
-    let mut builder = match threads_to_be_had(workers + 1) {
-        0 => return Err(io::Error::new(io::ErrorKind::OutOfMemory, "the system gives it no threads")),
-        threads if alone || threads <= workers => Builder::new_current_thread(),
-        _ => Builder::new_multi_thread(),
-    };
-    builder.worker_threads(workers).enable_all().build()
-}
-
-/// How many threads work at most: they wait for hosts, most of the time.
-const WORKERS: usize = 8;
-
-/// How many threads there may be besides, `wanted` at most. They do nothing, and have ended.
-fn threads_to_be_had(wanted: usize) -> usize {
-    let gate = std::sync::RwLock::new(());
-    std::thread::scope(|scope| {
-        let shut = gate.write();
-        let wait = || drop(gate.read());
-        let spawned = (0..wanted).map(|_| std::thread::Builder::new().spawn_scoped(scope, wait));
-        let had = spawned.take_while(Result::is_ok).count();
-        drop(shut);
-        had
-    })
+    let mut builder = if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
+    builder.enable_all().build()
 }
 
 /// The report and the signal that came meanwhile; no report when a person said no.
