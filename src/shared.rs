@@ -160,16 +160,74 @@ pub struct SharedRecord {
     pub format: u32,
     /// The links, relative to the release.
     pub links: Vec<InnerPath>,
+    /// Where each of them leads, relative to the root; empty as an older version wrote it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<InnerPath>,
 }
 
 impl SharedRecord {
     /// The name of the file that holds it, in the tool's directory of the release.
     pub const FILE: &'static str = "shared";
 
-    /// The record of these links.
+    /// The record of these links and the places that they lead to.
     #[must_use]
-    pub fn new(links: Vec<InnerPath>) -> Self {
-        Self { format: 1, links }
+    pub fn new(links: impl IntoIterator<Item = (InnerPath, InnerPath)>) -> Self {
+        let (links, places) = links.into_iter().unzip();
+        Self { format: 1, links, places }
+    }
+
+    /// Each link, and the place that it leads to, where that is recorded.
+    pub fn each(&self) -> impl Iterator<Item = (&InnerPath, Option<&InnerPath>)> {
+        self.links.iter().enumerate().map(|(at, link)| (link, self.places.get(at)))
+    }
+}
+
+/// A link to something shared that is not what it was made as: what the release keeps there is its own now, and goes with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BrokenLink {
+    /// The link, relative to the release.
+    pub path: InnerPath,
+    /// What is wrong with it.
+    pub fault: LinkFault,
+}
+
+/// What is wrong with a link to something shared.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum LinkFault {
+    /// Nothing is there.
+    #[error("is missing, and was a link to what is shared")]
+    Missing,
+    /// Something else is there.
+    #[error("is {}, and was a link to what is shared", found.with_article())]
+    Replaced {
+        /// What it is.
+        found: EntryKind,
+    },
+    /// It leads somewhere else.
+    #[error("leads somewhere else than to {place}")]
+    Elsewhere {
+        /// Where it led when it was made, relative to the root.
+        place: InnerPath,
+    },
+    /// It leads nowhere.
+    #[error("leads to what is gone{}", place.as_ref().map(|place| format!(", {place}")).unwrap_or_default())]
+    Dangling {
+        /// Where it led when it was made, relative to the root, where that is recorded.
+        place: Option<InnerPath>,
+    },
+    /// It could not be looked at.
+    #[error("could not be looked at ({why})")]
+    Unreadable {
+        /// Why.
+        why: String,
+    },
+}
+
+impl fmt::Display for BrokenLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", crate::manifest::shown(self.path.as_str().as_bytes()), self.fault)
     }
 }
 

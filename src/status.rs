@@ -31,9 +31,24 @@ pub struct HostStatus {
     /// The tool's own files that are there and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableFile>,
+    /// Of the release that is current and the one that the next rollback goes to, those that are not what they were; only for
+    /// `status` and `check`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub damaged: Vec<DamagedRelease>,
     /// What was done here, newest first; only where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryEntry>>,
+}
+
+/// A release that is not what it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DamagedRelease {
+    /// Its name.
+    pub release: ReleaseName,
+    /// How many entries and links to what is shared are missing or changed.
+    pub damaged: u64,
+    /// Some of them, each in words.
+    pub some: Vec<String>,
 }
 
 /// One release of a host.

@@ -5,8 +5,10 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
-    manifest::{Difference, Digest},
+    manifest::{Difference, Differences, Digest, shown},
     name::ReleaseName,
+    shared::BrokenLink,
+    store::Verified,
 };
 
 /// What holding a release of a host against its manifest showed.
@@ -23,6 +25,10 @@ pub struct Verification {
     pub damaged: u64,
     /// Those, the first hundred of them at most.
     pub damage: Vec<Damage>,
+    /// How many entries have another mode, which grants nobody anything and is no damage.
+    pub modes: u64,
+    /// Those, the first hundred of them at most.
+    pub mode_changes: Vec<Damage>,
     /// How many entries are there that the manifest does not list.
     pub added: u64,
     /// Their paths, the first hundred of them at most.
@@ -68,24 +74,32 @@ impl Verification {
     /// How many entries of each kind are named.
     const NAMED: usize = 100;
 
-    /// Of these differences, and with what belongs to others.
+    /// Of what was found, and of the links to what is shared that are not what they were made as.
     pub(crate) fn of(
         release: &ReleaseName,
         digest: Digest,
         full: bool,
-        differences: &[Difference],
-        foreign: &[Foreign],
+        verified: &Verified,
+        links: &[BrokenLink],
     ) -> Self {
-        let (damaged, added): (Vec<&Difference>, Vec<&Difference>) =
-            differences.iter().partition(|difference| difference.kind.is_damage());
-        let damage =
-            |difference: &&Difference| Damage { path: difference.shown_path(), what: difference.kind.to_string() };
+        let Differences { damage, modes, added } = Differences::of(&verified.differences);
+        let foreign = &verified.foreign;
+        let broken = links
+            .iter()
+            .map(|link| Damage { path: shown(link.path.as_str().as_bytes()), what: link.fault.to_string() });
+        let some = |differences: &[&Difference]| -> Vec<Damage> {
+            let named =
+                |difference: &&Difference| Damage { path: difference.shown_path(), what: difference.kind.to_string() };
+            differences.iter().take(Self::NAMED).map(named).collect()
+        };
         Self {
             release: release.clone(),
             digest,
             full,
-            damaged: damaged.len() as u64,
-            damage: damaged.iter().take(Self::NAMED).map(damage).collect(),
+            damaged: (damage.len() + links.len()) as u64,
+            damage: broken.chain(some(&damage)).take(Self::NAMED).collect(),
+            modes: modes.len() as u64,
+            mode_changes: some(&modes),
             added: added.len() as u64,
             additions: added.iter().take(Self::NAMED).map(|difference| difference.shown_path()).collect(),
             foreign: foreign.len() as u64,

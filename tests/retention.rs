@@ -197,16 +197,73 @@ impl Drop for Mounted {
     }
 }
 
+fn carriers() -> Vec<Arc<dyn Transport>> {
+    let mut carriers: Vec<Arc<dyn Transport>> = vec![Arc::new(LocalTransport::new())];
+    for (shell, tools) in [("dash", "gnu"), ("busybox", "busybox")] {
+        carriers.extend(LocalShell::new(shell, tools).map(|shell| shell.transport() as Arc<dyn Transport>));
+    }
+    carriers
+}
+
+/// What an installer put in the place of a link to what is shared is found by whoever looks, and never goes with its release.
+#[test]
+fn what_took_the_place_of_a_shared_link_is_kept() {
+    for carrier in carriers() {
+        let what = carrier.to_string();
+        let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory");
+        let top = dir.path().join("shop");
+        fs::create_dir_all(top.join("shared/up loads")).expect("a directory");
+        fs::write(top.join("shared/.env"), "SECRET=1").expect("a file");
+        let root: HostPath = top.to_str().expect("UTF-8").parse().expect("a path");
+        let shared = ["up loads/", ".env"].map(|path| path.parse().expect("a shared path"));
+        let store = DirStore::new(carrier, root, Layout::default());
+        let fleet = |store: DirStore| Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
+        let (sharing, bare) = (fleet(store.clone().sharing(shared)), fleet(store));
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            for name in ["a", "b", "c"] {
+                let tree = Tree::from_memory([("index.html", name.as_bytes())]).expect("a tree");
+                let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree));
+                let report = sharing.deploy(release, &DeployOptions::default(), &Silent).await;
+                assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);
+                assert_eq!(report.hosts[0].warnings, Vec::<String>::new(), "{what}");
+            }
+            let a = "a".parse().expect("a name");
+            let verify = || async { bare.verify(Some(&a), true, &Silent).await };
+            assert_eq!(verify().await.exit_code(), ExitCode::DONE, "{what}");
+            let (link, page) = (top.join("releases/a/up loads"), top.join("releases/a/up loads/photo.jpg"));
+            fs::remove_file(&link).expect("it is a link");
+            fs::create_dir(&link).expect("a directory");
+            fs::write(&page, "a customer's").expect("a file");
+            fs::remove_file(top.join("releases/a/.env")).expect("it is a link");
+            std::os::unix::fs::symlink("/etc/passwd", top.join("releases/a/.env")).expect("a link");
+            let report = verify().await;
+            assert_eq!(report.exit_code(), ExitCode::DIFFERS, "{what}");
+            let damage =
+                report.hosts[0].verification.as_ref().map(|found| found.damage.clone()).expect("it was looked at");
+            let damage: Vec<String> = damage.iter().map(ToString::to_string).collect();
+            let expected = [
+                "up loads is a directory, and was a link to what is shared",
+                ".env leads somewhere else than to shared/.env",
+            ];
+            assert_eq!(damage, expected, "{what}");
+            let report = bare.prune(0, &RunOptions::default(), &Silent).await;
+            assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);
+            assert!(page.exists(), "{what}: the photo went");
+            fs::rename(top.join("shared/.env"), top.join("shared/gone")).expect("it is there");
+            let report = bare.verify(None, false, &Silent).await;
+            assert_eq!(report.exit_code(), ExitCode::DIFFERS, "{what}");
+            let status = bare.status(&Silent).await;
+            let damaged = status.hosts[0].status.as_ref().map(|status| status.damaged.len());
+            assert_eq!(damaged, Some(2), "{what}: {status:?}");
+            bare.close().await;
+        });
+    }
+}
+
 /// `cases.md` E11: what is mounted in a release is not ours.
 #[test]
 fn nothing_is_removed_across_a_mount() {
-    let carriers = || {
-        let mut carriers: Vec<Arc<dyn Transport>> = vec![Arc::new(LocalTransport::new())];
-        for (shell, tools) in [("dash", "gnu"), ("busybox", "busybox")] {
-            carriers.extend(LocalShell::new(shell, tools).map(|shell| shell.transport() as Arc<dyn Transport>));
-        }
-        carriers
-    };
     for carrier in carriers() {
         let what = carrier.to_string();
         let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory");

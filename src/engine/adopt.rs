@@ -157,7 +157,7 @@ impl<'r> Run<'r> {
         });
         let closing = Closing { history, settles: false, ..Closing::default() };
         match working.guard.finish(&closing).await {
-            Ok(warnings) => report.warnings.extend(warnings),
+            Ok(closed) => report.warnings.extend(closed.failed),
             Err(error) => report.warnings.push(lock_left(error)),
         }
         for warning in &report.warnings {

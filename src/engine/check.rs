@@ -17,7 +17,7 @@ use super::{
     Host,
     ask::Asked,
     hooks::{CommandHook, drain},
-    look::look_at,
+    look::examined,
     run::Run,
     secrets::{self, redact},
     shell::{CONTROLLER, ControllerShell, QuestionShell},
@@ -60,7 +60,7 @@ pub(super) async fn check(run: Run<'_>) -> Report {
         }
     }
     run.present_answers(&asked).await;
-    let hosts = asked.answers.iter().map(|(host, answer)| look_at(host, answer)).collect();
+    let hosts = examined(&run, &asked).await;
     run.report(Outcome::Done, None, hosts, None)
 }
 

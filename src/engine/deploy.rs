@@ -122,7 +122,8 @@ impl<'r> Bringing<'_, 'r> {
         }
         run.planned(&first);
         if run.options.dry_run {
-            return Ok(run.dry_run(&first));
+            let warnings = run.look_at_links(&first, &seen).await;
+            return Ok(run.dry_run(&first, &warnings));
         }
         for note in &first.notes {
             run.warn(None, note.clone());

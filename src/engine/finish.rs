@@ -11,7 +11,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{run::Run, take_locks::lock_left, working::Working};
+use super::{links, run::Run, take_locks::lock_left, working::Working};
 
 /// How a run ended.
 pub(super) struct Ending<'e> {
@@ -42,9 +42,12 @@ impl<'r> Run<'r> {
         // A host whose state is unknown keeps its lock and its intent: whoever comes next reads them.
         if outcome != HostOutcome::Unknown {
             match working.guard.finish(&closing).await {
-                Ok(warnings) => working.warnings.extend(
-                    warnings.into_iter().map(|why| format!("a mark or the history could not be written ({why})")),
-                ),
+                Ok(closed) => {
+                    let failed = closed.failed.into_iter();
+                    let failed = failed.map(|why| format!("a mark or the history could not be written ({why})"));
+                    let links = closed.links.iter().map(|(name, links)| links::told(name, links));
+                    working.warnings.extend(failed.chain(links));
+                }
                 Err(error) => working.warnings.push(lock_left(error)),
             }
         }
@@ -92,6 +95,10 @@ impl<'r> Run<'r> {
             paid,
             settles: done && !ending.unfinished,
             unfinished: ending.unfinished,
+            links_of: links::links_of(
+                plan.and_then(|plan| plan.before.release()),
+                working.guard.state().current.release(),
+            ),
             ..Closing::default()
         }
     }
@@ -137,7 +144,8 @@ fn report_of(working: &mut Working<'_>, outcome: HostOutcome) -> HostReport {
         (outcome != HostOutcome::Unknown).then(|| working.guard.state().current.release().cloned()).flatten();
     report.switched_at = working.progress.switched.as_ref().and_then(|switched| switched.at);
     report.error = working.failure.take();
-    report.warnings = std::mem::take(&mut working.warnings);
+    report.warnings = std::mem::take(&mut working.told);
+    report.warnings.append(&mut working.warnings);
     report.pruned = std::mem::take(&mut working.pruned);
     report
 }

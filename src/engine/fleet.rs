@@ -245,14 +245,15 @@ impl Fleet {
         unlock::unlock(Run::new(self, Command::Unlock, options, observer), force).await
     }
 
-    /// Asks every host where it is. Changes nothing.
+    /// Asks every host where it is, and whether the release that is current and the one that a rollback would go to are what
+    /// they were, by types, modes, sizes and links to what is shared. Changes nothing.
     pub async fn status(&self, observer: &dyn Observer) -> Report {
         look::status(Run::reading(self, Command::Status, observer)).await
     }
 
     /// Asks every host which releases it has. Changes nothing.
     pub async fn releases(&self, observer: &dyn Observer) -> Report {
-        look::status(Run::reading(self, Command::Releases, observer)).await
+        look::releases(Run::reading(self, Command::Releases, observer)).await
     }
 
     /// Asks every host what was done there. Changes nothing.

@@ -12,27 +12,91 @@ use crate::{
     name::ReleaseName,
     plan::{self, Seen},
     report::{Command, Failure, HostReport, Outcome, Report},
-    status::{HostStatus, ReleaseState, ReleaseStatus},
-    store::{HostedRelease, Kept, RootState},
+    status::{DamagedRelease, HostStatus, ReleaseState, ReleaseStatus},
+    store::{Checked, Examined, HostedRelease, Kept, RootState},
 };
 
 use super::{
     Host,
-    ask::{failed_host, failure, untouched},
+    ask::{Asked, failed_host, failure, untouched},
+    links::{links_of, told},
     run::{Run, summary},
+    verify::told_of,
 };
 
-/// Where every host is, and what it has.
+/// Where every host is, and whether what is current and what a rollback would go to is what it was.
 pub(super) async fn status(run: Run<'_>) -> Report {
     run.begin(None);
     let asked = run.ask().await;
-    let mut hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(host, answer)).collect();
+    let mut hosts = examined(&run, &asked).await;
     for (name, why) in plan::stragglers(&asked.seen(), None) {
         if let Some(host) = hosts.iter_mut().find(|host| host.host == name) {
             host.warnings.push(why);
         }
     }
     conclude(&run, hosts)
+}
+
+/// What every host has.
+pub(super) async fn releases(run: Run<'_>) -> Report {
+    run.begin(None);
+    let asked = run.ask().await;
+    let hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(host, answer)).collect();
+    conclude(&run, hosts)
+}
+
+/// The reports of hosts whose releases were looked at too, as a rollback would.
+pub(super) async fn examined(run: &Run<'_>, asked: &Asked<'_>) -> Vec<HostReport> {
+    let looks = asked.answers.iter().map(|(host, answer)| examine(host, answer, look_at(host, answer)));
+    // Made first, since a closure in the stream keeps the whole from being known as `Send`.
+    let looks: Vec<_> = looks.collect();
+    stream::iter(looks).buffered(run.parallel).collect().await
+}
+
+/// Adds to the report of a host what was found in the release that is current and in the one that a rollback would go to.
+async fn examine(host: &Host, answer: &Result<RootState, Failure>, mut report: HostReport) -> HostReport {
+    let (Ok(state), Some(mut has)) = (answer, report.status.take()) else { return report };
+    let names = links_of(has.current.as_ref(), has.previous.as_ref());
+    let releases: Vec<HostedRelease> = names.iter().filter_map(|name| state.release(name)).cloned().collect();
+    let found = if releases.is_empty() { Ok(Vec::new()) } else { host.store.examine(&releases).await };
+    match found {
+        Ok(found) => {
+            for found in found {
+                examine_one(found, &mut report, &mut has);
+            }
+        }
+        Err(error) => {
+            let why = failure(error).message;
+            report.warnings.push(format!("it could not be looked whether its releases are what they were ({why})"));
+        }
+    }
+    report.status = Some(has);
+    report
+}
+
+fn examine_one(found: Examined, report: &mut HostReport, has: &mut HostStatus) {
+    let Examined { name, checked, links } = found;
+    let (damaged, mut some) = match &checked {
+        Checked::Damaged { entries, some } => (*entries, some.clone()),
+        // What was added by whoever works there, and what was never listed, is nothing to be told of every time.
+        Checked::Holds { .. } | Checked::NoManifest => (0, Vec::new()),
+        Checked::Impossible { .. } | Checked::Unreadable { .. } => {
+            report.warnings.extend(told_of(&name, &checked));
+            (0, Vec::new())
+        }
+    };
+    if damaged > 0 {
+        let see = format!("see all of it with `switchback verify {name} --full`");
+        report.warnings.extend(told_of(&name, &checked).into_iter().map(|said| format!("{said}; {see}")));
+    }
+    if !links.is_empty() {
+        report.warnings.push(told(&name, &links));
+        some.splice(0..0, links.iter().map(ToString::to_string));
+    }
+    let damaged = damaged + links.len() as u64;
+    if damaged > 0 {
+        has.damaged.push(DamagedRelease { release: name, damaged, some });
+    }
 }
 
 /// What was done on every host.
@@ -112,7 +176,7 @@ fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
 }
 
 /// The report of a host that was only looked at.
-pub(super) fn look_at(host: &Host, answer: &Result<RootState, Failure>) -> HostReport {
+fn look_at(host: &Host, answer: &Result<RootState, Failure>) -> HostReport {
     let state = match answer {
         Ok(state) => state,
         Err(failure) => return failed_host(&host.name, failure.clone()),
@@ -150,6 +214,7 @@ fn status_of(host: &str, state: &RootState) -> HostStatus {
         lock: state.lock.clone(),
         releases,
         leftovers: leftovers(state),
+        damaged: Vec::new(),
         history: None,
         unreadable: state.unreadable.clone(),
     }

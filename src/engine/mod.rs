@@ -17,6 +17,7 @@ mod drill;
 mod finish;
 mod fleet;
 mod hooks;
+mod links;
 mod look;
 mod options;
 mod pin;

@@ -91,9 +91,9 @@ impl<'r> Run<'r> {
             });
         }
         match working.guard.finish(&closing).await {
-            Ok(warnings) if warnings.is_empty() => {}
-            Ok(warnings) => {
-                let error = crate::Error::new(crate::ErrorKind::HostFailed, warnings.join("; "));
+            Ok(closed) if closed.failed.is_empty() => {}
+            Ok(closed) => {
+                let error = crate::Error::new(crate::ErrorKind::HostFailed, closed.failed.join("; "));
                 report.outcome = HostOutcome::Failed;
                 report.error = Some(error.into());
             }

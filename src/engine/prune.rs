@@ -239,7 +239,7 @@ impl<'r> Run<'r> {
             seconds: self.seconds(),
         });
         match working.guard.finish(&Closing { history, ..Closing::default() }).await {
-            Ok(warnings) => working.warnings.extend(warnings),
+            Ok(closed) => working.warnings.extend(closed.failed),
             Err(error) => working.warnings.push(lock_left(error)),
         }
         for warning in &working.warnings {

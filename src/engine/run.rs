@@ -24,6 +24,7 @@ use super::{
     ask::failed_host,
     secrets::{self, redact},
     shell::Controller,
+    verify::Warnings,
 };
 
 /// One command under way on a fleet.
@@ -253,11 +254,13 @@ impl<'r> Run<'r> {
     }
 
     /// The report of a command that would do this, and did not.
-    pub(super) fn dry_run(&self, plan: &Plan) -> Report {
+    pub(super) fn dry_run(&self, plan: &Plan, warnings: &Warnings) -> Report {
         let host = |host: &crate::plan::HostPlan| {
             let mut report = HostReport::new(&host.host, HostOutcome::Unchanged);
             report.before = host.before.release().cloned();
             report.after.clone_from(&report.before);
+            let own = warnings.iter().filter(|(warned, _)| *warned == host.host);
+            report.warnings = own.map(|(_, warning)| warning.clone()).collect();
             report
         };
         let hosts = plan.hosts.iter().map(host).collect();

@@ -6,7 +6,7 @@ use crate::{
     report::{HostReport, Report},
 };
 
-use super::{ask::untouched, run::Run, working::Working};
+use super::{ask::untouched, run::Run, verify::Warnings, working::Working};
 
 /// Plans on what the hosts hold; no plan when there is nothing to do.
 pub(super) type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Option<Plan>, Refusal> + Send + Sync + 'p;
@@ -27,8 +27,11 @@ impl Run<'_> {
                 self.planned(&plan);
                 match self.not_trusted(&plan, &seen) {
                     Some(report) => report,
-                    None => match self.verify_targets(&plan, &mut locked).await {
-                        Ok(()) => return self.carry_out(&plan, locked).await,
+                    None => match self.verify_targets(&plan, &seen).await {
+                        Ok(warnings) => {
+                            warned(&mut locked, warnings);
+                            return self.carry_out(&plan, locked).await;
+                        }
                         Err(report) => report,
                     },
                 }
@@ -60,7 +63,16 @@ impl Run<'_> {
                 if let Some(report) = self.not_trusted(&plan, &asked.seen()) {
                     return report;
                 }
-                self.may_not_write(&asked, None).await.unwrap_or_else(|| self.dry_run(&plan))
+                if let Some(report) = self.may_not_write(&asked, None).await {
+                    return report;
+                }
+                match self.verify_targets(&plan, &asked.seen()).await {
+                    Ok(mut warnings) => {
+                        warnings.extend(self.look_at_links(&plan, &asked.seen()).await);
+                        self.dry_run(&plan, &warnings)
+                    }
+                    Err(report) => report,
+                }
             }
             Ok(None) => self.nothing_to_do(&asked.seen()),
             Err(refusal) => self.refused(refusal, &asked.seen()),
@@ -72,5 +84,14 @@ impl Run<'_> {
         let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
         debug_assert!(hosts.iter().all(|host| host.outcome == HostOutcome::Unchanged), "nothing was done");
         self.report(Outcome::Unchanged, None, hosts, None)
+    }
+}
+
+/// Keeps for the reports what was found on the way.
+fn warned(locked: &mut [Working<'_>], warnings: Warnings) {
+    for (host, warning) in warnings {
+        if let Some(working) = locked.iter_mut().find(|working| working.name() == host) {
+            working.told.push(warning);
+        }
     }
 }

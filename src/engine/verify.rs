@@ -7,9 +7,10 @@ use crate::{
     event::Phase,
     manifest::DifferenceKind,
     name::ReleaseName,
-    plan::{Action, Plan},
+    plan::{Action, Plan, Seen},
     report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, Verification},
-    store::{Checked, RootState, Verified},
+    shared::BrokenLink,
+    store::{Checked, HostedRelease, RootState, StoreError, Verified},
     target_check::TargetCheck,
 };
 
@@ -17,82 +18,106 @@ use super::{
     Host,
     ask::{failed_host, failure, untouched},
     run::{Run, summary},
-    working::Working,
 };
 
 /// How many entries are named in a message; `switchback verify` names them all.
 const NAMED: usize = 5;
 
+/// What was found on each host that is no reason to refuse.
+pub(super) type Warnings = Vec<(String, String)>;
+
 impl Run<'_> {
     /// Looks whether every release that a host is about to go to, back or by name, is what it was, on all hosts at once, and
-    /// refuses when one is not: no host was touched then. That was looked at in the exchange that took the lock, where it
-    /// could be; where the way back passes over bad releases it is looked at again.
-    pub(super) async fn verify_targets(&self, plan: &Plan, locked: &mut [Working<'_>]) -> Result<(), Report> {
+    /// refuses when one is not: no host was touched then. A dry run looks in the same way. That was looked at in the exchange
+    /// that took the lock, where it could be; where the way back passes over bad releases it is looked at again.
+    pub(super) async fn verify_targets(&self, plan: &Plan, seen: &[Seen<'_>]) -> Result<Warnings, Report> {
         let was_there = |action: &Action| matches!(action, Action::GoBack | Action::Activate { .. });
-        let goes = |working: &&mut Working<'_>| plan.host(working.name()).is_some_and(|host| was_there(&host.action));
+        let target = |seen: &Seen<'_>| {
+            plan.host(seen.host).filter(|host| was_there(&host.action)).map(|host| host.release.clone())
+        };
         if self.verify == TargetCheck::None {
-            return Ok(());
+            return Ok(Warnings::new());
         }
-        let going: Vec<_> = locked.iter_mut().filter(goes).collect();
-        join_all(going.into_iter().map(|working| self.verify_target(plan, working))).await;
-        let failed: Vec<(String, Failure)> =
-            locked.iter().filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?))).collect();
+        let looks = seen.iter().filter_map(|seen| Some(self.verify_target(*seen, target(seen)?)));
+        let (mut warnings, mut failed) = (Warnings::new(), Vec::new());
+        for (host, found) in join_all(looks).await {
+            match found {
+                Ok(found) => warnings.extend(found.into_iter().map(|warning| (host.clone(), warning))),
+                Err(why) => failed.push((host, why)),
+            }
+        }
         if failed.is_empty() {
-            return Ok(());
+            return Ok(warnings);
         }
-        let hosts = locked.iter().map(|working| {
-            let mut report = untouched(working.name(), working.guard.state());
-            report.outcome = if working.failure.is_some() { HostOutcome::Refused } else { report.outcome };
-            report.error.clone_from(&working.failure);
+        let hosts = seen.iter().map(|seen| {
+            let mut report = untouched(seen.host, seen.state);
+            if let Some((_, why)) = failed.iter().find(|(host, _)| host == seen.host) {
+                (report.outcome, report.error) = (HostOutcome::Refused, Some(why.clone()));
+            }
             report
         });
         let error = summary(&format!("{} refused, nothing was touched", plan.command), &failed);
         Err(self.report(Outcome::Refused, None, hosts.collect(), Some(error)))
     }
 
-    async fn verify_target(&self, plan: &Plan, working: &mut Working<'_>) {
-        let Some(name) = plan.host(working.name()).map(|host| host.release.clone()) else { return };
-        let release = working.guard.state().release(&name);
-        if let Some(why) = release.and_then(|release| release.unsealed.unreadable()) {
-            working.failure = Some(unreadable(&name, why));
-            return;
+    /// Looks at the release that a host is about to go to; what is told of it is no reason to refuse.
+    async fn verify_target(&self, seen: Seen<'_>, name: ReleaseName) -> (String, Result<Vec<String>, Failure>) {
+        if let Some(why) = seen.state.release(&name).and_then(|release| release.unsealed.unreadable()) {
+            return (seen.host.to_owned(), self.told(seen.host, Phase::Lock, Err(unreadable(&name, why))));
         }
-        let known = working.guard.state().checked.as_ref().filter(|(checked, _)| *checked == name);
+        let known = seen.state.checked.as_ref().filter(|(checked, _)| *checked == name);
         let checked = match (known, self.verify) {
             (Some((_, checked)), TargetCheck::Quick) => Ok(checked.clone()),
-            _ => working.guard.check(&name, self.verify == TargetCheck::Full).await,
+            _ => self.check_on(&seen, &name).await,
         };
-        match checked {
-            Ok(checked) => self.judge(&name, checked, working),
-            Err(error) => working.failure = Some(failure(error)),
-        }
+        let found = checked.and_then(|checked| {
+            let refused = match &checked {
+                Checked::Damaged { entries, some } => Some(damaged(self.command(), &name, *entries, some)),
+                Checked::Unreadable { why } => Some(unreadable(&name, why)),
+                _ => None,
+            };
+            if let Some(why) = refused {
+                return self.told(seen.host, Phase::Lock, Err(why));
+            }
+            let said = told_of(&name, &checked);
+            for said in &said {
+                self.warn(Some(seen.host), said.clone());
+            }
+            Ok(said)
+        });
+        (seen.host.to_owned(), found)
     }
 
-    fn judge(&self, name: &ReleaseName, checked: Checked, working: &mut Working<'_>) {
-        let said = match checked {
-            Checked::Holds { added: 0, .. } => return,
-            Checked::Holds { added, some } => {
-                format!("{name} holds what was not staged with it: {}", named(&some, added))
+    async fn check_on(&self, seen: &Seen<'_>, name: &ReleaseName) -> Result<Checked, Failure> {
+        let host = self.hosts.iter().find(|host| host.name == seen.host);
+        match (host, seen.state.release(name)) {
+            (Some(host), Some(release)) => {
+                host.store.check(release, self.verify == TargetCheck::Full).await.map_err(failure)
             }
-            Checked::NoManifest => {
-                format!(
-                    "{name} has no manifest, so nobody can say whether it is what it was: it was made by hand or by an older version"
-                )
-            }
-            Checked::Unreadable { why } => {
-                working.failure = self.told::<()>(working.name(), Phase::Lock, Err(unreadable(name, &why))).err();
-                return;
-            }
-            Checked::Impossible { why } => format!("it could not be looked whether {name} is what it was ({why})"),
-            Checked::Damaged { entries, some } => {
-                let error =
-                    self.told::<()>(working.name(), Phase::Lock, Err(damaged(self.command(), name, entries, &some)));
-                working.failure = error.err();
-                return;
-            }
-        };
-        self.warn(Some(working.name()), said.clone());
-        working.warnings.push(said);
+            _ => Err(missing(name)),
+        }
+    }
+}
+
+fn missing(name: &ReleaseName) -> Failure {
+    Error::new(ErrorKind::NoSuchRelease, format!("there is no release {name}")).into()
+}
+
+/// What is told of a release that is not damaged.
+pub(super) fn told_of(name: &ReleaseName, checked: &Checked) -> Vec<String> {
+    match checked {
+        Checked::Holds { added, some, modes, changed } => {
+            let added =
+                (*added > 0).then(|| format!("{name} holds what was not staged with it: {}", named(some, *added)));
+            let modes = (*modes > 0).then(|| format!("modes in {name} were changed: {}", named(changed, *modes)));
+            added.into_iter().chain(modes).collect()
+        }
+        Checked::NoManifest => vec![format!(
+            "{name} has no manifest, so nobody can say whether it is what it was: it was made by hand or by an older version"
+        )],
+        Checked::Impossible { why } => vec![format!("it could not be looked whether {name} is what it was ({why})")],
+        Checked::Unreadable { why } => vec![unreadable(name, why).message],
+        Checked::Damaged { entries, some } => vec![format!("{name} is damaged: {}", named(some, *entries))],
     }
 }
 
@@ -120,7 +145,7 @@ fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) 
 }
 
 /// Some of many, and how many more.
-fn named(some: &[String], in_all: u64) -> String {
+pub(super) fn named(some: &[String], in_all: u64) -> String {
     let shown: Vec<&str> = some.iter().take(NAMED).map(String::as_str).collect();
     let more = in_all.saturating_sub(shown.len() as u64);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
@@ -156,10 +181,13 @@ async fn verify_on(
         report.error = Some(Error::new(ErrorKind::NotDeployed, message).into());
         return report;
     };
-    let verified = host.store.verify(name, full).await.map_err(failure);
+    let verified = match state.release(name) {
+        Some(release) => look_through(host, release, full).await.map_err(failure),
+        None => Err(missing(name)),
+    };
     match run.told(&host.name, Phase::Verify, verified) {
-        Ok(verified) => {
-            let report = found(report, name, &verified, full);
+        Ok((verified, links)) => {
+            let report = found(report, name, &verified, &links, full);
             for warning in &report.warnings {
                 run.warn(Some(&host.name), warning.clone());
             }
@@ -169,18 +197,41 @@ async fn verify_on(
     }
 }
 
-fn found(mut report: HostReport, name: &ReleaseName, verified: &Verified, full: bool) -> HostReport {
+/// Holds a release against its manifest, and looks at its links to what is shared.
+async fn look_through(
+    host: &Host,
+    release: &HostedRelease,
+    full: bool,
+) -> Result<(Verified, Vec<BrokenLink>), StoreError> {
+    let verified = host.store.verify(release, full).await?;
+    let broken = host.store.broken_links(std::slice::from_ref(release)).await?;
+    Ok((verified, broken.into_iter().flat_map(|(_, links)| links).collect()))
+}
+
+fn found(
+    mut report: HostReport,
+    name: &ReleaseName,
+    verified: &Verified,
+    links: &[BrokenLink],
+    full: bool,
+) -> HostReport {
     let Some(digest) = verified.manifest else {
         let message = format!("{name} has no manifest to be held against: it was made by hand or by an older version");
         report.outcome = HostOutcome::Refused;
         report.error = Some(Error::new(ErrorKind::NoManifest, message).into());
         return report;
     };
-    let verification = Verification::of(name, digest, full, &verified.differences, &verified.foreign);
+    let verification = Verification::of(name, digest, full, verified, links);
     if verification.foreign > 0 {
         let some: Vec<String> = verification.owners.iter().map(ToString::to_string).collect();
         let whose = "belongs to others than root and those who deploy, who may change it at any time";
         report.warnings.push(format!("{}: {whose}", named(&some, verification.foreign)));
+    }
+    if verification.modes > 0 {
+        let some: Vec<String> = verification.mode_changes.iter().map(ToString::to_string).collect();
+        report
+            .warnings
+            .push(format!("modes were changed, which grants nobody anything: {}", named(&some, verification.modes)));
     }
     if verification.damaged > 0 {
         let some: Vec<String> = verification.damage.iter().map(ToString::to_string).collect();

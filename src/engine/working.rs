@@ -23,6 +23,8 @@ pub(super) struct Working<'r> {
     /// Whether a hook failed that told of its being put back.
     pub(super) hook_failed: bool,
     pub(super) warnings: Vec<String>,
+    /// Warnings that were told already, and stand in the report too.
+    pub(super) told: Vec<String>,
     /// The releases that were pruned.
     pub(super) pruned: Vec<ReleaseName>,
 }
@@ -56,6 +58,7 @@ impl<'r> Working<'r> {
             prepared: false,
             hook_failed: false,
             warnings: Vec::new(),
+            told: Vec::new(),
             pruned: Vec::new(),
         }
     }

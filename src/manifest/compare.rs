@@ -69,6 +69,8 @@ pub enum DifferenceKind {
     },
     /// Its permission bits are others.
     Mode {
+        /// Whether it is a directory, and not a file.
+        directory: bool,
         /// What they must be.
         expected: u32,
         /// What they are.
@@ -97,10 +99,51 @@ pub enum DifferenceKind {
 }
 
 impl DifferenceKind {
-    /// Whether the release is damaged by it. What was added beside it is none, however deep it is.
+    /// Whether the release is damaged by it. What was added beside it is none, however deep it is, and another mode only where it [grants
+    /// something](grants).
     #[must_use]
     pub fn is_damage(&self) -> bool {
-        !matches!(self, Self::Added | Self::TooDeep)
+        match self {
+            Self::Added | Self::TooDeep => false,
+            Self::Mode { directory, expected, found } => grants(*directory, *expected, *found),
+            _ => true,
+        }
+    }
+}
+
+/// Whether the mode `found` lets others change what it is the mode of, or act as its owner, where `expected` does not: the
+/// one place that says what a difference of modes means. Any other is told of and not refused; applications make their
+/// settings read-only, and people what they want to read.
+pub(crate) fn grants(directory: bool, expected: u32, found: u32) -> bool {
+    // The sticky bit keeps others from removing what is not theirs. Set-id bits of a directory run nothing.
+    let lost_sticky = directory && expected & !found & 0o1000 != 0 && found & 0o022 != 0;
+    let bits = if directory { 0o022 } else { 0o6022 };
+    found & !expected & bits != 0 || lost_sticky
+}
+
+/// Differences, by what they mean.
+#[derive(Debug, Default)]
+pub(crate) struct Differences<'d> {
+    /// What is missing or changed.
+    pub(crate) damage: Vec<&'d Difference>,
+    /// Modes that are others, and grant nothing.
+    pub(crate) modes: Vec<&'d Difference>,
+    /// What is there that no manifest knows, and what is nested too deep to be looked at.
+    pub(crate) added: Vec<&'d Difference>,
+}
+
+impl<'d> Differences<'d> {
+    pub(crate) fn of(all: &'d [Difference]) -> Self {
+        let mut sorted = Self::default();
+        for difference in all {
+            let among = match difference.kind {
+                DifferenceKind::Added | DifferenceKind::TooDeep => &mut sorted.added,
+                _ if difference.kind.is_damage() => &mut sorted.damage,
+                _ => &mut sorted.modes,
+            };
+            among.push(difference);
+        }
+        sorted
     }
 }
 
@@ -124,7 +167,7 @@ impl fmt::Display for DifferenceKind {
             Self::Missing => f.write_str("is missing"),
             Self::Added => f.write_str("was added"),
             Self::Kind { expected, found } => write!(f, "is {found}, not {expected}"),
-            Self::Mode { expected, found } => write!(f, "has mode {found:o}, not {expected:o}"),
+            Self::Mode { expected, found, .. } => write!(f, "has mode {found:o}, not {expected:o}"),
             Self::Size { expected, found } => write!(f, "has {found} bytes, not {expected}"),
             Self::Target { expected, found } => {
                 write!(f, "leads to {}, not to {}", shown(found), shown(expected))
@@ -196,20 +239,21 @@ impl Manifest {
 }
 
 fn difference(expected: &ManifestNode, found: &Surveyed, contents: bool) -> Option<DifferenceKind> {
-    let modes =
-        |expected: u32| (expected != found.mode).then_some(DifferenceKind::Mode { expected, found: found.mode });
+    let modes = |directory: bool, expected: u32| {
+        (expected != found.mode).then_some(DifferenceKind::Mode { directory, expected, found: found.mode })
+    };
     match (expected, &found.node) {
         (ManifestNode::Directory { mode }, Seen::Directory) if own_mode(*mode) == own_mode(found.mode) => None,
-        (ManifestNode::Directory { mode }, Seen::Directory) => modes(*mode),
+        (ManifestNode::Directory { mode }, Seen::Directory) => modes(true, *mode),
         (ManifestNode::Directory { .. }, Seen::TooDeep) => Some(DifferenceKind::TooDeep),
         (ManifestNode::File { size, .. }, Seen::File { size: other, .. }) if size != other => {
             Some(DifferenceKind::Size { expected: *size, found: *other })
         }
         (ManifestNode::File { mode, digest, .. }, Seen::File { digest: other, .. }) => match other {
-            _ if !contents => modes(*mode),
+            _ if !contents => modes(false, *mode),
             None => Some(DifferenceKind::Unreadable),
             Some(other) if other != digest => Some(DifferenceKind::Content),
-            Some(_) => modes(*mode),
+            Some(_) => modes(false, *mode),
         },
         (ManifestNode::Link { target }, Seen::Link { target: other }) => {
             let target = || DifferenceKind::Target { expected: target.clone(), found: other.clone() };
@@ -323,6 +367,28 @@ mod tests {
         let expected =
             ["d is a file, not a directory", "d/a cannot be read", "d/b is missing", "l is a directory, not a link"];
         assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_mode_is_damage_only_where_it_grants_something() {
+        for (directory, expected, found, damage) in [
+            (false, 0o644, 0o444, false),
+            (false, 0o644, 0o755, false),
+            (false, 0o640, 0o644, false),
+            (true, 0o755, 0o555, false),
+            (true, 0o755, 0o2755, false),
+            (true, 0o1777, 0o1755, false),
+            (false, 0o664, 0o664, false),
+            (false, 0o644, 0o664, true),
+            (false, 0o644, 0o646, true),
+            (false, 0o755, 0o4755, true),
+            (false, 0o755, 0o2755, true),
+            (true, 0o755, 0o775, true),
+            (true, 0o755, 0o777, true),
+            (true, 0o1777, 0o777, true),
+        ] {
+            assert_eq!(grants(directory, expected, found), damage, "{expected:o} {found:o}");
+        }
     }
 
     #[test]

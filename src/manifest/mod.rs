@@ -17,12 +17,12 @@ mod compare;
 mod digest;
 mod text;
 
-pub(crate) use compare::shown;
 pub use compare::{Difference, DifferenceKind, MAX_DEPTH, Seen, Surveyed};
+pub(crate) use compare::{Differences, shown};
 pub(crate) use digest::Digesting;
 pub use digest::{Digest, DigestError};
-pub(crate) use text::listed_in_words;
 pub use text::{Form, ManifestError};
+pub(crate) use text::{ListedMode, listed_in_words, listed_mode, listed_path};
 
 /// What a release holds: its entries in the order of their paths' bytes, each path once.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -195,8 +195,8 @@ fn write_listed(path: &[u8], node: &ManifestNode, text: &mut Vec<u8>) {
 
 /// A line of a listing in words: what must be where.
 pub(crate) fn listed_in_words(line: &[u8]) -> String {
-    let end = line.windows(3).position(|bytes| bytes == b" ./");
-    let Some((what, path)) = end.map(|end| (&line[..end], &line[end + 3..])) else { return shown(line) };
+    let Some(path) = listed_path(line) else { return shown(line) };
+    let what = &line[..line.len() - path.len() - 3];
     if what.starts_with(b"x ") {
         return shown_deep(path);
     }
@@ -207,6 +207,32 @@ pub(crate) fn listed_in_words(line: &[u8]) -> String {
         ["l", length] => format!("{path} (a link with a text of {length} bytes)"),
         _ => path,
     }
+}
+
+/// The path that a line of a listing is about.
+pub(crate) fn listed_path(line: &[u8]) -> Option<&[u8]> {
+    let end = line.windows(3).position(|bytes| bytes == b" ./")?;
+    Some(&line[end + 3..])
+}
+
+/// What a line of a listing says of an entry that has a mode.
+pub(crate) struct ListedMode<'l> {
+    pub(crate) directory: bool,
+    pub(crate) mode: u32,
+    pub(crate) path: &'l [u8],
+}
+
+/// What a line of a listing says of a directory or a file; `None` for a line of anything else.
+pub(crate) fn listed_mode(line: &[u8]) -> Option<ListedMode<'_>> {
+    let path = listed_path(line)?;
+    let mut words = line[..line.len() - path.len() - 3].split(|byte| *byte == b' ');
+    let directory = match words.next()? {
+        b"d" => true,
+        b"f" => false,
+        _ => return None,
+    };
+    let mode = u32::from_str_radix(std::str::from_utf8(words.next()?).ok()?, 8).ok()?;
+    Some(ListedMode { directory, mode, path })
 }
 
 /// Adds a line of a listing.

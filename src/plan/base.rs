@@ -55,6 +55,8 @@ mod tests {
             unsealed: Kept::Nothing,
             commands: Kept::Nothing,
             data: Kept::Nothing,
+            links: Kept::Nothing,
+            broken: Vec::new(),
         }
     }
 

@@ -15,6 +15,7 @@ use crate::{
     name::ReleaseName,
     record::PreviousVersion,
     report::Command,
+    shared::BrokenLink,
     status::ReleaseState,
     store::{Current, HostedRelease, Kept, RootState, States},
 };
@@ -100,6 +101,16 @@ pub enum Needed {
         /// The process.
         process: u32,
     },
+    /// A link in it to what is shared is not what it was made as: what is kept there instead would go with it.
+    NotShared {
+        /// The link, with what is wrong.
+        link: BrokenLink,
+    },
+    /// Nobody can say which of its links are shared.
+    LinksUnknown {
+        /// Why not.
+        why: String,
+    },
     /// The tool neither brought it nor took it over, and no record of a release that it brought names it.
     Stranger,
     /// It is one of the good ones that are kept.
@@ -136,6 +147,10 @@ impl fmt::Display for Needed {
             Self::Pinned { by, reason: Some(reason) } => write!(f, "pinned by {by}: {reason}"),
             Self::Unreadable { what } => write!(f, "{what} cannot be read"),
             Self::InUse { process } => write!(f, "in use by process {process}"),
+            Self::NotShared { link } => write!(f, "{link}"),
+            Self::LinksUnknown { why } => {
+                write!(f, "the record of its links to what is shared cannot be read ({why})")
+            }
             Self::Stranger => f.write_str("the tool did not bring it"),
             Self::Kept => f.write_str("one of the good ones that are kept"),
             Self::OnTheWay => f.write_str("the way to one that is kept leads through it"),
@@ -328,6 +343,12 @@ impl<'s, 'e> Judge<'s, 'e> {
         }
         if let Some(process) = self.used.get(name.as_str().as_bytes()) {
             return Some(Needed::InUse { process: *process });
+        }
+        if let Some(link) = release.broken.first() {
+            return Some(Needed::NotShared { link: link.clone() });
+        }
+        if let Kept::Unreadable(why) = &release.links {
+            return Some(Needed::LinksUnknown { why: why.clone() });
         }
         let stranger = !release.adopted.exists() && !self.known.contains(name);
         stranger.then_some(Needed::Stranger)

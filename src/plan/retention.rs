@@ -66,6 +66,8 @@ fn brought(name: &ReleaseName, record: &PreviousVersion) -> HostedRelease {
         }),
         commands: Kept::Nothing,
         data: Kept::Nothing,
+        links: Kept::Nothing,
+        broken: Vec::new(),
         adopted: Kept::Nothing,
     }
 }

@@ -1,22 +1,28 @@
 //! Whether a release still is what its manifest says.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
-    manifest::{Difference, DifferenceKind, Digest, Form, Manifest, listed_in_words},
+    manifest::{
+        Difference, DifferenceKind, Differences, Digest, Form, ListedMode, Manifest, listed_in_words, listed_mode,
+        listed_path,
+    },
     name::ReleaseName,
     path::InnerPath,
     record::RECORD_FILE,
+    shared::{BrokenLink, SharedRecord},
     token::Token,
     transport::{
-        Batch, Compared, Comparison, Effect, FailureKind, Found, Op, Reply, SyncReach, TransportError, TreeName,
+        Batch, Compared, Comparison, DifferentLines, Effect, FailureKind, Found, Op, Reply, SyncReach, TransportError,
+        TreeName,
     },
     verification::Foreign,
 };
 
 use super::{
-    DirStore, Layout, StoreError, foreign,
+    DirStore, HostedRelease, Layout, StoreError, foreign,
     layout::{LISTS, SEALED_USER, UNSEALED, inner},
+    links,
     steps::{PRIVATE, PRIVATE_FILE, Steps},
 };
 
@@ -41,6 +47,10 @@ pub enum Checked {
         added: u64,
         /// Some of those paths, printable.
         some: Vec<String>,
+        /// How many entries have another mode, which grants nobody anything.
+        modes: u64,
+        /// Some of those, each in words.
+        changed: Vec<String>,
     },
     /// It is damaged.
     Damaged {
@@ -61,6 +71,17 @@ pub enum Checked {
         /// Why.
         why: String,
     },
+}
+
+/// What a look at a release showed, for who goes nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// The release.
+    pub name: ReleaseName,
+    /// What comparing it with its manifest showed.
+    pub checked: Checked,
+    /// Its links to what is shared that are not what they were made as.
+    pub links: Vec<BrokenLink>,
 }
 
 /// A release, held against its manifest entry by entry.
@@ -85,22 +106,58 @@ impl Checked {
         if verified.manifest.is_none() {
             return Self::NoManifest;
         }
-        let (damaged, mut added): (Vec<&Difference>, Vec<&Difference>) =
-            verified.differences.iter().partition(|difference| difference.kind.is_damage());
-        if damaged.is_empty() {
+        let differences = Differences::of(&verified.differences);
+        if differences.damage.is_empty() {
+            let (mut added, modes) = (differences.added, &differences.modes);
             // What could not be looked at is told first.
             added.sort_by_key(|difference| difference.kind != DifferenceKind::TooDeep);
-            let some = added.iter().take(Self::SHOWN).map(|difference| difference.shown_path()).collect();
-            return Self::Holds { added: added.len() as u64, some };
+            return Self::Holds {
+                added: added.len() as u64,
+                some: added.iter().take(Self::SHOWN).map(|difference| difference.shown_path()).collect(),
+                modes: modes.len() as u64,
+                changed: words(modes),
+            };
         }
-        let some = damaged.iter().take(Self::SHOWN).map(ToString::to_string).collect();
-        Self::Damaged { entries: damaged.len() as u64, some }
+        Self::Damaged { entries: differences.damage.len() as u64, some: words(&differences.damage) }
+    }
+
+    /// What the lines of a listing and of a tree that differ mean; `None` when too many differ to be told one by one.
+    fn of_lines(lines: &DifferentLines) -> Option<Self> {
+        if !lines.modes.is_whole() || !lines.found.is_whole() {
+            return None;
+        }
+        let modes = changed_modes(&lines.modes.some, &lines.found.some);
+        let Differences { damage, modes, .. } = Differences::of(&modes);
+        let entries = lines.lacking.count + damage.len() as u64;
+        if entries == 0 {
+            let (added, some) =
+                (lines.added.count, lines.added.some.iter().map(|line| listed_in_words(line)).collect());
+            return Some(Self::Holds { added, some, modes: modes.len() as u64, changed: words(&modes) });
+        }
+        let lacking = lines.lacking.some.iter().map(|line| format!("{} is missing or changed", listed_in_words(line)));
+        Some(Self::Damaged { entries, some: lacking.chain(words(&damage)).take(Self::SHOWN).collect() })
     }
 }
 
+/// Some of these, each in words.
+fn words(differences: &[&Difference]) -> Vec<String> {
+    differences.iter().take(Checked::SHOWN).map(ToString::to_string).collect()
+}
+
+/// The changes of modes that lines of a listing and the lines of the same entries as they are tell of.
+fn changed_modes(listed: &[Vec<u8>], found: &[Vec<u8>]) -> Vec<Difference> {
+    let found: BTreeMap<_, _> = found.iter().filter_map(|line| listed_mode(line)).map(|one| (one.path, one)).collect();
+    let change = |line: &Vec<u8>| {
+        let ListedMode { directory, mode, path } = listed_mode(line)?;
+        let kind = DifferenceKind::Mode { directory, expected: mode, found: found.get(path)?.mode };
+        Some(Difference { path: path.to_vec(), kind })
+    };
+    listed.iter().filter_map(change).collect()
+}
+
 impl Steps {
-    /// Compares a release with its listing, on the host. Its failure is an answer too.
-    pub(super) fn compare(&self, batch: &mut Batch, check: &QuickCheck) -> usize {
+    /// Compares a release with its listing, on the host, without what is `unlisted`. Its failure is an answer too.
+    pub(super) fn compare(&self, batch: &mut Batch, check: &QuickCheck, unlisted: Vec<InnerPath>) -> usize {
         let name = match check {
             QuickCheck::Previous => TreeName::Recorded(self.layout.current().join(&inner(RECORD_FILE))),
             QuickCheck::Release(name) => TreeName::Given(name.into()),
@@ -110,15 +167,13 @@ impl Steps {
             name,
             lists: self.layout.in_state(&["releases"]),
             list: inner("listing"),
-            except: self.beside(),
+            except: beside(unlisted),
         })
     }
 
-    /// What is no part of a release's content, and the directories that may have been made for it.
-    fn beside(&self) -> Vec<InnerPath> {
-        let above =
-            |path: InnerPath| std::iter::successors(Some(path), InnerPath::parent).filter(|path| !path.is_root());
-        self.unlisted().into_iter().flat_map(above).collect()
+    fn compare_hosted(&self, batch: &mut Batch, release: &HostedRelease) -> usize {
+        let check = QuickCheck::Release(release.name.clone());
+        self.compare(batch, &check, unlisted(release.links.record()))
     }
 
     /// Writes what is kept of a release's content anew, each file in the lock first.
@@ -143,40 +198,86 @@ impl Steps {
     }
 }
 
-/// The release that a host compared, and what that showed; `None` when it compared none.
-pub(super) fn checked(layout: &Layout, reply: Option<&Reply>) -> Option<(ReleaseName, Checked)> {
+/// What no manifest of a release lists: its record, and the links to what is shared that were made in it.
+pub(super) fn unlisted(links: Option<&SharedRecord>) -> Vec<InnerPath> {
+    let links = links.iter().flat_map(|record| record.links.iter().cloned());
+    std::iter::once(inner(RECORD_FILE)).chain(links).collect()
+}
+
+/// What is no part of a release's content, and the directories that may have been made for it.
+fn beside(unlisted: Vec<InnerPath>) -> Vec<InnerPath> {
+    let above = |path: InnerPath| std::iter::successors(Some(path), InnerPath::parent).filter(|path| !path.is_root());
+    unlisted.into_iter().flat_map(above).collect()
+}
+
+/// The release that a host compared, and what that showed; `None` when it compared none, or found too much to be told. What
+/// was added at the places that `passes_over` says for it is not told of.
+pub(super) fn checked(
+    layout: &Layout,
+    reply: Option<&Reply>,
+    passes_over: impl FnOnce(&ReleaseName) -> Vec<InnerPath>,
+) -> Option<(ReleaseName, Checked)> {
     let Some(Reply::Comparison(Comparison { tree, found })) = reply else { return None };
     let name = layout.release_name(tree.as_deref()?.as_bytes())?;
-    let words = |lines: &[Vec<u8>]| lines.iter().map(|line| listed_in_words(line)).collect::<Vec<_>>();
     let checked = match found {
         Compared::NoTree => return None,
         Compared::NoList => Checked::NoManifest,
         Compared::Unreadable(why) => Checked::Unreadable { why: why.to_string() },
-        Compared::Holds { added, some } => Checked::Holds { added: *added, some: words(some) },
-        Compared::Differs { lines, some } => {
-            let some = words(some).into_iter().map(|what| format!("{what} is missing or changed"));
-            Checked::Damaged { entries: *lines, some: some.collect() }
+        Compared::Lines(lines) => {
+            let mut lines = lines.clone();
+            let passed = beside(passes_over(&name));
+            let is_told = |line: &Vec<u8>| !bytes(&passed).iter().any(|path| listed_path(line) == Some(path));
+            let all = lines.added.some.len();
+            lines.added.some.retain(is_told);
+            lines.added.count -= (all - lines.added.some.len()) as u64;
+            Checked::of_lines(&lines)?
         }
     };
     Some((name, checked))
 }
 
-/// Compares the release `name` with its listing, on the host.
-pub(super) async fn quick(store: &DirStore, name: &ReleaseName) -> Result<Checked, StoreError> {
+/// Compares a release with its listing, on the host; with `full` with its manifest, contents too.
+pub(super) async fn check(store: &DirStore, release: &HostedRelease, full: bool) -> Result<Checked, StoreError> {
+    if full {
+        return verify(store, release, true).await.map(|verified| Checked::of(&verified));
+    }
     let mut batch = store.steps.empty();
-    let at = store.steps.compare(&mut batch, &QuickCheck::Release(name.clone()));
+    let at = store.steps.compare_hosted(&mut batch, release);
     let replies = store.execute(&batch).await?;
-    if let Some(Reply::Failed(why)) = replies.get(at) {
+    compared(store, release, replies.get(at)).await
+}
+
+/// What the reply to a comparison of `release` says.
+async fn compared(store: &DirStore, release: &HostedRelease, reply: Option<&Reply>) -> Result<Checked, StoreError> {
+    if let Some(Reply::Failed(why)) = reply {
         return Ok(Checked::Impossible { why: why.to_string() });
     }
-    match checked(store.layout(), replies.get(at)) {
+    match checked(store.layout(), reply, |_| Vec::new()) {
         Some((_, checked)) => Ok(checked),
-        None => Err(StoreError::NoSuchRelease { host: store.to_string(), name: name.clone() }),
+        // There is none, or so much differs that it must be looked at entry by entry.
+        None => verify(store, release, false).await.map(|verified| Checked::of(&verified)),
     }
 }
 
-/// Compares the release `name` with its manifest entry by entry, with `full` the contents too.
-pub(super) async fn verify(store: &DirStore, name: &ReleaseName, full: bool) -> Result<Verified, StoreError> {
+/// Compares releases with their listings and looks at their links to what is shared, in one exchange.
+pub(super) async fn examine(store: &DirStore, releases: &[HostedRelease]) -> Result<Vec<Examined>, StoreError> {
+    let mut batch = store.steps.empty();
+    let looks: Vec<usize> = releases.iter().map(|release| store.steps.compare_hosted(&mut batch, release)).collect();
+    let links = store.look_at_links(&mut batch, links::recorded(releases));
+    let replies = store.execute(&batch).await?;
+    let mut broken = links.read(&replies);
+    let mut examined = Vec::new();
+    for (release, at) in releases.iter().zip(looks) {
+        let checked = compared(store, release, replies.get(at)).await?;
+        let own = broken.iter().position(|(name, _)| *name == release.name).map(|at| broken.swap_remove(at).1);
+        examined.push(Examined { name: release.name.clone(), checked, links: own.unwrap_or_default() });
+    }
+    Ok(examined)
+}
+
+/// Compares a release with its manifest entry by entry, with `full` the contents too.
+pub(super) async fn verify(store: &DirStore, release: &HostedRelease, full: bool) -> Result<Verified, StoreError> {
+    let name = &release.name;
     let mut batch = store.steps.empty();
     let path = store.layout().kept(name).join(&inner("manifest"));
     batch.push(Op::Read { path, limit: MANIFEST_LIMIT });
@@ -199,15 +300,21 @@ pub(super) async fn verify(store: &DirStore, name: &ReleaseName, full: bool) -> 
         _ => return Err(damaged("it is no readable file".to_owned())),
     };
     let manifest = Manifest::parse(content).map_err(|error| damaged(error.to_string()))?;
-    let (unlisted, beside) = (store.steps.unlisted(), store.steps.beside());
+    let unlisted = unlisted(release.links.record());
     let mut differences = manifest.compare(seen, full, &bytes(&unlisted));
+    let beside = beside(unlisted);
     differences.retain(|found| found.kind.is_damage() || !bytes(&beside).contains(&&found.path[..]));
     let foreign = foreign::read(store, name, &manifest, seen, &replies[2..]);
     Ok(Verified { manifest: Some(Digest::of(content)), differences, foreign })
 }
 
 /// Looks at the release `name` anew and keeps what it finds as its manifest.
-pub(super) async fn seal(store: &DirStore, token: &Token, name: &ReleaseName) -> Result<(), StoreError> {
+pub(super) async fn seal(
+    store: &DirStore,
+    token: &Token,
+    name: &ReleaseName,
+    links: Option<&SharedRecord>,
+) -> Result<(), StoreError> {
     let mut batch = store.steps.empty();
     store.steps.expect_lock(&mut batch, token);
     batch.push(Op::Survey { path: store.layout().release(name), digests: true });
@@ -216,7 +323,7 @@ pub(super) async fn seal(store: &DirStore, token: &Token, name: &ReleaseName) ->
     let (Some(Reply::Survey(Some(seen))), Some(Reply::Entry(Some(release)))) = (replies.get(1), replies.get(2)) else {
         return Err(StoreError::NoSuchRelease { host: store.to_string(), name: name.clone() });
     };
-    let unlisted = store.steps.unlisted();
+    let unlisted = unlisted(links);
     let manifest = Manifest::of_survey(seen, &bytes(&unlisted)).map_err(|path| StoreError::Unlistable {
         host: store.to_string(),
         name: name.clone(),

@@ -7,6 +7,8 @@ use crate::{
     status::{BadMark, PinMark},
 };
 
+use super::BrokenLinks;
+
 /// How an operation ends on a host.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Closing {
@@ -28,6 +30,17 @@ pub struct Closing {
     pub settles: bool,
     /// Whether this operation is not done, and its intent is kept for the next one.
     pub unfinished: bool,
+    /// The releases whose links to what is shared are looked at.
+    pub links_of: Vec<ReleaseName>,
+}
+
+/// What came of ending an operation on a host whose lock was given back.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Closed {
+    /// What could not be written or removed, each in words.
+    pub failed: Vec<String>,
+    /// The links to what is shared that are not what they were made as, by release.
+    pub links: BrokenLinks,
 }
 
 /// What the history says of an operation on a host.

@@ -19,8 +19,8 @@ use crate::{
 };
 
 use super::{
-    HookRun, Kept, KnownManifests, Layout, QuickCheck, ReleaseStore, RootState, Staged, StoreError, StoreGuard,
-    UnreadableFile, Verified, ask, check,
+    BrokenLinks, Checked, Examined, HookRun, HostedRelease, Kept, KnownManifests, Layout, QuickCheck, ReleaseStore,
+    RootState, Staged, StoreError, StoreGuard, UnreadableFile, Verified, ask, check,
     guard::DirGuard,
     history,
     layout::inner,
@@ -328,8 +328,20 @@ impl ReleaseStore for DirStore {
         })
     }
 
-    fn verify<'a>(&'a self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>> {
-        Box::pin(check::verify(self, name, full))
+    fn verify<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>> {
+        Box::pin(check::verify(self, release, full))
+    }
+
+    fn check<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>> {
+        Box::pin(check::check(self, release, full))
+    }
+
+    fn examine<'a>(&'a self, releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<Vec<Examined>, StoreError>> {
+        Box::pin(check::examine(self, releases))
+    }
+
+    fn broken_links<'a>(&'a self, releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<BrokenLinks, StoreError>> {
+        Box::pin(self.broken_links_of(releases))
     }
 
     fn lock<'a>(

@@ -15,13 +15,14 @@ use crate::{
     name::ReleaseName,
     outcome::Command,
     path::InnerPath,
+    shared::SharedRecord,
     time::Timestamp,
     token::Token,
     transport::{Effect, FailureKind, HookEnd, HookExit, LineSink, Reply, TransportError},
 };
 
 use super::{
-    ActivateError, Activated, Checked, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted,
+    ActivateError, Activated, Closed, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted,
     Preparation, Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect, check,
     steps::{Preparing, Steps, Switching},
     take,
@@ -48,6 +49,8 @@ pub(super) struct DirGuard {
     hooks_run: usize,
     /// The output of operations that is older than what is kept.
     old_logs: Vec<InnerPath>,
+    /// The release that this operation published, with the links to what is shared that it made there.
+    linked: Option<(ReleaseName, SharedRecord)>,
 }
 
 impl DirGuard {
@@ -64,14 +67,8 @@ impl DirGuard {
             record_before: None,
             hooks_run: 0,
             old_logs: Vec::new(),
+            linked: None,
         }
-    }
-
-    async fn compare(&self, name: &ReleaseName, full: bool) -> Result<Checked, StoreError> {
-        if full {
-            return check::verify(&self.store, name, true).await.map(|verified| Checked::of(&verified));
-        }
-        check::quick(&self.store, name).await
     }
 
     pub(super) fn host(&self) -> String {
@@ -104,6 +101,12 @@ impl DirGuard {
         Some(previous.line(&self.store.steps.root, self.store.layout().releases()))
     }
 
+    /// The links to what is shared that were made in a release.
+    fn links_of(&self, name: &ReleaseName) -> Option<&SharedRecord> {
+        let made = self.linked.as_ref().filter(|(linked, _)| linked == name).map(|(_, record)| record);
+        made.or_else(|| self.state.release(name)?.links.record())
+    }
+
     /// Taking the lock anew: what was on its way finds nothing to work with any more.
     async fn take_anew(&mut self) -> Result<(), StoreError> {
         let (token, state) = take::fence(&self.store, &self.owner, &self.token).await?;
@@ -132,6 +135,8 @@ impl DirGuard {
                 if replies.last().is_some_and(close::is_long) {
                     self.long.insert("history");
                 }
+                self.linked = (!preparation.shared.is_empty())
+                    .then(|| (preparation.name.clone(), self.store.steps.shared_record(&preparation.shared)));
                 Ok(Ready { name: preparation.name.clone() })
             }
             Err(error) => Err(self.understand_prepare(&preparing, &preparation.name, error)),
@@ -321,11 +326,7 @@ impl StoreGuard for DirGuard {
     }
 
     fn seal<'a>(&'a mut self, name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(check::seal(&self.store, &self.token, name))
-    }
-
-    fn check<'a>(&'a mut self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>> {
-        Box::pin(self.compare(name, full))
+        Box::pin(check::seal(&self.store, &self.token, name, self.links_of(name)))
     }
 
     fn ready(&self, name: &ReleaseName) -> Result<Ready, StoreError> {
@@ -396,7 +397,7 @@ impl StoreGuard for DirGuard {
         Box::pin(self.take_away(releases))
     }
 
-    fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>> {
+    fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Closed, StoreError>> {
         Box::pin(self.close(closing))
     }
 }

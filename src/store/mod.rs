@@ -17,6 +17,7 @@ mod hook_run;
 mod kept;
 mod known;
 mod layout;
+mod links;
 mod permission;
 mod preparation;
 mod prune;
@@ -29,14 +30,15 @@ mod switch;
 mod take;
 mod traces;
 
-pub use check::{Checked, QuickCheck, Verified};
-pub use closing::{Closing, Ended};
+pub use check::{Checked, Examined, QuickCheck, Verified};
+pub use closing::{Closed, Closing, Ended};
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
 pub use hook_run::{HookDirectory, HookRun};
 pub use kept::{Kept, UnreadableFile};
 pub use known::KnownManifests;
 pub use layout::{Layout, LayoutError};
+pub use links::BrokenLinks;
 pub use preparation::{Preparation, Staged};
 pub use prune::Pruned;
 pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, RootState, StagedRecord, States};
@@ -168,9 +170,26 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError::NoSuchRelease`] when the root does not hold it, [`StoreError::Damaged`] when the manifest itself means
-    /// nothing.
-    fn verify<'a>(&'a self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>>;
+    /// [`StoreError::NoSuchRelease`] when the root does not hold it any more, [`StoreError::Damaged`] when the manifest itself
+    /// means nothing.
+    fn verify<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>>;
+
+    /// Compares a release with its manifest: types, modes and sizes, and with `full` links and contents too. Needs no lock and
+    /// changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::NoSuchRelease`] when the root does not hold it. That the host cannot compare it is no error, but
+    /// [`Checked::Impossible`].
+    fn check<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>>;
+
+    /// Compares releases with their manifests as [`check`](Self::check) quickly does, and looks whether their links to what
+    /// is shared still lead there, in one exchange. Needs no lock and changes nothing.
+    fn examine<'a>(&'a self, releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<Vec<Examined>, StoreError>>;
+
+    /// Looks whether the links of these releases to what is shared still lead there, and returns those that do not, by release. Where
+    /// none are recorded nothing is asked. Needs no lock and changes nothing.
+    fn broken_links<'a>(&'a self, releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<BrokenLinks, StoreError>>;
 
     /// Takes the lock and reads the state, in one exchange, in which a release is compared with its manifest as well where
     /// `check` says so; what that showed is in [`RootState::checked`]. A lock whose holder is proven gone is taken over; what that
@@ -238,14 +257,6 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// [`StoreError::Unlistable`] when something is in it that no manifest can list; the manifest is what it was then, as it
     /// is with any other error but one whose [effect](StoreError::effect) is unknown.
     fn seal<'a>(&'a mut self, name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>>;
-
-    /// Compares a release with its manifest: types, modes and sizes, and with `full` links and contents too.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::NoSuchRelease`] when the root does not hold it. That the host cannot compare it is no error, but
-    /// [`Checked::Impossible`].
-    fn check<'a>(&'a mut self, name: &'a ReleaseName, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>>;
 
     /// A release that is there, ready to be switched to as it is, its record unchanged: for going back.
     ///
@@ -338,11 +349,11 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// [`StoreError::Conflict`] when `current` is another by now, and [`StoreError::LockLost`]: nothing was moved then.
     fn prune<'a>(&'a mut self, releases: &'a [ReleaseName]) -> BoxFuture<'a, Result<Pruned, StoreError>>;
 
-    /// Writes marks and history, and gives the lock back. What fails on the way is a warning: it changes nothing about
-    /// what is current.
+    /// Writes marks and history, and gives the lock back. What fails on the way is told in what this returns: it changes
+    /// nothing about what is current.
     ///
     /// # Errors
     ///
     /// When the lock could not be given back. It is taken over by the next run once this process is gone.
-    fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Vec<String>, StoreError>>;
+    fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Closed, StoreError>>;
 }

@@ -12,6 +12,7 @@ use crate::{
     path::{HostPath, InnerPath},
     plan::Owners,
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
+    shared::SharedRecord,
     time::Timestamp,
     token::Token,
     transport::{Batch, Entry, EntryKind, Found, Listed, Op, Reply},
@@ -58,6 +59,7 @@ enum At {
     State,
     Owners,
     Unsealed,
+    Links,
     Staged,
     Adopted,
     Staging,
@@ -76,12 +78,13 @@ enum At {
 
 /// Where each file that is read of many directories lies: the directory of those directories in the state directory, and
 /// the file's name.
-const EACH: [(At, &str, &str); 15] = [
+const EACH: [(At, &str, &str); 16] = [
     (At::Bad, "releases", "bad"),
     (At::Commands, "releases", COMMANDS),
     (At::Data, "releases", DATA),
     (At::Owners, "releases", SEALED_USER),
     (At::Unsealed, "releases", UNSEALED),
+    (At::Links, "releases", SharedRecord::FILE),
     (At::Staged, "releases", "staged"),
     (At::Adopted, "releases", AdoptedRecord::FILE),
     (At::Pins, "releases", "pin"),
@@ -143,6 +146,7 @@ impl Query {
             Op::Inspect { path: layout.state().clone() },
             each(layout.in_state(&["releases"]), SEALED_USER, STATE_LIMIT),
             each(layout.in_state(&["releases"]), UNSEALED, STATE_LIMIT),
+            each(layout.in_state(&["releases"]), SharedRecord::FILE, KEPT_LIMIT),
         ];
         let first = batch.steps.len();
         for op in ops {
@@ -436,6 +440,8 @@ impl<'r> Reader<'r> {
             staged: self.kept(At::Staged, name.as_str()),
             commands: self.kept(At::Commands, name.as_str()),
             data: self.kept(At::Data, name.as_str()),
+            links: self.kept(At::Links, name.as_str()),
+            broken: Vec::new(),
             adopted: self.kept(At::Adopted, name.as_str()),
             id: entry.id,
             foreign: self.foreign(&name, entry.owner),

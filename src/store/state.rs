@@ -14,7 +14,7 @@ use crate::{
     name::ReleaseName,
     outcome::Command,
     record::{BadRecord, PreviousVersion},
-    shared::SharedPlace,
+    shared::{BrokenLink, SharedPlace, SharedRecord},
     status::{BadMark, PinMark, ReleaseState},
     time::Timestamp,
     token::Token,
@@ -150,6 +150,10 @@ pub struct HostedRelease {
     pub commands: Kept<Commands>,
     /// What it did to the data.
     pub data: Kept<DataRecord>,
+    /// Its links to what is shared, as they were made.
+    pub links: Kept<SharedRecord>,
+    /// Those that are not what they were made as; only where that was asked for.
+    pub broken: Vec<BrokenLink>,
 }
 
 /// A release that is gone, pruned or removed by hand, and what is kept of it.

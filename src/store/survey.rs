@@ -21,7 +21,8 @@ struct Survey {
 }
 
 impl DirStore {
-    /// Reads all of the root in one exchange, with what was current when each release was published, and who uses it.
+    /// Reads all of the root in one exchange, with what was current when each release was published, and who uses it; and in
+    /// another, where releases have links to what is shared, whether those still lead there.
     pub(super) async fn read_survey(&self) -> Result<RootState, StoreError> {
         let (mut batch, query) = self.steps.ask();
         let survey = Survey { first: batch.steps.len() };
@@ -29,6 +30,7 @@ impl DirStore {
         let replies = self.execute(&batch).await?;
         let mut state = self.read(query, &replies).await?;
         survey.read(self, &replies, &mut state);
+        self.find_broken_links(&mut state).await?;
         Ok(state)
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     lock::LockOwner,
+    name::ReleaseName,
     token::Token,
     transport::{Effect, FailureKind, Liveness, TransportError},
 };
@@ -83,11 +84,15 @@ async fn attempt(
     check: Option<&QuickCheck>,
 ) -> Result<Option<RootState>, StoreError> {
     let mut taking = store.steps.take_lock(token, owner, old);
-    let compared = check.map(|check| store.steps.compare(&mut taking.batch, check));
+    let compared = check.map(|check| store.steps.compare(&mut taking.batch, check, store.steps.unlisted()));
     let error = match store.execute(&taking.batch).await {
         Ok(replies) => match store.read(taking.query, &replies).await {
             Ok(state) => {
-                let checked = compared.and_then(|at| check::checked(store.layout(), replies.get(at)));
+                // The host was asked before it was known which links it made there.
+                let links = |name: &ReleaseName| {
+                    check::unlisted(state.release(name).and_then(|release| release.links.record()))
+                };
+                let checked = compared.and_then(|at| check::checked(store.layout(), replies.get(at), links));
                 return Ok(Some(RootState { lock: None, intent: Kept::Nothing, checked, ..state }));
             }
             Err(error) => {

@@ -46,20 +46,8 @@ pub enum Compared {
     NoList,
     /// The tree has a listing that cannot be read.
     Unreadable(StepFailure),
-    /// All that is listed is there as it is listed.
-    Holds {
-        /// How much else is there.
-        added: u64,
-        /// A few lines of it, as a listing would have them.
-        some: Vec<Vec<u8>>,
-    },
-    /// Something is not there as it is listed.
-    Differs {
-        /// How many lines of the listing.
-        lines: u64,
-        /// Some of them.
-        some: Vec<Vec<u8>>,
-    },
+    /// The lines that differ.
+    Lines(Box<DifferentLines>),
 }
 
 impl Compared {
@@ -76,10 +64,54 @@ impl Compared {
     }
 }
 
-impl Comparison {
+/// The lines of a listing and of the tree as it is that are not the same.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DifferentLines {
+    /// Lines of the listing whose entry is missing, or is more than another mode away from what is listed.
+    pub lacking: Lines,
+    /// Lines of the listing whose entry differs in its mode alone.
+    pub modes: Lines,
+    /// The lines of those entries as they are.
+    pub found: Lines,
+    /// Lines of entries that the listing says nothing of, or something else than their mode.
+    pub added: Lines,
+}
+
+/// Some lines, and how many there are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lines {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, without their ends.
+    pub some: Vec<Vec<u8>>,
+}
+
+impl Lines {
     /// How many lines an answer shows at most.
     pub(super) const SHOWN: usize = 20;
 
+    /// How many lines that differ in a mode alone it shows: what each of those means is decided by whoever asked.
+    pub(super) const MODES: usize = 1000;
+
+    /// Whether all of them are shown.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.count == self.some.len() as u64
+    }
+
+    fn of<'l>(lines: impl Iterator<Item = &'l Vec<u8>>, limit: usize) -> Self {
+        let mut all = Self::default();
+        for line in lines {
+            all.count += 1;
+            if all.some.len() < limit {
+                all.some.push(line.clone());
+            }
+        }
+        all
+    }
+}
+
+impl Comparison {
     /// What `seen` is, held against `list`, as a host that has `sort` and `uniq` finds it out: line by line.
     pub(super) fn of(list: &[u8], seen: &[Surveyed], except: &[InnerPath]) -> Compared {
         let passed_over = |line: &[u8]| {
@@ -92,14 +124,28 @@ impl Comparison {
         };
         let now: Vec<u8> = seen.iter().flat_map(Surveyed::listing_line).collect();
         let (listed, now) = (lines(list), lines(&now));
-        let some = |lines: Vec<&Vec<u8>>| lines.into_iter().take(Self::SHOWN).cloned().collect();
-        let (lacking, mut added): (Vec<_>, Vec<_>) =
-            (listed.difference(&now).collect(), now.difference(&listed).collect());
+        let bare = |one: &BTreeSet<Vec<u8>>, other: &BTreeSet<Vec<u8>>| -> BTreeSet<Vec<u8>> {
+            one.difference(other).map(|line| without_mode(line)).collect()
+        };
+        let (lacking, added) = (bare(&listed, &now), bare(&now, &listed));
+        let both = |line: &&Vec<u8>| [&lacking, &added].iter().all(|lines| lines.contains(&without_mode(line)));
+        let mut new: Vec<_> = now.difference(&listed).filter(|line| !both(line)).collect();
         // What is nested too deep is told first.
-        added.sort_by_key(|line| !line.starts_with(b"x "));
-        match (lacking.len() as u64, added.len() as u64) {
-            (0, count) => Compared::Holds { added: count, some: some(added) },
-            (count, _) => Compared::Differs { lines: count, some: some(lacking) },
-        }
+        new.sort_by_key(|line| !line.starts_with(b"x "));
+        Compared::Lines(Box::new(DifferentLines {
+            lacking: Lines::of(listed.difference(&now).filter(|line| !both(line)), Lines::SHOWN),
+            modes: Lines::of(listed.difference(&now).filter(both), Lines::MODES),
+            found: Lines::of(now.difference(&listed).filter(both), Lines::MODES),
+            added: Lines::of(new.into_iter(), Lines::SHOWN),
+        }))
+    }
+}
+
+/// The line of a listing without its mode, where it has one.
+fn without_mode(line: &[u8]) -> Vec<u8> {
+    let mut words = line.splitn(3, |byte| *byte == b' ');
+    match (words.next(), words.next(), words.next()) {
+        (Some(kind @ (b"d" | b"f" | b"o")), Some(_), Some(rest)) => [kind, rest].join(&b' '),
+        _ => line.to_vec(),
     }
 }

@@ -22,7 +22,7 @@ pub mod ssh;
 
 pub use base::{Base, BaseLists};
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
-pub use compare::{Compared, Comparison, TreeName};
+pub use compare::{Compared, Comparison, DifferentLines, Lines, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
 pub use found::{Entry, EntryKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};
 pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};

@@ -101,12 +101,16 @@ fn a_rollback_connects_to_all_hosts_at_the_same_time() {
     hosts.all_on("a");
 }
 
+/// What there is, and then whether it is what it was.
 #[test]
-fn status_is_one_exchange_and_changes_nothing() {
+fn status_is_two_exchanges_and_changes_nothing() {
     let hosts = Hosts::new(3).deployed(&["a", "b", "c"]);
     for host in recorded(&hosts, |fleet| wait(fleet.status(&Silent))) {
-        assert_eq!(host.exchanges(), 1);
+        assert_eq!(host.exchanges(), 2);
         assert!(host.batches().iter().all(|batch| !batch.changes()));
+    }
+    for host in recorded(&hosts, |fleet| wait(fleet.releases(&Silent))) {
+        assert_eq!(host.exchanges(), 1);
     }
 }
 

@@ -5,7 +5,7 @@ use std::{fs, sync::Arc};
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
     engine::{RecoverOptions, RunOptions},
-    event::Silent,
+    event::{Event, Observer, Silent},
     plan::Direction,
     release::NewRelease,
     shared::SharedPath,
@@ -49,7 +49,8 @@ fn linked(host: &MemoryHost, release: &str) {
     assert_eq!(link(".env").as_deref(), Some("../../shared/.env"));
     assert_eq!(link("app/storage").as_deref(), Some("../../../shared/app/storage"));
     let record = host.read(&at(&format!(".switchback/releases/{release}/shared"))).expect("a record of the links");
-    assert_eq!(record, b"{\"format\":1,\"links\":[\"app/storage\",\".env\"]}\n");
+    let expected = r#"{"format":1,"links":["app/storage",".env"],"places":["shared/app/storage","shared/.env"]}"#;
+    assert_eq!(String::from_utf8_lossy(&record), format!("{expected}\n"));
 }
 
 #[test]
@@ -171,6 +172,147 @@ fn every_crash_point_keeps_what_is_shared() {
         assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"hello"[..]), "{steps}");
         assert_eq!(host.read(&at("current/.env")).as_deref(), Some(&b"x"[..]));
     }
+}
+
+/// A host with what is shared, and these releases.
+fn deployed(names: &[&str]) -> MemoryHost {
+    let host = MemoryHost::new();
+    host.write(&at("shared/.env"), "SECRET=1");
+    for name in names {
+        assert_code(&deploy(&fleet(&host), name, &[]), ExitCode::DONE);
+    }
+    host
+}
+
+/// The fleet as whoever has no configuration has it.
+fn bare(host: &MemoryHost) -> Fleet {
+    let root: HostPath = ROOT.parse().expect("a path");
+    Fleet::new(vec![Host::new("web1", DirStore::new(host.connect("web1"), root, Layout::default()))]).expect("a fleet")
+}
+
+fn warns(report: &Report, of: &str) -> bool {
+    report.hosts[0].warnings.iter().any(|warning| warning.contains(of))
+}
+
+/// What is said of a link, and what somebody did to it.
+type Fault = (&'static str, fn(&MemoryHost, &str));
+
+/// Every way in which a link stops being one.
+const FAULTS: [Fault; 5] = [
+    (".env is a file", |host, release| host.write(&at(&format!("releases/{release}/.env")), "SECRET=2")),
+    ("app/storage is a directory", |host, release| {
+        host.remove(&at(&format!("releases/{release}/app/storage")));
+        host.write(&at(&format!("releases/{release}/app/storage/photo.jpg")), "a customer's");
+    }),
+    (".env is missing", |host, release| host.remove(&at(&format!("releases/{release}/.env")))),
+    ("app/storage leads somewhere else", |host, release| {
+        host.link(&at(&format!("releases/{release}/app/storage")), "../index.html");
+    }),
+    ("app is no directory", |host, release| host.write(&at(&format!("releases/{release}/app")), "x")),
+];
+
+#[test]
+fn a_link_that_is_none_any_more_is_damage_and_is_never_pruned() {
+    for (what, breaks) in FAULTS {
+        let what = if what == "app is no directory" { "app/storage could not be looked at" } else { what };
+        for fleet in [fleet as fn(&MemoryHost) -> Fleet, bare] {
+            let host = deployed(&["a", "b"]);
+            breaks(&host, "b");
+            let report = wait(fleet(&host).verify(None, false, &Silent));
+            assert_code(&report, ExitCode::DIFFERS);
+            let found = report.hosts[0].verification.as_ref().expect("it was looked at");
+            assert!(found.damage.iter().any(|damage| damage.to_string().contains(what)), "{what}: {found:?}");
+            assert_code(&wait(fleet(&host).verify(Some(&name("a")), true, &Silent)), ExitCode::DONE);
+            let report = wait(fleet(&host).status(&Silent));
+            let damaged = report.hosts[0].status.as_ref().map(|status| status.damaged.clone()).expect("it was read");
+            assert_eq!(damaged.iter().map(|one| one.release.as_str()).collect::<Vec<_>>(), ["b"]);
+            assert!(warns(&report, what), "{what}: {report:?}");
+            assert!(warns(&wait(fleet(&host).check(&RunOptions::default(), &Silent)), what));
+            let mut dry = deploying();
+            dry.run.dry_run = true;
+            assert!(warns(&wait(fleet(&host).deploy(shipping("c", &[]), &dry, &Silent)), what));
+            let report = deploy(&fleet(&host), "c", &[]);
+            assert_code(&report, ExitCode::DONE);
+            assert!(warns(&report, what), "{what}: {report:?}");
+            for name in ["d", "e"] {
+                let mut options = deploying();
+                options.keep = Some(0);
+                assert_code(&wait(fleet(&host).deploy(shipping(name, &[]), &options, &Silent)), ExitCode::DONE);
+            }
+            assert!(!host.exists(&at("releases/a")) && host.exists(&at("releases/b")), "{what}");
+            let kept = wait(fleet(&host).prune(0, &RunOptions::default(), &Silent));
+            assert_code(&kept, ExitCode::DONE);
+            assert!(host.exists(&at("releases/b")), "{what}");
+        }
+    }
+}
+
+#[test]
+fn the_plan_of_prune_says_why_it_stays_until_it_is_mended() {
+    let host = deployed(&["a", "b", "c"]);
+    host.write(&at("releases/a/.env"), "SECRET=2");
+    let plan = |fleet: &Fleet| {
+        let told = Told::default();
+        let mut options = RunOptions::default();
+        options.dry_run = true;
+        wait(fleet.prune(0, &options, &told));
+        told.0.into_inner().expect("nobody panicked")
+    };
+    let line = "web1: keep a: .env is a file, and was a link to what is shared".to_owned();
+    assert!(plan(&bare(&host)).contains(&line), "{:?}", plan(&bare(&host)));
+    host.remove(&at("releases/a/.env"));
+    host.link(&at("releases/a/.env"), "../../shared/.env");
+    assert!(!plan(&bare(&host)).contains(&line));
+    host.write(&at(".switchback/releases/a/shared"), "{torn");
+    assert!(plan(&fleet(&host)).iter().any(|line| line.contains("keep a: the record of its links")));
+}
+
+/// The lines of plans.
+#[derive(Default)]
+struct Told(std::sync::Mutex<Vec<String>>);
+
+impl Observer for Told {
+    fn event(&self, event: &Event) {
+        if let Event::Planned { plan } = event {
+            self.0.lock().expect("nobody panicked").extend(plan.iter().cloned());
+        }
+    }
+}
+
+/// A rollback goes there all the same, and says so of what it leaves and of where it goes.
+#[test]
+fn a_rollback_is_warned_and_not_refused() {
+    for fleet in [fleet as fn(&MemoryHost) -> Fleet, bare] {
+        let host = deployed(&["a", "b"]);
+        let back = |dry_run| {
+            let mut options = super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1));
+            options.run.dry_run = dry_run;
+            wait(fleet(&host).rollback(&options, &Silent))
+        };
+        assert_eq!(back(true).hosts[0].warnings, Vec::<String>::new());
+        host.write(&at("releases/a/.env"), "SECRET=2");
+        host.rename(&at("shared/app/storage"), &at("shared/app/gone"));
+        assert_code(&wait(fleet(&host).verify(None, false, &Silent)), ExitCode::DIFFERS);
+        for report in [back(true), back(false)] {
+            assert_code(&report, ExitCode::DONE);
+            assert!(
+                warns(&report, "a does not share what it should") && warns(&report, ".env is a file"),
+                "{report:?}"
+            );
+            assert!(warns(&report, "b does not share what it should: app/storage leads to what is gone"), "{report:?}");
+        }
+        assert_eq!(host.read_link(&at("current")).as_deref(), Some("releases/a"));
+    }
+}
+
+/// An older version recorded no places: a link that is one and leads somewhere is as good as it can be told.
+#[test]
+fn an_older_record_is_understood() {
+    let host = deployed(&["a"]);
+    host.write(&at(".switchback/releases/a/shared"), r#"{"format":1,"links":["app/storage",".env"]}"#);
+    assert_code(&wait(bare(&host).verify(None, false, &Silent)), ExitCode::DONE);
+    host.remove(&at("shared/.env"));
+    assert_code(&wait(bare(&host).verify(None, false, &Silent)), ExitCode::DIFFERS);
 }
 
 /// On disk, with what is shared on the other side of a link; and what is removed takes nothing along that it links to.

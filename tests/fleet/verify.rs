@@ -1,16 +1,20 @@
 //! Releases that are held against their manifests: before a rollback goes there, and by `verify`.
 
+use std::sync::Arc;
+
 use switchback::{
     DirStore, ErrorKind, ExitCode, Layout, ReleaseStore, Report, TargetCheck,
     engine::{ActivateOptions, RunOptions},
     event::Silent,
     lock::LockOwner,
     plan::RollbackTarget,
+    release::NewRelease,
     report::{Command, HostOutcome, Outcome},
     store::{Checked, Closing},
+    tree::Tree,
 };
 
-use super::fixture::{Hosts, ROOT, assert_code, at, going_back, name, release, wait};
+use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, release, wait};
 
 fn rollback(hosts: &Hosts, verify: TargetCheck) -> Report {
     let mut options = going_back(RollbackTarget::Steps(1));
@@ -129,6 +133,110 @@ fn a_release_made_by_hand_is_gone_back_to_and_it_is_said() {
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NoManifest));
 }
 
+/// An application that makes its settings read-only does no damage; whoever opens them to others does.
+#[test]
+fn another_mode_is_told_of_and_refused_only_where_it_grants_something() {
+    for full in [TargetCheck::Quick, TargetCheck::Full] {
+        let hosts = Hosts::new(2).deployed(&["a", "b"]);
+        hosts.0[1].set_mode(&at("releases/a/index.html"), 0o444);
+        hosts.0[1].set_mode(&at("releases/a/assets"), 0o555);
+        let report = verify(&hosts, Some("a"), full == TargetCheck::Full);
+        assert_code(&report, ExitCode::DONE);
+        let found = report.hosts[1].verification.as_ref().expect("it was looked at");
+        assert_eq!((found.damaged, found.modes), (0, 2));
+        assert!(report.hosts[1].warnings.iter().any(|warning| warning.contains("index.html has mode 444, not 644")));
+        hosts.0[0].set_mode(&at("releases/a/index.html"), 0o646);
+        refused(&hosts, &rollback(&hosts, full), "b", "index.html has mode 646, not 644");
+        assert_code(&verify(&hosts, Some("a"), full == TargetCheck::Full), ExitCode::DIFFERS);
+        hosts.0[0].set_mode(&at("releases/a/index.html"), 0o644);
+        let report = rollback(&hosts, full);
+        assert_code(&report, ExitCode::DONE);
+        let warnings = &report.hosts[1].warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("assets has mode 555, not 755")), "{warnings:?}");
+        assert_eq!(report.hosts[0].warnings, Vec::<String>::new());
+    }
+}
+
+/// What a rollback would find is found by whoever only looks, by the same quick look.
+#[test]
+fn status_and_check_tell_of_damage() {
+    let damaged = |report: &Report| -> Vec<String> {
+        let all = report.hosts.iter().filter_map(|host| host.status.as_ref()).flat_map(|status| &status.damaged);
+        all.map(|one| format!("{} {}", one.release, one.some.join(", "))).collect()
+    };
+    let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);
+    assert_eq!(damaged(&hosts.status()), Vec::<String>::new());
+    hosts.0[0].write(&at("releases/a/index.html"), "longer, and two back");
+    hosts.0[1].write(&at("releases/b/index.html"), "longer");
+    hosts.0[1].remove(&at("releases/c/index.html"));
+    hosts.0[1].set_mode(&at("releases/c/assets/style.css"), 0o400);
+    for report in [hosts.status(), wait(hosts.fleet().check(&RunOptions::default(), &Silent))] {
+        assert_code(&report, ExitCode::DONE);
+        let expected =
+            ["c", "b"].map(|name| format!("{name} index.html (a file of 1 bytes and mode 644) is missing or changed"));
+        assert_eq!(damaged(&report), expected);
+        let warnings = &report.hosts[1].warnings;
+        assert!(warnings.iter().any(|warning| warning.contains("`switchback verify b --full`")), "{warnings:?}");
+    }
+}
+
+/// More of them than an answer shows.
+#[test]
+fn many_changed_modes_are_looked_at_one_by_one() {
+    let files: Vec<(String, &[u8])> = (0..1200).map(|at| (format!("f{at}"), &b"x"[..])).collect();
+    let hosts = Hosts::new(1);
+    let tree = Tree::from_memory(files.iter().map(|(path, content)| (path.as_str(), *content))).expect("a tree");
+    let many = Arc::new(NewRelease::new(name("a"), tree));
+    assert_code(&wait(hosts.fleet().deploy(many, &deploying(), &Silent)), ExitCode::DONE);
+    let hosts = hosts.deployed(&["b"]);
+    for (path, _) in &files {
+        hosts.0[0].set_mode(&at(&format!("releases/a/{path}")), 0o600);
+    }
+    let report = rollback(&hosts, TargetCheck::Quick);
+    assert_code(&report, ExitCode::DONE);
+    assert!(report.hosts[0].warnings.iter().any(|warning| warning.contains("and 1195 more")), "{report:?}");
+    assert_code(&hosts.activate("b"), ExitCode::DONE);
+    hosts.0[0].set_mode(&at("releases/a/f7"), 0o606);
+    refused(&hosts, &rollback(&hosts, TargetCheck::Quick), "b", "f7 has mode 606, not 644");
+}
+
+/// A dry run looks as the run does, and ends as it would.
+#[test]
+fn a_dry_run_verifies_as_the_run_does() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    assert_code(&hosts.stage("c"), ExitCode::DONE);
+    let back = |verify| {
+        let mut options = going_back(RollbackTarget::Steps(1));
+        (options.verify, options.run.dry_run) = (verify, true);
+        wait(hosts.fleet().rollback(&options, &Silent))
+    };
+    let activate = |verify| {
+        let mut options = ActivateOptions::default();
+        (options.verify, options.run.dry_run) = (verify, true);
+        wait(hosts.fleet().activate(&name("c"), &options, &Silent))
+    };
+    for release in ["a", "c"] {
+        hosts.0[1].write(&at(&format!("releases/{release}/index.html")), "x");
+        hosts.0[0].write(&at(&format!("releases/{release}/more")), "x");
+    }
+    for report in [back(TargetCheck::Quick), activate(TargetCheck::Quick)] {
+        assert_code(&report, ExitCode::DONE);
+        assert!(
+            report.dry_run && report.hosts[0].warnings.iter().any(|warning| warning.contains("more")),
+            "{report:?}"
+        );
+    }
+    refused(&hosts, &back(TargetCheck::Full), "b", "index.html has another content");
+    refused(&hosts, &activate(TargetCheck::Full), "b", "index.html has another content");
+    for release in ["a", "c"] {
+        hosts.0[1].write(&at(&format!("releases/{release}/index.html")), "longer");
+    }
+    refused(&hosts, &back(TargetCheck::Quick), "b", "index.html");
+    refused(&hosts, &activate(TargetCheck::Quick), "b", "index.html");
+    assert_code(&back(TargetCheck::None), ExitCode::DONE);
+    assert_code(&activate(TargetCheck::None), ExitCode::DONE);
+}
+
 /// What the hosts looked at as they were locked is not where the way back leads.
 #[test]
 fn a_way_back_over_a_bad_release_is_looked_at_too() {
@@ -199,12 +307,15 @@ fn a_seal_takes_in_what_is_there_now() {
     let store = DirStore::new(hosts.0[0].connect("web1"), ROOT.parse().expect("a path"), Layout::default());
     wait(async {
         let mut guard = store.lock(&LockOwner::new(Command::Deploy, "jane@laptop"), None).await.expect("a lock");
-        let before = guard.check(&name("b"), true).await.expect("it can be looked at");
+        let state = store.state().await.expect("it can be read");
+        let b = state.release(&name("b")).expect("it is there");
+        let before = store.check(b, true).await.expect("it can be looked at");
         assert!(matches!(before, Checked::Damaged { entries: 2, .. }), "{before:?}");
         guard.seal(&name("b")).await.expect("it can be sealed");
         for full in [true, false] {
-            let after = guard.check(&name("b"), full).await.expect("it can be looked at");
-            assert_eq!(after, Checked::Holds { added: 0, some: Vec::new() });
+            let after = store.check(b, full).await.expect("it can be looked at");
+            let (some, changed) = (Vec::new(), Vec::new());
+            assert_eq!(after, Checked::Holds { added: 0, some, modes: 0, changed });
         }
         guard.finish(&Closing::default()).await.expect("the lock is given back");
     });

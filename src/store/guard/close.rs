@@ -7,7 +7,7 @@ use crate::{
     outcome::{Command, Outcome},
     record::BadRecord,
     store::{
-        Closing, Ended, HostedRelease, Interrupted, StoreError,
+        Closed, Closing, Ended, HostedRelease, Interrupted, StoreError,
         steps::{Steps, json},
     },
     token::Token,
@@ -17,7 +17,7 @@ use crate::{
 use super::{DirGuard, failures, is_missing_at, operation_of};
 
 impl DirGuard {
-    pub(super) async fn close(&mut self, closing: &Closing) -> Result<Vec<String>, StoreError> {
+    pub(super) async fn close(&mut self, closing: &Closing) -> Result<Closed, StoreError> {
         let steps = &self.store.steps;
         let mut batch = steps.empty();
         steps.expect_lock(&mut batch, &self.token);
@@ -70,10 +70,13 @@ impl DirGuard {
         } else {
             steps.release_lock(&mut batch, &self.token)
         };
+        let linked = closing.links_of.iter().filter_map(|name| Some((name, self.links_of(name)?)));
+        let shared = self.store.look_at_links(&mut batch, linked);
         match self.store.execute(&batch).await {
             Ok(replies) => {
                 let failed = failures(&replies[..written], &replies[written..released]);
-                Ok(failed.into_iter().map(|why| format!("{why}, in {}", steps.root)).collect())
+                let failed = failed.into_iter().map(|why| format!("{why}, in {}", steps.root)).collect();
+                Ok(Closed { failed, links: shared.read(&replies) })
             }
             Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
                 Err(StoreError::LockLost { host: self.host() })

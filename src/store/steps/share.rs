@@ -50,13 +50,17 @@ impl Steps {
             make_parents(batch, &content, &stands, &mut touched);
             batch.push(Op::MakeLink { path: stands, text: self.layout.link_to_shared(&link.path) });
         }
-        let links = links.iter().map(|link| link.path.path().clone()).collect();
         let record = kept.join(&inner(SharedRecord::FILE));
-        let content = json(&SharedRecord::new(links));
+        let content = json(&self.shared_record(links));
         batch.push(Op::WriteNew { path: record.clone(), content, mode: PRIVATE_FILE });
         touched.push(record);
         batch.push(Op::Sync { paths: touched, reach: SyncReach::Entries });
         seeds
+    }
+
+    /// The record of these links.
+    pub(in crate::store) fn shared_record(&self, links: &[SharedLink]) -> SharedRecord {
+        SharedRecord::new(links.iter().map(|link| (link.path.path().clone(), self.layout.shared_place(&link.path))))
     }
 
     /// Sees to it that something stands in the shared directory, and nothing where the link goes. Returns the step that moves

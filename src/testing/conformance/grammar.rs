@@ -11,8 +11,8 @@ use crate::{
     path::InnerPath,
     token::Token,
     transport::{
-        Batch, Compared, Comparison, FailureKind, Found, HookCall, HookEnd, Liveness, Op, Reply, Stream, TreeName,
-        shell,
+        Batch, Compared, Comparison, DifferentLines, FailureKind, Found, HookCall, HookEnd, Lines, Liveness, Op, Reply,
+        Stream, TreeName, shell,
     },
 };
 
@@ -129,11 +129,12 @@ async fn named_like_a_release(on: &Subject, name: &str) -> Outcome {
     let whole = |found| Reply::Comparison(Comparison { tree: Some(name.to_owned()), found });
     let recorded = || TreeName::Recorded(at(&format!("{lists}/record")));
     for tree in [TreeName::Given(at(name)), recorded()] {
-        on.answers(compare(tree, &[]), whole(Compared::Holds { added: 0, some: Vec::new() })).await?;
+        on.answers(compare(tree, &[]), whole(Compared::Lines(Box::default()))).await?;
     }
     on.done([write(&format!("{tree}/{name}-"), "")]).await?;
-    let some = vec![format!("f 644 0 ./{name}-").into_bytes()];
-    on.answers(compare(recorded(), &[]), whole(Compared::Holds { added: 1, some })).await?;
+    let added = Lines { count: 1, some: vec![format!("f 644 0 ./{name}-").into_bytes()] };
+    let more = DifferentLines { added, ..DifferentLines::default() };
+    on.answers(compare(recorded(), &[]), whole(Compared::Lines(Box::new(more)))).await?;
     told_alike(on, &tree, name).await
 }
 

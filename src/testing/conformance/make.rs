@@ -43,7 +43,7 @@ pub(super) async fn the_setgid_bit_is_passed_on(on: Subject) -> Outcome {
     on.done([make_dir("trees"), rename("stage", "trees/one"), make_dir("lists"), make_dir("lists/one")]).await?;
     let listing = String::from_utf8_lossy(&manifest.in_form(Form::Listing)).into_owned();
     on.done([write("lists/one/listing", &listing)]).await?;
-    let found = Compared::Holds { added: 0, some: Vec::new() };
+    let found = Compared::Lines(Box::default());
     let holds = Reply::Comparison(Comparison { tree: Some("one".to_owned()), found });
     on.answers(compare(TreeName::Given(at("one")), &[]), holds).await?;
     let Reply::Survey(Some(seen)) = on.ask(survey("trees/one", true)).await? else {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     manifest::{Digest, Form, MAX_DEPTH, Seen, Surveyed},
-    transport::{Compared, Comparison, FailureKind, Op, Reply, TreeName, Upload},
+    transport::{Compared, Comparison, DifferentLines, FailureKind, Lines, Op, Reply, TreeName, Upload},
     tree::{Node, Tree, TreeEntry},
 };
 
@@ -121,13 +121,16 @@ fn comparison(found: Compared) -> Reply {
 }
 
 fn holds(added: &[&str]) -> Reply {
-    let some = added.iter().map(|line| line.as_bytes().to_vec()).collect();
-    comparison(Compared::Holds { added: added.len() as u64, some })
+    comparison(Compared::Lines(Box::new(DifferentLines { added: lines(added), ..DifferentLines::default() })))
 }
 
-async fn differs(on: &Subject, lines: &[&str]) -> Outcome {
-    let some = lines.iter().map(|line| line.as_bytes().to_vec()).collect();
-    on.answers(compare(given(), &[]), comparison(Compared::Differs { lines: lines.len() as u64, some })).await
+fn lines(all: &[&str]) -> Lines {
+    Lines { count: all.len() as u64, some: all.iter().map(|line| line.as_bytes().to_vec()).collect() }
+}
+
+async fn differs(on: &Subject, lacking: &[&str], added: &[&str]) -> Outcome {
+    let found = DifferentLines { lacking: lines(lacking), added: lines(added), ..DifferentLines::default() };
+    on.answers(compare(given(), &[]), comparison(Compared::Lines(Box::new(found)))).await
 }
 
 pub(super) async fn compares(on: Subject) -> Outcome {
@@ -149,20 +152,37 @@ pub(super) async fn holds_what_was_added_against_nobody(on: Subject) -> Outcome 
 pub(super) async fn names_what_differs(on: Subject) -> Outcome {
     tree(&on).await?;
     on.done([append("trees/a/f", "x"), write("trees/a/new", "")]).await?;
-    differs(&on, &["f 755 0 ./f"]).await?;
+    differs(&on, &["f 755 0 ./f"], &["f 644 0 ./new", "f 755 1 ./f"]).await?;
     on.done([remove_file("trees/a/l"), make_dir("trees/a/l"), remove_tree("trees/a/d/e")]).await?;
-    differs(&on, &["d 755 ./d/e", "f 755 0 ./f", "l 1 ./l"]).await?;
-    let mode = Op::MakeDir { path: at("trees/a/d/e"), mode: 0o700, existing_is_fine: false };
-    on.done([mode]).await?;
-    differs(&on, &["d 755 ./d/e", "f 755 0 ./f", "l 1 ./l"]).await?;
+    let added = ["d 755 ./l", "f 644 0 ./new", "f 755 1 ./f"];
+    differs(&on, &["d 755 ./d/e", "f 755 0 ./f", "l 1 ./l"], &added).await?;
     on.done([remove_tree("trees/a/d")]).await?;
     match on.ask(compare(given(), &[])).await? {
-        Reply::Comparison(Comparison { found: Compared::Differs { lines, some }, .. }) => {
-            same("how many are shown", &some.len(), &20)?;
-            super::subject::holds(lines > HOSTILE.len() as u64, || format!("only {lines} differ"))
+        Reply::Comparison(Comparison { found: Compared::Lines(lines), .. }) => {
+            let lacking = lines.lacking;
+            same("how many are shown", &lacking.some.len(), &20)?;
+            let many = lacking.count > HOSTILE.len() as u64;
+            super::subject::holds(many, || format!("only {} differ", lacking.count))
         }
         other => Err(format!("all is gone, and it gave {other:?}")),
     }
+}
+
+/// What differs in its mode alone is told apart, both as it is listed and as it is.
+pub(super) async fn tells_modes_apart(on: Subject) -> Outcome {
+    tree(&on).await?;
+    let mode = |path: &str, mode| Op::MakeDir { path: at(path), mode, existing_is_fine: false };
+    on.done([remove_tree("trees/a/d/e"), mode("trees/a/d/e", 0o700)]).await?;
+    let mut found =
+        DifferentLines { modes: lines(&["d 755 ./d/e"]), found: lines(&["d 700 ./d/e"]), ..DifferentLines::default() };
+    on.answers(compare(given(), &[]), comparison(Compared::Lines(Box::new(found.clone())))).await?;
+    on.done([remove_file("trees/a/f"), write("trees/a/f", ""), mode("trees/a/l2", 0o711), remove_file("trees/a/l")])
+        .await?;
+    found.modes = lines(&["d 755 ./d/e", "f 755 0 ./f"]);
+    found.found = lines(&["d 700 ./d/e", "f 644 0 ./f"]);
+    (found.lacking, found.added) = (lines(&["l 1 ./l"]), lines(&["d 711 ./l2"]));
+    on.answers(compare(given(), &[]), comparison(Compared::Lines(Box::new(found)))).await?;
+    on.answers(compare(given(), &["d/e", "f", "l", "l2"]), holds(&[])).await
 }
 
 pub(super) async fn reads_the_name_off_a_record(on: Subject) -> Outcome {

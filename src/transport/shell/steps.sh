@@ -258,21 +258,20 @@ case $sb_nl$sb_v$sb_nl in
 *"$sb_nl-0$sb_nl"* | *"$sb_nl-1$sb_nl"*) ;;
 *) sb_no - "$sb_d could not be compared with its listing"; return 1;;
 esac
-sb_skip=$sb_nl$1$sb_nl sb_a= sb_m=0
-sb_each_line sb_other "$sb_v"
+sb_skip=$sb_nl$1$sb_nl
+sb_v=$(sb_each_line sb_other "$sb_v")
+# Of those: the ones listed; then, of both sides, the ones that are the same but for their modes.
+sb_a=$sb_l sb_l= sb_z=
+case $sb_v in ?*) sb_l=$(sb_lined "$sb_v" | $sb_g - "$sb_a" | uniq -d);; esac
+case $sb_l in ?*) sb_z=$(sb_each_line sb_bared "$sb_v" | sort | uniq -d);; esac
+case $sb_z in ?*) sb_z=$sb_nl$sb_z$sb_nl; sb_z=$(sb_each_line sb_moded "$sb_v");; esac
+sb_c=
 sb_tok "$sb_p"
-case $sb_a in '') sb_b=; sb_hex; sb_emit 'compare holds 0'; return 0;; esac
-sb_v=$sb_a
-sb_m=$(sb_put "$sb_v" | $sb_g - "$sb_l" | uniq -d)
-case $sb_m in
-'') sb_k=holds;;
-*) sb_v=$sb_m sb_k=differs;;
-esac
-sb_m=0 sb_a=
-sb_each_line sb_some "$sb_v"
-sb_b=$(sb_put "$sb_a" | od -An -v -tx1)
-sb_hex
-sb_emit "compare $sb_k $sb_m"
+sb_shown 20 "$(sb_alone "$sb_l" "$sb_z" "$sb_z")"
+sb_shown 1000 "$(case $sb_z in ?*) { sb_lined "$sb_l"; sb_lined "$sb_z"; } | sort | uniq -d;; esac)"
+sb_shown 1000 "$(sb_alone "$sb_z" "$sb_l" "$sb_l")"
+sb_shown 20 "$(sb_alone "$sb_v" "$sb_l" "$sb_z")"
+sb_emit "compare lines$sb_c"
 }
 sb_sort() { cat -- "$@" | sed 's/^d 2\([0-7][0-7][0-7]\) /d \1 /' | sort; }
 sb_each_line() {
@@ -281,14 +280,39 @@ for sb_e in $2; do $1; done
 IFS=' 	
 '
 }
+# The lines of the first text that stand in neither of the others, which stand in it or come twice.
+sb_alone() {
+case $1 in '') return;; esac
+case $2$3 in '') sb_say "$1";; *) { sb_say "$1"; sb_lined "$2"; sb_lined "$3"; } | sort | uniq -u;; esac
+}
+sb_lined() { case $1 in ?*) sb_say "$1";; esac; }
 sb_other() {
 case $sb_e in -[01]) return;; esac
 case $sb_skip in *"$sb_nl${sb_e#* ./}$sb_nl"*) return;; esac
-sb_a=$sb_a$sb_e$sb_nl
+sb_say "$sb_e"
+}
+# A line without its mode.
+sb_bare() {
+sb_q=$sb_e
+case $sb_e in [dfo]' '*) sb_q=${sb_e#* }; sb_q="${sb_e%% *} ${sb_q#* }";; esac
+}
+sb_bared() { sb_bare; sb_say "$sb_q"; }
+sb_moded() {
+sb_bare
+case $sb_z in *"$sb_nl$sb_q$sb_nl"*) sb_say "$sb_e";; esac
+}
+# LIMIT TEXT: the first lines of it, and how many there are in $sb_c.
+sb_shown() {
+sb_m=0 sb_a= sb_q=$1
+sb_each_line sb_some "$2"
+sb_b=
+case $sb_a in ?*) sb_b=$(sb_put "$sb_a" | od -An -v -tx1);; esac
+sb_hex
+sb_c="$sb_c $sb_m"
 }
 sb_some() {
 sb_m=$((sb_m + 1))
-if [ "$sb_m" -le 20 ]; then sb_a=$sb_a$sb_e$sb_nl; fi
+if [ "$sb_m" -le "$sb_q" ]; then sb_a=$sb_a$sb_e$sb_nl; fi
 }
 # Where find cannot print, stat does. Should the first have printed a part, then lines come twice, which hides what was
 # added and nothing else.

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     manifest::{Digest, MAX_DEPTH, Seen, Surveyed},
-    transport::{Compared, FailureKind, Found, StepFailure},
+    transport::{Compared, DifferentLines, FailureKind, Found, Lines, StepFailure},
 };
 
 use super::reply::Misfit;
@@ -152,10 +152,10 @@ fn unescaped(path: &[u8]) -> Vec<u8> {
 
 /// What a comparison found.
 pub(super) fn compared(words: &[&str], values: &[Vec<u8>]) -> Result<Compared, Misfit> {
-    let lines = |text: &[u8]| -> Vec<Vec<u8>> {
+    let some = |text: &[u8]| -> Vec<Vec<u8>> {
         text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
     };
-    let number = |text: &str| text.parse().map_err(|_| Misfit);
+    let lines = |count: &str, text: &[u8]| Ok(Lines { count: count.parse().map_err(|_| Misfit)?, some: some(text) });
     match (words, values) {
         (["no-tree"], []) => Ok(Compared::NoTree),
         (["no-list"], []) => Ok(Compared::NoList),
@@ -164,8 +164,12 @@ pub(super) fn compared(words: &[&str], values: &[Vec<u8>]) -> Result<Compared, M
             Found::NotAFile(kind) => StepFailure::new(FailureKind::WrongType, kind.with_article()),
             Found::Content(_) | Found::TooLarge => return Err(Misfit),
         })),
-        (["holds", count], [some]) => Ok(Compared::Holds { added: number(count)?, some: lines(some) }),
-        (["differs", count], [some]) => Ok(Compared::Differs { lines: number(count)?, some: lines(some) }),
+        (["lines", counts @ ..], [lacking, modes, found, added]) => {
+            let [c, m, f, a] = counts else { return Err(Misfit) };
+            let (lacking, modes) = (lines(c, lacking)?, lines(m, modes)?);
+            let (found, added) = (lines(f, found)?, lines(a, added)?);
+            Ok(Compared::Lines(Box::new(DifferentLines { lacking, modes, found, added })))
+        }
         _ => Err(Misfit),
     }
 }

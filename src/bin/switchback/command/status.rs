@@ -12,19 +12,23 @@ use crate::args::Hosts;
     "switchback -e production status --check --json | jq -r 'select(.type==\"report\").outcome'"
 ))]
 pub(crate) struct Status {
-    /// Ends with 8 when the hosts differ, or one has leftovers of an interrupted run or unreadable state files
+    /// Ends with 8 when the hosts differ, one has leftovers of an interrupted run or unreadable state files, or what is current
+    /// or would be gone back to is damaged
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) hosts: Hosts,
 }
 
-/// The report of a command that reads, ended as was asked: only a check differs when two hosts do, or one has leftovers.
+/// The report of a command that reads, ended as was asked: only a check differs when two hosts do, or one has leftovers or a
+/// damaged release.
 /// One that says something worse keeps to it.
 pub(crate) fn settled(mut report: Report, check: bool) -> Report {
     let mut has = report.hosts.iter().filter_map(|host| host.status.as_ref());
-    let is_unwell =
-        |status: &HostStatus| !status.leftovers.is_empty() || !status.unreadable.is_empty() || status.root_missing;
+    let is_unwell = |status: &HostStatus| {
+        let left = !status.leftovers.is_empty() || !status.unreadable.is_empty();
+        left || !status.damaged.is_empty() || status.root_missing
+    };
     let leftovers = has.clone().any(is_unwell);
     let first = has.next().map(|status| &status.current);
     let unwell = report.hosts.iter().any(|host| host.error.is_some());
@@ -41,7 +45,7 @@ mod tests {
     use switchback::{
         Error, ErrorKind,
         report::{Command, HostOutcome, HostReport},
-        status::HostStatus,
+        status::{DamagedRelease, HostStatus},
     };
 
     use super::*;
@@ -71,6 +75,11 @@ mod tests {
         missing.hosts[0].status.as_mut().expect("it was read").root_missing = true;
         assert_eq!(settled(missing.clone(), false).outcome, Outcome::Done);
         assert_eq!(settled(missing, true).outcome, Outcome::Differs);
+        let mut damaged = report(&[("a", &[])]);
+        let release = "a".parse().expect("a name");
+        let found = DamagedRelease { release, damaged: 1, some: vec!["index.html is missing".to_owned()] };
+        damaged.hosts[0].status.as_mut().expect("it was read").damaged.push(found);
+        assert_eq!(settled(damaged, true).outcome, Outcome::Differs);
         let mut unwell = report(&[("a", &[])]);
         unwell.hosts[0].error = Some(Error::new(ErrorKind::Dangling, "`current` leads nowhere").into());
         assert_eq!(settled(unwell, true).outcome, Outcome::Differs);

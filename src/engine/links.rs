@@ -1,0 +1,56 @@
+//! Links to what is shared that do not lead there any more: told of, and never a reason to refuse a way back.
+
+use futures_util::future::join_all;
+
+use crate::{
+    name::ReleaseName,
+    plan::{Plan, Seen},
+    shared::BrokenLink,
+    store::HostedRelease,
+};
+
+use super::{
+    ask::failure,
+    run::Run,
+    verify::{Warnings, named},
+};
+
+impl Run<'_> {
+    /// What a dry run tells of the links of the releases that a plan leaves and goes to. A run looks as it ends, so that
+    /// nobody waits for it.
+    pub(super) async fn look_at_links(&self, plan: &Plan, seen: &[Seen<'_>]) -> Warnings {
+        let looks = seen.iter().filter_map(|seen| {
+            let host = self.hosts.iter().find(|host| host.name == seen.host)?;
+            let of_plan = plan.host(seen.host)?;
+            let names = links_of(of_plan.before.release(), Some(&of_plan.release));
+            let releases: Vec<HostedRelease> =
+                names.iter().filter_map(|name| seen.state.release(name)).cloned().collect();
+            Some(async move { (seen.host.to_owned(), host.store.broken_links(&releases).await) })
+        });
+        let mut warnings = Warnings::new();
+        for (host, found) in join_all(looks).await {
+            let said = match found {
+                Ok(broken) => broken.iter().map(|(name, links)| told(name, links)).collect(),
+                Err(error) => {
+                    vec![format!("the links to what is shared could not be looked at ({})", failure(error).message)]
+                }
+            };
+            for said in said {
+                self.warn(Some(&host), said.clone());
+                warnings.push((host.clone(), said));
+            }
+        }
+        warnings
+    }
+}
+
+/// The releases whose links an operation looks at.
+pub(super) fn links_of(before: Option<&ReleaseName>, after: Option<&ReleaseName>) -> Vec<ReleaseName> {
+    before.into_iter().chain(after.filter(|after| Some(*after) != before)).cloned().collect()
+}
+
+/// What is said of the broken links of a release.
+pub(super) fn told(name: &ReleaseName, links: &[BrokenLink]) -> String {
+    let links: Vec<String> = links.iter().map(ToString::to_string).collect();
+    format!("{name} does not share what it should: {}", named(&links, links.len() as u64))
+}
