@@ -99,8 +99,8 @@ pub enum DifferenceKind {
 }
 
 impl DifferenceKind {
-    /// Whether the release is damaged by it. What was added beside it is none, however deep it is, and another mode only where it [grants
-    /// something](grants).
+    /// Whether the release is damaged by it. What was added beside it is none, however deep it is, and another mode only where it lets
+    /// others write, or act as the owner.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
