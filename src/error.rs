@@ -131,6 +131,8 @@ kinds! {
     NotOurs => "not-ours",
     /// Others than the user may write to a directory on the way to the root.
     OthersMayWrite => "others-may-write",
+    /// The root is another account's or another group's, or the group that it is to be does not exist or lacks the user.
+    OtherAccount => "other-account",
     /// `current` is missing although there are releases: somebody removed it.
     NoCurrent => "no-current",
     /// `current` leads to a release that is not there.

@@ -78,6 +78,7 @@ impl ExitCode {
             | ErrorKind::Unsuitable
             | ErrorKind::NotOurs
             | ErrorKind::OthersMayWrite
+            | ErrorKind::OtherAccount
             | ErrorKind::NoCurrent
             | ErrorKind::Dangling
             | ErrorKind::NameTaken

@@ -165,6 +165,7 @@ layer! {
 layer! {
     /// `[security]`.
     SecurityLayer {
+        group: Text,
         allow_writable: Spanned<bool>,
     }
 }

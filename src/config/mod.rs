@@ -25,6 +25,7 @@ use camino::Utf8PathBuf;
 use crate::{
     address::Address,
     commands::Commands,
+    group::GroupName,
     path::HostPath,
     shared::SharedPath,
     store::Layout,
@@ -88,6 +89,8 @@ pub struct Config {
     pub target_check: TargetCheck,
     /// A directory with the reports of drills: a source whose digest has no passed report there is not deployed.
     pub require_drill: Option<Utf8PathBuf>,
+    /// The group whose members deploy together; without it a root belongs to one account.
+    pub group: Option<GroupName>,
     /// Whether a root may lie below a directory that everybody may write to.
     pub allow_writable: bool,
     /// The absolute directory of the configuration file, where commands of the controller run; `None` without a file.
@@ -175,6 +178,7 @@ impl Config {
             source_max_ratio: Limits::default().ratio,
             target_check: TargetCheck::default(),
             require_drill: None,
+            group: None,
             allow_writable: false,
             directory: None,
         };

@@ -7,7 +7,10 @@ use super::{
     Config, Place, duration,
     show_commands::{Data, Hooks, Validate},
 };
-use crate::{address::Address, path::HostPath, shared::SharedPath, target_check::TargetCheck, transport::KnownHosts};
+use crate::{
+    address::Address, group::GroupName, path::HostPath, shared::SharedPath, target_check::TargetCheck,
+    transport::KnownHosts,
+};
 
 /// The keys in the order in which TOML must have them: values, then tables.
 #[derive(Serialize)]
@@ -31,7 +34,7 @@ struct View<'a> {
     deploy: Option<Deploy<'a>>,
     source: Source<'a>,
     rollback: Rollback,
-    security: Security,
+    security: Security<'a>,
     host: Vec<Host<'a>>,
 }
 
@@ -89,7 +92,9 @@ struct Rollback {
 }
 
 #[derive(Serialize)]
-struct Security {
+struct Security<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a GroupName>,
     allow_writable: bool,
 }
 
@@ -134,7 +139,7 @@ impl Config {
                 max_ratio: self.source_max_ratio,
             },
             rollback: Rollback { verify: self.target_check },
-            security: Security { allow_writable: self.allow_writable },
+            security: Security { group: self.group.as_ref(), allow_writable: self.allow_writable },
             host: self.hosts.iter().map(Host::new).collect(),
         }
     }

@@ -38,7 +38,14 @@ impl Fleet {
 /// The host whose releases are kept at its root, over this transport.
 fn kept(config: &Config, host: &HostConfig, known: &KnownManifests, transport: impl Transport) -> Host {
     let store = DirStore::new(transport, host.root.clone(), config.layout.clone());
-    Host::new(&host.name, store.sharing(config.shared.clone()).remembering(known.clone()))
+    let store = store.sharing(config.shared.clone()).remembering(known.clone());
+    Host::new(
+        &host.name,
+        match &config.group {
+            Some(group) => store.for_group(group.clone()),
+            None => store,
+        },
+    )
 }
 
 #[cfg(feature = "ssh")]

@@ -129,9 +129,14 @@ impl Run<'_> {
         if !self.asks(Question::NobodyElseMayWrite) {
             return None;
         }
+        let closed: Vec<_> = seen.iter().filter_map(|seen| plan::team(seen).err()).collect();
+        if !closed.is_empty() {
+            return Some(self.refused(Refusal::of(self.command(), closed), seen));
+        }
         self.warn_unreadable(seen);
         for seen in seen {
-            for warning in plan::writable_by_group(seen).into_iter().chain(plan::on_network(seen)) {
+            let warnings = [plan::writable_by_group(seen), plan::on_network(seen), plan::given_to_a_member(seen)];
+            for warning in warnings.into_iter().flatten() {
                 self.warn(Some(seen.host), warning);
             }
         }

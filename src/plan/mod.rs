@@ -21,6 +21,7 @@ mod roots;
 mod seen;
 mod share;
 mod stragglers;
+mod team;
 mod trust;
 mod way;
 
@@ -44,6 +45,7 @@ pub use roots::one_root_each;
 pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
 pub(crate) use stragglers::stragglers;
+pub use team::{given_to_a_member, team};
 pub use trust::{Owners, trust};
 pub use way::{guard, on_network, one_filesystem, writable_by_group};
 

@@ -11,6 +11,7 @@ use super::NAMED;
 use crate::{
     data::DataVersion,
     error::{Error, ErrorKind},
+    group::GroupName,
     name::ReleaseName,
     path::InnerPath,
     record::BadRecord,
@@ -90,6 +91,28 @@ pub enum Reason {
         name: ReleaseName,
         /// The user id.
         owner: u32,
+    },
+    /// The host has no such group.
+    #[error("there is no group {group}")]
+    NoSuchGroup {
+        /// The group.
+        group: GroupName,
+    },
+    /// The user is not in the group that the root belongs to.
+    #[error("{user} is not in the group {group}")]
+    NotInGroup {
+        /// The group.
+        group: GroupName,
+        /// The user.
+        user: String,
+    },
+    /// A directory is not the group's, and cannot be given to it.
+    #[error("the directory {path} in the root is not the group {group}'s, and cannot be given to it")]
+    NotOfGroup {
+        /// The directory, inside the root.
+        path: String,
+        /// The group.
+        group: GroupName,
     },
     /// Others than the user may put something else in the place of what is brought.
     #[error("others may write there: {what}")]
@@ -375,6 +398,7 @@ impl Reason {
             }
             Self::SameRoot { .. } => ErrorKind::Config,
             Self::AnotherFilesystem { .. } => ErrorKind::RootRefused,
+            Self::NoSuchGroup { .. } | Self::NotInGroup { .. } | Self::NotOfGroup { .. } => ErrorKind::OtherAccount,
             Self::NotSealed { .. } => ErrorKind::DamagedRelease,
             Self::NoCurrent => ErrorKind::NoCurrent,
             Self::NotDeployed => ErrorKind::NotDeployed,

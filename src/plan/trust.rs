@@ -1,26 +1,33 @@
 //! Whose files are trusted: commands run what the owner of a release, and of the tool's state, put there.
 
-use crate::{commands::DataPlace, name::ReleaseName};
+use crate::{commands::DataPlace, name::ReleaseName, store::TeamState};
 
 use super::{Action, DataPlan, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen};
 
 /// The accounts whose files are trusted on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owners {
+pub struct Owners<'t> {
     user: u32,
+    team: Option<&'t TeamState>,
 }
 
-impl Owners {
-    /// Root, and the user that works there.
+impl<'t> Owners<'t> {
+    /// Trusts root, and the user that works there.
     #[must_use]
     pub fn new(user: u32) -> Self {
-        Self { user }
+        Self { user, team: None }
+    }
+
+    /// Trusts the members of the root's group as well, where it has one.
+    #[must_use]
+    pub fn with(self, team: Option<&'t TeamState>) -> Self {
+        Self { team, ..self }
     }
 
     /// Whether what belongs to `owner` is trusted.
     #[must_use]
     pub fn trust(self, owner: u32) -> bool {
-        owner == 0 || owner == self.user
+        owner == 0 || owner == self.user || self.team.is_some_and(|team| team.has(owner))
     }
 }
 
@@ -48,7 +55,7 @@ pub fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal>
 /// Refuses a state directory that others may have filled: nothing that it says is obeyed then.
 fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let (Some(user), Some(state)) = (seen.state.user, seen.state.keeper) else { return Ok(()) };
-    if !Owners::new(user).trust(state.owner) {
+    if !Owners::new(user).with(seen.state.team.as_ref()).trust(state.owner) {
         return Err(seen.refuse(Reason::ForeignState { owner: state.owner, user }));
     }
     if state.mode & 0o002 != 0 {

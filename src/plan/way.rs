@@ -18,7 +18,8 @@ pub fn guard(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let Some(identity) = &seen.state.identity else { return Ok(()) };
     let refusal = |passed: &Passed| {
         let (path, entry) = (&passed.path, &passed.entry);
-        if entry.owner != 0 && entry.owner != identity.uid {
+        let is_member = seen.state.team.as_ref().is_some_and(|team| team.has(entry.owner));
+        if entry.owner != 0 && entry.owner != identity.uid && !is_member {
             return Some(format!("{path} belongs to user {}, not to {} or root", entry.owner, identity.user));
         }
         let open = entry.mode & 0o002 != 0 && entry.mode & STICKY == 0;
@@ -49,7 +50,10 @@ pub fn one_filesystem(seen: &Seen<'_>) -> Result<(), HostRefusal> {
 #[must_use]
 pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
     let open = |passed: &&Passed| passed.entry.mode & 0o020 != 0 && passed.entry.mode & STICKY == 0;
-    let paths: Vec<&str> = seen.state.way.iter().filter(open).map(|passed| passed.path.as_str()).collect();
+    // A root of a group is meant to be open to it, with all that the tool has there.
+    let root = seen.state.team.as_ref().and(seen.state.identity.as_ref()).map(|identity| identity.root);
+    let way = seen.state.way.iter().take_while(|passed| Some(passed.entry.id) != root);
+    let paths: Vec<&str> = way.filter(open).map(|passed| passed.path.as_str()).collect();
     let message = "a group may write to {}: whoever is in it can swap releases";
     (!paths.is_empty()).then(|| message.replace("{}", &paths.join(", ")))
 }

@@ -13,8 +13,8 @@ use crate::{
     shared::{BrokenLink, SharedRecord},
     token::Token,
     transport::{
-        Batch, Compared, Comparison, DifferentLines, Effect, FailureKind, Found, Op, Reply, SyncReach, TransportError,
-        TreeName,
+        Batch, Compared, Comparison, DifferentLines, Effect, FailureKind, Found, GIVEN, Op, Reply, SyncReach,
+        TransportError, TreeName,
     },
     verification::Foreign,
 };
@@ -304,6 +304,9 @@ pub(super) async fn verify(store: &DirStore, release: &HostedRelease, full: bool
     let mut differences = manifest.compare(seen, full, &bytes(&unlisted));
     let beside = beside(unlisted);
     differences.retain(|found| found.kind.is_damage() || !bytes(&beside).contains(&&found.path[..]));
+    if store.steps.team.group().is_some() {
+        differences.retain(|found| !is_given(found));
+    }
     let foreign = foreign::read(store, name, &manifest, seen, &replies[2..]);
     Ok(Verified { manifest: Some(Digest::of(content)), differences, foreign })
 }
@@ -335,6 +338,16 @@ pub(super) async fn seal(
         .map_err(|error| lost(store, error))?;
     store.known.remember(Arc::new(manifest)).await;
     Ok(())
+}
+
+/// Whether a directory differs only in what it was given with the root's group.
+fn is_given(found: &Difference) -> bool {
+    match found.kind {
+        DifferenceKind::Mode { directory, expected, found } => {
+            directory && (expected ^ found) & !GIVEN == 0 && found & GIVEN == GIVEN
+        }
+        _ => false,
+    }
 }
 
 fn bytes(paths: &[InnerPath]) -> Vec<&[u8]> {

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     adoption::Traces,
     future::BoxFuture,
+    group::GroupName,
     history::HistoryEntry,
     lock::LockOwner,
     name::ReleaseName,
@@ -29,7 +30,9 @@ use super::{
     staging,
     state::Interrupted,
     steps::Steps,
-    take, traces,
+    take,
+    team::Team,
+    traces,
 };
 
 /// Of how many unreadable files the owner is asked.
@@ -62,7 +65,7 @@ impl DirStore {
     pub fn new(transport: impl Transport, root: HostPath, layout: Layout) -> Self {
         let shared = Arc::new([]);
         let known = KnownManifests::new();
-        Self { transport: Arc::new(transport), steps: Steps { root, layout, shared }, known }
+        Self { transport: Arc::new(transport), steps: Steps { root, layout, shared, team: Team::default() }, known }
     }
 
     /// The same store, which looks up here what its releases hold before it reads that from the host.
@@ -79,18 +82,26 @@ impl DirStore {
         self
     }
 
+    /// The same store, whose root the members of this group of the host deploy to together.
+    #[must_use]
+    pub fn for_group(mut self, group: GroupName) -> Self {
+        self.steps.team = Team::of(group);
+        self
+    }
+
     pub(super) fn layout(&self) -> &Layout {
         &self.steps.layout
     }
 
     pub(super) async fn execute(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
-        self.transport.execute(batch).await
+        self.transport.execute(&self.steps.for_group(batch)).await
     }
 
     /// What the replies of a query mean, after asking the host about the records whose spelling only it can read.
     pub(super) async fn read(&self, query: Query, replies: &[Reply]) -> Result<RootState, StoreError> {
         let damaged = |what| StoreError::Damaged { host: self.to_string(), what };
-        let answer = query.read(replies, &self.steps.root, self.layout()).map_err(damaged)?;
+        let group = self.steps.read_group(query.group.and_then(|at| replies.get(at)));
+        let answer = query.read(replies, &self.steps.root, self.layout(), group).map_err(damaged)?;
         let Answer { mut state, spelled, unreadable } = answer;
         state.shared = query.shared.map(|first| self.steps.read_shared(&replies[first..])).unwrap_or_default();
         if !spelled.is_empty() {
@@ -165,7 +176,11 @@ impl DirStore {
                 // Where there is no root, nothing that is shared is there either.
                 return Ok(RootState { shared: self.steps.read_shared(&[]), ..RootState::default() });
             }
-            replies => replies?,
+            Err(error) => {
+                self.settle(error.into(), None).await?;
+                self.execute(&batch).await?
+            }
+            Ok(replies) => replies,
         };
         let mut state = self.read(query, &replies).await?;
         if let Some(mut holder) = state.lock.take() {
@@ -361,7 +376,13 @@ impl ReleaseStore for DirStore {
         holder: &'a Token,
     ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
         Box::pin(async move {
-            let (token, state) = take::fence(self, owner, holder).await?;
+            let (token, state) = match take::fence(self, owner, holder).await {
+                Ok(taken) => taken,
+                Err(error) => {
+                    self.settle(error, Some(owner)).await?;
+                    take::fence(self, owner, holder).await?
+                }
+            };
             Ok(self.guard(owner, token, state))
         })
     }

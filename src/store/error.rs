@@ -4,6 +4,7 @@ use thiserror::Error;
 
 use crate::{
     error::{Error, ErrorKind},
+    group::GroupName,
     lock::LockHolder,
     name::ReleaseName,
     path::HostPath,
@@ -38,6 +39,60 @@ pub enum StoreError {
         host: String,
         /// The format it has.
         found: String,
+    },
+    /// The root belongs to another account. Nothing was changed.
+    #[error("the root on {host} belongs to user {owner} and is not for {user}")]
+    OfAnother {
+        /// The host.
+        host: String,
+        /// The user id of its owner.
+        owner: u32,
+        /// Whom the work is done as.
+        user: String,
+        /// The group whose members deploy to it, where it is one's.
+        group: Option<GroupName>,
+    },
+    /// The root belongs to one account, and is to be a group's. Nothing was changed.
+    #[error("the root on {host} belongs to user {owner} alone, and not to the group {group} yet")]
+    NotConverted {
+        /// The host.
+        host: String,
+        /// The user id of its owner.
+        owner: u32,
+        /// The group.
+        group: GroupName,
+    },
+    /// The root is a group's that the user is not in. Nothing was changed.
+    #[error("{user} on {host} is not in the group {group}")]
+    NotInGroup {
+        /// The host.
+        host: String,
+        /// Whom the work is done as.
+        user: String,
+        /// The group.
+        group: GroupName,
+    },
+    /// The root belongs to another group. Nothing was changed.
+    #[error("the root on {host} belongs to the group {group}, not to {configured}")]
+    OfAnotherGroup {
+        /// The host.
+        host: String,
+        /// The group.
+        group: GroupName,
+        /// The one that was to work there.
+        configured: GroupName,
+    },
+    /// A directory is not the group's. Nothing was changed.
+    #[error(
+        "{path} on {host} cannot be given to the group {group}: it is another's, which may do more there than others"
+    )]
+    NotOfGroup {
+        /// The host.
+        host: String,
+        /// The directory.
+        path: HostPath,
+        /// The group.
+        group: GroupName,
     },
     /// The state directory holds something this program did not write. Nothing was changed.
     #[error("the state directory on {host} holds something unreadable: {what}")]
@@ -136,6 +191,11 @@ impl StoreError {
             Self::Locked { .. }
             | Self::LockLost { .. }
             | Self::NewerFormat { .. }
+            | Self::OfAnother { .. }
+            | Self::NotConverted { .. }
+            | Self::NotInGroup { .. }
+            | Self::OfAnotherGroup { .. }
+            | Self::NotOfGroup { .. }
             | Self::Damaged { .. }
             | Self::NameTaken { .. }
             | Self::NamePruned { .. }
@@ -154,6 +214,11 @@ impl StoreError {
             Self::Locked { .. } => ErrorKind::Locked,
             Self::LockLost { .. } | Self::Conflict { .. } => ErrorKind::Conflict,
             Self::NewerFormat { .. } => ErrorKind::NewerFormat,
+            Self::OfAnother { .. }
+            | Self::NotConverted { .. }
+            | Self::NotInGroup { .. }
+            | Self::OfAnotherGroup { .. }
+            | Self::NotOfGroup { .. } => ErrorKind::OtherAccount,
             Self::Damaged { .. } => ErrorKind::DamagedState,
             Self::NameTaken { .. } | Self::NamePruned { .. } => ErrorKind::NameTaken,
             Self::Unlistable { .. } | Self::SeedElsewhere { .. } => ErrorKind::HostFailed,
@@ -171,6 +236,18 @@ impl StoreError {
                 Some("see where the hosts are with `switchback status`, then try again")
             }
             Self::NewerFormat { .. } => Some("use the newer switchback that wrote it"),
+            Self::OfAnother { group: None, .. } => {
+                Some("connect as its owner, or name a group whose members deploy together: [security] group = \"...\"")
+            }
+            Self::OfAnother { .. } => {
+                Some("set [security] group to the group that `readlink .switchback/group` names there")
+            }
+            Self::NotConverted { .. } => {
+                Some("have its owner, or root, deploy or roll back once with this [security] group")
+            }
+            Self::NotInGroup { .. } => Some("have root add the user to it there (`usermod -aG`), then connect anew"),
+            Self::OfAnotherGroup { .. } => Some("name that group in [security] group"),
+            Self::NotOfGroup { .. } => Some("have its owner, or root, run `chgrp` and `chmod g+rwxs` on it"),
             Self::NameTaken { .. } => {
                 Some("give another --name, or go to the one that is there with `switchback activate`")
             }

@@ -14,6 +14,7 @@ use super::{
     DirStore,
     layout::{SEALED_USER, inner},
     query::{STATE_LIMIT, sealed_owner},
+    team::TeamState,
 };
 
 /// Asks who works there, and whose the release and what is kept of it are: five steps.
@@ -24,6 +25,7 @@ pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) {
     batch.push(Op::Inspect { path: store.layout().release(name) });
     batch.push(Op::Read { path: kept.join(&inner(SEALED_USER)), limit: STATE_LIMIT });
     batch.push(Op::List { path: kept });
+    store.steps.ask_group(batch);
 }
 
 /// What is foreign, as the answers to those steps and the survey of the release tell.
@@ -34,11 +36,19 @@ pub(super) fn read(
     seen: &[Surveyed],
     replies: &[Reply],
 ) -> Vec<Foreign> {
-    let [Reply::Identity(identity), Reply::Entry(state), Reply::Entry(release), Reply::Content(sealed), kept] = replies
+    let [
+        Reply::Identity(identity),
+        Reply::Entry(state),
+        Reply::Entry(release),
+        Reply::Content(sealed),
+        kept,
+        group @ ..,
+    ] = replies
     else {
         return Vec::new();
     };
-    let owners = Owners::new(identity.uid);
+    let team = store.steps.read_group(group.first());
+    let owners = Owners::new(identity.uid).with(team.as_ref());
     let given_to = sealed_owner(sealed.as_ref());
     let is_foreign = |owner: u32| !owners.trust(owner) && given_to != Some(owner);
     let mut foreign = Vec::new();
@@ -54,7 +64,9 @@ pub(super) fn read(
     if let Some(state) = state.filter(|state| !owners.trust(state.owner)) {
         foreign.push(Foreign { path: store.layout().state().to_string(), owner: state.owner });
     }
-    foreign.extend(of_the_tool(&store.layout().kept(name), kept, |owner| !owners.trust(owner)));
+    // Where only members of the root's group can write, whatever stands is a member's.
+    let is_closed = team.as_ref().is_some_and(TeamState::keeps_others_out);
+    foreign.extend(of_the_tool(&store.layout().kept(name), kept, |owner| !is_closed && !owners.trust(owner)));
     foreign
 }
 

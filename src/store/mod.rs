@@ -28,6 +28,7 @@ mod steps;
 mod survey;
 mod switch;
 mod take;
+mod team;
 mod traces;
 
 pub use check::{Checked, Examined, QuickCheck, Verified};
@@ -43,6 +44,7 @@ pub use preparation::{Preparation, Staged};
 pub use prune::Pruned;
 pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, RootState, StagedRecord, States};
 pub use switch::{Activated, Ready, Switch};
+pub use team::TeamState;
 
 use std::fmt;
 

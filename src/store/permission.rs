@@ -6,7 +6,7 @@ use crate::{
     transport::{Batch, EntryKind, FailureKind, Op, Reply, StepFailure, TransportError},
 };
 
-use super::{DirStore, StoreError, steps::FORMAT};
+use super::{DirStore, StoreError};
 
 /// Asks whether the first steps of staging or locking would fail: for want of a right, because a newer program wrote the state, or
 /// because `name` was pruned.
@@ -26,10 +26,11 @@ pub(super) async fn may_write(store: &DirStore, name: Option<&ReleaseName>) -> R
         replies => replies?,
     };
     if let Some(Reply::Link(Some(found))) = replies.get(format)
-        && found != FORMAT.as_bytes()
+        && found != store.steps.format().as_bytes()
     {
         let found = found.escape_ascii().to_string();
-        return Err(StoreError::NewerFormat { host: store.to_string(), found });
+        // What the run would settle first is no refusal.
+        store.entry(StoreError::NewerFormat { host: store.to_string(), found }).await?;
     }
     for reply in &replies[first..] {
         match reply {

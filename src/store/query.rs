@@ -24,6 +24,7 @@ use super::{
     layout::{LOCK, SEALED_USER, UNSEALED, inner},
     state::{Current, GoneRelease, HostedRelease, RootState},
     steps::{COMMANDS, DATA},
+    team::TeamState,
 };
 
 /// The most that is read of one of the tool's own records, in bytes.
@@ -38,6 +39,9 @@ pub(super) struct Query {
     first: usize,
     /// Where the steps that ask for what is shared begin, when they are asked.
     pub(super) shared: Option<usize>,
+    /// The step that asks for the root's group, where it is one's, and the one that tells who keeps what of the releases.
+    pub(super) group: Option<usize>,
+    pub(super) kept: Option<usize>,
     /// The step that looks at something that was made just now, where nobody asks who works there.
     pub(super) made: Option<usize>,
 }
@@ -158,7 +162,7 @@ impl Query {
                 _ => batch.push(op),
             };
         }
-        Self { first, shared: None, made: None }
+        Self { first, shared: None, group: None, kept: None, made: None }
     }
 
     /// What the replies to a batch with these steps mean.
@@ -166,9 +170,17 @@ impl Query {
     /// # Errors
     ///
     /// Why `current` cannot be read, in words.
-    pub(super) fn read(self, replies: &[Reply], root: &HostPath, layout: &Layout) -> Result<Answer, String> {
+    pub(super) fn read(
+        self,
+        replies: &[Reply],
+        root: &HostPath,
+        layout: &Layout,
+        team: Option<TeamState>,
+    ) -> Result<Answer, String> {
         let made = self.made.and_then(|at| replies.get(at)).and_then(entry);
-        let reader = Reader::new(&replies[self.first.min(replies.len())..], root, layout, made);
+        let own = &replies[self.first.min(replies.len())..];
+        let reader = Reader { team: team.clone(), ..Reader::new(own, root, layout, made) };
+        let given = reader.given(self.kept.and_then(|at| replies.get(at)));
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
         let adopting = reader.adopting(&releases);
@@ -191,6 +203,7 @@ impl Query {
             staging: reader.staging(),
             shared: Vec::new(),
             adopting,
+            team: team.map(|team| TeamState { given, ..team }),
             checked: None,
             pruned: reader.pruned(),
             unreadable: Vec::new(),
@@ -246,6 +259,7 @@ struct Reader<'r> {
     contents: Vec<HashMap<&'r [u8], &'r Found>>,
     /// What cannot be read. A reader that asks for a record notes it, so that none can forget to.
     unreadable: RefCell<Vec<(InnerPath, String)>>,
+    team: Option<TeamState>,
 }
 
 /// What stands at a place that was looked at.
@@ -260,7 +274,7 @@ impl<'r> Reader<'r> {
             _ => HashMap::new(),
         };
         let contents = replies.iter().map(by_directory).collect();
-        Self { replies, root, layout, made, contents, unreadable: RefCell::default() }
+        Self { replies, root, layout, made, contents, unreadable: RefCell::default(), team: None }
     }
 
     /// Notes that a file cannot be read, once.
@@ -345,7 +359,23 @@ impl<'r> Reader<'r> {
     /// whoever it was given to before it was sealed.
     fn foreign(&self, name: &ReleaseName, owner: u32) -> Option<u32> {
         let given_to = sealed_owner(self.found(At::Owners, name.as_str()));
-        (!Owners::new(self.user()?).trust(owner) && given_to != Some(owner)).then_some(owner)
+        let owners = Owners::new(self.user()?).with(self.team.as_ref());
+        (!owners.trust(owner) && given_to != Some(owner)).then_some(owner)
+    }
+
+    /// The members of the group to whom a release was given before it was sealed, by somebody else who keeps its records.
+    fn given(&self, kept: Option<&Reply>) -> Vec<u32> {
+        let keepers: &[Listed] = if let Some(Reply::Listing(Some(listed))) = kept { listed } else { &[] };
+        let given = keepers.iter().filter_map(|kept| {
+            let name = std::str::from_utf8(&kept.name).ok()?;
+            let owner = sealed_owner(self.found(At::Owners, name))?;
+            let is_given = owner != 0 && owner != kept.entry.owner && self.team.as_ref()?.has(owner);
+            is_given.then_some(owner)
+        });
+        let mut given: Vec<u32> = given.collect();
+        given.sort_unstable();
+        given.dedup();
+        given
     }
 
     fn current(&self, releases: &[HostedRelease]) -> Result<Current, String> {

@@ -1,7 +1,7 @@
 //! Staging: a release is uploaded into a private directory, and made durable there. What a release that is there already
 //! has of it is copied on the host.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use crate::{
     lock::LockOwner,
@@ -47,6 +47,16 @@ struct Staging<'s> {
     trust: &'s Trust,
     /// The release that is copied from, once it is chosen.
     used: Option<ReleaseName>,
+}
+
+/// What the host answered when the place was made, and where in it.
+struct Made {
+    replies: Vec<Reply>,
+    /// What others have in private.
+    lists: Range<usize>,
+    reserve: usize,
+    /// What the release that is copied from has.
+    asked: Option<usize>,
 }
 
 /// What an upload begins with.
@@ -101,13 +111,25 @@ impl Staging<'_> {
     /// Makes the place, and finds out what need not be sent.
     async fn begin(&mut self, staged: &Staged) -> Result<Begun, StoreError> {
         let store = self.store;
-        let (mut batch, lists, reserve) = store.steps.begin_staging(staged);
-        let asked = self.trust.ask(store, &mut batch, self.tree);
-        let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
+        let Made { replies, lists, reserve, asked } = match self.make_place(staged).await {
+            Err(error) => {
+                store.settle(error, Some(self.owner)).await?;
+                self.make_place(staged).await?
+            }
+            made => made?,
+        };
         let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
         let base = self.base(asked.map_or(&[][..], |at| &replies[at.min(replies.len())..])).await?;
         let lacks_reserve = matches!(replies.get(reserve), Some(Reply::Entry(None)));
         Ok(Begun { abandoned, trash, base, lacks_reserve })
+    }
+
+    async fn make_place(&self, staged: &Staged) -> Result<Made, StoreError> {
+        let store = self.store;
+        let (mut batch, lists, reserve) = store.steps.begin_staging(staged);
+        let asked = self.trust.ask(store, &mut batch, self.tree);
+        let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
+        Ok(Made { replies, lists, reserve, asked })
     }
 
     /// What is copied, once the host answered what it was asked of it.

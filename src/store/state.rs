@@ -21,7 +21,7 @@ use crate::{
     transport::{Entry, EntryKind, FileId, HostIdentity, Passed, Users},
 };
 
-use super::{Checked, Kept, UnreadableFile};
+use super::{Checked, Kept, TeamState, UnreadableFile};
 
 /// What a root holds, as it was read in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,6 +63,8 @@ pub struct RootState {
     pub checked: Option<(ReleaseName, Checked)>,
     /// What is linked into new releases; empty where nobody asked.
     pub shared: Vec<SharedPlace>,
+    /// The root's group; `None` where it belongs to one account.
+    pub team: Option<TeamState>,
     /// The release that a plain directory was about to become, when that was interrupted before it was moved.
     pub adopting: Option<ReleaseName>,
     /// Whether a release name can be looked up among those of pruned releases.

@@ -24,17 +24,15 @@ use crate::{
     record::RECORD_FILE,
     shared::SharedPath,
     token::Token,
-    transport::{Batch, Op, SyncReach},
+    transport::{Batch, GroupReach, Op, SyncReach},
 };
 
 use super::{
     Layout, Staged, StagedRecord,
     layout::{LISTS, inner},
     query::Query,
+    team::Team,
 };
-
-/// The version of the state directory that this program writes.
-pub(super) const FORMAT: &str = "1";
 
 /// The file that keeps the commands of a release.
 pub(super) const COMMANDS: &str = "commands";
@@ -71,6 +69,8 @@ pub(super) struct Steps {
     pub(super) layout: Layout,
     /// What is linked into each new release.
     pub(super) shared: Arc<[SharedPath]>,
+    /// The group that it is worked in for.
+    pub(super) team: Team,
 }
 
 impl Steps {
@@ -89,6 +89,8 @@ impl Steps {
         let mut batch = self.batch();
         let mut query = Query::add_to(&mut batch, &self.layout);
         query.shared = Some(self.add_shared(&mut batch));
+        query.group = self.ask_group(&mut batch);
+        query.kept = self.ask_keepers(&mut batch);
         (batch, query)
     }
 
@@ -97,8 +99,9 @@ impl Steps {
     fn enter(&self, batch: &mut Batch) {
         let (state, format) = (self.layout.state().clone(), self.layout.in_state(&["format"]));
         batch.push(Op::MakeDir { path: state, mode: PRIVATE, existing_is_fine: true });
-        batch.push_lenient(Op::MakeLink { path: format.clone(), text: FORMAT.into() });
-        batch.push(Op::ExpectLink { path: format, text: FORMAT.into() });
+        batch.push_lenient(Op::MakeLink { path: format.clone(), text: self.format().into() });
+        batch.push(Op::ExpectLink { path: format, text: self.format().into() });
+        self.enter_group(batch);
         for name in ["live", "tmp", "staging", "releases", "journal", "trash"] {
             batch.push(Op::MakeDir { path: self.layout.in_state(&[name]), mode: PRIVATE, existing_is_fine: true });
         }
@@ -162,6 +165,8 @@ impl Steps {
         for path in preparation::releases_and_parents(self.layout.releases()) {
             batch.push(Op::MakeDir { path, mode: PUBLIC, existing_is_fine: true });
         }
+        self.give(&mut batch, InnerPath::root(), GroupReach::Itself);
+        self.give(&mut batch, self.layout.releases().clone(), GroupReach::Itself);
         // Made among the releases, so that it has the group, the setgid bit, the access list and the security label that they
         // pass on, which nobody else may be allowed to give it. All that is made in it gets them from there.
         let cradle = self.layout.cradle(&staged.token);
@@ -188,6 +193,8 @@ impl Steps {
         }
         let (private, record_file) = (self.staging(&staged.token), self.staged_kept(staged).join(&inner("staged")));
         batch.push(Op::WriteNew { path: record_file, content: json(record), mode: PRIVATE_FILE });
+        self.give(&mut batch, self.staged_content(staged), GroupReach::Directories);
+        self.give(&mut batch, self.staged_kept(staged), GroupReach::All);
         batch.push(Op::Sync { paths: vec![private], reach: SyncReach::Filesystem });
         for other in abandoned {
             self.forget_staged(&mut batch, other);

@@ -27,8 +27,23 @@ enum Ended {
     Unknown,
 }
 
-/// Takes the lock of `store` under a token of its own and reads its state.
+/// Takes the lock of `store` under a token of its own and reads its state. A root that is not its group's yet is made so before.
 pub(super) async fn lock(
+    store: &DirStore,
+    owner: &LockOwner,
+    check: Option<&QuickCheck>,
+) -> Result<(Token, RootState), StoreError> {
+    match taken(store, owner, check).await {
+        Ok(taken) => Ok(taken),
+        Err(error) => {
+            store.settle(error, Some(owner)).await?;
+            taken(store, owner, check).await
+        }
+    }
+}
+
+/// Takes the lock of `store` as it is.
+pub(super) async fn taken(
     store: &DirStore,
     owner: &LockOwner,
     check: Option<&QuickCheck>,
@@ -158,7 +173,7 @@ async fn clean_up(store: &DirStore, token: &Token) {
 
 /// Gives back a lock that was taken, when the state could not be read then. When that fails too, the next run takes it
 /// over, once this process is gone.
-async fn give_back(store: &DirStore, token: &Token) {
+pub(super) async fn give_back(store: &DirStore, token: &Token) {
     let mut batch = store.steps.empty();
     store.steps.release_lock(&mut batch, token);
     let _ = store.execute(&batch).await;

@@ -1,12 +1,16 @@
 //! [`Batch`]: a list of typed operations, carried out on a host in one exchange.
 
 use crate::{
+    group::GroupName,
     manifest::Surveyed,
     path::{HostPath, InnerPath},
     time::Timestamp,
 };
 
-use super::{Comparison, Entry, FileId, Found, HostIdentity, Listed, Liveness, Passed, StepFailure, TreeName, Users};
+use super::{
+    Comparison, Entry, FileId, Found, Group, GroupReach, HostIdentity, Listed, Liveness, Passed, StepFailure, TreeName,
+    Users,
+};
 
 /// A list of steps that run in order on one host, in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +20,8 @@ pub struct Batch {
     /// Whether a missing root is made (with its parents, mode 0755), or fails the batch before its first step. One that
     /// has a `pin` was there before, and is never made.
     pub make_root: bool,
+    /// Whether the files that it appends to and marks processes with are for the group too: mode 0660 where it would be 0600.
+    pub for_group: bool,
     /// What the root must be, when it was seen before: another device or inode fails the batch before its first step.
     pub pin: Option<FileId>,
     /// The steps.
@@ -26,7 +32,7 @@ impl Batch {
     /// A batch without steps, on a root that must exist.
     #[must_use]
     pub fn new(root: HostPath) -> Self {
-        Self { root, make_root: false, pin: None, steps: Vec::new() }
+        Self { root, make_root: false, for_group: false, pin: None, steps: Vec::new() }
     }
 
     /// Adds a step whose failure ends the batch, and returns its index.
@@ -175,6 +181,16 @@ pub enum Op {
         /// The places inside the root.
         paths: Vec<InnerPath>,
     },
+    /// Asks which group of the host has this name, whether its user is in it, and what belongs to it. Replies
+    /// [`Reply::Group`](super::Reply::Group); `None` when the host has no such group.
+    InspectGroup {
+        /// Its name.
+        name: GroupName,
+        /// The directories that are looked at.
+        paths: Vec<InnerPath>,
+        /// A directory whose content's owners are looked at too.
+        below: InnerPath,
+    },
     /// Holds when nothing, not even a dangling link, stands at `path`; else fails with
     /// [`FailureKind::Exists`](super::FailureKind::Exists).
     ExpectAbsent {
@@ -208,7 +224,7 @@ pub enum Op {
         /// Its text.
         text: Vec<u8>,
     },
-    /// Makes a directory with exactly this mode, whatever the umask.
+    /// Makes a directory with exactly this mode, whatever the umask, and the setgid bit of the directory that it stands in.
     MakeDir {
         /// The directory; its parent must exist.
         path: InnerPath,
@@ -217,6 +233,17 @@ pub enum Op {
         /// Whether a directory that stands there already is as good (its mode stays). If not, it fails with
         /// [`FailureKind::Exists`](super::FailureKind::Exists), as it always does for anything else.
         existing_is_fine: bool,
+    },
+    /// Gives a directory to a group, which may then do anything in it (`g+rwx`), as may its members with what is made there
+    /// later (the setgid bit); what is the group's already stays as it is. Fails where the user may not: only the owner of a
+    /// directory may give it, and only to a group of theirs.
+    GiveToGroup {
+        /// The directory.
+        path: InnerPath,
+        /// The group's name.
+        group: GroupName,
+        /// How far it reaches.
+        reach: GroupReach,
     },
     /// Makes a symbolic link; fails with [`FailureKind::Exists`](super::FailureKind::Exists) when anything stands there.
     MakeLink {
@@ -323,6 +350,7 @@ impl Op {
             | Self::CheckProcess { .. }
             | Self::FindUsers { .. }
             | Self::InspectWay { .. }
+            | Self::InspectGroup { .. }
             | Self::ExpectAbsent { .. }
             | Self::ExpectUnmounted { .. }
             | Self::ExpectDirectory { .. }
@@ -330,6 +358,7 @@ impl Op {
             | Self::ExpectWritable { .. }
             | Self::Sync { .. } => false,
             Self::MakeDir { .. }
+            | Self::GiveToGroup { .. }
             | Self::MakeLink { .. }
             | Self::WriteNew { .. }
             | Self::MarkProcess { .. }
@@ -384,6 +413,8 @@ pub enum Reply {
     Users(Users),
     /// The answer to [`Op::InspectWay`]: the directories from `/` to the root, then those below.
     Way(Vec<Passed>),
+    /// The answer to [`Op::InspectGroup`].
+    Group(Option<Group>),
     /// An [`OnFailure::GoOn`] step failed.
     Failed(StepFailure),
 }

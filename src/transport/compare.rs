@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{manifest::Surveyed, path::InnerPath};
 
-use super::{FailureKind, Found, StepFailure};
+use super::{FailureKind, Found, StepFailure, group::GIVEN};
 
 /// Which tree an [`Op::CompareTree`](super::Op::CompareTree) is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,14 +113,16 @@ impl Lines {
 
 impl Comparison {
     /// What `seen` is, held against `list`, as a host that has `sort` and `uniq` finds it out: line by line.
-    pub(super) fn of(list: &[u8], seen: &[Surveyed], except: &[InnerPath]) -> Compared {
+    ///
+    /// Where the root is a group's, what directories were given with it is no difference.
+    pub(super) fn of(list: &[u8], seen: &[Surveyed], except: &[InnerPath], for_group: bool) -> Compared {
         let passed_over = |line: &[u8]| {
             let path = line.windows(3).position(|bytes| bytes == b" ./").map(|at| &line[at + 3..]);
             except.iter().any(|except| path == Some(except.as_str().as_bytes()))
         };
         let lines = |text: &[u8]| -> BTreeSet<Vec<u8>> {
             let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !passed_over(line));
-            lines.map(<[u8]>::to_vec).collect()
+            lines.map(|line| if for_group { given(line) } else { line.to_vec() }).collect()
         };
         let now: Vec<u8> = seen.iter().flat_map(Surveyed::listing_line).collect();
         let (listed, now) = (lines(list), lines(&now));
@@ -148,4 +150,14 @@ fn without_mode(line: &[u8]) -> Vec<u8> {
         (Some(kind @ (b"d" | b"f" | b"o")), Some(_), Some(rest)) => [kind, rest].join(&b' '),
         _ => line.to_vec(),
     }
+}
+
+/// The line of a listing as it is when a directory was given to a group.
+fn given(line: &[u8]) -> Vec<u8> {
+    let directory = line.strip_prefix(b"d ").and_then(|line| {
+        let (mode, path) = line.split_at(line.iter().position(|byte| *byte == b' ')?);
+        let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
+        Some([format!("d {:o}", (mode | GIVEN) & !0o2000).as_bytes(), path].concat())
+    });
+    directory.unwrap_or_else(|| line.to_vec())
 }

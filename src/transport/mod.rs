@@ -9,6 +9,7 @@ mod batch;
 mod compare;
 mod error;
 mod found;
+mod group;
 mod hook;
 mod local;
 #[cfg(any(test, feature = "testing"))]
@@ -25,6 +26,8 @@ pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
 pub use compare::{Compared, Comparison, DifferentLines, Lines, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
 pub use found::{Entry, EntryKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};
+pub(crate) use group::GIVEN;
+pub use group::{Group, GroupPlace, GroupReach};
 pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]

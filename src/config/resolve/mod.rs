@@ -63,6 +63,7 @@ pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Resu
         source_max_ratio: max_ratio
             .map_or(Ok(Limits::default().ratio), |ratio| source.number(&ratio, 1..=1_000_000, "times its size"))?,
         target_check: source.word_or_default(layer.rollback.unwrap_or_default().verify.as_ref(), &TARGET_CHECKS)?,
+        group: security.group.as_ref().map(|group| source.parse(group)).transpose()?,
         allow_writable: security.allow_writable.is_some_and(Spanned::into_inner),
         directory: None,
     })

@@ -28,6 +28,7 @@ impl Reason {
             Self::OthersMayWrite { .. } => {
                 "take that right away with chmod or chown, or say with `--allow-writable` that it is meant so".into()
             }
+            Self::NoSuchGroup { .. } | Self::NotInGroup { .. } | Self::NotOfGroup { .. } => self.group_hint(),
             Self::NoCurrent => {
                 "see with `switchback history` which release was current last, and make the link again in the root of that host (ln -s \
                  releases/NAME current); or leave it out with --except"
@@ -104,6 +105,23 @@ impl Reason {
             | Self::ChainLoops { .. } => {
                 "see what the hosts have: `switchback releases`, then name one: `switchback rollback --to NAME`".into()
             }
+        }
+    }
+
+    /// How to make a host fit for the group of `[security] group`.
+    fn group_hint(&self) -> String {
+        match self {
+            Self::NoSuchGroup { group } => {
+                format!("make it on those hosts (`groupadd {group}`), or name another in [security] group")
+            }
+            Self::NotInGroup { group, user } => {
+                format!("`usermod -aG {group} {user}` on those hosts, then connect anew")
+            }
+            Self::NotOfGroup { path, group } => format!(
+                "have the owner of the root, or root, run `chgrp {group}` and `chmod g+rwxs` on it there ({path}): another \
+                 group has rights in it that would be lost"
+            ),
+            _ => String::new(),
         }
     }
 }

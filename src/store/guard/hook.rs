@@ -3,9 +3,12 @@
 use std::time::{Duration, Instant};
 
 use crate::{
+    name::ReleaseName,
     path::{HostPath, InnerPath},
-    store::{HookRun, StoreError, hook_run::OUTPUT_LIMIT, layout::inner},
-    transport::{Effect, FailureKind, HookCall, HookEnd, HookExit, LineSink, Op, Reply, Secrets, TransportError},
+    store::{HookDirectory, HookRun, StoreError, hook_run::OUTPUT_LIMIT, layout::inner},
+    transport::{
+        Effect, FailureKind, GroupReach, HookCall, HookEnd, HookExit, LineSink, Op, Reply, Secrets, TransportError,
+    },
 };
 
 use super::DirGuard;
@@ -31,11 +34,25 @@ impl DirGuard {
         self.hooks_run += 1;
         let name = format!("{:03}-{}", self.hooks_run, run.kind);
         let call = self.store.hook_call(run, self.hooks().join(&inner(&name)));
-        match self.run_surely(&call, output).await {
+        let ended = self.run_surely(&call, output).await;
+        if run.directory == HookDirectory::Release {
+            self.share_release(&run.release).await;
+        }
+        match ended {
             Err(StoreError::LockLost { host }) if self.holds().await => {
                 Err(StoreError::NoSuchRelease { host, name: run.release.clone() })
             }
             result => result,
+        }
+    }
+
+    /// Gives the directories that a command made in a release to the root's group: any member may have to prune it.
+    async fn share_release(&self, name: &ReleaseName) {
+        let mut batch = self.store.steps.empty();
+        self.store.steps.give(&mut batch, self.store.layout().release(name), GroupReach::Directories);
+        if !batch.steps.is_empty() {
+            // What cannot be given stays the user's own, which `prune` tells.
+            let _ = self.store.execute(&batch).await;
         }
     }
 

@@ -60,6 +60,7 @@ impl Steps {
         let mut query = add(&mut batch, &self.layout);
         // Whose that is, and so who works here, is told with the rest.
         query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
+        query.group = self.ask_group(&mut batch);
         if owner.command.brings_content() {
             query.shared = Some(self.add_shared(&mut batch));
         }

@@ -2,14 +2,14 @@
 
 use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError};
 
-use super::{ask, change, identity, remove, rename, root::Root, survey, users, way};
+use super::{ask, change, group, identity, remove, rename, root::Root, survey, users, way};
 
 /// Carries out `batch` on this machine, which messages call `host`.
 pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportError> {
     let root = open_root(batch, host)?;
     let mut replies = Vec::with_capacity(batch.steps.len());
     for (index, step) in batch.steps.iter().enumerate() {
-        match (carry_out(&root, &step.op), step.on_failure) {
+        match (carry_out(&root, &step.op, batch.for_group), step.on_failure) {
             (Ok(reply), _) => replies.push(reply),
             (Err(failure), OnFailure::GoOn) => replies.push(Reply::Failed(failure)),
             (Err(failure), OnFailure::Stop) => return Err(TransportError::step(host, batch, index, failure, replies)),
@@ -27,7 +27,9 @@ pub(super) fn open_root(batch: &Batch, host: &str) -> Result<Root, TransportErro
     })
 }
 
-fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
+fn carry_out(root: &Root, op: &Op, for_group: bool) -> Result<Reply, StepFailure> {
+    // Of files that get no mode of their own.
+    let private = if for_group { 0o660 } else { 0o600 };
     match op {
         Op::Identify => identity::identify(root),
         Op::Clock => identity::clock(),
@@ -40,11 +42,13 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::ReadEach { path, file, limit } => ask::read_each(root, path, file, *limit),
         Op::Survey { path, digests } => survey::survey(root, path, *digests),
         Op::CompareTree { trees, name, lists, list, except } => {
-            survey::compare(root, trees, name, (lists, list), except)
+            survey::compare(root, trees, name, (lists, list), except, for_group)
         }
         Op::CheckProcess { path } => Ok(identity::check_process(root, path)),
         Op::FindUsers { path } => users::find_users(root, path),
         Op::InspectWay { paths } => way::inspect_way(root, paths),
+        Op::InspectGroup { name, paths, below } => group::inspect_group(root, name, paths, below),
+        Op::GiveToGroup { path, group, reach } => group::give_to_group(root, path, group, *reach),
         Op::ExpectAbsent { path } => ask::expect_absent(root, path),
         Op::ExpectUnmounted { path } => way::expect_unmounted(root, path),
         Op::ExpectDirectory { path } => ask::expect_directory(root, path),
@@ -53,8 +57,8 @@ fn carry_out(root: &Root, op: &Op) -> Result<Reply, StepFailure> {
         Op::MakeDir { path, mode, existing_is_fine } => change::make_dir(root, path, *mode, *existing_is_fine),
         Op::MakeLink { path, text } => change::make_link(root, path, text),
         Op::WriteNew { path, content, mode } => change::write_new(root, path, content.as_bytes(), *mode),
-        Op::MarkProcess { path } => identity::mark_process(root, path),
-        Op::Append { path, content } => change::append(root, path, content),
+        Op::MarkProcess { path } => identity::mark_process(root, path, private),
+        Op::Append { path, content } => change::append(root, path, content, private),
         Op::MoveInto { from, into } => change::move_into(root, from, into),
         Op::Rename { from, to } => rename::rename(root, from, to),
         Op::Exchange { one, other } => rename::exchange(root, one, other),

@@ -101,10 +101,10 @@ fn write_all(file: OwnedFd, content: &[u8], mode: u32) -> Result<()> {
     fs::fchmod(&file, Mode::from_raw_mode(mode))
 }
 
-pub(super) fn append(root: &Root, path: &InnerPath, content: &str) -> Answer {
+pub(super) fn append(root: &Root, path: &InnerPath, content: &str, mode: u32) -> Answer {
     let place = root.place(path).map_err(errno::on(path))?;
     match errno::found(place.stat()).map_err(errno::on(path))? {
-        None => done(path, write_in(&place, content.as_bytes(), 0o600)),
+        None => done(path, write_in(&place, content.as_bytes(), mode)),
         Some(there) if entry_kind(&there) == EntryKind::File => done(path, append_to(&place, content)),
         Some(there) => Err(errno::wrong_kind(path, entry_kind(&there))),
     }

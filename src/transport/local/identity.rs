@@ -72,10 +72,10 @@ fn name_in(users: &str, uid: u32) -> Option<String> {
     })
 }
 
-pub(super) fn mark_process(root: &Root, path: &InnerPath) -> Answer {
+pub(super) fn mark_process(root: &Root, path: &InnerPath, mode: u32) -> Answer {
     let mark = own_mark().map_err(errno::on("the identity of this process"))?;
     // A mark that a kill had cut short would say nothing of anybody for ever.
-    change::write_at_once(root, path, &mark.to_content(), 0o600)
+    change::write_at_once(root, path, &mark.to_content(), mode)
 }
 
 fn own_mark() -> errno::Result<ProcessMark> {

@@ -4,6 +4,7 @@ mod ask;
 mod batch;
 mod change;
 mod errno;
+mod group;
 mod identity;
 mod mounts;
 mod remove;

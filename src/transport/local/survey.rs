@@ -128,6 +128,7 @@ pub(super) fn compare(
     name: &TreeName,
     (lists, list): (&InnerPath, &InnerPath),
     except: &[InnerPath],
+    for_group: bool,
 ) -> Answer {
     let tree = match name {
         TreeName::Given(name) => Some(name.as_str().to_owned()),
@@ -144,7 +145,7 @@ pub(super) fn compare(
     };
     let found = match (seen(root, &trees.join(&name), false)?, Compared::listing(listed.as_ref(), &path)) {
         (None, _) => Compared::NoTree,
-        (Some(seen), Ok(listed)) => Comparison::of(listed, &seen, except),
+        (Some(seen), Ok(listed)) => Comparison::of(listed, &seen, except, for_group),
         (Some(_), Err(otherwise)) => otherwise,
     };
     Ok(Reply::Comparison(Comparison { tree, found }))

@@ -84,7 +84,7 @@ impl MemoryTransport {
         let mut own = self.own_process();
         let process = own.filter(|process| model.runs(*process)).unwrap_or_else(|| model.start_process());
         *own = Some(process);
-        let mut host = step::Host { model: &mut model, root: &way, process };
+        let mut host = step::Host { model: &mut model, root: &way, process, for_group: batch.for_group };
         let mut replies = Vec::new();
         for (index, step) in batch.steps.iter().enumerate() {
             match host.step(&step.op) {

@@ -10,7 +10,8 @@ use crate::{
     path::InnerPath,
     time::Timestamp,
     transport::{
-        Entry, EntryKind, FailureKind, FileId,
+        Entry, EntryKind, FailureKind, FileId, GroupReach,
+        group::{GIVEN, GIVEN_FILE},
         process::{Here, ProcessMark, Realm},
     },
 };
@@ -22,6 +23,9 @@ pub(super) const TOP: u64 = 1;
 
 /// The user that everything belongs to.
 pub(super) const OWNER: u32 = 1000;
+
+/// The one group there is, which everything belongs to.
+pub(super) const GROUP: (&str, u32) = ("deploy", 100);
 
 /// The most links that are followed on the way to one place.
 const LINKS: u32 = 40;
@@ -310,6 +314,24 @@ impl Model {
         self.nodes.insert(inode, Node { body, mode, modified: seconds(self.clock) });
         self.attach(directory, name, inode);
         Ok(inode)
+    }
+
+    /// Gives the directory `inode`, and what it holds as far as that reaches, to the one group.
+    pub(super) fn give(&mut self, inode: u64, reach: GroupReach) {
+        let mut todo = vec![inode];
+        while let Some(inode) = todo.pop() {
+            let Some(node) = self.nodes.get_mut(&inode) else { continue };
+            match &node.body {
+                Body::Directory(names) => {
+                    node.mode |= GIVEN;
+                    if reach != GroupReach::Itself {
+                        todo.extend(names.values());
+                    }
+                }
+                Body::File(_) if reach == GroupReach::All => node.mode |= GIVEN_FILE,
+                Body::File(_) | Body::Link(_) => {}
+            }
+        }
     }
 
     /// Sets when `inode` was last changed.

@@ -1,15 +1,16 @@
 //! What each step does to the model.
 
 use crate::{
+    group::GroupName,
     path::InnerPath,
     transport::{
-        Compared, Comparison, EntryKind, FailureKind, Found, HostIdentity, Listed, Liveness, Op, Reply, StepFailure,
-        TreeName,
+        Compared, Comparison, Entry, EntryKind, FailureKind, Found, Group, GroupPlace, GroupReach, HostIdentity,
+        Listed, Liveness, Op, Reply, StepFailure, TreeName,
         process::{ProcessMark, Seen},
     },
 };
 
-use super::model::{Body, Model, OWNER, Way};
+use super::model::{Body, GROUP, Model, OWNER, Way};
 
 type Answer = Result<Reply, FailureKind>;
 
@@ -21,6 +22,8 @@ pub(super) struct Host<'h> {
     pub(super) root: &'h Way,
     /// The process that carries the steps out.
     pub(super) process: u32,
+    /// Whether what is private is the group's too.
+    pub(super) for_group: bool,
 }
 
 impl Host<'_> {
@@ -30,6 +33,11 @@ impl Host<'_> {
             return self.expect_link(path, text);
         }
         self.answer(op).map_err(|kind| StepFailure::new(kind, format!("{}: {kind}", subject(op))))
+    }
+
+    /// The mode of files that get none of their own.
+    fn private(&self) -> u32 {
+        if self.for_group { 0o660 } else { 0o600 }
     }
 
     fn answer(&mut self, op: &Op) -> Answer {
@@ -55,6 +63,7 @@ impl Host<'_> {
             }
             Op::CheckProcess { path } => Ok(Reply::Process(self.check_process(path))),
             Op::FindUsers { path } => self.find_users(path).map(Reply::Users),
+            Op::InspectGroup { name, paths, .. } => self.inspect_group(name, paths),
             Op::InspectWay { paths } => Ok(Reply::Way(self.inspect_way(paths))),
             Op::ExpectAbsent { path } => self.find(path)?.map_or(Ok(Reply::Done), |_| Err(FailureKind::Exists)),
             // There is one filesystem.
@@ -79,12 +88,13 @@ impl Host<'_> {
             Op::WriteNew { path, content, mode } => self.make(path, *mode, Body::File(content.clone().into())),
             Op::MarkProcess { path } => {
                 let mark = self.model.mark(self.process).to_content();
-                self.make(path, 0o600, Body::File(mark.into()))
+                self.make(path, self.private(), Body::File(mark.into()))
             }
             Op::Append { path, content } => match self.find(path)? {
                 Some(inode) => self.model.append(inode, content.as_bytes()).map(|()| Reply::Done),
-                None => self.make(path, 0o600, Body::File(content.clone().into())),
+                None => self.make(path, self.private(), Body::File(content.clone().into())),
             },
+            Op::GiveToGroup { path, group, reach } => self.give_to_group(path, group, *reach),
             Op::MoveInto { from, into } => self.move_into(from, into),
             Op::Rename { from, to } => self.rename(from, to),
             Op::Exchange { one, other } => self.exchange(one, other),
@@ -201,7 +211,7 @@ impl Host<'_> {
         let found = match (self.find(&trees.join(&name))?, Compared::listing(listed.as_ref(), &path)) {
             (Some(inode), Ok(listed)) => {
                 self.model.names(inode)?;
-                Comparison::of(listed, &self.model.survey(inode, false), except)
+                Comparison::of(listed, &self.model.survey(inode, false), except, self.for_group)
             }
             (Some(_), Err(otherwise)) => otherwise,
             (None, _) => Compared::NoTree,
@@ -254,6 +264,28 @@ impl Host<'_> {
             Some(inode) if existing_is_fine && self.model.names(inode).is_ok() => Ok(Reply::Done),
             _ => self.make(path, mode, Body::Directory(std::collections::BTreeMap::new())),
         }
+    }
+
+    fn inspect_group(&self, name: &GroupName, paths: &[InnerPath]) -> Answer {
+        if name.as_str() != GROUP.0 {
+            return Ok(Reply::Group(None));
+        }
+        let place = |inode: u64| {
+            let Entry { kind, owner, mode, .. } = self.model.entry(inode);
+            (kind == EntryKind::Directory).then_some(GroupPlace { owner, group: GROUP.1, mode })
+        };
+        let places = paths.iter().map(|path| Ok(self.find(path)?.and_then(place))).collect::<Result<_, _>>()?;
+        Ok(Reply::Group(Some(Group { id: GROUP.1, is_ours: true, members: vec![OWNER], places })))
+    }
+
+    fn give_to_group(&mut self, path: &InnerPath, group: &GroupName, reach: GroupReach) -> Answer {
+        let inode = self.find(path)?.ok_or(FailureKind::Missing)?;
+        self.model.names(inode)?;
+        if group.as_str() != GROUP.0 {
+            return Err(FailureKind::Missing);
+        }
+        self.model.give(inode, reach);
+        Ok(Reply::Done)
     }
 
     fn move_into(&mut self, from: &InnerPath, into: &InnerPath) -> Answer {
@@ -397,6 +429,8 @@ fn subject(op: &Op) -> String {
         | Op::Append { path, .. }
         | Op::RemoveFile { path }
         | Op::RemoveDir { path }
-        | Op::RemoveTree { path } => path.to_string(),
+        | Op::RemoveTree { path }
+        | Op::GiveToGroup { path, .. } => path.to_string(),
+        Op::InspectGroup { name, .. } => name.to_string(),
     }
 }

@@ -42,6 +42,7 @@ fi
 sb_end() {
 sb_say "$sb_r${sb_frame}end"
 sb_r=
+unset sb_private
 unset -f switchback_batch
 }
 # A value as a token of the answer. Every value from outside has its tag, = or ~ or #, which no word and no number begins

@@ -32,6 +32,7 @@ pub(crate) const WORDS: &[&str] = &[
     "failed",
     "file",
     "gone",
+    "group",
     "hello",
     "identity",
     "lines",

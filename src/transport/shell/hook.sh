@@ -22,7 +22,9 @@ sb_follow "$3"
 # RECORD DIRECTORY: 0 when there is a record now; $sb_ours when we made it, and are in it.
 sb_claim() {
 (cd -- "$2") 2>/dev/null || { sb_shut "$2"; return 1; }
-sb_m=$(mkdir -m 700 -- "$1" 2>&1) || {
+# In a directory that is a group's alone, so is the record.
+case $(stat -c %a -- "${1%/*}" 2>/dev/null) in 2770) sb_e=2770;; *) sb_e=700;; esac
+sb_m=$(mkdir -m $sb_e -- "$1" 2>&1) || {
 sb_alive $? "$sb_m"
 if [ -d "$1" ] && ! [ -h "$1" ]; then return 0; fi
 sb_no - "$sb_m"
@@ -42,7 +44,7 @@ sb_no - "$sb_m"
 return 1
 }
 sb_prepare() {
-umask 077
+case $sb_e in 2770) chmod g+s .; umask 007;; *) umask 077;; esac
 sb_self
 sb_say "$sb_v" >./starter && sb_script >./command && : >./out && : >./err && mkfifo ./out.pipe ./err.pipe
 }

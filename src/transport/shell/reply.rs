@@ -6,8 +6,8 @@ use crate::{
     path::InnerPath,
     time::Timestamp,
     transport::{
-        Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, Op,
-        Passed, Reply, StepFailure, Used, Users,
+        Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, Group, GroupPlace, HostIdentity,
+        Listed, Liveness, Op, Passed, Reply, StepFailure, Used, Users,
     },
 };
 
@@ -86,6 +86,10 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
         (Op::CheckProcess { .. }, ["process", state], []) => Reply::Process(liveness(state)?),
         (Op::FindUsers { .. }, ["users", seen], [names]) => Reply::Users(users(seen, names)?),
         (Op::InspectWay { paths }, ["way"], [root, there, stats]) => Reply::Way(way(paths, root, there, stats)?),
+        (Op::InspectGroup { .. }, ["group", "-"], []) => Reply::Group(None),
+        (Op::InspectGroup { paths, .. }, ["group", id, ours], [members, places]) => {
+            Reply::Group(Some(group(paths.len(), [id, ours], members, places)?))
+        }
         (op, ["done"], []) if answers_done(op) => Reply::Done,
         _ => return Err(Misfit),
     })
@@ -131,6 +135,29 @@ fn capitalised(message: &str) -> String {
     let words = message.split(": ").nth(1).unwrap_or("");
     let (first, rest) = words.split_at_checked(1).unwrap_or(("", words));
     first.to_uppercase() + rest
+}
+
+/// A group, its members as `ID/ID/`, and the directories that were asked about as `OWNER,GROUP,MODE/` with `-/` for none.
+fn group(count: usize, [id, ours]: [&str; 2], members: &[u8], places: &[u8]) -> Result<Group, Misfit> {
+    let parts = |text: &[u8]| -> Result<Vec<String>, Misfit> {
+        let text = std::str::from_utf8(text).map_err(|_| Misfit)?;
+        Ok(text.split_terminator('/').map(str::to_owned).collect())
+    };
+    let place = |text: &String| match text.split(',').collect::<Vec<_>>()[..] {
+        ["-"] => Ok(None),
+        [owner, group, mode] => {
+            let mode = u32::from_str_radix(mode, 16).map_err(|_| Misfit)? & 0o7777;
+            Ok(Some(GroupPlace { owner: number(owner)?, group: number(group)?, mode }))
+        }
+        _ => Err(Misfit),
+    };
+    let places = parts(places)?.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+    let members = parts(members)?.iter().map(|id| number(id)).collect::<Result<_, _>>()?;
+    if places.len() == count {
+        Ok(Group { id: number(id)?, is_ours: ours == "1", members, places })
+    } else {
+        Err(Misfit)
+    }
 }
 
 fn number<N: FromStr>(text: &str) -> Result<N, Misfit> {

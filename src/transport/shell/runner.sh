@@ -4,6 +4,7 @@ sb_nap() { sleep "$1" 2>/dev/null || { sleep 1; sb_coarse=y; }; }
 sb_runner() {
 umask 077
 cd -P . || exit 0
+case $(stat -c %a .) in 2770) umask 007;; esac
 sb_self
 sb_say "$sb_v" >./runner
 mkdir ./begun || exit 0

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use crate::{
     path::{HostPath, InnerPath},
     token::Token,
-    transport::{Batch, FileId, HookCall, OnFailure, Op, Step, SyncReach, TreeName, Upload},
+    transport::{Batch, FileId, GroupReach, HookCall, OnFailure, Op, Step, SyncReach, TreeName, Upload},
 };
 
 use super::{
@@ -86,6 +86,9 @@ const DEFINE: &str = "switchback_batch() {\n";
 pub(super) fn compile(batch: &Batch) -> Result<Vec<u8>, usize> {
     let mut script = Script::default();
     script.text(DEFINE).enter(&batch.root, batch.make_root, batch.pin);
+    if batch.for_group {
+        script.text("sb_private=117\n");
+    }
     places(&mut script, batch);
     let mut first = 0;
     for run in runs(&batch.steps) {
@@ -307,6 +310,18 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         Op::InspectWay { paths } => {
             let prefixes = paths.iter().flat_map(ways_down);
             prefixes.fold(script.text("sb_way"), |script, path| script.word(&place(&path)))
+        }
+        Op::InspectGroup { name, paths, below } => {
+            script.text("sb_group").value(name.as_str())?.word(&place(below));
+            paths.iter().fold(script, |script, path| script.word(&place(path)))
+        }
+        Op::GiveToGroup { path, group, reach } => {
+            script.text(match reach {
+                GroupReach::Itself => "sb_give i",
+                GroupReach::Directories => "sb_give d",
+                GroupReach::All => "sb_give a",
+            });
+            script.value(group.as_str())?.word(&place(path))
         }
         Op::ExpectAbsent { path } => script.text("sb_absent").word(&place(path)),
         Op::ExpectUnmounted { path } => script.text("sb_unmounted").word(&place(path)),

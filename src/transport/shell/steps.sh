@@ -250,7 +250,8 @@ sb_tok "$sb_p"
 case $sb_k in -) sb_emit 'compare no-list';; *) sb_emit "compare unreadable $sb_k";; esac
 return 0
 }
-# Lines that stand only in the one or only in the other, and how find ended. A setgid bit that directories inherited is passed over.
+# Lines that stand only in the one or only in the other, and how find ended. A setgid bit that directories
+# inherited is passed over, and where the root is a group's, what its group may do in them.
 sb_g=sort
 if [ -g "$sb_d" ]; then sb_g=sb_sort; fi
 sb_v=$({ cd -P -- "$sb_d" 2>/dev/null || exit; sb_lines; echo "-$?"; } | $sb_g - "$sb_l" | uniq -u)
@@ -273,7 +274,12 @@ sb_shown 1000 "$(sb_alone "$sb_z" "$sb_l" "$sb_l")"
 sb_shown 20 "$(sb_alone "$sb_v" "$sb_l" "$sb_z")"
 sb_emit "compare lines$sb_c"
 }
-sb_sort() { cat -- "$@" | sed 's/^d 2\([0-7][0-7][0-7]\) /d \1 /' | sort; }
+sb_sort() {
+case ${sb_private+y} in
+y) cat -- "$@" | sed 's/^d 2\{0,1\}\([0-7]\)[0-7]\([0-7]\) /d \17\2 /';;
+*) cat -- "$@" | sed 's/^d 2\([0-7][0-7][0-7]\) /d \1 /';;
+esac | sort
+}
 sb_each_line() {
 IFS=$sb_nl
 for sb_e in $2; do $1; done
@@ -322,7 +328,7 @@ find . -maxdepth 257 -name . -o -type d -exec stat -c 'd %a %n' {} + -o -type f 
 }
 sb_mark() {
 sb_self
-sb_write 177 '' "$1" "$sb_v$sb_nl"
+sb_write "${sb_private-177}" '' "$1" "$sb_v$sb_nl"
 }
 sb_check() {
 sb_in "$1"
@@ -436,6 +442,51 @@ sb_a=${sb_a:-/}
 done
 sb_a=$PWD
 sb_m=$(stat -c "$sb_s" -- "$@" 2>&1) || { sb_no - "$sb_m"; return 1; }
+}
+# NAME BELOW PATH...: its id, whether it is ours, who of the owners of these and of what stands in BELOW is in it, and whose each
+# of these is. Directory services are asked where they can be.
+sb_group() {
+sb_q=$1 sb_d=$2
+shift 2
+sb_z=$({ getent group "$sb_q" || cat /etc/group; } 2>/dev/null | while IFS=: read -r sb_a sb_b sb_e sb_v; do
+case $sb_a in "$sb_q") sb_say "$sb_e"; break;; esac
+done)
+case $sb_z in '' | *[!0-9]*) sb_emit 'group -'; return 0;; esac
+sb_o=0 sb_m= sb_k=
+case " $(id -u) $(id -G) " in ' 0 '* | *" $sb_z "*) sb_o=1;; esac
+for sb_e; do
+sb_a=
+if [ -d "$sb_e" ] && ! [ -h "$sb_e" ]; then sb_a=$(stat -c '%u,%g,%f %u:%U' -- "$sb_e" 2>/dev/null); fi
+case $sb_a in ?*) sb_k="$sb_k ${sb_a#* }" sb_a=${sb_a%% *};; *) sb_a=-;; esac
+sb_m=$sb_m$sb_a/
+done
+if [ -d "$sb_d" ] && ! [ -h "$sb_d" ]; then sb_k="$sb_k $(set +f; stat -c %u:%U -- "$sb_d"/* 2>/dev/null)"; fi
+sb_v= sb_a=/
+for sb_e in $sb_k; do
+case $sb_a in *"/${sb_e%%:*}/"*) continue;; esac
+sb_a=$sb_a${sb_e%%:*}/
+case " $(id -G "${sb_e#*:}" 2>/dev/null) " in *" $sb_z "*) sb_v=$sb_v${sb_e%%:*}/;; esac
+done
+sb_tok "$sb_v"
+sb_tok "$sb_m"
+sb_emit "group $sb_z $sb_o"
+}
+# REACH GROUP PATH: i for itself, d for the directories in it too, a for its files as well; of those, ours.
+sb_give() {
+sb_into "$3/." || return
+sb_o=
+case $1 in
+i) sb_m=$(sb_given "$2" "$3" 2>&1);;
+*) sb_u=$(id -u)
+case $sb_u in 0) sb_u=;; *) sb_u="-user $sb_u";; esac
+sb_m=$(find "$3" $sb_u -type d '(' ! -group "$2" -o ! -perm -2070 ')' -exec chgrp "$2" {} + -exec chmod g+rwxs {} + 2>&1 &&
+case $1 in a) find "$3" $sb_u -type f '(' ! -group "$2" -o ! -perm -060 ')' -exec chgrp "$2" {} + -exec chmod g+rw {} + 2>&1;; esac);;
+esac || { sb_no - "$sb_m"; return 1; }
+sb_emit done
+}
+sb_given() {
+case $(stat -c '%G %a' -- "$2") in "$1 "[23]?7?) return 0;; esac
+chgrp "$1" "$2" && chmod g+rwxs "$2"
 }
 sb_absent() {
 sb_in "$1"
@@ -562,7 +613,7 @@ sb_into "$1" || return
 sb_f=$1
 shift
 if [ -h "$sb_f" ] || { [ -e "$sb_f" ] && ! [ -f "$sb_f" ]; }; then sb_no wrong-type "$sb_f is no regular file"; return 1; fi
-umask 177
+umask "${sb_private-177}"
 if { sb_pieces "$@" >>"$sb_f"; } 2>/dev/null; then umask 022; sb_emit done; return 0; fi
 sb_m=$({ : >>"$sb_f"; } 2>&1)
 umask 022
