@@ -545,13 +545,20 @@ sb_mkdir() {
 sb_into "$3" || return
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; return 0; fi
 if sb_there "$3"; then sb_no exists "$3: File exists"; return 1; fi
-sb_m=$(mkdir -m "$1" -- "$3" 2>&1) && { sb_setgid "$3" || sb_anew "$1" "$3"; sb_made "$3"; sb_emit done; return 0; }
+sb_m=$(sb_mkdir_in "${3%/*}" "$1" "./${3##*/}" 2>&1) && { sb_made "$3"; sb_emit done; return 0; }
 sb_alive $? "$sb_m"
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; else sb_no - "$sb_m"; fi
 }
-# DIRECTORY: has the setgid bit of the one it stands in, which some mkdir -m clear. Whoever is not in the group cannot set it.
+# PARENT MODE NAME: makes it in this very directory, whatever stands in its place by then. In a process of its own.
+sb_mkdir_in() {
+sb_hold "$1" && mkdir -m "$2" -- "$3" || return
+sb_setgid "$2" "$3" || sb_anew "$2" "$3"
+}
+# MODE DIRECTORY: gives it the setgid bit of its mode, or of the one it stands in, which some mkdir -m clear. Whoever is not in the
+# group cannot set it.
 sb_setgid() {
-if [ -g "${1%/*}" ] && ! [ -g "$1" ]; then chmod g+s "$1" 2>/dev/null; [ -g "$1" ]; fi
+case $1 in ????) ;; *) [ -g "${2%/*}" ] || return 0;; esac
+[ -g "$2" ] || { chmod g+s "$2" 2>/dev/null; [ -g "$2" ]; }
 }
 # MODE DIRECTORY: makes it once more, with a mode that no chmod sets.
 sb_anew() {
@@ -564,7 +571,7 @@ shift
 sb_into "$1" || return
 if sb_there "$1"; then sb_no exists "$1: File exists"; return 1; fi
 sb_m=$(mkdir -m "$sb_o" -- "$@" 2>&1) && {
-for sb_e; do sb_setgid "$sb_e"; sb_made "$sb_e"; sb_emit done; sb_i=$((sb_i + 1)); done
+for sb_e; do sb_setgid "$sb_o" "$sb_e"; sb_made "$sb_e"; sb_emit done; sb_i=$((sb_i + 1)); done
 return 0
 }
 sb_alive $? "$sb_m"
@@ -671,7 +678,8 @@ sb_alike "${2%/*}" "$4" || return
 sb_m=$($1 '' "$2" "$3" 2>&1) || { sb_no - "$sb_m"; return 1; }
 }
 # Both run in a process of their own.
-sb_mv_name() { exec mv -f $1 -- "$2" "$3"; }
+# The directory that it comes from is held: others may put a link in its place meanwhile.
+sb_mv_name() { sb_back "${2%/*}"; sb_hold "${2%/*}" && exec mv -f $1 -- "./${2##*/}" "$sb_z$3"; }
 sb_mv_into() {
 case $sb_h in
 -) exec mv -f $1 -- "$2" "$3/";;
