@@ -68,11 +68,40 @@ impl HistoryEntry {
         })
     }
 
+    /// Returns which release an operation left a host on.
+    #[must_use]
+    pub(crate) fn trail(&self) -> Trail<'_> {
+        match (self.host, self.outcome, &self.from, &self.to) {
+            (HostOutcome::Switched, _, from, Some(to)) if from.as_ref() != Some(to) => Trail::On(to),
+            // A first deploy was undone: `current` was taken away. Or nobody knows how far it came.
+            (HostOutcome::Switched | HostOutcome::Unknown, ..) | (HostOutcome::Failed, Outcome::Inconsistent, ..) => {
+                Trail::Lost
+            }
+            (HostOutcome::Reverted, _, Some(from), _) => Trail::On(from),
+            // An attempt that was refused names what it saw before the lock, when others could still switch.
+            (HostOutcome::Unchanged, Outcome::Done | Outcome::Unchanged | Outcome::Inconsistent, Some(from), _) => {
+                Trail::On(from)
+            }
+            _ => Trail::Silent,
+        }
+    }
+
     /// Reads the lines of a history, oldest first, and counts those that mean nothing.
     #[must_use]
     pub(crate) fn read_lines(content: &[u8]) -> (Vec<Self>, usize) {
         lines::read(content)
     }
+}
+
+/// What an entry says of the release that was current on the host after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trail<'e> {
+    /// Nothing: an older entry may.
+    Silent,
+    /// That it is not known, or that there was none.
+    Lost,
+    /// That it was this one.
+    On(&'e ReleaseName),
 }
 
 #[cfg(test)]
@@ -94,6 +123,28 @@ mod tests {
             outcome: Outcome::Done,
             host: HostOutcome::Switched,
             seconds: 1.5,
+        }
+    }
+
+    #[test]
+    fn an_entry_says_which_release_it_left_the_host_on() {
+        let name = |text: &str| text.parse::<ReleaseName>().ok();
+        let (a, b) = (name("a").expect("a name"), name("b").expect("a name"));
+        let cases = [
+            (HostOutcome::Switched, Outcome::Done, "a", "b", Trail::On(&b)),
+            (HostOutcome::Switched, Outcome::Done, "", "b", Trail::On(&b)),
+            (HostOutcome::Switched, Outcome::Done, "b", "b", Trail::Lost),
+            (HostOutcome::Reverted, Outcome::PutBack, "a", "b", Trail::On(&a)),
+            (HostOutcome::Reverted, Outcome::PutBack, "", "b", Trail::Silent),
+            (HostOutcome::Unchanged, Outcome::Done, "a", "b", Trail::On(&a)),
+            (HostOutcome::Unchanged, Outcome::Refused, "a", "b", Trail::Silent),
+            (HostOutcome::Failed, Outcome::Failed, "a", "b", Trail::Silent),
+            (HostOutcome::Failed, Outcome::Inconsistent, "a", "b", Trail::Lost),
+            (HostOutcome::Unknown, Outcome::Interrupted, "a", "b", Trail::Lost),
+        ];
+        for (host, outcome, from, to, expected) in cases {
+            let entry = HistoryEntry { host, outcome, from: name(from), to: name(to), ..entry() };
+            assert_eq!(entry.trail(), expected, "{entry:?}");
         }
     }
 

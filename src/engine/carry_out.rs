@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     course::Course,
-    finish::Ending,
+    finish::{Ending, Kind},
     run::{Run, interrupted, summary},
     working::Working,
 };
@@ -79,7 +79,8 @@ impl<'r> Run<'r> {
         if course.plan.is_empty() {
             return;
         }
-        if !course.plan.moves_nothing() {
+        let runs = !course.plan.moves_nothing() && !course.plan.only_relinks();
+        if runs {
             self.run_after_switch(course).await;
         }
         // Even where a hook failed: a rollback stays, and the old code is better off with the old data.
@@ -90,7 +91,7 @@ impl<'r> Run<'r> {
             self.compare_fingerprint(course).await;
             course.failure = hook.or(course.failure.take());
         }
-        if !course.failed() && !course.plan.moves_nothing() && (course.stays || !self.is_stopped()) {
+        if !course.failed() && runs && (course.stays || !self.is_stopped()) {
             self.validate(course).await;
         }
         self.see_that_it_stayed(course).await;
@@ -152,18 +153,24 @@ impl<'r> Run<'r> {
     /// Ends the run on every host and reports it.
     async fn end(&self, mut course: Course<'r, '_>, outcome: Outcome) -> Report {
         let plan = course.plan;
-        let trash = if outcome == Outcome::Done { self.prune_after(&mut course.locked).await } else { Vec::new() };
+        let kind = Kind::of(plan);
+        let trash = if outcome == Outcome::Done && kind != Kind::Relinks {
+            self.prune_after(&mut course.locked).await
+        } else {
+            Vec::new()
+        };
         let began = course.locked.iter().any(|working| working.progress.switched.is_some());
         let arrived = outcome == Outcome::Done
             || (course.stays && matches!(outcome, Outcome::Inconsistent | Outcome::Unchanged) && plan.finishes)
             || (course.stays && outcome == Outcome::Inconsistent);
-        let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived).then_some(&plan.release);
+        let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived && kind != Kind::Relinks)
+            .then_some(&plan.release);
         let is_there = |working: &&Working<'_>| working.guard.state().current.release() == Some(&plan.release);
         let there = course.locked.iter().filter(is_there).map(|working| working.name().to_owned()).collect();
         let error =
             error_of(&course, outcome).map(|error| if plan.data.is_some() { self.redacted(error) } else { error });
         let unfinished = course.data.stuck || (arrived && !course.data.pending.is_empty());
-        let ending = Ending { outcome, fled, there, finishes: plan.finishes, arrived, unfinished };
+        let ending = Ending { outcome, fled, there, arrived, unfinished, kind };
         let hosts = self.finish(std::mem::take(&mut course.locked), &ending).await;
         let hosts = self.empty_trash(trash, hosts).await;
         let operation = (outcome != Outcome::Refused).then(|| self.owner.operation.clone());

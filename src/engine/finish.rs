@@ -5,6 +5,7 @@ use futures_util::future::join_all;
 use crate::{
     event::Phase,
     name::ReleaseName,
+    plan::{Action, Plan},
     report::{HostOutcome, HostReport, Outcome},
     status::BadMark,
     store::{Closing, Ended},
@@ -25,8 +26,29 @@ pub(super) struct Ending<'e> {
     pub(super) arrived: bool,
     /// Whether something is left to do, so that what was begun is kept for the next run.
     pub(super) unfinished: bool,
-    /// Whether it finished what another operation had begun.
-    pub(super) finishes: bool,
+    /// What kind of operation it was.
+    pub(super) kind: Kind,
+}
+
+/// What an operation did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Its own work.
+    Own,
+    /// It finished or undid what another had begun.
+    Finishes,
+    /// It only linked `current` again where somebody removed it.
+    Relinks,
+}
+
+impl Kind {
+    pub(super) fn of(plan: &Plan) -> Self {
+        match plan.finishes {
+            _ if plan.only_relinks() => Self::Relinks,
+            true => Self::Finishes,
+            false => Self::Own,
+        }
+    }
 }
 
 impl<'r> Run<'r> {
@@ -62,7 +84,9 @@ impl<'r> Run<'r> {
         let done = ending.arrived;
         let left = plan.and_then(|plan| plan.marks_bad.as_ref()).filter(|_| done);
         // Where it was current before, it is not marked: a host that was brought along in vain says nothing of the others.
-        let was_on_it = |name: &ReleaseName| plan.is_some_and(|plan| plan.before.release() == Some(name));
+        let was_on_it = |name: &ReleaseName| {
+            plan.is_some_and(|plan| plan.before.release() == Some(name) || plan.action == Action::Relink)
+        };
         let has = |name: &&ReleaseName| {
             !was_on_it(name)
                 && (working.guard.state().release(name).is_some() || working.progress.preparation.is_some())
@@ -75,7 +99,7 @@ impl<'r> Run<'r> {
             || working.progress.switched.is_some()
             || working.progress.preparation.is_some()
             || bad.is_some()
-            || ending.finishes;
+            || ending.kind == Kind::Finishes;
         let history = acted.then(|| Ended {
             from: plan.and_then(|plan| plan.before.named()).cloned(),
             to: plan.map(|plan| plan.release.clone()),
@@ -84,7 +108,10 @@ impl<'r> Run<'r> {
             host,
             seconds: self.seconds(),
         });
-        let debts = plan.filter(|_| done).map(|plan| self.debts(&plan.release)).unwrap_or_default();
+        let debts = plan
+            .filter(|_| done && ending.kind != Kind::Relinks)
+            .map(|plan| self.debts(&plan.release))
+            .unwrap_or_default();
         let settled = done || ending.outcome == Outcome::Unchanged;
         let paid = if settled { paid(working, &ending.there) } else { Vec::new() };
         Closing {

@@ -30,7 +30,9 @@ impl<'r> Run<'r> {
     /// Writes what is about to be done on every host that is switched, for what comes before the switch.
     pub(super) async fn announce(&self, course: &mut Course<'r, '_>) {
         let release = course.plan.release.clone();
-        let switching = course.locked.iter_mut().filter(|working| working.switches());
+        // Linking again is nothing that would have to be undone.
+        let relinks = |working: &Working<'r>| working.plan.as_ref().is_some_and(|plan| plan.action == Action::Relink);
+        let switching = course.locked.iter_mut().filter(|working| working.switches() && !relinks(working));
         join_all(switching.map(|working| async {
             let announced = working.guard.announce(&release).await.map_err(failure);
             if let Err(why) = self.told(working.host.name(), Phase::Prepare, announced) {
@@ -53,7 +55,9 @@ impl<'r> Run<'r> {
                 let preparation = working.progress.preparation.insert(preparation);
                 working.guard.prepare(preparation).await.map(Some)
             }
-            None if plan.action == Action::GoBack => working.guard.ready(&plan.release).map(Some),
+            None if matches!(plan.action, Action::GoBack | Action::Relink) => {
+                working.guard.ready(&plan.release).map(Some)
+            }
             None => Ok(None),
         };
         match self.told(working.host.name(), Phase::Prepare, result.map_err(failure)) {
@@ -110,6 +114,6 @@ fn preparation_of(plan: &HostPlan, staged: Option<Staged>) -> Option<Preparation
         Action::Deploy { record } => Some(preparation(staged, Some(record.clone()))),
         Action::Activate { record } => Some(preparation(None, Some(record.clone()))),
         Action::Stage => Some(preparation(staged, None)),
-        Action::GoBack | Action::TakeAway | Action::Stay => None,
+        Action::GoBack | Action::Relink | Action::TakeAway | Action::Stay => None,
     }
 }

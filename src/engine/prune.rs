@@ -93,7 +93,7 @@ impl<'r> Run<'r> {
 
     /// Adds to the plan of a dry run what would be removed at its end, where that was asked for.
     pub(super) async fn foresee_pruning(&self, plan: &mut Plan) {
-        let Some(keep) = self.keep else { return };
+        let Some(keep) = self.keep.filter(|_| !plan.only_relinks()) else { return };
         let answers = self.survey_unlocked().await;
         let seen: Vec<Seen<'_>> = answers
             .iter()

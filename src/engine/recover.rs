@@ -9,7 +9,7 @@ use crate::{
 
 use super::{RecoverOptions, run::Run};
 
-/// Settles what was left, if anything was, and names the hosts that missed a release. Asks first: where nothing was left,
+/// Settles what was left, if anything was, links a removed `current` again, and names the hosts that missed a release. Asks first: where nothing was left,
 /// nothing is locked.
 pub(super) async fn recover(run: Run<'_>, options: &RecoverOptions) -> Report {
     run.begin(None);
@@ -20,7 +20,8 @@ pub(super) async fn recover(run: Run<'_>, options: &RecoverOptions) -> Report {
     let seen = asked.seen();
     let caught_up = seen.iter().any(|seen| seen.state.debts.iter().any(|debt| is_there(debt, seen, &asked.seen())));
     // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
-    let is_idle = |seen: &Seen<'_>| seen.state.interrupted.is_empty() && seen.state.lock.is_none();
+    let is_idle =
+        |seen: &Seen<'_>| seen.state.interrupted.is_empty() && seen.state.lock.is_none() && !seen.state.lost_current();
     if seen.iter().all(is_idle) && !caught_up {
         return with_missed(run.nothing_to_do(&seen), &seen);
     }

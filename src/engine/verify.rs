@@ -31,7 +31,7 @@ impl Run<'_> {
     /// refuses when one is not: no host was touched then. A dry run looks in the same way. That was looked at in the exchange
     /// that took the lock, where it could be; where the way back passes over bad releases it is looked at again.
     pub(super) async fn verify_targets(&self, plan: &Plan, seen: &[Seen<'_>]) -> Result<Warnings, Report> {
-        let was_there = |action: &Action| matches!(action, Action::GoBack | Action::Activate { .. });
+        let was_there = |action: &Action| matches!(action, Action::GoBack | Action::Relink | Action::Activate { .. });
         let target = |seen: &Seen<'_>| {
             plan.host(seen.host).filter(|host| was_there(&host.action)).map(|host| host.release.clone())
         };

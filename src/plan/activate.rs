@@ -8,7 +8,8 @@ use super::{
 };
 
 /// Plans to switch to the release `name`, which every host has, and before that to take it to its data, where these `means`
-/// know a place. Hosts that are on it already stay; where all are, the data stays too.
+/// know a place. Hosts that are on it already stay; where all are, the data stays too. Where `current` was removed and led to it
+/// last, it is only linked again.
 ///
 /// # Errors
 ///
@@ -29,13 +30,16 @@ pub fn activate(
     agree(Command::Activate, moving, allow_split)?;
     let mut plan = Plan::new(Command::Activate, name.clone(), hosts.iter().map(|seen| plan_of(seen, name)).collect());
     plan.notes.extend(new_hosts(hosts));
-    if plan.hosts.iter().any(|host| host.action.switches()) {
+    if plan.hosts.iter().any(|host| matches!(host.action, Action::Activate { .. })) {
         plan.data = data::apply(Command::Activate, name, means, hosts)?;
     }
     Ok(plan)
 }
 
 fn may_go(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
+    if seen.state.was_last(name) {
+        return seen.ours();
+    }
     may_switch(seen)?;
     let Some(release) = seen.state.release(name) else {
         return Err(seen.refuse(Reason::NoSuchRelease { name: name.clone(), instead: seen.state.stranger(name) }));
@@ -45,8 +49,12 @@ fn may_go(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
 }
 
 fn plan_of(seen: &Seen<'_>, name: &ReleaseName) -> HostPlan {
-    let stays = seen.current() == Some(name);
-    let action = if stays { Action::Stay } else { Action::Activate { record: record_of(&seen.state.current) } };
+    let action = match seen.current() {
+        Some(current) if current == name => Action::Stay,
+        // It was current already: its record stays as it is.
+        None if seen.state.was_last(name) => Action::Relink,
+        _ => Action::Activate { record: record_of(&seen.state.current) },
+    };
     let clears_mark = seen.state.release(name).is_some_and(|release| release.bad.exists());
     HostPlan { clears_mark, ..HostPlan::new(seen, name, action) }
 }

@@ -98,7 +98,7 @@ fn must_be_current(seen: Seen<'_>) -> Result<&ReleaseName, Reason> {
         Current::Release { name, .. } => Ok(name),
         Current::Dangling { .. } => Err(Reason::Dangling),
         Current::Absent if seen.state.releases.is_empty() => Err(Reason::NotDeployed),
-        Current::Absent => Err(Reason::NoCurrent),
+        Current::Absent => Err(seen.no_current()),
         other => Err(Reason::NotOurs { current: describe(other) }),
     }
 }

@@ -72,7 +72,7 @@ impl<'m> CommandMeans<'m> {
 ///
 /// [`Reason::CommandsUnreadable`] where a host is to run recorded commands that cannot be read.
 pub fn with_commands(mut plan: Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
-    if plan.moves_nothing() {
+    if plan.moves_nothing() || plan.only_relinks() {
         return Ok(plan);
     }
     let forward = matches!(plan.command, Command::Deploy | Command::Activate | Command::Stage);

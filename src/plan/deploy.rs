@@ -188,14 +188,9 @@ pub(crate) fn current_fault(seen: &Seen<'_>) -> Option<Reason> {
     }
     match &seen.state.current {
         Current::Dangling { .. } => Some(Reason::Dangling),
-        Current::Absent if has_good(seen) => Some(Reason::NoCurrent),
+        Current::Absent if seen.state.lost_current() => Some(seen.no_current()),
         _ => None,
     }
-}
-
-fn has_good(seen: &Seen<'_>) -> bool {
-    let states = seen.state.states();
-    seen.state.releases.iter().any(|release| states.of(release) == ReleaseState::Good)
 }
 
 /// Refuses hosts that are on different releases; a host without any is new.
@@ -218,6 +213,10 @@ pub(super) fn agree<'s>(
 
 /// The note that some hosts have nothing to go back to, where others have.
 pub(super) fn new_hosts(hosts: &[Seen<'_>]) -> Option<String> {
-    let new: Vec<&str> = hosts.iter().filter(|seen| seen.current().is_none()).map(|seen| seen.host).collect();
+    let new: Vec<&str> = hosts
+        .iter()
+        .filter(|seen| seen.current().is_none() && !seen.state.lost_current())
+        .map(|seen| seen.host)
+        .collect();
     (!new.is_empty() && new.len() < hosts.len()).then(|| format!("new, with nothing to go back to: {}", new.join(", ")))
 }

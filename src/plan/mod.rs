@@ -125,6 +125,8 @@ pub enum Action {
     },
     /// A release that is there is switched to, its record unchanged.
     GoBack,
+    /// `current`, which somebody removed, is linked again to the release that it led to last; nothing else is done there.
+    Relink,
     /// `current` is taken away: there was none before a first deploy that is undone.
     TakeAway,
     /// It stays as it is.
@@ -136,7 +138,7 @@ impl Action {
     #[must_use]
     pub fn switches(&self) -> bool {
         match self {
-            Self::Deploy { .. } | Self::Activate { .. } | Self::GoBack | Self::TakeAway => true,
+            Self::Deploy { .. } | Self::Activate { .. } | Self::GoBack | Self::Relink | Self::TakeAway => true,
             Self::Stage | Self::Stay => false,
         }
     }
@@ -184,6 +186,13 @@ impl Plan {
     #[must_use]
     pub fn moves_nothing(&self) -> bool {
         self.is_empty() || (self.undoes && !self.hosts.iter().any(|host| host.action.switches()))
+    }
+
+    /// Whether it only links `current` again where somebody removed it: no release is gone to that was not current.
+    #[must_use]
+    pub fn only_relinks(&self) -> bool {
+        let mut switching = self.hosts.iter().filter(|host| host.action.switches()).peekable();
+        self.data.is_none() && switching.peek().is_some() && switching.all(|host| host.action == Action::Relink)
     }
 
     /// The plan in words, line by line: hosts that do the same share one.
@@ -260,6 +269,7 @@ impl HostPlan {
                 format!("write the previousVersion of {release} ({record}), switch to it from {from}")
             }
             Action::GoBack => format!("switch back from {from} to {release}"),
+            Action::Relink => format!("link `current` to {release} again, which it led to last"),
             Action::TakeAway => format!("take `current` away from {from}: there was none before"),
             Action::Stay => format!("stays on {from}"),
         }

@@ -3,10 +3,12 @@
 //! By default a deploy goes forward only when every host had switched, and else back; a rollback goes forward. Both are
 //! safe: a release that did not arrive everywhere is never spread, and nobody is sent back to a release that was fled.
 
-use crate::{name::ReleaseName, outcome::Command, store::Intent};
+use crate::{
+    name::ReleaseName, outcome::Command, record::PreviousVersion, report::crowd, status::ReleaseState, store::Intent,
+};
 
 use super::{
-    Action, DataMeans, DataPlan, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data,
+    Action, DataMeans, DataPlan, HostPlan, HostRefusal, NAMED, Plan, Reason, Refusal, Seen, data,
     deploy::record_of,
     interrupted::{self, Begun, Part, latest},
     rollback::previous_of,
@@ -24,15 +26,73 @@ pub enum Direction {
     Back,
 }
 
-/// Plans to settle what an interrupted operation left, each host by its own intent. `None` when there is nothing to do but
-/// to remove traces.
+/// Plans to settle what an interrupted operation left, each host by its own intent, and to link `current` again where somebody
+/// removed it. `None` when there is nothing to do but to remove traces.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a `current` is not ours, when two operations were interrupted neither of which knew of the other, or
-/// when a host cannot go where the operation was going, or came from.
+/// [`Refusal`] when a `current` is not ours, when two operations were interrupted neither of which knew of the other, when a host
+/// cannot go where the operation was going, or came from, or when nothing says which release a removed `current` led to.
 pub fn recover(direction: Direction, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     refuse_any(hosts.iter().filter_map(|seen| seen.ours().err()).collect())?;
+    relinked(settle(direction, means, hosts)?, hosts)
+}
+
+/// Adds to `plan`, if there is one, to link `current` again where it was removed and would stay so: to the release that the host's
+/// own history names as current last. No record is rewritten, and no data touched.
+fn relinked(plan: Option<Plan>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
+    let stays = |seen: &Seen<'_>| {
+        let host = plan.as_ref().and_then(|plan| plan.host(seen.host));
+        host.is_none_or(|host| host.action == Action::Stay)
+    };
+    let is_lost = |seen: &Seen<'_>| seen.state.lost_current() && stays(seen);
+    let (found, refusals): (Vec<_>, Vec<_>) =
+        hosts.iter().filter(|seen| is_lost(seen)).map(last_of).partition(Result::is_ok);
+    refuse_any(refusals.into_iter().filter_map(Result::err).collect())?;
+    let Some(to) = found.into_iter().find_map(Result::ok) else { return Ok(plan) };
+    let host = |seen: &Seen<'_>| match (is_lost(seen), plan.as_ref().and_then(|plan| plan.host(seen.host))) {
+        (true, _) => HostPlan::new(seen, last_of(seen).unwrap_or(to), Action::Relink),
+        (false, Some(host)) => host.clone(),
+        (false, None) => HostPlan::new(seen, seen.current().unwrap_or(to), Action::Stay),
+    };
+    let relinked = hosts.iter().map(host).collect();
+    let note = "links `current` again where somebody removed it".to_owned();
+    Ok(Some(match plan {
+        Some(mut plan) => {
+            if plan.hosts.iter().all(|host| !host.action.switches()) {
+                plan.release = to.clone();
+            }
+            plan.hosts = relinked;
+            plan.notes.push(note);
+            plan
+        }
+        None => finishing(to.clone(), relinked, note),
+    }))
+}
+
+/// The release that a removed `current` led to last, where it can be linked to again.
+fn last_of<'s>(seen: &Seen<'s>) -> Result<&'s ReleaseName, HostRefusal> {
+    let refuse = |why: String| {
+        let states = seen.state.states();
+        let were = seen.state.releases.iter().filter(|release| states.of(release) == ReleaseState::Good);
+        let names: Vec<&str> = were.map(|release| release.name.as_str()).collect();
+        let why = format!("{why}; releases that were current here: {}", crowd(&names, NAMED));
+        seen.refuse(Reason::NothingToLink { why })
+    };
+    let Some(last) = &seen.state.last else {
+        return Err(refuse("the history does not say which release it led to last".to_owned()));
+    };
+    match seen.state.release(last) {
+        None => Err(refuse(format!("the release that it led to last, {last}, is gone"))),
+        Some(release) if release.bad.exists() => {
+            Err(refuse(format!("the release that it led to last, {last}, is bad")))
+        }
+        Some(_) => Ok(last),
+    }
+}
+
+/// Plans to settle what an interrupted operation left.
+fn settle(direction: Direction, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     let leads = |seen: &Seen<'_>, to: &ReleaseName| previous_of(seen) == Some(to);
     if let Some(begun) = interrupted::rollback(Command::Recover, &leads, hosts)? {
         return match direction {
@@ -107,7 +167,9 @@ fn forward(begun: &Begun<'_>, intent: &Intent, means: DataMeans<'_>, hosts: &[Se
             refusals.push(seen.refuse(Reason::HostsDiffer));
         }
         refusals.extend(seen.sealed(to).err().filter(|_| moves || there));
-        let record = record_of(&seen.state.current);
+        // What somebody removed meanwhile is what the operation found there.
+        let found = latest(seen, true).and_then(|own| own.from.clone()).filter(|_| seen.state.lost_current());
+        let record = found.map_or_else(|| record_of(&seen.state.current), PreviousVersion::Release);
         plans.push(HostPlan::new(seen, to, if moves { Action::Activate { record } } else { Action::Stay }));
     }
     refuse_any(refusals)?;

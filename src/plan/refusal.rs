@@ -126,9 +126,15 @@ pub enum Reason {
         /// What it is.
         current: String,
     },
-    /// There is no `current`, though releases were current here.
+    /// There is no `current`, though releases were current here; with the one that it led to last, where it can be linked to again.
     #[error("there is no `current`, though releases were current here: somebody removed it")]
-    NoCurrent,
+    NoCurrent(Option<ReleaseName>),
+    /// There is no `current`, and no release that it can be linked to again.
+    #[error("there is no `current`, and {why}")]
+    NothingToLink {
+        /// Why not, and which releases were current here.
+        why: String,
+    },
     /// Nothing was ever deployed here.
     #[error("nothing was ever deployed here")]
     NotDeployed,
@@ -400,7 +406,7 @@ impl Reason {
             Self::AnotherFilesystem { .. } => ErrorKind::RootRefused,
             Self::NoSuchGroup { .. } | Self::NotInGroup { .. } | Self::NotOfGroup { .. } => ErrorKind::OtherAccount,
             Self::NotSealed { .. } => ErrorKind::DamagedRelease,
-            Self::NoCurrent => ErrorKind::NoCurrent,
+            Self::NoCurrent(_) | Self::NothingToLink { .. } => ErrorKind::NoCurrent,
             Self::NotDeployed => ErrorKind::NotDeployed,
             Self::Dangling => ErrorKind::Dangling,
             Self::NameTaken { .. }

@@ -29,7 +29,7 @@ pub enum RollbackTarget {
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a `current` is not ours or was removed, when the recorded way back of a host ends before its target,
+/// [`Refusal`] when a `current` is not ours, or was removed and did not lead to the named release last, when the recorded way back of a host ends before its target,
 /// when hosts would go to different releases, or when a host lacks the target; or when a release on the way changed data
 /// that cannot be taken back by these `means`.
 pub fn rollback(
@@ -53,7 +53,8 @@ pub fn rollback(
     let begun = interrupted::forward(Command::Rollback, hosts)?;
     if let (Some(begun), RollbackTarget::Steps(1), None) = (&begun, target, from) {
         // Whoever kills a deploy and types `rollback` wants to be rid of that deploy, and not of the release before it.
-        return interrupted::undo(Command::Rollback, begun, true, means, hosts);
+        let plan = interrupted::undo(Command::Rollback, begun, true, means, hosts)?;
+        return refuse_lost(plan, hosts);
     }
     let plan = code(target, from, begun.as_ref().and_then(|begun| begun.intent), hosts)?;
     with_data(plan, means, hosts)
@@ -94,7 +95,9 @@ fn code(
     begun: Option<&Intent>,
     hosts: &[Seen<'_>],
 ) -> Result<Plan, Refusal> {
-    if let Some(refusal) = refusal_of(hosts.iter().filter_map(|seen| has_current(seen).err())) {
+    let relinks = |seen: &&Seen<'_>| matches!(target, RollbackTarget::Release(name) if seen.state.was_last(name));
+    let others = hosts.iter().filter(|seen| !relinks(seen));
+    if let Some(refusal) = refusal_of(others.filter_map(|seen| has_current(seen).err())) {
         return Err(refusal);
     }
     if let Some(from) = from
@@ -115,8 +118,18 @@ fn code(
 fn has_current(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     match &seen.state.current {
         Current::Absent if seen.state.releases.is_empty() => Err(seen.refuse(Reason::NotDeployed)),
-        Current::Absent => Err(seen.refuse(Reason::NoCurrent)),
+        Current::Absent => Err(seen.refuse(seen.no_current())),
         _ => Ok(()),
+    }
+}
+
+/// Refuses a plan that would leave a host without a `current` that somebody removed.
+fn refuse_lost(plan: Plan, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+    let stays = |seen: &&Seen<'_>| plan.host(seen.host).is_some_and(|host| host.action == Action::Stay);
+    let lost = hosts.iter().filter(|seen| seen.state.lost_current()).filter(stays);
+    match refusal_of(lost.map(|seen| seen.refuse(seen.no_current()))) {
+        Some(refusal) => Err(refusal),
+        None => Ok(plan),
     }
 }
 
@@ -260,11 +273,16 @@ fn plan_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Plan {
     let leads = |seen: &Seen<'_>, left: &ReleaseName| Chain::from(seen.state, left).holds(name);
     let plan = |seen: &Seen<'_>| {
         let stays = seen.current() == Some(name);
+        let action = match stays {
+            true => Action::Stay,
+            false if seen.state.was_last(name) => Action::Relink,
+            false => Action::GoBack,
+        };
         let leaving = if stays { left.filter(|left| leads(seen, left)) } else { seen.state.current.named() };
         HostPlan {
             marks_bad: leaving.filter(|leaving| is_markable(seen, leaving, name)).cloned(),
             clears_mark: seen.state.release(name).is_some_and(|release| release.bad.exists()),
-            ..HostPlan::new(seen, name, if stays { Action::Stay } else { Action::GoBack })
+            ..HostPlan::new(seen, name, action)
         }
     };
     Plan::new(Command::Rollback, name.clone(), hosts.iter().map(plan).collect())

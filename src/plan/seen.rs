@@ -36,6 +36,12 @@ impl<'s> Seen<'s> {
         self.state.current.release()
     }
 
+    /// The refusal because somebody removed `current`.
+    pub(super) fn no_current(&self) -> Reason {
+        let last = self.state.last.as_ref().and_then(|last| self.state.release(last));
+        Reason::NoCurrent(last.filter(|last| !last.bad.exists()).map(|last| last.name.clone()))
+    }
+
     /// The recorded way back from the release that is current.
     pub(super) fn chain(&self) -> Option<Chain<'s>> {
         self.current().map(|name| Chain::from(self.state, name))

@@ -108,6 +108,9 @@ impl DirStore {
             self.resolve(&mut state, &spelled).await?;
         }
         state.unreadable = self.with_owners(unreadable).await?;
+        if state.lost_current() {
+            state.last = history::last_current(self).await?;
+        }
         Ok(state)
     }
 

@@ -205,7 +205,9 @@ impl DirGuard {
     }
 
     async fn try_switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
-        let intent = (!self.intent_written).then(|| self.intent(&switch.to.name));
+        // Whoever takes up what was interrupted has nothing to undo where `current` was only linked again.
+        let relinks = switch.expected == Current::Absent && self.state.was_last(&switch.to.name);
+        let intent = (!self.intent_written && !relinks).then(|| self.intent(&switch.to.name));
         let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
         let replies = match self.store.execute(&switching.batch).await {
             Ok(replies) => replies,

@@ -1,7 +1,8 @@
 //! Reads the history of a root: all of it, or its end.
 
 use crate::{
-    history::HistoryEntry,
+    history::{HistoryEntry, Trail},
+    name::ReleaseName,
     transport::{FailureKind, Op, Reply, TransportError},
 };
 
@@ -40,6 +41,28 @@ pub(super) async fn read(store: &DirStore, newest: Option<usize>) -> Result<(Vec
         // Some entries are longer than that.
         reach = reach.saturating_mul(8).min(LIMIT);
     }
+}
+
+/// The entries among which the last switch is looked for first.
+const RECENT: usize = 64;
+
+/// Returns the release that the history names as current last. `None` where it does not say, or cannot be read: whoever reads the
+/// state names the file.
+pub(super) async fn last_current(store: &DirStore) -> Result<Option<ReleaseName>, StoreError> {
+    for newest in [Some(RECENT), None] {
+        let entries = match read(store, newest).await {
+            Ok((entries, _)) => entries,
+            Err(StoreError::Damaged { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        if let Some(trail) = entries.iter().rev().map(HistoryEntry::trail).find(|trail| *trail != Trail::Silent) {
+            return Ok(if let Trail::On(name) = trail { Some(name.clone()) } else { None });
+        }
+        if entries.len() < RECENT {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 async fn end(store: &DirStore, names: &[&str], reach: u64) -> Result<End, StoreError> {

@@ -192,6 +192,7 @@ impl Query {
             keeper: reader.entry(At::State),
             current: reader.current(&releases)?,
             gone: reader.gone(&releases),
+            last: None,
             releases,
             strangers,
             lock: reader.lock(),

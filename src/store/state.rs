@@ -38,6 +38,8 @@ pub struct RootState {
     pub clock: Option<Timestamp>,
     /// Where `current` leads.
     pub current: Current,
+    /// The release that the host's own history names as current last; only where `current` was removed.
+    pub last: Option<ReleaseName>,
     /// The complete releases, in the order of their names.
     pub releases: Vec<HostedRelease>,
     /// Releases that are gone, of which the tool still keeps what they did to the data.
@@ -240,6 +242,19 @@ impl RootState {
     #[must_use]
     pub fn stranger(&self, name: &ReleaseName) -> Option<EntryKind> {
         self.strangers.iter().find(|(stranger, _)| stranger == name).map(|(_, kind)| *kind)
+    }
+
+    /// Whether somebody removed `current`: there is none, though releases were current here.
+    #[must_use]
+    pub fn lost_current(&self) -> bool {
+        let states = self.states();
+        self.current == Current::Absent && self.releases.iter().any(|release| states.of(release) == ReleaseState::Good)
+    }
+
+    /// Whether `current` was removed, and `name` is the complete release that it led to last.
+    #[must_use]
+    pub fn was_last(&self, name: &ReleaseName) -> bool {
+        self.lost_current() && self.last.as_ref() == Some(name) && self.release(name).is_some()
     }
 
     /// The state of a release of this root. Of many, ask [`states`](Self::states).

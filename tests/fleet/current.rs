@@ -18,7 +18,7 @@ fn refused(hosts: &Hosts, kind: ErrorKind) {
 /// C02.
 #[test]
 fn removed_by_somebody() {
-    let hosts = Hosts::new(1).deployed(&["a"]);
+    let hosts = Hosts::new(1).deployed(&["a", "b"]);
     hosts.0[0].remove(&at("current"));
     refused(&hosts, ErrorKind::NoCurrent);
     assert_eq!(hosts.links(), [None]);

@@ -15,6 +15,7 @@ mod prune;
 mod put_back;
 mod questions;
 mod records;
+mod removed;
 mod rollback;
 mod round_trips;
 mod shared;

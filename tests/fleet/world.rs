@@ -30,6 +30,9 @@ pub(crate) trait World {
     /// The content of a file of a host.
     fn file(&self, host: usize, inner: &str) -> Option<Vec<u8>>;
 
+    /// Removes a link or a file of a host.
+    fn remove(&self, host: usize, inner: &str);
+
     /// The names in a directory of a host; none when there is no directory.
     fn names(&self, host: usize, inner: &str) -> Vec<String>;
 }
@@ -66,6 +69,10 @@ impl World for Memory {
 
     fn file(&self, host: usize, inner: &str) -> Option<Vec<u8>> {
         self.0[host].read(&at(inner))
+    }
+
+    fn remove(&self, host: usize, inner: &str) {
+        self.0[host].remove(&at(inner));
     }
 
     fn names(&self, host: usize, inner: &str) -> Vec<String> {
@@ -125,6 +132,10 @@ impl World for Local {
 
     fn file(&self, host: usize, inner: &str) -> Option<Vec<u8>> {
         fs::read(self.path(host, inner)).ok()
+    }
+
+    fn remove(&self, host: usize, inner: &str) {
+        fs::remove_file(self.path(host, inner)).expect("it is there");
     }
 
     fn names(&self, host: usize, inner: &str) -> Vec<String> {

@@ -29,7 +29,8 @@ impl Reason {
                 "take that right away with chmod or chown, or say with `--allow-writable` that it is meant so".into()
             }
             Self::NoSuchGroup { .. } | Self::NotInGroup { .. } | Self::NotOfGroup { .. } => self.group_hint(),
-            Self::NoCurrent => {
+            Self::NoCurrent(Some(last)) => format!("`switchback recover` links it to {last} again"),
+            Self::NoCurrent(None) | Self::NothingToLink { .. } => {
                 "see with `switchback history` which release was current last, and make the link again in the root of that host (ln -s \
                  releases/NAME current); or leave it out with --except"
                     .into()

@@ -9,7 +9,7 @@ use crate::args::Hosts;
 /// Switches every host to a release that is there already
 ///
 /// A release on the recorded way back is refused: going there is a rollback. One that is not what it was when it was staged
-/// is refused before any host is touched.
+/// is refused before any host is touched. Where `current` was removed and led to NAME last, it is only linked again.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback activate build-17 -m 'the load test is over'"

@@ -8,8 +8,8 @@ use crate::args::Hosts;
 
 /// Finishes or undoes what an interrupted run left
 ///
-/// By default a deploy goes forward only when every host had switched, else back; a rollback goes forward. Where nothing
-/// was left, there is nothing to do.
+/// By default a deploy goes forward only when every host had switched, else back; a rollback goes forward. A `current` that
+/// somebody removed is linked to the release that it led to last again. Where nothing was left, there is nothing to do.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback recover --dry-run"
