@@ -4,7 +4,7 @@ use crate::{name::ReleaseName, report::Command, store::Kept};
 
 use super::{
     Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data,
-    deploy::{agree, may_switch, new_hosts, record_of},
+    deploy::{agree, interrupted, may_switch, new_hosts, record_of},
 };
 
 /// Plans to switch to the release `name`, which every host has, and before that to take it to its data, where these `means`
@@ -13,7 +13,7 @@ use super::{
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a host does not have it, when it lies on the recorded way back of a host and is not bad, when a
+/// [`Refusal`] when a host does not have it, when it is current on a host and the run that went there was interrupted, when it lies on the recorded way back of a host and is not bad, when a
 /// `current` is not ours, dangling or was removed, or, unless `allow_split`, when the hosts that would move are on
 /// different releases.
 pub fn activate(
@@ -22,7 +22,12 @@ pub fn activate(
     allow_split: bool,
     means: DataMeans<'_>,
 ) -> Result<Plan, Refusal> {
-    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| may_go(seen, name).err()).collect();
+    let left = hosts.iter().any(|seen| seen.current() == Some(name)).then(|| interrupted(name, hosts)).flatten();
+    let refuses = |seen: &Seen<'_>| match &left {
+        Some(left) if seen.current() == Some(name) => Some(seen.refuse(left.clone())),
+        _ => may_go(seen, name).err(),
+    };
+    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(refuses).collect();
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Activate, refusals));
     }

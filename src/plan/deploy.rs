@@ -71,7 +71,7 @@ fn comes_from(seen: &Seen<'_>, name: &ReleaseName, from: Option<&ReleaseName>) -
 }
 
 /// That a run which deployed or activated `name` was interrupted, on any of these hosts: whatever it had yet to do was not done.
-fn interrupted(name: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Reason> {
+pub(super) fn interrupted(name: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Reason> {
     let mut left = hosts.iter().flat_map(|seen| &seen.state.interrupted);
     left.find_map(|left| {
         if let Some(why) = left.intent.unreadable() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{DeployOptions, RecoverOptions},
+    engine::{ActivateOptions, DeployOptions, RecoverOptions},
     event::Silent,
     release::NewRelease,
     report::{HostOutcome, Outcome},
@@ -229,9 +229,10 @@ fn an_older_pipeline_does_not_overtake_a_newer_one() {
     refused(&deploy(&Hosts::new(1), "b1", &from("b0")), ErrorKind::Conflict, "switchback history");
 }
 
-/// Wherever a deploy is cut off after its release came by its name, the same deploy is sent to `recover`, and works after that.
+/// Wherever a deploy is cut off after its release came by its name, the same deploy is sent to `recover`, and works after that; so is
+/// an activation of that release where it is current.
 #[test]
-fn a_deploy_whose_own_run_was_interrupted_is_sent_to_recover() {
+fn a_deploy_or_activation_whose_own_run_was_interrupted_is_sent_to_recover() {
     let counting = Cut::never();
     let world = Memory::new(2);
     let run = |world: &Memory, cut: &Cut| {
@@ -242,7 +243,7 @@ fn a_deploy_whose_own_run_was_interrupted_is_sent_to_recover() {
         wait(world.fleet(cut).deploy(release("a"), &options, &Silent))
     };
     assert_code(&run(&world, &counting), ExitCode::DONE);
-    let mut sent = 0;
+    let (mut sent, mut activations) = (0, 0);
     for k in 0..counting.steps() {
         let world = Memory::new(2);
         let cut = Cut::after(k);
@@ -254,11 +255,17 @@ fn a_deploy_whose_own_run_was_interrupted_is_sent_to_recover() {
             assert!(named, "{k}");
             refused(&report, ErrorKind::NameTaken, "`switchback recover`");
             sent += 1;
+            if (0..2).any(|host| world.link(host, "current").is_some()) {
+                let again = world.fleet(&Cut::never());
+                let report = wait(again.activate(&name("a"), &ActivateOptions::default(), &Silent));
+                refused(&report, ErrorKind::NameTaken, "`switchback recover`");
+                activations += 1;
+            }
             let recovered = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), &Silent));
             assert_code(&recovered, ExitCode::DONE);
         } else {
             assert_code(&report, ExitCode::DONE);
         }
     }
-    assert!(sent > 5, "it was sent to recover {sent} times");
+    assert!(sent > 5 && activations > 1, "it was sent to recover {sent} times, and the activation {activations} times");
 }
