@@ -15,8 +15,9 @@ use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, InnerPath, Layout, ReleaseName, Report, Transport,
-    engine::{ActivateOptions, DeployOptions, RollbackOptions},
+    engine::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    plan::Direction,
     release::NewRelease,
     transport::{Batch, Effect, Found, LocalTransport, MemoryHost, Op, Reply, SyncReach, TransportError},
     tree::Tree,
@@ -324,5 +325,61 @@ async fn no_place_for_temporary_files_is_needed() {
         let batch = batch(dir.path(), vec![make("a"), write, make("b")]);
         shell.transport().execute(&batch).await.unwrap_or_else(|error| panic!("{what}: {error:?}"));
         assert_eq!(fs::metadata(dir.path().join("a/f")).expect("it was written").len(), 100_000, "{what}");
+    }
+}
+
+/// What a filter makes of the lines that a shell answers with.
+const LIES: [&str; 9] = [
+    "s/[0-9][0-9]*/99999999999999999999/g",
+    "y/0123456789abcdef/fedcba9876543210/",
+    r"s/#\([lx]\)[0-9]*/#\118446744073709551615/g",
+    r"s/#\([lx]\)[0-9]*/#\13/g",
+    "s/ =/ =..\\//g",
+    "s/ done/ fail exists =web2/",
+    "p",
+    "/ end$/d",
+    "s/ [^ ]*$/ #x4\\n767\\n/",
+];
+
+/// A shell that answers with anything fails its own host, in words, and no other host.
+#[tokio::test]
+async fn a_shell_that_answers_with_anything_moves_no_other_host() {
+    let release = |text: &str| {
+        let tree = Tree::from_memory([("index.html", text.as_bytes())]).expect("a tree");
+        Arc::new(NewRelease::new(text.parse().expect("a name"), tree))
+    };
+    let honest = LocalShell::new("dash", "gnu").expect("dash");
+    for lie in LIES {
+        let dir = TempDir::new().unwrap();
+        let fleet = |first: Arc<dyn Transport>| {
+            let second: Arc<dyn Transport> = Arc::new(LocalTransport::new());
+            let host = |(name, transport): (&str, Arc<dyn Transport>)| {
+                Host::new(name, DirStore::new(transport, root(&dir.path().join(name)), Layout::default()))
+            };
+            Fleet::new([("web1", first), ("web2", second)].map(host).into()).expect("a fleet")
+        };
+        let told = fleet(honest.transport());
+        for text in ["v1", "v2"] {
+            let report = told.deploy(release(text), &DeployOptions::default(), &Silent).await;
+            assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
+        }
+        told.close().await;
+        let current = || fs::read_link(dir.path().join("web2/current")).unwrap();
+        let filter = format!("\"$@\" | sed -u -e '{lie}'");
+        let liar = honest.clone().wrapped(&["sh", "-c", &filter, "sh"]);
+        let lied_to = fleet(liar.transport_within(Duration::from_millis(250)));
+        lied_to.status(&Silent).await;
+        lied_to.verify(None, true, &Silent).await;
+        lied_to.recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent).await;
+        assert_eq!(current(), Path::new("releases/v2"), "{lie}");
+        let report = lied_to.rollback(&RollbackOptions::default(), &Silent).await;
+        let led = |report: &Report, to: &str| {
+            let (is, to) = (current(), Path::new("releases").join(to));
+            let stayed = report.exit_code() != ExitCode::DONE && is != Path::new("releases/v3");
+            assert!(is == to || stayed, "{lie}: {} after {report:?}", is.display());
+        };
+        led(&report, "v1");
+        led(&lied_to.deploy(release("v3"), &DeployOptions::default(), &Silent).await, "v3");
+        lied_to.close().await;
     }
 }

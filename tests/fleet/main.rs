@@ -11,11 +11,14 @@ mod history;
 mod hostile;
 mod left_to;
 mod locks;
+mod lying;
 mod prune;
 mod put_back;
 mod questions;
 mod records;
 mod removed;
+#[path = "../support/rng.rs"]
+mod rng;
 mod rollback;
 mod round_trips;
 mod shared;

@@ -14,6 +14,7 @@ mod names;
 mod oracle;
 #[path = "../support/puppet.rs"]
 mod puppet;
+#[path = "../support/rng.rs"]
 mod rng;
 mod weather;
 mod world;
