@@ -130,6 +130,11 @@ fn cases() -> Vec<Case> {
             }),
         ),
         case("no right to write", denied(deployed())),
+        case("a group that the host does not have", || {
+            let host = Hosts::new(1).deployed(&["a"]).0.remove(0);
+            let group = "nobody-has-it".parse().expect("a group's name");
+            Fleet::new(vec![Host::new("web1", store(host.connect("web1")).for_group(group))]).expect("a fleet")
+        }),
         case("no right to make the root", denied(MemoryHost::new())),
         Case {
             commands: Some(with(|commands| commands.pass_env = vec!["SWITCHBACK_TEST_IS_NOT_SET".to_owned()])),

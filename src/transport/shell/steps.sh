@@ -268,10 +268,10 @@ case $sb_l in ?*) sb_z=$(sb_each_line sb_bared "$sb_v" | sort | uniq -d);; esac
 case $sb_z in ?*) sb_z=$sb_nl$sb_z$sb_nl; sb_z=$(sb_each_line sb_moded "$sb_v");; esac
 sb_c=
 sb_tok "$sb_p"
-sb_shown 20 "$(sb_alone "$sb_l" "$sb_z" "$sb_z")"
-sb_shown 1000 "$(case $sb_z in ?*) { sb_lined "$sb_l"; sb_lined "$sb_z"; } | sort | uniq -d;; esac)"
-sb_shown 1000 "$(sb_alone "$sb_z" "$sb_l" "$sb_l")"
-sb_shown 20 "$(sb_alone "$sb_v" "$sb_l" "$sb_z")"
+sb_shown 20 "${sb_l:+$(sb_alone "$sb_l" "$sb_z" "$sb_z")}"
+sb_shown 1000 "${sb_z:+$({ sb_lined "$sb_l"; sb_lined "$sb_z"; } | sort | uniq -d)}"
+sb_shown 1000 "${sb_z:+$(sb_alone "$sb_z" "$sb_l" "$sb_l")}"
+sb_shown 20 "${sb_v:+$(sb_alone "$sb_v" "$sb_l" "$sb_z")}"
 sb_emit "compare lines$sb_c"
 }
 sb_sort() {
@@ -557,7 +557,7 @@ sb_setgid "$2" "$3" || sb_anew "$2" "$3"
 # MODE DIRECTORY: gives it the setgid bit of its mode, or of the one it stands in, which some mkdir -m clear. Whoever is not in the
 # group cannot set it.
 sb_setgid() {
-case $1 in ????) ;; *) [ -g "${2%/*}" ] || return 0;; esac
+case $1 in [2367]???) ;; *) [ -g "${2%/*}" ] || return 0;; esac
 [ -g "$2" ] || { chmod g+s "$2" 2>/dev/null; [ -g "$2" ]; }
 }
 # MODE DIRECTORY: makes it once more, with a mode that no chmod sets.
