@@ -186,7 +186,7 @@ fn without_secrets(plan: &Plan, means: CommandMeans<'_>) -> Option<String> {
         return None;
     }
     let names: Vec<String> = names.into_iter().collect();
-    Some(format!("hooks run without {}, which the release names and the configuration does not", names.join(", ")))
+    Some(format!("does not pass {} to hooks: the release names them, the configuration does not", names.join(", ")))
 }
 
 /// The files and variables of the controller that `recorded` names and the configuration does not.
