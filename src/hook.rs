@@ -37,6 +37,12 @@ pub enum HookKind {
 }
 
 impl HookKind {
+    /// Whether what it changes in its release is sealed with the release; the others only ask, or write elsewhere. What
+    /// `prepare` makes is sealed as a whole.
+    pub(crate) fn changes_release(self) -> bool {
+        matches!(self, Self::AfterSwitch | Self::Apply | Self::Revert)
+    }
+
     /// The hook as the configuration spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -162,3 +162,27 @@ fn a_host_that_is_away_refuses_for_all() {
     assert_eq!(site.run("status").status.code(), Some(3));
     site.all_on("v1");
 }
+
+/// What a command changed on each host is sealed there, each time anew.
+#[test]
+fn a_command_that_changes_its_release_does_not_damage_it() {
+    let Some(site) = Site::new() else { return };
+    let path = site.dir.path().join("switchback.toml");
+    let toml = fs::read_to_string(&path).expect("a configuration");
+    fs::write(&path, format!("{toml}\n[hooks]\nafter_switch = \"echo $SWITCHBACK_HOST >>stamp; rm -f index.html\"\n"))
+        .expect("a configuration");
+    let source = site.dir.path().join("source");
+    fs::create_dir(&source).expect("a directory");
+    for version in ["v1", "v2"] {
+        for (file, content) in [("version.txt", &version[1..]), ("stamp", ""), ("index.html", "x")] {
+            fs::write(source.join(file), content).expect("a file");
+        }
+        site.done(&format!("deploy {} --name {version}", text(&source)));
+    }
+    site.done("status --check");
+    site.done("rollback");
+    site.all_on("v1");
+    site.done("verify v1 --full");
+    site.done("verify v2 --full");
+    assert_eq!(fs::read_to_string(site.root(3).join("current/stamp")).expect("a file"), "web3\nweb3\n");
+}

@@ -6,6 +6,7 @@ mod support;
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,8 +16,13 @@ use support::{
     wait::soon,
 };
 use switchback::{
-    HostPath, Transport,
+    DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
+    commands::{Commands, DataCommands, DataPlace},
+    engine::{DeployOptions, RollbackOptions, RunOptions},
+    event::Silent,
+    release::NewRelease,
     transport::{Effect, HookCall, HookEnd, HookExit, LocalTransport, Secrets, Stream, TransportError},
+    tree::Tree,
 };
 use tempfile::TempDir;
 
@@ -58,6 +64,69 @@ async fn nothing_is_left_behind() {
             names
         };
         assert_eq!(left("far"), ["begun", "command", "ended", "err", "out", "result", "runner", "starter"], "{shell}");
+    }
+}
+
+/// Commands that rewrite files of the release that they run in, as migrations and builds do: what they changed is sealed, under
+/// every shell and locally, and what somebody else changes is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_commands_change_in_a_release_is_sealed() {
+    let mut transports: Vec<(String, Arc<dyn Transport>)> = LocalShell::some()
+        .into_iter()
+        .map(|shell| (shell.to_string(), shell.transport() as Arc<dyn Transport>))
+        .collect();
+    transports.push(("local".to_owned(), Arc::new(LocalTransport::new())));
+    for (what, transport) in transports {
+        let dir = TempDir::new().unwrap();
+        let mut data =
+            DataCommands::new(DataPlace::Host("web1".into()), "cat $SWITCHBACK_ROOT/v 2>/dev/null || echo 0", "");
+        data.apply = "cat VERSION >$SWITCHBACK_ROOT/v; echo schema $(cat VERSION) >db/schema.rb; rm -r db/old".into();
+        data.revert = Some("echo $SWITCHBACK_DATA_TARGET >$SWITCHBACK_ROOT/v; echo reverted >db/schema.rb".into());
+        let mut commands = Commands::default();
+        // Of the same size, too: only the time and the content tell.
+        commands.after_switch =
+            Some("echo stamped >>robots.txt; echo Y >same; mkdir -p cache; echo x >cache/new".into());
+        commands.data = Some(data);
+        let store = DirStore::new(transport, root(&dir), Layout::default());
+        let fleet = Fleet::new(vec![Host::new("web1", store)]).unwrap().version_pause(Duration::ZERO);
+        let mut run = RunOptions::by("jane@laptop");
+        run.commands = Some(commands);
+        for text in ["1", "2"] {
+            let files = [
+                ("VERSION", text),
+                ("db/schema.rb", "schema 0"),
+                ("db/old/x", "x"),
+                ("robots.txt", ""),
+                ("same", "X\n"),
+            ];
+            let tree = Tree::from_memory(files.map(|(path, content)| (path, content.as_bytes()))).unwrap();
+            let mut options = DeployOptions::default();
+            options.run = run.clone();
+            let release = Arc::new(NewRelease::new(format!("v{text}").parse().unwrap(), tree));
+            let report = fleet.deploy(release, &options, &Silent).await;
+            assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {report:?}");
+        }
+        let mut options = RollbackOptions::default();
+        options.run = run;
+        let report = fleet.rollback(&options, &Silent).await;
+        assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {report:?}");
+        for name in ["v1", "v2"] {
+            let report = fleet.verify(Some(&name.parse().unwrap()), true, &Silent).await;
+            assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {name}: {report:?}");
+            let release = dir.path().join("releases").join(name);
+            let sums =
+                fs::read_to_string(dir.path().join(".switchback/releases").join(name).join("sha256sums")).unwrap();
+            assert!(!sums.contains("db/old") && !sums.contains("cache"), "{what}: {sums}");
+            let check = std::process::Command::new("sha256sum")
+                .args(["--quiet", "-c"])
+                .arg(dir.path().join(".switchback/releases").join(name).join("sha256sums"))
+                .current_dir(&release)
+                .status();
+            assert!(check.unwrap().success(), "{what}: {name}");
+        }
+        fs::write(dir.path().join("releases/v1/same"), "Z\n").unwrap();
+        let report = fleet.verify(Some(&"v1".parse().unwrap()), true, &Silent).await;
+        assert_eq!(report.exit_code(), ExitCode::DIFFERS, "{what}: {report:?}");
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     event::Phase,
     name::ReleaseName,
     plan::{Action, Plan},
-    report::{HostOutcome, HostReport, Outcome},
+    report::{Command, HostOutcome, HostReport, Outcome},
     status::BadMark,
     store::{Closing, Ended},
     time::Timestamp,
@@ -69,6 +69,7 @@ impl<'r> Run<'r> {
                     let failed = failed.map(|why| format!("a mark or the history could not be written ({why})"));
                     let links = closed.links.iter().map(|(name, links)| links::told(name, links));
                     working.warnings.extend(failed.chain(links));
+                    working.warnings.extend(self.told_of_seals(closed.sealed, closed.unsealed));
                 }
                 Err(error) => working.warnings.push(lock_left(error)),
             }
@@ -128,6 +129,15 @@ impl<'r> Run<'r> {
             ),
             ..Closing::default()
         }
+    }
+
+    /// What is told of the releases that commands changed: nothing of those that are sealed, but where an interrupted run had
+    /// left that to do.
+    pub(super) fn told_of_seals(&self, sealed: Vec<ReleaseName>, failed: Vec<String>) -> Vec<String> {
+        let recovers = self.command() == Command::Recover;
+        let sealed = sealed.into_iter().filter(|_| recovers);
+        let sealed = sealed.map(|name| format!("sealed what commands of an interrupted run changed in {name}"));
+        sealed.chain(failed).collect()
     }
 
     fn mark(&self, working: &Working<'r>) -> BadMark {

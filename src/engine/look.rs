@@ -14,6 +14,7 @@ use crate::{
     report::{Command, Failure, HostReport, Outcome, Report},
     status::{DamagedRelease, HostStatus, ReleaseState, ReleaseStatus},
     store::{Checked, Examined, HostedRelease, Kept, RootState},
+    transport::Liveness,
 };
 
 use super::{
@@ -62,7 +63,8 @@ async fn examine(host: &Host, answer: &Result<RootState, Failure>, mut report: H
     match found {
         Ok(found) => {
             for found in found {
-                examine_one(found, &mut report, &mut has);
+                let unsealed = state.release(&found.name).is_some_and(|release| release.touched.record().is_some());
+                examine_one(found, unsealed, &mut report, &mut has);
             }
         }
         Err(error) => {
@@ -74,9 +76,11 @@ async fn examine(host: &Host, answer: &Result<RootState, Failure>, mut report: H
     report
 }
 
-fn examine_one(found: Examined, report: &mut HostReport, has: &mut HostStatus) {
+/// Adds what was found in a release. One that is `unsealed`, since a run goes on there or was interrupted, is not called damaged.
+fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &mut HostStatus) {
     let Examined { name, checked, links } = found;
     let (damaged, mut some) = match &checked {
+        Checked::Damaged { .. } if unsealed => (0, Vec::new()),
         Checked::Damaged { entries, some } => (*entries, some.clone()),
         // What was added by whoever works there, and what was never listed, is nothing to be told of every time.
         Checked::Holds { .. } | Checked::NoManifest => (0, Vec::new()),
@@ -261,9 +265,14 @@ fn leftovers(state: &RootState) -> Vec<String> {
             Kept::Unreadable(why) => format!("{who} was interrupted, and its intent cannot be read ({why})"),
         }
     };
+    let is_held = state.lock.as_ref().is_some_and(|lock| lock.holder != Liveness::Gone);
+    let touched = state.releases.iter().filter(|release| !is_held && release.touched.record().is_some());
+    let touched = touched.map(|release| {
+        format!("commands of an interrupted run changed {}; `switchback recover` seals it", release.name)
+    });
     let uploads = (!state.staging.is_empty())
         .then(|| format!("{} unfinished uploads, of runs that go on or were interrupted", state.staging.len()));
     let owes =
         |debt: &Debt| format!("{} was not reached by the {} to {}, and owes it", debt.host, debt.command, debt.release);
-    state.interrupted.iter().map(left).chain(state.debts.iter().map(owes)).chain(uploads).collect()
+    state.interrupted.iter().map(left).chain(state.debts.iter().map(owes)).chain(touched).chain(uploads).collect()
 }

@@ -20,8 +20,11 @@ pub(super) async fn recover(run: Run<'_>, options: &RecoverOptions) -> Report {
     let seen = asked.seen();
     let caught_up = seen.iter().any(|seen| seen.state.debts.iter().any(|debt| is_there(debt, seen, &asked.seen())));
     // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
-    let is_idle =
-        |seen: &Seen<'_>| seen.state.interrupted.is_empty() && seen.state.lock.is_none() && !seen.state.lost_current();
+    let is_sealed = |seen: &Seen<'_>| seen.state.releases.iter().all(|release| !release.touched.exists());
+    let is_idle = |seen: &Seen<'_>| {
+        let is_over = seen.state.interrupted.is_empty() && seen.state.lock.is_none();
+        is_over && !seen.state.lost_current() && is_sealed(seen)
+    };
     if seen.iter().all(is_idle) && !caught_up {
         return with_missed(run.nothing_to_do(&seen), &seen);
     }

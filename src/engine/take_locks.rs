@@ -178,8 +178,12 @@ impl<'r> Run<'r> {
             locked.iter().map(|working| if settles { paid(working, locked) } else { Vec::new() }).collect();
         join_all(locked.iter_mut().zip(paid).map(|(working, paid)| async move {
             let nothing = Closing { paid, settles, ..Closing::default() };
-            if let Err(error) = working.guard.finish(&nothing).await {
-                self.warn(Some(working.name()), lock_left(error));
+            let told = match working.guard.finish(&nothing).await {
+                Ok(closed) => self.told_of_seals(closed.sealed, closed.unsealed),
+                Err(error) => vec![lock_left(error)],
+            };
+            for told in told {
+                self.warn(Some(working.name()), told);
             }
         }))
         .await;

@@ -27,7 +27,7 @@ impl Run<'_> {
                 self.planned(&plan);
                 match self.not_trusted(&plan, &seen) {
                     Some(report) => report,
-                    None => match self.verify_targets(&plan, &seen).await {
+                    None => match self.verify_locked(&plan, &mut locked).await {
                         Ok(warnings) => {
                             warned(&mut locked, warnings);
                             return self.carry_out(&plan, locked).await;
@@ -43,6 +43,25 @@ impl Run<'_> {
         let settles = self.command() == Command::Recover && report.outcome == Outcome::Unchanged;
         self.give_back(&mut locked, settles).await;
         report
+    }
+
+    /// Verifies where the hosts are about to go. What commands of an interrupted run changed there is sealed first.
+    async fn verify_locked(&self, plan: &Plan, locked: &mut [Working<'_>]) -> Result<Warnings, Report> {
+        let refused = match self.verify_targets(plan, &seen_of(locked)).await {
+            Ok(warnings) => return Ok(warnings),
+            Err(report) => report,
+        };
+        let mut sealed = false;
+        for working in locked.iter_mut().filter(|working| !working.guard.state().interrupted.is_empty()) {
+            // Only when the last of them has ended.
+            let waited = working.guard.wait_for_hooks(&|_, _: &[u8]| {}).await;
+            if waited.is_ok()
+                && let Ok(names) = working.guard.seal_left().await
+            {
+                sealed |= !names.is_empty();
+            }
+        }
+        if sealed { self.verify_targets(plan, &seen_of(locked)).await } else { Err(refused) }
     }
 
     /// Plans on what the hosts hold, with the commands that each runs.
@@ -85,6 +104,10 @@ impl Run<'_> {
         debug_assert!(hosts.iter().all(|host| host.outcome == HostOutcome::Unchanged), "nothing was done");
         self.report(Outcome::Unchanged, None, hosts, None)
     }
+}
+
+fn seen_of<'l>(locked: &'l [Working<'_>]) -> Vec<Seen<'l>> {
+    locked.iter().map(Working::seen).collect()
 }
 
 /// Keeps for the reports what was found on the way.

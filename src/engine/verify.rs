@@ -23,6 +23,9 @@ use super::{
 /// How many entries are named in a message; `switchback verify` names them all.
 const NAMED: usize = 5;
 
+/// What is told of a release in which commands ran that nobody sealed.
+const CHANGED: &str = "commands of an interrupted run changed it";
+
 /// What was found on each host that is no reason to refuse.
 pub(super) type Warnings = Vec<(String, String)>;
 
@@ -65,6 +68,7 @@ impl Run<'_> {
         if let Some(why) = seen.state.release(&name).and_then(|release| release.unsealed.unreadable()) {
             return (seen.host.to_owned(), self.told(seen.host, Phase::Lock, Err(unreadable(&name, why))));
         }
+        let touched = seen.state.release(&name).is_some_and(|release| release.touched.record().is_some());
         let known = seen.state.checked.as_ref().filter(|(checked, _)| *checked == name);
         let checked = match (known, self.verify) {
             (Some((_, checked)), TargetCheck::Quick) => Ok(checked.clone()),
@@ -72,6 +76,8 @@ impl Run<'_> {
         };
         let found = checked.and_then(|checked| {
             let refused = match &checked {
+                // The run seals it first.
+                Checked::Damaged { .. } if self.options.dry_run && touched => None,
                 Checked::Damaged { entries, some } => Some(damaged(self.command(), &name, *entries, some)),
                 Checked::Unreadable { why } => Some(unreadable(&name, why)),
                 _ => None,
@@ -79,7 +85,10 @@ impl Run<'_> {
             if let Some(why) = refused {
                 return self.told(seen.host, Phase::Lock, Err(why));
             }
-            let said = told_of(&name, &checked);
+            let said = match &checked {
+                Checked::Damaged { .. } => vec![format!("{name} is sealed first: {CHANGED}")],
+                checked => told_of(&name, checked),
+            };
             for said in &said {
                 self.warn(Some(seen.host), said.clone());
             }
@@ -187,7 +196,10 @@ async fn verify_on(
     };
     match run.told(&host.name, Phase::Verify, verified) {
         Ok((verified, links)) => {
-            let report = found(report, name, &verified, &links, full);
+            let mut report = found(report, name, &verified, &links, full);
+            if state.release(name).is_some_and(|release| release.touched.record().is_some()) {
+                report.warnings.push(format!("{CHANGED}; `switchback recover` seals it"));
+            }
             for warning in &report.warnings {
                 run.warn(Some(&host.name), warning.clone());
             }

@@ -53,6 +53,7 @@ mod tests {
             adopted: Kept::Nothing,
             foreign: None,
             unsealed: Kept::Nothing,
+            touched: Kept::Nothing,
             commands: Kept::Nothing,
             data: Kept::Nothing,
             links: Kept::Nothing,

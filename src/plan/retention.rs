@@ -54,6 +54,7 @@ fn brought(name: &ReleaseName, record: &PreviousVersion) -> HostedRelease {
         pinned: Kept::Nothing,
         foreign: None,
         unsealed: Kept::Nothing,
+        touched: Kept::Nothing,
         over: None,
         staged: Kept::Record(StagedRecord {
             format,

@@ -23,6 +23,7 @@ use super::{
     DirStore, HostedRelease, Layout, StoreError, foreign,
     layout::{LISTS, SEALED_USER, UNSEALED, inner},
     links,
+    seal::Marked,
     steps::{PRIVATE, PRIVATE_FILE, Steps},
 };
 
@@ -176,14 +177,22 @@ impl Steps {
         self.compare(batch, &check, unlisted(release.links.record()))
     }
 
-    /// Writes what is kept of a release's content anew, each file in the lock first.
-    fn seal(&self, token: &Token, name: &ReleaseName, manifest: &Manifest, owner: u32) -> Batch {
+    /// Writes what is kept of a release's content anew, each file in the lock first, and then removes the `mark` that says that
+    /// this was yet to be done; with `owner`, whose the release is now.
+    pub(super) fn seal(
+        &self,
+        token: &Token,
+        name: &ReleaseName,
+        manifest: &Manifest,
+        owner: Option<u32>,
+        mark: &str,
+    ) -> Batch {
         let mut batch = self.empty();
         self.expect_lock(&mut batch, token);
         let kept = self.layout.kept(name);
         batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
         let lists = LISTS.into_iter().map(|(file, form)| (file, text_of(manifest, form)));
-        for (file, content) in lists.chain([(SEALED_USER, format!("{owner}\n"))]) {
+        for (file, content) in lists.chain(owner.map(|owner| (SEALED_USER, format!("{owner}\n")))) {
             let written = self.layout.on_the_way(token, file);
             batch.push(Op::RemoveFile { path: written.clone() });
             batch.push(Op::WriteNew { path: written.clone(), content, mode: PRIVATE_FILE });
@@ -192,7 +201,7 @@ impl Steps {
         }
         // Not before all of that is durable.
         batch.push(Op::Sync { paths: vec![kept.clone()], reach: SyncReach::Entries });
-        batch.push(Op::RemoveFile { path: kept.join(&inner(UNSEALED)) });
+        batch.push(Op::RemoveFile { path: kept.join(&inner(mark)) });
         batch.push(Op::Sync { paths: vec![kept], reach: SyncReach::Entries });
         batch
     }
@@ -311,13 +320,14 @@ pub(super) async fn verify(store: &DirStore, release: &HostedRelease, full: bool
     Ok(Verified { manifest: Some(Digest::of(content)), differences, foreign })
 }
 
-/// Looks at the release `name` anew and keeps what it finds as its manifest.
+/// Looks at the release `name` anew and keeps what it finds as its manifest. Commands may run in it next: returns whether what
+/// they change can be told.
 pub(super) async fn seal(
     store: &DirStore,
     token: &Token,
     name: &ReleaseName,
     links: Option<&SharedRecord>,
-) -> Result<(), StoreError> {
+) -> Result<Marked, StoreError> {
     let mut batch = store.steps.empty();
     store.steps.expect_lock(&mut batch, token);
     batch.push(Op::Survey { path: store.layout().release(name), digests: true });
@@ -332,12 +342,11 @@ pub(super) async fn seal(
         name: name.clone(),
         path: crate::manifest::shown(&path),
     })?;
-    store
-        .execute(&store.steps.seal(token, name, &manifest, release.owner))
-        .await
-        .map_err(|error| lost(store, error))?;
+    let mut batch = store.steps.seal(token, name, &manifest, Some(release.owner), UNSEALED);
+    let marks = store.steps.mark_touched(&mut batch, token, name);
+    let replies = store.execute(&batch).await.map_err(|error| lost(store, error))?;
     store.known.remember(Arc::new(manifest)).await;
-    Ok(())
+    Ok(Marked::read(&replies[marks]))
 }
 
 /// Whether a directory differs only in what it was given with the root's group.
@@ -355,7 +364,7 @@ fn bytes(paths: &[InnerPath]) -> Vec<&[u8]> {
 }
 
 /// A lock that is not there any more, when that is why a batch ended.
-fn lost(store: &DirStore, error: TransportError) -> StoreError {
+pub(super) fn lost(store: &DirStore, error: TransportError) -> StoreError {
     let missing = error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing);
     if missing && error.effect() == Effect::Steps(Steps::LOCK_STEP) {
         return StoreError::LockLost { host: store.to_string() };

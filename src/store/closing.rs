@@ -39,6 +39,10 @@ pub struct Closing {
 pub struct Closed {
     /// What could not be written or removed, each in words.
     pub failed: Vec<String>,
+    /// Why a release in which commands ran is not sealed, each in words.
+    pub unsealed: Vec<String>,
+    /// The releases that are sealed anew, because commands changed them.
+    pub sealed: Vec<ReleaseName>,
     /// The links to what is shared that are not what they were made as, by release.
     pub links: BrokenLinks,
 }

@@ -232,9 +232,11 @@ impl DirStore {
     /// again.
     pub(super) async fn frees_reserve(&self, error: &StoreError) -> bool {
         let StoreError::Transport(error) = error else { return false };
-        if error.failure().is_none_or(|failure| failure.kind != FailureKind::NoSpace) {
-            return false;
-        }
+        error.failure().is_some_and(|failure| failure.kind == FailureKind::NoSpace) && self.gives_up_reserve().await
+    }
+
+    /// Gives the room of the reserve back, where there is one. Returns whether there was.
+    pub(super) async fn gives_up_reserve(&self) -> bool {
         let mut ask = self.steps.empty();
         ask.push(Op::Inspect { path: self.layout().in_state(&["reserve"]) });
         let is_there = self.execute(&ask).await.is_ok_and(|replies| matches!(replies[..], [Reply::Entry(Some(_))]));

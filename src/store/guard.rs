@@ -4,8 +4,9 @@ mod adopt;
 mod close;
 mod data;
 mod hook;
+mod seal;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     adoption::Adoption,
@@ -18,12 +19,12 @@ use crate::{
     shared::SharedRecord,
     time::Timestamp,
     token::Token,
-    transport::{Effect, FailureKind, HookEnd, HookExit, LineSink, Reply, TransportError},
+    transport::{Effect, FailureKind, HookEnd, HookExit, LineSink, Reply, StepFailure, TransportError},
 };
 
 use super::{
     ActivateError, Activated, Closed, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted,
-    Preparation, Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect, check,
+    Preparation, Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
     steps::{Preparing, Steps, Switching},
     take,
 };
@@ -49,6 +50,10 @@ pub(super) struct DirGuard {
     hooks_run: usize,
     /// The output of operations that is older than what is kept.
     old_logs: Vec<InnerPath>,
+    /// The releases that this operation keeps snapshots of, and whether a command has run in each since.
+    marks: BTreeMap<ReleaseName, bool>,
+    /// Why a release has none.
+    unmarked: BTreeMap<ReleaseName, StepFailure>,
     /// The release that this operation published, with the links to what is shared that it made there.
     linked: Option<(ReleaseName, SharedRecord)>,
 }
@@ -67,6 +72,8 @@ impl DirGuard {
             record_before: None,
             hooks_run: 0,
             old_logs: Vec::new(),
+            marks: BTreeMap::new(),
+            unmarked: BTreeMap::new(),
             linked: None,
         }
     }
@@ -177,7 +184,14 @@ impl DirGuard {
         let steps = &self.store.steps;
         let batch = steps.unprepare(&self.token, current, preparation, self.record_before.as_deref());
         match self.store.execute(&batch).await {
-            Ok(_) => self.published = false,
+            Ok(_) => {
+                self.published = false;
+                // Of a release that was never current nothing is kept.
+                if preparation.staged.is_some() {
+                    self.marks.remove(&preparation.name);
+                    self.unmarked.remove(&preparation.name);
+                }
+            }
             Err(error) if is_missing_at(&error, Steps::LOCK_STEP) => {
                 return Err(StoreError::LockLost { host: self.host() });
             }
@@ -328,7 +342,11 @@ impl StoreGuard for DirGuard {
     }
 
     fn seal<'a>(&'a mut self, name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(check::seal(&self.store, &self.token, name, self.links_of(name)))
+        Box::pin(self.seal_prepared(name))
+    }
+
+    fn seal_left(&mut self) -> BoxFuture<'_, Result<Vec<ReleaseName>, StoreError>> {
+        Box::pin(self.seal_what_was_left())
     }
 
     fn ready(&self, name: &ReleaseName) -> Result<Ready, StoreError> {

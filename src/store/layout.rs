@@ -216,9 +216,14 @@ pub(crate) const LOCK: &str = "lock";
 /// The file that says what was current when a release was published that has never been current.
 pub(crate) const OVER: &str = "over";
 
-/// The forms in which a release's manifest is kept, and the file of each.
+/// The files of a release's manifest and of its listing.
+pub(crate) const MANIFEST: &str = "manifest";
+pub(crate) const LISTING: &str = "listing";
+
+/// The forms in which a release's manifest is kept, and the file of each. What is read to seal a release anew is written last,
+/// so that a seal that was cut off is made again.
 pub(crate) const LISTS: [(&str, Form); 3] =
-    [("manifest", Form::Manifest), ("sha256sums", Form::Sums), ("listing", Form::Listing)];
+    [("sha256sums", Form::Sums), (LISTING, Form::Listing), (MANIFEST, Form::Manifest)];
 
 /// What a lock holds while it is held. What passes through it on its way elsewhere must be called otherwise.
 pub(crate) const OF_LOCKS: [&str; 3] = ["owner", "process", "intent"];
@@ -228,6 +233,9 @@ pub(crate) const SEALED_USER: &str = "user";
 
 /// The file that says that something has yet to be done in a release before it is sealed.
 pub(crate) const UNSEALED: &str = "unsealed";
+
+/// The file that says that commands ran in a release since it was sealed, and what it was like before.
+pub(crate) const TOUCHED: &str = "touched";
 
 /// A constant name, which is a path inside the root.
 pub(crate) fn inner(name: &str) -> InnerPath {

@@ -22,6 +22,7 @@ mod permission;
 mod preparation;
 mod prune;
 mod query;
+mod seal;
 mod staging;
 mod state;
 mod steps;
@@ -259,6 +260,14 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// [`StoreError::Unlistable`] when something is in it that no manifest can list; the manifest is what it was then, as it
     /// is with any other error but one whose [effect](StoreError::effect) is unknown.
     fn seal<'a>(&'a mut self, name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>>;
+
+    /// Seals what commands of interrupted operations changed in releases. Returns those whose manifests are others now.
+    ///
+    /// # Errors
+    ///
+    /// When the marks of such releases cannot be read, or one of those cannot be sealed: its manifest and its mark are what they
+    /// were.
+    fn seal_left(&mut self) -> BoxFuture<'_, Result<Vec<ReleaseName>, StoreError>>;
 
     /// A release that is there, ready to be switched to as it is, its record unchanged: for going back.
     ///

@@ -21,7 +21,7 @@ use crate::{
 use super::{
     Kept, Layout,
     kept::reason,
-    layout::{LOCK, SEALED_USER, UNSEALED, inner},
+    layout::{LOCK, SEALED_USER, TOUCHED, UNSEALED, inner},
     state::{Current, GoneRelease, HostedRelease, RootState},
     steps::{COMMANDS, DATA},
     team::TeamState,
@@ -78,11 +78,12 @@ enum At {
     Ledger,
     Listings,
     Manifests,
+    Touched,
 }
 
 /// Where each file that is read of many directories lies: the directory of those directories in the state directory, and
 /// the file's name.
-const EACH: [(At, &str, &str); 16] = [
+const EACH: [(At, &str, &str); 17] = [
     (At::Bad, "releases", "bad"),
     (At::Commands, "releases", COMMANDS),
     (At::Data, "releases", DATA),
@@ -94,6 +95,7 @@ const EACH: [(At, &str, &str); 16] = [
     (At::Pins, "releases", "pin"),
     (At::Listings, "releases", "listing"),
     (At::Manifests, "releases", "manifest"),
+    (At::Touched, "releases", TOUCHED),
     (At::JournalOwners, "journal", "owner"),
     (At::JournalIntents, "journal", "intent"),
     (At::Debts, "debts", "debt"),
@@ -125,7 +127,7 @@ impl Query {
         for file in ["history", "ledger"] {
             batch.push_lenient(Op::Read { path: layout.in_state(&[file]), limit: 0 });
         }
-        for file in ["listing", "manifest"] {
+        for file in ["listing", "manifest", TOUCHED] {
             batch.push_lenient(each(layout.in_state(&["releases"]), file, 0));
         }
         query
@@ -477,6 +479,7 @@ impl<'r> Reader<'r> {
             id: entry.id,
             foreign: self.foreign(&name, entry.owner),
             unsealed: self.mark(At::Unsealed, name.as_str()),
+            touched: self.noted(At::Touched, name.as_str(), self.beyond(At::Touched, name.as_str())),
             name,
         }
     }

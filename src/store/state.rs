@@ -144,6 +144,9 @@ pub struct HostedRelease {
     pub foreign: Option<u32>,
     /// The mark that its `prepare` began, and it was not sealed since: nothing vouches for what it holds.
     pub unsealed: Kept<()>,
+    /// The mark that commands ran in it that may have changed it, and that was not sealed since. Known to whoever asked without
+    /// taking the lock.
+    pub touched: Kept<()>,
     /// What was current when it was published; `None` where that is not known, or was not asked for.
     pub over: Option<PreviousVersion>,
     /// How it came here; nothing when the tool did not bring it.

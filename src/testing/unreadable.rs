@@ -50,7 +50,9 @@ impl<T> Unreadable<T> {
     fn fails(&self, op: &Op) -> Option<StepFailure> {
         match op {
             Op::Inspect { path } | Op::ExpectAbsent { path } | Op::ExpectDirectory { path } => self.hidden(path),
-            Op::List { path } | Op::ReadEach { path, .. } | Op::ReadLink { path } => self.failure(path),
+            Op::List { path } | Op::ReadEach { path, .. } | Op::ReadLink { path } | Op::Changes { since: path, .. } => {
+                self.failure(path)
+            }
             _ => None,
         }
     }

@@ -8,8 +8,8 @@ use crate::{
 };
 
 use super::{
-    Comparison, Entry, FileId, Found, Group, GroupReach, HostIdentity, Listed, Liveness, Passed, StepFailure, TreeName,
-    Users,
+    Changes, Comparison, Entry, FileId, Found, Group, GroupReach, HostIdentity, Listed, Liveness, Passed, StepFailure,
+    TreeName, Users,
 };
 
 /// A list of steps that run in order on one host, in one exchange.
@@ -161,6 +161,17 @@ pub enum Op {
         /// Paths in the tree that it says nothing of.
         except: Vec<InnerPath>,
     },
+    /// Asks which of the entries that a [`Op::Snapshot`] of the directory `tree` names have changed since, in whatever way.
+    /// Replies [`Reply::Changes`]; `None` when there is no tree, or no snapshot of it.
+    ///
+    /// Fails with [`FailureKind::Mismatch`](super::FailureKind::Mismatch) when the snapshot is torn, and when an entry cannot be
+    /// looked at: only what is known to be absent is told as gone. What a link in place of a directory leads to is absent.
+    Changes {
+        /// The directory.
+        tree: InnerPath,
+        /// What [`Op::Snapshot`] wrote.
+        since: InnerPath,
+    },
     /// Asks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies [`Reply::Process`].
     CheckProcess {
         /// The marked file.
@@ -262,6 +273,18 @@ pub enum Op {
         /// Its mode, e.g. `0o600`.
         mode: u32,
     },
+    /// Writes a new file (mode 0600) by which [`Op::Changes`] tells what changed since in the directory `tree`: of the entries
+    /// that a listing of it ([`Form::Listing`](crate::manifest::Form::Listing)) names, whatever else is there.
+    ///
+    /// Fails with [`FailureKind::Missing`](super::FailureKind::Missing) when there is no tree or no listing.
+    Snapshot {
+        /// The directory.
+        tree: InnerPath,
+        /// Its listing.
+        list: InnerPath,
+        /// The new file, outside of it.
+        into: InnerPath,
+    },
     /// Writes a new file (mode 0600) that names the process which carries out this connection's batches: its id,
     /// its start time and the host's boot. [`Op::CheckProcess`] reads it.
     MarkProcess {
@@ -347,6 +370,7 @@ impl Op {
             | Self::ReadEach { .. }
             | Self::Survey { .. }
             | Self::CompareTree { .. }
+            | Self::Changes { .. }
             | Self::CheckProcess { .. }
             | Self::FindUsers { .. }
             | Self::InspectWay { .. }
@@ -359,6 +383,7 @@ impl Op {
             | Self::Sync { .. } => false,
             Self::MakeDir { .. }
             | Self::GiveToGroup { .. }
+            | Self::Snapshot { .. }
             | Self::MakeLink { .. }
             | Self::WriteNew { .. }
             | Self::MarkProcess { .. }
@@ -407,6 +432,8 @@ pub enum Reply {
     Survey(Option<Vec<Surveyed>>),
     /// The answer to [`Op::CompareTree`].
     Comparison(Comparison),
+    /// The answer to [`Op::Changes`].
+    Changes(Option<Changes>),
     /// The answer to [`Op::CheckProcess`].
     Process(Liveness),
     /// The answer to [`Op::FindUsers`].

@@ -6,6 +6,7 @@
 
 mod base;
 mod batch;
+mod changes;
 mod compare;
 mod error;
 mod found;
@@ -23,6 +24,7 @@ pub mod ssh;
 
 pub use base::{Base, BaseLists};
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
+pub use changes::{Changes, Snapped};
 pub use compare::{Compared, Comparison, DifferentLines, Lines, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
 pub use found::{Entry, EntryKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};

@@ -21,6 +21,7 @@ mod removed;
 mod rng;
 mod rollback;
 mod round_trips;
+mod sealed;
 mod shared;
 mod source;
 mod surroundings;

@@ -18,6 +18,7 @@ use super::{DirGuard, failures, is_missing_at, operation_of};
 
 impl DirGuard {
     pub(super) async fn close(&mut self, closing: &Closing) -> Result<Closed, StoreError> {
+        let sealed = self.seal_touched(closing).await?;
         let steps = &self.store.steps;
         let mut batch = steps.empty();
         steps.expect_lock(&mut batch, &self.token);
@@ -57,6 +58,9 @@ impl DirGuard {
             let owed = self.store.layout().in_state(&["debts"]).join(&Debt::directory(host));
             batch.push_lenient(Op::RemoveTree { path: owed });
         }
+        for name in &sealed.untouched {
+            steps.unmark_touched(&mut batch, name);
+        }
         if closing.settles {
             self.settle_records(&mut batch, closing);
         }
@@ -76,7 +80,8 @@ impl DirGuard {
             Ok(replies) => {
                 let failed = failures(&replies[..written], &replies[written..released]);
                 let failed = failed.into_iter().map(|why| format!("{why}, in {}", steps.root)).collect();
-                Ok(Closed { failed, links: shared.read(&replies) })
+                let (sealed, unsealed) = (sealed.rewritten, sealed.failed);
+                Ok(Closed { failed, unsealed, sealed, links: shared.read(&replies) })
             }
             Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
                 Err(StoreError::LockLost { host: self.host() })

@@ -1,7 +1,7 @@
 //! Writes what is done to the data: the release's record and the host's ledger.
 
 use crate::{
-    data::{DataRecord, LedgerEntry},
+    data::{DataRecord, LedgerEntry, LedgerStep},
     name::ReleaseName,
     path::InnerPath,
     store::{
@@ -37,7 +37,11 @@ impl DirGuard {
         }
         // How long it is: for the next line, which this one would only wait for.
         let size = batch.push_lenient(Op::Inspect { path: self.ledger_file() });
+        // The command comes next.
+        let begins = entry.is_some_and(|entry| matches!(entry.step, LedgerStep::ApplyBegun | LedgerStep::RevertBegun));
+        let marks = if begins { self.mark(&mut batch, name) } else { 0..0 };
         let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
+        self.note_mark(name, &replies[marks]);
         if replies.get(size).is_some_and(is_long) {
             self.long.insert("ledger");
         } else {

@@ -30,7 +30,8 @@ impl DirGuard {
     }
 
     pub(super) async fn run_hook(&mut self, run: &HookRun, output: &dyn LineSink) -> Result<HookExit, StoreError> {
-        self.begin_hooks().await?;
+        let changes = run.kind.changes_release() && run.directory == HookDirectory::Release;
+        self.begin_hooks(changes.then_some(&run.release)).await?;
         self.hooks_run += 1;
         let name = format!("{:03}-{}", self.hooks_run, run.kind);
         let call = self.store.hook_call(run, self.hooks().join(&inner(&name)));
@@ -63,17 +64,24 @@ impl DirGuard {
         self.store.execute(&batch).await.is_ok()
     }
 
-    /// Makes the directory of the hooks, the first time.
-    async fn begin_hooks(&mut self) -> Result<(), StoreError> {
-        match self.try_begin_hooks().await {
-            Err(error) if self.store.frees_reserve(&error).await => self.try_begin_hooks().await,
-            result => result,
+    /// Makes the directory of the hooks, the first time, and keeps a snapshot of the release that a command may change.
+    async fn begin_hooks(&mut self, changes: Option<&ReleaseName>) -> Result<(), StoreError> {
+        match self.try_begin_hooks(changes).await {
+            Err(error) if self.store.frees_reserve(&error).await => self.try_begin_hooks(changes).await.map(drop),
+            Ok(true) if self.store.gives_up_reserve().await => self.try_begin_hooks(changes).await.map(drop),
+            result => result.map(drop),
+        }?;
+        if let Some(ran) = changes.and_then(|name| self.marks.get_mut(name)) {
+            *ran = true;
         }
+        Ok(())
     }
 
-    async fn try_begin_hooks(&mut self) -> Result<(), StoreError> {
-        if self.hooks_run > 0 {
-            return Ok(());
+    /// Returns whether there was no room for the snapshot.
+    async fn try_begin_hooks(&mut self, changes: Option<&ReleaseName>) -> Result<bool, StoreError> {
+        let changes = changes.filter(|name| !self.marks.contains_key(name));
+        if self.hooks_run > 0 && changes.is_none() {
+            return Ok(false);
         }
         let (steps, logs) = (&self.store.steps, self.store.layout().in_state(&["log"]));
         let mut batch = steps.empty();
@@ -81,9 +89,10 @@ impl DirGuard {
         batch.push(Op::MakeDir { path: self.hooks(), mode: 0o700, existing_is_fine: true });
         batch.push(Op::MakeDir { path: logs.clone(), mode: 0o700, existing_is_fine: true });
         let list = batch.push(Op::List { path: logs });
+        let marks = changes.map_or(0..0, |name| self.mark(&mut batch, name));
         let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
         self.old_logs = old_logs(&replies[list]);
-        Ok(())
+        Ok(changes.is_some_and(|name| self.note_mark(name, &replies[marks])))
     }
 
     /// Runs a hook, and when the answer is lost, finds its result again: a second call with the same record starts

@@ -5,7 +5,7 @@ use crate::{
     path::InnerPath,
     store::{
         Current,
-        layout::{LISTS, SEALED_USER, UNSEALED, inner},
+        layout::{LISTS, SEALED_USER, TOUCHED, UNSEALED, inner},
         query::each,
     },
     token::Token,
@@ -96,7 +96,7 @@ impl Steps {
 
 /// Removes what only serves to verify or link a release: of one that is gone, its name and its record are enough.
 fn forget_lists(batch: &mut Batch, known: &InnerPath) {
-    for file in LISTS.map(|(file, _)| file).into_iter().chain(["shared", SEALED_USER, UNSEALED]) {
+    for file in LISTS.map(|(file, _)| file).into_iter().chain(["shared", SEALED_USER, TOUCHED, UNSEALED]) {
         batch.push_lenient(Op::RemoveFile { path: known.join(&inner(file)) });
     }
 }

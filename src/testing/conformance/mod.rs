@@ -173,7 +173,8 @@ cases! {
         what_is_marked_elsewhere_is_not_proven_gone marks_of_three_words;
     survey: lists_all_there_is stops_at_the_depth_of_a_release digests_contents needs_a_directory_to_list compares
         holds_what_was_added_against_nobody names_what_differs tells_modes_apart reads_the_name_off_a_record says_what_it_has_not
-        never_compares_through_a_link;
+        never_compares_through_a_link
+        tells_what_changed changes_need_a_snapshot changes_of_a_tree_that_was_replaced;
     hook: a_record_is_private a_record_needs_a_parent a_working_directory_must_be_there a_missing_root_runs_nothing
         what_no_shell_takes_is_refused a_second_call_finds_the_first a_runner_that_is_gone_is_lost one_of_many_starts_it;
     script: ends_are_told_apart streams_are_kept_apart lines_come_as_they_are_printed any_bytes_are_told_as_they_are

@@ -48,6 +48,16 @@ pub(super) fn compare(name: TreeName, except: &[&str]) -> Op {
     Op::CompareTree { trees: at("trees"), name, lists: at("lists"), list: at("listing"), except }
 }
 
+/// Takes a snapshot of the tree `trees/a`, by its listing.
+pub(super) fn snapshot(into: &str) -> Op {
+    Op::Snapshot { tree: at("trees/a"), list: at("lists/a/listing"), into: at(into) }
+}
+
+/// Asks what changed in the tree `trees/a`.
+pub(super) fn changes(since: &str) -> Op {
+    Op::Changes { tree: at("trees/a"), since: at(since) }
+}
+
 pub(super) fn check_process(path: &str) -> Op {
     Op::CheckProcess { path: at(path) }
 }

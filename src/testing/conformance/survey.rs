@@ -4,14 +4,18 @@ use std::sync::Arc;
 
 use crate::{
     manifest::{Digest, Form, MAX_DEPTH, Seen, Surveyed},
-    transport::{Compared, Comparison, DifferentLines, FailureKind, Lines, Op, Reply, TreeName, Upload},
+    transport::{
+        Changes, Compared, Comparison, DifferentLines, EntryKind, FailureKind, Lines, Op, Reply, TreeName, Upload,
+    },
     tree::{Node, Tree, TreeEntry},
 };
 
 use super::{
     Outcome,
     hostile::HOSTILE,
-    ops::{append, at, compare, make_dir, make_link, move_into, remove_file, remove_tree, survey, write},
+    ops::{
+        append, at, changes, compare, make_dir, make_link, move_into, remove_file, remove_tree, snapshot, survey, write,
+    },
     subject::{Subject, in_words, same},
 };
 
@@ -214,6 +218,92 @@ pub(super) async fn says_what_it_has_not(on: Subject) -> Outcome {
         }
         other => Err(format!("a listing that is a directory is {other:?}")),
     }
+}
+
+/// What changed, as text: the entries as they were, and as they are.
+async fn changed(on: &Subject) -> Result<(Vec<String>, Vec<String>), String> {
+    let Reply::Changes(Some(Changes { mut before, mut now })) = on.ask(changes("before")).await? else {
+        return Err("no changes were told".to_owned());
+    };
+    before.sort_by(|one, other| one.path.cmp(&other.path));
+    now.sort_by(|one, other| one.path.cmp(&other.path));
+    // A directory changes with what is in it, and its size is its own affair.
+    let before = before.iter().filter(|entry| entry.kind != EntryKind::Directory).map(|entry| {
+        let mode = if entry.kind == EntryKind::Link { 0 } else { entry.mode };
+        format!("{} {:?} {mode:o} {}", String::from_utf8_lossy(&entry.path), entry.kind, entry.size)
+    });
+    let now = now.iter().filter(|entry| entry.node != Seen::Directory).map(|entry| {
+        let mode = if matches!(entry.node, Seen::Link { .. }) { 0 } else { entry.mode };
+        format!("{} {mode:o} {:?}", String::from_utf8_lossy(&entry.path), entry.node)
+    });
+    Ok((before.collect(), now.collect()))
+}
+
+fn texts(all: &[&str]) -> Vec<String> {
+    all.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn file_now(path: &str, content: &str) -> String {
+    let node = Seen::File { size: content.len() as u64, digest: Some(Digest::of(content.as_bytes())) };
+    format!("{path} 644 {node:?}")
+}
+
+pub(super) async fn tells_what_changed(on: Subject) -> Outcome {
+    tree(&on).await?;
+    on.done([write("trees/a/other", "of nobody's"), snapshot("before")]).await?;
+    on.stands("before", EntryKind::File, 0o600).await?;
+    same("nothing", &changed(&on).await?, &(Vec::new(), Vec::new()))?;
+    // Whatever is in it, a name is one name.
+    let odd = HOSTILE.iter().find(|name| name.contains('\'')).ok_or("no odd name")?;
+    let there = format!("trees/a/d/{odd}");
+    on.done([append("trees/a/other", "x"), write("trees/a/new", ""), append("trees/a/f", "x")]).await?;
+    on.done([remove_file(&there), write(&there, "other"), remove_file("trees/a/l"), make_link("trees/a/l", "f")])
+        .await?;
+    on.done([remove_tree("trees/a/d/e"), write("trees/a/d/e", "a file")]).await?;
+    let (before, now) = changed(&on).await?;
+    same("as it was", &before, &texts(&[&format!("d/{odd} File 755 0"), "f File 755 0", "l Link 0 1"]))?;
+    let f = file_now("f", "x").replace("644", "755");
+    let link = format!("l 0 {:?}", Seen::Link { target: b"f".to_vec() });
+    let mut expected = [file_now(&format!("d/{odd}"), "other"), file_now("d/e", "a file"), f, link].to_vec();
+    expected.sort();
+    same("as it is", &now, &expected)?;
+    on.done([remove_tree("trees/a/d"), remove_file("trees/a/f")]).await?;
+    let (before, now) = changed(&on).await?;
+    same("what is left", &now, &texts(&[&format!("l 0 {:?}", Seen::Link { target: b"f".to_vec() })]))?;
+    // A name with a line break stands in two lines of a listing, and in no snapshot.
+    let listed = HOSTILE.iter().filter(|name| !name.contains('\n')).count();
+    same("how many changed", &before.len(), &(listed + 2))
+}
+
+pub(super) async fn changes_need_a_snapshot(on: Subject) -> Outcome {
+    on.refuses(snapshot("before"), FailureKind::Missing).await?;
+    on.answers(changes("before"), Reply::Changes(None)).await?;
+    tree(&on).await?;
+    on.answers(changes("before"), Reply::Changes(None)).await?;
+    on.answers(changes("none/before"), Reply::Changes(None)).await?;
+    on.done([snapshot("before")]).await?;
+    on.refuses(snapshot("before"), FailureKind::Exists).await?;
+    on.done([make_dir("directory"), make_link("link", "before"), write("torn", "81a4 0 0 1 .//./f\n")]).await?;
+    on.refuses(changes("directory"), FailureKind::WrongType).await?;
+    on.refuses(changes("link"), FailureKind::WrongType).await?;
+    on.refuses(changes("torn"), FailureKind::Mismatch).await?;
+    on.done([remove_file("lists/a/listing")]).await?;
+    on.refuses(snapshot("other"), FailureKind::Missing).await?;
+    on.done([remove_tree("trees/a")]).await?;
+    on.answers(changes("before"), Reply::Changes(None)).await
+}
+
+/// What a link in place of a directory leads to is no part of the tree.
+pub(super) async fn changes_of_a_tree_that_was_replaced(on: Subject) -> Outcome {
+    tree(&on).await?;
+    on.done([snapshot("before"), make_dir("elsewhere"), move_into("trees/a/d", "elsewhere")]).await?;
+    on.done([make_link("trees/a/d", "../../elsewhere/d")]).await?;
+    let (before, now) = changed(&on).await?;
+    let listed = HOSTILE.iter().filter(|name| !name.contains('\n')).count();
+    same("how many are gone", &before.len(), &listed)?;
+    same("what is there", &now, &texts(&[&format!("d 0 {:?}", Seen::Link { target: b"../../elsewhere/d".to_vec() })]))?;
+    on.done([make_link("trees/link", "a")]).await?;
+    on.refuses(Op::Changes { tree: at("trees/link"), since: at("before") }, FailureKind::WrongType).await
 }
 
 pub(super) async fn never_compares_through_a_link(on: Subject) -> Outcome {

@@ -2,7 +2,7 @@
 
 use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError};
 
-use super::{ask, change, group, identity, remove, rename, root::Root, survey, users, way};
+use super::{ask, change, changes, group, identity, remove, rename, root::Root, survey, users, way};
 
 /// Carries out `batch` on this machine, which messages call `host`.
 pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportError> {
@@ -44,6 +44,8 @@ fn carry_out(root: &Root, op: &Op, for_group: bool) -> Result<Reply, StepFailure
         Op::CompareTree { trees, name, lists, list, except } => {
             survey::compare(root, trees, name, (lists, list), except, for_group)
         }
+        Op::Snapshot { tree, list, into } => changes::snapshot(root, tree, list, into, private),
+        Op::Changes { tree, since } => changes::changes(root, tree, since),
         Op::CheckProcess { path } => Ok(identity::check_process(root, path)),
         Op::FindUsers { path } => users::find_users(root, path),
         Op::InspectWay { paths } => way::inspect_way(root, paths),

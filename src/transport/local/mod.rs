@@ -3,6 +3,7 @@
 mod ask;
 mod batch;
 mod change;
+mod changes;
 mod errno;
 mod group;
 mod identity;

@@ -27,7 +27,7 @@ use super::{
 type Answer = std::result::Result<Reply, StepFailure>;
 
 /// The most that is read of a listing, in bytes.
-const LIST_LIMIT: u64 = 1 << 30;
+pub(super) const LIST_LIMIT: u64 = 1 << 30;
 
 /// The most entries that are listed of a tree: some times what a source may hold.
 const ENTRIES: usize = 4_000_000;
@@ -116,7 +116,7 @@ fn names_in(path: &[u8]) -> usize {
 }
 
 /// The digest of a regular file, when it can be read.
-fn digest(directory: impl AsFd, name: &[u8]) -> Option<Digest> {
+pub(super) fn digest(directory: impl AsFd, name: &[u8]) -> Option<Digest> {
     let file = root::open(directory, name, OFlags::RDONLY).ok()?;
     let is_file = entry_kind(&fs::fstat(&file).ok()?) == EntryKind::File;
     is_file.then(|| Digesting::new(File::from(file)).finish().ok()).flatten()

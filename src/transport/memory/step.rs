@@ -1,11 +1,14 @@
 //! What each step does to the model.
 
+use std::collections::BTreeMap;
+
 use crate::{
     group::GroupName,
+    manifest::{self, Surveyed},
     path::InnerPath,
     transport::{
-        Compared, Comparison, Entry, EntryKind, FailureKind, Found, Group, GroupPlace, GroupReach, HostIdentity,
-        Listed, Liveness, Op, Reply, StepFailure, TreeName,
+        Changes, Compared, Comparison, Entry, EntryKind, FailureKind, Found, Group, GroupPlace, GroupReach,
+        HostIdentity, Listed, Liveness, Op, Reply, Snapped, StepFailure, TreeName, changes,
         process::{ProcessMark, Seen},
     },
 };
@@ -61,6 +64,7 @@ impl Host<'_> {
             Op::CompareTree { trees, name, lists, list, except } => {
                 Ok(Reply::Comparison(self.compare(trees, name, (lists, list), except)?))
             }
+            Op::Changes { tree, since } => self.changes(tree, since).map(Reply::Changes),
             Op::CheckProcess { path } => Ok(Reply::Process(self.check_process(path))),
             Op::FindUsers { path } => self.find_users(path).map(Reply::Users),
             Op::InspectGroup { name, paths, .. } => self.inspect_group(name, paths),
@@ -86,6 +90,10 @@ impl Host<'_> {
             Op::MakeDir { path, mode, existing_is_fine } => self.make_dir(path, *mode, *existing_is_fine),
             Op::MakeLink { path, text } => self.make(path, 0o777, Body::Link(text.clone())),
             Op::WriteNew { path, content, mode } => self.make(path, *mode, Body::File(content.clone().into())),
+            Op::Snapshot { tree, list, into } => {
+                let snapshot = self.snapshot(tree, list)?;
+                self.make(into, self.private(), Body::File(snapshot))
+            }
             Op::MarkProcess { path } => {
                 let mark = self.model.mark(self.process).to_content();
                 self.make(path, self.private(), Body::File(mark.into()))
@@ -189,6 +197,39 @@ impl Host<'_> {
         Ok(Reply::Contents(contents))
     }
 
+    /// A snapshot of a tree: the content of a file, which only this host can tell by itself, is what changes whenever it does.
+    fn snapshot(&self, tree: &InnerPath, list: &InnerPath) -> Result<Vec<u8>, FailureKind> {
+        let inode = self.find(tree)?.ok_or(FailureKind::Missing)?;
+        self.model.names(inode)?;
+        let list = self.find(list)?.ok_or(FailureKind::Missing)?;
+        let Body::File(list) = self.model.body(list) else { return Err(FailureKind::WrongType) };
+        let entries = self.entries_of(inode);
+        let there = changes::listed(list).into_iter().filter_map(|path| entries.get(path));
+        let lines = there.map(snapped).chain(std::iter::once(changes::END.to_vec()));
+        Ok(lines.flat_map(|line| [line, b"\n".to_vec()].concat()).collect())
+    }
+
+    fn entries_of(&self, inode: u64) -> BTreeMap<Vec<u8>, Surveyed> {
+        self.model.survey(inode, true).into_iter().map(|entry| (entry.path.clone(), entry)).collect()
+    }
+
+    fn changes(&self, tree: &InnerPath, since: &InnerPath) -> Result<Option<Changes>, FailureKind> {
+        let (Some(inode), Some(since)) = (self.find(tree)?, self.find(since)?) else { return Ok(None) };
+        self.model.names(inode)?;
+        let Body::File(snapshot) = self.model.body(since) else { return Err(FailureKind::WrongType) };
+        let entries = self.entries_of(inode);
+        let mut changes = Changes::default();
+        for line in changes::lines(snapshot).ok_or(FailureKind::Mismatch)? {
+            let Some(before) = Snapped::read(line) else { continue };
+            let now = entries.get(&before.path);
+            if now.map(snapped).as_deref() != Some(line) {
+                changes.before.push(before);
+                changes.now.extend(now.cloned());
+            }
+        }
+        Ok(Some(changes))
+    }
+
     fn compare(
         &self,
         trees: &InnerPath,
@@ -262,7 +303,7 @@ impl Host<'_> {
     fn make_dir(&mut self, path: &InnerPath, mode: u32, existing_is_fine: bool) -> Answer {
         match self.find(path)? {
             Some(inode) if existing_is_fine && self.model.names(inode).is_ok() => Ok(Reply::Done),
-            _ => self.make(path, mode, Body::Directory(std::collections::BTreeMap::new())),
+            _ => self.make(path, mode, Body::Directory(BTreeMap::new())),
         }
     }
 
@@ -396,6 +437,19 @@ impl Host<'_> {
     }
 }
 
+/// The line of a snapshot for an entry.
+fn snapped(entry: &Surveyed) -> Vec<u8> {
+    let (kind, size, version) = match &entry.node {
+        manifest::Seen::Directory | manifest::Seen::TooDeep => (0o040_000, 0, String::new()),
+        manifest::Seen::File { size, digest } => {
+            (0o100_000, *size, digest.map(|digest| digest.to_string()).unwrap_or_default())
+        }
+        manifest::Seen::Link { target } => (0o120_000, target.len() as u64, manifest::Digest::of(target).to_string()),
+        manifest::Seen::Other => (0, 0, String::new()),
+    };
+    changes::line(&entry.path, (kind | entry.mode, entry.owner, size), &version)
+}
+
 /// What a step is about, for messages.
 fn subject(op: &Op) -> String {
     match op {
@@ -415,6 +469,8 @@ fn subject(op: &Op) -> String {
         | Op::List { path }
         | Op::ReadEach { path, .. }
         | Op::Survey { path, .. }
+        | Op::Changes { since: path, .. }
+        | Op::Snapshot { into: path, .. }
         | Op::CheckProcess { path }
         | Op::FindUsers { path }
         | Op::ExpectAbsent { path }

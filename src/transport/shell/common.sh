@@ -4,7 +4,7 @@ trap '' HUP PIPE
 # What a login shell's start-up files, or exported functions, may have put in the way.
 unalias -a 2>/dev/null
 unset -f command printf print read test cd true 2>/dev/null
-unset -f mv rm mkdir rmdir ln stat od readlink sync chmod date id uname tar tail find cat ls grep sort uniq sha256sum openssl sed cut cmp xargs zstd gzip gunzip 2>/dev/null
+unset -f mv rm mkdir rmdir ln stat od readlink sync chmod date id uname tar tail find cat ls grep sort uniq tr sha256sum openssl sed cut cmp xargs zstd gzip gunzip 2>/dev/null
 set +aeuCvx -f
 LC_ALL=C
 export LC_ALL

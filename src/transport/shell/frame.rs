@@ -17,6 +17,7 @@ pub(crate) const WORDS: &[&str] = &[
     "all",
     "beat",
     "begun",
+    "changes",
     "clock",
     "compare",
     "cross-device",

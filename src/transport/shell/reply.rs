@@ -6,8 +6,8 @@ use crate::{
     path::InnerPath,
     time::Timestamp,
     transport::{
-        Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, Group, GroupPlace, HostIdentity,
-        Listed, Liveness, Op, Passed, Reply, StepFailure, Used, Users,
+        Changes, Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, Group, GroupPlace,
+        HostIdentity, Listed, Liveness, Op, Passed, Reply, Snapped, StepFailure, Used, Users,
     },
 };
 
@@ -82,6 +82,13 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
         }
         (Op::CompareTree { .. }, ["compare", found @ ..], [name, values @ ..]) => {
             Reply::Comparison(Comparison { tree: Some(lossy(name)), found: survey::compared(found, values)? })
+        }
+        (Op::Changes { .. }, ["changes", "-"], []) => Reply::Changes(None),
+        (Op::Changes { .. }, ["changes", "ok"], []) => Reply::Changes(Some(Changes::default())),
+        (Op::Changes { .. }, ["changes"], [before, all, links, sums]) => {
+            let before = before.split(|byte| *byte == b'\n').filter_map(Snapped::read).collect();
+            let now = survey::read(all, links, Some(sums))?.ok_or(Misfit)?;
+            Reply::Changes(Some(Changes { before, now }))
         }
         (Op::CheckProcess { .. }, ["process", state], []) => Reply::Process(liveness(state)?),
         (Op::FindUsers { .. }, ["users", seen], [names]) => Reply::Users(users(seen, names)?),

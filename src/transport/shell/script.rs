@@ -305,6 +305,10 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
                 TreeName::Recorded(record) => script.text(" ''").word(&place(record)),
             }
         }
+        Op::Snapshot { tree, list, into } => {
+            script.text("sb_snapshot").word(&place(tree)).word(&place(list)).word(&place(into))
+        }
+        Op::Changes { tree, since } => script.text("sb_changes").word(&place(tree)).word(&place(since)),
         Op::CheckProcess { path } => script.text("sb_check").word(&place(path)),
         Op::FindUsers { path } => script.text("sb_users").word(&place(path)),
         Op::InspectWay { paths } => {

@@ -326,6 +326,95 @@ sb_lines() {
 find . -maxdepth 257 -name . -o -type d -printf 'd %m %p\n' -o -type f -printf 'f %m %s %p\n' -o -type l -printf 'l %s %p\n' -o -printf 'o %m %p\n' 2>/dev/null ||
 find . -maxdepth 257 -name . -o -type d -exec stat -c 'd %a %n' {} + -o -type f -exec stat -c 'f %a %s %n' {} + -o -type l -exec stat -c 'l %s %n' {} + -o -exec stat -c 'o %a %n' {} + 2>/dev/null
 }
+# TREE LIST INTO ; writes a line for each entry that the list names and that is there: what stat says of it, and its path.
+sb_snapshot() {
+sb_in "$1/."
+case $? in 1) return 1;; 2) sb_no missing "$1: No such file or directory"; return 1;; esac
+sb_snapped "$2"
+case $? in 1) return 1;; 2) sb_no missing "$2: No such file or directory"; return 1;; esac
+sb_into "$3" || return
+if sb_there "$3"; then sb_no exists "$3: File exists"; return 1; fi
+sb_z=$sb_nl
+umask "${sb_private-177}"
+sb_m=$({ set -C; { sb_paths 's|^[dfl] [0-9 ]*\./|.//./|p' <"$2" | sort -u | sb_stat "$1" 2>/dev/null; echo -0; } >"$3"; } 2>&1) && {
+umask 022
+sb_emit done
+return 0
+}
+umask 022
+sb_no - "${sb_m:-$3 cannot be written}"
+rm -f -- "$3"
+return 1
+}
+# FILE: 0 when it can be read, 2 when it is not there, 1 otherwise, answered.
+sb_snapped() {
+sb_in "$1" || return
+sb_kind "$1" && return
+case $sb_k in
+-) return 2;;
+denied) sb_no denied "$1: Permission denied";;
+*) sb_no wrong-type "$1 is no regular file";;
+esac
+return 1
+}
+# EXPRESSION: the paths that it makes of lines, none of which leads out of the tree or through what is no directory any more ($sb_z).
+sb_paths() {
+sed -n -e '\|/\.\./|d' -e '\|/\.\.$|d' -e '\|/$|d' -e "$1" | case $sb_z in
+"$sb_nl") cat;;
+*) while IFS= read -r sb_e; do sb_beyond || sb_say "$sb_e"; done;;
+esac
+}
+sb_beyond() {
+sb_q=${sb_e#.//./}
+while :; do
+case $sb_q in */*) sb_q=${sb_q%/*};; *) return 1;; esac
+case $sb_z in *"$sb_nl$sb_q$sb_nl"*) return 0;; esac
+done
+}
+# TREE: how each of the entries is whose paths come in.
+sb_stat() { sb_nuls | (cd -P -- "$1" && xargs -0 stat -c '%f %u %s %i %z %n' --); }
+sb_nuls() {
+if command -v tr >/dev/null 2>&1; then tr '\n' '\0'
+else while IFS= read -r sb_e; do printf '%s\0' "$sb_e"; done
+fi
+}
+# TREE SNAPSHOT
+sb_changes() {
+sb_in "$1/."
+case $? in 1) return 1;; 2) sb_emit 'changes -'; return 0;; esac
+sb_snapped "$2"
+case $? in 1) return 1;; 2) sb_emit 'changes -'; return 0;; esac
+case $(sed -n '$p' <"$2") in -0) ;; *) sb_no mismatch "$2 is torn"; return 1;; esac
+# What lies below what is no directory any more is not there, whatever a link in its place leads to.
+sb_d=$1 sb_z=$sb_nl
+sb_each_line sb_replaced "$(sed -n 's|^4[0-9a-f]* [0-9].* \.//\./||p' <"$2")"
+# What could not be looked at, and then the lines that stand only in the snapshot or only in what is there.
+sb_v=$({ sb_paths "$sb_snap" <"$2" | sb_stat "$1" 2>&3 | sort - "$2" | uniq -u; } 3>&1)
+sb_k=
+sb_each_line sb_unseen "$sb_v"
+case $sb_nl$sb_v$sb_nl in *"$sb_nl-0$sb_nl"*) ;; *) sb_k=${sb_k:-$1 cannot be compared};; esac
+case $sb_k in ?*) sb_no - "$sb_k"; return 1;; esac
+case $sb_v in -0) sb_emit 'changes ok'; return 0;; esac
+sb_l=$(sb_lined "$sb_v" | sort - "$2" | uniq -d)
+sb_b=$(sb_lined "$sb_l" | od -An -v -tx1)
+sb_hex
+for sb_e in "$sb_as_entries" "$sb_as_links" "$sb_as_sums"; do
+sb_b=$({ sb_lined "$sb_l" | sb_paths "$sb_snap" | sb_nuls | (cd -P -- "$1" && eval "$sb_e") 2>/dev/null; echo 0; } | od -An -v -tx1)
+sb_hex
+done
+sb_emit changes
+}
+sb_snap='s|^[0-9a-f]* [0-9].* \.//\./|.//./|p'
+sb_as_entries="xargs -0 stat -c '%f %u %s %n' --"
+sb_as_links="xargs -0 sh -c 'QUOTING_STYLE=literal find \"\$@\" -maxdepth 0 -type l -exec stat -c %N {} +' sh"
+sb_as_sums="xargs -0 sh -c 'find \"\$@\" -maxdepth 0 -type f -exec sha256sum -- {} +' sh"
+sb_replaced() { if [ -h "$sb_d/$sb_e" ] || { [ -e "$sb_d/$sb_e" ] && ! [ -d "$sb_d/$sb_e" ]; }; then sb_z=$sb_z$sb_e$sb_nl; fi; }
+sb_unseen() {
+case $sb_e in
+-0 | [0-9a-f][0-9a-f][0-9a-f][0-9a-f]' '* | *': No such file or directory' | *': Not a directory') ;;
+*) sb_k=$sb_e;;
+esac
+}
 sb_mark() {
 sb_self
 sb_write "${sb_private-177}" '' "$1" "$sb_v$sb_nl"

@@ -1,0 +1,329 @@
+//! Seals what a release's own commands changed in it, once the last of them has ended.
+//!
+//! Before the first command runs in a release, a snapshot of it is kept beside its manifest. It marks the release as one that is
+//! yet to be sealed, and tells afterwards what changed meanwhile: only that is digested, and only what the manifest lists. What
+//! commands add belongs to whoever works there. An entry that did not match the manifest before the first command ran keeps its
+//! line, whatever became of it then: damage that was there before is damage after.
+
+use std::{collections::HashMap, ops::Range, sync::Arc};
+
+use crate::{
+    manifest::{Manifest, ManifestEntry, ManifestNode, Surveyed},
+    name::ReleaseName,
+    token::Token,
+    transport::{
+        Batch, Changes, EntryKind, FailureKind, Found, GIVEN, Op, Reply, Snapped, StepFailure, SyncReach,
+        TransportError,
+    },
+};
+
+use super::{
+    DirStore, Kept, StoreError,
+    check::{MANIFEST_LIMIT, lost},
+    layout::{LISTING, MANIFEST, TOUCHED, inner},
+    steps::Steps,
+};
+
+/// The longest manifest that is read before it is known whether it is needed.
+const SHORT: u64 = 256 << 10;
+
+/// Whether a release has a snapshot by which its changes can be told.
+pub(super) enum Marked {
+    /// It has, this one or an older one that was not sealed yet.
+    Yes,
+    /// It has no manifest that could be kept up.
+    Unlisted,
+    /// None could be kept.
+    Failed(StepFailure),
+}
+
+impl Marked {
+    /// What the replies to the steps of [`Steps::mark_touched`] say.
+    pub(super) fn read(replies: &[Reply]) -> Self {
+        let failure = |at: usize| match replies.get(at) {
+            Some(Reply::Failed(failure)) => Some(failure),
+            _ => None,
+        };
+        match (failure(1), failure(3)) {
+            (Some(why), _) if why.kind == FailureKind::Missing => Self::Unlisted,
+            (Some(why), _) => Self::Failed(why.clone()),
+            (None, Some(why)) if why.kind != FailureKind::Exists => Self::Failed(why.clone()),
+            _ => Self::Yes,
+        }
+    }
+}
+
+impl Steps {
+    /// Keeps, durably, what a release is like before commands run in it, unless it has such a snapshot. No command waits for a
+    /// full disk: the steps may fail.
+    pub(super) fn mark_touched(&self, batch: &mut Batch, token: &Token, name: &ReleaseName) -> Range<usize> {
+        let first = batch.steps.len();
+        let (kept, written) = (self.layout.kept(name), self.layout.on_the_way(token, TOUCHED));
+        batch.push_lenient(Op::RemoveFile { path: written.clone() });
+        let (tree, list) = (self.layout.release(name), kept.join(&inner(LISTING)));
+        batch.push_lenient(Op::Snapshot { tree, list, into: written.clone() });
+        batch.push_lenient(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
+        batch.push_lenient(Op::Rename { from: written, to: kept.join(&inner(TOUCHED)) });
+        batch.push_lenient(Op::Sync { paths: vec![kept], reach: SyncReach::Entries });
+        first..batch.steps.len()
+    }
+
+    /// Removes the mark of a release that is sealed, or needs no seal. A mark that stays only costs another comparison.
+    pub(super) fn unmark_touched(&self, batch: &mut Batch, name: &ReleaseName) {
+        batch.push_lenient(Op::RemoveFile { path: self.layout.kept(name).join(&inner(TOUCHED)) });
+    }
+}
+
+/// What came of sealing what commands changed.
+#[derive(Debug, Default)]
+pub(super) struct Sealed {
+    /// The releases whose manifests were rewritten, and whose marks are gone.
+    pub(super) rewritten: Vec<ReleaseName>,
+    /// Those whose manifests are right as they are: their marks mean nothing any more.
+    pub(super) untouched: Vec<ReleaseName>,
+    /// Why a release could not be sealed, in words.
+    pub(super) failed: Vec<String>,
+}
+
+/// Seals what changed in these releases since their snapshots.
+pub(super) async fn seal_changes(
+    store: &DirStore,
+    token: &Token,
+    names: impl IntoIterator<Item = ReleaseName>,
+) -> Result<Sealed, StoreError> {
+    let mut batch = store.steps.empty();
+    store.steps.expect_lock(&mut batch, token);
+    let asked: Vec<(ReleaseName, usize)> = names
+        .into_iter()
+        .map(|name| {
+            let kept = store.layout().kept(&name);
+            let (tree, since) = (store.layout().release(&name), kept.join(&inner(TOUCHED)));
+            let at = batch.push_lenient(Op::Changes { tree, since });
+            batch.push_lenient(Op::Read { path: kept.join(&inner(MANIFEST)), limit: SHORT });
+            (name, at)
+        })
+        .collect();
+    let replies = store.execute(&batch).await.map_err(|error| lost(store, error))?;
+    let mut all = Sealed::default();
+    for (name, at) in asked {
+        let why = match &replies[at] {
+            Reply::Changes(None) => {
+                all.untouched.push(name);
+                continue;
+            }
+            Reply::Changes(Some(changes)) => match seal_one(store, token, &name, changes, &replies[at + 1]).await {
+                Ok(true) => {
+                    all.rewritten.push(name);
+                    continue;
+                }
+                Ok(false) => {
+                    all.untouched.push(name);
+                    continue;
+                }
+                Err(error @ StoreError::LockLost { .. }) => return Err(error),
+                Err(error) => crate::error::Error::from(error).full_message(),
+            },
+            Reply::Failed(why) => {
+                // A torn snapshot tells nobody anything, ever.
+                if why.kind == FailureKind::Mismatch {
+                    all.untouched.push(name.clone());
+                }
+                why.to_string()
+            }
+            _ => "the answer does not fit the question".to_owned(),
+        };
+        all.failed.push(format!("what commands changed in {name} is not sealed: {why}"));
+    }
+    Ok(all)
+}
+
+/// Seals what changed in a release. Returns whether its manifest had to be rewritten.
+async fn seal_one(
+    store: &DirStore,
+    token: &Token,
+    name: &ReleaseName,
+    changes: &Changes,
+    read: &Reply,
+) -> Result<bool, StoreError> {
+    if changes.before.is_empty() {
+        return Ok(false);
+    }
+    let Some(manifest) = manifest_of(store, name, read).await? else { return Ok(false) };
+    let for_group = store.steps.team.group().is_some();
+    let Some(sealed) = resealed(&manifest, changes, for_group) else { return Ok(false) };
+    let batch = store.steps.seal(token, name, &sealed, None, TOUCHED);
+    let result = match store.execute(&batch).await.map_err(|error| lost(store, error)) {
+        Err(error) if store.frees_reserve(&error).await => {
+            store.execute(&batch).await.map_err(|error: TransportError| lost(store, error))
+        }
+        result => result,
+    };
+    result?;
+    store.known.remember(Arc::new(sealed)).await;
+    Ok(true)
+}
+
+/// The manifest of a release, where a read of it came back as `read`; `None` when it has none.
+async fn manifest_of(store: &DirStore, name: &ReleaseName, read: &Reply) -> Result<Option<Manifest>, StoreError> {
+    let mut whole = None;
+    if matches!(read, Reply::Content(Some(Found::TooLarge))) {
+        let mut batch = store.steps.empty();
+        let path = store.layout().kept(name).join(&inner(MANIFEST));
+        batch.push(Op::Read { path, limit: MANIFEST_LIMIT });
+        whole = store.execute(&batch).await?.pop();
+    }
+    let damaged = |why: String| {
+        let what = format!("the manifest of {name}: {why}");
+        StoreError::Damaged { host: store.to_string(), what }
+    };
+    let found = match whole.as_ref().unwrap_or(read) {
+        Reply::Content(found) => found.as_ref(),
+        Reply::Failed(why) => return Err(damaged(why.to_string())),
+        _ => return Err(damaged("the answer does not fit the question".to_owned())),
+    };
+    match Kept::bytes(found) {
+        Kept::Nothing => Ok(None),
+        Kept::Record(text) => Manifest::parse(text).map(Some).map_err(|error| damaged(error.to_string())),
+        Kept::Unreadable(why) => Err(damaged(why)),
+    }
+}
+
+/// The manifest with what changed as it is now; `None` when that is the same.
+fn resealed(manifest: &Manifest, changes: &Changes, for_group: bool) -> Option<Manifest> {
+    let there: HashMap<&[u8], &Surveyed> = changes.now.iter().map(|entry| (&entry.path[..], entry)).collect();
+    let mut new: HashMap<&[u8], Option<ManifestNode>> = HashMap::new();
+    for before in &changes.before {
+        let Some(entry) = manifest.entry(&before.path).filter(|entry| was_intact(&entry.node, before, for_group))
+        else {
+            continue;
+        };
+        match there.get(&before.path[..]) {
+            None => {
+                new.insert(&before.path, None);
+            }
+            Some(now) => {
+                if let Some(node) = now_listed(now, before).filter(|node| *node != entry.node) {
+                    new.insert(&before.path, Some(node));
+                }
+            }
+        }
+    }
+    if new.is_empty() {
+        return None;
+    }
+    let entries = manifest.entries().iter().filter_map(|entry| match new.get(&entry.path[..]) {
+        None => Some(entry.clone()),
+        Some(node) => Some(ManifestEntry { path: entry.path.clone(), node: node.clone()? }),
+    });
+    Some(Manifest::new(entries.collect()))
+}
+
+/// Whether an entry was what the manifest lists, as far as a look at it tells.
+fn was_intact(node: &ManifestNode, before: &Snapped, for_group: bool) -> bool {
+    match node {
+        ManifestNode::Directory { mode } => {
+            // What a directory inherited, or was given with the root's group, is no part of a release.
+            let passed_over = if for_group { GIVEN | 0o2000 } else { 0o2000 };
+            before.kind == EntryKind::Directory && (before.mode ^ mode) & !passed_over == 0
+        }
+        ManifestNode::File { mode, size, .. } => {
+            before.kind == EntryKind::File && (before.mode, before.size) == (*mode, *size)
+        }
+        ManifestNode::Link { target } => before.kind == EntryKind::Link && before.size == target.len() as u64,
+    }
+}
+
+/// What a manifest lists of an entry as it is now; `None` for what none can list, and where nothing but a directory's content
+/// changed.
+fn now_listed(now: &Surveyed, before: &Snapped) -> Option<ManifestNode> {
+    let listed = Manifest::of_survey(std::slice::from_ref(now), &[]).ok()?;
+    let node = listed.entries().first()?.node.clone();
+    let is_same = before.kind == EntryKind::Directory && matches!(node, ManifestNode::Directory { .. });
+    (!is_same || before.mode != now.mode).then_some(node)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::{Digest, Seen};
+
+    fn manifest() -> Manifest {
+        let entry = |path: &str, node| ManifestEntry { path: path.into(), node };
+        let file = |content: &[u8]| ManifestNode::File {
+            mode: 0o644,
+            size: content.len() as u64,
+            digest: Digest::of(content),
+        };
+        Manifest::new(vec![
+            entry("d", ManifestNode::Directory { mode: 0o755 }),
+            entry("d/f", file(b"old")),
+            entry("l", ManifestNode::Link { target: b"d".to_vec() }),
+        ])
+    }
+
+    fn was(path: &str, kind: EntryKind, mode: u32, size: u64) -> Snapped {
+        Snapped { path: path.into(), kind, mode, size }
+    }
+
+    fn is(path: &str, mode: u32, node: Seen) -> Surveyed {
+        Surveyed { path: path.into(), mode, owner: 0, node }
+    }
+
+    fn file(content: &[u8]) -> Seen {
+        Seen::File { size: content.len() as u64, digest: Some(Digest::of(content)) }
+    }
+
+    /// The paths whose lines are others now, and those that are gone.
+    fn lines(before: Vec<Snapped>, now: Vec<Surveyed>) -> Option<Vec<String>> {
+        let (old, new) = (manifest(), resealed(&manifest(), &Changes { before, now }, false)?);
+        let differs = |entry: &&ManifestEntry| new.entry(&entry.path) != Some(*entry);
+        Some(old.entries().iter().filter(differs).map(|entry| String::from_utf8_lossy(&entry.path).into()).collect())
+    }
+
+    #[test]
+    fn what_a_command_changed_is_listed_as_it_is() {
+        let before = || vec![was("d/f", EntryKind::File, 0o644, 3)];
+        assert_eq!(lines(before(), vec![is("d/f", 0o644, file(b"newer"))]), Some(vec!["d/f".into()]));
+        assert_eq!(lines(before(), vec![is("d/f", 0o640, file(b"old"))]), Some(vec!["d/f".into()]));
+        assert_eq!(lines(before(), vec![]), Some(vec!["d/f".into()]));
+        assert_eq!(lines(before(), vec![is("d/f", 0o644, file(b"old"))]), None, "only its time changed");
+        let link = vec![was("l", EntryKind::Link, 0o777, 1)];
+        assert_eq!(lines(link, vec![is("l", 0o755, Seen::Directory)]), Some(vec!["l".into()]));
+        let unlisted = vec![was("new", EntryKind::File, 0o644, 3)];
+        assert_eq!(lines(unlisted, vec![is("new", 0o644, file(b"x"))]), None);
+    }
+
+    #[test]
+    fn what_was_damaged_before_keeps_its_line() {
+        for (mode, size, kind) in [
+            (0o600, 3, EntryKind::File),
+            (0o644, 4, EntryKind::File),
+            (0o644, 3, EntryKind::Link),
+            (0o755, 3, EntryKind::Directory),
+        ] {
+            let before = || vec![was("d/f", kind, mode, size)];
+            assert_eq!(lines(before(), vec![is("d/f", 0o644, file(b"newer"))]), None);
+            assert_eq!(lines(before(), vec![]), None);
+        }
+    }
+
+    #[test]
+    fn what_no_manifest_can_list_keeps_its_line() {
+        for node in [Seen::Other, Seen::File { size: 3, digest: None }] {
+            assert_eq!(lines(vec![was("d/f", EntryKind::File, 0o644, 3)], vec![is("d/f", 0o644, node)]), None);
+        }
+    }
+
+    #[test]
+    fn what_a_directory_was_given_is_no_change() {
+        let before = |mode| vec![was("d", EntryKind::Directory, mode, 40)];
+        let now = |mode| vec![is("d", mode, Seen::Directory)];
+        assert_eq!(lines(before(0o2755), now(0o2755)), None);
+        assert_eq!(lines(before(0o2755), now(0o700)), Some(vec!["d".into()]));
+        assert_eq!(lines(before(0o775), now(0o700)), None, "it was damaged");
+        let changes = Changes { before: before(0o2775), now: now(0o2775) };
+        assert_eq!(resealed(&manifest(), &changes, true), None);
+        let changes = Changes { before: before(0o2775), now: now(0o2770) };
+        assert!(resealed(&manifest(), &changes, true).is_some());
+    }
+}

@@ -1,0 +1,131 @@
+//! The steps that tell what changed in a tree.
+
+use std::os::fd::OwnedFd;
+
+use rustix::{
+    fs::{self, Stat},
+    io::Errno,
+};
+
+use crate::{
+    manifest::{Seen, Surveyed},
+    path::InnerPath,
+    transport::{
+        Changes, EntryKind, FailureKind, Found, Reply, Snapped, StepFailure,
+        changes::{END, line, lines, listed},
+    },
+};
+
+use super::{
+    ask, change,
+    errno::{self, Result, found},
+    root::{self, Root, entry_kind},
+    survey::{self, LIST_LIMIT},
+    upload::open_below,
+};
+
+type Answer = std::result::Result<Reply, StepFailure>;
+
+pub(super) fn snapshot(root: &Root, tree: &InnerPath, list: &InnerPath, into: &InnerPath, mode: u32) -> Answer {
+    let missing = |path: &InnerPath| errno::failure(path, Errno::NOENT);
+    let mut tree = Tree::open(root, tree)?.ok_or_else(|| missing(tree))?;
+    let list = content(root, list)?.ok_or_else(|| missing(list))?;
+    let mut text = Vec::new();
+    for path in listed(&list) {
+        // What cannot be looked at has no line either: whatever becomes of it, nothing vouches for what it was.
+        if let Ok(Some(stat)) = tree.stat(path) {
+            text.extend(line_of(path, &stat));
+            text.push(b'\n');
+        }
+    }
+    text.extend_from_slice(END);
+    text.push(b'\n');
+    change::write_new(root, into, &text, mode)
+}
+
+pub(super) fn changes(root: &Root, tree: &InnerPath, since: &InnerPath) -> Answer {
+    let (Some(mut open), Some(snapshot)) = (Tree::open(root, tree)?, content(root, since)?) else {
+        return Ok(Reply::Changes(None));
+    };
+    let torn = || StepFailure::new(FailureKind::Mismatch, format!("{since} is torn"));
+    let mut changes = Changes::default();
+    for line in lines(&snapshot).ok_or_else(torn)? {
+        let Some(before) = Snapped::read(line) else { continue };
+        let failed = |errno| errno::failure(format!("{tree}/{}", String::from_utf8_lossy(&before.path)), errno);
+        let now = open.stat(&before.path).map_err(failed)?;
+        if now.as_ref().map(|stat| line_of(&before.path, stat)).as_deref() != Some(line) {
+            if let Some(stat) = now {
+                changes.now.extend(open.entry(&before.path, &stat).map_err(failed)?);
+            }
+            changes.before.push(before);
+        }
+    }
+    Ok(Reply::Changes(Some(changes)))
+}
+
+/// The content of a file of the tool's; `None` when nothing is there.
+fn content(root: &Root, path: &InnerPath) -> std::result::Result<Option<Vec<u8>>, StepFailure> {
+    let failed = |kind, why: &str| Err(StepFailure::new(kind, format!("{path}: {why}")));
+    match ask::read(root, path, LIST_LIMIT)? {
+        Reply::Content(None) => Ok(None),
+        Reply::Content(Some(Found::Content(content))) => Ok(Some(content)),
+        Reply::Content(Some(Found::Unreadable(why))) => Err(why),
+        Reply::Content(Some(Found::NotAFile(kind))) => failed(FailureKind::WrongType, kind.with_article()),
+        _ => failed(FailureKind::Io, "it is too long"),
+    }
+}
+
+fn line_of(path: &[u8], stat: &Stat) -> Vec<u8> {
+    let version = format!("{} {}.{:09}", stat.st_ino, stat.st_ctime, stat.st_ctime_nsec);
+    line(path, (stat.st_mode, stat.st_uid, u64::try_from(stat.st_size).unwrap_or(0)), &version)
+}
+
+/// An open tree.
+struct Tree {
+    top: OwnedFd,
+    /// The directory that was looked into last: most paths come directory by directory.
+    last: Option<(Vec<u8>, OwnedFd)>,
+}
+
+impl Tree {
+    fn open(root: &Root, path: &InnerPath) -> std::result::Result<Option<Self>, StepFailure> {
+        let top = found(root.place(path).and_then(|place| place.enter())).map_err(errno::on(path))?;
+        Ok(top.map(|top| Self { top, last: None }))
+    }
+
+    /// What stands at `path`; `None` when nothing does, or what lies above it is no directory.
+    fn stat(&mut self, path: &[u8]) -> Result<Option<Stat>> {
+        let Some((directory, name)) = self.place(path)? else { return Ok(None) };
+        found(root::stat(directory, name))
+    }
+
+    /// What stands at `path`, where `stat` was found, with its content.
+    fn entry(&mut self, path: &[u8], stat: &Stat) -> Result<Option<Surveyed>> {
+        let Some((directory, name)) = self.place(path)? else { return Ok(None) };
+        let node = match entry_kind(stat) {
+            EntryKind::Directory => Seen::Directory,
+            EntryKind::File => {
+                Seen::File { size: u64::try_from(stat.st_size).unwrap_or(0), digest: survey::digest(directory, name) }
+            }
+            EntryKind::Link => Seen::Link { target: fs::readlinkat(directory, name, Vec::new())?.into_bytes() },
+            EntryKind::Other => Seen::Other,
+        };
+        Ok(Some(Surveyed { path: path.to_vec(), mode: stat.st_mode & 0o7777, owner: stat.st_uid, node }))
+    }
+
+    /// The directory that `path` lies in, reached through no link, and the name in it.
+    fn place<'p>(&mut self, path: &'p [u8]) -> Result<Option<(&OwnedFd, &'p [u8])>> {
+        let (above, name) = path.iter().rposition(|byte| *byte == b'/').map_or((&b""[..], path), |at| {
+            let (above, name) = path.split_at(at);
+            (above, &name[1..])
+        });
+        if self.last.as_ref().is_none_or(|(last, _)| last != above) {
+            self.last = match open_below(&self.top, above) {
+                Ok(directory) => Some((above.to_vec(), directory)),
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => None,
+                Err(errno) => return Err(errno),
+            };
+        }
+        Ok(self.last.as_ref().map(|(_, directory)| (directory, name)))
+    }
+}
