@@ -63,7 +63,11 @@ async fn nothing_is_left_behind() {
             names.sort();
             names
         };
-        assert_eq!(left("far"), ["begun", "command", "ended", "err", "out", "result", "runner", "starter"], "{shell}");
+        assert_eq!(
+            left("far"),
+            ["begun", "child", "command", "ended", "err", "out", "result", "runner", "starter"],
+            "{shell}"
+        );
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -103,16 +104,100 @@ impl Ground {
         assert_eq!(fs::read_to_string(self.at("db")).unwrap().trim(), version);
     }
 
+    #[track_caller]
+    fn soon(&self, what: &str, holds: impl Fn() -> bool) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while !holds() {
+            assert!(Instant::now() < until, "{what} did not come in {}", self.dir.path().display());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// Starts it, sends a signal once a hook has made `flag`, and waits for its end.
     fn interrupted(&self, arguments: &[&str], flag: &str) -> Ended {
         let run = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let until = Instant::now() + Duration::from_secs(60);
-        while !self.at(flag).exists() {
-            assert!(Instant::now() < until, "{flag} did not come");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        self.soon(flag, || self.at(flag).exists());
         assert!(Command::new("kill").args(["-INT", &run.id().to_string()]).status().unwrap().success());
         run.wait_with_output().unwrap().into()
+    }
+}
+
+/// A deploy that is killed once a command of it has made `flag`, and which process that command is.
+struct Killed<'g> {
+    ground: &'g Ground,
+    command: u32,
+}
+
+impl<'g> Killed<'g> {
+    fn of(ground: &'g Ground, flag: &str) -> Self {
+        let source = ground.source("v2");
+        let mut run = ground.command(&["deploy", &source, "--name", "v2"]).stderr(Stdio::null()).spawn().unwrap();
+        ground.soon(flag, || fs::read_to_string(ground.at(flag)).is_ok_and(|text| text.ends_with('\n')));
+        run.kill().unwrap();
+        run.wait().unwrap();
+        let command = fs::read_to_string(ground.at(flag)).unwrap().trim().parse().unwrap();
+        Self { ground, command }
+    }
+
+    fn runs(&self) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.command));
+        stat.is_ok_and(|stat| !stat.contains(") Z "))
+    }
+
+    fn go(&self) {
+        fs::write(self.ground.at("go"), "").unwrap();
+    }
+}
+
+/// What waits for `go` at first, but not longer than a test may take.
+const WAITS: &str =
+    "echo $$ > \"$D/flag\"; i=0; until [ -e \"$D/go\" ] || [ $i -gt 300 ]; do sleep 0.1; i=$((i + 1)); done";
+
+#[test]
+fn a_hook_that_a_killed_deploy_left_running_is_ended_and_not_waited_for() {
+    for hook in ["prepare", "after_switch"] {
+        let ground = Ground::new("");
+        ground.configure(&format!(
+            "[hooks]\n{hook} = '[ $SWITCHBACK_HOST = web1 ] || exit 0; trap \"\" TERM; {WAITS}; touch \"$D/over\"'\n"
+        ));
+        let killed = Killed::of(&ground, "flag");
+        let left = format!("warning: web1: ends `{hook}`, which ");
+        ground
+            .run(&["rollback"])
+            .with(0, &[&left, "left running (process ", &killed.command.to_string(), ", started "]);
+        assert!(!killed.runs(), "{hook}");
+        ground.is_on(["v1", "v1"]);
+        killed.go();
+        assert!(!ground.at("over").exists(), "{hook} went on");
+    }
+}
+
+#[test]
+fn a_data_command_that_a_killed_deploy_left_running_is_waited_for() {
+    for keep in [false, true] {
+        let ground = Ground::new(DATA);
+        ground.configure(&DATA.replace("'cat version > ", &format!("'{WAITS}; cat version > ")));
+        let killed = Killed::of(&ground, "flag");
+        if keep {
+            ground.run(&["rollback", "--keep-data"]).with(0, &[]);
+            assert!(killed.runs());
+            killed.go();
+            ground.soon("it ends by itself", || !killed.runs());
+            ground.is_on(["v1", "v1"]);
+            continue;
+        }
+        let mut rollback = ground.command(&["rollback"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut told = String::new();
+        let mut lines = BufReader::new(rollback.stderr.take().unwrap()).lines();
+        while !told.contains("waits for `apply`, which ") {
+            told = lines.next().expect("it says that it waits").unwrap();
+        }
+        assert!(told.contains("web1") && told.contains(&format!("(process {}, started ", killed.command)), "{told}");
+        assert!(killed.runs());
+        killed.go();
+        assert_eq!(rollback.wait_with_output().unwrap().status.code(), Some(0));
+        ground.is_on(["v1", "v1"]);
+        ground.has_data("1");
     }
 }
 

@@ -20,7 +20,7 @@ impl<'r> Run<'r> {
     /// Carries out `plan` and gives the locks back.
     pub(super) async fn carry_out(&self, plan: &Plan, locked: Vec<Working<'r>>) -> Report {
         let mut course = Course::new(self, plan, locked);
-        self.wait_for_left(&mut course).await;
+        self.settle_left(&mut course).await;
         if !course.failed()
             && let Err(why) = self.look_at_data(&mut course).await
         {

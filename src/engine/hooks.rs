@@ -11,6 +11,7 @@ use crate::{
     future::BoxFuture,
     hook::{self, Hook, HookDirection, HookKind, HookShell, Occasion, ShellHook},
     name::ReleaseName,
+    plan,
     report::{Command, Failure},
     store::{Current, HookDirectory, StoreError},
     transport::{HookEnd, Secrets},
@@ -65,16 +66,25 @@ impl Commands {
 }
 
 impl<'r> Run<'r> {
-    /// Waits for what interrupted operations left running, so that nothing is done beside it.
-    pub(super) async fn wait_for_left(&self, course: &mut Course<'r, '_>) {
-        for working in &mut course.locked {
-            if working.guard.state().interrupted.iter().all(|left| !left.intent.exists()) {
-                continue;
+    /// Ends or waits for what interrupted operations left running, so that nothing is done beside it.
+    pub(super) async fn settle_left(&self, course: &mut Course<'r, '_>) {
+        let left = course.locked.iter_mut().filter(|working| !working.guard.state().interrupted.is_empty());
+        drain(left.map(|working| self.settle_left_on(working)).collect(), self.parallel).await;
+    }
+
+    pub(super) async fn settle_left_on(&self, working: &mut Working<'r>) {
+        // Whoever may write there could name any process of the host.
+        if !self.allow_writable && !plan::trusts_state(&working.seen()) {
+            let what = "what an interrupted run left running there is neither ended nor waited for: the state directory is not trusted";
+            if !working.warnings.iter().any(|told| told == what) {
+                working.warnings.push(what.to_owned());
             }
-            let waited = working.guard.wait_for_hooks(&|_, _: &[u8]| {}).await;
-            if let Err(error) = self.told(working.host.name(), Phase::Lock, waited.map_err(failure)) {
-                working.failure = Some(error);
-            }
+            return;
+        }
+        let host = working.name();
+        let settled = working.guard.settle_hooks(self.keep_data, &|what| self.warn(Some(host), what)).await;
+        if let Err(error) = self.told(host, Phase::Lock, settled.map_err(failure)) {
+            working.failure = Some(error);
         }
     }
 

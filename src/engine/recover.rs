@@ -11,7 +11,8 @@ use super::{RecoverOptions, run::Run};
 
 /// Settles what was left, if anything was, links a removed `current` again, and names the hosts that missed a release. Asks first: where nothing was left,
 /// nothing is locked.
-pub(super) async fn recover(run: Run<'_>, options: &RecoverOptions) -> Report {
+pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Report {
+    run.keep_data = options.keep_data;
     run.begin(None);
     let asked = run.ask().await;
     if let Some(report) = run.not_asked(&asked) {

@@ -15,6 +15,7 @@ use super::{RollbackOptions, run::Run};
 pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: Option<&ReleaseName>) -> Report {
     run.verify = options.verify;
     run.check = check_of(options);
+    run.keep_data = options.keep_data;
     run.owner.data = match &options.data_to {
         _ if options.keep_data => Some(DataIntent::Keep),
         to => to.clone().map(DataIntent::To),

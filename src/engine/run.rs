@@ -51,6 +51,8 @@ pub(super) struct Run<'r> {
     pub(super) by_configuration: bool,
     /// Whether hooks and validations run; data commands run either way.
     pub(super) hooks: bool,
+    /// Whether data stays as it is, and nothing waits for commands that work on it.
+    pub(super) keep_data: bool,
     /// The variables that commands are given, once somebody needs to know them.
     secrets: OnceLock<Secrets>,
     /// Whether data that is not what was last known stands as it is found.
@@ -84,6 +86,7 @@ impl<'r> Run<'r> {
             hooks: true,
             secrets: OnceLock::new(),
             accept_data: false,
+            keep_data: false,
             version_pause: fleet.version_pause,
             observer,
             started: Instant::now(),

@@ -102,6 +102,7 @@ impl HookShell for ControllerShell<'_, '_> {
                 secrets: self.secrets.clone(),
                 timeout: hook.timeout,
                 output_limit: OUTPUT_LIMIT,
+                ends: false,
             };
             let teller = Teller { run: self.run, host: CONTROLLER, hook: hook.kind, secrets: self.secrets };
             teller.began();

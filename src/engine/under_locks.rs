@@ -11,7 +11,7 @@ use super::{ask::untouched, run::Run, verify::Warnings, working::Working};
 /// Plans on what the hosts hold; no plan when there is nothing to do.
 pub(super) type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Option<Plan>, Refusal> + Send + Sync + 'p;
 
-impl Run<'_> {
+impl<'r> Run<'r> {
     /// Locks, plans on what is read under the locks, and carries that out; a dry run only asks and plans.
     pub(super) async fn under_locks(&self, plan: &Planner<'_>) -> Report {
         if self.options.dry_run {
@@ -46,7 +46,7 @@ impl Run<'_> {
     }
 
     /// Verifies where the hosts are about to go. What commands of an interrupted run changed there is sealed first.
-    async fn verify_locked(&self, plan: &Plan, locked: &mut [Working<'_>]) -> Result<Warnings, Report> {
+    async fn verify_locked(&self, plan: &Plan, locked: &mut [Working<'r>]) -> Result<Warnings, Report> {
         let refused = match self.verify_targets(plan, &seen_of(locked)).await {
             Ok(warnings) => return Ok(warnings),
             Err(report) => report,
@@ -54,8 +54,8 @@ impl Run<'_> {
         let mut sealed = false;
         for working in locked.iter_mut().filter(|working| !working.guard.state().interrupted.is_empty()) {
             // Only when the last of them has ended.
-            let waited = working.guard.wait_for_hooks(&|_, _: &[u8]| {}).await;
-            if waited.is_ok()
+            self.settle_left_on(working).await;
+            if working.failure.take().is_none()
                 && let Ok(names) = working.guard.seal_left().await
             {
                 sealed |= !names.is_empty();

@@ -52,6 +52,11 @@ pub fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal>
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(plan.command, refusals)) }
 }
 
+/// Whether the state directory of a host can have been filled by those alone whose files are trusted.
+pub(crate) fn trusts_state(seen: &Seen<'_>) -> bool {
+    state(seen).is_ok()
+}
+
 /// Refuses a state directory that others may have filled: nothing that it says is obeyed then.
 fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let (Some(user), Some(state)) = (seen.state.user, seen.state.keeper) else { return Ok(()) };

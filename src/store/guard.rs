@@ -4,6 +4,7 @@ mod adopt;
 mod close;
 mod data;
 mod hook;
+mod left;
 mod seal;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +20,7 @@ use crate::{
     shared::SharedRecord,
     time::Timestamp,
     token::Token,
-    transport::{Effect, FailureKind, HookEnd, HookExit, LineSink, Reply, StepFailure, TransportError},
+    transport::{Effect, FailureKind, HookExit, LineSink, Reply, StepFailure, TransportError},
 };
 
 use super::{
@@ -376,8 +377,12 @@ impl StoreGuard for DirGuard {
         Box::pin(self.run_hook(hook, output))
     }
 
-    fn wait_for_hooks<'a>(&'a self, output: &'a dyn LineSink) -> BoxFuture<'a, Result<Vec<HookEnd>, StoreError>> {
-        Box::pin(self.wait_for_left(output))
+    fn settle_hooks<'a>(
+        &'a self,
+        keep_data: bool,
+        told: &'a (dyn Fn(String) + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.settle_left(keep_data, told))
     }
 
     fn directory_of<'a>(

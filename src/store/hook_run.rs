@@ -73,6 +73,7 @@ impl DirStore {
             secrets: run.secrets.clone(),
             timeout: run.timeout,
             output_limit: OUTPUT_LIMIT,
+            ends: false,
         }
     }
 }

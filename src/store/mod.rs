@@ -59,7 +59,7 @@ use crate::{
     path::{HostPath, InnerPath},
     release::Release,
     token::Token,
-    transport::{HookEnd, HookExit, LineSink, Progress},
+    transport::{HookExit, LineSink, Progress},
 };
 
 /// Keeps the releases of one root on one host.
@@ -307,8 +307,13 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
         output: &'a dyn LineSink,
     ) -> BoxFuture<'a, Result<HookExit, StoreError>>;
 
-    /// Waits for the end of every hook that an interrupted operation left running here, and says how they ended.
-    fn wait_for_hooks<'a>(&'a self, output: &'a dyn LineSink) -> BoxFuture<'a, Result<Vec<HookEnd>, StoreError>>;
+    /// Settles what interrupted operations left running here, and returns once none of it runs any more: hooks and validations are
+    /// ended, and commands on data are waited for, or with `keep_data` left alone. `told` hears of each in words, before that.
+    fn settle_hooks<'a>(
+        &'a self,
+        keep_data: bool,
+        told: &'a (dyn Fn(String) + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Where the commands of the release `name` are run: in the release, or in the copy that was saved of it, when the
     /// release, or one of `saved` in it, is not there any more.

@@ -350,6 +350,7 @@ mod tests {
             secrets: Secrets::default(),
             timeout: None,
             output_limit: 0,
+            ends: false,
         }
     }
 }

@@ -54,6 +54,8 @@ pub struct HookCall {
     pub timeout: Option<Duration>,
     /// The most that is kept of each of its two streams, in bytes (a billion at most). What is printed beyond is dropped.
     pub output_limit: u64,
+    /// Whether the command of a record that is there is ended where it still runs, instead of being waited for. Nothing is started.
+    pub ends: bool,
 }
 
 impl HookCall {

@@ -134,6 +134,9 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// - Of each stream [`HookCall::output_limit`] bytes are kept; what comes beyond is taken and dropped. A process that is
     ///   left in the background with a stream open holds up the end for a second or so, no longer.
     /// - The host keeps the time limit itself, also when nobody listens: the group gets `SIGTERM`, after 5 s `SIGKILL`.
+    /// - A call that [ends](HookCall::ends) what it finds tells the command's process group to end, by `SIGTERM` and after 5 s by
+    ///   `SIGKILL`, where the record names the process that leads it, with its start time and boot, and that still runs. Then, and
+    ///   where it may not or cannot tell, it waits as any other call does. Without a record it fails.
     /// - A command whose runner is proven gone without a result, by a boot or a kill, is [`HookEnd::Lost`].
     /// - Whatever the command prints, it is never taken for an answer. Secrets stand in the environment of its processes
     ///   and of nothing else.

@@ -37,5 +37,6 @@ pub(crate) fn call(root: &HostPath, record: &str, script: &str) -> HookCall {
         secrets: Secrets::default(),
         timeout: None,
         output_limit: 1 << 20,
+        ends: false,
     }
 }

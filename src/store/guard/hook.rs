@@ -6,9 +6,7 @@ use crate::{
     name::ReleaseName,
     path::{HostPath, InnerPath},
     store::{HookDirectory, HookRun, StoreError, hook_run::OUTPUT_LIMIT, layout::inner},
-    transport::{
-        Effect, FailureKind, GroupReach, HookCall, HookEnd, HookExit, LineSink, Op, Reply, Secrets, TransportError,
-    },
+    transport::{Effect, FailureKind, GroupReach, HookCall, HookExit, LineSink, Op, Reply, Secrets, TransportError},
 };
 
 use super::DirGuard;
@@ -97,7 +95,7 @@ impl DirGuard {
 
     /// Runs a hook, and when the answer is lost, finds its result again: a second call with the same record starts
     /// nothing, and waits for what the first one started.
-    async fn run_surely(&self, call: &HookCall, output: &dyn LineSink) -> Result<HookExit, StoreError> {
+    pub(super) async fn run_surely(&self, call: &HookCall, output: &dyn LineSink) -> Result<HookExit, StoreError> {
         let mut until: Option<Instant> = None;
         loop {
             let error = match self.store.transport.run(call, output).await {
@@ -127,29 +125,8 @@ impl DirGuard {
         error.into()
     }
 
-    /// Waits for hooks that interrupted operations left running, so that nothing is done beside them.
-    pub(super) async fn wait_for_left(&self, output: &dyn LineSink) -> Result<Vec<HookEnd>, StoreError> {
-        let mut ends = Vec::new();
-        for left in &self.state.interrupted {
-            let Some(operation) = super::operation_of(left) else { continue };
-            let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
-            let mut batch = self.store.steps.empty();
-            batch.push_lenient(Op::List { path: hooks.clone() });
-            let replies = self.store.execute(&batch).await?;
-            let Some(Reply::Listing(Some(listed))) = replies.first() else { continue };
-            let mut names: Vec<&str> =
-                listed.iter().filter_map(|listed| std::str::from_utf8(&listed.name).ok()).collect();
-            names.sort_unstable();
-            for name in names {
-                let Ok(name) = InnerPath::new(name) else { continue };
-                ends.push(self.run_surely(&self.attach(hooks.join(&name)), output).await?.end);
-            }
-        }
-        Ok(ends)
-    }
-
-    /// A call that only waits for what was started with this record.
-    fn attach(&self, record: InnerPath) -> HookCall {
+    /// A call that only waits for what was started with this record, or ends it.
+    pub(super) fn attach(&self, record: InnerPath, ends: bool) -> HookCall {
         let root: &HostPath = &self.store.steps.root;
         HookCall {
             root: root.clone(),
@@ -160,6 +137,7 @@ impl DirGuard {
             secrets: Secrets::default(),
             timeout: None,
             output_limit: OUTPUT_LIMIT,
+            ends,
         }
     }
 }

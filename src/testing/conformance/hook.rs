@@ -20,6 +20,7 @@ impl Subject {
             secrets: Secrets::default(),
             timeout: None,
             output_limit: 1 << 20,
+            ends: false,
         }
     }
 
@@ -131,6 +132,14 @@ pub(super) async fn a_runner_that_is_gone_is_lost(on: Subject) -> Outcome {
         same("the end", &on.run("s", "true").await?.end, &HookEnd::Lost)?;
     }
     on.absent("s/result").await
+}
+
+pub(super) async fn ending_starts_nothing(on: Subject) -> Outcome {
+    let ends = |record| HookCall { ends: true, ..on.call(record, "true") };
+    on.never_runs(&ends("r"), FailureKind::Missing).await?;
+    on.lists(".", &[]).await?;
+    let first = on.run("r", "exit 3").await?;
+    same("what is over", &on.hear(&ends("r")).await?.0, &first)
 }
 
 /// Of many calls at once exactly one starts the command, and all tell the same.

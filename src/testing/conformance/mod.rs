@@ -176,10 +176,12 @@ cases! {
         never_compares_through_a_link
         tells_what_changed changes_need_a_snapshot changes_of_a_tree_that_was_replaced;
     hook: a_record_is_private a_record_needs_a_parent a_working_directory_must_be_there a_missing_root_runs_nothing
-        what_no_shell_takes_is_refused a_second_call_finds_the_first a_runner_that_is_gone_is_lost one_of_many_starts_it;
+        what_no_shell_takes_is_refused a_second_call_finds_the_first a_runner_that_is_gone_is_lost
+        one_of_many_starts_it ending_starts_nothing;
     script: ends_are_told_apart streams_are_kept_apart lines_come_as_they_are_printed any_bytes_are_told_as_they_are
         standard_input_is_empty output_is_capped_and_the_rest_is_taken the_environment_is_given secrets_are_in_no_file
-        a_script_may_be_long a_process_left_behind_holds_nothing_up a_time_limit_is_kept a_dropped_call_goes_on
+        a_script_may_be_long a_process_left_behind_holds_nothing_up a_time_limit_is_kept a_dropped_call_goes_on what_runs_is_ended
+        only_the_process_of_the_record_is_ended
         a_hostile_command_harms_itself_only drawn_lines_and_places drawn_names_of_users;
     way: every_directory_is_told what_is_no_directory_is_left_out nobody_uses_it nothing_is_mounted what_may_be_written;
     mount: is_seen_where_it_is;

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use crate::transport::{EntryKind, FailureKind, Found, HookCall, HookEnd, HookExit, Op, Reply, Secrets, Stream};
+use crate::transport::{
+    EntryKind, FailureKind, Found, HookCall, HookEnd, HookExit, Op, Reply, Secrets, Stream, process::ProcessMark,
+};
 
 use super::{
     Outcome,
     hostile::HOSTILE,
-    ops::{at, inspect, list, make_dir, move_into, read},
+    ops::{at, inspect, list, make_dir, move_into, read, write},
     subject::{Subject, holds, same},
 };
 
@@ -188,6 +190,59 @@ pub(super) async fn a_time_limit_is_kept(on: Subject) -> Outcome {
     let HookEnd::TimedOut { survivors } = &exit.end else { return Err(format!("it ended otherwise: {exit:?}")) };
     let told = text(&exit.stderr).lines().next().unwrap_or("").parse().map_err(|_| format!("no process: {exit:?}"))?;
     holds(survivors.contains(&told), || format!("{told} is not among {survivors:?}"))
+}
+
+/// A process that does not obey is killed; one that a command left behind when it ended is none of it.
+pub(super) async fn what_runs_is_ended(on: Subject) -> Outcome {
+    let calls = [
+        on.call("obeys", "mkdir one; sleep 100 & wait; mkdir undead"),
+        on.call("ignores", "trap '' TERM; (sleep 100; mkdir undead) & mkdir two; sleep 100; sleep 100"),
+        on.call("over", "(until [ -d stop ]; do sleep 1; done; mkdir stopped) & mkdir three; exit 3"),
+    ];
+    for (call, begun) in calls.iter().zip(["one", "two", "three"]) {
+        let heard = super::subject::Heard::default();
+        tokio::select! {
+            exit = on.transport.run(call, &heard) => same("an end", &exit.map(|exit| exit.end).ok(), &Some(HookEnd::Exited(3)))?,
+            appeared = on.appears(begun) => appeared?,
+        }
+    }
+    same("what is over", &on.run("over", "true").await?.end, &HookEnd::Exited(3))?;
+    let [obeys, ignores, over] = calls.map(|call| HookCall { ends: true, ..call });
+    let (obeys, ignores, over) = tokio::join!(on.hear(&obeys), on.hear(&ignores), on.hear(&over));
+    same("one that obeys", &obeys?.0.end, &HookEnd::Killed(15))?;
+    same("one that ignores it", &ignores?.0.end, &HookEnd::Killed(9))?;
+    same("one that is over", &over?.0.end, &HookEnd::Exited(3))?;
+    on.done([make_dir("stop")]).await?;
+    on.appears("stopped").await?;
+    on.answers(inspect("undead"), Reply::Entry(None)).await
+}
+
+/// A record that names another process than the one that has the id now, or had it before another boot, ends nobody.
+pub(super) async fn only_the_process_of_the_record_is_ended(on: Subject) -> Outcome {
+    let call = on.call("r", "mkdir begun; until [ -d stop ]; do sleep 1; done; mkdir stopped");
+    tokio::select! {
+        exit = on.run("r", &call.script) => return Err(format!("it ended: {exit:?}")),
+        appeared = on.appears("r/child") => appeared?,
+    }
+    let mark = match on.ask(read("r/child", 4096)).await? {
+        Reply::Content(Some(Found::Content(content))) => ProcessMark::parse(&content).ok_or("no mark")?,
+        other => return Err(format!("no mark: {other:?}")),
+    };
+    let others = [
+        ProcessMark { start: mark.start + 1, ..mark.clone() }.to_content(),
+        ProcessMark { boot: "another-boot".to_owned(), ..mark.clone() }.to_content(),
+        format!("{mark}"),
+        String::new(),
+    ];
+    for (at, other) in others.iter().enumerate() {
+        let record = format!("other{at}");
+        let child = format!("{record}/child");
+        on.done([make_dir(&record), make_dir(&format!("{record}/begun")), write(&child, other)]).await?;
+        let ends = HookCall { ends: true, ..on.call(&record, "true") };
+        same("the end", &on.hear(&ends).await?.0.end, &HookEnd::Lost)?;
+    }
+    on.done([make_dir("stop")]).await?;
+    on.appears("stopped").await
 }
 
 /// A future that is dropped stops nothing; a second call finds the command, wherever its record is by then.

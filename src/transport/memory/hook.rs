@@ -54,14 +54,21 @@ pub(super) fn claim(model: &mut Model, root: u64, call: &HookCall) -> Result<Cla
     let (way, name) = model.place(root, &call.record)?;
     let above = way[way.len() - 1];
     if let Some(record) = model.child(above, name)? {
-        return model.names(record).map(|_| Claim::Theirs(record));
+        model.names(record)?;
+        if call.ends {
+            end(model, record)?;
+        }
+        return Ok(Claim::Theirs(record));
+    }
+    if call.ends {
+        return Err(FailureKind::Missing);
     }
     let directory = model.follow(&[TOP], call.directory.as_str().as_bytes())?;
     model.names(directory[directory.len() - 1])?;
     let record = model.make(above, name, 0o700, Body::Directory(BTreeMap::new()))?;
     let process = model.start_process();
     let mark = model.mark(process).to_content();
-    for (name, content) in [("command", call.script.clone()), ("runner", mark)] {
+    for (name, content) in [("command", call.script.clone()), ("runner", mark.clone()), ("child", mark)] {
         model.make(record, name.as_bytes(), 0o600, Body::File(content.into()))?;
     }
     Ok(Claim::Ours(record, process))
@@ -85,6 +92,15 @@ pub(super) fn run(host: &MemoryHost, call: &HookCall, record: u64, process: u32)
         let _: Result<u64, FailureKind> = model.make(record, name.as_bytes(), 0o600, Body::File(content));
     }
     model.end_process(process);
+}
+
+/// Ends the command of a record, if it still runs: here it is one process with its runner.
+fn end(model: &mut Model, record: u64) -> Result<(), FailureKind> {
+    if let Some(mark) = ProcessMark::parse(&file(model, record, "child")?).filter(|mark| model.mark(mark.pid) == *mark)
+    {
+        model.end_process(mark.pid);
+    }
+    Ok(())
 }
 
 /// How far the command of a record has come.
@@ -131,6 +147,7 @@ mod tests {
             secrets: Secrets::new([("TOKEN", "hush")]),
             timeout: None,
             output_limit: 8,
+            ends: false,
         }
     }
 

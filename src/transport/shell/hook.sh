@@ -2,22 +2,31 @@
 #   starter  the process that claimed it        runner  the one that runs the command, written before begun
 #   begun    a directory: whoever makes it decides, the runner that the command runs, a follower that it never will
 #   command  the script                         out, err  what it printed        result  how it ended
+#   child    the process that leads the command's group
 # Which printf this is: one of its own process would show in the process list what it prints.
 case ${KSH_VERSION:+ksh}:$(command -v print) in ksh:print) sb_printf=print;; *) sb_printf=$(command -v printf);; esac
 case $sb_printf in */*) sb_lacks="$sb_lacks =builtin-printf";; esac
-# Where a nap takes no fractions, it is a second.
-sb_nap() { sleep "$1" 2>/dev/null || sleep 1; }
 sb_pour() { for sb_e; do sb_put "$sb_e" || return; done; }
-# RECORD DIRECTORY LIMIT
+# RECORD DIRECTORY LIMIT [end]: with `end` it starts nothing, and ends what runs.
 sb_hook() {
 sb_i=0 sb_ours=
 sb_into "$1" || return
-sb_there "$1" || sb_claim "$1" "$2" || return
+if ! sb_there "$1"; then
+case ${4-} in end) sb_no missing "$1: No such file or directory"; return 1;; esac
+sb_claim "$1" "$2" || return
+fi
 if [ -z "$sb_ours" ]; then
 if [ -h "$1" ] || ! [ -d "$1" ]; then sb_no wrong-type "$1: Not a directory"; return 1; fi
 cd -P -- "$1" 2>/dev/null || { sb_no denied "$1: Permission denied"; return 1; }
 fi
+case ${4-} in end) sb_cease 2>/dev/null;; esac
 sb_follow "$3"
+}
+# Ends the command, if it still runs. A daemon that one which is over has left is none of it.
+sb_cease() {
+if [ -e ./ended ] || [ -e ./result ]; then return; fi
+sb_liveness ./child
+case $sb_k in alive) sb_tell beat; sb_end_group "$sb_p";; esac
 }
 # RECORD DIRECTORY: 0 when there is a record now; $sb_ours when we made it, and are in it.
 sb_claim() {

@@ -23,6 +23,20 @@ sb_boot || sb_a=-
 sb_started $$ || sb_m=-
 sb_v="$$ $sb_m $sb_a $sb_g $sb_h"
 }
+# Where a nap takes no fractions, it is a second.
+sb_nap() { sleep "$1" 2>/dev/null || { sleep 1; sb_coarse=y; }; }
+# PROCESS: ends the group that it leads; what does not obey is killed after 5 seconds.
+sb_end_group() {
+kill -TERM -"$1" || return
+sb_n=0
+while [ $sb_n -lt 50 ] && kill -0 -"$1"; do
+sb_coarse=
+sb_nap 0.1
+sb_n=$((sb_n + 1))
+if [ "$sb_coarse" ]; then sb_n=$((sb_n + 9)); fi
+done
+kill -KILL -"$1"
+}
 # FILE: whether the process that it names still runs, in $sb_k.
 sb_liveness() {
 sb_realm

@@ -1,5 +1,4 @@
 # Runs one command, in a session of its own, with the record as its working directory: wherever that is moved, it goes.
-sb_nap() { sleep "$1" 2>/dev/null || { sleep 1; sb_coarse=y; }; }
 # DIRECTORY BLOCKS SECONDS MARKER ; no SECONDS is no limit.
 sb_runner() {
 umask 077
@@ -12,8 +11,8 @@ sb_keep out "$2" &
 sb_keep err "$2" &
 sb_child "$1" "$4" </dev/null >./out.pipe 2>./err.pipe &
 sb_c=$!
+if sb_started $sb_c; then sb_say "$sb_c $sb_m $sb_a $sb_g $sb_h" >./child; fi
 case $3 in ?*)
-sb_started $sb_c
 sb_watch "$3" $sb_c "$sb_m" &
 sb_w=$!;;
 esac
@@ -60,15 +59,7 @@ done
 sb_started "$2"
 [ "$?$sb_m" = "0$3" ] || return
 : >./late
-kill -TERM -"$2"
-sb_n=0
-while [ $sb_n -lt 50 ] && kill -0 -"$2"; do
-sb_coarse=
-sb_nap 0.1
-sb_n=$((sb_n + 1))
-if [ "$sb_coarse" ]; then sb_n=$((sb_n + 9)); fi
-done
-kill -KILL -"$2"
+sb_end_group "$2"
 }
 # MARKER: adds the processes that bear it to what is told.
 sb_survivors() {

@@ -237,7 +237,7 @@ pub(super) fn hook(
     script.text("sb_program() {\nsb_pour").pieces(&program)?.text("\n}\n");
     script.text(DEFINE).enter(&call.root, false, None);
     script.text("sb_hook").word(&ShellWord::operand(&call.record)).word(&ShellWord::root(&call.directory)).text(" ");
-    script.number(reach(call.output_limit)).text("\n}\n");
+    script.number(reach(call.output_limit)).text(if call.ends { " end\n}\n" } else { "\n}\n" });
     script.0.extend_from_slice(&call_line);
     Ok(script.0)
 }
