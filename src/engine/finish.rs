@@ -142,11 +142,9 @@ impl<'r> Run<'r> {
 
     fn mark(&self, working: &Working<'r>) -> BadMark {
         let state = working.guard.state();
-        let last = state.releases.iter().filter_map(|release| release.bad.record()).map(|bad| bad.number).max();
-        let clock = state.clock;
         BadMark {
-            number: last.unwrap_or(0) + 1,
-            at: clock.unwrap_or_else(Timestamp::now),
+            number: state.last_mark() + 1,
+            at: state.clock.unwrap_or_else(Timestamp::now),
             by: self.owner.by.clone(),
             reason: self.owner.reason.clone(),
         }

@@ -1,12 +1,20 @@
 //! The way of every command that brings nothing: lock, plan on what is read under the locks, carry that out.
 
+use futures_util::future::join_all;
+
 use crate::{
+    event::Phase,
     outcome::{Command, HostOutcome, Outcome},
     plan::{self, Plan, Refusal, Seen},
-    report::{HostReport, Report},
+    report::{Failure, HostReport, Report},
 };
 
-use super::{ask::untouched, run::Run, verify::Warnings, working::Working};
+use super::{
+    ask::{failed_host, failure, untouched},
+    run::{Run, summary},
+    verify::Warnings,
+    working::Working,
+};
 
 /// Plans on what the hosts hold; no plan when there is nothing to do.
 pub(super) type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Option<Plan>, Refusal> + Send + Sync + 'p;
@@ -21,8 +29,19 @@ impl<'r> Run<'r> {
             Ok(locked) => locked,
             Err(report) => return report,
         };
-        let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
-        let report = match self.plan(plan, &seen) {
+        let planned = loop {
+            let planned = self.plan(plan, &seen_of(&locked));
+            match self.read_more(&mut locked).await {
+                Ok(false) => break planned,
+                Ok(true) => {}
+                Err(report) => {
+                    self.release(&mut locked).await;
+                    return report;
+                }
+            }
+        };
+        let seen = seen_of(&locked);
+        let report = match planned {
             Ok(Some(plan)) => {
                 self.planned(&plan);
                 match self.not_trusted(&plan, &seen) {
@@ -62,6 +81,30 @@ impl<'r> Run<'r> {
             }
         }
         if sealed { self.verify_targets(plan, &seen_of(locked)).await } else { Err(refused) }
+    }
+
+    /// Reads what a plan asked for and was not read yet, on all hosts at once. Returns whether there was anything: then the plan is
+    /// made anew.
+    async fn read_more(&self, locked: &mut [Working<'_>]) -> Result<bool, Report> {
+        let reads = locked.iter_mut().map(|working| working.guard.read_more());
+        let results = join_all(reads).await;
+        let mut failed: Vec<(String, Failure)> = Vec::new();
+        let mut any = false;
+        for (working, result) in locked.iter().zip(results) {
+            match self.told(working.name(), Phase::Lock, result.map_err(failure)) {
+                Ok(more) => any |= more,
+                Err(why) => failed.push((working.name().to_owned(), why)),
+            }
+        }
+        if failed.is_empty() {
+            return Ok(any);
+        }
+        let hosts = locked.iter().map(|working| match failed.iter().find(|(name, _)| name == working.name()) {
+            Some((name, why)) => failed_host(name, why.clone()),
+            None => untouched(working.name(), working.guard.state()),
+        });
+        let error = summary("a release could not be read, and nothing was touched", &failed);
+        Err(self.report(Outcome::Refused, None, hosts.collect(), Some(error)))
     }
 
     /// Plans on what the hosts hold, with the commands that each runs.
@@ -106,7 +149,7 @@ impl<'r> Run<'r> {
     }
 }
 
-fn seen_of<'l>(locked: &'l [Working<'_>]) -> Vec<Seen<'l>> {
+fn seen_of<'s>(locked: &'s [Working<'_>]) -> Vec<Seen<'s>> {
     locked.iter().map(Working::seen).collect()
 }
 

@@ -43,30 +43,74 @@ pub enum ChainEnd {
     },
 }
 
+/// The releases on the recorded way back, one by one: what lies behind the one that somebody looks for is not asked for.
+#[derive(Debug)]
+struct Walk<'s> {
+    state: &'s RootState,
+    at: &'s ReleaseName,
+    passed: HashSet<&'s ReleaseName>,
+    end: Option<ChainEnd>,
+}
+
+impl<'s> Walk<'s> {
+    fn new(state: &'s RootState, start: &'s ReleaseName) -> Self {
+        Self { state, at: start, passed: HashSet::from([start]), end: None }
+    }
+
+    fn step(&mut self) -> Result<&'s HostedRelease, ChainEnd> {
+        let record = self.state.release(self.at).map_or(Err(BadRecord::Missing), |release| release.previous.clone());
+        let name = match record {
+            Ok(PreviousVersion::None) => return Err(ChainEnd::First),
+            Ok(PreviousVersion::Release(name)) => name,
+            Err(record) => return Err(ChainEnd::Broken { at: self.at.clone(), record }),
+        };
+        let Some(release) = self.state.release(&name) else {
+            return Err(ChainEnd::Gone { instead: self.state.stranger(&name), name });
+        };
+        if !self.passed.insert(&release.name) {
+            return Err(ChainEnd::Loops { name });
+        }
+        self.at = &release.name;
+        Ok(release)
+    }
+}
+
+impl<'s> Iterator for Walk<'s> {
+    type Item = &'s HostedRelease;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.end.is_some() {
+            return None;
+        }
+        self.step().map_err(|end| self.end = Some(end)).ok()
+    }
+}
+
 impl<'s> Chain<'s> {
     /// The way back from `start`, as the records of `state` tell it. Never walks a release twice.
     #[must_use]
     pub fn from(state: &'s RootState, start: &'s ReleaseName) -> Self {
-        let mut links: Vec<&HostedRelease> = Vec::new();
-        let mut passed = HashSet::from([start]);
-        let mut at = start;
-        let end = loop {
-            let record = state.release(at).map_or(Err(BadRecord::Missing), |release| release.previous.clone());
-            let name = match record {
-                Ok(PreviousVersion::None) => break ChainEnd::First,
-                Ok(PreviousVersion::Release(name)) => name,
-                Err(record) => break ChainEnd::Broken { at: at.clone(), record },
-            };
-            let Some(release) = state.release(&name) else {
-                break ChainEnd::Gone { instead: state.stranger(&name), name };
-            };
-            if !passed.insert(&release.name) {
-                break ChainEnd::Loops { name };
-            }
-            links.push(release);
-            at = &release.name;
-        };
-        Self { start, links, end }
+        let mut walk = Walk::new(state, start);
+        let links = walk.by_ref().collect();
+        Self { start, links, end: walk.end.unwrap_or(ChainEnd::First) }
+    }
+
+    /// The [`target`](Self::target) on the way back from `start`, which is walked no further than that.
+    ///
+    /// # Errors
+    ///
+    /// As [`target`](Self::target).
+    pub(super) fn target_from(
+        state: &'s RootState,
+        start: &'s ReleaseName,
+        nth: usize,
+    ) -> Result<Option<&'s HostedRelease>, &'s HostedRelease> {
+        nth_good(Walk::new(state, start), nth)
+    }
+
+    /// Whether the way back from `start` leads to `name`.
+    pub(super) fn leads(state: &'s RootState, start: &'s ReleaseName, name: &ReleaseName) -> bool {
+        Walk::new(state, start).any(|release| release.name == *name)
     }
 
     /// The releases on the way, nearest first, bad ones too; without the one it starts from.
@@ -92,16 +136,7 @@ impl<'s> Chain<'s> {
     ///
     /// A release before it whose bad mark cannot be read: whether it counts is not known.
     pub fn target(&self, nth: usize) -> Result<Option<&'s HostedRelease>, &'s HostedRelease> {
-        let mut good = 0;
-        for release in &self.links {
-            match release.bad {
-                Kept::Unreadable(_) => return Err(release),
-                Kept::Nothing if good == nth => return Ok(Some(release)),
-                Kept::Nothing => good += 1,
-                Kept::Record(_) => {}
-            }
-        }
-        Ok(None)
+        nth_good(self.links.iter().copied(), nth)
     }
 
     /// Whether `name` lies on the way.
@@ -109,6 +144,23 @@ impl<'s> Chain<'s> {
     pub fn holds(&self, name: &ReleaseName) -> bool {
         self.links.iter().any(|link| link.name == *name)
     }
+}
+
+/// The `nth` good release of these, counted from 0, or one before it of which that is not known.
+fn nth_good<'s>(
+    links: impl Iterator<Item = &'s HostedRelease>,
+    nth: usize,
+) -> Result<Option<&'s HostedRelease>, &'s HostedRelease> {
+    let mut good = 0;
+    for release in links {
+        match release.bad {
+            Kept::Unreadable(_) => return Err(release),
+            Kept::Nothing if good == nth => return Ok(Some(release)),
+            Kept::Nothing => good += 1,
+            Kept::Record(_) => {}
+        }
+    }
+    Ok(None)
 }
 
 impl fmt::Display for Chain<'_> {

@@ -117,7 +117,7 @@ fn code(
 
 fn has_current(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     match &seen.state.current {
-        Current::Absent if seen.state.releases.is_empty() => Err(seen.refuse(Reason::NotDeployed)),
+        Current::Absent if seen.state.all_releases().is_empty() => Err(seen.refuse(Reason::NotDeployed)),
         Current::Absent => Err(seen.refuse(seen.no_current())),
         _ => Ok(()),
     }
@@ -220,13 +220,13 @@ fn row(seen: &Seen<'_>, target: &str) -> (String, String, String) {
 
 /// The release that is so many good ones back on this host.
 fn target_of(seen: &Seen<'_>, steps: u32) -> Result<ReleaseName, HostRefusal> {
-    let Some(chain) = seen.chain() else {
+    let Some(current) = seen.current() else {
         return Err(seen.refuse(Reason::Dangling));
     };
     let nth = usize::try_from(steps).unwrap_or(usize::MAX).saturating_sub(1);
-    match chain.target(nth) {
+    match Chain::target_from(seen.state, current, nth) {
         Ok(Some(release)) => Ok(release.name.clone()),
-        Ok(None) => Err(seen.refuse(end_of(&chain, seen))),
+        Ok(None) => Err(seen.refuse(end_of(&Chain::from(seen.state, current), seen))),
         Err(release) => {
             let why = release.bad.unreadable().unwrap_or_default().to_owned();
             Err(seen.refuse(Reason::MarkUnreadable { name: release.name.clone(), why }))
@@ -237,7 +237,7 @@ fn target_of(seen: &Seen<'_>, steps: u32) -> Result<ReleaseName, HostRefusal> {
 /// The previous version of a host by itself: where the next rollback would take it.
 #[must_use]
 pub fn previous_of<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
-    seen.chain().and_then(|chain| chain.target(0).ok().flatten()).map(|release| &release.name)
+    Chain::target_from(seen.state, seen.current()?, 0).ok().flatten().map(|release| &release.name)
 }
 
 /// The current release of a host and those on the recorded way back from it, nearest first.
@@ -270,7 +270,7 @@ fn end_of(chain: &Chain<'_>, seen: &Seen<'_>) -> Reason {
 fn plan_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Plan {
     let left = hosts.iter().find_map(|seen| seen.state.current.named().filter(|current| *current != name));
     // What others leave is marked where it leads here by this host's own records too.
-    let leads = |seen: &Seen<'_>, left: &ReleaseName| Chain::from(seen.state, left).holds(name);
+    let leads = |seen: &Seen<'_>, left: &ReleaseName| Chain::leads(seen.state, left, name);
     let plan = |seen: &Seen<'_>| {
         let stays = seen.current() == Some(name);
         let action = match stays {

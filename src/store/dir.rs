@@ -114,6 +114,25 @@ impl DirStore {
         Ok(state)
     }
 
+    /// Adds to `state` what the replies to a query for more releases mean; `names` are those that were asked for.
+    pub(super) async fn read_more(
+        &self,
+        state: &mut RootState,
+        names: Vec<ReleaseName>,
+        (query, replies): (Query, &[Reply]),
+    ) -> Result<(), StoreError> {
+        let damaged = |what| StoreError::Damaged { host: self.to_string(), what };
+        let Answer { state: mut more, spelled, unreadable } =
+            query.read(replies, &self.steps.root, self.layout(), state.team.clone()).map_err(damaged)?;
+        more.unreadable = self.with_owners(unreadable).await?;
+        state.extent.widen(names);
+        state.add(more);
+        if !spelled.is_empty() {
+            self.resolve(state, &spelled).await?;
+        }
+        Ok(())
+    }
+
     /// Asks whose the files are that could not be read: an exchange that only a root with such files costs.
     pub(super) async fn with_owners(
         &self,
@@ -162,6 +181,10 @@ impl DirStore {
             let Reply::Entry(Some(entry)) = reply else { continue };
             let target =
                 state.releases.iter().find(|release| release.id == entry.id).map(|release| release.name.clone());
+            if target.is_none() {
+                // It may be one that was not read.
+                state.extent.ask_for_all();
+            }
             let release = state.releases.iter_mut().find(|release| release.name == *own);
             if let (Some(target), Some(release)) = (target, release) {
                 release.previous =

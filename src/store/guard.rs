@@ -26,9 +26,14 @@ use crate::{
 use super::{
     ActivateError, Activated, Closed, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted,
     Preparation, Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
+    extent::Wanted,
+    query::FIRST_LINKS,
     steps::{Preparing, Steps, Switching},
     take,
 };
+
+/// How many releases are read one after the other before all are.
+const MANY_LINKS: usize = 5_000;
 
 /// Holds the lock of a root over any transport.
 #[derive(Debug)]
@@ -113,6 +118,25 @@ impl DirGuard {
     fn links_of(&self, name: &ReleaseName) -> Option<&SharedRecord> {
         let made = self.linked.as_ref().filter(|(linked, _)| linked == name).map(|(_, record)| record);
         made.or_else(|| self.state.release(name)?.links.record())
+    }
+
+    /// Reads what its state was asked for and does not have. Each time twice as many links of a way back are read as are known,
+    /// so that a long one takes few exchanges and a short one little.
+    async fn read_what_is_wanted(&mut self) -> Result<bool, StoreError> {
+        let known = self.state.extent.len().unwrap_or_default();
+        match self.state.extent.wanted() {
+            Wanted::Nothing => return Ok(false),
+            Wanted::Releases(names) if known < MANY_LINKS => {
+                let most = u32::try_from(known).unwrap_or(u32::MAX).max(FIRST_LINKS);
+                let (batch, query) = self.store.steps.read_links(&self.token, &names, most);
+                let replies = self.store.execute(&batch).await?;
+                self.store.read_more(&mut self.state, names, (query, &replies)).await?;
+            }
+            Wanted::Releases(_) | Wanted::All => {
+                self.state = take::read_again(&self.store, &self.token, self.state.clone()).await?;
+            }
+        }
+        Ok(true)
     }
 
     /// Taking the lock anew: what was on its way finds nothing to work with any more.
@@ -328,6 +352,10 @@ fn failures(written: &[Reply], forgotten: &[Reply]) -> Vec<String> {
 impl StoreGuard for DirGuard {
     fn state(&self) -> &RootState {
         &self.state
+    }
+
+    fn read_more(&mut self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(self.read_what_is_wanted())
     }
 
     fn fence(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {

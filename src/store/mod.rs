@@ -10,6 +10,7 @@ mod check;
 mod closing;
 mod dir;
 mod error;
+mod extent;
 mod foreign;
 mod guard;
 mod history;
@@ -231,6 +232,16 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
 pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// What the root held when it was last read under the lock.
     fn state(&self) -> &RootState;
+
+    /// Reads the releases that its state was asked for and does not have, where it was not read as a whole. Returns whether
+    /// there were any: then what was made of the state must be made anew.
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read; the state is as it was.
+    fn read_more(&mut self) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async { Ok(false) })
+    }
 
     /// Fences off whatever was sent before, and reads the state again under a new lock: after this, nothing that was on
     /// its way can take effect any more. For answers that were lost.

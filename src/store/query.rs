@@ -1,6 +1,9 @@
 //! [`Query`]: the steps that read a whole root in one exchange, and what their replies mean.
 
+mod chain;
 mod left;
+
+pub(super) use chain::FIRST_LINKS;
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -20,6 +23,7 @@ use crate::{
 
 use super::{
     Kept, Layout,
+    extent::Extent,
     kept::reason,
     layout::{LOCK, SEALED_USER, TOUCHED, UNSEALED, inner},
     state::{Current, GoneRelease, HostedRelease, RootState},
@@ -37,6 +41,7 @@ const KEPT_LIMIT: u64 = 1024 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Query {
     first: usize,
+    reach: Reach,
     /// Where the steps that ask for what is shared begin, when they are asked.
     pub(super) shared: Option<usize>,
     /// The step that asks for the root's group, where it is one's, and the one that tells who keeps what of the releases.
@@ -44,6 +49,19 @@ pub(super) struct Query {
     pub(super) kept: Option<usize>,
     /// The step that looks at something that was made just now, where nobody asks who works there.
     pub(super) made: Option<usize>,
+    /// The step that reads how many marks of bad releases there were, where that is asked.
+    pub(super) marks: Option<usize>,
+}
+
+/// Which releases the steps of a query read.
+#[derive(Debug, Clone, Copy)]
+enum Reach {
+    /// All.
+    All,
+    /// Those on so many chains, the first of which is the way back from what is current.
+    Chains(usize),
+    /// Those on so many chains, and nothing else of the root.
+    Links(usize),
 }
 
 /// The steps of a query, in their order.
@@ -164,7 +182,11 @@ impl Query {
                 _ => batch.push(op),
             };
         }
-        Self { first, shared: None, group: None, kept: None, made: None }
+        Self::at(first)
+    }
+
+    fn at(first: usize) -> Self {
+        Self { first, reach: Reach::All, shared: None, group: None, kept: None, made: None, marks: None }
     }
 
     /// What the replies to a batch with these steps mean.
@@ -180,9 +202,14 @@ impl Query {
         team: Option<TeamState>,
     ) -> Result<Answer, String> {
         let made = self.made.and_then(|at| replies.get(at)).and_then(entry);
-        let own = &replies[self.first.min(replies.len())..];
-        let reader = Reader { team: team.clone(), ..Reader::new(own, root, layout, made) };
-        let given = reader.given(self.kept.and_then(|at| replies.get(at)));
+        let marks = match self.marks.and_then(|at| replies.get(at)) {
+            Some(Reply::Content(found)) => Kept::json(found.as_ref()).record().copied(),
+            _ => None,
+        };
+        let keepers = self.kept.and_then(|at| replies.get(at));
+        let (own, names) = self.widened(&replies[self.first.min(replies.len())..], layout);
+        let reader = Reader { team: team.clone(), ..Reader::new(&own, root, layout, made) };
+        let given = reader.given(keepers);
         let (releases, strangers) = reader.releases();
         let spelled = releases.iter().filter_map(|release| reader.spelled(&release.name)).collect();
         let adopting = reader.adopting(&releases);
@@ -210,6 +237,8 @@ impl Query {
             checked: None,
             pruned: reader.pruned(),
             unreadable: Vec::new(),
+            marks,
+            extent: names.map(Extent::of).unwrap_or_default(),
         };
         reader.note_contents();
         Ok(Answer { state, spelled, unreadable: reader.unreadable.into_inner() })

@@ -21,7 +21,7 @@ use crate::{
     transport::{Entry, EntryKind, FileId, HostIdentity, Passed, Users},
 };
 
-use super::{Checked, Kept, TeamState, UnreadableFile};
+use super::{Checked, Kept, TeamState, UnreadableFile, extent::Extent};
 
 /// What a root holds, as it was read in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -40,7 +40,8 @@ pub struct RootState {
     pub current: Current,
     /// The release that the host's own history names as current last; only where `current` was removed.
     pub last: Option<ReleaseName>,
-    /// The complete releases, in the order of their names.
+    /// The complete releases, in the order of their names. Under the lock of a rollback, those that it needs: ask
+    /// [`release`](Self::release), and what is missing is read.
     pub releases: Vec<HostedRelease>,
     /// Releases that are gone, of which the tool still keeps what they did to the data.
     pub gone: Vec<GoneRelease>,
@@ -73,6 +74,10 @@ pub struct RootState {
     pub pruned: Kept<()>,
     /// The tool's own files that are there and cannot be read.
     pub unreadable: Vec<UnreadableFile>,
+    /// The number of the mark that made a release bad last; `None` where nobody asked, or only older programs marked any.
+    pub(crate) marks: Option<u64>,
+    /// Which releases were read, where it is not all of them.
+    pub(crate) extent: Extent,
 }
 
 /// Where `current` leads.
@@ -237,8 +242,39 @@ impl RootState {
     /// The release `name`, when the root has it.
     #[must_use]
     pub fn release(&self, name: &ReleaseName) -> Option<&HostedRelease> {
-        let at = self.releases.binary_search_by(|release| release.name.cmp(name)).ok()?;
-        self.releases.get(at)
+        let at = self.releases.binary_search_by(|release| release.name.cmp(name)).ok();
+        if at.is_none() {
+            self.extent.ask_for(name);
+        }
+        self.releases.get(at?)
+    }
+
+    /// The number of the mark that made a release bad last; 0 before the first.
+    pub(crate) fn last_mark(&self) -> u64 {
+        let known = self.releases.iter().filter_map(|release| Some(release.bad.record()?.number));
+        known.chain(self.marks).max().unwrap_or(0)
+    }
+
+    /// All releases.
+    pub(crate) fn all_releases(&self) -> &[HostedRelease] {
+        self.extent.ask_for_all();
+        &self.releases
+    }
+
+    /// Adds releases that were read later.
+    pub(super) fn add(&mut self, more: Self) {
+        let Self { releases, gone, strangers, unreadable, .. } = more;
+        let new = |release: &HostedRelease| self.releases.iter().all(|known| known.name != release.name);
+        let releases: Vec<HostedRelease> = releases.into_iter().filter(new).collect();
+        self.extent.widen(releases.iter().map(|release| release.name.clone()));
+        self.extent.widen(gone.iter().map(|gone| gone.name.clone()));
+        self.releases.extend(releases);
+        self.releases.sort_by(|one, other| one.name.cmp(&other.name));
+        self.gone.extend(
+            gone.into_iter().filter(|gone| self.gone.iter().all(|known| known.name != gone.name)).collect::<Vec<_>>(),
+        );
+        self.strangers.extend(strangers);
+        self.unreadable.extend(unreadable);
     }
 
     /// What stands under the name `name` in the releases directory without being a release.

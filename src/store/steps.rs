@@ -7,7 +7,7 @@ mod prune;
 mod share;
 mod switch;
 
-pub(super) use lock::Taking;
+pub(super) use lock::{Reads, Taking};
 pub(super) use preparation::Preparing;
 pub(super) use prune::Pruning;
 pub(super) use switch::Switching;
@@ -39,6 +39,9 @@ pub(super) const COMMANDS: &str = "commands";
 
 /// The file that keeps what a release did to the data.
 pub(super) const DATA: &str = "data";
+
+/// The file that keeps the number of the newest mark of a bad release.
+const MARKS: &str = "marks";
 
 /// The directory of files that hold blocks and inodes free for going back on a full filesystem.
 const RESERVE: &str = "reserve";
@@ -287,6 +290,11 @@ impl Steps {
         besides: Vec<InnerPath>,
     ) {
         self.write_kept(batch, token, &self.layout.kept(name), mark, content, besides);
+    }
+
+    /// The number of the newest mark of a bad release, written anew.
+    pub(super) fn write_marks(&self, batch: &mut Batch, token: &Token, number: u64, besides: Vec<InnerPath>) {
+        self.write_kept(batch, token, self.layout.state(), MARKS, &number, besides);
     }
 
     /// What a host missed, written anew.

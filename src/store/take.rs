@@ -3,13 +3,15 @@
 use crate::{
     lock::LockOwner,
     name::ReleaseName,
+    outcome::Command,
     token::Token,
     transport::{Effect, FailureKind, Liveness, TransportError},
 };
 
 use super::{
-    DirStore, Kept, QuickCheck, RootState, StoreError, check,
-    steps::{Steps, Taking},
+    Current, DirStore, Kept, QuickCheck, RootState, StoreError, check,
+    extent::Wanted,
+    steps::{Reads, Steps, Taking},
 };
 
 /// How often a lock that changes hands while it is looked at is looked at again.
@@ -49,10 +51,16 @@ pub(super) async fn taken(
     check: Option<&QuickCheck>,
 ) -> Result<(Token, RootState), StoreError> {
     let mut old = None;
+    // What it needs does not grow with the number of releases.
+    let reads = match (owner.command, check) {
+        (Command::Rollback, Some(QuickCheck::Release(name))) => Reads::WayBack(Some(name)),
+        (Command::Rollback, _) => Reads::WayBack(None),
+        _ => Reads::Releases,
+    };
     for _ in 0..ATTEMPTS {
         let token = Token::random();
-        match attempt(store, owner, &token, old.as_ref(), check).await {
-            Ok(Some(state)) => return Ok((token, state)),
+        match attempt(store, owner, &token, old.as_ref(), (check, reads)).await {
+            Ok(Some(state)) => return whole(store, &token, state).await.map(|state| (token, state)),
             Ok(None) => old = takeable(store).await?,
             Err(error) if !owner.command.brings_content() && store.frees_reserve(&error).await => {}
             Err(error) => return Err(error),
@@ -69,7 +77,7 @@ pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> R
     let mut lost = None;
     for _ in 0..ATTEMPTS {
         let token = Token::random();
-        match attempt(store, owner, &token, mine.last(), None).await {
+        match attempt(store, owner, &token, mine.last(), (None, Reads::Releases)).await {
             Ok(Some(state)) => return Ok((token, state)),
             Ok(None) => {}
             Err(error) if !owner.command.brings_content() && store.frees_reserve(&error).await => continue,
@@ -96,9 +104,9 @@ async fn attempt(
     owner: &LockOwner,
     token: &Token,
     old: Option<&Token>,
-    check: Option<&QuickCheck>,
+    (check, reads): (Option<&QuickCheck>, Reads<'_>),
 ) -> Result<Option<RootState>, StoreError> {
-    let mut taking = store.steps.take_lock(token, owner, old);
+    let mut taking = store.steps.take_lock(token, owner, old, &reads);
     let compared = check.map(|check| store.steps.compare(&mut taking.batch, check, store.steps.unlisted()));
     let error = match store.execute(&taking.batch).await {
         Ok(replies) => match store.read(taking.query, &replies).await {
@@ -132,6 +140,45 @@ async fn attempt(
         }
         Ended::Unknown => Err(error.into()),
     }
+}
+
+/// Takes the lock of `store` and reads all releases, whatever the command needs.
+pub(super) async fn taken_whole(store: &DirStore, owner: &LockOwner) -> Result<(Token, RootState), StoreError> {
+    let (token, state) = taken(store, owner, None).await?;
+    if state.extent.len().is_none() {
+        return Ok((token, state));
+    }
+    match read_again(store, &token, state).await {
+        Ok(state) => Ok((token, state)),
+        Err(error) => {
+            give_back(store, &token).await;
+            Err(error)
+        }
+    }
+}
+
+/// Reads all releases where the way back alone does not tell what must be known: what is current is not the release that its
+/// text names, something was interrupted, or nobody counted the marks of bad releases yet.
+async fn whole(store: &DirStore, token: &Token, state: RootState) -> Result<RootState, StoreError> {
+    let is_plain = matches!(state.current, Current::Release { .. }) && state.interrupted.is_empty();
+    if state.extent.len().is_none() || (is_plain && state.marks.is_some() && state.extent.wanted() != Wanted::All) {
+        return Ok(state);
+    }
+    match read_again(store, token, state).await {
+        Ok(state) => Ok(state),
+        Err(error) => {
+            give_back(store, token).await;
+            Err(error)
+        }
+    }
+}
+
+/// Reads all releases under the lock `token`, and keeps what else was read before.
+pub(super) async fn read_again(store: &DirStore, token: &Token, state: RootState) -> Result<RootState, StoreError> {
+    let (batch, query) = store.steps.read_again(token);
+    let replies = store.execute(&batch).await?;
+    let RootState { clock, checked, shared, lock, intent, .. } = state;
+    Ok(RootState { clock, lock, intent, checked, shared, ..store.read(query, &replies).await? })
 }
 
 /// Where the batch that takes the lock ended.

@@ -253,7 +253,8 @@ impl DirStore {
     async fn convert(&self, group: &GroupName, owner: &LockOwner, uid: u32) -> Result<(), StoreError> {
         let mut alone = self.clone();
         alone.steps.team = Team::default();
-        let (token, state) = take::taken(&alone, owner, None).await?;
+        // Every release is given to the group, however little this command needs to know.
+        let (token, state) = take::taken_whole(&alone, owner).await?;
         let mut batch = self.steps.empty();
         self.steps.ask_group(&mut batch);
         let converted = match self.execute(&batch).await {

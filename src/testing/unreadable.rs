@@ -53,6 +53,7 @@ impl<T> Unreadable<T> {
             Op::List { path } | Op::ReadEach { path, .. } | Op::ReadLink { path } | Op::Changes { since: path, .. } => {
                 self.failure(path)
             }
+            Op::ReadChain { trees, .. } => self.failure(trees),
             _ => None,
         }
     }
@@ -74,6 +75,21 @@ impl<T> Unreadable<T> {
                     }
                 }
                 Reply::Contents(contents)
+            }
+            (Op::ReadChain { trees, record, lists, files, .. }, Reply::Chain(mut links)) => {
+                for link in &mut links {
+                    let Ok(name) = InnerPath::new(&link.name) else { continue };
+                    let kept = lists.join(&name);
+                    let own = self.failure(&trees.join(&name).join(&record.name)).map(Found::Unreadable);
+                    link.record = own.filter(|_| link.record.is_some()).or(link.record.take());
+                    for (file, found) in files.iter().zip(&mut link.files) {
+                        let path = kept.join(&file.name);
+                        // Nobody can say whether it is there where what is above it cannot be looked into.
+                        let is_there = found.is_some() || self.hidden(&path).is_some();
+                        *found = self.failure(&path).filter(|_| is_there).map(Found::Unreadable).or(found.take());
+                    }
+                }
+                Reply::Chain(links)
             }
             (Op::CompareTree { lists, list, .. }, Reply::Comparison(mut comparison)) => {
                 let tree = comparison.tree.as_deref().and_then(|tree| InnerPath::new(tree).ok());

@@ -8,8 +8,8 @@ use crate::{
 };
 
 use super::{
-    Changes, Comparison, Entry, FileId, Found, Group, GroupReach, HostIdentity, Listed, Liveness, Passed, StepFailure,
-    TreeName, Users,
+    BoundedFile, ChainLink, Changes, Comparison, Entry, FileId, Found, Group, GroupReach, HostIdentity, Listed,
+    Liveness, Passed, StepFailure, TreeName, Users,
 };
 
 /// A list of steps that run in order on one host, in one exchange.
@@ -134,6 +134,27 @@ pub enum Op {
         file: InnerPath,
         /// The most that is read of each, in bytes.
         limit: u64,
+    },
+    /// Follows a chain of directories in `trees`: reads the record of each, which names the next one as
+    /// [`TreeName::Recorded`] does, and files that are kept of it in the directory of the same name in `lists`. Ends where
+    /// no directory of the name stands, at a record that names none, before a directory comes twice, and when it is `most`
+    /// long. Replies [`Reply::Chain`]; an empty one where no name is found to begin with, or there is no `trees`.
+    ///
+    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when `trees` is no directory. What cannot be
+    /// reached in `lists` is [`Found::Unreadable`].
+    ReadChain {
+        /// The directory of directories.
+        trees: InnerPath,
+        /// Which of them is the first.
+        from: TreeName,
+        /// The record in each of them.
+        record: BoundedFile,
+        /// The directory of directories that have the same names, with what is kept of each.
+        lists: InnerPath,
+        /// The files that are read there.
+        files: Vec<BoundedFile>,
+        /// How many directories are read at most.
+        most: u32,
     },
     /// Lists all that lies in a directory without following any link, with [`MAX_DEPTH`](crate::manifest::MAX_DEPTH)
     /// directories above an entry at most: one that holds more is [`Seen::TooDeep`](crate::manifest::Seen::TooDeep). Replies
@@ -368,6 +389,7 @@ impl Op {
             | Self::ReadEnd { .. }
             | Self::List { .. }
             | Self::ReadEach { .. }
+            | Self::ReadChain { .. }
             | Self::Survey { .. }
             | Self::CompareTree { .. }
             | Self::Changes { .. }
@@ -428,6 +450,8 @@ pub enum Reply {
     Listing(Option<Vec<Listed>>),
     /// The answer to [`Op::ReadEach`]: the directory's name and what its file held.
     Contents(Vec<(Vec<u8>, Found)>),
+    /// The answer to [`Op::ReadChain`], in the order of the chain.
+    Chain(Vec<ChainLink>),
     /// The answer to [`Op::Survey`], in no order.
     Survey(Option<Vec<Surveyed>>),
     /// The answer to [`Op::CompareTree`].

@@ -6,7 +6,7 @@ use crate::{manifest::Surveyed, path::InnerPath};
 
 use super::{FailureKind, Found, StepFailure, group::GIVEN};
 
-/// Which tree an [`Op::CompareTree`](super::Op::CompareTree) is about.
+/// Which tree an [`Op::CompareTree`](super::Op::CompareTree) is about, or an [`Op::ReadChain`](super::Op::ReadChain) begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TreeName {
     /// The one of this name (one name).
@@ -15,6 +15,8 @@ pub enum TreeName {
     /// through whatever links lead to it, since all it gives is a name in the directory of trees, and one of letters, digits
     /// and `._+-` at that.
     Recorded(InnerPath),
+    /// The one that the host reads off the text of a link in the same way.
+    Linked(InnerPath),
 }
 
 impl TreeName {

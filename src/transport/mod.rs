@@ -6,6 +6,7 @@
 
 mod base;
 mod batch;
+mod chain;
 mod changes;
 mod compare;
 mod error;
@@ -24,6 +25,7 @@ pub mod ssh;
 
 pub use base::{Base, BaseLists};
 pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
+pub use chain::{BoundedFile, ChainLink};
 pub use changes::{Changes, Snapped};
 pub use compare::{Compared, Comparison, DifferentLines, Lines, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};

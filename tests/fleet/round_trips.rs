@@ -1,6 +1,13 @@
 //! What must be fast is counted: exchanges with each host, not seconds.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
@@ -99,6 +106,104 @@ fn a_rollback_connects_to_all_hosts_at_the_same_time() {
     };
     assert_code(&wait(together).expect("nobody waits for a host that is connected to later"), ExitCode::DONE);
     hosts.all_on("a");
+}
+
+/// Counts the bytes of what is sent to a host, and of what it answers, as they are printed.
+#[derive(Debug)]
+struct Weighed {
+    host: MemoryTransport,
+    weight: Arc<AtomicUsize>,
+    exchanges: Arc<AtomicUsize>,
+}
+
+impl fmt::Display for Weighed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)
+    }
+}
+
+impl Transport for Weighed {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        Box::pin(async move {
+            let replies = self.host.execute(batch).await?;
+            self.weight.fetch_add(format!("{batch:?}{replies:?}").len(), Ordering::Relaxed);
+            self.exchanges.fetch_add(1, Ordering::Relaxed);
+            Ok(replies)
+        })
+    }
+
+    left_to!(host);
+}
+
+/// What a rollback on a root with so many releases weighs, and in how many exchanges.
+fn weight_of(hosts: &Hosts, target: RollbackTarget) -> (usize, usize) {
+    let (weight, exchanges) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let host = hosts.0[0].connect("web1");
+    let transport = Weighed { host, weight: Arc::clone(&weight), exchanges: Arc::clone(&exchanges) };
+    let store = DirStore::new(transport, ROOT.parse().expect("a path"), Layout::default());
+    let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
+    assert_code(&wait(fleet.rollback(&going_back(target), &Silent)), ExitCode::DONE);
+    (weight.load(Ordering::Relaxed), exchanges.load(Ordering::Relaxed))
+}
+
+/// A root with so many releases, a few of which were gone back from.
+fn aged(releases: usize) -> Hosts {
+    let hosts = Hosts::new(1);
+    for number in 0..releases {
+        assert_code(&hosts.deploy(&format!("r{number:03}")), ExitCode::DONE);
+        if number % 20 == 19 {
+            assert_code(&rollback(&hosts.fleet()), ExitCode::DONE);
+        }
+    }
+    hosts
+}
+
+#[test]
+fn a_rollback_weighs_the_same_however_many_releases_there_are() {
+    let (young, old) = (aged(10), aged(150));
+    let (first, exchanges) = weight_of(&young, RollbackTarget::Steps(1));
+    let (second, same) = weight_of(&old, RollbackTarget::Steps(1));
+    assert_eq!((exchanges, same), (3, 3));
+    assert!(second < first + first / 10, "{first} with 10 releases, {second} with 150");
+    old.all_on("r148");
+    // To a release that is named, in the same three exchanges.
+    let (there, exchanges) = weight_of(&old, RollbackTarget::Release("r145".parse().expect("a name")));
+    assert_eq!(exchanges, 3);
+    assert!(there < 2 * first, "{first} for one step, {there} to a release");
+    old.all_on("r145");
+}
+
+/// What lies further back than is read at first is read when it is needed.
+#[test]
+fn a_rollback_reads_as_far_back_as_it_goes() {
+    let hosts = aged(60);
+    let (_, exchanges) = weight_of(&hosts, RollbackTarget::Steps(40));
+    assert_eq!(exchanges, 4 + 3, "up to 16, 32 and 64 releases, and the target is compared with its manifest");
+    // r059, r039 and r019 were gone back from.
+    hosts.all_on("r016");
+    let report = rollback_by(&hosts, RollbackTarget::Steps(20));
+    assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
+    let message = report.error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
+    assert!(message.contains("r000 <- none"), "{message}");
+}
+
+fn rollback_by(hosts: &Hosts, target: RollbackTarget) -> Report {
+    wait(hosts.fleet().rollback(&going_back(target), &Silent))
+}
+
+/// Bad releases are counted in the order in which they were left, also those that no way back leads to.
+#[test]
+fn marks_are_counted_however_little_is_read() {
+    let hosts = aged(60);
+    let report = wait(hosts.fleet().releases(&Silent));
+    let status = report.hosts[0].status.as_ref().expect("it was looked at");
+    let mut marks: Vec<(u64, String)> = status
+        .releases
+        .iter()
+        .filter_map(|release| Some((release.bad.as_ref()?.number, release.name.to_string())))
+        .collect();
+    marks.sort();
+    assert_eq!(marks, [(1, "r019".to_owned()), (2, "r039".to_owned()), (3, "r059".to_owned())]);
 }
 
 /// What there is, and then whether it is what it was.

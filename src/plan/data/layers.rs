@@ -65,17 +65,30 @@ impl<'s> Layers<'s> {
         Some(Ok(layers))
     }
 
-    /// Adds the target, and what is below it, down to the first record that says what the data was.
+    /// Adds the target, and what is below it, down to the first record that says what the data was. Where no record above
+    /// waits to be compared with one, the target is enough.
     fn go_below(&mut self, state: &'s RootState, target: &ReleaseName, on_way: &HashSet<&'s ReleaseName>) {
+        let is_compared = self.is_compared_below();
         let mut passed = on_way.clone();
         let mut at = Left::find(state, target);
         while let Some(release) = at.filter(|release| passed.insert(release.name)) {
             // A gap below the target leaves nothing to compare with.
-            if self.push(state, release, false, on_way).is_err() || release.is_decisive() {
+            if self.push(state, release, false, on_way).is_err() || release.is_decisive() || !is_compared {
                 return;
             }
             at = release.previous(state).and_then(|name| Left::find(state, name));
         }
+    }
+
+    /// Whether the last record of those that are left says what was found before it.
+    fn is_compared_below(&self) -> bool {
+        let says = |layer: &Layer<'s>| match layer.release.data {
+            Kept::Nothing => None,
+            Kept::Record(record) if record.change.is_none() && !record.is_finished() => None,
+            Kept::Record(record) => Some(record.change.is_some()),
+            Kept::Unreadable(_) => Some(false),
+        };
+        self.list.iter().rev().find_map(says).unwrap_or(false)
     }
 
     fn push(
@@ -123,7 +136,7 @@ impl<'s> Layers<'s> {
         if release.data.record().and_then(DataRecord::own_version).is_none_or(|own| *own == above.before) {
             return Vec::new();
         }
-        let all = state.releases.iter().map(Left::from).chain(state.gone.iter().map(|gone| Left {
+        let all = state.all_releases().iter().map(Left::from).chain(state.gone.iter().map(|gone| Left {
             name: &gone.name,
             is_there: false,
             commands: &gone.commands,

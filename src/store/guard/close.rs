@@ -35,6 +35,9 @@ impl DirGuard {
         if let Some((name, mark)) = &closing.bad {
             steps.write_mark(&mut batch, &self.token, name, "bad", mark, std::mem::take(&mut unsynced));
         }
+        if let Some(number) = self.marks_to_write(closing) {
+            steps.write_marks(&mut batch, &self.token, number, std::mem::take(&mut unsynced));
+        }
         if let Some((name, mark)) = &closing.pinned {
             steps.write_mark(&mut batch, &self.token, name, "pin", mark, std::mem::take(&mut unsynced));
         }
@@ -90,6 +93,16 @@ impl DirGuard {
         }
     }
 
+    /// The number of the newest mark, where it is not written down yet. A rollback does not read all marks to count them.
+    fn marks_to_write(&self, closing: &Closing) -> Option<u64> {
+        let number = match &closing.bad {
+            Some((_, mark)) => mark.number,
+            None if closing.history.is_some() && self.state.marks.is_none() => self.state.last_mark(),
+            None => return None,
+        };
+        (self.state.marks != Some(number)).then_some(number)
+    }
+
     /// What hooks printed is kept when the lock and what was interrupted go.
     fn keep_logs(&self, batch: &mut Batch, closing: &Closing) {
         let log = self.store.layout().in_state(&["log"]);
@@ -133,7 +146,7 @@ impl DirGuard {
     fn is_named_by_a_record(&self, name: &ReleaseName) -> bool {
         let names =
             |release: &HostedRelease| release.previous.as_ref().is_ok_and(|previous| previous.release() == Some(name));
-        self.state.releases.iter().any(names)
+        self.state.all_releases().iter().any(names)
     }
 
     /// What is forgotten in the journal: always what this operation itself fenced off, and what others left once that

@@ -4,14 +4,18 @@ use std::ops::Range;
 
 use crate::{
     lock::LockOwner,
+    name::ReleaseName,
     outcome::Command,
     path::InnerPath,
-    store::{layout::inner, query::Query},
+    store::{
+        layout::inner,
+        query::{Query, STATE_LIMIT},
+    },
     token::Token,
     transport::{Batch, Op, SyncReach},
 };
 
-use super::{PRIVATE, PRIVATE_FILE, Steps, json};
+use super::{MARKS, PRIVATE, PRIVATE_FILE, Steps, json};
 
 /// The batch that takes the lock, and where in it the lock is taken.
 #[derive(Debug)]
@@ -26,12 +30,27 @@ pub(in crate::store) struct Taking {
     pub(in crate::store) query: Query,
 }
 
+/// What is read in the exchange that takes the lock.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::store) enum Reads<'n> {
+    /// All releases.
+    Releases,
+    /// The way back from what is current, and from this release.
+    WayBack(Option<&'n ReleaseName>),
+}
+
 impl Steps {
     /// Takes the lock with `token`, after taking the lock `old` away when there is one, and reads the root.
     ///
     /// The lock is made complete in a private place and then renamed onto `lock`, which can succeed only when nothing or
     /// an empty directory stands there. So it is never seen half made, and whoever holds it has something in it.
-    pub(in crate::store) fn take_lock(&self, token: &Token, owner: &LockOwner, old: Option<&Token>) -> Taking {
+    pub(in crate::store) fn take_lock(
+        &self,
+        token: &Token,
+        owner: &LockOwner,
+        old: Option<&Token>,
+        reads: &Reads<'_>,
+    ) -> Taking {
         let mut batch = self.batch();
         batch.make_root = owner.command.brings_content();
         self.enter(&mut batch);
@@ -54,13 +73,13 @@ impl Steps {
         });
         let take = batch.push(Op::MoveInto { from: lock, into: self.layout.state().clone() });
         self.forget(&mut batch, token);
-        // Who takes over a tree reads all of it.
-        let adopts = owner.command == Command::Adopt;
-        let add = if adopts { Query::add_to } else { Query::add_short };
-        let mut query = add(&mut batch, &self.layout);
-        // Whose that is, and so who works here, is told with the rest.
-        query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
-        query.group = self.ask_group(&mut batch);
+        let mut query = match reads {
+            // Who takes over a tree reads all of it.
+            _ if owner.command == Command::Adopt => Query::add_to(&mut batch, &self.layout),
+            Reads::Releases => Query::add_short(&mut batch, &self.layout),
+            Reads::WayBack(also) => Query::add_chain(&mut batch, &self.layout, *also),
+        };
+        self.look_below(&mut batch, &mut query, token);
         if owner.command.brings_content() {
             query.shared = Some(self.add_shared(&mut batch));
         }
@@ -69,6 +88,30 @@ impl Steps {
             batch.push(Op::Clock);
         }
         Taking { batch, fence, take, proof, query }
+    }
+
+    /// Asks what only a holder of the lock wants to know.
+    fn look_below(&self, batch: &mut Batch, query: &mut Query, token: &Token) {
+        // Whose that is, and so who works here, is told with the rest.
+        query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
+        query.group = self.ask_group(batch);
+        query.marks = Some(batch.push_lenient(Op::Read { path: self.layout.in_state(&[MARKS]), limit: STATE_LIMIT }));
+    }
+
+    /// Reads all releases under the lock `token`.
+    pub(in crate::store) fn read_again(&self, token: &Token) -> (Batch, Query) {
+        let mut batch = self.batch();
+        let mut query = Query::add_short(&mut batch, &self.layout);
+        self.look_below(&mut batch, &mut query, token);
+        (batch, query)
+    }
+
+    /// Reads these releases under the lock `token`, and so many on the way back from each.
+    pub(in crate::store) fn read_links(&self, token: &Token, names: &[ReleaseName], most: u32) -> (Batch, Query) {
+        let mut batch = self.batch();
+        let mut query = Query::add_links(&mut batch, &self.layout, names, most);
+        query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
+        (batch, query)
     }
 
     /// Leaves the lock `token` as that of an operation that was interrupted, with what it was about to do.

@@ -157,7 +157,8 @@ pub(super) fn read_each(root: &Root, path: &InnerPath, file: &InnerPath, limit: 
     Ok(Reply::Contents(contents))
 }
 
-fn read_below(directory: impl AsFd, name: &[u8], file: &InnerPath, limit: u64) -> Option<Found> {
+/// Reads `file` of the directory `name` in `directory`.
+pub(super) fn read_below(directory: impl AsFd, name: &[u8], file: &InnerPath, limit: u64) -> Option<Found> {
     let path = format!("{}/{file}", String::from_utf8_lossy(name));
     match found(root::enter(directory, name)) {
         Ok(Some(inside)) => read_in(inside, file.as_str(), limit, &path),

@@ -2,7 +2,7 @@
 
 use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError};
 
-use super::{ask, change, changes, group, identity, remove, rename, root::Root, survey, users, way};
+use super::{ask, chain, change, changes, group, identity, remove, rename, root::Root, survey, users, way};
 
 /// Carries out `batch` on this machine, which messages call `host`.
 pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportError> {
@@ -40,6 +40,9 @@ fn carry_out(root: &Root, op: &Op, for_group: bool) -> Result<Reply, StepFailure
         Op::ReadEnd { path, limit } => ask::read_end(root, path, *limit),
         Op::List { path } => ask::list(root, path),
         Op::ReadEach { path, file, limit } => ask::read_each(root, path, file, *limit),
+        Op::ReadChain { trees, from, record, lists, files, most } => {
+            chain::read_chain(root, (trees, record), from, (lists, files), *most)
+        }
         Op::Survey { path, digests } => survey::survey(root, path, *digests),
         Op::CompareTree { trees, name, lists, list, except } => {
             survey::compare(root, trees, name, (lists, list), except, for_group)

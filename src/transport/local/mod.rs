@@ -2,6 +2,7 @@
 
 mod ask;
 mod batch;
+mod chain;
 mod change;
 mod changes;
 mod errno;

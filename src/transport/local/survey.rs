@@ -2,14 +2,10 @@
 
 use std::{
     fs::File,
-    io::Read,
     os::fd::{AsFd, OwnedFd},
 };
 
-use rustix::{
-    fs::{self, OFlags},
-    io::Errno,
-};
+use rustix::fs::{self, OFlags};
 
 use crate::{
     manifest::{Digest, Digesting, MAX_DEPTH, Seen, Surveyed},
@@ -18,7 +14,7 @@ use crate::{
 };
 
 use super::{
-    ask,
+    ask, chain,
     errno::{self, Result, found},
     root::{self, Root, entry_kind},
     upload::open_below,
@@ -31,9 +27,6 @@ pub(super) const LIST_LIMIT: u64 = 1 << 30;
 
 /// The most entries that are listed of a tree: some times what a source may hold.
 const ENTRIES: usize = 4_000_000;
-
-/// The most that is read of a record, in bytes.
-const RECORD_LIMIT: u64 = 4 << 10;
 
 pub(super) fn survey(root: &Root, path: &InnerPath, digests: bool) -> Answer {
     Ok(Reply::Survey(seen(root, path, digests)?))
@@ -130,10 +123,7 @@ pub(super) fn compare(
     except: &[InnerPath],
     for_group: bool,
 ) -> Answer {
-    let tree = match name {
-        TreeName::Given(name) => Some(name.as_str().to_owned()),
-        TreeName::Recorded(record) => recorded(root, record),
-    };
+    let tree = chain::tree_name(root, name);
     let Some(name) = tree.as_deref().and_then(|name| InnerPath::new(name).ok()) else {
         return Ok(Reply::Comparison(Comparison { tree: None, found: Compared::NoTree }));
     };
@@ -149,17 +139,4 @@ pub(super) fn compare(
         (Some(_), Err(otherwise)) => otherwise,
     };
     Ok(Reply::Comparison(Comparison { tree, found }))
-}
-
-/// The name that the first line of the file that `record` leads to ends with.
-fn recorded(root: &Root, record: &InnerPath) -> Option<String> {
-    let path = record.as_str().as_bytes();
-    // Opening what is no file may have effects, or last for ever.
-    let is_file = |stat: &fs::Stat| entry_kind(stat) == EntryKind::File;
-    root.resolve(path).ok().filter(is_file)?;
-    let file = root.open_resolved(path).ok()?;
-    fs::fstat(&file).ok().filter(is_file)?;
-    let mut content = Vec::new();
-    File::from(file).take(RECORD_LIMIT).read_to_end(&mut content).map_err(|_| Errno::IO).ok()?;
-    TreeName::in_record(&content)
 }

@@ -1,5 +1,6 @@
 //! [`MemoryTransport`]: a host in memory, the model that the other transports are held against.
 
+mod chain;
 mod hook;
 mod host;
 mod model;

@@ -56,6 +56,9 @@ impl Host<'_> {
             }
             Op::List { path } => self.list(path).map(Reply::Listing),
             Op::ReadEach { path, file, limit } => self.read_each(path, file, *limit),
+            Op::ReadChain { trees, from, record, lists, files, most } => {
+                self.read_chain((trees, record), from, (lists, files), *most)
+            }
             Op::Survey { path, digests } => {
                 let Some(inode) = self.find(path)? else { return Ok(Reply::Survey(None)) };
                 self.model.names(inode)?;
@@ -152,7 +155,7 @@ impl Host<'_> {
         }
     }
 
-    fn read_link(&self, path: &InnerPath) -> Result<Option<Vec<u8>>, FailureKind> {
+    pub(super) fn read_link(&self, path: &InnerPath) -> Result<Option<Vec<u8>>, FailureKind> {
         match self.find(path)?.map(|inode| self.model.body(inode)) {
             Some(Body::Link(text)) => Ok(Some(text.clone())),
             Some(_) => Err(FailureKind::WrongType),
@@ -160,7 +163,7 @@ impl Host<'_> {
         }
     }
 
-    fn read(&self, inode: u64, limit: u64) -> Found {
+    pub(super) fn read(&self, inode: u64, limit: u64) -> Found {
         match self.model.body(inode) {
             Body::File(content) if content.len() as u64 > limit => Found::TooLarge,
             Body::File(content) => Found::Content(content.clone()),
@@ -237,10 +240,7 @@ impl Host<'_> {
         (lists, list): (&InnerPath, &InnerPath),
         except: &[InnerPath],
     ) -> Result<Comparison, FailureKind> {
-        let tree = match name {
-            TreeName::Given(name) => Some(name.as_str().to_owned()),
-            TreeName::Recorded(record) => self.recorded(record),
-        };
+        let tree = self.tree_name(name);
         let Some(name) = tree.as_deref().and_then(|name| InnerPath::new(name).ok()) else {
             return Ok(Comparison { tree: None, found: Compared::NoTree });
         };
@@ -258,15 +258,6 @@ impl Host<'_> {
             (None, _) => Compared::NoTree,
         };
         Ok(Comparison { tree, found })
-    }
-
-    /// The name that the first line of a file ends with, read as a host reads it.
-    fn recorded(&self, record: &InnerPath) -> Option<String> {
-        let way = self.model.follow(self.root, record.as_str().as_bytes()).ok()?;
-        match self.model.body(*way.last()?) {
-            Body::File(content) => TreeName::in_record(content),
-            _ => None,
-        }
     }
 
     fn check_process(&self, path: &InnerPath) -> Liveness {
@@ -454,7 +445,7 @@ fn snapped(entry: &Surveyed) -> Vec<u8> {
 fn subject(op: &Op) -> String {
     match op {
         Op::Identify | Op::Clock => "the host".to_owned(),
-        Op::CompareTree { trees, .. } => trees.to_string(),
+        Op::CompareTree { trees, .. } | Op::ReadChain { trees, .. } => trees.to_string(),
         Op::Resolve { link } => String::from_utf8_lossy(link).into_owned(),
         Op::Rename { from, to } => format!("{from} to {to}"),
         Op::Exchange { one, other } => format!("{one} and {other}"),

@@ -17,6 +17,7 @@ pub(crate) const WORDS: &[&str] = &[
     "all",
     "beat",
     "begun",
+    "chain",
     "changes",
     "clock",
     "compare",

@@ -5,6 +5,7 @@
 //! process on a host and carry its standard streams (`ssh`, `docker exec -i`, `kubectl exec -i`) writes a [`Shell`], and has
 //! a [`Transport`].
 
+mod chain;
 mod channel;
 mod compression;
 mod edit;

@@ -12,6 +12,7 @@ use crate::{
 };
 
 use super::{
+    chain,
     frame::Frame,
     script::{reach, ways_down},
     survey,
@@ -75,6 +76,9 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
         (Op::List { .. }, ["list"], [names, stats]) => Reply::Listing(Some(listing(names, stats)?)),
         (Op::ReadEach { limit, .. }, ["each"], [names, kinds, sizes, contents]) => {
             Reply::Contents(each(*limit, names, kinds, sizes, contents)?)
+        }
+        (Op::ReadChain { record, files, .. }, ["chain"], [names, kinds, stats, contents]) => {
+            Reply::Chain(chain::read(record, files, [names, kinds, stats, contents])?)
         }
         (Op::Survey { .. }, ["survey", "-"], []) => Reply::Survey(None),
         (Op::CompareTree { .. }, ["compare", "-", found @ ..], values) => {
@@ -182,7 +186,7 @@ fn timestamp(text: &str) -> Result<Timestamp, Misfit> {
 }
 
 /// What `stat -c '%f %u %d %i %s %Y'` prints.
-fn entry(stat: &[&str]) -> Result<Entry, Misfit> {
+pub(super) fn entry(stat: &[&str]) -> Result<Entry, Misfit> {
     let [mode, owner, device, inode, size, modified] = stat else { return Err(Misfit) };
     let mode = u32::from_str_radix(mode, 16).map_err(|_| Misfit)?;
     Ok(Entry {

@@ -103,16 +103,32 @@ pub(super) fn compile(batch: &Batch) -> Result<Vec<u8>, usize> {
 fn compile_run(script: &mut Script, first: usize, run: &[Step]) -> Result<(), usize> {
     match Together::of(&run[0]) {
         Some(Together::Make) if run.len() > 1 => make_all(script, first, run),
-        Some(kind) if run.len() > 1 => {
-            script.text("switchback_run() {\n");
-            compile_each(script, first, run)?;
-            script.text("return 0\n}\n");
-            script.text(if kind == Together::Read { "sb_together r" } else { "sb_together d" });
-            script.text(" switchback_run || return\n");
+        Some(kind @ Together::Remove) if run.len() > 1 => run_together(script, kind, first, run)?,
+        Some(kind @ Together::Read) if run.len() > 1 || matches!(run[0].op, Op::ReadChain { .. }) => {
+            run_together(script, kind, first, run)?;
         }
         _ => compile_each(script, first, run)?,
     }
     Ok(())
+}
+
+/// Steps that one process of each kind carries out.
+fn run_together(script: &mut Script, kind: Together, first: usize, run: &[Step]) -> Result<(), usize> {
+    script.text("switchback_run() {\n");
+    compile_each(script, first, run)?;
+    script.text("return 0\n}\n");
+    script.text(if kind == Together::Read { "sb_together r" } else { "sb_together d" });
+    script.text(" switchback_run || return\n");
+    Ok(())
+}
+
+/// Which tree is meant, as two words.
+fn tree_name<'s>(script: &'s mut Script, name: &TreeName) -> Result<&'s mut Script, NulByte> {
+    match name {
+        TreeName::Given(name) => script.text(" given").value(name.as_str()),
+        TreeName::Recorded(record) => Ok(script.text(" record").word(&ShellWord::operand(record))),
+        TreeName::Linked(link) => Ok(script.text(" link").word(&ShellWord::operand(link))),
+    }
 }
 
 fn compile_each(script: &mut Script, first: usize, run: &[Step]) -> Result<(), usize> {
@@ -293,17 +309,22 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         Op::ReadEach { path, file, limit } => {
             script.text("sb_each ").number(reach(*limit)).value(file.as_str())?.word(&place(path))
         }
+        Op::ReadChain { trees, from, record, lists, files, most } => {
+            tree_name(script.text("sb_chain"), from)?;
+            script.word(&place(trees)).word(&place(lists)).text(" ").number(u64::from(*most));
+            script.value(record.name.as_str())?.text(" ").number(reach(record.limit));
+            for file in files {
+                script.text(" ").number(reach(file.limit)).value(file.name.as_str())?;
+            }
+            script
+        }
         Op::Survey { path, digests } => {
             script.text(if *digests { "sb_survey y" } else { "sb_survey n" }).word(&place(path))
         }
         Op::CompareTree { trees, name, lists, list, except } => {
             let except: Vec<&str> = except.iter().map(InnerPath::as_str).collect();
             script.text("sb_compare").value(except.join("\n"))?.value(list.as_str())?;
-            script.word(&place(lists)).word(&place(trees));
-            match name {
-                TreeName::Given(name) => script.value(name.as_str())?.text(" ''"),
-                TreeName::Recorded(record) => script.text(" ''").word(&place(record)),
-            }
+            tree_name(script.word(&place(lists)).word(&place(trees)), name)?
         }
         Op::Snapshot { tree, list, into } => {
             script.text("sb_snapshot").word(&place(tree)).word(&place(list)).word(&place(into))

@@ -229,13 +229,85 @@ sb_emit survey
 sb_entries="find .//. -maxdepth 258 ! -name . -exec stat -c '%f %u %s %n' {} +"
 sb_links="QUOTING_STYLE=literal find .//. -maxdepth 258 -type l -exec stat -c %N {} +"
 sb_sums="find .//. -maxdepth 257 -type f -exec sha256sum -- {} +"
-# SKIP LIST LISTS TREES NAME RECORD ; without a name the record tells it.
-sb_compare() {
-sb_p=$5
-case $sb_p in '')
-{ [ -f "$6" ] && { IFS= read -r sb_p || :; } <"$6"; } 2>/dev/null
-sb_p=${sb_p##*/};;
+# KIND FROM TREES LISTS MOST RECORD LIMIT [LIMIT FILE]... ; the word for each directory, and for each of its files, in $sb_a.
+sb_chain() {
+sb_tree "$1" "$2"
+sb_in "$3/."
+case $? in 1) return 1;; 2) sb_emit 'chain = = #l0 #x0'; return 0;; esac
+sb_in "$4" || { [ $? -eq 2 ] || return 1; }
+sb_o=$3 sb_g=$4 sb_m=$5 sb_v= sb_a= sb_z= sb_c=
+shift 5
+while [ "$sb_m" -gt 0 ]; do
+case $sb_p in '' | [.-]* | *[!A-Za-z0-9._+-]*) break;; esac
+case /$sb_v in *"/$sb_p/"*) break;; esac
+sb_m=$((sb_m - 1)) sb_v=$sb_v$sb_p/
+sb_chained "$@" || return
+done
+sb_tok "$sb_v"
+sb_tok "$sb_a"
+case $sb_how in r) sb_emit 'chain @'; return 0;; esac
+sb_raw "$sb_z"
+sb_b=$sb_c
+sb_hex
+sb_emit chain
+}
+# RECORD LIMIT [LIMIT FILE]... ; of $sb_p, which is then what its record names.
+sb_chained() {
+sb_d=$sb_o/$sb_p sb_q=$sb_g/$sb_p sb_p= sb_k=-
+sb_a=$sb_a${sb_a:+,}
+if sb_there "$sb_d"; then
+sb_k=y
+case $sb_how in
+r) sb_want - "$sb_d";;
+*) sb_e=$(stat -c "$sb_s" -- "$sb_d" 2>&1) || { sb_no - "$sb_e"; return 1; }; sb_z=$sb_z${sb_z:+$sb_nl}$sb_e;;
 esac
+fi
+sb_a=$sb_a$sb_k
+if [ -d "$sb_d" ] && ! [ -h "$sb_d" ]; then
+sb_fetch "$2" "$sb_d" "$1"
+case $sb_k in file) { IFS= read -r sb_p || :; } 2>/dev/null <"$sb_d/$1"; sb_p=${sb_p##*/};; esac
+else
+sb_a=$sb_a,-
+fi
+shift 2
+while [ $# -gt 1 ]; do sb_fetch "$1" "$sb_q" "$2"; shift 2; done
+}
+# LIMIT DIRECTORY FILE
+sb_fetch() {
+sb_k=-
+if [ -h "$sb_g" ] || [ -h "$2" ] || { [ -e "$2" ] && ! [ -d "$2" ]; }; then sb_k=failed
+elif { [ -d "$sb_g" ] && ! [ -x "$sb_g" ]; } || { [ -d "$2" ] && ! [ -x "$2" ]; }; then sb_k=denied
+elif sb_kind "$2/$3"; then
+sb_k=file
+case $sb_how in r) sb_want "$1" "$2/$3";; *) sb_fetched "$1" "$2/$3";; esac
+fi
+sb_a=$sb_a,$sb_k
+}
+sb_fetched() {
+sb_l=$1 sb_b=
+if sb_f=$(stat -c "$sb_s" -- "$2" 2>/dev/null); then
+sb_e=${sb_f% *}
+sb_e=${sb_e##* }
+if ! sb_within || sb_b=$(od -An -v -tx1 -- "$2" 2>/dev/null); then
+sb_z=$sb_z${sb_z:+$sb_nl}$sb_f sb_c=$sb_c${sb_b:+${sb_c:+$sb_nl}$sb_b}
+return 0
+fi
+fi
+sb_k=failed
+}
+# KIND FROM: the name of a tree, in $sb_p.
+sb_tree() {
+sb_p=
+case $1 in
+given) sb_p=$2;;
+record) { [ -f "$2" ] && { IFS= read -r sb_p || :; } <"$2"; } 2>/dev/null;;
+link) if [ -h "$2" ] && sb_text "$2"; then sb_p=${sb_v%%"$sb_nl"*}; fi;;
+esac
+case $1 in given) ;; *) sb_p=${sb_p##*/};; esac
+}
+# SKIP LIST LISTS TREES KIND FROM
+sb_compare() {
+sb_tree "$5" "$6"
 case $sb_p in '' | [.-]* | *[!A-Za-z0-9._+-]*) sb_emit 'compare - no-tree'; return 0;; esac
 sb_d=$4/$sb_p sb_l=$3/$sb_p/$2
 sb_in "$sb_d/."

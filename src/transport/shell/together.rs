@@ -4,6 +4,7 @@
 use crate::transport::{OnFailure, Op, Step};
 
 use super::{
+    chain,
     frame::Frame,
     reply::{Misfit, names},
     script::reach,
@@ -24,9 +25,12 @@ impl Together {
     /// What `step` may be carried out together with.
     pub(super) fn of(step: &Step) -> Option<Self> {
         match &step.op {
-            Op::Inspect { .. } | Op::Resolve { .. } | Op::ReadLink { .. } | Op::List { .. } | Op::ReadEach { .. } => {
-                Some(Self::Read)
-            }
+            Op::Inspect { .. }
+            | Op::Resolve { .. }
+            | Op::ReadLink { .. }
+            | Op::List { .. }
+            | Op::ReadEach { .. }
+            | Op::ReadChain { .. } => Some(Self::Read),
             Op::RemoveTree { .. } | Op::RemoveFile { .. } if step.on_failure == OnFailure::GoOn => Some(Self::Remove),
             Op::MakeDir { existing_is_fine: false, .. } if step.on_failure == OnFailure::Stop => Some(Self::Make),
             _ => None,
@@ -114,6 +118,22 @@ fn share<'o>(
                 frame.values.push(sizes.iter().map(u64::to_string).collect::<Vec<_>>().join("\n").into_bytes());
                 frame.values.push(own.to_vec());
             }
+            (Op::ReadChain { record, files, .. }, [_, kinds]) => {
+                let (mut lines, mut length) = (Vec::new(), 0);
+                for wanted in chain::wanted(record, files, kinds) {
+                    let line = take(1)?[0];
+                    length += match wanted {
+                        Some(limit) => Some(size(line)?).filter(|size| *size <= reach(limit)).unwrap_or(0),
+                        None => 0,
+                    };
+                    lines.push(line);
+                }
+                let length = usize::try_from(length).map_err(|_| Misfit)?;
+                let (own, rest) = contents.split_at_checked(length).ok_or(Misfit)?;
+                contents = rest;
+                frame.values.push(lines.join("\n").into_bytes());
+                frame.values.push(own.to_vec());
+            }
             _ => return Err(Misfit),
         }
     }
@@ -121,6 +141,6 @@ fn share<'o>(
 }
 
 /// The size in a line of `stat -c '%f %u %d %i %s %Y'`.
-fn size(line: &str) -> Result<u64, Misfit> {
+pub(super) fn size(line: &str) -> Result<u64, Misfit> {
     line.split(' ').nth(4).and_then(|size| size.parse().ok()).ok_or(Misfit)
 }

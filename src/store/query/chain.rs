@@ -1,0 +1,106 @@
+//! The steps that read a root along the way back from what is current, so that they cost the same however many releases
+//! there are.
+
+use crate::{
+    name::ReleaseName,
+    record::{RECORD_FILE, RECORD_LIMIT},
+    shared::SharedRecord,
+    transport::{Batch, BoundedFile, ChainLink, Found, Listed, Op, Reply, TreeName},
+};
+
+use super::{At, COMMANDS, DATA, KEPT_LIMIT, Layout, Query, Reach, SEALED_USER, STATE_LIMIT, UNSEALED, each, inner};
+
+/// How many releases are read at first. Most ways back are no longer than that, and it is little to read.
+pub(in crate::store) const FIRST_LINKS: u32 = 8;
+
+/// The files that are kept of a release, with the step of a whole query that reads each.
+const FILES: [(At, &str, u64); 6] = [
+    (At::Bad, "bad", STATE_LIMIT),
+    (At::Commands, COMMANDS, KEPT_LIMIT),
+    (At::Data, DATA, STATE_LIMIT),
+    (At::Owners, SEALED_USER, STATE_LIMIT),
+    (At::Unsealed, UNSEALED, STATE_LIMIT),
+    (At::Links, SharedRecord::FILE, KEPT_LIMIT),
+];
+
+/// How many steps stand before the chains: those that tell what is current.
+const HEAD: usize = 3;
+
+impl Query {
+    /// Adds the steps that read the way back from what is current, and from `also`.
+    pub(in crate::store) fn add_chain(batch: &mut Batch, layout: &Layout, also: Option<&ReleaseName>) -> Self {
+        let current = layout.current().clone();
+        let first = batch.push(Op::Inspect { path: current.clone() });
+        // Something that is no link stands where `current` should; the inspection says what.
+        batch.push_lenient(Op::ReadLink { path: current.clone() });
+        batch.push(Op::Resolve { link: current.as_str().into() });
+        batch.push(chain(layout, TreeName::Linked(current), FIRST_LINKS));
+        if let Some(name) = also {
+            batch.push(chain(layout, TreeName::Given(name.into()), FIRST_LINKS));
+        }
+        batch.push(each(layout.in_state(&["journal"]), "owner", STATE_LIMIT));
+        batch.push(each(layout.in_state(&["journal"]), "intent", STATE_LIMIT));
+        batch.push(each(layout.in_state(&["debts"]), "debt", STATE_LIMIT));
+        batch.push(Op::Inspect { path: layout.state().clone() });
+        Self { reach: Reach::Chains(1 + usize::from(also.is_some())), ..Self::at(first) }
+    }
+
+    /// Adds the steps that read these releases, and so many on the way back from each.
+    pub(in crate::store) fn add_links(batch: &mut Batch, layout: &Layout, names: &[ReleaseName], most: u32) -> Self {
+        let first = batch.steps.len();
+        for name in names {
+            batch.push(chain(layout, TreeName::Given(name.into()), most));
+        }
+        Self { reach: Reach::Links(names.len()), ..Self::at(first) }
+    }
+
+    /// The replies as those to a whole query would be, and the names that were looked up.
+    pub(super) fn widened(self, replies: &[Reply], layout: &Layout) -> (Vec<Reply>, Option<Vec<ReleaseName>>) {
+        let (head, count) = match self.reach {
+            Reach::All => return (replies.to_vec(), None),
+            Reach::Chains(count) => (HEAD, count),
+            Reach::Links(count) => (0, count),
+        };
+        let (told, rest) = replies.split_at(head.min(replies.len()));
+        let (chains, tail) = rest.split_at(count.min(rest.len()));
+        let mut links: Vec<&ChainLink> = Vec::new();
+        for link in chains.iter().filter_map(|reply| if let Reply::Chain(links) = reply { Some(links) } else { None }) {
+            let new = |link: &&ChainLink| links.iter().all(|known| known.name != link.name);
+            let new: Vec<&ChainLink> = link.iter().filter(new).collect();
+            links.extend(new);
+        }
+        let none = || vec![Reply::Entry(None), Reply::Link(None), Reply::Entry(None)];
+        let mut all = if head == 0 { none() } else { told.to_vec() };
+        let listed = |link: &&ChainLink| Some(Listed { name: link.name.clone().into_bytes(), entry: link.entry? });
+        all.push(Reply::Listing(Some(links.iter().filter_map(listed).collect())));
+        all.push(contents(&links, |link| link.record.as_ref()));
+        let kept = |at: At| {
+            let place = FILES.iter().position(|(file, ..)| *file as usize == at as usize);
+            contents(&links, |link| link.files.get(place?)?.as_ref())
+        };
+        all.extend([At::Bad, At::Commands, At::Data].map(kept));
+        let mut tail = tail.iter().cloned();
+        all.extend((0..4).map(|_| tail.next().unwrap_or(Reply::Entry(None))));
+        all.extend([At::Owners, At::Unsealed, At::Links].map(kept));
+        let names = links.iter().filter_map(|link| layout.release_name(link.name.as_bytes())).collect();
+        (all, Some(names))
+    }
+}
+
+fn chain(layout: &Layout, from: TreeName, most: u32) -> Op {
+    let file = |name: &str, limit| BoundedFile { name: inner(name), limit };
+    Op::ReadChain {
+        trees: layout.releases().clone(),
+        from,
+        record: file(RECORD_FILE, RECORD_LIMIT),
+        lists: layout.in_state(&["releases"]),
+        files: FILES.iter().map(|(_, name, limit)| file(name, *limit)).collect(),
+        most,
+    }
+}
+
+/// What one file of each release holds.
+fn contents(links: &[&ChainLink], file: impl Fn(&ChainLink) -> Option<&Found>) -> Reply {
+    let content = |link: &&ChainLink| Some((link.name.clone().into_bytes(), file(link)?.clone()));
+    Reply::Contents(links.iter().filter_map(content).collect())
+}

@@ -1,0 +1,81 @@
+//! Reads along a chain of directories.
+
+use std::{fs::File, io::Read};
+
+use rustix::{
+    fs::{self, OFlags},
+    io::Errno,
+};
+
+use crate::{
+    path::InnerPath,
+    transport::{BoundedFile, ChainLink, EntryKind, FailureKind, Found, Reply, StepFailure, TreeName, chain},
+};
+
+use super::{
+    ask::{self, Text},
+    errno::{self, found},
+    root::{self, Root, entry, entry_kind},
+};
+
+/// The most that is read of a record, in bytes.
+const RECORD_LIMIT: u64 = 4 << 10;
+
+pub(super) fn read_chain(
+    root: &Root,
+    (trees, record): (&InnerPath, &BoundedFile),
+    from: &TreeName,
+    (lists, files): (&InnerPath, &[BoundedFile]),
+    most: u32,
+) -> Result<Reply, StepFailure> {
+    let open = root.place(trees).and_then(|place| place.open(OFlags::RDONLY | OFlags::DIRECTORY));
+    let Some(directory) = found(open).map_err(errno::on(trees))? else { return Ok(Reply::Chain(Vec::new())) };
+    let read = |name: &str| {
+        let path = InnerPath::new(name).map_err(|error| StepFailure::new(FailureKind::Io, error.to_string()))?;
+        let there = found(root::stat(&directory, name)).map_err(errno::on(&trees.join(&path)))?;
+        let is_directory = there.as_ref().is_some_and(|stat| entry_kind(stat) == EntryKind::Directory);
+        let own = || ask::read_below(&directory, name.as_bytes(), &record.name, record.limit);
+        let kept = lists.join(&path);
+        Ok(ChainLink {
+            name: name.to_owned(),
+            entry: there.as_ref().map(entry),
+            record: is_directory.then(own).flatten(),
+            files: files.iter().map(|file| read_kept(root, &kept.join(&file.name), file.limit)).collect(),
+        })
+    };
+    chain::follow(tree_name(root, from), most, read).map(Reply::Chain)
+}
+
+/// Reads a file that is kept of a directory: what does not let anybody through is unreadable.
+fn read_kept(root: &Root, path: &InnerPath, limit: u64) -> Option<Found> {
+    match ask::read(root, path, limit) {
+        Ok(Reply::Content(found)) => found,
+        Ok(_) => None,
+        Err(failure) => Some(Found::Unreadable(failure)),
+    }
+}
+
+/// The name of the tree that is meant; `None` when what should tell it tells none.
+pub(super) fn tree_name(root: &Root, tree: &TreeName) -> Option<String> {
+    match tree {
+        TreeName::Given(name) => Some(name.as_str().to_owned()),
+        TreeName::Recorded(record) => recorded(root, record),
+        TreeName::Linked(link) => match ask::link_text(root, link) {
+            Ok(Text::Link(text)) => TreeName::in_record(&text),
+            Ok(Text::Other(_)) | Err(_) => None,
+        },
+    }
+}
+
+/// The name that the first line of the file that `record` leads to ends with.
+fn recorded(root: &Root, record: &InnerPath) -> Option<String> {
+    let path = record.as_str().as_bytes();
+    // Opening what is no file may have effects, or last for ever.
+    let is_file = |stat: &fs::Stat| entry_kind(stat) == EntryKind::File;
+    root.resolve(path).ok().filter(is_file)?;
+    let file = root.open_resolved(path).ok()?;
+    fs::fstat(&file).ok().filter(is_file)?;
+    let mut content = Vec::new();
+    File::from(file).take(RECORD_LIMIT).read_to_end(&mut content).map_err(|_| Errno::IO).ok()?;
+    TreeName::in_record(&content)
+}
