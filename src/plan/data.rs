@@ -10,7 +10,7 @@ use crate::{
     data::{DataIntent, DataRecord, DataVersion},
     name::ReleaseName,
     report::Command,
-    store::{Intent, Kept},
+    store::Kept,
 };
 
 pub(crate) use self::walk::kept_since;
@@ -21,7 +21,7 @@ use self::{
     steps::{Left, commands_of, step_of},
     walk::{Walk, walk},
 };
-use super::{CommandSource, HostRefusal, Reason, Refusal, Seen, commands::shown};
+use super::{CommandSource, HostRefusal, Reason, Refusal, Seen, commands::shown, interrupted::latest};
 
 /// What becomes of the data, once for the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,15 +146,6 @@ impl<'m> DataMeans<'m> {
     #[must_use]
     pub fn to(self, version: Option<&'m DataVersion>) -> Self {
         Self { to: version, ..self }
-    }
-
-    /// Treats the data as the interrupted rollback was asked to, unless this one is asked for something itself.
-    pub(super) fn or_as_begun(self, begun: Option<&'m Intent>) -> Self {
-        match begun.and_then(|intent| intent.data.as_ref()) {
-            Some(DataIntent::Keep) if self.to.is_none() => Self { keep: true, ..self },
-            Some(DataIntent::To(version)) if !self.keep => Self { to: self.to.or(Some(version)), ..self },
-            _ => self,
-        }
     }
 }
 
@@ -314,6 +305,38 @@ pub(super) fn redo(
     }
     let (release, place) = (release.clone(), place.clone());
     Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: true, last_known: None }))
+}
+
+/// The means of a command that finishes an interrupted rollback to `release`: as that was asked to treat the data, unless this one is
+/// asked for something itself. The data host's own intent says so, or those of all where it is not known which host that is.
+///
+/// # Errors
+///
+/// [`Refusal`] when the intents of several hosts differ: nobody knows which of them is right.
+pub(super) fn as_begun<'m>(
+    command: Command,
+    release: &ReleaseName,
+    means: DataMeans<'m>,
+    hosts: &[Seen<'m>],
+) -> Result<DataMeans<'m>, Refusal> {
+    if means.keep || means.to.is_some() {
+        return Ok(means);
+    }
+    let decides = |seen: &&Seen<'m>| match means.place {
+        Some(DataPlace::Host(name)) => seen.host == name,
+        Some(DataPlace::Controller) | None => true,
+    };
+    let intents = hosts.iter().filter(decides).filter_map(|seen| latest(seen, false));
+    let mut intents = intents.map(|intent| intent.data.as_ref());
+    let begun = intents.next().flatten();
+    if intents.any(|intent| intent != begun) {
+        return Err(records_differ(command, release, hosts));
+    }
+    Ok(match begun {
+        Some(DataIntent::Keep) => DataMeans { keep: true, ..means },
+        Some(DataIntent::To(version)) => means.to(Some(version)),
+        None => means,
+    })
 }
 
 /// Plans what a rollback of these hosts to `target` reverts. `starts` are the releases that each host leaves, where it

@@ -4,7 +4,8 @@
 //! safe: a release that did not arrive everywhere is never spread, and nobody is sent back to a release that was fled.
 
 use crate::{
-    name::ReleaseName, outcome::Command, record::PreviousVersion, report::crowd, status::ReleaseState, store::Intent,
+    commands::DataPlace, name::ReleaseName, outcome::Command, record::PreviousVersion, report::crowd,
+    status::ReleaseState, store::Intent,
 };
 
 use super::{
@@ -187,7 +188,7 @@ fn rest_of_the_way_back(
         latest(seen, false).and_then(|own| own.from.as_ref())
     }
     let starts: Vec<_> = hosts.iter().filter_map(|seen| start(seen).map(|from| (*seen, from))).collect();
-    let means = means.or_as_begun(Some(intent));
+    let means = data::as_begun(Command::Recover, &intent.to, means, hosts)?;
     data::revert(Command::Recover, &intent.to, &starts, hosts, means, true)
 }
 
@@ -197,7 +198,13 @@ fn rest_of_the_way(intent: &Intent, means: DataMeans<'_>, hosts: &[Seen<'_>]) ->
         let record = seen.state.release(&intent.to).and_then(|release| release.data.record());
         record.and_then(|record| record.change.as_ref()).is_some_and(|change| change.after.is_some())
     };
-    if hosts.iter().any(applied) { Ok(None) } else { data::redo(Command::Recover, &intent.to, means, hosts) }
+    // What another host says of it decides nothing.
+    let is_asked = |seen: &&Seen<'_>| !matches!(means.place, Some(DataPlace::Host(name)) if *name != seen.host);
+    if hosts.iter().filter(is_asked).any(applied) {
+        Ok(None)
+    } else {
+        data::redo(Command::Recover, &intent.to, means, hosts)
+    }
 }
 
 fn finishing(release: ReleaseName, hosts: Vec<HostPlan>, note: String) -> Plan {

@@ -73,8 +73,7 @@ fn with_data(mut plan: Plan, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result
         resumes |= applied.is_some();
         starts.extend(begun.or(applied).or(left).map(|start| (*seen, start)));
     }
-    let means =
-        if plan.finishes { means.or_as_begun(hosts.iter().find_map(|seen| latest(seen, false))) } else { means };
+    let means = if plan.finishes { data::as_begun(plan.command, &plan.release, means, hosts)? } else { means };
     plan.data = data::revert(plan.command, &plan.release, &starts, hosts, means, resumes)?;
     if means.keep {
         plan.notes.push("the data stays as it is: the old code meets the new data".to_owned());

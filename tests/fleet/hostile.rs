@@ -357,14 +357,19 @@ fn what_version_prints_is_shown_without_secrets() {
 
 /// Has web1 say that an operation was interrupted there, which all hosts took part in.
 fn forge_journal(world: &World, command: &str, from: &str, to: &str) {
+    write_journal(world, 0, command, from, to, &Value::Null);
+}
+
+/// Writes such a journal on a host, with what is to become of the data.
+fn write_journal(world: &World, host: usize, command: &str, from: &str, to: &str, data: &Value) {
     let token = "4f3daded0ed79ed28b4545f72be6818f";
     let place = |file: &str| at(&format!(".switchback/journal/{token}/{file}"));
     let owner = json!({ "operation": token, "command": command, "by": "jane@laptop", "hosts": ["web1", "web2", "web3"],
         "since": "2026-11-28T23:00:00Z" });
-    let intent =
-        json!({ "format": 1, "operation": token, "command": command, "from": from, "to": to, "supersedes": [] });
-    world.hosts.0[0].write(&place("owner"), owner.to_string());
-    world.hosts.0[0].write(&place("intent"), intent.to_string());
+    let intent = json!({ "format": 1, "operation": token, "command": command, "from": from, "to": to, "supersedes": [],
+        "data": data });
+    world.hosts.0[host].write(&place("owner"), owner.to_string());
+    world.hosts.0[host].write(&place("intent"), intent.to_string());
 }
 
 fn recover(world: &World, direction: Direction) -> Report {
@@ -413,4 +418,26 @@ fn what_one_host_says_that_another_missed_is_only_shown() {
     let report = recover(&world, Direction::Safest);
     assert_eq!(report.outcome, Outcome::Unchanged, "web3 is where the others are");
     world.on(["v3", "v3", "v3"]);
+}
+
+#[test]
+fn what_one_journal_says_decides_about_no_other_hosts_data() {
+    for configured in [true, false] {
+        let world = with_data(DataPlace::Host("web2".into()));
+        (0..3).for_each(|host| changed(&world, host, &json!({ "host": "web2" }), "1"));
+        for host in 0..3 {
+            world.hosts.0[host].link(&at("current"), "releases/v2");
+            let data = if host == 0 { json!("keep") } else { Value::Null };
+            write_journal(&world, host, "rollback", "v3", "v2", &data);
+        }
+        let commands = world.commands.clone();
+        let (report, _) = world.rollback(|options| options.run.commands = configured.then_some(commands));
+        let ran = world.took();
+        if configured {
+            assert!(ran.contains(&"web2 revert".to_owned()), "{ran:?}: {report:?}");
+        } else {
+            assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::RecordsDiffer));
+            assert!(!ran.iter().any(|line| line.ends_with("revert")), "{ran:?}");
+        }
+    }
 }
