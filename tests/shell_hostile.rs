@@ -230,7 +230,7 @@ async fn what_is_missing_is_named_and_nothing_runs() {
 #[tokio::test]
 async fn a_host_that_hangs_is_left_in_time() {
     let dir = TempDir::new().unwrap();
-    let shell = LocalShell::new("dash", "gnu").expect("dash").wrapped(&["sh", "-c", "exec sleep 3600"]);
+    let shell = LocalShell::new("dash", "gnu").expect("dash").wrapped(&["sh", "-c", "while read -r line; do :; done"]);
     let transport = shell.transport_within(Duration::from_millis(300));
     let batch = batch(dir.path(), vec![]);
     let left = tokio::time::timeout(Duration::from_secs(60), transport.execute(&batch)).await;
