@@ -116,8 +116,9 @@ impl Master {
         ssh.arg("-S").arg(&socket).args(["-M", "-o", "ControlPersist=no", "-o", "LogLevel=VERBOSE"]);
         ssh.args(["--", address.host(), &command.line()]);
         ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let warden = Warden::over(directory.path())?;
         let mut connecting = Connecting(Some(ssh.spawn().map_err(|error| SshFailure::spawn(&error))?));
-        let warden = Warden::over(connecting.group()?, directory.path())?;
+        warden.watch(connecting.group()?)?;
         let hosts = u32::try_from(options.jump.len()).unwrap_or(u32::MAX).saturating_add(2);
         let allowed = options.connect_timeout.saturating_mul(hosts);
         let stderr = timeout(allowed, connecting.proven()).await.map_err(|_| SshFailure::late())??;

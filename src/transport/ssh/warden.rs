@@ -10,13 +10,15 @@ use tokio::process::Command;
 
 use super::failure::SshFailure;
 
-/// Waits until the other end of its standard input is gone, then gives the process group `$1` time to end by itself, and
-/// ends it. `$2` stands in the arguments of its first process: by that it is known to be the one that was meant, and not
+/// Is told a process group by a line of its standard input, waits until the other end of that is gone, then gives the group time to
+/// end by itself, and ends it. `$1` stands in the arguments of its first process: by that it is known to be the one that was meant, and not
 /// another that has got its number since.
 ///
 /// Whoever types Ctrl-C, or hangs up, does not mean the warden.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM QUIT PIPE
+read -r group || exit 0
+set -- "$group" "$1"
 read -r line
 ours() {
 	kill -0 "-$1" 2>/dev/null || return
@@ -40,14 +42,15 @@ ours "$1" "$2" && kill -KILL "-$1" 2>/dev/null
 #[derive(Debug)]
 pub(super) struct Warden {
     // Closed when dropped, and by the kernel when this process is gone.
-    _lifeline: OwnedFd,
+    lifeline: OwnedFd,
 }
 
 impl Warden {
-    /// Watches over the process group `group`, whose first process has `mark` among its arguments.
-    pub(super) fn over(group: u32, mark: &Path) -> Result<Self, SshFailure> {
+    /// Begins to wait for a process group whose first process has `mark` among its arguments. It waits before there is one: this
+    /// process may be killed at any time.
+    pub(super) fn over(mark: &Path) -> Result<Self, SshFailure> {
         let mut warden = StdCommand::new("sh");
-        warden.args(["-c", SCRIPT, "sh", &group.to_string()]).arg(mark);
+        warden.args(["-c", SCRIPT, "sh"]).arg(mark);
         warden.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
         let mut warden = Command::from(warden);
         // A signal that a terminal sends to all of us is not for it.
@@ -55,6 +58,14 @@ impl Warden {
         let spawned = warden.spawn().map_err(|error| SshFailure::local(&error));
         let lifeline = spawned?.stdin.take().map(tokio::process::ChildStdin::into_owned_fd);
         let lifeline = lifeline.transpose().map_err(|error| SshFailure::local(&error))?;
-        lifeline.map(|lifeline| Self { _lifeline: lifeline }).ok_or_else(SshFailure::late)
+        lifeline.map(|lifeline| Self { lifeline }).ok_or_else(SshFailure::late)
+    }
+
+    /// Watches over this group from now on.
+    pub(super) fn watch(&self, group: u32) -> Result<(), SshFailure> {
+        // A line is shorter than what a pipe takes at once.
+        let line = format!("{group}\n");
+        rustix::io::write(&self.lifeline, line.as_bytes()).map_err(|error| SshFailure::local(&error.into()))?;
+        Ok(())
     }
 }
