@@ -221,7 +221,9 @@ fn a_host_that_hangs_leaves_no_process_here() {
         status
     };
     // It hangs before it runs anything, or prints without end.
-    for script in ["#!/bin/sh\nexec sleep 600\n", "#!/bin/sh\nexec yes\n", "#!/bin/sh\nexec yes >&2\n"] {
+    for script in
+        ["#!/bin/sh\nwhile [ -e \"$0\" ]; do sleep 1; done\n", "#!/bin/sh\nexec yes\n", "#!/bin/sh\nexec yes >&2\n"]
+    {
         fs::write(&hang, script).expect("ours");
         fs::set_permissions(&hang, fs::Permissions::from_mode(0o755)).expect("ours");
         let Some(sshd) = Sshd::start("") else { return };
