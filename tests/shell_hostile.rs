@@ -328,7 +328,7 @@ async fn no_place_for_temporary_files_is_needed() {
     }
 }
 
-/// What a filter makes of the lines that a shell answers with.
+/// `sed` scripts that falsify a shell's answers.
 const LIES: [&str; 9] = [
     "s/[0-9][0-9]*/99999999999999999999/g",
     "y/0123456789abcdef/fedcba9876543210/",
@@ -341,7 +341,7 @@ const LIES: [&str; 9] = [
     "s/ [^ ]*$/ #x4\\n767\\n/",
 ];
 
-/// A shell that answers with anything fails its own host, in words, and no other host.
+/// A shell whose answers are falsified moves no other host.
 #[tokio::test]
 async fn a_shell_that_answers_with_anything_moves_no_other_host() {
     let release = |text: &str| {

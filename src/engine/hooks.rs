@@ -70,7 +70,7 @@ impl<'r> Run<'r> {
     pub(super) async fn settle_left(&self, course: &mut Course<'r, '_>) {
         let left = course.locked.iter_mut().filter(|working| !working.guard.state().interrupted.is_empty());
         drain(left.map(|working| self.settle_left_on(working)).collect(), self.parallel).await;
-        // Before commands run there once more: by a snapshot that is older than the manifest, what changes then looks like damage.
+        // Seals before commands run again: an old snapshot would make what they change look like damage.
         let is_left =
             |working: &Working<'_>| self.command() == Command::Recover || !working.guard.state().interrupted.is_empty();
         let left = course.locked.iter_mut().filter(|working| working.failure.is_none() && is_left(working));

@@ -9,8 +9,8 @@ use crate::{
 
 use super::{RecoverOptions, run::Run};
 
-/// Settles what was left, if anything was, links a removed `current` again, and names the hosts that missed a release. Asks first: where nothing was left,
-/// nothing is locked.
+/// Settles what an interrupted run left, links a removed `current` again, and names the hosts that missed a release. Locks nothing
+/// where there is nothing to do.
 pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Report {
     run.keep_data = options.keep_data;
     run.begin(None);

@@ -307,8 +307,8 @@ pub(super) fn redo(
     Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: true, last_known: None }))
 }
 
-/// The means of a command that finishes an interrupted rollback to `release`: as that was asked to treat the data, unless this one is
-/// asked for something itself. The data host's own intent says so, or those of all where it is not known which host that is.
+/// Takes over how an interrupted rollback to `release` was asked to treat the data, unless this command says so itself. The data host's
+/// own intent decides. Where that host is not known, the intents of all must agree.
 ///
 /// # Errors
 ///

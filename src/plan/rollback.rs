@@ -29,7 +29,8 @@ pub enum RollbackTarget {
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a `current` is not ours, or was removed and did not lead to the named release last, when the recorded way back of a host ends before its target,
+/// [`Refusal`] when a `current` is not ours, or was removed and did not lead to the named release last, when the recorded way back
+/// of a host ends before its target,
 /// when hosts would go to different releases, or when a host lacks the target; or when a release on the way changed data
 /// that cannot be taken back by these `means`.
 pub fn rollback(

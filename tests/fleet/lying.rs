@@ -1,5 +1,4 @@
-//! A host that answers with anything: whatever it says, the other hosts are where their own records lead, and run their own
-//! commands alone.
+//! One host answers with anything. The other hosts follow their own records, and run only their own commands.
 
 use std::{
     fmt,
@@ -293,7 +292,7 @@ const CASES: &[Case] = &[
     ("verify", &["v3"], |fleet| Box::pin(async { fleet.verify(None, true, &Silent).await })),
 ];
 
-/// Runs every command once for each of these seeds. Most of them must be told enough lies to fail, and some few enough not to.
+/// Runs every command with every seed. At least one that moves hosts must succeed in spite of the lies.
 fn lied_to(seeds: std::ops::Range<u64>) {
     let mut done = 0;
     for (seed, (what, may_be_on, run)) in seeds.flat_map(|seed| CASES.iter().map(move |case| (seed, case))) {

@@ -710,7 +710,7 @@ sb_m=$(sb_mkdir_in "${3%/*}" "$1" "./${3##*/}" 2>&1) && { sb_made "$3"; sb_emit 
 sb_alive $? "$sb_m"
 if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; else sb_no - "$sb_m"; fi
 }
-# PARENT MODE NAME: makes it in this very directory, whatever stands in its place by then. In a process of its own.
+# PARENT MODE NAME: makes a directory in PARENT, and nowhere else if a link replaces PARENT meanwhile. Runs in a subshell.
 sb_mkdir_in() {
 sb_hold "$1" && mkdir -m "$2" -- "$3" || return
 sb_setgid "$2" "$3" || sb_anew "$2" "$3"
@@ -839,7 +839,7 @@ sb_alike "${2%/*}" "$4" || return
 sb_m=$($1 '' "$2" "$3" 2>&1) || { sb_no - "$sb_m"; return 1; }
 }
 # Both run in a process of their own.
-# The directory that it comes from is held: others may put a link in its place meanwhile.
+# Moves from inside the source's directory: somebody may replace that with a link meanwhile.
 sb_mv_name() { sb_back "${2%/*}"; sb_hold "${2%/*}" && exec mv -f $1 -- "./${2##*/}" "$sb_z$3"; }
 sb_mv_into() {
 case $sb_h in

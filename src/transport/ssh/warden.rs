@@ -10,8 +10,8 @@ use tokio::process::Command;
 
 use super::failure::SshFailure;
 
-/// Is told a process group by a line of its standard input, waits until the other end of that is gone, then gives the group time to
-/// end by itself, and ends it. `$1` stands in the arguments of its first process: by that it is known to be the one that was meant, and not
+/// Reads a process group from its standard input and waits for the end of that input. Then gives the group time to end by itself, and
+/// kills it. `$1` stands in the arguments of its first process: by that it is known to be the one that was meant, and not
 /// another that has got its number since.
 ///
 /// Whoever types Ctrl-C, or hangs up, does not mean the warden.
@@ -46,8 +46,8 @@ pub(super) struct Warden {
 }
 
 impl Warden {
-    /// Begins to wait for a process group whose first process has `mark` among its arguments. It waits before there is one: this
-    /// process may be killed at any time.
+    /// Starts a warden for a process group whose first process has `mark` among its arguments. Start it before that process: this one may
+    /// be killed in between.
     pub(super) fn over(mark: &Path) -> Result<Self, SshFailure> {
         let mut warden = StdCommand::new("sh");
         warden.args(["-c", SCRIPT, "sh"]).arg(mark);
@@ -61,7 +61,7 @@ impl Warden {
         lifeline.map(|lifeline| Self { lifeline }).ok_or_else(SshFailure::late)
     }
 
-    /// Watches over this group from now on.
+    /// Names the group to end.
     pub(super) fn watch(&self, group: u32) -> Result<(), SshFailure> {
         // A line is shorter than what a pipe takes at once.
         let line = format!("{group}\n");
