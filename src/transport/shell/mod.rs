@@ -41,13 +41,16 @@ pub(in crate::transport) use tail::Tail;
 use std::{
     fmt,
     mem::take,
-    sync::{self, PoisonError},
+    sync::{self, Arc, PoisonError, Weak},
     time::{Duration, Instant},
 };
 
-use tokio::{sync::Mutex, time::timeout};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
 
-use crate::{future::BoxFuture, transport::TransportError};
+use crate::{future::BoxFuture, token::Token, transport::TransportError};
 
 use super::{Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, Upload, Uploaded};
 use compression::Compression;
@@ -60,7 +63,7 @@ use session::{Outcome, Session};
 pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
-    session: Mutex<Kept>,
+    session: Arc<Mutex<Kept>>,
     /// What the next upload goes over.
     spare: Mutex<Option<Lane>>,
     /// What the host takes, as it said last; nothing is compressed before it was asked.
@@ -84,7 +87,7 @@ impl<S: Shell> ShellTransport<S> {
         Self {
             shell,
             exchange_timeout,
-            session: Mutex::default(),
+            session: Arc::default(),
             spare: Mutex::new(None),
             takes: sync::Mutex::default(),
         }
@@ -127,7 +130,13 @@ impl<S: Shell> ShellTransport<S> {
             Kept::Failure(at, error) if at >= since => return Err(error),
             Kept::Failure(..) | Kept::Nothing => {}
         }
-        Ok(Session::new(self.shell.open(Session::command()).await?))
+        let channel = self.shell.open(Session::command()).await?;
+        let beat = self.shell.is_far().then_some(BEAT);
+        let session = Session::new(channel, beat);
+        if let Some(beat) = beat {
+            tokio::spawn(keep_alive(Arc::downgrade(&self.session), session.nonce().clone(), beat));
+        }
+        Ok(session)
     }
 
     fn replies(&self, batch: &Batch, outcome: Result<Outcome, session::Lost>) -> Result<Vec<Reply>, TransportError> {
@@ -146,6 +155,23 @@ impl<S: Shell> ShellTransport<S> {
 
     fn unsuitable(&self, lacks: String) -> TransportError {
         TransportError::Unsuitable { host: self.to_string(), lacks }
+    }
+}
+
+/// Interval of the lines that tell a host that its client is alive. After four silent intervals its shell ends itself.
+const BEAT: Duration = Duration::from_secs(14);
+
+/// Tells the host at every interval that the client is alive, for as long as the session `nonce` is kept.
+async fn keep_alive(kept: Weak<Mutex<Kept>>, nonce: Token, every: Duration) {
+    loop {
+        sleep(every).await;
+        let Some(kept) = kept.upgrade() else { return };
+        // A held session is in an exchange: its shell is at work.
+        let Ok(mut kept) = kept.try_lock() else { continue };
+        match &mut *kept {
+            Kept::Session(session) if *session.nonce() == nonce => session.beat().await,
+            _ => return,
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a channel is told before its first batch: the helper functions, a clean environment, and to say hello.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use crate::token::Token;
 
@@ -31,6 +31,9 @@ const STEPS: &str = include_str!("steps.sh");
 /// The receiving end of an upload.
 const UPLOAD: &str = include_str!("upload.sh");
 
+/// Ends a shell whose client has vanished.
+const WATCH: &str = include_str!("watch.sh");
+
 /// What the steps run on the host, and what a later upload may run there if it has it.
 const STEP_TOOLS: &str = "cat chmod date find id ln mkdir mv od readlink rm rmdir stat sync uname +zstd +gzip +gunzip";
 
@@ -40,10 +43,18 @@ const UPLOAD_TOOLS: &str = "cat chmod mv od rm stat tail tar";
 /// What starting, running and following a command runs on the host.
 const HOOK_TOOLS: &str = "cat mkdir mkfifo mv od rm rmdir setsid sh sleep stat sync";
 
-/// The prelude of the channel that carries batches, whose functions come as they are [needed](steps).
-pub(super) fn batches(nonce: &Token) -> Vec<u8> {
-    prelude(&[COMMON], nonce, STEP_TOOLS)
+/// The prelude of the channel that carries batches, whose functions come as they are [needed](steps). With a `beat`, the shell ends
+/// itself after four such intervals of silence.
+pub(super) fn batches(nonce: &Token, beat: Option<Duration>) -> Vec<u8> {
+    let Some(beat) = beat else { return prelude(&[COMMON], nonce, STEP_TOOLS) };
+    let mut text = prelude(&[COMMON, WATCH], nonce, STEP_TOOLS);
+    let start = format!("sb_watched {}\n", beat.as_secs().max(1));
+    text.extend_from_slice(start.as_bytes());
+    text
 }
+
+/// A line that tells the shell that its client is alive.
+pub(super) const BEAT: &[u8] = b":\n";
 
 /// What batches call.
 pub(super) fn steps() -> &'static Functions {
@@ -79,4 +90,64 @@ fn prelude(parts: &[&str], nonce: &Token, tools: &str) -> Vec<u8> {
     text.push_str(tools);
     text.push('\n');
     text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write,
+        os::unix::process::CommandExt,
+        process::{Child, Command, Stdio},
+        thread,
+        time::Duration,
+    };
+
+    use super::{BEAT, batches};
+    use crate::token::Token;
+
+    /// A shell that has read the prelude; `None` where this machine has none of that name.
+    fn started(shell: &[&str]) -> Option<Child> {
+        let mut command = Command::new(shell[0]);
+        // bash, mksh and zsh behave as POSIX says under this name.
+        command
+            .arg0("sh")
+            .args(&shell[1..])
+            .arg("-s")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut child = command.spawn().ok()?;
+        write(&mut child, &batches(&Token::random(), Some(Duration::from_secs(1))));
+        Some(child)
+    }
+
+    fn write(child: &mut Child, text: &[u8]) {
+        child.stdin.as_mut().expect("stdin is piped").write_all(text).expect("the shell reads");
+    }
+
+    fn is_running(child: &mut Child) -> bool {
+        child.try_wait().expect("the child can be waited for").is_none()
+    }
+
+    #[test]
+    fn a_shell_whose_client_vanished_ends() {
+        let shells: [&[&str]; 5] = [&["dash"], &["bash"], &["busybox"], &["mksh"], &["zsh"]];
+        let all = || shells.iter().filter_map(|shell| started(shell)).collect::<Vec<_>>();
+        let (mut silent, mut heard, mut at_work) = (all(), all(), all());
+        for child in &mut at_work {
+            write(child, b"cat\n");
+        }
+        while silent.iter_mut().any(is_running) {
+            for child in &mut heard {
+                write(child, BEAT);
+            }
+            thread::sleep(Duration::from_millis(200));
+        }
+        assert!(heard.iter_mut().all(is_running), "a live client was taken for a vanished one");
+        assert!(at_work.iter_mut().all(is_running), "a shell at work was ended");
+        for mut child in heard.into_iter().chain(at_work) {
+            drop(child.stdin.take());
+            child.wait().expect("the shell ends with its input");
+        }
+    }
 }

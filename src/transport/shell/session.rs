@@ -103,10 +103,11 @@ impl Session {
         ShellCommand::batches()
     }
 
-    /// A session over a channel that has just been opened.
-    pub(super) fn new(channel: Channel) -> Self {
+    /// A session over a channel that has just been opened. With a `beat`, the host ends it after four such intervals without a
+    /// [line](Self::beat).
+    pub(super) fn new(channel: Channel, beat: Option<Duration>) -> Self {
         let wire = Wire::new();
-        Self { channel, unsent: prelude::batches(&wire.nonce), known: BTreeSet::new(), wire, exchanges: 0 }
+        Self { channel, unsent: prelude::batches(&wire.nonce, beat), known: BTreeSet::new(), wire, exchanges: 0 }
     }
 
     /// The programs that the host has and need not have, once it was asked.
@@ -119,6 +120,24 @@ impl Session {
         let Some(noise) = self.channel.peek().await else { return false };
         self.wire.frames.begin();
         self.wire.frames.push(&noise).is_ok() && self.wire.frames.next().is_none()
+    }
+
+    /// Identifies the session.
+    pub(super) fn nonce(&self) -> &Token {
+        &self.wire.nonce
+    }
+
+    /// Tells the host that the client is alive. A failure shows in the next exchange.
+    pub(super) async fn beat(&mut self) {
+        let Streams { stdin, .. } = self.channel.streams();
+        if let (Some(stdin), true) = (stdin, self.unsent.is_empty()) {
+            let beat = async {
+                stdin.write_all(prelude::BEAT).await?;
+                stdin.flush().await
+            };
+            // A host that reads nothing more is for the next exchange to report.
+            let _ = timeout(Duration::from_secs(1), beat).await;
+        }
     }
 
     /// Carries out the compiled `batch`, and gives the session back when it can be used again.
