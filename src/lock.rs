@@ -41,8 +41,9 @@ impl LockOwner {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LockHolder {
-    /// The lock's own identity.
-    pub token: Token,
+    /// The lock's own identity; `None` when the directory that holds it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Token>,
     /// What the holder wrote; `None` when it cannot be read.
     #[serde(flatten)]
     pub owner: Option<LockOwner>,

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::Phase,
     plan::{Refusal, Seen},
-    report::{Failure, HostOutcome, HostReport, Outcome, Report},
+    report::{Command, Failure, HostOutcome, HostReport, Outcome, Report},
     store::{RootState, StoreError},
 };
 
@@ -46,7 +46,12 @@ impl<'r> Run<'r> {
         let asks: Vec<_> = self.hosts.iter().enumerate().map(ask).collect();
         let mut answers: Vec<_> = stream::iter(asks).buffer_unordered(self.parallel).collect().await;
         answers.sort_by_key(|(at, ..)| *at);
-        Asked { answers: answers.into_iter().map(|(_, host, answer)| (host, answer)).collect() }
+        let asked = Asked { answers: answers.into_iter().map(|(_, host, answer)| (host, answer)).collect() };
+        // The reports of those that only look name them for each host.
+        if !matches!(self.command(), Command::Status | Command::Releases | Command::History) {
+            self.warn_unreadable(&asked.seen());
+        }
+        asked
     }
 
     /// The report that some hosts could not be asked.
@@ -64,7 +69,7 @@ impl<'r> Run<'r> {
     }
 
     /// Warns of the tool's own files that cannot be read.
-    pub(super) fn warn_unreadable(&self, seen: &[Seen<'_>]) {
+    fn warn_unreadable(&self, seen: &[Seen<'_>]) {
         for (seen, file) in seen.iter().flat_map(|seen| seen.state.unreadable.iter().map(move |file| (seen, file))) {
             self.warn(Some(seen.host), file.to_string());
         }

@@ -133,7 +133,6 @@ impl Run<'_> {
         if !closed.is_empty() {
             return Some(self.refused(Refusal::of(self.command(), closed), seen));
         }
-        self.warn_unreadable(seen);
         for seen in seen {
             let warnings = [plan::writable_by_group(seen), plan::on_network(seen), plan::given_to_a_member(seen)];
             for warning in warnings.into_iter().flatten() {

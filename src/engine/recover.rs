@@ -23,7 +23,7 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
     // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
     let is_sealed = |seen: &Seen<'_>| seen.state.releases.iter().all(|release| !release.touched.exists());
     let is_idle = |seen: &Seen<'_>| {
-        let is_over = seen.state.interrupted.is_empty() && seen.state.lock.is_none();
+        let is_over = seen.state.interrupted.is_empty() && !seen.state.journal.exists() && seen.state.lock.is_none();
         is_over && !seen.state.lost_current() && is_sealed(seen)
     };
     if seen.iter().all(is_idle) && !caught_up {

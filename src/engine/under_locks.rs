@@ -117,7 +117,6 @@ impl<'r> Run<'r> {
         if let Some(report) = self.unfit(&asked) {
             return report;
         }
-        self.warn_unreadable(&asked.seen());
         match self.plan(plan, &asked.seen()) {
             Ok(Some(mut plan)) => {
                 self.foresee_pruning(&mut plan).await;

@@ -57,8 +57,9 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
 
 /// Takes the lock over and gives it back at once. Nothing that its holder has under way can take effect any more.
 async fn take_away(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(), Failure> {
-    let taken = host.store.steal(&run.owner, &holder.token).await.map_err(failure);
-    let mut guard = run.told(&host.name, Phase::Lock, taken)?;
+    let Some(token) = &holder.token else { return Err(hidden(host)) };
+    let stolen = host.store.steal(&run.owner, token).await.map_err(failure);
+    let mut guard = run.told(&host.name, Phase::Lock, stolen)?;
     let nothing = Closing::default();
     guard.finish(&nothing).await.map(drop).map_err(failure)
 }
@@ -68,6 +69,13 @@ fn held(host: &Host, holder: &LockHolder) -> Failure {
     Error::new(ErrorKind::Locked, message)
         .hint("if you know that it is dead, take the lock away with `switchback unlock --force`")
         .into()
+}
+
+/// The failure for a lock in a directory that this user cannot look into.
+fn hidden(host: &Host) -> Failure {
+    let what = format!("cannot read the lock on {}: only its owner can take it away", host.name);
+    let hint = "`switchback status` names the directory and its owner: connect as that user";
+    Error::new(ErrorKind::Locked, what).hint(hint).into()
 }
 
 fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {

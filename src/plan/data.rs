@@ -17,7 +17,7 @@ pub(crate) use self::walk::kept_since;
 
 use self::{
     layers::way,
-    place::{agree, keeper, place_of, record_of, records_differ, takes_part},
+    place::{agree, keeper, ledger_is_open, place_of, record_of, records_differ, takes_part},
     steps::{Left, commands_of, step_of},
     walk::{Walk, walk},
 };
@@ -209,6 +209,7 @@ pub(super) fn apply(
     let Some(place) = means.place else { return Ok(None) };
     takes_part(place, hosts).map_err(|refusal| Refusal::of(command, vec![refusal]))?;
     agree(command, release, place, hosts)?;
+    ledger_is_open(command, place, hosts)?;
     let commands = match means.by {
         RevertBy::Code => None,
         _ => means.configured.and_then(|commands| commands.data.clone()),
@@ -260,8 +261,11 @@ pub(super) fn undo(
     let found = left.data.record().and_then(|record| record.change.as_ref()?.found.clone());
     step.to = found.unwrap_or(step.to);
     let (when, steps) = (RevertWhen::AfterSwitch, vec![step]);
-    let changes = steps[0].changes();
-    Ok(changes.then_some(DataPlan::Revert { when, steps, resumes: true, to: None, settles: None }))
+    if !steps[0].changes() {
+        return Ok(None);
+    }
+    ledger_is_open(command, &place, hosts)?;
+    Ok(Some(DataPlan::Revert { when, steps, resumes: true, to: None, settles: None }))
 }
 
 /// Plans to take `release` to its data again, or for the rest of the way, after an operation that was interrupted.
@@ -303,6 +307,7 @@ pub(super) fn redo(
         None => return Ok(None),
         Some(_) => {}
     }
+    ledger_is_open(command, place, hosts)?;
     let (release, place) = (release.clone(), place.clone());
     Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: true, last_known: None }))
 }
@@ -405,6 +410,7 @@ pub(super) fn revert(
         }
     };
     let Some(first) = steps.first() else { return Ok(None) };
+    ledger_is_open(command, &first.place, hosts)?;
     let when = first.commands.as_ref().map(|commands| commands.revert_when).unwrap_or_default();
     let settles = settles.map(|record| Settled { release: target.clone(), record });
     Ok(Some(DataPlan::Revert { when, steps, resumes, to: means.to.cloned(), settles }))

@@ -72,6 +72,9 @@ fn comes_from(seen: &Seen<'_>, name: &ReleaseName, from: Option<&ReleaseName>) -
 
 /// That a run which deployed or activated `name` was interrupted, on any of these hosts: whatever it had yet to do was not done.
 pub(super) fn interrupted(name: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Reason> {
+    if let Some(why) = hosts.iter().find_map(|seen| seen.state.journal.unreadable()) {
+        return Some(Reason::IntentUnreadable { why: why.to_owned() });
+    }
     let mut left = hosts.iter().flat_map(|seen| &seen.state.interrupted);
     left.find_map(|left| {
         if let Some(why) = left.intent.unreadable() {

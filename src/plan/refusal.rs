@@ -1,6 +1,7 @@
 //! [`Refusal`]: why a command must not be carried out, host by host.
 
 mod hint;
+mod kind;
 
 use std::fmt;
 
@@ -324,6 +325,12 @@ pub enum Reason {
         /// Why.
         why: String,
     },
+    /// The ledger of what is done to the data cannot be read, and so not be written on either.
+    #[error("cannot read the ledger of what was done to the data: {why}")]
+    LedgerUnreadable {
+        /// Why.
+        why: String,
+    },
     /// The hosts recorded different things about data that is worked on once for all of them.
     #[error("the hosts recorded different things about the data of {name}")]
     RecordsDiffer {
@@ -391,54 +398,6 @@ pub enum Reason {
         /// The chain, in words.
         chain: String,
     },
-}
-
-impl Reason {
-    /// The kind of error it is.
-    #[must_use]
-    pub fn kind(&self, _: Command) -> ErrorKind {
-        match self {
-            Self::NotOurs { .. } | Self::HalfAdopted { .. } => ErrorKind::NotOurs,
-            Self::OthersMayWrite { .. } | Self::ForeignRelease { .. } | Self::ForeignState { .. } => {
-                ErrorKind::OthersMayWrite
-            }
-            Self::SameRoot { .. } => ErrorKind::Config,
-            Self::AnotherFilesystem { .. } => ErrorKind::RootRefused,
-            Self::NoSuchGroup { .. } | Self::NotInGroup { .. } | Self::NotOfGroup { .. } => ErrorKind::OtherAccount,
-            Self::NotSealed { .. } => ErrorKind::DamagedRelease,
-            Self::NoCurrent(_) | Self::NothingToLink { .. } => ErrorKind::NoCurrent,
-            Self::NotDeployed => ErrorKind::NotDeployed,
-            Self::Dangling => ErrorKind::Dangling,
-            Self::NameTaken { .. }
-            | Self::OtherContent { .. }
-            | Self::IsThere { .. }
-            | Self::IsBad { .. }
-            | Self::WasInterrupted { .. } => ErrorKind::NameTaken,
-            Self::NotFrom { .. } | Self::GoneMeanwhile { .. } => ErrorKind::Conflict,
-            Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
-            Self::OnTheWayBack { .. } => ErrorKind::OnTheWayBack,
-            Self::MissingShared { .. } | Self::SharedKind { .. } => ErrorKind::MissingShared,
-            Self::ShippedShared { .. } => ErrorKind::Source,
-            Self::UnknownTree { .. } => ErrorKind::UnknownTree,
-            Self::ForeignLock { .. } => ErrorKind::Locked,
-            Self::HostsDiffer => ErrorKind::HostsDiffer,
-            Self::NothingBefore { .. } => ErrorKind::NothingBefore,
-            Self::BadRecord { .. } => ErrorKind::BadRecord,
-            Self::PreviousGone { .. } => ErrorKind::PreviousGone,
-            Self::ChainLoops { .. } => ErrorKind::ChainLoops,
-            Self::Irreversible { .. } | Self::NoRevert { .. } | Self::RevertGone { .. } => ErrorKind::Irreversible,
-            Self::DataUnreadable { .. }
-            | Self::MarkUnreadable { .. }
-            | Self::CommandsUnreadable { .. }
-            | Self::PrunedUnreadable { .. }
-            | Self::IntentUnreadable { .. } => ErrorKind::DamagedState,
-            Self::RecordsDiffer { .. } => ErrorKind::RecordsDiffer,
-            Self::OnController { .. } | Self::SecretsUnsaid { .. } => ErrorKind::NotConfigured,
-            Self::DataMoved { .. } | Self::NoWayTo { .. } | Self::DataOffTheWay { .. } | Self::DataElsewhere { .. } => {
-                ErrorKind::DataDiffers
-            }
-        }
-    }
 }
 
 impl Refusal {

@@ -64,7 +64,8 @@ impl<'s> Seen<'s> {
 
     /// Refuses a `current` that whoever made it must decide about, and a root where nobody can say what was interrupted.
     pub(super) fn ours(&self) -> Result<(), HostRefusal> {
-        if let Some(why) = self.state.interrupted.iter().find_map(|left| left.intent.unreadable()) {
+        let mut intents = self.state.interrupted.iter().map(|left| left.intent.unreadable());
+        if let Some(why) = self.state.journal.unreadable().or_else(|| intents.find_map(|why| why)) {
             return Err(self.refuse(Reason::IntentUnreadable { why: why.to_owned() }));
         }
         match &self.state.current {

@@ -26,7 +26,7 @@ use super::{
     history,
     layout::inner,
     permission,
-    query::{Answer, Query, STATE_LIMIT, Spelled},
+    query::{Answer, Query, STATE_LIMIT, Spelled, whole},
     staging,
     state::Interrupted,
     steps::Steps,
@@ -102,11 +102,12 @@ impl DirStore {
         let damaged = |what| StoreError::Damaged { host: self.to_string(), what };
         let group = self.steps.read_group(query.group.and_then(|at| replies.get(at)));
         let answer = query.read(replies, &self.steps.root, self.layout(), group).map_err(damaged)?;
-        let Answer { mut state, spelled, unreadable } = answer;
+        let Answer { mut state, spelled, live, mut unreadable } = answer;
         state.shared = query.shared.map(|first| self.steps.read_shared(&replies[first..])).unwrap_or_default();
         if !spelled.is_empty() {
             self.resolve(&mut state, &spelled).await?;
         }
+        unreadable.extend(self.unreadable_of(live).await?);
         state.unreadable = self.with_owners(unreadable).await?;
         if state.lost_current() {
             state.last = history::last_current(self).await?;
@@ -122,7 +123,7 @@ impl DirStore {
         (query, replies): (Query, &[Reply]),
     ) -> Result<(), StoreError> {
         let damaged = |what| StoreError::Damaged { host: self.to_string(), what };
-        let Answer { state: mut more, spelled, unreadable } =
+        let Answer { state: mut more, spelled, unreadable, .. } =
             query.read(replies, &self.steps.root, self.layout(), state.team.clone()).map_err(damaged)?;
         more.unreadable = self.with_owners(unreadable).await?;
         state.extent.widen(names);
@@ -131,6 +132,20 @@ impl DirStore {
             self.resolve(state, &spelled).await?;
         }
         Ok(())
+    }
+
+    /// Those of these files that cannot be read: an exchange that only a root with files of other users costs.
+    async fn unreadable_of(&self, files: Vec<InnerPath>) -> Result<Vec<(InnerPath, String)>, StoreError> {
+        if files.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut batch = self.steps.empty();
+        for path in files.iter().take(OWNERS_ASKED) {
+            batch.push_lenient(Op::Read { path: path.clone(), limit: 0 });
+        }
+        let replies = self.execute(&batch).await?;
+        let why = |reply: &Reply| whole(Some(reply)).unreadable().map(ToOwned::to_owned);
+        Ok(files.into_iter().zip(&replies).filter_map(|(path, reply)| Some((path, why(reply)?))).collect())
     }
 
     /// Asks whose the files are that could not be read: an exchange that only a root with such files costs.
@@ -210,11 +225,12 @@ impl DirStore {
         };
         let mut state = self.read(query, &replies).await?;
         if let Some(mut holder) = state.lock.take() {
-            holder.holder = self.liveness(&holder.token).await?;
-            if holder.holder == Liveness::Gone {
+            if let Some(token) = &holder.token {
+                holder.holder = self.liveness(token).await?;
+            }
+            if let Some(token) = holder.token.clone().filter(|_| holder.holder == Liveness::Gone) {
                 let owner = holder.owner.clone().map_or_else(Kept::default, Kept::Record);
-                let (token, intent) = (holder.token.clone(), state.intent.clone());
-                state.interrupted.push(Interrupted { token, owner, intent });
+                state.interrupted.push(Interrupted { token, owner, intent: state.intent.clone() });
             }
             state.lock = Some(holder);
         }

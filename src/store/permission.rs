@@ -16,7 +16,8 @@ pub(super) async fn may_write(store: &DirStore, name: Option<&ReleaseName>) -> R
     let pruned =
         name.map(|name| batch.push_lenient(Op::ExpectAbsent { path: layout.in_state(&["pruned", name.as_str()]) }));
     let first = batch.steps.len();
-    for path in [InnerPath::root(), layout.releases().clone(), layout.state().clone()] {
+    let outside = [InnerPath::root(), layout.releases().clone(), layout.state().clone()];
+    for path in outside.into_iter().chain(store.steps.written_in()) {
         batch.push_lenient(Op::ExpectWritable { path });
     }
     let replies = match store.execute(&batch).await {

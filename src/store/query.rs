@@ -2,8 +2,12 @@
 
 mod chain;
 mod left;
+mod unreadable;
 
 pub(super) use chain::FIRST_LINKS;
+pub(super) use unreadable::{LEDGERS, whole};
+
+use unreadable::{FILES, readable};
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -41,6 +45,8 @@ const KEPT_LIMIT: u64 = 1024 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Query {
     first: usize,
+    /// The step behind its last one.
+    end: usize,
     reach: Reach,
     /// Where the steps that ask for what is shared begin, when they are asked.
     pub(super) shared: Option<usize>,
@@ -51,6 +57,8 @@ pub(super) struct Query {
     pub(super) made: Option<usize>,
     /// The step that reads how many marks of bad releases there were, where that is asked.
     pub(super) marks: Option<usize>,
+    /// The first of the steps that tell whether the ledgers can be read, under a lock.
+    pub(super) ledger: Option<usize>,
 }
 
 /// Which releases the steps of a query read.
@@ -92,11 +100,15 @@ enum At {
     Way,
     Locks,
     Pruned,
-    History,
     Ledger,
+    OlderLedger,
+    History,
+    OlderHistory,
+    Marks,
     Listings,
     Manifests,
     Touched,
+    Live,
 }
 
 /// Where each file that is read of many directories lies: the directory of those directories in the state directory, and
@@ -131,24 +143,26 @@ impl Query {
         // One release whose files cannot be read must not hide the others.
         batch.push_lenient(each(layout.in_state(&["releases"]), "staged", STATE_LIMIT));
         batch.push_lenient(each(layout.in_state(&["releases"]), AdoptedRecord::FILE, STATE_LIMIT));
-        batch.push(Op::List { path: layout.in_state(&["staging"]) });
+        batch.push_lenient(Op::List { path: layout.in_state(&["staging"]) });
         for file in ["owner", "intent"] {
-            batch.push(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
+            batch.push_lenient(each(layout.in_state(&[LOCK]), file, STATE_LIMIT));
         }
         batch.push(Op::Identify);
         batch.push_lenient(each(layout.in_state(&["releases"]), "pin", STATE_LIMIT));
         // That it cannot be told must not keep anybody from reading the rest.
         batch.push_lenient(Op::InspectWay { paths: vec![layout.releases().clone(), layout.state().clone()] });
-        batch.push(Op::List { path: layout.lock() });
+        batch.push_lenient(Op::List { path: layout.lock() });
         batch.push_lenient(Op::Inspect { path: layout.in_state(&["pruned", NO_RELEASE]) });
-        // Nothing of these is wanted here but whether they could be read.
-        for file in ["history", "ledger"] {
-            batch.push_lenient(Op::Read { path: layout.in_state(&[file]), limit: 0 });
+        for (_, names) in FILES {
+            batch.push_lenient(Op::Read { path: layout.in_state(names), limit: 0 });
         }
         for file in ["listing", "manifest", TOUCHED] {
             batch.push_lenient(each(layout.in_state(&["releases"]), file, 0));
         }
-        query
+        batch.push_lenient(Op::List { path: layout.in_state(&["live"]) });
+        // Who may not enter the state directory at all is told so.
+        batch.push(Op::Inspect { path: layout.in_state(&["format"]) });
+        Self { end: batch.steps.len(), ..query }
     }
 
     /// Adds the steps that read what decides where `current` may go, for whoever has just taken the lock: each of them
@@ -177,16 +191,17 @@ impl Query {
             match op {
                 // Something that is no link stands where `current` should; the inspection says what.
                 Op::ReadLink { .. } => batch.push_lenient(op),
-                // What cannot be read of the releases is needed by some commands only.
-                Op::ReadEach { ref path, .. } if *path == layout.in_state(&["releases"]) => batch.push_lenient(op),
+                // What cannot be read of the tool's own files is needed by some commands only.
+                Op::ReadEach { ref path, .. } if path != layout.releases() => batch.push_lenient(op),
                 _ => batch.push(op),
             };
         }
-        Self::at(first)
+        Self::at(first, batch)
     }
 
-    fn at(first: usize) -> Self {
-        Self { first, reach: Reach::All, shared: None, group: None, kept: None, made: None, marks: None }
+    fn at(first: usize, batch: &Batch) -> Self {
+        let (end, reach) = (batch.steps.len(), Reach::All);
+        Self { first, end, reach, shared: None, group: None, kept: None, made: None, marks: None, ledger: None }
     }
 
     /// What the replies to a batch with these steps mean.
@@ -207,7 +222,9 @@ impl Query {
             _ => None,
         };
         let keepers = self.kept.and_then(|at| replies.get(at));
-        let (own, names) = self.widened(&replies[self.first.min(replies.len())..], layout);
+        let ledgers = self.ledger.map(|at| [replies.get(at), replies.get(at + 1)]);
+        let end = self.end.min(replies.len());
+        let (own, names) = self.widened(&replies[self.first.min(end)..end], layout);
         let reader = Reader { team: team.clone(), ..Reader::new(&own, root, layout, made) };
         let given = reader.given(keepers);
         let (releases, strangers) = reader.releases();
@@ -226,6 +243,7 @@ impl Query {
             strangers,
             lock: reader.lock(),
             intent: reader.intent(),
+            journal: reader.directory(At::JournalOwners),
             interrupted: reader.interrupted(),
             debts: reader.debts(),
             way: reader.way(),
@@ -236,12 +254,14 @@ impl Query {
             team: team.map(|team| TeamState { given, ..team }),
             checked: None,
             pruned: reader.pruned(),
+            ledger: readable(ledgers.unwrap_or([reader.at(At::Ledger), reader.at(At::OlderLedger)])),
             unreadable: Vec::new(),
             marks,
             extent: names.map(Extent::of).unwrap_or_default(),
         };
         reader.note_contents();
-        Ok(Answer { state, spelled, unreadable: reader.unreadable.into_inner() })
+        let live = reader.live_of_others();
+        Ok(Answer { state, spelled, live, unreadable: reader.unreadable.into_inner() })
     }
 
     /// The tokens among the names of a listing.
@@ -276,6 +296,8 @@ pub(super) struct Answer {
     pub(super) state: RootState,
     /// The records that only the host can read: those whose path is spelled in another way than ours.
     pub(super) spelled: Vec<Spelled>,
+    /// The marks of live processes that other users wrote, who may not let everybody read them.
+    pub(super) live: Vec<InnerPath>,
     /// The tool's own files that cannot be read, and why.
     pub(super) unreadable: Vec<(InnerPath, String)>,
 }
@@ -307,59 +329,6 @@ impl<'r> Reader<'r> {
         };
         let contents = replies.iter().map(by_directory).collect();
         Self { replies, root, layout, made, contents, unreadable: RefCell::default(), team: None }
-    }
-
-    /// Notes that a file cannot be read, once.
-    fn note(&self, path: InnerPath, why: &str) {
-        let mut unreadable = self.unreadable.borrow_mut();
-        if unreadable.iter().all(|(noted, _)| *noted != path) {
-            unreadable.push((path, why.to_owned()));
-        }
-    }
-
-    /// Notes what cannot be read of the files that only others need, or whose directories bear names that are nobody's.
-    fn note_contents(&self) {
-        for at in [At::Listings, At::Manifests, At::Owners] {
-            let releases = self.listing(At::Releases);
-            for name in releases.iter().filter_map(|listed| self.layout.release_name(&listed.name)) {
-                self.noted(at, name.as_str(), self.beyond(at, name.as_str()));
-            }
-        }
-        for (at, file) in [(At::History, "history"), (At::Ledger, "ledger")] {
-            let why = match self.at(at) {
-                Some(Reply::Content(Some(Found::Content(_) | Found::TooLarge) | None)) | None => continue,
-                Some(Reply::Content(found)) => Kept::bytes(found.as_ref()).unreadable().map(ToOwned::to_owned),
-                Some(Reply::Failed(failure)) => Some(reason(failure)),
-                Some(_) => continue,
-            };
-            if let Some(why) = why {
-                self.note(self.layout.in_state(&[file]), &why);
-            }
-        }
-    }
-
-    /// Whether a file of which nothing was wanted could be read.
-    fn beyond(&self, at: At, directory: &str) -> Kept<()> {
-        match self.found(at, directory) {
-            Some(Found::TooLarge) => Kept::Record(()),
-            found => Kept::bytes(found).mark(),
-        }
-    }
-
-    /// Hands a record on, and notes it where it cannot be read.
-    fn noted<T>(&self, at: At, directory: &str, kept: Kept<T>) -> Kept<T> {
-        let Some((_, above, file)) = EACH.into_iter().find(|(each, ..)| *each as usize == at as usize) else {
-            return kept;
-        };
-        if let Some(Reply::Failed(failure)) = self.at(at) {
-            let why = reason(failure);
-            self.note(self.layout.in_state(&[above]), &why);
-            return Kept::Unreadable(why);
-        }
-        if let Some(why) = kept.unreadable() {
-            self.note(self.layout.in_state(&[above, directory, file]), why);
-        }
-        kept
     }
 
     fn at(&self, at: At) -> Option<&'r Reply> {
@@ -532,7 +501,11 @@ impl<'r> Reader<'r> {
             None => Err(BadRecord::Missing),
             Some(Found::TooLarge) => Err(BadRecord::TooLong),
             Some(Found::NotAFile(kind)) => Err(BadRecord::NotAFile { kind: kind.with_article().to_owned() }),
-            Some(Found::Unreadable(failure)) => Err(BadRecord::Unreadable { reason: failure.to_string() }),
+            Some(Found::Unreadable(failure)) => {
+                let reason = reason(failure);
+                self.note(self.layout.record(name), &reason);
+                Err(BadRecord::Unreadable { reason })
+            }
             Some(Found::Content(content)) => PreviousVersion::read(content, name, self.root, self.layout.releases()),
         }
     }

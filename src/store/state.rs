@@ -51,6 +51,8 @@ pub struct RootState {
     pub lock: Option<LockHolder>,
     /// What the holder of the lock is about to do here.
     pub intent: Kept<Intent>,
+    /// Whether what interrupted operations left can be read.
+    pub journal: Kept<()>,
     /// What interrupted operations left.
     pub interrupted: Vec<Interrupted>,
     /// What other hosts missed because they could not be reached.
@@ -72,6 +74,8 @@ pub struct RootState {
     pub adopting: Option<ReleaseName>,
     /// Whether a release name can be looked up among those of pruned releases.
     pub pruned: Kept<()>,
+    /// The ledger of what was done to the data; only whether it is there and can be read.
+    pub ledger: Kept<()>,
     /// The tool's own files that are there and cannot be read.
     pub unreadable: Vec<UnreadableFile>,
     /// The number of the mark that made a release bad last; `None` where nobody asked, or only older programs marked any.

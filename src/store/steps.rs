@@ -97,6 +97,13 @@ impl Steps {
         (batch, query)
     }
 
+    /// The directories in the state directory that any operation may write in.
+    pub(super) fn written_in(&self) -> impl Iterator<Item = InnerPath> {
+        ["live", "tmp", "staging", "releases", "journal", "trash", "log"]
+            .map(|name| self.layout.in_state(&[name]))
+            .into_iter()
+    }
+
     /// Makes what every other batch relies on, and ends the batch when a newer program made it. The format is a link,
     /// since that is written and compared in one step each and cannot be torn.
     fn enter(&self, batch: &mut Batch) {
@@ -105,8 +112,15 @@ impl Steps {
         batch.push_lenient(Op::MakeLink { path: format.clone(), text: self.format().into() });
         batch.push(Op::ExpectLink { path: format, text: self.format().into() });
         self.enter_group(batch);
-        for name in ["live", "tmp", "staging", "releases", "journal", "trash"] {
-            batch.push(Op::MakeDir { path: self.layout.in_state(&[name]), mode: PRIVATE, existing_is_fine: true });
+        for path in self.written_in() {
+            batch.push(Op::MakeDir { path, mode: PRIVATE, existing_is_fine: true });
+        }
+    }
+
+    /// Finds a directory that another user made before anything is touched that is written in it later.
+    fn expect_writable(&self, batch: &mut Batch) {
+        for path in self.written_in() {
+            batch.push(Op::ExpectWritable { path });
         }
     }
 
@@ -163,6 +177,7 @@ impl Steps {
         let (private, content) = (self.staging(&staged.token), self.staged_content(staged));
         let kept = self.staged_kept(staged);
         batch.push(Op::MakeDir { path: private.clone(), mode: PRIVATE, existing_is_fine: false });
+        self.expect_writable(&mut batch);
         batch.push(Op::MakeDir { path: private.join(&inner(KEPT)), mode: PRIVATE, existing_is_fine: false });
         batch.push(Op::MakeDir { path: kept, mode: PRIVATE, existing_is_fine: false });
         for path in preparation::releases_and_parents(self.layout.releases()) {

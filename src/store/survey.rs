@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use crate::{
     name::ReleaseName,
+    path::InnerPath,
     record::{PreviousVersion, Reading},
     transport::{Batch, Found, Op, Reply},
 };
 
 use super::{
-    DirStore, RootState, StoreError,
-    layout::OVER,
+    DirStore, Kept, RootState, StoreError,
+    layout::{OVER, inner},
     query::{STATE_LIMIT, each},
 };
 
@@ -29,29 +30,36 @@ impl DirStore {
         self.add_survey(&mut batch);
         let replies = self.execute(&batch).await?;
         let mut state = self.read(query, &replies).await?;
-        survey.read(self, &replies, &mut state);
+        let unreadable = self.with_owners(survey.read(self, &replies, &mut state)).await?;
+        state.unreadable.extend(unreadable);
         self.find_broken_links(&mut state).await?;
         Ok(state)
     }
 
     fn add_survey(&self, batch: &mut Batch) {
-        batch.push(each(self.layout().in_state(&["releases"]), OVER, STATE_LIMIT));
+        batch.push_lenient(each(self.layout().in_state(&["releases"]), OVER, STATE_LIMIT));
         batch.push_lenient(Op::FindUsers { path: self.layout().releases().clone() });
     }
 }
 
 impl Survey {
-    fn read(self, store: &DirStore, replies: &[Reply], state: &mut RootState) {
+    /// Adds what the replies say. Returns what of it cannot be read: how old such a release is is then not known.
+    fn read(self, store: &DirStore, replies: &[Reply], state: &mut RootState) -> Vec<(InnerPath, String)> {
+        let mut unreadable = Vec::new();
         if let Some(Reply::Contents(contents)) = replies.get(self.first) {
             let contents: BTreeMap<&[u8], &Found> = contents.iter().map(|(name, found)| (&name[..], found)).collect();
             for release in &mut state.releases {
                 let found = contents.get(release.name.as_str().as_bytes());
+                if let Some(why) = Kept::bytes(found.copied()).unreadable() {
+                    unreadable.push((store.layout().kept(&release.name).join(&inner(OVER)), why.to_owned()));
+                }
                 release.over = found.and_then(|found| over(store, &release.name, found));
             }
         }
         if let Some(Reply::Users(users)) = replies.get(self.first + 1) {
             state.users = Some(users.clone());
         }
+        unreadable
     }
 }
 

@@ -1,7 +1,7 @@
 //! Takes the lock of a root, from nobody, or from a holder who is proven gone.
 
 use crate::{
-    lock::LockOwner,
+    lock::{LockHolder, LockOwner},
     name::ReleaseName,
     outcome::Command,
     token::Token,
@@ -87,11 +87,10 @@ pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> R
         }
         mine.insert(0, token);
         match store.read_state().await {
-            Ok(RootState { lock: Some(holder), .. }) if !mine.contains(&holder.token) => {
-                return Err(StoreError::LockLost { host: store.to_string() });
+            Ok(RootState { lock: Some(LockHolder { token: Some(token), .. }), .. }) if mine.contains(&token) => {
+                mine.push(token);
             }
-            Ok(RootState { lock: Some(holder), .. }) => mine.push(holder.token),
-            Ok(RootState { lock: None, .. }) => return Err(StoreError::LockLost { host: store.to_string() }),
+            Ok(_) => return Err(StoreError::LockLost { host: store.to_string() }),
             Err(error) => lost = Some(error),
         }
     }
@@ -208,7 +207,7 @@ fn understand(store: &DirStore, taking: &Taking, error: TransportError) -> Store
 async fn takeable(store: &DirStore) -> Result<Option<Token>, StoreError> {
     match store.read_state().await?.lock {
         None => Ok(None),
-        Some(holder) if holder.holder == Liveness::Gone => Ok(Some(holder.token)),
+        Some(LockHolder { holder: Liveness::Gone, token: Some(token), .. }) => Ok(Some(token)),
         Some(holder) => Err(StoreError::Locked { host: store.to_string(), holder: Box::new(holder) }),
     }
 }

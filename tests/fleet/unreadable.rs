@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use switchback::{
     DirStore, ErrorKind, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Report, TargetCheck,
-    commands::Commands,
-    engine::{DeployOptions, RunOptions},
+    commands::{Commands, DataCommands, DataPlace},
+    engine::{DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
-    plan::{Fate, RollbackTarget, Seen},
+    plan::{Direction, Fate, RollbackTarget, Seen},
     report::Outcome,
     store::ReleaseStore,
     testing::Unreadable,
@@ -94,6 +94,10 @@ fn every_unreadable_file_is_named_with_its_owner() {
         "releases/b/manifest",
         "history",
         "ledger",
+        "marks",
+        "older/history",
+        "older/ledger",
+        "debts/web2/debt",
     ];
     for file in files {
         let hosts = hosts();
@@ -168,6 +172,74 @@ fn a_rollback_that_needs_an_unreadable_file_is_refused() {
         hosts.clean();
         assert_code(&rollback(&fleet(&hosts, &[file]), does_without, &Silent), ExitCode::DONE);
         hosts.all_on("b");
+    }
+}
+
+/// What is done to the data is written in the ledger first, so that nothing is done where that cannot be.
+#[test]
+fn data_is_not_worked_on_without_its_ledger() {
+    for file in ["ledger", "older/ledger"] {
+        let (hosts, reverted) = (hosts(), Arc::new(Mutex::new(0)));
+        let counted = Arc::clone(&reverted);
+        hosts.0[0].on_hook(move |call| {
+            if call.script.contains("revert") {
+                *counted.lock().expect("nobody panicked") += 1;
+            }
+            HookExit { end: HookEnd::Exited(0), stdout: b"3\n".to_vec(), stderr: Vec::new() }
+        });
+        let mut data = DataCommands::new(DataPlace::Host("web1".to_owned()), "version", "apply");
+        data.revert = Some("revert".to_owned());
+        let mut commands = Commands::default();
+        commands.data = Some(data);
+        let place = r#"{"format":1,"change":{"place":{"host":"web1"},"before":"2","after":"3"}}"#;
+        hosts.0[0].write(&at(".switchback/releases/c/commands"), serde_json::to_vec(&commands).expect("JSON"));
+        hosts.0[0].write(&at(".switchback/releases/c/data"), place);
+        hosts.0[0].write(&at(&format!(".switchback/{file}")), "{}\n");
+        for dry in [true, false] {
+            refused(&rollback(&fleet(&hosts, &[file]), Back { dry, ..Back::default() }, &Silent));
+            let mut options = deploying();
+            (options.run.dry_run, options.run.commands) = (dry, Some(commands.clone()));
+            refused(&wait(fleet(&hosts, &[file]).deploy(release("d"), &options, &Silent)));
+            hosts.all_on("c");
+        }
+        let mut run = RunOptions::by("jane@laptop");
+        run.commands = Some(commands);
+        refused(&wait(fleet(&hosts, &[file]).check(&run, &Silent)));
+        assert_eq!(*reverted.lock().expect("nobody panicked"), 0);
+        hosts.clean();
+        let alone = Back { code_alone: true, ..Back::default() };
+        assert_code(&rollback(&fleet(&hosts, &[file]), alone, &Silent), ExitCode::DONE);
+    }
+}
+
+/// What a directory of the tool's own hides is not taken for nothing.
+#[test]
+fn a_directory_that_cannot_be_read_hides_no_more_than_it_holds() {
+    for (directory, code) in [
+        ("debts", ExitCode::DONE),
+        ("staging", ExitCode::DONE),
+        ("live", ExitCode::DONE),
+        ("journal", ExitCode::REFUSED),
+    ] {
+        let hosts = hosts();
+        hosts.0[0].make_dir(&at(&format!(".switchback/{directory}")));
+        let hidden = || fleet(&hosts, &[directory]);
+        let status = wait(hidden().status(&Silent));
+        assert_code(&status, ExitCode::DONE);
+        let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
+        assert_eq!(
+            unreadable.iter().map(|file| file.path.clone()).collect::<Vec<_>>(),
+            [at(&format!(".switchback/{directory}"))]
+        );
+        let alone = Back { code_alone: true, ..Back::default() };
+        for report in [
+            rollback(&hidden(), Back { dry: true, ..alone }, &Silent),
+            wait(hidden().recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent)),
+            rollback(&hidden(), alone, &Silent),
+        ] {
+            assert_eq!(report.exit_code(), code, "{directory}: {:?}", report.error);
+        }
+        hosts.all_on(if code == ExitCode::DONE { "b" } else { "c" });
     }
 }
 

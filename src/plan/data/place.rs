@@ -17,6 +17,20 @@ pub(super) fn takes_part(place: &DataPlace, hosts: &[Seen<'_>]) -> Result<(), Ho
     Err(hosts[0].refuse(Reason::DataElsewhere { place: name.clone() }))
 }
 
+/// Refuses to work on data at `place` where what is done there cannot be written down.
+pub(super) fn ledger_is_open(command: Command, place: &DataPlace, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+    let keeps = |seen: &&Seen<'_>| match place {
+        DataPlace::Host(name) => seen.host == name,
+        DataPlace::Controller => true,
+    };
+    let closed = hosts.iter().filter(keeps).filter_map(|seen| {
+        let why = seen.state.ledger.unreadable()?.to_owned();
+        Some(seen.refuse(Reason::LedgerUnreadable { why }))
+    });
+    let refusals: Vec<HostRefusal> = closed.collect();
+    if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(command, refusals)) }
+}
+
 /// The record of what a release did to the data, as one host has it.
 pub(super) fn record_of<'s>(seen: &Seen<'s>, name: &ReleaseName) -> Option<&'s DataRecord> {
     Left::find(seen.state, name)?.data.record()

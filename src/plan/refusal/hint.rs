@@ -84,8 +84,8 @@ impl Reason {
                 format!("`switchback status` names the file; go there anyway with `switchback rollback --to {name}`")
             }
             Self::CommandsUnreadable { .. } => commands_unreadable_hint(command).into(),
-            Self::PrunedUnreadable { .. } | Self::IntentUnreadable { .. } => {
-                "`switchback status` names the file and its owner: make it readable, or connect as its owner".into()
+            Self::PrunedUnreadable { .. } | Self::IntentUnreadable { .. } | Self::LedgerUnreadable { .. } => {
+                unreadable_hint(self, command)
             }
             Self::RecordsDiffer { .. } => {
                 "see which host is wrong; `--keep-data` goes back with the code alone, `--except HOST` leaves a host out".into()
@@ -134,6 +134,14 @@ fn not_sealed_hint(name: &ReleaseName, command: Command) -> String {
             .into();
     }
     format!("`switchback activate {name}` runs its `prepare` anew; or deploy it again under another --name")
+}
+
+fn unreadable_hint(reason: &Reason, command: Command) -> String {
+    let alone = match (reason, command) {
+        (Reason::LedgerUnreadable { .. }, Command::Rollback) => "; `--keep-data` goes back with the code alone",
+        _ => "",
+    };
+    format!("`switchback status` names the file and its owner: make it readable, or connect as its owner{alone}")
 }
 
 fn foreign_state_hint(owner: u32, command: Command) -> String {

@@ -85,7 +85,6 @@ impl DirGuard {
         let mut batch = steps.empty();
         steps.expect_lock(&mut batch, &self.token);
         batch.push(Op::MakeDir { path: self.hooks(), mode: 0o700, existing_is_fine: true });
-        batch.push(Op::MakeDir { path: logs.clone(), mode: 0o700, existing_is_fine: true });
         let list = batch.push(Op::List { path: logs });
         let marks = changes.map_or(0..0, |name| self.mark(&mut batch, name));
         let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;

@@ -38,11 +38,11 @@ impl Query {
         if let Some(name) = also {
             batch.push(chain(layout, TreeName::Given(name.into()), FIRST_LINKS));
         }
-        batch.push(each(layout.in_state(&["journal"]), "owner", STATE_LIMIT));
-        batch.push(each(layout.in_state(&["journal"]), "intent", STATE_LIMIT));
-        batch.push(each(layout.in_state(&["debts"]), "debt", STATE_LIMIT));
+        batch.push_lenient(each(layout.in_state(&["journal"]), "owner", STATE_LIMIT));
+        batch.push_lenient(each(layout.in_state(&["journal"]), "intent", STATE_LIMIT));
+        batch.push_lenient(each(layout.in_state(&["debts"]), "debt", STATE_LIMIT));
         batch.push(Op::Inspect { path: layout.state().clone() });
-        Self { reach: Reach::Chains(1 + usize::from(also.is_some())), ..Self::at(first) }
+        Self { reach: Reach::Chains(1 + usize::from(also.is_some())), ..Self::at(first, batch) }
     }
 
     /// Adds the steps that read these releases, and so many on the way back from each.
@@ -51,7 +51,7 @@ impl Query {
         for name in names {
             batch.push(chain(layout, TreeName::Given(name.into()), most));
         }
-        Self { reach: Reach::Links(names.len()), ..Self::at(first) }
+        Self { reach: Reach::Links(names.len()), ..Self::at(first, batch) }
     }
 
     /// The replies as those to a whole query would be, and the names that were looked up.

@@ -35,9 +35,13 @@ impl Reader<'_> {
 
     /// Who holds the lock. What it holds is a lock whatever became of the files in it.
     pub(super) fn lock(&self) -> Option<LockHolder> {
-        let token = self.tokens(At::LockOwners).chain(Query::tokens_in(self.at(At::Locks))).next()?;
+        let holder = Liveness::Unknown;
+        let Some(token) = self.tokens(At::LockOwners).chain(Query::tokens_in(self.at(At::Locks))).next() else {
+            let hidden = self.directory(At::Locks).exists();
+            return hidden.then_some(LockHolder { owner: None, holder, token: None });
+        };
         let owner = self.kept(At::LockOwners, token.as_str()).record().cloned();
-        Some(LockHolder { owner, holder: Liveness::Unknown, token })
+        Some(LockHolder { owner, holder, token: Some(token) })
     }
 
     pub(super) fn intent(&self) -> Kept<Intent> {

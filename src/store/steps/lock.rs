@@ -9,7 +9,7 @@ use crate::{
     path::InnerPath,
     store::{
         layout::inner,
-        query::{Query, STATE_LIMIT},
+        query::{LEDGERS, Query, STATE_LIMIT},
     },
     token::Token,
     transport::{Batch, Op, SyncReach},
@@ -61,6 +61,7 @@ impl Steps {
         for path in [&private, &lock, &held] {
             batch.push(Op::MakeDir { path: path.clone(), mode: PRIVATE, existing_is_fine: false });
         }
+        self.expect_writable(&mut batch);
         batch.push(Op::WriteNew { path: held.join(&inner("owner")), content: json(owner), mode: PRIVATE_FILE });
         batch.push(Op::MarkProcess { path: held.join(&inner("process")) });
         // Before the lock bears its name: what a power cut leaves must still tell whose it was.
@@ -95,6 +96,8 @@ impl Steps {
         // Whose that is, and so who works here, is told with the rest.
         query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
         query.group = self.ask_group(batch);
+        let ledgers = LEDGERS.map(|names| Op::Read { path: self.layout.in_state(names), limit: 0 });
+        query.ledger = ledgers.map(|read| batch.push_lenient(read)).first().copied();
         query.marks = Some(batch.push_lenient(Op::Read { path: self.layout.in_state(&[MARKS]), limit: STATE_LIMIT }));
     }
 

@@ -23,7 +23,7 @@ sb_put() { print -rn -- "$1"; };;
 esac;; esac
 sb_nl='
 '
-sb_r= sb_t= sb_x= sb_lacks= sb_has= sb_how= sb_same=//.//
+sb_r= sb_t= sb_x= sb_lacks= sb_has= sb_how= sb_same=//.// sb_rw=
 # What is asked of every entry.
 sb_s='%f %u %d %i %s %Y'
 # PROGRAM...: says which of them are missing, and which of those with a + in front are there.

@@ -680,14 +680,18 @@ else sb_no missing "$1: No such file or directory"
 fi
 }
 # DIRECTORY: whether names can be made in it, told without making one. Where `[` only looks at the mode, rmdir(2) knows a
-# read-only filesystem: the kernel asks for the right to write before it looks the name up.
+# read-only filesystem: the kernel asks for the right to write before it looks the name up. What lies beside a directory that is
+# known to be on a writable filesystem is on it too, but in the root, where others may have mounted something.
 sb_writable() {
 sb_into "$1" || return
 if [ -h "$1" ]; then sb_no wrong-type "$1 is a link"; return 1; fi
 if ! [ -e "$1" ]; then sb_no missing "$1: No such file or directory"; return 1; fi
 if ! [ -d "$1" ]; then sb_no wrong-type "$1: Not a directory"; return 1; fi
+case ${1%/*} in "$sb_rw") ;; *)
 sb_m=$(rmdir -- "$1/.switchback-$sb_nonce" 2>&1)
 case $sb_m in *'Read-only file system'*) sb_no - "$1: Read-only file system"; return 1;; esac
+case $1 in ./*/*) sb_rw=${1%/*};; esac
+;; esac
 if [ -w "$1" ] && [ -x "$1" ]; then sb_emit done; else sb_no denied "$1: Permission denied"; fi
 }
 sb_is() {
@@ -708,7 +712,7 @@ if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; return 0; fi
 if sb_there "$3"; then sb_no exists "$3: File exists"; return 1; fi
 sb_m=$(sb_mkdir_in "${3%/*}" "$1" "./${3##*/}" 2>&1) && { sb_made "$3"; sb_emit done; return 0; }
 sb_alive $? "$sb_m"
-if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; else sb_no - "$sb_m"; fi
+if [ "$2" = y ] && [ -d "$3" ] && ! [ -h "$3" ]; then sb_emit done; else sb_no - "$3: ${sb_m##*: }"; fi
 }
 # PARENT MODE NAME: makes a directory in PARENT, and nowhere else if a link replaces PARENT meanwhile. Runs in a subshell.
 sb_mkdir_in() {
@@ -788,7 +792,10 @@ umask 022
 sb_no - "${sb_m:-$sb_f cannot be written}"
 }
 # $sb_same: directories on the filesystem of the root that are no mounts. What is made in one is another.
-sb_made() { case $sb_same in *"//${1%/*}//"*) sb_same=$sb_same$1//;; esac; }
+sb_made() {
+case $sb_same in *"//${1%/*}//"*) sb_same=$sb_same$1//;; esac
+case $1 in ./*/*/*/*) ;; ./*/*/*) sb_rw=${1%/*/*};; esac
+}
 sb_known() { case $sb_same in *"//$1//"*) case $sb_same in *"//$2//"*) return 0;; esac;; esac; return 1; }
 # A rename across a mount is found before mv would begin to copy. One stat looks at all that the batch moves between.
 sb_alike() {

@@ -3,6 +3,8 @@
 //! Accounts need root, and an sshd; without them these tests are skipped in words.
 #![cfg(feature = "ssh")]
 
+mod denied;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{

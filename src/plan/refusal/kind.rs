@@ -1,0 +1,54 @@
+//! The stable kind of each refusal.
+
+use crate::{error::ErrorKind, report::Command};
+
+use super::Reason;
+
+impl Reason {
+    /// The kind of error it is.
+    #[must_use]
+    pub fn kind(&self, _: Command) -> ErrorKind {
+        match self {
+            Self::NotOurs { .. } | Self::HalfAdopted { .. } => ErrorKind::NotOurs,
+            Self::OthersMayWrite { .. } | Self::ForeignRelease { .. } | Self::ForeignState { .. } => {
+                ErrorKind::OthersMayWrite
+            }
+            Self::SameRoot { .. } => ErrorKind::Config,
+            Self::AnotherFilesystem { .. } => ErrorKind::RootRefused,
+            Self::NoSuchGroup { .. } | Self::NotInGroup { .. } | Self::NotOfGroup { .. } => ErrorKind::OtherAccount,
+            Self::NotSealed { .. } => ErrorKind::DamagedRelease,
+            Self::NoCurrent(_) | Self::NothingToLink { .. } => ErrorKind::NoCurrent,
+            Self::NotDeployed => ErrorKind::NotDeployed,
+            Self::Dangling => ErrorKind::Dangling,
+            Self::NameTaken { .. }
+            | Self::OtherContent { .. }
+            | Self::IsThere { .. }
+            | Self::IsBad { .. }
+            | Self::WasInterrupted { .. } => ErrorKind::NameTaken,
+            Self::NotFrom { .. } | Self::GoneMeanwhile { .. } => ErrorKind::Conflict,
+            Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
+            Self::OnTheWayBack { .. } => ErrorKind::OnTheWayBack,
+            Self::MissingShared { .. } | Self::SharedKind { .. } => ErrorKind::MissingShared,
+            Self::ShippedShared { .. } => ErrorKind::Source,
+            Self::UnknownTree { .. } => ErrorKind::UnknownTree,
+            Self::ForeignLock { .. } => ErrorKind::Locked,
+            Self::HostsDiffer => ErrorKind::HostsDiffer,
+            Self::NothingBefore { .. } => ErrorKind::NothingBefore,
+            Self::BadRecord { .. } => ErrorKind::BadRecord,
+            Self::PreviousGone { .. } => ErrorKind::PreviousGone,
+            Self::ChainLoops { .. } => ErrorKind::ChainLoops,
+            Self::Irreversible { .. } | Self::NoRevert { .. } | Self::RevertGone { .. } => ErrorKind::Irreversible,
+            Self::DataUnreadable { .. }
+            | Self::LedgerUnreadable { .. }
+            | Self::MarkUnreadable { .. }
+            | Self::CommandsUnreadable { .. }
+            | Self::PrunedUnreadable { .. }
+            | Self::IntentUnreadable { .. } => ErrorKind::DamagedState,
+            Self::RecordsDiffer { .. } => ErrorKind::RecordsDiffer,
+            Self::OnController { .. } | Self::SecretsUnsaid { .. } => ErrorKind::NotConfigured,
+            Self::DataMoved { .. } | Self::NoWayTo { .. } | Self::DataOffTheWay { .. } | Self::DataElsewhere { .. } => {
+                ErrorKind::DataDiffers
+            }
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The tool's own files that are there and cannot be read: each is noted once, so that whoever asks is told.
+
+use crate::{
+    path::InnerPath,
+    store::{Kept, kept::reason, layout::LOCK},
+    transport::{Found, Reply},
+};
+
+use super::{At, EACH, Reader, token_of};
+
+/// The ledger, and the one before it.
+pub(in crate::store) const LEDGERS: [&[&str]; 2] = [&["ledger"], &["older", "ledger"]];
+
+/// The files of the state directory of which nothing is wanted but whether they could be read.
+pub(super) const FILES: [(At, &[&str]); 5] = [
+    (At::Ledger, LEDGERS[0]),
+    (At::OlderLedger, LEDGERS[1]),
+    (At::History, &["history"]),
+    (At::OlderHistory, &["older", "history"]),
+    (At::Marks, &["marks"]),
+];
+
+/// Whether a file of which nothing was wanted could be read.
+pub(in crate::store) fn whole(reply: Option<&Reply>) -> Kept<()> {
+    match reply {
+        Some(Reply::Content(Some(Found::TooLarge))) => Kept::Record(()),
+        Some(Reply::Content(found)) => Kept::bytes(found.as_ref()).mark(),
+        Some(Reply::Failed(failure)) => Kept::Unreadable(reason(failure)),
+        _ => Kept::Nothing,
+    }
+}
+
+/// The same of several files: unreadable where one is.
+pub(super) fn readable(replies: [Option<&Reply>; 2]) -> Kept<()> {
+    let [first, second] = replies.map(whole);
+    if second.unreadable().is_some() || !first.exists() { second } else { first }
+}
+
+impl Reader<'_> {
+    /// Notes that a file cannot be read, once.
+    pub(super) fn note(&self, path: InnerPath, why: &str) {
+        let mut unreadable = self.unreadable.borrow_mut();
+        if unreadable.iter().all(|(noted, _)| *noted != path) {
+            unreadable.push((path, why.to_owned()));
+        }
+    }
+
+    /// Notes what cannot be read of the files that only others need, or whose directories bear names that are nobody's.
+    pub(super) fn note_contents(&self) {
+        for at in [At::Listings, At::Manifests, At::Owners] {
+            let releases = self.listing(At::Releases);
+            for name in releases.iter().filter_map(|listed| self.layout.release_name(&listed.name)) {
+                self.noted(at, name.as_str(), self.beyond(at, name.as_str()));
+            }
+        }
+        for (at, names) in FILES {
+            if let Some(why) = whole(self.at(at)).unreadable() {
+                self.note(self.layout.in_state(names), why);
+            }
+        }
+        let directories = [(At::Staging, "staging"), (At::Locks, LOCK), (At::Live, "live")];
+        for (at, name) in EACH.into_iter().map(|(at, above, _)| (at, above)).chain(directories) {
+            if let Some(why) = self.directory(at).unreadable() {
+                self.note(self.layout.in_state(&[name]), why);
+            }
+        }
+    }
+
+    /// Whether a directory of the tool's own could be read.
+    pub(super) fn directory(&self, at: At) -> Kept<()> {
+        match self.at(at) {
+            Some(Reply::Failed(failure)) => Kept::Unreadable(reason(failure)),
+            _ => Kept::Nothing,
+        }
+    }
+
+    /// The marks of live processes that belong to other users.
+    pub(super) fn live_of_others(&self) -> Vec<InnerPath> {
+        let others = self.listing(At::Live).iter().filter(|listed| Some(listed.entry.owner) != self.user());
+        let tokens = others.filter_map(|listed| token_of(&listed.name));
+        tokens.map(|token| self.layout.in_state(&["live", token.as_str()])).collect()
+    }
+
+    /// The same of a file that is kept of a release.
+    pub(super) fn beyond(&self, at: At, directory: &str) -> Kept<()> {
+        match self.found(at, directory) {
+            Some(Found::TooLarge) => Kept::Record(()),
+            found => Kept::bytes(found).mark(),
+        }
+    }
+
+    /// Hands a record on, and notes it where it cannot be read.
+    pub(super) fn noted<T>(&self, at: At, directory: &str, kept: Kept<T>) -> Kept<T> {
+        let Some((_, above, file)) = EACH.into_iter().find(|(each, ..)| *each as usize == at as usize) else {
+            return kept;
+        };
+        if let Some(Reply::Failed(failure)) = self.at(at) {
+            let why = reason(failure);
+            self.note(self.layout.in_state(&[above]), &why);
+            return Kept::Unreadable(why);
+        }
+        if let Some(why) = kept.unreadable() {
+            self.note(self.layout.in_state(&[above, directory, file]), why);
+        }
+        kept
+    }
+}
