@@ -84,7 +84,7 @@ impl<'r> Run<'r> {
 
     pub(super) async fn settle_left_on(&self, working: &mut Working<'r>) {
         // Whoever may write there could name any process of the host.
-        if !self.allow_writable && !plan::trusts_state(&working.seen()) {
+        if !self.allow_writable && plan::trusted_state(&working.seen()).is_err() {
             let what = "what an interrupted run left running there is neither ended nor waited for: the state directory is not trusted";
             if !working.warnings.iter().any(|told| told == what) {
                 working.warnings.push(what.to_owned());

@@ -139,7 +139,8 @@ impl Run<'_> {
                 self.warn(Some(seen.host), warning);
             }
         }
-        let refusals: Vec<_> = seen.iter().filter_map(|seen| plan::guard(seen).err()).collect();
+        let guarded = |seen: &plan::Seen<'_>| plan::guard(seen).and_then(|()| plan::trusted_state(seen)).err();
+        let refusals: Vec<_> = seen.iter().filter_map(guarded).collect();
         if refusals.is_empty() {
             return None;
         }

@@ -46,7 +46,7 @@ pub use seen::Seen;
 pub use share::{Ships, check_shared, share};
 pub(crate) use stragglers::stragglers;
 pub use team::{given_to_a_member, team};
-pub(crate) use trust::trusts_state;
+pub(crate) use trust::state as trusted_state;
 pub use trust::{Owners, trust};
 pub use way::{guard, on_network, one_filesystem, writable_by_group};
 

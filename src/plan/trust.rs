@@ -52,22 +52,22 @@ pub fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal>
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(plan.command, refusals)) }
 }
 
-/// Whether the state directory of a host can have been filled by those alone whose files are trusted.
-pub(crate) fn trusts_state(seen: &Seen<'_>) -> bool {
-    state(seen).is_ok()
-}
-
 /// Refuses a state directory that others may have filled: nothing that it says is obeyed then.
-fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
+pub(crate) fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let (Some(user), Some(state)) = (seen.state.user, seen.state.keeper) else { return Ok(()) };
     if !Owners::new(user).with(seen.state.team.as_ref()).trust(state.owner) {
         return Err(seen.refuse(Reason::ForeignState { owner: state.owner, user }));
     }
-    if state.mode & 0o002 != 0 {
-        let what = format!("everybody may write to the state directory (mode {:04o})", state.mode);
-        return Err(seen.refuse(Reason::OthersMayWrite { what }));
-    }
-    Ok(())
+    let is_teams = seen.state.team.as_ref().is_some_and(TeamState::keeps_others_out);
+    let who = match state.mode & 0o022 {
+        0 => return Ok(()),
+        0o020 if is_teams => return Ok(()),
+        // Whoever is in it can replace any record.
+        0o020 => "a group that is not the root's",
+        _ => "everybody",
+    };
+    let what = format!("{who} may write to the state directory (mode {:04o})", state.mode);
+    Err(seen.refuse(Reason::OthersMayWrite { what }))
 }
 
 /// The release that a host is on after the plan.

@@ -224,6 +224,10 @@ impl DirStore {
             Ok(replies) => replies,
         };
         let mut state = self.read(query, &replies).await?;
+        if self.joins_recorded(&state).await {
+            let (batch, query) = self.steps.ask();
+            state = self.read(query, &self.execute(&batch).await?).await?;
+        }
         if let Some(mut holder) = state.lock.take() {
             if let Some(token) = &holder.token {
                 holder.holder = self.liveness(token).await?;

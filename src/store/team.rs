@@ -71,7 +71,7 @@ impl TeamState {
     }
 
     /// Whether nobody but members of the group may write to the state directory.
-    pub(super) fn keeps_others_out(&self) -> bool {
+    pub(crate) fn keeps_others_out(&self) -> bool {
         let found = self.group.as_ref().and_then(|group| Some((group, group.places.get(2)?.as_ref()?)));
         // The last three bits are the others'.
         found.is_some_and(|(group, place)| group.has(place) && place.mode.trailing_zeros() >= 3)
@@ -229,6 +229,18 @@ impl DirStore {
         }
     }
 
+    /// Works for the group that a root of this account says it belongs to, where none is configured. Returns whether there is one.
+    pub(super) async fn joins_recorded(&self, state: &RootState) -> bool {
+        let is_open = state.keeper.is_some_and(|keeper| keeper.mode & 0o020 != 0);
+        if self.steps.team.group().is_some() || !is_open {
+            return false;
+        }
+        let Some(seen) = self.look_at_state().await else { return false };
+        let is_ours = seen.uid == seen.owner || seen.uid == 0;
+        let group = seen.group.filter(|_| is_ours && seen.format.as_deref() == Some(OF_GROUP.as_bytes()));
+        group.map(|group| self.steps.team.join(group)).is_some()
+    }
+
     async fn look_at_state(&self) -> Option<Seen> {
         let mut batch = self.steps.empty();
         batch.push(Op::Identify);
@@ -236,14 +248,19 @@ impl DirStore {
         for name in ["format", "group"] {
             batch.push_lenient(Op::ReadLink { path: self.layout().in_state(&[name]) });
         }
+        batch.push_lenient(Op::Inspect { path: self.layout().in_state(&["group"]) });
         self.steps.ask_group(&mut batch);
         let replies = self.execute(&batch).await.ok()?;
-        let [Reply::Identity(identity), Reply::Entry(Some(state)), format, group, asked @ ..] = &replies[..] else {
+        let [Reply::Identity(identity), Reply::Entry(Some(state)), format, group, link, asked @ ..] = &replies[..]
+        else {
             return None;
         };
         let is_member = asked.first().is_none_or(|asked| matches!(asked, Reply::Group(Some(group)) if group.is_ours));
         let text = |reply: &Reply| if let Reply::Link(text) = reply { text.clone() } else { None };
-        let group = text(group).and_then(|group| String::from_utf8(group).ok()?.parse().ok());
+        // Somebody else who may write there would name a group of their own.
+        let is_trusted = |owner: u32| owner == 0 || owner == state.owner;
+        let is_named = matches!(link, Reply::Entry(Some(link)) if is_trusted(link.owner));
+        let group = text(group).filter(|_| is_named).and_then(|group| String::from_utf8(group).ok()?.parse().ok());
         let user = identity.user.clone();
         Some(Seen { uid: identity.uid, user, owner: state.owner, format: text(format), group, is_member })
     }

@@ -268,7 +268,8 @@ pub enum Op {
     },
     /// Gives a directory to a group, which may then do anything in it (`g+rwx`), as may its members with what is made there
     /// later (the setgid bit); what is the group's already stays as it is. Fails where the user may not: only the owner of a
-    /// directory may give it, and only to a group of theirs.
+    /// directory may give it, and only to a group of theirs. Fails too where another group may write to it, and others may not,
+    /// unless only directories are given: what that group put there would count as the new group's.
     GiveToGroup {
         /// The directory.
         path: InnerPath,

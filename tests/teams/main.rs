@@ -3,6 +3,7 @@
 //! Accounts need root, and an sshd; without them these tests are skipped in words.
 #![cfg(feature = "ssh")]
 
+mod attacks;
 mod denied;
 #[path = "../support/mod.rs"]
 mod support;

@@ -87,6 +87,9 @@ pub(super) fn give_to_group(root: &Root, path: &InnerPath, name: &GroupName, rea
     if entry_kind(&stat) != EntryKind::Directory {
         return Err(errno::wrong_kind(path, entry_kind(&stat)));
     }
+    if reach != GroupReach::Directories && stat.st_gid != id && (stat.st_mode >> 3) & !stat.st_mode & 0o2 != 0 {
+        return Err(StepFailure::new(FailureKind::Denied, format!("{path}: another group may write to it")));
+    }
     let giving = Giving { id, user: process::geteuid().as_raw(), reach };
     let opened = root::enter(&place.directory, place.name);
     opened.and_then(|directory| giving.all(directory)).map_err(errno::on(path))?;

@@ -637,6 +637,10 @@ sb_give() {
 sb_into "$3/." || return
 sb_o=
 case $1 in
+d) ;;
+*) case $(stat -c '%G %a' -- "$3") in "$2 "*) ;; *[2367][0145]) sb_no denied "$3: another group may write to it"; return 1;; esac;;
+esac
+case $1 in
 i) sb_m=$(sb_given "$2" "$3" 2>&1);;
 *) sb_u=$(id -u)
 case $sb_u in 0) sb_u=;; *) sb_u="-user $sb_u";; esac
