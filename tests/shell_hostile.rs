@@ -176,28 +176,6 @@ async fn a_script_that_was_cut_runs_not_at_all() {
     }
 }
 
-/// A shell that hears nothing for four such intervals ends itself, which its own tests show.
-#[tokio::test]
-async fn an_idle_session_tells_a_far_shell_that_its_client_lives() {
-    let dir = TempDir::new().unwrap();
-    let sent = dir.path().join("sent");
-    let tee = format!("tee {} | \"$@\"", sent.display());
-    let shell = LocalShell::new("dash", "gnu").expect("every Debian has dash");
-    let transport = shell.wrapped(&["sh", "-c", &tee, "sh"]).transport();
-    transport.execute(&batch(dir.path(), vec![make("a")])).await.unwrap();
-    let asked = fs::read(&sent).unwrap().len();
-    for beats in 1..=2 {
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(15)).await;
-        tokio::time::resume();
-        while fs::read(&sent).unwrap().len() < asked + 2 * beats {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        assert_eq!(fs::read(&sent).unwrap()[asked..], *b":\n".repeat(beats));
-    }
-    transport.execute(&batch(dir.path(), vec![make("b")])).await.unwrap();
-}
-
 #[tokio::test]
 async fn the_environment_changes_nothing() {
     for shell in LocalShell::all() {

@@ -261,6 +261,7 @@ fn leftovers(state: &RootState) -> Vec<String> {
         }
         match &left.intent {
             Kept::Record(intent) => format!("{who} to {} was interrupted", intent.to),
+            Kept::Nothing if left.is_upload() => format!("{who} was interrupted in its upload"),
             Kept::Nothing => format!("{who} was interrupted before it changed anything here"),
             Kept::Unreadable(why) => format!("{who} was interrupted, and its intent cannot be read ({why})"),
         }
@@ -271,7 +272,7 @@ fn leftovers(state: &RootState) -> Vec<String> {
         format!("commands of an interrupted run changed {}; `switchback recover` seals it", release.name)
     });
     let uploads = (!state.staging.is_empty())
-        .then(|| format!("{} unfinished uploads, of runs that go on or were interrupted", state.staging.len()));
+        .then(|| format!("{} unfinished uploads, of runs that go on or of older programs", state.staging.len()));
     let owes =
         |debt: &Debt| format!("{} was not reached by the {} to {}, and owes it", debt.host, debt.command, debt.release);
     state.interrupted.iter().map(left).chain(state.debts.iter().map(owes)).chain(touched).chain(uploads).collect()

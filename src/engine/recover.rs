@@ -22,8 +22,13 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
     let caught_up = seen.iter().any(|seen| seen.state.debts.iter().any(|debt| is_there(debt, seen, &asked.seen())));
     // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
     let is_sealed = |seen: &Seen<'_>| seen.state.releases.iter().all(|release| !release.touched.exists());
+    // A first deploy that was interrupted in its upload has made the root on some hosts only, and there is nothing to lock on the
+    // others. Its next attempt removes what it left.
+    let lacks_root = seen.iter().any(|seen| seen.state.identity.is_none());
     let is_idle = |seen: &Seen<'_>| {
-        let is_over = seen.state.interrupted.is_empty() && !seen.state.journal.exists() && seen.state.lock.is_none();
+        let mut left = seen.state.interrupted.iter();
+        let is_over = left.all(|left| lacks_root && left.is_upload());
+        let is_over = is_over && !seen.state.journal.exists() && seen.state.lock.is_none();
         is_over && !seen.state.lost_current() && is_sealed(seen)
     };
     if seen.iter().all(is_idle) && !caught_up {

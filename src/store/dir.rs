@@ -1,6 +1,6 @@
 //! [`DirStore`]: the releases of a root as directories, over any transport.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, mem::take, sync::Arc};
 
 use crate::{
     adoption::Traces,
@@ -234,11 +234,33 @@ impl DirStore {
             }
             if let Some(token) = holder.token.clone().filter(|_| holder.holder == Liveness::Gone) {
                 let owner = holder.owner.clone().map_or_else(Kept::default, Kept::Record);
-                state.interrupted.push(Interrupted { token, owner, intent: state.intent.clone() });
+                let intent = state.intent.clone();
+                state.interrupted.push(Interrupted { token, owner, intent, uploads: Vec::new() });
             }
             state.lock = Some(holder);
         }
+        self.find_dead_uploads(&mut state).await?;
         Ok(state)
+    }
+
+    /// Finds the uploads that nobody will finish and adds them to what interrupted operations left: an exchange that only a root
+    /// with unfinished uploads costs.
+    pub(super) async fn find_dead_uploads(&self, state: &mut RootState) -> Result<(), StoreError> {
+        if state.uploads.is_empty() {
+            return Ok(());
+        }
+        let mut batch = self.steps.empty();
+        for (token, _) in &state.uploads {
+            batch.push_lenient(Op::CheckProcess { path: self.steps.live(token) });
+        }
+        let replies = self.execute(&batch).await?;
+        for ((token, owner), reply) in take(&mut state.uploads).into_iter().zip(replies) {
+            if reply == Reply::Process(Liveness::Gone) {
+                state.staging.retain(|upload| *upload != token);
+                state.add_dead_upload(token, owner);
+            }
+        }
+        Ok(())
     }
 
     /// Whether the holder of the lock `token` still runs.

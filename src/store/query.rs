@@ -90,6 +90,7 @@ enum At {
     Owners,
     Unsealed,
     Links,
+    UploadOwners,
     Staged,
     Adopted,
     Staging,
@@ -113,7 +114,7 @@ enum At {
 
 /// Where each file that is read of many directories lies: the directory of those directories in the state directory, and
 /// the file's name.
-const EACH: [(At, &str, &str); 17] = [
+const EACH: [(At, &str, &str); 18] = [
     (At::Bad, "releases", "bad"),
     (At::Commands, "releases", COMMANDS),
     (At::Data, "releases", DATA),
@@ -129,6 +130,7 @@ const EACH: [(At, &str, &str); 17] = [
     (At::JournalOwners, "journal", "owner"),
     (At::JournalIntents, "journal", "intent"),
     (At::Debts, "debts", "debt"),
+    (At::UploadOwners, "staging", "owner"),
     (At::LockOwners, LOCK, "owner"),
     (At::LockIntents, LOCK, "intent"),
 ];
@@ -185,6 +187,7 @@ impl Query {
             each(layout.in_state(&["releases"]), SEALED_USER, STATE_LIMIT),
             each(layout.in_state(&["releases"]), UNSEALED, STATE_LIMIT),
             each(layout.in_state(&["releases"]), SharedRecord::FILE, KEPT_LIMIT),
+            each(layout.in_state(&["staging"]), "owner", STATE_LIMIT),
         ];
         let first = batch.steps.len();
         for op in ops {
@@ -249,6 +252,7 @@ impl Query {
             way: reader.way(),
             users: None,
             staging: reader.staging(),
+            uploads: reader.uploads(),
             shared: Vec::new(),
             adopting,
             team: team.map(|team| TeamState { given, ..team }),

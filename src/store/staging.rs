@@ -126,7 +126,7 @@ impl Staging<'_> {
 
     async fn make_place(&self, staged: &Staged) -> Result<Made, StoreError> {
         let store = self.store;
-        let (mut batch, lists, reserve) = store.steps.begin_staging(staged);
+        let (mut batch, lists, reserve) = store.steps.begin_staging(staged, self.owner);
         let asked = self.trust.ask(store, &mut batch, self.tree);
         let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
         Ok(Made { replies, lists, reserve, asked })

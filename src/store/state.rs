@@ -63,6 +63,8 @@ pub struct RootState {
     pub users: Option<Users>,
     /// Unfinished uploads, of runs that still go on and of interrupted ones.
     pub staging: Vec<Token>,
+    /// The uploads among them that say who began them, until it is known which of those are dead.
+    pub(crate) uploads: Vec<(Token, Kept<LockOwner>)>,
     /// The release that was compared with its manifest as the lock was taken, and what that showed; `None` where nobody
     /// asked, or there was nothing to compare.
     pub checked: Option<(ReleaseName, Checked)>,
@@ -206,16 +208,26 @@ pub struct StagedRecord {
     pub revision: Option<String>,
 }
 
-/// What an interrupted operation left: its lock was taken over because its holder was gone.
+/// What an interrupted operation left: a lock, which was taken over because its holder was dead, or no more than an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Interrupted {
-    /// The lock it held.
+    /// The lock it held, or the upload that it was interrupted in.
     pub token: Token,
     /// Who ran it.
     pub owner: Kept<LockOwner>,
     /// What it was about to do here; nothing when it had not come so far.
     pub intent: Kept<Intent>,
+    /// Its unfinished uploads.
+    pub uploads: Vec<Token>,
+}
+
+impl Interrupted {
+    /// Returns whether the operation was interrupted in its upload, before it took a lock.
+    #[must_use]
+    pub fn is_upload(&self) -> bool {
+        self.uploads.contains(&self.token)
+    }
 }
 
 /// What an operation is about to do on a host, written before anything else.
@@ -243,6 +255,19 @@ pub struct Intent {
 }
 
 impl RootState {
+    /// Adds an upload that nobody will finish to what its operation left.
+    pub(super) fn add_dead_upload(&mut self, token: Token, owner: Kept<LockOwner>) {
+        let operation = |owner: &Kept<LockOwner>| owner.record().map(|owner| owner.operation.clone());
+        let own = operation(&owner);
+        let same = |left: &&mut Interrupted| own.is_some() && operation(&left.owner) == own;
+        if let Some(left) = self.interrupted.iter_mut().find(same) {
+            left.uploads.push(token);
+        } else {
+            let uploads = vec![token.clone()];
+            self.interrupted.push(Interrupted { token, owner, intent: Kept::Nothing, uploads });
+        }
+    }
+
     /// The release `name`, when the root has it.
     #[must_use]
     pub fn release(&self, name: &ReleaseName) -> Option<&HostedRelease> {

@@ -18,6 +18,7 @@ use serde::Serialize;
 
 use crate::{
     debt::Debt,
+    lock::LockOwner,
     manifest::Form,
     name::ReleaseName,
     path::{HostPath, InnerPath},
@@ -138,7 +139,7 @@ impl Steps {
     }
 
     /// Removes what was staged as `token`, or was about to be.
-    fn forget_staged(&self, batch: &mut Batch, token: &Token) {
+    pub(super) fn forget_staged(&self, batch: &mut Batch, token: &Token) {
         batch.push_lenient(Op::RemoveTree { path: self.layout.cradle(token) });
         self.forget(batch, token);
     }
@@ -166,7 +167,7 @@ impl Steps {
 
     /// Makes the private directory that an upload goes to. Returns the steps that list what others have in private, be
     /// they live or gone, and the one that looks whether the reserve is there.
-    pub(super) fn begin_staging(&self, staged: &Staged) -> (Batch, Range<usize>, usize) {
+    pub(super) fn begin_staging(&self, staged: &Staged, begun_by: &LockOwner) -> (Batch, Range<usize>, usize) {
         let mut batch = self.batch();
         batch.make_root = true;
         self.enter(&mut batch);
@@ -185,6 +186,7 @@ impl Steps {
         }
         self.give(&mut batch, InnerPath::root(), GroupReach::Itself);
         self.give(&mut batch, self.layout.releases().clone(), GroupReach::Itself);
+        batch.push(Op::WriteNew { path: private.join(&inner("owner")), content: json(begun_by), mode: PRIVATE_FILE });
         // Made among the releases, so that it has the group, the setgid bit, the access list and the security label that they
         // pass on, which nobody else may be allowed to give it. All that is made in it gets them from there.
         let cradle = self.layout.cradle(&staged.token);

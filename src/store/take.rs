@@ -109,7 +109,14 @@ async fn attempt(
     let compared = check.map(|check| store.steps.compare(&mut taking.batch, check, store.steps.unlisted()));
     let error = match store.execute(&taking.batch).await {
         Ok(replies) => match store.read(taking.query, &replies).await {
-            Ok(state) => {
+            Ok(mut state) => {
+                // Whoever brings content has an upload of its own there.
+                if !owner.command.brings_content()
+                    && let Err(error) = store.find_dead_uploads(&mut state).await
+                {
+                    give_back(store, token).await;
+                    return Err(error);
+                }
                 // The host was asked before it was known which links it made there.
                 let links = |name: &ReleaseName| {
                     check::unlisted(state.release(name).and_then(|release| release.links.record()))
@@ -177,7 +184,9 @@ pub(super) async fn read_again(store: &DirStore, token: &Token, state: RootState
     let (batch, query) = store.steps.read_again(token);
     let replies = store.execute(&batch).await?;
     let RootState { clock, checked, shared, lock, intent, .. } = state;
-    Ok(RootState { clock, lock, intent, checked, shared, ..store.read(query, &replies).await? })
+    let mut read = store.read(query, &replies).await?;
+    store.find_dead_uploads(&mut read).await?;
+    Ok(RootState { clock, lock, intent, checked, shared, ..read })
 }
 
 /// Where the batch that takes the lock ended.

@@ -149,12 +149,18 @@ fn deploy_next<W: World>(world: &W, at: &str) {
 fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
     let on_new = (0..world.hosts()).any(|host| world.link(host, "current").as_deref() == Some("releases/new"));
     let held = (0..world.hosts()).any(|host| !world.names(host, ".switchback/lock").is_empty());
+    // One that has no owner yet has begun nothing; the next upload removes it.
+    let has_upload = |host: usize| {
+        let uploads = world.names(host, ".switchback/staging");
+        uploads.iter().any(|upload| world.file(host, &format!(".switchback/staging/{upload}/owner")).is_some())
+    };
+    let uploading = (0..world.hosts()).any(has_upload);
     let left = (0..world.hosts()).any(|host| world.link(host, "current").as_deref() == Some("releases/b"));
     let goal = match case.what {
         // Finished by the next one, which goes no further; one that had ended everywhere is a rollback of its own.
         "rollback" if held || left => "a",
-        // A deploy that had begun is undone, and nothing more; an upload that was cut is none.
-        "deploy" | "activate" if on_new || held => "a",
+        // A deploy that had begun is undone, and nothing more.
+        "deploy" | "activate" if on_new || held || uploading => "a",
         _ => "o",
     };
     let report = rollback(&world.fleet(&Cut::never()));
@@ -163,6 +169,7 @@ fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
         assert_eq!(world.link(host, "current"), Some(format!("releases/{goal}")), "{at}: host {host}");
         assert!(!world.names(host, ".switchback").contains(&"lock".to_owned()), "{at}: host {host} is locked");
         assert!(world.names(host, ".switchback/journal").is_empty(), "{at}: host {host}");
+        assert!(!has_upload(host), "{at}: host {host} has a dead upload");
     }
 }
 

@@ -260,7 +260,7 @@ impl Site {
         let left = |place: &str| self.hosts().any(|host| !self.names(host, &format!(".switchback/{place}")).is_empty());
         // A recovery that has finished and forgotten a rollback, and holds nothing but its own lock, left no rollback.
         let holds = left("journal") || case.cut.is_none() && left("lock");
-        // A deploy or an activation that had come as far as its lock is undone, and the rollback ends with that.
+        // A deploy that had come as far as its upload, or an activation as far as its lock, is undone, and the rollback ends with that.
         let says = |host, place: &str| {
             let place = format!(".switchback/{place}");
             self.names(host, &place).iter().any(|name| {
@@ -271,7 +271,7 @@ impl Site {
             })
         };
         let says = |place: &str| self.hosts().any(|host| says(host, place));
-        let begun = || any_on("new") || says("lock") || says("journal");
+        let begun = || any_on("new") || ["staging", "lock", "journal"].into_iter().any(says);
         let unfinished = if case.is_rollback() { any_on("b") || holds } else { begun() };
         if unfinished { "a" } else { "o" }
     }

@@ -72,6 +72,11 @@ impl DirGuard {
         for token in self.settled(closing) {
             steps.forget_journal(&mut batch, token);
         }
+        if closing.settles {
+            for upload in self.state.interrupted.iter().flat_map(|left| &left.uploads) {
+                steps.forget_staged(&mut batch, upload);
+            }
+        }
         let released = if closing.unfinished {
             steps.leave_lock(&mut batch, &self.token)
         } else {

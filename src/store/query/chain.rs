@@ -42,6 +42,7 @@ impl Query {
         batch.push_lenient(each(layout.in_state(&["journal"]), "intent", STATE_LIMIT));
         batch.push_lenient(each(layout.in_state(&["debts"]), "debt", STATE_LIMIT));
         batch.push(Op::Inspect { path: layout.state().clone() });
+        batch.push_lenient(each(layout.in_state(&["staging"]), "owner", STATE_LIMIT));
         Self { reach: Reach::Chains(1 + usize::from(also.is_some())), ..Self::at(first, batch) }
     }
 
@@ -80,8 +81,10 @@ impl Query {
         };
         all.extend([At::Bad, At::Commands, At::Data].map(kept));
         let mut tail = tail.iter().cloned();
-        all.extend((0..4).map(|_| tail.next().unwrap_or(Reply::Entry(None))));
+        let mut told = || tail.next().unwrap_or(Reply::Entry(None));
+        all.extend((0..4).map(|_| told()));
         all.extend([At::Owners, At::Unsealed, At::Links].map(kept));
+        all.push(told());
         let names = links.iter().filter_map(|link| layout.release_name(link.name.as_bytes())).collect();
         (all, Some(names))
     }

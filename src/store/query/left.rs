@@ -3,7 +3,7 @@
 use crate::{
     adoption::{AdoptedRecord, Tool},
     debt::Debt,
-    lock::LockHolder,
+    lock::{LockHolder, LockOwner},
     name::ReleaseName,
     store::{
         Kept,
@@ -52,6 +52,7 @@ impl Reader<'_> {
         let left = |token: Token| Interrupted {
             owner: self.kept(At::JournalOwners, token.as_str()),
             intent: self.intent_at(At::JournalIntents, &token),
+            uploads: Vec::new(),
             token,
         };
         let mut tokens: Vec<Token> = self.tokens(At::JournalOwners).chain(self.tokens(At::JournalIntents)).collect();
@@ -78,6 +79,13 @@ impl Reader<'_> {
 
     pub(super) fn way(&self) -> Vec<Passed> {
         if let Some(Reply::Way(way)) = self.at(At::Way) { way.clone() } else { Vec::new() }
+    }
+
+    /// The uploads that say who began them, be they dead or not.
+    pub(super) fn uploads(&self) -> Vec<(Token, Kept<LockOwner>)> {
+        self.tokens(At::UploadOwners)
+            .map(|token| (token.clone(), self.kept(At::UploadOwners, token.as_str())))
+            .collect()
     }
 
     pub(super) fn staging(&self) -> Vec<Token> {

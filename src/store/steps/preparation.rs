@@ -157,7 +157,7 @@ impl Steps {
             batch.push(self.expect(current));
         }
         let name = &preparation.name;
-        if preparation.staged.is_some() {
+        if let Some(staged) = &preparation.staged {
             let (own, trash) = (Token::random(), self.layout.in_state(&["trash"]));
             let withdrawn = self.layout.held(token).join(&inner(own.as_str()));
             batch.push(Op::MakeDir { path: withdrawn.clone(), mode: PRIVATE, existing_is_fine: false });
@@ -166,6 +166,7 @@ impl Steps {
             batch.push(Op::Sync { paths: vec![self.layout.releases().clone()], reach: SyncReach::Entries });
             batch.push_lenient(Op::RemoveTree { path: self.layout.kept(name) });
             batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(own.as_str())) });
+            self.forget(&mut batch, &staged.token);
         } else if preparation.record.is_some() {
             self.restore_record(&mut batch, token, name, was);
         }

@@ -63,6 +63,8 @@ use session::{Outcome, Session};
 pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
+    /// Interval of the lines that tell a far host that its client is alive. After four silent intervals its shell ends itself.
+    beat: Duration,
     session: Arc<Mutex<Kept>>,
     /// What the next upload goes over.
     spare: Mutex<Option<Lane>>,
@@ -87,6 +89,7 @@ impl<S: Shell> ShellTransport<S> {
         Self {
             shell,
             exchange_timeout,
+            beat: BEAT,
             session: Arc::default(),
             spare: Mutex::new(None),
             takes: sync::Mutex::default(),
@@ -131,7 +134,7 @@ impl<S: Shell> ShellTransport<S> {
             Kept::Failure(..) | Kept::Nothing => {}
         }
         let channel = self.shell.open(Session::command()).await?;
-        let beat = self.shell.is_far().then_some(BEAT);
+        let beat = self.shell.is_far().then_some(self.beat);
         let session = Session::new(channel, beat);
         if let Some(beat) = beat {
             tokio::spawn(keep_alive(Arc::downgrade(&self.session), session.nonce().clone(), beat));
@@ -158,7 +161,7 @@ impl<S: Shell> ShellTransport<S> {
     }
 }
 
-/// Interval of the lines that tell a host that its client is alive. After four silent intervals its shell ends itself.
+/// Four of them are less than the minute after which nothing of a run may be left.
 const BEAT: Duration = Duration::from_secs(14);
 
 /// Tells the host at every interval that the client is alive, for as long as the session `nonce` is kept.
@@ -258,5 +261,78 @@ impl<S: fmt::Display> fmt::Display for ShellTransport<S> {
 impl<S: fmt::Debug> fmt::Debug for ShellTransport<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ShellTransport").field("shell", &self.shell).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fmt, fs,
+        process::Stdio,
+        time::{Duration, Instant},
+    };
+
+    use super::{
+        BoxFuture, ShellTransport, Transport, TransportError,
+        channel::{Channel, ChannelEnd, Shell, ShellCommand},
+    };
+    use crate::transport::Batch;
+
+    /// A `sh` whose input is copied to a file.
+    #[derive(Debug)]
+    struct Copied(tempfile::TempDir);
+
+    impl fmt::Display for Copied {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("far")
+        }
+    }
+
+    impl Shell for Copied {
+        fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
+            let mut sh = tokio::process::Command::new("sh");
+            sh.args(["-c", "tee input | \"$@\"", "sh"]).args(command.arguments()).current_dir(self.0.path());
+            let mut child = sh
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("every machine has sh");
+            let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+            let end = async move {
+                child.wait().await.expect("it can be waited for");
+                ChannelEnd::Exited
+            };
+            let channel = Channel::new(stdin.expect("piped"), stdout.expect("piped"), stderr.expect("piped"), end);
+            Box::pin(async { Ok(channel) })
+        }
+
+        fn close(&self) -> BoxFuture<'_, ()> {
+            Box::pin(async {})
+        }
+
+        fn is_far(&self) -> bool {
+            true
+        }
+    }
+
+    #[tokio::test]
+    async fn an_idle_session_tells_a_far_shell_that_its_client_lives() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (root, input) = (dir.path().to_str().expect("UTF-8"), dir.path().join("input"));
+        let batch = Batch::new(root.parse().expect("a path"));
+        let transport = ShellTransport {
+            beat: Duration::from_millis(5),
+            ..ShellTransport::new(Copied(dir), Duration::from_secs(60))
+        };
+        transport.execute(&batch).await.expect("an empty batch");
+        let asked = fs::read(&input).expect("what was sent").len();
+        let began = Instant::now();
+        while fs::read(&input).expect("what was sent").len() < asked + 20 {
+            assert!(began.elapsed() < Duration::from_secs(60), "no line came");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(fs::read(&input).expect("what was sent")[asked..][..20], *b":\n".repeat(10));
+        transport.execute(&batch).await.expect("the session still works");
     }
 }
