@@ -5,10 +5,11 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::{
-    manifest::{Difference, Differences, Digest, shown},
+    manifest::{Difference, Digest, shown},
     name::ReleaseName,
     shared::BrokenLink,
     store::Verified,
+    transport::DifferentEntries,
 };
 
 /// What holding a release of a host against its manifest showed.
@@ -82,28 +83,28 @@ impl Verification {
         verified: &Verified,
         links: &[BrokenLink],
     ) -> Self {
-        let Differences { damage, modes, added } = Differences::of(&verified.differences);
+        let DifferentEntries { damage, modes, added, .. } = &verified.differences;
         let foreign = &verified.foreign;
         let broken = links
             .iter()
             .map(|link| Damage { path: shown(link.path.as_str().as_bytes()), what: link.fault.to_string() });
-        let some = |differences: &[&Difference]| -> Vec<Damage> {
+        let some = |differences: &[Difference]| -> Vec<Damage> {
             let named =
-                |difference: &&Difference| Damage { path: difference.shown_path(), what: difference.kind.to_string() };
-            differences.iter().take(Self::NAMED).map(named).collect()
+                |difference: &Difference| Damage { path: difference.shown_path(), what: difference.kind.to_string() };
+            differences.iter().map(named).collect()
         };
         Self {
             release: release.clone(),
             digest,
             full,
-            damaged: (damage.len() + links.len()) as u64,
-            damage: broken.chain(some(&damage)).take(Self::NAMED).collect(),
-            modes: modes.len() as u64,
-            mode_changes: some(&modes),
-            added: added.len() as u64,
-            additions: added.iter().take(Self::NAMED).map(|difference| difference.shown_path()).collect(),
-            foreign: foreign.len() as u64,
-            owners: foreign.iter().take(Self::NAMED).cloned().collect(),
+            damaged: damage.count + links.len() as u64,
+            damage: broken.chain(some(&damage.some)).take(Self::NAMED).collect(),
+            modes: modes.count,
+            mode_changes: some(&modes.some),
+            added: added.count,
+            additions: added.some.iter().map(Difference::shown_path).collect(),
+            foreign: foreign.count,
+            owners: foreign.some.iter().take(Self::NAMED).cloned().collect(),
         }
     }
 }

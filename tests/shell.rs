@@ -4,10 +4,10 @@ mod support;
 
 use std::{
     ffi::OsStr,
-    fs,
+    fs::{self, Permissions},
     os::unix::{
         ffi::OsStrExt,
-        fs::{MetadataExt, symlink},
+        fs::{MetadataExt, PermissionsExt, symlink},
     },
     path::Path,
     time::Duration,
@@ -19,7 +19,11 @@ use support::{
 };
 use switchback::{
     HostPath, Transport,
-    transport::{Batch, Effect, EntryKind, FailureKind, FileId, Found, Liveness, Op, Reply, SyncReach, TransportError},
+    manifest::{Digest, Form, Manifest, ManifestEntry, ManifestNode},
+    transport::{
+        Batch, Compared, Comparison, Effect, EntryKind, FailureKind, FileId, Found, Liveness, Op, Reply, SyncReach,
+        TransportError, TreeName,
+    },
 };
 use tempfile::TempDir;
 
@@ -415,4 +419,51 @@ async fn a_large_file_is_read_whole() {
         Reply::Content(Some(Found::Content(content))) => assert_eq!(content.len(), SIZE),
         other => panic!("{:.200}", format!("{other:?}")),
     }
+}
+
+/// However much of a release differs, a host says little of it; and nothing of what is as it was.
+#[tokio::test]
+async fn what_a_comparison_says_does_not_grow_with_the_release() {
+    const FILES: usize = 3_000;
+    let Some(shell) = LocalShell::new("dash", "gnu") else { return };
+    let (dir, answers) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let answers = answers.path().join("all");
+    let keep = format!("\"$@\" | tee -a {}", answers.display());
+    let transport = shell.wrapped(&["/bin/sh", "-c", &keep, "tee"]).transport();
+    let tree = dir.path().join("trees/a");
+    fs::create_dir_all(&tree).unwrap();
+    fs::create_dir_all(dir.path().join("lists/a")).unwrap();
+    let path = |at: usize| tree.join(format!("{}-{at}", "long".repeat(20)));
+    let mut entries = Vec::new();
+    for at in 0..FILES {
+        fs::write(path(at), "x").unwrap();
+        fs::set_permissions(path(at), Permissions::from_mode(0o644)).unwrap();
+        let node = ManifestNode::File { mode: 0o644, size: 1, digest: Digest::of(b"x") };
+        entries.push(ManifestEntry { path: path(at).file_name().unwrap().as_bytes().to_vec(), node });
+    }
+    fs::write(dir.path().join("lists/a/manifest"), Manifest::new(entries).in_form(Form::Manifest)).unwrap();
+    let compared = async |contents| {
+        let before = fs::metadata(&answers).map_or(0, |all| all.len());
+        let (trees, lists, manifest, name) = (inner("trees"), inner("lists"), inner("manifest"), inner("a"));
+        let (name, except) = (TreeName::Given(name), Vec::new());
+        let op = Op::CompareTree { trees, name, lists, manifest, contents, owners: Some(vec![12_345]), except };
+        let Reply::Comparison(Comparison { found: Compared::Entries(found), .. }) =
+            reply(&transport, &root(&dir), op).await
+        else {
+            panic!("it was not compared")
+        };
+        let count = (found.damage.count, found.modes.count, found.added.count, found.foreign.count);
+        (count, fs::metadata(&answers).unwrap().len() - before)
+    };
+    let all = FILES as u64;
+    for contents in [false, true] {
+        let (found, bytes) = compared(contents).await;
+        assert!(found == (0, 0, 0, all) && bytes < 60_000, "{found:?}: {bytes} bytes");
+    }
+    (0..FILES).for_each(|at| fs::write(path(at), "y").unwrap());
+    let (found, bytes) = compared(true).await;
+    assert!(found == (all, 0, 0, all) && bytes < 200_000, "{found:?}: {bytes} bytes");
+    (0..FILES).for_each(|at| fs::rename(path(at), tree.join(at.to_string())).unwrap());
+    let (found, bytes) = compared(false).await;
+    assert!(found == (all, 0, all, 0) && bytes < 200_000, "{found:?}: {bytes} bytes");
 }

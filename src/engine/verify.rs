@@ -250,7 +250,7 @@ fn found(
         report.outcome = HostOutcome::Failed;
         report.error = Some(Failure { hint: None, ..damaged(Command::Verify, name, verification.damaged, &some) });
     }
-    let deep = verified.differences.iter().find(|difference| difference.kind == DifferenceKind::TooDeep);
+    let deep = verified.differences.added.some.iter().find(|difference| difference.kind == DifferenceKind::TooDeep);
     if let Some(deep) = deep.filter(|_| verification.damaged == 0) {
         let message = format!("not all of {name} could be verified: {}", deep.shown_path());
         let hint = "see what made it with `ls` there; what the manifest lists is intact";

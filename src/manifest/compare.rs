@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use super::{Digest, Manifest, ManifestEntry, ManifestNode, text::listing_line};
+use super::{Digest, Manifest, ManifestEntry, ManifestNode};
 
 /// How many directories may stand above an entry of a release. What an application nests deeper on a host is not looked at.
 pub const MAX_DEPTH: usize = 256;
@@ -121,32 +121,6 @@ pub(crate) fn grants(directory: bool, expected: u32, found: u32) -> bool {
     found & !expected & bits != 0 || lost_sticky
 }
 
-/// Differences, by what they mean.
-#[derive(Debug, Default)]
-pub(crate) struct Differences<'d> {
-    /// What is missing or changed.
-    pub(crate) damage: Vec<&'d Difference>,
-    /// Modes that are others, and grant nothing.
-    pub(crate) modes: Vec<&'d Difference>,
-    /// What is there that no manifest knows, and what is nested too deep to be looked at.
-    pub(crate) added: Vec<&'d Difference>,
-}
-
-impl<'d> Differences<'d> {
-    pub(crate) fn of(all: &'d [Difference]) -> Self {
-        let mut sorted = Self::default();
-        for difference in all {
-            let among = match difference.kind {
-                DifferenceKind::Added | DifferenceKind::TooDeep => &mut sorted.added,
-                _ if difference.kind.is_damage() => &mut sorted.damage,
-                _ => &mut sorted.modes,
-            };
-            among.push(difference);
-        }
-        sorted
-    }
-}
-
 impl Difference {
     /// The path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
     #[must_use]
@@ -239,21 +213,20 @@ impl Manifest {
 }
 
 fn difference(expected: &ManifestNode, found: &Surveyed, contents: bool) -> Option<DifferenceKind> {
-    let modes = |directory: bool, expected: u32| {
-        (expected != found.mode).then_some(DifferenceKind::Mode { directory, expected, found: found.mode })
+    let modes = |directory: bool, expected: u32, found: u32| {
+        (expected != found).then_some(DifferenceKind::Mode { directory, expected, found })
     };
     match (expected, &found.node) {
-        (ManifestNode::Directory { mode }, Seen::Directory) if own_mode(*mode) == own_mode(found.mode) => None,
-        (ManifestNode::Directory { mode }, Seen::Directory) => modes(true, *mode),
+        (ManifestNode::Directory { mode }, Seen::Directory) => modes(true, own_mode(*mode), own_mode(found.mode)),
         (ManifestNode::Directory { .. }, Seen::TooDeep) => Some(DifferenceKind::TooDeep),
         (ManifestNode::File { size, .. }, Seen::File { size: other, .. }) if size != other => {
             Some(DifferenceKind::Size { expected: *size, found: *other })
         }
         (ManifestNode::File { mode, digest, .. }, Seen::File { digest: other, .. }) => match other {
-            _ if !contents => modes(false, *mode),
+            _ if !contents => modes(false, *mode, found.mode),
             None => Some(DifferenceKind::Unreadable),
             Some(other) if other != digest => Some(DifferenceKind::Content),
-            Some(_) => modes(false, *mode),
+            Some(_) => modes(false, *mode, found.mode),
         },
         (ManifestNode::Link { target }, Seen::Link { target: other }) => {
             let target = || DifferenceKind::Target { expected: target.clone(), found: other.clone() };
@@ -281,7 +254,7 @@ fn named(node: &ManifestNode) -> &'static str {
 }
 
 impl Seen {
-    fn with_article(&self) -> &'static str {
+    pub(crate) fn with_article(&self) -> &'static str {
         match self {
             Self::Directory | Self::TooDeep => "a directory",
             Self::File { .. } => "a file",
@@ -291,23 +264,8 @@ impl Seen {
     }
 }
 
-impl Surveyed {
-    /// Its line in a listing.
-    pub(crate) fn listing_line(&self) -> Vec<u8> {
-        let (mode, mut line) = (self.mode, Vec::new());
-        match &self.node {
-            Seen::Directory => listing_line(&mut line, format_args!("d {:o}", own_mode(mode)), &self.path),
-            Seen::File { size, .. } => listing_line(&mut line, format_args!("f {mode:o} {size}"), &self.path),
-            Seen::Link { target } => listing_line(&mut line, format_args!("l {}", target.len()), &self.path),
-            Seen::Other => listing_line(&mut line, format_args!("o {mode:o}"), &self.path),
-            Seen::TooDeep => listing_line(&mut line, format_args!("x {mode:o}"), &self.path),
-        }
-        line
-    }
-}
-
 /// Whether `path` is `other` or lies below it.
-pub(super) fn is_within(path: &[u8], other: &[u8]) -> bool {
+pub(crate) fn is_within(path: &[u8], other: &[u8]) -> bool {
     path.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 

@@ -11,18 +11,18 @@
 //! | --- | --- |
 //! | `manifest` | the manifest itself; `sha256sum manifest` prints the tree's digest |
 //! | `sha256sums` | `cd releases/NAME && sha256sum --quiet -c ../../.switchback/releases/NAME/sha256sums` |
-//! | `listing` | types, modes and sizes only, which a host compares by itself in little time |
+//! | `listing` | types, modes and sizes only, by which a host sets modes and tells what commands change |
 
 mod compare;
 mod digest;
 mod text;
 
 pub use compare::{Difference, DifferenceKind, MAX_DEPTH, Seen, Surveyed};
-pub(crate) use compare::{Differences, shown};
+pub(crate) use compare::{is_within, shown};
 pub(crate) use digest::Digesting;
 pub use digest::{Digest, DigestError};
+pub(crate) use text::listed_path;
 pub use text::{Form, ManifestError};
-pub(crate) use text::{ListedMode, listed_in_words, listed_mode, listed_path};
 
 /// What a release holds: its entries in the order of their paths' bytes, each path once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Manifest {
     /// The manifest without what lies at or below these paths.
     #[must_use]
     pub fn without(&self, paths: &[&[u8]]) -> Self {
-        let stays = |entry: &&ManifestEntry| !paths.iter().any(|path| compare::is_within(&entry.path, path));
+        let stays = |entry: &&ManifestEntry| !paths.iter().any(|path| is_within(&entry.path, path));
         Self { entries: self.entries.iter().filter(stays).cloned().collect() }
     }
 

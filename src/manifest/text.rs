@@ -4,10 +4,7 @@ use std::{fmt::Arguments, io::Write};
 
 use thiserror::Error;
 
-use super::{
-    Manifest, ManifestEntry, ManifestNode,
-    compare::{shown, shown_deep},
-};
+use super::{Manifest, ManifestEntry, ManifestNode};
 
 /// The first line of a manifest.
 const HEADER: &str = "switchback manifest 1";
@@ -193,50 +190,14 @@ fn write_listed(path: &[u8], node: &ManifestNode, text: &mut Vec<u8>) {
     }
 }
 
-/// A line of a listing in words: what must be where.
-pub(crate) fn listed_in_words(line: &[u8]) -> String {
-    let Some(path) = listed_path(line) else { return shown(line) };
-    let what = &line[..line.len() - path.len() - 3];
-    if what.starts_with(b"x ") {
-        return shown_deep(path);
-    }
-    let path = shown(path);
-    match String::from_utf8_lossy(what).split(' ').collect::<Vec<_>>()[..] {
-        ["d", mode] => format!("{path} (a directory of mode {mode})"),
-        ["f", mode, size] => format!("{path} (a file of {size} bytes and mode {mode})"),
-        ["l", length] => format!("{path} (a link with a text of {length} bytes)"),
-        _ => path,
-    }
-}
-
 /// The path that a line of a listing is about.
 pub(crate) fn listed_path(line: &[u8]) -> Option<&[u8]> {
     let end = line.windows(3).position(|bytes| bytes == b" ./")?;
     Some(&line[end + 3..])
 }
 
-/// What a line of a listing says of an entry that has a mode.
-pub(crate) struct ListedMode<'l> {
-    pub(crate) directory: bool,
-    pub(crate) mode: u32,
-    pub(crate) path: &'l [u8],
-}
-
-/// What a line of a listing says of a directory or a file; `None` for a line of anything else.
-pub(crate) fn listed_mode(line: &[u8]) -> Option<ListedMode<'_>> {
-    let path = listed_path(line)?;
-    let mut words = line[..line.len() - path.len() - 3].split(|byte| *byte == b' ');
-    let directory = match words.next()? {
-        b"d" => true,
-        b"f" => false,
-        _ => return None,
-    };
-    let mode = u32::from_str_radix(std::str::from_utf8(words.next()?).ok()?, 8).ok()?;
-    Some(ListedMode { directory, mode, path })
-}
-
 /// Adds a line of a listing.
-pub(super) fn listing_line(text: &mut Vec<u8>, what: Arguments<'_>, path: &[u8]) {
+fn listing_line(text: &mut Vec<u8>, what: Arguments<'_>, path: &[u8]) {
     put(text, format_args!("{what} ./"));
     text.extend_from_slice(path);
     text.push(b'\n');

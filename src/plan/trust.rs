@@ -24,6 +24,12 @@ impl<'t> Owners<'t> {
         Self { team, ..self }
     }
 
+    /// All that are trusted.
+    #[must_use]
+    pub fn all(self) -> Vec<u32> {
+        [0, self.user].into_iter().chain(self.team.iter().flat_map(|team| team.members())).collect()
+    }
+
     /// Whether what belongs to `owner` is trusted.
     #[must_use]
     pub fn trust(self, owner: u32) -> bool {

@@ -64,7 +64,7 @@ impl Trust {
 }
 
 /// Asks for the digests of what is kept of a release, its lists among it.
-fn lists_of(store: &DirStore, name: &ReleaseName) -> Op {
+pub(super) fn lists_of(store: &DirStore, name: &ReleaseName) -> Op {
     Op::Survey { path: store.layout().kept(name), digests: true }
 }
 
@@ -154,7 +154,7 @@ impl Choice<'_> {
 }
 
 /// The digest of the file `name` among what is kept of a release.
-fn digest_of(kept: &[Surveyed], name: &str) -> Option<Digest> {
+pub(super) fn digest_of(kept: &[Surveyed], name: &str) -> Option<Digest> {
     let found = kept.iter().find(|entry| entry.path == name.as_bytes())?;
     if let Seen::File { digest, .. } = found.node { digest } else { None }
 }

@@ -1,27 +1,24 @@
 //! Whether a release still is what its manifest says.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
-    manifest::{
-        Difference, DifferenceKind, Differences, Digest, Form, ListedMode, Manifest, listed_in_words, listed_mode,
-        listed_path,
-    },
+    manifest::{Difference, Digest, Form, Manifest, is_within},
     name::ReleaseName,
     path::InnerPath,
     record::RECORD_FILE,
     shared::{BrokenLink, SharedRecord},
     token::Token,
     transport::{
-        Batch, Compared, Comparison, DifferentLines, Effect, FailureKind, Found, GIVEN, Op, Reply, SyncReach,
-        TransportError, TreeName,
+        Batch, Compared, Comparison, Counted, DifferentEntries, Effect, FailureKind, Op, Reply, SyncReach,
+        TransportError, TreeName, above,
     },
     verification::Foreign,
 };
 
 use super::{
-    DirStore, HostedRelease, Layout, StoreError, foreign,
-    layout::{LISTS, SEALED_USER, UNSEALED, inner},
+    DirStore, HostedRelease, Layout, StoreError, base, foreign,
+    layout::{LISTS, MANIFEST, SEALED_USER, UNSEALED, inner},
     links,
     seal::Marked,
     steps::{PRIVATE, PRIVATE_FILE, Steps},
@@ -86,79 +83,51 @@ pub struct Examined {
 }
 
 /// A release, held against its manifest entry by entry.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
     /// The digest of the manifest; `None` when the release has none, and then there is nothing to differ from.
     pub manifest: Option<Digest>,
-    /// Every difference, in the order of the paths; what was added is among them.
-    pub differences: Vec<Difference>,
+    /// What differs, and what was added.
+    pub differences: DifferentEntries,
     /// What belongs to somebody who may not be trusted with it: of the release, what its manifest lists and its record; of
     /// the tool's own files, what it keeps of the release.
-    pub foreign: Vec<Foreign>,
+    pub foreign: Counted<Foreign>,
 }
 
 impl Checked {
     /// How many entries are shown.
     const SHOWN: usize = 20;
 
-    /// What a comparison of all entries showed.
-    pub(super) fn of(verified: &Verified) -> Self {
-        if verified.manifest.is_none() {
-            return Self::NoManifest;
-        }
-        let differences = Differences::of(&verified.differences);
-        if differences.damage.is_empty() {
-            let (mut added, modes) = (differences.added, &differences.modes);
-            // What could not be looked at is told first.
-            added.sort_by_key(|difference| difference.kind != DifferenceKind::TooDeep);
+    /// What the entries that differ mean.
+    fn of(found: &DifferentEntries) -> Self {
+        let DifferentEntries { damage, modes, added, .. } = found;
+        if damage.count == 0 {
             return Self::Holds {
-                added: added.len() as u64,
-                some: added.iter().take(Self::SHOWN).map(|difference| difference.shown_path()).collect(),
-                modes: modes.len() as u64,
-                changed: words(modes),
+                added: added.count,
+                some: added.some.iter().take(Self::SHOWN).map(Difference::shown_path).collect(),
+                modes: modes.count,
+                changed: words(&modes.some),
             };
         }
-        Self::Damaged { entries: differences.damage.len() as u64, some: words(&differences.damage) }
-    }
-
-    /// What the lines of a listing and of a tree that differ mean; `None` when too many differ to be told one by one.
-    fn of_lines(lines: &DifferentLines) -> Option<Self> {
-        if !lines.modes.is_whole() || !lines.found.is_whole() {
-            return None;
-        }
-        let modes = changed_modes(&lines.modes.some, &lines.found.some);
-        let Differences { damage, modes, .. } = Differences::of(&modes);
-        let entries = lines.lacking.count + damage.len() as u64;
-        if entries == 0 {
-            let (added, some) =
-                (lines.added.count, lines.added.some.iter().map(|line| listed_in_words(line)).collect());
-            return Some(Self::Holds { added, some, modes: modes.len() as u64, changed: words(&modes) });
-        }
-        let lacking = lines.lacking.some.iter().map(|line| format!("{} is missing or changed", listed_in_words(line)));
-        Some(Self::Damaged { entries, some: lacking.chain(words(&damage)).take(Self::SHOWN).collect() })
+        Self::Damaged { entries: damage.count, some: words(&damage.some) }
     }
 }
 
 /// Some of these, each in words.
-fn words(differences: &[&Difference]) -> Vec<String> {
+fn words(differences: &[Difference]) -> Vec<String> {
     differences.iter().take(Checked::SHOWN).map(ToString::to_string).collect()
 }
 
-/// The changes of modes that lines of a listing and the lines of the same entries as they are tell of.
-fn changed_modes(listed: &[Vec<u8>], found: &[Vec<u8>]) -> Vec<Difference> {
-    let found: BTreeMap<_, _> = found.iter().filter_map(|line| listed_mode(line)).map(|one| (one.path, one)).collect();
-    let change = |line: &Vec<u8>| {
-        let ListedMode { directory, mode, path } = listed_mode(line)?;
-        let kind = DifferenceKind::Mode { directory, expected: mode, found: found.get(path)?.mode };
-        Some(Difference { path: path.to_vec(), kind })
-    };
-    listed.iter().filter_map(change).collect()
-}
-
 impl Steps {
-    /// Compares a release with its listing, on the host, without what is `unlisted`. Its failure is an answer too.
-    pub(super) fn compare(&self, batch: &mut Batch, check: &QuickCheck, unlisted: Vec<InnerPath>) -> usize {
+    /// Compares a release with its manifest, on the host, without what is `unlisted`. Its failure is an answer too.
+    pub(super) fn compare(
+        &self,
+        batch: &mut Batch,
+        check: &QuickCheck,
+        unlisted: Vec<InnerPath>,
+        (contents, owners): (bool, Option<Vec<u32>>),
+    ) -> usize {
         let name = match check {
             QuickCheck::Previous => TreeName::Recorded(self.layout.current().join(&inner(RECORD_FILE))),
             QuickCheck::Release(name) => TreeName::Given(name.into()),
@@ -167,14 +136,21 @@ impl Steps {
             trees: self.layout.releases().clone(),
             name,
             lists: self.layout.in_state(&["releases"]),
-            list: inner("listing"),
-            except: beside(unlisted),
+            manifest: inner(MANIFEST),
+            contents,
+            owners,
+            except: unlisted,
         })
     }
 
-    fn compare_hosted(&self, batch: &mut Batch, release: &HostedRelease) -> usize {
+    fn compare_hosted(
+        &self,
+        batch: &mut Batch,
+        release: &HostedRelease,
+        (contents, owners): (bool, Option<Vec<u32>>),
+    ) -> usize {
         let check = QuickCheck::Release(release.name.clone());
-        self.compare(batch, &check, unlisted(release.links.record()))
+        self.compare(batch, &check, unlisted(release.links.record()), (contents, owners))
     }
 
     /// Writes what is kept of a release's content anew, each file in the lock first, and then removes the `mark` that says that
@@ -213,14 +189,8 @@ pub(super) fn unlisted(links: Option<&SharedRecord>) -> Vec<InnerPath> {
     std::iter::once(inner(RECORD_FILE)).chain(links).collect()
 }
 
-/// What is no part of a release's content, and the directories that may have been made for it.
-fn beside(unlisted: Vec<InnerPath>) -> Vec<InnerPath> {
-    let above = |path: InnerPath| std::iter::successors(Some(path), InnerPath::parent).filter(|path| !path.is_root());
-    unlisted.into_iter().flat_map(above).collect()
-}
-
-/// The release that a host compared, and what that showed; `None` when it compared none, or found too much to be told. What
-/// was added at the places that `passes_over` says for it is not told of.
+/// The release that a host compared, and what that showed; `None` when it compared none. What was added at the places that
+/// `passes_over` says for it is not told of.
 pub(super) fn checked(
     layout: &Layout,
     reply: Option<&Reply>,
@@ -230,94 +200,91 @@ pub(super) fn checked(
     let name = layout.release_name(tree.as_deref()?.as_bytes())?;
     let checked = match found {
         Compared::NoTree => return None,
-        Compared::NoList => Checked::NoManifest,
+        Compared::NoManifest => Checked::NoManifest,
         Compared::Unreadable(why) => Checked::Unreadable { why: why.to_string() },
-        Compared::Lines(lines) => {
-            let mut lines = lines.clone();
-            let passed = beside(passes_over(&name));
-            let is_told = |line: &Vec<u8>| !bytes(&passed).iter().any(|path| listed_path(line) == Some(path));
-            let all = lines.added.some.len();
-            lines.added.some.retain(is_told);
-            lines.added.count -= (all - lines.added.some.len()) as u64;
-            Checked::of_lines(&lines)?
+        Compared::Entries(found) => {
+            let mut found = found.clone();
+            let passed = passes_over(&name);
+            let above = above(&passed);
+            let is_passed = |path: &[u8]| {
+                passed.iter().any(|passed| is_within(path, passed.as_str().as_bytes())) || bytes(&above).contains(&path)
+            };
+            let all = found.added.some.len();
+            found.added.some.retain(|found| !is_passed(&found.path));
+            found.added.count -= (all - found.added.some.len()) as u64;
+            Checked::of(&found)
         }
     };
     Some((name, checked))
 }
 
-/// Compares a release with its listing, on the host; with `full` with its manifest, contents too.
+/// Compares a release with its manifest, on the host; with `full` contents too.
 pub(super) async fn check(store: &DirStore, release: &HostedRelease, full: bool) -> Result<Checked, StoreError> {
-    if full {
-        return verify(store, release, true).await.map(|verified| Checked::of(&verified));
-    }
     let mut batch = store.steps.empty();
-    let at = store.steps.compare_hosted(&mut batch, release);
+    let at = store.steps.compare_hosted(&mut batch, release, (full, None));
     let replies = store.execute(&batch).await?;
-    compared(store, release, replies.get(at)).await
+    compared(store, release, replies.get(at))
 }
 
 /// What the reply to a comparison of `release` says.
-async fn compared(store: &DirStore, release: &HostedRelease, reply: Option<&Reply>) -> Result<Checked, StoreError> {
+fn compared(store: &DirStore, release: &HostedRelease, reply: Option<&Reply>) -> Result<Checked, StoreError> {
     if let Some(Reply::Failed(why)) = reply {
         return Ok(Checked::Impossible { why: why.to_string() });
     }
-    match checked(store.layout(), reply, |_| Vec::new()) {
-        Some((_, checked)) => Ok(checked),
-        // There is none, or so much differs that it must be looked at entry by entry.
-        None => verify(store, release, false).await.map(|verified| Checked::of(&verified)),
-    }
+    let checked = checked(store.layout(), reply, |_| Vec::new());
+    checked.map(|(_, checked)| checked).ok_or_else(|| missing(store, &release.name))
 }
 
-/// Compares releases with their listings and looks at their links to what is shared, in one exchange.
+fn missing(store: &DirStore, name: &ReleaseName) -> StoreError {
+    StoreError::NoSuchRelease { host: store.to_string(), name: name.clone() }
+}
+
+/// Compares releases with their manifests and looks at their links to what is shared, in one exchange.
 pub(super) async fn examine(store: &DirStore, releases: &[HostedRelease]) -> Result<Vec<Examined>, StoreError> {
     let mut batch = store.steps.empty();
-    let looks: Vec<usize> = releases.iter().map(|release| store.steps.compare_hosted(&mut batch, release)).collect();
+    let looks: Vec<usize> =
+        releases.iter().map(|release| store.steps.compare_hosted(&mut batch, release, (false, None))).collect();
     let links = store.look_at_links(&mut batch, links::recorded(releases));
     let replies = store.execute(&batch).await?;
     let mut broken = links.read(&replies);
     let mut examined = Vec::new();
     for (release, at) in releases.iter().zip(looks) {
-        let checked = compared(store, release, replies.get(at)).await?;
+        let checked = compared(store, release, replies.get(at))?;
         let own = broken.iter().position(|(name, _)| *name == release.name).map(|at| broken.swap_remove(at).1);
         examined.push(Examined { name: release.name.clone(), checked, links: own.unwrap_or_default() });
     }
     Ok(examined)
 }
 
-/// Compares a release with its manifest entry by entry, with `full` the contents too.
+/// Compares a release with its manifest entry by entry, with `full` the contents too, and looks whose all of it is.
 pub(super) async fn verify(store: &DirStore, release: &HostedRelease, full: bool) -> Result<Verified, StoreError> {
     let name = &release.name;
     let mut batch = store.steps.empty();
-    let path = store.layout().kept(name).join(&inner("manifest"));
-    batch.push(Op::Read { path, limit: MANIFEST_LIMIT });
-    batch.push(Op::Survey { path: store.layout().release(name), digests: full });
+    let first = batch.push_lenient(base::lists_of(store, name));
     foreign::ask(store, name, &mut batch);
     let replies = store.execute(&batch).await?;
-    let Some(Reply::Survey(Some(seen))) = replies.get(1) else {
-        return Err(StoreError::NoSuchRelease { host: store.to_string(), name: name.clone() });
-    };
+    let asked = foreign::read(store, name, &replies[first + 1..]).ok_or_else(|| missing(store, name))?;
+    let mut batch = store.steps.empty();
+    let at = store.steps.compare_hosted(&mut batch, release, (full, Some(asked.owners.clone())));
     let damaged = |why: String| {
         let what = format!("the manifest of {name}: {why}");
         StoreError::Damaged { host: store.to_string(), what }
     };
-    let content = match replies.first() {
-        Some(Reply::Content(None)) => {
-            return Ok(Verified { manifest: None, differences: Vec::new(), foreign: Vec::new() });
-        }
-        Some(Reply::Content(Some(Found::Content(content)))) => content,
-        Some(Reply::Content(Some(Found::TooLarge))) => return Err(damaged("it is too long to be read".to_owned())),
-        _ => return Err(damaged("it is no readable file".to_owned())),
+    let differences = match store.execute(&batch).await?.swap_remove(at) {
+        Reply::Comparison(Comparison { found: Compared::Entries(found), .. }) => *found,
+        Reply::Comparison(Comparison { found: Compared::NoManifest, .. }) => return Ok(Verified::default()),
+        Reply::Comparison(Comparison { found: Compared::Unreadable(why), .. }) => return Err(damaged(why.to_string())),
+        Reply::Comparison(Comparison { found: Compared::NoTree, .. }) => return Err(missing(store, name)),
+        Reply::Failed(why) => return Err(damaged(format!("{name} could not be compared with it: {why}"))),
+        _ => return Err(damaged("the answer does not fit the question".to_owned())),
     };
-    let manifest = Manifest::parse(content).map_err(|error| damaged(error.to_string()))?;
-    let unlisted = unlisted(release.links.record());
-    let mut differences = manifest.compare(seen, full, &bytes(&unlisted));
-    let beside = beside(unlisted);
-    differences.retain(|found| found.kind.is_damage() || !bytes(&beside).contains(&&found.path[..]));
-    if store.steps.team.group().is_some() {
-        differences.retain(|found| !is_given(found));
-    }
-    let foreign = foreign::read(store, name, &manifest, seen, &replies[2..]);
-    Ok(Verified { manifest: Some(Digest::of(content)), differences, foreign })
+    let digest = match replies.get(first) {
+        Some(Reply::Survey(Some(kept))) => base::digest_of(kept, MANIFEST),
+        _ => None,
+    };
+    let foreign = asked.with(store, name, &differences.foreign);
+    let digest = digest.ok_or_else(|| damaged("it could not be digested".to_owned()))?;
+    Ok(Verified { manifest: Some(digest), differences, foreign })
 }
 
 /// Looks at the release `name` anew and keeps what it finds as its manifest. Commands may run in it next: returns whether what
@@ -347,16 +314,6 @@ pub(super) async fn seal(
     let replies = store.execute(&batch).await.map_err(|error| lost(store, error))?;
     store.known.remember(Arc::new(manifest)).await;
     Ok(Marked::read(&replies[marks]))
-}
-
-/// Whether a directory differs only in what it was given with the root's group.
-fn is_given(found: &Difference) -> bool {
-    match found.kind {
-        DifferenceKind::Mode { directory, expected, found } => {
-            directory && (expected ^ found) & !GIVEN == 0 && found & GIVEN == GIVEN
-        }
-        _ => false,
-    }
 }
 
 fn bytes(paths: &[InnerPath]) -> Vec<&[u8]> {

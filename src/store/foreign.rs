@@ -1,12 +1,12 @@
 //! What belongs to somebody else: of a release, and of the tool's own files.
 
 use crate::{
-    manifest::{Manifest, Surveyed, shown},
+    manifest::shown,
     name::ReleaseName,
     path::InnerPath,
     plan::Owners,
     record::RECORD_FILE,
-    transport::{Batch, Listed, Op, Reply},
+    transport::{Batch, Counted, ForeignEntry, Listed, Op, Reply},
     verification::Foreign,
 };
 
@@ -17,57 +17,76 @@ use super::{
     team::TeamState,
 };
 
-/// Asks who works there, and whose the release and what is kept of it are: five steps.
+/// Asks who works there, and whose the release, its record and what is kept of it are: six steps.
 pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) {
     let kept = store.layout().kept(name);
     batch.push(Op::Identify);
     batch.push(Op::Inspect { path: store.layout().state().clone() });
     batch.push(Op::Inspect { path: store.layout().release(name) });
+    batch.push(Op::Inspect { path: store.layout().release(name).join(&inner(RECORD_FILE)) });
     batch.push(Op::Read { path: kept.join(&inner(SEALED_USER)), limit: STATE_LIMIT });
     batch.push(Op::List { path: kept });
     store.steps.ask_group(batch);
 }
 
-/// What is foreign, as the answers to those steps and the survey of the release tell.
-pub(super) fn read(
-    store: &DirStore,
-    name: &ReleaseName,
-    manifest: &Manifest,
-    seen: &[Surveyed],
-    replies: &[Reply],
-) -> Vec<Foreign> {
+/// What the answers to those steps tell.
+pub(super) struct Asked {
+    /// Who may own what the release holds.
+    pub(super) owners: Vec<u32>,
+    /// What is foreign of the release and its record.
+    release: Vec<Foreign>,
+    /// What is foreign of the tool's own.
+    tool: Vec<Foreign>,
+}
+
+/// Reads the answers to those steps; `None` when there is no release.
+pub(super) fn read(store: &DirStore, name: &ReleaseName, replies: &[Reply]) -> Option<Asked> {
     let [
         Reply::Identity(identity),
         Reply::Entry(state),
-        Reply::Entry(release),
+        Reply::Entry(Some(release)),
+        Reply::Entry(record),
         Reply::Content(sealed),
         kept,
         group @ ..,
     ] = replies
     else {
-        return Vec::new();
+        return None;
     };
     let team = store.steps.read_group(group.first());
-    let owners = Owners::new(identity.uid).with(team.as_ref());
-    let given_to = sealed_owner(sealed.as_ref());
-    let is_foreign = |owner: u32| !owners.trust(owner) && given_to != Some(owner);
-    let mut foreign = Vec::new();
+    let trusted = Owners::new(identity.uid).with(team.as_ref());
+    let mut owners = trusted.all();
+    owners.extend(sealed_owner(sealed.as_ref()));
     let directory = store.layout().release(name);
-    if let Some(release) = release.filter(|release| is_foreign(release.owner)) {
-        foreign.push(Foreign { path: directory.to_string(), owner: release.owner });
-    }
-    let counts = |entry: &&Surveyed| manifest.entry(&entry.path).is_some() || entry.path == RECORD_FILE.as_bytes();
-    let inside = seen.iter().filter(counts).filter(|entry| is_foreign(entry.owner));
-    foreign.extend(
-        inside.map(|entry| Foreign { path: format!("{directory}/{}", shown(&entry.path)), owner: entry.owner }),
-    );
-    if let Some(state) = state.filter(|state| !owners.trust(state.owner)) {
-        foreign.push(Foreign { path: store.layout().state().to_string(), owner: state.owner });
+    let record = record.as_ref().map(|record| (format!("{directory}/{RECORD_FILE}"), record.owner));
+    let own = std::iter::once((directory.to_string(), release.owner)).chain(record);
+    let own = own.filter(|(_, owner)| !owners.contains(owner)).map(|(path, owner)| Foreign { path, owner });
+    let mut asked = Asked { release: own.collect(), owners, tool: Vec::new() };
+    if let Some(state) = state.filter(|state| !trusted.trust(state.owner)) {
+        asked.tool.push(Foreign { path: store.layout().state().to_string(), owner: state.owner });
     }
     // Where only members of the root's group can write, whatever stands is a member's.
     let is_closed = team.as_ref().is_some_and(TeamState::keeps_others_out);
-    foreign.extend(of_the_tool(&store.layout().kept(name), kept, |owner| !is_closed && !owners.trust(owner)));
-    foreign
+    asked.tool.extend(of_the_tool(&store.layout().kept(name), kept, |owner| !is_closed && !trusted.trust(owner)));
+    Some(asked)
+}
+
+impl Asked {
+    /// All that is foreign, with what a comparison found of the release's entries.
+    pub(super) fn with(
+        self,
+        store: &DirStore,
+        name: &ReleaseName,
+        entries: &Counted<ForeignEntry>,
+    ) -> Counted<Foreign> {
+        let directory = store.layout().release(name);
+        let inside = entries
+            .some
+            .iter()
+            .map(|entry| Foreign { path: format!("{directory}/{}", shown(&entry.path)), owner: entry.owner });
+        let count = entries.count + (self.release.len() + self.tool.len()) as u64;
+        Counted { count, some: self.release.into_iter().chain(inside).chain(self.tool).collect() }
+    }
 }
 
 /// What is foreign of what the tool keeps of a release.

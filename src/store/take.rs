@@ -106,7 +106,8 @@ async fn attempt(
     (check, reads): (Option<&QuickCheck>, Reads<'_>),
 ) -> Result<Option<RootState>, StoreError> {
     let mut taking = store.steps.take_lock(token, owner, old, &reads);
-    let compared = check.map(|check| store.steps.compare(&mut taking.batch, check, store.steps.unlisted()));
+    let compared =
+        check.map(|check| store.steps.compare(&mut taking.batch, check, store.steps.unlisted(), (false, None)));
     let error = match store.execute(&taking.batch).await {
         Ok(replies) => match store.read(taking.query, &replies).await {
             Ok(mut state) => {

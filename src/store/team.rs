@@ -77,6 +77,11 @@ impl TeamState {
         found.is_some_and(|(group, place)| group.has(place) && place.mode.trailing_zeros() >= 3)
     }
 
+    /// The users that are known to be in the group.
+    pub(crate) fn members(&self) -> impl Iterator<Item = u32> {
+        self.group.iter().flat_map(|group| group.members.iter().copied())
+    }
+
     /// Whether a user is known to be in the group.
     #[must_use]
     pub fn has(&self, user: u32) -> bool {

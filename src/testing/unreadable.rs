@@ -91,9 +91,9 @@ impl<T> Unreadable<T> {
                 }
                 Reply::Chain(links)
             }
-            (Op::CompareTree { lists, list, .. }, Reply::Comparison(mut comparison)) => {
+            (Op::CompareTree { lists, manifest, .. }, Reply::Comparison(mut comparison)) => {
                 let tree = comparison.tree.as_deref().and_then(|tree| InnerPath::new(tree).ok());
-                let failure = tree.and_then(|tree| self.failure(&lists.join(&tree).join(list)));
+                let failure = tree.and_then(|tree| self.failure(&lists.join(&tree).join(manifest)));
                 if let Some(failure) = failure.filter(|_| comparison.found != Compared::NoTree) {
                     comparison.found = Compared::Unreadable(failure);
                 }

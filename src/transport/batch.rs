@@ -168,8 +168,8 @@ pub enum Op {
         /// Whether the content of every file is read and digested.
         digests: bool,
     },
-    /// Compares a tree with a listing of it ([`Form::Listing`](crate::manifest::Form::Listing)) on the host, so that little
-    /// goes over the network and no content is read. Replies [`Reply::Comparison`].
+    /// Compares a tree with its manifest ([`Form::Manifest`](crate::manifest::Form::Manifest)) on the host, so that no more goes
+    /// over the network than some of what differs, and how much does. Replies [`Reply::Comparison`].
     CompareTree {
         /// The directory of trees.
         trees: InnerPath,
@@ -177,9 +177,14 @@ pub enum Op {
         name: TreeName,
         /// The directory of directories that have the trees' names, with what is known of each.
         lists: InnerPath,
-        /// The listing's name there (one name).
-        list: InnerPath,
-        /// Paths in the tree that it says nothing of.
+        /// The manifest's name there (one name).
+        manifest: InnerPath,
+        /// Whether the content of every file is read and compared too.
+        contents: bool,
+        /// Who may own what the manifest lists; `None` when nobody asks.
+        owners: Option<Vec<u32>>,
+        /// Paths in the tree that the manifest says nothing of, as little as of what lies below them. Directories that lead there may
+        /// be added.
         except: Vec<InnerPath>,
     },
     /// Asks which of the entries that a [`Op::Snapshot`] of the directory `tree` names have changed since, in whatever way.

@@ -1,8 +1,9 @@
-//! Comparing a tree with a listing of it, on the host.
+//! Comparing a tree with its manifest, on the host.
 
-use std::collections::BTreeSet;
-
-use crate::{manifest::Surveyed, path::InnerPath};
+use crate::{
+    manifest::{Difference, DifferenceKind, Manifest, Surveyed, is_within},
+    path::InnerPath,
+};
 
 use super::{FailureKind, Found, StepFailure, group::GIVEN};
 
@@ -30,7 +31,7 @@ impl TreeName {
     }
 }
 
-/// What comparing a tree with its listing showed.
+/// What comparing a tree with its manifest showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     /// The tree's name; `None` when the record that was to tell it tells none.
@@ -39,26 +40,28 @@ pub struct Comparison {
     pub found: Compared,
 }
 
-/// What comparing a tree with its listing showed.
+/// What comparing a tree with its manifest showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compared {
     /// No tree of that name is there.
     NoTree,
-    /// The tree has no listing.
-    NoList,
-    /// The tree has a listing that cannot be read.
+    /// The tree has no manifest.
+    NoManifest,
+    /// The tree has a manifest that cannot be read, or is none.
     Unreadable(StepFailure),
-    /// The lines that differ.
-    Lines(Box<DifferentLines>),
+    /// The entries that differ.
+    Entries(Box<DifferentEntries>),
 }
 
 impl Compared {
-    /// The listing that a read of the file `path` found; else what is said of a tree with that one.
-    pub(super) fn listing<'f>(found: Option<&'f Found>, path: &InnerPath) -> Result<&'f [u8], Self> {
+    /// The manifest that a read of the file `path` found; else what is said of a tree with that one.
+    pub(super) fn manifest(found: Option<&Found>, path: &InnerPath) -> Result<Manifest, Self> {
         let unreadable = |kind, why: &str| Self::Unreadable(StepFailure::new(kind, format!("{path}: {why}")));
         match found {
-            None => Err(Self::NoList),
-            Some(Found::Content(content)) => Ok(content),
+            None => Err(Self::NoManifest),
+            Some(Found::Content(content)) => {
+                Manifest::parse(content).map_err(|error| unreadable(FailureKind::Io, &error.to_string()))
+            }
             Some(Found::TooLarge) => Err(unreadable(FailureKind::Io, "it is too long")),
             Some(Found::NotAFile(kind)) => Err(unreadable(FailureKind::WrongType, kind.with_article())),
             Some(Found::Unreadable(failure)) => Err(Self::Unreadable(failure.clone())),
@@ -66,100 +69,115 @@ impl Compared {
     }
 }
 
-/// The lines of a listing and of the tree as it is that are not the same.
+/// The entries of a tree that are not what its manifest lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct DifferentLines {
-    /// Lines of the listing whose entry is missing, or is more than another mode away from what is listed.
-    pub lacking: Lines,
-    /// Lines of the listing whose entry differs in its mode alone.
-    pub modes: Lines,
-    /// The lines of those entries as they are.
-    pub found: Lines,
-    /// Lines of entries that the listing says nothing of, or something else than their mode.
-    pub added: Lines,
+pub struct DifferentEntries {
+    /// What is missing, or differs in a way that [damages](DifferenceKind::is_damage) the tree.
+    pub damage: Counted<Difference>,
+    /// What has another mode, which grants nobody anything.
+    pub modes: Counted<Difference>,
+    /// What is there that the manifest does not list; first what is nested too deep to be looked at.
+    pub added: Counted<Difference>,
+    /// What the manifest lists and somebody else owns.
+    pub foreign: Counted<ForeignEntry>,
 }
 
-/// Some lines, and how many there are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lines {
+/// An entry that belongs to somebody who is not expected to own it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ForeignEntry {
+    /// Its path relative to the tree.
+    pub path: Vec<u8>,
+    /// The user id that owns it.
+    pub owner: u32,
+}
+
+/// The first of many, and how many there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted<T> {
     /// How many there are.
     pub count: u64,
-    /// The first of them, without their ends.
-    pub some: Vec<Vec<u8>>,
+    /// The first of them, a hundred at most.
+    pub some: Vec<T>,
 }
 
-impl Lines {
-    /// How many lines an answer shows at most.
-    pub(super) const SHOWN: usize = 20;
+impl<T> Default for Counted<T> {
+    fn default() -> Self {
+        Self { count: 0, some: Vec::new() }
+    }
+}
 
-    /// How many lines that differ in a mode alone it shows: what each of those means is decided by whoever asked.
-    pub(super) const MODES: usize = 1000;
+impl<T> Counted<T> {
+    /// How many of them an answer shows at most.
+    const SHOWN: usize = 100;
 
-    /// Whether all of them are shown.
-    #[must_use]
-    pub fn is_whole(&self) -> bool {
-        self.count == self.some.len() as u64
+    fn of(mut all: Vec<T>) -> Self {
+        let count = all.len() as u64;
+        all.truncate(Self::SHOWN);
+        Self { count, some: all }
+    }
+}
+
+impl DifferentEntries {
+    /// These differences, by what they mean.
+    pub(super) fn of(mut all: Vec<Difference>, mut foreign: Vec<ForeignEntry>) -> Self {
+        all.sort_by(|one, other| one.path.cmp(&other.path));
+        foreign.sort();
+        let is_added = |kind: &DifferenceKind| matches!(kind, DifferenceKind::Added | DifferenceKind::TooDeep);
+        let (mut added, listed): (Vec<_>, Vec<_>) = all.into_iter().partition(|one| is_added(&one.kind));
+        added.sort_by_key(|one| one.kind != DifferenceKind::TooDeep);
+        let (damage, modes) = listed.into_iter().partition(|one| one.kind.is_damage());
+        Self {
+            damage: Counted::of(damage),
+            modes: Counted::of(modes),
+            added: Counted::of(added),
+            foreign: Counted::of(foreign),
+        }
+    }
+}
+
+/// What a tree is expected to be, beside its manifest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected<'e> {
+    pub(super) contents: bool,
+    pub(super) owners: Option<&'e [u32]>,
+    pub(super) except: &'e [InnerPath],
+    /// Whether the root is a group's: what directories were given with it is no difference.
+    pub(super) for_group: bool,
+}
+
+impl Expected<'_> {
+    /// What a tree in which all this was seen is.
+    pub(super) fn compare(&self, manifest: &Manifest, seen: &[Surveyed]) -> Compared {
+        let found = DifferentEntries::of(self.differences(manifest, seen), self.foreign(manifest, seen));
+        Compared::Entries(Box::new(found))
     }
 
-    fn of<'l>(lines: impl Iterator<Item = &'l Vec<u8>>, limit: usize) -> Self {
-        let mut all = Self::default();
-        for line in lines {
-            all.count += 1;
-            if all.some.len() < limit {
-                all.some.push(line.clone());
+    pub(super) fn differences(&self, manifest: &Manifest, seen: &[Surveyed]) -> Vec<Difference> {
+        let except: Vec<&[u8]> = self.except.iter().map(|path| path.as_str().as_bytes()).collect();
+        let above = above(self.except);
+        let mut all = manifest.compare(seen, self.contents, &except);
+        all.retain_mut(|found| match &mut found.kind {
+            DifferenceKind::Added => above.iter().all(|path| path.as_str().as_bytes() != found.path),
+            DifferenceKind::Mode { directory: true, expected, found } if self.for_group => {
+                (*expected, *found) = (*expected | GIVEN & 0o777, *found | GIVEN & 0o777);
+                expected != found
             }
-        }
+            _ => true,
+        });
         all
     }
-}
 
-impl Comparison {
-    /// What `seen` is, held against `list`, as a host that has `sort` and `uniq` finds it out: line by line.
-    ///
-    /// Where the root is a group's, what directories were given with it is no difference.
-    pub(super) fn of(list: &[u8], seen: &[Surveyed], except: &[InnerPath], for_group: bool) -> Compared {
-        let passed_over = |line: &[u8]| {
-            let path = line.windows(3).position(|bytes| bytes == b" ./").map(|at| &line[at + 3..]);
-            except.iter().any(|except| path == Some(except.as_str().as_bytes()))
-        };
-        let lines = |text: &[u8]| -> BTreeSet<Vec<u8>> {
-            let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty() && !passed_over(line));
-            lines.map(|line| if for_group { given(line) } else { line.to_vec() }).collect()
-        };
-        let now: Vec<u8> = seen.iter().flat_map(Surveyed::listing_line).collect();
-        let (listed, now) = (lines(list), lines(&now));
-        let bare = |one: &BTreeSet<Vec<u8>>, other: &BTreeSet<Vec<u8>>| -> BTreeSet<Vec<u8>> {
-            one.difference(other).map(|line| without_mode(line)).collect()
-        };
-        let (lacking, added) = (bare(&listed, &now), bare(&now, &listed));
-        let both = |line: &&Vec<u8>| [&lacking, &added].iter().all(|lines| lines.contains(&without_mode(line)));
-        let mut new: Vec<_> = now.difference(&listed).filter(|line| !both(line)).collect();
-        // What is nested too deep is told first.
-        new.sort_by_key(|line| !line.starts_with(b"x "));
-        Compared::Lines(Box::new(DifferentLines {
-            lacking: Lines::of(listed.difference(&now).filter(|line| !both(line)), Lines::SHOWN),
-            modes: Lines::of(listed.difference(&now).filter(both), Lines::MODES),
-            found: Lines::of(now.difference(&listed).filter(both), Lines::MODES),
-            added: Lines::of(new.into_iter(), Lines::SHOWN),
-        }))
+    pub(super) fn foreign(&self, manifest: &Manifest, seen: &[Surveyed]) -> Vec<ForeignEntry> {
+        let Some(owners) = self.owners else { return Vec::new() };
+        let is_meant = |path: &[u8]| !self.except.iter().any(|other| is_within(path, other.as_str().as_bytes()));
+        let foreign = seen.iter().filter(|entry| !owners.contains(&entry.owner));
+        let foreign = foreign.filter(|entry| manifest.entry(&entry.path).is_some() && is_meant(&entry.path));
+        foreign.map(|entry| ForeignEntry { path: entry.path.clone(), owner: entry.owner }).collect()
     }
 }
 
-/// The line of a listing without its mode, where it has one.
-fn without_mode(line: &[u8]) -> Vec<u8> {
-    let mut words = line.splitn(3, |byte| *byte == b' ');
-    match (words.next(), words.next(), words.next()) {
-        (Some(kind @ (b"d" | b"f" | b"o")), Some(_), Some(rest)) => [kind, rest].join(&b' '),
-        _ => line.to_vec(),
-    }
-}
-
-/// The line of a listing as it is when a directory was given to a group.
-fn given(line: &[u8]) -> Vec<u8> {
-    let directory = line.strip_prefix(b"d ").and_then(|line| {
-        let (mode, path) = line.split_at(line.iter().position(|byte| *byte == b' ')?);
-        let mode = u32::from_str_radix(std::str::from_utf8(mode).ok()?, 8).ok()?;
-        Some([format!("d {:o}", (mode | GIVEN) & !0o2000).as_bytes(), path].concat())
-    });
-    directory.unwrap_or_else(|| line.to_vec())
+/// The directories that lead to these paths, which may be made for them.
+pub(crate) fn above(paths: &[InnerPath]) -> Vec<InnerPath> {
+    let above = |path: &InnerPath| std::iter::successors(path.parent(), InnerPath::parent).filter(|up| !up.is_root());
+    paths.iter().flat_map(above).collect()
 }

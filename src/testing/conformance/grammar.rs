@@ -6,13 +6,13 @@
 use std::collections::BTreeSet;
 
 use crate::{
-    manifest::{Digest, Seen},
+    manifest::{Difference, DifferenceKind, Digest, Seen},
     name::ReleaseName,
     path::InnerPath,
     token::Token,
     transport::{
-        Batch, Compared, Comparison, DifferentLines, FailureKind, Found, HookCall, HookEnd, Lines, Liveness, Op, Reply,
-        Stream, TreeName, shell,
+        Batch, Compared, Comparison, Counted, DifferentEntries, FailureKind, Found, HookCall, HookEnd, Liveness, Op,
+        Reply, Stream, TreeName, shell,
     },
 };
 
@@ -122,19 +122,23 @@ pub(super) async fn release_names(on: Subject) -> Outcome {
 
 async fn named_like_a_release(on: &Subject, name: &str) -> Outcome {
     let (tree, lists) = (format!("trees/{name}"), format!("lists/{name}"));
-    let listing = format!("f 644 {} ./f\n", name.len());
+    let (size, digest) = (name.len(), Digest::of(name.as_bytes()));
+    let manifest = format!("switchback manifest 1\nf\t644\t{size}\t{digest}\tf\n");
     on.done([make_dir(&tree), write(&format!("{tree}/f"), name), make_dir(&lists)]).await?;
-    on.done([write(&format!("{lists}/listing"), &listing), write(&format!("{lists}/record"), &format!("/x/{name}\n"))])
-        .await?;
+    on.done([
+        write(&format!("{lists}/manifest"), &manifest),
+        write(&format!("{lists}/record"), &format!("/x/{name}\n")),
+    ])
+    .await?;
     let whole = |found| Reply::Comparison(Comparison { tree: Some(name.to_owned()), found });
     let recorded = || TreeName::Recorded(at(&format!("{lists}/record")));
     for tree in [TreeName::Given(at(name)), recorded()] {
-        on.answers(compare(tree, &[]), whole(Compared::Lines(Box::default()))).await?;
+        on.answers(compare(tree, &[]), whole(Compared::Entries(Box::default()))).await?;
     }
     on.done([write(&format!("{tree}/{name}-"), "")]).await?;
-    let added = Lines { count: 1, some: vec![format!("f 644 0 ./{name}-").into_bytes()] };
-    let more = DifferentLines { added, ..DifferentLines::default() };
-    on.answers(compare(recorded(), &[]), whole(Compared::Lines(Box::new(more)))).await?;
+    let some = vec![Difference { path: format!("{name}-").into_bytes(), kind: DifferenceKind::Added }];
+    let more = DifferentEntries { added: Counted { count: 1, some }, ..DifferentEntries::default() };
+    on.answers(compare(recorded(), &[]), whole(Compared::Entries(Box::new(more)))).await?;
     told_alike(on, &tree, name).await
 }
 

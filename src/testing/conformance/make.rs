@@ -41,9 +41,9 @@ pub(super) async fn the_setgid_bit_is_passed_on(on: Subject) -> Outcome {
     on.stands("stage/a/b/f", EntryKind::File, 0o640).await?;
     // It is no difference from what a release must be.
     on.done([make_dir("trees"), rename("stage", "trees/one"), make_dir("lists"), make_dir("lists/one")]).await?;
-    let listing = String::from_utf8_lossy(&manifest.in_form(Form::Listing)).into_owned();
-    on.done([write("lists/one/listing", &listing)]).await?;
-    let found = Compared::Lines(Box::default());
+    let text = String::from_utf8_lossy(&manifest.in_form(Form::Manifest)).into_owned();
+    on.done([write("lists/one/manifest", &text)]).await?;
+    let found = Compared::Entries(Box::default());
     let holds = Reply::Comparison(Comparison { tree: Some("one".to_owned()), found });
     on.answers(compare(TreeName::Given(at("one")), &[]), holds).await?;
     let Reply::Survey(Some(seen)) = on.ask(survey("trees/one", true)).await? else {

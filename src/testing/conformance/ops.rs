@@ -42,10 +42,20 @@ pub(super) fn survey(path: &str, digests: bool) -> Op {
     Op::Survey { path: at(path), digests }
 }
 
-/// Compares the tree `name` in `trees` with its listing `lists/NAME/listing`.
+/// Compares the tree `name` in `trees` with its manifest `lists/NAME/manifest`.
 pub(super) fn compare(name: TreeName, except: &[&str]) -> Op {
+    compare_in(name, except, false, None)
+}
+
+/// The same, contents too, and whose all of it is.
+pub(super) fn compare_contents(name: TreeName, except: &[&str], owners: Option<Vec<u32>>) -> Op {
+    compare_in(name, except, true, owners)
+}
+
+fn compare_in(name: TreeName, except: &[&str], contents: bool, owners: Option<Vec<u32>>) -> Op {
     let except = except.iter().map(|path| at(path)).collect();
-    Op::CompareTree { trees: at("trees"), name, lists: at("lists"), list: at("listing"), except }
+    let (trees, lists, manifest) = (at("trees"), at("lists"), at("manifest"));
+    Op::CompareTree { trees, name, lists, manifest, contents, owners, except }
 }
 
 /// Takes a snapshot of the tree `trees/a`, by its listing.

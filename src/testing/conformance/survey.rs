@@ -1,22 +1,16 @@
 //! The steps that look at whole trees.
 
-use std::sync::Arc;
-
 use crate::{
-    manifest::{Digest, Form, MAX_DEPTH, Seen, Surveyed},
-    transport::{
-        Changes, Compared, Comparison, DifferentLines, EntryKind, FailureKind, Lines, Op, Reply, TreeName, Upload,
-    },
-    tree::{Node, Tree, TreeEntry},
+    manifest::{Digest, MAX_DEPTH, Seen, Surveyed},
+    transport::{Changes, EntryKind, FailureKind, Op, Reply},
 };
 
 use super::{
     Outcome,
+    compare::tree,
     hostile::HOSTILE,
-    ops::{
-        append, at, changes, compare, make_dir, make_link, move_into, remove_file, remove_tree, snapshot, survey, write,
-    },
-    subject::{Subject, in_words, same},
+    ops::{append, at, changes, make_dir, make_link, move_into, remove_file, remove_tree, snapshot, survey, write},
+    subject::{Subject, same},
 };
 
 /// What a survey of `path` lists, in order. All of it belongs to whoever made it, which is held here and left out then.
@@ -94,130 +88,6 @@ pub(super) async fn needs_a_directory_to_list(on: Subject) -> Outcome {
     }
     on.answers(survey("none", true), Reply::Survey(None)).await?;
     on.answers(survey("none/x", false), Reply::Survey(None)).await
-}
-
-/// Makes a tree at `trees/a`, with its listing.
-async fn tree(on: &Subject) -> Outcome {
-    on.done([make_dir("trees"), make_dir("trees/a"), make_dir("lists"), make_dir("lists/a")]).await?;
-    let entry = |path: &str, node| (TreeEntry { path: path.into(), mode: 0o755, node }, Vec::new());
-    let mut parts =
-        vec![entry("d", Node::Directory), entry("d/e", Node::Directory), entry("f", Node::File { size: 0 })];
-    parts.extend(HOSTILE.iter().map(|name| entry(&format!("d/{name}"), Node::File { size: 0 })));
-    parts.push(entry("l", Node::Link { target: b"d".to_vec() }));
-    let lists = vec![(at("lists/a/listing"), Form::Listing)];
-    let upload = Upload {
-        root: on.root.clone(),
-        into: at("trees/a"),
-        tree: Arc::new(Tree::of_entries(parts)),
-        lists,
-        unlisted: Vec::new(),
-        base: None,
-    };
-    on.transport.upload(&upload, &|_, _| ()).await.map(drop).map_err(|error| in_words(&error))
-}
-
-fn given() -> TreeName {
-    TreeName::Given(at("a"))
-}
-
-fn comparison(found: Compared) -> Reply {
-    Reply::Comparison(Comparison { tree: Some("a".to_owned()), found })
-}
-
-fn holds(added: &[&str]) -> Reply {
-    comparison(Compared::Lines(Box::new(DifferentLines { added: lines(added), ..DifferentLines::default() })))
-}
-
-fn lines(all: &[&str]) -> Lines {
-    Lines { count: all.len() as u64, some: all.iter().map(|line| line.as_bytes().to_vec()).collect() }
-}
-
-async fn differs(on: &Subject, lacking: &[&str], added: &[&str]) -> Outcome {
-    let found = DifferentLines { lacking: lines(lacking), added: lines(added), ..DifferentLines::default() };
-    on.answers(compare(given(), &[]), comparison(Compared::Lines(Box::new(found)))).await
-}
-
-pub(super) async fn compares(on: Subject) -> Outcome {
-    tree(&on).await?;
-    on.answers(compare(given(), &[]), holds(&[])).await
-}
-
-pub(super) async fn holds_what_was_added_against_nobody(on: Subject) -> Outcome {
-    tree(&on).await?;
-    on.done([write("trees/a/previousVersion", "none\n"), write("trees/a/d/new", "12"), make_link("trees/a/z", "x")])
-        .await?;
-    let added = ["f 644 2 ./d/new", "l 1 ./z"];
-    on.answers(compare(given(), &["previousVersion"]), holds(&added)).await?;
-    on.answers(compare(given(), &["previousVersion", "d/new", "z"]), holds(&[])).await?;
-    on.done([append("trees/a/f", "x")]).await?;
-    on.answers(compare(given(), &["previousVersion", "d/new", "z", "f"]), holds(&[])).await
-}
-
-pub(super) async fn names_what_differs(on: Subject) -> Outcome {
-    tree(&on).await?;
-    on.done([append("trees/a/f", "x"), write("trees/a/new", "")]).await?;
-    differs(&on, &["f 755 0 ./f"], &["f 644 0 ./new", "f 755 1 ./f"]).await?;
-    on.done([remove_file("trees/a/l"), make_dir("trees/a/l"), remove_tree("trees/a/d/e")]).await?;
-    let added = ["d 755 ./l", "f 644 0 ./new", "f 755 1 ./f"];
-    differs(&on, &["d 755 ./d/e", "f 755 0 ./f", "l 1 ./l"], &added).await?;
-    on.done([remove_tree("trees/a/d")]).await?;
-    match on.ask(compare(given(), &[])).await? {
-        Reply::Comparison(Comparison { found: Compared::Lines(lines), .. }) => {
-            let lacking = lines.lacking;
-            same("how many are shown", &lacking.some.len(), &20)?;
-            let many = lacking.count > HOSTILE.len() as u64;
-            super::subject::holds(many, || format!("only {} differ", lacking.count))
-        }
-        other => Err(format!("all is gone, and it gave {other:?}")),
-    }
-}
-
-/// What differs in its mode alone is told apart, both as it is listed and as it is.
-pub(super) async fn tells_modes_apart(on: Subject) -> Outcome {
-    tree(&on).await?;
-    let mode = |path: &str, mode| Op::MakeDir { path: at(path), mode, existing_is_fine: false };
-    on.done([remove_tree("trees/a/d/e"), mode("trees/a/d/e", 0o700)]).await?;
-    let mut found =
-        DifferentLines { modes: lines(&["d 755 ./d/e"]), found: lines(&["d 700 ./d/e"]), ..DifferentLines::default() };
-    on.answers(compare(given(), &[]), comparison(Compared::Lines(Box::new(found.clone())))).await?;
-    on.done([remove_file("trees/a/f"), write("trees/a/f", ""), mode("trees/a/l2", 0o711), remove_file("trees/a/l")])
-        .await?;
-    found.modes = lines(&["d 755 ./d/e", "f 755 0 ./f"]);
-    found.found = lines(&["d 700 ./d/e", "f 644 0 ./f"]);
-    (found.lacking, found.added) = (lines(&["l 1 ./l"]), lines(&["d 711 ./l2"]));
-    on.answers(compare(given(), &[]), comparison(Compared::Lines(Box::new(found)))).await?;
-    on.answers(compare(given(), &["d/e", "f", "l", "l2"]), holds(&[])).await
-}
-
-pub(super) async fn reads_the_name_off_a_record(on: Subject) -> Outcome {
-    tree(&on).await?;
-    on.done([make_dir("trees/b"), make_link("now", "trees/b")]).await?;
-    let recorded = || compare(TreeName::Recorded(at("now/record")), &[]);
-    let nothing = || Reply::Comparison(Comparison { tree: None, found: Compared::NoTree });
-    on.answers(recorded(), nothing()).await?;
-    for text in ["/srv/shop/trees/a\n", "a", "a\nb\n", "../x/a"] {
-        on.done([remove_file("trees/b/record"), write("trees/b/record", text)]).await?;
-        on.answers(recorded(), holds(&[])).await.map_err(|error| format!("{text:?}: {error}"))?;
-    }
-    for text in ["", "\n", "/", "a/\n", "..", ".", "-rf", "a b", "$(touch x)", "é", "*"] {
-        on.done([remove_file("trees/b/record"), write("trees/b/record", text)]).await?;
-        on.answers(recorded(), nothing()).await.map_err(|error| format!("{text:?}: {error}"))?;
-    }
-    on.done([remove_file("trees/b/record"), make_dir("trees/b/record")]).await?;
-    on.answers(recorded(), nothing()).await
-}
-
-pub(super) async fn says_what_it_has_not(on: Subject) -> Outcome {
-    on.answers(compare(given(), &[]), comparison(Compared::NoTree)).await?;
-    on.done([make_dir("trees"), make_dir("trees/a")]).await?;
-    on.answers(compare(given(), &[]), comparison(Compared::NoList)).await?;
-    on.done([make_dir("lists"), make_dir("lists/a"), make_dir("lists/a/listing")]).await?;
-    match on.ask(compare(given(), &[])).await? {
-        Reply::Comparison(Comparison { found: Compared::Unreadable(why), .. }) => {
-            same("why it cannot be read", &why.kind, &FailureKind::WrongType)
-        }
-        other => Err(format!("a listing that is a directory is {other:?}")),
-    }
 }
 
 /// What changed, as text: the entries as they were, and as they are.
@@ -304,10 +174,4 @@ pub(super) async fn changes_of_a_tree_that_was_replaced(on: Subject) -> Outcome 
     same("what is there", &now, &texts(&[&format!("d 0 {:?}", Seen::Link { target: b"../../elsewhere/d".to_vec() })]))?;
     on.done([make_link("trees/link", "a")]).await?;
     on.refuses(Op::Changes { tree: at("trees/link"), since: at("before") }, FailureKind::WrongType).await
-}
-
-pub(super) async fn never_compares_through_a_link(on: Subject) -> Outcome {
-    tree(&on).await?;
-    on.done([make_dir("elsewhere"), move_into("trees/a", "elsewhere"), make_link("trees/a", "../elsewhere/a")]).await?;
-    on.refuses(compare(given(), &[]), FailureKind::WrongType).await
 }

@@ -1,6 +1,6 @@
 //! Carries a batch out, step by step.
 
-use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError};
+use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError, compare::Expected};
 
 use super::{ask, chain, change, changes, group, identity, remove, rename, root::Root, survey, users, way};
 
@@ -44,8 +44,9 @@ fn carry_out(root: &Root, op: &Op, for_group: bool) -> Result<Reply, StepFailure
             chain::read_chain(root, (trees, record), from, (lists, files), *most)
         }
         Op::Survey { path, digests } => survey::survey(root, path, *digests),
-        Op::CompareTree { trees, name, lists, list, except } => {
-            survey::compare(root, trees, name, (lists, list), except, for_group)
+        Op::CompareTree { trees, name, lists, manifest, contents, owners, except } => {
+            let expected = Expected { contents: *contents, owners: owners.as_deref(), except, for_group };
+            survey::compare(root, trees, name, (lists, manifest), &expected)
         }
         Op::Snapshot { tree, list, into } => changes::snapshot(root, tree, list, into, private),
         Op::Changes { tree, since } => changes::changes(root, tree, since),

@@ -10,7 +10,9 @@ use rustix::fs::{self, OFlags};
 use crate::{
     manifest::{Digest, Digesting, MAX_DEPTH, Seen, Surveyed},
     path::InnerPath,
-    transport::{Compared, Comparison, Entry, EntryKind, FailureKind, Found, Reply, StepFailure, TreeName},
+    transport::{
+        Compared, Comparison, Entry, EntryKind, FailureKind, Found, Reply, StepFailure, TreeName, compare::Expected,
+    },
 };
 
 use super::{
@@ -119,24 +121,23 @@ pub(super) fn compare(
     root: &Root,
     trees: &InnerPath,
     name: &TreeName,
-    (lists, list): (&InnerPath, &InnerPath),
-    except: &[InnerPath],
-    for_group: bool,
+    (lists, manifest): (&InnerPath, &InnerPath),
+    expected: &Expected<'_>,
 ) -> Answer {
     let tree = chain::tree_name(root, name);
     let Some(name) = tree.as_deref().and_then(|name| InnerPath::new(name).ok()) else {
         return Ok(Reply::Comparison(Comparison { tree: None, found: Compared::NoTree }));
     };
-    let path = lists.join(&name).join(list);
+    let path = lists.join(&name).join(manifest);
     let listed = match ask::read(root, &path, LIST_LIMIT) {
         Ok(Reply::Content(found)) => found,
         Ok(_) => None,
         Err(failure) => Some(Found::Unreadable(failure)),
     };
-    let found = match (seen(root, &trees.join(&name), false)?, Compared::listing(listed.as_ref(), &path)) {
+    let found = match (seen(root, &trees.join(&name), expected.contents)?, Compared::manifest(listed.as_ref(), &path)) {
         (None, _) => Compared::NoTree,
-        (Some(seen), Ok(listed)) => Comparison::of(listed, &seen, except, for_group),
         (Some(_), Err(otherwise)) => otherwise,
+        (Some(seen), Ok(manifest)) => expected.compare(&manifest, &seen),
     };
     Ok(Reply::Comparison(Comparison { tree, found }))
 }

@@ -9,6 +9,7 @@ use crate::{
     transport::{
         Changes, Compared, Comparison, Entry, EntryKind, FailureKind, Found, Group, GroupPlace, GroupReach,
         HostIdentity, Listed, Liveness, Op, Reply, Snapped, StepFailure, TreeName, changes,
+        compare::Expected,
         process::{ProcessMark, Seen},
     },
 };
@@ -64,8 +65,10 @@ impl Host<'_> {
                 self.model.names(inode)?;
                 Ok(Reply::Survey(Some(self.model.survey(inode, *digests))))
             }
-            Op::CompareTree { trees, name, lists, list, except } => {
-                Ok(Reply::Comparison(self.compare(trees, name, (lists, list), except)?))
+            Op::CompareTree { trees, name, lists, manifest, contents, owners, except } => {
+                let for_group = self.for_group;
+                let expected = Expected { contents: *contents, owners: owners.as_deref(), except, for_group };
+                Ok(Reply::Comparison(self.compare(trees, name, (lists, manifest), &expected)?))
             }
             Op::Changes { tree, since } => self.changes(tree, since).map(Reply::Changes),
             Op::CheckProcess { path } => Ok(Reply::Process(self.check_process(path))),
@@ -237,22 +240,22 @@ impl Host<'_> {
         &self,
         trees: &InnerPath,
         name: &TreeName,
-        (lists, list): (&InnerPath, &InnerPath),
-        except: &[InnerPath],
+        (lists, manifest): (&InnerPath, &InnerPath),
+        expected: &Expected<'_>,
     ) -> Result<Comparison, FailureKind> {
         let tree = self.tree_name(name);
         let Some(name) = tree.as_deref().and_then(|name| InnerPath::new(name).ok()) else {
             return Ok(Comparison { tree: None, found: Compared::NoTree });
         };
-        let path = lists.join(&name).join(list);
+        let path = lists.join(&name).join(manifest);
         let listed = match self.find(&path) {
             Ok(inode) => inode.map(|inode| self.read(inode, u64::MAX)),
             Err(kind) => Some(Found::Unreadable(StepFailure::new(kind, format!("{path}: {kind}")))),
         };
-        let found = match (self.find(&trees.join(&name))?, Compared::listing(listed.as_ref(), &path)) {
-            (Some(inode), Ok(listed)) => {
+        let found = match (self.find(&trees.join(&name))?, Compared::manifest(listed.as_ref(), &path)) {
+            (Some(inode), Ok(manifest)) => {
                 self.model.names(inode)?;
-                Comparison::of(listed, &self.model.survey(inode, false), except, self.for_group)
+                expected.compare(&manifest, &self.model.survey(inode, expected.contents))
             }
             (Some(_), Err(otherwise)) => otherwise,
             (None, _) => Compared::NoTree,

@@ -27,6 +27,7 @@ pub(crate) const WORDS: &[&str] = &[
     "done",
     "each",
     "end",
+    "entries",
     "entry",
     "err",
     "exists",
@@ -37,7 +38,6 @@ pub(crate) const WORDS: &[&str] = &[
     "group",
     "hello",
     "identity",
-    "lines",
     "link",
     "list",
     "lost",
@@ -374,13 +374,13 @@ mod tests {
     fn a_value_is_no_word_and_a_word_no_value() {
         let fair = ["h1", "l2", "x9", "end", "fail", "-", "@", "7", "=x", "~a~b"];
         for name in fair {
-            let (whole, _) = all(&[format!("SB1 n 0 1 compare ={name} lines 0 #x0\n").as_bytes()]);
-            assert_eq!(whole[0].words, ["0", "1", "compare", "lines", "0"], "{name}");
+            let (whole, _) = all(&[format!("SB1 n 0 1 compare ={name} entries 0 #x0\n").as_bytes()]);
+            assert_eq!(whole[0].words, ["0", "1", "compare", "entries", "0"], "{name}");
             assert_eq!(whole[0].values, [name.as_bytes(), b""], "{name}");
         }
         for untagged in ["h1", "l2", "x9", "build-17", "Done", "#", "#x", "#y1", "#x-1", "#h1x"] {
             let mut frames = Frames::new("n");
-            let line = format!("SB1 n 0 1 compare {untagged} lines 0 #x0\n");
+            let line = format!("SB1 n 0 1 compare {untagged} entries 0 #x0\n");
             assert_eq!(frames.push(line.as_bytes()), Err(FrameError::Garbled), "{untagged}");
         }
     }

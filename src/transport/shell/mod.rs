@@ -7,6 +7,7 @@
 
 mod chain;
 mod channel;
+mod compare;
 mod compression;
 mod edit;
 mod frame;

@@ -28,6 +28,9 @@ const RUNNER: &str = include_str!("runner.sh");
 /// One function for each operation.
 const STEPS: &str = include_str!("steps.sh");
 
+/// The one that compares a tree with its manifest.
+const COMPARE: &str = include_str!("compare.sh");
+
 /// The receiving end of an upload.
 const UPLOAD: &str = include_str!("upload.sh");
 
@@ -58,7 +61,7 @@ pub(super) const BEAT: &[u8] = b":\n";
 
 /// What batches call.
 pub(super) fn steps() -> &'static Functions {
-    static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::of(&[PROCESS, STEPS]));
+    static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::of(&[PROCESS, STEPS, COMPARE]));
     &FUNCTIONS
 }
 

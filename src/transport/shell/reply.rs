@@ -6,13 +6,13 @@ use crate::{
     path::InnerPath,
     time::Timestamp,
     transport::{
-        Changes, Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, Group, GroupPlace,
-        HostIdentity, Listed, Liveness, Op, Passed, Reply, Snapped, StepFailure, Used, Users,
+        Changes, Compared, Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, Group, GroupPlace,
+        HostIdentity, Listed, Liveness, Op, Passed, Reply, Snapped, StepFailure, Used, Users, compare::Expected,
     },
 };
 
 use super::{
-    chain,
+    chain, compare,
     frame::Frame,
     script::{reach, ways_down},
     survey,
@@ -81,11 +81,12 @@ fn answer(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Reply, Misfit> 
             Reply::Chain(chain::read(record, files, [names, kinds, stats, contents])?)
         }
         (Op::Survey { .. }, ["survey", "-"], []) => Reply::Survey(None),
-        (Op::CompareTree { .. }, ["compare", "-", found @ ..], values) => {
-            Reply::Comparison(Comparison { tree: None, found: survey::compared(found, values)? })
+        (Op::CompareTree { .. }, ["compare", "-", "no-tree"], []) => {
+            Reply::Comparison(Comparison { tree: None, found: Compared::NoTree })
         }
-        (Op::CompareTree { .. }, ["compare", found @ ..], [name, values @ ..]) => {
-            Reply::Comparison(Comparison { tree: Some(lossy(name)), found: survey::compared(found, values)? })
+        (Op::CompareTree { contents, owners, except, .. }, ["compare", found @ ..], [name, values @ ..]) => {
+            let expected = Expected { contents: *contents, owners: owners.as_deref(), except, for_group: false };
+            Reply::Comparison(Comparison { tree: Some(lossy(name)), found: compare::read(&expected, found, values)? })
         }
         (Op::Changes { .. }, ["changes", "-"], []) => Reply::Changes(None),
         (Op::Changes { .. }, ["changes", "ok"], []) => Reply::Changes(Some(Changes::default())),

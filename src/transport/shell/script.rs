@@ -9,6 +9,7 @@ use crate::{
 };
 
 use super::{
+    compare,
     quote::{NulByte, ShellWord},
     stream::Stream,
     together::{Together, runs},
@@ -321,10 +322,14 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
         Op::Survey { path, digests } => {
             script.text(if *digests { "sb_survey y" } else { "sb_survey n" }).word(&place(path))
         }
-        Op::CompareTree { trees, name, lists, list, except } => {
-            let except: Vec<&str> = except.iter().map(InnerPath::as_str).collect();
-            script.text("sb_compare").value(except.join("\n"))?.value(list.as_str())?;
-            tree_name(script.word(&place(lists)).word(&place(trees)), name)?
+        Op::CompareTree { trees, name, lists, manifest, contents, owners, except } => {
+            script.text(if *contents { "sb_compare y" } else { "sb_compare ''" });
+            let owners: Vec<String> = owners.iter().flatten().map(u32::to_string).collect();
+            script
+                .value(owners.join(" "))?
+                .value(compare::passes_over(except))?
+                .value(compare::passes_above(except))?;
+            tree_name(script.value(manifest.as_str())?.word(&place(lists)).word(&place(trees)), name)?
         }
         Op::Snapshot { tree, list, into } => {
             script.text("sb_snapshot").word(&place(tree)).word(&place(list)).word(&place(into))

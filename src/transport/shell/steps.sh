@@ -305,99 +305,13 @@ link) if [ -h "$2" ] && sb_text "$2"; then sb_p=${sb_v%%"$sb_nl"*}; fi;;
 esac
 case $1 in given) ;; *) sb_p=${sb_p##*/};; esac
 }
-# SKIP LIST LISTS TREES KIND FROM
-sb_compare() {
-sb_tree "$5" "$6"
-case $sb_p in '' | [.-]* | *[!A-Za-z0-9._+-]*) sb_emit 'compare - no-tree'; return 0;; esac
-sb_d=$4/$sb_p sb_l=$3/$sb_p/$2
-sb_in "$sb_d/."
-case $? in 1) return 1;; 2) sb_tok "$sb_p"; sb_emit 'compare no-tree'; return 0;; esac
-for sb_e in "$3" "$3/$sb_p"; do
-if [ -d "$sb_e" ] && ! [ -x "$sb_e" ]; then sb_tok "$sb_p"; sb_emit 'compare unreadable denied'; return 0; fi
-done
-sb_in "$sb_l"
-case $? in 1) return 1;; 2) sb_tok "$sb_p"; sb_emit 'compare no-list'; return 0;; esac
-sb_kind "$sb_l" || {
-sb_tok "$sb_p"
-case $sb_k in -) sb_emit 'compare no-list';; *) sb_emit "compare unreadable $sb_k";; esac
-return 0
-}
-# Lines that stand only in the one or only in the other, and how find ended. A setgid bit that directories
-# inherited is passed over, and where the root is a group's, what its group may do in them.
-sb_g=sort
-if [ -g "$sb_d" ]; then sb_g=sb_sort; fi
-sb_v=$({ cd -P -- "$sb_d" 2>/dev/null || exit; sb_lines; echo "-$?"; } | $sb_g - "$sb_l" | uniq -u)
-case $sb_nl$sb_v$sb_nl in
-*"$sb_nl-0$sb_nl"* | *"$sb_nl-1$sb_nl"*) ;;
-*) sb_no - "$sb_d could not be compared with its listing"; return 1;;
-esac
-sb_skip=$sb_nl$1$sb_nl
-sb_v=$(sb_each_line sb_other "$sb_v")
-# Of those: the ones listed; then, of both sides, the ones that are the same but for their modes.
-sb_a=$sb_l sb_l= sb_z=
-case $sb_v in ?*) sb_l=$(sb_lined "$sb_v" | $sb_g - "$sb_a" | uniq -d);; esac
-case $sb_l in ?*) sb_z=$(sb_each_line sb_bared "$sb_v" | sort | uniq -d);; esac
-case $sb_z in ?*) sb_z=$sb_nl$sb_z$sb_nl; sb_z=$(sb_each_line sb_moded "$sb_v");; esac
-sb_c=
-sb_tok "$sb_p"
-sb_shown 20 "${sb_l:+$(sb_alone "$sb_l" "$sb_z" "$sb_z")}"
-sb_shown 1000 "${sb_z:+$({ sb_lined "$sb_l"; sb_lined "$sb_z"; } | sort | uniq -d)}"
-sb_shown 1000 "${sb_z:+$(sb_alone "$sb_z" "$sb_l" "$sb_l")}"
-sb_shown 20 "${sb_v:+$(sb_alone "$sb_v" "$sb_l" "$sb_z")}"
-sb_emit "compare lines$sb_c"
-}
-sb_sort() {
-case ${sb_private+y} in
-y) cat -- "$@" | sed 's/^d 2\{0,1\}\([0-7]\)[0-7]\([0-7]\) /d \17\2 /';;
-*) cat -- "$@" | sed 's/^d 2\([0-7][0-7][0-7]\) /d \1 /';;
-esac | sort
-}
 sb_each_line() {
 IFS=$sb_nl
 for sb_e in $2; do $1; done
 IFS=' 	
 '
 }
-# The lines of the first text that stand in neither of the others, which stand in it or come twice.
-sb_alone() {
-case $1 in '') return;; esac
-case $2$3 in '') sb_say "$1";; *) { sb_say "$1"; sb_lined "$2"; sb_lined "$3"; } | sort | uniq -u;; esac
-}
 sb_lined() { case $1 in ?*) sb_say "$1";; esac; }
-sb_other() {
-case $sb_e in -[01]) return;; esac
-case $sb_skip in *"$sb_nl${sb_e#* ./}$sb_nl"*) return;; esac
-sb_say "$sb_e"
-}
-# A line without its mode.
-sb_bare() {
-sb_q=$sb_e
-case $sb_e in [dfo]' '*) sb_q=${sb_e#* }; sb_q="${sb_e%% *} ${sb_q#* }";; esac
-}
-sb_bared() { sb_bare; sb_say "$sb_q"; }
-sb_moded() {
-sb_bare
-case $sb_z in *"$sb_nl$sb_q$sb_nl"*) sb_say "$sb_e";; esac
-}
-# LIMIT TEXT: the first lines of it, and how many there are in $sb_c.
-sb_shown() {
-sb_m=0 sb_a= sb_q=$1
-sb_each_line sb_some "$2"
-sb_b=
-case $sb_a in ?*) sb_b=$(sb_put "$sb_a" | od -An -v -tx1);; esac
-sb_hex
-sb_c="$sb_c $sb_m"
-}
-sb_some() {
-sb_m=$((sb_m + 1))
-if [ "$sb_m" -le "$sb_q" ]; then sb_a=$sb_a$sb_e$sb_nl; fi
-}
-# Where find cannot print, stat does. Should the first have printed a part, then lines come twice, which hides what was
-# added and nothing else.
-sb_lines() {
-find . -maxdepth 257 -name . -o -type d -printf 'd %m %p\n' -o -type f -printf 'f %m %s %p\n' -o -type l -printf 'l %s %p\n' -o -printf 'o %m %p\n' 2>/dev/null ||
-find . -maxdepth 257 -name . -o -type d -exec stat -c 'd %a %n' {} + -o -type f -exec stat -c 'f %a %s %n' {} + -o -type l -exec stat -c 'l %s %n' {} + -o -exec stat -c 'o %a %n' {} + 2>/dev/null
-}
 # TREE LIST INTO ; writes a line for each entry that the list names and that is there: what stat says of it, and its path.
 sb_snapshot() {
 sb_in "$1/."

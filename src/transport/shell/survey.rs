@@ -2,10 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::{
-    manifest::{Digest, MAX_DEPTH, Seen, Surveyed},
-    transport::{Compared, DifferentLines, FailureKind, Found, Lines, StepFailure},
-};
+use crate::manifest::{Digest, MAX_DEPTH, Seen, Surveyed};
 
 use super::reply::Misfit;
 
@@ -148,30 +145,6 @@ fn unescaped(path: &[u8]) -> Vec<u8> {
         });
     }
     plain
-}
-
-/// What a comparison found.
-pub(super) fn compared(words: &[&str], values: &[Vec<u8>]) -> Result<Compared, Misfit> {
-    let some = |text: &[u8]| -> Vec<Vec<u8>> {
-        text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(<[u8]>::to_vec).collect()
-    };
-    let lines = |count: &str, text: &[u8]| Ok(Lines { count: count.parse().map_err(|_| Misfit)?, some: some(text) });
-    match (words, values) {
-        (["no-tree"], []) => Ok(Compared::NoTree),
-        (["no-list"], []) => Ok(Compared::NoList),
-        (["unreadable", kind], []) => Ok(Compared::Unreadable(match super::reply::not_read(kind)? {
-            Found::Unreadable(failure) => failure,
-            Found::NotAFile(kind) => StepFailure::new(FailureKind::WrongType, kind.with_article()),
-            Found::Content(_) | Found::TooLarge => return Err(Misfit),
-        })),
-        (["lines", counts @ ..], [lacking, modes, found, added]) => {
-            let [c, m, f, a] = counts else { return Err(Misfit) };
-            let (lacking, modes) = (lines(c, lacking)?, lines(m, modes)?);
-            let (found, added) = (lines(f, found)?, lines(a, added)?);
-            Ok(Compared::Lines(Box::new(DifferentLines { lacking, modes, found, added })))
-        }
-        _ => Err(Misfit),
-    }
 }
 
 #[cfg(test)]
