@@ -26,6 +26,12 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
 }
 
+/// The same, where whatever is waited for for a time is waited for in no time.
+pub(crate) fn wait_paused<F: Future>(future: F) -> F::Output {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true).build().expect("a runtime").block_on(future)
+}
+
 /// A release with a page that tells its name.
 pub(crate) fn release(text: &str) -> Arc<NewRelease> {
     let tree = Tree::from_memory([("index.html", text.as_bytes()), ("assets/style.css", b"body {}")]).expect("a tree");

@@ -16,7 +16,7 @@ use switchback::{
     transport::{HookEnd, HookExit, MemoryHost},
 };
 
-use super::fixture::{Hosts, ROOT, assert_code, at, name, release, wait};
+use super::fixture::{Hosts, ROOT, assert_code, at, name, release, wait, wait_paused};
 
 /// One host whose `prepare` makes a file in the release, and whether that ran.
 fn host() -> (Hosts, Arc<AtomicBool>) {
@@ -45,7 +45,8 @@ fn deploy(host: &MemoryHost, cut: &Cut) -> Report {
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
     let mut options = DeployOptions::default();
     options.run = run();
-    wait(fleet.deploy(release("c"), &options, &Silent))
+    // The result of a hook whose answer was lost is asked for until patience ends.
+    wait_paused(fleet.deploy(release("c"), &options, &Silent))
 }
 
 fn status(hosts: &Hosts) -> Option<ReleaseStatus> {

@@ -1,6 +1,8 @@
 //! Runs hooks under the lock, each with a record of its own inside it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::{
     name::ReleaseName,
