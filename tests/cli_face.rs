@@ -297,7 +297,40 @@ fn a_full_standard_output_hides_nothing() {
     assert!(told.contains("v2"), "{told}");
 }
 
-/// With few files, or little memory, it ends in words: neither a panic nor an abort.
+/// Rust ends a process that gets no memory with an abort, which nothing can turn into words. Whatever it left, the root is whole,
+/// and the next command with enough memory settles it.
+#[test]
+fn no_memory_leaves_a_root_that_recovers() {
+    let directory = empty();
+    let root = directory.path().join("shop");
+    let sources = ["v1", "v2"].map(|version| format!("{}/examples/site/{version}", env!("CARGO_MANIFEST_DIR")));
+    let run = |limit: &str, line: &str| {
+        let root = root.display();
+        // The shell stays, and ends as an abort of the program does: with 134.
+        let program = env!("CARGO_BIN_EXE_switchback");
+        let script = format!("ulimit -v {limit}; {program} -q --root {root} {line}; exit $?");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script]).current_dir(directory.path()).env_remove("RUST_BACKTRACE");
+        ended(&mut shell)
+    };
+    for (name, source) in ["a", "b"].iter().zip(&sources) {
+        assert_eq!(run("unlimited", &format!("deploy {source} --name {name}")).0, 0);
+    }
+    for limit in (20_000..160_000).step_by(20_000) {
+        for line in [format!("deploy {} --name m{limit}", sources[0]), "rollback".to_owned(), "recover".to_owned()] {
+            let (_, _, told) = run(&limit.to_string(), &line);
+            assert!(!told.contains("panicked"), "{limit} KiB: {line}: {told}");
+            let page = root.join("current/index.html");
+            assert!(page.exists(), "{limit} KiB: {line}: `current` leads to a whole release");
+        }
+        let (code, _, told) = run("unlimited", "recover");
+        assert_eq!(code, 0, "{limit} KiB: {told}");
+        let (code, _, told) = run("unlimited", "status --check");
+        assert_eq!(code, 0, "{limit} KiB: {told}");
+    }
+}
+
+/// With few files it ends in words: neither a panic nor an abort.
 #[test]
 fn little_to_work_with_ends_in_words() {
     let directory = empty();
