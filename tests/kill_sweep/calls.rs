@@ -77,7 +77,12 @@ fn parse(log: &str) -> Vec<Call> {
             continue;
         }
         let nth = *counts.entry(name).and_modify(|count| *count += 1).or_insert(1);
-        let changes = *name != "openat" || rest.contains("O_CREAT");
+        let changes = match *name {
+            "openat" => rest.contains("O_CREAT"),
+            // The runtime waking up one of its threads: it does not survive that this fails, which it never does.
+            "write" => !rest.contains(r#"\1\0\0\0\0\0\0\0", 8"#),
+            _ => true,
+        };
         // Where another thread comes so far first, a fault at this number would hit that one.
         if changes && nth > others(name, &lines[..at]) {
             calls.push(Call { name: (*name).to_owned(), nth, alone: nth > others(name, &lines) });
@@ -98,7 +103,7 @@ fn calls_are_counted_by_thread() {
     let log = "1 openat(AT_FDCWD, \"/lib\", O_RDONLY) = 3\n2 mkdirat(3, \"a\", 0700) = 0\n\
                2 openat(3, \"b\", O_WRONLY|O_CREAT <unfinished ...>\n1 write(1, \"x\", 1) = 1\n\
                2 <... openat resumed>) = 4\n2 openat(3, \"c\", O_WRONLY|O_CREAT) = 5\n2 write(5, \"y\", 1) = 1\n\
-               2 write(5, \"z\", 1) = 1\n1 write(1, \"x\", 1) = 1\n2 +++ exited with 0 +++\n";
+               2 write(5, \"z\", 1) = 1\n2 write(4, \"\\1\\0\\0\\0\\0\\0\\0\\0\", 8) = 8\n1 write(1, \"x\", 1) = 1\n2 +++ exited with 0 +++\n";
     let call = |name: &str, nth, alone| Call { name: name.to_owned(), nth, alone };
     assert_eq!(parse(log), [call("mkdirat", 1, true), call("openat", 2, true), call("write", 2, false)]);
 }

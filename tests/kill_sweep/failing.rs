@@ -100,6 +100,11 @@ fn report_of(output: &Output) -> Option<Value> {
     serde_json::from_slice(last).ok().filter(|report: &Value| report["type"] == "report")
 }
 
+/// Whether a fault hits all later calls of that name too: not where those may be writes with which the runtime wakes up its threads.
+fn lasting(call: &Call) -> &'static [bool] {
+    if call.name == "write" { &[false] } else { &[false, true] }
+}
+
 /// How many runs ended with which exit code.
 type Codes = std::collections::BTreeMap<u8, usize>;
 
@@ -115,7 +120,7 @@ fn failing(case: &Case, take: impl Fn(usize, &Call, &str) -> bool) -> Codes {
     let (mut trials, mut failed) = (0, Vec::new());
     for (at, call) in calls.iter().enumerate().filter(|(_, call)| call.alone) {
         for error in ERRORS.into_iter().filter(|(error, _)| take(at, call, error)) {
-            for lasts in [false, true] {
+            for &lasts in lasting(call) {
                 trials += 1;
                 let trial = Trial { case, call, error, lasts };
                 // All of them are tried, and each that fails says so.
@@ -161,7 +166,7 @@ fn elsewhere(error: (&'static str, &'static str), names: &[&str]) {
     let chosen = hit.iter().enumerate().filter(|(at, _)| at % 7 == 0 || *at == last);
     let mut codes = Codes::new();
     for (turn, (_, call)) in chosen.enumerate() {
-        for lasts in [false, true] {
+        for &lasts in lasting(call) {
             let code = Trial { case: &DEPLOY, call, error, lasts }.try_on(&site, turn);
             *codes.entry(code).or_default() += 1;
         }
