@@ -40,6 +40,7 @@ pub(super) fn read(expected: &Expected<'_>, words: &[&str], values: &[Vec<u8>]) 
     match (words, values) {
         (["no-tree"], []) => Ok(Compared::NoTree),
         (["no-list"], []) => Ok(Compared::NoManifest),
+        (["equal"], []) => Ok(Compared::Entries(Box::default())),
         (["unreadable", kind], []) => Ok(Compared::Unreadable(match reply::not_read(kind)? {
             Found::Unreadable(failure) => failure,
             Found::NotAFile(kind) => StepFailure::new(FailureKind::WrongType, kind.with_article()),

@@ -29,6 +29,7 @@ pub(crate) const WORDS: &[&str] = &[
     "end",
     "entries",
     "entry",
+    "equal",
     "err",
     "exists",
     "fail",
