@@ -421,6 +421,25 @@ async fn a_large_file_is_read_whole() {
     }
 }
 
+/// How long that takes depends on the release, and not on the connection.
+#[tokio::test]
+async fn reading_all_contents_may_take_longer_than_other_exchanges() {
+    let Some(shell) = LocalShell::new("dash", "gnu") else { return };
+    let dir = TempDir::new().unwrap();
+    fs::create_dir(dir.path().join("bin")).unwrap();
+    let slow = dir.path().join("bin/sha256sum");
+    fs::write(&slow, "#!/bin/sh\nsleep 2\nexec /usr/bin/sha256sum \"$@\"\n").unwrap();
+    fs::set_permissions(&slow, Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(dir.path().join("tree")).unwrap();
+    fs::write(dir.path().join("tree/f"), "x").unwrap();
+    let found_first = format!("PATH={}:$PATH exec \"$@\"", dir.path().join("bin").display());
+    let shell = shell.wrapped(&["/bin/sh", "-c", &found_first, "sh"]);
+    let transport = shell.transport_within(Duration::from_secs(1));
+    let survey = |digests| Op::Survey { path: inner("tree"), digests };
+    let read = reply(&transport, &root(&dir), survey(true)).await;
+    assert!(matches!(&read, Reply::Survey(Some(all)) if all.len() == 1), "{read:?}");
+}
+
 /// However much of a release differs, a host says little of it; and nothing of what is as it was.
 #[tokio::test]
 async fn what_a_comparison_says_does_not_grow_with_the_release() {

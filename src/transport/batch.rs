@@ -382,6 +382,14 @@ pub enum Op {
 }
 
 impl Op {
+    /// Whether it reads every file of a tree, which takes as long as the tree is large.
+    pub(in crate::transport) fn reads_contents(&self) -> bool {
+        matches!(
+            self,
+            Self::Survey { digests: true, .. } | Self::CompareTree { contents: true, .. } | Self::Changes { .. }
+        )
+    }
+
     /// Whether it changes anything on the host. A sync does not: what it makes durable was already there.
     #[must_use]
     pub fn changes(&self) -> bool {

@@ -102,13 +102,19 @@ impl<S: Shell> ShellTransport<S> {
         let since = Instant::now();
         let mut kept = self.session.lock().await;
         let session = self.session(take(&mut kept), since).await?;
-        let (outcome, again) = session.exchange(batch, &body, self.exchange_timeout).await;
+        let (outcome, again) = session.exchange(batch, &body, self.patience(batch)).await;
         if let Some(session) = &again {
             self.learn(session.has());
         }
         *kept = again.map_or(Kept::Nothing, |session| Kept::Session(session.into()));
         drop(kept);
         self.replies(batch, outcome)
+    }
+
+    /// Returns how long the answer to `batch` may take.
+    fn patience(&self, batch: &Batch) -> Duration {
+        let reads_contents = batch.steps.iter().any(|step| step.op.reads_contents());
+        self.exchange_timeout.saturating_mul(if reads_contents { READING } else { 1 })
     }
 
     /// Keeps what the host takes.
@@ -161,6 +167,10 @@ impl<S: Shell> ShellTransport<S> {
         TransportError::Unsuitable { host: self.to_string(), lacks }
     }
 }
+
+/// How often the exchange timeout fits into the wait for an answer to a step that reads every file of a release: that takes as long
+/// as the release is large. A connection that was lost is noticed before.
+const READING: u32 = 60;
 
 /// Four of them are less than the minute after which nothing of a run may be left.
 const BEAT: Duration = Duration::from_secs(14);
