@@ -208,6 +208,42 @@ async fn no_data_is_reverted_in_a_release_of_another() {
     }
 }
 
+/// A record that another user planted while the state directory was open is obeyed no more than a directory of theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_record_of_another_is_obeyed() {
+    let records = ["commands", "data", "user"].map(|file| format!(".switchback/releases/a/{file}"));
+    for site in Site::all().into_iter().map(Site::counting).map(Site::telling) {
+        site.deploy("a").await;
+        site.deploy("b").await;
+        for record in records.iter().map(String::as_str).chain([".switchback/ledger"]) {
+            let is_there = site.root().join(record).exists();
+            if !is_there {
+                fs::write(site.root().join(record), "{}").expect("the state directory is ours");
+            }
+            site.give(record, OTHER);
+            let report = site.rollback(false).await;
+            site.refused(&report, "b");
+            let message = &report.error.as_ref().expect("why").message;
+            assert!(message.contains(record), "{}: {message}", site.carrier);
+            site.give(record, 0);
+            if !is_there {
+                fs::remove_file(site.root().join(record)).expect("it was made");
+            }
+        }
+        assert_eq!(site.ran(), "a\nb\n", "{}", site.carrier);
+        site.give(&records[0], OTHER);
+        let mut options = DeployOptions::default();
+        options.run = site.run();
+        options.run.dry_run = true;
+        let tree = Tree::from_memory([("index.html", &b"c"[..])]).expect("a tree");
+        let release = Arc::new(NewRelease::new("c".parse().expect("a name"), tree));
+        let report = site.fleet().deploy(release, &options, &Silent).await;
+        site.refused(&report, "b");
+        let report = site.rollback(true).await;
+        assert_eq!((report.exit_code(), site.current()), (ExitCode::DONE, "a".to_owned()), "{report:?}");
+    }
+}
+
 /// Where nothing is run, nothing of anybody's is: the way back is never in the way of itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_commands_one_goes_back_to_it_all_the_same() {

@@ -82,6 +82,18 @@ pub enum Reason {
         /// The user id of who works there.
         user: u32,
     },
+    /// One of the tool's own records belongs to somebody else.
+    #[error(
+        "{path} belongs to user {owner}, and not to root or to user {user}, who works there: nothing that it says is run or obeyed"
+    )]
+    ForeignRecord {
+        /// The record, below the root.
+        path: InnerPath,
+        /// The user id of its owner.
+        owner: u32,
+        /// The user id of who works there.
+        user: u32,
+    },
     /// Commands would run in a release that belongs to somebody else.
     #[error(
         "{name} belongs to user {owner}, who is neither root nor who deploys here, and commands would run there what that user \

@@ -66,14 +66,26 @@ pub(crate) fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
     let is_teams = seen.state.team.as_ref().is_some_and(TeamState::keeps_others_out);
     let who = match state.mode & 0o022 {
-        0 => return Ok(()),
-        0o020 if is_teams => return Ok(()),
+        // What stands in a root of a group was put there by one of its members.
+        0 | 0o020 if is_teams => return Ok(()),
+        0 => return records(seen, user),
         // Whoever is in it can replace any record.
         0o020 => "a group that is not the root's",
         _ => "everybody",
     };
     let what = format!("{who} may write to the state directory (mode {:04o})", state.mode);
     Err(seen.refuse(Reason::OthersMayWrite { what }))
+}
+
+/// Refuses records of other users: somebody put them there while they could.
+fn records(seen: &Seen<'_>, user: u32) -> Result<(), HostRefusal> {
+    let owners = Owners::new(user).with(seen.state.team.as_ref());
+    match seen.state.record_owners.iter().find(|record| !owners.trust(record.owner)) {
+        Some(record) => {
+            Err(seen.refuse(Reason::ForeignRecord { path: record.path.clone(), owner: record.owner, user }))
+        }
+        None => Ok(()),
+    }
 }
 
 /// The release that a host is on after the plan.

@@ -44,7 +44,9 @@ pub use layout::{Layout, LayoutError};
 pub use links::BrokenLinks;
 pub use preparation::{Preparation, Staged};
 pub use prune::Pruned;
-pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, RootState, StagedRecord, States};
+pub use state::{
+    Current, GoneRelease, HostedRelease, Intent, Interrupted, RecordOwner, RootState, StagedRecord, States,
+};
 pub use switch::{Activated, Ready, Switch};
 pub use team::TeamState;
 

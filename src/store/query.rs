@@ -91,6 +91,7 @@ enum At {
     Unsealed,
     Links,
     UploadOwners,
+    LedgerEntry,
     Staged,
     Adopted,
     Staging,
@@ -188,12 +189,14 @@ impl Query {
             each(layout.in_state(&["releases"]), UNSEALED, STATE_LIMIT),
             each(layout.in_state(&["releases"]), SharedRecord::FILE, KEPT_LIMIT),
             each(layout.in_state(&["staging"]), "owner", STATE_LIMIT),
+            Op::Inspect { path: layout.in_state(&["ledger"]) },
         ];
         let first = batch.steps.len();
         for op in ops {
             match op {
                 // Something that is no link stands where `current` should; the inspection says what.
                 Op::ReadLink { .. } => batch.push_lenient(op),
+                Op::Inspect { ref path } if *path == layout.in_state(&["ledger"]) => batch.push_lenient(op),
                 // What cannot be read of the tool's own files is needed by some commands only.
                 Op::ReadEach { ref path, .. } if path != layout.releases() => batch.push_lenient(op),
                 _ => batch.push(op),
@@ -253,6 +256,7 @@ impl Query {
             users: None,
             staging: reader.staging(),
             uploads: reader.uploads(),
+            record_owners: reader.record_owners(),
             shared: Vec::new(),
             adopting,
             team: team.map(|team| TeamState { given, ..team }),
@@ -328,7 +332,7 @@ fn entry(reply: &Reply) -> Option<Entry> {
 impl<'r> Reader<'r> {
     fn new(replies: &'r [Reply], root: &'r HostPath, layout: &'r Layout, made: Option<Entry>) -> Self {
         let by_directory = |reply: &'r Reply| match reply {
-            Reply::Contents(contents) => contents.iter().map(|(name, found)| (&name[..], found)).collect(),
+            Reply::Contents(contents) => contents.iter().map(|(name, file)| (&name[..], &file.found)).collect(),
             _ => HashMap::new(),
         };
         let contents = replies.iter().map(by_directory).collect();

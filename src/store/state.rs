@@ -13,6 +13,7 @@ use crate::{
     manifest::Digest,
     name::ReleaseName,
     outcome::Command,
+    path::InnerPath,
     record::{BadRecord, PreviousVersion},
     shared::{BrokenLink, SharedPlace, SharedRecord},
     status::{BadMark, PinMark, ReleaseState},
@@ -80,6 +81,8 @@ pub struct RootState {
     pub ledger: Kept<()>,
     /// The tool's own files that are there and cannot be read.
     pub unreadable: Vec<UnreadableFile>,
+    /// Who owns the tool's own records that were read.
+    pub record_owners: Vec<RecordOwner>,
     /// The number of the mark that made a release bad last; `None` where nobody asked, or only older programs marked any.
     pub(crate) marks: Option<u64>,
     /// Which releases were read, where it is not all of them.
@@ -208,6 +211,16 @@ pub struct StagedRecord {
     pub revision: Option<String>,
 }
 
+/// A user who owns records of the tool's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RecordOwner {
+    /// The user id.
+    pub owner: u32,
+    /// One of the records, below the root.
+    pub path: InnerPath,
+}
+
 /// What an interrupted operation left: a lock, which was taken over because its holder was dead, or no more than an upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -292,7 +305,7 @@ impl RootState {
 
     /// Adds releases that were read later.
     pub(super) fn add(&mut self, more: Self) {
-        let Self { releases, gone, strangers, unreadable, .. } = more;
+        let Self { releases, gone, strangers, unreadable, record_owners, .. } = more;
         let new = |release: &HostedRelease| self.releases.iter().all(|known| known.name != release.name);
         let releases: Vec<HostedRelease> = releases.into_iter().filter(new).collect();
         self.extent.widen(releases.iter().map(|release| release.name.clone()));
@@ -304,6 +317,7 @@ impl RootState {
         );
         self.strangers.extend(strangers);
         self.unreadable.extend(unreadable);
+        self.record_owners.extend(record_owners);
     }
 
     /// What stands under the name `name` in the releases directory without being a release.

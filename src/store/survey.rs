@@ -47,7 +47,8 @@ impl Survey {
     fn read(self, store: &DirStore, replies: &[Reply], state: &mut RootState) -> Vec<(InnerPath, String)> {
         let mut unreadable = Vec::new();
         if let Some(Reply::Contents(contents)) = replies.get(self.first) {
-            let contents: BTreeMap<&[u8], &Found> = contents.iter().map(|(name, found)| (&name[..], found)).collect();
+            let contents: BTreeMap<&[u8], &Found> =
+                contents.iter().map(|(name, file)| (&name[..], &file.found)).collect();
             for release in &mut state.releases {
                 let found = contents.get(release.name.as_str().as_bytes());
                 if let Some(why) = Kept::bytes(found.copied()).unreadable() {

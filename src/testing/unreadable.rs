@@ -6,8 +6,8 @@ use crate::{
     future::BoxFuture,
     path::InnerPath,
     transport::{
-        Batch, Compared, FailureKind, Found, HookCall, HookExit, LineSink, OnFailure, Op, Progress, Reply, StepFailure,
-        Transport, TransportError, Upload, Uploaded,
+        Batch, Compared, FailureKind, Found, HookCall, HookExit, LineSink, OnFailure, Op, OwnedFile, Progress, Reply,
+        StepFailure, Transport, TransportError, Upload, Uploaded,
     },
 };
 
@@ -71,7 +71,7 @@ impl<T> Unreadable<T> {
                         continue;
                     };
                     if let Some(failure) = self.failure(&path.join(&directory).join(file)) {
-                        *found = Found::Unreadable(failure);
+                        found.found = Found::Unreadable(failure);
                     }
                 }
                 Reply::Contents(contents)
@@ -86,7 +86,8 @@ impl<T> Unreadable<T> {
                         let path = kept.join(&file.name);
                         // Nobody can say whether it is there where what is above it cannot be looked into.
                         let is_there = found.is_some() || self.hidden(&path).is_some();
-                        *found = self.failure(&path).filter(|_| is_there).map(Found::Unreadable).or(found.take());
+                        let unreadable = |failure| OwnedFile::unowned(Found::Unreadable(failure));
+                        *found = self.failure(&path).filter(|_| is_there).map(unreadable).or(found.take());
                     }
                 }
                 Reply::Chain(links)

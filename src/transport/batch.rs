@@ -9,7 +9,7 @@ use crate::{
 
 use super::{
     BoundedFile, ChainLink, Changes, Comparison, Entry, FileId, Found, Group, GroupReach, HostIdentity, Listed,
-    Liveness, Passed, StepFailure, TreeName, Users,
+    Liveness, OwnedFile, Passed, StepFailure, TreeName, Users,
 };
 
 /// A list of steps that run in order on one host, in one exchange.
@@ -463,7 +463,7 @@ pub enum Reply {
     /// The answer to [`Op::List`].
     Listing(Option<Vec<Listed>>),
     /// The answer to [`Op::ReadEach`]: the directory's name and what its file held.
-    Contents(Vec<(Vec<u8>, Found)>),
+    Contents(Vec<(Vec<u8>, OwnedFile)>),
     /// The answer to [`Op::ReadChain`], in the order of the chain.
     Chain(Vec<ChainLink>),
     /// The answer to [`Op::Survey`], in no order.

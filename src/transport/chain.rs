@@ -2,7 +2,7 @@
 
 use crate::path::InnerPath;
 
-use super::{Entry, Found, TreeName};
+use super::{Entry, Found, OwnedFile, TreeName};
 
 /// A file that is read, and how much of it at most.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +22,8 @@ pub struct ChainLink {
     pub entry: Option<Entry>,
     /// Its record, which names the next one.
     pub record: Option<Found>,
-    /// The other files, in the order in which they were asked for; `None` for those that are not there.
-    pub files: Vec<Option<Found>>,
+    /// The other files, in the order in which they were asked for, and whose they are; `None` for those that are not there.
+    pub files: Vec<Option<OwnedFile>>,
 }
 
 /// Follows a chain from the directory `first`, at most `most` long and through none twice.

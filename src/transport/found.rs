@@ -63,6 +63,23 @@ pub enum Found {
     Unreadable(StepFailure),
 }
 
+/// A file that was read where it stands in one of several directories, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnedFile {
+    /// The user id that owns it; `None` where that was not looked at.
+    pub owner: Option<u32>,
+    /// What the read found.
+    pub found: Found,
+}
+
+impl OwnedFile {
+    /// A file whose owner is not known.
+    #[must_use]
+    pub fn unowned(found: Found) -> Self {
+        Self { owner: None, found }
+    }
+}
+
 /// What stands at a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {

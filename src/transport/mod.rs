@@ -30,7 +30,9 @@ pub use changes::{Changes, Snapped};
 pub(crate) use compare::above;
 pub use compare::{Compared, Comparison, Counted, DifferentEntries, ForeignEntry, TreeName};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
-pub use found::{Entry, EntryKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, Passed, Used, Users};
+pub use found::{
+    Entry, EntryKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, OwnedFile, Passed, Used, Users,
+};
 pub(crate) use group::GIVEN;
 pub use group::{Group, GroupPlace, GroupReach};
 pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};

@@ -13,7 +13,8 @@ use switchback::{
     InnerPath,
     manifest::{MAX_DEPTH, Seen},
     transport::{
-        Batch, EntryKind, FailureKind, Found, Liveness, LocalTransport, Op, Reply, StepFailure, SyncReach, Transport,
+        Batch, EntryKind, FailureKind, Found, Liveness, LocalTransport, Op, OwnedFile, Reply, StepFailure, SyncReach,
+        Transport,
     },
 };
 use tempfile::TempDir;
@@ -86,7 +87,7 @@ async fn fifos_and_sockets_are_never_waited_for() {
     let each = Op::ReadEach { path: at("releases"), file: at("previousVersion"), limit: 100 };
     let remove = [Op::RemoveTree { path: at("releases") }, Op::RemoveFile { path: at("socket") }];
     let replies = run_unless_it_hangs(&root, [each].into_iter().chain(remove)).await;
-    let found = Reply::Contents(vec![(b"1".to_vec(), Found::NotAFile(EntryKind::Other))]);
+    let found = Reply::Contents(vec![(b"1".to_vec(), OwnedFile::unowned(Found::NotAFile(EntryKind::Other)))]);
     assert_eq!(replies, [found, Reply::Done, Reply::Done]);
 }
 

@@ -90,6 +90,9 @@ fn plain(reply: Reply) -> Plain {
             Reply::Listing(Some(listed))
         }
         Reply::Contents(mut contents) => {
+            for (_, file) in &mut contents {
+                file.owner = file.owner.map(|_| 0);
+            }
             contents.sort_by(|one, other| one.0.cmp(&other.0));
             Reply::Contents(contents)
         }

@@ -13,7 +13,7 @@ use switchback::{
     plan::{Direction, RollbackTarget},
     transport::{
         Batch, EntryKind, FailureKind, Found, HookCall, HookEnd, HookExit, LineSink, Liveness, MemoryHost,
-        MemoryTransport, Progress, Reply, StepFailure, TransportError, Upload, Uploaded,
+        MemoryTransport, OwnedFile, Progress, Reply, StepFailure, TransportError, Upload, Uploaded,
     },
 };
 
@@ -145,7 +145,10 @@ fn lie(reply: Reply, rng: &mut Rng) -> Reply {
             Reply::Listing(Some(names))
         }
         Reply::Contents(files) => {
-            Reply::Contents(files.into_iter().map(|(name, found)| (mangled(name, rng), lied(found, rng))).collect())
+            let mut lie = |(name, file): (Vec<u8>, OwnedFile)| {
+                (mangled(name, rng), OwnedFile { owner: None, found: lied(file.found, rng) })
+            };
+            Reply::Contents(files.into_iter().map(&mut lie).collect())
         }
         Reply::Process(_) => {
             Reply::Process(*rng.one_of(&[Liveness::Alive, Liveness::Gone, Liveness::Unknown]).expect("there are some"))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchback::{
     InnerPath,
-    transport::{Batch, Found, Op, Reply, Upload},
+    transport::{Batch, Found, Op, OwnedFile, Reply, Upload},
 };
 
 use crate::puppet::{Answer, Call};
@@ -110,9 +110,12 @@ impl Names {
                 }
                 Reply::Listing(Some(listed))
             }
-            Reply::Contents(contents) => Reply::Contents(
-                contents.into_iter().map(|(name, found)| (self.bytes(&name), self.found(found))).collect(),
-            ),
+            Reply::Contents(contents) => {
+                let mut read = |(name, file): (Vec<u8>, OwnedFile)| {
+                    (self.bytes(&name), OwnedFile { found: self.found(file.found), ..file })
+                };
+                Reply::Contents(contents.into_iter().map(&mut read).collect())
+            }
             Reply::Content(Some(found)) => Reply::Content(Some(self.found(found))),
             other => other,
         }

@@ -14,7 +14,7 @@ impl Reason {
                     .into()
             }
             Self::HalfAdopted { .. } => "`switchback adopt` goes on from where it is".into(),
-            Self::ForeignState { owner, .. } => foreign_state_hint(*owner, command),
+            Self::ForeignState { .. } | Self::ForeignRecord { .. } => self.foreign_hint(command),
             Self::ForeignRelease { name, .. } => format!(
                 "see whose it is with `switchback verify {name}`, take it back with chown, or say with `--allow-writable` that it is \
                  meant so"
@@ -110,6 +110,21 @@ impl Reason {
     }
 
     /// How to make a host fit for the group of `[security] group`.
+    fn foreign_hint(&self, command: Command) -> String {
+        let first = match self {
+            Self::ForeignState { owner, .. } => format!("connect as user {owner}"),
+            Self::ForeignRecord { path, .. } => {
+                format!("see who wrote {path}, and take it back with chown or remove it")
+            }
+            _ => String::new(),
+        };
+        let alone = match command {
+            Command::Rollback => "; `--no-hooks --keep-data` rolls back the code alone",
+            _ => "",
+        };
+        format!("{first}, or say with --allow-writable that its owner is trusted{alone}")
+    }
+
     fn group_hint(&self) -> String {
         match self {
             Self::NoSuchGroup { group } => {
@@ -142,14 +157,6 @@ fn unreadable_hint(reason: &Reason, command: Command) -> String {
         _ => "",
     };
     format!("`switchback status` names the file and its owner: make it readable, or connect as its owner{alone}")
-}
-
-fn foreign_state_hint(owner: u32, command: Command) -> String {
-    let alone = match command {
-        Command::Rollback => "; `--no-hooks --keep-data` rolls back the code alone",
-        _ => "",
-    };
-    format!("connect as user {owner}, or say with --allow-writable that its owner is trusted{alone}")
 }
 
 fn commands_unreadable_hint(command: Command) -> &'static str {

@@ -10,9 +10,10 @@ impl Reason {
     pub fn kind(&self, _: Command) -> ErrorKind {
         match self {
             Self::NotOurs { .. } | Self::HalfAdopted { .. } => ErrorKind::NotOurs,
-            Self::OthersMayWrite { .. } | Self::ForeignRelease { .. } | Self::ForeignState { .. } => {
-                ErrorKind::OthersMayWrite
-            }
+            Self::OthersMayWrite { .. }
+            | Self::ForeignRelease { .. }
+            | Self::ForeignState { .. }
+            | Self::ForeignRecord { .. } => ErrorKind::OthersMayWrite,
             Self::SameRoot { .. } => ErrorKind::Config,
             Self::AnotherFilesystem { .. } => ErrorKind::RootRefused,
             Self::NoSuchGroup { .. } | Self::NotInGroup { .. } | Self::NotOfGroup { .. } => ErrorKind::OtherAccount,

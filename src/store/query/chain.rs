@@ -5,7 +5,7 @@ use crate::{
     name::ReleaseName,
     record::{RECORD_FILE, RECORD_LIMIT},
     shared::SharedRecord,
-    transport::{Batch, BoundedFile, ChainLink, Found, Listed, Op, Reply, TreeName},
+    transport::{Batch, BoundedFile, ChainLink, Listed, Op, OwnedFile, Reply, TreeName},
 };
 
 use super::{At, COMMANDS, DATA, KEPT_LIMIT, Layout, Query, Reach, SEALED_USER, STATE_LIMIT, UNSEALED, each, inner};
@@ -43,6 +43,7 @@ impl Query {
         batch.push_lenient(each(layout.in_state(&["debts"]), "debt", STATE_LIMIT));
         batch.push(Op::Inspect { path: layout.state().clone() });
         batch.push_lenient(each(layout.in_state(&["staging"]), "owner", STATE_LIMIT));
+        batch.push_lenient(Op::Inspect { path: layout.in_state(&["ledger"]) });
         Self { reach: Reach::Chains(1 + usize::from(also.is_some())), ..Self::at(first, batch) }
     }
 
@@ -74,17 +75,17 @@ impl Query {
         let mut all = if head == 0 { none() } else { told.to_vec() };
         let listed = |link: &&ChainLink| Some(Listed { name: link.name.clone().into_bytes(), entry: link.entry? });
         all.push(Reply::Listing(Some(links.iter().filter_map(listed).collect())));
-        all.push(contents(&links, |link| link.record.as_ref()));
+        all.push(contents(&links, |link| link.record.clone().map(OwnedFile::unowned)));
         let kept = |at: At| {
             let place = FILES.iter().position(|(file, ..)| *file as usize == at as usize);
-            contents(&links, |link| link.files.get(place?)?.as_ref())
+            contents(&links, |link| link.files.get(place?)?.clone())
         };
         all.extend([At::Bad, At::Commands, At::Data].map(kept));
         let mut tail = tail.iter().cloned();
         let mut told = || tail.next().unwrap_or(Reply::Entry(None));
         all.extend((0..4).map(|_| told()));
         all.extend([At::Owners, At::Unsealed, At::Links].map(kept));
-        all.push(told());
+        all.extend((0..2).map(|_| told()));
         let names = links.iter().filter_map(|link| layout.release_name(link.name.as_bytes())).collect();
         (all, Some(names))
     }
@@ -103,7 +104,7 @@ fn chain(layout: &Layout, from: TreeName, most: u32) -> Op {
 }
 
 /// What one file of each release holds.
-fn contents(links: &[&ChainLink], file: impl Fn(&ChainLink) -> Option<&Found>) -> Reply {
-    let content = |link: &&ChainLink| Some((link.name.clone().into_bytes(), file(link)?.clone()));
+fn contents(links: &[&ChainLink], file: impl Fn(&ChainLink) -> Option<OwnedFile>) -> Reply {
+    let content = |link: &&ChainLink| Some((link.name.clone().into_bytes(), file(link)?));
     Reply::Contents(links.iter().filter_map(content).collect())
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     path::InnerPath,
-    store::{Kept, kept::reason, layout::LOCK},
+    store::{Kept, RecordOwner, kept::reason, layout::LOCK},
     transport::{Found, Reply},
 };
 
@@ -79,6 +79,26 @@ impl Reader<'_> {
         let others = self.listing(At::Live).iter().filter(|listed| Some(listed.entry.owner) != self.user());
         let tokens = others.filter_map(|listed| token_of(&listed.name));
         tokens.map(|token| self.layout.in_state(&["live", token.as_str()])).collect()
+    }
+
+    /// Who owns the records that were read: each user once, with one of the files.
+    pub(in crate::store) fn record_owners(&self) -> Vec<RecordOwner> {
+        let of_directories = EACH.into_iter().flat_map(|(at, above, file)| {
+            let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(at) { contents } else { &[] };
+            contents
+                .iter()
+                .filter_map(move |(name, read)| Some((read.owner?, above, std::str::from_utf8(name).ok()?, file)))
+        });
+        let ledger = self
+            .entry(At::LedgerEntry)
+            .map(|entry| RecordOwner { owner: entry.owner, path: self.layout.in_state(&["ledger"]) });
+        let mut owners: Vec<RecordOwner> = ledger.into_iter().collect();
+        for (owner, above, name, file) in of_directories {
+            if owners.iter().all(|known| known.owner != owner) {
+                owners.push(RecordOwner { owner, path: self.layout.in_state(&[above, name, file]) });
+            }
+        }
+        owners
     }
 
     /// The same of a file that is kept of a release.

@@ -1,6 +1,6 @@
 //! The steps that ask.
 
-use crate::transport::{EntryKind, FailureKind, Found, Op, Reply};
+use crate::transport::{EntryKind, FailureKind, Found, Op, OwnedFile, Reply};
 
 use super::{
     Outcome,
@@ -190,7 +190,10 @@ pub(super) async fn read_each(on: Subject) -> Outcome {
         ("4", Found::TooLarge),
         ("5", Found::NotAFile(EntryKind::Link)),
     ];
-    same("what was found", &found, &expected.map(|(name, found)| (name.as_bytes().to_vec(), found)).to_vec())?;
+    let owner = on.must_entry("r/1/f").await?.owner;
+    let is_read = |found: &Found| matches!(found, Found::Content(_) | Found::TooLarge);
+    let read = |found: Found| OwnedFile { owner: is_read(&found).then_some(owner), found };
+    same("what was found", &found, &expected.map(|(name, found)| (name.as_bytes().to_vec(), read(found))).to_vec())?;
     on.answers(ops::read_each("none", "f", 5), Reply::Contents(Vec::new())).await?;
     on.refuses(ops::read_each("r/file", "f", 5), FailureKind::WrongType).await?;
     on.refuses(ops::read_each("r/link", "f", 5), FailureKind::WrongType).await
@@ -214,8 +217,8 @@ pub(super) async fn what_may_not_be_read_is_there(on: Subject) -> Outcome {
     };
     found.sort_by(|one, other| one.0.cmp(&other.0));
     match &found[..] {
-        [(one, first), (two, second)] if one == b"1" && two == b"2" && is_there(first) => {
-            same("what is beside it", second, &Found::Content(b"y".to_vec()))
+        [(one, first), (two, second)] if one == b"1" && two == b"2" && is_there(&first.found) => {
+            same("what is beside it", &second.found, &Found::Content(b"y".to_vec()))
         }
         other => Err(format!("files with and without permissions are {other:?}")),
     }

@@ -1,6 +1,6 @@
 //! The step that reads along a chain of directories.
 
-use crate::transport::{BoundedFile, ChainLink, EntryKind, FailureKind, Found, Op, Reply, TreeName};
+use crate::transport::{BoundedFile, ChainLink, EntryKind, FailureKind, Found, Op, OwnedFile, Reply, TreeName};
 
 use super::{
     Outcome,
@@ -51,9 +51,12 @@ pub(super) async fn is_read_from_end_to_end(on: Subject) -> Outcome {
     let content = |text: &str| Some(Found::Content(text.into()));
     let link =
         |name: &str, entry, record: Option<Found>, files| ChainLink { name: name.to_owned(), entry, record, files };
+    let owner = Some(on.must_entry("lists/b/one").await?.owner);
+    let kept = |found| Some(OwnedFile { owner, found });
+    let text = Found::Content("x 'y'\n".into());
     let expected = vec![
         link("c", Some(on.must_entry("trees/c").await?), content("/srv/shop/trees/b\n"), vec![None, None]),
-        link("b", Some(on.must_entry("trees/b").await?), content("a"), vec![content("x 'y'\n"), Some(Found::TooLarge)]),
+        link("b", Some(on.must_entry("trees/b").await?), content("a"), vec![kept(text), kept(Found::TooLarge)]),
         link("a", Some(on.must_entry("trees/a").await?), content("none\n"), vec![None, None]),
         link("none", None, None, vec![None, None]),
     ];
@@ -110,7 +113,7 @@ pub(super) async fn ends_where_it_leads_nowhere(on: Subject) -> Outcome {
         write("lists/a", "x"),
     ])
     .await?;
-    let unreadable = |found: &Option<Found>| matches!(found, Some(Found::Unreadable(_)));
+    let unreadable = |file: &Option<OwnedFile>| matches!(file, Some(OwnedFile { found: Found::Unreadable(_), .. }));
     for name in ["c", "a"] {
         let read = links(&on, chain(given(name), 1)).await?;
         same("nothing is read through a link or a file", &read[0].files.iter().all(unreadable), &true)?;
@@ -137,11 +140,15 @@ pub(super) async fn what_may_not_be_read_is_there(on: Subject) -> Outcome {
     on.done([make_dir("lists/c"), locked("lists/c/one"), write("lists/c/two", "22")]).await?;
     let read = links(&on, chain(given("c"), 2)).await?;
     // Root may read everything.
-    let is_there = |found: &Option<Found>| match found {
+    let is_there = |found: Option<&Found>| match found {
         Some(Found::Unreadable(failure)) => failure.kind == FailureKind::Denied,
-        found => *found == Some(Found::Content(b"x".to_vec())),
+        found => found == Some(&Found::Content(b"x".to_vec())),
     };
-    same("what may not be read", &is_there(&read[0].files[0]), &true)?;
-    same("what is beside it", &read[0].files[1], &Some(Found::Content(b"22".to_vec())))?;
-    same("what comes after it", &read[1].files[0], &Some(Found::Content(b"x 'y'\n".to_vec())))
+    same("what may not be read", &is_there(found(read[0].files[0].as_ref())), &true)?;
+    same("what is beside it", &found(read[0].files[1].as_ref()), &Some(&Found::Content(b"22".to_vec())))?;
+    same("what comes after it", &found(read[1].files[0].as_ref()), &Some(&Found::Content(b"x 'y'\n".to_vec())))
+}
+
+fn found(file: Option<&OwnedFile>) -> Option<&Found> {
+    file.map(|file| &file.found)
 }

@@ -12,7 +12,7 @@ use crate::{
     token::Token,
     transport::{
         Batch, Compared, Comparison, Counted, DifferentEntries, FailureKind, Found, HookCall, HookEnd, Liveness, Op,
-        Reply, Stream, TreeName, shell,
+        OwnedFile, Reply, Stream, TreeName, shell,
     },
 };
 
@@ -191,7 +191,7 @@ async fn all_names(on: &Subject, names: &[String]) -> Outcome {
     let mut found: Vec<Vec<u8>> = listed.iter().map(|listed| listed.name.clone()).collect();
     found.sort();
     same("what is listed", &found, &expected)?;
-    let told = |(name, content): &(Vec<u8>, Found)| *content == Found::Content(name.clone());
+    let told = |(name, file): &(Vec<u8>, OwnedFile)| file.found == Found::Content(name.clone());
     holds(each.len() == names.len() && each.iter().all(told), || format!("contents: {each:?}"))?;
     let mut targets: Vec<_> = seen.iter().map(|entry| (entry.path.clone(), entry.node.clone())).collect();
     targets.sort_by(|one, other| one.0.cmp(&other.0));

@@ -1,6 +1,6 @@
 //! Steps that a carrier may carry out as one: each is answered as if it came alone.
 
-use crate::transport::{EntryKind, FailureKind, Found, Op, Reply, TransportError};
+use crate::transport::{EntryKind, FailureKind, Found, Op, OwnedFile, Reply, TransportError};
 
 use super::{
     Outcome,
@@ -64,7 +64,9 @@ pub(super) async fn reads(on: Subject) -> Outcome {
         }
         same("the replies", &lenient(&on, ops).await?, &alone)?;
     }
-    same("one of them", &lenient(&on, &good).await?[9], &Ok(Reply::Contents(vec![(b"1".to_vec(), found("é'"))])))
+    let owner = Some(on.must_entry("r/1/g").await?.owner);
+    let read = OwnedFile { owner, found: found("é'") };
+    same("one of them", &lenient(&on, &good).await?[9], &Ok(Reply::Contents(vec![(b"1".to_vec(), read)])))
 }
 
 fn found(text: &str) -> Found {

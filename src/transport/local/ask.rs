@@ -13,7 +13,7 @@ use rustix::{
 
 use crate::{
     path::InnerPath,
-    transport::{EntryKind, FailureKind, Found, Listed, Reply, StepFailure},
+    transport::{EntryKind, FailureKind, Found, Listed, OwnedFile, Reply, StepFailure},
 };
 
 use super::{
@@ -63,11 +63,17 @@ pub(super) fn link_text(root: &Root, path: &InnerPath) -> Result<Text> {
 }
 
 pub(super) fn read(root: &Root, path: &InnerPath, limit: u64) -> Answer {
-    let content = match found(root.place(path)).map_err(errno::on(path))? {
-        Some(place) => read_in(&place.directory, place.name, limit, path.as_str()),
-        None => None,
-    };
-    Ok(Reply::Content(content))
+    Ok(Reply::Content(read_owned(root, path, limit)?.map(|file| file.found)))
+}
+
+/// Reads a file, up to a limit, and whose it is.
+pub(super) fn read_owned(
+    root: &Root,
+    path: &InnerPath,
+    limit: u64,
+) -> std::result::Result<Option<OwnedFile>, StepFailure> {
+    let place = found(root.place(path)).map_err(errno::on(path))?;
+    Ok(place.and_then(|place| read_in(&place.directory, place.name, limit, path.as_str())))
 }
 
 pub(super) fn read_end(root: &Root, path: &InnerPath, limit: u64) -> Answer {
@@ -75,30 +81,38 @@ pub(super) fn read_end(root: &Root, path: &InnerPath, limit: u64) -> Answer {
         Some(place) => read_by(&place.directory, place.name, path.as_str(), |file| read_end_of(file, limit)),
         None => None,
     };
-    Ok(Reply::Content(content))
+    Ok(Reply::Content(content.map(|file| file.found)))
 }
 
 /// Reads the regular file `name` of `directory`, up to a limit.
-fn read_in(directory: impl AsFd, name: &str, limit: u64, path: &str) -> Option<Found> {
+fn read_in(directory: impl AsFd, name: &str, limit: u64, path: &str) -> Option<OwnedFile> {
     read_by(directory, name, path, |file| read_file(file, limit))
 }
 
 /// Reads the regular file `name` of `directory`, and nothing else: opening a device may have effects, and reading a
 /// fifo may last for ever.
-fn read_by(directory: impl AsFd, name: &str, path: &str, read_file: impl Fn(File) -> Result<Found>) -> Option<Found> {
+fn read_by(
+    directory: impl AsFd,
+    name: &str,
+    path: &str,
+    read_file: impl Fn(File) -> Result<Found>,
+) -> Option<OwnedFile> {
     let read = || {
         let kind = entry_kind(&root::stat(&directory, name)?);
         if kind != EntryKind::File {
-            return Ok(Found::NotAFile(kind));
+            return Ok(OwnedFile::unowned(Found::NotAFile(kind)));
         }
         let file = root::open(&directory, name, OFlags::RDONLY)?;
         // It may have been replaced in between.
-        match entry_kind(&fs::fstat(&file)?) {
-            EntryKind::File => read_file(File::from(file)),
-            kind => Ok(Found::NotAFile(kind)),
-        }
+        let stat = fs::fstat(&file)?;
+        let found = match entry_kind(&stat) {
+            EntryKind::File => read_file(File::from(file))?,
+            kind => Found::NotAFile(kind),
+        };
+        Ok(OwnedFile { owner: Some(stat.st_uid), found })
     };
-    found(read()).unwrap_or_else(|errno| Some(Found::Unreadable(errno::failure(path, errno))))
+    let unreadable = |errno| Some(OwnedFile::unowned(Found::Unreadable(errno::failure(path, errno))));
+    found(read()).unwrap_or_else(unreadable)
 }
 
 fn read_file(file: File, limit: u64) -> Result<Found> {
@@ -149,21 +163,21 @@ pub(super) fn read_each(root: &Root, path: &InnerPath, file: &InnerPath, limit: 
     let mut contents = Vec::new();
     for listed in entries_of(&directory).map_err(errno::on(path))? {
         if listed.entry.kind == EntryKind::Directory
-            && let Some(content) = read_below(&directory, &listed.name, file, limit)
+            && let Some(read) = read_below(&directory, &listed.name, file, limit)
         {
-            contents.push((listed.name, content));
+            contents.push((listed.name, read));
         }
     }
     Ok(Reply::Contents(contents))
 }
 
 /// Reads `file` of the directory `name` in `directory`.
-pub(super) fn read_below(directory: impl AsFd, name: &[u8], file: &InnerPath, limit: u64) -> Option<Found> {
+pub(super) fn read_below(directory: impl AsFd, name: &[u8], file: &InnerPath, limit: u64) -> Option<OwnedFile> {
     let path = format!("{}/{file}", String::from_utf8_lossy(name));
     match found(root::enter(directory, name)) {
         Ok(Some(inside)) => read_in(inside, file.as_str(), limit, &path),
         Ok(None) => None,
-        Err(errno) => Some(Found::Unreadable(errno::failure(path, errno))),
+        Err(errno) => Some(OwnedFile::unowned(Found::Unreadable(errno::failure(path, errno)))),
     }
 }
 

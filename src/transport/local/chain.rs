@@ -9,7 +9,9 @@ use rustix::{
 
 use crate::{
     path::InnerPath,
-    transport::{BoundedFile, ChainLink, EntryKind, FailureKind, Found, Reply, StepFailure, TreeName, chain},
+    transport::{
+        BoundedFile, ChainLink, EntryKind, FailureKind, Found, OwnedFile, Reply, StepFailure, TreeName, chain,
+    },
 };
 
 use super::{
@@ -39,7 +41,7 @@ pub(super) fn read_chain(
         Ok(ChainLink {
             name: name.to_owned(),
             entry: there.as_ref().map(entry),
-            record: is_directory.then(own).flatten(),
+            record: is_directory.then(own).flatten().map(|file| file.found),
             files: files.iter().map(|file| read_kept(root, &kept.join(&file.name), file.limit)).collect(),
         })
     };
@@ -47,12 +49,9 @@ pub(super) fn read_chain(
 }
 
 /// Reads a file that is kept of a directory: what does not let anybody through is unreadable.
-fn read_kept(root: &Root, path: &InnerPath, limit: u64) -> Option<Found> {
-    match ask::read(root, path, limit) {
-        Ok(Reply::Content(found)) => found,
-        Ok(_) => None,
-        Err(failure) => Some(Found::Unreadable(failure)),
-    }
+fn read_kept(root: &Root, path: &InnerPath, limit: u64) -> Option<OwnedFile> {
+    let unreadable = |failure| Some(OwnedFile::unowned(Found::Unreadable(failure)));
+    ask::read_owned(root, path, limit).unwrap_or_else(unreadable)
 }
 
 /// The name of the tree that is meant; `None` when what should tell it tells none.

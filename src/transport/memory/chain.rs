@@ -2,7 +2,7 @@
 
 use crate::{
     path::InnerPath,
-    transport::{BoundedFile, ChainLink, FailureKind, Found, Reply, StepFailure, TreeName, chain},
+    transport::{BoundedFile, ChainLink, FailureKind, Found, OwnedFile, Reply, StepFailure, TreeName, chain},
 };
 
 use super::{model::Body, step::Host};
@@ -33,10 +33,11 @@ impl Host<'_> {
         chain::follow(self.tree_name(from), most, read).map(Reply::Chain)
     }
 
-    fn read_kept(&self, path: &InnerPath, limit: u64) -> Option<Found> {
+    fn read_kept(&self, path: &InnerPath, limit: u64) -> Option<OwnedFile> {
+        let unreadable = |kind| Found::Unreadable(StepFailure::new(kind, format!("{path}: {kind}")));
         match self.find(path) {
-            Ok(inode) => inode.map(|inode| self.read(inode, limit)),
-            Err(kind) => Some(Found::Unreadable(StepFailure::new(kind, format!("{path}: {kind}")))),
+            Ok(inode) => inode.map(|inode| self.read_owned(inode, limit)),
+            Err(kind) => Some(OwnedFile::unowned(unreadable(kind))),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     path::InnerPath,
     transport::{
         Changes, Compared, Comparison, Entry, EntryKind, FailureKind, Found, Group, GroupPlace, GroupReach,
-        HostIdentity, Listed, Liveness, Op, Reply, Snapped, StepFailure, TreeName, changes,
+        HostIdentity, Listed, Liveness, Op, OwnedFile, Reply, Snapped, StepFailure, TreeName, changes,
         compare::Expected,
         process::{ProcessMark, Seen},
     },
@@ -197,10 +197,19 @@ impl Host<'_> {
             if let Body::Directory(names) = self.model.body(*inode)
                 && let Some(file) = names.get(file.as_str().as_bytes())
             {
-                contents.push((name.clone(), self.read(*file, limit)));
+                contents.push((name.clone(), self.read_owned(*file, limit)));
             }
         }
         Ok(Reply::Contents(contents))
+    }
+
+    pub(super) fn read_owned(&self, inode: u64, limit: u64) -> OwnedFile {
+        match self.read(inode, limit) {
+            found @ (Found::Content(_) | Found::TooLarge) => {
+                OwnedFile { owner: Some(self.model.entry(inode).owner), found }
+            }
+            found => OwnedFile::unowned(found),
+        }
     }
 
     /// A snapshot of a tree: the content of a file, which only this host can tell by itself, is what changes whenever it does.

@@ -1,11 +1,11 @@
 //! What a host says of a chain of directories.
 
-use crate::transport::{BoundedFile, ChainLink, Found};
+use crate::transport::{BoundedFile, ChainLink, Found, OwnedFile};
 
 use super::{
     reply::{Misfit, entry, names, not_read},
     script::reach,
-    together::size,
+    together::{owner, size},
 };
 
 /// What was looked at, in its order: of a file that was read, its limit. `kinds` has a word for each directory, and then
@@ -37,7 +37,7 @@ pub(super) fn read(
             "-" => None,
             _ => return Err(Misfit),
         };
-        let record = parts.file(record.limit)?;
+        let record = parts.file(record.limit)?.map(|file| file.found);
         let files = files.iter().map(|file| parts.file(file.limit)).collect::<Result<Vec<_>, _>>()?;
         links.push(ChainLink { name: text(name)?.to_owned(), entry, record, files });
     }
@@ -56,20 +56,21 @@ impl<'a> Parts<'a> {
         self.stats.next().ok_or(Misfit)
     }
 
-    fn file(&mut self, limit: u64) -> Result<Option<Found>, Misfit> {
+    fn file(&mut self, limit: u64) -> Result<Option<OwnedFile>, Misfit> {
         Ok(Some(match self.words.next().ok_or(Misfit)? {
             "-" => return Ok(None),
             "file" => {
-                let size = size(self.line()?)?;
+                let line = self.line()?;
+                let (owner, size) = (Some(owner(line)?), size(line)?);
                 if size > reach(limit) {
-                    return Ok(Some(Found::TooLarge));
+                    return Ok(Some(OwnedFile { owner, found: Found::TooLarge }));
                 }
                 let length = usize::try_from(size).map_err(|_| Misfit)?;
                 let (content, rest) = self.contents.split_at_checked(length).ok_or(Misfit)?;
                 self.contents = rest;
-                Found::Content(content.to_vec())
+                OwnedFile { owner, found: Found::Content(content.to_vec()) }
             }
-            kind => not_read(kind)?,
+            kind => OwnedFile::unowned(not_read(kind)?),
         }))
     }
 

@@ -7,7 +7,8 @@ use crate::{
     time::Timestamp,
     transport::{
         Changes, Compared, Comparison, Entry, EntryKind, FailureKind, FileId, FilesystemKind, Found, Group, GroupPlace,
-        HostIdentity, Listed, Liveness, Op, Passed, Reply, Snapped, StepFailure, Used, Users, compare::Expected,
+        HostIdentity, Listed, Liveness, Op, OwnedFile, Passed, Reply, Snapped, StepFailure, Used, Users,
+        compare::Expected,
     },
 };
 
@@ -286,24 +287,27 @@ fn each(
     kinds: &[u8],
     sizes: &[u8],
     mut contents: &[u8],
-) -> Result<Vec<(Vec<u8>, Found)>, Misfit> {
+) -> Result<Vec<(Vec<u8>, OwnedFile)>, Misfit> {
     let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Misfit);
     let (kinds, mut sizes) = (text(kinds)?, text(sizes)?.lines());
     let kinds: Vec<&str> = kinds.split(',').filter(|kind| !kind.is_empty()).collect();
     if kinds.len() != names(all).count() {
         return Err(Misfit);
     }
-    let mut next = || -> Result<Found, Misfit> {
-        let size: u64 = number(sizes.next().ok_or(Misfit)?)?;
+    let mut next = || -> Result<OwnedFile, Misfit> {
+        let (size, owner) = sizes.next().and_then(|line| line.split_once('-')).ok_or(Misfit)?;
+        let (size, owner) = (number::<u64>(size)?, Some(number(owner)?));
         if size > reach(limit) {
-            return Ok(Found::TooLarge);
+            return Ok(OwnedFile { owner, found: Found::TooLarge });
         }
         let length = usize::try_from(size).map_err(|_| Misfit)?;
         let (content, rest) = contents.split_at_checked(length).ok_or(Misfit)?;
         contents = rest;
-        Ok(Found::Content(content.to_vec()))
+        Ok(OwnedFile { owner, found: Found::Content(content.to_vec()) })
     };
-    let one = |(name, kind): (&[u8], &str)| Ok((name.to_vec(), if kind == "file" { next()? } else { not_read(kind)? }));
+    let one = |(name, kind): (&[u8], &str)| {
+        Ok((name.to_vec(), if kind == "file" { next()? } else { OwnedFile::unowned(not_read(kind)?) }))
+    };
     let found = names(all).zip(kinds).map(one).collect::<Result<Vec<_>, _>>()?;
     if contents.is_empty() && sizes.next().is_none() { Ok(found) } else { Err(Misfit) }
 }

@@ -192,8 +192,9 @@ sb_emit 'each @'
 return 0;;
 esac
 case $# in 0) ;; *)
-sb_m=$(stat -c %s -- "$@" 2>&1) || { sb_no - "$sb_m"; return 1; }
+sb_m=$(stat -c %s-%u -- "$@" 2>&1) || { sb_no - "$sb_m"; return 1; }
 for sb_e in $sb_m; do
+sb_e=${sb_e%-*}
 if sb_within; then set -- "$@" "$1"; fi
 shift
 done;;

@@ -110,12 +110,14 @@ fn share<'o>(
             }
             (Op::ReadEach { limit, .. }, [_, kinds]) => {
                 let files = kinds.split(|byte| *byte == b',').filter(|kind| *kind == b"file").count();
-                let sizes = take(files)?.into_iter().map(size).collect::<Result<Vec<_>, _>>()?;
-                let length: u64 = sizes.iter().filter(|size| **size <= reach(*limit)).sum();
+                let read = |line: &&str| Ok((size(line)?, owner(line)?));
+                let found = take(files)?.iter().map(read).collect::<Result<Vec<(u64, u32)>, _>>()?;
+                let length: u64 = found.iter().map(|(size, _)| *size).filter(|size| *size <= reach(*limit)).sum();
                 let length = usize::try_from(length).map_err(|_| Misfit)?;
                 let (own, rest) = contents.split_at_checked(length).ok_or(Misfit)?;
                 contents = rest;
-                frame.values.push(sizes.iter().map(u64::to_string).collect::<Vec<_>>().join("\n").into_bytes());
+                let lines: Vec<String> = found.iter().map(|(size, owner)| format!("{size}-{owner}")).collect();
+                frame.values.push(lines.join("\n").into_bytes());
                 frame.values.push(own.to_vec());
             }
             (Op::ReadChain { record, files, .. }, [_, kinds]) => {
@@ -138,6 +140,11 @@ fn share<'o>(
         }
     }
     if contents.is_empty() && stats.next().is_none() { Ok(frames) } else { Err(Misfit) }
+}
+
+/// The owner in a line of `stat -c '%f %u %d %i %s %Y'`.
+pub(super) fn owner(line: &str) -> Result<u32, Misfit> {
+    line.split(' ').nth(1).and_then(|owner| owner.parse().ok()).ok_or(Misfit)
 }
 
 /// The size in a line of `stat -c '%f %u %d %i %s %Y'`.
