@@ -102,7 +102,7 @@ impl<S: Shell> ShellTransport<S> {
         let since = Instant::now();
         let mut kept = self.session.lock().await;
         let session = self.session(take(&mut kept), since).await?;
-        let (outcome, again) = session.exchange(batch, &body, self.patience(batch)).await;
+        let (outcome, again) = session.exchange(batch, &body, (self.patience(batch), self.exchange_timeout)).await;
         if let Some(session) = &again {
             self.learn(session.has());
         }

@@ -140,24 +140,25 @@ impl Session {
         }
     }
 
-    /// Carries out the compiled `batch`, and gives the session back when it can be used again.
+    /// Carries out the compiled `batch`, and gives the session back when it can be used again. Waits so long for the answer, and for
+    /// the end of a channel that gave none.
     pub(super) async fn exchange(
         mut self,
         batch: &Batch,
         body: &[u8],
-        deadline: Duration,
+        (answer, end): (Duration, Duration),
     ) -> (Result<Outcome, Lost>, Option<Self>) {
         self.exchanges += 1;
         let mut script = std::mem::take(&mut self.unsent);
         script.extend_from_slice(prelude::steps().needed(body, &mut self.known).as_bytes());
         script.extend_from_slice(body);
         script.extend_from_slice(&call(self.wire.nonce.as_str(), self.exchanges));
-        let answered = timeout(deadline, self.wire.ask(&mut self.channel, &script, batch, self.exchanges)).await;
+        let answered = timeout(answer, self.wire.ask(&mut self.channel, &script, batch, self.exchanges)).await;
         match answered {
             Ok(Ok(Some(outcome))) => (Ok(outcome), Some(self)),
-            Ok(Ok(None)) => (self.wire.ended(self.channel, deadline).await.map(Outcome::Lacks), None),
+            Ok(Ok(None)) => (self.wire.ended(self.channel, end).await.map(Outcome::Lacks), None),
             Ok(Err(lost)) => (Err(lost), None),
-            Err(_) => (Err(Lost::Late(deadline, self.wire.said())), None),
+            Err(_) => (Err(Lost::Late(answer, self.wire.said())), None),
         }
     }
 }
@@ -213,8 +214,8 @@ impl Wire {
 
     /// What the host lacks, when its channel ended without an answer and it is certain that nothing was run.
     pub(super) async fn ended(&mut self, channel: Channel, deadline: Duration) -> Result<String, Lost> {
-        let end = timeout(deadline, channel.end()).await.unwrap_or(ChannelEnd::Lost);
-        if self.hello.is_none() && end == ChannelEnd::Exited {
+        // Whoever said hello may have run something, however it ended.
+        if self.hello.is_none() && timeout(deadline, channel.end()).await == Ok(ChannelEnd::Exited) {
             return Ok(format!("it gives no POSIX shell{}", said(&self.said())));
         }
         Err(Lost::Ended(self.said()))
