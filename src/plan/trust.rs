@@ -24,7 +24,7 @@ impl<'t> Owners<'t> {
         Self { team, ..self }
     }
 
-    /// All that are trusted.
+    /// Returns every trusted user id.
     #[must_use]
     pub fn all(self) -> Vec<u32> {
         [0, self.user].into_iter().chain(self.team.iter().flat_map(|team| team.members())).collect()

@@ -134,7 +134,7 @@ impl DirStore {
         Ok(())
     }
 
-    /// Those of these files that cannot be read: an exchange that only a root with files of other users costs.
+    /// Returns the files among these that cannot be read. Costs an exchange only where a root has files of other users.
     async fn unreadable_of(&self, files: Vec<InnerPath>) -> Result<Vec<(InnerPath, String)>, StoreError> {
         if files.is_empty() {
             return Ok(Vec::new());
@@ -243,8 +243,8 @@ impl DirStore {
         Ok(state)
     }
 
-    /// Finds the uploads that nobody will finish and adds them to what interrupted operations left: an exchange that only a root
-    /// with unfinished uploads costs.
+    /// Adds the uploads of dead processes to what interrupted operations left. Costs an exchange only where a root has unfinished
+    /// uploads.
     pub(super) async fn find_dead_uploads(&self, state: &mut RootState) -> Result<(), StoreError> {
         if state.uploads.is_empty() {
             return Ok(());

@@ -29,7 +29,7 @@ pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) {
     store.steps.ask_group(batch);
 }
 
-/// What the answers to those steps tell.
+/// The owners that those steps found.
 pub(super) struct Asked {
     /// Who may own what the release holds.
     pub(super) owners: Vec<u32>,

@@ -268,7 +268,7 @@ pub struct Intent {
 }
 
 impl RootState {
-    /// Adds an upload that nobody will finish to what its operation left.
+    /// Adds the upload of a dead process to what its operation left.
     pub(super) fn add_dead_upload(&mut self, token: Token, owner: Kept<LockOwner>) {
         let operation = |owner: &Kept<LockOwner>| owner.record().map(|owner| owner.operation.clone());
         let own = operation(&owner);

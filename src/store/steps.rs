@@ -118,7 +118,7 @@ impl Steps {
         }
     }
 
-    /// Finds a directory that another user made before anything is touched that is written in it later.
+    /// Checks the directories that later steps write in before anything is touched: another user may have made one.
     fn expect_writable(&self, batch: &mut Batch) {
         for path in self.written_in() {
             batch.push(Op::ExpectWritable { path });

@@ -234,7 +234,7 @@ impl DirStore {
         }
     }
 
-    /// Works for the group that a root of this account says it belongs to, where none is configured. Returns whether there is one.
+    /// Adopts the group that a root of this account names, where none is configured. Returns whether it did.
     pub(super) async fn joins_recorded(&self, state: &RootState) -> bool {
         let is_open = state.keeper.is_some_and(|keeper| keeper.mode & 0o020 != 0);
         if self.steps.team.group().is_some() || !is_open {

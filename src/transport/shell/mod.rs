@@ -85,7 +85,8 @@ enum Kept {
 }
 
 impl<S: Shell> ShellTransport<S> {
-    /// Works through `shell`; one exchange, once a channel is open, takes `exchange_timeout` at most.
+    /// Works through `shell`. Once a channel is open, one exchange takes `exchange_timeout` at most, and sixty times that where a step
+    /// reads every file of a release.
     pub fn new(shell: S, exchange_timeout: Duration) -> Self {
         Self {
             shell,
@@ -168,11 +169,11 @@ impl<S: Shell> ShellTransport<S> {
     }
 }
 
-/// How often the exchange timeout fits into the wait for an answer to a step that reads every file of a release: that takes as long
-/// as the release is large. A connection that was lost is noticed before.
+/// Factor of the exchange timeout for steps that read every file of a release: their time depends on its size. `ssh` notices a lost
+/// connection sooner.
 const READING: u32 = 60;
 
-/// Four of them are less than the minute after which nothing of a run may be left.
+/// Four intervals end before the minute after which nothing of a run may be left.
 const BEAT: Duration = Duration::from_secs(14);
 
 /// Tells the host at every interval that the client is alive, for as long as the session `nonce` is kept.

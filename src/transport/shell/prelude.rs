@@ -28,7 +28,7 @@ const RUNNER: &str = include_str!("runner.sh");
 /// One function for each operation.
 const STEPS: &str = include_str!("steps.sh");
 
-/// The one that compares a tree with its manifest.
+/// Compares a tree with its manifest.
 const COMPARE: &str = include_str!("compare.sh");
 
 /// The receiving end of an upload.

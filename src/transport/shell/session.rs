@@ -140,7 +140,7 @@ impl Session {
         }
     }
 
-    /// Carries out the compiled `batch`, and gives the session back when it can be used again. Waits so long for the answer, and for
+    /// Carries out the compiled `batch`, and returns the session when it can be used again. Waits `answer` for the answer, and `end` for
     /// the end of a channel that gave none.
     pub(super) async fn exchange(
         mut self,

@@ -13,8 +13,8 @@ if [ "$sb_q" != "$sb_v" ] || [ "$sb_k" != asleep ] || sb_at_work; then sb_v=$sb_
 if [ "$sb_n" -ge 4 ]; then kill -KILL $$; exit 0; fi
 done
 }
-# Puts into $sb_q how often the shell has woken up, and into $sb_k whether it is asleep now. Fails once the shell has ended, or where no kernel tells. Whoever asks is its
-# child as long as it lives, so that no other process of that number is taken for it.
+# Puts into $sb_q how often the shell has woken up, and into $sb_k whether it is asleep now. Fails once the shell has ended, or
+# where the kernel does not tell. The watch checks that the shell is still its parent: another process may have got its number.
 sb_woken() {
 sb_q= sb_k=
 IFS= read -r sb_a </proc/self/stat || return 1
