@@ -60,11 +60,16 @@ pub(crate) fn listen(under_way: &UnderWay, again: &str) -> std::io::Result<watch
         let (sender, under_way, again) = (sender.clone(), under_way.clone(), again.to_owned());
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
-                if sender.borrow().is_some() {
+                // Asked and answered in one step: another signal's task may run at the same moment.
+                let is_first = sender.send_if_modified(|first| {
+                    let is_first = first.is_none();
+                    first.get_or_insert(which);
+                    is_first
+                });
+                if !is_first {
                     render::message(&under_way.left(&again));
                     std::process::exit(which.code().into());
                 }
-                sender.send_replace(Some(which));
                 render::message("Interrupted: coming to a safe point. Once more ends this at once.\n");
             }
         });
