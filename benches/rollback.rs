@@ -24,7 +24,7 @@ fn main() {
         local(&mut table, "local: library / bare system calls");
     }
     // What ours adds for one host, as counted: two turns that are waited for, and one that is not (11 against 8), and the
-    // 29 programs that the scripts run on the host, which `tests/rollback_processes.rs` bounds. On two idle cores it was
+    // 29 programs that the scripts run on the host, which `tests/it/rollback_processes.rs` bounds. On two idle cores it was
     // 1.14 (no delay) and 1.32 (50 ms), twice, and 16 hosts 1.24 and 1.35, 21 pairs each. With other work on the cores it
     // is more, since each program waits for a core: 1.39 for one host at a load of 11.
     let lines: [(&str, u8, Option<Duration>, f64); 4] = [

@@ -3,7 +3,7 @@
 # question; otherwise it is said in words what is missing, and what that skips. Arguments go on to `cargo test`.
 #
 #   sh tests/run.sh
-#   sh tests/run.sh --test fleet
+#   sh tests/run.sh --test it fleet::
 #   SWITCHBACK_INSTALL=no sh tests/run.sh
 set -eu
 

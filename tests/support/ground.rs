@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use switchback::transport::MemoryHost;
 
-use crate::puppet::ROOT;
+use super::puppet::ROOT;
 
 /// What a host holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

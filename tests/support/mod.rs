@@ -5,10 +5,14 @@
 pub(crate) mod case;
 #[cfg(feature = "cli")]
 pub(crate) mod cut;
+pub(crate) mod ground;
 pub(crate) mod hooks;
 pub(crate) mod local_shell;
 pub(crate) mod mounts;
+pub(crate) mod names;
 pub(crate) mod proxy;
+pub(crate) mod puppet;
+pub(crate) mod rng;
 #[cfg(feature = "cli")]
 pub(crate) mod site;
 #[cfg(feature = "ssh")]

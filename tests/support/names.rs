@@ -7,7 +7,7 @@ use switchback::{
     transport::{Batch, Found, Op, OwnedFile, Reply, Upload},
 };
 
-use crate::puppet::{Answer, Call};
+use super::puppet::{Answer, Call};
 
 /// The length of a token.
 const TOKEN: usize = 32;

@@ -21,7 +21,7 @@ use switchback::{
 };
 use tokio::sync::oneshot;
 
-use crate::names::Names;
+use super::names::Names;
 
 pub(crate) const ROOT: &str = "/srv/shop";
 

@@ -1,0 +1,70 @@
+//! Every carrier that needs no network keeps the contract of `Transport`, and this machine does what the model does.
+#![expect(clippy::print_stdout, reason = "a run says how many cases it tried")]
+
+mod local;
+mod model;
+use crate::support::mounts;
+
+use std::{fs::Permissions, os::unix::fs::PermissionsExt, sync::Arc};
+
+use switchback::{
+    HostPath,
+    testing::{
+        Cut, Faults, Recording, Unreadable,
+        conformance::{self, Fixture},
+    },
+    transport::{LocalTransport, MemoryHost, Transport},
+};
+use tempfile::TempDir;
+
+/// A temporary directory as a deploy root.
+fn root_of(directory: &TempDir) -> HostPath {
+    directory.path().to_str().expect("temporary directories have plain names").parse().expect("and absolute ones")
+}
+
+/// A fixture on a temporary directory of this machine.
+fn local(wrap: impl Fn(LocalTransport) -> Box<dyn Transport>) -> Fixture {
+    let directory = TempDir::new().expect("a temporary directory can be made");
+    // Whatever the umask is, which some tests set to extremes.
+    fs_err::set_permissions(directory.path(), Permissions::from_mode(0o700)).expect("it is ours");
+    let root = root_of(&directory);
+    let fixture = Fixture::new(wrap(LocalTransport::named("this machine")), root).keeping(directory);
+    if mounts::are_allowed() { fixture.with_mounts() } else { fixture }
+}
+
+#[tokio::test]
+async fn memory_conforms() {
+    let ran = conformance::transport(|| {
+        let host = MemoryHost::new();
+        host.make_dir("/srv/shop");
+        Fixture::new(host.connect("memory"), "/srv/shop".parse().expect("a root")).without_scripts()
+    });
+    println!("memory: {} cases", ran.await);
+}
+
+#[tokio::test]
+async fn local_conforms() {
+    println!("local: {} cases", conformance::transport(|| local(|inner| Box::new(inner))).await);
+}
+
+#[tokio::test]
+async fn decorators_conform() {
+    let recording = conformance::transport(|| local(|inner| Box::new(Recording::new(inner))));
+    println!("recording: {} cases", recording.await);
+    let faults = conformance::transport(|| local(|inner| Box::new(Faults::new(inner, Cut::never()))));
+    println!("faults: {} cases", faults.await);
+    let unreadable = conformance::transport(|| local(|inner| Box::new(Unreadable::new(inner))));
+    println!("unreadable: {} cases", unreadable.await);
+    let pointers = conformance::transport(|| local(|inner| Box::new(Arc::new(Box::new(inner)))));
+    println!("pointers: {} cases", pointers.await);
+}
+
+/// A test of the suite that holds for everything would hold nothing: what breaks the contract is found, by name.
+#[tokio::test]
+async fn a_transport_that_loses_answers_does_not_conform() {
+    for case in conformance::CASES {
+        let cut = Cut::after(0);
+        let broken = case.run(local(|inner| Box::new(Faults::new(inner, cut.clone())))).await;
+        assert!(broken.as_ref().is_err_and(|what| what.starts_with(case.name)), "{}: {broken:?}", case.name);
+    }
+}

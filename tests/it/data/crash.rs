@@ -1,0 +1,86 @@
+//! Every command with data is cut off after each of its steps, and every answer is lost: the next rollback, or a recovery,
+//! ends with code and data together, and each revert took effect once.
+
+use switchback::{
+    ExitCode, Report,
+    plan::{Direction, RollbackTarget},
+    report::Outcome,
+    testing::{AfterLoss, Cut},
+};
+
+use crate::data::model::World;
+
+fn two_back(world: &World, cut: &Cut) -> Report {
+    world.rollback_with(RollbackTarget::Steps(2), &|_| {}, cut)
+}
+
+fn forward(world: &World, cut: &Cut) -> Report {
+    world.deploy_with("r4", &|_| {}, cut)
+}
+
+/// How often each release was reverted with effect: a revert that was asked for where the data was there already had none.
+fn asserts_once(world: &World, what: &str) {
+    for release in ["r2", "r3"] {
+        let line = format!("web2 revert {release}");
+        let times = world.data().log.iter().filter(|own| **own == line).count();
+        assert_eq!(times, 1, "{what}: {release} was reverted {times} times\n{}", world.described());
+    }
+}
+
+#[test]
+fn a_rollback_of_data_that_is_cut_anywhere_is_finished_by_the_next_one() {
+    for make in [World::new as fn() -> World, World::reverting_first] {
+        let (counting, before) = (Cut::never(), make().deployed(3));
+        assert_eq!(two_back(&before.copy(), &counting).exit_code(), ExitCode::DONE);
+        for steps in 0..counting.steps() {
+            let world = before.copy();
+            let what = format!("cut after step {steps}");
+            two_back(&world, &Cut::after(steps));
+            let report = two_back(&world, &Cut::never());
+            // One that was cut off at its very end is over, and there is nothing before r1.
+            let settled = [ExitCode::DONE, ExitCode::NOTHING_TO_ROLL_BACK_TO];
+            assert!(settled.contains(&report.exit_code()), "{what}: {report:?}\n{}", world.described());
+            world.is_at("r1", 1, &what);
+            world.is_settled(&what);
+            asserts_once(&world, &what);
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_is_lost_in_a_rollback_of_data_is_found_again() {
+    let (counting, before) = (Cut::never(), World::new().deployed(3));
+    assert_eq!(two_back(&before.copy(), &counting).exit_code(), ExitCode::DONE);
+    for answer in 0..counting.exchanges() {
+        let world = before.copy();
+        let what = format!("answer {answer} lost");
+        two_back(&world, &Cut::losing_answer(answer, AfterLoss::Answers));
+        let report = two_back(&world, &Cut::never());
+        let settled = [ExitCode::DONE, ExitCode::NOTHING_TO_ROLL_BACK_TO];
+        assert!(settled.contains(&report.exit_code()), "{what}: {report:?}");
+        world.is_at("r1", 1, &what);
+        asserts_once(&world, &what);
+    }
+}
+
+#[test]
+fn a_deploy_of_data_that_is_cut_anywhere_is_recovered_both_ways() {
+    let (counting, before) = (Cut::never(), World::new().deployed(3));
+    assert_eq!(forward(&before.copy(), &counting).exit_code(), ExitCode::DONE);
+    for steps in 0..counting.steps() {
+        for direction in [Direction::Safest, Direction::Back] {
+            let world = before.copy();
+            let what = format!("cut after step {steps}, {direction:?}");
+            forward(&world, &Cut::after(steps));
+            let report = world.recover(direction);
+            assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {report:?}\n{}", world.described());
+            let arrived = world.hosts[0].read_link(&crate::data::fixture::at("current")) == Some("releases/r4".into());
+            let version = if arrived { 4 } else { 3 };
+            let was_over = report.outcome == Outcome::Unchanged;
+            assert!(was_over || !(arrived && direction == Direction::Back), "{what}");
+            world.is_at(if arrived { "r4" } else { "r3" }, version, &what);
+            let times = |line: &str| world.data().log.iter().filter(|own| *own == line).count();
+            assert!(times("web2 apply r4") <= 1 && times("web2 revert r4") <= 1, "{what}\n{}", world.described());
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! A deploy takes the data forward, and back when anything fails.
+
+use switchback::{ErrorKind, ExitCode, plan::Direction, report::Outcome};
+
+use crate::data::{fixture::assert_code, model::World};
+
+#[test]
+fn a_deploy_applies_once_before_the_switch_and_tells_both_versions() {
+    let world = World::new().deployed(1);
+    let report = world.deploy("r2");
+    assert_code(&report, ExitCode::DONE);
+    let data = report.data.expect("the data was looked at");
+    assert_eq!(
+        (data.before.as_str(), data.after.as_ref().map(switchback::data::DataVersion::as_str)),
+        ("1", Some("2"))
+    );
+    world.is_at("r2", 2, "deploy");
+    world.is_clean("deploy");
+    let took = world.took();
+    let order: Vec<&str> = took.iter().map(|line| line.split(' ').nth(1).expect("a hook")).collect();
+    assert_eq!(
+        order,
+        [
+            "prepare",
+            "prepare",
+            "version",
+            "fingerprint",
+            "apply",
+            "version",
+            "after_switch",
+            "after_switch",
+            "validate",
+            "validate"
+        ]
+    );
+    assert_eq!(took.iter().filter(|line| line.contains(" apply ")).count(), 1);
+    assert!(took.contains(&"web2 apply r2".to_owned()), "{took:?}");
+}
+
+/// `cases.md` H01: before the switch nothing is switched, and the name is free again.
+#[test]
+fn a_failure_before_the_switch_takes_everything_back() {
+    for (failing, kind) in [("web1 prepare r2", ErrorKind::HookFailed), ("web2 apply r2", ErrorKind::DataFailed)] {
+        let world = World::new().deployed(1);
+        world.data().failing.push(failing.to_owned());
+        let report = world.deploy("r2");
+        assert_eq!((report.outcome, report.exit_code()), (Outcome::Failed, ExitCode::REFUSED), "{failing}");
+        assert_eq!(report.error.as_ref().map(|error| error.kind), Some(kind), "{failing}");
+        world.is_at("r1", 1, failing);
+        world.is_clean(failing);
+        world.data().failing.clear();
+        assert_code(&world.deploy("r2"), ExitCode::DONE);
+        world.is_at("r2", 2, failing);
+    }
+}
+
+#[test]
+fn a_half_applied_release_is_reverted_and_its_name_is_free() {
+    let world = World::new().deployed(1);
+    world.data().half.push("web2 apply r2".to_owned());
+    let report = world.deploy("r2");
+    assert_eq!((report.outcome, report.exit_code()), (Outcome::Failed, ExitCode::REFUSED));
+    world.is_at("r1", 1, "half applied");
+    world.is_clean("half applied");
+    assert!(world.took().contains(&"web2 revert r2".to_owned()));
+    world.data().half.clear();
+    assert_code(&world.deploy("r2"), ExitCode::DONE);
+}
+
+#[test]
+fn data_that_cannot_be_put_back_is_named_and_mended_by_what_is_typed_next() {
+    let world = World::new().deployed(1);
+    world.data().half.push("web2 apply r2".to_owned());
+    world.data().failing.push("web2 revert r2".to_owned());
+    let report = world.deploy("r2");
+    assert_code(&report, ExitCode::INCONSISTENT);
+    let error = report.error.as_ref().expect("it says why");
+    assert!(error.message.contains("version is 20"), "{}", error.message);
+    assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("recover --back")), "{error:?}");
+    world.is_at("r1", 20, "not put back");
+    // Still not mended: still said, and nothing is lost.
+    assert_code(&world.recover(Direction::Back), ExitCode::INCONSISTENT);
+    world.data().failing.clear();
+    world.data().half.clear();
+    assert_code(&world.recover(Direction::Back), ExitCode::DONE);
+    world.is_at("r1", 1, "mended");
+    world.is_clean("mended");
+}
+
+#[test]
+fn a_failure_after_the_switch_puts_code_and_data_back_and_tells_the_services() {
+    for failing in ["web1 after_switch r2", "web2 validate r2"] {
+        let world = World::new().deployed(1);
+        world.data().failing.push(failing.to_owned());
+        let report = world.deploy("r2");
+        assert_code(&report, ExitCode::PUT_BACK);
+        world.is_at("r1", 1, failing);
+        world.is_clean(failing);
+        let took = world.took();
+        assert_eq!(took.iter().filter(|line| line.as_str() == "web2 revert r2").count(), 1, "{failing}");
+        for host in ["web1", "web2"] {
+            assert!(took.contains(&format!("{host} after_switch r1")), "{failing}: {took:?}");
+        }
+    }
+}
+
+#[test]
+fn equal_versions_mean_that_nothing_is_reverted() {
+    let world = World::new().deployed(1);
+    world.data().lying.push("web2 apply r2".to_owned());
+    assert_code(&world.deploy("r2"), ExitCode::DONE);
+    world.took();
+    assert_code(&world.rollback(), ExitCode::DONE);
+    world.is_at("r1", 1, "nothing to revert");
+    assert!(world.took().iter().all(|line| !line.contains(" revert ")));
+}

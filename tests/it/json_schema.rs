@@ -1,0 +1,301 @@
+//! What `--json` prints, held field by field against what the guide says of it: no event, report or field is there that is
+//! not documented, and none is missing that is.
+#![cfg(feature = "cli")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Command,
+};
+
+use serde_json::{Map, Value};
+use switchback::Timestamp;
+use tempfile::TempDir;
+
+const GUIDE: &str = include_str!("../../src/guide/json.md");
+const LAYOUT: &str = include_str!("../../src/guide/layout.md");
+const ERRORS: &str = include_str!("../../src/guide/errors.md");
+
+/// The words in backticks.
+fn quoted(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// The same, but for what stands in brackets.
+fn names(text: &str) -> Vec<String> {
+    let (mut depth, mut outside) = (0, String::new());
+    for c in text.chars() {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        if depth == 0 {
+            outside.push(c);
+        }
+    }
+    quoted(&outside).into_iter().filter(|name| name != "null").collect()
+}
+
+/// The rows of the table that has this head, each as its cells.
+fn table<'t>(guide: &'t str, head: &str) -> Vec<Vec<&'t str>> {
+    let rows = guide.split_once(head).unwrap_or_else(|| panic!("no table {head:?}")).1;
+    let rows = rows.lines().skip(2).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
+}
+
+/// One field of an object, as the guide has it.
+#[derive(Debug)]
+struct Field {
+    required: bool,
+    /// What stands in backticks in its description: its values, or the fields of what it holds.
+    words: BTreeSet<String>,
+}
+
+type Fields = BTreeMap<String, Field>;
+
+/// The fields of a table of fields.
+fn fields(guide: &str, head: &str) -> Fields {
+    let mut all = Fields::new();
+    for row in table(guide, head) {
+        let optional = ["Absent", "where there are any", " only"].iter().any(|word| row[1].contains(word));
+        for name in names(row[0]) {
+            all.insert(name, Field { required: !optional, words: quoted(row[1]).into_iter().collect() });
+        }
+    }
+    all
+}
+
+struct Schema {
+    events: BTreeMap<String, BTreeSet<String>>,
+    report: Fields,
+    host: Fields,
+    status: Fields,
+    phases: BTreeSet<String>,
+    history: BTreeSet<String>,
+    kinds: BTreeSet<String>,
+    seen: BTreeSet<String>,
+}
+
+impl Schema {
+    fn read() -> Self {
+        let mut events = BTreeMap::new();
+        for row in table(GUIDE, "| `type` | fields | when |") {
+            for event in names(row[0]) {
+                let mut fields: BTreeSet<String> = names(row[1]).into_iter().collect();
+                // One row is about two of them.
+                if event == "hook-started" {
+                    fields.remove("end");
+                }
+                events.insert(event, fields);
+            }
+        }
+        let head = "| field | what it is |";
+        let (report, rest) =
+            GUIDE.split_once("# The report").expect("a report").1.split_once("A host has:").expect("hosts");
+        let (host, status) = rest.split_once("for every host that could be read:").expect("a status");
+        let phases = GUIDE.lines().find(|line| line.starts_with("`phase` is one of")).expect("the phases");
+        let history = LAYOUT.lines().find(|line| line.starts_with("| `history` |")).expect("the history");
+        let history = quoted(history.split(" | ").nth(2).expect("its form"));
+        let kinds =
+            ERRORS.lines().filter(|line| line.starts_with("| `")).flat_map(|line| quoted(line).into_iter().take(1));
+        Self {
+            events,
+            report: fields(report, head),
+            host: fields(host, head),
+            status: fields(status, head),
+            phases: quoted(phases).into_iter().filter(|word| !["phase", "error"].contains(&word.as_str())).collect(),
+            history: history.into_iter().collect(),
+            kinds: kinds.collect(),
+            seen: BTreeSet::new(),
+        }
+    }
+
+    /// Holds one line of what was printed.
+    fn holds(&mut self, line: &str) {
+        let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let object = value.as_object().expect("an object a line");
+        let kind = object["type"].as_str().expect("a type").to_owned();
+        self.seen.insert(kind.clone());
+        if kind == "report" {
+            return self.report(object, line);
+        }
+        let fields = self.events.get(&kind).unwrap_or_else(|| panic!("{kind} is not in the guide: {line}"));
+        let there: BTreeSet<String> = object.keys().filter(|key| *key != "type").cloned().collect();
+        assert_eq!(there, *fields, "{line}");
+        for (key, value) in object {
+            self.value(key, value, line);
+        }
+    }
+
+    fn report(&self, report: &Map<String, Value>, line: &str) {
+        if report["outcome"] == "error" {
+            // Of a command line or a configuration that means nothing.
+            let rest = GUIDE.split_once("An error of the command line").expect("it is told").1;
+            let fields =
+                names(rest.split_once("no hosts:").and_then(|(_, rest)| rest.split_once('.')).expect("fields").0);
+            assert!(report.keys().all(|key| fields.contains(key)) && report.len() == fields.len(), "{line}");
+            return self.value("error", &report["error"], line);
+        }
+        held(report, &[&self.report], line);
+        for host in report["hosts"].as_array().expect("hosts") {
+            let host = host.as_object().expect("an object a host");
+            held(host, &[&self.host, &self.status], line);
+            let has_status = host.contains_key("current");
+            let needed = self.status.iter().filter(|(_, field)| field.required);
+            assert!(!has_status || needed.clone().all(|(name, _)| host.contains_key(name)), "{line}");
+            for (key, value) in host {
+                self.value(key, value, line);
+                if key == "history" {
+                    let entries = value.as_array().expect("entries");
+                    let unknown = |entry: &Value| {
+                        !entry.as_object().expect("an entry").keys().all(|key| self.history.contains(key))
+                    };
+                    assert!(!entries.iter().any(unknown), "{:?}: {line}", self.history);
+                }
+            }
+            one_of(&self.host["outcome"].words, &host["outcome"], line);
+        }
+        one_of(&self.report["command"].words, &report["command"], line);
+        one_of(&self.report["outcome"].words, &report["outcome"], line);
+        for (key, value) in report {
+            self.value(key, value, line);
+        }
+    }
+
+    /// What a value must be wherever it stands.
+    fn value(&self, key: &str, value: &Value, line: &str) {
+        match key {
+            "phase" => one_of(&self.phases, value, line),
+            "error" => {
+                let error = value.as_object().expect("an error");
+                assert!(error.keys().all(|key| ["kind", "message", "hint"].contains(&key.as_str())), "{line}");
+                one_of(&self.kinds, &error["kind"], line);
+            }
+            "at" | "switched_at" => {
+                let is_time = |text: &str| text.parse::<Timestamp>().is_ok() && text.ends_with('Z');
+                assert!(value.as_str().is_none_or(is_time) && (value.is_string() || value.is_null()), "{line}");
+            }
+            "files" | "files_total" | "bytes" | "bytes_total" | "files_copied" | "bytes_copied" => {
+                assert!(value.is_u64(), "{key}: {line}");
+            }
+            "transferred" => assert!(value.is_u64() || value.is_null(), "{line}"),
+            "host" | "hook" | "stream" | "line" | "end" | "message" => {
+                assert!(value.is_string() || key == "host" && value.is_null(), "{key}: {line}");
+            }
+            "plan" => assert!(value.as_array().is_some_and(|lines| lines.iter().all(Value::is_string)), "{line}"),
+            _ => {}
+        }
+    }
+}
+
+/// Holds an object's fields, and those of what it holds, against what is documented.
+fn held(object: &Map<String, Value>, documented: &[&Fields], line: &str) {
+    for (name, field) in documented[0] {
+        assert!(!field.required || object.contains_key(name), "{name} is missing: {line}");
+    }
+    for (name, value) in object {
+        let field = documented.iter().find_map(|fields| fields.get(name));
+        let field = field.unwrap_or_else(|| panic!("{name} is not in the guide: {line}"));
+        let whole = ["hosts", "drill", "history", "error"].contains(&name.as_str());
+        let inner = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
+        for inner in inner.iter().filter_map(Value::as_object).filter(|_| !whole) {
+            let unknown: Vec<&String> = inner.keys().filter(|key| !field.words.contains(*key)).collect();
+            assert!(unknown.is_empty(), "{unknown:?} of {name} is not in the guide: {line}");
+        }
+    }
+}
+
+fn one_of(words: &BTreeSet<String>, value: &Value, line: &str) {
+    let word = value.as_str().unwrap_or_else(|| panic!("{value} is no word: {line}"));
+    assert!(words.contains(word), "{word} is none of {words:?}: {line}");
+}
+
+/// The command on a root with hooks, data and a validation.
+struct Site(TempDir);
+
+const CONFIG: &str = r#"
+keep = 1
+[hooks]
+prepare = "echo made >made; [ ! -e broken ]"
+after_switch = "echo told; echo and >&2"
+[data]
+version = "cat ../../version 2>/dev/null || echo 0"
+apply = "cat next >../../version"
+revert = 'echo "$SWITCHBACK_DATA_TARGET" >../../version'
+[validate]
+command = "test -e index.html"
+"#;
+
+impl Site {
+    fn new() -> Self {
+        let site = Self(TempDir::new().expect("a directory"));
+        for (name, number) in [("v1", "1"), ("v2", "2"), ("v3", "3"), ("broken", "4")] {
+            let source = site.path().join(name);
+            fs::create_dir(&source).expect("a directory");
+            fs::write(source.join("index.html"), name).expect("a file");
+            fs::write(source.join("next"), number).expect("a file");
+        }
+        fs::write(site.path().join("broken/broken"), "").expect("a file");
+        let root = format!("root = \"{}\"\n", site.path().join("shop").display());
+        fs::write(site.path().join("switchback.toml"), root + CONFIG).expect("a file");
+        site
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// All that a command prints, line by line.
+    fn lines(&self, words: &str) -> Vec<String> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
+        command.args(words.split(' ')).args(["--json", "--yes"]).current_dir(self.path());
+        let output = command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV").output().expect("it runs");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        assert!(lines.last().is_some_and(|last| last.contains("\"report\"")), "{words}: {text}");
+        lines
+    }
+}
+
+#[test]
+fn nothing_is_printed_but_what_the_guide_says_and_all_of_that() {
+    let (site, mut schema) = (Site::new(), Schema::read());
+    for words in [
+        "check",
+        "deploy v1 --name v1 --dry-run",
+        "deploy v1 --name v1 -m first",
+        "deploy v2 --name v2",
+        "pin v1 -m kept",
+        "deploy broken --name broken",
+        "deploy v1 --name v1",
+        "status --check",
+        "releases",
+        "verify v1 --full",
+        "rollback",
+        "releases",
+        "history",
+        "stage v3 --name v3",
+        "activate v3",
+        "activate nowhere",
+        "unpin v1",
+        "prune --keep 0 --dry-run",
+        "prune --keep 0",
+        "drill v2 --name d",
+        "recover",
+        "unlock",
+        "adopt",
+        "rollback --to nowhere",
+        "no-such-command",
+    ] {
+        for line in site.lines(words) {
+            schema.holds(&line);
+        }
+    }
+    // What a group may write to is warned about.
+    fs::set_permissions(site.path().join("shop"), fs::Permissions::from_mode(0o775)).expect("ours");
+    site.lines("check").iter().for_each(|line| schema.holds(line));
+    fs::write(site.path().join("shop/current/index.html"), "other").expect("a file");
+    site.lines("verify").iter().for_each(|line| schema.holds(line));
+    let all: BTreeSet<String> = schema.events.keys().cloned().chain(["report".to_owned()]).collect();
+    let never: Vec<&String> = all.difference(&schema.seen).collect();
+    assert!(never.is_empty(), "these were never printed: {never:?}");
+}

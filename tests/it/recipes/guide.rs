@@ -1,0 +1,28 @@
+//! The recipes as they stand in the guide: what is tested is what is read there.
+
+const GUIDE: &str = include_str!("../../../src/guide/data.md");
+
+/// What stands in the guide below one heading.
+pub(crate) struct Recipe {
+    /// The part of the configuration.
+    pub(crate) toml: String,
+    /// The script `db/migrate`; empty when the recipe has none.
+    pub(crate) script: &'static str,
+}
+
+/// The recipe whose heading begins with `heading`.
+#[track_caller]
+pub(crate) fn recipe(heading: &str) -> Recipe {
+    let start = GUIDE.find(&format!("\n## {heading}")).expect("the guide has this recipe") + 1;
+    let rest = &GUIDE[start..];
+    let text = rest[2..].find("\n## ").map_or(rest, |end| &rest[..end + 2]);
+    Recipe {
+        toml: block(text, "toml").expect("a configuration").to_owned(),
+        script: block(text, "sh").unwrap_or_default(),
+    }
+}
+
+fn block(text: &'static str, language: &str) -> Option<&'static str> {
+    let (_, rest) = text.split_once(&format!("```{language}\n"))?;
+    rest.split_once("```").map(|(block, _)| block)
+}

@@ -1,0 +1,125 @@
+//! `cases.md` K05: signals. The first brings a run to a safe point, with what had begun put back; the second says what is left,
+//! and ends it at once.
+//!
+//! Runs are held up by `strace` after each link that they make. Without it these tests are skipped in words, or fail
+//! where `SWITCHBACK_REQUIRE_STRACE=1`.
+#![cfg(feature = "cli")]
+
+use crate::support;
+
+use std::{
+    fs,
+    process::{Child, Command, Output, Stdio},
+};
+
+use support::{
+    cut,
+    site::{DEPLOY, Site, UNLOCK_FORCE, said},
+    wait::until,
+};
+
+/// The signals, and the exit codes by which shells know them.
+const SIGNALS: [(&str, i32); 3] = [("INT", 130), ("TERM", 143), ("HUP", 129)];
+
+fn signal(name: &str, pid: u32) {
+    let status = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status();
+    assert!(status.expect("kill runs").success(), "kill -{name} {pid}");
+}
+
+/// The command, held up for two seconds after each link that it makes.
+fn held_up(site: &Site, arguments: &[&str]) -> Child {
+    let stop = ["-e", "trace=symlinkat", "-e", "inject=symlinkat:delay_exit=2000000", "-o", "/dev/null"];
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq"]).args(stop).arg(env!("CARGO_BIN_EXE_switchback")).args(site.words(arguments));
+    command.current_dir(site.directory()).env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("strace runs")
+}
+
+/// The command that `strace` runs; only once it has done something, since strace tries itself on children of its own.
+fn traced(strace: &Child) -> u32 {
+    let id = strace.id();
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("strace runs");
+    children.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("the command runs")
+}
+
+/// Whether the link that the switch is made with is prepared.
+fn is_prepared(site: &Site) -> bool {
+    let held = site.names(0, ".switchback/lock");
+    held.iter().any(|token| site.root(0).join(format!(".switchback/lock/{token}/current")).is_symlink())
+}
+
+fn says(output: &Output, words: &str) {
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains(words), "{words:?} is not in {}", said(output));
+}
+
+#[test]
+fn the_first_puts_back_what_had_begun() {
+    if !cut::available() {
+        return;
+    }
+    std::thread::scope(|scope| {
+        for (name, code) in SIGNALS {
+            scope.spawn(move || {
+                let site = Site::local(&DEPLOY);
+                site.restore();
+                let run = held_up(&site, DEPLOY.arguments);
+                until("the prepared link", || is_prepared(&site));
+                signal(name, traced(&run));
+                let output = run.wait_with_output().expect("it ends");
+                assert_eq!(output.status.code(), Some(code), "SIG{name}: {}", said(&output));
+                assert_eq!(site.current(0).as_deref(), Some("a"), "SIG{name}: {}", said(&output));
+                assert_eq!(site.names(0, ".switchback/lock"), [""; 0], "SIG{name}: {}", said(&output));
+                says(&output, "Interrupted: coming to a safe point");
+                says(&output, "every host is where it was");
+            });
+        }
+    });
+}
+
+#[test]
+fn the_second_says_what_is_left_and_goes() {
+    if !cut::available() {
+        return;
+    }
+    let site = Site::local(&DEPLOY);
+    site.restore();
+    let run = held_up(&site, DEPLOY.arguments);
+    until("the prepared link", || is_prepared(&site));
+    let pid = traced(&run);
+    signal("INT", pid);
+    signal("TERM", pid);
+    let output = run.wait_with_output().expect("it ends");
+    // Two signals at the same moment may be seen in either order.
+    assert!([Some(130), Some(143)].contains(&output.status.code()), "{}", said(&output));
+    says(&output, "Ended at once, in switch");
+    says(&output, "recover`");
+    assert_ne!(site.names(0, ".switchback/lock"), [""; 0], "it gave nothing back: {}", said(&output));
+    site.holds(&DEPLOY, "after the second signal");
+    site.converges(&DEPLOY, 1, "after the second signal");
+}
+
+/// The lock of another stays, whoever is told to stop waiting for it.
+#[test]
+fn who_waits_for_a_lock_stops_waiting() {
+    if !cut::available() {
+        return;
+    }
+    let site = Site::local(&UNLOCK_FORCE);
+    for (name, code) in SIGNALS {
+        site.restore();
+        let held = site.names(0, ".switchback/lock");
+        let mut command = site.command(&["--root", site.root(0).to_str().expect("UTF-8"), "rollback", "--wait", "5m"]);
+        let mut run = command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
+        let mut lines = std::io::BufReader::new(run.stderr.take().expect("piped"));
+        let mut told = String::new();
+        while !told.contains("waiting up to") {
+            assert_ne!(std::io::BufRead::read_line(&mut lines, &mut told).expect("UTF-8"), 0, "{told}");
+        }
+        signal(name, run.id());
+        std::io::Read::read_to_string(&mut lines, &mut told).expect("UTF-8");
+        assert_eq!(run.wait().expect("it ends").code(), Some(code), "SIG{name}: {told}");
+        assert!(told.contains("interrupted"), "SIG{name}: {told}");
+        assert_eq!(site.names(0, ".switchback/lock"), held, "SIG{name}: {told}");
+    }
+}

@@ -1,0 +1,194 @@
+//! `cases.md` K03 and K04: SIGKILL of a host's `sh`, and of each utility that it runs, over a real sshd.
+//!
+//! The hosts find wrappers on their `PATH` that count and kill. Without an sshd the tests are skipped in words, or fail
+//! where `SWITCHBACK_REQUIRE_SSHD=1`. The full sweeps, well over 1,000 kills:
+//! `cargo test --test sweeps -- --ignored kill_remote --test-threads 2`, 22 minutes on 2 cores that others used too.
+#![cfg(all(feature = "ssh", feature = "cli"))]
+
+mod host;
+use crate::support;
+
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use host::{Host, Kill};
+use support::{
+    cut,
+    site::{
+        Case, DEPLOY, FIRST_DEPLOY, RECOVER, RECOVER_BACK, RECOVER_FORWARD, RECOVER_ROLLBACK, ROLLBACK, Site, UNLOCK,
+        UNLOCK_FORCE, said,
+    },
+    truth::is_true,
+};
+
+/// A fleet whose hosts can be made to lose a process.
+struct Fleet<'c> {
+    case: &'c Case,
+    hosts: Vec<Host>,
+    site: Site,
+}
+
+impl<'c> Fleet<'c> {
+    fn new(hosts: usize, case: &'c Case) -> Option<Self> {
+        let hosts: Vec<Host> = (0..hosts).map(|_| Host::start()).collect::<Option<_>>()?;
+        let mut site = Site::fleet(hosts.len(), case);
+        let places: String = hosts
+            .iter()
+            .enumerate()
+            .map(|(at, host)| host.toml(&format!("web{}", at + 1), support::sshd::text(&site.root(at))))
+            .collect();
+        let toml = Host::ssh(&hosts) + &places;
+        site.configure(&toml, &toml);
+        Some(Self { case, hosts, site })
+    }
+
+    /// The calls of an undisturbed run on the last host: the first is the arbiter, and others follow it.
+    fn calls(&self) -> Vec<String> {
+        self.site.restore();
+        let host = self.hosts.last().expect("a host");
+        host.plan(0, Kill::ShellBefore);
+        let output = self.run();
+        assert!(output.status.success(), "{}: {}", self.case.what, said(&output));
+        host.unplan()
+    }
+
+    fn run(&self) -> std::process::Output {
+        let mut words = self.site.words(self.case.arguments);
+        words.insert(0, "--json");
+        self.site.command(&words).output().expect("the command runs")
+    }
+
+    /// Kills at call `nth` of the last host, and looks at what is said and left. Returns the exit code.
+    fn killed_at(&self, nth: usize, kill: Kill, turn: usize, at: &str) -> i32 {
+        self.site.restore();
+        let host = self.hosts.last().expect("a host");
+        host.plan(nth, kill);
+        let output = self.run();
+        host.unplan();
+        self.site.holds(self.case, at);
+        let code = is_true(&self.site, self.case, &output, at);
+        self.site.settles(self.case, turn, at);
+        // A deploy clears away what lies there when it begins, so nothing may still be on its way.
+        host.ends();
+        self.site.deploys_next(at);
+        code
+    }
+}
+
+/// Kills at the calls that `take` picks, and tells how often which exit code came of it.
+#[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
+fn sweep(case: &Case, hosts: usize, floor: usize, take: impl Fn(usize, &str, Kill) -> bool) {
+    if case.cut.is_some() && !cut::available() {
+        return;
+    }
+    let Some(fleet) = Fleet::new(hosts, case) else { return };
+    let mut codes: BTreeMap<i32, usize> = BTreeMap::new();
+    let (mut trials, mut failed) = (0, Vec::new());
+    for (place, call) in fleet.calls().iter().enumerate() {
+        for kill in Kill::ALL.into_iter().filter(|kill| take(place, call, *kill)) {
+            trials += 1;
+            let at = format!("{} on {hosts} hosts, {kill:?} at call {}, {call}", case.what, place + 1);
+            match catch_unwind(AssertUnwindSafe(|| fleet.killed_at(place + 1, kill, trials, &at))) {
+                Ok(code) => *codes.entry(code).or_default() += 1,
+                Err(_) => failed.push(at),
+            }
+        }
+    }
+    eprintln!("{} on {hosts} hosts: {trials} kills, exit codes and how often: {codes:?}", case.what);
+    assert!(failed.is_empty(), "{} of {trials} failed:\n{}", failed.len(), failed.join("\n"));
+    assert!(trials >= floor, "{}: only {trials} kills", case.what);
+}
+
+/// A sample: the upload and the renames, each with one kind of kill, and a few of the others.
+fn some(place: usize, call: &str, kill: Kill) -> bool {
+    if call.starts_with("tar") {
+        return kill == Kill::ShellBefore;
+    }
+    let picked = call.starts_with("mv -f") || place % 23 == 11;
+    picked && Kill::ALL[place % Kill::ALL.len()] == kill
+}
+
+/// What a utility does late is of interest where it moves something into place.
+fn all(_: usize, call: &str, kill: Kill) -> bool {
+    kill != Kill::ShellThenLate || call.starts_with("mv -f")
+}
+
+/// Two kinds of kill at each call, by turns.
+fn by_turns(place: usize, call: &str, kill: Kill) -> bool {
+    let turn = |at: usize| Kill::ALL[at % Kill::ALL.len()] == kill;
+    all(place, call, kill) && (turn(place) || turn(place + 2))
+}
+
+#[test]
+fn deploy() {
+    sweep(&DEPLOY, 1, 5, some);
+}
+
+#[test]
+fn rollback_of_two_hosts() {
+    sweep(&ROLLBACK, 2, 3, some);
+}
+
+#[test]
+fn recover() {
+    sweep(&RECOVER_BACK, 1, 3, some);
+}
+
+#[test]
+fn unlock() {
+    sweep(&UNLOCK, 1, 2, some);
+}
+
+/// A recovery, and the taking away of a lock, are themselves cut off on the host.
+#[test]
+#[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
+fn recover_everywhere() {
+    sweep(&RECOVER, 1, 50, by_turns);
+    sweep(&RECOVER_BACK, 1, 50, by_turns);
+    sweep(&RECOVER_FORWARD, 1, 50, by_turns);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
+fn recover_of_a_rollback_everywhere() {
+    sweep(&RECOVER_ROLLBACK, 1, 50, by_turns);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
+fn unlock_everywhere() {
+    sweep(&UNLOCK, 1, 50, all);
+    sweep(&UNLOCK_FORCE, 1, 30, by_turns);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
+fn deploy_everywhere() {
+    sweep(&DEPLOY, 1, 200, all);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
+fn first_deploy_everywhere() {
+    sweep(&FIRST_DEPLOY, 1, 80, by_turns);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
+fn rollback_everywhere() {
+    sweep(&ROLLBACK, 1, 100, all);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
+fn deploy_on_two_hosts_everywhere() {
+    sweep(&DEPLOY, 2, 80, by_turns);
+}
+
+#[test]
+#[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
+fn rollback_of_two_hosts_everywhere() {
+    sweep(&ROLLBACK, 2, 50, by_turns);
+}

@@ -1,0 +1,11 @@
+//! The real command, killed and disturbed at each system call that changes a root.
+//!
+//! Needs `strace`; without it the tests are skipped in words, or fail where `SWITCHBACK_REQUIRE_STRACE=1`. The full
+//! sweeps: `cargo test --test sweeps -- --ignored kill_sweep`.
+#![cfg(feature = "cli")]
+
+mod calls;
+mod failing;
+mod killed;
+mod power;
+use crate::support;

@@ -1,0 +1,9 @@
+//! Tests that try very many cases: a sample of each by default, all of them with `--ignored`.
+
+mod kill_remote;
+mod kill_sweep;
+mod model;
+mod network;
+mod simulation;
+#[path = "../support/mod.rs"]
+mod support;

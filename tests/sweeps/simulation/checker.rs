@@ -1,0 +1,306 @@
+//! The invariants of `cases.md` 3, held against what the hosts really hold after every event.
+
+use std::collections::BTreeSet;
+
+use switchback::{
+    ReleaseName, Report,
+    report::{HostOutcome, HostReport, Outcome},
+    transport::{MemoryHost, Op, Reply},
+};
+
+use crate::simulation::{
+    command::Command,
+    ground::{Ground, record_line},
+    names::lock_of,
+    puppet::{Answer, Call, ROOT},
+};
+
+/// What is wrong, in words.
+pub(crate) type Verdict = Result<(), String>;
+
+/// What one command did, as the checker saw it.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    pub(crate) id: usize,
+    pub(crate) command: Command,
+    /// Where it goes, once that is known.
+    target: Option<String>,
+    hosts: Vec<HostTrace>,
+}
+
+/// What was current: a release, or nothing.
+#[derive(Debug, Clone, PartialEq)]
+struct On(Option<String>);
+
+impl On {
+    fn named(name: Option<&str>) -> Self {
+        Self(name.map(ToOwned::to_owned))
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct HostTrace {
+    /// The release that was current when the command last read it, and had its answer.
+    view: Option<On>,
+    /// What was current before the command first changed it.
+    before: Option<On>,
+}
+
+impl Trace {
+    pub(crate) fn new(id: usize, command: Command, hosts: usize) -> Self {
+        let target = command.names().map(ToOwned::to_owned);
+        Self { id, command, target, hosts: vec![HostTrace::default(); hosts] }
+    }
+}
+
+/// The text that ends every token of the command `id`.
+pub(crate) fn signature(id: usize) -> String {
+    format!("{id:06x}")
+}
+
+/// What is known of each host.
+#[derive(Debug, Default)]
+pub(crate) struct Checker {
+    hosts: Vec<Watched>,
+    /// Whether people change hosts by hand, or take locks away from the living.
+    people: bool,
+}
+
+#[derive(Debug, Default)]
+struct Watched {
+    ground: Ground,
+    /// Somebody changed `current`, or what it leads to, by hand.
+    meddled: bool,
+    was_current: BTreeSet<String>,
+}
+
+macro_rules! hold {
+    ($condition:expr, $($words:tt)+) => {
+        if !$condition {
+            return Err(format!($($words)+));
+        }
+    };
+}
+
+impl Checker {
+    pub(crate) fn new(hosts: usize, people: bool) -> Self {
+        Self { hosts: (0..hosts).map(|_| Watched::default()).collect(), people }
+    }
+
+    pub(crate) fn ground(&self, host: usize) -> &Ground {
+        &self.hosts[host].ground
+    }
+
+    /// Somebody changed a host by hand.
+    pub(crate) fn meddled(&mut self, at: usize, host: &MemoryHost) {
+        let watched = &mut self.hosts[at];
+        let ground = Ground::read(host);
+        let on = ground.on().map(ToOwned::to_owned);
+        watched.meddled |=
+            ground.link != watched.ground.link || !on.as_deref().is_some_and(|on| ground.is_complete(on));
+        watched.was_current.extend(on);
+        watched.ground = ground;
+    }
+
+    /// A call was carried out on a host, wholly or in part.
+    pub(crate) fn carried_out(&mut self, trace: &mut Trace, at: usize, host: &MemoryHost, call: &Call) -> Verdict {
+        if !call.changes() {
+            return Ok(());
+        }
+        let before = std::mem::replace(&mut self.hosts[at].ground, Ground::read(host));
+        let after = self.hosts[at].ground.clone();
+        if before.link != after.link {
+            self.switched(trace, at, &before)?;
+        }
+        under_the_lock(trace, &before, &after, call)?;
+        self.releases(trace, at, &before)?;
+        let watched = &self.hosts[at];
+        let leads = after.on().is_some_and(|on| after.is_complete(on));
+        hold!(watched.meddled || after.link.is_none() || leads, "I1: `current` leads to no complete release");
+        Ok(())
+    }
+
+    /// `current` changed.
+    fn switched(&mut self, trace: &mut Trace, at: usize, before: &Ground) -> Verdict {
+        let after = &self.hosts[at].ground;
+        let Some(on) = after.on().map(ToOwned::to_owned) else {
+            let first = trace.hosts[at].before == Some(On(None));
+            hold!(first, "I1: `current` was taken away, and there was one before this command");
+            return Ok(());
+        };
+        hold!(after.is_complete(&on), "I1: switched to {on}, which is not complete");
+        if trace.target.get_or_insert_with(|| on.clone()) == &on {
+            if trace.command.records() {
+                let was = record_line(before.on());
+                let record = after.record(&on);
+                hold!(record == Some(&was), "I10: {on} was switched to from {was:?}, and its record says {record:?}");
+            }
+            self.barrier(trace, &on)?;
+            trace.hosts[at].before.get_or_insert_with(|| On::named(before.on()));
+        } else {
+            let was = trace.hosts[at].before.as_ref();
+            hold!(was == Some(&On::named(Some(&on))), "put back to {on}, and it was on {was:?} before");
+        }
+        let watched = &mut self.hosts[at];
+        watched.meddled = false;
+        watched.was_current.insert(on);
+        Ok(())
+    }
+
+    /// I25: whatever a host is switched to is there, and recorded, on every other host.
+    fn barrier(&self, trace: &Trace, target: &str) -> Verdict {
+        for (at, watched) in self.hosts.iter().enumerate() {
+            let ready = watched.ground.is_complete(target)
+                && (!trace.command.records() || watched.ground.record(target).is_some());
+            hold!(self.people || ready, "I25: switched to {target} before host {at} was prepared");
+        }
+        Ok(())
+    }
+
+    /// I9, I11, I13, I14, I15: releases come whole, stay as they are, and go only when they never were current.
+    fn releases(&self, trace: &Trace, at: usize, before: &Ground) -> Verdict {
+        let Watched { ground: after, was_current, .. } = &self.hosts[at];
+        let own = |name: &str| trace.command.names() == Some(name);
+        for (name, old) in &before.releases {
+            let Some(new) = after.releases.get(name) else {
+                if let Command::Prune { .. } = trace.command {
+                    hold!(after.link == before.link, "{name} was pruned as `current` changed");
+                    self.pruned(at, before, name)?;
+                    continue;
+                }
+                let free = own(name) && !was_current.contains(name) && after.on() != Some(name);
+                hold!(free, "I13: {name} was removed");
+                continue;
+            };
+            hold!(new.page == old.page && new.complete == old.complete, "I14: {name} was changed");
+            let may = own(name) && trace.command.records() || before.intents.contains(name);
+            hold!(new.record == old.record || may, "I15: the record of {name} was changed");
+        }
+        for (name, new) in &after.releases {
+            hold!(before.releases.contains_key(name) || own(name), "I9: {name} came from nowhere");
+            hold!(new.complete, "I9: {name} is not complete");
+            let record = new.record.as_deref().map(str::trim_end);
+            let own_path = record_line(Some(name));
+            hold!(
+                record != Some("") && record != Some(own_path.trim_end()),
+                "I11: the record of {name} says {record:?}"
+            );
+        }
+        Ok(())
+    }
+
+    /// Contract, rule 9: what is current, the way back, a pin and what an interrupted operation names stay. People may change
+    /// what is needed between the look and the deed.
+    fn pruned(&self, at: usize, before: &Ground, name: &str) -> Verdict {
+        hold!(before.on() != Some(name), "{name} was pruned, and is current");
+        if self.people {
+            return Ok(());
+        }
+        hold!(!before.releases[name].pinned, "{name} was pruned, and is pinned");
+        hold!(!before.intents.contains(name), "{name} was pruned, and an interrupted operation names it");
+        let others = self.hosts.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, other)| &other.ground);
+        for ground in others.chain([before]) {
+            let needed = ground.on() == Some(name) || way_back(ground) == Some(name);
+            hold!(!needed, "{name} was pruned, and a host is on it, or would go back to it: {ground:?}");
+        }
+        Ok(())
+    }
+
+    /// What a command read, and was told.
+    pub(crate) fn answered(&self, trace: &mut Trace, at: usize, call: &Call, answer: &Answer) {
+        let (Call::Execute(batch), Answer::Replies(replies)) = (call, answer) else { return };
+        let reads = batch.steps.iter().zip(replies).any(|(step, reply)| {
+            matches!((&step.op, reply), (Op::ReadLink { path }, Reply::Link(_)) if path.as_str() == "current")
+        });
+        // Taking `current` away after a first deploy is not read back: the rename says it.
+        let away =
+            batch.steps.iter().any(|step| matches!(&step.op, Op::MoveInto { from, .. } if from.as_str() == "current"));
+        if reads || away {
+            let ground = &self.hosts[at].ground;
+            let on = ground.on().filter(|on| ground.releases.contains_key(*on));
+            trace.hosts[at].view = Some(On::named(on));
+        }
+    }
+}
+
+/// I21, I22, I23: a command said what it did.
+pub(crate) fn reported(trace: &Trace, report: &Report) -> Verdict {
+    hold!(report.hosts.len() == trace.hosts.len(), "I21: a host is missing in the report");
+    for (host, done) in report.hosts.iter().zip(&trace.hosts) {
+        host_is_true(host, done).map_err(|why| format!("I21: {}: {why}, it says {host:?}", host.host))?;
+    }
+    let untouched = trace.hosts.iter().all(|host| host.before.is_none());
+    let where_it_was = trace.hosts.iter().all(|host| host.before.is_none() || host.before == host.view);
+    match report.outcome {
+        Outcome::Done => is_done(trace, report),
+        Outcome::Unchanged | Outcome::Refused | Outcome::Failed if !untouched => {
+            Err(format!("I25: it says {:?}, and something was switched", report.outcome))
+        }
+        Outcome::PutBack | Outcome::Interrupted if !where_it_was => {
+            Err(format!("it says {:?}, and a host is not where it was", report.outcome))
+        }
+        Outcome::Error | Outcome::Differs => Err(format!("a bug: {report:?}")),
+        _ => Ok(()),
+    }
+}
+
+/// I22: done means that every host was read back in the state that was asked for.
+fn is_done(trace: &Trace, report: &Report) -> Verdict {
+    if let (Command::Stage { .. } | Command::Pin { .. } | Command::Status, _) | (_, None) =
+        (&trace.command, &report.release)
+    {
+        return Ok(());
+    }
+    let target = On::named(report.release.as_ref().map(ReleaseName::as_str));
+    let all = trace.hosts.iter().all(|host| host.view.as_ref() == Some(&target));
+    hold!(all, "I22: it says done, and was seen on {:?}", trace.hosts);
+    Ok(())
+}
+
+/// I26: whatever changes what a root holds is done under a lock that is still its own.
+fn under_the_lock(trace: &Trace, before: &Ground, after: &Ground, call: &Call) -> Verdict {
+    if before.link == after.link && before.releases == after.releases {
+        return Ok(());
+    }
+    let Call::Execute(batch) = call else { return Err("an upload changed more than its own".to_owned()) };
+    let held = before.lock.as_deref();
+    let own = match lock_of(batch) {
+        Some(token) => held == Some(&token),
+        None => held.is_some_and(|held| held.ends_with(&signature(trace.id))),
+    };
+    hold!(own, "I26: changed by {:?} although {held:?} holds the lock", trace.command);
+    Ok(())
+}
+
+/// What a report says of a host is what the command read there last.
+fn host_is_true(host: &HostReport, done: &HostTrace) -> Verdict {
+    let after = On::named(host.after.as_ref().map(ReleaseName::as_str));
+    let seen = done.view.as_ref() == Some(&after);
+    match host.outcome {
+        HostOutcome::Switched => hold!(seen && host.after.is_some(), "the last look saw {:?}", done.view),
+        HostOutcome::Reverted => hold!(seen && done.before.as_ref() == Some(&after), "it was on {:?}", done.before),
+        HostOutcome::Unchanged => {
+            hold!(done.before.is_none(), "it was switched");
+            hold!(seen || host.after.is_none(), "the last look saw {:?}", done.view);
+        }
+        HostOutcome::Failed => hold!(seen || host.after.is_none(), "the last look saw {:?}", done.view),
+        HostOutcome::Refused | HostOutcome::Unreachable => hold!(done.before.is_none(), "it was switched"),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Where the next rollback of a host goes: along the records, past the bad ones.
+fn way_back(ground: &Ground) -> Option<&str> {
+    let mut passed: Vec<&str> = ground.on().into_iter().collect();
+    loop {
+        let line = ground.record(passed.last()?)?.trim_end();
+        let name = line.strip_prefix(ROOT)?.strip_prefix("/releases/")?;
+        let (name, before) = ground.releases.get_key_value(name)?;
+        match before {
+            _ if passed.contains(&name.as_str()) => return None,
+            before if before.bad => passed.push(name),
+            _ => return Some(name),
+        }
+    }
+}

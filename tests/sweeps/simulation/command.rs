@@ -1,0 +1,107 @@
+//! What controllers do: a command drawn at random, and its future.
+
+use std::sync::Arc;
+
+use switchback::{
+    Fleet, ReleaseName, Report,
+    engine::{ActivateOptions, Cancel, DeployOptions, RollbackOptions, RunOptions},
+    event::Silent,
+    plan::RollbackTarget,
+    release::NewRelease,
+    tree::Tree,
+};
+
+use crate::simulation::rng::Rng;
+
+/// A command of the library.
+#[derive(Debug, Clone)]
+pub(crate) enum Command {
+    Deploy { name: String, serial: usize, split: bool },
+    Stage { name: String, serial: usize },
+    Activate { name: String, split: bool },
+    Rollback { target: RollbackTarget, from: Option<String> },
+    Prune { keep: u32 },
+    Pin { name: String, pins: bool },
+    Status,
+}
+
+impl Command {
+    /// One of them, about releases of which `known` have been spoken of so far.
+    pub(crate) fn draw(rng: &mut Rng, known: &[String], serial: usize) -> Self {
+        let (fresh, split) = (format!("r{serial}"), rng.happens(300));
+        let spoken_of = |rng: &mut Rng| rng.one_of(known).cloned().unwrap_or_else(|| "r0".to_owned());
+        // Most names are new ones.
+        let name = if rng.happens(100) { spoken_of(rng) } else { fresh };
+        match rng.below(100) {
+            0..36 => Self::Deploy { name, serial, split },
+            36..45 => Self::Stage { name, serial },
+            45..56 => Self::Activate { name: spoken_of(rng), split },
+            56..82 => {
+                let target = match rng.below(10) {
+                    0..6 => RollbackTarget::Steps(1),
+                    6..8 => RollbackTarget::Steps(u32::try_from(1 + rng.below(3)).expect("a small number")),
+                    _ => RollbackTarget::Release(release_name(&spoken_of(rng))),
+                };
+                let from = rng.happens(150).then(|| spoken_of(rng));
+                Self::Rollback { target, from }
+            }
+            82..92 => Self::Prune { keep: u32::try_from(rng.below(4)).expect("a small number") },
+            92..95 => Self::Pin { name: spoken_of(rng), pins: rng.happens(700) },
+            _ => Self::Status,
+        }
+    }
+
+    /// The release that it brings or goes to, where it says so.
+    pub(crate) fn names(&self) -> Option<&str> {
+        match self {
+            Self::Deploy { name, .. } | Self::Stage { name, .. } | Self::Activate { name, .. } => Some(name),
+            Self::Rollback { target: RollbackTarget::Release(name), .. } => Some(name.as_str()),
+            Self::Rollback { .. } | Self::Prune { .. } | Self::Pin { .. } | Self::Status => None,
+        }
+    }
+
+    /// Whether it writes the record of what it switches to.
+    pub(crate) fn records(&self) -> bool {
+        matches!(self, Self::Deploy { .. } | Self::Activate { .. })
+    }
+
+    /// Carries it out on `fleet`.
+    pub(crate) async fn run(self, fleet: Fleet, cancel: Cancel) -> Vec<Report> {
+        let mut run = RunOptions::by("somebody@somewhere");
+        run.cancel = cancel;
+        let report = match self {
+            Self::Deploy { name, serial, split } => {
+                let mut options = DeployOptions::default();
+                (options.run, options.allow_split) = (run, split);
+                fleet.deploy(release(&name, serial), &options, &Silent).await
+            }
+            Self::Stage { name, serial } => fleet.stage(release(&name, serial), &run, &Silent).await,
+            Self::Activate { name, split } => {
+                let mut options = ActivateOptions::default();
+                (options.run, options.allow_split) = (run, split);
+                fleet.activate(&release_name(&name), &options, &Silent).await
+            }
+            Self::Rollback { target, from } => {
+                let mut options = RollbackOptions::default();
+                (options.run, options.target, options.from) = (run, target, from.as_deref().map(release_name));
+                fleet.rollback(&options, &Silent).await
+            }
+            Self::Prune { keep } => fleet.prune(keep, &run, &Silent).await,
+            Self::Pin { name, pins: true } => fleet.pin(&release_name(&name), &run, &Silent).await,
+            Self::Pin { name, pins: false } => fleet.unpin(&release_name(&name), &run, &Silent).await,
+            Self::Status => fleet.status(&Silent).await,
+        };
+        vec![report]
+    }
+}
+
+fn release_name(text: &str) -> ReleaseName {
+    text.parse().expect("a release name")
+}
+
+/// A release whose page tells its name and which upload it is of.
+fn release(name: &str, serial: usize) -> Arc<NewRelease> {
+    let page = format!("{name} {serial}");
+    let tree = Tree::from_memory([("index.html", page.as_bytes()), ("assets/style.css", b"body {}")]).expect("a tree");
+    Arc::new(NewRelease::new(release_name(name), tree))
+}
