@@ -15,6 +15,7 @@ mod delta;
 mod drilled;
 mod elsewhere;
 mod examples;
+mod faults;
 mod filesystem;
 mod fleet;
 mod fleet_over_ssh;
