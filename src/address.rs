@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// `cases.md` N13 to N15.
+    /// Options, shell syntax and bad ports in an address. FAULTS.md N13, N14, N15.
     #[test]
     fn nothing_else_is_an_address() {
         let long = "x".repeat(300);

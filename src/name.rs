@@ -154,7 +154,7 @@ mod tests {
         }
     }
 
-    /// `cases.md` N01 to N06.
+    /// Options, reserved words, shell syntax and characters beyond the grammar. FAULTS.md N01 to N06.
     #[test]
     fn refuses_everything_else() {
         let long = "x".repeat(129);

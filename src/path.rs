@@ -265,7 +265,7 @@ enum PathRule {
 mod tests {
     use super::*;
 
-    /// `cases.md` N10.
+    /// Absolute paths keep every byte; others are refused. FAULTS.md N10.
     #[test]
     fn host_paths_are_absolute_and_exact() {
         for (given, kept) in [
@@ -282,7 +282,7 @@ mod tests {
         }
     }
 
-    /// `cases.md` N11.
+    /// The root directory and the system's own directories. FAULTS.md N11.
     #[test]
     fn system_directories_are_known() {
         for system in [

@@ -191,7 +191,7 @@ mod tests {
         Reading::Certain(PreviousVersion::Release(name.parse().expect("a name")))
     }
 
-    /// `cases.md` V03, V04, V08.
+    /// Every form that a record may have. FAULTS.md V03, V04, V08.
     #[test]
     fn every_reading_is_understood() {
         assert_eq!(read(b"none\n"), Ok(Reading::Certain(PreviousVersion::None)));
@@ -216,7 +216,7 @@ mod tests {
         );
     }
 
-    /// `cases.md` V02, V05 to V07, V09, V11, V16, V17.
+    /// Every content that is no record. FAULTS.md V02, V05, V06, V07, V09, V11, V16, V17.
     #[test]
     fn everything_else_is_refused() {
         assert_eq!(read(b""), Err(BadRecord::Empty));

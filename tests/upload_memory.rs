@@ -1,4 +1,4 @@
-//! Neither a large upload nor a host that floods takes much memory. In a process of its own, so that nothing else counts.
+//! Memory of a large upload, and of a login that prints without end. A process of its own, so that nothing else counts.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;

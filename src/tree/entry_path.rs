@@ -64,7 +64,7 @@ pub(super) fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
 mod tests {
     use super::*;
 
-    /// `cases.md` A01.
+    /// Paths that leave the release, or name nothing in it. FAULTS.md A01.
     #[test]
     fn refuses_what_is_no_plain_path() {
         for (raw, why) in [
@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    /// `cases.md` A10.
+    /// Any other byte stays as it is. FAULTS.md A10.
     #[test]
     fn keeps_every_other_byte() {
         for path in [&b"a"[..], b"a/b", b"...", b"..a", b"-rf", b"a\nb", b"\xff\xfe", b"a\\b", b"C:x", b" "] {
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!((checked(b"."), checked(b"./"), checked(b"./.")), (Ok(None), Ok(None), Ok(None)));
     }
 
-    /// `cases.md` A09.
+    /// Names that the tool itself uses in a release. FAULTS.md A09.
     #[test]
     fn knows_the_tools_own_names() {
         for path in [&b"previousVersion"[..], b"previousVersion/x", b".switchback", b".switchback/lock"] {

@@ -140,7 +140,7 @@ mod tests {
         }
     }
 
-    /// `cases.md` A13.
+    /// Links out of the release, alone and together with other links. FAULTS.md A13.
     #[test]
     fn links_that_leave_are_refused() {
         assert_eq!(refusal(&["a -> /etc/passwd"]), Some(Refusal::LinkAbsolute { target: "/etc/passwd".into() }));

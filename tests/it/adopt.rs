@@ -1,4 +1,5 @@
-//! `adopt`: trees of other tools, each laid out as that tool does, and some made by the real Capistrano and the real Mina.
+//! `adopt`: trees laid out as other tools do it, and some made by the real Capistrano and the real Mina. Through the
+//! library in memory, and through the command.
 #![cfg(feature = "cli")]
 
 mod capistrano;

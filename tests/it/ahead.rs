@@ -1,4 +1,4 @@
-//! What is opened ahead of the need: it serves who comes next, and what cannot be opened is tried once.
+//! Channels that shells open ahead of the need: the next call uses them, and a failure is tried once.
 
 use crate::support;
 

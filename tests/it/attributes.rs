@@ -1,6 +1,7 @@
-//! What a new release has from the directory that it stands in, and the times of its files.
+//! Group, access list and times of a new release, locally and through shells.
 //!
-//! Only root works as other users and gives directories to other groups: as anybody else those tests are skipped in words.
+//! Only root works as other users and gives directories to other groups; as anybody else these tests are skipped in
+//! words.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use crate::support;

@@ -1,4 +1,4 @@
-//! What the command keeps on this machine: digests of sources, in the user's cache, and nothing when that cannot be.
+//! The digest cache of the command: kept for the user alone, and harmless when it cannot be used.
 #![cfg(feature = "cli")]
 
 use std::{

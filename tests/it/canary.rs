@@ -1,8 +1,8 @@
-//! A tree beside the root that nobody may touch, while somebody who may write to the root swaps links as fast as they can
-//! and the tool stages, switches and prunes: locally, and through shells. `cases.md` M02 to M04.
+//! A race against somebody who may write to the root and swaps links as fast as they can, locally and through shells:
+//! nothing outside the root is touched. FAULTS.md M02, M03, M04.
 //!
-//! The swapper puts links to the canary in the place of `releases`, and back, so that every check that is not an act on the
-//! very directory loses the race some time.
+//! The swapper puts links to a canary tree in place of `releases`, and back, so that every check that is not an act on
+//! the very directory loses the race at some time.
 
 use crate::support;
 

@@ -1,4 +1,4 @@
-//! Every carrier that needs no network keeps the contract of `Transport`, and this machine does what the model does.
+//! The conformance suite on every carrier that needs no network: memory, local and the decorators.
 #![expect(clippy::print_stdout, reason = "a run says how many cases it tried")]
 
 mod local;

@@ -1,4 +1,4 @@
-//! The command as it is typed: help, exit codes, and what goes where. Nothing here reaches a host.
+//! The command as a person types it: help, exit codes, and what goes to which stream. Nothing here reaches a host.
 #![cfg(feature = "cli")]
 
 use std::path::Path;

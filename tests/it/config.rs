@@ -1,4 +1,4 @@
-//! What a configuration may say, and what is said about one that is wrong.
+//! The configuration, through the library: keys, environments, and messages about a wrong one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a configuration may say about the commands around a switch, and about what is kept and trusted.
+//! The parts of the configuration about commands, data, retention and trust, through the library.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! The suite of the library, on every shell and set of utilities that this machine has, and over a real sshd.
+//! The conformance suite on every shell and set of utilities of this machine, and over a real sshd.
 //!
-//! Memory, local and the decorators stand in `carriers.rs`.
+//! `carriers.rs` runs it in memory, locally and on the decorators.
 #![expect(clippy::print_stderr, reason = "a suite says on what it ran, and what it skipped")]
 
 use crate::support;

@@ -1,4 +1,4 @@
-//! The data goes back with the code: planned, checked, reverted, put back, and taken up again after every cut.
+//! Data that goes forward and back with the code, on a fleet in memory whose second host has a number as its data.
 
 use crate::fleet::fixture;
 

@@ -1,4 +1,4 @@
-//! Deltas: what the current release has is copied on the host, and not sent again.
+//! Incremental uploads, through shells and locally: unchanged files are copied on the host from the base release.
 
 use crate::support;
 

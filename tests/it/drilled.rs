@@ -1,4 +1,4 @@
-//! What was rehearsed is what may be deployed, and a release that `prepare` built in is sealed as it is then.
+//! `deploy` with `require_drill`, and releases that `prepare` builds in, through the command.
 
 use std::path::Path;
 

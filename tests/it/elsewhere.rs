@@ -1,6 +1,6 @@
-//! One root, looked at from two containers of one kernel, where the ids of processes mean nothing to each other.
+//! One root used from two containers of one kernel, where process ids of the one mean nothing in the other.
 //!
-//! Needs `unshare`, and the right to make namespaces; without them the test is skipped in words.
+//! Needs `unshare` and the right to make namespaces; without them the test is skipped in words.
 #![cfg(feature = "cli")]
 
 use crate::support;

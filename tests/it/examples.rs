@@ -1,4 +1,4 @@
-//! The examples do what they say.
+//! The examples, run as they stand in `examples/`.
 
 // Their `main` is for the command line.
 #[path = "../../examples/custom_transport.rs"]

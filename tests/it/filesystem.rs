@@ -1,4 +1,5 @@
-//! `cases.md` E12: what kind of filesystem the root lies on is seen, and one that other machines may have too is told of.
+//! Kinds of filesystems through the library: network filesystems are warned about, read-only and full ones refused.
+//! FAULTS.md E01, E04, E12.
 
 use crate::support;
 

@@ -1,4 +1,4 @@
-//! Commands on fleets of hosts in memory: what they do, what they refuse, and what a crash leaves.
+//! The library on fleets of hosts in memory: commands, refusals, crashes. The first place for a new test of behaviour.
 
 mod again;
 mod commands;

@@ -1,7 +1,7 @@
-//! The command and a fleet of three hosts over a real sshd, as a person at a terminal uses them.
+//! The command on a fleet of three hosts over a real sshd, as a person at a terminal uses it.
 //!
-//! The sshd is started by the test itself, private and on a free port; without one on the machine the tests are skipped
-//! in words, or fail where `SWITCHBACK_REQUIRE_SSHD=1`.
+//! The test starts a private sshd on a free port. Without one on the machine the tests are skipped in words, or fail
+//! where `SWITCHBACK_REQUIRE_SSHD=1`.
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
 use crate::support;

@@ -1,6 +1,6 @@
-//! `cases.md` M05: a release, or what the tool keeps of it, that belongs to somebody else.
+//! Releases and records that belong to another user, through the library, locally and through a shell. FAULTS.md M05.
 //!
-//! Only root gives files away: as anybody else these tests are skipped in words.
+//! Only root gives files away; as anybody else these tests are skipped in words.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use crate::support;

@@ -1,4 +1,4 @@
-//! The guide leaves out no kind of error and no exit code, and says of each what the program does.
+//! The guide against the library: every kind of error, exit code, key and preset is in it.
 
 use switchback::{Config, ErrorKind, ExitCode, report::Outcome};
 

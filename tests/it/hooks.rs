@@ -1,4 +1,4 @@
-//! Commands of hosts, under every shell and with every set of utilities that this machine has: what only the host shows.
+//! Commands on hosts, under every shell and set of utilities of this machine: the parts that only a real host shows.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
 
 use crate::support;
@@ -134,8 +134,8 @@ async fn what_commands_change_in_a_release_is_sealed() {
     }
 }
 
-/// `cases.md` X10: a clock that jumps by decades while a time limit runs neither ends anything early nor lets it go on. On
-/// the host no clock is asked; this process asks the one that only goes forward (`Instant`), which nobody can set.
+/// A clock that jumps by decades neither ends a command early nor lets it go on. The host asks no clock; this process
+/// asks `Instant`, which nobody can set. FAULTS.md X10.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_changes_no_time_limit() {
     let tools = TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! `cases.md` 4h through the command: what hooks do to a deploy and a rollback, and what is said of it.
+//! Hooks, data commands and validations through the command: exit codes and messages.
 #![cfg(feature = "cli")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -201,7 +201,7 @@ fn a_data_command_that_a_killed_deploy_left_running_is_waited_for() {
     }
 }
 
-/// H10.
+/// The move is found after the hooks. FAULTS.md H10.
 #[test]
 fn a_hook_that_moves_current_is_found_out() {
     let ground = Ground::new(
@@ -218,7 +218,7 @@ fn a_hook_that_moves_current_is_found_out() {
     ground.is_on(["v1", "v1"]);
 }
 
-/// H10.
+/// The deploy fails before the switch. FAULTS.md H10.
 #[test]
 fn a_hook_that_deletes_its_release_ends_before_the_switch() {
     let ground = Ground::new("");
@@ -229,7 +229,7 @@ fn a_hook_that_deletes_its_release_ends_before_the_switch() {
     ground.deploy("v2").with(0, &[]);
 }
 
-/// H10.
+/// The nested command ends with 6, so the hook fails. FAULTS.md H10.
 #[test]
 fn a_hook_that_runs_the_command_itself_finds_the_lock_held() {
     let ground = Ground::new("");
@@ -310,7 +310,7 @@ fn a_rollback_whose_validation_is_interrupted_stays_and_does_not_say_how_it_is()
     ground.is_on(["v1", "v1"]);
 }
 
-/// I37.
+/// The version is compared as printed, although messages hide the variable's value. FAULTS.md I37.
 #[test]
 fn a_version_that_holds_the_value_of_a_variable_is_read_as_it_is() {
     let ground = Ground { dir: TempDir::new().unwrap() };

@@ -1,4 +1,4 @@
-//! Commands over SSH, on a private sshd on loopback, when the connection does not last as long as they do.
+//! Commands over a private sshd on loopback whose connection breaks before they end.
 #![cfg(feature = "ssh")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

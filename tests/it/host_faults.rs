@@ -1,6 +1,7 @@
-//! `cases.md` 4e: roots on full, read-only and divided filesystems, at unusual places, and under limits of the system.
+//! The command on roots on full, read-only and divided filesystems, at unusual places, and under limits of the system.
+//! FAULTS.md E01 to E15.
 //!
-//! Needs `unshare`, and the right to mount in a namespace of its own; without them the tests are skipped in words.
+//! Needs `unshare` and the right to mount in a namespace of its own; without them the tests are skipped in words.
 #![cfg(feature = "cli")]
 
 use std::{
@@ -62,7 +63,7 @@ fn holds(script: &str, lines: &[&str], words: &[&str]) {
 const TWO: &str = "run deploy v1 --name v1\nrun deploy v2 --name v2\n";
 const AFTER_TWO: [&str; 2] = ["deploy v1 --name v1: 0 releases/v1", "deploy v2 --name v2: 0 releases/v2"];
 
-/// E01. What an upload filled is free again, so that going back finds room.
+/// The failed upload frees its space, so that a rollback finds room. FAULTS.md E01.
 #[test]
 fn a_full_disk() {
     let script = ["mount -t tmpfs -o size=1m none root\n", TWO, "run deploy v3 --name v3\nrun rollback\n"].concat();
@@ -70,7 +71,7 @@ fn a_full_disk() {
     holds(&script, &lines, &["no space left: large: No space left on device", "/root: no space left"]);
 }
 
-/// E02. A rollback takes what it needs from the reserve.
+/// A rollback takes an inode from the reserve. FAULTS.md E02.
 #[test]
 fn no_inode_left() {
     let fill = "i=0\nwhile (: >root/fill$i) 2>/dev/null; do i=$((i + 1)); done\n";
@@ -79,7 +80,7 @@ fn no_inode_left() {
     holds(&script.concat(), &[&AFTER_TWO[..], &after].concat(), &["next: free some space on the host"]);
 }
 
-/// E04. What only reads works there.
+/// Reading commands work, the others refuse. FAULTS.md E04.
 #[test]
 fn a_read_only_filesystem() {
     let script = [
@@ -97,7 +98,7 @@ fn a_read_only_filesystem() {
     holds(&script.concat(), &[&AFTER_TWO[..], &after].concat(), &["next: the filesystem is read-only"]);
 }
 
-/// E07. Nothing is ever copied into place.
+/// Nothing is ever copied into place. FAULTS.md E07.
 #[test]
 fn releases_on_another_filesystem() {
     let script = "mkdir root/releases\nmount -t tmpfs none root/releases\nrun deploy v1 --name v1\nls root/releases\n";
@@ -107,7 +108,8 @@ fn releases_on_another_filesystem() {
     holds(&script, &lines, &["root/releases lies on another filesystem than the root", "next: unmount it"]);
 }
 
-/// E07. A device is not all there is to it: only the kernel knows that nothing is moved across a mount of the same one.
+/// Equal device numbers are not enough: only the kernel knows that a bind mount of the same filesystem refuses a
+/// rename. FAULTS.md E07.
 #[test]
 fn releases_mounted_from_beside() {
     let script =
@@ -115,7 +117,7 @@ fn releases_mounted_from_beside() {
     holds(script, &["deploy v1 --name v1: 3 "], &["Invalid cross-device link", "must be on one filesystem"]);
 }
 
-/// E07. What is shared may lie where it likes; only its first content is not moved there.
+/// Shared files work there; only seeding them needs a rename. FAULTS.md E07.
 #[test]
 fn shared_files_on_another_filesystem() {
     let script = r#"
@@ -142,7 +144,7 @@ cat root/current/data/file
     holds(script, &["deploy v1 --name v1: 3 ", "deploy v1 --name v1: 0 releases/v1", "first"], &words);
 }
 
-/// E09, E10. A root of 4,000 bytes is used; what cannot be opened is named.
+/// A root of 4,000 bytes works; one that cannot be opened is named. FAULTS.md E09, E10.
 #[test]
 fn roots_at_unusual_places() {
     let script = r#"
@@ -160,14 +162,14 @@ for ROOT in "$PWD/a/root" "$PWD/file/root"; do run deploy v1 --name v1; done
     holds(script, &["long: 0 releases/v1", "too long: 3 ", refused, refused], &words);
 }
 
-/// E13. Nothing of ours is run from there.
+/// The tool runs no program of its own there. FAULTS.md E13.
 #[test]
 fn a_filesystem_without_programs() {
     let script = ["mount -t tmpfs -o noexec,nosuid,nodev none root\n", TWO, "run rollback\n"].concat();
     holds(&script, &[&AFTER_TWO[..], &["rollback: 0 releases/v1"]].concat(), &[]);
 }
 
-/// E14. The tool needs no place for temporary files beside the root; nor do hooks that need none.
+/// The tool needs no temporary files beside the root, and neither do hooks that need none. FAULTS.md E14.
 #[test]
 fn no_place_for_temporary_files() {
     let script = r#"
@@ -194,7 +196,7 @@ run() {
     holds(&script, &[&AFTER_TWO[..], &after].concat(), &[]);
 }
 
-/// E15.
+/// Limits on file size and open files end in words. FAULTS.md E15.
 #[test]
 fn limits_of_the_system() {
     let few_files =

@@ -1,5 +1,5 @@
-//! What `--json` prints, held field by field against what the guide says of it: no event, report or field is there that is
-//! not documented, and none is missing that is.
+//! The output of `--json` against the guide, field by field: nothing undocumented is printed, and nothing documented is
+//! missing.
 #![cfg(feature = "cli")]
 
 use std::{

@@ -1,4 +1,4 @@
-//! All tests but the long ones, in one program: each module is a subject.
+//! All tests but the long ones, in one program. Each module is a subject; `tests/README.md` says where a new test goes.
 
 mod adopt;
 mod ahead;

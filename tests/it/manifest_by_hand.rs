@@ -1,4 +1,4 @@
-//! A release that a person checks by hand, with nothing but what the host has.
+//! A release that a person checks by hand, with the tools of the host.
 
 use std::{
     fs,

@@ -1,7 +1,8 @@
-//! A run that is paused just before its switch, and wakes up after its lock was taken away: it can switch nothing any more.
+//! A run that is paused just before its switch, and wakes up after its lock was taken over: it switches nothing.
+//! FAULTS.md K06.
 //!
-//! Locally the command itself is stopped, after the prepared link was made, where `strace` holds it up; over SSH the host's
-//! `mv` is, by a wrapper in its path. Where one of these is missing, that is said in words.
+//! Locally `strace` stops the command after it made the prepared link; over SSH a wrapper stops the host's `mv`.
+//! Without these tools the tests are skipped in words.
 #![cfg(feature = "cli")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 

@@ -1,5 +1,5 @@
-//! Presets go forward and back, to exactly the version that is asked for: with the real tools where they are installed, and
-//! for the others with stand-ins that print what those print.
+//! Presets forward and back to exactly the version asked for: with the real tools where they are installed, and with
+//! stand-ins that print what the others print.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use std::{

@@ -1,4 +1,4 @@
-//! `cases.md` X01, X02 and X06: real commands run into each other on one fleet.
+//! Real commands that run into each other on one fleet. FAULTS.md X01, X02.
 #![cfg(feature = "cli")]
 
 use std::{

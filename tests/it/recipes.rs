@@ -1,6 +1,6 @@
-//! The recipes of the guide, with real databases, through the real command.
+//! The recipes of the guide with real databases, through the command.
 //!
-//! What a test needs and the machine does not have is said in words, and that test is skipped; `tests/run.sh` installs it.
+//! Tests whose tools are missing are skipped in words; `tests/run.sh` installs the tools.
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
 mod cluster;

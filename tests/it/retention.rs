@@ -1,4 +1,4 @@
-//! Retention as it is typed, on this machine: what goes, what stays, what it says, and whatever the umask, its modes.
+//! Retention through the command and the carriers: plans, pins, modes under any umask, mounts.
 #![cfg(feature = "cli")]
 #![expect(clippy::print_stderr, reason = "a test says what it skipped")]
 
@@ -261,7 +261,7 @@ fn what_took_the_place_of_a_shared_link_is_kept() {
     }
 }
 
-/// `cases.md` E11: what is mounted in a release is not ours.
+/// A filesystem mounted in a release is not ours to empty. FAULTS.md E11.
 #[test]
 fn nothing_is_removed_across_a_mount() {
     for carrier in carriers() {

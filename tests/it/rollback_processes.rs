@@ -1,4 +1,4 @@
-//! What a rollback costs a host reached through a shell: the processes that it starts there, counted.
+//! The processes that a rollback starts on a host reached through a shell, counted.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use crate::support;

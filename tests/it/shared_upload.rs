@@ -1,4 +1,4 @@
-//! One tree for many hosts: it is read and packed once, and no host waits for another.
+//! One tree uploaded to many hosts: it is read and packed once, and no host waits for another.
 
 use crate::support;
 

@@ -1,4 +1,4 @@
-//! Batches as scripts, under every shell and with every set of utilities that this machine has.
+//! Batches as scripts, under every shell and set of utilities of this machine.
 
 use crate::support;
 

@@ -1,4 +1,4 @@
-//! What a host, a line or a value may do to a script.
+//! Scripts against hostile hosts, environments and values, under the shells of this machine.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells what it measures")]
 
 use crate::support;
@@ -140,7 +140,7 @@ async fn a_nul_byte_is_refused_before_anything_is_sent() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
-/// `cases.md` L13.
+/// Cuts the script at every byte: all of it runs, or nothing. FAULTS.md L13.
 #[tokio::test]
 async fn a_script_that_was_cut_runs_not_at_all() {
     for shell in ["dash", "bash", "busybox", "mksh", "zsh"].iter().filter_map(|shell| LocalShell::new(shell, "gnu")) {
@@ -305,8 +305,7 @@ async fn a_typical_batch_takes_few_processes() {
     }
 }
 
-/// `cases.md` E14: shells that put what is between `<<` and its end into a file find no place for it. There is none in
-/// what they are sent.
+/// Shells that put the text of a here-document into a file find no place for it. The scripts have none. FAULTS.md E14.
 #[tokio::test]
 async fn no_place_for_temporary_files_is_needed() {
     let may_mount = std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/tmp"]).output();

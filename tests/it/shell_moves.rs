@@ -1,4 +1,4 @@
-//! What a move does to whatever stands at its target, under every shell and with every set of utilities.
+//! Moves onto anything that may stand at the target, under every shell and set of utilities. FAULTS.md L15.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use crate::support;

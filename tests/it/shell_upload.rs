@@ -1,4 +1,4 @@
-//! Uploads as tar streams, under every shell and with every set of utilities that this machine has.
+//! Uploads as tar streams, under every shell and set of utilities of this machine.
 
 use crate::support;
 

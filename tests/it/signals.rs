@@ -1,8 +1,8 @@
-//! `cases.md` K05: signals. The first brings a run to a safe point, with what had begun put back; the second says what is left,
-//! and ends it at once.
+//! Signals to the command. The first brings a run to a safe point and reverts what had begun; the second says what is
+//! left and ends it at once. FAULTS.md K05.
 //!
-//! Runs are held up by `strace` after each link that they make. Without it these tests are skipped in words, or fail
-//! where `SWITCHBACK_REQUIRE_STRACE=1`.
+//! `strace` holds the run up after each link that it makes. Without it these tests are skipped in words, or fail where
+//! `SWITCHBACK_REQUIRE_STRACE=1`.
 #![cfg(feature = "cli")]
 
 use crate::support;

@@ -1,4 +1,5 @@
-//! Sources of releases, honest and hostile: rows A01 to A15 of the catalogue of faults, one test each.
+//! Sources of releases, honest and hostile, through the library. Tests are called after their rows. FAULTS.md A01 to
+//! A15.
 #![expect(clippy::unwrap_used, reason = "what helps a test may panic as the test itself may")]
 
 mod cache;

@@ -1,4 +1,4 @@
-//! Hosts over SSH, on a private sshd on loopback.
+//! The SSH transport on a private sshd on loopback.
 #![cfg(feature = "ssh")]
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and tells what it measures")]
 
@@ -267,8 +267,8 @@ async fn an_answer_that_never_comes_is_unknown() {
     transport.close().await;
 }
 
-/// `cases.md` S11: the `ssh` that holds the connection dies in the midst of a run. What was asked just then is unknown, or was
-/// never sent, and the next call connects anew.
+/// The `ssh` that holds the connection dies during a run. The call of that moment is unknown or was never sent, and the
+/// next one connects anew. FAULTS.md S11.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connection_of_a_run_may_die() {
     let Some(sshd) = Sshd::start("") else { return };

@@ -1,4 +1,4 @@
-//! `cases.md` S09, S11, S12, S16 and S19: servers and configurations that are unusual, and must not be in the way.
+//! The command over unusual servers and `ssh` configurations. FAULTS.md S09, S11, S12, S16, S19.
 //!
 //! Without an sshd the tests are skipped in words, or fail where `SWITCHBACK_REQUIRE_SSHD=1`.
 #![cfg(all(feature = "ssh", feature = "cli"))]
@@ -55,7 +55,7 @@ fn all_works(sshd: &Sshd, directory: &Path) {
     assert_eq!(current, Path::new("releases/v1"));
 }
 
-/// S16. What the user's configuration asks for besides a connection is not done.
+/// The user's configuration asks for more than a connection, and gets only that. FAULTS.md S16.
 #[test]
 fn a_configuration_for_people() {
     let directory = TempDir::new().expect("a directory");
@@ -154,7 +154,7 @@ fn a_host_without_a_way_for_uploads_is_found_ahead() {
     assert!(said(&output).contains("it takes no uploads"), "{}", said(&output));
 }
 
-/// S19. What a server prints before anybody is known reaches no terminal as it is.
+/// A banner from before the login reaches the terminal escaped. FAULTS.md S19.
 #[test]
 fn a_banner_with_escapes() {
     let directory = TempDir::new().expect("a directory");
@@ -170,7 +170,7 @@ fn a_banner_with_escapes() {
     assert!(words.chars().all(|c| c == '\n' || !c.is_control()), "{words:?}");
 }
 
-/// S09. One session a connection is one too few while something is uploaded.
+/// An upload needs a second session, and takes a second connection for it. FAULTS.md S09.
 #[test]
 fn one_session_a_connection() {
     let directory = TempDir::new().expect("a directory");
@@ -250,7 +250,8 @@ fn a_host_that_hangs_leaves_no_process_here() {
     until("the end of all", || ours_left(sockets.path()).is_empty());
 }
 
-/// S12. A command that is killed takes its connection with it; what it ran on the host goes on, and the next one waits for it.
+/// A killed command takes its connection with it. Its hook on the host goes on, and the next command waits for it.
+/// FAULTS.md S12.
 #[test]
 fn nothing_of_a_command_that_is_killed_stays_connected() {
     let directory = TempDir::new().expect("a directory");
@@ -275,8 +276,8 @@ fn nothing_of_a_command_that_is_killed_stays_connected() {
     assert_eq!(fs::read_link(shop.join("current")).expect("a link"), Path::new("releases/v1"));
 }
 
-/// S11. The directory for sockets that is to be used may be too long for one, or another's, or full of what killed runs
-/// left: then another is, or it is said which is in the way.
+/// The directory for sockets is too long for one, or somebody else's, or full of leftovers of killed runs: another one
+/// is used, or the message names it. FAULTS.md S11.
 #[test]
 fn places_for_sockets_that_will_not_do() {
     let directory = TempDir::new().expect("a directory");

@@ -1,6 +1,7 @@
-//! Roots of a group: its members deploy, go back, prune and take over each other's dead runs, each with an account of their own.
+//! Roots of a group: members deploy, roll back, prune and take over each other's dead runs, each with an account of
+//! their own. FAULTS.md M10, M11.
 //!
-//! Accounts need root, and an sshd; without them these tests are skipped in words.
+//! Accounts need root and an sshd; without them these tests are skipped in words.
 #![cfg(feature = "ssh")]
 
 mod attacks;

@@ -1,5 +1,5 @@
-//! Large uploads to hosts that may be far away go in two streams: all arrives, whatever becomes of the second, and what fails is
-//! told once and by its name.
+//! Large uploads in two streams: everything arrives whatever becomes of the second, and a failure is reported once
+//! under its own name. FAULTS.md U04.
 
 use crate::support;
 

@@ -1,4 +1,4 @@
-//! Who works in a release, runs it, has it mapped, writes to it or has it mounted, as this machine and every shell see it.
+//! Processes that use a release, as the local transport and every shell see them. FAULTS.md X03.
 #![expect(clippy::print_stderr, reason = "a test says what it skipped")]
 
 use crate::support;

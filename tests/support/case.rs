@@ -1,4 +1,4 @@
-//! The commands that are disturbed, and what was there before them.
+//! The commands that sweeps disturb, and the roots that they start from.
 
 /// A command, what was there before it, and where it leads.
 pub(crate) struct Case {

@@ -1,4 +1,4 @@
-//! What a host in memory really holds, read without the library.
+//! The state of a host in memory, read without the library.
 
 use std::collections::{BTreeMap, BTreeSet};
 

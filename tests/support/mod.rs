@@ -1,4 +1,4 @@
-//! What several test files share.
+//! Fixtures that several test programs share. `tests/README.md` describes each in a line.
 #![expect(dead_code, reason = "each test file uses its part of it")]
 
 #[cfg(feature = "cli")]

@@ -1,4 +1,4 @@
-//! Whether a filesystem may be mounted here, as root of a machine of one's own may.
+//! Tells whether a filesystem may be mounted here, as root of a machine of one's own may.
 
 use std::{process::Command, sync::LazyLock};
 

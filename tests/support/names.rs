@@ -1,4 +1,4 @@
-//! What the library draws at random or takes from the clock, made the same whenever the same is asked for.
+//! Replaces random and clock-made values of the library by ones that repeat from run to run.
 
 use std::collections::BTreeMap;
 

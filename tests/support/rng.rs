@@ -1,4 +1,4 @@
-//! Chance, drawn from a seed: the same seed draws the same.
+//! Random numbers from a seed: the same seed draws the same.
 
 /// `SplitMix64`.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! Whether what a run says of a fleet is so.
+//! Checks a run's report and exit code against the roots.
 
 use std::process::Output;
 

@@ -1,8 +1,9 @@
-//! `cases.md` K03 and K04: SIGKILL of a host's `sh`, and of each utility that it runs, over a real sshd.
+//! SIGKILL of a host's `sh`, and of each utility that it runs, over a real sshd. FAULTS.md K03, K04.
 //!
-//! The hosts find wrappers on their `PATH` that count and kill. Without an sshd the tests are skipped in words, or fail
-//! where `SWITCHBACK_REQUIRE_SSHD=1`. The full sweeps, well over 1,000 kills:
-//! `cargo test --test sweeps -- --ignored kill_remote --test-threads 2`, 22 minutes on 2 cores that others used too.
+//! Wrappers on the hosts' `PATH` count and kill. Without an sshd the tests are skipped in words, or fail where
+//! `SWITCHBACK_REQUIRE_SSHD=1`. The full sweeps, well over 1,000 kills:
+//! `cargo test --all-features --test sweeps -- --ignored kill_remote --test-threads 2`, 22 minutes on 2 cores that
+//! others used too.
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
 mod host;

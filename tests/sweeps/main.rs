@@ -1,4 +1,4 @@
-//! Tests that try very many cases: a sample of each by default, all of them with `--ignored`.
+//! Sweeps over very many cases: a sample of each by default, all of them with `--ignored`.
 
 mod kill_remote;
 mod kill_sweep;

@@ -1,7 +1,9 @@
-//! `cases.md` 4f: the connection to one of two hosts is cut, reset, frozen or delayed at each burst of data.
+//! The connection to one of two hosts is cut, reset, frozen or delayed at each burst of data. FAULTS.md S02, S03, S04,
+//! S13.
 //!
 //! Without an sshd the tests are skipped in words, or fail where `SWITCHBACK_REQUIRE_SSHD=1`. The full sweep, 888 runs:
-//! `cargo test --test sweeps -- --ignored network --test-threads 1`, 23 minutes on 2 cores that others used too.
+//! `cargo test --all-features --test sweeps -- --ignored network --test-threads 1`, 23 minutes on 2 cores that others
+//! used too.
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
 use crate::support;
@@ -177,8 +179,8 @@ fn rollback_everywhere() {
     }
 }
 
-/// `cases.md` S13: a link so slow that an upload takes longer than an answer may. It is told how far it is, and nobody
-/// takes the host for dead.
+/// A link so slow that an upload takes longer than an answer may. The run reports its progress, and does not take the
+/// host for dead. FAULTS.md S13.
 #[test]
 fn a_slow_link_is_no_dead_one() {
     let Some(fleet) = Fleet::new(&DEPLOY, 1) else { return };

@@ -1,8 +1,8 @@
-//! Seeded simulation: controllers that run into each other on hosts in memory, while calls are lost, cut, late, and
-//! people meddle. After every event the invariants of `cases.md` 3 are held against what the hosts really hold.
+//! Seeded simulation: controllers run into each other on hosts in memory, while calls are lost, cut and late, and
+//! people meddle. After every event the invariants are checked against what the hosts hold. FAULTS.md I01 to I27.
 //!
-//! A failure prints the seed of its world; `SWITCHBACK_SEED=SEED cargo test --test sweeps simulation` lives through exactly
-//! that one again. The long run is `cargo test --test sweeps -- --ignored simulation`.
+//! A failure prints the seed of its world; `SWITCHBACK_SEED=SEED cargo test --all-features --test sweeps simulation`
+//! replays exactly that one. The long run is `cargo test --all-features --test sweeps -- --ignored simulation`.
 
 mod checker;
 mod command;

@@ -1,4 +1,5 @@
-//! With the real Capistrano: its tree is taken over, both tools work on it, and its own rollback still does.
+//! `adopt` of a tree that the real Capistrano made: both tools work on it afterwards, and Capistrano's own rollback
+//! does too.
 
 use std::{
     fs,

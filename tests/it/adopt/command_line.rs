@@ -1,4 +1,4 @@
-//! `switchback adopt` as it is typed.
+//! `switchback adopt` as a person types it: exit codes and JSON.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! An adoption that is cut off after any of its steps harms nothing, and the next one goes on from there.
+//! `adopt` cut after each of its steps, in memory: nothing is harmed, and the next one goes on from there.
 
 use switchback::{
     ExitCode,

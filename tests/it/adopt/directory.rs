@@ -1,4 +1,4 @@
-//! A plain directory `current` becomes a release, and a link to it takes its place.
+//! `adopt` of a plain directory named `current`: it becomes a release, and a link takes its place.
 
 use std::{fs, path::Path};
 

@@ -1,4 +1,4 @@
-//! Trees as other tools lay them out, on a host in memory, and what is asked of them.
+//! Trees of other tools on a host in memory, and short calls of `adopt`.
 
 use std::{future::Future, sync::Arc};
 

@@ -1,4 +1,5 @@
-//! Every tool's tree: who made it is found, the way back is what its log says, and it is left as it was.
+//! `adopt` of every tool's layout, in memory: the tool is recognised, the way back follows its log, and the tree stays
+//! as it was.
 
 use switchback::{
     ErrorKind, ExitCode, Layout, Report,

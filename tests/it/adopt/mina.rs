@@ -1,7 +1,7 @@
-//! With the real Mina: its tree is taken over, both tools work on it, and it goes on deploying.
+//! `adopt` of a tree that the real Mina made: both tools work on it afterwards, and Mina goes on deploying.
 //!
-//! Debian's package leaves out a file of Mina's that it needs to run, and ships it as an example: both are brought
-//! together here. Mina prints the script that it would send over SSH, and that is run here as it is.
+//! Debian's package leaves out a file that Mina needs to run, and ships it as an example; the test puts both together.
+//! Mina prints the script that it would send over SSH, and the test runs it here as it is.
 
 use std::{
     fs,

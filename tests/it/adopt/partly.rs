@@ -1,4 +1,4 @@
-//! Adoptions that are not whole: without a host that is away, and cut off half-way.
+//! Adoptions of a part of the fleet: a host is away, or the run was interrupted halfway. In memory.
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout,

@@ -1,4 +1,4 @@
-//! What only a real filesystem can show.
+//! The local transport on a real filesystem: umask, fifos, links, and trees deeper than a path can be.
 
 use std::{
     os::unix::{fs::symlink, net::UnixListener},

@@ -1,4 +1,4 @@
-//! Whatever is asked of this machine and of the model, in whatever order: same answers, same tree.
+//! Random batches on the local transport and on the one in memory: same answers, same tree.
 
 use std::{fs::DirBuilder, os::unix::fs::DirBuilderExt};
 

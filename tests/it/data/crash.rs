@@ -1,5 +1,5 @@
-//! Every command with data is cut off after each of its steps, and every answer is lost: the next rollback, or a recovery,
-//! ends with code and data together, and each revert took effect once.
+//! Every command with data, cut after each of its steps and with each of its answers lost. The next rollback or
+//! recovery ends with code and data together, and each revert took effect once. FAULTS.md D01.
 
 use switchback::{
     ExitCode, Report,

@@ -1,4 +1,4 @@
-//! A deploy takes the data forward, and back when anything fails.
+//! Deploys that apply data, and revert it when anything fails.
 
 use switchback::{ErrorKind, ExitCode, plan::Direction, report::Outcome};
 
@@ -37,7 +37,7 @@ fn a_deploy_applies_once_before_the_switch_and_tells_both_versions() {
     assert!(took.contains(&"web2 apply r2".to_owned()), "{took:?}");
 }
 
-/// `cases.md` H01: before the switch nothing is switched, and the name is free again.
+/// Nothing is switched, and the name is free again. FAULTS.md H01.
 #[test]
 fn a_failure_before_the_switch_takes_everything_back() {
     for (failing, kind) in [("web1 prepare r2", ErrorKind::HookFailed), ("web2 apply r2", ErrorKind::DataFailed)] {

@@ -1,4 +1,4 @@
-//! The drill proves each leg, and says what does not hold.
+//! Drills with data: each leg is proven, and a proof that fails is named.
 
 use switchback::{ErrorKind, ExitCode, report::Outcome};
 

@@ -1,4 +1,4 @@
-//! What a rollback with the code alone left in the data is recorded, and reverted in its turn.
+//! Rollbacks with `--keep-data`: the kept change is recorded, and reverted when its turn comes.
 
 use switchback::{
     ExitCode, Report,

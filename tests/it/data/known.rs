@@ -1,4 +1,4 @@
-//! What was last known of the data is compared with what is found, and a person decides where they differ.
+//! Deploys and rollbacks over data that is not what was last known: a person decides.
 
 use switchback::{
     ErrorKind, ExitCode, Report,

@@ -1,4 +1,4 @@
-//! A fleet in memory whose second host has data: a number, which releases take forward and back.
+//! A fleet in memory whose second host has data: a number that releases take forward and back.
 
 use std::{
     fmt::Write,

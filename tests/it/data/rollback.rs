@@ -1,4 +1,4 @@
-//! A rollback takes the data back, release by release, or refuses before anything is touched.
+//! Rollbacks that revert data release by release, or refuse before anything is touched.
 
 use switchback::{
     ErrorKind, ExitCode,
@@ -124,7 +124,7 @@ fn a_target_that_no_record_leads_to_is_refused_when_its_data_is_another() {
     world.is_at("r2", 2, "forward again");
 }
 
-/// `cases.md` H11.
+/// The fleet stays on the target, and the next rollback goes on with the revert. FAULTS.md H11.
 #[test]
 fn a_revert_that_fails_is_taken_up_again_by_the_next_rollback() {
     for half in [false, true] {

@@ -1,5 +1,5 @@
-//! A deploy of a release whose name exists: a pipeline that is run again, a host that missed a release, an old job that is run to go
-//! back, and a name that has another content.
+//! Deploys of a name that exists: a pipeline that runs again, a host that missed a release, an old job that goes back,
+//! other content.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! What the commands do when nothing goes wrong, and what they refuse.
+//! The commands when nothing goes wrong, and their refusals.
 
 use switchback::{
     ErrorKind, ExitCode,
@@ -23,7 +23,7 @@ fn a_first_deploy_makes_the_root_and_records_none() {
     assert_eq!(hosts.record("a").as_deref(), Some("none\n"));
 }
 
-/// `cases.md` I17: deploy a; deploy b; rollback; deploy c.
+/// Deploys a and b, rolls back, deploys c. FAULTS.md I17.
 #[test]
 fn records_say_what_was_current_and_going_back_rewrites_none() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);

@@ -1,7 +1,7 @@
-//! `cases.md` 4d, enumerated: every command is cut off after each of its steps, and every one of its answers is lost.
+//! Every command, cut after each of its steps and with each of its answers lost. FAULTS.md K11, K15, S05.
 //!
-//! Whatever is left must hold at once (`current` is absent or leads to a complete release, and names are only of
-//! complete ones), and the next run must end in a good state, with nothing of the dead one left over.
+//! At once `current` must be absent or lead to a complete release, and names must belong to complete ones; the next run
+//! must end in a good state and leave nothing of the dead one.
 
 use switchback::{
     ErrorKind, ExitCode, Fleet, Report,

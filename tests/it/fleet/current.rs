@@ -1,4 +1,4 @@
-//! `cases.md` 4a: every state that `current` can be in.
+//! Every state that `current` can be in. FAULTS.md C02 to C10.
 
 use switchback::{ErrorKind, ExitCode, plan::RollbackTarget};
 
@@ -15,7 +15,7 @@ fn refused(hosts: &Hosts, kind: ErrorKind) {
     assert!(!hosts.0[0].exists(&at("releases/new")));
 }
 
-/// C02.
+/// Deploy, activate and rollback refuse where `current` is missing. FAULTS.md C02.
 #[test]
 fn removed_by_somebody() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -24,7 +24,7 @@ fn removed_by_somebody() {
     assert_eq!(hosts.links(), [None]);
 }
 
-/// C03, C04.
+/// A directory, with files and without, stays as it is. FAULTS.md C03, C04.
 #[test]
 fn a_directory() {
     for full in [false, true] {
@@ -39,7 +39,7 @@ fn a_directory() {
     }
 }
 
-/// C05.
+/// A file stays as it is. FAULTS.md C05.
 #[test]
 fn a_file() {
     let hosts = Hosts::new(1).deployed(&["a"]);
@@ -49,7 +49,7 @@ fn a_file() {
     assert_eq!(hosts.0[0].read(&at("current")).as_deref(), Some(&b"precious"[..]));
 }
 
-/// C06.
+/// `status` reports a dangling `current`, and `rollback --to` leads away from it. FAULTS.md C06.
 #[test]
 fn dangling() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -62,7 +62,7 @@ fn dangling() {
     hosts.clean();
 }
 
-/// C07, C08: absolute, and in other spellings.
+/// Absolute links and other spellings of the path. FAULTS.md C07, C08.
 #[test]
 fn other_spellings_are_recognised_and_the_next_switch_is_relative() {
     for link in ["/srv/shop/releases/b", "./releases/b/", "releases//b", "../shop/releases/b", "/srv/alias/releases/b"]
@@ -82,7 +82,7 @@ fn other_spellings_are_recognised_and_the_next_switch_is_relative() {
     }
 }
 
-/// C09, C10.
+/// Links out of the releases, into a release, and in a circle. FAULTS.md C09, C10.
 #[test]
 fn leading_elsewhere() {
     for link in ["/etc", "../other", "releases/a/assets", "releases", "/srv/shop"] {

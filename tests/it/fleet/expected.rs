@@ -1,4 +1,4 @@
-//! What an upload needs is opened while hosts are asked, and by a command never before or instead.
+//! Upload channels opened while hosts are asked, and never in their place.
 
 use std::{
     fmt,

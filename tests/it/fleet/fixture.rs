@@ -1,4 +1,4 @@
-//! A fleet of hosts in memory, and the commands on it in a few words.
+//! A fleet of hosts in memory, and short calls of the commands on it.
 
 use std::{future::Future, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! The history: bounded, with its newest lines always there, and with torn lines counted.
+//! The history: bounded, complete at its newest end, and readable with torn lines.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A host whose files say anything: what they say is run, sent and obeyed nowhere else.
+//! A host with hostile records: they run, send and move nothing anywhere else. FAULTS.md T01 to T05.
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! Transports of tests that do one thing in their own way.
+//! A macro for transports of tests that change one call and pass on the rest.
 
 /// What a transport of a test does not do in its own way: it leaves it to the one in its field `$host`.
 macro_rules! left_to {

@@ -1,4 +1,4 @@
-//! `cases.md` 4i: who holds a lock, and what that means for everybody else.
+//! Locks: their holders, alive, dead and unknown, and what every command does about them. FAULTS.md X04, X05, X07, X12.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ fn hold(store: &DirStore) -> Box<dyn StoreGuard> {
     wait(store.lock(&another(), None)).expect("the lock is free")
 }
 
-/// X12: a lock on one of many.
+/// A lock on one host of many. FAULTS.md X12.
 #[test]
 fn one_locked_host_refuses_for_all_and_no_lock_is_kept() {
     let hosts = Hosts::new(5).deployed(&["a", "b"]);
@@ -65,7 +65,7 @@ fn the_holder_is_shown_by_status() {
     assert_eq!(lock().map(|holder| holder.holder), Some(Liveness::Gone));
 }
 
-/// X04: a holder who is proven gone, by any command.
+/// Any command takes over the lock of a holder that is proven dead. FAULTS.md X04.
 #[test]
 fn the_lock_of_a_dead_holder_is_taken_over() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
@@ -80,7 +80,7 @@ fn the_lock_of_a_dead_holder_is_taken_over() {
     hosts.all_on("a");
 }
 
-/// X04: the host has booted since.
+/// The host has booted since. FAULTS.md X04.
 #[test]
 fn the_lock_from_before_a_boot_is_taken_over() {
     let hosts = Hosts::new(1).deployed(&["a"]);
@@ -91,7 +91,7 @@ fn the_lock_from_before_a_boot_is_taken_over() {
     hosts.all_on("b");
 }
 
-/// X05: a run that was taken for dead wakes up with its lock taken over. Nothing that it sends can take effect.
+/// A run that was taken for dead wakes up. Nothing that it sends takes effect. FAULTS.md X05.
 #[test]
 fn a_holder_whose_lock_was_taken_over_can_switch_nothing() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -118,7 +118,7 @@ fn a_holder_whose_lock_was_taken_over_can_switch_nothing() {
     hosts.all_on("c");
 }
 
-/// X05: nor can it take anything back, mark or forget: another run may have built on what it had prepared.
+/// It cannot revert, mark or forget either: another run may have built on its preparations. FAULTS.md X05.
 #[test]
 fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     let hosts = Hosts::new(1).deployed(&["a"]);
@@ -181,7 +181,7 @@ fn a_holder_whose_lock_was_taken_over_does_not_remove_what_it_published() {
     hosts.all_on("b");
 }
 
-/// X07: a lock that is empty, or that holds nothing of ours.
+/// A lock that is empty, or that holds files of somebody else. FAULTS.md X07.
 #[test]
 fn an_empty_lock_is_taken_and_a_strange_one_is_named() {
     let hosts = Hosts::new(1).deployed(&["a"]);
@@ -194,7 +194,7 @@ fn an_empty_lock_is_taken_and_a_strange_one_is_named() {
     hosts.all_on("b");
 }
 
-/// S14: two names for one root.
+/// Two names for one root. FAULTS.md S14.
 #[test]
 fn one_root_listed_twice_is_found() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -209,7 +209,7 @@ fn one_root_listed_twice_is_found() {
     assert!(!hosts.0[0].exists(&at(".switchback/lock")), "the lock was left");
 }
 
-/// C15: `current` changes between reading it under the lock and the switch.
+/// `current` changes between the read under the lock and the switch. FAULTS.md C15.
 #[test]
 fn a_current_that_moved_is_a_conflict() {
     let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);

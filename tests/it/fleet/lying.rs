@@ -1,4 +1,5 @@
-//! One host answers with anything. The other hosts follow their own records, and run only their own commands.
+//! A host that answers with anything. The other hosts follow their own records and run only their own commands.
+//! FAULTS.md T06.
 
 use std::{
     fmt,

@@ -1,4 +1,4 @@
-//! `cases.md` D8, E11, X02, X03, I33: which releases go, why each other stays, and what is left of those that went.
+//! Retention: which releases prune removes, why it keeps the others, and what stays of the removed ones. FAULTS.md I33.
 
 use switchback::{
     DirStore, ExitCode, Layout, Report,
@@ -132,7 +132,7 @@ fn a_pinned_release_stays_until_it_is_freed() {
     assert_eq!(hosts.names(), ["d", "e"]);
 }
 
-/// `cases.md` X03.
+/// A process has its working directory in the release. FAULTS.md X03.
 #[test]
 fn a_release_that_a_process_works_in_stays() {
     let hosts = deployed();

@@ -1,4 +1,4 @@
-//! A failure on one host: nobody is left on another release than the rest, or the report says who is.
+//! Failures on one host: the others are reverted, or the report says which are not.
 
 use switchback::{
     ErrorKind, Event, ExitCode, Report,

@@ -1,4 +1,4 @@
-//! One question, one answer: nothing refuses a deploy that did not refuse `check` and the dry run, with the same kind and exit
+//! One question, one answer: `check` and the dry run refuse whatever a deploy refuses, with the same kind and exit
 //! code.
 
 use std::{collections::BTreeSet, fmt};

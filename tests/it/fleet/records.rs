@@ -1,4 +1,4 @@
-//! `cases.md` 4b: every content that a `previousVersion` can have.
+//! Every content that a `previousVersion` can have. FAULTS.md V01 to V17.
 
 use switchback::{ErrorKind, ExitCode, plan::RollbackTarget};
 

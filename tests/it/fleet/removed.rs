@@ -1,4 +1,4 @@
-//! A `current` that somebody removed: it is linked again to the release that it led to last, and nothing else is done.
+//! A `current` that somebody removed: it is linked again to the release that it led to last, and nothing else happens.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,4 @@
-//! Going back: where to, on one host and on many.
+//! Rollbacks on one host and on many: targets, steps, refusals.
 
 use switchback::{
     ErrorKind, ExitCode,
@@ -110,7 +110,7 @@ fn a_rollback_mends_a_half_done_deploy() {
     assert_eq!(bad(&hosts), ["b"]);
 }
 
-/// `cases.md` V19 and the peers' worst: hosts that would go to different releases.
+/// Hosts whose records name different releases: the worst case of other tools. FAULTS.md V19.
 #[test]
 fn hosts_that_would_part_are_refused_with_a_table() {
     let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);

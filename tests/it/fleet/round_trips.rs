@@ -1,4 +1,4 @@
-//! What must be fast is counted: exchanges with each host, not seconds.
+//! Exchanges of each command with each host, counted: the measure for speed that does not depend on the machine.
 
 use std::{
     fmt,

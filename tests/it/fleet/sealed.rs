@@ -1,4 +1,5 @@
-//! What a release's own commands change in it is sealed once the last of them has ended. What anybody else changes is damage.
+//! Seals of releases: changes by a release's own commands are sealed when the operation ends, changes by anybody else
+//! are damage.
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,4 @@
-//! What is shared: linked into each release, asked for before anything is touched, and seeded from the first release.
+//! Shared paths: linked into each release, checked before anything is touched, seeded from the first release.
 
 use std::{fs, sync::Arc};
 

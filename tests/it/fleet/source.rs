@@ -1,4 +1,4 @@
-//! What a source may not hold, and what is hardly meant: asked before any host is.
+//! Sources that are refused or warned about before any host is asked.
 
 use std::{
     fs,

@@ -1,4 +1,4 @@
-//! What goes on around a fleet: clocks that jump, hosts that come and go, and one of a hundred that is away.
+//! Clocks that jump, hosts that come and go, and one host of a hundred that is away.
 
 use std::{
     fmt,
@@ -27,7 +27,7 @@ fn set_clocks(hosts: &Hosts, first: i64, second: i64) {
     }
 }
 
-/// `cases.md` X09: what was before is known by the records, whatever the clocks say.
+/// Records decide about order, whatever the clocks say. FAULTS.md X09.
 #[test]
 fn clocks_that_jump_decide_nothing() {
     let hosts = Hosts::new(2);
@@ -52,7 +52,7 @@ fn clocks_that_jump_decide_nothing() {
     hosts.clean();
 }
 
-/// `cases.md` X11.
+/// A rollback refuses, and no host moves. FAULTS.md X11.
 #[test]
 fn one_of_a_hundred_that_is_away_keeps_all_where_they_are() {
     let hosts = Hosts::new(100).deployed(&["a", "b"]);
@@ -65,7 +65,7 @@ fn one_of_a_hundred_that_is_away_keeps_all_where_they_are() {
     hosts.clean();
 }
 
-/// `cases.md` X13: a host that is new has nothing to go back to, and one that is not listed any more is not touched.
+/// A new host has nothing to roll back to, and a host that is no longer listed is not touched. FAULTS.md X13.
 #[test]
 fn hosts_that_come_and_go_between_a_deploy_and_a_rollback() {
     let mut hosts = Hosts::new(2).deployed(&["a", "b"]);
@@ -114,7 +114,7 @@ impl Transport for Restored {
     left_to!(inner);
 }
 
-/// `cases.md` S15: a host that was restored from a snapshot between the upload and the switch is found, and none is switched.
+/// A host restored from a snapshot between the upload and the switch is found, and no host switches. FAULTS.md S15.
 #[test]
 fn a_host_that_is_put_back_to_yesterday_meanwhile() {
     for count in [1, 3] {

@@ -1,4 +1,4 @@
-//! The tool's own files that are there and cannot be read: only what is not there is absent.
+//! State files that exist and cannot be read: only a missing file is absent. FAULTS.md W01.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,4 @@
-//! A release whose `prepare` was cut off is none to go to: it is told as what it is, and made ready anew or not at all.
+//! A release whose `prepare` was interrupted: nothing goes to it until it is prepared again. FAULTS.md K16.
 
 use std::sync::{
     Arc,

@@ -1,4 +1,4 @@
-//! Releases that are held against their manifests: before a rollback goes there, and by `verify`.
+//! Releases compared with their manifests, by `verify` and before a switch.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The same hosts in memory and on disk, for tests that cut a run off and look at what is left.
+//! Hosts in memory and on disk behind one interface, for tests that cut a run and examine the rest.
 
 use std::{fs, path::PathBuf};
 

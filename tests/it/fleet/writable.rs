@@ -1,4 +1,4 @@
-//! `cases.md` M01: where others may write on the way to the root, nothing is brought, and everything else works.
+//! Roots that others may write to: deploys refuse, everything else works. FAULTS.md M01.
 
 use switchback::{
     ErrorKind, ExitCode,

@@ -1,4 +1,5 @@
-//! Three hosts over a real sshd, of which the second holds the data, and a controller that is killed on the way back.
+//! The PostgreSQL recipe on three hosts over a real sshd, of which the second has the data, with a controller that is
+//! killed during a rollback.
 
 use std::{
     fs,

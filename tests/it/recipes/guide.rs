@@ -1,4 +1,4 @@
-//! The recipes as they stand in the guide: what is tested is what is read there.
+//! Reads the recipes out of the guide, so that the tests run what a reader sees.
 
 const GUIDE: &str = include_str!("../../../src/guide/data.md");
 

@@ -1,4 +1,4 @@
-//! The recipe for PostgreSQL.
+//! The recipe for PostgreSQL on one host.
 
 use std::{fs, path::Path};
 

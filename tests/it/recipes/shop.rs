@@ -1,4 +1,4 @@
-//! A shop whose releases bring numbered scripts, deployed by the real command.
+//! A shop whose releases bring numbered migration scripts, deployed by the command.
 
 use std::{
     fs,

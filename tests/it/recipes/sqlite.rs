@@ -1,4 +1,4 @@
-//! The recipe for SQLite.
+//! The recipe for SQLite on one host.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use std::{path::Path, process::Command};

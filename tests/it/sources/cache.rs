@@ -1,4 +1,4 @@
-//! Digests that are kept from one run to the next: what they save, and what they must never hide.
+//! The digest cache: what it saves, and that it never hides a change.
 
 use std::{
     fs::{self, File},

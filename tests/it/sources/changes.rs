@@ -1,4 +1,4 @@
-//! A12: a source that changes between the scan and the reading, or while it is read.
+//! Sources that change between the scan and the reading, or during it. FAULTS.md A12.
 
 use std::{
     fs::{self, File, OpenOptions},

@@ -1,4 +1,4 @@
-//! Honest sources, and the order in which their entries come.
+//! Honest sources, and the order of their entries.
 
 use switchback::{
     manifest::Form,

@@ -1,4 +1,4 @@
-//! A14: archives that are cut short, damaged, or followed by something; and sources that are none.
+//! Archives that are cut short, damaged or followed by something, and files that are no archive. FAULTS.md A14.
 
 use switchback::tree::{Tree, TreeError};
 

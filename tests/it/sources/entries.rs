@@ -1,4 +1,4 @@
-//! A01 to A07 and A09 to A11: what an entry may be, and be called.
+//! Kinds and names of entries. FAULTS.md A01 to A07, A09 to A11.
 
 use std::{
     fs::{self, Permissions},

@@ -1,4 +1,4 @@
-//! A08 and A15: too much, and as much as there may be.
+//! Sources beyond the limits, and as large as they may be. FAULTS.md A08, A15.
 
 use std::{
     fs::{self, File},

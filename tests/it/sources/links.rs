@@ -1,4 +1,4 @@
-//! A13: links, in archives and in directories.
+//! Symlinks in archives and in directories. FAULTS.md A13.
 
 use std::fs;
 

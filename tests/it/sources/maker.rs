@@ -1,4 +1,4 @@
-//! [`Maker`]: archives made byte by byte, with what no honest program would write.
+//! [`Maker`]: archives made byte by byte, with content that no honest program would write.
 
 use std::io::Write;
 

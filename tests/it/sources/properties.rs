@@ -1,4 +1,4 @@
-//! What holds for any bytes and any tree.
+//! Properties of sources, for arbitrary bytes and trees.
 
 use std::{
     collections::HashSet,

@@ -1,5 +1,5 @@
-//! Whoever is no member of a root's group, or is in a group that its directories have without `[security] group`, puts records
-//! of their own in place of the tool's: no command obeys them, and nothing runs.
+//! Records put in place of the tool's by somebody outside the group, or by a group without `[security] group`: no
+//! command obeys them, and nothing runs. FAULTS.md M12.
 
 use std::{
     collections::BTreeMap,

@@ -1,5 +1,5 @@
-//! Files of the tool's own that belong to root, in a root of another account: what its user cannot read is named, is no
-//! absence, and refuses exactly what needs it.
+//! State files that belong to root, in a root of another account: each is named, is no absence, and refuses exactly
+//! what needs it. FAULTS.md V18, W01.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! A host whose utilities are counted, and which loses one of them, or its `sh`, at a call that is told beforehand.
+//! A host whose utilities are counted, and which loses one of them, or its `sh`, at a given call.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 

@@ -1,4 +1,5 @@
-//! `cases.md` 4e, E03, E11 and E12 among them: each changing system call fails, once or from then on, and the command says what came of it.
+//! Every changing system call fails, once or from then on, and the command says what is so. FAULTS.md E03, E05, E11,
+//! E12.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -149,8 +150,8 @@ fn some(at: usize, call: &Call, error: &str) -> bool {
     if call.name.contains("sync") { error == "EIO" } else { at % 11 == 3 && ERRORS[at % ERRORS.len()].0 == error }
 }
 
-/// Faults that are rare, each at every call that meets them on the kind of place that has them: E03, a quota that is used up;
-/// E12, a root on a server of files that has forgotten which file was meant.
+/// Makes a rare error hit each call that can meet it on a special filesystem: a used-up quota, a file server that has
+/// forgotten the file. FAULTS.md E03, E12.
 fn elsewhere(error: (&'static str, &'static str), names: &[&str]) {
     if !cut::available() {
         return;
@@ -184,7 +185,7 @@ fn a_server_of_files_that_forgot() {
     elsewhere(("ESTALE", "Stale file handle"), &["renameat", "renameat2", "fsync", "syncfs", "openat"]);
 }
 
-/// E12. NFS cannot refuse to replace, nor exchange: what `adopt` and publishing ask of `renameat2` is done without.
+/// NFS can neither refuse to replace nor exchange: `adopt` and publishing do without `renameat2`. FAULTS.md E12.
 #[test]
 fn a_filesystem_that_only_renames() {
     if !cut::available() {
@@ -206,8 +207,8 @@ fn a_filesystem_that_only_renames() {
     assert!(fs_err::read_link(by_hand.join("current")).expect("a link").starts_with("releases"));
 }
 
-/// E11. What the system does not let go of stays, and is told; nothing else is held up by it. `ETXTBSY` comes only to who
-/// writes into a program that runs, and nothing is ever written into a release that was published.
+/// A busy release stays and is reported, and holds nothing else up. `ETXTBSY` comes only to a writer of a running
+/// program, and nothing is ever written into a published release. FAULTS.md E11.
 #[test]
 fn a_release_that_is_busy() {
     if !cut::available() {

@@ -1,4 +1,4 @@
-//! `cases.md` K01, K02, K13, K14 and K15: SIGKILL before each changing system call of the command.
+//! SIGKILL before each changing system call of the command. FAULTS.md K01, K02, K13, K14, K15.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -94,7 +94,7 @@ fn unlock() {
     sweep(&UNLOCK_FORCE, some, 1, 5);
 }
 
-/// K13. What is left is no file, or all of it, and another run says which.
+/// There is no file afterwards, or a whole one, and another run says which. FAULTS.md K13.
 #[test]
 fn init() {
     if !cut::available() {

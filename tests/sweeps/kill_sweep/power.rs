@@ -1,4 +1,4 @@
-//! `cases.md` K07: the power fails in the middle of a hook. The disk as it is then is copied, and looked at by the next runs.
+//! The power fails in the middle of a hook: the next runs get a copy of the disk as it was then. FAULTS.md K07.
 //!
 //! Needs root, a loop device and `mkfs.ext4`; without them the tests are skipped in words.
 #![expect(clippy::print_stderr, reason = "what is skipped is said")]

@@ -1,4 +1,4 @@
-//! What the controllers of the model do, and the faults that are planted in them.
+//! The commands of the model's controllers, and the faults planted in them.
 
 use std::{collections::BTreeMap, sync::Arc};
 

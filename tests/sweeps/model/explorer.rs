@@ -1,4 +1,4 @@
-//! Explores every order in which calls, losses, crashes and thefts can come, breadth first.
+//! Explores every order of calls, losses, crashes and thefts, breadth first.
 
 use std::{
     collections::{HashSet, VecDeque},

@@ -1,4 +1,4 @@
-//! What must hold of every step, whoever takes it.
+//! Invariants of every step of the model. FAULTS.md I01 to I27.
 
 use switchback::{
     ReleaseName, Report,
@@ -77,7 +77,7 @@ impl Step<'_> {
         }
         self.under_the_lock()?;
         for (name, release) in &after.releases {
-            hold!(release.complete, "I9: {name} is not complete");
+            hold!(release.complete, "I09: {name} is not complete");
         }
         for (name, release) in &self.before.releases {
             let Some(new) = after.releases.get(name) else {
@@ -88,11 +88,11 @@ impl Step<'_> {
             hold!(new.record == release.record || may, "I15: the record of {name} was changed");
         }
         let leads = after.on().is_some_and(|on| after.is_complete(on));
-        hold!(leads, "I1: `current` leads to {:?}", after.link);
+        hold!(leads, "I01: `current` leads to {:?}", after.link);
         if self.before.link == after.link { Ok(()) } else { self.switched(trace) }
     }
 
-    /// I26: it holds the lock under which it was sent.
+    /// Checks that the call holds the lock under which it was sent. FAULTS.md I26.
     fn under_the_lock(&self) -> Verdict {
         let Call::Execute(batch) = self.call else { return Err("an upload changed a release".to_owned()) };
         let held = self.before.lock.as_deref();
@@ -128,7 +128,7 @@ impl Step<'_> {
     }
 }
 
-/// I21 to I23, I25: what a command says of itself.
+/// Checks a command's report against the hosts. FAULTS.md I21, I22, I23, I25.
 pub(crate) fn reported(trace: &Trace, reports: &[Report]) -> Verdict {
     let hosts = reports.iter().flat_map(|report| &report.hosts);
     for (host, report) in hosts.enumerate() {

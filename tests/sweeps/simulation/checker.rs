@@ -1,4 +1,4 @@
-//! The invariants of `cases.md` 3, held against what the hosts really hold after every event.
+//! Checks the invariants against what the hosts hold, after every event. FAULTS.md I01 to I26.
 
 use std::collections::BTreeSet;
 
@@ -116,7 +116,7 @@ impl Checker {
         self.releases(trace, at, &before)?;
         let watched = &self.hosts[at];
         let leads = after.on().is_some_and(|on| after.is_complete(on));
-        hold!(watched.meddled || after.link.is_none() || leads, "I1: `current` leads to no complete release");
+        hold!(watched.meddled || after.link.is_none() || leads, "I01: `current` leads to no complete release");
         Ok(())
     }
 
@@ -125,10 +125,10 @@ impl Checker {
         let after = &self.hosts[at].ground;
         let Some(on) = after.on().map(ToOwned::to_owned) else {
             let first = trace.hosts[at].before == Some(On(None));
-            hold!(first, "I1: `current` was taken away, and there was one before this command");
+            hold!(first, "I01: `current` was taken away, and there was one before this command");
             return Ok(());
         };
-        hold!(after.is_complete(&on), "I1: switched to {on}, which is not complete");
+        hold!(after.is_complete(&on), "I01: switched to {on}, which is not complete");
         if trace.target.get_or_insert_with(|| on.clone()) == &on {
             if trace.command.records() {
                 let was = record_line(before.on());
@@ -147,7 +147,7 @@ impl Checker {
         Ok(())
     }
 
-    /// I25: whatever a host is switched to is there, and recorded, on every other host.
+    /// Checks that the target is there, and recorded, on every other host. FAULTS.md I25.
     fn barrier(&self, trace: &Trace, target: &str) -> Verdict {
         for (at, watched) in self.hosts.iter().enumerate() {
             let ready = watched.ground.is_complete(target)
@@ -157,7 +157,8 @@ impl Checker {
         Ok(())
     }
 
-    /// I9, I11, I13, I14, I15: releases come whole, stay as they are, and go only when they never were current.
+    /// Checks that releases come whole, stay as they are, and go only when they never were current. FAULTS.md I09, I11,
+    /// I13, I14, I15.
     fn releases(&self, trace: &Trace, at: usize, before: &Ground) -> Verdict {
         let Watched { ground: after, was_current, .. } = &self.hosts[at];
         let own = |name: &str| trace.command.names() == Some(name);
@@ -177,8 +178,8 @@ impl Checker {
             hold!(new.record == old.record || may, "I15: the record of {name} was changed");
         }
         for (name, new) in &after.releases {
-            hold!(before.releases.contains_key(name) || own(name), "I9: {name} came from nowhere");
-            hold!(new.complete, "I9: {name} is not complete");
+            hold!(before.releases.contains_key(name) || own(name), "I09: {name} came from nowhere");
+            hold!(new.complete, "I09: {name} is not complete");
             let record = new.record.as_deref().map(str::trim_end);
             let own_path = record_line(Some(name));
             hold!(
@@ -223,7 +224,7 @@ impl Checker {
     }
 }
 
-/// I21, I22, I23: a command said what it did.
+/// Checks that a report is true. FAULTS.md I21, I22, I23, I25.
 pub(crate) fn reported(trace: &Trace, report: &Report) -> Verdict {
     hold!(report.hosts.len() == trace.hosts.len(), "I21: a host is missing in the report");
     for (host, done) in report.hosts.iter().zip(&trace.hosts) {
@@ -244,7 +245,7 @@ pub(crate) fn reported(trace: &Trace, report: &Report) -> Verdict {
     }
 }
 
-/// I22: done means that every host was read back in the state that was asked for.
+/// Checks that done means: every host was read back in the state asked for. FAULTS.md I22.
 fn is_done(trace: &Trace, report: &Report) -> Verdict {
     if let (Command::Stage { .. } | Command::Pin { .. } | Command::Status, _) | (_, None) =
         (&trace.command, &report.release)
@@ -257,7 +258,7 @@ fn is_done(trace: &Trace, report: &Report) -> Verdict {
     Ok(())
 }
 
-/// I26: whatever changes what a root holds is done under a lock that is still its own.
+/// Checks that a call that changes a root holds its lock at that moment. FAULTS.md I26.
 fn under_the_lock(trace: &Trace, before: &Ground, after: &Ground, call: &Call) -> Verdict {
     if before.link == after.link && before.releases == after.releases {
         return Ok(());

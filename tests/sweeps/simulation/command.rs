@@ -1,4 +1,4 @@
-//! What controllers do: a command drawn at random, and its future.
+//! Commands of the simulated controllers: drawn at random, with their futures.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How much was simulated.
+//! Counts of what was simulated.
 
 /// How much was simulated.
 #[derive(Debug, Default, Clone, Copy)]

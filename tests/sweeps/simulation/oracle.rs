@@ -1,7 +1,6 @@
-//! I17: what every command must do when nothing disturbs it, told from a diary alone.
+//! Predicts every undisturbed command from a diary alone. FAULTS.md I17.
 //!
-//! No records, marks or links are kept here: who was before whom, and what is bad, is found by reading the diary
-//! backwards.
+//! It keeps no records, marks or links: it finds who was before whom, and what is bad, by reading the diary backwards.
 
 use switchback::{ErrorKind, Report, plan::RollbackTarget, report::Outcome};
 

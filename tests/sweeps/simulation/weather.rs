@@ -1,4 +1,4 @@
-//! What goes wrong in a world, and how often.
+//! Kinds of mishaps in a world, and how often they come.
 
 use crate::simulation::rng::Rng;
 

@@ -1,4 +1,4 @@
-//! One simulated world: hosts, controllers that run into each other, and everything that goes wrong between them.
+//! One simulated world: hosts, controllers that run into each other, and mishaps between them.
 
 use switchback::{
     Timestamp,
@@ -315,8 +315,8 @@ impl World {
         self.checker.meddled(which, &host);
     }
 
-    /// I27: when everybody is gone, and `current` leads to something again where people broke it, the next deploy and the
-    /// next rollback go through.
+    /// Checks that the next deploy goes through when everybody is gone, and `current` leads to something again where
+    /// people broke it. FAULTS.md I27.
     fn settle(&mut self) -> Verdict {
         while !self.late.is_empty() {
             self.arrive(0)?;
