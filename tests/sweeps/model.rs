@@ -1,14 +1,14 @@
 //! A model checker for the tool itself: two controllers on two hosts in memory, driven through every order of their
 //! calls, with lost answers, late calls, crashes, dying processes and stolen locks.
 //!
-//! Everything that is explored is the real code: the commands are the library's own futures, and their batches are
-//! carried out on copies of hosts. What keeps that quick is that a host is known by what it holds and a command by what
-//! it was told, so that a state is a handful of numbers ([`memo`]).
+//! It explores the real code: the commands are the library's own futures, and their batches run on copies of hosts. It is
+//! quick because a host is identified by its content and a command by the replies so far, so that a state is a handful of
+//! numbers ([`memo`]). FAULTS.md I01 to I27.
 //!
-//! `stateright` was looked at and left out: it brings a web server (`tiny_http`) that no feature turns off, and would
-//! have been used for its queue of states alone.
+//! We left `stateright` out: it brings a web server (`tiny_http`) that no feature turns off, and we would have used only
+//! its queue of states.
 //!
-//! The long run is `cargo test --test sweeps -- --ignored model`.
+//! The long run is `cargo test --all-features --test sweeps -- --ignored model`.
 
 mod command;
 mod explorer;

@@ -1,4 +1,4 @@
-//! Deploys of a name that exists: a pipeline that runs again, a host that missed a release, an old job that goes back,
+//! Deploys of a name that exists: a pipeline that runs again, a host that missed a release, an old job that rolls back,
 //! other content.
 
 use std::sync::{Arc, Mutex};

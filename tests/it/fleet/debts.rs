@@ -1,4 +1,4 @@
-//! Hosts that cannot be reached: refused by default, skipped on request, and brought along when they return.
+//! Hosts that cannot be reached: refused by default, skipped on request, and updated when they return.
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,

@@ -1,4 +1,4 @@
-//! Results that are computed once: of a call on a host that looks so, and of a command that was told so.
+//! Results that are computed once: of a call on a host, and of a command after its replies.
 //!
 //! A host is what its copy holds, a command is what it was told so far. So a state of the whole is a handful of
 //! numbers, although every step of it was taken by the real code.
