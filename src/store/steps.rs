@@ -57,6 +57,9 @@ const RESERVE_LINES: usize = 100;
 /// What is kept of an upload, beside its content. No release can bear that name.
 const KEPT: &str = ".kept";
 
+/// The directory of its content, which bears the name of the release: that may be the name of anything else beside it.
+const CONTENT: &str = ".new";
+
 /// Directories of ours are for the deploying user alone.
 pub(super) const PRIVATE: u32 = 0o700;
 /// Files of ours too.
@@ -179,7 +182,9 @@ impl Steps {
         let kept = self.staged_kept(staged);
         batch.push(Op::MakeDir { path: private.clone(), mode: PRIVATE, existing_is_fine: false });
         self.expect_writable(&mut batch);
-        batch.push(Op::MakeDir { path: private.join(&inner(KEPT)), mode: PRIVATE, existing_is_fine: false });
+        for place in [KEPT, CONTENT] {
+            batch.push(Op::MakeDir { path: private.join(&inner(place)), mode: PRIVATE, existing_is_fine: false });
+        }
         batch.push(Op::MakeDir { path: kept, mode: PRIVATE, existing_is_fine: false });
         for path in preparation::releases_and_parents(self.layout.releases()) {
             batch.push(Op::MakeDir { path, mode: PUBLIC, existing_is_fine: true });
@@ -276,7 +281,7 @@ impl Steps {
 
     /// Where the content of an upload goes: the directory that is published as the release.
     pub(super) fn staged_content(&self, staged: &Staged) -> InnerPath {
-        self.staging(&staged.token).join(&(&staged.name).into())
+        self.staging(&staged.token).join(&inner(CONTENT)).join(&(&staged.name).into())
     }
 
     /// What is kept of an upload: the directory that becomes what is kept of the release.

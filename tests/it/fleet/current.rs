@@ -143,3 +143,10 @@ fn a_tree_made_by_hand_is_rolled_back() {
         hosts.clean();
     }
 }
+
+/// A release shares its directories with files and directories of the tool's own.
+#[test]
+fn a_release_may_bear_the_name_of_a_file_of_the_tool() {
+    let names = ["owner", "process", "intent", "hooks", "staged", "manifest", "lock", "live"];
+    Hosts::new(1).deployed(&names).all_on("live");
+}
