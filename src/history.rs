@@ -6,7 +6,7 @@ use crate::{
     lines,
     name::ReleaseName,
     outcome::{Command, HostOutcome, Outcome},
-    store::Interrupted,
+    store::{Interrupted, Kept},
     time::Timestamp,
     token::Token,
 };
@@ -46,26 +46,38 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
-    /// The line of an operation that was interrupted, when it had come to do something: the time is when it began, by the
-    /// controller's clock, since nobody saw its end.
+    /// The line of an operation that was interrupted, when it had come to upload something or further: the time is when it began,
+    /// by the controller's clock, since nobody saw its end.
     #[must_use]
     pub(crate) fn of_interrupted(left: &Interrupted) -> Option<Self> {
-        let (owner, intent) = (left.owner.record()?, left.intent.record()?);
+        let owner = left.owner.record()?;
+        let (from, to, host) = match &left.intent {
+            Kept::Record(intent) => (&intent.from, &intent.to, HostOutcome::Unknown),
+            // Without an intent it had switched nothing.
+            Kept::Nothing => owner.upload.as_ref().map(|upload| (&upload.from, &upload.to, HostOutcome::Unchanged))?,
+            Kept::Unreadable(_) => return None,
+        };
         Some(Self {
             format: 1,
             operation: owner.operation.clone(),
             command: owner.command,
             at: owner.since,
             by: owner.by.clone(),
-            from: intent.from.clone(),
-            to: Some(intent.to.clone()),
+            from: from.clone(),
+            to: Some(to.clone()),
             pruned: Vec::new(),
             reason: owner.reason.clone(),
             revision: owner.revision.clone(),
             outcome: Outcome::Interrupted,
-            host: HostOutcome::Unknown,
+            host,
             seconds: 0.0,
         })
+    }
+
+    /// Returns whether one of these entries tells of the same operation.
+    #[must_use]
+    pub(crate) fn is_among(&self, entries: &[Self]) -> bool {
+        entries.iter().any(|entry| entry.operation == self.operation)
     }
 
     /// Returns which release an operation left a host on.
@@ -138,6 +150,7 @@ mod tests {
             (HostOutcome::Reverted, Outcome::PutBack, "", "b", Trail::Silent),
             (HostOutcome::Unchanged, Outcome::Done, "a", "b", Trail::On(&a)),
             (HostOutcome::Unchanged, Outcome::Refused, "a", "b", Trail::Silent),
+            (HostOutcome::Unchanged, Outcome::Interrupted, "a", "b", Trail::Silent),
             (HostOutcome::Failed, Outcome::Failed, "a", "b", Trail::Silent),
             (HostOutcome::Failed, Outcome::Inconsistent, "a", "b", Trail::Lost),
             (HostOutcome::Unknown, Outcome::Interrupted, "a", "b", Trail::Lost),

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{data::DataIntent, outcome::Command, time::Timestamp, token::Token, transport::Liveness};
+use crate::{
+    data::DataIntent, name::ReleaseName, outcome::Command, time::Timestamp, token::Token, transport::Liveness,
+};
 
 /// What stands in a lock: who took it, and for what.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +23,9 @@ pub struct LockOwner {
     pub revision: Option<String>,
     /// The hosts that take part, by name.
     pub hosts: Vec<String>,
+    /// What is uploaded. Only the owner of an upload says so; the intent beside a lock does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upload: Option<UploadTarget>,
     /// When it was taken, by the controller's clock. Shown, never compared.
     pub since: Timestamp,
     /// How a rollback was asked to treat the data. Its intent says so on the host; the lock does not.
@@ -28,12 +33,32 @@ pub struct LockOwner {
     pub data: Option<DataIntent>,
 }
 
+/// The release that is uploaded to a host, and the one that is current there meanwhile.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct UploadTarget {
+    /// The release that is current there.
+    pub from: Option<ReleaseName>,
+    /// The release that is uploaded.
+    pub to: ReleaseName,
+}
+
 impl LockOwner {
     /// An operation of its own, run by `by`, that begins now.
     #[must_use]
     pub fn new(command: Command, by: impl Into<String>) -> Self {
         let (operation, since) = (Token::random(), Timestamp::now());
-        Self { operation, command, by: by.into(), reason: None, revision: None, hosts: Vec::new(), since, data: None }
+        Self {
+            operation,
+            command,
+            by: by.into(),
+            reason: None,
+            revision: None,
+            hosts: Vec::new(),
+            upload: None,
+            since,
+            data: None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     plan::{self, Seen},
     report::{Command, Failure, HostReport, Outcome, Report},
     status::{DamagedRelease, HostStatus, ReleaseState, ReleaseStatus},
-    store::{Checked, Examined, HostedRelease, Kept, RootState},
+    store::{Checked, Examined, HostedRelease, Kept, RECENT_HISTORY, RootState},
     transport::Liveness,
 };
 
@@ -130,9 +130,12 @@ async fn history_of(
     if report.status.is_none() {
         return report;
     }
-    let answer = host.store.history(newest).await.map_err(failure);
+    // One that is not settled may have told of its end itself.
+    let read = newest.map(|newest| if open.is_empty() { newest } else { newest.max(RECENT_HISTORY) });
+    let answer = host.store.history(read).await.map_err(failure);
     let answer = answer.map(|(mut entries, torn)| {
-        entries.extend(open);
+        let untold: Vec<_> = open.into_iter().filter(|open| !open.is_among(&entries)).collect();
+        entries.extend(untold);
         (entries, torn)
     });
     with_history(report, newest, run.told(&host.name, Phase::Ask, answer))

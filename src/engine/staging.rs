@@ -6,6 +6,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 
 use crate::{
     event::{Event, Phase},
+    lock::{LockOwner, UploadTarget},
     plan::{self, Action, Plan},
     release::{Release, ReleaseContent},
     report::{Failure, Outcome, Report},
@@ -62,8 +63,13 @@ impl<'r> Run<'r> {
         };
         let progress = Telling { run: self, host: &host.name, files_total, bytes_total, so_far: Mutex::default() };
         let seen = asked.answers.iter().find(|(other, _)| other.name == host.name);
-        let bases = seen.and_then(|(_, answer)| answer.as_ref().ok()).map(plan::bases).unwrap_or_default();
-        let result = host.store.stage(release, &self.owner, &bases, &progress).await.map_err(failure);
+        let state = seen.and_then(|(_, answer)| answer.as_ref().ok());
+        let bases = state.map(plan::bases).unwrap_or_default();
+        // What a killed upload leaves must tell what it was, since it has no intent.
+        let from = state.and_then(|state| state.current.named()).cloned();
+        let upload = Some(UploadTarget { from, to: release.name().clone() });
+        let owner = LockOwner { upload, ..self.owner.clone() };
+        let result = host.store.stage(release, &owner, &bases, &progress).await.map_err(failure);
         if result.is_ok() && matches!(release.content(), ReleaseContent::Tree(_)) {
             self.tell(&progress.uploaded());
         }

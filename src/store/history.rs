@@ -43,8 +43,8 @@ pub(super) async fn read(store: &DirStore, newest: Option<usize>) -> Result<(Vec
     }
 }
 
-/// The entries among which the last switch is looked for first.
-const RECENT: usize = 64;
+/// The entries among which the last switch is looked for first, and what interrupted operations told of themselves.
+pub(crate) const RECENT: usize = 64;
 
 /// Returns the release that the history names as current last. `None` where it does not say, or cannot be read: whoever reads the
 /// state names the file.
@@ -63,6 +63,13 @@ pub(super) async fn last_current(store: &DirStore) -> Result<Option<ReleaseName>
         }
     }
     Ok(None)
+}
+
+/// Returns those of the entries that the history does not tell of yet: an operation that told of its end itself was killed, or left its
+/// upload behind, only after that. All of them, where it cannot be read.
+pub(super) async fn untold(store: &DirStore, entries: Vec<HistoryEntry>) -> Vec<HistoryEntry> {
+    let (told, _) = read(store, Some(RECENT)).await.unwrap_or_default();
+    entries.into_iter().filter(|entry| !entry.is_among(&told)).collect()
 }
 
 async fn end(store: &DirStore, names: &[&str], reach: u64) -> Result<End, StoreError> {

@@ -37,6 +37,7 @@ pub use check::{Checked, Examined, QuickCheck, Verified};
 pub use closing::{Closed, Closing, Ended};
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
+pub(crate) use history::RECENT as RECENT_HISTORY;
 pub use hook_run::{HookDirectory, HookRun};
 pub use kept::{Kept, UnreadableFile};
 pub use known::KnownManifests;

@@ -11,7 +11,12 @@ use crate::{
     tree::Tree,
 };
 
-use super::{DirStore, Staged, StagedRecord, StoreError, base::Trust, query::Query};
+use super::{
+    DirStore, Kept, Staged, StagedRecord, StoreError,
+    base::Trust,
+    layout::inner,
+    query::{Query, STATE_LIMIT},
+};
 
 /// Brings `tree` to the host of `store` as the release `name`. What one of `bases`, best first, has of it is copied there:
 /// what its manifest says, and when it does not hold that, nothing.
@@ -61,11 +66,17 @@ struct Made {
 
 /// What an upload begins with.
 struct Begun {
-    abandoned: Vec<Token>,
     trash: Vec<Token>,
     base: Option<Base>,
     /// Whether there is no reserve for going back on a full filesystem.
     lacks_reserve: bool,
+}
+
+/// What nobody will finish.
+pub(super) struct Abandoned {
+    pub(super) token: Token,
+    /// Whether it is an upload that says what it was.
+    pub(super) tells: bool,
 }
 
 impl Staging<'_> {
@@ -84,7 +95,7 @@ impl Staging<'_> {
     async fn upload(&mut self, staged: &Staged) -> Result<(), StoreError> {
         let (store, steps) = (self.store, &self.store.steps);
         let (begun, ()) = tokio::join!(self.begin(staged), store.transport.expect_upload());
-        let Begun { abandoned, trash, base, lacks_reserve } = begun?;
+        let Begun { trash, base, lacks_reserve } = begun?;
         let upload = Upload {
             root: steps.root.clone(),
             into: steps.staged_content(staged),
@@ -98,7 +109,7 @@ impl Staging<'_> {
         let uploading = store.transport.upload(&upload, self.progress);
         let (uploaded, ()) = tokio::join!(uploading, self.remember(&upload, early));
         uploaded?;
-        let end = steps.end_staging(staged, &self.record(), &abandoned, lacks_reserve);
+        let end = steps.end_staging(staged, &self.record(), lacks_reserve);
         let (ended, ()) = tokio::join!(store.execute(&end), self.remember(&upload, !early));
         ended?;
         for left in trash {
@@ -119,9 +130,13 @@ impl Staging<'_> {
             made => made?,
         };
         let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
+        if !abandoned.is_empty() {
+            // The upload may need their space. What cannot be removed now is tried again by the next one.
+            let _ = store.execute(&store.steps.sweep(&abandoned)).await;
+        }
         let base = self.base(asked.map_or(&[][..], |at| &replies[at.min(replies.len())..])).await?;
         let lacks_reserve = matches!(replies.get(reserve), Some(Reply::Entry(None)));
-        Ok(Begun { abandoned, trash, base, lacks_reserve })
+        Ok(Begun { trash, base, lacks_reserve })
     }
 
     async fn make_place(&self, staged: &Staged) -> Result<Made, StoreError> {
@@ -191,22 +206,29 @@ impl DirStore {
 
     /// What nobody will finish: whatever others have in private without a mark, or with the mark of a process that is
     /// gone; and what lies in the trash, which is nobody's.
-    async fn abandoned(&self, own: &Token, lists: &[Reply]) -> Result<(Vec<Token>, Vec<Token>), StoreError> {
+    async fn abandoned(&self, own: &Token, lists: &[Reply]) -> Result<(Vec<Abandoned>, Vec<Token>), StoreError> {
         let marked: Vec<Token> = Query::tokens_in(lists.last()).collect();
         let trash = lists.len() - 2;
         let private = lists[..trash].iter().flat_map(|list| Query::tokens_in(Some(list)));
         let unmarked = private.filter(|token| token != own && !marked.contains(token));
-        let mut abandoned: Vec<Token> = unmarked.collect();
+        let mut abandoned: Vec<Abandoned> = unmarked.map(|token| Abandoned { token, tells: false }).collect();
         let trash: Vec<Token> = Query::tokens_in(lists.get(trash)).collect();
         let others: Vec<&Token> = marked.iter().filter(|token| *token != own).collect();
         if !others.is_empty() {
             let mut batch = self.steps.empty();
             for other in &others {
+                let owner = self.steps.staging(other).join(&inner("owner"));
                 batch.push_lenient(Op::CheckProcess { path: self.steps.live(other) });
+                batch.push_lenient(Op::Read { path: owner, limit: STATE_LIMIT });
             }
             let replies = self.execute(&batch).await?;
-            let gone = others.into_iter().zip(replies).filter(|(_, reply)| *reply == Reply::Process(Liveness::Gone));
-            abandoned.extend(gone.map(|(token, _)| token.clone()));
+            let answers = others.into_iter().zip(replies.chunks(2));
+            let gone = answers.filter(|(_, replies)| replies.first() == Some(&Reply::Process(Liveness::Gone)));
+            abandoned.extend(gone.map(|(token, replies)| {
+                let found = if let Some(Reply::Content(found)) = replies.get(1) { found.as_ref() } else { None };
+                let tells = Kept::<LockOwner>::json(found).record().is_some_and(|owner| owner.upload.is_some());
+                Abandoned { token: token.clone(), tells }
+            }));
         }
         Ok((abandoned, trash))
     }

@@ -275,6 +275,10 @@ impl RootState {
         let same = |left: &&mut Interrupted| own.is_some() && operation(&left.owner) == own;
         if let Some(left) = self.interrupted.iter_mut().find(same) {
             left.uploads.push(token);
+            // Its lock does not say what was uploaded.
+            if let (Kept::Record(known), Kept::Record(owner)) = (&mut left.owner, owner) {
+                known.upload = known.upload.take().or(owner.upload);
+            }
         } else {
             let uploads = vec![token.clone()];
             self.interrupted.push(Interrupted { token, owner, intent: Kept::Nothing, uploads });

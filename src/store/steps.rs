@@ -32,6 +32,7 @@ use super::{
     Layout, Staged, StagedRecord,
     layout::{LISTS, inner},
     query::Query,
+    staging::Abandoned,
     team::Team,
 };
 
@@ -204,14 +205,25 @@ impl Steps {
         (batch, lists[0]..lists[3] + 1, reserve)
     }
 
-    /// Makes an upload durable, and removes those that nobody will finish.
-    pub(super) fn end_staging(
-        &self,
-        staged: &Staged,
-        record: &StagedRecord,
-        abandoned: &[Token],
-        fills_reserve: bool,
-    ) -> Batch {
+    /// Removes what nobody will finish. Of an upload that says what it was, its owner and its mark stay until the history tells of
+    /// it, which takes the lock.
+    pub(super) fn sweep(&self, abandoned: &[Abandoned]) -> Batch {
+        let mut batch = self.batch();
+        for Abandoned { token, tells } in abandoned {
+            if !tells {
+                self.forget_staged(&mut batch, token);
+                continue;
+            }
+            let private = self.staging(token);
+            for path in [self.layout.cradle(token), private.join(&inner(CONTENT)), private.join(&inner(KEPT))] {
+                batch.push_lenient(Op::RemoveTree { path });
+            }
+        }
+        batch
+    }
+
+    /// Makes an upload durable.
+    pub(super) fn end_staging(&self, staged: &Staged, record: &StagedRecord, fills_reserve: bool) -> Batch {
         let mut batch = self.batch();
         if fills_reserve {
             self.fill_reserve(&mut batch);
@@ -221,9 +233,6 @@ impl Steps {
         self.give(&mut batch, self.staged_content(staged), GroupReach::Directories);
         self.give(&mut batch, self.staged_kept(staged), GroupReach::All);
         batch.push(Op::Sync { paths: vec![private], reach: SyncReach::Filesystem });
-        for other in abandoned {
-            self.forget_staged(&mut batch, other);
-        }
         batch
     }
 

@@ -3,14 +3,14 @@
 use crate::{
     debt::Debt,
     history::HistoryEntry,
+    lock::LockOwner,
     name::ReleaseName,
     outcome::{Command, Outcome},
     record::BadRecord,
     store::{
-        Closed, Closing, Ended, HostedRelease, Interrupted, StoreError,
+        Closed, Closing, Ended, HostedRelease, Interrupted, StoreError, history,
         steps::{Steps, json},
     },
-    token::Token,
     transport::{Batch, Op, Reply, SyncReach},
 };
 
@@ -19,11 +19,12 @@ use super::{DirGuard, failures, is_missing_at, operation_of};
 impl DirGuard {
     pub(super) async fn close(&mut self, closing: &Closing) -> Result<Closed, StoreError> {
         let sealed = self.seal_touched(closing).await?;
+        self.find_uploads_to_settle().await;
+        let lines = self.history_lines(closing).await;
         let steps = &self.store.steps;
         let mut batch = steps.empty();
         steps.expect_lock(&mut batch, &self.token);
         let mut unsynced = Vec::new();
-        let lines = self.history_lines(closing);
         if !lines.is_empty() {
             let path = self.store.layout().in_state(&["history"]);
             if self.long.contains("history") {
@@ -69,13 +70,11 @@ impl DirGuard {
         }
         let written = batch.steps.len();
         self.keep_logs(&mut batch, closing);
-        for token in self.settled(closing) {
+        for token in self.fenced.iter().chain(self.settled(closing).map(|left| &left.token)) {
             steps.forget_journal(&mut batch, token);
         }
-        if closing.settles {
-            for upload in self.state.interrupted.iter().flat_map(|left| &left.uploads) {
-                steps.forget_staged(&mut batch, upload);
-            }
+        for upload in self.settled(closing).flat_map(|left| &left.uploads) {
+            steps.forget_staged(&mut batch, upload);
         }
         let released = if closing.unfinished {
             steps.leave_lock(&mut batch, &self.token)
@@ -154,23 +153,32 @@ impl DirGuard {
         self.state.all_releases().iter().any(names)
     }
 
-    /// What is forgotten in the journal: always what this operation itself fenced off, and what others left once that
-    /// is settled. An adoption settles only adoptions: it goes on from wherever one was cut off.
-    fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Token> {
+    /// The interrupted operations that are settled by this one, and forgotten. An adoption settles only adoptions: it goes on from
+    /// wherever one was cut off. Whoever brings content settles uploads, however it ends: they have begun nothing else.
+    fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Interrupted> + use<'g> {
+        let (settles, brings) = (closing.settles, self.owner.command.brings_content());
         let done = closing.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
         let adopts = done && self.owner.command == Command::Adopt;
-        let is_settled = move |left: &&Interrupted| {
-            closing.settles || (adopts && left.owner.record().is_some_and(|owner| owner.command == Command::Adopt))
-        };
-        let settled: Vec<&Token> = self.state.interrupted.iter().filter(is_settled).map(|left| &left.token).collect();
-        self.fenced.iter().chain(settled)
+        let is_adoption = |left: &Interrupted| left.owner.record().is_some_and(|owner| owner.command == Command::Adopt);
+        let left = self.state.interrupted.iter();
+        left.filter(move |left| settles || (adopts && is_adoption(left)) || (brings && left.is_upload()))
+    }
+
+    /// Finds the uploads of dead processes that whoever brings content settles. Costs an exchange only where others upload, or did.
+    async fn find_uploads_to_settle(&mut self) {
+        if self.owner.command.brings_content() {
+            let is_own = |owner: &LockOwner| owner.operation == self.owner.operation;
+            self.state.uploads.retain(|(_, owner)| !owner.record().is_some_and(is_own));
+            // When nobody can say which are dead, the next one settles them.
+            let _ = self.store.find_dead_uploads(&mut self.state).await;
+        }
     }
 
     /// The lines for the history: what interrupted operations had begun, once they are settled, and then this operation.
-    fn history_lines(&self, closing: &Closing) -> String {
-        let settled: Vec<&Token> = self.settled(closing).collect();
-        let left = self.state.interrupted.iter().filter(|left| settled.contains(&&left.token));
-        let left = left.filter_map(HistoryEntry::of_interrupted).map(|entry| json(&entry));
+    async fn history_lines(&self, closing: &Closing) -> String {
+        let left: Vec<HistoryEntry> = self.settled(closing).filter_map(HistoryEntry::of_interrupted).collect();
+        let left = if left.is_empty() { left } else { history::untold(&self.store, left).await };
+        let left = left.iter().map(json);
         left.chain(closing.history.iter().map(|ended| json(&self.history(ended)))).collect()
     }
 

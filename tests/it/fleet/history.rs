@@ -3,20 +3,25 @@
 use std::sync::Arc;
 
 use switchback::{
-    DirStore, ExitCode, Layout, Report,
+    BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Report,
     commands::Commands,
-    engine::DeployOptions,
+    engine::{Cancel, DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
     history::HistoryEntry,
-    report::{Command, Outcome},
+    lock::LockOwner,
+    plan::{Direction, RollbackTarget},
+    report::{Command, HostOutcome, Outcome},
     store::ReleaseStore,
-    testing::{Cut, Recording},
-    transport::{HookEnd, HookExit, Op},
+    testing::{Cut, Faults, Recording},
+    transport::{
+        Batch, HookCall, HookEnd, HookExit, LineSink, MemoryTransport, Op, Progress, Reply, Transport, TransportError,
+        Upload, Uploaded,
+    },
 };
 
 use super::{
-    fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait},
-    world::{Memory, World},
+    fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, release, wait},
+    world::{Local, Memory, World},
 };
 
 fn told(hosts: &Hosts) -> (Vec<HistoryEntry>, Vec<String>) {
@@ -93,35 +98,239 @@ fn what_was_interrupted_before_any_lock_was_taken_is_told() {
     hosts.all_on("a");
 }
 
-/// A killed run is told of while it is not settled, and after that.
+/// Deploys `text`, until `cut` says otherwise.
+fn killed<W: World>(world: &W, cut: &Cut, text: &str) -> Report {
+    let mut options = deploying();
+    options.allow_split = true;
+    wait(world.fleet(cut).deploy(release(text), &options, &Silent))
+}
+
+fn recover(fleet: &Fleet) -> Report {
+    wait(fleet.recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent))
+}
+
+/// The owners of the uploads on a host.
+fn owners<W: World>(world: &W, host: usize) -> Vec<String> {
+    let uploads = world.names(host, ".switchback/staging").into_iter();
+    uploads
+        .map(|upload| format!(".switchback/staging/{upload}/owner"))
+        .filter(|owner| world.file(host, owner).is_some())
+        .collect()
+}
+
+/// Whether a host has something of a killed deploy that says where it went: its upload, or its intent.
+fn has_begun<W: World>(world: &W, host: usize) -> bool {
+    let mut held = world.names(host, ".switchback/lock").into_iter();
+    let intent = |token: String| world.file(host, &format!(".switchback/lock/{token}/intent"));
+    !owners(world, host).is_empty() || held.any(|token| intent(token).is_some())
+}
+
+/// What the history file of a host says of deploys of `text`.
+fn lines<W: World>(world: &W, host: usize, text: &str) -> Vec<(Outcome, HostOutcome, Option<String>)> {
+    let content = world.file(host, ".switchback/history").unwrap_or_default();
+    let entry = |line: &[u8]| serde_json::from_slice::<HistoryEntry>(line).expect("a line");
+    let entries = content.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(entry);
+    let is_it = |entry: &HistoryEntry| entry.command == Command::Deploy && entry.to == Some(name(text));
+    let said = |entry: HistoryEntry| (entry.outcome, entry.host, entry.from.map(|from| from.to_string()));
+    entries.filter(is_it).map(said).collect()
+}
+
+/// A killed run is told of while it is not settled, and once for ever by whatever settles it. Looks at the kill after each `stride`th
+/// step.
+fn is_told<W: World>(hosts: usize, stride: usize, next: impl Fn(&Fleet) -> Report) {
+    let prepared = || {
+        let world = W::new(hosts);
+        assert_code(&killed(&world, &Cut::never(), "o"), ExitCode::DONE);
+        world
+    };
+    let counting = Cut::never();
+    assert_code(&killed(&prepared(), &counting, "a"), ExitCode::DONE);
+    let (mut told, mut of_uploads) = (0, 0);
+    for k in (0..counting.steps()).step_by(stride) {
+        let world = prepared();
+        let _ = killed(&world, &Cut::after(k), "a");
+        world.controller_is_gone();
+        let begun: Vec<bool> = (0..hosts).map(|host| has_begun(&world, host)).collect();
+        let is_upload = !(0..hosts).any(|host| world.names(host, ".switchback").contains(&"lock".to_owned()));
+        let open = wait(world.fleet(&Cut::never()).history(&Silent));
+        for (host, begun) in begun.iter().enumerate() {
+            let history = open.hosts[host].status.as_ref().and_then(|has| has.history.as_ref());
+            let newest = history.and_then(|entries| entries.first()).expect("an entry");
+            let is_open = newest.outcome == Outcome::Interrupted && newest.to == Some(name("a"));
+            assert_eq!(is_open, *begun && lines(&world, host, "a").is_empty(), "{k}: {newest:?}");
+        }
+        let report = next(&world.fleet(&Cut::never()));
+        // A rollback of nothing has nowhere to go.
+        let expected = [ExitCode::DONE, ExitCode::NOTHING_TO_ROLL_BACK_TO];
+        assert!(expected[..if begun.contains(&true) { 1 } else { 2 }].contains(&report.exit_code()), "{k}: {report:?}");
+        let settled: Vec<_> = (0..hosts).map(|host| lines(&world, host, "a")).collect();
+        for (host, begun) in begun.into_iter().enumerate() {
+            assert!(settled[host].len() == 1 || (!begun && settled[host].is_empty()), "{k}: {:?}", settled[host]);
+            if begun && is_upload {
+                let line = (Outcome::Interrupted, HostOutcome::Unchanged, Some("o".to_owned()));
+                assert_eq!(settled[host], [line], "{k}");
+            }
+            (told, of_uploads) = (told + usize::from(begun), of_uploads + usize::from(begun && is_upload));
+        }
+        assert_code(&killed(&world, &Cut::never(), "c"), ExitCode::DONE);
+        let again: Vec<_> = (0..hosts).map(|host| lines(&world, host, "a")).collect();
+        assert_eq!(again, settled, "{k}: told once");
+        assert!((0..hosts).all(|host| world.names(host, ".switchback/staging").is_empty()), "{k}");
+    }
+    assert!(told > 2 && of_uploads > 0, "{told} kills were told of, {of_uploads} of them in the upload");
+}
+
+fn deploy_next(fleet: &Fleet) -> Report {
+    let mut options = deploying();
+    options.allow_split = true;
+    wait(fleet.deploy(release("b"), &options, &Silent))
+}
+
+fn roll_back_next(fleet: &Fleet) -> Report {
+    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), &Silent))
+}
+
 #[test]
 fn what_was_killed_is_told() {
-    let run =
-        |world: &Memory, cut: &Cut, text: &str| wait(world.fleet(cut).deploy(release(text), &preparing(), &Silent));
-    let counting = Cut::never();
-    assert_code(&run(&Memory::new(2), &counting, "a"), ExitCode::DONE);
-    let mut told = 0;
-    for k in 0..counting.steps() {
-        let world = Memory::new(2);
-        let _ = run(&world, &Cut::after(k), "a");
-        world.controller_is_gone();
-        let open = newest(&wait(world.fleet(&Cut::never()).history(&Silent)));
-        let killed = (Command::Deploy, Outcome::Interrupted, Some("a".to_owned()));
-        assert!(open.iter().all(|newest| *newest == killed || newest.1 == Outcome::Done), "{k}: {open:?}");
-        if !open.contains(&killed) {
-            continue;
-        }
-        told += 1;
-        assert_code(&run(&world, &Cut::never(), "b"), ExitCode::DONE);
-        let report = wait(world.fleet(&Cut::never()).history(&Silent));
-        let all = report
-            .hosts
-            .iter()
-            .flat_map(|host| host.status.as_ref().and_then(|has| has.history.clone()).expect("a history"));
-        let ended: Vec<Outcome> = all.map(|entry| entry.outcome).collect();
-        assert!(ended.contains(&Outcome::Interrupted), "{k}: {ended:?}");
+    for next in [deploy_next, roll_back_next, recover] {
+        is_told::<Memory>(1, 11, next);
     }
-    assert!(told > 5, "{told} kills were told of");
+}
+
+#[test]
+#[ignore = "it kills a deploy after each of its steps, on hosts of each kind"]
+fn what_was_killed_anywhere_is_told() {
+    for next in [deploy_next, roll_back_next, recover] {
+        is_told::<Memory>(2, 1, next);
+        is_told::<Local>(1, 1, next);
+    }
+}
+
+/// The step after which a deploy has uploaded, and has taken no lock.
+fn in_its_upload() -> usize {
+    let is_uploaded = |k: &usize| {
+        let world = Memory::new(1);
+        assert_code(&killed(&world, &Cut::never(), "o"), ExitCode::DONE);
+        let _ = killed(&world, &Cut::after(*k), "a");
+        let content = owners(&world, 0).into_iter().map(|owner| owner.replace("/owner", "/.new/a/index.html"));
+        content.filter(|file| world.file(0, file).is_some()).count() == 1
+    };
+    (0..1_000).find(is_uploaded).expect("it uploads")
+}
+
+#[test]
+fn each_of_many_killed_uploads_is_told_and_gives_its_space_back_before_the_next() {
+    let step = in_its_upload();
+    let world = Memory::new(1);
+    assert_code(&killed(&world, &Cut::never(), "o"), ExitCode::DONE);
+    // The next one looks at what is there in two steps more, and empties it in three.
+    for (text, step) in [("a", step), ("b", step + 5)] {
+        let _ = killed(&world, &Cut::after(step), text);
+    }
+    assert_eq!(owners(&world, 0).len(), 2, "what says who they were stays");
+    let content = owners(&world, 0).into_iter().map(|owner| world.names(0, &owner.replace("/owner", "/.new")));
+    assert_eq!(content.map(|names| names.len()).sum::<usize>(), 1, "what the first had brought is gone");
+    assert_code(&killed(&world, &Cut::never(), "c"), ExitCode::DONE);
+    let line = (Outcome::Interrupted, HostOutcome::Unchanged, Some("o".to_owned()));
+    assert_eq!((lines(&world, 0, "a"), lines(&world, 0, "b")), (vec![line.clone()], vec![line]));
+}
+
+/// It is settled by a deploy that fails, too: nothing but its own traces was left of it.
+#[test]
+fn a_killed_upload_is_told_by_a_deploy_that_comes_to_nothing() {
+    let hosts = Hosts::new(1).deployed(&["o"]);
+    let fleet = |cut: &Cut| {
+        let store = DirStore::new(
+            Faults::new(hosts.0[0].connect("web1"), cut.clone()),
+            ROOT.parse().expect("a path"),
+            Layout::default(),
+        );
+        Fleet::new(vec![Host::new("web1", store)]).expect("a fleet")
+    };
+    let _ = wait(fleet(&Cut::after(in_its_upload())).deploy(release("a"), &deploying(), &Silent));
+    hosts.0[0].on_hook(|_| HookExit { end: HookEnd::Exited(1), stdout: Vec::new(), stderr: Vec::new() });
+    let report = wait(hosts.fleet().deploy(release("b"), &preparing(), &Silent));
+    assert_eq!(report.outcome, Outcome::Failed);
+    let outcomes: Vec<Outcome> = told(&hosts).0.iter().map(|entry| entry.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Failed, Outcome::Interrupted, Outcome::Done]);
+    hosts.clean();
+}
+
+/// An upload whose process runs is nothing that was interrupted, whoever else deploys meanwhile.
+#[test]
+fn an_upload_that_goes_on_is_not_told_of() {
+    let hosts = Hosts::new(1).deployed(&["o"]);
+    let store = DirStore::new(hosts.0[0].connect("web1"), ROOT.parse().expect("a path"), Layout::default());
+    let mut owner = LockOwner::new(Command::Deploy, "bob@desktop");
+    owner.upload = serde_json::from_str(r#"{"from":"o","to":"a"}"#).expect("what is uploaded");
+    let uploaded = wait(store.stage(&*release("a"), &owner, &[], &|_, _| ())).expect("it goes over");
+    assert_code(&hosts.deploy("b"), ExitCode::DONE);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    assert_eq!(hosts.0[0].list(&at(".switchback/staging")).map(|uploads| uploads.len()), Some(1));
+    assert!(told(&hosts).0.iter().all(|entry| entry.outcome == Outcome::Done), "{:?}", told(&hosts).0);
+    wait(store.discard(uploaded)).expect("it is taken away");
+    hosts.clean();
+}
+
+/// Asks a run to stop once it has uploaded, and never ends the upload.
+#[derive(Debug)]
+struct Stopping {
+    host: MemoryTransport,
+    cancel: Cancel,
+}
+
+impl std::fmt::Display for Stopping {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.host.fmt(f)
+    }
+}
+
+impl Transport for Stopping {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        self.host.execute(batch)
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        Box::pin(async {
+            self.host.upload(upload, progress).await?;
+            self.cancel.request();
+            std::future::pending().await
+        })
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        self.host.run(call, output)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.host.close()
+    }
+}
+
+/// A run that was stopped in its upload tells so itself, and leaves the upload, which is settled without another line.
+#[test]
+fn an_upload_that_was_stopped_is_told_once() {
+    let hosts = Hosts::new(1).deployed(&["o"]);
+    let options = deploying();
+    let transport = Stopping { host: hosts.0[0].connect("web1"), cancel: options.run.cancel.clone() };
+    let store = DirStore::new(transport, ROOT.parse().expect("a path"), Layout::default());
+    let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
+    assert_code(&wait(fleet.deploy(release("a"), &options, &Silent)), ExitCode::INTERRUPTED);
+    drop(fleet);
+    let outcomes = || told(&hosts).0.iter().map(|entry| entry.outcome).collect::<Vec<_>>();
+    assert_eq!(outcomes(), [Outcome::Interrupted, Outcome::Done]);
+    assert_eq!(hosts.0[0].list(&at(".switchback/staging")).map(|uploads| uploads.len()), Some(1));
+    assert_code(&hosts.deploy("b"), ExitCode::DONE);
+    assert_eq!(outcomes(), [Outcome::Done, Outcome::Interrupted, Outcome::Done]);
+    hosts.clean();
 }
 
 #[test]
