@@ -127,6 +127,14 @@ pub enum Reason {
         /// The group.
         group: GroupName,
     },
+    /// A group that is not the root's may put something else in the place of the tool's own records.
+    #[error(
+        "others may write there: a group that is not the root's may write to the state directory (mode {mode:04o})"
+    )]
+    GroupMayWrite {
+        /// The mode of the state directory.
+        mode: u32,
+    },
     /// Others than the user may put something else in the place of what is brought.
     #[error("others may write there: {what}")]
     OthersMayWrite {

@@ -65,16 +65,17 @@ pub(crate) fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
         return Err(seen.refuse(Reason::ForeignState { owner: state.owner, user }));
     }
     let is_teams = seen.state.team.as_ref().is_some_and(TeamState::keeps_others_out);
-    let who = match state.mode & 0o022 {
+    let reason = match state.mode & 0o022 {
         // What stands in a root of a group was put there by one of its members.
         0 | 0o020 if is_teams => return Ok(()),
         0 => return records(seen, user),
         // Whoever is in it can replace any record.
-        0o020 => "a group that is not the root's",
-        _ => "everybody",
+        0o020 => Reason::GroupMayWrite { mode: state.mode },
+        _ => Reason::OthersMayWrite {
+            what: format!("everybody may write to the state directory (mode {:04o})", state.mode),
+        },
     };
-    let what = format!("{who} may write to the state directory (mode {:04o})", state.mode);
-    Err(seen.refuse(Reason::OthersMayWrite { what }))
+    Err(seen.refuse(reason))
 }
 
 /// Refuses records of other users: somebody put them there while they could.

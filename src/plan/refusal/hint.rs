@@ -15,20 +15,18 @@ impl Reason {
             }
             Self::HalfAdopted { .. } => "`switchback adopt` goes on from where it is".into(),
             Self::ForeignState { .. } | Self::ForeignRecord { .. } => self.foreign_hint(command),
-            Self::ForeignRelease { name, .. } => format!(
-                "see whose it is with `switchback verify {name}`, take it back with chown, or say with `--allow-writable` that it is \
-                 meant so"
-            ),
             Self::NotSealed { name } => not_sealed_hint(name, command),
             Self::SameRoot { .. } => "list each root once".into(),
             Self::AnotherFilesystem { path } => format!(
                 "unmount it, or mount what holds all of the root there: on each of those hosts `df {path}` says what it is. \
                  `[layout]` puts the releases elsewhere below the root"
             ),
-            Self::OthersMayWrite { .. } => {
-                "take that right away with chmod or chown, or say with `--allow-writable` that it is meant so".into()
-            }
-            Self::NoSuchGroup { .. } | Self::NotInGroup { .. } | Self::NotOfGroup { .. } => self.group_hint(),
+            Self::ForeignRelease { .. }
+            | Self::NoSuchGroup { .. }
+            | Self::NotInGroup { .. }
+            | Self::NotOfGroup { .. }
+            | Self::OthersMayWrite { .. }
+            | Self::GroupMayWrite { .. } => self.access_hint(),
             Self::NoCurrent(Some(last)) => format!("`switchback recover` links it to {last} again"),
             Self::NoCurrent(None) | Self::NothingToLink { .. } => {
                 "see with `switchback history` which release was current last, and make the link again in the root of that host (ln -s \
@@ -109,7 +107,6 @@ impl Reason {
         }
     }
 
-    /// How to make a host fit for the group of `[security] group`.
     fn foreign_hint(&self, command: Command) -> String {
         let first = match self {
             Self::ForeignState { owner, .. } => format!("connect as user {owner}"),
@@ -125,8 +122,21 @@ impl Reason {
         format!("{first}, or say with --allow-writable that its owner is trusted{alone}")
     }
 
-    fn group_hint(&self) -> String {
+    /// The change of rights on a host that makes it fit.
+    fn access_hint(&self) -> String {
         match self {
+            Self::ForeignRelease { name, .. } => format!(
+                "see whose it is with `switchback verify {name}`, take it back with chown, or say with `--allow-writable` that it is \
+                 meant so"
+            ),
+            Self::OthersMayWrite { .. } => {
+                "take that right away with chmod or chown, or say with `--allow-writable` that it is meant so".into()
+            }
+            Self::GroupMayWrite { .. } => {
+                "name that group in `[security] group` if its members deploy together, take the right away with chmod, or say with \
+                 `--allow-writable` that it is meant so"
+                    .into()
+            }
             Self::NoSuchGroup { group } => {
                 format!("make it on those hosts (`groupadd {group}`), or name another in [security] group")
             }

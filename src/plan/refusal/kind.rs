@@ -11,6 +11,7 @@ impl Reason {
         match self {
             Self::NotOurs { .. } | Self::HalfAdopted { .. } => ErrorKind::NotOurs,
             Self::OthersMayWrite { .. }
+            | Self::GroupMayWrite { .. }
             | Self::ForeignRelease { .. }
             | Self::ForeignState { .. }
             | Self::ForeignRecord { .. } => ErrorKind::OthersMayWrite,

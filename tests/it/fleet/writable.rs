@@ -46,6 +46,21 @@ fn going_back_never_asks() {
     assert_code(&recovered, ExitCode::DONE);
 }
 
+/// Whoever may write there can replace any record, so that nothing is run from it. A team is told what makes it one.
+#[test]
+fn a_group_that_may_write_to_the_state_is_told_how_to_be_a_team() {
+    for (mode, hint) in [(0o770, "[security] group"), (0o777, "chmod or chown")] {
+        let hosts = Hosts::new(1).deployed(&["a", "b"]);
+        hosts.0[0].set_mode("/srv/shop/.switchback", mode);
+        let report = hosts.rollback();
+        assert_code(&report, ExitCode::REFUSED);
+        let error = report.error.expect("why");
+        assert_eq!(error.kind, ErrorKind::OthersMayWrite, "{error}");
+        assert!(error.hint.is_some_and(|told| told.contains(hint)), "{mode:o}");
+        hosts.all_on("b");
+    }
+}
+
 #[test]
 fn it_can_be_allowed_and_a_group_is_only_warned_about() {
     for (mode, allow, warns) in [(0o777, true, "everybody may write"), (0o775, false, "a group may write")] {
