@@ -1,4 +1,4 @@
-//! [`Base`]: what an upload need not bring, since a release on the host has it.
+//! [`Base`]: the files that an upload copies from a release on the host instead of sending them.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -7,34 +7,35 @@ use crate::{
     path::InnerPath,
 };
 
-/// A tree on the host, and the files of the new one that it holds already.
+/// A tree on the host, and the files of the new tree that it already holds.
 #[derive(Debug, Clone)]
 pub struct Base {
-    /// The directory that they are copied from, inside the root.
+    /// The directory to copy from, inside the root.
     pub from: InnerPath,
-    /// What is copied: files alone, as they must be in the new tree.
+    /// The files to copy, with the attributes that they have in the new tree. Holds files only.
     pub files: Manifest,
-    /// What the host keeps in writing of the tree that is copied from, when it does.
+    /// The lists that the host keeps of the tree to copy from, if any.
     pub lists: Option<BaseLists>,
 }
 
-/// The lists of a tree on the host, so that of new ones only the difference need be sent.
+/// The lists of a tree on the host, so that only the difference to a new list need be sent.
 ///
-/// A carrier that makes lists out of these holds what it made against what it must be, and fails with
-/// [`FailureKind::Mismatch`](super::FailureKind::Mismatch) when it is not. One that sends all of each new list passes over these.
+/// A transport that builds new lists from these verifies the result and fails with
+/// [`FailureKind::Mismatch`](super::FailureKind::Mismatch) when it differs. A transport that sends each new list whole
+/// ignores them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseLists {
-    /// What they list.
+    /// The manifest that the lists were written from.
     pub manifest: Arc<Manifest>,
-    /// Where they stand, inside the root, each in its form.
+    /// Paths of the lists, inside the root, each with its form.
     pub places: Vec<(InnerPath, Form)>,
 }
 
 impl Base {
-    /// What of the tree `new` is copied from the directory `from`, which holds what `old` says; `None` when nothing is.
+    /// Returns the files of the tree `new` to copy from the directory `from`, whose manifest is `old`.
     ///
-    /// A file is copied when path, size and digest are the same. Its mode may be another. Names that a line cannot hold
-    /// as they are, and files that their owner may not read, are sent.
+    /// `None` when there are none. A file is copied when its path, size and digest are equal; its mode may differ.
+    /// Files are sent when their name does not fit on a line unescaped or when their owner may not read them.
     #[must_use]
     pub fn between(from: InnerPath, old: &Manifest, new: &Manifest) -> Option<Self> {
         let same = |entry: &&ManifestEntry| is_plain(&entry.path) && is_same(old, entry);
@@ -42,25 +43,25 @@ impl Base {
         (!files.is_empty()).then(|| Self { from, files: Manifest::new(files), lists: None })
     }
 
-    /// The file at `path` of the new tree, when it is copied.
+    /// Returns the file at `path` of the new tree, if it is copied.
     #[must_use]
     pub fn file(&self, path: &[u8]) -> Option<&ManifestEntry> {
         self.files.entry(path)
     }
 
-    /// How many files are copied, and how many bytes they hold.
+    /// Returns the number of files to copy and their total size in bytes.
     #[must_use]
     pub fn size(&self) -> (u64, u64) {
         let files = self.files.entries();
         (files.len() as u64, files.iter().map(ManifestEntry::size).sum())
     }
 
-    /// The modes that the files have.
+    /// Returns the modes of the files, each once.
     pub(super) fn modes(&self) -> BTreeSet<u32> {
         self.files.entries().iter().filter_map(mode).collect()
     }
 
-    /// The files that have this mode.
+    /// Returns the files with the mode `wanted`.
     pub(super) fn of_mode(&self, wanted: u32) -> impl Iterator<Item = &ManifestEntry> {
         self.files.entries().iter().filter(move |entry| mode(entry) == Some(wanted))
     }

@@ -1,4 +1,4 @@
-//! [`Batch`]: a list of typed operations, carried out on a host in one exchange.
+//! [`Batch`]: a list of typed operations that a host runs in one exchange.
 
 use crate::{
     group::GroupName,
@@ -15,21 +15,26 @@ use super::{
 /// A list of steps that run in order on one host, in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
-    /// The deploy root; every step's places lie inside it. It may itself be a link, which is followed once.
+    /// The deploy root. Every path of a step lies inside it. It may itself be a symlink, which is followed once.
     pub root: HostPath,
-    /// Whether a missing root is made (with its parents, mode 0755), or fails the batch before its first step. One that
-    /// has a `pin` was there before, and is never made.
+    /// Whether to create a missing root (with its parents, mode 0755); else a missing root fails the batch.
+    ///
+    /// It fails before the first step. A root with a `pin` existed before, and is never created.
     pub make_root: bool,
-    /// Whether the files that it appends to and marks processes with are for the group too: mode 0660 where it would be 0600.
+    /// Whether the group may write the files that steps append to and mark processes with.
+    ///
+    /// Their mode is then 0660 instead of 0600.
     pub for_group: bool,
-    /// What the root must be, when it was seen before: another device or inode fails the batch before its first step.
+    /// The identity of the root, if it is known.
+    ///
+    /// Another device or inode fails the batch before its first step.
     pub pin: Option<FileId>,
     /// The steps.
     pub steps: Vec<Step>,
 }
 
 impl Batch {
-    /// A batch without steps, on a root that must exist.
+    /// Creates a batch without steps, on a root that must exist.
     #[must_use]
     pub fn new(root: HostPath) -> Self {
         Self { root, make_root: false, for_group: false, pin: None, steps: Vec::new() }
@@ -50,7 +55,7 @@ impl Batch {
         self.steps.len() - 1
     }
 
-    /// Whether any step changes something on the host.
+    /// Whether any step changes the host.
     #[must_use]
     pub fn changes(&self) -> bool {
         self.make_root || self.steps.iter().any(|step| step.op.changes())
@@ -60,238 +65,267 @@ impl Batch {
 /// One step of a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// What is done.
+    /// The operation.
     pub op: Op,
-    /// What happens when it fails.
+    /// The effect of a failure on the rest of the batch.
     pub on_failure: OnFailure,
 }
 
-/// What happens to the rest of a batch when a step fails.
+/// The effect of a failed step on the rest of its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnFailure {
-    /// No later step runs, and the batch is a [`TransportError::Step`](super::TransportError::Step).
+    /// Runs no later step; the batch fails with [`TransportError::Step`](super::TransportError::Step).
     Stop,
-    /// The step's reply is [`Reply::Failed`], and the next one runs.
+    /// Replies [`Reply::Failed`] and runs the next step.
     GoOn,
 }
 
-/// One operation on a host. No path of it is followed through a link, unless it says so.
+/// One operation on a host. Follows no symlink in a path, unless its description says so.
 ///
-/// Where a directory on the way to a place is missing, nothing stands at that place; where something else stands in its
-/// stead, a link to a directory too, the step fails with [`FailureKind::WrongType`](super::FailureKind::WrongType).
+/// A path has no entry when a directory above it is missing. When an entry above it is not a directory (a symlink to
+/// one included), the step fails with [`FailureKind::WrongType`](super::FailureKind::WrongType).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Op {
-    /// Asks who and what answers. Replies [`Reply::Identity`].
+    /// Returns the identity of the host and of the user. Replies [`Reply::Identity`].
     Identify,
-    /// Asks the host's clock. Replies [`Reply::Clock`].
+    /// Reads the host's clock. Replies [`Reply::Clock`].
     Clock,
-    /// Asks what stands at `path`, as `lstat(2)`. Replies [`Reply::Entry`].
+    /// Inspects the entry at `path`, as `lstat(2)` does. Replies [`Reply::Entry`].
     Inspect {
-        /// The place.
+        /// The path.
         path: InnerPath,
     },
-    /// Asks what a link with the text `link`, standing in the root, leads to in the end, as `stat(2)`: the one
-    /// question that may look outside the root. Replies [`Reply::Entry`]; a dangling or looping link is `None`.
+    /// Inspects the target of a symlink in the root with the text `link`, as `stat(2)` does.
+    ///
+    /// The only operation that may look outside the root. Replies [`Reply::Entry`]; a dangling or looping symlink is
+    /// `None`.
     Resolve {
-        /// The text of the link, relative to the root or absolute.
+        /// The text of the symlink, relative to the root or absolute.
         link: Vec<u8>,
     },
-    /// Reads the text of a link. Replies [`Reply::Link`]; `None` when nothing is there.
+    /// Reads the text of a symlink. Replies [`Reply::Link`]; `None` when nothing exists there.
     ///
-    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when something else stands there.
+    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when the entry is not a symlink.
     ReadLink {
-        /// The link.
+        /// The symlink.
         path: InnerPath,
     },
     /// Reads a regular file. Replies [`Reply::Content`].
     Read {
         /// The file.
         path: InnerPath,
-        /// The most that is read, in bytes; a larger file is [`Found::TooLarge`].
+        /// The limit in bytes; a larger file is [`Found::TooLarge`].
         limit: u64,
     },
-    /// Reads the last `limit` bytes of a regular file, all of a shorter one. Replies [`Reply::Content`].
+    /// Reads the last `limit` bytes of a regular file, or all of a shorter one. Replies [`Reply::Content`].
     ReadEnd {
         /// The file.
         path: InnerPath,
-        /// The most that is read, in bytes.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// Lists a directory, in no order. Replies [`Reply::Listing`]; `None` when nothing is there.
+    /// Lists a directory, unordered. Replies [`Reply::Listing`]; `None` when nothing exists there.
     ///
-    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when no directory stands there.
+    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when the entry is not a directory.
     List {
         /// The directory.
         path: InnerPath,
     },
-    /// Reads the file `file` in every directory that stands in `path`. Replies [`Reply::Contents`], without those
-    /// that lack it; empty when there is no `path`.
+    /// Reads the file `file` of each directory in `path`.
+    ///
+    /// Replies [`Reply::Contents`], without the directories that lack the file; empty when `path` does not exist.
     ReadEach {
-        /// The directory of directories.
+        /// The parent of the directories.
         path: InnerPath,
         /// The file's name in each of them (one name).
         file: InnerPath,
-        /// The most that is read of each, in bytes.
+        /// The limit for each file, in bytes.
         limit: u64,
     },
-    /// Follows a chain of directories in `trees`: reads the record of each, which names the next one as
-    /// [`TreeName::Recorded`] does, and files that are kept of it in the directory of the same name in `lists`. Ends where
-    /// no directory of the name stands, at a record that names none, before a directory comes twice, and when it is `most`
-    /// long. Replies [`Reply::Chain`]; an empty one where no name is found to begin with, or there is no `trees`.
+    /// Follows a chain of directories in `trees`, and reads the record of each and files that belong to it.
     ///
-    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when `trees` is no directory. What cannot be
-    /// reached in `lists` is [`Found::Unreadable`].
+    /// The record names the next directory, as [`TreeName::Recorded`] does. The files lie in the directory of the same
+    /// name in `lists`. The chain ends where no directory of the name exists, at a record that names none, before a
+    /// directory occurs twice, and after `most` directories. Replies [`Reply::Chain`]; empty when there is no first
+    /// name or no `trees`.
+    ///
+    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when `trees` is not a directory. A file in
+    /// `lists` that cannot be reached is [`Found::Unreadable`].
     ReadChain {
-        /// The directory of directories.
+        /// The parent of the directories.
         trees: InnerPath,
-        /// Which of them is the first.
+        /// The first directory of the chain.
         from: TreeName,
         /// The record in each of them.
         record: BoundedFile,
-        /// The directory of directories that have the same names, with what is kept of each.
+        /// The parent of the directories with the same names, which hold the files of each.
         lists: InnerPath,
-        /// The files that are read there.
+        /// The files to read there.
         files: Vec<BoundedFile>,
-        /// How many directories are read at most.
+        /// The limit on the length of the chain.
         most: u32,
     },
-    /// Lists all that lies in a directory without following any link, with [`MAX_DEPTH`](crate::manifest::MAX_DEPTH)
-    /// directories above an entry at most: one that holds more is [`Seen::TooDeep`](crate::manifest::Seen::TooDeep). Replies
-    /// [`Reply::Survey`]; `None` when nothing is there.
+    /// Lists a directory recursively without following symlinks.
     ///
-    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when no directory stands there, and fails
-    /// when a part of it cannot be listed. A file whose content cannot be read has no digest in the answer.
+    /// An entry has at most [`MAX_DEPTH`](crate::manifest::MAX_DEPTH) directories above it; a directory that holds more
+    /// is [`Seen::TooDeep`](crate::manifest::Seen::TooDeep). Replies [`Reply::Survey`]; `None` when nothing exists
+    /// there.
+    ///
+    /// Fails with [`FailureKind::WrongType`](super::FailureKind::WrongType) when the entry is not a directory, and when
+    /// a part of it cannot be listed. A file whose content cannot be read has no digest in the reply.
     Survey {
         /// The directory.
         path: InnerPath,
-        /// Whether the content of every file is read and digested.
+        /// Whether to read and digest the content of every file.
         digests: bool,
     },
-    /// Compares a tree with its manifest ([`Form::Manifest`](crate::manifest::Form::Manifest)) on the host, so that no more goes
-    /// over the network than some of what differs, and how much does. Replies [`Reply::Comparison`].
+    /// Compares a tree with its manifest ([`Form::Manifest`](crate::manifest::Form::Manifest)) on the host.
+    ///
+    /// Only the number of differences and the first of them go over the network. Replies [`Reply::Comparison`].
     CompareTree {
-        /// The directory of trees.
+        /// The parent of the trees.
         trees: InnerPath,
-        /// Which of them it is: a name in `trees`.
+        /// The tree: a name in `trees`.
         name: TreeName,
-        /// The directory of directories that have the trees' names, with what is known of each.
+        /// The parent of the directories that have the trees' names and hold their lists.
         lists: InnerPath,
         /// The manifest's name there (one name).
         manifest: InnerPath,
-        /// Whether the content of every file is read and compared too.
+        /// Whether to read and compare the content of every file too.
         contents: bool,
-        /// Who may own what the manifest lists; `None` when nobody asks.
+        /// The users who may own the entries that the manifest lists; `None` to accept any owner.
         owners: Option<Vec<u32>>,
-        /// Paths in the tree that the manifest says nothing of, as little as of what lies below them. Directories that lead there may
-        /// be added.
+        /// Paths in the tree to ignore, with all below them. Directories that lead to them may be added.
         except: Vec<InnerPath>,
     },
-    /// Asks which of the entries that a [`Op::Snapshot`] of the directory `tree` names have changed since, in whatever way.
+    /// Finds the entries of a [`Op::Snapshot`] of the directory `tree` that have changed since, in any way.
+    ///
     /// Replies [`Reply::Changes`]; `None` when there is no tree, or no snapshot of it.
     ///
-    /// Fails with [`FailureKind::Mismatch`](super::FailureKind::Mismatch) when the snapshot is torn, and when an entry cannot be
-    /// looked at: only what is known to be absent is told as gone. What a link in place of a directory leads to is absent.
+    /// Fails with [`FailureKind::Mismatch`](super::FailureKind::Mismatch) when the snapshot is torn, and fails when an
+    /// entry cannot be inspected: only an entry known to be absent counts as gone. Below a symlink that replaced a
+    /// directory, entries are absent.
     Changes {
         /// The directory.
         tree: InnerPath,
-        /// What [`Op::Snapshot`] wrote.
+        /// The file that [`Op::Snapshot`] wrote.
         since: InnerPath,
     },
-    /// Asks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies [`Reply::Process`].
+    /// Checks whether the process that [`Op::MarkProcess`] marked `path` with still runs. Replies
+    /// [`Reply::Process`].
     CheckProcess {
         /// The marked file.
         path: InnerPath,
     },
-    /// Asks which processes of the host use what stands in the directory `path`: what they work in, take for `/`, run, have
-    /// mapped or have open for writing lies there, or what they see mounted, in whatever mount namespace, comes from there.
-    /// Replies [`Reply::Users`](super::Reply::Users), without any user when there is no `path`.
+    /// Finds the processes of the host that use entries of the directory `path`.
     ///
-    /// As good as `/proc` shows it: not the processes of others, where the user may not look at them.
+    /// A process uses an entry when its working directory, its `/`, its executable, a mapped file or a file open for
+    /// writing lies there, or when a mount that it sees, in any mount namespace, comes from there or lies there.
+    /// Replies [`Reply::Users`](super::Reply::Users), without users when there is no `path`.
+    ///
+    /// Sees no more than `/proc` shows: not the processes of other users where the user may not inspect them.
     FindUsers {
         /// The directory.
         path: InnerPath,
     },
-    /// Asks whose the directories are on the way from `/` to the root and from there to each of `paths`, and what others
-    /// may do in them. Replies [`Reply::Way`](super::Reply::Way), without what is missing or no directory below the root.
+    /// Inspects the directories from `/` to the root, and from the root to each of `paths`.
+    ///
+    /// Replies [`Reply::Way`](super::Reply::Way) with their owners and modes. Below the root, skips missing entries and
+    /// those that are not directories.
     InspectWay {
-        /// The places inside the root.
+        /// The paths inside the root.
         paths: Vec<InnerPath>,
     },
-    /// Asks which group of the host has this name, whether its user is in it, and what belongs to it. Replies
-    /// [`Reply::Group`](super::Reply::Group); `None` when the host has no such group.
+    /// Looks up a group of the host, whether the user belongs to it, and the group of each of `paths`.
+    ///
+    /// Replies [`Reply::Group`](super::Reply::Group); `None` when the host has no such group.
     InspectGroup {
-        /// Its name.
+        /// The group's name.
         name: GroupName,
-        /// The directories that are looked at.
+        /// The directories to inspect.
         paths: Vec<InnerPath>,
-        /// A directory whose content's owners are looked at too.
+        /// A directory whose entries' owners are looked up too.
         below: InnerPath,
     },
-    /// Holds when nothing, not even a dangling link, stands at `path`; else fails with
-    /// [`FailureKind::Exists`](super::FailureKind::Exists).
+    /// Checks that nothing, not even a dangling symlink, exists at `path`.
+    ///
+    /// Else fails with [`FailureKind::Exists`](super::FailureKind::Exists).
     ExpectAbsent {
-        /// The place.
+        /// The path.
         path: InnerPath,
     },
-    /// Holds when nothing is mounted at `path` nor below it; else fails with
-    /// [`FailureKind::CrossDevice`](super::FailureKind::CrossDevice). What is not there has nothing mounted on it.
+    /// Checks that nothing is mounted at `path` or below it.
+    ///
+    /// Else fails with [`FailureKind::CrossDevice`](super::FailureKind::CrossDevice). Holds when `path` does not exist.
     ExpectUnmounted {
-        /// The place.
+        /// The path.
         path: InnerPath,
     },
-    /// Holds when a directory (no link to one) stands at `path`; else fails with
-    /// [`FailureKind::Missing`](super::FailureKind::Missing) or [`FailureKind::WrongType`](super::FailureKind::WrongType).
+    /// Checks that a directory (not a symlink to one) exists at `path`.
+    ///
+    /// Else fails with [`FailureKind::Missing`](super::FailureKind::Missing) or
+    /// [`FailureKind::WrongType`](super::FailureKind::WrongType).
     ExpectDirectory {
-        /// The place.
+        /// The path.
         path: InnerPath,
     },
-    /// Holds when who is connected may make and remove names in the directory at `path`, as far as that can be told without doing
-    /// it; else fails with [`FailureKind::Denied`](super::FailureKind::Denied),
-    /// [`FailureKind::ReadOnly`](super::FailureKind::ReadOnly), or as [`Op::ExpectDirectory`] does. Changes nothing.
+    /// Checks that the user may create and remove names in the directory at `path`, without trying it.
+    ///
+    /// Else fails with [`FailureKind::Denied`](super::FailureKind::Denied),
+    /// [`FailureKind::ReadOnly`](super::FailureKind::ReadOnly), or as [`Op::ExpectDirectory`] does. Changes nothing, so
+    /// it knows no more than the host can tell in advance.
     ExpectWritable {
         /// The directory.
         path: InnerPath,
     },
-    /// Holds when a link with exactly this text stands at `path`; else fails with
-    /// [`FailureKind::Mismatch`](super::FailureKind::Mismatch), whose detail shows what stands there.
+    /// Checks that a symlink with exactly this text exists at `path`.
+    ///
+    /// Else fails with [`FailureKind::Mismatch`](super::FailureKind::Mismatch), whose detail names the entry found.
     ExpectLink {
-        /// The place.
+        /// The path.
         path: InnerPath,
-        /// Its text.
+        /// The expected text.
         text: Vec<u8>,
     },
-    /// Makes a directory with exactly this mode, whatever the umask, and the setgid bit of the directory that it stands in.
+    /// Creates a directory with exactly this mode, whatever the umask, plus the setgid bit of its parent.
     MakeDir {
         /// The directory; its parent must exist.
         path: InnerPath,
         /// Its mode, e.g. `0o755`.
         mode: u32,
-        /// Whether a directory that stands there already is as good (its mode stays). If not, it fails with
-        /// [`FailureKind::Exists`](super::FailureKind::Exists), as it always does for anything else.
+        /// Whether to accept an existing directory (its mode stays).
+        ///
+        /// If not, an existing directory fails with [`FailureKind::Exists`](super::FailureKind::Exists), as any other
+        /// entry always does.
         existing_is_fine: bool,
     },
-    /// Gives a directory to a group, which may then do anything in it (`g+rwx`), as may its members with what is made there
-    /// later (the setgid bit); what is the group's already stays as it is. Fails where the user may not: only the owner of a
-    /// directory may give it, and only to a group of theirs. Fails too where another group may write to it, and others may not,
-    /// unless only directories are given: what that group put there would count as the new group's.
+    /// Gives a directory to a group and sets `g+rwxs` on it.
+    ///
+    /// Its members may then do anything in it, and the setgid bit passes the group on to entries created later. Entries
+    /// that have the group and these bits stay as they are. Fails where the user lacks the right: only the owner of a
+    /// directory may give it, and only to a group that the owner belongs to. Also fails where another group may write
+    /// to the directory and others may not, unless only directories are given: files of that group would count as the
+    /// new group's.
     GiveToGroup {
         /// The directory.
         path: InnerPath,
         /// The group's name.
         group: GroupName,
-        /// How far it reaches.
+        /// The part of the directory to give.
         reach: GroupReach,
     },
-    /// Makes a symbolic link; fails with [`FailureKind::Exists`](super::FailureKind::Exists) when anything stands there.
+    /// Creates a symlink; fails with [`FailureKind::Exists`](super::FailureKind::Exists) when any entry exists
+    /// there.
     MakeLink {
-        /// The new link.
+        /// The new symlink.
         path: InnerPath,
         /// Its text.
         text: Vec<u8>,
     },
-    /// Writes a new regular file with exactly this mode; fails with
-    /// [`FailureKind::Exists`](super::FailureKind::Exists) when anything, a link too, stands there.
+    /// Writes a new regular file with exactly this mode.
+    ///
+    /// Fails with [`FailureKind::Exists`](super::FailureKind::Exists) when any entry, a symlink included, exists there.
     WriteNew {
         /// The new file.
         path: InnerPath,
@@ -300,8 +334,10 @@ pub enum Op {
         /// Its mode, e.g. `0o600`.
         mode: u32,
     },
-    /// Writes a new file (mode 0600) by which [`Op::Changes`] tells what changed since in the directory `tree`: of the entries
-    /// that a listing of it ([`Form::Listing`](crate::manifest::Form::Listing)) names, whatever else is there.
+    /// Writes a new file (mode 0600) from which [`Op::Changes`] finds later changes in the directory `tree`.
+    ///
+    /// It covers the entries that a listing of the tree ([`Form::Listing`](crate::manifest::Form::Listing)) names, and
+    /// no others.
     ///
     /// Fails with [`FailureKind::Missing`](super::FailureKind::Missing) when there is no tree or no listing.
     Snapshot {
@@ -309,80 +345,88 @@ pub enum Op {
         tree: InnerPath,
         /// Its listing.
         list: InnerPath,
-        /// The new file, outside of it.
+        /// The new file, outside of the tree.
         into: InnerPath,
     },
-    /// Writes a new file (mode 0600) that names the process which carries out this connection's batches: its id,
-    /// its start time and the host's boot. [`Op::CheckProcess`] reads it.
+    /// Writes a new file (mode 0600) that identifies the process that runs this connection's batches.
+    ///
+    /// It holds the process's id and start time and the host's boot. [`Op::CheckProcess`] reads it.
     MarkProcess {
         /// The new file.
         path: InnerPath,
     },
-    /// Appends to a regular file in one write, making it (mode 0600) when it is missing.
+    /// Appends to a regular file in one write. Creates a missing file (mode 0600).
     Append {
         /// The file.
         path: InnerPath,
-        /// What is appended: text without NUL bytes.
+        /// The text to append, without NUL bytes.
         content: String,
     },
-    /// Renames `from` to the same name in the directory `into`: one `rename(2)`, which atomically replaces a file, a
-    /// link or an empty directory of that name as POSIX says, and refuses to replace anything else.
+    /// Renames `from` to the same name in the directory `into`: one `rename(2)`.
     ///
-    /// Fails with [`FailureKind::Missing`](super::FailureKind::Missing) when `from` is not there,
-    /// [`FailureKind::Exists`](super::FailureKind::Exists) when a directory with content stands in the way, and
+    /// Atomically replaces a file, a symlink or an empty directory of that name as POSIX specifies, and refuses to
+    /// replace anything else.
+    ///
+    /// Fails with [`FailureKind::Missing`](super::FailureKind::Missing) when `from` does not exist,
+    /// [`FailureKind::Exists`](super::FailureKind::Exists) when a non-empty directory is in the way, and
     /// [`FailureKind::WrongType`](super::FailureKind::WrongType) when a directory would replace a file, or a file a
     /// directory.
     MoveInto {
-        /// What is moved.
+        /// The entry to move.
         from: InnerPath,
-        /// The directory it is moved into.
+        /// The directory to move it into.
         into: InnerPath,
     },
-    /// Gives what stands at `from` the free name `to`: one `rename(2)`. Nothing is replaced: fails with
-    /// [`FailureKind::Exists`](super::FailureKind::Exists) when anything stands at `to`, and with
-    /// [`FailureKind::Missing`](super::FailureKind::Missing) when nothing does at `from`.
+    /// Renames `from` to the free name `to`: one `rename(2)`, which replaces nothing.
+    ///
+    /// Fails with [`FailureKind::Exists`](super::FailureKind::Exists) when an entry exists at `to`, and with
+    /// [`FailureKind::Missing`](super::FailureKind::Missing) when none exists at `from`.
     Rename {
-        /// What is renamed.
+        /// The entry to rename.
         from: InnerPath,
-        /// Its new place.
+        /// Its new path.
         to: InnerPath,
     },
-    /// Exchanges what stands at two places in one step, where the host can: `renameat2(2)` with `RENAME_EXCHANGE`. Else it
-    /// fails with [`FailureKind::Io`](super::FailureKind::Io) and has no effect.
+    /// Exchanges the entries at two paths atomically: `renameat2(2)` with `RENAME_EXCHANGE`.
+    ///
+    /// Where the host cannot, fails with [`FailureKind::Io`](super::FailureKind::Io) and has no effect.
     Exchange {
-        /// The one place.
+        /// The first path.
         one: InnerPath,
-        /// The other.
+        /// The second path.
         other: InnerPath,
     },
-    /// Removes a file or a link. What is not there is removed already.
+    /// Removes a file or a symlink. Succeeds when nothing exists there.
     RemoveFile {
         /// The file.
         path: InnerPath,
     },
-    /// Removes an empty directory. What is not there is removed already; one with content fails with
-    /// [`FailureKind::Exists`](super::FailureKind::Exists).
+    /// Removes an empty directory. Succeeds when nothing exists there.
+    ///
+    /// Fails with [`FailureKind::Exists`](super::FailureKind::Exists) when the directory is not empty.
     RemoveDir {
         /// The directory.
         path: InnerPath,
     },
-    /// Removes whatever stands at `path`, a directory with all it holds, without following any link. The one step
-    /// whose failure may leave a part of its effect: what was removed by then stays removed.
+    /// Removes the entry at `path`, a directory with all that it holds, without following symlinks.
+    ///
+    /// The only step whose failure may leave a part of its effect: entries removed before the failure stay removed.
     RemoveTree {
-        /// The place, never the root itself.
+        /// The path, never the root itself.
         path: InnerPath,
     },
-    /// Makes what was written durable. All of it, or it fails: a failed sync is never tried again as if it could succeed.
+    /// Syncs written data to disk, all of it or it fails. A failed sync is never retried, as a retry may falsely
+    /// succeed.
     Sync {
         /// The files and directories.
         paths: Vec<InnerPath>,
-        /// How far it reaches.
+        /// The extent of the sync.
         reach: SyncReach,
     },
 }
 
 impl Op {
-    /// Whether it reads every file of a tree, which takes as long as the tree is large.
+    /// Whether it reads every file of a tree, which takes time in proportion to the tree's size.
     pub(in crate::transport) fn reads_contents(&self) -> bool {
         matches!(
             self,
@@ -390,7 +434,7 @@ impl Op {
         )
     }
 
-    /// Whether it changes anything on the host. A sync does not: what it makes durable was already there.
+    /// Whether it changes the host. A sync does not: it makes durable what already exists.
     #[must_use]
     pub fn changes(&self) -> bool {
         match self {
@@ -434,52 +478,53 @@ impl Op {
     }
 }
 
-/// How far an [`Op::Sync`] reaches.
+/// The extent of an [`Op::Sync`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SyncReach {
-    /// The named files and directories themselves, not what lies below: `fsync(2)`.
+    /// Syncs the named files and directories themselves, not their contents: `fsync(2)`.
     Entries,
-    /// Everything on the filesystems that hold them: `syncfs(2)`. For content just uploaded this is many times
-    /// faster than file by file.
+    /// Syncs the whole filesystems that hold them: `syncfs(2)`.
+    ///
+    /// For content just uploaded this is many times faster than syncing file by file.
     Filesystem,
 }
 
-/// The answer to one step.
+/// The reply to one step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reply {
-    /// An expectation held, or a change was made.
+    /// A check held, or a change was made.
     Done,
-    /// The answer to [`Op::Identify`].
+    /// The reply to [`Op::Identify`].
     Identity(HostIdentity),
-    /// The answer to [`Op::Clock`].
+    /// The reply to [`Op::Clock`].
     Clock(Timestamp),
-    /// The answer to [`Op::Inspect`] and [`Op::Resolve`]: `None` when nothing is there.
+    /// The reply to [`Op::Inspect`] and [`Op::Resolve`]: `None` when nothing exists there.
     Entry(Option<Entry>),
-    /// The answer to [`Op::ReadLink`]: the link's text.
+    /// The reply to [`Op::ReadLink`]: the symlink's text.
     Link(Option<Vec<u8>>),
-    /// The answer to [`Op::Read`] and [`Op::ReadEnd`]: `None` when nothing is there.
+    /// The reply to [`Op::Read`] and [`Op::ReadEnd`]: `None` when nothing exists there.
     Content(Option<Found>),
-    /// The answer to [`Op::List`].
+    /// The reply to [`Op::List`].
     Listing(Option<Vec<Listed>>),
-    /// The answer to [`Op::ReadEach`]: the directory's name and what its file held.
+    /// The reply to [`Op::ReadEach`]: each directory's name and its file.
     Contents(Vec<(Vec<u8>, OwnedFile)>),
-    /// The answer to [`Op::ReadChain`], in the order of the chain.
+    /// The reply to [`Op::ReadChain`], in the order of the chain.
     Chain(Vec<ChainLink>),
-    /// The answer to [`Op::Survey`], in no order.
+    /// The reply to [`Op::Survey`], unordered.
     Survey(Option<Vec<Surveyed>>),
-    /// The answer to [`Op::CompareTree`].
+    /// The reply to [`Op::CompareTree`].
     Comparison(Comparison),
-    /// The answer to [`Op::Changes`].
+    /// The reply to [`Op::Changes`].
     Changes(Option<Changes>),
-    /// The answer to [`Op::CheckProcess`].
+    /// The reply to [`Op::CheckProcess`].
     Process(Liveness),
-    /// The answer to [`Op::FindUsers`].
+    /// The reply to [`Op::FindUsers`].
     Users(Users),
-    /// The answer to [`Op::InspectWay`]: the directories from `/` to the root, then those below.
+    /// The reply to [`Op::InspectWay`]: the directories from `/` to the root, then those below.
     Way(Vec<Passed>),
-    /// The answer to [`Op::InspectGroup`].
+    /// The reply to [`Op::InspectGroup`].
     Group(Option<Group>),
-    /// An [`OnFailure::GoOn`] step failed.
+    /// The failure of an [`OnFailure::GoOn`] step.
     Failed(StepFailure),
 }

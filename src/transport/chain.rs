@@ -1,32 +1,32 @@
-//! Reading along a chain of directories, each of which names the next one.
+//! Reads a chain of directories, each of which names the next one.
 
 use crate::path::InnerPath;
 
 use super::{Entry, Found, OwnedFile, TreeName};
 
-/// A file that is read, and how much of it at most.
+/// A file to read, and a limit on its size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundedFile {
     /// Its name in its directory (one name).
     pub name: InnerPath,
-    /// The most that is read, in bytes; a larger file is [`Found::TooLarge`].
+    /// The limit in bytes; a larger file is [`Found::TooLarge`].
     pub limit: u64,
 }
 
-/// One directory of a chain, and what was read of it.
+/// One directory of a chain, and the files read from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChainLink {
     /// Its name.
     pub name: String,
-    /// What stands there, as `lstat(2)`; `None` when nothing does, and then the chain ends.
+    /// The entry of that name, as `lstat(2)` reports it; `None` when there is none, which ends the chain.
     pub entry: Option<Entry>,
-    /// Its record, which names the next one.
+    /// Its record, which names the next directory.
     pub record: Option<Found>,
-    /// The other files, in the order in which they were asked for, and whose they are; `None` for those that are not there.
+    /// The other files, in the order requested, with their owners; `None` for missing ones.
     pub files: Vec<Option<OwnedFile>>,
 }
 
-/// Follows a chain from the directory `first`, at most `most` long and through none twice.
+/// Follows a chain from the directory `first` for at most `most` directories, none of them twice.
 pub(super) fn follow<E>(
     first: Option<String>,
     most: u32,

@@ -1,8 +1,10 @@
-//! The entries of a tree that changed since a snapshot of it, found out on the host, so that little goes over the network.
+//! The entries of a tree that changed since a snapshot of it.
 //!
-//! A snapshot is a text with a line for each entry that a listing of the tree names and that is there: its mode in hex, its
-//! owner and size, words that change whenever the entry does (its inode and when it was last changed), and its path. Its last
-//! line is [`END`]. What is added to a tree is in no snapshot, so that one is never longer than what was deployed, whatever an
+//! The host finds them, so that little goes over the network.
+//!
+//! A snapshot is a text with a line for each existing entry that a listing of the tree names: its mode in hex, its
+//! owner and size, words that change whenever the entry does (its inode and change time), and its path. Its last line
+//! is [`END`]. A snapshot covers no entries added later, so it never grows beyond the deployed tree, whatever an
 //! application writes into its release.
 
 use std::collections::BTreeSet;
@@ -11,36 +13,38 @@ use crate::manifest::{Surveyed, listed_path};
 
 use super::EntryKind;
 
-/// What every path in a snapshot begins with. No path holds it.
+/// The prefix of every path in a snapshot. No path contains it.
 const TOP: &[u8] = b" .//./";
 
 /// The last line of a snapshot.
 pub(super) const END: &[u8] = b"-0";
 
-/// How a tree differs from its snapshot.
+/// The differences between a tree and its snapshot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The entries that changed or are gone, as the snapshot has them.
+    /// The entries that changed or are gone, as in the snapshot.
     pub before: Vec<Snapped>,
-    /// Those of them that are still there, as they are, with their contents digested. A file without a digest could not be read.
+    /// The changed entries that still exist, in their present state, with contents digested.
+    ///
+    /// A file without a digest could not be read.
     pub now: Vec<Surveyed>,
 }
 
-/// An entry as a snapshot has it.
+/// An entry in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapped {
     /// Its path relative to the tree.
     pub path: Vec<u8>,
-    /// What it was.
+    /// Its kind.
     pub kind: EntryKind,
     /// Its permission bits.
     pub mode: u32,
-    /// Its size in bytes; of a link, the length of its text.
+    /// Its size in bytes; for a symlink, the length of its text.
     pub size: u64,
 }
 
 impl Snapped {
-    /// The entry that a line of a snapshot tells of; `None` for a line that tells of none.
+    /// Parses a line of a snapshot; `None` for a line that describes no entry.
     pub(super) fn read(line: &[u8]) -> Option<Self> {
         let at = line.windows(TOP.len()).position(|bytes| bytes == TOP)?;
         let mut words = std::str::from_utf8(&line[..at]).ok()?.split(' ');
@@ -57,17 +61,19 @@ impl Snapped {
     }
 }
 
-/// The line of a snapshot for the entry at `path`. `version` is what changes whenever the entry does.
+/// Formats the line of a snapshot for the entry at `path`. `version` changes whenever the entry does.
 pub(super) fn line(path: &[u8], (mode, owner, size): (u32, u32, u64), version: &str) -> Vec<u8> {
     [format!("{mode:x} {owner} {size} {version}").as_bytes(), TOP, path].concat()
 }
 
-/// The paths that a listing names, in order. A listing is the host's own file: none of them leads out of the tree.
+/// Returns the paths that a listing names, in order.
+///
+/// Drops paths that leave the tree, since the listing is a file on the host that others may have changed.
 pub(super) fn listed(list: &[u8]) -> BTreeSet<&[u8]> {
     list.split(|byte| *byte == b'\n').filter_map(listed_path).filter(|path| is_inside(path)).collect()
 }
 
-/// The lines of a snapshot; `None` when it is torn.
+/// Returns the lines of a snapshot; `None` when it is torn.
 pub(super) fn lines(snapshot: &[u8]) -> Option<impl Iterator<Item = &[u8]>> {
     let lines = snapshot.strip_suffix(b"\n")?.strip_suffix(END)?;
     (lines.is_empty() || lines.ends_with(b"\n")).then(|| lines.split(|byte| *byte == b'\n'))

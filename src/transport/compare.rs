@@ -1,4 +1,4 @@
-//! Comparing a tree with its manifest, on the host.
+//! Comparison of a tree with its manifest, on the host.
 
 use crate::{
     manifest::{Difference, DifferenceKind, Manifest, Surveyed, is_within},
@@ -7,21 +7,23 @@ use crate::{
 
 use super::{FailureKind, Found, StepFailure, group::GIVEN};
 
-/// Which tree an [`Op::CompareTree`](super::Op::CompareTree) is about, or an [`Op::ReadChain`](super::Op::ReadChain) begins with.
+/// The tree of an [`Op::CompareTree`](super::Op::CompareTree), or the first of an
+/// [`Op::ReadChain`](super::Op::ReadChain).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TreeName {
-    /// The one of this name (one name).
+    /// The tree of this name (one name).
     Given(InnerPath),
-    /// The one that the host reads off itself: the last name of the path that is the first line of a file. The file is read
-    /// through whatever links lead to it, since all it gives is a name in the directory of trees, and one of letters, digits
-    /// and `._+-` at that.
+    /// The tree that the first line of a file on the host names: the last name of the path on that line.
+    ///
+    /// The read follows any symlinks to the file, since the result is only a name in the directory of trees. It may
+    /// hold only letters, digits and `._+-`.
     Recorded(InnerPath),
-    /// The one that the host reads off the text of a link in the same way.
+    /// The tree that the text of a symlink on the host names, in the same way.
     Linked(InnerPath),
 }
 
 impl TreeName {
-    /// The name that a record's first line ends with, when it is a plain one.
+    /// Returns the last name on a record's first line, if it is plain.
     pub(super) fn in_record(content: &[u8]) -> Option<String> {
         let line = content.split(|byte| *byte == b'\n').next()?;
         let name = line.rsplit(|byte| *byte == b'/').next()?;
@@ -31,19 +33,19 @@ impl TreeName {
     }
 }
 
-/// What comparing a tree with its manifest showed.
+/// The reply to a comparison: the tree's name and the result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
-    /// The tree's name; `None` when the record that was to tell it tells none.
+    /// The tree's name; `None` when the record that should name it does not.
     pub tree: Option<String>,
-    /// What was found.
+    /// The result.
     pub found: Compared,
 }
 
-/// What comparing a tree with its manifest showed.
+/// The result of comparing a tree with its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Compared {
-    /// No tree of that name is there.
+    /// No tree of that name exists.
     NoTree,
     /// The tree has no manifest.
     NoManifest,
@@ -54,7 +56,7 @@ pub enum Compared {
 }
 
 impl Compared {
-    /// The manifest that a read of the file `path` found; else what is said of a tree with that one.
+    /// Parses the manifest that a read of the file `path` found, or returns the result for a tree without one.
     pub(super) fn manifest(found: Option<&Found>, path: &InnerPath) -> Result<Manifest, Self> {
         let unreadable = |kind, why: &str| Self::Unreadable(StepFailure::new(kind, format!("{path}: {why}")));
         match found {
@@ -69,20 +71,20 @@ impl Compared {
     }
 }
 
-/// The entries of a tree that are not what its manifest lists.
+/// The entries of a tree that differ from its manifest.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DifferentEntries {
-    /// What is missing, or differs in a way that [damages](DifferenceKind::is_damage) the tree.
+    /// Entries that are missing, or differ in a way that [damages](DifferenceKind::is_damage) the tree.
     pub damage: Counted<Difference>,
-    /// What has another mode, which grants nobody anything.
+    /// Entries with another mode, which grants nobody any right.
     pub modes: Counted<Difference>,
-    /// What is there that the manifest does not list; first what is nested too deep to be looked at.
+    /// Entries that the manifest does not list; first those nested too deep to inspect.
     pub added: Counted<Difference>,
-    /// What the manifest lists and somebody else owns.
+    /// Entries that the manifest lists and another user owns.
     pub foreign: Counted<ForeignEntry>,
 }
 
-/// An entry that belongs to somebody who is not expected to own it.
+/// An entry owned by an unexpected user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ForeignEntry {
     /// Its path relative to the tree.
@@ -91,12 +93,12 @@ pub struct ForeignEntry {
     pub owner: u32,
 }
 
-/// The first of many, and how many there are.
+/// The first of many items, and their total number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counted<T> {
-    /// How many there are.
+    /// The total number.
     pub count: u64,
-    /// The first of them, a hundred at most.
+    /// The first items, a hundred at most.
     pub some: Vec<T>,
 }
 
@@ -107,7 +109,7 @@ impl<T> Default for Counted<T> {
 }
 
 impl<T> Counted<T> {
-    /// How many of them an answer shows at most.
+    /// The limit on the items in a reply.
     const SHOWN: usize = 100;
 
     fn of(mut all: Vec<T>) -> Self {
@@ -118,7 +120,7 @@ impl<T> Counted<T> {
 }
 
 impl DifferentEntries {
-    /// These differences, by what they mean.
+    /// Sorts differences by what they mean.
     pub(super) fn of(mut all: Vec<Difference>, mut foreign: Vec<ForeignEntry>) -> Self {
         all.sort_by(|one, other| one.path.cmp(&other.path));
         foreign.sort();
@@ -135,18 +137,18 @@ impl DifferentEntries {
     }
 }
 
-/// What a tree is expected to be, beside its manifest.
+/// The expectations on a tree beside its manifest.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expected<'e> {
     pub(super) contents: bool,
     pub(super) owners: Option<&'e [u32]>,
     pub(super) except: &'e [InnerPath],
-    /// Whether the root is a group's: what directories were given with it is no difference.
+    /// Whether the root belongs to a group: the mode bits that this gave to directories are then no difference.
     pub(super) for_group: bool,
 }
 
 impl Expected<'_> {
-    /// What a tree in which all this was seen is.
+    /// Compares the entries `seen` in a tree with its manifest.
     pub(super) fn compare(&self, manifest: &Manifest, seen: &[Surveyed]) -> Compared {
         let found = DifferentEntries::of(self.differences(manifest, seen), self.foreign(manifest, seen));
         Compared::Entries(Box::new(found))
@@ -176,7 +178,7 @@ impl Expected<'_> {
     }
 }
 
-/// The directories that lead to these paths, which may be made for them.
+/// Returns the directories that lead to these paths, which may be created for them.
 pub(crate) fn above(paths: &[InnerPath]) -> Vec<InnerPath> {
     let above = |path: &InnerPath| std::iter::successors(path.parent(), InnerPath::parent).filter(|up| !up.is_root());
     paths.iter().flat_map(above).collect()

@@ -1,4 +1,4 @@
-//! [`TransportError`]: what went wrong, and how much took effect.
+//! [`TransportError`]: the cause of a failed call, and its effect on the host.
 
 use std::{error::Error as StdError, fmt};
 
@@ -8,99 +8,105 @@ use crate::{path::HostPath, tree::TreeError};
 
 use super::{Batch, Reply};
 
-/// Why a call to a host gave no full answer. [`effect`](Self::effect) says what took effect.
+/// The cause of a call without a full reply. [`effect`](Self::effect) returns what took effect.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// The host could not be reached. Nothing was sent; trying again is safe.
+    /// The host could not be reached. Nothing was sent; a retry is safe.
     #[error("cannot reach {host}")]
     Unreachable {
         /// The host.
         host: String,
-        /// What `ssh` or the system said.
+        /// The error from `ssh` or the system.
         source: Box<dyn StdError + Send + Sync>,
     },
-    /// The host was reached, and lacks something that the work needs. No step ran.
+    /// The host was reached, but lacks something that the work needs. No step ran.
     #[error("{host} cannot be worked with: {lacks}")]
     Unsuitable {
         /// The host.
         host: String,
-        /// What it lacks, in words.
+        /// The missing requirement, in words.
         lacks: String,
     },
-    /// The deploy root is missing, is no directory, cannot be entered or made, or is not the one seen before. No step ran.
+    /// The deploy root cannot be used. No step ran.
+    ///
+    /// It is missing, is not a directory, cannot be entered or created, or is not the one seen before.
     #[error("the root {root} on {host} cannot be used: {failure}")]
     Root {
         /// The host.
         host: String,
         /// The root.
         root: HostPath,
-        /// Why; [`FailureKind::Missing`] when it is not there, [`FailureKind::Mismatch`] when it is another one than before.
+        /// The cause: [`FailureKind::Missing`] when it does not exist, [`FailureKind::Mismatch`] when it was replaced.
         failure: StepFailure,
     },
-    /// A step failed. The steps before it took effect, it and the later ones did not.
+    /// A step failed. The steps before it took effect; it and the later ones did not.
     #[error("step {} on {host} failed in {root}: {failure}", index + 1)]
     Step {
         /// The host.
         host: String,
-        /// The root, which the places in `failure` are below.
+        /// The root; the paths in `failure` are relative to it.
         root: HostPath,
         /// The step's index in the batch.
         index: usize,
-        /// Why it failed.
+        /// The cause.
         failure: StepFailure,
         /// The replies of the steps before it.
         replies: Vec<Reply>,
     },
-    /// What is uploaded could not be read, or changed while it was read. Part of it may have arrived in [`Upload::into`](super::Upload::into).
+    /// The source of an upload could not be read, or changed while it was read.
+    ///
+    /// A part of it may have arrived in [`Upload::into`](super::Upload::into).
     #[error("what is uploaded to {host} cannot be read")]
     Source {
         /// The host.
         host: String,
-        /// Why.
+        /// The cause.
         source: TreeError,
     },
-    /// An upload did not arrive whole. Part of it may stand in [`Upload::into`](super::Upload::into).
+    /// An upload did not arrive whole. A part of it may be in [`Upload::into`](super::Upload::into).
     #[error("the upload to {host} did not arrive whole in {root}: {failure}")]
     Upload {
         /// The host.
         host: String,
-        /// The root, which the places in `failure` are below.
+        /// The root; the paths in `failure` are relative to it.
         root: HostPath,
-        /// What the host said.
+        /// The host's error.
         failure: StepFailure,
     },
-    /// A command could not be started: the parent of its record or its working directory is not there, for one. It was not run.
+    /// A command could not be started, for example because its working directory or its record's parent is missing.
+    ///
+    /// It did not run.
     #[error("the command was not run on {host}: {failure}")]
     Hook {
         /// The host.
         host: String,
-        /// Why; [`FailureKind::Missing`] when a directory is not there.
+        /// The cause; [`FailureKind::Missing`] when a directory does not exist.
         failure: StepFailure,
     },
-    /// The answer was lost, or was none. The steps may have run or not: read the state before anything else.
+    /// The reply was lost or malformed. The steps may have run or not: read the state before anything else.
     #[error("no answer from {host}, so it is not known what took effect")]
     Unknown {
         /// The host.
         host: String,
-        /// How the answer was lost.
+        /// The reason why the reply was lost.
         source: Box<dyn StdError + Send + Sync>,
     },
 }
 
-/// How much of a batch took effect when it gave no full answer.
+/// The extent to which a batch without a full reply took effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// Nothing: no step ran.
+    /// No step ran.
     Nothing,
-    /// The first so many steps did, and no other.
+    /// The first n steps took effect, and no other.
     Steps(usize),
     /// Unknown. The state must be read again.
     Unknown,
 }
 
 impl TransportError {
-    /// How much took effect.
+    /// Returns the extent to which the call took effect.
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
@@ -112,7 +118,7 @@ impl TransportError {
         }
     }
 
-    /// The failure of a step or of the root, when that is what it was.
+    /// Returns the failure of a step, a root, an upload or a command, if the error is one.
     #[must_use]
     pub fn failure(&self) -> Option<&StepFailure> {
         match self {
@@ -124,12 +130,12 @@ impl TransportError {
         }
     }
 
-    /// An [`Unknown`](Self::Unknown) answer from `host`, lost in the way that `reason` says.
+    /// Creates an [`Unknown`](Self::Unknown) error for `host`, whose reply was lost because of `reason`.
     pub fn unknown(host: impl fmt::Display, reason: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Unknown { host: host.to_string(), source: reason.into() }
     }
 
-    /// A failure of step `index` of `batch` on `host`.
+    /// Creates the error for the failed step `index` of `batch` on `host`.
     pub fn step(
         host: impl fmt::Display,
         batch: &Batch,
@@ -145,38 +151,38 @@ impl TransportError {
     }
 }
 
-/// Why a step failed: a kind to act on, and the host's own words.
+/// The cause of a failed step: a kind to act on, and the host's own message.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{kind}: {detail}")]
 pub struct StepFailure {
-    /// What kind of failure it was.
+    /// The kind of failure.
     pub kind: FailureKind,
-    /// The place and what the host said of it, on one line, printable.
+    /// The path and the host's message about it, on one line, printable.
     pub detail: String,
 }
 
 impl StepFailure {
-    /// A failure of this kind; control characters in `detail` are escaped.
+    /// Creates a failure of this kind; escapes control characters in `detail`.
     pub fn new(kind: FailureKind, detail: impl AsRef<str>) -> Self {
         let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
         Self { kind, detail: detail.as_ref().trim().chars().map(escape).collect() }
     }
 }
 
-/// The kinds of failure of a step, as far as a caller can act on them.
+/// The kinds of failure of a step that a caller can act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum FailureKind {
-    /// Something stands where nothing should (`EEXIST`, `ENOTEMPTY`).
+    /// An entry exists where none should (`EEXIST`, `ENOTEMPTY`).
     #[error("already there")]
     Exists,
-    /// Nothing stands where something should (`ENOENT`).
+    /// No entry exists where one should (`ENOENT`).
     #[error("not there")]
     Missing,
     /// An expectation did not hold.
     #[error("not as expected")]
     Mismatch,
-    /// What stands there is of another kind (`ENOTDIR`, `EISDIR`, `ELOOP`).
+    /// The entry is of another kind (`ENOTDIR`, `EISDIR`, `ELOOP`).
     #[error("of the wrong kind")]
     WrongType,
     /// No permission (`EACCES`, `EPERM`).
@@ -188,19 +194,19 @@ pub enum FailureKind {
     /// The filesystem is read-only (`EROFS`).
     #[error("read-only filesystem")]
     ReadOnly,
-    /// The two places are on different filesystems (`EXDEV`).
+    /// The two paths are on different filesystems (`EXDEV`).
     #[error("on another filesystem")]
     CrossDevice,
     /// A name or path is too long (`ENAMETOOLONG`).
     #[error("name too long")]
     TooLong,
-    /// Anything else the system said.
+    /// Any other error.
     #[error("failed")]
     Io,
 }
 
 impl FailureKind {
-    /// The kind that the words of `strerror(3)` in the C locale tell of, as found in a utility's message.
+    /// Returns the kind for a utility's message that contains the words of `strerror(3)` in the C locale.
     #[must_use]
     pub fn from_message(message: &str) -> Self {
         const WORDS: &[(&str, FailureKind)] = &[

@@ -1,4 +1,4 @@
-//! What a host says of what stands on it.
+//! The state of a host that replies report.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,24 +6,24 @@ use crate::time::Timestamp;
 
 use super::StepFailure;
 
-/// Which processes use what stands in a directory.
+/// The processes that use entries of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Users {
-    /// What is used, each name once, in order.
+    /// The entries in use, each name once, sorted.
     pub used: Vec<Used>,
-    /// Whether every process of the host could be looked at. Only root sees those of others.
+    /// Whether every process of the host could be inspected. Only root can inspect those of other users.
     pub all_seen: bool,
 }
 
 impl Users {
-    /// Nobody uses anything.
+    /// Creates a value without users.
     #[must_use]
     pub fn none() -> Self {
         Self { used: Vec::new(), all_seen: true }
     }
 }
 
-/// A name in a directory that a process uses, or something below it.
+/// A name in a directory that a process uses, itself or an entry below it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Used {
     /// The name: any bytes but `/` and NUL.
@@ -32,55 +32,55 @@ pub struct Used {
     pub process: u32,
 }
 
-/// A directory on the way to a place.
+/// A directory on the path to an entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Passed {
-    /// Its absolute path on the host, for messages: what is not UTF-8 in it is replaced.
+    /// Its absolute path on the host, for messages, with invalid UTF-8 replaced.
     pub path: String,
-    /// What it is.
+    /// Its attributes.
     pub entry: Entry,
 }
 
-/// One name in a directory, and what stands there.
+/// One name in a directory, and its entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// The name: any bytes but `/` and NUL.
     pub name: Vec<u8>,
-    /// What stands there, as `lstat(2)`.
+    /// The entry, as `lstat(2)` reports it.
     pub entry: Entry,
 }
 
-/// What a read found.
+/// The result of a read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Found {
     /// A regular file with this content.
     Content(Vec<u8>),
     /// A regular file larger than the limit.
     TooLarge,
-    /// Something that is no regular file.
+    /// An entry that is not a regular file.
     NotAFile(EntryKind),
     /// A file that could not be read.
     Unreadable(StepFailure),
 }
 
-/// A file that was read where it stands in one of several directories, and whose it is.
+/// A file read from one of several directories, and its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnedFile {
-    /// The user id that owns it; `None` where that was not looked at.
+    /// The user id that owns it; `None` where it was not determined.
     pub owner: Option<u32>,
-    /// What the read found.
+    /// The result of the read.
     pub found: Found,
 }
 
 impl OwnedFile {
-    /// A file whose owner is not known.
+    /// Creates a file with an unknown owner.
     #[must_use]
     pub fn unowned(found: Found) -> Self {
         Self { owner: None, found }
     }
 }
 
-/// What stands at a place.
+/// An entry of a filesystem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     /// Its kind.
@@ -89,11 +89,11 @@ pub struct Entry {
     pub mode: u32,
     /// The user id that owns it.
     pub owner: u32,
-    /// Which file it is, whatever its path is called.
+    /// Its device and inode, which stay the same when its path changes.
     pub id: FileId,
-    /// Its size in bytes; of a directory, whatever the filesystem says.
+    /// Its size in bytes; for a directory, the filesystem's own figure.
     pub size: u64,
-    /// When its content last changed, in seconds since the Unix epoch.
+    /// The time of its last content change, in seconds since the Unix epoch.
     pub modified: i64,
 }
 
@@ -105,14 +105,14 @@ pub enum EntryKind {
     Directory,
     /// A regular file.
     File,
-    /// A symbolic link.
+    /// A symlink.
     Link,
     /// A device, fifo or socket.
     Other,
 }
 
 impl EntryKind {
-    /// The kind with its article, for messages.
+    /// Returns the kind with its article, for messages.
     #[must_use]
     pub fn with_article(self) -> &'static str {
         match self {
@@ -124,7 +124,7 @@ impl EntryKind {
     }
 }
 
-/// Identifies a file on a host, whatever its path is called: device and inode (`stat(2)`).
+/// The identity of a file on a host, independent of its path: device and inode (`stat(2)`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId {
     /// The device number.
@@ -133,31 +133,31 @@ pub struct FileId {
     pub inode: u64,
 }
 
-/// Who and what answers on a host.
+/// The identity of a host and of the user on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostIdentity {
-    /// The user the work is done as.
+    /// The user that runs the batches.
     pub user: String,
     /// That user's id.
     pub uid: u32,
-    /// What the host calls itself.
+    /// The host's name for itself.
     pub hostname: String,
-    /// The boot that the host's kernel runs since, which no other kernel shares; `None` where the host cannot tell.
+    /// The id of the kernel's boot, which no other kernel shares; `None` where the host cannot tell.
     pub boot: Option<String>,
-    /// The root, after following the one link that it may be.
+    /// The root's identity, after following the symlink that it may be.
     pub root: FileId,
-    /// What kind of filesystem the root lies on; `None` where the host cannot tell.
+    /// The kind of filesystem that holds the root; `None` where the host cannot tell.
     pub filesystem: Option<FilesystemKind>,
     /// The host's clock.
     pub clock: Timestamp,
 }
 
-/// A kind of filesystem: what `statfs(2)` calls `f_type`, and `stat -f -c %t` prints.
+/// A kind of filesystem: `f_type` of `statfs(2)`, which `stat -f -c %t` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FilesystemKind(pub u32);
 
 impl FilesystemKind {
-    /// What it is called, when it is one that other machines may have mounted at the same time.
+    /// Returns its name, if other machines may have it mounted at the same time.
     ///
     /// ```
     /// use switchback::transport::FilesystemKind;
@@ -181,14 +181,14 @@ impl FilesystemKind {
     }
 }
 
-/// Whether a marked process still runs.
+/// The state of a marked process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Liveness {
-    /// The very process runs: same id, same start time, same boot.
+    /// The same process runs: same id, same start time, same boot.
     Alive,
-    /// It is proven gone: the host has booted since, or no process has its id and start time.
+    /// The process has provably ended: the host has rebooted, or no process has its id and start time.
     Gone,
-    /// Nothing can be said: there is no mark, or it cannot be read, or the host cannot tell.
+    /// The state cannot be determined: the mark is missing or unreadable, or the host cannot tell.
     Unknown,
 }

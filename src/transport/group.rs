@@ -1,15 +1,15 @@
-//! A group of accounts on a host, and what is given to it.
+//! A group of accounts on a host, and the mode bits that go with it.
 
-/// A group, as a host has it.
+/// A group of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Group {
     /// Its id.
     pub id: u32,
-    /// Whether the user whom the work is done as is in it.
+    /// Whether the user that runs the batches belongs to it. Root counts as a member.
     pub is_ours: bool,
-    /// Of the owners that were looked at, those who are in it.
+    /// The inspected owners who belong to it.
     pub members: Vec<u32>,
-    /// The places that were asked about, in their order; `None` where no directory stands.
+    /// The requested paths, in order; `None` where no directory exists.
     pub places: Vec<Option<GroupPlace>>,
 }
 
@@ -25,26 +25,27 @@ pub struct GroupPlace {
 }
 
 impl Group {
-    /// Whether a directory is the group's: its members may do anything in it, and what is made there is theirs too.
+    /// Whether a directory belongs to the group: its members may do anything in it, and new entries inherit the
+    /// group.
     #[must_use]
     pub fn has(&self, place: &GroupPlace) -> bool {
         place.group == self.id && place.mode & GIVEN == GIVEN
     }
 }
 
-/// The mode bits that a directory is given with a group.
+/// The mode bits that a directory gets along with a group.
 pub(crate) const GIVEN: u32 = 0o2070;
 
-/// The mode bits that a file is given with a group.
+/// The mode bits that a file gets along with a group.
 pub(crate) const GIVEN_FILE: u32 = 0o060;
 
-/// How much of a directory is given to a group.
+/// The part of a directory to give to a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupReach {
     /// The directory alone.
     Itself,
-    /// The directory, and every directory below it that belongs to the user (to anybody, where that is root).
+    /// The directory, and every directory below it that the user owns (every one, if the user is root).
     Directories,
-    /// The files below it too.
+    /// Those directories and the files below them that the user owns.
     All,
 }

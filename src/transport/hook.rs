@@ -1,19 +1,19 @@
-//! [`HookCall`]: a command that a host is told to run, and [`HookExit`]: how it ended.
+//! [`HookCall`]: a command to run on a host, and [`HookExit`]: its result.
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use crate::path::{HostPath, InnerPath};
 
-/// The most of standard output that a [`HookExit`] holds, in bytes.
+/// The limit on the standard output in a [`HookExit`], in bytes.
 const STDOUT_TAIL: usize = 64 << 10;
 
-/// The most of standard error that a [`HookExit`] holds, in bytes.
+/// The limit on the standard error in a [`HookExit`], in bytes.
 const STDERR_TAIL: usize = 4 << 10;
 
-/// The longest piece of a line that a [`LineSink`] is given, in bytes.
+/// The limit on the part of a line that a [`LineSink`] receives at once, in bytes.
 const PIECE: usize = 8 << 10;
 
-/// Names that some shell keeps for itself and lets nobody set.
+/// Names that some shell reserves and refuses to set.
 const KEPT_NAMES: &[&str] = &[
     "BASHOPTS",
     "BASH_VERSINFO",
@@ -33,33 +33,34 @@ const KEPT_NAMES: &[&str] = &[
 /// The variable that marks the processes of a command.
 pub(crate) const MARKER: &str = "SWITCHBACK_HOOK";
 
-/// A command to be run on a host by its `sh`, and the record that is kept of it.
+/// A command to run on a host with its `sh`, and the record to keep of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookCall {
     /// The deploy root.
     pub root: HostPath,
-    /// A private directory inside the root, which the call makes and whose parent must exist: it holds the command, what
-    /// it printed and how it ended. Whoever makes it starts the command; when it is there already, the command in it
-    /// is followed.
+    /// The private directory of the command, inside the root. The call creates it; its parent must exist.
+    ///
+    /// It holds the command, its output and its result. The call that creates it starts the command; a call that finds
+    /// it follows the command in it.
     pub record: InnerPath,
     /// The working directory.
     pub directory: HostPath,
-    /// What `sh` runs: text of any length without NUL bytes.
+    /// The script for `sh`: text of any length without NUL bytes.
     pub script: String,
-    /// Variables that are added to the environment that the host gives: names as shells allow them, and values.
+    /// Variables to add to the host's environment: names that shells allow, and values.
     pub environment: Vec<(String, String)>,
-    /// More of them, which are secret.
+    /// Secret variables to add to the environment.
     pub secrets: Secrets,
-    /// How long the command may run, kept by the host in whole seconds (upwards). `None` for as long as it takes.
+    /// The time limit, kept by the host in whole seconds (rounded up). `None` for no limit.
     pub timeout: Option<Duration>,
-    /// The most that is kept of each of its two streams, in bytes (a billion at most). What is printed beyond is dropped.
+    /// The limit on what is kept of each output stream, in bytes (a billion at most). Output beyond it is dropped.
     pub output_limit: u64,
-    /// Whether the command of a record that is there is ended where it still runs, instead of being waited for. Nothing is started.
+    /// Whether to end a command that still runs, instead of waiting for it. Starts nothing.
     pub ends: bool,
 }
 
 impl HookCall {
-    /// Why no host can be told this, in words; `None` when one can.
+    /// Returns the reason why no host can run this call, in words; `None` if there is none.
     pub(crate) fn flaw(&self) -> Option<String> {
         if self.record.is_root() {
             return Some("the record of a command cannot be the root itself".to_owned());
@@ -73,7 +74,7 @@ impl HookCall {
     }
 }
 
-/// Whether every shell lets a variable of this name be set.
+/// Whether every shell lets a script set a variable of this name.
 fn is_settable(name: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     let plain =
@@ -81,8 +82,9 @@ fn is_settable(name: &str) -> bool {
     plain && !KEPT_NAMES.contains(&name) && name != MARKER
 }
 
-/// Names and values that reach a command by its environment only: never by a file, a list of arguments, a message or an
-/// error. Printing them shows the names.
+/// Names and values that reach a command through its environment only.
+///
+/// They are never in a file, an argument list, a message or an error. Printing them shows the names.
 ///
 /// ```
 /// use switchback::transport::Secrets;
@@ -94,12 +96,12 @@ fn is_settable(name: &str) -> bool {
 pub struct Secrets(Vec<(String, String)>);
 
 impl Secrets {
-    /// These names and values.
+    /// Creates secrets from these names and values.
     pub fn new<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 
-    /// Their names and values, to be handed on with care.
+    /// Returns the names and values in plain text. Pass them on with care.
     #[must_use]
     pub fn pairs(&self) -> &[(String, String)] {
         &self.0
@@ -125,14 +127,14 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// How a command ended, and the end of what it printed.
+/// The result of a command, and the end of its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookExit {
-    /// How it ended.
+    /// The way in which it ended.
     pub end: HookEnd,
-    /// The end of what was kept of its standard output: 64 KiB at most.
+    /// The end of the kept standard output: 64 KiB at most.
     pub stdout: Vec<u8>,
-    /// The end of what was kept of its standard error: 4 KiB at most.
+    /// The end of the kept standard error: 4 KiB at most.
     pub stderr: Vec<u8>,
 }
 
@@ -140,21 +142,21 @@ pub struct HookExit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HookEnd {
-    /// It ended by itself, with this status.
+    /// It exited by itself, with this status.
     Exited(u8),
-    /// A signal ended it, as far as a shell can tell: a status from 129 to 159 is told as the signal 128 below it.
+    /// A signal ended it, as far as a shell can tell: a status from 129 to 159 counts as the signal 128 below it.
     Killed(u8),
-    /// It ran into its time limit. Its process group was told to end, and killed 5 seconds later.
+    /// It exceeded its time limit. Its process group got `SIGTERM`, and `SIGKILL` 5 seconds later.
     TimedOut {
-        /// Processes it had started that had left the group, and still run.
+        /// Processes that it started, that had left the group and that still run.
         survivors: Vec<u32>,
     },
-    /// Whoever ran it is proven gone, and left no result: it may have run in part, or to its end, or not at all.
+    /// Its runner has provably ended without a result: the command may have run in part, whole, or not at all.
     Lost,
 }
 
 impl HookEnd {
-    /// The end of a command whose shell ended with this status.
+    /// Returns the end of a command whose shell exited with this status.
     #[must_use]
     pub fn from_status(status: u8) -> Self {
         match status {
@@ -163,7 +165,7 @@ impl HookEnd {
         }
     }
 
-    /// Reads what the file `result` of a record says: `exit STATUS`, or `late` and the process ids of survivors.
+    /// Parses the file `result` of a record: `exit STATUS`, or `late` and the process ids of survivors.
     pub(crate) fn parse(result: &[u8]) -> Option<Self> {
         match &std::str::from_utf8(result).ok()?.split_whitespace().collect::<Vec<_>>()[..] {
             ["exit", status] => status.parse().ok().map(Self::from_status),
@@ -175,7 +177,7 @@ impl HookEnd {
         }
     }
 
-    /// What the file `result` of a record says; `None` where there is none.
+    /// Returns the content of the file `result` of a record; `None` for a lost command, which has none.
     #[cfg(any(test, feature = "testing"))]
     pub(crate) fn to_line(&self) -> Option<String> {
         match self {
@@ -190,7 +192,7 @@ impl HookEnd {
     }
 }
 
-/// One of the two streams that a command prints to.
+/// An output stream of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stream {
@@ -200,9 +202,9 @@ pub enum Stream {
     Stderr,
 }
 
-/// Is told what a command prints, line by line, as it comes.
+/// A receiver for the output of a command, line by line as it arrives.
 pub trait LineSink: Send + Sync {
-    /// A line of `stream`, without its end: any bytes, 8 KiB at most. A longer one comes in pieces.
+    /// Receives a line of `stream` without its line feed: any bytes, 8 KiB at most. A longer line arrives in parts.
     fn line(&self, stream: Stream, line: &[u8]);
 }
 
@@ -212,7 +214,7 @@ impl<F: Fn(Stream, &[u8]) + Send + Sync> LineSink for F {
     }
 }
 
-/// What a command prints, on its way to a sink and into a [`HookExit`]. Memory is bounded, whatever comes.
+/// The output of a command, on its way to a sink and into a [`HookExit`]. Its memory is bounded.
 pub(super) struct Output<'s> {
     sink: &'s dyn LineSink,
     stdout: Lines,
@@ -224,7 +226,7 @@ impl<'s> Output<'s> {
         Self { sink, stdout: Lines::new(Stream::Stdout, STDOUT_TAIL), stderr: Lines::new(Stream::Stderr, STDERR_TAIL) }
     }
 
-    /// Takes in what was printed next.
+    /// Takes the next part of the output.
     pub(super) fn push(&mut self, stream: Stream, bytes: &[u8]) {
         match stream {
             Stream::Stdout => self.stdout.push(bytes, self.sink),
@@ -232,7 +234,7 @@ impl<'s> Output<'s> {
         }
     }
 
-    /// Nothing more comes, and the command ended so.
+    /// Ends both streams and returns the result of the command.
     pub(super) fn exit(self, end: HookEnd) -> HookExit {
         HookExit { end, stdout: self.stdout.end(self.sink), stderr: self.stderr.end(self.sink) }
     }
@@ -241,9 +243,9 @@ impl<'s> Output<'s> {
 /// One of the streams.
 struct Lines {
     stream: Stream,
-    /// The line that is coming in.
+    /// The unfinished line.
     line: Vec<u8>,
-    /// The end of all that came.
+    /// The end of the stream.
     tail: VecDeque<u8>,
     limit: usize,
 }
@@ -269,7 +271,7 @@ impl Lines {
         self.tail.extend(last);
     }
 
-    /// Adds to the line, of which a full piece is told when more comes.
+    /// Adds to the line. Passes a full part on only when more follows, so that no part is empty.
     fn add(&mut self, mut text: &[u8], sink: &dyn LineSink) {
         while self.line.len() + text.len() > PIECE {
             let (first, rest) = text.split_at(PIECE - self.line.len());

@@ -1,8 +1,8 @@
-//! How a host is reached: [`Transport`], and the carriers that come with the crate.
+//! Access to a host: [`Transport`], and the implementations that come with the crate.
 //!
-//! Work is data: a [`Batch`] of typed [`Op`]s, each with its precondition, carried out in order in
-//! one exchange. The local carrier interprets it with system calls, the SSH carrier compiles it to
-//! one POSIX script, the memory carrier is the model that the others are held against.
+//! Work is data: a [`Batch`] of typed [`Op`]s, each with its precondition, which run in order in one exchange. The
+//! local transport runs them with system calls, the SSH transport compiles them to one POSIX script, and the memory
+//! transport is the model that the others are tested against.
 
 mod base;
 mod batch;
@@ -54,29 +54,31 @@ use crate::{
     tree::{Tree, TreeError},
 };
 
-/// Reaches one host.
+/// A connection to one host.
 ///
 /// # Contract
 ///
-/// - The steps of a batch run in order, on the host, without the controller between them. The
-///   first [`OnFailure::Stop`] step that fails ends the batch: earlier steps took effect, later ones
-///   did not. There is one reply for each step that ran.
-/// - Every place in a batch lies inside [`Batch::root`]; no step follows a link out of it.
-/// - [`Op::MoveInto`] is exactly one `rename(2)`. It never copies, never unlinks first and never moves
-///   into what a link points at.
-/// - A batch runs to its end once its first step has begun, whether or not anybody still listens.
-/// - An error says how much took effect ([`TransportError::effect`]): nothing, the steps before
-///   the one that failed, or unknown. When an answer was lost it is unknown, and never guessed.
+/// - The steps of a batch run in order, on the host, without the controller between them. The first [`OnFailure::Stop`]
+///   step that fails ends the batch: earlier steps took effect, later ones did not. There is one reply for each step
+///   that ran.
+/// - Every path in a batch lies inside [`Batch::root`]; no step follows a symlink out of it, except to inspect the
+///   target ([`Op::Resolve`]) or to read a name from it ([`TreeName::Recorded`]).
+/// - [`Op::MoveInto`] is exactly one `rename(2)`. It never copies, never unlinks first and never moves into the target
+///   of a symlink.
+/// - A batch runs to its end once its first step has begun, even if nobody waits for it any more.
+/// - An error reports the effect ([`TransportError::effect`]): nothing, the steps before the one that failed, or
+///   unknown. After a lost reply it is unknown, and never guessed.
 /// - Every call but [`run`](Self::run) ends within a bounded time, whatever the host does.
-/// - Nothing is sent before the first call; a call after [`close`](Self::close) or after a lost
-///   connection connects anew.
+/// - Nothing is sent before the first call. A call after [`close`](Self::close) or after a lost connection reconnects.
 ///
 /// `Display` names the host in messages.
 ///
-/// The suite in `switchback::testing::conformance` (feature `testing`) holds an implementation against all this.
+/// The suite in `switchback::testing::conformance` (feature `testing`) tests an implementation against this contract.
 pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
-    /// Opens what the next call needs, so that a fleet connects to all of its hosts at the same time. Changes nothing on
-    /// the host. A carrier that keeps nothing open need not care; without this the next call connects by itself.
+    /// Connects in advance, so that a fleet connects to all of its hosts at the same time.
+    ///
+    /// Changes nothing on the host. A transport without connections need not implement it; without this call, the next
+    /// one connects by itself.
     ///
     /// # Errors
     ///
@@ -85,25 +87,28 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
         Box::pin(async { Ok(()) })
     }
 
-    /// Is told that an [`upload`](Self::upload) comes soon, so that what it and the calls before it need is opened while others
-    /// go on, or before there are any. Changes nothing on the host, and failing to is no error: what could not be opened is opened by
-    /// whoever needs it, or a call that waited for it says why it could not. What was opened and not used is given up at
-    /// [`close`](Self::close). It may be given up at any time; one that is kept and not polled holds up other calls.
+    /// Opens connections early for an expected [`upload`](Self::upload) and the calls before it.
+    ///
+    /// They open while other calls run, or before any. Changes nothing on the host and reports no failure: a later call
+    /// opens the connection itself, or, if it waited for this one, reports the failure. Unused connections end at
+    /// [`close`](Self::close). The future may be dropped at any time; a future that is kept but not polled blocks other
+    /// calls.
     fn expect_upload(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
 
-    /// Finds out whether an [`upload`](Self::upload) would find a way to the host, in an exchange that changes nothing. A carrier
-    /// whose uploads go the way of its batches need not care.
+    /// Checks that an [`upload`](Self::upload) could connect to the host. Changes nothing.
+    ///
+    /// A transport whose uploads use the connection of its batches need not implement it.
     ///
     /// # Errors
     ///
-    /// [`TransportError`] that says why there is none: an upload would fail with the like.
+    /// [`TransportError`] with the reason, as an upload would fail with.
     fn try_upload(&self) -> BoxFuture<'_, Result<(), TransportError>> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Carries out `batch` and returns one reply for each of its steps.
+    /// Runs `batch` and returns one reply for each of its steps.
     ///
     /// # Errors
     ///
@@ -112,77 +117,81 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Copies a tree into a directory of the host, and returns when all of it has arrived.
     ///
-    /// What arrived is not synced yet: [`Op::Sync`] does that. Memory use does not grow with the tree.
+    /// The content is not synced yet: [`Op::Sync`] does that. Memory use does not grow with the tree.
     ///
     /// # Errors
     ///
-    /// [`TransportError`]; whatever had arrived by then stands in [`Upload::into`] and [`Upload::lists`], and nothing anywhere else.
+    /// [`TransportError`]; content that arrived before it is in [`Upload::into`] and [`Upload::lists`], and nowhere
+    /// else.
     fn upload<'a>(
         &'a self,
         upload: &'a Upload,
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>>;
 
-    /// Runs a command on the host, or follows one that was started before, and returns how it ended.
+    /// Runs a command on the host, or follows one that an earlier call started, and returns its result.
     ///
     /// # Contract
     ///
-    /// - The record, [`HookCall::record`], is claimed by `mkdir(2)` with mode 0700; its parent must be there, and no link is
-    ///   followed on the way. Whoever makes it starts the command. A call whose record is there already never starts
-    ///   anything: it tells what that command printed, from the beginning, waits for its end, and returns that. So a lost
-    ///   answer is found again, by anybody, as often as asked. The record, or a directory above it, may be renamed while
-    ///   the command runs.
-    /// - The command runs in a session and process group of its own, in [`HookCall::directory`], with nothing to read on
-    ///   standard input, and in the environment of a login without a terminal, plus the variables of the call and
-    ///   `SWITCHBACK_HOOK`, which marks its processes.
-    /// - Neither a connection that is cut nor a future that is dropped stops the command, holds it up or kills it.
-    /// - Of each stream [`HookCall::output_limit`] bytes are kept; what comes beyond is taken and dropped. A process that is
-    ///   left in the background with a stream open holds up the end for a second or so, no longer.
-    /// - The host keeps the time limit itself, also when nobody listens: the group gets `SIGTERM`, after 5 s `SIGKILL`.
-    /// - A call that [ends](HookCall::ends) what it finds tells the command's process group to end, by `SIGTERM` and after 5 s by
-    ///   `SIGKILL`, where the record names the process that leads it, with its start time and boot, and that still runs. Then, and
-    ///   where it may not or cannot tell, it waits as any other call does. Without a record it fails.
-    /// - A command whose runner is proven gone without a result, by a boot or a kill, is [`HookEnd::Lost`].
-    /// - Whatever the command prints, it is never taken for an answer. Secrets stand in the environment of its processes
-    ///   and of nothing else.
-    /// - That it was started is confirmed, or the call fails, in bounded time; and so does a call whose host falls silent.
-    ///   A command without a time limit may otherwise take as long as it likes.
+    /// - `mkdir(2)` with mode 0700 claims the record, [`HookCall::record`]. Its parent must exist, and no symlink on
+    ///   the path is followed. The call that creates the record starts the command. A call that finds the record never
+    ///   starts anything: it reports the command's output from the beginning, waits for its end, and returns that. So
+    ///   anybody can recover a lost reply, any number of times. The record, or a directory above it, may be renamed
+    ///   while the command runs.
+    /// - The command runs in its own session and process group, in [`HookCall::directory`], with empty standard input,
+    ///   and in the environment of a login without a terminal, plus the variables of the call and `SWITCHBACK_HOOK`,
+    ///   which marks its processes.
+    /// - Neither a lost connection nor a dropped future stops, delays or kills the command.
+    /// - [`HookCall::output_limit`] bytes of each stream are kept; output beyond is read and dropped. A background
+    ///   process that keeps a stream open delays the end by a second or so, no longer.
+    /// - The host enforces the time limit itself, even when nobody listens: the group gets `SIGTERM`, and `SIGKILL`
+    ///   after 5 s.
+    /// - A call that [ends](HookCall::ends) a command sends its process group `SIGTERM`, and `SIGKILL` after 5 s, if
+    ///   the record names the leading process with its start time and boot, and that process still runs. Then, and
+    ///   where it lacks the right or cannot tell, it waits as any other call does. Without a record it fails.
+    /// - A command whose runner has provably ended without a result, by a reboot or a kill, is [`HookEnd::Lost`].
+    /// - The output of the command is never taken for a reply. Secrets are in the environment of its processes and
+    ///   nowhere else.
+    /// - The call confirms the start, or fails, in bounded time; and it fails in bounded time once the host falls
+    ///   silent. A command without a time limit may otherwise take any time.
     ///
     /// # Errors
     ///
     /// [`TransportError::Hook`], [`Root`](TransportError::Root), [`Unsuitable`](TransportError::Unsuitable) and
-    /// [`Unreachable`](TransportError::Unreachable): nothing was run by this call. [`Unknown`](TransportError::Unknown):
-    /// it may have been started, and may still run. The same call again finds out: it starts the command only when it
-    /// never was.
+    /// [`Unreachable`](TransportError::Unreachable): this call ran nothing. [`Unknown`](TransportError::Unknown): the
+    /// command may have started, and may still run. The same call again finds out: it starts the command only if it
+    /// never started.
     fn run<'a>(
         &'a self,
         call: &'a HookCall,
         output: &'a dyn LineSink,
     ) -> BoxFuture<'a, Result<HookExit, TransportError>>;
 
-    /// Ends whatever is kept open between calls. Failing to is no error: it ends by itself in bounded time.
+    /// Closes the connections kept between calls. Reports no failure: they end by themselves in bounded time.
     fn close(&self) -> BoxFuture<'_, ()>;
 }
 
-/// A tree on its way to a host.
+/// A tree to upload to a host.
 #[derive(Debug, Clone)]
 pub struct Upload {
     /// The deploy root.
     pub root: HostPath,
-    /// An existing, empty, private directory inside the root, which the tree is copied into.
+    /// The directory to copy the tree into: existing, empty, private, inside the root.
     pub into: InnerPath,
-    /// What is copied.
+    /// The tree to copy.
     pub tree: Arc<Tree>,
-    /// New files, outside of `into`, that the tree's [manifest](Tree::manifest) is written to once what they come with has arrived, each
-    /// in its form, for the user alone (mode 0600). It is computed while the content goes by.
-    pub lists: Vec<(InnerPath, Form)>,
-    /// Paths in the tree that these say nothing of, and of nothing below them.
-    pub unlisted: Vec<InnerPath>,
-    /// What is copied on the host instead of being sent.
+    /// New files, outside of `into`, for the tree's [manifest](Tree::manifest), each in its form.
     ///
-    /// What was copied is held against [`Base::files`] before the upload ends. It fails with [`FailureKind::Mismatch`] when
-    /// any of it is missing, is of another kind or has another content, or when the host has no means to copy: the same
-    /// tree may then be uploaded without a base, into another directory.
+    /// They are written after the content has arrived, for the user alone (mode 0600). The manifest is computed while
+    /// the content is sent.
+    pub lists: Vec<(InnerPath, Form)>,
+    /// Paths in the tree that the lists omit, with all below them.
+    pub unlisted: Vec<InnerPath>,
+    /// The files to copy on the host instead of sending them.
+    ///
+    /// The copies are verified against [`Base::files`] before the upload ends. It fails with [`FailureKind::Mismatch`]
+    /// when one is missing, has another kind or other content, or when the host has no means to copy: the same tree may
+    /// then be uploaded without a base, into another directory.
     pub base: Option<Base>,
 }
 
@@ -192,7 +201,7 @@ impl Upload {
         self.base.as_ref().is_some_and(|base| base.file(path).is_some())
     }
 
-    /// What is written to a list of this form. Reads the tree, unless it was read before. Blocks.
+    /// Returns the content of a list of this form. Reads the tree unless it was read before. Blocks.
     ///
     /// # Errors
     ///
@@ -201,8 +210,9 @@ impl Upload {
         self.listed().map(|manifest| manifest.in_form(form))
     }
 
-    /// What the lists list: the tree's manifest without what is [`unlisted`](Self::unlisted). Reads the tree, unless it was
-    /// read before. Blocks.
+    /// Returns the tree's manifest without the [`unlisted`](Self::unlisted) paths.
+    ///
+    /// Reads the tree unless it was read before. Blocks.
     ///
     /// # Errors
     ///
@@ -213,29 +223,32 @@ impl Upload {
     }
 }
 
-/// What an upload brought.
+/// The amount of content that an upload sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Uploaded {
-    /// Regular files that were sent. Those that were copied on the host do not count.
+    /// Regular files sent. Files copied on the host do not count.
     pub files: u64,
     /// Bytes of content in them.
     pub bytes: u64,
 }
 
-/// Is told how far an upload has come. Called often, from any thread: it must be cheap.
+/// A receiver for the progress of an upload. Called often, from any thread: it must be cheap.
 pub trait Progress: Send + Sync {
-    /// `files` and `bytes` have been sent by now, of what [`Tree::files`] and [`Tree::bytes`] say in all, less what is
-    /// [`copied`](Self::copied).
+    /// Reports the files and bytes sent so far.
+    ///
+    /// The totals are [`Tree::files`] and [`Tree::bytes`], less those [`copied`](Self::copied).
     fn advanced(&self, files: u64, bytes: u64);
 
-    /// So much is copied on the host and need not be sent. A store says so before an upload, and says zero when all must
-    /// be sent after all.
+    /// Reports the files and bytes that the host copies and that need not be sent.
+    ///
+    /// A store calls it before an upload, and again with zeros when everything must be sent after all.
     fn copied(&self, files: u64, bytes: u64) {
         let _ = (files, bytes);
     }
 
-    /// So many bytes have gone to the host by now, compressed and with all that goes along with the content. Only carriers
-    /// that send say so.
+    /// Reports the bytes sent to the host so far, compressed and with all overhead.
+    ///
+    /// Only transports that send over a network call it.
     fn transferred(&self, bytes: u64) {
         let _ = bytes;
     }

@@ -1,5 +1,6 @@
-//! [`SshOptions`]: how hosts are reached over SSH. Plain data, also without the `ssh` feature, so that a configuration
-//! reads the same everywhere.
+//! [`SshOptions`]: settings for SSH connections. Plain data, available without the `ssh` feature.
+//!
+//! So a configuration reads the same with and without it.
 
 use std::time::Duration;
 
@@ -8,23 +9,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::address::Address;
 
-/// How hosts are reached over SSH. What is not set here, the user's own ssh configuration decides.
+/// Settings for SSH connections. The user's own ssh configuration decides settings left out here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SshOptions {
     /// The ssh configuration to use; `None` for the user's and the system's.
     pub config: Option<Utf8PathBuf>,
-    /// The private key; `None` for what the agent and the configuration offer.
+    /// The private key; `None` for those that the agent and the configuration offer.
     pub identity: Option<Utf8PathBuf>,
-    /// What is done with host keys that are not known yet.
+    /// The treatment of unknown host keys.
     pub known_hosts: KnownHosts,
     /// The file of known host keys; `None` for the user's.
     pub known_hosts_file: Option<Utf8PathBuf>,
-    /// How long connecting may take.
+    /// The time limit for connecting.
     pub connect_timeout: Duration,
-    /// How long one exchange may take, once connected.
+    /// The time limit for one exchange, once connected.
     pub exchange_timeout: Duration,
-    /// The hosts to go through, first to last.
+    /// The hosts to jump through, first to last.
     pub jump: Vec<Address>,
 }
 
@@ -42,12 +43,12 @@ impl Default for SshOptions {
     }
 }
 
-/// What is done with host keys.
+/// The treatment of host keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KnownHosts {
-    /// A host whose key is not known is not connected to, and no file of known keys is ever written.
+    /// Refuses hosts whose key is unknown, and never writes a file of known keys.
     Strict,
-    /// The key of a host seen for the first time is accepted and remembered; a changed one never is.
+    /// Accepts and remembers the key of a new host; never accepts a changed one.
     AcceptNew,
 }

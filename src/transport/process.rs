@@ -1,55 +1,56 @@
-//! [`ProcessMark`]: which process holds something, so that it can be proven gone.
+//! [`ProcessMark`]: the identity of a process that holds something, so that its end can be proven.
 //!
-//! The mark is one line, `PID STARTTIME BOOTID FIRST HOST`: the process's id, when it started in clock ticks since the
+//! The mark is one line, `PID STARTTIME BOOTID FIRST HOST`: the process's id, its start time in clock ticks since the
 //! boot (field 22 of `/proc/PID/stat`), and the boot itself (`/proc/sys/kernel/random/boot_id`). A process id alone
-//! proves nothing, since ids are used again; the three together name one process of one host for ever.
+//! proves nothing, since ids are reused; the three together identify one process of one host for ever.
 //!
-//! Who else looks at the same root may look from elsewhere: from another container of the same kernel, where the id is
-//! another process's or nobody's, or from another host that mounts the same disk. So the mark has when the first process
-//! (id 1) started, which every container has of its own, and the host's name (`/proc/sys/kernel/hostname`), each `-`
-//! where it cannot be seen. What is marked elsewhere is never proven gone. Both can be read by a shell without starting
-//! a program, which the name of the namespace (`/proc/self/ns/pid`) cannot. A mark of three words is from before that.
+//! Another user of the same root may see it from elsewhere: from another container of the same kernel, where the id
+//! belongs to another process or to none, or from another host that mounts the same disk. So the mark also holds the
+//! start time of the first process (id 1), which differs between containers, and the host's name
+//! (`/proc/sys/kernel/hostname`), each `-` where it is not visible. A process marked elsewhere is never declared dead.
+//! A shell can read both without starting a program, unlike the name of the namespace (`/proc/self/ns/pid`). Older
+//! versions wrote marks of three words.
 
 use std::fmt;
 
 use super::Liveness;
 
-/// The file whose content is another one after every boot.
+/// The file with the id of the boot, which changes with every boot.
 pub(crate) const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// Names one process of one host, for ever.
+/// The identity of one process of one host, for ever.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProcessMark {
     /// Its process id.
     pub(crate) pid: u32,
-    /// When it started, in clock ticks since the boot.
+    /// Its start time, in clock ticks since the boot.
     pub(crate) start: u64,
     /// The boot of the host.
     pub(crate) boot: String,
-    /// Among whom its id is its own; `None` in a mark from before that was written.
+    /// The scope in which its id is unique; `None` in marks of older versions.
     pub(crate) realm: Option<Realm>,
 }
 
-/// Among whom a process id means one process.
+/// The scope in which a process id names one process.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Realm {
-    /// When the first process started, in clock ticks since the boot, where that can be seen.
+    /// The start time of the first process, in clock ticks since the boot, if visible.
     pub(crate) first: Option<u64>,
-    /// The name of the host, where it is a usual one.
+    /// The name of the host, if it consists of usual characters.
     pub(crate) host: Option<String>,
 }
 
-/// Where a mark is looked at.
+/// The scope and boot in which a mark is examined.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Here {
     /// The content of [`BOOT_ID`].
     pub(crate) boot: String,
-    /// Among whom ids are read.
+    /// The scope of the ids read here.
     pub(crate) realm: Realm,
 }
 
 impl Realm {
-    /// The realm whose `/proc/1/stat` is `first`, on the host of this name.
+    /// Creates the realm whose `/proc/1/stat` is `first`, on the host of this name.
     pub(crate) fn new(first: Option<&[u8]>, host: &str) -> Self {
         let first = first.and_then(Stat::parse).map(|stat| stat.start);
         Self { first, host: Some(host.to_owned()).filter(|host| is_usual(host)) }
@@ -77,27 +78,28 @@ impl fmt::Display for Realm {
     }
 }
 
-/// What the host shows now of the process id that a mark names.
+/// The present state of the process id that a mark names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen<'a> {
     /// The content of `/proc/PID/stat`.
     Stat(&'a [u8]),
     /// No process has that id.
     Nothing,
-    /// A process has that id, but who it is cannot be seen (`/proc` mounted with `hidepid`).
+    /// A process has that id, but its identity is hidden (`/proc` mounted with `hidepid`).
     Hidden,
 }
 
 impl ProcessMark {
-    /// The mark of the process `pid` whose `/proc/PID/stat` is `stat`, here; `None` when that or the boot is not as
-    /// Linux writes it.
+    /// Creates the mark of the process `pid`, whose `/proc/PID/stat` is `stat`, here.
+    ///
+    /// `None` when that or the boot does not have the format of Linux.
     pub(crate) fn new(pid: u32, stat: &[u8], here: &Here) -> Option<Self> {
         let (boot, realm) = (here.boot.trim().to_owned(), Some(here.realm.clone()));
         let one_word = !boot.is_empty() && !boot.contains(char::is_whitespace);
         one_word.then_some(Self { pid, start: Stat::parse(stat)?.start, boot, realm })
     }
 
-    /// Reads a mark as it was printed; `None` for anything else.
+    /// Parses a mark; `None` for anything else.
     pub(crate) fn parse(content: &[u8]) -> Option<Self> {
         let line = std::str::from_utf8(content).ok()?.strip_suffix('\n')?;
         let words: Vec<&str> = line.split(' ').collect();
@@ -107,23 +109,23 @@ impl ProcessMark {
             _ => return None,
         };
         let mark = Self { pid: pid.parse().ok()?, start: start.parse().ok()?, boot: boot.to_owned(), realm };
-        // What does not print as it was read (a sign, leading zeros, other white space) was not written by us.
+        // A line that does not print as it was read (a sign, leading zeros, other white space) was not written by us.
         (mark.to_string() == line && !boot.is_empty() && !boot.contains(char::is_whitespace)).then_some(mark)
     }
 
-    /// The content of the file that bears the mark.
+    /// Returns the content of the file that bears the mark.
     pub(crate) fn to_content(&self) -> String {
         format!("{self}\n")
     }
 
-    /// Whether the marked process still runs, as it is seen `here`, where its id shows `seen`.
+    /// Returns the state of the marked process, examined `here`, where its id shows `seen`.
     pub(crate) fn liveness(&self, here: &Here, seen: Seen<'_>) -> Liveness {
         let boot = here.boot.trim();
         if boot.is_empty() {
             return Liveness::Unknown;
         }
         if boot != self.boot {
-            // Another boot of this host ended it; another host has boots of its own.
+            // Another boot of this host ended the process; another host has its own boots.
             let same_host =
                 self.realm.as_ref().is_none_or(|realm| is_same(realm.host.as_ref(), here.realm.host.as_ref()));
             return if same_host { Liveness::Gone } else { Liveness::Unknown };
@@ -143,7 +145,7 @@ impl ProcessMark {
     }
 }
 
-/// Whether both are known, and the same.
+/// Whether both are known and equal.
 fn is_same<T: PartialEq>(marked: Option<&T>, here: Option<&T>) -> bool {
     marked.is_some() && marked == here
 }
@@ -155,11 +157,12 @@ impl fmt::Display for ProcessMark {
     }
 }
 
-/// What `/proc/PID/stat` says, as far as it matters here.
+/// The fields of `/proc/PID/stat` that matter here.
 struct Stat {
     start: u64,
-    /// It has ended and only waits for its parent to ask how. In a container whose first process never asks, that
-    /// lasts for ever.
+    /// Whether it has ended and only waits for its parent to reap it.
+    ///
+    /// In a container whose first process never reaps, that lasts for ever.
     ended: bool,
 }
 
@@ -169,7 +172,7 @@ impl Stat {
         let name_end = stat.iter().rposition(|byte| *byte == b')')?;
         let fields: Vec<&str> = std::str::from_utf8(&stat[name_end + 1..]).ok()?.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number - 3).copied();
-        // A first thread that has ended while others run is a zombie too, but its process is not over.
+        // A first thread that has ended while others run is a zombie too, but its process still runs.
         let threads: u64 = field(20)?.parse().ok()?;
         let ended = matches!(field(3)?, "Z" | "X" | "x") && threads <= 1;
         Some(Self { start: field(22)?.parse().ok()?, ended })
@@ -278,7 +281,7 @@ mod tests {
             let here = Here { boot: boot.to_owned(), realm };
             assert_eq!(mark().liveness(&here, Seen::Nothing), expected, "{here:?}");
         }
-        // Where nobody sees the first process, nobody knows whether it is the same.
+        // Where the first process is not visible, nobody knows whether it is the same.
         let mark = ProcessMark { realm: Some(hidden.clone()), ..mark() };
         assert_eq!(mark.liveness(&Here { boot: BOOT.to_owned(), realm: hidden }, Seen::Nothing), Liveness::Unknown);
     }
