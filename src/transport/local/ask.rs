@@ -1,4 +1,4 @@
-//! The steps that ask: they change nothing, and what is not there is an answer.
+//! The steps that read: they change nothing, and report a missing entry instead of failing.
 
 use std::{
     fs::File,
@@ -31,7 +31,7 @@ pub(super) fn inspect(root: &Root, path: &InnerPath) -> Answer {
 pub(super) fn resolve(root: &Root, link: &[u8]) -> Answer {
     match root.resolve(link) {
         Ok(stat) => Ok(Reply::Entry(Some(entry(&stat)))),
-        // Links that go round, or through what is no directory, lead nowhere as well.
+        // A symlink loop, or a path through something other than a directory, is a dangling symlink too.
         Err(Errno::NOENT | Errno::LOOP | Errno::NOTDIR) => Ok(Reply::Entry(None)),
         Err(errno) => Err(errno::failure(String::from_utf8_lossy(link), errno)),
     }
@@ -45,15 +45,15 @@ pub(super) fn read_link(root: &Root, path: &InnerPath) -> Answer {
     }
 }
 
-/// What was found where a link was looked for.
+/// The entry found where a symlink was expected.
 pub(super) enum Text {
-    /// A link with this text.
+    /// A symlink with this text.
     Link(Vec<u8>),
-    /// Something else.
+    /// An entry of another kind.
     Other(EntryKind),
 }
 
-/// The text of the link at `path`.
+/// Reads the text of the symlink at `path`.
 pub(super) fn link_text(root: &Root, path: &InnerPath) -> Result<Text> {
     let place = root.place(path)?;
     match entry_kind(&place.stat()?) {
@@ -66,7 +66,7 @@ pub(super) fn read(root: &Root, path: &InnerPath, limit: u64) -> Answer {
     Ok(Reply::Content(read_owned(root, path, limit)?.map(|file| file.found)))
 }
 
-/// Reads a file, up to a limit, and whose it is.
+/// Reads a file, up to a limit, and its owner.
 pub(super) fn read_owned(
     root: &Root,
     path: &InnerPath,
@@ -84,13 +84,14 @@ pub(super) fn read_end(root: &Root, path: &InnerPath, limit: u64) -> Answer {
     Ok(Reply::Content(content.map(|file| file.found)))
 }
 
-/// Reads the regular file `name` of `directory`, up to a limit.
+/// Reads the regular file `name` in `directory`, up to a limit.
 fn read_in(directory: impl AsFd, name: &str, limit: u64, path: &str) -> Option<OwnedFile> {
     read_by(directory, name, path, |file| read_file(file, limit))
 }
 
-/// Reads the regular file `name` of `directory`, and nothing else: opening a device may have effects, and reading a
-/// fifo may last for ever.
+/// Reads the regular file `name` in `directory`, and no other kind of entry.
+///
+/// Opening a device may have effects, and reading a fifo may block for ever.
 fn read_by(
     directory: impl AsFd,
     name: &str,
@@ -103,7 +104,7 @@ fn read_by(
             return Ok(OwnedFile::unowned(Found::NotAFile(kind)));
         }
         let file = root::open(&directory, name, OFlags::RDONLY)?;
-        // It may have been replaced in between.
+        // Another entry may have replaced the file since the check.
         let stat = fs::fstat(&file)?;
         let found = match entry_kind(&stat) {
             EntryKind::File => read_file(File::from(file))?,
@@ -140,7 +141,7 @@ pub(super) fn list(root: &Root, path: &InnerPath) -> Answer {
     found(list()).map(Reply::Listing).map_err(errno::on(path))
 }
 
-/// The entries of an open directory.
+/// Lists the entries of an open directory.
 pub(super) fn entries_of(directory: impl AsFd) -> Result<Vec<Listed>> {
     let mut entries = Vec::new();
     for item in Dir::read_from(&directory)? {
@@ -149,7 +150,7 @@ pub(super) fn entries_of(directory: impl AsFd) -> Result<Vec<Listed>> {
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        // What went away since the name was read is not there.
+        // An entry removed since its name was read does not exist.
         if let Some(stat) = found(root::stat(&directory, name))? {
             entries.push(Listed { name: name.to_bytes().to_vec(), entry: entry(&stat) });
         }
@@ -171,7 +172,7 @@ pub(super) fn read_each(root: &Root, path: &InnerPath, file: &InnerPath, limit: 
     Ok(Reply::Contents(contents))
 }
 
-/// Reads `file` of the directory `name` in `directory`.
+/// Reads `file` in the directory `name` of `directory`.
 pub(super) fn read_below(directory: impl AsFd, name: &[u8], file: &InnerPath, limit: u64) -> Option<OwnedFile> {
     let path = format!("{}/{file}", String::from_utf8_lossy(name));
     match found(root::enter(directory, name)) {

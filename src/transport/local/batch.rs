@@ -1,10 +1,10 @@
-//! Carries a batch out, step by step.
+//! Runs a batch, step by step.
 
 use crate::transport::{Batch, OnFailure, Op, Reply, StepFailure, TransportError, compare::Expected};
 
 use super::{ask, chain, change, changes, group, identity, remove, rename, root::Root, survey, users, way};
 
-/// Carries out `batch` on this machine, which messages call `host`.
+/// Runs `batch` on this machine, which messages call `host`.
 pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportError> {
     let root = open_root(batch, host)?;
     let mut replies = Vec::with_capacity(batch.steps.len());
@@ -18,7 +18,7 @@ pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportErro
     Ok(replies)
 }
 
-/// Opens the root of `batch`, or says why that cannot be.
+/// Opens the root of `batch`.
 pub(super) fn open_root(batch: &Batch, host: &str) -> Result<Root, TransportError> {
     Root::open(batch).map_err(|failure| TransportError::Root {
         host: host.to_owned(),
@@ -28,7 +28,7 @@ pub(super) fn open_root(batch: &Batch, host: &str) -> Result<Root, TransportErro
 }
 
 fn carry_out(root: &Root, op: &Op, for_group: bool) -> Result<Reply, StepFailure> {
-    // Of files that get no mode of their own.
+    // The mode of files without a mode of their own.
     let private = if for_group { 0o660 } else { 0o600 };
     match op {
         Op::Identify => identity::identify(root),

@@ -1,4 +1,4 @@
-//! Reads along a chain of directories.
+//! Reads a chain of directories.
 
 use std::{fs::File, io::Read};
 
@@ -20,7 +20,7 @@ use super::{
     root::{self, Root, entry, entry_kind},
 };
 
-/// The most that is read of a record, in bytes.
+/// The limit on what is read of a record, in bytes.
 const RECORD_LIMIT: u64 = 4 << 10;
 
 pub(super) fn read_chain(
@@ -48,13 +48,13 @@ pub(super) fn read_chain(
     chain::follow(tree_name(root, from), most, read).map(Reply::Chain)
 }
 
-/// Reads a file that is kept of a directory: what does not let anybody through is unreadable.
+/// Reads a file that belongs to a directory; one that cannot be reached is unreadable.
 fn read_kept(root: &Root, path: &InnerPath, limit: u64) -> Option<OwnedFile> {
     let unreadable = |failure| Some(OwnedFile::unowned(Found::Unreadable(failure)));
     ask::read_owned(root, path, limit).unwrap_or_else(unreadable)
 }
 
-/// The name of the tree that is meant; `None` when what should tell it tells none.
+/// Returns the tree's name; `None` when the record or symlink that should name it does not.
 pub(super) fn tree_name(root: &Root, tree: &TreeName) -> Option<String> {
     match tree {
         TreeName::Given(name) => Some(name.as_str().to_owned()),
@@ -66,10 +66,10 @@ pub(super) fn tree_name(root: &Root, tree: &TreeName) -> Option<String> {
     }
 }
 
-/// The name that the first line of the file that `record` leads to ends with.
+/// Returns the last name of the path on the first line of the file that `record` leads to.
 fn recorded(root: &Root, record: &InnerPath) -> Option<String> {
     let path = record.as_str().as_bytes();
-    // Opening what is no file may have effects, or last for ever.
+    // Opening a device or fifo may have effects, or block for ever.
     let is_file = |stat: &fs::Stat| entry_kind(stat) == EntryKind::File;
     root.resolve(path).ok().filter(is_file)?;
     let file = root.open_resolved(path).ok()?;

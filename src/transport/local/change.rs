@@ -1,4 +1,4 @@
-//! The steps that change something.
+//! The steps that change the host.
 
 use std::{
     collections::BTreeSet,
@@ -24,7 +24,7 @@ use super::{
 
 type Answer = std::result::Result<Reply, StepFailure>;
 
-/// The answer of a step that is nothing but its effect.
+/// Returns the reply of a step without a value.
 fn done(path: &InnerPath, result: Result<()>) -> Answer {
     result.map(|()| Reply::Done).map_err(errno::on(path))
 }
@@ -52,14 +52,14 @@ pub(super) fn write_new(root: &Root, path: &InnerPath, content: &[u8], mode: u32
     done(path, root.place(path).and_then(|place| write_in(&place, content, mode)))
 }
 
-/// Writes a new file that is never seen, nor left by a kill, without all of its content.
+/// Writes a new file that nobody ever sees, and no kill leaves, without its whole content.
 pub(super) fn write_at_once(root: &Root, path: &InnerPath, content: &str, mode: u32) -> Answer {
     let write = || {
         let place = root.place(path)?;
         let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
         match fs::openat(&place.directory, ".", flags, Mode::RUSR | Mode::WUSR) {
             Ok(nameless) => name_it(nameless, &place, content, mode),
-            // The filesystem has no files without a name.
+            // The filesystem does not support unnamed files.
             Err(Errno::OPNOTSUPP | Errno::ISDIR) => write_in(&place, content.as_bytes(), mode),
             Err(errno) => Err(errno),
         }
@@ -74,12 +74,12 @@ fn name_it(nameless: OwnedFd, place: &Place<'_>, content: &str, mode: u32) -> Re
     fs::linkat(fs::CWD, file, &place.directory, place.name, AtFlags::SYMLINK_FOLLOW)
 }
 
-/// Writes a new file whole with exactly this mode, or leaves nothing behind.
+/// Writes a new file with exactly this mode, or leaves nothing behind.
 fn write_in(place: &Place<'_>, content: &[u8], mode: u32) -> Result<()> {
     let file = create(place)?;
     let written = write_all(file, content, mode);
     if written.is_err() {
-        // The step is to have no effect when it fails; that this fails too changes nothing about why.
+        // A failed step must have no effect. A failure to remove the file adds nothing to the cause.
         let _ = fs::unlinkat(&place.directory, place.name, AtFlags::empty());
     }
     written
@@ -88,7 +88,7 @@ fn write_in(place: &Place<'_>, content: &[u8], mode: u32) -> Result<()> {
 fn create(place: &Place<'_>) -> Result<OwnedFd> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     fs::openat(&place.directory, place.name, flags, Mode::RUSR | Mode::WUSR).map_err(|errno| match errno {
-        // What Linux says of the root itself.
+        // Linux reports this for the root itself.
         Errno::ISDIR => Errno::EXIST,
         errno => errno,
     })
@@ -97,7 +97,7 @@ fn create(place: &Place<'_>) -> Result<OwnedFd> {
 fn write_all(file: OwnedFd, content: &[u8], mode: u32) -> Result<()> {
     let mut file = File::from(file);
     file.write_all(content).map_err(|error| errno::of(&error))?;
-    // Last, so that nobody else reads a part of it.
+    // Set the mode last, so that nobody else reads a part of the content.
     fs::fchmod(&file, Mode::from_raw_mode(mode))
 }
 
@@ -117,14 +117,14 @@ fn append_to(place: &Place<'_>, content: &str) -> Result<()> {
     if written == content.len() {
         return Ok(());
     }
-    // Half a line would spoil the next one. Whatever somebody else appended behind it stays.
+    // Half a line would spoil the next one. A part that another process appended after it stays.
     if size_of(&file)? == before + written as u64 {
         fs::ftruncate(&file, before)?;
     }
     Err(Errno::NOSPC)
 }
 
-/// The size of an open file, which must be a regular one.
+/// Returns the size of an open file, which must be a regular one.
 fn size_of(file: &OwnedFd) -> Result<u64> {
     let stat = fs::fstat(file)?;
     if entry_kind(&stat) != EntryKind::File {
@@ -141,7 +141,7 @@ pub(super) fn move_into(root: &Root, from: &InnerPath, into: &InnerPath) -> Answ
     renamed.map(|()| Reply::Done).map_err(errno::on(format!("{from} into {into}")))
 }
 
-/// What is not there is removed already.
+/// Succeeds when there was nothing to remove.
 fn or_absent(result: Result<()>) -> Result<()> {
     errno::found(result).map(drop)
 }
@@ -179,7 +179,7 @@ fn sync_one(place: &Place<'_>, reach: SyncReach, devices: &mut BTreeSet<u64>) ->
     let opened = place.open(OFlags::RDONLY)?;
     match reach {
         SyncReach::Entries => fs::fsync(opened),
-        // One filesystem is synced once, however many of the paths are on it.
+        // Sync each filesystem once, however many of the paths are on it.
         SyncReach::Filesystem if devices.insert(file_id(&fs::fstat(&opened)?).device) => fs::syncfs(opened),
         SyncReach::Filesystem => Ok(()),
     }

@@ -1,4 +1,4 @@
-//! The steps that tell what changed in a tree.
+//! The steps that find changes in a tree.
 
 use std::os::fd::OwnedFd;
 
@@ -32,7 +32,7 @@ pub(super) fn snapshot(root: &Root, tree: &InnerPath, list: &InnerPath, into: &I
     let list = content(root, list)?.ok_or_else(|| missing(list))?;
     let mut text = Vec::new();
     for path in listed(&list) {
-        // What cannot be looked at has no line either: whatever becomes of it, nothing vouches for what it was.
+        // An entry that cannot be inspected gets no line either: nothing vouches for its state then.
         if let Ok(Some(stat)) = tree.stat(path) {
             text.extend(line_of(path, &stat));
             text.push(b'\n');
@@ -63,7 +63,7 @@ pub(super) fn changes(root: &Root, tree: &InnerPath, since: &InnerPath) -> Answe
     Ok(Reply::Changes(Some(changes)))
 }
 
-/// The content of a file of the tool's; `None` when nothing is there.
+/// Reads a file that this tool wrote; `None` when it does not exist.
 fn content(root: &Root, path: &InnerPath) -> std::result::Result<Option<Vec<u8>>, StepFailure> {
     let failed = |kind, why: &str| Err(StepFailure::new(kind, format!("{path}: {why}")));
     match ask::read(root, path, LIST_LIMIT)? {
@@ -80,10 +80,10 @@ fn line_of(path: &[u8], stat: &Stat) -> Vec<u8> {
     line(path, (stat.st_mode, stat.st_uid, u64::try_from(stat.st_size).unwrap_or(0)), &version)
 }
 
-/// An open tree.
+/// An open tree, with a cache of one directory.
 struct Tree {
     top: OwnedFd,
-    /// The directory that was looked into last: most paths come directory by directory.
+    /// The directory used last: most paths come directory by directory.
     last: Option<(Vec<u8>, OwnedFd)>,
 }
 
@@ -93,13 +93,13 @@ impl Tree {
         Ok(top.map(|top| Self { top, last: None }))
     }
 
-    /// What stands at `path`; `None` when nothing does, or what lies above it is no directory.
+    /// Inspects the entry at `path`; `None` when it does not exist, or an entry above it is not a directory.
     fn stat(&mut self, path: &[u8]) -> Result<Option<Stat>> {
         let Some((directory, name)) = self.place(path)? else { return Ok(None) };
         found(root::stat(directory, name))
     }
 
-    /// What stands at `path`, where `stat` was found, with its content.
+    /// Reads the entry at `path`, which has the attributes `stat`, with its content.
     fn entry(&mut self, path: &[u8], stat: &Stat) -> Result<Option<Surveyed>> {
         let Some((directory, name)) = self.place(path)? else { return Ok(None) };
         let node = match entry_kind(stat) {
@@ -113,7 +113,7 @@ impl Tree {
         Ok(Some(Surveyed { path: path.to_vec(), mode: stat.st_mode & 0o7777, owner: stat.st_uid, node }))
     }
 
-    /// The directory that `path` lies in, reached through no link, and the name in it.
+    /// Opens the directory of `path` through no symlink, and returns it with the entry's name.
     fn place<'p>(&mut self, path: &'p [u8]) -> Result<Option<(&OwnedFd, &'p [u8])>> {
         let (above, name) = path.iter().rposition(|byte| *byte == b'/').map_or((&b""[..], path), |at| {
             let (above, name) = path.split_at(at);

@@ -1,4 +1,4 @@
-//! What a system call's failure means: the one place where an `errno` becomes a [`FailureKind`].
+//! The meaning of a failed system call: the only place that maps an `errno` to a [`FailureKind`].
 
 use std::{fmt, io};
 
@@ -9,7 +9,7 @@ use crate::transport::{EntryKind, FailureKind, StepFailure};
 /// The result of a system call.
 pub(super) type Result<T> = std::result::Result<T, Errno>;
 
-/// The kind of failure that `errno` tells of.
+/// Returns the kind of failure for `errno`.
 pub(super) fn kind(errno: Errno) -> FailureKind {
     match errno {
         Errno::EXIST | Errno::NOTEMPTY => FailureKind::Exists,
@@ -24,13 +24,13 @@ pub(super) fn kind(errno: Errno) -> FailureKind {
     }
 }
 
-/// The system's words for `errno`, as `strerror(3)`.
+/// Returns the system's message for `errno`, as `strerror(3)` does.
 pub(super) fn words(errno: Errno) -> String {
     let words = io::Error::from(errno).to_string();
     words.split(" (os error").next().unwrap_or_default().to_owned()
 }
 
-/// The failure of a system call on `path`.
+/// Returns the failure of a system call on `path`.
 pub(super) fn failure(path: impl fmt::Display, errno: Errno) -> StepFailure {
     StepFailure::new(kind(errno), format!("{path}: {}", words(errno)))
 }
@@ -40,12 +40,12 @@ pub(super) fn on<P: fmt::Display>(path: P) -> impl FnOnce(Errno) -> StepFailure 
     move |errno| failure(path, errno)
 }
 
-/// The failure of a step that wants something else at `path` than the `kind` that stands there.
+/// Returns the failure of a step that expects another kind of entry at `path`.
 pub(super) fn wrong_kind(path: impl fmt::Display, kind: EntryKind) -> StepFailure {
     StepFailure::new(FailureKind::WrongType, format!("{path}: {}", kind.with_article()))
 }
 
-/// Makes the absence of a thing a value.
+/// Turns the absence of an entry into a value.
 pub(super) fn found<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
         Ok(thing) => Ok(Some(thing)),
@@ -54,7 +54,7 @@ pub(super) fn found<T>(result: Result<T>) -> Result<Option<T>> {
     }
 }
 
-/// The `errno` of an error of the standard library; `EIO` for one that is not the system's.
+/// Returns the `errno` of an error of the standard library; `EIO` for one that does not come from the system.
 pub(super) fn of(error: &io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }

@@ -1,4 +1,4 @@
-//! Groups, as the system's lists and commands have them.
+//! Groups, from the system's files and commands.
 
 use std::{
     os::fd::{AsRawFd, OwnedFd},
@@ -52,13 +52,13 @@ pub(super) fn inspect_group(root: &Root, name: &GroupName, paths: &[InnerPath], 
     Ok(Reply::Group(Some(group)))
 }
 
-/// Whether this process is in the group; root may do whatever a member may.
+/// Whether this process belongs to the group; root may do whatever a member may.
 fn is_ours(id: u32) -> bool {
     let groups = process::getgroups().unwrap_or_default();
     process::geteuid().is_root() || process::getegid().as_raw() == id || groups.iter().any(|group| group.as_raw() == id)
 }
 
-/// The group's id, from `getent`, which asks directory services too, or the system's own list.
+/// Returns the group's id, from `getent`, which also asks directory services, or from `/etc/group`.
 fn id_of(name: &GroupName) -> Option<u32> {
     let told = said("getent", &["group", name.as_str()]);
     let lines = told.or_else(|| fs_err::read_to_string("/etc/group").ok())?;
@@ -103,8 +103,9 @@ struct Giving {
 }
 
 impl Giving {
-    /// Gives an open directory, and what is in it as far as that reaches. Without recursion: an application may have nested
-    /// what it made however deep.
+    /// Gives an open directory to the group, and its contents as far as the reach says.
+    ///
+    /// Does not recurse: an application may nest directories to any depth.
     fn all(&self, directory: OwnedFd) -> Result<()> {
         if self.reach == GroupReach::Itself {
             return self.give(&directory, GIVEN);
@@ -118,7 +119,7 @@ impl Giving {
                 ask::entries_of(root::open(&directory, ".", OFlags::RDONLY | OFlags::DIRECTORY)?)?
             {
                 let files = self.reach == GroupReach::All && self.is_ours(entry.owner);
-                // What is gone by now need not be given.
+                // An entry that has disappeared need not be given.
                 match entry.kind {
                     EntryKind::Directory => todo.extend(found(root::enter(&directory, &name[..]))?.map(Rc::new)),
                     EntryKind::File if files => {
@@ -138,7 +139,9 @@ impl Giving {
         self.user == 0 || owner == self.user
     }
 
-    /// Gives what is open, with these bits; what has them already stays as it is, and may be anybody's.
+    /// Gives an open entry to the group, with these mode bits.
+    ///
+    /// An entry that already has both stays as it is, and may belong to anybody.
     fn give(&self, open: &OwnedFd, bits: u32) -> Result<()> {
         let stat = fs::fstat(open)?;
         let path = format!("/proc/self/fd/{}", open.as_raw_fd());

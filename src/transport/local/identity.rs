@@ -1,4 +1,4 @@
-//! Who answers: the user, the host, and the process.
+//! The identity of the user, the host and the process.
 
 use rustix::{
     fs,
@@ -21,7 +21,7 @@ use super::{ask, change, errno, root::Root};
 
 type Answer = Result<Reply, StepFailure>;
 
-/// The most that is read of a mark, which is less than 100 bytes long.
+/// The limit on what is read of a mark, which is less than 100 bytes long.
 const MARK_LIMIT: u64 = 4096;
 
 pub(super) fn identify(root: &Root) -> Answer {
@@ -43,7 +43,7 @@ fn boot() -> Option<String> {
 }
 
 fn filesystem(root: &Root) -> Option<FilesystemKind> {
-    // Its width differs between systems, and the number itself has 32 bits.
+    // The type of `f_type` differs between systems; its value has 32 bits.
     let [a, b, c, d, ..] = fs::fstatfs(root.fd()).ok()?.f_type.to_le_bytes();
     Some(FilesystemKind(u32::from_le_bytes([a, b, c, d])))
 }
@@ -58,7 +58,7 @@ fn now() -> Result<Timestamp, StepFailure> {
     Timestamp::from_unix(now.tv_sec, nanoseconds).ok_or_else(|| errno::failure("the clock", Errno::RANGE))
 }
 
-/// The user's name as the system's own list has it. Users that only a directory service knows are called by number.
+/// Returns the user's name from `/etc/passwd`, or the number of a user that only a directory service knows.
 fn user_name(uid: u32) -> String {
     let users = fs_err::read("/etc/passwd").unwrap_or_default();
     name_in(&String::from_utf8_lossy(&users), uid).unwrap_or_else(|| uid.to_string())
@@ -74,7 +74,7 @@ fn name_in(users: &str, uid: u32) -> Option<String> {
 
 pub(super) fn mark_process(root: &Root, path: &InnerPath, mode: u32) -> Answer {
     let mark = own_mark().map_err(errno::on("the identity of this process"))?;
-    // A mark that a kill had cut short would say nothing of anybody for ever.
+    // A mark cut short by a kill would never identify any process.
     change::write_at_once(root, path, &mark.to_content(), mode)
 }
 
@@ -84,7 +84,7 @@ fn own_mark() -> errno::Result<ProcessMark> {
     ProcessMark::new(std::process::id(), &stat, &here()).ok_or(Errno::NOTSUP)
 }
 
-/// The boot, and among whom ids are read.
+/// Returns the boot, and the scope in which ids are read.
 fn here() -> Here {
     let first = fs_err::read("/proc/1/stat").ok();
     let realm = Realm::new(first.as_deref(), &system::uname().nodename().to_string_lossy());
@@ -108,7 +108,7 @@ fn liveness(mark: &ProcessMark) -> Liveness {
     }
 }
 
-/// Whether a process has this id, seen or not: where `/proc` hides the processes of others, a signal still finds them.
+/// Whether a process has this id, visible or not: a signal finds processes that `/proc` hides.
 fn exists(pid: u32) -> bool {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     pid.is_some_and(|pid| process::test_kill_process(pid) != Err(Errno::SRCH))
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(liveness(&ProcessMark { pid: 0x3fff_ffff, ..mark }), Liveness::Gone);
     }
 
-    /// In a container whose first process never waits, a killed process stays like this for ever.
+    /// In a container whose first process never reaps, a killed process stays a zombie for ever.
     #[test]
     fn a_process_that_ended_is_gone_though_nobody_waited_for_it() {
         let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();

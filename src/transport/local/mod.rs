@@ -1,4 +1,4 @@
-//! [`LocalTransport`]: this machine.
+//! [`LocalTransport`]: access to this machine.
 
 mod ask;
 mod batch;
@@ -30,21 +30,22 @@ use super::{
     Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded, shell::hook,
 };
 
-/// How long it may take until a command is started.
+/// The time limit for starting a command.
 const HOOK_START: Duration = Duration::from_secs(60);
 
-/// Reaches roots on this machine, with system calls. Linux only. A command is run by the `sh` of the search path.
+/// Accesses roots on this machine with system calls. Linux only. Runs commands with the `sh` of the search
+/// path.
 ///
 /// # Symlinks
 ///
-/// The root is opened once for each batch, and every place inside is reached name by name from there without
-/// following any link (`openat(2)` with `O_NOFOLLOW`). Whoever can write to the root can therefore make a step fail, and
-/// never make it act outside.
+/// Each batch opens the root once, and reaches every path inside it name by name from there without following symlinks
+/// (`openat(2)` with `O_NOFOLLOW`). So somebody with write access to the root can make a step fail, but never make it
+/// act outside.
 ///
 /// # Cancellation
 ///
-/// Batches run on Tokio's threads for blocking work: once begun, one runs to its end, also when its future is dropped.
-/// An upload whose future is dropped stops soon after.
+/// Batches run on Tokio's threads for blocking work. Once begun, a batch runs to its end, even if its future is
+/// dropped. An upload stops soon after its future is dropped.
 ///
 /// ```
 /// use switchback::transport::{Batch, LocalTransport, Op, Reply, Transport};
@@ -64,13 +65,13 @@ pub struct LocalTransport {
 }
 
 impl LocalTransport {
-    /// This machine, called `local`.
+    /// Creates a transport for this machine, called `local`.
     #[must_use]
     pub fn new() -> Self {
         Self::named("local")
     }
 
-    /// This machine under a name of its own, for messages.
+    /// Creates a transport for this machine, with a name of its own for messages.
     #[must_use]
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into().into() }
@@ -107,7 +108,7 @@ impl Transport for LocalTransport {
             let (name, upload) = (Arc::clone(&self.name), upload.clone());
             let (told, mut so_far) = watch::channel(Uploaded::default());
             let run = task::spawn_blocking(move || copy(&name, &upload, told));
-            // Ends when the copy does, since that drops the sender.
+            // The channel closes when the copy ends, since that drops the sender.
             while so_far.changed().await.is_ok() {
                 let Uploaded { files, bytes } = *so_far.borrow_and_update();
                 progress.advanced(files, bytes);

@@ -1,4 +1,4 @@
-//! What is mounted where, as `/proc/PID/mountinfo` tells it (`proc(5)`).
+//! The mounts of a process, from `/proc/PID/mountinfo` (`proc(5)`).
 
 /// One mount.
 #[derive(Debug, PartialEq, Eq)]
@@ -7,20 +7,20 @@ pub(super) struct Mount {
     pub(super) device: Vec<u8>,
     /// The directory of that filesystem that is mounted.
     pub(super) root: Vec<u8>,
-    /// Where it is mounted.
+    /// The mount point.
     pub(super) point: Vec<u8>,
 }
 
-/// A directory as its filesystem calls it, wherever that is mounted.
+/// A directory's path in its own filesystem, independent of mount points.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct DevicePath {
     /// The filesystem, `MAJOR:MINOR`.
     pub(super) device: Vec<u8>,
-    /// The path in it, with a slash at its end.
+    /// The path in it, with a trailing slash.
     pub(super) prefix: Vec<u8>,
 }
 
-/// The mounts that the process of this name (`self` too) sees; none where they cannot be read.
+/// Returns the mounts that the process of this id (or `self`) sees; none where they cannot be read.
 pub(super) fn of(process: &str) -> Vec<Mount> {
     let text = fs_err::read(format!("/proc/{process}/mountinfo")).unwrap_or_default();
     text.split(|byte| *byte == b'\n').filter_map(parsed).collect()
@@ -32,7 +32,7 @@ fn parsed(line: &[u8]) -> Option<Mount> {
     Some(Mount { device: word()?, root: word()?, point: word()? })
 }
 
-/// Undoes `\\040` and the like.
+/// Undoes octal escapes such as `\\040`.
 fn unescaped(word: &[u8]) -> Vec<u8> {
     let (mut plain, mut rest) = (Vec::new(), word);
     while let Some((first, after)) = rest.split_first() {
@@ -44,13 +44,13 @@ fn unescaped(word: &[u8]) -> Vec<u8> {
     plain
 }
 
-/// The directory `prefix` (absolute, with a slash at its end) as its filesystem calls it.
+/// Returns the path in its filesystem of the directory `prefix` (absolute, with a trailing slash).
 pub(super) fn device_path(prefix: &[u8]) -> Option<DevicePath> {
     device_path_in(&of("self"), prefix)
 }
 
 fn device_path_in(mounts: &[Mount], prefix: &[u8]) -> Option<DevicePath> {
-    // Of what is mounted above it the deepest counts, and at one place what was mounted last.
+    // The deepest mount above it counts, and the last of several at one mount point.
     let below = |mount: &Mount| {
         let rest = prefix.strip_prefix(&mount.point[..])?;
         (rest.starts_with(b"/") || mount.point.ends_with(b"/")).then(|| rest.to_vec())

@@ -1,4 +1,4 @@
-//! Removes a whole tree, whatever others do to it meanwhile, and nothing but that tree.
+//! Removes a whole tree and nothing else, whatever other processes do to it meanwhile.
 
 use std::{ffi::CString, iter, os::fd::OwnedFd};
 
@@ -17,7 +17,7 @@ use super::{
     root::{self, Place, Root, entry_kind, file_id, set_mode},
 };
 
-/// A directory on the way down, whose files and links are gone already.
+/// A directory on the current path, whose files and symlinks are already removed.
 struct Level {
     name: CString,
     id: FileId,
@@ -42,8 +42,10 @@ pub(super) fn remove_tree(root: &Root, path: &InnerPath) -> std::result::Result<
     })
 }
 
-/// Removes a directory with all it holds. One directory is open at a time, so that no depth is too deep; the way up is
-/// `..`, held against what was come through, since a directory may be moved elsewhere meanwhile.
+/// Removes a directory with all that it holds.
+///
+/// Keeps one directory open at a time, so that no depth is too deep. It goes up through `..` and compares the result
+/// with the directory that it came from, since others may move a directory meanwhile.
 fn remove(place: &Place<'_>, levels: &mut Vec<Level>) -> Result<()> {
     let top = file_id(&root::stat(&place.directory, ".")?);
     let name = CString::new(place.name).map_err(|_| Errno::INVAL)?;
@@ -65,19 +67,19 @@ fn remove(place: &Place<'_>, levels: &mut Vec<Level>) -> Result<()> {
     Ok(())
 }
 
-/// Opens the directory above, which must be the one that was come through.
+/// Opens the parent directory, which must be the one that the removal came from.
 fn ascend(here: &OwnedFd, above: FileId) -> Result<OwnedFd> {
     let up = fs::openat(here, "..", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     if file_id(&fs::fstat(&up)?) == above { Ok(up) } else { Err(Errno::STALE) }
 }
 
-/// Opens the directory `name` of `parent`, removes the files and links in it, and adds it to the way down.
+/// Opens the directory `name` of `parent`, removes its files and symlinks, and adds it to the path.
 fn descend(parent: &OwnedFd, name: CString, levels: &mut Vec<Level>) -> Result<OwnedFd> {
     let directory = enter(parent, &name)?;
     let stat = fs::fstat(&directory)?;
     let mode = Mode::from_raw_mode(stat.st_mode);
     if !mode.contains(Mode::RWXU) {
-        // Where it cannot be changed, what it hinders fails in its own words.
+        // If the mode cannot be changed, the operations that need it fail with their own errors.
         let _ = set_mode(&directory, mode | Mode::RWXU);
     }
     levels.push(Level { name, id: file_id(&stat), directories: Vec::new() });
@@ -88,13 +90,13 @@ fn descend(parent: &OwnedFd, name: CString, levels: &mut Vec<Level>) -> Result<O
     Ok(directory)
 }
 
-/// Opens a directory to work from, if it is on the filesystem of its parent: what is mounted there is not ours.
+/// Opens a directory to work from, if it is on the filesystem of its parent. Never enters a mount.
 fn enter(parent: &OwnedFd, name: &CString) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let stay = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
     match fs::openat2(parent, &**name, flags, Mode::empty(), stay) {
-        // Kernels before 5.6, and containers that forbid what they do not know: by device, which finds all but a
-        // bind mount of the same filesystem.
+        // Kernels before 5.6 lack openat2(2), and some containers forbid unknown calls. Compare devices instead: that
+        // finds all mounts but a bind mount of the same filesystem.
         Err(Errno::NOSYS | Errno::PERM) => {
             let directory = root::enter(parent, &**name)?;
             let same = fs::fstat(&directory)?.st_dev == fs::fstat(parent)?.st_dev;
@@ -104,7 +106,7 @@ fn enter(parent: &OwnedFd, name: &CString) -> Result<OwnedFd> {
     }
 }
 
-/// Removes all but the directories in `directory`, and returns those.
+/// Removes all entries but the directories in `directory`, and returns those.
 fn remove_files(directory: &OwnedFd) -> Result<Vec<CString>> {
     let mut directories = Vec::new();
     for item in Dir::new(root::open(directory, ".", OFlags::RDONLY | OFlags::DIRECTORY)?)? {

@@ -1,4 +1,4 @@
-//! Renames of one place to another, which replace nothing.
+//! Renames that replace nothing, and exchanges.
 
 use rustix::{
     fs::{self, RenameFlags},
@@ -24,7 +24,7 @@ pub(super) fn rename(root: &Root, from: &InnerPath, to: &InnerPath) -> Answer {
     let source = there(root, from)?;
     let target = root.place(to).map_err(errno::on(to))?;
     let renamed = with(&source, &target, RenameFlags::NOREPLACE).or_else(|errno| match errno {
-        // A filesystem that cannot refuse by itself.
+        // The filesystem lacks RENAME_NOREPLACE: check first.
         Errno::INVAL | Errno::NOSYS => match found(target.stat())? {
             Some(_) => Err(Errno::EXIST),
             None => fs::renameat(&source.directory, source.name, &target.directory, target.name),

@@ -1,4 +1,4 @@
-//! [`Root`]: an open deploy root, and the only way from it to anything inside.
+//! [`Root`]: an open deploy root, and the only access to paths inside it.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -15,32 +15,32 @@ use crate::{
 
 use super::errno::{self, Result};
 
-/// Opens a directory as a place to work from: it need not be readable.
+/// The flags that open a directory to work from: it need not be readable.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// An open deploy root. Every place inside it is reached name by name from here, never through a link.
+/// An open deploy root. Every path inside is reached name by name from here, never through a symlink.
 #[derive(Debug)]
 pub(super) struct Root {
     directory: OwnedFd,
-    /// Which directory it is.
+    /// Its device and inode.
     pub(super) id: FileId,
 }
 
 /// A name in an open directory.
 #[derive(Debug)]
 pub(super) struct Place<'p> {
-    /// The directory.
+    /// The open directory.
     pub(super) directory: OwnedFd,
     /// The name in it; `.` for the root itself.
     pub(super) name: &'p str,
 }
 
 impl Root {
-    /// Opens the root of a batch, making it first where the batch says so.
+    /// Opens the root of a batch, and creates a missing one if the batch says so.
     pub(super) fn open(batch: &Batch) -> std::result::Result<Self, StepFailure> {
         let path = batch.root.as_path();
         let opened = match open_root(path) {
-            // A root that was seen before and is gone must not come back as an empty one.
+            // A root that existed before and disappeared must not come back empty.
             Err(Errno::NOENT) if batch.make_root && batch.pin.is_none() => make_with_parents(path),
             opened => opened,
         };
@@ -53,10 +53,10 @@ impl Root {
         }
     }
 
-    /// The directory that holds `path`, and the name in it.
+    /// Opens the directory that holds `path`, and returns it with the name in it.
     ///
-    /// Fails with `ENOENT` when a directory on the way is missing, and with `ENOTDIR` when something else, a link to
-    /// one too, stands in its stead.
+    /// Fails with `ENOENT` when a directory on the path is missing, and with `ENOTDIR` when it is not a directory (a
+    /// symlink to one included).
     pub(super) fn place<'p>(&self, path: &'p InnerPath) -> Result<Place<'p>> {
         let mut names: Vec<&str> = path.names().collect();
         let name = names.pop().unwrap_or(".");
@@ -67,36 +67,36 @@ impl Root {
         Ok(Place { directory, name })
     }
 
-    /// The open directory.
+    /// Returns the descriptor of the root.
     pub(super) fn fd(&self) -> &OwnedFd {
         &self.directory
     }
 
-    /// What the link `text`, standing in the root, leads to in the end.
+    /// Inspects the target of a symlink in the root with the text `text`.
     pub(super) fn resolve(&self, text: &[u8]) -> Result<Stat> {
         fs::statat(&self.directory, text, AtFlags::empty())
     }
 }
 
 impl Root {
-    /// Opens for reading, without waiting, what the link `text`, standing in the root, leads to in the end.
+    /// Opens the target of a symlink in the root with the text `text` for reading, without blocking.
     pub(super) fn open_resolved(&self, text: &[u8]) -> Result<OwnedFd> {
         fs::openat(&self.directory, text, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
     }
 }
 
 impl Place<'_> {
-    /// What stands here, as `lstat(2)`.
+    /// Inspects the entry, as `lstat(2)` does.
     pub(super) fn stat(&self) -> Result<Stat> {
         stat(&self.directory, self.name)
     }
 
-    /// Opens the directory that stands here, to work from.
+    /// Opens the directory here, to work from.
     pub(super) fn enter(&self) -> Result<OwnedFd> {
         enter(&self.directory, self.name)
     }
 
-    /// Opens what stands here, which is never a link.
+    /// Opens the entry, unless it is a symlink.
     pub(super) fn open(&self, flags: OFlags) -> Result<OwnedFd> {
         open(&self.directory, self.name, flags)
     }
@@ -107,20 +107,21 @@ pub(super) fn enter(directory: impl AsFd, name: impl rustix::path::Arg) -> Resul
     fs::openat(directory, name, PLACE | OFlags::NOFOLLOW, Mode::empty())
 }
 
-/// Opens `name` in `directory`, which is never a link, without waiting for anything.
+/// Opens `name` in `directory` without blocking, unless it is a symlink.
 pub(super) fn open(directory: impl AsFd, name: impl rustix::path::Arg, flags: OFlags) -> Result<OwnedFd> {
     let safely = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     fs::openat(directory, name, flags | safely, Mode::empty())
 }
 
-/// What stands at `name` in `directory`, as `lstat(2)`.
+/// Inspects `name` in `directory`, as `lstat(2)` does.
 pub(super) fn stat(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<Stat> {
     fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
 }
 
-/// Sets the permission bits of an open directory, readable or not. A setgid bit that it inherited stays: it says whose group
-/// gets what is made in there. A mode that is right already is not set, since whoever is not in the group of a directory
-/// clears that bit with any chmod.
+/// Sets the permission bits of an open directory, readable or not, and keeps its setgid bit.
+///
+/// An inherited setgid bit determines the group of entries created in the directory. Skips a mode that is already
+/// right, since any chmod by a user outside of the directory's group clears that bit.
 pub(super) fn set_mode(directory: impl AsFd, mode: Mode) -> Result<()> {
     let now = Mode::from_raw_mode(fs::fstat(&directory)?.st_mode);
     let mode = mode | now & Mode::SGID;
@@ -129,14 +130,14 @@ pub(super) fn set_mode(directory: impl AsFd, mode: Mode) -> Result<()> {
     }
     match open(&directory, ".", OFlags::RDONLY | OFlags::DIRECTORY) {
         Ok(readable) => fs::fchmod(readable, mode),
-        // It cannot be opened as it is, fchmod(2) refuses what was opened as a place, and fchmodat(2) would look the
-        // name up again and might find something else.
+        // The directory cannot be opened for reading, fchmod(2) refuses a descriptor opened with O_PATH, and
+        // fchmodat(2) would look the name up again and might find another entry.
         Err(Errno::ACCESS) => fs::chmod(format!("/proc/self/fd/{}", directory.as_fd().as_raw_fd()), mode),
         Err(errno) => Err(errno),
     }
 }
 
-/// Makes a directory with exactly this mode, whatever the umask, and opens it to work from.
+/// Creates a directory with exactly this mode, whatever the umask, and opens it to work from.
 pub(super) fn make_directory(parent: impl AsFd, name: impl rustix::path::Arg + Copy, mode: u32) -> Result<OwnedFd> {
     fs::mkdirat(&parent, name, Mode::from_raw_mode(mode))?;
     let directory = enter(&parent, name)?;
@@ -149,7 +150,7 @@ fn open_root(path: &Utf8Path) -> Result<Root> {
 }
 
 fn as_root(directory: OwnedFd) -> Result<Root> {
-    // Looking a name up shows whether it may be entered at all, which opening it like this does not.
+    // A lookup shows whether the directory may be entered at all, which opening it with O_PATH does not.
     let id = file_id(&stat(&directory, ".")?);
     Ok(Root { directory, id })
 }
@@ -159,7 +160,7 @@ fn make_with_parents(path: &Utf8Path) -> Result<Root> {
     for name in path.as_str().split('/').filter(|name| !name.is_empty()) {
         directory = match fs::openat(&directory, name, PLACE, Mode::empty()) {
             Err(Errno::NOENT) => match make_directory(&directory, name, 0o755) {
-                // Somebody else made it meanwhile, or it is a link that leads nowhere.
+                // Another process created it meanwhile, or it is a dangling symlink.
                 Err(Errno::EXIST) => fs::openat(&directory, name, PLACE, Mode::empty())?,
                 made => made?,
             },
@@ -169,12 +170,12 @@ fn make_with_parents(path: &Utf8Path) -> Result<Root> {
     as_root(directory)
 }
 
-/// Which file `stat` tells of.
+/// Returns the device and inode in `stat`.
 pub(super) fn file_id(stat: &Stat) -> FileId {
     FileId { device: stat.st_dev, inode: stat.st_ino }
 }
 
-/// The kind of file that `stat` tells of.
+/// Returns the kind of entry in `stat`.
 pub(super) fn entry_kind(stat: &Stat) -> EntryKind {
     match FileType::from_raw_mode(stat.st_mode) {
         FileType::Directory => EntryKind::Directory,
@@ -184,7 +185,7 @@ pub(super) fn entry_kind(stat: &Stat) -> EntryKind {
     }
 }
 
-/// What `stat` tells, in the words of a reply.
+/// Converts `stat` for a reply.
 pub(super) fn entry(stat: &Stat) -> Entry {
     Entry {
         kind: entry_kind(stat),

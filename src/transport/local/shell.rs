@@ -17,7 +17,7 @@ use crate::{
 pub(super) struct LocalShell(Arc<str>);
 
 impl LocalShell {
-    /// Messages call it so.
+    /// Creates a shell with this name for messages.
     pub(super) fn named(name: Arc<str>) -> Self {
         Self(name)
     }
@@ -29,7 +29,8 @@ impl fmt::Display for LocalShell {
     }
 }
 
-/// In a process group of its own: an interrupt that is typed at the terminal is for us, and not for what we have started.
+/// Starts a shell in its own process group: an interrupt from the terminal is meant for this tool, not for the
+/// shell.
 fn start(command: ShellCommand) -> io::Result<Channel> {
     let [program, arguments @ ..] = command.arguments() else { return Err(io::ErrorKind::InvalidInput.into()) };
     let mut child = Command::new(program)

@@ -1,4 +1,4 @@
-//! The steps that look at a whole tree.
+//! The steps that examine a whole tree.
 
 use std::{
     fs::File,
@@ -24,17 +24,17 @@ use super::{
 
 type Answer = std::result::Result<Reply, StepFailure>;
 
-/// The most that is read of a listing, in bytes.
+/// The limit on what is read of a listing, in bytes.
 pub(super) const LIST_LIMIT: u64 = 1 << 30;
 
-/// The most entries that are listed of a tree: some times what a source may hold.
+/// The limit on the entries of a tree: several times the limit on a source.
 const ENTRIES: usize = 4_000_000;
 
 pub(super) fn survey(root: &Root, path: &InnerPath, digests: bool) -> Answer {
     Ok(Reply::Survey(seen(root, path, digests)?))
 }
 
-/// All that lies in the directory `path`; `None` when nothing is there.
+/// Surveys the directory `path`; `None` when it does not exist.
 fn seen(root: &Root, path: &InnerPath, digests: bool) -> std::result::Result<Option<Vec<Surveyed>>, StepFailure> {
     let open = || root.place(path)?.open(OFlags::RDONLY | OFlags::DIRECTORY);
     let Some(top) = found(open()).map_err(errno::on(path))? else { return Ok(None) };
@@ -50,20 +50,21 @@ fn seen(root: &Root, path: &InnerPath, digests: bool) -> std::result::Result<Opt
     Ok(Some(survey.seen))
 }
 
-/// A survey under way. It keeps no directory open but the top and the one that it reads: an application may nest them
-/// thousands deep.
+/// A survey under way.
+///
+/// Keeps only the top and the directory being read open: an application may nest directories thousands deep.
 struct Survey {
     top: OwnedFd,
     digests: bool,
     seen: Vec<Surveyed>,
-    /// The directories among them that are still to be read.
+    /// The directories among them that are not read yet, by index.
     ahead: Vec<usize>,
 }
 
 impl Survey {
-    /// Adds what stands in the directory at `above`, the entry `at` of those that were seen.
+    /// Adds the entries of the directory at `above`, which is the entry `at` of those seen.
     fn enter(&mut self, above: &[u8], at: Option<usize>) -> Result<()> {
-        // What went away since it was listed is not there.
+        // A directory removed since it was listed does not exist.
         let Some(directory) = found(self.open(above))? else { return Ok(()) };
         let listed = ask::entries_of(&directory)?;
         if names_in(above) > MAX_DEPTH {
@@ -83,7 +84,7 @@ impl Survey {
         Ok(())
     }
 
-    /// Opens the directory at `path`, name by name and never through a link.
+    /// Opens the directory at `path`, name by name and never through a symlink.
     fn open(&self, path: &[u8]) -> Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY;
         match path.iter().rposition(|byte| *byte == b'/') {
@@ -110,7 +111,7 @@ fn names_in(path: &[u8]) -> usize {
     path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).count()
 }
 
-/// The digest of a regular file, when it can be read.
+/// Returns the digest of a regular file, if it can be read.
 pub(super) fn digest(directory: impl AsFd, name: &[u8]) -> Option<Digest> {
     let file = root::open(directory, name, OFlags::RDONLY).ok()?;
     let is_file = entry_kind(&fs::fstat(&file).ok()?) == EntryKind::File;

@@ -25,7 +25,7 @@ use super::{
     root::{self, Root, enter, make_directory, set_mode},
 };
 
-/// How an upload failed.
+/// The side on which an upload failed, with the cause.
 #[derive(Debug)]
 pub(super) enum Failed {
     /// On the host.
@@ -34,7 +34,7 @@ pub(super) enum Failed {
     Source(TreeError),
 }
 
-/// Copies the tree of `upload`, and tells `told` how far it has come. Ends early when nobody listens to that any more.
+/// Copies the tree of `upload`, and reports progress to `told`. Stops early when its receiver is dropped.
 pub(super) fn upload(
     root: &Root,
     upload: &Upload,
@@ -74,16 +74,16 @@ fn open_empty(root: &Root, into: &InnerPath) -> std::result::Result<OwnedFd, Ste
 /// A copy under way.
 struct Copy<'u> {
     target: OwnedFd,
-    /// What is copied on the host, and the open directory that it is copied from.
+    /// The open directory to copy from on the host, and the files to copy.
     base: Option<(OwnedFd, &'u Base)>,
-    /// The times of what is not copied.
+    /// The times of everything that is not copied on the host.
     times: Timestamps,
-    /// The directory that the last entry was made in, by its path: the next one is most often made there too.
+    /// The parent of the last entry, with its path: the next entry is mostly in the same directory.
     parent: Option<(Vec<u8>, OwnedFd)>,
-    /// The directories made so far, and the modes that they get in the end: what they hold must be written first.
+    /// The directories created so far, with their final modes, which are set after their contents are written.
     directories: Vec<(Vec<u8>, u32)>,
     told: watch::Sender<Uploaded>,
-    /// What went wrong on the host, as opposed to the source.
+    /// A failure on the host, as opposed to one of the source.
     failure: Option<StepFailure>,
 }
 
@@ -103,12 +103,12 @@ impl Copy<'_> {
         }
     }
 
-    /// The file at `path` as it must be, when it is copied on the host.
+    /// Returns the file at `path` as it must be, if it is copied on the host.
     fn copied(&self, path: &[u8]) -> Option<&ManifestEntry> {
         self.base.as_ref().and_then(|(_, base)| base.file(path))
     }
 
-    /// Fills `file`, which is `name` in `directory`, with what the base has at its path, and holds it against its digest.
+    /// Copies the file `name` in `directory` from the base, and verifies its digest.
     fn bring(&mut self, file: &File, directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> io::Result<()> {
         let brought = self.base.as_ref().map_or(Err(Errno::NOENT), |(from, _)| copy_content(from, &entry.path, file));
         let is = brought.and_then(|times| Ok((listed(directory, name, entry)?, times)));
@@ -122,7 +122,7 @@ impl Copy<'_> {
         self.tell(0, 0)
     }
 
-    /// The open directory at `path` below the target.
+    /// Opens the directory at `path` below the target.
     fn directory(&mut self, path: &[u8]) -> Result<OwnedFd> {
         let directory = match self.parent.take() {
             Some((last, directory)) if last == path => directory,
@@ -150,13 +150,13 @@ impl Copy<'_> {
         self.tell(1, 0)
     }
 
-    /// Gives a file that is filled its mode and its times.
+    /// Sets the mode and times of a complete file.
     fn finish(&mut self, file: &File, entry: &TreeEntry, times: &Timestamps) -> io::Result<()> {
         let moded = fs::fchmod(file, Mode::from_raw_mode(entry.mode & 0o777));
         moded.and_then(|()| fs::futimens(file, times)).map_err(|errno| self.fail(&entry.path, errno))
     }
 
-    /// Says how far it has come; fails when nobody waits for the upload any more.
+    /// Reports progress; fails when nobody waits for the upload any more.
     fn tell(&self, files: u64, bytes: u64) -> io::Result<()> {
         self.told.send_modify(|so_far| {
             so_far.files += files;
@@ -170,7 +170,7 @@ impl Copy<'_> {
         errno.into()
     }
 
-    /// Gives the directories their modes, what lies deepest first, since they may not be entered any more then.
+    /// Sets the modes of the directories, deepest first, since a directory may not be entered afterwards.
     fn close_directories(&self) -> std::result::Result<(), StepFailure> {
         self.directories.iter().rev().try_for_each(|(path, mode)| {
             let directory = open_below(&self.target, path);
@@ -180,20 +180,21 @@ impl Copy<'_> {
     }
 }
 
-/// Opens the directory that is copied from. One that is not there is a base that does not hold what it did.
+/// Opens the directory to copy from. A missing one is a base that does not match.
 fn open_base(root: &Root, from: &InnerPath) -> std::result::Result<OwnedFd, StepFailure> {
     let opened = root.place(from).and_then(|place| place.enter());
     opened.map_err(|errno| StepFailure::new(FailureKind::Mismatch, format!("{from}: {errno}")))
 }
 
-/// The time of a file's last change, and of its last access.
+/// Returns this time as both the last change and the last access.
 fn at(seconds: i64, nanoseconds: i64) -> Timestamps {
     let time = Timespec { tv_sec: seconds, tv_nsec: nanoseconds };
     Timestamps { last_access: time, last_modification: time }
 }
 
-/// Copies the content of the regular file at `path` below `from`: by sharing its blocks where the filesystem can. Returns the
-/// times that the copy is to have.
+/// Copies the content of the regular file at `path` below `from`, and returns the times for the copy.
+///
+/// Shares blocks where the filesystem can.
 fn copy_content(from: &OwnedFd, path: &[u8], mut to: &File) -> Result<Timestamps> {
     let (parent, name) = split(path);
     let file = File::from(root::open(open_below(from, parent)?, name, OFlags::RDONLY)?);
@@ -207,7 +208,7 @@ fn copy_content(from: &OwnedFd, path: &[u8], mut to: &File) -> Result<Timestamps
     Ok(at(stat.st_mtime, i64::try_from(stat.st_mtime_nsec).unwrap_or(0)))
 }
 
-/// The new file `name` of `directory` as a manifest lists it.
+/// Returns the manifest entry of the new file `name` in `directory`.
 fn listed(directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> Result<ManifestEntry> {
     let file = File::from(root::open(directory, name, OFlags::RDONLY)?);
     let size = fs::fstat(&file)?.st_size.try_into().map_err(|_| Errno::IO)?;
@@ -216,7 +217,7 @@ fn listed(directory: &OwnedFd, name: &[u8], entry: &TreeEntry) -> Result<Manifes
     Ok(ManifestEntry { path: entry.path.clone(), node })
 }
 
-/// Makes what `entry` is at `name` in `directory`, a link with these times; a file is returned, to be filled.
+/// Creates `entry` as `name` in `directory`, a symlink with these times. Returns a file to fill.
 fn make(directory: &OwnedFd, name: &[u8], entry: &TreeEntry, times: &Timestamps) -> Result<Option<File>> {
     match &entry.node {
         Node::Directory => make_directory(directory, name, entry.mode & 0o777 | 0o700).map(|_| None),
@@ -231,11 +232,11 @@ fn make(directory: &OwnedFd, name: &[u8], entry: &TreeEntry, times: &Timestamps)
     }
 }
 
-/// Opens the directory at `path` below `target`, name by name and never through a link.
+/// Opens the directory at `path` below `target`, name by name and never through a symlink.
 pub(super) fn open_below(target: &OwnedFd, path: &[u8]) -> Result<OwnedFd> {
     let mut directory = enter(target, ".")?;
     for name in path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()) {
-        // A tree holds none of these. If it did, this is where it would leave the release.
+        // A tree holds no such name. If it did, this would leave the release.
         if name == b".." {
             return Err(Errno::INVAL);
         }
@@ -244,7 +245,7 @@ pub(super) fn open_below(target: &OwnedFd, path: &[u8]) -> Result<OwnedFd> {
     Ok(directory)
 }
 
-/// The directory and the name that a path consists of.
+/// Splits a path into its directory and its name.
 fn split(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -274,7 +275,7 @@ mod tests {
         }
     }
 
-    /// No tree holds such paths. If one did, nothing outside would come to harm.
+    /// No tree holds such paths. If one did, entries outside must stay unharmed.
     #[test]
     fn never_leaves_the_directory() {
         let host = tempfile::TempDir::new().unwrap();

@@ -1,4 +1,4 @@
-//! Which processes use what stands in a directory, as `/proc` shows it.
+//! The processes that use entries of a directory, from `/proc`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,10 +18,10 @@ use super::{
     root::Root,
 };
 
-/// What of a process is a link to a file or a directory that it uses.
+/// The links in `/proc/PID` to files and directories that a process uses.
 const LINKS: [&str; 3] = ["cwd", "root", "exe"];
 
-/// The bits of an open file's flags that say that it is written to.
+/// The bits of an open file's flags that mean writing.
 const WRITES: u32 = 0o3;
 
 pub(super) fn find_users(root: &Root, path: &InnerPath) -> Result<Reply, StepFailure> {
@@ -34,18 +34,18 @@ pub(super) fn find_users(root: &Root, path: &InnerPath) -> Result<Reply, StepFai
     Ok(Reply::Users(search.users()))
 }
 
-/// What is looked for among the processes of this machine.
+/// A search among the processes of this machine.
 struct Search {
-    /// The directory, with its slash.
+    /// The directory, with a trailing slash.
     prefix: Vec<u8>,
-    /// The same directory as its filesystem calls it; `None` where that cannot be told.
+    /// The directory's path in its own filesystem; `None` where that cannot be determined.
     device: Option<DevicePath>,
 }
 
 impl Search {
     fn users(&self) -> Users {
         let Ok(processes) = fs_err::read_dir("/proc") else { return Users { used: Vec::new(), all_seen: false } };
-        // Where the first process cannot be seen, those of others are hidden.
+        // If the first process is not visible, the processes of others are hidden.
         let all_visible = fs_err::metadata("/proc/1").is_ok() && self.device.is_some();
         let (mut used, mut all_seen, mut spaces) = (BTreeMap::new(), all_visible, BTreeSet::new());
         for entry in processes.filter_map(Result::ok) {
@@ -60,10 +60,10 @@ impl Search {
         Users { used: used.into_iter().map(|(name, process)| Used { name, process }).collect(), all_seen }
     }
 
-    /// The names that a process uses; `None` when it cannot be looked at.
+    /// Returns the names that a process uses; `None` when it cannot be inspected.
     fn used_by(&self, process: u32) -> Option<Vec<Vec<u8>>> {
         let link = |name: &str| fs::readlinkat(fs::CWD, format!("/proc/{process}/{name}"), Vec::new());
-        // One that has just ended, and one that nobody waited for, use nothing.
+        // A process that has just ended, and a zombie, use nothing.
         let is_gone = |errno| errno == rustix::io::Errno::NOENT || errno == rustix::io::Errno::SRCH;
         let mut names: Vec<Vec<u8>> = Vec::new();
         for name in LINKS {
@@ -87,7 +87,7 @@ impl Search {
         Some(names)
     }
 
-    /// The name below which a process has a file open for writing.
+    /// Returns the name below which a process has this file open for writing.
     fn written(&self, process: u32, file: &fs_err::DirEntry) -> Option<Vec<u8>> {
         let target = fs::readlinkat(fs::CWD, file.path(), Vec::new()).ok()?;
         let name = name_below(target.as_bytes(), &self.prefix)?;
@@ -97,8 +97,9 @@ impl Search {
         (u32::from_str_radix(flags.trim(), 8).ok()? & WRITES != 0).then_some(name)
     }
 
-    /// The names that are mounted somewhere, or something is mounted below, as a process sees it. Each mount namespace is
-    /// looked at once.
+    /// Returns the names that a process sees as a mount, its source, or a path above either.
+    ///
+    /// Examines each mount namespace once.
     fn mounted_for(&self, process: u32, spaces: &mut BTreeSet<Vec<u8>>) -> Vec<Vec<u8>> {
         let space = fs::readlinkat(fs::CWD, format!("/proc/{process}/ns/mnt"), Vec::new());
         if space.is_ok_and(|space| !spaces.insert(space.into_bytes())) {
@@ -114,7 +115,7 @@ impl Search {
     }
 }
 
-/// The name in the directory `prefix` that `path` is or lies below.
+/// Returns the name in the directory `prefix` that `path` is or lies below.
 fn name_below(path: &[u8], prefix: &[u8]) -> Option<Vec<u8>> {
     let rest = path.strip_prefix(prefix)?;
     let name = rest.split(|byte| *byte == b'/').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Whose the directories on the way are.
+//! The attributes of the directories on a path, and mounts below one.
 
 use std::{
     ffi::OsStr,
@@ -38,13 +38,13 @@ pub(super) fn inspect_way(root: &Root, paths: &[InnerPath]) -> std::result::Resu
     Ok(Reply::Way(way))
 }
 
-/// The directories from `/` down to the root.
+/// Inspects the directories from `/` down to the root.
 fn above(root: &Root) -> Result<Vec<Passed>> {
     let real = real_path(root)?;
     let real = Path::new(OsStr::from_bytes(&real));
     let mut way = Vec::new();
     for directory in real.ancestors() {
-        // The way is the real one: a link on it was put there just now.
+        // The path is free of symlinks: one found here was created just now.
         let stat = fs::statat(fs::CWD, directory, AtFlags::SYMLINK_NOFOLLOW)?;
         let passed = Passed { path: directory.to_string_lossy().into_owned(), entry: entry(&stat) };
         if passed.entry.kind != EntryKind::Directory {
@@ -56,14 +56,14 @@ fn above(root: &Root) -> Result<Vec<Passed>> {
     Ok(way)
 }
 
-/// The path of the root, as the kernel has it.
+/// Returns the path of the root, as the kernel has it.
 fn real_path(root: &Root) -> Result<Vec<u8>> {
     let link = format!("/proc/self/fd/{}", root.fd().as_raw_fd());
     fs::readlinkat(fs::CWD, link, Vec::new()).map(std::ffi::CString::into_bytes)
 }
 
 pub(super) fn expect_unmounted(root: &Root, path: &InnerPath) -> std::result::Result<Reply, StepFailure> {
-    // A link on the way is refused, and what is not there has nothing mounted on it.
+    // A symlink on the path fails; a path that does not exist has no mounts.
     if found(root.place(path).and_then(|place| place.stat())).map_err(errno::on(path))?.is_none() {
         return Ok(Reply::Done);
     }
@@ -83,7 +83,7 @@ fn is_at_or_below(point: &[u8], place: &[u8]) -> bool {
     point.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// The places in the fifth column, where blanks, line ends and backslashes stand in octal.
+/// Returns the mount points: the fifth column, with blanks, newlines and backslashes in octal.
 fn mount_points(mounts: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let lines = mounts.split(|byte| *byte == b'\n');
     lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(from_octal)
