@@ -1,4 +1,4 @@
-//! What a host says of a chain of directories.
+//! Parses a host's reply about a chain of directories.
 
 use crate::transport::{BoundedFile, ChainLink, Found, OwnedFile};
 
@@ -8,8 +8,9 @@ use super::{
     together::{owner, size},
 };
 
-/// What was looked at, in its order: of a file that was read, its limit. `kinds` has a word for each directory, and then
-/// one for each of its files.
+/// Returns the limits of the entries in `kinds` that the host inspected, in order: `None` for a directory.
+///
+/// `kinds` has a word for each directory, followed by one for each of its files.
 pub(super) fn wanted(record: &BoundedFile, files: &[BoundedFile], kinds: &[u8]) -> impl Iterator<Item = Option<u64>> {
     let limits: Vec<Option<u64>> =
         std::iter::once(None).chain(std::iter::once(record).chain(files).map(|file| Some(file.limit))).collect();
@@ -17,8 +18,9 @@ pub(super) fn wanted(record: &BoundedFile, files: &[BoundedFile], kinds: &[u8]) 
     words.into_iter().enumerate().filter(|(_, is_wanted)| *is_wanted).map(move |(at, _)| limits[at % limits.len()])
 }
 
-/// Reads the directories off their names, what stands there, the lines of `stat` for all of that, and the contents of the
-/// files that are within their limits, one after the other.
+/// Parses the directories from their names, their kinds, the lines of `stat`, and the contents of their files.
+///
+/// `stats` has a line for each existing directory and file; `contents` joins the files that are within their limits.
 pub(super) fn read(
     record: &BoundedFile,
     files: &[BoundedFile],
@@ -44,7 +46,7 @@ pub(super) fn read(
     if parts.is_empty() { Ok(links) } else { Err(Misfit) }
 }
 
-/// What is left to be read of an answer.
+/// The unread rest of a reply.
 struct Parts<'a> {
     words: std::vec::IntoIter<&'a str>,
     stats: std::str::Lines<'a>,

@@ -1,4 +1,4 @@
-//! [`Shell`], what opens channels to a host, and the [`Channel`]s themselves.
+//! [`Shell`], which opens channels to a host, and [`Channel`].
 
 use std::{
     fmt,
@@ -13,13 +13,13 @@ use crate::{future::BoxFuture, transport::TransportError};
 
 use super::tail::Tail;
 
-/// Gives POSIX shells on one host: what a [`ShellTransport`](super::ShellTransport) needs to be told.
+/// A source of POSIX shells on one host, for a [`ShellTransport`](super::ShellTransport).
 ///
 /// # Contract
 ///
-/// - A channel is a process of its own, with its three streams carried byte for byte: no terminal.
+/// - A channel is a process of its own. Its three streams carry bytes unchanged: no terminal.
 /// - Nothing is sent before the first call of [`open`](Self::open).
-/// - The future of [`open`](Self::open) may be dropped before it is done: a channel may turn out not to be needed.
+/// - The future of [`open`](Self::open) may be dropped before it is done, as a channel may turn out not to be needed.
 /// - Dropping a channel ends the standard input of its process, and does not kill it.
 /// - `Display` names the host in messages.
 pub trait Shell: fmt::Debug + fmt::Display + Send + Sync + 'static {
@@ -27,14 +27,15 @@ pub trait Shell: fmt::Debug + fmt::Display + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`TransportError::Unreachable`] or [`TransportError::Unsuitable`]: nothing was run.
+    /// [`TransportError::Unreachable`] or [`TransportError::Unsuitable`]: nothing ran.
     fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>>;
 
-    /// Ends whatever is kept between channels.
+    /// Ends everything that is kept between channels.
     fn close(&self) -> BoxFuture<'_, ()>;
 
-    /// Whether the host is at the other end of a network, so that what an upload sends is better compressed, and much of it
-    /// better sent over two channels. By default it is near: through a pipe on one machine 180 MB of text went plain in half the time that `zstd` took.
+    /// Whether the host is across a network, so that uploads should use compression and, if large, two channels.
+    ///
+    /// `false` by default: through a pipe on one machine, 180 MB of plain text took half the time that `zstd` took.
     fn is_far(&self) -> bool {
         false
     }
@@ -44,31 +45,33 @@ pub trait Shell: fmt::Debug + fmt::Display + Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShellCommand(Input);
 
-/// What comes in on standard input.
+/// The use of standard input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Input {
-    /// Commands, as long as it lasts.
+    /// All of it is commands.
     Commands,
-    /// One line of commands, which then read the rest themselves.
+    /// The first line is commands, which then read the rest themselves.
     CommandsAndData,
 }
 
-/// Reads byte by byte, as every shell's `read` does where it cannot seek: what follows is left to what it runs. It
-/// holds nothing that csh or fish read otherwise between single quotes: no backslash, newline, `!` or single quote.
+/// Runs the first line of input.
+///
+/// `read` reads byte by byte where it cannot seek, and so leaves the rest to the commands. The text contains nothing
+/// that csh or fish treat differently between single quotes: no backslash, newline, `!` or single quote.
 const READ_A_LINE: &str = "IFS= read -r sb_line && eval \"$sb_line\"";
 
 impl ShellCommand {
-    /// A shell that reads all its commands from standard input.
+    /// Returns the command of a shell that reads all its commands from standard input.
     pub(super) fn batches() -> Self {
         Self(Input::Commands)
     }
 
-    /// A shell that reads a line of commands, and leaves the rest of standard input to them.
+    /// Returns the command of a shell that reads a line of commands, and leaves the rest of the input to them.
     pub(super) fn stream() -> Self {
         Self(Input::CommandsAndData)
     }
 
-    /// The command as a program and its arguments.
+    /// Returns the command as a program and its arguments.
     #[must_use]
     pub fn arguments(self) -> &'static [&'static str] {
         match self.0 {
@@ -77,7 +80,7 @@ impl ShellCommand {
         }
     }
 
-    /// The command as one line for the login shell of the host, whichever that is.
+    /// Returns the command as one line for the host's login shell, whichever that is.
     #[must_use]
     pub fn line(self) -> String {
         match self.0 {
@@ -87,12 +90,12 @@ impl ShellCommand {
     }
 }
 
-/// How the process of a channel ended.
+/// The end of a channel's process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelEnd {
-    /// It ended by itself, and this is certain: all that it wrote was received.
+    /// The process certainly exited by itself, and all of its output was received.
     Exited,
-    /// It was killed, or the connection was lost, or nothing can be said.
+    /// The process was killed, the connection was lost, or the end is unknown.
     Lost,
 }
 
@@ -105,8 +108,9 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// A channel of these streams. `end` is awaited after standard output has ended, and may hold whatever keeps the
-    /// channel open.
+    /// Creates a channel from these streams.
+    ///
+    /// `end` is awaited after standard output has ended, and may hold the resources that keep the channel open.
     pub fn new(
         stdin: impl AsyncWrite + Send + Unpin + 'static,
         stdout: impl AsyncRead + Send + Unpin + 'static,
@@ -116,18 +120,20 @@ impl Channel {
         Self { stdin: Some(Box::new(stdin)), stdout: Box::new(stdout), stderr: Box::new(stderr), end: Box::pin(end) }
     }
 
-    /// Its three streams; standard input is `None` once it has ended.
+    /// Returns its three streams; standard input is `None` once it has ended.
     pub(super) fn streams(&mut self) -> Streams<'_> {
         Streams { stdin: &mut self.stdin, stdout: &mut self.stdout, stderr: &mut self.stderr }
     }
 
-    /// Ends standard input, and says how the process ended.
+    /// Ends standard input, and returns the end of the process.
     pub(super) async fn end(mut self) -> ChannelEnd {
         self.stdin = None;
         self.end.await
     }
 
-    /// What has come out of standard output without waiting; `None` once it has ended.
+    /// Returns the output available without waiting; `None` once standard output has ended.
+    ///
+    /// More than a MiB at once counts as ended: an idle channel prints no more than noise.
     pub(super) async fn peek(&mut self) -> Option<Vec<u8>> {
         let mut seen = Vec::new();
         let mut chunk = vec![0; 4096];
@@ -151,20 +157,20 @@ impl fmt::Debug for Channel {
     }
 }
 
-/// The streams of a channel, to be worked at the same time.
+/// The streams of a channel, for use at the same time.
 pub(super) struct Streams<'c> {
     pub(super) stdin: &'c mut Option<Box<dyn AsyncWrite + Send + Unpin>>,
     pub(super) stdout: &'c mut (dyn AsyncRead + Send + Unpin),
     pub(super) stderr: &'c mut (dyn AsyncRead + Send + Unpin),
 }
 
-/// Reads `stderr` to its end, so that nobody waits for its being read, and keeps the last of it.
+/// Reads `stderr` to its end, so that the process never blocks on it, and keeps its tail.
 pub(super) async fn drain(stderr: &mut (dyn AsyncRead + Send + Unpin), tail: &mut Tail) {
     let mut chunk = vec![0; 4096];
     while let Ok(1..) = stderr.read(&mut chunk).await.inspect(|length| tail.push(&chunk[..*length])) {}
 }
 
-/// Works at `other` as long as `main` takes.
+/// Polls `other` too for as long as `main` takes.
 pub(super) async fn beside<T>(main: impl Future<Output = T>, other: impl Future<Output = ()>) -> T {
     let (mut main, mut other) = (pin!(main), pin!(other));
     let mut done = false;

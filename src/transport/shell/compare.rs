@@ -1,4 +1,4 @@
-//! What a host says of a tree that it compared with its manifest.
+//! Parses a host's comparison of a tree with its manifest.
 
 use std::collections::HashMap;
 
@@ -13,29 +13,31 @@ use crate::{
 
 use super::{reply, reply::Misfit, survey};
 
-/// The commands of `sed` that pass over the lines of these paths, and of what lies below them.
+/// Returns the commands of `sed` that drop the lines of these paths and of entries below them.
 pub(super) fn passes_over(except: &[InnerPath]) -> String {
     let both = |path: String| [format!("/^[mt] {path}\t/d"), format!("/^[mt] {path}\\//d")];
     let lines: Vec<String> = except.iter().filter_map(in_pattern).flat_map(both).collect();
     lines.join("\n")
 }
 
-/// The commands of `sed` that pass over directories that were added for these paths.
+/// Returns the commands of `sed` that drop directories added above these paths.
 pub(super) fn passes_above(except: &[InnerPath]) -> String {
     let lines: Vec<String> =
         above(except).iter().filter_map(in_pattern).map(|path| format!("/^a\t{path}\t/d")).collect();
     lines.join("\n")
 }
 
-/// A path as a pattern of `sed`; `None` for one that stands in no line.
+/// Returns a path as a pattern of `sed`; `None` for a path that no line contains.
 fn in_pattern(path: &InnerPath) -> Option<String> {
     let escaped = |c: char| ['.', '[', '*', '^', '$', '/'].contains(&c).then_some('\\').into_iter().chain([c]);
     let is_in_lines = !path.as_str().contains(|c: char| c == '\\' || c.is_ascii_control());
     is_in_lines.then(|| path.as_str().chars().flat_map(escaped).collect())
 }
 
-/// What the comparison found: `values` are the entries that differ, the lines of the manifest that are told as they are, and the
-/// three parts of a survey of such entries.
+/// Parses the result of a comparison.
+///
+/// `values` are the entries that differ, the unchanged lines of the manifest that concern names that no line can hold,
+/// and the three parts of a survey of such entries.
 pub(super) fn read(expected: &Expected<'_>, words: &[&str], values: &[Vec<u8>]) -> Result<Compared, Misfit> {
     match (words, values) {
         (["no-tree"], []) => Ok(Compared::NoTree),
@@ -47,7 +49,7 @@ pub(super) fn read(expected: &Expected<'_>, words: &[&str], values: &[Vec<u8>]) 
             Found::Content(_) | Found::TooLarge => return Err(Misfit),
         })),
         (["entries"], [told, listed, all, links, sums]) => {
-            // The host does the same by the same sign.
+            // The host tests for the same sequence.
             let only_ascii = listed.windows(3).any(|bytes| matches!(bytes, [b'\\', b'x', b'8' | b'9' | b'a'..=b'f']));
             let odd = [Form::Manifest.header().as_bytes(), listed].concat();
             let told: Vec<Told<'_>> = told.split(|byte| *byte == b'\n').map(Told::read).collect::<Result<_, _>>()?;
@@ -65,7 +67,7 @@ pub(super) fn read(expected: &Expected<'_>, words: &[&str], values: &[Vec<u8>]) 
     }
 }
 
-/// All that differs.
+/// Collects all differences.
 fn different(expected: &Expected<'_>, told: &[Told<'_>], odd: &Odd) -> Option<DifferentEntries> {
     let (mut differences, mut foreign) = (Vec::new(), expected.foreign(&odd.manifest, &odd.seen));
     let is_odd = |found: &Difference| matches!(found.kind, DifferenceKind::Target { .. }) || odd.names(&found.path);
@@ -96,7 +98,7 @@ fn different(expected: &Expected<'_>, told: &[Told<'_>], odd: &Odd) -> Option<Di
     Some(found)
 }
 
-/// The change that `d 755 775` tells of.
+/// Parses a change such as `d 755 775`.
 fn mode(words: &str) -> Option<DifferenceKind> {
     let mut words = words.split(' ');
     let directory = words.next()? == "d";
@@ -104,14 +106,14 @@ fn mode(words: &str) -> Option<DifferenceKind> {
     Some(DifferenceKind::Mode { directory, expected: mode()?, found: mode()? })
 }
 
-/// One line: how many entries differ in one way, and one of them or none.
+/// A line of the reply: the number of entries that differ in one way, and one of them or none.
 struct Told<'t> {
     count: u64,
     kind: &'t str,
-    /// Whether the manifest lists it and somebody else owns it.
+    /// Whether the manifest lists the entry and another user owns it.
     others: bool,
     path: Option<&'t [u8]>,
-    /// What stands there, on which side: `m` is the manifest, `t` the tree.
+    /// The entry's state on each side: `m` for the manifest, `t` for the tree.
     said: Vec<&'t [u8]>,
 }
 
@@ -134,7 +136,7 @@ impl<'t> Told<'t> {
         Some(ForeignEntry { path: self.path?.to_vec(), owner })
     }
 
-    /// What is different there.
+    /// Returns the difference at the path.
     fn difference(&self, odd: &Odd) -> Option<Difference> {
         let path = self.path?.to_vec();
         let node = |side: &[u8]| {
@@ -166,14 +168,14 @@ impl<'t> Told<'t> {
         Some(Difference { path, kind })
     }
 
-    /// What is different of the content; `None` where nothing is.
+    /// Returns the difference in content; `None` where there is none.
     fn content(&self) -> Option<DifferenceKind> {
         self.says(b"ms")?;
         Some(if self.says(b"ts").is_some() { DifferenceKind::Content } else { DifferenceKind::Unreadable })
     }
 }
 
-/// What one side says stands somewhere: with modes, sizes, and the text of a link where that is in it.
+/// An entry's state on one side: its mode, its size, and the text of a symlink if the line holds it.
 enum Node {
     Directory(u32),
     File(u32, u64),
@@ -207,12 +209,12 @@ impl Node {
     }
 }
 
-/// What no line can hold, of the manifest and of the tree.
+/// The parts of the manifest and of the tree that no line can hold.
 struct Odd {
     manifest: Manifest,
     seen: Vec<Surveyed>,
     texts: HashMap<Vec<u8>, Vec<u8>>,
-    /// Whether lines hold nothing but ASCII.
+    /// Whether lines hold only ASCII.
     only_ascii: bool,
 }
 
@@ -225,7 +227,7 @@ impl Odd {
         Self { texts: seen.iter().filter_map(text).collect(), manifest, seen, only_ascii }
     }
 
-    /// Whether no line holds this path.
+    /// Whether no line can hold this path.
     fn names(&self, path: &[u8]) -> bool {
         path.iter().any(|byte| byte.is_ascii_control() || *byte == b'\\' || (self.only_ascii && !byte.is_ascii()))
     }

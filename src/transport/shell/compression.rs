@@ -1,4 +1,4 @@
-//! [`Compression`]: how the stream of an upload is made smaller, by a thread of its own.
+//! [`Compression`]: the compression of an upload's stream, in a thread of its own.
 
 use std::io::{self, Write};
 
@@ -15,41 +15,42 @@ use super::{
     zstd::ZstdStream,
 };
 
-/// How the stream of an upload is compressed.
+/// The compression of an upload's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Compression {
-    /// Not at all.
+    /// No compression.
     #[default]
     Plain,
-    /// As `gzip` reads it.
+    /// The format of `gzip`.
     Gzip,
-    /// As `zstd` reads it.
+    /// The format of `zstd`.
     Zstd,
 }
 
-/// How many hosts a stream is made for.
+/// The number of hosts that a stream serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Serves {
-    /// One, so that the time it takes to make is that host's own.
+    /// One host, which waits for the compression.
     One,
-    /// Many, so that each byte less is saved as often.
+    /// Many hosts, so that each byte saved is saved many times.
     Many,
 }
 
-/// A stream that is expected to be smaller goes plain, in bytes: on the host a program is started sooner than that is sent.
+/// The size in bytes below which a stream is sent plain: sending it takes less time than starting a program.
 const WORTH: u64 = 64 << 10;
 
-/// What an entry or a line of a list takes in a stream, in bytes, about; and what the edits of the lists take for a file that is
-/// copied.
+/// The approximate bytes that an entry or a line of a list takes in a stream, and that a copied file takes in
+/// the edits of the lists.
 const ENTRY: u64 = 512;
 const COPIED: u64 = 16;
 
-/// How many pieces are ready at most before they are taken. Far away an `sshd` takes 2 MiB at once and then nothing for a round
-/// trip: they are compressed meanwhile.
+/// The limit on the chunks that are compressed ahead.
+///
+/// A far `sshd` takes 2 MiB at once and then nothing for a round trip: compression goes on meanwhile.
 const AHEAD: usize = 16;
 
 impl Compression {
-    /// The best that a host with these programs takes.
+    /// Returns the best compression that a host with these programs supports.
     pub(super) fn best(programs: &[String]) -> Self {
         let has = |name: &str| programs.iter().any(|program| program == name);
         if has("zstd") {
@@ -61,14 +62,14 @@ impl Compression {
         }
     }
 
-    /// The same, or none where there is little to send.
+    /// Returns the same compression, or none where there is little to send.
     pub(super) fn of(self, upload: &Upload) -> Self {
         let (files, bytes) = upload.base.as_ref().map_or((0, 0), Base::size);
         let entries = (upload.tree.entries().len() as u64).saturating_sub(files) * ENTRY + files * COPIED;
         if upload.tree.bytes().saturating_sub(bytes) + entries < WORTH { Self::Plain } else { self }
     }
 
-    /// What the script calls it.
+    /// Returns its word in the script.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Plain => "plain",
@@ -77,14 +78,15 @@ impl Compression {
         }
     }
 
-    /// The stream of `pieces`, compressed as fast as it is taken.
+    /// Compresses the stream of `pieces` as fast as it is taken.
     pub(super) fn apply(self, pieces: Receiver<Next>, serves: Serves) -> Receiver<Next> {
         if self == Self::Plain {
             return pieces;
         }
         let (next, taken) = channel(AHEAD);
         let failed = next.clone();
-        // Nobody takes it any more, or memory has run out: the stream ends before it is whole, which is found.
+        // A failure means that nobody takes the stream any more, or that memory has run out. The stream then ends
+        // before its last chunk, which the receiver notices.
         drop(spawn_blocking(move || {
             let out = Pieces::new(next);
             let compressed =
@@ -95,7 +97,7 @@ impl Compression {
     }
 }
 
-/// Passes what comes through `stream`, and keeps there what has gone in, `so_far`; whether it is whole.
+/// Passes the input through `stream` and records its progress, `so_far`; returns whether it is complete.
 fn pour<W: Write>(
     mut pieces: Receiver<Next>,
     stream: &mut W,
@@ -112,7 +114,7 @@ fn pour<W: Write>(
                 }
             }
             Err(error) => {
-                // When nobody takes it, nobody wants to know.
+                // The receiver may be gone; then nobody needs the error.
                 let _ = failed.blocking_send(Err(error));
                 return Ok(false);
             }

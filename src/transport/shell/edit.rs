@@ -1,22 +1,24 @@
-//! [`Edit`]: how one list is made of another, as a script for `sed -n`.
+//! [`Edit`]: a script for `sed -n` that turns one list into another.
 
 use crate::manifest::{Form, Manifest, ManifestEntry};
 
-/// A script that goes through a list once, line by line: `p` prints the line, `n` takes the next one. It holds no addresses
-/// and no branches, so that every `sed` needs no more than a step for each line; and as dull as it is, it compresses to
-/// next to nothing.
+/// A script that goes through a list once, line by line: `p` prints the line, `n` takes the next one.
+///
+/// It has no addresses and no branches, so that every `sed` takes one step per line. Its monotony compresses to next to
+/// nothing.
 #[derive(Debug, Default)]
 pub(super) struct Edit {
     script: Vec<u8>,
-    /// Whether the script stands at a line.
+    /// Whether the script is at a line.
     began: bool,
-    /// What is put in before the next line.
+    /// The text to insert before the next line.
     added: Vec<u8>,
 }
 
 impl Edit {
-    /// The script that makes the list of `new` of that of `old`; `None` where a list holds no lines, or some that are more
-    /// than one entry's.
+    /// Returns the script that turns the list of `old` into that of `new`.
+    ///
+    /// `None` where the old list has no lines.
     pub(super) fn between(old: &Manifest, new: &Manifest, form: Form) -> Option<Vec<u8>> {
         let mut edit = Self::default();
         form.header().lines().for_each(|_| edit.keep());
@@ -41,14 +43,14 @@ impl Edit {
         edit.end()
     }
 
-    /// The script that takes those entries of a list that are wanted.
+    /// Returns the script that prints only the wanted entries of a list; `None` where the list has no lines.
     pub(super) fn only(all: &Manifest, form: Form, wanted: impl Fn(&ManifestEntry) -> bool) -> Option<Vec<u8>> {
         let mut edit = Self::default();
         all.entries().iter().for_each(|entry| edit.passes(entry.lines(form), wanted(entry)));
         edit.end()
     }
 
-    /// Goes past so many lines of an entry, printing them or not.
+    /// Passes this many lines of an entry, printing them or not.
     fn passes(&mut self, lines: usize, kept: bool) {
         for _ in 0..lines {
             if kept { self.keep() } else { self.step() }
@@ -60,7 +62,7 @@ impl Edit {
         self.script.extend_from_slice(b"p\n");
     }
 
-    /// Takes the next line, and puts in before it what is to stand there.
+    /// Takes the next line, and inserts the added text before it.
     fn step(&mut self) {
         if self.began {
             self.script.extend_from_slice(b"n\n");
@@ -83,7 +85,7 @@ impl Edit {
         self.script.push(b'\n');
     }
 
-    /// The whole, when there is a line that it can stand at.
+    /// Returns the whole script; `None` without a line to start from.
     fn end(mut self) -> Option<Vec<u8>> {
         self.put(b"a\\\n");
         self.began.then_some(self.script)
@@ -104,7 +106,7 @@ mod tests {
 
     const FORMS: [Form; 3] = [Form::Manifest, Form::Sums, Form::Listing];
 
-    /// What each `sed` of this machine makes of `list` by `script`.
+    /// Returns the output of each `sed` of this machine for `list` and `script`.
     fn edited(script: &[u8], list: &[u8]) -> Vec<Vec<u8>> {
         let programs = [&["sed"][..], &["busybox", "sed"], &["toybox", "sed"]];
         programs.into_iter().filter_map(|words| edited_by(words, script, list)).collect()
@@ -134,7 +136,8 @@ mod tests {
     }
 
     fn entries() -> impl Strategy<Value = Vec<(Vec<u8>, u8)>> {
-        // The bytes that mean something to a shell, to sed or to a list, and few others, so that paths are often equal.
+        // Few bytes, so that paths are often equal: those with a meaning to a shell, to sed or to a list, and some
+        // others.
         let byte = proptest::sample::select(&b"ab\\\n\r\t &/$'\"\xff\xc3"[..]);
         proptest::collection::vec((proptest::collection::vec(byte, 1..4), 0..4_u8), 0..12)
     }

@@ -1,15 +1,18 @@
-//! [`Frames`]: the answers of a host, found among whatever else comes out of the channel.
+//! [`Frames`]: the replies of a host, separated from other output of the channel.
 
 use std::collections::VecDeque;
 
 use super::tail::Tail;
 
-/// The most of one answer that is kept, in bytes: the manifest and all entries of a release of some 500,000, in hex. A host that
-/// says more is not believed.
+/// The limit on one reply, in bytes; a longer one is an error.
+///
+/// It fits the manifest and all entries of a release with some 500,000 entries, in hex.
 const ANSWER_LIMIT: usize = 512 << 20;
 
-/// The words of the protocol. Everything else on a line is a number or a tagged value, so that nothing from outside, such
-/// as the name of a release, is ever read as a word or as a length.
+/// The words of the protocol.
+///
+/// Everything else on a line is a number or a tagged value, so that no outside text, such as the name of a release,
+/// ever counts as a word or a length.
 pub(crate) const WORDS: &[&str] = &[
     "-",
     "@",
@@ -62,7 +65,7 @@ pub(crate) const WORDS: &[&str] = &[
     "wrong-type",
 ];
 
-/// One framed line of an answer, with the values that belong to it.
+/// One framed line of a reply, with its values.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Frame {
     /// The [`WORDS`] and numbers between the nonce and the values.
@@ -71,63 +74,63 @@ pub(super) struct Frame {
     pub(super) values: Vec<Vec<u8>>,
 }
 
-/// What came out of the channel is no answer.
+/// A channel's output that is not a valid reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {
-    /// A value is not what its frame announced.
+    /// A value does not have the announced length or form.
     #[error("the answer is garbled")]
     Garbled,
-    /// An answer beyond all bounds.
+    /// A reply exceeds the limit.
     #[error("the answer is longer than {ANSWER_LIMIT} bytes")]
     TooLong,
 }
 
-/// How a value is written in an answer.
+/// The form of a value in a reply.
 #[derive(Debug)]
 enum Value {
-    /// As it is, on the line itself, or in words with `~` for each blank.
+    /// Text on the line itself: unchanged, or with `~` for each blank.
     Plain(Vec<u8>),
-    /// In hex, so many bytes on lines of their own.
+    /// Hex text on separate lines, with this many bytes of text.
     Hex(usize),
-    /// As it is, so many bytes on lines of their own.
+    /// Unchanged text on separate lines, with this many bytes.
     Lines(usize),
-    /// In hex, on lines of their own, however it is laid out: so many bytes.
+    /// Hex on separate lines in any layout, for this many bytes of value.
     Bytes(usize),
 }
 
-/// A frame whose values are still coming in.
+/// A frame whose values are still arriving.
 #[derive(Debug)]
 struct Pending {
     words: Vec<String>,
-    /// Those that are not whole.
+    /// The incomplete values.
     values: VecDeque<Value>,
-    /// Those that are.
+    /// The complete values.
     whole: Vec<Vec<u8>>,
-    /// What has come of the first that is not.
+    /// The received part of the first incomplete value.
     part: Vec<u8>,
 }
 
-/// Splits what comes out of a channel into frames and noise. Memory is bounded, whatever comes.
+/// Splits a channel's output into frames and noise, in bounded memory.
 #[derive(Debug)]
 pub(super) struct Frames {
-    /// What every line of an answer begins with.
+    /// The prefix of every line of a reply.
     prefix: Vec<u8>,
-    /// The line that is coming in; empty while a line of noise goes by.
+    /// The unfinished line; empty while a line of noise passes.
     line: Vec<u8>,
     /// Whether the rest of this line is noise.
     skipping: bool,
-    /// A frame whose values are still coming in.
+    /// A frame whose values are still arriving.
     pending: Option<Pending>,
-    /// Whole frames, not taken yet.
+    /// Complete frames, not taken yet.
     ready: VecDeque<Frame>,
-    /// Bytes kept since the last answer ended.
+    /// Bytes kept since the last reply ended.
     kept: usize,
-    /// The end of all that was no answer.
+    /// The end of all noise.
     pub(super) noise: Tail,
 }
 
 impl Frames {
-    /// Frames that begin with `SB1` and this nonce.
+    /// Creates a parser for frames that begin with `SB1` and this nonce.
     pub(super) fn new(nonce: &str) -> Self {
         Self {
             prefix: format!("SB1 {nonce} ").into_bytes(),
@@ -140,21 +143,21 @@ impl Frames {
         }
     }
 
-    /// The next whole frame that has come in.
+    /// Returns the next complete frame.
     pub(super) fn next(&mut self) -> Option<Frame> {
         self.ready.pop_front()
     }
 
-    /// Begins a new answer.
+    /// Begins a new reply.
     pub(super) fn begin(&mut self) {
         self.kept = 0;
     }
 
-    /// Takes in what came out of the channel.
+    /// Takes output of the channel.
     ///
     /// # Errors
     ///
-    /// [`FrameError`]; the channel cannot be used any more.
+    /// [`FrameError`]; the channel is unusable afterwards.
     pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
         for chunk in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.push_within_line(chunk)?;
@@ -162,7 +165,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Takes in bytes of which only the last may be a newline.
+    /// Takes bytes of which only the last may be a newline.
     fn push_within_line(&mut self, bytes: &[u8]) -> Result<(), FrameError> {
         let (text, ends) = bytes.strip_suffix(b"\n").map_or((bytes, false), |text| (text, true));
         if self.skipping {
@@ -183,7 +186,7 @@ impl Frames {
         Ok(())
     }
 
-    /// Whether the line so far, whose last `new` bytes just came, may still be part of an answer.
+    /// Whether the line so far, whose last `new` bytes just arrived, may still be part of a reply.
     fn may_be_ours(&self, new: usize) -> bool {
         let compared = self.line.len().min(self.prefix.len());
         let framed = self.line[..compared] == self.prefix[..compared];
@@ -246,7 +249,7 @@ impl Frames {
         self.settle()
     }
 
-    /// Moves on as far as the values that have come in allow.
+    /// Completes as many values as have arrived.
     fn settle(&mut self) -> Result<(), FrameError> {
         let Some(mut frame) = self.pending.take() else { return Ok(()) };
         while let Some(value) = frame.values.pop_front() {
@@ -264,13 +267,15 @@ impl Frames {
     }
 }
 
-/// Whether `token` is a number as `stat`, `date` and `id` print them: decimal, in hex, or with `%N` where that is not known.
+/// Whether `token` is a number as `stat`, `date` and `id` print it: decimal, hex, or with a literal `%N` where
+/// that is not supported.
 fn is_number(token: &str) -> bool {
     token.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'.' | b'-' | b'%' | b'N'))
 }
 
 impl Value {
-    /// The value that a token announces. Its first character is a tag that no word and no number begins with.
+    /// Parses the value that a token announces. Its first character is a tag that no word and no number begins
+    /// with.
     fn parse(token: &str) -> Option<Self> {
         if let Some(plain) = token.strip_prefix('=') {
             return Some(Self::Plain(plain.into()));
@@ -288,7 +293,7 @@ impl Value {
         }
     }
 
-    /// The value, when all of it stands in `part`, which is emptied then; else itself again.
+    /// Returns the value if all of it is in `part`, which it empties; else itself.
     fn complete(self, part: &mut Vec<u8>) -> Result<Result<Vec<u8>, Self>, FrameError> {
         let length = match &self {
             Self::Plain(_) => 0,
@@ -308,7 +313,7 @@ impl Value {
     }
 }
 
-/// The bytes that `od -An -v -tx1` printed so.
+/// Decodes the output of `od -An -v -tx1`.
 fn unhex(text: &[u8]) -> Result<Vec<u8>, FrameError> {
     let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     text.split(u8::is_ascii_whitespace)

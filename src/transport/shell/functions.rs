@@ -1,18 +1,18 @@
-//! [`Functions`]: of all that a host may be told, what a script needs.
+//! [`Functions`]: the shell functions that a script needs.
 
 use std::collections::BTreeSet;
 
-/// Functions of a shell, each with what stands between it and the next.
+/// Functions of a shell, each with the text up to the next one.
 #[derive(Debug)]
 pub(super) struct Functions {
     parts: Vec<(String, String)>,
 }
 
-/// What each of our names begins with.
+/// The prefix of each of our names.
 const OURS: &str = "sb_";
 
 impl Functions {
-    /// The functions of these texts, each of which begins with one. Lines that begin with `#` are left out.
+    /// Parses the functions of these texts, each of which begins with one. Drops lines that begin with `#`.
     pub(super) fn of(texts: &[&str]) -> Self {
         let mut parts: Vec<(String, String)> = Vec::new();
         for line in texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#')) {
@@ -26,10 +26,11 @@ impl Functions {
         Self { parts }
     }
 
-    /// Those that `script` needs, be it by way of others, and that are not `known` yet, in their order; they are known then.
+    /// Returns the functions that `script` needs, directly or through others, except those in `known`, and adds
+    /// them there.
     ///
-    /// Whatever looks like a name counts as one: that is too much at times, and never too little. A name with more behind it,
-    /// as in `sb_all_$1`, stands for all that begin so.
+    /// Keeps their order. Every word that looks like a name counts as one, which includes too much at times, and never
+    /// too little. A prefix such as `sb_all_$1` stands for all names that begin with it.
     pub(super) fn needed(&self, script: &[u8], known: &mut BTreeSet<usize>) -> String {
         let mut new = BTreeSet::new();
         let mut todo: Vec<Vec<u8>> = names(script);
@@ -55,7 +56,7 @@ fn is_in_name(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte == b'_'
 }
 
-/// The names in a text, each once. The bare beginning of one says nothing.
+/// Returns the names in a text, each once. The bare prefix does not count.
 fn names(text: &[u8]) -> Vec<Vec<u8>> {
     let words = text.split(|byte| !is_in_name(*byte));
     let names: BTreeSet<&[u8]> =

@@ -1,4 +1,4 @@
-//! Commands: a script that starts one, or finds it, and tells what it prints, down a channel of its own.
+//! Commands: a script that starts or follows one and reports its output, over a channel of its own.
 
 use std::{io, time::Duration};
 
@@ -21,10 +21,11 @@ use super::{
     session::{Hello, Lost, Wire, lacking},
 };
 
-/// How long the host may be silent besides, once the command runs: it says every few seconds that it is still there.
+/// The extra time for which the host may be silent once the command runs: it sends a heartbeat every few
+/// seconds.
 const SILENCE: Duration = Duration::from_secs(30);
 
-/// Does the work of [`Transport::run`](crate::Transport::run) over a channel that `shell` opens.
+/// Implements [`Transport::run`](crate::Transport::run) over a channel that `shell` opens.
 pub(in crate::transport) async fn run<S: Shell>(
     shell: &S,
     start: Duration,
@@ -43,7 +44,7 @@ pub(in crate::transport) async fn run<S: Shell>(
     let mut channel = shell.open(ShellCommand::batches()).await?;
     let mut output = Output::new(output);
     let answer = wire.follow(&mut channel, &script, start, &mut output).await;
-    // What was printed by somebody who is no shell may be the script itself, with all its secrets.
+    // If something other than a shell printed this, it may be the script itself, with all its secrets.
     if !call.secrets.is_empty() {
         wire.forget_noise();
     }
@@ -60,7 +61,7 @@ pub(in crate::transport) async fn run<S: Shell>(
     }
 }
 
-/// What the host says in the end.
+/// The final reply of the host.
 enum Answer {
     Ended(HookEnd),
     Failed(StepFailure),
@@ -69,7 +70,7 @@ enum Answer {
 }
 
 impl Wire {
-    /// Sends the script, and hands on what comes until the end is told; `None` when the channel ended before.
+    /// Sends the script and passes on output until the end is reported; `None` when the channel ended before.
     async fn follow(
         &mut self,
         channel: &mut Channel,
@@ -80,7 +81,7 @@ impl Wire {
         let Streams { stdin, stdout, stderr } = channel.streams();
         let send = async {
             if let Some(mut stdin) = stdin.take() {
-                // A failure shows in the answer that does not come.
+                // A failure shows as a missing reply.
                 let _: io::Result<()> = stdin.write_all(script).await;
                 let _: io::Result<()> = stdin.shutdown().await;
             }
@@ -114,7 +115,7 @@ async fn read_answer(
     }
 }
 
-/// What one frame tells.
+/// The meaning of one frame.
 enum Told {
     Runs,
     Answer(Answer),

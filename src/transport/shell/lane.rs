@@ -12,28 +12,30 @@ use super::{
     session::{Lost, Wire},
 };
 
-/// A channel whose shell was told how a stream is received, and does nothing before it is told which one: a shell reads what it
-/// is told byte by byte where a stream follows, and that is better done while others are waited for.
+/// A channel whose shell has received the functions of an upload, and waits to learn which stream it gets.
+///
+/// A shell reads the functions byte by byte where a stream follows. Sending them early hides that time behind other
+/// waits.
 pub(super) struct Lane {
     pub(super) channel: Channel,
     pub(super) wire: Wire,
-    /// The bytes that it was told by now.
+    /// The bytes sent so far.
     pub(super) told: u64,
 }
 
 impl Lane {
-    /// Opens one, which takes `stall` at most once `shell` has opened a channel.
+    /// Opens a channel. Once `shell` has opened it, sending takes at most `stall`.
     ///
     /// # Errors
     ///
-    /// As [`Shell::open`], or when the channel takes nothing. Nothing was run.
+    /// As [`Shell::open`], or when the channel accepts no input. Nothing ran.
     pub(super) async fn open<S: Shell>(shell: &S, stall: Duration) -> Result<Self, TransportError> {
         let mut channel = shell.open(ShellCommand::stream()).await?;
         let wire = Wire::new();
         let told = script::collected(&prelude::upload(&wire.nonce), wire.nonce.as_str());
         if let Streams { stdin: Some(stdin), .. } = channel.streams() {
             let tell = async {
-                // A failure shows in the answer that does not come.
+                // A failure shows as a missing reply.
                 let _: io::Result<()> = stdin.write_all(&told).await;
                 let _: io::Result<()> = stdin.flush().await;
             };
@@ -45,7 +47,9 @@ impl Lane {
         Ok(Self { channel, wire, told: told.len() as u64 })
     }
 
-    /// The lane, when it still stands, as far as that shows without asking. What start-up files printed is no answer.
+    /// Returns the lane if its channel is still open, as far as that shows without a request.
+    ///
+    /// Treats the output of start-up files as noise.
     pub(super) async fn standing(mut self) -> Option<Self> {
         let noise = self.channel.peek().await?;
         self.wire.frames.begin();

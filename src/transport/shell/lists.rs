@@ -1,4 +1,4 @@
-//! [`Lists`]: what an upload brings besides content: its lists, and which files are copied.
+//! [`Lists`]: the parts of an upload other than content: its lists, and the files to copy.
 
 use std::io::{self, Write};
 
@@ -11,17 +11,17 @@ use crate::{
 
 use super::{edit::Edit, quote::ShellWord};
 
-/// How much work a file is, in bytes, besides those it holds.
+/// The work for a file in bytes, in addition to its content.
 const WORK_OF_FILE: u64 = 16 << 10;
 
-/// Less work than this is done sooner in one part.
+/// The work in bytes below which copying in one part is faster.
 const WORTH_PARTS: u64 = 16 << 20;
 
-/// Files of ours that travel with the content, and what the host does with them.
+/// Files of ours in the stream, and the script that the host runs on them.
 ///
-/// Each list comes as `marker-INDEX`. Of one that the host has of the base, the [`Edit`] comes instead, as
-/// `marker-INDEX-edit`, and `marker-digests` says what must come of it. What is copied is then told by `marker-skip`, an edit
-/// of the new list; else by `marker-copied`, and by `marker-mode-MODE` for each mode.
+/// Each list comes as `marker-INDEX`. If the host has the list of the base, the [`Edit`] comes instead, as
+/// `marker-INDEX-edit`, and `marker-digests` holds the digests of the results. `marker-skip`, an edit of the new list,
+/// then selects the files to copy; else `marker-copied` lists them, and `marker-mode-MODE` those of each mode.
 #[derive(Debug, Default)]
 pub(super) struct Lists {
     pub(super) files: Vec<(String, Vec<u8>)>,
@@ -29,7 +29,7 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    /// What `upload` brings. Reads its tree, unless that was read before. Blocks.
+    /// Builds the lists of `upload`. Reads its tree unless it was read before. Blocks.
     pub(super) fn of(upload: &Upload, marker: &str) -> Result<Self, TreeError> {
         let manifest = upload.listed()?;
         let mut lists = Self::default();
@@ -65,11 +65,11 @@ impl Lists {
         Ok(())
     }
 
-    /// Tells which files are copied, by the new lists where these can tell.
+    /// Adds the selection of the files to copy, by the new lists where these suffice.
     fn copied(&mut self, upload: &Upload, base: &Base, manifest: &Manifest, marker: &str) -> io::Result<()> {
         let index = |wanted| upload.lists.iter().position(|(_, form)| *form == wanted);
         let told = base.files.entries().iter().all(|entry| manifest.entry(&entry.path) == Some(entry));
-        // A path with a newline is two lines of a listing, and the second might look like another entry's.
+        // A path with a newline takes two lines of a listing, and the second might look like another entry's.
         let told = told && !manifest.entries().iter().any(|entry| entry.path.contains(&b'\n'));
         let skip = |_: &usize| Edit::only(manifest, Form::Sums, |entry| base.file(&entry.path).is_some());
         let by_lists = index(Form::Sums).zip(index(Form::Listing)).filter(|_| told);
@@ -89,7 +89,8 @@ impl Lists {
     }
 }
 
-/// The line that copies, in two parts of about the same work where it is worth a second process of each kind.
+/// Returns the line that copies, in two parts of about the same work where that is worth a second process of
+/// each kind.
 fn copy(base: &Base) -> String {
     let files = base.files.entries();
     let (_, bytes) = base.size();
@@ -107,7 +108,7 @@ fn copy(base: &Base) -> String {
     format!("sb_copy {}", first.clamp(1, files.len() - 1))
 }
 
-/// The list of the base that a list of this form is made of, and how.
+/// Returns the base's list that a list of this form is made from, and the edit.
 fn edit<'u>(upload: &'u Upload, manifest: &Manifest, form: Form) -> Option<(&'u InnerPath, Vec<u8>)> {
     let lists = upload.base.as_ref()?.lists.as_ref()?;
     let (place, _) = lists.places.iter().find(|(_, kept)| *kept == form)?;

@@ -1,9 +1,9 @@
-//! [`ShellTransport`]: any host that gives a POSIX shell, however it is reached.
+//! [`ShellTransport`]: access to any host with a POSIX shell, over any connection.
 //!
 //! A batch becomes one shell function, which is sent whole and then called: the host has all of it before its first
-//! step runs. All batches go down one kept-open `sh -s`; an upload and a command have a channel of their own. Whoever can start a
-//! process on a host and carry its standard streams (`ssh`, `docker exec -i`, `kubectl exec -i`) writes a [`Shell`], and has
-//! a [`Transport`].
+//! step runs. All batches share one open `sh -s`; each upload and each command has a channel of its own. To get a
+//! [`Transport`] for anything that can start a process on a host and carry its standard streams (`ssh`, `docker exec
+//! -i`, `kubectl exec -i`), implement [`Shell`].
 
 mod chain;
 mod channel;
@@ -58,35 +58,39 @@ use compression::Compression;
 use lane::Lane;
 use session::{Outcome, Session};
 
-/// Works on a host through the POSIX shells that `S` gives.
+/// Accesses a host through the POSIX shells that `S` opens.
 ///
-/// Calls of [`execute`](Transport::execute) take turns; uploads and commands go on beside them.
+/// Calls of [`execute`](Transport::execute) take turns; uploads and commands run beside them.
 pub struct ShellTransport<S> {
     shell: S,
     exchange_timeout: Duration,
-    /// Interval of the lines that tell a far host that its client is alive. After four silent intervals its shell ends itself.
+    /// The interval of the lines that tell a far host that its client is alive.
+    ///
+    /// After four silent intervals its shell ends itself.
     beat: Duration,
     session: Arc<Mutex<Kept>>,
-    /// What the next upload goes over.
+    /// The channel for the next upload.
     spare: Mutex<Option<Lane>>,
-    /// What the host takes, as it said last; nothing is compressed before it was asked.
+    /// The compression that the host supports, from its last reply; none before the first.
     takes: sync::Mutex<Compression>,
 }
 
-/// What batches go over.
+/// The channel for batches.
 #[derive(Default)]
 enum Kept {
-    /// It is opened when it is needed.
+    /// No channel; the next batch opens one.
     #[default]
     Nothing,
     Session(Box<Session>),
-    /// Why it could not be opened ahead of the need, and when that was known.
+    /// The failure to open one in advance, and its time.
     Failure(Instant, TransportError),
 }
 
 impl<S: Shell> ShellTransport<S> {
-    /// Works through `shell`. Once a channel is open, one exchange takes `exchange_timeout` at most, and sixty times that where a step
-    /// reads every file of a release.
+    /// Creates a transport that uses `shell`.
+    ///
+    /// Once a channel is open, one exchange takes at most `exchange_timeout`, and sixty times that if a step reads
+    /// every file of a release.
     pub fn new(shell: S, exchange_timeout: Duration) -> Self {
         Self {
             shell,
@@ -112,13 +116,13 @@ impl<S: Shell> ShellTransport<S> {
         self.replies(batch, outcome)
     }
 
-    /// Returns how long the answer to `batch` may take.
+    /// Returns the time limit for the reply to `batch`.
     fn patience(&self, batch: &Batch) -> Duration {
         let reads_contents = batch.steps.iter().any(|step| step.op.reads_contents());
         self.exchange_timeout.saturating_mul(if reads_contents { READING } else { 1 })
     }
 
-    /// Keeps what the host takes.
+    /// Records the compression that the host supports.
     fn learn(&self, programs: &[String]) {
         if self.shell.is_far() {
             *self.takes.lock().unwrap_or_else(PoisonError::into_inner) = Compression::best(programs);
@@ -129,7 +133,7 @@ impl<S: Shell> ShellTransport<S> {
         *self.takes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The session kept from before, when it still stands, or a new one, for somebody who waits `since` then.
+    /// Returns the kept session if it is still open, or a new one, for a caller that waits since `since`.
     async fn session(&self, kept: Kept, since: Instant) -> Result<Session, TransportError> {
         match kept {
             Kept::Session(mut session) => {
@@ -137,7 +141,8 @@ impl<S: Shell> ShellTransport<S> {
                     return Ok(*session);
                 }
             }
-            // It was waited for, and is not tried a second time. One that failed before may be there by now.
+            // The caller waited for this attempt: do not retry. After an earlier failure the host may be reachable by
+            // now.
             Kept::Failure(at, error) if at >= since => return Err(error),
             Kept::Failure(..) | Kept::Nothing => {}
         }
@@ -169,11 +174,13 @@ impl<S: Shell> ShellTransport<S> {
     }
 }
 
-/// Factor of the exchange timeout for steps that read every file of a release: their time depends on its size. `ssh` notices a lost
-/// connection sooner.
+/// The factor of the exchange timeout for steps that read every file of a release.
+///
+/// Their time depends on the release's size. `ssh` notices a lost connection sooner.
 const READING: u32 = 60;
 
-/// Four intervals end before the minute after which nothing of a run may be left.
+/// The interval of the heartbeat. Four intervals end before the minute after which nothing of a run may be
+/// left.
 const BEAT: Duration = Duration::from_secs(14);
 
 /// Tells the host at every interval that the client is alive, for as long as the session `nonce` is kept.
@@ -181,7 +188,7 @@ async fn keep_alive(kept: Weak<Mutex<Kept>>, nonce: Token, every: Duration) {
     loop {
         sleep(every).await;
         let Some(kept) = kept.upgrade() else { return };
-        // A held session is in an exchange: its shell is at work.
+        // A locked session is in an exchange: its shell is at work.
         let Ok(mut kept) = kept.try_lock() else { continue };
         match &mut *kept {
             Kept::Session(session) if *session.nonce() == nonce => session.beat().await,
@@ -190,7 +197,7 @@ async fn keep_alive(kept: Weak<Mutex<Kept>>, nonce: Token, every: Duration) {
     }
 }
 
-/// A shell takes no word with a NUL byte.
+/// Returns the message for a step with a NUL byte, which no shell word can hold.
 fn nul(index: usize) -> String {
     format!("step {} holds a NUL byte, which no shell can be told", index + 1)
 }
@@ -207,7 +214,7 @@ impl<S: Shell> Transport for ShellTransport<S> {
 
     fn expect_upload(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            // Whoever holds the session opens it, or has it.
+            // Whoever holds the lock opens the session, or has it.
             if let Ok(mut kept) = self.session.try_lock()
                 && !matches!(*kept, Kept::Session(_))
             {
@@ -221,7 +228,8 @@ impl<S: Shell> Transport for ShellTransport<S> {
             }
             let mut spare = self.spare.lock().await;
             if spare.is_none() {
-                // All of it takes no longer. Why there is none, the upload says when it fails to open one itself.
+                // Limit the whole attempt too. If it fails, the upload reports the cause when it fails to open a
+                // channel itself.
                 let opening = timeout(self.exchange_timeout, Lane::open(&self.shell, self.exchange_timeout));
                 *spare = opening.await.ok().and_then(Result::ok);
             }
@@ -290,7 +298,7 @@ mod tests {
     };
     use crate::transport::Batch;
 
-    /// A `sh` whose input is copied to a file.
+    /// A `sh` whose input is also copied to a file.
     #[derive(Debug)]
     struct Copied(tempfile::TempDir);
 

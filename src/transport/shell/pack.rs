@@ -1,5 +1,6 @@
-//! What a [`Tree`](crate::tree::Tree) has and the host has not, as one clean tar stream or as two, made by a thread of its own as fast
-//! as it is taken.
+//! Packs the entries of a [`Tree`](crate::tree::Tree) that the host lacks, as one clean tar stream or as two.
+//!
+//! A thread of its own packs them as fast as they are taken.
 
 use std::{
     collections::HashMap,
@@ -28,11 +29,13 @@ use super::{
     share::Share,
 };
 
-/// Packs the tree of `upload` without what is copied on the host, its [`Lists`], and a file named `marker` after all of it. When
-/// the tree cannot be read, that comes instead of the last piece.
+/// Packs the tree of `upload` without the files copied on the host, then its [`Lists`], then a file named
+/// `marker`.
 ///
-/// A `second` stream, with a marker of its own, is made of some of the files from when it is wanted on, with the directories
-/// that they are in. Without a file it ends without a piece.
+/// When the tree cannot be read, the error comes instead of the last chunk.
+///
+/// A `second` stream, with a marker of its own, takes some of the files once it is wanted, with their parent
+/// directories. Without a file it ends without a chunk.
 pub(super) fn pack(
     upload: Upload,
     marker: String,
@@ -52,7 +55,7 @@ pub(super) fn pack(
         let first = Tar { builder: Builder::new(Pieces::new(next.clone())), modified };
         let packer = Packer { first, second, bytes: 0 };
         if let Err(error) = packer.pack(&upload, &marker) {
-            // When nobody takes it, nobody wants to know.
+            // The receivers may be gone; then nobody needs the error.
             let _ = others_next.blocking_send(Err(error.again()));
             let _ = next.blocking_send(Err(error));
         }
@@ -63,7 +66,7 @@ pub(super) fn pack(
 struct Packer {
     first: Tar,
     second: Option<Second>,
-    /// The bytes of content that went into either.
+    /// The bytes of content in both streams.
     bytes: u64,
 }
 
@@ -72,7 +75,7 @@ struct Second {
     tar: Tar,
     marker: String,
     share: Arc<Share>,
-    /// Those that it has not yet.
+    /// The directories that it lacks.
     directories: HashMap<Vec<u8>, TreeEntry>,
     /// The bytes of content that it took.
     bytes: u64,
@@ -99,8 +102,10 @@ impl Packer {
         tar.entry(entry, content)
     }
 
-    /// Directories that their owner may not fill get their mode when they are full, from the marker, which is a script:
-    /// `tar` of `BusyBox` never changes the mode of a directory that is there.
+    /// Ends the streams with the lists and the marker.
+    ///
+    /// The marker is a script that sets the mode of directories that their owner may not write to, now that they are
+    /// complete: `tar` of `BusyBox` never changes the mode of an existing directory.
     fn end(mut self, upload: &Upload, lists: Lists, marker: &str) -> io::Result<()> {
         for (name, content) in &lists.files {
             self.first.file(name, content)?;
@@ -126,7 +131,8 @@ pub(super) fn is_shut(entry: &TreeEntry) -> bool {
 }
 
 impl Second {
-    /// Whether the next file is its own: where it waits less than the `first`, or else has less of the bytes so far.
+    /// Whether it takes the next file: when it has more room than `first`, or equal room and less of the bytes so
+    /// far.
     fn takes(&self, first: &Tar, so_far: u64) -> bool {
         let room = |tar: &Tar| tar.builder.get_ref().room();
         let (here, there) = (room(&self.tar), room(first));
@@ -134,7 +140,7 @@ impl Second {
         is_next && self.share.put()
     }
 
-    /// The stream, for a file of this size: with the directories that it is in.
+    /// Returns the stream for a file of this size, after adding the file's missing parent directories.
     fn tar_for(&mut self, file: &TreeEntry, size: u64) -> io::Result<&mut Tar> {
         self.bytes += size;
         let ends = file.path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
@@ -147,7 +153,7 @@ impl Second {
     }
 }
 
-/// A tar stream in the making.
+/// An unfinished tar stream.
 struct Tar {
     builder: Builder<Pieces>,
     modified: u64,
@@ -175,13 +181,13 @@ impl Tar {
         }
     }
 
-    /// Ends with this marker. The stream is whole.
+    /// Ends the stream with this marker.
     fn end(mut self, marker: &str, script: &[u8]) -> io::Result<()> {
         self.file(marker, script)?;
         self.builder.into_inner()?.end()
     }
 
-    /// A file of ours.
+    /// Adds a file of ours.
     fn file(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
         let mut header = self.header(EntryType::Regular, 0o600);
         header.set_size(content.len() as u64);

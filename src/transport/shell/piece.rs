@@ -1,4 +1,4 @@
-//! [`Piece`]: what a stream is passed on in, from who makes it to who sends it.
+//! [`Piece`]: a chunk of a stream, on its way from the packing thread to the sender.
 
 use std::io::{self, Write};
 
@@ -6,22 +6,22 @@ use tokio::sync::mpsc::Sender;
 
 use crate::{transport::Uploaded, tree::TreeError};
 
-/// How much of a stream is passed on at once, in bytes.
+/// The size of a chunk, in bytes.
 pub(super) const CHUNK: usize = 128 << 10;
 
-/// A piece of the stream, and what had gone into the stream by its end.
+/// A chunk of the stream, and the content in the stream up to its end.
 #[derive(Debug)]
 pub(super) struct Piece {
     pub(super) bytes: Vec<u8>,
     pub(super) so_far: Uploaded,
-    /// Whether the stream is whole with it. A stream that ends otherwise is not.
+    /// Whether it completes the stream. A stream that ends without such a chunk is incomplete.
     pub(super) last: bool,
 }
 
-/// The next piece, or why the source can give none.
+/// The next chunk, or the error of the source.
 pub(super) type Next = Result<Piece, TreeError>;
 
-/// Passes what is written on in pieces; waits while those before are not taken yet.
+/// Passes written bytes on in chunks; blocks while earlier chunks are not taken.
 #[derive(Debug)]
 pub(super) struct Pieces {
     next: Sender<Next>,
@@ -34,17 +34,17 @@ impl Pieces {
         Self { next, bytes: Vec::with_capacity(CHUNK), so_far: Uploaded::default() }
     }
 
-    /// How many pieces may be passed on without waiting.
+    /// Returns the number of chunks that can be passed on without blocking.
     pub(super) fn room(&self) -> usize {
         self.next.capacity()
     }
 
-    /// How many pieces wait to be taken.
+    /// Returns the number of chunks that wait to be taken.
     pub(super) fn waiting(&self) -> usize {
         self.next.max_capacity() - self.next.capacity()
     }
 
-    /// Passes on what is left. The stream is whole.
+    /// Passes on the rest, as the last chunk.
     pub(super) fn end(mut self) -> io::Result<()> {
         self.send(true)
     }

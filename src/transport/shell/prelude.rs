@@ -1,4 +1,5 @@
-//! What a channel is told before its first batch: the helper functions, a clean environment, and to say hello.
+//! The text that a channel receives before its first batch: helper functions, a clean environment, and the
+//! hello.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -6,48 +7,49 @@ use crate::token::Token;
 
 use super::functions::Functions;
 
-/// What every channel needs.
+/// The functions that every channel needs.
 const COMMON: &str = include_str!("common.sh");
 
-/// What a command must not find changed, as it was before [`COMMON`] changed it.
+/// Saves settings that a command must find unchanged, before [`COMMON`] changes them.
 const SAVE: &str = "sb_umask=$(umask) sb_had=${LC_ALL+y} sb_locale=${LC_ALL-}\n";
 
-/// Gives that back.
+/// Restores those settings.
 const RESTORE: &str = "sb_restore() {\ntrap - HUP PIPE\numask $sb_umask\n\
      case $sb_had in y) LC_ALL=$sb_locale;; *) unset LC_ALL;; esac\n}\n";
 
-/// Who a process is.
+/// Identifies a process.
 const PROCESS: &str = include_str!("process.sh");
 
-/// The one who starts and follows a command.
+/// Starts and follows a command.
 const HOOK: &str = include_str!("hook.sh");
 
-/// The one who runs it.
+/// Runs a command.
 const RUNNER: &str = include_str!("runner.sh");
 
-/// One function for each operation.
+/// The functions of the operations, one for each.
 const STEPS: &str = include_str!("steps.sh");
 
 /// Compares a tree with its manifest.
 const COMPARE: &str = include_str!("compare.sh");
 
-/// The receiving end of an upload.
+/// Receives an upload.
 const UPLOAD: &str = include_str!("upload.sh");
 
 /// Ends a shell whose client has vanished.
 const WATCH: &str = include_str!("watch.sh");
 
-/// What the steps run on the host, and what a later upload may run there if it has it.
+/// The programs that steps run on the host, and, with `+`, those that a later upload may use.
 const STEP_TOOLS: &str = "cat chmod date find id ln mkdir mv od readlink rm rmdir stat sync uname +zstd +gzip +gunzip";
 
-/// What an upload runs on the host.
+/// The programs that an upload runs on the host.
 const UPLOAD_TOOLS: &str = "cat chmod mv od rm stat tail tar";
 
-/// What starting, running and following a command runs on the host.
+/// The programs that starting, running and following a command runs on the host.
 const HOOK_TOOLS: &str = "cat mkdir mkfifo mv od rm rmdir setsid sh sleep stat sync";
 
-/// The prelude of the channel that carries batches, whose functions come as they are [needed](steps). With a `beat`, the shell ends
-/// itself after four such intervals of silence.
+/// Returns the prelude of the channel for batches, whose functions follow as they are [needed](steps).
+///
+/// With a `beat`, the shell ends itself after four such intervals of silence.
 pub(super) fn batches(nonce: &Token, beat: Option<Duration>) -> Vec<u8> {
     let Some(beat) = beat else { return prelude(&[COMMON], nonce, STEP_TOOLS) };
     let mut text = prelude(&[COMMON, WATCH], nonce, STEP_TOOLS);
@@ -59,23 +61,24 @@ pub(super) fn batches(nonce: &Token, beat: Option<Duration>) -> Vec<u8> {
 /// A line that tells the shell that its client is alive.
 pub(super) const BEAT: &[u8] = b":\n";
 
-/// What batches call.
+/// Returns the functions that batches call.
 pub(super) fn steps() -> &'static Functions {
     static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::of(&[PROCESS, STEPS, COMPARE]));
     &FUNCTIONS
 }
 
-/// The prelude of a channel that carries one upload.
+/// Returns the prelude of a channel for one upload.
 pub(super) fn upload(nonce: &Token) -> Vec<u8> {
     prelude(&[COMMON, UPLOAD], nonce, UPLOAD_TOOLS)
 }
 
-/// The prelude of a channel that starts a command, or follows one.
+/// Returns the prelude of a channel that starts or follows a command.
 pub(super) fn hook(nonce: &Token) -> Vec<u8> {
     prelude(&[SAVE, COMMON, RESTORE, PROCESS, HOOK], nonce, HOOK_TOOLS)
 }
 
-/// What the shell that runs a command is told first. No nonce: a command may look at the one who runs it.
+/// Returns the prelude of the shell that runs a command. Holds no nonce, since a command may inspect that
+/// shell.
 pub(super) fn runner() -> String {
     functions(&[SAVE, COMMON, RESTORE, PROCESS, RUNNER])
 }
@@ -108,10 +111,10 @@ mod tests {
     use super::{BEAT, batches};
     use crate::token::Token;
 
-    /// A shell that has read the prelude; `None` where this machine has none of that name.
+    /// Starts a shell that has read the prelude; `None` where this machine does not have it.
     fn started(shell: &[&str]) -> Option<Child> {
         let mut command = Command::new(shell[0]);
-        // bash, mksh and zsh behave as POSIX says under this name.
+        // bash, mksh and zsh follow POSIX under this name.
         command
             .arg0("sh")
             .args(&shell[1..])

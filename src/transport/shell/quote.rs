@@ -1,14 +1,14 @@
-//! [`ShellWord`]: the one way by which a value gets into a script.
+//! [`ShellWord`]: the only way for a value to enter a script.
 
 use thiserror::Error;
 
 use crate::path::{HostPath, InnerPath};
 
-/// A value as one word of a POSIX shell: between single quotes, nothing in it is ever expanded.
+/// A value as one word of a POSIX shell: between single quotes, so that nothing in it is expanded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShellWord(Vec<u8>);
 
-/// A value that no shell can take as a word, since it holds a NUL byte.
+/// The error for a value with a NUL byte, which no shell word can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("it holds a NUL byte")]
 pub struct NulByte;
@@ -24,7 +24,7 @@ impl ShellWord {
         if value.contains(&0) { Err(NulByte) } else { Ok(Self::quoted(value)) }
     }
 
-    /// Quotes a place inside the root as an operand: with `./` before it, so that it never looks like an option.
+    /// Quotes a path inside the root as an operand: with a `./` prefix, so that it never looks like an option.
     #[must_use]
     pub fn operand(path: &InnerPath) -> Self {
         if path.is_root() {
@@ -40,7 +40,7 @@ impl ShellWord {
         Self::quoted(root.as_str().as_bytes())
     }
 
-    /// The word, quotes and all.
+    /// Returns the word with its quotes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -1,4 +1,4 @@
-//! Answers of the host as [`Reply`]s.
+//! Parses the replies of a host into [`Reply`]s.
 
 use std::{collections::BTreeMap, str::FromStr};
 
@@ -19,19 +19,19 @@ use super::{
     survey,
 };
 
-/// The longest detail of a failure that is kept, in characters.
+/// The limit on the detail of a failure, in characters.
 const DETAIL: usize = 1000;
 
-/// An answer that does not fit its question.
+/// The error for a reply that does not fit its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the answer does not fit the question")]
 pub(super) struct Misfit;
 
-/// The reply to `op` that `words` (what comes after the step's index) and `values` say.
+/// Parses the reply to `op` from `words` (those after the step's index) and `values`.
 ///
 /// # Errors
 ///
-/// [`Misfit`] when they say nothing that answers `op`; the inner error when the step failed.
+/// [`Misfit`] when they are not a reply to `op`; the inner error when the step failed.
 pub(super) fn reply(op: &Op, words: &[String], values: &[Vec<u8>]) -> Result<Result<Reply, StepFailure>, Misfit> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     if let (["fail", kind], [detail]) = (&words[..], values) {
@@ -45,7 +45,7 @@ pub(super) fn reply(op: &Op, words: &[String], values: &[Vec<u8>]) -> Result<Res
     answer(op, &words, values).map(Ok)
 }
 
-/// The kind of a filesystem in hex; where a word has 32 bits, `stat` may print it with the sign before it as 64.
+/// Parses the kind of a filesystem from hex. Where a word has 32 bits, `stat` may print it sign-extended to 64.
 fn filesystem(kind: &str) -> Option<FilesystemKind> {
     let kind = u64::from_str_radix(kind, 16).ok()? & 0xffff_ffff;
     u32::try_from(kind).ok().map(FilesystemKind)
@@ -120,7 +120,7 @@ fn answers_done(op: &Op) -> bool {
     op.changes() || expects || matches!(op, Op::Sync { .. })
 }
 
-/// The failure that the host tells of: its kind, or `-` when the words of a utility say it.
+/// Returns the failure of a kind, or for `-` the failure in a utility's message.
 pub(super) fn failure(kind: &str, detail: &[u8]) -> StepFailure {
     let text = String::from_utf8_lossy(detail);
     let kind = match kind {
@@ -136,21 +136,23 @@ pub(super) fn failure(kind: &str, detail: &[u8]) -> StepFailure {
     StepFailure::new(kind, text[..end].replace('\n', " / "))
 }
 
-/// What a utility's message tells of. Its last part is what `strerror(3)` says; a file's name may say anything.
+/// Classifies a utility's message. Its last part is the text of `strerror(3)`; a file's name may be any text.
 fn classify(message: &str) -> FailureKind {
     let last = |line: &str| FailureKind::from_message(line.rsplit(": ").next().unwrap_or(line));
     let known = message.lines().map(last).find(|kind| *kind != FailureKind::Io);
     known.unwrap_or_else(|| FailureKind::from_message(&capitalised(message)))
 }
 
-/// zsh writes `sh:3: permission denied: ./x`: the words in lower case, and first.
+/// Capitalises the second part: zsh writes `sh:3: permission denied: ./x`, with the error in lower case and
+/// first.
 fn capitalised(message: &str) -> String {
     let words = message.split(": ").nth(1).unwrap_or("");
     let (first, rest) = words.split_at_checked(1).unwrap_or(("", words));
     first.to_uppercase() + rest
 }
 
-/// A group, its members as `ID/ID/`, and the directories that were asked about as `OWNER,GROUP,MODE/` with `-/` for none.
+/// Parses a group, its members as `ID/ID/`, and its directories as `OWNER,GROUP,MODE/`, with `-/` for a missing
+/// one.
 fn group(count: usize, [id, ours]: [&str; 2], members: &[u8], places: &[u8]) -> Result<Group, Misfit> {
     let parts = |text: &[u8]| -> Result<Vec<String>, Misfit> {
         let text = std::str::from_utf8(text).map_err(|_| Misfit)?;
@@ -181,13 +183,13 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// What `date +%s.%N` prints; where `%N` is not known, it is printed as it stands.
+/// Parses the output of `date +%s.%N`; a `date` without `%N` prints it literally.
 fn timestamp(text: &str) -> Result<Timestamp, Misfit> {
     let (seconds, nanoseconds) = text.split_once('.').unwrap_or((text, "0"));
     Timestamp::from_unix(number(seconds)?, nanoseconds.parse().unwrap_or(0)).ok_or(Misfit)
 }
 
-/// What `stat -c '%f %u %d %i %s %Y'` prints.
+/// Parses the output of `stat -c '%f %u %d %i %s %Y'`.
 pub(super) fn entry(stat: &[&str]) -> Result<Entry, Misfit> {
     let [mode, owner, device, inode, size, modified] = stat else { return Err(Misfit) };
     let mode = u32::from_str_radix(mode, 16).map_err(|_| Misfit)?;
@@ -221,7 +223,7 @@ pub(super) fn not_read(kind: &str) -> Result<Found, Misfit> {
     })
 }
 
-/// Names and process ids, each with a `/` after it.
+/// Parses names and process ids, each followed by a `/`.
 fn users(seen: &str, words: &[u8]) -> Result<Users, Misfit> {
     let words: Vec<&[u8]> = names(words).collect();
     let mut used = BTreeMap::new();
@@ -234,7 +236,7 @@ fn users(seen: &str, words: &[u8]) -> Result<Users, Misfit> {
     Ok(Users { used, all_seen: seen == "all" })
 }
 
-/// The directories from `/` down to `root`, and those of `paths` that are `y` in `there`.
+/// Returns the directories from `/` down to `root`, and those of `paths` that are `y` in `there`.
 fn way(paths: &[InnerPath], root: &[u8], there: &[u8], stats: &[u8]) -> Result<Vec<Passed>, Misfit> {
     let root = lossy(root);
     let mut places = vec!["/".to_owned()];
@@ -264,7 +266,7 @@ fn liveness(state: &str) -> Result<Liveness, Misfit> {
     })
 }
 
-/// Names, each with a `/` after it.
+/// Splits names, each followed by a `/`.
 pub(super) fn names(names: &[u8]) -> impl Iterator<Item = &[u8]> {
     names.split_inclusive(|byte| *byte == b'/').map(|name| name.strip_suffix(b"/").unwrap_or(name))
 }
@@ -279,8 +281,8 @@ fn listing(all: &[u8], stats: &[u8]) -> Result<Vec<Listed>, Misfit> {
     Ok(names(all).zip(entries).map(|(name, entry)| Listed { name: name.to_vec(), entry }).collect())
 }
 
-/// What each directory's file held: the contents stand one after the other, as long as `sizes` say, without those
-/// that are over the limit.
+/// Parses the file of each directory: `contents` joins the files within the limit, in the sizes that `sizes`
+/// lists.
 fn each(
     limit: u64,
     all: &[u8],
@@ -312,7 +314,7 @@ fn each(
     if contents.is_empty() && sizes.next().is_none() { Ok(found) } else { Err(Misfit) }
 }
 
-/// The words of a frame that answers exchange `exchange`, without that number.
+/// Returns the words of a frame of exchange `exchange`, without that number.
 pub(super) fn words_of(frame: &Frame, exchange: u64) -> Option<&[String]> {
     let (first, rest) = frame.words.split_first()?;
     (first.parse() == Ok(exchange)).then_some(rest)

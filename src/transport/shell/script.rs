@@ -1,4 +1,4 @@
-//! Batches as scripts: one function, defined and then called on the last line, so that a script cut anywhere runs nothing.
+//! Compiles batches to scripts: one function, called on the last line, so that a truncated script runs nothing.
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -15,49 +15,50 @@ use super::{
     together::{Together, runs},
 };
 
-/// The longest word of a script, in bytes: shells whose `printf` is a process of its own take 128 KiB at most.
+/// The limit on a word of a script, in bytes: shells with an external `printf` take at most 128 KiB.
 const PIECE: usize = 64 << 10;
 
-/// The most that a host is asked to read of one file, in bytes. More goes through no shell in sensible time, and mksh
-/// counts in 32 bits.
+/// The limit on what a host is asked to read of one file, in bytes.
+///
+/// No shell passes more in reasonable time, and mksh counts in 32 bits.
 const READ_LIMIT: u64 = 999_999_999;
 
-/// The text of a script, in the making. Values get in only as [`ShellWord`]s and numbers.
+/// The text of a script under construction. Values enter it only as [`ShellWord`]s and numbers.
 #[derive(Debug, Default)]
 struct Script(Vec<u8>);
 
 impl Script {
-    /// Text of the script itself.
+    /// Adds text of the script itself.
     fn text(&mut self, text: &'static str) -> &mut Self {
         self.0.extend_from_slice(text.as_bytes());
         self
     }
 
-    /// A blank and a value.
+    /// Adds a blank and a value.
     fn word(&mut self, word: &ShellWord) -> &mut Self {
         self.0.push(b' ');
         self.0.extend_from_slice(word.as_bytes());
         self
     }
 
-    /// A blank and a value, which may hold any bytes but NUL.
+    /// Adds a blank and a value, which may hold any bytes but NUL.
     fn value(&mut self, value: impl AsRef<[u8]>) -> Result<&mut Self, NulByte> {
         Ok(self.word(&ShellWord::new(value)?))
     }
 
-    /// A number.
+    /// Adds a number.
     fn number(&mut self, number: u64) -> &mut Self {
         self.0.extend_from_slice(number.to_string().as_bytes());
         self
     }
 
-    /// A file mode, in octal.
+    /// Adds a file mode, in octal.
     fn mode(&mut self, mode: u32) -> &mut Self {
         self.0.extend_from_slice(format!("{mode:o}").as_bytes());
         self
     }
 
-    /// Content, in pieces that any `printf` takes.
+    /// Adds content, in parts that any `printf` takes.
     fn pieces(&mut self, content: &[u8]) -> Result<&mut Self, NulByte> {
         for piece in content.chunks(PIECE) {
             self.value(piece)?;
@@ -65,7 +66,7 @@ impl Script {
         Ok(self)
     }
 
-    /// Goes to the root, or answers why not and returns.
+    /// Adds the change to the root, which on failure replies with the cause and returns.
     fn enter(&mut self, root: &HostPath, make: bool, pin: Option<FileId>) -> &mut Self {
         self.text("sb_root ").text(if make { "y " } else { "n " });
         match pin {
@@ -76,7 +77,7 @@ impl Script {
     }
 }
 
-/// The name of every batch's function, also where `common.sh` unsets it.
+/// The definition of every batch's function. `common.sh` unsets this name too.
 const DEFINE: &str = "switchback_batch() {\n";
 
 /// Compiles `batch` to a function, which [`call`] calls.
@@ -100,7 +101,7 @@ pub(super) fn compile(batch: &Batch) -> Result<Vec<u8>, usize> {
     Ok(script.0)
 }
 
-/// Steps, the first of them at `first`, that are carried out as one.
+/// Compiles steps that run as one; the first of them is step `first`.
 fn compile_run(script: &mut Script, first: usize, run: &[Step]) -> Result<(), usize> {
     match Together::of(&run[0]) {
         Some(Together::Make) if run.len() > 1 => make_all(script, first, run),
@@ -113,7 +114,7 @@ fn compile_run(script: &mut Script, first: usize, run: &[Step]) -> Result<(), us
     Ok(())
 }
 
-/// Steps that one process of each kind carries out.
+/// Compiles steps that share one process of each kind.
 fn run_together(script: &mut Script, kind: Together, first: usize, run: &[Step]) -> Result<(), usize> {
     script.text("switchback_run() {\n");
     compile_each(script, first, run)?;
@@ -123,7 +124,7 @@ fn run_together(script: &mut Script, kind: Together, first: usize, run: &[Step])
     Ok(())
 }
 
-/// Which tree is meant, as two words.
+/// Adds the kind and the value of a tree's name, as two words.
 fn tree_name<'s>(script: &'s mut Script, name: &TreeName) -> Result<&'s mut Script, NulByte> {
     match name {
         TreeName::Given(name) => script.text(" given").value(name.as_str()),
@@ -140,7 +141,7 @@ fn compile_each(script: &mut Script, first: usize, run: &[Step]) -> Result<(), u
     Ok(())
 }
 
-/// Directories that stand in each other, made by one program.
+/// Compiles the creation of nested directories by one program.
 fn make_all(script: &mut Script, first: usize, run: &[Step]) {
     script.text("sb_i=").number(first as u64).text("\nsb_mkdirs ");
     for (at, step) in run.iter().enumerate() {
@@ -154,7 +155,7 @@ fn make_all(script: &mut Script, first: usize, run: &[Step]) {
     script.text(" || return\n");
 }
 
-/// Tells which directories the batch moves between, so that one look at all of them is enough.
+/// Adds the list of directories that the batch moves between, so that one `stat` can inspect them all.
 fn places(script: &mut Script, batch: &Batch) {
     let mut places = BTreeSet::new();
     let mut moves = false;
@@ -181,35 +182,38 @@ fn places(script: &mut Script, batch: &Batch) {
     }
 }
 
-/// The line that calls the function, as exchange number `exchange`: in braces, so that no prefix of it is a command.
-/// Its utilities read nothing: what comes next on standard input is the next batch.
+/// Returns the line that calls the function as exchange number `exchange`.
+///
+/// It is in braces, so that no prefix of it is a command. The utilities of the batch read nothing, since the next input
+/// is the next batch.
 pub(super) fn call(nonce: &str, exchange: u64) -> Vec<u8> {
     format!("{{ sb_frame='SB1 {nonce} {exchange} '; switchback_batch </dev/null; sb_end; }}\n").into_bytes()
 }
 
-/// What an upload begins with: collects the lines up to the one that is the nonce, and runs them when it came.
+/// The first line of an upload: collects lines up to the nonce, and runs them once it has arrived.
 const COLLECT: &str = "sb_nl=$(printf '\\nx'); sb_nl=${sb_nl%x}; sb_all=; while IFS= read -r sb_line; do \
      case $sb_line in \"$sb_nonce\") eval \"$sb_all\"; break;; esac; sb_all=$sb_all$sb_line$sb_nl; done\n";
 
-/// Which stream of an upload it is.
+/// The part of an upload that a stream carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
     /// All of it.
     Whole,
-    /// The one that begins, which says when another may join it, and brings all but a part of the files.
+    /// The first of two streams, which reports when the second may join, and carries everything but a part of the
+    /// files.
     First,
-    /// The one that joins it.
+    /// The second of two streams.
     Second,
 }
 
-/// The lines of an upload that are the same for all: nothing is run before what [`receive`] gives comes after them.
+/// Returns the script that all uploads share. Runs nothing before the text of [`receive`] arrives.
 pub(super) fn collected(prelude: &[u8], nonce: &str) -> Vec<u8> {
     let mut script = Script(format!("sb_nonce={nonce}; ").into_bytes());
     script.text(COLLECT).0.extend_from_slice(prelude);
     script.0
 }
 
-/// The rest of the script that unpacks a stream of an upload from the rest of standard input.
+/// Returns the rest of the script, which unpacks a stream of an upload from the rest of standard input.
 pub(super) fn receive(upload: &Upload, stream: &Stream, part: Part, nonce: &str) -> Vec<u8> {
     let mut script = Script::default();
     script.text(DEFINE).enter(&upload.root, false, None);
@@ -233,14 +237,16 @@ pub(super) fn receive(upload: &Upload, stream: &Stream, part: Part, nonce: &str)
     script.0
 }
 
-/// The same of an upload that brings nothing and goes nowhere: it is answered, and that is all.
+/// Returns the rest of the script of an upload without content: it only sends a reply.
 pub(super) fn receive_nothing(nonce: &str) -> Vec<u8> {
     format!("sb_frame='SB1 {nonce} 0 '; sb_i=0; case $sb_lacks in '') sb_emit done;; esac; sb_end\n{nonce}\n")
         .into_bytes()
 }
 
-/// The script, after `prelude`, that starts the command of `call` or follows it. Its processes bear `marker` in their
-/// environment. It is called on the last line, and `runner` is what the shell that runs it is told.
+/// Returns the script, after `prelude`, that starts the command of `call` or follows it.
+///
+/// The command's processes have `marker` in their environment. The last line calls the script; `runner` is the prelude
+/// of the shell that runs the command.
 pub(super) fn hook(
     prelude: &[u8],
     runner: &str,
@@ -259,7 +265,7 @@ pub(super) fn hook(
     Ok(script.0)
 }
 
-/// What the shell that runs the command of `call` reads, as a whole or not at all.
+/// Returns the script of the shell that runs the command of `call`, which it reads whole or not at all.
 fn program(runner: &str, call: &HookCall, marker: &str) -> Result<Vec<u8>, NulByte> {
     let mut script = Script(runner.as_bytes().to_vec());
     script.text("sb_environment() {\n");
@@ -279,10 +285,10 @@ fn program(runner: &str, call: &HookCall, marker: &str) -> Result<Vec<u8>, NulBy
     Ok(script.0)
 }
 
-/// What `ulimit -f` counts in, in bytes.
+/// The unit of `ulimit -f`, in bytes.
 const BLOCK: u64 = 512;
 
-/// A time limit as it is kept: in whole seconds, upwards.
+/// Returns a time limit in whole seconds, rounded up.
 fn whole_seconds(limit: Duration) -> u64 {
     (limit.as_secs() + u64::from(limit.subsec_nanos() > 0)).clamp(1, READ_LIMIT)
 }
@@ -384,7 +390,7 @@ fn compile_op(script: &mut Script, op: &Op) -> Result<(), NulByte> {
     Ok(())
 }
 
-/// The directories from the root down to `path`, itself the last, without the root.
+/// Returns the directories from the root down to `path` inclusive, without the root.
 pub(super) fn ways_down(path: &InnerPath) -> Vec<InnerPath> {
     let mut down: Vec<InnerPath> = std::iter::successors(Some(path.clone()), InnerPath::parent).collect();
     down.retain(|path| !path.is_root());
@@ -392,8 +398,10 @@ pub(super) fn ways_down(path: &InnerPath) -> Vec<InnerPath> {
     down
 }
 
-/// Begins a `sb_move`. Of its two ends, the one whose path anybody can know is held: others may put a link in its place
-/// meanwhile. The other has a token in it, and is private; the root itself is held all the time.
+/// Begins a `sb_move`, and selects the end to hold open.
+///
+/// Holds the end whose path others can guess, since they may replace it by a symlink meanwhile. The other end has a
+/// token in its path, and is private; the root itself is held all the time.
 fn held(from: &InnerPath, into: &InnerPath) -> &'static str {
     let is_private = |path: &InnerPath| path.names().any(|name| name.parse::<Token>().is_ok());
     let above = from.parent().unwrap_or_else(InnerPath::root);
@@ -406,18 +414,18 @@ fn held(from: &InnerPath, into: &InnerPath) -> &'static str {
     }
 }
 
-/// Begins a `sb_write`: a mode without execute bits is given by the umask, any other by a `chmod`.
+/// Begins a `sb_write`: the umask gives a mode without execute bits, and a `chmod` any other.
 fn write_new(script: &mut Script, mode: u32) -> &mut Script {
     script.text("sb_write ").mode(0o777 & !mode).text(" ");
     if mode & !0o666 == 0 { script.text("''") } else { script.mode(mode) }
 }
 
-/// The text of a link as an operand, as it reads when the link stands in the root.
+/// Returns the text of a symlink as an operand, as it reads in the root.
 fn from_root(link: &[u8]) -> Vec<u8> {
     if link.is_empty() || link.starts_with(b"/") { link.to_vec() } else { [b"./", link].concat() }
 }
 
-/// The most that is read, as hosts are asked for it.
+/// Returns the limit to request from hosts.
 pub(super) fn reach(limit: u64) -> u64 {
     limit.min(READ_LIMIT)
 }

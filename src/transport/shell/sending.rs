@@ -1,4 +1,4 @@
-//! [`Sending`]: a script and a stream on their way down a channel, and what the host says to them.
+//! [`Sending`]: sends a script and a stream over a channel while it reads the host's reply.
 
 use std::{
     future::{Future, poll_fn},
@@ -32,11 +32,13 @@ use super::{
     stream::Stream,
 };
 
-/// How often the exchange timeout fits into the wait for the answer, once all has been sent: much of it may still be
-/// on its way over a slow link, and the host still unpacks. A dead link is found sooner, by what carries the channel.
+/// The factor of the exchange timeout for the reply, once everything has been sent.
+///
+/// Much of it may still be on its way over a slow link, and the host still unpacks. The transport below the channel
+/// notices a dead link sooner.
 const UNPACKING: u32 = 10;
 
-/// What the host says in the end.
+/// The final reply of the host.
 pub(super) enum Answer {
     Done,
     Failed(StepFailure),
@@ -44,7 +46,7 @@ pub(super) enum Answer {
     Lacks(String),
 }
 
-/// Who is told how far an upload has come, however many streams it goes in.
+/// The progress of an upload over all of its streams, and its receiver.
 pub(super) struct Told<'p> {
     progress: &'p dyn Progress,
     so_far: Mutex<SoFar>,
@@ -53,7 +55,7 @@ pub(super) struct Told<'p> {
 #[derive(Debug, Default)]
 struct SoFar {
     uploaded: Uploaded,
-    /// Bytes that went over all channels by now.
+    /// Bytes sent over all channels so far.
     sent: u64,
 }
 
@@ -62,7 +64,7 @@ impl<'p> Told<'p> {
         Self { progress, so_far: Mutex::default() }
     }
 
-    /// One stream has come from `before` to `now`.
+    /// Reports the progress of one stream from `before` to `now`.
     fn advanced(&self, before: Uploaded, now: Uploaded) {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         so_far.uploaded.files += now.files - before.files;
@@ -70,7 +72,7 @@ impl<'p> Told<'p> {
         self.progress.advanced(so_far.uploaded.files, so_far.uploaded.bytes);
     }
 
-    /// So many bytes more have gone over a channel.
+    /// Reports this many more bytes as sent over a channel.
     pub(super) fn sent(&self, bytes: u64) {
         let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
         so_far.sent += bytes;
@@ -78,23 +80,24 @@ impl<'p> Told<'p> {
     }
 }
 
-/// What is on its way to the host.
+/// A script and a stream to send to the host.
 pub(super) struct Sending<'a> {
     pub(super) script: Vec<u8>,
     pub(super) stream: &'a mut Stream,
     pub(super) stall: Duration,
     pub(super) told: &'a Told<'a>,
-    /// Set when it is not worth going on.
+    /// Set once another stream has failed, so that sending the rest is pointless.
     pub(super) over: &'a AtomicBool,
-    /// Is told when the host has begun.
+    /// Notified when the host has begun.
     pub(super) begun: &'a Notify,
-    /// The share of a stream that joins another: it is wanted only once the host has begun with it.
+    /// The share of a stream that joins another: it becomes wanted once the host has begun with it.
     pub(super) joins: Option<&'a Share>,
 }
 
 impl Sending<'_> {
-    /// Sends all, and ends the stream. Says why the tree could not be read, when it could not. The host may take no more of
-    /// it, which its answer then explains.
+    /// Sends everything, and ends the stream. Returns the error of the source, if it could not be read.
+    ///
+    /// The host may stop reading; its reply then explains why.
     async fn send(mut self, stdin: Option<Box<dyn AsyncWrite + Send + Unpin>>) -> Result<Option<TreeError>, Lost> {
         let Some(mut stdin) = stdin else { return Ok(None) };
         let script = std::mem::take(&mut self.script);
@@ -110,11 +113,11 @@ impl Sending<'_> {
         let mut so_far = Uploaded::default();
         let unread = loop {
             let piece = match self.stream.next().await {
-                // Cut here, it is not whole: the host says that it failed.
+                // An incomplete stream makes the host report a failure.
                 _ if self.over.load(Ordering::Relaxed) => break None,
                 Some(Ok(piece)) => piece,
                 Some(Err(error)) => break Some(error),
-                // Neither whole nor failed: the thread that made it has ended in another way.
+                // The packing thread has ended without a last chunk and without an error.
                 None => break Some(TreeError::Visit(io::Error::other("the packing ended before all was packed"))),
             };
             if !self.write(&mut stdin, &piece.bytes).await? {
@@ -129,7 +132,7 @@ impl Sending<'_> {
         Ok(unread)
     }
 
-    /// Writes all of `bytes`. Each write may take so long: a slow host is none that has stopped.
+    /// Writes all of `bytes`. The time limit is for each write: a slow host has not stopped.
     async fn write(&self, stdin: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> Result<bool, Lost> {
         let mut left = bytes;
         while !left.is_empty() {
@@ -145,8 +148,9 @@ impl Sending<'_> {
 }
 
 impl Wire {
-    /// Sends all, and says what the host answered (`None` when its channel ended), and why the tree could not be read, when
-    /// that is why the stream ended.
+    /// Sends everything, and returns the host's reply with the error of the source, if that ended the stream.
+    ///
+    /// The reply is `None` when the channel ended.
     pub(super) async fn receive(
         &mut self,
         channel: &mut Channel,
@@ -173,14 +177,14 @@ impl Wire {
 }
 
 impl Wire {
-    /// Sends `script`, and says what the host answered; `None` when its channel ended.
+    /// Sends `script`, and returns the host's reply; `None` when its channel ended.
     pub(super) async fn answer(&mut self, channel: &mut Channel, script: &[u8]) -> Result<Option<Answer>, Lost> {
         let Streams { stdin, stdout, stderr } = channel.streams();
         let Self { frames, stderr: tail, hello, .. } = self;
         frames.begin();
         let send = async {
             if let Some(mut stdin) = stdin.take() {
-                // A failure shows in the answer that does not come.
+                // A failure shows as a missing reply.
                 let _: io::Result<()> = stdin.write_all(script).await;
                 let _: io::Result<()> = stdin.shutdown().await;
             }
@@ -195,7 +199,7 @@ enum Either<R, S> {
     Sent(S),
 }
 
-/// Whichever is done first, the reading when both are.
+/// Returns the result of the future that ends first; of the reading if both have ended.
 async fn first<R: Future + Unpin, S: Future + Unpin>(mut read: R, mut send: S) -> Either<R::Output, S::Output> {
     poll_fn(|context| {
         if let Poll::Ready(answer) = pin!(&mut read).poll(context) {

@@ -1,4 +1,4 @@
-//! [`Session`]: one kept-open channel, and the exchanges that go over it.
+//! [`Session`]: an open channel, and the exchanges over it.
 
 use std::{collections::BTreeSet, io, time::Duration};
 
@@ -22,32 +22,32 @@ use super::{
     together::Waiting,
 };
 
-/// How the answer to a batch was lost.
+/// The reason why the reply to a batch was lost.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Lost {
-    /// The channel ended before the answer did.
+    /// The channel ended before the reply.
     #[error("the connection ended{}", said(.0))]
     Ended(String),
-    /// It took too long.
+    /// The reply exceeded its time limit.
     #[error("no answer within {} s{}", .0.as_secs_f64(), said(.1))]
     Late(Duration, String),
     /// The channel could not be read.
     #[error("the connection cannot be read")]
     Read(#[source] io::Error),
-    /// What came is no answer.
+    /// The output is not a valid reply.
     #[error(transparent)]
     Frame(#[from] FrameError),
-    /// What came does not answer this.
+    /// The reply does not fit the request.
     #[error(transparent)]
     Misfit(#[from] Misfit),
 }
 
-/// What the host printed besides, when it printed anything.
+/// Returns the host's other output, if any, for a message.
 fn said(text: &str) -> String {
     if text.is_empty() { String::new() } else { format!(", after printing: {text}") }
 }
 
-/// How an exchange ended.
+/// The result of an exchange.
 #[derive(Debug)]
 pub(super) enum Outcome {
     /// All steps ran.
@@ -56,7 +56,7 @@ pub(super) enum Outcome {
     Root(StepFailure),
     /// A step failed that ends the batch.
     Failed(StepFailure, Vec<Reply>),
-    /// The host lacks something, in words, and no step ran.
+    /// The host lacks a requirement, in words, and no step ran.
     Lacks(String),
 }
 
@@ -64,28 +64,28 @@ pub(super) enum Outcome {
 pub(super) struct Session {
     channel: Channel,
     wire: Wire,
-    /// What the prelude brings, until it is sent with the first batch.
+    /// The prelude, until the first batch is sent with it.
     unsent: Vec<u8>,
-    /// The functions that the host was told.
+    /// The functions that the host has received.
     known: BTreeSet<usize>,
     exchanges: u64,
 }
 
-/// What comes back over a channel.
+/// The output of a channel.
 pub(super) struct Wire {
     pub(super) nonce: Token,
     pub(super) frames: Frames,
     pub(super) stderr: Tail,
-    /// What the host said first.
+    /// The host's first frame.
     pub(super) hello: Option<Hello>,
 }
 
-/// What a host says first, of the programs that it was asked about.
+/// A host's first reply: the availability of the programs in the request.
 #[derive(Debug, Default)]
 pub(super) struct Hello {
-    /// Those that it lacks and must have.
+    /// The required programs that it lacks.
     pub(super) lacks: Vec<String>,
-    /// Those that it has and need not.
+    /// The optional programs that it has.
     has: Vec<String>,
 }
 
@@ -98,31 +98,32 @@ impl Hello {
 }
 
 impl Session {
-    /// The command whose channel a session needs.
+    /// Returns the command for a session's channel.
     pub(super) fn command() -> ShellCommand {
         ShellCommand::batches()
     }
 
-    /// A session over a channel that has just been opened. With a `beat`, the host ends it after four such intervals without a
-    /// [line](Self::beat).
+    /// Creates a session over a new channel.
+    ///
+    /// With a `beat`, the host ends it after four such intervals without a [line](Self::beat).
     pub(super) fn new(channel: Channel, beat: Option<Duration>) -> Self {
         let wire = Wire::new();
         Self { channel, unsent: prelude::batches(&wire.nonce, beat), known: BTreeSet::new(), wire, exchanges: 0 }
     }
 
-    /// The programs that the host has and need not have, once it was asked.
+    /// Returns the optional programs that the host has; empty before its first reply.
     pub(super) fn has(&self) -> &[String] {
         self.wire.hello.as_ref().map_or(&[], |hello| &hello.has)
     }
 
-    /// Whether the channel still stands, as far as that shows without asking.
+    /// Whether the channel is still open, as far as that shows without a request.
     pub(super) async fn stands(&mut self) -> bool {
         let Some(noise) = self.channel.peek().await else { return false };
         self.wire.frames.begin();
         self.wire.frames.push(&noise).is_ok() && self.wire.frames.next().is_none()
     }
 
-    /// Identifies the session.
+    /// Returns the nonce, which identifies the session.
     pub(super) fn nonce(&self) -> &Token {
         &self.wire.nonce
     }
@@ -135,13 +136,14 @@ impl Session {
                 stdin.write_all(prelude::BEAT).await?;
                 stdin.flush().await
             };
-            // A host that reads nothing more is for the next exchange to report.
+            // The next exchange reports a host that has stopped reading.
             let _ = timeout(Duration::from_secs(1), beat).await;
         }
     }
 
-    /// Carries out the compiled `batch`, and returns the session when it can be used again. Waits `answer` for the answer, and `end` for
-    /// the end of a channel that gave none.
+    /// Runs the compiled `batch`, and returns the session if it can be used again.
+    ///
+    /// Waits at most `answer` for the reply, and `end` for the end of a channel that sent none.
     pub(super) async fn exchange(
         mut self,
         batch: &Batch,
@@ -169,7 +171,7 @@ impl Wire {
         Self { frames: Frames::new(nonce.as_str()), nonce, stderr: Tail::default(), hello: None }
     }
 
-    /// Sends `script` and reads the answer; `None` when the channel ended before it was whole.
+    /// Sends `script` and reads the reply; `None` when the channel ended before its end.
     async fn ask(
         &mut self,
         channel: &mut Channel,
@@ -180,7 +182,7 @@ impl Wire {
         let Streams { stdin, stdout, stderr } = channel.streams();
         let send = async {
             if let Some(stdin) = stdin {
-                // A failure shows in the answer that does not come.
+                // A failure shows as a missing reply.
                 let _: io::Result<()> = stdin.write_all(script).await;
                 let _: io::Result<()> = stdin.flush().await;
             }
@@ -191,7 +193,7 @@ impl Wire {
         beside(beside(read, send), drain(stderr, tail)).await
     }
 
-    /// The next frame but the hello, which is kept; `None` when the channel has ended.
+    /// Returns the next frame except the hello, which it keeps; `None` when the channel has ended.
     pub(super) async fn frame(
         frames: &mut Frames,
         hello: &mut Option<Hello>,
@@ -212,22 +214,22 @@ impl Wire {
         }
     }
 
-    /// What the host lacks, when its channel ended without an answer and it is certain that nothing was run.
+    /// Returns what the host lacks, if its channel ended without a reply and certainly ran nothing.
     pub(super) async fn ended(&mut self, channel: Channel, deadline: Duration) -> Result<String, Lost> {
-        // Whoever said hello may have run something, however it ended.
+        // A host that sent the hello may have run something, whatever its end.
         if self.hello.is_none() && timeout(deadline, channel.end()).await == Ok(ChannelEnd::Exited) {
             return Ok(format!("it gives no POSIX shell{}", said(&self.said())));
         }
         Err(Lost::Ended(self.said()))
     }
 
-    /// Forgets what the host printed that was no answer, so that no message shows it.
+    /// Drops the host's output other than replies, so that no message shows it.
     pub(super) fn forget_noise(&mut self) {
         self.frames.noise = Tail::default();
         self.stderr = Tail::default();
     }
 
-    /// What the host printed that was no answer.
+    /// Returns the host's output other than replies.
     pub(super) fn said(&self) -> String {
         let (out, err) = (self.frames.noise.to_string(), self.stderr.to_string());
         [out, err].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" / ")
@@ -255,7 +257,7 @@ async fn read_answer(
     Ok(None)
 }
 
-/// What has come of an answer.
+/// The received part of a reply.
 #[derive(Debug, Default)]
 struct Answer {
     replies: Vec<Reply>,
@@ -263,7 +265,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// Takes in the next frame; whether it was the last.
+    /// Takes the next frame; returns whether it was the last.
     fn take(&mut self, batch: &Batch, frame: &Frame, exchange: u64) -> Result<bool, Misfit> {
         let words = words_of(frame, exchange).ok_or(Misfit)?;
         match (words, &frame.values[..]) {
@@ -296,7 +298,7 @@ fn finish(batch: &Batch, lacks: &[String], replies: Vec<Reply>, failed: Option<O
     }
 }
 
-/// What is missing, in words.
+/// Returns the message for missing commands.
 pub(super) fn lacking(lacks: &[String]) -> String {
     match lacks {
         [one] => format!("the command {one} is missing there"),

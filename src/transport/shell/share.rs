@@ -1,15 +1,17 @@
-//! [`Share`]: whether the second stream of an upload has a part of the files, as who packs and who sends agree on it.
+//! [`Share`]: the agreement between packer and sender on whether the second stream of an upload gets files.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// Nobody takes the stream.
 const UNWANTED: u8 = 0;
-/// Somebody does, and nothing is in it yet.
+/// The sender takes the stream, and it is still empty.
 const WANTED: u8 = 1;
-/// Files are in it, which come by no other way.
+/// The stream has files, which arrive by no other way.
 const USED: u8 = 2;
 
-/// Who packs puts files into a stream only while it is wanted, and who sends can only go without it while there are none.
+/// The state of the second stream.
+///
+/// The packer adds files only while the stream is wanted, and the sender can abandon it only while it has none.
 #[derive(Debug)]
 pub(super) struct Share(AtomicU8);
 
@@ -22,23 +24,23 @@ impl Share {
         Self(AtomicU8::new(WANTED))
     }
 
-    /// Says that there is somebody to take the stream.
+    /// Announces that the sender takes the stream.
     pub(super) fn want(&self) {
         self.step(UNWANTED, WANTED);
     }
 
-    /// Puts a first file in, or another one; `false` where nobody takes it.
+    /// Adds a file; returns `false` where nobody takes the stream.
     pub(super) fn put(&self) -> bool {
         self.step(WANTED, USED) || self.is_used()
     }
 
-    /// Goes without the stream; `false` where files are in it.
+    /// Abandons the stream; returns `false` where it has files.
     pub(super) fn withdraw(&self) -> bool {
         self.step(WANTED, UNWANTED);
         !self.is_used()
     }
 
-    /// Whether files are in it.
+    /// Whether the stream has files.
     pub(super) fn is_used(&self) -> bool {
         self.0.load(Ordering::Acquire) == USED
     }

@@ -1,4 +1,6 @@
-//! [`Spool`]: the stream of an upload in a temporary file, which one thread fills and each host's sender follows at its own pace.
+//! [`Spool`]: the stream of an upload in a temporary file.
+//!
+//! One thread fills it, and each host's sender reads it at its own pace.
 
 use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
@@ -11,31 +13,31 @@ use crate::{transport::Uploaded, tree::TreeError};
 
 use super::piece::{Next, Piece};
 
-/// A stream that is kept, or will be. Whoever fills it ends when nobody holds it any more.
+/// A stream in a file. The thread that fills it ends when nobody holds it any more.
 #[derive(Debug)]
 pub(super) struct Spool {
     file: Arc<File>,
     grown: watch::Receiver<Grown>,
 }
 
-/// How far a spool has been filled.
+/// The fill state of a spool.
 #[derive(Debug, Clone, Default)]
 struct Grown {
-    /// In bytes of the file.
+    /// Its length in bytes of the file.
     length: u64,
-    /// Why no more comes, when it is not that the stream is whole.
+    /// The error that ended the stream early.
     failed: Option<Arc<TreeError>>,
 }
 
-/// What stands before each piece: its length, what had gone into the stream by its end, and whether it is the last.
+/// The size of a chunk's header: its length, the progress up to its end, and whether it is the last.
 const HEADER: usize = 32;
 
 impl Spool {
-    /// Keeps what comes, in a file without a name in the directory for temporary files.
+    /// Stores the stream in an unnamed file in the directory for temporary files.
     ///
     /// # Errors
     ///
-    /// When there can be no such file.
+    /// When the file cannot be created.
     pub(super) fn of(pieces: Receiver<Next>) -> io::Result<Self> {
         let file = Arc::new(tempfile::tempfile()?);
         let (tell, grown) = watch::channel(Grown::default());
@@ -44,7 +46,7 @@ impl Spool {
         Ok(Self { file, grown })
     }
 
-    /// From the beginning.
+    /// Returns a reader from the beginning.
     pub(super) fn follow(self: Arc<Self>) -> Follower {
         Follower { grown: self.grown.clone(), spool: self, at: 0 }
     }
@@ -74,7 +76,7 @@ fn full(error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), words)
 }
 
-/// Writes `piece` at `at`, and returns how many bytes that took.
+/// Writes `piece` at `at`, and returns the bytes that it takes.
 fn keep(file: &File, at: u64, piece: &Piece) -> io::Result<u64> {
     let numbers = [piece.bytes.len() as u64, piece.so_far.files, piece.so_far.bytes, u64::from(piece.last)];
     let header: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
@@ -83,7 +85,7 @@ fn keep(file: &File, at: u64, piece: &Piece) -> io::Result<u64> {
     Ok((HEADER + piece.bytes.len()) as u64)
 }
 
-/// Reads the piece at `at`.
+/// Reads the chunk at `at`.
 fn kept(file: &File, at: u64) -> io::Result<Piece> {
     let mut header = [0; HEADER];
     file.read_exact_at(&mut header, at)?;
@@ -96,7 +98,7 @@ fn kept(file: &File, at: u64) -> io::Result<Piece> {
     Ok(Piece { bytes: content, so_far: Uploaded { files, bytes }, last })
 }
 
-/// One who takes what a [`Spool`] keeps.
+/// A reader of a [`Spool`].
 #[derive(Debug)]
 pub(super) struct Follower {
     spool: Arc<Spool>,
@@ -105,7 +107,7 @@ pub(super) struct Follower {
 }
 
 impl Follower {
-    /// The next piece, once it is there; `None` when whoever fills the spool has ended before the stream was whole.
+    /// Returns the next chunk once it exists; `None` when the filling ended before the stream was complete.
     pub(super) async fn next(&mut self) -> Option<Next> {
         let at = self.at;
         let grown = self.grown.wait_for(|grown| grown.length > at || grown.failed.is_some()).await.ok()?.clone();

@@ -1,4 +1,4 @@
-//! [`Streams`]: what is sent to a host, made for it alone or for all hosts that need the same.
+//! [`Streams`]: the streams to send to a host, made for it alone or shared by all hosts with the same need.
 
 use std::{io, sync::Arc};
 
@@ -19,7 +19,7 @@ use super::{
     spool::{Follower, Spool},
 };
 
-/// Less than this is brought sooner by one stream than by two, in bytes: the second channel takes its time to open.
+/// The size in bytes below which one stream is faster than two: the second channel takes time to open.
 const WORTH_TWO: u64 = 8 << 20;
 
 /// The streams of an upload.
@@ -34,10 +34,10 @@ pub(super) struct Streams {
 pub(super) struct Stream {
     /// The name of its last entry.
     pub(super) marker: String,
-    /// How it is compressed.
+    /// Its compression.
     pub(super) compression: Compression,
     pieces: Pieces,
-    /// The next piece, when it was looked at already.
+    /// The next chunk, if it was read ahead.
     ahead: Option<Next>,
 }
 
@@ -46,33 +46,33 @@ pub(super) struct Stream {
 pub(super) struct Second {
     pub(super) stream: Stream,
     pub(super) share: Arc<Share>,
-    /// Whether it takes its part for other hosts too, and so even where there is no channel for it.
+    /// Whether other hosts share it, so that it has files even where there is no channel for it.
     pub(super) is_divided: bool,
 }
 
-/// Where its pieces come from.
+/// The source of a stream's chunks.
 #[derive(Debug)]
 enum Pieces {
     Own(Receiver<Next>),
     Shared(Follower),
 }
 
-/// Streams that serve every host of the same need.
+/// Streams that serve every host with the same need.
 #[derive(Debug)]
 struct Shared {
     compression: Compression,
-    /// What they were made for first.
+    /// The upload that they were made for.
     upload: Upload,
     first: (String, Arc<Spool>),
     second: Option<(String, Arc<Spool>)>,
     share: Option<Arc<Share>>,
 }
 
-/// The pieces of a stream and the name of its last entry.
+/// The name of a stream's last entry, and its chunks.
 type Made = (String, Receiver<Next>);
 
 impl Streams {
-    /// The streams of `upload`, for a host that takes `compression` and may be far away.
+    /// Returns the streams of `upload`, for a host that supports `compression` and may be far away.
     pub(super) fn of(upload: &Upload, compression: Compression, is_far: bool) -> Self {
         let compression = compression.of(upload);
         let divides = is_far && may_be_two(upload);
@@ -86,7 +86,7 @@ impl Streams {
             let (first, second) = (spool(first)?, second.map(spool).transpose()?);
             Ok::<_, io::Error>(Shared { compression, upload: upload.clone(), first, second, share })
         });
-        // Where there is no room for it, each host has its own.
+        // Without room for the shared file, each host gets its own stream.
         if let Some(Ok(shared)) = shared {
             let follow = |(marker, spool): &(String, Arc<Spool>)| {
                 Stream::new(marker.clone(), compression, Pieces::Shared(Arc::clone(spool).follow()))
@@ -104,13 +104,15 @@ impl Streams {
     }
 }
 
-/// Whether another stream may take a part. What is copied on the host is looked at alone, and what is shut in the end must not
-/// be shut while another fills it.
+/// Whether a second stream may take a part.
+///
+/// Copies on the host are verified by one stream alone, and a directory must not become read-only while the other
+/// stream fills it.
 fn may_be_two(upload: &Upload) -> bool {
     upload.base.is_none() && upload.tree.bytes() >= WORTH_TWO && !upload.tree.entries().iter().any(is_shut)
 }
 
-/// Packs and compresses, into two streams where they `share` the files.
+/// Packs and compresses, into two streams if there is a `share`.
 fn make(upload: &Upload, compression: Compression, serves: Serves, share: Option<Arc<Share>>) -> (Made, Option<Made>) {
     let marker = || format!(".switchback-{}", Token::random());
     let (first, second) = (marker(), share.map(|share| (marker(), share)));
@@ -125,7 +127,7 @@ impl Stream {
         Self { marker, compression, pieces, ahead: None }
     }
 
-    /// The next piece; `None` when whoever makes it has ended before it was whole.
+    /// Returns the next chunk; `None` when the packing ended before the stream was complete.
     pub(super) async fn next(&mut self) -> Option<Next> {
         if let Some(next) = self.ahead.take() {
             return Some(next);
@@ -138,16 +140,17 @@ impl Stream {
 }
 
 impl Second {
-    /// Whether the stream ended without a piece because no file is in it.
+    /// Whether the stream ended without a chunk because it has no files.
     pub(super) async fn is_empty(&mut self) -> bool {
         self.stream.ahead = self.stream.next().await;
         self.stream.ahead.is_none() && !self.share.is_used()
     }
 }
 
-/// Whether the same streams serve both, which are of one tree.
+/// Whether the same streams serve both uploads, which are of one tree.
 fn is_same(one: &Upload, other: &Upload) -> bool {
-    // All that goes into a stream must be compared: what is new in an upload must be looked at here.
+    // Compare everything that enters a stream. The pattern lists all fields, so that a new one must be considered
+    // here.
     let Upload { root: _, into: _, tree: _, lists, unlisted, base } = one;
     let forms = |lists: &[(InnerPath, Form)]| lists.iter().map(|(_, form)| *form).collect::<Vec<_>>();
     let is_copied_alike = match (base, &other.base) {

@@ -1,4 +1,4 @@
-//! What a host says of whole trees.
+//! Parses a host's survey of a tree.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,16 +6,18 @@ use crate::manifest::{Digest, MAX_DEPTH, Seen, Surveyed};
 
 use super::reply::Misfit;
 
-/// What every name of a survey begins with. No name holds it: a name that goes on behind a newline is told from the next
-/// one by that.
+/// The prefix of every name in a survey.
+///
+/// No name contains it. It distinguishes the second line of a name with a newline from the next entry.
 const TOP: &[u8] = b".//./";
 
-/// The entries that `all` tells of, with the texts of links and the digests that the other two tell; `None` when the host
-/// could not list all there is.
+/// Parses the entries in `all`, with the texts of symlinks in `links` and the digests in `sums`.
+///
+/// `None` when the host could not list everything.
 pub(super) fn read(all: &[u8], links: &[u8], sums: Option<&[u8]>) -> Result<Option<Vec<Surveyed>>, Misfit> {
     let Some(all) = ended(all)? else { return Ok(None) };
     let Some(mut links) = ended(links)? else { return Ok(None) };
-    // A file that could not be read is told by its missing digest.
+    // A file that could not be read has no digest.
     let sums = sums.map(|sums| digests(without_end(sums)?.0)).transpose()?;
     let mut seen = Vec::new();
     for Raw { mode, owner, size, path } in entries(all)? {
@@ -33,7 +35,7 @@ pub(super) fn read(all: &[u8], links: &[u8], sums: Option<&[u8]>) -> Result<Opti
     if links.is_empty() { Ok(Some(cut(seen))) } else { Err(Misfit) }
 }
 
-/// Leaves out what is nested too deep, and says so of the directories that it stands in.
+/// Drops entries nested too deep, and marks the directories that hold them.
 fn cut(mut seen: Vec<Surveyed>) -> Vec<Surveyed> {
     let is_deep = |entry: &Surveyed| entry.path.split(|byte| *byte == b'/').nth(MAX_DEPTH + 1).is_some();
     let above = |entry: Surveyed| Some(entry.path[..entry.path.iter().rposition(|byte| *byte == b'/')?].to_vec());
@@ -44,20 +46,20 @@ fn cut(mut seen: Vec<Surveyed>) -> Vec<Surveyed> {
     seen
 }
 
-/// What came before the line that says how a `find` ended, and that line.
+/// Splits off the last line, which holds the exit status of a `find`.
 fn without_end(part: &[u8]) -> Result<(&[u8], &[u8]), Misfit> {
     let part = part.strip_suffix(b"\n").ok_or(Misfit)?;
     let start = part.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     Ok(part.split_at(start))
 }
 
-/// What a `find` printed, when it came to its end.
+/// Returns the output of a `find` that succeeded.
 fn ended(part: &[u8]) -> Result<Option<&[u8]>, Misfit> {
     let (printed, status) = without_end(part)?;
     Ok((status == b"0").then_some(printed))
 }
 
-/// An entry as `stat` prints it.
+/// An entry in the format of `stat`.
 struct Raw {
     mode: u32,
     owner: u32,
@@ -88,15 +90,17 @@ fn first_line(line: &[u8]) -> Option<Raw> {
     Some(Raw { mode, owner, size, path: words.next()?.strip_prefix(TOP)?.to_vec() })
 }
 
-/// Takes the text of the link at `path`, so many bytes, off what `stat` printed of all links: the name, with or without
-/// quotes, an arrow, and the text, likewise.
+/// Takes the text of the symlink at `path`, of `size` bytes, from the output of `stat` for all symlinks.
+///
+/// The format is the name, with or without quotes, an arrow, and the text, likewise.
 fn target(links: &mut &[u8], path: &[u8], size: u64) -> Result<Vec<u8>, Misfit> {
     let size = usize::try_from(size).map_err(|_| Misfit)?;
     let name = [TOP, path].concat();
     let quote = |text: &[u8]| usize::from(matches!(text.first(), Some(b'\'' | b'`' | b'"')));
     let rest = links.get(quote(links)..).and_then(|rest| rest.strip_prefix(&name[..])).ok_or(Misfit)?;
     let rest = rest.get(quote(rest)..).and_then(|rest| rest.strip_prefix(b" -> ")).ok_or(Misfit)?;
-    // Behind a text without quotes the line ends, and the next one begins with a name: so a quote there is the text's.
+    // After an unquoted text the line ends, and the next one begins with a name: a quote there belongs to the
+    // text.
     let is_quoted = quote(rest) == 1 && rest.get(size + 1..).is_some_and(|end| quote(end) == 1);
     let start = usize::from(is_quoted);
     if let (Some(text), Some(b'\n')) = (rest.get(start..start + size), rest.get(size + 2 * start)) {
@@ -106,8 +110,7 @@ fn target(links: &mut &[u8], path: &[u8], size: u64) -> Result<Vec<u8>, Misfit> 
     Err(Misfit)
 }
 
-/// The digest of each file, as `sha256sum` prints them: with a backslash before a line in which the name is escaped, where
-/// it does that.
+/// Parses the output of `sha256sum`, which may begin a line with an escaped name with a backslash.
 fn digests(sums: &[u8]) -> Result<HashMap<Vec<u8>, Digest>, Misfit> {
     let mut all: Vec<(Digest, bool, Vec<u8>)> = Vec::new();
     for line in sums.split_inclusive(|byte| *byte == b'\n') {

@@ -1,8 +1,8 @@
-//! [`Tail`]: the end of what somebody said, bounded and safe to print.
+//! [`Tail`]: the end of a program's output, bounded and safe to print.
 
 use std::{collections::VecDeque, fmt};
 
-/// How much is kept, in bytes.
+/// The bytes kept.
 const KEPT: usize = 2048;
 
 /// The last bytes of a stream.
@@ -10,7 +10,7 @@ const KEPT: usize = 2048;
 pub(in crate::transport) struct Tail(VecDeque<u8>);
 
 impl Tail {
-    /// Adds what was said next.
+    /// Adds the next output.
     pub(in crate::transport) fn push(&mut self, bytes: &[u8]) {
         let last = &bytes[bytes.len().saturating_sub(KEPT)..];
         let over = (self.0.len() + last.len()).saturating_sub(KEPT);
@@ -19,7 +19,7 @@ impl Tail {
     }
 }
 
-/// On one line, with everything a terminal would act on escaped.
+/// Prints one line, with everything escaped that a terminal would act on.
 impl fmt::Display for Tail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes: Vec<u8> = self.0.iter().copied().collect();

@@ -1,5 +1,6 @@
-//! Steps that one program on the host carries out for all of them, since starting programs is what a host takes its time
-//! for, and their answers, taken apart again.
+//! Steps that share one program on the host, since starting programs takes most of a host's time.
+//!
+//! Their replies are separated here.
 
 use crate::transport::{OnFailure, Op, Step};
 
@@ -10,19 +11,19 @@ use super::{
     script::reach,
 };
 
-/// What steps have in common that can be carried out as one.
+/// The kind of steps that can run as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Together {
-    /// They only look: one `stat` and one `od`.
+    /// Reading steps: one `stat` and one `od`.
     Read,
-    /// They only remove, and go on when that fails: one `rm`.
+    /// Removals that continue after a failure: one `rm`.
     Remove,
-    /// They make directories, each in the one before it: one `mkdir`.
+    /// New directories, each in the one before it: one `mkdir`.
     Make,
 }
 
 impl Together {
-    /// What `step` may be carried out together with.
+    /// Returns the kind of `step`, if it can run together with others.
     pub(super) fn of(step: &Step) -> Option<Self> {
         match &step.op {
             Op::Inspect { .. }
@@ -38,7 +39,7 @@ impl Together {
     }
 }
 
-/// The steps, in runs that can be carried out as one; most are runs of one.
+/// Splits steps into runs that execute as one; most runs have one step.
 pub(super) fn runs(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
     steps.chunk_by(|one, next| match (Together::of(one), Together::of(next)) {
         (Some(Together::Make), Some(Together::Make)) => stands_in(&next.op, &one.op),
@@ -47,7 +48,7 @@ pub(super) fn runs(steps: &[Step]) -> impl Iterator<Item = &[Step]> {
     })
 }
 
-/// Whether the directory that `inner` makes stands in the one that `outer` makes, and is like it.
+/// Whether `inner` creates a directory in the one that `outer` creates, with the same mode.
 fn stands_in(inner: &Op, outer: &Op) -> bool {
     match (inner, outer) {
         (Op::MakeDir { path, mode, .. }, Op::MakeDir { path: above, mode: same, .. }) => {
@@ -57,17 +58,18 @@ fn stands_in(inner: &Op, outer: &Op) -> bool {
     }
 }
 
-/// Answers that wait for what one `stat` and one `od` found for all of them.
+/// Replies that wait for the shared output of `stat` and `od`.
 #[derive(Debug, Default)]
 pub(super) struct Waiting(Vec<Frame>);
 
 impl Waiting {
-    /// The answers that are whole now, in order, each as if its step had asked by itself. `ops` are the steps from the
-    /// first that has no answer yet on.
+    /// Returns the replies that are complete now, in order, each as if its step had run alone.
+    ///
+    /// `ops` are the steps from the first one without a reply.
     ///
     /// # Errors
     ///
-    /// [`Misfit`] when what was found does not answer what was asked.
+    /// [`Misfit`] when the output does not fit the steps.
     pub(super) fn next<'o>(&mut self, frame: Frame, ops: impl Iterator<Item = &'o Op>) -> Result<Vec<Frame>, Misfit> {
         let shared = frame.words.last().is_some_and(|word| word == "@");
         match (&frame.words[..], &frame.values[..]) {
@@ -84,7 +86,7 @@ impl Waiting {
     }
 }
 
-/// Gives each answer its part of what was found.
+/// Gives each reply its part of the output.
 fn share<'o>(
     mut frames: Vec<Frame>,
     ops: impl Iterator<Item = &'o Op>,
@@ -142,12 +144,12 @@ fn share<'o>(
     if contents.is_empty() && stats.next().is_none() { Ok(frames) } else { Err(Misfit) }
 }
 
-/// The owner in a line of `stat -c '%f %u %d %i %s %Y'`.
+/// Returns the owner in a line of `stat -c '%f %u %d %i %s %Y'`.
 pub(super) fn owner(line: &str) -> Result<u32, Misfit> {
     line.split(' ').nth(1).and_then(|owner| owner.parse().ok()).ok_or(Misfit)
 }
 
-/// The size in a line of `stat -c '%f %u %d %i %s %Y'`.
+/// Returns the size in a line of `stat -c '%f %u %d %i %s %Y'`.
 pub(super) fn size(line: &str) -> Result<u64, Misfit> {
     line.split(' ').nth(4).and_then(|size| size.parse().ok()).ok_or(Misfit)
 }

@@ -1,8 +1,10 @@
-//! Uploads: a script, and after it a tar stream, down a channel of their own, and where there is much of it down a second one.
+//! Uploads: a script followed by a tar stream, over a channel of their own, and over a second one for much
+//! content.
 //!
-//! One channel carries only what its window lets be on its way: an `sshd` lets 2 MiB, which are 40 MB/s over a round trip of
-//! 50 ms. So a second channel takes files too, as soon as it is open. Its stream holds the directories that they need, and is
-//! proven whole by a marker of its own. The lists go with the first: they are of no use before both have arrived.
+//! One channel carries only as much as its window allows: that of `sshd` is 2 MiB, which is 40 MB/s over a round trip
+//! of 50 ms. So a second channel takes files too, as soon as it is open. Its stream holds the directories that they
+//! need, and a marker of its own proves that it is complete. The lists go with the first stream: they are useless
+//! before both have arrived.
 
 use std::{
     future::pending,
@@ -29,8 +31,9 @@ use super::{
     stream::{Second, Stream, Streams},
 };
 
-/// Does the work of [`Transport::upload`](crate::Transport::upload) over the lane `spare`, or else one that `shell` opens, to a
-/// host that takes `compression`.
+/// Implements [`Transport::upload`](crate::Transport::upload), for a host that supports `compression`.
+///
+/// Uses the channel `spare`, or else one that `shell` opens.
 pub(super) async fn upload<S: Shell>(
     shell: &S,
     spare: Option<Lane>,
@@ -50,14 +53,15 @@ pub(super) async fn upload<S: Shell>(
     Ok(Uploaded { files: upload.tree.files() - files, bytes: upload.tree.bytes() - bytes })
 }
 
-/// Does the work of [`Transport::try_upload`](crate::Transport::try_upload): opens a lane, has it answer, and gives it up.
+/// Implements [`Transport::try_upload`](crate::Transport::try_upload): opens a channel, gets a reply, and
+/// closes it.
 pub(super) async fn try_upload<S: Shell>(shell: &S, stall: Duration) -> Result<(), TransportError> {
     let Lane { mut channel, mut wire, .. } = Lane::open(shell, stall).await?;
     let script = receive_nothing(wire.nonce.as_str());
     let answer = timeout(stall, wire.answer(&mut channel, &script)).await;
     let answer = answer.unwrap_or_else(|_| Err(Lost::Late(stall, wire.said())));
     let host = || shell.to_string();
-    // Nothing was to be done, so a lost answer is no unknown outcome: an upload could not begin here.
+    // There was nothing to do, so a lost reply leaves no unknown outcome: an upload could not begin here.
     let lost = |lost: Lost| TransportError::Unreachable { host: host(), source: lost.into() };
     match answer {
         Ok(Some(Answer::Done)) => Ok(()),
@@ -83,15 +87,17 @@ struct Work<'a, S> {
     stall: Duration,
     upload: &'a Upload,
     told: &'a Told<'a>,
-    /// Nothing more is sent: one of the streams has failed.
+    /// Set once a stream has failed: nothing more is sent.
     over: AtomicBool,
-    /// What failed first.
+    /// The first failure.
     cause: Mutex<Option<TransportError>>,
 }
 
 impl<S: Shell> Work<'_, S> {
-    /// Brings both streams. When one fails the other is cut, so that it fails too, and waited for. A stream that nobody takes is
-    /// let go at once, or who packs would wait for its being taken, and the other stream for who packs.
+    /// Sends both streams.
+    ///
+    /// When one fails, the other is cut short, so that it fails too, and awaited. A stream that nobody takes is dropped
+    /// at once: else the packer would wait for its receiver, and the other stream for the packer.
     async fn bring_both(&self, spare: Option<Lane>, first: Stream, second: Second) -> Result<(), TransportError> {
         let (begun, ended) = (Notify::new(), Notify::new());
         let first = async {
@@ -99,7 +105,7 @@ impl<S: Shell> Work<'_, S> {
             self.keep(self.bring(spare, &mut stream, Part::First, &begun, None).await);
             drop(stream);
             ended.notify_one();
-            // When it ended before it began, nobody joins it.
+            // If the first stream ended before it began, the second must not wait for it.
             begun.notify_one();
         };
         let second = async {
@@ -115,7 +121,8 @@ impl<S: Shell> Work<'_, S> {
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), Err)
     }
 
-    /// Brings the second stream, which takes files only once its channel works: until then, all goes with the first.
+    /// Sends the second stream, which takes files only once its channel works. Until then, all files go with the
+    /// first.
     async fn join(&self, second: &mut Second, begun: &Notify, ended: &Notify) -> Result<(), TransportError> {
         let Second { stream, share, .. } = second;
         let goes_without = async {
@@ -134,8 +141,9 @@ impl<S: Shell> Work<'_, S> {
         }
     }
 
-    /// Brings the second stream, in which files are in any case, since it is that of other hosts too: where there is no channel
-    /// for it beside the first, after the first.
+    /// Sends the second stream, which has files in any case, since other hosts share it.
+    ///
+    /// Sends it after the first stream where there is no channel for it beside that.
     async fn bring_divided(&self, second: &mut Second, begun: &Notify, ended: &Notify) -> Result<(), TransportError> {
         let opened = tokio::select! {
             opened = self.lane() => opened.ok(),
@@ -169,8 +177,9 @@ impl<S: Shell> Work<'_, S> {
         }
     }
 
-    /// Brings one stream, and tells `begun` when the host has begun with it. The stream is let go only by the caller, once it is
-    /// known that it failed: who packs must not fail before.
+    /// Sends one stream, and notifies `begun` when the host has begun with it.
+    ///
+    /// Only the caller drops the stream, once the failure is recorded: the packer must not fail first.
     async fn bring(
         &self,
         spare: Option<Lane>,

@@ -1,4 +1,4 @@
-//! [`ZstdStream`]: a stream as `zstd` reads it, made frame by frame.
+//! [`ZstdStream`]: a stream in the format of `zstd`, compressed frame by frame.
 
 use std::io::{self, Write};
 
@@ -8,28 +8,30 @@ use crate::transport::Uploaded;
 
 use super::{compression::Serves, piece::Pieces};
 
-/// How much goes into one frame, in bytes; `zstd -d` reads frame after frame (RFC 8878, 3.1), and each may have its own level. What
-/// repeats further apart is not found: the sources of a language came out 3 % larger than in one frame, and 27 % with frames of
-/// 512 KiB.
+/// The content of one frame, in bytes.
+///
+/// `zstd -d` reads frame after frame (RFC 8878, 3.1), and each may have its own level. Repetitions across frames are
+/// not found: the sources of a language came out 3 % larger than in one frame, and 27 % with frames of 512 KiB.
 const FRAME: usize = 4 << 20;
 
-/// How the first frame is compressed, and what holds nobody up or goes to many; and how all else is. The better level takes
-/// one and a half times to thrice the time, and leaves up to a quarter less.
+/// The level of the first frame, and of frames that delay nobody or serve many; and the level of all others.
+///
+/// The better level takes one and a half to three times as long, and leaves up to a quarter less.
 const BETTER: i32 = 3;
 const QUICKER: i32 = 1;
 
-/// How many pieces must wait to be sent for the better level to hold nobody up.
+/// The number of chunks that must wait to be sent for the better level to delay nobody.
 const RESERVE: usize = 2;
 
-/// Compresses what is written, and passes it on.
+/// Compresses written bytes and passes them on.
 pub(super) struct ZstdStream {
     compressor: Compressor<'static>,
-    /// The frame in the making, and what it becomes.
+    /// The unfinished frame, and its compressed form.
     frame: Vec<u8>,
     compressed: Vec<u8>,
     level: i32,
     serves: Serves,
-    /// What has gone in by now.
+    /// The content written so far.
     pub(super) so_far: Uploaded,
     out: Pieces,
 }
@@ -42,7 +44,7 @@ impl ZstdStream {
         Ok(Self { compressor, frame: Vec::with_capacity(FRAME), compressed, level: BETTER, serves, so_far, out })
     }
 
-    /// Passes on what is left. The stream is whole.
+    /// Passes on the rest, as the last chunk.
     pub(super) fn end(mut self) -> io::Result<()> {
         self.pass()?;
         self.out.end()
@@ -54,7 +56,7 @@ impl ZstdStream {
         let is_waited_for = self.serves == Serves::One && self.out.waiting() < RESERVE;
         let level = if is_waited_for { QUICKER } else { BETTER };
         self.out.write_all(&self.compressed)?;
-        // Only now: what is in a frame has gone over when all of it has.
+        // Count a frame only once sent: its content is usable only when all of it has arrived.
         self.out.so_far = self.so_far;
         if level != self.level {
             self.compressor.set_compression_level(level)?;
@@ -88,7 +90,7 @@ mod tests {
         *,
     };
 
-    /// What `content` becomes when it is taken at once, and whether its last piece says that it is the last.
+    /// Compresses `content` in one go, and returns whether its last chunk is marked as the last.
     fn compressed(content: &[u8], serves: Serves) -> (Vec<u8>, bool) {
         let (next, mut taken) = channel(1 << 10);
         let mut stream = ZstdStream::new(Pieces::new(next), serves).expect("memory");
@@ -114,7 +116,7 @@ mod tests {
     fn a_frame_is_told_of_when_all_of_it_has_gone() {
         let (next, mut taken) = channel(1 << 10);
         let mut stream = ZstdStream::new(Pieces::new(next), Serves::One).expect("memory");
-        // What does not shrink takes many pieces.
+        // Incompressible content takes many chunks.
         let next_word = |word: &u64| {
             let word = word ^ word << 13;
             let word = word ^ word >> 7;
@@ -143,7 +145,7 @@ mod tests {
         }
     }
 
-    /// The level of the frame that comes after one, when so many pieces from before wait to be taken.
+    /// Returns the level of the frame after one, when this many earlier chunks wait to be taken.
     fn level_after(waiting: usize, serves: Serves) -> i32 {
         let (next, _taken) = channel(1 << 10);
         let mut stream = ZstdStream::new(Pieces::new(next), serves).expect("memory");
