@@ -1,4 +1,4 @@
-//! The configuration that our `ssh` runs with: what must be so, and then the user's own.
+//! The configuration for `ssh`: fixed options first, then the user's own configuration.
 
 use std::{collections::BTreeSet, fmt::Write, path::Path};
 
@@ -14,7 +14,8 @@ use super::{
     keyless::{Keyless, home},
 };
 
-/// For every host, the jump hosts too. The first value that `ssh` reads wins, so these cannot be overridden.
+/// The fixed options for every host, jump hosts included. `ssh` uses the first value of an option, so these
+/// cannot be overridden.
 const FIXED: &str = "\
 BatchMode yes
 ClearAllForwardings yes
@@ -31,22 +32,26 @@ ServerAliveInterval 5
 ServerAliveCountMax 3
 ";
 
-/// The same, of options that not every `ssh` knows: OpenSSH 8.5 brought the first, and 8.7 the others. Without them the
-/// user's would run no command, read nothing, leave the foreground, or print something before each line that is read here.
+/// Fixed options that not every `ssh` knows: OpenSSH 8.5 introduced the first, and 8.7 the others.
+///
+/// Without them the user's values could make `ssh` run no command, read no input, move to the background, or prefix
+/// each line that is read here.
 const FIXED_IF_KNOWN: [(&str, &str); 4] =
     [("LogVerbose", "none"), ("SessionType", "default"), ("StdinNull", "no"), ("ForkAfterAuthentication", "no")];
 
-/// Whether `option` is one of ours that an `ssh` need not know.
+/// Whether `option` is one of ours that an `ssh` may not know.
 pub(super) fn may_be_unknown(option: &str) -> bool {
     FIXED_IF_KNOWN.iter().any(|(ours, _)| ours.eq_ignore_ascii_case(option))
 }
 
-/// The configuration file for connecting to `address` with an `ssh` that does not know the options `unknown`. Files that
-/// belong to it are written to `directory`.
+/// Returns the configuration file for a connection to `address`.
+///
+/// Leaves out the options `unknown`, which this `ssh` does not know. Writes files that belong to it to `directory`.
 ///
 /// # Errors
 ///
-/// [`SshFailure`] when a path in `options` cannot be written in such a file, or the user's own configuration cannot be used.
+/// [`SshFailure`] when a path in `options` cannot be written in such a file, or when the user's own configuration
+/// cannot be used.
 pub(super) fn text(
     address: &Address,
     options: &SshOptions,
@@ -55,7 +60,7 @@ pub(super) fn text(
 ) -> Result<String, SshFailure> {
     let mut text = String::new();
     if options.identity.is_some() {
-        // What must not hold for the jump hosts.
+        // These options must not apply to the jump hosts.
         line(&mut text, format_args!("Match originalhost {}", address.host()));
         text.push_str("IdentitiesOnly yes\nPKCS11Provider none\n");
     }
@@ -84,10 +89,11 @@ pub(super) fn text(
         line(&mut text, format_args!("UserKnownHostsFile {}", expanded(known_hosts)?));
     }
     let includes = match &options.config {
-        // The usual way to say that there is none; but `ssh` includes nothing that others may write.
+        // `/dev/null` is the usual way to say that there is none. `ssh` would refuse to include it, since others may
+        // write to it.
         Some(config) if config == "/dev/null" => Vec::new(),
         Some(config) => vec![included(config)?],
-        // `-F` switches these off.
+        // `-F` disables the user's and the system's files, so include them.
         None => vec!["~/.ssh/config".to_owned(), "/etc/ssh/ssh_config".to_owned()],
     };
     if options.identity.is_some() && !includes.is_empty() {
@@ -111,7 +117,7 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
     text.push('\n');
 }
 
-/// A path, quoted, where `ssh` expands `%` and `${...}`.
+/// Quotes a path where `ssh` expands `%` and `${...}`.
 fn expanded(path: &Utf8Path) -> Result<String, SshFailure> {
     if path.as_str().contains("${") {
         return Err(refused(path));
@@ -119,12 +125,12 @@ fn expanded(path: &Utf8Path) -> Result<String, SshFailure> {
     quoted(path).map(|quoted| quoted.replace('%', "%%"))
 }
 
-/// A path, quoted, where `ssh` expands as a shell expands names of files.
+/// Quotes a path where `ssh` expands file name patterns.
 fn included(path: &Utf8Path) -> Result<String, SshFailure> {
     if path.as_str().contains(['*', '?', '[', '%']) || path.as_str().contains("${") {
         return Err(refused(path));
     }
-    // A relative path would be looked for in `~/.ssh`; `~` itself is left to `ssh`.
+    // `ssh` would look for a relative path in `~/.ssh`. Leave `~` itself to `ssh`.
     let absolute = || std::path::absolute(path).ok().and_then(|path| path.try_into().ok());
     let whole = if path.starts_with("~") { None } else { absolute() };
     quoted(&whole.unwrap_or_else(|| path.to_owned()))

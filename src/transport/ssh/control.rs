@@ -1,4 +1,4 @@
-//! [`ControlDirectory`]: where the socket of a connection stands, which whoever reaches it may use.
+//! [`ControlDirectory`]: the private directory of a connection's socket, which gives access to the connection.
 
 use std::{
     env,
@@ -12,8 +12,9 @@ use tempfile::TempDir;
 
 use super::failure::SshFailure;
 
-/// The longest path of such a directory, in bytes: 59 still worked, with what `openssh` and `ssh` add for the socket,
-/// which may be 108 bytes in all.
+/// The limit on the path of such a directory, in bytes.
+///
+/// 59 still worked, with the name that `openssh` and `ssh` add for the socket; the whole may be 108 bytes.
 const LONGEST: usize = 55;
 
 /// A private directory for one connection. Removed when dropped.
@@ -21,7 +22,7 @@ const LONGEST: usize = 55;
 pub(super) struct ControlDirectory(TempDir);
 
 impl ControlDirectory {
-    /// Makes a new one in `$XDG_RUNTIME_DIR/switchback`, or else in `/tmp/switchback-UID`.
+    /// Creates a directory in `$XDG_RUNTIME_DIR/switchback`, or else in `/tmp/switchback-UID`.
     pub(super) fn new() -> Result<Self, SshFailure> {
         let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
         let own = |base: &Path| Self::below(base).map_err(|error| SshFailure::local(&error));
@@ -45,13 +46,13 @@ impl ControlDirectory {
         Ok(Self(made))
     }
 
-    /// Where it is.
+    /// Returns its path.
     pub(super) fn path(&self) -> &Path {
         self.0.path()
     }
 }
 
-/// Others could have made it first, or could reach the socket.
+/// Refuses a directory that others created first, or through which they could reach the socket.
 fn refuse_unless_ours(base: &Path) -> io::Result<()> {
     let stat = fs_err::symlink_metadata(base)?;
     let ours = stat.is_dir() && stat.uid() == geteuid().as_raw() && stat.mode() & 0o777 == 0o700;
@@ -63,14 +64,14 @@ fn named(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{} cannot be made: {error}", path.display()))
 }
 
-/// Removes what runs that were killed have left. Their connections end by themselves.
+/// Removes leftovers of killed runs. Their connections end by themselves.
 fn sweep(base: &Path) {
     let Ok(entries) = std::fs::read_dir(base) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
         let pid = name.to_str().and_then(|name| name.split_once('-')?.0.parse().ok()).and_then(Pid::from_raw);
         if pid.is_some_and(|pid| test_kill_process(pid) == Err(rustix::io::Errno::SRCH)) {
-            // Another run may sweep at the same time.
+            // Another run may sweep at the same time, so ignore a failure.
             let _: io::Result<()> = std::fs::remove_dir_all(entry.path());
         }
     }

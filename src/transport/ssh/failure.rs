@@ -1,33 +1,33 @@
-//! [`SshFailure`]: why a host could not be reached over SSH, and what to do about it.
+//! [`SshFailure`]: the reason why a host could not be reached over SSH, and what to do about it.
 
 use std::{error::Error as StdError, io};
 
 use thiserror::Error;
 
-/// Why a host could not be reached over SSH.
+/// The reason why a host could not be reached over SSH.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{kind}{}{options}", if .said.is_empty() { String::new() } else { format!(" (ssh said: {})", .said) })]
 pub struct SshFailure {
     kind: SshFailureKind,
     said: String,
-    /// Options of the user's that may be the reason, in words.
+    /// Options of the user that may be the cause, in words.
     options: String,
 }
 
-/// What kind of failure it was.
+/// The kind of an SSH failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SshFailureKind {
-    /// The name of the host, or of a jump host, is not known.
+    /// The name of the host, or of a jump host, does not resolve.
     #[error("the name of the host is not known")]
     Name,
-    /// Nothing listens there.
+    /// Nothing listens at the address.
     #[error("the connection was refused: nothing listens there")]
     Refused,
-    /// Nothing answered in time.
+    /// The host did not answer in time.
     #[error("nothing answered in time")]
     Late,
-    /// There is no way to the host.
+    /// There is no route to the host.
     #[error("there is no way to the host")]
     NoRoute,
     /// The key of the host is not among the known ones.
@@ -36,26 +36,26 @@ pub enum SshFailureKind {
          new hosts with `known_hosts = \"accept-new\"`"
     )]
     UnknownHostKey,
-    /// The key of the host is not the one that is known.
+    /// The key of the host differs from the known one.
     #[error("the key of the host is not the one that is known: it is another host, or was made anew")]
     ChangedHostKey,
-    /// No key that was offered was accepted.
+    /// The host accepted none of the offered keys.
     #[error(
         "the login was refused: no password or passphrase is ever asked for here, so load the key into an ssh-agent"
     )]
     Denied,
-    /// The host hung up before anything was said, as it does when too many come at once.
+    /// The host closed the connection before the login, as it does when too many arrive at once.
     #[error("the host hung up at once, as it does when too many connect")]
     Dropped,
-    /// `ssh` cannot be run, or not with these settings.
+    /// `ssh` cannot run, or not with these settings.
     #[error("ssh cannot be run")]
     Local,
-    /// Anything else.
+    /// Any other failure.
     #[error("no connection")]
     Other,
 }
 
-/// What `ssh` says, in the order in which it decides: warnings may stand before the reason.
+/// Messages of `ssh`, in the order in which they decide, since warnings may precede the reason.
 const WORDS: &[(&str, SshFailureKind)] = &[
     ("REMOTE HOST IDENTIFICATION HAS CHANGED", SshFailureKind::ChangedHostKey),
     ("host key is known for", SshFailureKind::UnknownHostKey),
@@ -79,29 +79,29 @@ impl SshFailure {
         Self { kind, said, options: String::new() }
     }
 
-    /// The kind of failure, to act on.
+    /// Returns the kind of failure, to act on.
     #[must_use]
     pub fn kind(&self) -> SshFailureKind {
         self.kind
     }
 
-    /// Whether trying again soon may well succeed.
+    /// Whether a retry soon may well succeed.
     pub(super) fn was_dropped(&self) -> bool {
         self.kind == SshFailureKind::Dropped
     }
 
-    /// Nothing answered in time.
+    /// Creates the failure of a host that did not answer in time.
     pub(super) fn late() -> Self {
         Self::new(SshFailureKind::Late, String::new())
     }
 
-    /// Options that `ssh` said it does not know.
+    /// Returns the options that `ssh` reported as unknown.
     pub(super) fn unknown_options(&self) -> impl Iterator<Item = String> {
         let options = self.said.split("Bad configuration option: ").skip(1);
         options.map(|option| option.chars().take_while(char::is_ascii_alphanumeric).collect())
     }
 
-    /// Adds that the user's ssh configuration sets these options, which may be the reason.
+    /// Adds options of the user's ssh configuration that may be the cause.
     pub(super) fn with_options(mut self, options: &[&str]) -> Self {
         if !options.is_empty() {
             self.options = format!("; your ssh configuration sets {}", options.join(" and "));
@@ -109,17 +109,17 @@ impl SshFailure {
         self
     }
 
-    /// Settings that `ssh` cannot be given.
+    /// Creates the failure of settings that `ssh` does not accept.
     pub(super) fn config(said: String) -> Self {
         Self::new(SshFailureKind::Local, said)
     }
 
-    /// A failure on this side, before `ssh` was run.
+    /// Creates a failure of this machine, before `ssh` ran.
     pub(super) fn local(error: &io::Error) -> Self {
         Self::new(SshFailureKind::Local, one_line(&error.to_string()))
     }
 
-    /// `ssh` could not be started.
+    /// Creates the failure of an `ssh` that could not be started.
     pub(super) fn spawn(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound {
             return Self::new(SshFailureKind::Local, "no command `ssh` was found".into());
@@ -127,7 +127,8 @@ impl SshFailure {
         Self::local(error)
     }
 
-    /// What the `openssh` crate tells of: its own words say little, so that the reason is looked for below them.
+    /// Creates a failure from an error of the `openssh` crate, from its innermost cause, since the outer messages
+    /// say little.
     pub(super) fn from_error(error: &openssh::Error) -> Self {
         let mut reason: &dyn StdError = error;
         while let Some(below) = reason.source() {
@@ -136,14 +137,14 @@ impl SshFailure {
         Self::from_words(&reason.to_string())
     }
 
-    /// What `ssh` said when it ended.
+    /// Creates a failure from the output of an `ssh` that ended.
     pub(super) fn from_words(said: &str) -> Self {
         let known = WORDS.iter().find(|(words, _)| said.contains(words));
         Self::new(known.map_or(SshFailureKind::Other, |(_, kind)| *kind), one_line(said))
     }
 }
 
-/// The end of what was said, on one line, escaped.
+/// Returns the end of a text, on one line, escaped.
 fn one_line(said: &str) -> String {
     let mut tail = crate::transport::shell::Tail::default();
     tail.push(said.as_bytes());

@@ -1,4 +1,4 @@
-//! Not too many connections at once: an sshd drops what comes in a crowd (`MaxStartups`, 10 by default).
+//! A limit on simultaneous connections: an sshd drops some of many at once (`MaxStartups`, 10 by default).
 
 use std::{
     collections::HashMap,
@@ -10,11 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{address::Address, transport::SshOptions};
 
-/// How many connections may be in the making at once to one sshd. With 8 none of 32 was lost, with 32 at once 11 were.
+/// The limit on connections being opened to one sshd. With 8, none of 32 was lost; with 32 at once, 11 were.
 const AT_ONCE: usize = 8;
 
-/// Waits for its turn to connect to the sshd that `address` is reached through: the first jump host, or itself. The
-/// turn ends when what is returned is dropped.
+/// Waits for a turn to connect to the first sshd on the path to `address`: the first jump host, or itself.
+///
+/// The turn ends when the permit is dropped.
 pub(super) async fn turn(address: &Address, options: &SshOptions) -> Option<OwnedSemaphorePermit> {
     let first = options.jump.first().unwrap_or(address);
     semaphore(format!("{}:{:?}", first.host(), first.port())).acquire_owned().await.ok()
@@ -26,7 +27,7 @@ fn semaphore(door: String) -> Arc<Semaphore> {
     doors.entry(door).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))).clone()
 }
 
-/// How long to wait before try number `tries` + 2: twice as long each time, and never the same for two.
+/// Returns the pause before attempt `tries` + 2: twice as long each time, and random so that hosts differ.
 pub(super) fn pause(tries: u32) -> Duration {
     let mut random = [0; 2];
     // Without randomness the pauses are merely alike.

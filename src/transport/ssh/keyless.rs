@@ -1,8 +1,8 @@
 //! [`Keyless`]: copies of the user's ssh configuration that name no keys.
 //!
-//! `[ssh] identity` means that key and no other. But `ssh` collects every `IdentityFile` that it reads, and nothing takes
-//! one back, so that a host with `MaxAuthTries` refuses the right key after too many others. Hence the target's part of our
-//! configuration includes copies in which no key is named. Hosts on the way there keep the user's own files.
+//! `[ssh] identity` means that key and no other. But `ssh` collects every `IdentityFile` that it reads, and no option
+//! removes one, so that a host with `MaxAuthTries` refuses the right key after too many others. So the target's part of
+//! our configuration includes copies that name no key. Jump hosts keep the user's own files.
 
 use std::{
     fs::Metadata,
@@ -15,10 +15,10 @@ use rustix::process::geteuid;
 
 use super::failure::SshFailure;
 
-/// How deep files may include each other; `ssh` allows as much.
+/// The limit on nested includes, which `ssh` has too.
 const DEEPEST: usize = 16;
 
-/// What names a key, in lower case as all keywords are compared.
+/// The options that name a key, in lower case, as keywords are compared.
 const KEYS: [&str; 3] = ["identityfile", "certificatefile", "pkcs11provider"];
 
 /// Copies of configuration files in a private directory.
@@ -30,16 +30,16 @@ pub(super) struct Keyless<'d> {
 }
 
 impl<'d> Keyless<'d> {
-    /// Makes copies in `directory`, for a user with this home.
+    /// Creates copies in `directory`, for a user with this home.
     pub(super) fn new(directory: &'d Path, home: PathBuf) -> Self {
         Self { directory, home, made: 0 }
     }
 
-    /// The copies of what an `Include` of this argument includes.
+    /// Copies the files that an `Include` with this argument includes, and returns the copies.
     ///
     /// # Errors
     ///
-    /// [`SshFailure`] when a file is not one that `ssh` would include, or cannot be found out.
+    /// [`SshFailure`] when `ssh` would not include a file, or when the files cannot be determined.
     pub(super) fn included(&mut self, argument: &str) -> Result<Vec<PathBuf>, SshFailure> {
         self.copies(argument, 0)
     }
@@ -49,7 +49,7 @@ impl<'d> Keyless<'d> {
         files.iter().filter_map(|file| self.copy(file, depth).transpose()).collect()
     }
 
-    /// Where the copy of `file` stands; `None` where there is no such file.
+    /// Copies `file` and returns the copy's path; `None` where there is no such file.
     fn copy(&mut self, file: &Path, depth: usize) -> Result<Option<PathBuf>, SshFailure> {
         let text = match fs_err::read(file) {
             Ok(text) => text,
@@ -85,7 +85,7 @@ impl<'d> Keyless<'d> {
         Ok(Some(place))
     }
 
-    /// The files that an argument of `Include` stands for, as `ssh` finds them.
+    /// Returns the files that an argument of `Include` matches, as `ssh` finds them.
     fn files(&self, argument: &str) -> Result<Vec<PathBuf>, SshFailure> {
         let path = match argument.strip_prefix("~/") {
             Some(below) => self.home.join(below),
@@ -110,12 +110,12 @@ impl<'d> Keyless<'d> {
     }
 }
 
-/// Whether somebody else may have written it: `ssh` includes no such file.
+/// Whether another user may have written it: `ssh` includes no such file.
 fn is_others(stat: &Metadata) -> bool {
     (stat.uid() != 0 && stat.uid() != geteuid().as_raw()) || stat.mode() & 0o022 != 0
 }
 
-/// The home of whoever runs this, by the list of users, as `ssh` finds it: it does not ask `HOME`.
+/// Returns the user's home from `/etc/passwd`, as `ssh` does: it ignores `HOME`.
 pub(super) fn home() -> Result<PathBuf, SshFailure> {
     let uid = geteuid().as_raw().to_string();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -127,7 +127,7 @@ pub(super) fn home() -> Result<PathBuf, SshFailure> {
     home.ok_or_else(|| SshFailure::local(&io::Error::other("the home directory is not known")))
 }
 
-/// The first word of a line, in lower case, and the rest.
+/// Splits off the first word of a line, in lower case.
 fn keyword(line: &[u8]) -> (String, &[u8]) {
     let line = line.trim_ascii();
     let end = line.iter().position(|byte| byte.is_ascii_whitespace() || *byte == b'=').unwrap_or(line.len());
@@ -136,7 +136,7 @@ fn keyword(line: &[u8]) -> (String, &[u8]) {
     (word, rest.strip_prefix(b"=").unwrap_or(rest))
 }
 
-/// The words of a line, of which some stand between quotes, up to a comment.
+/// Splits a line into words, quoted or not, up to a comment.
 fn arguments(text: &str) -> Vec<String> {
     let (mut words, mut word, mut is_quoted, mut begun) = (Vec::new(), String::new(), false, false);
     for c in text.chars().chain([' ']) {
@@ -158,7 +158,7 @@ fn arguments(text: &str) -> Vec<String> {
     words
 }
 
-/// What stands in the directory `above` and matches `pattern`, in order.
+/// Returns the entries of the directory `above` that match `pattern`, sorted.
 fn matching(above: &Path, pattern: &str) -> Vec<PathBuf> {
     let names = std::fs::read_dir(above).into_iter().flatten().flatten();
     let names = names.filter_map(|entry| entry.file_name().into_string().ok());

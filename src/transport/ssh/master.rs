@@ -36,41 +36,45 @@ use super::{
     warden::Warden,
 };
 
-/// How often a connection that the host dropped before it said anything is tried again. An sshd drops some of many
-/// that come at once (`MaxStartups`).
+/// The attempts at a connection that the host drops before the login.
+///
+/// An sshd drops some of many that arrive at once (`MaxStartups`).
 const DROPPED_TRIES: u32 = 6;
 
-/// What `ssh` says once it has proven who we are, before it asks for a channel.
+/// The message of `ssh` after the login, before it opens a channel.
 const PROVEN: &[u8] = b"Authenticated to ";
 
-/// The most that is kept of what `ssh` says before, in bytes.
+/// The limit on the output of `ssh` kept before that, in bytes.
 const SAID_LIMIT: usize = 64 << 10;
 
-/// How long `ssh` may take to tell what its configuration says, once connecting has failed.
+/// The time limit for `ssh` to print its configuration, once connecting has failed.
 const TELLING: Duration = Duration::from_secs(3);
 
-/// Options of the user's that run something, or wait for somebody, and that nothing of ours overrides.
+/// Options of the user that run a program or wait for a person, and that nothing of ours overrides.
 const MAY_HOLD_UP: [&str; 5] =
     ["ProxyCommand", "KnownHostsCommand", "PKCS11Provider", "SecurityKeyProvider", "IdentityAgent"];
 
-/// How often, and how long each time, the socket of a new connection is waited for.
+/// The attempts, and the pause between them, while waiting for the socket of a new connection.
 const SOCKET_TRIES: u32 = 200;
 const SOCKET_PAUSE: Duration = Duration::from_millis(5);
 
-/// One SSH connection, held by an `ssh` whose standard streams are its first channel, and the directory of the socket by
-/// which it gives more of them. It ends by itself with the last of them, also when this process was killed; where the host
-/// lets none end, its warden ends it.
+/// One SSH connection.
+///
+/// An `ssh` holds it, whose standard streams are the first channel. Its socket, in a private directory, opens more
+/// channels. It ends by itself with the last channel, even when this process was killed; where the host ends none, its
+/// warden ends it.
 #[derive(Debug)]
 pub(super) struct Master {
     session: Arc<Session>,
     socket: PathBuf,
-    /// Whether the socket was there once: `ssh` makes it a moment after it has proven who we are.
+    /// Whether the socket has existed: `ssh` creates it a moment after the login.
     listened: AtomicBool,
     _held: Arc<Held>,
 }
 
-/// What an `ssh` needs as long as it has channels, and may be opened any: without its directory it cannot make its socket,
-/// and when its warden is dropped it has some seconds left.
+/// The resources that an `ssh` needs while it has channels or may open some.
+///
+/// Without its directory it cannot create its socket, and a dropped warden ends it after some seconds.
 #[derive(Debug)]
 struct Held {
     _directory: ControlDirectory,
@@ -78,12 +82,14 @@ struct Held {
 }
 
 impl Master {
-    /// Connects and runs `command`, which takes as often as there are hosts on the way the time that [`SshOptions`]
-    /// allow, and as much again for proving who we are. What is written to the channel is sent along with the command.
+    /// Connects and runs `command`.
+    ///
+    /// Each host on the path has the time limit of [`SshOptions`], and the login has it once more. Input written to the
+    /// channel is sent along with the command.
     ///
     /// # Errors
     ///
-    /// [`SshFailure`]: nothing was run.
+    /// [`SshFailure`]: nothing ran.
     pub(super) async fn connect(
         address: &Address,
         options: &SshOptions,
@@ -112,7 +118,8 @@ impl Master {
         let directory = ControlDirectory::new()?;
         let socket = directory.path().join("master");
         let mut ssh = ssh(address, options, directory.path())?;
-        // On the command line: in the configuration, which they read too, these would hold for the jump hosts as well.
+        // On the command line, since the jump hosts read the configuration too, and these options must not apply to
+        // them.
         ssh.arg("-S").arg(&socket).args(["-M", "-o", "ControlPersist=no", "-o", "LogLevel=VERBOSE"]);
         ssh.args(["--", address.host(), &command.line()]);
         ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -128,12 +135,12 @@ impl Master {
         Ok((Self { session, socket, listened: AtomicBool::new(false), _held: held }, channel))
     }
 
-    /// Whether the connection stands; one that does not say so within `limit` does not.
+    /// Whether the connection is still open; `false` if the check exceeds `limit`.
     pub(super) async fn stands(&self, limit: Duration) -> bool {
         timeout(limit, self.session.check()).await.is_ok_and(|checked| checked.is_ok())
     }
 
-    /// The session, to open more channels with, once it can.
+    /// Returns the session, to open more channels with, once its socket exists.
     pub(super) async fn session(&self) -> Arc<Session> {
         for _ in 0..SOCKET_TRIES {
             if self.listened.load(Ordering::Relaxed) || self.socket.exists() {
@@ -146,7 +153,7 @@ impl Master {
     }
 }
 
-/// An `ssh` to `address` with its configuration, which is written to `directory`.
+/// Returns an `ssh` to `address` with its configuration, which it writes to `directory`.
 fn ssh(address: &Address, options: &SshOptions, directory: &Path) -> Result<Command, SshFailure> {
     let file = directory.join("config");
     let text = config::text(address, options, &unknown(), directory)?;
@@ -162,20 +169,20 @@ fn ssh(address: &Address, options: &SshOptions, directory: &Path) -> Result<Comm
     if !options.jump.is_empty() {
         ssh.args(["-J", &options.jump.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")]);
     }
-    // What is typed at our terminal to end us is not for it: we end it when the hosts are in order.
+    // An interrupt from our terminal is not for `ssh`: this process ends it once the hosts are in order.
     ssh.process_group(0);
     Ok(ssh)
 }
 
-/// Options of ours that this machine's `ssh` does not know, as far as it was asked.
+/// Options of ours that this machine's `ssh` has reported as unknown.
 static UNKNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn unknown() -> BTreeSet<String> {
     UNKNOWN.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Whether `ssh` said for the first time that it does not know options of ours, and all else in the configuration is fine:
-/// then it is tried again without them.
+/// Whether `ssh` reported options of ours as unknown for the first time, and nothing else: then a retry without
+/// them is due.
 fn learn_unknown(failure: &SshFailure) -> bool {
     let named: Vec<String> = failure.unknown_options().collect();
     let mut known = UNKNOWN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -185,7 +192,7 @@ fn learn_unknown(failure: &SshFailure) -> bool {
     ours && is_news
 }
 
-/// The failure, with the user's options that may be its reason: they cannot be overridden, so they are named.
+/// Adds options of the user that may be the cause. They cannot be overridden, so the message names them.
 async fn explained(failure: SshFailure, address: &Address, options: &SshOptions) -> SshFailure {
     if !matches!(failure.kind(), SshFailureKind::Late | SshFailureKind::Dropped | SshFailureKind::Other) {
         return failure;
@@ -200,18 +207,18 @@ async fn explained(failure: SshFailure, address: &Address, options: &SshOptions)
             let (name, value) = line.split_once(' ')?;
             name.eq_ignore_ascii_case(option).then_some(value)
         });
-        // A jump host of ours is a ProxyCommand to `ssh`; some defaults are told too.
+        // A jump host of ours is a ProxyCommand to `ssh`, and `ssh` prints some defaults too.
         value.is_some_and(|value| !matches!(value, "none" | "internal" | "SSH_AUTH_SOCK"))
     };
     let set: Vec<&str> = MAY_HOLD_UP.into_iter().filter(is_set).collect();
     failure.with_options(&set)
 }
 
-/// An `ssh` that connects, and is killed when nobody waits for that any more.
+/// An `ssh` that is connecting, killed when dropped.
 struct Connecting(Option<Child>);
 
 impl Connecting {
-    /// Its process group: itself, and whatever it starts to get to the host.
+    /// Returns its process group: itself, and every program that it starts to reach the host.
     fn group(&self) -> Result<u32, SshFailure> {
         self.0.as_ref().and_then(Child::id).ok_or_else(SshFailure::late)
     }
@@ -220,14 +227,14 @@ impl Connecting {
         self.0.as_mut().ok_or_else(SshFailure::late)
     }
 
-    /// Waits until it is proven who we are, and gives what `ssh` says from then on.
+    /// Waits for the login, and returns the rest of the standard error of `ssh`.
     async fn proven(&mut self) -> Result<BufReader<ChildStderr>, SshFailure> {
         let child = self.child()?;
         let mut stderr = BufReader::new(child.stderr.take().ok_or_else(SshFailure::late)?);
         let mut said = Vec::new();
         loop {
             let begin = said.len();
-            // No more of one line than is kept: a host may print an endless one.
+            // Limit a line too: a host may print an endless one.
             let mut line = (&mut stderr).take(SAID_LIMIT as u64);
             let length = line.read_until(b'\n', &mut said).await.map_err(|error| SshFailure::local(&error))?;
             if length == 0 {
@@ -241,7 +248,7 @@ impl Connecting {
         }
     }
 
-    /// It is connected, and ends with its last channel.
+    /// Returns the connected `ssh`, which ends with its last channel.
     fn done(mut self) -> Result<Child, SshFailure> {
         self.0.take().ok_or_else(SshFailure::late)
     }
@@ -249,7 +256,7 @@ impl Connecting {
 
 impl Drop for Connecting {
     fn drop(&mut self) {
-        // It has nothing to lose; what remains of it is collected later. That it is there already is no failure.
+        // Nothing is lost with it. The runtime reaps it later. A failure means that it has already ended.
         let group = self.0.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(id.try_into().ok()?));
         if let Some(group) = group {
             let _: rustix::io::Result<()> = kill_process_group(group, Signal::KILL);
@@ -257,11 +264,12 @@ impl Drop for Connecting {
     }
 }
 
-/// The standard streams of `ssh` as a channel, which holds what it needs.
+/// Returns the standard streams of `ssh` as a channel, which holds the resources that `ssh` needs.
 fn channel(mut child: Child, stderr: BufReader<ChildStderr>, held: Arc<Held>) -> Result<Channel, SshFailure> {
     let (stdin, stdout) = child.stdin.take().zip(child.stdout.take()).ok_or_else(SshFailure::late)?;
     let end = async move {
-        // A status, also 127, is sent by the host after all output; 255 is what `ssh` says when the connection is lost.
+        // The host sends a status, even 127, after all output; `ssh` itself exits with 255 when the connection is
+        // lost.
         let ended = child.wait().await;
         drop(held);
         match ended.ok().and_then(|status| status.code()) {

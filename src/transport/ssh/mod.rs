@@ -1,8 +1,8 @@
-//! Hosts over SSH, through the system's own `ssh`: its configuration, agents, keys and jump hosts all count.
+//! Hosts over SSH, through the system's own `ssh`, with its configuration, agents, keys and jump hosts.
 //!
-//! One connection a host, opened at the first call by an `ssh` that runs the first channel itself, so that the first batch
-//! goes along with its command. The batches share one channel; every upload and every command has others, over the same connection.
-//! Nothing is ever asked of a person: a password or passphrase that is not at hand is a failure.
+//! Each host has one connection. The first call opens it with an `ssh` that runs the first channel itself, so that the
+//! first batch is sent along with its command. Batches share one channel; each upload and each command has others, over
+//! the same connection. No person is ever prompted: a missing password or passphrase is a failure.
 
 mod config;
 mod control;
@@ -28,11 +28,11 @@ use super::{
 };
 use master::Master;
 
-/// A host reached over SSH.
+/// A transport over SSH.
 pub type SshTransport = ShellTransport<SshShell>;
 
 impl SshTransport {
-    /// The host at `address`. Nothing is sent before the first call.
+    /// Creates a transport for the host at `address`. Sends nothing before the first call.
     #[must_use]
     pub fn over_ssh(address: Address, options: SshOptions) -> Self {
         let exchange_timeout = options.exchange_timeout;
@@ -40,7 +40,7 @@ impl SshTransport {
     }
 }
 
-/// Opens channels over one SSH connection, which is made when it is first needed.
+/// Opens channels over one SSH connection, which it makes when first needed.
 #[derive(Debug)]
 pub struct SshShell {
     address: Address,
@@ -56,10 +56,11 @@ impl SshShell {
         {
             return Ok(channel);
         }
-        // None yet, or it has ended, or the host allows no more sessions on it: in any case nothing was sent.
+        // There is no connection yet, it has ended, or the host allows no more sessions on it. In all cases nothing
+        // was sent.
         let connected = Master::connect(&self.address, &self.options, command).await;
         let (master, channel) = connected.map_err(|why| self.unreachable(why))?;
-        // One that only has enough sessions serves the next that comes, when there is room again.
+        // Keep a connection that merely has no free session: it serves the next channel once there is room again.
         let stands = match &*kept {
             Some(before) => before.stands(self.options.exchange_timeout).await,
             None => false,
@@ -84,7 +85,7 @@ impl SshShell {
             let ended = child.wait().await;
             drop(master);
             match ended {
-                // A status, also 127, is sent by the host after all output.
+                // The host sends a status, even 127, after all output.
                 Ok(_) | Err(openssh::Error::Remote(_)) => ChannelEnd::Exited,
                 Err(_) => ChannelEnd::Lost,
             }
@@ -114,7 +115,7 @@ impl Shell for SshShell {
 
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {
-            // It ends with its last channel, for which nobody waits.
+            // The connection ends with its last channel; nobody waits for that.
             self.master.lock().await.take();
         })
     }

@@ -1,4 +1,4 @@
-//! [`Said`]: what is said on the standard error of `ssh`, without what `ssh` says last of itself.
+//! [`Said`]: the standard error of `ssh`, without the last message of `ssh` itself.
 
 use std::{
     io,
@@ -8,13 +8,13 @@ use std::{
 
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// How its last words begin: how much was sent, which is news to nobody.
+/// The beginning of the last message: the amount of data sent, which helps nobody.
 const LAST_WORDS: &[u8] = b"Transferred: sent ";
 
-/// The most that they are, in bytes.
+/// The limit on the length of the last message, in bytes.
 const LAST_LENGTH: usize = 256;
 
-/// A standard error that ends where the last words of `ssh` begin.
+/// A standard error that ends where the last message of `ssh` begins.
 #[derive(Debug)]
 pub(super) struct Said<R> {
     stderr: R,
@@ -38,7 +38,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Said<R> {
         }
         let before = buffer.filled().len();
         let polled = Pin::new(&mut self.stderr).poll_read(context, buffer);
-        // It writes them at once, so that they come in one piece.
+        // `ssh` writes the message at once, so it arrives in one read.
         let end = buffer.filled().len().saturating_sub(LAST_LENGTH).max(before);
         if let Some(at) = buffer.filled()[end..].windows(LAST_WORDS.len()).position(|window| window == LAST_WORDS) {
             buffer.set_filled(end + at);

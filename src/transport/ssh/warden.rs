@@ -1,4 +1,4 @@
-//! [`Warden`]: ends an `ssh` that goes on when nobody needs it any more.
+//! [`Warden`]: ends an `ssh` that outlives its use.
 
 use std::{
     os::fd::OwnedFd,
@@ -10,11 +10,12 @@ use tokio::process::Command;
 
 use super::failure::SshFailure;
 
-/// Reads a process group from its standard input and waits for the end of that input. Then gives the group time to end by itself, and
-/// kills it. `$1` stands in the arguments of its first process: by that it is known to be the one that was meant, and not
-/// another that has got its number since.
+/// Reads a process group from its standard input and waits for the end of that input.
 ///
-/// Whoever types Ctrl-C, or hangs up, does not mean the warden.
+/// Then gives the group time to end by itself, and kills it. `$1` is among the arguments of the group's first process:
+/// this identifies it, since another process may have got its number since.
+///
+/// Ignores the signals of a terminal, which are not meant for the warden.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM QUIT PIPE
 read -r group || exit 0
@@ -34,26 +35,28 @@ while [ $n -lt 5 ] && ours "$1" "$2"; do sleep 1 || break; n=$((n + 1)); done
 ours "$1" "$2" && kill -KILL "-$1" 2>/dev/null
 "#;
 
-/// Ends an `ssh` some seconds after it is dropped, or after this process has ended in whatever way, `kill -9` too.
+/// Ends an `ssh` some seconds after it is dropped, or after this process has ended in any way, `kill -9`
+/// included.
 ///
-/// An `ssh` ends by itself with its last channel. But a host whose login shell hangs never ends a channel, and then `ssh`
-/// stays for as long as the host likes. Nothing within this process could end it once that was killed, so that it is the
-/// task of another, a small shell, that waits for a pipe to be closed.
+/// An `ssh` ends by itself with its last channel. But a host whose login shell hangs never ends a channel, and its
+/// `ssh` would stay as long as the host likes. This process cannot end it after being killed, so a separate small shell
+/// does, which waits for a pipe to close.
 #[derive(Debug)]
 pub(super) struct Warden {
-    // Closed when dropped, and by the kernel when this process is gone.
+    // Closed when dropped, and by the kernel when this process ends.
     lifeline: OwnedFd,
 }
 
 impl Warden {
-    /// Starts a warden for a process group whose first process has `mark` among its arguments. Start it before that process: this one may
-    /// be killed in between.
+    /// Starts a warden for a process group whose first process has `mark` among its arguments.
+    ///
+    /// Call it before that process starts, since this process may be killed in between.
     pub(super) fn over(mark: &Path) -> Result<Self, SshFailure> {
         let mut warden = StdCommand::new("sh");
         warden.args(["-c", SCRIPT, "sh"]).arg(mark);
         warden.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
         let mut warden = Command::from(warden);
-        // A signal that a terminal sends to all of us is not for it.
+        // A signal from the terminal to the whole foreground group is not meant for the warden.
         warden.process_group(0);
         let spawned = warden.spawn().map_err(|error| SshFailure::local(&error));
         let lifeline = spawned?.stdin.take().map(tokio::process::ChildStdin::into_owned_fd);
@@ -61,9 +64,9 @@ impl Warden {
         lifeline.map(|lifeline| Self { lifeline }).ok_or_else(SshFailure::late)
     }
 
-    /// Names the group to end.
+    /// Sends the group to end to the warden.
     pub(super) fn watch(&self, group: u32) -> Result<(), SshFailure> {
-        // A line is shorter than what a pipe takes at once.
+        // The line fits into a pipe, so the write is complete.
         let line = format!("{group}\n");
         rustix::io::write(&self.lifeline, line.as_bytes()).map_err(|error| SshFailure::local(&error.into()))?;
         Ok(())
