@@ -1,6 +1,6 @@
 //! [`SshOptions`]: settings for SSH connections. Plain data, available without the `ssh` feature.
 //!
-//! So a configuration reads the same with and without it.
+//! A configuration therefore reads the same with and without it.
 
 use std::time::Duration;
 

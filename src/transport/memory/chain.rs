@@ -1,4 +1,4 @@
-//! Reads along a chain of directories of the model.
+//! Reads a chain of directories of the model.
 
 use crate::{
     path::InnerPath,
@@ -41,7 +41,7 @@ impl Host<'_> {
         }
     }
 
-    /// The name of the tree that is meant; `None` when what should tell it tells none.
+    /// Returns the tree's name; `None` when the record or symlink that should name it does not.
     pub(super) fn tree_name(&self, tree: &TreeName) -> Option<String> {
         match tree {
             TreeName::Given(name) => Some(name.as_str().to_owned()),

@@ -1,4 +1,4 @@
-//! What a command does on the model: what the test says, and the record of it.
+//! Commands on the model: the test decides their result, and the model keeps their record.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::{
     model::{Body, Model, TOP},
 };
 
-/// What the commands of a host do.
+/// The behaviour of a host's commands.
 #[derive(Clone)]
 pub(super) struct Script(Arc<dyn Fn(&HookCall) -> HookExit + Send + Sync>);
 
@@ -35,21 +35,21 @@ impl fmt::Debug for Script {
     }
 }
 
-/// What a call finds.
+/// The result of claiming a record.
 pub(super) enum Claim {
-    /// It made the record, this directory, and is to run the command as this process.
+    /// The call created this record, and runs the command as this process.
     Ours(u64, u32),
-    /// The record is there, this directory.
+    /// The record existed, with this inode.
     Theirs(u64),
 }
 
-/// What is known of a command.
+/// The state of a command.
 pub(super) enum Seen {
     Ended(HookEnd),
     Runs,
 }
 
-/// Makes the record, or finds it.
+/// Creates the record, or finds it.
 pub(super) fn claim(model: &mut Model, root: u64, call: &HookCall) -> Result<Claim, FailureKind> {
     let (way, name) = model.place(root, &call.record)?;
     let above = way[way.len() - 1];
@@ -74,12 +74,13 @@ pub(super) fn claim(model: &mut Model, root: u64, call: &HookCall) -> Result<Cla
     Ok(Claim::Ours(record, process))
 }
 
-/// Runs the command with nothing locked, so that it may meddle with the host, and writes down how it ended.
+/// Runs the command and writes its result to the record. Holds no lock, so that the command may change the
+/// host.
 pub(super) fn run(host: &MemoryHost, call: &HookCall, record: u64, process: u32) {
     let script = host.model().script.clone();
     let exit = script.call(call);
     let mut model = host.model();
-    // Whoever ran it was ended meanwhile, or the host was booted.
+    // The process was ended meanwhile, or the host was rebooted.
     if !model.runs(process) {
         return;
     }
@@ -88,13 +89,13 @@ pub(super) fn run(host: &MemoryHost, call: &HookCall, record: u64, process: u32)
     let mut files = vec![("out", kept(&exit.stdout)), ("err", kept(&exit.stderr))];
     files.extend(exit.end.to_line().map(|line| ("result", line.into_bytes())));
     for (name, content) in files {
-        // A script may have removed or filled its own record.
+        // A script may have removed or filled its own record, so ignore a failure.
         let _: Result<u64, FailureKind> = model.make(record, name.as_bytes(), 0o600, Body::File(content));
     }
     model.end_process(process);
 }
 
-/// Ends the command of a record, if it still runs: here it is one process with its runner.
+/// Ends the command of a record, if it still runs: here the command and its runner are one process.
 fn end(model: &mut Model, record: u64) -> Result<(), FailureKind> {
     if let Some(mark) = ProcessMark::parse(&file(model, record, "child")?).filter(|mark| model.mark(mark.pid) == *mark)
     {
@@ -103,7 +104,7 @@ fn end(model: &mut Model, record: u64) -> Result<(), FailureKind> {
     Ok(())
 }
 
-/// How far the command of a record has come.
+/// Returns the state of a record's command.
 pub(super) fn look(model: &Model, record: u64) -> Result<Seen, FailureKind> {
     let result = file(model, record, "result")?;
     if let Some(end) = HookEnd::parse(&result) {
@@ -114,7 +115,7 @@ pub(super) fn look(model: &Model, record: u64) -> Result<Seen, FailureKind> {
     Ok(if runs { Seen::Runs } else { Seen::Ended(HookEnd::Lost) })
 }
 
-/// Tells what the command printed.
+/// Passes the command's output on.
 pub(super) fn print(model: &Model, record: u64, output: &mut Output<'_>) -> Result<(), FailureKind> {
     for (name, stream) in [("out", Stream::Stdout), ("err", Stream::Stderr)] {
         output.push(stream, &file(model, record, name)?);
@@ -122,7 +123,7 @@ pub(super) fn print(model: &Model, record: u64, output: &mut Output<'_>) -> Resu
     Ok(())
 }
 
-/// What a file of the record holds; nothing when it is not there.
+/// Returns the content of a file of the record; empty when it does not exist.
 fn file(model: &Model, record: u64, name: &str) -> Result<Vec<u8>, FailureKind> {
     Ok(match model.child(record, name.as_bytes())?.map(|inode| model.body(inode)) {
         Some(Body::File(content)) => content.clone(),

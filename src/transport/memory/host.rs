@@ -1,4 +1,4 @@
-//! [`MemoryHost`]: the host itself, as tests look at it and meddle with it.
+//! [`MemoryHost`]: the host itself, for tests to inspect and to change.
 
 use std::{
     collections::BTreeMap,
@@ -18,19 +18,19 @@ use super::{
     model::{Body, Model, TOP, Way},
 };
 
-/// A host that exists in memory only: the model that the other transports are held against.
+/// A host that exists in memory only: the model that the other transports are tested against.
 ///
-/// Clones are the same host. What the methods here do, they do at once and behind every connection's back, as a person
-/// on the host would. Their paths are absolute; the ones that look follow links, as a web server does.
+/// Clones are the same host. Its methods act at once, outside of any connection, as a person on the host would. Their
+/// paths are absolute; those that read follow symlinks, as a web server does.
 ///
 /// # Limitations
 ///
-/// Everything belongs to one user who may do everything, on one filesystem that is never full. There are directories,
-/// files and links. Nothing is lost that was not synced.
+/// Everything belongs to one user with all rights, on one filesystem that is never full. There are directories, files
+/// and symlinks. Unsynced writes are never lost.
 ///
 /// # Panics
 ///
-/// The methods that meddle panic when what they are asked is impossible, since a test that does so is wrong.
+/// The methods that change the host panic when the change is impossible, since the test is wrong then.
 #[derive(Debug, Clone)]
 pub struct MemoryHost(Arc<Mutex<Model>>);
 
@@ -41,7 +41,7 @@ impl Default for MemoryHost {
 }
 
 impl MemoryHost {
-    /// A host with nothing on it, at the Unix epoch.
+    /// Creates an empty host, at the Unix epoch.
     #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(Model::new())))
@@ -53,15 +53,17 @@ impl MemoryHost {
         MemoryTransport::new(self.clone(), name.into())
     }
 
-    /// Connects to it as the process `process`, which [`MemoryTransport::leave`] told of: when that has ended, a new one
-    /// is started.
+    /// Connects to it as the process `process`, which [`MemoryTransport::leave`] returned.
+    ///
+    /// If that process has ended, the first batch starts a new one.
     #[must_use]
     pub fn connect_as(&self, name: impl Into<String>, process: u32) -> MemoryTransport {
         MemoryTransport::resumed(self.clone(), name.into(), process)
     }
 
-    /// Another host that is what this one is now: files, processes and clock. What is done to either is not seen on the
-    /// other. Its inode numbers are given anew, so that two hosts that look alike are alike.
+    /// Copies the host: files, processes and clock. Later changes to either do not affect the other.
+    ///
+    /// The copy's inodes are renumbered, so that hosts with equal content become equal.
     ///
     /// ```
     /// use switchback::transport::MemoryHost;
@@ -79,8 +81,9 @@ impl MemoryHost {
         Self(Arc::new(Mutex::new(self.model().copy())))
     }
 
-    /// A number that is the same for hosts that hold the same, whatever their clocks and inode numbers say, and for other
-    /// hosts is another one but for a chance of one in 2^64. It is not stable from one build of this crate to the next.
+    /// Returns a hash of the host's content, without clocks and inode numbers.
+    ///
+    /// Hosts that differ have the same hash with a chance of one in 2^64. It is not stable across builds of this crate.
     #[must_use]
     pub fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
@@ -93,13 +96,13 @@ impl MemoryHost {
         self.model().end_process(process);
     }
 
-    /// Starts a process on the host that works in the directory `path`, and returns its id.
+    /// Starts a process on the host with the working directory `path`, and returns its id.
     #[must_use]
     pub fn start_in(&self, path: &str) -> u32 {
         self.model().start_worker(path)
     }
 
-    /// Sets the mode of what `path` leads to.
+    /// Sets the mode of the entry that `path` leads to.
     ///
     /// # Panics
     ///
@@ -115,20 +118,23 @@ impl MemoryHost {
         self.model().clock = now;
     }
 
-    /// Ends all processes on the host and boots it anew.
+    /// Ends all processes on the host and reboots it.
     pub fn reboot(&self) {
         self.model().reboot();
     }
 
-    /// Says what the commands do that this host is told to run ([`Transport::run`](crate::Transport::run)): how they end, and what they
-    /// print. It may meddle with the host. Without this, every command ends at once with 0.
+    /// Sets the behaviour of the commands that this host runs ([`Transport::run`](crate::Transport::run)).
     ///
-    /// When its process is ended or the host booted meanwhile, the command is [`HookEnd::Lost`](crate::transport::HookEnd::Lost).
+    /// `script` returns their result and output, and may change the host. Without it, every command exits at once with
+    /// 0.
+    ///
+    /// If its process is ended or the host rebooted meanwhile, the command is
+    /// [`HookEnd::Lost`](crate::transport::HookEnd::Lost).
     pub fn on_hook(&self, script: impl Fn(&HookCall) -> HookExit + Send + Sync + 'static) {
         self.model().script = Script::new(script);
     }
 
-    /// What the file at `path` holds; `None` when no file is there.
+    /// Returns the content of the file at `path`; `None` when there is no file.
     #[must_use]
     pub fn read(&self, path: &str) -> Option<Vec<u8>> {
         match self.look(path)? {
@@ -137,7 +143,7 @@ impl MemoryHost {
         }
     }
 
-    /// The names in the directory at `path`, in order; `None` when no directory is there.
+    /// Returns the names in the directory at `path`, sorted; `None` when there is no directory.
     #[must_use]
     pub fn list(&self, path: &str) -> Option<Vec<String>> {
         match self.look(path)? {
@@ -148,13 +154,13 @@ impl MemoryHost {
         }
     }
 
-    /// Whether `path` leads to anything.
+    /// Whether `path` leads to an entry.
     #[must_use]
     pub fn exists(&self, path: &str) -> bool {
         self.look(path).is_some()
     }
 
-    /// The text of the link at `path`; `None` when no link is there.
+    /// Returns the text of the symlink at `path`; `None` when there is no symlink.
     #[must_use]
     pub fn read_link(&self, path: &str) -> Option<String> {
         let (above, name) = split(path);
@@ -167,22 +173,22 @@ impl MemoryHost {
         }
     }
 
-    /// Writes a file (mode 0644) in place of what stands at `path`, and makes the directories above it.
+    /// Writes a file (mode 0644), replacing the entry at `path`, and creates the directories above it.
     pub fn write(&self, path: &str, content: impl AsRef<[u8]>) {
         self.put(path, 0o644, Body::File(content.as_ref().to_vec()));
     }
 
-    /// Puts a link in place of what stands at `path`, and makes the directories above it.
+    /// Creates a symlink, replacing the entry at `path`, and creates the directories above it.
     pub fn link(&self, path: &str, text: impl AsRef<[u8]>) {
         self.put(path, 0o777, Body::Link(text.as_ref().to_vec()));
     }
 
-    /// Makes a directory (mode 0755) with those above it; one that is there stays.
+    /// Creates a directory (mode 0755) and those above it; an existing one stays.
     pub fn make_dir(&self, path: &str) {
         make_all(&mut self.model(), path);
     }
 
-    /// Removes what stands at `path`, with all it holds.
+    /// Removes the entry at `path`, with all that it holds.
     pub fn remove(&self, path: &str) {
         let (above, name) = split(path);
         let mut model = self.model();
@@ -191,11 +197,11 @@ impl MemoryHost {
         }
     }
 
-    /// Moves what stands at `from` to `to`, in place of what stands there, and makes the directories above it.
+    /// Moves the entry at `from` to `to`, replacing the entry there, and creates the directories above it.
     ///
     /// # Panics
     ///
-    /// When nothing stands at `from`.
+    /// When nothing exists at `from`.
     pub fn rename(&self, from: &str, to: &str) {
         let ((above, name), (target, new_name)) = (split(from), split(to));
         let mut model = self.model();
@@ -206,7 +212,7 @@ impl MemoryHost {
         model.attach(target, new_name.as_bytes(), moved);
     }
 
-    /// All there is, locked.
+    /// Locks the model.
     pub(super) fn model(&self) -> MutexGuard<'_, Model> {
         // A test that panicked with the lock held has failed already.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -231,13 +237,13 @@ impl MemoryHost {
     }
 }
 
-/// The way to the root of a batch, which is made with its parents if `make` says so.
+/// Returns the inodes down to the root of a batch, which it creates with its parents if `make` says so.
 pub(super) fn root_way(model: &mut Model, root: &HostPath, make: bool) -> Result<Way, FailureKind> {
     let found = model.follow(&[TOP], root.as_str().as_bytes());
     if make && found == Err(FailureKind::Missing) {
         let mut way = vec![TOP];
         for name in root.as_str().split('/').filter(|name| !name.is_empty()) {
-            // A link that leads nowhere is there all the same.
+            // A dangling symlink is an entry too.
             if model.child(end(&way), name.as_bytes())?.is_none() {
                 model.make(end(&way), name.as_bytes(), 0o755, Body::Directory(BTreeMap::new()))?;
             }
@@ -259,7 +265,7 @@ fn end(way: &[u64]) -> u64 {
     way.last().copied().unwrap_or(TOP)
 }
 
-/// The directory and the name that an absolute path consists of.
+/// Splits an absolute path into its directory and its name.
 fn split(path: &str) -> (&str, &str) {
     match path.rsplit_once('/') {
         Some(("", name)) => ("/", name),

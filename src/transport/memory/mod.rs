@@ -1,4 +1,4 @@
-//! [`MemoryTransport`]: a host in memory, the model that the other transports are held against.
+//! [`MemoryTransport`]: a host in memory, the model that the other transports are tested against.
 
 mod chain;
 mod hook;
@@ -27,8 +27,8 @@ use model::{Model, Way};
 
 /// A connection to a [`MemoryHost`], and a process on it.
 ///
-/// The process is gone when the connection is dropped, closed or killed; a later call is carried out by a new one.
-/// Each batch runs as a whole: no other connection sees the host between two of its steps.
+/// The process ends when the connection is dropped, closed or killed; a later call starts a new one. Each batch runs as
+/// a whole: no other connection sees the host between two of its steps.
 ///
 /// ```
 /// use switchback::transport::{Batch, MemoryHost, Op, Reply, Transport};
@@ -60,7 +60,7 @@ impl MemoryTransport {
         Self { host, name, process: Mutex::new(Some(process)) }
     }
 
-    /// Ends the connection and lets its process run on; `None` when it has none by now.
+    /// Ends the connection, and returns its process, which keeps running; `None` when it has none.
     #[must_use]
     pub fn leave(self) -> Option<u32> {
         self.own_process().take()
@@ -68,7 +68,7 @@ impl MemoryTransport {
 
     /// Ends this connection's process on the host at once, as a crash would.
     pub fn kill(&self) {
-        // Taken first: whoever runs a batch locks the host and then this.
+        // Take the process before locking the host: a batch locks the host first and then the process.
         let process = self.own_process().take();
         if let Some(process) = process {
             self.host.model().end_process(process);
@@ -129,7 +129,7 @@ impl MemoryTransport {
             if let Seen::Ended(end) = hook::look(&self.host.model(), record)? {
                 return Ok(end);
             }
-            // Another thread runs it.
+            // Another thread runs the command.
             tokio::task::yield_now().await;
         }
     }

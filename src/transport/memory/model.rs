@@ -1,4 +1,4 @@
-//! The filesystem of the model: what POSIX says, written down as plainly as it goes.
+//! The filesystem of the model: the rules of POSIX, written as plainly as possible.
 
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
@@ -21,36 +21,36 @@ use super::hook::Script;
 /// The inode of `/`.
 pub(super) const TOP: u64 = 1;
 
-/// The user that everything belongs to.
+/// The user that owns everything.
 pub(super) const OWNER: u32 = 1000;
 
-/// The one group there is, which everything belongs to.
+/// The only group, which everything belongs to.
 pub(super) const GROUP: (&str, u32) = ("deploy", 100);
 
-/// The most links that are followed on the way to one place.
+/// The limit on the symlinks followed on one path.
 const LINKS: u32 = 40;
 
-/// The longest name, and the longest text of a link, in bytes.
+/// The limits on a name and on the text of a symlink, in bytes.
 const NAME_MAX: usize = 255;
 const TEXT_MAX: usize = 4095;
 
-/// The inodes on the way down to a place, the place itself last.
+/// The inodes from `/` down to an entry, which is the last.
 pub(super) type Way = Vec<u64>;
 
-/// Everything there is on the host.
+/// The whole state of the host.
 #[derive(Debug)]
 pub(super) struct Model {
     nodes: BTreeMap<u64, Node>,
     next: u64,
-    /// The host's clock, which only moves when it is told to.
+    /// The host's clock, which moves only when a test sets it.
     pub(super) clock: Timestamp,
-    /// Counts the boots.
+    /// The number of the present boot.
     pub(super) boot: u64,
     processes: BTreeSet<u32>,
     last_process: u32,
-    /// What its commands do.
+    /// The behaviour of its commands.
     pub(super) script: Script,
-    /// Where processes work, each by the path that it went there by.
+    /// The working directories of processes, each by the path that it took there.
     working: BTreeMap<u32, String>,
 }
 
@@ -62,7 +62,7 @@ pub(super) struct Node {
     modified: i64,
 }
 
-/// What an inode holds.
+/// The content of an inode.
 #[derive(Debug)]
 pub(super) enum Body {
     Directory(BTreeMap<Vec<u8>, u64>),
@@ -71,7 +71,7 @@ pub(super) enum Body {
 }
 
 impl Model {
-    /// An empty directory, `/`.
+    /// Creates a host with an empty `/`.
     pub(super) fn new() -> Self {
         let top = Node { body: Body::Directory(BTreeMap::new()), mode: 0o755, modified: 0 };
         Self {
@@ -86,7 +86,7 @@ impl Model {
         }
     }
 
-    /// The same host once more, with the inode numbers given anew in the order of the names and without what has no name.
+    /// Copies the host. Renumbers the inodes in the order of names, and drops those without a name.
     pub(super) fn copy(&self) -> Self {
         let mut copy = Self {
             nodes: BTreeMap::new(),
@@ -102,7 +102,7 @@ impl Model {
         copy
     }
 
-    /// Copies what `inode` of `from` is, with all it holds, and returns its number here.
+    /// Copies `inode` of `from` with all that it holds, and returns its number here.
     fn take(&mut self, from: &Self, inode: u64) -> u64 {
         let (node, number) = (&from.nodes[&inode], self.next);
         self.next += 1;
@@ -117,7 +117,7 @@ impl Model {
         number
     }
 
-    /// Feeds to `hasher` all that is told apart by more than a clock or an inode number.
+    /// Feeds the state to `hasher`, without clocks and inode numbers.
     pub(super) fn hash_into(&self, hasher: &mut impl Hasher) {
         (self.boot, &self.processes, self.last_process, &self.working).hash(hasher);
         self.hash_node(TOP, hasher);
@@ -146,60 +146,57 @@ impl Model {
         self.last_process
     }
 
-    /// Ends a process.
     pub(super) fn end_process(&mut self, process: u32) {
         self.processes.remove(&process);
         self.working.remove(&process);
     }
 
-    /// Ends all processes and starts the host anew.
+    /// Ends all processes and starts the next boot.
     pub(super) fn reboot(&mut self) {
         self.processes.clear();
         self.working.clear();
         self.boot += 1;
     }
 
-    /// Starts a process that works in `path`, and returns its id.
+    /// Starts a process with the working directory `path`, and returns its id.
     pub(super) fn start_worker(&mut self, path: &str) -> u32 {
         let process = self.start_process();
         self.working.insert(process, path.to_owned());
         process
     }
 
-    /// The processes that work somewhere, and the way to there.
+    /// Returns the processes with a working directory, and the inodes down to it.
     pub(super) fn workers(&self) -> impl Iterator<Item = (u32, Way)> {
         self.working.iter().filter_map(|(process, path)| Some((*process, self.follow(&[TOP], path.as_bytes()).ok()?)))
     }
 
-    /// Sets the mode of `inode`.
     pub(super) fn set_mode(&mut self, inode: u64, mode: u32) {
         if let Some(node) = self.nodes.get_mut(&inode) {
             node.mode = mode;
         }
     }
 
-    /// Whether a process runs.
     pub(super) fn runs(&self, process: u32) -> bool {
         self.processes.contains(&process)
     }
 
-    /// What names a process for ever. Ids are never used again here, so they serve as start times too.
+    /// Returns the mark of a process. Ids are never reused here, so they serve as start times too.
     pub(super) fn mark(&self, process: u32) -> ProcessMark {
         let Here { boot, realm } = self.here();
         ProcessMark { pid: process, start: process.into(), boot, realm: Some(realm) }
     }
 
-    /// The boot, and among whom ids are read.
+    /// Returns the boot, and the scope in which ids are read.
     pub(super) fn here(&self) -> Here {
         Here { boot: format!("boot-{}", self.boot), realm: Realm { first: Some(1), host: Some("memory".to_owned()) } }
     }
 
-    /// What `inode` holds.
+    /// Returns the content of `inode`.
     pub(super) fn body(&self, inode: u64) -> &Body {
         &self.nodes[&inode].body
     }
 
-    /// What stands at `inode`, in the words of a reply.
+    /// Returns the attributes of `inode` for a reply.
     pub(super) fn entry(&self, inode: u64) -> Entry {
         let node = &self.nodes[&inode];
         let (kind, size) = match &node.body {
@@ -211,7 +208,7 @@ impl Model {
         Entry { kind, mode: node.mode, owner: OWNER, id, size: size as u64, modified: node.modified }
     }
 
-    /// All that lies in the directory `inode`.
+    /// Lists everything below the directory `inode`.
     pub(super) fn survey(&self, inode: u64, digests: bool) -> Vec<Surveyed> {
         let (mut seen, mut ahead) = (Vec::new(), vec![(inode, Vec::new(), 0)]);
         while let Some((inode, above, depth)) = ahead.pop() {
@@ -235,7 +232,7 @@ impl Model {
         seen
     }
 
-    /// The names in a directory; of anything else, that it is none.
+    /// Returns the names in a directory; fails for any other entry.
     pub(super) fn names(&self, inode: u64) -> Result<&BTreeMap<Vec<u8>, u64>, FailureKind> {
         match self.body(inode) {
             Body::Directory(names) => Ok(names),
@@ -243,7 +240,7 @@ impl Model {
         }
     }
 
-    /// What `name` in `directory` is, a link being a link.
+    /// Returns the inode of `name` in `directory`, without following a symlink.
     pub(super) fn child(&self, directory: u64, name: &[u8]) -> Result<Option<u64>, FailureKind> {
         let names = self.names(directory)?;
         if name.len() > NAME_MAX {
@@ -252,7 +249,7 @@ impl Model {
         Ok(if name == b"." { Some(directory) } else { names.get(name).copied() })
     }
 
-    /// The directory that `path` below `root` lies in, and the name in it. No link is followed.
+    /// Returns the inodes down to the directory of `path` below `root`, and the name in it. Follows no symlink.
     pub(super) fn place<'p>(&self, root: u64, path: &'p InnerPath) -> Result<(Way, &'p [u8]), FailureKind> {
         let mut names: Vec<&str> = path.names().collect();
         let name = names.pop().unwrap_or(".");
@@ -266,7 +263,7 @@ impl Model {
         Ok((way, name.as_bytes()))
     }
 
-    /// Where `path` leads to from the directory at the end of `from`, all links followed.
+    /// Resolves `path` from the directory at the end of `from`, following all symlinks.
     pub(super) fn follow(&self, from: &[u64], path: &[u8]) -> Result<Way, FailureKind> {
         if path.is_empty() {
             return Err(FailureKind::Missing);
@@ -296,9 +293,9 @@ impl Model {
         Ok(way)
     }
 
-    /// Puts something new at `name` in `directory`, where nothing may stand.
+    /// Creates a new entry `name` in `directory`, where none may exist.
     pub(super) fn make(&mut self, directory: u64, name: &[u8], mode: u32, body: Body) -> Result<u64, FailureKind> {
-        // The text of a link is looked at before its place.
+        // As on Linux, the text of a symlink is checked before its path.
         match &body {
             Body::Link(text) if text.is_empty() => return Err(FailureKind::Missing),
             Body::Link(text) if text.len() > TEXT_MAX => return Err(FailureKind::TooLong),
@@ -307,7 +304,7 @@ impl Model {
         if self.child(directory, name)?.is_some() {
             return Err(FailureKind::Exists);
         }
-        // A directory has the setgid bit of the one that it is made in.
+        // A new directory inherits the setgid bit of its parent.
         let inherited = if let Body::Directory(_) = body { self.nodes[&directory].mode & 0o2000 } else { 0 };
         let (inode, mode) = (self.next, mode | inherited);
         self.next += 1;
@@ -316,7 +313,7 @@ impl Model {
         Ok(inode)
     }
 
-    /// Gives the directory `inode`, and what it holds as far as that reaches, to the one group.
+    /// Gives the directory `inode`, and its contents as far as the reach says, to the only group.
     pub(super) fn give(&mut self, inode: u64, reach: GroupReach) {
         let mut todo = vec![inode];
         while let Some(inode) = todo.pop() {
@@ -334,19 +331,19 @@ impl Model {
         }
     }
 
-    /// Sets when `inode` was last changed.
+    /// Sets the modification time of `inode`.
     pub(super) fn set_modified(&mut self, inode: u64, modified: i64) {
         if let Some(node) = self.nodes.get_mut(&inode) {
             node.modified = modified;
         }
     }
 
-    /// Gives `inode` the name `name` in `directory`, in place of what bore it.
+    /// Gives `inode` the name `name` in `directory`, replacing the entry of that name.
     pub(super) fn attach(&mut self, directory: u64, name: &[u8], inode: u64) {
         self.change_names(directory, |names| names.insert(name.to_vec(), inode));
     }
 
-    /// Takes the name `name` in `directory` away.
+    /// Removes the name `name` from `directory`.
     pub(super) fn detach(&mut self, directory: u64, name: &[u8]) {
         self.change_names(directory, |names| names.remove(name));
     }
@@ -373,7 +370,7 @@ impl Model {
     }
 }
 
-/// Goes on at `path`: its names come before those that are ahead already.
+/// Puts the names of `path` before those that are still ahead. An absolute path starts again from `/`.
 fn enter(way: &mut Way, ahead: &mut VecDeque<Vec<u8>>, path: &[u8]) {
     if path.starts_with(b"/") {
         way.truncate(1);
@@ -386,7 +383,7 @@ fn enter(way: &mut Way, ahead: &mut VecDeque<Vec<u8>>, path: &[u8]) {
     }
 }
 
-/// The whole seconds of a clock, as entries tell them.
+/// Returns the whole seconds of a clock, as entries report them.
 fn seconds(clock: Timestamp) -> i64 {
     i64::try_from(clock.seconds_since(Timestamp::UNIX_EPOCH)).unwrap_or(i64::MAX)
 }

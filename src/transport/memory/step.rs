@@ -1,4 +1,4 @@
-//! What each step does to the model.
+//! The effect of each step on the model.
 
 use std::collections::BTreeMap;
 
@@ -18,20 +18,19 @@ use super::model::{Body, GROUP, Model, OWNER, Way};
 
 type Answer = Result<Reply, FailureKind>;
 
-/// The host as one step of one connection meets it.
+/// The host, as one step of one connection sees it.
 pub(super) struct Host<'h> {
-    /// All there is on it.
+    /// The host's state.
     pub(super) model: &'h mut Model,
-    /// The way from `/` to the deploy root.
+    /// The inodes from `/` down to the deploy root.
     pub(super) root: &'h Way,
-    /// The process that carries the steps out.
+    /// The process that runs the steps.
     pub(super) process: u32,
-    /// Whether what is private is the group's too.
+    /// Whether the group may write private files.
     pub(super) for_group: bool,
 }
 
 impl Host<'_> {
-    /// Carries out one step.
     pub(super) fn step(&mut self, op: &Op) -> Result<Reply, StepFailure> {
         if let Op::ExpectLink { path, text } = op {
             return self.expect_link(path, text);
@@ -39,7 +38,7 @@ impl Host<'_> {
         self.answer(op).map_err(|kind| StepFailure::new(kind, format!("{}: {kind}", subject(op))))
     }
 
-    /// The mode of files that get none of their own.
+    /// Returns the mode of files without a mode of their own.
     fn private(&self) -> u32 {
         if self.for_group { 0o660 } else { 0o600 }
     }
@@ -76,14 +75,14 @@ impl Host<'_> {
             Op::InspectGroup { name, paths, .. } => self.inspect_group(name, paths),
             Op::InspectWay { paths } => Ok(Reply::Way(self.inspect_way(paths))),
             Op::ExpectAbsent { path } => self.find(path)?.map_or(Ok(Reply::Done), |_| Err(FailureKind::Exists)),
-            // There is one filesystem.
+            // There is only one filesystem.
             Op::ExpectUnmounted { path } => self.find(path).map(|_| Reply::Done),
             Op::ExpectDirectory { path } => {
                 let inode = self.find(path)?.ok_or(FailureKind::Missing)?;
                 self.model.names(inode).map(|_| Reply::Done)
             }
             Op::ExpectWritable { path } => {
-                // Its one user may do everything.
+                // The only user has all rights.
                 let inode = self.find(path)?.ok_or(FailureKind::Missing)?;
                 self.model.names(inode).map(|_| Reply::Done)
             }
@@ -119,7 +118,7 @@ impl Host<'_> {
             Op::RemoveTree { path } if path.is_root() => Err(FailureKind::Io),
             Op::RemoveTree { path } => self.remove(path, |_, _| true, FailureKind::Io),
             Op::Sync { paths, .. } => self.sync(paths),
-            // Everything that asks is answered before.
+            // The caller has handled every step that reads.
             _ => Err(FailureKind::Io),
         }
     }
@@ -128,7 +127,7 @@ impl Host<'_> {
         self.root[self.root.len() - 1]
     }
 
-    /// What stands at `path`, if anything.
+    /// Returns the inode at `path`, if it exists.
     pub(super) fn find(&self, path: &InnerPath) -> Result<Option<u64>, FailureKind> {
         match self.model.place(self.root(), path) {
             Ok((way, name)) => self.model.child(way[way.len() - 1], name),
@@ -142,7 +141,7 @@ impl Host<'_> {
             user: "model".to_owned(),
             uid: OWNER,
             hostname: "memory".to_owned(),
-            // Each host is a kernel of its own, whatever its boots are counted as.
+            // Each host is a kernel of its own, even if its boots have equal numbers.
             boot: Some(format!("{:p}", std::ptr::from_ref(&*self.model))),
             root: self.model.entry(self.root()).id,
             filesystem: None,
@@ -212,7 +211,7 @@ impl Host<'_> {
         }
     }
 
-    /// A snapshot of a tree: the content of a file, which only this host can tell by itself, is what changes whenever it does.
+    /// Returns a snapshot of a tree. A file's digest serves as its version, since a model knows all contents.
     fn snapshot(&self, tree: &InnerPath, list: &InnerPath) -> Result<Vec<u8>, FailureKind> {
         let inode = self.find(tree)?.ok_or(FailureKind::Missing)?;
         self.model.names(inode)?;
@@ -340,7 +339,7 @@ impl Host<'_> {
         let target_directory = self.model.child(target_way[target_way.len() - 1], last)?.ok_or(FailureKind::Missing)?;
         let replaced = self.model.child(target_directory, name)?;
         target_way.push(target_directory);
-        // A directory is never moved into itself, nor the root anywhere.
+        // A directory never moves into itself, and the root never moves.
         if from.is_root() || target_way.contains(&source) {
             return Err(FailureKind::Io);
         }
@@ -411,7 +410,7 @@ impl Host<'_> {
         self.remove(path, |_, size| size == 0, FailureKind::Exists)
     }
 
-    /// Removes what stands at `path`, with all it holds, if its kind and size are as they must be.
+    /// Removes the entry at `path`, with all that it holds, if `may_go` accepts its kind and size.
     fn remove(
         &mut self,
         path: &InnerPath,
@@ -440,7 +439,7 @@ impl Host<'_> {
     }
 }
 
-/// The line of a snapshot for an entry.
+/// Returns the line of a snapshot for an entry.
 fn snapped(entry: &Surveyed) -> Vec<u8> {
     let (kind, size, version) = match &entry.node {
         manifest::Seen::Directory | manifest::Seen::TooDeep => (0o040_000, 0, String::new()),
@@ -453,7 +452,7 @@ fn snapped(entry: &Surveyed) -> Vec<u8> {
     changes::line(&entry.path, (kind | entry.mode, entry.owner, size), &version)
 }
 
-/// What a step is about, for messages.
+/// Returns the subject of a step, for messages.
 fn subject(op: &Op) -> String {
     match op {
         Op::Identify | Op::Clock => "the host".to_owned(),

@@ -64,7 +64,7 @@ pub(super) fn upload(
     }
 }
 
-/// When what the base has of `entry` was last changed; `None` when it does not hold what `entry` must be.
+/// Returns the modification time of the base's copy of `entry`; `None` when its content differs.
 fn held(model: &Model, way: &[u64], upload: &Upload, entry: &TreeEntry, content: &[u8]) -> Option<i64> {
     let (base, root) = upload.base.as_ref().zip(way.last())?;
     let held = || -> Result<Option<i64>, FailureKind> {
@@ -78,7 +78,7 @@ fn held(model: &Model, way: &[u64], upload: &Upload, entry: &TreeEntry, content:
     held().ok().flatten()
 }
 
-/// The directory that is uploaded into.
+/// Returns the directory to upload into, which must be empty.
 fn empty(model: &Model, way: &[u64], upload: &Upload) -> Result<u64, FailureKind> {
     let root = way.last().copied().ok_or(FailureKind::Missing)?;
     let (above, name) = model.place(root, &upload.into)?;

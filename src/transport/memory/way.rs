@@ -1,4 +1,4 @@
-//! The way to a place in the model, and who works there.
+//! The directories on a path in the model, and the users of entries.
 
 use crate::{
     path::InnerPath,
@@ -8,7 +8,7 @@ use crate::{
 use super::{model::TOP, step::Host};
 
 impl Host<'_> {
-    /// The directories from `/` to the root, and from there to each of `paths`.
+    /// Inspects the directories from `/` to the root, and from there to each of `paths`.
     pub(super) fn inspect_way(&self, paths: &[InnerPath]) -> Vec<Passed> {
         let (mut way, mut path) = (Vec::new(), String::new());
         for (above, inode) in std::iter::once(&TOP).chain(self.root).zip(self.root) {
@@ -27,14 +27,14 @@ impl Host<'_> {
         way
     }
 
-    /// What the directory `above` calls `inode`.
+    /// Returns the name of `inode` in the directory `above`.
     fn name_of(&self, above: u64, inode: u64) -> Option<String> {
         let names = self.model.names(above).ok()?;
         let found = names.iter().find(|(_, child)| **child == inode)?;
         Some(String::from_utf8_lossy(found.0).into_owned())
     }
 
-    /// Who works in what stands in the directory `path`.
+    /// Finds the processes that work in entries of the directory `path`.
     pub(super) fn find_users(&self, path: &InnerPath) -> Result<Users, FailureKind> {
         let Some(inode) = self.find(path)? else { return Ok(Users::none()) };
         let mut used = Vec::new();
