@@ -1,8 +1,9 @@
-//! What an upload takes, and what goes over the wire, beside what people would use: `rsync --copy-dest` where most of a
-//! release is there already, and `tar | zstd | ssh` where nothing is.
+//! The time and the bytes on the wire of an upload, compared with the usual tools.
 //!
-//! `cargo bench --bench delta`; words on the command line choose lines by their names. In memory (`/dev/shm`) unless
-//! `TMPDIR` says where. Needs about 600 MB.
+//! Those are `rsync --copy-dest` where the host has most of a release, and `tar | zstd | ssh` where it has nothing.
+//!
+//! `cargo bench --bench delta`; words on the command line select lines by their names. Runs in memory (`/dev/shm`)
+//! unless `TMPDIR` is set. Needs about 600 MB.
 #![expect(clippy::print_stdout, reason = "a bench says what it cannot measure")]
 
 mod support;
@@ -20,17 +21,17 @@ use support::{
 };
 use switchback::{manifest::Form, tree::Tree};
 
-/// Half a round trip between continents, or over a mobile line.
+/// Half a round trip between continents, or over a mobile network.
 const FAR: Duration = Duration::from_millis(25);
 
-/// How many pairs are taken at most: each writes a release twice.
+/// The limit on the number of pairs: each writes a release twice.
 const PAIRS: usize = 7;
 
-/// The trees: how many files, and how many bytes each holds.
+/// The trees: their names, the number of files, and the bytes of each file.
 const TREES: [(&str, usize, usize); 2] =
     [("2,000 files, 100 MB", 2_000, 50_000), ("20,000 files, 80 MB", 20_000, 4_000)];
 
-/// What may go over the wire besides what changed, in bytes.
+/// The limit on bytes on the wire besides the changed content.
 const BESIDES: u64 = 64 << 10;
 
 fn main() {
@@ -59,7 +60,7 @@ fn main() {
     table.end();
 }
 
-/// Two trees, of which the first is on the host: as the current release, and beside it for the rival.
+/// Two trees. The host has the first: as the current release, and next to it for the rival.
 struct Bench {
     site: Site,
     /// `ssh` with the right options, and the host.
@@ -72,7 +73,7 @@ impl Bench {
         let bench = Self { site, ssh };
         make_files(&bench.source("one"), (0..files).map(|at| (at, at, each)));
         run(Command::new("cp").arg("-a").arg(bench.source("one")).arg(bench.source("two")));
-        // Of every hundred one is another, and longer: rsync looks at sizes and times alone.
+        // One of every hundred files differs, in length too, since rsync compares only sizes and times.
         make_files(&bench.source("two"), (7..files).step_by(100).map(|at| (at, at + files, each + 7)));
         bench.ours("deploy", "one");
         bench.rival(&format!("mkdir -p '{}'", bench.there("").display()));
@@ -84,7 +85,7 @@ impl Bench {
         self.site.roots.dir().join("source").join(name)
     }
 
-    /// Where the rival puts what it brings.
+    /// Returns the path of the rival's upload.
     fn there(&self, name: &str) -> PathBuf {
         self.site.roots.dir().join("rival").join(name)
     }
@@ -96,7 +97,7 @@ impl Bench {
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// Removes what `stage` brought, as if it had never been.
+    /// Removes all traces of a staged release.
     fn forget(&self, name: &str) {
         let root = self.site.roots.root(1);
         for place in ["releases", ".switchback/releases"] {
@@ -104,7 +105,7 @@ impl Bench {
         }
     }
 
-    /// Runs a line of the rival's, in which `$SSH` is `ssh` and the host.
+    /// Runs a command line of the rival, in which `$SSH` is `ssh` and the host.
     fn rival(&self, line: &str) {
         let (program, host) = &self.ssh;
         let mut shell = Command::new("sh");
@@ -112,7 +113,7 @@ impl Bench {
         run(&mut shell);
     }
 
-    /// Stages the second tree, and times it; it is removed again.
+    /// Stages the second tree, and times it; then removes it again.
     fn stage(&self) -> Duration {
         let took = time(|| self.ours("stage", "two"));
         assert_same(&self.source("two"), &self.site.roots.root(1).join("releases/two"));
@@ -144,12 +145,12 @@ impl Bench {
         let line = format!(
             "tar -C '{from}' -c . | zstd -q -3 | \"$RSH\" \"$HOST\" \"mkdir '{to}' && zstd -q -d | tar -x -C '{to}'\""
         );
-        // Where nothing is, nothing is asked for and copied.
+        // Compare on an empty root, where there is nothing to look up or to copy.
         let root = self.site.roots.root(1);
         fs::remove_dir_all(&root).expect("it was deployed to");
         fs::create_dir(root).expect("a directory");
         let stage = || {
-            // Nor is any digest known from an earlier run.
+            // Forget the digests of earlier runs too.
             fs::remove_dir_all(self.site.roots.dir().join(".cache")).expect("it was used");
             self.stage()
         };
@@ -157,7 +158,7 @@ impl Bench {
         table.ratio(&format!("{what} / tar | zstd -3 | ssh"), &pairs, 1.1);
     }
 
-    /// Both ways, the connection's own beginning included.
+    /// Measures the bytes in both directions, including those that set up the connection.
     fn bytes(&self, table: &mut Table, what: &str) {
         let proxy = &self.site.proxies[0];
         let counted = |work: &dyn Fn()| {
@@ -176,7 +177,7 @@ impl Bench {
     }
 }
 
-/// The changed files and the changed lines of the manifest, compressed, in bytes.
+/// Returns the compressed size of the changed files and the changed lines of the manifest, in bytes.
 fn changed(old: &Path, new: &Path) -> u64 {
     let manifest = |path: &Path| {
         let tree = Tree::open(path.to_str().expect("a plain path").into()).expect("a tree");
@@ -197,7 +198,7 @@ fn changed(old: &Path, new: &Path) -> u64 {
     zstd::encode_all(&all[..], 3).expect("memory").len() as u64
 }
 
-/// Makes files: their numbers, what their content is made of, and their sizes. Half of them hold text, half of them noise.
+/// Creates files from their numbers, content seeds and sizes. Half of them hold text, half noise.
 fn make_files(path: &Path, files: impl Iterator<Item = (usize, usize, usize)>) {
     for (at, seed, size) in files {
         let dir = path.join(format!("part {}/section-{}", at % 20, at % 200 / 20));
@@ -215,7 +216,7 @@ fn text(seed: u64, size: usize) -> Vec<u8> {
     bytes.take(size).collect()
 }
 
-/// What no compression makes smaller.
+/// Returns incompressible bytes.
 fn noise(seed: u64, size: usize) -> Vec<u8> {
     let mut state = (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mut bytes = Vec::with_capacity(size + 8);

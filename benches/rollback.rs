@@ -1,7 +1,8 @@
-//! What a rollback takes, against what nobody can do without: the same bare system calls, a bare `ssh host true`.
+//! The time of a rollback, compared with the unavoidable: the same bare system calls, or a bare `ssh host
+//! true`.
 //!
 //! `cargo bench --bench rollback`; `SWITCHBACK_BENCH_STRICT=1` makes a broken bound a failure, and
-//! `SWITCHBACK_BENCH_PAIRS` sets how many pairs are taken. Words on the command line choose lines by their names.
+//! `SWITCHBACK_BENCH_PAIRS` sets the number of pairs. Words on the command line select lines by their names.
 
 mod support;
 
@@ -13,7 +14,7 @@ use support::{
     site::{NEW, OLD, Roots, Site},
 };
 
-/// Half a round trip between continents, or over a mobile line.
+/// Half a round trip between continents, or over a mobile network.
 const FAR: Duration = Duration::from_millis(25);
 
 fn main() {
@@ -23,10 +24,11 @@ fn main() {
     if wanted("local") {
         local(&mut table, "local: library / bare system calls");
     }
-    // What ours adds for one host, as counted: two turns that are waited for, and one that is not (11 against 8), and the
-    // 29 programs that the scripts run on the host, which `tests/it/rollback_processes.rs` bounds. On two idle cores it was
-    // 1.14 (no delay) and 1.32 (50 ms), twice, and 16 hosts 1.24 and 1.35, 21 pairs each. With other work on the cores it
-    // is more, since each program waits for a core: 1.39 for one host at a load of 11.
+    // The counted overhead for one host: two turns that the rollback waits for, one that it does not (11 against
+    // 8), and the 29 programs that the scripts run on the host, which `tests/it/rollback_processes.rs` bounds. On two
+    // idle cores the ratio was 1.14 (no delay) and 1.32 (50 ms), twice, and for 16 hosts 1.24 and 1.35, with 21 pairs
+    // each. With other work on the cores it is higher, since each program waits for a core: 1.39 for one host at a load
+    // of 11.
     let lines: [(&str, u8, Option<Duration>, f64); 4] = [
         ("one host: rollback / ssh true", 1, None, 1.3),
         ("one host, 50 ms: rollback / ssh true", 1, Some(FAR), 1.4),
@@ -44,7 +46,7 @@ fn main() {
     table.end();
 }
 
-/// The library on this machine, on the filesystem of the temporary directory (`TMPDIR`).
+/// Measures the library on this machine, on the filesystem of the temporary directory (`TMPDIR`).
 fn local(table: &mut Table, what: &str) {
     let roots = Roots::new(1);
     let ours = || {
@@ -66,7 +68,7 @@ fn local(table: &mut Table, what: &str) {
     table.ratio(what, &Pairs::take(ours, bare), 2.0);
 }
 
-/// The client's turns, cold. What is counted on a long wire cannot fall together by chance.
+/// Counts the client's turns of a cold run. On a long wire, two turns never merge by chance.
 fn turns(table: &mut Table) {
     let Some(site) = Site::new(1, Some(FAR)) else { return };
     let before = site.turns()[0];

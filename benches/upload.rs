@@ -1,7 +1,7 @@
-//! How much memory an upload takes: not more the larger it is.
+//! The memory of an upload, which must not grow with its size.
 //!
-//! `cargo bench --bench upload`; `SWITCHBACK_BENCH_MIB` sets the size (1024), and `TMPDIR` the filesystem, which is
-//! `/dev/shm` when there is room. Needs twice the size.
+//! `cargo bench --bench upload`; `SWITCHBACK_BENCH_MIB` sets the size (1024), and `TMPDIR` the filesystem, by default
+//! `/dev/shm` where it exists. Needs twice the size.
 
 mod support;
 
@@ -16,7 +16,7 @@ use std::{
 
 use support::{pairs::Table, site::Site};
 
-/// The most that the command may hold at once, in MiB.
+/// The limit on the command's memory, in MiB.
 const MOST: u64 = 64;
 
 fn main() {
@@ -44,7 +44,7 @@ fn main() {
     table.end();
 }
 
-/// One file that no compression makes smaller.
+/// Creates a source with one incompressible file.
 fn make_source(source: &Path, mib: u64) {
     fs::create_dir(source).expect("a directory");
     let mut file = fs::File::create(source.join("large.bin")).expect("a file");
@@ -62,7 +62,8 @@ fn make_source(source: &Path, mib: u64) {
     }
 }
 
-/// The highest resident size of `child` alone, in KiB, as the kernel keeps it: it only grows, and is read often.
+/// Returns the highest resident size of `child` alone, in KiB. The kernel's figure only grows, and is read
+/// often.
 fn peak(mut child: Child) -> u64 {
     let status = format!("/proc/{}/status", child.id());
     let mut peak = 0;

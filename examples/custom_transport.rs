@@ -1,16 +1,16 @@
-//! A transport of your own, from any command that gives a shell on a host, and the suite that says whether it keeps the
+//! A transport of your own, from any command that opens a shell on a host, and the suite that checks its
 //! contract.
 //!
-//! The words after `--` come before `sh`. With none it is a shell of this machine.
+//! The words after `--` come before `sh`. Without any, it is a shell of this machine.
 //!
 //! ```sh
 //! cargo run --example custom_transport --features testing
 //! cargo run --example custom_transport --features testing -- docker exec -i NAME
 //! ```
 //!
-//! The command must carry its three streams byte for byte and give its words to the host as they are: `docker exec -i`
-//! and `kubectl exec -i POD --` do. What hands one line to a login shell, as `ssh` does, takes [`ShellCommand::line`]
-//! instead of [`ShellCommand::arguments`].
+//! The command must carry its three streams unchanged and pass its arguments to the host unchanged: `docker exec -i`
+//! and `kubectl exec -i POD --` do. For a command that passes one line to a login shell, as `ssh` does, use
+//! [`ShellCommand::line`] instead of [`ShellCommand::arguments`].
 
 use std::{fmt, io, process, process::Stdio, time::Duration};
 
@@ -23,12 +23,12 @@ use switchback::{
     },
 };
 
-/// Gives shells through a command.
+/// Opens shells through a command.
 #[derive(Debug, Clone)]
 pub(crate) struct Through(pub(crate) Vec<String>);
 
 impl Through {
-    /// The command that runs these words on the host.
+    /// Returns the command that runs these words on the host.
     fn command(&self, words: &[&str]) -> process::Command {
         let mut all = self.0.iter().map(String::as_str).chain(words.iter().copied());
         let mut command = process::Command::new(all.next().unwrap_or_default());
@@ -47,7 +47,7 @@ impl Through {
         let stdout = child.stdout.take().ok_or_else(missing)?;
         let stderr = child.stderr.take().ok_or_else(missing)?;
         let end = async move {
-            // Killed by a signal: nobody knows what the host did meanwhile.
+            // It was killed by a signal: nobody knows what the host did meanwhile.
             match child.wait().await {
                 Ok(status) if status.code().is_some() => ChannelEnd::Exited,
                 _ => ChannelEnd::Lost,
@@ -100,7 +100,7 @@ impl Drop for Directory {
     }
 }
 
-/// Tries every case of the suite on the shells of `shell`. Returns how many there were, and those that do not hold.
+/// Runs every case of the suite on the shells of `shell`. Returns the number of cases, and the failed ones.
 pub(crate) async fn conformance(shell: &Through) -> Result<(usize, Vec<String>), Box<dyn std::error::Error>> {
     let mut broken = Vec::new();
     for case in CASES {

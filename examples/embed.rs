@@ -1,4 +1,4 @@
-//! Deploys two releases and goes back, from Rust, on a temporary root of this machine.
+//! Deploys two releases and rolls back, from Rust, on a temporary root of this machine.
 //!
 //! ```sh
 //! cargo run --example embed

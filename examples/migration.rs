@@ -1,5 +1,7 @@
-//! Data that goes back with the code, by Rust code of one's own instead of commands: here a table of settings in a file,
-//! whose steps are functions. A crate for migrations stands in the same place.
+//! Data that rolls back with the code, through Rust code instead of commands.
+//!
+//! Here it is a table of settings in a file, whose migrations are functions. A crate for migrations would take their
+//! place.
 //!
 //! `cargo run --example migration`
 
@@ -15,16 +17,16 @@ use switchback::{
     tree::Tree,
 };
 
-/// A step forward, and the one back.
+/// A migration forward, and the one back.
 type Step = (fn(&str) -> String, fn(&str) -> String);
 
-/// The steps, oldest first; a release knows as many as its number says.
+/// The migrations, oldest first; a release knows as many as its number says.
 const STEPS: [Step; 2] = [
     (|text| format!("{text}currency = EUR\n"), |text| text.replace("currency = EUR\n", "")),
     (|text| text.replace("currency", "money"), |text| text.replace("money", "currency")),
 ];
 
-/// Keeps the settings in a file whose first line is the number of steps that were taken.
+/// Keeps the settings in a file whose first line is the number of applied migrations.
 #[derive(Debug)]
 struct Settings {
     file: PathBuf,
@@ -38,7 +40,7 @@ impl Settings {
         Ok((number, rest.to_owned()))
     }
 
-    /// Takes one step: the number and the text change together, by one rename.
+    /// Applies one migration: the number and the text change together, by one rename.
     fn write(&self, number: usize, text: &str) -> Result<(), Error> {
         let beside = self.file.with_extension("new");
         let written = fs_err::write(&beside, format!("{number}\n{text}"));

@@ -1,4 +1,4 @@
-//! The system calls that a rollback cannot do without, and nothing around them.
+//! The system calls that a rollback needs, and nothing else.
 
 use std::path::{Path, PathBuf};
 
@@ -6,9 +6,10 @@ use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags};
 
 type Done = rustix::io::Result<()>;
 
-/// Does to `root`, made by [`make`], what a rollback does, in its order and with its syncs: takes a lock with a mark, an
-/// owner and a proven rename; reads the root; writes the intent; switches `current`; marks the release bad, writes the
-/// history, and gives the lock back.
+/// Does what a rollback does to `root`, which [`make`] created, in the same order and with the same syncs.
+///
+/// Takes a lock with a mark, an owner and a proven rename; reads the root; writes the intent; switches `current`; marks
+/// the release bad, writes the history, and releases the lock.
 pub(crate) fn rollback(root: &Path, from: &str, to: &str) -> Done {
     let bare = Bare { state: root.join(".state"), root, token: "0123456789abcdef" };
     bare.take_lock()?;
@@ -17,7 +18,7 @@ pub(crate) fn rollback(root: &Path, from: &str, to: &str) -> Done {
     bare.finish(from)
 }
 
-/// A root with these releases, of which the last is current.
+/// Creates a root with these releases, of which the last is current.
 pub(crate) fn make(root: &Path, releases: &[&str]) -> Done {
     for path in ["", "releases", ".state"] {
         directory(&root.join(path))?;
@@ -118,7 +119,7 @@ impl Bare<'_> {
     }
 }
 
-/// As long as what is written in earnest.
+/// An owner record of realistic length.
 const OWNER: &str = "{\"format\":1,\"operation\":\"0123456789abcdef\",\"command\":\"rollback\",\"by\":\"deploy@ci\",\
      \"since\":\"2026-01-01T00:00:00.000000000Z\",\"reason\":null,\"from\":\"v2\",\"to\":\"v1\",\"record\":null}\n";
 

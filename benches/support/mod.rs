@@ -1,4 +1,4 @@
-//! What the benches share: an sshd of their own, a wire that can be long, pairs of measurements, and a table.
+//! Shared parts of the benches: their own sshd, a wire with a delay, pairs of measurements, and a table.
 #![expect(dead_code, reason = "each bench uses its part of it")]
 
 pub(crate) mod bare;

@@ -1,13 +1,12 @@
-//! Pairs of measurements taken in turn, and the table of what came of them.
+//! Pairs of alternating measurements, and the table of their results.
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 
 use std::time::{Duration, Instant};
 
-/// How many pairs are taken, unless `SWITCHBACK_BENCH_PAIRS` says otherwise.
+/// The number of pairs, unless `SWITCHBACK_BENCH_PAIRS` sets it.
 const PAIRS: usize = 21;
 
-/// Measures ours and what it is held against in turn (A B A B ...), so that whatever else the machine does weighs on
-/// both alike.
+/// Alternating measurements of ours and of the bare work (A B A B ...), so that other load affects both alike.
 #[derive(Debug)]
 pub(crate) struct Pairs {
     ours: Vec<Duration>,
@@ -15,12 +14,12 @@ pub(crate) struct Pairs {
 }
 
 impl Pairs {
-    /// Each closure returns how long its timed part took. One pair beforehand warms up and does not count.
+    /// Takes pairs. Each closure returns the duration of its timed part. A first pair warms up and does not count.
     pub(crate) fn take(ours: impl FnMut() -> Duration, bare: impl FnMut() -> Duration) -> Self {
         Self::take_up_to(usize::MAX, ours, bare)
     }
 
-    /// The same, with `most` pairs at most: of what takes long.
+    /// Takes at most `most` pairs, for slow work.
     pub(crate) fn take_up_to(
         most: usize,
         mut ours: impl FnMut() -> Duration,
@@ -32,7 +31,7 @@ impl Pairs {
         Self { ours, bare }
     }
 
-    /// The ratio of each pair, in ascending order.
+    /// Returns the ratio of each pair, in ascending order.
     fn ratios(&self) -> Vec<f64> {
         let pairs = self.ours.iter().zip(&self.bare);
         let mut ratios: Vec<f64> = pairs.map(|(ours, bare)| ours.as_secs_f64() / bare.as_secs_f64()).collect();
@@ -46,21 +45,21 @@ fn count() -> usize {
     asked.unwrap_or(PAIRS).max(1)
 }
 
-/// How long `work` takes.
+/// Returns the duration of `work`.
 pub(crate) fn time(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();
     start.elapsed()
 }
 
-/// Prints its lines as they come, and ends the bench when one that must hold does not.
+/// Prints its lines as they come, and ends the bench when a strict bound is broken.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
     broken: usize,
 }
 
 impl Table {
-    /// Begins the table with its heading.
+    /// Prints the heading of the table.
     pub(crate) fn new() -> Self {
         println!(
             "{:<48} {:>8}  {:<15} {:>7}  {:<7} median of ours / bare",
@@ -69,7 +68,7 @@ impl Table {
         Self::default()
     }
 
-    /// A line for pairs, whose median ratio is to be `bound` at most.
+    /// Prints a line for pairs, whose median ratio should be at most `bound`.
     pub(crate) fn ratio(&mut self, what: &str, pairs: &Pairs, bound: f64) {
         let ratios = pairs.ratios();
         let (least, most) = (ratios[0], ratios[ratios.len() - 1]);
@@ -79,7 +78,7 @@ impl Table {
         self.line(what, &format!("{median:.2} x"), &spread, &format!("{bound:.2} x"), median <= bound, &times);
     }
 
-    /// A line for a count, which is to be `bound` at most.
+    /// Prints a line for a count, which should be at most `bound`.
     pub(crate) fn count(&mut self, what: &str, found: u64, bound: u64, remark: &str) {
         self.line(what, &found.to_string(), "", &bound.to_string(), found <= bound, remark);
     }
@@ -90,8 +89,9 @@ impl Table {
         println!("{what:<48} {measured:>8}  {spread:<15} {bound:>7}  {verdict:<7} {remark}");
     }
 
-    /// Ends the process with 1 when a bound is broken and `SWITCHBACK_BENCH_STRICT=1`. Elsewhere it is information:
-    /// the bounds hold for a quiet machine.
+    /// Ends the process with 1 when a bound is broken and `SWITCHBACK_BENCH_STRICT=1`.
+    ///
+    /// Otherwise a broken bound is only information: the bounds hold for a quiet machine.
     pub(crate) fn end(self) {
         let strict = std::env::var_os("SWITCHBACK_BENCH_STRICT").is_some_and(|value| value == "1");
         if strict && self.broken > 0 {

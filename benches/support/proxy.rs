@@ -1,4 +1,4 @@
-//! A wire that is as long as one likes: forwards TCP with a delay each way, and counts turns and bytes.
+//! A wire with any delay: forwards TCP with a delay each way, and counts turns and bytes.
 //!
 //! Bandwidth is not limited, and there is no loss and no slow start.
 
@@ -14,14 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Forwards what is connected to it, until the bench ends.
+/// Forwards connections until the bench ends.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: SocketAddr,
     counts: Arc<Counts>,
 }
 
-/// What has gone through, over all connections.
+/// The totals over all connections.
 #[derive(Debug, Default)]
 struct Counts {
     connections: AtomicU64,
@@ -30,19 +30,19 @@ struct Counts {
     received: AtomicU64,
 }
 
-/// One connection, as it is seen on its way: what one side sends in pieces, without waiting, is one piece here.
+/// One connection. Data that one side sends in several parts without waiting counts as one turn.
 #[derive(Debug)]
 struct Wire {
     counts: Arc<Counts>,
-    /// Whether the client spoke last.
+    /// Whether the client sent last.
     client_spoke: AtomicBool,
 }
 
-/// What is on its way, and when it arrives.
+/// Data on its way, and its arrival time.
 type Late = (Instant, Vec<u8>);
 
 impl Proxy {
-    /// Listens on the loopback address `127.0.0.<host>`, and forwards to `target`; what goes through takes `delay` each way.
+    /// Listens on the loopback address `127.0.0.<host>`, and forwards to `target` with `delay` each way.
     pub(crate) fn start(host: u8, target: SocketAddr, delay: Duration) -> Self {
         let listener = TcpListener::bind((format!("127.0.0.{host}"), 0)).expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -57,36 +57,37 @@ impl Proxy {
         Self { address, counts }
     }
 
-    /// Where clients connect to.
+    /// Returns the address for clients.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// How often clients began to send after they had received: the round trips above TCP.
+    /// Returns the number of turns: clients began to send after they had received. These are the round trips above
+    /// TCP.
     pub(crate) fn turns(&self) -> u64 {
         self.counts.turns.load(Ordering::SeqCst)
     }
 
-    /// How many connections there were.
+    /// Returns the number of connections.
     pub(crate) fn connections(&self) -> u64 {
         self.counts.connections.load(Ordering::SeqCst)
     }
 
-    /// How many bytes clients sent and received.
+    /// Returns the bytes that clients sent and received.
     pub(crate) fn bytes(&self) -> (u64, u64) {
         (self.counts.sent.load(Ordering::SeqCst), self.counts.received.load(Ordering::SeqCst))
     }
 }
 
 fn forward(client: TcpStream, target: SocketAddr, delay: Duration, counts: Arc<Counts>) {
-    // TCP's own handshake takes one round trip, before anything is said by either.
+    // TCP's own handshake takes one round trip, before either side sends data.
     thread::sleep(delay * 2);
     let Ok(server) = TcpStream::connect(target) else { return };
     for stream in [&client, &server] {
         stream.set_nodelay(true).expect("a TCP stream");
     }
     counts.connections.fetch_add(1, Ordering::SeqCst);
-    // What the client says first answers nothing, and is no turn.
+    // The client's first data answers nothing, and is no turn.
     let wire = Arc::new(Wire { counts, client_spoke: AtomicBool::new(true) });
     let clone = |stream: &TcpStream| stream.try_clone().expect("another handle");
     let (up, down) = (Arc::clone(&wire), wire);
@@ -94,7 +95,7 @@ fn forward(client: TcpStream, target: SocketAddr, delay: Duration, counts: Arc<C
     one_way(server, client, delay, move |bytes| down.received(bytes));
 }
 
-/// Carries what comes from `from` to `to`, each piece as late as all others.
+/// Carries data from `from` to `to`, all of it with the same delay.
 fn one_way(mut from: TcpStream, to: TcpStream, delay: Duration, came: impl Fn(usize) + Send + 'static) {
     let (late, arriving): (Sender<Late>, Receiver<Late>) = channel();
     thread::spawn(move || deliver(&arriving, to));
@@ -116,7 +117,7 @@ fn deliver(arriving: &Receiver<Late>, mut to: TcpStream) {
             break;
         }
     }
-    // One side may have hung up already.
+    // One side may have closed already.
     let _: std::io::Result<()> = to.shutdown(Shutdown::Write);
 }
 

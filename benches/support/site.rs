@@ -22,11 +22,11 @@ use tokio::runtime::Runtime;
 
 use super::{proxy::Proxy, sshd::Sshd};
 
-/// The release that is left, and the one that is gone back to.
+/// The release before a rollback, and the one after it.
 pub(crate) const NEW: &str = "v2";
 pub(crate) const OLD: &str = "v1";
 
-/// A directory in memory, where there is such a filesystem and `TMPDIR` says nothing else.
+/// Creates a directory in memory, where there is such a filesystem and `TMPDIR` is not set.
 fn ground() -> TempDir {
     let memory = Path::new("/dev/shm");
     let made =
@@ -43,7 +43,7 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    /// `count` new roots.
+    /// Creates `count` roots.
     pub(crate) fn new(count: u8) -> Self {
         let dir = ground();
         let host = |at: u8| {
@@ -62,23 +62,23 @@ impl Roots {
         roots
     }
 
-    /// The directory that the roots are in.
+    /// Returns the directory that holds the roots.
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }
 
-    /// The root of a host, counted from 1.
+    /// Returns the root of a host, counted from 1.
     pub(crate) fn root(&self, host: u8) -> PathBuf {
         self.dir.path().join(format!("root{host}"))
     }
 
-    /// Makes the new release current again, with the record that leads back.
+    /// Makes the new release current again, with the record of its previous release.
     pub(crate) fn forward(&self) {
         done(&self.runtime.block_on(self.fleet.activate(&name(NEW), &ActivateOptions::default(), &Silent)));
         self.all_on(NEW);
     }
 
-    /// Goes back by the library, on this machine.
+    /// Rolls back with the library, on this machine.
     pub(crate) fn back(&self) {
         done(&self.runtime.block_on(self.fleet.rollback(&RollbackOptions::default(), &Silent)));
     }
@@ -101,10 +101,12 @@ pub(crate) struct Site {
 }
 
 impl Site {
-    /// `count` hosts (16 at most: an sshd listens on no more addresses), reached over a wire of `delay` each way, when there
-    /// is one; `None` without an sshd on this machine.
+    /// Creates `count` hosts (at most 16, since an sshd listens on no more addresses), with a wire of `delay` each
+    /// way, if any.
+    ///
+    /// `None` without an sshd on this machine.
     pub(crate) fn new(count: u8, delay: Option<Duration>) -> Option<Self> {
-        // The sshd listens on 127.0.0.1 already. To ours, each address is a host with its own bound on connections.
+        // The sshd listens on 127.0.0.1 already. Ours treats each address as a host with its own limit on connections.
         let listen: Vec<_> = (2..=count).map(|host| format!("ListenAddress 127.0.0.{host}")).collect();
         let sshd = Sshd::start(&listen.join("\n"))?;
         let direct: Vec<_> = (1..=count).map(|host| SocketAddr::from(([127, 0, 0, host], sshd.port()))).collect();
@@ -130,7 +132,7 @@ impl Site {
         fs::write(self.roots.dir().join("switchback.toml"), toml).expect("a configuration");
     }
 
-    /// `switchback` with these words, not started yet.
+    /// Returns `switchback` with these arguments, not started yet.
     pub(crate) fn command(&self, line: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
         command.current_dir(self.roots.dir()).args(line).stdin(Stdio::null());
@@ -138,13 +140,13 @@ impl Site {
         command
     }
 
-    /// Goes back by the command, as it is released.
+    /// Rolls back with the command, as released.
     pub(crate) fn back(&self) {
         let output = self.command(&["rollback"]).output().expect("it runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
-    /// A bare `ssh host true` to every host, started together, with the options that ours gives.
+    /// Runs a bare `ssh host true` on every host, all at once, with the options that ours uses.
     pub(crate) fn bare(&self) {
         let started: Vec<Child> = self.addresses.iter().map(|address| self.ssh(*address)).collect();
         for mut child in started {
@@ -158,7 +160,7 @@ impl Site {
         ssh.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ssh runs")
     }
 
-    /// The options that ours gives.
+    /// Returns the options that ours uses.
     fn ssh_options(&self, address: SocketAddr) -> Vec<String> {
         let known = format!("UserKnownHostsFile=\"{}\"", text(&self.sshd.path("known hosts")));
         let (config, port) = (self.sshd.path("config file"), address.port().to_string());
@@ -166,7 +168,8 @@ impl Site {
         options.into_iter().chain(["-p", &port]).map(str::to_owned).collect()
     }
 
-    /// A program that is `ssh` with the options that ours gives for the first host, and that host's name for it.
+    /// Creates a program that is `ssh` with the options that ours uses for the first host; returns it with the
+    /// host's name.
     pub(crate) fn ssh_program(&self) -> (PathBuf, String) {
         let (address, program) = (self.addresses[0], self.roots.dir().join("ssh"));
         let options: Vec<String> = self.ssh_options(address).iter().map(|word| format!("'{word}'")).collect();
@@ -175,7 +178,7 @@ impl Site {
         (program, format!("root@{}", address.ip()))
     }
 
-    /// How many turns each wire has seen.
+    /// Returns the number of turns on each wire.
     pub(crate) fn turns(&self) -> Vec<u64> {
         self.proxies.iter().map(Proxy::turns).collect()
     }
