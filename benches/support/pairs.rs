@@ -45,7 +45,6 @@ fn count() -> usize {
     asked.unwrap_or(PAIRS).max(1)
 }
 
-/// Returns the duration of `work`.
 pub(crate) fn time(work: impl FnOnce()) -> Duration {
     let start = Instant::now();
     work();

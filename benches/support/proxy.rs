@@ -57,7 +57,6 @@ impl Proxy {
         Self { address, counts }
     }
 
-    /// Returns the address for clients.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -68,7 +67,6 @@ impl Proxy {
         self.counts.turns.load(Ordering::SeqCst)
     }
 
-    /// Returns the number of connections.
     pub(crate) fn connections(&self) -> u64 {
         self.counts.connections.load(Ordering::SeqCst)
     }

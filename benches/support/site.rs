@@ -43,7 +43,6 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
-    /// Creates `count` roots.
     pub(crate) fn new(count: u8) -> Self {
         let dir = ground();
         let host = |at: u8| {
@@ -178,7 +177,6 @@ impl Site {
         (program, format!("root@{}", address.ip()))
     }
 
-    /// Returns the number of turns on each wire.
     pub(crate) fn turns(&self) -> Vec<u64> {
         self.proxies.iter().map(Proxy::turns).collect()
     }

@@ -73,6 +73,7 @@ fn recorded(root: &Root, record: &InnerPath) -> Option<String> {
     let is_file = |stat: &fs::Stat| entry_kind(stat) == EntryKind::File;
     root.resolve(path).ok().filter(is_file)?;
     let file = root.open_resolved(path).ok()?;
+    // Another entry may have replaced the file since the check.
     fs::fstat(&file).ok().filter(is_file)?;
     let mut content = Vec::new();
     File::from(file).take(RECORD_LIMIT).read_to_end(&mut content).map_err(|_| Errno::IO).ok()?;

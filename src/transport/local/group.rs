@@ -43,6 +43,7 @@ pub(super) fn inspect_group(root: &Root, name: &GroupName, paths: &[InnerPath], 
         let place = |stat: fs::Stat| GroupPlace { owner: stat.st_uid, group: stat.st_gid, mode: stat.st_mode & 0o7777 };
         group.places.push(stat.map(place));
     }
+    // A directory that is missing or cannot be listed adds no owners.
     if let Ok(Reply::Listing(Some(listed))) = ask::list(root, below) {
         owners.extend(listed.iter().map(|listed| listed.entry.owner));
     }

@@ -29,7 +29,6 @@ pub(super) struct Root {
 /// A name in an open directory.
 #[derive(Debug)]
 pub(super) struct Place<'p> {
-    /// The open directory.
     pub(super) directory: OwnedFd,
     /// The name in it; `.` for the root itself.
     pub(super) name: &'p str,

@@ -83,7 +83,7 @@ fn is_at_or_below(point: &[u8], place: &[u8]) -> bool {
     point.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }
 
-/// Returns the mount points: the fifth column, with blanks, newlines and backslashes in octal.
+/// Decodes the mount points: the fifth column, with blanks, newlines and backslashes in octal.
 fn mount_points(mounts: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let lines = mounts.split(|byte| *byte == b'\n');
     lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(from_octal)

@@ -212,7 +212,6 @@ impl MemoryHost {
         model.attach(target, new_name.as_bytes(), moved);
     }
 
-    /// Locks the model.
     pub(super) fn model(&self) -> MutexGuard<'_, Model> {
         // A test that panicked with the lock held has failed already.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -54,7 +54,6 @@ pub(super) struct Model {
     working: BTreeMap<u32, String>,
 }
 
-/// An inode.
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) body: Body,
@@ -139,7 +138,6 @@ impl Model {
         }
     }
 
-    /// Starts a process and returns its id.
     pub(super) fn start_process(&mut self) -> u32 {
         self.last_process += 1;
         self.processes.insert(self.last_process);
@@ -191,7 +189,6 @@ impl Model {
         Here { boot: format!("boot-{}", self.boot), realm: Realm { first: Some(1), host: Some("memory".to_owned()) } }
     }
 
-    /// Returns the content of `inode`.
     pub(super) fn body(&self, inode: u64) -> &Body {
         &self.nodes[&inode].body
     }
@@ -331,7 +328,6 @@ impl Model {
         }
     }
 
-    /// Sets the modification time of `inode`.
     pub(super) fn set_modified(&mut self, inode: u64, modified: i64) {
         if let Some(node) = self.nodes.get_mut(&inode) {
             node.modified = modified;

@@ -70,7 +70,6 @@ pub(crate) const WORDS: &[&str] = &[
 pub(super) struct Frame {
     /// The [`WORDS`] and numbers between the nonce and the values.
     pub(super) words: Vec<String>,
-    /// The values.
     pub(super) values: Vec<Vec<u8>>,
 }
 

@@ -46,7 +46,6 @@ impl Script {
         Ok(self.word(&ShellWord::new(value)?))
     }
 
-    /// Adds a number.
     fn number(&mut self, number: u64) -> &mut Self {
         self.0.extend_from_slice(number.to_string().as_bytes());
         self

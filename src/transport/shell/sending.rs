@@ -128,6 +128,7 @@ impl Sending<'_> {
                 break None;
             }
         };
+        // A failure shows as a missing reply.
         let _: io::Result<()> = stdin.shutdown().await;
         Ok(unread)
     }

@@ -98,7 +98,6 @@ impl Hello {
 }
 
 impl Session {
-    /// Returns the command for a session's channel.
     pub(super) fn command() -> ShellCommand {
         ShellCommand::batches()
     }

@@ -29,7 +29,6 @@ pub(super) struct Streams {
     pub(super) second: Option<Second>,
 }
 
-/// A stream.
 #[derive(Debug)]
 pub(super) struct Stream {
     /// The name of its last entry.

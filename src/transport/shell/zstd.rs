@@ -39,6 +39,7 @@ pub(super) struct ZstdStream {
 impl ZstdStream {
     pub(super) fn new(out: Pieces, serves: Serves) -> io::Result<Self> {
         let mut compressor = Compressor::new(BETTER)?;
+        // Without it, a damaged stream may decompress without an error.
         compressor.include_checksum(true)?;
         let (compressed, so_far) = (Vec::with_capacity(compress_bound(FRAME)), out.so_far);
         Ok(Self { compressor, frame: Vec::with_capacity(FRAME), compressed, level: BETTER, serves, so_far, out })

@@ -46,7 +46,6 @@ impl ControlDirectory {
         Ok(Self(made))
     }
 
-    /// Returns its path.
     pub(super) fn path(&self) -> &Path {
         self.0.path()
     }

@@ -115,7 +115,9 @@ fn is_others(stat: &Metadata) -> bool {
     (stat.uid() != 0 && stat.uid() != geteuid().as_raw()) || stat.mode() & 0o022 != 0
 }
 
-/// Returns the user's home from `/etc/passwd`, as `ssh` does: it ignores `HOME`.
+/// Returns the user's home from `/etc/passwd`, as `ssh` does, rather than from `HOME`.
+///
+/// Uses `HOME` only for a user that is not listed there.
 pub(super) fn home() -> Result<PathBuf, SshFailure> {
     let uid = geteuid().as_raw().to_string();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
