@@ -16,6 +16,7 @@ use crate::{
 use super::{
     Host,
     ask::{failed_host, failure, untouched},
+    outcome::HostState,
     run::{Run, summary},
     take_locks::lock_left,
     working::Working,
@@ -130,7 +131,7 @@ impl<'r> Run<'r> {
             let after = working.guard.state().current.clone();
             let activated = Activated { before: before.clone(), after, at: working.guard.state().clock };
             self.tell_switched(&working.host.name, &activated);
-            working.progress.switched = Some(activated);
+            working.state = HostState::Switched(activated);
         }
     }
 
@@ -138,12 +139,12 @@ impl<'r> Run<'r> {
         let adoption = plan.host(working.name()).map(|host| &host.adoption);
         let mut report = untouched(working.name(), working.guard.state());
         report.error = working.failure.take();
-        report.outcome = match (&report.error, &working.progress.switched) {
+        report.outcome = match (&report.error, working.state.switch()) {
             (Some(_), _) => HostOutcome::Failed,
             (None, Some(_)) => HostOutcome::Switched,
             (None, None) => HostOutcome::Unchanged,
         };
-        if let Some(switched) = &working.progress.switched {
+        if let Some(switched) = working.state.switch() {
             (report.before, report.switched_at) = (switched.before.release().cloned(), switched.at);
         }
         let acted = adoption.is_some_and(|adoption| !adoption.is_empty());

@@ -12,6 +12,7 @@ use crate::{
 use super::{
     course::Course,
     finish::{Ending, Kind},
+    outcome::{Aim, Code, DataState, Reached, Stop, outcome},
     run::{Run, interrupted, summary},
     working::Working,
 };
@@ -20,56 +21,51 @@ impl<'r> Run<'r> {
     /// Carries out `plan` and gives the locks back.
     pub(super) async fn carry_out(&self, plan: &Plan, locked: Vec<Working<'r>>) -> Report {
         let mut course = Course::new(self, plan, locked);
-        self.settle_left(&mut course).await;
+        let stop = self.advance(&mut course).await.err();
+        if stop.is_some() {
+            self.undo(&mut course).await;
+        }
+        let outcome = outcome(course.reached, course.code(), course.data.state, stop, aim(plan));
+        self.end(course, outcome).await
+    }
+
+    /// Takes every step of the plan, until one fails or somebody asks to stop.
+    async fn advance(&self, course: &mut Course<'r, '_>) -> Result<(), Stop> {
+        self.settle_left(course).await;
         if !course.failed()
-            && let Err(why) = self.look_at_data(&mut course).await
+            && let Err(why) = self.look_at_data(course).await
         {
             course.failure = Some(self.redacted(why));
         }
         if course.failed() {
-            return self.end(course, Outcome::Refused).await;
+            return Err(Stop::Failure);
         }
-        self.before_switch(&mut course).await;
-        if course.failed() || self.is_stopped() {
-            return self.give_up(course).await;
-        }
+        course.reached = Reached::Preparation;
+        self.before_switch(course).await;
+        self.goes_on(course)?;
+        course.reached = Reached::Switch;
         self.switch(&mut course.locked).await;
-        // A rollback that has arrived stays: nobody is sent back to the release that was fled.
-        course.stays = !course.failed() && matches!(plan.command, Command::Rollback | Command::Recover);
-        if course.failed() || (self.is_stopped() && !course.stays && !plan.is_empty()) {
-            return self.go_back(course).await;
+        if !course.failed() && matches!(course.plan.command, Command::Rollback | Command::Recover) {
+            course.reached = Reached::Pivot;
         }
-        self.after_switch(&mut course).await;
-        if course.failed() || (self.is_stopped() && !course.stays && !plan.is_empty()) {
-            return if course.stays {
-                self.end(course, Outcome::Inconsistent).await
-            } else {
-                self.go_back(course).await
-            };
-        }
-        let outcome = if !plan.stranded.is_empty() {
-            Outcome::Inconsistent
-        } else if plan.moves_nothing() {
-            Outcome::Unchanged
-        } else {
-            Outcome::Done
-        };
-        self.end(course, outcome).await
+        self.goes_on(course)?;
+        self.after_switch(course).await;
+        self.goes_on(course)
     }
 
     /// All that comes before the switch. It ends at the first step that fails, or when somebody asks to stop.
     async fn before_switch(&self, course: &mut Course<'r, '_>) {
         self.prepare(course).await;
-        if self.goes_on(course) {
+        if self.goes_on(course).is_ok() {
             self.run_prepare(course).await;
         }
-        if self.goes_on(course) && !course.data.pending.is_empty() {
+        if self.goes_on(course).is_ok() && !course.data.pending.is_empty() {
             self.announce(course).await;
         }
-        if self.goes_on(course) {
+        if self.goes_on(course).is_ok() {
             self.apply_data(course).await;
         }
-        if self.goes_on(course) {
+        if self.goes_on(course).is_ok() {
             self.revert_data(course, RevertWhen::BeforeSwitch).await;
         }
     }
@@ -84,70 +80,58 @@ impl<'r> Run<'r> {
             self.run_after_switch(course).await;
         }
         // Even where a hook failed: a rollback stays, and the old code is better off with the old data.
-        if !course.failed() || course.stays {
+        if !course.failed() || course.is_past_pivot() {
             let hook = course.failure.take();
             self.revert_data(course, RevertWhen::AfterSwitch).await;
             self.settle_data(course).await;
             self.compare_fingerprint(course).await;
             course.failure = hook.or(course.failure.take());
         }
-        if !course.failed() && runs && (course.stays || !self.is_stopped()) {
+        if !course.failed() && runs && (course.is_past_pivot() || !self.is_stopped()) {
             self.validate(course).await;
         }
         self.see_that_it_stayed(course).await;
     }
 
-    fn goes_on(&self, course: &Course<'r, '_>) -> bool {
-        !course.failed() && !self.is_stopped()
-    }
-
-    /// Takes back what came before the switch. No `current` was touched.
-    async fn give_up(&self, mut course: Course<'r, '_>) -> Report {
-        let failed = course.failed();
-        self.unapply_data(&mut course).await;
-        if !course.data.stuck {
-            self.unrevert_data(&mut course).await;
-        }
-        self.compare_fingerprint(&mut course).await;
-        let outcome = match (course.data.stuck, failed) {
-            (true, _) => Outcome::Inconsistent,
-            (false, true) => Outcome::Failed,
-            (false, false) => Outcome::Interrupted,
+    /// Whether the next step may begin.
+    fn goes_on(&self, course: &Course<'r, '_>) -> Result<(), Stop> {
+        let may_stop = match course.reached {
+            Reached::Checks | Reached::Preparation => true,
+            Reached::Switch => !course.plan.is_empty(),
+            Reached::Pivot => false,
         };
-        // Data that could not be put back may need the release for that.
-        if !course.data.stuck {
-            self.unprepare(&mut course.locked).await;
-        }
-        self.end(course, outcome).await
-    }
-
-    /// Puts back what took effect, after a failure or because somebody asked to stop.
-    async fn go_back(&self, mut course: Course<'r, '_>) -> Report {
-        let failed = course.failed_itself();
-        let began = course.locked.iter().any(|working| working.progress.switched.is_some());
-        self.put_back(&mut course.locked).await;
-        let code_is_back = !course.locked.iter().any(is_stuck);
-        if code_is_back {
-            self.unapply_data(&mut course).await;
-            if !course.data.stuck {
-                self.unrevert_data(&mut course).await;
-            }
-            self.compare_fingerprint(&mut course).await;
-            self.run_after_put_back(&mut course).await;
+        if course.failed_itself() {
+            Err(Stop::Failure)
+        } else if course.failed() || (may_stop && self.is_stopped()) {
+            Err(Stop::Interruption)
         } else {
-            course.data.stuck = course.data.applied.is_some() || !course.data.reverted.is_empty();
+            Ok(())
         }
-        let hook_failed = course.locked.iter().any(|working| working.hook_failed);
-        let outcome = match (!code_is_back || course.data.stuck || hook_failed, failed, began) {
-            (true, ..) => Outcome::Inconsistent,
-            (false, false, _) => Outcome::Interrupted,
-            (false, true, true) => Outcome::PutBack,
-            (false, true, false) => Outcome::Failed,
-        };
-        if !began && outcome != Outcome::Inconsistent {
+    }
+
+    /// Undoes what took effect: first `current` on every host; then, only if that was restored everywhere, the data; then the
+    /// hooks of the restored releases run. What was prepared goes once nothing needs it.
+    async fn undo(&self, course: &mut Course<'r, '_>) {
+        if matches!(course.reached, Reached::Checks | Reached::Pivot) {
+            return;
+        }
+        if course.reached == Reached::Switch {
+            self.put_back(&mut course.locked).await;
+        }
+        if course.code().is_restored() {
+            self.unapply_data(course).await;
+            if course.data.state == DataState::Settled {
+                self.unrevert_data(course).await;
+            }
+            self.compare_fingerprint(course).await;
+            self.run_after_put_back(course).await;
+        } else if course.data.applied.is_some() || !course.data.reverted.is_empty() {
+            course.data.state = DataState::Unsettled;
+        }
+        // Data that could not be restored may need the release for that.
+        if course.code() == Code::Untouched && course.data.state == DataState::Settled {
             self.unprepare(&mut course.locked).await;
         }
-        self.end(course, outcome).await
     }
 
     /// Ends the run on every host and reports it.
@@ -159,17 +143,20 @@ impl<'r> Run<'r> {
         } else {
             Vec::new()
         };
-        let began = course.locked.iter().any(|working| working.progress.switched.is_some());
-        let arrived = outcome == Outcome::Done
-            || (course.stays && matches!(outcome, Outcome::Inconsistent | Outcome::Unchanged) && plan.finishes)
-            || (course.stays && outcome == Outcome::Inconsistent);
+        let began = course.locked.iter().any(|working| working.state.switch().is_some());
+        let arrived = match outcome {
+            Outcome::Done => true,
+            Outcome::Inconsistent => course.is_past_pivot(),
+            Outcome::Unchanged => course.is_past_pivot() && plan.finishes,
+            _ => false,
+        };
         let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived && kind != Kind::Relinks)
             .then_some(&plan.release);
         let is_there = |working: &&Working<'_>| working.guard.state().current.release() == Some(&plan.release);
         let there = course.locked.iter().filter(is_there).map(|working| working.name().to_owned()).collect();
         let error =
             error_of(&course, outcome).map(|error| if plan.data.is_some() { self.redacted(error) } else { error });
-        let unfinished = course.data.stuck || (arrived && !course.data.pending.is_empty());
+        let unfinished = course.data.state == DataState::Unsettled || (arrived && !course.data.pending.is_empty());
         let ending = Ending { outcome, fled, there, arrived, unfinished, kind };
         let hosts = self.finish(std::mem::take(&mut course.locked), &ending).await;
         let hosts = self.empty_trash(trash, hosts).await;
@@ -202,10 +189,8 @@ fn error_of(course: &Course<'_, '_>, outcome: Outcome) -> Option<Failure> {
 /// The failure of a run that left something that a person must look at, with where everything is and what to type.
 fn unsettled(course: &Course<'_, '_>, failed: &[(String, Failure)]) -> Failure {
     let (command, release) = (course.plan.command, &course.plan.release);
-    let is_lost = |working: &Working<'_>| {
-        if course.stays { working.progress.strayed } else { is_stuck(working) }
-    };
-    let code_is_mixed = course.locked.iter().any(is_lost);
+    let stays = course.is_past_pivot();
+    let code_is_mixed = if stays { course.code() == Code::Lost } else { !course.code().is_restored() };
     let version = course.data.after.as_ref().map_or("not known".to_owned(), ToString::to_string);
     let here = whereabouts(course);
     if failed.is_empty() && !course.plan.stranded.is_empty() {
@@ -213,20 +198,20 @@ fn unsettled(course: &Course<'_, '_>, failed: &[(String, Failure)]) -> Failure {
     }
     let (what, hint) = if code_is_mixed {
         ("the hosts are not on one release".to_owned(), mend(command, release))
-    } else if course.stays && course.data.stuck {
+    } else if stays && course.data.state == DataState::Unsettled {
         let hint = format!("once the cause is mended, `switchback {command}` takes the revert up again");
         (format!("{here}, but the data is not: its version is {version}"), hint)
-    } else if course.stays && !course.failed_itself() {
+    } else if stays && !course.failed_itself() {
         (
             format!("{here}, and stays there, but whether it is well was not seen to its end"),
             "see whether it is well; `switchback rollback` would go one further back".to_owned(),
         )
-    } else if course.stays {
+    } else if stays {
         (
             format!("{here}, and stays there, but it is not well"),
             "see what failed; `switchback rollback` would go one further back".to_owned(),
         )
-    } else if course.data.stuck {
+    } else if course.data.state == DataState::Unsettled {
         let hint = "once the cause is mended, `switchback recover --back` takes it up again".to_owned();
         (format!("every `current` is where it was, but the data is not: its version is {version}"), hint)
     } else {
@@ -251,9 +236,15 @@ fn apart(course: &Course<'_, '_>) -> Failure {
     Error::new(ErrorKind::HostsDiffer, what).hint(hint).into()
 }
 
-/// Whether a host is not known to be where it was.
-fn is_stuck(working: &Working<'_>) -> bool {
-    working.progress.unknown || (working.progress.switched.is_some() && !working.progress.reverted)
+/// What `plan` leaves when all of it was done.
+fn aim(plan: &Plan) -> Aim {
+    if !plan.stranded.is_empty() {
+        Aim::Strands
+    } else if plan.moves_nothing() {
+        Aim::Stays
+    } else {
+        Aim::Moves
+    }
 }
 
 /// Where the hosts are, in words.

@@ -13,7 +13,12 @@ use crate::{
     transport::Secrets,
 };
 
-use super::{data::DataProgress, run::Run, working::Working};
+use super::{
+    data::DataProgress,
+    outcome::{Code, Reached},
+    run::Run,
+    working::Working,
+};
 
 /// A plan under way on locked hosts.
 pub(super) struct Course<'r, 'p> {
@@ -23,8 +28,7 @@ pub(super) struct Course<'r, 'p> {
     pub(super) data: DataProgress,
     /// What failed once for the whole fleet, and not on one host.
     pub(super) failure: Option<Failure>,
-    /// Whether the fleet has arrived, and stays there whatever fails now.
-    pub(super) stays: bool,
+    pub(super) reached: Reached,
 }
 
 impl<'r, 'p> Course<'r, 'p> {
@@ -33,7 +37,17 @@ impl<'r, 'p> Course<'r, 'p> {
             working.plan = plan.host(working.name()).cloned();
         }
         let secrets = run.secrets_of(plan);
-        Self { plan, locked, secrets, data: DataProgress::default(), failure: None, stays: false }
+        Self { plan, locked, secrets, data: DataProgress::default(), failure: None, reached: Reached::Checks }
+    }
+
+    /// Where `current` is on the whole fleet.
+    pub(super) fn code(&self) -> Code {
+        Code::of(self.locked.iter().map(|working| &working.state))
+    }
+
+    /// Whether every host arrived, so that nothing is undone any more.
+    pub(super) fn is_past_pivot(&self) -> bool {
+        self.reached == Reached::Pivot
     }
 
     /// Whether something failed, on a host or for all.

@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{links, run::Run, take_locks::lock_left, working::Working};
+use super::{links, outcome::HostState, run::Run, take_locks::lock_left, working::Working};
 
 /// How a run ended.
 pub(super) struct Ending<'e> {
@@ -90,15 +90,15 @@ impl<'r> Run<'r> {
         };
         let has = |name: &&ReleaseName| {
             !was_on_it(name)
-                && (working.guard.state().release(name).is_some() || working.progress.preparation.is_some())
+                && (working.guard.state().release(name).is_some() || working.preparation.is_some())
         };
         let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(working)));
         let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
         // What was tried and taken back before the switch is told of too.
         let tried = matches!(ending.outcome, Outcome::Failed | Outcome::Interrupted | Outcome::Inconsistent);
         let acted = tried
-            || working.progress.switched.is_some()
-            || working.progress.preparation.is_some()
+            || working.state.switch().is_some()
+            || working.preparation.is_some()
             || bad.is_some()
             || ending.kind == Kind::Finishes;
         let history = acted.then(|| Ended {
@@ -158,17 +158,13 @@ fn paid(working: &Working<'_>, arrived: &[String]) -> Vec<String> {
 }
 
 fn outcome_of(working: &Working<'_>) -> HostOutcome {
-    let progress = &working.progress;
-    if progress.unknown {
-        HostOutcome::Unknown
-    } else if progress.reverted {
-        HostOutcome::Reverted
-    } else if working.failure.is_some() {
-        HostOutcome::Failed
-    } else if progress.switched.is_some() {
-        HostOutcome::Switched
-    } else {
-        HostOutcome::Unchanged
+    match working.state {
+        HostState::Unknown(_) => HostOutcome::Unknown,
+        HostState::Reverted(_) | HostState::Unwell(_) => HostOutcome::Reverted,
+        HostState::Strayed(_) => HostOutcome::Failed,
+        _ if working.failure.is_some() => HostOutcome::Failed,
+        HostState::Switched(_) => HostOutcome::Switched,
+        HostState::Untouched => HostOutcome::Unchanged,
     }
 }
 
@@ -177,7 +173,7 @@ fn report_of(working: &mut Working<'_>, outcome: HostOutcome) -> HostReport {
     report.before = working.plan.as_ref().and_then(|plan| plan.before.release()).cloned();
     report.after =
         (outcome != HostOutcome::Unknown).then(|| working.guard.state().current.release().cloned()).flatten();
-    report.switched_at = working.progress.switched.as_ref().and_then(|switched| switched.at);
+    report.switched_at = working.state.switch().and_then(|switched| switched.at);
     report.error = working.failure.take();
     report.warnings = std::mem::take(&mut working.told);
     report.warnings.append(&mut working.warnings);

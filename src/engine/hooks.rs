@@ -17,7 +17,7 @@ use crate::{
     transport::{HookEnd, Secrets},
 };
 
-use super::{ask::failure, course::Course, run::Run, shell::HostShell, working::Working};
+use super::{ask::failure, course::Course, outcome::HostState, run::Run, shell::HostShell, working::Working};
 
 /// A command of a configuration as a hook.
 #[derive(Debug, Clone)]
@@ -193,7 +193,7 @@ impl<'r> Run<'r> {
         let detail =
             format!("it led to {} before the hooks ran, and leads to {} now", described(&before), described(now));
         let moved = StoreError::Conflict { host: working.name().to_owned(), detail };
-        working.progress.strayed = true;
+        working.state = HostState::Strayed(working.state.switch().cloned());
         if let Err(why) = self.told::<()>(working.host.name(), Phase::AfterSwitch, Err(failure(moved))) {
             working.failure.get_or_insert(why);
         }
@@ -205,7 +205,7 @@ impl<'r> Run<'r> {
             return;
         }
         let (code, secrets) = (self.options.code.after_switch.clone(), course.secrets.clone());
-        let runs = course.locked.iter_mut().filter(|working| working.progress.reverted).filter_map(|working| {
+        let runs = course.locked.iter_mut().filter(|working| matches!(working.state, HostState::Reverted(_))).filter_map(|working| {
             let release = working.guard.state().current.release()?.clone();
             let command = self.recorded_on(working, &release).after_switch_hook();
             let (code, secrets) = (code.as_deref(), &secrets);
@@ -225,7 +225,9 @@ impl<'r> Run<'r> {
         let first = working.failure.take();
         self.run_on(working, job).await;
         if let Some(why) = working.failure.take() {
-            working.hook_failed = true;
+            if let HostState::Reverted(switch) = &working.state {
+                working.state = HostState::Unwell(switch.clone());
+            }
             working.failure = Some(super::put_back::both(first, why));
         } else {
             working.failure = first;

@@ -20,6 +20,7 @@ mod hooks;
 mod links;
 mod look;
 mod options;
+mod outcome;
 mod pin;
 mod prepare;
 mod probe;

@@ -52,7 +52,7 @@ impl<'r> Run<'r> {
                 preparation.commands = commands;
                 preparation.data = self.data_of_release(&preparation);
                 preparation.unsealed = prepares && working.is_new(&preparation.name);
-                let preparation = working.progress.preparation.insert(preparation);
+                let preparation = working.preparation.insert(preparation);
                 working.guard.prepare(preparation).await.map(Some)
             }
             None if matches!(plan.action, Action::GoBack | Action::Relink) => {
@@ -61,7 +61,7 @@ impl<'r> Run<'r> {
             None => Ok(None),
         };
         match self.told(working.host.name(), Phase::Prepare, result.map_err(failure)) {
-            Ok(ready) => working.progress.ready = ready,
+            Ok(ready) => working.ready = ready,
             Err(why) => working.failure = Some(why),
         }
     }
@@ -78,7 +78,7 @@ impl<'r> Run<'r> {
     }
 
     async fn unprepare_on(&self, working: &mut Working<'r>) {
-        let Some(preparation) = working.progress.preparation.take() else { return };
+        let Some(preparation) = working.preparation.take() else { return };
         let mut result = Ok(());
         if working.failure.as_ref().is_some_and(|failure| failure.kind == crate::ErrorKind::Unknown) {
             result = working.guard.fence().await;

@@ -10,6 +10,7 @@ use crate::{
 
 use super::{
     ask::failure,
+    outcome::HostState,
     run::Run,
     switch::{Switched, switch_surely, take_away},
     working::Working,
@@ -19,20 +20,21 @@ impl<'r> Run<'r> {
     /// Puts back every switch that took effect. A host that could not be put back keeps its own failure, and the one of
     /// putting back beside it.
     pub(super) async fn put_back(&self, locked: &mut [Working<'r>]) {
-        let switched = |working: &&mut Working<'r>| working.progress.switched.is_some();
-        self.enter(Phase::PutBack, locked.iter().filter(|working| working.progress.switched.is_some()).count());
-        join_all(locked.iter_mut().filter(switched).map(|working| self.put_back_on(working))).await;
+        self.enter(Phase::PutBack, locked.iter().filter(|working| working.state.switch().is_some()).count());
+        join_all(locked.iter_mut().map(|working| self.put_back_on(working))).await;
     }
 
     async fn put_back_on(&self, working: &mut Working<'r>) {
-        let Some(done) = working.progress.switched.clone() else { return };
+        let Some(done) = working.state.switch().cloned() else { return };
         match undo(working.guard.as_mut(), &done).await {
             Ok(undone) => {
                 self.tell_switched(working.name(), &undone);
-                working.progress.reverted = true;
+                working.state = HostState::Reverted(done);
             }
             Err((unknown, error)) => {
-                working.progress.unknown = unknown;
+                if unknown {
+                    working.state = HostState::Unknown(Some(done));
+                }
                 let why = failure(error);
                 let result: Result<(), Failure> = self.told(working.host.name(), Phase::PutBack, Err(why));
                 let why = result.expect_err("it failed");

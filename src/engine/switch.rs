@@ -8,7 +8,7 @@ use crate::{
     transport::Effect,
 };
 
-use super::{ask::failure, run::Run, working::Working};
+use super::{ask::failure, outcome::HostState, run::Run, working::Working};
 
 /// How a switch ended, once everything that could be found out was.
 pub(super) enum Switched {
@@ -23,7 +23,7 @@ pub(super) enum Switched {
 }
 
 impl<'r> Run<'r> {
-    /// Switches every host whose plan says so. What took effect stands in [`Working::progress`], what failed in
+    /// Switches every host whose plan says so. What took effect stands in [`Working::state`], what failed in
     /// [`Working::failure`].
     pub(super) async fn switch(&self, locked: &mut [Working<'r>]) {
         self.enter(Phase::Switch, locked.iter().filter(|working| working.switches()).count());
@@ -32,22 +32,22 @@ impl<'r> Run<'r> {
 
     async fn switch_on(&self, working: &mut Working<'r>) {
         let expected = working.guard.state().current.clone();
-        let switched = match working.progress.ready.clone() {
+        let switched = match working.ready.clone() {
             Some(to) => switch_surely(working.guard.as_mut(), expected, to).await,
             None => take_away(working.guard.as_mut(), expected).await,
         };
         match switched {
             Switched::Yes(activated) => {
                 self.tell_switched(working.name(), &activated);
-                working.progress.switched = Some(activated);
+                working.state = HostState::Switched(activated);
             }
             Switched::Partly(activated, error) => {
-                working.progress.switched = Some(activated);
+                working.state = HostState::Switched(activated);
                 self.fail(working, error);
             }
             Switched::No(error) => self.fail(working, error),
             Switched::Unknown(error) => {
-                working.progress.unknown = true;
+                working.state = HostState::Unknown(None);
                 self.fail(working, error);
             }
         }

@@ -5,10 +5,10 @@ use crate::{
     plan::{HostPlan, Seen},
     report::Failure,
     status::ReleaseState,
-    store::{Activated, Preparation, Ready, Staged, StoreGuard},
+    store::{Preparation, Ready, Staged, StoreGuard},
 };
 
-use super::Host;
+use super::{Host, outcome::HostState};
 
 /// A locked host.
 pub(super) struct Working<'r> {
@@ -16,34 +16,19 @@ pub(super) struct Working<'r> {
     pub(super) guard: Box<dyn StoreGuard>,
     pub(super) plan: Option<HostPlan>,
     pub(super) staged: Option<Staged>,
-    pub(super) progress: Progress,
+    /// Everything that was prepared here, in whole or in part.
+    pub(super) preparation: Option<Preparation>,
+    /// The release to switch to, once it is complete here.
+    pub(super) ready: Option<Ready>,
+    pub(super) state: HostState,
     pub(super) failure: Option<Failure>,
     /// Whether the `prepare` hook ran in its release.
     pub(super) prepared: bool,
-    /// Whether a hook failed that told of its being put back.
-    pub(super) hook_failed: bool,
     pub(super) warnings: Vec<String>,
     /// Warnings that were told already, and stand in the report too.
     pub(super) told: Vec<String>,
     /// The releases that were pruned.
     pub(super) pruned: Vec<ReleaseName>,
-}
-
-/// How far a host has come.
-#[derive(Debug, Default)]
-pub(super) struct Progress {
-    /// What was prepared, be it wholly or in part.
-    pub(super) preparation: Option<Preparation>,
-    /// What can be switched to.
-    pub(super) ready: Option<Ready>,
-    /// The switch that took effect, with what it takes to go back.
-    pub(super) switched: Option<Activated>,
-    /// Whether a switch that took effect was put back.
-    pub(super) reverted: bool,
-    /// Whether somebody moved `current` away again after it was switched.
-    pub(super) strayed: bool,
-    /// Whether nobody knows where `current` leads.
-    pub(super) unknown: bool,
 }
 
 impl<'r> Working<'r> {
@@ -53,10 +38,11 @@ impl<'r> Working<'r> {
             guard,
             plan: None,
             staged: None,
-            progress: Progress::default(),
+            preparation: None,
+            ready: None,
+            state: HostState::default(),
             failure: None,
             prepared: false,
-            hook_failed: false,
             warnings: Vec::new(),
             told: Vec::new(),
             pruned: Vec::new(),

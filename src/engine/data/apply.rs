@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    super::{course::Course, hooks::occasion, run::Run, shell::HostShell, working::Working},
+    super::{course::Course, hooks::occasion, outcome::DataState, run::Run, shell::HostShell, working::Working},
     Asked, Site, keeps,
     known::data_record,
 };
@@ -130,7 +130,7 @@ impl<'r> Run<'r> {
     pub(in crate::engine) async fn unapply_data(&self, course: &mut Course<'r, '_>) {
         let Some(step) = course.data.applied.take() else { return };
         if let Err(why) = self.take_back(course, &step).await {
-            course.data.stuck = true;
+            course.data.state = DataState::Unsettled;
             course.failure = Some(super::super::put_back::both(course.failure.take(), why));
         }
     }

@@ -27,6 +27,7 @@ pub(super) use self::known::VERSION_PAUSE;
 use super::{
     course::Course,
     hooks::occasion,
+    outcome::DataState,
     run::Run,
     secrets::redact,
     shell::{CONTROLLER, ControllerShell, HostShell},
@@ -46,8 +47,7 @@ pub(super) struct DataProgress {
     pub(super) pending: Vec<RevertStep>,
     /// What this operation reverted, in whole or in part, newest first.
     pub(super) reverted: Vec<RevertStep>,
-    /// Whether the data is not where it should be.
-    pub(super) stuck: bool,
+    pub(super) state: DataState,
     /// The version that was found after the first `apply` or `revert` that failed.
     pub(super) found: Option<DataVersion>,
     /// Whether an `apply` or a `revert` failed.

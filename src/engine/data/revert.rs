@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    super::{course::Course, run::Run},
+    super::{course::Course, outcome::DataState, run::Run},
     Asked, Site,
     apply::Manner,
     damage::found_after,
@@ -76,8 +76,10 @@ impl<'r> Run<'r> {
             let result = self.revert_one(course, &step).await;
             if let Err(why) = result {
                 course.failure = Some(why);
-                // Before the switch what was reverted in part is taken back with the rest.
-                course.data.stuck = now == RevertWhen::AfterSwitch;
+                // Before the switch, the undo applies it again with the rest.
+                if now == RevertWhen::AfterSwitch {
+                    course.data.state = DataState::Unsettled;
+                }
                 course.data.reverted.push(step);
                 return;
             }
@@ -95,7 +97,7 @@ impl<'r> Run<'r> {
         if let Err(why) =
             result.and_then(|()| if back { Ok(()) } else { Err(not_restored(&newest, course.data.after.as_ref())) })
         {
-            course.data.stuck = true;
+            course.data.state = DataState::Unsettled;
             course.failure = Some(super::super::put_back::both(course.failure.take(), why));
         }
     }
