@@ -89,8 +89,7 @@ impl<'r> Run<'r> {
             plan.is_some_and(|plan| plan.before.release() == Some(name) || plan.action == Action::Relink)
         };
         let has = |name: &&ReleaseName| {
-            !was_on_it(name)
-                && (working.guard.state().release(name).is_some() || working.preparation.is_some())
+            !was_on_it(name) && (working.guard.state().release(name).is_some() || working.preparation.is_some())
         };
         let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(working)));
         let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
@@ -121,7 +120,8 @@ impl<'r> Run<'r> {
             history,
             debts,
             paid,
-            settles: done && !ending.unfinished,
+            // A stage says nothing about the run that another one left: its hook and its validation are still open.
+            settles: done && !ending.unfinished && self.command() != Command::Stage,
             unfinished: ending.unfinished,
             links_of: links::links_of(
                 plan.and_then(|plan| plan.before.release()),

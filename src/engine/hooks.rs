@@ -205,18 +205,22 @@ impl<'r> Run<'r> {
             return;
         }
         let (code, secrets) = (self.options.code.after_switch.clone(), course.secrets.clone());
-        let runs = course.locked.iter_mut().filter(|working| matches!(working.state, HostState::Reverted(_))).filter_map(|working| {
-            let release = working.guard.state().current.release()?.clone();
-            let command = self.recorded_on(working, &release).after_switch_hook();
-            let (code, secrets) = (code.as_deref(), &secrets);
-            Some(async move {
-                let hooks = hooks(code, command.as_ref());
-                if !hooks.is_empty() {
-                    let (direction, phase) = (HookDirection::Rollback, Phase::PutBack);
-                    self.run_after_undo(working, Job { hooks: &hooks, release, direction, secrets, phase }).await;
-                }
-            })
-        });
+        let runs = course
+            .locked
+            .iter_mut()
+            .filter(|working| matches!(working.state, HostState::Reverted(_)))
+            .filter_map(|working| {
+                let release = working.guard.state().current.release()?.clone();
+                let command = self.recorded_on(working, &release).after_switch_hook();
+                let (code, secrets) = (code.as_deref(), &secrets);
+                Some(async move {
+                    let hooks = hooks(code, command.as_ref());
+                    if !hooks.is_empty() {
+                        let (direction, phase) = (HookDirection::Rollback, Phase::PutBack);
+                        self.run_after_undo(working, Job { hooks: &hooks, release, direction, secrets, phase }).await;
+                    }
+                })
+            });
         drain(runs.collect(), self.parallel).await;
     }
 

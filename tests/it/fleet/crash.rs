@@ -5,6 +5,7 @@
 
 use switchback::{
     ErrorKind, ExitCode, Fleet, Report,
+    commands::Commands,
     engine::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
     plan::{Direction, RollbackTarget},
@@ -347,4 +348,44 @@ fn a_lost_answer_of_the_switch_is_found_out() {
     let report = rollback(&world.fleet(&Cut::losing_answer(2, AfterLoss::Answers)));
     assert_eq!(report.exit_code(), ExitCode::DONE, "{:?}", report.error);
     settled(&world, "a", "after the lost answer");
+}
+
+/// A stage between a killed deploy and its recovery changes nothing about the recovery. FAULTS.md K21.
+#[test]
+fn a_stage_settles_nothing_that_another_run_left() {
+    let counting = Cut::never();
+    let prepared = || {
+        let world = Memory::new(2);
+        assert_eq!(deploy(&world.fleet(&Cut::never()), "a").exit_code(), ExitCode::DONE);
+        world
+    };
+    let hooked = |fleet: &Fleet| {
+        let mut options = deploying();
+        let mut commands = Commands::default();
+        commands.after_switch = Some("reload".to_owned());
+        options.run.commands = Some(commands);
+        wait(fleet.deploy(release("b"), &options, &Silent))
+    };
+    assert_eq!(hooked(&prepared().fleet(&counting)).exit_code(), ExitCode::DONE);
+    let recovered = |k: usize, stages: bool| {
+        let world = prepared();
+        let _ = hooked(&world.fleet(&Cut::after(k)));
+        if stages {
+            assert_eq!(stage(&world.fleet(&Cut::never())).exit_code(), ExitCode::DONE, "{k}");
+        }
+        let report = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), &Silent));
+        let bad = world.names(0, ".switchback/releases/b").contains(&"bad".to_owned());
+        (report.outcome, world.link(0, "current"), world.link(1, "current"), bad)
+    };
+    let mut compared = 0;
+    for k in 0..counting.steps() {
+        let world = prepared();
+        let _ = hooked(&world.fleet(&Cut::after(k)));
+        // Before that there is only the upload, which a stage may remove.
+        if world.names(0, "releases").contains(&"b".to_owned()) {
+            assert_eq!(recovered(k, true), recovered(k, false), "{k}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 10, "{compared}");
 }
