@@ -54,7 +54,12 @@ fn every_set_of_utilities_conforms() {
 
 #[cfg(feature = "ssh")]
 mod over_ssh {
-    use std::os::unix::fs::{MetadataExt, chown};
+    use std::{
+        future::ready,
+        os::unix::fs::{MetadataExt, chown},
+    };
+
+    use futures_util::{StreamExt, stream};
 
     use super::{
         Fixture, Instant, LocalShell,
@@ -93,7 +98,8 @@ mod over_ssh {
         let began = Instant::now();
         let cases = || CASES.iter().filter(|case| BY_LOGIN.iter().any(|about| case.name.starts_with(about)));
         assert!(BY_LOGIN.iter().all(|about| cases().any(|case| case.name.starts_with(about))), "each is there");
-        let broken: Vec<String> = cases().filter_map(|case| wait(case.run(fixture(sshd, &user))).err()).collect();
+        let runs = stream::iter(cases()).map(|case| case.run(fixture(sshd, &user))).buffered(8);
+        let broken: Vec<String> = wait(runs.filter_map(|outcome| ready(outcome.err())).collect());
         assert!(broken.is_empty(), "with {shell}{with} as the login shell:\n{}", broken.join("\n"));
         eprintln!("{shell}{with} over ssh: {} cases in {:.1} s", cases().count(), began.elapsed().as_secs_f64());
     }

@@ -39,7 +39,9 @@ mod together;
 mod upload;
 mod way;
 
-use std::{any::Any, fmt, sync::Arc};
+use std::{any::Any, fmt, future::ready, sync::Arc};
+
+use futures_util::{StreamExt, stream};
 
 use crate::{future::BoxFuture, path::HostPath, transport::Transport};
 
@@ -119,21 +121,25 @@ impl Case {
     }
 }
 
+/// How many cases run at the same time: many of them wait for a process to end.
+const AT_ONCE: usize = 8;
+
 /// Tries all [`CASES`], but for those that the fixture cannot be tried on, and returns how many it tried; `make` makes a
-/// fresh fixture for each.
+/// fresh fixture for each. Several cases run at the same time.
 ///
 /// # Panics
 ///
 /// When a case does not hold, after all have been tried, with all that did not.
 pub async fn transport(make: impl Fn() -> Fixture) -> usize {
-    let (mut tried, mut broken) = (0, Vec::new());
-    for case in CASES {
+    let run = |case: &'static Case| {
         let fixture = make();
-        if (fixture.scripts || !case.needs_scripts) && (fixture.mounts || !case.needs_mounts) {
-            tried += 1;
-            broken.extend(case.run(fixture).await.err());
+        async move {
+            let suits = (fixture.scripts || !case.needs_scripts) && (fixture.mounts || !case.needs_mounts);
+            if suits { Some(case.run(fixture).await) } else { None }
         }
-    }
+    };
+    let outcomes: Vec<Outcome> = stream::iter(CASES).map(run).buffered(AT_ONCE).filter_map(ready).collect().await;
+    let (tried, broken) = (outcomes.len(), outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
     assert!(broken.is_empty(), "{} of {tried} cases do not hold:\n{}", broken.len(), broken.join("\n"));
     tried
 }
