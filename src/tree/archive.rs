@@ -21,25 +21,25 @@ use super::{
     stamp::Stamp,
 };
 
-/// So much of a file that has several names is kept in memory, in bytes; more goes to a temporary file.
+/// The part of a hard-linked file's content that stays in memory, in bytes; more goes to a temporary file.
 const IN_MEMORY: usize = 8 << 20;
 
-/// The content of an archive, as it was when it was scanned.
+/// The content of an archive, as scanned.
 #[derive(Debug)]
 struct Archive {
     source: Source,
     stamp: Stamp,
-    /// Which entry each member of the archive is, by index; `None` for one that is left out.
+    /// The index of the entry of each archive member; `None` for an excluded member.
     members: Vec<Option<usize>>,
-    /// The files that are hard links to others, in the order of those.
+    /// The files that are hard links to others, sorted by the file they link to.
     copied: Vec<Copied>,
 }
 
-/// An archive on the disk.
+/// An archive on disk.
 #[derive(Debug)]
 struct Source {
     path: PathBuf,
-    /// As it was given.
+    /// The path as given.
     name: String,
     format: Format,
     limits: Limits,
@@ -47,7 +47,7 @@ struct Source {
 }
 
 impl Tree {
-    /// The content of the archive at `path`, with the default [`Limits`]; see [`open`](Self::open).
+    /// Opens the archive at `path` with the default [`Limits`]; see [`open`](Self::open).
     ///
     /// # Errors
     ///
@@ -57,10 +57,10 @@ impl Tree {
     }
 }
 
-/// The content of the archive at `path`, which is read to its end.
+/// Scans the archive at `path` to its end.
 ///
-/// The entries stand in the archive's own order, since that is how their content can be read at one go. Directories are
-/// put before what lies in them, whether the archive has them later or not at all.
+/// The entries keep the order of the archive, so that one pass reads all their content. A directory goes before its
+/// entries, even if the archive lists it later or not at all.
 pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, TreeError> {
     let (limits, exclude) = (&options.limits, Exclude::new(&options.exclude)?);
     let source = Source::find(path, options)?;
@@ -89,11 +89,11 @@ pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, Tre
 }
 
 impl Source {
-    /// The archive at `path`, if its name is that of one.
+    /// Finds the archive at `path`, and its format by its name.
     fn find(path: &Utf8Path, options: &SourceOptions) -> Result<Self, TreeError> {
         let name = path.as_str();
         let unreadable = |error| TreeError::read(name.as_bytes(), error);
-        // A full path, since the directory that this one is relative to may be left before the content is read.
+        // A canonical path, since the process may change its working directory before it reads the content.
         let full = path.as_std_path().canonicalize().map_err(unreadable)?;
         let is_file = fs::metadata(&full).map_err(unreadable)?.is_file();
         match Format::of_name(path) {
@@ -110,7 +110,7 @@ impl Source {
         opened.map(|(stamp, file)| (file, stamp)).map_err(|error| TreeError::read(self.name.as_bytes(), error))
     }
 
-    /// Holds `file` against what it was like.
+    /// Checks that `file` has not changed since `stamp`.
     fn hold(&self, file: &File, stamp: Stamp) -> Result<(), TreeError> {
         match Stamp::of_open(file) {
             Ok(now) if now == stamp => Ok(()),
@@ -123,7 +123,6 @@ impl Source {
         TreeError::changed(self.name.as_bytes())
     }
 
-    /// Reads all members of `file`.
     fn read(&self, file: &File, take: &mut members::Take<'_>) -> Result<(), TreeError> {
         let damaged = |error| members::damaged(&self.name, error);
         let length = file.metadata().map_err(damaged)?.len();
@@ -134,7 +133,7 @@ impl Source {
         members::read(archived, self.format.unpack(packed).map_err(damaged)?, take)
     }
 
-    /// Checks that the archive's first bytes tell the same format as its name.
+    /// Checks that the first bytes of the archive match the format of its name.
     fn check_start(&self, start: &[u8]) -> Result<(), TreeError> {
         let holds = Format::of_start(start);
         if start.is_empty() || holds.unwrap_or(Format::Tar) == self.format {
@@ -170,21 +169,21 @@ impl Content for Archive {
 }
 
 impl Archive {
-    /// Reads all members once more, of an archive that is what it was.
+    /// Reads all members once more, and checks that the archive has not changed.
     fn reread(&self, take: &mut members::Take<'_>) -> Result<(), TreeError> {
         let (file, now) = self.source.open()?;
         if now != self.stamp {
             return Err(self.source.changed());
         }
         match self.source.read(&file, take) {
-            // The scan read it to its end, so that it was whole then.
+            // The scan read it to its end without damage, so it has changed since.
             Err(TreeError::Damaged { .. }) => Err(self.source.changed()),
             Err(error) => Err(error),
             Ok(()) => self.source.hold(&file, self.stamp),
         }
     }
 
-    /// Visits the files that are hard links to others, each when the content of that one comes by again.
+    /// Visits the files that are hard links, each when the content that it links to is read again.
     fn copies(&self, replay: &mut Replay<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         let (mut members, mut copied) = (self.members.iter(), &self.copied[..]);
         self.reread(&mut |_, content| {

@@ -1,4 +1,4 @@
-//! [`Cache`]: the digests of a source's files, kept from one run to the next.
+//! [`Cache`]: digests of a source's files, kept between runs.
 
 use std::{
     collections::HashMap,
@@ -18,14 +18,14 @@ use crate::{
 /// The first record of a cache.
 const FORMAT: &[u8] = b"switchback digests 1";
 
-/// So many sources have a cache at most; the one that was written longest ago goes first.
+/// The maximum number of sources with a cache; the one written longest ago goes first.
 const SOURCES: usize = 32;
 
-/// By how much a file must be older than the look at it, in nanoseconds, for its times to tell of every later change. The
-/// coarsest filesystem counts in two seconds.
+/// The minimum age of a file at the scan, in nanoseconds, for its times to show every later change. The coarsest
+/// filesystem has a resolution of two seconds.
 const OLDER: i128 = 2_000_000_000;
 
-/// What of a file tells that it is the one that was digested: with the time of its last change, which nobody can set.
+/// The metadata that identifies the file that was digested. It includes the change time, which nobody can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     size: u64,
@@ -36,7 +36,6 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    /// Of what `stat` tells of.
     pub(super) fn of(stat: &Stat) -> Self {
         Self {
             size: u64::try_from(stat.st_size).unwrap_or(0),
@@ -47,39 +46,40 @@ impl Mark {
         }
     }
 
-    /// Whether a change after `looked`, in nanoseconds of this machine's clock, gives it other times for certain.
+    /// Whether any change after `looked`, in nanoseconds of this machine's clock, would change the times.
     fn is_settled(&self, looked: i128) -> bool {
         self.modified.max(self.changed).saturating_add(OLDER) <= looked
     }
 }
 
-/// The time by this machine's clock, as a [`Mark`] counts it.
+/// Returns this machine's time in the unit of a [`Mark`].
 fn now() -> i128 {
+    // A clock before 1970 gives 0, by which no file is old enough to be kept.
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i128::try_from(since.as_nanos()).unwrap_or(0))
 }
 
-/// Where the digests of one source are kept.
+/// The cache of the digests of one source.
 ///
-/// Nothing that goes wrong with it is an error: what cannot be read, is not ours alone to write, or is not whole counts as empty, and
-/// what cannot be written is not kept.
+/// No failure is an error: a cache that cannot be read, that others may write, or that is incomplete counts as empty,
+/// and one that cannot be written is skipped.
 #[derive(Debug)]
 pub(super) struct Cache {
     directory: CacheDirectory,
     name: Digest,
     source: Vec<u8>,
-    /// When the source began to be looked at.
+    /// The start of the scan.
     looked: i128,
 }
 
 impl Cache {
-    /// In `directory`, of the source at the full path `source`, which is looked at from now on.
+    /// A cache in `directory` for the source at the full path `source`, whose scan starts now.
     pub(super) fn new(directory: &Path, source: &Path) -> Self {
         let source = source.as_os_str().as_bytes().to_vec();
         let directory = CacheDirectory::new(directory, SOURCES);
         Self { directory, name: Digest::of(&source), source, looked: now() }
     }
 
-    /// What is known of the files that still bear these marks.
+    /// Returns the digests of the files whose marks are unchanged.
     pub(super) fn known<'p>(&self, files: impl Iterator<Item = (&'p [u8], Mark)>) -> HashMap<Vec<u8>, Digest> {
         let kept = self.read().unwrap_or_default();
         let still = |(path, mark): (&[u8], Mark)| {
@@ -89,7 +89,7 @@ impl Cache {
         files.filter_map(still).collect()
     }
 
-    /// Keeps these digests instead of all that it held. Files so new that a later change might not show are left out.
+    /// Replaces the cached digests. Excludes files so new that a later change might not show in their times.
     pub(super) fn keep<'p>(&self, files: impl Iterator<Item = (&'p [u8], Mark, Digest)>) {
         let mut text = [FORMAT, b"\0", &self.source, b"\0"].concat();
         let empty = text.len();
@@ -101,15 +101,16 @@ impl Cache {
         }
         let any = text.len() > empty;
         text.extend_from_slice(Digest::of(&text).to_string().as_bytes());
-        // It is only slower without.
+        // A failure is ignored: without a cache the next run is only slower.
         let _: io::Result<()> = match text.len() as u64 {
             0..=LIMIT if any => self.directory.write(&self.name, &text),
             _ => self.directory.remove(&self.name),
         };
     }
 
-    /// Keeps nothing any more: a digest was not that of its file.
+    /// Removes all digests, because one did not match its file.
     pub(super) fn forget(&self) {
+        // A failure is ignored: the next run detects the wrong digest again.
         let _: io::Result<()> = self.directory.remove(&self.name);
     }
 
@@ -127,7 +128,7 @@ impl Cache {
     }
 }
 
-/// One file of a cache.
+/// Parses the record of one file.
 fn parse(record: &[u8]) -> Option<(Vec<u8>, (Mark, Digest))> {
     let mut fields = record.splitn(7, |byte| *byte == b' ');
     let mut field = || fields.next().and_then(|field| str::from_utf8(field).ok());
@@ -237,7 +238,7 @@ mod tests {
         assert_eq!(known(&cache, 1), 3);
         fs::set_permissions(file(&cache), fs::Permissions::from_mode(0o620)).unwrap();
         assert_eq!(known(&cache, 1), 0);
-        // Of another source, under the name of this one.
+        // A cache of another source, under the name of this one.
         let other = Cache { source: b"/srv/other".to_vec(), ..filled(&dir) };
         assert_eq!(known(&other, 1), 0);
         fs::remove_file(file(&cache)).unwrap();

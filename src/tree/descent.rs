@@ -1,4 +1,4 @@
-//! [`Descent`]: a way down a directory tree that follows no link.
+//! [`Descent`]: a walk down a directory tree that follows no symlink.
 
 use std::{
     ffi::CStr,
@@ -13,10 +13,10 @@ use rustix::{
 
 use super::entry_path::split_last;
 
-/// Goes down a tree from one open directory to the next, never by a path of more than one name: a directory that is
-/// swapped for a link meanwhile is an error, and never a way out.
+/// Walks a tree from one open directory to the next, one name at a time: if a directory is swapped for a symlink
+/// meanwhile, that is an error, and never a way out of the tree.
 ///
-/// It keeps open the directories above the last place, so that going through a tree in order opens each of them once.
+/// It keeps the directories above the last path open, so that a walk in order opens each directory once.
 #[derive(Debug)]
 pub(super) struct Descent {
     root: OwnedFd,
@@ -26,32 +26,31 @@ pub(super) struct Descent {
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 impl Descent {
-    /// Starts at `root`.
     pub(super) fn new(root: &Path) -> Result<Self, Errno> {
         let root = rustix::fs::open(root, DIRECTORY, Mode::empty())?;
         Ok(Self { root, open: Vec::new() })
     }
 
-    /// What stands at `path`, be it a link.
+    /// Returns the metadata of the entry at `path`, without following a symlink.
     pub(super) fn stat(&mut self, path: &[u8]) -> Result<Stat, Errno> {
         let (directory, name) = self.holder(path)?;
         statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
     }
 
-    /// The text of the link at `path`.
+    /// Returns the target of the symlink at `path`.
     pub(super) fn read_link(&mut self, path: &[u8]) -> Result<Vec<u8>, Errno> {
         let (directory, name) = self.holder(path)?;
         readlinkat(directory, name, Vec::new()).map(|text: std::ffi::CString| text.into_bytes())
     }
 
-    /// Opens the file at `path` for reading. Does not wait, should it be a pipe by now.
+    /// Opens the file at `path` for reading. Does not block if it has become a fifo.
     pub(super) fn open_file(&mut self, path: &[u8]) -> Result<OwnedFd, Errno> {
         let (directory, name) = self.holder(path)?;
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         openat(directory, name, flags, Mode::empty())
     }
 
-    /// The names in the directory at `path`, sorted; one more than `most` at most.
+    /// Returns the names in the directory at `path`, sorted; at most one more than `most`.
     pub(super) fn names(&mut self, path: &[u8], most: u64) -> Result<Vec<Vec<u8>>, Errno> {
         let mut names = Vec::new();
         for entry in Dir::read_from(self.enter(path)?)? {
@@ -67,13 +66,13 @@ impl Descent {
         Ok(names)
     }
 
-    /// The directory that holds `path`, and the last name of it.
+    /// Returns the parent directory of `path`, and the last name.
     fn holder<'p>(&mut self, path: &'p [u8]) -> Result<(BorrowedFd<'_>, &'p [u8]), Errno> {
         let (directory, name) = split_last(path);
         Ok((self.enter(directory)?, name))
     }
 
-    /// The directory at `path`; the root for an empty one.
+    /// Opens the directory at `path`; an empty path is the root.
     fn enter(&mut self, path: &[u8]) -> Result<BorrowedFd<'_>, Errno> {
         let names = || path.split(|byte| *byte == b'/').filter(|name| !name.is_empty());
         let kept = self.open.iter().zip(names()).take_while(|((open, _), name)| open == name).count();

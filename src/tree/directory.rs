@@ -28,23 +28,23 @@ use super::{
     stamp::Stamp,
 };
 
-/// A source of fewer entries and fewer bytes is read sooner than its digests are.
+/// Below both of these, reading the source is faster than reading its cached digests.
 const WORTH_ENTRIES: usize = 64;
 const WORTH_BYTES: u64 = 1 << 20;
 
-/// The content of a directory, as it was when it was scanned.
+/// The content of a directory, as scanned.
 #[derive(Debug)]
 struct Directory {
     root: PathBuf,
-    /// What each entry looked like.
+    /// The stamp of each entry.
     stamps: Vec<Stamp>,
-    /// What each was, for another run.
+    /// The mark of each entry, for the cache.
     marks: Vec<Mark>,
     cache: Option<Cache>,
 }
 
 impl Tree {
-    /// The content of the directory at `path`, with the default [`Limits`]; see [`open`](Self::open).
+    /// Opens the directory at `path` with the default [`Limits`]; see [`open`](Self::open).
     ///
     /// # Errors
     ///
@@ -54,11 +54,11 @@ impl Tree {
     }
 }
 
-/// The content of the directory at `path`: each directory's entries by name, parents first.
+/// Scans the directory at `path`: the entries of each directory by name, parents first.
 pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, TreeError> {
     let (limits, exclude) = (&options.limits, Exclude::new(&options.exclude)?);
     let unreadable = |error| TreeError::read(path.as_str().as_bytes(), error);
-    // A link as the source is followed once, here: should it be switched later, the release stays the one that was scanned.
+    // A symlink as the source is followed once, here: if it is switched later, the release stays the scanned one.
     let root = path.as_std_path().canonicalize().map_err(unreadable)?;
     let mut descent = Descent::new(&root).map_err(|error| unreadable(error.into()))?;
     let cache = options.digest_cache.as_ref().map(|directory| Cache::new(directory.as_std_path(), &root));
@@ -83,9 +83,9 @@ pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, Tre
     Ok(Tree::new(entries, Arc::new(Directory { root, stamps, marks, cache: cache.filter(|_| is_large) })))
 }
 
-/// The paths in the directory at `path`, the first one last.
+/// Returns the paths in the directory at `path`, in reverse order.
 fn below(descent: &mut Descent, path: &[u8], limits: &Limits) -> Result<Vec<Vec<u8>>, TreeError> {
-    // Checked before it is gone into, so that no depth of directories is opened beyond the limit.
+    // Checked before descending, so that directories deeper than the limit are never opened.
     limits.check_path(path).map_err(|limit| TreeError::TooLarge { path: shown(path), limit })?;
     let names = descent.names(path, limits.entries).map_err(|error| TreeError::read(path, error))?;
     if names.len() as u64 > limits.entries {
@@ -95,7 +95,7 @@ fn below(descent: &mut Descent, path: &[u8], limits: &Limits) -> Result<Vec<Vec<
     Ok(names.into_iter().rev().map(join).collect())
 }
 
-/// What stands at `path`.
+/// Builds the entry at `path`.
 fn entry(descent: &mut Descent, path: Vec<u8>, stat: &Stat) -> Result<(TreeEntry, Stamp), TreeError> {
     let stamp = Stamp::of(stat);
     let node = match FileType::from_raw_mode(stat.st_mode) {
@@ -113,11 +113,12 @@ fn entry(descent: &mut Descent, path: Vec<u8>, stat: &Stat) -> Result<(TreeEntry
 }
 
 fn permissions(stat: &Stat) -> u32 {
-    // The width of a mode differs between systems, and these bits fit into any.
+    // The type of a mode differs between systems, but these bits fit into any.
     (u64::from(stat.st_mode) & 0o777) as u32
 }
 
-/// What was seen in a directory and is not there, or of another kind, when it is looked at has changed meanwhile.
+/// Maps an error on a path that the scan saw: a missing entry, or one of another kind, means that the source
+/// changed.
 fn gone_or_unreadable(path: &[u8], error: Errno) -> TreeError {
     match error {
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL | Errno::NXIO => TreeError::changed(path),
@@ -165,14 +166,14 @@ impl Content for Directory {
 }
 
 impl Directory {
-    /// The files of `entries`, and what each was.
+    /// Returns the files of `entries` with their marks.
     fn files<'e>(&self, entries: &'e [TreeEntry]) -> impl Iterator<Item = (&'e [u8], Mark)> {
         let is_file = |(entry, _): &(&TreeEntry, &Mark)| matches!(entry.node, Node::File { .. });
         entries.iter().zip(&self.marks).filter(is_file).map(|(entry, mark)| (&entry.path[..], *mark))
     }
 }
 
-/// Holds a directory or a link against the scan; another one is an error as of a thing gone.
+/// Checks a directory or a symlink against the scan; reports a different one as missing.
 fn hold_against(descent: &mut Descent, entry: &TreeEntry) -> Result<(), Errno> {
     let same = match &entry.node {
         Node::Link { target } => descent.read_link(&entry.path)? == *target,
@@ -181,7 +182,7 @@ fn hold_against(descent: &mut Descent, entry: &TreeEntry) -> Result<(), Errno> {
     if same { Ok(()) } else { Err(Errno::NOENT) }
 }
 
-/// Has a file visited, and held against the scan before and after.
+/// Visits a file, and checks it against the scan before and after.
 fn pass_on(descent: &mut Descent, entry: &TreeEntry, stamp: Stamp, visit: &mut Visit<'_>) -> Result<(), TreeError> {
     let path = &entry.path;
     let file = File::from(descent.open_file(path).map_err(|error| gone_or_unreadable(path, error))?);
@@ -201,7 +202,7 @@ fn pass_on(descent: &mut Descent, entry: &TreeEntry, stamp: Stamp, visit: &mut V
     hold()
 }
 
-/// Has a file visited without its content, and held against the scan as far as that shows without reading.
+/// Visits a file without its content, and checks its metadata against the scan.
 fn pass_over(descent: &mut Descent, entry: &TreeEntry, stamp: Stamp, visit: &mut Visit<'_>) -> Result<(), TreeError> {
     let now = descent.stat(&entry.path).map_err(|error| gone_or_unreadable(&entry.path, error))?;
     if Stamp::of(&now) != stamp {

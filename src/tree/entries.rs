@@ -1,4 +1,4 @@
-//! Trees of given entries, for the suites that hold transports to their contract.
+//! Trees of given entries, for the conformance suites of transports.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use crate::manifest::{Digest, Manifest};
 
 use super::{Content, Node, Tree, TreeEntry, TreeError, Visit, Wanted};
 
-/// The content of each entry, empty for what is no file.
+/// The content of each entry; empty for anything but a file.
 #[derive(Debug)]
 struct Given(Vec<Vec<u8>>);
 
@@ -31,15 +31,15 @@ impl Content for Given {
 }
 
 impl Tree {
-    /// A tree of exactly these entries, with the content of each. Nothing is checked, so that a suite can say what no
-    /// source ever holds: a file that is not as large as it says is found to have changed when it is its turn.
+    /// Builds a tree of exactly these entries with their contents. Checks nothing, so that a suite can describe
+    /// impossible sources: a file whose content has another size than its entry fails as changed when it is read.
     pub(crate) fn of_entries(entries: Vec<(TreeEntry, Vec<u8>)>) -> Self {
         let (entries, contents) = entries.into_iter().unzip();
         Self::new(entries, Arc::new(Given(contents)))
     }
 }
 
-/// Counts what is read of other content.
+/// Content that counts the files read.
 #[derive(Debug)]
 struct Counted {
     content: Arc<dyn Content>,
@@ -78,7 +78,7 @@ impl Content for Counted {
 }
 
 impl Tree {
-    /// The same tree, and how many files of it will have been read, each as often as it was read.
+    /// Returns the same tree, and a counter of the files read, each as often as it is read.
     #[must_use]
     pub fn counted(self) -> (Self, Arc<AtomicU64>) {
         let files = Arc::new(AtomicU64::new(0));

@@ -1,12 +1,12 @@
-//! What a path in an archive must be like before anything is done with it.
+//! Validation of paths in an archive.
 
 use super::error::Refusal;
 
-/// Names at the top of a release that are the tool's own.
+/// The tool's own names at the top of a release.
 const RESERVED: &[&[u8]] = &[b"previousVersion", b".switchback"];
 
-/// The path that `raw` stands for: without a leading `./`, and `None` for the release itself. Nothing else is put right:
-/// what two programs could read in two ways is refused.
+/// Validates `raw`, and returns the path without a leading `./`; `None` for the release itself. Repairs nothing
+/// else: a path that two programs could read differently is refused.
 pub(super) fn checked(raw: &[u8]) -> Result<Option<&[u8]>, Refusal> {
     if raw.contains(&0) {
         return Err(Refusal::Nul);
@@ -41,18 +41,18 @@ fn starts_with_drive(path: &[u8]) -> bool {
     matches!(path, [letter, b':', b'\\' | b'/', ..] if letter.is_ascii_alphabetic())
 }
 
-/// Whether `path`, a checked one, is at the top of the release a name of the tool's own, or lies below one.
+/// Whether `path`, a validated one, is one of the tool's own names at the top of the release, or lies below one.
 pub(super) fn is_reserved(path: &[u8]) -> bool {
     let top = path.split(|byte| *byte == b'/').next();
     top.is_some_and(|name| RESERVED.contains(&name))
 }
 
-/// The directories above `path`, from the top down.
+/// Returns the directories above `path`, from the top down.
 pub(super) fn above(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| &path[..end])
 }
 
-/// The directory that holds `path`, empty at the top, and the last name.
+/// Splits `path` into its directory, empty at the top, and the last name.
 pub(super) fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|byte| *byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),
@@ -64,7 +64,7 @@ pub(super) fn split_last(path: &[u8]) -> (&[u8], &[u8]) {
 mod tests {
     use super::*;
 
-    /// Paths that leave the release, or name nothing in it. FAULTS.md A01.
+    /// Refuses paths that leave the release, or name nothing in it. FAULTS.md A01.
     #[test]
     fn refuses_what_is_no_plain_path() {
         for (raw, why) in [
@@ -87,7 +87,7 @@ mod tests {
         }
     }
 
-    /// Any other byte stays as it is. FAULTS.md A10.
+    /// Keeps any other byte as it is. FAULTS.md A10.
     #[test]
     fn keeps_every_other_byte() {
         for path in [&b"a"[..], b"a/b", b"...", b"..a", b"-rf", b"a\nb", b"\xff\xfe", b"a\\b", b"C:x", b" "] {
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!((checked(b"."), checked(b"./"), checked(b"./.")), (Ok(None), Ok(None), Ok(None)));
     }
 
-    /// Names that the tool itself uses in a release. FAULTS.md A09.
+    /// Recognises the names that the tool itself uses in a release. FAULTS.md A09.
     #[test]
     fn knows_the_tools_own_names() {
         for path in [&b"previousVersion"[..], b"previousVersion/x", b".switchback", b".switchback/lock"] {

@@ -1,4 +1,4 @@
-//! [`TreeError`]: why a source cannot be a release.
+//! [`TreeError`]: the reason why a source cannot become a release.
 
 use std::io;
 
@@ -8,45 +8,45 @@ use crate::error::{Error, ErrorKind};
 
 use super::Exceeded;
 
-/// Why a source cannot be released, or can no longer be read. No host was touched by it.
+/// The reason why a source cannot become a release, or can no longer be read. No host was touched.
 ///
-/// Paths are shown with everything escaped that is not printable.
+/// Paths are escaped where they are not printable.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum TreeError {
-    /// The source, or something in it, cannot be read.
+    /// The source or an entry in it cannot be read.
     #[error("{path} cannot be read")]
     Read {
         /// The source, or the entry in it.
         path: String,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The source is of no kind that is understood.
+    /// The source is of an unsupported kind.
     #[error("{path} is neither a directory nor a .tar, .tar.gz, .tgz or .tar.zst archive")]
     Unrecognised {
         /// The source.
         path: String,
     },
-    /// The source is an archive, but not of the format that its name tells.
+    /// The source is an archive of another format than its name says.
     #[error("{path} is named as {named} and holds {holds}")]
     Misnamed {
         /// The archive.
         path: String,
-        /// The format that its name tells.
+        /// The format of its name.
         named: &'static str,
-        /// The format that its first bytes tell.
+        /// The format of its first bytes.
         holds: &'static str,
     },
-    /// The archive is cut short, is no archive, or is not well formed.
+    /// The archive is truncated, malformed, or not an archive.
     #[error("the archive {path} is damaged or incomplete")]
     Damaged {
         /// The archive.
         path: String,
-        /// What is wrong with it.
+        /// The fault.
         source: io::Error,
     },
-    /// The source holds an entry that no release may hold.
+    /// The source contains an entry that no release may contain.
     #[error("{path} cannot be part of a release")]
     Refused {
         /// The entry, as the source names it.
@@ -55,25 +55,25 @@ pub enum TreeError {
         #[source]
         why: Refusal,
     },
-    /// The source goes beyond one of the [`Limits`](super::Limits).
+    /// The source exceeds one of the [`Limits`](super::Limits).
     #[error("{path} goes beyond what a release may hold")]
     TooLarge {
-        /// The entry that went beyond it, or the source.
+        /// The entry that exceeds the limit, or the source.
         path: String,
         /// The limit.
         #[source]
         limit: Exceeded,
     },
-    /// A pattern of what is left out means nothing.
+    /// An exclude pattern is invalid.
     #[error("the pattern `{pattern}` of what is left out means nothing")]
     Pattern {
         /// The pattern.
         pattern: String,
-        /// What is wrong with it.
+        /// The fault of the pattern.
         #[source]
         why: PatternError,
     },
-    /// The source is no longer what the scan saw.
+    /// The source has changed since the scan.
     #[error("{path} changed while it was being released; build it to its end, then try again")]
     Changed {
         /// The entry that changed, or the source.
@@ -90,17 +90,17 @@ impl TreeError {
         Self::Read { path: shown(path), source: source.into() }
     }
 
-    /// The entry at `path` breaks the rule `why`.
+    /// A refusal of the entry at `path`, which breaks the rule `why`.
     pub(super) fn refused(path: &[u8], why: Refusal) -> Self {
         Self::Refused { path: shown(path), why }
     }
 
-    /// `path` is no longer what the scan saw.
+    /// A change at `path` since the scan.
     pub(super) fn changed(path: &[u8]) -> Self {
         Self::Changed { path: shown(path) }
     }
 
-    /// The same once more, for another who waits for the same content.
+    /// Copies the error, for another caller that waits for the same content.
     pub(crate) fn again(&self) -> Self {
         match self {
             Self::Read { path, source } => Self::Read { path: path.clone(), source: io_again(source) },
@@ -127,34 +127,34 @@ fn io_again(error: &io::Error) -> io::Error {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Its path starts at the root of the system.
+    /// Its path is absolute.
     #[error("its path is absolute")]
     Absolute,
     /// Its path starts with a drive, as on Windows.
     #[error("its path starts with a drive")]
     Drive,
-    /// Its path holds a `..` name.
+    /// Its path contains a `..` name.
     #[error("its path holds `..`")]
     Parent,
-    /// Its path is empty or holds an empty name.
+    /// Its path is empty or contains an empty name.
     #[error("its path holds an empty name")]
     EmptyName,
-    /// Its path holds a `.` name that is not at its start.
+    /// Its path contains a `.` name that is not at its start.
     #[error("its path holds a `.` name")]
     DotName,
-    /// Its path or the text of the link holds a NUL byte.
+    /// Its path or the target of the symlink contains a NUL byte.
     #[error("it holds a NUL byte")]
     Nul,
-    /// Its name is kept for the tool's own record.
+    /// Its name is reserved for the tool's own record.
     #[error("that name, at the top of a release, is kept for the tool's own records")]
     Reserved,
     /// There are two entries of that path.
     #[error("there are two entries of that path")]
     Duplicate,
-    /// It stands as a directory and as something else.
+    /// It is a directory in one place and something else in another.
     #[error("it is a directory in one place of the archive and something else in another")]
     TwoKinds,
-    /// Its path leads through a link or a file.
+    /// Its path leads through a symlink or a file.
     #[error("its path leads through what is no directory, but a link or a file")]
     Through,
     /// It is a device.
@@ -166,58 +166,59 @@ pub enum Refusal {
     /// It is a socket.
     #[error("it is a socket")]
     Socket,
-    /// It is a hard link to what no earlier entry of the archive brings.
+    /// It is a hard link to a path that no earlier entry of the archive has.
     #[error("it is a hard link to {target}, which no earlier entry of the archive brings")]
     HardLink {
-        /// The path that it leads to.
+        /// The target.
         target: String,
     },
-    /// It stands in fewer directories than are to be taken off.
+    /// It has fewer leading directories than `strip` removes.
     #[error("it stands in fewer than the {0} leading directories that `[source] strip` takes off")]
     TooShallow(usize),
-    /// It is stored with holes.
+    /// It is stored as a sparse file.
     #[error("it is stored as a sparse file; make the archive without `tar --sparse`")]
     Sparse,
-    /// It is of a kind that is not understood.
+    /// It is of an unsupported type.
     #[error("it is an entry of type {:?}, which is not understood", char::from(*.0))]
     UnknownType(u8),
-    /// It would run with the rights of its owner or group.
+    /// It has a setuid or setgid bit, and would run with the rights of its owner or group.
     #[error("it has a setuid or setgid bit; take it away with `chmod ug-s`")]
     Setuid,
-    /// It is no file, and has content, so that another program would read the rest of the archive otherwise.
+    /// It has content although it is not a file, so that another program would read the rest of the archive
+    /// differently.
     #[error("it is no file, and has content")]
     UnexpectedContent,
-    /// It has an extended header that another program may read otherwise, or that cannot be read at all.
+    /// It has an extended header that another program may read differently, or that cannot be read at all.
     #[error(
         "it has an extended header that can be read in two ways; make the archive with `tar --format=gnu --no-xattrs`"
     )]
     Malformed,
-    /// It is a link without a text.
+    /// It is a symlink with an empty target.
     #[error("it is a link to nothing")]
     LinkEmpty,
-    /// It is a link to an absolute path.
+    /// It is a symlink to an absolute path.
     #[error("it is a link to the absolute path {target}")]
     LinkAbsolute {
-        /// The link's text.
+        /// The target.
         target: String,
     },
-    /// It is a link that leads out of the release.
+    /// It is a symlink that leads out of the release.
     #[error("it is a link to {target}, which leads out of the release")]
     LinkEscapes {
-        /// The link's text.
+        /// The target.
         target: String,
     },
-    /// It is a link that cannot be followed to its end within the release.
+    /// It is a symlink that cannot be resolved within the release.
     #[error(
         "it is a link to {target}, which goes in circles, or back by `..` from what is no directory of the release"
     )]
     LinkUnclear {
-        /// The link's text.
+        /// The target.
         target: String,
     },
 }
 
-/// What is wrong with a pattern, in the words of whoever reads it.
+/// The fault of a pattern, in words for its author.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0}")]
 pub struct PatternError(pub(super) String);
@@ -225,7 +226,8 @@ pub struct PatternError(pub(super) String);
 pub(super) use crate::manifest::shown;
 
 impl From<TreeError> for Error {
-    /// A bad pattern is a wrong configuration; anything else, one that is not there too, is a source that cannot be a release.
+    /// An invalid pattern is an error of the configuration; anything else, even a missing source, is an error of the
+    /// source.
     fn from(error: TreeError) -> Self {
         let kind = match &error {
             TreeError::Pattern { .. } => ErrorKind::Config,

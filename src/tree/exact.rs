@@ -1,39 +1,39 @@
-//! [`Exact`]: a reader of exactly as many bytes as there must be.
+//! [`Exact`]: a reader of exactly as many bytes as expected.
 
 use std::io::{self, Read};
 
 /// Reads exactly `size` bytes of another reader.
 ///
-/// It keeps its own failure apart from that of whoever reads, who gets only a copy of it.
+/// It keeps its own failure apart from that of its user, who gets only a copy of it.
 pub(super) struct Exact<R> {
     inner: R,
     left: u64,
     failure: Option<Failure>,
 }
 
-/// Why an [`Exact`] could not give all its bytes.
+/// The reason why an [`Exact`] could not deliver all its bytes.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// There were fewer.
+    /// The inner reader had fewer bytes.
     Short,
-    /// They could not be read.
+    /// The inner reader failed.
     Read(io::Error),
 }
 
 impl<R: Read> Exact<R> {
-    /// The next `size` bytes of `inner`.
+    /// A reader of the next `size` bytes of `inner`.
     pub(super) fn new(inner: R, size: u64) -> Self {
         Self { inner, left: size, failure: None }
     }
 
-    /// Reads what is left and lets it go.
+    /// Reads and discards the rest.
     pub(super) fn drain(&mut self) -> Result<(), Failure> {
         let drained = io::copy(self, &mut io::sink());
         self.failure()?;
         drained.map(drop).map_err(Failure::Read)
     }
 
-    /// The failure that a read met, once.
+    /// Returns the failure of a read, once.
     pub(super) fn failure(&mut self) -> Result<(), Failure> {
         self.failure.take().map_or(Ok(()), Err)
     }
@@ -56,6 +56,7 @@ impl<R: Read> Read for Exact<R> {
                 self.left -= count as u64;
                 Ok(count)
             }
+            // Not a failure: the caller retries.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
             Err(error) => {
                 let kind = error.kind();

@@ -1,4 +1,4 @@
-//! [`Exclude`]: what of a source is left out.
+//! [`Exclude`]: patterns for the paths of a source to exclude.
 
 use std::{ffi::OsStr, os::unix::ffi::OsStrExt, path::Path};
 
@@ -6,12 +6,12 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::{TreeError, error::PatternError};
 
-/// Patterns in the syntax of `.gitignore`, each relative to the top of the source. The last one that matches decides.
+/// Patterns in the syntax of `.gitignore`, relative to the top of the source. The last one that matches decides.
 #[derive(Debug)]
 pub(super) struct Exclude(Gitignore);
 
 impl Exclude {
-    /// What these patterns match; nothing when there are none.
+    /// Compiles the patterns; none match nothing.
     pub(super) fn new(patterns: &[String]) -> Result<Self, TreeError> {
         let mut builder = GitignoreBuilder::new("");
         for pattern in patterns {
@@ -28,12 +28,12 @@ impl Exclude {
         builder.build().map(Self).map_err(bad)
     }
 
-    /// Whether what stands at `path` is left out, where what it lies in is not.
+    /// Whether the entry at `path` is excluded, if no directory above it is.
     pub(super) fn matches(&self, path: &[u8], is_directory: bool) -> bool {
         self.0.matched(Path::new(OsStr::from_bytes(path)), is_directory).is_ignore()
     }
 
-    /// Whether `path` is left out, or something that it lies in.
+    /// Whether `path` or a directory above it is excluded.
     pub(super) fn matches_or_above(&self, path: &[u8], is_directory: bool) -> bool {
         super::entry_path::above(path).any(|directory| self.matches(directory, true))
             || self.matches(path, is_directory)

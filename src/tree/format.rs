@@ -1,22 +1,22 @@
-//! [`Format`]: the kinds of archive that are read.
+//! [`Format`]: the supported archive formats.
 
 use std::io::{self, BufRead};
 
 use camino::Utf8Path;
 
-/// A kind of archive.
+/// An archive format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
     /// `.tar`.
     Tar,
-    /// `.tar.gz` and `.tgz`, of one member or several.
+    /// `.tar.gz` and `.tgz`, of one or several members.
     Gzip,
-    /// `.tar.zst`, of one frame or several.
+    /// `.tar.zst`, of one or several frames.
     Zstandard,
 }
 
 impl Format {
-    /// The format that the name of an archive tells.
+    /// Returns the format by the name of an archive.
     pub(super) fn of_name(path: &Utf8Path) -> Option<Self> {
         const ENDS: &[(&str, Format)] = &[
             (".tar", Format::Tar),
@@ -28,17 +28,18 @@ impl Format {
         ENDS.iter().find(|(end, _)| name.ends_with(end)).map(|(_, format)| *format)
     }
 
-    /// The format that the first bytes of an archive tell. Those of a tar archive tell nothing.
+    /// Returns the format by the first bytes of an archive; `None` for a tar archive, which has no magic number
+    /// there.
     pub(super) fn of_start(start: &[u8]) -> Option<Self> {
         match start {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
-            // A frame, or one that is to be skipped.
+            // A frame or a skippable frame.
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Some(Self::Zstandard),
             _ => None,
         }
     }
 
-    /// The format in words.
+    /// Returns the format in words.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Tar => "plain tar",
@@ -47,7 +48,7 @@ impl Format {
         }
     }
 
-    /// The tar stream in `packed`.
+    /// Returns the tar stream in `packed`.
     pub(super) fn unpack<'r>(self, packed: impl BufRead + 'r) -> io::Result<Box<dyn io::Read + 'r>> {
         Ok(match self {
             Self::Tar => Box::new(packed),

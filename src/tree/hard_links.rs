@@ -1,4 +1,4 @@
-//! [`HardLinks`]: the paths of an archive that stand for what an earlier member brought.
+//! [`HardLinks`]: archive members that link to an earlier member.
 
 use std::collections::HashMap;
 
@@ -9,32 +9,31 @@ use super::{
     limits::Exceeded,
 };
 
-/// Hard links, gathered while an archive is scanned. Each becomes a file of its own: on a host, two releases must never share
-/// what one of them may change, and neither may two names in a release.
+/// Hard links, collected while an archive is scanned. Each becomes a file of its own: on a host, two releases
+/// must never share an inode that one of them may change, and neither may two names in a release.
 #[derive(Debug)]
 pub(super) struct HardLinks<'l> {
     limits: &'l Limits,
-    /// Where the entry stands that each path is a link to, also by way of another hard link.
+    /// The index of the entry that each path links to, also through another hard link.
     origins: HashMap<Vec<u8>, usize>,
     paths: Vec<(usize, Vec<u8>)>,
 }
 
-/// A file that has the content of another.
+/// A file with the content of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Copied {
-    /// The entry that the archive has the content of.
+    /// The entry with content in the archive.
     pub(super) origin: usize,
-    /// The entry that gets it too.
+    /// The entry with the same content.
     pub(super) copy: usize,
 }
 
 impl<'l> HardLinks<'l> {
-    /// None yet.
     pub(super) fn new(limits: &'l Limits) -> Self {
         Self { limits, origins: HashMap::new(), paths: Vec::new() }
     }
 
-    /// Adds a link at `path` to what an earlier member brought at `target`.
+    /// Adds a link at `path` to an earlier member at `target`.
     pub(super) fn add(&mut self, path: Vec<u8>, target: &[u8], so_far: &Inventory<'_>) -> Result<(), TreeError> {
         let too_large = |limit| TreeError::TooLarge { path: shown(&path), limit };
         self.limits.check_path(&path).map_err(too_large)?;
@@ -50,8 +49,8 @@ impl<'l> HardLinks<'l> {
         Ok(())
     }
 
-    /// Adds all of them to the entries, behind all that the archive has by itself, in the order in which it has their contents:
-    /// so a second reading brings them, one after the other.
+    /// Appends all links to the entries that the archive has itself, in the order of the content they link to, so
+    /// that a second reading of the archive delivers them one after the other.
     pub(super) fn place(mut self, entries: &mut Inventory<'_>) -> Result<Vec<Copied>, TreeError> {
         self.paths.sort_by_key(|(origin, _)| *origin);
         let mut copied = Vec::new();

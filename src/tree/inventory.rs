@@ -1,4 +1,4 @@
-//! The entries of a tree while they are gathered, held against the limits.
+//! The entries of a tree while they are collected, checked against the limits.
 
 use std::collections::HashMap;
 
@@ -10,12 +10,12 @@ use super::{
     links,
 };
 
-/// The entries gathered so far.
+/// The entries collected so far.
 #[derive(Debug)]
 pub(super) struct Inventory<'l> {
     limits: &'l Limits,
     entries: Vec<TreeEntry>,
-    /// Where the entries that came by [`place`](Self::place) stand.
+    /// The places of the entries added by [`place`](Self::place).
     places: HashMap<Vec<u8>, Place>,
     bytes: u64,
     names: u64,
@@ -24,17 +24,16 @@ pub(super) struct Inventory<'l> {
 #[derive(Debug, Clone, Copy)]
 struct Place {
     index: usize,
-    /// A directory that something lies in, and that had no entry of its own so far.
+    /// Whether the directory was added only because an entry lies in it, and had no entry of its own so far.
     implied: bool,
 }
 
 impl<'l> Inventory<'l> {
-    /// Of nothing yet.
     pub(super) fn new(limits: &'l Limits) -> Self {
         Self { limits, entries: Vec::new(), places: HashMap::new(), bytes: 0, names: 0 }
     }
 
-    /// Adds an entry that stands below its parents and is there once, as a filesystem warrants.
+    /// Appends an entry that comes after its parents and only once, as a filesystem guarantees.
     pub(super) fn append(&mut self, entry: TreeEntry) -> Result<(), TreeError> {
         if is_reserved(&entry.path) {
             return Err(TreeError::refused(&entry.path, Refusal::Reserved));
@@ -44,8 +43,8 @@ impl<'l> Inventory<'l> {
         Ok(())
     }
 
-    /// Adds an entry that may be anything, and gives its index: the directories that it lies in are added before it
-    /// where they are missing. The entry of a directory that was added so gives it its mode, and its index is the old one.
+    /// Adds an untrusted entry and returns its index. Adds missing parent directories before it. A later entry for
+    /// such an implied directory sets its mode, and keeps its index.
     pub(super) fn place(&mut self, entry: TreeEntry) -> Result<usize, TreeError> {
         self.limits.check_path(&entry.path).map_err(|limit| too_large(&entry.path, limit))?;
         self.imply_parents(&entry.path)?;
@@ -63,27 +62,26 @@ impl<'l> Inventory<'l> {
         }
     }
 
-    /// Where the entry at `path` stands, of those that came by [`place`](Self::place).
+    /// Returns the entry at `path` and its index, if it was added by [`place`](Self::place).
     pub(super) fn find(&self, path: &[u8]) -> Option<(usize, &TreeEntry)> {
         let index = self.places.get(path)?.index;
         Some((index, self.entries.get(index)?))
     }
 
-    /// The entry that stands there.
     pub(super) fn entry(&self, index: usize) -> Option<&TreeEntry> {
         self.entries.get(index)
     }
 
-    /// The entries, when the links among them stay inside.
+    /// Returns the entries, if their symlinks stay inside the tree.
     pub(super) fn finish(self) -> Result<Vec<TreeEntry>, TreeError> {
         links::check(&self.entries)?;
         Ok(self.entries)
     }
 
-    /// Adds the directories above `path` that are missing.
+    /// Adds the missing directories above `path`.
     fn imply_parents(&mut self, path: &[u8]) -> Result<(), TreeError> {
         let holder = self.places.get(split_last(path).0);
-        // Those above a known directory are known too.
+        // The directories above a known directory are known too.
         if holder.is_some_and(|place| self.entries[place.index].node == Node::Directory) {
             return Ok(());
         }

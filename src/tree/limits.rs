@@ -1,11 +1,11 @@
-//! [`Limits`]: how much a source may hold.
+//! [`Limits`]: the limits of a source.
 
 use thiserror::Error;
 
 use crate::manifest::MAX_DEPTH;
 
-/// How much a source may hold. What goes beyond is refused while it is scanned, before any host is touched, so that a
-/// hostile archive fills neither the memory nor a disk.
+/// The limits of a source. The scan refuses a source that exceeds one, before any host is touched, so that a
+/// hostile archive fills neither memory nor disk.
 ///
 /// ```
 /// use switchback::tree::Limits;
@@ -16,24 +16,24 @@ use crate::manifest::MAX_DEPTH;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Entries of any kind, implied directories counted. 1,000,000.
+    /// Entries of any kind, including implied directories. 1,000,000.
     pub entries: u64,
     /// Bytes of content of all files: as declared, and again as read. 64 GiB.
     pub bytes: u64,
-    /// Bytes of all paths and texts of links, which are kept in memory. 256 MiB.
+    /// Bytes of all paths and symlink targets, which are kept in memory. 256 MiB.
     pub names: u64,
-    /// Bytes of one path, or of the text of one link. 4096, as on Linux.
+    /// Bytes of one path or one symlink target. 4096, as on Linux.
     pub path: usize,
-    /// Bytes of one name in a path. 255, as on all usual filesystems.
+    /// Bytes of one name in a path. 255, as on all common filesystems.
     pub name: usize,
     /// Directories above one entry. 256, as on the hosts ([`MAX_DEPTH`]).
     pub depth: usize,
-    /// How many times larger than itself an archive may grow, where it grows beyond 100 MiB. 200: text shrinks to a fifth, and
-    /// only what was made to fill a disk to less than a two-hundredth.
+    /// The maximum expansion of an archive, as a multiple of its own size, beyond 100 MiB. 200: text compresses to a
+    /// fifth, and only archives made to fill a disk to less than a two-hundredth.
     pub ratio: u64,
 }
 
-/// What every archive may grow to, in bytes.
+/// The size that any archive may expand to, in bytes.
 const GROWTH: u64 = 100 << 20;
 
 impl Default for Limits {
@@ -51,12 +51,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What an archive of so many bytes may grow to.
+    /// Returns the size that an archive of `packed` bytes may expand to.
     pub(super) fn growth(&self, packed: u64) -> u64 {
         packed.saturating_mul(self.ratio).max(GROWTH)
     }
 
-    /// Checks one path by itself.
+    /// Checks the limits of a single path.
     pub(super) fn check_path(&self, path: &[u8]) -> Result<(), Exceeded> {
         let names = || path.split(|byte| *byte == b'/');
         if path.len() > self.path {
@@ -72,7 +72,7 @@ impl Limits {
     }
 }
 
-/// One of the [`Limits`] that a source goes beyond, with its value.
+/// An exceeded limit, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Exceeded {
@@ -97,7 +97,7 @@ pub enum Exceeded {
     /// [`Limits::ratio`].
     #[error("more than {0} times as many bytes as the archive has")]
     Ratio(u64),
-    /// The headers of one entry of an archive are larger than any honest ones; that limit is fixed.
+    /// The maximum size of the headers of one archive entry, beyond any honest one; this limit is fixed.
     #[error("an archive header of more than {0} bytes")]
     Header(u64),
 }

@@ -1,4 +1,4 @@
-//! Whether the links of a tree stay inside it.
+//! Verification that the symlinks of a tree stay inside it.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,13 @@ use super::{
     error::{Refusal, shown},
 };
 
-/// How many names are walked, all intermediate links counted, before a link is taken to go in circles.
+/// The maximum number of names to walk, with all intermediate symlinks, before a symlink counts as a cycle.
 const STEPS: usize = 1024;
 
-/// Refuses every link among `entries` that leads out of the release, or could.
+/// Refuses every symlink among `entries` that leads out of the release, or could.
 ///
-/// A link is followed on paper, from the directory that holds it and through the other links of the tree, as a host would
-/// follow it. That it leads to nothing is no fault, as long as it does so inside.
+/// Resolves each symlink on paper, from its directory and through the other symlinks of the tree, as a host would. A
+/// dangling symlink is fine as long as it stays inside.
 pub(super) fn check(entries: &[TreeEntry]) -> Result<(), TreeError> {
     let links = || entries.iter().filter_map(|entry| link_target(&entry.node).map(|target| (entry, target)));
     if links().next().is_none() {
@@ -32,11 +32,11 @@ fn link_target(node: &Node) -> Option<&[u8]> {
 
 type Nodes<'t> = HashMap<&'t [u8], &'t Node>;
 
-/// Follows the link at `path` to its end.
+/// Resolves the symlink at `path` to its end.
 fn follow<'t>(nodes: &Nodes<'t>, path: &[u8], target: &'t [u8]) -> Result<(), Refusal> {
     check_text(target)?;
     let mut place = split_last(path).0.to_vec();
-    // What is still to be walked, the text of the innermost link last.
+    // The texts still to be walked, that of the innermost symlink last.
     let mut ahead = vec![target];
     for _ in 0..STEPS {
         let Some(name) = next_name(&mut ahead) else { return Ok(()) };
@@ -60,7 +60,7 @@ fn check_text(target: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// Takes the next name that means a step off what is ahead.
+/// Takes the next name other than an empty one or `.`.
 fn next_name<'t>(ahead: &mut Vec<&'t [u8]>) -> Option<&'t [u8]> {
     while let Some(text) = ahead.last_mut() {
         let end = text.iter().position(|byte| *byte == b'/');
@@ -76,8 +76,8 @@ fn next_name<'t>(ahead: &mut Vec<&'t [u8]>) -> Option<&'t [u8]> {
     None
 }
 
-/// One up from `place`, which must be a directory of the tree: what is not there yet may be a link out of it one day, and
-/// `..` from there leads elsewhere.
+/// Moves `place` to its parent. `place` must be a directory of the tree: a path that does not exist yet may
+/// become a symlink out of the tree one day, and `..` from there leads elsewhere.
 fn go_up(nodes: &Nodes<'_>, place: &mut Vec<u8>, target: &[u8]) -> Result<(), Refusal> {
     if place.is_empty() {
         return Err(Refusal::LinkEscapes { target: shown(target) });
@@ -89,7 +89,7 @@ fn go_up(nodes: &Nodes<'_>, place: &mut Vec<u8>, target: &[u8]) -> Result<(), Re
     Ok(())
 }
 
-/// Down from `place` to `name`; the text of the link when that is one.
+/// Moves `place` down to `name`; returns the target if that is a symlink.
 fn go_down<'t>(nodes: &Nodes<'t>, place: &mut Vec<u8>, name: &[u8]) -> Option<&'t [u8]> {
     if !place.is_empty() {
         place.push(b'/');
@@ -102,7 +102,7 @@ fn go_down<'t>(nodes: &Nodes<'t>, place: &mut Vec<u8>, name: &[u8]) -> Option<&'
 mod tests {
     use super::*;
 
-    /// A tree of directories (`a/`), files (`a`) and links (`a -> b`).
+    /// Builds a tree of directories (`a/`), files (`a`) and symlinks (`a -> b`).
     fn tree(lines: &[&str]) -> Vec<TreeEntry> {
         let entry = |line: &&str| {
             if let Some((path, target)) = line.split_once(" -> ") {
@@ -140,7 +140,7 @@ mod tests {
         }
     }
 
-    /// Links out of the release, alone and together with other links. FAULTS.md A13.
+    /// Refuses symlinks out of the release, alone and combined with other symlinks. FAULTS.md A13.
     #[test]
     fn links_that_leave_are_refused() {
         assert_eq!(refusal(&["a -> /etc/passwd"]), Some(Refusal::LinkAbsolute { target: "/etc/passwd".into() }));
@@ -151,7 +151,7 @@ mod tests {
             &["a -> ../releases/x"],
             &["d/", "d/l -> ../.."],
             &["d/", "d/l -> ../d/../../x"],
-            // Each stays inside by itself when read as text alone; together they do not.
+            // Each stays inside when read alone; together they do not.
             &["d/", "d/e/", "deep -> d/e", "up -> deep/../../.."],
             &["d/", "d/top -> ..", "l -> d/top/../x"],
         ] {

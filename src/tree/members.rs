@@ -1,4 +1,4 @@
-//! The members of a tar stream, one by one, each checked by itself.
+//! The members of a tar stream, one by one, each validated on its own.
 
 use std::io::{self, Read};
 
@@ -12,7 +12,7 @@ use super::{
     meter::{Meter, Metered},
 };
 
-/// What [`read`] calls for each member.
+/// The callback of [`read`] for each member.
 pub(super) type Take<'t> = dyn FnMut(Member, &mut dyn Read) -> Result<(), TreeError> + 't;
 
 /// A member of an archive.
@@ -20,26 +20,26 @@ pub(super) type Take<'t> = dyn FnMut(Member, &mut dyn Read) -> Result<(), TreeEr
 pub(super) enum Member {
     /// An entry, whose content follows.
     Entry(TreeEntry),
-    /// The path `path` once more for what an earlier member brought at `target`.
+    /// Another name `path` for the earlier member at `target`.
     HardLink { path: Vec<u8>, target: Vec<u8> },
 }
 
-/// An archive that is read.
+/// The archive to read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Archived<'a> {
-    /// As it was given.
+    /// The path as given.
     pub(super) name: &'a str,
-    /// Its own length, in bytes.
+    /// The size of the archive file, in bytes.
     pub(super) packed: u64,
     pub(super) limits: &'a Limits,
-    /// How many leading directories are taken off each path.
+    /// The number of leading directories to strip from each path.
     pub(super) strip: usize,
 }
 
 /// Reads the tar stream of the archive to its very end, and calls `take` for each member with its content.
 ///
-/// The end is that of the archive, not of the bytes: the mark that ends an archive must be there, and nothing but zeros
-/// behind it. A stream that was cut, between two members too, is so never taken for a whole one.
+/// The end-of-archive marker must be there, and nothing but zeros after it. A stream that was truncated, even between
+/// two members, is therefore never mistaken for a complete one.
 pub(super) fn read(archived: Archived<'_>, stream: impl Read, take: &mut Take<'_>) -> Result<(), TreeError> {
     let Archived { name, packed, limits, strip } = archived;
     let meter = Meter::new(limits, packed);
@@ -62,6 +62,7 @@ pub(super) fn read(archived: Archived<'_>, stream: impl Read, take: &mut Take<'_
         taken?;
         content.drain().map_err(|failure| broken(failure.into()))?;
     }
+    // The `tar` crate also ends the entries at the end of the stream; only the meter shows that the marker was missing.
     if meter.ended() {
         return Err(broken(io::Error::new(io::ErrorKind::UnexpectedEof, "the mark at its end is missing")));
     }
@@ -78,7 +79,7 @@ impl From<Failure> for io::Error {
     }
 }
 
-/// The archive `name` cannot be read: by the system's fault, or by its own.
+/// Builds the error for an archive `name` that cannot be read: the system's fault, or its own.
 pub(super) fn damaged(name: &str, error: io::Error) -> TreeError {
     if error.raw_os_error().is_some() {
         return TreeError::read(name.as_bytes(), error);
@@ -86,7 +87,7 @@ pub(super) fn damaged(name: &str, error: io::Error) -> TreeError {
     TreeError::Damaged { path: shown(name.as_bytes()), source: error }
 }
 
-/// Reads the padding behind the mark that ends the archive.
+/// Reads the padding after the end-of-archive marker.
 fn only_zeros(mut rest: impl Read) -> io::Result<()> {
     let mut buffer = [0; 16 << 10];
     loop {
@@ -100,8 +101,8 @@ fn only_zeros(mut rest: impl Read) -> io::Result<()> {
     }
 }
 
-/// The member that `entry` is; `None` for the release's own directory and those that are taken off, and for a header of no
-/// entry.
+/// Converts a tar entry to a member; `None` for the release's own directory, a stripped directory or a global
+/// header.
 fn member<R: Read>(
     entry: &mut Entry<'_, R>,
     strip: usize,
@@ -120,7 +121,7 @@ fn member<R: Read>(
     }
     let node = node(entry, &raw).map_err(refuse)?;
     let mode = entry.header().mode().map_err(broken)?;
-    // On a directory a setgid bit gives no rights; like that of a source directory it is not kept.
+    // On a directory, a setgid bit gives no rights; as for a source directory, it is not kept.
     if mode & 0o6000 != 0 && node != Node::Directory {
         return Err(refuse(Refusal::Setuid));
     }
@@ -133,7 +134,7 @@ fn member<R: Read>(
     }
 }
 
-/// The path without its first `strip` names, when there are more.
+/// Strips the first `strip` names, if there are more.
 fn stripped(path: &[u8], strip: usize) -> Option<&[u8]> {
     match strip {
         0 => Some(path),
@@ -141,7 +142,7 @@ fn stripped(path: &[u8], strip: usize) -> Option<&[u8]> {
     }
 }
 
-/// Another name for an earlier member.
+/// Converts a hard link entry.
 fn hard_link<R: Read>(entry: &Entry<'_, R>, raw: &[u8], strip: usize) -> Result<Member, Refusal> {
     if entry.size() != 0 {
         return Err(Refusal::UnexpectedContent);
@@ -154,10 +155,10 @@ fn hard_link<R: Read>(entry: &Entry<'_, R>, raw: &[u8], strip: usize) -> Result<
     Ok(Member::HardLink { path: whole(raw)?, target: whole(&target)? })
 }
 
-/// What `entry` is, if a release may hold it.
+/// Returns the kind of `entry`, if a release may contain it.
 fn node<R: Read>(entry: &Entry<'_, R>, path: &[u8]) -> Result<Node, Refusal> {
     let node = match entry.header().entry_type() {
-        // Before POSIX a directory was an empty file whose name ends in a slash.
+        // Before POSIX, a directory was an empty file whose name ends with a slash.
         EntryType::Regular if path.ends_with(b"/") && entry.size() == 0 => Node::Directory,
         EntryType::Regular | EntryType::Continuous => return Ok(Node::File { size: entry.size() }),
         EntryType::Directory => Node::Directory,
@@ -170,17 +171,17 @@ fn node<R: Read>(entry: &Entry<'_, R>, path: &[u8]) -> Result<Node, Refusal> {
     if entry.size() == 0 { Ok(node) } else { Err(Refusal::UnexpectedContent) }
 }
 
-/// The path without the slash that ends that of a directory.
+/// Removes the trailing slash of a directory.
 fn plain<'p>(path: &'p [u8], node: &Node) -> &'p [u8] {
     let is_directory = *node == Node::Directory;
     path.strip_suffix(b"/").filter(|_| is_directory).unwrap_or(path)
 }
 
-/// What the extended headers of an entry say of where it is and how long: whatever else reads the archive must find the
-/// same in them.
+/// The extended headers of an entry that set its path or size: any other program that reads the archive must see
+/// the same values.
 #[derive(Debug, Default)]
 struct Extensions {
-    /// The keys that say so, each once.
+    /// The keys that do so, each once.
     keys: Vec<Vec<u8>>,
     size: Option<u64>,
 }
@@ -209,12 +210,12 @@ impl Extensions {
         Ok(found)
     }
 
-    /// Checks them for an entry of this size.
+    /// Checks them against the size of the entry.
     fn check_size(&self, size: u64) -> Result<(), Refusal> {
         if self.size.is_none_or(|own| own == size) { Ok(()) } else { Err(Refusal::Malformed) }
     }
 
-    /// Checks them where they hold for all entries, as those that `git archive` writes for its commit.
+    /// Checks global headers, such as those of `git archive` for its commit.
     fn check_for_all(&self) -> Result<(), Refusal> {
         if self.keys.is_empty() { Ok(()) } else { Err(Refusal::Malformed) }
     }

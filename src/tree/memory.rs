@@ -1,4 +1,4 @@
-//! Trees made in memory, for tests and for those who make content themselves.
+//! Trees in memory, for tests and for callers that generate content.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use super::{
     inventory::Inventory,
 };
 
-/// The content of each entry, empty for what is no file.
+/// The content of each entry; empty for anything but a file.
 #[derive(Debug)]
 struct Memory(Vec<Vec<u8>>);
 
@@ -22,8 +22,8 @@ impl Content for Memory {
 }
 
 impl Tree {
-    /// A tree of files in memory: path (names joined by `/`) and content. Directories are made where paths need them;
-    /// files have mode 0644, directories 0755.
+    /// Builds a tree from paths (names joined by `/`) and contents. Creates directories where paths need them; files
+    /// have mode 0644, directories 0755.
     ///
     /// # Errors
     ///
@@ -37,7 +37,7 @@ impl Tree {
             let path = checked(path.as_bytes()).and_then(|path| path.ok_or(Refusal::EmptyName)).map_err(refuse)?;
             let node = Node::File { size: content.len() as u64 };
             let index = inventory.place(TreeEntry::new(path.to_vec(), 0o644, node))?;
-            // The directories that were implied by it stand between, and have none.
+            // The implied directories in between have no content.
             contents.resize(index, Vec::new());
             contents.push(content.to_vec());
         }

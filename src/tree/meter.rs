@@ -1,4 +1,4 @@
-//! [`Metered`]: counts what comes out of a decompressor, and ends it when it is too much.
+//! [`Metered`]: a reader that limits the output of a decompressor.
 
 use std::{
     cell::Cell,
@@ -8,26 +8,26 @@ use std::{
 
 use super::{Limits, limits::Exceeded};
 
-/// How large the headers of one entry may be, its long names and attributes with them.
+/// The maximum size of the headers of one entry, with its long names and attributes.
 const HEADER: u64 = 1 << 20;
 
-/// What the headers of each entry may take on average.
+/// The average size that the headers of each entry may have.
 const HEADERS_OF_AN_ENTRY: u64 = 4096;
 
-/// The count of a [`Metered`] reader, for who cannot reach the reader itself.
+/// The counter of a [`Metered`] reader, for code that cannot reach the reader itself.
 #[derive(Debug)]
 pub(super) struct Meter {
-    /// What may still be read in all, and the limit to name when it is more.
+    /// The remaining bytes in total, and the limit to report when they are exceeded.
     total: Cell<u64>,
     limit: Exceeded,
-    /// What may be read until the next entry.
+    /// The remaining bytes up to the next entry.
     header: Cell<u64>,
     ended: Cell<bool>,
     exceeded: Cell<Option<Exceeded>>,
 }
 
 impl Meter {
-    /// For one archive of `packed` bytes within `limits`.
+    /// A meter for one archive of `packed` bytes within `limits`.
     pub(super) fn new(limits: &Limits, packed: u64) -> Rc<Self> {
         let headers = limits.entries.saturating_mul(HEADERS_OF_AN_ENTRY).saturating_add(HEADER);
         let (bytes, growth) = (limits.bytes.saturating_add(headers), limits.growth(packed));
@@ -46,17 +46,17 @@ impl Meter {
         self.header.set(HEADER);
     }
 
-    /// Expects content next, which the limits were asked about by its size.
+    /// Expects content next, whose size was checked against the limits already.
     pub(super) fn expect_content(&self) {
         self.header.set(u64::MAX);
     }
 
-    /// Whether the reader's end was met.
+    /// Whether the reader reached its end.
     pub(super) fn ended(&self) -> bool {
         self.ended.get()
     }
 
-    /// The limit that ended the reading, if one did.
+    /// Returns the limit that ended the reading, if any.
     pub(super) fn exceeded(&self) -> Option<Exceeded> {
         self.exceeded.get()
     }
@@ -74,14 +74,13 @@ impl Meter {
     }
 }
 
-/// A reader that a [`Meter`] counts.
+/// A reader that counts on a [`Meter`].
 pub(super) struct Metered<R> {
     inner: R,
     meter: Rc<Meter>,
 }
 
 impl<R: Read> Metered<R> {
-    /// Counts `inner` on `meter`.
     pub(super) fn new(inner: R, meter: &Rc<Meter>) -> Self {
         Self { inner, meter: Rc::clone(meter) }
     }
@@ -90,6 +89,7 @@ impl<R: Read> Metered<R> {
 impl<R: Read> Read for Metered<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
+        // An empty buffer reads 0 bytes without the end.
         self.meter.ended.set(read == 0 && !buffer.is_empty());
         self.meter.count(read)?;
         Ok(read)

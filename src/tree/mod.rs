@@ -1,27 +1,27 @@
 //! [`Tree`]: the content of a release, before it is on a host.
 //!
-//! A tree is scanned once, completely, before any host is touched: every entry is known, and what
-//! could leave the release is refused by name. Content is read later, as often as there are hosts,
-//! and held against the scan, so that a source that changes meanwhile is found.
+//! A tree is scanned once, completely, before any host is touched: the scan collects every entry, and refuses entries
+//! that could leave the release, naming them. Content is read later, as often as there are hosts, and checked against
+//! the scan, which detects a source that changes meanwhile.
 //!
-//! # What is kept
+//! # Kept properties
 //!
-//! Directories, regular files and links, with their names byte for byte, and the permission bits of each; a directory can
-//! always be read and filled by its owner. Not kept are owners, times (see [`Tree::modified`]), access lists and attributes, hard
-//! links (each name is a file of its own; in an archive, the content must have come with an earlier name) and the setuid,
-//! setgid and sticky bits of a directory's files, nor those of a
-//! directory in an archive. Nothing is left out unless [`SourceOptions::exclude`] says so.
+//! Directories, regular files and symlinks, with their names byte for byte, and the permission bits of each; the owner
+//! of a directory always gets read and write access. Owners, times (see [`Tree::modified`]), access lists, attributes
+//! and hard links are not kept (each name becomes a file of its own; in an archive, the content must come with an
+//! earlier name), nor are the setuid, setgid and sticky bits of a directory's files and of a directory in an archive.
+//! Nothing is excluded unless [`SourceOptions::exclude`] says so.
 //!
-//! # What is refused
+//! # Refused sources
 //!
 //! - devices, named pipes and sockets;
-//! - links that lead out of the release, and those of which it cannot be told: where they are absolute, or go in circles, or
-//!   back by `..` from what is no directory of the release;
+//! - symlinks that lead out of the release, or might: absolute ones, cycles, and those that go up by `..` from a path
+//!   that is not a directory of the release;
 //! - `previousVersion` and `.switchback` at the top, which are the tool's own records;
-//! - what goes beyond the [`Limits`];
-//! - in an archive also: paths that are absolute or hold `..`, a path twice or through a link, hard links to what comes
-//!   later or not at all, what grows to many times the archive's own size, sparse files,
-//!   setuid and setgid bits of files, headers that two programs may read in two ways, and an archive that does not end with the mark of its end.
+//! - sources that exceed the [`Limits`];
+//! - in an archive also: paths that are absolute or contain `..`, duplicate paths, paths through a symlink, hard links
+//!   to a later or missing entry, expansion to many times the archive's own size, sparse files, setuid and setgid bits
+//!   of files, headers that two programs may read differently, and a missing end-of-archive marker.
 
 mod archive;
 mod cache;
@@ -66,7 +66,7 @@ use camino::Utf8Path;
 
 use crate::manifest::{Digest, Manifest, ManifestEntry, ManifestNode};
 
-/// The content of a release: directories, regular files and links, parents before what they hold.
+/// The content of a release: directories, regular files and symlinks, each directory before its entries.
 #[derive(Debug, Clone)]
 pub struct Tree {
     entries: Vec<TreeEntry>,
@@ -74,62 +74,63 @@ pub struct Tree {
     bytes: u64,
     modified: u64,
     content: Arc<dyn Content>,
-    /// Known once the content was read as a whole.
+    /// The manifest, once all content was read.
     manifest: Arc<OnceLock<Arc<Manifest>>>,
-    /// Held by whoever reads it all for that alone: many who want to know wait for the first.
+    /// Serializes reads of all content, so that concurrent callers of [`manifest`](Self::manifest) wait for the
+    /// first.
     turn: Arc<Mutex<()>>,
     shared: Arc<sharing::Shared>,
-    /// Whether what is odd about it was said.
+    /// Set once the warnings about it were given.
     told: Arc<AtomicBool>,
 }
 
 /// One entry of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TreeEntry {
-    /// Its path relative to the release, names joined by `/`: any bytes but NUL, no empty, `.` or `..` name.
+    /// The path relative to the release, names joined by `/`: any bytes but NUL, no empty, `.` or `..` name.
     pub path: Vec<u8>,
-    /// Its permission bits, `0o777` at most: setuid, setgid and sticky bits are never kept.
+    /// The permission bits, at most `0o777`: setuid, setgid and sticky bits are never kept.
     pub mode: u32,
-    /// What it is.
+    /// The kind of entry.
     pub node: Node,
 }
 
-/// What an entry of a tree is.
+/// The kind of an entry of a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Node {
     /// A directory.
     Directory,
     /// A regular file of this size in bytes.
     File {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: u64,
     },
-    /// A symbolic link that leads nowhere out of the release.
+    /// A symlink that stays inside the release.
     Link {
-        /// Its text.
+        /// The target.
         target: Vec<u8>,
     },
 }
 
 impl TreeEntry {
-    /// An entry with the permission bits of `mode` that are kept for what it is.
+    /// An entry with those permission bits of `mode` that its kind keeps.
     fn new(path: Vec<u8>, mode: u32, node: Node) -> Self {
         let mode = match node {
             Node::File { .. } => mode & 0o777,
-            // So that it can be filled, read and, one day, pruned.
+            // The owner must be able to fill, read and, one day, prune it.
             Node::Directory => mode & 0o777 | 0o700,
-            // A link has none of its own.
+            // A symlink has no mode of its own.
             Node::Link { .. } => 0o777,
         };
         Self { path, mode, node }
     }
 
-    /// How many bytes of content it has.
+    /// Returns the size of the content in bytes; 0 for anything but a file.
     fn size(&self) -> u64 {
         if let Node::File { size } = self.node { size } else { 0 }
     }
 
-    /// The entry as a manifest lists it, where its content has this digest.
+    /// Converts the entry for a manifest, with the digest of its content.
     fn listed(&self, digest: Digest) -> ManifestEntry {
         let node = match &self.node {
             Node::Directory => ManifestNode::Directory { mode: self.mode },
@@ -140,48 +141,48 @@ impl TreeEntry {
     }
 }
 
-/// Where the content of a scanned tree is read from.
+/// The source of the content of a scanned tree.
 trait Content: std::fmt::Debug + Send + Sync {
-    /// Calls `visit` for each of `entries`, in their order, with a reader of exactly its size for a regular file that is
-    /// `wanted` and an empty one for a directory or a link. A file that is not wanted need not be read: its reader may hold
-    /// anything.
+    /// Calls `visit` for each of `entries`, in order, with a reader of exactly its size for a regular file that is
+    /// `wanted`, and an empty one for a directory or a symlink. A file that is not wanted need not be read: its reader
+    /// may yield anything.
     fn read(&self, entries: &[TreeEntry], wanted: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError>;
 
-    /// The digests of files that are known without reading, by path.
+    /// Returns the digests that are known without reading, by path.
     fn known(&self, entries: &[TreeEntry]) -> HashMap<Vec<u8>, Digest> {
         let _ = entries;
         HashMap::new()
     }
 
-    /// Keeps the digests of `manifest` for another run, where that is asked for.
+    /// Stores the digests of `manifest` for another run, if that is configured.
     fn keep(&self, entries: &[TreeEntry], manifest: &Manifest) {
         let _ = (entries, manifest);
     }
 
-    /// Keeps no digests any more: one of them was wrong.
+    /// Forgets the stored digests, because one was wrong.
     fn forget(&self) {}
 
-    /// Whether it is an archive, of which nobody said how many leading directories are taken off.
+    /// Whether it is an archive without a configured `strip`.
     fn may_be_stripped(&self) -> bool {
         false
     }
 
-    /// The path in the tree of what stands at `path`, a canonical one, where the tree is read from a directory.
+    /// Returns the path in the tree of the file at `path`, a canonical path, if the tree is a directory.
     fn place_of(&self, path: &Path) -> Option<Vec<u8>> {
         let _ = path;
         None
     }
 }
 
-/// Says of which files the content is wanted.
+/// A predicate that selects the files whose content is wanted.
 pub type Wanted<'w> = dyn Fn(&TreeEntry) -> bool + 'w;
 
-/// What [`Tree::visit`] calls for each entry. An error ends the visit.
+/// The callback of [`Tree::visit`] for each entry. An error ends the visit.
 pub type Visit<'v> = dyn FnMut(&TreeEntry, &mut dyn Read) -> io::Result<()> + 'v;
 
 impl Tree {
-    /// The content of the directory at `path`, or of the archive: `.tar`, `.tar.gz`, `.tgz` or `.tar.zst`. A link given as
-    /// `path` is followed. Blocks; an archive is read once to its end.
+    /// Opens the directory at `path`, or the archive: `.tar`, `.tar.gz`, `.tgz` or `.tar.zst`. Follows a symlink
+    /// given as `path`. Blocks; reads an archive once to its end.
     ///
     /// ```no_run
     /// use switchback::tree::Tree;
@@ -193,17 +194,17 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// [`TreeError`] when it cannot be read or is none of these, when it holds what no release may hold, or more than the
-    /// default [`Limits`]. Nothing was written anywhere.
+    /// [`TreeError`] when it cannot be read, is none of these, contains an entry that no release may contain, or
+    /// exceeds the default [`Limits`]. Nothing was written anywhere.
     pub fn open(path: &Utf8Path) -> Result<Self, TreeError> {
         Self::open_with(path, &SourceOptions::default())
     }
 
-    /// The same as [`open`](Self::open), with other limits, or without all of it.
+    /// Opens like [`open`](Self::open), with other limits or with exclude patterns.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), and [`TreeError::Pattern`] when a pattern of what is left out means nothing.
+    /// As [`open`](Self::open), and [`TreeError::Pattern`] when an exclude pattern is invalid.
     pub fn open_with(path: &Utf8Path, options: &SourceOptions) -> Result<Self, TreeError> {
         let found = fs::metadata(path).map_err(|error| TreeError::read(path.as_str().as_bytes(), error))?;
         if found.is_dir() { directory::scan(path, options) } else { archive::scan(path, options) }
@@ -218,41 +219,43 @@ impl Tree {
         Self { entries, files, bytes, modified, content, manifest, turn, shared, told }
     }
 
-    /// The entries, parents before what they hold: those of a directory by name, those of an archive in its own order.
+    /// Returns the entries, each directory before its own entries: those of a directory by name, those of an archive
+    /// in its own order.
     #[must_use]
     pub fn entries(&self) -> &[TreeEntry] {
         &self.entries
     }
 
-    /// How many regular files it holds.
+    /// Returns the number of regular files.
     #[must_use]
     pub fn files(&self) -> u64 {
         self.files
     }
 
-    /// How many bytes of content its files hold in all.
+    /// Returns the total size of all files in bytes.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// The modification time of every file and link that a host does not copy from an earlier release, in whole seconds since
-    /// the Unix epoch: when the tree was scanned. Times of the source would go back where a branch does, and a cache that
-    /// compares times and sizes would miss the change. One time for all hosts, because web servers make `ETag` of it.
+    /// Returns the time of the scan, in whole seconds since the Unix epoch: the modification time of every file and
+    /// symlink that a host does not copy from an earlier release. Times of the source would go back when a branch does,
+    /// and a cache that compares times and sizes would miss the change. All hosts get the same time, because web
+    /// servers derive `ETag` from it.
     #[must_use]
     pub fn modified(&self) -> u64 {
         self.modified
     }
 
-    /// The same tree with another such time: that of the hosts that have this content already, for one that is brought along.
+    /// Sets the modification time: that of the hosts that have this content already, when it is uploaded to another.
     #[must_use]
     pub fn modified_at(mut self, seconds: u64) -> Self {
         self.modified = seconds;
         self
     }
 
-    /// The digest of the whole tree, which is that of its [`manifest`](Self::manifest): the same wherever it is computed, and
-    /// whether the tree is a directory, an archive of it or in memory.
+    /// Returns the digest of the [`manifest`](Self::manifest), which identifies the whole tree. It is the same
+    /// wherever it is computed, and whether the tree is a directory, an archive of it or in memory.
     ///
     /// ```
     /// use switchback::tree::Tree;

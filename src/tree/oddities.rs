@@ -1,14 +1,14 @@
-//! What of a source is hardly meant, and whether it ships a file that must not be.
+//! Entries of a source that are hardly intended, and files that it must not ship.
 
 use std::{path::Path, sync::atomic::Ordering};
 
 use super::{Node, Tree, entry_path::split_last, error::shown};
 
-/// Names under which systems of version control keep a history, be it a directory or, as in a work tree of git, a file.
+/// Names of version control repositories: directories or, as in a git worktree, a file.
 const REPOSITORIES: &[&[u8]] = &[b".git", b".hg", b".svn", b".bzr", b".jj", b"_darcs"];
 
 impl Tree {
-    /// The repositories of version control in it, printable; what stands in one of them is not named again.
+    /// Returns the version control repositories in the tree, printable; without those nested in another.
     pub(crate) fn repositories(&self) -> Vec<String> {
         let is_one = |path: &[u8]| REPOSITORIES.contains(&split_last(path).1);
         let all = self.entries.iter().filter(|entry| is_one(&entry.path));
@@ -16,7 +16,7 @@ impl Tree {
         top.map(|entry| shown(&entry.path)).collect()
     }
 
-    /// The directory that all of an archive stands in, when nobody said how many are taken off.
+    /// Returns the single directory that contains the whole archive, if `strip` is not configured.
     pub(crate) fn only_directory(&self) -> Option<String> {
         if !self.content.may_be_stripped() {
             return None;
@@ -30,13 +30,14 @@ impl Tree {
         (holds_all && self.files > 0).then(|| shown(&first))
     }
 
-    /// Where the release has the file at `path` of this machine, printable; `None` when it does not.
+    /// Returns the path in the release of the file at `path` on this machine, printable; `None` if the release does
+    /// not have it.
     pub(crate) fn ships(&self, path: &Path) -> Option<String> {
         let inside = self.content.place_of(&path.canonicalize().ok()?)?;
         self.entries.iter().any(|entry| entry.path == inside).then(|| shown(&inside))
     }
 
-    /// Whether this is asked for the first time: what is said of a tree is said once.
+    /// Whether this is the first call for the tree: warnings about it are given once.
     pub(crate) fn is_new(&self) -> bool {
         !self.told.swap(true, Ordering::Relaxed)
     }

@@ -1,10 +1,11 @@
-//! [`SourceOptions`]: how a source is read.
+//! [`SourceOptions`]: options for reading a source.
 
 use camino::Utf8PathBuf;
 
 use super::Limits;
 
-/// How a source is read. By default nothing is left out: `vendor` and `node_modules` are often the point.
+/// Options for reading a source. By default nothing is excluded: `vendor` and `node_modules` are often the
+/// point.
 ///
 /// ```
 /// use switchback::tree::{SourceOptions, Tree};
@@ -18,25 +19,27 @@ use super::Limits;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SourceOptions {
-    /// How much it may hold.
+    /// The limits of the source.
     pub limits: Limits,
-    /// What is left out: patterns in the syntax of `.gitignore`, relative to the top of the source; the last one that
-    /// matches decides, and below a directory that is left out nothing can be taken in again. What is left out is not
-    /// looked at any further: a socket there is no reason to refuse the source.
+    /// The exclude patterns, in the syntax of `.gitignore`, relative to the top of the source. The last one that
+    /// matches decides, and nothing below an excluded directory can be included again. Excluded entries are not
+    /// inspected: a socket among them is no reason to refuse the source.
     pub exclude: Vec<String>,
-    /// How many leading directories are taken off each path of an archive: 1 for one that holds all in a directory of its name.
-    /// The directories themselves are passed over; a file or link that stands in fewer is refused. Nothing is taken off the
-    /// paths of a directory. With `None` nothing is taken off either, and an archive that holds all in one directory is warned
-    /// about when it is deployed.
+    /// The number of leading directories to strip from each path of an archive: 1 for an archive with everything in
+    /// a directory of its name. The directories themselves are skipped; a file or symlink with fewer is refused. Paths
+    /// of a source directory are never stripped. With `None` nothing is stripped either, and deploying an archive with
+    /// everything in one directory gives a warning.
     pub strip: Option<usize>,
-    /// A directory in which the digests of a source directory's files are kept from one run to the next, so that those that
-    /// did not change need not be read to know them. Nothing is kept by default, nor of an archive.
+    /// A directory that keeps the digests of a source directory's files between runs, so that unchanged files need
+    /// not be read to compute them. By default nothing is kept, and never for an archive.
     ///
-    /// A file is recognised by path, size, times of modification and of change, device and inode. One that is not older by
-    /// two seconds than the scan is not kept: a later change might not show. What is sent is read and held against its
-    /// digest all the same, but what a host has by that digest is not: leave it out where the content itself must be proven.
+    /// A file is recognised by path, size, modification time, change time, device and inode. A file less than two
+    /// seconds older than the scan is not kept: a later change might not show. Content that is sent is always read and
+    /// checked against its digest, but content that a host already has under that digest is not: do not set this where
+    /// the content itself must be proven.
     ///
-    /// It is made with mode 0700, its files with 0600, for the 32 sources whose digests were written last. One that cannot be used is passed over.
+    /// It is created with mode 0700, its files with 0600, for the 32 sources whose digests were written last. A cache
+    /// that cannot be used is ignored.
     pub digest_cache: Option<Utf8PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! What is read of a [`Tree`]: digested on the way, and held against what is known of it.
+//! Reading of a [`Tree`]: digests content on the way, and checks it against known digests.
 
 use std::{
     collections::HashMap,
@@ -10,29 +10,29 @@ use crate::manifest::{Digest, Digesting, Manifest, ManifestEntry};
 
 use super::{Node, Tree, TreeEntry, TreeError, Visit, Wanted};
 
-/// So much is read ahead of the need at most, in bytes, of which each file counts as so many more: a disk that has to look for
-/// them takes its time for each.
+/// The maximum work of reading ahead, in bytes. Each file counts as [`AHEAD_FILE`] more: a disk needs time to
+/// find it.
 const AHEAD: u64 = 16 << 20;
 const AHEAD_FILE: u64 = 64 << 10;
 
 impl Tree {
-    /// Reads the content: calls `visit` for each entry in order, with a reader of its content, exactly as many bytes as
-    /// the scan saw. Blocks; no content is kept in memory.
+    /// Reads the content: calls `visit` for each entry in order, with a reader of exactly as many bytes as the scan
+    /// saw. Blocks; keeps no content in memory.
     ///
-    /// All that is read is digested on the way, so that the [`manifest`](Self::manifest) is known after the first visit, and
-    /// every later one is held against it.
+    /// The first visit digests all content, so that the [`manifest`](Self::manifest) is known afterwards, and every
+    /// later visit is checked against it.
     ///
     /// # Errors
     ///
-    /// [`TreeError::Visit`] with the error of `visit` itself; any other when the source cannot be read, or is not what the
-    /// scan or the first visit saw.
+    /// [`TreeError::Visit`] with the error of `visit` itself; any other when the source cannot be read, or has changed
+    /// since the scan or the first visit.
     pub fn visit(&self, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         self.visit_only(&|_| true, visit)
     }
 
-    /// The same, where the content of other files than those that are `wanted` is not needed: each comes with an empty reader.
-    /// It is not read either, once the [`manifest`](Self::manifest) is known, but still held against what the scan saw where
-    /// that takes no reading.
+    /// Visits like [`visit`](Self::visit), but only the files that are `wanted` need their content: each other file
+    /// has an empty reader. Once the [`manifest`](Self::manifest) is known, the others are not read at all, but still
+    /// checked against the scan as far as metadata shows.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Tree {
         }
     }
 
-    /// Reads all of it for the first time.
+    /// Reads everything for the first time.
     fn digesting(&self, wanted: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         let mut listed = Vec::with_capacity(self.entries.len());
         self.content.read(&self.entries, &|_| true, &mut |entry, content| {
@@ -55,7 +55,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Reads what is wanted, which must be as the manifest says.
+    /// Reads the wanted content, and checks it against the manifest.
     fn held_against(&self, known: &Manifest, wanted: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         let mut changed = None;
         let read = self.content.read(&self.entries, wanted, &mut |entry, content| {
@@ -70,21 +70,22 @@ impl Tree {
             Err(io::Error::other("the source changed"))
         });
         if changed.is_some() {
-            // What was kept from an earlier run may have been wrong.
+            // A digest kept from an earlier run may have been wrong.
             self.content.forget();
         }
         changed.map_or(read, Err)
     }
 
-    /// What it holds, entry by entry, with the digest of every file. Reads all content, unless that was done before. Blocks.
+    /// Returns the manifest, with the digest of every file. Reads all content unless that was done before. Blocks.
     ///
-    /// With a [`digest_cache`](super::SourceOptions::digest_cache) only those files are read whose digest is not known from an
+    /// With a [`digest_cache`](super::SourceOptions::digest_cache), reads only the files without a known digest from an
     /// earlier run.
     ///
     /// # Errors
     ///
-    /// [`TreeError`] when the source cannot be read, or is not what the scan saw.
+    /// [`TreeError`] when the source cannot be read, or has changed since the scan.
     pub fn manifest(&self) -> Result<Arc<Manifest>, TreeError> {
+        // The mutex guards no data, so a panic of another thread cannot have damaged any.
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         match self.manifest.get() {
             Some(known) => Ok(Arc::clone(known)),
@@ -92,14 +93,14 @@ impl Tree {
         }
     }
 
-    /// The [`manifest`](Self::manifest), when it is known without reading.
+    /// Returns the [`manifest`](Self::manifest), if it is known without reading.
     pub(crate) fn known_manifest(&self) -> Option<&Arc<Manifest>> {
         self.manifest.get()
     }
 
-    /// Makes the [`manifest`](Self::manifest) known ahead of the need, while others are waited for, where an earlier run left
-    /// little to read for it. Whatever else is read and sent is digested on its way. What cannot be read is told when it is
-    /// needed. Blocks.
+    /// Computes the [`manifest`](Self::manifest) ahead of time, while others wait for hosts, if an earlier run left
+    /// little to read. Otherwise the upload digests the content on its way. Read errors are ignored here and reported
+    /// when the content is needed. Blocks.
     pub(crate) fn recall(&self) {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         if self.manifest.get().is_some() {
@@ -128,7 +129,7 @@ impl Tree {
         Ok(self.learn(listed, (kept.len() as u64) < self.files))
     }
 
-    /// Knows the manifest from now on, and has it kept for another run when that may not know all of it.
+    /// Sets the manifest, and stores its digests for another run if they are new.
     fn learn(&self, listed: Vec<ManifestEntry>, is_news: bool) -> Arc<Manifest> {
         let manifest = self.manifest.get_or_init(|| {
             let manifest = Manifest::new(listed);
@@ -145,7 +146,7 @@ fn is_wanted(entry: &TreeEntry, wanted: &Wanted<'_>) -> bool {
     !matches!(entry.node, Node::File { .. }) || wanted(entry)
 }
 
-/// Has an entry visited, with its content when that is wanted, and returns the digest of it.
+/// Visits an entry, with its content if that is wanted, and returns its digest.
 fn passed_on(
     entry: &TreeEntry,
     content: &mut dyn io::Read,

@@ -1,4 +1,4 @@
-//! [`Replay`]: the members of an archive once more, as the entries they were found to be.
+//! [`Replay`]: a second reading of an archive, in the order of the scanned entries.
 
 use std::{
     io::{self, Read},
@@ -7,7 +7,7 @@ use std::{
 
 use super::{TreeEntry, TreeError, Visit};
 
-/// Goes through the entries of a tree as the members of its archive come by.
+/// Walks the entries of a tree in step with the members of its archive.
 pub(super) struct Replay<'t> {
     entries: &'t [TreeEntry],
     next: usize,
@@ -15,13 +15,13 @@ pub(super) struct Replay<'t> {
 }
 
 impl<'t> Replay<'t> {
-    /// Of `entries`, where `members` says which entry each member is, if any.
+    /// A replay of `entries`, where `members` has the index of each member's entry, if any.
     pub(super) fn new(entries: &'t [TreeEntry], members: &'t [Option<usize>]) -> Self {
         Self { entries, next: 0, members: members.iter() }
     }
 
-    /// Takes the next member: visits the entries up to it, and it, unless it is a directory that was visited where it
-    /// was needed first. `Ok(false)` when it is not what the scan saw.
+    /// Takes the next member: visits the entries up to it, and it, unless it is a directory that was visited earlier
+    /// for its entries. Returns `Ok(false)` if it differs from the scan.
     pub(super) fn take(
         &mut self,
         member: &TreeEntry,
@@ -39,7 +39,7 @@ impl<'t> Replay<'t> {
         Ok(true)
     }
 
-    /// Passes over the next member, which is another name for an earlier one; `false` when it is not what the scan saw.
+    /// Skips the next member, a hard link; returns `false` if it differs from the scan.
     pub(super) fn pass(&mut self) -> bool {
         self.members.next() == Some(&None)
     }
@@ -57,12 +57,12 @@ impl<'t> Replay<'t> {
         self.visit_next(content, visit)
     }
 
-    /// Visits the entries that are left, without content.
+    /// Visits the remaining entries, without content.
     pub(super) fn rest(&mut self, visit: &mut Visit<'_>) -> Result<(), TreeError> {
         (self.next..self.entries.len()).try_for_each(|_| self.visit_next(&mut io::empty(), visit))
     }
 
-    /// Whether every member came by.
+    /// Whether every member was taken.
     pub(super) fn is_done(&self) -> bool {
         self.members.len() == 0
     }

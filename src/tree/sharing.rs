@@ -1,4 +1,4 @@
-//! [`Sharing`]: what is made of a tree once, for many hosts.
+//! [`Sharing`]: derived data of a tree, made once for many hosts.
 
 use std::{
     any::Any,
@@ -8,7 +8,7 @@ use std::{
 
 use super::Tree;
 
-/// What is made of a tree while it is shared.
+/// The derived data of a tree while it is shared.
 #[derive(Default)]
 pub(super) struct Shared(Mutex<State>);
 
@@ -24,7 +24,8 @@ impl fmt::Debug for Shared {
     }
 }
 
-/// A tree that goes to many hosts, as long as this is kept: what [`Tree::share`] returns.
+/// A guard of a tree that goes to many hosts, returned by [`Tree::share`]. The tree is shared while the guard
+/// exists.
 #[derive(Debug)]
 #[must_use = "the tree is shared as long as this is kept"]
 pub struct Sharing(Arc<Shared>);
@@ -34,22 +35,23 @@ impl Drop for Sharing {
         let mut state = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.sharers -= 1;
         let made = if state.sharers == 0 { std::mem::take(&mut state.made) } else { Vec::new() };
-        // What is dropped may take its time.
+        // Dropping the data may take long, so the lock goes first.
         drop(state);
         drop(made);
     }
 }
 
 impl Tree {
-    /// Says that the tree goes to many hosts at about the same time, until what is returned is dropped. Carriers may then read
-    /// it once for all of them, and keep what they send in a temporary file, which each host takes at its own pace. A
-    /// [`Fleet`](crate::Fleet) of several hosts says so itself.
+    /// Declares that the tree goes to many hosts at about the same time, until the guard is dropped. Transports may
+    /// then read it once for all of them, and keep the bytes to send in a temporary file, which each host takes at its
+    /// own pace. A [`Fleet`](crate::Fleet) of several hosts does this itself.
     pub fn share(&self) -> Sharing {
         self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).sharers += 1;
         Sharing(Arc::clone(&self.shared))
     }
 
-    /// What was made of the tree for another host and serves here too, or is made now; `None` when the tree is not shared.
+    /// Returns derived data that was made for another host and serves here too, or makes it now; `None` if the tree
+    /// is not shared.
     pub(crate) fn made_once<T: Any + Send + Sync, E>(
         &self,
         serves: impl Fn(&T) -> bool,
@@ -64,6 +66,7 @@ impl Tree {
         if let Some(found) = found {
             return Some(Ok(found));
         }
+        // Made under the lock, so that the other hosts wait for it instead of making it too.
         let new = make().map(Arc::new);
         if let Ok(new) = &new {
             state.made.push(Arc::clone(new) as Arc<dyn Any + Send + Sync>);

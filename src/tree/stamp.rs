@@ -1,4 +1,4 @@
-//! [`Stamp`]: what of a file tells that it changed.
+//! [`Stamp`]: metadata that shows a change of a file.
 
 use rustix::{
     fd::AsFd,
@@ -6,21 +6,21 @@ use rustix::{
     io::Errno,
 };
 
-/// Size, time of change and kind of a file.
+/// The size, modification time and kind of a file.
 ///
 /// # Limitations
 ///
-/// A filesystem keeps times only so finely: a change that keeps the size, in the same few milliseconds as the scan, is not seen.
+/// Filesystems store times with limited resolution: a change that keeps the size, within the same few milliseconds as
+/// the scan, is not detected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// Its size in bytes.
+    /// The size in bytes.
     pub(super) size: u64,
     modified: i128,
     kind: FileType,
 }
 
 impl Stamp {
-    /// Of what `stat` tells of.
     pub(super) fn of(stat: &Stat) -> Self {
         Self {
             size: u64::try_from(stat.st_size).unwrap_or(0),
@@ -29,7 +29,7 @@ impl Stamp {
         }
     }
 
-    /// Of an open file.
+    /// Reads the stamp of an open file.
     pub(super) fn of_open(file: impl AsFd) -> Result<Self, Errno> {
         fstat(file).map(|stat| Self::of(&stat))
     }
