@@ -1,106 +1,107 @@
-//! What a tree on a host is, held against what it must be.
+//! Comparison of a tree on a host with its manifest.
 
 use std::{collections::BTreeMap, fmt};
 
 use super::{Digest, Manifest, ManifestEntry, ManifestNode};
 
-/// How many directories may stand above an entry of a release. What an application nests deeper on a host is not looked at.
+/// The maximum number of directories above an entry of a release. Entries that an application nests deeper on a
+/// host are not inspected.
 pub const MAX_DEPTH: usize = 256;
 
-/// One entry of a tree as a host sees it.
+/// One entry of a tree, as surveyed on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Surveyed {
-    /// Its path relative to the tree: any bytes but NUL.
+    /// The path relative to the tree: any bytes but NUL.
     pub path: Vec<u8>,
-    /// Its permission bits, `0o7777` at most; nothing of interest for a link.
+    /// The permission bits, at most `0o7777`; without meaning for a symlink.
     pub mode: u32,
-    /// The user id that owns it. No manifest says anything of it.
+    /// The user ID of the owner. Manifests do not record owners.
     pub owner: u32,
-    /// What it is.
+    /// The kind of entry.
     pub node: Seen,
 }
 
-/// What an entry of a tree on a host is.
+/// The kind of an entry of a tree on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Seen {
     /// A directory.
     Directory,
     /// A regular file.
     File {
-        /// Its size in bytes.
+        /// The size in bytes.
         size: u64,
-        /// The digest of its content; `None` when nobody asked for it, or the file could not be read.
+        /// The digest of the content; `None` if it was not requested, or the file could not be read.
         digest: Option<Digest>,
     },
-    /// A symbolic link.
+    /// A symlink.
     Link {
-        /// Its text.
+        /// The target.
         target: Vec<u8>,
     },
     /// A device, a pipe or a socket.
     Other,
-    /// A directory that holds something beyond [`MAX_DEPTH`], which was not looked at.
+    /// A directory with entries beyond [`MAX_DEPTH`], which were not inspected.
     TooDeep,
 }
 
-/// One way in which a tree is not what its manifest says.
+/// One difference between a tree and its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// The path relative to the release.
     pub path: Vec<u8>,
-    /// What is different there.
+    /// The kind of difference.
     pub kind: DifferenceKind,
 }
 
-/// What is different at one path.
+/// The kind of difference at one path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DifferenceKind {
-    /// Nothing is there.
+    /// The entry is missing.
     Missing,
-    /// Something is there that no manifest knows: reported, never refused.
+    /// The manifest does not list the entry: reported, never refused.
     Added,
-    /// Something of another kind is there.
+    /// The entry is of another kind.
     Kind {
-        /// What must be there, with its article.
+        /// The kind in the manifest, with its article.
         expected: &'static str,
-        /// What is there, with its article.
+        /// The kind found, with its article.
         found: &'static str,
     },
-    /// Its permission bits are others.
+    /// The permission bits differ.
     Mode {
-        /// Whether it is a directory, and not a file.
+        /// Whether the entry is a directory rather than a file.
         directory: bool,
-        /// What they must be.
+        /// The mode in the manifest.
         expected: u32,
-        /// What they are.
+        /// The mode found.
         found: u32,
     },
-    /// The file has another size.
+    /// The size of the file differs.
     Size {
-        /// What it must be, in bytes.
+        /// The size in the manifest, in bytes.
         expected: u64,
-        /// What it is, in bytes.
+        /// The size found, in bytes.
         found: u64,
     },
-    /// The link has another text.
+    /// The target of the symlink differs.
     Target {
-        /// What it must be.
+        /// The target in the manifest.
         expected: Vec<u8>,
-        /// What it is.
+        /// The target found.
         found: Vec<u8>,
     },
-    /// The file has the same size and another content.
+    /// The file has the same size and different content.
     Content,
-    /// The file's content was to be compared, and could not be read.
+    /// The content was to be compared, but the file could not be read.
     Unreadable,
-    /// What it holds is nested beyond [`MAX_DEPTH`], and was not looked at. No manifest lists anything there.
+    /// The directory has entries beyond [`MAX_DEPTH`], which were not inspected. No manifest lists anything there.
     TooDeep,
 }
 
 impl DifferenceKind {
-    /// Whether the release is damaged by it. What was added beside it is none, however deep it is, and another mode only where it lets
-    /// others write, or act as the owner.
+    /// Whether the difference is damage to the release. Added entries are not, however deep; another mode is damage
+    /// only if it lets others write, or act as the owner.
     #[must_use]
     pub fn is_damage(&self) -> bool {
         match self {
@@ -111,18 +112,18 @@ impl DifferenceKind {
     }
 }
 
-/// Whether the mode `found` lets others change what it is the mode of, or act as its owner, where `expected` does not: the
-/// one place that says what a difference of modes means. Any other is told of and not refused; applications make their
-/// settings read-only, and people what they want to read.
+/// Whether the mode `found` lets others change an entry, or act as its owner, where `expected` does not. This is
+/// the one place that judges a difference of modes. Any other difference is reported and not refused: applications make
+/// their settings read-only, and people make files readable for themselves.
 pub(crate) fn grants(directory: bool, expected: u32, found: u32) -> bool {
-    // The sticky bit keeps others from removing what is not theirs. Set-id bits of a directory run nothing.
+    // The sticky bit keeps others from removing files that are not theirs. Set-id bits of a directory run nothing.
     let lost_sticky = directory && expected & !found & 0o1000 != 0 && found & 0o022 != 0;
     let bits = if directory { 0o022 } else { 0o6022 };
     found & !expected & bits != 0 || lost_sticky
 }
 
 impl Difference {
-    /// The path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
+    /// Formats the path for messages: no byte acts on a terminal, and no two paths look the same.
     #[must_use]
     pub fn shown_path(&self) -> String {
         if self.kind == DifferenceKind::TooDeep { shown_deep(&self.path) } else { shown(&self.path) }
@@ -153,7 +154,7 @@ impl fmt::Display for DifferenceKind {
     }
 }
 
-/// A path as messages show it: nothing in it acts on a terminal, and no two paths look the same.
+/// Formats a path for messages: no byte acts on a terminal, and no two paths look the same.
 pub(crate) fn shown(path: &[u8]) -> String {
     match str::from_utf8(path) {
         Ok(text) => text.escape_debug().to_string(),
@@ -161,15 +162,16 @@ pub(crate) fn shown(path: &[u8]) -> String {
     }
 }
 
-/// A directory that nests beyond [`MAX_DEPTH`], by its top: the whole path is too long for a message.
+/// Formats a path nested beyond [`MAX_DEPTH`] by its top: the whole path is too long for a message.
 pub(crate) fn shown_deep(path: &[u8]) -> String {
     let names: Vec<&[u8]> = path.splitn(4, |byte| *byte == b'/').take(3).collect();
     format!("{}/... (nested more than {MAX_DEPTH} directories deep, not verifiable)", shown(&names.join(&b'/')))
 }
 
 impl Manifest {
-    /// How `seen` differs from this, in the order of the paths. With `contents`, files whose digest is not known count as
-    /// unreadable; without it contents are not compared. Whatever lies at or below one of the paths `except` is passed over.
+    /// Compares `seen` with this manifest, and returns the differences in the order of their paths. With `contents`,
+    /// a file without a digest counts as unreadable; otherwise contents are not compared. Ignores everything at or
+    /// below the paths `except`.
     #[must_use]
     pub fn compare(&self, seen: &[Surveyed], contents: bool, except: &[&[u8]]) -> Vec<Difference> {
         let is_excepted = |path: &[u8]| except.iter().any(|other| is_within(path, other));
@@ -190,11 +192,12 @@ impl Manifest {
         differences
     }
 
-    /// The manifest of what a host saw, contents included; what is at or below one of the paths `except` is left out.
+    /// Builds the manifest of a surveyed tree, contents included, without the entries at or below the paths
+    /// `except`.
     ///
     /// # Errors
     ///
-    /// The path of an entry that can be part of no manifest: a device, pipe or socket, or a file without a digest.
+    /// The path of an entry that no manifest can list: a device, pipe or socket, or a file without a digest.
     pub fn of_survey(seen: &[Surveyed], except: &[&[u8]]) -> Result<Self, Vec<u8>> {
         let seen = seen.iter().filter(|entry| !except.iter().any(|other| is_within(&entry.path, other)));
         let entry = |entry: &Surveyed| {
@@ -236,7 +239,8 @@ fn difference(expected: &ManifestNode, found: &Surveyed, contents: bool) -> Opti
     }
 }
 
-/// The mode of a directory without the setgid bit, which it has from the directory that it was made in: no part of a release.
+/// Clears the setgid bit of a directory's mode. The bit is inherited from the parent directory, and is not part
+/// of a release.
 fn own_mode(mode: u32) -> u32 {
     mode & !0o2000
 }

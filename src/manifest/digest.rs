@@ -18,13 +18,13 @@ use thiserror::Error;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
-/// A text that is no digest.
+/// A text that is not a digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("a digest is 64 hexadecimal digits in lower case")]
 pub struct DigestError;
 
 impl Digest {
-    /// The digest of `bytes`.
+    /// Computes the digest of `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())
@@ -66,19 +66,19 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// Digests what is read through it.
+/// A reader that digests everything read through it.
 pub(crate) struct Digesting<R> {
     inner: R,
     hasher: Sha256,
 }
 
 impl<R: io::Read> Digesting<R> {
-    /// Digests what is read of `inner`.
+    /// Digests everything read from `inner`.
     pub(crate) fn new(inner: R) -> Self {
         Self { inner, hasher: Sha256::new() }
     }
 
-    /// Reads what is left, and returns the digest of all there was.
+    /// Reads the rest, and returns the digest of everything read.
     pub(crate) fn finish(mut self) -> io::Result<Digest> {
         let mut buffer = [0; 16 << 10];
         loop {

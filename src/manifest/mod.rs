@@ -1,11 +1,11 @@
-//! [`Manifest`]: what a release holds, entry by entry, so that it can be told whether it still does.
+//! [`Manifest`]: the list of a release's entries, which shows later whether the release is intact.
 //!
-//! A manifest lists directories, files and links with their modes, sizes, digests and targets, in the order of their paths'
-//! bytes. It says nothing of owners and times, nothing of `previousVersion`, and nothing of links into `shared`: those are
-//! no part of a release's content. Its text is the same wherever it is made, and so is the digest of that text, which stands
-//! for the whole tree.
+//! A manifest lists directories, files and symlinks with their modes, sizes, digests and targets, in the byte order of
+//! their paths. It does not list owners and times, `previousVersion`, or symlinks into `shared`: they are not part of a
+//! release's content. Its text is the same wherever it is computed, and so is the digest of that text, which identifies
+//! the whole tree.
 //!
-//! # Its three forms on a host
+//! # The three forms on a host
 //!
 //! | file in `.switchback/releases/NAME/` | what it is for |
 //! | --- | --- |
@@ -24,7 +24,7 @@ pub use digest::{Digest, DigestError};
 pub(crate) use text::listed_path;
 pub use text::{Form, ManifestError};
 
-/// What a release holds: its entries in the order of their paths' bytes, each path once.
+/// The content of a release: its entries in the byte order of their paths, each path once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     entries: Vec<ManifestEntry>,
@@ -33,45 +33,45 @@ pub struct Manifest {
 /// One entry of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManifestEntry {
-    /// Its path relative to the release, names joined by `/`: any bytes but NUL.
+    /// The path relative to the release, names joined by `/`: any bytes but NUL.
     pub path: Vec<u8>,
-    /// What it is.
+    /// The kind of entry.
     pub node: ManifestNode,
 }
 
-/// What an entry of a manifest is.
+/// The kind of an entry of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManifestNode {
     /// A directory.
     Directory {
-        /// Its permission bits.
+        /// The permission bits.
         mode: u32,
     },
     /// A regular file.
     File {
-        /// Its permission bits.
+        /// The permission bits.
         mode: u32,
-        /// Its size in bytes.
+        /// The size in bytes.
         size: u64,
-        /// The digest of its content.
+        /// The digest of the content.
         digest: Digest,
     },
-    /// A symbolic link.
+    /// A symlink.
     Link {
-        /// Its text.
+        /// The target.
         target: Vec<u8>,
     },
 }
 
 impl ManifestEntry {
-    /// How many bytes of content it has.
+    /// Returns the size of the content in bytes; 0 for anything but a file.
     pub(crate) fn size(&self) -> u64 {
         if let ManifestNode::File { size, .. } = self.node { size } else { 0 }
     }
 }
 
 impl Manifest {
-    /// A manifest of these entries, in whatever order they come. Of two with one path, the first is kept.
+    /// A manifest of these entries, in any order. Of two entries with the same path, the first is kept.
     #[must_use]
     pub fn new(mut entries: Vec<ManifestEntry>) -> Self {
         entries.sort_by(|one, other| one.path.cmp(&other.path));
@@ -79,27 +79,28 @@ impl Manifest {
         Self { entries }
     }
 
-    /// The manifest without what lies at or below these paths.
+    /// Returns the manifest without the entries at or below `paths`.
     #[must_use]
     pub fn without(&self, paths: &[&[u8]]) -> Self {
         let stays = |entry: &&ManifestEntry| !paths.iter().any(|path| is_within(&entry.path, path));
         Self { entries: self.entries.iter().filter(stays).cloned().collect() }
     }
 
-    /// Its entries, in the order of their paths' bytes.
+    /// Returns the entries, in the byte order of their paths.
     #[must_use]
     pub fn entries(&self) -> &[ManifestEntry] {
         &self.entries
     }
 
-    /// The entry at `path`.
+    /// Returns the entry at `path`.
     #[must_use]
     pub fn entry(&self, path: &[u8]) -> Option<&ManifestEntry> {
         let at = self.entries.binary_search_by(|entry| entry.path[..].cmp(path)).ok()?;
         Some(&self.entries[at])
     }
 
-    /// The digest of the whole: of its text, so that it is the same wherever and from whatever source it is computed.
+    /// Returns the digest of the manifest's text, which is the same wherever, and from whatever source, it is
+    /// computed.
     #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(&self.in_form(Form::Manifest))

@@ -1,4 +1,4 @@
-//! Manifests as text: as they are kept, and as a host compares them.
+//! The text forms of manifests, for storage and for comparison on a host.
 
 use std::{fmt::Arguments, io::Write};
 
@@ -9,45 +9,45 @@ use super::{Manifest, ManifestEntry, ManifestNode};
 /// The first line of a manifest.
 const HEADER: &str = "switchback manifest 1";
 
-/// A form in which a manifest is kept on a host.
+/// A form of a manifest on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Form {
-    /// All of it, in UTF-8: a header line, then a line for each entry, with fields between tabs: `d`, mode, path; `f`, mode,
-    /// size, digest, path; `l`, path, target. In paths and targets a backslash, a control character and whatever is not UTF-8
-    /// are written byte by byte as `\xNN`.
+    /// Everything, in UTF-8: a header line, then a line per entry with tab-separated fields: `d`, mode, path; `f`,
+    /// mode, size, digest, path; `l`, path, target. In paths and targets, backslashes, control characters and bytes
+    /// that are not UTF-8 are written byte by byte as `\xNN`.
     Manifest,
-    /// The digests of the files, as `sha256sum` writes and checks them: digest, two blanks, path; a line whose path holds a
-    /// backslash, a newline or a carriage return begins with a backslash and has those escaped.
+    /// The digests of the files, as `sha256sum` writes and checks them: digest, two spaces, path. If the path
+    /// contains a backslash, a newline or a carriage return, the line begins with a backslash and has these escaped.
     Sums,
-    /// Types, modes and sizes, as `find` of a host prints them: `d 755 ./path`, `f 644 12 ./path`, `l 6 ./path`.
+    /// Types, modes and sizes, as `find` prints them on a host: `d 755 ./path`, `f 644 12 ./path`, `l 6 ./path`.
     Listing,
 }
 
-/// A text that is no manifest.
+/// An error in the text of a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// Its first line is another.
+    /// The first line is not the header.
     #[error("it does not begin with `{HEADER}`, so another program wrote it")]
     Header,
-    /// A line says nothing, or something twice.
+    /// A line is invalid, or repeats a path or breaks the order of paths.
     #[error("its line {line} means nothing")]
     Line {
-        /// Which, counted from 1.
+        /// The number of the line, counted from 1.
         line: usize,
     },
 }
 
 impl Form {
-    /// What stands before the first entry.
+    /// Returns the text before the first entry.
     pub(crate) fn header(self) -> String {
         if self == Self::Manifest { format!("{HEADER}\n") } else { String::new() }
     }
 }
 
 impl ManifestEntry {
-    /// Adds what stands for it in this form: a line, and more where its path holds newlines; nothing in a form that does not
-    /// list what it is.
+    /// Appends the text of the entry in this form: one line, or several if the path contains newlines; nothing in a
+    /// form that does not list its kind.
     pub(crate) fn write(&self, form: Form, text: &mut Vec<u8>) {
         match form {
             Form::Manifest => write_kept(self, text),
@@ -56,7 +56,7 @@ impl ManifestEntry {
         }
     }
 
-    /// How many lines [`write`](Self::write) adds.
+    /// Returns how many lines [`write`](Self::write) appends.
     pub(crate) fn lines(&self, form: Form) -> usize {
         match form {
             Form::Manifest => 1,
@@ -67,7 +67,7 @@ impl ManifestEntry {
 }
 
 impl Manifest {
-    /// The manifest in this form.
+    /// Formats the manifest in this form.
     #[must_use]
     pub fn in_form(&self, form: Form) -> Vec<u8> {
         let mut text = form.header().into_bytes();
@@ -75,11 +75,11 @@ impl Manifest {
         text
     }
 
-    /// Reads what [`in_form`](Self::in_form) wrote as [`Form::Manifest`].
+    /// Parses the output of [`in_form`](Self::in_form) for [`Form::Manifest`].
     ///
     /// # Errors
     ///
-    /// [`ManifestError`] says where it is none.
+    /// [`ManifestError`] with the place of the error.
     pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
         let text = std::str::from_utf8(text).map_err(|error| {
             let before = &text[..error.valid_up_to()];
@@ -91,7 +91,7 @@ impl Manifest {
         }
         let mut entries: Vec<ManifestEntry> = Vec::new();
         for (at, line) in lines.enumerate() {
-            // The last line too has its end: one that was cut off means nothing.
+            // The last line must end too: a line without an end was cut off.
             let entry = line.strip_suffix('\n').and_then(parsed);
             let follows = |entry: &ManifestEntry| entries.last().is_none_or(|last| last.path < entry.path);
             entries.push(entry.filter(follows).ok_or(ManifestError::Line { line: at + 2 })?);
@@ -115,7 +115,7 @@ fn parsed(line: &str) -> Option<ManifestEntry> {
     Some(ManifestEntry { path: unescaped(path)?, node })
 }
 
-/// The line of the manifest itself for an entry.
+/// Appends the line of an entry in [`Form::Manifest`].
 fn write_kept(ManifestEntry { path, node }: &ManifestEntry, text: &mut Vec<u8>) {
     match node {
         ManifestNode::Directory { mode } => put(text, format_args!("d\t{mode:o}\t")),
@@ -134,7 +134,7 @@ fn put(text: &mut Vec<u8>, words: Arguments<'_>) {
     text.write_fmt(words).expect("memory takes all");
 }
 
-/// Bytes as text in which nothing acts on a terminal and no line or field ends.
+/// Escapes bytes so that none acts on a terminal or ends a line or field.
 fn write_escaped(bytes: &[u8], text: &mut Vec<u8>) {
     for chunk in bytes.utf8_chunks() {
         let (valid, mut written) = (chunk.valid(), 0);
@@ -163,7 +163,7 @@ fn unescaped(text: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// The line of `sha256sum` for an entry; nothing for what is no file.
+/// Appends the line of an entry in [`Form::Sums`]; nothing for anything but a file.
 fn write_sum(entry: &ManifestEntry, text: &mut Vec<u8>) {
     let ManifestNode::File { digest, .. } = &entry.node else { return };
     if entry.path.iter().any(|byte| b"\\\n\r".contains(byte)) {
@@ -181,7 +181,7 @@ fn write_sum(entry: &ManifestEntry, text: &mut Vec<u8>) {
     text.push(b'\n');
 }
 
-/// The line of a listing for an entry.
+/// Appends the line of an entry in [`Form::Listing`].
 fn write_listed(path: &[u8], node: &ManifestNode, text: &mut Vec<u8>) {
     match node {
         ManifestNode::Directory { mode } => listing_line(text, format_args!("d {mode:o}"), path),
@@ -190,13 +190,12 @@ fn write_listed(path: &[u8], node: &ManifestNode, text: &mut Vec<u8>) {
     }
 }
 
-/// The path that a line of a listing is about.
+/// Returns the path in a line of a listing.
 pub(crate) fn listed_path(line: &[u8]) -> Option<&[u8]> {
     let end = line.windows(3).position(|bytes| bytes == b" ./")?;
     Some(&line[end + 3..])
 }
 
-/// Adds a line of a listing.
 fn listing_line(text: &mut Vec<u8>, what: Arguments<'_>, path: &[u8]) {
     put(text, format_args!("{what} ./"));
     text.extend_from_slice(path);
@@ -241,7 +240,7 @@ mod tests {
         let text = manifest().in_form(Form::Manifest);
         for end in 0..text.len() {
             let cut = Manifest::parse(&text[..end]);
-            // A cut between two lines is a shorter manifest, which its own digest tells from the whole.
+            // A cut between two lines is a shorter manifest, whose digest differs.
             assert!(cut.is_err() || text[end - 1] == b'\n', "{end}");
         }
         for bad in
