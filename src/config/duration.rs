@@ -4,31 +4,31 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-/// A text that is no duration.
+/// A text that is not a valid duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no duration: write it with its unit, such as \"30s\", \"1m30s\" or \"2h\"")]
 pub struct DurationError(String);
 
-/// Reads a duration with its unit: `30s`, `1m30s`, `2h`. More than nothing, at most a year.
+/// Parses a duration with its unit: `30s`, `1m30s`, `2h`. More than zero, at most a year.
 ///
-/// A bare number is refused, since nobody knows of what; so are days, which are not always 24 hours.
+/// Rejects a bare number, since its unit is unclear, and days, which do not always have 24 hours.
 ///
 /// # Errors
 ///
-/// [`DurationError`] shows how it is written.
+/// [`DurationError`], which shows the syntax.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let duration = parse_duration_or_zero(text)?;
     if duration.is_zero() { Err(DurationError(text.to_owned())) } else { Ok(duration) }
 }
 
-/// The same, where nothing at all has a meaning too: `0s`.
+/// Parses a duration like [`parse_duration`], and accepts `0s`.
 pub(super) fn parse_duration_or_zero(text: &str) -> Result<Duration, DurationError> {
     const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
     let duration = text.parse::<jiff::SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
     duration.filter(|duration| *duration <= YEAR && text.trim() == text).ok_or_else(|| DurationError(text.to_owned()))
 }
 
-/// The duration as it is written in a configuration.
+/// Formats a duration as in a configuration.
 pub(super) fn print(duration: Duration) -> String {
     jiff::SignedDuration::try_from(duration).map_or_else(|_| format!("{duration:?}"), |signed| format!("{signed:#}"))
 }

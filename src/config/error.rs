@@ -1,11 +1,11 @@
-//! [`ConfigError`]: what is wrong with a configuration, and where.
+//! [`ConfigError`]: an error in a configuration, with its place.
 
 use std::{error::Error as StdError, fmt, ops::Range};
 
 use camino::{Utf8Path, Utf8PathBuf};
 use toml::de::{DeTable, DeValue};
 
-/// What is wrong with a configuration. Prints the offending line with a mark under it, as compilers do:
+/// An error in a configuration. Prints the offending line with a mark under it, as compilers do:
 ///
 /// ```text
 /// unknown key `ssh.identiy`
@@ -34,7 +34,7 @@ struct Spot {
 }
 
 impl ConfigError {
-    /// An error that no line of the text is to blame for.
+    /// An error without a line.
     pub(super) fn new(message: impl Into<String>) -> Self {
         Self { message: printable(&message.into()), help: None, key: None, spot: None, file: None }
     }
@@ -45,50 +45,50 @@ impl ConfigError {
         Self { key, spot: Some(Box::new(Spot::new(text, span))), ..Self::new(message) }
     }
 
-    /// The same error, with what to do about it.
+    /// Adds advice.
     pub(super) fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(printable(&help.into()));
         self
     }
 
-    /// The same error, with another message.
+    /// Replaces the message by a function of the key.
     pub(super) fn message_of(mut self, message: impl FnOnce(&str) -> String) -> Self {
         self.message = printable(&message(self.key.as_deref().unwrap_or_default()));
         self
     }
 
-    /// The same error, with the file that the text was read from.
+    /// Adds the file that the text was read from.
     #[must_use]
     pub fn in_file(mut self, file: impl AsRef<Utf8Path>) -> Self {
         self.file = Some(file.as_ref().to_owned());
         self
     }
 
-    /// The line, counted from 1; `None` when no line is to blame.
+    /// Returns the line, counted from 1; `None` for an error without a line.
     #[must_use]
     pub fn line(&self) -> Option<usize> {
         self.spot.as_ref().map(|spot| spot.line)
     }
 
-    /// The column, in characters, counted from 1; `None` when no line is to blame.
+    /// Returns the column, in characters, counted from 1; `None` for an error without a line.
     #[must_use]
     pub fn column(&self) -> Option<usize> {
         self.spot.as_ref().map(|spot| spot.column)
     }
 
-    /// The key, with its tables: `env.staging.ssh.jump`.
+    /// Returns the key, with its tables: `env.staging.ssh.jump`.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.key.as_deref()
     }
 
-    /// What is wrong, in one line.
+    /// Returns the message, in one line.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What to do about it, where that is known.
+    /// Returns advice, if there is any.
     #[must_use]
     pub fn advice(&self) -> Option<&str> {
         self.help.as_deref()
@@ -117,7 +117,7 @@ impl fmt::Display for ConfigError {
 }
 
 impl Spot {
-    /// The first line of `span`. A span behind the end stands for the end.
+    /// The place of the first line of `span`. A span beyond the end stands for the end.
     fn new(text: &str, span: Range<usize>) -> Self {
         let start = character_at(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -127,23 +127,23 @@ impl Spot {
             line: text[..start].matches('\n').count() + 1,
             column: text[line_start..start].chars().count() + 1,
             width: text[start..end].trim_end().chars().count().max(1),
-            // One character for one, so that the mark stands under what it means.
+            // Replaces each character by exactly one, so that the mark stays aligned.
             text: printable(text[line_start..line_end].trim_end()),
         }
     }
 }
 
-/// Where the character begins that this byte belongs to; the end for a byte behind it.
+/// Returns the start of the character that contains this byte; the end for a byte beyond it.
 fn character_at(text: &str, byte: usize) -> usize {
     (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// A text as it is safe to show, on one line.
+/// Makes a text safe to show, on one line.
 fn printable(text: &str) -> String {
     text.chars().map(shown).collect()
 }
 
-/// A character of the text as it is safe to show: a terminal acts on none of them.
+/// Makes a character safe to show: none acts on a terminal.
 fn shown(c: char) -> char {
     match c {
         '\t' => ' ',
@@ -152,12 +152,12 @@ fn shown(c: char) -> char {
     }
 }
 
-/// Whether `c` only turns the direction of text, or takes no room at all.
+/// Whether `c` only changes the direction of text, or has no width.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-/// The key, with its tables, that stands at this byte or whose value does.
+/// Returns the key, with its tables, at this byte or whose value is at this byte.
 fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
     table.iter().find_map(|(key, value)| {
         let below = match value.get_ref() {

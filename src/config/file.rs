@@ -1,4 +1,4 @@
-//! A configuration from a file, which gives its paths a meaning.
+//! Configurations from a file, whose directory resolves relative paths.
 
 use std::io;
 
@@ -8,23 +8,24 @@ use super::{Config, error::ConfigError};
 use crate::path::HostPath;
 
 impl Config {
-    /// Reads the configuration in `file`, with the environment of that name laid over it.
+    /// Reads the configuration in `file`, and overlays the given environment.
     ///
-    /// Paths on this machine are made absolute: those that begin with `~/` from `$HOME`, all others from the directory of
-    /// the file, wherever the command is run.
+    /// Makes paths on this machine absolute: those that begin with `~/` relative to `$HOME`, all others relative to the
+    /// directory of the file, wherever the command runs.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`] with the file's name, also when it cannot be read.
+    /// [`ConfigError`] with the file's name, also when the file cannot be read.
     pub fn from_file(file: &Utf8Path, environment: Option<&str>) -> Result<Self, ConfigError> {
         Self::from_file_at(file, environment, None)
     }
 
-    /// The same, with `root` as the root of every host when there is one, whatever the file says; it need have none then.
+    /// Reads like [`from_file`](Self::from_file), and sets the root of every host to `root`, if given, whatever the
+    /// file says. The file need not have a root then.
     ///
     /// # Errors
     ///
-    /// As [`from_file`](Self::from_file), and when two hosts become the same by it.
+    /// As [`from_file`](Self::from_file), and when the root makes two hosts the same.
     pub fn from_file_at(
         file: &Utf8Path,
         environment: Option<&str>,
@@ -43,12 +44,12 @@ impl Config {
             .map_err(|error| error.in_file(file))
     }
 
-    /// The same configuration, as that of a file in `directory`, an absolute path: the paths on this machine are made
-    /// absolute, `~/` from `home`, all others from `directory`, and commands of the controller run there.
+    /// Makes the paths on this machine absolute, as for a file in `directory`, an absolute path: `~/` relative to
+    /// `home`, all others relative to `directory`. Commands of the controller run there.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which shows no line, when a path begins with `~/` and there is no home.
+    /// [`ConfigError`] without a line when a path begins with `~/` and there is no home.
     pub fn anchored(mut self, directory: &Utf8Path, home: Option<&Utf8Path>) -> Result<Self, ConfigError> {
         let ssh = &mut self.ssh;
         let paths = [

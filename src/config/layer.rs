@@ -1,4 +1,5 @@
-//! The text as it stands: what is set and where, before anything is resolved. Environments are laid over each other here.
+//! The configuration as written, with the place of each value, before it is resolved. Environments are overlaid
+//! here.
 
 use std::{collections::BTreeMap, ops::Range};
 
@@ -8,15 +9,15 @@ use toml::Spanned;
 use super::value::{DurationText, Jump};
 use crate::shared::SharedPath;
 
-/// A text and where it stands.
+/// A text with its place.
 pub(super) type Text = Spanned<String>;
 
-/// Keys that are laid over each other one by one.
+/// A set of keys that is overlaid key by key.
 pub(super) trait Table: Default {
-    /// This table, and what it does not set from the one below.
+    /// Returns this table, with unset keys taken from `below`.
     fn over(self, below: Self) -> Self;
 
-    /// Where something stands that it sets; `None` when it sets nothing.
+    /// Returns the place of the first value that is set; `None` if none is.
     fn spot(&self) -> Option<Range<usize>>;
 }
 
@@ -63,7 +64,7 @@ layer! {
     }
 }
 
-/// One `[[host]]`. Lists of hosts are replaced, so it is never laid over another.
+/// One `[[host]]`. A list of hosts replaces the list below, so hosts are never overlaid.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HostLayer {
@@ -170,11 +171,11 @@ layer! {
     }
 }
 
-/// How a key of one layer lies over the same key of the one below: tables are merged, all else is replaced.
+/// The overlay of one key: tables are merged, everything else is replaced.
 trait Over: Sized {
     fn over(self, below: Self) -> Self;
 
-    /// Where the value stands, or the first of a list.
+    /// Returns the place of the value, or of the first item of a list.
     fn spot(&self) -> Option<Range<usize>>;
 }
 

@@ -1,8 +1,8 @@
-//! [`Config`]: which hosts, where on them, how they are reached, and what runs around a switch. Read from TOML, resolved
-//! once.
+//! [`Config`]: the hosts, their roots, how to reach them, and the commands around a switch. Read from TOML and
+//! resolved once.
 //!
-//! Strict on purpose: an unknown key, a wrong type or a contradiction is a [`ConfigError`] that shows the line. A setting
-//! that is silently not obeyed is found out in the worst moment.
+//! Strict on purpose: an unknown key, a wrong type or a contradiction is a [`ConfigError`] that shows the line. A
+//! setting that is silently ignored is discovered at the worst moment.
 
 mod duration;
 mod error;
@@ -34,13 +34,13 @@ use crate::{
     tree::{Limits, SourceOptions},
 };
 
-/// A configuration that can be parsed as it is, with every key explained: what `switchback init` writes.
+/// A valid configuration with every key explained, as `switchback init` writes it.
 pub const STARTER: &str = include_str!("starter.toml");
 
-/// How many hosts are worked on at once, unless that is set.
+/// The default number of hosts to work on at once.
 const PARALLEL: usize = 32;
 
-/// The configuration as resolved: defaults filled in, the environment laid over, every value checked.
+/// The resolved configuration: defaults filled in, the environment overlaid, every value checked.
 ///
 /// ```
 /// use switchback::{Config, config::Place};
@@ -63,85 +63,86 @@ const PARALLEL: usize = 32;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// The root of the hosts that name none of their own.
+    /// The root of hosts without their own.
     pub root: Option<HostPath>,
-    /// The hosts, in their order in the configuration; at least one.
+    /// The hosts, in the order of the configuration; at least one.
     pub hosts: Vec<HostConfig>,
-    /// How hosts are reached over SSH.
+    /// The SSH options.
     pub ssh: SshOptions,
     /// The names of the tree under a root.
     pub layout: Layout,
-    /// How many hosts are worked on at once: 1 to 1024.
+    /// The maximum number of hosts to work on at once: 1 to 1024.
     pub parallel: usize,
-    /// What runs around a switch: hooks, validation, data commands.
+    /// The commands around a switch: hooks, validation, data commands.
     pub commands: Commands,
-    /// How many good releases are kept beside the current one; without it none is ever removed by itself.
+    /// The number of good releases to keep besides the current one; `None` disables automatic pruning.
     pub keep: Option<u32>,
-    /// What outlives releases, and is linked into each.
+    /// The paths that outlive releases, and are symlinks in each.
     pub shared: Vec<SharedPath>,
-    /// What of a source directory is not sent, in the syntax of `.gitignore`.
+    /// The exclude patterns for a source directory, in the syntax of `.gitignore`.
     pub source_exclude: Vec<String>,
-    /// How many leading directories are taken off the paths of an archive; none where it is not set.
+    /// The number of leading directories to strip from the paths of an archive; `None` strips none.
     pub source_strip: Option<usize>,
-    /// How many times larger than itself an archive may grow, where it grows beyond 100 MiB.
+    /// The maximum expansion of an archive, as a multiple of its own size, beyond 100 MiB.
     pub source_max_ratio: u64,
-    /// How a rollback looks at its target before it switches.
+    /// The check of a rollback's target before the switch.
     pub target_check: TargetCheck,
-    /// A directory with the reports of drills: a source whose digest has no passed report there is not deployed.
+    /// A directory with drill reports: a source without a passed report there is not deployed.
     pub require_drill: Option<Utf8PathBuf>,
-    /// The group whose members deploy together; without it a root belongs to one account.
+    /// The group whose members deploy together; without it, a root belongs to one account.
     pub group: Option<GroupName>,
-    /// Whether a root may lie below a directory that everybody may write to.
+    /// Whether a root may lie below a world-writable directory.
     pub allow_writable: bool,
-    /// The absolute directory of the configuration file, where commands of the controller run; `None` without a file.
+    /// The absolute directory of the configuration file, where commands of the controller run; `None` without a
+    /// file.
     pub directory: Option<Utf8PathBuf>,
 }
 
-/// One host: a root, and how it is reached.
+/// One host: its root, and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostConfig {
-    /// What reports call it; unique in a configuration.
+    /// The name in reports, unique in a configuration.
     pub name: String,
-    /// Where it is.
+    /// The place of the host.
     pub place: Place,
-    /// Its deploy root.
+    /// The deploy root.
     pub root: HostPath,
 }
 
-/// Where a host is.
+/// The place of a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// This machine.
     Local,
-    /// Reached over SSH.
+    /// A machine reached over SSH.
     Ssh(Address),
 }
 
 impl Config {
-    /// Reads a configuration, with the environment of that name laid over it: tables are merged key by key, and a list
-    /// of hosts replaces the list.
+    /// Parses a configuration, and overlays the given environment: tables are merged key by key, and a list of hosts
+    /// replaces the list.
     ///
-    /// Paths on this machine stay as they are written; [`from_file`](Self::from_file) makes them absolute.
+    /// Paths on this machine stay as written; [`from_file`](Self::from_file) makes them absolute.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which shows the line. Other environments than the chosen one are checked for unknown keys and
-    /// wrong types too.
+    /// [`ConfigError`] with the line. The other environments are checked for unknown keys and wrong types too.
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, ConfigError> {
         resolve::resolve(text, read::read(text, environment)?, None)
     }
 
-    /// The same, with `root` as the root of every host, whatever the text says; it need have none.
+    /// Parses like [`parse`](Self::parse), and sets the root of every host to `root`, whatever the text says. The
+    /// text need not have a root.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse), and when two hosts become the same by it.
+    /// As [`parse`](Self::parse), and when the root makes two hosts the same.
     pub fn parse_at(text: &str, environment: Option<&str>, root: &HostPath) -> Result<Self, ConfigError> {
         resolve::resolve(text, read::read(text, environment)?, Some(root))?.with_root(root)
     }
 
-    /// How a source is read, as the configuration says.
+    /// Returns the configured options for reading a source.
     ///
     /// ```
     /// use switchback::{Config, tree::Tree};
@@ -157,11 +158,11 @@ impl Config {
         SourceOptions { limits, exclude, strip, ..SourceOptions::default() }
     }
 
-    /// A root without any configuration, on these hosts; on this machine, as the host `local`, when there are none.
+    /// A configuration of only a root, on these hosts; without hosts, on this machine, as the host `local`.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which shows no line, when two of the hosts are the same.
+    /// [`ConfigError`] without a line when two of the hosts are the same.
     pub fn for_root(root: HostPath, hosts: &[Address]) -> Result<Self, ConfigError> {
         let local = HostConfig { name: LOCAL.to_owned(), place: Place::Local, root: root.clone() };
         let bare = Self {
@@ -186,8 +187,8 @@ impl Config {
     }
 }
 
-/// What `[data] host` says for the machine that switchback runs on.
+/// The value of `[data] host` for the machine that runs switchback.
 const CONTROLLER: &str = "controller";
 
-/// What this machine is called when it has no name.
+/// The name of this machine as a host without a configured name.
 const LOCAL: &str = "local";

@@ -1,4 +1,4 @@
-//! From TOML to a layer, with its errors in our words.
+//! Parsing of TOML into a layer, with errors in our words.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::{
     suggest::did_you_mean,
 };
 
-/// Reads `text`, and lays the environment of that name over it.
+/// Parses `text`, and overlays the given environment.
 pub(super) fn read(text: &str, environment: Option<&str>) -> Result<Layer, ConfigError> {
     let mut file: Layer = toml::from_str(text).map_err(|error| explain(text, &error))?;
     let mut environments = BTreeMap::new();
@@ -35,10 +35,11 @@ fn no_such_environment<'a>(name: &str, known: impl Iterator<Item = &'a String>) 
     }
 }
 
-/// An error of the TOML reader in our words, with its key and what was probably meant.
+/// Translates an error of the TOML reader, and adds the key and a suggestion.
 fn explain(text: &str, error: &toml::de::Error) -> ConfigError {
     let found = ConfigError::at(text, error.span().unwrap_or(0..0), error.message());
     let message = error.message();
+    // The reader lists the known keys only in its message.
     let Some((_, expected)) = message.strip_prefix("unknown field ").and_then(|rest| rest.rsplit_once(", expected "))
     else {
         return found.message_of(|key| if key.is_empty() { message.to_owned() } else { format!("`{key}`: {message}") });

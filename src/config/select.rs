@@ -1,14 +1,14 @@
-//! What the command line lays over a configuration: another root, other hosts.
+//! Overrides of a configuration by the command line: another root, other hosts.
 
 use super::{Config, HostConfig, LOCAL, Place, did_you_mean, error::ConfigError};
 use crate::{address::Address, path::HostPath};
 
 impl Config {
-    /// The same hosts, all with this root, whatever they had.
+    /// Sets the root of all hosts.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which shows no line, when two hosts become the same by it.
+    /// [`ConfigError`] without a line when the root makes two hosts the same.
     pub fn with_root(mut self, root: &HostPath) -> Result<Self, ConfigError> {
         for host in &mut self.hosts {
             host.root = root.clone();
@@ -18,18 +18,18 @@ impl Config {
         self.with(hosts)
     }
 
-    /// Only these hosts, by their names or addresses. Where the configuration lists hosts, each must be one of them: a misspelled
-    /// one is not another. Where it lists none, they are new, and have the root of all hosts.
+    /// Selects these hosts, by their names or addresses. If the configuration lists hosts, each must be one of them,
+    /// so that a misspelled name does not become a new host. Otherwise they are new, and have the root of all hosts.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], which shows no line, when two are the same, one is not listed, or there is no root for a new one.
+    /// [`ConfigError`] without a line when two are the same, one is not listed, or there is no root for a new one.
     pub fn with_hosts(self, hosts: &[Address]) -> Result<Self, ConfigError> {
         let hosts = hosts.iter().map(|address| self.host(address)).collect::<Result<Vec<_>, _>>()?;
         self.with(hosts)
     }
 
-    /// Whether any host is listed, and not only this machine for want of one.
+    /// Whether the configuration lists hosts, rather than this machine by default.
     fn lists_hosts(&self) -> bool {
         !matches!(&self.hosts[..], [HostConfig { name, place: Place::Local, .. }] if name == LOCAL)
     }
@@ -67,9 +67,9 @@ impl Config {
     }
 }
 
-/// The host among `hosts` that cannot stand beside `host`, and why.
+/// Finds the host among `hosts` that conflicts with `host`, and says why.
 ///
-/// Two users of one machine and root are one place too. Two ports are two places: they may lead to two machines.
+/// Two users of the same machine and root are the same place. Two ports are two places: they may lead to two machines.
 pub(super) fn find_twin(hosts: &[HostConfig], host: &HostConfig) -> Option<(usize, String)> {
     hosts.iter().enumerate().find_map(|(at, other)| {
         if other.name == host.name {

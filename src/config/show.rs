@@ -1,4 +1,4 @@
-//! The configuration as resolved, written as a configuration: what `switchback config` prints can be read again.
+//! The resolved configuration as TOML: the output of `switchback config` can be read again.
 
 use camino::Utf8Path;
 use serde::{Serialize, Serializer};
@@ -12,7 +12,7 @@ use crate::{
     transport::KnownHosts,
 };
 
-/// The keys in the order in which TOML must have them: values, then tables.
+/// The keys in the order that TOML requires: values, then tables.
 #[derive(Serialize)]
 struct View<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,7 +99,7 @@ struct Security<'a> {
 }
 
 impl Config {
-    /// The configuration as resolved, as TOML that reads as the same configuration.
+    /// Formats the resolved configuration as TOML that parses to the same configuration.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "text, numbers and tables always have a TOML form")]
     pub fn to_toml(&self) -> String {

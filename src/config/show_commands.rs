@@ -1,4 +1,4 @@
-//! The commands around a switch, written as a configuration.
+//! The commands around a switch as TOML.
 
 use camino::Utf8Path;
 use serde::Serialize;
@@ -31,7 +31,7 @@ pub(super) struct Data<'a> {
     apply: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     revert: Option<&'a str>,
-    /// Only where there is something to revert with.
+    /// Only set if there is a `revert`.
     #[serde(skip_serializing_if = "Option::is_none")]
     revert_when: Option<RevertWhen>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,6 @@
-//! [`did_you_mean`]: the word that was probably meant.
+//! [`did_you_mean`]: the nearest known word.
 
-/// The candidate nearest to `word`, when it is so near that it was probably meant: at most a third of its letters
-/// differ.
+/// Returns the candidate nearest to `word`, if at most a third of its letters differ.
 ///
 /// ```
 /// use switchback::config::did_you_mean;
@@ -19,7 +18,7 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters are to be put in, taken out, replaced, or swapped with their neighbour.
+/// Returns how many letters to insert, delete, replace, or swap with their neighbour.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
     let mut rows: Vec<Vec<usize>> = vec![(0..=to.len()).collect()];

@@ -1,14 +1,14 @@
-//! Values that TOML has no type of its own for, as they stand in the text.
+//! Values for which TOML has no type, as written.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-/// A duration, not read yet.
+/// A duration, not parsed yet.
 #[derive(Debug)]
 pub(super) struct DurationText(pub(super) String);
 
-/// The hosts to go through: one text, or a list.
+/// The jump hosts: one text, or a list.
 #[derive(Debug)]
 pub(super) struct Jump(pub(super) Vec<String>);
 

@@ -14,7 +14,7 @@ use crate::{
     path::InnerPath,
 };
 
-/// What `revert_when` may say.
+/// The values of `revert_when`.
 const REVERT_WHEN: [(&str, RevertWhen); 2] =
     [("after-switch", RevertWhen::AfterSwitch), ("before-switch", RevertWhen::BeforeSwitch)];
 
@@ -57,7 +57,7 @@ impl Source<'_> {
         self.error(spot, message).help(help)
     }
 
-    /// Where the commands run: the host that is named, or else the first.
+    /// Returns the place where the commands run: the named host, or else the first.
     fn place(&self, word: Option<&Text>, hosts: &[HostConfig], spot: Range<usize>) -> Result<DataPlace, ConfigError> {
         let named = |name: &str| hosts.iter().find(|host| host.name == name);
         let spot = word.map_or(spot, Text::span);
@@ -79,7 +79,7 @@ impl Source<'_> {
         self.error(spot, format!("no host is called {name:?}")).help(help)
     }
 
-    /// Places inside a release; a slash at the end of a directory's name is taken as it is meant.
+    /// Parses paths inside a release; accepts a slash after a directory's name.
     fn saved(&self, paths: &[Text]) -> Result<Vec<InnerPath>, ConfigError> {
         let read = |path: &Text| {
             let text = path.get_ref();
@@ -89,7 +89,7 @@ impl Source<'_> {
         paths.iter().map(read).collect()
     }
 
-    /// What is said about reverting must have a `revert` to be about.
+    /// Rejects keys about reverting if there is no `revert`.
     fn refuse_idle_revert(&self, layer: &DataLayer, data: &DataCommands) -> Result<(), ConfigError> {
         if data.revert.is_some() {
             return Ok(());

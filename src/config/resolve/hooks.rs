@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// What variables begin with that this program sets itself.
+/// The prefix of variables that this program sets itself.
 const OURS: &str = "SWITCHBACK_";
 
 impl Source<'_> {
@@ -24,7 +24,8 @@ impl Source<'_> {
         })
     }
 
-    /// Names of variables, each once. A value that was written after a name is not repeated in the message.
+    /// Parses names of variables, each once. The message does not repeat an invalid one, which may contain a secret
+    /// value.
     fn variables(&self, names: &[Text]) -> Result<Vec<String>, ConfigError> {
         let mut variables: Vec<String> = Vec::new();
         for name in names {

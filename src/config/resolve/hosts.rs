@@ -53,7 +53,7 @@ impl Source<'_> {
         Ok(HostConfig { name, place: address.map_or(Place::Local, Place::Ssh), root })
     }
 
-    /// A name that can be typed after `--host` and stays one word in every table.
+    /// Parses a name that can be typed after `--host` and stays one word in every table.
     fn host_name(&self, name: &Text) -> Result<String, ConfigError> {
         let text = name.get_ref();
         let plain = text.parse::<Address>().is_ok_and(|address| address.host() == text);

@@ -29,7 +29,7 @@ impl Source<'_> {
         layout.map_err(|error| self.layout_error(layer, &error))
     }
 
-    /// The error at the line of the name that is to blame, and was set.
+    /// Places the error at the line of the offending name, if it was set.
     fn layout_error(&self, layer: &LayoutLayer, error: &LayoutError) -> ConfigError {
         let set = |key: &str| match key {
             "current" => layer.current.as_ref(),

@@ -1,4 +1,4 @@
-//! From what stands in the text to what holds: every value checked, with the line of each that does not hold.
+//! Resolution of a configuration: checks every value, and reports the line of an invalid one.
 
 mod data;
 mod hooks;
@@ -26,13 +26,13 @@ use super::{
 };
 use crate::{commands::Commands, path::HostPath, shared::SharedPath, target_check::TargetCheck, tree::Limits};
 
-/// What `[rollback] verify` may say.
+/// The values of `[rollback] verify`.
 const TARGET_CHECKS: [(&str, TargetCheck); 3] =
     [("quick", TargetCheck::Quick), ("full", TargetCheck::Full), ("none", TargetCheck::None)];
 
 /// Checks the layer of this text and fills in the defaults.
 ///
-/// `over` is the root that will be every host's, whatever the text says: then the text need have none.
+/// `over` will be the root of every host, whatever the text says; the text need not have a root then.
 pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Result<Config, ConfigError> {
     let source = Source { text };
     let root = layer.root.as_ref().map(|root| source.parse::<HostPath>(root)).transpose()?;
@@ -69,7 +69,7 @@ pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Resu
     })
 }
 
-/// The text, for what its values mean and where they stand.
+/// The text, for the places of its values.
 struct Source<'t> {
     text: &'t str,
 }
@@ -95,7 +95,7 @@ impl Source<'_> {
         in_range.ok_or_else(|| self.error(number.span(), message()))
     }
 
-    /// The meaning of one of the known words.
+    /// Returns the value of one of the known words.
     fn word<T: Copy>(&self, word: &Text, known: &[(&str, T)]) -> Result<T, ConfigError> {
         let text = word.get_ref().as_str();
         if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == text) {
@@ -117,7 +117,7 @@ impl Source<'_> {
         word.map_or(Ok(T::default()), |word| self.word(word, known))
     }
 
-    /// A path on this machine, as it is written.
+    /// Parses a path on this machine, and keeps it as written.
     fn path(&self, path: &Text) -> Result<Utf8PathBuf, ConfigError> {
         let text = path.get_ref();
         if text.is_empty() || text.chars().any(char::is_control) {
@@ -135,7 +135,7 @@ impl Source<'_> {
         parse_duration(&text.get_ref().0).map_err(|error| self.error(text.span(), error))
     }
 
-    /// A command for `sh`: something to run, without the one byte that no argument can hold.
+    /// Parses a command for `sh`: not empty, and without NUL, which no argument can contain.
     fn command(&self, command: Option<&Text>) -> Result<Option<String>, ConfigError> {
         let Some(command) = command else { return Ok(None) };
         let text = command.get_ref();
@@ -149,7 +149,7 @@ impl Source<'_> {
         Ok(Some(text.clone()))
     }
 
-    /// Paths that can be shared together; the second of two that cannot is to blame.
+    /// Checks that the paths can be shared together; the error is at the second of two in conflict.
     fn shared(&self, paths: Vec<Spanned<SharedPath>>) -> Result<Vec<SharedPath>, ConfigError> {
         let mut shared = Vec::new();
         for path in paths {
@@ -160,7 +160,7 @@ impl Source<'_> {
         Ok(shared)
     }
 
-    /// Patterns of files to leave out, as they are written.
+    /// Checks exclude patterns, and keeps them as written.
     fn patterns(&self, patterns: &[Text]) -> Result<Vec<String>, ConfigError> {
         let check = |pattern: &Text| {
             let text = pattern.get_ref();

@@ -9,7 +9,7 @@ use crate::{
     transport::{KnownHosts, SshOptions},
 };
 
-/// What `known_hosts` may say.
+/// The values of `known_hosts`.
 const KNOWN_HOSTS: [(&str, KnownHosts); 2] = [("strict", KnownHosts::Strict), ("accept-new", KnownHosts::AcceptNew)];
 
 impl Source<'_> {

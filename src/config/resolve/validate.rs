@@ -15,7 +15,7 @@ use crate::{
     },
 };
 
-/// What `on` may say.
+/// The values of `on`.
 const PLACES: [(&str, ValidateOn); 2] = [("hosts", ValidateOn::Hosts), ("controller", ValidateOn::Controller)];
 
 impl Source<'_> {
@@ -49,7 +49,8 @@ impl Source<'_> {
         layer.allow_failures.as_ref().map_or(Ok(0), |number| self.number(number, 0..=1000, what))
     }
 
-    /// Failures are forgiven while it must hold; where it need hold only once, none would be.
+    /// Rejects `allow_failures` without `for`. Failures are tolerated only after the first success; if one success
+    /// is enough, none would be.
     fn refuse_idle_allowance(&self, layer: &ValidateLayer, validation: &Validation) -> Result<(), ConfigError> {
         let idle = validation.allow_failures > 0 && validation.hold_for.is_zero();
         match &layer.allow_failures {
