@@ -1,4 +1,4 @@
-//! [`LedgerEntry`]: one step of the data, as the host's ledger keeps it.
+//! [`LedgerEntry`]: one step of a data migration, as a host's ledger records it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::{lines, name::ReleaseName, time::Timestamp, token::Token};
 
 use super::DataVersion;
 
-/// One line of a host's ledger: what was done to the data, before and after it was done.
+/// One line of a host's ledger: a step on the data, recorded when it begins or ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LedgerEntry {
@@ -14,33 +14,33 @@ pub struct LedgerEntry {
     pub format: u32,
     /// The operation: the same on all hosts.
     pub operation: Token,
-    /// When, by the controller's clock.
+    /// The time, by the controller's clock.
     pub at: Timestamp,
-    /// The release whose step it is.
+    /// The release of the step.
     pub release: ReleaseName,
-    /// What was done.
+    /// The step.
     pub step: LedgerStep,
-    /// The data version then; `None` when it was not known.
+    /// The data version at that time; `None` if unknown.
     pub version: Option<DataVersion>,
 }
 
-/// What was done to the data.
+/// A step on the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LedgerStep {
-    /// Applying was about to begin.
+    /// `apply` is about to begin.
     ApplyBegun,
-    /// Applying has ended well.
+    /// `apply` succeeded.
     Applied,
-    /// Reverting was about to begin.
+    /// `revert` is about to begin.
     RevertBegun,
-    /// Reverting has ended well.
+    /// `revert` succeeded.
     Reverted,
-    /// `deploy --accept-data`: the version that was found with the release stands.
+    /// `deploy --accept-data`: the data version found with the release was accepted.
     Accepted,
-    /// `rollback --data-to`: the data is at the version that a person decided on, with the release that was rolled back to.
+    /// `rollback --data-to`: the data is at a version chosen by a person, with the release that was rolled back to.
     Decided,
-    /// `rollback --keep-data`: the data stayed as it was, with the release that was rolled back to.
+    /// `rollback --keep-data`: the data stayed unchanged, with the release that was rolled back to.
     Kept,
 }
 
@@ -51,19 +51,19 @@ impl LedgerEntry {
         Self { format: 1, operation, at: Timestamp::now(), release, step, version }
     }
 
-    /// Reads the lines of a ledger, oldest first, and counts those that a crash tore: they mean nothing.
+    /// Parses the lines of a ledger, oldest first, and counts those that a crash tore.
     #[must_use]
     pub(crate) fn read_lines(content: &[u8]) -> (Vec<Self>, usize) {
         lines::read(content)
     }
 
-    /// Whether the last that `entries` say of `release` is that a revert of it was about to begin.
+    /// Whether the last entry about `release` says that a revert of it was about to begin.
     #[must_use]
     pub(crate) fn revert_is_open(entries: &[Self], release: &ReleaseName) -> bool {
         Self::last_of(entries, release).is_some_and(|entry| entry.step == LedgerStep::RevertBegun)
     }
 
-    /// Returns the last of `entries` that is about `release`.
+    /// Returns the last of `entries` about `release`.
     #[must_use]
     pub(crate) fn last_of<'e>(entries: &'e [Self], release: &ReleaseName) -> Option<&'e Self> {
         entries.iter().rev().find(|entry| entry.release == *release)

@@ -1,4 +1,4 @@
-//! [`DataMigration`]: what takes the data forward and back.
+//! [`DataMigration`]: code that migrates the data forward and back.
 
 use std::fmt;
 
@@ -12,27 +12,28 @@ use crate::{
 
 use super::DataVersion;
 
-/// Takes the data of an application forward and back, once for the whole fleet.
+/// Migrates the data of an application forward and back, once for the whole fleet.
 ///
 /// # Contract
 ///
-/// - `version` changes nothing, and says how far an interrupted `apply` or `revert` came.
-/// - `apply` takes the data to what the release needs. Run again after it was interrupted, it does what is left.
-/// - `revert` takes the data back to `target`. Run again after it was interrupted, it does what is left, and nothing when the
-///   data is there already.
-/// - After an error the version says where the data is. Whoever calls asks it again.
+/// - `version` changes nothing, and tells how far an interrupted `apply` or `revert` came.
+/// - `apply` migrates the data to the version that the release needs. After an interruption, a second run does the
+///   rest.
+/// - `revert` migrates the data back to `target`. After an interruption, a second run does the rest, and nothing if the
+///   data is at `target` already.
+/// - After an error, `version` tells the state of the data. The caller asks for it again.
 pub trait DataMigration: fmt::Debug + Send + Sync + 'static {
-    /// What the state of the data is called now.
+    /// Returns the current data version.
     fn version<'a>(
         &'a self,
         at: &'a Occasion,
         shell: &'a mut dyn HookShell,
     ) -> BoxFuture<'a, Result<DataVersion, Error>>;
 
-    /// Takes the data forward to what the release needs.
+    /// Migrates the data forward to the version that the release needs.
     fn apply<'a>(&'a self, at: &'a Occasion, shell: &'a mut dyn HookShell) -> BoxFuture<'a, Result<(), Error>>;
 
-    /// Takes the data back to `target`.
+    /// Migrates the data back to `target`.
     fn revert<'a>(
         &'a self,
         at: &'a Occasion,
@@ -41,14 +42,14 @@ pub trait DataMigration: fmt::Debug + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<(), Error>>;
 }
 
-/// Takes the data forward and back by the commands of a configuration.
+/// A migration by the commands of a configuration.
 #[derive(Debug, Clone)]
 pub struct ShellMigration {
     commands: DataCommands,
 }
 
 impl ShellMigration {
-    /// By these commands.
+    /// A migration by these commands.
     #[must_use]
     pub fn new(commands: DataCommands) -> Self {
         Self { commands }
@@ -68,7 +69,7 @@ impl DataMigration for ShellMigration {
         Box::pin(async move {
             let exit = shell.sh(&self.hook(HookKind::Version, &self.commands.version)).await?;
             let HookEnd::Exited(status) = exit.end else { return Err(failed(at, HookKind::Version, &exit)) };
-            // Some tools say by their exit status that nothing is applied yet: whoever reads the answer decides.
+            // Some tools exit with an error if nothing is applied yet, so `read_version` judges the status.
             self.commands.read_version(status, &exit.stdout, &exit.stderr).map_err(|error| {
                 if status != 0 {
                     return failed(at, HookKind::Version, &exit);

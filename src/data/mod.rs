@@ -1,4 +1,4 @@
-//! The data of an application, which goes forward and back with its code: [`DataVersion`], [`DataRecord`], [`Preset`].
+//! The data of an application, which migrates with its code: [`DataVersion`], [`DataRecord`], [`Preset`].
 
 mod ledger;
 mod migration;

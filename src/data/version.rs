@@ -1,4 +1,4 @@
-//! [`DataVersion`]: what a migration tool calls the state of the schema and data.
+//! [`DataVersion`]: a migration tool's name for the state of the schema and data.
 
 use std::fmt;
 
@@ -7,49 +7,49 @@ use thiserror::Error;
 
 use super::Preset;
 
-/// The longest data version, in bytes.
+/// The maximum length of a data version, in bytes.
 const LIMIT: usize = 4096;
 
-/// What a migration tool calls the state of the schema and data: one line, compared and never understood. It is empty
-/// where nothing was ever applied.
+/// A migration tool's name for the state of the schema and data: one line, compared and never interpreted. Empty
+/// if nothing was ever applied.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DataVersion(Box<str>);
 
-/// What was printed is no data version, or the command that prints it failed.
+/// An invalid data version, or a failure of the command that prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DataVersionError {
-    /// This is no version.
+    /// The text is not a data version.
     #[error("{shown} is no data version: one line of at most {LIMIT} bytes, without control characters")]
     NoVersion {
-        /// The beginning of it, quoted.
+        /// The beginning of the text, quoted.
         shown: String,
     },
     /// The command failed.
     #[error("the command that prints the data version ended with {status}: {said}")]
     Failed {
-        /// How it ended.
+        /// The exit status.
         status: u8,
-        /// The last line that it printed.
+        /// The last line of its output.
         said: String,
     },
-    /// The tool's answer names no single version that could be gone back to.
+    /// The tool's output names no single version to revert to.
     #[error("{preset} {problem}")]
     NoSingleVersion {
         /// The tool.
         preset: Preset,
-        /// What is the matter.
+        /// The problem.
         problem: String,
     },
 }
 
 impl DataVersion {
-    /// Takes `text` as a data version.
+    /// Parses `text` as a data version.
     ///
     /// # Errors
     ///
-    /// [`DataVersionError`] when it is longer than 4096 bytes, or holds a control character.
+    /// [`DataVersionError`] when it is longer than 4096 bytes, or contains a control character.
     pub fn new(text: &str) -> Result<Self, DataVersionError> {
         let text = text.trim();
         if text.len() > LIMIT || text.chars().any(char::is_control) {
@@ -58,11 +58,12 @@ impl DataVersion {
         Ok(Self(text.into()))
     }
 
-    /// The last line of `stdout` that is not blank, without the white space around it; empty when there is none.
+    /// Parses the last line of `stdout` that is not blank, without the white space around it; empty if there is
+    /// none.
     ///
     /// # Errors
     ///
-    /// [`DataVersionError`] when that line is no UTF-8, too long, or holds a control character.
+    /// [`DataVersionError`] when that line is not UTF-8, is too long, or contains a control character.
     pub fn last_line(stdout: &[u8]) -> Result<Self, DataVersionError> {
         let line = stdout.split(|byte| *byte == b'\n').rev().find(|line| !line.trim_ascii().is_empty());
         let Some(line) = line else { return Self::new("") };
@@ -70,7 +71,7 @@ impl DataVersion {
         Self::new(text)
     }
 
-    /// The version as text.
+    /// Returns the version as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -82,7 +83,8 @@ impl DataVersionError {
         Self::NoVersion { shown: quoted(text) }
     }
 
-    /// The error of a command that ended with `status`: what it said last on standard error, else on standard output.
+    /// An error for a command that exited with `status`, with its last line on standard error, else on standard
+    /// output.
     pub(crate) fn failed(status: u8, stdout: &[u8], stderr: &[u8]) -> Self {
         let last = |bytes: &[u8]| {
             let text = String::from_utf8_lossy(bytes).into_owned();
@@ -93,7 +95,7 @@ impl DataVersionError {
     }
 }
 
-/// The beginning of `text`, as it is safe to show.
+/// Quotes the beginning of `text`, safe to show.
 fn quoted(text: &str) -> String {
     format!("{:?}", text.chars().take(160).collect::<String>())
 }

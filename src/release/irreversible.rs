@@ -1,16 +1,17 @@
-//! What a release says about its data, in a file of its own.
+//! The marker file of a release whose data cannot be reverted.
 
 use std::io::{self, Read};
 
 use crate::tree::{Node, Tree};
 
-/// The file at the top of a release that says, by being there, that its data cannot go back. Its text is the reason.
+/// The file at the top of a release whose presence says that its data cannot be reverted. Its text is the
+/// reason.
 const FILE: &[u8] = b".switchback-irreversible";
 
-/// The most that is read of it, in bytes.
+/// The maximum to read of it, in bytes.
 const LIMIT: u64 = 4096;
 
-/// Why the data of this content cannot go back; `None` when nothing says so.
+/// Returns the reason why the data of this content cannot be reverted; `None` without a marker file.
 pub(super) fn reason(tree: &Tree) -> Option<String> {
     tree.entries().iter().find(|entry| entry.path == FILE && matches!(entry.node, Node::File { .. }))?;
     let mut said = None;
@@ -21,7 +22,7 @@ pub(super) fn reason(tree: &Tree) -> Option<String> {
         let mut text = Vec::new();
         content.take(LIMIT).read_to_end(&mut text)?;
         said = Some(String::from_utf8_lossy(&text).trim().to_owned());
-        // Nothing else is wanted of it.
+        // An error ends the visit early: the other entries are not needed.
         Err(io::Error::other("read"))
     });
     let unread = || visited.err().map(|error| format!("the release says so, but its reason cannot be read: {error}"));

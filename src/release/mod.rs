@@ -1,4 +1,4 @@
-//! [`Release`]: one uniquely named version, and where its content comes from.
+//! [`Release`]: one uniquely named version, and the source of its content.
 
 mod irreversible;
 
@@ -11,31 +11,31 @@ use crate::{
     tree::{SourceOptions, Tree, TreeError},
 };
 
-/// One uniquely named version of what is deployed.
+/// One uniquely named version of the deployed content.
 ///
-/// An embedder that makes its content in another way implements this, or hands a [`Tree`] to [`NewRelease`].
+/// An embedder that generates its content implements this, or passes a [`Tree`] to [`NewRelease`].
 pub trait Release: fmt::Debug + Send + Sync + 'static {
-    /// Its name, the same on all hosts.
+    /// Returns the name, the same on all hosts.
     fn name(&self) -> &ReleaseName;
 
-    /// Where its content is.
+    /// Returns the place of the content.
     fn content(&self) -> ReleaseContent;
 
-    /// Why its data cannot go back once it is deployed; `None` when it can.
+    /// Returns the reason why its data cannot be reverted after a deploy; `None` if it can.
     fn irreversible(&self) -> Option<String>;
 }
 
-/// Where the content of a release is.
+/// The place of a release's content.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum ReleaseContent {
-    /// Here, and it must be brought to the hosts.
+    /// Content on the controller, to be uploaded to the hosts.
     Tree(Arc<Tree>),
-    /// On the hosts already, staged or current once.
+    /// Content on the hosts already, staged or once current.
     OnHosts,
 }
 
-/// A release whose content is here.
+/// A release whose content is on the controller.
 #[derive(Debug, Clone)]
 pub struct NewRelease {
     name: ReleaseName,
@@ -43,13 +43,13 @@ pub struct NewRelease {
 }
 
 impl NewRelease {
-    /// The release `name` with the content of `tree`.
+    /// A release `name` with the content of `tree`.
     #[must_use]
     pub fn new(name: ReleaseName, tree: Tree) -> Self {
         Self { name, tree: Arc::new(tree) }
     }
 
-    /// The release `name` with the content of the directory or archive at `path`, as [`Tree::open`] takes it.
+    /// Opens the directory or archive at `path` as the release `name`; see [`Tree::open`].
     ///
     /// ```
     /// use switchback::{Release, release::NewRelease};
@@ -61,12 +61,12 @@ impl NewRelease {
     ///
     /// # Errors
     ///
-    /// [`TreeError`] when it cannot be a release. No host was touched.
+    /// [`TreeError`] when it cannot become a release. No host was touched.
     pub fn open(name: ReleaseName, path: &Utf8Path) -> Result<Self, TreeError> {
         Tree::open(path).map(|tree| Self::new(name, tree))
     }
 
-    /// The same as [`open`](Self::open), with other limits, or without all of it.
+    /// Opens like [`open`](Self::open), with other limits or with exclude patterns.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl NewRelease {
         Tree::open_with(path, options).map(|tree| Self::new(name, tree))
     }
 
-    /// Its content.
+    /// Returns the content.
     #[must_use]
     pub fn tree(&self) -> &Tree {
         &self.tree
@@ -91,7 +91,7 @@ impl Release for NewRelease {
         ReleaseContent::Tree(Arc::clone(&self.tree))
     }
 
-    /// What a file `.switchback-irreversible` at the top of its content says.
+    /// Reads the reason from the file `.switchback-irreversible` at the top of the content.
     fn irreversible(&self) -> Option<String> {
         irreversible::reason(&self.tree)
     }
@@ -118,7 +118,7 @@ impl Release for HostRelease {
         ReleaseContent::OnHosts
     }
 
-    /// Never: what was said when it was brought to the hosts is kept there.
+    /// Returns `None`: the reason was stored on the hosts with the upload.
     fn irreversible(&self) -> Option<String> {
         None
     }

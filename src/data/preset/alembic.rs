@@ -1,4 +1,4 @@
-//! Alembic. Its failures may stand on standard output, with 255.
+//! Alembic. It prints some failures on standard output, with exit status 255.
 
 use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
@@ -12,10 +12,10 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// One line a head: `0a1b2c3d (head)`.
+/// Parses one line per head: `0a1b2c3d (head)`.
 fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     if answer.status != 0 {
-        // What is wrong stands on standard output, and only a log on standard error.
+        // Swapped: Alembic prints its error on standard output, and only a log on standard error.
         return Err(DataVersionError::failed(answer.status, answer.stderr, answer.stdout));
     }
     let text = answer.stdout();
@@ -28,7 +28,8 @@ fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     }
 }
 
-/// The revision of a line that has one, with notes in brackets behind it; what an application logs is passed over.
+/// Returns the revision of a line that has one, with notes in parentheses after it; ignores log output of the
+/// application.
 fn revision(line: &str) -> Option<&str> {
     let (first, rest) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
     let notes = rest.split_whitespace().all(|word| matches!(word, "(head)" | "(mergepoint)" | "(branchpoint)"))

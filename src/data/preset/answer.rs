@@ -1,11 +1,11 @@
-//! [`Answer`]: what a tool said when it was asked for its version. [`Tool`]: its commands.
+//! [`Answer`]: the output of a tool for its version. [`Tool`]: the commands of a tool.
 
 use std::borrow::Cow;
 
 use super::Preset;
 use crate::data::{DataVersion, DataVersionError};
 
-/// The commands of a tool, and how its answer is read.
+/// The commands of a tool, and the parser of its version output.
 pub(super) struct Tool {
     pub(super) name: &'static str,
     pub(super) version: Option<&'static str>,
@@ -15,7 +15,7 @@ pub(super) struct Tool {
     pub(super) read: fn(&Answer<'_>) -> Result<DataVersion, DataVersionError>,
 }
 
-/// How a tool's command ended, and what it printed.
+/// The exit status and output of a tool's command.
 pub(super) struct Answer<'a> {
     pub(super) preset: Preset,
     pub(super) status: u8,
@@ -28,12 +28,12 @@ impl<'a> Answer<'a> {
         String::from_utf8_lossy(self.stdout)
     }
 
-    /// Whether the tool said this, on either output.
+    /// Whether either output contains `words`.
     pub(super) fn says(&self, words: &str) -> bool {
         self.stdout().contains(words) || String::from_utf8_lossy(self.stderr).contains(words)
     }
 
-    /// Nothing where it ended well.
+    /// Fails unless the command exited with 0.
     pub(super) fn succeeded(&self) -> Result<(), DataVersionError> {
         if self.status == 0 { Ok(()) } else { Err(self.failed()) }
     }
@@ -42,13 +42,13 @@ impl<'a> Answer<'a> {
         DataVersionError::failed(self.status, self.stdout, self.stderr)
     }
 
-    /// The error of an answer that names no single version.
+    /// An error for an answer that names no single version.
     pub(super) fn unclear(&self, problem: impl Into<String>) -> DataVersionError {
         DataVersionError::NoSingleVersion { preset: self.preset, problem: problem.into() }
     }
 }
 
-/// Nothing was ever applied.
+/// The version before anything is applied.
 pub(super) fn nothing() -> Result<DataVersion, DataVersionError> {
     DataVersion::new("")
 }

@@ -1,4 +1,4 @@
-//! The diesel command. It goes back by count, so its own list is counted.
+//! The diesel command. It reverts by count, so the script counts in diesel's own list.
 
 use super::{
     answer::{Answer, Tool},
@@ -15,7 +15,7 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// A target that is not among the applied ones is an error: it would count to nothing or to all.
+/// A target that is not applied is an error: its count would be nothing or all.
 const REVERT: &str = r#"list=$(diesel migration list) || exit
 count=$(printf '%s\n' "$list" | awk '
     BEGIN { found = ENVIRON["SWITCHBACK_DATA_TARGET"] == "" }
@@ -23,7 +23,7 @@ count=$(printf '%s\n' "$list" | awk '
     END { if (!found) exit 1; print count + 0 }') || { echo "$SWITCHBACK_DATA_TARGET is not applied" >&2; exit 1; }
 [ "$count" -eq 0 ] || diesel migration revert -n "$count""#;
 
-/// One line a migration: `[X] 2026-01-01-000000-0000_create_users`, or `[ ]`.
+/// Parses one line per migration: `[X] 2026-01-01-000000-0000_create_users`, or `[ ]`.
 fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     answer.succeeded()?;
     let text = answer.stdout();

@@ -1,4 +1,4 @@
-//! Django. Each application goes its own way, so the version names them all: `auth=0012_x,shop=0003_y`.
+//! Django. Each application has its own migrations, so the version names them all: `auth=0012_x,shop=0003_y`.
 
 use super::answer::{Answer, Tool};
 use crate::data::{DataVersion, DataVersionError};
@@ -12,8 +12,8 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// Takes every application that is elsewhere to where the target has it, or to nothing. What one has of the target needs
-/// nothing that the target has not, so no step undoes another.
+/// Migrates every application that differs to its version in the target, or to zero. The migrations of one
+/// application that the target has do not need any that the target lacks, so no step undoes another.
 const REVERT: &str = r#"now=$(python3 manage.py showmigrations --no-color) || exit
 target=",$SWITCHBACK_DATA_TARGET,"
 for at in $(printf '%s\n' "$now" | awk '
@@ -37,7 +37,7 @@ fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
         let words: Vec<&str> = line.split_whitespace().collect();
         match (words.as_slice(), app) {
             ([label], _) if is_label(line) => app = Some(*label),
-            // A squashed migration that is not recorded yet is applied all the same.
+            // A squashed migration that is not recorded yet is applied nevertheless.
             (["[X]" | "[-]", name, ..], Some(app)) => match apps.last_mut() {
                 Some((last, migration)) if *last == app => *migration = name,
                 _ => apps.push((app, name)),
@@ -52,7 +52,7 @@ fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     DataVersion::new(&apps.join(","))
 }
 
-/// Whether the line is the label of an application: one word at its beginning.
+/// Whether the line is the label of an application: one word at the start of the line.
 fn is_label(line: &str) -> bool {
     line.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && line.trim_end().chars().all(|c| c.is_alphanumeric() || c == '_')

@@ -1,4 +1,4 @@
-//! Doctrine Migrations. `migrate` goes down as well as up; `first` is nothing.
+//! Doctrine Migrations. `migrate` goes down as well as up; `first` is the version before all migrations.
 
 use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
@@ -14,7 +14,8 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// The last line: `DoctrineMigrations\Version20260101000000 - create users`, or `0 - (No migration executed yet)`.
+/// Parses the last line: `DoctrineMigrations\Version20260101000000 - create users`, or `0 - (No migration
+/// executed yet)`.
 fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     answer.succeeded()?;
     let text = answer.stdout();

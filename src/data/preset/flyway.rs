@@ -1,4 +1,5 @@
-//! Flyway. `-target` of `undo` is itself undone, so it is left out here and single steps are counted by what Flyway says.
+//! Flyway. `undo -target` undoes the target too, so the script undoes single steps until `info` shows the
+//! target.
 
 use serde::Deserialize;
 
@@ -14,7 +15,7 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// Undoes one after the other until the target is the version; a target that Flyway does not know is an error.
+/// Undoes one version after another until the target is reached; a target that Flyway does not know is an error.
 const REVERT: &str = r#"target=$SWITCHBACK_DATA_TARGET
 info() { out=$(flyway info -outputType=json) || return; out=$(printf '%s' "$out" | tr -d ' \n\r\t'); }
 at() {
@@ -32,7 +33,7 @@ while [ "$now" != "$target" ]; do
     [ "$now" != "$was" ] || { echo "undo left the version at $was" >&2; exit 1; }
 done"#;
 
-/// What is read of `info`.
+/// The parsed part of `info`.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Info {

@@ -1,4 +1,4 @@
-//! golang-migrate. It prints the version on standard error, and takes the database only as an argument.
+//! golang-migrate. It prints the version on standard error, and accepts the database only as an argument.
 
 use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};

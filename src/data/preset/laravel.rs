@@ -1,4 +1,4 @@
-//! Laravel. It goes back by count, newest batch first, so that is the order here, whatever the names are.
+//! Laravel. It reverts by count, newest batch first, so migrations are sorted by batch first, then by name.
 
 use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
@@ -12,7 +12,7 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// A count of 0 is left out: for Laravel it would mean the whole last batch.
+/// A count of 0 is skipped: Laravel would roll back the whole last batch.
 const REVERT: &str = r#"list=$(php artisan migrate:status --no-ansi) || exit
 count=$(printf '%s\n' "$list" | awk '
     $NF == "Ran" { batch = $(NF - 1); gsub(/[^0-9]/, "", batch); print batch, $1 }
@@ -22,7 +22,8 @@ count=$(printf '%s\n' "$list" | awk '
     END { if (!found) exit 1; print count + 0 }') || { echo "$SWITCHBACK_DATA_TARGET has not run" >&2; exit 1; }
 [ "$count" -eq 0 ] || php artisan migrate:rollback --step="$count" --force --no-interaction"#;
 
-/// One line a migration: `2026_01_01_000000_create_users ...... [1] Ran`, or `| Yes | 2026_... | 1 |` before Laravel 9.
+/// Parses one line per migration: `2026_01_01_000000_create_users ...... [1] Ran`, or `| Yes | 2026_... | 1 |`
+/// before Laravel 9.
 fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     if answer.says("Migration table not found") || answer.says("No migrations found") {
         return nothing();
@@ -35,7 +36,7 @@ fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     DataVersion::new(text.lines().filter_map(ran).max().map_or("", |(_, name)| name))
 }
 
-/// The batch and the name of one that ran.
+/// Returns the batch and the name of a migration that ran.
 fn ran(line: &str) -> Option<(u64, &str)> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let (batch, name) = match words.as_slice() {

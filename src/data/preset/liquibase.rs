@@ -1,4 +1,4 @@
-//! Liquibase. It goes back by count, so its own history is counted.
+//! Liquibase. It reverts by count, so the script counts in its own history.
 
 use super::answer::{Answer, Tool};
 use crate::data::{DataVersion, DataVersionError};
@@ -12,7 +12,7 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// A target that is not in the history is an error: it would count to nothing or to all.
+/// A target that is not in the history is an error: its count would be nothing or all.
 const REVERT: &str = r#"list=$(liquibase history --format=TEXT) || exit
 count=$(printf '%s\n' "$list" | awk '
     BEGIN { found = ENVIRON["SWITCHBACK_DATA_TARGET"] == "" }
@@ -20,7 +20,7 @@ count=$(printf '%s\n' "$list" | awk '
     END { if (!found) exit 1; print count + 0 }') || { echo "$SWITCHBACK_DATA_TARGET is not deployed" >&2; exit 1; }
 [ "$count" -eq 0 ] || liquibase rollback-count --count="$count""#;
 
-/// The changeset that was deployed last: `  db/changelog.sql::2::jane`.
+/// Returns the changeset that was deployed last: `  db/changelog.sql::2::jane`.
 fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     answer.succeeded()?;
     let text = answer.stdout();

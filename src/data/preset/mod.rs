@@ -1,6 +1,6 @@
-//! [`Preset`]: the commands of a known migration tool, and how its answer is read.
+//! [`Preset`]: the commands of a known migration tool, and the parser of its version output.
 //!
-//! The tool's own command is run bare and its answer read here: in a pipe of the shell the tool's failure would be lost.
+//! The tool's own command runs bare, and its output is parsed here: a shell pipe would lose the tool's failure.
 
 mod alembic;
 mod answer;
@@ -27,7 +27,7 @@ use super::{DataVersion, DataVersionError};
 
 macro_rules! presets {
     ($($name:ident = $module:ident, $doc:literal;)+) => {
-        /// A migration tool whose commands are known, and whose answer is read as it means it.
+        /// A migration tool with known commands and version output.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(rename_all = "kebab-case")]
         #[non_exhaustive]
@@ -36,7 +36,7 @@ macro_rules! presets {
         }
 
         impl Preset {
-            /// All of them.
+            /// Every preset.
             pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
 
             fn tool(self) -> &'static Tool {
@@ -65,41 +65,42 @@ presets! {
 }
 
 impl Preset {
-    /// Its name, as it is written in a configuration.
+    /// Returns the name, as written in a configuration.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.tool().name
     }
 
-    /// The command that prints the data version; `None` when the tool has none.
+    /// Returns the command that prints the data version; `None` if the tool has none.
     #[must_use]
     pub fn version(self) -> Option<&'static str> {
         self.tool().version
     }
 
-    /// The command that takes the data forward.
+    /// Returns the command that migrates the data forward.
     #[must_use]
     pub fn apply(self) -> &'static str {
         self.tool().apply
     }
 
-    /// The command that takes the data back to exactly `$SWITCHBACK_DATA_TARGET`; `None` when the tool knows no way back.
+    /// Returns the command that migrates the data back to exactly `$SWITCHBACK_DATA_TARGET`; `None` if the tool
+    /// cannot revert.
     #[must_use]
     pub fn revert(self) -> Option<&'static str> {
         self.tool().revert
     }
 
-    /// What to write for a command that the tool does not have; empty when it has all three.
+    /// Returns advice for a command that the tool does not have; empty if it has all three.
     #[must_use]
     pub fn advice(self) -> &'static str {
         self.tool().advice
     }
 
-    /// The data version, from how the tool's command ended and what it printed.
+    /// Parses the data version from the exit status and output of the tool's command.
     ///
     /// # Errors
     ///
-    /// [`DataVersionError`] when the tool failed, or its answer names no single version that could be gone back to.
+    /// [`DataVersionError`] when the tool failed, or its output names no single version to revert to.
     pub fn read(self, status: u8, stdout: &[u8], stderr: &[u8]) -> Result<DataVersion, DataVersionError> {
         (self.tool().read)(&Answer { preset: self, status, stdout, stderr })
     }

@@ -1,12 +1,12 @@
-//! Tools whose migrations have one order, and whose version is the last one applied.
+//! Tools whose migrations have one order, and whose version is the last applied migration.
 
 use super::answer::Answer;
 use crate::data::{DataVersion, DataVersionError};
 
-/// The last that is applied, of migrations in their order, each with whether it is applied.
+/// Returns the last applied migration, of migrations in order, each with whether it is applied.
 ///
-/// One that is pending before it would be applied by the next deploy without the version telling, and no way back by
-/// version would undo it, so that is an error.
+/// A pending migration before an applied one is an error. The next deploy would apply it without a change of the
+/// version, and no revert to a version would undo it.
 pub(super) fn last_applied<'t>(
     answer: &Answer<'_>,
     migrations: impl IntoIterator<Item = (bool, &'t str)>,

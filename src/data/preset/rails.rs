@@ -1,4 +1,5 @@
-//! Rails. `db:version` names only the highest version, so the list is read, which shows one that was left out before it.
+//! Rails. `db:version` names only the highest version, so the list is read, which shows a pending migration
+//! before it.
 
 use super::{
     answer::{Answer, Tool, nothing},
@@ -15,7 +16,7 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// One line a migration: `   up     20260101000000  Create users`, or `down`.
+/// Parses one line per migration: `   up     20260101000000  Create users`, or `down`.
 fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     if answer.status != 0 && answer.says("Schema migrations table does not exist yet") {
         return nothing();

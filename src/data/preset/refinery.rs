@@ -1,4 +1,4 @@
-//! Refinery. It only goes forward, and has no command that prints the version.
+//! Refinery. It only migrates forward, and has no command that prints the version.
 
 use super::answer::{Answer, Tool};
 use crate::data::{DataVersion, DataVersionError};

@@ -1,4 +1,4 @@
-//! sea-orm-cli. It goes back by count, so its own list is counted.
+//! sea-orm-cli. It reverts by count, so the script counts in its own list.
 
 use super::{
     answer::{Answer, Tool},
@@ -22,7 +22,7 @@ count=$(printf '%s\n' "$list" | awk -F"'" '
     END { if (!found) exit 1; print count + 0 }') || { echo "$SWITCHBACK_DATA_TARGET is not applied" >&2; exit 1; }
 [ "$count" -eq 0 ] || sea-orm-cli migrate down -n "$count""#;
 
-/// One line a migration: `Migration 'm20260101_000001_create_users'... Applied`, or `Pending`.
+/// Parses one line per migration: `Migration 'm20260101_000001_create_users'... Applied`, or `Pending`.
 fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     answer.succeeded()?;
     let text = answer.stdout();

@@ -1,9 +1,9 @@
-//! Sqitch. Nothing deployed is 1 or 2, like a failure.
+//! Sqitch. If nothing is deployed, it exits with 1 or 2, as for a failure.
 
 use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
 
-/// The version is `NAME ID`: a change that was reworked keeps its name, so only the id is exact.
+/// The version is `NAME ID`: a reworked change keeps its name, so only the ID is exact.
 pub(super) static TOOL: Tool = Tool {
     name: "sqitch",
     version: Some("sqitch status"),

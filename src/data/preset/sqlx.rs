@@ -1,4 +1,4 @@
-//! sqlx-cli. `revert` keeps its target, and 0 is nothing.
+//! sqlx-cli. `revert` keeps the target version applied; 0 is the version before all migrations.
 
 use super::{
     answer::{Answer, Tool},
@@ -15,7 +15,7 @@ pub(super) static TOOL: Tool = Tool {
     read,
 };
 
-/// One line a migration: `20260101000000/installed create users`, or `/pending`.
+/// Parses one line per migration: `20260101000000/installed create users`, or `/pending`.
 fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     answer.succeeded()?;
     let text = answer.stdout();
