@@ -12,21 +12,21 @@ use crate::{
     },
 };
 
-/// When a run is cut off. Clones count together: give one to the [`Faults`] of every host of a fleet, and the run is
-/// cut off as a whole, as when the controller dies.
+/// The plan for cutting a run off. Clones share the count: give one to the [`Faults`] of every host of a fleet
+/// to cut off the whole run, as when the controller dies.
 ///
-/// Steps are counted over all batches, in the order in which they are sent, and an upload or a command is one step. To try every
-/// place where a run can be cut: run it once with [`Cut::never`], ask for the [`steps`](Self::steps), and run it again
-/// with [`Cut::after`] for each number below.
+/// Steps are counted over all batches, in the order in which they are sent, and an upload or a command is one step. To
+/// try every crash point of a run: run it once with [`Cut::never`], read the [`steps`](Self::steps), and run it again
+/// with [`Cut::after`] for each smaller number.
 #[derive(Debug, Clone)]
 pub struct Cut(Arc<Mutex<State>>);
 
-/// Whether a transport still answers after it lost an answer.
+/// The behaviour of a transport after it lost an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterLoss {
-    /// Later calls are answered: it was a moment's disturbance.
+    /// Later calls are answered: the fault was transient.
     Answers,
-    /// Later calls find nobody ([`TransportError::Unreachable`]).
+    /// Later calls fail with [`TransportError::Unreachable`].
     Dead,
 }
 
@@ -45,15 +45,15 @@ enum Plan {
     LoseAnswer(usize, AfterLoss),
 }
 
-/// What is done with one call.
+/// The decision about one call.
 enum Sentence {
-    /// It is sent, and answered.
+    /// Send it, and answer.
     Send,
-    /// Only its first so many steps are sent, and the answer is lost.
+    /// Send only this many of its steps, and lose the answer.
     SendPrefix(usize),
-    /// It is sent, and the answer is lost.
+    /// Send it, and lose the answer.
     LoseAnswer,
-    /// Nothing is sent.
+    /// Send nothing.
     Refuse,
 }
 
@@ -64,28 +64,28 @@ impl Cut {
         Self::with(Plan::Nothing)
     }
 
-    /// Cuts the run off once `steps` steps have been carried out: of the batch in which that happens only the steps so
-    /// far are sent and its answer is [`TransportError::Unknown`]; every later call is
-    /// [`TransportError::Unreachable`]. A batch that ends right there is still answered.
+    /// Cuts the run off after `steps` steps. The batch that reaches this number is sent only up to it, and fails
+    /// with [`TransportError::Unknown`]; every later call fails with [`TransportError::Unreachable`]. A batch that ends
+    /// exactly there is still answered.
     #[must_use]
     pub fn after(steps: usize) -> Self {
         Self::with(Plan::CutAfter(steps))
     }
 
-    /// Carries the `exchange`th call out (batches, uploads and commands, the first is 1) and loses its answer
+    /// Sends the `exchange`th call (batch, upload or command, counted from 1) and loses its answer
     /// ([`TransportError::Unknown`]).
     #[must_use]
     pub fn losing_answer(exchange: usize, then: AfterLoss) -> Self {
         Self::with(Plan::LoseAnswer(exchange, then))
     }
 
-    /// How many steps have been carried out so far.
+    /// Returns the number of steps done so far.
     #[must_use]
     pub fn steps(&self) -> usize {
         self.state().steps
     }
 
-    /// How many calls, batches, uploads and commands, have been sent so far.
+    /// Returns the number of calls sent so far: batches, uploads and commands.
     #[must_use]
     pub fn exchanges(&self) -> usize {
         self.state().exchanges
@@ -99,7 +99,7 @@ impl Cut {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Decides about a call of so many steps, and counts it.
+    /// Decides about a call with this many steps, and counts it.
     fn judge(&self, steps: usize) -> Sentence {
         let mut state = self.state();
         let sentence = state.judge(steps);
@@ -112,7 +112,7 @@ impl Cut {
         sentence
     }
 
-    /// Takes steps that were sent, and then not carried out, out of the count.
+    /// Subtracts steps that were sent but not done.
     fn uncount(&self, steps: usize) {
         self.state().steps -= steps;
     }
@@ -133,7 +133,7 @@ impl State {
     }
 }
 
-/// Cuts the transport that it wraps off when its [`Cut`] says so.
+/// A transport that cuts off the one that it wraps, according to its [`Cut`].
 #[derive(Debug)]
 pub struct Faults<T> {
     inner: T,
@@ -147,7 +147,7 @@ impl<T> Faults<T> {
         Self { inner, cut }
     }
 
-    /// What is wrapped.
+    /// Returns the wrapped transport.
     #[must_use]
     pub fn inner(&self) -> &T {
         &self.inner
@@ -202,7 +202,7 @@ impl<T: Transport> Transport for Faults<T> {
                 Sentence::Send => self.send(batch).await,
                 Sentence::SendPrefix(first) => {
                     let prefix = Batch { steps: batch.steps[..first].to_vec(), ..batch.clone() };
-                    // A step that fails ends the batch before it comes to the cut.
+                    // A step that fails ends the batch before the cut.
                     self.send(&prefix).await.and(Err(self.lost()))
                 }
                 Sentence::LoseAnswer => self.send(batch).await.and(Err(self.lost())).map_err(|_| self.lost()),
@@ -220,6 +220,7 @@ impl<T: Transport> Transport for Faults<T> {
             match self.cut.judge(1) {
                 Sentence::Send | Sentence::SendPrefix(_) => self.inner.upload(upload, progress).await,
                 Sentence::LoseAnswer => {
+                    // This result is the answer that gets lost.
                     let _ = self.inner.upload(upload, progress).await;
                     Err(self.lost())
                 }
@@ -243,6 +244,7 @@ impl<T: Transport> Transport for Faults<T> {
                     result
                 }
                 Sentence::LoseAnswer => {
+                    // This result is the answer that gets lost.
                     let _ = self.inner.run(call, output).await;
                     Err(self.lost())
                 }

@@ -1,11 +1,11 @@
-//! For those who write transports, or test what runs on them (feature `testing`).
+//! Tools for authors of transports, and for tests of code that runs on them (feature `testing`).
 //!
-//! - [`conformance`] holds a transport to the contract of [`Transport`](crate::Transport), case by case.
-//! - [`Recording`] counts the exchanges, and keeps the batches and commands, of the transport that it wraps.
-//! - [`Faults`] cuts the transport that it wraps off after a given step, or loses an answer: every state that a crash can
-//!   leave behind is reached by counting.
-//! - [`Unreadable`] fails the reads of given files, as a permission or a failing disk does.
-//! - [`MemoryHost`](crate::transport::MemoryHost) is the host that they are tried on.
+//! - [`conformance`] checks a transport against the contract of [`Transport`](crate::Transport), case by case.
+//! - [`Recording`] counts the exchanges, and records the batches and commands, of the transport that it wraps.
+//! - [`Faults`] cuts the transport that it wraps off after a given step, or loses an answer: counting reaches every
+//!   state that a crash can leave behind.
+//! - [`Unreadable`] fails the reads of given files, as a missing permission or a failing disk does.
+//! - [`MemoryHost`](crate::transport::MemoryHost) is a host for these tests.
 //!
 //! ```
 //! use std::sync::Arc;

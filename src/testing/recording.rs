@@ -1,4 +1,4 @@
-//! [`Recording`]: counts what goes over a transport.
+//! [`Recording`]: records the calls of a transport.
 
 use std::{
     fmt,
@@ -10,9 +10,10 @@ use crate::{
     transport::{Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded},
 };
 
-/// Counts the exchanges, uploads and commands of the transport that it wraps, and keeps the batches and the commands. It changes nothing else.
+/// A transport that counts the exchanges, uploads and commands of the one that it wraps, and records the batches
+/// and commands. It changes nothing else.
 ///
-/// Wrapped in an [`Arc`](std::sync::Arc), one clone can be looked at while another is used.
+/// Wrapped in an [`Arc`](std::sync::Arc), one clone can be read while another is in use.
 #[derive(Debug)]
 pub struct Recording<T> {
     inner: T,
@@ -34,43 +35,43 @@ impl<T> Recording<T> {
         Self { inner, seen: Mutex::default() }
     }
 
-    /// What is wrapped.
+    /// Returns the wrapped transport.
     #[must_use]
     pub fn inner(&self) -> &T {
         &self.inner
     }
 
-    /// How many batches were sent, whatever became of them.
+    /// Returns the number of batches sent, whatever their result.
     #[must_use]
     pub fn exchanges(&self) -> usize {
         self.seen().batches.len()
     }
 
-    /// How many uploads were begun, whatever became of them.
+    /// Returns the number of uploads begun, whatever their result.
     #[must_use]
     pub fn uploads(&self) -> usize {
         self.seen().uploads
     }
 
-    /// What the uploads brought that came to their end, in the order in which they did.
+    /// Returns the results of the completed uploads, in the order of completion.
     #[must_use]
     pub fn brought(&self) -> Vec<Uploaded> {
         self.seen().brought.clone()
     }
 
-    /// The commands, in the order in which they were sent, whatever became of them.
+    /// Returns the commands, in the order in which they were sent, whatever their result.
     #[must_use]
     pub fn hooks(&self) -> Vec<HookCall> {
         self.seen().hooks.clone()
     }
 
-    /// The batches, in the order in which they were sent.
+    /// Returns the batches, in the order in which they were sent.
     #[must_use]
     pub fn batches(&self) -> Vec<Batch> {
         self.seen().batches.clone()
     }
 
-    /// Forgets all that was recorded, and counts from nought again.
+    /// Clears the record and the counts.
     pub fn forget(&self) {
         *self.seen() = Seen::default();
     }

@@ -1,4 +1,4 @@
-//! [`Unreadable`]: makes files of a host unreadable, as a permission or a failing disk does.
+//! [`Unreadable`]: makes files of a host unreadable, like a missing permission or a failing disk.
 
 use std::fmt;
 
@@ -11,8 +11,8 @@ use crate::{
     },
 };
 
-/// Fails every read of the files and directories that it is told, on the transport that it wraps. What stands in such a
-/// directory cannot be looked at either. Changes are carried out.
+/// A transport that fails every read of given files and directories on the one that it wraps. Entries of such a
+/// directory cannot be inspected either. Changes still work.
 #[derive(Debug)]
 pub struct Unreadable<T> {
     inner: T,
@@ -20,20 +20,20 @@ pub struct Unreadable<T> {
 }
 
 impl<T> Unreadable<T> {
-    /// Wraps `inner`, of which everything can be read as before.
+    /// Wraps `inner`, and leaves everything readable.
     #[must_use]
     pub fn new(inner: T) -> Self {
         Self { inner, paths: Vec::new() }
     }
 
-    /// Fails reads of `path`, inside the root, in this way.
+    /// Fails reads of `path`, inside the root, with this kind of failure.
     #[must_use]
     pub fn on(mut self, path: InnerPath, kind: FailureKind) -> Self {
         self.paths.push((path, kind));
         self
     }
 
-    /// Why `path` cannot be read, if it cannot.
+    /// Returns the failure of reads of `path`, if any.
     fn failure(&self, path: &InnerPath) -> Option<StepFailure> {
         let is_in =
             |above: &InnerPath| std::iter::successors(Some(path.clone()), InnerPath::parent).any(|at| at == *above);
@@ -41,12 +41,12 @@ impl<T> Unreadable<T> {
         Some(StepFailure::new(*kind, format!("{path}: {}", words(*kind))))
     }
 
-    /// Why `path` cannot be looked at: a directory above it cannot be read.
+    /// Returns the failure of inspecting `path`, if a directory above it is unreadable.
     fn hidden(&self, path: &InnerPath) -> Option<StepFailure> {
         path.parent().and_then(|above| self.failure(&above))
     }
 
-    /// Why a step fails as a whole.
+    /// Returns the failure of the whole step, if any.
     fn fails(&self, op: &Op) -> Option<StepFailure> {
         match op {
             Op::Inspect { path } | Op::ExpectAbsent { path } | Op::ExpectDirectory { path } => self.hidden(path),
@@ -58,7 +58,7 @@ impl<T> Unreadable<T> {
         }
     }
 
-    /// The answer to `op`, without what cannot be read.
+    /// Removes the unreadable parts from the reply to `op`.
     fn without(&self, op: &Op, reply: Reply) -> Reply {
         match (op, reply) {
             (Op::Read { path, .. } | Op::ReadEnd { path, .. }, Reply::Content(Some(found))) => {
@@ -84,7 +84,8 @@ impl<T> Unreadable<T> {
                     link.record = own.filter(|_| link.record.is_some()).or(link.record.take());
                     for (file, found) in files.iter().zip(&mut link.files) {
                         let path = kept.join(&file.name);
-                        // Nobody can say whether it is there where what is above it cannot be looked into.
+                        // If its directory is unreadable, nobody can tell whether the file exists, so it counts as
+                        // existing.
                         let is_there = found.is_some() || self.hidden(&path).is_some();
                         let unreadable = |failure| OwnedFile::unowned(Found::Unreadable(failure));
                         *found = self.failure(&path).filter(|_| is_there).map(unreadable).or(found.take());
@@ -105,7 +106,7 @@ impl<T> Unreadable<T> {
     }
 }
 
-/// The system's words for such a failure.
+/// Returns the system's message for the failure.
 fn words(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::Denied => "Permission denied",
@@ -124,6 +125,7 @@ impl<T: Transport> Unreadable<T> {
                 stopped = Some((index, failure));
                 break;
             }
+            // A harmless step in its place keeps the other replies at their indexes.
             sent.steps[index].op = Op::Clock;
         }
         let replies = self.inner.execute(&sent).await?;

@@ -1,4 +1,4 @@
-//! Appending.
+//! The append step.
 
 use crate::transport::{EntryKind, FailureKind, Reply};
 

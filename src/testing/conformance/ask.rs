@@ -1,4 +1,4 @@
-//! The steps that ask.
+//! The steps that only read.
 
 use crate::transport::{EntryKind, FailureKind, Found, Op, OwnedFile, Reply};
 
@@ -35,7 +35,7 @@ pub(super) async fn inspect(on: Subject) -> Outcome {
     on.absent("none/below").await
 }
 
-/// Everything that can be asked or done below `parent`, which is no directory.
+/// Every step that could reach below `parent`, which is not a directory.
 fn below(parent: &str) -> Vec<Op> {
     let path = format!("{parent}/f");
     vec![
@@ -199,7 +199,7 @@ pub(super) async fn read_each(on: Subject) -> Outcome {
     on.refuses(ops::read_each("r/link", "f", 5), FailureKind::WrongType).await
 }
 
-/// Whoever may not read a file is told so: it is never as if there were none.
+/// Reports a file without read permission as unreadable, never as missing.
 pub(super) async fn what_may_not_be_read_is_there(on: Subject) -> Outcome {
     let locked = Op::WriteNew { path: at("r/1/f"), content: "x".to_owned(), mode: 0 };
     on.done([make_dir("r"), make_dir("r/1"), locked, make_dir("r/2"), write("r/2/f", "y")]).await?;

@@ -1,4 +1,4 @@
-//! Batches: their order, their end, and their root.
+//! Batches: order, failures and root.
 
 use tokio::task::JoinSet;
 
@@ -122,7 +122,7 @@ pub(super) async fn a_pinned_root(on: Subject) -> Outcome {
     batch.push_lenient(make_dir("b"));
     one.root_refused(&batch, FailureKind::Mismatch).await?;
     one.lists(".", &["a"]).await?;
-    // One that was seen before and is gone does not come back as an empty one.
+    // A pinned root that has disappeared is not created again as an empty one.
     batch.root = on.below("none").root;
     batch.make_root = true;
     on.root_refused(&batch, FailureKind::Missing).await?;
@@ -138,7 +138,7 @@ pub(super) async fn works_again_after_close(on: Subject) -> Outcome {
     on.lists(".", &["a", "b"]).await
 }
 
-/// Many batches at once: an exclusive creation is won by exactly one.
+/// Sends many batches at once: exactly one wins an exclusive creation.
 pub(super) async fn one_of_many_wins(on: Subject) -> Outcome {
     for op in [make_dir("d"), make_link("l", "x"), write("f", "x"), mark_process("p")] {
         let won = race(&on, &op).await?;

@@ -35,7 +35,7 @@ async fn names(on: &Subject, op: Op) -> Result<Vec<String>, String> {
     Ok(links(on, op).await?.into_iter().map(|link| link.name).collect())
 }
 
-/// Three directories, the last of which was the first.
+/// Creates three directories; the last of the chain was the first release.
 async fn trees(on: &Subject) -> Outcome {
     let records = [("c", "/srv/shop/trees/b\n"), ("b", "a"), ("a", "none\n")];
     on.done([make_dir("trees"), make_dir("lists")]).await?;
@@ -74,7 +74,7 @@ pub(super) async fn begins_where_it_is_told(on: Subject) -> Outcome {
     for from in ["odd", "file", "trees", "none"] {
         same(from, &names(&on, chain(TreeName::Linked(at(from)), 2)).await?, &Vec::new())?;
     }
-    // Two of them in one batch, and what else reads beside them.
+    // Two chains in one batch, with another read beside them.
     let ops = [chain(given("a"), 1), chain(given("b"), 1), Op::ReadLink { path: at("now") }];
     let replies = on.done(ops).await?;
     let first = |reply: &Reply| match reply {
@@ -133,7 +133,7 @@ pub(super) async fn ends_where_it_leads_nowhere(on: Subject) -> Outcome {
     on.refuses(through("trees/g"), FailureKind::WrongType).await
 }
 
-/// Whoever may not read a file is told so, and the others are read all the same.
+/// Reports a file without read permission as unreadable, and still reads the others.
 pub(super) async fn what_may_not_be_read_is_there(on: Subject) -> Outcome {
     trees(&on).await?;
     let locked = |path: &str| Op::WriteNew { path: at(path), content: "x".to_owned(), mode: 0 };

@@ -15,7 +15,7 @@ use super::{
     subject::{Subject, holds, in_words, same},
 };
 
-/// Makes a tree at `trees/a`, with its manifest and its listing.
+/// Creates a tree at `trees/a`, with its manifest and its listing.
 pub(super) async fn tree(on: &Subject) -> Outcome {
     on.done([make_dir("trees"), make_dir("trees/a"), make_dir("lists"), make_dir("lists/a")]).await?;
     let entry = |path: &str, node| (TreeEntry { path: path.into(), mode: 0o755, node }, Vec::new());
@@ -47,7 +47,7 @@ fn nothing_differs() -> Reply {
     comparison(Compared::Entries(Box::default()))
 }
 
-/// What differs, all of it.
+/// Runs a comparison, and returns its differences.
 async fn entries(on: &Subject, op: Op) -> Result<DifferentEntries, String> {
     match on.ask(op).await? {
         Reply::Comparison(Comparison { found: Compared::Entries(found), .. }) => Ok(*found),
@@ -55,7 +55,7 @@ async fn entries(on: &Subject, op: Op) -> Result<DifferentEntries, String> {
     }
 }
 
-/// What differs, in words: the damage, the modes, and what was added.
+/// Checks the differences in words: the damage, the modes and the additions.
 async fn differs(on: &Subject, op: Op, expected: [&[&str]; 3]) -> Outcome {
     let found = entries(on, op).await?;
     let words = |all: &[Difference]| all.iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -78,7 +78,7 @@ pub(super) async fn holds_what_was_added_against_nobody(on: Subject) -> Outcome 
     let added = ["d/new was added", "z was added"];
     differs(&on, compare(given(), &["previousVersion"]), [&[], &[], &added]).await?;
     on.answers(compare(given(), &["previousVersion", "d/new", "z"]), nothing_differs()).await?;
-    // Directories that were made for such a path are none of its business either, nor is what lies below one.
+    // Directories above an excepted path are ignored too, and so is everything below one.
     on.done([make_dir("trees/a/s.t"), make_dir("trees/a/s.t/u"), write("trees/a/s.t/u/v", "")]).await?;
     on.answers(compare(given(), &["previousVersion", "d/new", "z", "s.t/u"]), nothing_differs()).await?;
     differs(&on, compare(given(), &["previousVersion", "d/new", "z", "s.t/u/v"]), [&[], &[], &[]]).await?;
@@ -107,7 +107,7 @@ pub(super) async fn names_what_differs(on: Subject) -> Outcome {
     Ok(())
 }
 
-/// What differs in its mode alone is told apart; what only differs in what it grants nobody damages nothing.
+/// Reports differences of modes apart from damage: a mode is damage only if it grants somebody something.
 pub(super) async fn tells_modes_apart(on: Subject) -> Outcome {
     tree(&on).await?;
     let mode = |path: &str, mode| Op::MakeDir { path: at(path), mode, existing_is_fine: false };
@@ -122,7 +122,7 @@ pub(super) async fn tells_modes_apart(on: Subject) -> Outcome {
     differs(&on, compare(given(), &["f", "l", "l2"]), [&["d/e has mode 775, not 755"], &[], &[]]).await
 }
 
-/// Only where they are asked for are contents read.
+/// Reads contents only when requested.
 pub(super) async fn compares_contents(on: Subject) -> Outcome {
     tree(&on).await?;
     on.done([append("trees/a/f", "x"), make_dir("lists/b"), make_dir("trees/b"), write("trees/b/f", "y")]).await?;
@@ -147,13 +147,13 @@ fn listed(path: &str, content: &str) -> ManifestEntry {
     ManifestEntry { path: path.into(), node }
 }
 
-/// Keeps a manifest of the tree `name`.
+/// Writes the manifest of the tree `name`.
 async fn keep(on: &Subject, name: &str, entries: Vec<ManifestEntry>) -> Outcome {
     let text = String::from_utf8(Manifest::new(entries).in_form(Form::Manifest)).map_err(|error| error.to_string())?;
     on.done([write(&format!("lists/{name}/manifest"), &text)]).await.map(drop)
 }
 
-/// Names that a line cannot hold: some are listed, some are not, some are gone.
+/// Compares names that do not fit into a line: some listed, some added, some missing.
 pub(super) async fn compares_odd_names(on: Subject) -> Outcome {
     on.done([make_dir("trees"), make_dir("trees/a"), make_dir("lists"), make_dir("lists/a")]).await?;
     let odd = ["new\nline", "\n", "tab\t", "back\\slash", "\\x0a", "\r", "é", "a\u{85}b"];
@@ -165,7 +165,7 @@ pub(super) async fn compares_odd_names(on: Subject) -> Outcome {
         let node = ManifestNode::Link { target: name.into() };
         manifest.push(ManifestEntry { path: format!("l{name}").into(), node });
     }
-    // Bytes that are no text stand escaped in a manifest, as its whole path does.
+    // Bytes that are not text are escaped in a manifest, including the path.
     manifest.push(ManifestEntry { path: b"\xffgone".to_vec(), node: ManifestNode::Directory { mode: 0o755 } });
     keep(&on, "a", manifest).await?;
     let added = ["added\\n was added", "added é was added"];
@@ -191,7 +191,7 @@ pub(super) async fn compares_odd_names(on: Subject) -> Outcome {
     same("what differs", &words, &damage)
 }
 
-/// However much differs: some of each kind are told, and how many there are.
+/// Reports the number of differences, and some of each kind, however many there are.
 pub(super) async fn tells_some_of_many(on: Subject) -> Outcome {
     on.done([make_dir("trees"), make_dir("trees/a"), make_dir("lists"), make_dir("lists/a")]).await?;
     let many = 250_u64;
@@ -209,7 +209,7 @@ pub(super) async fn tells_some_of_many(on: Subject) -> Outcome {
         let node = ManifestNode::Directory { mode: 0o755 };
         manifest.push(ManifestEntry { path: format!("mode{at}").into(), node });
     }
-    // One that grants something among many that do not.
+    // One mode that grants something, among many that do not.
     made.push(Op::MakeDir { path: at("trees/a/open"), mode: 0o777, existing_is_fine: false });
     manifest.push(ManifestEntry { path: b"open".to_vec(), node: ManifestNode::Directory { mode: 0o755 } });
     on.done(made).await?;
@@ -230,7 +230,7 @@ pub(super) async fn tells_some_of_many(on: Subject) -> Outcome {
     same("what is damaged", &found.damage.some[0].to_string(), &"open has mode 777, not 755".to_owned())
 }
 
-/// What an application nests without end is told of, and not looked at.
+/// Reports a directory that is nested too deep, without reading it.
 pub(super) async fn tells_what_is_nested_too_deep(on: Subject) -> Outcome {
     tree(&on).await?;
     let path = |names: usize| ["d"; 300][..names].join("/");
@@ -241,7 +241,7 @@ pub(super) async fn tells_what_is_nested_too_deep(on: Subject) -> Outcome {
     on.done([remove_tree(&format!("trees/a/{}", path(2)))]).await.map(drop)
 }
 
-/// Whose what the manifest lists is; what was added is nobody's business.
+/// Reports the owners of listed entries, and ignores those of added entries.
 pub(super) async fn tells_whose_entries_are(on: Subject) -> Outcome {
     tree(&on).await?;
     on.done([write("trees/a/new", ""), append("trees/a/f", "x")]).await?;

@@ -1,7 +1,8 @@
-//! Names, paths and texts drawn from their whole grammars, through every reply that carries one.
+//! Names, paths and texts drawn from their whole grammars, in every reply that carries one.
 //!
-//! A fixed list finds the values that somebody thought of. A release called `h1` was not among them, and for a year no
-//! rollback over SSH reached it: the reply carried the name without a tag, and `h1` also announces a value of one byte.
+//! A fixed list finds only the values that somebody thought of. A release called `h1` was not on it, and for a year no
+//! rollback over SSH could reach that release: the reply carried the name without a tag, and `h1` also announces a
+//! value of one byte.
 
 use std::collections::BTreeSet;
 
@@ -28,10 +29,10 @@ use super::{
 /// The number of values that each case draws. They differ in each run, so that few are enough.
 const DRAWN: usize = 16;
 
-/// Characters that mean something in an answer, or to a shell.
+/// Characters with a meaning in a reply, or in a shell.
 const TELLING: &str = "=~#@-+._/:% \t\n\r'\"\\$`*?![]{}()<>|&;^hlx01f\u{1}\u{1b}\u{7f}é☃";
 
-/// A source of values that are random, and lean towards those that look like something else.
+/// A source of random values, biased towards those that look like something else.
 struct Draw(Vec<u8>);
 
 impl Draw {
@@ -39,7 +40,7 @@ impl Draw {
         Self(Vec::new())
     }
 
-    /// A number below `bound`.
+    /// Draws a number below `bound`.
     fn below(&mut self, bound: usize) -> usize {
         if self.0.len() < 4 {
             self.0.extend_from_slice(Token::random().as_str().as_bytes());
@@ -59,7 +60,7 @@ impl Draw {
         (0..length).map(|_| self.one_of(characters)).collect()
     }
 
-    /// A text that looks like a part of an answer, or of a script, or like anything.
+    /// Draws a text that looks like a part of a reply or of a script, or an arbitrary one.
     fn text(&mut self, longest: usize) -> String {
         let word = shell::WORDS[self.below(shell::WORDS.len())];
         let number = self.below(100_000);
@@ -75,7 +76,7 @@ impl Draw {
         }
     }
 
-    /// Distinct values of `make` that `fits`, the `fixed` ones among them.
+    /// Draws distinct values from `make` that satisfy `fits`, and adds the `fixed` ones.
     fn distinct(
         &mut self,
         fixed: &[&str],
@@ -110,7 +111,7 @@ impl Draw {
     }
 }
 
-/// Holds when the host has told, without a word of it lost, what stands at each of these names.
+/// Checks that the host reports entries with each of these names correctly.
 pub(super) async fn release_names(on: Subject) -> Outcome {
     on.done([make_dir("trees"), make_dir("lists"), make_dir("links")]).await?;
     let names = Draw::new().release_names();
@@ -142,11 +143,11 @@ async fn named_like_a_release(on: &Subject, name: &str) -> Outcome {
     told_alike(on, &tree, name).await
 }
 
-/// The replies that carry one name each, to what stands at `path`: a directory with a file `f` that holds `name`.
+/// Checks the replies that carry one name each, about `path`: a directory with a file `f` that contains `name`.
 async fn told_alike(on: &Subject, path: &str, name: &str) -> Outcome {
     let (file, link) = (format!("{path}/f"), format!("links/{name}"));
     on.done([make_link(&link, name)]).await?;
-    // Together, as a store asks: what one answer holds must not shift the next.
+    // Together, as a store asks: the content of one reply must not shift the next.
     let (other, directory) = ("elsewhere", on.must_entry(path).await?);
     let asked = [
         inspect(path),
@@ -177,7 +178,7 @@ async fn told_alike(on: &Subject, path: &str, name: &str) -> Outcome {
     same("who it is", &on.below(path).ask(Op::Identify).await.is_ok(), &true)
 }
 
-/// The replies that carry all names at once.
+/// Checks the replies that carry all names at once.
 async fn all_names(on: &Subject, names: &[String]) -> Outcome {
     let mut expected: Vec<Vec<u8>> = names.iter().map(|name| name.clone().into_bytes()).collect();
     expected.sort();
@@ -232,7 +233,7 @@ pub(super) async fn texts(on: Subject) -> Outcome {
     Ok(())
 }
 
-/// What a command prints, and what its directory and its record are called.
+/// Draws the output of a command, and the names of its directory and its record.
 pub(super) async fn drawn_lines_and_places(on: Subject) -> Outcome {
     let mut draw = Draw::new();
     for index in 0..4 {
@@ -256,7 +257,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-/// Whoever works in a release is told with its name.
+/// Reports a process that works in a release, with the name of the release.
 pub(super) async fn drawn_names_of_users(on: Subject) -> Outcome {
     on.done([make_dir("trees")]).await?;
     for name in Draw::new().release_names().into_iter().take(4) {

@@ -1,4 +1,4 @@
-//! Commands: what shows without a shell.
+//! Commands: the rules that a host without a shell can show too.
 
 use crate::transport::{Effect, EntryKind, FailureKind, HookCall, HookEnd, HookExit, Secrets, Stream, TransportError};
 
@@ -9,7 +9,7 @@ use super::{
 };
 
 impl Subject {
-    /// A call of `script`, in the root, whose record is `record`.
+    /// A call of `script`, in the root, with the record `record`.
     pub(super) fn call(&self, record: &str, script: &str) -> HookCall {
         HookCall {
             root: self.root.clone(),
@@ -24,7 +24,7 @@ impl Subject {
         }
     }
 
-    /// Runs a command, and keeps the lines that come.
+    /// Runs a command, and collects its lines.
     pub(super) async fn hear(&self, call: &HookCall) -> Result<(HookExit, Heard), String> {
         let heard = Heard::default();
         let exit = self.transport.run(call, &heard).await.map_err(|error| in_words(&error))?;
@@ -36,7 +36,7 @@ impl Subject {
         Ok(self.hear(&self.call(record, script)).await?.0)
     }
 
-    /// Holds when the command cannot be started for this reason, and nothing was run.
+    /// Checks that the command cannot be started for this reason, and that nothing ran.
     async fn never_runs(&self, call: &HookCall, kind: FailureKind) -> Outcome {
         match self.transport.run(call, &Heard::default()).await {
             Err(error @ TransportError::Hook { .. }) => {
@@ -63,7 +63,7 @@ pub(super) async fn a_record_needs_a_parent(on: Subject) -> Outcome {
     on.never_runs(&on.call("none/r", "true"), FailureKind::Missing).await?;
     on.never_runs(&on.call("l/r", "true"), FailureKind::WrongType).await?;
     on.never_runs(&on.call("f/r", "true"), FailureKind::WrongType).await?;
-    // What is there and is no record is none, and stays.
+    // An existing entry that is not a record is refused, and stays.
     for place in ["f", "l", "d/gone"] {
         on.never_runs(&on.call(place, "true"), FailureKind::WrongType).await?;
     }
@@ -74,7 +74,7 @@ pub(super) async fn a_record_needs_a_parent(on: Subject) -> Outcome {
 pub(super) async fn a_working_directory_must_be_there(on: Subject) -> Outcome {
     let missing = HookCall { directory: on.root.join(&at("none")), ..on.call("r", "true") };
     on.never_runs(&missing, FailureKind::Missing).await?;
-    // Nothing is left that would keep the next call from starting it.
+    // A failed call leaves nothing that would keep the next from starting the command.
     on.lists(".", &[]).await?;
     on.done([make_dir("none")]).await?;
     same("the end", &on.hear(&missing).await?.0.end, &HookEnd::Exited(0))
@@ -142,7 +142,7 @@ pub(super) async fn ending_starts_nothing(on: Subject) -> Outcome {
     same("what is over", &on.hear(&ends("r")).await?.0, &first)
 }
 
-/// Of many calls at once exactly one starts the command, and all tell the same.
+/// Sends many calls at once: exactly one starts the command, and all report the same end.
 pub(super) async fn one_of_many_starts_it(on: Subject) -> Outcome {
     let call = on.call("r", "mkdir once && echo done");
     let (one, two, three, four) = tokio::join!(on.hear(&call), on.hear(&call), on.hear(&call), on.hear(&call));

@@ -1,4 +1,4 @@
-//! Values that a shell, a terminal or a parser would act on.
+//! Values that a shell, a terminal or a parser would interpret.
 
 use crate::transport::{EntryKind, Reply};
 
@@ -8,7 +8,7 @@ use super::{
     subject::Subject,
 };
 
-/// Names and texts that mean something to somebody, and must mean nothing here.
+/// Names and texts with a meaning elsewhere, which must have none here.
 pub(super) const HOSTILE: &[&str] = &[
     " ",
     "a b",

@@ -1,4 +1,4 @@
-//! Directories, links and files made anew.
+//! Creation of directories, symlinks and files.
 
 use crate::{
     manifest::{Form, Manifest},
@@ -21,7 +21,7 @@ pub(super) async fn directories_have_exact_modes(on: Subject) -> Outcome {
     Ok(())
 }
 
-/// What is made in a directory has the setgid bit that it passes on, whichever way it is made, and no other bit of it.
+/// Passes a directory's setgid bit on to everything created in it, in any way, and no other bit.
 pub(super) async fn the_setgid_bit_is_passed_on(on: Subject) -> Outcome {
     let make = |path: &str, mode| Op::MakeDir { path: at(path), mode, existing_is_fine: false };
     on.done([make("d", 0o2775), make("d/one", 0o755), make("d/one/two", 0o700), make("d/three", 0o755)]).await?;
@@ -39,7 +39,7 @@ pub(super) async fn the_setgid_bit_is_passed_on(on: Subject) -> Outcome {
         on.stands(path, EntryKind::Directory, mode).await?;
     }
     on.stands("stage/a/b/f", EntryKind::File, 0o640).await?;
-    // It is no difference from what a release must be.
+    // The bit is not a difference from the manifest.
     on.done([make_dir("trees"), rename("stage", "trees/one"), make_dir("lists"), make_dir("lists/one")]).await?;
     let text = String::from_utf8_lossy(&manifest.in_form(Form::Manifest)).into_owned();
     on.done([write("lists/one/manifest", &text)]).await?;

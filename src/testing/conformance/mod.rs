@@ -1,4 +1,4 @@
-//! The suite that every transport passes: what [`Transport`] promises, case by case.
+//! The conformance suite for transports: the contract of [`Transport`], case by case.
 //!
 //! ```
 //! use switchback::{
@@ -47,7 +47,7 @@ use crate::{future::BoxFuture, path::HostPath, transport::Transport};
 
 use subject::Subject;
 
-/// What a case is tried on: a transport, and a directory that nobody else uses.
+/// The subject of a case: a transport, and a directory that nobody else uses.
 pub struct Fixture {
     transport: Arc<dyn Transport>,
     root: HostPath,
@@ -57,28 +57,29 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// A transport and, on the host that it reaches, an existing empty directory that it may do anything in.
+    /// A fixture for `transport` with the root `root`: an existing empty directory on its host, in which it may do
+    /// anything.
     #[must_use]
     pub fn new(transport: impl Transport, root: HostPath) -> Self {
         Self { transport: Arc::new(transport), root, scripts: true, mounts: false, keep: Vec::new() }
     }
 
-    /// Says that the host has no shell, and only acts as if it ran commands. Cases that need one are left out.
+    /// Declares that the host has no shell, and only simulates commands. Cases that need a shell are skipped.
     #[must_use]
     pub fn without_scripts(mut self) -> Self {
         self.scripts = false;
         self
     }
 
-    /// Says that its commands run as a user who may mount a filesystem below the directory. Without this, cases that do so
-    /// are left out.
+    /// Declares that commands run as a user who may mount a filesystem below the directory. Otherwise, cases that
+    /// mount are skipped.
     #[must_use]
     pub fn with_mounts(mut self) -> Self {
         self.mounts = true;
         self
     }
 
-    /// Keeps `guard` until the case is over, such as the one that removes the directory.
+    /// Keeps `guard` until the case is over, such as one that removes the directory.
     #[must_use]
     pub fn keeping(mut self, guard: impl Any + Send + Sync) -> Self {
         self.keep.push(Box::new(guard));
@@ -92,15 +93,15 @@ impl fmt::Debug for Fixture {
     }
 }
 
-/// How a case ended: in words, when it did not hold.
+/// The result of a case: the violation, in words.
 type Outcome = Result<(), String>;
 
 /// One case of the suite.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// What it is called: what it is about, and what holds.
+    /// The name: its subject, and the rule.
     pub name: &'static str,
-    /// Whether it needs a host that has a shell: see [`Fixture::without_scripts`].
+    /// Whether it needs a host with a shell: see [`Fixture::without_scripts`].
     pub needs_scripts: bool,
     /// Whether it mounts a filesystem on the host: see [`Fixture::with_mounts`].
     pub needs_mounts: bool,
@@ -108,11 +109,11 @@ pub struct Case {
 }
 
 impl Case {
-    /// Tries it.
+    /// Runs the case.
     ///
     /// # Errors
     ///
-    /// What did not hold, with the names of the case and of the transport.
+    /// The violation, with the names of the case and of the transport.
     pub async fn run(&self, fixture: Fixture) -> Result<(), String> {
         let transport = fixture.transport.to_string();
         let outcome = (self.run)(Subject::new(&fixture)).await;
@@ -121,15 +122,15 @@ impl Case {
     }
 }
 
-/// How many cases run at the same time: many of them wait for a process to end.
+/// The number of cases that run at the same time: many of them wait for a process to end.
 const AT_ONCE: usize = 8;
 
-/// Tries all [`CASES`], but for those that the fixture cannot be tried on, and returns how many it tried; `make` makes a
-/// fresh fixture for each. Several cases run at the same time.
+/// Runs all [`CASES`] that the fixture supports, several at the same time, and returns how many ran; `make` creates a
+/// fresh fixture for each.
 ///
 /// # Panics
 ///
-/// When a case does not hold, after all have been tried, with all that did not.
+/// Panics if a case fails, after all have run, with all failures.
 pub async fn transport(make: impl Fn() -> Fixture) -> usize {
     let run = |case: &'static Case| {
         let fixture = make();
@@ -146,7 +147,7 @@ pub async fn transport(make: impl Fn() -> Fixture) -> usize {
 
 macro_rules! cases {
     ($($about:ident: $($case:ident)+;)+) => {
-        /// All cases, in the order in which they are best read when several fail.
+        /// All cases, in the order in which failures are best read.
         pub const CASES: &[Case] = &[$($(
             Case {
                 name: concat!(stringify!($about), "::", stringify!($case)),

@@ -1,4 +1,4 @@
-//! Filesystems that are mounted inside the root.
+//! Filesystems mounted inside the root.
 
 use crate::transport::{FailureKind, HookEnd, Op, Reply};
 
@@ -8,10 +8,10 @@ use super::{
     subject::{Subject, same},
 };
 
-/// Where the programs are that mount, whatever else the host runs.
+/// The directories of the mount programs, in addition to the host's own path.
 const PATH: &str = "PATH=$PATH:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// What is looked at, beside each place that something is mounted on.
+/// The places to mount on, each with a directory above it.
 const PLACES: [(&str, &str); 2] = [("t", "t/m"), ("a \\ b", "a \\ b/c d")];
 
 pub(super) async fn is_seen_where_it_is(on: Subject) -> Outcome {
@@ -22,7 +22,7 @@ pub(super) async fn is_seen_where_it_is(on: Subject) -> Outcome {
         HookEnd::Exited(0) => seen(&on).await,
         end => Err(format!("nothing could be mounted ({end:?}): {}", String::from_utf8_lossy(&mounted.stderr))),
     };
-    // Whatever was seen, nothing stays mounted.
+    // Unmounts before it returns any failure, so that nothing stays mounted.
     let unmount = PLACES.map(|(_, place)| format!("umount '{place}' || code=1")).join("; ");
     let unmounted = on.run("unmounting", &format!("{PATH}; code=0; {unmount}; exit $code")).await?;
     seen?;

@@ -1,4 +1,4 @@
-//! The one rename.
+//! The moves: rename and exchange.
 
 use crate::transport::{EntryKind, FailureKind, Reply};
 
@@ -25,7 +25,7 @@ pub(super) async fn to_a_free_name(on: Subject) -> Outcome {
     on.answers(read_link("l"), link_reply("none")).await?;
     on.holds("b/d/f", "y").await?;
     same("the directory", &on.must_entry("b/d").await?.id, &before)?;
-    // Where it is already: nothing to do, and nothing lost.
+    // A move to the same place does nothing, and loses nothing.
     on.answers(move_into("b/f", "b"), Reply::Done).await?;
     on.holds("b/f", "x").await
 }
@@ -39,7 +39,7 @@ pub(super) async fn replaces_a_file(on: Subject) -> Outcome {
     on.lists("a", &[]).await
 }
 
-/// The switch: the link is replaced, and nothing is moved into what it leads to.
+/// Replaces the symlink itself, as the switch does, and moves nothing into its target.
 pub(super) async fn replaces_a_link_itself(on: Subject) -> Outcome {
     on.done([make_dir("1"), make_dir("2"), make_dir("p"), make_link("current", "1"), make_link("p/current", "2")])
         .await?;
@@ -73,7 +73,7 @@ pub(super) async fn refuses_a_full_directory(on: Subject) -> Outcome {
 pub(super) async fn refuses_another_kind(on: Subject) -> Outcome {
     on.done([make_dir("a"), make_dir("a/f"), make_dir("a/l"), make_link("a/d", "1"), write("a/e", "x")]).await?;
     on.done([write("f", "kept"), make_link("l", "a"), make_dir("d"), make_dir("e"), write("e/f", "kept")]).await?;
-    // A directory on a file and on a link, a link on an empty directory, a file on a full one.
+    // A directory onto a file and onto a symlink, a symlink onto an empty directory, a file onto a full one.
     for name in ["f", "l", "d", "e"] {
         on.refuses(move_into(&format!("a/{name}"), "."), FailureKind::WrongType).await?;
     }
@@ -136,7 +136,7 @@ pub(super) async fn a_rename_replaces_nothing(on: Subject) -> Outcome {
     on.lists("empty", &[]).await
 }
 
-/// A host exchanges two places in one step, or cannot, and then has done nothing.
+/// Exchanges two entries in one step, or fails without any effect.
 pub(super) async fn an_exchange_is_whole_or_nothing(on: Subject) -> Outcome {
     on.done([make_dir("d"), write("d/f", "x"), make_dir("in"), make_link("in/l", "in/l")]).await?;
     on.refuses(exchange("d", "none"), FailureKind::Missing).await?;

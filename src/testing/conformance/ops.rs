@@ -1,11 +1,11 @@
-//! Operations in few words.
+//! Short constructors of steps.
 
 use crate::{
     path::InnerPath,
     transport::{Op, Reply, TreeName},
 };
 
-/// A place that is known to be one.
+/// Parses a path that is known to be valid.
 pub(super) fn at(path: &str) -> InnerPath {
     InnerPath::new(path).expect("the suite names places inside a root")
 }
@@ -47,7 +47,7 @@ pub(super) fn compare(name: TreeName, except: &[&str]) -> Op {
     compare_in(name, except, false, None)
 }
 
-/// The same, contents too, and whose all of it is.
+/// Compares like [`compare`], with contents and owners.
 pub(super) fn compare_contents(name: TreeName, except: &[&str], owners: Option<Vec<u32>>) -> Op {
     compare_in(name, except, true, owners)
 }
@@ -63,7 +63,7 @@ pub(super) fn snapshot(into: &str) -> Op {
     Op::Snapshot { tree: at("trees/a"), list: at("lists/a/listing"), into: at(into) }
 }
 
-/// Asks what changed in the tree `trees/a`.
+/// Asks for the changes in the tree `trees/a`.
 pub(super) fn changes(since: &str) -> Op {
     Op::Changes { tree: at("trees/a"), since: at(since) }
 }
@@ -128,7 +128,7 @@ pub(super) fn remove_tree(path: &str) -> Op {
     Op::RemoveTree { path: at(path) }
 }
 
-/// The reply of a link with this text.
+/// The reply for a symlink with this target.
 pub(super) fn link_reply(text: impl AsRef<[u8]>) -> Reply {
     Reply::Link(Some(text.as_ref().to_vec()))
 }

@@ -1,4 +1,4 @@
-//! Whether a process that left its mark still runs.
+//! Process marks, and whether their processes are alive.
 
 use crate::transport::{
     EntryKind, FailureKind, Found, Liveness, Reply,
@@ -86,7 +86,7 @@ pub(super) async fn what_is_marked_elsewhere_is_not_proven_gone(on: Subject) -> 
     Ok(())
 }
 
-/// As they were written before a mark said among whom its id is its own.
+/// Accepts marks of the old format, which did not record the namespace of the process ID.
 pub(super) async fn marks_of_three_words(on: Subject) -> Outcome {
     let alive = ProcessMark { realm: None, ..mark(&on).await? };
     let gone = ProcessMark { start: alive.start + 1, ..alive.clone() };

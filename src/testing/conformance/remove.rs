@@ -1,4 +1,4 @@
-//! Removing, and making durable what is left.
+//! Removal and sync.
 
 use crate::transport::{EntryKind, FailureKind, Op, Reply, SyncReach};
 

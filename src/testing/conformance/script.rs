@@ -1,4 +1,4 @@
-//! Commands: what a host does that has a shell.
+//! Commands: the rules for a host with a shell.
 
 use std::time::Duration;
 
@@ -24,14 +24,14 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 impl Subject {
-    /// Runs `script` in a record of its own, and holds when it ends so.
+    /// Runs `script` with a record of its own, and checks how it ends.
     async fn ends(&self, record: &str, script: &str, end: HookEnd) -> Result<HookExit, String> {
         let exit = self.run(record, script).await?;
         same(&format!("the end of {script:?} ({})", text(&exit.stderr)), &exit.end, &end)?;
         Ok(exit)
     }
 
-    /// Whether anything stands at `path`, asked until something does, or for long enough.
+    /// Waits until an entry exists at `path`; fails after a long time.
     async fn appears(&self, path: &str) -> Outcome {
         for _ in 0..600 {
             if self.entry(path).await?.is_some() {
@@ -69,7 +69,8 @@ pub(super) async fn streams_are_kept_apart(on: Subject) -> Outcome {
     same("the lines of the other", &heard.texts(Stream::Stderr), &["two", "five"].map(str::to_owned).to_vec())
 }
 
-/// The command waits for what the test does only when it has heard the first line.
+/// Delivers lines immediately: the command waits for a directory that the test creates only after the first
+/// line.
 pub(super) async fn lines_come_as_they_are_printed(on: Subject) -> Outcome {
     let call = on.call("r", "echo first; until [ -d go ]; do sleep 1; done; echo last");
     let heard = super::subject::Heard::default();
@@ -158,7 +159,7 @@ pub(super) async fn a_script_may_be_long(on: Subject) -> Outcome {
     same("what it prints", &text(&exit.stdout), &"it's done\n".to_owned())
 }
 
-/// It is asked for by the directory that it makes first, so that nobody need wait for it.
+/// Does not wait for a background process, which waits for a directory that the test creates later.
 pub(super) async fn a_process_left_behind_holds_nothing_up(on: Subject) -> Outcome {
     let script = "(until [ -d stop ]; do sleep 1; done; mkdir stopped) & echo started";
     let exit = on.ends("r", script, HookEnd::Exited(0)).await?;
@@ -168,7 +169,8 @@ pub(super) async fn a_process_left_behind_holds_nothing_up(on: Subject) -> Outco
     on.appears("stopped").await
 }
 
-/// One obeys, one does not, and one has left the group.
+/// Enforces the limit on a command that obeys the signal, one that ignores it, and one that has left the process
+/// group.
 pub(super) async fn a_time_limit_is_kept(on: Subject) -> Outcome {
     let late = |record, script| HookCall { timeout: Some(Duration::from_millis(900)), ..on.call(record, script) };
     let quick = late("quick", "exit 4");
@@ -192,7 +194,7 @@ pub(super) async fn a_time_limit_is_kept(on: Subject) -> Outcome {
     holds(survivors.contains(&told), || format!("{told} is not among {survivors:?}"))
 }
 
-/// A process that does not obey is killed; one that a command left behind when it ended is none of it.
+/// Kills a process that ignores the signal; does not touch a process that a finished command left behind.
 pub(super) async fn what_runs_is_ended(on: Subject) -> Outcome {
     let calls = [
         on.call("obeys", "mkdir one; sleep 100 & wait; mkdir undead"),
@@ -217,7 +219,7 @@ pub(super) async fn what_runs_is_ended(on: Subject) -> Outcome {
     on.answers(inspect("undead"), Reply::Entry(None)).await
 }
 
-/// A record that names another process than the one that has the id now, or had it before another boot, ends nobody.
+/// Ends nobody if the record names a process whose ID another process has now, or one of another boot.
 pub(super) async fn only_the_process_of_the_record_is_ended(on: Subject) -> Outcome {
     let call = on.call("r", "mkdir begun; until [ -d stop ]; do sleep 1; done; mkdir stopped");
     tokio::select! {
@@ -245,7 +247,7 @@ pub(super) async fn only_the_process_of_the_record_is_ended(on: Subject) -> Outc
     on.appears("stopped").await
 }
 
-/// A future that is dropped stops nothing; a second call finds the command, wherever its record is by then.
+/// Keeps a command running when its future is dropped; a second call finds it, wherever its record is by then.
 pub(super) async fn a_dropped_call_goes_on(on: Subject) -> Outcome {
     on.done([make_dir("d"), make_dir("e")]).await?;
     let script = "mkdir once || exit 9; echo begun; until [ -d go ]; do sleep 1; done; echo ended; exit 8";
@@ -266,10 +268,10 @@ pub(super) async fn a_dropped_call_goes_on(on: Subject) -> Outcome {
     on.stands("e/d/r", EntryKind::Directory, 0o700).await
 }
 
-/// A command that removes its own record, or fills it with what it likes, gets no other end by it.
+/// Confines the damage of a command that removes or overwrites its own record.
 pub(super) async fn a_hostile_command_harms_itself_only(on: Subject) -> Outcome {
     let call = on.call("r", "cd r && echo nonsense >>result.new && rm -f out && ln -s / out; exit 0");
-    // Whatever is answered, it is answered, and what stood beside it stands.
+    // Any reply will do, as long as there is one; entries beside the record must be intact.
     let _ = on.transport.run(&call, &super::subject::Heard::default()).await;
     match on.ask(list(".")).await? {
         Reply::Listing(Some(listed)) => same("what there is", &listed.len(), &1)?,

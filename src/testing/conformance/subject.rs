@@ -1,4 +1,4 @@
-//! [`Subject`]: the transport under trial, and what is asked of it again and again.
+//! [`Subject`]: the transport under test, and its common checks.
 
 use std::{
     fmt::Debug,
@@ -16,7 +16,7 @@ use crate::{
 
 use super::{Fixture, Outcome, ops};
 
-/// The transport under trial, on its empty directory.
+/// The transport under test, with its empty directory.
 #[derive(Debug)]
 pub(super) struct Subject {
     pub(super) transport: Arc<dyn Transport>,
@@ -28,12 +28,11 @@ impl Subject {
         Self { transport: Arc::clone(&fixture.transport), root: fixture.root.clone() }
     }
 
-    /// An empty batch on the root.
     pub(super) fn batch(&self) -> Batch {
         Batch::new(self.root.clone())
     }
 
-    /// The same transport on a root below this one.
+    /// Returns the same transport on a root below this one.
     pub(super) fn below(&self, path: &str) -> Self {
         Self { transport: Arc::clone(&self.transport), root: self.root.join(&ops::at(path)) }
     }
@@ -61,12 +60,12 @@ impl Subject {
         }
     }
 
-    /// Holds when `op` is answered by exactly this.
+    /// Checks that the reply to `op` is exactly this.
     pub(super) async fn answers(&self, op: Op, expected: Reply) -> Outcome {
         same(&format!("{op:?}"), &self.ask(op).await?, &expected)
     }
 
-    /// Holds when `op` fails in this way, whether or not its failure stops the batch.
+    /// Checks that `op` fails in this way, whether its failure stops the batch or not.
     pub(super) async fn refuses(&self, op: Op, kind: FailureKind) -> Outcome {
         let what = format!("{op:?}");
         match self.send([op.clone()]).await {
@@ -88,7 +87,7 @@ impl Subject {
         }
     }
 
-    /// Holds when the host cannot use the root for this reason, and nothing took effect.
+    /// Checks that the host refuses the root for this reason, and that nothing took effect.
     pub(super) async fn root_refused(&self, batch: &Batch, kind: FailureKind) -> Outcome {
         match self.transport.execute(batch).await {
             Err(error @ TransportError::Root { .. }) => {
@@ -99,7 +98,7 @@ impl Subject {
         }
     }
 
-    /// What stands at `path`, if anything.
+    /// Returns the entry at `path`, if any.
     pub(super) async fn entry(&self, path: &str) -> Result<Option<Entry>, String> {
         match self.ask(ops::inspect(path)).await? {
             Reply::Entry(entry) => Ok(entry),
@@ -107,30 +106,30 @@ impl Subject {
         }
     }
 
-    /// What stands at `path`, where something must.
+    /// Returns the entry at `path`, which must exist.
     pub(super) async fn must_entry(&self, path: &str) -> Result<Entry, String> {
         self.entry(path).await?.ok_or_else(|| format!("nothing stands at {path:?}"))
     }
 
-    /// Holds when this stands at `path`, with this mode.
+    /// Checks the kind and mode of the entry at `path`.
     pub(super) async fn stands(&self, path: &str, kind: EntryKind, mode: u32) -> Outcome {
         let entry = self.must_entry(path).await?;
         let (found, expected) = (format!("{:?} {:o}", entry.kind, entry.mode), format!("{kind:?} {mode:o}"));
         same(&format!("what stands at {path:?}"), &found, &expected)
     }
 
-    /// Holds when a file with this content stands at `path`.
+    /// Checks the content of the file at `path`.
     pub(super) async fn holds(&self, path: &str, content: &str) -> Outcome {
         let found = Reply::Content(Some(Found::Content(content.into())));
         self.answers(ops::read(path, 1 << 20), found).await
     }
 
-    /// Holds when nothing stands at `path`.
+    /// Checks that no entry exists at `path`.
     pub(super) async fn absent(&self, path: &str) -> Outcome {
         self.answers(ops::inspect(path), Reply::Entry(None)).await
     }
 
-    /// The names in a directory, in order.
+    /// Returns the names in a directory, sorted.
     pub(super) async fn names(&self, path: &str) -> Result<Vec<String>, String> {
         let Reply::Listing(Some(listed)) = self.ask(ops::list(path)).await? else {
             return Err(format!("{path:?} cannot be listed"));
@@ -141,13 +140,13 @@ impl Subject {
         Ok(names)
     }
 
-    /// Holds when the directory holds exactly these names, given in order.
+    /// Checks that the directory contains exactly these names, given sorted.
     pub(super) async fn lists(&self, path: &str, names: &[&str]) -> Outcome {
         let expected: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
         same(&format!("the names in {path:?}"), &self.names(path).await?, &expected)
     }
 
-    /// Copies a tree into the directory `into`.
+    /// Uploads a tree into the directory `into`.
     pub(super) async fn upload(&self, into: &str, tree: Tree) -> Result<Uploaded, TransportError> {
         let upload = Upload {
             root: self.root.clone(),
@@ -161,18 +160,18 @@ impl Subject {
     }
 }
 
-/// Keeps the lines that a command prints.
+/// Collects the lines that a command prints.
 #[derive(Debug, Default)]
 pub(super) struct Heard(Mutex<Vec<(Stream, Vec<u8>)>>);
 
 impl Heard {
-    /// The lines of one stream so far.
+    /// Returns the lines of one stream so far.
     pub(super) fn of(&self, stream: Stream) -> Vec<Vec<u8>> {
         let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.iter().filter(|(of, _)| *of == stream).map(|(_, line)| line.clone()).collect()
     }
 
-    /// The lines of one stream so far, as text.
+    /// Returns the lines of one stream so far, as text.
     pub(super) fn texts(&self, stream: Stream) -> Vec<String> {
         self.of(stream).iter().map(|line| String::from_utf8_lossy(line).into_owned()).collect()
     }
@@ -184,7 +183,7 @@ impl LineSink for Heard {
     }
 }
 
-/// An error with all its causes.
+/// Formats an error with all its causes.
 pub(super) fn in_words(error: &dyn std::error::Error) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
@@ -195,12 +194,12 @@ pub(super) fn in_words(error: &dyn std::error::Error) -> String {
     words
 }
 
-/// Holds when the two are equal.
+/// Checks that the two are equal.
 pub(super) fn same<T: PartialEq + Debug>(what: &str, found: &T, expected: &T) -> Outcome {
     holds(found == expected, || format!("{what}: found {found:?}, expected {expected:?}"))
 }
 
-/// Holds when it is true; says why not otherwise.
+/// Checks that `truth` holds; otherwise fails with the given words.
 pub(super) fn holds(truth: bool, otherwise: impl FnOnce() -> String) -> Outcome {
     if truth { Ok(()) } else { Err(otherwise()) }
 }

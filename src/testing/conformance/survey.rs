@@ -1,4 +1,4 @@
-//! The steps that look at whole trees.
+//! The steps that read whole trees.
 
 use crate::{
     manifest::{Digest, MAX_DEPTH, Seen, Surveyed},
@@ -13,7 +13,8 @@ use super::{
     subject::{Subject, same},
 };
 
-/// What a survey of `path` lists, in order. All of it belongs to whoever made it, which is held here and left out then.
+/// Returns the survey of `path`, sorted. Checks that the tree's owner owns every entry, and then clears the
+/// owners.
 async fn surveyed(on: &Subject, path: &str, digests: bool) -> Result<Vec<Surveyed>, String> {
     let maker = on.must_entry(path).await?.owner;
     match on.ask(survey(path, digests)).await? {
@@ -56,7 +57,7 @@ pub(super) async fn lists_all_there_is(on: Subject) -> Outcome {
     same("an empty directory", &surveyed(&on, "empty", true).await?, &Vec::new())
 }
 
-/// An application may nest its own directories without end.
+/// Stops at the maximum depth: an application may nest directories without end.
 pub(super) async fn stops_at_the_depth_of_a_release(on: Subject) -> Outcome {
     let path = |names: usize| ["d"; 300][..names].join("/");
     on.done((1..=260).map(|names| make_dir(&path(names)))).await?;
@@ -90,14 +91,14 @@ pub(super) async fn needs_a_directory_to_list(on: Subject) -> Outcome {
     on.answers(survey("none/x", false), Reply::Survey(None)).await
 }
 
-/// What changed, as text: the entries as they were, and as they are.
+/// Returns the changes as text: the entries before, and now.
 async fn changed(on: &Subject) -> Result<(Vec<String>, Vec<String>), String> {
     let Reply::Changes(Some(Changes { mut before, mut now })) = on.ask(changes("before")).await? else {
         return Err("no changes were told".to_owned());
     };
     before.sort_by(|one, other| one.path.cmp(&other.path));
     now.sort_by(|one, other| one.path.cmp(&other.path));
-    // A directory changes with what is in it, and its size is its own affair.
+    // A directory changes with its entries, and its size depends on the filesystem.
     let before = before.iter().filter(|entry| entry.kind != EntryKind::Directory).map(|entry| {
         let mode = if entry.kind == EntryKind::Link { 0 } else { entry.mode };
         format!("{} {:?} {mode:o} {}", String::from_utf8_lossy(&entry.path), entry.kind, entry.size)
@@ -123,7 +124,7 @@ pub(super) async fn tells_what_changed(on: Subject) -> Outcome {
     on.done([write("trees/a/other", "of nobody's"), snapshot("before")]).await?;
     on.stands("before", EntryKind::File, 0o600).await?;
     same("nothing", &changed(&on).await?, &(Vec::new(), Vec::new()))?;
-    // Whatever is in it, a name is one name.
+    // An odd name is still one name.
     let odd = HOSTILE.iter().find(|name| name.contains('\'')).ok_or("no odd name")?;
     let there = format!("trees/a/d/{odd}");
     on.done([append("trees/a/other", "x"), write("trees/a/new", ""), append("trees/a/f", "x")]).await?;
@@ -140,7 +141,7 @@ pub(super) async fn tells_what_changed(on: Subject) -> Outcome {
     on.done([remove_tree("trees/a/d"), remove_file("trees/a/f")]).await?;
     let (before, now) = changed(&on).await?;
     same("what is left", &now, &texts(&[&format!("l 0 {:?}", Seen::Link { target: b"f".to_vec() })]))?;
-    // A name with a line break stands in two lines of a listing, and in no snapshot.
+    // A name with a newline takes two lines in a listing, and is in no snapshot.
     let listed = HOSTILE.iter().filter(|name| !name.contains('\n')).count();
     same("how many changed", &before.len(), &(listed + 2))
 }
@@ -163,7 +164,7 @@ pub(super) async fn changes_need_a_snapshot(on: Subject) -> Outcome {
     on.answers(changes("before"), Reply::Changes(None)).await
 }
 
-/// What a link in place of a directory leads to is no part of the tree.
+/// Ignores the target of a symlink that has replaced a directory.
 pub(super) async fn changes_of_a_tree_that_was_replaced(on: Subject) -> Outcome {
     tree(&on).await?;
     on.done([snapshot("before"), make_dir("elsewhere"), move_into("trees/a/d", "elsewhere")]).await?;

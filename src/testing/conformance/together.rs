@@ -1,4 +1,4 @@
-//! Steps that a carrier may carry out as one: each is answered as if it came alone.
+//! Steps that a transport may combine: each reply is the same as for the step alone.
 
 use crate::transport::{EntryKind, FailureKind, Found, Op, OwnedFile, Reply, TransportError};
 
@@ -8,7 +8,7 @@ use super::{
     subject::{Subject, in_words, same},
 };
 
-/// Sends steps that may all fail, and returns their replies in order, with only the kind of a failure.
+/// Sends steps that may all fail, and returns their replies in order, with only the kind of each failure.
 async fn lenient(on: &Subject, ops: &[Op]) -> Result<Vec<Result<Reply, FailureKind>>, String> {
     let mut batch = on.batch();
     for op in ops {

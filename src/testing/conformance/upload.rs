@@ -1,4 +1,4 @@
-//! Copying whole trees.
+//! Uploads of whole trees.
 
 use std::sync::{Arc, Mutex};
 
@@ -43,7 +43,7 @@ pub(super) async fn brings_all(on: Subject) -> Outcome {
         directory("a/b", 0o755),
         file("a/b/deep", 0o644, "deep"),
         file("a/empty", 0o644, ""),
-        // Directories need not be filled one after the other.
+        // Entries of a directory may come later, after those of another.
         file("last", 0o644, [0, 255, b'\r', b'\n', 0]),
         file("a/late", 0o644, "late"),
     ];
@@ -143,7 +143,7 @@ pub(super) async fn progress(on: Subject) -> Outcome {
     same("the last that was told", &told.last().copied(), &Some((2, 500_001)))
 }
 
-/// The lists come along, and show what arrived.
+/// Writes the lists, and they describe the uploaded tree.
 pub(super) async fn lists_of_all(on: Subject) -> Outcome {
     on.done([make_dir("stage"), make_dir("lists"), make_dir("lists/it's")]).await?;
     let parts = vec![directory("d", 0o755), file("d/a", 0o644, "abc"), file("it's\n", 0o600, ""), link("l", "d/a")];
@@ -176,7 +176,7 @@ pub(super) async fn lists_of_all(on: Subject) -> Outcome {
     }
 }
 
-/// Uploads `old` to `old` and then `new` to `stage`, with what is equal copied once `meanwhile` was done.
+/// Uploads `old` to `old` and then, after `meanwhile`, `new` to `stage` with equal files copied.
 async fn over(
     on: &Subject,
     old: Vec<Part>,
@@ -196,7 +196,7 @@ async fn over(
     Ok(on.transport.upload(&upload, &|_, _| ()).await)
 }
 
-/// New lists are right whatever they are made of: the lists of the base, as they were or as somebody changed them.
+/// Writes correct lists, from the unchanged or changed lists of the base.
 pub(super) async fn lists_over_a_base(on: Subject) -> Outcome {
     let parts = |changed: &str| {
         let mut parts = vec![directory("d", 0o755), file("d/same", 0o644, "same"), file("d/x", 0o755, changed)];
@@ -235,7 +235,7 @@ pub(super) async fn lists_over_a_base(on: Subject) -> Outcome {
     }
     on.stands("stage/it's", EntryKind::File, 0o600).await?;
     same("what stands there", &on.names("stage").await?.len(), &25)?;
-    // A list that is another now is found, or was not needed.
+    // A changed list of the base is detected, or was not needed.
     on.done([remove_file("kept/sums"), write("kept/sums", "other\n"), remove_tree("stage"), remove_tree("new")])
         .await?;
     on.done([make_dir("stage"), make_dir("new")]).await?;
@@ -246,7 +246,7 @@ pub(super) async fn lists_over_a_base(on: Subject) -> Outcome {
     }
 }
 
-/// What is equal is copied, whatever its mode; what is not is sent.
+/// Copies equal files, whatever their mode, and sends the others.
 pub(super) async fn copies_what_is_equal(on: Subject) -> Outcome {
     let odd = ["it's", " ", "-rf", "*", "$(id)", "\"", "\u{e9}", "a\nb"];
     let held = |name: &&str| file(format!("d/{name}"), 0o644, name);
@@ -260,7 +260,7 @@ pub(super) async fn copies_what_is_equal(on: Subject) -> Outcome {
     new.extend(odd.iter().map(held));
     let wanted: Vec<String> = odd.iter().map(|name| format!("stage/d/{name}")).collect();
     let arrived = over(&on, old, new, Vec::new()).await?.map_err(|error| in_words(&error))?;
-    // The changed one, two that were no files before, and the one whose name no line holds.
+    // The changed file, two paths that were not files before, and the name that does not fit into a line.
     same("what was sent", &arrived, &Uploaded { files: 4, bytes: 7 })?;
     on.lists("stage", &["changed", "d", "empty", "l", "was directory", "was file"]).await?;
     on.holds("stage/changed", "new").await?;
@@ -271,12 +271,13 @@ pub(super) async fn copies_what_is_equal(on: Subject) -> Outcome {
     for (place, name) in wanted.iter().zip(odd) {
         on.holds(place, name).await?;
     }
-    // Copies, and no second names of the same files.
+    // Copies, not hard links.
     on.done([remove_file("old/d/same"), write("old/d/same", "other")]).await?;
     on.holds("stage/d/same", "same").await
 }
 
-/// What is copied keeps its modification time; what is sent has the tree's, however late it is sent.
+/// Keeps the modification time of copied files; files that are sent get that of the tree, however late they are
+/// sent.
 pub(super) async fn what_is_equal_keeps_its_time(on: Subject) -> Outcome {
     let parts = |changed: &str| {
         let mut parts = vec![directory("d", 0o755), file("d/same", 0o644, "same"), file("d/changed", 0o644, changed)];
@@ -302,7 +303,7 @@ pub(super) async fn what_is_equal_keeps_its_time(on: Subject) -> Outcome {
     Ok(())
 }
 
-/// A base that does not hold what it did is found, be it by content, kind or absence.
+/// Detects a changed base, whether by content, kind or absence.
 pub(super) async fn finds_a_changed_base(on: Subject) -> Outcome {
     let parts = || vec![directory("d", 0o755), file("d/f", 0o644, "one"), file("same", 0o644, "same")];
     on.done([make_dir("away"), write("away/f", "one")]).await?;
@@ -326,7 +327,7 @@ pub(super) async fn finds_a_changed_base(on: Subject) -> Outcome {
     Ok(())
 }
 
-/// That an upload was expected changes nothing about it, nor about what comes without one.
+/// Uploads alike with and without an expected upload, and other calls work too.
 pub(super) async fn an_expected_one_arrives(on: Subject) -> Outcome {
     on.transport.expect_upload().await;
     on.transport.expect_upload().await;
@@ -341,7 +342,7 @@ pub(super) async fn an_expected_one_arrives(on: Subject) -> Outcome {
     same("the third", &uploaded(&on, Vec::new()).await?, &Uploaded::default())
 }
 
-/// Whether there is a way is asked without a change, before there is anything, and as often as wanted.
+/// Checks for a way to upload, without a change, before anything is uploaded, and repeatedly.
 pub(super) async fn a_way_for_one_is_found(on: Subject) -> Outcome {
     for _ in 0..2 {
         on.transport.try_upload().await.map_err(|error| in_words(&error))?;
@@ -398,7 +399,7 @@ pub(super) async fn a_source_that_changes(on: Subject) -> Outcome {
         other => return Err(format!("the source changed, and it gave {other:?}")),
     }
     on.lists(".", &["stage"]).await?;
-    // What took its place afterwards arrives.
+    // A new upload to the same place succeeds.
     on.done([remove_tree("stage")]).await?;
     same("the next", &uploaded(&on, vec![file("a", 0o644, "x")]).await?, &Uploaded { files: 1, bytes: 1 })
 }

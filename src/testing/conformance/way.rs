@@ -1,4 +1,4 @@
-//! Whose the directories on the way are, and who uses what stands in them.
+//! Owners of the ancestors of the root, and processes that use a tree.
 
 use crate::transport::{EntryKind, FailureKind, Op, Reply, Users};
 
@@ -41,7 +41,7 @@ pub(super) async fn nobody_uses_it(on: Subject) -> Outcome {
     Ok(())
 }
 
-/// What is not there has nothing mounted on it, and no link is followed to find out.
+/// Finds nothing mounted on a missing path, and follows no symlink to find out.
 pub(super) async fn nothing_is_mounted(on: Subject) -> Outcome {
     on.done([make_dir("d"), make_dir("d/x"), make_dir("a \\ b"), write("f", "x"), make_link("l", "d")]).await?;
     for path in ["d", "d/x", "a \\ b", "f", "l", "none", "none/below", "no \\ ne", "no \\ ne/below"] {
@@ -53,7 +53,7 @@ pub(super) async fn nothing_is_mounted(on: Subject) -> Outcome {
     Ok(())
 }
 
-/// The right to write is told without writing, and only of directories.
+/// Checks write permission without writing, and only for directories.
 pub(super) async fn what_may_be_written(on: Subject) -> Outcome {
     on.done([make_dir("d"), make_dir("a \\ b"), write("f", "x"), make_link("l", "d")]).await?;
     for path in [".", "d", "a \\ b"] {
