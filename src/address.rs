@@ -1,15 +1,15 @@
-//! [`Address`]: where a host is, in a grammar that leaves no room for options or commands.
+//! [`Address`]: a host's SSH address, in a grammar that leaves no room for options or commands.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
-/// Where a host is reached: `[user@]host[:port]`. The host may be an alias of the ssh configuration, a name, an IPv4
-/// address, or an IPv6 address in brackets.
+/// The SSH address of a host: `[user@]host[:port]`. The host is an alias of the ssh configuration, a name, an
+/// IPv4 address, or an IPv6 address in brackets.
 ///
-/// The grammar decides before `ssh` is ever started: a host or user that begins with `-`, or holds anything a shell or
-/// `ssh` would act on, is no address (CVE-2017-1000117, CVE-2023-51385).
+/// The grammar applies before `ssh` starts: it rejects a host or user that begins with `-` or contains a character that
+/// a shell or `ssh` would interpret (CVE-2017-1000117, CVE-2023-51385).
 ///
 /// ```
 /// use switchback::Address;
@@ -27,19 +27,19 @@ pub struct Address {
 }
 
 impl Address {
-    /// The user, when one is given; else the ssh configuration decides.
+    /// Returns the user, if given; otherwise the ssh configuration decides.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// The host: a name, an alias or an address, without brackets.
+    /// Returns the host (a name, an alias or an IP address) without brackets.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port, when one is given; else the ssh configuration decides.
+    /// Returns the port, if given; otherwise the ssh configuration decides.
     #[must_use]
     pub fn port(&self) -> Option<u16> {
         self.port
@@ -64,7 +64,7 @@ impl FromStr for Address {
     }
 }
 
-/// The host without its brackets, and the text of the port.
+/// Splits `host[:port]` into the host without its brackets and the text of the port.
 fn split_port(text: &str) -> Option<(&str, Option<&str>)> {
     if let Some(bracketed) = text.strip_prefix('[') {
         let (host, after) = bracketed.split_once(']')?;
@@ -124,7 +124,7 @@ impl<'de> Deserialize<'de> for Address {
     }
 }
 
-/// A text that is no address of a host, and the rule it breaks.
+/// A text that is not a valid host address, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{} is not the address of a host: {rule}", crate::name::shortened(text))]
 pub struct AddressError {
@@ -157,7 +157,7 @@ mod tests {
         }
     }
 
-    /// Options, shell syntax and bad ports in an address. FAULTS.md N13, N14, N15.
+    /// Rejects options, shell syntax and bad ports. FAULTS.md N13, N14, N15.
     #[test]
     fn nothing_else_is_an_address() {
         let long = "x".repeat(300);

@@ -1,4 +1,4 @@
-//! Taking over a tree that another tool made: what it left, and what is written because of it.
+//! Types for adopting a tree that another tool made: the traces found there, and the records to write.
 
 use std::{fmt, str::FromStr};
 
@@ -7,31 +7,31 @@ use thiserror::Error;
 
 use crate::{name::ReleaseName, path::InnerPath, record::PreviousVersion, time::Timestamp};
 
-/// Who made a tree.
+/// The tool that made a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Tool {
-    /// Capistrano 3: `revisions.log` says what was deployed and gone back to.
+    /// Capistrano 3: `revisions.log` lists deploys and rollbacks.
     Capistrano,
-    /// Deployer: `.dep/releases_log` says what was made.
+    /// Deployer: `.dep/releases_log` lists the releases it made.
     Deployer,
-    /// Ansistrano: no log, names made of times.
+    /// Ansistrano: no log; release names are timestamps.
     Ansistrano,
-    /// Mina: no log, names counted up or made of times.
+    /// Mina: no log; release names are counters or timestamps.
     Mina,
     /// A person or a script that left `previousVersion` files.
     Recipe,
-    /// Nobody: `current` is a plain directory.
+    /// No tool: `current` is a plain directory.
     Directory,
 }
 
 impl Tool {
-    /// Every one there is.
+    /// Every tool.
     pub const ALL: &'static [Self] =
         &[Self::Capistrano, Self::Deployer, Self::Ansistrano, Self::Mina, Self::Recipe, Self::Directory];
 
-    /// Its name, as it is typed.
+    /// Returns the name, as typed on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -51,7 +51,7 @@ impl fmt::Display for Tool {
     }
 }
 
-/// No tool of that name is known.
+/// An unknown tool name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is none of capistrano, deployer, ansistrano, mina, recipe, directory")]
 pub struct ToolError(String);
@@ -65,7 +65,7 @@ impl FromStr for Tool {
     }
 }
 
-/// What the order of the releases was taken from.
+/// The source of the order of the releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -74,13 +74,13 @@ pub enum Evidence {
     RevisionsLog,
     /// Deployer's `.dep/releases_log`.
     ReleasesLog,
-    /// The names, which are numbers or times.
+    /// The names, which are numbers or timestamps.
     Names,
-    /// The times of the directories: nothing better was there.
+    /// The modification times of the directories, for lack of anything better.
     Times,
-    /// The `previousVersion` files that were there.
+    /// The existing `previousVersion` files.
     Records,
-    /// Nothing: there is one release.
+    /// None needed: there is only one release.
     Nothing,
 }
 
@@ -97,30 +97,31 @@ impl fmt::Display for Evidence {
     }
 }
 
-/// That a release was taken over, and how its record was found. Kept beside the tool's other records of the release.
+/// A record that a release was adopted, and how its previous release was found. Stored beside the tool's other
+/// records of the release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct AdoptedRecord {
     /// The version of this format: 1.
     pub format: u32,
-    /// Who made the tree.
+    /// The tool that made the tree.
     pub tool: Tool,
-    /// What the record was taken from.
+    /// The source of the record.
     pub evidence: Evidence,
-    /// Whether the record is a conclusion, and was not written at the switch.
+    /// Whether the record is inferred rather than written at the switch.
     pub inferred: bool,
-    /// When it was taken over, by the controller's clock.
+    /// The time of the adoption, by the controller's clock.
     pub at: Timestamp,
-    /// By whom.
+    /// The user who adopted it.
     pub by: String,
 }
 
 impl AdoptedRecord {
-    /// The name of the file that holds it, in the tool's directory of the release.
+    /// The name of the file that holds the record, in the tool's directory of the release.
     pub const FILE: &'static str = "adopted";
 }
 
-/// What other tools left in a root, as far as it says who made the tree and in what order.
+/// The traces of other tools in a root that tell which tool made the tree, and the order of its releases.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Traces {
@@ -128,34 +129,34 @@ pub struct Traces {
     pub revisions_log: Option<String>,
     /// Deployer's log.
     pub releases_log: Option<String>,
-    /// Whether Deployer's directory is there.
+    /// Whether Deployer's directory exists.
     pub deployer: bool,
-    /// The release that Deployer has begun and not switched to.
+    /// The release that Deployer began and did not switch to.
     pub unfinished: Option<ReleaseName>,
-    /// Whether something of Mina's is there.
+    /// Whether any trace of Mina exists.
     pub mina: bool,
-    /// The lock of another tool, when it is there.
+    /// The lock file of another tool, if it exists.
     pub locked: Option<InnerPath>,
     /// Releases that Deployer marked bad.
     pub bad: Vec<ReleaseName>,
-    /// When each directory in the releases directory last changed, in seconds since the Unix epoch.
+    /// The last change of each directory in the releases directory, in seconds since the Unix epoch.
     pub times: Vec<(ReleaseName, i64)>,
 }
 
-/// What is written to take over a tree.
+/// The changes that adopt a tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Adoption {
-    /// Who made the tree.
+    /// The tool that made the tree.
     pub tool: Tool,
-    /// What the order was taken from.
+    /// The source of the order.
     pub evidence: Evidence,
-    /// The records that are written, oldest release first. A tool that goes by the times of directories then finds them
-    /// in their old order: to write a record changes the time of its directory.
+    /// The records to write, oldest release first. Writing a record changes the modification time of its directory,
+    /// so this order keeps the releases sorted for a tool that goes by those times.
     pub records: Vec<(ReleaseName, PreviousVersion)>,
-    /// The releases on the way back that have a record already, and are only marked as taken over.
+    /// The releases on the rollback chain that already have a record, and are only marked as adopted.
     pub recorded: Vec<ReleaseName>,
-    /// The releases that are marked bad: the other tool went back from them.
+    /// The releases to mark as bad: the other tool rolled back from them.
     pub bad: Vec<ReleaseName>,
     /// The release that the plain directory `current` becomes.
     pub becomes: Option<ReleaseName>,

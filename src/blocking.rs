@@ -1,9 +1,10 @@
-//! Work that blocks, beside what must not be held up.
+//! Blocking work beside asynchronous work.
 
 use tokio::{runtime::Handle, task::spawn_blocking};
 
-/// Does what blocks without holding up others, where there are any: without a runtime whoever waits is alone. `None` when it
-/// panicked, or the runtime ends.
+/// Runs blocking `work` on the runtime's blocking threads, so that it does not stall other tasks. Without a
+/// runtime there are no other tasks, and it runs in place. Returns `None` if `work` panicked or the runtime is shutting
+/// down.
 pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     match Handle::try_current() {
         Ok(_) => spawn_blocking(work).await.ok(),

@@ -1,4 +1,4 @@
-//! [`CacheDirectory`]: files that are kept for the next run, and that may go at any time.
+//! [`CacheDirectory`]: files kept for the next run, which may disappear at any time.
 
 use std::{
     fs::{self, DirBuilder, File},
@@ -12,13 +12,13 @@ use rustix::fs::{Mode, OFlags};
 
 use crate::manifest::Digest;
 
-/// The largest file that is read or written, in bytes.
+/// The size of the largest file to read or write, in bytes.
 pub(crate) const LIMIT: u64 = 64 << 20;
 
-/// The most that all files of a directory take together, in bytes; the newest stays whatever its size.
+/// The maximum total size of the files of a directory, in bytes; the newest file stays whatever its size.
 const TOTAL: u64 = 256 << 20;
 
-/// A directory of such files, each named by a digest. It is made with mode 0700, its files with 0600.
+/// A directory of cache files, each named by a digest. The directory has mode 0700, its files 0600.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CacheDirectory {
     path: PathBuf,
@@ -26,21 +26,23 @@ pub(crate) struct CacheDirectory {
 }
 
 impl CacheDirectory {
-    /// The directory at `path`, which is made when it is needed, and keeps so many files, the newest, and less when they are large.
+    /// Describes the cache directory at `path`, created on the first write. It keeps the `newest` most recent files,
+    /// and fewer if they are large.
     pub(crate) fn new(path: impl Into<PathBuf>, newest: usize) -> Self {
         Self { path: path.into(), newest }
     }
 
-    /// Where the file of this name is.
+    /// Returns the path of the file `name`.
     pub(crate) fn file(&self, name: &Digest) -> PathBuf {
         self.path.join(name.to_string())
     }
 
-    /// What the file of this name holds, when nobody but the user can have written it.
+    /// Returns the content of the file `name`, or `None` if anybody but the user could have written it.
     pub(crate) fn read(&self, name: &Digest) -> Option<Vec<u8>> {
-        // Does not wait, should it be a pipe.
+        // NONBLOCK: opening a fifo must not wait for a writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(self.file(name), flags, Mode::empty()).ok()?);
+        // From the open file, so that nobody can swap it after the check.
         let found = file.metadata().ok()?;
         let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
         if !found.is_file() || !is_ours || found.len() > LIMIT {
@@ -51,25 +53,25 @@ impl CacheDirectory {
         Some(content)
     }
 
-    /// Keeps `content` under this name, whole or not at all, and removes the oldest files when there are too many.
+    /// Stores `content` as `name` atomically, and removes the oldest files beyond the limits.
     ///
     /// # Errors
     ///
-    /// What the system says; what was kept before is then as it was, or some of it is removed.
+    /// Fails with the system's error. The previous files are then unchanged, or some of them are removed.
     pub(crate) fn write(&self, name: &Digest, content: &[u8]) -> io::Result<()> {
         DirBuilder::new().recursive(true).mode(0o700).create(&self.path)?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path)?;
         file.write_all(content)?;
+        // Not synced: the readers verify a digest, and discard a file that a crash tore.
         file.persist(self.file(name))?;
         self.remove_oldest()
     }
 
-    /// Keeps nothing under this name any more.
     pub(crate) fn remove(&self, name: &Digest) -> io::Result<()> {
         fs::remove_file(self.file(name))
     }
 
-    /// What does not bear a digest for a name is not ours.
+    /// Removes the oldest files beyond the limits, and ignores any file that is not named by a digest.
     fn remove_oldest(&self) -> io::Result<()> {
         let written = |entry: fs::DirEntry| {
             entry.file_name().to_str()?.parse::<Digest>().ok()?;
@@ -85,7 +87,7 @@ impl CacheDirectory {
     }
 }
 
-/// How many files of these sizes fit into so many bytes, the first of them in any case.
+/// Returns how many of the files, in this order, fit into `total` bytes; at least one.
 fn fitting(sizes: impl Iterator<Item = u64>, total: u64) -> usize {
     let mut sum = 0u64;
     let fits = |size: &u64| {

@@ -1,4 +1,4 @@
-//! [`Commands`]: what is run around a switch, as it is configured, and as it is recorded with a release.
+//! [`Commands`]: the commands around a switch, as configured and as recorded with a release.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::{
     path::InnerPath,
 };
 
-/// The longest that a hook or a validation may take, unless something else is said.
+/// The default time limit of a hook or a validation attempt.
 pub const HOOK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// The commands around a switch. Each is a text for `sh`.
+/// The commands around a switch. Each is a script for `sh`.
 ///
-/// They are recorded with a release when it is staged, so that going back needs no configuration, and never that of the
-/// version that is fled.
+/// They are recorded with a release when it is staged, so that a rollback needs no configuration, least of all that of
+/// the version it rolls back from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
@@ -29,22 +29,22 @@ pub struct Commands {
     /// Runs on every host after the switch, in either direction.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after_switch: Option<String>,
-    /// How long `prepare`, `after_switch` and one try of the validation may take each.
+    /// The time limit of each `prepare`, `after_switch` and validation attempt.
     pub timeout: Duration,
-    /// A file on the controller with lines `NAME=VALUE`: variables for every command, which stand in no argument list, no
-    /// log and no error.
+    /// A file on the controller with lines `NAME=VALUE`: variables for every command. Their values appear in no
+    /// argument list, log or error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub env_file: Option<Utf8PathBuf>,
-    /// The names of variables of the controller that every command is given too, kept as secret.
+    /// The names of variables of the controller that are passed to every command, as secrets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pass_env: Vec<String>,
-    /// What decides whether a switch was good.
+    /// The check that decides whether a switch was good.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
-    /// What takes the data forward and back.
+    /// The commands that migrate the data forward and back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<DataCommands>,
-    /// Prints what the data is like, for the drill. Runs like `version`.
+    /// Prints a fingerprint of the data, for the drill and after a failed migration. Runs where `version` runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
 }
@@ -73,27 +73,27 @@ impl Commands {
     }
 }
 
-/// A command that decides whether a switch was good: it is when the command ends with 0.
+/// A command that decides whether a switch was good, which it is if the command exits with 0.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Validation {
     /// The command.
     pub command: String,
-    /// Where it runs.
+    /// The place where it runs.
     pub on: ValidateOn,
-    /// How long it may fail until it first holds.
+    /// The time within which it may fail before it first succeeds.
     pub start_within: Duration,
-    /// How long to rest between two tries.
+    /// The pause between two attempts.
     pub every: Duration,
-    /// How long it must hold after it first held; not at all when it need hold only once.
+    /// The time for which it must keep succeeding after its first success; zero if one success is enough.
     #[serde(rename = "for")]
     pub hold_for: Duration,
-    /// How many failures in a row are forgiven after it first held.
+    /// The number of failures in a row that are tolerated after the first success.
     pub allow_failures: u32,
 }
 
 impl Validation {
-    /// A command that must hold once, on every host, at the first try.
+    /// A command that must succeed once, on every host, at the first attempt.
     pub fn new(command: impl Into<String>) -> Self {
         Self {
             command: command.into(),
@@ -106,47 +106,47 @@ impl Validation {
     }
 }
 
-/// Where a validation runs.
+/// The place where a validation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ValidateOn {
-    /// On every host, in the release that is current there.
+    /// Every host, in its current release.
     #[default]
     Hosts,
-    /// Once, on the controller, in the directory of the configuration.
+    /// The controller, once, in the directory of the configuration.
     Controller,
 }
 
-/// The commands that take the data forward and back, once for the whole fleet.
+/// The commands that migrate the data forward and back, once for the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DataCommands {
-    /// Where they run.
+    /// The place where they run.
     pub place: DataPlace,
-    /// The tool whose answer `version` prints; without one, the answer is the last line of what it prints.
+    /// The tool whose output `version` prints; without one, the data version is the last line of the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// Prints the data version.
     pub version: String,
-    /// Takes the data forward to what the release needs.
+    /// Migrates the data forward to the version that the release needs.
     pub apply: String,
-    /// Takes the data back to `$SWITCHBACK_DATA_TARGET`; without it, what was applied cannot be reverted.
+    /// Migrates the data back to `$SWITCHBACK_DATA_TARGET`; without it, an applied migration cannot be reverted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revert: Option<String>,
-    /// When a rollback reverts: after the switch, as the mirror of a deploy, or before it.
+    /// The time of the revert in a rollback: after the switch, mirroring a deploy, or before it.
     #[serde(default)]
     pub revert_when: RevertWhen,
-    /// How long each may take; no limit when there is none.
+    /// The time limit of each command; `None` for no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
-    /// What of a release `revert` needs: a copy of it is kept outside the release when it is applied, so that a damaged
-    /// or pruned release can be undone.
+    /// The paths of a release that `revert` needs. A copy of them is kept outside the release when it is applied, so
+    /// that a damaged or pruned release can be reverted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub save: Vec<InnerPath>,
 }
 
 impl DataCommands {
-    /// Commands on the controller that know no way back.
+    /// Data commands at `place` without a `revert`.
     pub fn new(place: DataPlace, version: impl Into<String>, apply: impl Into<String>) -> Self {
         Self {
             place,
@@ -160,12 +160,12 @@ impl DataCommands {
         }
     }
 
-    /// The data version, from how `version` ended and what it printed: as the preset's tool says it, else the last line
-    /// of standard output.
+    /// Reads the data version from the exit status and output of `version`: as the preset's tool prints it,
+    /// otherwise the last line of standard output.
     ///
     /// # Errors
     ///
-    /// [`DataVersionError`] when the command failed, or what it printed is no version.
+    /// [`DataVersionError`] when the command failed, or its output is not a version.
     pub fn read_version(&self, status: u8, stdout: &[u8], stderr: &[u8]) -> Result<DataVersion, DataVersionError> {
         match self.preset {
             Some(preset) => preset.read(status, stdout, stderr),
@@ -175,13 +175,13 @@ impl DataCommands {
     }
 }
 
-/// Where the data commands run.
+/// The place where the data commands run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataPlace {
-    /// On this host of the fleet, by its name.
+    /// This host of the fleet, by its name.
     Host(String),
-    /// On the controller, in the directory of the configuration.
+    /// The controller, in the directory of the configuration.
     Controller,
 }
 
@@ -194,13 +194,14 @@ impl std::fmt::Display for DataPlace {
     }
 }
 
-/// When a rollback reverts data.
+/// The time at which a rollback reverts data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RevertWhen {
-    /// Once the old code is current everywhere: it has met the new data before, when the deploy applied it.
+    /// Once the old code is current everywhere. The old code has met the new data before, when the deploy applied
+    /// it.
     #[default]
     AfterSwitch,
-    /// Before anything is switched, for code that cannot meet newer data.
+    /// Before any host is switched, for code that cannot run on newer data.
     BeforeSwitch,
 }

@@ -1,7 +1,7 @@
-//! [`crowd`]: several hosts in a few words.
+//! [`crowd`]: a short text for many hosts.
 
-/// Hosts by their names: up to `most` are all named, more are told by the first and the last where they are counted up,
-/// or by the first two.
+/// Formats host names. Names up to `most` hosts in full. More become the first and the last if they are
+/// numbered consecutively, otherwise the first two and a count.
 ///
 /// ```
 /// use switchback::report::crowd;
@@ -24,7 +24,7 @@ pub fn crowd(names: &[&str], most: usize) -> String {
     }
 }
 
-/// Whether the names are one name with a number that counts up by one.
+/// Whether the names are one stem with numbers that increase by one.
 fn are_counted_up(names: &[&str]) -> bool {
     let parts = |name: &str| {
         let stem = name.trim_end_matches(|c: char| c.is_ascii_digit()).len();

@@ -1,30 +1,31 @@
-//! [`Debt`]: what a host missed because it could not be reached, as the others remember it.
+//! [`Debt`]: an operation that an unreachable host missed, recorded on the other hosts.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{name::ReleaseName, outcome::Command, path::InnerPath, time::Timestamp, token::Token};
 
-/// What a host missed because it could not be reached. The hosts that were reached keep it, until a run reaches the
-/// debtor too.
+/// An operation that a host missed because it was unreachable. The reachable hosts keep this record until a run
+/// reaches the pending host too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Debt {
     /// The version of this format: 1.
     pub format: u32,
-    /// The host that was not reached, by its name in the configuration.
+    /// The unreachable host, by its name in the configuration.
     pub host: String,
     /// The operation that it missed.
     pub operation: Token,
     /// The command.
     pub command: Command,
-    /// The release that it should be on.
+    /// The release that the host should be on.
     pub release: ReleaseName,
-    /// When it was missed, by the controller's clock.
+    /// The time of the operation, by the controller's clock.
     pub at: Timestamp,
 }
 
 impl Debt {
-    /// The directory that keeps what `host` owes: its name, with every byte in hex that is not plain in a file name.
+    /// Returns the directory for the missed operations of `host`: its name, with every byte that is not a letter,
+    /// digit or `-` in hex.
     pub(crate) fn directory(host: &str) -> InnerPath {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-';
         let spell = |b: u8| if plain(b) { char::from(b).to_string() } else { format!("_{b:02x}") };

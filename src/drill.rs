@@ -1,4 +1,4 @@
-//! [`DrillReport`]: what a rehearsal of the way back did, and whether each proof held.
+//! [`DrillReport`]: the steps of a rollback rehearsal, and whether each proof held.
 
 use std::fmt::Write;
 
@@ -7,64 +7,64 @@ use serde::{Deserialize, Serialize};
 
 use crate::{data::DataVersion, name::ReleaseName};
 
-/// What a rehearsal did: its legs, each with its proofs.
+/// The report of a drill: its legs, each with its proofs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DrillReport {
-    /// The digest of the content that was rehearsed: the same wherever it is computed.
+    /// The digest of the rehearsed content: the same wherever it is computed.
     pub digest: String,
-    /// The release that was deployed first because there was nothing to go back to.
+    /// The release that was deployed first because there was no release to roll back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<ReleaseName>,
-    /// The legs, in their order; those after one that failed are not there.
+    /// The legs, in order, up to the first that failed.
     pub legs: Vec<Leg>,
-    /// How long the way back took, in seconds, until the fleet was validated on the old version; `None` when it did not
-    /// come so far.
+    /// The duration of the rollback, in seconds, until the fleet was validated on the old version; `None` if the
+    /// drill ended earlier.
     pub time_to_restore: Option<f64>,
-    /// Whether every leg was gone, and every proof held.
+    /// Whether every leg succeeded and every proof held.
     pub passed: bool,
 }
 
-/// One leg of a rehearsal.
+/// One leg of a drill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Leg {
-    /// What was done: `deploy`, `rollback`, `deploy again`.
+    /// The operation: `deploy`, `rollback`, `deploy again`.
     pub name: String,
-    /// How long it took, in seconds.
+    /// The duration, in seconds.
     pub seconds: f64,
-    /// The data version after it, where there is data.
+    /// The data version after the leg, if there is data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataVersion>,
-    /// What was looked at after it.
+    /// The checks after the leg.
     pub proofs: Vec<Proof>,
 }
 
-/// One thing that was looked at.
+/// One check after a leg.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Proof {
-    /// What must be so.
+    /// The expected condition.
     pub name: String,
-    /// Whether it is.
+    /// Whether the condition held.
     pub held: bool,
-    /// What was seen.
+    /// The observed state.
     pub seen: String,
 }
 
 impl Proof {
-    /// That something must be so, and what was seen of it.
+    /// A check of the condition `name`, with the observed state.
     pub fn new(name: impl Into<String>, held: bool, seen: impl Into<String>) -> Self {
         Self { name: name.into(), held, seen: seen.into() }
     }
 }
 
-/// Whether a file in `directory` is the report of a drill that passed with content of this digest. Files that are no such
-/// reports are passed over.
+/// Whether `directory` holds the report of a passed drill of content with this digest. Ignores files that are
+/// not drill reports.
 ///
 /// # Errors
 ///
-/// When the directory cannot be read.
+/// Fails when the directory cannot be read.
 pub fn has_passed(directory: &Utf8Path, digest: &str) -> std::io::Result<bool> {
     for entry in fs_err::read_dir(directory)? {
         let path = entry?.path();
@@ -79,31 +79,32 @@ pub fn has_passed(directory: &Utf8Path, digest: &str) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// As much as matters of a report that was written to a file.
+/// The part of a written report that [`has_passed`] needs.
 #[derive(Deserialize)]
 struct Written {
     drill: DrillReport,
 }
 
 impl DrillReport {
-    /// A rehearsal of content with this digest, of which nothing was gone yet.
+    /// A report for content with this digest, before any leg.
     #[must_use]
     pub fn new(digest: String) -> Self {
         Self { digest, baseline: None, legs: Vec::new(), time_to_restore: None, passed: false }
     }
 
-    /// The proofs that did not hold, each with its leg.
+    /// Returns the proofs that did not hold, each with its leg.
     pub fn broken(&self) -> impl Iterator<Item = (&Leg, &Proof)> {
         self.legs.iter().flat_map(|leg| leg.proofs.iter().filter(|proof| !proof.held).map(move |proof| (leg, proof)))
     }
 
-    /// The legs and proofs as JUnit XML, for pipelines: a leg is a suite, a proof a case.
+    /// Formats the report as JUnit XML, for pipelines: a leg becomes a suite, a proof a case.
     #[must_use]
     pub fn to_junit(&self) -> String {
         let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"switchback drill\">\n".to_owned();
         for leg in &self.legs {
             let failures = leg.proofs.iter().filter(|proof| !proof.held).count();
             let (name, tests) = (escaped(&leg.name), leg.proofs.len());
+            // Writing to a `String` cannot fail.
             let _ = writeln!(
                 xml,
                 "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" time=\"{:.6}\">",
@@ -127,7 +128,7 @@ fn case(leg: &str, proof: &Proof) -> String {
     format!("    <testcase classname=\"{leg}\" name=\"{name}\"><failure message=\"{seen}\"/></testcase>\n")
 }
 
-/// Text as XML takes it: what XML 1.0 cannot hold is replaced.
+/// Escapes text for XML, and replaces characters that XML 1.0 does not allow.
 fn escaped(text: &str) -> String {
     let one = |c: char| match c {
         '&' => "&amp;".to_owned(),

@@ -1,11 +1,11 @@
-//! [`Error`], the face of everything that can go wrong, and [`ErrorKind`], what callers match on.
+//! [`Error`], the error type of the library, and [`ErrorKind`], which callers match on.
 
 use std::{error::Error as StdError, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// What went wrong, with the words for the person who reads it at night: what failed, in which state everything is
-/// now, and what to type next. Never more than one sentence each.
+/// An error, worded for the person who reads it at night: what failed, the state of everything now, and what to
+/// type next, in at most one sentence each.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -15,27 +15,27 @@ pub struct Error {
 }
 
 impl Error {
-    /// An error of this kind. The message says what failed and in which state things are, not why: that is the
+    /// An error of this kind. The message says what failed and the resulting state; the reason belongs in the
     /// [`source`](Self::because).
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), hint: None, source: None }
     }
 
-    /// The same error, with what to do or type next.
+    /// Adds what to do or type next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
     }
 
-    /// The same error, with the reason for it.
+    /// Adds the reason.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
     }
 
-    /// The same error, with what lies behind `error` as the reason for it, when its own message stands here already.
+    /// Adds the reasons behind `error`, for when the message already contains that of `error` itself.
     #[must_use]
     pub(crate) fn because_of(self, error: &(dyn StdError + 'static)) -> Self {
         match error.source() {
@@ -44,26 +44,26 @@ impl Error {
         }
     }
 
-    /// What kind of error it is: stable, and what a program matches on.
+    /// Returns the kind: stable, for programs to match on.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// What to do or type next, where that is known.
+    /// Returns what to do or type next, if known.
     #[must_use]
     pub fn next(&self) -> Option<&str> {
         self.hint.as_deref()
     }
 
-    /// The message and all its reasons, joined by `: `.
+    /// Returns the message and all its reasons, joined by `: `.
     #[must_use]
     pub fn full_message(&self) -> String {
         full_message(self)
     }
 }
 
-/// The message of `error` and all its reasons, joined by `: `.
+/// Returns the message of `error` and all its reasons, joined by `: `.
 pub(crate) fn full_message(error: &(dyn StdError + 'static)) -> String {
     let mut message = error.to_string();
     let mut reason = error.source();
@@ -89,8 +89,8 @@ impl StdError for Error {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])+ $kind:ident => $text:literal,)+) => {
-        /// The closed list of kinds of error, as the JSON report spells them. [`ExitCode`](crate::ExitCode) says which
-        /// exit code each stands for.
+        /// The closed list of error kinds, as the JSON report spells them. [`ExitCode`](crate::ExitCode) gives the exit
+        /// code of each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
         pub enum ErrorKind {
@@ -98,10 +98,10 @@ macro_rules! kinds {
         }
 
         impl ErrorKind {
-            /// Every kind there is.
+            /// Every kind.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
 
-            /// The kind as the JSON report spells it.
+            /// Returns the kind as the JSON report spells it.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -117,81 +117,84 @@ kinds! {
     Usage => "usage",
     /// The configuration is wrong. Nothing was touched.
     Config => "config",
-    /// The source of a release cannot be read, or holds what no release may hold. Nothing was touched.
+    /// The source of a release cannot be read, or holds something that a release cannot hold. Nothing was touched.
     Source => "source",
-    /// The deploy root is one of the system's own directories, or no directory at all.
+    /// The deploy root is a system directory, not a directory, or divided over several filesystems.
     RootRefused => "root-refused",
     /// There is no deploy root, or nothing was ever deployed to it.
     NotDeployed => "not-deployed",
-    /// A host could not be reached.
+    /// A host is unreachable.
     Unreachable => "unreachable",
-    /// A host lacks a tool, or a shell, that the work needs.
+    /// A host lacks a tool or a shell that the command needs.
     Unsuitable => "unsuitable",
-    /// `current` is not a link, or does not lead to one of our releases: whoever made it must decide.
+    /// `current` is not a symlink, or does not point to a release of this root. Whoever made it must decide.
     NotOurs => "not-ours",
-    /// Others than the user may write to a directory on the way to the root.
+    /// Others may write to a directory on the path to the root, or own a release or a record that commands would use.
     OthersMayWrite => "others-may-write",
-    /// The root is another account's or another group's, or the group that it is to be does not exist or lacks the user.
+    /// The root belongs to another account or another group, or its configured group does not exist or lacks the
+    /// user.
     OtherAccount => "other-account",
     /// `current` is missing although there are releases: somebody removed it.
     NoCurrent => "no-current",
-    /// `current` leads to a release that is not there.
+    /// `current` points to a release that does not exist.
     Dangling => "dangling",
-    /// A release of that name is on a host already: with other content, not current, or left by an interrupted run.
+    /// A release of that name already exists on a host: with other content, not current, or left by an interrupted
+    /// run.
     NameTaken => "name-taken",
-    /// A host does not have the release that is asked for.
+    /// A host does not have the requested release.
     NoSuchRelease => "no-such-release",
-    /// The release lies on the recorded way back; going there is a rollback.
+    /// The release is on the recorded rollback chain; only a rollback goes there.
     OnTheWayBack => "on-the-way-back",
     /// The hosts are on different releases, or would go to different ones.
     HostsDiffer => "hosts-differ",
-    /// `current` is not what was expected: it moved between reading it and switching it, or a deploy was to come from another release.
+    /// `current` is not the expected release: it moved between the read and the switch, or the deploy required
+    /// another release to start from.
     Conflict => "conflict",
     /// Somebody else holds the lock.
     Locked => "locked",
-    /// The release that is current was the first: there is nothing before it.
+    /// The current release was the first: there is nothing to roll back to.
     NothingBefore => "nothing-before",
-    /// A `previousVersion` record is missing or means nothing.
+    /// A `previousVersion` record is missing or invalid.
     BadRecord => "bad-record",
-    /// The recorded way back runs in a circle.
+    /// The recorded rollback chain is a cycle.
     ChainLoops => "chain-loops",
-    /// The release that a record names is not on the host.
+    /// The release that a record names does not exist on the host.
     PreviousGone => "previous-gone",
     /// `adopt` cannot tell which tool made a tree.
     UnknownTree => "unknown-tree",
-    /// Something that is shared by all releases is not on a host, and nothing seeds it.
+    /// A shared path does not exist on a host, and nothing seeds it.
     MissingShared => "missing-shared",
-    /// A release is not what it was when it was staged: something of it is missing or changed.
+    /// A release is damaged: parts of it are missing or changed since it was staged.
     DamagedRelease => "damaged-release",
-    /// A release has no manifest that it could be held against.
+    /// A release has no manifest to verify it against.
     NoManifest => "no-manifest",
-    /// The state directory was written by a newer program.
+    /// A newer version of the program wrote the state directory.
     NewerFormat => "newer-format",
-    /// The state directory holds something that this program did not write.
+    /// A file of the state directory cannot be read, or this program did not write it.
     DamagedState => "damaged-state",
-    /// A host has no permission, no space, or only a read-only filesystem for it, or its system failed.
+    /// A host lacks permission or space, its filesystem is read-only, or its system failed.
     HostFailed => "host-failed",
-    /// The data of a release cannot go back, because that was said so or no way is known.
+    /// The data of a release cannot be reverted, because its release says so or there is no revert command.
     Irreversible => "irreversible",
-    /// The data version is not the one that was recorded, records disagree about it, or the data is elsewhere.
+    /// The data version is not the recorded one, records disagree about it, or the data is at another place.
     DataDiffers => "data-differs",
-    /// The hosts recorded different things about data that is worked on once for all of them.
+    /// The hosts recorded different facts about data that is migrated once for all of them.
     RecordsDiffer => "records-differ",
-    /// Only a host recorded what the controller would have to run, read or send.
+    /// Only a host has recorded the command, path or variable that the controller would have to run, read or send.
     NotConfigured => "not-configured",
-    /// A command that takes the data forward or back failed.
+    /// A command that migrates the data failed.
     DataFailed => "data-failed",
     /// A hook failed.
     HookFailed => "hook-failed",
-    /// The validation did not hold.
+    /// The validation failed.
     NotValid => "not-valid",
-    /// A source is to be deployed that no passed drill is known of.
+    /// No passed drill of this source is known.
     NotDrilled => "not-drilled",
-    /// The rehearsal showed something that does not hold.
+    /// A check of the drill failed.
     DrillFailed => "drill-failed",
-    /// An upload did not arrive whole.
+    /// An upload arrived incomplete or damaged.
     UploadFailed => "upload-failed",
-    /// It is not known what a host did: its answer was lost, and it could not be asked again.
+    /// The effect on a host is unknown: its answer was lost, and it could not be asked again.
     Unknown => "unknown",
     /// A signal ended the run.
     Interrupted => "interrupted",

@@ -1,4 +1,4 @@
-//! [`Event`]: what happens during a command, as it happens, and [`Observer`], who is told.
+//! [`Event`]: progress of a command, and [`Observer`], which receives it.
 
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::{
     transport::Stream,
 };
 
-/// One thing that happened. `--json` prints each as a line.
+/// One event. `--json` prints each as a line.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -20,37 +20,37 @@ pub enum Event {
     Started {
         /// The command.
         command: Command,
-        /// How many hosts take part.
+        /// The number of hosts that take part.
         hosts: usize,
-        /// The release, where it is known by now.
+        /// The release, if already known.
         release: Option<ReleaseName>,
     },
-    /// The plan that is carried out, in words, line by line.
+    /// The plan to execute, in words, line by line.
     Planned {
         /// The plan.
         plan: Vec<String>,
     },
-    /// A phase began: everything before it is done on every host.
+    /// A phase began: every host has finished everything before it.
     Phase {
         /// The phase.
         phase: Phase,
-        /// How many hosts take part in it.
+        /// The number of hosts that take part in it.
         hosts: usize,
     },
-    /// An upload came so far. Only the last of many is kept by slow observers.
+    /// Progress of an upload. Slow observers receive only the latest of many.
     Progress {
         /// The host.
         host: String,
         /// Files sent.
         files: u64,
-        /// Of so many.
+        /// Files to send.
         files_total: u64,
         /// Bytes of content sent.
         bytes: u64,
-        /// Of so many.
+        /// Bytes of content to send.
         bytes_total: u64,
     },
-    /// An upload has arrived whole.
+    /// An upload is complete.
     Uploaded {
         /// The host.
         host: String,
@@ -62,10 +62,10 @@ pub enum Event {
         files_copied: u64,
         /// Bytes of content in them.
         bytes_copied: u64,
-        /// Bytes that went to the host, compressed and with all that goes along; `None` where nothing is sent but copied.
+        /// Bytes sent to the host, compressed and with the protocol's own; `None` where content is only copied.
         transferred: Option<u64>,
     },
-    /// A host is done with a phase.
+    /// A host finished a phase.
     HostDone {
         /// The host.
         host: String,
@@ -76,11 +76,11 @@ pub enum Event {
     Switched {
         /// The host.
         host: String,
-        /// What was current before.
+        /// The release that was current before.
         before: Option<ReleaseName>,
-        /// What is current now; `None` when a first deploy was put back.
+        /// The release that is current now; `None` when a first deploy was reverted.
         after: Option<ReleaseName>,
-        /// When, by the host's clock.
+        /// The time of the switch, by the host's clock.
         at: Option<Timestamp>,
     },
     /// A host failed in a phase.
@@ -89,7 +89,7 @@ pub enum Event {
         host: String,
         /// The phase.
         phase: Phase,
-        /// Why.
+        /// The error.
         error: Failure,
     },
     /// A hook was started.
@@ -105,9 +105,9 @@ pub enum Event {
         host: String,
         /// The hook.
         hook: HookKind,
-        /// Where it printed it.
+        /// The stream that it printed to.
         stream: Stream,
-        /// The line, without the secrets that the hook was given.
+        /// The line, without the secrets that the hook received.
         line: String,
     },
     /// A hook ended.
@@ -116,14 +116,14 @@ pub enum Event {
         host: String,
         /// The hook.
         hook: HookKind,
-        /// How, in words.
+        /// The way it ended, in words.
         end: String,
     },
-    /// What was asked of the current release was answered: neither answer refuses anything.
+    /// A question about the current release was answered; neither answer refuses the command.
     Answered {
         /// The host, or `controller`.
         host: String,
-        /// What was asked: `version` or `validate`.
+        /// The question: `version` or `validate`.
         question: HookKind,
         /// The answer, in words.
         answer: String,
@@ -134,51 +134,51 @@ pub enum Event {
         release: ReleaseName,
         /// The step.
         step: LedgerStep,
-        /// The data version then.
+        /// The data version at that time.
         version: Option<DataVersion>,
     },
-    /// Something went wrong that does not change the outcome, or that one should know.
+    /// A problem that does not change the outcome, or a fact that the user should know.
     Warning {
-        /// The host it concerns, if one.
+        /// The host it concerns, if any.
         host: Option<String>,
-        /// What.
+        /// The text.
         message: String,
     },
 }
 
-/// The phases of a command, in their order. Between two of them is a barrier over all hosts.
+/// The phases of a command, in order. A barrier over all hosts separates each from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Phase {
-    /// Every host is asked everything that could refuse.
+    /// Run on every host all checks that could refuse the command.
     Ask,
-    /// The release is uploaded, without the lock.
+    /// Upload the release, without the lock.
     Stage,
-    /// The locks are taken, and the state is read again under them.
+    /// Take the locks, and read the state again under them.
     Lock,
-    /// Releases are held against their manifests.
+    /// Verify releases against their manifests.
     Verify,
-    /// The release is published under its name and synced, and its record written.
+    /// Publish the release under its name, sync it, and write its record.
     Prepare,
-    /// The data is taken forward or back.
+    /// Migrate the data forward or back.
     Data,
-    /// `current` is switched on all hosts at once.
+    /// Switch `current` on all hosts at once.
     Switch,
-    /// Services are told of the switch.
+    /// Notify services of the switch.
     AfterSwitch,
-    /// It is decided whether the switch was good.
+    /// Decide whether the switch was good.
     Validate,
-    /// What had been switched is put back.
+    /// Revert the hosts that were switched.
     PutBack,
-    /// Releases that are not needed any more move out of sight.
+    /// Move removable releases out of sight.
     Prune,
-    /// Marks and history are written, and the locks given back.
+    /// Write marks and history, and release the locks.
     Finish,
 }
 
 impl Phase {
-    /// The phase as it is spelled.
+    /// Returns the phase as JSON spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -198,9 +198,9 @@ impl Phase {
     }
 }
 
-/// Is told what happens, in order, while it happens. Must be cheap: the work waits for it.
+/// Receives events, in order, as they happen. Must be cheap: the work waits for it.
 pub trait Observer: Send + Sync {
-    /// `event` happened.
+    /// Receives `event`.
     fn event(&self, event: &Event);
 }
 
@@ -210,7 +210,7 @@ impl<F: Fn(&Event) + Send + Sync> Observer for F {
     }
 }
 
-/// An observer that looks away.
+/// An observer that ignores every event.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Silent;
 

@@ -1,8 +1,8 @@
-//! [`ExitCode`]: who must act, as a number.
+//! [`ExitCode`]: a number that says who must act.
 
 use crate::{error::ErrorKind, outcome::Outcome};
 
-/// The exit codes of the command. Each says who must act.
+/// The exit code of the command. Each code says who must act.
 ///
 /// | code | meaning | the fleet |
 /// | --- | --- | --- |
@@ -10,7 +10,7 @@ use crate::{error::ErrorKind, outcome::Outcome};
 /// | 1 | unexpected: a bug or a local fault | as the message says |
 /// | 2 | the command line or the configuration is wrong | untouched |
 /// | 3 | refused, or failed before the switch | untouched |
-/// | 4 | failed after the switch began, and everything was put back | on the version it was on |
+/// | 4 | failed after the switch began, and everything was reverted | on the version it was on |
 /// | 5 | mixed or unknown: a person is needed | named host by host |
 /// | 6 | locked by somebody else | untouched |
 /// | 7 | nothing to roll back to | untouched |
@@ -28,7 +28,7 @@ impl ExitCode {
     pub const USAGE: Self = Self(2);
     /// 3: refused, or failed before the switch; the fleet is untouched.
     pub const REFUSED: Self = Self(3);
-    /// 4: failed after the switch began, and everything was put back.
+    /// 4: failed after the switch began, and everything was reverted.
     pub const PUT_BACK: Self = Self(4);
     /// 5: mixed or unknown; a person is needed.
     pub const INCONSISTENT: Self = Self(5);
@@ -47,7 +47,7 @@ impl ExitCode {
         self.0
     }
 
-    /// The code for a command that ended so.
+    /// Returns the code for this outcome and error.
     #[must_use]
     pub fn of(outcome: Outcome, error: Option<ErrorKind>) -> Self {
         match outcome {
@@ -61,7 +61,7 @@ impl ExitCode {
         }
     }
 
-    /// The code for a command that was refused for this reason.
+    /// Returns the code for a command that was refused with this error.
     fn of_refusal(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::Usage | ErrorKind::Config => Self::USAGE,
@@ -103,7 +103,7 @@ impl ExitCode {
             | ErrorKind::NotDrilled
             | ErrorKind::DrillFailed
             | ErrorKind::UploadFailed
-            // An answer was lost before any switch was sent: whatever it was, no `current` moved.
+            // An answer was lost before any switch was sent: whatever the answer was, no `current` moved.
             | ErrorKind::Unknown => Self::REFUSED,
         }
     }

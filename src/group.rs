@@ -18,14 +18,14 @@ use thiserror::Error;
 pub struct GroupName(Box<str>);
 
 impl GroupName {
-    /// The name.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A text that is no name of a group.
+/// A text that is not a valid group name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is no name of a group: letters, digits and `._-`, the first a letter or `_`, 32 at most")]
 pub struct GroupNameError(String);

@@ -1,4 +1,4 @@
-//! [`Hook`]: what runs around a switch, be it a command of a configuration or the caller's own code.
+//! [`Hook`]: work around a switch, either a configured command or the caller's own code.
 
 use std::{fmt, time::Duration};
 
@@ -13,37 +13,37 @@ use crate::{
     transport::{HookEnd, HookExit},
 };
 
-/// What a hook is for.
+/// The purpose of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HookKind {
-    /// Makes a new release ready, before anything is switched.
+    /// Prepares a new release before any host is switched.
     Prepare,
-    /// Tells services of a switch, in either direction.
+    /// Notifies services of a switch, in either direction.
     AfterSwitch,
     /// Decides whether a switch was good.
     Validate,
     /// Prints the data version.
     Version,
-    /// Prints what the data is like.
+    /// Prints a fingerprint of the data.
     Fingerprint,
-    /// Takes the data forward.
+    /// Migrates the data forward.
     Apply,
-    /// Takes the data back.
+    /// Migrates the data back.
     Revert,
-    /// Keeps a copy of what a revert needs.
+    /// Copies the files that a revert needs.
     Save,
 }
 
 impl HookKind {
-    /// Whether what it changes in its release is sealed with the release; the others only ask, or write elsewhere. What
-    /// `prepare` makes is sealed as a whole.
+    /// Whether changes that it makes in its release are sealed with the release. The others only ask, or write
+    /// elsewhere; `prepare` is not among them because the seal after it covers the whole release.
     pub(crate) fn changes_release(self) -> bool {
         matches!(self, Self::AfterSwitch | Self::Apply | Self::Revert)
     }
 
-    /// The hook as the configuration spells it.
+    /// Returns the hook as the configuration spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,20 +65,20 @@ impl fmt::Display for HookKind {
     }
 }
 
-/// Which way a hook's operation goes, as `SWITCHBACK_DIRECTION` says it.
+/// The direction of the operation around a hook, the value of `SWITCHBACK_DIRECTION`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HookDirection {
-    /// Forward, to a release that was just brought.
+    /// Forward, to a release that was just uploaded.
     Deploy,
-    /// Forward, to a release that was there.
+    /// Forward, to a release that the host already had.
     Activate,
-    /// Back, also when a deploy is put back.
+    /// Back, also when a failed deploy is reverted.
     Rollback,
 }
 
 impl HookDirection {
-    /// The direction as it is spelled.
+    /// Returns the direction as JSON spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -89,72 +89,73 @@ impl HookDirection {
     }
 }
 
-/// On which occasion a hook runs: for which release, where, and which way.
+/// The circumstances of a hook run: its release, host and direction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Occasion {
-    /// The host, by its name; `controller` for what runs there.
+    /// The host, by its name; `controller` for a hook that runs there.
     pub host: String,
     /// The deploy root.
     pub root: HostPath,
-    /// The release it is about.
+    /// The release that the hook is about.
     pub release: ReleaseName,
     /// The directory of that release on its host.
     pub directory: HostPath,
     /// The release that was current before the operation began.
     pub previous: Option<ReleaseName>,
-    /// Which way.
+    /// The direction.
     pub direction: HookDirection,
 }
 
-/// A command for the `sh` of the place where a hook runs.
+/// A command for `sh`, at the place where a hook runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShellHook {
-    /// What it is for.
+    /// The purpose of the command.
     pub kind: HookKind,
     /// The command.
     pub script: String,
-    /// How long it may take; no limit when there is none.
+    /// The time limit; `None` for no limit.
     pub timeout: Option<Duration>,
-    /// The data version that it is to take the data to, as `SWITCHBACK_DATA_TARGET`.
+    /// The data version to migrate to, passed as `SWITCHBACK_DATA_TARGET`.
     pub target: Option<DataVersion>,
 }
 
 impl ShellHook {
-    /// The command `script`, which may take as long as it likes.
+    /// The command `script`, without a time limit.
     pub fn new(kind: HookKind, script: impl Into<String>) -> Self {
         Self { kind, script: script.into(), timeout: None, target: None }
     }
 }
 
-/// Runs commands where a hook runs: on its host, in the directory of the release, under the lock.
+/// Runs commands on the hook's host, in the directory of the release, under the lock.
 pub trait HookShell: Send {
-    /// Runs `hook` and waits for its end. Its output is streamed to whoever observes, and kept in the host's log.
+    /// Runs `hook` and waits for it to end. Its output goes to the observer, and to the host's log.
     ///
-    /// A connection that is lost meanwhile does not end it: its result is found again.
+    /// The command survives the loss of the connection, and its result is read afterwards.
     ///
     /// # Errors
     ///
-    /// When it is not known how the command ended, or it could not be started. A command that ended in any way is none.
+    /// Fails when it is unknown how the command ended, or it could not be started. An exit status other than 0 is not
+    /// an error.
     fn sh<'a>(&'a mut self, hook: &'a ShellHook) -> BoxFuture<'a, Result<HookExit, Error>>;
 }
 
-/// Something that runs on every host around a switch.
+/// Code that runs on every host around a switch.
 ///
-/// The commands of the configuration are one implementation; an embedder brings code of its own with
+/// The commands of the configuration are one implementation; an embedder supplies its own with
 /// [`RunOptions::code`](crate::engine::RunOptions::code).
 pub trait Hook: fmt::Debug + Send + Sync + 'static {
-    /// Runs it. `shell` runs commands on the host.
+    /// Runs the hook. `shell` runs commands on the host.
     ///
     /// # Errors
     ///
-    /// Before the switch an error leaves every `current` where it was; after it, a deploy is put back, and a rollback
-    /// stays where it arrived.
+    /// Before the switch, an error leaves every `current` unchanged. After it, a deploy is reverted, and a rollback
+    /// stays on its target.
     fn run<'a>(&'a self, at: &'a Occasion, shell: &'a mut dyn HookShell) -> BoxFuture<'a, Result<(), Error>>;
 }
 
-/// The error that a command on `host` ended in another way than it should, with the last of what it said.
+/// Builds the error for a command on `host` that ended badly, with the last lines of its output.
 pub(crate) fn failed(kind: ErrorKind, host: &str, hook: HookKind, exit: &HookExit) -> Error {
     let how = how(&exit.end);
     let said = [&exit.stderr, &exit.stdout].into_iter().map(|text| last_words(text)).find(|text| !text.is_empty());
@@ -162,7 +163,7 @@ pub(crate) fn failed(kind: ErrorKind, host: &str, hook: HookKind, exit: &HookExi
     Error::new(kind, format!("`{hook}` on {host} {how}{said}"))
 }
 
-/// How a command ended, in words.
+/// Describes in words how a command ended.
 pub(crate) fn how(end: &HookEnd) -> String {
     match end {
         HookEnd::Exited(status) => format!("ended with {status}"),
@@ -176,7 +177,7 @@ pub(crate) fn how(end: &HookEnd) -> String {
     }
 }
 
-/// The last lines of what was printed, on one line and escaped.
+/// Returns the last lines of the output, on one line and escaped.
 fn last_words(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
     let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();

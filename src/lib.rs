@@ -1,8 +1,8 @@
-//! Deploys into release directories and goes back, in seconds, surely.
+//! Deploys into release directories, and rolls back reliably in seconds.
 //!
-//! Every release lands in a directory of its own. A symbolic link, `current`, is switched to it by one `rename(2)`, on all
-//! hosts together. What it pointed at before is recorded in the new release first, in a plain file, and going back means
-//! pointing the link there again: no build, no source, no guessing.
+//! Every release lies in a directory of its own. One `rename(2)` switches a symlink, `current`, to it, on all hosts
+//! together. Before that, a plain file in the new release records the previous target. A rollback points the symlink
+//! there again: no build, no source, no guessing.
 //!
 //! # An example
 //!
@@ -35,7 +35,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # The way through the house
+//! # Architecture
 //!
 //! ```text
 //! arguments + config --> request --> plan --> engine --> store --> transport --> host
@@ -48,22 +48,23 @@
 //! Arrows point right only.
 //!
 //! - [`config`] reads a `switchback.toml` into a [`Config`], with every default filled in.
-//! - [`plan`] decides what is to be done, from what the hosts said. It does no I/O, so a dry run prints what would run.
-//! - [`engine`] carries a plan out on a [`Fleet`]: a phase on every host before the next one begins, and what took effect
-//!   is undone when one fails.
-//! - [`store`] keeps the releases of one root. Only it knows names on disk, and only a held lock can change anything.
-//! - [`transport`] reaches a host: this machine, SSH, any shell, or one of your own. Work is data, one round trip a batch.
-//! - [`tree`] and [`release`] are what is deployed; [`event`] and [`report`] are what is told.
+//! - [`plan`] decides what to do, from the state of the hosts. It does no I/O, so a dry run prints what would run.
+//! - [`engine`] executes a plan on a [`Fleet`]: every host finishes a phase before the next phase begins, and if a host
+//!   fails, the engine reverts the changes.
+//! - [`store`] manages the releases of one root. Only it knows names on disk, and only a held lock can change anything.
+//! - [`transport`] reaches a host: this machine, SSH, any shell, or your own transport. Work is data: batches of steps,
+//!   one round trip each.
+//! - [`tree`] and [`release`] model the content of a deploy; [`event`] and [`report`] its progress and result.
 //!
-//! The [`guide`] has the tree on disk, what a crash leaves, exit codes, kinds of error, JSON and SSH.
+//! The [`guide`] documents the tree on disk, the leftovers of a crash, exit codes, error kinds, JSON and SSH.
 //!
 //! # Features
 //!
-//! | feature | default | what it brings |
+//! | feature | default | contents |
 //! | --- | --- | --- |
 //! | `ssh` | yes | hosts over SSH, through the system's own `ssh` |
-//! | `cli` | yes | the `switchback` command; a library does without it, and then without clap and terminal crates |
-//! | `testing` | no | the conformance suite for transports, a host in memory, recorded and faulty transports |
+//! | `cli` | yes | the `switchback` command; a library can disable it, and clap and the terminal crates with it |
+//! | `testing` | no | the conformance suite for transports, an in-memory host, recording and faulty transports |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;

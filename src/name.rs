@@ -10,11 +10,10 @@ use crate::{time::Timestamp, token::Token};
 /// The longest release name, in bytes.
 const LONGEST: usize = 128;
 
-/// Names one release: 1 to 128 characters of `A-Z a-z 0-9 . _ + -`, the first a letter or digit.
+/// The name of a release: 1 to 128 characters of `A-Z a-z 0-9 . _ + -`, the first a letter or digit.
 ///
-/// A name is also the name of a directory, so the grammar leaves no room for paths, options or
-/// anything a shell would read. `none` and the usual names of the tree (`current`, `releases`,
-/// `shared`) are reserved.
+/// A name is also the name of a directory, so the grammar leaves no room for paths, options or shell syntax. `none` and
+/// the usual names of the tree (`current`, `releases`, `shared`) are reserved.
 ///
 /// ```
 /// use switchback::ReleaseName;
@@ -29,14 +28,14 @@ const LONGEST: usize = 128;
 pub struct ReleaseName(Box<str>);
 
 impl ReleaseName {
-    /// Names that a release cannot have, because they mean something else.
+    /// Names that a release cannot have, because they have another meaning.
     pub const RESERVED: &'static [&'static str] = &["none", "current", "releases", "shared"];
 
-    /// Takes `text` as a release name.
+    /// Parses `text` as a release name.
     ///
     /// # Errors
     ///
-    /// [`NameError`] says which rule it breaks and shows the text with unprintable characters escaped.
+    /// [`NameError`] names the rule that the text breaks, and shows the text with unprintable characters escaped.
     pub fn new(text: &str) -> Result<Self, NameError> {
         let refuse = |rule| Err(NameError { text: text.to_owned(), rule });
         let Some(first) = text.bytes().next() else {
@@ -57,16 +56,16 @@ impl ReleaseName {
         Ok(Self(text.into()))
     }
 
-    /// Makes a name from the time and a random part, for a deploy that was not given one.
+    /// Generates a name from the time and a random part, for a deploy without a given name.
     ///
-    /// The time is for people; nothing is ever ordered by it. The random part keeps two
-    /// controllers apart that make a name in the same second.
+    /// The time is for people; nothing is ordered by it. The random part distinguishes names that two controllers
+    /// generate in the same second.
     #[must_use]
     pub fn made_at(at: Timestamp, random: &Token) -> Self {
         Self(format!("{}-{}", at.compact(), &random.as_str()[..8]).into())
     }
 
-    /// The name as text.
+    /// Returns the name as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -112,16 +111,16 @@ impl<'de> Deserialize<'de> for ReleaseName {
     }
 }
 
-/// The most of a refused text that a message shows, in characters.
+/// The number of characters of a rejected text that a message shows.
 const SHOWN: usize = 60;
 
-/// A text in quotes, with what is unprintable escaped, and only its beginning where it is long.
+/// Quotes a text with unprintable characters escaped, and cuts it after [`SHOWN`] characters.
 pub(crate) fn shortened(text: &str) -> String {
     let end = text.char_indices().nth(SHOWN).map(|(end, _)| end);
     end.map_or_else(|| format!("{text:?}"), |end| format!("{:?}... ({} bytes)", &text[..end], text.len()))
 }
 
-/// A text that cannot name a release, and the rule it breaks.
+/// A text that is not a valid release name, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{} cannot name a release: {rule}", shortened(text))]
 pub struct NameError {
@@ -154,7 +153,7 @@ mod tests {
         }
     }
 
-    /// Options, reserved words, shell syntax and characters beyond the grammar. FAULTS.md N01 to N06.
+    /// Rejects options, reserved words, shell syntax and characters beyond the grammar. FAULTS.md N01 to N06.
     #[test]
     fn refuses_everything_else() {
         let long = "x".repeat(129);

@@ -1,4 +1,4 @@
-//! What became of a command and of each host, as words that reports, histories and exit codes share.
+//! Outcomes of a command and of each host, as reports, histories and exit codes share them.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,42 +7,42 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Command {
-    /// Stage, switch.
+    /// Upload a release and switch to it.
     Deploy,
-    /// Only the upload.
+    /// Upload a release only.
     Stage,
-    /// Rehearse the way back: deploy, roll back, deploy again.
+    /// Rehearse a rollback: deploy, roll back, deploy again.
     Drill,
-    /// Switch to a release that is there.
+    /// Switch to a release that the hosts already have.
     Activate,
-    /// Go back.
+    /// Switch to an earlier release.
     Rollback,
-    /// Take over a tree that another tool made.
+    /// Adopt a tree that another tool made.
     Adopt,
-    /// Finish or undo what an interrupted run left.
+    /// Finish or undo an interrupted run.
     Recover,
-    /// Show who holds the lock, and take it away.
+    /// Show the lock holder, and break the lock.
     Unlock,
-    /// Remove what is not needed any more.
+    /// Remove releases beyond the retention.
     Prune,
-    /// Keep a release whatever is counted.
+    /// Keep a release regardless of the retention.
     Pin,
-    /// Keep it no more.
+    /// Remove a pin.
     Unpin,
-    /// Where every host is.
+    /// Show the current release of every host.
     Status,
-    /// What every host has.
+    /// List the releases of every host.
     Releases,
-    /// What was done.
+    /// List past operations.
     History,
-    /// Whether a deploy would be refused.
+    /// Check whether a deploy would be refused.
     Check,
-    /// Whether a release is what its manifest says.
+    /// Compare a release with its manifest.
     Verify,
 }
 
 impl Command {
-    /// The command as it is typed.
+    /// Returns the command as typed.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl Command {
         }
     }
 
-    /// Whether it brings content to the hosts, and so makes a root that is not there yet.
+    /// Whether it uploads content to the hosts, and therefore creates a root that does not exist yet.
     #[must_use]
     pub fn brings_content(self) -> bool {
         matches!(self, Self::Deploy | Self::Stage)
@@ -78,7 +78,7 @@ impl std::fmt::Display for Command {
     }
 }
 
-/// What became of a command.
+/// The outcome of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -89,39 +89,39 @@ pub enum Outcome {
     Unchanged,
     /// Refused before anything was touched.
     Refused,
-    /// Failed before the switch; every `current` is where it was.
+    /// Failed before the switch; every `current` is unchanged.
     Failed,
-    /// Failed after the switch began, and everything was put back.
+    /// Failed after the switch began, and everything was reverted.
     PutBack,
-    /// The hosts are mixed, or one is unknown: a person is needed.
+    /// The hosts are on different releases, or the state of one is unknown: a person is needed.
     Inconsistent,
     /// A check found a difference.
     Differs,
-    /// A signal ended it; what had begun was put back.
+    /// Ended by a signal; everything that had begun was reverted.
     Interrupted,
     /// The command line, the configuration or the controller was at fault.
     Error,
 }
 
-/// What became of one host.
+/// The outcome of one host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HostOutcome {
-    /// It was switched, and read back.
+    /// Switched, and `current` read back.
     Switched,
-    /// It is as it was.
+    /// Unchanged.
     Unchanged,
-    /// It was switched and put back.
+    /// Switched and reverted.
     Reverted,
-    /// It failed; the error says in which state it is.
+    /// Failed; the error describes its state.
     Failed,
-    /// It refused.
+    /// Refused the command.
     Refused,
-    /// It could not be reached.
+    /// Unreachable.
     Unreachable,
-    /// It was left out by request.
+    /// Excluded by request.
     Left,
-    /// Nobody knows: its answer was lost, and it could not be asked again.
+    /// Unknown: its answer was lost, and it could not be asked again.
     Unknown,
 }

@@ -1,4 +1,4 @@
-//! Paths on hosts: [`HostPath`] names a deploy root, [`InnerPath`] a place inside it.
+//! Paths on hosts: [`HostPath`] names a deploy root, [`InnerPath`] a path inside it.
 
 use std::{fmt, str::FromStr};
 
@@ -8,10 +8,10 @@ use thiserror::Error;
 
 use crate::name::{ReleaseName, shortened};
 
-/// An absolute path on a host, kept byte for byte: nothing in it is ever expanded or read by a shell.
+/// An absolute path on a host, kept byte for byte: nothing expands it, and no shell reads it.
 ///
-/// Doubled and trailing slashes and `.` components are dropped, since they mean nothing; `..` is
-/// refused, since what it means depends on links.
+/// Redundant slashes and `.` components are dropped, since they have no meaning; `..` is rejected, since its meaning
+/// depends on symlinks.
 ///
 /// ```
 /// use switchback::HostPath;
@@ -24,22 +24,22 @@ use crate::name::{ReleaseName, shortened};
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPath(Utf8PathBuf);
 
-/// Directories of the system that are never a deploy root, though one may lie below them.
+/// System directories that are never a deploy root, although a root may lie below them.
 const SYSTEM: &[&str] = &["/", "/dev/shm", "/lost+found", "/run", "/usr/local", "/var"];
 
-/// Directories of the system that are never a deploy root, and below which none may lie.
+/// System directories that are never a deploy root, and below which no root may lie.
 const SYSTEM_TREES: &[&str] =
     &["/bin", "/boot", "/dev", "/etc", "/lib", "/lib32", "/lib64", "/libx32", "/proc", "/sbin", "/sys", "/usr"];
 
-/// Places below those trees that are not the system's after all.
+/// Exceptions below those trees where a root may lie.
 const OURS: &[&str] = &["/dev/shm", "/usr/local"];
 
 impl HostPath {
-    /// Takes `text` as an absolute path.
+    /// Parses `text` as an absolute path.
     ///
     /// # Errors
     ///
-    /// [`PathError`] when it is empty or relative, or holds a NUL byte or a `..` component.
+    /// [`PathError`] when it is empty or relative, or contains a NUL byte or a `..` component.
     pub fn new(text: &str) -> Result<Self, PathError> {
         let refuse = |rule| Err(PathError { text: text.to_owned(), rule });
         if text.is_empty() {
@@ -58,37 +58,37 @@ impl HostPath {
         Ok(Self(format!("/{}", parts.join("/")).into()))
     }
 
-    /// `/`, which is never a deploy root, but where paths start.
+    /// Returns `/`, which is never a deploy root, but the start of every path.
     #[must_use]
     pub fn root() -> Self {
         Self("/".into())
     }
 
-    /// The path as text.
+    /// Returns the path as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.0.as_str()
     }
 
-    /// The path as a path.
+    /// Returns the path as a [`Utf8Path`].
     #[must_use]
     pub fn as_path(&self) -> &Utf8Path {
         &self.0
     }
 
-    /// The directory that holds it; `None` for `/`.
+    /// Returns the parent directory; `None` for `/`.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         self.0.parent().map(|above| Self(above.to_owned()))
     }
 
-    /// The place `inner` below this path.
+    /// Appends `inner` to this path.
     #[must_use]
     pub fn join(&self, inner: &InnerPath) -> Self {
         if inner.is_root() { self.clone() } else { Self(self.0.join(inner.as_str())) }
     }
 
-    /// Whether this is `/` or a directory of the system, which is never taken as a deploy root.
+    /// Whether this is `/` or a system directory, which is never accepted as a deploy root.
     #[must_use]
     pub fn is_system(&self) -> bool {
         let is = |tree: &&str| self.as_str() == *tree;
@@ -98,19 +98,18 @@ impl HostPath {
     }
 }
 
-/// A place inside a deploy root: one or more names, none of them `.` or `..`; or the root itself.
+/// A path inside a deploy root: one or more names, none of them `.` or `..`; or the root itself.
 ///
-/// Every step of a [`Batch`](crate::transport::Batch) names its places so, which is why no step can
-/// leave the root.
+/// Every step of a [`Batch`](crate::transport::Batch) names its paths this way, so no step can leave the root.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InnerPath(Box<str>);
 
 impl InnerPath {
-    /// Takes `text` as a place inside the root; `.` is the root itself.
+    /// Parses `text` as a path inside the root; `.` is the root itself.
     ///
     /// # Errors
     ///
-    /// [`PathError`] when it is empty or absolute, or holds a NUL byte, an empty, `.` or `..` component.
+    /// [`PathError`] when it is empty or absolute, or contains a NUL byte or an empty, `.` or `..` component.
     pub fn new(text: &str) -> Result<Self, PathError> {
         let refuse = |rule| Err(PathError { text: text.to_owned(), rule });
         if text == "." {
@@ -134,7 +133,7 @@ impl InnerPath {
         Ok(Self(text.into()))
     }
 
-    /// The root itself.
+    /// Returns the root itself.
     #[must_use]
     pub fn root() -> Self {
         Self(".".into())
@@ -146,25 +145,25 @@ impl InnerPath {
         &*self.0 == "."
     }
 
-    /// The place as text, relative to the root; `.` for the root itself.
+    /// Returns the path as text, relative to the root; `.` for the root itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The names on the way down from the root; none for the root itself.
+    /// Returns the components, from the root down; none for the root itself.
     #[must_use = "an iterator does nothing by itself"]
     pub fn names(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('/').filter(|name| *name != ".")
     }
 
-    /// The last name; `None` for the root itself.
+    /// Returns the last component; `None` for the root itself.
     #[must_use]
     pub fn file_name(&self) -> Option<&str> {
         self.names().next_back()
     }
 
-    /// The directory that holds this place; `None` for the root itself.
+    /// Returns the parent directory; `None` for the root itself.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         if self.is_root() {
@@ -173,7 +172,7 @@ impl InnerPath {
         Some(self.0.rsplit_once('/').map_or_else(Self::root, |(above, _)| Self(above.into())))
     }
 
-    /// The place `below` inside this one.
+    /// Appends `below` to this path.
     #[must_use]
     pub fn join(&self, below: &Self) -> Self {
         match (self.is_root(), below.is_root()) {
@@ -230,14 +229,14 @@ macro_rules! path_text {
 path_text!(HostPath);
 path_text!(InnerPath);
 
-/// A character as messages show it: control characters escaped, the rest as they are.
+/// Escapes a control character for a message; any other character stays as it is.
 fn printable(c: char) -> impl Iterator<Item = char> {
     let escaped = c.is_control().then(|| c.escape_default());
     let plain = (!c.is_control()).then_some(c);
     escaped.into_iter().flatten().chain(plain)
 }
 
-/// A text that cannot be a path on a host, and the rule it breaks.
+/// A text that is not a valid path on a host, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{} cannot be used as a path: {rule}", shortened(text))]
 pub struct PathError {
@@ -265,7 +264,7 @@ enum PathRule {
 mod tests {
     use super::*;
 
-    /// Absolute paths keep every byte; others are refused. FAULTS.md N10.
+    /// Keeps every byte of absolute paths, and rejects others. FAULTS.md N10.
     #[test]
     fn host_paths_are_absolute_and_exact() {
         for (given, kept) in [
@@ -282,7 +281,7 @@ mod tests {
         }
     }
 
-    /// The root directory and the system's own directories. FAULTS.md N11.
+    /// Recognises the root directory and the system's own directories. FAULTS.md N11.
     #[test]
     fn system_directories_are_known() {
         for system in [

@@ -1,9 +1,9 @@
-//! The `previousVersion` record: what was current before a release became current.
+//! The `previousVersion` record: the release that was current before a release became current.
 //!
-//! It is one plain line that a person can read and act on with nothing but a shell: the absolute
-//! path of the release that was current, or the word `none`. Reading also takes a path relative to
-//! the link's directory and a bare release name, so that a tree made by hand can be rolled back.
-//! Everything else is refused: an empty file is what a crash leaves, and never means `none`.
+//! It is one plain line that a person can read and act on with nothing but a shell: the absolute path of the previous
+//! release, or the word `none`. Reading also accepts a path relative to the directory of the link and a bare release
+//! name, so that a tree made by hand can be rolled back. Everything else is rejected: an empty file is what a crash
+//! leaves, and never means `none`.
 
 use thiserror::Error;
 
@@ -12,36 +12,36 @@ use crate::{
     path::{HostPath, InnerPath},
 };
 
-/// The most that is ever read of a record, in bytes; a longer one is refused.
+/// The maximum size of a record, in bytes; a longer one is rejected.
 pub const RECORD_LIMIT: u64 = 4096;
 
 /// The file in a release directory that holds the record.
 pub const RECORD_FILE: &str = "previousVersion";
 
-/// What was current before a release became current.
+/// The release that was current before another became current.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum PreviousVersion {
-    /// Nothing was: the release was the first.
+    /// None: the release was the first.
     None,
-    /// This release was.
+    /// This release.
     Release(ReleaseName),
 }
 
-/// What a record says, read without looking at the host.
+/// A parsed record, before the host is asked about its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
-    /// It names a release of this root, or says `none`.
+    /// A release of this root, or `none`.
     Certain(PreviousVersion),
-    /// It is an absolute path in some other spelling; only the host can say whether it is one of our releases.
+    /// An absolute path in another spelling; only the host can tell whether it is one of our releases.
     Spelled(HostPath),
 }
 
 impl PreviousVersion {
-    /// Reads the content of the record of the release `own`, whose root is `root` with its releases in `releases`.
+    /// Parses the record of the release `own`, in the releases directory `releases` of `root`.
     ///
     /// # Errors
     ///
-    /// [`BadRecord`] says why the content means nothing, and shows it escaped.
+    /// [`BadRecord`] gives the reason why the content is invalid, and shows it escaped.
     pub fn read(
         content: &[u8],
         own: &ReleaseName,
@@ -76,10 +76,10 @@ impl PreviousVersion {
         Ok(Reading::Certain(Self::Release(name)))
     }
 
-    /// The record as it is written: one line, with its line end.
+    /// Formats the record as one line, with its line end.
     ///
-    /// A root that itself holds control characters (a line break, say) cannot stand in one line, so
-    /// the record then holds the bare name, which is read back just as well.
+    /// A root whose path contains control characters (a line break, say) does not fit into one line, so the record then
+    /// holds the bare name, which reading accepts as well.
     #[must_use]
     pub fn line(&self, root: &HostPath, releases: &InnerPath) -> String {
         match self {
@@ -89,7 +89,7 @@ impl PreviousVersion {
         }
     }
 
-    /// The release it names; `None` when nothing was current.
+    /// Returns the release it names; `None` if the release was the first.
     #[must_use]
     pub fn release(&self) -> Option<&ReleaseName> {
         match self {
@@ -99,7 +99,7 @@ impl PreviousVersion {
     }
 }
 
-/// The single line that `content` is, without its line end.
+/// Returns the single line of `content`, without its line end.
 fn one_line(content: &[u8]) -> Result<&str, BadRecord> {
     let shown = || content.escape_ascii().to_string();
     if content.is_empty() {
@@ -119,56 +119,57 @@ fn one_line(content: &[u8]) -> Result<&str, BadRecord> {
     Ok(text)
 }
 
-/// The name of `path` when it lies directly in `directory`.
+/// Returns the name of `path` if it lies directly in `directory`.
 fn child_of<'p>(path: &'p HostPath, directory: &HostPath) -> Option<&'p str> {
     let parent = path.as_path().parent()?;
     (parent == directory.as_path()).then(|| path.as_path().file_name()).flatten()
 }
 
-/// Why a record means nothing. Its release cannot be rolled back from, but for `--to`.
+/// The reason why a record is invalid. Its release can only be rolled back from with `--to`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum BadRecord {
     /// There is no such file.
     #[error("there is no previousVersion")]
     Missing,
-    /// The file is empty, as a crash leaves it; that never means `none`.
+    /// The file is empty, as after a crash; that never means `none`.
     #[error("previousVersion is empty, as a crash leaves it; that does not mean `none`")]
     Empty,
     /// The file is longer than [`RECORD_LIMIT`].
     #[error("previousVersion is longer than {RECORD_LIMIT} bytes")]
     TooLong,
-    /// More than one line.
+    /// The file has more than one line.
     #[error("previousVersion holds more than one line: \"{shown}\"")]
     Lines {
         /// The content, escaped.
         shown: String,
     },
-    /// Control characters, a carriage return, a byte order mark, spaces at an end, or no UTF-8.
+    /// The line contains control characters, a carriage return, a byte order mark or invalid UTF-8, or has spaces at
+    /// an end.
     #[error("previousVersion holds characters that are in no path: \"{shown}\"")]
     Characters {
         /// The content, escaped.
         shown: String,
     },
-    /// A path that leads out of the releases directory, or no release name.
+    /// The path is outside the releases directory, or its name is not a release name.
     #[error("previousVersion names {text:?}, which is not a release in the releases directory")]
     Outside {
-        /// What it names.
+        /// The text of the record.
         text: String,
     },
-    /// The release's own name.
+    /// The record names its own release.
     #[error("previousVersion names its own release")]
     Itself,
-    /// A link, directory, device or fifo stands where the file should be.
+    /// A symlink, directory, device or fifo has the name of the file.
     #[error("previousVersion is {kind}, not a plain file")]
     NotAFile {
-        /// What stands there.
+        /// The kind of file.
         kind: String,
     },
     /// The file could not be read.
     #[error("previousVersion cannot be read: {reason}")]
     Unreadable {
-        /// What the host said.
+        /// The host's error.
         reason: String,
     },
 }
@@ -191,7 +192,7 @@ mod tests {
         Reading::Certain(PreviousVersion::Release(name.parse().expect("a name")))
     }
 
-    /// Every form that a record may have. FAULTS.md V03, V04, V08.
+    /// Parses every valid form of a record. FAULTS.md V03, V04, V08.
     #[test]
     fn every_reading_is_understood() {
         assert_eq!(read(b"none\n"), Ok(Reading::Certain(PreviousVersion::None)));
@@ -216,7 +217,7 @@ mod tests {
         );
     }
 
-    /// Every content that is no record. FAULTS.md V02, V05, V06, V07, V09, V11, V16, V17.
+    /// Rejects every other content. FAULTS.md V02, V05, V06, V07, V09, V11, V16, V17.
     #[test]
     fn everything_else_is_refused() {
         assert_eq!(read(b""), Err(BadRecord::Empty));

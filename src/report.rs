@@ -1,4 +1,4 @@
-//! [`Report`]: what a command did, host by host, as it was seen to be.
+//! [`Report`]: the result of a command, host by host.
 
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ use crate::{
     token::Token,
 };
 
-/// What a command did, host by host. Every word of it was read back, or says that it could not be.
+/// The result of a command, host by host. Every state in it was read back, or is marked as unread.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "type", rename = "report")]
 #[non_exhaustive]
@@ -28,32 +28,32 @@ pub struct Report {
     pub format: u32,
     /// The command.
     pub command: Command,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
-    /// The operation's identity, as the hosts' history has it; `None` for a command that changes nothing.
+    /// The operation's identity, as in the hosts' history; `None` for a command that changes nothing.
     pub operation: Option<Token>,
-    /// The release that was deployed, staged, activated or gone back to.
+    /// The release that was deployed, staged, activated or rolled back to.
     pub release: Option<ReleaseName>,
-    /// Each host, in the order of the configuration.
+    /// The hosts, in the order of the configuration.
     pub hosts: Vec<HostReport>,
-    /// What became of the data; `None` when it was not looked at.
+    /// The result for the data; `None` if the data was not looked at.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<DataReport>,
-    /// How long it took, in seconds.
+    /// The duration, in seconds.
     pub seconds: f64,
-    /// What a drill did, leg by leg.
+    /// The report of a drill, leg by leg.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillReport>,
-    /// Why it was refused or failed.
+    /// The error, if it was refused or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
-    /// Whether this was a dry run: what would happen, computed by the same code, and nothing changed.
+    /// Whether this was a dry run: the same code computed what would happen, and nothing changed.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
 }
 
 impl Report {
-    /// A report of which only the outcome is known.
+    /// A report with nothing but the outcome.
     #[must_use]
     pub fn new(command: Command, outcome: Outcome) -> Self {
         Self {
@@ -71,13 +71,13 @@ impl Report {
         }
     }
 
-    /// The exit code that says who must act.
+    /// Returns the exit code, which says who must act.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::of(self.outcome, self.error.as_ref().map(|error| error.kind))
     }
 
-    /// The outcome as a result, for callers that use `?`.
+    /// Converts the outcome to a result, for callers that use `?`.
     ///
     /// # Errors
     ///
@@ -90,74 +90,74 @@ impl Report {
     }
 }
 
-/// What became of the data.
+/// The result for the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DataReport {
     /// The data version before the command.
     pub before: DataVersion,
-    /// The data version now; `None` when it could not be asked any more.
+    /// The data version now; `None` if it could not be read any more.
     pub after: Option<DataVersion>,
-    /// The data version that was found after the first `apply` or `revert` that failed, before anything was taken back.
+    /// The data version after the first `apply` or `revert` that failed, before any migration was reverted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found: Option<DataVersion>,
-    /// Whether `fingerprint` prints now what it printed before, after an `apply` or a `revert` failed.
+    /// The comparison of the `fingerprint` output with the one before, after an `apply` or a `revert` failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
 }
 
-/// Whether the fingerprint of the data is what it was.
+/// The comparison of two fingerprints of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Fingerprint {
-    /// It is: nothing that it shows was left changed.
+    /// Equal: the data is as before, as far as the fingerprint shows.
     Same,
-    /// It is not.
+    /// Different.
     Changed,
 }
 
-/// What became of one host.
+/// The result for one host.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct HostReport {
     /// The host's name.
     pub host: String,
-    /// What became of it.
+    /// The outcome.
     pub outcome: HostOutcome,
     /// The release that was current before, as read under the lock.
     pub before: Option<ReleaseName>,
     /// The release that is current now, as read back.
     pub after: Option<ReleaseName>,
-    /// Whether nobody read what is current, so that `before` and `after` say nothing.
+    /// Whether nobody read `current`, so that `before` and `after` have no meaning.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
-    /// When it was switched, by the host's clock.
+    /// The time of the switch, by the host's clock.
     pub switched_at: Option<Timestamp>,
-    /// Why it was refused or failed.
+    /// The error, if it was refused or failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
-    /// What went wrong without changing the outcome.
+    /// Problems that did not change the outcome.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// The releases that were pruned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pruned: Vec<ReleaseName>,
-    /// What `verify` found.
+    /// The result of `verify`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
-    /// What the host has, for the commands that only read.
+    /// The state of the host, for the commands that only read.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub status: Option<HostStatus>,
 }
 
 impl HostReport {
-    /// A host that nobody has asked, and of which only the outcome is known.
+    /// A host that nobody asked, with nothing but the outcome.
     #[must_use]
     pub fn unread(host: impl Into<String>, outcome: HostOutcome) -> Self {
         Self { unread: true, ..Self::new(host, outcome) }
     }
 
-    /// A host of which only the outcome is known by now.
+    /// A host with nothing but the outcome so far.
     #[must_use]
     pub fn new(host: impl Into<String>, outcome: HostOutcome) -> Self {
         Self {
@@ -176,16 +176,16 @@ impl HostReport {
     }
 }
 
-/// An error as reports carry it.
+/// An error, as reports contain it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[error("{message}")]
 #[non_exhaustive]
 pub struct Failure {
-    /// What kind of error it is.
+    /// The kind of error.
     pub kind: ErrorKind,
-    /// What failed and why, in one sentence.
+    /// The failure and its reason, in one sentence.
     pub message: String,
-    /// What to do or type next.
+    /// Advice: an action or a command to type next.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }

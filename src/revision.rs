@@ -1,16 +1,16 @@
-//! The revision of a source, as version control calls it: what a release was built from.
+//! The revision of a source in version control, from which a release was built.
 
 use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
-/// The longest revision that is kept, in characters.
+/// The maximum length of a revision, in characters.
 const LONGEST: usize = 200;
 
-/// The most that is read of a file of git, in bytes: packed refs of large repositories are a few MiB.
+/// The maximum size of a git file to read, in bytes: packed refs of large repositories are a few MiB.
 const LIMIT: u64 = 64 << 20;
 
-/// The variables of CI systems that name the commit of a job.
+/// The variables in which CI systems name the commit of a job.
 const VARIABLES: [&str; 11] = [
     "GITHUB_SHA",
     "CI_COMMIT_SHA",
@@ -25,11 +25,11 @@ const VARIABLES: [&str; 11] = [
     "CODEBUILD_RESOLVED_SOURCE_VERSION",
 ];
 
-/// The text as a revision: one line without control characters, of 200 characters at most.
+/// Parses a revision: one line without control characters, of at most 200 characters.
 ///
 /// # Errors
 ///
-/// Why it is none.
+/// The reason why it is not a revision.
 ///
 /// ```
 /// use switchback::revision;
@@ -48,22 +48,23 @@ pub fn parse(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The commit that a CI system says it builds, by its variables.
+/// Returns the commit that a CI system builds, from its variables.
 #[must_use]
 pub fn of_job(variable: impl Fn(&str) -> Option<String>) -> Option<String> {
     VARIABLES.iter().filter_map(|name| variable(name)).find_map(|value| parse(&value).ok())
 }
 
-/// The commit that is checked out where `source` is a directory of a git repository, or of a worktree of one.
+/// Returns the commit that is checked out at `source`, a directory of a git repository or of a worktree.
 ///
-/// Only files of git are read: no program runs, and the repository's configuration, which whoever made it wrote, is not looked at.
-/// What is checked out in another format than plain and packed refs has none.
+/// Reads only files of git: runs no program, and does not look at the repository's configuration, which whoever made it
+/// wrote. Returns `None` for a ref format other than loose and packed refs.
 #[must_use]
 pub fn of_checkout(source: &Utf8Path) -> Option<String> {
     let source = source.canonicalize_utf8().ok()?;
     let found = source.ancestors().find_map(git_directory).filter(|_| source.is_dir())?;
     let head = read(&found.join("HEAD"))?;
     let Some(name) = head.strip_prefix("ref: ") else { return commit(&head) };
+    // HEAD is untrusted content: its ref must not lead out of the git directory.
     if !name.starts_with("refs/") || name.split('/').any(|part| matches!(part, "" | "." | "..")) {
         return None;
     }
@@ -79,7 +80,8 @@ pub fn of_checkout(source: &Utf8Path) -> Option<String> {
     })
 }
 
-/// The git directory of a checkout at `path`: itself, or what the file `.git` of a worktree or submodule names.
+/// Returns the git directory of a checkout at `path`: `.git`, or the directory that the file `.git` of a
+/// worktree or submodule names.
 fn git_directory(path: &Utf8Path) -> Option<Utf8PathBuf> {
     let git = path.join(".git");
     if git.is_dir() {
@@ -88,7 +90,7 @@ fn git_directory(path: &Utf8Path) -> Option<Utf8PathBuf> {
     Some(path.join(read(&git)?.strip_prefix("gitdir: ")?))
 }
 
-/// The text of a plain file, without the end of its last line.
+/// Returns the text of a plain file, without trailing white space.
 fn read(path: &Utf8Path) -> Option<String> {
     let file = fs_err::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()))?;
     let mut text = String::new();
@@ -96,7 +98,7 @@ fn read(path: &Utf8Path) -> Option<String> {
     Some(text.trim_end().to_owned())
 }
 
-/// The text as the name of a commit, of SHA-1 or SHA-256.
+/// Returns the text if it is a commit ID, of SHA-1 or SHA-256.
 fn commit(text: &str) -> Option<String> {
     let is_name = matches!(text.len(), 40 | 64) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     is_name.then(|| text.to_owned())

@@ -1,4 +1,4 @@
-//! [`SharedPath`]: a file or directory that outlives releases, and stands in each as a link.
+//! [`SharedPath`]: a file or directory that outlives releases, and is a symlink in each.
 
 use std::{fmt, str::FromStr};
 
@@ -11,8 +11,8 @@ use crate::{
     transport::EntryKind,
 };
 
-/// A file or directory that outlives releases: it lies in the layout's shared directory, and stands in every release, at
-/// the same place, as a relative link.
+/// A file or directory that outlives releases: it lies in the layout's shared directory, and every release has a
+/// relative symlink to it at the same path.
 ///
 /// ```
 /// use switchback::shared::SharedPath;
@@ -32,35 +32,35 @@ pub struct SharedPath {
     seed: bool,
 }
 
-/// A text that names nothing that could be shared, or two that get in each other's way.
+/// A text that is not a valid shared path, or two shared paths in conflict.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SharedPathError {
-    /// It is no path inside a release.
+    /// Not a path inside a release.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// It is the whole release, or one of the tool's own names.
+    /// The whole release, or one of the tool's own names.
     #[error("{path:?} cannot be shared: it is the tool's own, or the whole release")]
     Own {
         /// The path.
         path: String,
     },
-    /// Two are the same, or one lies inside the other.
+    /// Two paths are the same, or one lies inside the other.
     #[error("`{path}` and `{other}` cannot both be shared: one would lie behind the link of the other")]
     Overlap {
-        /// The one.
+        /// The first path.
         path: String,
-        /// The other.
+        /// The second path.
         other: String,
     },
 }
 
 impl SharedPath {
-    /// The place that `text` names, relative to a release; a directory when it ends with a slash. Not seeded.
+    /// Parses a path relative to a release; a directory if it ends with a slash. Not seeded.
     ///
     /// # Errors
     ///
-    /// [`SharedPathError`] when it is no path inside a release, or one of the tool's own.
+    /// [`SharedPathError`] when it is not a path inside a release, or one of the tool's own.
     pub fn new(text: &str) -> Result<Self, SharedPathError> {
         let stripped = text.strip_suffix('/').filter(|rest| !rest.is_empty());
         let path = InnerPath::new(stripped.unwrap_or(text))?;
@@ -71,31 +71,31 @@ impl SharedPath {
         Ok(Self { path, directory: stripped.is_some(), seed: false })
     }
 
-    /// The same, seeded or not.
+    /// Sets whether it is seeded.
     #[must_use]
     pub fn with_seed(self, seed: bool) -> Self {
         Self { seed, ..self }
     }
 
-    /// The place, relative to a release and to the shared directory.
+    /// Returns the path, relative to a release and to the shared directory.
     #[must_use]
     pub fn path(&self) -> &InnerPath {
         &self.path
     }
 
-    /// Whether it is a directory, and not a file.
+    /// Whether it is a directory rather than a file.
     #[must_use]
     pub fn is_directory(&self) -> bool {
         self.directory
     }
 
-    /// Whether what a release ships at this place is its first content, used while the shared directory lacks it.
+    /// Whether the content that a release ships at this path becomes the first shared content, while there is none.
     #[must_use]
     pub fn seed(&self) -> bool {
         self.seed
     }
 
-    /// Whether these can be shared together.
+    /// Checks that these can be shared together.
     ///
     /// # Errors
     ///
@@ -116,111 +116,112 @@ impl SharedPath {
     }
 }
 
-/// A shared file or directory of a root, and what was found in its place.
+/// A shared file or directory of a root, and the entry found at its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedPlace {
-    /// What is shared.
+    /// The shared path.
     pub path: SharedPath,
-    /// Where it lies, relative to the root.
+    /// Its place, relative to the root.
     pub place: InnerPath,
-    /// What stands there, links followed; `None` when nothing does.
+    /// The entry at that place, symlinks followed; `None` if there is none.
     pub found: Option<EntryKind>,
 }
 
-/// How a new release comes by a link to what is shared.
+/// A symlink to create in a new release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SharedLink {
-    /// What is shared.
+    /// The shared path.
     pub path: SharedPath,
-    /// Where its content comes from.
+    /// The source of the shared content.
     pub supply: Supply,
-    /// Whether the release itself ships something there, which gives way to the link.
+    /// Whether the release itself ships an entry there, which the symlink replaces.
     pub replaces: bool,
 }
 
-/// Where the content of something shared comes from.
+/// The source of shared content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Supply {
-    /// It is there already.
+    /// It exists already.
     There,
-    /// What the release ships is moved to the shared directory.
+    /// The release's own entry is moved to the shared directory.
     FromRelease,
-    /// An empty directory is made.
+    /// An empty directory is created.
     Empty,
 }
 
-/// Which links of a release the tool made: no part of what was brought, and so of no manifest. Kept beside the tool's
-/// other records of the release, as JSON.
+/// The symlinks of a release that the tool made. They are not part of the uploaded content, and so of no
+/// manifest. Stored as JSON beside the tool's other records of the release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SharedRecord {
     /// The version of this format: 1.
     pub format: u32,
-    /// The links, relative to the release.
+    /// The symlinks, relative to the release.
     pub links: Vec<InnerPath>,
-    /// Where each of them leads, relative to the root; empty as an older version wrote it.
+    /// The target of each, relative to the root; empty in a record of an older version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<InnerPath>,
 }
 
 impl SharedRecord {
-    /// The name of the file that holds it, in the tool's directory of the release.
+    /// The name of the file that holds the record, in the tool's directory of the release.
     pub const FILE: &'static str = "shared";
 
-    /// The record of these links and the places that they lead to.
+    /// A record of these symlinks and their targets.
     #[must_use]
     pub fn new(links: impl IntoIterator<Item = (InnerPath, InnerPath)>) -> Self {
         let (links, places) = links.into_iter().unzip();
         Self { format: 1, links, places }
     }
 
-    /// Each link, and the place that it leads to, where that is recorded.
+    /// Returns each symlink and its target, if recorded.
     pub fn each(&self) -> impl Iterator<Item = (&InnerPath, Option<&InnerPath>)> {
         self.links.iter().enumerate().map(|(at, link)| (link, self.places.get(at)))
     }
 }
 
-/// A link to something shared that is not what it was made as: what the release keeps there is its own now, and goes with it.
+/// A symlink to shared content that is no longer as it was made. Content that the release keeps there now is its
+/// own, and is removed with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokenLink {
-    /// The link, relative to the release.
+    /// The symlink, relative to the release.
     pub path: InnerPath,
-    /// What is wrong with it.
+    /// The fault.
     pub fault: LinkFault,
 }
 
-/// What is wrong with a link to something shared.
+/// A fault of a symlink to shared content.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LinkFault {
-    /// Nothing is there.
+    /// The symlink is missing.
     #[error("is missing, and was a link to what is shared")]
     Missing,
-    /// Something else is there.
+    /// Another entry has replaced it.
     #[error("is {}, and was a link to what is shared", found.with_article())]
     Replaced {
-        /// What it is.
+        /// The kind of the entry.
         found: EntryKind,
     },
-    /// It leads somewhere else.
+    /// It points to another place.
     #[error("leads somewhere else than to {place}")]
     Elsewhere {
-        /// Where it led when it was made, relative to the root.
+        /// Its target when it was made, relative to the root.
         place: InnerPath,
     },
-    /// It leads nowhere.
+    /// Its target does not exist.
     #[error("leads to what is gone{}", place.as_ref().map(|place| format!(", {place}")).unwrap_or_default())]
     Dangling {
-        /// Where it led when it was made, relative to the root, where that is recorded.
+        /// Its target when it was made, relative to the root, if recorded.
         place: Option<InnerPath>,
     },
-    /// It could not be looked at.
+    /// It could not be read.
     #[error("could not be looked at ({why})")]
     Unreadable {
-        /// Why.
+        /// The error.
         why: String,
     },
 }

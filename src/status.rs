@@ -1,4 +1,4 @@
-//! [`HostStatus`]: what a host has, as reports show it.
+//! [`HostStatus`]: the state of a host, as reports show it.
 
 use serde::Serialize;
 
@@ -7,45 +7,45 @@ use crate::{
     time::Timestamp,
 };
 
-/// What a host has, as it was read.
+/// The state of a host, as read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct HostStatus {
-    /// The release that is current; `None` when there is none, or what is there is not ours (the host's error says so).
+    /// The current release; `None` if there is none, or `current` is not ours (the host's error says so).
     pub current: Option<ReleaseName>,
-    /// What that was built from, as version control calls it, when that was known.
+    /// The revision that the current release was built from, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Where the next rollback would go; `None` when it would be refused.
+    /// The release that the next rollback would go to; `None` if it would be refused.
     pub previous: Option<ReleaseName>,
-    /// Whether there is no root yet: a deploy would make it.
+    /// Whether the root does not exist yet; a deploy would create it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub root_missing: bool,
-    /// Who holds the lock.
+    /// The lock holder.
     pub lock: Option<LockHolder>,
-    /// The releases: the current one, then those on the recorded way back, nearest first, then the rest, newest upload first.
+    /// The releases: the current one, then the recorded rollback chain, nearest first, then the rest, newest upload
+    /// first.
     pub releases: Vec<ReleaseStatus>,
-    /// What interrupted runs left, in words.
+    /// Leftovers of interrupted runs, in words.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
-    /// The tool's own files that are there and cannot be read.
+    /// Files of the tool that exist and cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableFile>,
-    /// Of the release that is current and the one that the next rollback goes to, those that are not what they were; only for
-    /// `status` and `check`.
+    /// The damaged ones among the current release and the next rollback's target; only for `status` and `check`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<DamagedRelease>,
-    /// What was done here, newest first; only where it was asked for.
+    /// The operations on this host, newest first; only if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryEntry>>,
 }
 
-/// A release that is not what it was.
+/// A damaged release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DamagedRelease {
-    /// Its name.
+    /// The name of the release.
     pub release: ReleaseName,
-    /// How many entries and links to what is shared are missing or changed.
+    /// The number of missing or changed entries and shared symlinks.
     pub damaged: u64,
     /// Some of them, each in words.
     pub some: Vec<String>,
@@ -55,39 +55,40 @@ pub struct DamagedRelease {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ReleaseStatus {
-    /// Its name.
+    /// The name.
     pub name: ReleaseName,
-    /// Its state.
+    /// The state.
     pub state: ReleaseState,
-    /// What was current before it, as its record says; `None` when it has no readable record, or was the first.
+    /// The previous release, as the record names it; `None` if there is no readable record, or the release was the
+    /// first.
     pub previous: Option<ReleaseName>,
-    /// When it was staged, by the host's clock; `None` for one that the tool did not stage.
+    /// The time of staging, by the host's clock; `None` if the tool did not stage it.
     pub staged_at: Option<Timestamp>,
-    /// Who staged it.
+    /// The user who staged it.
     pub staged_by: Option<String>,
     /// Bytes of content, as staged.
     pub bytes: Option<u64>,
     /// Files, as staged.
     pub files: Option<u64>,
-    /// What it was built from, as version control calls it, when that was known.
+    /// The revision that it was built from, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Whether its `prepare` was cut off or failed, so that nothing vouches for what it holds.
+    /// Whether its `prepare` was interrupted or failed, so that nothing vouches for its content.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unsealed: bool,
-    /// Why it was left, when it is bad.
+    /// The bad mark, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad: Option<BadMark>,
-    /// That it was taken over from another tool, and whether what was before it is a conclusion.
+    /// The adoption record, if another tool made the release.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedRecord>,
-    /// Why it stays whatever is counted, when it is pinned.
+    /// The pin, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pinned: Option<PinMark>,
 }
 
 impl ReleaseStatus {
-    /// A release of which only the state is known.
+    /// A release with nothing but the state.
     #[must_use]
     pub fn new(name: ReleaseName, state: ReleaseState) -> Self {
         Self {
@@ -117,12 +118,12 @@ pub enum ReleaseState {
     Current,
     /// Was current once.
     Good,
-    /// Was gone back from.
+    /// Rolled back from.
     Bad,
 }
 
 impl ReleaseState {
-    /// The state as it is spelled.
+    /// Returns the state as JSON spells it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -134,27 +135,27 @@ impl ReleaseState {
     }
 }
 
-/// Why and when a release was left.
+/// A mark on a release that was rolled back from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct BadMark {
-    /// When, by the host's clock.
+    /// The time, by the host's clock.
     pub at: Timestamp,
-    /// Who left it.
+    /// The user who rolled back.
     pub by: String,
-    /// Why, when that was said.
+    /// The reason, if given.
     pub reason: Option<String>,
-    /// Counts the marks of a root, so that no clock says which came last.
+    /// The number of the mark within the root. It orders marks, since clocks cannot.
     #[serde(default)]
     pub number: u64,
 }
 
-/// That a release stays whatever is counted.
+/// A mark that keeps a release regardless of the retention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct PinMark {
-    /// When it was pinned, by the host's clock.
+    /// The time, by the host's clock.
     pub at: Timestamp,
-    /// Who pinned it.
+    /// The user who pinned it.
     pub by: String,
-    /// Why, when that was said.
+    /// The reason, if given.
     pub reason: Option<String>,
 }

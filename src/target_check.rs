@@ -1,27 +1,27 @@
-//! [`TargetCheck`]: how a rollback looks at its target before it switches.
+//! [`TargetCheck`]: the check of a rollback's target before the switch.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// How a rollback looks at its target before it switches, on every host.
+/// The check of a rollback's target before the switch, on every host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetCheck {
-    /// Whether all that the manifest lists is there, with its type, size and mode.
+    /// Compares the types, sizes and modes of all entries with the manifest.
     #[default]
     Quick,
-    /// The same, and every digest: as long as it takes to read the release once.
+    /// Compares every digest too, which takes as long as reading the release once.
     Full,
-    /// Nothing but whether it is a complete release.
+    /// Checks only that the release is complete.
     None,
 }
 
 impl TargetCheck {
-    /// Every way there is.
+    /// Every check.
     pub const ALL: &'static [Self] = &[Self::Quick, Self::Full, Self::None];
 
-    /// As it is spelled.
+    /// Returns the check as typed.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

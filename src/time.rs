@@ -1,4 +1,4 @@
-//! [`Timestamp`]: an instant, for records and for people. Nothing is ever decided by one.
+//! [`Timestamp`]: an instant, for records and for people. It never decides anything.
 
 use std::{fmt, str::FromStr, time::SystemTime};
 
@@ -7,8 +7,7 @@ use thiserror::Error;
 
 /// An instant in UTC, to the microsecond. Prints as RFC 3339: `2026-11-23T10:15:00.123456Z`.
 ///
-/// Times are shown, never compared to decide an order: clocks of hosts and controllers may differ
-/// by any amount.
+/// Times are shown, never compared to decide an order: clocks of hosts and controllers may differ by any amount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(jiff::Timestamp);
 
@@ -16,7 +15,7 @@ impl Timestamp {
     /// 1970-01-01T00:00:00Z.
     pub const UNIX_EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
 
-    /// The controller's clock, now; the nearest instant that can be told, where the clock is beyond all of them.
+    /// Reads the controller's clock. A clock beyond the range gives the nearest valid instant.
     #[must_use]
     pub fn now() -> Self {
         Self::of_clock(SystemTime::now())
@@ -27,27 +26,28 @@ impl Timestamp {
         Self(jiff::Timestamp::try_from(now).unwrap_or(beyond))
     }
 
-    /// The instant `seconds` and `nanoseconds` after the Unix epoch; `None` outside the years -9999 to 9999.
+    /// Returns the instant `seconds` and `nanoseconds` after the Unix epoch; `None` outside the years -9999 to 9999.
     #[must_use]
     pub fn from_unix(seconds: i64, nanoseconds: u32) -> Option<Self> {
         let nanoseconds = i32::try_from(nanoseconds).ok()?;
         jiff::Timestamp::new(seconds, nanoseconds).ok().map(Self)
     }
 
-    /// Whole seconds from `earlier` to `self`, 0 when `earlier` is the later one.
+    /// Returns whole seconds from `earlier` to `self`; 0 if `earlier` is later.
     #[must_use]
     pub fn seconds_since(self, earlier: Self) -> u64 {
         u64::try_from(self.0.as_second() - earlier.0.as_second()).unwrap_or(0)
     }
 
-    /// The instant as `20261123T101500Z`, for made names; the Unix epoch for any before it, since a name begins with no sign.
+    /// Formats as `20261123T101500Z`, for generated names. An earlier instant gives the Unix epoch, since a name
+    /// cannot begin with a sign.
     #[must_use]
     pub fn compact(self) -> String {
         self.0.max(jiff::Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ").to_string()
     }
 }
 
-/// A text that is no RFC 3339 instant.
+/// A text that is not an RFC 3339 instant.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{0:?} is not an instant such as 2026-11-23T10:15:00Z")]
 pub struct TimestampError(String);

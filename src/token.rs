@@ -10,12 +10,12 @@ use thiserror::Error;
 pub struct Token(Box<str>);
 
 impl Token {
-    /// Makes a new token from the operating system's random source.
+    /// Generates a token from the operating system's random source.
     ///
     /// # Panics
     ///
-    /// When the operating system has no randomness to give, which Linux documents never to happen
-    /// after boot (`getrandom(2)`).
+    /// Panics when the operating system has no randomness, which Linux documents never to happen after boot
+    /// (`getrandom(2)`).
     #[must_use]
     pub fn random() -> Self {
         let mut bytes = [0_u8; 16];
@@ -23,7 +23,7 @@ impl Token {
         Self(base16ct::lower::encode_string(&bytes).into())
     }
 
-    /// The token as text.
+    /// Returns the token as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

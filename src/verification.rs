@@ -1,4 +1,4 @@
-//! [`Verification`]: what holding a release against its manifest showed, as reports carry it.
+//! [`Verification`]: the result of verifying a release against its manifest, as reports contain it.
 
 use std::fmt;
 
@@ -12,41 +12,41 @@ use crate::{
     transport::DifferentEntries,
 };
 
-/// What holding a release of a host against its manifest showed.
+/// The result of verifying a release on a host against its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Verification {
     /// The release.
     pub release: ReleaseName,
-    /// The digest of its manifest, which stands for the whole of it.
+    /// The digest of its manifest, which identifies the whole content.
     pub digest: Digest,
     /// Whether contents were compared too.
     pub full: bool,
-    /// How many entries are missing or changed.
+    /// The number of missing or changed entries.
     pub damaged: u64,
-    /// Those, the first hundred of them at most.
+    /// The first of them, at most a hundred.
     pub damage: Vec<Damage>,
-    /// How many entries have another mode, which grants nobody anything and is no damage.
+    /// The number of entries whose mode differs without granting anybody anything, which is not damage.
     pub modes: u64,
-    /// Those, the first hundred of them at most.
+    /// The first of them, at most a hundred.
     pub mode_changes: Vec<Damage>,
-    /// How many entries are there that the manifest does not list.
+    /// The number of entries that the manifest does not list.
     pub added: u64,
-    /// Their paths, the first hundred of them at most.
+    /// The paths of the first of them, at most a hundred.
     pub additions: Vec<String>,
-    /// How much of the release, and of what the tool keeps of it, belongs to somebody who is neither root, nor who works there
-    /// or keeps the tool's state, nor whom the release was given to before it was sealed.
+    /// The number of entries, of the release and of the tool's records of it, with an untrusted owner: not root, the
+    /// connected user, the owner of the tool's state, or an owner that the release had before it was sealed.
     pub foreign: u64,
-    /// That, the first hundred of it at most.
+    /// The first of them, at most a hundred.
     pub owners: Vec<Foreign>,
 }
 
-/// Something that belongs to somebody who may not be trusted with it.
+/// An entry with an untrusted owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Foreign {
-    /// Its path relative to the root, printable.
+    /// The path relative to the root, printable.
     pub path: String,
-    /// The user id that owns it.
+    /// The user ID of the owner.
     pub owner: u32,
 }
 
@@ -56,12 +56,12 @@ impl fmt::Display for Foreign {
     }
 }
 
-/// One entry of a release that is missing or changed.
+/// A missing or changed entry of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Damage {
-    /// Its path relative to the release, printable.
+    /// The path relative to the release, printable.
     pub path: String,
-    /// What is wrong with it, in words.
+    /// The fault, in words.
     pub what: String,
 }
 
@@ -72,10 +72,10 @@ impl fmt::Display for Damage {
 }
 
 impl Verification {
-    /// How many entries of each kind are named.
+    /// The maximum number of entries to name, for each kind.
     const NAMED: usize = 100;
 
-    /// Of what was found, and of the links to what is shared that are not what they were made as.
+    /// Combines the differences found and the broken shared symlinks.
     pub(crate) fn of(
         release: &ReleaseName,
         digest: Digest,
