@@ -1,31 +1,31 @@
 //! The commands that sweeps disturb, and the roots that they start from.
 
-/// A command, what was there before it, and where it leads.
+/// A command, the state before it, and the release it leads to.
 pub(crate) struct Case {
     pub(crate) what: &'static str,
-    /// What was deployed, first to last.
+    /// The deployed releases, first to last.
     pub(crate) before: &'static [&'static str],
-    /// What was staged after that.
+    /// The releases staged after that.
     pub(crate) staged: &'static [&'static str],
-    /// What was cut off after that, and left for this command to settle.
+    /// A command that was killed after that, and left for this one to settle.
     pub(crate) cut: Option<Cut>,
     pub(crate) arguments: &'static [&'static str],
-    /// The release that is current when it is done.
+    /// The current release after the command.
     pub(crate) to: &'static str,
 }
 
-/// A command that was killed, on every host, once its `current` was there and before its lock was given back.
+/// A command that was killed on every host, with `on` as the current release and the lock still held.
 pub(crate) struct Cut {
     pub(crate) arguments: &'static [&'static str],
-    /// The release that is current where it was killed.
+    /// The current release when it was killed.
     pub(crate) on: &'static str,
-    /// Whether its lock says that a process holds it that still runs.
+    /// Whether its lock names a process that is still running.
     pub(crate) lives: bool,
 }
 
 const DEPLOY_NEW: &[&str] = &["deploy", "new", "--name", "new"];
 
-/// What the cases are made of.
+/// The template of the cases.
 const NOTHING: Case =
     Case { what: "nothing", before: &["o", "a"], staged: &[], cut: None, arguments: DEPLOY_NEW, to: "new" };
 
@@ -36,11 +36,11 @@ pub(crate) const ACTIVATE: Case =
 pub(crate) const ROLLBACK: Case =
     Case { what: "rollback", before: &["o", "a", "b"], arguments: &["rollback"], to: "a", ..NOTHING };
 
-/// The oldest release is removed.
+/// Removes the oldest release.
 pub(crate) const PRUNE: Case =
     Case { what: "prune", before: &["o", "a", "b"], arguments: &["prune", "--keep", "0"], to: "b", ..NOTHING };
 
-/// A deploy that was killed before its switch is undone.
+/// Undoes a deploy that was killed before its switch.
 pub(crate) const RECOVER: Case = Case {
     what: "recover",
     cut: Some(Cut { arguments: DEPLOY_NEW, on: "a", lives: false }),
@@ -48,7 +48,7 @@ pub(crate) const RECOVER: Case = Case {
     to: "a",
     ..NOTHING
 };
-/// One that was killed after it is undone, since that was asked for.
+/// Undoes a deploy that was killed after its switch, as `--back` requests.
 pub(crate) const RECOVER_BACK: Case = Case {
     what: "recover --back",
     cut: Some(Cut { arguments: DEPLOY_NEW, on: "new", lives: false }),
@@ -56,14 +56,14 @@ pub(crate) const RECOVER_BACK: Case = Case {
     to: "a",
     ..NOTHING
 };
-/// One that was killed before it is finished, since that was asked for.
+/// Finishes a deploy that was killed before its switch, as `--forward` requests.
 pub(crate) const RECOVER_FORWARD: Case = Case {
     what: "recover --forward",
     cut: Some(Cut { arguments: DEPLOY_NEW, on: "a", lives: false }),
     arguments: &["recover", "--forward"],
     ..NOTHING
 };
-/// A rollback that was killed before its switch is finished.
+/// Finishes a rollback that was killed before its switch.
 pub(crate) const RECOVER_ROLLBACK: Case = Case {
     what: "recover of a rollback",
     before: &["o", "a", "b"],
@@ -72,14 +72,14 @@ pub(crate) const RECOVER_ROLLBACK: Case = Case {
     to: "a",
     ..NOTHING
 };
-/// The lock of a deploy that was killed after its switch.
+/// Breaks the lock of a deploy that was killed after its switch.
 pub(crate) const UNLOCK: Case = Case {
     what: "unlock",
     cut: Some(Cut { arguments: DEPLOY_NEW, on: "new", lives: false }),
     arguments: &["unlock"],
     ..NOTHING
 };
-/// The lock of a rollback that hangs before its switch.
+/// Breaks the lock of a rollback that hangs before its switch.
 pub(crate) const UNLOCK_FORCE: Case = Case {
     what: "unlock --force",
     before: &["o", "a", "b"],
@@ -90,18 +90,18 @@ pub(crate) const UNLOCK_FORCE: Case = Case {
 };
 
 impl Case {
-    /// The release that is current before.
+    /// Returns the current release before the command.
     pub(crate) fn from(&self) -> Option<&'static str> {
         self.cut.as_ref().map(|cut| cut.on).or(self.before.last().copied())
     }
 
-    /// The commands before it, each with its release.
+    /// Returns the commands before it, each with its release.
     pub(crate) fn history(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         let deployed = self.before.iter().map(|name| ("deploy", *name));
         deployed.chain(self.staged.iter().map(|name| ("stage", *name)))
     }
 
-    /// Whether it goes back, or settles what was going back.
+    /// Whether it is a rollback, or settles an interrupted one.
     pub(crate) fn is_rollback(&self) -> bool {
         self.arguments[0] == "rollback" || self.cut.as_ref().is_some_and(|cut| cut.arguments[0] == "rollback")
     }

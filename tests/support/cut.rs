@@ -7,7 +7,7 @@ use super::{
     site::{Site, said, text},
 };
 
-/// Whether there is an strace that may be used. When not, says so, and fails where it is required.
+/// Whether `strace` is available. If not, prints that the test is skipped, or fails where `strace` is required.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 pub(crate) fn available() -> bool {
     let works = Command::new("strace").args(["-f", "-qq", "-o", "/dev/null", "true"]).output();
@@ -20,8 +20,9 @@ pub(crate) fn available() -> bool {
     false
 }
 
-/// What `strace` is told so that one thread does all that is done to a root, since it counts for each thread: the kernel
-/// refuses all later ones. A rollback of one host runs in the first thread of the program, anything else in a second one.
+/// Returns the `strace` option that confines all work on a root to one thread, since `strace` counts calls per
+/// thread: the kernel refuses all later threads. A rollback of one host runs in the first thread of the program, any
+/// other command in a second one.
 pub(crate) fn one_thread(arguments: &[&str]) -> &'static str {
     if arguments.contains(&"rollback") {
         "inject=clone3:error=EAGAIN:when=2+"
@@ -30,7 +31,8 @@ pub(crate) fn one_thread(arguments: &[&str]) -> &'static str {
     }
 }
 
-/// Kills a command on the root of `host` before one rename after the other, up to the last that leaves what `cut` says.
+/// Kills a command on the root of `host` before each rename in turn, up to the last that leaves the state of
+/// `cut`.
 pub(crate) fn off(site: &Site, host: usize, cut: &Cut) {
     let left = |place: &str| !site.names(host, &format!(".switchback/{place}")).is_empty();
     let leaves = |nth: usize| {
@@ -47,7 +49,7 @@ pub(crate) fn off(site: &Site, host: usize, cut: &Cut) {
     }
 }
 
-/// Whether it was killed: after so many renames there may be none any more.
+/// Kills the command at its `nth` rename. Returns whether it was killed: it may do fewer renames.
 fn kill(site: &Site, host: usize, arguments: &[&str], nth: usize) -> bool {
     let fault = format!("inject=renameat,renameat2:signal=SIGKILL:when={nth}");
     let output = Command::new("strace")
@@ -65,7 +67,7 @@ fn kill(site: &Site, host: usize, arguments: &[&str], nth: usize) -> bool {
     output.status.code().is_none()
 }
 
-/// The lock is held by this process, which runs on.
+/// Makes this process, which is alive, the holder of the lock.
 fn revive(lock: &Path) {
     let held = fs::read_dir(lock).expect("a lock").next().expect("it is held").expect("readable").path();
     let mark = fs::read_to_string(held.join("process")).expect("a mark");

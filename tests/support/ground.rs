@@ -6,22 +6,22 @@ use switchback::transport::MemoryHost;
 
 use super::puppet::ROOT;
 
-/// What a host holds.
+/// The state of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Ground {
-    /// The text of `current`.
+    /// The target of `current`.
     pub(crate) link: Option<String>,
     pub(crate) releases: BTreeMap<String, Hosted>,
-    /// The lock that is held.
+    /// The name of the held lock.
     pub(crate) lock: Option<String>,
-    /// Where interrupted operations were about to go.
+    /// The target releases of interrupted operations.
     pub(crate) intents: BTreeSet<String>,
 }
 
-/// One release.
+/// One release on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Hosted {
-    /// Its page, which tells its name and which upload it is of.
+    /// The text of its page, which names the release and its upload.
     pub(crate) page: Option<String>,
     pub(crate) complete: bool,
     pub(crate) record: Option<String>,
@@ -47,7 +47,7 @@ impl Ground {
         Self { link: host.read_link(&at("current")), releases, lock, intents: intents.collect() }
     }
 
-    /// The release that `current` names, in either of the spellings that are used here.
+    /// Returns the release that `current` names, in either of the two spellings used here.
     pub(crate) fn on(&self) -> Option<&str> {
         let text = self.link.as_deref()?;
         text.strip_prefix("releases/").or_else(|| text.strip_prefix(ROOT)?.strip_prefix("/releases/"))
@@ -77,12 +77,11 @@ fn text(host: &MemoryHost, inner: &str) -> Option<String> {
     String::from_utf8(host.read(&at(inner))?).ok()
 }
 
-/// The line of a record that names `previous`.
+/// Returns the content of a record that names `previous`.
 pub(crate) fn record_line(previous: Option<&str>) -> String {
     previous.map_or_else(|| "none\n".to_owned(), |name| format!("{ROOT}/releases/{name}\n"))
 }
 
-/// A place inside the root.
 pub(crate) fn at(inner: &str) -> String {
     format!("{ROOT}/{inner}")
 }

@@ -7,12 +7,12 @@ use switchback::{
     transport::{HookCall, LineSink, Secrets, Stream},
 };
 
-/// Keeps the lines that a command prints.
+/// Collects the lines that a command prints.
 #[derive(Default)]
 pub(crate) struct Lines(Mutex<Vec<(Stream, String)>>);
 
 impl Lines {
-    /// Those of one stream so far.
+    /// Returns the lines of one stream so far.
     pub(crate) fn of(&self, stream: Stream) -> Vec<String> {
         let lines = self.0.lock().expect("no thread panics with it");
         lines.iter().filter(|(of, _)| *of == stream).map(|(_, line)| line.clone()).collect()

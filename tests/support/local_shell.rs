@@ -17,19 +17,19 @@ use switchback::{
     },
 };
 
-/// A shell, as `sh`, with the utilities of one directory.
+/// A host with a given shell as `sh`, and the utilities of one directory.
 #[derive(Debug, Clone)]
 pub(crate) struct LocalShell {
     name: String,
     path: String,
     environment: Vec<(String, String)>,
-    /// Runs before `sh`, e.g. `strace -o FILE`.
+    /// A command that runs `sh`, e.g. `strace -o FILE`.
     wrapper: Vec<String>,
-    /// It stands for hosts that are, unless it is said to be near.
+    /// Whether it counts as a remote host, which is the default.
     is_far: bool,
 }
 
-/// Where the directories of links stand, as long as the tests run.
+/// Returns the directory of the link directories, which exists as long as the tests run.
 fn bench() -> &'static Path {
     static BENCH: OnceLock<PathBuf> = OnceLock::new();
     BENCH.get_or_init(|| {
@@ -40,16 +40,16 @@ fn bench() -> &'static Path {
     })
 }
 
-/// What such a directory is called, before the process id of the tests that made it.
+/// The prefix of such a directory, before the process ID of the tests that made it.
 const PREFIX: &str = "switchback-shells-";
 
-/// Nothing runs at the end of a process of tests, so the next one removes what those that have ended left.
+/// Removes the directories of test processes that have ended, since nothing runs at the end of a test process.
 fn sweep() {
     for entry in std::fs::read_dir(std::env::temp_dir()).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let process = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
         if process.is_some_and(|process| !Path::new("/proc").join(process).exists()) {
-            // Another process of tests may be at it too.
+            // Another test process may remove it at the same time.
             let _ = std::fs::remove_dir_all(entry.path());
         }
     }
@@ -59,7 +59,7 @@ fn found(program: &str) -> Option<PathBuf> {
     ["/bin", "/usr/bin"].iter().map(|dir| Path::new(dir).join(program)).find(|path| path.exists())
 }
 
-/// A directory in which `sh` is `shell` (`busybox` is its `sh` applet).
+/// Returns a directory in which `sh` is `shell` (`busybox` is its `sh` applet).
 fn shell_directory(shell: &str) -> Option<PathBuf> {
     let directory = bench().join(format!("sh-{shell}"));
     let program = found(shell)?;
@@ -68,7 +68,7 @@ fn shell_directory(shell: &str) -> Option<PathBuf> {
     Some(directory)
 }
 
-/// A directory of links to the applets of `busybox` or `toybox`.
+/// Returns a directory of links to the applets of `busybox` or `toybox`.
 fn tool_directory(box_name: &str) -> Option<PathBuf> {
     let directory = bench().join(box_name);
     let program = found(box_name)?;
@@ -85,7 +85,8 @@ fn already_fine(made: &io::Result<()>) {
 }
 
 impl LocalShell {
-    /// `shell` as `sh`, with `tools` (`gnu`, `busybox` or `toybox`); `None` when one of them is not on this machine.
+    /// A host with `shell` as `sh` and `tools` (`gnu`, `busybox` or `toybox`); `None` if this machine lacks one of
+    /// them.
     pub(crate) fn new(shell: &str, tools: &str) -> Option<Self> {
         let shell_directory = shell_directory(shell)?;
         let tool_directory = if tools == "gnu" { "/usr/bin:/bin".into() } else { tool_directory(tools)? };
@@ -98,7 +99,7 @@ impl LocalShell {
         })
     }
 
-    /// The same without these programs, of the many that GNU/Linux has.
+    /// Removes these programs from a GNU host.
     pub(crate) fn lacking(mut self, programs: &[&str]) -> Self {
         let directory = bench().join(format!("without-{}", programs.join("-")));
         std::fs::create_dir_all(&directory).expect("a directory");
@@ -113,27 +114,27 @@ impl LocalShell {
         self
     }
 
-    /// The same, with the programs in `directory` before all others.
+    /// Puts the programs in `directory` before all others.
     pub(crate) fn preferring(mut self, directory: &Path) -> Self {
         let (sh, tools) = self.path.split_once(':').expect("two directories at least");
         self.path = format!("{sh}:{}:{tools}", directory.display());
         self
     }
 
-    /// Every combination that this machine has.
+    /// Returns every combination that this machine has.
     pub(crate) fn all() -> Vec<Self> {
         let shells = ["dash", "bash", "busybox", "mksh", "zsh"];
         let combined = |shell| ["gnu", "busybox", "toybox"].map(|tools| Self::new(shell, tools));
         shells.into_iter().flat_map(combined).flatten().collect()
     }
 
-    /// Every shell, and every set of utilities, once at least.
+    /// Returns combinations that cover every shell and every set of utilities at least once.
     pub(crate) fn some() -> Vec<Self> {
         let plain = |shell: &Self| shell.name.ends_with("gnu") || shell.name.starts_with("dash");
         Self::all().into_iter().filter(plain).collect()
     }
 
-    /// Where its `sh` and its utilities are found.
+    /// Returns the search path of its `sh` and its utilities.
     pub(crate) fn path(&self) -> &str {
         &self.path
     }

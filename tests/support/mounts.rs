@@ -2,7 +2,7 @@
 
 use std::{process::Command, sync::LazyLock};
 
-/// Tries it once, and says so when it may not.
+/// Whether mounting is allowed; tries it once, and prints that a test is skipped if not.
 #[expect(clippy::print_stderr, reason = "what is skipped is said")]
 pub(crate) fn are_allowed() -> bool {
     static ALLOWED: LazyLock<bool> = LazyLock::new(|| {

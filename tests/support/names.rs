@@ -12,11 +12,11 @@ use super::puppet::{Answer, Call};
 /// The length of a token.
 const TOKEN: usize = 32;
 
-/// The fields of the tool's own records that a clock tells.
+/// The fields of the tool's own records that contain a time.
 const TIMES: [&str; 2] = ["since", "at"];
 
-/// Gives the tokens of one command other names on the way to the hosts, and takes them back on the way from there; and
-/// says what time the controller's clock shows.
+/// Renames the tokens of one command on the way to the hosts, and back on the way from them, and replaces the
+/// times of the controller's clock.
 pub(crate) struct Names {
     told: BTreeMap<String, String>,
     meant: BTreeMap<String, String>,
@@ -25,7 +25,7 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Tokens are those that `draw` gives for a host, and times those that `clock` tells.
+    /// Takes new tokens for a host from `draw`, and times from `clock`.
     pub(crate) fn new(
         draw: impl FnMut(usize) -> String + Send + 'static,
         clock: impl FnMut() -> String + Send + 'static,
@@ -33,7 +33,7 @@ impl Names {
         Self { told: BTreeMap::new(), meant: BTreeMap::new(), draw: Box::new(draw), clock: Box::new(clock) }
     }
 
-    /// A call as the host gets it.
+    /// Translates a call for the host.
     pub(crate) fn outgoing(&mut self, host: usize, call: Call) -> Call {
         match call {
             Call::Upload(upload) => {
@@ -92,7 +92,7 @@ impl Names {
         format!("{}\n", serde_json::Value::Object(record))
     }
 
-    /// An answer as the command gets it.
+    /// Translates an answer for the command.
     pub(crate) fn incoming(&mut self, answer: Answer) -> Answer {
         let mut all = |replies: Vec<Reply>| replies.into_iter().map(|reply| self.read(reply)).collect();
         match answer {
@@ -128,7 +128,7 @@ impl Names {
     fn bytes(&mut self, bytes: &[u8]) -> Vec<u8> {
         let Ok(text) = std::str::from_utf8(bytes) else { return bytes.to_vec() };
         let meant = |token: &str| {
-            // Another command's token keeps its name in both directions.
+            // A token of another command keeps its name in both directions.
             let token = token.to_owned();
             Some(self.meant.entry(token.clone()).or_insert(token).clone())
         };
@@ -136,7 +136,7 @@ impl Names {
     }
 }
 
-/// The places that a step names.
+/// Returns the paths of a step.
 pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
     match op {
         Op::Inspect { path }
@@ -168,7 +168,7 @@ pub(crate) fn paths_mut(op: &mut Op) -> Vec<&mut InnerPath> {
     }
 }
 
-/// The lock that a batch works under: the one whose directory it names.
+/// Returns the lock that a batch works under, by the directory that it names.
 pub(crate) fn lock_of(batch: &Batch) -> Option<String> {
     batch.steps.iter().find_map(|step| {
         let mut op = step.op.clone();

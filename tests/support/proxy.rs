@@ -1,4 +1,5 @@
-//! A bad network: stands between `ssh` and an sshd, and does something at a burst of data that is told beforehand.
+//! A bad network: stands between `ssh` and an sshd, and does something at a burst of data that is told
+//! beforehand.
 
 use std::{
     io::{Read, Write},
@@ -8,27 +9,27 @@ use std::{
     time::Duration,
 };
 
-/// The way that data goes.
+/// The direction of data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Way {
     ToServer,
     ToClient,
 }
 
-/// What happens to the connection at the burst.
+/// The fault of the connection at the burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It is closed in order; new ones work.
+    /// The connection is closed; new ones work.
     Cut,
-    /// It is closed, and so is every new one.
+    /// The connection is closed, and so is every new one.
     CutForGood,
-    /// It is reset; new ones work.
+    /// The connection is reset; new ones work.
     Reset,
-    /// Nothing goes over it any more, and nobody is told; new ones work.
+    /// The connection stalls without an error; new ones work.
     Freeze,
-    /// The same, and over new ones nothing goes either.
+    /// The connection stalls, and so does every new one.
     FreezeForGood,
-    /// All waits a while.
+    /// Everything waits a while.
     Delay,
 }
 
@@ -37,11 +38,11 @@ impl Fault {
         [Self::Cut, Self::CutForGood, Self::Reset, Self::Freeze, Self::FreezeForGood, Self::Delay];
 }
 
-/// What is to happen, and when.
+/// A planned fault.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) way: Way,
-    /// Which burst that way, over all connections; the first is 1, and the bursts before it arrive.
+    /// The number of the burst in that direction, over all connections; the first is 1, and earlier bursts arrive.
     pub(crate) burst: usize,
     pub(crate) fault: Fault,
 }
@@ -49,11 +50,11 @@ pub(crate) struct Plan {
 #[derive(Default)]
 struct State {
     plan: Option<Plan>,
-    /// Bursts so far, to the server and to the client.
+    /// The bursts so far, to the server and to the client.
     bursts: [usize; 2],
-    /// How many bytes go to the server in a second, where that is bounded.
+    /// The limit of bytes per second to the server, if any.
     rate: Option<usize>,
-    /// The fault that befell, and the connection it befell.
+    /// The fault that happened, and its connection.
     befell: Option<(Fault, usize)>,
     connections: Vec<[TcpStream; 2]>,
 }
@@ -64,14 +65,14 @@ struct Shared {
     changed: Condvar,
 }
 
-/// A proxy that ends with the test process; between runs it is [`heal`](Self::heal)ed.
+/// A proxy that runs until the test process ends; [`heal`](Self::heal) resets it between runs.
 pub(crate) struct Proxy {
     port: u16,
     shared: Arc<Shared>,
 }
 
 impl Proxy {
-    /// A proxy in front of the server at `port` on loopback.
+    /// Starts a proxy in front of the server at `port` on loopback.
     pub(crate) fn before(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let own = listener.local_addr().expect("an address").port();
@@ -91,23 +92,22 @@ impl Proxy {
         self.port
     }
 
-    /// From now on bursts are counted, and this happens.
+    /// Restarts the count of bursts, and plans a fault.
     pub(crate) fn plan(&self, plan: Option<Plan>) {
         let mut state = self.shared.state();
         (state.plan, state.bursts, state.befell) = (plan, [0, 0], None);
     }
 
-    /// From now on so many bytes go to the server in a second, in pieces of a tenth of that.
+    /// Limits data to the server to `rate` bytes per second, in chunks of a tenth of that.
     pub(crate) fn slow_down(&self, rate: usize) {
         self.shared.state().rate = Some(rate);
     }
 
-    /// Closes all connections, and nothing happens any more. Returns how many bursts went to the server and to the
-    /// client.
+    /// Closes all connections and removes the plan. Returns the number of bursts to the server and to the client.
     pub(crate) fn heal(&self) -> [usize; 2] {
         let mut state = self.shared.state();
         for end in state.connections.drain(..).flatten() {
-            // It may have ended by itself.
+            // The connection may have ended by itself.
             let _: std::io::Result<()> = end.shutdown(Shutdown::Both);
         }
         (state.plan, state.befell) = (None, None);
@@ -162,7 +162,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Counts a burst, and lets happen what is planned at it. False when the connection is over.
+    /// Counts a burst, and causes the fault planned for it. Returns false if the connection is over.
     fn burst(&self, number: usize, way: Way, from: &TcpStream, to: &TcpStream) -> bool {
         let mut state = self.state();
         let count = &mut state.bursts[usize::from(way == Way::ToClient)];
@@ -197,14 +197,14 @@ impl Shared {
     }
 }
 
-/// Makes both ends see a reset instead of an end. Always false: the connection is over.
+/// Makes both ends see a reset instead of an end. Returns false: the connection is over.
 fn reset(from: &TcpStream, to: &TcpStream) -> bool {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().expect("a runtime");
     let _inside = runtime.enter();
     for end in [from, to] {
         let again = end.try_clone().expect("a descriptor");
         again.set_nonblocking(true).expect("a socket");
-        // The standard library cannot set it yet.
+        // The standard library cannot set this option yet.
         tokio::net::TcpStream::from_std(again).and_then(|end| end.set_zero_linger()).expect("a socket");
     }
     false

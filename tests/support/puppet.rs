@@ -25,14 +25,14 @@ use super::names::Names;
 
 pub(crate) const ROOT: &str = "/srv/shop";
 
-/// What a command asks of a host.
+/// A call of a command to a host.
 #[derive(Debug, Clone)]
 pub(crate) enum Call {
     Execute(Batch),
     Upload(Upload),
 }
 
-/// What the command is told.
+/// The result of a call.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     Replies(Vec<Reply>),
@@ -53,7 +53,7 @@ pub(crate) struct Request {
 }
 
 impl Call {
-    /// Carries it out at once.
+    /// Executes the call at once.
     pub(crate) fn carry_out(&self, over: &MemoryTransport) -> Answer {
         let result = match self {
             Self::Execute(batch) => over.execute(batch).now_or_never().map(|replies| replies.map(Answer::Replies)),
@@ -64,7 +64,7 @@ impl Call {
         result.expect("in memory nothing waits").unwrap_or_else(Answer::of)
     }
 
-    /// How many steps it has.
+    /// Returns the number of steps.
     pub(crate) fn steps(&self) -> usize {
         match self {
             Self::Execute(batch) => batch.steps.len(),
@@ -108,19 +108,18 @@ impl Answer {
     }
 }
 
-/// A fault that is planted: it changes what a command asks, and may listen to what it is told.
+/// A planted fault: it changes calls, and may watch the answers.
 pub(crate) trait Twist {
     /// Changes a call to a host.
     fn call(&mut self, _host: usize, _call: &mut Call) {}
 
-    /// Listens to what a host answered.
+    /// Watches the answer of a host.
     fn answer(&mut self, _host: usize, _answer: &Answer) {}
 }
 
-/// No fault.
 impl Twist for () {}
 
-/// Where the calls of one command lie until they are answered.
+/// The queue of one command's calls that wait for an answer.
 pub(crate) struct Desk {
     requests: Mutex<Vec<Request>>,
     names: Mutex<Names>,
@@ -138,7 +137,7 @@ impl Desk {
         Arc::new(Self { requests: Mutex::default(), names: Mutex::new(names), twist: Mutex::new(Box::new(twist)) })
     }
 
-    /// The fleet of so many hosts, whose calls come to lie here.
+    /// A fleet of these hosts, whose calls wait here.
     pub(crate) fn fleet(self: &Arc<Self>, hosts: impl IntoIterator<Item = usize>) -> Fleet {
         let root: HostPath = ROOT.parse().expect("a path");
         let host = |host: usize| {
@@ -172,7 +171,7 @@ impl Desk {
     }
 }
 
-/// What a host is called.
+/// Returns the name of a host.
 pub(crate) fn host_name(host: usize) -> String {
     format!("web{:02}", host + 1)
 }
@@ -234,17 +233,17 @@ impl Wake for Woken {
     }
 }
 
-/// A command under way.
+/// A running command.
 pub(crate) struct Controller {
     desk: Arc<Desk>,
     future: Pin<Box<dyn Future<Output = Vec<Report>>>>,
     woken: Arc<Woken>,
-    /// What it said when it was done: one report for each fleet it worked on.
+    /// The reports when it is done: one for each fleet it worked on.
     pub(crate) reports: Option<Vec<Report>>,
 }
 
 impl Controller {
-    /// Begins a command whose calls come to lie on `desk`, and lets it run until all it can do is wait.
+    /// Starts a command whose calls wait on `desk`, and runs it until it can only wait.
     pub(crate) fn begin(desk: &Arc<Desk>, command: impl Future<Output = Vec<Report>> + 'static) -> Self {
         let mut controller =
             Self { desk: Arc::clone(desk), future: Box::pin(command), woken: Arc::default(), reports: None };
@@ -252,28 +251,28 @@ impl Controller {
         controller
     }
 
-    /// How many calls wait for an answer.
+    /// Returns the number of calls that wait for an answer.
     pub(crate) fn waiting(&self) -> usize {
         let mut requests = self.desk.requests();
         requests.retain(|request| !request.answer.is_closed());
         requests.len()
     }
 
-    /// The host and the content of a call that waits.
+    /// Returns the host and the content of a waiting call.
     pub(crate) fn call(&self, at: usize) -> (usize, Call) {
         let requests = self.desk.requests();
         (requests[at].host, requests[at].call.clone())
     }
 
-    /// Answers a call that waits, and lets the command run until all it can do is wait.
+    /// Answers a waiting call, and runs the command until it can only wait.
     pub(crate) fn answer(&mut self, at: usize, answer: Answer) {
         let request = self.desk.requests().remove(at);
-        // When nobody listens any more, the command has gone on without.
+        // If nobody listens any more, the command has gone on without the answer.
         let _ = request.answer.send(answer);
         self.advance();
     }
 
-    /// Lets the command run until all it can do is wait.
+    /// Runs the command until it can only wait.
     pub(crate) fn advance(&mut self) {
         let waker = Waker::from(Arc::clone(&self.woken));
         let mut context = Context::from_waker(&waker);

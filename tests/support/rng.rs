@@ -17,12 +17,12 @@ impl Rng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `limit`.
+    /// Draws a number below `limit`.
     pub(crate) fn below(&mut self, limit: usize) -> usize {
         usize::try_from(self.next() % u64::try_from(limit.max(1)).expect("it fits")).expect("it is below a usize")
     }
 
-    /// Whether something happens that happens `per_mille` times in a thousand.
+    /// Whether an event of probability `per_mille` in a thousand happens.
     pub(crate) fn happens(&mut self, per_mille: usize) -> bool {
         self.below(1000) < per_mille
     }
@@ -31,12 +31,12 @@ impl Rng {
         of.get(self.below(of.len()))
     }
 
-    /// Another source, which draws on its own.
+    /// Returns another source, which draws on its own.
     pub(crate) fn split(&mut self) -> Self {
         Self(self.next())
     }
 
-    /// An instant somewhere in two centuries, as a clock that jumps shows it.
+    /// Draws an instant somewhere in two centuries, as of a clock that jumps.
     pub(crate) fn seconds(&mut self) -> i64 {
         let century = 100 * 365 * 24 * 3600;
         i64::try_from(self.below(2 * century)).expect("it is small") - i64::try_from(century / 2).expect("it is small")

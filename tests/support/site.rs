@@ -15,20 +15,19 @@ use super::cut;
 /// The files of every release, each with the name of its release in it.
 const FILES: [&str; 4] = ["index.html", "assets/style.css", "assets/deep/er/logo.svg", "bin/run"];
 
-/// A directory with the sources of releases, and the roots of one host or several, as they are before a case and while
-/// it is tried.
+/// A directory with the sources of releases, and the roots of one or several hosts, before a case and during it.
 pub(crate) struct Site {
     dir: TempDir,
     /// The names of the roots in the directory.
     roots: Vec<String>,
-    /// What every command begins with.
+    /// The first arguments of every command.
     words: Vec<String>,
-    /// The same for the next commands, which nothing disturbs.
+    /// The first arguments of the next commands, which nothing disturbs.
     next: Vec<String>,
 }
 
 impl Site {
-    /// A root on this machine, on which all that comes before `case` was done.
+    /// A root on this machine in the state before `case`.
     pub(crate) fn local(case: &Case) -> Self {
         let mut site = Self::of(&["root"], case);
         site.words = words(&["-q", "--root", text(&site.root(0))]);
@@ -36,8 +35,8 @@ impl Site {
         site
     }
 
-    /// So many roots, `web1` and so on, on which all that comes before `case` was done; [`configure`](Self::configure) says how
-    /// they are reached.
+    /// A number of roots, `web1` and so on, in the state before `case`; [`configure`](Self::configure) sets how to
+    /// reach them.
     pub(crate) fn fleet(hosts: usize, case: &Case) -> Self {
         let names: Vec<String> = (1..=hosts).map(|host| format!("web{host}")).collect();
         Self::of(&names.iter().map(String::as_str).collect::<Vec<_>>(), case)
@@ -65,7 +64,7 @@ impl Site {
         site
     }
 
-    /// Reaches the roots by these configurations: while they are disturbed, and by the next commands.
+    /// Sets the configurations for the disturbed command, and for the next commands.
     pub(crate) fn configure(&mut self, disturbed: &str, next: &str) {
         for (file, content) in [("disturbed.toml", disturbed), ("next.toml", next)] {
             fs::write(self.directory().join(file), content).expect("a configuration");
@@ -90,7 +89,7 @@ impl Site {
         self.directory().join(format!("{}-kept", self.roots[host]))
     }
 
-    /// What stands at the root of `host` now is what it is before the case.
+    /// Keeps the root of `host` as the state before the case.
     fn keep(&self, host: usize) {
         remove(&self.kept(host));
         if self.root(host).exists() {
@@ -98,7 +97,7 @@ impl Site {
         }
     }
 
-    /// Makes the roots what they are before the case. Records hold absolute paths, so each always stands in one place.
+    /// Restores the state before the case. Records contain absolute paths, so each root always has the same path.
     pub(crate) fn restore(&self) {
         for host in self.hosts() {
             self.restore_one(host);
@@ -113,12 +112,12 @@ impl Site {
         }
     }
 
-    /// The words of a command that is disturbed.
+    /// Returns the arguments of a disturbed command.
     pub(crate) fn words<'w>(&'w self, arguments: &[&'w str]) -> Vec<&'w str> {
         self.words.iter().map(String::as_str).chain(arguments.iter().copied()).collect()
     }
 
-    /// The command in the directory, with nothing of ours in its environment.
+    /// Builds the command in the directory, without our variables in its environment.
     pub(crate) fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
         command.args(words).current_dir(self.directory());
@@ -132,7 +131,7 @@ impl Site {
         self.command(&words).output().expect("the command runs")
     }
 
-    /// The release that `current` of a host leads to.
+    /// Returns the release that `current` of a host points to.
     pub(crate) fn current(&self, host: usize) -> Option<String> {
         let link = match fs::read_link(self.root(host).join("current")) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
@@ -146,14 +145,15 @@ impl Site {
         self.hosts().all(|host| self.current(host).as_deref() == release)
     }
 
-    /// The names in a directory of a root.
+    /// Returns the names in a directory of a root.
     pub(crate) fn names(&self, host: usize, place: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.root(host).join(place)) else { return Vec::new() };
         entries.map(|entry| entry.expect("readable").file_name().into_string().expect("a plain name")).collect()
     }
 
-    /// Holds at every instant: `current` is absent before the first deploy or leads to a complete release, and every
-    /// name in the releases directory is of a complete one, or is none that a release can have, and holds nothing.
+    /// Checks what must hold at every instant: `current` points to a complete release, or is absent before the first
+    /// deploy, and every name in the releases directory belongs to a complete release, or is not a release name and its
+    /// directory is empty.
     #[track_caller]
     pub(crate) fn holds(&self, case: &Case, at: &str) {
         for host in self.hosts() {
@@ -191,14 +191,15 @@ impl Site {
         assert_eq!(mode & 0o777, 0o755, "{at}: host {host}, {name}");
     }
 
-    /// The next runs converge: they [settle](Self::settles) what was left, and then one [deploys](Self::deploys_next).
+    /// Checks that the next runs converge: they [settle](Self::settles) the interrupted run, and then one
+    /// [deploys](Self::deploys_next).
     #[track_caller]
     pub(crate) fn converges(&self, case: &Case, turn: usize, at: &str) {
         self.settles(case, turn, at);
         self.deploys_next(at);
     }
 
-    /// By turns a rollback, when there is something to go back to, or a recovery, or neither.
+    /// Settles by turns with a rollback, if there is a release to roll back to, or a recovery, or neither.
     #[track_caller]
     pub(crate) fn settles(&self, case: &Case, turn: usize, at: &str) {
         if case.cut.as_ref().is_some_and(|cut| cut.lives) {
@@ -218,7 +219,7 @@ impl Site {
         }
     }
 
-    /// A deploy that leaves nothing behind, of what was there before it either.
+    /// Checks that the next deploy leaves nothing behind, and cleans up the leftovers of earlier runs.
     #[track_caller]
     pub(crate) fn deploys_next(&self, at: &str) {
         let output = self.run_next(&["deploy", "next", "--name", "next", "--allow-split", "--wait", "20s"]);
@@ -227,7 +228,8 @@ impl Site {
         self.without(&["lock", "live", "tmp", "staging", "journal", "trash"], &format!("{at}: after the next deploy"));
     }
 
-    /// A recovery brings all hosts to one release that the case knows, and leaves no trace. A rollback it finishes.
+    /// Checks that a recovery brings all hosts to one release that the case knows, and leaves nothing. It finishes a
+    /// rollback.
     #[track_caller]
     fn recovers(&self, case: &Case, at: &str) {
         let begun = case.is_rollback() && self.hosts().any(|host| !self.names(host, ".switchback/journal").is_empty());
@@ -251,16 +253,17 @@ impl Site {
         }
     }
 
-    /// Where the next rollback goes from what a disturbed run left: where that was going, and never further.
+    /// Returns the target of the next rollback after a disturbed run: the target of that run, and never further
+    /// back.
     fn goal(&self, case: &Case) -> &'static str {
         if case.arguments[0] == "prune" {
             return "a";
         }
         let any_on = |release: &str| self.hosts().any(|host| self.current(host).as_deref() == Some(release));
         let left = |place: &str| self.hosts().any(|host| !self.names(host, &format!(".switchback/{place}")).is_empty());
-        // A recovery that has finished and forgotten a rollback, and holds nothing but its own lock, left no rollback.
+        // If a recovery has finished and forgotten a rollback, and holds only its own lock, no rollback is left.
         let holds = left("journal") || case.cut.is_none() && left("lock");
-        // A deploy that had come as far as its upload, or an activation as far as its lock, is undone, and the rollback ends with that.
+        // A rollback undoes a deploy that had begun its upload, or an activation that had its lock, and does no more.
         let says = |host, place: &str| {
             let place = format!(".switchback/{place}");
             self.names(host, &place).iter().any(|name| {
@@ -307,7 +310,7 @@ fn content_of(release: &str, file: &str) -> String {
     format!("{file} of {release}\n")
 }
 
-/// All that a run said.
+/// Formats the exit status and all output of a run.
 pub(crate) fn said(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     format!("{:?} {}{}", output.status, text(&output.stdout), text(&output.stderr))

@@ -22,13 +22,13 @@ pub(crate) struct Sshd {
     child: Child,
 }
 
-/// What root's own start-up files do takes time, and some take locks that a session which is killed leaves behind. A
-/// configuration that sets an environment of its own says where the home is itself: of two settings only one counts.
+/// Skips root's own start-up files: they take time, and some take locks that a killed session leaves behind. A
+/// configuration with its own `SetEnv` sets `HOME` itself, since only one of two settings counts.
 const AS_ROOT: &str = "Match User root\nSetEnv HOME=/nonexistent\n";
 
 const PROGRAM: &str = "/usr/sbin/sshd";
 
-/// Whether there is an sshd to test with. When not, says so, and fails where it is required.
+/// Whether an sshd is available. If not, prints that the test is skipped, or fails where an sshd is required.
 pub(crate) fn available() -> bool {
     if Path::new(PROGRAM).exists() {
         return true;
@@ -39,16 +39,16 @@ pub(crate) fn available() -> bool {
 }
 
 impl Sshd {
-    /// An sshd with `extra` lines of configuration, or `None` when there is none to be had.
+    /// Starts an sshd with `extra` lines of configuration; `None` if none is available.
     pub(crate) fn start(extra: &str) -> Option<Self> {
         available().then(|| Self::started(extra))
     }
 
     fn started(extra: &str) -> Self {
-        // It refuses to run without: Debian makes it when the service starts.
+        // sshd refuses to run without it: Debian creates it when the service starts.
         let _: io::Result<()> = fs::create_dir_all("/run/sshd");
         let dir = TempDir::new().expect("a temporary directory");
-        // Other users' logins read their keys here.
+        // Logins of other users read their keys here.
         run("chmod", &["755", text(dir.path())]);
         for key in ["host", "user", "other"] {
             let path = dir.path().join(key);
@@ -70,7 +70,7 @@ impl Sshd {
         fs::write(self.path("config file"), config).expect("a configuration");
     }
 
-    /// A file of this sshd or its clients: `known hosts`, `config file`, `user`, `log`.
+    /// Returns the path of a file of this sshd or its clients: `known hosts`, `config file`, `user`, `log`.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
@@ -87,7 +87,7 @@ impl Sshd {
         format!("{user}@127.0.0.1:{}", self.port).parse().expect("an address")
     }
 
-    /// All that a client needs, whatever the configuration of the user who runs the tests.
+    /// Returns all options that a client needs, independent of the configuration of the user who runs the tests.
     pub(crate) fn options(&self) -> SshOptions {
         let mut options = SshOptions::default();
         options.config = Some(text(&self.path("config file")).into());
@@ -110,7 +110,7 @@ impl Drop for Sshd {
     }
 }
 
-/// The processes below `pid`: the sessions of an sshd outlive it otherwise.
+/// Returns the processes below `pid`: the sessions of an sshd would outlive it otherwise.
 pub(crate) fn descendants(pid: u32) -> Vec<u32> {
     let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let children: Vec<u32> = listed.split_whitespace().filter_map(|child| child.parse().ok()).collect();
@@ -153,7 +153,7 @@ pub(crate) struct User {
 }
 
 impl User {
-    /// A user with this login shell, or `None` when it cannot be had here.
+    /// Creates a user with this login shell; `None` if that is impossible here.
     pub(crate) fn new(shell: &str) -> Option<Self> {
         let root = own_uid() == 0;
         if !root || !Path::new(shell).exists() {
@@ -165,7 +165,7 @@ impl User {
         let random: String = switchback::Token::random().as_str().chars().take(8).collect();
         let name = format!("sb-{short}-{random}");
         run("useradd", &["-M", "-N", "-d", text(home.path()), "-s", shell, &name]);
-        // An account without a password is locked; with an impossible one, keys still work.
+        // An account without a password is locked; with an impossible password, keys still work.
         run("usermod", &["-p", "*", &name]);
         run("chown", &[&name, text(home.path())]);
         Some(Self { name, home })
@@ -182,7 +182,7 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        // By force: a session of it may be about to end. Other tests may hold the lock on the list of users.
+        // By force: a session of the user may be about to end. Other tests may hold the lock on the list of users.
         let removed =
             || Command::new("userdel").args(["-f", &self.name]).output().is_ok_and(|done| done.status.success());
         let gone = (0..100).any(|_| {

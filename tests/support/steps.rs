@@ -14,7 +14,7 @@ pub(crate) fn root(dir: &TempDir) -> HostPath {
     dir.path().to_str().and_then(|path| path.parse().ok()).expect("a plain path")
 }
 
-/// What every step of a batch does, all of them lenient.
+/// Sends lenient steps, and returns their replies.
 pub(crate) async fn replies(transport: &dyn Transport, root: &HostPath, ops: Vec<Op>) -> Vec<Reply> {
     let mut batch = Batch::new(root.clone());
     for op in ops {

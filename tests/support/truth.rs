@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::site::{Case, Site, said};
 
-/// The report that a run with `--json` ended with.
+/// Returns the report at the end of a run with `--json`.
 pub(crate) fn report(output: &Output) -> Option<Value> {
     let last = output.stdout.split(|byte| *byte == b'\n').rfind(|line| !line.is_empty())?;
     serde_json::from_slice(last).ok().filter(|report: &Value| report["type"] == "report")
 }
 
-/// Holds what a disturbed run said against the roots: the exit code, and every host of the report. Returns the code.
+/// Checks the exit code and the report of a disturbed run against the roots. Returns the code.
 #[track_caller]
 pub(crate) fn is_true(site: &Site, case: &Case, output: &Output, at: &str) -> i32 {
     let told = said(output);
@@ -31,7 +31,7 @@ pub(crate) fn is_true(site: &Site, case: &Case, output: &Output, at: &str) -> i3
         _ => panic!("{at}: {told}"),
     }
     for (place, host) in hosts.iter().enumerate() {
-        // Where nothing was read, nothing is said.
+        // If nothing was read, the report makes no claim.
         if host["outcome"] != "unknown" && host["after"].is_string() {
             assert_eq!(host["after"].as_str(), site.current(place).as_deref(), "{at}: host {place}: {told}");
         }

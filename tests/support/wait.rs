@@ -8,7 +8,7 @@ use std::{
 const LIMIT: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Waits until `holds`, and fails when it has not within a generous time.
+/// Waits until `holds`, and fails after a generous time.
 #[track_caller]
 pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + LIMIT;
@@ -18,7 +18,7 @@ pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
     }
 }
 
-/// The same, while other work of the test goes on.
+/// Waits like [`until`], while other work of the test goes on.
 pub(crate) async fn soon(what: &str, holds: impl Fn() -> bool) {
     let end = Instant::now() + LIMIT;
     while !holds() {
