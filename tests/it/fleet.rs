@@ -1,4 +1,5 @@
-//! The library on fleets of hosts in memory: commands, refusals, crashes. The first place for a new test of behaviour.
+//! The library on fleets of hosts in memory: commands, refusals, crashes. The first place for a new test of
+//! behaviour.
 
 mod again;
 mod commands;

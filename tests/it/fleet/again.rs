@@ -1,5 +1,5 @@
-//! Deploys of a name that exists: a pipeline that runs again, a host that missed a release, an old job that rolls back,
-//! other content.
+//! Deploys of a name that exists: a pipeline that runs again, a host that missed a release, an old job that
+//! rolls back, other content.
 
 use std::sync::{Arc, Mutex};
 
@@ -75,13 +75,13 @@ fn another_content_is_never_put_in_its_place() {
     let other = Tree::from_memory([("index.html", &b"other"[..])]).expect("a tree");
     let other = Arc::new(NewRelease::new(name("a"), other));
     refused(&wait(hosts.fleet().deploy(other, &returning(), &Silent)), ErrorKind::NameTaken, "another --name");
-    // Where nothing says what it was staged with, it is not known to be the same.
+    // If nothing records the staged content, it is not known to be the same.
     hosts.0[0].remove(&at(".switchback/releases/a/staged"));
     refused(&hosts.deploy("a"), ErrorKind::NameTaken, "another --name");
     hosts.all_on("a");
 }
 
-/// Hosts that note which command ran on which of them.
+/// Hosts that log which command ran on which of them.
 fn noting(hosts: &Hosts) -> Arc<Mutex<Vec<String>>> {
     let noted = Arc::new(Mutex::new(Vec::new()));
     for (at, host) in hosts.0.iter().enumerate() {
@@ -142,7 +142,7 @@ fn what_is_remembered_of_a_host_is_forgotten_once_it_has_caught_up_by_itself() {
     let mut options = deploying();
     options.run.skip_unreachable = true;
     assert_code(&wait(super::debts::last_away(&hosts).deploy(release("b"), &options, &Silent)), ExitCode::DONE);
-    // By the host's own pipeline, say, which knows of no other host.
+    // For instance by the host's own pipeline, which knows no other host.
     assert_code(&Hosts(vec![hosts.0[1].clone()]).deploy("b"), ExitCode::DONE);
     assert_eq!(hosts.deploy("b").outcome, Outcome::Unchanged);
     let status = hosts.status();
@@ -189,7 +189,7 @@ fn a_release_on_the_way_back_is_refused_or_gone_back_to() {
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.command.as_str(), "rollback");
     hosts.all_on("a");
-    // What was gone back from is not deployed again by a button.
+    // A release that was rolled back from is not deployed again by a job that runs again.
     refused(&deploy(&hosts, "c", &returning()), ErrorKind::NameTaken, "`switchback activate c`");
     hosts.all_on("a");
     hosts.clean();
@@ -212,14 +212,14 @@ fn an_older_pipeline_does_not_overtake_a_newer_one() {
     let hosts = Hosts::new(2).deployed(&["b40", "b42"]);
     refused(&deploy(&hosts, "b41", &from("b40")), ErrorKind::Conflict, "switchback history");
     assert_code(&deploy(&hosts, "b43", &from("b42")), ExitCode::DONE);
-    // Done again it is done, and on half of the fleet it is finished.
+    // A repeated deploy has nothing to do, and on half of the fleet it is finished.
     assert_eq!(deploy(&hosts, "b43", &from("b42")).outcome, Outcome::Unchanged);
     let mut more = Hosts(hosts.0.clone());
     more.0.push(MemoryHost::new());
     assert_code(&Hosts(vec![more.0[2].clone()]).deploy("b42"), ExitCode::DONE);
     assert_code(&deploy(&more, "b43", &from("b42")), ExitCode::DONE);
     more.all_on("b43");
-    // Where it comes from is asked before it is returned to.
+    // The release that it comes from is checked before the return.
     let mut options = from("b42");
     options.or_return = true;
     refused(&deploy(&hosts, "b40", &options), ErrorKind::Conflict, "switchback history");
@@ -229,8 +229,8 @@ fn an_older_pipeline_does_not_overtake_a_newer_one() {
     refused(&deploy(&Hosts::new(1), "b1", &from("b0")), ErrorKind::Conflict, "switchback history");
 }
 
-/// Wherever a deploy is cut off after its release came by its name, the same deploy is sent to `recover`, and works after that; so is
-/// an activation of that release where it is current.
+/// A deploy that was cut off after its release was published is sent to `recover` when it runs again, and works
+/// afterwards; so is an activation of that release where it is current.
 #[test]
 fn a_deploy_or_activation_whose_own_run_was_interrupted_is_sent_to_recover() {
     let counting = Cut::never();

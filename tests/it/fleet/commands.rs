@@ -159,11 +159,12 @@ fn a_new_host_is_warned_about_and_deployed_to() {
                   --name a --host web2` brings it there, and `switchback rollback --to a` takes all of them there";
     assert_code(&wait(two.fleet().deploy(release("b"), &deploying(), &warn)), ExitCode::DONE);
     two.all_on("b");
-    // Before a rollback is needed it is told by whoever looks, with what mends it.
+    // `check` reports it before a rollback is needed, with the command that repairs it.
     assert_code(&wait(two.fleet().check(&RunOptions::default(), &warn)), ExitCode::DONE);
     assert_eq!(warned.into_inner().expect("no panic").iter().filter(|warning| *warning == behind).count(), 2);
     assert_eq!(two.status().hosts[1].warnings, [behind]);
-    // One host has a way back and the other has none: that is a disagreement, which stands before "nothing to go back to".
+    // If one host has a previous release and the other has none, the hosts disagree. That is reported rather than
+    // "nothing to go back to".
     let report = two.rollback();
     assert_code(&report, ExitCode::REFUSED);
     assert!(report.error.expect("a refusal has an error").message.contains("web2: on b, has nowhere to go"));
@@ -212,7 +213,7 @@ fn a_missing_root_is_no_status_error_and_nothing_to_go_back_to() {
     assert!(!hosts.0[0].exists("/srv"), "asking made something");
 }
 
-/// Who embeds this runs commands on a runtime of many threads.
+/// An embedder runs commands on a multi-threaded runtime.
 #[test]
 fn every_command_can_be_spawned() {
     let hosts = Hosts::new(1);
@@ -233,7 +234,7 @@ fn every_command_can_be_spawned() {
     }
 }
 
-/// The current release first, then the recorded way back, then the rest: no clock decides.
+/// The current release first, then the recorded rollback chain, then the rest: no clock decides.
 #[test]
 fn releases_are_listed_along_the_recorded_way_back() {
     let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);

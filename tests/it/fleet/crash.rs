@@ -18,13 +18,13 @@ use super::{
     world::{Local, Memory, World},
 };
 
-/// A command, what was deployed before it, and where it leads.
+/// A command, the releases deployed before it, and its target.
 struct Case {
     what: &'static str,
     before: &'static [&'static str],
     staged: &'static [&'static str],
     run: fn(&Fleet) -> Report,
-    /// The release that is current when it is done; `None` when it does not switch.
+    /// The current release when it is done; `None` if it does not switch.
     to: Option<&'static str>,
 }
 
@@ -70,8 +70,9 @@ impl Case {
     }
 }
 
-/// Holds at every instant: `current` is absent before the first deploy or leads to a complete release, and every name
-/// in the releases directory is of a complete one, or is none that a release can have, and holds nothing.
+/// Checks what must hold at every instant: `current` points to a complete release, or is absent before the first
+/// deploy, and every name in the releases directory belongs to a complete release, or is not a release name and its
+/// directory is empty.
 fn holds<W: World>(world: &W, case: &Case, at: &str) {
     for host in 0..world.hosts() {
         let link = world.link(host, "current");
@@ -97,7 +98,7 @@ fn holds<W: World>(world: &W, case: &Case, at: &str) {
     }
 }
 
-/// Every host is on `text`, and nothing of any run is left over.
+/// Checks that every host is on `text`, and that no run left anything.
 fn settled<W: World>(world: &W, text: &str, at: &str) {
     for host in 0..world.hosts() {
         assert_eq!(world.link(host, "current"), Some(format!("releases/{text}")), "{at}: host {host}");
@@ -111,7 +112,7 @@ fn settled<W: World>(world: &W, text: &str, at: &str) {
     }
 }
 
-/// Cuts `case` off after each of its steps, and lets `next` look at what is left. Returns how often.
+/// Cuts `case` off after each of its steps, and calls `next` on the rest. Returns the number of steps.
 fn cut_everywhere<W: World>(case: &Case, hosts: usize, next: impl Fn(&W, &str)) -> usize {
     let counting = Cut::never();
     let world: W = case.prepared(hosts);
@@ -137,7 +138,7 @@ fn holds_after<W: World>(world: &W, at: &str) {
     }
 }
 
-/// The next deploy, from another machine, goes through and cleans up.
+/// Checks that the next deploy, from another machine, succeeds and cleans up.
 fn deploy_next<W: World>(world: &W, at: &str) {
     let mut options = DeployOptions::default();
     options.allow_split = true;
@@ -146,11 +147,11 @@ fn deploy_next<W: World>(world: &W, at: &str) {
     settled(world, "next", at);
 }
 
-/// The next rollback goes where the interrupted run leaves it to go, and never further.
+/// Checks that the next rollback goes to the target that the interrupted run leaves, and never further back.
 fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
     let on_new = (0..world.hosts()).any(|host| world.link(host, "current").as_deref() == Some("releases/new"));
     let held = (0..world.hosts()).any(|host| !world.names(host, ".switchback/lock").is_empty());
-    // One that has no owner yet has begun nothing; the next upload removes it.
+    // An upload without an owner has begun nothing; the next upload removes it.
     let has_upload = |host: usize| {
         let uploads = world.names(host, ".switchback/staging");
         uploads.iter().any(|upload| world.file(host, &format!(".switchback/staging/{upload}/owner")).is_some())
@@ -158,9 +159,10 @@ fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
     let uploading = (0..world.hosts()).any(has_upload);
     let left = (0..world.hosts()).any(|host| world.link(host, "current").as_deref() == Some("releases/b"));
     let goal = match case.what {
-        // Finished by the next one, which goes no further; one that had ended everywhere is a rollback of its own.
+        // The next rollback finishes it, and goes no further back; one that had ended everywhere is followed by a new
+        // one.
         "rollback" if held || left => "a",
-        // A deploy that had begun is undone, and nothing more.
+        // A begun deploy is undone, and nothing more.
         "deploy" | "activate" if on_new || held || uploading => "a",
         _ => "o",
     };
@@ -178,14 +180,14 @@ fn recover<W: World>(world: &W, cut: &Cut, direction: Direction) -> Report {
     wait(world.fleet(cut).recover(&RecoverOptions::new(direction, RunOptions::default()), &Silent))
 }
 
-/// The release that every host is on; `None` when there is no `current` anywhere.
+/// Returns the release that every host is on; `None` if no host has a `current`.
 fn on_one<W: World>(world: &W, at: &str) -> Option<String> {
     let links: Vec<Option<String>> = (0..world.hosts()).map(|host| world.link(host, "current")).collect();
     assert!(links.windows(2).all(|pair| pair[0] == pair[1]), "{at}: {links:?}");
     links[0].as_deref().map(|link| link.trim_start_matches("releases/").to_owned())
 }
 
-/// `recover` brings every host to one release, and leaves nothing to recover.
+/// Checks that `recover` brings every host to one release, and leaves nothing to recover.
 fn recover_next<W: World>(world: &W, case: &Case, direction: Direction, at: &str) {
     let on_new = |host| {
         world.link(host, "current").map(|link| link.trim_start_matches("releases/").to_owned())
@@ -196,8 +198,8 @@ fn recover_next<W: World>(world: &W, case: &Case, direction: Direction, at: &str
         (0..world.hosts()).any(|host| !world.names(host, "releases").iter().any(|name| Some(&**name) == case.to));
     let report = recover(world, &Cut::never(), direction);
     if direction != Direction::Safest && report.outcome == Outcome::Refused {
-        // What had not begun on a host cannot be gone forward to, and what has come to its end there cannot be undone: it is
-        // said, and the other way is open.
+        // A run that did not begin on some host cannot go forward, and one that has ended there cannot be undone: that
+        // is reported, and the other direction works.
         let kind = report.error.as_ref().map(|error| error.kind);
         let expected =
             if direction == Direction::Forward && lacks { ErrorKind::NoSuchRelease } else { ErrorKind::HostsDiffer };
@@ -213,7 +215,7 @@ fn recover_next<W: World>(world: &W, case: &Case, direction: Direction, at: &str
         Direction::Forward => on_one(world, at).filter(|on| Some(&**on) == case.to || Some(&**on) == case.is_from()),
         Direction::Safest | Direction::Back => on_one(world, at).filter(|on| Some(&**on) == case.is_from()),
     };
-    // Where it had come no further than its lock, there is no way to go: it is only forgotten.
+    // A run that had only its lock has no target: it is only forgotten.
     assert!(
         goal.is_some() || on_one(world, at).as_deref() == case.is_from(),
         "{at}, recover {direction:?}: on {:?}",
@@ -239,13 +241,13 @@ fn every_crash_point_is_recovered() {
     }
 }
 
-/// A recovery that is itself cut off, at each of its steps, is recovered again.
+/// A recovery that is cut off, at each of its steps, is recovered again.
 #[test]
 fn every_crash_point_of_a_recovery_is_recovered() {
     for case in CASES.iter().filter(|case| case.to.is_some()) {
         let counting = Cut::never();
         (case.run)(&case.prepared::<Memory>(2).fleet(&counting));
-        // Where one host has switched and the other has not, and around it.
+        // The points around those where one host has switched and the other has not.
         for first in (counting.steps() / 2..counting.steps()).step_by(37) {
             let broken = || {
                 let world: Memory = case.prepared(2);
@@ -291,7 +293,7 @@ fn every_crash_point_on_disk_is_mended_by_the_next_run() {
     every_cut::<Local>(1);
 }
 
-/// What the report says of each host is what the host says when it is asked again.
+/// Checks the report of each host against its actual state.
 fn is_true<W: World>(world: &W, case: &Case, report: &Report, at: &str) {
     for (place, host) in report.hosts.iter().enumerate() {
         let link = world.link(place, "current");
@@ -335,14 +337,15 @@ fn every_lost_answer_is_read_again_or_called_unknown() {
     }
 }
 
-/// A lost answer of the switch itself, with the host still there, does not even fail the deploy: it is looked at again.
+/// A lost answer of the switch, with the host still reachable, does not even fail the deploy: the state is read
+/// again.
 #[test]
 fn a_lost_answer_of_the_switch_is_found_out() {
     let case = &CASES[4];
     let counting = Cut::never();
     let world: Memory = case.prepared(1);
     rollback(&world.fleet(&counting));
-    // Lock and look; switch; unlock.
+    // Lock and read; switch; unlock.
     assert_eq!(counting.exchanges(), 3);
     let world: Memory = case.prepared(1);
     let report = rollback(&world.fleet(&Cut::losing_answer(2, AfterLoss::Answers)));

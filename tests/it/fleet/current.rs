@@ -4,7 +4,7 @@ use switchback::{ErrorKind, ExitCode, plan::RollbackTarget};
 
 use super::fixture::{Hosts, assert_code, at, name};
 
-/// Asserts that deploy, activate and rollback refuse with this kind, and touch nothing.
+/// Checks that deploy, activate and rollback refuse with this kind, and change nothing.
 fn refused(hosts: &Hosts, kind: ErrorKind) {
     let before = hosts.0[0].list(&at("")).expect("a root");
     for report in [hosts.deploy("new"), hosts.activate("a"), hosts.rollback()] {
@@ -62,7 +62,7 @@ fn dangling() {
     hosts.clean();
 }
 
-/// Absolute links and other spellings of the path. FAULTS.md C07, C08.
+/// Absolute symlinks and other spellings of the path. FAULTS.md C07, C08.
 #[test]
 fn other_spellings_are_recognised_and_the_next_switch_is_relative() {
     for link in ["/srv/shop/releases/b", "./releases/b/", "releases//b", "../shop/releases/b", "/srv/alias/releases/b"]
@@ -82,7 +82,7 @@ fn other_spellings_are_recognised_and_the_next_switch_is_relative() {
     }
 }
 
-/// Links out of the releases, into a release, and in a circle. FAULTS.md C09, C10.
+/// Symlinks out of the releases, into a release, and in a cycle. FAULTS.md C09, C10.
 #[test]
 fn leading_elsewhere() {
     for link in ["/etc", "../other", "releases/a/assets", "releases", "/srv/shop"] {
@@ -125,7 +125,7 @@ fn the_layout_of_the_recipe_works() {
     assert_eq!(hosts.0[0].read_link(&at("onebip")).as_deref(), Some("onebip-16"));
 }
 
-/// A tree made by hand, as the recipe does it: `readlink current > releases/N/previousVersion`, then a new link.
+/// A tree made by hand, as in the recipe: `readlink current > releases/N/previousVersion`, then a new symlink.
 #[test]
 fn a_tree_made_by_hand_is_rolled_back() {
     for record in ["/srv/shop/releases/16", "releases/16", "16\n", "/srv/alias/releases/16\n"] {
@@ -144,7 +144,7 @@ fn a_tree_made_by_hand_is_rolled_back() {
     }
 }
 
-/// A release shares its directories with files and directories of the tool's own.
+/// A release name may equal a name of the tool's own files and directories.
 #[test]
 fn a_release_may_bear_the_name_of_a_file_of_the_tool() {
     let names = ["owner", "process", "intent", "hooks", "staged", "manifest", "lock", "live"];

@@ -11,7 +11,7 @@ use switchback::{
 
 use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, release, wait};
 
-/// The fleet with its last host away.
+/// A fleet whose last host is unreachable.
 pub(super) fn last_away(hosts: &Hosts) -> Fleet {
     let root: HostPath = ROOT.parse().expect("a path");
     let last = hosts.0.len() - 1;
@@ -68,7 +68,7 @@ fn a_missed_deploy_is_owed_and_made_up_for_by_the_next() {
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.hosts[2].outcome, HostOutcome::Unreachable);
     assert!(report.hosts[2].error.is_some() && owes(&hosts));
-    // What was never uploaded to it cannot be switched to: that is said, and nothing is touched.
+    // The release was never uploaded to it, so it cannot switch: that is reported, and nothing changes.
     let named = recover(&hosts);
     assert_code(&named, ExitCode::INCONSISTENT);
     let error = named.error.expect("the host that missed it is named");
@@ -115,7 +115,7 @@ fn a_missed_rollback_is_named_by_recover_and_obeyed_by_nobody() {
 fn a_host_that_missed_a_rollback_goes_where_its_own_record_leads() {
     let hosts = Hosts::new(3).deployed(&["a", "b", "c"]);
     assert_code(&roll_back_without(&hosts), ExitCode::DONE);
-    // The others are there already, and stay.
+    // The other hosts are there already, and stay.
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("b");
     assert!(!owes(&hosts));

@@ -23,7 +23,7 @@ use super::{
     left_to::left_to,
 };
 
-/// A host that is asked first, or that cannot be reached: then it never comes to an upload either.
+/// A host that is asked first, or that is unreachable and therefore never reaches an upload.
 #[derive(Debug)]
 struct Asked {
     host: MemoryTransport,
@@ -42,7 +42,7 @@ impl Transport for Asked {
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         self.exchanges.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
-            // As any exchange, it takes longer than no time.
+            // Like any exchange, it takes some time.
             tokio::task::yield_now().await;
             if self.is_away {
                 let source = io::Error::from(io::ErrorKind::ConnectionRefused).into();
@@ -65,7 +65,7 @@ impl Transport for Asked {
     left_to!(host);
 }
 
-/// Deploys to two hosts, and says how often each was told to expect an upload.
+/// Deploys to two hosts, and returns how often each was told to expect an upload.
 fn deploy(hosts: &Hosts, second_is_away: bool, options: &DeployOptions) -> (Report, [usize; 2]) {
     let expected: [Arc<AtomicUsize>; 2] = Default::default();
     let host = |(place, host): (usize, &switchback::transport::MemoryHost)| {
@@ -79,7 +79,7 @@ fn deploy(hosts: &Hosts, second_is_away: bool, options: &DeployOptions) -> (Repo
     };
     let fleet = Fleet::new(hosts.0.iter().enumerate().map(host).collect()).expect("a fleet");
     let deployed = async {
-        // Not a measure: without it a failure would hang.
+        // Only a limit: without it, a failure would hang.
         tokio::time::timeout(Duration::from_secs(60), fleet.deploy(release("c"), options, &Silent)).await
     };
     let report = wait(deployed).expect("nobody waits for an upload that cannot come");
@@ -91,7 +91,7 @@ fn an_upload_is_expected_while_hosts_are_asked() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
     let (report, expected) = deploy(&hosts, false, &deploying());
     assert_code(&report, ExitCode::DONE);
-    // Once while it is asked, and once more by whoever stages, who cannot know.
+    // Once while the host is asked, and once more by the stage, which cannot know.
     assert_eq!(expected, [2, 2]);
     hosts.all_on("c");
 }

@@ -26,13 +26,13 @@ pub(crate) fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(future)
 }
 
-/// The same, where whatever is waited for for a time is waited for in no time.
+/// Runs a future to its end on a paused clock, so that waiting for a time takes no time.
 pub(crate) fn wait_paused<F: Future>(future: F) -> F::Output {
     let mut builder = tokio::runtime::Builder::new_current_thread();
     builder.enable_time().start_paused(true).build().expect("a runtime").block_on(future)
 }
 
-/// A release with a page that tells its name.
+/// A release with a page that contains its name.
 pub(crate) fn release(text: &str) -> Arc<NewRelease> {
     let tree = Tree::from_memory([("index.html", text.as_bytes()), ("assets/style.css", b"body {}")]).expect("a tree");
     Arc::new(NewRelease::new(name(text), tree))
@@ -56,7 +56,7 @@ impl Hosts {
         Self((0..count).map(|_| MemoryHost::new()).collect())
     }
 
-    /// The fleet, on new connections: what a new process of the tool has.
+    /// A fleet on new connections, as in a new process of the tool.
     pub(crate) fn fleet(&self) -> Fleet {
         self.fleet_of(&Layout::default())
     }
@@ -104,7 +104,7 @@ impl Hosts {
         wait(self.fleet().history(&Silent))
     }
 
-    /// Deploys these releases one after the other, each of which must be done.
+    /// Deploys these releases in turn; each deploy must succeed.
     pub(crate) fn deployed(self, names: &[&str]) -> Self {
         for text in names {
             assert_code(&self.deploy(text), ExitCode::DONE);
@@ -112,12 +112,12 @@ impl Hosts {
         self
     }
 
-    /// The text of `current` on each host.
+    /// Returns the target of `current` on each host.
     pub(crate) fn links(&self) -> Vec<Option<String>> {
         self.0.iter().map(|host| host.read_link(&at("current"))).collect()
     }
 
-    /// Asserts that `current` leads to the release `text` on every host, and that the release is whole there.
+    /// Checks that `current` points to the release `text` on every host, and that the release is intact there.
     pub(crate) fn all_on(&self, text: &str) {
         for (at_host, host) in self.0.iter().enumerate() {
             assert_eq!(host.read_link(&at("current")), Some(format!("releases/{text}")), "host {at_host}");
@@ -129,13 +129,13 @@ impl Hosts {
         }
     }
 
-    /// The record of a release on the first host.
+    /// Returns the record of a release on the first host.
     pub(crate) fn record(&self, text: &str) -> Option<String> {
         let content = self.0[0].read(&at(&format!("releases/{text}/previousVersion")))?;
         String::from_utf8(content).ok()
     }
 
-    /// Asserts that no host is locked and nothing half done lies about.
+    /// Checks that no host is locked or has leftovers.
     pub(crate) fn clean(&self) {
         for host in &self.0 {
             assert!(!host.exists(&at(".switchback/lock")), "a lock was left");
@@ -147,7 +147,6 @@ impl Hosts {
     }
 }
 
-/// A place inside the root.
 pub(crate) fn at(inner: &str) -> String {
     format!("{ROOT}/{inner}")
 }

@@ -42,7 +42,7 @@ fn a_long_history_is_moved_aside_and_still_told() {
     let (entries, warnings) = told(&hosts);
     assert_eq!((entries.len(), warnings.len()), (many + 1, 0));
     assert_eq!(entries[0].to.as_ref().map(ToString::to_string).as_deref(), Some("b"), "the newest comes first");
-    // The one that was moved before goes, and no other.
+    // Only the history that was moved before is removed.
     hosts.0[0].write(&at(".switchback/history"), line.repeat(many));
     let hosts = hosts.deployed(&["c", "d"]);
     assert_eq!(told(&hosts).0.len(), many + 2);
@@ -61,7 +61,7 @@ fn a_torn_line_is_counted_and_loses_no_other() {
     assert_eq!(warnings, ["1 torn or unreadable lines in the history"]);
 }
 
-/// What became of the newest operation of each host.
+/// Returns the outcome of the newest operation of each host.
 fn newest(report: &Report) -> Vec<(Command, Outcome, Option<String>)> {
     let newest = report.hosts.iter().filter_map(|host| host.status.as_ref()?.history.as_ref()?.first());
     newest.map(|entry| (entry.command, entry.outcome, entry.to.as_ref().map(ToString::to_string))).collect()
@@ -98,7 +98,7 @@ fn what_was_interrupted_before_any_lock_was_taken_is_told() {
     hosts.all_on("a");
 }
 
-/// Deploys `text`, until `cut` says otherwise.
+/// Deploys `text`, up to `cut`.
 fn killed<W: World>(world: &W, cut: &Cut, text: &str) -> Report {
     let mut options = deploying();
     options.allow_split = true;
@@ -109,7 +109,7 @@ fn recover(fleet: &Fleet) -> Report {
     wait(fleet.recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent))
 }
 
-/// The owners of the uploads on a host.
+/// Returns the owner files of the uploads on a host.
 fn owners<W: World>(world: &W, host: usize) -> Vec<String> {
     let uploads = world.names(host, ".switchback/staging").into_iter();
     uploads
@@ -118,14 +118,14 @@ fn owners<W: World>(world: &W, host: usize) -> Vec<String> {
         .collect()
 }
 
-/// Whether a host has something of a killed deploy that says where it went: its upload, or its intent.
+/// Whether a host has traces of a killed deploy that tell its target: its upload, or its intent.
 fn has_begun<W: World>(world: &W, host: usize) -> bool {
     let mut held = world.names(host, ".switchback/lock").into_iter();
     let intent = |token: String| world.file(host, &format!(".switchback/lock/{token}/intent"));
     !owners(world, host).is_empty() || held.any(|token| intent(token).is_some())
 }
 
-/// What the history file of a host says of deploys of `text`.
+/// Returns the deploys of `text` in the history file of a host.
 fn lines<W: World>(world: &W, host: usize, text: &str) -> Vec<(Outcome, HostOutcome, Option<String>)> {
     let content = world.file(host, ".switchback/history").unwrap_or_default();
     let entry = |line: &[u8]| serde_json::from_slice::<HistoryEntry>(line).expect("a line");
@@ -135,8 +135,8 @@ fn lines<W: World>(world: &W, host: usize, text: &str) -> Vec<(Outcome, HostOutc
     entries.filter(is_it).map(said).collect()
 }
 
-/// A killed run is told of while it is not settled, and once for ever by whatever settles it. Looks at the kill after each `stride`th
-/// step.
+/// A killed run is reported until it is settled, and recorded exactly once by the run that settles it. Tests the
+/// kill after every `stride`th step.
 fn is_told<W: World>(hosts: usize, stride: usize, next: impl Fn(&Fleet) -> Report) {
     let prepared = || {
         let world = W::new(hosts);
@@ -160,7 +160,7 @@ fn is_told<W: World>(hosts: usize, stride: usize, next: impl Fn(&Fleet) -> Repor
             assert_eq!(is_open, *begun && lines(&world, host, "a").is_empty(), "{k}: {newest:?}");
         }
         let report = next(&world.fleet(&Cut::never()));
-        // A rollback of nothing has nowhere to go.
+        // Without a killed run, there may be nothing to roll back to.
         let expected = [ExitCode::DONE, ExitCode::NOTHING_TO_ROLL_BACK_TO];
         assert!(expected[..if begun.contains(&true) { 1 } else { 2 }].contains(&report.exit_code()), "{k}: {report:?}");
         let settled: Vec<_> = (0..hosts).map(|host| lines(&world, host, "a")).collect();
@@ -206,7 +206,7 @@ fn what_was_killed_anywhere_is_told() {
     }
 }
 
-/// The step after which a deploy has uploaded, and has taken no lock.
+/// Returns the step after which a deploy has uploaded, and holds no lock.
 fn in_its_upload() -> usize {
     let is_uploaded = |k: &usize| {
         let world = Memory::new(1);
@@ -223,7 +223,7 @@ fn each_of_many_killed_uploads_is_told_and_gives_its_space_back_before_the_next(
     let step = in_its_upload();
     let world = Memory::new(1);
     assert_code(&killed(&world, &Cut::never(), "o"), ExitCode::DONE);
-    // The next one looks at what is there in two steps more, and empties it in three.
+    // The next one inspects the leftovers in two more steps, and empties them in three.
     for (text, step) in [("a", step), ("b", step + 5)] {
         let _ = killed(&world, &Cut::after(step), text);
     }
@@ -235,7 +235,7 @@ fn each_of_many_killed_uploads_is_told_and_gives_its_space_back_before_the_next(
     assert_eq!((lines(&world, 0, "a"), lines(&world, 0, "b")), (vec![line.clone()], vec![line]));
 }
 
-/// It is settled by a deploy that fails, too: nothing but its own traces was left of it.
+/// A deploy that fails settles it too: the killed run had left nothing but its own traces.
 #[test]
 fn a_killed_upload_is_told_by_a_deploy_that_comes_to_nothing() {
     let hosts = Hosts::new(1).deployed(&["o"]);
@@ -256,7 +256,7 @@ fn a_killed_upload_is_told_by_a_deploy_that_comes_to_nothing() {
     hosts.clean();
 }
 
-/// An upload whose process runs is nothing that was interrupted, whoever else deploys meanwhile.
+/// An upload whose process is alive is not an interrupted one, whoever else deploys meanwhile.
 #[test]
 fn an_upload_that_goes_on_is_not_told_of() {
     let hosts = Hosts::new(1).deployed(&["o"]);
@@ -315,7 +315,8 @@ impl Transport for Stopping {
     }
 }
 
-/// A run that was stopped in its upload tells so itself, and leaves the upload, which is settled without another line.
+/// A run that was stopped in its upload reports that itself, and leaves the upload, which is settled without
+/// another line.
 #[test]
 fn an_upload_that_was_stopped_is_told_once() {
     let hosts = Hosts::new(1).deployed(&["o"]);
@@ -351,7 +352,7 @@ fn what_a_release_was_built_from_is_kept_and_told() {
     assert_eq!(entries.iter().map(|entry| entry.revision.as_deref()).collect::<Vec<_>>(), [None, None, Some("v1.4.2")]);
 }
 
-/// What `history -n` reads does not grow with the history: only as much of its end as the newest entries take.
+/// The cost of `history -n` does not grow with the history: it reads only the end with the newest entries.
 #[test]
 fn the_newest_entries_are_read_from_the_end() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);

@@ -18,19 +18,19 @@ use switchback::{
 
 use super::fixture::{Hosts, assert_code, at, deploying, going_back, release};
 
-/// Runs a future of the library to its end, where commands run on the controller too.
+/// Runs a future of the library to its end, on a runtime that can also run commands on the controller.
 fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-/// Three hosts on `v3` whose commands run nowhere, but are logged as `HOST SCRIPT`.
+/// Three hosts on `v3` whose commands do not run, but are logged as `HOST SCRIPT`.
 struct World {
     hosts: Hosts,
     ran: Arc<Mutex<Vec<String>>>,
     commands: Commands,
 }
 
-/// The file of web1 that keeps the commands recorded with a release.
+/// Returns the path of a record that a host keeps with a release.
 fn kept(text: &str, file: &str) -> String {
     at(&format!(".switchback/releases/{text}/{file}"))
 }
@@ -60,7 +60,7 @@ impl World {
         wait(self.hosts.fleet().deploy(release(text), &options, &Silent))
     }
 
-    /// Rolls back as somebody does who has no configuration; with what was warned of.
+    /// Rolls back without a configuration; returns the warnings too.
     fn rollback(&self, change: impl FnOnce(&mut RollbackOptions)) -> (Report, String) {
         let mut options = going_back(RollbackTarget::Steps(1));
         change(&mut options);
@@ -82,7 +82,7 @@ impl World {
         ran
     }
 
-    /// Has web1 rewrite one of its records.
+    /// Rewrites one of web1's records.
     fn forge(&self, path: &str, change: impl FnOnce(&mut Value)) {
         let host = &self.hosts.0[0];
         let content = host.read(path).unwrap_or_else(|| b"{}".to_vec());
@@ -103,7 +103,8 @@ fn answer(ran: &Mutex<Vec<String>>, place: usize, call: &HookCall) -> HookExit {
     HookExit { end: HookEnd::Exited(0), stdout: b"1\n".to_vec(), stderr: Vec::new() }
 }
 
-/// The commands that web1 would like to have run everywhere, and a file that its validation makes on the controller.
+/// Adds the commands that web1 would like to have run everywhere, and a validation that creates a file on the
+/// controller.
 fn evil(record: &mut Value, trap: &std::path::Path) {
     let zero = json!({ "secs": 0, "nanos": 0 });
     record["after_switch"] = json!("evil");
@@ -137,7 +138,7 @@ fn what_one_host_recorded_runs_nowhere_else() {
 fn no_other_command_obeys_it_either() {
     let directory = tempfile::tempdir().expect("a directory");
     let trap = directory.path().join("ran-on-the-controller");
-    // A deploy that is put back runs the hook of what is restored, each host its own.
+    // A deploy that is reverted runs the hook of the restored release, on each host its own.
     let mut world = World::with(|_| {});
     world.forge(&kept("v3", "commands"), |record| evil(record, &trap));
     world.commands.validation = Some(Validation::new("fails"));
@@ -191,7 +192,8 @@ fn an_unreadable_record_of_commands_refuses_what_needs_it() {
     world.on(["v2", "v2", "v2"]);
 }
 
-/// Data on web2, as its commands and records say; web1 says that it is on the controller, or anything else.
+/// A world with data on web2, by its commands and records; web1 claims that it is on the controller, or anything
+/// else.
 fn with_data(place: DataPlace) -> World {
     World::with(|commands| {
         commands.after_switch = None;
@@ -201,7 +203,8 @@ fn with_data(place: DataPlace) -> World {
     })
 }
 
-/// Says in the records of a host that `v2` left the data at 0, and `v3` took it from there to this version, at this place.
+/// Forges the records of a host: `v2` left the data at 0, and `v3` migrated it from there to this version, at
+/// this place.
 fn changed(world: &World, host: usize, place: &Value, after: &str) {
     for (text, previous, after) in [("v2", "v1", "0"), ("v3", "v2", after)] {
         let change = json!({ "place": place, "before": "0", "after": after, "previous": previous });
@@ -215,12 +218,12 @@ fn the_data_host_alone_decides_about_its_data() {
     let directory = tempfile::tempdir().expect("a directory");
     let trap = directory.path().join("ran-on-the-controller");
     let world = with_data(DataPlace::Host("web2".into()));
-    // web1 remembers a change that the data host does not: nothing is reverted on its word.
+    // web1 records a change that the data host does not: nothing is reverted because of its claim.
     changed(&world, 0, &json!({ "host": "web2" }), "1");
     let (report, _) = world.rollback(|_| {});
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::RecordsDiffer));
-    // It would have the controller, or itself, revert: the hosts disagree about where the data is.
+    // web1 claims that the controller, or web1 itself, has the data: the hosts disagree about the place of the data.
     changed(&world, 1, &json!({ "host": "web2" }), "1");
     for place in [json!("controller"), json!({ "host": "web1" })] {
         changed(&world, 0, &place, "1");
@@ -234,14 +237,14 @@ fn the_data_host_alone_decides_about_its_data() {
     }
     world.on(["v3", "v3", "v3"]);
     assert_eq!(world.took(), [""; 0], "nothing was run");
-    // Where the configuration says that it is on web2, web2's own records and commands are used, whatever web1 says.
+    // If the configuration places the data on web2, web2's own records and commands are used, whatever web1 claims.
     let mut commands = world.commands.clone();
     commands.data.as_mut().expect("there is data").revert = None;
     let (report, _) = world.rollback(|options| options.run.commands = Some(commands));
     let ran = world.took();
     assert!(ran.contains(&"web2 revert".to_owned()) && ran.iter().all(|line| line.starts_with("web2")), "{ran:?}");
     assert!(!trap.exists());
-    // It says that the data is at 1 still.
+    // The version is still 1.
     assert_code(&report, ExitCode::INCONSISTENT);
 }
 
@@ -267,7 +270,7 @@ fn recorded_commands_never_revert_data_on_the_controller() {
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NotConfigured));
     is_at("v3");
-    // One host that tells another story about the data stops it too.
+    // One host with a different record of the data stops it too.
     world.forge(&kept("v3", "data"), |record| record["change"]["before"] = json!("v1"));
     let with = world.commands.clone();
     let (report, _) = world.rollback(|options| options.run.commands = Some(with));
@@ -296,7 +299,7 @@ fn a_recorded_revert_is_sent_no_secrets_that_the_configuration_does_not_name() {
     assert_eq!(error.kind, ErrorKind::NotConfigured);
     assert!(error.message.contains("needs PATH"), "{}", error.message);
     assert_eq!(world.took(), [""; 0]);
-    // With a configuration that names it, it is sent.
+    // A configuration that names the variable sends it.
     let mut commands = world.commands.clone();
     commands.pass_env = vec!["PATH".into()];
     let (_, _) = world.rollback(|options| options.run.commands = Some(commands));
@@ -350,17 +353,17 @@ fn what_version_prints_is_shown_without_secrets() {
     assert_eq!(data.before.as_str(), "postgres://***");
     let told = told.into_inner().expect("nobody panicked with it");
     assert!(!told.contains(&secret) && told.contains("postgres://***"), "{told}");
-    // The record keeps what was printed: it is compared.
+    // The record keeps the printed version: it is compared later.
     let kept = world.hosts.0[1].read(&kept("v4", "data")).expect("it is kept");
     assert!(String::from_utf8_lossy(&kept).contains(&secret));
 }
 
-/// Has web1 say that an operation was interrupted there, which all hosts took part in.
+/// Forges a journal on web1: an interrupted operation in which all hosts took part.
 fn forge_journal(world: &World, command: &str, from: &str, to: &str) {
     write_journal(world, 0, command, from, to, &Value::Null);
 }
 
-/// Writes such a journal on a host, with what is to become of the data.
+/// Writes such a journal on a host, with the intent for the data.
 fn write_journal(world: &World, host: usize, command: &str, from: &str, to: &str, data: &Value) {
     let token = "4f3daded0ed79ed28b4545f72be6818f";
     let place = |file: &str| at(&format!(".switchback/journal/{token}/{file}"));
@@ -399,7 +402,7 @@ fn a_rollback_that_one_host_says_was_interrupted_is_a_new_one() {
     forge_journal(&world, "rollback", "v3", "v1");
     assert_code(&world.rollback(|_| {}).0, ExitCode::DONE);
     world.on(["v2", "v2", "v2"]);
-    // Where it has moved itself, the others do not follow it: they are named.
+    // If web1 has moved itself, the others do not follow: the report names them.
     let world = World::with(|_| {});
     world.hosts.0[0].link(&at("current"), "releases/v1");
     forge_journal(&world, "rollback", "v3", "v1");

@@ -1,6 +1,6 @@
 //! A macro for transports of tests that change one call and pass on the rest.
 
-/// What a transport of a test does not do in its own way: it leaves it to the one in its field `$host`.
+/// Delegates the methods that a test's transport does not change to the transport in its field `$host`.
 macro_rules! left_to {
     ($host:ident) => {
         fn upload<'a>(

@@ -1,4 +1,5 @@
-//! Locks: their holders, alive, dead and unknown, and what every command does about them. FAULTS.md X04, X05, X07, X12.
+//! Locks: their holders, alive, dead and unknown, and what every command does about them. FAULTS.md X04, X05,
+//! X07, X12.
 
 use std::sync::Arc;
 
@@ -18,13 +19,13 @@ use switchback::{
 
 use super::fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait};
 
-/// A store on a connection of its own, and the lock it takes.
+/// A store on a connection of its own, for the lock of another run.
 fn store(hosts: &Hosts, host: usize) -> DirStore {
     let root: HostPath = ROOT.parse().expect("a path");
     DirStore::new(hosts.0[host].connect("another"), root, Layout::default())
 }
 
-/// Who another controller says it is.
+/// The lock owner of another controller.
 fn another() -> LockOwner {
     LockOwner::new(Command::Deploy, "bob@desktop")
 }
@@ -72,7 +73,7 @@ fn the_lock_of_a_dead_holder_is_taken_over() {
     let other = store(&hosts, 1);
     let guard = hold(&other);
     drop((guard, other));
-    // It was a deploy's, which is undone: it had moved nothing.
+    // The lock was a deploy's, which is undone: it had moved nothing.
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("b");
     hosts.clean();
@@ -91,7 +92,7 @@ fn the_lock_from_before_a_boot_is_taken_over() {
     hosts.all_on("b");
 }
 
-/// A run that was taken for dead wakes up. Nothing that it sends takes effect. FAULTS.md X05.
+/// A run that was considered dead wakes up. None of its steps takes effect. FAULTS.md X05.
 #[test]
 fn a_holder_whose_lock_was_taken_over_can_switch_nothing() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -154,7 +155,7 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     hosts.all_on("b");
 }
 
-/// The same of a release that it had published.
+/// Nor can it remove a release that it had published.
 #[test]
 fn a_holder_whose_lock_was_taken_over_does_not_remove_what_it_published() {
     let hosts = Hosts::new(1).deployed(&["a"]);
@@ -181,7 +182,7 @@ fn a_holder_whose_lock_was_taken_over_does_not_remove_what_it_published() {
     hosts.all_on("b");
 }
 
-/// A lock that is empty, or that holds files of somebody else. FAULTS.md X07.
+/// A lock that is empty, or that contains files of somebody else. FAULTS.md X07.
 #[test]
 fn an_empty_lock_is_taken_and_a_strange_one_is_named() {
     let hosts = Hosts::new(1).deployed(&["a"]);
@@ -226,7 +227,7 @@ fn a_current_that_moved_is_a_conflict() {
     hosts.all_on("b");
 }
 
-/// The holder goes away while the other run waits: at the moment that it says so.
+/// The holder ends while the other run waits: at the moment that it reports the wait.
 #[test]
 fn a_run_that_waits_gets_the_lock_when_its_holder_is_gone() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -261,7 +262,7 @@ fn a_newer_format_is_refused_before_anything_is_written() {
     hosts.all_on("b");
 }
 
-/// What a power cut leaves of a lock whose files were not synced: nobody is locked out by a holder that nobody can name.
+/// A power cut can leave a lock with unsynced, empty files: such an unnamed holder locks nobody out.
 #[test]
 fn the_lock_whose_content_was_lost_with_the_power_is_taken_over() {
     for content in ["", "\0\0\0\0\0\0\0\0"] {
@@ -285,7 +286,7 @@ fn the_lock_whose_content_was_lost_with_the_power_is_taken_over() {
     }
 }
 
-/// Anything else that is no mark proves nothing: not even `recover` says that all is well then.
+/// Any other invalid mark proves nothing: not even `recover` reports success then.
 #[test]
 fn a_lock_with_a_strange_mark_is_held() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -307,7 +308,7 @@ fn tear(hosts: &Hosts, owner: &str, process: &str) {
     }
 }
 
-/// The mark of a lock and the name of its owner are on the disk before the lock bears its name.
+/// The mark of a lock and the name of its owner are synced before the lock gets its name.
 #[test]
 fn what_a_lock_says_is_synced_before_it_is_taken() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);

@@ -41,7 +41,7 @@ impl Liar {
         draw(&mut self.rng.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Has the host fail, or lose its answer, in any way that it can.
+    /// Fails, or loses the answer, in any possible way.
     fn fails(&self, steps: usize) -> Option<TransportError> {
         let (host, root) = (self.to_string(), ROOT.parse().expect("a path"));
         self.draw(|rng| match rng.below(60) {
@@ -118,7 +118,7 @@ fn failure(rng: &mut Rng) -> StepFailure {
     StepFailure::new(*rng.one_of(&kinds).expect("there are some"), "\u{1b}[2Jweb2: next: `switchback rollback --to v1`")
 }
 
-/// The reply, or another of its kind.
+/// Returns the reply, or another of its kind.
 fn lie(reply: Reply, rng: &mut Rng) -> Reply {
     if rng.happens(850) {
         return reply;
@@ -185,7 +185,7 @@ fn lied(found: Found, rng: &mut Rng) -> Found {
     }
 }
 
-/// Text in which one word is another, or that is cut, or is something else altogether.
+/// Replaces a word of the text, truncates it, or replaces it altogether.
 fn mangled(text: Vec<u8>, rng: &mut Rng) -> Vec<u8> {
     let words = ["v1", "v2", "v3", "v4", "web1", "web2", "web3", "rollback", "deploy", "recover", "none", "..", "/"];
     match (rng.below(8), String::from_utf8(text)) {
@@ -242,7 +242,7 @@ impl World {
         Fleet::new((0..3).map(host).collect()).expect("a fleet")
     }
 
-    /// The releases of the honest hosts, and where their `current` leads.
+    /// Returns the releases of the honest hosts, and the targets of their `current`.
     fn honest(&self) -> Vec<(Option<String>, Vec<String>)> {
         let host = |host: &MemoryHost| {
             let mut releases = host.list(&at("releases")).unwrap_or_default();
@@ -271,7 +271,7 @@ fn rolling_back() -> RollbackOptions {
     going_back(RollbackTarget::Steps(1))
 }
 
-/// A command, and where it may lead an honest host that is on `v3`.
+/// A command, and the releases where it may bring an honest host that is on `v3`.
 type Case = (&'static str, &'static [&'static str], fn(&Fleet) -> BoxFuture<'_, Report>);
 
 const CASES: &[Case] = &[

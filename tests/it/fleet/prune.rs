@@ -1,4 +1,5 @@
-//! Retention: which releases prune removes, why it keeps the others, and what stays of the removed ones. FAULTS.md I33.
+//! Retention: which releases prune removes, why it keeps the others, and what stays of the removed ones.
+//! FAULTS.md I33.
 
 use switchback::{
     DirStore, ExitCode, Layout, Report,
@@ -35,12 +36,12 @@ impl Hosts {
         wait(self.fleet().unpin(&name(text), &RunOptions::default(), &Silent))
     }
 
-    /// The releases of the first host.
+    /// Returns the releases of the first host.
     fn names(&self) -> Vec<String> {
         self.0[0].list(&at("releases")).unwrap_or_default()
     }
 
-    /// The plan in words.
+    /// Returns the plan in words.
     fn plan(&self, keep: u32) -> Vec<String> {
         let lines = std::sync::Mutex::new(Vec::new());
         let mut options = RunOptions::default();
@@ -71,14 +72,14 @@ fn so_many_good_ones_stay_beside_the_current_one() {
     hosts.clean();
     let again = hosts.prune(2);
     assert_eq!((again.exit_code(), again.outcome), (ExitCode::DONE, Outcome::Unchanged));
-    // Whatever is counted, the next rollback goes where it went.
+    // Regardless of the retention, the next rollback goes to the same release.
     assert_code(&hosts.prune(0), ExitCode::DONE);
     assert_eq!(hosts.names(), ["d", "e"]);
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("d");
 }
 
-/// Peers count failed ones, and remove the only good one.
+/// Other tools count failed releases, and remove the only good one.
 #[test]
 fn bad_ones_are_not_counted_and_the_good_ones_stay() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -87,12 +88,12 @@ fn bad_ones_are_not_counted_and_the_good_ones_stay() {
         assert_code(&hosts.rollback(), ExitCode::DONE);
     }
     assert_code(&hosts.prune(1), ExitCode::DONE);
-    // The last of the bad ones stays, for whoever looks into it.
+    // The newest bad release stays, for whoever investigates it.
     assert_eq!(hosts.names(), ["a", "b", "x3"]);
     assert_code(&hosts.deploy("c"), ExitCode::DONE);
     assert_code(&hosts.deploy("d"), ExitCode::DONE);
     assert_code(&hosts.prune(1), ExitCode::DONE);
-    // What it was deployed over is kept no more, so it is older than all that are.
+    // The release that it was deployed over is removed, so it is older than all kept ones.
     assert_eq!(hosts.names(), ["c", "d"]);
 }
 
@@ -105,7 +106,7 @@ fn what_was_never_current_goes_when_what_it_was_staged_beside_does() {
     let hosts = hosts.deployed(&["c", "d"]);
     assert_code(&hosts.prune(1), ExitCode::DONE);
     assert_eq!(hosts.names(), ["c", "d"]);
-    // It was never current, so its name is free again; those of the others are not.
+    // It was never current, so its name is free again; the names of the others are not.
     assert_code(&hosts.stage("next"), ExitCode::DONE);
     let taken = hosts.stage("a");
     assert_code(&taken, ExitCode::REFUSED);
@@ -150,7 +151,7 @@ fn a_release_that_a_process_works_in_stays() {
 fn strangers_stay_and_what_our_records_name_may_go() {
     let hosts = Hosts::new(1);
     let host = &hosts.0[0];
-    // Made by hand: the first is current when the tool comes, the second is nobody's.
+    // Made by hand: the first is current before the tool is used, the second never was.
     host.write(&at("releases/by-hand/index.html"), "by-hand");
     host.write(&at("releases/nobodys/index.html"), "x");
     host.write(&at("releases/notes.txt"), "x");
@@ -177,11 +178,11 @@ fn the_plan_says_why_each_stays() {
     assert_eq!(hosts.names().len(), 5);
 }
 
-/// A rollback may lead past bad releases: the way must not be cut before the good one that is kept.
+/// A rollback may go past bad releases: the chain must not be cut before the good one that is kept.
 #[test]
 fn the_way_to_a_kept_release_stays_whole() {
     let hosts = Hosts::new(1).deployed(&["a", "b", "c", "d", "e"]);
-    // By hand, as somebody who looks into a fault marks it.
+    // By hand, as somebody who investigates a fault marks it.
     for text in ["c", "d"] {
         let mark = "{\"at\":\"1970-01-01T00:00:00Z\",\"by\":\"jane\",\"reason\":null}\n";
         hosts.0[0].write(&at(&format!(".switchback/releases/{text}/bad")), mark);
@@ -246,7 +247,7 @@ fn the_history_tells_the_same_of_every_host() {
     assert_eq!(told(0).len(), 6);
 }
 
-/// What an interrupted run names stays, whoever prunes.
+/// Releases that an interrupted run names stay, whoever prunes.
 #[test]
 fn what_an_interrupted_operation_names_stays() {
     let world = Memory::new(1);
@@ -268,8 +269,8 @@ fn what_an_interrupted_operation_names_stays() {
     assert_eq!(world.link(0, "current").as_deref(), Some("releases/c"));
 }
 
-/// Cut off after each step, a prune leaves whole releases under their names, `current` where it was, and nothing that
-/// the next deploy does not clean up.
+/// Cut off after each step, a prune leaves complete releases under their names, `current` unchanged, and no
+/// leftovers that the next deploy does not clean up.
 fn cut_everywhere<W: World>() -> usize {
     let prepared = || {
         let world = W::new(2);
@@ -326,7 +327,7 @@ fn every_crash_point_on_disk_leaves_whole_releases() {
     assert!(cut_everywhere::<super::world::Local>() > 80);
 }
 
-/// Of a pruned release only its name and its record stay, those that older versions pruned among them.
+/// Only the name and the record of a pruned release stay, also of those that older versions pruned.
 #[test]
 fn no_lists_are_kept_of_what_was_pruned() {
     let hosts = Hosts::new(1).deployed(&["a", "b", "c", "d"]);
@@ -345,7 +346,7 @@ fn no_lists_are_kept_of_what_was_pruned() {
     }
 }
 
-/// The plan of a root with thousands of releases, most of them off the way: each is judged once.
+/// The plan of a root with thousands of releases, most of them off the rollback chain: each is judged once.
 #[test]
 fn a_root_of_thousands_of_releases_is_planned_for() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -361,7 +362,7 @@ fn a_root_of_thousands_of_releases_is_planned_for() {
     let plan = plan::prune(3, &[Seen { host: "web1", state: &state }]).expect("a plan");
     let stays =
         plan.hosts[0].fates.iter().filter(|(_, fate)| matches!(fate, Fate::Stays(_))).map(|(name, _)| name.as_str());
-    // Those off the way that were made last take the places that are left over.
+    // The newest releases off the chain take the remaining places.
     assert_eq!(stays.collect::<Vec<_>>(), ["a", "b", "c03998", "c03999"]);
     assert_eq!(plan.lines().len(), 4_002);
 }

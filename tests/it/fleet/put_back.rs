@@ -11,7 +11,7 @@ use switchback::{
 
 use super::fixture::{Hosts, assert_code, at, deploying, going_back, release, wait};
 
-/// Does `deed` when the phase begins.
+/// Calls `deed` when the phase begins.
 fn when(phase: Phase, deed: impl Fn() + Send + Sync) -> impl Fn(&Event) + Send + Sync {
     move |event| {
         if matches!(event, Event::Phase { phase: begun, .. } if *begun == phase) {
@@ -20,7 +20,7 @@ fn when(phase: Phase, deed: impl Fn() + Send + Sync) -> impl Fn(&Event) + Send +
     }
 }
 
-/// Somebody changes `current` by hand.
+/// Changes `current` by hand.
 fn meddle(host: &MemoryHost, text: &str) {
     host.remove(&at("current"));
     host.link(&at("current"), text);
@@ -109,7 +109,7 @@ fn a_failed_preparation_frees_the_name_and_touches_no_current() {
     hosts.all_on("b");
 }
 
-/// Somebody switches by hand, in the middle of a deploy, to the very release that it brings.
+/// Somebody switches by hand, in the middle of a deploy, to the very release that it uploads.
 #[test]
 fn nothing_is_removed_from_under_a_current_that_was_changed_by_hand() {
     let hosts = Hosts::new(1).deployed(&["a"]);

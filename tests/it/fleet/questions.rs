@@ -1,5 +1,5 @@
-//! One question, one answer: `check` and the dry run refuse whatever a deploy refuses, with the same kind and exit
-//! code.
+//! One question, one answer: `check` and the dry run refuse whatever a deploy refuses, with the same kind and
+//! exit code.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -20,7 +20,7 @@ use super::{
     left_to::left_to,
 };
 
-/// A host on which nothing can be written, as to a user without the right.
+/// A host that denies every write, as to a user without permission.
 #[derive(Debug)]
 struct Denying {
     inner: MemoryTransport,
@@ -72,7 +72,7 @@ fn case(what: &'static str, fleet: impl Fn() -> Fleet + 'static) -> Case {
     Case { what, fleet: Box::new(fleet), commands: None }
 }
 
-/// A fleet of two on which these releases were deployed, and then this was done to the first host.
+/// A fleet of two with these releases, after `done` was called on the first host.
 fn after(names: &[&str], done: impl Fn(&MemoryHost) + 'static) -> impl Fn() -> Fleet + 'static {
     let hosts = Hosts::new(2).deployed(names);
     done(&hosts.0[0]);
@@ -164,7 +164,7 @@ fn answer(report: &Report) -> (ExitCode, Option<ErrorKind>) {
     (report.exit_code(), report.error.as_ref().map(|error| error.kind))
 }
 
-/// Why a kind of error never refuses `check`, where that is so.
+/// The kinds of error that never refuse `check`, each with the reason.
 const OTHERWISE: &[(ErrorKind, &str)] = &[
     (ErrorKind::Usage, "the command line is read before there is a fleet"),
     (ErrorKind::Source, "only a deploy has a source; it is read before any host is asked"),

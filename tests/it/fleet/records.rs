@@ -4,14 +4,15 @@ use switchback::{ErrorKind, ExitCode, plan::RollbackTarget};
 
 use super::fixture::{Hosts, assert_code, at, name};
 
-/// A host on b, whose record is made by `tamper`; the rollback must be refused with this kind, and `--to` must work.
+/// A host on b, whose record `tamper` changes: the rollback must be refused with this kind, and `--to` must
+/// work.
 fn refused(case: &str, kind: ErrorKind, tamper: impl Fn(&Hosts)) {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
     tamper(&hosts);
     let status = hosts.status();
     assert_code(&status, ExitCode::DONE);
     let warning = status.hosts[0].warnings.join(" ");
-    // That nothing was before is no reason to warn of, and nothing else may look like it.
+    // A first release without a previous one is no reason for a warning, and nothing else may look like it.
     assert_eq!(warning.contains("way back"), kind != ErrorKind::NothingBefore, "{case}: {warning}");
     let report = hosts.rollback();
     assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
@@ -74,7 +75,7 @@ fn what_is_no_file_is_refused() {
 #[test]
 fn circles_are_found() {
     refused("V12 two", ErrorKind::ChainLoops, |hosts| {
-        // a is bad, so it is passed over, and leads back to b.
+        // a is bad, so it is skipped, and leads back to b.
         assert_code(&hosts.rollback(), ExitCode::DONE);
         assert_code(&hosts.rollback_to(RollbackTarget::Release(name("b"))), ExitCode::DONE);
         hosts.0[0].write(&at("releases/a/previousVersion"), "/srv/shop/releases/b\n");

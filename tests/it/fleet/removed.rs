@@ -1,4 +1,5 @@
-//! A `current` that somebody removed: it is linked again to the release that it led to last, and nothing else happens.
+//! A `current` that somebody removed: it is linked again to the release that it led to last, and nothing else
+//! happens.
 
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +29,7 @@ fn remove_current(hosts: &Hosts) {
     }
 }
 
-/// Hosts with hooks, data and a validation, on c after a and b, and what runs there from then on.
+/// Hosts with hooks, data and a validation, on c after a and b, and the log of commands from then on.
 fn with_commands() -> (Hosts, Arc<Mutex<Vec<String>>>) {
     let (hosts, ran) = (Hosts::new(2), Arc::new(Mutex::new(Vec::new())));
     for host in &hosts.0 {
@@ -69,7 +70,7 @@ fn it_is_linked_again_with_nothing_run_and_no_record_written() {
         assert_eq!(hosts.record("c").as_deref(), Some("/srv/shop/releases/b\n"), "{:?}", report.command);
         assert_eq!(*ran.lock().expect("no panic"), [""; 0], "{:?}", report.command);
         hosts.clean();
-        // Linked again it may be removed again, and the way back is what it was.
+        // After it is linked again, it may be removed again, and the rollback chain is unchanged.
         remove_current(&hosts);
         assert_code(&recover(&hosts), ExitCode::DONE);
         assert_code(&hosts.rollback(), ExitCode::DONE);
@@ -155,7 +156,7 @@ fn activate<W: World>(world: &W, cut: &Cut) -> Report {
     wait(world.fleet(cut).activate(&name("b"), &ActivateOptions::default(), &Silent))
 }
 
-/// Whoever links `current` again and is killed has begun nothing that would have to be undone.
+/// A killed run that only links `current` again has begun nothing to undo.
 fn is_done_again_wherever_it_is_cut<W: World>() {
     let counting = Cut::never();
     assert_code(&activate(&lost::<W>(), &counting), ExitCode::DONE);
@@ -166,7 +167,7 @@ fn is_done_again_wherever_it_is_cut<W: World>() {
         world.controller_is_gone();
         let is_linked = (0..2).all(|host| world.link(host, "current").is_some());
         let report = wait(world.fleet(&Cut::never()).rollback(&going_back(RollbackTarget::Steps(1)), &Silent));
-        // Where all locks were given back it was over, and the rollback is one of its own.
+        // If all locks were released, the run was complete, and the rollback is a new one.
         let on = if is_linked && report.outcome == Outcome::Done { "a" } else { "b" };
         if on == "b" {
             let expected = if is_linked { ExitCode::DONE } else { ExitCode::REFUSED };
@@ -188,7 +189,7 @@ fn a_relinking_that_is_cut_off_is_done_again() {
     is_done_again_wherever_it_is_cut::<Local>();
 }
 
-/// The release of the interrupted run is undone, and what it came from is what `current` is linked to.
+/// The release of the interrupted run is undone, and `current` is linked to the release before it.
 #[test]
 fn it_is_linked_again_after_an_interrupted_deploy_too() {
     let counting = Cut::never();

@@ -55,7 +55,7 @@ fn steps_walk_good_releases_and_mark_only_what_is_left() {
 fn bad_releases_on_the_way_are_passed_over() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
     assert_code(&hosts.rollback(), ExitCode::DONE);
-    // By hand, as a person would: b becomes current again behind the tool's back, then c on top of it.
+    // By hand, as a person would: b becomes current again without the tool, then c on top of it.
     hosts.0[0].remove(&at("current"));
     hosts.0[0].link(&at("current"), "releases/b");
     let hosts = hosts.deployed(&["c"]);
@@ -70,7 +70,7 @@ fn a_named_target_may_be_anything_that_is_there() {
     assert_code(&hosts.rollback_to(to("a")), ExitCode::DONE);
     hosts.all_on("a");
     assert_eq!(bad(&hosts), ["c"]);
-    // Forward again, onto the bad one, which is bad no more.
+    // Forward again, onto the bad one, which is then no longer bad.
     assert_code(&hosts.rollback_to(to("c")), ExitCode::DONE);
     hosts.all_on("c");
     assert_eq!(bad(&hosts), ["a"]);

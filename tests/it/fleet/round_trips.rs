@@ -26,7 +26,7 @@ use super::{
 
 type Recorded = Arc<Recording<MemoryTransport>>;
 
-/// Runs a command on recorded connections, and returns what went over each.
+/// Runs a command on recorded connections, and returns the record of each.
 fn recorded(hosts: &Hosts, run: impl Fn(&Fleet) -> Report) -> Vec<Recorded> {
     let root: HostPath = ROOT.parse().expect("a path");
     let connect = |(place, host): (usize, &switchback::transport::MemoryHost)| {
@@ -62,7 +62,7 @@ fn a_rollback_switches_in_the_second_exchange_and_unlocks_in_the_third() {
     }
 }
 
-/// A host that answers a connection only when all others are being connected to.
+/// A host that answers a connection only when all others are connecting.
 #[derive(Debug)]
 struct Together {
     host: MemoryTransport,
@@ -90,7 +90,7 @@ impl Transport for Together {
     left_to!(host);
 }
 
-/// Connecting takes longer than the rest; nobody waits for the arbiter's.
+/// Connecting takes longer than the rest; no host waits for the arbiter's connection.
 #[test]
 fn a_rollback_connects_to_all_hosts_at_the_same_time() {
     let hosts = Hosts::new(16).deployed(&["a", "b"]);
@@ -108,7 +108,7 @@ fn a_rollback_connects_to_all_hosts_at_the_same_time() {
     hosts.all_on("a");
 }
 
-/// Counts the bytes of what is sent to a host, and of what it answers, as they are printed.
+/// Counts the bytes of all requests to a host and of its answers, in their debug form.
 #[derive(Debug)]
 struct Weighed {
     host: MemoryTransport,
@@ -135,7 +135,7 @@ impl Transport for Weighed {
     left_to!(host);
 }
 
-/// What a rollback on a root with so many releases weighs, and in how many exchanges.
+/// Returns the bytes and exchanges of a rollback on this root.
 fn weight_of(hosts: &Hosts, target: RollbackTarget) -> (usize, usize) {
     let (weight, exchanges) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
     let host = hosts.0[0].connect("web1");
@@ -146,7 +146,7 @@ fn weight_of(hosts: &Hosts, target: RollbackTarget) -> (usize, usize) {
     (weight.load(Ordering::Relaxed), exchanges.load(Ordering::Relaxed))
 }
 
-/// A root with so many releases, a few of which were gone back from.
+/// A root with this many releases, a few of which were rolled back from.
 fn aged(releases: usize) -> Hosts {
     let hosts = Hosts::new(1);
     for number in 0..releases {
@@ -166,20 +166,20 @@ fn a_rollback_weighs_the_same_however_many_releases_there_are() {
     assert_eq!((exchanges, same), (3, 3));
     assert!(second < first + first / 10, "{first} with 10 releases, {second} with 150");
     old.all_on("r148");
-    // To a release that is named, in the same three exchanges.
+    // To a named release, in the same three exchanges.
     let (there, exchanges) = weight_of(&old, RollbackTarget::Release("r145".parse().expect("a name")));
     assert_eq!(exchanges, 3);
     assert!(there < 2 * first, "{first} for one step, {there} to a release");
     old.all_on("r145");
 }
 
-/// What lies further back than is read at first is read when it is needed.
+/// Releases further back than the first read are read when needed.
 #[test]
 fn a_rollback_reads_as_far_back_as_it_goes() {
     let hosts = aged(60);
     let (_, exchanges) = weight_of(&hosts, RollbackTarget::Steps(40));
     assert_eq!(exchanges, 4 + 3, "up to 16, 32 and 64 releases, and the target is compared with its manifest");
-    // r059, r039 and r019 were gone back from.
+    // r059, r039 and r019 were rolled back from.
     hosts.all_on("r016");
     let report = rollback_by(&hosts, RollbackTarget::Steps(20));
     assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
@@ -191,7 +191,8 @@ fn rollback_by(hosts: &Hosts, target: RollbackTarget) -> Report {
     wait(hosts.fleet().rollback(&going_back(target), &Silent))
 }
 
-/// Bad releases are counted in the order in which they were left, also those that no way back leads to.
+/// Bad marks are numbered in the order of the rollbacks, also those of releases that are not on the rollback
+/// chain.
 #[test]
 fn marks_are_counted_however_little_is_read() {
     let hosts = aged(60);
@@ -206,7 +207,7 @@ fn marks_are_counted_however_little_is_read() {
     assert_eq!(marks, [(1, "r019".to_owned()), (2, "r039".to_owned()), (3, "r059".to_owned())]);
 }
 
-/// What there is, and then whether it is what it was.
+/// One exchange reads the state, one verifies the releases.
 #[test]
 fn status_is_two_exchanges_and_changes_nothing() {
     let hosts = Hosts::new(3).deployed(&["a", "b", "c"]);
@@ -239,7 +240,7 @@ fn reading_commands_send_no_change() {
     }
 }
 
-/// Ask; make a place, upload, sync; lock and look; prepare; switch; unlock.
+/// Ask; create a directory, upload, sync; lock and read; prepare; switch; unlock.
 #[test]
 fn a_deploy_is_seven_exchanges_and_one_upload() {
     let hosts = Hosts::new(2).deployed(&["a"]);
@@ -248,7 +249,7 @@ fn a_deploy_is_seven_exchanges_and_one_upload() {
     }
 }
 
-/// The switch is sent to a host only when all are prepared.
+/// A host gets the switch only when all are prepared.
 #[test]
 fn a_dry_run_of_a_deploy_only_asks() {
     let hosts = Hosts::new(2).deployed(&["a"]);

@@ -1,5 +1,5 @@
-//! Seals of releases: changes by a release's own commands are sealed when the operation ends, changes by anybody else
-//! are damage.
+//! Seals of releases: changes by a release's own commands are sealed when the operation ends, changes by anybody
+//! else are damage.
 
 use std::{
     collections::BTreeSet,
@@ -29,14 +29,15 @@ fn ended(code: u8) -> HookExit {
     HookExit { end: HookEnd::Exited(code), stdout: Vec::new(), stderr: Vec::new() }
 }
 
-/// One host, each of whose commands stamps the page of the release that it runs in, and makes a file beside it.
+/// One host, each of whose commands stamps the page of the release that it runs in, and creates a file beside
+/// it.
 fn host() -> Hosts {
     let hosts = Hosts::new(1);
     stamping(&hosts, |_| ended(0));
     hosts
 }
 
-/// The same, where a command ends as `end` says.
+/// Sets up such a host, where a command ends as `end` returns.
 fn stamping(hosts: &Hosts, end: impl Fn(&HookCall) -> HookExit + Send + Sync + 'static) {
     let host = hosts.0[0].clone();
     hosts.0[0].on_hook(move |call| {
@@ -97,7 +98,7 @@ fn recover(hosts: &Hosts) -> Report {
     wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, run()), &Silent))
 }
 
-/// What a look at every content of a release finds.
+/// Returns the result of a full verification of a release.
 fn verified(hosts: &Hosts, text: &str) -> Verification {
     let report = wait(hosts.fleet().verify(Some(&name(text)), true, &Silent));
     report.hosts[0].verification.clone().expect("it was verified")
@@ -120,7 +121,7 @@ fn page(hosts: &Hosts, text: &str) -> String {
     String::from_utf8_lossy(&page).into_owned()
 }
 
-/// The snapshot of a release as it was staged, as a killed run leaves it.
+/// Writes the snapshot of a release as it was staged, as a killed run leaves it.
 fn leave_mark(hosts: &Hosts, text: &str) {
     let digest = |content: &str| switchback::manifest::Digest::of(content.as_bytes());
     let line = |content: &str, path: &str| format!("81a4 1000 {} {} .//./{path}\n", content.len(), digest(content));
@@ -154,7 +155,7 @@ struct Migrating {
 }
 
 impl Migrating {
-    /// One with two releases; `cut` counts the calls.
+    /// A host with two releases; `cut` counts the calls.
     fn new(cut: &Cut) -> Self {
         let (hosts, ran, cut) = (Hosts::new(1), Arc::new(Mutex::new(BTreeSet::new())), cut.clone());
         let (data, host, runs) = (Mutex::new(String::from("0")), hosts.0[0].clone(), Arc::clone(&ran));
@@ -210,18 +211,18 @@ impl Migrating {
     }
 }
 
-/// A migration changes the release that it belongs to, whichever way it goes.
+/// A migration changes the release that it belongs to, in either direction.
 #[test]
 fn what_apply_and_revert_change_is_sealed() {
     let migrating = Migrating::new(&Cut::never());
     assert_code(&migrating.rollback(&Cut::never()), ExitCode::DONE);
-    // It ran in the release that was left.
+    // It ran in the release that was rolled back from.
     let style = migrating.hosts.0[0].read(&at(&format!("releases/b/{STYLE}"))).expect("a file");
     assert_eq!(String::from_utf8_lossy(&style), "revert 01");
     migrating.all_sealed("a rollback");
 }
 
-/// Who goes back to a release in which a command was cut off seals it before it is held against its manifest.
+/// A rollback to a release in which a command was interrupted seals the release before it verifies it.
 #[test]
 fn a_rollback_that_was_cut_off_is_undone_all_the_same() {
     let counting = Cut::never();
@@ -243,11 +244,11 @@ fn a_rollback_that_was_cut_off_is_undone_all_the_same() {
     assert!(marked > 0, "it was never cut off there");
 }
 
-/// A command that rewrites what was damaged does not make it good, nor does one that never came near it.
+/// A command that rewrites a damaged file does not repair it, nor does one that does not touch it.
 #[test]
 fn damage_that_was_there_before_stays_damage() {
     let hosts = deployed(&["a", "b"]);
-    // Of the same size: a quick look does not see it.
+    // Of the same size: a quick check does not detect it.
     hosts.0[0].write(&at(&format!("releases/a/{STYLE}")), "BODY {}");
     assert_code(&wait(hosts.fleet().rollback(&back(), &Silent)), ExitCode::DONE);
     assert_eq!(damage(&hosts, "a"), ["assets/style.css has another content"]);
@@ -285,14 +286,14 @@ fn what_changes_after_prepare_is_told_too() {
         assert_eq!((found.damaged, found.added), (0, 0), "what prepare made is part of the release");
         assert_eq!(page(&hosts, text), format!("{text} stamped stamped"));
     }
-    // Nothing more runs in it: its mark goes all the same.
+    // No further command runs in it: its mark is still removed.
     options.run.commands.as_mut().expect("commands").after_switch = None;
     assert_code(&wait(hosts.fleet().deploy(release("c"), &options, &Silent)), ExitCode::DONE);
     assert!(["a", "b", "c"].iter().all(|text| !is_marked(&hosts, text)));
 }
 
-/// Deploys on another host like it, uncut. Returns the number of the call that runs the command: its lost answer is asked for
-/// again for a minute, and the next call shows the same.
+/// Deploys on an equal host without a cut. Returns the number of the call that runs the command: its lost answer
+/// is asked for again for a minute, and the next call shows the same.
 fn counted(counting: &Cut) -> usize {
     let hosts = deployed(&["a"]);
     let (cut, command) = (counting.clone(), Arc::new(AtomicUsize::new(0)));
@@ -305,7 +306,7 @@ fn counted(counting: &Cut) -> usize {
     command.load(Ordering::SeqCst)
 }
 
-/// Wherever a deploy is cut off, a recovery seals what its commands changed.
+/// Wherever a deploy is cut off, a recovery seals the changes of its commands.
 #[test]
 fn a_recovery_seals_what_a_cut_left() {
     let counting = Cut::never();
@@ -337,7 +338,7 @@ fn a_recovery_seals_what_a_cut_left() {
     assert!(left > 0, "it was never cut off between a command and its seal");
 }
 
-/// A rollback that settles a killed deploy needs no recovery before it, and leaves nothing for one.
+/// A rollback that settles a killed deploy needs no recovery before it, and leaves nothing to recover.
 #[test]
 fn a_rollback_seals_what_a_killed_deploy_left() {
     let counting = Cut::never();
@@ -355,7 +356,7 @@ fn a_rollback_seals_what_a_killed_deploy_left() {
     }
 }
 
-/// A mark without anything else interrupted, as when only the seal itself failed.
+/// A mark without any other leftover, as when only the seal itself failed.
 #[test]
 fn a_mark_that_was_left_alone_is_found_and_sealed() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -373,7 +374,8 @@ fn a_mark_that_was_left_alone_is_found_and_sealed() {
     hosts.clean();
 }
 
-/// What cannot be read vouches for nothing, and is told: a torn mark is of no use to anybody, an unreadable one may be to others.
+/// An unreadable mark vouches for nothing, and is reported: a torn mark is of no use to anybody, an unreadable
+/// one may be to others.
 #[test]
 fn a_mark_that_cannot_be_read_seals_nothing() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
@@ -398,7 +400,7 @@ fn a_mark_that_cannot_be_read_seals_nothing() {
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::DamagedRelease));
 }
 
-/// A snapshot costs no exchange of its own, and sealing two where there is something to seal.
+/// A snapshot costs no exchange of its own, and sealing costs two if there is something to seal.
 #[test]
 fn sealing_costs_two_exchanges() {
     let count = |hosts: &Hosts| {
@@ -416,7 +418,7 @@ fn sealing_costs_two_exchanges() {
     assert_eq!(sealing, count(&hosts) + 1);
     let hosts = deployed(&["a", "b"]);
     hosts.0[0].on_hook(|_| ended(0));
-    // Its command only restarts something: the release has no manifest to be kept up.
+    // Its command only restarts a service: the release has no manifest to update.
     hosts.0[0].remove(&at(".switchback/releases/a/listing"));
     hosts.0[0].remove(&at(".switchback/releases/a/manifest"));
     assert_eq!(sealing, count(&hosts) + 2);

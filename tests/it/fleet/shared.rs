@@ -90,7 +90,7 @@ fn it_is_linked_into_every_release_and_seeded_by_the_first() {
     assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"hello"[..]));
     assert_eq!(host.read(&at("current/.env")).as_deref(), Some(&b"SECRET=1"[..]));
     assert_eq!(host.read(&at("current/app/code.rb")).as_deref(), Some(&b"puts"[..]));
-    // What users have written there stays, whatever later releases ship.
+    // Files that users have written there stay, whatever later releases ship.
     host.write(&at("shared/app/storage/welcome.txt"), "changed");
     assert_code(&deploy(&fleet(&host), "b", seed), ExitCode::DONE);
     linked(&host, "b");
@@ -142,8 +142,8 @@ fn it_costs_no_exchange() {
     assert_eq!(sharing.exchanges(), counting.exchanges());
 }
 
-/// Cut after every step: what is shared is never lost, a release bears its name only with its links, and the next run
-/// goes through.
+/// Cut after every step: shared content is never lost, a release gets its name only with its symlinks, and the
+/// next run succeeds.
 #[test]
 fn every_crash_point_keeps_what_is_shared() {
     let seed: &[(&str, &[u8])] = &[("app/storage/welcome.txt", b"hello")];
@@ -174,7 +174,7 @@ fn every_crash_point_keeps_what_is_shared() {
     }
 }
 
-/// A host with what is shared, and these releases.
+/// A host with shared paths and these releases.
 fn deployed(names: &[&str]) -> MemoryHost {
     let host = MemoryHost::new();
     host.write(&at("shared/.env"), "SECRET=1");
@@ -184,7 +184,7 @@ fn deployed(names: &[&str]) -> MemoryHost {
     host
 }
 
-/// The fleet as whoever has no configuration has it.
+/// A fleet without a configuration.
 fn bare(host: &MemoryHost) -> Fleet {
     let root: HostPath = ROOT.parse().expect("a path");
     Fleet::new(vec![Host::new("web1", DirStore::new(host.connect("web1"), root, Layout::default()))]).expect("a fleet")
@@ -194,10 +194,10 @@ fn warns(report: &Report, of: &str) -> bool {
     report.hosts[0].warnings.iter().any(|warning| warning.contains(of))
 }
 
-/// What is said of a link, and what somebody did to it.
+/// A message about a symlink, and the change that somebody made to it.
 type Fault = (&'static str, fn(&MemoryHost, &str));
 
-/// Every way in which a link stops being one.
+/// Every way in which a symlink can break.
 const FAULTS: [Fault; 5] = [
     (".env is a file", |host, release| host.write(&at(&format!("releases/{release}/.env")), "SECRET=2")),
     ("app/storage is a directory", |host, release| {
@@ -267,7 +267,7 @@ fn the_plan_of_prune_says_why_it_stays_until_it_is_mended() {
     assert!(plan(&fleet(&host)).iter().any(|line| line.contains("keep a: the record of its links")));
 }
 
-/// The lines of plans.
+/// Collects the lines of plans.
 #[derive(Default)]
 struct Told(std::sync::Mutex<Vec<String>>);
 
@@ -279,7 +279,7 @@ impl Observer for Told {
     }
 }
 
-/// A rollback goes there all the same, and says so of what it leaves and of where it goes.
+/// A rollback still goes to such a release, and warns about the release that it leaves and about its target.
 #[test]
 fn a_rollback_is_warned_and_not_refused() {
     for fleet in [fleet as fn(&MemoryHost) -> Fleet, bare] {
@@ -305,7 +305,7 @@ fn a_rollback_is_warned_and_not_refused() {
     }
 }
 
-/// An older version recorded no places: a link that is one and leads somewhere is as good as it can be told.
+/// An older version recorded no targets: any symlink that leads somewhere counts as intact.
 #[test]
 fn an_older_record_is_understood() {
     let host = deployed(&["a"]);
@@ -315,7 +315,8 @@ fn an_older_record_is_understood() {
     assert_code(&wait(bare(&host).verify(None, false, &Silent)), ExitCode::DIFFERS);
 }
 
-/// On disk, with what is shared on the other side of a link; and what is removed takes nothing along that it links to.
+/// Verifies on disk, with the shared directory behind a symlink, that removing a release does not remove the
+/// targets of its symlinks.
 #[test]
 fn on_disk_it_may_lie_elsewhere_and_removing_a_release_keeps_it() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -28,7 +28,7 @@ impl Observer for Warnings {
     }
 }
 
-/// A directory with these files.
+/// Creates a directory with these files.
 fn directory(files: &[&str]) -> TempDir {
     let dir = TempDir::new().expect("a directory");
     for file in files {
@@ -49,7 +49,8 @@ fn open(path: &Utf8Path, exclude: &[&str]) -> NewRelease {
     NewRelease::open_with(name("a"), path, &options).expect("a source")
 }
 
-/// The outcome of bringing what `open` opens in each way, on hosts of its own, and the warnings of each.
+/// Deploys, stages (dry and not) and drills the source that `open` returns, each on hosts of its own, and returns
+/// the reports and warnings.
 fn brought(open: &dyn Fn() -> NewRelease, run: &RunOptions) -> Vec<(Report, Vec<String>)> {
     let bring = |how: usize| {
         let (hosts, warnings) = (Hosts::new(2), Warnings::default());

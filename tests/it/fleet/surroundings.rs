@@ -18,7 +18,7 @@ use super::{
     left_to::left_to,
 };
 
-/// Ten years back and forth, in seconds.
+/// Ten years, in seconds.
 const TEN_YEARS: i64 = 10 * 365 * 24 * 60 * 60;
 
 fn set_clocks(hosts: &Hosts, first: i64, second: i64) {
@@ -27,7 +27,7 @@ fn set_clocks(hosts: &Hosts, first: i64, second: i64) {
     }
 }
 
-/// Records decide about order, whatever the clocks say. FAULTS.md X09.
+/// Records decide the order, whatever the clocks show. FAULTS.md X09.
 #[test]
 fn clocks_that_jump_decide_nothing() {
     let hosts = Hosts::new(2);
@@ -81,7 +81,7 @@ fn hosts_that_come_and_go_between_a_deploy_and_a_rollback() {
     assert_eq!(Hosts(gone).links(), [Some("releases/b".to_owned()), None]);
 }
 
-/// A host that is put back to what it was some releases ago, just before its lock is taken for the first time.
+/// A host that is restored to an earlier state just before its lock is taken for the first time.
 #[derive(Debug)]
 struct Restored {
     host: MemoryHost,
@@ -99,7 +99,7 @@ impl Transport for Restored {
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         let locks = |op: &Op| matches!(op, Op::MarkProcess { path } if path.as_str().contains("/lock/"));
         if batch.steps.iter().any(|step| locks(&step.op)) && !self.done.swap(true, Ordering::SeqCst) {
-            // Neither what was staged nor the last release was there then.
+            // Neither the staged upload nor the last release existed then.
             for place in ["releases/b", ".switchback/releases/b", ".switchback/staging", ".switchback/live", "current"]
             {
                 self.host.remove(&at(place));
@@ -114,7 +114,8 @@ impl Transport for Restored {
     left_to!(inner);
 }
 
-/// A host restored from a snapshot between the upload and the switch is found, and no host switches. FAULTS.md S15.
+/// A host restored from a snapshot between the upload and the switch is detected, and no host switches.
+/// FAULTS.md S15.
 #[test]
 fn a_host_that_is_put_back_to_yesterday_meanwhile() {
     for count in [1, 3] {
@@ -138,7 +139,7 @@ fn a_host_that_is_put_back_to_yesterday_meanwhile() {
         assert!(hosts.0.iter().all(|host| !host.exists(&at("releases/c"))), "nothing of it is left");
         let last = report.hosts.last().expect("a host");
         assert_eq!(last.after.as_ref().map(ToString::to_string).as_deref(), Some("a"), "what is told of it is so");
-        // What was staged before and is there no more is not switched to either.
+        // A release that was staged before, and is missing now, is not switched to either.
         assert_code(&hosts.activate("c"), ExitCode::REFUSED);
     }
 }

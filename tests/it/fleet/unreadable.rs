@@ -16,7 +16,7 @@ use switchback::{
 
 use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, release, wait};
 
-/// A host with the releases a, b and c, each with recorded commands and, as far as anybody knows, data.
+/// A host with the releases a, b and c, each with recorded commands and a data record.
 fn hosts() -> Hosts {
     let hosts = Hosts::new(1);
     for text in ["a", "b", "c"] {
@@ -42,12 +42,12 @@ fn store(hosts: &Hosts, paths: &[&str]) -> DirStore {
     DirStore::new(transport, root, Layout::default())
 }
 
-/// The fleet that cannot read these files of the state directory.
+/// A fleet that cannot read these files of the state directory.
 fn fleet(hosts: &Hosts, paths: &[&str]) -> Fleet {
     Fleet::new(vec![Host::new("web1", store(hosts, paths))]).expect("a fleet")
 }
 
-/// What a command is asked besides the usual.
+/// The options of a rollback.
 #[derive(Clone, Copy, Default)]
 struct Back {
     to: Option<&'static str>,
@@ -63,7 +63,7 @@ fn rollback(fleet: &Fleet, back: Back, told: &dyn Observer) -> Report {
     wait(fleet.rollback(&options, told))
 }
 
-/// Keeps the warnings.
+/// Collects the warnings.
 #[derive(Default)]
 struct Warnings(Mutex<Vec<String>>);
 
@@ -128,7 +128,8 @@ fn a_directory_of_another_user_hides_one_release_and_no_more() {
     assert_eq!(unreadable.iter().map(|file| file.path.clone()).collect::<Vec<_>>(), [at(".switchback/releases/b")]);
     let releases = &status.hosts[0].status.as_ref().expect("it was read").releases;
     assert!(releases.iter().all(|release| !release.unsealed), "a mark that cannot be read was not seen");
-    // Nobody can say whether b is bad, what it ran, and whether it is whole; all that is left out only on request.
+    // Nobody can tell whether b is bad, which commands it recorded, and whether it is intact; only explicit options
+    // skip all that.
     let hidden = || fleet(&hosts, &["releases/b"]);
     refused(&rollback(&hidden(), Back::default(), &Silent));
     refused(&rollback(&hidden(), Back { to: Some("b"), ..Back::default() }, &Silent));
@@ -146,7 +147,7 @@ fn refused(report: &Report) {
     assert_eq!((report.outcome, kind), (Outcome::Refused, Some(ErrorKind::DamagedState)));
 }
 
-/// What a rollback to b needs, and what does without it.
+/// The files that a rollback to b needs, and the options that avoid the need.
 #[test]
 fn a_rollback_that_needs_an_unreadable_file_is_refused() {
     let (automatic, named) = (Back::default(), Back { to: Some("b"), ..Back::default() });
@@ -172,7 +173,7 @@ fn a_rollback_that_needs_an_unreadable_file_is_refused() {
     }
 }
 
-/// What is done to the data is written in the ledger first, so that nothing is done where that cannot be.
+/// Each step on the data is first recorded in the ledger, so that nothing happens if that is impossible.
 #[test]
 fn data_is_not_worked_on_without_its_ledger() {
     for file in ["ledger", "older/ledger"] {
@@ -209,7 +210,7 @@ fn data_is_not_worked_on_without_its_ledger() {
     }
 }
 
-/// What a directory of the tool's own hides is not taken for nothing.
+/// An unreadable directory of the tool does not count as empty.
 #[test]
 fn a_directory_that_cannot_be_read_hides_no_more_than_it_holds() {
     for (directory, code) in [
@@ -240,7 +241,7 @@ fn a_directory_that_cannot_be_read_hides_no_more_than_it_holds() {
     }
 }
 
-/// The same for what is torn, too large, or something else than a file.
+/// Files that are torn, too large, or not files count as unreadable.
 #[test]
 fn torn_files_and_what_is_no_file_count_as_unreadable() {
     for file in ["releases/b/bad", "releases/b/commands", "releases/c/data"] {
@@ -291,7 +292,7 @@ fn a_name_that_cannot_be_looked_up_is_refused_and_not_called_pruned() {
     refused(&wait(hidden().stage(release("d"), &RunOptions::by("jane@laptop"), &Silent)));
     hosts.all_on("c");
     hosts.clean();
-    // What needs no new name goes on.
+    // A rollback, which needs no new name, still works.
     assert_code(&rollback(&hidden(), Back::default(), &Silent), ExitCode::DONE);
 }
 
@@ -304,7 +305,7 @@ fn an_unreadable_intent_leaves_nothing_to_be_decided() {
         hosts.0[0].write(&at(&format!(".switchback/journal/{token}/intent")), content);
         let report = hosts.rollback();
         if decides {
-            // An intent is synced before anything is begun: one that is empty tells of nothing that was.
+            // An intent is synced before anything begins, so an empty one means that nothing began.
             assert_code(&report, ExitCode::DONE);
         } else {
             refused(&report);

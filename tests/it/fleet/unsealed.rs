@@ -18,7 +18,7 @@ use switchback::{
 
 use super::fixture::{Hosts, ROOT, assert_code, at, name, release, wait, wait_paused};
 
-/// One host whose `prepare` makes a file in the release, and whether that ran.
+/// One host whose `prepare` creates a file in the release, and whether it ran.
 fn host() -> (Hosts, Arc<AtomicBool>) {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
     let (ran, host) = (Arc::new(AtomicBool::new(false)), hosts.0[0].clone());
@@ -45,7 +45,7 @@ fn deploy(host: &MemoryHost, cut: &Cut) -> Report {
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
     let mut options = DeployOptions::default();
     options.run = run();
-    // The result of a hook whose answer was lost is asked for until patience ends.
+    // A hook result whose answer was lost is asked for until a timeout.
     wait_paused(fleet.deploy(release("c"), &options, &Silent))
 }
 
@@ -55,7 +55,8 @@ fn status(hosts: &Hosts) -> Option<ReleaseStatus> {
     releases.into_iter().find(|release| release.name == name("c"))
 }
 
-/// What is there of the release, which nobody is on, is either known as not ready, or sealed with all that was made.
+/// Checks that an existing release that is not current is either known as unsealed, or sealed with everything
+/// made in it.
 fn nothing_half_made_is_trusted(hosts: &Hosts, ran: bool, case: &str) -> bool {
     let host = &hosts.0[0];
     let Some(status) = status(hosts) else { return false };
@@ -99,7 +100,7 @@ fn wherever_a_deploy_is_cut_off() {
             wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent));
         assert_eq!(recovered.exit_code(), ExitCode::DONE, "{case}: {recovered:?}");
         nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &format!("{case}, and recovered"));
-        // An activation makes it ready.
+        // An activation prepares and seals it.
         if status(&hosts).is_some_and(|status| status.unsealed) {
             let mut options = ActivateOptions::default();
             options.run = run();

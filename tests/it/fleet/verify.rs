@@ -27,7 +27,7 @@ fn verify(hosts: &Hosts, release: Option<&str>, full: bool) -> Report {
     wait(hosts.fleet().verify(release.as_ref(), full, &Silent))
 }
 
-/// Refused, with every host where it was, unlocked, and the file named.
+/// Checks a refusal: every host unchanged and unlocked, and the file named.
 #[track_caller]
 fn refused(hosts: &Hosts, report: &Report, on: &str, named: &str) {
     assert_code(report, ExitCode::REFUSED);
@@ -60,7 +60,7 @@ fn a_rollback_never_goes_to_a_damaged_release() {
     }
 }
 
-/// What an application nests without end holds up no rollback, and is not claimed to be verified.
+/// An application that nests directories without end blocks no rollback, and is not claimed to be verified.
 #[test]
 fn what_is_nested_too_deep_is_not_verifiable() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
@@ -76,7 +76,7 @@ fn what_is_nested_too_deep_is_not_verifiable() {
     hosts.all_on("a");
 }
 
-/// An activation too: what would be switched to is looked at first, on all hosts.
+/// An activation verifies its target first too, on all hosts.
 #[test]
 fn an_activation_never_goes_to_a_damaged_release() {
     let hosts = Hosts::new(3).deployed(&["a", "b"]);
@@ -133,7 +133,7 @@ fn a_release_made_by_hand_is_gone_back_to_and_it_is_said() {
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NoManifest));
 }
 
-/// An application that makes its settings read-only does no damage; whoever opens them to others does.
+/// An application that makes its settings read-only does no damage; a mode that opens them to others is damage.
 #[test]
 fn another_mode_is_told_of_and_refused_only_where_it_grants_something() {
     for full in [TargetCheck::Quick, TargetCheck::Full] {
@@ -157,7 +157,7 @@ fn another_mode_is_told_of_and_refused_only_where_it_grants_something() {
     }
 }
 
-/// What a rollback would find is found by whoever only looks, by the same quick look.
+/// `status` and `check` detect the same damage as a rollback, with the same quick check.
 #[test]
 fn status_and_check_tell_of_damage() {
     let damaged = |report: &Report| -> Vec<String> {
@@ -179,7 +179,7 @@ fn status_and_check_tell_of_damage() {
     }
 }
 
-/// More of them than an answer shows.
+/// More of them than a reply contains.
 #[test]
 fn many_changed_modes_are_looked_at_one_by_one() {
     let files: Vec<(String, &[u8])> = (0..1200).map(|at| (format!("f{at}"), &b"x"[..])).collect();
@@ -199,7 +199,7 @@ fn many_changed_modes_are_looked_at_one_by_one() {
     refused(&hosts, &rollback(&hosts, TargetCheck::Quick), "b", "f7 has mode 606, not 644");
 }
 
-/// A dry run looks as the run does, and ends as it would.
+/// A dry run verifies like the run, and ends alike.
 #[test]
 fn a_dry_run_verifies_as_the_run_does() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
@@ -236,7 +236,7 @@ fn a_dry_run_verifies_as_the_run_does() {
     assert_code(&activate(TargetCheck::None), ExitCode::DONE);
 }
 
-/// What the hosts looked at as they were locked is not where the way back leads.
+/// The release that the hosts verified while they were locked is not the target of this rollback.
 #[test]
 fn a_way_back_over_a_bad_release_is_looked_at_too() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
@@ -295,7 +295,7 @@ fn a_manifest_that_means_nothing_is_no_proof() {
     }
 }
 
-/// What a hook made of a release before it is switched to is part of it once it is sealed.
+/// Changes of a hook in a release before the switch become part of it with the seal.
 #[test]
 fn a_seal_takes_in_what_is_there_now() {
     let hosts = Hosts::new(1).deployed(&["a"]);

@@ -10,30 +10,30 @@ use switchback::{
 
 use super::fixture::{ROOT, at};
 
-/// Hosts that a run can be cut off on.
+/// Hosts on which a run can be cut off.
 pub(crate) trait World {
-    /// So many hosts, with nothing on them.
+    /// Creates this many empty hosts.
     fn new(hosts: usize) -> Self;
 
-    /// The fleet as one process of the tool has it: cut off when `cut` says so.
+    /// A fleet as in one process of the tool, cut off by `cut`.
     fn fleet(&self, cut: &Cut) -> Fleet;
 
-    /// The process that ran the fleet is gone.
+    /// Declares the process that ran the fleet dead.
     fn controller_is_gone(&self);
 
-    /// How many hosts there are.
+    /// Returns the number of hosts.
     fn hosts(&self) -> usize;
 
-    /// The text of a link of a host.
+    /// Returns the target of a symlink of a host.
     fn link(&self, host: usize, inner: &str) -> Option<String>;
 
-    /// The content of a file of a host.
+    /// Returns the content of a file of a host.
     fn file(&self, host: usize, inner: &str) -> Option<Vec<u8>>;
 
-    /// Removes a link or a file of a host.
+    /// Removes a symlink or a file of a host.
     fn remove(&self, host: usize, inner: &str);
 
-    /// The names in a directory of a host; none when there is no directory.
+    /// Returns the names in a directory of a host; empty if there is no directory.
     fn names(&self, host: usize, inner: &str) -> Vec<String>;
 }
 
@@ -91,7 +91,7 @@ impl Local {
 
 impl World for Local {
     fn new(hosts: usize) -> Self {
-        // In memory where there is such a place: what is cut here is the process, not the power.
+        // In memory if possible: these tests cut off the process, not the power.
         let memory = tempfile::tempdir_in("/dev/shm");
         Self(memory.or_else(|_| tempfile::tempdir()).expect("a directory"), hosts)
     }
@@ -108,7 +108,8 @@ impl World for Local {
         Fleet::new((0..self.1).map(host).collect()).expect("a fleet")
     }
 
-    /// On disk the process is this test itself, so its marks are made those of one that never was.
+    /// Rewrites the marks on disk to those of a process that never existed, since the process there is this test
+    /// itself.
     fn controller_is_gone(&self) {
         for host in 0..self.1 {
             let held = self.names(host, ".switchback/lock").into_iter().map(|name| format!("lock/{name}/process"));

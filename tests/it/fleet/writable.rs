@@ -79,7 +79,7 @@ fn it_can_be_allowed_and_a_group_is_only_warned_about() {
     }
 }
 
-/// In a directory like `/tmp` nobody touches what is another's.
+/// The sticky bit of a directory like `/tmp` keeps users from changing entries of others.
 #[test]
 fn the_sticky_bit_keeps_others_out() {
     let hosts = Hosts::new(1).deployed(&["a"]);
