@@ -28,7 +28,7 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// What becomes of the first channel, after a while.
+/// The fate of the first channel, after a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum First {
     Opens,
@@ -36,10 +36,10 @@ enum First {
     Hangs,
 }
 
-/// How often others get a turn before it does: more often than they need to come to wait for it.
+/// The number of turns that other tasks get before that: more than they need to reach their wait.
 const WHILE: usize = 100;
 
-/// A host that counts how often somebody wanted a channel.
+/// A host that counts how often a channel was requested.
 #[derive(Debug)]
 struct Counting {
     shell: LocalShell,
@@ -94,7 +94,7 @@ impl World {
         self.wanted.load(Ordering::Relaxed)
     }
 
-    /// Makes a directory.
+    /// Creates a directory.
     async fn make(&self, name: &str) -> Result<(), TransportError> {
         let mut batch = Batch::new(self.dir.path().to_str().expect("UTF-8").parse().expect("a path"));
         batch.push(Op::MakeDir { path: name.parse().expect("a path"), mode: 0o700, existing_is_fine: false });
@@ -155,7 +155,7 @@ async fn what_failed_before_anybody_waited_is_forgotten() {
     assert_eq!(world.wanted(), 3);
 }
 
-/// The same for a whole command: one channel for its batches and one for its upload, and neither is tried twice.
+/// Opens one channel for the batches of a whole command and one for its upload, and tries neither twice.
 #[tokio::test]
 async fn a_fleet_connects_once() {
     for (first, code) in [(First::Opens, ExitCode::DONE), (First::Fails, ExitCode::REFUSED)] {
@@ -183,7 +183,7 @@ async fn nobody_waits_for_what_was_given_up() {
     world.make("a").await.expect("it is opened anew");
 }
 
-/// A host that accepts and says nothing is not waited for when there is nothing to bring.
+/// Does not wait for a host that accepts and stays silent if there is nothing to upload.
 #[cfg(all(feature = "cli", feature = "ssh"))]
 #[test]
 fn a_source_that_is_refused_waits_for_no_host() {
@@ -195,7 +195,7 @@ fn a_source_that_is_refused_waits_for_no_host() {
     std::fs::write(dir.path().join("switchback.toml"), config).expect("a file");
     let mut command = assert_cmd::Command::cargo_bin("switchback").expect("the command is built");
     command.current_dir(dir.path()).env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
-    // Not a measure: without it a failure would hang.
+    // Only a limit: without it, a failure would hang.
     let output = command.args(["deploy", "nothing"]).timeout(Duration::from_secs(60)).output().expect("it runs");
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{words}");

@@ -26,7 +26,7 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// A group that no account of this machine is in, and a user who is not in it.
+/// A group without any account of this machine, and a user outside of it.
 const GROUP: u32 = 61_234;
 const USER: u32 = 61_235;
 
@@ -38,14 +38,14 @@ fn is_root() -> bool {
     root
 }
 
-/// Carriers, each with the user that it works as.
+/// Returns transports, each with the user that it works as.
 fn carriers() -> Vec<(String, u32, Arc<dyn Transport>)> {
     let shells = [("dash", "gnu"), ("busybox", "busybox"), ("mksh", "toybox")];
     let mut carriers: Vec<(String, u32, Arc<dyn Transport>)> =
         vec![("local".to_owned(), 0, Arc::new(LocalTransport::new()))];
     for shell in shells.into_iter().filter_map(|(shell, tools)| LocalShell::new(shell, tools)) {
         let id = USER.to_string();
-        // Whoever is not in the group cannot give toybox, which changes modes as it unpacks, what that takes.
+        // Toybox changes modes as it unpacks, which clears the setgid bit for a user outside the group.
         if !shell.to_string().ends_with("toybox") {
             let other = shell.clone().wrapped(&["/usr/bin/setpriv", "--reuid", &id, "--regid", &id, "--clear-groups"]);
             carriers.push((format!("{shell} as another"), USER, other.transport()));
@@ -79,7 +79,7 @@ fn assert_done(report: &Report, on: &str) {
     assert_eq!(report.exit_code(), ExitCode::DONE, "{on}: {:?} {:?}", report.error, report.hosts);
 }
 
-/// Everything in `directory`, itself the first.
+/// Returns everything in `directory`, itself first.
 fn all(directory: &Path) -> Vec<PathBuf> {
     let mut found = vec![directory.to_owned()];
     for entry in fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry")) {
@@ -91,7 +91,7 @@ fn all(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// A root whose `releases` hands on a group to what is made in it, and lets others do nothing.
+/// Creates a root whose `releases` passes a group on to everything in it, and gives others no rights.
 fn root_of_a_group(owner: u32) -> (TempDir, PathBuf) {
     let dir = TempDir::new().expect("a directory");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("ours");
@@ -117,13 +117,13 @@ async fn a_release_has_the_group_that_its_directory_hands_on() {
             for path in all(&root.join("releases").join(name)) {
                 let found = fs::symlink_metadata(&path).expect("it is there");
                 let mode = if found.is_dir() { 0o2755 } else { 0o644 };
-                // What the tool writes there itself comes by way of its own directory.
+                // The tool's own file there comes from the tool's own directory.
                 let own = path.ends_with("previousVersion");
                 let expected = (user, if own { found.gid() } else { GROUP }, mode);
                 assert_eq!((found.uid(), found.gid(), found.mode() & 0o7777), expected, "{on}: {}", path.display());
             }
         }
-        // None of it is a difference from what was deployed.
+        // None of it is a difference from the deployed content.
         let verified = fleet.verify(None, true, &Silent).await;
         assert_done(&verified, &on);
         let mut options = RollbackOptions::default();
@@ -133,7 +133,7 @@ async fn a_release_has_the_group_that_its_directory_hands_on() {
     }
 }
 
-/// An access list as the kernel keeps it: one entry names a user, and gives it these rights.
+/// Encodes an access list as the kernel stores it: one entry gives a user these rights.
 fn access_list(user: u32, rights: u16) -> Vec<u8> {
     let none = u32::MAX;
     let entries = [(0x01, 7, none), (0x02, rights, user), (0x04, 5, none), (0x10, 7, none), (0x20, 5, none)];
@@ -180,7 +180,7 @@ async fn a_release_has_the_access_list_that_its_directory_hands_on() {
                 }
                 let own = attribute(&path, "system.posix_acl_access").unwrap_or_default();
                 assert!(own.windows(4).any(|bytes| bytes == 4242_u32.to_le_bytes()), "{on}: {shown}");
-                // The mode is the source's all the same.
+                // The mode is that of the source nevertheless.
                 let mode = if found.is_dir() { 0o755 } else { 0o644 };
                 assert_eq!(found.mode() & 0o777, mode, "{on}: {shown}");
             }
@@ -223,7 +223,7 @@ async fn files_have_one_time_on_all_hosts_and_keep_it_where_they_do_not_change()
     }
 }
 
-/// What a kill leaves among the releases is no release, and goes with the next upload.
+/// A directory that a killed upload left among the releases is not a release, and the next upload removes it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_was_never_filled_is_removed() {
     let dir = TempDir::new().expect("a directory");

@@ -34,7 +34,7 @@ fn run(dir: &TempDir, cache: &Path, line: &[&str]) -> Output {
     output
 }
 
-/// Waits until no file of the source is too new for its digest to be kept, by the clock that says so.
+/// Waits until no file of the source is too new for its digest to be kept, by the clock of the filesystem.
 fn settle(dir: &TempDir) {
     let newest = fs::metadata(dir.path().join("source/d4/79")).expect("a file").ctime();
     let settled = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(newest).expect("a time") + 4);
@@ -80,7 +80,7 @@ fn a_cache_that_cannot_be_or_is_broken_changes_nothing() {
     fs::write(&files(&cache)[0], "switchback digests 1").expect("a file");
     run(&dir, &cache, &["deploy", "source", "--name", "three"]);
     run(&dir, Path::new("relative"), &["deploy", "source", "--name", "four"]);
-    // One that is not absolute does not count.
+    // A cache path that is not absolute is ignored.
     assert!(!dir.path().join("relative").exists());
     assert_eq!(files(&dir.path().join("home/.cache")).len(), 1);
 }

@@ -1,5 +1,5 @@
-//! A race against somebody who may write to the root and swaps links as fast as they can, locally and through shells:
-//! nothing outside the root is touched. FAULTS.md M02, M03, M04.
+//! A race against somebody who may write to the root and swaps links as fast as they can, locally and through
+//! shells: nothing outside the root is touched. FAULTS.md M02, M03, M04.
 //!
 //! The swapper puts links to a canary tree in place of `releases`, and back, so that every check that is not an act on
 //! the very directory loses the race at some time.
@@ -31,7 +31,7 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// Every file and link below a directory, with what it holds.
+/// Returns every file and symlink below a directory, with its content.
 fn tree(directory: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()) {
@@ -46,7 +46,7 @@ fn tree(directory: &Path) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// Swaps until it is told to stop, and leaves the true directory in its place. Counts the swaps.
+/// Swaps until it is stopped, and leaves the true directory in place. Counts the swaps.
 struct Swapper {
     stop: Arc<AtomicBool>,
     swaps: Arc<AtomicU64>,
@@ -64,7 +64,7 @@ impl Swapper {
                     symlink(&canary, &real).ok();
                     thread::yield_now();
                     let _ = fs::remove_file(&real);
-                    // The tool may have made a new one meanwhile; what it put there comes along.
+                    // The tool may have created a new directory meanwhile; its entries move along.
                     if real.is_dir() {
                         for entry in fs::read_dir(&real).into_iter().flatten().filter_map(Result::ok) {
                             let _ = fs::rename(entry.path(), aside.join(entry.file_name()));
@@ -101,7 +101,7 @@ fn release(text: &str) -> Arc<NewRelease> {
     Arc::new(NewRelease::new(text.parse().expect("a name"), tree))
 }
 
-/// Deploys and prunes for a while, whatever comes of it: with the links swapped under it, much is refused.
+/// Deploys and prunes for a while, whatever the results: with the symlinks swapped underneath, much is refused.
 fn hammered(carrier: impl Transport, what: &str) {
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| TempDir::new()).expect("a directory");
     let (root, canary) = (dir.path().join("shop"), dir.path().join("canary"));
@@ -120,7 +120,7 @@ fn hammered(carrier: impl Transport, what: &str) {
         assert_eq!(first.exit_code(), ExitCode::DONE, "{what}: {:?}", first.error);
         let swapper = Swapper::start(&root, &canary);
         let (began, mut tried, mut done) = (Instant::now(), 0, 0);
-        // For a while, and longer on a machine that is so busy that nothing of what is looked for has happened by then.
+        // For a while, and longer on a machine so busy that nothing of interest has happened by then.
         let seen = |done: usize| swapper.swaps() > 10 && (done > 0 || what != "local");
         while began.elapsed() < Duration::from_secs(6) || !seen(done) {
             tried += 1;
@@ -141,8 +141,8 @@ fn hammered(carrier: impl Transport, what: &str) {
     assert_eq!(tree(&canary), before, "{what}: the canary was touched");
 }
 
-/// A `mv` that has the link put in its place each time just before it acts, and taken away after: every check before it
-/// saw the true directory.
+/// Installs a `mv` that puts the symlink in place just before it acts, and removes it afterwards: every check
+/// before saw the true directory.
 fn swapping_mv(directory: &Path, root: &Path, canary: &Path) {
     let (root, canary) = (root.display(), canary.display());
     let script = format!(
@@ -155,7 +155,7 @@ fn swapping_mv(directory: &Path, root: &Path, canary: &Path) {
     fs::set_permissions(directory.join("mv"), fs::Permissions::from_mode(0o755)).expect("a mode");
 }
 
-/// Whoever wins the race every time gains nothing: what is moved comes from and goes to the directory that was looked at.
+/// An attacker who wins the race every time gains nothing: moves go from and to the directory that was checked.
 #[test]
 fn a_link_put_there_at_the_last_instant_is_not_followed() {
     for shell in ["dash", "bash"].into_iter().filter_map(|shell| LocalShell::new(shell, "gnu")) {

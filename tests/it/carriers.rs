@@ -17,7 +17,7 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// A temporary directory as a deploy root.
+/// Returns a temporary directory as a deploy root.
 fn root_of(directory: &TempDir) -> HostPath {
     directory.path().to_str().expect("temporary directories have plain names").parse().expect("and absolute ones")
 }
@@ -25,7 +25,7 @@ fn root_of(directory: &TempDir) -> HostPath {
 /// A fixture on a temporary directory of this machine.
 fn local(wrap: impl Fn(LocalTransport) -> Box<dyn Transport>) -> Fixture {
     let directory = TempDir::new().expect("a temporary directory can be made");
-    // Whatever the umask is, which some tests set to extremes.
+    // Independent of the umask, which some tests set to extremes.
     fs_err::set_permissions(directory.path(), Permissions::from_mode(0o700)).expect("it is ours");
     let root = root_of(&directory);
     let fixture = Fixture::new(wrap(LocalTransport::named("this machine")), root).keeping(directory);
@@ -59,7 +59,7 @@ async fn decorators_conform() {
     println!("pointers: {} cases", pointers.await);
 }
 
-/// A test of the suite that holds for everything would hold nothing: what breaks the contract is found, by name.
+/// The suite must be able to fail: it detects a transport that breaks the contract, by the name of the case.
 #[tokio::test]
 async fn a_transport_that_loses_answers_does_not_conform() {
     for case in conformance::CASES {

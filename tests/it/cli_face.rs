@@ -1,4 +1,5 @@
-//! The command as a person types it: help, exit codes, and what goes to which stream. Nothing here reaches a host.
+//! The command as a person types it: help, exit codes, and what goes to which stream. Nothing here reaches a
+//! host.
 #![cfg(feature = "cli")]
 
 use std::path::Path;
@@ -29,14 +30,14 @@ const COMMANDS: [&str; 20] = [
     "man",
 ];
 
-/// The command in this directory, with nothing of ours in its environment.
+/// Builds the command in this directory, without our variables in its environment.
 fn switchback(directory: &Path) -> Command {
     let mut command = Command::cargo_bin("switchback").expect("the command is built");
     command.current_dir(directory).env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
     command
 }
 
-/// What it ended with, standard output and standard error.
+/// Returns the exit code, standard output and standard error.
 fn run(directory: &Path, arguments: &[&str]) -> (i32, String, String) {
     ended(switchback(directory).args(arguments))
 }
@@ -51,7 +52,7 @@ fn empty() -> TempDir {
     TempDir::new().expect("a temporary directory")
 }
 
-/// A directory with this configuration.
+/// Creates a directory with this configuration.
 fn with(config: &str) -> TempDir {
     let directory = empty();
     fs_err::write(directory.path().join("switchback.toml"), config).expect("it can be written");
@@ -214,7 +215,7 @@ fn a_closed_pipe_is_no_panic() {
     assert_eq!((output.status.code(), output.stderr), (Some(0), Vec::new()));
 }
 
-/// A host that is misspelled is not another one, where the configuration lists hosts.
+/// A misspelled host is an error, not a new host, where the configuration lists hosts.
 #[test]
 fn a_host_that_is_not_configured_is_2_and_the_nearest_is_named() {
     let directory = with("root='/a'\n[[host]]\naddress='web1'\n[[host]]\naddress='web2'\n");
@@ -238,7 +239,7 @@ fn a_source_that_is_not_there_is_3() {
     assert_eq!((code, &report["outcome"], &report["error"]["kind"]), (3, &"refused".into(), &"source".into()));
 }
 
-/// What is typed next means the same fleet and keeps what was asked, in the JSON report too.
+/// The command in a hint works on the same fleet and keeps the given options, in the JSON report too.
 #[test]
 fn hints_keep_what_was_asked() {
     let directory = empty();
@@ -272,7 +273,7 @@ fn hints_keep_what_was_asked() {
     );
 }
 
-/// What happened to the fleet is known although nobody could be told on standard output.
+/// The exit code tells the state of the fleet although nothing can be written to standard output.
 #[test]
 fn a_full_standard_output_hides_nothing() {
     let (directory, full) = (empty(), || fs_err::OpenOptions::new().write(true).open("/dev/full").expect("a device"));
@@ -297,7 +298,7 @@ fn a_full_standard_output_hides_nothing() {
     assert!(told.contains("v2"), "{told}");
 }
 
-/// Rust ends a process that gets no memory with an abort, which nothing can turn into words. Whatever it left, the root is whole,
+/// Rust aborts a process that gets no memory, without a message. Whatever state that leaves, the root is intact,
 /// and the next command with enough memory settles it.
 #[test]
 fn no_memory_leaves_a_root_that_recovers() {
@@ -306,7 +307,7 @@ fn no_memory_leaves_a_root_that_recovers() {
     let sources = ["v1", "v2"].map(|version| format!("{}/examples/site/{version}", env!("CARGO_MANIFEST_DIR")));
     let run = |limit: &str, line: &str| {
         let root = root.display();
-        // The shell stays, and ends as an abort of the program does: with 134.
+        // The shell stays, and exits as after an abort of the program: with 134.
         let program = env!("CARGO_BIN_EXE_switchback");
         let script = format!("ulimit -v {limit}; {program} -q --root {root} {line}; exit $?");
         let mut shell = Command::new("sh");
@@ -330,7 +331,7 @@ fn no_memory_leaves_a_root_that_recovers() {
     }
 }
 
-/// With few files it ends in words: neither a panic nor an abort.
+/// A shortage of file descriptors ends with a message: neither a panic nor an abort.
 #[test]
 fn little_to_work_with_ends_in_words() {
     let directory = empty();
@@ -343,7 +344,7 @@ fn little_to_work_with_ends_in_words() {
             let line = arguments.replace("ROOT", &root).replace("SOURCE", &source);
             let script = format!("ulimit -n {files}; exec {} {line}", env!("CARGO_BIN_EXE_switchback"));
             let mut shell = Command::new("sh");
-            // With it a panic is shown as Rust shows it, for whoever asked for that.
+            // With this variable, Rust shows a panic in full, as its user requested.
             shell.args(["-c", &script]).current_dir(directory.path()).env_remove("RUST_BACKTRACE");
             let (code, _, told) = ended(&mut shell);
             assert!([0, 1, 3].contains(&code), "{files} files: {code}: {told}");

@@ -188,7 +188,7 @@ host "web1" is listed twice
     assert_eq!(place.message(), "hosts \"x\" and \"y\" are the same place: /a");
 }
 
-/// Each wrong text, the line that is to blame, and a part of the message.
+/// Each invalid text, the offending line, and a part of the message.
 #[test]
 fn each_contradiction_shows_its_line() {
     for (text, line, message) in [
@@ -222,7 +222,7 @@ fn each_contradiction_shows_its_line() {
     }
 }
 
-/// The system's own directories are for the engine to refuse (3), not an error of the text.
+/// A system directory as root is refused by the engine (3), and is not an error of the text.
 #[test]
 fn a_system_root_is_not_an_error_here() {
     assert!(parse("root = '/etc'").hosts[0].root.is_system());

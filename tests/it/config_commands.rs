@@ -159,7 +159,8 @@ fn an_environment_is_laid_over_key_by_key_and_lists_are_replaced() {
     assert_eq!((config.target_check, config.require_drill.unwrap().as_str()), (TargetCheck::None, "/other"));
 }
 
-/// The preset's name is shown with its commands, so that what is shown is read as the tool's answer too.
+/// The preset's name is shown with its commands, so that the shown configuration still parses the version as the
+/// tool's.
 #[test]
 fn a_preset_fills_in_what_is_not_written() {
     for preset in Preset::ALL {
@@ -190,7 +191,7 @@ fn hosts_of_an_environment_must_have_the_data_host() {
     assert!(Config::parse(&set, Some("s")).is_ok());
 }
 
-/// Each wrong text, the line that is to blame, and a part of the message.
+/// Each invalid text, the offending line, and a part of the message.
 #[test]
 fn each_contradiction_shows_its_line() {
     for (text, line, message) in [
@@ -285,7 +286,7 @@ fn paths_are_taken_from_the_directory_of_the_file() {
     assert_eq!(config.directory.as_deref(), Some("/opt/app".into()));
 }
 
-/// What a host has recorded with a release stays readable, whatever later versions add.
+/// Commands recorded on a host stay readable, whatever later versions add.
 #[test]
 fn recorded_commands_stay_readable() {
     let commands = parse(FULL).commands;

@@ -15,7 +15,7 @@ fn wait<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime").block_on(future)
 }
 
-/// A fresh directory in memory, where there is such a place: the suite makes thousands of files.
+/// Creates a directory, in memory if possible: the suite creates thousands of files.
 fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }
@@ -69,7 +69,7 @@ mod over_ssh {
         wait,
     };
 
-    /// A root for a user who is not root, who works on it over SSH.
+    /// A root for a user other than root, who works on it over SSH.
     fn fixture(sshd: &Sshd, user: &User) -> Fixture {
         let dir = directory();
         let owner = std::fs::metadata(user.home()).expect("a home").uid();
@@ -78,7 +78,7 @@ mod over_ssh {
         Fixture::new(sshd.transport(user.name()), root).keeping(dir)
     }
 
-    /// Runs the suite as somebody with bash; the suite closes the connection after each case.
+    /// Runs the suite as a user with bash; the suite closes the connection after each case.
     #[test]
     fn it_conforms() {
         let Some(sshd) = Sshd::start("") else { return };
@@ -88,11 +88,11 @@ mod over_ssh {
         eprintln!("over ssh: {cases} cases in {:.1} s", began.elapsed().as_secs_f64());
     }
 
-    /// What a login shell has a hand in: it starts each `sh`, in its own environment and with the streams as it leaves them.
-    /// What that `sh` does then is the same under all of them.
+    /// The cases in which a login shell takes part: it starts each `sh`, with its own environment and streams. The
+    /// work of that `sh` is the same under every login shell.
     const BY_LOGIN: [&str; 6] = ["batch::", "hook::", "hostile::", "process::", "script::", "upload::"];
 
-    /// Runs the cases of the suite that a login shell has a hand in.
+    /// Runs the cases of the suite in which a login shell takes part.
     fn begins(sshd: &Sshd, shell: &str, with: &str) {
         let Some(user) = User::new(shell) else { return };
         let began = Instant::now();

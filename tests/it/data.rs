@@ -1,4 +1,5 @@
-//! Data that goes forward and back with the code, on a fleet in memory whose second host has a number as its data.
+//! Data that goes forward and back with the code, on a fleet in memory whose second host has a number as its
+//! data.
 
 use crate::fleet::fixture;
 

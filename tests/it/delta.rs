@@ -18,11 +18,11 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// How many files a release has, and how large each is: enough that they are copied in two parts.
+/// The number of files of a release, and their size: enough that they are copied in two parts.
 const FILES: usize = 200;
 const SIZE: usize = 80 << 10;
 
-/// The files of a release, of which those named have another content.
+/// Returns the files of a release, where the changed ones have other contents.
 fn files(changed: &[usize]) -> Vec<(String, Vec<u8>)> {
     let content = |n: usize| format!("{n} {} ", changed.contains(&n)).into_bytes().into_iter().cycle().take(SIZE);
     (0..FILES).map(|n| (format!("dir {}/it's {n}.txt", n % 7), content(n).collect())).collect()
@@ -32,7 +32,7 @@ fn tree(files: &[(String, Vec<u8>)]) -> Tree {
     Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..]))).expect("a tree")
 }
 
-/// Deploys `files` as the release `name` to the root `root`, with nothing known of it.
+/// Deploys `files` as the release `name` to the root `root`, without known manifests.
 async fn deploy(transport: impl Transport, root: &Path, name: &str, files: &[(String, Vec<u8>)]) {
     deploy_knowing(KnownManifests::new(), transport, root, name, files).await;
 }
@@ -53,7 +53,7 @@ async fn deploy_knowing(
     fleet.close().await;
 }
 
-/// Holds the release at `release` against `files`: each is there, alone, and has one name.
+/// Checks the release at `release` against `files`: each exists with one hard link.
 fn assert_holds(release: &Path, files: &[(String, Vec<u8>)], on: &str) {
     for (path, content) in files {
         let path = release.join(path);
@@ -68,7 +68,7 @@ fn assert_holds(release: &Path, files: &[(String, Vec<u8>)], on: &str) {
     assert_eq!(names, dirs.chain(["previousVersion".to_owned()]).collect::<Vec<_>>(), "{on}");
 }
 
-/// What may be sent besides the changed files, in bytes.
+/// The limit of bytes to send in addition to the changed files.
 const BESIDES: u64 = 64 << 10;
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn what_did_not_change_is_not_sent() {
     }
 }
 
-/// The lists that are kept of a release are those of its content, however they were made.
+/// Checks that the lists of a release describe its content, however they were made.
 fn assert_listed(root: &Path, name: &str, files: &[(String, Vec<u8>)], on: &str) {
     let manifest = tree(files).manifest().expect("it can be read");
     for (list, form) in [("manifest", Form::Manifest), ("sha256sums", Form::Sums), ("listing", Form::Listing)] {
@@ -100,7 +100,8 @@ fn assert_listed(root: &Path, name: &str, files: &[(String, Vec<u8>)], on: &str)
     }
 }
 
-/// The base is another than its manifest says: all is sent, whatever an application put there, and the release is right.
+/// Sends everything if the base differs from its manifest, whatever an application put there; the release is
+/// correct.
 #[tokio::test]
 async fn a_damaged_base_is_found() {
     let shells = [("dash", "gnu"), ("busybox", "busybox"), ("mksh", "gnu"), ("dash", "toybox")];
@@ -131,7 +132,7 @@ async fn damaged<T: Transport>(transport: impl Fn() -> T, on: &str) {
     assert_eq!(staging.count(), 0, "{on}: something was left behind");
 }
 
-/// A list that somebody changed is made anew, and the files are copied all the same.
+/// A list that somebody changed is written anew, and the files are still copied.
 #[tokio::test]
 async fn a_changed_list_is_not_built_on() {
     for shell in
@@ -150,7 +151,7 @@ async fn a_changed_list_is_not_built_on() {
     }
 }
 
-/// When nothing is known of what is current, another release is copied from.
+/// Copies files from another release if nothing is known of the current one.
 #[tokio::test]
 async fn the_newest_other_release_will_do() {
     let dir = TempDir::new().expect("a directory");
@@ -197,7 +198,7 @@ async fn this_machine_copies_too() {
     assert_holds(&root.join("releases/two"), &files(&[1, 2]), "local");
 }
 
-/// What is known of the release that is copied from need not be read from the host.
+/// The known manifest of the base need not be read from the host.
 #[tokio::test]
 async fn what_is_known_is_not_asked_again() {
     let dir = TempDir::new().expect("a directory");
@@ -216,7 +217,7 @@ async fn what_is_known_is_not_asked_again() {
     assert_eq!(read(KnownManifests::new(), "four", &[1, 2, 3]).await, 1);
 }
 
-/// A release without a manifest, or with one that means nothing, is none to copy from.
+/// A release without a manifest, or with an invalid one, is not used as a base.
 #[tokio::test]
 async fn without_a_manifest_all_is_sent() {
     let dir = TempDir::new().expect("a directory");

@@ -27,7 +27,7 @@ impl Site {
         fs_err::write(self.path().join("src/index.html"), text).expect("written");
     }
 
-    /// What it ended with, and what it said.
+    /// Returns the exit code and the output.
     fn run(&self, arguments: &[&str]) -> (i32, String) {
         let mut command = Command::cargo_bin("switchback").expect("the command is built");
         command.current_dir(self.path()).env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");

@@ -1,6 +1,6 @@
 //! The examples, run as they stand in `examples/`.
 
-// Their `main` is for the command line.
+// The tests do not call their `main`.
 #[path = "../../examples/custom_transport.rs"]
 #[expect(dead_code, reason = "`main` reads the arguments of the example")]
 mod custom_transport;
@@ -23,7 +23,7 @@ fn data_goes_forward_and_back_by_code_of_ones_own() {
 
 #[tokio::test]
 async fn a_transport_of_ones_own_conforms() {
-    // `env` as a command that gives shells, and none at all.
+    // `env` as a command that starts shells, and no command at all.
     for words in [&["env"][..], &[]] {
         let shell = Through(words.iter().map(ToString::to_string).collect());
         let (tried, broken) = conformance(&shell).await.expect("every machine has a shell");

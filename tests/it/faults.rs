@@ -5,13 +5,13 @@ use std::{collections::BTreeMap, fs, path::Path};
 const FAULTS: &str = include_str!("../FAULTS.md");
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// The words that look like an identifier: a capital letter and two digits.
+/// Returns the words that look like an identifier: a capital letter and two digits.
 fn identifiers(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
     words.filter(|word| matches!(word.as_bytes(), [b'A'..=b'Z', b'0'..=b'9', b'0'..=b'9']))
 }
 
-/// The lines of the Rust files below a directory, each with the name of its file.
+/// Returns the lines of the Rust files below a directory, each with the name of its file.
 fn lines(directory: &Path) -> Vec<(String, String)> {
     let read = |path: &Path| fs::read_to_string(path).expect("UTF-8");
     let paths = fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path());
@@ -23,7 +23,7 @@ fn lines(directory: &Path) -> Vec<(String, String)> {
     below.flatten().collect()
 }
 
-/// Whether a path such as `it::fleet::current::dangling` leads to a file, and the rest of it to what the file defines.
+/// Whether a path such as `it::fleet::current::dangling` leads to a file, and its rest to an item in the file.
 fn exists(path: &str) -> bool {
     let (program, inner) = path.split_once("::").expect("a program and a module");
     let path = match program {

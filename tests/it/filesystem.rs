@@ -1,5 +1,5 @@
-//! Kinds of filesystems through the library: network filesystems are warned about, read-only and full ones refused.
-//! FAULTS.md E01, E04, E12.
+//! Kinds of filesystems through the library: network filesystems are warned about, read-only and full ones
+//! refused. FAULTS.md E01, E04, E12.
 
 use crate::support;
 
@@ -50,7 +50,7 @@ async fn every_host_sees_the_same_kind() {
     }
 }
 
-/// A `stat` that tells of NFS. There is no server of files to be had in every test.
+/// A `stat` that reports NFS. Not every test machine has an NFS server.
 const STAT: &str = "#!/bin/sh\ncase $1 in -f) echo 6969;; *) exec /usr/bin/stat \"$@\";; esac\n";
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn a_root_on_nfs_is_told_of_and_in_nobodys_way() {
     assert_eq!(fs::read_link(dir.path().join("current")).expect("a link"), *"releases/a");
 }
 
-/// Counts how often it is told of NFS.
+/// Counts the warnings about NFS.
 #[derive(Default)]
 struct Told(AtomicUsize);
 
@@ -95,8 +95,8 @@ impl Observer for Told {
     }
 }
 
-/// `check` and the dry run of a deploy say what the deploy says of a filesystem that cannot be written to, on every carrier, and a
-/// root on it that is there, or would have to be made.
+/// `check` and the dry run of a deploy report an unwritable filesystem like the deploy, on every transport,
+/// whether the root exists or would have to be created.
 #[tokio::test]
 async fn a_read_only_filesystem_refuses_check_too() {
     if !support::mounts::are_allowed() {
@@ -168,7 +168,7 @@ impl Small {
         (allowed && mount().is_ok_and(|status| status.success())).then_some(Self(dir))
     }
 
-    /// Takes every inode and every block that is free.
+    /// Takes every free inode and every free block.
     fn fill(&self) {
         let (others, files) = (self.0.path().join("others"), self.0.path().join("files"));
         fs::create_dir(&files).expect("there is room for it");
@@ -191,7 +191,7 @@ fn small_release(name: &str) -> Arc<NewRelease> {
     Arc::new(NewRelease::new(name.parse().expect("a name"), tree))
 }
 
-/// Somebody else took all the space. Nothing new fits, and yet the way back is open.
+/// Another user took all the space. No new release fits, but a rollback works.
 #[tokio::test]
 async fn a_full_filesystem_is_gone_back_on_and_pruned() {
     for shell in [None, LocalShell::new("dash", "gnu")] {

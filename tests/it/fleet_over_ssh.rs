@@ -13,7 +13,7 @@ use serde_json::Value;
 use support::sshd::{Sshd, User, text};
 use tempfile::TempDir;
 
-/// Three hosts: three roots, reached over SSH, one of them as a user who is not root.
+/// Three hosts: three roots, reached over SSH, one of them as a user other than root.
 struct Site {
     sshd: Sshd,
     dir: TempDir,
@@ -62,7 +62,7 @@ impl Site {
         output
     }
 
-    /// Runs a shell's words in the root of a host.
+    /// Runs a shell script in the root of a host.
     #[track_caller]
     fn by_hand(&self, host: u32, script: &str) {
         let root = self.root(host);
@@ -90,7 +90,7 @@ impl Site {
         }
     }
 
-    /// The example site in one of its versions.
+    /// Returns the path of the example site in one of its versions.
     fn source(version: &str) -> String {
         format!("{}/examples/site/{version}", env!("CARGO_MANIFEST_DIR"))
     }
@@ -125,7 +125,8 @@ fn two_releases_on_three_hosts_and_one_rollback() {
     assert_eq!(history["hosts"][2]["history"][0]["reason"], "broken", "{history}");
 }
 
-/// Both promises of the record: the recipe's own shell goes back on our tree, and we on a tree made by it.
+/// Both promises of the record: the recipe's own shell script rolls back our tree, and we roll back a tree that
+/// it made.
 #[test]
 fn the_recipes_own_shell_goes_back_on_our_tree_and_we_on_its() {
     let Some(site) = Site::new() else { return };
@@ -137,7 +138,7 @@ fn the_recipes_own_shell_goes_back_on_our_tree_and_we_on_its() {
     }
     let status = site.report("status");
     assert_eq!(status["hosts"][1]["current"], "v1", "{status}");
-    // The recipe's deploy: the record, then the link, by hand.
+    // The recipe's deploy: the record, then the symlink, by hand.
     for host in 1..=3 {
         site.by_hand(host, "echo `readlink current` > releases/v2/previousVersion");
         site.by_hand(host, "rm -f current && ln -s $ROOT/releases/v2 current");
@@ -163,7 +164,7 @@ fn a_host_that_is_away_refuses_for_all() {
     site.all_on("v1");
 }
 
-/// What a command changed on each host is sealed there, each time anew.
+/// The changes of a command on each host are sealed there, each time anew.
 #[test]
 fn a_command_that_changes_its_release_does_not_damage_it() {
     let Some(site) = Site::new() else { return };

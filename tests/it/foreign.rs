@@ -1,4 +1,5 @@
-//! Releases and records that belong to another user, through the library, locally and through a shell. FAULTS.md M05.
+//! Releases and records that belong to another user, through the library, locally and through a shell. FAULTS.md
+//! M05.
 //!
 //! Only root gives files away; as anybody else these tests are skipped in words.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
@@ -25,10 +26,10 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// Nobody's user id: neither root's nor that of the tests.
+/// A user ID that is neither root's nor that of the tests.
 const OTHER: u32 = 65534;
 
-/// A root on this machine, and how it is reached.
+/// A root on this machine, and its transport.
 struct Site {
     dir: TempDir,
     carrier: Arc<dyn Transport>,
@@ -36,7 +37,8 @@ struct Site {
 }
 
 impl Site {
-    /// One for this machine and some for shells; none, said in words, where nothing can be given away.
+    /// Returns a site for this machine and some for shells; prints that the test is skipped, and returns none,
+    /// without root.
     fn all() -> Vec<Self> {
         let shells = [("dash", "gnu"), ("busybox", "busybox")];
         let shells = shells.into_iter().filter_map(|(shell, tools)| LocalShell::new(shell, tools));
@@ -54,13 +56,13 @@ impl Site {
         sites
     }
 
-    /// The same, whose releases are told of after each switch by a command that is recorded with them.
+    /// Adds an `after_switch` command, recorded with the releases, that logs each switch.
     fn telling(mut self) -> Self {
         self.commands.after_switch = Some("echo \"$SWITCHBACK_RELEASE\" >>\"$SWITCHBACK_ROOT/ran\"".to_owned());
         self
     }
 
-    /// The same with data: a number, which each release counts up, and counts down again in its own directory.
+    /// Adds data: a number, which each release counts up, and its revert counts down in its own directory.
     fn counting(mut self) -> Self {
         let file = self.root().join("number").display().to_string();
         let count = |by: i8| format!("n=$(cat '{file}'); echo $((n + {by})) >'{file}'");
@@ -84,7 +86,7 @@ impl Site {
         link.file_name().and_then(|name| name.to_str()).expect("a name").to_owned()
     }
 
-    /// Gives what stands at `path` to the other user, or takes it back.
+    /// Changes the owner of `path`.
     fn give(&self, path: &str, owner: u32) {
         chown(self.root().join(path), Some(owner), None).expect("root may");
     }
@@ -116,7 +118,7 @@ impl Site {
         self.fleet().allow_writable(allowed).rollback(&options, &Silent).await
     }
 
-    /// What `verify` finds, and the warnings with it.
+    /// Returns the result of `verify`, and its warnings.
     async fn verify(&self, name: &str) -> (Verification, String) {
         let name = name.parse().expect("a name");
         let mut report = self.fleet().verify(Some(&name), true, &Silent).await;
@@ -152,7 +154,7 @@ async fn verify_names_what_belongs_to_others() {
         {
             site.give(path, OTHER);
         }
-        // What the application made there by itself is no part of the release.
+        // Files that the application created there are not part of the release.
         fs::write(site.root().join("releases/a/cache"), "x").expect("a file");
         site.give("releases/a/cache", OTHER);
         let (found, warnings) = site.verify("a").await;
@@ -175,7 +177,7 @@ async fn no_command_runs_in_a_release_of_another() {
         let report = site.rollback(false).await;
         site.refused(&report, "b");
         assert_eq!(site.ran(), "a\nb\n", "{}", site.carrier);
-        // It may be meant so.
+        // With `--allow-writable`, the owner counts as intended.
         let report = site.rollback(true).await;
         assert_eq!((report.exit_code(), site.current()), (ExitCode::DONE, "a".to_owned()), "{report:?}");
         assert_eq!(site.ran(), "a\nb\na\n");
@@ -191,7 +193,8 @@ async fn no_command_runs_in_a_release_of_another() {
     }
 }
 
-/// The data is reverted by commands in the release that is left, which must not be another's either.
+/// The data is reverted by commands in the release that is rolled back from, which must not belong to another
+/// user either.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_data_is_reverted_in_a_release_of_another() {
     for site in Site::all().into_iter().map(Site::counting) {
@@ -208,7 +211,8 @@ async fn no_data_is_reverted_in_a_release_of_another() {
     }
 }
 
-/// A record that another user planted while the state directory was open is obeyed no more than a directory of theirs.
+/// A record that another user planted while the state directory was open is not obeyed, nor is a directory of
+/// theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_record_of_another_is_obeyed() {
     let records = ["commands", "data", "user"].map(|file| format!(".switchback/releases/a/{file}"));
@@ -244,7 +248,7 @@ async fn no_record_of_another_is_obeyed() {
     }
 }
 
-/// Where nothing is run, nothing of anybody's is: the way back is never in the way of itself.
+/// A rollback that runs no command ignores the owner: it never blocks itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_commands_one_goes_back_to_it_all_the_same() {
     for site in Site::all() {
@@ -256,7 +260,7 @@ async fn without_commands_one_goes_back_to_it_all_the_same() {
     }
 }
 
-/// What `prepare` gave away before the release was sealed was meant to be given.
+/// An owner that `prepare` set before the release was sealed is intended.
 #[tokio::test(flavor = "multi_thread")]
 async fn whom_it_was_given_to_before_it_was_sealed_is_trusted_with_it() {
     for site in Site::all().into_iter().map(Site::telling) {
@@ -267,7 +271,7 @@ async fn whom_it_was_given_to_before_it_was_sealed_is_trusted_with_it() {
         let report = site.rollback(false).await;
         assert_eq!((report.exit_code(), site.current()), (ExitCode::DONE, "a".to_owned()), "{report:?}");
         assert_eq!(site.verify("a").await.0.foreign, 0, "{}", site.carrier);
-        // A third user's it never was.
+        // It never belonged to a third user.
         site.give("releases/b", OTHER - 1);
         let owner = fs::read_to_string(site.root().join(".switchback/releases/b/user")).expect("it is kept");
         assert_eq!(owner, format!("{OTHER}\n"));

@@ -5,7 +5,7 @@ use switchback::{Config, ErrorKind, ExitCode, report::Outcome};
 const ERRORS: &str = include_str!("../../src/guide/errors.md");
 const EXIT_CODES: &str = include_str!("../../src/guide/exit_codes.md");
 
-/// The rows of the table that begins with this heading, as cells.
+/// Returns the rows of the table that begins with this heading, as cells.
 fn rows<'t>(text: &'t str, heading: &str) -> Vec<Vec<&'t str>> {
     let table = text.lines().skip_while(|line| !line.starts_with(heading)).skip(2);
     let rows = table.take_while(|line| line.starts_with('|'));
@@ -39,7 +39,7 @@ fn every_exit_code_stands_in_the_guide() {
     ]
     .map(ExitCode::code)
     .to_vec();
-    // The other two signals are the command's own.
+    // The exit codes of the two other signals belong to the command.
     are.extend([143, 129]);
     let readme = include_str!("../../README.md");
     for (text, heading) in [(EXIT_CODES, "| code |"), (readme, "| code |")] {
@@ -66,7 +66,7 @@ fn every_configuration_in_the_guide_holds() {
     }
 }
 
-/// The keys are those that an error about an unknown one lists.
+/// The keys are those that the error about an unknown key lists.
 #[test]
 fn every_key_and_preset_stands_in_the_guide() {
     let unknown = |text: &str| Config::parse(text, None).expect_err("an unknown key");

@@ -1,4 +1,5 @@
-//! Commands on hosts, under every shell and set of utilities of this machine: the parts that only a real host shows.
+//! Commands on hosts, under every shell and set of utilities of this machine: the parts that only a real host
+//! shows.
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test may panic, and says what it skips")]
 
 use crate::support;
@@ -35,7 +36,8 @@ async fn run(transport: &impl Transport, call: &HookCall) -> Result<(HookExit, L
     Ok((transport.run(call, &lines).await?, lines))
 }
 
-/// The processes whose working directory lies in `dir`: the runner, its readers and its watch, and the command.
+/// Returns the processes whose working directory lies in `dir`: the runner, its readers and its watchdog, and
+/// the command.
 fn inside(dir: &Path) -> Vec<String> {
     let within = |pid: &fs::DirEntry| fs::read_link(pid.path().join("cwd")).is_ok_and(|cwd| cwd.starts_with(dir));
     let name = |pid: fs::DirEntry| fs::read_to_string(pid.path().join("cmdline")).ok();
@@ -50,7 +52,7 @@ async fn nothing_is_left_behind() {
             |record, script| HookCall { timeout: Some(Duration::from_secs(1)), ..call(&root(&dir), record, script) };
         let far = HookCall { timeout: Some(Duration::from_secs(9999)), ..call(&root(&dir), "far", "exit 2") };
         assert_eq!(run(&transport, &far).await.unwrap().0.end, HookEnd::Exited(2), "{shell}");
-        // Also when its record is removed before anybody could look into it again.
+        // Also if its record is removed before anybody reads it again.
         let removed = HookCall { record: "removed".parse().unwrap(), ..far.clone() };
         assert_eq!(run(&transport, &removed).await.unwrap().0.end, HookEnd::Exited(2), "{shell}");
         fs::remove_dir_all(dir.path().join("removed")).unwrap();
@@ -71,8 +73,8 @@ async fn nothing_is_left_behind() {
     }
 }
 
-/// Commands that rewrite files of the release that they run in, as migrations and builds do: what they changed is sealed, under
-/// every shell and locally, and what somebody else changes is not.
+/// Commands that rewrite files of the release that they run in, as migrations and builds do: their changes are
+/// sealed, under every shell and locally, and changes by somebody else are not.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_commands_change_in_a_release_is_sealed() {
     let mut transports: Vec<(String, Arc<dyn Transport>)> = LocalShell::some()
@@ -87,7 +89,7 @@ async fn what_commands_change_in_a_release_is_sealed() {
         data.apply = "cat VERSION >$SWITCHBACK_ROOT/v; echo schema $(cat VERSION) >db/schema.rb; rm -r db/old".into();
         data.revert = Some("echo $SWITCHBACK_DATA_TARGET >$SWITCHBACK_ROOT/v; echo reverted >db/schema.rb".into());
         let mut commands = Commands::default();
-        // Of the same size, too: only the time and the content tell.
+        // Of the same size, too: only the time and the content differ.
         commands.after_switch =
             Some("echo stamped >>robots.txt; echo Y >same; mkdir -p cache; echo x >cache/new".into());
         commands.data = Some(data);
@@ -134,8 +136,8 @@ async fn what_commands_change_in_a_release_is_sealed() {
     }
 }
 
-/// A clock that jumps by decades neither ends a command early nor lets it go on. The host asks no clock; this process
-/// asks `Instant`, which nobody can set. FAULTS.md X10.
+/// A clock that jumps by decades neither ends a command early nor lets it run on. The host uses no clock; this
+/// process uses `Instant`, which nobody can set. FAULTS.md X10.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_jumps_changes_no_time_limit() {
     let tools = TempDir::new().unwrap();
@@ -182,15 +184,15 @@ async fn a_runner_that_is_killed_is_lost() {
     }
 }
 
-/// The bit of a signal in a mask.
+/// Returns the bit of a signal in a mask.
 const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
 }
 
-/// Rust has its own programs ignore it, and not those that they start.
+/// Rust ignores `SIGPIPE` in its own programs, and not in those that they start.
 const PIPE: u64 = bit(13);
 
-/// What the batches need for themselves is not what a command finds.
+/// A command does not see the settings that the batches need for themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_finds_the_host_as_a_login_does() {
     for shell in LocalShell::some() {
@@ -201,8 +203,8 @@ async fn a_command_finds_the_host_as_a_login_does() {
         let (_, lines) = run(&transport, &call(&root(&dir), "r", script)).await.unwrap();
         let lines = lines.of(Stream::Stdout);
         assert_eq!((&lines[0][..], &lines[2][..]), ("C.UTF-8", "unlimited"), "{shell}");
-        // `SIGINT` and `SIGQUIT`, as of everything in the background, may be ignored; `SIGHUP` and `SIGPIPE` are not, unless
-        // whoever runs the tests has them ignored, as `nohup` does.
+        // `SIGINT` and `SIGQUIT`, as for every background process, may be ignored; `SIGHUP` and `SIGPIPE` are not,
+        // unless they are ignored in the tests themselves, as under `nohup`.
         let own = fs::read_to_string("/proc/self/status").unwrap();
         let own = own.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
         let mask = |digits: &str| u64::from_str_radix(digits.trim(), 16).unwrap();
@@ -228,7 +230,7 @@ async fn a_host_that_lacks_something_runs_nothing() {
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 
-/// Every program that is started on the way is seen, and what it is given.
+/// Watches every program that is started, and its arguments.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_argument_holds_a_secret() {
     if !Path::new("/usr/bin/strace").exists() {
@@ -256,7 +258,7 @@ async fn no_argument_holds_a_secret() {
     }
 }
 
-/// Somebody who is no shell prints what he is told: no message may hold it.
+/// A program other than a shell prints all of its input: no message may contain it.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_message_holds_a_secret() {
     let dir = TempDir::new().unwrap();
@@ -268,7 +270,7 @@ async fn no_message_holds_a_secret() {
     assert!(!format!("{call:?}").contains("hush"));
 }
 
-/// An interrupt that is typed at the terminal goes to the process group of the terminal.
+/// An interrupt typed at the terminal goes to the process group of the terminal.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_shell_has_a_group_of_its_own() {
     let (dir, transport) = (TempDir::new().unwrap(), LocalTransport::new());
@@ -286,7 +288,7 @@ async fn the_local_shell_has_a_group_of_its_own() {
     assert_ne!(own, group);
 }
 
-/// The process group of a process.
+/// Returns the process group of a process.
 fn group_of(pid: &str) -> String {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap().to_owned()

@@ -12,12 +12,12 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Two hosts, each a root on this machine, and a file that stands for the data.
+/// Two hosts, each a root on this machine, and a file that represents the data.
 struct Ground {
     dir: TempDir,
 }
 
-/// How one run of the command ended.
+/// The result of one run of the command.
 struct Ended {
     code: Option<i32>,
     out: String,
@@ -49,7 +49,7 @@ revert = 'echo "$SWITCHBACK_DATA_TARGET" > "$D/db"'
 "#;
 
 impl Ground {
-    /// On `v1`, whose commands these are.
+    /// A ground on `v1`, with this configuration.
     fn new(config: &str) -> Self {
         let ground = Self { dir: TempDir::new().unwrap() };
         fs::write(ground.at("db"), "0\n").unwrap();
@@ -80,7 +80,7 @@ impl Ground {
         self.command(arguments).output().unwrap().into()
     }
 
-    /// A source whose data version is the number in its name.
+    /// Returns a source whose data version is the number in its name.
     fn source(&self, name: &str) -> String {
         let source = self.at(&format!("source-{name}"));
         fs::create_dir_all(&source).unwrap();
@@ -113,7 +113,7 @@ impl Ground {
         }
     }
 
-    /// Starts it, sends a signal once a hook has made `flag`, and waits for its end.
+    /// Starts a command, sends a signal once a hook has made `flag`, and waits for its end.
     fn interrupted(&self, arguments: &[&str], flag: &str) -> Ended {
         let run = self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         self.soon(flag, || self.at(flag).exists());
@@ -122,7 +122,7 @@ impl Ground {
     }
 }
 
-/// A deploy that is killed once a command of it has made `flag`, and which process that command is.
+/// A deploy that is killed once one of its commands has made `flag`, and the process of that command.
 struct Killed<'g> {
     ground: &'g Ground,
     command: u32,
@@ -149,7 +149,7 @@ impl<'g> Killed<'g> {
     }
 }
 
-/// What waits for `go` at first, but not longer than a test may take.
+/// A script that waits for `go`, but not longer than a test may take.
 const WAITS: &str =
     "echo $$ > \"$D/flag\"; i=0; until [ -e \"$D/go\" ] || [ $i -gt 300 ]; do sleep 0.1; i=$((i + 1)); done";
 
@@ -201,7 +201,7 @@ fn a_data_command_that_a_killed_deploy_left_running_is_waited_for() {
     }
 }
 
-/// The move is found after the hooks. FAULTS.md H10.
+/// The move is detected after the hooks. FAULTS.md H10.
 #[test]
 fn a_hook_that_moves_current_is_found_out() {
     let ground = Ground::new(

@@ -45,7 +45,7 @@ impl Behind {
         SshTransport::over_ssh(address, self.sshd.options())
     }
 
-    /// Runs `call` until its first line has come, then does `harm` and returns what is answered.
+    /// Runs `call` until its first line arrives, then calls `harm` and returns the answer.
     async fn harmed(&self, call: &HookCall, harm: impl Fn()) -> Result<HookExit, TransportError> {
         let (transport, lines) = (self.through_the_proxy(), Lines::default());
         let harming = async {
@@ -57,7 +57,7 @@ impl Behind {
         answer
     }
 
-    /// Lets the command of `call` print a lot to nobody, and then finds its end.
+    /// Lets the command of `call` print a lot without a reader, and then reads its end.
     async fn finds_the_end(&self, call: &HookCall) {
         let at = |name: &str| self.dir.path().join(name);
         fs::create_dir(at("cut")).unwrap();
@@ -111,7 +111,7 @@ async fn a_connection_that_freezes_is_noticed() {
     behind.finds_the_end(&call).await;
 }
 
-/// Whatever the login shell is, neither what is secret nor the script is in the list of processes.
+/// The process list contains neither secrets nor the script, with any login shell.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_process_list_shows_no_secret() {
     let Some(sshd) = Sshd::start("") else { return };

@@ -1,5 +1,5 @@
-//! The command on roots on full, read-only and divided filesystems, at unusual places, and under limits of the system.
-//! FAULTS.md E01 to E15.
+//! The command on roots on full, read-only and divided filesystems, at unusual places, and under limits of the
+//! system. FAULTS.md E01 to E15.
 //!
 //! Needs `unshare` and the right to mount in a namespace of its own; without them the tests are skipped in words.
 #![cfg(feature = "cli")]
@@ -11,7 +11,8 @@ use std::{
 
 use tempfile::TempDir;
 
-/// Runs the words after `run` as a command of ours on the root, and prints them with its exit code and what is current.
+/// Defines `run`, which runs our command with its arguments on the root, and prints them with the exit code and
+/// the current release.
 const RUN: &str = r#"
 run() {
     code=0
@@ -26,7 +27,7 @@ done
 ROOT=$PWD/root
 "#;
 
-/// Runs a script in a mount namespace of its own, and returns what `run` printed and what the commands said.
+/// Runs a script in a mount namespace of its own, and returns the output of `run` and of the commands.
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 fn told(script: &str) -> Option<(Vec<String>, String)> {
     let may_mount = Command::new("unshare").args(["-m", "sh", "-c", "mount -t tmpfs none /mnt"]).output();
@@ -50,7 +51,7 @@ fn told(script: &str) -> Option<(Vec<String>, String)> {
     Some((text(&stdout).lines().map(str::to_owned).collect(), said))
 }
 
-/// Holds what was printed against these lines; the commands must have said all of `words`.
+/// Checks that the output consists of these lines, and that the commands printed all of `words`.
 #[track_caller]
 fn holds(script: &str, lines: &[&str], words: &[&str]) {
     let Some((printed, said)) = told(script) else { return };
@@ -102,7 +103,7 @@ fn a_read_only_filesystem() {
 #[test]
 fn releases_on_another_filesystem() {
     let script = "mkdir root/releases\nmount -t tmpfs none root/releases\nrun deploy v1 --name v1\nls root/releases\n";
-    // It is found before anything is sent, by whoever only asks too.
+    // Detected before anything is sent, also by the reading commands.
     let script = [script, "run check\nrun stage v1 --name v1\n"].concat();
     let lines = ["deploy v1 --name v1: 3 ", "check: 3 ", "stage v1 --name v1: 3 "];
     holds(&script, &lines, &["root/releases lies on another filesystem than the root", "next: unmount it"]);

@@ -1,5 +1,5 @@
-//! The output of `--json` against the guide, field by field: nothing undocumented is printed, and nothing documented is
-//! missing.
+//! The output of `--json` against the guide, field by field: nothing undocumented is printed, and nothing
+//! documented is missing.
 #![cfg(feature = "cli")]
 
 use std::{
@@ -18,12 +18,12 @@ const GUIDE: &str = include_str!("../../src/guide/json.md");
 const LAYOUT: &str = include_str!("../../src/guide/layout.md");
 const ERRORS: &str = include_str!("../../src/guide/errors.md");
 
-/// The words in backticks.
+/// Returns the words in backticks.
 fn quoted(text: &str) -> Vec<String> {
     text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// The same, but for what stands in brackets.
+/// Returns the words in backticks outside of parentheses.
 fn names(text: &str) -> Vec<String> {
     let (mut depth, mut outside) = (0, String::new());
     for c in text.chars() {
@@ -35,24 +35,24 @@ fn names(text: &str) -> Vec<String> {
     quoted(&outside).into_iter().filter(|name| name != "null").collect()
 }
 
-/// The rows of the table that has this head, each as its cells.
+/// Returns the rows of the table with this head, each as its cells.
 fn table<'t>(guide: &'t str, head: &str) -> Vec<Vec<&'t str>> {
     let rows = guide.split_once(head).unwrap_or_else(|| panic!("no table {head:?}")).1;
     let rows = rows.lines().skip(2).take_while(|line| line.starts_with('|'));
     rows.map(|row| row.trim_matches('|').split(" | ").map(str::trim).collect()).collect()
 }
 
-/// One field of an object, as the guide has it.
+/// One field of an object, as documented in the guide.
 #[derive(Debug)]
 struct Field {
     required: bool,
-    /// What stands in backticks in its description: its values, or the fields of what it holds.
+    /// The words in backticks in its description: its values, or the fields of its value.
     words: BTreeSet<String>,
 }
 
 type Fields = BTreeMap<String, Field>;
 
-/// The fields of a table of fields.
+/// Parses a table of fields.
 fn fields(guide: &str, head: &str) -> Fields {
     let mut all = Fields::new();
     for row in table(guide, head) {
@@ -81,7 +81,7 @@ impl Schema {
         for row in table(GUIDE, "| `type` | fields | when |") {
             for event in names(row[0]) {
                 let mut fields: BTreeSet<String> = names(row[1]).into_iter().collect();
-                // One row is about two of them.
+                // One row covers both of them.
                 if event == "hook-started" {
                     fields.remove("end");
                 }
@@ -109,7 +109,7 @@ impl Schema {
         }
     }
 
-    /// Holds one line of what was printed.
+    /// Checks one line of the output.
     fn holds(&mut self, line: &str) {
         let value: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let object = value.as_object().expect("an object a line");
@@ -128,7 +128,7 @@ impl Schema {
 
     fn report(&self, report: &Map<String, Value>, line: &str) {
         if report["outcome"] == "error" {
-            // Of a command line or a configuration that means nothing.
+            // The report of an invalid command line or configuration.
             let rest = GUIDE.split_once("An error of the command line").expect("it is told").1;
             let fields =
                 names(rest.split_once("no hosts:").and_then(|(_, rest)| rest.split_once('.')).expect("fields").0);
@@ -161,7 +161,7 @@ impl Schema {
         }
     }
 
-    /// What a value must be wherever it stands.
+    /// Checks a value that must have the same form everywhere.
     fn value(&self, key: &str, value: &Value, line: &str) {
         match key {
             "phase" => one_of(&self.phases, value, line),
@@ -187,7 +187,7 @@ impl Schema {
     }
 }
 
-/// Holds an object's fields, and those of what it holds, against what is documented.
+/// Checks an object's fields, and those of nested objects, against the documentation.
 fn held(object: &Map<String, Value>, documented: &[&Fields], line: &str) {
     for (name, field) in documented[0] {
         assert!(!field.required || object.contains_key(name), "{name} is missing: {line}");
@@ -244,7 +244,7 @@ impl Site {
         self.0.path()
     }
 
-    /// All that a command prints, line by line.
+    /// Returns all output of a command, line by line.
     fn lines(&self, words: &str) -> Vec<String> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
         command.args(words.split(' ')).args(["--json", "--yes"]).current_dir(self.path());
@@ -290,7 +290,7 @@ fn nothing_is_printed_but_what_the_guide_says_and_all_of_that() {
             schema.holds(&line);
         }
     }
-    // What a group may write to is warned about.
+    // A group-writable directory gives a warning.
     fs::set_permissions(site.path().join("shop"), fs::Permissions::from_mode(0o775)).expect("ours");
     site.lines("check").iter().for_each(|line| schema.holds(line));
     fs::write(site.path().join("shop/current/index.html"), "other").expect("a file");

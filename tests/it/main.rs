@@ -1,4 +1,5 @@
-//! All tests but the long ones, in one program. Each module is a subject; `tests/README.md` says where a new test goes.
+//! All tests but the long ones, in one program. Each module is a subject; `tests/README.md` says where a new
+//! test goes.
 
 mod adopt;
 mod ahead;

@@ -19,7 +19,7 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// Deploys a directory with odd names as `a` to the root below `dir`, and returns the digest of it.
+/// Deploys a directory with odd names as `a` to the root below `dir`, and returns its digest.
 async fn deployed(dir: &TempDir) -> Digest {
     let source = dir.path().join("source");
     fs::create_dir_all(source.join("d/-e")).expect("a directory");
@@ -43,7 +43,7 @@ fn sha256sum(dir: &Path, arguments: &[&str]) -> Output {
     Command::new("sha256sum").current_dir(dir).args(arguments).output().expect("sha256sum is there")
 }
 
-/// As the guide says.
+/// Follows the guide.
 #[tokio::test]
 async fn sha256sum_checks_it() {
     let dir = TempDir::new().expect("a directory");
@@ -62,7 +62,7 @@ async fn sha256sum_checks_it() {
     assert_eq!(String::from_utf8_lossy(&damaged.stdout), "./d/-e/plain: FAILED\n");
 }
 
-/// Runs `switchback` with the configuration in `dir`, and returns its exit code and what it printed.
+/// Runs `switchback` with the configuration in `dir`, and returns its exit code and output.
 #[cfg(feature = "cli")]
 fn switchback(dir: &Path, arguments: &[&str]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));

@@ -40,13 +40,13 @@ fn signal(name: &str, pid: u32) {
     assert!(status.expect("kill runs").success(), "kill {name} {pid}");
 }
 
-/// The state of a process, as `/proc` spells it: `T` when it is stopped.
+/// Returns the state of a process, as `/proc` spells it: `T` when it is stopped.
 fn state(pid: u32) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     stat.rsplit_once(") ")?.1.chars().next()
 }
 
-/// The last word of the run that was paused: it says that it lost its lock, and nothing else changed.
+/// Checks the end of the run that was paused: it reports that it lost its lock, and nothing else changed.
 fn woke_up_late(output: &Output, root: &Path) {
     let words = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{words}");
@@ -71,7 +71,7 @@ fn a_local_run_that_wakes_up_late_switches_nothing() {
     for version in ["v1", "v2"] {
         done(&["--root", root, "deploy", &source(version), "--name", version]);
     }
-    // Held up after each link that it makes, long enough to be stopped at the prepared one.
+    // Delays each symlink that it creates, long enough to be stopped at the prepared one.
     let stop = "inject=symlinkat:delay_exit=2000000";
     let mut paused = Command::new("strace");
     paused.args([
@@ -96,7 +96,7 @@ fn a_local_run_that_wakes_up_late_switches_nothing() {
         })
     };
     until("the prepared link", prepared);
-    // Only now: strace tries itself on children of its own before it starts the command.
+    // Only now: `strace` tests itself on children of its own before it starts the command.
     let pid = child_of(&paused).expect("the command runs");
     signal("-STOP", pid);
     done(&["--root", root, "unlock", "--force"]);
@@ -114,7 +114,7 @@ fn a_hosts_shell_that_wakes_up_late_switches_nothing() {
     let directory = TempDir::new().expect("a directory");
     let tools = directory.path().join("tools");
     fs::create_dir(&tools).expect("a directory");
-    // Stops at the switch, once: the first that finds the order takes it away.
+    // Stops at the switch, once: the first that finds the order removes it.
     let script = format!(
         "#!/bin/sh\ncase $* in *'/current ./') rm {order} 2>/dev/null && {{ echo $$ >{pid}.new; mv2() {{ /bin/mv \"$@\"; }}; mv2 {pid}.new {pid}; kill -STOP $$; }};; esac\nexec /bin/mv \"$@\"\n",
         order = directory.path().join("order").display(),

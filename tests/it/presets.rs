@@ -1,5 +1,5 @@
-//! Presets forward and back to exactly the version asked for: with the real tools where they are installed, and with
-//! stand-ins that print what the others print.
+//! Presets forward and back to exactly the version asked for: with the real tools where they are installed, and
+//! with stand-ins that print what the others print.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use std::{
@@ -43,7 +43,7 @@ impl Project {
         fs_err::write(path, text).expect("a file is written");
     }
 
-    /// A program of this name in the project, which comes before any other.
+    /// Installs a program in the project, before any other of this name.
     fn program(&self, name: &str, text: &str) {
         self.write(&format!("bin/{name}"), text);
         let path = self.path().join("bin").join(name);
@@ -90,7 +90,8 @@ impl Project {
         assert_eq!(self.version(), *target);
     }
 
-    /// Three releases forward, each with what `bring` brings, and back over all of them in every way.
+    /// Migrates over three releases, each with the migrations that `bring` adds, and back over all of them in every
+    /// way.
     #[track_caller]
     fn forward_and_back(&self, bring: impl Fn(&Self, u32)) -> [DataVersion; 3] {
         let nothing = self.version();
@@ -111,7 +112,7 @@ impl Project {
     }
 }
 
-/// Whether the tool is here; says what is skipped when it is not.
+/// Whether the tool is installed; prints what is skipped if not.
 fn is_here(tool: &str, probe: &str) -> bool {
     let here = Command::new("sh").args(["-c", probe]).output().is_ok_and(|output| output.status.success());
     if !here {
@@ -152,7 +153,7 @@ fn alembic_goes_forward_and_back() {
     assert_eq!(versions.map(String::from), ["r1", "r2", "r3"]);
     assert_eq!(project.apply().as_str(), "r3");
     assert_eq!(tables(&project), "t1,t2,t3");
-    // A tree without the script of what is applied says so on standard output, and that is no version.
+    // If a script of an applied migration is missing, Alembic reports that on standard output, which is not a version.
     fs_err::remove_file(project.path().join("migrations/versions/r3.py")).expect("it is there");
     let output = project.run(&project.data.version, "");
     let status = u8::try_from(output.status.code().expect("it ended")).expect("a status");
@@ -210,7 +211,7 @@ from django.core.management import execute_from_command_line
 execute_from_command_line(sys.argv)
 ";
 
-/// A migration that makes a table, after those that it names.
+/// Returns a migration that creates a table and depends on these others.
 fn django_migration(table: &str, after: &str) -> String {
     format!(
         "from django.db import migrations\nclass Migration(migrations.Migration):\n    dependencies = [{after}]\n    \
@@ -231,7 +232,7 @@ fn django_takes_every_application_back_to_its_place() {
     }
     let versions = project.forward_and_back(|project, release| match release {
         1 => project.write("other/migrations/0001_first.py", &django_migration("t1", "")),
-        // `one` needs `other`, and `other` then goes on.
+        // `one` needs `other`, and `other` goes on afterwards.
         2 => project.write("one/migrations/0001_first.py", &django_migration("t2", "('other', '0001_first')")),
         _ => {
             let after = "('other', '0001_first'), ('one', '0001_first')";
@@ -246,7 +247,7 @@ fn django_takes_every_application_back_to_its_place() {
     assert_eq!(tables(&project), "t1");
 }
 
-/// A stand-in that keeps what is applied in a file, a line each, and has what `pending` lists.
+/// A stand-in that keeps applied migrations in a file, one per line, and pending ones in `pending`.
 fn stand_in(preset: Preset, program: &str, text: &str) -> Project {
     let project = Project::new(preset);
     project.write("applied", "");
@@ -255,20 +256,20 @@ fn stand_in(preset: Preset, program: &str, text: &str) -> Project {
     project
 }
 
-/// What stand-ins do: `forward` applies all that is pending, `back N` takes the last N away.
+/// The functions of stand-ins: `forward` applies all pending migrations, `back N` reverts the last N.
 const STEPS: &str = r#"
 forward() { cat pending >>applied; : >pending; }
 back() { n=$(($(wc -l <applied) - $1)); [ "$n" -ge 0 ] || n=0; tail -n +$((n + 1)) applied >taken
     head -n "$n" applied >left; mv left applied; cat pending >>taken; mv taken pending; }
 "#;
 
-/// Brings the migration `2026010N`.
+/// Adds the migration `2026010N`.
 fn bring(project: &Project, release: u32) {
     let pending = fs_err::read_to_string(project.path().join("pending")).expect("it is there");
     project.write("pending", &format!("{pending}2026010{release}\n"));
 }
 
-/// A target that was never applied reverts nothing and fails.
+/// Checks that a target that was never applied reverts nothing and fails.
 #[track_caller]
 fn refuses_an_unknown_target(project: &Project) {
     let before = project.apply();

@@ -41,7 +41,7 @@ fn currents(directory: &Path) -> Vec<String> {
     ["one", "two", "three"].iter().map(|host| current(host).to_string_lossy().into_owned()).collect()
 }
 
-/// Whoever gets the locks has them on all hosts, and the others nothing: no deadlock, and no host apart.
+/// A run that gets the locks gets them on all hosts, and the others get none: no deadlock, and no host apart.
 #[test]
 fn of_many_at_once_each_has_all_hosts_or_none() {
     let directory = TempDir::new().expect("a directory");
@@ -59,7 +59,7 @@ fn of_many_at_once_each_has_all_hosts_or_none() {
         commands.push(words(&["rollback"]));
         let outputs = at_once(at, &commands);
         for output in &outputs {
-            // Locked by another, or refused since the hosts have moved on meanwhile.
+            // Locked by another run, or refused because the hosts have moved on meanwhile.
             assert!(matches!(output.status.code(), Some(0 | 3 | 6 | 7)), "round {round}: {output:?}");
         }
         let currents = currents(at);

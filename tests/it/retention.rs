@@ -132,7 +132,7 @@ fn what_is_configured_is_kept_by_every_deploy() {
     assert!(!site.root().join("releases/c").exists(), "and so it is");
 }
 
-/// Every file and directory of the tool's own, with its mode.
+/// Collects every file and directory of the tool's own, with its mode.
 fn modes(directory: &Path, found: &mut Vec<(PathBuf, u32)>) {
     for entry in fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry")) {
         let kind = fs::symlink_metadata(entry.path()).expect("it is there");
@@ -172,7 +172,7 @@ fn modes_are_as_stated_whatever_the_umask() {
     }
 }
 
-/// A tmpfs that is taken away with the test.
+/// A tmpfs that is unmounted at the end of the test.
 struct Mounted(PathBuf);
 
 impl Mounted {
@@ -181,7 +181,7 @@ impl Mounted {
         mounted.status.success().then(|| Self(path.to_owned()))
     }
 
-    /// Where it is by now.
+    /// Returns its present place.
     fn now(&self) -> Option<PathBuf> {
         let mounts = fs::read_to_string("/proc/self/mountinfo").ok()?;
         let last = self.0.file_name()?.to_str()?.to_owned();
@@ -205,7 +205,8 @@ fn carriers() -> Vec<Arc<dyn Transport>> {
     carriers
 }
 
-/// What an installer put in the place of a link to what is shared is found by whoever looks, and never goes with its release.
+/// A file that an installer put in place of a shared symlink is detected by every command that checks, and is
+/// never removed with its release.
 #[test]
 fn what_took_the_place_of_a_shared_link_is_kept() {
     for carrier in carriers() {

@@ -24,7 +24,7 @@ fn done(report: &Report) {
     assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
 }
 
-/// What `strace` saw of a rollback on its host.
+/// Returns the `strace` log of a rollback on its host.
 async fn rollback_through(shell: LocalShell) -> String {
     let dir = TempDir::new().expect("a directory");
     let (root, log) = (dir.path().join("root"), dir.path().join("log"));
@@ -44,7 +44,7 @@ async fn rollback_through(shell: LocalShell) -> String {
     fs::read_to_string(&log).expect("what strace saw")
 }
 
-/// A process is the time of a rollback where the network is near: some 1 to 4 ms each.
+/// Processes dominate the time of a rollback on a near network: some 1 to 4 ms each.
 #[tokio::test]
 async fn a_rollback_starts_few_processes() {
     if !Path::new("/usr/bin/strace").exists() {

@@ -22,7 +22,7 @@ use tempfile::TempDir;
 
 const FILES: usize = 60;
 
-/// Files that nothing makes smaller, of 6 MB in all: more than pipes and queues hold.
+/// Incompressible files of 6 MB in total: more than pipes and queues hold.
 fn files() -> Vec<(String, Vec<u8>)> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut noise = || {
@@ -76,7 +76,7 @@ async fn a_fleet_reads_the_source_once() {
     let mut now = files;
     for (name, changed, expected) in [
         ("one", FILES, FILES),
-        // Where there is a release already, all is read once to know what of it is there, and then what is sent.
+        // If there is a release already, everything is read once to compare it, and then the files to send.
         ("other", FILES, 2 * FILES),
         ("third", 1, FILES + 1),
     ] {
@@ -108,7 +108,7 @@ async fn a_slow_host_and_one_that_fails_hold_nobody_up() {
         make(dir.path(), into).await;
     }
     let go = dir.path().join("go");
-    // Takes nothing until it is told to.
+    // Reads nothing until the test creates a file.
     let wait = format!("until [ -e '{}' ]; do sleep 0.01; done; exec \"$@\"", go.display());
     let slow = through(&wait).transport();
     let cut = through("head -c 1000000 | \"$@\"").transport();
@@ -121,7 +121,7 @@ async fn a_slow_host_and_one_that_fails_hold_nobody_up() {
         let (cut, fast) = tokio::join!(cut.upload(&uploads[1], &|_, _| ()), fast.upload(&uploads[2], &|_, _| ()));
         assert!(cut.is_err(), "{cut:?}");
         assert_eq!(fast.expect("it arrives").files, FILES as u64);
-        // The first has taken nothing by now, and who comes later is served all the same.
+        // The first host has read nothing so far, and a later one is still served.
         fast_again(&uploads[3]).await;
         fs::write(&go, "").expect("a file");
     };

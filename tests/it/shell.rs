@@ -408,7 +408,7 @@ async fn what_cannot_be_written_leaves_nothing() {
     }
 }
 
-/// The manifest of a large release is some tens of megabytes, and three times that in hex.
+/// The manifest of a large release has some tens of megabytes, and three times that in hex.
 #[tokio::test]
 async fn a_large_file_is_read_whole() {
     const SIZE: usize = 23 << 20;
@@ -421,7 +421,7 @@ async fn a_large_file_is_read_whole() {
     }
 }
 
-/// How long that takes depends on the release, and not on the connection.
+/// The time for that depends on the release, and not on the connection.
 #[tokio::test]
 async fn reading_all_contents_may_take_longer_than_other_exchanges() {
     let Some(shell) = LocalShell::new("dash", "gnu") else { return };
@@ -440,7 +440,7 @@ async fn reading_all_contents_may_take_longer_than_other_exchanges() {
     assert!(matches!(&read, Reply::Survey(Some(all)) if all.len() == 1), "{read:?}");
 }
 
-/// However much of a release differs, a host says little of it; and nothing of what is as it was.
+/// However much of a release differs, a host sends little about it, and nothing about unchanged entries.
 #[tokio::test]
 async fn what_a_comparison_says_does_not_grow_with_the_release() {
     const FILES: usize = 3_000;

@@ -44,7 +44,7 @@ fn batch(dir: &Path, ops: Vec<Op>) -> Batch {
     batch
 }
 
-/// Any text goes through as a name, as the text of a link and as content.
+/// Any text is transferred as a name, as a symlink target and as content.
 #[test]
 fn any_value_arrives_byte_for_byte() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -82,7 +82,8 @@ fn any_value_arrives_byte_for_byte() {
     }
 }
 
-/// Releases whose names look like a length, a word or a value of the protocol, and others of the whole grammar.
+/// Returns release names that look like a length, a word or a value of the protocol, and others from the whole
+/// grammar.
 fn release_names() -> Vec<String> {
     let telling = ["h1", "l2", "x9", "x0", "h999999", "end", "fail", "done", "0", "e1ff", "x9.", "a.b-c_d+e"];
     let grammar = prop_oneof!["[hlx][0-9]{1,3}", "[A-Za-z0-9][A-Za-z0-9._+-]{0,40}", "[0-9a-f]{1,128}"];
@@ -92,7 +93,7 @@ fn release_names() -> Vec<String> {
     names.filter(|name| *name != "other" && ReleaseName::new(name).is_ok()).collect()
 }
 
-/// Deploys a release of this name and another, goes back to the first, forth, and back once more.
+/// Deploys a release of this name and another, rolls back to the first, forward, and back again.
 async fn goes_back_to(transport: Arc<dyn Transport>, root: HostPath, name: &str) {
     let done = |what: &str, report: &Report| {
         assert_eq!(report.exit_code(), ExitCode::DONE, "{transport}: {what} {name:?}: {report:?}");
@@ -148,7 +149,7 @@ async fn a_script_that_was_cut_runs_not_at_all() {
         let sent = dir.path().join("sent");
         let ops = || vec![make("a"), make("b"), Op::RemoveDir { path: inner("a") }];
         let tee = format!("tee {} | \"$@\"", sent.display());
-        // As long as the names below: they stand in the script.
+        // As long as the names below: they are part of the script.
         let whole = dir.path().join("at-whole");
         fs::create_dir(&whole).unwrap();
         let run = async |script: &str, dir: &Path| {
@@ -157,7 +158,7 @@ async fn a_script_that_was_cut_runs_not_at_all() {
         };
         run(&tee, &whole).await.unwrap_or_else(|error| panic!("{shell}: {error:?}"));
         let length = fs::read(&sent).unwrap().len();
-        // The helpers do nothing by themselves; from there on, every byte.
+        // The helpers do nothing by themselves; after them, every byte.
         let dense = if shell.to_string().starts_with(['d', 'z']) { 1 } else { 5 };
         let cuts = (0..length - 300).step_by(997).chain((length - 300..length).step_by(dense)).chain([length]);
         for cut in cuts {
@@ -237,7 +238,7 @@ async fn a_host_that_hangs_is_left_in_time() {
     assert_eq!(left.expect("it is not waited for").unwrap_err().effect(), Effect::Unknown);
 }
 
-/// What `strace` saw of one batch.
+/// Returns the `strace` log of one batch.
 async fn traced(shell: LocalShell, dir: &Path, ops: Vec<Op>) -> Option<String> {
     if !Path::new("/usr/bin/strace").exists() {
         eprintln!("skipped: there is no strace on this machine");
@@ -305,7 +306,7 @@ async fn a_typical_batch_takes_few_processes() {
     }
 }
 
-/// Shells that put the text of a here-document into a file find no place for it. The scripts have none. FAULTS.md E14.
+/// Shells that write a here-document to a file find no place for it. The scripts have none. FAULTS.md E14.
 #[tokio::test]
 async fn no_place_for_temporary_files_is_needed() {
     let may_mount = std::process::Command::new("unshare").args(["-m", "mount", "-t", "tmpfs", "none", "/tmp"]).output();

@@ -32,7 +32,7 @@ fn upload(root: &Path, into: &str, tree: Tree) -> Upload {
     }
 }
 
-/// Files of which some names and paths are longer than a tar header holds.
+/// Returns files of which some names and paths are longer than a tar header allows.
 fn many() -> Vec<(String, Vec<u8>)> {
     let deep = ["d".repeat(90), "e".repeat(90), "f".repeat(90)].join("/");
     let odd = ["it's", "new\nline", "-rf", "*", "$(id)", " ", "\\", "é"];
@@ -74,7 +74,7 @@ async fn a_cut_stream_leaves_only_what_stands_in_its_directory() {
             let tree = Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..]))).unwrap();
             let transport = shell.clone().wrapped(&["sh", "-c", &format!("head -c {cut} | \"$@\""), "sh"]).transport();
             let error = transport.upload(&upload(dir.path(), &into, tree), &|_, _| ()).await.unwrap_err();
-            // A script that did not come whole is a shell that did nothing, which is as certain.
+            // A truncated script is not run at all, which is a certain result too.
             let arrived = fs::read_dir(dir.path().join(&into)).unwrap().count();
             assert!(error.effect() == Effect::Unknown || arrived == 0, "{shell}: {cut}: {error:?}");
             assert_eq!(cut < 8000, arrived == 0, "{shell}: {cut}");
@@ -105,7 +105,7 @@ async fn a_place_that_is_not_ours_to_fill_is_refused() {
     }
 }
 
-/// Bytes that went over.
+/// Counts the bytes sent.
 #[derive(Default)]
 struct Sent(AtomicU64);
 
@@ -127,14 +127,14 @@ fn tree(files: &[(String, Vec<u8>)]) -> Tree {
     Tree::from_memory(files.iter().map(|(path, content)| (&path[..], &content[..]))).expect("a tree")
 }
 
-/// Makes the directory `into`, with which the host says what it has.
+/// Creates the directory `into`; the shell then reports its capabilities.
 async fn make(transport: &impl Transport, root: &Path, into: &str) {
     let mut batch = Batch::new(root.to_str().and_then(|path| path.parse().ok()).expect("a plain path"));
     batch.push(Op::MakeDir { path: into.parse().expect("a path"), mode: 0o700, existing_is_fine: false });
     transport.execute(&batch).await.expect("a directory");
 }
 
-/// Each set of programs, and the first bytes of what is sent to it.
+/// Returns each set of programs, with the first bytes of the stream sent to it.
 fn decompressors() -> Vec<(LocalShell, &'static [u8])> {
     let gnu = || LocalShell::new("dash", "gnu");
     let (zstd, gzip): (&[u8], &[u8]) = (b"\x28\xb5\x2f\xfd", b"\x1f\x8b\x08");
@@ -193,7 +193,7 @@ async fn a_little_is_not_compressed_and_nothing_for_a_host_that_is_near() {
     assert!(told.0.into_inner() > 50_000);
 }
 
-/// Whoever decompresses is killed, stops, or fails, before or after all has come out; or whoever unpacks does.
+/// The decompressor is killed, stops, or fails, before or after all output; or the unpacker does.
 #[tokio::test]
 async fn a_decompressor_that_fails_is_found() {
     let part = "head -c 100000";

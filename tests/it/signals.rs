@@ -1,5 +1,5 @@
-//! Signals to the command. The first brings a run to a safe point and reverts what had begun; the second says what is
-//! left and ends it at once. FAULTS.md K05.
+//! Signals to the command. The first brings a run to a safe point and reverts what had begun; the second says
+//! what is left and ends it at once. FAULTS.md K05.
 //!
 //! `strace` holds the run up after each link that it makes. Without it these tests are skipped in words, or fail where
 //! `SWITCHBACK_REQUIRE_STRACE=1`.
@@ -18,7 +18,7 @@ use support::{
     wait::until,
 };
 
-/// The signals, and the exit codes by which shells know them.
+/// The signals, and the exit codes that shells use for them.
 const SIGNALS: [(&str, i32); 3] = [("INT", 130), ("TERM", 143), ("HUP", 129)];
 
 fn signal(name: &str, pid: u32) {
@@ -26,7 +26,7 @@ fn signal(name: &str, pid: u32) {
     assert!(status.expect("kill runs").success(), "kill -{name} {pid}");
 }
 
-/// The command, held up for two seconds after each link that it makes.
+/// Starts the command with a delay of two seconds after each symlink that it creates.
 fn held_up(site: &Site, arguments: &[&str]) -> Child {
     let stop = ["-e", "trace=symlinkat", "-e", "inject=symlinkat:delay_exit=2000000", "-o", "/dev/null"];
     let mut command = Command::new("strace");
@@ -35,14 +35,15 @@ fn held_up(site: &Site, arguments: &[&str]) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("strace runs")
 }
 
-/// The command that `strace` runs; only once it has done something, since strace tries itself on children of its own.
+/// Returns the process of the command under `strace`. Call it only after the command has done something, since
+/// `strace` first tests itself on children of its own.
 fn traced(strace: &Child) -> u32 {
     let id = strace.id();
     let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).expect("strace runs");
     children.split_whitespace().next().and_then(|pid| pid.parse().ok()).expect("the command runs")
 }
 
-/// Whether the link that the switch is made with is prepared.
+/// Whether the symlink for the switch is prepared.
 fn is_prepared(site: &Site) -> bool {
     let held = site.names(0, ".switchback/lock");
     held.iter().any(|token| site.root(0).join(format!(".switchback/lock/{token}/current")).is_symlink())
@@ -90,7 +91,7 @@ fn the_second_says_what_is_left_and_goes() {
     signal("INT", pid);
     signal("TERM", pid);
     let output = run.wait_with_output().expect("it ends");
-    // Two signals at the same moment may be seen in either order.
+    // Two signals at the same moment may arrive in either order.
     assert!([Some(130), Some(143)].contains(&output.status.code()), "{}", said(&output));
     says(&output, "Ended at once, in switch");
     says(&output, "recover`");
@@ -99,7 +100,7 @@ fn the_second_says_what_is_left_and_goes() {
     site.converges(&DEPLOY, 1, "after the second signal");
 }
 
-/// The lock of another stays, whoever is told to stop waiting for it.
+/// The lock of another run stays when a waiting run is interrupted.
 #[test]
 fn who_waits_for_a_lock_stops_waiting() {
     if !cut::available() {

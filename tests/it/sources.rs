@@ -1,5 +1,5 @@
-//! Sources of releases, honest and hostile, through the library. Tests are called after their rows. FAULTS.md A01 to
-//! A15.
+//! Sources of releases, honest and hostile, through the library. Tests are called after their rows. FAULTS.md
+//! A01 to A15.
 #![expect(clippy::unwrap_used, reason = "what helps a test may panic as the test itself may")]
 
 mod cache;
@@ -30,7 +30,7 @@ impl Place {
         Utf8Path::from_path(self.0.path()).unwrap()
     }
 
-    /// Writes a file, and the directories above it.
+    /// Writes a file, and creates the directories above it.
     fn write(&self, name: &str, content: impl AsRef<[u8]>) -> Utf8PathBuf {
         let path = self.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -38,13 +38,13 @@ impl Place {
         path
     }
 
-    /// What comes of an archive with these bytes.
+    /// Opens an archive with these bytes.
     fn open(&self, archive: impl AsRef<[u8]>) -> Result<Tree, TreeError> {
         Tree::open(&self.write("source.tar", archive))
     }
 }
 
-/// The rule for which a source was refused.
+/// Returns the rule for which a source was refused.
 fn refusal(result: Result<Tree, TreeError>) -> Refusal {
     match result {
         Err(TreeError::Refused { why, .. }) => why,
@@ -52,10 +52,10 @@ fn refusal(result: Result<Tree, TreeError>) -> Refusal {
     }
 }
 
-/// A path and what is there: `None` for a directory, the text of a link.
+/// A path and its content: `None` for a directory, the target of a symlink.
 type Seen = (String, Option<Vec<u8>>);
 
-/// What a visit of the tree sees.
+/// Visits the tree, and returns every entry with its content.
 fn seen(tree: &Tree) -> Result<Vec<Seen>, TreeError> {
     let mut seen = Vec::new();
     tree.visit(&mut |entry, reader| {

@@ -53,13 +53,13 @@ fn ssh_failure(error: &TransportError) -> SshFailureKind {
     source.downcast_ref::<SshFailure>().unwrap_or_else(|| panic!("{error:?}")).kind()
 }
 
-/// How an exchange fails on a host that says nothing, and that may not be waited for.
+/// Returns the error of an exchange with a silent host, which must not wait for ever.
 async fn not_for_ever(transport: &SshTransport, dir: &Path) -> TransportError {
     let left = tokio::time::timeout(Duration::from_secs(60), async { transport.execute(&identify(dir)).await }).await;
     left.expect("it is not waited for").unwrap_err()
 }
 
-/// The `ssh` processes that are connected to this sshd.
+/// Counts the `ssh` processes that are connected to this sshd.
 fn masters(sshd: &Sshd) -> usize {
     let port = format!("\0-p\0{}\0", sshd.port());
     let command = |pid: &fs::DirEntry| {
@@ -178,7 +178,7 @@ async fn logins_that_give_no_shell_are_told_of() {
         let transport = SshTransport::over_ssh(sshd.address(user.name()), options.clone());
         let result = transport.execute(&batch).await;
         if rc.starts_with("cat") {
-            // It read all that was sent, and waits for more.
+            // It read everything that was sent, and waits for more.
             assert_eq!(result.unwrap_err().effect(), Effect::Unknown);
             continue;
         }
@@ -226,7 +226,7 @@ async fn hosts_that_cannot_be_reached_are_told_apart() {
     options.identity = Some(text(&sshd.path("other")).into());
     let error = SshTransport::over_ssh(sshd.address("root"), options).execute(&identify(dir.path())).await.unwrap_err();
     assert_eq!(ssh_failure(&error), SshFailureKind::Denied, "{error:?}");
-    // It accepts, and says nothing.
+    // It accepts connections, and stays silent.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut options = sshd.options();
     options.connect_timeout = Duration::from_secs(1);
@@ -249,7 +249,7 @@ async fn an_answer_that_never_comes_is_unknown() {
     assert_eq!(error.effect(), Effect::Unknown, "{error:?}");
     signal("CONT", &stopped);
     assert_eq!(answers(&transport, dir.path()).await, "root", "the next call opens a new channel");
-    // Killed in the midst of a batch.
+    // Killed in the middle of a batch.
     let fifo = dir.path().join("fifo");
     assert!(std::process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
     let killing = async {
@@ -267,8 +267,8 @@ async fn an_answer_that_never_comes_is_unknown() {
     transport.close().await;
 }
 
-/// The `ssh` that holds the connection dies during a run. The call of that moment is unknown or was never sent, and the
-/// next one connects anew. FAULTS.md S11.
+/// The `ssh` that holds the connection dies during a run. The call of that moment is unknown or was never sent,
+/// and the next one connects anew. FAULTS.md S11.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_connection_of_a_run_may_die() {
     let Some(sshd) = Sshd::start("") else { return };
@@ -322,7 +322,8 @@ async fn many_hosts_at_once_and_none_is_lost() {
     transport.close().await;
 }
 
-/// Large uploads take two channels besides that of the batches, and a second connection where one may not have so many.
+/// Large uploads use two channels in addition to that of the batches, and a second connection if the server
+/// limits sessions.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_upload_arrives_however_many_sessions_there_may_be() {
     for setting in ["", "MaxSessions 2", "MaxSessions 1"] {
@@ -345,7 +346,7 @@ async fn a_large_upload_arrives_however_many_sessions_there_may_be() {
         }
         answers(&transport, dir.path()).await;
         if setting == "MaxSessions 2" {
-            // The first connection has room again, and is the one that is kept, whether or not another was made.
+            // The first connection has room again, and is the one that is kept, whether a second was made or not.
             let logins = || fs::read_to_string(sshd.path("log")).unwrap().matches("Accepted publickey").count();
             let before = logins();
             fs::remove_dir_all(dir.path().join("into")).unwrap();
@@ -369,7 +370,8 @@ fn one_file(dir: &Path) -> Upload {
     }
 }
 
-/// The first channel is that of the `ssh` that connects; the second needs its socket, which comes a moment later.
+/// The first channel is that of the `ssh` that connects; the second needs its socket, which appears a moment
+/// later.
 #[tokio::test(flavor = "multi_thread")]
 async fn channels_may_be_opened_at_the_same_time() {
     let Some(sshd) = Sshd::start("") else { return };

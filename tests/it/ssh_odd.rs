@@ -41,7 +41,7 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// Two releases and the way back.
+/// Checks two deploys and a rollback.
 #[track_caller]
 fn all_works(sshd: &Sshd, directory: &Path) {
     for version in ["v1", "v2"] {
@@ -76,7 +76,7 @@ fn a_configuration_for_people() {
     until("the end of the connections", || connected(&sshd).is_empty());
 }
 
-/// What nothing of ours overrides is named when it may be why nobody answers.
+/// Names the user's options that we do not override, and that may be the reason, when no host answers.
 #[test]
 fn an_option_that_may_be_the_reason_is_named() {
     let directory = TempDir::new().expect("a directory");
@@ -109,7 +109,8 @@ fn an_ssh_that_does_not_know_all_options() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
-/// `[ssh] identity` is that key and no other, whatever the user's configuration names besides; its certificate counts.
+/// `[ssh] identity` is the only key that is offered, whatever the user's configuration names; its certificate
+/// counts.
 #[test]
 fn an_identity_is_the_only_key() {
     let directory = TempDir::new().expect("a directory");
@@ -137,7 +138,8 @@ fn an_identity_is_the_only_key() {
     assert!(status("other").status.success(), "with its certificate: {}", said(&status("other")));
 }
 
-/// A forced command that splits its words, and hands them to no shell, takes batches and no uploads: whoever only asks finds that.
+/// A forced command that splits its words, and passes them to no shell, accepts batches and no uploads: even a
+/// command that only asks detects that.
 #[test]
 fn a_host_without_a_way_for_uploads_is_found_ahead() {
     let directory = TempDir::new().expect("a directory");
@@ -154,7 +156,7 @@ fn a_host_without_a_way_for_uploads_is_found_ahead() {
     assert!(said(&output).contains("it takes no uploads"), "{}", said(&output));
 }
 
-/// A banner from before the login reaches the terminal escaped. FAULTS.md S19.
+/// A banner before the login reaches the terminal escaped. FAULTS.md S19.
 #[test]
 fn a_banner_with_escapes() {
     let directory = TempDir::new().expect("a directory");
@@ -162,7 +164,7 @@ fn a_banner_with_escapes() {
     fs::write(&banner, "\u{1b}[2J\u{1b}]0;evil\u{7}\nSB1 0 hello 1\n").expect("a banner");
     let Some(sshd) = Sshd::start(&format!("Banner {}", text(&banner))) else { return };
     all_works(&sshd, directory.path());
-    // Nobody may log in with the other key: then what the server said is shown.
+    // Login with the other key fails: then the server's message is shown.
     fs::copy(sshd.path("other"), sshd.path("user")).expect("ours");
     let output = switchback(&sshd, directory.path(), &["rollback"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
@@ -178,7 +180,7 @@ fn one_session_a_connection() {
     all_works(&sshd, directory.path());
 }
 
-/// The `ssh` processes that hold a connection to this sshd.
+/// Returns the `ssh` processes that hold a connection to this sshd.
 fn connected(sshd: &Sshd) -> Vec<String> {
     let port = format!("-p {} ", sshd.port());
     let line = |pid: &fs::DirEntry| {
@@ -188,14 +190,15 @@ fn connected(sshd: &Sshd) -> Vec<String> {
     all.filter(|line| line.starts_with("ssh ") && line.contains(&port)).collect()
 }
 
-/// Adds a line to `[ssh]`, which the configuration ends with.
+/// Adds a line to `[ssh]`, the last table of the configuration.
 fn more_ssh(directory: &Path, line: &str) {
     let file = directory.join("switchback.toml");
     let toml = fs::read_to_string(&file).expect("a configuration");
     fs::write(&file, toml + line + "\n").expect("ours");
 }
 
-/// The processes that have `directory` among their arguments: `ssh`, and who watches over it, for a command with its sockets there.
+/// Returns the processes with `directory` among their arguments: `ssh` and its watchdog, for a command with its
+/// sockets there.
 fn ours_left(directory: &Path) -> Vec<String> {
     let line = |pid: fs::DirEntry| {
         String::from_utf8_lossy(&fs::read(pid.path().join("cmdline")).unwrap_or_default()).replace('\0', " ")
@@ -204,7 +207,7 @@ fn ours_left(directory: &Path) -> Vec<String> {
     all.filter(|line| line.contains(text(directory)) && !line.contains("sshd")).collect()
 }
 
-/// Whatever a host does, and however the command ends, none of its processes stays here.
+/// Whatever a host does, and however the command ends, none of its local processes stays.
 #[test]
 fn a_host_that_hangs_leaves_no_process_here() {
     let directory = TempDir::new().expect("a directory");
@@ -239,7 +242,7 @@ fn a_host_that_hangs_leaves_no_process_here() {
         killed.wait().expect("it is ours");
         until("the end of all", || ours_left(sockets.path()).is_empty());
     }
-    // Somebody listens, and says nothing.
+    // A server that accepts connections, and stays silent.
     let Some(sshd) = Sshd::start("") else { return };
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = format!("root@{}", silent.local_addr().expect("an address"));
@@ -250,7 +253,7 @@ fn a_host_that_hangs_leaves_no_process_here() {
     until("the end of all", || ours_left(sockets.path()).is_empty());
 }
 
-/// A killed command takes its connection with it. Its hook on the host goes on, and the next command waits for it.
+/// A killed command's connection ends with it. Its hook on the host goes on, and the next command waits for it.
 /// FAULTS.md S12.
 #[test]
 fn nothing_of_a_command_that_is_killed_stays_connected() {
@@ -276,8 +279,8 @@ fn nothing_of_a_command_that_is_killed_stays_connected() {
     assert_eq!(fs::read_link(shop.join("current")).expect("a link"), Path::new("releases/v1"));
 }
 
-/// The directory for sockets is too long for one, or somebody else's, or full of leftovers of killed runs: another one
-/// is used, or the message names it. FAULTS.md S11.
+/// The directory for sockets is too long for one, or somebody else's, or full of leftovers of killed runs:
+/// another one is used, or the message names it. FAULTS.md S11.
 #[test]
 fn places_for_sockets_that_will_not_do() {
     let directory = TempDir::new().expect("a directory");
@@ -292,7 +295,7 @@ fn places_for_sockets_that_will_not_do() {
         match place {
             place if place == others => fs::set_permissions(&own, fs::Permissions::from_mode(0o777)).expect("ours"),
             place if place == stale => {
-                // The socket of a run that was killed, on which nobody listens.
+                // The socket of a killed run, on which nobody listens.
                 let left = own.join(format!("{}-left", ended.id()));
                 fs::create_dir(&left).expect("a directory");
                 drop(std::os::unix::net::UnixListener::bind(left.join("master")).expect("a socket"));

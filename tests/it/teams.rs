@@ -1,5 +1,5 @@
-//! Roots of a group: members deploy, roll back, prune and take over each other's dead runs, each with an account of
-//! their own. FAULTS.md M10, M11.
+//! Roots of a group: members deploy, roll back, prune and take over each other's dead runs, each with an account
+//! of their own. FAULTS.md M10, M11.
 //!
 //! Accounts need root and an sshd; without them these tests are skipped in words.
 #![cfg(feature = "ssh")]
@@ -63,14 +63,14 @@ impl Team {
         fs::metadata(self.users[user].home()).expect("a home").uid()
     }
 
-    /// Has the logins of everybody begin with this umask.
+    /// Sets the umask of everybody's logins.
     fn umask(&self, umask: &str) {
         for user in &self.users {
             fs::write(user.home().join(".bashrc"), format!("umask {umask}\n")).expect("a home");
         }
     }
 
-    /// A root that belongs to the group, made by whoever looks after the host.
+    /// Creates a root that belongs to the group, as the administrator of the host would.
     fn root(&self, name: &str) -> PathBuf {
         let root = self.dir.path().join(name);
         fs::create_dir(&root).expect("a directory");
@@ -79,7 +79,7 @@ impl Team {
         root
     }
 
-    /// A root below a directory of one member.
+    /// Returns a root below a directory of one member.
     fn root_of(&self, user: usize, name: &str) -> PathBuf {
         let above = self.dir.path().join(name);
         fs::create_dir(&above).expect("a directory");
@@ -114,7 +114,7 @@ fn run(program: &str, arguments: &[&str]) {
     assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Commands that make directories of their own in a release, as whoever runs them has it by their umask.
+/// Commands that create directories of their own in a release, with the umask of whoever runs them.
 fn commands() -> Commands {
     let mut commands = Commands::default();
     commands.prepare = Some("mkdir -p made/by && echo x >made/by/prepare".to_owned());
@@ -151,7 +151,7 @@ async fn rollback(fleet: &Fleet) -> Report {
 #[track_caller]
 fn assert_done(report: &Report, what: &str) {
     assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?} {:?}", report.error, report.hosts);
-    // What `after_switch` added is told of, and is no difference.
+    // Files added by `after_switch` are reported, and are not damage.
     let added = |warning: &&String| warning.contains("holds what was not staged with it");
     let warnings: Vec<_> =
         report.hosts.iter().flat_map(|host| &host.warnings).filter(|warning| !added(warning)).collect();
@@ -182,7 +182,7 @@ fn all(directory: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Everything of the tool's is the group's, and so are the directories of the releases.
+/// Checks that everything of the tool's, and every release directory, belongs to the group.
 #[track_caller]
 fn assert_of_group(root: &Path, gid: u32, what: &str) {
     for path in all(&root.join(".switchback")).into_iter().chain(all(&root.join("releases"))) {
@@ -219,7 +219,8 @@ async fn members_work_in_turn_whatever_their_umask() {
     }
 }
 
-/// What one account made becomes the group's with its first command, and with nobody else's.
+/// Checks that a root of one account becomes the group's with the first command of its owner, and of nobody
+/// else.
 async fn becomes_a_groups(team: &Team, root: &Path, what: &str) {
     let alone = team.fleet(0, root, None);
     for name in ["a", "b"] {
@@ -290,7 +291,7 @@ async fn in_turn(team: &Team, root: &Path, what: &str) {
     }
 }
 
-/// Keeps what is warned about.
+/// Collects the warnings.
 #[derive(Debug, Default)]
 struct Warnings(Mutex<Vec<String>>);
 
@@ -312,7 +313,7 @@ async fn who_is_no_member_is_refused_and_so_is_a_group_that_is_none() {
         assert_refused(&report, "no such group", "there is no group sb-no-such-group");
     }
     fleet.close().await;
-    // A group that the host has, and nobody here is in.
+    // A group that exists on the host, and has none of these users.
     let fleet = team.fleet(0, &root, Some(&"daemon".parse().expect("a name")));
     for report in [fleet.check(&options(), &Silent).await, deploy(&fleet, "v1", None).await] {
         assert_refused(&report, "no member", "is not in the group daemon");
@@ -322,7 +323,7 @@ async fn who_is_no_member_is_refused_and_so_is_a_group_that_is_none() {
     let fleet = team.fleet(0, &root, Some(&team.group));
     assert_done(&deploy(&fleet, "v1", None).await, "a member");
     fleet.close().await;
-    // Whoever has no configuration keeps to what the root says, where it is theirs.
+    // Without a configuration, the owner of a root keeps to the group of the root.
     let bare = team.fleet(0, &root, None);
     assert_done(&deploy(&bare, "v2", None).await, "without a configuration");
     bare.close().await;

@@ -1,5 +1,5 @@
-//! Large uploads in two streams: everything arrives whatever becomes of the second, and a failure is reported once
-//! under its own name. FAULTS.md U04.
+//! Large uploads in two streams: everything arrives whatever becomes of the second, and a failure is reported
+//! once under its own name. FAULTS.md U04.
 
 use crate::support;
 
@@ -26,7 +26,7 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// How many files there are, and how large each is: 18 MB in all, which is more than any queue holds.
+/// The number of files, and their size: 18 MB in total, which is more than any queue holds.
 const FILES: usize = 300;
 const SIZE: usize = 60_000;
 
@@ -67,7 +67,7 @@ fn upload(root: &Path, tree: &Arc<Tree>) -> Upload {
     }
 }
 
-/// What becomes of channels, counted from 1 as they open: the first carries batches.
+/// The fate of channels, counted from 1 as they open: the first carries batches.
 #[derive(Debug, Clone)]
 enum Fate {
     Fine,
@@ -115,7 +115,7 @@ impl Shell for Host {
     }
 }
 
-/// How far an upload was told to be.
+/// Collects the progress of an upload.
 #[derive(Default)]
 struct Seen(Mutex<Vec<(u64, u64)>>);
 
@@ -125,7 +125,7 @@ impl Progress for Seen {
     }
 }
 
-/// Uploads `tree` to a new root of such a host, and says how many channels there were.
+/// Uploads `tree` to a new root of such a host, and returns the number of channels too.
 async fn bring(
     shell: &LocalShell,
     fate: Fate,
@@ -143,7 +143,7 @@ async fn bring(
     (dir, result, seen, opened.load(Ordering::Relaxed))
 }
 
-/// Names, modes and contents of all below a directory.
+/// Returns names, modes and contents of everything below a directory.
 fn all(place: &Path) -> Vec<(String, u32, Vec<u8>)> {
     let mut found = Vec::new();
     let mut ahead = vec![place.to_owned()];
@@ -188,7 +188,7 @@ async fn without_a_second_channel_all_goes_over_the_first() {
     assert!(all(&dir.path().join("into")) == all(source.path()));
 }
 
-/// A host that has room for one shell more, and not for two, or whose second is slow to come: nothing is given to it by then.
+/// A host with room for only one more shell, or whose second is slow to start, gets no data on the second.
 #[tokio::test]
 async fn a_second_channel_that_never_begins_is_done_without() {
     let source = TempDir::new().expect("a directory");
@@ -209,7 +209,7 @@ async fn little_goes_in_one_stream() {
     assert_eq!((uploaded.expect("it arrives").files, opened), (1, 2));
 }
 
-/// A channel that ends, or whose `tar` fails, fails the whole, and nobody blames the source.
+/// A channel that ends, or whose `tar` fails, fails the whole upload, without blame on the source.
 #[tokio::test]
 async fn either_may_fail() {
     let (source, programs) = (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
@@ -226,10 +226,10 @@ async fn either_may_fail() {
             programs.path().display()
         )
     };
-    // What the second is to take must not have gone with the first by then.
+    // The second channel's part must not have gone over the first by then.
     let slow = "n=0; while [ ! -e 'JOINED' ] && [ $n -lt 500 ]; do head -c 50000; sleep 0.02; n=$((n + 1)); done";
     let slow = format!("{{ {slow}; cat; }} | \"$@\"").replace("JOINED", &place("joined"));
-    // Byte by byte: what is kept back would be waited for.
+    // Byte by byte: `dd` must not hold back bytes that the test waits for.
     let cut = format!("dd bs=1 count=20000 2>/dev/null | \"$@\"; : >'{}'", place("joined"));
     for nth in [2, 3] {
         for (how, script) in [("fail", with_tar("fail")), ("kill", with_tar("kill")), ("cut", cut.clone())] {
@@ -263,7 +263,7 @@ async fn a_source_that_changes_is_what_is_told() {
     }
 }
 
-/// What goes to several hosts is divided once for all of them.
+/// An upload to several hosts is divided once for all of them.
 #[tokio::test]
 async fn a_fleet_shares_both() {
     let source = TempDir::new().expect("a directory");
@@ -277,7 +277,7 @@ async fn a_fleet_shares_both() {
         async move { bring(&shell, fate, &tree).await }
     });
     let (one, other, refused) = tokio::join!(one, other, refused);
-    // Where there is no second channel, its part follows when the first has ended.
+    // Without a second channel, its part follows when the first has ended.
     for ((dir, uploaded, _, opened), expected) in [(one, 3), (other, 3), (refused, 4)] {
         assert_eq!((uploaded.expect("it arrives").files, opened), (FILES as u64, expected));
         assert!(all(&dir.path().join("into")) == all(source.path()));

@@ -18,7 +18,7 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// A process that is ended with the test.
+/// A process that is killed at the end of the test.
 struct Running(Child);
 
 impl Drop for Running {
@@ -28,7 +28,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts a process and returns when it runs what it is to run: `sleep`, which then only waits.
+/// Starts a process, and returns when it has become the command: `sleep`, which then only waits.
 fn start(command: &mut Command) -> Running {
     let child = command.arg("600").stdin(Stdio::null()).spawn().expect("it starts");
     let running = Running(child);
@@ -49,7 +49,7 @@ async fn users(transport: &dyn Transport, root: &Path, path: &str) -> Users {
     }
 }
 
-/// The utilities of a set are one binary, which is no `sleep` by itself.
+/// Finds a `sleep` to copy: those of utility sets are one binary for all commands.
 fn sleep_to_copy() -> Option<std::path::PathBuf> {
     ["/usr/bin/sleep", "/bin/sleep"].iter().map(Path::new).find_map(|path| path.canonicalize().ok())
 }

@@ -1,5 +1,4 @@
-//! A bad network: stands between `ssh` and an sshd, and does something at a burst of data that is told
-//! beforehand.
+//! A bad network: a proxy between `ssh` and an sshd that causes a planned fault at a given burst of data.
 
 use std::{
     io::{Read, Write},

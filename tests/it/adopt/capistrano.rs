@@ -1,5 +1,5 @@
-//! `adopt` of a tree that the real Capistrano made: both tools work on it afterwards, and Capistrano's own rollback
-//! does too.
+//! `adopt` of a tree that the real Capistrano made: both tools work on it afterwards, and Capistrano's own
+//! rollback does too.
 
 use std::{
     fs,
@@ -7,7 +7,7 @@ use std::{
     process::Command,
 };
 
-/// A project of Capistrano's that deploys to this machine, without SSH.
+/// A Capistrano project that deploys to this machine, without SSH.
 struct Project {
     directory: tempfile::TempDir,
 }
@@ -16,7 +16,7 @@ const CAPFILE: &str = "require 'capistrano/setup'\nrequire 'capistrano/deploy'\n
                        install_plugin Capistrano::SCM::Git\n";
 
 impl Project {
-    /// `None`, said in words, when there is no Capistrano or no git.
+    /// Creates a project; prints that the test is skipped, and returns `None`, without Capistrano or git.
     fn new() -> Option<Self> {
         for program in ["cap", "git"] {
             if !Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success()) {
@@ -57,7 +57,7 @@ impl Project {
         self.directory.path().join("root")
     }
 
-    /// Runs a task, and returns the release that is current then.
+    /// Runs a task, and returns the current release afterwards.
     fn cap(&self, task: &str) -> String {
         let output = Command::new("cap").args(["production", task]).current_dir(self.directory.path()).output();
         let output = output.expect("cap runs");
@@ -116,9 +116,9 @@ fn both_tools_work_on_the_tree_afterwards() {
         (releases[1].clone(), releases[0].clone(), "none".into())
     );
 
-    // Its own rollback goes by the times of the directories: they are still in their order.
+    // Capistrano's rollback goes by the times of the directories: their order is unchanged.
     assert_eq!(project.cap("deploy:rollback"), releases[1]);
-    // What it went to has a record, so going on from there is known.
+    // The target of its rollback has a record, so a further rollback is possible.
     project.switchback(&["rollback"]);
     assert_eq!(project.current(), releases[0]);
     let source = project.directory.path().join("app");
@@ -126,7 +126,7 @@ fn both_tools_work_on_the_tree_afterwards() {
     assert_eq!(project.current(), "ours");
     project.switchback(&["rollback"]);
     assert_eq!(project.current(), releases[0]);
-    // And the other tool goes on deploying.
+    // Capistrano still deploys.
     let next = project.cap("deploy");
     assert!(!releases.contains(&next) && next != "ours");
     project.switchback(&["adopt"]);

@@ -13,7 +13,7 @@ use crate::support::local_shell::LocalShell;
 
 use super::fixture::{adopt, adopt_with, assert_code, at, capistrano, deploy, fleet, rollback};
 
-/// The release that `current` leads to.
+/// Returns the release that `current` points to.
 fn current(root: &Path) -> String {
     let link = fs::read_link(root.join("current")).expect("a link");
     link.strip_prefix("releases").expect("a relative link").to_str().expect("UTF-8").to_owned()

@@ -15,7 +15,6 @@ use switchback::{
 
 pub(crate) const ROOT: &str = "/srv/shop";
 
-/// A place inside the root.
 pub(crate) fn at(inner: &str) -> String {
     format!("{ROOT}/{inner}")
 }
@@ -63,13 +62,13 @@ pub(crate) fn rollback(fleet: &Fleet) -> Report {
     wait(fleet.rollback(&RollbackOptions::default(), &Silent))
 }
 
-/// The record of a release: the name in it, `none`, or nothing when there is no record.
+/// Returns the record of a release: the name in it, or `none`; `None` if there is no record.
 pub(crate) fn record(host: &MemoryHost, release: &str) -> Option<String> {
     let text = String::from_utf8(host.read(&at(&format!("releases/{release}/previousVersion")))?).expect("UTF-8");
     Some(text.trim_end().rsplit('/').next().unwrap_or_default().to_owned())
 }
 
-/// Asserts that the way back is this, newest first, and that it ends there.
+/// Checks that the rollback chain consists of these releases, newest first, and ends there.
 #[track_caller]
 pub(crate) fn chain(host: &MemoryHost, releases: &[&str]) {
     for (at, release) in releases.iter().enumerate() {
@@ -78,7 +77,7 @@ pub(crate) fn chain(host: &MemoryHost, releases: &[&str]) {
     }
 }
 
-/// These releases, each with a page, in the order of their names.
+/// Creates these releases, each with a page, in this order.
 pub(crate) fn releases(host: &MemoryHost, names: &[&str]) {
     for text in names {
         host.write(&at(&format!("releases/{text}/index.html")), text);
@@ -86,7 +85,7 @@ pub(crate) fn releases(host: &MemoryHost, names: &[&str]) {
     }
 }
 
-/// A tree of Capistrano: an absolute link, a log of what was deployed and gone back to, shared links, a mirror.
+/// A Capistrano tree: an absolute symlink, a log of deploys and rollbacks, shared symlinks, a mirror.
 pub(crate) fn capistrano() -> MemoryHost {
     let host = MemoryHost::new();
     releases(&host, &["20260101120000", "20260102120000", "20260103120000", "20260104120000"]);

@@ -1,5 +1,5 @@
-//! `adopt` of every tool's layout, in memory: the tool is recognised, the way back follows its log, and the tree stays
-//! as it was.
+//! `adopt` of every tool's layout, in memory: the tool is recognised, the way back follows its log, and the tree
+//! stays as it was.
 
 use switchback::{
     ErrorKind, ExitCode, Layout, Report,
@@ -15,7 +15,7 @@ use super::fixture::{
     wait,
 };
 
-/// What `releases` says of a release: its state, who made it, what its record was taken from.
+/// Returns how `releases` lists a release: its state, the tool that made it, the source of its record.
 fn told(host: &MemoryHost, release: &str) -> (ReleaseState, Option<(Tool, Evidence, bool)>) {
     let report = wait(fleet(host, &Cut::never()).releases(&switchback::event::Silent));
     let status = report.hosts[0].status.as_ref().expect("it was read");
@@ -23,7 +23,7 @@ fn told(host: &MemoryHost, release: &str) -> (ReleaseState, Option<(Tool, Eviden
     (release.state, release.adopted.as_ref().map(|adopted| (adopted.tool, adopted.evidence, adopted.inferred)))
 }
 
-/// After an adoption everything works, and a second one has nothing to do.
+/// Checks that everything works after an adoption, and that a second one has nothing to do.
 fn works_afterwards(host: &MemoryHost, back: &[&str]) {
     let again = adopt(host);
     assert_eq!((again.exit_code(), again.outcome), (ExitCode::DONE, Outcome::Unchanged));
@@ -48,7 +48,7 @@ fn capistranos_log_is_followed() {
     let report = adopt(&host);
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.outcome, Outcome::Done);
-    // The first of the log is gone, 03 never became current, and 02 was gone back from.
+    // The first release of the log is missing, 03 never became current, and 02 was rolled back from.
     chain(&host, &["20260104120000", "20260101120000"]);
     assert_eq!((record(&host, "20260102120000"), record(&host, "20260103120000")), (None, None));
     let inferred = Some((Tool::Capistrano, Evidence::RevisionsLog, true));
@@ -81,13 +81,14 @@ fn where_the_log_and_the_link_differ_the_link_is_right() {
     releases(&host, &["20260106120000"]);
     host.remove(&at("current"));
     host.link(&at("current"), at("releases/20260106120000"));
-    // It failed behind its switch, so the log does not know it: what the log ends with was before it.
+    // The deploy failed after its switch, so the log does not have it: the last release of the log is its previous
+    // release.
     assert_code(&adopt(&host), ExitCode::DONE);
     chain(&host, &["20260106120000", "20260104120000", "20260101120000"]);
 }
 
-/// A tree as Deployer 7.5.12 leaves it, with more of a past. On the real one, once it was taken over, its `deploy` and its
-/// `rollback` went on working.
+/// A tree as Deployer 7.5.12 leaves it, with a longer history. After an adoption of the real one, its `deploy`
+/// and its `rollback` still worked.
 #[test]
 fn deployers_log_is_followed_without_what_it_marked_bad_or_left_unfinished() {
     let host = MemoryHost::new();
@@ -109,8 +110,8 @@ fn deployers_log_is_followed_without_what_it_marked_bad_or_left_unfinished() {
     works_afterwards(&host, &["10", "9", "2", "1"]);
 }
 
-/// A tree as the roles ansistrano.deploy and ansistrano.rollback 4.4.0 left it under ansible-core 2.19, with `copy` and one
-/// shared path. On the real one, once it was taken over, both roles went on working.
+/// A tree as the roles ansistrano.deploy and ansistrano.rollback 4.4.0 left it under ansible-core 2.19, with
+/// `copy` and one shared path. After an adoption of the real one, both roles still worked.
 #[test]
 fn ansistranos_names_are_times() {
     let host = MemoryHost::new();
@@ -120,7 +121,7 @@ fn ansistranos_names_are_times() {
         host.write(&at(&format!("releases/{release}/REVISION")), release);
         host.link(&at(&format!("releases/{release}/log")), "../../shared/log");
     }
-    // Its own rollback left the newest where it was.
+    // Ansistrano's rollback left the newest release in place.
     host.link(&at("current"), "./releases/20260102120000Z");
     assert_code(&adopt(&host), ExitCode::DONE);
     chain(&host, &["20260102120000Z", "20260101120000Z"]);
@@ -228,7 +229,7 @@ fn a_dry_run_changes_nothing() {
     untouched(&host);
 }
 
-/// Capistrano and Ansistrano go back by the times of directories, and to write a record changes one.
+/// Capistrano and Ansistrano roll back by the times of directories, and writing a record changes one.
 #[test]
 fn directories_stay_in_the_order_of_their_times() {
     let root = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory");

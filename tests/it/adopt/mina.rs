@@ -9,17 +9,17 @@ use std::{
     process::Command,
 };
 
-/// Where Debian's package `mina` puts it.
+/// The place of Mina's library in Debian's package.
 const PACKAGE: &str = "/usr/lib/ruby/vendor_ruby";
 const TEMPLATE: &str = "/usr/share/doc/mina/examples/deploy.sh.erb";
 
-/// A project of Mina's that deploys to this machine.
+/// A Mina project that deploys to this machine.
 struct Project {
     directory: tempfile::TempDir,
 }
 
 impl Project {
-    /// `None`, said in words, when there is no Mina or no git.
+    /// Creates a project; prints that the test is skipped, and returns `None`, without Mina or git.
     fn new() -> Option<Self> {
         let has = |program: &str| Command::new(program).arg("--version").output().is_ok();
         if !(has("ruby") && has("git") && Path::new(PACKAGE).join("mina.rb").exists() && Path::new(TEMPLATE).exists()) {
@@ -58,7 +58,7 @@ impl Project {
         said
     }
 
-    /// Runs a task, and returns the release that is current then, if any.
+    /// Runs a task, and returns the current release afterwards, if any.
     fn mina(&self, task: &str) -> Option<String> {
         let script = "ruby -I mina/lib /usr/bin/mina \"$0\" --simulate | grep -v 'Elapsed time' >script && bash script";
         self.sh(&script.replace("$0", task));
@@ -73,7 +73,7 @@ impl Project {
         self.directory.path().join("root")
     }
 
-    /// Runs our own command, and returns the release that is current then.
+    /// Runs our own command, and returns the current release afterwards.
     fn switchback(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
         command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV").arg("--root").arg(self.root());
@@ -103,7 +103,7 @@ fn both_tools_work_on_the_tree_afterwards() {
     assert_eq!(project.switchback(&["rollback"]), "2");
     assert_eq!(project.switchback(&["deploy", "app", "--name", "ours"]), "ours");
     assert_eq!(project.switchback(&["rollback"]), "2");
-    // It goes on deploying, and what it deploys is taken over too.
+    // Mina still deploys, and its new release can be adopted too.
     assert_eq!(project.deploy(), "4");
     assert_eq!(project.switchback(&["adopt"]), "4");
     assert_ne!(project.switchback(&["rollback"]), "4");

@@ -11,7 +11,7 @@ use switchback::{
 
 use super::fixture::{ROOT, adopt, adopt_with, assert_code, at, capistrano, chain, deploy, fleet, rollback, wait};
 
-/// Two hosts, the second of them cut off so.
+/// Two hosts, of which the second has this cut.
 fn two(hosts: &[MemoryHost; 2], cut: &Cut) -> Fleet {
     let root: HostPath = ROOT.parse().expect("a path");
     let host = |(place, host): (usize, &MemoryHost)| {
@@ -41,7 +41,7 @@ fn a_host_that_is_away_is_taken_over_when_it_is_back() {
     assert_code(&rollback(&both), ExitCode::DONE);
 }
 
-/// Wherever it was cut off, a deploy goes through or says what to type, and that is what mends it.
+/// Wherever the adoption was cut off, a deploy works, or names the command that repairs the tree.
 #[test]
 fn a_deploy_after_half_an_adoption_names_it() {
     let make = || {

@@ -25,7 +25,7 @@ fn at(path: &str) -> InnerPath {
     path.parse().expect("a place")
 }
 
-/// Carries out lenient steps.
+/// Runs lenient steps.
 async fn run(root: &TempDir, ops: impl IntoIterator<Item = Op>) -> Vec<Reply> {
     let mut batch = Batch::new(root_of(root));
     for op in ops {
@@ -34,7 +34,7 @@ async fn run(root: &TempDir, ops: impl IntoIterator<Item = Op>) -> Vec<Reply> {
     LocalTransport::new().execute(&batch).await.expect("lenient steps are all answered")
 }
 
-/// Carries out lenient steps that might wait for ever for somebody who never comes.
+/// Runs lenient steps that might wait for ever for another process.
 async fn run_unless_it_hangs(root: &TempDir, ops: impl IntoIterator<Item = Op>) -> Vec<Reply> {
     let done = tokio::time::timeout(Duration::from_secs(60), run(root, ops)).await;
     done.expect("no step waits for anybody")
@@ -47,7 +47,7 @@ fn kind(reply: &Reply) -> Option<FailureKind> {
     }
 }
 
-/// The umask belongs to the process, so each is tried in a process of its own.
+/// The umask belongs to the process, so each is tested in a process of its own.
 #[test]
 fn the_umask_changes_no_mode() {
     for umask in ["0", "077", "0777"] {
@@ -91,7 +91,7 @@ async fn fifos_and_sockets_are_never_waited_for() {
     assert_eq!(replies, [found, Reply::Done, Reply::Done]);
 }
 
-/// A directory outside, with a file in it.
+/// Creates a directory outside the root, with a file in it.
 fn canary() -> TempDir {
     let outside = TempDir::new().expect("a directory");
     fs_err::write(outside.path().join("f"), "canary").expect("a file");
@@ -148,7 +148,7 @@ async fn removing_a_tree_stays_in_it() {
     assert_alive(outside.path());
 }
 
-/// Deeper than there may be open files.
+/// Deeper than the limit of open files.
 #[tokio::test]
 async fn no_tree_is_too_deep_or_too_wide() {
     let root = TempDir::new().expect("a directory");
@@ -160,7 +160,7 @@ async fn no_tree_is_too_deep_or_too_wide() {
     assert!(!root.path().join("d").exists());
 }
 
-/// What runs on the host runs to its end, whether or not anybody still listens.
+/// A batch on the host runs to its end, whether or not anybody still listens.
 #[tokio::test]
 async fn a_batch_outlives_its_future() {
     let root = TempDir::new().expect("a directory");
@@ -177,7 +177,7 @@ async fn a_batch_outlives_its_future() {
     }
 }
 
-/// Deeper than a stack, a path or the file descriptors of a process reach.
+/// Deeper than the limits of the stack, of a path or of file descriptors.
 #[tokio::test]
 async fn a_directory_six_thousand_deep_is_surveyed_and_removed() {
     let root = TempDir::new().expect("a directory");

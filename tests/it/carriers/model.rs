@@ -12,7 +12,7 @@ use switchback::{
 };
 use tempfile::TempDir;
 
-/// Few names, so that steps meet each other's work.
+/// Few names, so that steps affect the same entries.
 const PATHS: &[&str] = &[".", "a", "b", "c", "a/a", "a/b", "b/a", "b/c", "a/b/c", "a/a/a", "c/b", "-f"];
 const TEXTS: &[&str] = &["", ".", "a", "b/", "a/b", "./b//a", "../none", "c", "c/b", "none", "a/..", "a/a/../..//b"];
 
@@ -64,14 +64,14 @@ fn change() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// A batch of mostly lenient steps: one that stopped at its first failure would soon do nothing at all.
+/// A batch of mostly lenient steps: one that stops at its first failure would soon do nothing at all.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let on_failure = prop_oneof![9 => Just(OnFailure::GoOn), 1 => Just(OnFailure::Stop)];
     let op = prop_oneof![3 => change().boxed(), 2 => question().boxed()];
     vec((op, on_failure).prop_map(|(op, on_failure)| Step { op, on_failure }), 1..20)
 }
 
-/// An answer without what differs between any two hosts.
+/// An answer without the values that differ between any two hosts.
 #[derive(Debug, PartialEq)]
 enum Plain {
     Reply(Reply),
@@ -123,7 +123,7 @@ async fn answer(transport: &dyn Transport, root: &HostPath, steps: &[Step]) -> A
     }
 }
 
-/// Everything below `directory`, with the content of files and the texts of links.
+/// Returns everything below `directory`, with the contents of files and the targets of symlinks.
 async fn tree(transport: &dyn Transport, root: &HostPath, directory: InnerPath) -> Vec<(String, Plain, Answer)> {
     let list = Step { op: Op::List { path: directory.clone() }, on_failure: OnFailure::Stop };
     let Ok(replies) = answer(transport, root, &[list]).await else { panic!("{directory} cannot be listed") };
@@ -152,7 +152,7 @@ proptest! {
     fn this_machine_does_what_the_model_does(batches in vec(steps(), 1..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let directory = TempDir::new().expect("a temporary directory");
-        // Links lead up out of the root too, so what is above must be alike.
+        // Symlinks lead out of the root too, so the directories above must be equal.
         let root = directory.path().join("srv/up/shop");
         DirBuilder::new().recursive(true).mode(0o755).create(&root).expect("directories");
         let here = root.to_str().expect("a plain name").parse().expect("a root");

@@ -18,7 +18,8 @@ fn forward(world: &World, cut: &Cut) -> Report {
     world.deploy_with("r4", &|_| {}, cut)
 }
 
-/// How often each release was reverted with effect: a revert that was asked for where the data was there already had none.
+/// Checks that each release was reverted exactly once. A revert that finds the data at its target already has no
+/// effect.
 fn asserts_once(world: &World, what: &str) {
     for release in ["r2", "r3"] {
         let line = format!("web2 revert {release}");
@@ -37,7 +38,7 @@ fn a_rollback_of_data_that_is_cut_anywhere_is_finished_by_the_next_one() {
             let what = format!("cut after step {steps}");
             two_back(&world, &Cut::after(steps));
             let report = two_back(&world, &Cut::never());
-            // One that was cut off at its very end is over, and there is nothing before r1.
+            // A run that was cut off at its very end is complete, and there is nothing before r1.
             let settled = [ExitCode::DONE, ExitCode::NOTHING_TO_ROLL_BACK_TO];
             assert!(settled.contains(&report.exit_code()), "{what}: {report:?}\n{}", world.described());
             world.is_at("r1", 1, &what);

@@ -37,7 +37,7 @@ fn a_deploy_applies_once_before_the_switch_and_tells_both_versions() {
     assert!(took.contains(&"web2 apply r2".to_owned()), "{took:?}");
 }
 
-/// Nothing is switched, and the name is free again. FAULTS.md H01.
+/// Switches nothing, and frees the name. FAULTS.md H01.
 #[test]
 fn a_failure_before_the_switch_takes_everything_back() {
     for (failing, kind) in [("web1 prepare r2", ErrorKind::HookFailed), ("web2 apply r2", ErrorKind::DataFailed)] {
@@ -78,7 +78,7 @@ fn data_that_cannot_be_put_back_is_named_and_mended_by_what_is_typed_next() {
     assert!(error.message.contains("version is 20"), "{}", error.message);
     assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("recover --back")), "{error:?}");
     world.is_at("r1", 20, "not put back");
-    // Still not mended: still said, and nothing is lost.
+    // The data is still broken: still reported, and nothing is lost.
     assert_code(&world.recover(Direction::Back), ExitCode::INCONSISTENT);
     world.data().failing.clear();
     world.data().half.clear();

@@ -102,7 +102,8 @@ fn a_rollback_with_the_code_alone_that_is_cut_off_keeps_the_data_when_it_is_fini
             let world = before.copy();
             let what = format!("cut after step {steps}, recovers: {recovers}");
             going(&world, &Cut::after(steps));
-            // Two steps back: the record of a host that has no intent leads elsewhere, so a recovery names it and leaves it.
+            // Two steps back: the record of a host without an intent leads elsewhere, so a recovery names the host and
+            // leaves it.
             let names_a_host = recovers && world.is_begun() && !world.is_known_everywhere();
             let report = if recovers {
                 world.recover(Direction::Safest)
@@ -135,7 +136,7 @@ fn what_was_reverted_before_the_rest_was_kept_is_not_recorded_as_kept() {
 
 #[test]
 fn what_an_older_program_kept_is_no_reason_to_refuse() {
-    // It kept the data, and deployed on top of it.
+    // The older program kept the data, and deployed on top of it.
     let world = World::new().deployed(3);
     back_alone(&world, 1);
     assert_code(&world.deploy("r4"), ExitCode::DONE);
@@ -147,7 +148,7 @@ fn what_an_older_program_kept_is_no_reason_to_refuse() {
     assert_code(&back(&world, 2), ExitCode::DONE);
     world.is_at("r1", 1, "further back");
     assert_eq!(reverts(&world), ["web2 revert r5", "web2 revert r3", "web2 revert r2"]);
-    // It kept the data, and this program deploys on top of it.
+    // The older program kept the data, and this one deploys on top of it.
     let world = World::new().deployed(3);
     back_alone(&world, 1);
     world.forget_what_older_programs_lack();

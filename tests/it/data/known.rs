@@ -36,7 +36,7 @@ fn refused(report: &Report, words: &[&str]) {
     }
 }
 
-/// How often something ran since the last time.
+/// Returns how often a hook ran since the last call.
 fn ran(world: &World, what: &str) -> usize {
     world.took().iter().filter(|line| line.contains(what)).count()
 }
@@ -127,7 +127,7 @@ fn a_version_that_changes_by_itself_is_refused_before_anything_is_applied() {
     assert_eq!(ran(&world, " apply "), 0);
     world.data().noisy = false;
     assert_code(&world.deploy("r1"), ExitCode::DONE);
-    // Nothing was known: asked twice before, and once after.
+    // No version was recorded: read twice before, and once after.
     assert_eq!(ran(&world, " version "), 3);
     assert_code(&world.deploy("r2"), ExitCode::DONE);
     assert_eq!(ran(&world, " version "), 2, "what is as it was last known is asked once");
@@ -150,7 +150,7 @@ fn data_that_is_first_configured_is_compared_with_nothing() {
     let data = world.commands.data.take();
     assert_code(&world.deploy("r4"), ExitCode::DONE);
     world.commands.data = data;
-    // Over a release without data, the nearest earlier one with a record is compared.
+    // Above a release without data, the version is compared with the nearest earlier record.
     world.data().version = 30;
     let (_, warnings) = world.deploy_told("r5", &|_| {});
     assert!(warnings.iter().any(|warning| warning.contains("is 30, but 3 was last known, with r3")), "{warnings:?}");
@@ -170,7 +170,7 @@ fn releases_of_an_older_program_go_back_as_they_did() {
     world.is_at("r1", 1, "one back");
 }
 
-/// An older program recorded what an empty or wrong database said, and reverted everything on the way back.
+/// An older program recorded the version of an empty or wrong database, and a rollback reverted everything.
 #[test]
 fn a_record_of_a_wrong_database_is_found_before_anything_is_reverted() {
     let world = World::new().deployed(3);
@@ -220,7 +220,7 @@ fn data_that_is_not_what_the_newest_release_left_is_reverted_by_it() {
     world.is_at("r1", 1, "decided");
     let took = world.took();
     assert_eq!(took.iter().filter(|line| line.contains(" revert ")).collect::<Vec<_>>(), ["web2 revert r3"]);
-    // Where the data is at the version already, nothing is reverted.
+    // If the data is at the version already, nothing is reverted.
     let world = World::new().deployed(2);
     world.data().version = 1;
     assert_code(&back(&world, 1, &to("1")), ExitCode::DONE);
@@ -235,7 +235,7 @@ fn a_decision_that_the_revert_does_not_reach_is_no_success() {
     let report = back(&world, 1, &to("5"));
     assert_code(&report, ExitCode::INCONSISTENT);
     world.data().lying.clear();
-    // The next rollback takes up what was decided, and so does a recovery.
+    // The next rollback resumes the decision, and so does a recovery.
     let resumed = world.recover(Direction::Safest);
     assert_code(&resumed, ExitCode::DONE);
     world.is_at("r1", 5, "taken up");
@@ -269,7 +269,7 @@ fn a_decision_is_kept_wherever_the_rollback_is_cut_off() {
         let world = before.copy();
         let what = format!("cut after step {steps}");
         decided(&world, &Cut::after(steps));
-        // What was begun is finished without saying it again; what was not begun is asked for once more.
+        // A begun rollback is finished without repeating the option; otherwise the option is required again.
         let report = if world.is_begun() { back(&world, 2, &|_| {}) } else { decided(&world, &Cut::never()) };
         let settled = [ExitCode::DONE, ExitCode::NOTHING_TO_ROLL_BACK_TO];
         assert!(settled.contains(&report.exit_code()), "{what}: {report:?}\n{}", world.described());
@@ -302,7 +302,7 @@ fn a_failed_revert_reports_the_version_that_was_found_and_the_fingerprint() {
     assert_code(&report, ExitCode::INCONSISTENT);
     let data = report.data.expect("the data was looked at");
     assert_eq!((data.found, data.fingerprint), (Some(version("20")), Some(Fingerprint::Changed)));
-    // Where nothing fails, nothing is said of either.
+    // Without a failure, neither is reported.
     let world = World::new().deployed(2);
     let data = world.rollback().data.expect("the data was looked at");
     assert_eq!((data.found, data.fingerprint), (None, None));

@@ -18,26 +18,26 @@ use switchback::{
 
 use crate::data::fixture::{ROOT, assert_code, at, going_back, name, release, wait};
 
-/// The data, and all that was done to it.
+/// The data, and the log of hooks.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Data {
-    /// Its version: the number of the last release that was applied.
+    /// The version: the number of the last applied release.
     pub(crate) version: u32,
     /// Every hook that ran, as `HOST KIND RELEASE`.
     pub(crate) log: Vec<String>,
-    /// Hooks that fail, as they stand in the log.
+    /// Hooks that fail, as spelled in the log.
     pub(crate) failing: Vec<String>,
     /// Hooks that stop half-way: they fail, and leave the data in between.
     pub(crate) half: Vec<String>,
-    /// Hooks that say that they did it, and did nothing.
+    /// Hooks that report success without doing anything.
     pub(crate) lying: Vec<String>,
     /// Whether `version` finds no data, as in a database that was never used.
     pub(crate) lost: bool,
     /// Whether `version` prints something else each time.
     pub(crate) noisy: bool,
-    /// What a hook that failed left behind that no version shows.
+    /// Remains of a failed hook that no version shows.
     pub(crate) debris: String,
-    /// What every hook that stops half-way leaves behind like that.
+    /// The same remains for every hook that stops half-way.
     pub(crate) debris_of_failures: String,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct World {
     pub(crate) commands: Commands,
 }
 
-/// What a run can be asked besides.
+/// A change of the default options of a run.
 pub(crate) type Change<'c, O> = &'c dyn Fn(&mut O);
 
 impl World {
@@ -65,12 +65,12 @@ impl World {
         Self { hosts, data, commands }
     }
 
-    /// The same hosts and the same data, as they are now.
+    /// Copies the hosts and the data in their present state.
     pub(crate) fn copy(&self) -> Self {
         Self::of(self.hosts.iter().map(MemoryHost::snapshot).collect(), self.data().clone(), self.commands.clone())
     }
 
-    /// One whose rollbacks revert before the switch.
+    /// A world whose rollbacks revert before the switch.
     pub(crate) fn reverting_first() -> Self {
         Self { commands: commands(RevertWhen::BeforeSwitch), ..Self::new() }
     }
@@ -79,7 +79,7 @@ impl World {
         self.data.lock().expect("no test panics with it")
     }
 
-    /// The log since the last time, each hook once for all hosts when it ran on both.
+    /// Returns the log since the last call.
     pub(crate) fn took(&self) -> Vec<String> {
         std::mem::take(&mut self.data().log)
     }
@@ -112,7 +112,7 @@ impl World {
         wait(self.fleet(cut).deploy(release(text), &options, &Silent))
     }
 
-    /// The same, with the warnings that it gave.
+    /// Deploys, and returns the warnings too.
     pub(crate) fn deploy_told(&self, text: &str, change: Change<'_, DeployOptions>) -> (Report, Vec<String>) {
         let mut options = DeployOptions::default();
         options.run = self.run_options();
@@ -121,7 +121,7 @@ impl World {
         (wait(self.fleet(&Cut::never()).deploy(release(text), &options, &warnings)), warnings.take())
     }
 
-    /// As somebody does who has no configuration.
+    /// Rolls back without a configuration.
     pub(crate) fn rollback(&self) -> Report {
         self.rollback_with(RollbackTarget::Steps(1), &|_| {}, &Cut::never())
     }
@@ -180,7 +180,7 @@ impl World {
         }
     }
 
-    /// Makes the records and the ledger those of a program that did not compare yet.
+    /// Turns the records and the ledger into those of an older program, which did not compare versions.
     pub(crate) fn forget_what_older_programs_lack(&self) {
         for number in 1..=9 {
             self.rewrite(&format!("r{number}"), |record| {
@@ -211,12 +211,12 @@ impl World {
         self
     }
 
-    /// Whether a rollback was cut off that the next one finishes: a host moved, or every host knows where it goes.
+    /// Whether the next rollback finishes an interrupted one: a host moved, or every host knows its target.
     pub(crate) fn is_begun(&self) -> bool {
         self.hosts.iter().any(has_moved) || self.is_known_everywhere()
     }
 
-    /// Whether every host has an intent of its own, or moved.
+    /// Whether every host has its own intent, or moved.
     pub(crate) fn is_known_everywhere(&self) -> bool {
         let holds = |host: &MemoryHost, place: &str| {
             let place = at(&format!(".switchback/{place}"));
@@ -226,7 +226,7 @@ impl World {
         self.hosts.iter().all(|host| has_moved(host) || holds(host, "lock") || holds(host, "journal"))
     }
 
-    /// Asserts where every `current` leads, and the data version.
+    /// Checks the target of every `current`, and the data version.
     #[track_caller]
     pub(crate) fn is_at(&self, text: &str, version: u32, what: &str) {
         for (place, host) in self.hosts.iter().enumerate() {
@@ -236,13 +236,13 @@ impl World {
         assert_eq!(self.data().version, version, "{what}: {}", self.described());
     }
 
-    /// Asserts that nothing half done lies about.
+    /// Checks that no leftovers remain.
     #[track_caller]
     pub(crate) fn is_clean(&self, what: &str) {
         self.is_without(what, &["live", "tmp", "staging", "journal", "trash"]);
     }
 
-    /// Asserts that nothing is locked or open; what was private to a run that died is removed by the next deploy.
+    /// Checks that there is no lock or journal; the next deploy removes the private files of a dead run.
     #[track_caller]
     pub(crate) fn is_settled(&self, what: &str) {
         self.is_without(what, &["journal"]);
@@ -272,7 +272,7 @@ fn has_moved(host: &MemoryHost) -> bool {
     host.read_link(&at("current")) != Some("releases/r3".into())
 }
 
-/// An observer that keeps the warnings.
+/// An observer that collects the warnings.
 #[derive(Default)]
 struct Warnings(Mutex<Vec<String>>);
 
@@ -303,7 +303,7 @@ fn commands(when: RevertWhen) -> Commands {
     commands
 }
 
-/// What the commands of a host do: each is its own name.
+/// Simulates the commands of a host: each is its own name.
 fn answer(data: &Mutex<Data>, call: &HookCall) -> HookExit {
     let variable = |name: &str| {
         let found = call.environment.iter().find(|(own, _)| own == name);

@@ -124,7 +124,7 @@ fn a_target_that_no_record_leads_to_is_refused_when_its_data_is_another() {
     world.is_at("r2", 2, "forward again");
 }
 
-/// The fleet stays on the target, and the next rollback goes on with the revert. FAULTS.md H11.
+/// The fleet stays on the target, and the next rollback resumes the revert. FAULTS.md H11.
 #[test]
 fn a_revert_that_fails_is_taken_up_again_by_the_next_rollback() {
     for half in [false, true] {
@@ -150,7 +150,7 @@ fn a_revert_that_fails_is_taken_up_again_by_the_next_rollback() {
         let took = world.took();
         let reverts: Vec<&String> = took.iter().filter(|line| line.contains(" revert ")).collect();
         assert_eq!(reverts, ["web2 revert r2"], "r3 is not reverted twice");
-        // And no code moved further: a rollback now finds nothing before.
+        // No code moved further: a rollback finds nothing to roll back to now.
         assert_code(&world.rollback(), ExitCode::NOTHING_TO_ROLL_BACK_TO);
     }
 }
@@ -171,7 +171,7 @@ fn what_was_reverted_before_the_switch_is_applied_again_when_the_next_revert_fai
         world.is_clean("taken back");
         world.data().failing.clear();
         world.data().half.clear();
-        // What each release began with stands: one step back is one step of the data.
+        // The `before` version of each release stands: one step back is one migration.
         assert_code(&world.rollback(), ExitCode::DONE);
         world.is_at("r2", 2, "one back");
     }

@@ -46,7 +46,8 @@ fn going_back_never_asks() {
     assert_code(&recovered, ExitCode::DONE);
 }
 
-/// Whoever may write there can replace any record, so that nothing is run from it. A team is told what makes it one.
+/// A user with write access there can replace any record, so nothing runs from it. The hint tells a team how to
+/// configure its group.
 #[test]
 fn a_group_that_may_write_to_the_state_is_told_how_to_be_a_team() {
     for (mode, hint) in [(0o770, "[security] group"), (0o777, "chmod or chown")] {

@@ -14,20 +14,20 @@ use std::{
 
 use tempfile::TempDir;
 
-/// The password of its only user; found nowhere but in the environment of hooks.
+/// The password of its only user, which exists only in the environment of hooks.
 pub(crate) const PASSWORD: &str = "open-sesame-of-the-shop";
 
-/// PostgreSQL refuses to run as root; `nobody` is on every Debian.
+/// PostgreSQL refuses to run as root; every Debian has `nobody`.
 const NOBODY: u32 = 65534;
 
-/// A server that ends, and whose files go, when it is dropped.
+/// A server that ends, and whose files are removed, when it is dropped.
 pub(crate) struct Cluster {
     dir: TempDir,
     server: Child,
 }
 
 impl Cluster {
-    /// A running cluster, or `None` when there is no PostgreSQL to be had.
+    /// Starts a cluster; `None` if PostgreSQL is not installed.
     pub(crate) fn start() -> Option<Self> {
         let programs = programs()?;
         let dir = TempDir::new().expect("a temporary directory");
@@ -67,13 +67,13 @@ impl Cluster {
         }
     }
 
-    /// What clients read to reach it, but the password.
+    /// Returns the variables that clients need to reach it, without the password.
     pub(crate) fn environment(&self) -> Vec<(&'static str, String)> {
         let socket = self.dir.path().to_str().expect("a plain path").to_owned();
         vec![("PGHOST", socket), ("PGUSER", "shop".into()), ("PGDATABASE", "postgres".into())]
     }
 
-    /// The same with the password, as the text of an `env_file`.
+    /// Returns the variables with the password, as the text of an `env_file`.
     pub(crate) fn secrets(&self) -> String {
         let line = |(name, value): (&str, String)| format!("{name}={value}");
         let lines: Vec<String> = self.environment().into_iter().map(line).collect();
@@ -86,7 +86,7 @@ impl Cluster {
         command
     }
 
-    /// Schema and rows; what the scripts say they did is no part of it.
+    /// Dumps schema and rows, without the log of the migration scripts.
     pub(crate) fn dump(&self) -> String {
         let output = self.command("pg_dump").arg("--exclude-table=took_effect").output().expect("pg_dump runs");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -95,7 +95,7 @@ impl Cluster {
         text.lines().filter(|line| !line.contains("restrict ")).fold(String::new(), |all, line| all + line + "\n")
     }
 
-    /// The answer to one query.
+    /// Returns the answer to one query.
     pub(crate) fn ask(&self, query: &str) -> String {
         let output = self.command("psql").args(["-XAtc", query]).output().expect("psql runs");
         assert!(output.status.success(), "{query}: {}", String::from_utf8_lossy(&output.stderr));
@@ -105,7 +105,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // It ends its sessions and its children, and then itself.
+        // SIGINT: it ends its sessions and its children, and then itself.
         let pid = self.server.id().to_string();
         let told = Command::new("kill").args(["-INT", &pid]).status();
         if !told.is_ok_and(|status| status.success()) || self.server.wait().is_err() {
@@ -114,7 +114,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Where the server's programs are: Debian keeps them off the `PATH`.
+/// Finds the server's programs: Debian keeps them off the `PATH`.
 fn programs() -> Option<PathBuf> {
     let beside =
         fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path().join("bin"));

@@ -1,5 +1,5 @@
-//! The PostgreSQL recipe on three hosts over a real sshd, of which the second has the data, with a controller that is
-//! killed during a rollback.
+//! The PostgreSQL recipe on three hosts over a real sshd, of which the second has the data, with a controller
+//! that is killed during a rollback.
 
 use std::{
     fs,
@@ -81,7 +81,8 @@ fn postgresql_on_one_host_of_three() {
     assert_eq!(effects.lines().collect::<Vec<_>>(), ["up 1", "up 2", "down 2", "up 2", "down 2", "up 2"]);
 }
 
-/// Ends the controller, once, at the point that stands in a file; the middle of a script then waits for a word.
+/// Kills the controller, once, at the point named in a file; in the middle of a script it then waits for a
+/// signal.
 const KILL: &str = r#"[ "$(cat "$CONTROL/point" 2>/dev/null)" = "$1" ] && rm "$CONTROL/point" 2>/dev/null || exit 0
 until [ -s "$CONTROL/pid" ]; do sleep 0.02; done
 kill -9 "$(cat "$CONTROL/pid")"
@@ -89,7 +90,7 @@ case $1 in middle*) ;; *) exit 0 ;; esac
 for turn in $(seq 600); do [ ! -e "$CONTROL/go" ] || exit 0; sleep 0.1; done
 "#;
 
-/// The recipe, and around its commands the points at which the controller can be killed.
+/// The recipe, with points around its commands at which the controller can be killed.
 fn with_points(when: &str) -> Recipe {
     let Recipe { toml, script } = recipe("SQLite");
     let toml = toml.replacen("[data]\n", &format!("[data]\nrevert_when = \"{when}\"\n"), 1);
@@ -127,14 +128,14 @@ impl Killing {
         Some(Self { fleet })
     }
 
-    /// Everything as it was when `r3` had been deployed.
+    /// Restores the state after the deploy of `r3`.
     fn restore(&self) {
         shell(&self.fleet.shop, "rm -rf web1 web2 web3 control && mkdir control && cp -a kept/* .");
     }
 
     fn start(&self, line: &str) -> Child {
         let mut command = self.fleet.shop.command(line);
-        // What a killed one leaves there goes with the directory.
+        // A killed controller leaves files there, which are removed with the directory.
         command.env("TMPDIR", self.fleet.shop.path("tmp")).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
     }
@@ -155,7 +156,7 @@ impl Killing {
         );
     }
 
-    /// The next rollback finishes what the killed one began, and nothing is reverted twice.
+    /// Checks that the next rollback finishes the killed one, and that nothing is reverted twice.
     #[track_caller]
     fn is_finished(&self, point: &str, next: Child) {
         let output = next.wait_with_output().expect("it ends");
@@ -170,7 +171,7 @@ impl Killing {
         assert_eq!(begun, "down 3\ndown 2\n", "{point}: {}", said(&output));
     }
 
-    /// The names of those that hold, or held, the lock of the data's host.
+    /// Returns the lock directories of present and past holders on the data's host.
     fn holders(&self) -> Vec<PathBuf> {
         let lock = self.fleet.shop.path("web2/.switchback/lock");
         fs::read_dir(lock).map(|all| all.flatten().map(|entry| entry.path()).collect()).unwrap_or_default()
@@ -182,7 +183,7 @@ fn shell(shop: &Shop, script: &str) {
     assert!(status.expect("sh runs").success(), "{script}");
 }
 
-/// Where the data is first asked nothing is begun yet, so that point needs the whole command again.
+/// At the first read of the version nothing has begun yet, so that point needs the whole command again.
 #[track_caller]
 fn is_finished_from_each(when: &str, points: &[&str]) {
     if !sqlite::is_here() {

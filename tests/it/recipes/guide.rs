@@ -2,15 +2,15 @@
 
 const GUIDE: &str = include_str!("../../../src/guide/data.md");
 
-/// What stands in the guide below one heading.
+/// The recipe under one heading of the guide.
 pub(crate) struct Recipe {
     /// The part of the configuration.
     pub(crate) toml: String,
-    /// The script `db/migrate`; empty when the recipe has none.
+    /// The script `db/migrate`; empty if the recipe has none.
     pub(crate) script: &'static str,
 }
 
-/// The recipe whose heading begins with `heading`.
+/// Returns the recipe whose heading begins with `heading`.
 #[track_caller]
 pub(crate) fn recipe(heading: &str) -> Recipe {
     let start = GUIDE.find(&format!("\n## {heading}")).expect("the guide has this recipe") + 1;

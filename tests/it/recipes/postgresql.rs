@@ -32,7 +32,7 @@ fn asking_for_the_version_creates_nothing() {
     assert_eq!(shop.version(), "1");
 }
 
-/// The password comes from a file, and stands in no argument list, no log, no record and no message.
+/// The password comes from a file, and appears in no argument list, log, record or message.
 #[test]
 fn the_password_is_seen_nowhere() {
     let Some(cluster) = Cluster::start() else { return };

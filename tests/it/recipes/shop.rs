@@ -12,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::recipes::guide::Recipe;
 
-/// Four steps forward and back, for both databases. Each says in a table what took effect.
+/// Four migrations forward and back, for both databases. Each logs in a table that it took effect.
 const STEPS: [(&str, &str); 4] = [
     (
         "create table took_effect (what text); create table guest (id int primary key, name text not null);
@@ -42,7 +42,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// A shop whose data goes by this recipe; `toml` stands at the top of its configuration.
+    /// A shop with data as in this recipe; `toml` comes at the top of its configuration.
     pub(crate) fn new(recipe: &Recipe, toml: &str, environment: Vec<(&'static str, String)>) -> Self {
         let shop = Self { dir: TempDir::new().expect("a directory"), environment };
         shop.write("switchback.toml", &format!("root = \"{}\"\n{toml}\n{}", shop.root().display(), recipe.toml));
@@ -64,7 +64,7 @@ impl Shop {
         fs::write(path, text).expect("a file is written");
     }
 
-    /// Brings the scripts of this step into the source; `before` runs ahead of the way back.
+    /// Adds the scripts of this step to the source; `before` runs at the start of the reverting script.
     pub(crate) fn bring(&self, step: usize, before: &str) {
         let (up, down) = STEPS[step - 1];
         self.write(&format!("app/db/{step}.up.sql"), &format!("{up}\ninsert into took_effect values ('up {step}');\n"));
@@ -78,7 +78,7 @@ impl Shop {
         command
     }
 
-    /// What `version` prints in the source, run there by itself.
+    /// Returns the output of `version`, run alone in the source.
     #[track_caller]
     pub(crate) fn version(&self) -> String {
         let mut command = std::process::Command::new("sh");
@@ -88,7 +88,7 @@ impl Shop {
         String::from_utf8(output.stdout).expect("UTF-8").trim_end().to_owned()
     }
 
-    /// Runs the command, which must end with `code`.
+    /// Runs the command, which must exit with `code`.
     #[track_caller]
     pub(crate) fn ends_with(&self, code: i32, line: &str) -> Output {
         let output = Command::from_std(self.command(line)).output().expect("it runs");
@@ -117,14 +117,15 @@ impl Shop {
     }
 }
 
-/// All that a run said.
+/// Formats all output of a run.
 pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// Four releases forward, three back at once, a step that fails half-way, and drills: what the two recipes promise.
+/// Four releases forward, three back at once, a step that fails half-way, and drills: the promises of both
+/// recipes.
 ///
-/// `dump` tells schema and rows, `took_effect` what the scripts say took effect.
+/// `dump` returns schema and rows, `took_effect` the log of the scripts.
 #[track_caller]
 pub(crate) fn keeps_its_promise(shop: &Shop, dump: impl Fn() -> String, took_effect: impl Fn() -> String) {
     let levels: Vec<String> = (1..=4)
@@ -154,7 +155,7 @@ fn back_level_by_level(shop: &Shop, levels: &[String], dump: &impl Fn() -> Strin
     assert_eq!(dump(), levels[3]);
 }
 
-/// On `r1`: scripts of which the first takes effect and the second fails half-way.
+/// Runs two scripts on `r1`, the second of which fails half-way.
 #[track_caller]
 fn a_failing_step_leaves_nothing(shop: &Shop, dump: &impl Fn() -> String) {
     let before = dump();
@@ -167,7 +168,7 @@ fn a_failing_step_leaves_nothing(shop: &Shop, dump: &impl Fn() -> String) {
     fs::remove_file(shop.path("app/db/4.up.sql")).expect("it is there");
 }
 
-/// On `r1`, with the scripts up to the second: a drill that passes, and one whose way back does nothing.
+/// Runs a drill that passes, and one whose revert does nothing, on `r1` with the scripts up to the second.
 #[track_caller]
 fn drills(shop: &Shop, dump: &impl Fn() -> String) {
     let before = dump();
@@ -175,7 +176,7 @@ fn drills(shop: &Shop, dump: &impl Fn() -> String) {
     assert_eq!(report["drill"]["passed"], true, "{report}");
     shop.ends_with(0, "rollback");
     assert_eq!(dump(), before);
-    // The number moves, and so `version` is content: the fingerprint is not.
+    // The number changes, so `version` is satisfied; the fingerprint is not.
     shop.write("app/db/2.down.sql", "select 1;\n");
     let report = shop.report(8, "drill app --name idle");
     assert_eq!(report["drill"]["passed"], false, "{report}");

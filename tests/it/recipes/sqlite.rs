@@ -8,7 +8,7 @@ use crate::recipes::{
     shop::{Shop, keeps_its_promise, said},
 };
 
-/// Whether `sqlite3` is here; says what is skipped when it is not.
+/// Whether `sqlite3` is installed; prints what is skipped if not.
 pub(crate) fn is_here() -> bool {
     let here = Command::new("sqlite3").arg("--version").output().is_ok();
     if !here {
@@ -17,7 +17,7 @@ pub(crate) fn is_here() -> bool {
     here
 }
 
-/// The answer of a database to some commands.
+/// Returns the output of a database for some commands.
 #[track_caller]
 pub(crate) fn ask(database: &Path, commands: &str) -> String {
     let output = Command::new("sqlite3").arg(database).arg(commands).output().expect("sqlite3 runs");
@@ -25,7 +25,7 @@ pub(crate) fn ask(database: &Path, commands: &str) -> String {
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 
-/// Schema, rows and number; what the scripts say they did is no part of it.
+/// Dumps schema, rows and number, without the log of the migration scripts.
 #[track_caller]
 pub(crate) fn dump(database: &Path) -> String {
     let text = ask(database, "pragma user_version") + &ask(database, ".dump");
@@ -76,7 +76,7 @@ fn a_migration_by_hand_is_noticed() {
     shop.ends_with(0, "deploy app --name r3 --accept-data");
 }
 
-/// A way back whose script is missing fails and says so, and does not go on for ever.
+/// A revert whose script is missing fails with a message, and does not loop.
 #[test]
 fn a_missing_script_is_an_error() {
     if !is_here() {

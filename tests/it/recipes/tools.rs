@@ -1,4 +1,5 @@
-//! Migration tools by their presets, as the guide configures them: deploys, a rollback over two releases, a drill.
+//! Migration tools by their presets, as the guide configures them: deploys, a rollback over two releases, a
+//! drill.
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use std::process::Command;

@@ -18,7 +18,7 @@ use super::Place;
 
 const FILES: u64 = 80;
 
-/// A source of many files, and where its digests are kept.
+/// A source of many files, and the place of its digests.
 struct Kept {
     place: Place,
     cache: Utf8PathBuf,
@@ -44,7 +44,7 @@ impl Kept {
         Tree::open_with(&self.path(""), &options).unwrap()
     }
 
-    /// The digest that the tree says `name` has, and how many files were read for that.
+    /// Returns the digest of `name` in the manifest, and how many files were read for it.
     fn digest(&self, name: &str) -> (Digest, u64) {
         let (tree, read) = self.open().counted();
         let manifest = tree.manifest().unwrap();
@@ -54,7 +54,7 @@ impl Kept {
         (digest, read.load(Ordering::Relaxed))
     }
 
-    /// The only file in the cache.
+    /// Returns the only file in the cache.
     fn file(&self) -> Utf8PathBuf {
         let mut files = self.cache.read_dir_utf8().unwrap();
         let file = files.next().unwrap().unwrap().into_path();
@@ -62,7 +62,7 @@ impl Kept {
         file
     }
 
-    /// Lets as much time pass as a file must have been alone before its digest is kept, by the same clock.
+    /// Waits until every file is old enough for its digest to be kept, by the same clock.
     fn settle(&self) {
         let newest = fs::metadata(self.path("d4/79")).unwrap().ctime();
         let settled = SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(newest).unwrap() + 4);
@@ -72,7 +72,7 @@ impl Kept {
     }
 }
 
-/// Writes other content of the same length, and gives the file its old time back.
+/// Writes other content of the same length, and restores the modification time.
 fn change_unseen(path: &Utf8Path, content: &str) {
     let before = fs::metadata(path).unwrap();
     assert_eq!(before.len(), content.len() as u64);
@@ -96,7 +96,7 @@ fn what_has_not_changed_is_not_read_to_know_it() {
     assert_eq!(kept.digest("d2/7"), (Digest::of(b"content   7"), FILES));
     assert_eq!(kept.digest("d2/7"), (Digest::of(b"content   7"), 0));
     assert_eq!(fs::metadata(kept.file()).unwrap().mode() & 0o7777, 0o600);
-    // Size and time are the same, as those of a file that a tool has put there.
+    // Size and time are the same, as for a file that a tool has put there.
     change_unseen(&kept.path("d2/7"), "CONTENT   7");
     assert_eq!(kept.digest("d2/7"), (Digest::of(b"CONTENT   7"), 1));
     let other = kept.place.write("other", "cOntent   7");
@@ -106,7 +106,7 @@ fn what_has_not_changed_is_not_read_to_know_it() {
     assert_eq!(kept.digest("d2/7"), (Digest::of(b"cOntent   7"), 1));
     // It is too new to be kept.
     assert_eq!(kept.digest("d2/7").1, 1);
-    // Without being asked, nobody looks there.
+    // Without the option, the cache is not used.
     let (tree, read) = Tree::open(&kept.path("")).unwrap().counted();
     tree.manifest().unwrap();
     assert_eq!(read.load(Ordering::Relaxed), FILES);
@@ -117,7 +117,7 @@ fn what_is_sent_is_held_against_the_digest_and_a_wrong_one_is_forgotten() {
     let kept = Kept::new();
     kept.settle();
     kept.digest("d2/7");
-    // As nothing would have left it: with a digest that is not the file's.
+    // Forged: a digest that is not the file's.
     let text = fs::read(kept.file()).unwrap();
     let text = String::from_utf8(text[..text.len() - 64].to_vec()).unwrap();
     let wrong = text.replace(&Digest::of(b"content   7").to_string(), &Digest::of(b"another").to_string());

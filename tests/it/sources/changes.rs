@@ -16,7 +16,7 @@ use super::{
     seen, symlink,
 };
 
-/// What is said of a directory with `d/a`, `b` and the link `l` once `change` was done to it.
+/// Returns the error for a directory with `d/a`, `b` and the symlink `l` after `change`.
 fn after(change: impl FnOnce(&Utf8Path)) -> String {
     let place = Place::new();
     place.write("d/a", "content");
@@ -43,7 +43,7 @@ fn a12_files_that_changed_since_the_scan() {
     assert_eq!(after(|path| fs::remove_file(path.join("d/a")).unwrap()), "d/a");
 }
 
-/// Even where size and time are what they were: the second reading is held against the first.
+/// Detected even if size and time are unchanged: the second reading is checked against the first.
 #[test]
 fn a12_a_change_that_hides() {
     let hidden = |path: &Utf8Path| {

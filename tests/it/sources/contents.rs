@@ -71,7 +71,7 @@ fn an_archive_comes_in_its_own_order_with_parents_first() {
 fn a_visit_comes_by_exactly_the_entries() {
     let archive = Maker::default().file("a/b/c", "1").directory("a").link("a/l", "b").end();
     let tree = Place::new().open(&archive);
-    // The archive went with its directory; the entries stay.
+    // The archive was removed with its directory; the entries stay.
     assert_eq!(paths(&tree.unwrap()), ["a", "a/b", "a/b/c", "a/l"]);
     let place = Place::new();
     let tree = place.open(archive).unwrap();
@@ -112,14 +112,14 @@ fn the_example_site_is_three_releases() {
         let paths = paths(&tree);
         let pages: Vec<&String> = paths.iter().filter(|path| !path.starts_with("data")).collect();
         assert_eq!(pages, ["index.html", "style.css", "version.txt"]);
-        // Each release has the steps of its data, and of those before it.
+        // Each release has the migration scripts of its data, and of those before it.
         let last = format!("data/{version}.down");
         assert!(paths.contains(&"data/migrate".to_owned()) && paths.contains(&last), "{paths:?}");
         assert!(seen(&tree).unwrap().contains(&file("version.txt", &format!("{version}\n"))));
     }
 }
 
-/// What is left out is not looked at, in a directory and in an archive of it alike.
+/// Excluded entries are not inspected, in a directory and in an archive of it alike.
 #[test]
 fn what_is_excluded_is_no_part_of_it() {
     let place = Place::new();
@@ -154,7 +154,8 @@ fn what_is_excluded_is_no_part_of_it() {
     assert!(matches!(Tree::open_with(&source, &options), Err(TreeError::Pattern { .. })));
 }
 
-/// The order of an archive, and whether a directory has an entry of its own in it, say nothing of the content.
+/// The digest does not depend on the order of an archive, or on whether a directory has an entry of its own in
+/// it.
 #[test]
 fn a_digest_is_that_of_the_content() {
     let place = Place::new();

@@ -20,7 +20,7 @@ fn assert_damaged(result: &Result<Tree, TreeError>, what: &str) {
 fn a14_a_tar_archive_cut_anywhere() {
     let place = Place::new();
     let whole = archive().end();
-    // One block of zeros is enough of a mark, as it is for `tar`; all of what comes before must be there.
+    // One block of zeros suffices as the end marker, as for `tar`; everything before it must be there.
     let least = whole.len() - END.len() + 512;
     for length in (0..least).step_by(64).chain([least - 1]) {
         assert_damaged(&place.open(&whole[..length]), &format!("{length} bytes"));

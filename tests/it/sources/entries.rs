@@ -31,7 +31,7 @@ fn a01_paths_that_are_no_plain_paths() {
     ] {
         assert_eq!(refusal(place.open(Maker::default().file(path, "x").end())), why, "{}", path.escape_ascii());
     }
-    // A name that ends early in the header, and on later by other means.
+    // A long name with a NUL byte, at which other programs would end it.
     let long = Maker::default().member(b'L', b"././@LongLink", 0o644, b"", b"a\0/../../x\0").file("y", "");
     assert_eq!(refusal(place.open(long.end())), Refusal::Nul);
     assert_eq!(refusal(place.open(Maker::default().directory("/").end())), Refusal::EmptyName);
@@ -190,7 +190,7 @@ fn a05_what_is_no_file_in_a_directory() {
     let place = Place::new();
     let _listener = UnixListener::bind(place.path().join("socket")).unwrap();
     assert_eq!(refusal(Tree::open(place.path())), Refusal::Socket);
-    // Only root may make one.
+    // Only root may create one.
     if let Ok(device) = make("null", FileType::CharacterDevice) {
         assert_eq!(refusal(Tree::open(device.path())), Refusal::Device);
     }
@@ -234,7 +234,7 @@ fn a06_modes_in_a_directory() {
 #[test]
 fn a07_extended_headers_that_say_something_else() {
     let place = Place::new();
-    // A size that overrides the header's is the one that counts, so that what follows is read where it is.
+    // A size that overrides the header's is the one that counts, so that the next member is read at the right place.
     let mut hidden = Maker::default().file("hidden", "").open_ended();
     hidden.resize(512, 0);
     let archive = Maker::default().extended(b'x', &[("size", b"512")]).declared(b'0', b"a", 0).padded(&hidden);

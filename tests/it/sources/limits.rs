@@ -45,7 +45,7 @@ fn a08_a_few_bytes_that_grow() {
         assert!(packed.len() < 100_000);
         assert_eq!(exceeded(Tree::open_with(&place.write(name, packed), &small)), Exceeded::Bytes(1 << 20));
     }
-    // Padding without end, behind the end.
+    // Endless padding after the end.
     let few = limits(|limits| (limits.bytes, limits.entries) = (1 << 20, 10));
     let padding = gzip(&[Maker::default().file("a", "x").end(), vec![0; 4 << 20]].concat());
     assert_eq!(exceeded(Tree::open_with(&place.write("b.tgz", padding), &few)), Exceeded::Bytes(1 << 20));
@@ -113,7 +113,7 @@ fn a08_a_directory_four_thousand_deep() {
     assert_eq!(exceeded(Tree::open(place.path())), Exceeded::Depth(256));
 }
 
-/// Makes a chain of directories that is too long for one path.
+/// Creates a chain of directories that is too long for one path.
 fn make_deep(path: &Utf8Path, depth: usize) {
     use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
     let mut directory = openat(CWD, path.as_std_path(), OFlags::DIRECTORY, Mode::empty()).unwrap();

@@ -6,7 +6,7 @@ use switchback::tree::{Refusal, Tree, TreeError};
 
 use super::{Place, maker::Maker, refusal, seen, symlink};
 
-/// The source as a directory and as an archive: `(path, None)` is a directory, else a link.
+/// Opens the source as a directory and as an archive: `(path, None)` is a directory, else a symlink.
 fn both(place: &Place, entries: &[(&str, Option<&str>)]) -> [Result<Tree, TreeError>; 2] {
     let mut archive = Maker::default();
     fs::create_dir(place.path().join("site")).unwrap();

@@ -5,15 +5,15 @@ use std::io::Write;
 use flate2::{Compression, write::GzEncoder};
 use tar::{EntryType, Header};
 
-/// The mark that ends an archive.
+/// The end-of-archive marker.
 pub(crate) const END: [u8; 1024] = [0; 1024];
 
-/// An archive in the making. What is put in is not checked.
+/// An archive under construction. Its input is not validated.
 #[derive(Default, Clone)]
 pub(crate) struct Maker(Vec<u8>);
 
 impl Maker {
-    /// A member with all that can be told of one.
+    /// Adds a member with all its fields.
     pub(crate) fn member(mut self, kind: u8, path: &[u8], mode: u32, target: &[u8], content: &[u8]) -> Self {
         let mut header = header(kind, path, target, content.len() as u64);
         header.set_mode(mode);
@@ -22,7 +22,7 @@ impl Maker {
         self.padded(content)
     }
 
-    /// A member that declares a size and brings no content.
+    /// Adds a member that declares a size and has no content.
     pub(crate) fn declared(mut self, kind: u8, path: &[u8], size: u64) -> Self {
         let mut header = header(kind, path, b"", size);
         header.set_cksum();
@@ -42,7 +42,7 @@ impl Maker {
         self.member(b'2', path.as_ref(), 0o777, target.as_ref(), b"")
     }
 
-    /// An extended header of these records, for the next member (`x`) or all (`g`).
+    /// Adds an extended header with these records, for the next member (`x`) or all (`g`).
     pub(crate) fn extended(self, kind: u8, records: &[(&str, &[u8])]) -> Self {
         let mut body = Vec::new();
         for (key, value) in records {
@@ -55,19 +55,19 @@ impl Maker {
         self.member(kind, b"././@PaxHeader", 0o644, b"", &body)
     }
 
-    /// Bytes as they are, filled up to a whole block.
+    /// Adds bytes as they are, padded to a whole block.
     pub(crate) fn padded(mut self, bytes: &[u8]) -> Self {
         self.0.extend_from_slice(bytes);
         self.0.resize(self.0.len().next_multiple_of(512), 0);
         self
     }
 
-    /// The archive without a mark at its end.
+    /// Returns the archive without an end marker.
     pub(crate) fn open_ended(self) -> Vec<u8> {
         self.0
     }
 
-    /// The archive.
+    /// Returns the archive.
     pub(crate) fn end(mut self) -> Vec<u8> {
         self.0.extend_from_slice(&END);
         self.0
@@ -75,7 +75,7 @@ impl Maker {
 }
 
 fn header(kind: u8, path: &[u8], target: &[u8], size: u64) -> Header {
-    // Old GNU headers let the size be any number and have room for 100 bytes of name.
+    // Old GNU headers allow any size, and have room for 100 bytes of name.
     let mut header = Header::new_gnu();
     header.as_old_mut().name[..path.len()].copy_from_slice(path);
     header.as_old_mut().linkname[..target.len()].copy_from_slice(target);

@@ -18,7 +18,7 @@ use super::{
     seen,
 };
 
-/// What must hold for whatever was not refused.
+/// Checks what must hold for any accepted tree.
 fn assert_sound(tree: &Tree) {
     let mut known: HashSet<&[u8]> = HashSet::from([&b""[..]]);
     for entry in tree.entries() {
@@ -95,11 +95,11 @@ proptest! {
         links in vec(path(), 0..3),
         format in select(vec!["gnu", "ustar", "posix"]),
     ) {
-        // On a system without it there is nothing to compare with.
+        // Without `tar` there is nothing to compare with.
         if Command::new("tar").arg("--version").output().is_err() {
             return Ok(());
         }
-        // A line break in an extended header, which is how `posix` spells an odd name, is refused.
+        // A newline in an extended header, which is how `posix` spells an odd name, is refused.
         let has_break = files.iter().map(|file| &file.0).chain(&links).any(|path| path.contains(&b'\n'));
         let format = if has_break { "gnu" } else { format };
         let place = Place::new();
@@ -107,7 +107,7 @@ proptest! {
         fs::create_dir(&site).unwrap();
         for (path, content, mode) in &files {
             let path = site.as_std_path().join(OsStr::from_bytes(path));
-            // What stands in the way of another entry is left out.
+            // A path that conflicts with another is skipped.
             drop(path.parent().map(fs::create_dir_all));
             if fs::write(&path, content).is_ok() {
                 fs::set_permissions(&path, Permissions::from_mode(0o600 | mode)).unwrap();

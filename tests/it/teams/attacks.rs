@@ -23,7 +23,7 @@ use switchback::{
 
 use super::{Team, all, assert_done, support};
 
-/// Somebody who is in another group than the team's.
+/// A user in another group than the team's.
 struct Intruder {
     user: User,
     gid: u32,
@@ -41,18 +41,18 @@ impl Intruder {
         Some(Self { user, gid, uid })
     }
 
-    /// Gives a tree to the intruder and to their group.
+    /// Gives a tree to the intruder and their group.
     fn own(&self, place: &Path) {
         super::run("chown", &["-R", &format!("{}:{}", self.uid, self.gid), text(place)]);
     }
 
-    /// Lets their group, and nobody else, do what they like below a directory.
+    /// Gives the intruder's group, and nobody else, all rights below a directory.
     fn open(&self, place: &Path) {
         super::run("chgrp", &["-R", &self.gid.to_string(), text(place)]);
         super::run("chmod", &["-R", "g+rwX", text(place)]);
     }
 
-    /// Replaces a file as somebody does who may only make and remove names.
+    /// Replaces a file with the rights to create and remove names only.
     fn replace(&self, file: &Path, content: &str) {
         let script = format!("rm -f '{0}' && printf %s '{content}' >'{0}'", file.display());
         super::run("su", &["-s", "/bin/sh", "-g", "daemon", self.user.name(), "-c", &script]);
@@ -121,7 +121,7 @@ impl Site<'_> {
         all(&self.root).into_iter().map(|path| (path.clone(), content(&path))).collect()
     }
 
-    /// Every command refuses, dry and not, and changes nothing.
+    /// Checks that every command refuses, dry and not, and changes nothing.
     async fn all_refuse(&self, what: &str) {
         let before = self.seen();
         for dry in [true, false] {
@@ -148,7 +148,7 @@ impl Site<'_> {
     fn refused(&self, report: &Report, before: &BTreeMap<PathBuf, Vec<u8>>, what: &str) {
         assert_eq!(report.exit_code(), ExitCode::REFUSED, "{what}: {:?} {:?}", report.error, report.hosts);
         let error = report.error.as_ref().expect("why");
-        // A state directory that is not to be the group's is found as the lock is taken.
+        // A state directory that should not be the group's is detected as the lock is taken.
         let known = [ErrorKind::OthersMayWrite, ErrorKind::OtherAccount, ErrorKind::HostFailed];
         assert!(known.contains(&error.kind), "{what}: {error:?}");
         assert!(self.seen() == *before, "{what} changed something");
@@ -187,15 +187,15 @@ async fn records_of_somebody_else_are_obeyed_by_nobody() {
             fs::remove_dir_all(&state).expect("root may");
             super::run("cp", &["-a", text(&whole), text(&state)]);
         };
-        // Renamed away, with a directory of their own in its place.
+        // Renamed away, with a directory of the intruder's in its place.
         fs::rename(&state, &aside).expect("root may");
         super::run("cp", &["-a", text(&aside), text(&state)]);
         fs::write(state.join("releases/b/commands"), site.record()).expect("root may");
         site.intruder.own(&state);
-        // Even where everybody could read it.
+        // Even if everybody could read it.
         super::run("chmod", &["-R", "a+rX", text(&state)]);
         site.all_refuse(&format!("another directory, group: {with_group}")).await;
-        // One record, in directories that their group may write to.
+        // One record, in directories that the intruder's group may write to.
         for file in ["releases/b/commands", "releases/s/commands", "releases/b/data"] {
             restore();
             site.intruder.open(&state);
@@ -206,7 +206,7 @@ async fn records_of_somebody_else_are_obeyed_by_nobody() {
         fs::set_permissions(&state, fs::Permissions::from_mode(0o2777)).expect("root may");
         site.all_refuse(&format!("mode 2777, group: {with_group}")).await;
         restore();
-        // The release that is gone back to, with all that it holds.
+        // The release that is rolled back to, with all its entries.
         site.intruder.own(&site.root.join("releases/b"));
         let before = site.seen();
         for dry in [true, false] {

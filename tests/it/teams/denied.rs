@@ -1,5 +1,5 @@
-//! State files that belong to root, in a root of another account: each is named, is no absence, and refuses exactly
-//! what needs it. FAULTS.md V18, W01.
+//! State files that belong to root, in a root of another account: each is named, is no absence, and refuses
+//! exactly what needs it. FAULTS.md V18, W01.
 
 use std::{
     collections::BTreeMap,
@@ -25,21 +25,21 @@ use super::{Team, assert_done};
 /// The name of a lock that nobody holds.
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
-/// What a command ends with while something cannot be read.
+/// The exit codes of a command while a file cannot be read.
 const DONE: ExitCode = ExitCode::DONE;
 const REFUSED: ExitCode = ExitCode::REFUSED;
 
-/// Something that cannot be read, and what becomes of the commands then.
+/// An unreadable file or directory, and its effect on the commands.
 struct Case {
-    /// Its path in the root. A directory where it ends with a slash.
+    /// The path in the root. A directory if it ends with a slash.
     path: &'static str,
-    /// Whether it is made for this, or stands there.
+    /// Whether the test creates it, or it exists.
     new: bool,
-    /// Of `rollback`, dry and not.
+    /// The exit codes of `rollback`, dry and not.
     back: [ExitCode; 2],
-    /// Of `rollback --to b --no-hooks --keep-data --verify none`.
+    /// The exit code of `rollback --to b --no-hooks --keep-data --verify none`.
     code_alone: ExitCode,
-    /// Of `check` and of a dry `deploy`.
+    /// The exit code of `check` and of a dry `deploy`.
     deploy: ExitCode,
 }
 
@@ -80,12 +80,12 @@ const CASES: &[Case] = &[
     Case { back: [DONE, ExitCode::LOCKED], code_alone: ExitCode::LOCKED, ..new("lock/", DONE, DONE) },
 ];
 
-/// A root of one account with the releases a, b and c, of which each changed the data.
+/// A root of one account with the releases a, b and c, each of which migrated the data.
 struct Site<'t> {
     team: &'t Team,
     user: usize,
     above: PathBuf,
-    /// What it is put back to before each case.
+    /// The copy that is restored before each case.
     whole: PathBuf,
     fleet: Fleet,
 }
@@ -112,7 +112,7 @@ impl<'t> Site<'t> {
         self.root().join(".switchback").join(path.replace("TOKEN", TOKEN))
     }
 
-    /// Puts everything back, and takes from the user what the case is about.
+    /// Restores the root, and takes the file of the case from the user.
     fn deny(&self, case: &Case) -> PathBuf {
         fs::remove_dir_all(&self.above).expect("it is there");
         copy(&self.whole, &self.above);
@@ -178,13 +178,13 @@ impl<'t> Site<'t> {
     }
 }
 
-/// Copies a tree with its owners, modes and links.
+/// Copies a tree with its owners, modes and symlinks.
 fn copy(from: &Path, to: &Path) {
     let copied = Command::new("cp").arg("-a").arg(from).arg(to).status().expect("it runs");
     assert!(copied.success());
 }
 
-/// All that stands below a directory, and what it holds.
+/// Returns everything below a directory, with its content.
 fn all(directory: &Path) -> BTreeMap<PathBuf, (u32, u32, Vec<u8>)> {
     let mut found = BTreeMap::new();
     for path in super::all(directory) {
@@ -218,7 +218,7 @@ impl Observer for Told {
     }
 }
 
-/// Whether nothing of the root was changed by what ended with an error.
+/// Checks the exit code, and that a failed command changed nothing in the root.
 #[track_caller]
 fn assert_code(
     site: &Site<'_>,
@@ -246,7 +246,7 @@ async fn what_belongs_to_root_is_named_and_refuses_what_needs_it() {
             site.fleet.close().await;
         }
     };
-    // Each account waits for its own root.
+    // Each account waits for its own root only.
     tokio::join!(third(0), third(1), third(2));
 }
 
@@ -281,7 +281,7 @@ async fn refuses_what_needs_it(site: &Site<'_>, case: &Case) {
     assert_code(site, &before, &alone, case.code_alone, &format!("{path}: the code alone"));
 }
 
-/// A record of a release is the tool's own as well.
+/// The record of a release is the tool's own file as well.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_way_back_that_cannot_be_read_leads_nowhere_and_keeps_everything() {
     let Some(team) = Team::new() else { return };
@@ -313,7 +313,7 @@ async fn a_way_back_that_cannot_be_read_leads_nowhere_and_keeps_everything() {
     site.fleet.close().await;
 }
 
-/// What an operation writes in must be open to it before it begins, and the dry run says the same.
+/// A directory that an operation writes to must be writable before it begins, and the dry run reports the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_directory_that_cannot_be_written_in_refuses_before_anything_is_touched() {
     let Some(team) = Team::new() else { return };
@@ -338,7 +338,7 @@ async fn a_directory_that_cannot_be_written_in_refuses_before_anything_is_touche
     site.fleet.close().await;
 }
 
-/// Nothing that another user put in the place of a file is read through.
+/// A symlink that another user put in place of a file is not followed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_link_in_place_of_a_file_is_unreadable_too() {
     let Some(team) = Team::new() else { return };
