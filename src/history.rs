@@ -1,4 +1,4 @@
-//! [`HistoryEntry`]: what was done on a host, as its history keeps it.
+//! [`HistoryEntry`]: an operation on a host, as its history records it.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,39 +21,39 @@ pub struct HistoryEntry {
     pub operation: Token,
     /// The command.
     pub command: Command,
-    /// When it ended, by the host's clock.
+    /// The end of the operation, by the host's clock.
     pub at: Timestamp,
-    /// Who ran it: `user@host` of the controller, and the CI job where there is one.
+    /// The user who ran it: `user@host` of the controller, and the CI job if there is one.
     pub by: String,
     /// The release that was current before.
     pub from: Option<ReleaseName>,
-    /// The release that it was to be.
+    /// The target release.
     pub to: Option<ReleaseName>,
     /// The releases that it pruned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pruned: Vec<ReleaseName>,
-    /// Why, when that was said.
+    /// The reason, if given.
     pub reason: Option<String>,
-    /// What was deployed, as version control calls it, when that was known.
+    /// The revision of the deployed content in version control, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// What became of the command on the whole fleet.
+    /// The outcome on the whole fleet.
     pub outcome: Outcome,
-    /// What became of this host.
+    /// The outcome on this host.
     pub host: HostOutcome,
-    /// How long it took until then, in seconds.
+    /// The duration up to the end, in seconds.
     pub seconds: f64,
 }
 
 impl HistoryEntry {
-    /// The line of an operation that was interrupted, when it had come to upload something or further: the time is when it began,
-    /// by the controller's clock, since nobody saw its end.
+    /// The entry of an interrupted operation, if it had begun an upload or more. Its time is the beginning, by the
+    /// controller's clock, since nobody saw the end.
     #[must_use]
     pub(crate) fn of_interrupted(left: &Interrupted) -> Option<Self> {
         let owner = left.owner.record()?;
         let (from, to, host) = match &left.intent {
             Kept::Record(intent) => (&intent.from, &intent.to, HostOutcome::Unknown),
-            // Without an intent it had switched nothing.
+            // Without an intent, the operation had switched nothing.
             Kept::Nothing => owner.upload.as_ref().map(|upload| (&upload.from, &upload.to, HostOutcome::Unchanged))?,
             Kept::Unreadable(_) => return None,
         };
@@ -74,23 +74,23 @@ impl HistoryEntry {
         })
     }
 
-    /// Returns whether one of these entries tells of the same operation.
+    /// Whether one of these entries is about the same operation.
     #[must_use]
     pub(crate) fn is_among(&self, entries: &[Self]) -> bool {
         entries.iter().any(|entry| entry.operation == self.operation)
     }
 
-    /// Returns which release an operation left a host on.
+    /// Returns the release on which an operation left a host.
     #[must_use]
     pub(crate) fn trail(&self) -> Trail<'_> {
         match (self.host, self.outcome, &self.from, &self.to) {
             (HostOutcome::Switched, _, from, Some(to)) if from.as_ref() != Some(to) => Trail::On(to),
-            // A first deploy was undone: `current` was taken away. Or nobody knows how far it came.
+            // A first deploy was reverted, which removed `current`; or nobody knows how far it came.
             (HostOutcome::Switched | HostOutcome::Unknown, ..) | (HostOutcome::Failed, Outcome::Inconsistent, ..) => {
                 Trail::Lost
             }
             (HostOutcome::Reverted, _, Some(from), _) => Trail::On(from),
-            // An attempt that was refused names what it saw before the lock, when others could still switch.
+            // A refused attempt records the state that it read before the lock, when others could still switch.
             (HostOutcome::Unchanged, Outcome::Done | Outcome::Unchanged | Outcome::Inconsistent, Some(from), _) => {
                 Trail::On(from)
             }
@@ -98,21 +98,21 @@ impl HistoryEntry {
         }
     }
 
-    /// Reads the lines of a history, oldest first, and counts those that mean nothing.
+    /// Parses the lines of a history, oldest first, and counts the invalid ones.
     #[must_use]
     pub(crate) fn read_lines(content: &[u8]) -> (Vec<Self>, usize) {
         lines::read(content)
     }
 }
 
-/// What an entry says of the release that was current on the host after it.
+/// The evidence of an entry about the current release of the host after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trail<'e> {
-    /// Nothing: an older entry may.
+    /// None: an older entry may have some.
     Silent,
-    /// That it is not known, or that there was none.
+    /// The current release is unknown, or there was none.
     Lost,
-    /// That it was this one.
+    /// This release was current.
     On(&'e ReleaseName),
 }
 

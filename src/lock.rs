@@ -1,4 +1,4 @@
-//! [`LockHolder`]: who holds a root's lock, as the lock itself says.
+//! [`LockHolder`]: the holder of a root's lock, as the lock describes it.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::{
     data::DataIntent, name::ReleaseName, outcome::Command, time::Timestamp, token::Token, transport::Liveness,
 };
 
-/// What stands in a lock: who took it, and for what.
+/// The description of a lock: its owner and the operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LockOwner {
@@ -14,32 +14,32 @@ pub struct LockOwner {
     pub operation: Token,
     /// The command.
     pub command: Command,
-    /// Who runs it: `user@host` of the controller, and the CI job where there is one.
+    /// The user who runs it: `user@host` of the controller, and the CI job if there is one.
     pub by: String,
-    /// Why, when that was said.
+    /// The reason, if given.
     pub reason: Option<String>,
-    /// What is deployed, as version control calls it, when that is known.
+    /// The revision of the deployed content in version control, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// The hosts that take part, by name.
     pub hosts: Vec<String>,
-    /// What is uploaded. Only the owner of an upload says so; the intent beside a lock does.
+    /// The upload. Only the owner of an upload records it; for a lock, the intent beside it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<UploadTarget>,
-    /// When it was taken, by the controller's clock. Shown, never compared.
+    /// The time when it was taken, by the controller's clock. Shown, never compared.
     pub since: Timestamp,
-    /// How a rollback was asked to treat the data. Its intent says so on the host; the lock does not.
+    /// The handling of data that a rollback requested. The host records it in the intent, not in the lock.
     #[serde(skip)]
     pub data: Option<DataIntent>,
 }
 
-/// The release that is uploaded to a host, and the one that is current there meanwhile.
+/// The release that is being uploaded to a host, and the current release meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UploadTarget {
-    /// The release that is current there.
+    /// The current release.
     pub from: Option<ReleaseName>,
-    /// The release that is uploaded.
+    /// The uploaded release.
     pub to: ReleaseName,
 }
 
@@ -62,22 +62,22 @@ impl LockOwner {
     }
 }
 
-/// Who holds the lock of a root.
+/// The holder of a root's lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LockHolder {
-    /// The lock's own identity; `None` when the directory that holds it cannot be read.
+    /// The lock's own identity; `None` if its directory cannot be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
-    /// What the holder wrote; `None` when it cannot be read.
+    /// The description that the holder wrote; `None` if it cannot be read.
     #[serde(flatten)]
     pub owner: Option<LockOwner>,
-    /// Whether the holder's process on the host still runs.
+    /// The liveness of the holder's process on the host.
     pub holder: Liveness,
 }
 
 impl LockHolder {
-    /// The holder in words: who, for what, since when, and whether it still runs.
+    /// Describes the holder in words: user, command, time, and whether its process is alive.
     #[must_use]
     pub fn describe(&self) -> String {
         let alive = match self.holder {
