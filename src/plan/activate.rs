@@ -7,15 +7,17 @@ use super::{
     deploy::{agree, interrupted, may_switch, new_hosts, record_of},
 };
 
-/// Plans to switch to the release `name`, which every host has, and before that to take it to its data, where these `means`
-/// know a place. Hosts that are on it already stay; where all are, the data stays too. Where `current` was removed and led to it
-/// last, it is only linked again.
+/// Plans a switch to the release `name`, which every host has, with the data migration before it if `means`
+/// knows a place.
+///
+/// Hosts that are already on the release stay; if all are, the data stays too. A removed `current` that last led to the
+/// release is only linked again.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a host does not have it, when it is current on a host and the run that went there was interrupted, when it lies on the recorded way back of a host and is not bad, when a
-/// `current` is not ours, dangling or was removed, or, unless `allow_split`, when the hosts that would move are on
-/// different releases.
+/// [`Refusal`] when a host lacks the release, when the release is current on a host and the run that went to it was
+/// interrupted, when it is in the chain of a host and not bad, when a `current` was not made by this tool, dangles or
+/// was removed, or, unless `allow_split`, when the hosts that would move are on different releases.
 pub fn activate(
     name: &ReleaseName,
     hosts: &[Seen<'_>],
@@ -56,7 +58,7 @@ fn may_go(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
 fn plan_of(seen: &Seen<'_>, name: &ReleaseName) -> HostPlan {
     let action = match seen.current() {
         Some(current) if current == name => Action::Stay,
-        // It was current already: its record stays as it is.
+        // The release was already current: its record stays.
         None if seen.state.was_last(name) => Action::Relink,
         _ => Action::Activate { record: record_of(&seen.state.current) },
     };

@@ -1,4 +1,4 @@
-//! The plan of `adopt`: who made each tree, and what its way back is.
+//! The plan of `adopt`: the tool that made each tree, and the chain to record for it.
 
 mod chain;
 mod logs;
@@ -16,35 +16,36 @@ use crate::{
 
 use super::{HostRefusal, Reason, Refusal, Seen, describe, describe_record};
 
-/// What `adopt` will do, host by host.
+/// The actions of `adopt`, host by host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AdoptPlan {
-    /// Each host, in the order they were seen in.
+    /// The hosts, in the order of the input.
     pub hosts: Vec<HostAdoption>,
 }
 
-/// What `adopt` will do on one host.
+/// The actions of `adopt` on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostAdoption {
     /// The host's name.
     pub host: String,
-    /// What `current` is now.
+    /// The host's `current` before the command.
     pub before: Current,
-    /// What is written.
+    /// The records and marks to write.
     pub adoption: Adoption,
-    /// What one should know, each one sentence.
+    /// Remarks for the reader of the plan, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// Plans to take over the trees of these hosts, made by `from` or by whoever is found to have made them. A plain
-/// directory becomes the release `fresh`.
+/// Plans to adopt the trees of these hosts, made by `from`, else by the tool that left its traces there.
+///
+/// A plain directory becomes the release `fresh`.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when it cannot be told who made a tree, when `current` is dangling, missing or leads elsewhere, or when
-/// the other tool is at work.
+/// [`Refusal`] when the tool that made a tree is unknown, when `current` dangles, is missing or leads elsewhere, or
+/// when the other tool is running.
 pub fn adopt(from: Option<Tool>, fresh: &ReleaseName, hosts: &[(Seen<'_>, &Traces)]) -> Result<AdoptPlan, Refusal> {
     let (mut plans, mut refusals) = (Vec::new(), Vec::new());
     for (seen, traces) in hosts {
@@ -77,7 +78,8 @@ fn plan_of(from: Option<Tool>, fresh: &ReleaseName, seen: Seen<'_>, traces: &Tra
     }
 }
 
-/// What the plain directory `current` becomes: a new release, or the one that an interrupted adoption moved it to.
+/// Returns the release that the plain directory `current` becomes: `fresh`, or the one chosen by an interrupted
+/// adoption.
 fn directory(seen: Seen<'_>, fresh: &ReleaseName) -> Option<ReleaseName> {
     match seen.state.current {
         Current::NotALink(EntryKind::Directory) => Some(seen.state.adopting.as_ref().unwrap_or(fresh).clone()),
@@ -86,7 +88,7 @@ fn directory(seen: Seen<'_>, fresh: &ReleaseName) -> Option<ReleaseName> {
     }
 }
 
-/// The release that an interrupted adoption moved a plain directory to.
+/// Returns the release to which an interrupted adoption moved a plain directory.
 fn moved(seen: Seen<'_>) -> Option<&HostedRelease> {
     let is_moved =
         |release: &&HostedRelease| release.adopted.record().is_some_and(|adopted| adopted.tool == Tool::Directory);
@@ -103,7 +105,7 @@ fn must_be_current(seen: Seen<'_>) -> Result<&ReleaseName, Reason> {
     }
 }
 
-/// Who made the tree, by what only that tool leaves.
+/// Identifies the tool that made the tree by its unique traces.
 fn detect(seen: Seen<'_>, traces: &Traces) -> Result<Tool, Reason> {
     let is_directory = matches!(seen.state.current, Current::NotALink(EntryKind::Directory));
     if is_directory || (seen.state.current == Current::Absent && moved(seen).is_some()) {
@@ -129,7 +131,7 @@ fn detect(seen: Seen<'_>, traces: &Traces) -> Result<Tool, Reason> {
     }
 }
 
-/// A time to the second with a `Z` behind it, which nobody else writes.
+/// Returns `true` for a timestamp to the second followed by `Z`, which only Ansistrano writes.
 fn is_ansistranos(name: &ReleaseName) -> bool {
     let digits = name.as_str().strip_suffix('Z').unwrap_or_default();
     digits.len() == 14 && digits.bytes().all(|byte| byte.is_ascii_digit())
@@ -208,24 +210,24 @@ fn notes(
 }
 
 impl AdoptPlan {
-    /// Whether there is nothing to do on any host.
+    /// Returns `true` if there is nothing to do on any host.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.hosts.iter().all(|host| host.adoption.is_empty())
     }
 
-    /// The plan of one host.
+    /// Returns the plan of the host `name`.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<&HostAdoption> {
         self.hosts.iter().find(|host| host.host == name)
     }
 
-    /// The hosts whose `current` is a directory that is moved.
+    /// Returns the hosts whose `current` is a directory that is moved.
     pub fn moving(&self) -> impl Iterator<Item = &HostAdoption> {
         self.hosts.iter().filter(|host| host.adoption.becomes.is_some())
     }
 
-    /// The plan in words, line by line.
+    /// Describes the plan line by line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         self.hosts.iter().flat_map(HostAdoption::lines).collect()

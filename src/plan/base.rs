@@ -1,4 +1,4 @@
-//! Which releases of a host a new one is copied from, where they are the same.
+//! The choice of existing releases that a new one reuses identical files from.
 
 use std::cmp::Reverse;
 
@@ -7,12 +7,13 @@ use crate::{
     store::{HostedRelease, RootState},
 };
 
-/// How many are tried: the further back, the less of it is still the same.
+/// The number of candidates: the older a release, the fewer of its files are still the same.
 const TRIED: usize = 3;
 
-/// The releases that a new one is likely to have much in common with, best first: the one that is current, and then the
-/// newest that nobody has left as bad. Whether any of them is what it was is for the one who copies to find out; one that
-/// belongs to somebody else, who may change it at any time, is left alone.
+/// Returns the releases likely to share most content with a new one, best first.
+///
+/// These are the current release, then the newest staged releases that are not marked bad. Whether any of them is
+/// intact is for the copying code to check. Releases of another owner, who may change them at any time, are left out.
 #[must_use]
 pub fn bases(state: &RootState) -> Vec<ReleaseName> {
     let current = state.current.release();
@@ -35,7 +36,7 @@ mod tests {
         transport::FileId,
     };
 
-    /// A release that was staged so many seconds after midnight; 0 when the tool did not bring it.
+    /// Builds a release staged `second` seconds after midnight; 0 means that the tool did not stage it.
     fn release(name: &str, second: u8, is_bad: bool) -> HostedRelease {
         let at: Timestamp = format!("2026-11-24T00:00:{second:02}Z").parse().expect("a time");
         let (by, reason) = ("jane@laptop".to_owned(), None);

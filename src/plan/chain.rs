@@ -1,4 +1,4 @@
-//! [`Chain`]: the recorded way back from a release.
+//! [`Chain`]: the recorded history behind a release.
 
 use std::{collections::HashSet, fmt};
 
@@ -9,7 +9,7 @@ use crate::{
     transport::EntryKind,
 };
 
-/// The recorded way back from a release: what its `previousVersion` names, what that one's names, and so on.
+/// The recorded history behind a release: its `previousVersion`, that release's `previousVersion`, and so on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chain<'s> {
     start: &'s ReleaseName,
@@ -17,33 +17,33 @@ pub struct Chain<'s> {
     end: ChainEnd,
 }
 
-/// How a chain ends.
+/// The reason a chain ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ChainEnd {
-    /// At a release before which nothing was.
+    /// The release had no predecessor.
     First,
-    /// At a release whose record is missing or means nothing.
+    /// The record of a release is missing or invalid.
     Broken {
         /// The release.
         at: ReleaseName,
-        /// What is wrong with its record.
+        /// The fault of its record.
         record: BadRecord,
     },
-    /// At a record that names a release which is not there.
+    /// A record names a release that does not exist.
     Gone {
-        /// The release it names.
+        /// The named release.
         name: ReleaseName,
-        /// What stands in its place, if anything.
+        /// The kind of file that stands in its place, if any.
         instead: Option<EntryKind>,
     },
-    /// At a record that names a release the chain came by already.
+    /// A record names a release that is already in the chain.
     Loops {
-        /// The release it names.
+        /// The named release.
         name: ReleaseName,
     },
 }
 
-/// The releases on the recorded way back, one by one: what lies behind the one that somebody looks for is not asked for.
+/// Walks the chain lazily: releases behind the one that the caller looks for are never read.
 #[derive(Debug)]
 struct Walk<'s> {
     state: &'s RootState,
@@ -87,7 +87,7 @@ impl<'s> Iterator for Walk<'s> {
 }
 
 impl<'s> Chain<'s> {
-    /// The way back from `start`, as the records of `state` tell it. Never walks a release twice.
+    /// Follows the records of `state` back from `start`. Visits no release twice.
     #[must_use]
     pub fn from(state: &'s RootState, start: &'s ReleaseName) -> Self {
         let mut walk = Walk::new(state, start);
@@ -95,11 +95,7 @@ impl<'s> Chain<'s> {
         Self { start, links, end: walk.end.unwrap_or(ChainEnd::First) }
     }
 
-    /// The [`target`](Self::target) on the way back from `start`, which is walked no further than that.
-    ///
-    /// # Errors
-    ///
-    /// As [`target`](Self::target).
+    /// Returns the [`target`](Self::target) of the chain from `start`, walking no further than that.
     pub(super) fn target_from(
         state: &'s RootState,
         start: &'s ReleaseName,
@@ -108,45 +104,46 @@ impl<'s> Chain<'s> {
         nth_good(Walk::new(state, start), nth)
     }
 
-    /// Whether the way back from `start` leads to `name`.
+    /// Returns `true` if the chain from `start` leads to `name`.
     pub(super) fn leads(state: &'s RootState, start: &'s ReleaseName, name: &ReleaseName) -> bool {
         Walk::new(state, start).any(|release| release.name == *name)
     }
 
-    /// The releases on the way, nearest first, bad ones too; without the one it starts from.
+    /// Returns the releases behind the start, nearest first, including bad ones.
     #[must_use]
     pub fn links(&self) -> &[&'s HostedRelease] {
         &self.links
     }
 
-    /// How it ends.
+    /// Returns the reason the chain ends.
     #[must_use]
     pub fn end(&self) -> &ChainEnd {
         &self.end
     }
 
-    /// The good releases on the way, nearest first. One whose mark cannot be read is not known to be good.
+    /// Returns the good releases of the chain, nearest first. A release with an unreadable mark is not known to be
+    /// good.
     pub fn good(&self) -> impl Iterator<Item = &'s HostedRelease> {
         self.links.iter().copied().filter(|release| !release.bad.exists())
     }
 
-    /// The `nth` good release on the way, counted from 0; `None` where the way ends before it.
+    /// Returns the `nth` good release of the chain, counted from 0; `None` if the chain ends before it.
     ///
     /// # Errors
     ///
-    /// A release before it whose bad mark cannot be read: whether it counts is not known.
+    /// The first release before it whose bad mark cannot be read: whether that release counts is unknown.
     pub fn target(&self, nth: usize) -> Result<Option<&'s HostedRelease>, &'s HostedRelease> {
         nth_good(self.links.iter().copied(), nth)
     }
 
-    /// Whether `name` lies on the way.
+    /// Returns `true` if `name` is in the chain.
     #[must_use]
     pub fn holds(&self, name: &ReleaseName) -> bool {
         self.links.iter().any(|link| link.name == *name)
     }
 }
 
-/// The `nth` good release of these, counted from 0, or one before it of which that is not known.
+/// Returns the `nth` good release, counted from 0, or the first release before it whose bad mark cannot be read.
 fn nth_good<'s>(
     links: impl Iterator<Item = &'s HostedRelease>,
     nth: usize,

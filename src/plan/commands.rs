@@ -1,5 +1,5 @@
-//! The commands around a switch, host by host: a host runs only what it recorded itself, or what the controller's own
-//! configuration says.
+//! The hooks and validation around a switch, host by host. A host runs only commands that it recorded itself, or
+//! those of the controller's own configuration.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -12,35 +12,35 @@ use crate::{
 
 use super::{Action, HostPlan, HostRefusal, NAMED, Plan, Reason, Refusal, Seen};
 
-/// Which commands may run around a switch.
+/// The commands that may run around a switch.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct CommandMeans<'m> {
     /// The commands of the configuration; `None` without one.
     pub configured: Option<&'m Commands>,
-    /// Whether what goes back runs those as well, instead of the recorded ones.
+    /// Whether a rollback runs those too, instead of the recorded ones.
     pub by_configuration: bool,
     /// Whether hooks and validation are skipped.
     pub skip: bool,
 }
 
-/// The commands of one host, and where they come from.
+/// The commands of one host, and their source.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct HostCommands {
     /// The commands.
     pub commands: Commands,
-    /// Where they come from.
+    /// The source of the commands.
     pub source: CommandSource,
 }
 
-/// Where a command that is about to run comes from.
+/// The source of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CommandSource {
     /// The controller's own configuration.
     #[default]
     Configuration,
-    /// The host that runs it recorded it with the release.
+    /// The record that the host made with the release.
     Record,
 }
 
@@ -54,23 +54,19 @@ impl fmt::Display for CommandSource {
 }
 
 impl<'m> CommandMeans<'m> {
-    /// The commands of a configuration, and how they are used.
+    /// Creates the means from a configuration's commands and the two options.
     #[must_use]
     pub fn new(configured: Option<&'m Commands>, by_configuration: bool, skip: bool) -> Self {
         Self { configured, by_configuration, skip }
     }
 
-    /// The validation that the configuration lets the controller run.
+    /// Returns the configured validation if it runs on the controller.
     fn on_controller(&self) -> Option<&'m Validation> {
         self.configured?.validation.as_ref().filter(|validation| validation.on == ValidateOn::Controller)
     }
 }
 
-/// Adds to `plan` the commands that each host runs, and those that the controller runs.
-///
-/// # Errors
-///
-/// [`Reason::CommandsUnreadable`] where a host is to run recorded commands that cannot be read.
+/// Adds the commands that each host and the controller run to `plan`.
 pub fn with_commands(mut plan: Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     if plan.moves_nothing() || plan.only_relinks() {
         return Ok(plan);
@@ -89,7 +85,7 @@ pub fn with_commands(mut plan: Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]
     Ok(plan)
 }
 
-/// Gives each host its own record.
+/// Assigns each host the commands that it recorded itself.
 fn add_recorded(plan: &mut Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     let mut refusals: Vec<HostRefusal> = Vec::new();
     for host in &mut plan.hosts {
@@ -127,7 +123,7 @@ fn add_recorded(plan: &mut Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) ->
     Ok(())
 }
 
-/// The release that a host's commands run in: the one that it is on after the plan.
+/// Returns the release that a host's commands run in: the one that the host is on after the plan.
 fn runs_in(host: &HostPlan, seen: &Seen<'_>) -> Option<ReleaseName> {
     match host.action {
         Action::TakeAway => None,
@@ -136,7 +132,7 @@ fn runs_in(host: &HostPlan, seen: &Seen<'_>) -> Option<ReleaseName> {
     }
 }
 
-/// The warning that hosts recorded different hooks with one release, with a table of what each runs.
+/// Warns that hosts recorded different hooks with one release; includes a table of each host's commands.
 fn differences(plan: &Plan, hosts: &[Seen<'_>]) -> Option<String> {
     let mut rows: Vec<(ReleaseName, String, Vec<&str>)> = Vec::new();
     for (host, seen) in plan.hosts.iter().zip(hosts) {
@@ -155,7 +151,7 @@ fn differences(plan: &Plan, hosts: &[Seen<'_>]) -> Option<String> {
     Some(format!("the commands recorded with {name} differ, and each host runs its own:{}", table.concat()))
 }
 
-/// The commands around a switch on one line.
+/// Summarizes the commands around a switch on one line.
 fn summary(commands: &Commands) -> String {
     let named = [("prepare", &commands.prepare), ("after_switch", &commands.after_switch)];
     let mut parts: Vec<String> =
@@ -167,18 +163,18 @@ fn summary(commands: &Commands) -> String {
     if parts.is_empty() { "no command".to_owned() } else { parts.join("; ") }
 }
 
-/// The most of a command that a plan shows, in characters.
+/// The maximum length of a command in a plan, in characters.
 const SHOWN: usize = 200;
 
-/// A command in quotes, on one line.
+/// Quotes a command on one line.
 pub(super) fn shown(command: &str) -> String {
     let text: String = command.trim().chars().take(SHOWN).flat_map(char::escape_debug).collect();
     let more = if command.trim().chars().count() > SHOWN { "..." } else { "" };
-    // Quotes within are as readable unescaped.
+    // Quotes inside the command stay readable without escapes.
     format!("`{}{more}`", text.replace("\\'", "'").replace("\\\"", "\""))
 }
 
-/// The warning that recorded commands name files or variables of the controller that its configuration does not.
+/// Warns that recorded commands name files or variables of the controller that its configuration does not.
 fn without_secrets(plan: &Plan, means: CommandMeans<'_>) -> Option<String> {
     let runs = plan.hosts.iter().map(|host| &host.commands.commands).filter(|commands| !commands.is_empty());
     let names: BTreeSet<String> = runs.flat_map(|commands| unsaid(commands, means.configured)).collect();
@@ -189,7 +185,7 @@ fn without_secrets(plan: &Plan, means: CommandMeans<'_>) -> Option<String> {
     Some(format!("does not pass {} to hooks: the release names them, the configuration does not", names.join(", ")))
 }
 
-/// The files and variables of the controller that `recorded` names and the configuration does not.
+/// Returns the controller's files and variables that `recorded` names but the configuration does not.
 pub(super) fn unsaid(recorded: &Commands, configured: Option<&Commands>) -> Vec<String> {
     let passes = |name: &String| configured.is_some_and(|commands| commands.pass_env.contains(name));
     let has_file = configured.is_some_and(|commands| commands.env_file.is_some());
@@ -203,7 +199,7 @@ pub(super) fn unsaid(recorded: &Commands, configured: Option<&Commands>) -> Vec<
 }
 
 impl HostPlan {
-    /// The commands that run on this host, each with where it comes from.
+    /// Describes the commands that run on this host, each with its source.
     pub(super) fn command_lines(&self, command: Command) -> Vec<String> {
         let HostCommands { commands, source } = &self.commands;
         if command == Command::Stage {

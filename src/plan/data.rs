@@ -1,4 +1,4 @@
-//! [`DataPlan`]: what becomes of the data, once for the whole fleet.
+//! [`DataPlan`]: the data migration, revert or decision to keep the data, made once for the whole fleet.
 
 mod layers;
 mod place;
@@ -23,56 +23,56 @@ use self::{
 };
 use super::{CommandSource, HostRefusal, Reason, Refusal, Seen, commands::shown, interrupted::latest};
 
-/// What becomes of the data, once for the whole fleet.
+/// The plan for the data, made once for the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DataPlan {
-    /// A release is taken to its data, before the switch.
+    /// Migrates the data for a release, before the switch.
     Apply {
         /// The release.
         release: ReleaseName,
-        /// Where.
+        /// The place of the data.
         place: DataPlace,
-        /// The commands that do; `None` when the caller's own code does.
+        /// The migration's commands; `None` when the caller's own code migrates.
         commands: Option<DataCommands>,
-        /// Where they come from.
+        /// The source of the commands.
         source: CommandSource,
-        /// Whether an interrupted operation is finished: the data version says how far that came.
+        /// Whether the plan resumes an interrupted operation: the data version tells how far that one came.
         resumes: bool,
-        /// What was last known of the data; `None` where nothing was recorded yet.
+        /// The last known data version; `None` when none was recorded yet.
         last_known: Option<LastKnown>,
     },
-    /// The data stays as it is, and the record of the release that is rolled back to says so.
+    /// Keeps the data unchanged, and records that with the release that is rolled back to.
     Keep {
-        /// That record.
+        /// The new record of that release.
         settled: Settled,
     },
-    /// What releases applied is reverted, one after the other.
+    /// Reverts the migrations of releases, one after the other.
     Revert {
-        /// Before the switch, or after it.
+        /// The time of the revert: before or after the switch.
         when: RevertWhen,
-        /// The releases that are reverted, newest first.
+        /// The releases whose migrations are reverted, newest first.
         steps: Vec<RevertStep>,
-        /// Whether an interrupted rollback is finished: the data version says how far that came.
+        /// Whether the plan resumes an interrupted rollback: the data version tells how far that one came.
         resumes: bool,
-        /// The version that a person decided on, which the last step leads to.
+        /// The version chosen with `--data-to`, at which the last step ends.
         to: Option<DataVersion>,
-        /// What the record of the release that is rolled back to says afterwards, where that is new.
+        /// The new record of the release that is rolled back to; `None` if it does not change.
         settles: Option<Settled>,
     },
 }
 
-/// What was last known of the data, and with which release.
+/// The last known data version, and the release that it was recorded with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LastKnown {
-    /// The release whose record says so.
+    /// The release whose record holds the version.
     pub release: ReleaseName,
     /// The version.
     pub version: DataVersion,
 }
 
-/// The data record of a release after a rollback to it.
+/// The data record that a release gets when it is rolled back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settled {
@@ -82,67 +82,68 @@ pub struct Settled {
     pub record: DataRecord,
 }
 
-/// Reverts what one release applied.
+/// The revert of one release's migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RevertStep {
-    /// The release that applied it.
+    /// The release whose migration is reverted.
     pub release: ReleaseName,
-    /// Where it was applied.
+    /// The place of the data.
     pub place: DataPlace,
-    /// The data version that it left; `None` when applying it was interrupted.
+    /// The data version after the migration; `None` when the migration was interrupted.
     pub from: Option<DataVersion>,
-    /// The data version before it, or the one that a person decided on.
+    /// The data version before the migration, or the one chosen with `--data-to`.
     pub to: DataVersion,
-    /// The commands that revert it; `None` when the caller's own code does.
+    /// The commands that revert; `None` when the caller's own code reverts.
     pub commands: Option<DataCommands>,
-    /// Where they come from.
+    /// The source of the commands.
     pub source: CommandSource,
 }
 
-/// How a rollback may treat the data.
+/// The options for the data.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct DataMeans<'m> {
-    /// Whether the data stays as it is, and only the code goes back.
+    /// Whether the data stays unchanged and only the code is rolled back.
     pub keep: bool,
-    /// The version to which the data is reverted, as a person decided.
+    /// The version to which the data is reverted, chosen with `--data-to`.
     pub to: Option<&'m DataVersion>,
-    /// Which commands revert.
+    /// The source of the revert.
     pub by: RevertBy<'m>,
-    /// Where the configuration, or the caller's code, says that the data is.
+    /// The place of the data according to the configuration or the caller's code.
     pub place: Option<&'m DataPlace>,
-    /// The commands of the configuration: the controller runs no others, and sends nothing that they do not name.
+    /// The configuration's commands: the controller runs no others, and passes on only the variables and files that
+    /// they name.
     pub configured: Option<&'m Commands>,
 }
 
-/// Which commands revert.
+/// The source of the commands that revert.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub enum RevertBy<'m> {
-    /// Those that were recorded with each release when it was deployed.
+    /// The commands recorded with each release when it was deployed.
     #[default]
     Recorded,
-    /// These.
+    /// The given commands.
     Commands(&'m Commands),
     /// The caller's own code.
     Code,
 }
 
 impl<'m> DataMeans<'m> {
-    /// Reverts by `by`, unless `keep` says that the data stays as it is.
+    /// Creates options that revert with `by`, unless `keep` is set.
     #[must_use]
     pub fn new(keep: bool, by: RevertBy<'m>) -> Self {
         Self { keep, to: None, by, place: None, configured: None }
     }
 
-    /// The same, where a configuration or the caller's code is known.
+    /// Adds the place and the commands of a configuration or of the caller's code.
     #[must_use]
     pub fn configured(self, place: Option<&'m DataPlace>, configured: Option<&'m Commands>) -> Self {
         Self { place, configured, ..self }
     }
 
-    /// Reverts the data to `version`, whatever the records say.
+    /// Sets the version to which the data is reverted, whatever the records say.
     #[must_use]
     pub fn to(self, version: Option<&'m DataVersion>) -> Self {
         Self { to: version, ..self }
@@ -150,7 +151,7 @@ impl<'m> DataMeans<'m> {
 }
 
 impl DataPlan {
-    /// The plan in words, line by line.
+    /// Describes the plan line by line.
     pub(super) fn lines(&self) -> Vec<String> {
         match self {
             Self::Apply { release, place, commands, source, .. } => {
@@ -190,16 +191,17 @@ impl DataPlan {
     }
 }
 
-/// A command that works on the data, in words.
+/// Describes a command that works on the data.
 fn line_of(place: &DataPlace, (kind, text): (&str, &String), source: CommandSource) -> String {
     format!("data on {place}: {kind} {}, {source}", shown(text))
 }
 
-/// Plans to take `release` to its data, when the configuration or the caller's code says where that is.
+/// Plans the data migration of `release`, if the configuration or the caller's code has a place for the data.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when the data is on a host that does not take part, or the hosts recorded different things about it.
+/// [`Refusal`] when the data is on a host that does not take part, when the hosts' records about it differ, or when its
+/// ledger cannot be read.
 pub(super) fn apply(
     command: Command,
     release: &ReleaseName,
@@ -220,8 +222,9 @@ pub(super) fn apply(
     Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: false, last_known }))
 }
 
-/// Returns what was last known of the data at `place`: what the data host recorded, or for data on the controller what all
-/// hosts recorded that have a record.
+/// Returns the last known version of the data at `place`, from the record of the data host.
+///
+/// For data on the controller, the records of all hosts that have one must agree.
 fn last_known(command: Command, place: &DataPlace, hosts: &[Seen<'_>]) -> Option<LastKnown> {
     let says = |seen: &&Seen<'_>| match place {
         DataPlace::Host(name) => seen.host == name,
@@ -233,16 +236,16 @@ fn last_known(command: Command, place: &DataPlace, hosts: &[Seen<'_>]) -> Option
     Some(LastKnown { release: release.clone(), version: version.clone() })
 }
 
-/// Whether a host recorded that `release` began to change data.
+/// Returns `true` if the host's record says that the migration of `release` started.
 pub(super) fn was_begun(seen: &Seen<'_>, release: &ReleaseName) -> bool {
     record_of(seen, release).is_some_and(|record| record.change.is_some())
 }
 
-/// Plans what undoes the part of an interrupted deploy of `release` that was applied.
+/// Plans the revert of the part that an interrupted deploy of `release` migrated.
 ///
 /// # Errors
 ///
-/// As a rollback from it.
+/// As a rollback from the release.
 pub(super) fn undo(
     command: Command,
     release: &ReleaseName,
@@ -257,7 +260,7 @@ pub(super) fn undo(
     let refuse = |reason| Refusal::of(command, vec![keeper.refuse(reason)]);
     let Some(left) = Left::find(keeper.state, release) else { return Ok(None) };
     let Some(mut step) = step_of(left, &place, means).map_err(refuse)? else { return Ok(None) };
-    // Data that still held the change stays where this deploy found it.
+    // This deploy may have found data that still held the change. It then stays as it was found.
     let found = left.data.record().and_then(|record| record.change.as_ref()?.found.clone());
     step.to = found.unwrap_or(step.to);
     let (when, steps) = (RevertWhen::AfterSwitch, vec![step]);
@@ -268,11 +271,12 @@ pub(super) fn undo(
     Ok(Some(DataPlan::Revert { when, steps, resumes: true, to: None, settles: None }))
 }
 
-/// Plans to take `release` to its data again, or for the rest of the way, after an operation that was interrupted.
+/// Plans to run or to resume the migration of `release` after an interrupted operation.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when the data is on a host that does not take part, or only hosts say what the controller would run.
+/// [`Refusal`] when the data is on a host that does not take part, when the hosts' records about it differ, when its
+/// ledger cannot be read, or when the controller would have to run commands that only hosts recorded.
 pub(super) fn redo(
     command: Command,
     release: &ReleaseName,
@@ -312,12 +316,13 @@ pub(super) fn redo(
     Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: true, last_known: None }))
 }
 
-/// Takes over how an interrupted rollback to `release` was asked to treat the data, unless this command says so itself. The data host's
-/// own intent decides. Where that host is not known, the intents of all must agree.
+/// Adopts the data options of an interrupted rollback to `release`, unless this command sets its own.
+///
+/// The intent of the data host decides. If that host is unknown, the intents of all hosts must agree.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when the intents of several hosts differ: nobody knows which of them is right.
+/// [`Refusal`] when the intents of several hosts differ: nothing tells which of them is right.
 pub(super) fn as_begun<'m>(
     command: Command,
     release: &ReleaseName,
@@ -344,13 +349,13 @@ pub(super) fn as_begun<'m>(
     })
 }
 
-/// Plans what a rollback of these hosts to `target` reverts. `starts` are the releases that each host leaves, where it
-/// leaves one.
+/// Plans the reverts for a rollback of these hosts to `target`; `starts` holds the release that each host
+/// leaves, if any.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when something on the way was changed in the data and cannot be taken back, or when the records of two
-/// releases disagree about what the data was between them.
+/// [`Refusal`] when a migration on the way cannot be reverted, when the records of two releases disagree about the data
+/// version between them, when the hosts' records about the data differ, or when its ledger cannot be read.
 pub(super) fn revert(
     command: Command,
     target: &ReleaseName,
@@ -365,7 +370,7 @@ pub(super) fn revert(
     let refuse = |refusal: HostRefusal| Refusal::of(command, vec![refusal]);
     let ways = starts.iter().filter_map(|(seen, start)| way(seen.state, start, target));
     let mut left: Vec<&ReleaseName> = ways.flatten().map(|left| left.name).collect();
-    // What a rollback with the code alone left in the data is reverted too.
+    // An earlier rollback may have kept migrations in the data. They are reverted too.
     let kept = |name: &&ReleaseName| hosts.iter().find_map(|seen| record_of(seen, name)?.kept.as_ref());
     let kept: Vec<&ReleaseName> = left.iter().filter_map(kept).flat_map(|kept| &kept.releases).collect();
     left.extend(kept);
@@ -374,7 +379,7 @@ pub(super) fn revert(
     let place = place_of(command, &left, means, hosts)?;
     let Walk { steps, settles } = match &place {
         None => {
-            // No record tells of a change: what cannot be read, or cannot go back, is still refused.
+            // No record has a change. The walk still refuses unreadable and irreversible records.
             for (seen, start) in starts {
                 walk(seen, start, target, &DataPlace::Controller, means).map_err(refuse)?;
             }
@@ -383,7 +388,7 @@ pub(super) fn revert(
         Some(place @ DataPlace::Host(name)) => {
             takes_part(place, hosts).map_err(refuse)?;
             let walk = walk_on(name, target, starts, hosts, means).map_err(refuse)?;
-            // The data host records a change before it makes one, so that it knows of every finished one.
+            // The data host records a change before making it, so it knows of every finished one.
             let finished = |name: &&&ReleaseName| {
                 let mut changes = hosts.iter().filter_map(|seen| record_of(seen, name)?.change.as_ref());
                 changes.any(|change| change.changed() && change.after.is_some())
@@ -401,7 +406,7 @@ pub(super) fn revert(
             for (seen, start) in starts {
                 longest = longest.or(walk(seen, start, target, place, means).map_err(refuse)?);
             }
-            // What only some of the hosts that move remember decides nothing on the controller.
+            // A record that only some of the moving hosts have must not decide what happens on the controller.
             let knows = |name: &ReleaseName| starts.iter().all(|(seen, _)| record_of(seen, name).is_some());
             if let Some(step) = longest.steps.iter().find(|step| !knows(&step.release)) {
                 return Err(records_differ(command, &step.release, hosts));
@@ -416,7 +421,9 @@ pub(super) fn revert(
     Ok(Some(DataPlan::Revert { when, steps, resumes, to: means.to.cloned(), settles }))
 }
 
-/// Plans what is recorded where the code alone goes back: by the data host, or by the first host where none is known.
+/// Plans the new record when only the code is rolled back.
+///
+/// The record comes from the data host, or from the first host that has one if no data host is known.
 fn keep(target: &ReleaseName, starts: &[(Seen<'_>, &ReleaseName)], means: DataMeans<'_>) -> Option<DataPlan> {
     let recorded = starts.iter().find_map(|(seen, start)| Some(&record_of(seen, start)?.change.as_ref()?.place));
     let decides = |seen: &Seen<'_>| match means.place.or(recorded) {
@@ -428,8 +435,10 @@ fn keep(target: &ReleaseName, starts: &[(Seen<'_>, &ReleaseName)], means: DataMe
     Some(DataPlan::Keep { settled: Settled { release: target.clone(), record } })
 }
 
-/// What is reverted on the data host `name`, by its own records: the longest way that it knows from what it, or another
-/// host, leaves. Half-done deploys may have switched the others only.
+/// Plans the reverts on the data host `name` from its own records.
+///
+/// Picks the longest walk that it knows from any release that a host leaves: an unfinished deploy may have switched the
+/// other hosts only.
 fn walk_on(
     name: &str,
     target: &ReleaseName,

@@ -7,30 +7,32 @@ use crate::{
 
 use super::{Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe, stragglers};
 
-/// What a deploy is asked for, beside its release.
+/// The options of a deploy.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct DeployTerms<'t> {
-    /// The release that must be current on every host that is not on the new one already.
+    /// The release that must be current on every host that is not yet on the new one.
     pub from: Option<&'t ReleaseName>,
-    /// Whether hosts that are on different releases are deployed to all the same.
+    /// Whether a deploy proceeds when the hosts are on different releases.
     pub allow_split: bool,
-    /// Where the data is, if there is any, and by what it goes forward.
+    /// The place of the data, if there is any, and the source of the migration's commands.
     pub means: DataMeans<'t>,
-    /// Where a release of that name holds the same content: the host, and which directory that was seen of.
+    /// The hosts on which a release of that name has the same content, each with the directory that was compared.
     pub same: &'t [(String, FileId)],
 }
 
-/// Plans to bring `name` to the hosts and switch to it, and before that to take it to its data, where it has a place.
+/// Plans an upload of `name` to the hosts and a switch to it, with the data migration before the switch if the
+/// data has a place.
 ///
-/// Where the same content is current under that name, a host stays. Hosts that lack it get it then, and the data, which it was
-/// taken to when it was first deployed, is left alone.
+/// A host on which the same content is current under that name stays. The other hosts then receive it without a
+/// migration: the data was migrated when the release was first deployed.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a host is on neither the release that it must come from nor the new one; when a host has that name with other
-/// content, or has the release and is not on it; when a run that went there was interrupted; when a `current` is not ours, dangling
-/// or was removed; or, unless split hosts are allowed, when the hosts that move are on different releases.
+/// [`Refusal`] when a host is on neither the required release nor the new one; when a host has that name with other
+/// content, or has the release and is not on it; when a run that went to the release was interrupted; when a `current`
+/// was not made by this tool, dangles or was removed; or, unless split hosts are allowed, when the hosts that move are
+/// on different releases.
 pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], terms: &DeployTerms<'_>) -> Result<Plan, Refusal> {
     refuse(hosts.iter().filter_map(|seen| comes_from(seen, name, terms.from).err()))?;
     let left = interrupted(name, hosts);
@@ -61,7 +63,7 @@ fn refuse(refusals: impl Iterator<Item = HostRefusal>) -> Result<(), Refusal> {
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(Command::Deploy, refusals)) }
 }
 
-/// Refuses a host that is on neither `from` nor the new release, so that an older pipeline does not overtake a newer one.
+/// Refuses a host on neither `from` nor the new release, so that an older pipeline cannot overtake a newer one.
 fn comes_from(seen: &Seen<'_>, name: &ReleaseName, from: Option<&ReleaseName>) -> Result<(), HostRefusal> {
     let Some(from) = from else { return Ok(()) };
     if [Some(from), Some(name)].contains(&seen.current()) {
@@ -70,7 +72,8 @@ fn comes_from(seen: &Seen<'_>, name: &ReleaseName, from: Option<&ReleaseName>) -
     Err(seen.refuse(Reason::NotFrom { from: from.clone(), current: describe(&seen.state.current) }))
 }
 
-/// That a run which deployed or activated `name` was interrupted, on any of these hosts: whatever it had yet to do was not done.
+/// Returns the reason to refuse when a deploy or an activation of `name` was interrupted on any of these hosts:
+/// its remaining steps were not done.
 pub(super) fn interrupted(name: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Reason> {
     if let Some(why) = hosts.iter().find_map(|seen| seen.state.journal.unreadable()) {
         return Some(Reason::IntentUnreadable { why: why.to_owned() });
@@ -90,11 +93,7 @@ pub(super) fn interrupted(name: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Reas
     })
 }
 
-/// Plans to bring `name` to the hosts, and nothing more.
-///
-/// # Errors
-///
-/// [`Refusal`] when a host has that name.
+/// Plans an upload of `name` to the hosts, without a switch.
 pub fn stage(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| is_free(seen, name).err()).collect();
     if !refusals.is_empty() {
@@ -104,7 +103,8 @@ pub fn stage(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     Ok(Plan::new(Command::Stage, name.clone(), plans.collect()))
 }
 
-/// Refuses a name that stands for something on a host, or may have: one that was pruned is found where it is brought.
+/// Refuses a name that is taken on a host. A name that belonged to a pruned release is refused later, by the
+/// upload.
 fn is_free(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
     let taken = seen.state.release(name).is_some() || seen.state.stranger(name).is_some();
     if taken {
@@ -115,7 +115,7 @@ fn is_free(seen: &Seen<'_>, name: &ReleaseName) -> Result<(), HostRefusal> {
     unreadable.map_or(Ok(()), |why| Err(refuse(why)))
 }
 
-/// What the record of the next release says when `current` is this.
+/// Returns the `previousVersion` record of the next release, given `current`.
 pub(super) fn record_of(current: &Current) -> PreviousVersion {
     current.release().map_or(PreviousVersion::None, |name| PreviousVersion::Release(name.clone()))
 }
@@ -139,21 +139,21 @@ fn may_take(seen: &Seen<'_>, name: &ReleaseName, same: &[(String, FileId)]) -> R
     Err(seen.refuse(reason))
 }
 
-/// The refusal of a host that had the release when it was asked, and lacks it now.
+/// Builds the refusal of a host that had the release when it was queried, and lacks it under the lock.
 pub(crate) fn moved_meanwhile(seen: &Seen<'_>, name: &ReleaseName) -> HostRefusal {
     seen.refuse(Reason::GoneMeanwhile { name: name.clone() })
 }
 
-/// The command that a deploy of a release which is there already stands for.
+/// The command to use instead of a deploy of an existing release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Return {
-    /// It was never current, or lies on no way back: an activation.
+    /// Activation: the release was never current, or is in no host's chain.
     Activate,
-    /// It lies on the recorded way back: a rollback to it.
+    /// Rollback: the release is in the chain.
     Rollback,
 }
 
-/// The one command that would take every host that refuses a deploy to its release, when one would.
+/// Returns the one command that would take every refusing host to its release, if there is one.
 #[must_use]
 pub fn return_of(refusal: &Refusal, hosts: &[Seen<'_>], name: &ReleaseName) -> Option<Return> {
     let way = |reason: &Reason| match reason {
@@ -167,16 +167,12 @@ pub fn return_of(refusal: &Refusal, hosts: &[Seen<'_>], name: &ReleaseName) -> O
     (everybody_has_it && ways.all(|way| way == Some(first))).then_some(first)
 }
 
-/// Refuses hosts that are on neither of these, where one must be come from.
-///
-/// # Errors
-///
-/// [`Refusal`] with [`Reason::NotFrom`].
+/// Refuses hosts that are on neither `from` nor `name`, if `from` is given.
 pub fn expect_from(name: &ReleaseName, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     refuse(hosts.iter().filter_map(|seen| comes_from(seen, name, from).err()))
 }
 
-/// Refuses a `current` that a new release could not be put in the place of with a record that says the truth.
+/// Refuses a `current` from which no true `previousVersion` record can be derived.
 pub(super) fn may_switch(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     match current_fault(seen) {
         Some(reason) => Err(seen.refuse(reason)),
@@ -184,7 +180,7 @@ pub(super) fn may_switch(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
 }
 
-/// What is wrong with a `current`: whoever made it must decide, it leads nowhere, or somebody removed it.
+/// Returns the fault of a `current` that this tool did not make, that dangles, or that somebody removed.
 pub(crate) fn current_fault(seen: &Seen<'_>) -> Option<Reason> {
     if let Err(refusal) = seen.ours() {
         return Some(refusal.reason);
@@ -196,7 +192,7 @@ pub(crate) fn current_fault(seen: &Seen<'_>) -> Option<Reason> {
     }
 }
 
-/// Refuses hosts that are on different releases; a host without any is new.
+/// Refuses hosts on different releases; a host without a current release is new and passes.
 pub(super) fn agree<'s>(
     command: Command,
     hosts: impl Iterator<Item = Seen<'s>>,
@@ -214,7 +210,7 @@ pub(super) fn agree<'s>(
     Err(Refusal { table: on.iter().map(row).collect(), ..Refusal::of(command, refusals) })
 }
 
-/// The note that some hosts have nothing to go back to, where others have.
+/// Notes the hosts that have nothing to roll back to, if others have.
 pub(super) fn new_hosts(hosts: &[Seen<'_>]) -> Option<String> {
     let new: Vec<&str> = hosts
         .iter()

@@ -1,4 +1,4 @@
-//! What interrupted operations left, host by host: what one host's journal says moves that host alone.
+//! Interrupted operations, host by host: a host's journal moves that host alone.
 
 use crate::{
     name::ReleaseName,
@@ -12,35 +12,36 @@ use super::{
     rollback::{is_markable, previous_of},
 };
 
-/// What a host has to do with an interrupted operation.
+/// A host's role in an interrupted operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// It has an intent of its own.
+    /// Has an intent of its own.
     Own,
-    /// It has none, and is where the operation was going.
+    /// Has no intent, and is on the operation's target.
     There,
-    /// It has none, and its own record leads where those with an intent go.
+    /// Has no intent, and its own record leads to the target of the hosts that have one.
     Along,
-    /// It has none, and its own record leads elsewhere.
+    /// Has no intent, and its own record leads elsewhere.
     Apart,
-    /// It did not take part.
+    /// Did not take part.
     Outside,
 }
 
 /// An interrupted operation.
 #[derive(Debug)]
 pub(super) struct Begun<'s> {
-    /// The command; that of its intents, where any host has one.
+    /// The command, from the intents if any host has one.
     pub(super) command: Command,
-    /// What it was about to do: on a host that has an intent, since all go to one release. `None` when it had come no
-    /// further than its locks.
+    /// The intent of one host, which stands for all, since all move to one release. `None` when the operation only
+    /// held its locks.
     pub(super) intent: Option<&'s Intent>,
-    /// The part of each host, in their order.
+    /// The role of each host, in the order of the hosts.
     pub(super) parts: Vec<Part>,
 }
 
-/// What the last interrupted rollback, or (`forward`) deploy or activation, was about to do on a host: the one that knew
-/// of all others there.
+/// Returns a host's intent of its last interrupted rollback, or, with `forward`, deploy or activation.
+///
+/// The last one is the intent that no other intent on the host supersedes.
 pub(super) fn latest<'s>(seen: &Seen<'s>, forward: bool) -> Option<&'s Intent> {
     let intents = || {
         let intents = seen.state.interrupted.iter().filter_map(|left: &Interrupted| left.intent.record());
@@ -54,8 +55,10 @@ fn goes_forward(command: Command) -> bool {
     matches!(command, Command::Deploy | Command::Activate)
 }
 
-/// The interrupted rollback that is to be finished. `None` when there is none, or it moved no host and a host that took part
-/// has no intent: that one leaves only traces.
+/// Returns the interrupted rollback to finish.
+///
+/// `None` when there is none, or when it moved no host and a participating host has no intent: such a rollback leaves
+/// only traces.
 ///
 /// # Errors
 ///
@@ -73,11 +76,11 @@ pub(super) fn rollback<'s>(
     Ok((switched || !missing).then_some(begun))
 }
 
-/// The interrupted deploy or activation, be it no more than its locks.
+/// Returns the interrupted deploy or activation, even if it only held its locks.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when hosts have intents of several.
+/// [`Refusal`] when hosts have intents of several operations.
 pub(super) fn forward<'s>(command: Command, hosts: &[Seen<'s>]) -> Result<Option<Begun<'s>>, Refusal> {
     let leads = |seen: &Seen<'_>, to: &ReleaseName| previous_of(seen) == Some(to);
     if let Some(begun) = find(command, &leads, hosts, true)? {
@@ -91,7 +94,7 @@ pub(super) fn forward<'s>(command: Command, hosts: &[Seen<'s>]) -> Result<Option
     Ok(traced.map(|command| Begun { command, intent: None, parts: vec![Part::Outside; hosts.len()] }))
 }
 
-/// Whether a host's own records lead where the command that is typed now would take it: to this release.
+/// Returns `true` if a host's own records lead to this release with the command that is running now.
 type Leads<'l> = &'l dyn Fn(&Seen<'_>, &ReleaseName) -> bool;
 
 fn find<'s>(
@@ -106,7 +109,7 @@ fn find<'s>(
         return Err(several(command, hosts));
     }
     let took_part = members(hosts, &intent.operation);
-    // Where a host goes that switched and has an intent no more: those with one say where the others go back to.
+    // A host that switched and no longer has an intent goes where the intents of the others lead.
     let goal = if forward { intent.from.as_ref() } else { Some(&intent.to) };
     let part = |seen: &Seen<'s>| {
         let there = seen.current() == Some(&intent.to);
@@ -122,7 +125,9 @@ fn find<'s>(
     Ok(Some(Begun { command: intent.command, intent: Some(intent), parts: hosts.iter().map(part).collect() }))
 }
 
-/// Whether a host took part in an operation, as those say that it left something on; all did where one cannot say.
+/// Returns a test of whether a host took part in an operation, according to the lock owners that it left.
+///
+/// If one of them cannot tell, all hosts took part.
 fn members<'s>(hosts: &[Seen<'s>], operation: &Token) -> impl Fn(&str) -> bool + use<'s> {
     let mut members: Vec<&'s str> = Vec::new();
     let mut all = false;
@@ -137,7 +142,7 @@ fn members<'s>(hosts: &[Seen<'s>], operation: &Token) -> impl Fn(&str) -> bool +
     move |host| all || members.contains(&host)
 }
 
-/// The refusal because several operations were interrupted, none of which knew of the others.
+/// Builds the refusal of several interrupted operations, none of which knew of the others.
 fn several(command: Command, hosts: &[Seen<'_>]) -> Refusal {
     let words = |seen: &Seen<'_>| {
         let intent = latest(seen, false).or(latest(seen, true));
@@ -151,12 +156,14 @@ fn several(command: Command, hosts: &[Seen<'_>]) -> Refusal {
     Refusal { table: hosts.iter().map(row).collect(), ..Refusal::of(command, refusals) }
 }
 
-/// Plans to finish an interrupted rollback. Hosts that it has nothing to do with stay where they are; those that should have
-/// come along, and whose own records lead elsewhere, are named.
+/// Plans to finish an interrupted rollback.
+///
+/// Hosts that did not take part stay. Hosts that should have rolled back but whose own records lead elsewhere are
+/// listed in [`Plan::stranded`].
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a host lacks the release that it would go to, or that was never made ready there.
+/// [`Refusal`] when a host lacks its target, or never sealed it.
 pub(super) fn finish(command: Command, begun: &Begun<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let Some(intent) = begun.intent else { return Err(several(command, hosts)) };
     let to = &intent.to;
@@ -185,19 +192,20 @@ pub(super) fn finish(command: Command, begun: &Begun<'_>, hosts: &[Seen<'_>]) ->
     Ok(plan)
 }
 
-/// The hosts that should have come along, and do not.
+/// Returns the hosts that took part and whose own records lead elsewhere.
 fn stranded(begun: &Begun<'_>, hosts: &[Seen<'_>]) -> Vec<String> {
     let apart = begun.parts.iter().zip(hosts).filter(|(part, _)| **part == Part::Apart);
     apart.map(|(_, seen)| seen.host.to_owned()).collect()
 }
 
-/// Plans to undo an interrupted deploy or activation: each host goes back by its own intent, and with `along` those too
-/// that have none any more and whose own record leads to the same release.
+/// Plans to undo an interrupted deploy or activation, each host by its own intent.
+///
+/// With `along`, hosts without an intent whose own record leads to the same release move back too.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a host lacks the release that it would go back to, when one that switched has no way back with the
-/// others, or when the data cannot be reverted.
+/// [`Refusal`] when a host lacks the release that it would move back to, when with `along` a host that switched cannot
+/// move back with the others, or when the data cannot be reverted.
 pub(super) fn undo(
     command: Command,
     begun: &Begun<'_>,
@@ -256,7 +264,7 @@ pub(super) fn undo(
     Ok(plan)
 }
 
-/// The plan `plan`, which undoes an operation.
+/// Marks `plan` as one that undoes an operation, and adds `note`.
 fn undone(mut plan: Plan, note: String, hosts: &[Seen<'_>]) -> Plan {
     let current = hosts.iter().find_map(Seen::current);
     (plan.finishes, plan.undoes) = (true, true);

@@ -1,7 +1,8 @@
-//! What a command will do, decided before anything is done: [`Plan`].
+//! Plans: everything a command will do, decided before it does anything ([`Plan`]).
 //!
-//! A plan is a value: made from what the hosts said and what was asked for, without I/O, so that `--dry-run` prints the
-//! very plan that would be carried out, and tests need no disk. What must not be done is a [`Refusal`].
+//! A plan is a value, computed without I/O from the state of the hosts and the request. `--dry-run` therefore prints
+//! exactly the plan that the command would execute, and tests need no disk. A [`Refusal`] says why a command must not
+//! run.
 
 mod activate;
 mod adopt;
@@ -61,81 +62,81 @@ use crate::{
     store::Current,
 };
 
-/// What a command will do, host by host.
+/// A command's actions on every host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
     /// The command.
     pub command: Command,
-    /// The release that every host that takes part is to be on; with `stage`, that it is to have.
+    /// The release that every participating host ends on; with `stage`, the release that it receives.
     pub release: ReleaseName,
-    /// Each host, in the order they were seen in.
+    /// The hosts, in the order of the input.
     pub hosts: Vec<HostPlan>,
-    /// What one should know, each one sentence.
+    /// Remarks for the reader of the plan, one sentence each.
     pub notes: Vec<String>,
-    /// Whether this finishes an operation that was interrupted.
+    /// Whether the plan finishes an interrupted operation.
     pub finishes: bool,
-    /// What becomes of the data; `None` when it stays as it is.
+    /// The data migration or revert; `None` when the data stays unchanged.
     pub data: Option<DataPlan>,
-    /// The validation that runs on the controller, as its own configuration says.
+    /// The validation that runs on the controller, from the controller's own configuration.
     pub controller: Option<Validation>,
-    /// What must be said even where nobody reads the plan, each one sentence.
+    /// Warnings to print even when nobody reads the plan, one sentence each.
     pub warnings: Vec<String>,
-    /// Whether this undoes a deploy or an activation that was interrupted.
+    /// Whether the plan undoes an interrupted deploy or activation.
     pub undoes: bool,
-    /// The hosts that should come along with the others and do not, since their own records lead elsewhere.
+    /// The hosts that should roll back with the others but stay, because their own records lead elsewhere.
     pub stranded: Vec<String>,
 }
 
-/// What a command will do on one host.
+/// A command's actions on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostPlan {
     /// The host's name.
     pub host: String,
-    /// The release that it is about here: what the host is to be on, or to have.
+    /// The release that the host ends on, or receives.
     pub release: ReleaseName,
-    /// What it is on now.
+    /// The host's `current` before the command.
     pub before: Current,
-    /// Whether `current` is switched, and how.
+    /// The change of `current`.
     pub action: Action,
-    /// The release that is left, and marked bad once the fleet is switched.
+    /// The release that the host leaves, marked bad once the whole fleet is switched.
     pub marks_bad: Option<ReleaseName>,
-    /// Whether the mark of the release that is gone to is cleared.
+    /// Whether the bad mark of the target release is cleared.
     pub clears_mark: bool,
-    /// What is linked into the release before it is published.
+    /// The symlinks to shared paths, created in the release before it is published.
     pub shared: Vec<SharedLink>,
-    /// The commands that run here.
+    /// The commands that run on this host.
     pub commands: HostCommands,
 }
 
-/// What is done with `current` on one host.
+/// A change of one host's `current`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// The release is staged only.
+    /// Uploads the release without switching.
     Stage,
-    /// The release is published, recorded and switched to.
+    /// Publishes the release, writes its record, and switches to it.
     Deploy {
-        /// What its record will say.
+        /// The release's new `previousVersion` record.
         record: PreviousVersion,
     },
-    /// A release that is there is recorded and switched to.
+    /// Writes the record of an existing release and switches to it.
     Activate {
-        /// What its record will say.
+        /// The release's new `previousVersion` record.
         record: PreviousVersion,
     },
-    /// A release that is there is switched to, its record unchanged.
+    /// Switches to an existing release without changing its record.
     GoBack,
-    /// `current`, which somebody removed, is linked again to the release that it led to last; nothing else is done there.
+    /// Links a removed `current` again to the release that it last led to; does nothing else.
     Relink,
-    /// `current` is taken away: there was none before a first deploy that is undone.
+    /// Removes `current`: there was none before the first deploy, which is undone.
     TakeAway,
-    /// It stays as it is.
+    /// Leaves `current` unchanged.
     Stay,
 }
 
 impl Action {
-    /// Whether `current` is switched.
+    /// Returns `true` if the action switches `current`.
     #[must_use]
     pub fn switches(&self) -> bool {
         match self {
@@ -146,7 +147,7 @@ impl Action {
 }
 
 impl Plan {
-    /// A plan without notes.
+    /// Creates a plan without notes.
     fn new(command: Command, release: ReleaseName, hosts: Vec<HostPlan>) -> Self {
         Self {
             command,
@@ -162,7 +163,7 @@ impl Plan {
         }
     }
 
-    /// The plan by which every host stays where it is.
+    /// Creates the plan in which every host stays where it is.
     pub(crate) fn staying(command: Command, release: &ReleaseName, hosts: &[Seen<'_>]) -> Self {
         Self::new(
             command,
@@ -171,32 +172,33 @@ impl Plan {
         )
     }
 
-    /// The plan of one host.
+    /// Returns the plan of the host `name`.
     #[must_use]
     pub fn host(&self, name: &str) -> Option<&HostPlan> {
         self.hosts.iter().find(|host| host.host == name)
     }
 
-    /// Whether there is nothing to do on any host.
+    /// Returns `true` if there is nothing to do on any host.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         !self.finishes && self.hosts.iter().all(|host| host.action == Action::Stay && !host.clears_mark)
     }
 
-    /// Whether it only takes back what an interrupted operation did besides switching: no `current` moves.
+    /// Returns `true` if no `current` moves: the plan is empty, or undoes an operation without switching any
+    /// host.
     #[must_use]
     pub fn moves_nothing(&self) -> bool {
         self.is_empty() || (self.undoes && !self.hosts.iter().any(|host| host.action.switches()))
     }
 
-    /// Whether it only links `current` again where somebody removed it: no release is gone to that was not current.
+    /// Returns `true` if the plan only links a removed `current` again: no host moves to another release.
     #[must_use]
     pub fn only_relinks(&self) -> bool {
         let mut switching = self.hosts.iter().filter(|host| host.action.switches()).peekable();
         self.data.is_none() && switching.peek().is_some() && switching.all(|host| host.action == Action::Relink)
     }
 
-    /// The plan in words, line by line: hosts that do the same share one.
+    /// Describes the plan line by line; hosts with the same actions share a line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut lines = shared_lines(self.hosts.iter().map(|host| (&*host.host, host.line())));
@@ -215,7 +217,7 @@ impl Plan {
     }
 }
 
-/// The lines with the hosts that they are for: hosts with the same one share it.
+/// Prefixes each line with the names of its hosts, merging equal lines.
 fn shared_lines<'h>(lines: impl Iterator<Item = (&'h str, String)>) -> Vec<String> {
     let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
     for (host, line) in lines {
@@ -234,7 +236,7 @@ impl fmt::Display for Plan {
 }
 
 impl HostPlan {
-    /// A plan that marks nothing.
+    /// Creates a plan that marks nothing.
     fn new(seen: &Seen<'_>, release: &ReleaseName, action: Action) -> Self {
         let before = seen.state.current.clone();
         Self {
@@ -277,10 +279,10 @@ impl HostPlan {
     }
 }
 
-/// How many hosts are told by name where they share a line.
+/// The number of hosts that a shared line names.
 const NAMED: usize = 10;
 
-/// Where `current` leads, in words.
+/// Describes the target of `current`.
 pub(crate) fn describe(current: &Current) -> String {
     let text = |link: &[u8]| link.escape_ascii().to_string();
     match current {

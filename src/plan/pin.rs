@@ -4,20 +4,20 @@ use crate::{name::ReleaseName, report::Command};
 
 use super::{HostRefusal, Reason, Refusal, Seen};
 
-/// On which hosts a pin is put or taken away.
+/// The hosts on which a pin is added or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pinning {
     /// The release.
     pub release: ReleaseName,
-    /// Whether it is pinned, or freed.
+    /// Whether the release is pinned; else its pin is removed.
     pub pins: bool,
-    /// The hosts where that is still to be done, in the order they were seen in.
+    /// The hosts that change, in the order of the input.
     pub hosts: Vec<String>,
 }
 
 impl Pinning {
-    /// The plan in words.
+    /// Describes the plan in words.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let does = if self.pins { "pin" } else { "unpin" };
@@ -26,11 +26,7 @@ impl Pinning {
     }
 }
 
-/// Plans to pin the release `name` on every host. Where it is pinned already, its pin stays as it is.
-///
-/// # Errors
-///
-/// [`Refusal`] when a host does not have it.
+/// Plans to pin the release `name` on every host. Existing pins stay unchanged.
 pub fn pin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal> {
     let lacking = hosts.iter().filter(|seen| seen.state.release(name).is_none());
     let no_such =
@@ -42,11 +38,7 @@ pub fn pin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal> {
     Ok(pinning(name, hosts, true))
 }
 
-/// Plans to take the pin of `name` away wherever there is one.
-///
-/// # Errors
-///
-/// [`Refusal`] when no host has such a release.
+/// Plans to remove the pin of `name` from every host that has one.
 pub fn unpin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal> {
     if hosts.iter().any(|seen| seen.state.release(name).is_some()) {
         return Ok(pinning(name, hosts, false));

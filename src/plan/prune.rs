@@ -1,9 +1,9 @@
-//! The plan of `prune`: which releases go, and why each other stays.
+//! The plan of `prune`: the releases to remove, and the reason each other one is kept.
 //!
-//! No clock decides. The order of releases is that of the recorded way back: the good releases on it that are nearest
-//! to the current one are kept, and good ones off the way take places that are left over. A release that was gone back
-//! from, or was never current, stays as long as the release that it was put beside: it is older than all that are kept
-//! once that one is no more among them.
+//! No clock decides. Releases are ordered by the recorded chain: the good releases in it nearest to the current one are
+//! kept, and good ones outside it take the remaining places. A release that was rolled back, or was never current, is
+//! as old as the release that was current when it was staged or deployed. It becomes removable once that release is no
+//! longer among the kept.
 
 use std::{
     cmp::Reverse,
@@ -22,106 +22,106 @@ use crate::{
 
 use super::{Chain, ChainEnd, HostRefusal, Refusal, Seen, deploy::may_switch};
 
-/// Which releases go on which hosts, and why each other stays.
+/// The releases to remove on each host, and the reason each other one is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Pruning {
-    /// How many good releases stay beside the current one.
+    /// The number of good releases to keep besides the current one.
     pub keep: u32,
-    /// Each host, in the order they were seen in.
+    /// The hosts, in the order of the input.
     pub hosts: Vec<HostPruning>,
 }
 
-/// Which releases go on one host.
+/// The releases to remove on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostPruning {
     /// The host's name.
     pub host: String,
-    /// What is current there, and must still be when a release goes.
+    /// The host's `current`. It must be unchanged when a release is removed.
     pub current: Current,
-    /// What becomes of each release, in the order of their names.
+    /// The fate of each release, ordered by name.
     pub fates: Vec<(ReleaseName, Fate)>,
-    /// Whether every process of the host could be looked at.
+    /// Whether every process of the host could be inspected.
     pub all_seen: bool,
 }
 
-/// What becomes of a release.
+/// The fate of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// It goes.
+    /// The release is removed.
     Goes(Outlived),
-    /// It stays.
+    /// The release is kept.
     Stays(Needed),
 }
 
-/// Why a release goes.
+/// The reason a release is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Outlived {
-    /// It was good, and so many nearer ones are kept.
+    /// Good, but enough nearer good releases are kept.
     Good,
-    /// It was gone back from, and is older than all that are kept, or one of too many such.
+    /// Bad, and older than all kept releases or beyond the number of bad ones to keep.
     Bad,
-    /// It was never current, and is older than all that are kept.
+    /// Never current, and older than all kept releases.
     NeverCurrent,
 }
 
-/// Why a release stays.
+/// The reason a release is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Needed {
     /// It is current.
     Current,
-    /// The next rollback goes there.
+    /// The target of the next rollback.
     WayBack,
-    /// It is current on another host, or the next rollback of another host goes there.
+    /// Current on another host, or the target of that host's next rollback.
     Elsewhere {
         /// The other host.
         host: String,
     },
-    /// An interrupted operation names it.
+    /// Named by the intent of an interrupted operation.
     Interrupted,
-    /// A host that was not reached is owed it.
+    /// Missed by a pending host.
     Owed,
-    /// Somebody pinned it.
+    /// Pinned.
     Pinned {
-        /// Who.
+        /// The user who pinned it.
         by: String,
-        /// Why, when that was said.
+        /// The reason given, if any.
         reason: Option<String>,
     },
-    /// Something that may say that it is needed cannot be read.
+    /// A file that might say that the release is needed is unreadable.
     Unreadable {
-        /// What that is, in words.
+        /// A description of that file.
         what: &'static str,
     },
-    /// A process works in it.
+    /// In use by a process.
     InUse {
-        /// The process.
+        /// The PID.
         process: u32,
     },
-    /// A link in it to what is shared is not what it was made as: what is kept there instead would go with it.
+    /// A symlink to a shared path was replaced: its contents would be lost with the release.
     NotShared {
-        /// The link, with what is wrong.
+        /// The link, and its fault.
         link: BrokenLink,
     },
-    /// Nobody can say which of its links are shared.
+    /// The record of its symlinks to shared paths is unreadable.
     LinksUnknown {
-        /// Why not.
+        /// The read error.
         why: String,
     },
-    /// The tool neither brought it nor took it over, and no record of a release that it brought names it.
+    /// Neither staged nor adopted by this tool, and not named by the record of a staged release.
     Stranger,
-    /// It is one of the good ones that are kept.
+    /// One of the good releases to keep.
     Kept,
-    /// The recorded way to one that is kept leads through it.
+    /// Part of the chain to a kept release.
     OnTheWay,
-    /// The recorded way back is broken, so that nobody can say which good ones it would lead to.
+    /// Good, but the chain is broken, so nothing tells which good releases it would lead to.
     WayUnknown,
-    /// It was gone back from or was never current, and is not older than all that are kept.
+    /// Bad or never current, and not older than all kept releases.
     NotOlder,
-    /// Nothing says how old it is.
+    /// Of unknown age.
     AgeUnknown,
 }
 
@@ -162,19 +162,19 @@ impl fmt::Display for Needed {
 }
 
 impl Pruning {
-    /// What goes on a host.
+    /// Returns the releases to remove on a host.
     pub fn goes<'p>(&'p self, host: &str) -> impl Iterator<Item = &'p ReleaseName> + use<'p> {
         let fates = self.hosts.iter().find(|pruning| pruning.host == host).map(|pruning| &pruning.fates);
         fates.into_iter().flatten().filter(|(_, fate)| matches!(fate, Fate::Goes(_))).map(|(name, _)| name)
     }
 
-    /// Whether nothing goes anywhere.
+    /// Returns `true` if no release is removed on any host.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.hosts.iter().all(|host| self.goes(&host.host).next().is_none())
     }
 
-    /// The plan in words, line by line: hosts where the same becomes of a release share one. What goes comes first.
+    /// Describes the plan line by line, removals first; hosts where a release has the same fate share a line.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let mut groups: Vec<(bool, String, Vec<&str>)> = Vec::new();
@@ -207,11 +207,13 @@ impl Pruning {
     }
 }
 
-/// Plans to keep the `keep` nearest good releases beside the current one on each host, with whatever else is needed.
+/// Plans to keep the `keep` nearest good releases besides the current one on each host, and every release needed
+/// otherwise.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a `current` is not ours, dangling or was removed: nothing says what is needed there then.
+/// [`Refusal`] when a `current` was not made by this tool, dangles or was removed: nothing then tells what is needed
+/// there.
 pub fn prune(keep: u32, hosts: &[Seen<'_>]) -> Result<Pruning, Refusal> {
     let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| may_switch(seen).err()).collect();
     if !refusals.is_empty() {
@@ -227,31 +229,31 @@ pub fn prune(keep: u32, hosts: &[Seen<'_>]) -> Result<Pruning, Refusal> {
     Ok(Pruning { keep, hosts })
 }
 
-/// Judges the releases of one host.
+/// Decides the fate of one host's releases.
 struct Judge<'s, 'e> {
     seen: Seen<'s>,
     keep: usize,
-    /// What is current or would be gone back to on any host.
+    /// The current release and the next rollback target of every host, each with one such host.
     elsewhere: &'e BTreeMap<&'s ReleaseName, &'s str>,
     chain: Option<Chain<'s>>,
     states: States<'s>,
-    /// How many good releases there are.
+    /// The number of good releases.
     good: usize,
-    /// Those of them that are kept.
+    /// The good releases to keep.
     kept: HashSet<&'s ReleaseName>,
-    /// Those that the recorded way to one that is kept, or to where the next rollback goes, leads through.
+    /// The releases in the chain before the last kept release or rollback target.
     on_the_way: HashSet<&'s ReleaseName>,
-    /// Where the next rollback goes.
+    /// The target of the next rollback.
     next: Option<&'s ReleaseName>,
-    /// The bad ones that are not too many.
+    /// The most recently marked bad releases, up to the number of good ones to keep.
     bad: HashSet<&'s ReleaseName>,
-    /// What interrupted operations name.
+    /// The releases named by interrupted operations.
     interrupted: HashSet<&'s ReleaseName>,
-    /// What hosts that were not reached are owed.
+    /// The releases that pending hosts missed.
     owed: HashSet<&'s ReleaseName>,
-    /// What processes use, and one of the processes each.
+    /// The releases used by processes, each with one of their PIDs.
     used: HashMap<&'s [u8], u32>,
-    /// The releases that the tool brought, or that the records of those name.
+    /// The releases staged by this tool, and those named by their records.
     known: HashSet<&'s ReleaseName>,
 }
 
@@ -272,12 +274,12 @@ impl<'s, 'e> Judge<'s, 'e> {
             .filter(|(_, release)| is_off(release))
             .map(|(at, release)| (depths[at], &release.name))
             .collect();
-        // The longer the way behind a release, the later it was made.
+        // The longer the chain behind a release, the newer it is.
         off.sort_by_key(|found| Reverse(*found));
         good.extend(off.into_iter().map(|(_, name)| name));
         let kept: HashSet<&ReleaseName> = good.iter().take(keep).copied().collect();
         let next = nearest_good(&seen);
-        // All that stands before the last of them on the way.
+        // Everything before the last of them in the chain.
         let last = links().enumerate().filter(|(_, link)| kept.contains(&link.name) || next == Some(&link.name)).last();
         let on_the_way = links().take(last.map_or(0, |(at, _)| at)).map(|link| &link.name).collect();
         let intents = state.interrupted.iter().filter_map(|left| left.intent.record());
@@ -315,7 +317,7 @@ impl<'s, 'e> Judge<'s, 'e> {
         }
     }
 
-    /// Why a release is needed, whatever is counted.
+    /// Returns the reason to keep a release regardless of the number of others.
     fn needed(&self, release: &HostedRelease) -> Option<Needed> {
         let name = &release.name;
         if self.seen.current() == Some(name) {
@@ -354,7 +356,7 @@ impl<'s, 'e> Judge<'s, 'e> {
         stranger.then_some(Needed::Stranger)
     }
 
-    /// What becomes of a release that only numbers decide about.
+    /// Decides the fate of a release by count and age.
     fn counted(&self, release: &HostedRelease) -> Fate {
         if self.kept(&release.name) {
             return Fate::Stays(Needed::Kept);
@@ -371,22 +373,25 @@ impl<'s, 'e> Judge<'s, 'e> {
         }
     }
 
-    /// Whether it is one of the good ones that are kept.
+    /// Returns `true` if the release is one of the good ones to keep.
     fn kept(&self, name: &ReleaseName) -> bool {
         self.kept.contains(name)
     }
 
-    /// Whether nobody can say where the way back would lead.
+    /// Returns `true` if the chain breaks at a release of this tool, or loops: nothing then tells where it would
+    /// lead.
+    ///
+    /// A chain that ends at a release that this tool did not stage, or at a missing one, is not broken.
     fn is_broken(&self) -> bool {
         let end = self.chain.as_ref().map(Chain::end);
         matches!(end, Some(ChainEnd::Broken { at, .. }) if self.seen.state.release(at).is_none_or(|at| at.staged.exists()))
             || matches!(end, Some(ChainEnd::Loops { .. }))
     }
 
-    /// What becomes of a release that was gone back from or never current, by what it was put beside.
+    /// Decides the fate of a bad or never-current release by the age of the release that was current before it.
     fn aged(&self, release: &HostedRelease, outlived: Outlived) -> Fate {
         let (mut at, state) = (release, self.seen.state);
-        // No way is longer than there are releases: one that runs in a circle ends here too.
+        // A chain is no longer than the number of releases, so a circle ends here too.
         for _ in 0..=state.releases.len() {
             let ((Ok(beside), _) | (Err(_), Some(beside))) = (&at.previous, &at.over) else {
                 return Fate::Stays(Needed::AgeUnknown);
@@ -398,7 +403,7 @@ impl<'s, 'e> Judge<'s, 'e> {
                 return Fate::Stays(Needed::NotOlder);
             }
             match state.release(beside) {
-                // It was put beside one that was gone back from itself: that one tells.
+                // The release before it is bad itself: continue with the one before that.
                 Some(next) if next.bad.exists() => at = next,
                 _ => return Fate::Goes(outlived),
             }
@@ -406,20 +411,21 @@ impl<'s, 'e> Judge<'s, 'e> {
         Fate::Stays(Needed::AgeUnknown)
     }
 
-    /// Whether the way back leads to the first release, and all good ones stay.
+    /// Returns `true` if the chain leads to the first release and every good release is kept.
     fn all_good_stay(&self) -> bool {
         let to_the_first = self.chain.as_ref().is_none_or(|chain| *chain.end() == ChainEnd::First);
         to_the_first && self.good <= self.keep
     }
 }
 
-/// The nearest release that is known to be good on the way back. The next rollback goes there, unless the mark of one before
-/// it cannot be read, which stays too.
+/// Returns the nearest release in the chain that is known to be good: the next rollback's target.
+///
+/// A rollback stops at an unreadable mark before it. The release with that mark is kept too.
 fn nearest_good<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
     seen.chain()?.good().next().map(|release| &release.name)
 }
 
-/// What cannot be read that may say that a release is needed, in words.
+/// Describes an unreadable file that might say that the release is needed.
 fn unreadable(release: &HostedRelease) -> Option<&'static str> {
     if release.bad.unreadable().is_some() {
         return Some("its bad mark");
@@ -427,7 +433,7 @@ fn unreadable(release: &HostedRelease) -> Option<&'static str> {
     release.staged.unreadable().map(|_| "how it came here")
 }
 
-/// The bad releases that are not too many: as many as good ones are kept, those marked last.
+/// Returns the most recently marked bad releases, as many as good ones are kept.
 fn newest_bad(state: &RootState, keep: usize) -> HashSet<&ReleaseName> {
     let marked = state.releases.iter().filter_map(|release| Some((release.bad.record()?.number, &release.name)));
     let mut marked: Vec<(u64, &ReleaseName)> = marked.collect();
@@ -435,7 +441,7 @@ fn newest_bad(state: &RootState, keep: usize) -> HashSet<&ReleaseName> {
     marked.into_iter().rev().take(keep).map(|(_, name)| name).collect()
 }
 
-/// How many releases lie on the recorded way behind each, in the order of the releases.
+/// Returns the length of the chain behind each release, in the order of the releases.
 fn depths(state: &RootState) -> Vec<usize> {
     let at = |name: &ReleaseName| state.releases.binary_search_by(|release| release.name.cmp(name)).ok();
     let before: Vec<Option<usize>> =
@@ -447,7 +453,7 @@ fn depths(state: &RootState) -> Vec<usize> {
             way.push(at);
             next = before[at];
         }
-        // Behind the last one lies what is known already, or nothing.
+        // The chain behind the last release is already measured, or there is none.
         let known = next.and_then(|at| depths[at]).map_or(0, |known| known + 1);
         for (depth, at) in (known..).zip(way.into_iter().rev()) {
             depths[at] = Some(depth);

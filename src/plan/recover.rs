@@ -1,7 +1,8 @@
-//! The plan of `recover`: finish or undo what an interrupted operation left.
+//! The plan of `recover`: finish or undo an interrupted operation.
 //!
-//! By default a deploy goes forward only when every host had switched, and else back; a rollback goes forward. Both are
-//! safe: a release that did not arrive everywhere is never spread, and nobody is sent back to a release that was fled.
+//! By default a deploy goes forward only if every host had switched, and is undone otherwise; a rollback goes forward.
+//! Both are safe: a release that did not reach every host does not spread further, and no host returns to a release
+//! that was being rolled back.
 
 use crate::{
     commands::DataPlace, name::ReleaseName, outcome::Command, record::PreviousVersion, report::crowd,
@@ -15,32 +16,37 @@ use super::{
     rollback::previous_of,
 };
 
-/// Which way [`recover`] goes.
+/// The direction of [`recover`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Direction {
-    /// Forward when every host had switched, or when it was a rollback; else back.
+    /// Forward if every host had switched or the operation was a rollback; else back.
     #[default]
     Safest,
-    /// To where the interrupted operation was going.
+    /// Forward, to the target of the interrupted operation.
     Forward,
-    /// To where every host was before it.
+    /// Back to the release that each host was on before.
     Back,
 }
 
-/// Plans to settle what an interrupted operation left, each host by its own intent, and to link `current` again where somebody
-/// removed it. `None` when there is nothing to do but to remove traces.
+/// Plans to finish or undo an interrupted operation, each host by its own intent, and to link a removed
+/// `current` again.
+///
+/// `None` when there are only traces to remove.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a `current` is not ours, when two operations were interrupted neither of which knew of the other, when a host
-/// cannot go where the operation was going, or came from, or when nothing says which release a removed `current` led to.
+/// [`Refusal`] when a `current` was not made by this tool; when two operations were interrupted and neither knew of the
+/// other; when a host cannot move to the target of the operation or back to its start; or when nothing tells which
+/// release a removed `current` led to.
 pub fn recover(direction: Direction, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     refuse_any(hosts.iter().filter_map(|seen| seen.ours().err()).collect())?;
     relinked(settle(direction, means, hosts)?, hosts)
 }
 
-/// Adds to `plan`, if there is one, to link `current` again where it was removed and would stay so: to the release that the host's
-/// own history names as current last. No record is rewritten, and no data touched.
+/// Extends `plan`, or makes one, to link each removed `current` again that would otherwise stay missing.
+///
+/// The target is the release that the host's own history last names as current. No record is rewritten, and the data
+/// stays.
 fn relinked(plan: Option<Plan>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     let stays = |seen: &Seen<'_>| {
         let host = plan.as_ref().and_then(|plan| plan.host(seen.host));
@@ -71,7 +77,7 @@ fn relinked(plan: Option<Plan>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refu
     }))
 }
 
-/// The release that a removed `current` led to last, where it can be linked to again.
+/// Returns the release that a removed `current` last led to, if it can be linked to again.
 fn last_of<'s>(seen: &Seen<'s>) -> Result<&'s ReleaseName, HostRefusal> {
     let refuse = |why: String| {
         let states = seen.state.states();
@@ -92,7 +98,7 @@ fn last_of<'s>(seen: &Seen<'s>) -> Result<&'s ReleaseName, HostRefusal> {
     }
 }
 
-/// Plans to settle what an interrupted operation left.
+/// Plans to finish or undo an interrupted operation.
 fn settle(direction: Direction, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     let leads = |seen: &Seen<'_>, to: &ReleaseName| previous_of(seen) == Some(to);
     if let Some(begun) = interrupted::rollback(Command::Recover, &leads, hosts)? {
@@ -115,7 +121,7 @@ fn settle(direction: Direction, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Res
     .map(Some)
 }
 
-/// Every host with an intent ends where the rollback was going.
+/// Plans to finish the rollback on every host with an intent.
 fn finish(begun: &Begun<'_>, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let plan = interrupted::finish(Command::Recover, begun, hosts)?;
     let data = match begun.intent {
@@ -125,7 +131,7 @@ fn finish(begun: &Begun<'_>, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result
     Ok(Plan { data, ..plan })
 }
 
-/// Every host goes back to what it was on before the rollback, by its own intent.
+/// Plans to move every host back to its release before the rollback, by its own intent.
 fn back_again(begun: &Begun<'_>, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let Some(intent) = begun.intent else { return finish(begun, means, hosts) };
     let to = &intent.to;
@@ -139,7 +145,7 @@ fn back_again(begun: &Begun<'_>, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Re
         if action == Action::GoBack && seen.state.release(release).is_none() {
             refusals.push(no_such(seen, release));
         }
-        // It has come to its end there, and says nothing of where it came from any more.
+        // The rollback ended on this host, so no intent says any longer where it came from.
         if *part == Part::There {
             refusals.push(seen.refuse(Reason::HostsDiffer));
         }
@@ -155,7 +161,7 @@ fn back_again(begun: &Begun<'_>, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Re
     Ok(Plan { data, ..finishing(from, plans, note) })
 }
 
-/// Every host that took part ends where the deploy or activation was going.
+/// Plans to finish the deploy or activation on every host that took part.
 fn forward(begun: &Begun<'_>, intent: &Intent, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let to = &intent.to;
     let (mut plans, mut refusals) = (Vec::new(), Vec::new());
@@ -168,7 +174,7 @@ fn forward(begun: &Begun<'_>, intent: &Intent, means: DataMeans<'_>, hosts: &[Se
             refusals.push(seen.refuse(Reason::HostsDiffer));
         }
         refusals.extend(seen.sealed(to).err().filter(|_| moves || there));
-        // What somebody removed meanwhile is what the operation found there.
+        // If `current` was removed meanwhile, the intent says what the operation found.
         let found = latest(seen, true).and_then(|own| own.from.clone()).filter(|_| seen.state.lost_current());
         let record = found.map_or_else(|| record_of(&seen.state.current), PreviousVersion::Release);
         plans.push(HostPlan::new(seen, to, if moves { Action::Activate { record } } else { Action::Stay }));
@@ -178,7 +184,7 @@ fn forward(begun: &Begun<'_>, intent: &Intent, means: DataMeans<'_>, hosts: &[Se
     Ok(Plan { data: rest_of_the_way(intent, means, hosts)?, ..plan })
 }
 
-/// What an interrupted rollback has yet to revert: the data version says how far it came.
+/// Plans the remaining reverts of an interrupted rollback: the data version tells how far it came.
 fn rest_of_the_way_back(
     intent: &Intent,
     means: DataMeans<'_>,
@@ -192,13 +198,13 @@ fn rest_of_the_way_back(
     data::revert(Command::Recover, &intent.to, &starts, hosts, means, true)
 }
 
-/// What an interrupted deploy has yet to apply: nothing, when its end was recorded.
+/// Plans the remaining migration of an interrupted deploy; none if its end was recorded.
 fn rest_of_the_way(intent: &Intent, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<DataPlan>, Refusal> {
     let applied = |seen: &Seen<'_>| {
         let record = seen.state.release(&intent.to).and_then(|release| release.data.record());
         record.and_then(|record| record.change.as_ref()).is_some_and(|change| change.after.is_some())
     };
-    // What another host says of it decides nothing.
+    // If a data host is known, only its own record decides.
     let is_asked = |seen: &&Seen<'_>| !matches!(means.place, Some(DataPlace::Host(name)) if *name != seen.host);
     if hosts.iter().filter(is_asked).any(applied) {
         Ok(None)

@@ -1,4 +1,4 @@
-//! [`Refusal`]: why a command must not be carried out, host by host.
+//! [`Refusal`]: the reasons a command must not run, host by host.
 
 mod hint;
 mod kind;
@@ -21,45 +21,46 @@ use crate::{
     transport::EntryKind,
 };
 
-/// Why a command must not be carried out. Nothing was touched.
+/// The reasons a command must not run. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusal {
     /// The command.
     pub command: Command,
-    /// The hosts that refuse, each with its reason.
+    /// The refusing hosts, each with its reason.
     pub hosts: Vec<HostRefusal>,
-    /// What every host is on, where that is what it is about: host, `current` and where it would go, in words.
+    /// The state of every host, if the refusal is about differences: host, `current`, and its target or record, in
+    /// words.
     pub table: Vec<(String, String, String)>,
 }
 
-/// Why a host refuses.
+/// A host's refusal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostRefusal {
     /// The host.
     pub host: String,
-    /// Why it refuses.
+    /// The reason.
     pub reason: Reason,
 }
 
-/// Why a host refuses.
+/// The reason of a host's refusal.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// `current` is no link, or leads to no release of this root.
+    /// `current` is not a symlink, or does not lead to a release of this root.
     #[error("`current` is {current}: somebody else made it, and must decide")]
     NotOurs {
-        /// What it is.
+        /// The state of `current`.
         current: String,
     },
-    /// The release was never made ready.
+    /// The release was never sealed.
     #[error("{name} was never made ready: its `prepare` was cut off, or failed, and nothing vouches for what it holds")]
     NotSealed {
         /// The release.
         name: ReleaseName,
     },
-    /// The root is that of another host of the fleet.
+    /// The host has the same root directory as another host of the fleet.
     #[error("its root is the same directory as that of {other}")]
     SameRoot {
         /// The other host.
@@ -71,30 +72,30 @@ pub enum Reason {
         /// Its path on the host.
         path: String,
     },
-    /// The tool's state belongs to somebody else.
+    /// The tool's state directory belongs to an untrusted user.
     #[error(
         "the state directory belongs to user {owner}, and not to root or to user {user}, who works there: nothing that it says \
          is run or obeyed"
     )]
     ForeignState {
-        /// The user id of its owner.
+        /// The owner's UID.
         owner: u32,
-        /// The user id of who works there.
+        /// The UID that the tool runs as.
         user: u32,
     },
-    /// One of the tool's own records belongs to somebody else.
+    /// One of the tool's own records belongs to an untrusted user.
     #[error(
         "{path} belongs to user {owner}, and not to root or to user {user}, who works there: nothing that it says is run or obeyed"
     )]
     ForeignRecord {
-        /// The record, below the root.
+        /// The path of the record below the root.
         path: InnerPath,
-        /// The user id of its owner.
+        /// The owner's UID.
         owner: u32,
-        /// The user id of who works there.
+        /// The UID that the tool runs as.
         user: u32,
     },
-    /// Commands would run in a release that belongs to somebody else.
+    /// Commands would run in a release that belongs to an untrusted user.
     #[error(
         "{name} belongs to user {owner}, who is neither root nor who deploys here, and commands would run there what that user \
          put there"
@@ -102,7 +103,7 @@ pub enum Reason {
     ForeignRelease {
         /// The release.
         name: ReleaseName,
-        /// The user id.
+        /// The owner's UID.
         owner: u32,
     },
     /// The host has no such group.
@@ -111,7 +112,7 @@ pub enum Reason {
         /// The group.
         group: GroupName,
     },
-    /// The user is not in the group that the root belongs to.
+    /// The user is not in the group of the root.
     #[error("{user} is not in the group {group}")]
     NotInGroup {
         /// The group.
@@ -119,15 +120,15 @@ pub enum Reason {
         /// The user.
         user: String,
     },
-    /// A directory is not the group's, and cannot be given to it.
+    /// A directory does not belong to the group and cannot be given to it.
     #[error("the directory {path} in the root is not the group {group}'s, and cannot be given to it")]
     NotOfGroup {
-        /// The directory, inside the root.
+        /// The path of the directory inside the root.
         path: String,
         /// The group.
         group: GroupName,
     },
-    /// A group that is not the root's may put something else in the place of the tool's own records.
+    /// A group that is not the root's may write to the state directory, and so replace the tool's own records.
     #[error(
         "others may write there: a group that is not the root's may write to the state directory (mode {mode:04o})"
     )]
@@ -135,52 +136,52 @@ pub enum Reason {
         /// The mode of the state directory.
         mode: u32,
     },
-    /// Others than the user may put something else in the place of what is brought.
+    /// Untrusted users may write to a directory, and so replace its contents.
     #[error("others may write there: {what}")]
     OthersMayWrite {
-        /// Who, and where.
+        /// The directory and who may write to it.
         what: String,
     },
-    /// The tree was being taken over, and that was interrupted.
+    /// An adoption of the tree was interrupted.
     #[error("the tree was being taken over, and that was interrupted: `current` is {current}")]
     HalfAdopted {
-        /// What it is.
+        /// The state of `current`.
         current: String,
     },
-    /// There is no `current`, though releases were current here; with the one that it led to last, where it can be linked to again.
+    /// `current` was removed. Holds the release that it last led to, if it can be linked to again.
     #[error("there is no `current`, though releases were current here: somebody removed it")]
     NoCurrent(Option<ReleaseName>),
-    /// There is no `current`, and no release that it can be linked to again.
+    /// There is no `current`, and no release to which it can be linked again.
     #[error("there is no `current`, and {why}")]
     NothingToLink {
-        /// Why not, and which releases were current here.
+        /// The reason, and the releases that were current here.
         why: String,
     },
-    /// Nothing was ever deployed here.
+    /// No release was ever deployed here.
     #[error("nothing was ever deployed here")]
     NotDeployed,
-    /// `current` names a release that is gone.
+    /// `current` names a release that does not exist.
     #[error("`current` names a release that is gone, so nothing says what was before it")]
     Dangling,
-    /// The release is there already.
+    /// The name is taken.
     #[error("there is a release {name} already")]
     NameTaken {
         /// The release.
         name: ReleaseName,
     },
-    /// A release of that name is there with other content, or nothing says what it was staged with.
+    /// A release of that name has other content, or the record of its content is missing.
     #[error("there is a release {name} already, and it is not known to have this content")]
     OtherContent {
         /// The release.
         name: ReleaseName,
     },
-    /// The very release is there, and not current.
+    /// The release exists with the same content and is not current.
     #[error("{name} is there already with this content, and is not current")]
     IsThere {
         /// The release.
         name: ReleaseName,
     },
-    /// The very release is there, and was gone back from.
+    /// The release exists with the same content and is bad.
     #[error("{name} is there already with this content, and is marked bad: it was rolled back")]
     IsBad {
         /// The release.
@@ -193,75 +194,75 @@ pub enum Reason {
         name: ReleaseName,
         /// The command.
         command: Command,
-        /// Who ran it.
+        /// The user who ran it.
         by: String,
     },
-    /// The release was there when the host was asked, and is not there under its lock.
+    /// The release existed when the host was queried, and does not under its lock.
     #[error("{name} was there when the host was asked, and is gone now: somebody else is at work")]
     GoneMeanwhile {
         /// The release.
         name: ReleaseName,
     },
-    /// The host is not on the release that it was to come from.
+    /// The host is not on the release given with `--from`.
     #[error("`current` is {current}, and not {from}")]
     NotFrom {
-        /// The release it was to come from.
+        /// The required release.
         from: ReleaseName,
-        /// What is current, in words.
+        /// The state of `current`, in words.
         current: String,
     },
-    /// The release is not there.
+    /// The release does not exist.
     #[error("there is no release {name}{}", instead.map(|kind| format!(", but {}", kind.with_article())).unwrap_or_default())]
     NoSuchRelease {
         /// The release.
         name: ReleaseName,
-        /// What stands in its place, if anything.
+        /// The kind of file that stands in its place, if any.
         instead: Option<EntryKind>,
     },
-    /// The release lies on the recorded way back.
+    /// The release is in the recorded chain.
     #[error("{name} lies on the recorded way back; going there is a rollback")]
     OnTheWayBack {
         /// The release.
         name: ReleaseName,
     },
-    /// It cannot be told who made the tree.
+    /// The tool that made the tree is unknown.
     #[error("it cannot be told who made this tree: {why}")]
     UnknownTree {
-        /// Why not.
+        /// The reason.
         why: String,
     },
-    /// Another tool is at work, or was and left its lock.
+    /// The other tool is running, or left its lock.
     #[error("the tool that made this tree holds its own lock, {path}")]
     ForeignLock {
-        /// The lock.
+        /// The path of the lock.
         path: InnerPath,
     },
-    /// What is shared is not there, and nothing seeds it.
+    /// Shared paths are missing, and nothing seeds them.
     #[error("what is shared is missing: {}", missing.iter().map(|place| place.place.to_string()).collect::<Vec<_>>().join(", "))]
     MissingShared {
-        /// What is missing.
+        /// The missing paths.
         missing: Vec<SharedPlace>,
     },
-    /// Something of another kind stands where something shared should.
+    /// A shared path holds a file of the wrong kind.
     #[error("{} is {}, and `{}` is shared", place.place, if place.path.is_directory() { "no directory" } else { "a directory" }, place.path)]
     SharedKind {
-        /// What is shared, and where.
+        /// The shared path and its place.
         place: SharedPlace,
     },
-    /// The release ships something where the link to something shared must go.
+    /// The release ships a file where the symlink to a shared path must go.
     #[error("the release ships {} at {at}, and `{path}` is shared: the link would hide it", kind.with_article())]
     ShippedShared {
-        /// What is shared.
+        /// The shared path.
         path: SharedPath,
-        /// Where in the release it stands.
+        /// The path of the file in the release.
         at: InnerPath,
-        /// What it is.
+        /// The kind of the file.
         kind: EntryKind,
     },
-    /// The hosts are on different releases, or would go to different ones.
+    /// The hosts are on different releases, would move to different ones, or have different records.
     #[error("the hosts differ")]
     HostsDiffer,
-    /// Nothing good was before the release that is current.
+    /// There is no good release before the current one.
     #[error("nothing to go back to before {}: {chain}", at)]
     NothingBefore {
         /// The release that is current.
@@ -269,89 +270,89 @@ pub enum Reason {
         /// The chain, in words.
         chain: String,
     },
-    /// A record on the way means nothing.
+    /// A record in the chain is missing or invalid.
     #[error("the way back ends at {at}, because {record}: {chain}")]
     BadRecord {
-        /// The release whose record it is.
+        /// The release that the record belongs to.
         at: ReleaseName,
-        /// What is wrong with it.
+        /// The fault of the record.
         record: BadRecord,
         /// The chain, in words.
         chain: String,
     },
-    /// A record names a release that is not there.
+    /// A record names a release that does not exist.
     #[error("the way back leads to {name}, which is not there: {chain}")]
     PreviousGone {
-        /// The release it names.
+        /// The named release.
         name: ReleaseName,
         /// The chain, in words.
         chain: String,
     },
-    /// A release on the way says that its data cannot go back.
+    /// A release in the chain declares its migration irreversible.
     #[error("the data of {name} cannot go back: {why}")]
     Irreversible {
         /// The release.
         name: ReleaseName,
-        /// Why, as it was said when it was deployed.
+        /// The reason given when it was deployed.
         why: String,
     },
-    /// A release on the way changed data, and nothing is known that would take that back.
+    /// A release in the chain changed data, and no `revert` for it is known.
     #[error("{name} changed data, and no `revert` is known that takes that back")]
     NoRevert {
         /// The release.
         name: ReleaseName,
     },
-    /// A release on the way changed data, and is gone with what would take that back.
+    /// A release in the chain changed data, and was pruned without saving the files for its `revert`.
     #[error("{name} changed data, and is gone with what would take that back: nothing of it was saved")]
     RevertGone {
         /// The release.
         name: ReleaseName,
     },
-    /// Whether a release on the way back is bad cannot be read.
+    /// The bad mark of a release in the chain is unreadable.
     #[error("cannot read the bad mark of {name} on the way back: {why}")]
     MarkUnreadable {
         /// The release.
         name: ReleaseName,
-        /// Why.
+        /// The read error.
         why: String,
     },
-    /// The commands that were recorded with a release cannot be read.
+    /// The commands recorded with a release are unreadable.
     #[error("cannot read the commands recorded with {name}: {why}")]
     CommandsUnreadable {
         /// The release.
         name: ReleaseName,
-        /// Why.
+        /// The read error.
         why: String,
     },
-    /// Whether a name was pruned cannot be looked up.
+    /// The list of pruned releases is unreadable.
     #[error("cannot look up whether the name {name} belonged to a pruned release: {why}")]
     PrunedUnreadable {
         /// The release.
         name: ReleaseName,
-        /// Why.
+        /// The read error.
         why: String,
     },
-    /// An interrupted operation wrote an intent that cannot be read.
+    /// The intent of an interrupted operation is unreadable.
     #[error("cannot read what an interrupted operation was about to do: {why}")]
     IntentUnreadable {
-        /// Why.
+        /// The read error.
         why: String,
     },
-    /// What a release did to the data cannot be read.
+    /// The data record of a release is unreadable.
     #[error("what {name} did to the data cannot be read: {why}")]
     DataUnreadable {
         /// The release.
         name: ReleaseName,
-        /// Why.
+        /// The read error.
         why: String,
     },
-    /// The ledger of what is done to the data cannot be read, and so not be written on either.
+    /// The data ledger is unreadable, and so cannot be appended to either.
     #[error("cannot read the ledger of what was done to the data: {why}")]
     LedgerUnreadable {
-        /// Why.
+        /// The read error.
         why: String,
     },
-    /// The hosts recorded different things about data that is worked on once for all of them.
+    /// The hosts' records differ about data that the whole fleet shares.
     #[error("the hosts recorded different things about the data of {name}")]
     RecordsDiffer {
         /// The release.
@@ -375,7 +376,7 @@ pub enum Reason {
         /// The files and variables.
         needs: String,
     },
-    /// The data was another before a release than what was last known of it.
+    /// The data version found before a release differs from the last known one.
     #[error(
         "before {name} was deployed the data version was {found}, but {known} was last known, with {with}: the data changed in \
          between"
@@ -383,36 +384,36 @@ pub enum Reason {
     DataMoved {
         /// The release.
         name: ReleaseName,
-        /// The data version that was found before it.
+        /// The data version found before it.
         found: DataVersion,
-        /// The data version that was last known.
+        /// The last known data version.
         known: DataVersion,
-        /// The release with which that was known.
+        /// The release whose record holds the last known version.
         with: ReleaseName,
     },
-    /// No release that is left was ever taken to its data, so none knows how to revert it.
+    /// None of the left releases has a data record, so none has a revert.
     #[error("no release that is left has a data record, so nothing can revert the data to {version}")]
     NoWayTo {
-        /// The version that was asked for.
+        /// The requested version.
         version: DataVersion,
     },
-    /// No record leads to the target, and its data is another.
+    /// No record leads to the target, and its data version differs.
     #[error("no record leads to {name}, whose data version is {there}, while that of the release here is {here}")]
     DataOffTheWay {
         /// The target.
         name: ReleaseName,
-        /// The data version of the release that is current.
+        /// The data version of the current release.
         here: String,
-        /// The data version that was recorded with the target.
+        /// The data version recorded with the target.
         there: String,
     },
     /// The data is on a host that does not take part.
     #[error("the data is on {place}, which does not take part")]
     DataElsewhere {
-        /// Where it is.
+        /// The host that has the data.
         place: String,
     },
-    /// The records run in a circle.
+    /// The records form a loop.
     #[error("the records of the way back run in a circle: {chain}")]
     ChainLoops {
         /// The chain, in words.
@@ -421,12 +422,12 @@ pub enum Reason {
 }
 
 impl Refusal {
-    /// A refusal because of these hosts.
+    /// Builds a refusal because of these hosts.
     pub(crate) fn of(command: Command, hosts: Vec<HostRefusal>) -> Self {
         Self { command, hosts, table: Vec::new() }
     }
 
-    /// The table line by line: every host has its own, where there are not so many that nobody would read them.
+    /// Formats the table line by line. Large fleets share lines, so that the table stays readable.
     fn rows(&self) -> Vec<String> {
         let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
         for (host, current, target) in &self.table {
@@ -439,7 +440,7 @@ impl Refusal {
         rows.into_iter().map(|(text, hosts)| format!("{}: {text}", crowd(&hosts, NAMED))).collect()
     }
 
-    /// The reason that decides the exit code: where hosts refuse for different reasons, 3 stands before 7.
+    /// Returns the reason that determines the exit code; if the reasons differ, code 3 takes precedence over 7.
     #[must_use]
     pub fn leading(&self) -> Option<&Reason> {
         let code = |refusal: &&HostRefusal| {

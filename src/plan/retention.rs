@@ -1,4 +1,4 @@
-//! What a deploy removes at its end, told before it begins.
+//! A preview of the releases that a deploy removes at its end.
 
 use crate::{
     name::ReleaseName,
@@ -10,12 +10,12 @@ use crate::{
 
 use super::{Action, Fate, HostPruning, Plan, Pruning, Refusal, Seen, prune};
 
-/// What would be removed at the end of `plan`, when all of it went well and `keep` good releases stay, line by line. The
-/// hosts were surveyed.
+/// Describes, line by line, the releases removed at the end of a successful `plan` when `keep` good releases are
+/// kept. Expects states from a survey of the hosts.
 ///
 /// # Errors
 ///
-/// As [`prune`], on what the hosts would hold by then.
+/// [`Refusal`] as of [`prune`], applied to the state of the hosts after the plan.
 pub fn removed_after(plan: &Plan, keep: u32, hosts: &[Seen<'_>]) -> Result<Vec<String>, Refusal> {
     let after: Vec<RootState> = hosts.iter().map(|seen| after(plan, seen)).collect();
     let seen: Vec<Seen<'_>> = hosts.iter().zip(&after).map(|(seen, state)| Seen { host: seen.host, state }).collect();
@@ -28,7 +28,7 @@ pub fn removed_after(plan: &Plan, keep: u32, hosts: &[Seen<'_>]) -> Result<Vec<S
     Ok(if goes.is_empty() { Vec::new() } else { goes.lines() })
 }
 
-/// What a host would hold.
+/// Returns the state of a host after the plan.
 fn after(plan: &Plan, seen: &Seen<'_>) -> RootState {
     let mut state = seen.state.clone();
     let Some(host) = plan.host(seen.host) else { return state };

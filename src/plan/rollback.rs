@@ -1,7 +1,7 @@
 //! The plan of `rollback`.
 //!
-//! The target is decided host by host, from the record of the release that is current there, and then compared: the
-//! fleet goes to the one release that every host is on already or would go to by itself.
+//! Each host's target is determined from the record of its current release. The fleet rolls back to the one release
+//! that every host is on already or would roll back to by itself.
 
 use crate::{
     name::ReleaseName,
@@ -14,25 +14,24 @@ use super::{
     interrupted::{self, latest},
 };
 
-/// Where a rollback goes.
+/// The target of a rollback.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RollbackTarget {
-    /// So many good releases back along the recorded way; 1 is the previous version.
+    /// This many good releases back in the chain; 1 is the previous release.
     Steps(u32),
-    /// To this release, be it on the recorded way or not, bad or not.
+    /// The named release, even if it is bad or outside the chain.
     Release(ReleaseName),
 }
 
-/// Plans to go back. With `from`, only hosts that are on that release move; where none is, there is nothing to do.
+/// Plans a rollback. With `from`, only hosts on that release move; if none is, the plan is empty.
 ///
-/// A rollback that was interrupted is finished first: no host moves further than that one would have gone.
+/// An interrupted rollback is finished first: no host moves further than that one would have moved it.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a `current` is not ours, or was removed and did not lead to the named release last, when the recorded way back
-/// of a host ends before its target,
-/// when hosts would go to different releases, or when a host lacks the target; or when a release on the way changed data
-/// that cannot be taken back by these `means`.
+/// [`Refusal`] when a `current` was not made by this tool, or was removed and did not last lead to the named release;
+/// when the chain of a host ends before its target; when hosts would move to different releases, or a host lacks the
+/// target; or when a migration in the chain cannot be reverted by these `means`.
 pub fn rollback(
     target: &RollbackTarget,
     from: Option<&ReleaseName>,
@@ -53,7 +52,7 @@ pub fn rollback(
     }
     let begun = interrupted::forward(Command::Rollback, hosts)?;
     if let (Some(begun), RollbackTarget::Steps(1), None) = (&begun, target, from) {
-        // Whoever kills a deploy and types `rollback` wants to be rid of that deploy, and not of the release before it.
+        // Whoever kills a deploy and types `rollback` wants to undo that deploy, not the release before it.
         let plan = interrupted::undo(Command::Rollback, begun, true, means, hosts)?;
         return refuse_lost(plan, hosts);
     }
@@ -61,14 +60,14 @@ pub fn rollback(
     with_data(plan, means, hosts)
 }
 
-/// The same plan, with what becomes of the data.
+/// Adds the plan for the data.
 fn with_data(mut plan: Plan, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let mut starts: Vec<(Seen<'_>, &ReleaseName)> = Vec::new();
     let mut resumes = plan.finishes;
     for (host, seen) in plan.hosts.iter().zip(hosts) {
         let left = if host.action.switches() { seen.state.current.named() } else { None };
         let begun = latest(seen, false).filter(|_| plan.finishes).and_then(|intent| intent.from.as_ref());
-        // What an interrupted deploy did to the data is undone on the way, be it switched to or not.
+        // A migration of an interrupted deploy is reverted too, whether or not the host had switched.
         let applied = latest(seen, true).filter(|_| !plan.finishes).map(|intent| &intent.to);
         let applied = applied.filter(|name| **name != plan.release && data::was_begun(seen, name));
         resumes |= applied.is_some();
@@ -82,13 +81,13 @@ fn with_data(mut plan: Plan, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result
     Ok(plan)
 }
 
-/// The refusal of these hosts, if any.
+/// Returns the refusal of these hosts, if any.
 fn refusal_of(refusals: impl Iterator<Item = HostRefusal>) -> Option<Refusal> {
     let refusals: Vec<HostRefusal> = refusals.collect();
     (!refusals.is_empty()).then(|| Refusal::of(Command::Rollback, refusals))
 }
 
-/// Plans which way the code goes. What an interrupted deploy or activation began counts as one step.
+/// Plans the code's moves. An interrupted deploy or activation counts as one step.
 fn code(
     target: &RollbackTarget,
     from: Option<&ReleaseName>,
@@ -123,7 +122,7 @@ fn has_current(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
 }
 
-/// Refuses a plan that would leave a host without a `current` that somebody removed.
+/// Refuses a plan that would leave a removed `current` missing.
 fn refuse_lost(plan: Plan, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let stays = |seen: &&Seen<'_>| plan.host(seen.host).is_some_and(|host| host.action == Action::Stay);
     let lost = hosts.iter().filter(|seen| seen.state.lost_current()).filter(stays);
@@ -133,7 +132,7 @@ fn refuse_lost(plan: Plan, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     }
 }
 
-/// Whether what is asked for may be the interrupted rollback itself: a rollback to somewhere else is a new one.
+/// Returns `true` if the request can be the interrupted rollback itself; another target means a new rollback.
 fn finishes(target: &RollbackTarget, intent: &Intent) -> bool {
     match target {
         RollbackTarget::Steps(_) => true,
@@ -141,12 +140,12 @@ fn finishes(target: &RollbackTarget, intent: &Intent) -> bool {
     }
 }
 
-/// Whether a host marks `name` bad when it goes to `target`.
+/// Returns `true` if a host marks `name` bad when it moves to `target`.
 pub(super) fn is_markable(seen: &Seen<'_>, name: &ReleaseName, target: &ReleaseName) -> bool {
     name != target && seen.state.release(name).is_some_and(|release| release.bad.record().is_none())
 }
 
-/// The empty plan, when no host is on `from`.
+/// Returns the empty plan if no host is on `from`.
 fn nobody_on(from: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Plan> {
     if hosts.iter().any(|seen| seen.current() == Some(from)) {
         return None;
@@ -158,7 +157,7 @@ fn nobody_on(from: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Plan> {
     Some(plan)
 }
 
-/// Plans to go to a named release.
+/// Plans a rollback to a named release.
 fn go_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let lacking = hosts.iter().filter(|seen| seen.state.release(name).is_none());
     let refuse =
@@ -175,7 +174,7 @@ fn go_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     if unsealed.is_empty() { Ok(plan_to(name, hosts)) } else { Err(Refusal::of(Command::Rollback, unsealed)) }
 }
 
-/// Plans to go back along the records, on each host so many good releases.
+/// Plans a rollback along the records, by `steps` good releases on each host.
 fn go_back(steps: &dyn Fn(&Seen<'_>) -> u32, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let moves = |seen: &Seen<'_>| from.is_none_or(|from| seen.current() == Some(from));
     let targets: Vec<Result<ReleaseName, HostRefusal>> =
@@ -198,7 +197,7 @@ fn go_back(steps: &dyn Fn(&Seen<'_>) -> u32, from: Option<&ReleaseName>, hosts: 
     }
 }
 
-/// The refusal of a rollback that leads nowhere, or to several releases.
+/// Builds the refusal of a rollback without a target, or with several.
 fn refuse(hosts: &[Seen<'_>], targets: Vec<Result<ReleaseName, HostRefusal>>) -> Refusal {
     let go = |target: &Result<ReleaseName, HostRefusal>| match target {
         Ok(name) => format!("would go to {name}"),
@@ -218,7 +217,7 @@ fn row(seen: &Seen<'_>, target: &str) -> (String, String, String) {
     (seen.host.to_owned(), describe(&seen.state.current), target.to_owned())
 }
 
-/// The release that is so many good ones back on this host.
+/// Returns the release that is `steps` good ones back on this host.
 fn target_of(seen: &Seen<'_>, steps: u32) -> Result<ReleaseName, HostRefusal> {
     let Some(current) = seen.current() else {
         return Err(seen.refuse(Reason::Dangling));
@@ -234,19 +233,19 @@ fn target_of(seen: &Seen<'_>, steps: u32) -> Result<ReleaseName, HostRefusal> {
     }
 }
 
-/// The previous version of a host by itself: where the next rollback would take it.
+/// Returns the target of the host's own next rollback.
 #[must_use]
 pub fn previous_of<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
     Chain::target_from(seen.state, seen.current()?, 0).ok().flatten().map(|release| &release.name)
 }
 
-/// The current release of a host and those on the recorded way back from it, nearest first.
+/// Returns the current release of a host, followed by its chain, nearest first.
 pub(crate) fn way_back<'s>(seen: &Seen<'s>) -> Vec<&'s ReleaseName> {
     let links = seen.chain().map(|chain| chain.links().iter().map(|link| &link.name).collect::<Vec<_>>());
     seen.current().into_iter().chain(links.unwrap_or_default()).collect()
 }
 
-/// Why the next rollback would take a host nowhere, when that is not because nothing was before.
+/// Explains why the next rollback has no target on this host, unless the chain simply ends at the first release.
 pub(crate) fn broken_way(seen: &Seen<'_>) -> Option<String> {
     let ends = |chain: &Chain<'_>| chain.target(0) == Ok(None) && *chain.end() != ChainEnd::First;
     let chain = seen.chain().filter(ends)?;
@@ -266,10 +265,10 @@ fn end_of(chain: &Chain<'_>, seen: &Seen<'_>) -> Reason {
     }
 }
 
-/// The plan by which every host ends on `name`.
+/// Creates the plan in which every host ends on `name`.
 fn plan_to(name: &ReleaseName, hosts: &[Seen<'_>]) -> Plan {
     let left = hosts.iter().find_map(|seen| seen.state.current.named().filter(|current| *current != name));
-    // What others leave is marked where it leads here by this host's own records too.
+    // The release that other hosts leave is marked here too if its own records lead from it to `name`.
     let leads = |seen: &Seen<'_>, left: &ReleaseName| Chain::leads(seen.state, left, name);
     let plan = |seen: &Seen<'_>| {
         let stays = seen.current() == Some(name);

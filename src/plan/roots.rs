@@ -1,15 +1,13 @@
-//! Whether two hosts of a fleet are one root.
+//! The check that no two hosts of a fleet share one root.
 
 use crate::report::Command;
 
 use super::{HostRefusal, Reason, Refusal, Seen};
 
-/// Refuses a fleet in which two hosts are one root, which is told by the boot of the kernel that answers and the root's device and
-/// inode. Hosts that do not tell their boot pass: the lock finds them out.
+/// Refuses a fleet in which two hosts have the same root directory.
 ///
-/// # Errors
-///
-/// [`Refusal`] with [`Reason::SameRoot`] for each host whose root is that of a host before it.
+/// Compares the boot ID of the kernel that answers, and the root's device and inode. Hosts that report no boot ID pass:
+/// they conflict on the lock later.
 pub fn one_root_each(command: Command, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     let refusals: Vec<HostRefusal> = hosts
         .iter()
@@ -23,7 +21,8 @@ pub fn one_root_each(command: Command, hosts: &[Seen<'_>]) -> Result<(), Refusal
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(command, refusals)) }
 }
 
-/// What tells a root from every other: no two kernels have one boot, and no two directories of a kernel one inode.
+/// Returns the identity of a root: no two kernels share a boot ID, no two directories of a kernel share an
+/// inode.
 fn root_of<'s>(seen: &Seen<'s>) -> Option<(&'s str, crate::transport::FileId)> {
     let identity = seen.state.identity.as_ref()?;
     Some((identity.boot.as_deref()?, identity.root))

@@ -1,4 +1,4 @@
-//! What is shared, held against what the hosts have of it and what the release ships.
+//! The check of shared paths against the hosts and the release.
 
 use crate::{
     path::InnerPath,
@@ -9,18 +9,18 @@ use crate::{
 
 use super::{HostRefusal, Plan, Reason, Refusal, Seen};
 
-/// What a release ships at a place; `None` when nothing.
+/// Returns the kind of the file that a release ships at a path; `None` if none.
 pub type Ships<'s> = dyn Fn(&InnerPath) -> Option<EntryKind> + Send + Sync + 's;
 
-/// Plans the links to what is shared, for a release that ships this.
+/// Plans the symlinks to shared paths for a release that ships these files.
 ///
-/// What stands in a release at a shared place would be hidden by the link, so it is refused; with `seed = true` it is
-/// known to be no more than the first content, and gives way.
+/// A file that the release ships at a shared path is refused, because the link would hide it. With `seed = true` it is
+/// only the first content, and the link replaces it.
 ///
 /// # Errors
 ///
-/// [`Refusal`] when a host lacks what is shared and nothing seeds it, or something of the wrong kind stands there, or
-/// when the release ships something at, or in the way of, a shared place.
+/// [`Refusal`] when a host lacks a shared path and nothing seeds it, when a file of the wrong kind stands there, or
+/// when the release ships a file at a shared path or in place of one of its parent directories.
 pub fn share(plan: &mut Plan, hosts: &[Seen<'_>], ships: &Ships<'_>) -> Result<(), Refusal> {
     let mut refusals = Vec::new();
     for seen in hosts {
@@ -36,11 +36,11 @@ pub fn share(plan: &mut Plan, hosts: &[Seen<'_>], ships: &Ships<'_>) -> Result<(
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(plan.command, refusals)) }
 }
 
-/// Holds what is shared against the hosts alone, where nobody knows what a release will ship.
+/// Checks the shared paths against the hosts alone, before the contents of a release are known.
 ///
 /// # Errors
 ///
-/// [`Refusal`] as of [`share`], but that what may be seeded may be missing.
+/// [`Refusal`] as of [`share`], except that paths with a seed may be missing.
 pub fn check_shared(command: Command, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     let seeded = |_: &InnerPath| None;
     let refusal = |seen: &Seen<'_>| {
@@ -55,7 +55,7 @@ fn links(seen: &Seen<'_>, ships: &Ships<'_>) -> Result<Vec<SharedLink>, HostRefu
     decide(seen, seen.state.shared.iter(), ships)
 }
 
-/// Decides place by place; what is missing is told all at once.
+/// Decides on each path; reports all missing ones at once.
 fn decide<'p>(
     seen: &Seen<'_>,
     places: impl Iterator<Item = &'p SharedPlace>,
@@ -72,7 +72,7 @@ fn decide<'p>(
     if missing.is_empty() { Ok(links) } else { Err(seen.refuse(Reason::MissingShared { missing })) }
 }
 
-/// How this place is linked; `None` when it is missing.
+/// Decides how to link this path; `None` when it is missing.
 fn link(place: &SharedPlace, ships: &Ships<'_>) -> Result<Option<SharedLink>, Reason> {
     let path = &place.path;
     let shipped = shipped(path, ships)?;
@@ -84,7 +84,7 @@ fn link(place: &SharedPlace, ships: &Ships<'_>) -> Result<Option<SharedLink>, Re
     let supply = match (place.found, shipped) {
         (Some(_), _) => Supply::There,
         (None, Some(_)) => Supply::FromRelease,
-        // An empty directory is what an application begins with; an empty file is a wrong setting.
+        // An application can start with an empty directory; an empty file is a wrong setting.
         (None, None) if path.seed() && path.is_directory() => Supply::Empty,
         (None, None) => return Ok(None),
     };
@@ -97,7 +97,7 @@ fn link(place: &SharedPlace, ships: &Ships<'_>) -> Result<Option<SharedLink>, Re
     }
 }
 
-/// What the release ships at a shared place, when it may.
+/// Returns the kind of the file that the release ships at a shared path, if that is allowed.
 fn shipped(path: &SharedPath, ships: &Ships<'_>) -> Result<Option<EntryKind>, Reason> {
     let refuse = |at: InnerPath, kind| Reason::ShippedShared { path: path.clone(), at, kind };
     let above = std::iter::successors(path.path().parent(), InnerPath::parent).filter(|above| !above.is_root());
@@ -112,7 +112,7 @@ fn shipped(path: &SharedPath, ships: &Ships<'_>) -> Result<Option<EntryKind>, Re
     }
 }
 
-/// The links of a host's plan, in words.
+/// Describes the links of a host's plan.
 pub(super) fn lines(links: &[SharedLink]) -> Vec<String> {
     let told = |what: &str, supply: Supply| {
         let paths: Vec<String> =
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn every_place_is_there_seeded_missing_or_in_the_way() {
-        // What is shared, whether it is seeded, what the host has, what the release ships: where the link is from.
+        // Columns: the shared path, whether it has a seed, the host's file, the shipped file, the link's supply.
         type Row = (&'static str, bool, Option<EntryKind>, Option<EntryKind>, Result<Option<Supply>, ()>);
         let rows: &[Row] = &[
             (".env", false, FILE, None, Ok(Some(Supply::There))),

@@ -1,15 +1,18 @@
-//! Hosts that a rollback could not take along with the others.
+//! Hosts that cannot roll back together with the others.
 
 use crate::name::ReleaseName;
 
 use super::{Action, Plan, Seen, previous_of};
 
-/// The hosts that could not roll back with the others, each with why and the command that mends it: as they are now, or as `plan`
-/// leaves them. Hosts that missed an operation go along wherever the others go.
+/// Returns the hosts that could not roll back with the others, each with the reason and the command that fixes
+/// it.
+///
+/// Judges the hosts as they are now, or as `plan` leaves them. Hosts that missed an operation are left out: they move
+/// along with the others.
 pub(crate) fn stragglers(hosts: &[Seen<'_>], plan: Option<&Plan>) -> Vec<(String, String)> {
     let places: Vec<Place<'_>> =
         hosts.iter().filter(|seen| !seen.owes(hosts)).filter_map(|seen| place(seen, plan)).collect();
-    // Hosts on different releases are refused for that.
+    // A rollback already refuses hosts on different releases.
     if places.windows(2).any(|pair| pair[0].on != pair[1].on) {
         return Vec::new();
     }
@@ -20,7 +23,7 @@ pub(crate) fn stragglers(hosts: &[Seen<'_>], plan: Option<&Plan>) -> Vec<(String
     places.iter().filter(|place| place.before != Some(goal)).map(|place| (place.host(), place.mended(goal))).collect()
 }
 
-/// Where a host is, and where it would go.
+/// A host's current release and the target of its next rollback.
 struct Place<'s> {
     seen: Seen<'s>,
     on: &'s ReleaseName,

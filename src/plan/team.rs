@@ -1,13 +1,9 @@
-//! Whether a root can be a group's: every member must be able to work there.
+//! The check that every member of a root's group can work there.
 
 use super::{HostRefusal, Reason, Seen};
 
-/// Refuses a host that does not have the group, whose user is not in it, or where a directory is not the group's and cannot be
-/// given to it.
-///
-/// # Errors
-///
-/// [`HostRefusal`] with [`Reason::NoSuchGroup`], [`Reason::NotInGroup`] or [`Reason::NotOfGroup`].
+/// Refuses a host that lacks the group, whose user is not a member, or with a directory that cannot be given to
+/// the group.
 pub fn team(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let Some(team) = &seen.state.team else { return Ok(()) };
     let name = team.name.clone();
@@ -22,8 +18,8 @@ pub fn team(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
 }
 
-/// That the account to which `prepare` gives releases is in the group: whoever takes the application over could change what the
-/// tool keeps, and what it runs.
+/// Warns that the account to which `prepare` gives releases is in the group: whoever takes over the application
+/// could change the tool's state, and what it runs.
 #[must_use]
 pub fn given_to_a_member(seen: &Seen<'_>) -> Option<String> {
     let team = seen.state.team.as_ref().filter(|team| !team.given.is_empty())?;

@@ -1,4 +1,4 @@
-//! Whose files are trusted: commands run what the owner of a release, and of the tool's state, put there.
+//! File ownership checks: commands execute what the owner of a release, or of the tool's state, put there.
 
 use crate::{commands::DataPlace, name::ReleaseName, store::TeamState};
 
@@ -12,38 +12,36 @@ pub struct Owners<'t> {
 }
 
 impl<'t> Owners<'t> {
-    /// Trusts root, and the user that works there.
+    /// Trusts root and the user that the tool runs as.
     #[must_use]
     pub fn new(user: u32) -> Self {
         Self { user, team: None }
     }
 
-    /// Trusts the members of the root's group as well, where it has one.
+    /// Also trusts the members of the root's group, if it has one.
     #[must_use]
     pub fn with(self, team: Option<&'t TeamState>) -> Self {
         Self { team, ..self }
     }
 
-    /// Returns every trusted user id.
+    /// Returns every trusted UID.
     #[must_use]
     pub fn all(self) -> Vec<u32> {
         [0, self.user].into_iter().chain(self.team.iter().flat_map(|team| team.members())).collect()
     }
 
-    /// Whether what belongs to `owner` is trusted.
+    /// Returns `true` if files of `owner` are trusted.
     #[must_use]
     pub fn trust(self, owner: u32) -> bool {
         owner == 0 || owner == self.user || self.team.is_some_and(|team| team.has(owner))
     }
 }
 
-/// Refuses a plan that reads its way, its records and its commands from a state directory of somebody else, or by which
-/// commands would run in a release of somebody else: in the one that a host is on after it, where the plan runs any there
-/// or `code` does, and in those whose data is reverted there.
+/// Refuses a plan that relies on files of untrusted owners.
 ///
-/// # Errors
-///
-/// [`Refusal`] with [`Reason::ForeignState`] or [`Reason::ForeignRelease`] for every such host.
+/// That is a state directory of another user, from which the plan reads its target, records and commands; or a release
+/// of another user in which commands would run: the release that a host ends on, if the plan runs commands there or
+/// `code` does, and the releases whose data is reverted there.
 pub fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     let refuse = |seen: &Seen<'_>| {
         let host = plan.host(seen.host)?;
@@ -58,7 +56,7 @@ pub fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal>
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(plan.command, refusals)) }
 }
 
-/// Refuses a state directory that others may have filled: nothing that it says is obeyed then.
+/// Refuses a state directory that untrusted users may have written to: nothing in it can be obeyed.
 pub(crate) fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let (Some(user), Some(state)) = (seen.state.user, seen.state.keeper) else { return Ok(()) };
     if !Owners::new(user).with(seen.state.team.as_ref()).trust(state.owner) {
@@ -66,10 +64,10 @@ pub(crate) fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
     let is_teams = seen.state.team.as_ref().is_some_and(TeamState::keeps_others_out);
     let reason = match state.mode & 0o022 {
-        // What stands in a root of a group was put there by one of its members.
+        // In a group's root, members of the group wrote what is there.
         0 | 0o020 if is_teams => return Ok(()),
         0 => return records(seen, user),
-        // Whoever is in it can replace any record.
+        // Every member of that group can replace any record.
         0o020 => Reason::GroupMayWrite { mode: state.mode },
         _ => Reason::OthersMayWrite {
             what: format!("everybody may write to the state directory (mode {:04o})", state.mode),
@@ -78,7 +76,7 @@ pub(crate) fn state(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     Err(seen.refuse(reason))
 }
 
-/// Refuses records of other users: somebody put them there while they could.
+/// Refuses records of untrusted users, who put them there while the directory was open to them.
 fn records(seen: &Seen<'_>, user: u32) -> Result<(), HostRefusal> {
     let owners = Owners::new(user).with(seen.state.team.as_ref());
     match seen.state.record_owners.iter().find(|record| !owners.trust(record.owner)) {
@@ -89,7 +87,7 @@ fn records(seen: &Seen<'_>, user: u32) -> Result<(), HostRefusal> {
     }
 }
 
-/// The release that a host is on after the plan.
+/// Returns the release that a host is on after the plan.
 fn runs_in<'p>(host: &'p HostPlan, seen: &Seen<'p>) -> Option<&'p ReleaseName> {
     match host.action {
         Action::TakeAway => None,
@@ -102,7 +100,7 @@ fn foreign<'n>(seen: &Seen<'_>, name: &'n ReleaseName) -> Option<(&'n ReleaseNam
     Some((name, seen.state.release(name)?.foreign?))
 }
 
-/// The releases whose commands revert the data on `host`.
+/// Returns the releases whose commands revert the data on `host`.
 fn reverted<'p>(plan: &'p Plan, host: &'p str) -> impl Iterator<Item = &'p ReleaseName> {
     let steps = if let Some(DataPlan::Revert { steps, .. }) = &plan.data { &steps[..] } else { &[] };
     let here = move |place: &DataPlace| matches!(place, DataPlace::Host(name) if name == host);

@@ -1,19 +1,16 @@
-//! Whether others may write to a directory on the way to what the tool writes: whoever can, can put something else in
-//! its place at any instant.
+//! Permission checks of the directories that lead to the tool's files: whoever may write to one of them can
+//! replace its contents at any instant.
 
 use crate::transport::Passed;
 
 use super::{HostRefusal, Reason, Seen};
 
-/// The sticky bit: in such a directory nobody renames or removes what belongs to another.
+/// The sticky bit: in such a directory only the owner of an entry may rename or remove it.
 const STICKY: u32 = 0o1000;
 
-/// Refuses a host where everybody may write to a directory on the way, or where one belongs to another user, who may
-/// then do what they like.
+/// Refuses a host with a directory on the path that is world-writable or belongs to an untrusted user.
 ///
-/// # Errors
-///
-/// [`Reason::OthersMayWrite`], with the first such directory from `/`.
+/// A sticky directory passes. A user who owns a directory may do anything with it.
 pub fn guard(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let Some(identity) = &seen.state.identity else { return Ok(()) };
     let refusal = |passed: &Passed| {
@@ -31,14 +28,11 @@ pub fn guard(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
 }
 
-/// Refuses a host whose releases, or the tool's own files, lie on another filesystem than the root: nothing could be moved
-/// into its place in one step there.
-///
-/// # Errors
-///
-/// [`Reason::AnotherFilesystem`], with the first directory that does.
+/// Refuses a host whose releases, or the tool's own files, lie on another filesystem than the root: rename(2)
+/// works only within one filesystem.
 pub fn one_filesystem(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let Some(root) = seen.state.identity.as_ref().map(|identity| identity.root) else { return Ok(()) };
+    // The directories above the root may be on other filesystems.
     let below = seen.state.way.iter().skip_while(|passed| passed.entry.id != root).skip(1);
     match below.into_iter().find(|passed| passed.entry.id.device != root.device) {
         Some(passed) => Err(seen.refuse(Reason::AnotherFilesystem { path: passed.path.clone() })),
@@ -46,11 +40,11 @@ pub fn one_filesystem(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     }
 }
 
-/// The directories on the way that a group may write to.
+/// Warns about group-writable directories on the path.
 #[must_use]
 pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
     let open = |passed: &&Passed| passed.entry.mode & 0o020 != 0 && passed.entry.mode & STICKY == 0;
-    // A root of a group is meant to be open to it, with all that the tool has there.
+    // A group's root is meant to be writable by the group, with all of the tool's files in it.
     let root = seen.state.team.as_ref().and(seen.state.identity.as_ref()).map(|identity| identity.root);
     let way = seen.state.way.iter().take_while(|passed| Some(passed.entry.id) != root);
     let paths: Vec<&str> = way.filter(open).map(|passed| passed.path.as_str()).collect();
@@ -58,7 +52,7 @@ pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
     (!paths.is_empty()).then(|| message.replace("{}", &paths.join(", ")))
 }
 
-/// That the root lies on a filesystem which other machines may have mounted too.
+/// Warns that the root is on a network filesystem, which other machines may have mounted too.
 #[must_use]
 pub fn on_network(seen: &Seen<'_>) -> Option<String> {
     let name = seen.state.identity.as_ref()?.filesystem?.network()?;

@@ -1,4 +1,4 @@
-//! The way back, as it is concluded from what another tool left.
+//! The chain of releases inferred from another tool's files.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::{
 
 use super::logs::{self, Told};
 
-/// What another tool's tree says about which release came after which.
+/// The order in which releases became current, according to another tool's tree.
 #[derive(Debug, Default)]
 pub(super) struct Story {
-    /// What was current when a release became current for the last time as a new one.
+    /// The previous release of each release, from the last time that it was deployed.
     before: BTreeMap<ReleaseName, Option<ReleaseName>>,
-    /// What is current in the end, as the story goes.
+    /// The release that is current at the end of the story.
     last: Option<ReleaseName>,
-    /// The releases that were gone back from and never deployed again.
+    /// The releases that were rolled back and never deployed again.
     left: Vec<ReleaseName>,
 }
 
@@ -44,7 +44,7 @@ impl Story {
         story
     }
 
-    /// What was current before `name`; a release that the story does not know came after its end.
+    /// Returns the release before `name`; an unknown release came after the end of the story.
     fn before(&self, name: &ReleaseName) -> Option<&ReleaseName> {
         match self.before.get(name) {
             Some(before) => before.as_ref(),
@@ -52,23 +52,23 @@ impl Story {
         }
     }
 
-    /// Whether the story tells of `name` becoming current.
+    /// Returns `true` if `name` became current in the story.
     pub(super) fn knows(&self, name: &ReleaseName) -> bool {
         self.before.contains_key(name) || self.last.as_ref() == Some(name)
     }
 
-    /// What is current in the end, as the story goes.
+    /// Returns the release that is current at the end of the story.
     pub(super) fn last(&self) -> Option<&ReleaseName> {
         self.last.as_ref()
     }
 
-    /// The releases that were gone back from.
+    /// Returns the releases that were rolled back.
     pub(super) fn left(&self) -> &[ReleaseName] {
         &self.left
     }
 }
 
-/// What the tree of `tool` says, and what it was taken from.
+/// Returns the story of a tree made by `tool`, and the evidence for it.
 pub(super) fn story(tool: Tool, traces: &Traces, state: &RootState, current: &ReleaseName) -> (Story, Evidence) {
     match (tool, &traces.revisions_log, &traces.releases_log) {
         (Tool::Capistrano, Some(log), _) => (Story::told(logs::revisions(log)), Evidence::RevisionsLog),
@@ -78,8 +78,10 @@ pub(super) fn story(tool: Tool, traces: &Traces, state: &RootState, current: &Re
     }
 }
 
-/// Deployer writes its log before it switches, but removes what it then does not switch to, or leaves its `release` link
-/// at it; what it went back from it marks.
+/// Reads Deployer's log, which is written before the switch.
+///
+/// Deployer removes a release that it does not switch to, or leaves its `release` link on it. It marks the releases
+/// that it rolled back.
 fn deployed(log: &str, traces: &Traces) -> Story {
     let is_one = |name: &ReleaseName| traces.unfinished.as_ref() != Some(name) && !traces.bad.contains(name);
     let mut names: Vec<ReleaseName> = Vec::new();
@@ -90,8 +92,10 @@ fn deployed(log: &str, traces: &Traces) -> Story {
     Story { left: traces.bad.clone(), ..Story::told(names.into_iter().map(Told::Deployed)) }
 }
 
-/// Without a log: the releases up to the current one, by their names where those are numbers or times, else by the times
-/// of their directories. Ansistrano and Mina remove a release that they do not come to switch to.
+/// Orders the releases up to the current one without a log.
+///
+/// Uses the names if all are numbers or timestamps, else the modification times of the directories. Ansistrano and Mina
+/// remove a release that they do not switch to.
 fn by_order(traces: &Traces, state: &RootState, current: &ReleaseName) -> (Story, Evidence) {
     let names: Vec<&ReleaseName> = state.releases.iter().map(|release| &release.name).collect();
     if names.len() < 2 {
@@ -114,23 +118,23 @@ fn by_times(traces: &Traces) -> Vec<ReleaseName> {
     times.into_iter().map(|(_, name)| name.clone()).collect()
 }
 
-/// A name that is a number, as Mina counts, or a time, as Ansistrano and Capistrano write it.
+/// Parses a name that is a number (Mina) or a timestamp (Ansistrano, Capistrano).
 fn number(name: &ReleaseName) -> Option<u128> {
     let digits = name.as_str().trim_end_matches('Z');
     (digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
 }
 
-/// The way back from `current`: what is written, newest first, and which releases on it have a record already.
+/// The chain from `current`: the records to write, newest first, and the releases that already have one.
 #[derive(Debug, Default)]
 pub(super) struct WayBack {
     pub(super) written: Vec<(ReleaseName, PreviousVersion)>,
     pub(super) recorded: Vec<ReleaseName>,
-    /// A record on the way that is there and means nothing: it is left for a person.
+    /// An invalid record in the chain, left for a person to fix.
     pub(super) damaged: Option<(ReleaseName, BadRecord)>,
 }
 
-/// Walks back from `current`. A record that is there is the truth; where there is none, the story tells, and releases
-/// that are gone by now are passed over.
+/// Walks back from `current`. Existing records take precedence; for missing ones the story decides, skipping
+/// releases that no longer exist.
 pub(super) fn way_back(state: &RootState, story: &Story, current: &ReleaseName) -> WayBack {
     let mut way = WayBack::default();
     let mut seen = vec![current.clone()];
@@ -160,7 +164,7 @@ pub(super) fn way_back(state: &RootState, story: &Story, current: &ReleaseName) 
     way
 }
 
-/// The nearest release before `name` that is still there and was not come by.
+/// Returns the nearest release before `name` that exists, was not rolled back, and is not yet in the chain.
 fn standing_before(state: &RootState, story: &Story, name: &ReleaseName, seen: &[ReleaseName]) -> Option<ReleaseName> {
     let mut passed = vec![name.clone()];
     let mut at = story.before(name);

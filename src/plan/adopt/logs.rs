@@ -1,17 +1,18 @@
-//! What the logs of other tools say about which release came after which.
+//! Parsers for other tools' logs of deploys and rollbacks.
 
 use crate::name::ReleaseName;
 
-/// One line of a log that says something.
+/// An event in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
-    /// This release became current as a new one.
+    /// A new release became current.
     Deployed(ReleaseName),
-    /// This release became current again.
+    /// An earlier release became current again.
     WentBack(ReleaseName),
 }
 
-/// Capistrano's `revisions.log`: free text, whose usual sentences end so. What else stands there says nothing.
+/// Parses Capistrano's `revisions.log`: free text, whose standard sentences end in these words. Other lines are
+/// skipped.
 pub(super) fn revisions(log: &str) -> Vec<Told> {
     let name_after = |line: &str, words: &str| {
         let rest = &line[line.rfind(words)? + words.len()..];
@@ -24,7 +25,8 @@ pub(super) fn revisions(log: &str) -> Vec<Told> {
     log.lines().filter_map(told).collect()
 }
 
-/// Deployer's `.dep/releases_log`: one JSON object a line, written when a release is made, before it is switched to.
+/// Parses Deployer's `.dep/releases_log`: one JSON object per line, written when a release is created, before
+/// the switch.
 pub(super) fn releases(log: &str) -> Vec<ReleaseName> {
     let name = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).ok()?;

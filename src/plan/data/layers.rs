@@ -1,4 +1,4 @@
-//! [`Layers`]: what the releases on the way back did to the data, newest first, and whether their records agree.
+//! [`Layers`]: the migrations of the releases in a chain, newest first, and the check that their records agree.
 
 use std::collections::HashSet;
 
@@ -10,8 +10,8 @@ use crate::{
 
 use super::{super::Reason, steps::Left};
 
-/// The changes in the data from one release down to another, newest first, and below them the record that the last of them
-/// is compared with.
+/// The migrations between two releases, newest first, followed by the record that the last of them is compared
+/// with.
 #[derive(Debug)]
 pub(super) struct Layers<'s> {
     list: Vec<Layer<'s>>,
@@ -19,26 +19,26 @@ pub(super) struct Layers<'s> {
     target: Option<Left<'s>>,
 }
 
-/// A release with its part in the data.
+/// A release and its data record.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Layer<'s> {
     pub(super) release: Left<'s>,
-    /// Whether the rollback leaves it. What it does not leave is only compared with.
+    /// Whether the rollback leaves this release. Others serve for comparison only.
     pub(super) is_left: bool,
 }
 
-/// Two records of which one says what the data was before a release, and the other something else about the same time.
+/// A record of the data version before a release that contradicts the last known version.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Disagreement<'s> {
-    /// The place of the release among the layers.
+    /// The index of the release among the layers.
     pub(super) at: usize,
-    /// The release.
+    /// The release whose record names `found`.
     pub(super) release: &'s ReleaseName,
-    /// The version that was found before it.
+    /// The version found before its migration.
     pub(super) found: &'s DataVersion,
-    /// The version that was last known.
+    /// The last known version.
     pub(super) known: &'s DataVersion,
-    /// The release with which that was known.
+    /// The release whose record names `known`.
     pub(super) with: &'s ReleaseName,
 }
 
@@ -47,7 +47,7 @@ impl<'s> Layers<'s> {
     ///
     /// # Errors
     ///
-    /// [`Reason::RevertGone`] when a change stays in the data and nothing of the release that made it is left.
+    /// [`Reason::RevertGone`] when a kept migration is still in the data and nothing remains of its release.
     pub(super) fn between(
         state: &'s RootState,
         start: &ReleaseName,
@@ -65,14 +65,15 @@ impl<'s> Layers<'s> {
         Some(Ok(layers))
     }
 
-    /// Adds the target, and what is below it, down to the first record that says what the data was. Where no record above
-    /// waits to be compared with one, the target is enough.
+    /// Adds the target and the releases below it, down to the first record with a data version.
+    ///
+    /// The target alone is enough if no record above has to be compared with one below.
     fn go_below(&mut self, state: &'s RootState, target: &ReleaseName, on_way: &HashSet<&'s ReleaseName>) {
         let is_compared = self.is_compared_below();
         let mut passed = on_way.clone();
         let mut at = Left::find(state, target);
         while let Some(release) = at.filter(|release| passed.insert(release.name)) {
-            // A gap below the target leaves nothing to compare with.
+            // With a gap below the target there is nothing to compare with.
             if self.push(state, release, false, on_way).is_err() || release.is_decisive() || !is_compared {
                 return;
             }
@@ -80,7 +81,7 @@ impl<'s> Layers<'s> {
         }
     }
 
-    /// Whether the last record of those that are left says what was found before it.
+    /// Returns `true` if the last record among the left releases names the version found before it.
     fn is_compared_below(&self) -> bool {
         let says = |layer: &Layer<'s>| match layer.release.data {
             Kept::Nothing => None,
@@ -103,8 +104,9 @@ impl<'s> Layers<'s> {
         Ok(())
     }
 
-    /// Returns the changes that stayed in the data with `release`, newest first. A release that is current again, and so
-    /// counted above, holds its own change.
+    /// Returns the migrations kept in the data with `release`, newest first.
+    ///
+    /// A release that is current again was already counted above, and holds its own migration.
     fn kept_with(
         &self,
         state: &'s RootState,
@@ -123,8 +125,11 @@ impl<'s> Layers<'s> {
         self.list.iter().any(|layer| layer.release.name == name)
     }
 
-    /// Programs that recorded no `kept` rolled back with the code alone too. Then what the next release found is what
-    /// another release, which came after `release` and was left, had made of the data.
+    /// Infers kept migrations from records of older programs, which wrote no `kept` but also rolled back the code
+    /// alone.
+    ///
+    /// In that case the next release found the version that another release, deployed after `release` and then left,
+    /// had migrated to.
     fn kept_before_it_was_recorded(
         &self,
         state: &'s RootState,
@@ -149,12 +154,12 @@ impl<'s> Layers<'s> {
         all.filter(left_it_so).find_map(|other| way(state, other.name, release.name)).unwrap_or_default()
     }
 
-    /// The layers, newest first.
+    /// Returns the layers, newest first.
     pub(super) fn list(&self) -> &[Layer<'s>] {
         &self.list
     }
 
-    /// Finds the newest release whose record disagrees with what was last known before it.
+    /// Finds the newest release whose record contradicts the last known version before it.
     ///
     /// # Errors
     ///
@@ -176,7 +181,7 @@ impl<'s> Layers<'s> {
                 let (release, with) = (upper.release.name, layer.release.name);
                 return Ok(Some(Disagreement { at, release, found, known, with }));
             }
-            // A record without a change says nothing of the data by itself, unless somebody decided on a version.
+            // A record without a change says nothing about the data, unless a version was set with `--data-to`.
             if record.change.is_some() || record.is_finished() {
                 let before = record.change.as_ref().map(|change| &change.before);
                 above = before.filter(|_| layer.is_left).map(|before| (index, layer, before));
@@ -185,8 +190,9 @@ impl<'s> Layers<'s> {
         Ok(None)
     }
 
-    /// Returns what the record of the target says after a rollback that reverts the layers before `from` and keeps the rest;
-    /// `None` when it says that already, or cannot be read.
+    /// Returns the target's record after a rollback that reverts the layers before `from` and keeps the rest.
+    ///
+    /// `None` if the record does not change, or cannot be read.
     pub(super) fn settled(&self, from: usize) -> Option<DataRecord> {
         let record = self.target_record()?;
         let stays: Vec<&Left<'s>> = self
@@ -205,7 +211,7 @@ impl<'s> Layers<'s> {
         (record.kept != kept).then_some(DataRecord { kept, ..record })
     }
 
-    /// Returns the record of the target; `None` where it cannot be read, and so must not be replaced.
+    /// Returns the target's record; `None` if it is unreadable and so must not be replaced.
     pub(super) fn target_record(&self) -> Option<DataRecord> {
         match self.target?.data {
             Kept::Nothing => Some(DataRecord::new(None)),
@@ -215,7 +221,7 @@ impl<'s> Layers<'s> {
     }
 }
 
-/// Whether a release is known to have changed the data, or may have.
+/// Returns `true` if a release changed the data or may have.
 fn is_changed(release: Left<'_>) -> bool {
     match release.data {
         Kept::Nothing => false,
@@ -226,8 +232,8 @@ fn is_changed(release: Left<'_>) -> bool {
     }
 }
 
-/// Returns the version of the data while `start` is current, and the release with whose record it was last known: that of
-/// the nearest release down the chain whose record is finished.
+/// Returns the version of the data while `start` is current, and the release whose record holds it: the nearest
+/// one in the chain with a finished record.
 pub(super) fn last_known<'s>(
     state: &'s RootState,
     start: &'s ReleaseName,
@@ -245,7 +251,7 @@ pub(super) fn last_known<'s>(
     None
 }
 
-/// The releases that are left on the way from `start` to `target`, newest first; `None` when no record leads there.
+/// Returns the releases left between `start` and `target`, newest first; `None` when no record leads there.
 pub(super) fn way<'s>(state: &'s RootState, start: &ReleaseName, target: &ReleaseName) -> Option<Vec<Left<'s>>> {
     let mut left: Vec<Left<'s>> = Vec::new();
     let mut passed = HashSet::new();

@@ -1,4 +1,4 @@
-//! Where data is, and whose records decide about it.
+//! The place of the data, and the choice of the host whose records decide about it.
 
 use crate::{commands::DataPlace, data::DataRecord, name::ReleaseName, report::Command};
 
@@ -17,7 +17,7 @@ pub(super) fn takes_part(place: &DataPlace, hosts: &[Seen<'_>]) -> Result<(), Ho
     Err(hosts[0].refuse(Reason::DataElsewhere { place: name.clone() }))
 }
 
-/// Refuses to work on data at `place` where what is done there cannot be written down.
+/// Refuses to work on data at `place` if the ledger there cannot be read, and so not be appended to.
 pub(super) fn ledger_is_open(command: Command, place: &DataPlace, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     let keeps = |seen: &&Seen<'_>| match place {
         DataPlace::Host(name) => seen.host == name,
@@ -31,12 +31,12 @@ pub(super) fn ledger_is_open(command: Command, place: &DataPlace, hosts: &[Seen<
     if refusals.is_empty() { Ok(()) } else { Err(Refusal::of(command, refusals)) }
 }
 
-/// The record of what a release did to the data, as one host has it.
+/// Returns one host's data record of a release.
 pub(super) fn record_of<'s>(seen: &Seen<'s>, name: &ReleaseName) -> Option<&'s DataRecord> {
     Left::find(seen.state, name)?.data.record()
 }
 
-/// Refuses data on the controller about which hosts recorded different things: nobody knows which of them is right.
+/// Refuses data on the controller if the hosts' records differ: nothing tells which of them is right.
 pub(super) fn agree(
     command: Command,
     release: &ReleaseName,
@@ -51,7 +51,7 @@ pub(super) fn agree(
     Err(records_differ(command, release, hosts))
 }
 
-/// The refusal with what each host recorded.
+/// Builds the refusal, with a table of each host's record.
 pub(super) fn records_differ(command: Command, release: &ReleaseName, hosts: &[Seen<'_>]) -> Refusal {
     let words = |seen: &Seen<'_>| {
         let Some(record) = record_of(seen, release) else { return format!("recorded nothing about {release}") };
@@ -64,8 +64,10 @@ pub(super) fn records_differ(command: Command, release: &ReleaseName, hosts: &[S
     Refusal { table: hosts.iter().map(row).collect(), ..Refusal::of(command, refusals) }
 }
 
-/// Where the data of these releases is: where the configuration says, or else where all hosts recorded it. `None` when
-/// no record tells of any change.
+/// Returns the place of these releases' data: from the configuration, else from the hosts' records, which must
+/// agree.
+///
+/// `None` when no record has a change.
 pub(super) fn place_of(
     command: Command,
     releases: &[&ReleaseName],
@@ -88,8 +90,9 @@ pub(super) fn place_of(
     Ok(place.map(|recorded| means.place.unwrap_or(recorded).clone()))
 }
 
-/// The host whose records decide about data at `place`: the one that the data is on. For data on the controller all must
-/// agree, and it is the first that has a record.
+/// Returns the host whose records decide about data at `place`: the data host itself.
+///
+/// For data on the controller all records must agree, and the first host with a record is returned.
 pub(super) fn keeper<'s>(
     command: Command,
     release: &ReleaseName,

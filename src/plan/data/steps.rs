@@ -1,4 +1,4 @@
-//! The step by which one host's records say that the data of a release is reverted.
+//! The revert step of one release, derived from one host's records.
 
 use crate::{
     commands::{Commands, DataCommands, DataPlace},
@@ -12,7 +12,7 @@ use super::{
     DataMeans, RevertBy, RevertStep,
 };
 
-/// What is known of a release that is left, be it there or gone.
+/// A left release's commands and data record; the release may exist or have been pruned.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Left<'s> {
     pub(super) name: &'s ReleaseName,
@@ -30,7 +30,7 @@ impl<'s> Left<'s> {
         })
     }
 
-    /// Returns the release that was current before. For a release that is gone, its data record says so.
+    /// Returns the release that was current before. For a pruned release, the data record names it.
     pub(super) fn previous(self, state: &'s RootState) -> Option<&'s ReleaseName> {
         match state.release(self.name) {
             Some(there) => there.previous.as_ref().ok()?.release(),
@@ -38,7 +38,7 @@ impl<'s> Left<'s> {
         }
     }
 
-    /// Whether its record decides what the data was: a finished one, or one that nobody can read.
+    /// Returns `true` if the record determines the data version: a finished one, or one that cannot be read.
     pub(super) fn is_decisive(self) -> bool {
         match self.data {
             Kept::Nothing => false,
@@ -54,8 +54,9 @@ impl<'s> From<&'s HostedRelease> for Left<'s> {
     }
 }
 
-/// How what a release did to the data at `place` is reverted; `None` when it was never taken to its data. Where it changed
-/// nothing, the step may have no `revert`.
+/// Builds the step that reverts the migration of a release at `place`.
+///
+/// `None` when the release never migrated. A step that changes nothing may lack a `revert`.
 pub(super) fn step_of(
     release: Left<'_>,
     place: &DataPlace,
@@ -74,7 +75,7 @@ pub(super) fn step_of(
     let step = RevertStep { from: record.own_version().cloned(), ..RevertStep::new(release.name, change, None) };
     let step = RevertStep { place: place.clone(), ..step };
     if !step.changes() {
-        // Its commands run only where a person decides on another version.
+        // The step's commands run only for a version chosen with `--data-to`.
         let (commands, source) = commands_of(release, place, means).unwrap_or((None, CommandSource::Record));
         return Ok(Some(RevertStep { commands, source, ..step }));
     }
@@ -88,8 +89,9 @@ pub(super) fn step_of(
     Ok(Some(step))
 }
 
-/// The commands that work on the data of a release at `place`, and where they come from. What a host recorded runs on
-/// that host only; the controller runs what its configuration says.
+/// Returns the data commands of a release at `place`, and their source.
+///
+/// Recorded commands run only on the host that recorded them; the controller runs only its configuration's commands.
 pub(super) fn commands_of(
     release: Left<'_>,
     place: &DataPlace,
@@ -123,7 +125,7 @@ pub(super) fn commands_of(
 }
 
 impl RevertStep {
-    /// Reverts `change`, which `release` made.
+    /// Creates the step that reverts `change`, made by `release`.
     pub(crate) fn new(release: &ReleaseName, change: &DataChange, commands: Option<DataCommands>) -> Self {
         Self {
             release: release.clone(),
@@ -135,12 +137,12 @@ impl RevertStep {
         }
     }
 
-    /// Whether there is anything to revert.
+    /// Returns `true` if there is anything to revert.
     pub(super) fn changes(&self) -> bool {
         self.from.as_ref() != Some(&self.to)
     }
 
-    /// Refuses a step that nothing is known for.
+    /// Refuses a step without a known revert.
     pub(super) fn has_revert(&self, means: DataMeans<'_>) -> Result<(), Reason> {
         let by_code = matches!(means.by, RevertBy::Code);
         if self.commands.as_ref().map_or(by_code, |commands| commands.revert.is_some()) {
@@ -156,7 +158,7 @@ impl RevertStep {
     }
 }
 
-/// Refuses a target that no record leads to, unless both releases are known to have the same data.
+/// Refuses a target that no record leads to, unless both releases are known to have the same data version.
 pub(super) fn off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) -> Result<(), HostRefusal> {
     let version = |name| version_with(seen, name).map_err(|reason| seen.refuse(reason));
     let (here, there) = (version(start)?, version(target)?);
@@ -167,11 +169,11 @@ pub(super) fn off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &Release
     Err(seen.refuse(Reason::DataOffTheWay { name: target.clone(), here: words(here), there: words(there) }))
 }
 
-/// The data version that was last known with a release; `None` where nothing was.
+/// Returns the last known data version with a release; `None` if none was recorded.
 ///
 /// # Errors
 ///
-/// [`Reason::DataUnreadable`] when nobody can say.
+/// [`Reason::DataUnreadable`] when the record cannot be read.
 pub(super) fn version_with<'s>(seen: &Seen<'s>, name: &ReleaseName) -> Result<Option<&'s DataVersion>, Reason> {
     let Some(release) = seen.state.release(name) else { return Ok(None) };
     match &release.data {

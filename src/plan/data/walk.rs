@@ -1,4 +1,4 @@
-//! What a rollback of one host does to the data, by that host's records.
+//! The effect of one host's rollback on the data, according to that host's records.
 
 use crate::{
     commands::DataPlace,
@@ -14,23 +14,25 @@ use super::{
     steps::{off_the_way, step_of, version_with},
 };
 
-/// What a rollback does to the data, as the records of one host say.
+/// The effect of a rollback on the data, according to one host's records.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     pub(super) steps: Vec<RevertStep>,
-    /// What the record of the target says afterwards, where that is new.
+    /// The target's new record; `None` if it does not change.
     pub(super) settles: Option<DataRecord>,
 }
 
 impl Walk {
-    /// The longer of two walks.
+    /// Returns the longer of two walks.
+    ///
+    /// Of two equally long walks, prefers `other` if only it has a new record for the target.
     pub(super) fn or(self, other: Self) -> Self {
         let settles = self.settles.is_none() && other.settles.is_some() && other.steps.len() == self.steps.len();
         if other.steps.len() > self.steps.len() || settles { other } else { self }
     }
 }
 
-/// Plans what is reverted when one host goes from `start` to `target`.
+/// Plans the reverts for one host's rollback from `start` to `target`.
 pub(super) fn walk(
     seen: &Seen<'_>,
     start: &ReleaseName,
@@ -49,8 +51,9 @@ pub(super) fn walk(
     }
 }
 
-/// Returns what the record of `target` says once the code alone went back there. It needs no record: what cannot be read is
-/// not recorded either.
+/// Returns the new record of `target` after a rollback of the code alone.
+///
+/// The rollback works without that record, so whatever cannot be read is not recorded either.
 pub(super) fn kept(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) -> Option<DataRecord> {
     if start == target {
         return None;
@@ -89,7 +92,8 @@ fn walk_layers(layers: &Layers<'_>, place: &DataPlace, means: DataMeans<'_>) -> 
     if last.changes() {
         last.has_revert(means)?;
     }
-    // Where a record leads there, the changes below it stay in the data. Anything else is known by the decision alone.
+    // If a record leads to this version, the changes below it stay in the data. Otherwise only the decision vouches for
+    // it.
     let settles = match arrives_at {
         Some(at) => layers.settled(at + 1).or_else(|| layers.target_record()),
         None => layers.target_record(),
@@ -99,13 +103,13 @@ fn walk_layers(layers: &Layers<'_>, place: &DataPlace, means: DataMeans<'_>) -> 
     Ok(Walk { steps, settles: settles.map(decide) })
 }
 
-/// The record of a release with which the data is at `version` because a person said so.
+/// Returns the record that sets the data version to `version` because of `--data-to`.
 fn decided(record: DataRecord, version: &DataVersion) -> DataRecord {
     let known = Some(KnownData { version: version.clone(), by: KnownBy::DataTo });
     DataRecord { known, kept: None, ..record }
 }
 
-/// Returns the record of a target that no record leads to, with the data of `start`, where that is another.
+/// Returns the record of a target that no record leads to, with the data version of `start`, if the two differ.
 fn kept_off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) -> Option<DataRecord> {
     let here = version_with(seen, start).ok()??;
     if version_with(seen, target).ok()? == Some(here) {
@@ -120,8 +124,10 @@ fn kept_off_the_way(seen: &Seen<'_>, start: &ReleaseName, target: &ReleaseName) 
     Some(DataRecord { kept: Some(kept), ..record })
 }
 
-/// Returns the changes that stay in the data with `below` when the last thing that happened to the data was that `above`
-/// applied its own, as a program that recorded no such changes left it.
+/// Returns the migrations kept in the data with `below`, assuming that the migration of `above` was the last
+/// change to the data.
+///
+/// This reconstructs what older programs, which did not record kept migrations, left.
 pub(crate) fn kept_since(state: &RootState, above: &ReleaseName, below: &ReleaseName) -> Option<KeptData> {
     let releases = way(state, above, below)?;
     let version = releases.first()?.data.record()?.own_version()?.clone();

@@ -1,11 +1,11 @@
-//! What to do about a refusal.
+//! The hints of refusals: how to continue.
 
 use crate::{name::ReleaseName, report::Command, shared::SharedPlace};
 
 use super::Reason;
 
 impl Reason {
-    /// What to do or type next.
+    /// Returns the next command or step for the user.
     pub(crate) fn hint(&self, command: Command) -> String {
         match self {
             Self::NotOurs { .. } => {
@@ -107,6 +107,7 @@ impl Reason {
         }
     }
 
+    /// Returns the hint for an untrusted state directory or record.
     fn foreign_hint(&self, command: Command) -> String {
         let first = match self {
             Self::ForeignState { owner, .. } => format!("connect as user {owner}"),
@@ -122,7 +123,7 @@ impl Reason {
         format!("{first}, or say with --allow-writable that its owner is trusted{alone}")
     }
 
-    /// The change of rights on a host that makes it fit.
+    /// Returns the hint for wrong ownership, permissions or group membership on a host.
     fn access_hint(&self) -> String {
         match self {
             Self::ForeignRelease { name, .. } => format!(
@@ -195,7 +196,7 @@ fn data_elsewhere_hint(place: &str, command: Command) -> String {
     }
 }
 
-/// How to make what is missing, in the root of the host.
+/// Returns the hint with the commands that create the missing paths in the root of the host.
 fn missing_hint(missing: &[SharedPlace]) -> String {
     let make = |place: &SharedPlace| {
         let verb = if place.path.is_directory() { "mkdir -p" } else { "write" };

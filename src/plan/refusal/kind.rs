@@ -5,7 +5,7 @@ use crate::{error::ErrorKind, report::Command};
 use super::Reason;
 
 impl Reason {
-    /// The kind of error it is.
+    /// Returns the error kind of the refusal.
     #[must_use]
     pub fn kind(&self, _: Command) -> ErrorKind {
         match self {
