@@ -316,7 +316,7 @@ pub(super) fn redo(
     Ok(Some(DataPlan::Apply { release, place, commands, source, resumes: true, last_known: None }))
 }
 
-/// Adopts the data options of an interrupted rollback to `release`, unless this command sets its own.
+/// Applies the data options of an interrupted rollback to `release`, unless this command sets its own.
 ///
 /// The intent of the data host decides. If that host is unknown, the intents of all hosts must agree.
 ///

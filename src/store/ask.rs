@@ -1,4 +1,4 @@
-//! Commands that only ask, run without the lock.
+//! Read-only commands that run without the lock.
 
 use crate::{
     token::Token,
@@ -7,8 +7,9 @@ use crate::{
 
 use super::{DirStore, HookRun, StoreError, layout::inner, steps::PRIVATE};
 
-/// Runs `question` with its record in a private directory, which is removed when it has ended. A directory that a killed process
-/// left is removed by the next staging, like an upload's.
+/// Runs `question` with its record in a private directory, and removes the directory afterwards.
+///
+/// The next staging removes the directory of a killed process, as it does with uploads.
 pub(super) async fn ask(store: &DirStore, question: &HookRun, output: &dyn LineSink) -> Result<HookExit, StoreError> {
     let (steps, token) = (&store.steps, Token::random());
     let private = store.layout().in_state(&["tmp", token.as_str()]);
@@ -18,7 +19,7 @@ pub(super) async fn ask(store: &DirStore, question: &HookRun, output: &dyn LineS
     store.execute(&batch).await?;
     let call = store.hook_call(question, private.join(&inner(question.kind.as_str())));
     let exit = store.transport.run(&call, output).await;
-    // What cannot be removed now is removed by the next staging.
+    // If it cannot be removed now, the next staging removes it.
     let _ = store.execute(&steps.forgetting(&token)).await;
     Ok(exit?)
 }

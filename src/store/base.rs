@@ -1,4 +1,4 @@
-//! Which files of a new release one that is on the host has already.
+//! The files of a new release that a release on the host already has.
 
 use std::sync::Arc;
 
@@ -18,27 +18,28 @@ use super::{
     layout::{LISTS, inner},
 };
 
-/// The manifest of a tree of fewer files is likely a short one.
+/// Trees with fewer files probably have a short manifest.
 const FEW: u64 = 100;
 
-/// What is believed of the releases that are on a host.
+/// The trusted source about the content of a host's releases.
 #[derive(Debug, Clone)]
 pub(super) enum Trust {
-    /// What the manifest of one of these says, best first.
+    /// The manifest of one of these releases, best first.
     Manifest(Vec<ReleaseName>),
-    /// Nothing. A base that did not hold what was believed of it is not read to find out what it holds: an application may have
-    /// put any amount into it, and sending all of the release must never take less time.
+    /// No source: everything is sent. A base that failed verification is not read to find out what it holds. An
+    /// application may have written any amount of data into it, and reading that must not take longer than sending the
+    /// whole release.
     Nothing,
 }
 
 impl Trust {
-    /// Adds the steps, if any, that ask for what is believed, and returns the first.
+    /// Adds the steps that request the source's lists, if any, and returns the first.
     pub(super) fn ask(&self, store: &DirStore, batch: &mut Batch, tree: &Tree) -> Option<usize> {
         match self {
             Self::Manifest(bases) => {
                 let base = bases.first()?;
                 let first = batch.push_lenient(lists_of(store, base));
-                // A short manifest is not remembered from one run to the next, and reading it costs less than an exchange.
+                // Short manifests are not cached between runs, and reading one costs less than an exchange.
                 if tree.files() < FEW {
                     batch.push_lenient(Op::Read { path: manifest_of(store, base), limit: WORTH as u64 });
                 }
@@ -48,8 +49,9 @@ impl Trust {
         }
     }
 
-    /// The release that is copied from, and what of `tree` it has. `replies` begin with the answers to what was
-    /// [asked](Self::ask).
+    /// Returns the release to copy from, and the part of `tree` that it has.
+    ///
+    /// `replies` begins with the replies to [`ask`](Self::ask).
     pub(super) async fn base(
         &self,
         store: &DirStore,
@@ -63,7 +65,7 @@ impl Trust {
     }
 }
 
-/// Asks for the digests of what is kept of a release, its lists among it.
+/// Requests the digests of the files kept for a release, including its lists.
 pub(super) fn lists_of(store: &DirStore, name: &ReleaseName) -> Op {
     Op::Survey { path: store.layout().kept(name), digests: true }
 }
@@ -78,8 +80,9 @@ struct Choice<'s> {
 }
 
 impl Choice<'_> {
-    /// The first of `bases` that has a manifest and anything of the tree; `first` says what is kept of the first, and has its
-    /// manifest where that is short.
+    /// Returns the first of `bases` that has a manifest and any file of the tree.
+    ///
+    /// `first` holds the digests of the first base's kept files, and its manifest if that is short.
     async fn listed(&self, bases: &[ReleaseName], first: &[Reply]) -> Result<Option<(ReleaseName, Base)>, StoreError> {
         let Some((name, others)) = bases.split_first() else { return Ok(None) };
         if let Some(base) = self.listed_by(name, first.first(), first.get(1)).await? {
@@ -100,8 +103,9 @@ impl Choice<'_> {
         Ok(None)
     }
 
-    /// What of the tree the release `name` has, of which `reply` says what is kept. A release without a manifest, or with
-    /// one that means nothing, has nothing.
+    /// Returns the part of the tree that the release `name` has, given the digests of its kept files in `reply`.
+    ///
+    /// A release without a valid manifest has nothing.
     async fn listed_by(
         &self,
         name: &ReleaseName,
@@ -121,11 +125,12 @@ impl Choice<'_> {
             base.lists = Some(BaseLists { manifest: old, places });
             Some(base)
         });
-        // Whether a source cannot be read, its upload says.
+        // If the source is unreadable, its upload reports that.
         Ok(compared.await.flatten())
     }
 
-    /// The manifest of this digest that is kept of the release `name`: from memory, else as it came along, else from the host.
+    /// Returns the manifest with this digest of the release `name`: from the cache, else from the reply, else from
+    /// the host.
     async fn manifest(
         &self,
         name: &ReleaseName,
@@ -153,7 +158,7 @@ impl Choice<'_> {
     }
 }
 
-/// The digest of the file `name` among what is kept of a release.
+/// Returns the digest of the file `name` among the files kept for a release.
 pub(super) fn digest_of(kept: &[Surveyed], name: &str) -> Option<Digest> {
     let found = kept.iter().find(|entry| entry.path == name.as_bytes())?;
     if let Seen::File { digest, .. } = found.node { digest } else { None }

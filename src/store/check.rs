@@ -1,4 +1,4 @@
-//! Whether a release still is what its manifest says.
+//! The comparison of releases with their manifests.
 
 use std::sync::Arc;
 
@@ -24,82 +24,83 @@ use super::{
     steps::{PRIVATE, PRIVATE_FILE, Steps},
 };
 
-/// The most that is read of a manifest, in bytes: some 500,000 entries.
+/// The maximum size of a manifest, in bytes: some 500,000 entries.
 pub(super) const MANIFEST_LIMIT: u64 = 64 << 20;
 
-/// The release that is compared with its manifest in the exchange that takes the lock, so that it costs none of its own.
+/// The release to compare with its manifest in the exchange that takes the lock, so that the check costs no
+/// exchange of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QuickCheck {
-    /// The one that the record of the current release names, as the host itself reads it.
+    /// The previous release, which the host itself reads from the current release's record.
     Previous,
-    /// This one.
+    /// The named release.
     Release(ReleaseName),
 }
 
-/// What comparing a release with its manifest showed.
+/// The result of comparing a release with its manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checked {
-    /// All that the manifest lists is there as it is listed.
+    /// The release is intact: everything that the manifest lists exists as listed.
     Holds {
-        /// How much is there that the manifest does not list.
+        /// The number of existing paths that the manifest does not list.
         added: u64,
-        /// Some of those paths, printable.
+        /// Some of these paths, printable.
         some: Vec<String>,
-        /// How many entries have another mode, which grants nobody anything.
+        /// The number of entries with another mode that grants nobody additional rights.
         modes: u64,
-        /// Some of those, each in words.
+        /// Some of these entries, each in words.
         changed: Vec<String>,
     },
-    /// It is damaged.
+    /// The release is damaged.
     Damaged {
-        /// In how many entries of the manifest.
+        /// The number of damaged entries of the manifest.
         entries: u64,
-        /// Some of them, each in words.
+        /// Some of these entries, each in words.
         some: Vec<String>,
     },
-    /// It has no manifest: it was made by hand, or by an older version.
+    /// The release has no manifest: it was made by hand, or by an older version.
     NoManifest,
-    /// Its manifest is there and cannot be read.
+    /// The manifest exists and cannot be read.
     Unreadable {
-        /// Why.
+        /// The reason.
         why: String,
     },
-    /// The host could not compare it.
+    /// The host could not compare the release.
     Impossible {
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
-/// What a look at a release showed, for who goes nowhere.
+/// The result of examining a release that no host moves to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examined {
     /// The release.
     pub name: ReleaseName,
-    /// What comparing it with its manifest showed.
+    /// The result of comparing it with its manifest.
     pub checked: Checked,
-    /// Its links to what is shared that are not what they were made as.
+    /// Its broken symlinks to shared paths.
     pub links: Vec<BrokenLink>,
 }
 
-/// A release, held against its manifest entry by entry.
+/// The result of comparing a release with its manifest entry by entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Verified {
-    /// The digest of the manifest; `None` when the release has none, and then there is nothing to differ from.
+    /// The digest of the manifest; `None` if the release has none, and so nothing to differ from.
     pub manifest: Option<Digest>,
-    /// What differs, and what was added.
+    /// The differences, including added files.
     pub differences: DifferentEntries,
-    /// What belongs to somebody who may not be trusted with it: of the release, what its manifest lists and its record; of
-    /// the tool's own files, what it keeps of the release.
+    /// The files of untrusted owners: entries of the manifest, the release's record, and the tool's own files about
+    /// the release.
     pub foreign: Counted<Foreign>,
 }
 
 impl Checked {
-    /// How many entries are shown.
+    /// The number of entries shown.
     const SHOWN: usize = 20;
 
-    /// What the entries that differ mean.
+    /// Interprets the differences.
     fn of(found: &DifferentEntries) -> Self {
         let DifferentEntries { damage, modes, added, .. } = found;
         if damage.count == 0 {
@@ -114,13 +115,14 @@ impl Checked {
     }
 }
 
-/// Some of these, each in words.
+/// Describes some of these differences.
 fn words(differences: &[Difference]) -> Vec<String> {
     differences.iter().take(Checked::SHOWN).map(ToString::to_string).collect()
 }
 
 impl Steps {
-    /// Compares a release with its manifest, on the host, without what is `unlisted`. Its failure is an answer too.
+    /// Adds the step that compares a release with its manifest on the host, except the `unlisted` paths. May fail: a
+    /// failure is an answer too.
     pub(super) fn compare(
         &self,
         batch: &mut Batch,
@@ -153,8 +155,9 @@ impl Steps {
         self.compare(batch, &check, unlisted(release.links.record()), (contents, owners))
     }
 
-    /// Writes what is kept of a release's content anew, each file in the lock first, and then removes the `mark` that says that
-    /// this was yet to be done; with `owner`, whose the release is now.
+    /// Writes the lists of a release again, each file in the lock first, and then removes `mark`.
+    ///
+    /// With `owner`, also writes the present owner of the release.
     pub(super) fn seal(
         &self,
         token: &Token,
@@ -175,7 +178,7 @@ impl Steps {
             batch.push(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
             batch.push(Op::MoveInto { from: written, into: kept.clone() });
         }
-        // Not before all of that is durable.
+        // The mark is removed only once the lists are durable.
         batch.push(Op::Sync { paths: vec![kept.clone()], reach: SyncReach::Entries });
         batch.push(Op::RemoveFile { path: kept.join(&inner(mark)) });
         batch.push(Op::Sync { paths: vec![kept], reach: SyncReach::Entries });
@@ -183,14 +186,15 @@ impl Steps {
     }
 }
 
-/// What no manifest of a release lists: its record, and the links to what is shared that were made in it.
+/// Returns the paths that no manifest lists: the release's record, and its symlinks to shared paths.
 pub(super) fn unlisted(links: Option<&SharedRecord>) -> Vec<InnerPath> {
     let links = links.iter().flat_map(|record| record.links.iter().cloned());
     std::iter::once(inner(RECORD_FILE)).chain(links).collect()
 }
 
-/// The release that a host compared, and what that showed; `None` when it compared none. What was added at the places that
-/// `passes_over` says for it is not told of.
+/// Returns the release that a host compared, and the result; `None` if it compared none.
+///
+/// Ignores files added at the paths that `passes_over` returns for the release.
 pub(super) fn checked(
     layout: &Layout,
     reply: Option<&Reply>,
@@ -218,7 +222,7 @@ pub(super) fn checked(
     Some((name, checked))
 }
 
-/// Compares a release with its manifest, on the host; with `full` contents too.
+/// Compares a release with its manifest on the host; with `full`, also contents.
 pub(super) async fn check(store: &DirStore, release: &HostedRelease, full: bool) -> Result<Checked, StoreError> {
     let mut batch = store.steps.empty();
     let at = store.steps.compare_hosted(&mut batch, release, (full, None));
@@ -226,7 +230,7 @@ pub(super) async fn check(store: &DirStore, release: &HostedRelease, full: bool)
     compared(store, release, replies.get(at))
 }
 
-/// What the reply to a comparison of `release` says.
+/// Interprets the reply to a comparison of `release`.
 fn compared(store: &DirStore, release: &HostedRelease, reply: Option<&Reply>) -> Result<Checked, StoreError> {
     if let Some(Reply::Failed(why)) = reply {
         return Ok(Checked::Impossible { why: why.to_string() });
@@ -239,7 +243,7 @@ fn missing(store: &DirStore, name: &ReleaseName) -> StoreError {
     StoreError::NoSuchRelease { host: store.to_string(), name: name.clone() }
 }
 
-/// Compares releases with their manifests and looks at their links to what is shared, in one exchange.
+/// Compares releases with their manifests and checks their symlinks to shared paths, in one exchange.
 pub(super) async fn examine(store: &DirStore, releases: &[HostedRelease]) -> Result<Vec<Examined>, StoreError> {
     let mut batch = store.steps.empty();
     let looks: Vec<usize> =
@@ -256,7 +260,8 @@ pub(super) async fn examine(store: &DirStore, releases: &[HostedRelease]) -> Res
     Ok(examined)
 }
 
-/// Compares a release with its manifest entry by entry, with `full` the contents too, and looks whose all of it is.
+/// Compares a release with its manifest entry by entry; with `full`, also contents. Finds files of untrusted
+/// owners.
 pub(super) async fn verify(store: &DirStore, release: &HostedRelease, full: bool) -> Result<Verified, StoreError> {
     let name = &release.name;
     let mut batch = store.steps.empty();
@@ -287,8 +292,9 @@ pub(super) async fn verify(store: &DirStore, release: &HostedRelease, full: bool
     Ok(Verified { manifest: Some(digest), differences, foreign })
 }
 
-/// Looks at the release `name` anew and keeps what it finds as its manifest. Commands may run in it next: returns whether what
-/// they change can be told.
+/// Surveys the release `name` and records the result as its manifest.
+///
+/// Commands may run in it next: returns whether their changes will be detectable.
 pub(super) async fn seal(
     store: &DirStore,
     token: &Token,
@@ -320,7 +326,7 @@ fn bytes(paths: &[InnerPath]) -> Vec<&[u8]> {
     paths.iter().map(|path| path.as_str().as_bytes()).collect()
 }
 
-/// A lock that is not there any more, when that is why a batch ended.
+/// Converts an error to [`StoreError::LockLost`] if the missing lock ended the batch.
 pub(super) fn lost(store: &DirStore, error: TransportError) -> StoreError {
     let missing = error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing);
     if missing && error.effect() == Effect::Steps(Steps::LOCK_STEP) {
@@ -329,7 +335,7 @@ pub(super) fn lost(store: &DirStore, error: TransportError) -> StoreError {
     error.into()
 }
 
-/// A list as text: names that are not UTF-8 stand in the manifest only.
+/// Returns a list as text: names that are not UTF-8 are only in the manifest.
 fn text_of(manifest: &Manifest, form: Form) -> String {
     let list = manifest.in_form(form);
     let lines = list.split_inclusive(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());

@@ -1,4 +1,4 @@
-//! [`Closing`]: how an operation ends on a host.
+//! [`Closing`]: the end of an operation on a host.
 
 use crate::{
     debt::Debt,
@@ -9,57 +9,57 @@ use crate::{
 
 use super::BrokenLinks;
 
-/// How an operation ends on a host.
+/// The final writes of an operation on a host.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Closing {
-    /// The release that is bad from now on, with why.
+    /// The release to mark bad, with the mark.
     pub bad: Option<(ReleaseName, BadMark)>,
-    /// The release that is pinned from now on, with why.
+    /// The release to pin, with the mark.
     pub pinned: Option<(ReleaseName, PinMark)>,
-    /// The release that is pinned no more.
+    /// The release whose pin is removed.
     pub unpinned: Option<ReleaseName>,
-    /// The release that is bad no more.
+    /// The release whose bad mark is removed.
     pub cleared: Option<ReleaseName>,
-    /// The line for the history; `None` when nothing was done here that is worth one.
+    /// The history entry; `None` if nothing worth one was done here.
     pub history: Option<Ended>,
-    /// What hosts missed that could not be reached.
+    /// The operations that unreachable hosts missed.
     pub debts: Vec<Debt>,
-    /// The hosts, by name, that owe nothing any more.
+    /// The names of the hosts that no longer miss anything.
     pub paid: Vec<String>,
-    /// Whether what interrupted operations left is settled by this one, and is forgotten.
+    /// Whether this operation settles the interrupted ones, so that their leftovers are removed.
     pub settles: bool,
-    /// Whether this operation is not done, and its intent is kept for the next one.
+    /// Whether this operation is incomplete, so that its intent stays for the next one.
     pub unfinished: bool,
-    /// The releases whose links to what is shared are looked at.
+    /// The releases whose symlinks to shared paths are checked.
     pub links_of: Vec<ReleaseName>,
 }
 
-/// What came of ending an operation on a host whose lock was given back.
+/// The result of ending an operation on a host whose lock was released.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Closed {
-    /// What could not be written or removed, each in words.
+    /// The failed writes and removals, each in words.
     pub failed: Vec<String>,
-    /// Why a release in which commands ran is not sealed, each in words.
+    /// The reasons why releases in which commands ran are not sealed, in words.
     pub unsealed: Vec<String>,
-    /// The releases that are sealed anew, because commands changed them.
+    /// The releases that were sealed again because commands changed them.
     pub sealed: Vec<ReleaseName>,
-    /// The links to what is shared that are not what they were made as, by release.
+    /// The broken symlinks to shared paths, by release.
     pub links: BrokenLinks,
 }
 
-/// What the history says of an operation on a host.
+/// The history entry of an operation on a host.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ended {
-    /// What was current before.
+    /// The release that was current before.
     pub from: Option<ReleaseName>,
-    /// What it was to be.
+    /// The release that the operation went to.
     pub to: Option<ReleaseName>,
-    /// The releases that were pruned.
+    /// The pruned releases.
     pub pruned: Vec<ReleaseName>,
-    /// What became of the command on the whole fleet.
+    /// The outcome of the command on the whole fleet.
     pub outcome: Outcome,
-    /// What became of this host.
+    /// The outcome on this host.
     pub host: HostOutcome,
-    /// How long it took until then, in seconds.
+    /// The duration until now, in seconds.
     pub seconds: f64,
 }

@@ -1,4 +1,4 @@
-//! [`StoreError`]: why a root could not be read or changed.
+//! [`StoreError`]: the failures of reading or changing a root.
 
 use thiserror::Error;
 
@@ -11,11 +11,11 @@ use crate::{
     transport::{Effect, FailureKind, TransportError},
 };
 
-/// Why a root could not be read or changed. [`effect`](Self::effect) says what took effect.
+/// An error while reading or changing a root. [`effect`](Self::effect) says what took effect.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The host could not be asked, or did not do what it was asked.
+    /// The host could not be reached, or failed to execute the request.
     #[error(transparent)]
     Transport(#[from] TransportError),
     /// Somebody else holds the lock. Nothing was changed.
@@ -23,10 +23,10 @@ pub enum StoreError {
     Locked {
         /// The host.
         host: String,
-        /// Who holds it.
+        /// The holder of the lock.
         holder: Box<LockHolder>,
     },
-    /// The lock that was held is held no more: it was taken over, and its new holder decides. What was asked last was not done.
+    /// The lock was taken over, and its new holder decides. The last request was not executed.
     #[error("the lock on {host} was taken over by somebody else meanwhile")]
     LockLost {
         /// The host.
@@ -37,7 +37,7 @@ pub enum StoreError {
     NewerFormat {
         /// The host.
         host: String,
-        /// The format it has.
+        /// The format of the state directory.
         found: String,
     },
     /// The root belongs to another account. Nothing was changed.
@@ -45,29 +45,29 @@ pub enum StoreError {
     OfAnother {
         /// The host.
         host: String,
-        /// The user id of its owner.
+        /// The owner's UID.
         owner: u32,
-        /// Whom the work is done as.
+        /// The user that the tool runs as.
         user: String,
-        /// The group whose members deploy to it, where it is one's.
+        /// The group whose members deploy to the root, if it belongs to one.
         group: Option<GroupName>,
     },
-    /// The root belongs to one account, and is to be a group's. Nothing was changed.
+    /// The root belongs to one account and is not converted to the group's yet. Nothing was changed.
     #[error("the root on {host} belongs to user {owner} alone, and not to the group {group} yet")]
     NotConverted {
         /// The host.
         host: String,
-        /// The user id of its owner.
+        /// The owner's UID.
         owner: u32,
         /// The group.
         group: GroupName,
     },
-    /// The root is a group's that the user is not in. Nothing was changed.
+    /// The root belongs to a group that the user is not in. Nothing was changed.
     #[error("{user} on {host} is not in the group {group}")]
     NotInGroup {
         /// The host.
         host: String,
-        /// Whom the work is done as.
+        /// The user that the tool runs as.
         user: String,
         /// The group.
         group: GroupName,
@@ -77,12 +77,12 @@ pub enum StoreError {
     OfAnotherGroup {
         /// The host.
         host: String,
-        /// The group.
+        /// The group of the root.
         group: GroupName,
-        /// The one that was to work there.
+        /// The configured group.
         configured: GroupName,
     },
-    /// A directory is not the group's. Nothing was changed.
+    /// A directory does not belong to the group and cannot be given to it. Nothing was changed.
     #[error(
         "{path} on {host} cannot be given to the group {group}: it is another's, which may do more there than others"
     )]
@@ -94,15 +94,15 @@ pub enum StoreError {
         /// The group.
         group: GroupName,
     },
-    /// The state directory holds something this program did not write. Nothing was changed.
+    /// The state directory contains something that this program did not write. Nothing was changed.
     #[error("the state directory on {host} holds something unreadable: {what}")]
     Damaged {
         /// The host.
         host: String,
-        /// What, and where.
+        /// A description with the place.
         what: String,
     },
-    /// A release of that name is there already. Nothing was changed.
+    /// The name is taken. Nothing was changed.
     #[error("{host} has a release {name} already")]
     NameTaken {
         /// The host.
@@ -110,7 +110,7 @@ pub enum StoreError {
         /// The name.
         name: ReleaseName,
     },
-    /// A release of that name was here, was current once, and was pruned. Nothing was changed.
+    /// The name belongs to a pruned release that was once current. Nothing was changed.
     #[error("{host} had a release {name} that was pruned, and a name that was current once is not used again")]
     NamePruned {
         /// The host.
@@ -118,8 +118,9 @@ pub enum StoreError {
         /// The name.
         name: ReleaseName,
     },
-    /// What is shared lies on another filesystem than the root, so that its first content cannot be moved there. The release was
-    /// not published.
+    /// A shared path lies on another filesystem than the root, so its first content cannot be moved there.
+    ///
+    /// The release was not published.
     #[error(
         "{place} on {host} cannot be given its first content: it lies on another filesystem than the root, and nothing is moved \
          from one to the other in one step"
@@ -127,18 +128,18 @@ pub enum StoreError {
     SeedElsewhere {
         /// The host.
         host: String,
-        /// Where it was to be.
+        /// The shared path.
         place: HostPath,
     },
-    /// `current` is not what it was when it was read. It was not switched.
+    /// `current` changed since it was read. It was not switched.
     #[error("`current` on {host} was changed by somebody else meanwhile: {detail}")]
     Conflict {
         /// The host.
         host: String,
-        /// What was expected and what was found.
+        /// The expected and the actual `current`.
         detail: String,
     },
-    /// A release holds something that no manifest can list. Its manifest is what it was.
+    /// A release contains something that no manifest can list. Its manifest is unchanged.
     #[error(
         "{path} in {name} on {host} is a device, a pipe or a socket, or cannot be read, so no manifest can list it"
     )]
@@ -147,10 +148,10 @@ pub enum StoreError {
         host: String,
         /// The release.
         name: ReleaseName,
-        /// The path in it, printable.
+        /// The path in the release, printable.
         path: String,
     },
-    /// The release is not there, or not complete.
+    /// The release does not exist, or is incomplete.
     #[error("{host} has no complete release {name}")]
     NoSuchRelease {
         /// The host.
@@ -160,30 +161,30 @@ pub enum StoreError {
     },
 }
 
-/// Why a switch failed, and whether it took effect all the same.
+/// A failed switch, and whether it took effect nevertheless.
 #[derive(Debug, Error)]
 #[error("the switch failed")]
 pub struct ActivateError {
-    /// Why.
+    /// The cause.
     #[source]
     pub error: StoreError,
-    /// Whether `current` was switched all the same.
+    /// Whether `current` was switched nevertheless.
     pub took_effect: TookEffect,
 }
 
-/// Whether a switch that failed took effect all the same.
+/// Whether a failed switch took effect nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TookEffect {
-    /// `current` is what it was.
+    /// `current` is unchanged.
     No,
-    /// `current` was switched; what came after, the sync say, failed.
+    /// `current` was switched; a later step failed, for instance the sync.
     Yes,
-    /// Nobody knows before it was read again.
+    /// Unknown until `current` is read again.
     Unknown,
 }
 
 impl StoreError {
-    /// How much took effect of what was asked last.
+    /// Returns how much of the last request took effect.
     #[must_use]
     pub fn effect(&self) -> Effect {
         match self {
@@ -206,7 +207,7 @@ impl StoreError {
         }
     }
 
-    /// The kind of the error.
+    /// Returns the kind of the error.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {
@@ -226,7 +227,7 @@ impl StoreError {
         }
     }
 
-    /// What to do or type next, where that is known.
+    /// Returns the next command or step for the user, if one is known.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {

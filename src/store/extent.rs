@@ -1,4 +1,4 @@
-//! [`Extent`]: which releases of a root were read, where that is not all of them.
+//! [`Extent`]: the releases that a partial state covers.
 
 use std::{
     collections::BTreeSet,
@@ -7,36 +7,36 @@ use std::{
 
 use crate::name::ReleaseName;
 
-/// Which releases of a root were read, and which others were asked for since. All of them by default.
+/// The releases of a root that were read, and those requested since. By default all were read.
 ///
-/// A rollback reads the way back from what is current and no more, so that its cost does not grow with the number of
-/// releases. Whoever asks such a state for a release that was not read leaves its name here; it is read, and the question
-/// is asked again. So no question can be answered from a part as if it were the whole.
+/// A rollback reads only the chain behind the current release, so that its cost does not grow with the number of
+/// releases. A lookup of a release that was not read registers its name here. The release is then read, and the
+/// computation repeated. No answer is therefore derived from a part as if it were the whole.
 #[derive(Debug, Default)]
 pub(crate) struct Extent(Option<Mutex<Part>>);
 
 #[derive(Debug, Clone, Default)]
 struct Part {
-    /// The names that were looked up, be there releases of that name or not.
+    /// The names that were looked up, including those without a release.
     read: BTreeSet<ReleaseName>,
     wanted: BTreeSet<ReleaseName>,
     /// Whether all releases are wanted.
     all: bool,
 }
 
-/// What must be read before the answers that were given stand.
+/// The releases to read before the answers given so far are valid.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// Nothing.
+    /// No more releases.
     Nothing,
-    /// These releases.
+    /// The named releases.
     Releases(Vec<ReleaseName>),
-    /// All there are.
+    /// All releases.
     All,
 }
 
 impl Extent {
-    /// Only these names were looked up.
+    /// Creates an extent that covers only these names.
     pub(super) fn of(names: impl IntoIterator<Item = ReleaseName>) -> Self {
         Self(Some(Mutex::new(Part { read: names.into_iter().collect(), ..Part::default() })))
     }
@@ -45,7 +45,7 @@ impl Extent {
         self.0.as_ref().map(|part| part.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Notes that somebody asked for the release `name`, which the state does not have.
+    /// Registers a request for the release `name`, which the state does not contain.
     pub(super) fn ask_for(&self, name: &ReleaseName) {
         if let Some(mut part) = self.part()
             && !part.read.contains(name)
@@ -54,14 +54,14 @@ impl Extent {
         }
     }
 
-    /// Notes that somebody asked for all releases.
+    /// Registers a request for all releases.
     pub(super) fn ask_for_all(&self) {
         if let Some(mut part) = self.part() {
             part.all = true;
         }
     }
 
-    /// Notes that these names were looked up too.
+    /// Adds names that were looked up.
     pub(super) fn widen(&self, names: impl IntoIterator<Item = ReleaseName>) {
         if let Some(mut part) = self.part() {
             part.read.extend(names);
@@ -70,7 +70,7 @@ impl Extent {
         }
     }
 
-    /// How many names were looked up; `None` when all releases were read.
+    /// Returns the number of names looked up; `None` if all releases were read.
     pub(super) fn len(&self) -> Option<usize> {
         self.part().map(|part| part.read.len())
     }
@@ -90,7 +90,7 @@ impl Clone for Extent {
     }
 }
 
-/// What was asked for is no part of what is known.
+/// Compares what was read; open requests are not part of the state.
 impl PartialEq for Extent {
     fn eq(&self, other: &Self) -> bool {
         let read = |extent: &Self| extent.part().map(|part| part.read.clone());

@@ -1,4 +1,4 @@
-//! What belongs to somebody else: of a release, and of the tool's own files.
+//! Files of untrusted owners, in a release and among the tool's own files.
 
 use crate::{
     manifest::shown,
@@ -17,7 +17,8 @@ use super::{
     team::TeamState,
 };
 
-/// Asks who works there, and whose the release, its record and what is kept of it are: six steps.
+/// Adds six steps that read the user, and the owners of the state directory, the release, its record and its
+/// kept files; one more for the group, if the root has one.
 pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) {
     let kept = store.layout().kept(name);
     batch.push(Op::Identify);
@@ -29,17 +30,17 @@ pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) {
     store.steps.ask_group(batch);
 }
 
-/// The owners that those steps found.
+/// The owners found by these steps.
 pub(super) struct Asked {
-    /// Who may own what the release holds.
+    /// The UIDs that may own the release's files.
     pub(super) owners: Vec<u32>,
-    /// What is foreign of the release and its record.
+    /// The untrusted files among the release's directory and record.
     release: Vec<Foreign>,
-    /// What is foreign of the tool's own.
+    /// The untrusted files among the tool's own.
     tool: Vec<Foreign>,
 }
 
-/// Reads the answers to those steps; `None` when there is no release.
+/// Reads the replies to these steps; `None` if the release does not exist.
 pub(super) fn read(store: &DirStore, name: &ReleaseName, replies: &[Reply]) -> Option<Asked> {
     let [
         Reply::Identity(identity),
@@ -65,14 +66,14 @@ pub(super) fn read(store: &DirStore, name: &ReleaseName, replies: &[Reply]) -> O
     if let Some(state) = state.filter(|state| !trusted.trust(state.owner)) {
         asked.tool.push(Foreign { path: store.layout().state().to_string(), owner: state.owner });
     }
-    // Where only members of the root's group can write, whatever stands is a member's.
+    // If only members of the root's group can write there, a member wrote whatever is there.
     let is_closed = team.as_ref().is_some_and(TeamState::keeps_others_out);
     asked.tool.extend(of_the_tool(&store.layout().kept(name), kept, |owner| !is_closed && !trusted.trust(owner)));
     Some(asked)
 }
 
 impl Asked {
-    /// All that is foreign, with what a comparison found of the release's entries.
+    /// Returns all untrusted files, including those of the release's entries found by a comparison.
     pub(super) fn with(
         self,
         store: &DirStore,
@@ -89,7 +90,7 @@ impl Asked {
     }
 }
 
-/// What is foreign of what the tool keeps of a release.
+/// Returns the untrusted files among those that the tool keeps for a release.
 fn of_the_tool(kept: &InnerPath, listing: &Reply, is_foreign: impl Fn(u32) -> bool) -> Vec<Foreign> {
     let listed: &[Listed] = if let Reply::Listing(Some(listed)) = listing { listed } else { &[] };
     let foreign = listed.iter().filter(|listed| is_foreign(listed.entry.owner));

@@ -1,4 +1,4 @@
-//! [`DirGuard`]: the lock of a root that is held, and all that can be done under it.
+//! [`DirGuard`]: the held lock of a root, and the operations under it.
 
 mod adopt;
 mod close;
@@ -32,7 +32,7 @@ use super::{
     take,
 };
 
-/// How many releases are read one after the other before all are.
+/// The maximum number of releases read in steps along chains; beyond it, all are read at once.
 const MANY_LINKS: usize = 5_000;
 
 /// Holds the lock of a root over any transport.
@@ -42,25 +42,25 @@ pub(super) struct DirGuard {
     owner: LockOwner,
     pub(super) token: Token,
     pub(super) state: RootState,
-    /// Whether what is about to be done is written on the host.
+    /// Whether the intent is written on the host.
     intent_written: bool,
-    /// Locks of this very operation that were taken away to fence off what was on its way.
+    /// Earlier locks of this operation, removed to fence off requests that were still on their way.
     pub(super) fenced: Vec<Token>,
-    /// Whether what was staged stands under its name by now, as far as the answers say.
+    /// Whether the staged release is published, according to the replies.
     published: bool,
-    /// The files of lines that have grown so long that they are moved aside before the next line.
+    /// The line files that have grown so long that they are rotated before the next line.
     long: BTreeSet<&'static str>,
-    /// The record that the release had before this operation wrote it.
+    /// The release's record before this operation wrote it.
     record_before: Option<String>,
-    /// How many hooks were run.
+    /// The number of hooks run.
     hooks_run: usize,
-    /// The output of operations that is older than what is kept.
+    /// The logs of old operations, beyond the number to keep.
     old_logs: Vec<InnerPath>,
-    /// The releases that this operation keeps snapshots of, and whether a command has run in each since.
+    /// The releases of which this operation has snapshots, and whether a command has run in each since.
     marks: BTreeMap<ReleaseName, bool>,
-    /// Why a release has none.
+    /// The releases without a snapshot, each with the reason.
     unmarked: BTreeMap<ReleaseName, StepFailure>,
-    /// The release that this operation published, with the links to what is shared that it made there.
+    /// The release that this operation published, with the symlinks to shared paths that it created there.
     linked: Option<(ReleaseName, SharedRecord)>,
 }
 
@@ -101,27 +101,29 @@ impl DirGuard {
         }
     }
 
-    /// How the rollback that this one finishes was asked to treat the data.
+    /// Returns the data option of the rollback that this one finishes.
     fn data_as_begun(&self, to: &ReleaseName) -> Option<DataIntent> {
         let begun = self.state.interrupted.iter().filter_map(|left| left.intent.record());
         let mut same = begun.filter(|intent| intent.command == Command::Rollback && intent.to == *to);
         same.find_map(|intent| intent.data.clone()).filter(|_| self.owner.command == Command::Rollback)
     }
 
-    /// The line that the record of a release holds now, when it means something.
+    /// Returns the line of a release's record, if it is valid.
     fn record_of(&self, name: &ReleaseName) -> Option<String> {
         let previous = self.state.release(name)?.previous.as_ref().ok()?;
         Some(previous.line(&self.store.steps.root, self.store.layout().releases()))
     }
 
-    /// The links to what is shared that were made in a release.
+    /// Returns the recorded symlinks to shared paths of a release.
     fn links_of(&self, name: &ReleaseName) -> Option<&SharedRecord> {
         let made = self.linked.as_ref().filter(|(linked, _)| linked == name).map(|(_, record)| record);
         made.or_else(|| self.state.release(name)?.links.record())
     }
 
-    /// Reads what its state was asked for and does not have. Each time twice as many links of a way back are read as are known,
-    /// so that a long one takes few exchanges and a short one little.
+    /// Reads the releases that were requested from a partial state.
+    ///
+    /// Each call doubles the number of links read, so that a long chain takes few exchanges and a short one little
+    /// data.
     async fn read_what_is_wanted(&mut self) -> Result<bool, StoreError> {
         let known = self.state.extent.len().unwrap_or_default();
         match self.state.extent.wanted() {
@@ -139,7 +141,7 @@ impl DirGuard {
         Ok(true)
     }
 
-    /// Taking the lock anew: what was on its way finds nothing to work with any more.
+    /// Takes the lock again with a new token: requests still on their way no longer find it.
     async fn take_anew(&mut self) -> Result<(), StoreError> {
         let (token, state) = take::fence(&self.store, &self.owner, &self.token).await?;
         self.fenced.push(std::mem::replace(&mut self.token, token));
@@ -193,13 +195,14 @@ impl DirGuard {
     }
 
     async fn take_back(&mut self, preparation: &Preparation) -> Result<(), StoreError> {
-        // The plan was made under the lock, when the name was free: if it is taken in what was read since, it is ours.
+        // The plan was made under the lock, when the name was free: if the name is taken in a later state, the release
+        // is ours.
         let published = self.published || self.state.release(&preparation.name).is_some();
         if let (false, Some(staged)) = (published, &preparation.staged) {
             self.store.execute(&self.store.steps.forgetting(&staged.token)).await?;
             return Ok(());
         }
-        // Somebody may have made it current by hand meanwhile, and nothing is ever removed from under `current`.
+        // Somebody may have made it current by hand, and a current release must never be removed.
         self.look_at_current().await?;
         let current = &self.state.current;
         if current.release() == Some(&preparation.name) {
@@ -211,7 +214,7 @@ impl DirGuard {
         match self.store.execute(&batch).await {
             Ok(_) => {
                 self.published = false;
-                // Of a release that was never current nothing is kept.
+                // A release that was never current leaves no records.
                 if preparation.staged.is_some() {
                     self.marks.remove(&preparation.name);
                     self.unmarked.remove(&preparation.name);
@@ -225,7 +228,7 @@ impl DirGuard {
         Ok(())
     }
 
-    /// Reads where `current` leads now.
+    /// Reads the target of `current`.
     async fn look_at_current(&mut self) -> Result<(), StoreError> {
         let (batch, query) = self.store.steps.ask();
         let replies = self.store.execute(&batch).await?;
@@ -233,7 +236,7 @@ impl DirGuard {
         Ok(())
     }
 
-    /// Switches; where the filesystem has no room for what that takes, once more with the room of the reserve.
+    /// Switches. If the filesystem is full, frees the reserve and tries once more.
     async fn switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
         match self.try_switch(switch).await {
             Err(failed) if failed.took_effect == TookEffect::No && self.store.frees_reserve(&failed.error).await => {
@@ -244,17 +247,17 @@ impl DirGuard {
     }
 
     async fn try_switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
-        // Whoever takes up what was interrupted has nothing to undo where `current` was only linked again.
+        // A removed `current` that is only linked again needs no intent: recovery would have nothing to undo.
         let relinks = switch.expected == Current::Absent && self.state.was_last(&switch.to.name);
         let intent = (!self.intent_written && !relinks).then(|| self.intent(&switch.to.name));
         let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
         let replies = match self.store.execute(&switching.batch).await {
             Ok(replies) => replies,
             Err(error) => {
-                // Putting back is part of the same operation: what it finds written, it does not write again.
+                // A revert belongs to the same operation: it does not write the intent again.
                 self.intent_written |= matches!(error.effect(), Effect::Steps(at) if at > 0);
                 let failed = self.understand_switch(&switching, switch, error);
-                // What is reported of this host is where it is, not where it was before others came.
+                // Reports show the actual state of this host, not the one before somebody else changed it.
                 if matches!(failed.error, StoreError::Conflict { .. } | StoreError::LockLost { .. }) {
                     let _ = self.look_at_current().await;
                 }
@@ -298,7 +301,7 @@ impl DirGuard {
             Effect::Steps(at) if at == switching.target => {
                 StoreError::NoSuchRelease { host, name: switch.to.name.clone() }
             }
-            // The lock directory is gone, and the prepared link with it.
+            // The lock directory is gone, and the prepared symlink with it.
             Effect::Steps(at) if at <= switching.switch && kind == Some(FailureKind::Missing) => {
                 StoreError::LockLost { host }
             }
@@ -328,7 +331,7 @@ impl DirGuard {
     }
 }
 
-/// The operation that was interrupted.
+/// Returns the token of an interrupted operation.
 fn operation_of(left: &Interrupted) -> Option<Token> {
     let intended = left.intent.record().map(|intent| &intent.operation);
     intended.or(left.owner.record().map(|owner| &owner.operation)).cloned()
@@ -342,7 +345,7 @@ fn clock(reply: Option<&Reply>) -> Option<Timestamp> {
     if let Some(Reply::Clock(at)) = reply { Some(*at) } else { None }
 }
 
-/// What failed among steps that may fail, each in words. What was to be forgotten may not be there.
+/// Describes the failed steps among those that may fail. A file to be removed may be missing.
 fn failures(written: &[Reply], forgotten: &[Reply]) -> Vec<String> {
     let failed = |reply: &Reply| if let Reply::Failed(failure) = reply { Some(failure.clone()) } else { None };
     let left = forgotten.iter().filter_map(failed).filter(|failure| failure.kind != FailureKind::Missing);

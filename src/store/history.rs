@@ -1,4 +1,4 @@
-//! Reads the history of a root: all of it, or its end.
+//! Reads the history of a root, in full or from its end.
 
 use crate::{
     history::{HistoryEntry, Trail},
@@ -8,21 +8,21 @@ use crate::{
 
 use super::{DirStore, Kept, StoreError};
 
-/// The most that is read of each of the two files, in bytes: several times what they are let grow to.
+/// The maximum read from each of the two files, in bytes: several times the size at which they are rotated.
 const LIMIT: u64 = 16 * 1024 * 1024;
 
-/// As much as an entry takes at most, but for rare ones.
+/// The size of an entry in bytes; longer ones are rare.
 const ENTRY: u64 = 512;
 
-/// What was read of the end of a file.
+/// The entries read from the end of a file.
 struct End {
     entries: Vec<HistoryEntry>,
     torn: usize,
-    /// Whether it is all of the file.
+    /// Whether the whole file was read.
     is_whole: bool,
 }
 
-/// The entries, oldest first, and how many lines mean nothing.
+/// Reads the entries, oldest first, and the number of malformed lines.
 pub(super) async fn read(store: &DirStore, newest: Option<usize>) -> Result<(Vec<HistoryEntry>, usize), StoreError> {
     let wanted = newest.unwrap_or(usize::MAX);
     let of_wanted = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_mul(ENTRY);
@@ -38,16 +38,17 @@ pub(super) async fn read(store: &DirStore, newest: Option<usize>) -> Result<(Vec
                 return Ok(([older.entries, entries].concat(), older.torn + torn));
             }
         }
-        // Some entries are longer than that.
+        // Some entries are longer than the estimate.
         reach = reach.saturating_mul(8).min(LIMIT);
     }
 }
 
-/// The entries among which the last switch is looked for first, and what interrupted operations told of themselves.
+/// The number of recent entries searched for the last switch, and for entries of interrupted operations.
 pub(crate) const RECENT: usize = 64;
 
-/// Returns the release that the history names as current last. `None` where it does not say, or cannot be read: whoever reads the
-/// state names the file.
+/// Returns the release that the history last names as current.
+///
+/// `None` if the history does not say, or is unreadable: reading the state reports the unreadable file.
 pub(super) async fn last_current(store: &DirStore) -> Result<Option<ReleaseName>, StoreError> {
     for newest in [Some(RECENT), None] {
         let entries = match read(store, newest).await {
@@ -65,8 +66,9 @@ pub(super) async fn last_current(store: &DirStore) -> Result<Option<ReleaseName>
     Ok(None)
 }
 
-/// Returns those of the entries that the history does not tell of yet: an operation that told of its end itself was killed, or left its
-/// upload behind, only after that. All of them, where it cannot be read.
+/// Returns the entries that the history does not contain yet; all of them if the history is unreadable.
+///
+/// An operation may have written its own entry and been killed, or left its upload behind, only afterwards.
 pub(super) async fn untold(store: &DirStore, entries: Vec<HistoryEntry>) -> Vec<HistoryEntry> {
     let (told, _) = read(store, Some(RECENT)).await.unwrap_or_default();
     entries.into_iter().filter(|entry| !entry.is_among(&told)).collect()
@@ -87,7 +89,7 @@ async fn end(store: &DirStore, names: &[&str], reach: u64) -> Result<End, StoreE
         }
         Kept::Record(content) => {
             let is_whole = (content.len() as u64) < reach;
-            // The first line may be the end of one.
+            // The first line may be cut off.
             let cut = content.iter().position(|byte| *byte == b'\n').map_or(content.len(), |end| end + 1);
             let (entries, torn) = HistoryEntry::read_lines(if is_whole { content } else { &content[cut..] });
             Ok(End { entries, torn, is_whole })

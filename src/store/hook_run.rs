@@ -1,4 +1,4 @@
-//! [`HookRun`]: a command on a host, and where it runs.
+//! [`HookRun`]: a command to run on a host, with its working directory.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ use super::DirStore;
 #[cfg(doc)]
 use super::StoreGuard;
 
-/// How much of each stream of a hook is kept on the host, in bytes.
+/// The maximum output kept on the host for each stream of a hook, in bytes.
 pub(super) const OUTPUT_LIMIT: u64 = 1024 * 1024;
 
-/// What [`StoreGuard::run`] runs.
+/// The request for [`StoreGuard::run`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HookRun {
-    /// What it is for.
+    /// The kind of hook.
     pub kind: HookKind,
-    /// The release it is about.
+    /// The release that the hook belongs to.
     pub release: ReleaseName,
-    /// Where it runs.
+    /// The working directory.
     pub directory: HookDirectory,
-    /// The command, for `sh`.
+    /// The command, run by `sh`.
     pub script: String,
-    /// Variables besides those that name the release and the root.
+    /// Environment variables besides those that name the release and the root.
     pub environment: Vec<(String, String)>,
-    /// Variables that stand in no argument list, no file and no message.
+    /// Environment variables that never appear in an argument list, a file or a message.
     pub secrets: Secrets,
-    /// How long it may take; no limit when there is none.
+    /// The time limit; `None` means no limit.
     pub timeout: Option<Duration>,
 }
 
@@ -41,14 +41,14 @@ pub struct HookRun {
 pub enum HookDirectory {
     /// The directory of the release.
     Release,
-    /// The copy that was saved of the release.
+    /// The saved copy of the release's files.
     Saved,
     /// The root.
     Root,
 }
 
 impl DirStore {
-    /// The call that runs `run`, whose record is kept in `record`.
+    /// Builds the call that runs `run` and keeps its record in `record`.
     pub(super) fn hook_call(&self, run: &HookRun, record: InnerPath) -> HookCall {
         let root = &self.steps.root;
         let release = root.join(&self.layout().release(&run.release));

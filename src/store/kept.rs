@@ -1,4 +1,4 @@
-//! [`Kept`]: what reading one of the tool's own files gave, and [`UnreadableFile`].
+//! [`Kept`]: the result of reading one of the tool's own files; [`UnreadableFile`].
 
 use std::fmt;
 
@@ -6,21 +6,22 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::transport::{Found, StepFailure};
 
-/// A record of the tool's own, where not having it and not being able to read it are two things: only a file that is not
-/// there (`ENOENT`) is nothing.
+/// A record of the tool's own that is missing, read, or unreadable.
+///
+/// Only a file that does not exist (`ENOENT`) counts as missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Kept<T> {
-    /// There is none.
+    /// The file does not exist.
     #[default]
     Nothing,
-    /// This.
+    /// The record.
     Record(T),
-    /// Something that this program cannot read, with why.
+    /// The file exists and cannot be read; holds the reason.
     Unreadable(String),
 }
 
 impl<T> Kept<T> {
-    /// The record, when it can be read.
+    /// Returns the record if it was read.
     #[must_use]
     pub fn record(&self) -> Option<&T> {
         match self {
@@ -29,13 +30,13 @@ impl<T> Kept<T> {
         }
     }
 
-    /// Whether there is something, be it readable or not.
+    /// Returns `true` if the file exists, readable or not.
     #[must_use]
     pub fn exists(&self) -> bool {
         !matches!(self, Self::Nothing)
     }
 
-    /// Why what is there cannot be read.
+    /// Returns the reason an existing file cannot be read.
     #[must_use]
     pub fn unreadable(&self) -> Option<&str> {
         match self {
@@ -46,7 +47,7 @@ impl<T> Kept<T> {
 }
 
 impl<T: DeserializeOwned> Kept<T> {
-    /// The record in JSON that a read found.
+    /// Parses a JSON record from a read.
     pub(super) fn json(found: Option<&Found>) -> Self {
         match Kept::bytes(found) {
             Kept::Nothing => Self::Nothing,
@@ -61,7 +62,7 @@ impl<T: DeserializeOwned> Kept<T> {
 }
 
 impl<'f> Kept<&'f [u8]> {
-    /// The content that a read found.
+    /// Returns the content of a read.
     pub(super) fn bytes(found: Option<&'f Found>) -> Self {
         match found {
             None => Self::Nothing,
@@ -72,7 +73,7 @@ impl<'f> Kept<&'f [u8]> {
         }
     }
 
-    /// The same, of which only its being there matters.
+    /// Discards the content, for files that matter only by their existence.
     pub(super) fn mark(self) -> Kept<()> {
         match self {
             Self::Nothing => Kept::Nothing,
@@ -82,20 +83,20 @@ impl<'f> Kept<&'f [u8]> {
     }
 }
 
-/// The system's words for a failure, without the path before them: that is told beside it.
+/// Returns the system's error text of a failure without the path before it, which messages print separately.
 pub(super) fn reason(failure: &StepFailure) -> String {
     failure.detail.rsplit(": ").next().unwrap_or(&failure.detail).to_owned()
 }
 
-/// A file or directory of the tool's own that is there and cannot be read.
+/// A file or directory of the tool that exists and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct UnreadableFile {
-    /// Its absolute path on the host, or that of the directory above it that cannot be entered.
+    /// The absolute path on the host; the nearest parent directory's if that cannot be entered.
     pub path: String,
-    /// The user id that owns it; `None` when that cannot be seen either.
+    /// The owner's UID; `None` if that is not visible either.
     pub owner: Option<u32>,
-    /// Why it cannot be read.
+    /// The reason.
     pub why: String,
 }
 

@@ -1,4 +1,4 @@
-//! [`KnownManifests`]: what hosts were seen to have, remembered here.
+//! [`KnownManifests`]: a local cache of manifests seen on hosts.
 
 use std::{
     io,
@@ -13,43 +13,45 @@ use crate::{
     transport::Upload,
 };
 
-/// How many manifests are remembered by a process, and how many on disk.
+/// The number of manifests cached by a process, and on disk.
 const HELD: usize = 4;
 const KEPT: usize = 16;
 
-/// Shorter ones are read from the host in no time, and are not written here.
+/// The minimum size of a manifest on disk, in bytes: shorter ones are read from the host in no time.
 pub(super) const WORTH: usize = 64 << 10;
 
-/// How hard they are compressed: it happens while somebody waits.
+/// The compression level: low, because somebody waits.
 const LEVEL: i32 = 3;
 
-/// Manifests of releases, by their digests, so that what a host says by one digest need not be read from it.
+/// A cache of releases' manifests by digest, so that a manifest whose digest a host reports need not be read
+/// from it.
 ///
-/// It is a memory and nothing more: what is missing or damaged in it is read from the host, and no failure of it is told.
-/// Clones share what they remember.
+/// It is only a cache: a missing or damaged entry is read from the host, and no failure of it is reported. Clones share
+/// their entries.
 #[derive(Debug, Clone, Default)]
 pub struct KnownManifests {
     directory: Option<CacheDirectory>,
     held: Arc<Mutex<Held>>,
 }
 
-/// Manifests, those that were wanted last first.
+/// Manifests, the most recently used first.
 type Held = Vec<(Digest, Arc<Manifest>)>;
 
 impl KnownManifests {
-    /// Remembers as long as the process lasts.
+    /// Creates a cache that lives as long as the process.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Remembers the newest 16 in files of this directory too, which is made when it is needed, for the user alone.
+    /// Creates a cache that also keeps the newest 16 manifests in files of this directory, which is created on
+    /// demand for the user alone.
     #[must_use]
     pub fn in_directory(directory: impl Into<PathBuf>) -> Self {
         Self { directory: Some(CacheDirectory::new(directory, KEPT)), ..Self::default() }
     }
 
-    /// The manifest whose digest this is. Blocks.
+    /// Returns the manifest with this digest. Blocks.
     pub(super) fn get(&self, digest: &Digest) -> Option<Arc<Manifest>> {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let known = held.iter().find(|(known, _)| known == digest).map(|(_, manifest)| Arc::clone(manifest));
@@ -61,24 +63,24 @@ impl KnownManifests {
         })
     }
 
-    /// Remembers `manifest`. Blocks.
+    /// Adds `manifest`. Blocks.
     pub(super) fn keep(&self, manifest: &Arc<Manifest>) {
         let text = manifest.in_form(Form::Manifest);
         let digest = Digest::of(&text);
         self.hold(digest, manifest);
         if text.len() >= WORTH {
-            // Failing to costs time when it is next needed, and nothing else.
+            // A failure only costs time when the manifest is next needed.
             let _: io::Result<()> = self.write(&digest, &text);
         }
     }
 
-    /// Remembers `manifest`, without holding anybody up.
+    /// Adds `manifest` without blocking the caller's thread.
     pub(super) async fn remember(&self, manifest: Arc<Manifest>) {
         let known = self.clone();
         apart(move || known.keep(&manifest)).await;
     }
 
-    /// Remembers what is listed on a host by `upload`.
+    /// Adds the manifest of the files that `upload` lists on a host.
     pub(super) async fn remember_listed(&self, upload: Upload) {
         let known = self.clone();
         apart(move || {

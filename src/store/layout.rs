@@ -1,4 +1,4 @@
-//! [`Layout`]: every name on disk, and nowhere else.
+//! [`Layout`]: the only place that defines names on disk.
 
 use thiserror::Error;
 
@@ -30,33 +30,33 @@ pub struct Layout {
     state: InnerPath,
 }
 
-/// Names that cannot make a tree together.
+/// An error in the configured names.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum LayoutError {
-    /// One of them is no path inside the root.
+    /// A name is not a path inside the root.
     #[error(transparent)]
     Path(#[from] PathError),
-    /// One that must be a single name has several, or is the root itself.
+    /// A name that must be a single component has several, or is the root itself.
     #[error("`{key}` must be one name directly in the root, not {path:?}")]
     NotOneName {
-        /// Its key in the configuration.
+        /// The key in the configuration.
         key: &'static str,
-        /// What it is.
+        /// The configured path.
         path: String,
     },
-    /// Two are the same, or one lies inside another.
+    /// Two names are equal, or one lies inside the other.
     #[error("`{key}` and `{other}` of the layout get in each other's way")]
     Overlap {
-        /// The one.
+        /// The first key.
         key: &'static str,
-        /// The other.
+        /// The second key.
         other: &'static str,
     },
-    /// The link would be made ready under a name that a lock has for something else.
+    /// The name of `current` collides with a file of the lock, where the symlink is prepared.
     #[error("`current` cannot be called {name}: locks have a file of that name")]
     OfLocks {
-        /// What it was to be called.
+        /// The configured name.
         name: String,
     },
 }
@@ -68,12 +68,13 @@ impl Default for Layout {
 }
 
 impl Layout {
-    /// The layout with these names, each relative to the root. `current` and `state` are single names; `releases` may
-    /// be `.`, which makes the releases siblings of the link.
+    /// Creates a layout with these names, each relative to the root.
+    ///
+    /// `current` and `state` are single names; `releases` may be `.`, which makes the releases siblings of the link.
     ///
     /// # Errors
     ///
-    /// [`LayoutError`] when one is no path inside the root, or two get in each other's way.
+    /// [`LayoutError`] when a name is not a path inside the root, or two of them overlap.
     pub fn new(current: &str, releases: &str, shared: &str, state: &str) -> Result<Self, LayoutError> {
         let layout = Self {
             current: InnerPath::new(current)?,
@@ -116,31 +117,32 @@ impl Layout {
         Ok(())
     }
 
-    /// The link that users point at.
+    /// Returns the symlink that users point at.
     #[must_use]
     pub fn current(&self) -> &InnerPath {
         &self.current
     }
 
-    /// The directory of the releases; the root itself when they are siblings of the link.
+    /// Returns the directory of the releases; the root itself if they are siblings of the link.
     #[must_use]
     pub fn releases(&self) -> &InnerPath {
         &self.releases
     }
 
-    /// The directory of what outlives releases.
+    /// Returns the directory of the shared paths.
     #[must_use]
     pub fn shared(&self) -> &InnerPath {
         &self.shared
     }
 
-    /// The directory of the tool's own state.
+    /// Returns the directory of the tool's own state.
     #[must_use]
     pub fn state(&self) -> &InnerPath {
         &self.state
     }
 
-    /// Whether a name in the releases directory may be a release: it is a release name, and none of the tree's own.
+    /// Parses a name in the releases directory. `None` if it is not a release name, or is one of the tree's own
+    /// names.
     #[must_use]
     pub fn release_name(&self, name: &[u8]) -> Option<ReleaseName> {
         let name = std::str::from_utf8(name).ok().and_then(|name| ReleaseName::new(name).ok())?;
@@ -148,62 +150,64 @@ impl Layout {
         (!own).then_some(name)
     }
 
-    /// The directory of a release.
+    /// Returns the directory of a release.
     #[must_use]
     pub fn release(&self, name: &ReleaseName) -> InnerPath {
         self.releases.join(&name.into())
     }
 
-    /// The `previousVersion` record of a release.
+    /// Returns the `previousVersion` record of a release.
     #[must_use]
     pub fn record(&self, name: &ReleaseName) -> InnerPath {
         self.release(name).join(&inner(RECORD_FILE))
     }
 
-    /// The text of a `current` link to a release: relative, so that the root may be moved or mounted elsewhere.
+    /// Returns the target of a `current` link to a release: relative, so that the root may be moved or mounted
+    /// elsewhere.
     #[must_use]
     pub fn link_to(&self, name: &ReleaseName) -> Vec<u8> {
         self.release(name).as_str().as_bytes().to_vec()
     }
 
-    /// The lock: a directory that holds one directory named by its holder's token, or is not there.
+    /// Returns the lock: a directory with one subdirectory named after the holder's token, or absent.
     #[must_use]
     pub fn lock(&self) -> InnerPath {
         self.in_state(&[LOCK])
     }
 
-    /// What a lock's holder owns: its name is the fence, since a stolen lock has another.
+    /// Returns the directory of the lock's holder. Its name is the fencing token: a stolen lock has another.
     #[must_use]
     pub fn held(&self, token: &Token) -> InnerPath {
         self.in_state(&[LOCK, token.as_str()])
     }
 
-    /// Where `file` is written on its way to another place, so that a lock that is stolen takes it along.
+    /// Returns the path where `file` is written before it moves to its place. A stolen lock takes it along.
     pub(crate) fn on_the_way(&self, token: &Token, file: &str) -> InnerPath {
         debug_assert!(!OF_LOCKS.contains(&file), "{file} is the lock's own");
         self.held(token).join(&inner(file))
     }
 
-    /// Where what a revert needs of a release is kept outside it.
+    /// Returns the directory for the saved files that a revert of a release needs.
     #[must_use]
     pub fn saved(&self, name: &ReleaseName) -> InnerPath {
         self.in_state(&["saved", name.as_str()])
     }
 
-    /// Where the directory of a new release is made, before anything is in it and before it moves out of sight: a name that no
-    /// release can have.
+    /// Returns the path where a new release's directory is created empty, before it moves to the staging directory.
+    ///
+    /// No release can have this name.
     #[must_use]
     pub(crate) fn cradle(&self, token: &Token) -> InnerPath {
         self.releases.join(&inner(&format!(".switchback-{token}")))
     }
 
-    /// What the tool keeps of a release.
+    /// Returns the tool's own directory for a release.
     #[must_use]
     pub(crate) fn kept(&self, name: &ReleaseName) -> InnerPath {
         self.in_state(&["releases", name.as_str()])
     }
 
-    /// A file of the state directory or below it.
+    /// Returns a path in the state directory.
     #[must_use]
     pub(crate) fn in_state(&self, names: &[&str]) -> InnerPath {
         names.iter().fold(self.state.clone(), |path, name| path.join(&inner(name)))
@@ -213,31 +217,32 @@ impl Layout {
 /// The lock directory in the state directory.
 pub(crate) const LOCK: &str = "lock";
 
-/// The file that says what was current when a release was published that has never been current.
+/// The file that names the release that was current when a never-activated release was published.
 pub(crate) const OVER: &str = "over";
 
-/// The files of a release's manifest and of its listing.
+/// The files of a release's manifest and listing.
 pub(crate) const MANIFEST: &str = "manifest";
 pub(crate) const LISTING: &str = "listing";
 
-/// The forms in which a release's manifest is kept, and the file of each. What is read to seal a release anew is written last,
-/// so that a seal that was cut off is made again.
+/// The forms of a release's manifest, and the file of each.
+///
+/// The manifest, which a new seal starts from, is written last, so that an interrupted seal is repeated.
 pub(crate) const LISTS: [(&str, Form); 3] =
     [("sha256sums", Form::Sums), (LISTING, Form::Listing), (MANIFEST, Form::Manifest)];
 
-/// What a lock holds while it is held. What passes through it on its way elsewhere must be called otherwise.
+/// The names of a held lock's own files. Files that pass through the lock must have other names.
 pub(crate) const OF_LOCKS: [&str; 3] = ["owner", "process", "intent"];
 
-/// The file that says whose a release was when it was sealed.
+/// The file with the owner of a release when it was sealed.
 pub(crate) const SEALED_USER: &str = "user";
 
-/// The file that says that something has yet to be done in a release before it is sealed.
+/// The file that marks a release as not sealed yet.
 pub(crate) const UNSEALED: &str = "unsealed";
 
-/// The file that says that commands ran in a release since it was sealed, and what it was like before.
+/// The file that marks a release in which commands ran since it was sealed; holds a snapshot from before.
 pub(crate) const TOUCHED: &str = "touched";
 
-/// A constant name, which is a path inside the root.
+/// Converts a constant name to a path inside the root.
 pub(crate) fn inner(name: &str) -> InnerPath {
     InnerPath::new(name).expect("the tree's own names are plain")
 }

@@ -1,4 +1,4 @@
-//! Whether the links of a release to what is shared still lead there.
+//! The check of releases' symlinks to shared paths.
 
 use crate::{
     name::ReleaseName,
@@ -9,28 +9,28 @@ use crate::{
 
 use super::{DirStore, HostedRelease, RootState, StoreError};
 
-/// Links to what is shared that are not what they were made as, by release.
+/// Broken symlinks to shared paths, by release.
 pub type BrokenLinks = Vec<(ReleaseName, Vec<BrokenLink>)>;
 
-/// The steps that look at the recorded links of releases, in a batch that does more.
+/// The steps that check recorded links of releases, inside a larger batch.
 #[derive(Debug)]
 pub(super) struct LinkLook {
     links: Vec<LookedAt>,
 }
 
-/// One link, and the steps that look at it.
+/// One link and the steps that check it.
 #[derive(Debug)]
 struct LookedAt {
     release: ReleaseName,
     path: InnerPath,
-    /// Where it leads, where that is recorded, and the step that looks what is there.
+    /// The recorded target and the step that resolves it, if a target is recorded.
     place: Option<(InnerPath, usize)>,
-    /// The step that looks at the link itself; the one behind it follows it.
+    /// The step that inspects the link itself; the next step follows it.
     step: usize,
 }
 
 impl DirStore {
-    /// Adds the steps that look at these links of `release`.
+    /// Adds the steps that check these links of `release`.
     fn add_links(&self, batch: &mut Batch, release: &ReleaseName, record: &SharedRecord, look: &mut LinkLook) {
         for (path, place) in record.each() {
             let stands = self.layout().release(release).join(path);
@@ -48,7 +48,7 @@ impl DirStore {
         }
     }
 
-    /// Adds the steps that look at the links of releases.
+    /// Adds the steps that check the links of releases.
     pub(super) fn look_at_links<'r>(
         &self,
         batch: &mut Batch,
@@ -61,7 +61,7 @@ impl DirStore {
         look
     }
 
-    /// Looks at the links of `releases`. Asks nothing where none are recorded.
+    /// Checks the links of `releases`. Makes no request if none are recorded.
     pub(super) async fn broken_links_of(&self, releases: &[HostedRelease]) -> Result<BrokenLinks, StoreError> {
         let mut batch = self.steps.empty();
         let look = self.look_at_links(&mut batch, recorded(releases));
@@ -72,7 +72,7 @@ impl DirStore {
         Ok(look.read(&replies))
     }
 
-    /// Looks at the links of all releases, for who decides which of them go.
+    /// Checks the links of all releases and stores the faults in `state`, for pruning.
     pub(super) async fn find_broken_links(&self, state: &mut RootState) -> Result<(), StoreError> {
         for (name, broken) in self.broken_links_of(&state.releases).await? {
             if let Some(release) = state.releases.iter_mut().find(|release| release.name == name) {
@@ -83,13 +83,13 @@ impl DirStore {
     }
 }
 
-/// The releases of which links are recorded.
+/// Returns the releases with recorded links.
 pub(super) fn recorded(releases: &[HostedRelease]) -> impl Iterator<Item = (&ReleaseName, &SharedRecord)> {
     releases.iter().filter_map(|release| Some((&release.name, release.links.record()?)))
 }
 
 impl LinkLook {
-    /// The links that are not what they were, by release; `replies` are those of the whole batch.
+    /// Returns the broken links by release; `replies` are those of the whole batch.
     pub(super) fn read(&self, replies: &[Reply]) -> BrokenLinks {
         let mut broken = BrokenLinks::new();
         for link in &self.links {

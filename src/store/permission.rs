@@ -1,4 +1,4 @@
-//! Whether a host would let a release be staged, asked without changing anything.
+//! A check without side effects of whether a host would allow staging.
 
 use crate::{
     name::ReleaseName,
@@ -8,8 +8,8 @@ use crate::{
 
 use super::{DirStore, StoreError};
 
-/// Asks whether the first steps of staging or locking would fail: for want of a right, because a newer program wrote the state, or
-/// because `name` was pruned.
+/// Checks whether the first steps of staging or locking would fail: for lack of permission, because a newer
+/// program wrote the state, or because `name` was pruned.
 pub(super) async fn may_write(store: &DirStore, name: Option<&ReleaseName>) -> Result<(), StoreError> {
     let (layout, mut batch) = (store.layout(), store.steps.empty());
     let format = batch.push_lenient(Op::ReadLink { path: layout.in_state(&["format"]) });
@@ -30,12 +30,12 @@ pub(super) async fn may_write(store: &DirStore, name: Option<&ReleaseName>) -> R
         && found != store.steps.format().as_bytes()
     {
         let found = found.escape_ascii().to_string();
-        // What the run would settle first is no refusal.
+        // The run would first settle a state directory that it can convert, so that is no refusal.
         store.entry(StoreError::NewerFormat { host: store.to_string(), found }).await?;
     }
     for reply in &replies[first..] {
         match reply {
-            // Staging makes what is missing.
+            // Staging creates missing directories.
             Reply::Failed(failure) if failure.kind != FailureKind::Missing => return Err(unusable(store, failure)),
             _ => {}
         }
@@ -48,7 +48,8 @@ pub(super) async fn may_write(store: &DirStore, name: Option<&ReleaseName>) -> R
     }
 }
 
-/// Asks the nearest directory above a missing root, where staging would make the first directory.
+/// Checks the nearest existing directory above a missing root, in which staging would create the first
+/// directory.
 async fn may_make_root(store: &DirStore, missing: StepFailure) -> Result<(), StoreError> {
     let mut below = store.steps.root.clone();
     while let Some(above) = below.parent() {
@@ -68,7 +69,7 @@ async fn may_make_root(store: &DirStore, missing: StepFailure) -> Result<(), Sto
             let failure = StepFailure::new(failure.kind, above.as_str());
             return Err(unusable(store, &failure));
         }
-        // A link that leads nowhere is missing to whoever follows it, and in the way of whoever makes it.
+        // A dangling symlink counts as missing when it is followed, but mkdir(2) fails on it.
         return match next.and_then(|at| replies.get(at)) {
             Some(Reply::Entry(Some(entry))) if entry.kind == EntryKind::Link => Err(unusable(store, &missing)),
             _ => Ok(()),

@@ -1,4 +1,4 @@
-//! [`Preparation`]: how a release is made ready to be switched to.
+//! [`Preparation`]: the request to make a release ready for a switch.
 
 use crate::{
     commands::Commands, data::DataRecord, name::ReleaseName, record::PreviousVersion, shared::SharedLink, token::Token,
@@ -7,7 +7,7 @@ use crate::{
 #[cfg(doc)]
 use super::StoreGuard;
 
-/// A release that was brought to a host and is durable there, under no name yet.
+/// A release uploaded to a host and durable there, not yet published under its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "publish it, or discard it"]
 pub struct Staged {
@@ -16,28 +16,29 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// The name it is to have.
+    /// Returns the name that the release will have.
     #[must_use]
     pub fn name(&self) -> &ReleaseName {
         &self.name
     }
 }
 
-/// What [`StoreGuard::prepare`] does.
+/// The request for [`StoreGuard::prepare`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preparation {
-    /// The release that is made ready.
+    /// The release to make ready.
     pub name: ReleaseName,
-    /// What was staged, when it has yet to be published.
+    /// The staged release to publish; `None` if the release already exists.
     pub staged: Option<Staged>,
-    /// What its record is to say; `None` when it is only published, or its record stays.
+    /// The new `previousVersion` record; `None` leaves the record as it is.
     pub record: Option<PreviousVersion>,
-    /// What is linked into what was staged before it is published.
+    /// The symlinks to shared paths to create in the staged release before it is published.
     pub shared: Vec<SharedLink>,
-    /// The commands that are kept with it, when it is published.
+    /// The commands to record with the release.
     pub commands: Option<Commands>,
-    /// Whether something is yet to be done in it: until it is [sealed](StoreGuard::seal) then, it is known as not ready.
+    /// Whether a command will still change the release. It is then marked as unsealed until
+    /// [`seal`](StoreGuard::seal).
     pub unsealed: bool,
-    /// What is known of its data, kept with it when it is published.
+    /// The data record to write when the release is published.
     pub data: Option<DataRecord>,
 }

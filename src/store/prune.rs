@@ -1,4 +1,4 @@
-//! Takes releases away under the lock: out of sight first, all at once, and durably.
+//! Removes releases under the lock: moves them all into the trash first, and makes that durable.
 
 use std::collections::HashSet;
 
@@ -17,20 +17,20 @@ use super::{
     steps::{Pruning, Steps},
 };
 
-/// What [`StoreGuard::prune`] did.
+/// The result of [`StoreGuard::prune`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pruned {
-    /// The releases that are out of sight, each with its place in the trash.
+    /// The releases moved away, each with its directory in the trash.
     pub moved: Vec<(ReleaseName, Token)>,
-    /// Those that stand where they stood, each with why.
+    /// The releases that stayed in place, each with the reason.
     pub failed: Vec<(ReleaseName, String)>,
 }
 
-/// How many releases that older versions pruned lose their lists at a time.
+/// The maximum number of releases pruned by older versions whose lists are removed per run.
 const CATCHES_UP: usize = 200;
 
 impl DirStore {
-    /// The pruned releases of which the lists are still there, as an older version left them.
+    /// Returns the pruned releases whose lists an older version left.
     fn older(&self, reply: Option<&Reply>) -> Vec<ReleaseName> {
         let Some(Reply::Contents(contents)) = reply else { return Vec::new() };
         let names = contents.iter().filter_map(|(name, _)| self.layout().release_name(name));
@@ -39,7 +39,7 @@ impl DirStore {
 }
 
 impl DirGuard {
-    /// Reads all of the root again. The lock is ours, so there is no holder to tell of.
+    /// Surveys the whole root again. The caller holds the lock, so the state reports no holder.
     pub(super) async fn look_again(&mut self) -> Result<(), StoreError> {
         let state = self.store.read_survey().await?;
         let fenced = &self.fenced;
@@ -48,7 +48,7 @@ impl DirGuard {
         Ok(())
     }
 
-    /// Moves releases to the trash. What stays because it could not be moved is told with why.
+    /// Moves releases into the trash. Reports those that could not be moved with the reason.
     pub(super) async fn take_away(&mut self, releases: &[ReleaseName]) -> Result<Pruned, StoreError> {
         if releases.is_empty() {
             return Ok(Pruned::default());
@@ -73,14 +73,15 @@ impl DirGuard {
         Ok(pruned)
     }
 
-    /// What was moved and what was not.
+    /// Sorts the replies into moved and failed releases.
     fn read_pruned(&self, pruning: &Pruning, replies: &[Reply]) -> Pruned {
         let why = |step: usize| match replies.get(step) {
             Some(Reply::Done) => None,
             Some(Reply::Failed(failure)) => Some(failure.to_string()),
             _ => Some("nothing was answered".to_owned()),
         };
-        // What may come back under its name after a crash must stay whole: it is left in the trash for the next staging.
+        // A crash may bring an unsynced release back under its name, so it must stay complete: the next staging empties
+        // the trash.
         let unsynced = why(pruning.sync).map(|why| format!("it is in the trash, which could not be synced ({why})"));
         let mut pruned = Pruned::default();
         for (name, trash, [out, away]) in &pruning.moves {

@@ -1,9 +1,9 @@
-//! Seals what a release's own commands changed in it, once the last of them has ended.
+//! Seals the changes that a release's own commands made in it, once the last of them has ended.
 //!
-//! Before the first command runs in a release, a snapshot of it is kept beside its manifest. It marks the release as one that is
-//! yet to be sealed, and tells afterwards what changed meanwhile: only that is digested, and only what the manifest lists. What
-//! commands add belongs to whoever works there. An entry that did not match the manifest before the first command ran keeps its
-//! line, whatever became of it then: damage that was there before is damage after.
+//! Before the first command runs in a release, a snapshot of it is kept beside its manifest. It marks the release as
+//! not yet sealed again, and later shows what changed meanwhile: only that is digested, and only entries of the
+//! manifest. Files that commands add are the application's own business. An entry that did not match the manifest
+//! before the first command keeps its line, whatever became of it: damage from before stays damage.
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
@@ -24,21 +24,21 @@ use super::{
     steps::Steps,
 };
 
-/// The longest manifest that is read before it is known whether it is needed.
+/// The maximum size of a manifest that is read before it is known to be needed, in bytes.
 const SHORT: u64 = 256 << 10;
 
-/// Whether a release has a snapshot by which its changes can be told.
+/// The result of taking a snapshot of a release.
 pub(super) enum Marked {
-    /// It has, this one or an older one that was not sealed yet.
+    /// The release has a snapshot, new or left from an earlier run and not sealed yet.
     Yes,
-    /// It has no manifest that could be kept up.
+    /// The release has no manifest to maintain.
     Unlisted,
-    /// None could be kept.
+    /// The snapshot failed.
     Failed(StepFailure),
 }
 
 impl Marked {
-    /// What the replies to the steps of [`Steps::mark_touched`] say.
+    /// Reads the replies to the steps of [`Steps::mark_touched`].
     pub(super) fn read(replies: &[Reply]) -> Self {
         let failure = |at: usize| match replies.get(at) {
             Some(Reply::Failed(failure)) => Some(failure),
@@ -54,8 +54,9 @@ impl Marked {
 }
 
 impl Steps {
-    /// Keeps, durably, what a release is like before commands run in it, unless it has such a snapshot. No command waits for a
-    /// full disk: the steps may fail.
+    /// Durably takes a snapshot of a release before commands run in it, unless it has one.
+    ///
+    /// The steps may fail: a full disk must not prevent a command.
     pub(super) fn mark_touched(&self, batch: &mut Batch, token: &Token, name: &ReleaseName) -> Range<usize> {
         let first = batch.steps.len();
         let (kept, written) = (self.layout.kept(name), self.layout.on_the_way(token, TOUCHED));
@@ -68,24 +69,25 @@ impl Steps {
         first..batch.steps.len()
     }
 
-    /// Removes the mark of a release that is sealed, or needs no seal. A mark that stays only costs another comparison.
+    /// Removes the mark of a release that is sealed, or needs no seal. A mark that stays only costs another
+    /// comparison.
     pub(super) fn unmark_touched(&self, batch: &mut Batch, name: &ReleaseName) {
         batch.push_lenient(Op::RemoveFile { path: self.layout.kept(name).join(&inner(TOUCHED)) });
     }
 }
 
-/// What came of sealing what commands changed.
+/// The result of sealing the changes of commands.
 #[derive(Debug, Default)]
 pub(super) struct Sealed {
-    /// The releases whose manifests were rewritten, and whose marks are gone.
+    /// The releases whose manifests were rewritten and whose marks were removed.
     pub(super) rewritten: Vec<ReleaseName>,
-    /// Those whose manifests are right as they are: their marks mean nothing any more.
+    /// The releases whose manifests are correct as they are: their marks are obsolete.
     pub(super) untouched: Vec<ReleaseName>,
-    /// Why a release could not be sealed, in words.
+    /// The reasons why releases could not be sealed, in words.
     pub(super) failed: Vec<String>,
 }
 
-/// Seals what changed in these releases since their snapshots.
+/// Seals the changes in these releases since their snapshots.
 pub(super) async fn seal_changes(
     store: &DirStore,
     token: &Token,
@@ -124,7 +126,7 @@ pub(super) async fn seal_changes(
                 Err(error) => crate::error::Error::from(error).full_message(),
             },
             Reply::Failed(why) => {
-                // A torn snapshot tells nobody anything, ever.
+                // A torn snapshot will never be readable, so its mark is removed.
                 if why.kind == FailureKind::Mismatch {
                     all.untouched.push(name.clone());
                 }
@@ -137,7 +139,7 @@ pub(super) async fn seal_changes(
     Ok(all)
 }
 
-/// Seals what changed in a release. Returns whether its manifest had to be rewritten.
+/// Seals the changes in a release. Returns `true` if its manifest was rewritten.
 async fn seal_one(
     store: &DirStore,
     token: &Token,
@@ -152,6 +154,7 @@ async fn seal_one(
     let for_group = store.steps.team.group().is_some();
     let Some(sealed) = resealed(&manifest, changes, for_group) else { return Ok(false) };
     let batch = store.steps.seal(token, name, &sealed, None, TOUCHED);
+    // The commands have already changed the release, so the seal may use the reserve.
     let result = match store.execute(&batch).await.map_err(|error| lost(store, error)) {
         Err(error) if store.frees_reserve(&error).await => {
             store.execute(&batch).await.map_err(|error: TransportError| lost(store, error))
@@ -163,7 +166,7 @@ async fn seal_one(
     Ok(true)
 }
 
-/// The manifest of a release, where a read of it came back as `read`; `None` when it has none.
+/// Parses the manifest from the reply `read`, or reads it in full if it was too large; `None` if there is none.
 async fn manifest_of(store: &DirStore, name: &ReleaseName, read: &Reply) -> Result<Option<Manifest>, StoreError> {
     let mut whole = None;
     if matches!(read, Reply::Content(Some(Found::TooLarge))) {
@@ -188,7 +191,7 @@ async fn manifest_of(store: &DirStore, name: &ReleaseName, read: &Reply) -> Resu
     }
 }
 
-/// The manifest with what changed as it is now; `None` when that is the same.
+/// Returns the manifest with the changed entries as they are now; `None` if it does not change.
 fn resealed(manifest: &Manifest, changes: &Changes, for_group: bool) -> Option<Manifest> {
     let there: HashMap<&[u8], &Surveyed> = changes.now.iter().map(|entry| (&entry.path[..], entry)).collect();
     let mut new: HashMap<&[u8], Option<ManifestNode>> = HashMap::new();
@@ -218,11 +221,12 @@ fn resealed(manifest: &Manifest, changes: &Changes, for_group: bool) -> Option<M
     Some(Manifest::new(entries.collect()))
 }
 
-/// Whether an entry was what the manifest lists, as far as a look at it tells.
+/// Returns `true` if an entry matched the manifest, as far as its metadata tells.
 fn was_intact(node: &ManifestNode, before: &Snapped, for_group: bool) -> bool {
     match node {
         ManifestNode::Directory { mode } => {
-            // What a directory inherited, or was given with the root's group, is no part of a release.
+            // Setgid and the group's bits that a directory inherits, or gets in a group's root, are not part of a
+            // release.
             let passed_over = if for_group { GIVEN | 0o2000 } else { 0o2000 };
             before.kind == EntryKind::Directory && (before.mode ^ mode) & !passed_over == 0
         }
@@ -233,8 +237,9 @@ fn was_intact(node: &ManifestNode, before: &Snapped, for_group: bool) -> bool {
     }
 }
 
-/// What a manifest lists of an entry as it is now; `None` for what none can list, and where nothing but a directory's content
-/// changed.
+/// Returns the manifest entry of a file as it is now.
+///
+/// `None` if no manifest can list it, or if only the contents of a directory changed.
 fn now_listed(now: &Surveyed, before: &Snapped) -> Option<ManifestNode> {
     let listed = Manifest::of_survey(std::slice::from_ref(now), &[]).ok()?;
     let node = listed.entries().first()?.node.clone();
@@ -273,7 +278,7 @@ mod tests {
         Seen::File { size: content.len() as u64, digest: Some(Digest::of(content)) }
     }
 
-    /// The paths whose lines are others now, and those that are gone.
+    /// Returns the paths whose lines changed, and those that were removed.
     fn lines(before: Vec<Snapped>, now: Vec<Surveyed>) -> Option<Vec<String>> {
         let (old, new) = (manifest(), resealed(&manifest(), &Changes { before, now }, false)?);
         let differs = |entry: &&ManifestEntry| new.entry(&entry.path) != Some(*entry);

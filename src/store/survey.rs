@@ -1,4 +1,4 @@
-//! [`Survey`]: what decides which releases go: a whole reading, and who uses them.
+//! The survey of a root for pruning: its full state, and the processes that use its releases.
 
 use std::collections::BTreeMap;
 
@@ -15,15 +15,16 @@ use super::{
     query::{STATE_LIMIT, each},
 };
 
-/// Where the steps of a survey begin, behind those of a query.
+/// The position of the survey's steps in a batch, after those of the query.
 #[derive(Debug, Clone, Copy)]
 struct Survey {
     first: usize,
 }
 
 impl DirStore {
-    /// Reads all of the root in one exchange, with what was current when each release was published, and who uses it; and in
-    /// another, where releases have links to what is shared, whether those still lead there.
+    /// Reads the full state of the root, each release's `over` file, and the users of the releases, in one exchange.
+    ///
+    /// Takes a second exchange, if releases have recorded symlinks to shared paths, to check where these lead.
     pub(super) async fn read_survey(&self) -> Result<RootState, StoreError> {
         let (mut batch, query) = self.steps.ask();
         let survey = Survey { first: batch.steps.len() };
@@ -43,7 +44,8 @@ impl DirStore {
 }
 
 impl Survey {
-    /// Adds what the replies say. Returns what of it cannot be read: how old such a release is is then not known.
+    /// Adds the replies to `state`. Returns the files that are unreadable: the age of such a release is then
+    /// unknown.
     fn read(self, store: &DirStore, replies: &[Reply], state: &mut RootState) -> Vec<(InnerPath, String)> {
         let mut unreadable = Vec::new();
         if let Some(Reply::Contents(contents)) = replies.get(self.first) {
@@ -64,7 +66,7 @@ impl Survey {
     }
 }
 
-/// What was current when the release `own` was published, as its file says.
+/// Parses a release's `over` file: the release that was current when `own` was published.
 fn over(store: &DirStore, own: &ReleaseName, found: &Found) -> Option<PreviousVersion> {
     let Found::Content(content) = found else { return None };
     match PreviousVersion::read(content, own, &store.steps.root, store.layout().releases()) {

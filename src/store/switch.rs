@@ -1,4 +1,4 @@
-//! [`Switch`]: from what to what `current` goes.
+//! [`Switch`]: the request to switch `current`.
 
 use crate::{name::ReleaseName, time::Timestamp};
 
@@ -6,36 +6,36 @@ use super::Current;
 #[cfg(doc)]
 use super::StoreGuard;
 
-/// A release that is known to be complete, so that `current` may lead to it.
+/// A release known to be complete, so that `current` may lead to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
     pub(crate) name: ReleaseName,
 }
 
 impl Ready {
-    /// Its name.
+    /// Returns the release's name.
     #[must_use]
     pub fn name(&self) -> &ReleaseName {
         &self.name
     }
 }
 
-/// What [`StoreGuard::activate`] does.
+/// The request for [`StoreGuard::activate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switch {
-    /// What `current` must be before: anything else is a conflict.
+    /// The expected `current`: any other is a conflict.
     pub expected: Current,
-    /// What it is to be.
+    /// The release to switch to.
     pub to: Ready,
 }
 
 /// A switch that was made, synced and read back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Activated {
-    /// What was current before.
+    /// The `current` before the switch.
     pub before: Current,
-    /// What is current now.
+    /// The `current` after the switch.
     pub after: Current,
-    /// When, by the host's clock.
+    /// The time of the switch by the host's clock.
     pub at: Option<Timestamp>,
 }

@@ -1,9 +1,8 @@
-//! A root that the members of a group deploy to together: whose its files are, and how a root of one account becomes one of a
-//! group.
+//! Roots shared by a group: file ownership, and the conversion of an account's root to a group's.
 //!
-//! What the tool makes in the state directory is for the group, whatever the umask: directories `2770`, files `0660`. Such a
-//! state directory has format 2, so that a program that knows nothing of groups, whose files nobody else could read, only reads
-//! it. Its group is written down beside the format: whoever works without a configuration keeps to it.
+//! The tool's files in the state directory are accessible to the group, whatever the umask: directories `2770`, files
+//! `0660`. Such a state directory has format 2, so that a program without support for groups, whose files other members
+//! could not read, only reads it. The group's name is stored beside the format; a run without a configuration uses it.
 
 use std::{
     borrow::Cow,
@@ -20,11 +19,11 @@ use crate::{
 
 use super::{DirStore, RootState, StoreError, layout::inner, steps::Steps, take};
 
-/// The format of the state directory of a root of one account, and of one of a group.
+/// The formats of a state directory: of an account's root, and of a group's root.
 pub(super) const ALONE: &str = "1";
 pub(super) const OF_GROUP: &str = "2";
 
-/// The group that a root belongs to, as the configuration says or, without one, the root itself.
+/// The group of a root, from the configuration, else from the root itself.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Team(Arc<OnceLock<GroupName>>);
 
@@ -37,30 +36,31 @@ impl Team {
         self.0.get()
     }
 
-    /// Works for this group from now on, where no other was named.
+    /// Uses this group for the rest of the run, unless one is set.
     fn join(&self, group: GroupName) {
         self.0.get_or_init(|| group);
     }
 }
 
-/// A root's group, as the host has it.
+/// The state of a root's group on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TeamState {
     /// The group's name.
     pub name: GroupName,
-    /// The group, with the root, the releases, the state and the shared directory as its places; `None` when the host has none
-    /// of that name.
+    /// The group, with the root, the releases, the state and the shared directory as its places; `None` if the host
+    /// has no group of that name.
     pub group: Option<Group>,
-    /// The places of the group.
+    /// The paths of the group's places.
     pub(crate) paths: Vec<InnerPath>,
-    /// The user ids of members to whom `prepare` gave a release: the application's own account should be none.
+    /// The UIDs of members to whom `prepare` gave a release: the application's own account should not be among them.
     pub given: Vec<u32>,
 }
 
 impl TeamState {
-    /// The directory, if any, that is not the group's and cannot be given to it by this user: it belongs to somebody else, or to
-    /// another group that may do more there than others, and would lose that.
+    /// Returns the first directory that is not the group's and that this user cannot give to it.
+    ///
+    /// It belongs to another user, or to another group that has more rights there than others do and would lose them.
     pub(crate) fn closed(&self, user: u32) -> Option<&InnerPath> {
         let group = self.group.as_ref()?;
         self.paths.iter().zip(&group.places).take(2).find_map(|(path, place)| {
@@ -70,19 +70,19 @@ impl TeamState {
         })
     }
 
-    /// Whether nobody but members of the group may write to the state directory.
+    /// Returns `true` if only members of the group may write to the state directory.
     pub(crate) fn keeps_others_out(&self) -> bool {
         let found = self.group.as_ref().and_then(|group| Some((group, group.places.get(2)?.as_ref()?)));
-        // The last three bits are the others'.
+        // The last three bits are the permissions of others.
         found.is_some_and(|(group, place)| group.has(place) && place.mode.trailing_zeros() >= 3)
     }
 
-    /// The users that are known to be in the group.
+    /// Returns the known members of the group.
     pub(crate) fn members(&self) -> impl Iterator<Item = u32> {
         self.group.iter().flat_map(|group| group.members.iter().copied())
     }
 
-    /// Whether a user is known to be in the group.
+    /// Returns `true` if the user is a known member of the group.
     #[must_use]
     pub fn has(&self, user: u32) -> bool {
         self.group.as_ref().is_some_and(|group| group.members.contains(&user))
@@ -90,30 +90,30 @@ impl TeamState {
 }
 
 impl Steps {
-    /// The format of state directories that is written here.
+    /// Returns the format for new state directories.
     pub(super) fn format(&self) -> &'static str {
         if self.team.group().is_some() { OF_GROUP } else { ALONE }
     }
 
-    /// Adds the step that asks for the group, where the root is one's.
+    /// Adds the step that reads the group, if the root has one.
     pub(super) fn ask_group(&self, batch: &mut Batch) -> Option<usize> {
         let (name, below) = (self.team.group()?.clone(), self.layout.releases().clone());
         Some(batch.push_lenient(Op::InspectGroup { name, paths: self.group_places(), below }))
     }
 
-    /// The root first, and then the releases.
+    /// Returns the places of the group: the root, the releases, the state and the shared directory, in this order.
     fn group_places(&self) -> Vec<InnerPath> {
         let others = [self.layout.releases(), self.layout.state(), self.layout.shared()].map(Clone::clone);
         std::iter::once(InnerPath::root()).chain(others).collect()
     }
 
-    /// Adds the step that tells who keeps what of the releases, where the root is a group's.
+    /// Adds the step that lists the owners of the releases' kept directories, if the root has a group.
     pub(super) fn ask_keepers(&self, batch: &mut Batch) -> Option<usize> {
         self.team.group()?;
         Some(batch.push_lenient(Op::List { path: self.layout.in_state(&["releases"]) }))
     }
 
-    /// What the answer to that step says.
+    /// Reads the reply to [`ask_group`](Self::ask_group).
     pub(super) fn read_group(&self, reply: Option<&Reply>) -> Option<TeamState> {
         let name = self.team.group()?.clone();
         match reply {
@@ -124,14 +124,14 @@ impl Steps {
         }
     }
 
-    /// Gives a directory to the group, where the root is one's. That it cannot be given is found by whoever asks before.
+    /// Gives a directory to the group, if the root has one. Errors are ignored here: an earlier check reports them.
     pub(super) fn give(&self, batch: &mut Batch, path: InnerPath, reach: GroupReach) {
         if let Some(group) = self.team.group() {
             batch.push_lenient(Op::GiveToGroup { path, group: group.clone(), reach });
         }
     }
 
-    /// Enters the state directory of a group, which the one who makes it gives away.
+    /// Enters the state directory of a group. The user who creates it gives it to the group.
     pub(super) fn enter_group(&self, batch: &mut Batch) {
         let Some(group) = self.team.group() else { return };
         let (state, link) = (self.layout.state().clone(), self.layout.in_state(&["group"]));
@@ -141,7 +141,7 @@ impl Steps {
         batch.push(Op::ExpectLink { path: link, text });
     }
 
-    /// The same batch, whose directories and files are the group's where the root is.
+    /// Returns the batch with the group's modes for directories and files, if the root has a group.
     pub(super) fn for_group<'b>(&self, batch: &'b Batch) -> Cow<'b, Batch> {
         if self.team.group().is_none() {
             return Cow::Borrowed(batch);
@@ -150,8 +150,9 @@ impl Steps {
         batch.for_group = true;
         for step in &mut batch.steps {
             match &mut step.op {
-                // It is given to the group when that is known to be the right one.
+                // The state directory is given to the group once that is known to be the right one.
                 Op::MakeDir { path, .. } if path == self.layout.state() => {}
+                // The group gets the owner's permissions; setgid passes the group on to new entries.
                 Op::MakeDir { mode, .. } => *mode |= 0o2000 | (*mode & 0o700) >> 3,
                 Op::WriteNew { mode, .. } => *mode |= (*mode & 0o600) >> 3,
                 _ => {}
@@ -161,44 +162,45 @@ impl Steps {
     }
 }
 
-/// How a state directory can be entered.
+/// The way into a state directory that could not be entered as configured.
 pub(super) enum Entry {
-    /// As the group's that it belongs to.
+    /// With its own group, which is now known.
     Known,
-    /// Once this user has made it the group's.
+    /// After a conversion to the group's by this user.
     Converted {
-        /// The user id.
+        /// The user's UID.
         user: u32,
     },
 }
 
-/// What a root says of itself before anything is done there.
+/// The ownership and format of a root, read before anything is done there.
 struct Seen {
     uid: u32,
     user: String,
     owner: u32,
     format: Option<Vec<u8>>,
     group: Option<GroupName>,
-    /// Whether the user is in the group that was configured, as far as one was.
+    /// Whether the user is a member of the configured group; `true` if none is configured.
     is_member: bool,
 }
 
 impl DirStore {
-    /// Enters a state directory that could not be entered as it was: one of a group is worked in as its group's, and one of this very
-    /// account becomes its group's, under its lock.
+    /// Enters a state directory that could not be entered as configured.
+    ///
+    /// A group's directory is entered with its group; one of this account is converted to the group's, under its lock.
     ///
     /// # Errors
     ///
-    /// `error`, or why the root is not for this user.
+    /// `error`, or the reason why the root is not for this user.
     pub(super) async fn settle(&self, error: StoreError, owner: Option<&LockOwner>) -> Result<(), StoreError> {
         match (self.entry(error).await?, self.steps.team.group(), owner) {
-            // Boxed, since taking a lock may read the state, which may end here.
+            // Boxed, because taking a lock may read the state, which may end up here again.
             (Entry::Converted { user }, Some(group), Some(owner)) => Box::pin(self.convert(group, owner, user)).await,
             _ => Ok(()),
         }
     }
 
-    /// How a state directory that could not be entered as it was can be. Changes nothing.
+    /// Finds the way into a state directory that could not be entered as configured. Changes nothing.
     ///
     /// # Errors
     ///
@@ -234,7 +236,7 @@ impl DirStore {
         }
     }
 
-    /// Adopts the group that a root of this account names, where none is configured. Returns whether it did.
+    /// Uses the group that a root of this account names, if none is configured. Returns `true` if it did.
     pub(super) async fn joins_recorded(&self, state: &RootState) -> bool {
         let is_open = state.keeper.is_some_and(|keeper| keeper.mode & 0o020 != 0);
         if self.steps.team.group().is_some() || !is_open {
@@ -262,7 +264,7 @@ impl DirStore {
         };
         let is_member = asked.first().is_none_or(|asked| matches!(asked, Reply::Group(Some(group)) if group.is_ours));
         let text = |reply: &Reply| if let Reply::Link(text) = reply { text.clone() } else { None };
-        // Somebody else who may write there would name a group of their own.
+        // Another user with write permission there could name a group of their own.
         let is_trusted = |owner: u32| owner == 0 || owner == state.owner;
         let is_named = matches!(link, Reply::Entry(Some(link)) if is_trusted(link.owner));
         let group = text(group).filter(|_| is_named).and_then(|group| String::from_utf8(group).ok()?.parse().ok());
@@ -270,12 +272,13 @@ impl DirStore {
         Some(Seen { uid: identity.uid, user, owner: state.owner, format: text(format), group, is_member })
     }
 
-    /// Makes the root of this account one of the group, under its lock. Whatever is cut off is done again by the next one: the
-    /// format is written last.
+    /// Converts the root of this account to the group's, under its lock.
+    ///
+    /// The format is written last, so that the next run repeats an interrupted conversion.
     async fn convert(&self, group: &GroupName, owner: &LockOwner, uid: u32) -> Result<(), StoreError> {
         let mut alone = self.clone();
         alone.steps.team = Team::default();
-        // Every release is given to the group, however little this command needs to know.
+        // Every release is given to the group, even if this command needs few of them.
         let (token, state) = take::taken_whole(&alone, owner).await?;
         let mut batch = self.steps.empty();
         self.steps.ask_group(&mut batch);
@@ -303,6 +306,7 @@ impl DirStore {
             state.releases.iter().map(|release| self.layout().release(&release.name)).collect();
         let found = team.as_ref().and_then(|team| team.group.as_ref());
         let shared = found.and_then(|group| Some((group, group.places.get(3)?.as_ref()?)));
+        // Giving the shared directory away must not take rights from another group.
         whole.extend(
             shared.filter(|(group, place)| !takes_rights(group, place)).map(|_| self.layout().shared().clone()),
         );
@@ -311,7 +315,7 @@ impl DirStore {
     }
 }
 
-/// Whether giving a directory to the group takes rights from the group that it has.
+/// Returns `true` if giving a directory to the group would take rights from its present group.
 fn takes_rights(group: &Group, place: &GroupPlace) -> bool {
     place.group != group.id && (place.mode >> 3) & !place.mode & 0o7 != 0
 }
@@ -324,7 +328,7 @@ impl Steps {
         batch.push(give(InnerPath::root(), GroupReach::Itself));
         batch.push_lenient(give(self.layout.releases().clone(), GroupReach::Itself));
         for path in whole {
-            // What an application made there itself stays its own.
+            // Files that an application created there stay its own.
             batch.push_lenient(give(path, GroupReach::Directories));
         }
         batch.push(give(self.layout.state().clone(), GroupReach::All));

@@ -1,4 +1,4 @@
-//! Reads what other tools left in a root: their names on disk are known here, and nowhere else.
+//! Reads the traces of other tools in a root. Only this module knows their names on disk.
 
 use crate::{
     adoption::Traces,
@@ -8,25 +8,25 @@ use crate::{
 
 use super::{Layout, layout::inner};
 
-/// The most that is read of another tool's log, in bytes: tens of thousands of deploys.
+/// The maximum size of another tool's log, in bytes: tens of thousands of deploys.
 const LOG_LIMIT: u64 = 8 * 1024 * 1024;
 
 /// Capistrano's log.
 const REVISIONS_LOG: &str = "revisions.log";
 /// Deployer's directory.
 const DEPLOYER: &str = ".dep";
-/// Deployer's log in it.
+/// Deployer's log in its directory.
 const RELEASES_LOG: &str = "releases_log";
-/// Deployer's link to the release that it is about to switch to.
+/// Deployer's symlink to the release that it is about to switch to.
 const UNFINISHED: &str = "release";
-/// The file that Deployer marks a bad release with.
+/// Deployer's mark of a bad release.
 const BAD_RELEASE: &str = "BAD_RELEASE";
 /// The lock of Deployer, in its directory, and of Mina, in the root.
 const LOCK: &str = "deploy.lock";
-/// Mina's clone of the source, and the number that older versions count up.
+/// Mina's clone of the source, and the release counter of older versions.
 const MINA: [&str; 2] = ["scm", "last_version"];
 
-/// The steps that read what other tools left.
+/// The positions of the steps that read other tools' traces.
 #[derive(Debug, Clone, Copy)]
 enum At {
     RevisionsLog,
@@ -41,7 +41,7 @@ enum At {
     Releases,
 }
 
-/// Adds the steps that read what other tools left.
+/// Adds the steps that read other tools' traces.
 pub(super) fn ask(batch: &mut Batch, layout: &Layout) {
     let deployer = inner(DEPLOYER);
     let ops = [
@@ -57,12 +57,12 @@ pub(super) fn ask(batch: &mut Batch, layout: &Layout) {
         Op::List { path: layout.releases().clone() },
     ];
     for op in ops {
-        // What is of another kind than that tool makes is not that tool's.
+        // A file of another kind than the tool creates is not that tool's.
         batch.push_lenient(op);
     }
 }
 
-/// What the replies to these steps say; and, in words, what stands there and could not be read.
+/// Reads the replies to these steps. The error describes a log that exists and could not be read.
 pub(super) fn read(replies: &[Reply], layout: &Layout) -> Result<Traces, String> {
     let reader = Reader { replies, layout };
     let locks = [(At::DeployerLock, inner(DEPLOYER).join(&inner(LOCK))), (At::MinaLock, inner(LOCK))];
@@ -92,7 +92,7 @@ impl Reader<'_> {
         matches!(self.at(at), Some(Reply::Entry(Some(_))))
     }
 
-    /// A log that is there and cannot be read must not pass for none.
+    /// Reads a log. One that exists and cannot be read must not count as missing.
     fn log(&self, at: At, name: &str) -> Result<Option<String>, String> {
         match self.at(at) {
             Some(Reply::Content(Some(Found::Content(content)))) => {

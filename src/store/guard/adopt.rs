@@ -1,4 +1,4 @@
-//! Taking over a tree under its lock.
+//! Adoption of a tree under its lock.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::{
 
 use super::{DirGuard, is_missing_at};
 
-/// Longer than the times of Linux filesystems take to move on: a tick of the kernel's clock, 10 ms at most.
+/// The pause between two records: longer than the timestamp granularity of Linux filesystems, at most one kernel
+/// tick (10 ms).
 const TICK: Duration = Duration::from_millis(20);
 
 impl DirGuard {
@@ -23,7 +24,7 @@ impl DirGuard {
             return self.take_directory(name, adoption).await;
         }
         let mark = BadMark {
-            // Older than any that this tool counts.
+            // Older than any number that this tool assigns.
             number: 0,
             at: self.state.clock.unwrap_or(self.owner.since),
             by: self.owner.by.clone(),
@@ -34,7 +35,7 @@ impl DirGuard {
             adoption.recorded.iter().map(|name| (name.clone(), None, self.adopted(adoption, false))).collect();
         self.write_adoption(&recorded, &bad).await?;
         for (name, previous) in &adoption.records {
-            // Tools that go by the times of directories must find them in their order, and clocks of filesystems tick slowly.
+            // Tools that go by the times of directories must see them in order, and filesystem timestamps are coarse.
             tokio::time::sleep(TICK).await;
             let written = (name.clone(), Some(previous.clone()), self.adopted(adoption, true));
             self.write_adoption(&[written], &[]).await?;
@@ -62,10 +63,10 @@ impl DirGuard {
         }
     }
 
-    /// Moves the directory and links it; one that an interrupted adoption has moved is only linked.
+    /// Moves the directory and links it; one that an interrupted adoption already moved is only linked.
     async fn take_directory(&mut self, name: &ReleaseName, adoption: &Adoption) -> Result<(), StoreError> {
         if self.state.current == Current::Absent {
-            // No intent: whatever undoes one would take the only link away again.
+            // No intent: undoing it would remove the only link.
             self.intent_written = true;
             let switch = Switch { expected: Current::Absent, to: Ready { name: name.clone() } };
             return self.switch(&switch).await.map(drop).map_err(|failed| failed.error);
@@ -75,7 +76,7 @@ impl DirGuard {
         Ok(())
     }
 
-    /// Exchanges the directory for the link, or where the host cannot, renames the one and then the other.
+    /// Exchanges the directory and the symlink; if the host cannot, renames one after the other.
     async fn move_directory(&self, name: &ReleaseName, adopted: &AdoptedRecord) -> Result<(), StoreError> {
         let steps = &self.store.steps;
         let moving = steps.move_directory(&self.token, name, adopted, false);

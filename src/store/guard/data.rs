@@ -1,4 +1,4 @@
-//! Writes what is done to the data: the release's record and the host's ledger.
+//! Writes the data record of a release and the host's ledger.
 
 use crate::{
     data::{DataRecord, LedgerEntry, LedgerStep},
@@ -13,7 +13,7 @@ use crate::{
 
 use super::{DirGuard, close::is_long};
 
-/// The most that is read of a ledger, in bytes.
+/// The maximum read from a ledger, in bytes.
 const LEDGER_LIMIT: u64 = 16 * 1024 * 1024;
 
 impl DirGuard {
@@ -35,9 +35,9 @@ impl DirGuard {
         if let Some(entry) = entry {
             self.write_ledger(&mut batch, entry);
         }
-        // How long it is: for the next line, which this one would only wait for.
+        // The size decides whether the next line rotates the ledger; this line need not wait for it.
         let size = batch.push_lenient(Op::Inspect { path: self.ledger_file() });
-        // The command comes next.
+        // A command that may change the release follows.
         let begins = entry.is_some_and(|entry| matches!(entry.step, LedgerStep::ApplyBegun | LedgerStep::RevertBegun));
         let marks = if begins { self.mark(&mut batch, name) } else { 0..0 };
         let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
@@ -88,8 +88,8 @@ impl DirGuard {
         Ok((entries, torn))
     }
 
-    /// Where a release's own commands are run: in the release, or in what was saved of it, when the release or part of
-    /// `saved` is not there any more.
+    /// Returns the working directory for a release's own commands: the release, or its saved copy if the release or
+    /// part of `saved` no longer exists.
     pub(super) async fn find_directory(
         &self,
         name: &ReleaseName,

@@ -13,18 +13,18 @@ use crate::{
 
 use super::DirGuard;
 
-/// How long a host that does not answer any more is asked again for the result of a hook.
+/// The time during which an unresponsive host is asked again for the result of a hook.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long to rest between two tries.
+/// The pause between two attempts.
 const REST: Duration = Duration::from_secs(1);
 
-/// How many operations' output is kept on a host.
+/// The number of operations whose output is kept on a host.
 const LOGS: usize = 50;
 
 impl DirGuard {
-    /// The directory of this operation's hooks. It moves with the lock when that is taken over, and then no hook can be
-    /// started any more.
+    /// Returns the directory of this operation's hooks. It moves with the lock when that is taken over; no hook can
+    /// then be started any more.
     pub(super) fn hooks(&self) -> InnerPath {
         self.store.layout().held(&self.token).join(&inner(self.owner.operation.as_str()))
     }
@@ -47,25 +47,28 @@ impl DirGuard {
         }
     }
 
-    /// Gives the directories that a command made in a release to the root's group: any member may have to prune it.
+    /// Gives directories that a command created in a release to the root's group, since any member may have to prune
+    /// it.
     async fn share_release(&self, name: &ReleaseName) {
         let mut batch = self.store.steps.empty();
         self.store.steps.give(&mut batch, self.store.layout().release(name), GroupReach::Directories);
         if !batch.steps.is_empty() {
-            // What cannot be given stays the user's own, which `prune` tells.
+            // Directories that cannot be given stay the user's own; `prune` reports them.
             let _ = self.store.execute(&batch).await;
         }
     }
 
-    /// Whether the lock is still that of this run, as far as the host says.
+    /// Returns `true` if the host confirms that this run still holds the lock.
     async fn holds(&self) -> bool {
         let mut batch = self.store.steps.empty();
         self.store.steps.expect_lock(&mut batch, &self.token);
         self.store.execute(&batch).await.is_ok()
     }
 
-    /// Makes the directory of the hooks, the first time, and keeps a snapshot of the release that a command may change.
+    /// Creates the directory of the hooks on the first call, and takes a snapshot of a release that a command may
+    /// change.
     async fn begin_hooks(&mut self, changes: Option<&ReleaseName>) -> Result<(), StoreError> {
+        // On a full filesystem the hooks get the space of the reserve.
         match self.try_begin_hooks(changes).await {
             Err(error) if self.store.frees_reserve(&error).await => self.try_begin_hooks(changes).await.map(drop),
             Ok(true) if self.store.gives_up_reserve().await => self.try_begin_hooks(changes).await.map(drop),
@@ -77,7 +80,7 @@ impl DirGuard {
         Ok(())
     }
 
-    /// Returns whether there was no room for the snapshot.
+    /// Tries once. Returns `true` if there was no space for the snapshot.
     async fn try_begin_hooks(&mut self, changes: Option<&ReleaseName>) -> Result<bool, StoreError> {
         let changes = changes.filter(|name| !self.marks.contains_key(name));
         if self.hooks_run > 0 && changes.is_none() {
@@ -94,8 +97,9 @@ impl DirGuard {
         Ok(changes.is_some_and(|name| self.note_mark(name, &replies[marks])))
     }
 
-    /// Runs a hook, and when the answer is lost, finds its result again: a second call with the same record starts
-    /// nothing, and waits for what the first one started.
+    /// Runs a hook, and fetches its result again if the reply is lost.
+    ///
+    /// A second call with the same record starts nothing, and waits for the command that the first one started.
     pub(super) async fn run_surely(&self, call: &HookCall, output: &dyn LineSink) -> Result<HookExit, StoreError> {
         let mut until: Option<Instant> = None;
         loop {
@@ -116,7 +120,7 @@ impl DirGuard {
         }
     }
 
-    /// A lock that is gone, when that is why nothing could be done in it.
+    /// Converts an error to [`StoreError::LockLost`] if the missing lock is its cause.
     pub(super) fn lost_lock(&self, error: TransportError) -> StoreError {
         let missing = error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing);
         let untouched = matches!(error.effect(), Effect::Nothing | Effect::Steps(0));
@@ -126,7 +130,7 @@ impl DirGuard {
         error.into()
     }
 
-    /// A call that only waits for what was started with this record, or ends it.
+    /// Builds a call that only waits for the command of this record, or ends it.
     pub(super) fn attach(&self, record: InnerPath, ends: bool) -> HookCall {
         let root: &HostPath = &self.store.steps.root;
         HookCall {
@@ -143,7 +147,7 @@ impl DirGuard {
     }
 }
 
-/// The names of what is more than is kept, the oldest.
+/// Returns the names of the oldest logs, beyond the number to keep.
 fn old_logs(listing: &Reply) -> Vec<InnerPath> {
     let Reply::Listing(Some(listed)) = listing else { return Vec::new() };
     let mut logs: Vec<_> = listed.iter().collect();

@@ -1,4 +1,5 @@
-//! Commands that interrupted operations left running: each is ended or waited for, so that nothing is done beside it.
+//! Commands that interrupted operations left running: each is ended or waited for, so that nothing runs beside
+//! it.
 
 use crate::{
     hook::HookKind,
@@ -10,33 +11,33 @@ use crate::{
 
 use super::{DirGuard, operation_of};
 
-/// The most that is read of a process's mark.
+/// The maximum read from a process's mark, in bytes.
 const MARK_LIMIT: u64 = 4096;
 
-/// How many steps ask about one command.
+/// The number of steps that query one command.
 const ASKED: usize = 5;
 
-/// A command that has left no result yet.
+/// A command without a result.
 struct LeftCommand {
     record: InnerPath,
-    /// What it is for, as its record is called.
+    /// The kind of command, from the name of its record.
     kind: String,
-    /// Whether it may still run.
+    /// Whether the command may still be running.
     runs: bool,
-    /// Its process, where that is recorded.
+    /// The PID, if recorded.
     pid: Option<u32>,
-    /// When it began, by the host's clock.
+    /// The start time by the host's clock.
     since: Option<Timestamp>,
 }
 
 impl LeftCommand {
-    /// Whether it works on data. A record that is called in no way that is known may be of a newer program's data command.
+    /// Returns `true` if the command works on data. An unknown kind may be a newer program's data command.
     fn is_of_data(&self) -> bool {
         let hooks = [HookKind::Prepare, HookKind::AfterSwitch, HookKind::Validate];
         !hooks.iter().any(|hook| hook.as_str() == self.kind)
     }
 
-    /// What is done about it, in words.
+    /// Describes how the command is settled.
     fn told(&self, ends: bool, by: &str) -> String {
         let verb = if ends { "ends" } else { "waits for" };
         let pid = self.pid.map(|pid| format!("process {pid}"));
@@ -69,7 +70,7 @@ impl DirGuard {
         Ok(())
     }
 
-    /// The commands of an interrupted operation that have left no result yet, in the order in which they were started.
+    /// Returns the commands of an interrupted operation without a result, in the order in which they were started.
     async fn commands_of(&self, left: &Interrupted) -> Result<Vec<LeftCommand>, StoreError> {
         let Some(operation) = operation_of(left) else { return Ok(Vec::new()) };
         let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
@@ -92,7 +93,7 @@ impl DirGuard {
     }
 }
 
-/// Adds the questions about the command of a record.
+/// Adds the steps that query the command of a record.
 fn ask(batch: &mut Batch, record: &InnerPath) {
     let at = |name: &str| record.join(&inner(name));
     batch.push_lenient(Op::Inspect { path: at("result") });
@@ -102,7 +103,7 @@ fn ask(batch: &mut Batch, record: &InnerPath) {
     batch.push_lenient(Op::Read { path: at("child"), limit: MARK_LIMIT });
 }
 
-/// The command of a record, if it has left no result.
+/// Reads the command of a record; `None` if it has a result.
 fn read(record: InnerPath, name: &str, replies: &[Reply]) -> Option<LeftCommand> {
     let [result, begun, runner, child, mark] = replies else { return None };
     if matches!(result, Reply::Entry(Some(_))) {
@@ -123,7 +124,7 @@ fn read(record: InnerPath, name: &str, replies: &[Reply]) -> Option<LeftCommand>
     })
 }
 
-/// The operation in words.
+/// Describes the operation.
 fn whose(left: &Interrupted) -> String {
     let owner = left.owner.record();
     owner.map_or_else(|| "somebody's operation".to_owned(), |owner| format!("{}'s {}", owner.by, owner.command))

@@ -1,4 +1,4 @@
-//! Keeps track of the releases in which commands run, and seals them.
+//! Tracks the releases in which commands run, and seals them.
 
 use std::{collections::BTreeSet, ops::Range};
 
@@ -17,7 +17,7 @@ use crate::{
 use super::DirGuard;
 
 impl DirGuard {
-    /// Adds the steps that keep a snapshot of a release in which a command is about to run; none where there is one.
+    /// Adds the steps that take a snapshot of a release before a command runs in it; none if it has one.
     pub(super) fn mark(&self, batch: &mut Batch, name: &ReleaseName) -> Range<usize> {
         if self.marks.contains_key(name) {
             return 0..0;
@@ -25,7 +25,7 @@ impl DirGuard {
         self.store.steps.mark_touched(batch, &self.token, name)
     }
 
-    /// Notes what came of these steps. Returns whether there was no room for the snapshot.
+    /// Records the result of these steps. Returns `true` if there was no space for the snapshot.
     pub(super) fn note_mark(&mut self, name: &ReleaseName, replies: &[Reply]) -> bool {
         !replies.is_empty() && self.note_marked(name, Marked::read(replies))
     }
@@ -46,14 +46,14 @@ impl DirGuard {
         }
     }
 
-    /// Seals a release as a whole, since `prepare` may have made something in it.
+    /// Seals a whole release, because `prepare` may have created files in it.
     pub(super) async fn seal_prepared(&mut self, name: &ReleaseName) -> Result<(), StoreError> {
         let marked = check::seal(&self.store, &self.token, name, self.links_of(name)).await?;
         self.note_marked(name, marked);
         Ok(())
     }
 
-    /// Seals what commands changed: those of this operation, and those of the operations that it settles.
+    /// Seals the changes of this operation's commands, and of the operations that it settles.
     pub(super) async fn seal_touched(&mut self, closing: &Closing) -> Result<Sealed, StoreError> {
         let mut names: BTreeSet<ReleaseName> =
             self.marks.iter().filter(|(_, ran)| **ran).map(|(name, _)| name.clone()).collect();
@@ -71,7 +71,7 @@ impl DirGuard {
         let unmarked = unmarked
             .map(|(name, why)| format!("what commands changed in {name} cannot be told, and is not sealed: {why}"));
         sealed.failed.extend(unmarked);
-        // No command ran in these after all.
+        // No command ran in these releases after all.
         let idle = self.marks.iter().filter(|(_, ran)| !**ran).map(|(name, _)| name.clone());
         sealed.untouched.extend(idle.filter(|name| !names.contains(name)));
         Ok(sealed)
@@ -105,7 +105,7 @@ impl DirGuard {
         Ok(rewritten)
     }
 
-    /// The releases that bear a mark.
+    /// Returns the releases with a mark.
     async fn left_marks(&self) -> Result<Vec<ReleaseName>, StoreError> {
         let (layout, mut batch) = (self.store.layout(), self.store.steps.empty());
         batch.push(each(layout.in_state(&["releases"]), TOUCHED, 0));

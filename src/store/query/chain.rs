@@ -1,5 +1,5 @@
-//! The steps that read a root along the way back from what is current, so that they cost the same however many releases
-//! there are.
+//! Steps that read a root only along the chain behind the current release, so that their cost does not depend on
+//! the number of releases.
 
 use crate::{
     name::ReleaseName,
@@ -10,10 +10,10 @@ use crate::{
 
 use super::{At, COMMANDS, DATA, KEPT_LIMIT, Layout, Query, Reach, SEALED_USER, STATE_LIMIT, UNSEALED, each, inner};
 
-/// How many releases are read at first. Most ways back are no longer than that, and it is little to read.
+/// The number of releases read at first: few chains are longer, and it is little to read.
 pub(in crate::store) const FIRST_LINKS: u32 = 8;
 
-/// The files that are kept of a release, with the step of a whole query that reads each.
+/// The files kept for a release, each with the step of a full query that reads it.
 const FILES: [(At, &str, u64); 6] = [
     (At::Bad, "bad", STATE_LIMIT),
     (At::Commands, COMMANDS, KEPT_LIMIT),
@@ -23,15 +23,15 @@ const FILES: [(At, &str, u64); 6] = [
     (At::Links, SharedRecord::FILE, KEPT_LIMIT),
 ];
 
-/// How many steps stand before the chains: those that tell what is current.
+/// The number of steps before the chains: those that read `current`.
 const HEAD: usize = 3;
 
 impl Query {
-    /// Adds the steps that read the way back from what is current, and from `also`.
+    /// Adds the steps that read the chains behind the current release and `also`.
     pub(in crate::store) fn add_chain(batch: &mut Batch, layout: &Layout, also: Option<&ReleaseName>) -> Self {
         let current = layout.current().clone();
         let first = batch.push(Op::Inspect { path: current.clone() });
-        // Something that is no link stands where `current` should; the inspection says what.
+        // `current` may not be a symlink; the inspection reports what it is.
         batch.push_lenient(Op::ReadLink { path: current.clone() });
         batch.push(Op::Resolve { link: current.as_str().into() });
         batch.push(chain(layout, TreeName::Linked(current), FIRST_LINKS));
@@ -47,7 +47,7 @@ impl Query {
         Self { reach: Reach::Chains(1 + usize::from(also.is_some())), ..Self::at(first, batch) }
     }
 
-    /// Adds the steps that read these releases, and so many on the way back from each.
+    /// Adds the steps that read these releases, and at most `most` links of the chain behind each.
     pub(in crate::store) fn add_links(batch: &mut Batch, layout: &Layout, names: &[ReleaseName], most: u32) -> Self {
         let first = batch.steps.len();
         for name in names {
@@ -56,7 +56,7 @@ impl Query {
         Self { reach: Reach::Links(names.len()), ..Self::at(first, batch) }
     }
 
-    /// The replies as those to a whole query would be, and the names that were looked up.
+    /// Converts the replies to those of a full query; also returns the names that were looked up.
     pub(super) fn widened(self, replies: &[Reply], layout: &Layout) -> (Vec<Reply>, Option<Vec<ReleaseName>>) {
         let (head, count) = match self.reach {
             Reach::All => return (replies.to_vec(), None),
@@ -103,7 +103,7 @@ fn chain(layout: &Layout, from: TreeName, most: u32) -> Op {
     }
 }
 
-/// What one file of each release holds.
+/// Builds the contents of one file for each release.
 fn contents(links: &[&ChainLink], file: impl Fn(&ChainLink) -> Option<OwnedFile>) -> Reply {
     let content = |link: &&ChainLink| Some((link.name.clone().into_bytes(), file(link)?));
     Reply::Contents(links.iter().filter_map(content).collect())

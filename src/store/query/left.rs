@@ -1,4 +1,4 @@
-//! What runs left in a root, or hold there now.
+//! Leftovers of interrupted runs, and the current lock.
 
 use crate::{
     adoption::{AdoptedRecord, Tool},
@@ -16,13 +16,13 @@ use crate::{
 use super::{At, Query, Reader, token_of};
 
 impl Reader<'_> {
-    /// The tokens that name directories of which a file was read.
+    /// Returns the tokens that name the directories in which a file was read.
     fn tokens(&self, at: At) -> impl Iterator<Item = Token> {
         let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(at) { contents } else { &[] };
         contents.iter().filter_map(|(name, _)| token_of(name))
     }
 
-    /// The release that is marked as a directory taken over, and is not there.
+    /// Returns the release that is marked as an adopted directory but does not exist.
     pub(super) fn adopting(&self, releases: &[HostedRelease]) -> Option<ReleaseName> {
         let Some(Reply::Contents(contents)) = self.at(At::Adopted) else { return None };
         let names = contents.iter().filter_map(|(name, _)| self.layout.release_name(name));
@@ -33,7 +33,8 @@ impl Reader<'_> {
         names.filter(|name| releases.binary_search_by(|release| release.name.cmp(name)).is_err()).find(is_moved)
     }
 
-    /// Who holds the lock. What it holds is a lock whatever became of the files in it.
+    /// Returns the lock's holder. Any directory in the lock means that it is held, whatever became of the files in
+    /// it.
     pub(super) fn lock(&self) -> Option<LockHolder> {
         let holder = Liveness::Unknown;
         let Some(token) = self.tokens(At::LockOwners).chain(Query::tokens_in(self.at(At::Locks))).next() else {
@@ -61,8 +62,8 @@ impl Reader<'_> {
         tokens.into_iter().map(left).collect()
     }
 
-    /// An intent is synced before anything that it tells of is begun: one that a power cut left empty is of an operation
-    /// that had begun nothing.
+    /// Reads an intent. An intent is synced before the operation does anything that it announces: one that a power
+    /// cut left empty is of an operation that had not begun.
     fn intent_at(&self, at: At, token: &Token) -> Kept<Intent> {
         match self.found(at, token.as_str()) {
             Some(Found::Content(content)) if content.iter().all(|byte| *byte == 0) => Kept::Nothing,
@@ -81,7 +82,7 @@ impl Reader<'_> {
         if let Some(Reply::Way(way)) = self.at(At::Way) { way.clone() } else { Vec::new() }
     }
 
-    /// The uploads that say who began them, be they dead or not.
+    /// Returns the uploads with an owner file, whether or not their processes are alive.
     pub(super) fn uploads(&self) -> Vec<(Token, Kept<LockOwner>)> {
         self.tokens(At::UploadOwners)
             .map(|token| (token.clone(), self.kept(At::UploadOwners, token.as_str())))

@@ -1,4 +1,4 @@
-//! The tool's own files that are there and cannot be read: each is noted once, so that whoever asks is told.
+//! Unreadable files of the tool itself: each is noted once, so that commands can report it.
 
 use crate::{
     path::InnerPath,
@@ -8,10 +8,10 @@ use crate::{
 
 use super::{At, EACH, Reader, token_of};
 
-/// The ledger, and the one before it.
+/// The ledger and its rotated predecessor.
 pub(in crate::store) const LEDGERS: [&[&str]; 2] = [&["ledger"], &["older", "ledger"]];
 
-/// The files of the state directory of which nothing is wanted but whether they could be read.
+/// The files of the state directory that are only checked for readability.
 pub(super) const FILES: [(At, &[&str]); 5] = [
     (At::Ledger, LEDGERS[0]),
     (At::OlderLedger, LEDGERS[1]),
@@ -20,7 +20,7 @@ pub(super) const FILES: [(At, &[&str]); 5] = [
     (At::Marks, &["marks"]),
 ];
 
-/// Whether a file of which nothing was wanted could be read.
+/// Checks that a file is readable, regardless of its contents.
 pub(in crate::store) fn whole(reply: Option<&Reply>) -> Kept<()> {
     match reply {
         Some(Reply::Content(Some(Found::TooLarge))) => Kept::Record(()),
@@ -30,14 +30,14 @@ pub(in crate::store) fn whole(reply: Option<&Reply>) -> Kept<()> {
     }
 }
 
-/// The same of several files: unreadable where one is.
+/// Checks two files: unreadable if either one is.
 pub(super) fn readable(replies: [Option<&Reply>; 2]) -> Kept<()> {
     let [first, second] = replies.map(whole);
     if second.unreadable().is_some() || !first.exists() { second } else { first }
 }
 
 impl Reader<'_> {
-    /// Notes that a file cannot be read, once.
+    /// Notes an unreadable file, once.
     pub(super) fn note(&self, path: InnerPath, why: &str) {
         let mut unreadable = self.unreadable.borrow_mut();
         if unreadable.iter().all(|(noted, _)| *noted != path) {
@@ -45,7 +45,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Notes what cannot be read of the files that only others need, or whose directories bear names that are nobody's.
+    /// Notes unreadable files that only other commands need, or whose directory names belong to no release or run.
     pub(super) fn note_contents(&self) {
         for at in [At::Listings, At::Manifests, At::Owners] {
             let releases = self.listing(At::Releases);
@@ -66,7 +66,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a directory of the tool's own could be read.
+    /// Checks that one of the tool's directories is readable.
     pub(super) fn directory(&self, at: At) -> Kept<()> {
         match self.at(at) {
             Some(Reply::Failed(failure)) => Kept::Unreadable(reason(failure)),
@@ -74,14 +74,14 @@ impl Reader<'_> {
         }
     }
 
-    /// The marks of live processes that belong to other users.
+    /// Returns the marks of live processes that belong to other users.
     pub(super) fn live_of_others(&self) -> Vec<InnerPath> {
         let others = self.listing(At::Live).iter().filter(|listed| Some(listed.entry.owner) != self.user());
         let tokens = others.filter_map(|listed| token_of(&listed.name));
         tokens.map(|token| self.layout.in_state(&["live", token.as_str()])).collect()
     }
 
-    /// Who owns the records that were read: each user once, with one of the files.
+    /// Returns the owners of the records that were read: each user once, with one of the files.
     pub(in crate::store) fn record_owners(&self) -> Vec<RecordOwner> {
         let of_directories = EACH.into_iter().flat_map(|(at, above, file)| {
             let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(at) { contents } else { &[] };
@@ -101,7 +101,7 @@ impl Reader<'_> {
         owners
     }
 
-    /// The same of a file that is kept of a release.
+    /// Checks that a file kept for a release is readable.
     pub(super) fn beyond(&self, at: At, directory: &str) -> Kept<()> {
         match self.found(at, directory) {
             Some(Found::TooLarge) => Kept::Record(()),
@@ -109,7 +109,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Hands a record on, and notes it where it cannot be read.
+    /// Passes a record through, and notes it if it is unreadable.
     pub(super) fn noted<T>(&self, at: At, directory: &str, kept: Kept<T>) -> Kept<T> {
         let Some((_, above, file)) = EACH.into_iter().find(|(each, ..)| *each as usize == at as usize) else {
             return kept;

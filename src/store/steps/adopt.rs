@@ -1,5 +1,5 @@
-//! The steps that take over a tree of another tool. Nothing that was there is changed, but for a plain directory that
-//! becomes a release.
+//! The steps that adopt another tool's tree. They change no existing file, except that a plain directory becomes
+//! a release.
 
 use serde::Serialize;
 
@@ -16,16 +16,16 @@ use crate::{
 
 use super::{PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json, preparation::releases_and_parents};
 
-/// The batch that moves a plain directory, and the step of it that may not be possible on the host.
+/// The batch that moves a plain directory, and the step that the host may not support.
 #[derive(Debug)]
 pub(in crate::store) struct Moving {
     pub(in crate::store) batch: Batch,
-    /// The step that exchanges the directory and the link, where that is tried.
+    /// The step that exchanges the directory and the symlink, if the batch has one.
     pub(in crate::store) exchange: Option<usize>,
 }
 
 impl Steps {
-    /// Writes the marks and records of releases that are taken over; oldest first, each record durable before the next.
+    /// Writes the marks and records of adopted releases; oldest first, each record durable before the next.
     pub(in crate::store) fn adopt(
         &self,
         token: &Token,
@@ -49,7 +49,7 @@ impl Steps {
         batch
     }
 
-    /// Writes a file of the tool's about a release, durably, and makes its directory where it is missing.
+    /// Durably writes one of the tool's files about a release; creates its directory if needed.
     pub(in crate::store) fn keep(
         &self,
         batch: &mut Batch,
@@ -68,10 +68,10 @@ impl Steps {
         batch.push(Op::Sync { paths: vec![kept, self.layout.in_state(&["releases"])], reach: SyncReach::Entries });
     }
 
-    /// Moves the plain directory `current` to the release `name` and links it there: by one exchange, or `by_renames`.
+    /// Moves the plain directory `current` to the release `name` and links it, by one exchange or `by_renames`.
     ///
-    /// First it gets its mark and its record, so that whatever a crash leaves is known for what it is: the directory
-    /// where it was, or the release without a link to it.
+    /// The mark and the record are written first, so that the state after a crash is recognizable: the directory in its
+    /// old place, or the release without a symlink to it.
     pub(in crate::store) fn move_directory(
         &self,
         token: &Token,
@@ -90,12 +90,12 @@ impl Steps {
         batch.push(Op::WriteNew { path: record.clone(), content: line, mode: PUBLIC_FILE });
         batch.push(Op::Sync { paths: vec![record.clone()], reach: SyncReach::Entries });
         batch.push(Op::MoveInto { from: record, into: current.clone() });
-        // What is published under a name is durable before, and nobody says when this was written.
+        // A release is durable before it is published, and it is unknown when this content was written.
         batch.push(Op::Sync { paths: vec![current.clone()], reach: SyncReach::Filesystem });
         for path in releases_and_parents(self.layout.releases()) {
             batch.push(Op::MakeDir { path, mode: PUBLIC, existing_is_fine: true });
         }
-        // A link that was made for an exchange that never was.
+        // A leftover symlink from an exchange that did not happen.
         batch.push(Op::RemoveFile { path: release.clone() });
         let exchange = if by_renames {
             let prepared = self.layout.held(token).join(&current);

@@ -1,4 +1,4 @@
-//! The batches that take the lock and give it back.
+//! The batches that take and release the lock.
 
 use std::ops::Range;
 
@@ -17,33 +17,33 @@ use crate::{
 
 use super::{MARKS, PRIVATE, PRIVATE_FILE, Steps, json};
 
-/// The batch that takes the lock, and where in it the lock is taken.
+/// The batch that takes the lock, and its important steps.
 #[derive(Debug)]
 pub(in crate::store) struct Taking {
     pub(in crate::store) batch: Batch,
-    /// The step that takes the old lock away, when there is one to fence off.
+    /// The step that removes the old lock, if there is one to fence off.
     pub(in crate::store) fence: Option<usize>,
-    /// The step that takes the lock: one rename, which fails when somebody else holds it.
+    /// The step that takes the lock: one rename, which fails if somebody else holds it.
     pub(in crate::store) take: usize,
-    /// The steps that find that the host's rename is not what it must be.
+    /// The steps that fail on a host whose rename is not atomic as required.
     pub(in crate::store) proof: Range<usize>,
     pub(in crate::store) query: Query,
 }
 
-/// What is read in the exchange that takes the lock.
+/// The releases to read in the exchange that takes the lock.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::store) enum Reads<'n> {
     /// All releases.
     Releases,
-    /// The way back from what is current, and from this release.
+    /// The chains behind the current release and this one.
     WayBack(Option<&'n ReleaseName>),
 }
 
 impl Steps {
-    /// Takes the lock with `token`, after taking the lock `old` away when there is one, and reads the root.
+    /// Takes the lock with `token`, after removing the lock `old` if there is one, and reads the root.
     ///
-    /// The lock is made complete in a private place and then renamed onto `lock`, which can succeed only when nothing or
-    /// an empty directory stands there. So it is never seen half made, and whoever holds it has something in it.
+    /// The lock is completed in a private place and then renamed onto `lock`, which succeeds only if nothing or an
+    /// empty directory is there. Nobody therefore sees an incomplete lock, and a held lock is never empty.
     pub(in crate::store) fn take_lock(
         &self,
         token: &Token,
@@ -64,7 +64,7 @@ impl Steps {
         self.expect_writable(&mut batch);
         batch.push(Op::WriteNew { path: held.join(&inner("owner")), content: json(owner), mode: PRIVATE_FILE });
         batch.push(Op::MarkProcess { path: held.join(&inner("process")) });
-        // Before the lock bears its name: what a power cut leaves must still tell whose it was.
+        // Synced before the lock has its name: after a power cut, a leftover lock must still tell whose it was.
         let files = ["owner", "process"].map(|file| held.join(&inner(file)));
         let paths = std::iter::once(self.live(token)).chain(files).chain([held.clone()]).collect();
         batch.push(Op::Sync { paths, reach: SyncReach::Entries });
@@ -75,7 +75,7 @@ impl Steps {
         let take = batch.push(Op::MoveInto { from: lock, into: self.layout.state().clone() });
         self.forget(&mut batch, token);
         let mut query = match reads {
-            // Who takes over a tree reads all of it.
+            // An adoption reads the whole tree.
             _ if owner.command == Command::Adopt => Query::add_to(&mut batch, &self.layout),
             Reads::Releases => Query::add_short(&mut batch, &self.layout),
             Reads::WayBack(also) => Query::add_chain(&mut batch, &self.layout, *also),
@@ -84,16 +84,16 @@ impl Steps {
         if owner.command.brings_content() {
             query.shared = Some(self.add_shared(&mut batch));
         }
-        // A rollback asks when it has switched: nobody waits for it before.
+        // A rollback reads the clock after its switch, where nobody waits for it.
         if owner.command != Command::Rollback {
             batch.push(Op::Clock);
         }
         Taking { batch, fence, take, proof, query }
     }
 
-    /// Asks what only a holder of the lock wants to know.
+    /// Asks what only a holder of the lock needs.
     fn look_below(&self, batch: &mut Batch, query: &mut Query, token: &Token) {
-        // Whose that is, and so who works here, is told with the rest.
+        // The owner of this directory tells which user the tool runs as.
         query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
         query.group = self.ask_group(batch);
         let ledgers = LEDGERS.map(|names| Op::Read { path: self.layout.in_state(names), limit: 0 });
@@ -109,7 +109,7 @@ impl Steps {
         (batch, query)
     }
 
-    /// Reads these releases under the lock `token`, and so many on the way back from each.
+    /// Reads these releases under the lock `token`, and at most `most` links of the chain behind each.
     pub(in crate::store) fn read_links(&self, token: &Token, names: &[ReleaseName], most: u32) -> (Batch, Query) {
         let mut batch = self.batch();
         let mut query = Query::add_links(&mut batch, &self.layout, names, most);
@@ -117,7 +117,7 @@ impl Steps {
         (batch, query)
     }
 
-    /// Leaves the lock `token` as that of an operation that was interrupted, with what it was about to do.
+    /// Moves the lock `token` to the journal, as that of an interrupted operation, with its intent.
     pub(in crate::store) fn leave_lock(&self, batch: &mut Batch, token: &Token) -> usize {
         let journal = self.layout.in_state(&["journal"]);
         let left = batch.push(Op::MoveInto { from: self.layout.held(token), into: journal });
@@ -125,7 +125,7 @@ impl Steps {
         left
     }
 
-    /// Gives back the lock `token`. A lock that was taken over has another token, and is not touched.
+    /// Releases the lock `token`. A lock that was taken over has another token, and stays.
     pub(in crate::store) fn release_lock(&self, batch: &mut Batch, token: &Token) -> usize {
         let trash = self.layout.in_state(&["trash"]);
         let released = batch.push(Op::MoveInto { from: self.layout.held(token), into: trash.clone() });
@@ -135,8 +135,9 @@ impl Steps {
     }
 }
 
-/// Does in private what the switch will do: renames a link over a link to a directory. A host that moves it *into*
-/// the directory instead, or refuses, cannot switch atomically.
+/// Rehearses the switch in private: renames a symlink over a symlink to a directory.
+///
+/// A host that moves it *into* the directory, or refuses, cannot switch atomically.
 fn prove_rename(batch: &mut Batch, private: &InnerPath, held: &InnerPath) -> Range<usize> {
     let name = inner("proof");
     batch.push(Op::MakeLink { path: held.join(&name), text: b".".to_vec() });

@@ -1,4 +1,4 @@
-//! The batch that makes a release ready to be switched to, and the one that takes that back.
+//! The batches that make a release ready for a switch, and that undo it.
 
 use crate::{
     name::ReleaseName,
@@ -14,22 +14,22 @@ use crate::{
 
 use super::{COMMANDS, DATA, PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json};
 
-/// The batch that makes a release ready, and where in it which refusal would come from.
+/// The batch that makes a release ready, and the steps that explain a failure.
 #[derive(Debug)]
 pub(in crate::store) struct Preparing {
     pub(in crate::store) batch: Batch,
-    /// The step that finds the name taken.
+    /// The step that fails if the name is taken.
     pub(in crate::store) absent: Option<usize>,
     /// The step that publishes.
     pub(in crate::store) publish: Option<usize>,
-    /// The step that finds the release missing.
+    /// The step that fails if the release does not exist.
     pub(in crate::store) present: usize,
-    /// The steps that give something shared its first content, and where.
+    /// The steps that move first content to a shared path, each with that path.
     pub(in crate::store) seeds: Vec<(usize, InnerPath)>,
 }
 
 impl Steps {
-    /// Writes the intent, publishes and records, each durable before the next. `current` is not touched.
+    /// Writes the intent, publishes and records, each durable before the next. Does not touch `current`.
     pub(in crate::store) fn prepare(&self, token: &Token, intent: &Intent, preparation: &Preparation) -> Preparing {
         let mut batch = self.batch();
         self.write_intent(&mut batch, token, intent);
@@ -48,13 +48,14 @@ impl Steps {
             let line = record.line(&self.root, self.layout.releases());
             self.write_record(&mut batch, token, name, line);
         }
-        // How long the history is: asked here, where no rollback waits for it.
+        // Asks for the size of the history here, where no rollback waits for it.
         batch.push_lenient(Op::Inspect { path: self.layout.in_state(&["history"]) });
         let (absent, publish) = published.unzip();
         Preparing { batch, absent, publish, present, seeds }
     }
 
-    /// Puts what was staged under its name. Returns the steps that find the name taken and that publish.
+    /// Publishes the staged content under its name. Returns the step that fails if the name is taken, and the one
+    /// that publishes.
     fn publish(
         &self,
         batch: &mut Batch,
@@ -70,6 +71,7 @@ impl Steps {
             batch.push(Op::MakeDir { path, mode: PUBLIC, existing_is_fine: true });
         }
         let absent = batch.push(Op::ExpectAbsent { path: self.layout.release(name) });
+        // May be left from a release of this name that was removed by hand.
         batch.push(Op::RemoveTree { path: kept.clone() });
         batch.push(Op::MoveInto { from: self.staged_kept(staged), into: self.layout.in_state(&["releases"]) });
         if preparation.record.is_none() {
@@ -105,7 +107,7 @@ impl Steps {
         (absent, publish)
     }
 
-    /// Writes what is current while a release is published that has no record of that yet.
+    /// Writes the current release's name beside a release that is published without a record of it.
     fn write_over(&self, batch: &mut Batch, intent: &Intent, kept: &InnerPath) {
         let over = intent.from.clone().map_or(PreviousVersion::None, PreviousVersion::Release);
         let path = kept.join(&inner(OVER));
@@ -114,7 +116,7 @@ impl Steps {
         batch.push(Op::Sync { paths: vec![path], reach: SyncReach::Entries });
     }
 
-    /// Writes a record beside its place, syncs it, and renames it there, so that it is never seen empty.
+    /// Writes a record beside its place, syncs it, and renames it there, so that nobody ever reads an empty one.
     pub(super) fn write_record(&self, batch: &mut Batch, token: &Token, name: &ReleaseName, line: String) {
         let written = self.layout.on_the_way(token, RECORD_FILE);
         batch.push(Op::RemoveFile { path: written.clone() });
@@ -124,7 +126,7 @@ impl Steps {
         batch.push(Op::Sync { paths: vec![self.layout.release(name)], reach: SyncReach::Entries });
     }
 
-    /// Writes the record of a release as it was before an operation that never came to its switch.
+    /// Restores the record of a release after an operation that never came to its switch.
     pub(in crate::store) fn restore_record(
         &self,
         batch: &mut Batch,
@@ -134,16 +136,18 @@ impl Steps {
     ) {
         match was {
             Some(line) => self.write_record(batch, token, name, line.to_owned()),
-            // Into the lock, which a run whose lock was taken over does not find; there may be none by now.
+            // Moves the record into the lock, which a run that lost its lock does not find. There may be no record by
+            // now.
             None => {
                 batch.push_lenient(Op::MoveInto { from: self.layout.record(name), into: self.layout.held(token) });
             }
         }
     }
 
-    /// Takes back what [`prepare`](Self::prepare) did: `was` is the record's old line, when it had one; a release that
-    /// was published goes to a place of its own in the trash, from where nothing comes back. It goes there by way of the
-    /// lock, so that a run whose lock was taken over removes nothing that others may have built on.
+    /// Undoes [`prepare`](Self::prepare); `was` is the old line of the record, if it had one.
+    ///
+    /// A published release moves to a directory of its own in the trash, from where nothing returns. It passes through
+    /// the lock, so that a run that lost its lock removes nothing that others may rely on.
     pub(in crate::store) fn unprepare(
         &self,
         token: &Token,
@@ -174,7 +178,7 @@ impl Steps {
     }
 }
 
-/// A releases directory and the directories above it, from the top; none when the releases stand in the root itself.
+/// Returns the releases directory and its parents, topmost first; none if the releases are in the root itself.
 pub(super) fn releases_and_parents(releases: &InnerPath) -> Vec<InnerPath> {
     let mut paths: Vec<InnerPath> = std::iter::successors(Some(releases.clone()), InnerPath::parent).collect();
     paths.retain(|path| !path.is_root());

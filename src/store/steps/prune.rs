@@ -1,4 +1,4 @@
-//! The batches that take releases away: out of sight under the lock, and off the disk without it.
+//! The batches that remove releases: into the trash under the lock, and off the disk without it.
 
 use crate::{
     name::ReleaseName,
@@ -14,23 +14,23 @@ use crate::{
 
 use super::{PRIVATE, Steps};
 
-/// The batch that moves releases to the trash, and where in it each of them moves.
+/// The batch that moves releases to the trash, and its important steps.
 #[derive(Debug)]
 pub(in crate::store) struct Pruning {
     pub(in crate::store) batch: Batch,
-    /// The step that finds that `current` moved.
+    /// The step that fails if `current` changed.
     pub(in crate::store) expect: usize,
-    /// Each release, the name of its place in the trash, and the steps that move it: both must have taken effect.
+    /// Each release, its directory in the trash, and the two steps that move it, both of which must succeed.
     pub(in crate::store) moves: Vec<(ReleaseName, Token, [usize; 2])>,
-    /// The step that makes all that durable.
+    /// The step that makes the moves durable.
     pub(in crate::store) sync: usize,
-    /// The step that tells of which releases that went before the lists are still there.
+    /// The step that finds pruned releases whose lists still exist.
     pub(in crate::store) lists: usize,
 }
 
 impl Steps {
-    /// Moves each of these releases to a place of its own in the trash, by way of the lock: a run whose lock was taken
-    /// over finds none, and moves nothing.
+    /// Moves each of these releases to a directory of its own in the trash, through the lock: a run that lost its
+    /// lock finds none, and moves nothing.
     pub(in crate::store) fn prune(&self, token: &Token, current: &Current, releases: &[ReleaseName]) -> Pruning {
         let mut batch = self.batch();
         self.expect_lock(&mut batch, token);
@@ -45,15 +45,18 @@ impl Steps {
             let away = batch.push_lenient(Op::MoveInto { from: withdrawn, into: trash.clone() });
             moves.push((name.clone(), own, [out, away]));
         }
-        // Before anything of them is removed: what a crash brings back under its name must be whole.
+        // Synced before any of their files is removed: a release that a crash brings back under its name must be
+        // complete.
         let paths = vec![self.layout.releases().clone(), held, trash];
         let sync = batch.push_lenient(Op::Sync { paths, reach: SyncReach::Entries });
         let lists = self.ask_pruned_lists(&mut batch);
         Pruning { batch, expect, moves, sync, lists }
     }
 
-    /// Keeps the records of releases that went and were current once, and with them their names; what the tool knows of the
-    /// others goes with them. Of the releases `older`, which went before, no more is kept either.
+    /// Keeps the records, and thereby the names, of pruned releases that were once current.
+    ///
+    /// Removes their lists, the lists of the releases `older`, which older versions pruned, and everything kept for
+    /// other releases.
     pub(in crate::store) fn forget_releases(
         &self,
         token: &Token,
@@ -79,22 +82,24 @@ impl Steps {
         batch
     }
 
-    /// The step that tells of which releases that older versions pruned the lists are still there.
+    /// Adds the step that finds releases pruned by older versions whose lists still exist.
     fn ask_pruned_lists(&self, batch: &mut Batch) -> usize {
         batch.push_lenient(each(self.layout.in_state(&["pruned"]), "manifest", 0))
     }
 
-    /// Removes one place of the trash for good.
+    /// Removes one directory of the trash for good.
     pub(in crate::store) fn empty_trash(&self, trash: &Token) -> Batch {
         let mut batch = self.batch();
         let path = self.layout.in_state(&["trash", trash.as_str()]);
+        // A removal must not descend into another filesystem.
         batch.push(Op::ExpectUnmounted { path: path.clone() });
         batch.push(Op::RemoveTree { path });
         batch
     }
 }
 
-/// Removes what only serves to verify or link a release: of one that is gone, its name and its record are enough.
+/// Removes the files that only serve to verify or link a release; a pruned one needs only its name and its
+/// record.
 fn forget_lists(batch: &mut Batch, known: &InnerPath) {
     for file in LISTS.map(|(file, _)| file).into_iter().chain(["shared", SEALED_USER, TOUCHED, UNSEALED]) {
         batch.push_lenient(Op::RemoveFile { path: known.join(&inner(file)) });

@@ -1,4 +1,4 @@
-//! The steps that link what outlives releases into a new one, while it is still private.
+//! The steps that link shared paths into a new release while it is still private.
 
 use crate::{
     path::InnerPath,
@@ -10,8 +10,9 @@ use crate::{
 use super::{PRIVATE_FILE, PUBLIC, Steps, json};
 
 impl Steps {
-    /// Asks what stands in the shared directory at each shared place, links followed: it may well lie on another disk.
-    /// Returns where these steps begin.
+    /// Asks which kind of file stands at each shared path, following symlinks: it may well be on another disk.
+    ///
+    /// Returns the first of these steps.
     pub(in crate::store) fn add_shared(&self, batch: &mut Batch) -> usize {
         let first = batch.steps.len();
         for shared in &*self.shared {
@@ -21,7 +22,7 @@ impl Steps {
         first
     }
 
-    /// What the replies to these steps say; without a reply, nothing is there.
+    /// Reads the replies to these steps; a missing reply means that nothing is there.
     pub(in crate::store) fn read_shared(&self, replies: &[Reply]) -> Vec<SharedPlace> {
         let place = |(at, path): (usize, &SharedPath)| SharedPlace {
             place: self.layout.shared_place(path),
@@ -31,9 +32,11 @@ impl Steps {
         self.shared.iter().enumerate().map(place).collect()
     }
 
-    /// Puts the links into what was staged, and makes them durable. What the release ships in their place is the first
-    /// content of the shared directory, or goes. The record of the links is written into `kept`. Returns the steps that move a first
-    /// content, and where each of them moves it.
+    /// Creates the symlinks in the staged release, and makes them durable.
+    ///
+    /// Content that the release ships in their place becomes the first content of the shared directory, or is removed.
+    /// The record of the links is written into `kept`. Returns the steps that move first content, each with its
+    /// destination.
     pub(super) fn share(
         &self,
         batch: &mut Batch,
@@ -58,13 +61,14 @@ impl Steps {
         seeds
     }
 
-    /// The record of these links.
+    /// Returns the record of these links.
     pub(in crate::store) fn shared_record(&self, links: &[SharedLink]) -> SharedRecord {
         SharedRecord::new(links.iter().map(|link| (link.path.path().clone(), self.layout.shared_place(&link.path))))
     }
 
-    /// Sees to it that something stands in the shared directory, and nothing where the link goes. Returns the step that moves
-    /// what the release ships to there, where it does.
+    /// Makes sure that the shared path exists, and that nothing stands where the symlink goes.
+    ///
+    /// Returns the step that moves the shipped content to the shared path, if there is one.
     fn supply(
         &self,
         batch: &mut Batch,
@@ -81,7 +85,7 @@ impl Steps {
             Supply::There => {}
             Supply::FromRelease => {
                 make_parents(batch, &InnerPath::root(), &place, touched);
-                // Somebody may have made it since it was looked for, and nobody's content is replaced.
+                // Somebody may have created it since the check, and no existing content may be replaced.
                 batch.push(Op::ExpectAbsent { path: place });
                 return Some(batch.push(Op::MoveInto { from: stands.clone(), into: above }));
             }
@@ -95,7 +99,7 @@ impl Steps {
     }
 }
 
-/// Makes the directories between `top`, which is there, and `path`, and notes all of them for the sync.
+/// Creates the directories between `top`, which exists, and `path`, and adds them all to the list to sync.
 fn make_parents(batch: &mut Batch, top: &InnerPath, path: &InnerPath, touched: &mut Vec<InnerPath>) {
     let above: Vec<InnerPath> =
         std::iter::successors(path.parent(), InnerPath::parent).take_while(|above| above != top).collect();
@@ -113,13 +117,13 @@ fn touch(touched: &mut Vec<InnerPath>, path: InnerPath) {
 }
 
 impl Layout {
-    /// Where a shared file or directory lies.
+    /// Returns the path of a shared file or directory.
     #[must_use]
     pub fn shared_place(&self, shared: &SharedPath) -> InnerPath {
         self.shared().join(shared.path())
     }
 
-    /// The text of the link that stands for it in a release: relative, so that the root may be moved or mounted elsewhere.
+    /// Returns the target of the symlink in a release: relative, so that the root may be moved or mounted elsewhere.
     #[must_use]
     pub fn link_to_shared(&self, shared: &SharedPath) -> Vec<u8> {
         let up = self.releases().names().count() + shared.path().names().count();

@@ -1,4 +1,4 @@
-//! The batches that switch `current` and take it away.
+//! The batches that switch and remove `current`.
 
 use crate::{
     path::InnerPath,
@@ -9,25 +9,26 @@ use crate::{
 
 use super::Steps;
 
-/// The batch that switches, and where in it the switch is.
+/// The batch that switches, and its important steps.
 #[derive(Debug)]
 pub(in crate::store) struct Switching {
     pub(in crate::store) batch: Batch,
-    /// The step that finds that `current` moved.
+    /// The step that fails if `current` changed.
     pub(in crate::store) expect: usize,
-    /// The step that finds the release gone.
+    /// The step that fails if the release does not exist.
     pub(in crate::store) target: usize,
     /// The switch itself.
     pub(in crate::store) switch: usize,
-    /// The step that reads it back.
+    /// The step that reads `current` back.
     pub(in crate::store) look: usize,
-    /// The step that asks the clock.
+    /// The step that reads the clock.
     pub(in crate::store) clock: usize,
 }
 
 impl Steps {
-    /// Switches: writes the intent when that was not done yet, and replaces `current` by the link prepared in the lock.
-    /// A lock that was taken over has taken the link along, so a run that wakes up late has nothing to switch with.
+    /// Switches: writes the intent if there is one, and replaces `current` by a symlink prepared in the lock.
+    ///
+    /// A lock that was taken over has taken the symlink along, so a run that wakes up late has nothing to switch with.
     pub(in crate::store) fn switch(&self, token: &Token, intent: Option<&Intent>, switch: &Switch) -> Switching {
         let mut batch = self.batch();
         if let Some(intent) = intent {
@@ -46,8 +47,9 @@ impl Steps {
         Switching { batch, expect, target, switch: at, look, clock }
     }
 
-    /// Takes `current` away, after a first deploy that failed; where it is away already, makes that durable. Returns
-    /// the step that finds that it moved, and the one after which it is away.
+    /// Removes `current` after a failed first deploy; if it is already removed, makes that durable.
+    ///
+    /// Returns the step that fails if `current` changed, and the step that removes it.
     pub(in crate::store) fn deactivate(&self, token: &Token, current: &Current) -> (Batch, usize, usize) {
         let mut batch = self.batch();
         let expect = batch.push(self.expect(current));
@@ -59,7 +61,7 @@ impl Steps {
         (batch, expect, away)
     }
 
-    /// The step that holds `current` against what it was when it was read.
+    /// Returns the step that compares `current` with the known state.
     pub(super) fn expect(&self, current: &Current) -> Op {
         let path = self.layout.current().clone();
         match current {
