@@ -35,7 +35,7 @@ use super::{
     traces,
 };
 
-/// Of how many unreadable files the owner is asked.
+/// The maximum number of unreadable files whose owners are queried.
 const OWNERS_ASKED: usize = 100;
 
 /// Keeps the releases of one root as directories, over any [`Transport`].
@@ -61,28 +61,28 @@ impl fmt::Display for DirStore {
 }
 
 impl DirStore {
-    /// The store at `root`, laid out as `layout` says. Nothing is asked or made yet.
+    /// Creates a store at `root` with the given layout. Makes no request.
     pub fn new(transport: impl Transport, root: HostPath, layout: Layout) -> Self {
         let shared = Arc::new([]);
         let known = KnownManifests::new();
         Self { transport: Arc::new(transport), steps: Steps { root, layout, shared, team: Team::default() }, known }
     }
 
-    /// The same store, which looks up here what its releases hold before it reads that from the host.
+    /// Sets a cache of manifests that is consulted before reading them from the host.
     #[must_use]
     pub fn remembering(mut self, known: KnownManifests) -> Self {
         self.known = known;
         self
     }
 
-    /// The same store, which links these into every release that it publishes.
+    /// Sets the shared paths to link into every published release.
     #[must_use]
     pub fn sharing(mut self, shared: impl Into<Arc<[SharedPath]>>) -> Self {
         self.steps.shared = shared.into();
         self
     }
 
-    /// The same store, whose root the members of this group of the host deploy to together.
+    /// Sets the group of the host whose members deploy to the root together.
     #[must_use]
     pub fn for_group(mut self, group: GroupName) -> Self {
         self.steps.team = Team::of(group);
@@ -97,7 +97,7 @@ impl DirStore {
         self.transport.execute(&self.steps.for_group(batch)).await
     }
 
-    /// What the replies of a query mean, after asking the host about the records whose spelling only it can read.
+    /// Interprets the replies of a query. Asks the host to resolve records in an unusual spelling.
     pub(super) async fn read(&self, query: Query, replies: &[Reply]) -> Result<RootState, StoreError> {
         let damaged = |what| StoreError::Damaged { host: self.to_string(), what };
         let group = self.steps.read_group(query.group.and_then(|at| replies.get(at)));
@@ -115,7 +115,7 @@ impl DirStore {
         Ok(state)
     }
 
-    /// Adds to `state` what the replies to a query for more releases mean; `names` are those that were asked for.
+    /// Adds the replies to a query for more releases to `state`; `names` are the requested releases.
     pub(super) async fn read_more(
         &self,
         state: &mut RootState,
@@ -134,7 +134,8 @@ impl DirStore {
         Ok(())
     }
 
-    /// Returns the files among these that cannot be read. Costs an exchange only where a root has files of other users.
+    /// Returns the unreadable ones among these files. Takes an exchange only if there are any files to check, which
+    /// are those of other users.
     async fn unreadable_of(&self, files: Vec<InnerPath>) -> Result<Vec<(InnerPath, String)>, StoreError> {
         if files.is_empty() {
             return Ok(Vec::new());
@@ -148,7 +149,7 @@ impl DirStore {
         Ok(files.into_iter().zip(&replies).filter_map(|(path, reply)| Some((path, why(reply)?))).collect())
     }
 
-    /// Asks whose the files are that could not be read: an exchange that only a root with such files costs.
+    /// Reads the owners of unreadable files. Takes an exchange only if there are any.
     pub(super) async fn with_owners(
         &self,
         unreadable: Vec<(InnerPath, String)>,
@@ -158,7 +159,7 @@ impl DirStore {
         }
         let mut batch = self.steps.empty();
         for (path, _) in unreadable.iter().take(OWNERS_ASKED) {
-            // Where the directory above cannot be entered, it is what cannot be read.
+            // If the parent directory cannot be entered, that is the unreadable one.
             for path in [Some(path.clone()), path.parent()].into_iter().flatten() {
                 batch.push_lenient(Op::Inspect { path });
             }
@@ -185,7 +186,7 @@ impl DirStore {
         UnreadableFile { path: self.steps.root.join(path).as_str().to_owned(), owner, why }
     }
 
-    /// Finds out which releases the spelled records lead to: by device and inode, not by their text.
+    /// Resolves records in an unusual spelling by device and inode instead of their text.
     async fn resolve(&self, state: &mut RootState, spelled: &[Spelled]) -> Result<(), StoreError> {
         let mut batch = self.steps.empty();
         for (_, path) in spelled {
@@ -197,7 +198,7 @@ impl DirStore {
             let target =
                 state.releases.iter().find(|release| release.id == entry.id).map(|release| release.name.clone());
             if target.is_none() {
-                // It may be one that was not read.
+                // The target may be a release that was not read.
                 state.extent.ask_for_all();
             }
             let release = state.releases.iter_mut().find(|release| release.name == *own);
@@ -209,12 +210,12 @@ impl DirStore {
         Ok(())
     }
 
-    /// Reads the root, and when it is locked, whether the holder still runs.
+    /// Reads the root, and, if it is locked, whether the holder is alive.
     pub(super) async fn read_state(&self) -> Result<RootState, StoreError> {
         let (batch, query) = self.steps.ask();
         let replies = match self.execute(&batch).await {
             Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
-                // Where there is no root, nothing that is shared is there either.
+                // Without a root, the shared paths do not exist either.
                 return Ok(RootState { shared: self.steps.read_shared(&[]), ..RootState::default() });
             }
             Err(error) => {
@@ -224,6 +225,7 @@ impl DirStore {
             Ok(replies) => replies,
         };
         let mut state = self.read(query, &replies).await?;
+        // Read again: the trusted owners depend on the group.
         if self.joins_recorded(&state).await {
             let (batch, query) = self.steps.ask();
             state = self.read(query, &self.execute(&batch).await?).await?;
@@ -243,8 +245,8 @@ impl DirStore {
         Ok(state)
     }
 
-    /// Adds the uploads of dead processes to what interrupted operations left. Costs an exchange only where a root has unfinished
-    /// uploads.
+    /// Adds the uploads of dead processes to the interrupted operations. Takes an exchange only if there are
+    /// unfinished uploads.
     pub(super) async fn find_dead_uploads(&self, state: &mut RootState) -> Result<(), StoreError> {
         if state.uploads.is_empty() {
             return Ok(());
@@ -263,15 +265,15 @@ impl DirStore {
         Ok(())
     }
 
-    /// Whether the holder of the lock `token` still runs.
+    /// Checks whether the holder of the lock `token` is alive.
     async fn liveness(&self, token: &Token) -> Result<Liveness, StoreError> {
         let mut batch = self.steps.empty();
         let mark = self.layout().held(token).join(&inner("process"));
         batch.push_lenient(Op::CheckProcess { path: mark.clone() });
         batch.push_lenient(Op::Read { path: mark, limit: STATE_LIMIT });
         let replies = self.execute(&batch).await?;
-        // A lock gets its name once the mark in it is whole, so none that is held was ever seen with an empty one: the
-        // content was lost with the power, and the boot of whoever wrote it is over.
+        // A lock gets its name only once its mark is durable, so an empty mark lost its content in a power cut: the
+        // boot of its writer is over.
         let is_lost = |content: &[u8]| content.iter().all(|byte| *byte == 0);
         match &replies[..] {
             [Reply::Process(Liveness::Unknown), Reply::Content(Some(Found::Content(content)))] if is_lost(content) => {
@@ -282,25 +284,24 @@ impl DirStore {
         }
     }
 
-    /// Removes one place of the trash for good; what was removed by then stays removed.
+    /// Removes one directory of the trash for good; files already removed stay removed.
     pub(super) async fn remove_trash(&self, trash: &Token) -> Result<(), TransportError> {
         let batch = self.steps.empty_trash(trash);
         let first = self.execute(&batch).await;
-        // Whoever stages meanwhile removes it too, and each finds gone what the other took.
+        // A concurrent staging removes it too, and each may find files already removed by the other.
         if first.as_ref().is_err_and(|error| error.effect() != Effect::Unknown) {
             return self.execute(&batch).await.map(drop);
         }
         first.map(drop)
     }
 
-    /// Whether `error` says that the filesystem is full, and the reserve was there to be given back: then the same may be tried
-    /// again.
+    /// Returns `true` if the filesystem is full and the reserve was freed, so that a retry is worthwhile.
     pub(super) async fn frees_reserve(&self, error: &StoreError) -> bool {
         let StoreError::Transport(error) = error else { return false };
         error.failure().is_some_and(|failure| failure.kind == FailureKind::NoSpace) && self.gives_up_reserve().await
     }
 
-    /// Gives the room of the reserve back, where there is one. Returns whether there was.
+    /// Frees the reserve, if there is one. Returns `true` if it did.
     pub(super) async fn gives_up_reserve(&self) -> bool {
         let mut ask = self.steps.empty();
         ask.push(Op::Inspect { path: self.layout().in_state(&["reserve"]) });
@@ -312,8 +313,8 @@ impl DirStore {
         Box::new(DirGuard::new(self.clone(), owner.clone(), token, state))
     }
 
-    /// A newer format, when that is why a batch that enters the state directory ended; or that the format could not be
-    /// written.
+    /// Converts an error to [`StoreError::NewerFormat`] if that ended a batch that enters the state directory; or to
+    /// an error of the step that failed to write the format.
     pub(super) fn understand_format(&self, error: TransportError) -> StoreError {
         let TransportError::Step { index: Steps::FORMAT_STEP, host, root, failure, mut replies } = error else {
             return error.into();

@@ -1,4 +1,4 @@
-//! [`Query`]: the steps that read a whole root in one exchange, and what their replies mean.
+//! [`Query`]: the steps that read a whole root in one exchange, and the interpretation of their replies.
 
 mod chain;
 mod left;
@@ -35,40 +35,41 @@ use super::{
     team::TeamState,
 };
 
-/// The most that is read of one of the tool's own records, in bytes.
+/// The maximum size of one of the tool's own records, in bytes.
 pub(super) const STATE_LIMIT: u64 = 64 * 1024;
 
-/// The most that is read of the commands of one release, in bytes: they are texts that a person wrote.
+/// The maximum size of the commands of one release, in bytes: a person wrote them.
 const KEPT_LIMIT: u64 = 1024 * 1024;
 
-/// Where the steps of a query begin in a batch.
+/// The positions of a query's steps in a batch.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Query {
     first: usize,
-    /// The step behind its last one.
+    /// The step after the last one.
     end: usize,
     reach: Reach,
-    /// Where the steps that ask for what is shared begin, when they are asked.
+    /// The first of the steps that inspect shared paths, if requested.
     pub(super) shared: Option<usize>,
-    /// The step that asks for the root's group, where it is one's, and the one that tells who keeps what of the releases.
+    /// The step that reads the root's group, if it has one, and the step that lists the owners of the releases' kept
+    /// directories.
     pub(super) group: Option<usize>,
     pub(super) kept: Option<usize>,
-    /// The step that looks at something that was made just now, where nobody asks who works there.
+    /// The step that inspects a directory just created, whose owner tells the UID if no other step does.
     pub(super) made: Option<usize>,
-    /// The step that reads how many marks of bad releases there were, where that is asked.
+    /// The step that reads the number of the newest bad mark, if requested.
     pub(super) marks: Option<usize>,
-    /// The first of the steps that tell whether the ledgers can be read, under a lock.
+    /// The first of the steps that check whether the ledgers are readable, under a lock.
     pub(super) ledger: Option<usize>,
 }
 
-/// Which releases the steps of a query read.
+/// The releases that a query reads.
 #[derive(Debug, Clone, Copy)]
 enum Reach {
-    /// All.
+    /// All releases.
     All,
-    /// Those on so many chains, the first of which is the way back from what is current.
+    /// The releases of this many chains; the first chain starts at the current release.
     Chains(usize),
-    /// Those on so many chains, and nothing else of the root.
+    /// The releases of this many chains, and nothing else of the root.
     Links(usize),
 }
 
@@ -113,7 +114,7 @@ enum At {
     Live,
 }
 
-/// Where each file that is read of many directories lies: the directory of those directories in the state directory, and
+/// The files that are read from many directories: the parent of these directories in the state directory, and
 /// the file's name.
 const EACH: [(At, &str, &str); 18] = [
     (At::Bad, "releases", "bad"),
@@ -136,14 +137,14 @@ const EACH: [(At, &str, &str); 18] = [
     (At::LockIntents, LOCK, "intent"),
 ];
 
-/// A name that no release bears, to see whether names can be looked up at all.
+/// A name that no release can have, to check whether names can be looked up at all.
 const NO_RELEASE: &str = "-";
 
 impl Query {
-    /// Adds the steps that read all of a root laid out so.
+    /// Adds the steps that read a whole root.
     pub(super) fn add_to(batch: &mut Batch, layout: &Layout) -> Self {
         let query = Self::add_short(batch, layout);
-        // One release whose files cannot be read must not hide the others.
+        // One release with unreadable files must not hide the others.
         batch.push_lenient(each(layout.in_state(&["releases"]), "staged", STATE_LIMIT));
         batch.push_lenient(each(layout.in_state(&["releases"]), AdoptedRecord::FILE, STATE_LIMIT));
         batch.push_lenient(Op::List { path: layout.in_state(&["staging"]) });
@@ -152,7 +153,7 @@ impl Query {
         }
         batch.push(Op::Identify);
         batch.push_lenient(each(layout.in_state(&["releases"]), "pin", STATE_LIMIT));
-        // That it cannot be told must not keep anybody from reading the rest.
+        // If the path cannot be inspected, everything else must still be readable.
         batch.push_lenient(Op::InspectWay { paths: vec![layout.releases().clone(), layout.state().clone()] });
         batch.push_lenient(Op::List { path: layout.lock() });
         batch.push_lenient(Op::Inspect { path: layout.in_state(&["pruned", NO_RELEASE]) });
@@ -163,13 +164,14 @@ impl Query {
             batch.push_lenient(each(layout.in_state(&["releases"]), file, 0));
         }
         batch.push_lenient(Op::List { path: layout.in_state(&["live"]) });
-        // Who may not enter the state directory at all is told so.
+        // A user who may not enter the state directory at all gets an error here.
         batch.push(Op::Inspect { path: layout.in_state(&["format"]) });
         Self { end: batch.steps.len(), ..query }
     }
 
-    /// Adds the steps that read what decides where `current` may go, for whoever has just taken the lock: each of them
-    /// is a process on the host that a rollback waits for.
+    /// Adds the steps that determine where `current` may lead, for a command that has just taken the lock.
+    ///
+    /// Each of them is a process on the host that a rollback waits for.
     pub(super) fn add_short(batch: &mut Batch, layout: &Layout) -> Self {
         let current = layout.current().clone();
         let ops = [
@@ -194,10 +196,10 @@ impl Query {
         let first = batch.steps.len();
         for op in ops {
             match op {
-                // Something that is no link stands where `current` should; the inspection says what.
+                // `current` may not be a symlink; the inspection reports what it is.
                 Op::ReadLink { .. } => batch.push_lenient(op),
                 Op::Inspect { ref path } if *path == layout.in_state(&["ledger"]) => batch.push_lenient(op),
-                // What cannot be read of the tool's own files is needed by some commands only.
+                // Only some commands need the tool's own files, so an unreadable one is no failure here.
                 Op::ReadEach { ref path, .. } if path != layout.releases() => batch.push_lenient(op),
                 _ => batch.push(op),
             };
@@ -210,11 +212,11 @@ impl Query {
         Self { first, end, reach, shared: None, group: None, kept: None, made: None, marks: None, ledger: None }
     }
 
-    /// What the replies to a batch with these steps mean.
+    /// Interprets the replies to a batch with these steps.
     ///
     /// # Errors
     ///
-    /// Why `current` cannot be read, in words.
+    /// The reason, in words, why `current` cannot be read.
     pub(super) fn read(
         self,
         replies: &[Reply],
@@ -272,14 +274,14 @@ impl Query {
         Ok(Answer { state, spelled, live, unreadable: reader.unreadable.into_inner() })
     }
 
-    /// The tokens among the names of a listing.
+    /// Returns the tokens among the names of a listing.
     pub(super) fn tokens_in(reply: Option<&Reply>) -> impl Iterator<Item = Token> {
         let listed: &[Listed] = if let Some(Reply::Listing(Some(listed))) = reply { listed } else { &[] };
         listed.iter().filter_map(|listed| token_of(&listed.name))
     }
 }
 
-/// The step that reads `file` of every directory in `path`.
+/// Returns the step that reads `file` in every directory of `path`.
 pub(super) fn each(path: InnerPath, file: &str, limit: u64) -> Op {
     Op::ReadEach { path, file: inner(file), limit }
 }
@@ -288,43 +290,43 @@ fn token_of(name: &[u8]) -> Option<Token> {
     std::str::from_utf8(name).ok()?.parse().ok()
 }
 
-/// Whose a release was when it was sealed.
+/// Parses the owner that a release had when it was sealed.
 pub(super) fn sealed_owner(found: Option<&Found>) -> Option<u32> {
     let Some(Found::Content(content)) = found else { return None };
     std::str::from_utf8(content).ok()?.trim_end().parse().ok()
 }
 
-/// A release whose record is an absolute path in another spelling than ours.
+/// A release whose record is an absolute path in an unusual spelling.
 pub(super) type Spelled = (ReleaseName, HostPath);
 
-/// What a query found.
+/// The result of a query.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// The state of the root, without its unreadable files.
     pub(super) state: RootState,
-    /// The records that only the host can read: those whose path is spelled in another way than ours.
+    /// The records in an unusual spelling, which only the host can resolve.
     pub(super) spelled: Vec<Spelled>,
-    /// The marks of live processes that other users wrote, who may not let everybody read them.
+    /// The marks of other users' live processes, which may not be readable by everybody.
     pub(super) live: Vec<InnerPath>,
-    /// The tool's own files that cannot be read, and why.
+    /// The tool's own unreadable files, each with the reason.
     pub(super) unreadable: Vec<(InnerPath, String)>,
 }
 
-/// Takes the replies apart.
+/// Interprets the replies.
 struct Reader<'r> {
     replies: &'r [Reply],
     root: &'r HostPath,
     layout: &'r Layout,
-    /// What was made just now.
+    /// The directory just created.
     made: Option<Entry>,
-    /// What was read of many directories, by the step and the directory's name.
+    /// The files read from many directories, by step and directory name.
     contents: Vec<HashMap<&'r [u8], &'r Found>>,
-    /// What cannot be read. A reader that asks for a record notes it, so that none can forget to.
+    /// The unreadable files. Reading a record through this type notes them, so that no caller can forget to.
     unreadable: RefCell<Vec<(InnerPath, String)>>,
     team: Option<TeamState>,
 }
 
-/// What stands at a place that was looked at.
+/// Returns the inspected file.
 fn entry(reply: &Reply) -> Option<Entry> {
     if let Reply::Entry(entry) = reply { *entry } else { None }
 }
@@ -343,7 +345,7 @@ impl<'r> Reader<'r> {
         self.replies.get(at as usize)
     }
 
-    /// What the clock said to whoever asked it last.
+    /// Returns the time from the last step that read the clock.
     fn clock(&self) -> Option<Timestamp> {
         self.replies.iter().rev().find_map(|reply| if let Reply::Clock(at) = reply { Some(*at) } else { None })
     }
@@ -359,20 +361,22 @@ impl<'r> Reader<'r> {
         self.at(at).and_then(entry)
     }
 
-    /// The user that works there.
+    /// Returns the UID that the tool runs as.
     fn user(&self) -> Option<u32> {
         self.identity().map(|identity| identity.uid).or(self.made.map(|made| made.owner))
     }
 
-    /// The user that a release belongs to, where that is none who is trusted with it: beside those whose files are trusted,
-    /// whoever it was given to before it was sealed.
+    /// Returns the owner of a release, if untrusted.
+    ///
+    /// Trusted are the owners of trusted files, and the user that the release was given to before it was sealed.
     fn foreign(&self, name: &ReleaseName, owner: u32) -> Option<u32> {
         let given_to = sealed_owner(self.found(At::Owners, name.as_str()));
         let owners = Owners::new(self.user()?).with(self.team.as_ref());
         (!owners.trust(owner) && given_to != Some(owner)).then_some(owner)
     }
 
-    /// The members of the group to whom a release was given before it was sealed, by somebody else who keeps its records.
+    /// Returns the group members to whom releases were given before they were sealed, by another user who keeps the
+    /// records.
     fn given(&self, kept: Option<&Reply>) -> Vec<u32> {
         let keepers: &[Listed] = if let Some(Reply::Listing(Some(listed))) = kept { listed } else { &[] };
         let given = keepers.iter().filter_map(|kept| {
@@ -397,7 +401,7 @@ impl<'r> Reader<'r> {
         let link = match self.at(At::CurrentLink) {
             Some(Reply::Link(Some(link))) => link.clone(),
             Some(Reply::Failed(failure)) => return Err(format!("`current` cannot be read ({failure})")),
-            // It went away since it was looked at.
+            // It was removed since the inspection.
             _ => return Ok(Current::Absent),
         };
         Ok(match self.entry(At::CurrentTarget) {
@@ -409,7 +413,7 @@ impl<'r> Reader<'r> {
         })
     }
 
-    /// Whether the names of pruned releases can be looked up.
+    /// Checks that the names of pruned releases can be looked up.
     fn pruned(&self) -> Kept<()> {
         match self.at(At::Pruned) {
             Some(Reply::Failed(failure)) => {
@@ -421,7 +425,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// The release that the text of a link names in the usual spelling.
+    /// Returns the release that the text of a link names in the usual spelling.
     fn name_in(&self, link: &[u8]) -> Option<ReleaseName> {
         let text = std::str::from_utf8(link).ok()?;
         let absolute = if text.starts_with('/') {
@@ -450,7 +454,7 @@ impl<'r> Reader<'r> {
         (releases, strangers)
     }
 
-    /// Releases that are not there any more, of which the data is.
+    /// Returns the releases that no longer exist and whose data records do.
     fn gone(&self, releases: &[HostedRelease]) -> Vec<GoneRelease> {
         let contents: &[_] = if let Some(Reply::Contents(contents)) = self.at(At::Data) { contents } else { &[] };
         let names = contents.iter().filter_map(|(name, _)| self.layout.release_name(name));
@@ -522,12 +526,12 @@ impl<'r> Reader<'r> {
         self.contents.get(at as usize)?.get(directory.as_bytes()).copied()
     }
 
-    /// What is kept in a file; that there is something unreadable is not the same as that there is nothing.
+    /// Reads a record; keeps unreadable and missing apart.
     fn kept<T: DeserializeOwned>(&self, at: At, directory: &str) -> Kept<T> {
         self.noted(at, directory, Kept::json(self.found(at, directory)))
     }
 
-    /// A file whose being there says all.
+    /// Checks a file that matters only by its existence.
     fn mark(&self, at: At, directory: &str) -> Kept<()> {
         self.noted(at, directory, Kept::bytes(self.found(at, directory)).mark())
     }

@@ -1,5 +1,5 @@
-//! Staging: a release is uploaded into a private directory, and made durable there. What a release that is there already
-//! has of it is copied on the host.
+//! Staging: uploads a release into a private directory and makes it durable there. Files that an existing
+//! release has are copied on the host.
 
 use std::{ops::Range, sync::Arc};
 
@@ -18,8 +18,10 @@ use super::{
     query::{Query, STATE_LIMIT},
 };
 
-/// Brings `tree` to the host of `store` as the release `name`. What one of `bases`, best first, has of it is copied there:
-/// what its manifest says, and when it does not hold that, nothing.
+/// Uploads `tree` to the host of `store` as the release `name`.
+///
+/// Copies the files that one of `bases`, best first, has according to its manifest. If that base turns out to differ
+/// from its manifest, sends everything instead.
 pub(super) async fn stage(
     store: &DirStore,
     name: &ReleaseName,
@@ -28,7 +30,7 @@ pub(super) async fn stage(
     bases: &[ReleaseName],
     progress: &dyn Progress,
 ) -> Result<Staged, StoreError> {
-    // A small tree too: what is copied keeps its modification time, and with it its place in caches.
+    // Worthwhile for a small tree too: a copied file keeps its modification time, and with it its entry in caches.
     let mut trust = Trust::Manifest(bases.to_vec());
     loop {
         let mut staging = Staging { store, name, tree: &tree, owner, progress, trust: &trust, used: None };
@@ -42,7 +44,7 @@ pub(super) async fn stage(
     }
 }
 
-/// One release on its way to one host.
+/// The staging of one release on one host.
 struct Staging<'s> {
     store: &'s DirStore,
     name: &'s ReleaseName,
@@ -50,48 +52,49 @@ struct Staging<'s> {
     owner: &'s LockOwner,
     progress: &'s dyn Progress,
     trust: &'s Trust,
-    /// The release that is copied from, once it is chosen.
+    /// The release to copy from, once it is chosen.
     used: Option<ReleaseName>,
 }
 
-/// What the host answered when the place was made, and where in it.
+/// The replies to the batch that creates the private directory.
 struct Made {
     replies: Vec<Reply>,
-    /// What others have in private.
+    /// The lists of all runs' private files.
     lists: Range<usize>,
     reserve: usize,
-    /// What the release that is copied from has.
+    /// The reply about the base's lists.
     asked: Option<usize>,
 }
 
-/// What an upload begins with.
+/// The input of an upload.
 struct Begun {
     trash: Vec<Token>,
     base: Option<Base>,
-    /// Whether there is no reserve for going back on a full filesystem.
+    /// Whether there is no reserve for a rollback on a full filesystem.
     lacks_reserve: bool,
 }
 
-/// What nobody will finish.
+/// An upload or other private files of a dead process.
 pub(super) struct Abandoned {
     pub(super) token: Token,
-    /// Whether it is an upload that says what it was.
+    /// Whether the owner file names the uploaded release.
     pub(super) tells: bool,
 }
 
 impl Staging<'_> {
-    /// Uploads, and removes what arrived when that fails.
+    /// Uploads once, and removes the received files if that fails.
     async fn attempt(&mut self) -> Result<Staged, StoreError> {
         let staged = Staged { name: self.name.clone(), token: Token::random() };
         let uploaded = self.upload(&staged).await;
         if uploaded.as_ref().is_err_and(is_over) {
-            // A disk that it filled must be free again for whoever goes back now. Failing to harms nobody.
+            // A disk that the upload filled must have space again for a rollback. A failure is harmless: a later
+            // staging removes the files.
             let _ = self.store.execute(&self.store.steps.forgetting(&staged.token)).await;
         }
         uploaded.map(|()| staged)
     }
 
-    /// Uploads into a private directory and makes it durable there.
+    /// Uploads into a private directory and makes the files durable there.
     async fn upload(&mut self, staged: &Staged) -> Result<(), StoreError> {
         let (store, steps) = (self.store, &self.store.steps);
         let (begun, ()) = tokio::join!(self.begin(staged), store.transport.expect_upload());
@@ -104,7 +107,7 @@ impl Staging<'_> {
             unlisted: steps.unlisted(),
             base,
         };
-        // What is known already is remembered while the host is at work; anything else only once it has gone by.
+        // A known manifest is cached while the host is busy; otherwise it is known only after the upload.
         let early = self.tree.known_manifest().is_some();
         let uploading = store.transport.upload(&upload, self.progress);
         let (uploaded, ()) = tokio::join!(uploading, self.remember(&upload, early));
@@ -113,13 +116,13 @@ impl Staging<'_> {
         let (ended, ()) = tokio::join!(store.execute(&end), self.remember(&upload, !early));
         ended?;
         for left in trash {
-            // What cannot be removed now is tried again by the next one.
+            // If it cannot be removed now, the next staging tries again.
             let _ = store.remove_trash(&left).await;
         }
         Ok(())
     }
 
-    /// Makes the place, and finds out what need not be sent.
+    /// Creates the private directory, and determines which files need not be sent.
     async fn begin(&mut self, staged: &Staged) -> Result<Begun, StoreError> {
         let store = self.store;
         let Made { replies, lists, reserve, asked } = match self.make_place(staged).await {
@@ -131,7 +134,7 @@ impl Staging<'_> {
         };
         let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
         if !abandoned.is_empty() {
-            // The upload may need their space. What cannot be removed now is tried again by the next one.
+            // The upload may need their space. The next staging removes whatever cannot be removed now.
             let _ = store.execute(&store.steps.sweep(&abandoned)).await;
         }
         let base = self.base(asked.map_or(&[][..], |at| &replies[at.min(replies.len())..])).await?;
@@ -147,7 +150,7 @@ impl Staging<'_> {
         Ok(Made { replies, lists, reserve, asked })
     }
 
-    /// What is copied, once the host answered what it was asked of it.
+    /// Chooses the files to copy, from the replies about the base.
     async fn base(&mut self, replies: &[Reply]) -> Result<Option<Base>, StoreError> {
         let chosen = self.trust.base(self.store, replies, self.tree).await?;
         let (files, bytes) = chosen.as_ref().map_or((0, 0), |(_, base)| base.size());
@@ -157,7 +160,7 @@ impl Staging<'_> {
         Ok(base)
     }
 
-    /// Remembers what the host has then, when it is time for that.
+    /// Caches the manifest that the host has after the upload, if `now`.
     async fn remember(&self, upload: &Upload, now: bool) {
         if now {
             self.store.known.remember_listed(upload.clone()).await;
@@ -177,21 +180,22 @@ impl Staging<'_> {
     }
 }
 
-/// Whether what was to be copied was not what it was taken for.
+/// Returns `true` if a file to be copied differed from its manifest entry.
 fn is_mismatch(error: &StoreError) -> bool {
     let StoreError::Transport(TransportError::Upload { failure, .. }) = error else { return false };
     failure.kind == FailureKind::Mismatch
 }
 
-/// Whether the host says that it failed, so that hardly anything of it is still on its way: at most what another stream of it had
-/// sent, which the next upload removes.
+/// Returns `true` if the host reports the failure, so that almost nothing is still on its way.
+///
+/// Another stream may already have sent some data, which the next staging removes.
 fn is_over(error: &StoreError) -> bool {
     use TransportError::{Source, Step, Upload};
     matches!(error, StoreError::Transport(Upload { .. } | Step { .. } | Source { .. }))
 }
 
 impl DirStore {
-    /// A name that is taken for ever, when that is why a staging ended before it began.
+    /// Converts an error to [`StoreError::NamePruned`] if the pruned name is why a staging ended before it began.
     fn not_staged(&self, staged: &Staged, batch: &Batch, error: TransportError) -> StoreError {
         let step = if let TransportError::Step { index, .. } = &error { batch.steps.get(*index) } else { None };
         match step.map(|step| &step.op) {
@@ -204,8 +208,7 @@ impl DirStore {
         }
     }
 
-    /// What nobody will finish: whatever others have in private without a mark, or with the mark of a process that is
-    /// gone; and what lies in the trash, which is nobody's.
+    /// Returns the private files without a mark, or with the mark of a dead process, and the contents of the trash.
     async fn abandoned(&self, own: &Token, lists: &[Reply]) -> Result<(Vec<Abandoned>, Vec<Token>), StoreError> {
         let marked: Vec<Token> = Query::tokens_in(lists.last()).collect();
         let trash = lists.len() - 2;

@@ -1,4 +1,4 @@
-//! [`RootState`]: what a root holds, as it was read in one exchange.
+//! [`RootState`]: the contents of a root, read in one exchange.
 
 use std::collections::HashSet;
 
@@ -24,102 +24,104 @@ use crate::{
 
 use super::{Checked, Kept, TeamState, UnreadableFile, extent::Extent};
 
-/// What a root holds, as it was read in one exchange.
+/// The contents of a root, read in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct RootState {
-    /// Who and what answered; `None` when there is no root yet, and under a lock, where nobody waits for it.
+    /// The host and user that answered; `None` if the root does not exist, and under a lock, where nobody waits for
+    /// it.
     pub identity: Option<HostIdentity>,
-    /// The user that works there; `None` when there is no root yet.
+    /// The UID that the tool runs as; `None` if the root does not exist.
     pub user: Option<u32>,
-    /// The state directory; `None` when there is none yet.
+    /// The state directory; `None` if it does not exist.
     pub keeper: Option<Entry>,
-    /// The host's clock; `None` when there is no root yet, and under the lock of a rollback until it has
-    /// switched.
+    /// The host's clock; `None` if the root does not exist, and under the lock of a rollback until it has switched.
     pub clock: Option<Timestamp>,
-    /// Where `current` leads.
+    /// The target of `current`.
     pub current: Current,
-    /// The release that the host's own history names as current last; only where `current` was removed.
+    /// The release that the host's own history last names as current; read only if `current` was removed.
     pub last: Option<ReleaseName>,
-    /// The complete releases, in the order of their names. Under the lock of a rollback, those that it needs: ask
-    /// [`release`](Self::release), and what is missing is read.
+    /// The complete releases, ordered by name.
+    ///
+    /// Under the lock of a rollback, only those that it needs: look one up with [`release`](Self::release), and a
+    /// missing one is read.
     pub releases: Vec<HostedRelease>,
-    /// Releases that are gone, of which the tool still keeps what they did to the data.
+    /// Pruned or removed releases whose data records the tool still keeps.
     pub gone: Vec<GoneRelease>,
-    /// What else stands in the releases directory under a release name: nothing of ours, and never touched.
+    /// Other files under a release name in the releases directory: the tool never touches them.
     pub strangers: Vec<(ReleaseName, EntryKind)>,
-    /// Who holds the lock.
+    /// The holder of the lock.
     pub lock: Option<LockHolder>,
-    /// What the holder of the lock is about to do here.
+    /// The intent of the lock's holder.
     pub intent: Kept<Intent>,
-    /// Whether what interrupted operations left can be read.
+    /// `Unreadable` if the leftovers of interrupted operations cannot be read.
     pub journal: Kept<()>,
-    /// What interrupted operations left.
+    /// The interrupted operations with their leftovers.
     pub interrupted: Vec<Interrupted>,
-    /// What other hosts missed because they could not be reached.
+    /// The operations that pending hosts missed.
     pub debts: Vec<Debt>,
-    /// The directories on the way to what the tool writes, from `/`; empty under a lock, where nobody waits for it.
+    /// The directories on the path to the tool's files, from `/`; empty under a lock, where nobody waits for them.
     pub way: Vec<Passed>,
-    /// Which processes use which release; `None` where that was not asked for.
+    /// The processes that use each release; `None` unless surveyed.
     pub users: Option<Users>,
-    /// Unfinished uploads, of runs that still go on and of interrupted ones.
+    /// Unfinished uploads, both of running and of interrupted operations.
     pub staging: Vec<Token>,
-    /// The uploads among them that say who began them, until it is known which of those are dead.
+    /// The uploads among them with an owner file, until it is known which of them are dead.
     pub(crate) uploads: Vec<(Token, Kept<LockOwner>)>,
-    /// The release that was compared with its manifest as the lock was taken, and what that showed; `None` where nobody
-    /// asked, or there was nothing to compare.
+    /// The release that was compared with its manifest when the lock was taken, and the result; `None` without a
+    /// check, or without a release to compare.
     pub checked: Option<(ReleaseName, Checked)>,
-    /// What is linked into new releases; empty where nobody asked.
+    /// The shared paths to link into new releases; empty if not requested.
     pub shared: Vec<SharedPlace>,
-    /// The root's group; `None` where it belongs to one account.
+    /// The root's group; `None` if the root belongs to one account.
     pub team: Option<TeamState>,
-    /// The release that a plain directory was about to become, when that was interrupted before it was moved.
+    /// The release that a plain directory was to become, if the adoption was interrupted before the move.
     pub adopting: Option<ReleaseName>,
-    /// Whether a release name can be looked up among those of pruned releases.
+    /// `Unreadable` if the names of pruned releases cannot be looked up.
     pub pruned: Kept<()>,
-    /// The ledger of what was done to the data; only whether it is there and can be read.
+    /// `Record` if the data ledger exists, `Unreadable` if it cannot be read.
     pub ledger: Kept<()>,
-    /// The tool's own files that are there and cannot be read.
+    /// The unreadable files of the tool itself.
     pub unreadable: Vec<UnreadableFile>,
-    /// Who owns the tool's own records that were read.
+    /// The owners of the tool's own records that were read.
     pub record_owners: Vec<RecordOwner>,
-    /// The number of the mark that made a release bad last; `None` where nobody asked, or only older programs marked any.
+    /// The number of the newest bad mark; `None` if not requested, or if only older programs marked releases.
     pub(crate) marks: Option<u64>,
-    /// Which releases were read, where it is not all of them.
+    /// The releases that were read, if not all.
     pub(crate) extent: Extent,
 }
 
-/// Where `current` leads.
+/// The target of `current`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Current {
-    /// There is none.
+    /// There is no `current`.
     #[default]
     Absent,
-    /// To a release, whatever way its text spells it.
+    /// A release, however the link spells its path.
     Release {
         /// The release.
         name: ReleaseName,
         /// The text of the link.
         link: Vec<u8>,
     },
-    /// Nowhere: what it names is gone.
+    /// A path that does not exist.
     Dangling {
         /// The text of the link.
         link: Vec<u8>,
-        /// The release that it names, when it names one in the usual spelling.
+        /// The release that the link names, if it does so in the usual spelling.
         name: Option<ReleaseName>,
     },
-    /// To something that is no release of this root.
+    /// A path that is not a release of this root.
     Outside {
         /// The text of the link.
         link: Vec<u8>,
     },
-    /// It is no link at all.
+    /// `current` is not a symlink.
     NotALink(EntryKind),
 }
 
 impl Current {
-    /// The release that is current.
+    /// Returns the current release.
     #[must_use]
     pub fn release(&self) -> Option<&ReleaseName> {
         match self {
@@ -128,7 +130,7 @@ impl Current {
         }
     }
 
-    /// The release it names, be it there or not.
+    /// Returns the named release, whether or not it exists.
     #[must_use]
     pub fn named(&self) -> Option<&ReleaseName> {
         match self {
@@ -143,107 +145,110 @@ impl Current {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HostedRelease {
-    /// Its name.
+    /// The name.
     pub name: ReleaseName,
-    /// Its directory, whatever its path is called.
+    /// The identity of its directory, independent of its path.
     pub id: FileId,
-    /// What its record says was current before it.
+    /// The release before it, according to its record.
     pub previous: Result<PreviousVersion, BadRecord>,
-    /// Why and when it was left.
+    /// The bad mark, with time and reason.
     pub bad: Kept<BadMark>,
-    /// Why it stays whatever is counted.
+    /// The pin, with its reason.
     pub pinned: Kept<PinMark>,
-    /// The user that it belongs to, where that is neither root, nor who works here or keeps the tool's state, nor whom it was
-    /// given to before it was sealed: whatever it holds, that user may have put there.
+    /// UID of an untrusted owner, if any: that user may have written anything into the release.
+    ///
+    /// Trusted are root, the UID that the tool runs as, the members of the root's group, and the user that the release
+    /// was given to before it was sealed.
     pub foreign: Option<u32>,
-    /// The mark that its `prepare` began, and it was not sealed since: nothing vouches for what it holds.
+    /// The mark that `prepare` started without a seal since: nothing vouches for the content.
     pub unsealed: Kept<()>,
-    /// The mark that commands ran in it that may have changed it, and that was not sealed since. Known to whoever asked without
-    /// taking the lock.
+    /// The mark that commands ran that may have changed the release, without a seal since. Read only without the
+    /// lock.
     pub touched: Kept<()>,
-    /// What was current when it was published; `None` where that is not known, or was not asked for.
+    /// The release that was current when this one was published; `None` if unknown or not requested.
     pub over: Option<PreviousVersion>,
-    /// How it came here; nothing when the tool did not bring it.
+    /// The record of its staging; none if the tool did not stage it.
     pub staged: Kept<StagedRecord>,
-    /// That it was taken over from another tool, and what its record was taken from; only where all was asked for.
+    /// The record of its adoption from another tool, with the evidence; read only with the full state.
     pub adopted: Kept<AdoptedRecord>,
-    /// The commands it was staged with.
+    /// The commands recorded with it.
     pub commands: Kept<Commands>,
-    /// What it did to the data.
+    /// Its data record.
     pub data: Kept<DataRecord>,
-    /// Its links to what is shared, as they were made.
+    /// Its symlinks to shared paths, as recorded when they were made.
     pub links: Kept<SharedRecord>,
-    /// Those that are not what they were made as; only where that was asked for.
+    /// The broken ones among these links; filled only on request.
     pub broken: Vec<BrokenLink>,
 }
 
-/// A release that is gone, pruned or removed by hand, and what is kept of it.
+/// The records of a release that was pruned or removed by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GoneRelease {
-    /// Its name.
+    /// The name.
     pub name: ReleaseName,
-    /// The commands it was staged with.
+    /// The commands recorded with it.
     pub commands: Kept<Commands>,
-    /// What it did to the data.
+    /// Its data record.
     pub data: Kept<DataRecord>,
 }
 
-/// How a release came to a host, as the tool's state keeps it.
+/// The record of a release's staging, in the tool's state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct StagedRecord {
     /// The version of this format: 1.
     pub format: u32,
-    /// When, by the controller's clock.
+    /// The time of the staging by the controller's clock.
     pub at: Timestamp,
-    /// By whom.
+    /// The user who staged it.
     pub by: String,
-    /// Files in it.
+    /// The number of files.
     pub files: u64,
-    /// Bytes of content in them.
+    /// The size of all files' contents, in bytes.
     pub bytes: u64,
-    /// The digest of all that was brought; `None` for a release that an older version staged.
+    /// The digest of the whole content; `None` for a release staged by an older version.
     #[serde(default)]
     pub digest: Option<Digest>,
-    /// What it was built from, as version control calls it, when that was known.
+    /// The revision that the release was built from, according to version control, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
 }
 
-/// A user who owns records of the tool's own.
+/// A user who owns records of the tool itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RecordOwner {
-    /// The user id.
+    /// The user's UID.
     pub owner: u32,
-    /// One of the records, below the root.
+    /// The path of one such record below the root.
     pub path: InnerPath,
 }
 
-/// What an interrupted operation left: a lock, which was taken over because its holder was dead, or no more than an upload.
+/// The leftovers of an interrupted operation: a lock that was taken over from its dead holder, or only an
+/// upload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Interrupted {
-    /// The lock it held, or the upload that it was interrupted in.
+    /// The token of its lock, or of its interrupted upload.
     pub token: Token,
-    /// Who ran it.
+    /// The owner of the operation.
     pub owner: Kept<LockOwner>,
-    /// What it was about to do here; nothing when it had not come so far.
+    /// The operation's intent; none if it was interrupted before writing one.
     pub intent: Kept<Intent>,
     /// Its unfinished uploads.
     pub uploads: Vec<Token>,
 }
 
 impl Interrupted {
-    /// Returns whether the operation was interrupted in its upload, before it took a lock.
+    /// Returns `true` if the operation was interrupted in its upload, before it took a lock.
     #[must_use]
     pub fn is_upload(&self) -> bool {
         self.uploads.contains(&self.token)
     }
 }
 
-/// What an operation is about to do on a host, written before anything else.
+/// The planned effect of an operation on a host, written before anything else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Intent {
@@ -253,29 +258,29 @@ pub struct Intent {
     pub operation: Token,
     /// The command.
     pub command: Command,
-    /// What is current on this host before.
+    /// The release that is current on this host before the operation.
     pub from: Option<ReleaseName>,
-    /// What is to be current on this host.
+    /// The release to be current on this host.
     pub to: ReleaseName,
-    /// The interrupted operations that this one knew of here: what it does stands above what they were about to do.
+    /// The interrupted operations that this one knew of here: this intent takes precedence over theirs.
     #[serde(default)]
     pub supersedes: Vec<Token>,
-    /// The record of that release as it was before, when it had one that meant something.
+    /// The previous record of the release `to`, if it had a valid one.
     pub record: Option<String>,
-    /// How a rollback was asked to treat the data.
+    /// The data option of a rollback.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataIntent>,
 }
 
 impl RootState {
-    /// Adds the upload of a dead process to what its operation left.
+    /// Adds the upload of a dead process to its operation's leftovers.
     pub(super) fn add_dead_upload(&mut self, token: Token, owner: Kept<LockOwner>) {
         let operation = |owner: &Kept<LockOwner>| owner.record().map(|owner| owner.operation.clone());
         let own = operation(&owner);
         let same = |left: &&mut Interrupted| own.is_some() && operation(&left.owner) == own;
         if let Some(left) = self.interrupted.iter_mut().find(same) {
             left.uploads.push(token);
-            // Its lock does not say what was uploaded.
+            // Only the upload's owner file names the uploaded release.
             if let (Kept::Record(known), Kept::Record(owner)) = (&mut left.owner, owner) {
                 known.upload = known.upload.take().or(owner.upload);
             }
@@ -285,7 +290,7 @@ impl RootState {
         }
     }
 
-    /// The release `name`, when the root has it.
+    /// Returns the release `name`, if the root has it. Requests it if only part of the root was read.
     #[must_use]
     pub fn release(&self, name: &ReleaseName) -> Option<&HostedRelease> {
         let at = self.releases.binary_search_by(|release| release.name.cmp(name)).ok();
@@ -295,13 +300,13 @@ impl RootState {
         self.releases.get(at?)
     }
 
-    /// The number of the mark that made a release bad last; 0 before the first.
+    /// Returns the number of the newest bad mark; 0 if there is none.
     pub(crate) fn last_mark(&self) -> u64 {
         let known = self.releases.iter().filter_map(|release| Some(release.bad.record()?.number));
         known.chain(self.marks).max().unwrap_or(0)
     }
 
-    /// All releases.
+    /// Returns all releases. Requests them if only part of the root was read.
     pub(crate) fn all_releases(&self) -> &[HostedRelease] {
         self.extent.ask_for_all();
         &self.releases
@@ -324,36 +329,36 @@ impl RootState {
         self.record_owners.extend(record_owners);
     }
 
-    /// What stands under the name `name` in the releases directory without being a release.
+    /// Returns the kind of the file that has the name `name` in the releases directory but is not a release.
     #[must_use]
     pub fn stranger(&self, name: &ReleaseName) -> Option<EntryKind> {
         self.strangers.iter().find(|(stranger, _)| stranger == name).map(|(_, kind)| *kind)
     }
 
-    /// Whether somebody removed `current`: there is none, though releases were current here.
+    /// Returns `true` if `current` was removed: it does not exist, but releases were current here.
     #[must_use]
     pub fn lost_current(&self) -> bool {
         let states = self.states();
         self.current == Current::Absent && self.releases.iter().any(|release| states.of(release) == ReleaseState::Good)
     }
 
-    /// Whether `current` was removed, and `name` is the complete release that it led to last.
+    /// Returns `true` if `current` was removed, and `name` is the complete release that it last led to.
     #[must_use]
     pub fn was_last(&self, name: &ReleaseName) -> bool {
         self.lost_current() && self.last.as_ref() == Some(name) && self.release(name).is_some()
     }
 
-    /// The state of a release of this root. Of many, ask [`states`](Self::states).
+    /// Returns the state of a release of this root. For many releases, use [`states`](Self::states).
     ///
-    /// A release was current once when it has a readable record, since that is written at the switch, or when it lies
-    /// on the way back from another: the first release of a tree made by hand has no record. One that an interrupted
-    /// operation was about to switch to may bear its record already without ever having been current.
+    /// A release was once current if it has a readable record, because that is written at the switch, or if it is in
+    /// the chain behind another: the first release of a tree made by hand has no record. The target of an interrupted
+    /// operation may have a record without ever having been current.
     #[must_use]
     pub fn state_of(&self, release: &HostedRelease) -> ReleaseState {
         self.states().of(release)
     }
 
-    /// The states of all releases of this root.
+    /// Returns the states of all releases of this root.
     #[must_use]
     pub fn states(&self) -> States<'_> {
         let named = self.releases.iter().filter_map(|release| release.previous.as_ref().ok()?.release());
@@ -366,14 +371,14 @@ impl RootState {
 #[derive(Debug, Clone)]
 pub struct States<'s> {
     current: Option<&'s ReleaseName>,
-    /// The releases that the record of another names.
+    /// The releases named by the records of others.
     named: HashSet<&'s ReleaseName>,
-    /// The releases that interrupted operations were about to switch to.
+    /// The targets of interrupted operations.
     begun: HashSet<&'s ReleaseName>,
 }
 
 impl States<'_> {
-    /// The state of one of the releases.
+    /// Returns the state of one of the releases.
     #[must_use]
     pub fn of(&self, release: &HostedRelease) -> ReleaseState {
         let recorded = release.previous.is_ok() && !self.begun.contains(&release.name);

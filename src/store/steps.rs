@@ -1,4 +1,4 @@
-//! The batches of a root, each built in one place: what a crash can leave is read off here.
+//! The batches of a root. Each is built in one place, from which the possible states after a crash can be read.
 
 mod adopt;
 mod lock;
@@ -36,38 +36,40 @@ use super::{
     team::Team,
 };
 
-/// The file that keeps the commands of a release.
+/// The file with the commands of a release.
 pub(super) const COMMANDS: &str = "commands";
 
-/// The file that keeps what a release did to the data.
+/// The file with the data record of a release.
 pub(super) const DATA: &str = "data";
 
-/// The file that keeps the number of the newest mark of a bad release.
+/// The file with the number of the newest bad mark.
 const MARKS: &str = "marks";
 
-/// The directory of files that hold blocks and inodes free for going back on a full filesystem.
+/// The directory of files that keep blocks and inodes free for a rollback on a full filesystem.
 const RESERVE: &str = "reserve";
 
-/// How many files it has: as many inodes as a rollback with its hooks takes.
+/// The number of these files: as many inodes as a rollback with its hooks takes.
 const RESERVED: usize = 24;
 
-/// What each of them holds: more than fits into an inode, so that each has blocks of its own.
+/// The content of each file: more than fits into an inode, so that each has blocks of its own.
 const RESERVE_TEXT: &str = "switchback keeps this space free for a rollback\n";
 const RESERVE_LINES: usize = 100;
 
-/// What is kept of an upload, beside its content. No release can bear that name.
+/// The directory of an upload's kept files, beside its content. No release can have this name.
 const KEPT: &str = ".kept";
 
-/// The directory of its content, which bears the name of the release: that may be the name of anything else beside it.
+/// The directory of an upload's content.
+///
+/// The content is in a subdirectory with the release's name, which may equal the name of any other file of the upload.
 const CONTENT: &str = ".new";
 
-/// Directories of ours are for the deploying user alone.
+/// The mode of the tool's own directories: for the deploying user alone.
 pub(super) const PRIVATE: u32 = 0o700;
-/// Files of ours too.
+/// The mode of the tool's own files.
 pub(super) const PRIVATE_FILE: u32 = 0o600;
-/// Releases and their directory are for everybody to read.
+/// The mode of releases and their directory: readable by everybody.
 const PUBLIC: u32 = 0o755;
-/// So are records, which a person may have to act on.
+/// The mode of `previousVersion` records, which a person may need to read.
 const PUBLIC_FILE: u32 = 0o644;
 
 /// Builds the batches of one root.
@@ -75,24 +77,24 @@ const PUBLIC_FILE: u32 = 0o644;
 pub(super) struct Steps {
     pub(super) root: HostPath,
     pub(super) layout: Layout,
-    /// What is linked into each new release.
+    /// The shared paths to link into each new release.
     pub(super) shared: Arc<[SharedPath]>,
-    /// The group that it is worked in for.
+    /// The group of the root.
     pub(super) team: Team,
 }
 
 impl Steps {
-    /// The step of each batch that enters the state directory which finds a newer format there.
+    /// The step of each batch that enters the state directory at which a newer format is found.
     pub(super) const FORMAT_STEP: usize = 2;
 
-    /// The step of a batch that ends when its lock was taken over.
+    /// The step that fails if the lock was taken over.
     pub(super) const LOCK_STEP: usize = 0;
 
     fn batch(&self) -> Batch {
         Batch::new(self.root.clone())
     }
 
-    /// A batch that only reads, and its query.
+    /// Returns a batch that only reads, and its query.
     pub(super) fn ask(&self) -> (Batch, Query) {
         let mut batch = self.batch();
         let mut query = Query::add_to(&mut batch, &self.layout);
@@ -102,15 +104,17 @@ impl Steps {
         (batch, query)
     }
 
-    /// The directories in the state directory that any operation may write in.
+    /// Returns the directories in the state directory that any operation may write in.
     pub(super) fn written_in(&self) -> impl Iterator<Item = InnerPath> {
         ["live", "tmp", "staging", "releases", "journal", "trash", "log"]
             .map(|name| self.layout.in_state(&[name]))
             .into_iter()
     }
 
-    /// Makes what every other batch relies on, and ends the batch when a newer program made it. The format is a link,
-    /// since that is written and compared in one step each and cannot be torn.
+    /// Creates the directories that every other batch relies on; ends the batch if a newer program made the state
+    /// directory.
+    ///
+    /// The format is a symlink, because a symlink is written and compared in one step each and cannot be torn.
     fn enter(&self, batch: &mut Batch) {
         let (state, format) = (self.layout.state().clone(), self.layout.in_state(&["format"]));
         batch.push(Op::MakeDir { path: state, mode: PRIVATE, existing_is_fine: true });
@@ -122,19 +126,21 @@ impl Steps {
         }
     }
 
-    /// Checks the directories that later steps write in before anything is touched: another user may have made one.
+    /// Checks the directories that later steps write in before anything is changed: another user may have created
+    /// one.
     fn expect_writable(&self, batch: &mut Batch) {
         for path in self.written_in() {
             batch.push(Op::ExpectWritable { path });
         }
     }
 
-    /// Marks the process that is about to make something private, before it does: what bears no mark is abandoned.
+    /// Marks the process before it creates private files: private files without a mark count as abandoned.
     pub(super) fn mark_live(&self, batch: &mut Batch, token: &Token) {
         batch.push(Op::MarkProcess { path: self.live(token) });
     }
 
-    /// Removes what was made in private as `token`, and then its mark. Failing to harms nobody: the mark tells.
+    /// Removes the private files of `token`, and then its mark. Failures are harmless: the next staging removes
+    /// private files without a mark, or with the mark of a dead process.
     fn forget(&self, batch: &mut Batch, token: &Token) {
         for place in ["tmp", "staging"] {
             batch.push_lenient(Op::RemoveTree { path: self.layout.in_state(&[place, token.as_str()]) });
@@ -142,14 +148,14 @@ impl Steps {
         batch.push_lenient(Op::RemoveFile { path: self.live(token) });
     }
 
-    /// Removes what was staged as `token`, or was about to be.
+    /// Removes the staged or partly staged files of `token`.
     pub(super) fn forget_staged(&self, batch: &mut Batch, token: &Token) {
         batch.push_lenient(Op::RemoveTree { path: self.layout.cradle(token) });
         self.forget(batch, token);
     }
 
-    /// Forgets what an interrupted operation left, by one rename: half of it in the journal would be seen by nobody, and
-    /// stay there for ever.
+    /// Removes an interrupted operation's leftovers from the journal by one rename: a partly removed entry would go
+    /// unnoticed and stay forever.
     pub(super) fn forget_journal(&self, batch: &mut Batch, token: &Token) {
         let trash = self.layout.in_state(&["trash"]);
         let left = self.layout.in_state(&["journal", token.as_str()]);
@@ -157,27 +163,29 @@ impl Steps {
         batch.push_lenient(Op::RemoveTree { path: trash.join(&inner(token.as_str())) });
     }
 
-    /// The mark of a process that has something private.
+    /// Returns the mark of a process with private files.
     pub(super) fn live(&self, token: &Token) -> InnerPath {
         self.layout.in_state(&["live", token.as_str()])
     }
 
-    /// A batch that only removes what was made in private as `token`.
+    /// Returns a batch that only removes the private files of `token`.
     pub(super) fn forgetting(&self, token: &Token) -> Batch {
         let mut batch = self.batch();
         self.forget_staged(&mut batch, token);
         batch
     }
 
-    /// Makes the private directory that an upload goes to. Returns the steps that list what others have in private, be
-    /// they live or gone, and the one that looks whether the reserve is there.
+    /// Creates the private directory for an upload.
+    ///
+    /// Returns the steps that list the private files of all runs, alive or dead, and the step that checks for the
+    /// reserve.
     pub(super) fn begin_staging(&self, staged: &Staged, begun_by: &LockOwner) -> (Batch, Range<usize>, usize) {
         let mut batch = self.batch();
         batch.make_root = true;
         self.enter(&mut batch);
         batch.push(Op::ExpectAbsent { path: self.layout.in_state(&["pruned", staged.name.as_str()]) });
         self.mark_live(&mut batch, &staged.token);
-        // Before there is anything that it tells of.
+        // The mark is durable before any file that it vouches for exists.
         batch.push(Op::Sync { paths: vec![self.live(&staged.token)], reach: SyncReach::Entries });
         let (private, content) = (self.staging(&staged.token), self.staged_content(staged));
         let kept = self.staged_kept(staged);
@@ -193,20 +201,22 @@ impl Steps {
         self.give(&mut batch, InnerPath::root(), GroupReach::Itself);
         self.give(&mut batch, self.layout.releases().clone(), GroupReach::Itself);
         batch.push(Op::WriteNew { path: private.join(&inner("owner")), content: json(begun_by), mode: PRIVATE_FILE });
-        // Made among the releases, so that it has the group, the setgid bit, the access list and the security label that they
-        // pass on, which nobody else may be allowed to give it. All that is made in it gets them from there.
+        // Created among the releases, to inherit their group, setgid bit, access list and security label, which nobody
+        // else may be allowed to set. Everything created inside inherits them from there.
         let cradle = self.layout.cradle(&staged.token);
         batch.push(Op::MakeDir { path: cradle.clone(), mode: PUBLIC, existing_is_fine: false });
         batch.push(Op::Rename { from: cradle, to: content });
-        // The marks come last: whatever is seen before them has had one.
+        // The marks come last: a private file in an earlier listing already had its mark then.
         let lists = ["tmp", "staging", "trash", "live"]
             .map(|name| batch.push(Op::List { path: self.layout.in_state(&[name]) }));
         let reserve = self.ask_reserve(&mut batch);
         (batch, lists[0]..lists[3] + 1, reserve)
     }
 
-    /// Removes what nobody will finish. Of an upload that says what it was, its owner and its mark stay until the history tells of
-    /// it, which takes the lock.
+    /// Removes abandoned uploads.
+    ///
+    /// If an upload has an owner file that names the release, that file and its mark stay until an entry is in the
+    /// history, which needs the lock.
     pub(super) fn sweep(&self, abandoned: &[Abandoned]) -> Batch {
         let mut batch = self.batch();
         for Abandoned { token, tells } in abandoned {
@@ -236,13 +246,13 @@ impl Steps {
         batch
     }
 
-    /// Ends the batch at its first step when the lock is no longer that of `token`: late on its way, it does nothing.
+    /// Ends the batch at its first step if `token` no longer holds the lock, so that a delayed batch does nothing.
     pub(super) fn expect_lock(&self, batch: &mut Batch, token: &Token) {
         let held = batch.push(Op::ExpectDirectory { path: self.layout.held(token) });
         debug_assert!(held == Self::LOCK_STEP, "whatever is done under a lock comes after this");
     }
 
-    /// Writes what is about to be done, unless it stands there already, and makes that durable.
+    /// Durably writes the intent, unless it exists already.
     pub(super) fn write_intent(&self, batch: &mut Batch, token: &Token, intent: &super::Intent) {
         let held = self.layout.held(token);
         let path = held.join(&inner("intent"));
@@ -253,15 +263,17 @@ impl Steps {
         });
     }
 
-    /// Moves the history, or the ledger, aside, in place of the one that was moved before, so that both together never grow
-    /// beyond bounds. One rename: no crash loses a line of it.
+    /// Rotates the history or the ledger, replacing the previously rotated file, so that their total size stays
+    /// bounded.
+    ///
+    /// One rename: no crash loses a line.
     pub(super) fn move_aside(&self, batch: &mut Batch, file: &str) {
         let older = self.layout.in_state(&["older"]);
         batch.push_lenient(Op::MakeDir { path: older.clone(), mode: PRIVATE, existing_is_fine: true });
         batch.push_lenient(Op::MoveInto { from: self.layout.in_state(&[file]), into: older });
     }
 
-    /// Makes the files of the reserve that are not there. Failing to only means that there is less of it.
+    /// Creates the missing files of the reserve. A failure only makes the reserve smaller.
     fn fill_reserve(&self, batch: &mut Batch) {
         let reserve = self.layout.in_state(&[RESERVE]);
         batch.push_lenient(Op::MakeDir { path: reserve.clone(), mode: PRIVATE, existing_is_fine: true });
@@ -271,46 +283,46 @@ impl Steps {
         }
     }
 
-    /// Whether the reserve is whole: its last file is written last.
+    /// Adds the step that checks for a complete reserve: its file `0` is written last.
     fn ask_reserve(&self, batch: &mut Batch) -> usize {
         batch.push_lenient(Op::Inspect { path: self.layout.in_state(&[RESERVE, "0"]) })
     }
 
-    /// Gives back the blocks and inodes of the reserve, on a filesystem that has none left.
+    /// Frees the blocks and inodes of the reserve on a full filesystem.
     pub(super) fn free_reserve(&self) -> Batch {
         let mut batch = self.batch();
         batch.push(Op::RemoveTree { path: self.layout.in_state(&[RESERVE]) });
         batch
     }
 
-    /// The private directory of an upload.
+    /// Returns the private directory of an upload.
     pub(super) fn staging(&self, token: &Token) -> InnerPath {
         self.layout.in_state(&["staging", token.as_str()])
     }
 
-    /// Where the content of an upload goes: the directory that is published as the release.
+    /// Returns the directory for an upload's content, which is published as the release.
     pub(super) fn staged_content(&self, staged: &Staged) -> InnerPath {
         self.staging(&staged.token).join(&inner(CONTENT)).join(&(&staged.name).into())
     }
 
-    /// What is kept of an upload: the directory that becomes what is kept of the release.
+    /// Returns the directory for an upload's kept files, which becomes the release's.
     fn staged_kept(&self, staged: &Staged) -> InnerPath {
         self.staging(&staged.token).join(&inner(KEPT)).join(&(&staged.name).into())
     }
 
-    /// Where the manifest of an upload is written, in each of its forms.
+    /// Returns the files for an upload's manifest, one for each form.
     pub(super) fn staged_lists(&self, staged: &Staged) -> Vec<(InnerPath, Form)> {
         let kept = self.staged_kept(staged);
         LISTS.iter().map(|(name, form)| (kept.join(&inner(name)), *form)).collect()
     }
 
-    /// What is no part of a release's content: its record, and the links to what outlives it.
+    /// Returns the paths that are not part of a release's content: its record, and the symlinks to shared paths.
     pub(super) fn unlisted(&self) -> Vec<InnerPath> {
         let shared = self.shared.iter().map(|shared| shared.path().clone());
         std::iter::once(inner(RECORD_FILE)).chain(shared).collect()
     }
 
-    /// A file that marks a release, written anew, and made durable in one step with what was written `besides`.
+    /// Writes a file that marks a release; one sync makes it and the files `besides` durable.
     pub(super) fn write_mark(
         &self,
         batch: &mut Batch,
@@ -323,19 +335,19 @@ impl Steps {
         self.write_kept(batch, token, &self.layout.kept(name), mark, content, besides);
     }
 
-    /// The number of the newest mark of a bad release, written anew.
+    /// Writes the number of the newest bad mark.
     pub(super) fn write_marks(&self, batch: &mut Batch, token: &Token, number: u64, besides: Vec<InnerPath>) {
         self.write_kept(batch, token, self.layout.state(), MARKS, &number, besides);
     }
 
-    /// What a host missed, written anew.
+    /// Writes the record of an operation that a host missed.
     pub(super) fn write_debt(&self, batch: &mut Batch, token: &Token, debt: &Debt) {
         let debts = self.layout.in_state(&["debts"]);
         batch.push_lenient(Op::MakeDir { path: debts.clone(), mode: PRIVATE, existing_is_fine: true });
         self.write_kept(batch, token, &debts.join(&Debt::directory(&debt.host)), "debt", debt, Vec::new());
     }
 
-    /// A file of ours in the directory `kept`: written in the lock first, then renamed there.
+    /// Writes one of the tool's files to the directory `kept`: first inside the lock, then renamed into place.
     fn write_kept(
         &self,
         batch: &mut Batch,
@@ -353,13 +365,13 @@ impl Steps {
         batch.push_lenient(Op::MoveInto { from: written, into: kept.clone() });
     }
 
-    /// An empty batch on this root, to be filled.
+    /// Returns an empty batch for this root.
     pub(super) fn empty(&self) -> Batch {
         self.batch()
     }
 }
 
-/// A value of ours as one line of JSON.
+/// Serializes one of the tool's values as a line of JSON.
 pub(super) fn json(value: &impl Serialize) -> String {
     let mut text = serde_json::to_string(value).expect("our own values have string keys and no failing parts");
     text.push('\n');

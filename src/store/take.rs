@@ -1,4 +1,4 @@
-//! Takes the lock of a root, from nobody, or from a holder who is proven gone.
+//! Takes the lock of a root, if it is free or its holder is proven dead.
 
 use crate::{
     lock::{LockHolder, LockOwner},
@@ -14,22 +14,23 @@ use super::{
     steps::{Reads, Steps, Taking},
 };
 
-/// How often a lock that changes hands while it is looked at is looked at again.
+/// The number of attempts to take a lock that changes hands meanwhile.
 const ATTEMPTS: usize = 5;
 
-/// Where taking a lock came to an end.
+/// The outcome of a failed attempt to take a lock.
 enum Ended {
-    /// Somebody else holds it, or took it away first.
+    /// Somebody else holds the lock, or was faster to take it over.
     Held,
-    /// Before the lock was taken; nothing but the private directory is left.
+    /// The attempt ended before the lock was taken; only the private directory is left.
     Before,
-    /// After it: the lock is ours.
+    /// The attempt ended after the lock was taken.
     After,
-    /// Nobody knows.
+    /// Unknown.
     Unknown,
 }
 
-/// Takes the lock of `store` under a token of its own and reads its state. A root that is not its group's yet is made so before.
+/// Takes the lock of `store` with a token of its own and reads its state. Converts an account's root to the
+/// configured group's first.
 pub(super) async fn lock(
     store: &DirStore,
     owner: &LockOwner,
@@ -44,14 +45,14 @@ pub(super) async fn lock(
     }
 }
 
-/// Takes the lock of `store` as it is.
+/// Takes the lock of `store` without converting the root.
 pub(super) async fn taken(
     store: &DirStore,
     owner: &LockOwner,
     check: Option<&QuickCheck>,
 ) -> Result<(Token, RootState), StoreError> {
     let mut old = None;
-    // What it needs does not grow with the number of releases.
+    // A rollback reads only chains, so that its cost does not grow with the number of releases.
     let reads = match (owner.command, check) {
         (Command::Rollback, Some(QuickCheck::Release(name))) => Reads::WayBack(Some(name)),
         (Command::Rollback, _) => Reads::WayBack(None),
@@ -62,6 +63,7 @@ pub(super) async fn taken(
         match attempt(store, owner, &token, old.as_ref(), (check, reads)).await {
             Ok(Some(state)) => return whole(store, &token, state).await.map(|state| (token, state)),
             Ok(None) => old = takeable(store).await?,
+            // The reserve is kept for rollbacks: a command that uploads fails instead.
             Err(error) if !owner.command.brings_content() && store.frees_reserve(&error).await => {}
             Err(error) => return Err(error),
         }
@@ -70,8 +72,8 @@ pub(super) async fn taken(
     Err(StoreError::Damaged { host: store.to_string(), what })
 }
 
-/// Takes the lock `old` away from `store` and takes the lock anew as `token`, so that nothing sent under the old one
-/// can take effect any more.
+/// Removes the lock `old` and takes a new one, so that no request sent under the old one can take effect any
+/// more.
 pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> Result<(Token, RootState), StoreError> {
     let mut mine = vec![old.clone()];
     let mut lost = None;
@@ -81,7 +83,7 @@ pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> R
             Ok(Some(state)) => return Ok((token, state)),
             Ok(None) => {}
             Err(error) if !owner.command.brings_content() && store.frees_reserve(&error).await => continue,
-            // The lock may be the old one, the new one, or none by now: whichever of ours it is, it is taken away next.
+            // The lock may be the old one, the new one, or free: the next attempt removes whichever of ours it is.
             Err(error) if error.effect() == Effect::Unknown => lost = Some(error),
             Err(error) => return Err(error),
         }
@@ -111,14 +113,14 @@ async fn attempt(
     let error = match store.execute(&taking.batch).await {
         Ok(replies) => match store.read(taking.query, &replies).await {
             Ok(mut state) => {
-                // Whoever brings content has an upload of its own there.
+                // A command that uploads has an upload of its own there.
                 if !owner.command.brings_content()
                     && let Err(error) = store.find_dead_uploads(&mut state).await
                 {
                     give_back(store, token).await;
                     return Err(error);
                 }
-                // The host was asked before it was known which links it made there.
+                // The comparison was requested before it was known which links the release has.
                 let links = |name: &ReleaseName| {
                     check::unlisted(state.release(name).and_then(|release| release.links.record()))
                 };
@@ -164,8 +166,10 @@ pub(super) async fn taken_whole(store: &DirStore, owner: &LockOwner) -> Result<(
     }
 }
 
-/// Reads all releases where the way back alone does not tell what must be known: what is current is not the release that its
-/// text names, something was interrupted, or nobody counted the marks of bad releases yet.
+/// Reads all releases if the chain alone is not enough.
+///
+/// That is the case when `current` does not lead to a release that was read, when an operation was interrupted, when
+/// the bad marks were never counted, or when a record leads to a release that was not read.
 async fn whole(store: &DirStore, token: &Token, state: RootState) -> Result<RootState, StoreError> {
     let is_plain = matches!(state.current, Current::Release { .. }) && state.interrupted.is_empty();
     if state.extent.len().is_none() || (is_plain && state.marks.is_some() && state.extent.wanted() != Wanted::All) {
@@ -180,7 +184,7 @@ async fn whole(store: &DirStore, token: &Token, state: RootState) -> Result<Root
     }
 }
 
-/// Reads all releases under the lock `token`, and keeps what else was read before.
+/// Reads all releases under the lock `token`, and keeps the parts that only the first read includes.
 pub(super) async fn read_again(store: &DirStore, token: &Token, state: RootState) -> Result<RootState, StoreError> {
     let (batch, query) = store.steps.read_again(token);
     let replies = store.execute(&batch).await?;
@@ -190,7 +194,7 @@ pub(super) async fn read_again(store: &DirStore, token: &Token, state: RootState
     Ok(RootState { clock, lock, intent, checked, shared, ..read })
 }
 
-/// Where the batch that takes the lock ended.
+/// Determines the outcome of the batch that takes the lock.
 fn ended(taking: &Taking, error: &TransportError) -> Ended {
     let kind = error.failure().map(|failure| failure.kind);
     match error.effect() {
@@ -213,7 +217,7 @@ fn understand(store: &DirStore, taking: &Taking, error: TransportError) -> Store
     }
 }
 
-/// The lock that can be taken away because its holder is proven gone; `None` when there is no lock any more.
+/// Returns the lock to take over because its holder is proven dead; `None` when the lock is free by now.
 async fn takeable(store: &DirStore) -> Result<Option<Token>, StoreError> {
     match store.read_state().await?.lock {
         None => Ok(None),
@@ -222,13 +226,13 @@ async fn takeable(store: &DirStore) -> Result<Option<Token>, StoreError> {
     }
 }
 
-/// Removes what taking a lock left in private. Failing to harms nobody.
+/// Removes the private files of a failed attempt. A failure is harmless: the next staging removes them.
 async fn clean_up(store: &DirStore, token: &Token) {
     let _ = store.execute(&store.steps.forgetting(token)).await;
 }
 
-/// Gives back a lock that was taken, when the state could not be read then. When that fails too, the next run takes it
-/// over, once this process is gone.
+/// Releases a lock whose state could not be read. If that fails too, the next run takes it over once this
+/// process is dead.
 pub(super) async fn give_back(store: &DirStore, token: &Token) {
     let mut batch = store.steps.empty();
     store.steps.release_lock(&mut batch, token);

@@ -1,4 +1,4 @@
-//! How an operation ends under the lock: marks, history, what it settles, and the lock given back.
+//! The end of an operation under the lock: marks, history, settled operations, and the release of the lock.
 
 use crate::{
     debt::Debt,
@@ -97,7 +97,8 @@ impl DirGuard {
         }
     }
 
-    /// The number of the newest mark, where it is not written down yet. A rollback does not read all marks to count them.
+    /// Returns the number of the newest bad mark if it is not written yet. A rollback does not read all marks to
+    /// count them.
     fn marks_to_write(&self, closing: &Closing) -> Option<u64> {
         let number = match &closing.bad {
             Some((_, mark)) => mark.number,
@@ -107,7 +108,7 @@ impl DirGuard {
         (self.state.marks != Some(number)).then_some(number)
     }
 
-    /// What hooks printed is kept when the lock and what was interrupted go.
+    /// Keeps the hooks' output when the lock and the leftovers of interrupted operations are removed.
     fn keep_logs(&self, batch: &mut Batch, closing: &Closing) {
         let log = self.store.layout().in_state(&["log"]);
         if self.hooks_run > 0 && !closing.unfinished {
@@ -125,8 +126,8 @@ impl DirGuard {
         }
     }
 
-    /// An interrupted operation may have written the record of a release that it then never switched to: that is as it
-    /// was again, so that the release does not pass for one that was current.
+    /// Restores the records of releases that interrupted operations never switched to, so that they do not count as
+    /// once current.
     fn settle_records(&self, batch: &mut Batch, closing: &Closing) {
         let intents = self.state.interrupted.iter().filter_map(|left| left.intent.record());
         for intent in intents.filter(|intent| intent.command != Command::Rollback) {
@@ -134,7 +135,7 @@ impl DirGuard {
             let marked = closing.bad.as_ref().is_some_and(|(name, _)| *name == intent.to);
             let never_current =
                 !marked && self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
-            // Where no record came to be written there is none to take away.
+            // No record was written, so there is none to remove.
             let bare =
                 intent.record.is_none() && release.is_some_and(|release| release.previous == Err(BadRecord::Missing));
             if release.is_some() && never_current && !bare {
@@ -153,8 +154,10 @@ impl DirGuard {
         self.state.all_releases().iter().any(names)
     }
 
-    /// The interrupted operations that are settled by this one, and forgotten. An adoption settles only adoptions: it goes on from
-    /// wherever one was cut off. Whoever brings content settles uploads, however it ends: they have begun nothing else.
+    /// Returns the interrupted operations that this one settles, so that their leftovers are removed.
+    ///
+    /// An adoption settles only adoptions: it continues from wherever one was interrupted. A command that uploads
+    /// settles uploads, whatever its outcome: they changed nothing else.
     fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Interrupted> + use<'g> {
         let (settles, brings) = (closing.settles, self.owner.command.brings_content());
         let done = closing.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
@@ -164,17 +167,18 @@ impl DirGuard {
         left.filter(move |left| settles || (adopts && is_adoption(left)) || (brings && left.is_upload()))
     }
 
-    /// Finds the uploads of dead processes that whoever brings content settles. Costs an exchange only where others upload, or did.
+    /// Finds the uploads of dead processes, if the command uploads. Takes an exchange only if other uploads have an
+    /// owner file.
     async fn find_uploads_to_settle(&mut self) {
         if self.owner.command.brings_content() {
             let is_own = |owner: &LockOwner| owner.operation == self.owner.operation;
             self.state.uploads.retain(|(_, owner)| !owner.record().is_some_and(is_own));
-            // When nobody can say which are dead, the next one settles them.
+            // If it is unknown which are dead, the next operation settles them.
             let _ = self.store.find_dead_uploads(&mut self.state).await;
         }
     }
 
-    /// The lines for the history: what interrupted operations had begun, once they are settled, and then this operation.
+    /// Returns the history lines: first those of interrupted operations that are settled now, then this operation's.
     async fn history_lines(&self, closing: &Closing) -> String {
         let left: Vec<HistoryEntry> = self.settled(closing).filter_map(HistoryEntry::of_interrupted).collect();
         let left = if left.is_empty() { left } else { history::untold(&self.store, left).await };
@@ -201,7 +205,7 @@ impl DirGuard {
     }
 }
 
-/// How long a history gets before it is moved aside, in bytes: some 3,000 operations.
+/// The size at which a history is rotated, in bytes: some 3,000 operations.
 const LONG_HISTORY: u64 = 1 << 20;
 
 pub(super) fn is_long(reply: &Reply) -> bool {
