@@ -79,10 +79,11 @@ impl Trial<'_> {
         if output.status.code() != Some(0) {
             let message = report["error"]["message"].as_str().unwrap_or_default();
             assert!(message.contains(self.error.1), "{at}: the message does not say why: {told}");
-            // "..., PLACE: WHY": a path in the root, or in the release that is uploaded.
+            // "..., PLACE: WHY", where a move has two places: a path in the root, or in the release that is uploaded.
             let place = message.split(&format!(": {}", self.error.1)).next().and_then(|text| text.rsplit(": ").next());
             let is_path = |text: &str| !text.is_empty() && !text.contains(' ');
-            let named = place.is_some_and(|place| place.split(" into ").all(is_path));
+            let named =
+                place.is_some_and(|place| place.split(" into ").flat_map(|part| part.split(" to ")).all(is_path));
             assert!(named, "{at}: the message does not say where: {told}");
         }
     }
