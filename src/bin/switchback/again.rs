@@ -1,31 +1,31 @@
-//! The commands that a hint says to type: for the same fleet, and with what was asked.
+//! Commands in hints, completed so that they can be pasted: with the flags that select the same fleet.
 
 use clap::Parser;
 use switchback::{Event, Report, report::Failure};
 
 use crate::args::{Cli, Global, Hosts};
 
-/// The command as it is typed again.
+/// The command line of this run, for use in hints.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Again {
-    /// `switchback` with the flags that mean the same fleet.
+    /// `switchback` with the flags that select the same fleet.
     pub(crate) fleet: String,
-    /// The words of the command line that is under way, but those that only say how it is shown.
+    /// The words of this command line, without the program and the flags in `SHOWN`.
     same: Vec<String>,
 }
 
-/// Flags that say how a command is shown, or that it is not to be done.
+/// Flags that change only the output, or prevent execution (`--dry-run`); hints leave them out.
 const SHOWN: [&str; 6] = ["--json", "--dry-run", "--quiet", "-q", "--verbose", "-v"];
 
 impl Again {
-    /// The command line `words`, whose first is the program.
+    /// Takes the command line `words`; the first word is the program.
     pub(crate) fn new(global: &Global, hosts: &Hosts, words: impl Iterator<Item = String>) -> Self {
         let words = words.skip(1).filter(|word| !SHOWN.contains(&word.as_str()));
         Self { fleet: fleet(global, hosts), same: words.collect() }
     }
 
-    /// `text` with its commands as they are typed: those that begin with `switchback` for the same fleet, and those that are only a
-    /// flag as the same command with that flag.
+    /// Returns `text` with its commands completed: one that begins with `switchback` gets the flags of the same fleet,
+    /// and one that is only a flag becomes this command with that flag.
     pub(crate) fn words(&self, text: &str) -> String {
         let text = text.replace("`switchback ", &format!("`{} ", self.fleet));
         let mut rest = text.as_str();
@@ -40,14 +40,14 @@ impl Again {
         words + rest
     }
 
-    /// The same command with this flag, in the place of what it was given; `None` where it does not take it.
+    /// Returns this command with `flag` in place of an earlier value; `None` if the command does not accept the flag.
     fn with(&self, flag: &str) -> Option<String> {
         let (name, value) = flag.split_once(' ').map_or((flag, None), |(name, value)| (name, Some(value)));
         let mut words = vec!["switchback".to_owned()];
         let mut given = self.same.iter();
         while let Some(word) = given.next() {
             if word == name {
-                // Its value goes with it.
+                // Drops the old value together with the flag.
                 given.by_ref().take(usize::from(value.is_some())).for_each(drop);
             } else if !word.strip_prefix(name).is_some_and(|rest| rest.starts_with('=')) {
                 words.push(word.clone());
@@ -58,7 +58,7 @@ impl Again {
         Some(words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "))
     }
 
-    /// The report with its hints and warnings as they are typed.
+    /// Completes the commands in the report's hints, warnings and leftovers.
     pub(crate) fn in_report(&self, mut report: Report) -> Report {
         self.in_failure(report.error.as_mut());
         for host in &mut report.hosts {
@@ -76,7 +76,7 @@ impl Again {
         }
     }
 
-    /// The event with its hints as they are typed; `None` where it has none.
+    /// Returns the event with its commands completed; `None` if it contains none.
     pub(crate) fn in_event(&self, event: &Event) -> Option<Event> {
         let mut event = event.clone();
         match &mut event {
@@ -88,7 +88,7 @@ impl Again {
     }
 }
 
-/// `switchback` with what the next command needs to mean the same fleet.
+/// Returns `switchback` with the flags that select the same fleet.
 fn fleet(global: &Global, hosts: &Hosts) -> String {
     let mut words = vec!["switchback".to_owned()];
     let mut add = |flag: &str, value: Option<&str>| {
@@ -106,7 +106,7 @@ fn fleet(global: &Global, hosts: &Hosts) -> String {
     words.join(" ")
 }
 
-/// A word as a shell takes it.
+/// Quotes a word for a POSIX shell, if it needs quotes.
 fn quoted(word: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"/._-@:+,=%".contains(&b);
     if !word.is_empty() && word.bytes().all(plain) {

@@ -1,4 +1,4 @@
-//! The command line: what can be typed, and what is said about it.
+//! The command line: commands, flags and help texts.
 
 use std::{ffi::OsStr, process::ExitCode};
 
@@ -77,7 +77,7 @@ pub(crate) struct Hosts {
 }
 
 impl Hosts {
-    /// The hosts given before the command's name and those given after it.
+    /// Joins the hosts given before the command's name with those given after it.
     pub(crate) fn and(mut self, after: &Self) -> Self {
         self.host.extend_from_slice(&after.host);
         self.except.extend_from_slice(&after.except);
@@ -127,7 +127,7 @@ Exit codes:
     };
 }
 
-/// What stands at the end of a command's help: examples, and the exit codes.
+/// The end of a command's help: examples and exit codes.
 macro_rules! examples {
     ($($line:literal)+) => {
         concat!("Examples:\n", $("  ", $line, "\n",)+ "\n", exit_codes!())
@@ -137,7 +137,7 @@ macro_rules! examples {
 /// The exit codes, at the end of the short help.
 const EXIT_CODES: &str = exit_codes!();
 
-/// The exit codes and where to begin, at the end of the long help.
+/// The exit codes and the first commands to run, at the end of the long help.
 const LONG_HELP: &str = concat!(
     exit_codes!(),
     "
@@ -150,7 +150,7 @@ To begin:
 );
 
 impl Command {
-    /// The command as it is typed.
+    /// Returns the command's name on the command line.
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Deploy(_) => "deploy",
@@ -177,13 +177,14 @@ impl Command {
     }
 }
 
-/// Shows what clap says about a command line that is not one, or the help or version that was asked for.
+/// Prints clap's error, or the requested help or version, and returns the exit code.
 pub(crate) fn refused(error: &clap::Error) -> ExitCode {
-    // A closed pipe is no reason to fail: whoever asked for help has read enough of it.
+    // A reader that closes the pipe (`switchback --help | head`) has read enough: not an error.
     let _ = error.print();
     if matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion) {
         return ExitCode::SUCCESS;
     }
+    // Nothing was parsed, so `--json` is looked up in the raw arguments; after `--` it is no flag.
     let mut given = std::env::args_os().skip(1).take_while(|argument| argument != "--");
     if given.any(|argument| argument == OsStr::new("--json")) {
         let text = error.render().to_string();

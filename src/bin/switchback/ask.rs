@@ -1,13 +1,13 @@
-//! Questions, which are asked only of a person.
+//! Yes-or-no questions, asked only at a terminal.
 
 use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
 
-/// Whether somebody can be asked: both ends are a terminal.
+/// Whether a person can answer: standard input and standard error are both terminals.
 pub(crate) fn somebody_is_there() -> bool {
     stdin().is_terminal() && stderr().is_terminal()
 }
 
-/// Asks, and takes only a clear yes for one. Call it only when [`somebody_is_there`].
+/// Asks on standard error and returns whether the answer is `y` or `yes`. Call only if [`somebody_is_there`].
 pub(crate) fn confirm(question: &str) -> bool {
     let mut answer = String::new();
     let asked = write!(stderr(), "{question} [y/N] ").and_then(|()| stderr().flush());

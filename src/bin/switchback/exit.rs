@@ -1,13 +1,13 @@
-//! What the process ends with.
+//! Exit codes of the process.
 
 use switchback::{ExitCode, Report, report::Outcome};
 
 use crate::interrupt::Signal;
 
-/// The command line or the configuration is wrong.
+/// The exit code for a wrong command line or configuration.
 pub(crate) const USAGE: ExitCode = ExitCode::USAGE;
 
-/// The code for a report; an interrupted run says which signal it was, as shells do.
+/// Returns the exit code of a report; for an interrupted run 128 plus the signal's number, as shells do.
 pub(crate) fn of(report: &Report, signal: Option<Signal>) -> std::process::ExitCode {
     match (report.outcome, signal) {
         (Outcome::Interrupted, Some(signal)) => std::process::ExitCode::from(signal.code()),

@@ -1,4 +1,4 @@
-//! The seam to the engine: what is asked, of whom, and the report that comes back.
+//! Passes requests to the library's engine and returns its reports.
 
 use std::{panic::resume_unwind, pin::pin, sync::Arc};
 
@@ -24,7 +24,7 @@ use crate::{
     target::Target,
 };
 
-/// What every run has.
+/// The settings and the observer of a run, common to all requests.
 pub(crate) struct Session<'a> {
     pub(crate) target: &'a Target,
     pub(crate) by: String,
@@ -34,12 +34,13 @@ pub(crate) struct Session<'a> {
     pub(crate) observer: &'a dyn Observer,
 }
 
-/// Does what is asked, and says what came of it.
+/// Executes the request. An error before the fleet exists becomes a report too.
 pub(crate) async fn run(request: &Request, session: &Session<'_>) -> Report {
     match on_fleet(request, session).await {
         Ok(report) => report,
         Err(error) => {
-            // What goes wrong before there is a fleet was refused; a wrong word is an error of the command line.
+            // Nothing was changed, so an error here is a refusal, except a wrong command line or configuration, or a
+            // fault of this machine.
             let wrong = matches!(error.kind(), ErrorKind::Usage | ErrorKind::Config | ErrorKind::Internal);
             let outcome = if wrong { Outcome::Error } else { Outcome::Refused };
             let mut report = Report::new(command(request), outcome);
@@ -105,7 +106,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
             options.run = session.options(why);
             options.run.revision = built_from(source);
             options.run.allow_empty = *empty;
-            // A proof is of the content itself.
+            // A drill proves the contents themselves: no cached digests.
             fleet.drill(release(source, name.as_ref(), None, session).await?, &options, observer).await
         }
         Request::Activate { name, allow_split, accept_data, verify, why } => {
@@ -150,7 +151,7 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
     })
 }
 
-/// How many good releases a pruning is to keep.
+/// Returns how many good releases to keep: `--keep`, else the configuration.
 fn kept(keep: Option<u32>, session: &Session<'_>) -> Result<u32, Error> {
     keep.or(session.target.config.keep).ok_or_else(|| {
         Error::new(ErrorKind::Usage, "nothing says how many good releases stay")
@@ -171,7 +172,7 @@ impl Session<'_> {
         options
     }
 
-    /// Asks the run to stop when the first signal comes.
+    /// Returns a `Cancel` that the first signal triggers.
     fn cancel(&self) -> Cancel {
         let (cancel, mut interrupt) = (Cancel::new(), self.interrupt.clone());
         let asked = cancel.clone();
@@ -184,12 +185,12 @@ impl Session<'_> {
     }
 }
 
-/// Whether a release is brought to the hosts, for which there is something to do here before they are asked anything.
+/// Whether the request uploads a release: scanning the source takes time, in which connections can open.
 fn brings(request: &Request) -> bool {
     matches!(request, Request::Deploy { .. } | Request::Stage { .. })
 }
 
-/// Does `main`, and `other` for as long as that takes.
+/// Runs `main`, with `other` beside it; drops `other` when `main` ends.
 async fn beside<T>(main: impl Future<Output = T> + Unpin, other: impl Future<Output = ()>) -> T {
     match select(main, pin!(other)).await {
         Either::Left((done, _)) => done,
@@ -197,12 +198,12 @@ async fn beside<T>(main: impl Future<Output = T> + Unpin, other: impl Future<Out
     }
 }
 
-/// Does what blocks while others go on.
+/// Runs blocking work on a thread for blocking work; a panic of it continues here.
 async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     spawn_blocking(work).await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()))
 }
 
-/// The release that is brought: scanned wholly before any host is asked anything.
+/// Opens the source as a release. The scan is complete before the first request to a host.
 async fn release(
     source: &Utf8Path,
     name: Option<&ReleaseName>,
@@ -210,30 +211,31 @@ async fn release(
     session: &Session<'_>,
 ) -> Result<Arc<NewRelease>, Error> {
     let mut options = session.target.config.source_options();
-    // What must have been drilled is proven by the content itself.
+    // With `require_drill`, the digest must come from the contents, not from a cache.
     options.digest_cache = cache.filter(|_| session.target.config.require_drill.is_none());
     let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
     let (name, source) = (name.cloned().unwrap_or_else(made), source.to_owned());
     Ok(Arc::new(apart(move || NewRelease::open_with(name, &source, &options)).await?))
 }
 
-/// What a source is built from: as the CI job says, or as what is checked out there.
+/// Returns the revision of the source: from the CI job's variables, else from the checkout.
 fn built_from(source: &Utf8Path) -> Option<String> {
     revision::of_job(|name| std::env::var(name).ok()).or_else(|| revision::of_checkout(source))
 }
 
-/// Where digests of sources are kept from one run to the next, if anywhere.
+/// Returns the path of the cache of source digests, if the user has a cache directory.
 fn digest_cache() -> Option<Utf8PathBuf> {
     caches().map(|caches| caches.join("digests"))
 }
 
-/// The user's directory for what may be lost at any time, if there is one.
+/// Returns the user's cache directory for switchback: in `XDG_CACHE_HOME`, else in `~/.cache`.
 fn caches() -> Option<Utf8PathBuf> {
+    // The XDG specification says to ignore relative paths.
     let full = |name| std::env::var(name).ok().map(Utf8PathBuf::from).filter(|path| path.is_absolute());
     full("XDG_CACHE_HOME").or_else(|| Some(full("HOME")?.join(".cache"))).map(|caches| caches.join("switchback"))
 }
 
-/// Refuses a source that no passed drill is known of. Reads all of it.
+/// Refuses a source without a passed drill of the same contents. Reads all of the source.
 fn was_drilled(release: &NewRelease, source: &Utf8Path, drills: &Utf8Path) -> Result<(), Error> {
     let digest = release.tree().digest()?.to_string();
     match has_passed(drills, &digest) {
@@ -251,7 +253,7 @@ fn was_drilled(release: &NewRelease, source: &Utf8Path, drills: &Utf8Path) -> Re
     }
 }
 
-/// The command that a request belongs to.
+/// Returns the request's command, as the report names it.
 fn command(request: &Request) -> Command {
     match request {
         Request::Deploy { .. } => Command::Deploy,

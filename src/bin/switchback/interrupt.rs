@@ -1,4 +1,4 @@
-//! Signals: the first asks the run to come to a safe point, the second ends the process.
+//! Signals: the first asks the run to stop at a safe point, the second ends the process.
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -7,21 +7,21 @@ use tokio::{
 
 use crate::{render, under_way::UnderWay};
 
-/// A signal that asks the command to end.
+/// A signal that asks the command to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Signal {
     /// Ctrl-C.
     Interrupt,
-    /// `kill`, or a CI job that is cancelled.
+    /// `kill`, or a cancelled CI job.
     Terminate,
-    /// The terminal is gone.
+    /// The terminal was closed.
     HangUp,
 }
 
 impl Signal {
     const ALL: [Self; 3] = [Self::Interrupt, Self::Terminate, Self::HangUp];
 
-    /// The exit code by which shells know it.
+    /// Returns the exit code that shells use for it: 128 plus the signal's number.
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
@@ -39,28 +39,29 @@ impl Signal {
     }
 }
 
-/// `SIGXFSZ`, which Linux sends who writes more to a file than `ulimit -f` allows.
+/// `SIGXFSZ`: Linux sends it to a process that writes a file beyond `ulimit -f`.
 const FILE_TOO_LARGE: i32 = 25;
 
-/// For commands that change nothing: a signal ends them as it ends any program.
+/// Returns a receiver that never receives: a signal ends a command that changes nothing like any other program.
 pub(crate) fn never() -> watch::Receiver<Option<Signal>> {
     watch::channel(None).1
 }
 
-/// Listens from now on; the receiver has the first signal that came. Must be called inside a runtime.
+/// Starts to listen, and returns a receiver of the first signal. Must be called inside a runtime.
 ///
-/// A second signal says what is left, and ends the process at once with its code: what the hosts were told to do, they
-/// finish by themselves. `again` is the command with the flags that mean the same fleet.
+/// A second signal prints what the run leaves, and ends the process at once with that signal's exit code; hosts finish
+/// by themselves what they were sent. `again` is `switchback` with the flags that select the same fleet.
 pub(crate) fn listen(under_way: &UnderWay, again: &str) -> std::io::Result<watch::Receiver<Option<Signal>>> {
     let (sender, receiver) = watch::channel(None);
-    // Listened for, so that it does not end the process: then the write that is too large fails, and says so.
+    // The handler stays when the stream is dropped. With it, SIGXFSZ does not end the process: the write fails, and the
+    // run reports the error.
     drop(signal(SignalKind::from_raw(FILE_TOO_LARGE))?);
     for which in Signal::ALL {
         let mut stream = signal(which.kind())?;
         let (sender, under_way, again) = (sender.clone(), under_way.clone(), again.to_owned());
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
-                // Asked and answered in one step: another signal's task may run at the same moment.
+                // Test and set in one step: the task of another signal may run at the same moment.
                 let is_first = sender.send_if_modified(|first| {
                     let is_first = first.is_none();
                     first.get_or_insert(which);

@@ -1,4 +1,4 @@
-//! The `switchback` command: reads the command line, calls the library, shows what came of it.
+//! The `switchback` command: parses the command line, calls the library, prints the result.
 
 #[macro_use]
 mod args;

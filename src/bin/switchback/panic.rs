@@ -1,4 +1,4 @@
-//! Panics: faults of the program, or a system that gives it no threads or no memory. They end in words, as errors do.
+//! Panics, reported as errors: bugs, or a system that refuses threads or memory.
 
 use std::{
     panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook},
@@ -9,7 +9,7 @@ use switchback::{ErrorKind, ExitCode as Code, report::Outcome};
 
 use crate::render;
 
-/// Has panics told in a sentence instead of a backtrace, unless one was asked for.
+/// Prints a panic as one error message instead of a backtrace, unless `RUST_BACKTRACE` asks for one.
 pub(crate) fn in_words() {
     if std::env::var_os("RUST_BACKTRACE").is_none_or(|asked| asked == "0") {
         set_hook(Box::new(|panic| render::message(&sentence(panic))));
@@ -26,7 +26,7 @@ fn sentence(panic: &PanicHookInfo<'_>) -> String {
     )
 }
 
-/// The exit code of `work`, or that of an unexpected failure when it panics.
+/// Returns the exit code of `work`, or the one for an internal error if `work` panics.
 pub(crate) fn caught(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
     catch_unwind(work).unwrap_or_else(|_| Code::of(Outcome::Error, Some(ErrorKind::Internal)).into())
 }

@@ -1,4 +1,4 @@
-//! From the command line to the exit code.
+//! From the parsed command line to the exit code.
 
 use std::{io, process::ExitCode};
 
@@ -18,7 +18,7 @@ use crate::{
     who,
 };
 
-/// Runs the command, and shows what came of it.
+/// Runs the command, prints its result and returns the exit code.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let (name, json) = (cli.command.name(), cli.global.json);
     dispatch(cli).unwrap_or_else(|error| {
@@ -64,7 +64,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
     }
 }
 
-/// Standard output that nobody reads any more is no error; a full disk is one.
+/// Converts a failed write to standard output. A closed pipe is not an error; a full disk, for instance, is.
 pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -74,14 +74,13 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
     }
 }
 
-/// Runs a request on the fleet.
 fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request) -> Result<ExitCode, Error> {
     let target = target::find(global, hosts)?;
     let again = Again::new(global, hosts, std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
     let runtime = runtime(&target, command)
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
     let asked = runtime.block_on(asked(global, &again, &target, command, request));
-    // Nothing is under way any more, and nobody waits for its threads to end.
+    // The work has ended: waiting for the runtime's threads would only delay the exit.
     runtime.shutdown_background();
     let (report, signal) = asked?;
     let Some(report) = report else {
@@ -100,15 +99,15 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
     if let Command::Drill(drill) = command {
         drill.write_reports(&report)?;
     }
-    // What happened to the fleet stands above what happened to its being told; a command that only tells has failed.
+    // The fleet's outcome comes before a failure to print it; but a command that only reads has failed then.
     if shown.is_err() && !request.changes() && report.exit_code() == Code::DONE {
         return Ok(Code::of(Outcome::Error, Some(ErrorKind::Internal)).into());
     }
     Ok(exit::of(&report, signal))
 }
 
-/// What runs the work: for a rollback of one host this very thread, since waking another takes time and nothing in it
-/// blocks.
+/// Builds the runtime. A rollback of one host runs on this very thread: it never blocks, and waking another thread
+/// takes time.
 fn runtime(target: &Target, command: &Command) -> io::Result<tokio::runtime::Runtime> {
     use tokio::runtime::Builder;
     let alone = target.config.hosts.len() == 1 && matches!(command, Command::Rollback(_));
@@ -116,7 +115,7 @@ fn runtime(target: &Target, command: &Command) -> io::Result<tokio::runtime::Run
     builder.enable_all().build()
 }
 
-/// The report and the signal that came meanwhile; no report when a person said no.
+/// Returns the report, and the first signal received meanwhile; no report if the person says no.
 async fn asked(
     global: &Global,
     again: &Again,
@@ -129,7 +128,7 @@ async fn asked(
         return Ok((None, None));
     }
     let under_way = UnderWay::default();
-    // Only now: at a question, Ctrl-C ends the program as usual.
+    // Not earlier: at a question, Ctrl-C ends the program as usual.
     let interrupt = if request.changes() && !global.dry_run {
         interrupt::listen(&under_way, &again.fleet)
             .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?
@@ -158,8 +157,8 @@ async fn asked(
     Ok((Some(report), signal))
 }
 
-/// Whether a person, asked, does not want it: a plain rollback where `current` was itself reached by going back, or an
-/// adoption that moves a directory.
+/// Whether the person says no to a question. Asks before a plain rollback if a rollback led to the current release, and
+/// before an adoption that moves a directory.
 async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &str) -> bool {
     let question: fn(&Report) -> Option<String> = match command {
         Command::Rollback(rollback) if rollback.is_plain() => command::rollback::question,
@@ -181,7 +180,7 @@ async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &s
     question(&status).is_some_and(|question| !ask::confirm(&question))
 }
 
-/// The report with the hosts that were left out by request, each in its place.
+/// Adds the hosts left out with `--except` to the report, in the configuration's order.
 fn with_those_left(mut report: Report, target: &Target) -> Report {
     for (at, host) in &target.left {
         let at = (*at).min(report.hosts.len());

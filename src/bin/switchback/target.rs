@@ -1,4 +1,4 @@
-//! Which hosts a command is for: the configuration that is found, and what the command line lays over it.
+//! The target of a command: the configuration, overridden by the command line.
 
 use camino::{Utf8Path, Utf8PathBuf};
 use switchback::{
@@ -8,18 +8,18 @@ use switchback::{
 
 use crate::args::{Global, Hosts};
 
-/// The name of a configuration that is looked for.
+/// The default file name of the configuration.
 pub(crate) const FILE: &str = "switchback.toml";
 
-/// The hosts that take part, and those left out by request.
+/// The configuration of the hosts that take part, and the hosts that are left out.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) config: Config,
-    /// Each with its place in the configuration.
+    /// Hosts left out with `--except`, each with its index in the configuration.
     pub(crate) left: Vec<(usize, HostConfig)>,
 }
 
-/// Finds and reads the configuration, and lays the command line over it.
+/// Finds and reads the configuration, and overrides it with the command line.
 pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
     let mut config = match (configured(global), &global.root) {
         (None, Some(root)) => {
@@ -44,7 +44,7 @@ pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
     Ok(Target { config, left })
 }
 
-/// The file of `--config`. An empty variable is an unset one.
+/// Returns the file of `--config` or its variable; an empty value counts as unset.
 fn configured(global: &Global) -> Option<Utf8PathBuf> {
     global.config.clone().filter(|file| !file.as_str().is_empty())
 }
@@ -53,7 +53,7 @@ fn environment(global: &Global) -> Option<&str> {
     global.environment.as_deref().filter(|name| !name.is_empty())
 }
 
-/// Looks for the configuration in the current directory and upward.
+/// Finds the configuration in the current directory, else in the nearest directory above.
 fn look_for() -> Result<Utf8PathBuf, Error> {
     let here = std::env::current_dir()
         .map_err(|error| Error::new(ErrorKind::Internal, "the current directory cannot be read").because(error))?;
@@ -66,12 +66,12 @@ fn look_for() -> Result<Utf8PathBuf, Error> {
     }
 }
 
-/// A short name for messages: a file right here needs no directories.
+/// Shortens a path for messages: a file in the current directory is just its name.
 fn relative_to(here: &std::path::Path, file: &Utf8Path) -> Utf8PathBuf {
     file.strip_prefix(here).map_or_else(|_| file.to_owned(), Utf8Path::to_owned)
 }
 
-/// Takes these hosts out of the configuration.
+/// Moves these hosts out of the configuration and returns them.
 fn leave_out(config: &mut Config, except: &[String]) -> Result<Vec<(usize, HostConfig)>, Error> {
     for name in except {
         if !config.hosts.iter().any(|host| host.name == *name) {
@@ -92,7 +92,7 @@ fn leave_out(config: &mut Config, except: &[String]) -> Result<Vec<(usize, HostC
     Ok(left)
 }
 
-/// A wrong configuration as an error of the command: the whole text with its line.
+/// Converts an error of the configuration; the message is its whole text, with the line.
 fn wrong(error: &ConfigError) -> Error {
     Error::new(ErrorKind::Config, error.to_string())
 }

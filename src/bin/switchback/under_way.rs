@@ -1,23 +1,22 @@
-//! What a run has under way, for whoever ends it before it came to a safe point.
+//! The progress of a run, for the message when a second signal ends it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use switchback::{Event, event::Phase, report::crowd};
 
-/// Follows a run by its events. Clones follow the same one.
+/// Tracks a run by its events. Clones share the progress.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UnderWay(Arc<Mutex<Came>>);
 
-/// How far the run has come.
+/// The progress of the run.
 #[derive(Debug, Default)]
 struct Came {
     phase: Option<Phase>,
-    /// The hosts whose `current` was switched, each with where it is now.
+    /// Hosts whose `current` was switched, each with its release now.
     switched: Vec<(String, String)>,
 }
 
 impl UnderWay {
-    /// Takes note of `event`.
     pub(crate) fn note(&self, event: &Event) {
         let mut came = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match event {
@@ -31,8 +30,8 @@ impl UnderWay {
         }
     }
 
-    /// What is left when the run ends here, and what to type next; `again` is the command with the flags that mean the
-    /// same fleet.
+    /// Describes what the run leaves if it ends now, with the next command. `again` is `switchback` with the flags that
+    /// select the same fleet.
     pub(crate) fn left(&self, again: &str) -> String {
         let came = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(phase) = came.phase else { return "Ended at once: nothing had begun.\n".to_owned() };

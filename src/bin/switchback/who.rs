@@ -1,9 +1,9 @@
-//! Who runs this, as locks and histories name them: `jane@laptop`, and the CI job where there is one.
+//! The caller's identity, as locks and histories record it: `jane@laptop`, with the CI job if there is one.
 
-/// The longest that a job's address is kept, in characters.
+/// The maximum length of each recorded value, in characters.
 const LONGEST: usize = 300;
 
-/// `user@host` of this machine, and in parentheses who started the CI job, and the job.
+/// Returns `user@host` of this machine; in parentheses the person who started the CI job, and the job.
 pub(crate) fn runs_this() -> String {
     let uname = rustix::system::uname();
     describe(&uname.nodename().to_string_lossy(), |name| std::env::var(name).ok(), account)
@@ -19,7 +19,7 @@ fn describe(host: &str, variable: impl Fn(&str) -> Option<String>, account: impl
     if job.is_empty() { who } else { format!("{who} ({})", job.join(", ")) }
 }
 
-/// The account's name: as the system's own list has it, else as `id` says, which asks whatever directory service there is.
+/// Returns the account's name: from `/etc/passwd`, else from `id`, which also asks directory services.
 fn account(uid: u32) -> Option<String> {
     let users = fs_err::read("/etc/passwd").unwrap_or_default();
     name_in(&String::from_utf8_lossy(&users), uid).or_else(|| {
@@ -36,7 +36,7 @@ fn name_in(users: &str, uid: u32) -> Option<String> {
     })
 }
 
-/// Who started the CI job, as the CI system calls them.
+/// Returns the person who started the CI job, as the CI system names them.
 fn actor(set: impl Fn(&str) -> Option<String>) -> Option<String> {
     let variables = [
         "GITHUB_ACTOR",
@@ -51,7 +51,7 @@ fn actor(set: impl Fn(&str) -> Option<String>) -> Option<String> {
     variables.into_iter().find_map(set)
 }
 
-/// The address of the CI job, or the best name that it has.
+/// Returns the CI job's URL, or its number if only that is known.
 fn job(set: impl Fn(&str) -> Option<String>) -> Option<String> {
     let github = || {
         let run = set("GITHUB_RUN_ID")?;
@@ -64,7 +64,7 @@ fn job(set: impl Fn(&str) -> Option<String>) -> Option<String> {
     github().or_else(|| others.into_iter().find_map(&set))
 }
 
-/// One line without control characters: it goes into files that people read on terminals.
+/// Removes control characters and limits the length: the value goes into files that people read on terminals.
 fn clean(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
 }

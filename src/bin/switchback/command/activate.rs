@@ -35,7 +35,6 @@ pub(crate) struct Activate {
 }
 
 impl Activate {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         let Self { name, allow_split, accept_data, verify, why, .. } = self;
         let (allow_split, accept_data) = (*allow_split, *accept_data);

@@ -28,13 +28,12 @@ pub(crate) struct Adopt {
 }
 
 impl Adopt {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::Adopt { from: self.from, why: self.why.clone() }
     }
 }
 
-/// What a person is asked before a directory is moved; nothing where `current` is a link everywhere.
+/// Returns the question to ask before moving a directory; `None` if `current` is a symlink on every host.
 pub(crate) fn question(status: &Report) -> Option<String> {
     let is_no_link = |error: &switchback::report::Failure| error.kind == ErrorKind::NotOurs;
     let hosts: Vec<&str> = status

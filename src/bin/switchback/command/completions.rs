@@ -18,7 +18,6 @@ pub(crate) struct Completions {
     shell: clap_complete::Shell,
 }
 
-/// Prints them.
 pub(crate) fn print(completions: &Completions) -> io::Result<()> {
     let mut text = Vec::new();
     clap_complete::generate(completions.shell, &mut Cli::command(), "switchback", &mut text);

@@ -17,7 +17,7 @@ pub(crate) struct Config {
     pub(crate) hosts: Hosts,
 }
 
-/// Prints it: as TOML that could be the configuration, or as one JSON object.
+/// Prints the configuration as TOML that switchback can read again, or as one JSON object.
 pub(crate) fn print(target: &Target, json: bool) -> io::Result<()> {
     if json {
         render::json::line(&serde_json::json!({ "type": "config", "config": target.config }))

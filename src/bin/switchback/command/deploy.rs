@@ -58,7 +58,6 @@ pub(crate) struct Deploy {
 }
 
 impl Deploy {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::Deploy {
             source: self.source.clone(),

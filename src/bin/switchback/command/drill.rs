@@ -39,17 +39,16 @@ pub(crate) struct Drill {
 }
 
 impl Drill {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         let (source, name, why) = (self.source.clone(), self.name.clone(), self.why.clone());
         Request::Drill { source, name, empty: self.allow_empty, why }
     }
 
-    /// Writes the files that were asked for.
+    /// Writes the files of `--report` and `--junit`.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Internal`] when one cannot be written. The drill is over then.
+    /// [`ErrorKind::Internal`] if a file cannot be written. The drill itself has finished by then.
     pub(crate) fn write_reports(&self, report: &Report) -> Result<(), Error> {
         if let Some(file) = &self.report {
             let text = serde_json::to_string_pretty(report).map_err(|error| unwritten(file, error))?;

@@ -21,7 +21,6 @@ pub(crate) struct History {
 }
 
 impl History {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::History { newest: (self.limit > 0).then_some(self.limit) }
     }

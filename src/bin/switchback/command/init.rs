@@ -22,11 +22,11 @@ use crate::{args::Global, target};
 ))]
 pub(crate) struct Init {}
 
-/// Writes it; the path of what was written.
+/// Writes the starter configuration and returns its path. An existing file is an [`ErrorKind::Usage`].
 pub(crate) fn write(global: &Global) -> Result<Utf8PathBuf, Error> {
     let given = global.config.as_deref().filter(|file| !file.as_str().is_empty());
     let file = given.unwrap_or(Utf8Path::new(target::FILE));
-    // Written beside its place, which it takes whole: a run that is killed leaves none, or all of it.
+    // A temporary file, published as a whole at the end: a killed run leaves a complete file or none.
     let directory = file.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let mut beside = tempfile::Builder::new();
     beside.prefix(".switchback-init-").permissions(Permissions::from_mode(0o666));

@@ -17,7 +17,7 @@ pub(crate) struct Man {
     command: Option<String>,
 }
 
-/// The page as roff.
+/// Returns the manual page as roff.
 pub(crate) fn page(man: &Man) -> Result<String, Error> {
     let mut all = Cli::command();
     all.build();

@@ -1,4 +1,4 @@
-//! One file a command: what it takes, and what it asks of the library.
+//! The commands, one file each: arguments, and the request to the fleet.
 
 mod activate;
 pub(crate) mod adopt;
@@ -35,10 +35,10 @@ pub(crate) use self::{
     rollback::Rollback, stage::Stage, status::Status, unlock::Unlock, unpin::Unpin, verify::Verify,
 };
 
-/// What is asked of the fleet: the command line without its words.
+/// A request to the fleet: the parsed command line, without clap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Request {
-    /// Stage and switch.
+    /// Uploads a release and switches to it.
     Deploy {
         source: Utf8PathBuf,
         name: Option<ReleaseName>,
@@ -51,9 +51,9 @@ pub(crate) enum Request {
         accept_data: bool,
         why: Why,
     },
-    /// Rehearse the way back.
+    /// Rehearses a rollback: deploys, rolls back, deploys again.
     Drill { source: Utf8PathBuf, name: Option<ReleaseName>, empty: bool, why: Why },
-    /// Only the upload.
+    /// Uploads a release without switching to it.
     Stage {
         source: Utf8PathBuf,
         name: Option<ReleaseName>,
@@ -61,9 +61,9 @@ pub(crate) enum Request {
         wait: Option<Duration>,
         skip_unreachable: bool,
     },
-    /// Switch to what is there.
+    /// Switches to a release that the hosts already have.
     Activate { name: ReleaseName, allow_split: bool, accept_data: bool, verify: Option<TargetCheck>, why: Why },
-    /// Go back.
+    /// Rolls back.
     Rollback {
         to: Option<ReleaseName>,
         steps: Option<u32>,
@@ -75,32 +75,32 @@ pub(crate) enum Request {
         verify: Option<TargetCheck>,
         why: Why,
     },
-    /// Take over a tree of another tool.
+    /// Adopts the tree of another tool.
     Adopt { from: Option<Tool>, why: Why },
-    /// Finish or undo what was left.
+    /// Finishes or reverts an interrupted run.
     Recover { direction: Direction, keep_data: bool, why: Why },
-    /// Take locks away.
+    /// Removes locks.
     Unlock { force: bool },
-    /// Remove what is not needed beside so many good releases; as many as are configured when none is said.
+    /// Removes old releases; without `keep`, the configured number of good releases stays.
     Prune { keep: Option<u32>, why: Why },
-    /// Keep a release whatever is counted.
+    /// Exempts a release from pruning.
     Pin { name: ReleaseName, why: Why },
-    /// Keep it no more.
+    /// Ends the exemption.
     Unpin { name: ReleaseName, why: Why },
-    /// Where every host is.
+    /// Reads the state of every host.
     Status,
-    /// What every host has.
+    /// Reads the releases of every host.
     Releases,
-    /// What was done.
+    /// Reads the history; `newest` limits the entries per host.
     History { newest: Option<usize> },
-    /// Whether a deploy would be refused.
+    /// Checks for anything that would refuse a deploy.
     Check,
-    /// Whether a release is what it was.
+    /// Compares a release with its manifest.
     Verify { name: Option<ReleaseName>, full: bool },
 }
 
 impl Request {
-    /// Whether it changes something on the hosts.
+    /// Whether the request changes the hosts.
     pub(crate) fn changes(&self) -> bool {
         !matches!(self, Self::Status | Self::Releases | Self::History { .. } | Self::Check | Self::Verify { .. })
     }

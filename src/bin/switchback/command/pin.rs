@@ -22,7 +22,6 @@ pub(crate) struct Pin {
 }
 
 impl Pin {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::Pin { name: self.name.clone(), why: self.why.clone() }
     }

@@ -27,7 +27,6 @@ pub(crate) struct Prune {
 }
 
 impl Prune {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::Prune { keep: self.keep, why: self.why.clone() }
     }

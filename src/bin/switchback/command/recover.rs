@@ -33,7 +33,6 @@ pub(crate) struct Recover {
 }
 
 impl Recover {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         let direction = match (self.forward, self.back) {
             (true, _) => Direction::Forward,

@@ -66,7 +66,6 @@ pub(crate) enum Which {
 }
 
 impl Rollback {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::Rollback {
             to: self.to.clone(),
@@ -81,13 +80,13 @@ impl Rollback {
         }
     }
 
-    /// Whether it only says "back", so that a second one may be meant as a toggle.
+    /// Whether no target is given; a second plain rollback may be meant as a toggle.
     pub(crate) fn is_plain(&self) -> bool {
         self.to.is_none() && self.steps.is_none() && self.from.is_none()
     }
 }
 
-/// What a person is asked when `current` was itself reached by going back; `None` when there is nothing to ask.
+/// Returns the question to ask if a rollback led to the current release; `None` if there is nothing to ask.
 pub(crate) fn question(status: &Report) -> Option<String> {
     let host = status.hosts.iter().find(|host| host.status.as_ref().is_some_and(was_reached_by_going_back))?;
     let has = host.status.as_ref()?;
@@ -98,13 +97,13 @@ pub(crate) fn question(status: &Report) -> Option<String> {
     ))
 }
 
-/// Whether a release that was gone back from leads, by its records, to the one that is current.
+/// Whether the records of a bad release lead to the current one, so that a rollback made it current.
 fn was_reached_by_going_back(has: &HostStatus) -> bool {
     let Some(current) = &has.current else { return false };
     let left = has.releases.iter().filter(|release| release.state == ReleaseState::Bad);
     left.into_iter().any(|bad| {
         let mut at = bad.previous.as_ref();
-        // No chain is longer than there are releases: one that runs in a circle ends here too.
+        // A chain is at most as long as the list of releases; the bound also ends a cycle.
         for _ in 0..has.releases.len() {
             let Some(name) = at else { return false };
             if name == current {

@@ -35,7 +35,6 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         let (source, name) = (self.source.clone(), self.name.clone());
         let (empty, wait, skip_unreachable) = (self.allow_empty, self.wait, self.skip_unreachable);

@@ -20,9 +20,10 @@ pub(crate) struct Status {
     pub(crate) hosts: Hosts,
 }
 
-/// The report of a command that reads, ended as was asked: only a check differs when two hosts do, or one has leftovers or a
-/// damaged release.
-/// One that says something worse keeps to it.
+/// Turns the outcome `done` into `differs` if `check` and something is wrong with the fleet.
+///
+/// Wrong are: hosts on different releases, leftovers, unreadable state files, a damaged release, a missing root, or an
+/// error of a host. Every other outcome stays.
 pub(crate) fn settled(mut report: Report, check: bool) -> Report {
     let mut has = report.hosts.iter().filter_map(|host| host.status.as_ref());
     let is_unwell = |status: &HostStatus| {

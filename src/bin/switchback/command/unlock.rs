@@ -23,7 +23,6 @@ pub(crate) struct Unlock {
 }
 
 impl Unlock {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::Unlock { force: self.force }
     }

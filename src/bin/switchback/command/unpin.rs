@@ -22,7 +22,6 @@ pub(crate) struct Unpin {
 }
 
 impl Unpin {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::Unpin { name: self.name.clone(), why: self.why.clone() }
     }

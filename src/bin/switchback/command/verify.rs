@@ -27,7 +27,6 @@ pub(crate) struct Verify {
 }
 
 impl Verify {
-    /// What it asks of the fleet.
     pub(crate) fn request(&self) -> Request {
         Request::Verify { name: self.name.clone(), full: self.full }
     }

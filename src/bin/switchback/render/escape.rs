@@ -1,26 +1,26 @@
-//! Text from hosts and files, made safe to show: no terminal acts on it, and it reads in the order in which it is.
+//! Escapes text from hosts and files: it cannot control the terminal, and its characters appear in their order.
 
 use std::fmt::Write;
 
-/// The text on one line.
+/// Escapes the text, line breaks too.
 pub(crate) fn line(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut shown, c| {
         if is_harmless(c) {
             shown.push(c);
         } else {
-            // A String takes everything.
+            // Writing to a `String` cannot fail.
             let _ = write!(shown, "{}", c.escape_default());
         }
         shown
     })
 }
 
-/// The text with its lines kept.
+/// Escapes the text, but keeps its line breaks.
 pub(crate) fn lines(text: &str) -> String {
     text.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a terminal only draws it: no control character, nothing that turns the direction or takes no room.
+/// Whether a terminal just draws the character: no control character, no change of direction, no zero width.
 fn is_harmless(c: char) -> bool {
     let invisible =
         matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');

@@ -1,42 +1,42 @@
-//! Hosts in groups: a hundred that are alike are one line, the odd one is a line of its own.
+//! Groups of hosts for display: hosts that are alike share a line, the odd one has a line of its own.
 
 use switchback::report::{HostOutcome, HostReport, crowd};
 
-/// Up to so many hosts each have their own line, alike or not.
+/// Up to this number of hosts, each has its own line.
 pub(crate) const FEW: usize = 10;
 
-/// Hosts that are shown on one line.
+/// Hosts that share a line.
 #[derive(Debug)]
 pub(crate) struct Group<'a> {
-    /// The hosts, all alike in what the line shows.
+    /// The hosts, equal in everything that the line shows.
     pub(crate) hosts: Vec<&'a HostReport>,
-    /// Whether they differ from what most are.
+    /// Whether they differ from the largest group.
     pub(crate) odd: bool,
 }
 
 impl Group<'_> {
-    /// What the line is called.
+    /// Returns the label of the line: the hosts' names, shortened.
     pub(crate) fn label(&self) -> String {
         label(&self.hosts.iter().map(|host| host.host.as_str()).collect::<Vec<_>>())
     }
 
-    /// What is said behind the line.
+    /// Returns the mark at the end of the line.
     pub(crate) fn mark(&self) -> Option<&'static str> {
         self.odd.then_some("differs")
     }
 }
 
-/// The hosts in groups of those with the same key, in their order. `each` gives every host its own line.
+/// Groups hosts with equal keys, in the hosts' order. With `each`, every host has its own line.
 pub(crate) fn group<'a, K: PartialEq>(
     hosts: &'a [HostReport],
     each: bool,
     key: impl Fn(&'a HostReport) -> K,
 ) -> Vec<Group<'a>> {
     let classes = classes(hosts, key);
-    // Who was left out by request is no odd one.
+    // A host left out with `--except` is never odd.
     let left = |class: &[&HostReport]| class.iter().all(|host| host.outcome == HostOutcome::Left);
     let most = classes.iter().filter(|class| !left(class)).map(Vec::len).max().unwrap_or(0);
-    // Where two groups are the largest, nobody can say which of them is odd.
+    // If two groups are the largest, no group counts as odd.
     let is_clear = classes.iter().filter(|class| !left(class) && class.len() == most).count() == 1;
     let own_line = |class: &[&HostReport], odd: bool| each || hosts.len() <= FEW || (odd && class.len() <= FEW);
     let mut groups = Vec::new();
@@ -64,7 +64,7 @@ fn classes<'a, K: PartialEq>(hosts: &'a [HostReport], key: impl Fn(&'a HostRepor
     classes.into_iter().map(|(_, class)| class).collect()
 }
 
-/// Several hosts in a few words: `web1..web97 (97 hosts)`.
+/// Shortens a list of names: `web1..web97 (97 hosts)`.
 pub(crate) fn label(names: &[&str]) -> String {
     crowd(names, 4)
 }

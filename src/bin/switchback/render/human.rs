@@ -1,4 +1,4 @@
-//! Reports as tables.
+//! Reports as tables, for people.
 
 use switchback::{
     ReleaseName, Report, Timestamp,
@@ -17,7 +17,7 @@ use super::{
     table::Table,
 };
 
-/// The result of a command as a table. `each` gives every host its own line.
+/// Renders the result of a command. With `each`, every host has its own line.
 pub(crate) fn result(report: &Report, each: bool, now: Timestamp) -> String {
     match report.command {
         Command::Status => status(report, each, now),
@@ -30,7 +30,7 @@ pub(crate) fn result(report: &Report, each: bool, now: Timestamp) -> String {
     }
 }
 
-/// The legs of a drill, and what did not hold after each.
+/// Renders the legs of a drill, each with the number of proofs that held.
 fn legs(drill: &DrillReport) -> String {
     let mut table = Table::new(&["LEG", "SECONDS", "DATA", "PROOFS"]);
     for leg in &drill.legs {
@@ -43,7 +43,7 @@ fn legs(drill: &DrillReport) -> String {
     table.print()
 }
 
-/// Who went where.
+/// Renders each host's outcome, and its release before and after.
 fn switches(report: &Report, each: bool) -> String {
     let mut table = Table::new(&["HOST", "OUTCOME", "BEFORE", "AFTER"]);
     for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.before, &host.after)) {
@@ -59,7 +59,7 @@ fn switches(report: &Report, each: bool) -> String {
     table.print()
 }
 
-/// What went where.
+/// Renders the releases that each host removed.
 fn pruned(report: &Report, each: bool) -> String {
     let mut table = Table::new(&["HOST", "OUTCOME", "CURRENT", "REMOVED"]);
     for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.after, &host.pruned)) {
@@ -72,7 +72,7 @@ fn pruned(report: &Report, each: bool) -> String {
     table.print()
 }
 
-/// Which release is whole where.
+/// Renders each host's verdict on the release.
 fn verifications(report: &Report, each: bool) -> String {
     let mut table = Table::new(&["HOST", "RELEASE", "VERDICT", "DIGEST"]);
     for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.verification)) {
@@ -97,7 +97,7 @@ fn verdict(found: &Verification) -> String {
     }
 }
 
-/// Who is where.
+/// Renders each host's current and previous release, and its lock.
 fn status(report: &Report, each: bool, now: Timestamp) -> String {
     let revisions = report.hosts.iter().any(|host| host.status.as_ref().is_some_and(|has| has.revision.is_some()));
     let headings = ["HOST", "CURRENT", "REVISION", "PREVIOUS", "LOCK"];
@@ -130,7 +130,7 @@ fn status(report: &Report, each: bool, now: Timestamp) -> String {
     table.print()
 }
 
-/// The cells of a line, without the third where no revision is known.
+/// Returns the cells of a line; `revisions` keeps the third.
 fn with_revision<T>(revisions: bool, cells: [T; 5]) -> Vec<T> {
     let [first, second, third, fourth, fifth] = cells;
     let mut all = vec![first, second];
@@ -139,14 +139,14 @@ fn with_revision<T>(revisions: bool, cells: [T; 5]) -> Vec<T> {
     all
 }
 
-/// A revision; of a commit as much as tells it from others.
+/// Renders a revision: 12 digits of a commit's hash, all of anything else.
 fn revision(revision: Option<&String>) -> String {
     let Some(text) = revision else { return "-".to_owned() };
     let is_commit = text.len() >= 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     escape::line(if is_commit { &text[..12] } else { text })
 }
 
-/// One table for all hosts that have the same one.
+/// Renders one table for each group of hosts with the same content.
 fn lists(report: &Report, each: bool, print: impl Fn(&HostStatus) -> String) -> String {
     let tables: Vec<(&HostReport, Option<String>)> =
         report.hosts.iter().map(|host| (host, host.status.as_ref().map(&print))).collect();
@@ -224,7 +224,7 @@ fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
     ]
 }
 
-/// What became of the command, and of this host where that is another thing.
+/// Renders the command's outcome, and this host's if it differs.
 fn ended(entry: &HistoryEntry) -> String {
     let of_all = match entry.outcome {
         Outcome::Done => "done",
@@ -243,9 +243,10 @@ fn ended(entry: &HistoryEntry) -> String {
     }
 }
 
-/// What went wrong on which hosts, below the table: each message once.
+/// Renders the notes below the table: errors, damage, warnings and leftovers, each text once.
 pub(crate) fn notes(report: &Report) -> String {
-    // Messages name their host: those of many hosts are alike but for that, and told by that of the first.
+    // Messages contain the host's name. Among many hosts, those equal except for the name form one kind, shown by its
+    // first message.
     let alike =
         |text: &str, host: &str| if report.hosts.len() > FEW { text.replace(host, "*") } else { text.to_owned() };
     let mut kinds: Vec<(String, Vec<Note<'_>>)> = Vec::new();
@@ -262,7 +263,7 @@ pub(crate) fn notes(report: &Report) -> String {
     kinds.iter().flat_map(|(kind, notes)| lines(kind, notes)).collect()
 }
 
-/// What is said about one host.
+/// A message about one host.
 struct Note<'a> {
     host: &'a str,
     text: String,
@@ -283,7 +284,7 @@ fn lines(kind: &str, notes: &[Note<'_>]) -> Vec<String> {
     }
 }
 
-/// What is said about a host; not again what the whole command ends with.
+/// Returns the notes on a host, without an error that the closing message contains.
 fn host_notes(host: &HostReport, of_all: Option<&Failure>) -> Vec<String> {
     let indented = |text: &str| escape::lines(text).replace('\n', "\n    ");
     let failure =
@@ -299,10 +300,10 @@ fn host_notes(host: &HostReport, of_all: Option<&Failure>) -> Vec<String> {
     failure.chain(found).chain(warnings).chain(leftovers.map(|left| format!("left over: {}", indented(left)))).collect()
 }
 
-/// How many entries of a release are named for a person; the JSON report names more.
+/// The number of damaged, and of added, entries listed for people; the JSON report lists more.
 const NAMED: usize = 20;
 
-/// What is missing, changed and added, line by line.
+/// Lists the missing, changed and added entries, one a line.
 fn found_there(found: &Verification) -> Vec<String> {
     let more = |shown: usize, in_all: u64, what: &str| {
         let more = in_all.saturating_sub(shown.min(NAMED) as u64);
@@ -337,7 +338,7 @@ fn label(group: &Group<'_>) -> String {
     escape::line(&group.label())
 }
 
-/// Where a host is: on no release is another thing than not asked and not answered.
+/// Renders a host's release: `none` without one, `-` if left out, `?` if unknown.
 fn place(host: &HostReport, is: Option<&ReleaseName>) -> String {
     match (host.outcome, is) {
         (HostOutcome::Left, None) => "-".to_owned(),
@@ -351,7 +352,7 @@ fn name(name: Option<&ReleaseName>) -> String {
     name.map_or("none".to_owned(), ToString::to_string)
 }
 
-/// The outcome of a host, as JSON spells it.
+/// Returns the outcome as JSON spells it.
 pub(crate) fn outcome(outcome: HostOutcome) -> &'static str {
     match outcome {
         HostOutcome::Switched => "switched",

@@ -1,4 +1,4 @@
-//! JSON Lines on standard output: events as they happen, and last the report.
+//! JSON Lines on standard output: events as they happen, then the report.
 
 use std::{
     collections::HashMap,
@@ -10,10 +10,10 @@ use std::{
 use serde::Serialize;
 use switchback::{Error, Event, Observer, report::Failure};
 
-/// So often at most is the progress of a host worth a line.
+/// The least time between two progress lines of a host.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
-/// Prints each event as a line.
+/// Prints each event as a line; of progress, only some.
 #[derive(Debug, Default)]
 pub(crate) struct Lines {
     progress: Mutex<HashMap<String, Instant>>,
@@ -22,7 +22,7 @@ pub(crate) struct Lines {
 impl Observer for Lines {
     fn event(&self, event: &Event) {
         if self.is_worth_a_line(event) {
-            // The report at the end says whether standard output can be written.
+            // A failure is ignored here: writing the report fails then too, and that is reported.
             let _ = line(event);
         }
     }
@@ -40,7 +40,7 @@ impl Lines {
     }
 }
 
-/// Writes one line.
+/// Writes the value as one line and flushes it.
 pub(crate) fn line(value: &impl Serialize) -> io::Result<()> {
     let mut text = serde_json::to_vec(value)?;
     text.push(b'\n');
@@ -49,7 +49,7 @@ pub(crate) fn line(value: &impl Serialize) -> io::Result<()> {
     out.flush()
 }
 
-/// The envelope of a report, for commands that are not about the fleet.
+/// A report without hosts: of a command such as `config`, or of one that could not begin.
 #[derive(Debug, Serialize)]
 pub(crate) struct Envelope {
     #[serde(rename = "type")]
@@ -62,12 +62,12 @@ pub(crate) struct Envelope {
     error: Option<Failure>,
 }
 
-/// The report of a command that did what was asked.
+/// Returns the report of a command without hosts that succeeded.
 pub(crate) fn done(command: &str) -> Envelope {
     Envelope { kind: "report", format: 1, command: Some(command.to_owned()), outcome: "done", hosts: [], error: None }
 }
 
-/// Writes the report of a command that could not even begin.
+/// Writes the report of a command that could not begin.
 pub(crate) fn error(command: Option<&str>, error: &Error) {
     let envelope = Envelope {
         kind: "report",
@@ -77,6 +77,6 @@ pub(crate) fn error(command: Option<&str>, error: &Error) {
         hosts: [],
         error: Some(error.into()),
     };
-    // The exit code says it too.
+    // If this write fails, the exit code still reports the error.
     let _ = line(&envelope);
 }

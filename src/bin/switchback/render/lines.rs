@@ -7,7 +7,7 @@ use switchback::{Event, Observer, data::LedgerStep, event::Phase, hook::HookKind
 use super::{escape, message, moment, result, style};
 use crate::args::Global;
 
-/// So many hosts that fail in a phase have a line of their own. What they all say stands at the end.
+/// The number of hosts per phase whose failure has a line of its own; the notes at the end cover all of them.
 const MOST: usize = 8;
 
 /// Prints events as lines.
@@ -16,17 +16,17 @@ pub(crate) struct Lines {
     quiet: bool,
     verbose: bool,
     dry_run: bool,
-    /// How many hosts failed in this phase.
+    /// The number of hosts that failed in this phase.
     said: AtomicUsize,
 }
 
 impl Lines {
-    /// Lines as many as the flags say.
+    /// Takes the verbosity from the flags.
     pub(crate) fn new(global: &Global) -> Self {
         Self { quiet: global.quiet, verbose: global.verbose > 0, dry_run: global.dry_run, said: AtomicUsize::new(0) }
     }
 
-    /// The line for an event, when it is worth one.
+    /// Returns the line for an event, if the verbosity shows it.
     pub(crate) fn text(&self, event: &Event) -> Option<String> {
         let every_host = self.verbose && !self.quiet;
         if let Event::Phase { .. } = event {
@@ -43,7 +43,7 @@ impl Lines {
                 Some(format!("{} {host} failed: {why}", name(*phase)))
             }
             _ if self.quiet => None,
-            // What a question is answered is no news.
+            // The output of these hooks is an answer for the tool, not a message.
             Event::HookOutput { hook: HookKind::Version | HookKind::Fingerprint, .. } if !every_host => None,
             Event::HookOutput { host, line, .. } => Some(format!("{:8} | {}", escape::line(host), escape::line(line))),
             Event::HookStarted { host, hook } if every_host => Some(format!("{hook} on {} begins", escape::line(host))),
@@ -95,7 +95,7 @@ impl Observer for Lines {
         if let Event::Planned { plan } = event
             && self.dry_run
         {
-            // The plan is what a dry run is for: a result.
+            // In a dry run, the plan is the result.
             let _ = result(&plan.iter().map(|step| escape::line(step) + "\n").collect::<String>());
         }
         if let Some(text) = self.text(event) {
@@ -104,12 +104,12 @@ impl Observer for Lines {
     }
 }
 
-/// Whether it is about doing something, so that its beginning is worth a line.
+/// Whether the start of the command is worth a line.
 fn changes(command: Command) -> bool {
     matches!(command, Command::Deploy | Command::Stage | Command::Activate | Command::Rollback | Command::Drill)
 }
 
-/// What is done to the data, in words.
+/// Describes a step of the data.
 fn said(step: LedgerStep) -> &'static str {
     match step {
         LedgerStep::ApplyBegun => "applying begins",
@@ -122,12 +122,12 @@ fn said(step: LedgerStep) -> &'static str {
     }
 }
 
-/// The phase, in a column.
+/// Returns the phase's name, padded to the width of its column.
 fn name(phase: Phase) -> String {
     format!("{:8}", phase.as_str())
 }
 
-/// What an upload brought, and how.
+/// Describes an upload: bytes sent, bytes over the wire, files copied on the host.
 fn uploaded(event: &Event) -> Option<String> {
     let Event::Uploaded { host, files, bytes, files_copied, bytes_copied, transferred } = event else { return None };
     let over = transferred.map(|bytes| format!(", {} over the wire", moment::size(bytes))).unwrap_or_default();
@@ -138,13 +138,13 @@ fn uploaded(event: &Event) -> Option<String> {
     Some(format!("{} {} {} sent{over}{copied}", name(Phase::Stage), escape::line(host), amount(*files, *bytes)))
 }
 
-/// So many files of so many bytes.
+/// Renders a number of files with their size.
 fn amount(files: u64, bytes: u64) -> String {
     let bytes = moment::size(bytes);
     if files == 1 { format!("1 file ({bytes})") } else { format!("{files} files ({bytes})") }
 }
 
-/// So many hosts.
+/// Renders a number of hosts.
 pub(crate) fn count(hosts: usize) -> String {
     if hosts == 1 { "1 host".to_owned() } else { format!("{hosts} hosts") }
 }

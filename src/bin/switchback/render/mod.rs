@@ -1,4 +1,4 @@
-//! How it is shown: results on standard output, messages on standard error; for people or as JSON.
+//! Output: results on standard output, messages on standard error; for people or as JSON.
 
 mod escape;
 mod hosts;
@@ -22,7 +22,7 @@ use switchback::{Error, Event, ExitCode as Code, Observer, Report, Timestamp, re
 
 use crate::args::{Command, Global};
 
-/// Shows what happens while it happens.
+/// The observer that shows events as they happen.
 #[derive(Debug)]
 pub(crate) enum Watcher {
     /// As JSON Lines.
@@ -34,7 +34,7 @@ pub(crate) enum Watcher {
 }
 
 impl Watcher {
-    /// Takes away what must not stay on the terminal.
+    /// Clears the bars from the terminal.
     pub(crate) fn end(&self) {
         if let Self::Bars(bars) = self {
             bars.end();
@@ -52,26 +52,26 @@ impl Observer for Watcher {
     }
 }
 
-/// Who watches, as the flags say.
+/// Returns the observer that fits the flags and the terminal.
 pub(crate) fn observer(global: &Global) -> Watcher {
     let lines = lines::Lines::new(global);
     if global.json {
         Watcher::Json(json::Lines::default())
     } else if stderr().is_terminal() && !global.quiet && global.verbose == 0 {
-        // Bars and many lines do not mix.
+        // Not with `-v`: many lines would disturb the bars.
         Watcher::Bars(progress::Bars::new(lines))
     } else {
         Watcher::Lines(lines)
     }
 }
 
-/// Shows a report. `again` is the command with the flags that mean the same fleet, for what to type next.
+/// Prints a report. `again` is `switchback` with the flags that select the same fleet, for the next command.
 pub(crate) fn report(report: &Report, global: &Global, again: &str) -> io::Result<()> {
     if global.json {
         return json::line(report);
     }
     let table = human::result(report, global.verbose > 0, Timestamp::now());
-    // The result of a stage is the name alone, so that `name=$(switchback stage .)` works.
+    // `stage` prints only the name to standard output, so that `name=$(switchback stage .)` works.
     let written = match (&report.release, report.command) {
         (Some(name), Reported::Stage) if report.exit_code() == Code::DONE && !report.dry_run => {
             message(&table);
@@ -86,10 +86,10 @@ pub(crate) fn report(report: &Report, global: &Global, again: &str) -> io::Resul
     written
 }
 
-/// Shows on standard error what standard output did not take: what happened must be known, whatever became of the output.
+/// Prints the report to standard error after standard output failed: the outcome must be visible in any case.
 pub(crate) fn report_elsewhere(report: &Report, global: &Global, again: &str, error: &Error) {
     message(&human::result(report, global.verbose > 0, Timestamp::now()));
-    // What was shown there already, before the output failed, is not shown again.
+    // `report` has printed these already, except in the two cases here.
     if global.json || global.quiet && report.exit_code() == Code::DONE {
         message(&human::notes(report));
         message(&sentence::closing(report, again));
@@ -97,7 +97,7 @@ pub(crate) fn report_elsewhere(report: &Report, global: &Global, again: &str, er
     message(&format!("{}: {}\n", style::odd("warning"), escape::lines(&error.full_message()).trim_end()));
 }
 
-/// Ends a command that is not about the fleet: its message, and with `--json` its report.
+/// Ends a command without hosts: prints its message, or with `--json` its report.
 pub(crate) fn done(command: &Command, global: &Global, text: Option<&str>) -> Result<ExitCode, Error> {
     if global.json {
         crate::run::printed(json::line(&json::done(command.name())))?;
@@ -107,7 +107,7 @@ pub(crate) fn done(command: &Command, global: &Global, text: Option<&str>) -> Re
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows an error of the command line, the configuration, or this machine.
+/// Prints an error of the command line, the configuration, or this machine.
 pub(crate) fn error(command: &str, error: &Error, json: bool) {
     if json {
         json::error(Some(command), error);
@@ -126,7 +126,7 @@ pub(crate) fn result(text: &str) -> io::Result<()> {
     out.flush()
 }
 
-/// Writes a message to standard error. Nobody can be told when that fails.
+/// Writes a message to standard error. A failure is ignored: there is no place left to report it.
 pub(crate) fn message(text: &str) {
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }

@@ -1,8 +1,8 @@
-//! Instants, lengths and sizes, as people read them.
+//! Times, durations and sizes for people.
 
 use switchback::Timestamp;
 
-/// The instant, and how long ago: `2026-11-23 10:15:00 UTC (3 min ago)`.
+/// Renders a time with its age: `2026-11-23 10:15:00 UTC (3 min ago)`.
 pub(crate) fn absolute(at: Timestamp, now: Timestamp) -> String {
     let text = at.to_string();
     let (day, time) = text.split_once('T').unwrap_or((&text, ""));
@@ -12,7 +12,7 @@ pub(crate) fn absolute(at: Timestamp, now: Timestamp) -> String {
 
 fn ago(at: Timestamp, now: Timestamp) -> String {
     match now.seconds_since(at) {
-        // Clocks of hosts may be ahead of ours.
+        // Also 0 for a time in the future: the clock of a host may be ahead of ours.
         0..=9 => "just now".to_owned(),
         seconds @ 10..=119 => format!("{seconds} s ago"),
         seconds @ 120..=7_199 => format!("{} min ago", seconds / 60),
@@ -21,7 +21,7 @@ fn ago(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// Bytes as `17.4 MB`.
+/// Renders bytes in decimal units: `17.4 MB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [(u64, &str); 4] =
         [(1_000_000_000_000, "TB"), (1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB")];
@@ -31,7 +31,7 @@ pub(crate) fn size(bytes: u64) -> String {
     )
 }
 
-/// Seconds as `0.2 s` or `2 min 5 s`.
+/// Renders seconds: `0.2 s` or `2 min 5 s`.
 pub(crate) fn length(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");

@@ -1,4 +1,4 @@
-//! Events on a terminal: uploads as bars, at most eight hosts and one total, and everything else as lines above them.
+//! Events on a terminal: uploads as bars, at most eight hosts and one total, and everything else as lines above.
 
 use std::{
     collections::HashMap,
@@ -10,7 +10,7 @@ use switchback::{Event, Observer, event::Phase};
 
 use super::{escape, lines::Lines};
 
-/// More bars than these flicker, and nobody reads them.
+/// The most hosts with a bar: more bars flicker, and nobody reads them.
 const MOST: usize = 8;
 
 /// Draws bars on standard error.
@@ -21,26 +21,26 @@ pub(crate) struct Bars {
     uploads: Mutex<Uploads>,
 }
 
-/// How far the uploads are.
+/// The progress of the uploads.
 #[derive(Debug, Default)]
 struct Uploads {
-    /// Bytes that each host has, of so many.
+    /// The bytes that each host has, and all that it will get.
     hosts: HashMap<String, (u64, u64)>,
     bars: HashMap<String, ProgressBar>,
     total: Option<ProgressBar>,
 }
 
 impl Bars {
-    /// No bar yet; `lines` says which events are worth a line.
+    /// Begins without bars; `lines` shows the events as lines.
     pub(crate) fn new(lines: Lines) -> Self {
         let drawn = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
         Self { lines, drawn, uploads: Mutex::default() }
     }
 
-    /// Takes all bars away.
+    /// Removes all bars.
     pub(crate) fn end(&self) {
         *self.uploads() = Uploads::default();
-        // A terminal that is gone needs no clearing.
+        // If this fails, the terminal is closed, and needs no clearing.
         let _ = self.drawn.clear();
     }
 
@@ -96,7 +96,7 @@ impl Observer for Bars {
             Event::Phase { phase, .. } if *phase != Phase::Stage => self.end(),
             _ => {}
         }
-        // Lines must not tear the bars: they are drawn again below each.
+        // Hides the bars while a line is printed; they are drawn again below it.
         self.drawn.suspend(|| self.lines.event(event));
     }
 }

@@ -1,4 +1,4 @@
-//! How a run ends: in which state the fleet is, and what to type next.
+//! The end of a run: the state of the fleet, and the next command.
 
 use switchback::{
     ReleaseName, Report,
@@ -7,7 +7,7 @@ use switchback::{
 
 use super::{escape, hosts, lines::count, moment, style};
 
-/// The closing words, each with what to type next; nothing where the table has said it all.
+/// Returns the closing message with the next command; empty if the table says everything.
 pub(crate) fn closing(report: &Report, again: &str) -> String {
     let state = state(report);
     let took = if changed(report) { format!(" ({})", moment::length(report.seconds)) } else { String::new() };
@@ -21,8 +21,8 @@ fn changed(report: &Report) -> bool {
         && report.hosts.iter().any(|host| host.switched_at.is_some() || host.outcome == HostOutcome::Switched)
 }
 
-/// In which state the fleet is. An error's own words say what failed and what was touched; where the fleet is, is said
-/// wherever that is not what one would think.
+/// Describes the state of the fleet. An error's message says what failed and what was changed; the hosts' releases
+/// follow where they may not be as expected.
 fn state(report: &Report) -> String {
     let why = report.error.as_ref().map(|error| escape::lines(&error.message));
     let error = |usual: &str| {
@@ -52,12 +52,12 @@ fn state(report: &Report) -> String {
     }
 }
 
-/// Whether the command changes nothing, so that there is nothing to say about that.
+/// Whether the command only reads: "nothing to do" would be the wrong message for it.
 fn only_reads(command: Command) -> bool {
     matches!(command, Command::Status | Command::Releases | Command::History | Command::Check | Command::Verify)
 }
 
-/// What a drill that held is worth: how fast the way back is.
+/// Describes a passed drill, with the time that the rollback took.
 fn drilled(report: &Report, place: &str) -> String {
     let restored = report.drill.as_ref().and_then(|drill| drill.time_to_restore).unwrap_or_default();
     let took = moment::length(restored);
@@ -88,7 +88,7 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
     }
 }
 
-/// What to type next: what the error says, or what one usually does.
+/// Returns the next command: the error's hint, else the usual one after this outcome.
 fn next(report: &Report, again: &str) -> Option<String> {
     if let Some(hint) = report.error.as_ref().and_then(|error| error.hint.as_ref()) {
         return Some(escape::line(hint));
@@ -107,7 +107,7 @@ fn next(report: &Report, again: &str) -> Option<String> {
     Some(format!("`{usual}"))
 }
 
-/// Where a host is, as far as it is known.
+/// The release that a host is on, as far as it is known.
 #[derive(PartialEq)]
 enum Place<'a> {
     On(&'a ReleaseName),
@@ -127,7 +127,7 @@ fn place(host: &HostReport) -> Place<'_> {
     }
 }
 
-/// Which hosts are on what: `web1..web97 (97 hosts) on build-17, web98 unknown`.
+/// Lists the hosts by release: `web1..web97 (97 hosts) on build-17, web98 unknown`.
 fn whereabouts(all: &[HostReport]) -> String {
     let mut places: Vec<(Place<'_>, Vec<&str>)> = Vec::new();
     for host in all {
@@ -150,7 +150,7 @@ fn whereabouts(all: &[HostReport]) -> String {
     if places.is_empty() { "no host".to_owned() } else { places.iter().map(text).collect::<Vec<_>>().join("; ") }
 }
 
-/// Whether the hosts that were read are in different places.
+/// Whether the hosts that were read are on different releases.
 fn is_split(hosts: &[HostReport]) -> bool {
     let mut places = hosts.iter().map(place).filter(|place| !matches!(place, Place::Left | Place::Unknown));
     let first = places.next();

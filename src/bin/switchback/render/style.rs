@@ -1,4 +1,4 @@
-//! The few colours. They are taken away again where nobody wants them (`NO_COLOR`, pipes).
+//! Colours and bold text; `anstream` removes them for pipes and `NO_COLOR`.
 
 use anstyle::{AnsiColor, Style};
 
@@ -6,27 +6,27 @@ fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// What went wrong.
+/// Styles an error.
 pub(crate) fn bad(text: &str) -> String {
     paint(AnsiColor::Red.on_default().bold(), text)
 }
 
-/// What stands out.
+/// Styles text that stands out.
 pub(crate) fn odd(text: &str) -> String {
     paint(AnsiColor::Yellow.on_default().bold(), text)
 }
 
-/// What went well.
+/// Styles a success.
 pub(crate) fn good(text: &str) -> String {
     paint(AnsiColor::Green.on_default(), text)
 }
 
-/// What to do next.
+/// Styles the label of the next command.
 pub(crate) fn next(text: &str) -> String {
     paint(AnsiColor::Cyan.on_default(), text)
 }
 
-/// A heading.
+/// Styles a heading.
 pub(crate) fn heading(text: &str) -> String {
     paint(Style::new().bold(), text)
 }

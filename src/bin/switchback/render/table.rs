@@ -1,25 +1,25 @@
-//! Columns, as wide as what stands in them.
+//! Tables whose columns are as wide as their widest cell.
 
 use super::style;
 
-/// A table: a heading, rows, and what is said behind a row that stands out.
+/// A table: a heading, and rows, some with a mark at the end.
 #[derive(Debug)]
 pub(crate) struct Table {
     rows: Vec<(Vec<String>, Option<&'static str>)>,
 }
 
 impl Table {
-    /// A table with these columns.
+    /// Begins a table with these headings.
     pub(crate) fn new(heading: &[&str]) -> Self {
         Self { rows: vec![(heading.iter().map(ToString::to_string).collect(), None)] }
     }
 
-    /// One more row; `mark` says why it stands out.
+    /// Adds a row; `mark` says why it stands out.
     pub(crate) fn row(&mut self, cells: Vec<String>, mark: Option<&'static str>) {
         self.rows.push((cells, mark));
     }
 
-    /// The text, or nothing when there is no row.
+    /// Renders the table; empty if it has no rows.
     pub(crate) fn print(&self) -> String {
         if self.rows.len() == 1 {
             return String::new();

@@ -1,4 +1,4 @@
-//! Made reports, as people see them.
+//! Constructed reports, rendered for people.
 #![expect(clippy::needless_raw_string_hashes, reason = "snapbox writes its snapshots so")]
 
 use snapbox::{assert_data_eq, str};
@@ -27,7 +27,7 @@ fn report(command: Command, outcome: Outcome, hosts: Vec<HostReport>) -> Report 
     report
 }
 
-/// All that is shown, without colours.
+/// Returns the whole output, without colours.
 fn shown(report: &Report) -> String {
     let now = Timestamp::from_unix(1_795_428_900, 0).expect("in range");
     let text = human::result(report, false, now) + &human::notes(report) + &sentence::closing(report, "switchback");
@@ -94,7 +94,7 @@ next: `switchback status` reads every host again
     );
 }
 
-/// A hundred hosts of which three are odd.
+/// A hundred hosts, three of them odd.
 fn hundred(command: Command, outcome: Outcome, usual: HostOutcome) -> Report {
     let mut hosts: Vec<HostReport> =
         (1..=100).map(|number| host(&format!("web{number}"), usual, "b-16", "b-17")).collect();
@@ -151,7 +151,7 @@ error: 2 hosts could not be read.
     );
 }
 
-/// Messages name their host: a hundred that failed alike are one line all the same.
+/// Messages contain the host's name: a hundred hosts with the same failure still share one line.
 #[test]
 fn a_hundred_hosts_that_failed_alike_are_one_line() {
     let away = |number: usize| {
