@@ -1,6 +1,6 @@
 #!/bin/sh
-# Deploys the site beside this file, with its data, goes back, and rehearses the way back with a drill: on this machine, in a
-# temporary root that is removed at the end. Ends with 0 only when every step was as expected.
+# Deploys the site in this directory with its data, rolls back, and rehearses a rollback with a drill: on this machine,
+# in a temporary root that is removed at the end. Exits with 0 only if every step had the expected result.
 #
 #   sh examples/site/run.sh
 set -eu
@@ -18,7 +18,7 @@ trap 'exit 143' TERM
 
 command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
 echo "Building switchback. The first build takes a few minutes."
-# Cargo itself says where it puts the program: that can be set in many ways.
+# Cargo reports the program's path: many settings can change it.
 built=$(cd -- "$crate" && cargo build --bin switchback --message-format=json-render-diagnostics)
 program=$(printf '%s\n' "$built" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' | tail -n 1)
 [ -x "$program" ] || { echo "cargo built no program" >&2; exit 1; }
@@ -28,7 +28,7 @@ root=$(CDPATH='' cd -- "$root" && pwd -P)
 wrong=0
 echo "The deploy root is $root. It is removed at the end."
 
-# step WHAT ARGUMENT...: runs switchback on the root; its exit code is in $code, its last words in $said.
+# step WHAT ARGUMENT...: runs switchback on the root; sets $code to its exit code and $said to its output.
 step() {
     echo
     echo "== $1"
@@ -39,7 +39,7 @@ step() {
     printf '%s\n' "$said" | sed 's/^/  | /'
 }
 
-# is WHAT EXPECTED FOUND: says what was found, and whether it is what was expected.
+# is WHAT EXPECTED FOUND: prints FOUND and counts it as wrong if it is not EXPECTED.
 is() {
     if [ "$2" = "$3" ]; then
         printf '  %-28s %s\n' "$1" "$3"
@@ -49,7 +49,7 @@ is() {
     fi
 }
 
-# look CODE RELEASE VERSION GUEST: what must be so after a step.
+# look CODE RELEASE VERSION GUEST: checks the state after a step.
 look() {
     is "exit code" "$1" "$code"
     is "current ->" "releases/$2" "$(readlink "$root/current" || echo nothing)"
