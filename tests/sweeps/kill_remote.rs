@@ -1,9 +1,8 @@
 //! SIGKILL of a host's `sh`, and of each utility that it runs, over a real sshd. FAULTS.md K03, K04.
 //!
-//! Wrappers on the hosts' `PATH` count and kill. Without an sshd the tests are skipped in words, or fail where
-//! `SWITCHBACK_REQUIRE_SSHD=1`. The full sweeps, well over 1,000 kills:
-//! `cargo test --all-features --test sweeps -- --ignored kill_remote --test-threads 2`, 22 minutes on 2 cores that
-//! others used too.
+//! Wrappers on the hosts' `PATH` count and kill. Without an sshd the tests print that they are skipped, or fail with
+//! `SWITCHBACK_REQUIRE_SSHD=1`. The full sweeps, well over 1,000 kills, take 22 minutes on two busy cores: `cargo test
+//! --all-features --test sweeps -- --ignored kill_remote --test-threads 2`.
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
 mod host;
@@ -24,7 +23,7 @@ use support::{
     truth::is_true,
 };
 
-/// A fleet whose hosts can be made to lose a process.
+/// A fleet of hosts that can lose a process.
 struct Fleet<'c> {
     case: &'c Case,
     hosts: Vec<Host>,
@@ -45,7 +44,8 @@ impl<'c> Fleet<'c> {
         Some(Self { case, hosts, site })
     }
 
-    /// The calls of an undisturbed run on the last host: the first is the arbiter, and others follow it.
+    /// Returns the calls of an undisturbed run on the last host. The first host is the arbiter, which the others
+    /// follow.
     fn calls(&self) -> Vec<String> {
         self.site.restore();
         let host = self.hosts.last().expect("a host");
@@ -61,7 +61,7 @@ impl<'c> Fleet<'c> {
         self.site.command(&words).output().expect("the command runs")
     }
 
-    /// Kills at call `nth` of the last host, and looks at what is said and left. Returns the exit code.
+    /// Kills at call `nth` of the last host, checks the report and the host, and returns the exit code.
     fn killed_at(&self, nth: usize, kill: Kill, turn: usize, at: &str) -> i32 {
         self.site.restore();
         let host = self.hosts.last().expect("a host");
@@ -71,14 +71,14 @@ impl<'c> Fleet<'c> {
         self.site.holds(self.case, at);
         let code = is_true(&self.site, self.case, &output, at);
         self.site.settles(self.case, turn, at);
-        // A deploy clears away what lies there when it begins, so nothing may still be on its way.
+        // A deploy removes leftovers when it begins, so no late utility may still be at work.
         host.ends();
         self.site.deploys_next(at);
         code
     }
 }
 
-/// Kills at the calls that `take` picks, and tells how often which exit code came of it.
+/// Kills at the calls that `take` picks, and prints how often each exit code occurred.
 #[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
 fn sweep(case: &Case, hosts: usize, floor: usize, take: impl Fn(usize, &str, Kill) -> bool) {
     if case.cut.is_some() && !cut::available() {
@@ -102,7 +102,7 @@ fn sweep(case: &Case, hosts: usize, floor: usize, take: impl Fn(usize, &str, Kil
     assert!(trials >= floor, "{}: only {trials} kills", case.what);
 }
 
-/// A sample: the upload and the renames, each with one kind of kill, and a few of the others.
+/// Samples the upload and the renames with one kind of kill each, and a few other calls.
 fn some(place: usize, call: &str, kill: Kill) -> bool {
     if call.starts_with("tar") {
         return kill == Kill::ShellBefore;
@@ -111,12 +111,12 @@ fn some(place: usize, call: &str, kill: Kill) -> bool {
     picked && Kill::ALL[place % Kill::ALL.len()] == kill
 }
 
-/// What a utility does late is of interest where it moves something into place.
+/// Picks every kill. A late utility matters only if it moves something into place.
 fn all(_: usize, call: &str, kill: Kill) -> bool {
     kill != Kill::ShellThenLate || call.starts_with("mv -f")
 }
 
-/// Two kinds of kill at each call, by turns.
+/// Picks two kinds of kill for each call, in turn.
 fn by_turns(place: usize, call: &str, kill: Kill) -> bool {
     let turn = |at: usize| Kill::ALL[at % Kill::ALL.len()] == kill;
     all(place, call, kill) && (turn(place) || turn(place + 2))
@@ -142,7 +142,7 @@ fn unlock() {
     sweep(&UNLOCK, 1, 2, some);
 }
 
-/// A recovery, and the taking away of a lock, are themselves cut off on the host.
+/// Interrupts `recover` and `unlock` themselves on the host.
 #[test]
 #[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_remote"]
 fn recover_everywhere() {

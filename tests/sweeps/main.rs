@@ -1,4 +1,4 @@
-//! Sweeps over very many cases: a sample of each by default, all of them with `--ignored`.
+//! Sweeps over very many cases: a sample by default, all of them with `--ignored`.
 
 mod kill_remote;
 mod kill_sweep;

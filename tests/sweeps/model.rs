@@ -1,12 +1,12 @@
-//! A model checker for the tool itself: two controllers on two hosts in memory, driven through every order of their
-//! calls, with lost answers, late calls, crashes, dying processes and stolen locks.
+//! A model checker for the tool itself: two controllers on two hosts in memory, in every order of their calls, with
+//! lost answers, late calls, crashes, dying processes and stolen locks.
 //!
-//! It explores the real code: the commands are the library's own futures, and their batches run on copies of hosts. It is
-//! quick because a host is identified by its content and a command by the replies so far, so that a state is a handful of
+//! It explores the real code: the commands are the library's own futures, and their batches run on copies of hosts. It
+//! is fast because a host is identified by its content and a command by its replies so far, so that a state is a few
 //! numbers ([`memo`]). FAULTS.md I01 to I27.
 //!
-//! We left `stateright` out: it brings a web server (`tiny_http`) that no feature turns off, and we would have used only
-//! its queue of states.
+//! We do not use `stateright`: it depends on a web server (`tiny_http`) that no feature turns off, and we would use
+//! only its queue of states.
 //!
 //! The long run is `cargo test --all-features --test sweeps -- --ignored model`.
 
@@ -25,14 +25,14 @@ use switchback::{DirStore, Fleet, Host, HostPath, Layout, transport::MemoryHost}
 use command::{Command, Planted};
 use explorer::{Budget, Explorer, Found};
 
-/// How many hosts there are.
+/// The number of hosts.
 pub(crate) const HOSTS: usize = 2;
 
-/// The releases there can be: the first three are deployed before, the third is current, and the fourth is staged.
+/// All possible releases: the first three are deployed beforehand, the third is current, and the fourth is staged.
 pub(crate) const RELEASES: [&str; 6] = ["a", "b", "c", "s", "d", "e"];
 
 thread_local! {
-    /// A host with what is there before.
+    /// A host in the initial state.
     pub(crate) static START: MemoryHost = start();
 }
 
@@ -47,7 +47,7 @@ fn start() -> MemoryHost {
         }
         command::stage(&fleet, RELEASES[3]).await;
     });
-    // Their times and tokens are other ones every time, and of no moment.
+    // Remove records whose times and tokens differ in every run: they would make equal states different.
     host.remove(&ground::at(".switchback/history"));
     for name in &RELEASES[..4] {
         host.remove(&ground::at(&format!(".switchback/releases/{name}/staged")));
@@ -93,7 +93,7 @@ const BACK_TWICE: [Command; 2] = [Command::Rollback, Command::Rollback];
 
 const NOTHING: Budget = Budget { lost: 0, hung_up: 0, delayed: 0, cut: 0, crashes: 0, steals: 0, by_hand: 0 };
 
-/// One mishap of each kind that takes no lock from the living.
+/// One mishap of each kind, except those that take a lock from a live holder.
 const ONE_OF_EACH: [Budget; 5] = [
     Budget { lost: 1, ..NOTHING },
     Budget { delayed: 1, ..NOTHING },
@@ -102,7 +102,7 @@ const ONE_OF_EACH: [Budget; 5] = [
     Budget { hung_up: 1, ..NOTHING },
 ];
 
-/// Explores all there is.
+/// Explores the whole model.
 #[track_caller]
 fn exhaust(commands: [Command; 2], budget: Budget) -> usize {
     let found = explore(commands, Planted::Nothing, budget, usize::MAX);
@@ -150,7 +150,7 @@ fn a_record_that_is_written_early_is_caught() {
     caught(&explore(DEPLOY_AND_BACK, Planted::EarlyRecord, NOTHING, usize::MAX), "I10");
 }
 
-/// All there is, with every kind of mishap that takes no lock from the living.
+/// The whole model, with every kind of mishap except those that take a lock from a live holder.
 #[test]
 #[ignore = "takes many minutes"]
 fn every_order_of_longer_stories_holds() {
@@ -161,11 +161,11 @@ fn every_order_of_longer_stories_holds() {
     }
     states += exhaust(DEPLOY_AND_BACK, NOTHING);
     assert!(states > 100_000, "only {states} states");
-    // Uploads take no lock, so that two of them side by side have more orders than can be seen.
+    // Uploads take no lock: two of them at once have more orders than can be explored.
     holds(&explore(DEPLOYS, Planted::Nothing, NOTHING, 500_000));
 }
 
-/// Locks are stolen from the living too: more states than can be seen, so two million of them.
+/// Locks are stolen from live holders too: more states than can be explored, so the limit is two million.
 #[test]
 #[ignore = "takes many minutes"]
 fn two_million_states_with_theft_hold() {

@@ -1,9 +1,9 @@
 //! The connection to one of two hosts is cut, reset, frozen or delayed at each burst of data. FAULTS.md S02, S03, S04,
 //! S13.
 //!
-//! Without an sshd the tests are skipped in words, or fail where `SWITCHBACK_REQUIRE_SSHD=1`. The full sweep, 888 runs:
-//! `cargo test --all-features --test sweeps -- --ignored network --test-threads 1`, 23 minutes on 2 cores that others
-//! used too.
+//! Without an sshd the tests print that they are skipped, or fail with `SWITCHBACK_REQUIRE_SSHD=1`. The full sweep, 888
+//! runs, takes 23 minutes on two busy cores: `cargo test --all-features --test sweeps -- --ignored network
+//! --test-threads 1`.
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
 use crate::support;
@@ -35,7 +35,7 @@ struct Fleet<'c> {
 }
 
 impl<'c> Fleet<'c> {
-    /// The host `behind` is reached through the proxy; the first host is the arbiter.
+    /// Creates the fleet. The host `behind` is reached through the proxy; the first host is the arbiter.
     fn new(case: &'c Case, behind: usize) -> Option<Self> {
         let home = TempDir::new().expect("a home without start-up files");
         let sshd = Sshd::start(&format!("SetEnv HOME={}", text(home.path())))?;
@@ -50,7 +50,7 @@ impl<'c> Fleet<'c> {
         Some(Self { case, site, proxy, _sshd: sshd, _home: home })
     }
 
-    /// Runs with `plan`, and looks at what is said and left. Returns the exit code.
+    /// Runs with `plan`, checks the report and the hosts, and returns the exit code.
     fn disturbed(&self, plan: Plan, turn: usize, at: &str) -> i32 {
         self.site.restore();
         self.proxy.plan(Some(plan));
@@ -63,7 +63,7 @@ impl<'c> Fleet<'c> {
         code
     }
 
-    /// Runs the command, for a minute at most.
+    /// Runs the command, and kills it after a minute.
     fn run(&self) -> Output {
         let mut command = Command::new("timeout");
         command.args(["-s", "KILL", "60", env!("CARGO_BIN_EXE_switchback"), "--json"]);
@@ -71,7 +71,7 @@ impl<'c> Fleet<'c> {
         command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV").output().expect("timeout runs")
     }
 
-    /// The bursts of an undisturbed run, to the server and to the client.
+    /// Counts the bursts of an undisturbed run, to the server and to the client.
     fn bursts(&self) -> [usize; 2] {
         self.site.restore();
         self.proxy.plan(None);
@@ -97,14 +97,14 @@ fn config(sshd: &Sshd, site: &Site, behind: Option<(usize, u16)>) -> String {
     ssh + &site.hosts().map(host).collect::<String>()
 }
 
-/// What came of the trials of a sweep.
+/// The results of the trials of a sweep.
 #[derive(Default)]
 struct Tally {
     codes: BTreeMap<(String, i32), usize>,
     failed: Vec<String>,
 }
 
-/// Disturbs `case` at the bursts that `take` picks, in so many `lanes` side by side: most of the time is waiting.
+/// Disturbs `case` at the bursts that `take` picks, in `lanes` fleets in parallel, since most of the time is waiting.
 #[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
 fn sweep(case: &Case, behind: usize, lanes: usize, floor: usize, take: impl Fn(Plan) -> bool) {
     let Some(fleet) = Fleet::new(case, behind) else { return };
@@ -139,7 +139,7 @@ fn sweep(case: &Case, behind: usize, lanes: usize, floor: usize, take: impl Fn(P
     assert!(plans.len() >= floor, "only {} trials", plans.len());
 }
 
-/// A few of each kind; what freezes takes longest.
+/// Picks a few of each kind; freezing takes longest.
 fn some(plan: Plan) -> bool {
     let turn = plan.burst % 18;
     match (plan.fault, plan.way) {
@@ -159,7 +159,7 @@ fn deploy() {
 
 #[test]
 fn rollback() {
-    // It is shorter than a deploy.
+    // A rollback has fewer bursts than a deploy.
     sweep(&ROLLBACK, 0, 3, 3, |plan| some(Plan { burst: plan.burst + 4, ..plan }));
 }
 
@@ -179,18 +179,18 @@ fn rollback_everywhere() {
     }
 }
 
-/// A link so slow that an upload takes longer than an answer may. The run reports its progress, and does not take the
-/// host for dead. FAULTS.md S13.
+/// A link so slow that an upload takes longer than the timeout for an answer. The run reports progress, and does not
+/// treat the host as unreachable. FAULTS.md S13.
 #[test]
 fn a_slow_link_is_no_dead_one() {
     let Some(fleet) = Fleet::new(&DEPLOY, 1) else { return };
     fleet.site.restore();
-    // Nothing makes it smaller on its way.
+    // Random, so that compression does not shorten the upload.
     let mut random = fs::File::open("/dev/urandom").expect("there is one");
     let mut content = vec![0; 320_000];
     std::io::Read::read_exact(&mut random, &mut content).expect("it never ends");
     fs::write(fleet.site.directory().join("new/large"), content).expect("ours");
-    // Eight seconds at least, where an answer may take five.
+    // At least eight seconds, with a timeout of five.
     fleet.proxy.slow_down(40_000);
     let file = fleet.site.directory().join("disturbed.toml");
     let config = fs::read_to_string(&file).expect("a configuration");

@@ -1,5 +1,5 @@
-//! Seeded simulation: controllers run into each other on hosts in memory, while calls are lost, cut and late, and
-//! people meddle. After every event the invariants are checked against what the hosts hold. FAULTS.md I01 to I27.
+//! Seeded simulation: controllers compete on hosts in memory, while calls are lost, cut off and late, and people
+//! interfere. After every event the invariants are checked against the hosts. FAULTS.md I01 to I27.
 //!
 //! A failure prints the seed of its world; `SWITCHBACK_SEED=SEED cargo test --all-features --test sweeps simulation`
 //! replays exactly that one. The long run is `cargo test --all-features --test sweeps -- --ignored simulation`.
@@ -23,22 +23,22 @@ use std::{
 use counts::Counts;
 use world::World;
 
-/// Commands in one world.
+/// The number of commands in a world.
 const COMMANDS: usize = 30;
 
-/// The operations, commands and exchanges, of the long run.
+/// The number of operations (commands and exchanges) in the long run.
 const LONG: usize = 200_000;
 
-/// The operations of the quick run.
+/// The number of operations in the quick run.
 const QUICK: usize = 12_000;
 
-/// The seed that is asked for, of one world only.
+/// Returns the requested seed; then only that world runs.
 fn wanted() -> Option<u64> {
     let text = std::env::var("SWITCHBACK_SEED").ok()?;
     Some(text.parse().expect("SWITCHBACK_SEED is a number"))
 }
 
-/// Lives through the world of `seed`.
+/// Runs the world of `seed`.
 fn live(seed: u64) -> Counts {
     let mut world = World::new(seed, wanted().is_some());
     let lived = catch_unwind(AssertUnwindSafe(|| world.live(COMMANDS)));
@@ -52,7 +52,7 @@ fn live(seed: u64) -> Counts {
     }
 }
 
-/// Lives through worlds, from the seed `first` on, until there were so many operations.
+/// Runs worlds from the seed `first` on, until there were `operations` operations.
 fn live_until(first: u64, operations: usize) -> Counts {
     let mut counts = Counts::default();
     for seed in first.. {
@@ -71,7 +71,7 @@ fn simulate(first: u64, operations: usize) {
         return;
     }
     let began = Instant::now();
-    // Two halves, on a processor each.
+    // Two halves in parallel, one per core.
     let other = std::thread::spawn(move || live_until(first + (1 << 32), operations / 2));
     let mut counts = live_until(first, operations / 2);
     counts.add(other.join().expect("it says itself what is wrong"));

@@ -1,4 +1,4 @@
-//! A host whose utilities are counted, and which loses one of them, or its `sh`, at a given call.
+//! A host that counts its utilities, and loses one of them, or its `sh`, at a given call.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -9,24 +9,24 @@ use super::support::{
     wait,
 };
 
-/// All that the scripts run on a host, and its `sh`. `tail` runs beside `tar`, so its calls have no place in the order.
+/// The utilities that the scripts run on a host, and its `sh`. `tail` runs beside `tar`, so its calls have no order.
 const UTILITIES: [&str; 19] = [
     "sh", "cat", "chmod", "date", "find", "id", "ln", "mkdir", "mv", "od", "readlink", "rm", "rmdir", "stat", "sync",
     "uname", "tar", "head", "touch",
 ];
 
-/// What is killed at the call that is told, and when.
+/// The process to kill at the planned call, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kill {
-    /// The shell that runs the utility, which then does not run.
+    /// The shell, before it runs the utility; the utility does not run.
     ShellBefore,
-    /// The shell that ran the utility, before it learns of that.
+    /// The shell, after the utility has ended and before the shell knows.
     ShellAfter,
     /// The utility, before it has done anything.
     UtilityBefore,
-    /// The utility, after it has done all and before it could say so.
+    /// The utility, after its work and before it reports success.
     UtilityAfter,
-    /// The shell; the utility does its work late, when the shell has been missed.
+    /// The shell; the utility does its work later, when the controller has missed the shell.
     ShellThenLate,
 }
 
@@ -45,7 +45,7 @@ impl Kill {
     }
 }
 
-/// Counts its calls in a file, and acts at the one that the plan names. Calls come one at a time.
+/// A wrapper that counts its calls in a file and acts at the planned one. Calls come one at a time.
 const SHIM: &str = r#"#!/bin/dash
 if [ -e DIR/plan ]; then
     read -r at how <DIR/plan
@@ -66,14 +66,14 @@ fi
 exec REAL "$@"
 "#;
 
-/// A host over a real sshd, whose utilities are the counted ones.
+/// A host over a real sshd, with wrapped utilities.
 pub(crate) struct Host {
     dir: TempDir,
     sshd: Sshd,
 }
 
 impl Host {
-    /// `None`, in words, where there is no sshd.
+    /// Starts the host. Without an sshd, prints that and returns `None`.
     pub(crate) fn start() -> Option<Self> {
         let dir = TempDir::new().expect("a directory");
         for utility in UTILITIES {
@@ -84,7 +84,7 @@ impl Host {
             fs::write(&path, shim).expect("a shim");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("ours");
         }
-        // A home without start-up files: what those of the user who runs the tests do is not ours to kill.
+        // A home without start-up files: the commands in the user's own are not ours to kill.
         let sshd = Sshd::start(&format!("SetEnv PATH={0}:/usr/bin:/bin HOME={0}", text(dir.path())))?;
         Some(Self { dir, sshd })
     }
@@ -93,30 +93,30 @@ impl Host {
         self.dir.path().join(name)
     }
 
-    /// From now on calls are counted, and this is done at call `at`.
+    /// Starts to count calls, and kills at call `at`; 0 only counts.
     pub(crate) fn plan(&self, at: usize, kill: Kill) {
         fs::write(self.file("count"), "0\n").expect("a file");
         fs::write(self.file("log"), "").expect("a file");
         fs::write(self.file("plan"), format!("{at} {}\n", kill.word())).expect("a file");
     }
 
-    /// Nothing is counted any more. Returns the calls that were.
+    /// Stops counting and returns the calls.
     pub(crate) fn unplan(&self) -> Vec<String> {
         fs::remove_file(self.file("plan")).expect("ours");
         fs::read_to_string(self.file("log")).expect("a file").lines().map(str::to_owned).collect()
     }
 
-    /// Waits for the utility that works late.
+    /// Waits for a late utility to end.
     pub(crate) fn ends(&self) {
         wait::until("the end of a utility without its shell", || !self.file("late").exists());
     }
 
-    /// Its part of a configuration.
+    /// Returns the host's table of the configuration.
     pub(crate) fn toml(&self, name: &str, root: &str) -> String {
         format!("[[host]]\nname = \"{name}\"\naddress = \"{}\"\nroot = {root:?}\n", self.sshd.address("root"))
     }
 
-    /// The `[ssh]` of a configuration; it holds for all hosts, so one file of known keys serves them all.
+    /// Returns the `[ssh]` table. It applies to all hosts, so that one file of known keys serves them all.
     pub(crate) fn ssh(hosts: &[Self]) -> String {
         let known: String = hosts.iter().map(|host| read(&host.sshd, "known hosts")).collect();
         let keys: String = hosts.iter().map(|host| read(&host.sshd, "authorized_keys")).collect();

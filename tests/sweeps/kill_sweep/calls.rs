@@ -1,8 +1,8 @@
-//! The system calls of one run of the command, and faults at each of them, by `strace`.
+//! The system calls of one run of the command, and faults at each of them, with `strace`.
 //!
-//! `strace` counts for each thread of its own. So that the counts mean something, all that the command does to a root
-//! is done by one thread: the runtime has one worker, and the kernel refuses (`EAGAIN`) every thread after the first
-//! for blocking work, which the runtime takes as "not now".
+//! `strace` counts the calls of each thread separately. To make a count identify one call, a single thread makes all
+//! changes to a root: the runtime has one worker, and the kernel refuses (`EAGAIN`) every thread for blocking work
+//! after the first, which the runtime takes as "not now".
 
 use std::{
     collections::BTreeMap,
@@ -12,28 +12,27 @@ use std::{
 
 use super::support::cut::one_thread;
 
-/// All that changes something on disk, or makes it durable. Opening counts where it creates.
+/// Calls that change the disk, or make a change durable. Opening counts if it creates.
 const CHANGING: &str =
     "mkdirat,symlinkat,linkat,renameat,renameat2,unlinkat,fchmod,chmod,write,fsync,syncfs,ftruncate,openat";
 
-/// One system call of a run, as `strace` counts them.
+/// A system call of a run, as `strace` counts it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Call {
-    /// Its name.
     pub(crate) name: String,
-    /// Which of the calls of that name it is, in its thread; the first is 1.
+    /// The number of this call among the thread's calls of this name, from 1.
     pub(crate) nth: usize,
-    /// Whether no other thread ever comes so far: then a fault at this number hits this call only.
+    /// Whether no other thread reaches this number, so that a fault hits this call only.
     pub(crate) alone: bool,
 }
 
-/// Runs the command in `directory` with faults as `strace -e inject=` describes them.
+/// Runs the command in `directory` with a fault, as `strace -e inject=` takes it.
 pub(crate) fn with_fault(directory: &Path, fault: &str, arguments: &[&str]) -> Output {
     let name = fault.split(':').next().unwrap_or_default();
     traced(directory, &format!("clone3,{name}"), &["-e", &format!("inject={fault}")], arguments)
 }
 
-/// Without `--seccomp-bpf`, which is quicker and loses the signals that are to be injected.
+/// Runs the command under `strace`, without `--seccomp-bpf`: that is faster, but loses injected signals.
 fn traced(directory: &Path, trace: &str, more: &[&str], arguments: &[&str]) -> Output {
     Command::new("strace")
         .args(["-f", "-qq", "-o", "calls", "-e", &format!("trace={trace}")])
@@ -49,7 +48,7 @@ fn traced(directory: &Path, trace: &str, more: &[&str], arguments: &[&str]) -> O
         .expect("strace runs")
 }
 
-/// The changing calls of an undisturbed run, in their order, and how the run ended.
+/// Returns the changing calls of an undisturbed run, in order, and the run's output.
 pub(crate) fn changing(directory: &Path, arguments: &[&str]) -> (Vec<Call>, Output) {
     let output = traced(directory, &format!("clone3,{CHANGING}"), &[], arguments);
     let log = fs_err::read_to_string(directory.join("calls")).expect("strace wrote what it saw");
@@ -79,11 +78,12 @@ fn parse(log: &str) -> Vec<Call> {
         let nth = *counts.entry(name).and_modify(|count| *count += 1).or_insert(1);
         let changes = match *name {
             "openat" => rest.contains("O_CREAT"),
-            // The runtime waking up one of its threads: it does not survive that this fails, which it never does.
+            // The runtime wakes one of its threads with this write (eventfd(2)). It cannot survive a failure, and none
+            // occurs in reality.
             "write" => !rest.contains(r#"\1\0\0\0\0\0\0\0", 8"#),
             _ => true,
         };
-        // Where another thread comes so far first, a fault at this number would hit that one.
+        // If another thread has reached this number before, a fault would hit that thread.
         if changes && nth > others(name, &lines[..at]) {
             calls.push(Call { name: (*name).to_owned(), nth, alone: nth > others(name, &lines) });
         }
@@ -91,7 +91,7 @@ fn parse(log: &str) -> Vec<Call> {
     calls
 }
 
-/// The thread, the name and the rest of a line that tells of the beginning of a call.
+/// Splits a line for the start of a call into thread, name and rest.
 fn begun(line: &str) -> Option<(&str, &str, &str)> {
     let (thread, rest) = line.split_once(' ')?;
     let (name, rest) = rest.trim_start().split_once('(')?;

@@ -1,5 +1,4 @@
-//! Every changing system call fails, once or from then on, and the command says what is so. FAULTS.md E03, E05, E11,
-//! E12.
+//! Every changing system call fails, once or from then on, and the report stays true. FAULTS.md E03, E05, E11, E12.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -16,7 +15,7 @@ use super::{
     },
 };
 
-/// The errors, and what the system calls them.
+/// Errors with the system's text for each.
 const ERRORS: [(&str, &str); 5] = [
     ("ENOSPC", "No space left on device"),
     ("EIO", "Input/output error"),
@@ -25,12 +24,12 @@ const ERRORS: [(&str, &str); 5] = [
     ("EMFILE", "Too many open files"),
 ];
 
-/// One run with one fault.
+/// A run with one fault.
 struct Trial<'t> {
     case: &'t Case,
     call: &'t Call,
     error: (&'static str, &'static str),
-    /// Whether every later call of that name fails as well.
+    /// Whether every later call of this name fails too.
     lasts: bool,
 }
 
@@ -55,7 +54,7 @@ impl Trial<'_> {
         u8::try_from(output.status.code().expect("no signal ended it")).expect("a small number")
     }
 
-    /// What the exit code, the report and the messages say is so.
+    /// Checks the exit code, the report and the messages against the root.
     fn is_true(&self, site: &Site, output: &Output, at: &str) {
         let told = said(output);
         assert!(!told.contains("panicked"), "{at}: {told}");
@@ -68,11 +67,11 @@ impl Trial<'_> {
                 self.is_confessed(host, at, &told);
             }
             Some(3 | 4) => assert_eq!(current.as_deref(), from, "{at}: it says untouched or put back: {told}"),
-            // One failure can be put back.
+            // After a single failure, the revert succeeds.
             Some(5) => assert!(self.lasts, "{at}: {told}"),
             _ => panic!("{at}: {told}"),
         }
-        // Where nothing was read, nothing is said; after a switch it always was.
+        // A report without a release means that nothing was read; after a switch, the host was always read.
         if host["outcome"] != "unknown" && (host["after"].is_string() || output.status.code() == Some(4)) {
             assert_eq!(host["after"].as_str(), current.as_deref(), "{at}: the report of the host: {told}");
         }
@@ -88,7 +87,7 @@ impl Trial<'_> {
         }
     }
 
-    /// A run that is done although something could not be made durable says so.
+    /// Checks that a run that succeeds although something may not be durable says so.
     fn is_confessed(&self, host: &Value, at: &str, told: &str) {
         if self.call.name.contains("sync") {
             let warnings = host["warnings"].to_string();
@@ -102,15 +101,16 @@ fn report_of(output: &Output) -> Option<Value> {
     serde_json::from_slice(last).ok().filter(|report: &Value| report["type"] == "report")
 }
 
-/// Whether a fault hits all later calls of that name too: not where those may be writes with which the runtime wakes up its threads.
+/// Returns whether faults last. For `write` they do not: later writes may be those with which the runtime wakes its
+/// threads.
 fn lasting(call: &Call) -> &'static [bool] {
     if call.name == "write" { &[false] } else { &[false, true] }
 }
 
-/// How many runs ended with which exit code.
+/// The number of runs by exit code.
 type Codes = std::collections::BTreeMap<u8, usize>;
 
-/// Makes the calls of `case` that `take` picks fail, with each error, once and for good.
+/// Makes the calls of `case` that `take` picks fail with each error, once and permanently.
 fn failing(case: &Case, take: impl Fn(usize, &Call, &str) -> bool) -> Codes {
     let site = Site::local(case);
     site.restore();
@@ -125,7 +125,7 @@ fn failing(case: &Case, take: impl Fn(usize, &Call, &str) -> bool) -> Codes {
             for &lasts in lasting(call) {
                 trials += 1;
                 let trial = Trial { case, call, error, lasts };
-                // All of them are tried, and each that fails says so.
+                // Go on after a failure, to report all of them.
                 match catch_unwind(AssertUnwindSafe(|| trial.try_on(&site, trials))) {
                     Ok(code) => *codes.entry(code).or_default() += 1,
                     Err(_) => failed.push(trial.describe()),
@@ -146,13 +146,13 @@ fn sweep(case: &Case, floor: usize, take: impl Fn(usize, &Call, &str) -> bool) {
     }
 }
 
-/// Every sync with `EIO`, and some of the rest with one error each.
+/// Picks every sync with `EIO`, and a sample of the other calls with one error each.
 fn some(at: usize, call: &Call, error: &str) -> bool {
     if call.name.contains("sync") { error == "EIO" } else { at % 11 == 3 && ERRORS[at % ERRORS.len()].0 == error }
 }
 
-/// Makes a rare error hit each call that can meet it on a special filesystem: a used-up quota, a file server that has
-/// forgotten the file. FAULTS.md E03, E12.
+/// Injects an error of a special filesystem, such as a used-up quota or a file that the file server has lost, into each
+/// kind of call that can meet it. FAULTS.md E03, E12.
 fn elsewhere(error: (&'static str, &'static str), names: &[&str]) {
     if !cut::available() {
         return;
@@ -163,7 +163,7 @@ fn elsewhere(error: (&'static str, &'static str), names: &[&str]) {
     words.insert(0, "--json");
     let (calls, _) = calls::changing(site.directory(), &words);
     let hit: Vec<&Call> = calls.iter().filter(|call| call.alone && names.contains(&call.name.as_str())).collect();
-    // Some of each kind, and the first and the last always.
+    // Every seventh call, and the last.
     let last = hit.len() - 1;
     let chosen = hit.iter().enumerate().filter(|(at, _)| at % 7 == 0 || *at == last);
     let mut codes = Codes::new();
@@ -186,7 +186,8 @@ fn a_server_of_files_that_forgot() {
     elsewhere(("ESTALE", "Stale file handle"), &["renameat", "renameat2", "fsync", "syncfs", "openat"]);
 }
 
-/// NFS can neither refuse to replace nor exchange: `adopt` and publishing do without `renameat2`. FAULTS.md E12.
+/// NFS supports neither a rename that refuses to replace nor an exchange: `adopt` and publishing work without
+/// `renameat2`. FAULTS.md E12.
 #[test]
 fn a_filesystem_that_only_renames() {
     if !cut::available() {
@@ -208,8 +209,8 @@ fn a_filesystem_that_only_renames() {
     assert!(fs_err::read_link(by_hand.join("current")).expect("a link").starts_with("releases"));
 }
 
-/// A busy release stays and is reported, and holds nothing else up. `ETXTBSY` comes only to a writer of a running
-/// program, and nothing is ever written into a published release. FAULTS.md E11.
+/// A busy release stays and is reported; everything else goes on. `ETXTBSY` needs no test: only a writer of a running
+/// program meets it, and nothing writes into a published release. FAULTS.md E11.
 #[test]
 fn a_release_that_is_busy() {
     if !cut::available() {
@@ -248,7 +249,7 @@ fn rollback() {
     sweep(&ROLLBACK, 10, some);
 }
 
-/// 1896 runs: 3 minutes on 2 cores.
+/// 1,896 runs: 3 minutes on 2 cores.
 #[test]
 #[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_sweep"]
 fn everything_fails_once_and_for_good() {

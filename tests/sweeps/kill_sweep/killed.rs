@@ -13,10 +13,11 @@ use super::{
     },
 };
 
-/// Kills `case` before the changing calls that `take` picks, and lets the next runs look at what is left: by turns a
-/// rollback and a deploy, or only a deploy. Returns at how many.
+/// Kills `case` before each changing call that `take` picks, and checks that the next runs recover. Returns the number
+/// of kills.
 ///
-/// What a call leaves is seen by the kill before the next one, and what the last leaves by the undisturbed run.
+/// The next runs are a rollback and a deploy, or only a deploy, in turn. The effect of each call is seen at the kill
+/// before the next one; that of the last call, by the undisturbed run.
 fn killed_at_each(case: &Case, take: fn(usize, &str) -> bool, turn: usize) -> usize {
     let site = Site::local(case);
     site.restore();
@@ -37,7 +38,7 @@ fn killed_at_each(case: &Case, take: fn(usize, &str) -> bool, turn: usize) -> us
     killed
 }
 
-/// Every rename, and some of the rest.
+/// Picks every rename and a sample of the other calls.
 fn some(at: usize, name: &str) -> bool {
     name.starts_with("rename") || at % 9 == 4
 }
@@ -71,7 +72,7 @@ fn rollback() {
     sweep(&ROLLBACK, some, 0, 5);
 }
 
-/// What is current and the way back stay, and what goes is gone or whole at every instant.
+/// The current and the previous release stay; a removed release is, at every instant, intact or gone.
 #[test]
 fn prune() {
     sweep(&PRUNE, some, 0, 5);
@@ -94,7 +95,7 @@ fn unlock() {
     sweep(&UNLOCK_FORCE, some, 1, 5);
 }
 
-/// There is no file afterwards, or a whole one, and another run says which. FAULTS.md K13.
+/// The killed run leaves a complete file or none, and the next run agrees. FAULTS.md K13.
 #[test]
 fn init() {
     if !cut::available() {
@@ -130,7 +131,7 @@ fn everywhere() {
     }
 }
 
-/// A recovery, and the taking away of a lock, are themselves cut off everywhere.
+/// Interrupts `recover` and `unlock` themselves at every call.
 #[test]
 #[ignore = "a full sweep: cargo test --test sweeps -- --ignored kill_sweep"]
 fn recovery_everywhere() {

@@ -1,6 +1,6 @@
-//! The power fails in the middle of a hook: the next runs get a copy of the disk as it was then. FAULTS.md K07.
+//! The power fails in the middle of a hook: the next runs get a copy of the disk at that instant. FAULTS.md K07.
 //!
-//! Needs root, a loop device and `mkfs.ext4`; without them the tests are skipped in words.
+//! Needs root, a loop device and `mkfs.ext4`; without them the tests print that they are skipped.
 #![expect(clippy::print_stderr, reason = "what is skipped is said")]
 
 use std::{
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use super::support::wait::until;
 
-/// A small ext4 in an image, mounted at one place.
+/// A small ext4 filesystem in an image file, mounted in one place.
 struct Disk {
     dir: TempDir,
 }
@@ -40,7 +40,7 @@ impl Disk {
     }
 
     fn unmount(&self) {
-        // What ran in the hook may still be ending.
+        // Processes of the hook may still be ending.
         until("unmounting", || run("umount", &[&self.path("m")]));
     }
 
@@ -74,7 +74,7 @@ fn run(program: &str, arguments: &[&Path]) -> bool {
     Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success())
 }
 
-/// Copies the disk in the middle of this hook, and returns it as a power cut at that instant leaves it.
+/// Copies the disk in the middle of this hook, as a power cut at that instant leaves it.
 fn cut_in(hook: &str) -> Option<(Disk, String)> {
     let disk = Disk::new()?;
     let root = disk.path("m").join("app").to_str().expect("UTF-8").to_owned();

@@ -1,4 +1,4 @@
-//! The commands of the model's controllers, and the faults planted in them.
+//! The commands of the model's controllers, and deliberate bugs in them.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -26,22 +26,22 @@ pub(crate) enum Command {
     Rollback,
 }
 
-/// A fault in the tool, that the checker must find.
+/// A deliberate bug in the tool, which the checker must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Planted {
     Nothing,
-    /// `current` is not compared before it is swapped.
+    /// The switch does not compare `current` first.
     NoCompare,
-    /// The link is prepared outside of the lock.
+    /// The link is prepared without holding the lock.
     NoFence,
     /// Each host is a fleet of its own.
     NoBarrier,
-    /// The record says what was current before the lock was taken.
+    /// The record names the release that was current before the lock was taken.
     EarlyRecord,
 }
 
 impl Command {
-    /// The release that it brings or goes to, where it says so.
+    /// Returns the release that it stages or switches to, if it names one.
     pub(crate) fn target(self) -> Option<&'static str> {
         match self {
             Self::Deploy(name) | Self::Activate(name) => Some(name),
@@ -49,7 +49,7 @@ impl Command {
         }
     }
 
-    /// Begins it, as the controller `id`.
+    /// Starts the command as the controller `id`.
     pub(crate) fn begin(self, id: usize, planted: Planted) -> Controller {
         let mut drawn = [0_u64; HOSTS];
         let draw = move |host: usize| {
@@ -75,7 +75,7 @@ impl Command {
         Controller::begin(&desk, async move { vec![self.run(&fleet).await] })
     }
 
-    /// Carries it out.
+    /// Executes the command.
     pub(crate) async fn run(self, fleet: &Fleet) -> Report {
         match self {
             Self::Deploy(name) => {
@@ -92,7 +92,7 @@ impl Command {
     }
 }
 
-/// Brings a release to the hosts of `fleet` without switching to it.
+/// Stages a release on the hosts of `fleet`.
 pub(crate) async fn stage(fleet: &Fleet, name: &str) -> Report {
     fleet.stage(release(name), &RunOptions::default(), &Silent).await
 }
@@ -102,7 +102,7 @@ fn release(name: &str) -> Arc<NewRelease> {
     Arc::new(NewRelease::new(name.parse().expect("a name"), tree))
 }
 
-/// The steps of a batch.
+/// Returns the operations of a batch; none for an upload.
 fn ops(call: &mut Call) -> impl Iterator<Item = &mut Op> {
     let steps = if let Call::Execute(batch) = call { &mut batch.steps[..] } else { &mut [] };
     steps.iter_mut().map(|step| &mut step.op)
@@ -114,7 +114,7 @@ impl Twist for NoCompare {
     fn call(&mut self, _: usize, call: &mut Call) {
         for op in ops(call) {
             if matches!(op, Op::ExpectLink { path, .. } | Op::ExpectAbsent { path } if path.as_str() == "current") {
-                // It holds always, and answers alike.
+                // This expectation always holds, and has the same reply.
                 *op = Op::ExpectDirectory { path: "releases".parse().expect("a path") };
             }
         }
@@ -135,7 +135,7 @@ impl Twist for NoFence {
     }
 }
 
-/// What each host was on when it was asked first.
+/// The release that was current on each host at the first read.
 struct EarlyRecord(BTreeMap<usize, Option<String>>);
 
 impl Twist for EarlyRecord {

@@ -16,35 +16,35 @@ use crate::model::{
     puppet::host_name,
 };
 
-/// The place of a command that crashed.
+/// The node of a crashed command.
 const DEAD: u32 = u32::MAX;
 
-/// How often each may happen on one way through the model.
+/// The limit on each kind of mishap along one path through the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub(crate) struct Budget {
-    /// A call is carried out and its answer lost.
+    /// A call is executed and its answer lost.
     pub(crate) lost: u8,
-    /// The same, and the connection takes its process along.
+    /// The same, and the process dies with the connection.
     pub(crate) hung_up: u8,
-    /// A call arrives at any later time, and nobody waits for its answer.
+    /// A call arrives at any later time, and its sender does not wait.
     pub(crate) delayed: u8,
-    /// A process dies after so many steps of a batch.
+    /// A process dies after some steps of a batch.
     pub(crate) cut: u8,
     pub(crate) crashes: u8,
-    /// A lock is taken away from the living.
+    /// A lock is taken from a live holder.
     pub(crate) steals: u8,
-    /// Somebody makes `current` by hand.
+    /// Somebody links `current` by hand.
     pub(crate) by_hand: u8,
 }
 
-/// All there is.
+/// A state of the whole model.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct State {
     hosts: [u32; HOSTS],
     nodes: [u32; 2],
-    /// The process of each controller on each host; 0 when it has none.
+    /// The process of each controller on each host; 0 for none.
     processes: [[u32; HOSTS]; 2],
-    /// Calls that are still on their way: of whom, to where, and which.
+    /// Calls in transit: controller, host, call.
     late: Vec<(usize, usize, u32)>,
     traces: [Trace; 2],
     left: Budget,
@@ -63,18 +63,18 @@ enum Action {
     ByHand(usize),
 }
 
-/// What was found.
+/// The result of an exploration.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) states: usize,
     pub(crate) steps: usize,
-    /// Whether there is nothing left to explore.
+    /// Whether every state was explored.
     pub(crate) exhausted: bool,
     pub(crate) places: usize,
     pub(crate) hosts: usize,
-    /// How often a command was run again from its beginning.
+    /// The number of times that a command was replayed from its beginning.
     pub(crate) runs: usize,
-    /// What is wrong, and how it came to that.
+    /// The violated invariant, with the actions that led to it.
     pub(crate) wrong: Option<String>,
 }
 
@@ -82,11 +82,11 @@ pub(crate) struct Explorer {
     memo: Memo,
     commands: [Command; 2],
     steals: bool,
-    /// States that are known and not explored yet, each with its number.
+    /// Known states that are not explored yet, each with its number.
     ahead: VecDeque<(u32, State)>,
-    /// From which state and by what each came about.
+    /// The state and the action that each state came from.
     ways: Vec<(u32, Action)>,
-    /// Known states by their hash: one chance in a million that two of two million states are taken for one.
+    /// Hashes of known states: at two million states, the chance that two share a hash is about one in ten million.
     known: HashSet<u64>,
     steps: usize,
 }
@@ -112,7 +112,7 @@ impl Explorer {
         Self { memo, commands, steals, ahead: [(0, state)].into(), ways: vec![(0, Action::Begin)], known, steps: 0 }
     }
 
-    /// Explores until there is nothing left, or so many states are known, or something is wrong.
+    /// Explores until all states are explored, `limit` states are known, or an invariant is violated.
     pub(crate) fn explore(&mut self, limit: usize) -> Found {
         let mut wrong = None;
         while wrong.is_none()
@@ -145,7 +145,7 @@ impl Explorer {
         Ok(())
     }
 
-    /// How the state at `at` came about, and what comes next.
+    /// Returns the actions that led to the state `at`, and the next one.
     fn way_to(&self, mut at: u32, last: Action) -> String {
         let mut way = vec![format!("{last:?}")];
         while at > 0 {
@@ -238,7 +238,7 @@ impl Explorer {
         }
     }
 
-    /// A controller is gone; what it had sent may still arrive.
+    /// Crashes a controller; calls that it has sent may still arrive.
     fn crash(&mut self, state: &mut State, controller: usize) {
         let waiting = self.memo.nodes[state.nodes[controller] as usize].waiting;
         for (host, call) in waiting.into_iter().enumerate() {
@@ -250,14 +250,15 @@ impl Explorer {
         state.nodes[controller] = DEAD;
     }
 
-    /// Somebody changes a host.
+    /// Changes a host by hand.
     fn by_hand(&mut self, state: &mut State, host: usize, deed: impl FnOnce(&MemoryHost)) {
         let copy = self.memo.copy(state.hosts[host]);
         deed(&copy);
         state.hosts[host] = self.memo.host(&copy);
     }
 
-    /// The call that waits is carried out: wholly, and answered, or the first so many steps, and nobody knows.
+    /// Executes the waiting call: in full, with its answer; or, with `lost_after`, only that many steps, without an
+    /// answer.
     fn call(&mut self, state: &mut State, controller: usize, host: usize, lost_after: Option<usize>) -> Verdict {
         let call = self.memo.nodes[state.nodes[controller] as usize].waiting[host].expect("it waits");
         let Some(steps) = lost_after else {
@@ -270,7 +271,7 @@ impl Explorer {
         self.told(state, controller, host, unknown)
     }
 
-    /// A call is carried out on its host; returns the answer.
+    /// Executes a call on its host and returns the answer.
     fn carry_out(&mut self, state: &mut State, controller: usize, host: usize, call: u32) -> Result<u32, String> {
         let process = state.processes[controller][host];
         let before = state.hosts[host];
@@ -310,7 +311,7 @@ impl Explorer {
         Ok(())
     }
 
-    /// A controller is gone, and its processes with it. What it saw matters no more.
+    /// Ends a controller's processes, and forgets what it saw, which matters no more.
     fn is_over(&mut self, state: &mut State, controller: usize) {
         for host in 0..HOSTS {
             self.end_process(state, controller, host);
@@ -326,14 +327,13 @@ impl Explorer {
     }
 }
 
-/// The hash of a state.
 fn print(state: &State) -> u64 {
     let mut hasher = DefaultHasher::new();
     state.hash(&mut hasher);
     hasher.finish()
 }
 
-/// A call is on its way: in which order they were sent does not matter.
+/// Adds a call in transit. Sorted, since the order of sending does not matter.
 fn on_its_way(state: &mut State, late: (usize, usize, u32)) {
     state.late.push(late);
     state.late.sort_unstable();

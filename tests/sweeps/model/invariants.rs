@@ -13,10 +13,10 @@ use crate::model::{
     puppet::Call,
 };
 
-/// What is wrong, in words.
+/// The violated invariant, as a message.
 pub(crate) type Verdict = Result<(), String>;
 
-/// What was current: nothing, one of the releases of the model, or not known yet.
+/// A value of `current`: nothing, a release of the model, or not read yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum On {
     NotSeen,
@@ -32,12 +32,12 @@ impl On {
     }
 }
 
-/// What one controller did on each host.
+/// The view and the changes of one controller on each host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Trace {
-    /// What it saw current last.
+    /// `current` when the controller last read it.
     pub(crate) view: [On; HOSTS],
-    /// What was current before it switched first.
+    /// `current` before the controller's first switch.
     pub(crate) before: [On; HOSTS],
 }
 
@@ -55,21 +55,21 @@ macro_rules! hold {
     };
 }
 
-/// A call that was carried out.
+/// An executed call.
 pub(crate) struct Step<'s> {
     pub(crate) controller: usize,
     pub(crate) command: Command,
     pub(crate) host: usize,
     pub(crate) call: &'s Call,
     pub(crate) before: &'s Ground,
-    /// What every host holds now.
+    /// The state of every host after the call.
     pub(crate) after: [&'s Ground; HOSTS],
-    /// Whether locks are taken from the living: then nobody can promise that others stay prepared.
+    /// Whether locks are taken from live holders: then no command can keep the other hosts prepared.
     pub(crate) steals: bool,
 }
 
 impl Step<'_> {
-    /// Holds the step against the invariants, and notes what it did.
+    /// Checks the step against the invariants, and records it in the trace.
     pub(crate) fn check(&self, trace: &mut Trace) -> Verdict {
         let after = self.after[self.host];
         if self.before.link == after.link && self.before.releases == after.releases {

@@ -1,7 +1,7 @@
-//! Results that are computed once: of a call on a host, and of a command after its replies.
+//! Memoized results: of a call on a host, and of a command after its replies.
 //!
-//! A host is what its copy holds, a command is what it was told so far. So a state of the whole is a handful of
-//! numbers, although every step of it was taken by the real code.
+//! A host is identified by its content, a command by its replies so far. So a state of the model is a few numbers,
+//! although the real code took every step of it.
 
 use std::collections::HashMap;
 
@@ -17,10 +17,10 @@ use crate::model::{
     puppet::{Answer, Call, Controller, host_name},
 };
 
-/// The most commands that are kept alive to go on from; the others are run again from their beginning.
+/// The maximum number of suspended commands to keep; the others are replayed from their beginning.
 const ALIVE: usize = 4_000;
 
-/// A place in the story of one command: everything that was asked and told so far.
+/// A point in the run of one command: the replies to it so far.
 pub(crate) struct Node {
     /// The call that waits on each host.
     pub(crate) waiting: [Option<u32>; HOSTS],
@@ -29,7 +29,7 @@ pub(crate) struct Node {
     next: HashMap<(usize, u32), u32>,
 }
 
-/// Numbers for values, by their words.
+/// Numbers for values with the same `Debug` text.
 struct Interned<T> {
     by_words: HashMap<String, u32>,
     values: Vec<T>,
@@ -52,12 +52,12 @@ impl<T: std::fmt::Debug> Interned<T> {
     }
 }
 
-/// What a call did to a host.
+/// The effect of a call on a host.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Done {
     pub(crate) host: u32,
     pub(crate) answer: u32,
-    /// The process that carried it out.
+    /// The process that executed it.
     pub(crate) process: u32,
 }
 
@@ -73,10 +73,10 @@ pub(crate) struct Memo {
     /// Whether a call reads `current`.
     reads: HashMap<u32, bool>,
     pub(crate) nodes: Vec<Node>,
-    /// Places by what was asked and told on each host, whichever host came first.
+    /// Nodes by the replies and calls of each host, regardless of the order among hosts.
     by_story: HashMap<String, u32>,
     alive: HashMap<u32, Controller>,
-    /// How often a command was run from its beginning, and how often it only went on.
+    /// The number of times that a command was replayed from its beginning.
     pub(crate) runs: usize,
 }
 
@@ -99,7 +99,7 @@ impl Memo {
         }
     }
 
-    /// The number of a host that looks so.
+    /// Returns the number for this content of a host.
     pub(crate) fn host(&mut self, host: &MemoryHost) -> u32 {
         let number = u32::try_from(self.hosts.len()).expect("they fit");
         let hosts = &mut self.hosts;
@@ -129,7 +129,7 @@ impl Memo {
         &self.answers.values[answer as usize]
     }
 
-    /// The number of the first so many steps of a batch.
+    /// Returns the call with only the first `steps` steps of its batch.
     pub(crate) fn part(&mut self, call: u32, steps: usize) -> u32 {
         let mut part = self.call(call).clone();
         if let Call::Execute(batch) = &mut part {
@@ -138,12 +138,12 @@ impl Memo {
         self.calls.number(part)
     }
 
-    /// That the answer is lost.
+    /// Returns the number of a lost answer.
     pub(crate) fn unknown(&mut self) -> u32 {
         self.answers.number(Answer::Unknown)
     }
 
-    /// Carries a call out on a host, as a process that is there or as a new one (0).
+    /// Executes a call on a host, in an existing process, or in a new one (0).
     pub(crate) fn carry_out(&mut self, host: u32, process: u32, call: u32) -> Done {
         if let Some(done) = self.done.get(&(host, process, call)) {
             return *done;
@@ -158,7 +158,7 @@ impl Memo {
         done
     }
 
-    /// A host on which a process ended.
+    /// Returns the host after a process has ended.
     pub(crate) fn ended(&mut self, host: u32, process: u32) -> u32 {
         if let Some(known) = self.ended.get(&(host, process)) {
             return *known;
@@ -170,20 +170,20 @@ impl Memo {
         after
     }
 
-    /// Whether a call, once answered, showed what is current.
+    /// Whether the answer to a call shows `current`.
     pub(crate) fn shows_current(&mut self, call: u32, answer: u32) -> bool {
         let known = matches!(self.answer(answer), Answer::Replies(_));
         let calls = &self.calls;
         known && *self.reads.entry(call).or_insert_with(|| reads_current(&calls.values[call as usize]))
     }
 
-    /// The beginning of a command.
+    /// Returns the node at which a controller's command begins.
     pub(crate) fn beginning(&mut self, controller: usize) -> u32 {
         let begun = self.commands[controller].begin(controller, self.planted);
         self.place(controller, begun, Vec::new())
     }
 
-    /// Where the command at `node` comes to when it is told this by a host.
+    /// Returns the node that the command reaches from `node` by this answer of a host.
     pub(crate) fn told(&mut self, controller: usize, node: u32, host: usize, answer: u32) -> u32 {
         if let Some(known) = self.nodes[node as usize].next.get(&(host, answer)) {
             return *known;
@@ -214,8 +214,8 @@ impl Memo {
         command.answer(at, self.answer(answer).clone());
     }
 
-    /// The place of a command that was told this story. Two stories that differ only in which host answered first lead
-    /// to one place, when the command asks the same after both.
+    /// Returns the node of a command after this story. Two stories that differ only in the order among hosts share a
+    /// node if the command makes the same calls after both.
     fn place(&mut self, controller: usize, command: Controller, story: Vec<(usize, u32)>) -> u32 {
         let mut waiting = [None; HOSTS];
         for at in 0..command.waiting() {
@@ -225,7 +225,7 @@ impl Memo {
         }
         let reports = command.reports.clone().map(|mut reports| {
             for report in &mut reports {
-                // Of no moment, and other ones every time.
+                // Irrelevant, and different in every run.
                 (report.seconds, report.operation) = (0.0, None);
             }
             reports

@@ -1,4 +1,4 @@
-//! Checks the invariants against what the hosts hold, after every event. FAULTS.md I01 to I26.
+//! Checks the invariants against the hosts after every event. FAULTS.md I01 to I26.
 
 use std::collections::BTreeSet;
 
@@ -15,20 +15,20 @@ use crate::simulation::{
     puppet::{Answer, Call, ROOT},
 };
 
-/// What is wrong, in words.
+/// The violated invariant, as a message.
 pub(crate) type Verdict = Result<(), String>;
 
-/// What one command did, as the checker saw it.
+/// The actions of one command, as the checker saw them.
 #[derive(Debug)]
 pub(crate) struct Trace {
     pub(crate) id: usize,
     pub(crate) command: Command,
-    /// Where it goes, once that is known.
+    /// The release that it switches to, once that is known.
     target: Option<String>,
     hosts: Vec<HostTrace>,
 }
 
-/// What was current: a release, or nothing.
+/// A value of `current`: a release or nothing.
 #[derive(Debug, Clone, PartialEq)]
 struct On(Option<String>);
 
@@ -40,9 +40,9 @@ impl On {
 
 #[derive(Debug, Clone, Default)]
 struct HostTrace {
-    /// The release that was current when the command last read it, and had its answer.
+    /// `current` when the command last read it and received the answer.
     view: Option<On>,
-    /// What was current before the command first changed it.
+    /// `current` before the command first changed it.
     before: Option<On>,
 }
 
@@ -53,23 +53,23 @@ impl Trace {
     }
 }
 
-/// The text that ends every token of the command `id`.
+/// Returns the suffix of every token of the command `id`.
 pub(crate) fn signature(id: usize) -> String {
     format!("{id:06x}")
 }
 
-/// What is known of each host.
+/// The state of each host, as the checker knows it.
 #[derive(Debug, Default)]
 pub(crate) struct Checker {
     hosts: Vec<Watched>,
-    /// Whether people change hosts by hand, or take locks away from the living.
+    /// Whether people change hosts by hand, or take locks from live holders.
     people: bool,
 }
 
 #[derive(Debug, Default)]
 struct Watched {
     ground: Ground,
-    /// Somebody changed `current`, or what it leads to, by hand.
+    /// Somebody changed `current`, or its target, by hand.
     meddled: bool,
     was_current: BTreeSet<String>,
 }
@@ -91,7 +91,7 @@ impl Checker {
         &self.hosts[host].ground
     }
 
-    /// Somebody changed a host by hand.
+    /// Records a change by hand.
     pub(crate) fn meddled(&mut self, at: usize, host: &MemoryHost) {
         let watched = &mut self.hosts[at];
         let ground = Ground::read(host);
@@ -102,7 +102,7 @@ impl Checker {
         watched.ground = ground;
     }
 
-    /// A call was carried out on a host, wholly or in part.
+    /// Checks a host after a call was executed there, completely or partly.
     pub(crate) fn carried_out(&mut self, trace: &mut Trace, at: usize, host: &MemoryHost, call: &Call) -> Verdict {
         if !call.changes() {
             return Ok(());
@@ -120,7 +120,7 @@ impl Checker {
         Ok(())
     }
 
-    /// `current` changed.
+    /// Checks a change of `current`.
     fn switched(&mut self, trace: &mut Trace, at: usize, before: &Ground) -> Verdict {
         let after = &self.hosts[at].ground;
         let Some(on) = after.on().map(ToOwned::to_owned) else {
@@ -147,7 +147,7 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks that the target is there, and recorded, on every other host. FAULTS.md I25.
+    /// Checks that every host has the target, with its record. FAULTS.md I25.
     fn barrier(&self, trace: &Trace, target: &str) -> Verdict {
         for (at, watched) in self.hosts.iter().enumerate() {
             let ready = watched.ground.is_complete(target)
@@ -157,8 +157,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Checks that releases come whole, stay as they are, and go only when they never were current. FAULTS.md I09, I11,
-    /// I13, I14, I15.
+    /// Checks that releases appear complete, stay unchanged, and are removed only if they were never current. FAULTS.md
+    /// I09, I11, I13, I14, I15.
     fn releases(&self, trace: &Trace, at: usize, before: &Ground) -> Verdict {
         let Watched { ground: after, was_current, .. } = &self.hosts[at];
         let own = |name: &str| trace.command.names() == Some(name);
@@ -190,8 +190,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Contract, rule 9: what is current, the way back, a pin and what an interrupted operation names stay. People may change
-    /// what is needed between the look and the deed.
+    /// Checks rule 9 of the contract: pruning keeps the current release, the target of a rollback, pinned releases and
+    /// those that an interrupted operation names. People may change these between the read and the removal.
     fn pruned(&self, at: usize, before: &Ground, name: &str) -> Verdict {
         hold!(before.on() != Some(name), "{name} was pruned, and is current");
         if self.people {
@@ -207,13 +207,13 @@ impl Checker {
         Ok(())
     }
 
-    /// What a command read, and was told.
+    /// Records what a command has read, with its answer.
     pub(crate) fn answered(&self, trace: &mut Trace, at: usize, call: &Call, answer: &Answer) {
         let (Call::Execute(batch), Answer::Replies(replies)) = (call, answer) else { return };
         let reads = batch.steps.iter().zip(replies).any(|(step, reply)| {
             matches!((&step.op, reply), (Op::ReadLink { path }, Reply::Link(_)) if path.as_str() == "current")
         });
-        // Taking `current` away after a first deploy is not read back: the rename says it.
+        // Removing `current` after a first deploy is not read back: the rename itself is the proof.
         let away =
             batch.steps.iter().any(|step| matches!(&step.op, Op::MoveInto { from, .. } if from.as_str() == "current"));
         if reads || away {
@@ -245,7 +245,7 @@ pub(crate) fn reported(trace: &Trace, report: &Report) -> Verdict {
     }
 }
 
-/// Checks that done means: every host was read back in the state asked for. FAULTS.md I22.
+/// Checks that after `done`, every host was read back in the requested state. FAULTS.md I22.
 fn is_done(trace: &Trace, report: &Report) -> Verdict {
     if let (Command::Stage { .. } | Command::Pin { .. } | Command::Status, _) | (_, None) =
         (&trace.command, &report.release)
@@ -273,7 +273,7 @@ fn under_the_lock(trace: &Trace, before: &Ground, after: &Ground, call: &Call) -
     Ok(())
 }
 
-/// What a report says of a host is what the command read there last.
+/// Checks that the report shows a host as the command last read it.
 fn host_is_true(host: &HostReport, done: &HostTrace) -> Verdict {
     let after = On::named(host.after.as_ref().map(ReleaseName::as_str));
     let seen = done.view.as_ref() == Some(&after);
@@ -291,7 +291,7 @@ fn host_is_true(host: &HostReport, done: &HostTrace) -> Verdict {
     Ok(())
 }
 
-/// Where the next rollback of a host goes: along the records, past the bad ones.
+/// Returns the target of a host's next rollback: along the records, past bad releases.
 fn way_back(ground: &Ground) -> Option<&str> {
     let mut passed: Vec<&str> = ground.on().into_iter().collect();
     loop {

@@ -1,4 +1,4 @@
-//! Commands of the simulated controllers: drawn at random, with their futures.
+//! Random commands of the simulated controllers, and their futures.
 
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use switchback::{
 
 use crate::simulation::rng::Rng;
 
-/// A command of the library.
 #[derive(Debug, Clone)]
 pub(crate) enum Command {
     Deploy { name: String, serial: usize, split: bool },
@@ -26,11 +25,11 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// One of them, about releases of which `known` have been spoken of so far.
+    /// Draws a command; releases in `known` were used before.
     pub(crate) fn draw(rng: &mut Rng, known: &[String], serial: usize) -> Self {
         let (fresh, split) = (format!("r{serial}"), rng.happens(300));
         let spoken_of = |rng: &mut Rng| rng.one_of(known).cloned().unwrap_or_else(|| "r0".to_owned());
-        // Most names are new ones.
+        // Most names are new.
         let name = if rng.happens(100) { spoken_of(rng) } else { fresh };
         match rng.below(100) {
             0..36 => Self::Deploy { name, serial, split },
@@ -51,7 +50,7 @@ impl Command {
         }
     }
 
-    /// The release that it brings or goes to, where it says so.
+    /// Returns the release that it stages or goes to, if it names one.
     pub(crate) fn names(&self) -> Option<&str> {
         match self {
             Self::Deploy { name, .. } | Self::Stage { name, .. } | Self::Activate { name, .. } => Some(name),
@@ -60,12 +59,12 @@ impl Command {
         }
     }
 
-    /// Whether it writes the record of what it switches to.
+    /// Whether it writes the record of the release that it switches to.
     pub(crate) fn records(&self) -> bool {
         matches!(self, Self::Deploy { .. } | Self::Activate { .. })
     }
 
-    /// Carries it out on `fleet`.
+    /// Executes the command on `fleet`.
     pub(crate) async fn run(self, fleet: Fleet, cancel: Cancel) -> Vec<Report> {
         let mut run = RunOptions::by("somebody@somewhere");
         run.cancel = cancel;
@@ -99,7 +98,7 @@ fn release_name(text: &str) -> ReleaseName {
     text.parse().expect("a release name")
 }
 
-/// A release whose page tells its name and which upload it is of.
+/// Returns a release whose page contains its name and the number of the upload.
 fn release(name: &str, serial: usize) -> Arc<NewRelease> {
     let page = format!("{name} {serial}");
     let tree = Tree::from_memory([("index.html", page.as_bytes()), ("assets/style.css", b"body {}")]).expect("a tree");

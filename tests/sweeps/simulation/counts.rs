@@ -1,20 +1,20 @@
-//! Counts of what was simulated.
+//! Counters of a simulation.
 
-/// How much was simulated.
+/// The extent of a simulation.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Counts {
     pub(crate) worlds: usize,
     pub(crate) commands: usize,
-    /// Calls that reached a host, wholly or in part.
+    /// Calls that reached a host, completely or partly.
     pub(crate) exchanges: usize,
-    /// Steps of batches that were sent.
+    /// Steps of the batches that were sent.
     pub(crate) steps: usize,
-    /// Faults, crashes and deeds of people.
+    /// Faults, crashes and interference by people.
     pub(crate) mishaps: usize,
 }
 
 impl Counts {
-    /// What the bound on long runs counts: commands and exchanges.
+    /// Returns the operations that limit long runs: commands and exchanges.
     pub(crate) fn operations(&self) -> usize {
         self.commands + self.exchanges
     }

@@ -1,6 +1,7 @@
-//! Predicts every undisturbed command from a diary alone. FAULTS.md I17.
+//! Predicts the outcome of every undisturbed command from a diary alone. FAULTS.md I17.
 //!
-//! It keeps no records, marks or links: it finds who was before whom, and what is bad, by reading the diary backwards.
+//! The oracle keeps no records, marks or links: it derives predecessors and bad releases by reading the diary
+//! backwards.
 
 use switchback::{ErrorKind, Report, plan::RollbackTarget, report::Outcome};
 
@@ -20,11 +21,11 @@ enum Entry {
     Pinned(String, bool),
 }
 
-/// What was done on the fleet, from the first day on.
+/// The changes to the fleet, oldest first.
 #[derive(Debug, Default)]
 pub(crate) struct Diary(Vec<Entry>);
 
-/// How a command must end.
+/// The expected end of a command.
 #[derive(Debug, PartialEq)]
 enum End {
     Done,
@@ -50,7 +51,7 @@ impl Diary {
         last.unwrap_or(false)
     }
 
-    /// Whether the name is taken: by a release that is there, or by one that was current once.
+    /// Whether the name is taken: by an existing release, or by one that was current once.
     fn is_taken(&self, name: &str) -> bool {
         self.has(name) || self.0.iter().any(|entry| matches!(entry, Entry::Forward(to) if to == name))
     }
@@ -64,12 +65,12 @@ impl Diary {
         last.unwrap_or(false)
     }
 
-    /// Whether it ever became current other than by going back.
+    /// Whether the release ever became current other than by a rollback.
     fn was_deployed(&self, name: &str) -> bool {
         self.0.contains(&Entry::Forward(name.to_owned()))
     }
 
-    /// What was current just before it last became so other than by going back.
+    /// Returns the release that was current before this one last became current other than by a rollback.
     fn before(&self, name: &str) -> Option<&str> {
         let at = self.0.iter().rposition(|entry| *entry == Entry::Forward(name.to_owned()))?;
         current(&self.0[..at])
@@ -79,7 +80,7 @@ impl Diary {
         (0..self.0.len()).rev().find_map(|at| self.mark_at(at, name)).unwrap_or(false)
     }
 
-    /// Whether the entry makes `name` bad or good.
+    /// Returns `true` if the entry makes `name` bad, `false` if good, `None` if neither.
     fn mark_at(&self, at: usize, name: &str) -> Option<bool> {
         match &self.0[at] {
             Entry::Back(to) | Entry::Forward(to) if to == name => Some(false),
@@ -104,7 +105,7 @@ impl Diary {
         self.way_back().into_iter().filter(|name| !self.is_bad(name)).nth(steps - 1).map(ToOwned::to_owned)
     }
 
-    /// Writes `command` down, and says how it must end.
+    /// Enters `command`, and returns its expected end.
     fn write(&mut self, command: &Command, pruned: &[String]) -> End {
         match command {
             Command::Status => End::Done,
@@ -128,10 +129,10 @@ impl Diary {
         }
     }
 
-    /// Writes down what a prune says it removed. Which of the releases that are bad or were never current are too old is not
-    /// told again here: only what must stay, and which good ones on the way back must go.
+    /// Enters the releases that a prune removed. Checks only which releases must stay, and which good ones must go; not
+    /// which bad or never current releases are too old.
     fn prune(&mut self, keep: usize, pruned: &[String]) -> End {
-        // There is no root before the first release.
+        // The root does not exist before the first release.
         if self.0.is_empty() {
             return End::Refused;
         }
@@ -148,8 +149,8 @@ impl Diary {
         if gone.is_empty() { End::Unchanged } else { self.enter(&gone) }
     }
 
-    /// Whether the way back comes back to itself, or ends at a release that was only gone to by its name and has no record:
-    /// then no good one goes.
+    /// Whether the chain of records has a cycle, or ends at a release without a record, since it was only rolled back
+    /// to by name: then no good release is removed.
     fn is_broken(&self) -> bool {
         let way: Vec<&str> = current(&self.0).into_iter().chain(self.way_back()).collect();
         way.last().is_some_and(|last| !self.was_deployed(last) || self.before(last).is_some_and(|on| way.contains(&on)))
@@ -177,7 +178,7 @@ impl Diary {
         }
     }
 
-    /// Holds what `command` said, and what the hosts hold now, against the diary.
+    /// Checks the report of `command`, and the hosts, against the diary.
     pub(crate) fn check<'g>(
         &mut self,
         command: &Command,
@@ -191,7 +192,7 @@ impl Diary {
                 End::NothingBefore
             }
             (Outcome::Refused, Some(ErrorKind::PreviousGone)) if goes_steps(command) => End::NothingBefore,
-            // That a name was pruned is found where it is brought.
+            // The upload itself finds that the name belongs to a pruned release.
             (Outcome::Refused, _) | (Outcome::Failed, Some(ErrorKind::NameTaken)) => End::Refused,
             other => return Err(format!("I17: {command:?} ended as {other:?}")),
         };
@@ -225,7 +226,7 @@ impl Diary {
     }
 }
 
-/// Whether it goes so many good releases back.
+/// Whether the command is a rollback by a number of good releases.
 fn goes_steps(command: &Command) -> bool {
     matches!(command, Command::Rollback { target: RollbackTarget::Steps(_), .. })
 }

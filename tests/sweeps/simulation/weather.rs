@@ -1,17 +1,17 @@
-//! Kinds of mishaps in a world, and how often they come.
+//! Kinds of mishaps in a world, and their probabilities.
 
 use crate::simulation::rng::Rng;
 
-/// Chances in a thousand.
+/// Probabilities, in thousandths.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Weather {
-    /// How many commands run at once, at most.
+    /// The maximum number of commands at once; not a probability.
     pub(crate) controllers: usize,
     lost: usize,
     cut: usize,
     delayed: usize,
     unreachable: usize,
-    /// How often a lost connection takes its process on the host along.
+    /// The share of lost connections whose process on the host dies too.
     hang_up: usize,
     pub(crate) crash: usize,
     pub(crate) cancel: usize,
@@ -19,17 +19,17 @@ pub(crate) struct Weather {
     pub(crate) clock: usize,
 }
 
-/// What becomes of one call.
+/// The fate of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
     Answered,
-    /// It is carried out, and its answer is lost.
+    /// Executed, and the answer is lost.
     Lost {
         hang_up: bool,
     },
-    /// Its process dies on the way.
+    /// The process dies in the middle.
     Cut,
-    /// It is carried out much later, if at all, and nobody waits for it.
+    /// Executed much later, if at all; the sender does not wait.
     Delayed {
         hang_up: bool,
     },
@@ -62,7 +62,8 @@ impl Weather {
         }
     }
 
-    /// One controller, and nothing goes wrong any more; but the diary knows nothing of what was before.
+    /// Returns weather without mishaps, for the end. Two controllers, only to keep [`Self::is_calm`] false: the diary
+    /// does not cover what happened before.
     pub(crate) fn afterwards() -> Self {
         Self { controllers: 2, ..Self::default() }
     }

@@ -1,4 +1,4 @@
-//! One simulated world: hosts, controllers that run into each other, and mishaps between them.
+//! A simulated world: hosts, competing controllers, and mishaps between them.
 
 use switchback::{
     Timestamp,
@@ -18,10 +18,10 @@ use crate::simulation::{
     weather::{Fate, Weather},
 };
 
-/// How many lines of what happened are kept for a failure.
+/// The number of log lines to keep for a failure.
 const LINES: usize = 80;
 
-/// A command under way.
+/// A running command.
 struct Running {
     controller: Controller,
     trace: Trace,
@@ -30,9 +30,9 @@ struct Running {
     cancel: Cancel,
 }
 
-/// A call that is on its way long after its sender was told that nobody knows.
+/// A call in transit, after its sender was told that the result is unknown.
 struct Late {
-    /// Of which command; its trace, when that is over.
+    /// The command that sent it; its trace is in `over` once it has ended.
     sender: usize,
     host: usize,
     call: Call,
@@ -49,7 +49,7 @@ pub(crate) struct World {
     late: Vec<Late>,
     known: Vec<String>,
     log: Vec<String>,
-    /// Whether all of the log is kept.
+    /// Whether to keep the whole log.
     told: bool,
     pub(crate) counts: Counts,
 }
@@ -80,7 +80,7 @@ impl World {
         }
     }
 
-    /// Lives through so many commands, and then puts everything in order.
+    /// Runs `commands` commands, and then checks that the world can be put in order.
     pub(crate) fn live(&mut self, commands: usize) -> Result<(), String> {
         let result = self.events(commands).and_then(|()| self.settle());
         result.map_err(|why| format!("{why}\n\n{}", self.log.join("\n")))
@@ -93,7 +93,7 @@ impl World {
                 self.begin();
             }
             self.mishap()?;
-            // A crash may have left nobody.
+            // After a crash, no command may be running.
             if !self.running.is_empty() {
                 let at = self.rng.below(self.running.len());
                 self.advance(at)?;
@@ -109,7 +109,7 @@ impl World {
         self.log.push(line);
     }
 
-    /// Somebody types a command.
+    /// Starts a random command.
     fn begin(&mut self) {
         self.counts.commands += 1;
         let command = Command::draw(&mut self.rng, &self.known, self.counts.commands);
@@ -118,7 +118,7 @@ impl World {
     }
 
     fn start(&mut self, command: Command) {
-        // Commands end in any order, and each is somewhere.
+        // Every command is in exactly one of the two lists, so the sum is a fresh number.
         let id = self.over.len() + self.running.len() + 1;
         let (mut tokens, mut clock) = (self.rng.split(), self.rng.split());
         let draw = move |_| format!("{:016x}{:010x}{}", tokens.next(), tokens.next() >> 24, signature(id));
@@ -133,7 +133,7 @@ impl World {
         self.running.push(Running { controller, trace, lines, cancel });
     }
 
-    /// One of the calls of a command meets its fate.
+    /// Decides the fate of one call of a command.
     fn advance(&mut self, at: usize) -> Verdict {
         let waiting = self.running[at].controller.waiting();
         if waiting == 0 {
@@ -185,7 +185,7 @@ impl World {
         }
     }
 
-    /// The first so many steps of a batch.
+    /// Cuts a batch off after a random number of steps.
     fn part_of(&mut self, call: &Call) -> Call {
         match call {
             Call::Upload(upload) => Call::Upload(upload.clone()),
@@ -206,7 +206,7 @@ impl World {
         Ok(answer)
     }
 
-    /// A command is done.
+    /// Ends a command and checks its report.
     fn end(&mut self, at: usize) -> Verdict {
         let running = self.running.swap_remove(at);
         let report = running.controller.reports.as_ref().and_then(|reports| reports.first()).ok_or("no report")?;
@@ -222,7 +222,7 @@ impl World {
         Ok(())
     }
 
-    /// Whatever else goes wrong.
+    /// Draws the other mishaps.
     fn mishap(&mut self) -> Verdict {
         if self.rng.happens(self.weather.clock) {
             let (host, seconds) = (self.rng.below(self.hosts.len()), self.rng.seconds());
@@ -250,7 +250,7 @@ impl World {
         Ok(())
     }
 
-    /// A controller is gone, and its processes with it. What it had sent arrives at some time, or never.
+    /// Crashes a controller with its processes. Calls that it has sent arrive at some time, or never.
     fn crash(&mut self, at: usize) {
         self.counts.mishaps += 1;
         let Running { controller, trace, .. } = self.running.swap_remove(at);
@@ -265,7 +265,7 @@ impl World {
         self.over.push(trace);
     }
 
-    /// A call arrives long after it was sent.
+    /// Executes a call long after it was sent.
     fn arrive(&mut self, at: usize) -> Verdict {
         let Late { sender, host, call } = self.late.swap_remove(at);
         self.counts.exchanges += 1;
@@ -283,7 +283,7 @@ impl World {
         verdict.map_err(|why| format!("late from #{sender}, which is over, on {}: {why}", host_name(host)))
     }
 
-    /// Somebody with a shell.
+    /// Lets a person with a shell interfere.
     fn person(&mut self) {
         self.counts.mishaps += 1;
         let which = self.rng.below(self.hosts.len());
@@ -302,7 +302,7 @@ impl World {
             (55..60, _) => host.remove(&at("current")),
             (60..70, _) => host.reboot(),
             (70.., _) => {
-                // Takes the lock away, as the tool itself does from the dead.
+                // Takes the lock away, as the tool itself does from a dead holder.
                 if let Some(token) = self.checker.ground(which).lock.clone() {
                     host.rename(
                         &at(&format!(".switchback/lock/{token}")),
@@ -315,8 +315,8 @@ impl World {
         self.checker.meddled(which, &host);
     }
 
-    /// Checks that the next deploy goes through when everybody is gone, and `current` leads to something again where
-    /// people broke it. FAULTS.md I27.
+    /// Checks that the next deploy succeeds when all others have ended and people have repaired what they broke.
+    /// FAULTS.md I27.
     fn settle(&mut self) -> Verdict {
         while !self.late.is_empty() {
             self.arrive(0)?;
@@ -345,7 +345,7 @@ impl World {
         Ok(())
     }
 
-    /// Makes `current` lead to a release again, as a person must who broke it.
+    /// Links `current` to a release again, as the person who broke it must.
     fn mend(&mut self, host: usize) {
         let ground = self.checker.ground(host);
         let leads = ground.on().is_some_and(|on| ground.releases.contains_key(on));
@@ -361,7 +361,7 @@ impl World {
     }
 }
 
-/// A call in a few words: what it moves, removes and writes, with tokens cut short.
+/// Describes a call: what it moves, removes and writes, with shortened tokens.
 fn describe(call: &Call) -> String {
     let Call::Execute(batch) = call else { return "upload".to_owned() };
     let steps = batch.steps.iter().map(|step| match &step.op {
