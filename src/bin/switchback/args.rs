@@ -8,7 +8,7 @@ use switchback::{Address, Error, ErrorKind, HostPath};
 
 use crate::{command, exit, render};
 
-/// Deploys into release directories and goes back, in seconds, surely: one host or a fleet, locally or over SSH.
+/// Deploy to one host or a fleet, locally or over SSH; roll back in seconds
 #[derive(Debug, Parser)]
 #[command(name = "switchback", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(after_long_help = LONG_HELP)]
@@ -21,15 +21,15 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// What every command takes, before or after its name.
+/// Options of every command, before or after its name
 #[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "For every command")]
+#[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Global {
-    /// The configuration [default: switchback.toml, looked for here and upward]
+    /// Read the configuration from FILE [default: switchback.toml here or in the nearest parent directory]
     #[arg(long, global = true, value_name = "FILE", env = "SWITCHBACK_CONFIG", hide_env_values = true)]
     pub(crate) config: Option<Utf8PathBuf>,
-    /// Lays the environment [env.ENV] of the configuration over the rest of it
+    /// Apply the settings of [env.ENV] on top of the configuration
     #[arg(
         short = 'e',
         long = "env",
@@ -39,39 +39,50 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) environment: Option<String>,
-    /// The deploy root on every host, whatever the configuration says. Without --config no configuration is looked for
+    /// Use DIR as the deploy root on every host, instead of the configured root
+    ///
+    /// Without --config, no configuration file is read.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<HostPath>,
-    /// Prints JSON Lines to standard output: events, and last the report
+    /// Print JSON Lines to standard output: events, then the report
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Prints what would be done, computed by the same code, and changes nothing
+    /// Print what would be done, and change nothing
+    ///
+    /// The plan is computed by the code that a real run uses.
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
-    /// Says nothing but results and errors
+    /// Print only results and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     pub(crate) quiet: bool,
-    /// Says more: every host in every phase
+    /// Print more: every host in every phase
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Goes on though others may write to a directory on the way to a root, where going back never asks, or own a release
-    /// that commands would run in
+    /// Accept directories and releases that untrusted users control
+    ///
+    /// Without it, deploy, stage, prune and check refuse a root if others may write to a directory on the path to it;
+    /// rollback, activate and recover refuse a release that an untrusted user owns if commands would run in it. With
+    /// it, both are warnings.
     #[arg(long, global = true)]
     pub(crate) allow_writable: bool,
-    /// Answers every question with yes
+    /// Answer yes to every question
     #[arg(long, global = true)]
     pub(crate) yes: bool,
 }
 
-/// Which hosts. Not clap's `global`: of a repeated flag given before and after the command, that keeps only one side,
-/// and a host left out must stay out.
+/// Selection of hosts. Not clap's `global`: of a repeated flag given before and after the command, that keeps only one
+/// side, and a host left out must stay out.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Which hosts")]
+#[command(next_help_heading = "Host selection")]
 pub(crate) struct Hosts {
-    /// Only this host: the name of a configured one, or a new one. May be repeated
+    /// Run only on this host, given by name or address (repeatable)
+    ///
+    /// If the configuration lists hosts, it must be one of them; otherwise any address is accepted.
     #[arg(long, value_name = "[USER@]HOST[:PORT]")]
     pub(crate) host: Vec<Address>,
-    /// Leaves this host out, by name; the report says `left`. May be repeated
+    /// Leave this host out (repeatable)
+    ///
+    /// The report shows it with the outcome `left`.
     #[arg(long, value_name = "HOST")]
     pub(crate) except: Vec<String>,
 }
@@ -85,7 +96,7 @@ impl Hosts {
     }
 }
 
-/// What can be done.
+/// The command to run
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Deploy(command::Deploy),
@@ -115,15 +126,15 @@ macro_rules! exit_codes {
         "\
 Exit codes:
   0    done, or nothing to do
-  1    unexpected: a bug or a local fault
-  2    the command line or the configuration is wrong; nothing was touched
-  3    refused, or failed before the switch; every host is on the version it was on
-  4    failed after the switch began, and everything was put back
-  5    mixed or unknown: a person is needed; the report says which host is where
-  6    locked by somebody else; try again, or --wait
+  1    unexpected: a bug or a fault of this machine
+  2    wrong command line or configuration; nothing was changed
+  3    refused, or failed before the switch; every `current` is as it was
+  4    failed after the switch began; everything was reverted
+  5    mixed or unknown, a person is needed; the report says which host is where
+  6    locked by someone else; try again, or use --wait
   7    nothing to roll back to
-  8    `status --check` found a difference, a drill did not hold, or `verify` found a release damaged
-  130  interrupted (143 by SIGTERM, 129 by SIGHUP); what had begun was put back"
+  8    `status --check` or `verify` found a problem, or a drill's proof failed
+  130  interrupted (SIGTERM: 143, SIGHUP: 129); what had begun was reverted"
     };
 }
 
@@ -142,11 +153,11 @@ const LONG_HELP: &str = concat!(
     exit_codes!(),
     "
 
-To begin:
-  switchback init            writes a commented switchback.toml
-  switchback check           asks every host whether a deploy would work
-  switchback deploy ./dist   deploys it
-  switchback rollback        goes back to the version before"
+Getting started:
+  switchback init            write a commented switchback.toml
+  switchback check           check on every host that a deploy would work
+  switchback deploy ./dist   deploy the directory dist
+  switchback rollback        roll back to the previous release"
 );
 
 impl Command {

@@ -30,7 +30,7 @@ struct Running {
     cancel: Cancel,
 }
 
-/// A call in transit, after its sender was told that the result is unknown.
+/// A call in transit whose sender already has an unknown result.
 struct Late {
     /// The command that sent it; its trace is in `over` once it has ended.
     sender: usize,

@@ -6,26 +6,32 @@ use switchback::{ReleaseName, TargetCheck};
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Switches every host to a release that is there already
+/// Switch every host to a release that it already has
 ///
-/// A release on the recorded way back is refused: going there is a rollback. One that is not what it was when it was staged
-/// is refused before any host is touched. Where `current` was removed and led to NAME last, it is only linked again.
+/// A release that is a recorded previous one is refused: use `switchback rollback`. A release that fails verification
+/// is refused before any host is changed. If `current` was removed and last led to NAME, only the symlink is made
+/// again.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback activate build-17 -m 'the load test is over'"
 ))]
 pub(crate) struct Activate {
-    /// The release; `switchback releases` shows what there is
+    /// Release to switch to; `switchback releases` lists them
     #[arg(value_name = "NAME")]
     name: ReleaseName,
-    /// Goes on although the hosts are on different releases
+    /// Proceed even if the hosts are on different releases
     #[arg(long)]
     allow_split: bool,
-    /// Accepts and records the data version that is found, where another was last known, or none is found any more
+    /// Accept and record the data version that is found
+    ///
+    /// Without it, a version other than the last known one is a warning, and a missing version where one was known is
+    /// refused.
     #[arg(long)]
     accept_data: bool,
-    /// Looks first whether the release is what it was: its types, modes and sizes, or every content too, or not at all
-    /// [default: quick]
+    /// Verification of the release before the switch [default: as configured, else quick]
+    ///
+    /// `quick` compares types, modes, sizes and symlinks with the manifest, `full` also the content of every file;
+    /// `none` compares nothing.
     #[arg(long, value_name = "quick|full|none")]
     verify: Option<TargetCheck>,
     #[command(flatten)]

@@ -6,11 +6,12 @@ use switchback::{ErrorKind, Report, adoption::Tool};
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Takes over a tree made by hand or by Capistrano, Deployer, Ansistrano or Mina
+/// Adopt a release tree that another tool or a person made
 ///
-/// What was current before what is concluded from that tool's log, or where it keeps none from its names, and recorded in
-/// the releases. Nothing of the other tool's is changed, and it still works afterwards. A plain directory `current` becomes
-/// a release, and a link takes its place.
+/// The tools are Capistrano, Deployer, Ansistrano and Mina. The order of the releases is inferred from the tool's log,
+/// or without a log from the releases' names, and recorded in the releases. Nothing that belongs to the other tool is
+/// changed, and it still works afterwards. If `current` is a plain directory, it becomes a release, and a symlink takes
+/// its place.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback adopt --dry-run"
@@ -18,7 +19,7 @@ use crate::args::Hosts;
     "switchback --root /srv/shop adopt --from capistrano -m 'we move'"
 ))]
 pub(crate) struct Adopt {
-    /// Who made the tree, where that cannot be told: capistrano, deployer, ansistrano, mina, recipe or directory
+    /// Tool that made the tree, if it cannot be detected: capistrano, deployer, ansistrano, mina, recipe or directory
     #[arg(long, value_name = "TOOL")]
     from: Option<Tool>,
     #[command(flatten)]

@@ -4,11 +4,11 @@ use clap::Args;
 
 use crate::args::Hosts;
 
-/// Asks every host everything that could refuse a deploy, and changes nothing
+/// Check whether a host would refuse a deploy, and change nothing
 ///
-/// The right to write, the variables of the commands, what is shared and the data's host are asked by the code that a deploy asks
-/// with, and refuse with the same exit code. `version` and the validation run in the current release, and their answers are shown;
-/// neither refuses. A root that is not there yet would be made.
+/// Write permission, the variables of commands, shared paths and the data's host are checked by the code that a deploy
+/// uses, with the same exit codes. `version` and the validation run in the current release; their results are shown,
+/// but refuse nothing. A missing root is accepted: a deploy creates it.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback check"

@@ -6,14 +6,14 @@ use clap::{Args, CommandFactory};
 
 use crate::{args::Cli, render};
 
-/// Prints the completions for a shell
+/// Print the completions for a shell
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback completions bash > ~/.local/share/bash-completion/completions/switchback"
     "switchback completions fish > ~/.config/fish/completions/switchback.fish"
 ))]
 pub(crate) struct Completions {
-    /// The shell
+    /// Shell to print completions for
     #[arg(value_name = "SHELL")]
     shell: clap_complete::Shell,
 }

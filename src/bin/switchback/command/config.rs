@@ -6,7 +6,9 @@ use clap::Args;
 
 use crate::{args::Hosts, render, target::Target};
 
-/// Prints the configuration as resolved, with the environment and the command line laid over it
+/// Print the effective configuration
+///
+/// The environment and the command line are applied to it.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback -e staging config"

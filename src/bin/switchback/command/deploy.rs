@@ -7,11 +7,13 @@ use switchback::ReleaseName;
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Uploads a release to every host and switches all of them to it at once
+/// Upload a release to every host, then switch all hosts at once
 ///
-/// Every host is asked first everything that could refuse. When a step fails, everything is put back. A name that exists with the
-/// same content is not uploaded again: hosts where it is current stay as they are, hosts that lack it get it, without `apply`. So a
-/// pipeline that is run again ends with 0.
+/// Before anything is changed, every host is asked for everything that could refuse the deploy. If a later step fails,
+/// the deploy is reverted on every host.
+///
+/// A release of the same name and content is not uploaded again: hosts where it is current stay as they are, and hosts
+/// that lack it get it, without `apply`. A pipeline that runs again therefore exits with 0.
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[command(after_help = examples!(
@@ -21,34 +23,41 @@ use crate::args::Hosts;
     "switchback --root /srv/shop --host deploy@web1 deploy ./dist"
 ))]
 pub(crate) struct Deploy {
-    /// What is deployed: a directory, or a .tar, .tar.gz or .tar.zst
+    /// Directory or archive (.tar, .tar.gz or .tar.zst) to deploy
     #[arg(value_name = "SOURCE")]
     source: Utf8PathBuf,
-    /// The release's name: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
+    /// Name of the release: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
     #[arg(long, value_name = "NAME")]
     name: Option<ReleaseName>,
-    /// Deploys only where this release is current on every host (hosts that are on the new one already count), so that an older
-    /// pipeline cannot overtake a newer one
+    /// Refuse to deploy unless this release is current on every host
+    ///
+    /// Hosts that are already on the new release are accepted too. Keeps an older pipeline from overtaking a newer one.
     #[arg(long, value_name = "NAME")]
     from: Option<ReleaseName>,
-    /// What it is built from, as version control calls it [default: what the CI job says, or the commit that is checked out where
-    /// SOURCE is]
+    /// Revision that SOURCE was built from [default: from the CI job, else the commit checked out in SOURCE]
     #[arg(long, value_name = "REV", value_parser = switchback::revision::parse)]
     revision: Option<String>,
-    /// Goes on although the hosts are on different releases
+    /// Proceed even if the hosts are on different releases
     #[arg(long)]
     allow_split: bool,
-    /// Where the release is there already and not current, goes to it: activates it, or rolls back to it with the data, for a
-    /// button that runs an old pipeline again. A bad release is refused
+    /// If the hosts have the release but are not on it, switch to it
+    ///
+    /// The release is activated or, if it is a recorded previous one, rolled back to with its data: for a button that
+    /// runs an old pipeline again. A bad release is refused.
     #[arg(long)]
     or_return: bool,
-    /// Goes on although the source holds no file
+    /// Proceed even if SOURCE contains no files
     #[arg(long)]
     allow_empty: bool,
-    /// Says that its data cannot go back: a rollback from it is then refused, unless with --keep-data
+    /// Declare that the release's data changes cannot be reverted
+    ///
+    /// A rollback from it is then refused, except with --keep-data.
     #[arg(long)]
     irreversible: bool,
-    /// Accepts and records the data version that is found, where another was last known, or none is found any more
+    /// Accept and record the data version that is found
+    ///
+    /// Without it, a version other than the last known one is a warning, and a missing version where one was known is
+    /// refused.
     #[arg(long)]
     accept_data: bool,
     #[command(flatten)]

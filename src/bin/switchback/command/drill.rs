@@ -7,29 +7,31 @@ use switchback::{Error, ErrorKind, ReleaseName, Report};
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Rehearses the way back: deploys, rolls back and deploys again, with proof that each leg did what it says
+/// Rehearse a rollback: deploy, roll back, deploy again, with proof
 ///
-/// After it the hosts are on the new release. With nothing to go back to, the source is deployed first as a baseline. Ends
-/// with 0 only when every proof held, and with 8 when one did not.
+/// Each leg must prove that it did what it says. Afterwards the hosts are on the new release. If there is nothing to
+/// roll back to, SOURCE is first deployed as a baseline. Exits with 0 only if every proof held, and with 8 if one did
+/// not.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback drill ./dist"
-    "switchback -e integration drill build.tar.gz --name build-17 --report drills/build-17.json --junit drill.xml"
+    "switchback drill build.tar.gz --name build-17 --junit drill.xml"
+    "switchback -e integration drill ./dist --report drills/build-17.json"
 ))]
 pub(crate) struct Drill {
-    /// What is deployed: a directory, or a .tar, .tar.gz or .tar.zst
+    /// Directory or archive (.tar, .tar.gz or .tar.zst) to deploy
     #[arg(value_name = "SOURCE")]
     source: Utf8PathBuf,
-    /// The release's name: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
+    /// Name of the release: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
     #[arg(long, value_name = "NAME")]
     name: Option<ReleaseName>,
-    /// Goes on although the source holds no file
+    /// Proceed even if SOURCE contains no files
     #[arg(long)]
     allow_empty: bool,
-    /// Writes the report there, as JSON: what `[deploy] require_drill` looks for
+    /// Write the report to FILE as JSON, as `[deploy] require_drill` needs it
     #[arg(long, value_name = "FILE")]
     report: Option<Utf8PathBuf>,
-    /// Writes the legs and proofs there, as JUnit XML
+    /// Write the legs and proofs to FILE as JUnit XML
     #[arg(long, value_name = "FILE")]
     junit: Option<Utf8PathBuf>,
     #[command(flatten)]

@@ -5,7 +5,9 @@ use clap::Args;
 use super::Request;
 use crate::args::Hosts;
 
-/// Shows what was done on every host, newest first: when, by whom, from what to what
+/// Show every host's operations, newest first
+///
+/// Shows when, by whom, and from which release to which.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback history"
@@ -13,7 +15,7 @@ use crate::args::Hosts;
     "switchback -e staging history --host web1"
 ))]
 pub(crate) struct History {
-    /// Shows so many operations of each host, the newest first; 0: all of them
+    /// Number of operations to show for each host; 0 shows all
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
     pub(crate) limit: usize,
     #[command(flatten)]

@@ -12,9 +12,9 @@ use switchback::{Error, ErrorKind, config::STARTER};
 
 use crate::{args::Global, target};
 
-/// Writes a commented switchback.toml here, or where --config says
+/// Write a commented switchback.toml
 ///
-/// A file that is there already is never overwritten.
+/// Writes it here, or to the file given with --config. An existing file is never overwritten.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback init"

@@ -5,14 +5,14 @@ use switchback::{Error, ErrorKind, config::did_you_mean};
 
 use crate::args::Cli;
 
-/// Prints the manual page of switchback, or of one of its commands
+/// Print the manual page of switchback or of one of its commands
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback man | man -l -"
     "switchback man deploy > /usr/local/share/man/man1/switchback-deploy.1"
 ))]
 pub(crate) struct Man {
-    /// The command; without it, the page of switchback itself
+    /// Command to print the page of [default: switchback itself]
     #[arg(value_name = "COMMAND")]
     command: Option<String>,
 }

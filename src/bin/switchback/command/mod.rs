@@ -106,16 +106,21 @@ impl Request {
     }
 }
 
-/// What every command that switches takes.
+/// Options of commands that change releases
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 pub(crate) struct Why {
-    /// Why this is done: kept in the hosts' history
+    /// Reason to record in the hosts' history
     #[arg(short = 'm', long = "reason", value_name = "REASON")]
     pub(crate) reason: Option<String>,
-    /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
+    /// Wait up to DURATION, such as 30s or 5m, for a lock
+    ///
+    /// Without it, a lock held by someone else ends the command at once with exit code 6.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     pub(crate) wait: Option<Duration>,
-    /// Goes on without hosts that cannot be reached; what they miss is recorded, and made up for when they return
+    /// Skip hosts that cannot be reached
+    ///
+    /// After a switch, the other hosts record the release that a skipped host misses, and `switchback status` shows it.
+    /// The next deploy or activation includes that host; `switchback recover` names the command that updates it.
     #[arg(long)]
     pub(crate) skip_unreachable: bool,
 }

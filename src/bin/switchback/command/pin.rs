@@ -6,13 +6,13 @@ use switchback::ReleaseName;
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Keeps a release on every host, however many newer ones there are
+/// Pin a release: exempt it from pruning on every host
 ///
-/// `switchback releases` shows who pinned what. Deploying does not need it: what a rollback goes to always stays.
+/// `switchback releases` shows who pinned what. No pin is needed to keep the release that a rollback goes to.
 #[derive(Debug, Args)]
 #[command(after_help = examples!("switchback pin build-17 -m 'the last one with the old prices'"))]
 pub(crate) struct Pin {
-    /// The release; `switchback releases` shows what there is
+    /// Release to pin; `switchback releases` lists them
     #[arg(value_name = "NAME")]
     name: ReleaseName,
     #[command(flatten)]

@@ -5,11 +5,11 @@ use clap::Args;
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Removes old releases that nothing needs any more
+/// Remove old releases that nothing needs any more
 ///
-/// Good releases are counted, the nearest on the way back first. The current one, the one that the next rollback goes to,
-/// pinned ones, those that a process works in, and what the tool did not bring always stay. A deploy does the same at its
-/// end when `keep` is configured.
+/// Keeps N good releases, the nearest previous ones first. The current release, the target of the next rollback, pinned
+/// releases, releases in use by a process, and anything that switchback did not create always stay. If `keep` is
+/// configured, deploy and activate prune at their end in the same way.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback prune --dry-run"
@@ -17,7 +17,7 @@ use crate::args::Hosts;
     "switchback --root /srv/shop prune --keep 5 -m 'the disk is full'"
 ))]
 pub(crate) struct Prune {
-    /// How many good releases stay beside the current one [default: `keep` of the configuration]
+    /// Number of good releases to keep besides the current one [default: `keep` in the configuration]
     #[arg(long, value_name = "N")]
     keep: Option<u32>,
     #[command(flatten)]

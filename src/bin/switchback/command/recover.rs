@@ -6,10 +6,11 @@ use switchback::plan::Direction;
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Finishes or undoes what an interrupted run left
+/// Finish or revert an interrupted run
 ///
-/// By default a deploy goes forward only when every host had switched, else back; a rollback goes forward. A `current` that
-/// somebody removed is linked to the release that it led to last again. Where nothing was left, there is nothing to do.
+/// By default a deploy is finished only if every host had switched, and reverted otherwise; a rollback is finished. A
+/// `current` that somebody removed is linked again to the release that it last led to. Without an interrupted run or a
+/// removed `current`, there is nothing to do.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback recover --dry-run"
@@ -17,13 +18,13 @@ use crate::args::Hosts;
     "switchback recover --back -m 'the build machine died'"
 ))]
 pub(crate) struct Recover {
-    /// To where the interrupted run was going
+    /// Finish the interrupted run on every host
     #[arg(long, conflicts_with = "back")]
     forward: bool,
-    /// To where every host was before it
+    /// Revert the interrupted run: return every host to where it was before
     #[arg(long)]
     back: bool,
-    /// Leaves the data as it is, and recovers the code alone
+    /// Recover only the code; leave the data as it is
     #[arg(long)]
     keep_data: bool,
     #[command(flatten)]

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::args::Hosts;
 
-/// Shows the releases of every host: state, age, size, who staged them
+/// List every host's releases: state, size, age, who staged them
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback releases"

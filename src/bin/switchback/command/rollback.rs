@@ -10,10 +10,10 @@ use switchback::{
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Goes back to the recorded previous version, on every host
+/// Roll every host back to the recorded previous release
 ///
-/// The release that is left is marked bad, and later rollbacks pass it over. A second rollback goes one further back;
-/// it does not toggle.
+/// The release that was current is marked bad, and later rollbacks skip it. A second rollback goes one release further
+/// back; it does not toggle.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback rollback"
@@ -21,29 +21,33 @@ use crate::args::Hosts;
     "switchback rollback --to build-12 --except web3"
 ))]
 pub(crate) struct Rollback {
-    /// Goes to this release instead
+    /// Roll back to this release instead
     #[arg(long, value_name = "NAME", conflicts_with = "steps")]
     to: Option<ReleaseName>,
-    /// Goes so many good releases back
+    /// Roll back by N good releases [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     steps: Option<u32>,
-    /// Goes back only if this release is current; else there is nothing to do
+    /// Roll back only hosts that are on this release; if there are none, there is nothing to do
     #[arg(long, value_name = "NAME")]
     from: Option<ReleaseName>,
-    /// Goes back with the code alone: the old code then meets the data as it is
+    /// Roll back only the code; leave the data as it is
     #[arg(long)]
     keep_data: bool,
-    /// Runs no hooks and no validation; with --keep-data, no recorded command at all
+    /// Run no hooks and no validation; with --keep-data, run no recorded command at all
     #[arg(long)]
     no_hooks: bool,
-    /// Reverts the data to this version, whatever the records say: where they disagree, a person must decide
+    /// Revert the data to this version, whatever the records say
+    ///
+    /// Meant for records that disagree, where a person must decide.
     #[arg(long, value_name = "VERSION", conflicts_with = "keep_data", value_parser = data_version)]
     data_to: Option<DataVersion>,
-    /// Which commands run: those recorded with the releases when they were deployed, or those of the configuration
+    /// Commands to run: as recorded with the releases when they were deployed, or as configured now
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Which::Recorded)]
     commands: Which,
-    /// Looks first whether the release is what it was: its types, modes and sizes, or every content too, or not at all
-    /// [default: quick]
+    /// Verification of the release before the switch [default: as configured, else quick]
+    ///
+    /// `quick` compares types, modes, sizes and symlinks with the manifest, `full` also the content of every file;
+    /// `none` compares nothing.
     #[arg(long, value_name = "quick|full|none")]
     verify: Option<TargetCheck>,
     #[command(flatten)]
@@ -56,12 +60,12 @@ fn data_version(text: &str) -> Result<DataVersion, DataVersionError> {
     DataVersion::new(text)
 }
 
-/// Which commands a rollback runs.
+/// Source of the commands that a rollback runs
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Which {
-    /// Those recorded with the releases.
+    /// Commands recorded with the releases
     Recorded,
-    /// Those of the configuration.
+    /// Commands of the configuration
     Config,
 }
 

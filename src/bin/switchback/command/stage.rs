@@ -9,25 +9,29 @@ use switchback::{ReleaseName, config::parse_duration};
 use super::Request;
 use crate::args::Hosts;
 
-/// Uploads a release to every host without switching to it, and prints its name
+/// Upload a release to every host, without switching to it
+///
+/// Prints the release's name.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "name=$(switchback stage ./dist) && switchback activate \"$name\""
 ))]
 pub(crate) struct Stage {
-    /// What is uploaded: a directory, or a .tar, .tar.gz or .tar.zst
+    /// Directory or archive (.tar, .tar.gz or .tar.zst) to upload
     #[arg(value_name = "SOURCE")]
     source: Utf8PathBuf,
-    /// The release's name: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
+    /// Name of the release: 1 to 128 letters, digits, `.`, `_`, `+`, `-` [default: UTC time and a random part]
     #[arg(long, value_name = "NAME")]
     name: Option<ReleaseName>,
-    /// Goes on although the source holds no file
+    /// Proceed even if SOURCE contains no files
     #[arg(long)]
     allow_empty: bool,
-    /// Waits so long for a lock that somebody else holds, such as 30s or 5m, instead of ending with 6
+    /// Wait up to DURATION, such as 30s or 5m, for a lock
+    ///
+    /// Without it, a lock held by someone else ends the command at once with exit code 6.
     #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
     wait: Option<Duration>,
-    /// Goes on without hosts that cannot be reached
+    /// Skip hosts that cannot be reached
     #[arg(long)]
     skip_unreachable: bool,
     #[command(flatten)]

@@ -5,15 +5,21 @@ use switchback::{Report, report::Outcome, status::HostStatus};
 
 use crate::args::Hosts;
 
-/// Shows where every host is: current, previous, lock, leftovers, and who differs
+/// Show every host's state: current release, lock, leftovers
+///
+/// Shows the current and the previous release, the holder of the lock, and leftovers of interrupted runs, and marks
+/// hosts that differ.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback status"
-    "switchback -e production status --check --json | jq -r 'select(.type==\"report\").outcome'"
+    "switchback -e production status --check"
+    "switchback status --check --json | jq -r 'select(.type==\"report\").outcome'"
 ))]
 pub(crate) struct Status {
-    /// Ends with 8 when the hosts differ, one has leftovers of an interrupted run or unreadable state files, or what is current
-    /// or would be gone back to is damaged
+    /// Exit with 8 if the hosts differ or one needs attention
+    ///
+    /// That is, if hosts are on different releases, or a host has no root, leftovers of an interrupted run, unreadable
+    /// state files, or a damaged current release or rollback target.
     #[arg(long)]
     pub(crate) check: bool,
     #[command(flatten)]

@@ -5,17 +5,17 @@ use clap::Args;
 use super::Request;
 use crate::args::Hosts;
 
-/// Shows who holds the lock, and takes it away when the holder is gone
+/// Show who holds the lock, and remove the lock of a dead holder
 ///
-/// A lock whose holder is proven gone is taken over by any command by itself. What the holder had begun is kept for
-/// `switchback recover`.
+/// Every command that needs the lock takes it over from a holder that is proven dead. What the holder had begun is kept
+/// for `switchback recover`.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback unlock"
     "switchback unlock --force --host web3"
 ))]
 pub(crate) struct Unlock {
-    /// Takes the lock away also from a holder who may still run: it can change nothing any more then
+    /// Remove the lock even if its holder may be alive; the holder can then change nothing more
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]

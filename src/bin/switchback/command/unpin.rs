@@ -6,13 +6,13 @@ use switchback::ReleaseName;
 use super::{Request, Why};
 use crate::args::Hosts;
 
-/// Lets a pinned release go again, when its time comes
+/// Unpin a release, so that it can be pruned again
 ///
-/// It is not removed by this: the next `switchback prune`, or the next deploy, decides.
+/// The release is not removed now: the next `switchback prune`, or the next deploy, decides.
 #[derive(Debug, Args)]
 #[command(after_help = examples!("switchback unpin build-17"))]
 pub(crate) struct Unpin {
-    /// The release; `switchback releases` shows what there is
+    /// Release to unpin; `switchback releases` lists them
     #[arg(value_name = "NAME")]
     name: ReleaseName,
     #[command(flatten)]

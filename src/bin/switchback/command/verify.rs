@@ -6,20 +6,20 @@ use switchback::ReleaseName;
 use super::Request;
 use crate::args::Hosts;
 
-/// Compares a release with its manifest, and changes nothing
+/// Compare a release with its manifest, and change nothing
 ///
-/// Types, modes, sizes and links are compared; with --full the content of every file too. Ends with 8 when something is
-/// missing or changed, and names it. What was added is only told of.
+/// Compares types, modes, sizes and symlinks; with --full the content of every file too. Exits with 8 if an entry is
+/// missing or changed, and names it. Added entries are only reported.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback verify"
     "switchback verify build-16 --full"
 ))]
 pub(crate) struct Verify {
-    /// The release [default: the one that is current, on each host]
+    /// Release to verify [default: the current one of each host]
     #[arg(value_name = "NAME")]
     name: Option<ReleaseName>,
-    /// Reads every file and compares its digest
+    /// Read every file and compare its digest
     #[arg(long)]
     full: bool,
     #[command(flatten)]
