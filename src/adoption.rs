@@ -9,20 +9,25 @@ use crate::{name::ReleaseName, path::InnerPath, record::PreviousVersion, time::T
 
 /// The tool that made a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Tool {
     /// Capistrano 3: `revisions.log` lists deploys and rollbacks.
+    #[serde(rename = "capistrano")]
     Capistrano,
     /// Deployer: `.dep/releases_log` lists the releases it made.
+    #[serde(rename = "deployer")]
     Deployer,
     /// Ansistrano: no log; release names are timestamps.
+    #[serde(rename = "ansistrano")]
     Ansistrano,
     /// Mina: no log; release names are counters or timestamps.
+    #[serde(rename = "mina")]
     Mina,
     /// A person or a script that left `previousVersion` files.
+    #[serde(rename = "recipe")]
     Recipe,
     /// No tool: `current` is a plain directory.
+    #[serde(rename = "directory")]
     Directory,
 }
 
@@ -67,20 +72,25 @@ impl FromStr for Tool {
 
 /// The source of the order of the releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Evidence {
     /// Capistrano's `revisions.log`.
+    #[serde(rename = "revisions-log")]
     RevisionsLog,
     /// Deployer's `.dep/releases_log`.
+    #[serde(rename = "releases-log")]
     ReleasesLog,
     /// The names, which are numbers or timestamps.
+    #[serde(rename = "names")]
     Names,
     /// The modification times of the directories, for lack of anything better.
+    #[serde(rename = "times")]
     Times,
     /// The existing `previousVersion` files.
+    #[serde(rename = "records")]
     Records,
     /// None needed: there is only one release.
+    #[serde(rename = "nothing")]
     Nothing,
 }
 
@@ -103,16 +113,22 @@ impl fmt::Display for Evidence {
 #[non_exhaustive]
 pub struct AdoptedRecord {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The tool that made the tree.
+    #[serde(rename = "tool")]
     pub tool: Tool,
     /// The source of the record.
+    #[serde(rename = "evidence")]
     pub evidence: Evidence,
     /// Whether the record is inferred rather than written at the switch.
+    #[serde(rename = "inferred")]
     pub inferred: bool,
     /// The time of the adoption, by the controller's clock.
+    #[serde(rename = "at")]
     pub at: Timestamp,
     /// The user who adopted it.
+    #[serde(rename = "by")]
     pub by: String,
 }
 

@@ -22,30 +22,32 @@ pub const HOOK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 #[non_exhaustive]
 pub struct Commands {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// Runs on every host, in the new release, before anything is switched.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "prepare", skip_serializing_if = "Option::is_none")]
     pub prepare: Option<String>,
     /// Runs on every host after the switch, in either direction.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "after_switch", skip_serializing_if = "Option::is_none")]
     pub after_switch: Option<String>,
     /// The time limit of each `prepare`, `after_switch` and validation attempt.
+    #[serde(rename = "timeout")]
     pub timeout: Duration,
     /// A file on the controller with lines `NAME=VALUE`: variables for every command. Their values appear in no
     /// argument list, log or error.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "env_file", skip_serializing_if = "Option::is_none")]
     pub env_file: Option<Utf8PathBuf>,
     /// The names of variables of the controller that are passed to every command, as secrets.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "pass_env", skip_serializing_if = "Vec::is_empty")]
     pub pass_env: Vec<String>,
     /// The check that decides whether a switch was good.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "validation", skip_serializing_if = "Option::is_none")]
     pub validation: Option<Validation>,
     /// The commands that migrate the data forward and back.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "data", skip_serializing_if = "Option::is_none")]
     pub data: Option<DataCommands>,
     /// Prints a fingerprint of the data, for the drill and after a failed migration. Runs where `version` runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "fingerprint", skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
 }
 
@@ -78,17 +80,22 @@ impl Commands {
 #[non_exhaustive]
 pub struct Validation {
     /// The command.
+    #[serde(rename = "command")]
     pub command: String,
     /// The place where it runs.
+    #[serde(rename = "on")]
     pub on: ValidateOn,
     /// The time within which it may fail before it first succeeds.
+    #[serde(rename = "start_within")]
     pub start_within: Duration,
     /// The pause between two attempts.
+    #[serde(rename = "every")]
     pub every: Duration,
     /// The time for which it must keep succeeding after its first success; zero if one success is enough.
     #[serde(rename = "for")]
     pub hold_for: Duration,
     /// The number of failures in a row that are tolerated after the first success.
+    #[serde(rename = "allow_failures")]
     pub allow_failures: u32,
 }
 
@@ -108,12 +115,13 @@ impl Validation {
 
 /// The place where a validation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum ValidateOn {
     /// Every host, in its current release.
     #[default]
+    #[serde(rename = "hosts")]
     Hosts,
     /// The controller, once, in the directory of the configuration.
+    #[serde(rename = "controller")]
     Controller,
 }
 
@@ -122,26 +130,29 @@ pub enum ValidateOn {
 #[non_exhaustive]
 pub struct DataCommands {
     /// The place where they run.
+    #[serde(rename = "place")]
     pub place: DataPlace,
     /// The tool whose output `version` prints; without one, the data version is the last line of the output.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "preset", default, skip_serializing_if = "Option::is_none")]
     pub preset: Option<Preset>,
     /// Prints the data version.
+    #[serde(rename = "version")]
     pub version: String,
     /// Migrates the data forward to the version that the release needs.
+    #[serde(rename = "apply")]
     pub apply: String,
     /// Migrates the data back to `$SWITCHBACK_DATA_TARGET`; without it, an applied migration cannot be reverted.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revert", default, skip_serializing_if = "Option::is_none")]
     pub revert: Option<String>,
     /// The time of the revert in a rollback: after the switch, mirroring a deploy, or before it.
-    #[serde(default)]
+    #[serde(rename = "revert_when", default)]
     pub revert_when: RevertWhen,
     /// The time limit of each command; `None` for no limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "timeout", default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
     /// The paths of a release that `revert` needs. A copy of them is kept outside the release when it is applied, so
     /// that a damaged or pruned release can be reverted.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "save", default, skip_serializing_if = "Vec::is_empty")]
     pub save: Vec<InnerPath>,
 }
 
@@ -177,11 +188,12 @@ impl DataCommands {
 
 /// The place where the data commands run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum DataPlace {
     /// This host of the fleet, by its name.
+    #[serde(rename = "host")]
     Host(String),
     /// The controller, in the directory of the configuration.
+    #[serde(rename = "controller")]
     Controller,
 }
 
@@ -196,12 +208,13 @@ impl std::fmt::Display for DataPlace {
 
 /// The time at which a rollback reverts data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum RevertWhen {
     /// Once the old code is current everywhere. The old code has met the new data before, when the deploy applied
     /// it.
     #[default]
+    #[serde(rename = "after-switch")]
     AfterSwitch,
     /// Before any host is switched, for code that cannot run on newer data.
+    #[serde(rename = "before-switch")]
     BeforeSwitch,
 }

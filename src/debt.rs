@@ -10,16 +10,22 @@ use crate::{name::ReleaseName, outcome::Command, path::InnerPath, time::Timestam
 #[non_exhaustive]
 pub struct Debt {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The unreachable host, by its name in the configuration.
+    #[serde(rename = "host")]
     pub host: String,
     /// The operation that it missed.
+    #[serde(rename = "operation")]
     pub operation: Token,
     /// The command.
+    #[serde(rename = "command")]
     pub command: Command,
     /// The release that the host should be on.
+    #[serde(rename = "release")]
     pub release: ReleaseName,
     /// The time of the operation, by the controller's clock.
+    #[serde(rename = "at")]
     pub at: Timestamp,
 }
 

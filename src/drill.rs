@@ -12,16 +12,20 @@ use crate::{data::DataVersion, name::ReleaseName};
 #[non_exhaustive]
 pub struct DrillReport {
     /// The digest of the rehearsed content: the same wherever it is computed.
+    #[serde(rename = "digest")]
     pub digest: String,
     /// The release that was deployed first because there was no release to roll back to.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "baseline", default, skip_serializing_if = "Option::is_none")]
     pub baseline: Option<ReleaseName>,
     /// The legs, in order, up to the first that failed.
+    #[serde(rename = "legs")]
     pub legs: Vec<Leg>,
     /// The duration of the rollback, in seconds, until the fleet was validated on the old version; `None` if the
     /// drill ended earlier.
+    #[serde(rename = "time_to_restore")]
     pub time_to_restore: Option<f64>,
     /// Whether every leg succeeded and every proof held.
+    #[serde(rename = "passed")]
     pub passed: bool,
 }
 
@@ -30,13 +34,16 @@ pub struct DrillReport {
 #[non_exhaustive]
 pub struct Leg {
     /// The operation: `deploy`, `rollback`, `deploy again`.
+    #[serde(rename = "name")]
     pub name: String,
     /// The duration, in seconds.
+    #[serde(rename = "seconds")]
     pub seconds: f64,
     /// The data version after the leg, if there is data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "data", default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataVersion>,
     /// The checks after the leg.
+    #[serde(rename = "proofs")]
     pub proofs: Vec<Proof>,
 }
 
@@ -45,10 +52,13 @@ pub struct Leg {
 #[non_exhaustive]
 pub struct Proof {
     /// The expected condition.
+    #[serde(rename = "name")]
     pub name: String,
     /// Whether the condition held.
+    #[serde(rename = "held")]
     pub held: bool,
     /// The observed state.
+    #[serde(rename = "seen")]
     pub seen: String,
 }
 
@@ -82,6 +92,7 @@ pub fn has_passed(directory: &Utf8Path, digest: &str) -> std::io::Result<bool> {
 /// The part of a written report that [`has_passed`] needs.
 #[derive(Deserialize)]
 struct Written {
+    #[serde(rename = "drill")]
     drill: DrillReport,
 }
 

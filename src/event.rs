@@ -13,167 +13,235 @@ use crate::{
 
 /// One event. `--json` prints each as a line.
 #[derive(Debug, Clone, Serialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
+#[serde(tag = "type")]
 #[non_exhaustive]
 pub enum Event {
     /// A command began.
+    #[serde(rename = "started")]
     Started {
         /// The command.
+        #[serde(rename = "command")]
         command: Command,
         /// The number of hosts that take part.
+        #[serde(rename = "hosts")]
         hosts: usize,
         /// The release, if already known.
+        #[serde(rename = "release")]
         release: Option<ReleaseName>,
     },
     /// The plan to execute, in words, line by line.
+    #[serde(rename = "planned")]
     Planned {
         /// The plan.
+        #[serde(rename = "plan")]
         plan: Vec<String>,
     },
     /// A phase began: every host has finished everything before it.
+    #[serde(rename = "phase")]
     Phase {
         /// The phase.
+        #[serde(rename = "phase")]
         phase: Phase,
         /// The number of hosts that take part in it.
+        #[serde(rename = "hosts")]
         hosts: usize,
     },
     /// Progress of an upload. Slow observers receive only the latest of many.
+    #[serde(rename = "progress")]
     Progress {
         /// The host.
+        #[serde(rename = "host")]
         host: String,
         /// Files sent.
+        #[serde(rename = "files")]
         files: u64,
         /// Files to send.
+        #[serde(rename = "files_total")]
         files_total: u64,
         /// Bytes of content sent.
+        #[serde(rename = "bytes")]
         bytes: u64,
         /// Bytes of content to send.
+        #[serde(rename = "bytes_total")]
         bytes_total: u64,
     },
     /// An upload is complete.
+    #[serde(rename = "uploaded")]
     Uploaded {
         /// The host.
+        #[serde(rename = "host")]
         host: String,
         /// Files sent.
+        #[serde(rename = "files")]
         files: u64,
         /// Bytes of content in them.
+        #[serde(rename = "bytes")]
         bytes: u64,
         /// Files that the host copied from a release that it has.
+        #[serde(rename = "files_copied")]
         files_copied: u64,
         /// Bytes of content in them.
+        #[serde(rename = "bytes_copied")]
         bytes_copied: u64,
         /// Bytes sent to the host, compressed and with the protocol's own; `None` where content is only copied.
+        #[serde(rename = "transferred")]
         transferred: Option<u64>,
     },
     /// A host finished a phase.
+    #[serde(rename = "host-done")]
     HostDone {
         /// The host.
+        #[serde(rename = "host")]
         host: String,
         /// The phase.
+        #[serde(rename = "phase")]
         phase: Phase,
     },
     /// A host was switched, and its `current` was read back.
+    #[serde(rename = "switched")]
     Switched {
         /// The host.
+        #[serde(rename = "host")]
         host: String,
         /// The release that was current before.
+        #[serde(rename = "before")]
         before: Option<ReleaseName>,
         /// The release that is current now; `None` when a first deploy was reverted.
+        #[serde(rename = "after")]
         after: Option<ReleaseName>,
         /// The time of the switch, by the host's clock.
+        #[serde(rename = "at")]
         at: Option<Timestamp>,
     },
     /// A host failed in a phase.
+    #[serde(rename = "host-failed")]
     HostFailed {
         /// The host.
+        #[serde(rename = "host")]
         host: String,
         /// The phase.
+        #[serde(rename = "phase")]
         phase: Phase,
         /// The error.
+        #[serde(rename = "error")]
         error: Failure,
     },
     /// A hook was started.
+    #[serde(rename = "hook-started")]
     HookStarted {
         /// The host, or `controller`.
+        #[serde(rename = "host")]
         host: String,
         /// The hook.
+        #[serde(rename = "hook")]
         hook: HookKind,
     },
     /// A hook printed a line.
+    #[serde(rename = "hook-output")]
     HookOutput {
         /// The host, or `controller`.
+        #[serde(rename = "host")]
         host: String,
         /// The hook.
+        #[serde(rename = "hook")]
         hook: HookKind,
         /// The stream that it printed to.
+        #[serde(rename = "stream")]
         stream: Stream,
         /// The line, without the secrets that the hook received.
+        #[serde(rename = "line")]
         line: String,
     },
     /// A hook ended.
+    #[serde(rename = "hook-ended")]
     HookEnded {
         /// The host, or `controller`.
+        #[serde(rename = "host")]
         host: String,
         /// The hook.
+        #[serde(rename = "hook")]
         hook: HookKind,
         /// The way it ended, in words.
+        #[serde(rename = "end")]
         end: String,
     },
     /// A question about the current release was answered; neither answer refuses the command.
+    #[serde(rename = "answered")]
     Answered {
         /// The host, or `controller`.
+        #[serde(rename = "host")]
         host: String,
         /// The question: `version` or `validate`.
+        #[serde(rename = "question")]
         question: HookKind,
         /// The answer, in words.
+        #[serde(rename = "answer")]
         answer: String,
     },
     /// A step of the data was recorded.
+    #[serde(rename = "data")]
     Data {
         /// The release whose step it is.
+        #[serde(rename = "release")]
         release: ReleaseName,
         /// The step.
+        #[serde(rename = "step")]
         step: LedgerStep,
         /// The data version at that time.
+        #[serde(rename = "version")]
         version: Option<DataVersion>,
     },
     /// A problem that does not change the outcome, or a fact that the user should know.
+    #[serde(rename = "warning")]
     Warning {
         /// The host it concerns, if any.
+        #[serde(rename = "host")]
         host: Option<String>,
         /// The text.
+        #[serde(rename = "message")]
         message: String,
     },
 }
 
 /// The phases of a command, in order. A barrier over all hosts separates each from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Phase {
     /// Run on every host all checks that could refuse the command.
+    #[serde(rename = "ask")]
     Ask,
     /// Upload the release, without the lock.
+    #[serde(rename = "stage")]
     Stage,
     /// Take the locks, and read the state again under them.
+    #[serde(rename = "lock")]
     Lock,
     /// Verify releases against their manifests.
+    #[serde(rename = "verify")]
     Verify,
     /// Publish the release under its name, sync it, and write its record.
+    #[serde(rename = "prepare")]
     Prepare,
     /// Migrate the data forward or back.
+    #[serde(rename = "data")]
     Data,
     /// Switch `current` on all hosts at once.
+    #[serde(rename = "switch")]
     Switch,
     /// Notify services of the switch.
+    #[serde(rename = "after-switch")]
     AfterSwitch,
     /// Decide whether the switch was good.
+    #[serde(rename = "validate")]
     Validate,
     /// Revert the hosts that were switched.
+    #[serde(rename = "put-back")]
     PutBack,
     /// Move removable releases out of sight.
+    #[serde(rename = "prune")]
     Prune,
     /// Write marks and history, and release the locks.
+    #[serde(rename = "finish")]
     Finish,
 }
 

@@ -16,32 +16,43 @@ use crate::{
 #[non_exhaustive]
 pub struct HistoryEntry {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The operation: the same on all hosts.
+    #[serde(rename = "operation")]
     pub operation: Token,
     /// The command.
+    #[serde(rename = "command")]
     pub command: Command,
     /// The end of the operation, by the host's clock.
+    #[serde(rename = "at")]
     pub at: Timestamp,
     /// The user who ran it: `user@host` of the controller, and the CI job if there is one.
+    #[serde(rename = "by")]
     pub by: String,
     /// The release that was current before.
+    #[serde(rename = "from")]
     pub from: Option<ReleaseName>,
     /// The target release.
+    #[serde(rename = "to")]
     pub to: Option<ReleaseName>,
     /// The releases that it pruned.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "pruned", default, skip_serializing_if = "Vec::is_empty")]
     pub pruned: Vec<ReleaseName>,
     /// The reason, if given.
+    #[serde(rename = "reason")]
     pub reason: Option<String>,
     /// The revision of the deployed content in version control, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revision", default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// The outcome on the whole fleet.
+    #[serde(rename = "outcome")]
     pub outcome: Outcome,
     /// The outcome on this host.
+    #[serde(rename = "host")]
     pub host: HostOutcome,
     /// The duration up to the end, in seconds.
+    #[serde(rename = "seconds")]
     pub seconds: f64,
 }
 

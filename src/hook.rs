@@ -15,24 +15,31 @@ use crate::{
 
 /// The purpose of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum HookKind {
     /// Prepares a new release before any host is switched.
+    #[serde(rename = "prepare")]
     Prepare,
     /// Notifies services of a switch, in either direction.
+    #[serde(rename = "after-switch")]
     AfterSwitch,
     /// Decides whether a switch was good.
+    #[serde(rename = "validate")]
     Validate,
     /// Prints the data version.
+    #[serde(rename = "version")]
     Version,
     /// Prints a fingerprint of the data.
+    #[serde(rename = "fingerprint")]
     Fingerprint,
     /// Migrates the data forward.
+    #[serde(rename = "apply")]
     Apply,
     /// Migrates the data back.
+    #[serde(rename = "revert")]
     Revert,
     /// Copies the files that a revert needs.
+    #[serde(rename = "save")]
     Save,
 }
 
@@ -67,13 +74,15 @@ impl fmt::Display for HookKind {
 
 /// The direction of the operation around a hook, the value of `SWITCHBACK_DIRECTION`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum HookDirection {
     /// Forward, to a release that was just uploaded.
+    #[serde(rename = "deploy")]
     Deploy,
     /// Forward, to a release that the host already had.
+    #[serde(rename = "activate")]
     Activate,
     /// Back, also when a failed deploy is reverted.
+    #[serde(rename = "rollback")]
     Rollback,
 }
 

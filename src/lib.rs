@@ -81,6 +81,8 @@ pub mod engine;
 mod error;
 pub mod event;
 mod exit;
+#[cfg(test)]
+mod frozen;
 mod future;
 mod group;
 pub mod guide;

@@ -11,22 +11,28 @@ use crate::{
 #[non_exhaustive]
 pub struct LockOwner {
     /// The operation.
+    #[serde(rename = "operation")]
     pub operation: Token,
     /// The command.
+    #[serde(rename = "command")]
     pub command: Command,
     /// The user who runs it: `user@host` of the controller, and the CI job if there is one.
+    #[serde(rename = "by")]
     pub by: String,
     /// The reason, if given.
+    #[serde(rename = "reason")]
     pub reason: Option<String>,
     /// The revision of the deployed content in version control, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revision", default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// The hosts that take part, by name.
+    #[serde(rename = "hosts")]
     pub hosts: Vec<String>,
     /// The upload. Only the owner of an upload records it; for a lock, the intent beside it does.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "upload", default, skip_serializing_if = "Option::is_none")]
     pub upload: Option<UploadTarget>,
     /// The time when it was taken, by the controller's clock. Shown, never compared.
+    #[serde(rename = "since")]
     pub since: Timestamp,
     /// The handling of data that a rollback requested. The host records it in the intent, not in the lock.
     #[serde(skip)]
@@ -38,8 +44,10 @@ pub struct LockOwner {
 #[non_exhaustive]
 pub struct UploadTarget {
     /// The current release.
+    #[serde(rename = "from")]
     pub from: Option<ReleaseName>,
     /// The uploaded release.
+    #[serde(rename = "to")]
     pub to: ReleaseName,
 }
 
@@ -67,12 +75,13 @@ impl LockOwner {
 #[non_exhaustive]
 pub struct LockHolder {
     /// The lock's own identity; `None` if its directory cannot be read.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "token", skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
     /// The description that the holder wrote; `None` if it cannot be read.
     #[serde(flatten)]
     pub owner: Option<LockOwner>,
     /// The liveness of the holder's process on the host.
+    #[serde(rename = "holder")]
     pub holder: Liveness,
 }
 

@@ -25,30 +25,37 @@ use crate::{
 #[non_exhaustive]
 pub struct Report {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The command.
+    #[serde(rename = "command")]
     pub command: Command,
     /// The outcome.
+    #[serde(rename = "outcome")]
     pub outcome: Outcome,
     /// The operation's identity, as in the hosts' history; `None` for a command that changes nothing.
+    #[serde(rename = "operation")]
     pub operation: Option<Token>,
     /// The release that was deployed, staged, activated or rolled back to.
+    #[serde(rename = "release")]
     pub release: Option<ReleaseName>,
     /// The hosts, in the order of the configuration.
+    #[serde(rename = "hosts")]
     pub hosts: Vec<HostReport>,
     /// The result for the data; `None` if the data was not looked at.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "data", skip_serializing_if = "Option::is_none")]
     pub data: Option<DataReport>,
     /// The duration, in seconds.
+    #[serde(rename = "seconds")]
     pub seconds: f64,
     /// The report of a drill, leg by leg.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "drill", skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillReport>,
     /// The error, if it was refused or failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "error", skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// Whether this was a dry run: the same code computed what would happen, and nothing changed.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "dry_run", skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
 }
 
@@ -95,24 +102,27 @@ impl Report {
 #[non_exhaustive]
 pub struct DataReport {
     /// The data version before the command.
+    #[serde(rename = "before")]
     pub before: DataVersion,
     /// The data version now; `None` if it could not be read any more.
+    #[serde(rename = "after")]
     pub after: Option<DataVersion>,
     /// The data version after the first `apply` or `revert` that failed, before any migration was reverted.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "found", skip_serializing_if = "Option::is_none")]
     pub found: Option<DataVersion>,
     /// The comparison of the `fingerprint` output with the one before, after an `apply` or a `revert` failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "fingerprint", skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
 }
 
 /// The comparison of two fingerprints of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Fingerprint {
     /// Equal: the data is as before, as far as the fingerprint shows.
+    #[serde(rename = "same")]
     Same,
     /// Different.
+    #[serde(rename = "changed")]
     Changed,
 }
 
@@ -121,29 +131,34 @@ pub enum Fingerprint {
 #[non_exhaustive]
 pub struct HostReport {
     /// The host's name.
+    #[serde(rename = "host")]
     pub host: String,
     /// The outcome.
+    #[serde(rename = "outcome")]
     pub outcome: HostOutcome,
     /// The release that was current before, as read under the lock.
+    #[serde(rename = "before")]
     pub before: Option<ReleaseName>,
     /// The release that is current now, as read back.
+    #[serde(rename = "after")]
     pub after: Option<ReleaseName>,
     /// Whether nobody read `current`, so that `before` and `after` have no meaning.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "unread", skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
     /// The time of the switch, by the host's clock.
+    #[serde(rename = "switched_at")]
     pub switched_at: Option<Timestamp>,
     /// The error, if it was refused or failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "error", skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// Problems that did not change the outcome.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "warnings", skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
     /// The releases that were pruned.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "pruned", skip_serializing_if = "Vec::is_empty")]
     pub pruned: Vec<ReleaseName>,
     /// The result of `verify`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "verification", skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
     /// The state of the host, for the commands that only read.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -182,11 +197,13 @@ impl HostReport {
 #[non_exhaustive]
 pub struct Failure {
     /// The kind of error.
+    #[serde(rename = "kind")]
     pub kind: ErrorKind,
     /// The failure and its reason, in one sentence.
+    #[serde(rename = "message")]
     pub message: String,
     /// Advice: an action or a command to type next.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "hint", skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
 }
 

@@ -157,11 +157,13 @@ pub enum Supply {
 #[non_exhaustive]
 pub struct SharedRecord {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The symlinks, relative to the release.
+    #[serde(rename = "links")]
     pub links: Vec<InnerPath>,
     /// The target of each, relative to the root; empty in a record of an older version.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "places", default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<InnerPath>,
 }
 
@@ -269,8 +271,9 @@ impl<'de> Deserialize<'de> for SharedPath {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
+    #[serde(rename = "path")]
     path: String,
-    #[serde(default)]
+    #[serde(rename = "seed", default)]
     seed: bool,
 }
 

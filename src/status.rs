@@ -12,31 +12,35 @@ use crate::{
 #[non_exhaustive]
 pub struct HostStatus {
     /// The current release; `None` if there is none, or `current` is not ours (the host's error says so).
+    #[serde(rename = "current")]
     pub current: Option<ReleaseName>,
     /// The revision that the current release was built from, if known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revision", skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// The release that the next rollback would go to; `None` if it would be refused.
+    #[serde(rename = "previous")]
     pub previous: Option<ReleaseName>,
     /// Whether the root does not exist yet; a deploy would create it.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "root_missing", skip_serializing_if = "std::ops::Not::not")]
     pub root_missing: bool,
     /// The lock holder.
+    #[serde(rename = "lock")]
     pub lock: Option<LockHolder>,
     /// The releases: the current one, then the recorded rollback chain, nearest first, then the rest, newest upload
     /// first.
+    #[serde(rename = "releases")]
     pub releases: Vec<ReleaseStatus>,
     /// Leftovers of interrupted runs, in words.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "leftovers", skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<String>,
     /// Files of the tool that exist and cannot be read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "unreadable", skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableFile>,
     /// The damaged ones among the current release and the next rollback's target; only for `status` and `check`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "damaged", skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<DamagedRelease>,
     /// The operations on this host, newest first; only if requested.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "history", skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryEntry>>,
 }
 
@@ -44,10 +48,13 @@ pub struct HostStatus {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DamagedRelease {
     /// The name of the release.
+    #[serde(rename = "release")]
     pub release: ReleaseName,
     /// The number of missing or changed entries and shared symlinks.
+    #[serde(rename = "damaged")]
     pub damaged: u64,
     /// Some of them, each in words.
+    #[serde(rename = "some")]
     pub some: Vec<String>,
 }
 
@@ -56,34 +63,41 @@ pub struct DamagedRelease {
 #[non_exhaustive]
 pub struct ReleaseStatus {
     /// The name.
+    #[serde(rename = "name")]
     pub name: ReleaseName,
     /// The state.
+    #[serde(rename = "state")]
     pub state: ReleaseState,
     /// The previous release, as the record names it; `None` if there is no readable record, or the release was the
     /// first.
+    #[serde(rename = "previous")]
     pub previous: Option<ReleaseName>,
     /// The time of staging, by the host's clock; `None` if the tool did not stage it.
+    #[serde(rename = "staged_at")]
     pub staged_at: Option<Timestamp>,
     /// The user who staged it.
+    #[serde(rename = "staged_by")]
     pub staged_by: Option<String>,
     /// Bytes of content, as staged.
+    #[serde(rename = "bytes")]
     pub bytes: Option<u64>,
     /// Files, as staged.
+    #[serde(rename = "files")]
     pub files: Option<u64>,
     /// The revision that it was built from, if known.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revision", skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// Whether its `prepare` was interrupted or failed, so that nothing vouches for its content.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "unsealed", skip_serializing_if = "std::ops::Not::not")]
     pub unsealed: bool,
     /// The bad mark, if any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bad", skip_serializing_if = "Option::is_none")]
     pub bad: Option<BadMark>,
     /// The adoption record, if another tool made the release.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "adopted", skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedRecord>,
     /// The pin, if any.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "pinned", skip_serializing_if = "Option::is_none")]
     pub pinned: Option<PinMark>,
 }
 
@@ -110,15 +124,18 @@ impl ReleaseStatus {
 
 /// The state of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum ReleaseState {
     /// Complete, and never current.
+    #[serde(rename = "staged")]
     Staged,
     /// Current.
+    #[serde(rename = "current")]
     Current,
     /// Was current once.
+    #[serde(rename = "good")]
     Good,
     /// Rolled back from.
+    #[serde(rename = "bad")]
     Bad,
 }
 
@@ -139,13 +156,16 @@ impl ReleaseState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct BadMark {
     /// The time, by the host's clock.
+    #[serde(rename = "at")]
     pub at: Timestamp,
     /// The user who rolled back.
+    #[serde(rename = "by")]
     pub by: String,
     /// The reason, if given.
+    #[serde(rename = "reason")]
     pub reason: Option<String>,
     /// The number of the mark within the root. It orders marks, since clocks cannot.
-    #[serde(default)]
+    #[serde(rename = "number", default)]
     pub number: u64,
 }
 
@@ -153,9 +173,12 @@ pub struct BadMark {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct PinMark {
     /// The time, by the host's clock.
+    #[serde(rename = "at")]
     pub at: Timestamp,
     /// The user who pinned it.
+    #[serde(rename = "by")]
     pub by: String,
     /// The reason, if given.
+    #[serde(rename = "reason")]
     pub reason: Option<String>,
 }

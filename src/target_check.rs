@@ -6,14 +6,16 @@ use serde::{Deserialize, Serialize};
 
 /// The check of a rollback's target before the switch, on every host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum TargetCheck {
     /// Compares the types, sizes and modes of all entries with the manifest.
     #[default]
+    #[serde(rename = "quick")]
     Quick,
     /// Compares every digest too, which takes as long as reading the release once.
+    #[serde(rename = "full")]
     Full,
     /// Checks only that the release is complete.
+    #[serde(rename = "none")]
     None,
 }
 

@@ -17,27 +17,38 @@ use crate::{
 #[non_exhaustive]
 pub struct Verification {
     /// The release.
+    #[serde(rename = "release")]
     pub release: ReleaseName,
     /// The digest of its manifest, which identifies the whole content.
+    #[serde(rename = "digest")]
     pub digest: Digest,
     /// Whether contents were compared too.
+    #[serde(rename = "full")]
     pub full: bool,
     /// The number of missing or changed entries.
+    #[serde(rename = "damaged")]
     pub damaged: u64,
     /// The first of them, at most a hundred.
+    #[serde(rename = "damage")]
     pub damage: Vec<Damage>,
     /// The number of entries whose mode differs without granting anybody anything, which is not damage.
+    #[serde(rename = "modes")]
     pub modes: u64,
     /// The first of them, at most a hundred.
+    #[serde(rename = "mode_changes")]
     pub mode_changes: Vec<Damage>,
     /// The number of entries that the manifest does not list.
+    #[serde(rename = "added")]
     pub added: u64,
     /// The paths of the first of them, at most a hundred.
+    #[serde(rename = "additions")]
     pub additions: Vec<String>,
     /// The number of entries, of the release and of the tool's records of it, with an untrusted owner: not root, the
     /// connected user, the owner of the tool's state, or an owner that the release had before it was sealed.
+    #[serde(rename = "foreign")]
     pub foreign: u64,
     /// The first of them, at most a hundred.
+    #[serde(rename = "owners")]
     pub owners: Vec<Foreign>,
 }
 
@@ -45,8 +56,10 @@ pub struct Verification {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Foreign {
     /// The path relative to the root, printable.
+    #[serde(rename = "path")]
     pub path: String,
     /// The user ID of the owner.
+    #[serde(rename = "owner")]
     pub owner: u32,
 }
 
@@ -60,8 +73,10 @@ impl fmt::Display for Foreign {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Damage {
     /// The path relative to the release, printable.
+    #[serde(rename = "path")]
     pub path: String,
     /// The fault, in words.
+    #[serde(rename = "what")]
     pub what: String,
 }
 

@@ -22,12 +22,12 @@ pub(super) trait Table: Default {
 }
 
 macro_rules! layer {
-    ($(#[$doc:meta])* $name:ident { $($key:ident: $value:ty,)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $value:ty => $word:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Default, Deserialize)]
         #[serde(deny_unknown_fields)]
         pub(super) struct $name {
-            $(pub(super) $key: Option<$value>,)+
+            $(#[serde(rename = $word)] pub(super) $key: Option<$value>,)+
         }
 
         impl Table for $name {
@@ -45,22 +45,22 @@ macro_rules! layer {
 layer! {
     /// The whole file, or one environment.
     Layer {
-        root: Text,
-        host: Vec<Spanned<HostLayer>>,
-        ssh: SshLayer,
-        layout: LayoutLayer,
-        parallel: Spanned<i64>,
-        keep: Spanned<i64>,
-        shared: Vec<Spanned<SharedPath>>,
-        hooks: HooksLayer,
-        data: DataLayer,
-        validate: ValidateLayer,
-        drill: DrillLayer,
-        deploy: DeployLayer,
-        source: SourceLayer,
-        rollback: RollbackLayer,
-        security: SecurityLayer,
-        env: Spanned<BTreeMap<String, Layer>>,
+        root: Text => "root",
+        host: Vec<Spanned<HostLayer>> => "host",
+        ssh: SshLayer => "ssh",
+        layout: LayoutLayer => "layout",
+        parallel: Spanned<i64> => "parallel",
+        keep: Spanned<i64> => "keep",
+        shared: Vec<Spanned<SharedPath>> => "shared",
+        hooks: HooksLayer => "hooks",
+        data: DataLayer => "data",
+        validate: ValidateLayer => "validate",
+        drill: DrillLayer => "drill",
+        deploy: DeployLayer => "deploy",
+        source: SourceLayer => "source",
+        rollback: RollbackLayer => "rollback",
+        security: SecurityLayer => "security",
+        env: Spanned<BTreeMap<String, Layer>> => "env",
     }
 }
 
@@ -68,106 +68,109 @@ layer! {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HostLayer {
+    #[serde(rename = "name")]
     pub(super) name: Option<Text>,
+    #[serde(rename = "address")]
     pub(super) address: Option<Text>,
+    #[serde(rename = "root")]
     pub(super) root: Option<Text>,
 }
 
 layer! {
     /// `[ssh]`.
     SshLayer {
-        config: Text,
-        identity: Text,
-        known_hosts: Text,
-        known_hosts_file: Text,
-        connect_timeout: Spanned<DurationText>,
-        exchange_timeout: Spanned<DurationText>,
-        jump: Spanned<Jump>,
+        config: Text => "config",
+        identity: Text => "identity",
+        known_hosts: Text => "known_hosts",
+        known_hosts_file: Text => "known_hosts_file",
+        connect_timeout: Spanned<DurationText> => "connect_timeout",
+        exchange_timeout: Spanned<DurationText> => "exchange_timeout",
+        jump: Spanned<Jump> => "jump",
     }
 }
 
 layer! {
     /// `[layout]`.
     LayoutLayer {
-        current: Text,
-        releases: Text,
-        shared: Text,
-        state: Text,
+        current: Text => "current",
+        releases: Text => "releases",
+        shared: Text => "shared",
+        state: Text => "state",
     }
 }
 
 layer! {
     /// `[hooks]`.
     HooksLayer {
-        prepare: Text,
-        after_switch: Text,
-        timeout: Spanned<DurationText>,
-        env_file: Text,
-        pass_env: Vec<Text>,
+        prepare: Text => "prepare",
+        after_switch: Text => "after_switch",
+        timeout: Spanned<DurationText> => "timeout",
+        env_file: Text => "env_file",
+        pass_env: Vec<Text> => "pass_env",
     }
 }
 
 layer! {
     /// `[data]`.
     DataLayer {
-        host: Text,
-        preset: Text,
-        version: Text,
-        apply: Text,
-        revert: Text,
-        revert_when: Text,
-        timeout: Spanned<DurationText>,
-        save: Vec<Text>,
+        host: Text => "host",
+        preset: Text => "preset",
+        version: Text => "version",
+        apply: Text => "apply",
+        revert: Text => "revert",
+        revert_when: Text => "revert_when",
+        timeout: Spanned<DurationText> => "timeout",
+        save: Vec<Text> => "save",
     }
 }
 
 layer! {
     /// `[validate]`.
     ValidateLayer {
-        command: Text,
-        on: Text,
-        start_within: Spanned<DurationText>,
-        every: Spanned<DurationText>,
-        r#for: Spanned<DurationText>,
-        allow_failures: Spanned<i64>,
+        command: Text => "command",
+        on: Text => "on",
+        start_within: Spanned<DurationText> => "start_within",
+        every: Spanned<DurationText> => "every",
+        r#for: Spanned<DurationText> => "for",
+        allow_failures: Spanned<i64> => "allow_failures",
     }
 }
 
 layer! {
     /// `[drill]`.
     DrillLayer {
-        fingerprint: Text,
+        fingerprint: Text => "fingerprint",
     }
 }
 
 layer! {
     /// `[deploy]`.
     DeployLayer {
-        require_drill: Text,
+        require_drill: Text => "require_drill",
     }
 }
 
 layer! {
     /// `[source]`.
     SourceLayer {
-        exclude: Vec<Text>,
-        strip: Spanned<i64>,
-        max_ratio: Spanned<i64>,
+        exclude: Vec<Text> => "exclude",
+        strip: Spanned<i64> => "strip",
+        max_ratio: Spanned<i64> => "max_ratio",
     }
 }
 
 layer! {
     /// `[rollback]`.
     RollbackLayer {
-        verify: Text,
+        verify: Text => "verify",
     }
 }
 
 layer! {
     /// `[security]`.
     SecurityLayer {
-        group: Text,
-        allow_writable: Spanned<bool>,
+        group: Text => "group",
+        allow_writable: Spanned<bool> => "allow_writable",
     }
 }
 

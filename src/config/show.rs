@@ -15,86 +15,111 @@ use crate::{
 /// The keys in the order that TOML requires: values, then tables.
 #[derive(Serialize)]
 struct View<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "root", skip_serializing_if = "Option::is_none")]
     root: Option<&'a HostPath>,
+    #[serde(rename = "parallel")]
     parallel: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "keep", skip_serializing_if = "Option::is_none")]
     keep: Option<u32>,
+    #[serde(rename = "shared")]
     shared: &'a [SharedPath],
+    #[serde(rename = "ssh")]
     ssh: Ssh<'a>,
+    #[serde(rename = "layout")]
     layout: Names<'a>,
+    #[serde(rename = "hooks")]
     hooks: Hooks<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "data", skip_serializing_if = "Option::is_none")]
     data: Option<Data<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "validate", skip_serializing_if = "Option::is_none")]
     validate: Option<Validate<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "drill", skip_serializing_if = "Option::is_none")]
     drill: Option<Drill<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "deploy", skip_serializing_if = "Option::is_none")]
     deploy: Option<Deploy<'a>>,
+    #[serde(rename = "source")]
     source: Source<'a>,
+    #[serde(rename = "rollback")]
     rollback: Rollback,
+    #[serde(rename = "security")]
     security: Security<'a>,
+    #[serde(rename = "host")]
     host: Vec<Host<'a>>,
 }
 
 #[derive(Serialize)]
 struct Ssh<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "config", skip_serializing_if = "Option::is_none")]
     config: Option<&'a Utf8Path>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "identity", skip_serializing_if = "Option::is_none")]
     identity: Option<&'a Utf8Path>,
+    #[serde(rename = "known_hosts")]
     known_hosts: KnownHosts,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "known_hosts_file", skip_serializing_if = "Option::is_none")]
     known_hosts_file: Option<&'a Utf8Path>,
+    #[serde(rename = "connect_timeout")]
     connect_timeout: String,
+    #[serde(rename = "exchange_timeout")]
     exchange_timeout: String,
+    #[serde(rename = "jump")]
     jump: &'a [Address],
 }
 
 #[derive(Serialize)]
 struct Names<'a> {
+    #[serde(rename = "current")]
     current: &'a str,
+    #[serde(rename = "releases")]
     releases: &'a str,
+    #[serde(rename = "shared")]
     shared: &'a str,
+    #[serde(rename = "state")]
     state: &'a str,
 }
 
 #[derive(Serialize)]
 struct Host<'a> {
+    #[serde(rename = "name")]
     name: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "address", skip_serializing_if = "Option::is_none")]
     address: Option<&'a Address>,
+    #[serde(rename = "root")]
     root: &'a HostPath,
 }
 
 #[derive(Serialize)]
 struct Drill<'a> {
+    #[serde(rename = "fingerprint")]
     fingerprint: &'a str,
 }
 
 #[derive(Serialize)]
 struct Deploy<'a> {
+    #[serde(rename = "require_drill")]
     require_drill: &'a Utf8Path,
 }
 
 #[derive(Serialize)]
 struct Source<'a> {
+    #[serde(rename = "exclude")]
     exclude: &'a [String],
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "strip", skip_serializing_if = "Option::is_none")]
     strip: Option<usize>,
+    #[serde(rename = "max_ratio")]
     max_ratio: u64,
 }
 
 #[derive(Serialize)]
 struct Rollback {
+    #[serde(rename = "verify")]
     verify: TargetCheck,
 }
 
 #[derive(Serialize)]
 struct Security<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "group", skip_serializing_if = "Option::is_none")]
     group: Option<&'a GroupName>,
+    #[serde(rename = "allow_writable")]
     allow_writable: bool,
 }
 

@@ -12,40 +12,52 @@ use crate::{
 
 #[derive(Serialize)]
 pub(super) struct Hooks<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "prepare", skip_serializing_if = "Option::is_none")]
     prepare: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "after_switch", skip_serializing_if = "Option::is_none")]
     after_switch: Option<&'a str>,
+    #[serde(rename = "timeout")]
     timeout: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "env_file", skip_serializing_if = "Option::is_none")]
     env_file: Option<&'a Utf8Path>,
+    #[serde(rename = "pass_env")]
     pass_env: &'a [String],
 }
 
 #[derive(Serialize)]
 pub(super) struct Data<'a> {
+    #[serde(rename = "host")]
     host: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "preset", skip_serializing_if = "Option::is_none")]
     preset: Option<Preset>,
+    #[serde(rename = "version")]
     version: &'a str,
+    #[serde(rename = "apply")]
     apply: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revert", skip_serializing_if = "Option::is_none")]
     revert: Option<&'a str>,
     /// Only set if there is a `revert`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revert_when", skip_serializing_if = "Option::is_none")]
     revert_when: Option<RevertWhen>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "timeout", skip_serializing_if = "Option::is_none")]
     timeout: Option<String>,
+    #[serde(rename = "save")]
     save: &'a [InnerPath],
 }
 
 #[derive(Serialize)]
 pub(super) struct Validate<'a> {
+    #[serde(rename = "command")]
     command: &'a str,
+    #[serde(rename = "on")]
     on: ValidateOn,
+    #[serde(rename = "start_within")]
     start_within: String,
+    #[serde(rename = "every")]
     every: String,
+    #[serde(rename = "for")]
     r#for: String,
+    #[serde(rename = "allow_failures")]
     allow_failures: u32,
 }
 

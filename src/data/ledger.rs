@@ -11,36 +11,48 @@ use super::DataVersion;
 #[non_exhaustive]
 pub struct LedgerEntry {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The operation: the same on all hosts.
+    #[serde(rename = "operation")]
     pub operation: Token,
     /// The time, by the controller's clock.
+    #[serde(rename = "at")]
     pub at: Timestamp,
     /// The release of the step.
+    #[serde(rename = "release")]
     pub release: ReleaseName,
     /// The step.
+    #[serde(rename = "step")]
     pub step: LedgerStep,
     /// The data version at that time; `None` if unknown.
+    #[serde(rename = "version")]
     pub version: Option<DataVersion>,
 }
 
 /// A step on the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum LedgerStep {
     /// `apply` is about to begin.
+    #[serde(rename = "apply-begun")]
     ApplyBegun,
     /// `apply` succeeded.
+    #[serde(rename = "applied")]
     Applied,
     /// `revert` is about to begin.
+    #[serde(rename = "revert-begun")]
     RevertBegun,
     /// `revert` succeeded.
+    #[serde(rename = "reverted")]
     Reverted,
     /// `deploy --accept-data`: the data version found with the release was accepted.
+    #[serde(rename = "accepted")]
     Accepted,
     /// `rollback --data-to`: the data is at a version chosen by a person, with the release that was rolled back to.
+    #[serde(rename = "decided")]
     Decided,
     /// `rollback --keep-data`: the data stayed unchanged, with the release that was rolled back to.
+    #[serde(rename = "kept")]
     Kept,
 }
 

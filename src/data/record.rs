@@ -11,19 +11,20 @@ use super::DataVersion;
 #[non_exhaustive]
 pub struct DataRecord {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The reason why the data of the release cannot be reverted; `None` if it can.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "irreversible", default, skip_serializing_if = "Option::is_none")]
     pub irreversible: Option<String>,
     /// The applied migration; `None` if the release never began one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "change", default, skip_serializing_if = "Option::is_none")]
     pub change: Option<DataChange>,
     /// The data version that a person chose while the release was current. Takes precedence over the result of
     /// `change`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "known", default, skip_serializing_if = "Option::is_none")]
     pub known: Option<KnownData>,
     /// The changes that a rollback with `--keep-data` to this release left in the data.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "kept", default, skip_serializing_if = "Option::is_none")]
     pub kept: Option<KeptData>,
 }
 
@@ -32,22 +33,25 @@ pub struct DataRecord {
 #[non_exhaustive]
 pub struct KnownData {
     /// The version.
+    #[serde(rename = "version")]
     pub version: DataVersion,
     /// The option that chose it.
+    #[serde(rename = "by")]
     pub by: KnownBy,
 }
 
 /// The option with which a person chose a data version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum KnownBy {
     /// `deploy --accept-data`: the version found was accepted.
+    #[serde(rename = "accept-data")]
     AcceptData,
     /// `rollback --data-to VERSION`: the data was reverted to it.
+    #[serde(rename = "data-to")]
     DataTo,
     /// An option of a newer version of the program.
-    #[serde(other)]
+    #[serde(rename = "other", other)]
     Other,
 }
 
@@ -56,8 +60,10 @@ pub enum KnownBy {
 #[non_exhaustive]
 pub struct KeptData {
     /// The data version with these changes; `None` if unknown.
+    #[serde(rename = "version")]
     pub version: Option<DataVersion>,
     /// The releases that made them, newest first. A further rollback reverts them before this release's own change.
+    #[serde(rename = "releases")]
     pub releases: Vec<ReleaseName>,
 }
 
@@ -66,17 +72,20 @@ pub struct KeptData {
 #[non_exhaustive]
 pub struct DataChange {
     /// The place where it was applied.
+    #[serde(rename = "place")]
     pub place: DataPlace,
     /// The release that was current before, so that the rollback target is known even after the release is removed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "previous", default, skip_serializing_if = "Option::is_none")]
     pub previous: Option<ReleaseName>,
     /// The data version before.
+    #[serde(rename = "before")]
     pub before: DataVersion,
     /// The data version after; `None` while `apply` runs, and after an interruption.
+    #[serde(rename = "after")]
     pub after: Option<DataVersion>,
     /// The version that `apply` found. It differs from `before` if the release returned to data that still contained
     /// its change. `None` in the record of an older program, which did not record `kept` either.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "found", default, skip_serializing_if = "Option::is_none")]
     pub found: Option<DataVersion>,
 }
 
@@ -115,11 +124,12 @@ impl DataChange {
 
 /// The handling of data that a rollback requested.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DataIntent {
     /// `--keep-data`: it stays unchanged.
+    #[serde(rename = "keep")]
     Keep,
     /// `--data-to`: it is reverted to this version.
+    #[serde(rename = "to")]
     To(DataVersion),
 }

@@ -93,10 +93,13 @@ pub(super) fn reason(failure: &StepFailure) -> String {
 #[non_exhaustive]
 pub struct UnreadableFile {
     /// The absolute path on the host; the nearest parent directory's if that cannot be entered.
+    #[serde(rename = "path")]
     pub path: String,
     /// The owner's UID; `None` if that is not visible either.
+    #[serde(rename = "owner")]
     pub owner: Option<u32>,
     /// The reason.
+    #[serde(rename = "why")]
     pub why: String,
 }
 

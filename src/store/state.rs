@@ -198,20 +198,25 @@ pub struct GoneRelease {
 #[non_exhaustive]
 pub struct StagedRecord {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The time of the staging by the controller's clock.
+    #[serde(rename = "at")]
     pub at: Timestamp,
     /// The user who staged it.
+    #[serde(rename = "by")]
     pub by: String,
     /// The number of files.
+    #[serde(rename = "files")]
     pub files: u64,
     /// The size of all files' contents, in bytes.
+    #[serde(rename = "bytes")]
     pub bytes: u64,
     /// The digest of the whole content; `None` for a release staged by an older version.
-    #[serde(default)]
+    #[serde(rename = "digest", default)]
     pub digest: Option<Digest>,
     /// The revision that the release was built from, according to version control, if known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revision", default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
 }
 
@@ -253,22 +258,28 @@ impl Interrupted {
 #[non_exhaustive]
 pub struct Intent {
     /// The version of this format: 1.
+    #[serde(rename = "format")]
     pub format: u32,
     /// The operation: the same on all hosts.
+    #[serde(rename = "operation")]
     pub operation: Token,
     /// The command.
+    #[serde(rename = "command")]
     pub command: Command,
     /// The release that is current on this host before the operation.
+    #[serde(rename = "from")]
     pub from: Option<ReleaseName>,
     /// The release to be current on this host.
+    #[serde(rename = "to")]
     pub to: ReleaseName,
     /// The interrupted operations that this one knew of here: this intent takes precedence over theirs.
-    #[serde(default)]
+    #[serde(rename = "supersedes", default)]
     pub supersedes: Vec<Token>,
     /// The previous record of the release `to`, if it had a valid one.
+    #[serde(rename = "record")]
     pub record: Option<String>,
     /// The data option of a rollback.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "data", default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataIntent>,
 }
 

@@ -99,15 +99,18 @@ pub struct Entry {
 
 /// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum EntryKind {
     /// A directory.
+    #[serde(rename = "directory")]
     Directory,
     /// A regular file.
+    #[serde(rename = "file")]
     File,
     /// A symlink.
+    #[serde(rename = "link")]
     Link,
     /// A device, fifo or socket.
+    #[serde(rename = "other")]
     Other,
 }
 
@@ -128,8 +131,10 @@ impl EntryKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct FileId {
     /// The device number.
+    #[serde(rename = "device")]
     pub device: u64,
     /// The inode number.
+    #[serde(rename = "inode")]
     pub inode: u64,
 }
 
@@ -183,12 +188,14 @@ impl FilesystemKind {
 
 /// The state of a marked process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Liveness {
     /// The same process runs: same id, same start time, same boot.
+    #[serde(rename = "alive")]
     Alive,
     /// The process has provably ended: the host has rebooted, or no process has its id and start time.
+    #[serde(rename = "gone")]
     Gone,
     /// The state cannot be determined: the mark is missing or unreadable, or the host cannot tell.
+    #[serde(rename = "unknown")]
     Unknown,
 }

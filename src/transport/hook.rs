@@ -194,11 +194,12 @@ impl HookEnd {
 
 /// An output stream of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum Stream {
     /// Standard output.
+    #[serde(rename = "stdout")]
     Stdout,
     /// Standard error.
+    #[serde(rename = "stderr")]
     Stderr,
 }
 

@@ -45,10 +45,11 @@ impl Default for SshOptions {
 
 /// The treatment of host keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
 pub enum KnownHosts {
     /// Refuses hosts whose key is unknown, and never writes a file of known keys.
+    #[serde(rename = "strict")]
     Strict,
     /// Accepts and remembers the key of a new host; never accepts a changed one.
+    #[serde(rename = "accept-new")]
     AcceptNew,
 }

@@ -4,7 +4,6 @@ use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "alembic",
     version: Some("alembic current"),
     apply: "alembic upgrade head",
     revert: Some("alembic downgrade \"${SWITCHBACK_DATA_TARGET:-base}\""),

@@ -7,7 +7,6 @@ use crate::data::{DataVersion, DataVersionError};
 
 /// The commands of a tool, and the parser of its version output.
 pub(super) struct Tool {
-    pub(super) name: &'static str,
     pub(super) version: Option<&'static str>,
     pub(super) apply: &'static str,
     pub(super) revert: Option<&'static str>,

@@ -7,7 +7,6 @@ use super::{
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "diesel",
     version: Some("diesel migration list"),
     apply: "diesel migration run",
     revert: Some(REVERT),

@@ -4,7 +4,6 @@ use super::answer::{Answer, Tool};
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "django",
     version: Some("python3 manage.py showmigrations --no-color"),
     apply: "python3 manage.py migrate --no-input",
     revert: Some(REVERT),

@@ -4,7 +4,6 @@ use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "doctrine",
     version: Some("vendor/bin/doctrine-migrations current --no-ansi"),
     apply: "vendor/bin/doctrine-migrations migrate --no-interaction --allow-no-migration",
     revert: Some(

@@ -7,7 +7,6 @@ use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "flyway",
     version: Some("flyway info -outputType=json"),
     apply: "flyway migrate",
     revert: Some(REVERT),
@@ -35,10 +34,11 @@ done"#;
 
 /// The parsed part of `info`.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Info {
+    #[serde(rename = "schemaVersion")]
     schema_version: Option<String>,
     #[expect(dead_code, reason = "its presence tells the answer from an error")]
+    #[serde(rename = "migrations")]
     migrations: Vec<serde_json::Value>,
 }
 

@@ -4,7 +4,6 @@ use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "golang-migrate",
     version: Some("migrate -path migrations -database \"$DATABASE_URL\" version"),
     apply: "migrate -path migrations -database \"$DATABASE_URL\" up",
     revert: Some(REVERT),

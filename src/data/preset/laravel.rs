@@ -4,7 +4,6 @@ use super::answer::{Answer, Tool, nothing};
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "laravel",
     version: Some("php artisan migrate:status --no-ansi"),
     apply: "php artisan migrate --force --no-interaction",
     revert: Some(REVERT),

@@ -4,7 +4,6 @@ use super::answer::{Answer, Tool};
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "liquibase",
     version: Some("liquibase history --format=TEXT"),
     apply: "liquibase update",
     revert: Some(REVERT),

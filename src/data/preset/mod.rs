@@ -26,18 +26,25 @@ use self::answer::{Answer, Tool};
 use super::{DataVersion, DataVersionError};
 
 macro_rules! presets {
-    ($($name:ident = $module:ident, $doc:literal;)+) => {
+    ($($name:ident => $word:literal = $module:ident, $doc:literal;)+) => {
         /// A migration tool with known commands and version output.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "kebab-case")]
         #[non_exhaustive]
         pub enum Preset {
-            $(#[doc = $doc] $name,)+
+            $(#[doc = $doc] #[serde(rename = $word)] $name,)+
         }
 
         impl Preset {
             /// Every preset.
             pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
+
+            /// Returns the name, as written in a configuration.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
 
             fn tool(self) -> &'static Tool {
                 match self {
@@ -49,28 +56,22 @@ macro_rules! presets {
 }
 
 presets! {
-    Alembic = alembic, "Alembic, for Python.";
-    Diesel = diesel, "The diesel command, for Rust.";
-    Django = django, "Django, for Python.";
-    Doctrine = doctrine, "Doctrine Migrations, for PHP.";
-    Flyway = flyway, "Flyway.";
-    GolangMigrate = golang_migrate, "golang-migrate.";
-    Laravel = laravel, "Laravel, for PHP.";
-    Liquibase = liquibase, "Liquibase.";
-    Rails = rails, "Rails, for Ruby.";
-    Refinery = refinery, "Refinery, for Rust; it only goes forward.";
-    SeaOrm = sea_orm, "sea-orm-cli, for Rust.";
-    Sqitch = sqitch, "Sqitch.";
-    Sqlx = sqlx, "sqlx-cli, for Rust.";
+    Alembic => "alembic" = alembic, "Alembic, for Python.";
+    Diesel => "diesel" = diesel, "The diesel command, for Rust.";
+    Django => "django" = django, "Django, for Python.";
+    Doctrine => "doctrine" = doctrine, "Doctrine Migrations, for PHP.";
+    Flyway => "flyway" = flyway, "Flyway.";
+    GolangMigrate => "golang-migrate" = golang_migrate, "golang-migrate.";
+    Laravel => "laravel" = laravel, "Laravel, for PHP.";
+    Liquibase => "liquibase" = liquibase, "Liquibase.";
+    Rails => "rails" = rails, "Rails, for Ruby.";
+    Refinery => "refinery" = refinery, "Refinery, for Rust; it only goes forward.";
+    SeaOrm => "sea-orm" = sea_orm, "sea-orm-cli, for Rust.";
+    Sqitch => "sqitch" = sqitch, "Sqitch.";
+    Sqlx => "sqlx" = sqlx, "sqlx-cli, for Rust.";
 }
 
 impl Preset {
-    /// Returns the name, as written in a configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.tool().name
-    }
-
     /// Returns the command that prints the data version; `None` if the tool has none.
     #[must_use]
     pub fn version(self) -> Option<&'static str> {

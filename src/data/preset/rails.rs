@@ -8,7 +8,6 @@ use super::{
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "rails",
     version: Some("bin/rails db:migrate:status"),
     apply: "bin/rails db:migrate",
     revert: Some("bin/rails db:migrate VERSION=\"${SWITCHBACK_DATA_TARGET:-0}\""),

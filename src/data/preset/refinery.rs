@@ -4,7 +4,6 @@ use super::answer::{Answer, Tool};
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "refinery",
     version: None,
     apply: "refinery migrate",
     revert: None,

@@ -7,7 +7,6 @@ use super::{
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "sea-orm",
     version: Some("sea-orm-cli migrate status"),
     apply: "sea-orm-cli migrate up",
     revert: Some(REVERT),

@@ -5,7 +5,6 @@ use crate::data::{DataVersion, DataVersionError};
 
 /// The version is `NAME ID`: a reworked change keeps its name, so only the ID is exact.
 pub(super) static TOOL: Tool = Tool {
-    name: "sqitch",
     version: Some("sqitch status"),
     apply: "sqitch deploy",
     revert: Some("sqitch revert -y ${SWITCHBACK_DATA_TARGET:+--to \"${SWITCHBACK_DATA_TARGET##* }\"}"),

@@ -7,7 +7,6 @@ use super::{
 use crate::data::{DataVersion, DataVersionError};
 
 pub(super) static TOOL: Tool = Tool {
-    name: "sqlx",
     version: Some("sqlx migrate info"),
     apply: "sqlx migrate run",
     revert: Some("sqlx migrate revert --target-version \"${SWITCHBACK_DATA_TARGET:-0}\""),

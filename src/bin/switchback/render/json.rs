@@ -54,11 +54,15 @@ pub(crate) fn line(value: &impl Serialize) -> io::Result<()> {
 pub(crate) struct Envelope {
     #[serde(rename = "type")]
     kind: &'static str,
+    #[serde(rename = "format")]
     format: u32,
+    #[serde(rename = "command")]
     command: Option<String>,
+    #[serde(rename = "outcome")]
     outcome: &'static str,
+    #[serde(rename = "hosts")]
     hosts: [(); 0],
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "error", skip_serializing_if = "Option::is_none")]
     error: Option<Failure>,
 }
 
