@@ -17,7 +17,7 @@ use crate::{
     transport::{HookEnd, Secrets},
 };
 
-use super::{ask::failure, course::Course, outcome::HostState, run::Run, shell::HostShell, working::Working};
+use super::{ask::failure, execution::Execution, outcome::HostState, run::Run, shell::HostShell, working::Working};
 
 /// A command of a configuration as a hook.
 #[derive(Debug, Clone)]
@@ -67,13 +67,13 @@ impl Commands {
 
 impl<'r> Run<'r> {
     /// Ends or waits for what interrupted operations left running, so that nothing is done beside it.
-    pub(super) async fn settle_left(&self, course: &mut Course<'r, '_>) {
-        let left = course.locked.iter_mut().filter(|working| !working.guard.state().interrupted.is_empty());
+    pub(super) async fn settle_left(&self, execution: &mut Execution<'r, '_>) {
+        let left = execution.locked.iter_mut().filter(|working| !working.guard.state().interrupted.is_empty());
         drain(left.map(|working| self.settle_left_on(working)).collect(), self.parallel).await;
         // Seals before commands run again: an old snapshot would make what they change look like damage.
         let is_left =
             |working: &Working<'_>| self.command() == Command::Recover || !working.guard.state().interrupted.is_empty();
-        let left = course.locked.iter_mut().filter(|working| working.failure.is_none() && is_left(working));
+        let left = execution.locked.iter_mut().filter(|working| working.failure.is_none() && is_left(working));
         let seals = left.map(|working| async {
             if let Err(why) = working.guard.seal_left().await.map_err(failure) {
                 working.warnings.push(why.message);
@@ -99,22 +99,23 @@ impl<'r> Run<'r> {
     }
 
     /// Runs the `prepare` hook on every host, in a release that was never current.
-    pub(super) async fn run_prepare(&self, course: &mut Course<'r, '_>) {
-        if !matches!(course.plan.command, Command::Deploy | Command::Activate) {
+    pub(super) async fn run_prepare(&self, execution: &mut Execution<'r, '_>) {
+        if !matches!(execution.plan.command, Command::Deploy | Command::Activate) {
             return;
         }
         let code = self.options.code.prepare.clone();
-        let is_new = |working: &Working<'_>| working.switches() && working.is_new(&course.plan.release);
+        let is_new = |working: &Working<'_>| working.switches() && working.is_new(&execution.plan.release);
         let prepares = |working: &Working<'_>| code.is_some() || working.commands().prepare.is_some();
-        let new: Vec<bool> = course.locked.iter().map(|working| is_new(working) && prepares(working)).collect();
+        let new: Vec<bool> = execution.locked.iter().map(|working| is_new(working) && prepares(working)).collect();
         if !new.contains(&true) {
             return;
         }
-        let (direction, release, secrets) = (course.direction(), course.plan.release.clone(), course.secrets.clone());
-        for (working, new) in course.locked.iter_mut().zip(&new) {
+        let (direction, release, secrets) =
+            (execution.direction(), execution.plan.release.clone(), execution.secrets.clone());
+        for (working, new) in execution.locked.iter_mut().zip(&new) {
             working.prepared = *new;
         }
-        let chosen = course.locked.iter_mut().filter(|working| working.prepared);
+        let chosen = execution.locked.iter_mut().filter(|working| working.prepared);
         let runs = chosen.map(|working| {
             let command = working.commands().prepare_hook();
             let (code, release, secrets) = (code.as_deref(), release.clone(), &secrets);
@@ -124,13 +125,13 @@ impl<'r> Run<'r> {
             }
         });
         drain(runs.collect(), self.parallel).await;
-        self.seal(course).await;
+        self.seal(execution).await;
     }
 
     /// Keeps what the releases hold now as their manifests, since `prepare` may have made something in them.
-    async fn seal(&self, course: &mut Course<'r, '_>) {
-        let release = course.plan.release.clone();
-        let prepared = course.locked.iter_mut().filter(|working| working.prepared && working.failure.is_none());
+    async fn seal(&self, execution: &mut Execution<'r, '_>) {
+        let release = execution.plan.release.clone();
+        let prepared = execution.locked.iter_mut().filter(|working| working.prepared && working.failure.is_none());
         let seals = prepared.map(|working| async {
             let sealed = working.guard.seal(&release).await.map_err(failure);
             if let Err(why) = self.told(working.host.name(), Phase::Prepare, sealed) {
@@ -141,19 +142,20 @@ impl<'r> Run<'r> {
     }
 
     /// Runs the `after_switch` hook on every host, for the release that it is on now.
-    pub(super) async fn run_after_switch(&self, course: &mut Course<'r, '_>) {
+    pub(super) async fn run_after_switch(&self, execution: &mut Execution<'r, '_>) {
         let code = self.options.code.after_switch.clone().filter(|_| self.hooks);
         let runs_any = |working: &Working<'_>| code.is_some() || working.commands().after_switch.is_some();
-        let concerned = course.concerned();
-        let told = course.locked.iter().zip(&concerned).filter(|(working, concerned)| **concerned && runs_any(working));
+        let concerned = execution.concerned();
+        let told =
+            execution.locked.iter().zip(&concerned).filter(|(working, concerned)| **concerned && runs_any(working));
         let count = told.count();
         if count == 0 {
             return;
         }
         self.enter(Phase::AfterSwitch, count);
-        let (direction, secrets) = (course.direction(), course.secrets.clone());
+        let (direction, secrets) = (execution.direction(), execution.secrets.clone());
         let chosen =
-            course.locked.iter_mut().zip(&concerned).filter(|(working, concerned)| **concerned && runs_any(working));
+            execution.locked.iter_mut().zip(&concerned).filter(|(working, concerned)| **concerned && runs_any(working));
         let runs = chosen.filter_map(|(working, _)| {
             let release = working.guard.state().current.release()?.clone();
             let command = working.commands().after_switch_hook();
@@ -168,14 +170,15 @@ impl<'r> Run<'r> {
     }
 
     /// Looks where `current` leads once all that was run has ended: it may have moved it.
-    pub(super) async fn see_that_it_stayed(&self, course: &mut Course<'r, '_>) {
+    pub(super) async fn see_that_it_stayed(&self, execution: &mut Execution<'r, '_>) {
         let code = &self.options.code;
         let nothing_ran =
-            course.locked.iter().all(|working| working.commands().is_empty()) && course.data.before.is_none();
-        if nothing_ran && course.plan.controller.is_none() && code.after_switch.is_none() && code.validate.is_none() {
+            execution.locked.iter().all(|working| working.commands().is_empty()) && execution.data.before.is_none();
+        if nothing_ran && execution.plan.controller.is_none() && code.after_switch.is_none() && code.validate.is_none()
+        {
             return;
         }
-        join_all(course.locked.iter_mut().map(|working| self.see_that_it_stayed_on(working))).await;
+        join_all(execution.locked.iter_mut().map(|working| self.see_that_it_stayed_on(working))).await;
     }
 
     async fn see_that_it_stayed_on(&self, working: &mut Working<'r>) {
@@ -200,12 +203,12 @@ impl<'r> Run<'r> {
     }
 
     /// Runs the `after_switch` hook of what each host was put back to, as it was recorded there.
-    pub(super) async fn run_after_put_back(&self, course: &mut Course<'r, '_>) {
+    pub(super) async fn run_after_put_back(&self, execution: &mut Execution<'r, '_>) {
         if !self.hooks {
             return;
         }
-        let (code, secrets) = (self.options.code.after_switch.clone(), course.secrets.clone());
-        let runs = course
+        let (code, secrets) = (self.options.code.after_switch.clone(), execution.secrets.clone());
+        let runs = execution
             .locked
             .iter_mut()
             .filter(|working| matches!(working.state, HostState::Reverted(_)))

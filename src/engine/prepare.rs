@@ -11,14 +11,14 @@ use crate::{
     store::{Preparation, Staged},
 };
 
-use super::{ask::failure, course::Course, run::Run, working::Working};
+use super::{ask::failure, execution::Execution, run::Run, working::Working};
 
 impl<'r> Run<'r> {
     /// Makes the release ready everywhere. What fails stands in [`Working::failure`].
-    pub(super) async fn prepare(&self, course: &mut Course<'r, '_>) {
-        self.enter(Phase::Prepare, course.locked.len());
-        let command = course.plan.command;
-        join_all(course.locked.iter_mut().map(|working| self.prepare_on(working, command))).await;
+    pub(super) async fn prepare(&self, execution: &mut Execution<'r, '_>) {
+        self.enter(Phase::Prepare, execution.locked.len());
+        let command = execution.plan.command;
+        join_all(execution.locked.iter_mut().map(|working| self.prepare_on(working, command))).await;
     }
 
     /// Whether anything is run in a release that is new before it is sealed.
@@ -28,11 +28,11 @@ impl<'r> Run<'r> {
     }
 
     /// Writes what is about to be done on every host that is switched, for what comes before the switch.
-    pub(super) async fn announce(&self, course: &mut Course<'r, '_>) {
-        let release = course.plan.release.clone();
+    pub(super) async fn announce(&self, execution: &mut Execution<'r, '_>) {
+        let release = execution.plan.release.clone();
         // Linking again is nothing that would have to be undone.
         let relinks = |working: &Working<'r>| working.plan.as_ref().is_some_and(|plan| plan.action == Action::Relink);
-        let switching = course.locked.iter_mut().filter(|working| working.switches() && !relinks(working));
+        let switching = execution.locked.iter_mut().filter(|working| working.switches() && !relinks(working));
         join_all(switching.map(|working| async {
             let announced = working.guard.announce(&release).await.map_err(failure);
             if let Err(why) = self.told(working.host.name(), Phase::Prepare, announced) {

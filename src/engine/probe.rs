@@ -17,8 +17,8 @@ use crate::{
 
 use super::{
     Fleet, RunOptions,
-    course::Course,
     data::Site,
+    execution::Execution,
     hooks::occasion,
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
@@ -50,19 +50,19 @@ pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Ob
     };
     let plan =
         Plan::staying(Command::Drill, &current, &locked.iter().map(super::working::Working::seen).collect::<Vec<_>>());
-    let mut course = Course::new(&run, &plan, locked);
-    course.secrets = run.secrets().clone();
-    let probed = run.ask_all(&mut course, &commands, &current).await;
+    let mut execution = Execution::new(&run, &plan, locked);
+    execution.secrets = run.secrets().clone();
+    let probed = run.ask_all(&mut execution, &commands, &current).await;
     let hosts =
-        course.locked.iter().map(|working| super::ask::untouched(working.name(), working.guard.state())).collect();
-    run.release(&mut course.locked).await;
+        execution.locked.iter().map(|working| super::ask::untouched(working.name(), working.guard.state())).collect();
+    run.release(&mut execution.locked).await;
     probed.map_err(|why| Box::new(run.report(Outcome::Failed, None, hosts, Some(why))))
 }
 
 impl<'r> Run<'r> {
     async fn ask_all(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         commands: &Commands,
         current: &ReleaseName,
     ) -> Result<Probed, Failure> {
@@ -71,14 +71,14 @@ impl<'r> Run<'r> {
         if let (Some(place), Some(migration)) = (&place, self.migration(commands.data.as_ref())) {
             let (directory, direction) = (HookDirectory::Release, HookDirection::Rollback);
             let site = Site { place, release: current, directory, direction, migration: migration.as_ref() };
-            let version = self.version(course, &site).await?;
+            let version = self.version(execution, &site).await?;
             probed.shown = Some(self.redacted_version(&version));
             probed.version = Some(version);
         }
         if let Some(script) = &commands.fingerprint {
-            let first = DataPlace::Host(course.locked[0].name().to_owned());
+            let first = DataPlace::Host(execution.locked[0].name().to_owned());
             let (place, at) = (place.unwrap_or(first), (current, HookDirectory::Release));
-            let printed = self.fingerprint(course, &place, at, (script, commands.timeout)).await?;
+            let printed = self.fingerprint(execution, &place, at, (script, commands.timeout)).await?;
             probed.fingerprint = Some(printed);
         }
         Ok(probed)
@@ -87,21 +87,21 @@ impl<'r> Run<'r> {
     /// Returns what `fingerprint` prints in `release`.
     pub(super) async fn fingerprint(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         place: &DataPlace,
         (release, directory): (&ReleaseName, HookDirectory),
         (script, timeout): (&str, Duration),
     ) -> Result<String, Failure> {
         let hook = ShellHook { timeout: Some(timeout), ..ShellHook::new(HookKind::Fingerprint, script) };
-        let secrets = course.secrets.clone();
+        let secrets = execution.secrets.clone();
         let index = match place {
-            DataPlace::Host(name) => course.locked.iter().position(|working| working.host.name == *name),
+            DataPlace::Host(name) => execution.locked.iter().position(|working| working.host.name == *name),
             DataPlace::Controller => None,
         };
-        let at = occasion(&course.locked[index.unwrap_or_default()], release, course.direction());
+        let at = occasion(&execution.locked[index.unwrap_or_default()], release, execution.direction());
         let (host, exit) = match index {
             Some(index) => {
-                let guard = course.locked[index].guard.as_mut();
+                let guard = execution.locked[index].guard.as_mut();
                 let host = at.host.clone();
                 (host, HostShell { run: self, guard, at, directory, secrets: &secrets }.sh(&hook).await)
             }

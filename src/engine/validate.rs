@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    course::Course,
+    execution::Execution,
     hooks::{CommandHook, occasion},
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
@@ -29,17 +29,17 @@ struct Test<'t> {
 }
 
 impl<'r> Run<'r> {
-    /// Validates the fleet where it is now. What does not hold stands in the hosts' failures, or in that of the course.
-    pub(super) async fn validate(&self, course: &mut Course<'r, '_>) {
+    /// Validates the fleet where it is now. What does not hold stands in the hosts' failures, or in that of the execution.
+    pub(super) async fn validate(&self, execution: &mut Execution<'r, '_>) {
         let code = self.options.code.validate.clone().filter(|_| self.hooks);
         let on_host = |working: &Working<'_>| {
             let commands = working.commands();
             let rules = commands.validation.clone().filter(|rules| rules.on == ValidateOn::Hosts)?;
             Some((CommandHook::validation(&rules, commands.timeout), rules))
         };
-        let on_hosts: Vec<_> = course.locked.iter().map(on_host).collect();
-        let here = course.plan.controller.clone();
-        let concerned = course.concerned();
+        let on_hosts: Vec<_> = execution.locked.iter().map(on_host).collect();
+        let here = execution.plan.controller.clone();
+        let concerned = execution.concerned();
         let validated = on_hosts
             .iter()
             .zip(&concerned)
@@ -50,25 +50,25 @@ impl<'r> Run<'r> {
         }
         self.enter(Phase::Validate, count.max(1));
         if let Some(code) = code {
-            let tests = course.locked.iter().map(|_| Some((code.as_ref() as &dyn Hook, Validation::new(""))));
-            self.validate_on_hosts(course, tests.collect()).await;
+            let tests = execution.locked.iter().map(|_| Some((code.as_ref() as &dyn Hook, Validation::new(""))));
+            self.validate_on_hosts(execution, tests.collect()).await;
         }
-        if !course.failed() {
+        if !execution.failed() {
             let tests =
                 on_hosts.iter().map(|rules| rules.as_ref().map(|(hook, rules)| (hook as &dyn Hook, rules.clone())));
-            self.validate_on_hosts(course, tests.collect()).await;
+            self.validate_on_hosts(execution, tests.collect()).await;
         }
-        if let Some(rules) = here.filter(|_| !course.failed()) {
+        if let Some(rules) = here.filter(|_| !execution.failed()) {
             let timeout = self.options.commands.as_ref().map_or(HOOK_TIMEOUT, |commands| commands.timeout);
-            self.validate_here(course, &CommandHook::validation(&rules, timeout), rules).await;
+            self.validate_here(execution, &CommandHook::validation(&rules, timeout), rules).await;
         }
     }
 
     /// Tests each host by its own hook and rules, where it has any.
-    async fn validate_on_hosts(&self, course: &mut Course<'r, '_>, tests: Vec<Option<(&dyn Hook, Validation)>>) {
-        let (direction, secrets) = (course.direction(), course.secrets.clone());
-        let concerned = course.concerned();
-        let chosen = course.locked.iter_mut().zip(concerned).zip(tests).filter(|((_, concerned), _)| *concerned);
+    async fn validate_on_hosts(&self, execution: &mut Execution<'r, '_>, tests: Vec<Option<(&dyn Hook, Validation)>>) {
+        let (direction, secrets) = (execution.direction(), execution.secrets.clone());
+        let concerned = execution.concerned();
+        let chosen = execution.locked.iter_mut().zip(concerned).zip(tests).filter(|((_, concerned), _)| *concerned);
         let tests = chosen.filter_map(|((working, _), test)| {
             let (hook, rules) = test?;
             let release = working.guard.state().current.release()?.clone();
@@ -87,14 +87,15 @@ impl<'r> Run<'r> {
         join_all(tests).await;
     }
 
-    async fn validate_here(&self, course: &mut Course<'r, '_>, hook: &dyn Hook, rules: Validation) {
-        let secrets = course.secrets.clone();
-        let release = course.plan.release.clone();
-        let at = Occasion { host: CONTROLLER.to_owned(), ..occasion(&course.locked[0], &release, course.direction()) };
+    async fn validate_here(&self, execution: &mut Execution<'r, '_>, hook: &dyn Hook, rules: Validation) {
+        let secrets = execution.secrets.clone();
+        let release = execution.plan.release.clone();
+        let at =
+            Occasion { host: CONTROLLER.to_owned(), ..occasion(&execution.locked[0], &release, execution.direction()) };
         let mut shell = ControllerShell { run: self, at: at.clone(), secrets: &secrets };
         let result = self.until_valid(&Test { hook, rules, at }, &mut shell).await;
         if let Err(why) = self.told(CONTROLLER, Phase::Validate, result) {
-            course.failure = Some(why);
+            execution.failure = Some(why);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::{
 };
 
 use super::{
-    super::{course::Course, hooks::occasion, outcome::DataState, run::Run, shell::HostShell, working::Working},
+    super::{execution::Execution, hooks::occasion, outcome::DataState, run::Run, shell::HostShell, working::Working},
     Asked, Site, keeps,
     known::data_record,
 };
@@ -34,20 +34,20 @@ pub(super) enum Manner {
 }
 
 impl<'r> Run<'r> {
-    /// Takes the release of the plan to its data, when the plan says so. What failed stands in [`Course::failure`].
-    pub(in crate::engine) async fn apply_data(&self, course: &mut Course<'r, '_>) {
-        let Some(DataPlan::Apply { release, place, commands, resumes, .. }) = &course.plan.data else { return };
+    /// Takes the release of the plan to its data, when the plan says so. What failed stands in [`Execution::failure`].
+    pub(in crate::engine) async fn apply_data(&self, execution: &mut Execution<'r, '_>) {
+        let Some(DataPlan::Apply { release, place, commands, resumes, .. }) = &execution.plan.data else { return };
         self.enter(Phase::Data, 1);
         let (release, place, commands) = (release.clone(), place.clone(), commands.clone());
         let manner = if *resumes { Manner::Resumes } else { Manner::Anew };
-        if let Err(why) = self.apply(course, &release, &place, commands, manner).await {
-            course.failure = Some(why);
+        if let Err(why) = self.apply(execution, &release, &place, commands, manner).await {
+            execution.failure = Some(why);
         }
     }
 
     pub(super) async fn apply(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         release: &ReleaseName,
         place: &DataPlace,
         commands: Option<DataCommands>,
@@ -57,24 +57,24 @@ impl<'r> Run<'r> {
             let what = format!("nothing is known that would take {release} to its data");
             return Err(Error::new(ErrorKind::DataFailed, what).into());
         };
-        let direction = course.direction();
+        let direction = execution.direction();
         let site = Site { place, release, directory: HookDirectory::Release, direction, migration: migration.as_ref() };
-        let known = data_record(course, place, release);
+        let known = data_record(execution, place, release);
         let known = known.unwrap_or_else(|| DataRecord::new(self.irreversible.clone()));
         let version = if manner == Manner::Anew {
-            let last = match &course.plan.data {
+            let last = match &execution.plan.data {
                 Some(DataPlan::Apply { last_known, .. }) => last_known.clone(),
                 _ => None,
             };
-            self.version_before_apply(course, &site, last.as_ref(), &known).await?
+            self.version_before_apply(execution, &site, last.as_ref(), &known).await?
         } else {
-            self.version(course, &site).await?
+            self.version(execution, &site).await?
         };
         if manner != Manner::Anew && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version))
         {
             return Ok(());
         }
-        let change = begun(&known, manner, place, previous(course, place), &version);
+        let change = begun(&known, manner, place, previous(execution, place), &version);
         // Where the data is there already, as a rollback with the code alone left it, this operation itself takes nothing
         // further, and has nothing to take back.
         let is_there = known.change.as_ref().is_some_and(|known| known.after.as_ref() == Some(&version));
@@ -83,27 +83,27 @@ impl<'r> Run<'r> {
         let kept = known.kept.clone().filter(|_| manner != Manner::Anew);
         let mut record = DataRecord { change: Some(change.clone()), known: None, kept, ..known };
         if let Some(commands) = &commands {
-            self.save(course, release, place, commands).await?;
+            self.save(execution, release, place, commands).await?;
         }
-        self.record(course, place, release, Some(&record), (LedgerStep::ApplyBegun, Some(&change.before))).await?;
+        self.record(execution, place, release, Some(&record), (LedgerStep::ApplyBegun, Some(&change.before))).await?;
         let step = RevertStep::new(release, &change, commands);
-        course.data.applied = Some(RevertStep { to: back_to, place: place.clone(), ..step });
-        self.take_fingerprint(course, &site).await;
-        if let Err(why) = self.ask_data(course, &site, Asked::Apply).await {
-            return Err(self.find_after(course, &site, why).await);
+        execution.data.applied = Some(RevertStep { to: back_to, place: place.clone(), ..step });
+        self.take_fingerprint(execution, &site).await;
+        if let Err(why) = self.ask_data(execution, &site, Asked::Apply).await {
+            return Err(self.find_after(execution, &site, why).await);
         }
-        let after = self.version(course, &site).await?;
+        let after = self.version(execution, &site).await?;
         record.change = Some(DataChange { after: Some(after.clone()), ..change });
-        if let Some(applied) = &mut course.data.applied {
+        if let Some(applied) = &mut execution.data.applied {
             applied.from = Some(after.clone());
         }
-        self.record(course, place, release, Some(&record), (LedgerStep::Applied, Some(&after))).await
+        self.record(execution, place, release, Some(&record), (LedgerStep::Applied, Some(&after))).await
     }
 
     /// Keeps a copy, outside the release, of what its revert needs.
     async fn save(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         release: &ReleaseName,
         place: &DataPlace,
         commands: &DataCommands,
@@ -112,8 +112,10 @@ impl<'r> Run<'r> {
         if commands.save.is_empty() {
             return Ok(());
         }
-        let secrets = course.secrets.clone();
-        let Some(working) = course.locked.iter_mut().find(|working| working.host.name == *name) else { return Ok(()) };
+        let secrets = execution.secrets.clone();
+        let Some(working) = execution.locked.iter_mut().find(|working| working.host.name == *name) else {
+            return Ok(());
+        };
         let at = occasion(working, release, HookDirection::Deploy);
         let host = working.name();
         let guard = working.guard.as_mut();
@@ -127,39 +129,39 @@ impl<'r> Run<'r> {
     }
 
     /// Takes back what this operation applied, when it applied anything.
-    pub(in crate::engine) async fn unapply_data(&self, course: &mut Course<'r, '_>) {
-        let Some(step) = course.data.applied.take() else { return };
-        if let Err(why) = self.take_back(course, &step).await {
-            course.data.state = DataState::Unsettled;
-            course.failure = Some(super::super::put_back::both(course.failure.take(), why));
+    pub(in crate::engine) async fn unapply_data(&self, execution: &mut Execution<'r, '_>) {
+        let Some(step) = execution.data.applied.take() else { return };
+        if let Err(why) = self.take_back(execution, &step).await {
+            execution.data.state = DataState::Unsettled;
+            execution.failure = Some(super::super::put_back::both(execution.failure.take(), why));
         }
     }
 
-    async fn take_back(&self, course: &mut Course<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
+    async fn take_back(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
         let commands = step.commands.clone();
         let Some(migration) = self.migration(commands.as_ref()) else { return Ok(()) };
         let directory = HookDirectory::Release;
         let direction = HookDirection::Rollback;
         let site =
             Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
-        if self.version(course, &site).await? == step.to {
+        if self.version(execution, &site).await? == step.to {
             return Ok(());
         }
-        self.revert_one(course, step).await
+        self.revert_one(execution, step).await
     }
 }
 
 /// The release that was current before: on the host that the data is on, or else on the first host that has one.
-fn previous(course: &Course<'_, '_>, place: &DataPlace) -> Option<ReleaseName> {
-    deciding(course, place).find_map(|working| working.plan.as_ref()?.before.release().cloned())
+fn previous(execution: &Execution<'_, '_>, place: &DataPlace) -> Option<ReleaseName> {
+    deciding(execution, place).find_map(|working| working.plan.as_ref()?.before.release().cloned())
 }
 
 /// The hosts whose records decide about data at `place`.
 pub(super) fn deciding<'c, 'r>(
-    course: &'c Course<'r, '_>,
+    execution: &'c Execution<'r, '_>,
     place: &'c DataPlace,
 ) -> impl Iterator<Item = &'c Working<'r>> {
-    course.locked.iter().filter(|working| keeps(working, place))
+    execution.locked.iter().filter(|working| keeps(working, place))
 }
 
 /// The change that is about to be made: the one that was begun before, when it is finished now.

@@ -7,7 +7,7 @@ use crate::{
 };
 
 use super::{
-    super::{course::Course, run::Run},
+    super::{execution::Execution, run::Run},
     Site,
 };
 
@@ -24,7 +24,7 @@ pub(in crate::engine) struct Fingerprint {
 
 /// Notes the version that was found after an `apply` or a `revert` that failed, and says it in the failure.
 pub(super) fn found_after(
-    course: &mut Course<'_, '_>,
+    execution: &mut Execution<'_, '_>,
     site: &Site<'_>,
     why: Failure,
     found: Option<DataVersion>,
@@ -33,9 +33,9 @@ pub(super) fn found_after(
         Some(version) => format!("the data version on {} is now {version}", site.place),
         None => format!("the data version on {} could not be asked after it", site.place),
     };
-    if !course.data.failed {
-        course.data.failed = true;
-        course.data.found = found;
+    if !execution.data.failed {
+        execution.data.failed = true;
+        execution.data.found = found;
     }
     Failure { message: format!("{}; {words}", why.message), ..why }
 }
@@ -43,25 +43,25 @@ pub(super) fn found_after(
 impl<'r> Run<'r> {
     /// Takes the fingerprint of the data before the first `apply` or `revert`, where one is set. One that fails decides
     /// nothing: there is nothing to compare with then.
-    pub(super) async fn take_fingerprint(&self, course: &mut Course<'r, '_>, site: &Site<'_>) {
-        if course.data.fingerprint.is_some() {
+    pub(super) async fn take_fingerprint(&self, execution: &mut Execution<'r, '_>, site: &Site<'_>) {
+        if execution.data.fingerprint.is_some() {
             return;
         }
-        let Some((script, timeout)) = self.fingerprint_of(course, site) else { return };
+        let Some((script, timeout)) = self.fingerprint_of(execution, site) else { return };
         let at = (site.release, site.directory);
-        if let Ok(printed) = self.fingerprint(course, site.place, at, (&script, timeout)).await {
+        if let Ok(printed) = self.fingerprint(execution, site.place, at, (&script, timeout)).await {
             let (place, release, directory) = (site.place.clone(), site.release.clone(), site.directory);
-            course.data.fingerprint = Some(Fingerprint { script, place, release, directory, timeout, printed });
+            execution.data.fingerprint = Some(Fingerprint { script, place, release, directory, timeout, printed });
         }
     }
 
     /// The `fingerprint` command, and how long it may take: that of the configuration on the way forward and on the controller,
     /// else what the data host recorded with the release in which `version` runs.
-    fn fingerprint_of(&self, course: &Course<'r, '_>, site: &Site<'_>) -> Option<(String, Duration)> {
-        let forward = matches!(course.plan.command, Command::Deploy | Command::Activate);
+    fn fingerprint_of(&self, execution: &Execution<'r, '_>, site: &Site<'_>) -> Option<(String, Duration)> {
+        let forward = matches!(execution.plan.command, Command::Deploy | Command::Activate);
         let commands = match site.place {
             DataPlace::Host(name) if !forward && !self.by_configuration => {
-                let working = course.locked.iter().find(|working| working.host.name == *name)?;
+                let working = execution.locked.iter().find(|working| working.host.name == *name)?;
                 self.recorded_on(working, site.release)
             }
             _ => self.options.commands.clone()?,
@@ -70,23 +70,23 @@ impl<'r> Run<'r> {
     }
 
     /// Asks the version after an `apply` or a `revert` that failed, and says in its failure what was found.
-    pub(super) async fn find_after(&self, course: &mut Course<'r, '_>, site: &Site<'_>, why: Failure) -> Failure {
-        let found = self.version(course, site).await.ok();
-        found_after(course, site, why, found)
+    pub(super) async fn find_after(&self, execution: &mut Execution<'r, '_>, site: &Site<'_>, why: Failure) -> Failure {
+        let found = self.version(execution, site).await.ok();
+        found_after(execution, site, why, found)
     }
 
     /// After a failure, and once all that could be taken back was, looks whether the fingerprint is what it was.
-    pub(in crate::engine) async fn compare_fingerprint(&self, course: &mut Course<'r, '_>) {
-        let Some(before) = course.data.fingerprint.clone().filter(|_| course.data.failed) else { return };
+    pub(in crate::engine) async fn compare_fingerprint(&self, execution: &mut Execution<'r, '_>) {
+        let Some(before) = execution.data.fingerprint.clone().filter(|_| execution.data.failed) else { return };
         let Fingerprint { script, place, release, directory, timeout, printed } = before;
-        let now = self.fingerprint(course, &place, (&release, directory), (&script, timeout)).await;
-        course.data.same = now.ok().map(|now| now == printed);
-        let words = match course.data.same {
+        let now = self.fingerprint(execution, &place, (&release, directory), (&script, timeout)).await;
+        execution.data.same = now.ok().map(|now| now == printed);
+        let words = match execution.data.same {
             Some(true) => "the fingerprint of the data is what it was",
             Some(false) => "the fingerprint of the data is NOT what it was: look at the data before anything else",
             None => return,
         };
-        if let Some(failure) = &mut course.failure {
+        if let Some(failure) = &mut execution.failure {
             failure.message = format!("{}; {words}", failure.message);
         }
     }

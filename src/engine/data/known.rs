@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    super::{course::Course, run::Run, secrets::redact},
+    super::{execution::Execution, run::Run, secrets::redact},
     Site,
     apply::deciding,
 };
@@ -30,26 +30,26 @@ impl<'r> Run<'r> {
     /// Where two answers differ, and where there is no data any more. Nothing was applied.
     pub(super) async fn version_before_apply(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         site: &Site<'_>,
         last: Option<&LastKnown>,
         own: &DataRecord,
     ) -> Result<DataVersion, Failure> {
-        let version = self.version(course, site).await?;
+        let version = self.version(execution, site).await?;
         if last.is_some_and(|last| last.version == version) {
             return Ok(version);
         }
         tokio::time::sleep(self.version_pause).await;
-        let again = self.version(course, site).await?;
+        let again = self.version(execution, site).await?;
         if again != version {
             return Err(unsteady(site, &version, &again));
         }
         let Some(last) = last else { return Ok(version) };
-        if self.was_kept(course, site, last, &version).await? {
+        if self.was_kept(execution, site, last, &version).await? {
             return Ok(version);
         }
         if self.accept_data {
-            self.accept(course, site, last, &version).await?;
+            self.accept(execution, site, last, &version).await?;
         } else if version.as_str().is_empty() {
             return Err(no_data(site, last));
         } else {
@@ -63,49 +63,49 @@ impl<'r> Run<'r> {
     /// Whether an older program went back with the code alone, and left the data so. It recorded that in the ledger only.
     async fn was_kept(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         site: &Site<'_>,
         last: &LastKnown,
         version: &DataVersion,
     ) -> Result<bool, Failure> {
-        let Some(working) = deciding(course, site.place).next() else { return Ok(false) };
+        let Some(working) = deciding(execution, site.place).next() else { return Ok(false) };
         let (ledger, _) = working.guard.ledger().await.map_err(super::super::ask::failure)?;
         let Some(end) = ledger.last().filter(|end| end.step == LedgerStep::Applied) else { return Ok(false) };
         if end.version.as_ref() != Some(version) {
             return Ok(false);
         }
         let Some(kept) = plan::kept_since(working.guard.state(), &end.release, &last.release) else { return Ok(false) };
-        let Some(record) = data_record(course, site.place, &last.release) else { return Ok(false) };
+        let Some(record) = data_record(execution, site.place, &last.release) else { return Ok(false) };
         let record = DataRecord { kept: Some(kept), ..record };
-        self.record(course, site.place, &last.release, Some(&record), (LedgerStep::Kept, Some(version))).await?;
+        self.record(execution, site.place, &last.release, Some(&record), (LedgerStep::Kept, Some(version))).await?;
         Ok(true)
     }
 
     /// Records that the version that was found stands.
     async fn accept(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         site: &Site<'_>,
         last: &LastKnown,
         version: &DataVersion,
     ) -> Result<(), Failure> {
-        let Some(record) = data_record(course, site.place, &last.release) else { return Ok(()) };
+        let Some(record) = data_record(execution, site.place, &last.release) else { return Ok(()) };
         let known = Some(KnownData { version: version.clone(), by: KnownBy::AcceptData });
         let record = DataRecord { known, kept: None, ..record };
-        self.record(course, site.place, &last.release, Some(&record), (LedgerStep::Accepted, Some(version))).await
+        self.record(execution, site.place, &last.release, Some(&record), (LedgerStep::Accepted, Some(version))).await
     }
 
     /// Records what is known of the data with the release that was rolled back to, once all of it is where it should be.
-    pub(in crate::engine) async fn settle_data(&self, course: &mut Course<'r, '_>) {
-        let (settled, step) = match &course.plan.data {
+    pub(in crate::engine) async fn settle_data(&self, execution: &mut Execution<'r, '_>) {
+        let (settled, step) = match &execution.plan.data {
             Some(DataPlan::Keep { settled }) => (settled.clone(), LedgerStep::Kept),
-            Some(DataPlan::Revert { settles: Some(settled), to, .. }) if course.data.pending.is_empty() => {
+            Some(DataPlan::Revert { settles: Some(settled), to, .. }) if execution.data.pending.is_empty() => {
                 let step = if to.is_some() { LedgerStep::Decided } else { LedgerStep::Kept };
                 (settled.clone(), step)
             }
             _ => return,
         };
-        if let Err(why) = self.write_settled(course, settled, step).await {
+        if let Err(why) = self.write_settled(execution, settled, step).await {
             let what =
                 format!("what the data is now could not be recorded ({}); the next deploy may warn", why.message);
             self.warn(None, what);
@@ -114,14 +114,14 @@ impl<'r> Run<'r> {
 
     async fn write_settled(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         settled: Settled,
         step: LedgerStep,
     ) -> Result<(), Failure> {
         let Settled { release, mut record } = settled;
-        let place = self.data_place_of(course, &release, &record);
-        if course.plan.finishes && step == LedgerStep::Kept {
-            let ledger = match deciding(course, &place).next() {
+        let place = self.data_place_of(execution, &release, &record);
+        if execution.plan.finishes && step == LedgerStep::Kept {
+            let ledger = match deciding(execution, &place).next() {
                 Some(working) => working.guard.ledger().await.ok(),
                 None => None,
             };
@@ -133,7 +133,7 @@ impl<'r> Run<'r> {
         }
         let known = record.known.as_ref().map(|known| &known.version).filter(|_| record.kept.is_none());
         let version = known.cloned().or_else(|| record.kept.as_ref()?.version.clone());
-        self.record(course, &place, &release, Some(&record), (step, version.as_ref())).await
+        self.record(execution, &place, &release, Some(&record), (step, version.as_ref())).await
     }
 }
 
@@ -186,11 +186,11 @@ fn moved(site: &Site<'_>, last: &LastKnown, version: &DataVersion, returns: bool
 
 impl<'r> Run<'r> {
     /// Where the data is that the record of a release is about.
-    fn data_place_of(&self, course: &Course<'r, '_>, release: &ReleaseName, record: &DataRecord) -> DataPlace {
+    fn data_place_of(&self, execution: &Execution<'r, '_>, release: &ReleaseName, record: &DataRecord) -> DataPlace {
         let kept = record.kept.iter().flat_map(|kept| &kept.releases);
         let mut makers = [release].into_iter().chain(kept);
         let place = |release: &ReleaseName| {
-            let mut records = course.locked.iter().filter_map(|working| {
+            let mut records = execution.locked.iter().filter_map(|working| {
                 let state = working.guard.state();
                 state.release(release)?.data.record()
             });
@@ -203,11 +203,15 @@ impl<'r> Run<'r> {
 
 /// Returns the data record of a release, be it there or gone, as the hosts have it whose records decide. Of data on the
 /// controller all have the same: that was seen before anything was touched.
-pub(super) fn data_record(course: &Course<'_, '_>, place: &DataPlace, release: &ReleaseName) -> Option<DataRecord> {
+pub(super) fn data_record(
+    execution: &Execution<'_, '_>,
+    place: &DataPlace,
+    release: &ReleaseName,
+) -> Option<DataRecord> {
     let gone = |state: &RootState| {
         state.gone.iter().find(|gone| gone.name == *release).and_then(|gone| gone.data.record().cloned())
     };
-    deciding(course, place).find_map(|working| {
+    deciding(execution, place).find_map(|working| {
         let state = working.guard.state();
         state.release(release).and_then(|release| release.data.record().cloned()).or_else(|| gone(state))
     })

@@ -25,7 +25,7 @@ use crate::{
 use self::damage::Fingerprint;
 pub(super) use self::known::VERSION_PAUSE;
 use super::{
-    course::Course,
+    execution::Execution,
     hooks::occasion,
     outcome::DataState,
     run::Run,
@@ -85,36 +85,40 @@ impl<'r> Run<'r> {
     }
 
     /// Asks the data version, which is then the one that is reported.
-    pub(super) async fn version(&self, course: &mut Course<'r, '_>, site: &Site<'_>) -> Result<DataVersion, Failure> {
-        let version = self.ask_data(course, site, Asked::Version).await?;
+    pub(super) async fn version(
+        &self,
+        execution: &mut Execution<'r, '_>,
+        site: &Site<'_>,
+    ) -> Result<DataVersion, Failure> {
+        let version = self.ask_data(execution, site, Asked::Version).await?;
         let version = version.expect("a version was asked for");
-        course.data.before.get_or_insert_with(|| version.clone());
-        course.data.after = Some(version.clone());
+        execution.data.before.get_or_insert_with(|| version.clone());
+        execution.data.after = Some(version.clone());
         Ok(version)
     }
 
     async fn ask_data(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         site: &Site<'_>,
         asked: Asked<'_>,
     ) -> Result<Option<DataVersion>, Failure> {
         if !matches!(asked, Asked::Version) {
             // From here on the data may be anywhere, until its version is asked again.
-            course.data.after = None;
+            execution.data.after = None;
         }
-        let secrets = course.secrets.clone();
+        let secrets = execution.secrets.clone();
         match site.place {
             DataPlace::Controller => {
                 let at = Occasion {
                     host: CONTROLLER.to_owned(),
-                    ..occasion(&course.locked[0], site.release, site.direction)
+                    ..occasion(&execution.locked[0], site.release, site.direction)
                 };
                 ask(site.migration, &at, asked, &mut ControllerShell { run: self, at: at.clone(), secrets: &secrets })
                     .await
             }
             DataPlace::Host(name) => {
-                let working = course
+                let working = execution
                     .locked
                     .iter_mut()
                     .find(|working| working.host.name == *name)
@@ -135,7 +139,7 @@ impl<'r> Run<'r> {
     /// Where the commands of a release are run: in it, or in what was saved of it.
     async fn directory_of(
         &self,
-        course: &Course<'r, '_>,
+        execution: &Execution<'r, '_>,
         place: &DataPlace,
         release: &ReleaseName,
         saved: &[InnerPath],
@@ -144,7 +148,7 @@ impl<'r> Run<'r> {
         if saved.is_empty() {
             return Ok(HookDirectory::Release);
         }
-        let working = course
+        let working = execution
             .locked
             .iter()
             .find(|working| working.host.name == *name)
@@ -156,14 +160,14 @@ impl<'r> Run<'r> {
     /// For data on the controller every host keeps the ledger, so that none of them decides alone.
     async fn record(
         &self,
-        course: &mut Course<'r, '_>,
+        execution: &mut Execution<'r, '_>,
         place: &DataPlace,
         release: &ReleaseName,
         record: Option<&DataRecord>,
         step: (LedgerStep, Option<&DataVersion>),
     ) -> Result<(), Failure> {
         let entry = LedgerEntry::now(self.owner.operation.clone(), release.clone(), step.0, step.1.cloned());
-        for working in &mut course.locked {
+        for working in &mut execution.locked {
             let entry = keeps(working, place).then_some(&entry);
             if record.is_some() || entry.is_some() {
                 let written: Result<(), StoreError> = working.guard.record_data(release, record, entry).await;
@@ -177,11 +181,11 @@ impl<'r> Run<'r> {
     /// Whether a revert of `release` was begun by an operation that did not come to its end.
     async fn revert_is_open(
         &self,
-        course: &Course<'r, '_>,
+        execution: &Execution<'r, '_>,
         place: &DataPlace,
         release: &ReleaseName,
     ) -> Result<bool, Failure> {
-        let keepers = course.locked.iter().filter(|working| keeps(working, place));
+        let keepers = execution.locked.iter().filter(|working| keeps(working, place));
         let ledgers = try_join_all(keepers.map(|working| working.guard.ledger())).await.map_err(super::ask::failure)?;
         let torn: usize = ledgers.iter().map(|(_, torn)| torn).sum();
         if torn > 0 {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    super::{course::Course, outcome::DataState, run::Run},
+    super::{execution::Execution, outcome::DataState, run::Run},
     Asked, Site,
     apply::Manner,
     damage::found_after,
@@ -23,33 +23,33 @@ impl<'r> Run<'r> {
     /// # Errors
     ///
     /// When the version cannot be asked, or is not one that was recorded on the way.
-    pub(in crate::engine) async fn look_at_data(&self, course: &mut Course<'r, '_>) -> Result<(), Failure> {
-        let Some(DataPlan::Revert { steps, resumes, to, .. }) = &course.plan.data else { return Ok(()) };
+    pub(in crate::engine) async fn look_at_data(&self, execution: &mut Execution<'r, '_>) -> Result<(), Failure> {
+        let Some(DataPlan::Revert { steps, resumes, to, .. }) = &execution.plan.data else { return Ok(()) };
         let (steps, resumes, to) = (steps.clone(), *resumes, to.clone());
         let Some(first) = steps.first() else { return Ok(()) };
-        let version = self.version_at(course, first).await?;
+        let version = self.version_at(execution, first).await?;
         let done = match done(&steps, &version, resumes) {
             // A person decided on the version that is there.
             _ if to.as_ref() == Some(&version) => steps.len(),
             Some(done) => done,
-            None => match (self.open_step(course, &steps, resumes).await?, to) {
+            None => match (self.open_step(execution, &steps, resumes).await?, to) {
                 (Some(open), _) => open,
                 // The newest record is the one that disagrees: its release reverts to where a person decided.
                 (None, Some(to)) => {
-                    course.data.pending = vec![straight(first, &version, to)?];
+                    execution.data.pending = vec![straight(first, &version, to)?];
                     return Ok(());
                 }
                 (None, None) => return Err(differs(&steps, &version)),
             },
         };
-        course.data.pending = steps[done..].to_vec();
+        execution.data.pending = steps[done..].to_vec();
         Ok(())
     }
 
     /// The step that was begun and did not come to its end: the data version stands somewhere within it.
     async fn open_step(
         &self,
-        course: &Course<'r, '_>,
+        execution: &Execution<'r, '_>,
         steps: &[RevertStep],
         resumes: bool,
     ) -> Result<Option<usize>, Failure> {
@@ -57,91 +57,91 @@ impl<'r> Run<'r> {
             return Ok(None);
         }
         for (index, step) in steps.iter().enumerate() {
-            if self.revert_is_open(course, &step.place, &step.release).await? {
+            if self.revert_is_open(execution, &step.place, &step.release).await? {
                 return Ok(Some(index));
             }
         }
         Ok(None)
     }
 
-    /// Reverts what is pending, when this is the time for it. What failed stands in [`Course::failure`], and what is left
+    /// Reverts what is pending, when this is the time for it. What failed stands in [`Execution::failure`], and what is left
     /// stays pending.
-    pub(in crate::engine) async fn revert_data(&self, course: &mut Course<'r, '_>, now: RevertWhen) {
-        let its_time = matches!(&course.plan.data, Some(DataPlan::Revert { when, .. }) if *when == now);
-        if !its_time || course.data.pending.is_empty() {
+    pub(in crate::engine) async fn revert_data(&self, execution: &mut Execution<'r, '_>, now: RevertWhen) {
+        let its_time = matches!(&execution.plan.data, Some(DataPlan::Revert { when, .. }) if *when == now);
+        if !its_time || execution.data.pending.is_empty() {
             return;
         }
-        self.enter(Phase::Data, course.data.pending.len());
-        while let Some(step) = course.data.pending.first().cloned() {
-            let result = self.revert_one(course, &step).await;
+        self.enter(Phase::Data, execution.data.pending.len());
+        while let Some(step) = execution.data.pending.first().cloned() {
+            let result = self.revert_one(execution, &step).await;
             if let Err(why) = result {
-                course.failure = Some(why);
+                execution.failure = Some(why);
                 // Before the switch, the undo applies it again with the rest.
                 if now == RevertWhen::AfterSwitch {
-                    course.data.state = DataState::Unsettled;
+                    execution.data.state = DataState::Unsettled;
                 }
-                course.data.reverted.push(step);
+                execution.data.reverted.push(step);
                 return;
             }
-            course.data.pending.remove(0);
-            course.data.reverted.push(step);
+            execution.data.pending.remove(0);
+            execution.data.reverted.push(step);
         }
     }
 
     /// Applies again what was reverted, in whole or in part, before a switch that then was not made.
-    pub(in crate::engine) async fn unrevert_data(&self, course: &mut Course<'r, '_>) {
-        let Some(newest) = course.data.reverted.first().cloned() else { return };
+    pub(in crate::engine) async fn unrevert_data(&self, execution: &mut Execution<'r, '_>) {
+        let Some(newest) = execution.data.reverted.first().cloned() else { return };
         let result =
-            self.apply(course, &newest.release, &newest.place, newest.commands.clone(), Manner::Restores).await;
-        let back = newest.from.is_none() || course.data.after == newest.from;
+            self.apply(execution, &newest.release, &newest.place, newest.commands.clone(), Manner::Restores).await;
+        let back = newest.from.is_none() || execution.data.after == newest.from;
         if let Err(why) =
-            result.and_then(|()| if back { Ok(()) } else { Err(not_restored(&newest, course.data.after.as_ref())) })
+            result.and_then(|()| if back { Ok(()) } else { Err(not_restored(&newest, execution.data.after.as_ref())) })
         {
-            course.data.state = DataState::Unsettled;
-            course.failure = Some(super::super::put_back::both(course.failure.take(), why));
+            execution.data.state = DataState::Unsettled;
+            execution.failure = Some(super::super::put_back::both(execution.failure.take(), why));
         }
     }
 
     /// Reverts one step, and looks whether the data is then where it should be.
-    pub(super) async fn revert_one(&self, course: &mut Course<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
+    pub(super) async fn revert_one(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
         let Some(migration) = self.migration(step.commands.as_ref()) else {
             return Err(
                 Error::new(ErrorKind::Irreversible, format!("no `revert` is known for {}", step.release)).into()
             );
         };
         let saved = step.commands.as_ref().map(|commands| commands.save.clone()).unwrap_or_default();
-        let directory = self.directory_of(course, &step.place, &step.release, &saved).await?;
+        let directory = self.directory_of(execution, &step.place, &step.release, &saved).await?;
         let direction = HookDirection::Rollback;
         let site =
             Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
-        let now = course.data.after.clone();
+        let now = execution.data.after.clone();
         if now.as_ref() == Some(&step.to) && step.from.as_ref() == Some(&step.to) {
             return Ok(());
         }
-        self.take_fingerprint(course, &site).await;
-        self.record(course, &step.place, &step.release, None, (LedgerStep::RevertBegun, now.as_ref())).await?;
-        if let Err(why) = self.ask_data(course, &site, Asked::Revert(&step.to)).await {
-            return Err(self.find_after(course, &site, why).await);
+        self.take_fingerprint(execution, &site).await;
+        self.record(execution, &step.place, &step.release, None, (LedgerStep::RevertBegun, now.as_ref())).await?;
+        if let Err(why) = self.ask_data(execution, &site, Asked::Revert(&step.to)).await {
+            return Err(self.find_after(execution, &site, why).await);
         }
-        let version = self.version(course, &site).await?;
+        let version = self.version(execution, &site).await?;
         if version != step.to {
-            return Err(found_after(course, &site, not_there(step), Some(version)));
+            return Err(found_after(execution, &site, not_there(step), Some(version)));
         }
-        self.record(course, &step.place, &step.release, None, (LedgerStep::Reverted, Some(&version))).await
+        self.record(execution, &step.place, &step.release, None, (LedgerStep::Reverted, Some(&version))).await
     }
 
-    async fn version_at(&self, course: &mut Course<'r, '_>, step: &RevertStep) -> Result<DataVersion, Failure> {
+    async fn version_at(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<DataVersion, Failure> {
         let Some(migration) = self.migration(step.commands.as_ref()) else {
             return Err(
                 Error::new(ErrorKind::Irreversible, format!("no `revert` is known for {}", step.release)).into()
             );
         };
         let saved = step.commands.as_ref().map(|commands| commands.save.clone()).unwrap_or_default();
-        let directory = self.directory_of(course, &step.place, &step.release, &saved).await?;
+        let directory = self.directory_of(execution, &step.place, &step.release, &saved).await?;
         let direction = HookDirection::Rollback;
         let site =
             Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
-        self.version(course, &site).await
+        self.version(execution, &site).await
     }
 }
 

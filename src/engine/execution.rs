@@ -1,4 +1,4 @@
-//! [`Course`]: a plan that is being carried out, and how far it has come on the whole fleet.
+//! [`Execution`]: a plan that is being carried out, and how far it has come on the whole fleet.
 
 use crate::{
     commands::{Commands, DataPlace},
@@ -21,7 +21,7 @@ use super::{
 };
 
 /// A plan under way on locked hosts.
-pub(super) struct Course<'r, 'p> {
+pub(super) struct Execution<'r, 'p> {
     pub(super) plan: &'p Plan,
     pub(super) locked: Vec<Working<'r>>,
     pub(super) secrets: Secrets,
@@ -31,7 +31,7 @@ pub(super) struct Course<'r, 'p> {
     pub(super) reached: Reached,
 }
 
-impl<'r, 'p> Course<'r, 'p> {
+impl<'r, 'p> Execution<'r, 'p> {
     pub(super) fn new(run: &Run<'r>, plan: &'p Plan, mut locked: Vec<Working<'r>>) -> Self {
         for working in &mut locked {
             working.plan = plan.host(working.name()).cloned();
