@@ -16,10 +16,10 @@ use crate::{
 use super::{
     Host,
     ask::{failed_host, failure, untouched},
+    locked_host::LockedHost,
     outcome::HostState,
     run::{Run, summary},
     take_locks::lock_left,
-    working::Working,
 };
 
 /// Takes over the tree of every host.
@@ -54,15 +54,20 @@ pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
 }
 
 /// Plans again on what is read under the locks, and carries that out.
-async fn under_locks<'r>(run: &Run<'r>, from: Option<Tool>, fresh: &ReleaseName, locked: &mut [Working<'r>]) -> Report {
-    let traces = match run.traces(locked.iter().map(|working| working.host)).await {
+async fn under_locks<'r>(
+    run: &Run<'r>,
+    from: Option<Tool>,
+    fresh: &ReleaseName,
+    locked: &mut [LockedHost<'r>],
+) -> Report {
+    let traces = match run.traces(locked.iter().map(|host| host.member)).await {
         Ok(traces) => traces,
         Err(report) => {
             run.release(locked).await;
             return report;
         }
     };
-    let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+    let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
     match plan::adopt(from, fresh, &zipped(&seen, &traces)) {
         Ok(plan) => run.carry_out_adoption(&plan, locked).await,
         Err(refusal) => {
@@ -103,48 +108,48 @@ impl<'r> Run<'r> {
 
     /// Writes what is planned on every host, and gives the locks back. What took effect stays: it harms nothing, and the
     /// next run goes on from there.
-    async fn carry_out_adoption(&self, plan: &AdoptPlan, locked: &mut [Working<'r>]) -> Report {
+    async fn carry_out_adoption(&self, plan: &AdoptPlan, locked: &mut [LockedHost<'r>]) -> Report {
         self.enter(Phase::Prepare, locked.len());
-        join_all(locked.iter_mut().map(|working| self.adopt_on(working, plan))).await;
+        join_all(locked.iter_mut().map(|host| self.adopt_on(host, plan))).await;
         let failed: Vec<(String, Failure)> =
-            locked.iter().filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?))).collect();
+            locked.iter().filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?))).collect();
         let outcome = if failed.is_empty() { Outcome::Done } else { Outcome::Failed };
         let error = (!failed.is_empty()).then(|| Failure {
             hint: Some("see why, then run `switchback adopt` again: it goes on from where it is".to_owned()),
             ..summary("a tree was not taken over, or only in part; every release is where it can be reached", &failed)
         });
         self.enter(Phase::Finish, locked.len());
-        let hosts = join_all(locked.iter_mut().map(|working| self.end_adoption(working, plan, outcome))).await;
+        let hosts = join_all(locked.iter_mut().map(|host| self.end_adoption(host, plan, outcome))).await;
         let operation = Some(self.owner.operation.clone());
         Report { operation, ..self.report(outcome, None, hosts, error) }
     }
 
-    async fn adopt_on(&self, working: &mut Working<'r>, plan: &AdoptPlan) {
-        let Some(HostAdoption { adoption, before, .. }) = plan.host(&working.host.name) else { return };
+    async fn adopt_on(&self, host: &mut LockedHost<'r>, plan: &AdoptPlan) {
+        let Some(HostAdoption { adoption, before, .. }) = plan.host(&host.member.name) else { return };
         if adoption.is_empty() {
             return;
         }
-        let result = working.guard.adopt(adoption).await.map_err(failure);
-        if let Err(why) = self.told(&working.host.name, Phase::Prepare, result) {
-            working.failure = Some(why);
+        let result = host.guard.adopt(adoption).await.map_err(failure);
+        if let Err(why) = self.told(&host.member.name, Phase::Prepare, result) {
+            host.failure = Some(why);
         } else if adoption.becomes.is_some() {
-            let after = working.guard.state().current.clone();
-            let activated = Activated { before: before.clone(), after, at: working.guard.state().clock };
-            self.tell_switched(&working.host.name, &activated);
-            working.state = HostState::Switched(activated);
+            let after = host.guard.state().current.clone();
+            let activated = Activated { before: before.clone(), after, at: host.guard.state().clock };
+            self.tell_switched(&host.member.name, &activated);
+            host.state = HostState::Switched(activated);
         }
     }
 
-    async fn end_adoption(&self, working: &mut Working<'r>, plan: &AdoptPlan, outcome: Outcome) -> HostReport {
-        let adoption = plan.host(working.name()).map(|host| &host.adoption);
-        let mut report = untouched(working.name(), working.guard.state());
-        report.error = working.failure.take();
-        report.outcome = match (&report.error, working.state.switch()) {
+    async fn end_adoption(&self, host: &mut LockedHost<'r>, plan: &AdoptPlan, outcome: Outcome) -> HostReport {
+        let adoption = plan.host(host.name()).map(|host| &host.adoption);
+        let mut report = untouched(host.name(), host.guard.state());
+        report.error = host.failure.take();
+        report.outcome = match (&report.error, host.state.switch()) {
             (Some(_), _) => HostOutcome::Failed,
             (None, Some(_)) => HostOutcome::Switched,
             (None, None) => HostOutcome::Unchanged,
         };
-        if let Some(switched) = working.state.switch() {
+        if let Some(switched) = host.state.switch() {
             (report.before, report.switched_at) = (switched.before.release().cloned(), switched.at);
         }
         let acted = adoption.is_some_and(|adoption| !adoption.is_empty());
@@ -157,12 +162,12 @@ impl<'r> Run<'r> {
             seconds: self.seconds(),
         });
         let closing = Closing { history, settles: false, ..Closing::default() };
-        match working.guard.finish(&closing).await {
+        match host.guard.finish(&closing).await {
             Ok(closed) => report.warnings.extend(closed.failed),
             Err(error) => report.warnings.push(lock_left(error)),
         }
         for warning in &report.warnings {
-            self.warn(Some(working.name()), warning.clone());
+            self.warn(Some(host.name()), warning.clone());
         }
         report
     }

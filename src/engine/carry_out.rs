@@ -12,14 +12,14 @@ use crate::{
 use super::{
     execution::Execution,
     finish::{Ending, Kind},
+    locked_host::LockedHost,
     outcome::{Aim, Code, DataState, Reached, Stop, outcome},
     run::{Run, interrupted, summary},
-    working::Working,
 };
 
 impl<'r> Run<'r> {
     /// Carries out `plan` and gives the locks back.
-    pub(super) async fn carry_out(&self, plan: &Plan, locked: Vec<Working<'r>>) -> Report {
+    pub(super) async fn carry_out(&self, plan: &Plan, locked: Vec<LockedHost<'r>>) -> Report {
         let mut execution = Execution::new(self, plan, locked);
         let stop = self.advance(&mut execution).await.err();
         if stop.is_some() {
@@ -143,7 +143,7 @@ impl<'r> Run<'r> {
         } else {
             Vec::new()
         };
-        let began = execution.locked.iter().any(|working| working.state.switch().is_some());
+        let began = execution.locked.iter().any(|host| host.state.switch().is_some());
         let arrived = match outcome {
             Outcome::Done => true,
             Outcome::Inconsistent => execution.is_past_pivot(),
@@ -152,8 +152,8 @@ impl<'r> Run<'r> {
         };
         let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived && kind != Kind::Relinks)
             .then_some(&plan.release);
-        let is_there = |working: &&Working<'_>| working.guard.state().current.release() == Some(&plan.release);
-        let there = execution.locked.iter().filter(is_there).map(|working| working.name().to_owned()).collect();
+        let is_there = |host: &&LockedHost<'_>| host.guard.state().current.release() == Some(&plan.release);
+        let there = execution.locked.iter().filter(is_there).map(|host| host.name().to_owned()).collect();
         let error =
             error_of(&execution, outcome).map(|error| if plan.data.is_some() { self.redacted(error) } else { error });
         let unfinished =
@@ -175,7 +175,7 @@ fn error_of(execution: &Execution<'_, '_>, outcome: Outcome) -> Option<Failure> 
     let failed: Vec<(String, Failure)> = execution
         .locked
         .iter()
-        .filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?)))
+        .filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?)))
         .chain(execution.failure.clone().map(|failure| ("the fleet".to_owned(), failure)))
         .collect();
     let command = execution.plan.command;
@@ -232,8 +232,8 @@ fn unsettled(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) -> Fai
 fn apart(execution: &Execution<'_, '_>) -> Failure {
     let Plan { release, stranded, .. } = execution.plan;
     let hosts: Vec<&str> = stranded.iter().map(String::as_str).collect();
-    let there = execution.locked.iter().find(|working| !stranded.iter().any(|host| host == working.name()));
-    let on = there.and_then(|working| working.guard.state().current.release().cloned());
+    let there = execution.locked.iter().find(|host| !stranded.iter().any(|name| name == host.name()));
+    let on = there.and_then(|host| host.guard.state().current.release().cloned());
     let on = on.as_ref().unwrap_or(release);
     let what =
         format!("left {} where it is: its own record does not lead to {on}, where the others are", crowd(&hosts, 10));
@@ -255,8 +255,8 @@ fn aim(plan: &Plan) -> Aim {
 /// Where the hosts are, in words.
 fn whereabouts(execution: &Execution<'_, '_>) -> String {
     let mut on: Vec<&str> = Vec::new();
-    for working in &execution.locked {
-        let name = working.guard.state().current.named().map_or("nothing", ReleaseName::as_str);
+    for host in &execution.locked {
+        let name = host.guard.state().current.named().map_or("nothing", ReleaseName::as_str);
         if !on.contains(&name) {
             on.push(name);
         }

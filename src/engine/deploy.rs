@@ -15,8 +15,8 @@ use crate::{
 use super::{
     DeployOptions, Host,
     ask::{Asked, as_asked, failure},
+    locked_host::LockedHost,
     run::Run,
-    working::Working,
 };
 
 /// How a deploy ended; or, where the release is there already and it was asked to go to it, the command that does.
@@ -161,7 +161,7 @@ impl<'r> Bringing<'_, 'r> {
 
     async fn go_on(
         &self,
-        mut locked: Vec<Working<'r>>,
+        mut locked: Vec<LockedHost<'r>>,
         staged: Vec<(&'r Host, Staged)>,
         same: Vec<(String, FileId)>,
     ) -> Report {
@@ -174,7 +174,7 @@ impl<'r> Bringing<'_, 'r> {
                 return report;
             }
         };
-        let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+        let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
         let planned = (self.plan)(&seen, &same).and_then(|plan| self.all_brought(plan, &seen, &staged));
         let plan = match planned {
             Ok(plan) => plan,
@@ -186,11 +186,11 @@ impl<'r> Bringing<'_, 'r> {
             }
         };
         let mut unwanted = Vec::new();
-        for (host, staged) in staged {
-            let wants = plan.host(&host.name).is_some_and(|plan| plan.action != Action::Stay);
-            match locked.iter_mut().find(|working| working.host.name == host.name) {
-                Some(working) if wants => working.staged = Some(staged),
-                _ => unwanted.push((host, staged)),
+        for (member, staged) in staged {
+            let wants = plan.host(&member.name).is_some_and(|plan| plan.action != Action::Stay);
+            match locked.iter_mut().find(|host| host.member.name == member.name) {
+                Some(host) if wants => host.staged = Some(staged),
+                _ => unwanted.push((member, staged)),
             }
         }
         run.discard(unwanted).await;
@@ -228,27 +228,27 @@ impl<'r> Bringing<'_, 'r> {
     /// The same under the locks, where it is not read how a release was staged unless one has come meanwhile.
     async fn same_under_locks(
         &self,
-        locked: &mut [Working<'r>],
+        locked: &mut [LockedHost<'r>],
         mut same: Vec<(String, FileId)>,
     ) -> Result<Vec<(String, FileId)>, Report> {
         if !self.compares {
             return Ok(same);
         }
-        for working in locked.iter_mut() {
-            let Some(id) = working.guard.state().release(self.release.name()).map(|release| release.id) else {
+        for host in locked.iter_mut() {
+            let Some(id) = host.guard.state().release(self.release.name()).map(|release| release.id) else {
                 continue;
             };
-            if same.contains(&(working.name().to_owned(), id)) {
+            if same.contains(&(host.name().to_owned(), id)) {
                 continue;
             }
-            if let Err(error) = working.guard.survey().await {
-                working.failure = Some(failure(error));
+            if let Err(error) = host.guard.survey().await {
+                host.failure = Some(failure(error));
                 continue;
             }
-            let came = self.same(std::iter::once((working.host.name(), working.guard.state()))).await;
+            let came = self.same(std::iter::once((host.member.name(), host.guard.state()))).await;
             match came {
                 Ok(came) => same.extend(came),
-                Err(error) => working.failure = Some(error.into()),
+                Err(error) => host.failure = Some(error.into()),
             }
         }
         self.run

@@ -15,15 +15,15 @@ use crate::{
 
 use super::{
     data::DataProgress,
+    locked_host::LockedHost,
     outcome::{Code, Reached},
     run::Run,
-    working::Working,
 };
 
 /// A plan under way on locked hosts.
 pub(super) struct Execution<'r, 'p> {
     pub(super) plan: &'p Plan,
-    pub(super) locked: Vec<Working<'r>>,
+    pub(super) locked: Vec<LockedHost<'r>>,
     pub(super) secrets: Secrets,
     pub(super) data: DataProgress,
     /// What failed once for the whole fleet, and not on one host.
@@ -32,9 +32,9 @@ pub(super) struct Execution<'r, 'p> {
 }
 
 impl<'r, 'p> Execution<'r, 'p> {
-    pub(super) fn new(run: &Run<'r>, plan: &'p Plan, mut locked: Vec<Working<'r>>) -> Self {
-        for working in &mut locked {
-            working.plan = plan.host(working.name()).cloned();
+    pub(super) fn new(run: &Run<'r>, plan: &'p Plan, mut locked: Vec<LockedHost<'r>>) -> Self {
+        for host in &mut locked {
+            host.plan = plan.host(host.name()).cloned();
         }
         let secrets = run.secrets_of(plan);
         Self { plan, locked, secrets, data: DataProgress::default(), failure: None, reached: Reached::Checks }
@@ -42,7 +42,7 @@ impl<'r, 'p> Execution<'r, 'p> {
 
     /// Where `current` is on the whole fleet.
     pub(super) fn code(&self) -> Code {
-        Code::of(self.locked.iter().map(|working| &working.state))
+        Code::of(self.locked.iter().map(|host| &host.state))
     }
 
     /// Whether every host arrived, so that nothing is undone any more.
@@ -52,12 +52,12 @@ impl<'r, 'p> Execution<'r, 'p> {
 
     /// Whether something failed, on a host or for all.
     pub(super) fn failed(&self) -> bool {
-        self.failure.is_some() || self.locked.iter().any(|working| working.failure.is_some())
+        self.failure.is_some() || self.locked.iter().any(|host| host.failure.is_some())
     }
 
     /// Whether something failed of itself, and not because somebody asked to stop.
     pub(super) fn failed_itself(&self) -> bool {
-        let on_hosts = self.locked.iter().filter_map(|working| working.failure.as_ref());
+        let on_hosts = self.locked.iter().filter_map(|host| host.failure.as_ref());
         on_hosts.chain(&self.failure).any(|failure| failure.kind != ErrorKind::Interrupted)
     }
 
@@ -65,7 +65,7 @@ impl<'r, 'p> Execution<'r, 'p> {
     /// that brings along hosts which lack the release. The others were told when they switched.
     pub(super) fn concerned(&self) -> Vec<bool> {
         let all = self.plan.command != Command::Deploy;
-        self.locked.iter().map(|working| all || working.switches()).collect()
+        self.locked.iter().map(|host| all || host.switches()).collect()
     }
 
     /// Which way this goes.
@@ -73,7 +73,7 @@ impl<'r, 'p> Execution<'r, 'p> {
         match self.plan.command {
             Command::Activate => HookDirection::Activate,
             Command::Deploy | Command::Stage => HookDirection::Deploy,
-            _ if self.locked.iter().any(|working| goes_forward(working)) => HookDirection::Deploy,
+            _ if self.locked.iter().any(|host| goes_forward(host)) => HookDirection::Deploy,
             _ => HookDirection::Rollback,
         }
     }
@@ -90,8 +90,8 @@ impl<'r, 'p> Execution<'r, 'p> {
 }
 
 /// Whether a recovery takes a host forward.
-fn goes_forward(working: &Working<'_>) -> bool {
-    working.plan.as_ref().is_some_and(|plan| matches!(plan.action, Action::Activate { .. } | Action::Deploy { .. }))
+fn goes_forward(host: &LockedHost<'_>) -> bool {
+    host.plan.as_ref().is_some_and(|plan| matches!(plan.action, Action::Activate { .. } | Action::Deploy { .. }))
 }
 
 impl Run<'_> {
@@ -142,12 +142,12 @@ impl Run<'_> {
     }
 
     /// The commands that a host recorded with a release, which run on that host only.
-    pub(super) fn recorded_on(&self, working: &Working<'_>, name: &ReleaseName) -> Commands {
-        match working.guard.state().release(name).map(|release| &release.commands) {
+    pub(super) fn recorded_on(&self, host: &LockedHost<'_>, name: &ReleaseName) -> Commands {
+        match host.guard.state().release(name).map(|release| &release.commands) {
             Some(Kept::Record(commands)) => commands.clone(),
             Some(Kept::Unreadable(why)) => {
                 let what = format!("the commands recorded with {name} cannot be read, and are not run ({why})");
-                self.warn(Some(working.name()), what);
+                self.warn(Some(host.name()), what);
                 Commands::default()
             }
             Some(Kept::Nothing) | None => Commands::default(),
@@ -155,7 +155,7 @@ impl Run<'_> {
     }
 }
 
-impl Working<'_> {
+impl LockedHost<'_> {
     /// The commands that its plan runs around the switch.
     pub(super) fn commands(&self) -> &Commands {
         static NONE: std::sync::LazyLock<Commands> = std::sync::LazyLock::new(Commands::default);

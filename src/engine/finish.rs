@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{links, outcome::HostState, run::Run, take_locks::lock_left, working::Working};
+use super::{links, locked_host::LockedHost, outcome::HostState, run::Run, take_locks::lock_left};
 
 /// How a run ended.
 pub(super) struct Ending<'e> {
@@ -53,35 +53,35 @@ impl Kind {
 
 impl<'r> Run<'r> {
     /// Writes marks and history everywhere, gives the locks back, and says what became of each host.
-    pub(super) async fn finish(&self, mut locked: Vec<Working<'r>>, ending: &Ending<'_>) -> Vec<HostReport> {
+    pub(super) async fn finish(&self, mut locked: Vec<LockedHost<'r>>, ending: &Ending<'_>) -> Vec<HostReport> {
         self.enter(Phase::Finish, locked.len());
-        join_all(locked.iter_mut().map(|working| self.finish_on(working, ending))).await
+        join_all(locked.iter_mut().map(|host| self.finish_on(host, ending))).await
     }
 
-    async fn finish_on(&self, working: &mut Working<'r>, ending: &Ending<'_>) -> HostReport {
-        let outcome = outcome_of(working);
-        let closing = self.closing(working, ending, outcome);
+    async fn finish_on(&self, host: &mut LockedHost<'r>, ending: &Ending<'_>) -> HostReport {
+        let outcome = outcome_of(host);
+        let closing = self.closing(host, ending, outcome);
         // A host whose state is unknown keeps its lock and its intent: whoever comes next reads them.
         if outcome != HostOutcome::Unknown {
-            match working.guard.finish(&closing).await {
+            match host.guard.finish(&closing).await {
                 Ok(closed) => {
                     let failed = closed.failed.into_iter();
                     let failed = failed.map(|why| format!("a mark or the history could not be written ({why})"));
                     let links = closed.links.iter().map(|(name, links)| links::told(name, links));
-                    working.warnings.extend(failed.chain(links));
-                    working.warnings.extend(self.told_of_seals(closed.sealed, closed.unsealed));
+                    host.warnings.extend(failed.chain(links));
+                    host.warnings.extend(self.told_of_seals(closed.sealed, closed.unsealed));
                 }
-                Err(error) => working.warnings.push(lock_left(error)),
+                Err(error) => host.warnings.push(lock_left(error)),
             }
         }
-        for warning in &working.warnings {
-            self.warn(Some(working.name()), warning.clone());
+        for warning in &host.warnings {
+            self.warn(Some(host.name()), warning.clone());
         }
-        report_of(working, outcome)
+        report_of(host, outcome)
     }
 
-    fn closing(&self, working: &Working<'r>, ending: &Ending<'_>, host: HostOutcome) -> Closing {
-        let plan = working.plan.as_ref();
+    fn closing(&self, host: &LockedHost<'r>, ending: &Ending<'_>, host_outcome: HostOutcome) -> Closing {
+        let plan = host.plan.as_ref();
         let done = ending.arrived;
         let left = plan.and_then(|plan| plan.marks_bad.as_ref()).filter(|_| done);
         // Where it was current before, it is not marked: a host that was brought along in vain says nothing of the others.
@@ -89,23 +89,23 @@ impl<'r> Run<'r> {
             plan.is_some_and(|plan| plan.before.release() == Some(name) || plan.action == Action::Relink)
         };
         let has = |name: &&ReleaseName| {
-            !was_on_it(name) && (working.guard.state().release(name).is_some() || working.preparation.is_some())
+            !was_on_it(name) && (host.guard.state().release(name).is_some() || host.preparation.is_some())
         };
-        let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(working)));
+        let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(host)));
         let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
         // What was tried and taken back before the switch is told of too.
         let tried = matches!(ending.outcome, Outcome::Failed | Outcome::Interrupted | Outcome::Inconsistent);
         let acted = tried
-            || working.state.switch().is_some()
-            || working.preparation.is_some()
+            || host.state.switch().is_some()
+            || host.preparation.is_some()
             || bad.is_some()
             || ending.kind == Kind::Finishes;
         let history = acted.then(|| Ended {
             from: plan.and_then(|plan| plan.before.named()).cloned(),
             to: plan.map(|plan| plan.release.clone()),
-            pruned: working.pruned.clone(),
+            pruned: host.pruned.clone(),
             outcome: ending.outcome,
-            host,
+            host: host_outcome,
             seconds: self.seconds(),
         });
         let debts = plan
@@ -113,7 +113,7 @@ impl<'r> Run<'r> {
             .map(|plan| self.debts(&plan.release))
             .unwrap_or_default();
         let settled = done || ending.outcome == Outcome::Unchanged;
-        let paid = if settled { paid(working, &ending.there) } else { Vec::new() };
+        let paid = if settled { paid(host, &ending.there) } else { Vec::new() };
         Closing {
             bad,
             cleared,
@@ -125,7 +125,7 @@ impl<'r> Run<'r> {
             unfinished: ending.unfinished,
             links_of: links::links_of(
                 plan.and_then(|plan| plan.before.release()),
-                working.guard.state().current.release(),
+                host.guard.state().current.release(),
             ),
             ..Closing::default()
         }
@@ -140,8 +140,8 @@ impl<'r> Run<'r> {
         sealed.chain(failed).collect()
     }
 
-    fn mark(&self, working: &Working<'r>) -> BadMark {
-        let state = working.guard.state();
+    fn mark(&self, host: &LockedHost<'r>) -> BadMark {
+        let state = host.guard.state();
         BadMark {
             number: state.last_mark() + 1,
             at: state.clock.unwrap_or_else(Timestamp::now),
@@ -152,31 +152,30 @@ impl<'r> Run<'r> {
 }
 
 /// The hosts that owed something and are where the others are by now.
-fn paid(working: &Working<'_>, arrived: &[String]) -> Vec<String> {
-    let owing = working.guard.state().debts.iter().map(|debt| &debt.host);
+fn paid(host: &LockedHost<'_>, arrived: &[String]) -> Vec<String> {
+    let owing = host.guard.state().debts.iter().map(|debt| &debt.host);
     owing.filter(|host| arrived.contains(host)).cloned().collect()
 }
 
-fn outcome_of(working: &Working<'_>) -> HostOutcome {
-    match working.state {
+fn outcome_of(host: &LockedHost<'_>) -> HostOutcome {
+    match host.state {
         HostState::Unknown(_) => HostOutcome::Unknown,
         HostState::Reverted(_) | HostState::Unwell(_) => HostOutcome::Reverted,
         HostState::Strayed(_) => HostOutcome::Failed,
-        _ if working.failure.is_some() => HostOutcome::Failed,
+        _ if host.failure.is_some() => HostOutcome::Failed,
         HostState::Switched(_) => HostOutcome::Switched,
         HostState::Untouched => HostOutcome::Unchanged,
     }
 }
 
-fn report_of(working: &mut Working<'_>, outcome: HostOutcome) -> HostReport {
-    let mut report = HostReport::new(working.name(), outcome);
-    report.before = working.plan.as_ref().and_then(|plan| plan.before.release()).cloned();
-    report.after =
-        (outcome != HostOutcome::Unknown).then(|| working.guard.state().current.release().cloned()).flatten();
-    report.switched_at = working.state.switch().and_then(|switched| switched.at);
-    report.error = working.failure.take();
-    report.warnings = std::mem::take(&mut working.told);
-    report.warnings.append(&mut working.warnings);
-    report.pruned = std::mem::take(&mut working.pruned);
+fn report_of(host: &mut LockedHost<'_>, outcome: HostOutcome) -> HostReport {
+    let mut report = HostReport::new(host.name(), outcome);
+    report.before = host.plan.as_ref().and_then(|plan| plan.before.release()).cloned();
+    report.after = (outcome != HostOutcome::Unknown).then(|| host.guard.state().current.release().cloned()).flatten();
+    report.switched_at = host.state.switch().and_then(|switched| switched.at);
+    report.error = host.failure.take();
+    report.warnings = std::mem::take(&mut host.told);
+    report.warnings.append(&mut host.warnings);
+    report.pruned = std::mem::take(&mut host.pruned);
     report
 }

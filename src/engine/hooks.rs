@@ -17,7 +17,9 @@ use crate::{
     transport::{HookEnd, Secrets},
 };
 
-use super::{ask::failure, execution::Execution, outcome::HostState, run::Run, shell::HostShell, working::Working};
+use super::{
+    ask::failure, execution::Execution, locked_host::LockedHost, outcome::HostState, run::Run, shell::HostShell,
+};
 
 /// A command of a configuration as a hook.
 #[derive(Debug, Clone)]
@@ -68,33 +70,33 @@ impl Commands {
 impl<'r> Run<'r> {
     /// Ends or waits for what interrupted operations left running, so that nothing is done beside it.
     pub(super) async fn settle_left(&self, execution: &mut Execution<'r, '_>) {
-        let left = execution.locked.iter_mut().filter(|working| !working.guard.state().interrupted.is_empty());
-        drain(left.map(|working| self.settle_left_on(working)).collect(), self.parallel).await;
+        let left = execution.locked.iter_mut().filter(|host| !host.guard.state().interrupted.is_empty());
+        drain(left.map(|host| self.settle_left_on(host)).collect(), self.parallel).await;
         // Seals before commands run again: an old snapshot would make what they change look like damage.
         let is_left =
-            |working: &Working<'_>| self.command() == Command::Recover || !working.guard.state().interrupted.is_empty();
-        let left = execution.locked.iter_mut().filter(|working| working.failure.is_none() && is_left(working));
-        let seals = left.map(|working| async {
-            if let Err(why) = working.guard.seal_left().await.map_err(failure) {
-                working.warnings.push(why.message);
+            |host: &LockedHost<'_>| self.command() == Command::Recover || !host.guard.state().interrupted.is_empty();
+        let left = execution.locked.iter_mut().filter(|host| host.failure.is_none() && is_left(host));
+        let seals = left.map(|host| async {
+            if let Err(why) = host.guard.seal_left().await.map_err(failure) {
+                host.warnings.push(why.message);
             }
         });
         drain(seals.collect(), self.parallel).await;
     }
 
-    pub(super) async fn settle_left_on(&self, working: &mut Working<'r>) {
+    pub(super) async fn settle_left_on(&self, host: &mut LockedHost<'r>) {
         // Whoever may write there could name any process of the host.
-        if !self.allow_writable && plan::trusted_state(&working.seen()).is_err() {
+        if !self.allow_writable && plan::trusted_state(&host.seen()).is_err() {
             let what = "what an interrupted run left running there is neither ended nor waited for: the state directory is not trusted";
-            if !working.warnings.iter().any(|told| told == what) {
-                working.warnings.push(what.to_owned());
+            if !host.warnings.iter().any(|told| told == what) {
+                host.warnings.push(what.to_owned());
             }
             return;
         }
-        let host = working.name();
-        let settled = working.guard.settle_hooks(self.keep_data, &|what| self.warn(Some(host), what)).await;
-        if let Err(error) = self.told(host, Phase::Lock, settled.map_err(failure)) {
-            working.failure = Some(error);
+        let name = host.name();
+        let settled = host.guard.settle_hooks(self.keep_data, &|what| self.warn(Some(name), what)).await;
+        if let Err(error) = self.told(name, Phase::Lock, settled.map_err(failure)) {
+            host.failure = Some(error);
         }
     }
 
@@ -104,24 +106,24 @@ impl<'r> Run<'r> {
             return;
         }
         let code = self.options.code.prepare.clone();
-        let is_new = |working: &Working<'_>| working.switches() && working.is_new(&execution.plan.release);
-        let prepares = |working: &Working<'_>| code.is_some() || working.commands().prepare.is_some();
-        let new: Vec<bool> = execution.locked.iter().map(|working| is_new(working) && prepares(working)).collect();
+        let is_new = |host: &LockedHost<'_>| host.switches() && host.is_new(&execution.plan.release);
+        let prepares = |host: &LockedHost<'_>| code.is_some() || host.commands().prepare.is_some();
+        let new: Vec<bool> = execution.locked.iter().map(|host| is_new(host) && prepares(host)).collect();
         if !new.contains(&true) {
             return;
         }
         let (direction, release, secrets) =
             (execution.direction(), execution.plan.release.clone(), execution.secrets.clone());
-        for (working, new) in execution.locked.iter_mut().zip(&new) {
-            working.prepared = *new;
+        for (host, new) in execution.locked.iter_mut().zip(&new) {
+            host.prepared = *new;
         }
-        let chosen = execution.locked.iter_mut().filter(|working| working.prepared);
-        let runs = chosen.map(|working| {
-            let command = working.commands().prepare_hook();
+        let chosen = execution.locked.iter_mut().filter(|host| host.prepared);
+        let runs = chosen.map(|host| {
+            let command = host.commands().prepare_hook();
             let (code, release, secrets) = (code.as_deref(), release.clone(), &secrets);
             async move {
                 let hooks = hooks(code, command.as_ref());
-                self.run_on(working, Job { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare }).await;
+                self.run_on(host, Job { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare }).await;
             }
         });
         drain(runs.collect(), self.parallel).await;
@@ -131,11 +133,11 @@ impl<'r> Run<'r> {
     /// Keeps what the releases hold now as their manifests, since `prepare` may have made something in them.
     async fn seal(&self, execution: &mut Execution<'r, '_>) {
         let release = execution.plan.release.clone();
-        let prepared = execution.locked.iter_mut().filter(|working| working.prepared && working.failure.is_none());
-        let seals = prepared.map(|working| async {
-            let sealed = working.guard.seal(&release).await.map_err(failure);
-            if let Err(why) = self.told(working.host.name(), Phase::Prepare, sealed) {
-                working.failure = Some(why);
+        let prepared = execution.locked.iter_mut().filter(|host| host.prepared && host.failure.is_none());
+        let seals = prepared.map(|host| async {
+            let sealed = host.guard.seal(&release).await.map_err(failure);
+            if let Err(why) = self.told(host.member.name(), Phase::Prepare, sealed) {
+                host.failure = Some(why);
             }
         });
         drain(seals.collect(), self.parallel).await;
@@ -144,10 +146,9 @@ impl<'r> Run<'r> {
     /// Runs the `after_switch` hook on every host, for the release that it is on now.
     pub(super) async fn run_after_switch(&self, execution: &mut Execution<'r, '_>) {
         let code = self.options.code.after_switch.clone().filter(|_| self.hooks);
-        let runs_any = |working: &Working<'_>| code.is_some() || working.commands().after_switch.is_some();
+        let runs_any = |host: &LockedHost<'_>| code.is_some() || host.commands().after_switch.is_some();
         let concerned = execution.concerned();
-        let told =
-            execution.locked.iter().zip(&concerned).filter(|(working, concerned)| **concerned && runs_any(working));
+        let told = execution.locked.iter().zip(&concerned).filter(|(host, concerned)| **concerned && runs_any(host));
         let count = told.count();
         if count == 0 {
             return;
@@ -155,15 +156,15 @@ impl<'r> Run<'r> {
         self.enter(Phase::AfterSwitch, count);
         let (direction, secrets) = (execution.direction(), execution.secrets.clone());
         let chosen =
-            execution.locked.iter_mut().zip(&concerned).filter(|(working, concerned)| **concerned && runs_any(working));
-        let runs = chosen.filter_map(|(working, _)| {
-            let release = working.guard.state().current.release()?.clone();
-            let command = working.commands().after_switch_hook();
+            execution.locked.iter_mut().zip(&concerned).filter(|(host, concerned)| **concerned && runs_any(host));
+        let runs = chosen.filter_map(|(host, _)| {
+            let release = host.guard.state().current.release()?.clone();
+            let command = host.commands().after_switch_hook();
             let (code, secrets) = (code.as_deref(), &secrets);
             Some(async move {
                 let hooks = hooks(code, command.as_ref());
                 let phase = Phase::AfterSwitch;
-                self.run_on(working, Job { hooks: &hooks, release, direction, secrets, phase }).await;
+                self.run_on(host, Job { hooks: &hooks, release, direction, secrets, phase }).await;
             })
         });
         drain(runs.collect(), self.parallel).await;
@@ -173,32 +174,32 @@ impl<'r> Run<'r> {
     pub(super) async fn see_that_it_stayed(&self, execution: &mut Execution<'r, '_>) {
         let code = &self.options.code;
         let nothing_ran =
-            execution.locked.iter().all(|working| working.commands().is_empty()) && execution.data.before.is_none();
+            execution.locked.iter().all(|host| host.commands().is_empty()) && execution.data.before.is_none();
         if nothing_ran && execution.plan.controller.is_none() && code.after_switch.is_none() && code.validate.is_none()
         {
             return;
         }
-        join_all(execution.locked.iter_mut().map(|working| self.see_that_it_stayed_on(working))).await;
+        join_all(execution.locked.iter_mut().map(|host| self.see_that_it_stayed_on(host))).await;
     }
 
-    async fn see_that_it_stayed_on(&self, working: &mut Working<'r>) {
-        let before = working.guard.state().current.clone();
-        if let Err(error) = working.guard.look().await {
+    async fn see_that_it_stayed_on(&self, host: &mut LockedHost<'r>) {
+        let before = host.guard.state().current.clone();
+        if let Err(error) = host.guard.look().await {
             let why = failure(error).message;
-            working.warnings.push(format!("where `current` leads after the hooks could not be read ({why})"));
+            host.warnings.push(format!("where `current` leads after the hooks could not be read ({why})"));
             return;
         }
-        let now = &working.guard.state().current;
+        let now = &host.guard.state().current;
         if *now == before {
             return;
         }
         let described = |current: &Current| current.named().map_or("nothing".to_owned(), ToString::to_string);
         let detail =
             format!("it led to {} before the hooks ran, and leads to {} now", described(&before), described(now));
-        let moved = StoreError::Conflict { host: working.name().to_owned(), detail };
-        working.state = HostState::Strayed(working.state.switch().cloned());
-        if let Err(why) = self.told::<()>(working.host.name(), Phase::AfterSwitch, Err(failure(moved))) {
-            working.failure.get_or_insert(why);
+        let moved = StoreError::Conflict { host: host.name().to_owned(), detail };
+        host.state = HostState::Strayed(host.state.switch().cloned());
+        if let Err(why) = self.told::<()>(host.member.name(), Phase::AfterSwitch, Err(failure(moved))) {
+            host.failure.get_or_insert(why);
         }
     }
 
@@ -208,53 +209,51 @@ impl<'r> Run<'r> {
             return;
         }
         let (code, secrets) = (self.options.code.after_switch.clone(), execution.secrets.clone());
-        let runs = execution
-            .locked
-            .iter_mut()
-            .filter(|working| matches!(working.state, HostState::Reverted(_)))
-            .filter_map(|working| {
-                let release = working.guard.state().current.release()?.clone();
-                let command = self.recorded_on(working, &release).after_switch_hook();
+        let runs = execution.locked.iter_mut().filter(|host| matches!(host.state, HostState::Reverted(_))).filter_map(
+            |host| {
+                let release = host.guard.state().current.release()?.clone();
+                let command = self.recorded_on(host, &release).after_switch_hook();
                 let (code, secrets) = (code.as_deref(), &secrets);
                 Some(async move {
                     let hooks = hooks(code, command.as_ref());
                     if !hooks.is_empty() {
                         let (direction, phase) = (HookDirection::Rollback, Phase::PutBack);
-                        self.run_after_undo(working, Job { hooks: &hooks, release, direction, secrets, phase }).await;
+                        self.run_after_undo(host, Job { hooks: &hooks, release, direction, secrets, phase }).await;
                     }
                 })
-            });
+            },
+        );
         drain(runs.collect(), self.parallel).await;
     }
 
     /// A hook that fails here is told beside what was put back because of it.
-    async fn run_after_undo(&self, working: &mut Working<'r>, job: Job<'_>) {
-        let first = working.failure.take();
-        self.run_on(working, job).await;
-        if let Some(why) = working.failure.take() {
-            if let HostState::Reverted(switch) = &working.state {
-                working.state = HostState::Unwell(switch.clone());
+    async fn run_after_undo(&self, host: &mut LockedHost<'r>, job: Job<'_>) {
+        let first = host.failure.take();
+        self.run_on(host, job).await;
+        if let Some(why) = host.failure.take() {
+            if let HostState::Reverted(switch) = &host.state {
+                host.state = HostState::Unwell(switch.clone());
             }
-            working.failure = Some(super::put_back::both(first, why));
+            host.failure = Some(super::put_back::both(first, why));
         } else {
-            working.failure = first;
+            host.failure = first;
         }
     }
 
-    async fn run_on(&self, working: &mut Working<'r>, job: Job<'_>) {
-        let at = occasion(working, &job.release, job.direction);
-        let host = working.host.name();
+    async fn run_on(&self, host: &mut LockedHost<'r>, job: Job<'_>) {
+        let at = occasion(host, &job.release, job.direction);
+        let name = host.name();
         for hook in job.hooks {
             let mut shell = HostShell {
                 run: self,
-                guard: working.guard.as_mut(),
+                guard: host.guard.as_mut(),
                 at: at.clone(),
                 directory: HookDirectory::Release,
                 secrets: job.secrets,
             };
             let result = hook.run(&at, &mut shell).await.map_err(Failure::from);
-            if let Err(why) = self.told(host, job.phase, result) {
-                working.failure = Some(why);
+            if let Err(why) = self.told(name, job.phase, result) {
+                host.failure = Some(why);
                 return;
             }
         }
@@ -262,13 +261,13 @@ impl<'r> Run<'r> {
 }
 
 /// What a hook for `release` on this host is told.
-pub(super) fn occasion(working: &Working<'_>, release: &ReleaseName, direction: HookDirection) -> Occasion {
-    let before = working.plan.as_ref().and_then(|plan| plan.before.release());
+pub(super) fn occasion(host: &LockedHost<'_>, release: &ReleaseName, direction: HookDirection) -> Occasion {
+    let before = host.plan.as_ref().and_then(|plan| plan.before.release());
     Occasion {
-        host: working.name().to_owned(),
-        root: working.host.store.root().clone(),
+        host: host.name().to_owned(),
+        root: host.member.store.root().clone(),
         release: release.clone(),
-        directory: working.host.store.release_path(release),
+        directory: host.member.store.release_path(release),
         previous: before.cloned(),
         direction,
     }

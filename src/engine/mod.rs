@@ -18,6 +18,7 @@ mod finish;
 mod fleet;
 mod hooks;
 mod links;
+mod locked_host;
 mod look;
 mod options;
 mod outcome;
@@ -40,7 +41,6 @@ mod under_locks;
 mod unlock;
 mod validate;
 mod verify;
-mod working;
 
 pub use cancel::Cancel;
 pub use fleet::{Fleet, Host};

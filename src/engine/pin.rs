@@ -13,7 +13,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{ask::untouched, run::Run, take_locks::lock_left, working::Working};
+use super::{ask::untouched, locked_host::LockedHost, run::Run, take_locks::lock_left};
 
 /// Pins `name` on every host, or takes its pin away.
 pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
@@ -43,9 +43,9 @@ pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report 
         Err(report) => return report,
     };
     // A pin was asked for without the lock, and it may have been pruned since; whether it is pinned is not read again.
-    let gone = |working: &&Working<'_>| pins && working.guard.state().release(name).is_none();
-    if locked.iter().any(|working| gone(&working)) {
-        let seen: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
+    let gone = |host: &&LockedHost<'_>| pins && host.guard.state().release(name).is_none();
+    if locked.iter().any(|host| gone(&host)) {
+        let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
         let refusal = plan::pin(name, &seen).expect_err("a host does not have it");
         let report = run.refused(refusal, &seen);
         run.release(&mut locked).await;
@@ -60,9 +60,9 @@ fn planned(name: &ReleaseName, seen: &[Seen<'_>], pins: bool) -> Result<Pinning,
 
 impl<'r> Run<'r> {
     /// Writes or removes the marks, and gives the locks back.
-    async fn mark_all(&self, pinning: &Pinning, mut locked: Vec<Working<'r>>) -> Report {
+    async fn mark_all(&self, pinning: &Pinning, mut locked: Vec<LockedHost<'r>>) -> Report {
         self.enter(Phase::Finish, locked.len());
-        let hosts = join_all(locked.iter_mut().map(|working| self.pin_on(pinning, working))).await;
+        let hosts = join_all(locked.iter_mut().map(|host| self.pin_on(pinning, host))).await;
         let failed: Vec<_> =
             hosts.iter().filter_map(|host: &HostReport| Some((host.host.clone(), host.error.clone()?))).collect();
         let what = "a pin could not be written everywhere; every `current` is where it was";
@@ -72,13 +72,13 @@ impl<'r> Run<'r> {
         Report { operation, ..self.report(outcome, Some(&pinning.release), hosts, error) }
     }
 
-    async fn pin_on(&self, pinning: &Pinning, working: &mut Working<'r>) -> HostReport {
-        let state = working.guard.state();
-        let mut report = untouched(working.host.name(), state);
+    async fn pin_on(&self, pinning: &Pinning, host: &mut LockedHost<'r>) -> HostReport {
+        let state = host.guard.state();
+        let mut report = untouched(host.member.name(), state);
         let (by, reason) = (self.owner.by.clone(), self.owner.reason.clone());
         let mark = PinMark { at: state.clock.unwrap_or_else(Timestamp::now), by, reason };
         let mut closing = Closing::default();
-        if pinning.hosts.iter().any(|host| host == working.name()) {
+        if pinning.hosts.iter().any(|name| name == host.name()) {
             closing.pinned = pinning.pins.then(|| (pinning.release.clone(), mark));
             closing.unpinned = (!pinning.pins).then(|| pinning.release.clone());
             closing.history = Some(Ended {
@@ -90,7 +90,7 @@ impl<'r> Run<'r> {
                 seconds: self.seconds(),
             });
         }
-        match working.guard.finish(&closing).await {
+        match host.guard.finish(&closing).await {
             Ok(closed) if closed.failed.is_empty() => {}
             Ok(closed) => {
                 let error = crate::Error::new(crate::ErrorKind::HostFailed, closed.failed.join("; "));

@@ -11,58 +11,56 @@ use crate::{
     store::{Preparation, Staged},
 };
 
-use super::{ask::failure, execution::Execution, run::Run, working::Working};
+use super::{ask::failure, execution::Execution, locked_host::LockedHost, run::Run};
 
 impl<'r> Run<'r> {
-    /// Makes the release ready everywhere. What fails stands in [`Working::failure`].
+    /// Makes the release ready everywhere. What fails stands in [`LockedHost::failure`].
     pub(super) async fn prepare(&self, execution: &mut Execution<'r, '_>) {
         self.enter(Phase::Prepare, execution.locked.len());
         let command = execution.plan.command;
-        join_all(execution.locked.iter_mut().map(|working| self.prepare_on(working, command))).await;
+        join_all(execution.locked.iter_mut().map(|host| self.prepare_on(host, command))).await;
     }
 
     /// Whether anything is run in a release that is new before it is sealed.
-    fn prepares(&self, command: Command, working: &Working<'r>) -> bool {
+    fn prepares(&self, command: Command, host: &LockedHost<'r>) -> bool {
         let goes_forward = matches!(command, Command::Deploy | Command::Activate);
-        goes_forward && (self.options.code.prepare.is_some() || working.commands().prepare.is_some())
+        goes_forward && (self.options.code.prepare.is_some() || host.commands().prepare.is_some())
     }
 
     /// Writes what is about to be done on every host that is switched, for what comes before the switch.
     pub(super) async fn announce(&self, execution: &mut Execution<'r, '_>) {
         let release = execution.plan.release.clone();
         // Linking again is nothing that would have to be undone.
-        let relinks = |working: &Working<'r>| working.plan.as_ref().is_some_and(|plan| plan.action == Action::Relink);
-        let switching = execution.locked.iter_mut().filter(|working| working.switches() && !relinks(working));
-        join_all(switching.map(|working| async {
-            let announced = working.guard.announce(&release).await.map_err(failure);
-            if let Err(why) = self.told(working.host.name(), Phase::Prepare, announced) {
-                working.failure = Some(why);
+        let relinks = |host: &LockedHost<'r>| host.plan.as_ref().is_some_and(|plan| plan.action == Action::Relink);
+        let switching = execution.locked.iter_mut().filter(|host| host.switches() && !relinks(host));
+        join_all(switching.map(|host| async {
+            let announced = host.guard.announce(&release).await.map_err(failure);
+            if let Err(why) = self.told(host.member.name(), Phase::Prepare, announced) {
+                host.failure = Some(why);
             }
         }))
         .await;
     }
 
-    async fn prepare_on(&self, working: &mut Working<'r>, command: Command) {
-        let prepares = self.prepares(command, working);
+    async fn prepare_on(&self, host: &mut LockedHost<'r>, command: Command) {
+        let prepares = self.prepares(command, host);
         let kept = matches!(command, Command::Deploy | Command::Stage | Command::Activate);
-        let commands = Some(working.commands()).filter(|commands| kept && !commands.is_empty()).cloned();
-        let Some(plan) = &working.plan else { return };
-        let result = match preparation_of(plan, working.staged.take()) {
+        let commands = Some(host.commands()).filter(|commands| kept && !commands.is_empty()).cloned();
+        let Some(plan) = &host.plan else { return };
+        let result = match preparation_of(plan, host.staged.take()) {
             Some(mut preparation) => {
                 preparation.commands = commands;
                 preparation.data = self.data_of_release(&preparation);
-                preparation.unsealed = prepares && working.is_new(&preparation.name);
-                let preparation = working.preparation.insert(preparation);
-                working.guard.prepare(preparation).await.map(Some)
+                preparation.unsealed = prepares && host.is_new(&preparation.name);
+                let preparation = host.preparation.insert(preparation);
+                host.guard.prepare(preparation).await.map(Some)
             }
-            None if matches!(plan.action, Action::GoBack | Action::Relink) => {
-                working.guard.ready(&plan.release).map(Some)
-            }
+            None if matches!(plan.action, Action::GoBack | Action::Relink) => host.guard.ready(&plan.release).map(Some),
             None => Ok(None),
         };
-        match self.told(working.host.name(), Phase::Prepare, result.map_err(failure)) {
-            Ok(ready) => working.ready = ready,
-            Err(why) => working.failure = Some(why),
+        match self.told(host.member.name(), Phase::Prepare, result.map_err(failure)) {
+            Ok(ready) => host.ready = ready,
+            Err(why) => host.failure = Some(why),
         }
     }
 
@@ -73,27 +71,27 @@ impl<'r> Run<'r> {
     }
 
     /// Takes back what was prepared, everywhere: names are free again, records as they were.
-    pub(super) async fn unprepare(&self, locked: &mut [Working<'r>]) {
-        join_all(locked.iter_mut().map(|working| self.unprepare_on(working))).await;
+    pub(super) async fn unprepare(&self, locked: &mut [LockedHost<'r>]) {
+        join_all(locked.iter_mut().map(|host| self.unprepare_on(host))).await;
     }
 
-    async fn unprepare_on(&self, working: &mut Working<'r>) {
-        let Some(preparation) = working.preparation.take() else { return };
+    async fn unprepare_on(&self, host: &mut LockedHost<'r>) {
+        let Some(preparation) = host.preparation.take() else { return };
         let mut result = Ok(());
-        if working.failure.as_ref().is_some_and(|failure| failure.kind == crate::ErrorKind::Unknown) {
-            result = working.guard.fence().await;
+        if host.failure.as_ref().is_some_and(|failure| failure.kind == crate::ErrorKind::Unknown) {
+            result = host.guard.fence().await;
             if result.is_err() {
                 // Another may decide here by now: what is reported of this host is where it is, not where it was before that.
-                let _ = working.guard.look().await;
+                let _ = host.guard.look().await;
             }
         }
         if result.is_ok() {
-            result = working.guard.unprepare(&preparation).await;
+            result = host.guard.unprepare(&preparation).await;
         }
         if let Err(error) = result {
             let why = failure(error).message;
             self.warn(
-                Some(working.name()),
+                Some(host.name()),
                 format!("what was prepared for {} could not be taken back ({why})", preparation.name),
             );
         }

@@ -43,18 +43,20 @@ pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Ob
     }
     let run = Run::new(fleet, Command::Drill, options, observer);
     let mut locked = run.take_locks().await.map_err(Box::new)?;
-    let current = locked.iter().find_map(|working| working.guard.state().current.release().cloned());
+    let current = locked.iter().find_map(|host| host.guard.state().current.release().cloned());
     let Some(current) = current else {
         run.release(&mut locked).await;
         return Ok(Probed::default());
     };
-    let plan =
-        Plan::staying(Command::Drill, &current, &locked.iter().map(super::working::Working::seen).collect::<Vec<_>>());
+    let plan = Plan::staying(
+        Command::Drill,
+        &current,
+        &locked.iter().map(super::locked_host::LockedHost::seen).collect::<Vec<_>>(),
+    );
     let mut execution = Execution::new(&run, &plan, locked);
     execution.secrets = run.secrets().clone();
     let probed = run.ask_all(&mut execution, &commands, &current).await;
-    let hosts =
-        execution.locked.iter().map(|working| super::ask::untouched(working.name(), working.guard.state())).collect();
+    let hosts = execution.locked.iter().map(|host| super::ask::untouched(host.name(), host.guard.state())).collect();
     run.release(&mut execution.locked).await;
     probed.map_err(|why| Box::new(run.report(Outcome::Failed, None, hosts, Some(why))))
 }
@@ -95,7 +97,7 @@ impl<'r> Run<'r> {
         let hook = ShellHook { timeout: Some(timeout), ..ShellHook::new(HookKind::Fingerprint, script) };
         let secrets = execution.secrets.clone();
         let index = match place {
-            DataPlace::Host(name) => execution.locked.iter().position(|working| working.host.name == *name),
+            DataPlace::Host(name) => execution.locked.iter().position(|host| host.member.name == *name),
             DataPlace::Controller => None,
         };
         let at = occasion(&execution.locked[index.unwrap_or_default()], release, execution.direction());

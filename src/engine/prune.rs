@@ -22,9 +22,9 @@ use crate::{
 use super::{
     Host,
     ask::{Asked, as_asked, failed_host, failure, untouched},
+    locked_host::LockedHost,
     run::{Run, summary},
     take_locks::lock_left,
-    working::Working,
 };
 
 /// What lies in the trash of a host, to be removed without its lock.
@@ -44,14 +44,14 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
     if let Some(report) = run.not_surveyed(&mut locked).await {
         return report;
     }
-    if let Some(report) = run.unfit_way(&locked.iter().map(Working::seen).collect::<Vec<_>>()) {
+    if let Some(report) = run.unfit_way(&locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
         run.release(&mut locked).await;
         return report;
     }
-    let pruning = match plan::prune(keep, &locked.iter().map(Working::seen).collect::<Vec<_>>()) {
+    let pruning = match plan::prune(keep, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
         Ok(pruning) => pruning,
         Err(refusal) => {
-            let report = run.refused(refusal, &locked.iter().map(Working::seen).collect::<Vec<_>>());
+            let report = run.refused(refusal, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>());
             run.release(&mut locked).await;
             return report;
         }
@@ -113,69 +113,69 @@ impl<'r> Run<'r> {
     }
 
     /// Reads what decides which releases go, on every host.
-    async fn survey(&self, locked: &mut [Working<'r>]) {
-        join_all(locked.iter_mut().map(|working| async {
-            let answer = working.guard.survey().await.map_err(failure);
-            working.failure = self.told(working.host.name(), Phase::Ask, answer).err();
+    async fn survey(&self, locked: &mut [LockedHost<'r>]) {
+        join_all(locked.iter_mut().map(|host| async {
+            let answer = host.guard.survey().await.map_err(failure);
+            host.failure = self.told(host.member.name(), Phase::Ask, answer).err();
         }))
         .await;
     }
 
-    async fn not_surveyed(&self, locked: &mut [Working<'r>]) -> Option<Report> {
+    async fn not_surveyed(&self, locked: &mut [LockedHost<'r>]) -> Option<Report> {
         let report = self.failed_to_look(locked, "a host could not be asked, and nothing was removed")?;
         self.release(locked).await;
         Some(report)
     }
 
     /// The report that locked hosts could not be looked at, where any could not.
-    pub(super) fn failed_to_look(&self, locked: &[Working<'r>], what: &str) -> Option<Report> {
+    pub(super) fn failed_to_look(&self, locked: &[LockedHost<'r>], what: &str) -> Option<Report> {
         let failed = failures(locked);
         if failed.is_empty() {
             return None;
         }
-        let host = |working: &Working<'_>| match &working.failure {
-            Some(why) => failed_host(working.name(), why.clone()),
-            None => untouched(working.name(), working.guard.state()),
+        let report_of = |host: &LockedHost<'_>| match &host.failure {
+            Some(why) => failed_host(host.name(), why.clone()),
+            None => untouched(host.name(), host.guard.state()),
         };
-        let hosts = locked.iter().map(host).collect();
+        let hosts = locked.iter().map(report_of).collect();
         Some(self.report(Outcome::Refused, None, hosts, Some(summary(what, &failed))))
     }
 
     /// Moves what goes out of sight, on every host. What could not be moved is a warning there.
-    async fn carry_out_pruning(&self, pruning: &Pruning, locked: &mut [Working<'r>]) -> Vec<Trash<'r>> {
+    async fn carry_out_pruning(&self, pruning: &Pruning, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
         self.enter(Phase::Prune, locked.len());
-        join_all(locked.iter_mut().map(|working| self.prune_on(pruning, working))).await
+        join_all(locked.iter_mut().map(|host| self.prune_on(pruning, host))).await
     }
 
-    async fn prune_on(&self, pruning: &Pruning, working: &mut Working<'r>) -> Trash<'r> {
-        let goes: Vec<ReleaseName> = pruning.goes(working.name()).cloned().collect();
-        match working.guard.prune(&goes).await {
+    async fn prune_on(&self, pruning: &Pruning, host: &mut LockedHost<'r>) -> Trash<'r> {
+        let goes: Vec<ReleaseName> = pruning.goes(host.name()).cloned().collect();
+        match host.guard.prune(&goes).await {
             Ok(pruned) => {
                 let stays = |(name, why): (ReleaseName, String)| format!("{name} could not be removed ({why})");
-                working.warnings.extend(pruned.failed.into_iter().map(stays));
-                working.pruned.extend(pruned.moved.iter().map(|(name, _)| name.clone()));
-                (working.host, pruned.moved)
+                host.warnings.extend(pruned.failed.into_iter().map(stays));
+                host.pruned.extend(pruned.moved.iter().map(|(name, _)| name.clone()));
+                (host.member, pruned.moved)
             }
             Err(error) => {
                 let why = failure(error).message;
-                working.warnings.push(format!("old releases could not be removed ({why})"));
-                (working.host, Vec::new())
+                host.warnings.push(format!("old releases could not be removed ({why})"));
+                (host.member, Vec::new())
             }
         }
     }
 
     /// Prunes at the end of a command that went well, when that was asked for. Failing to is a warning: everything is
     /// where it should be.
-    pub(super) async fn prune_after(&self, locked: &mut [Working<'r>]) -> Vec<Trash<'r>> {
+    pub(super) async fn prune_after(&self, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
         let Some(keep) = self.keep else { return Vec::new() };
         self.survey(locked).await;
-        for working in locked.iter_mut() {
-            if let Some(why) = working.failure.take() {
-                working.warnings.push(format!("old releases are not removed: {}", why.message));
+        for host in locked.iter_mut() {
+            if let Some(why) = host.failure.take() {
+                host.warnings.push(format!("old releases are not removed: {}", why.message));
                 return Vec::new();
             }
         }
-        match plan::prune(keep, &locked.iter().map(Working::seen).collect::<Vec<_>>()) {
+        match plan::prune(keep, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
             Ok(pruning) if pruning.is_empty() => Vec::new(),
             Ok(pruning) => self.carry_out_pruning(&pruning, locked).await,
             Err(refusal) => {
@@ -210,14 +210,14 @@ impl<'r> Run<'r> {
     }
 
     /// Writes the history, gives the locks back, removes what was moved, and reports.
-    async fn end_pruning(&self, mut locked: Vec<Working<'r>>, trash: Vec<Trash<'r>>) -> Report {
-        let stayed = locked.iter().any(|working| !working.warnings.is_empty());
-        let outcome = match (stayed, locked.iter().all(|working| working.pruned.is_empty())) {
+    async fn end_pruning(&self, mut locked: Vec<LockedHost<'r>>, trash: Vec<Trash<'r>>) -> Report {
+        let stayed = locked.iter().any(|host| !host.warnings.is_empty());
+        let outcome = match (stayed, locked.iter().all(|host| host.pruned.is_empty())) {
             (true, _) => Outcome::Failed,
             (false, true) => Outcome::Unchanged,
             (false, false) => Outcome::Done,
         };
-        let hosts = join_all(locked.iter_mut().map(|working| self.end_pruning_on(working, outcome))).await;
+        let hosts = join_all(locked.iter_mut().map(|host| self.end_pruning_on(host, outcome))).await;
         let error = stayed.then(|| {
             let message = "not all that is not needed could be removed; every `current` is where it was";
             Error::new(ErrorKind::HostFailed, message)
@@ -228,40 +228,40 @@ impl<'r> Run<'r> {
         Report { operation, ..self.report(outcome, None, hosts, error.map(Into::into)) }
     }
 
-    async fn end_pruning_on(&self, working: &mut Working<'r>, outcome: Outcome) -> HostReport {
-        let current = working.guard.state().current.release().cloned();
-        let history = (!working.pruned.is_empty()).then(|| Ended {
+    async fn end_pruning_on(&self, host: &mut LockedHost<'r>, outcome: Outcome) -> HostReport {
+        let current = host.guard.state().current.release().cloned();
+        let history = (!host.pruned.is_empty()).then(|| Ended {
             from: current.clone(),
             to: current.clone(),
-            pruned: working.pruned.clone(),
+            pruned: host.pruned.clone(),
             outcome,
             host: HostOutcome::Unchanged,
             seconds: self.seconds(),
         });
-        match working.guard.finish(&Closing { history, ..Closing::default() }).await {
-            Ok(closed) => working.warnings.extend(closed.failed),
-            Err(error) => working.warnings.push(lock_left(error)),
+        match host.guard.finish(&Closing { history, ..Closing::default() }).await {
+            Ok(closed) => host.warnings.extend(closed.failed),
+            Err(error) => host.warnings.push(lock_left(error)),
         }
-        for warning in &working.warnings {
-            self.warn(Some(working.name()), warning.clone());
+        for warning in &host.warnings {
+            self.warn(Some(host.name()), warning.clone());
         }
-        let mut report = HostReport::new(working.name(), HostOutcome::Unchanged);
+        let mut report = HostReport::new(host.name(), HostOutcome::Unchanged);
         (report.before, report.after) = (current.clone(), current);
-        report.pruned = std::mem::take(&mut working.pruned);
-        report.warnings = std::mem::take(&mut working.warnings);
+        report.pruned = std::mem::take(&mut host.pruned);
+        report.warnings = std::mem::take(&mut host.warnings);
         report
     }
 }
 
-fn failures(locked: &[Working<'_>]) -> Vec<(String, Failure)> {
-    locked.iter().filter_map(|working| Some((working.name().to_owned(), working.failure.clone()?))).collect()
+fn failures(locked: &[LockedHost<'_>]) -> Vec<(String, Failure)> {
+    locked.iter().filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?))).collect()
 }
 
 /// Says on each host that refuses why nothing is removed.
-fn not_pruned(locked: &mut [Working<'_>], refusal: &Refusal) {
-    for working in locked {
-        let why = refusal.hosts.iter().find(|why| why.host == working.name());
+fn not_pruned(locked: &mut [LockedHost<'_>], refusal: &Refusal) {
+    for host in locked {
+        let why = refusal.hosts.iter().find(|why| why.host == host.name());
         let warning = why.map(|why| format!("old releases are not removed: {}", why.reason));
-        working.warnings.extend(warning);
+        host.warnings.extend(warning);
     }
 }

@@ -10,35 +10,35 @@ use crate::{
 
 use super::{
     ask::failure,
+    locked_host::LockedHost,
     outcome::HostState,
     run::Run,
     switch::{Switched, switch_surely, take_away},
-    working::Working,
 };
 
 impl<'r> Run<'r> {
     /// Puts back every switch that took effect. A host that could not be put back keeps its own failure, and the one of
     /// putting back beside it.
-    pub(super) async fn put_back(&self, locked: &mut [Working<'r>]) {
-        self.enter(Phase::PutBack, locked.iter().filter(|working| working.state.switch().is_some()).count());
-        join_all(locked.iter_mut().map(|working| self.put_back_on(working))).await;
+    pub(super) async fn put_back(&self, locked: &mut [LockedHost<'r>]) {
+        self.enter(Phase::PutBack, locked.iter().filter(|host| host.state.switch().is_some()).count());
+        join_all(locked.iter_mut().map(|host| self.put_back_on(host))).await;
     }
 
-    async fn put_back_on(&self, working: &mut Working<'r>) {
-        let Some(done) = working.state.switch().cloned() else { return };
-        match undo(working.guard.as_mut(), &done).await {
+    async fn put_back_on(&self, host: &mut LockedHost<'r>) {
+        let Some(done) = host.state.switch().cloned() else { return };
+        match undo(host.guard.as_mut(), &done).await {
             Ok(undone) => {
-                self.tell_switched(working.name(), &undone);
-                working.state = HostState::Reverted(done);
+                self.tell_switched(host.name(), &undone);
+                host.state = HostState::Reverted(done);
             }
             Err((unknown, error)) => {
                 if unknown {
-                    working.state = HostState::Unknown(Some(done));
+                    host.state = HostState::Unknown(Some(done));
                 }
                 let why = failure(error);
-                let result: Result<(), Failure> = self.told(working.host.name(), Phase::PutBack, Err(why));
+                let result: Result<(), Failure> = self.told(host.member.name(), Phase::PutBack, Err(why));
                 let why = result.expect_err("it failed");
-                working.failure = Some(both(working.failure.take(), why));
+                host.failure = Some(both(host.failure.take(), why));
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::{
     transport::Effect,
 };
 
-use super::{ask::failure, outcome::HostState, run::Run, working::Working};
+use super::{ask::failure, locked_host::LockedHost, outcome::HostState, run::Run};
 
 /// How a switch ended, once everything that could be found out was.
 pub(super) enum Switched {
@@ -23,32 +23,32 @@ pub(super) enum Switched {
 }
 
 impl<'r> Run<'r> {
-    /// Switches every host whose plan says so. What took effect stands in [`Working::state`], what failed in
-    /// [`Working::failure`].
-    pub(super) async fn switch(&self, locked: &mut [Working<'r>]) {
-        self.enter(Phase::Switch, locked.iter().filter(|working| working.switches()).count());
-        join_all(locked.iter_mut().filter(|working| working.switches()).map(|working| self.switch_on(working))).await;
+    /// Switches every host whose plan says so. What took effect stands in [`LockedHost::state`], what failed in
+    /// [`LockedHost::failure`].
+    pub(super) async fn switch(&self, locked: &mut [LockedHost<'r>]) {
+        self.enter(Phase::Switch, locked.iter().filter(|host| host.switches()).count());
+        join_all(locked.iter_mut().filter(|host| host.switches()).map(|host| self.switch_on(host))).await;
     }
 
-    async fn switch_on(&self, working: &mut Working<'r>) {
-        let expected = working.guard.state().current.clone();
-        let switched = match working.ready.clone() {
-            Some(to) => switch_surely(working.guard.as_mut(), expected, to).await,
-            None => take_away(working.guard.as_mut(), expected).await,
+    async fn switch_on(&self, host: &mut LockedHost<'r>) {
+        let expected = host.guard.state().current.clone();
+        let switched = match host.ready.clone() {
+            Some(to) => switch_surely(host.guard.as_mut(), expected, to).await,
+            None => take_away(host.guard.as_mut(), expected).await,
         };
         match switched {
             Switched::Yes(activated) => {
-                self.tell_switched(working.name(), &activated);
-                working.state = HostState::Switched(activated);
+                self.tell_switched(host.name(), &activated);
+                host.state = HostState::Switched(activated);
             }
             Switched::Partly(activated, error) => {
-                working.state = HostState::Switched(activated);
-                self.fail(working, error);
+                host.state = HostState::Switched(activated);
+                self.fail(host, error);
             }
-            Switched::No(error) => self.fail(working, error),
+            Switched::No(error) => self.fail(host, error),
             Switched::Unknown(error) => {
-                working.state = HostState::Unknown(None);
-                self.fail(working, error);
+                host.state = HostState::Unknown(None);
+                self.fail(host, error);
             }
         }
     }
@@ -62,10 +62,10 @@ impl<'r> Run<'r> {
         });
     }
 
-    fn fail(&self, working: &mut Working<'r>, error: StoreError) {
+    fn fail(&self, host: &mut LockedHost<'r>, error: StoreError) {
         let why = failure(error);
-        self.tell(&Event::HostFailed { host: working.name().to_owned(), phase: Phase::Switch, error: why.clone() });
-        working.failure = Some(why);
+        self.tell(&Event::HostFailed { host: host.name().to_owned(), phase: Phase::Switch, error: why.clone() });
+        host.failure = Some(why);
     }
 }
 

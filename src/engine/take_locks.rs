@@ -20,9 +20,9 @@ use crate::{
 use super::{
     Host,
     ask::{failed_host, untouched},
+    locked_host::LockedHost,
     recover::is_there,
     run::{Run, summary},
-    working::Working,
 };
 
 /// How long a run that waits for a lock rests between two looks.
@@ -33,7 +33,7 @@ type NotTaken = (Vec<(String, Failure)>, Vec<HostReport>);
 
 impl<'r> Run<'r> {
     /// Takes the lock of every host and reads its state, or none and reports why.
-    pub(super) async fn take_locks(&self) -> Result<Vec<Working<'r>>, Report> {
+    pub(super) async fn take_locks(&self) -> Result<Vec<LockedHost<'r>>, Report> {
         self.enter(Phase::Lock, self.hosts.len());
         let until = Instant::now() + self.options.wait;
         let mut waited = false;
@@ -71,7 +71,7 @@ impl<'r> Run<'r> {
         if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
-    async fn try_locks(&self) -> Result<Vec<Working<'r>>, NotTaken> {
+    async fn try_locks(&self) -> Result<Vec<LockedHost<'r>>, NotTaken> {
         let mut order: Vec<&'r Host> = self.hosts.iter().collect();
         order.sort_by_key(|host| (host.store.to_string(), host.store.root().clone()));
         let (arbiter, others) = order.split_first().expect("a fleet has a host");
@@ -81,23 +81,23 @@ impl<'r> Run<'r> {
         let mut failed = Vec::new();
         for result in results {
             match result {
-                Ok(working) => locked.push(working),
+                Ok(host) => locked.push(host),
                 Err(failure) => failed.push(failure),
             }
         }
         if failed.is_empty() {
-            locked.sort_by_key(|working| self.hosts.iter().position(|host| host.name == working.host.name));
+            locked.sort_by_key(|host| self.hosts.iter().position(|member| member.name == host.member.name));
             return Ok(locked);
         }
-        let seen = locked.iter().map(|working| untouched(working.name(), working.guard.state())).collect();
+        let seen = locked.iter().map(|host| untouched(host.name(), host.guard.state())).collect();
         self.release(&mut locked).await;
         Err((failed, seen))
     }
 
-    async fn lock(&self, host: &'r Host) -> Result<Working<'r>, (String, Failure)> {
+    async fn lock(&self, host: &'r Host) -> Result<LockedHost<'r>, (String, Failure)> {
         let taken = host.store.lock(&self.owner, self.check.as_ref()).await.map_err(|error| self.not_taken(error));
         let guard = self.told(&host.name, Phase::Lock, taken).map_err(|failure| (host.name.clone(), failure))?;
-        Ok(Working::new(host, guard))
+        Ok(LockedHost::new(host, guard))
     }
 
     /// A lock that this very run holds means that two of its hosts are one.
@@ -168,22 +168,22 @@ impl<'r> Run<'r> {
     }
 
     /// Gives every lock back, with nothing done. What fails is a warning: the next run takes the lock over.
-    pub(super) async fn release(&self, locked: &mut [Working<'r>]) {
+    pub(super) async fn release(&self, locked: &mut [LockedHost<'r>]) {
         self.give_back(locked, false).await;
     }
 
     /// Gives every lock back, and with `settles` removes what interrupted runs left.
-    pub(super) async fn give_back(&self, locked: &mut [Working<'r>], settles: bool) {
+    pub(super) async fn give_back(&self, locked: &mut [LockedHost<'r>], settles: bool) {
         let paid: Vec<Vec<String>> =
-            locked.iter().map(|working| if settles { paid(working, locked) } else { Vec::new() }).collect();
-        join_all(locked.iter_mut().zip(paid).map(|(working, paid)| async move {
+            locked.iter().map(|host| if settles { paid(host, locked) } else { Vec::new() }).collect();
+        join_all(locked.iter_mut().zip(paid).map(|(host, paid)| async move {
             let nothing = Closing { paid, settles, ..Closing::default() };
-            let told = match working.guard.finish(&nothing).await {
+            let told = match host.guard.finish(&nothing).await {
                 Ok(closed) => self.told_of_seals(closed.sealed, closed.unsealed),
                 Err(error) => vec![lock_left(error)],
             };
             for told in told {
-                self.warn(Some(working.name()), told);
+                self.warn(Some(host.name()), told);
             }
         }))
         .await;
@@ -191,10 +191,10 @@ impl<'r> Run<'r> {
 }
 
 /// The hosts that have caught up with what they missed, as far as this one remembers it.
-fn paid(working: &Working<'_>, locked: &[Working<'_>]) -> Vec<String> {
-    let hosts: Vec<Seen<'_>> = locked.iter().map(Working::seen).collect();
-    let debts = working.guard.state().debts.iter();
-    debts.filter(|debt| is_there(debt, &working.seen(), &hosts)).map(|debt| debt.host.clone()).collect()
+fn paid(host: &LockedHost<'_>, locked: &[LockedHost<'_>]) -> Vec<String> {
+    let hosts: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
+    let debts = host.guard.state().debts.iter();
+    debts.filter(|debt| is_there(debt, &host.seen(), &hosts)).map(|debt| debt.host.clone()).collect()
 }
 
 /// What is said when a lock could not be given back.

@@ -11,9 +11,9 @@ use crate::{
 
 use super::{
     ask::{failed_host, failure, untouched},
+    locked_host::LockedHost,
     run::{Run, summary},
     verify::Warnings,
-    working::Working,
 };
 
 /// Plans on what the hosts hold; no plan when there is nothing to do.
@@ -65,17 +65,17 @@ impl<'r> Run<'r> {
     }
 
     /// Verifies where the hosts are about to go. What commands of an interrupted run changed there is sealed first.
-    async fn verify_locked(&self, plan: &Plan, locked: &mut [Working<'r>]) -> Result<Warnings, Report> {
+    async fn verify_locked(&self, plan: &Plan, locked: &mut [LockedHost<'r>]) -> Result<Warnings, Report> {
         let refused = match self.verify_targets(plan, &seen_of(locked)).await {
             Ok(warnings) => return Ok(warnings),
             Err(report) => report,
         };
         let mut sealed = false;
-        for working in locked.iter_mut().filter(|working| !working.guard.state().interrupted.is_empty()) {
+        for host in locked.iter_mut().filter(|host| !host.guard.state().interrupted.is_empty()) {
             // Only when the last of them has ended.
-            self.settle_left_on(working).await;
-            if working.failure.take().is_none()
-                && let Ok(names) = working.guard.seal_left().await
+            self.settle_left_on(host).await;
+            if host.failure.take().is_none()
+                && let Ok(names) = host.guard.seal_left().await
             {
                 sealed |= !names.is_empty();
             }
@@ -85,23 +85,23 @@ impl<'r> Run<'r> {
 
     /// Reads what a plan asked for and was not read yet, on all hosts at once. Returns whether there was anything: then the plan is
     /// made anew.
-    async fn read_more(&self, locked: &mut [Working<'_>]) -> Result<bool, Report> {
-        let reads = locked.iter_mut().map(|working| working.guard.read_more());
+    async fn read_more(&self, locked: &mut [LockedHost<'_>]) -> Result<bool, Report> {
+        let reads = locked.iter_mut().map(|host| host.guard.read_more());
         let results = join_all(reads).await;
         let mut failed: Vec<(String, Failure)> = Vec::new();
         let mut any = false;
-        for (working, result) in locked.iter().zip(results) {
-            match self.told(working.name(), Phase::Lock, result.map_err(failure)) {
+        for (host, result) in locked.iter().zip(results) {
+            match self.told(host.name(), Phase::Lock, result.map_err(failure)) {
                 Ok(more) => any |= more,
-                Err(why) => failed.push((working.name().to_owned(), why)),
+                Err(why) => failed.push((host.name().to_owned(), why)),
             }
         }
         if failed.is_empty() {
             return Ok(any);
         }
-        let hosts = locked.iter().map(|working| match failed.iter().find(|(name, _)| name == working.name()) {
+        let hosts = locked.iter().map(|host| match failed.iter().find(|(name, _)| name == host.name()) {
             Some((name, why)) => failed_host(name, why.clone()),
-            None => untouched(working.name(), working.guard.state()),
+            None => untouched(host.name(), host.guard.state()),
         });
         let error = summary("a release could not be read, and nothing was touched", &failed);
         Err(self.report(Outcome::Refused, None, hosts.collect(), Some(error)))
@@ -148,15 +148,15 @@ impl<'r> Run<'r> {
     }
 }
 
-fn seen_of<'s>(locked: &'s [Working<'_>]) -> Vec<Seen<'s>> {
-    locked.iter().map(Working::seen).collect()
+fn seen_of<'s>(locked: &'s [LockedHost<'_>]) -> Vec<Seen<'s>> {
+    locked.iter().map(LockedHost::seen).collect()
 }
 
 /// Keeps for the reports what was found on the way.
-fn warned(locked: &mut [Working<'_>], warnings: Warnings) {
-    for (host, warning) in warnings {
-        if let Some(working) = locked.iter_mut().find(|working| working.name() == host) {
-            working.told.push(warning);
+fn warned(locked: &mut [LockedHost<'_>], warnings: Warnings) {
+    for (name, warning) in warnings {
+        if let Some(host) = locked.iter_mut().find(|host| host.name() == name) {
+            host.told.push(warning);
         }
     }
 }

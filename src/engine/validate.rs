@@ -14,9 +14,9 @@ use crate::{
 use super::{
     execution::Execution,
     hooks::{CommandHook, occasion},
+    locked_host::LockedHost,
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
-    working::Working,
 };
 
 use crate::store::HookDirectory;
@@ -32,8 +32,8 @@ impl<'r> Run<'r> {
     /// Validates the fleet where it is now. What does not hold stands in the hosts' failures, or in that of the execution.
     pub(super) async fn validate(&self, execution: &mut Execution<'r, '_>) {
         let code = self.options.code.validate.clone().filter(|_| self.hooks);
-        let on_host = |working: &Working<'_>| {
-            let commands = working.commands();
+        let on_host = |host: &LockedHost<'_>| {
+            let commands = host.commands();
             let rules = commands.validation.clone().filter(|rules| rules.on == ValidateOn::Hosts)?;
             Some((CommandHook::validation(&rules, commands.timeout), rules))
         };
@@ -69,18 +69,18 @@ impl<'r> Run<'r> {
         let (direction, secrets) = (execution.direction(), execution.secrets.clone());
         let concerned = execution.concerned();
         let chosen = execution.locked.iter_mut().zip(concerned).zip(tests).filter(|((_, concerned), _)| *concerned);
-        let tests = chosen.filter_map(|((working, _), test)| {
+        let tests = chosen.filter_map(|((host, _), test)| {
             let (hook, rules) = test?;
-            let release = working.guard.state().current.release()?.clone();
-            let at = occasion(working, &release, direction);
+            let release = host.guard.state().current.release()?.clone();
+            let at = occasion(host, &release, direction);
             let test = Test { hook, rules, at: at.clone() };
             let secrets = &secrets;
             Some(async move {
-                let guard = working.guard.as_mut();
+                let guard = host.guard.as_mut();
                 let mut shell = HostShell { run: self, guard, at, directory: HookDirectory::Release, secrets };
                 let result = self.until_valid(&test, &mut shell).await;
-                if let Err(why) = self.told(working.host.name(), Phase::Validate, result) {
-                    working.failure = Some(why);
+                if let Err(why) = self.told(host.member.name(), Phase::Validate, result) {
+                    host.failure = Some(why);
                 }
             })
         });

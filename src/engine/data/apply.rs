@@ -17,7 +17,9 @@ use crate::{
 };
 
 use super::{
-    super::{execution::Execution, hooks::occasion, outcome::DataState, run::Run, shell::HostShell, working::Working},
+    super::{
+        execution::Execution, hooks::occasion, locked_host::LockedHost, outcome::DataState, run::Run, shell::HostShell,
+    },
     Asked, Site, keeps,
     known::data_record,
 };
@@ -113,19 +115,19 @@ impl<'r> Run<'r> {
             return Ok(());
         }
         let secrets = execution.secrets.clone();
-        let Some(working) = execution.locked.iter_mut().find(|working| working.host.name == *name) else {
+        let Some(host) = execution.locked.iter_mut().find(|host| host.member.name == *name) else {
             return Ok(());
         };
-        let at = occasion(working, release, HookDirection::Deploy);
-        let host = working.name();
-        let guard = working.guard.as_mut();
+        let at = occasion(host, release, HookDirection::Deploy);
+        let host_name = host.name();
+        let guard = host.guard.as_mut();
         let mut shell =
             HostShell { run: self, guard, at: at.clone(), directory: HookDirectory::Release, secrets: &secrets };
         let exit = shell.sh(&ShellHook::new(HookKind::Save, copy(&commands.save))).await.map_err(Failure::from)?;
         if exit.end == HookEnd::Exited(0) {
             return Ok(());
         }
-        Err(crate::hook::failed(ErrorKind::DataFailed, host, HookKind::Save, &exit).into())
+        Err(crate::hook::failed(ErrorKind::DataFailed, host_name, HookKind::Save, &exit).into())
     }
 
     /// Takes back what this operation applied, when it applied anything.
@@ -153,15 +155,15 @@ impl<'r> Run<'r> {
 
 /// The release that was current before: on the host that the data is on, or else on the first host that has one.
 fn previous(execution: &Execution<'_, '_>, place: &DataPlace) -> Option<ReleaseName> {
-    deciding(execution, place).find_map(|working| working.plan.as_ref()?.before.release().cloned())
+    deciding(execution, place).find_map(|host| host.plan.as_ref()?.before.release().cloned())
 }
 
 /// The hosts whose records decide about data at `place`.
 pub(super) fn deciding<'c, 'r>(
     execution: &'c Execution<'r, '_>,
     place: &'c DataPlace,
-) -> impl Iterator<Item = &'c Working<'r>> {
-    execution.locked.iter().filter(|working| keeps(working, place))
+) -> impl Iterator<Item = &'c LockedHost<'r>> {
+    execution.locked.iter().filter(|host| keeps(host, place))
 }
 
 /// The change that is about to be made: the one that was begun before, when it is finished now.

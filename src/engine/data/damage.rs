@@ -61,8 +61,8 @@ impl<'r> Run<'r> {
         let forward = matches!(execution.plan.command, Command::Deploy | Command::Activate);
         let commands = match site.place {
             DataPlace::Host(name) if !forward && !self.by_configuration => {
-                let working = execution.locked.iter().find(|working| working.host.name == *name)?;
-                self.recorded_on(working, site.release)
+                let host = execution.locked.iter().find(|host| host.member.name == *name)?;
+                self.recorded_on(host, site.release)
             }
             _ => self.options.commands.clone()?,
         };

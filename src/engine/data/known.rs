@@ -68,13 +68,13 @@ impl<'r> Run<'r> {
         last: &LastKnown,
         version: &DataVersion,
     ) -> Result<bool, Failure> {
-        let Some(working) = deciding(execution, site.place).next() else { return Ok(false) };
-        let (ledger, _) = working.guard.ledger().await.map_err(super::super::ask::failure)?;
+        let Some(host) = deciding(execution, site.place).next() else { return Ok(false) };
+        let (ledger, _) = host.guard.ledger().await.map_err(super::super::ask::failure)?;
         let Some(end) = ledger.last().filter(|end| end.step == LedgerStep::Applied) else { return Ok(false) };
         if end.version.as_ref() != Some(version) {
             return Ok(false);
         }
-        let Some(kept) = plan::kept_since(working.guard.state(), &end.release, &last.release) else { return Ok(false) };
+        let Some(kept) = plan::kept_since(host.guard.state(), &end.release, &last.release) else { return Ok(false) };
         let Some(record) = data_record(execution, site.place, &last.release) else { return Ok(false) };
         let record = DataRecord { kept: Some(kept), ..record };
         self.record(execution, site.place, &last.release, Some(&record), (LedgerStep::Kept, Some(version))).await?;
@@ -122,7 +122,7 @@ impl<'r> Run<'r> {
         let place = self.data_place_of(execution, &release, &record);
         if execution.plan.finishes && step == LedgerStep::Kept {
             let ledger = match deciding(execution, &place).next() {
-                Some(working) => working.guard.ledger().await.ok(),
+                Some(host) => host.guard.ledger().await.ok(),
                 None => None,
             };
             record.kept = record.kept.and_then(|kept| match ledger {
@@ -190,8 +190,8 @@ impl<'r> Run<'r> {
         let kept = record.kept.iter().flat_map(|kept| &kept.releases);
         let mut makers = [release].into_iter().chain(kept);
         let place = |release: &ReleaseName| {
-            let mut records = execution.locked.iter().filter_map(|working| {
-                let state = working.guard.state();
+            let mut records = execution.locked.iter().filter_map(|host| {
+                let state = host.guard.state();
                 state.release(release)?.data.record()
             });
             records.find_map(|record| Some(record.change.as_ref()?.place.clone()))
@@ -211,8 +211,8 @@ pub(super) fn data_record(
     let gone = |state: &RootState| {
         state.gone.iter().find(|gone| gone.name == *release).and_then(|gone| gone.data.record().cloned())
     };
-    deciding(execution, place).find_map(|working| {
-        let state = working.guard.state();
+    deciding(execution, place).find_map(|host| {
+        let state = host.guard.state();
         state.release(release).and_then(|release| release.data.record().cloned()).or_else(|| gone(state))
     })
 }

@@ -27,11 +27,11 @@ pub(super) use self::known::VERSION_PAUSE;
 use super::{
     execution::Execution,
     hooks::occasion,
+    locked_host::LockedHost,
     outcome::DataState,
     run::Run,
     secrets::redact,
     shell::{CONTROLLER, ControllerShell, HostShell},
-    working::Working,
 };
 
 /// How far the data has come.
@@ -118,13 +118,13 @@ impl<'r> Run<'r> {
                     .await
             }
             DataPlace::Host(name) => {
-                let working = execution
+                let host = execution
                     .locked
                     .iter_mut()
-                    .find(|working| working.host.name == *name)
+                    .find(|host| host.member.name == *name)
                     .ok_or_else(|| elsewhere(name))?;
-                let at = occasion(working, site.release, site.direction);
-                let guard = working.guard.as_mut();
+                let at = occasion(host, site.release, site.direction);
+                let guard = host.guard.as_mut();
                 let mut shell =
                     HostShell { run: self, guard, at: at.clone(), directory: site.directory, secrets: &secrets };
                 ask(site.migration, &at, asked, &mut shell).await
@@ -148,12 +148,12 @@ impl<'r> Run<'r> {
         if saved.is_empty() {
             return Ok(HookDirectory::Release);
         }
-        let working = execution
+        let host = execution
             .locked
             .iter()
-            .find(|working| working.host.name == *name)
+            .find(|host| host.member.name == *name)
             .ok_or_else(|| Failure::from(elsewhere(name)))?;
-        working.guard.directory_of(release, saved).await.map_err(super::ask::failure)
+        host.guard.directory_of(release, saved).await.map_err(super::ask::failure)
     }
 
     /// Writes durably, on every host, what a release did to the data; and in the ledger of the data's host what is done.
@@ -167,10 +167,10 @@ impl<'r> Run<'r> {
         step: (LedgerStep, Option<&DataVersion>),
     ) -> Result<(), Failure> {
         let entry = LedgerEntry::now(self.owner.operation.clone(), release.clone(), step.0, step.1.cloned());
-        for working in &mut execution.locked {
-            let entry = keeps(working, place).then_some(&entry);
+        for host in &mut execution.locked {
+            let entry = keeps(host, place).then_some(&entry);
             if record.is_some() || entry.is_some() {
-                let written: Result<(), StoreError> = working.guard.record_data(release, record, entry).await;
+                let written: Result<(), StoreError> = host.guard.record_data(release, record, entry).await;
                 written.map_err(super::ask::failure)?;
             }
         }
@@ -185,8 +185,8 @@ impl<'r> Run<'r> {
         place: &DataPlace,
         release: &ReleaseName,
     ) -> Result<bool, Failure> {
-        let keepers = execution.locked.iter().filter(|working| keeps(working, place));
-        let ledgers = try_join_all(keepers.map(|working| working.guard.ledger())).await.map_err(super::ask::failure)?;
+        let keepers = execution.locked.iter().filter(|host| keeps(host, place));
+        let ledgers = try_join_all(keepers.map(|host| host.guard.ledger())).await.map_err(super::ask::failure)?;
         let torn: usize = ledgers.iter().map(|(_, torn)| torn).sum();
         if torn > 0 {
             self.warn(None, format!("passed over {torn} torn or unreadable lines of the ledger"));
@@ -202,9 +202,9 @@ impl<'r> Run<'r> {
 }
 
 /// Whether a host keeps the ledger of data at `place`.
-fn keeps(working: &Working<'_>, place: &DataPlace) -> bool {
+fn keeps(host: &LockedHost<'_>, place: &DataPlace) -> bool {
     match place {
-        DataPlace::Host(name) => working.host.name == *name,
+        DataPlace::Host(name) => host.member.name == *name,
         DataPlace::Controller => true,
     }
 }

@@ -1,4 +1,4 @@
-//! [`Working`]: a locked host, its part of the plan, and how far it has come.
+//! [`LockedHost`]: a locked host, its part of the plan, and how far it has come.
 
 use crate::{
     name::ReleaseName,
@@ -11,8 +11,8 @@ use crate::{
 use super::{Host, outcome::HostState};
 
 /// A locked host.
-pub(super) struct Working<'r> {
-    pub(super) host: &'r Host,
+pub(super) struct LockedHost<'r> {
+    pub(super) member: &'r Host,
     pub(super) guard: Box<dyn StoreGuard>,
     pub(super) plan: Option<HostPlan>,
     pub(super) staged: Option<Staged>,
@@ -31,10 +31,10 @@ pub(super) struct Working<'r> {
     pub(super) pruned: Vec<ReleaseName>,
 }
 
-impl<'r> Working<'r> {
-    pub(super) fn new(host: &'r Host, guard: Box<dyn StoreGuard>) -> Self {
+impl<'r> LockedHost<'r> {
+    pub(super) fn new(member: &'r Host, guard: Box<dyn StoreGuard>) -> Self {
         Self {
-            host,
+            member,
             guard,
             plan: None,
             staged: None,
@@ -50,11 +50,11 @@ impl<'r> Working<'r> {
     }
 
     pub(super) fn name(&self) -> &'r str {
-        &self.host.name
+        &self.member.name
     }
 
     pub(super) fn seen(&self) -> Seen<'_> {
-        Seen { host: &self.host.name, state: self.guard.state() }
+        Seen { host: &self.member.name, state: self.guard.state() }
     }
 
     /// Whether `release` was never current here, or is not here yet: what is run to make it ready is run in it then.
