@@ -26,7 +26,7 @@ pub(super) async fn activate(
     run.begin(Some(name));
     let place = run.options.data_place();
     let means = run.data_means(false, place.as_ref());
-    run.under_locks(&|seen: &[Seen<'_>]| {
+    run.plan_and_execute(&|seen: &[Seen<'_>]| {
         plan::expect_from(name, from, seen)?;
         plan::activate(name, seen, options.allow_split, means).map(Some)
     })

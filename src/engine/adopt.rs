@@ -50,11 +50,11 @@ pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
         Ok(locked) => locked,
         Err(report) => return report,
     };
-    under_locks(&run, from, &fresh, &mut locked).await
+    adopt_locked(&run, from, &fresh, &mut locked).await
 }
 
 /// Plans again on what is read under the locks, and carries that out.
-async fn under_locks<'r>(
+async fn adopt_locked<'r>(
     run: &Run<'r>,
     from: Option<Tool>,
     fresh: &ReleaseName,
@@ -69,7 +69,7 @@ async fn under_locks<'r>(
     };
     let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
     match plan::adopt(from, fresh, &zipped(&seen, &traces)) {
-        Ok(plan) => run.carry_out_adoption(&plan, locked).await,
+        Ok(plan) => run.execute_adoption(&plan, locked).await,
         Err(refusal) => {
             let report = run.refused(refusal, &seen);
             run.release(locked).await;
@@ -108,7 +108,7 @@ impl<'r> Run<'r> {
 
     /// Writes what is planned on every host, and gives the locks back. What took effect stays: it harms nothing, and the
     /// next run goes on from there.
-    async fn carry_out_adoption(&self, plan: &AdoptPlan, locked: &mut [LockedHost<'r>]) -> Report {
+    async fn execute_adoption(&self, plan: &AdoptPlan, locked: &mut [LockedHost<'r>]) -> Report {
         self.enter(Phase::Prepare, locked.len());
         join_all(locked.iter_mut().map(|host| self.adopt_on(host, plan))).await;
         let failed: Vec<(String, Failure)> =

@@ -32,36 +32,36 @@ pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &Deploy
     let place = run.options.data_place();
     let means = run.data_means(false, place.as_ref());
     let commands = run.command_means();
-    let ships = |at: &InnerPath| shipped(release, at);
+    let ships = |at: &InnerPath| entry_kind_at(release, at);
     let plan = |seen: &[Seen<'_>], same: &[(String, FileId)]| {
         let terms = DeployTerms { from: options.from.as_ref(), allow_split: options.allow_split, means, same };
         let mut plan = plan::deploy(release.name(), seen, &terms)?;
         plan::share(&mut plan, seen, &ships)?;
         plan::with_commands(plan, commands, seen)
     };
-    let bringing = Bringing { run: &run, release, plan: &plan, compares: !options.anew, returns: options.or_return };
-    bringing.bring().await
+    let delivery = Delivery { run: &run, release, plan: &plan, compares: !options.anew, returns: options.or_return };
+    delivery.deliver().await
 }
 
 /// Stages `release` on every host, and publishes it there under its name.
 pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
     let run = run.irreversible(release.irreversible());
     let commands = run.command_means();
-    let ships = |at: &InnerPath| shipped(release, at);
+    let ships = |at: &InnerPath| entry_kind_at(release, at);
     let plan = |seen: &[Seen<'_>], _: &[(String, FileId)]| {
         let mut plan = plan::stage(release.name(), seen)?;
         plan::share(&mut plan, seen, &ships)?;
         plan::with_commands(plan, commands, seen)
     };
-    let bringing = Bringing { run: &run, release, plan: &plan, compares: false, returns: false };
-    match bringing.bring().await {
+    let delivery = Delivery { run: &run, release, plan: &plan, compares: false, returns: false };
+    match delivery.deliver().await {
         Ok(report) => report,
         Err(_) => unreachable!("only a deploy returns"),
     }
 }
 
 /// What stands at a place of a release that is brought.
-fn shipped(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
+fn entry_kind_at(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
     let ReleaseContent::Tree(tree) = release.content() else { return None };
     let entry = tree.entries().iter().find(|entry| entry.path == at.as_str().as_bytes())?;
     Some(match entry.node {
@@ -75,7 +75,7 @@ fn shipped(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
 type Planner<'p> = dyn Fn(&[Seen<'_>], &[(String, FileId)]) -> Result<Plan, Refusal> + Send + Sync + 'p;
 
 /// A release on its way to the hosts.
-struct Bringing<'b, 'r> {
+struct Delivery<'b, 'r> {
     run: &'b Run<'r>,
     release: &'b dyn Release,
     plan: &'b Planner<'b>,
@@ -85,9 +85,9 @@ struct Bringing<'b, 'r> {
     returns: bool,
 }
 
-impl<'r> Bringing<'_, 'r> {
+impl<'r> Delivery<'_, 'r> {
     /// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
-    async fn bring(&self) -> Deployed {
+    async fn deliver(&self) -> Deployed {
         let (run, name) = (self.run, self.release.name());
         run.begin(Some(name));
         if let Some(report) = run.unfit_source(self.release) {
@@ -105,7 +105,7 @@ impl<'r> Bringing<'_, 'r> {
         let seen = asked.seen();
         let same = match self.same(seen.iter().map(|seen| (seen.host, seen.state))).await {
             Ok(same) => same,
-            Err(error) => return Ok(self.unread(&asked, error)),
+            Err(error) => return Ok(self.source_unreadable(&asked, error)),
         };
         let mut first = match (self.plan)(&seen, &same) {
             Ok(plan) => plan,
@@ -156,10 +156,10 @@ impl<'r> Bringing<'_, 'r> {
                 return report;
             }
         };
-        self.go_on(locked, staged, same).await
+        self.replan_and_execute(locked, staged, same).await
     }
 
-    async fn go_on(
+    async fn replan_and_execute(
         &self,
         mut locked: Vec<LockedHost<'r>>,
         staged: Vec<(&'r Host, Staged)>,
@@ -175,7 +175,7 @@ impl<'r> Bringing<'_, 'r> {
             }
         };
         let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
-        let planned = (self.plan)(&seen, &same).and_then(|plan| self.all_brought(plan, &seen, &staged));
+        let planned = (self.plan)(&seen, &same).and_then(|plan| self.check_all_staged(plan, &seen, &staged));
         let plan = match planned {
             Ok(plan) => plan,
             Err(refusal) => {
@@ -194,11 +194,11 @@ impl<'r> Bringing<'_, 'r> {
             }
         }
         run.discard(unwanted).await;
-        run.carry_out(&plan, locked).await
+        run.execute(&plan, locked).await
     }
 
     /// Refuses a plan that publishes what was not uploaded, because the host had it before the lock.
-    fn all_brought(&self, plan: Plan, seen: &[Seen<'_>], staged: &[(&Host, Staged)]) -> Result<Plan, Refusal> {
+    fn check_all_staged(&self, plan: Plan, seen: &[Seen<'_>], staged: &[(&Host, Staged)]) -> Result<Plan, Refusal> {
         let lacks = |seen: &&Seen<'_>| {
             let action = plan.host(seen.host).map(|host| &host.action);
             let publishes = matches!(action, Some(Action::Deploy { .. } | Action::Stage));
@@ -257,7 +257,7 @@ impl<'r> Bringing<'_, 'r> {
     }
 
     /// The report that the source cannot be read.
-    fn unread(&self, asked: &Asked<'_>, error: Error) -> Report {
+    fn source_unreadable(&self, asked: &Asked<'_>, error: Error) -> Report {
         self.run.report(Outcome::Refused, Some(self.release.name()), as_asked(asked), Some(error.into()))
     }
 }

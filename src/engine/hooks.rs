@@ -69,9 +69,9 @@ impl Commands {
 
 impl<'r> Run<'r> {
     /// Ends or waits for what interrupted operations left running, so that nothing is done beside it.
-    pub(super) async fn settle_left(&self, execution: &mut Execution<'r, '_>) {
+    pub(super) async fn settle_leftovers(&self, execution: &mut Execution<'r, '_>) {
         let left = execution.locked.iter_mut().filter(|host| !host.guard.state().interrupted.is_empty());
-        drain(left.map(|host| self.settle_left_on(host)).collect(), self.parallel).await;
+        drain(left.map(|host| self.settle_leftovers_on(host)).collect(), self.parallel).await;
         // Seals before commands run again: an old snapshot would make what they change look like damage.
         let is_left =
             |host: &LockedHost<'_>| self.command() == Command::Recover || !host.guard.state().interrupted.is_empty();
@@ -84,7 +84,7 @@ impl<'r> Run<'r> {
         drain(seals.collect(), self.parallel).await;
     }
 
-    pub(super) async fn settle_left_on(&self, host: &mut LockedHost<'r>) {
+    pub(super) async fn settle_leftovers_on(&self, host: &mut LockedHost<'r>) {
         // Whoever may write there could name any process of the host.
         if !self.allow_writable && plan::trusted_state(&host.seen()).is_err() {
             let what = "what an interrupted run left running there is neither ended nor waited for: the state directory is not trusted";
@@ -171,7 +171,7 @@ impl<'r> Run<'r> {
     }
 
     /// Looks where `current` leads once all that was run has ended: it may have moved it.
-    pub(super) async fn see_that_it_stayed(&self, execution: &mut Execution<'r, '_>) {
+    pub(super) async fn check_current_stayed(&self, execution: &mut Execution<'r, '_>) {
         let code = &self.options.code;
         let nothing_ran =
             execution.locked.iter().all(|host| host.commands().is_empty()) && execution.data.before.is_none();
@@ -179,10 +179,10 @@ impl<'r> Run<'r> {
         {
             return;
         }
-        join_all(execution.locked.iter_mut().map(|host| self.see_that_it_stayed_on(host))).await;
+        join_all(execution.locked.iter_mut().map(|host| self.check_current_stayed_on(host))).await;
     }
 
-    async fn see_that_it_stayed_on(&self, host: &mut LockedHost<'r>) {
+    async fn check_current_stayed_on(&self, host: &mut LockedHost<'r>) {
         let before = host.guard.state().current.clone();
         if let Err(error) = host.guard.look().await {
             let why = failure(error).message;

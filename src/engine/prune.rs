@@ -34,7 +34,7 @@ pub(super) type Trash<'r> = (&'r Host, Vec<(ReleaseName, Token)>);
 pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
     run.begin(None);
     if run.options.dry_run {
-        return run.only_plan_pruning(keep).await;
+        return run.plan_pruning_only(keep).await;
     }
     let mut locked = match run.take_locks().await {
         Ok(locked) => locked,
@@ -57,12 +57,12 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
         }
     };
     run.told_pruning(&pruning);
-    let trash = run.carry_out_pruning(&pruning, &mut locked).await;
+    let trash = run.execute_pruning(&pruning, &mut locked).await;
     run.end_pruning(locked, trash).await
 }
 
 impl<'r> Run<'r> {
-    async fn only_plan_pruning(&self, keep: u32) -> Report {
+    async fn plan_pruning_only(&self, keep: u32) -> Report {
         self.enter(Phase::Ask, self.hosts.len());
         let asked = Asked { answers: self.survey_unlocked().await };
         if let Some(report) = self.unfit(&asked) {
@@ -142,7 +142,7 @@ impl<'r> Run<'r> {
     }
 
     /// Moves what goes out of sight, on every host. What could not be moved is a warning there.
-    async fn carry_out_pruning(&self, pruning: &Pruning, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
+    async fn execute_pruning(&self, pruning: &Pruning, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
         self.enter(Phase::Prune, locked.len());
         join_all(locked.iter_mut().map(|host| self.prune_on(pruning, host))).await
     }
@@ -177,7 +177,7 @@ impl<'r> Run<'r> {
         }
         match plan::prune(keep, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
             Ok(pruning) if pruning.is_empty() => Vec::new(),
-            Ok(pruning) => self.carry_out_pruning(&pruning, locked).await,
+            Ok(pruning) => self.execute_pruning(&pruning, locked).await,
             Err(refusal) => {
                 not_pruned(locked, &refusal);
                 Vec::new()

@@ -36,7 +36,7 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
     }
     let place = run.options.data_place();
     let means = run.data_means(options.keep_data, place.as_ref());
-    let report = run.under_locks(&|seen: &[Seen<'_>]| plan::recover(options.direction, means, seen)).await;
+    let report = run.plan_and_execute(&|seen: &[Seen<'_>]| plan::recover(options.direction, means, seen)).await;
     with_missed(report, &seen)
 }
 

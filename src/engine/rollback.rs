@@ -29,7 +29,7 @@ pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: 
         }
         plan::rollback(&options.target, options.from.as_ref(), means, seen).map(Some)
     };
-    run.under_locks(&plan).await
+    run.plan_and_execute(&plan).await
 }
 
 /// What can be looked at as the locks are taken: only where it is known, or the hosts know, which release it will be.

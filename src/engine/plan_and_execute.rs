@@ -21,9 +21,9 @@ pub(super) type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Option<Plan>, Refusa
 
 impl<'r> Run<'r> {
     /// Locks, plans on what is read under the locks, and carries that out; a dry run only asks and plans.
-    pub(super) async fn under_locks(&self, plan: &Planner<'_>) -> Report {
+    pub(super) async fn plan_and_execute(&self, plan: &Planner<'_>) -> Report {
         if self.options.dry_run {
-            return self.only_plan(plan).await;
+            return self.plan_only(plan).await;
         }
         let mut locked = match self.take_locks().await {
             Ok(locked) => locked,
@@ -49,7 +49,7 @@ impl<'r> Run<'r> {
                     None => match self.verify_locked(&plan, &mut locked).await {
                         Ok(warnings) => {
                             warned(&mut locked, warnings);
-                            return self.carry_out(&plan, locked).await;
+                            return self.execute(&plan, locked).await;
                         }
                         Err(report) => report,
                     },
@@ -73,7 +73,7 @@ impl<'r> Run<'r> {
         let mut sealed = false;
         for host in locked.iter_mut().filter(|host| !host.guard.state().interrupted.is_empty()) {
             // Only when the last of them has ended.
-            self.settle_left_on(host).await;
+            self.settle_leftovers_on(host).await;
             if host.failure.take().is_none()
                 && let Ok(names) = host.guard.seal_left().await
             {
@@ -112,7 +112,7 @@ impl<'r> Run<'r> {
         plan(seen)?.map(|plan| plan::with_commands(plan, self.command_means(), seen)).transpose()
     }
 
-    async fn only_plan(&self, plan: &Planner<'_>) -> Report {
+    async fn plan_only(&self, plan: &Planner<'_>) -> Report {
         let asked = self.ask().await;
         if let Some(report) = self.unfit(&asked) {
             return report;

@@ -19,19 +19,19 @@ use super::{
 
 impl<'r> Run<'r> {
     /// Carries out `plan` and gives the locks back.
-    pub(super) async fn carry_out(&self, plan: &Plan, locked: Vec<LockedHost<'r>>) -> Report {
+    pub(super) async fn execute(&self, plan: &Plan, locked: Vec<LockedHost<'r>>) -> Report {
         let mut execution = Execution::new(self, plan, locked);
         let stop = self.advance(&mut execution).await.err();
         if stop.is_some() {
             self.undo(&mut execution).await;
         }
         let outcome = outcome(execution.reached, execution.code(), execution.data.state, stop, aim(plan));
-        self.end(execution, outcome).await
+        self.conclude(execution, outcome).await
     }
 
     /// Takes every step of the plan, until one fails or somebody asks to stop.
     async fn advance(&self, execution: &mut Execution<'r, '_>) -> Result<(), Stop> {
-        self.settle_left(execution).await;
+        self.settle_leftovers(execution).await;
         if !execution.failed()
             && let Err(why) = self.look_at_data(execution).await
         {
@@ -42,30 +42,30 @@ impl<'r> Run<'r> {
         }
         execution.reached = Reached::Preparation;
         self.before_switch(execution).await;
-        self.goes_on(execution)?;
+        self.may_continue(execution)?;
         execution.reached = Reached::Switch;
         self.switch(&mut execution.locked).await;
         if !execution.failed() && matches!(execution.plan.command, Command::Rollback | Command::Recover) {
             execution.reached = Reached::Pivot;
         }
-        self.goes_on(execution)?;
+        self.may_continue(execution)?;
         self.after_switch(execution).await;
-        self.goes_on(execution)
+        self.may_continue(execution)
     }
 
     /// All that comes before the switch. It ends at the first step that fails, or when somebody asks to stop.
     async fn before_switch(&self, execution: &mut Execution<'r, '_>) {
         self.prepare(execution).await;
-        if self.goes_on(execution).is_ok() {
+        if self.may_continue(execution).is_ok() {
             self.run_prepare(execution).await;
         }
-        if self.goes_on(execution).is_ok() && !execution.data.pending.is_empty() {
+        if self.may_continue(execution).is_ok() && !execution.data.pending.is_empty() {
             self.announce(execution).await;
         }
-        if self.goes_on(execution).is_ok() {
+        if self.may_continue(execution).is_ok() {
             self.apply_data(execution).await;
         }
-        if self.goes_on(execution).is_ok() {
+        if self.may_continue(execution).is_ok() {
             self.revert_data(execution, RevertWhen::BeforeSwitch).await;
         }
     }
@@ -90,11 +90,11 @@ impl<'r> Run<'r> {
         if !execution.failed() && runs && (execution.is_past_pivot() || !self.is_stopped()) {
             self.validate(execution).await;
         }
-        self.see_that_it_stayed(execution).await;
+        self.check_current_stayed(execution).await;
     }
 
     /// Whether the next step may begin.
-    fn goes_on(&self, execution: &Execution<'r, '_>) -> Result<(), Stop> {
+    fn may_continue(&self, execution: &Execution<'r, '_>) -> Result<(), Stop> {
         let may_stop = match execution.reached {
             Reached::Checks | Reached::Preparation => true,
             Reached::Switch => !execution.plan.is_empty(),
@@ -135,7 +135,7 @@ impl<'r> Run<'r> {
     }
 
     /// Ends the run on every host and reports it.
-    async fn end(&self, mut execution: Execution<'r, '_>, outcome: Outcome) -> Report {
+    async fn conclude(&self, mut execution: Execution<'r, '_>, outcome: Outcome) -> Report {
         let plan = execution.plan;
         let kind = Kind::of(plan);
         let trash = if outcome == Outcome::Done && kind != Kind::Relinks {
@@ -184,7 +184,7 @@ fn error_of(execution: &Execution<'_, '_>, outcome: Outcome) -> Option<Failure> 
         Outcome::Refused => say("refused, nothing was touched"),
         Outcome::Failed => say("failed before any switch; every `current` is where it was"),
         Outcome::PutBack => say("failed on the way, and every host was put back"),
-        Outcome::Inconsistent => Some(unsettled(execution, &failed)),
+        Outcome::Inconsistent => Some(inconsistency(execution, &failed)),
         Outcome::Interrupted => Some(interrupted("every host is where it was")),
         _ if failed.is_empty() => None,
         _ => Some(Error::new(ErrorKind::Internal, "hosts failed without a consequence").into()),
@@ -192,17 +192,17 @@ fn error_of(execution: &Execution<'_, '_>, outcome: Outcome) -> Option<Failure> 
 }
 
 /// The failure of a run that left something that a person must look at, with where everything is and what to type.
-fn unsettled(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) -> Failure {
+fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) -> Failure {
     let (command, release) = (execution.plan.command, &execution.plan.release);
     let stays = execution.is_past_pivot();
     let code_is_mixed = if stays { execution.code() == Code::Lost } else { !execution.code().is_restored() };
     let version = execution.data.after.as_ref().map_or("not known".to_owned(), ToString::to_string);
-    let here = whereabouts(execution);
+    let here = describe_position(execution);
     if failed.is_empty() && !execution.plan.stranded.is_empty() {
-        return apart(execution);
+        return stranded_hosts(execution);
     }
     let (what, hint) = if code_is_mixed {
-        ("the hosts are not on one release".to_owned(), mend(command, release))
+        ("the hosts are not on one release".to_owned(), hint_for_mixed_fleet(command, release))
     } else if stays && execution.data.state == DataState::Unsettled {
         let hint = format!("once the cause is mended, `switchback {command}` takes the revert up again");
         (format!("{here}, but the data is not: its version is {version}"), hint)
@@ -229,7 +229,7 @@ fn unsettled(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) -> Fai
 }
 
 /// The failure of a run after which hosts stay behind that should have come along, named with what mends it.
-fn apart(execution: &Execution<'_, '_>) -> Failure {
+fn stranded_hosts(execution: &Execution<'_, '_>) -> Failure {
     let Plan { release, stranded, .. } = execution.plan;
     let hosts: Vec<&str> = stranded.iter().map(String::as_str).collect();
     let there = execution.locked.iter().find(|host| !stranded.iter().any(|name| name == host.name()));
@@ -253,7 +253,7 @@ fn aim(plan: &Plan) -> Aim {
 }
 
 /// Where the hosts are, in words.
-fn whereabouts(execution: &Execution<'_, '_>) -> String {
+fn describe_position(execution: &Execution<'_, '_>) -> String {
     let mut on: Vec<&str> = Vec::new();
     for host in &execution.locked {
         let name = host.guard.state().current.named().map_or("nothing", ReleaseName::as_str);
@@ -268,7 +268,7 @@ fn whereabouts(execution: &Execution<'_, '_>) -> String {
 }
 
 /// The command that mends a fleet that is left mixed.
-fn mend(command: Command, release: &ReleaseName) -> String {
+fn hint_for_mixed_fleet(command: Command, release: &ReleaseName) -> String {
     match command {
         Command::Rollback => {
             format!("see where each host is with `switchback status`, then `switchback rollback --to {release}`")
