@@ -116,15 +116,15 @@ impl<'r> Run<'r> {
             return;
         }
         if execution.reached == Reached::Switch {
-            self.put_back(&mut execution.locked).await;
+            self.revert_switch(&mut execution.locked).await;
         }
         if execution.code().is_restored() {
-            self.unapply_data(execution).await;
+            self.undo_apply(execution).await;
             if execution.data.state == DataState::Settled {
-                self.unrevert_data(execution).await;
+                self.undo_revert(execution).await;
             }
             self.compare_fingerprint(execution).await;
-            self.run_after_put_back(execution).await;
+            self.run_after_revert(execution).await;
         } else if execution.data.applied.is_some() || !execution.data.reverted.is_empty() {
             execution.data.state = DataState::Unsettled;
         }

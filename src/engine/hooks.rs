@@ -204,7 +204,7 @@ impl<'r> Run<'r> {
     }
 
     /// Runs the `after_switch` hook of what each host was put back to, as it was recorded there.
-    pub(super) async fn run_after_put_back(&self, execution: &mut Execution<'r, '_>) {
+    pub(super) async fn run_after_revert(&self, execution: &mut Execution<'r, '_>) {
         if !self.hooks {
             return;
         }
@@ -218,7 +218,7 @@ impl<'r> Run<'r> {
                     let hooks = hooks(code, command.as_ref());
                     if !hooks.is_empty() {
                         let (direction, phase) = (HookDirection::Rollback, Phase::PutBack);
-                        self.run_after_undo(host, Job { hooks: &hooks, release, direction, secrets, phase }).await;
+                        self.run_after_revert_on(host, Job { hooks: &hooks, release, direction, secrets, phase }).await;
                     }
                 })
             },
@@ -227,14 +227,14 @@ impl<'r> Run<'r> {
     }
 
     /// A hook that fails here is told beside what was put back because of it.
-    async fn run_after_undo(&self, host: &mut LockedHost<'r>, job: Job<'_>) {
+    async fn run_after_revert_on(&self, host: &mut LockedHost<'r>, job: Job<'_>) {
         let first = host.failure.take();
         self.run_on(host, job).await;
         if let Some(why) = host.failure.take() {
             if let HostState::Reverted(switch) = &host.state {
                 host.state = HostState::Unwell(switch.clone());
             }
-            host.failure = Some(super::put_back::both(first, why));
+            host.failure = Some(super::revert::both(first, why));
         } else {
             host.failure = first;
         }

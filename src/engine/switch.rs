@@ -34,7 +34,7 @@ impl<'r> Run<'r> {
         let expected = host.guard.state().current.clone();
         let switched = match host.ready.clone() {
             Some(to) => switch_surely(host.guard.as_mut(), expected, to).await,
-            None => take_away(host.guard.as_mut(), expected).await,
+            None => remove_current(host.guard.as_mut(), expected).await,
         };
         match switched {
             Switched::Yes(activated) => {
@@ -79,12 +79,12 @@ pub(super) async fn switch_surely(guard: &mut dyn StoreGuard, expected: Current,
     match failed.took_effect {
         TookEffect::No => Switched::No(failed.error),
         TookEffect::Yes => Switched::Partly(activated(guard, expected), failed.error),
-        TookEffect::Unknown => look_again(guard, expected, switch, failed.error).await,
+        TookEffect::Unknown => settle_lost_answer(guard, expected, switch, failed.error).await,
     }
 }
 
 /// Takes `current` away, and when the answer is lost, fences off what was on its way, looks, and does what is left.
-pub(super) async fn take_away(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
+pub(super) async fn remove_current(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
     let gone = Activated { before: expected, after: Current::Absent, at: None };
     let mut result = guard.deactivate().await;
     if let Err(lost) = &result
@@ -101,7 +101,12 @@ pub(super) async fn take_away(guard: &mut dyn StoreGuard, expected: Current) -> 
     }
 }
 
-async fn look_again(guard: &mut dyn StoreGuard, expected: Current, switch: Switch, lost: StoreError) -> Switched {
+async fn settle_lost_answer(
+    guard: &mut dyn StoreGuard,
+    expected: Current,
+    switch: Switch,
+    lost: StoreError,
+) -> Switched {
     if guard.fence().await.is_err() {
         return Switched::Unknown(lost);
     }

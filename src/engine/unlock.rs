@@ -46,7 +46,7 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
         report.error = Some(held(host, holder));
         return report;
     }
-    match take_away(run, host, holder).await {
+    match steal_lock(run, host, holder).await {
         Ok(()) => {
             run.warn(Some(&host.name), format!("the lock of {} was taken away", holder.describe()));
             report
@@ -56,7 +56,7 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
 }
 
 /// Takes the lock over and gives it back at once. Nothing that its holder has under way can take effect any more.
-async fn take_away(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(), Failure> {
+async fn steal_lock(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(), Failure> {
     let Some(token) = &holder.token else { return Err(hidden(host)) };
     let stolen = host.store.steal(&run.owner, token).await.map_err(failure);
     let mut guard = run.told(&host.name, Phase::Lock, stolen)?;

@@ -131,15 +131,15 @@ impl<'r> Run<'r> {
     }
 
     /// Takes back what this operation applied, when it applied anything.
-    pub(in crate::engine) async fn unapply_data(&self, execution: &mut Execution<'r, '_>) {
+    pub(in crate::engine) async fn undo_apply(&self, execution: &mut Execution<'r, '_>) {
         let Some(step) = execution.data.applied.take() else { return };
-        if let Err(why) = self.take_back(execution, &step).await {
+        if let Err(why) = self.undo_apply_step(execution, &step).await {
             execution.data.state = DataState::Unsettled;
-            execution.failure = Some(super::super::put_back::both(execution.failure.take(), why));
+            execution.failure = Some(super::super::revert::both(execution.failure.take(), why));
         }
     }
 
-    async fn take_back(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
+    async fn undo_apply_step(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
         let commands = step.commands.clone();
         let Some(migration) = self.migration(commands.as_ref()) else { return Ok(()) };
         let directory = HookDirectory::Release;

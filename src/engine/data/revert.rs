@@ -89,7 +89,7 @@ impl<'r> Run<'r> {
     }
 
     /// Applies again what was reverted, in whole or in part, before a switch that then was not made.
-    pub(in crate::engine) async fn unrevert_data(&self, execution: &mut Execution<'r, '_>) {
+    pub(in crate::engine) async fn undo_revert(&self, execution: &mut Execution<'r, '_>) {
         let Some(newest) = execution.data.reverted.first().cloned() else { return };
         let result =
             self.apply(execution, &newest.release, &newest.place, newest.commands.clone(), Manner::Restores).await;
@@ -98,7 +98,7 @@ impl<'r> Run<'r> {
             result.and_then(|()| if back { Ok(()) } else { Err(not_restored(&newest, execution.data.after.as_ref())) })
         {
             execution.data.state = DataState::Unsettled;
-            execution.failure = Some(super::super::put_back::both(execution.failure.take(), why));
+            execution.failure = Some(super::super::revert::both(execution.failure.take(), why));
         }
     }
 

@@ -13,18 +13,18 @@ use super::{
     locked_host::LockedHost,
     outcome::HostState,
     run::Run,
-    switch::{Switched, switch_surely, take_away},
+    switch::{Switched, remove_current, switch_surely},
 };
 
 impl<'r> Run<'r> {
     /// Puts back every switch that took effect. A host that could not be put back keeps its own failure, and the one of
     /// putting back beside it.
-    pub(super) async fn put_back(&self, locked: &mut [LockedHost<'r>]) {
+    pub(super) async fn revert_switch(&self, locked: &mut [LockedHost<'r>]) {
         self.enter(Phase::PutBack, locked.iter().filter(|host| host.state.switch().is_some()).count());
-        join_all(locked.iter_mut().map(|host| self.put_back_on(host))).await;
+        join_all(locked.iter_mut().map(|host| self.revert_switch_on(host))).await;
     }
 
-    async fn put_back_on(&self, host: &mut LockedHost<'r>) {
+    async fn revert_switch_on(&self, host: &mut LockedHost<'r>) {
         let Some(done) = host.state.switch().cloned() else { return };
         match undo(host.guard.as_mut(), &done).await {
             Ok(undone) => {
@@ -48,7 +48,7 @@ impl<'r> Run<'r> {
 async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated, (bool, StoreError)> {
     let expected = done.after.clone();
     let switched = match done.before.release() {
-        None => take_away(guard, expected).await,
+        None => remove_current(guard, expected).await,
         Some(name) => {
             let ready = guard.ready(name).map_err(|error| (false, error))?;
             switch_surely(guard, expected, ready).await
