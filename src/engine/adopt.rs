@@ -19,7 +19,7 @@ use super::{
     locked_host::LockedHost,
     outcome::HostState,
     run::{Run, summary},
-    take_locks::lock_left,
+    take_locks::lock_not_released,
 };
 
 /// Takes over the tree of every host.
@@ -63,7 +63,7 @@ async fn adopt_locked<'r>(
     let traces = match run.traces(locked.iter().map(|host| host.member)).await {
         Ok(traces) => traces,
         Err(report) => {
-            run.release(locked).await;
+            run.release_locks(locked).await;
             return report;
         }
     };
@@ -72,7 +72,7 @@ async fn adopt_locked<'r>(
         Ok(plan) => run.execute_adoption(&plan, locked).await,
         Err(refusal) => {
             let report = run.refused(refusal, &seen);
-            run.release(locked).await;
+            run.release_locks(locked).await;
             report
         }
     }
@@ -164,7 +164,7 @@ impl<'r> Run<'r> {
         let closing = Closing { history, settles: false, ..Closing::default() };
         match host.guard.finish(&closing).await {
             Ok(closed) => report.warnings.extend(closed.failed),
-            Err(error) => report.warnings.push(lock_left(error)),
+            Err(error) => report.warnings.push(lock_not_released(error)),
         }
         for warning in &report.warnings {
             self.warn(Some(host.name()), warning.clone());

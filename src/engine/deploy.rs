@@ -169,7 +169,7 @@ impl<'r> Delivery<'_, 'r> {
         let same = match self.same_under_locks(&mut locked, same).await {
             Ok(same) => same,
             Err(report) => {
-                run.release(&mut locked).await;
+                run.release_locks(&mut locked).await;
                 run.discard(staged).await;
                 return report;
             }
@@ -180,7 +180,7 @@ impl<'r> Delivery<'_, 'r> {
             Ok(plan) => plan,
             Err(refusal) => {
                 let report = run.refused(refusal, &seen);
-                run.release(&mut locked).await;
+                run.release_locks(&mut locked).await;
                 run.discard(staged).await;
                 return report;
             }

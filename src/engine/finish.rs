@@ -12,7 +12,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{links, locked_host::LockedHost, outcome::HostState, run::Run, take_locks::lock_left};
+use super::{links, locked_host::LockedHost, outcome::HostState, run::Run, take_locks::lock_not_released};
 
 /// How a run ended.
 pub(super) struct Ending<'e> {
@@ -71,7 +71,7 @@ impl<'r> Run<'r> {
                     host.warnings.extend(failed.chain(links));
                     host.warnings.extend(self.told_of_seals(closed.sealed, closed.unsealed));
                 }
-                Err(error) => host.warnings.push(lock_left(error)),
+                Err(error) => host.warnings.push(lock_not_released(error)),
             }
         }
         for warning in &host.warnings {
@@ -113,13 +113,13 @@ impl<'r> Run<'r> {
             .map(|plan| self.debts(&plan.release))
             .unwrap_or_default();
         let settled = done || ending.outcome == Outcome::Unchanged;
-        let paid = if settled { paid(host, &ending.there) } else { Vec::new() };
+        let caught_up = if settled { caught_up(host, &ending.there) } else { Vec::new() };
         Closing {
             bad,
             cleared,
             history,
             debts,
-            paid,
+            paid: caught_up,
             // A stage says nothing about the run that another one left: its hook and its validation are still open.
             settles: done && !ending.unfinished && self.command() != Command::Stage,
             unfinished: ending.unfinished,
@@ -152,7 +152,7 @@ impl<'r> Run<'r> {
 }
 
 /// The hosts that owed something and are where the others are by now.
-fn paid(host: &LockedHost<'_>, arrived: &[String]) -> Vec<String> {
+fn caught_up(host: &LockedHost<'_>, arrived: &[String]) -> Vec<String> {
     let owing = host.guard.state().debts.iter().map(|debt| &debt.host);
     owing.filter(|host| arrived.contains(host)).cloned().collect()
 }

@@ -13,7 +13,7 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{ask::untouched, locked_host::LockedHost, run::Run, take_locks::lock_left};
+use super::{ask::untouched, locked_host::LockedHost, run::Run, take_locks::lock_not_released};
 
 /// Pins `name` on every host, or takes its pin away.
 pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
@@ -48,7 +48,7 @@ pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report 
         let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
         let refusal = plan::pin(name, &seen).expect_err("a host does not have it");
         let report = run.refused(refusal, &seen);
-        run.release(&mut locked).await;
+        run.release_locks(&mut locked).await;
         return report;
     }
     run.mark_all(&planned, locked).await
@@ -97,7 +97,7 @@ impl<'r> Run<'r> {
                 report.outcome = HostOutcome::Failed;
                 report.error = Some(error.into());
             }
-            Err(error) => report.warnings.push(lock_left(error)),
+            Err(error) => report.warnings.push(lock_not_released(error)),
         }
         report
     }

@@ -35,7 +35,7 @@ impl<'r> Run<'r> {
                 Ok(false) => break planned,
                 Ok(true) => {}
                 Err(report) => {
-                    self.release(&mut locked).await;
+                    self.release_locks(&mut locked).await;
                     return report;
                 }
             }
@@ -60,7 +60,7 @@ impl<'r> Run<'r> {
         };
         // What was interrupted before it began anything leaves only traces, which a recovery removes.
         let settles = self.command() == Command::Recover && report.outcome == Outcome::Unchanged;
-        self.give_back(&mut locked, settles).await;
+        self.release_locks_and_settle(&mut locked, settles).await;
         report
     }
 

@@ -45,7 +45,7 @@ pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Ob
     let mut locked = run.take_locks().await.map_err(Box::new)?;
     let current = locked.iter().find_map(|host| host.guard.state().current.release().cloned());
     let Some(current) = current else {
-        run.release(&mut locked).await;
+        run.release_locks(&mut locked).await;
         return Ok(Probed::default());
     };
     let plan = Plan::staying(
@@ -57,7 +57,7 @@ pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Ob
     execution.secrets = run.secrets().clone();
     let probed = run.ask_all(&mut execution, &commands, &current).await;
     let hosts = execution.locked.iter().map(|host| super::ask::untouched(host.name(), host.guard.state())).collect();
-    run.release(&mut execution.locked).await;
+    run.release_locks(&mut execution.locked).await;
     probed.map_err(|why| Box::new(run.report(Outcome::Failed, None, hosts, Some(why))))
 }
 

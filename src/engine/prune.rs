@@ -24,7 +24,7 @@ use super::{
     ask::{Asked, as_asked, failed_host, failure, untouched},
     locked_host::LockedHost,
     run::{Run, summary},
-    take_locks::lock_left,
+    take_locks::lock_not_released,
 };
 
 /// What lies in the trash of a host, to be removed without its lock.
@@ -45,14 +45,14 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
         return report;
     }
     if let Some(report) = run.unfit_way(&locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
-        run.release(&mut locked).await;
+        run.release_locks(&mut locked).await;
         return report;
     }
     let pruning = match plan::prune(keep, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
         Ok(pruning) => pruning,
         Err(refusal) => {
             let report = run.refused(refusal, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>());
-            run.release(&mut locked).await;
+            run.release_locks(&mut locked).await;
             return report;
         }
     };
@@ -123,7 +123,7 @@ impl<'r> Run<'r> {
 
     async fn not_surveyed(&self, locked: &mut [LockedHost<'r>]) -> Option<Report> {
         let report = self.failed_to_look(locked, "a host could not be asked, and nothing was removed")?;
-        self.release(locked).await;
+        self.release_locks(locked).await;
         Some(report)
     }
 
@@ -240,7 +240,7 @@ impl<'r> Run<'r> {
         });
         match host.guard.finish(&Closing { history, ..Closing::default() }).await {
             Ok(closed) => host.warnings.extend(closed.failed),
-            Err(error) => host.warnings.push(lock_left(error)),
+            Err(error) => host.warnings.push(lock_not_released(error)),
         }
         for warning in &host.warnings {
             self.warn(Some(host.name()), warning.clone());

@@ -90,7 +90,7 @@ impl<'r> Run<'r> {
             return Ok(locked);
         }
         let seen = locked.iter().map(|host| untouched(host.name(), host.guard.state())).collect();
-        self.release(&mut locked).await;
+        self.release_locks(&mut locked).await;
         Err((failed, seen))
     }
 
@@ -168,19 +168,19 @@ impl<'r> Run<'r> {
     }
 
     /// Gives every lock back, with nothing done. What fails is a warning: the next run takes the lock over.
-    pub(super) async fn release(&self, locked: &mut [LockedHost<'r>]) {
-        self.give_back(locked, false).await;
+    pub(super) async fn release_locks(&self, locked: &mut [LockedHost<'r>]) {
+        self.release_locks_and_settle(locked, false).await;
     }
 
     /// Gives every lock back, and with `settles` removes what interrupted runs left.
-    pub(super) async fn give_back(&self, locked: &mut [LockedHost<'r>], settles: bool) {
-        let paid: Vec<Vec<String>> =
-            locked.iter().map(|host| if settles { paid(host, locked) } else { Vec::new() }).collect();
-        join_all(locked.iter_mut().zip(paid).map(|(host, paid)| async move {
-            let nothing = Closing { paid, settles, ..Closing::default() };
+    pub(super) async fn release_locks_and_settle(&self, locked: &mut [LockedHost<'r>], settles: bool) {
+        let caught_up: Vec<Vec<String>> =
+            locked.iter().map(|host| if settles { caught_up(host, locked) } else { Vec::new() }).collect();
+        join_all(locked.iter_mut().zip(caught_up).map(|(host, caught_up)| async move {
+            let nothing = Closing { paid: caught_up, settles, ..Closing::default() };
             let told = match host.guard.finish(&nothing).await {
                 Ok(closed) => self.told_of_seals(closed.sealed, closed.unsealed),
-                Err(error) => vec![lock_left(error)],
+                Err(error) => vec![lock_not_released(error)],
             };
             for told in told {
                 self.warn(Some(host.name()), told);
@@ -191,14 +191,14 @@ impl<'r> Run<'r> {
 }
 
 /// The hosts that have caught up with what they missed, as far as this one remembers it.
-fn paid(host: &LockedHost<'_>, locked: &[LockedHost<'_>]) -> Vec<String> {
+fn caught_up(host: &LockedHost<'_>, locked: &[LockedHost<'_>]) -> Vec<String> {
     let hosts: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
     let debts = host.guard.state().debts.iter();
     debts.filter(|debt| is_there(debt, &host.seen(), &hosts)).map(|debt| debt.host.clone()).collect()
 }
 
 /// What is said when a lock could not be given back.
-pub(super) fn lock_left(error: StoreError) -> String {
+pub(super) fn lock_not_released(error: StoreError) -> String {
     let why = Error::from(error).full_message();
     format!("the lock could not be given back; the next run takes it over once this one has ended ({why})")
 }
