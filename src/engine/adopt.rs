@@ -15,8 +15,8 @@ use crate::{
 
 use super::{
     Host,
-    ask::{failed_host, failure, untouched},
     locked_host::LockedHost,
+    observe::{failed_host, failure, untouched},
     outcome::HostState,
     run::{Run, summary},
     take_locks::lock_not_released,
@@ -25,8 +25,8 @@ use super::{
 /// Takes over the tree of every host.
 pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
     run.begin(None);
-    let asked = run.ask().await;
-    if let Some(report) = run.unfit(&asked) {
+    let observed = run.observe().await;
+    if let Some(report) = run.unfit(&observed) {
         return report;
     }
     let fresh = ReleaseName::made_at(Timestamp::now(), &Token::random());
@@ -34,13 +34,13 @@ pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
         Ok(traces) => traces,
         Err(report) => return report,
     };
-    let seen = asked.seen();
+    let seen = observed.seen();
     let plan = match plan::adopt(from, &fresh, &zipped(&seen, &traces)) {
         Ok(plan) => plan,
         Err(refusal) => return run.refused(refusal, &seen),
     };
     run.tell(&Event::Planned { plan: plan.lines() });
-    if let Some(report) = run.may_not_write(&asked, None).await {
+    if let Some(report) = run.may_not_write(&observed, None).await {
         return report;
     }
     if plan.is_empty() || run.options.dry_run {

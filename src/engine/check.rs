@@ -15,9 +15,9 @@ use crate::{
 
 use super::{
     Host,
-    ask::Asked,
     hooks::{CommandHook, drain},
     look::examined,
+    observe::Observed,
     run::Run,
     secrets::{self, redact},
     shell::{CONTROLLER, ControllerShell, QuestionShell},
@@ -29,11 +29,11 @@ pub(super) async fn check(run: Run<'_>) -> Report {
     if let Some(report) = run.lacks_variables(None) {
         return report;
     }
-    let asked = run.ask().await;
-    if let Some(report) = run.unfit(&asked) {
+    let observed = run.observe().await;
+    if let Some(report) = run.unfit(&observed) {
         return report;
     }
-    let seen = asked.seen();
+    let seen = observed.seen();
     let probe = ReleaseName::made_at(Timestamp::now(), &Token::random());
     let place = run.options.data_place();
     let terms = DeployTerms { means: run.data_means(false, place.as_ref()), ..DeployTerms::default() };
@@ -44,7 +44,7 @@ pub(super) async fn check(run: Run<'_>) -> Report {
         Ok(plan) => plan,
         Err(refusal) => return run.refused(Refusal { command: run.command(), ..refusal }, &seen),
     };
-    if let Some(report) = run.may_not_write(&asked, None).await {
+    if let Some(report) = run.may_not_write(&observed, None).await {
         return report;
     }
     for note in plan.notes {
@@ -59,17 +59,17 @@ pub(super) async fn check(run: Run<'_>) -> Report {
             run.warn(Some(host), held);
         }
     }
-    run.present_answers(&asked).await;
-    let hosts = examined(&run, &asked).await;
+    run.report_present(&observed).await;
+    let hosts = examined(&run, &observed).await;
     run.report(Outcome::Done, None, hosts, None)
 }
 
 impl Run<'_> {
     /// Asks for the data version and the validation as they are now, in the releases that are current. Neither refuses.
-    async fn present_answers(&self, asked: &Asked<'_>) {
+    async fn report_present(&self, observed: &Observed<'_>) {
         let commands = self.options.commands.clone().unwrap_or_default();
         let secrets = secrets::load(&commands, &mut |why| self.warn(None, why));
-        let present = Present { run: self, asked, commands: &commands, secrets: &secrets };
+        let present = Present { run: self, observed, commands: &commands, secrets: &secrets };
         present.tell_version().await;
         present.tell_validation().await;
     }
@@ -78,7 +78,7 @@ impl Run<'_> {
 /// What is asked of the releases that are current.
 struct Present<'p, 'r> {
     run: &'p Run<'r>,
-    asked: &'p Asked<'p>,
+    observed: &'p Observed<'p>,
     commands: &'p Commands,
     secrets: &'p Secrets,
 }
@@ -155,7 +155,7 @@ impl Present<'_, '_> {
 
     /// Each host that a release is current on, and what a command there is told.
     fn occasions(&self) -> impl Iterator<Item = (&Host, Occasion)> {
-        self.asked.answers.iter().filter_map(|(host, answer)| {
+        self.observed.states.iter().filter_map(|(host, answer)| {
             let state = answer.as_ref().ok()?;
             let release = state.current.release()?;
             let at = Occasion {

@@ -14,8 +14,8 @@ use crate::{
 
 use super::{
     DeployOptions, Host,
-    ask::{Asked, as_asked, failure},
     locked_host::LockedHost,
+    observe::{Observed, failure, observed_reports},
     run::Run,
 };
 
@@ -93,19 +93,19 @@ impl<'r> Delivery<'_, 'r> {
         if let Some(report) = run.unfit_source(self.release) {
             return Ok(report);
         }
-        let asked = match self.release.content() {
+        let observed = match self.release.content() {
             ReleaseContent::Tree(tree) if !run.options.dry_run => {
-                tokio::join!(run.ask_before_upload(), apart(move || tree.recall())).0
+                tokio::join!(run.observe_before_upload(), apart(move || tree.recall())).0
             }
-            _ => run.ask().await,
+            _ => run.observe().await,
         };
-        if let Some(report) = run.unfit(&asked) {
+        if let Some(report) = run.unfit(&observed) {
             return Ok(report);
         }
-        let seen = asked.seen();
+        let seen = observed.seen();
         let same = match self.same(seen.iter().map(|seen| (seen.host, seen.state))).await {
             Ok(same) => same,
-            Err(error) => return Ok(self.source_unreadable(&asked, error)),
+            Err(error) => return Ok(self.source_unreadable(&observed, error)),
         };
         let mut first = match (self.plan)(&seen, &same) {
             Ok(plan) => plan,
@@ -114,7 +114,7 @@ impl<'r> Delivery<'_, 'r> {
                 return returns.map_or_else(|| Ok(run.refused(refusal, &seen)), Err);
             }
         };
-        if let Some(report) = run.may_not_write(&asked, Some(name)).await {
+        if let Some(report) = run.may_not_write(&observed, Some(name)).await {
             return Ok(report);
         }
         if run.options.dry_run && !first.is_empty() {
@@ -134,16 +134,16 @@ impl<'r> Delivery<'_, 'r> {
         if first.is_empty() && seen.iter().all(settled) {
             return Ok(Report { release: Some(name.clone()), ..run.nothing_to_do(&seen) });
         }
-        Ok(self.upload_and_switch(&asked, &first, same).await)
+        Ok(self.upload_and_switch(&observed, &first, same).await)
     }
 
-    async fn upload_and_switch(&self, asked: &Asked<'r>, first: &Plan, same: Vec<(String, FileId)>) -> Report {
+    async fn upload_and_switch(&self, observed: &Observed<'r>, first: &Plan, same: Vec<(String, FileId)>) -> Report {
         let run = self.run;
         let staged = tokio::select! {
             biased;
             // What had arrived by then is removed by the next deploy: nobody holds it, and it bears no name.
-            () = run.options.cancel.requested() => Err(run.stopped(as_asked(asked))),
-            staged = run.stage(self.release, first, asked) => staged,
+            () = run.options.cancel.requested() => Err(run.stopped(observed_reports(observed))),
+            staged = run.stage(self.release, first, observed) => staged,
         };
         let staged = match staged {
             Ok(staged) => staged,
@@ -257,7 +257,7 @@ impl<'r> Delivery<'_, 'r> {
     }
 
     /// The report that the source cannot be read.
-    fn source_unreadable(&self, asked: &Asked<'_>, error: Error) -> Report {
-        self.run.report(Outcome::Refused, Some(self.release.name()), as_asked(asked), Some(error.into()))
+    fn source_unreadable(&self, observed: &Observed<'_>, error: Error) -> Report {
+        self.run.report(Outcome::Refused, Some(self.release.name()), observed_reports(observed), Some(error.into()))
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions, activate,
-    adopt, ask::failure, check, data::VERSION_PAUSE, deploy, drill, look, pin, prune, recover, rollback, run::Run,
+    adopt, check, data::VERSION_PAUSE, deploy, drill, look, observe::failure, pin, prune, recover, rollback, run::Run,
     unlock, verify,
 };
 
@@ -285,9 +285,9 @@ impl Fleet {
         }
         // Made first, since a closure in the stream keeps the whole from being known as `Send`.
         let asks: Vec<_> = self.hosts.iter().map(is_away).collect();
-        let asked: Vec<Option<Failure>> = stream::iter(asks).buffered(self.parallel).collect().await;
+        let answers: Vec<Option<Failure>> = stream::iter(asks).buffered(self.parallel).collect().await;
         let (mut hosts, mut skipped) = (Vec::new(), Vec::new());
-        for (host, why) in self.hosts.iter().zip(asked) {
+        for (host, why) in self.hosts.iter().zip(answers) {
             match why {
                 Some(why) => skipped.push((host.name.clone(), why)),
                 None => hosts.push(host.clone()),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 use super::{
-    ask::failure, execution::Execution, locked_host::LockedHost, outcome::HostState, run::Run, shell::HostShell,
+    execution::Execution, locked_host::LockedHost, observe::failure, outcome::HostState, run::Run, shell::HostShell,
 };
 
 /// A command of a configuration as a hook.

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    ask::failure,
+    observe::failure,
     run::Run,
     verify::{Warnings, named},
 };

@@ -19,8 +19,8 @@ use crate::{
 
 use super::{
     Host,
-    ask::{Asked, failed_host, failure, untouched},
     links::{links_of, told},
+    observe::{Observed, failed_host, failure, untouched},
     run::{Run, summary},
     verify::told_of,
 };
@@ -28,9 +28,9 @@ use super::{
 /// Where every host is, and whether what is current and what a rollback would go to is what it was.
 pub(super) async fn status(run: Run<'_>) -> Report {
     run.begin(None);
-    let asked = run.ask().await;
-    let mut hosts = examined(&run, &asked).await;
-    for (name, why) in plan::stragglers(&asked.seen(), None) {
+    let observed = run.observe().await;
+    let mut hosts = examined(&run, &observed).await;
+    for (name, why) in plan::stragglers(&observed.seen(), None) {
         if let Some(host) = hosts.iter_mut().find(|host| host.host == name) {
             host.warnings.push(why);
         }
@@ -41,14 +41,14 @@ pub(super) async fn status(run: Run<'_>) -> Report {
 /// What every host has.
 pub(super) async fn releases(run: Run<'_>) -> Report {
     run.begin(None);
-    let asked = run.ask().await;
-    let hosts: Vec<HostReport> = asked.answers.iter().map(|(host, answer)| look_at(host, answer)).collect();
+    let observed = run.observe().await;
+    let hosts: Vec<HostReport> = observed.states.iter().map(|(host, answer)| look_at(host, answer)).collect();
     conclude(&run, hosts)
 }
 
 /// The reports of hosts whose releases were looked at too, as a rollback would.
-pub(super) async fn examined(run: &Run<'_>, asked: &Asked<'_>) -> Vec<HostReport> {
-    let looks = asked.answers.iter().map(|(host, answer)| examine(host, answer, look_at(host, answer)));
+pub(super) async fn examined(run: &Run<'_>, observed: &Observed<'_>) -> Vec<HostReport> {
+    let looks = observed.states.iter().map(|(host, answer)| examine(host, answer, look_at(host, answer)));
     // Made first, since a closure in the stream keeps the whole from being known as `Send`.
     let looks: Vec<_> = looks.collect();
     stream::iter(looks).buffered(run.parallel).collect().await
@@ -106,10 +106,10 @@ fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &m
 /// What was done on every host.
 pub(super) async fn history(run: Run<'_>, newest: Option<usize>) -> Report {
     run.begin(None);
-    let asked = run.ask().await;
-    let looked = asked.answers.iter().map(|(host, answer)| (*host, look_at(host, answer)));
+    let observed = run.observe().await;
+    let looked = observed.states.iter().map(|(host, answer)| (*host, look_at(host, answer)));
     let looked: Vec<(&Host, HostReport)> = looked.collect();
-    let open = asked.answers.iter().map(|(_, answer)| answer.as_ref().map(interrupted).unwrap_or_default());
+    let open = observed.states.iter().map(|(_, answer)| answer.as_ref().map(interrupted).unwrap_or_default());
     let read: Vec<_> = looked
         .into_iter()
         .zip(open)

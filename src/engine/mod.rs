@@ -5,7 +5,6 @@
 
 mod activate;
 mod adopt;
-mod ask;
 mod cancel;
 mod check;
 mod connect;
@@ -20,6 +19,7 @@ mod hooks;
 mod links;
 mod locked_host;
 mod look;
+mod observe;
 mod options;
 mod outcome;
 mod pin;

@@ -13,16 +13,16 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{ask::untouched, locked_host::LockedHost, run::Run, take_locks::lock_not_released};
+use super::{locked_host::LockedHost, observe::untouched, run::Run, take_locks::lock_not_released};
 
 /// Pins `name` on every host, or takes its pin away.
 pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
     run.begin(Some(name));
-    let asked = run.ask().await;
-    if let Some(report) = run.unfit(&asked) {
+    let observed = run.observe().await;
+    if let Some(report) = run.unfit(&observed) {
         return report;
     }
-    let seen = asked.seen();
+    let seen = observed.seen();
     let planned = match planned(name, &seen, pins) {
         Ok(planned) => planned,
         Err(refusal) => return run.refused(refusal, &seen),
@@ -30,7 +30,7 @@ pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report 
     run.tell(&Event::Planned { plan: planned.lines() });
     let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
     if run.options.dry_run {
-        if let Some(report) = run.may_not_write(&asked, None).await {
+        if let Some(report) = run.may_not_write(&observed, None).await {
             return report;
         }
         return Report { dry_run: true, ..run.report(Outcome::Unchanged, Some(name), hosts, None) };

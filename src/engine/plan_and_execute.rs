@@ -10,8 +10,8 @@ use crate::{
 };
 
 use super::{
-    ask::{failed_host, failure, untouched},
     locked_host::LockedHost,
+    observe::{failed_host, failure, untouched},
     run::{Run, summary},
     verify::Warnings,
 };
@@ -113,30 +113,30 @@ impl<'r> Run<'r> {
     }
 
     async fn plan_only(&self, plan: &Planner<'_>) -> Report {
-        let asked = self.ask().await;
-        if let Some(report) = self.unfit(&asked) {
+        let observed = self.observe().await;
+        if let Some(report) = self.unfit(&observed) {
             return report;
         }
-        match self.plan(plan, &asked.seen()) {
+        match self.plan(plan, &observed.seen()) {
             Ok(Some(mut plan)) => {
                 self.foresee_pruning(&mut plan).await;
                 self.planned(&plan);
-                if let Some(report) = self.not_trusted(&plan, &asked.seen()) {
+                if let Some(report) = self.not_trusted(&plan, &observed.seen()) {
                     return report;
                 }
-                if let Some(report) = self.may_not_write(&asked, None).await {
+                if let Some(report) = self.may_not_write(&observed, None).await {
                     return report;
                 }
-                match self.verify_targets(&plan, &asked.seen()).await {
+                match self.verify_targets(&plan, &observed.seen()).await {
                     Ok(mut warnings) => {
-                        warnings.extend(self.look_at_links(&plan, &asked.seen()).await);
+                        warnings.extend(self.look_at_links(&plan, &observed.seen()).await);
                         self.dry_run(&plan, &warnings)
                     }
                     Err(report) => report,
                 }
             }
-            Ok(None) => self.nothing_to_do(&asked.seen()),
-            Err(refusal) => self.refused(refusal, &asked.seen()),
+            Ok(None) => self.nothing_to_do(&observed.seen()),
+            Err(refusal) => self.refused(refusal, &observed.seen()),
         }
     }
 

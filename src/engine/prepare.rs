@@ -11,7 +11,7 @@ use crate::{
     store::{Preparation, Staged},
 };
 
-use super::{ask::failure, execution::Execution, locked_host::LockedHost, run::Run};
+use super::{execution::Execution, locked_host::LockedHost, observe::failure, run::Run};
 
 impl<'r> Run<'r> {
     /// Makes the release ready everywhere. What fails stands in [`LockedHost::failure`].

@@ -55,14 +55,15 @@ pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Ob
     );
     let mut execution = Execution::new(&run, &plan, locked);
     execution.secrets = run.secrets().clone();
-    let probed = run.ask_all(&mut execution, &commands, &current).await;
-    let hosts = execution.locked.iter().map(|host| super::ask::untouched(host.name(), host.guard.state())).collect();
+    let probed = run.read_data(&mut execution, &commands, &current).await;
+    let hosts =
+        execution.locked.iter().map(|host| super::observe::untouched(host.name(), host.guard.state())).collect();
     run.release_locks(&mut execution.locked).await;
     probed.map_err(|why| Box::new(run.report(Outcome::Failed, None, hosts, Some(why))))
 }
 
 impl<'r> Run<'r> {
-    async fn ask_all(
+    async fn read_data(
         &self,
         execution: &mut Execution<'r, '_>,
         commands: &Commands,

@@ -21,8 +21,8 @@ use crate::{
 
 use super::{
     Host,
-    ask::{Asked, as_asked, failed_host, failure, untouched},
     locked_host::LockedHost,
+    observe::{Observed, failed_host, failure, observed_reports, untouched},
     run::{Run, summary},
     take_locks::lock_not_released,
 };
@@ -64,18 +64,18 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
 impl<'r> Run<'r> {
     async fn plan_pruning_only(&self, keep: u32) -> Report {
         self.enter(Phase::Ask, self.hosts.len());
-        let asked = Asked { answers: self.survey_unlocked().await };
-        if let Some(report) = self.unfit(&asked) {
+        let observed = Observed { states: self.survey_unlocked().await };
+        if let Some(report) = self.unfit(&observed) {
             return report;
         }
-        let seen = asked.seen();
+        let seen = observed.seen();
         match plan::prune(keep, &seen) {
             Ok(pruning) => {
                 self.told_pruning(&pruning);
-                if let Some(report) = self.may_not_write(&asked, None).await {
+                if let Some(report) = self.may_not_write(&observed, None).await {
                     return report;
                 }
-                Report { dry_run: true, ..self.report(Outcome::Unchanged, None, as_asked(&asked), None) }
+                Report { dry_run: true, ..self.report(Outcome::Unchanged, None, observed_reports(&observed), None) }
             }
             Err(refusal) => self.refused(refusal, &seen),
         }
@@ -83,12 +83,12 @@ impl<'r> Run<'r> {
 
     /// Reads what decides which releases go, on every host, without its lock.
     async fn survey_unlocked(&self) -> Vec<(&'r Host, Result<RootState, Failure>)> {
-        let ask = |host: &'r Host| async move {
+        let observe = |host: &'r Host| async move {
             let answer = host.store.survey().await.map_err(failure);
             (host, self.told(&host.name, Phase::Ask, answer))
         };
-        let asks: Vec<_> = self.hosts.iter().map(ask).collect();
-        stream::iter(asks).buffered(self.parallel).collect().await
+        let observations: Vec<_> = self.hosts.iter().map(observe).collect();
+        stream::iter(observations).buffered(self.parallel).collect().await
     }
 
     /// Adds to the plan of a dry run what would be removed at its end, where that was asked for.

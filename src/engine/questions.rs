@@ -12,7 +12,7 @@ use crate::{
 };
 
 use super::{
-    ask::{Asked, as_asked, failed_host, failure},
+    observe::{Observed, failed_host, failure, observed_reports},
     run::{Run, summary},
 };
 
@@ -102,11 +102,11 @@ impl Run<'_> {
     }
 
     /// The report of the first question that the states of the hosts answer with a refusal.
-    pub(super) fn unfit(&self, asked: &Asked<'_>) -> Option<Report> {
-        if let Some(report) = self.not_asked(asked).filter(|_| self.asks(Question::Answers)) {
+    pub(super) fn unfit(&self, observed: &Observed<'_>) -> Option<Report> {
+        if let Some(report) = self.not_observed(observed).filter(|_| self.asks(Question::Answers)) {
             return Some(report);
         }
-        let seen = asked.seen();
+        let seen = observed.seen();
         if self.asks(Question::OneRootEach)
             && let Err(refusal) = plan::one_root_each(self.command(), &seen)
         {
@@ -154,11 +154,11 @@ impl Run<'_> {
     }
 
     /// The report that a host would not let this be written: asked after the plan, as it is met after the plan.
-    pub(super) async fn may_not_write(&self, asked: &Asked<'_>, name: Option<&ReleaseName>) -> Option<Report> {
+    pub(super) async fn may_not_write(&self, observed: &Observed<'_>, name: Option<&ReleaseName>) -> Option<Report> {
         if !self.asks(Question::MayWrite) {
             return None;
         }
-        let asks = asked.answers.iter().map(|(host, _)| async move {
+        let asks = observed.states.iter().map(|(host, _)| async move {
             let answer = match host.store.may_write(name).await {
                 Ok(()) if self.asks(Question::TakesUploads) => host.store.try_stage().await,
                 answer => answer,
@@ -172,7 +172,7 @@ impl Run<'_> {
         if failed.is_empty() {
             return None;
         }
-        let mut hosts = as_asked(asked);
+        let mut hosts = observed_reports(observed);
         for report in &mut hosts {
             if let Some((_, why)) = failed.iter().find(|(host, _)| *host == report.host) {
                 let outcome = failed_host(&report.host, why.clone()).outcome;

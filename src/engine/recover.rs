@@ -14,12 +14,12 @@ use super::{RecoverOptions, run::Run};
 pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Report {
     run.keep_data = options.keep_data;
     run.begin(None);
-    let asked = run.ask().await;
-    if let Some(report) = run.not_asked(&asked) {
+    let observed = run.observe().await;
+    if let Some(report) = run.not_observed(&observed) {
         return report;
     }
-    let seen = asked.seen();
-    let caught_up = seen.iter().any(|seen| seen.state.debts.iter().any(|debt| is_there(debt, seen, &asked.seen())));
+    let seen = observed.seen();
+    let caught_up = seen.iter().any(|seen| seen.state.debts.iter().any(|debt| is_there(debt, seen, &observed.seen())));
     // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
     let is_sealed = |seen: &Seen<'_>| seen.state.releases.iter().all(|release| !release.touched.exists());
     // A first deploy that was interrupted in its upload has made the root on some hosts only, and there is nothing to lock on the

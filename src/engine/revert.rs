@@ -9,8 +9,8 @@ use crate::{
 };
 
 use super::{
-    ask::failure,
     locked_host::LockedHost,
+    observe::failure,
     outcome::HostState,
     run::Run,
     switch::{Switched, remove_current, switch_surely},

@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     Fleet, Host, RunOptions,
-    ask::failed_host,
+    observe::failed_host,
     secrets::{self, redact},
     shell::Controller,
     verify::Warnings,

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     Host,
-    ask::{Asked, failed_host, failure, untouched},
+    observe::{Observed, failed_host, failure, untouched},
     run::{Run, summary},
 };
 
@@ -26,7 +26,7 @@ impl<'r> Run<'r> {
         &self,
         release: &dyn Release,
         plan: &Plan,
-        asked: &Asked<'_>,
+        observed: &Observed<'_>,
     ) -> Result<Vec<(&'r Host, Staged)>, Report> {
         let takes = |host: &&'r Host| plan.host(&host.name).is_some_and(|host| host.action != Action::Stay);
         let hosts: Vec<&'r Host> = self.hosts.iter().filter(takes).collect();
@@ -35,7 +35,7 @@ impl<'r> Run<'r> {
             ReleaseContent::Tree(tree) if hosts.len() > 1 => Some(tree.share()),
             _ => None,
         };
-        let uploads: Vec<_> = hosts.into_iter().map(|host| self.stage_on(host, release, asked)).collect();
+        let uploads: Vec<_> = hosts.into_iter().map(|host| self.stage_on(host, release, observed)).collect();
         let results: Vec<_> = stream::iter(uploads).buffer_unordered(self.parallel).collect().await;
         let (mut staged, mut failed) = (Vec::new(), Vec::new());
         for (host, result) in results {
@@ -48,21 +48,21 @@ impl<'r> Run<'r> {
             return Ok(staged);
         }
         self.discard(staged).await;
-        Err(self.not_staged(asked, &failed))
+        Err(self.not_staged(observed, &failed))
     }
 
     async fn stage_on(
         &self,
         host: &'r Host,
         release: &dyn Release,
-        asked: &Asked<'_>,
+        observed: &Observed<'_>,
     ) -> (&'r Host, Result<Staged, Failure>) {
         let (files_total, bytes_total) = match release.content() {
             ReleaseContent::Tree(tree) => (tree.files(), tree.bytes()),
             ReleaseContent::OnHosts => (0, 0),
         };
         let progress = Telling { run: self, host: &host.name, files_total, bytes_total, so_far: Mutex::default() };
-        let seen = asked.answers.iter().find(|(other, _)| other.name == host.name);
+        let seen = observed.states.iter().find(|(other, _)| other.name == host.name);
         let state = seen.and_then(|(_, answer)| answer.as_ref().ok());
         let bases = state.map(plan::bases).unwrap_or_default();
         // What a killed upload leaves must tell what it was, since it has no intent.
@@ -90,8 +90,8 @@ impl<'r> Run<'r> {
         .await;
     }
 
-    fn not_staged(&self, asked: &Asked<'_>, failed: &[(String, Failure)]) -> Report {
-        let hosts = asked.answers.iter().map(|(host, answer)| {
+    fn not_staged(&self, observed: &Observed<'_>, failed: &[(String, Failure)]) -> Report {
+        let hosts = observed.states.iter().map(|(host, answer)| {
             let failure = failed.iter().find(|(name, _)| *name == host.name).map(|(_, failure)| failure.clone());
             let mut report = match answer {
                 Ok(state) => untouched(&host.name, state),

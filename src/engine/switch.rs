@@ -8,7 +8,7 @@ use crate::{
     transport::Effect,
 };
 
-use super::{ask::failure, locked_host::LockedHost, outcome::HostState, run::Run};
+use super::{locked_host::LockedHost, observe::failure, outcome::HostState, run::Run};
 
 /// How a switch ended, once everything that could be found out was.
 pub(super) enum Switched {

@@ -19,8 +19,8 @@ use crate::{
 
 use super::{
     Host,
-    ask::{failed_host, untouched},
     locked_host::LockedHost,
+    observe::{failed_host, untouched},
     recover::is_there,
     run::{Run, summary},
 };

@@ -14,24 +14,24 @@ use crate::{
 
 use super::{
     Host,
-    ask::{failed_host, failure, untouched},
+    observe::{failed_host, failure, untouched},
     run::{Run, summary},
 };
 
 /// Takes away every lock whose holder is gone, and with `force` every lock; what its holder had begun is kept for `recover`.
 pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
     run.begin(None);
-    let asked = run.ask().await;
-    if let Some(report) = run.not_asked(&asked) {
+    let observed = run.observe().await;
+    if let Some(report) = run.not_observed(&observed) {
         return report;
     }
     if run.options.dry_run {
-        if let Some(report) = run.may_not_write(&asked, None).await {
+        if let Some(report) = run.may_not_write(&observed, None).await {
             return report;
         }
-        return run.nothing_to_do(&asked.seen());
+        return run.nothing_to_do(&observed.seen());
     }
-    let states = asked.answers.iter().filter_map(|(host, answer)| Some((*host, answer.as_ref().ok()?)));
+    let states = observed.states.iter().filter_map(|(host, answer)| Some((*host, answer.as_ref().ok()?)));
     let unlocking = states.map(|(host, state)| unlock_on(&run, host, state, force));
     let hosts: Vec<HostReport> =
         stream::iter(unlocking.collect::<Vec<_>>()).buffer_unordered(run.parallel).collect().await;

@@ -16,7 +16,7 @@ use crate::{
 
 use super::{
     Host,
-    ask::{failed_host, failure, untouched},
+    observe::{failed_host, failure, untouched},
     run::{Run, summary},
 };
 
@@ -164,8 +164,8 @@ pub(super) fn named(some: &[String], in_all: u64) -> String {
 /// Holds a release, the current one by default, against its manifest on every host.
 pub(super) async fn verify(run: Run<'_>, name: Option<&ReleaseName>, full: bool) -> Report {
     run.begin(name);
-    let asked = run.ask().await;
-    let looks = asked.answers.iter().map(|(host, answer)| verify_on(&run, host, answer, name, full));
+    let observed = run.observe().await;
+    let looks = observed.states.iter().map(|(host, answer)| verify_on(&run, host, answer, name, full));
     // Made first, since a closure in the stream keeps the whole from being known as `Send`.
     let looks: Vec<_> = looks.collect();
     let hosts: Vec<HostReport> = stream::iter(looks).buffered(run.parallel).collect().await;

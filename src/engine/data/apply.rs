@@ -20,7 +20,7 @@ use super::{
     super::{
         execution::Execution, hooks::occasion, locked_host::LockedHost, outcome::DataState, run::Run, shell::HostShell,
     },
-    Asked, Site, keeps,
+    MigrationCall, Site, keeps,
     known::data_record,
 };
 
@@ -91,7 +91,7 @@ impl<'r> Run<'r> {
         let step = RevertStep::new(release, &change, commands);
         execution.data.applied = Some(RevertStep { to: back_to, place: place.clone(), ..step });
         self.take_fingerprint(execution, &site).await;
-        if let Err(why) = self.ask_data(execution, &site, Asked::Apply).await {
+        if let Err(why) = self.call_migration(execution, &site, MigrationCall::Apply).await {
             return Err(self.find_after(execution, &site, why).await);
         }
         let after = self.version(execution, &site).await?;

@@ -69,7 +69,7 @@ impl<'r> Run<'r> {
         version: &DataVersion,
     ) -> Result<bool, Failure> {
         let Some(host) = deciding(execution, site.place).next() else { return Ok(false) };
-        let (ledger, _) = host.guard.ledger().await.map_err(super::super::ask::failure)?;
+        let (ledger, _) = host.guard.ledger().await.map_err(super::super::observe::failure)?;
         let Some(end) = ledger.last().filter(|end| end.step == LedgerStep::Applied) else { return Ok(false) };
         if end.version.as_ref() != Some(version) {
             return Ok(false);

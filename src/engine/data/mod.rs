@@ -60,7 +60,7 @@ pub(super) struct DataProgress {
 
 /// What is asked of a migration.
 #[derive(Debug, Clone, Copy)]
-enum Asked<'a> {
+enum MigrationCall<'a> {
     Version,
     Apply,
     Revert(&'a DataVersion),
@@ -90,20 +90,20 @@ impl<'r> Run<'r> {
         execution: &mut Execution<'r, '_>,
         site: &Site<'_>,
     ) -> Result<DataVersion, Failure> {
-        let version = self.ask_data(execution, site, Asked::Version).await?;
+        let version = self.call_migration(execution, site, MigrationCall::Version).await?;
         let version = version.expect("a version was asked for");
         execution.data.before.get_or_insert_with(|| version.clone());
         execution.data.after = Some(version.clone());
         Ok(version)
     }
 
-    async fn ask_data(
+    async fn call_migration(
         &self,
         execution: &mut Execution<'r, '_>,
         site: &Site<'_>,
-        asked: Asked<'_>,
+        call: MigrationCall<'_>,
     ) -> Result<Option<DataVersion>, Failure> {
-        if !matches!(asked, Asked::Version) {
+        if !matches!(call, MigrationCall::Version) {
             // From here on the data may be anywhere, until its version is asked again.
             execution.data.after = None;
         }
@@ -114,8 +114,13 @@ impl<'r> Run<'r> {
                     host: CONTROLLER.to_owned(),
                     ..occasion(&execution.locked[0], site.release, site.direction)
                 };
-                ask(site.migration, &at, asked, &mut ControllerShell { run: self, at: at.clone(), secrets: &secrets })
-                    .await
+                dispatch(
+                    site.migration,
+                    &at,
+                    call,
+                    &mut ControllerShell { run: self, at: at.clone(), secrets: &secrets },
+                )
+                .await
             }
             DataPlace::Host(name) => {
                 let host = execution
@@ -127,7 +132,7 @@ impl<'r> Run<'r> {
                 let guard = host.guard.as_mut();
                 let mut shell =
                     HostShell { run: self, guard, at: at.clone(), directory: site.directory, secrets: &secrets };
-                ask(site.migration, &at, asked, &mut shell).await
+                dispatch(site.migration, &at, call, &mut shell).await
             }
         }
         .map_err(|error| {
@@ -153,7 +158,7 @@ impl<'r> Run<'r> {
             .iter()
             .find(|host| host.member.name == *name)
             .ok_or_else(|| Failure::from(elsewhere(name)))?;
-        host.guard.directory_of(release, saved).await.map_err(super::ask::failure)
+        host.guard.directory_of(release, saved).await.map_err(super::observe::failure)
     }
 
     /// Writes durably, on every host, what a release did to the data; and in the ledger of the data's host what is done.
@@ -171,7 +176,7 @@ impl<'r> Run<'r> {
             let entry = keeps(host, place).then_some(&entry);
             if record.is_some() || entry.is_some() {
                 let written: Result<(), StoreError> = host.guard.record_data(release, record, entry).await;
-                written.map_err(super::ask::failure)?;
+                written.map_err(super::observe::failure)?;
             }
         }
         self.tell(&Event::Data { release: release.clone(), step: step.0, version: step.1.cloned() });
@@ -186,7 +191,7 @@ impl<'r> Run<'r> {
         release: &ReleaseName,
     ) -> Result<bool, Failure> {
         let keepers = execution.locked.iter().filter(|host| keeps(host, place));
-        let ledgers = try_join_all(keepers.map(|host| host.guard.ledger())).await.map_err(super::ask::failure)?;
+        let ledgers = try_join_all(keepers.map(|host| host.guard.ledger())).await.map_err(super::observe::failure)?;
         let torn: usize = ledgers.iter().map(|(_, torn)| torn).sum();
         if torn > 0 {
             self.warn(None, format!("passed over {torn} torn or unreadable lines of the ledger"));
@@ -213,15 +218,15 @@ fn elsewhere(name: &str) -> Error {
     Error::new(ErrorKind::DataDiffers, format!("the data is on {name}, which does not take part"))
 }
 
-async fn ask(
+async fn dispatch(
     migration: &dyn DataMigration,
     at: &Occasion,
-    asked: Asked<'_>,
+    call: MigrationCall<'_>,
     shell: &mut dyn HookShell,
 ) -> Result<Option<DataVersion>, Error> {
-    match asked {
-        Asked::Version => migration.version(at, shell).await.map(Some),
-        Asked::Apply => migration.apply(at, shell).await.map(|()| None),
-        Asked::Revert(target) => migration.revert(at, target, shell).await.map(|()| None),
+    match call {
+        MigrationCall::Version => migration.version(at, shell).await.map(Some),
+        MigrationCall::Apply => migration.apply(at, shell).await.map(|()| None),
+        MigrationCall::Revert(target) => migration.revert(at, target, shell).await.map(|()| None),
     }
 }

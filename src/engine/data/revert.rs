@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     super::{execution::Execution, outcome::DataState, run::Run},
-    Asked, Site,
+    MigrationCall, Site,
     apply::Manner,
     damage::found_after,
 };
@@ -120,7 +120,7 @@ impl<'r> Run<'r> {
         }
         self.take_fingerprint(execution, &site).await;
         self.record(execution, &step.place, &step.release, None, (LedgerStep::RevertBegun, now.as_ref())).await?;
-        if let Err(why) = self.ask_data(execution, &site, Asked::Revert(&step.to)).await {
+        if let Err(why) = self.call_migration(execution, &site, MigrationCall::Revert(&step.to)).await {
             return Err(self.find_after(execution, &site, why).await);
         }
         let version = self.version(execution, &site).await?;

@@ -20,44 +20,44 @@ use super::{
 };
 
 /// What each host said, in the order of the fleet.
-pub(super) struct Asked<'r> {
-    pub(super) answers: Vec<(&'r Host, Result<RootState, Failure>)>,
+pub(super) struct Observed<'r> {
+    pub(super) states: Vec<(&'r Host, Result<RootState, Failure>)>,
 }
 
 impl<'r> Run<'r> {
     /// Asks every host for its state.
-    pub(super) async fn ask(&self) -> Asked<'r> {
-        self.ask_each(false).await
+    pub(super) async fn observe(&self) -> Observed<'r> {
+        self.observe_each(false).await
     }
 
     /// The same, while what an upload needs is opened.
-    pub(super) async fn ask_before_upload(&self) -> Asked<'r> {
-        self.ask_each(true).await
+    pub(super) async fn observe_before_upload(&self) -> Observed<'r> {
+        self.observe_each(true).await
     }
 
-    async fn ask_each(&self, uploads: bool) -> Asked<'r> {
+    async fn observe_each(&self, uploads: bool) -> Observed<'r> {
         self.enter(Phase::Ask, self.hosts.len());
-        let ask = |(at, host): (usize, &'r Host)| async move {
+        let observe = |(at, host): (usize, &'r Host)| async move {
             let answer = if uploads { state_before_upload(host).await } else { host.store.state().await };
             let answer = answer.map_err(|error| Failure::from(Error::from(error)));
             (at, host, self.told(&host.name, Phase::Ask, answer))
         };
         // Made first, since a closure in the stream keeps the whole from being known as `Send`.
-        let asks: Vec<_> = self.hosts.iter().enumerate().map(ask).collect();
-        let mut answers: Vec<_> = stream::iter(asks).buffer_unordered(self.parallel).collect().await;
+        let observations: Vec<_> = self.hosts.iter().enumerate().map(observe).collect();
+        let mut answers: Vec<_> = stream::iter(observations).buffer_unordered(self.parallel).collect().await;
         answers.sort_by_key(|(at, ..)| *at);
-        let asked = Asked { answers: answers.into_iter().map(|(_, host, answer)| (host, answer)).collect() };
+        let observed = Observed { states: answers.into_iter().map(|(_, host, answer)| (host, answer)).collect() };
         // The reports of those that only look name them for each host.
         if !matches!(self.command(), Command::Status | Command::Releases | Command::History) {
-            self.warn_unreadable(&asked.seen());
+            self.warn_unreadable(&observed.seen());
         }
-        asked
+        observed
     }
 
     /// The report that some hosts could not be asked.
-    pub(super) fn not_asked(&self, asked: &Asked<'_>) -> Option<Report> {
-        let failed: Vec<(String, Failure)> = asked
-            .answers
+    pub(super) fn not_observed(&self, observed: &Observed<'_>) -> Option<Report> {
+        let failed: Vec<(String, Failure)> = observed
+            .states
             .iter()
             .filter_map(|(host, answer)| Some((host.name.clone(), answer.as_ref().err()?.clone())))
             .collect();
@@ -65,7 +65,7 @@ impl<'r> Run<'r> {
             return None;
         }
         let error = summary("a host could not be asked, and nothing was touched", &failed);
-        Some(self.report(Outcome::Refused, None, as_asked(asked), Some(error)))
+        Some(self.report(Outcome::Refused, None, observed_reports(observed), Some(error)))
     }
 
     /// Warns of the tool's own files that cannot be read.
@@ -95,11 +95,11 @@ impl<'r> Run<'r> {
     }
 }
 
-impl Asked<'_> {
+impl Observed<'_> {
     /// What the hosts that answered hold.
     pub(super) fn seen(&self) -> Vec<Seen<'_>> {
         let seen = self
-            .answers
+            .states
             .iter()
             .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }));
         seen.collect()
@@ -119,12 +119,12 @@ async fn state_before_upload(host: &Host) -> Result<RootState, StoreError> {
 }
 
 /// The reports of hosts that were only asked.
-pub(super) fn as_asked(asked: &Asked<'_>) -> Vec<HostReport> {
+pub(super) fn observed_reports(observed: &Observed<'_>) -> Vec<HostReport> {
     let host = |(host, answer): &(&Host, Result<RootState, Failure>)| match answer {
         Ok(state) => untouched(&host.name, state),
         Err(failure) => failed_host(&host.name, failure.clone()),
     };
-    asked.answers.iter().map(host).collect()
+    observed.states.iter().map(host).collect()
 }
 
 /// The report of a host that was not touched.
