@@ -23,7 +23,7 @@ pub(super) async fn activate(
     run.verify = options.verify;
     run.accept_data = options.accept_data;
     run.check = (options.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));
-    run.begin(Some(name));
+    run.emit_started(Some(name));
     let place = run.options.data_place();
     let means = run.data_means(false, place.as_ref());
     run.plan_and_execute(&|seen: &[Seen<'_>]| {

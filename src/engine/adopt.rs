@@ -24,7 +24,7 @@ use super::{
 
 /// Takes over the tree of every host.
 pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
-    run.begin(None);
+    run.emit_started(None);
     let observed = run.observe().await;
     if let Some(report) = run.unfit(&observed) {
         return report;
@@ -39,7 +39,7 @@ pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
         Ok(plan) => plan,
         Err(refusal) => return run.refused(refusal, &seen),
     };
-    run.tell(&Event::Planned { plan: plan.lines() });
+    run.emit(&Event::Planned { plan: plan.lines() });
     if let Some(report) = run.may_not_write(&observed, None).await {
         return report;
     }
@@ -109,7 +109,7 @@ impl<'r> Run<'r> {
     /// Writes what is planned on every host, and gives the locks back. What took effect stays: it harms nothing, and the
     /// next run goes on from there.
     async fn execute_adoption(&self, plan: &AdoptPlan, locked: &mut [LockedHost<'r>]) -> Report {
-        self.enter(Phase::Prepare, locked.len());
+        self.enter_phase(Phase::Prepare, locked.len());
         join_all(locked.iter_mut().map(|host| self.adopt_on(host, plan))).await;
         let failed: Vec<(String, Failure)> =
             locked.iter().filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?))).collect();
@@ -118,7 +118,7 @@ impl<'r> Run<'r> {
             hint: Some("see why, then run `switchback adopt` again: it goes on from where it is".to_owned()),
             ..summary("a tree was not taken over, or only in part; every release is where it can be reached", &failed)
         });
-        self.enter(Phase::Finish, locked.len());
+        self.enter_phase(Phase::Finish, locked.len());
         let hosts = join_all(locked.iter_mut().map(|host| self.end_adoption(host, plan, outcome))).await;
         let operation = Some(self.owner.operation.clone());
         Report { operation, ..self.report(outcome, None, hosts, error) }
@@ -130,12 +130,12 @@ impl<'r> Run<'r> {
             return;
         }
         let result = host.guard.adopt(adoption).await.map_err(failure);
-        if let Err(why) = self.told(&host.member.name, Phase::Prepare, result) {
+        if let Err(why) = self.report_phase(&host.member.name, Phase::Prepare, result) {
             host.failure = Some(why);
         } else if adoption.becomes.is_some() {
             let after = host.guard.state().current.clone();
             let activated = Activated { before: before.clone(), after, at: host.guard.state().clock };
-            self.tell_switched(&host.member.name, &activated);
+            self.emit_switched(&host.member.name, &activated);
             host.state = HostState::Switched(activated);
         }
     }

@@ -25,7 +25,7 @@ use super::{
 
 /// Asks whether a deploy would be refused.
 pub(super) async fn check(run: Run<'_>) -> Report {
-    run.begin(None);
+    run.emit_started(None);
     if let Some(report) = run.lacks_variables(None) {
         return report;
     }
@@ -70,8 +70,8 @@ impl Run<'_> {
         let commands = self.options.commands.clone().unwrap_or_default();
         let secrets = secrets::load(&commands, &mut |why| self.warn(None, why));
         let present = Present { run: self, observed, commands: &commands, secrets: &secrets };
-        present.tell_version().await;
-        present.tell_validation().await;
+        present.report_version().await;
+        present.report_validation().await;
     }
 }
 
@@ -84,7 +84,7 @@ struct Present<'p, 'r> {
 }
 
 impl Present<'_, '_> {
-    async fn tell_version(&self) {
+    async fn report_version(&self) {
         let Some(place) = self.run.options.data_place() else { return };
         let (host, answer) = match &place {
             DataPlace::Host(name) => (name.as_str(), self.version(&place).await),
@@ -113,7 +113,7 @@ impl Present<'_, '_> {
         answer.map(|version| version.to_string()).map_err(|error| redact(self.secrets, &Failure::from(error).message))
     }
 
-    async fn tell_validation(&self) {
+    async fn report_validation(&self) {
         if let Some(code) = &self.run.options.code.validate {
             self.validate_on_hosts(code.as_ref()).await;
         }
@@ -150,7 +150,7 @@ impl Present<'_, '_> {
     }
 
     fn answered(&self, host: &str, question: HookKind, answer: String) {
-        self.run.tell(&Event::Answered { host: host.to_owned(), question, answer });
+        self.run.emit(&Event::Answered { host: host.to_owned(), question, answer });
     }
 
     /// Each host that a release is current on, and what a command there is told.

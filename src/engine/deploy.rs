@@ -89,7 +89,7 @@ impl<'r> Delivery<'_, 'r> {
     /// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
     async fn deliver(&self) -> Deployed {
         let (run, name) = (self.run, self.release.name());
-        run.begin(Some(name));
+        run.emit_started(Some(name));
         if let Some(report) = run.unfit_source(self.release) {
             return Ok(report);
         }
@@ -120,7 +120,7 @@ impl<'r> Delivery<'_, 'r> {
         if run.options.dry_run && !first.is_empty() {
             run.foresee_pruning(&mut first).await;
         }
-        run.planned(&first);
+        run.emit_plan(&first);
         if run.options.dry_run {
             let warnings = run.look_at_links(&first, &seen).await;
             return Ok(run.dry_run(&first, &warnings));

@@ -54,7 +54,7 @@ impl Kind {
 impl<'r> Run<'r> {
     /// Writes marks and history everywhere, gives the locks back, and says what became of each host.
     pub(super) async fn finish(&self, mut locked: Vec<LockedHost<'r>>, ending: &Ending<'_>) -> Vec<HostReport> {
-        self.enter(Phase::Finish, locked.len());
+        self.enter_phase(Phase::Finish, locked.len());
         join_all(locked.iter_mut().map(|host| self.finish_on(host, ending))).await
     }
 
@@ -67,9 +67,9 @@ impl<'r> Run<'r> {
                 Ok(closed) => {
                     let failed = closed.failed.into_iter();
                     let failed = failed.map(|why| format!("a mark or the history could not be written ({why})"));
-                    let links = closed.links.iter().map(|(name, links)| links::told(name, links));
+                    let links = closed.links.iter().map(|(name, links)| links::describe_links(name, links));
                     host.warnings.extend(failed.chain(links));
-                    host.warnings.extend(self.told_of_seals(closed.sealed, closed.unsealed));
+                    host.warnings.extend(self.describe_seals(closed.sealed, closed.unsealed));
                 }
                 Err(error) => host.warnings.push(lock_not_released(error)),
             }
@@ -133,7 +133,7 @@ impl<'r> Run<'r> {
 
     /// What is told of the releases that commands changed: nothing of those that are sealed, but where an interrupted run had
     /// left that to do.
-    pub(super) fn told_of_seals(&self, sealed: Vec<ReleaseName>, failed: Vec<String>) -> Vec<String> {
+    pub(super) fn describe_seals(&self, sealed: Vec<ReleaseName>, failed: Vec<String>) -> Vec<String> {
         let recovers = self.command() == Command::Recover;
         let sealed = sealed.into_iter().filter(|_| recovers);
         let sealed = sealed.map(|name| format!("sealed what commands of an interrupted run changed in {name}"));
@@ -174,7 +174,7 @@ fn report_of(host: &mut LockedHost<'_>, outcome: HostOutcome) -> HostReport {
     report.after = (outcome != HostOutcome::Unknown).then(|| host.guard.state().current.release().cloned()).flatten();
     report.switched_at = host.state.switch().and_then(|switched| switched.at);
     report.error = host.failure.take();
-    report.warnings = std::mem::take(&mut host.told);
+    report.warnings = std::mem::take(&mut host.reported);
     report.warnings.append(&mut host.warnings);
     report.pruned = std::mem::take(&mut host.pruned);
     report

@@ -88,14 +88,14 @@ impl<'r> Run<'r> {
         // Whoever may write there could name any process of the host.
         if !self.allow_writable && plan::trusted_state(&host.seen()).is_err() {
             let what = "what an interrupted run left running there is neither ended nor waited for: the state directory is not trusted";
-            if !host.warnings.iter().any(|told| told == what) {
+            if !host.warnings.iter().any(|warning| warning == what) {
                 host.warnings.push(what.to_owned());
             }
             return;
         }
         let name = host.name();
         let settled = host.guard.settle_hooks(self.keep_data, &|what| self.warn(Some(name), what)).await;
-        if let Err(error) = self.told(name, Phase::Lock, settled.map_err(failure)) {
+        if let Err(error) = self.report_phase(name, Phase::Lock, settled.map_err(failure)) {
             host.failure = Some(error);
         }
     }
@@ -136,7 +136,7 @@ impl<'r> Run<'r> {
         let prepared = execution.locked.iter_mut().filter(|host| host.prepared && host.failure.is_none());
         let seals = prepared.map(|host| async {
             let sealed = host.guard.seal(&release).await.map_err(failure);
-            if let Err(why) = self.told(host.member.name(), Phase::Prepare, sealed) {
+            if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, sealed) {
                 host.failure = Some(why);
             }
         });
@@ -148,12 +148,13 @@ impl<'r> Run<'r> {
         let code = self.options.code.after_switch.clone().filter(|_| self.hooks);
         let runs_any = |host: &LockedHost<'_>| code.is_some() || host.commands().after_switch.is_some();
         let concerned = execution.concerned();
-        let told = execution.locked.iter().zip(&concerned).filter(|(host, concerned)| **concerned && runs_any(host));
-        let count = told.count();
+        let selected =
+            execution.locked.iter().zip(&concerned).filter(|(host, concerned)| **concerned && runs_any(host));
+        let count = selected.count();
         if count == 0 {
             return;
         }
-        self.enter(Phase::AfterSwitch, count);
+        self.enter_phase(Phase::AfterSwitch, count);
         let (direction, secrets) = (execution.direction(), execution.secrets.clone());
         let chosen =
             execution.locked.iter_mut().zip(&concerned).filter(|(host, concerned)| **concerned && runs_any(host));
@@ -198,7 +199,7 @@ impl<'r> Run<'r> {
             format!("it led to {} before the hooks ran, and leads to {} now", described(&before), described(now));
         let moved = StoreError::Conflict { host: host.name().to_owned(), detail };
         host.state = HostState::Strayed(host.state.switch().cloned());
-        if let Err(why) = self.told::<()>(host.member.name(), Phase::AfterSwitch, Err(failure(moved))) {
+        if let Err(why) = self.report_phase::<()>(host.member.name(), Phase::AfterSwitch, Err(failure(moved))) {
             host.failure.get_or_insert(why);
         }
     }
@@ -252,7 +253,7 @@ impl<'r> Run<'r> {
                 secrets: job.secrets,
             };
             let result = hook.run(&at, &mut shell).await.map_err(Failure::from);
-            if let Err(why) = self.told(name, job.phase, result) {
+            if let Err(why) = self.report_phase(name, job.phase, result) {
                 host.failure = Some(why);
                 return;
             }

@@ -30,7 +30,7 @@ impl Run<'_> {
         let mut warnings = Warnings::new();
         for (host, found) in join_all(looks).await {
             let said = match found {
-                Ok(broken) => broken.iter().map(|(name, links)| told(name, links)).collect(),
+                Ok(broken) => broken.iter().map(|(name, links)| describe_links(name, links)).collect(),
                 Err(error) => {
                     vec![format!("the links to what is shared could not be looked at ({})", failure(error).message)]
                 }
@@ -50,7 +50,7 @@ pub(super) fn links_of(before: Option<&ReleaseName>, after: Option<&ReleaseName>
 }
 
 /// What is said of the broken links of a release.
-pub(super) fn told(name: &ReleaseName, links: &[BrokenLink]) -> String {
+pub(super) fn describe_links(name: &ReleaseName, links: &[BrokenLink]) -> String {
     let links: Vec<String> = links.iter().map(ToString::to_string).collect();
     format!("{name} does not share what it should: {}", named(&links, links.len() as u64))
 }

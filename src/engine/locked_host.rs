@@ -26,7 +26,7 @@ pub(super) struct LockedHost<'r> {
     pub(super) prepared: bool,
     pub(super) warnings: Vec<String>,
     /// Warnings that were told already, and stand in the report too.
-    pub(super) told: Vec<String>,
+    pub(super) reported: Vec<String>,
     /// The releases that were pruned.
     pub(super) pruned: Vec<ReleaseName>,
 }
@@ -44,7 +44,7 @@ impl<'r> LockedHost<'r> {
             failure: None,
             prepared: false,
             warnings: Vec::new(),
-            told: Vec::new(),
+            reported: Vec::new(),
             pruned: Vec::new(),
         }
     }

@@ -19,15 +19,15 @@ use crate::{
 
 use super::{
     Host,
-    links::{links_of, told},
+    links::{describe_links, links_of},
     observe::{Observed, failed_host, failure, untouched},
     run::{Run, summary},
-    verify::told_of,
+    verify::describe_check,
 };
 
 /// Where every host is, and whether what is current and what a rollback would go to is what it was.
 pub(super) async fn status(run: Run<'_>) -> Report {
-    run.begin(None);
+    run.emit_started(None);
     let observed = run.observe().await;
     let mut hosts = examined(&run, &observed).await;
     for (name, why) in plan::stragglers(&observed.seen(), None) {
@@ -40,7 +40,7 @@ pub(super) async fn status(run: Run<'_>) -> Report {
 
 /// What every host has.
 pub(super) async fn releases(run: Run<'_>) -> Report {
-    run.begin(None);
+    run.emit_started(None);
     let observed = run.observe().await;
     let hosts: Vec<HostReport> = observed.states.iter().map(|(host, answer)| look_at(host, answer)).collect();
     conclude(&run, hosts)
@@ -85,16 +85,16 @@ fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &m
         // What was added by whoever works there, and what was never listed, is nothing to be told of every time.
         Checked::Holds { .. } | Checked::NoManifest => (0, Vec::new()),
         Checked::Impossible { .. } | Checked::Unreadable { .. } => {
-            report.warnings.extend(told_of(&name, &checked));
+            report.warnings.extend(describe_check(&name, &checked));
             (0, Vec::new())
         }
     };
     if damaged > 0 {
         let see = format!("see all of it with `switchback verify {name} --full`");
-        report.warnings.extend(told_of(&name, &checked).into_iter().map(|said| format!("{said}; {see}")));
+        report.warnings.extend(describe_check(&name, &checked).into_iter().map(|said| format!("{said}; {see}")));
     }
     if !links.is_empty() {
-        report.warnings.push(told(&name, &links));
+        report.warnings.push(describe_links(&name, &links));
         some.splice(0..0, links.iter().map(ToString::to_string));
     }
     let damaged = damaged + links.len() as u64;
@@ -105,7 +105,7 @@ fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &m
 
 /// What was done on every host.
 pub(super) async fn history(run: Run<'_>, newest: Option<usize>) -> Report {
-    run.begin(None);
+    run.emit_started(None);
     let observed = run.observe().await;
     let looked = observed.states.iter().map(|(host, answer)| (*host, look_at(host, answer)));
     let looked: Vec<(&Host, HostReport)> = looked.collect();
@@ -138,7 +138,7 @@ async fn history_of(
         entries.extend(untold);
         (entries, torn)
     });
-    with_history(report, newest, run.told(&host.name, Phase::Ask, answer))
+    with_history(report, newest, run.report_phase(&host.name, Phase::Ask, answer))
 }
 
 /// What was interrupted here and is not settled yet, oldest first.

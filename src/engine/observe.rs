@@ -36,11 +36,11 @@ impl<'r> Run<'r> {
     }
 
     async fn observe_each(&self, uploads: bool) -> Observed<'r> {
-        self.enter(Phase::Ask, self.hosts.len());
+        self.enter_phase(Phase::Ask, self.hosts.len());
         let observe = |(at, host): (usize, &'r Host)| async move {
             let answer = if uploads { state_before_upload(host).await } else { host.store.state().await };
             let answer = answer.map_err(|error| Failure::from(Error::from(error)));
-            (at, host, self.told(&host.name, Phase::Ask, answer))
+            (at, host, self.report_phase(&host.name, Phase::Ask, answer))
         };
         // Made first, since a closure in the stream keeps the whole from being known as `Send`.
         let observations: Vec<_> = self.hosts.iter().enumerate().map(observe).collect();

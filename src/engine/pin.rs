@@ -17,7 +17,7 @@ use super::{locked_host::LockedHost, observe::untouched, run::Run, take_locks::l
 
 /// Pins `name` on every host, or takes its pin away.
 pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
-    run.begin(Some(name));
+    run.emit_started(Some(name));
     let observed = run.observe().await;
     if let Some(report) = run.unfit(&observed) {
         return report;
@@ -27,7 +27,7 @@ pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report 
         Ok(planned) => planned,
         Err(refusal) => return run.refused(refusal, &seen),
     };
-    run.tell(&Event::Planned { plan: planned.lines() });
+    run.emit(&Event::Planned { plan: planned.lines() });
     let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
     if run.options.dry_run {
         if let Some(report) = run.may_not_write(&observed, None).await {
@@ -61,7 +61,7 @@ fn planned(name: &ReleaseName, seen: &[Seen<'_>], pins: bool) -> Result<Pinning,
 impl<'r> Run<'r> {
     /// Writes or removes the marks, and gives the locks back.
     async fn mark_all(&self, pinning: &Pinning, mut locked: Vec<LockedHost<'r>>) -> Report {
-        self.enter(Phase::Finish, locked.len());
+        self.enter_phase(Phase::Finish, locked.len());
         let hosts = join_all(locked.iter_mut().map(|host| self.pin_on(pinning, host))).await;
         let failed: Vec<_> =
             hosts.iter().filter_map(|host: &HostReport| Some((host.host.clone(), host.error.clone()?))).collect();

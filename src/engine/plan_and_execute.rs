@@ -43,7 +43,7 @@ impl<'r> Run<'r> {
         let seen = seen_of(&locked);
         let report = match planned {
             Ok(Some(plan)) => {
-                self.planned(&plan);
+                self.emit_plan(&plan);
                 match self.not_trusted(&plan, &seen) {
                     Some(report) => report,
                     None => match self.verify_locked(&plan, &mut locked).await {
@@ -91,7 +91,7 @@ impl<'r> Run<'r> {
         let mut failed: Vec<(String, Failure)> = Vec::new();
         let mut any = false;
         for (host, result) in locked.iter().zip(results) {
-            match self.told(host.name(), Phase::Lock, result.map_err(failure)) {
+            match self.report_phase(host.name(), Phase::Lock, result.map_err(failure)) {
                 Ok(more) => any |= more,
                 Err(why) => failed.push((host.name().to_owned(), why)),
             }
@@ -120,7 +120,7 @@ impl<'r> Run<'r> {
         match self.plan(plan, &observed.seen()) {
             Ok(Some(mut plan)) => {
                 self.foresee_pruning(&mut plan).await;
-                self.planned(&plan);
+                self.emit_plan(&plan);
                 if let Some(report) = self.not_trusted(&plan, &observed.seen()) {
                     return report;
                 }
@@ -156,7 +156,7 @@ fn seen_of<'s>(locked: &'s [LockedHost<'_>]) -> Vec<Seen<'s>> {
 fn warned(locked: &mut [LockedHost<'_>], warnings: Warnings) {
     for (name, warning) in warnings {
         if let Some(host) = locked.iter_mut().find(|host| host.name() == name) {
-            host.told.push(warning);
+            host.reported.push(warning);
         }
     }
 }

@@ -16,7 +16,7 @@ use super::{execution::Execution, locked_host::LockedHost, observe::failure, run
 impl<'r> Run<'r> {
     /// Makes the release ready everywhere. What fails stands in [`LockedHost::failure`].
     pub(super) async fn prepare(&self, execution: &mut Execution<'r, '_>) {
-        self.enter(Phase::Prepare, execution.locked.len());
+        self.enter_phase(Phase::Prepare, execution.locked.len());
         let command = execution.plan.command;
         join_all(execution.locked.iter_mut().map(|host| self.prepare_on(host, command))).await;
     }
@@ -35,7 +35,7 @@ impl<'r> Run<'r> {
         let switching = execution.locked.iter_mut().filter(|host| host.switches() && !relinks(host));
         join_all(switching.map(|host| async {
             let announced = host.guard.announce(&release).await.map_err(failure);
-            if let Err(why) = self.told(host.member.name(), Phase::Prepare, announced) {
+            if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, announced) {
                 host.failure = Some(why);
             }
         }))
@@ -58,7 +58,7 @@ impl<'r> Run<'r> {
             None if matches!(plan.action, Action::GoBack | Action::Relink) => host.guard.ready(&plan.release).map(Some),
             None => Ok(None),
         };
-        match self.told(host.member.name(), Phase::Prepare, result.map_err(failure)) {
+        match self.report_phase(host.member.name(), Phase::Prepare, result.map_err(failure)) {
             Ok(ready) => host.ready = ready,
             Err(why) => host.failure = Some(why),
         }

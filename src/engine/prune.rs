@@ -32,7 +32,7 @@ pub(super) type Trash<'r> = (&'r Host, Vec<(ReleaseName, Token)>);
 
 /// Keeps the `keep` nearest good releases on every host, and what is needed besides.
 pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
-    run.begin(None);
+    run.emit_started(None);
     if run.options.dry_run {
         return run.plan_pruning_only(keep).await;
     }
@@ -56,14 +56,14 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
             return report;
         }
     };
-    run.told_pruning(&pruning);
+    run.emit_pruning(&pruning);
     let trash = run.execute_pruning(&pruning, &mut locked).await;
     run.end_pruning(locked, trash).await
 }
 
 impl<'r> Run<'r> {
     async fn plan_pruning_only(&self, keep: u32) -> Report {
-        self.enter(Phase::Ask, self.hosts.len());
+        self.enter_phase(Phase::Ask, self.hosts.len());
         let observed = Observed { states: self.survey_unlocked().await };
         if let Some(report) = self.unfit(&observed) {
             return report;
@@ -71,7 +71,7 @@ impl<'r> Run<'r> {
         let seen = observed.seen();
         match plan::prune(keep, &seen) {
             Ok(pruning) => {
-                self.told_pruning(&pruning);
+                self.emit_pruning(&pruning);
                 if let Some(report) = self.may_not_write(&observed, None).await {
                     return report;
                 }
@@ -85,7 +85,7 @@ impl<'r> Run<'r> {
     async fn survey_unlocked(&self) -> Vec<(&'r Host, Result<RootState, Failure>)> {
         let observe = |host: &'r Host| async move {
             let answer = host.store.survey().await.map_err(failure);
-            (host, self.told(&host.name, Phase::Ask, answer))
+            (host, self.report_phase(&host.name, Phase::Ask, answer))
         };
         let observations: Vec<_> = self.hosts.iter().map(observe).collect();
         stream::iter(observations).buffered(self.parallel).collect().await
@@ -108,15 +108,15 @@ impl<'r> Run<'r> {
         plan.notes.extend(lines);
     }
 
-    fn told_pruning(&self, pruning: &Pruning) {
-        self.tell(&crate::event::Event::Planned { plan: pruning.lines() });
+    fn emit_pruning(&self, pruning: &Pruning) {
+        self.emit(&crate::event::Event::Planned { plan: pruning.lines() });
     }
 
     /// Reads what decides which releases go, on every host.
     async fn survey(&self, locked: &mut [LockedHost<'r>]) {
         join_all(locked.iter_mut().map(|host| async {
             let answer = host.guard.survey().await.map_err(failure);
-            host.failure = self.told(host.member.name(), Phase::Ask, answer).err();
+            host.failure = self.report_phase(host.member.name(), Phase::Ask, answer).err();
         }))
         .await;
     }
@@ -143,7 +143,7 @@ impl<'r> Run<'r> {
 
     /// Moves what goes out of sight, on every host. What could not be moved is a warning there.
     async fn execute_pruning(&self, pruning: &Pruning, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
-        self.enter(Phase::Prune, locked.len());
+        self.enter_phase(Phase::Prune, locked.len());
         join_all(locked.iter_mut().map(|host| self.prune_on(pruning, host))).await
     }
 

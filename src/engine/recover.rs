@@ -13,7 +13,7 @@ use super::{RecoverOptions, run::Run};
 /// where there is nothing to do.
 pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Report {
     run.keep_data = options.keep_data;
-    run.begin(None);
+    run.emit_started(None);
     let observed = run.observe().await;
     if let Some(report) = run.not_observed(&observed) {
         return report;

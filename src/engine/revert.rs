@@ -20,7 +20,7 @@ impl<'r> Run<'r> {
     /// Puts back every switch that took effect. A host that could not be put back keeps its own failure, and the one of
     /// putting back beside it.
     pub(super) async fn revert_switch(&self, locked: &mut [LockedHost<'r>]) {
-        self.enter(Phase::PutBack, locked.iter().filter(|host| host.state.switch().is_some()).count());
+        self.enter_phase(Phase::PutBack, locked.iter().filter(|host| host.state.switch().is_some()).count());
         join_all(locked.iter_mut().map(|host| self.revert_switch_on(host))).await;
     }
 
@@ -28,7 +28,7 @@ impl<'r> Run<'r> {
         let Some(done) = host.state.switch().cloned() else { return };
         match undo(host.guard.as_mut(), &done).await {
             Ok(undone) => {
-                self.tell_switched(host.name(), &undone);
+                self.emit_switched(host.name(), &undone);
                 host.state = HostState::Reverted(done);
             }
             Err((unknown, error)) => {
@@ -36,7 +36,7 @@ impl<'r> Run<'r> {
                     host.state = HostState::Unknown(Some(done));
                 }
                 let why = failure(error);
-                let result: Result<(), Failure> = self.told(host.member.name(), Phase::PutBack, Err(why));
+                let result: Result<(), Failure> = self.report_phase(host.member.name(), Phase::PutBack, Err(why));
                 let why = result.expect_err("it failed");
                 host.failure = Some(both(host.failure.take(), why));
             }

@@ -20,7 +20,7 @@ pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: 
         _ if options.keep_data => Some(DataIntent::Keep),
         to => to.clone().map(DataIntent::To),
     };
-    run.begin(None);
+    run.emit_started(None);
     let place = run.options.data_place();
     let means = run.data_means(options.keep_data, place.as_ref()).to(options.data_to.as_ref());
     let plan = |seen: &[Seen<'_>]| {

@@ -180,7 +180,7 @@ impl<'r> Run<'r> {
         self.report(Outcome::Interrupted, None, hosts, Some(interrupted("every `current` is where it was")))
     }
 
-    pub(super) fn tell(&self, event: &Event) {
+    pub(super) fn emit(&self, event: &Event) {
         match event {
             Event::Data { release, step, version } => {
                 let (release, version) =
@@ -209,25 +209,25 @@ impl<'r> Run<'r> {
         Failure { message: redact(self.secrets(), &failure.message), ..failure }
     }
 
-    pub(super) fn begin(&self, release: Option<&ReleaseName>) {
-        self.tell(&Event::Started { command: self.command(), hosts: self.hosts.len(), release: release.cloned() });
+    pub(super) fn emit_started(&self, release: Option<&ReleaseName>) {
+        self.emit(&Event::Started { command: self.command(), hosts: self.hosts.len(), release: release.cloned() });
     }
 
-    pub(super) fn enter(&self, phase: Phase, hosts: usize) {
-        self.tell(&Event::Phase { phase, hosts });
+    pub(super) fn enter_phase(&self, phase: Phase, hosts: usize) {
+        self.emit(&Event::Phase { phase, hosts });
     }
 
     /// Tells how a host came through a phase, and hands the result on.
-    pub(super) fn told<T>(&self, host: &str, phase: Phase, result: Result<T, Failure>) -> Result<T, Failure> {
+    pub(super) fn report_phase<T>(&self, host: &str, phase: Phase, result: Result<T, Failure>) -> Result<T, Failure> {
         match &result {
-            Ok(_) => self.tell(&Event::HostDone { host: host.to_owned(), phase }),
-            Err(error) => self.tell(&Event::HostFailed { host: host.to_owned(), phase, error: error.clone() }),
+            Ok(_) => self.emit(&Event::HostDone { host: host.to_owned(), phase }),
+            Err(error) => self.emit(&Event::HostFailed { host: host.to_owned(), phase, error: error.clone() }),
         }
         result
     }
 
     pub(super) fn warn(&self, host: Option<&str>, message: impl Into<String>) {
-        self.tell(&Event::Warning { host: host.map(ToOwned::to_owned), message: message.into() });
+        self.emit(&Event::Warning { host: host.map(ToOwned::to_owned), message: message.into() });
     }
 
     /// The report, with the hosts in the order of the fleet.
@@ -271,7 +271,7 @@ impl<'r> Run<'r> {
     }
 
     /// Tells the plan.
-    pub(super) fn planned(&self, plan: &Plan) {
+    pub(super) fn emit_plan(&self, plan: &Plan) {
         for warning in &plan.warnings {
             self.warn(None, warning.clone());
         }
@@ -281,7 +281,7 @@ impl<'r> Run<'r> {
                 *line = redact(self.secrets(), line);
             }
         }
-        self.tell(&Event::Planned { plan: lines });
+        self.emit(&Event::Planned { plan: lines });
     }
 }
 

@@ -44,10 +44,10 @@ impl HookShell for HostShell<'_, '_> {
                 secrets: self.secrets.clone(),
                 timeout: hook.timeout,
             };
-            let teller = Teller { run: self.run, host: &self.at.host, hook: hook.kind, secrets: self.secrets };
-            teller.began();
-            let exit = self.guard.run(&job, &|stream, line: &[u8]| teller.line(stream, line)).await;
-            exit.map(|exit| teller.ended(exit)).map_err(Error::from)
+            let events = HookEvents { run: self.run, host: &self.at.host, hook: hook.kind, secrets: self.secrets };
+            events.began();
+            let exit = self.guard.run(&job, &|stream, line: &[u8]| events.line(stream, line)).await;
+            exit.map(|exit| events.ended(exit)).map_err(Error::from)
         })
     }
 }
@@ -74,10 +74,10 @@ impl HookShell for QuestionShell<'_> {
                 secrets: self.secrets.clone(),
                 timeout: Some(hook.timeout.unwrap_or(self.timeout)),
             };
-            let teller = Teller { run: self.run, host: &self.at.host, hook: hook.kind, secrets: self.secrets };
-            teller.began();
-            let exit = self.host.store.ask(&question, &|stream, line: &[u8]| teller.line(stream, line)).await;
-            exit.map(|exit| teller.ended(exit)).map_err(Error::from)
+            let events = HookEvents { run: self.run, host: &self.at.host, hook: hook.kind, secrets: self.secrets };
+            events.began();
+            let exit = self.host.store.ask(&question, &|stream, line: &[u8]| events.line(stream, line)).await;
+            exit.map(|exit| events.ended(exit)).map_err(Error::from)
         })
     }
 }
@@ -104,11 +104,11 @@ impl HookShell for ControllerShell<'_, '_> {
                 output_limit: OUTPUT_LIMIT,
                 ends: false,
             };
-            let teller = Teller { run: self.run, host: CONTROLLER, hook: hook.kind, secrets: self.secrets };
-            teller.began();
+            let events = HookEvents { run: self.run, host: CONTROLLER, hook: hook.kind, secrets: self.secrets };
+            events.began();
             let local = LocalTransport::named(CONTROLLER);
-            let exit = local.run(&call, &|stream, line: &[u8]| teller.line(stream, line)).await;
-            exit.map(|exit| teller.ended(exit)).map_err(|error| {
+            let exit = local.run(&call, &|stream, line: &[u8]| events.line(stream, line)).await;
+            exit.map(|exit| events.ended(exit)).map_err(|error| {
                 let what = format!("`{}` could not be run on the controller", hook.kind);
                 Error::new(ErrorKind::Internal, what).because(error)
             })
@@ -138,25 +138,25 @@ fn environment_here(at: &Occasion, hook: &ShellHook) -> Vec<(String, String)> {
 }
 
 /// Tells what a hook says, without the secrets it was given.
-struct Teller<'t, 'r> {
+struct HookEvents<'t, 'r> {
     run: &'t Run<'r>,
     host: &'t str,
     hook: HookKind,
     secrets: &'t Secrets,
 }
 
-impl Teller<'_, '_> {
+impl HookEvents<'_, '_> {
     fn began(&self) {
-        self.run.tell(&Event::HookStarted { host: self.host.to_owned(), hook: self.hook });
+        self.run.emit(&Event::HookStarted { host: self.host.to_owned(), hook: self.hook });
     }
 
     fn line(&self, stream: Stream, line: &[u8]) {
         let line = redact(self.secrets, &String::from_utf8_lossy(line));
-        self.run.tell(&Event::HookOutput { host: self.host.to_owned(), hook: self.hook, stream, line });
+        self.run.emit(&Event::HookOutput { host: self.host.to_owned(), hook: self.hook, stream, line });
     }
 
     fn ended(&self, exit: HookExit) -> HookExit {
-        self.run.tell(&Event::HookEnded { host: self.host.to_owned(), hook: self.hook, end: hook::how(&exit.end) });
+        self.run.emit(&Event::HookEnded { host: self.host.to_owned(), hook: self.hook, end: hook::how(&exit.end) });
         let clean = |text: &[u8]| redact(self.secrets, &String::from_utf8_lossy(text)).into_bytes();
         // The data version is read from standard output, which therefore stays as it is, byte for byte: a value that happens
         // to stand in it is not to send a revert elsewhere. What is told of it is cleaned where it is told.

@@ -30,7 +30,7 @@ impl<'r> Run<'r> {
     ) -> Result<Vec<(&'r Host, Staged)>, Report> {
         let takes = |host: &&'r Host| plan.host(&host.name).is_some_and(|host| host.action != Action::Stay);
         let hosts: Vec<&'r Host> = self.hosts.iter().filter(takes).collect();
-        self.enter(Phase::Stage, hosts.len());
+        self.enter_phase(Phase::Stage, hosts.len());
         let _sharing = match release.content() {
             ReleaseContent::Tree(tree) if hosts.len() > 1 => Some(tree.share()),
             _ => None,
@@ -61,7 +61,8 @@ impl<'r> Run<'r> {
             ReleaseContent::Tree(tree) => (tree.files(), tree.bytes()),
             ReleaseContent::OnHosts => (0, 0),
         };
-        let progress = Telling { run: self, host: &host.name, files_total, bytes_total, so_far: Mutex::default() };
+        let progress =
+            UploadProgress { run: self, host: &host.name, files_total, bytes_total, so_far: Mutex::default() };
         let seen = observed.states.iter().find(|(other, _)| other.name == host.name);
         let state = seen.and_then(|(_, answer)| answer.as_ref().ok());
         let bases = state.map(plan::bases).unwrap_or_default();
@@ -71,9 +72,9 @@ impl<'r> Run<'r> {
         let owner = LockOwner { upload, ..self.owner.clone() };
         let result = host.store.stage(release, &owner, &bases, &progress).await.map_err(failure);
         if result.is_ok() && matches!(release.content(), ReleaseContent::Tree(_)) {
-            self.tell(&progress.uploaded());
+            self.emit(&progress.uploaded());
         }
-        (host, self.told(&host.name, Phase::Stage, result))
+        (host, self.report_phase(&host.name, Phase::Stage, result))
     }
 
     /// Removes what was staged and is not wanted any more.
@@ -109,7 +110,7 @@ impl<'r> Run<'r> {
 }
 
 /// Tells how far the upload to one host has come.
-struct Telling<'a, 'r> {
+struct UploadProgress<'a, 'r> {
     run: &'a Run<'r>,
     host: &'a str,
     files_total: u64,
@@ -127,7 +128,7 @@ struct SoFar {
     transferred: Option<u64>,
 }
 
-impl Telling<'_, '_> {
+impl UploadProgress<'_, '_> {
     fn so_far<T>(&self, look: impl FnOnce(&mut SoFar) -> T) -> T {
         look(&mut self.so_far.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -146,10 +147,10 @@ impl Telling<'_, '_> {
     }
 }
 
-impl Progress for Telling<'_, '_> {
+impl Progress for UploadProgress<'_, '_> {
     fn advanced(&self, files: u64, bytes: u64) {
         let copied = self.so_far(|so_far| so_far.copied);
-        self.run.tell(&Event::Progress {
+        self.run.emit(&Event::Progress {
             host: self.host.to_owned(),
             files,
             files_total: self.files_total.saturating_sub(copied.0),

@@ -26,7 +26,7 @@ impl<'r> Run<'r> {
     /// Switches every host whose plan says so. What took effect stands in [`LockedHost::state`], what failed in
     /// [`LockedHost::failure`].
     pub(super) async fn switch(&self, locked: &mut [LockedHost<'r>]) {
-        self.enter(Phase::Switch, locked.iter().filter(|host| host.switches()).count());
+        self.enter_phase(Phase::Switch, locked.iter().filter(|host| host.switches()).count());
         join_all(locked.iter_mut().filter(|host| host.switches()).map(|host| self.switch_on(host))).await;
     }
 
@@ -38,7 +38,7 @@ impl<'r> Run<'r> {
         };
         match switched {
             Switched::Yes(activated) => {
-                self.tell_switched(host.name(), &activated);
+                self.emit_switched(host.name(), &activated);
                 host.state = HostState::Switched(activated);
             }
             Switched::Partly(activated, error) => {
@@ -53,8 +53,8 @@ impl<'r> Run<'r> {
         }
     }
 
-    pub(super) fn tell_switched(&self, host: &str, activated: &Activated) {
-        self.tell(&Event::Switched {
+    pub(super) fn emit_switched(&self, host: &str, activated: &Activated) {
+        self.emit(&Event::Switched {
             host: host.to_owned(),
             before: activated.before.release().cloned(),
             after: activated.after.release().cloned(),
@@ -64,7 +64,7 @@ impl<'r> Run<'r> {
 
     fn fail(&self, host: &mut LockedHost<'r>, error: StoreError) {
         let why = failure(error);
-        self.tell(&Event::HostFailed { host: host.name().to_owned(), phase: Phase::Switch, error: why.clone() });
+        self.emit(&Event::HostFailed { host: host.name().to_owned(), phase: Phase::Switch, error: why.clone() });
         host.failure = Some(why);
     }
 }

@@ -34,7 +34,7 @@ type NotTaken = (Vec<(String, Failure)>, Vec<HostReport>);
 impl<'r> Run<'r> {
     /// Takes the lock of every host and reads its state, or none and reports why.
     pub(super) async fn take_locks(&self) -> Result<Vec<LockedHost<'r>>, Report> {
-        self.enter(Phase::Lock, self.hosts.len());
+        self.enter_phase(Phase::Lock, self.hosts.len());
         let until = Instant::now() + self.options.wait;
         let mut waited = false;
         if let Err(failed) = self.connect().await {
@@ -63,7 +63,7 @@ impl<'r> Run<'r> {
         let connect = |host: &'r Host| async move {
             let connected = host.store.connect().await.map_err(|error| Failure::from(Error::from(error)));
             let error = connected.err()?;
-            Some((host.name.clone(), self.told::<()>(&host.name, Phase::Lock, Err(error)).err()?))
+            Some((host.name.clone(), self.report_phase::<()>(&host.name, Phase::Lock, Err(error)).err()?))
         };
         let connects: Vec<_> = self.hosts.iter().map(connect).collect();
         let results: Vec<_> = stream::iter(connects).buffer_unordered(self.parallel).collect().await;
@@ -96,7 +96,8 @@ impl<'r> Run<'r> {
 
     async fn lock(&self, host: &'r Host) -> Result<LockedHost<'r>, (String, Failure)> {
         let taken = host.store.lock(&self.owner, self.check.as_ref()).await.map_err(|error| self.not_taken(error));
-        let guard = self.told(&host.name, Phase::Lock, taken).map_err(|failure| (host.name.clone(), failure))?;
+        let guard =
+            self.report_phase(&host.name, Phase::Lock, taken).map_err(|failure| (host.name.clone(), failure))?;
         Ok(LockedHost::new(host, guard))
     }
 
@@ -134,8 +135,8 @@ impl<'r> Run<'r> {
     /// was current under the locks: others may have switched since the hosts were asked.
     pub(super) async fn note_attempt(&self, plan: &Plan, mut report: Report) -> Report {
         let is_away = |host: &&'r Host| {
-            let told = report.hosts.iter().find(|told| told.host == host.name);
-            told.and_then(|told| told.error.as_ref()).is_some_and(|error| {
+            let report = report.hosts.iter().find(|report| report.host == host.name);
+            report.and_then(|report| report.error.as_ref()).is_some_and(|error| {
                 matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Unknown | ErrorKind::Unsuitable)
             })
         };
@@ -178,12 +179,12 @@ impl<'r> Run<'r> {
             locked.iter().map(|host| if settles { caught_up(host, locked) } else { Vec::new() }).collect();
         join_all(locked.iter_mut().zip(caught_up).map(|(host, caught_up)| async move {
             let nothing = Closing { paid: caught_up, settles, ..Closing::default() };
-            let told = match host.guard.finish(&nothing).await {
-                Ok(closed) => self.told_of_seals(closed.sealed, closed.unsealed),
+            let warnings = match host.guard.finish(&nothing).await {
+                Ok(closed) => self.describe_seals(closed.sealed, closed.unsealed),
                 Err(error) => vec![lock_not_released(error)],
             };
-            for told in told {
-                self.warn(Some(host.name()), told);
+            for warning in warnings {
+                self.warn(Some(host.name()), warning);
             }
         }))
         .await;

@@ -20,7 +20,7 @@ use super::{
 
 /// Takes away every lock whose holder is gone, and with `force` every lock; what its holder had begun is kept for `recover`.
 pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
-    run.begin(None);
+    run.emit_started(None);
     let observed = run.observe().await;
     if let Some(report) = run.not_observed(&observed) {
         return report;
@@ -59,7 +59,7 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
 async fn steal_lock(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(), Failure> {
     let Some(token) = &holder.token else { return Err(hidden(host)) };
     let stolen = host.store.steal(&run.owner, token).await.map_err(failure);
-    let mut guard = run.told(&host.name, Phase::Lock, stolen)?;
+    let mut guard = run.report_phase(&host.name, Phase::Lock, stolen)?;
     let nothing = Closing::default();
     guard.finish(&nothing).await.map(drop).map_err(failure)
 }

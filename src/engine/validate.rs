@@ -48,7 +48,7 @@ impl<'r> Run<'r> {
         if count == 0 && here.is_none() {
             return;
         }
-        self.enter(Phase::Validate, count.max(1));
+        self.enter_phase(Phase::Validate, count.max(1));
         if let Some(code) = code {
             let tests = execution.locked.iter().map(|_| Some((code.as_ref() as &dyn Hook, Validation::new(""))));
             self.validate_on_hosts(execution, tests.collect()).await;
@@ -79,7 +79,7 @@ impl<'r> Run<'r> {
                 let guard = host.guard.as_mut();
                 let mut shell = HostShell { run: self, guard, at, directory: HookDirectory::Release, secrets };
                 let result = self.until_valid(&test, &mut shell).await;
-                if let Err(why) = self.told(host.member.name(), Phase::Validate, result) {
+                if let Err(why) = self.report_phase(host.member.name(), Phase::Validate, result) {
                     host.failure = Some(why);
                 }
             })
@@ -94,7 +94,7 @@ impl<'r> Run<'r> {
             Occasion { host: CONTROLLER.to_owned(), ..occasion(&execution.locked[0], &release, execution.direction()) };
         let mut shell = ControllerShell { run: self, at: at.clone(), secrets: &secrets };
         let result = self.until_valid(&Test { hook, rules, at }, &mut shell).await;
-        if let Err(why) = self.told(CONTROLLER, Phase::Validate, result) {
+        if let Err(why) = self.report_phase(CONTROLLER, Phase::Validate, result) {
             execution.failure = Some(why);
         }
     }

@@ -66,7 +66,7 @@ impl Run<'_> {
     /// Looks at the release that a host is about to go to; what is told of it is no reason to refuse.
     async fn verify_target(&self, seen: Seen<'_>, name: ReleaseName) -> (String, Result<Vec<String>, Failure>) {
         if let Some(why) = seen.state.release(&name).and_then(|release| release.unsealed.unreadable()) {
-            return (seen.host.to_owned(), self.told(seen.host, Phase::Lock, Err(unreadable(&name, why))));
+            return (seen.host.to_owned(), self.report_phase(seen.host, Phase::Lock, Err(unreadable(&name, why))));
         }
         let touched = seen.state.release(&name).is_some_and(|release| release.touched.record().is_some());
         let known = seen.state.checked.as_ref().filter(|(checked, _)| *checked == name);
@@ -83,11 +83,11 @@ impl Run<'_> {
                 _ => None,
             };
             if let Some(why) = refused {
-                return self.told(seen.host, Phase::Lock, Err(why));
+                return self.report_phase(seen.host, Phase::Lock, Err(why));
             }
             let said = match &checked {
                 Checked::Damaged { .. } => vec![format!("{name} is sealed first: {CHANGED}")],
-                checked => told_of(&name, checked),
+                checked => describe_check(&name, checked),
             };
             for said in &said {
                 self.warn(Some(seen.host), said.clone());
@@ -113,7 +113,7 @@ fn missing(name: &ReleaseName) -> Failure {
 }
 
 /// What is told of a release that is not damaged.
-pub(super) fn told_of(name: &ReleaseName, checked: &Checked) -> Vec<String> {
+pub(super) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<String> {
     match checked {
         Checked::Holds { added, some, modes, changed } => {
             let added =
@@ -163,7 +163,7 @@ pub(super) fn named(some: &[String], in_all: u64) -> String {
 
 /// Holds a release, the current one by default, against its manifest on every host.
 pub(super) async fn verify(run: Run<'_>, name: Option<&ReleaseName>, full: bool) -> Report {
-    run.begin(name);
+    run.emit_started(name);
     let observed = run.observe().await;
     let looks = observed.states.iter().map(|(host, answer)| verify_on(&run, host, answer, name, full));
     // Made first, since a closure in the stream keeps the whole from being known as `Send`.
@@ -194,7 +194,7 @@ async fn verify_on(
         Some(release) => look_through(host, release, full).await.map_err(failure),
         None => Err(missing(name)),
     };
-    match run.told(&host.name, Phase::Verify, verified) {
+    match run.report_phase(&host.name, Phase::Verify, verified) {
         Ok((verified, links)) => {
             let mut report = found(report, name, &verified, &links, full);
             if state.release(name).is_some_and(|release| release.touched.record().is_some()) {

@@ -39,7 +39,7 @@ impl<'r> Run<'r> {
     /// Takes the release of the plan to its data, when the plan says so. What failed stands in [`Execution::failure`].
     pub(in crate::engine) async fn apply_data(&self, execution: &mut Execution<'r, '_>) {
         let Some(DataPlan::Apply { release, place, commands, resumes, .. }) = &execution.plan.data else { return };
-        self.enter(Phase::Data, 1);
+        self.enter_phase(Phase::Data, 1);
         let (release, place, commands) = (release.clone(), place.clone(), commands.clone());
         let manner = if *resumes { Manner::Resumes } else { Manner::Anew };
         if let Err(why) = self.apply(execution, &release, &place, commands, manner).await {

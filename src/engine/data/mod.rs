@@ -179,7 +179,7 @@ impl<'r> Run<'r> {
                 written.map_err(super::observe::failure)?;
             }
         }
-        self.tell(&Event::Data { release: release.clone(), step: step.0, version: step.1.cloned() });
+        self.emit(&Event::Data { release: release.clone(), step: step.0, version: step.1.cloned() });
         Ok(())
     }
 

@@ -71,7 +71,7 @@ impl<'r> Run<'r> {
         if !its_time || execution.data.pending.is_empty() {
             return;
         }
-        self.enter(Phase::Data, execution.data.pending.len());
+        self.enter_phase(Phase::Data, execution.data.pending.len());
         while let Some(step) = execution.data.pending.first().cloned() {
             let result = self.revert_one(execution, &step).await;
             if let Err(why) = result {
