@@ -235,7 +235,7 @@ impl<'r> Run<'r> {
             if let HostState::Reverted(switch) = &host.state {
                 host.state = HostState::Unwell(switch.clone());
             }
-            host.failure = Some(super::revert::both(first, why));
+            host.failure = Some(super::revert::join_failures(first, why));
         } else {
             host.failure = first;
         }

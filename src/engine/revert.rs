@@ -38,7 +38,7 @@ impl<'r> Run<'r> {
                 let why = failure(error);
                 let result: Result<(), Failure> = self.report_phase(host.member.name(), Phase::PutBack, Err(why));
                 let why = result.expect_err("it failed");
-                host.failure = Some(both(host.failure.take(), why));
+                host.failure = Some(join_failures(host.failure.take(), why));
             }
         }
     }
@@ -62,7 +62,7 @@ async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated,
 }
 
 /// The failure and the failure to put it back, side by side.
-pub(super) fn both(first: Option<Failure>, undo: Failure) -> Failure {
+pub(super) fn join_failures(first: Option<Failure>, undo: Failure) -> Failure {
     match first {
         Some(first) => {
             Failure { message: format!("{}; and putting it back failed too: {}", first.message, undo.message), ..first }

@@ -135,7 +135,7 @@ impl<'r> Run<'r> {
         let Some(step) = execution.data.applied.take() else { return };
         if let Err(why) = self.undo_apply_step(execution, &step).await {
             execution.data.state = DataState::Unsettled;
-            execution.failure = Some(super::super::revert::both(execution.failure.take(), why));
+            execution.failure = Some(super::super::revert::join_failures(execution.failure.take(), why));
         }
     }
 

@@ -98,7 +98,7 @@ impl<'r> Run<'r> {
             result.and_then(|()| if back { Ok(()) } else { Err(not_restored(&newest, execution.data.after.as_ref())) })
         {
             execution.data.state = DataState::Unsettled;
-            execution.failure = Some(super::super::revert::both(execution.failure.take(), why));
+            execution.failure = Some(super::super::revert::join_failures(execution.failure.take(), why));
         }
     }
 
