@@ -49,13 +49,13 @@ struct Drill<'d> {
 
 /// What the fleet was like at one moment, read over fresh connections.
 #[derive(Debug, Clone)]
-struct Seen {
+struct Snapshot {
     hosts: Vec<(String, Option<ReleaseName>)>,
     data: Probed,
 }
 
 /// Why a rehearsal ended before its end: the report that says so.
-type Ended = Box<Report>;
+type Aborted = Box<Report>;
 
 /// Rehearses the way back of `release`.
 pub(super) async fn drill(
@@ -79,9 +79,9 @@ pub(super) async fn drill(
     };
     let report = DrillReport::new(digest);
     let mut drill = Drill { fleet, options, observer, release, began: Instant::now(), report };
-    let last = match drill.go().await {
+    let last = match drill.run_legs().await {
         Ok(last) => last,
-        Err(ended) => return drill.end(*ended),
+        Err(aborted) => return drill.end(*aborted),
     };
     drill.end(last)
 }
@@ -99,11 +99,11 @@ async fn digest(release: &dyn Release) -> Result<String, Error> {
 
 impl Drill<'_> {
     /// Goes all legs; the report of the last.
-    async fn go(&mut self) -> Result<Report, Ended> {
+    async fn run_legs(&mut self) -> Result<Report, Aborted> {
         if self.options.run.dry_run {
             return Ok(self.deploy(Arc::clone(&self.release)).await);
         }
-        self.make_a_way_back().await?;
+        self.deploy_baseline().await?;
         let before = self.look("before the drill").await?;
         let name = self.release.name().clone();
 
@@ -115,7 +115,7 @@ impl Drill<'_> {
         let leg = self.roll_back(&name).await;
         self.report.time_to_restore = (leg.outcome == Outcome::Done).then_some(leg.seconds);
         let back = self.leg("rollback", leg, Some(&name)).await?;
-        let restored = [where_it_was(&before, &back.0), same_data(&before.data, &back.0.data)];
+        let restored = [same_releases(&before, &back.0), same_data(&before.data, &back.0.data)];
         self.prove(restored.into_iter().flatten().collect(), &back.1)?;
 
         let leg = self.deploy_again(&name).await;
@@ -127,7 +127,7 @@ impl Drill<'_> {
     }
 
     /// Deploys the source as a baseline, when a host has nothing to go back to.
-    async fn make_a_way_back(&mut self) -> Result<(), Ended> {
+    async fn deploy_baseline(&mut self) -> Result<(), Aborted> {
         let status = self.fleet.status(self.observer).await;
         if status.outcome != Outcome::Done {
             return Err(Box::new(status));
@@ -171,7 +171,7 @@ impl Drill<'_> {
     }
 
     /// What the fleet is like now, over fresh connections.
-    async fn look(&self, when: &str) -> Result<Seen, Ended> {
+    async fn look(&self, when: &str) -> Result<Snapshot, Aborted> {
         self.fleet.close().await;
         let status = self.fleet.status(self.observer).await;
         if status.outcome != Outcome::Done {
@@ -180,7 +180,7 @@ impl Drill<'_> {
         let at = |host: &HostReport| (host.host.clone(), host.status.as_ref().and_then(|has| has.current.clone()));
         let hosts = status.hosts.iter().map(at).collect();
         match super::probe::probe(self.fleet, &self.options.run, self.observer).await {
-            Ok(data) => Ok(Seen { hosts, data }),
+            Ok(data) => Ok(Snapshot { hosts, data }),
             Err(mut report) => {
                 if let Some(error) = &mut report.error {
                     error.message = format!("{when}, the data could not be looked at: {}", error.message);
@@ -191,7 +191,12 @@ impl Drill<'_> {
     }
 
     /// Ends a leg: its command must have done what it was asked, and the fleet is looked at anew.
-    async fn leg(&mut self, name: &str, report: Report, fled: Option<&ReleaseName>) -> Result<(Seen, Report), Ended> {
+    async fn leg(
+        &mut self,
+        name: &str,
+        report: Report,
+        fled: Option<&ReleaseName>,
+    ) -> Result<(Snapshot, Report), Aborted> {
         let went = report.outcome == Outcome::Done;
         let said = report.error.as_ref().map_or_else(|| "it did".to_owned(), |error| error.message.clone());
         let proof = Proof::new(format!("the {name} did what it was asked"), went, said);
@@ -200,18 +205,18 @@ impl Drill<'_> {
         if !went {
             return Err(Box::new(report));
         }
-        let seen = match (self.look(&format!("after the {name}")).await, fled) {
-            (Ok(seen), _) => seen,
-            (Err(ended), _) => return Err(ended),
+        let snapshot = match (self.look(&format!("after the {name}")).await, fled) {
+            (Ok(snapshot), _) => snapshot,
+            (Err(aborted), _) => return Err(aborted),
         };
         if let Some(leg) = self.report.legs.last_mut() {
-            leg.data.clone_from(&seen.data.shown);
+            leg.data.clone_from(&snapshot.data.shown);
         }
-        Ok((seen, report))
+        Ok((snapshot, report))
     }
 
     /// Adds what was looked at to the leg.
-    fn prove(&mut self, proofs: Vec<Proof>, report: &Report) -> Result<(), Ended> {
+    fn prove(&mut self, proofs: Vec<Proof>, report: &Report) -> Result<(), Aborted> {
         let held = proofs.iter().all(|proof| proof.held);
         if let Some(leg) = self.report.legs.last_mut() {
             leg.proofs.extend(proofs);
@@ -252,15 +257,15 @@ impl Drill<'_> {
 }
 
 /// That every host is on `name`.
-fn on(seen: &Seen, name: &ReleaseName) -> Vec<Proof> {
+fn on(snapshot: &Snapshot, name: &ReleaseName) -> Vec<Proof> {
     let odd: Vec<String> =
-        seen.hosts.iter().filter(|(_, current)| current.as_ref() != Some(name)).map(described).collect();
-    let words = if odd.is_empty() { format!("{} on it", seen.hosts.len()) } else { odd.join(", ") };
+        snapshot.hosts.iter().filter(|(_, current)| current.as_ref() != Some(name)).map(described).collect();
+    let words = if odd.is_empty() { format!("{} on it", snapshot.hosts.len()) } else { odd.join(", ") };
     vec![Proof::new(format!("every host is on {name}"), odd.is_empty(), words)]
 }
 
 /// That every host is where it was before.
-fn where_it_was(before: &Seen, now: &Seen) -> Vec<Proof> {
+fn same_releases(before: &Snapshot, now: &Snapshot) -> Vec<Proof> {
     let odd: Vec<String> = now.hosts.iter().filter(|host| !before.hosts.contains(host)).map(described).collect();
     let words = if odd.is_empty() { format!("{} are", now.hosts.len()) } else { odd.join(", ") };
     vec![Proof::new("every host is where it was before", odd.is_empty(), words)]
@@ -296,8 +301,8 @@ fn same_version(before: &Probed, now: &Probed) -> Vec<Proof> {
     if before.version.is_none() && now.version.is_none() {
         return Vec::new();
     }
-    let seen = format!("{}, and before {}", words(&now.shown), words(&before.shown));
-    vec![Proof::new("the data version is what it was", before.version == now.version, seen)]
+    let snapshot = format!("{}, and before {}", words(&now.shown), words(&before.shown));
+    vec![Proof::new("the data version is what it was", before.version == now.version, snapshot)]
 }
 
 /// The first line in which two fingerprints differ.

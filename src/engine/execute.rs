@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     execution::Execution,
-    finish::{Ending, Kind},
+    finish::{Conclusion, OperationKind},
     locked_host::LockedHost,
     outcome::{Aim, Code, DataState, Reached, Stop, outcome},
     run::{Run, interrupted, summary},
@@ -137,8 +137,8 @@ impl<'r> Run<'r> {
     /// Ends the run on every host and reports it.
     async fn conclude(&self, mut execution: Execution<'r, '_>, outcome: Outcome) -> Report {
         let plan = execution.plan;
-        let kind = Kind::of(plan);
-        let trash = if outcome == Outcome::Done && kind != Kind::Relinks {
+        let kind = OperationKind::of(plan);
+        let trash = if outcome == Outcome::Done && kind != OperationKind::Relinks {
             self.prune_after(&mut execution.locked).await
         } else {
             Vec::new()
@@ -150,16 +150,17 @@ impl<'r> Run<'r> {
             Outcome::Unchanged => execution.is_past_pivot() && plan.finishes,
             _ => false,
         };
-        let fled = (!matches!(plan.command, Command::Rollback) && began && !arrived && kind != Kind::Relinks)
-            .then_some(&plan.release);
-        let is_there = |host: &&LockedHost<'_>| host.guard.state().current.release() == Some(&plan.release);
-        let there = execution.locked.iter().filter(is_there).map(|host| host.name().to_owned()).collect();
+        let bad_release =
+            (!matches!(plan.command, Command::Rollback) && began && !arrived && kind != OperationKind::Relinks)
+                .then_some(&plan.release);
+        let is_on_release = |host: &&LockedHost<'_>| host.guard.state().current.release() == Some(&plan.release);
+        let on_release = execution.locked.iter().filter(is_on_release).map(|host| host.name().to_owned()).collect();
         let error =
             error_of(&execution, outcome).map(|error| if plan.data.is_some() { self.redacted(error) } else { error });
         let unfinished =
             execution.data.state == DataState::Unsettled || (arrived && !execution.data.pending.is_empty());
-        let ending = Ending { outcome, fled, there, arrived, unfinished, kind };
-        let hosts = self.finish(std::mem::take(&mut execution.locked), &ending).await;
+        let conclusion = Conclusion { outcome, bad_release, on_release, arrived, unfinished, kind };
+        let hosts = self.finish(std::mem::take(&mut execution.locked), &conclusion).await;
         let hosts = self.empty_trash(trash, hosts).await;
         let operation = (outcome != Outcome::Refused).then(|| self.owner.operation.clone());
         Report {
@@ -232,8 +233,8 @@ fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) ->
 fn stranded_hosts(execution: &Execution<'_, '_>) -> Failure {
     let Plan { release, stranded, .. } = execution.plan;
     let hosts: Vec<&str> = stranded.iter().map(String::as_str).collect();
-    let there = execution.locked.iter().find(|host| !stranded.iter().any(|name| name == host.name()));
-    let on = there.and_then(|host| host.guard.state().current.release().cloned());
+    let moved = execution.locked.iter().find(|host| !stranded.iter().any(|name| name == host.name()));
+    let on = moved.and_then(|host| host.guard.state().current.release().cloned());
     let on = on.as_ref().unwrap_or(release);
     let what =
         format!("left {} where it is: its own record does not lead to {on}, where the others are", crowd(&hosts, 10));

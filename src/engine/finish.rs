@@ -15,24 +15,24 @@ use crate::{
 use super::{links, locked_host::LockedHost, outcome::HostState, run::Run, take_locks::lock_not_released};
 
 /// How a run ended.
-pub(super) struct Ending<'e> {
+pub(super) struct Conclusion<'e> {
     /// What became of it.
     pub(super) outcome: Outcome,
     /// The release that is marked bad on every host that has it, because it was put back.
-    pub(super) fled: Option<&'e ReleaseName>,
+    pub(super) bad_release: Option<&'e ReleaseName>,
     /// The hosts that are on the release of the plan.
-    pub(super) there: Vec<String>,
+    pub(super) on_release: Vec<String>,
     /// Whether the fleet is where it was to be, be all well there or not.
     pub(super) arrived: bool,
     /// Whether something is left to do, so that what was begun is kept for the next run.
     pub(super) unfinished: bool,
     /// What kind of operation it was.
-    pub(super) kind: Kind,
+    pub(super) kind: OperationKind,
 }
 
 /// What an operation did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum OperationKind {
     /// Its own work.
     Own,
     /// It finished or undid what another had begun.
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     Relinks,
 }
 
-impl Kind {
+impl OperationKind {
     pub(super) fn of(plan: &Plan) -> Self {
         match plan.finishes {
             _ if plan.only_relinks() => Self::Relinks,
@@ -53,14 +53,14 @@ impl Kind {
 
 impl<'r> Run<'r> {
     /// Writes marks and history everywhere, gives the locks back, and says what became of each host.
-    pub(super) async fn finish(&self, mut locked: Vec<LockedHost<'r>>, ending: &Ending<'_>) -> Vec<HostReport> {
+    pub(super) async fn finish(&self, mut locked: Vec<LockedHost<'r>>, conclusion: &Conclusion<'_>) -> Vec<HostReport> {
         self.enter_phase(Phase::Finish, locked.len());
-        join_all(locked.iter_mut().map(|host| self.finish_on(host, ending))).await
+        join_all(locked.iter_mut().map(|host| self.finish_on(host, conclusion))).await
     }
 
-    async fn finish_on(&self, host: &mut LockedHost<'r>, ending: &Ending<'_>) -> HostReport {
+    async fn finish_on(&self, host: &mut LockedHost<'r>, conclusion: &Conclusion<'_>) -> HostReport {
         let outcome = outcome_of(host);
-        let closing = self.closing(host, ending, outcome);
+        let closing = self.closing(host, conclusion, outcome);
         // A host whose state is unknown keeps its lock and its intent: whoever comes next reads them.
         if outcome != HostOutcome::Unknown {
             match host.guard.finish(&closing).await {
@@ -80,9 +80,9 @@ impl<'r> Run<'r> {
         report_of(host, outcome)
     }
 
-    fn closing(&self, host: &LockedHost<'r>, ending: &Ending<'_>, host_outcome: HostOutcome) -> Closing {
+    fn closing(&self, host: &LockedHost<'r>, conclusion: &Conclusion<'_>, host_outcome: HostOutcome) -> Closing {
         let plan = host.plan.as_ref();
-        let done = ending.arrived;
+        let done = conclusion.arrived;
         let left = plan.and_then(|plan| plan.marks_bad.as_ref()).filter(|_| done);
         // Where it was current before, it is not marked: a host that was brought along in vain says nothing of the others.
         let was_on_it = |name: &ReleaseName| {
@@ -91,29 +91,29 @@ impl<'r> Run<'r> {
         let has = |name: &&ReleaseName| {
             !was_on_it(name) && (host.guard.state().release(name).is_some() || host.preparation.is_some())
         };
-        let bad = left.or_else(|| ending.fled.filter(has)).map(|name| (name.clone(), self.mark(host)));
+        let bad = left.or_else(|| conclusion.bad_release.filter(has)).map(|name| (name.clone(), self.mark(host)));
         let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
         // What was tried and taken back before the switch is told of too.
-        let tried = matches!(ending.outcome, Outcome::Failed | Outcome::Interrupted | Outcome::Inconsistent);
+        let tried = matches!(conclusion.outcome, Outcome::Failed | Outcome::Interrupted | Outcome::Inconsistent);
         let acted = tried
             || host.state.switch().is_some()
             || host.preparation.is_some()
             || bad.is_some()
-            || ending.kind == Kind::Finishes;
+            || conclusion.kind == OperationKind::Finishes;
         let history = acted.then(|| Ended {
             from: plan.and_then(|plan| plan.before.named()).cloned(),
             to: plan.map(|plan| plan.release.clone()),
             pruned: host.pruned.clone(),
-            outcome: ending.outcome,
+            outcome: conclusion.outcome,
             host: host_outcome,
             seconds: self.seconds(),
         });
         let debts = plan
-            .filter(|_| done && ending.kind != Kind::Relinks)
+            .filter(|_| done && conclusion.kind != OperationKind::Relinks)
             .map(|plan| self.debts(&plan.release))
             .unwrap_or_default();
-        let settled = done || ending.outcome == Outcome::Unchanged;
-        let caught_up = if settled { caught_up(host, &ending.there) } else { Vec::new() };
+        let settled = done || conclusion.outcome == Outcome::Unchanged;
+        let caught_up = if settled { caught_up(host, &conclusion.on_release) } else { Vec::new() };
         Closing {
             bad,
             cleared,
@@ -121,8 +121,8 @@ impl<'r> Run<'r> {
             debts,
             paid: caught_up,
             // A stage says nothing about the run that another one left: its hook and its validation are still open.
-            settles: done && !ending.unfinished && self.command() != Command::Stage,
-            unfinished: ending.unfinished,
+            settles: done && !conclusion.unfinished && self.command() != Command::Stage,
+            unfinished: conclusion.unfinished,
             links_of: links::links_of(
                 plan.and_then(|plan| plan.before.release()),
                 host.guard.state().current.release(),

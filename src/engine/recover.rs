@@ -19,7 +19,8 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
         return report;
     }
     let seen = observed.seen();
-    let caught_up = seen.iter().any(|seen| seen.state.debts.iter().any(|debt| is_there(debt, seen, &observed.seen())));
+    let caught_up =
+        seen.iter().any(|seen| seen.state.debts.iter().any(|debt| has_caught_up(debt, seen, &observed.seen())));
     // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
     let is_sealed = |seen: &Seen<'_>| seen.state.releases.iter().all(|release| !release.touched.exists());
     // A first deploy that was interrupted in its upload has made the root on some hosts only, and there is nothing to lock on the
@@ -41,7 +42,7 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
 }
 
 /// Whether the host that missed something has caught up with it, or with the host that remembers it.
-pub(super) fn is_there(debt: &Debt, keeper: &Seen<'_>, hosts: &[Seen<'_>]) -> bool {
+pub(super) fn has_caught_up(debt: &Debt, keeper: &Seen<'_>, hosts: &[Seen<'_>]) -> bool {
     let on = |seen: &Seen<'_>| seen.state.current.release().cloned();
     let current = hosts.iter().find(|seen| seen.host == debt.host).and_then(on);
     current.is_some() && (current.as_ref() == Some(&debt.release) || current == on(keeper))

@@ -21,7 +21,7 @@ use super::{
     Host,
     locked_host::LockedHost,
     observe::{failed_host, untouched},
-    recover::is_there,
+    recover::has_caught_up,
     run::{Run, summary},
 };
 
@@ -195,7 +195,7 @@ impl<'r> Run<'r> {
 fn caught_up(host: &LockedHost<'_>, locked: &[LockedHost<'_>]) -> Vec<String> {
     let hosts: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
     let debts = host.guard.state().debts.iter();
-    debts.filter(|debt| is_there(debt, &host.seen(), &hosts)).map(|debt| debt.host.clone()).collect()
+    debts.filter(|debt| has_caught_up(debt, &host.seen(), &hosts)).map(|debt| debt.host.clone()).collect()
 }
 
 /// What is said when a lock could not be given back.
