@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     Host,
-    hooks::{CommandHook, drain},
+    hooks::{CommandHook, join_bounded},
     look::examined,
     observe::Observed,
     run::Run,
@@ -136,7 +136,7 @@ impl Present<'_, '_> {
             let shell: &mut dyn HookShell = &mut shell;
             self.judged(&host.name, hook.run(&at, shell).await);
         });
-        drain(tries.collect(), self.run.parallel).await;
+        join_bounded(tries.collect(), self.run.parallel).await;
     }
 
     fn judged(&self, host: &str, answer: Result<(), Error>) {

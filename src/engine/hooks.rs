@@ -71,7 +71,7 @@ impl<'r> Run<'r> {
     /// Ends or waits for what interrupted operations left running, so that nothing is done beside it.
     pub(super) async fn settle_leftovers(&self, execution: &mut Execution<'r, '_>) {
         let left = execution.locked.iter_mut().filter(|host| !host.guard.state().interrupted.is_empty());
-        drain(left.map(|host| self.settle_leftovers_on(host)).collect(), self.parallel).await;
+        join_bounded(left.map(|host| self.settle_leftovers_on(host)).collect(), self.parallel).await;
         // Seals before commands run again: an old snapshot would make what they change look like damage.
         let is_left =
             |host: &LockedHost<'_>| self.command() == Command::Recover || !host.guard.state().interrupted.is_empty();
@@ -81,7 +81,7 @@ impl<'r> Run<'r> {
                 host.warnings.push(why.message);
             }
         });
-        drain(seals.collect(), self.parallel).await;
+        join_bounded(seals.collect(), self.parallel).await;
     }
 
     pub(super) async fn settle_leftovers_on(&self, host: &mut LockedHost<'r>) {
@@ -123,10 +123,11 @@ impl<'r> Run<'r> {
             let (code, release, secrets) = (code.as_deref(), release.clone(), &secrets);
             async move {
                 let hooks = hooks(code, command.as_ref());
-                self.run_on(host, Job { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare }).await;
+                self.run_on(host, HookBatch { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare })
+                    .await;
             }
         });
-        drain(runs.collect(), self.parallel).await;
+        join_bounded(runs.collect(), self.parallel).await;
         self.seal(execution).await;
     }
 
@@ -140,7 +141,7 @@ impl<'r> Run<'r> {
                 host.failure = Some(why);
             }
         });
-        drain(seals.collect(), self.parallel).await;
+        join_bounded(seals.collect(), self.parallel).await;
     }
 
     /// Runs the `after_switch` hook on every host, for the release that it is on now.
@@ -165,10 +166,10 @@ impl<'r> Run<'r> {
             Some(async move {
                 let hooks = hooks(code, command.as_ref());
                 let phase = Phase::AfterSwitch;
-                self.run_on(host, Job { hooks: &hooks, release, direction, secrets, phase }).await;
+                self.run_on(host, HookBatch { hooks: &hooks, release, direction, secrets, phase }).await;
             })
         });
-        drain(runs.collect(), self.parallel).await;
+        join_bounded(runs.collect(), self.parallel).await;
     }
 
     /// Looks where `current` leads once all that was run has ended: it may have moved it.
@@ -219,18 +220,19 @@ impl<'r> Run<'r> {
                     let hooks = hooks(code, command.as_ref());
                     if !hooks.is_empty() {
                         let (direction, phase) = (HookDirection::Rollback, Phase::PutBack);
-                        self.run_after_revert_on(host, Job { hooks: &hooks, release, direction, secrets, phase }).await;
+                        self.run_after_revert_on(host, HookBatch { hooks: &hooks, release, direction, secrets, phase })
+                            .await;
                     }
                 })
             },
         );
-        drain(runs.collect(), self.parallel).await;
+        join_bounded(runs.collect(), self.parallel).await;
     }
 
     /// A hook that fails here is told beside what was put back because of it.
-    async fn run_after_revert_on(&self, host: &mut LockedHost<'r>, job: Job<'_>) {
+    async fn run_after_revert_on(&self, host: &mut LockedHost<'r>, batch: HookBatch<'_>) {
         let first = host.failure.take();
-        self.run_on(host, job).await;
+        self.run_on(host, batch).await;
         if let Some(why) = host.failure.take() {
             if let HostState::Reverted(switch) = &host.state {
                 host.state = HostState::Unwell(switch.clone());
@@ -241,19 +243,19 @@ impl<'r> Run<'r> {
         }
     }
 
-    async fn run_on(&self, host: &mut LockedHost<'r>, job: Job<'_>) {
-        let at = occasion(host, &job.release, job.direction);
+    async fn run_on(&self, host: &mut LockedHost<'r>, batch: HookBatch<'_>) {
+        let at = occasion(host, &batch.release, batch.direction);
         let name = host.name();
-        for hook in job.hooks {
+        for hook in batch.hooks {
             let mut shell = HostShell {
                 run: self,
                 guard: host.guard.as_mut(),
                 at: at.clone(),
                 directory: HookDirectory::Release,
-                secrets: job.secrets,
+                secrets: batch.secrets,
             };
             let result = hook.run(&at, &mut shell).await.map_err(Failure::from);
-            if let Err(why) = self.report_phase(name, job.phase, result) {
+            if let Err(why) = self.report_phase(name, batch.phase, result) {
                 host.failure = Some(why);
                 return;
             }
@@ -275,7 +277,7 @@ pub(super) fn occasion(host: &LockedHost<'_>, release: &ReleaseName, direction: 
 }
 
 /// What is run on one host.
-struct Job<'j> {
+struct HookBatch<'j> {
     hooks: &'j [&'j dyn Hook],
     release: ReleaseName,
     direction: HookDirection,
@@ -289,6 +291,6 @@ fn hooks<'h>(code: Option<&'h dyn Hook>, command: Option<&'h CommandHook>) -> Ve
 }
 
 /// Waits for all of `runs`, of which so many go on at once.
-pub(super) async fn drain<'f>(runs: Vec<impl Future<Output = ()> + 'f>, parallel: usize) {
+pub(super) async fn join_bounded<'f>(runs: Vec<impl Future<Output = ()> + 'f>, parallel: usize) {
     stream::iter(runs).buffer_unordered(parallel).collect::<Vec<()>>().await;
 }

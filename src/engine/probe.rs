@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     Fleet, RunOptions,
-    data::Site,
+    data::MigrationContext,
     execution::Execution,
     hooks::occasion,
     run::Run,
@@ -73,8 +73,9 @@ impl<'r> Run<'r> {
         let place = self.options.data_place();
         if let (Some(place), Some(migration)) = (&place, self.migration(commands.data.as_ref())) {
             let (directory, direction) = (HookDirectory::Release, HookDirection::Rollback);
-            let site = Site { place, release: current, directory, direction, migration: migration.as_ref() };
-            let version = self.version(execution, &site).await?;
+            let context =
+                MigrationContext { place, release: current, directory, direction, migration: migration.as_ref() };
+            let version = self.version(execution, &context).await?;
             probed.shown = Some(self.redacted_version(&version));
             probed.version = Some(version);
         }

@@ -35,7 +35,7 @@ pub(super) struct HostShell<'s, 'r> {
 impl HookShell for HostShell<'_, '_> {
     fn sh<'a>(&'a mut self, hook: &'a ShellHook) -> BoxFuture<'a, Result<HookExit, Error>> {
         Box::pin(async move {
-            let job = HookRun {
+            let call = HookRun {
                 kind: hook.kind,
                 release: self.at.release.clone(),
                 directory: self.directory,
@@ -46,7 +46,7 @@ impl HookShell for HostShell<'_, '_> {
             };
             let events = HookEvents { run: self.run, host: &self.at.host, hook: hook.kind, secrets: self.secrets };
             events.began();
-            let exit = self.guard.run(&job, &|stream, line: &[u8]| events.line(stream, line)).await;
+            let exit = self.guard.run(&call, &|stream, line: &[u8]| events.line(stream, line)).await;
             exit.map(|exit| events.ended(exit)).map_err(Error::from)
         })
     }

@@ -22,7 +22,7 @@ use super::{
 use crate::store::HookDirectory;
 
 /// What is validated, and how.
-struct Test<'t> {
+struct ValidationRun<'t> {
     hook: &'t dyn Hook,
     rules: Validation,
     at: Occasion,
@@ -73,7 +73,7 @@ impl<'r> Run<'r> {
             let (hook, rules) = test?;
             let release = host.guard.state().current.release()?.clone();
             let at = occasion(host, &release, direction);
-            let test = Test { hook, rules, at: at.clone() };
+            let test = ValidationRun { hook, rules, at: at.clone() };
             let secrets = &secrets;
             Some(async move {
                 let guard = host.guard.as_mut();
@@ -93,26 +93,26 @@ impl<'r> Run<'r> {
         let at =
             Occasion { host: CONTROLLER.to_owned(), ..occasion(&execution.locked[0], &release, execution.direction()) };
         let mut shell = ControllerShell { run: self, at: at.clone(), secrets: &secrets };
-        let result = self.until_valid(&Test { hook, rules, at }, &mut shell).await;
+        let result = self.until_valid(&ValidationRun { hook, rules, at }, &mut shell).await;
         if let Err(why) = self.report_phase(CONTROLLER, Phase::Validate, result) {
             execution.failure = Some(why);
         }
     }
 
     /// Tries until it is decided. Times are taken from a clock that nobody sets.
-    async fn until_valid(&self, test: &Test<'_>, shell: &mut dyn HookShell) -> Result<(), Failure> {
-        let mut watch = Watch::new(&test.rules, Instant::now());
+    async fn until_valid(&self, test: &ValidationRun<'_>, shell: &mut dyn HookShell) -> Result<(), Failure> {
+        let mut watch = ValidationProgress::new(&test.rules, Instant::now());
         loop {
             let tried = test.hook.run(&test.at, shell).await;
             match watch.next(tried.is_ok(), Instant::now()) {
-                Next::Valid => return Ok(()),
-                Next::Invalid => {
+                Verdict::Valid => return Ok(()),
+                Verdict::Invalid => {
                     return match tried {
                         Ok(()) => Ok(()),
                         Err(error) => Err(error.into()),
                     };
                 }
-                Next::Again(rest) => {
+                Verdict::Again(rest) => {
                     // Whoever asks to stop need not wait for the next try.
                     let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
                     if self.is_stopped() {
@@ -126,7 +126,7 @@ impl<'r> Run<'r> {
 
 /// What comes after a try.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+enum Verdict {
     /// It is decided: good.
     Valid,
     /// It is decided: not good.
@@ -137,31 +137,31 @@ enum Next {
 
 /// Decides after each try. It may fail until it first holds, so long at most; then it must go on holding for its time,
 /// with so many failures in a row forgiven.
-struct Watch<'v> {
+struct ValidationProgress<'v> {
     rules: &'v Validation,
     began: Instant,
     held_since: Option<Instant>,
     failures: u32,
 }
 
-impl<'v> Watch<'v> {
+impl<'v> ValidationProgress<'v> {
     fn new(rules: &'v Validation, began: Instant) -> Self {
         Self { rules, began, held_since: None, failures: 0 }
     }
 
-    fn next(&mut self, held: bool, now: Instant) -> Next {
-        let again = Next::Again(self.rules.every);
+    fn next(&mut self, held: bool, now: Instant) -> Verdict {
+        let again = Verdict::Again(self.rules.every);
         if held {
             self.failures = 0;
             let since = *self.held_since.get_or_insert(now);
-            return if now.duration_since(since) >= self.rules.hold_for { Next::Valid } else { again };
+            return if now.duration_since(since) >= self.rules.hold_for { Verdict::Valid } else { again };
         }
         if self.held_since.is_none() {
             let late = now.duration_since(self.began) >= self.rules.start_within;
-            return if late { Next::Invalid } else { again };
+            return if late { Verdict::Invalid } else { again };
         }
         self.failures += 1;
-        if self.failures > self.rules.allow_failures { Next::Invalid } else { again }
+        if self.failures > self.rules.allow_failures { Verdict::Invalid } else { again }
     }
 }
 
@@ -178,12 +178,12 @@ mod tests {
     }
 
     /// What is decided of tries a second apart, `+` for one that held.
-    fn decide(rules: &Validation, tries: &str) -> Next {
+    fn decide(rules: &Validation, tries: &str) -> Verdict {
         let began = Instant::now();
-        let mut watch = Watch::new(rules, began);
-        let mut last = Next::Again(rules.every);
+        let mut watch = ValidationProgress::new(rules, began);
+        let mut last = Verdict::Again(rules.every);
         for (second, held) in tries.chars().enumerate() {
-            assert!(matches!(last, Next::Again(_)), "it was decided before the end of {tries}");
+            assert!(matches!(last, Verdict::Again(_)), "it was decided before the end of {tries}");
             last = watch.next(held == '+', began + Duration::from_secs(second as u64));
         }
         last
@@ -191,18 +191,18 @@ mod tests {
 
     #[test]
     fn it_must_hold_at_once_unless_it_is_given_time() {
-        assert_eq!(decide(&rules(0, 0, 0), "+"), Next::Valid);
-        assert_eq!(decide(&rules(0, 0, 0), "-"), Next::Invalid);
-        assert_eq!(decide(&rules(3, 0, 0), "--+"), Next::Valid);
-        assert_eq!(decide(&rules(3, 0, 0), "----"), Next::Invalid);
+        assert_eq!(decide(&rules(0, 0, 0), "+"), Verdict::Valid);
+        assert_eq!(decide(&rules(0, 0, 0), "-"), Verdict::Invalid);
+        assert_eq!(decide(&rules(3, 0, 0), "--+"), Verdict::Valid);
+        assert_eq!(decide(&rules(3, 0, 0), "----"), Verdict::Invalid);
     }
 
     #[test]
     fn it_must_go_on_holding() {
-        assert_eq!(decide(&rules(0, 3, 0), "++++"), Next::Valid);
-        assert_eq!(decide(&rules(0, 3, 0), "++-"), Next::Invalid);
-        assert_eq!(decide(&rules(0, 3, 1), "+-++"), Next::Valid);
-        assert_eq!(decide(&rules(0, 9, 1), "+-+--"), Next::Invalid);
-        assert!(matches!(decide(&rules(0, 9, 1), "+-+-+"), Next::Again(_)));
+        assert_eq!(decide(&rules(0, 3, 0), "++++"), Verdict::Valid);
+        assert_eq!(decide(&rules(0, 3, 0), "++-"), Verdict::Invalid);
+        assert_eq!(decide(&rules(0, 3, 1), "+-++"), Verdict::Valid);
+        assert_eq!(decide(&rules(0, 9, 1), "+-+--"), Verdict::Invalid);
+        assert!(matches!(decide(&rules(0, 9, 1), "+-+-+"), Verdict::Again(_)));
     }
 }

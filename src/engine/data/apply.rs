@@ -20,19 +20,19 @@ use super::{
     super::{
         execution::Execution, hooks::occasion, locked_host::LockedHost, outcome::DataState, run::Run, shell::HostShell,
     },
-    MigrationCall, Site, keeps,
+    MigrationCall, MigrationContext, keeps,
     known::data_record,
 };
 
 /// How a release is taken to its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(super) enum ApplyMode {
     /// For the first time, or again.
-    Anew,
+    Fresh,
     /// For the rest of a way that was cut off.
-    Resumes,
+    Resume,
     /// Back to where it was before this operation reverted it: what it began with stands.
-    Restores,
+    Restore,
 }
 
 impl<'r> Run<'r> {
@@ -41,8 +41,8 @@ impl<'r> Run<'r> {
         let Some(DataPlan::Apply { release, place, commands, resumes, .. }) = &execution.plan.data else { return };
         self.enter_phase(Phase::Data, 1);
         let (release, place, commands) = (release.clone(), place.clone(), commands.clone());
-        let manner = if *resumes { Manner::Resumes } else { Manner::Anew };
-        if let Err(why) = self.apply(execution, &release, &place, commands, manner).await {
+        let mode = if *resumes { ApplyMode::Resume } else { ApplyMode::Fresh };
+        if let Err(why) = self.apply(execution, &release, &place, commands, mode).await {
             execution.failure = Some(why);
         }
     }
@@ -53,36 +53,43 @@ impl<'r> Run<'r> {
         release: &ReleaseName,
         place: &DataPlace,
         commands: Option<DataCommands>,
-        manner: Manner,
+        mode: ApplyMode,
     ) -> Result<(), Failure> {
         let Some(migration) = self.migration(commands.as_ref()) else {
             let what = format!("nothing is known that would take {release} to its data");
             return Err(Error::new(ErrorKind::DataFailed, what).into());
         };
         let direction = execution.direction();
-        let site = Site { place, release, directory: HookDirectory::Release, direction, migration: migration.as_ref() };
+        let context = MigrationContext {
+            place,
+            release,
+            directory: HookDirectory::Release,
+            direction,
+            migration: migration.as_ref(),
+        };
         let known = data_record(execution, place, release);
         let known = known.unwrap_or_else(|| DataRecord::new(self.irreversible.clone()));
-        let version = if manner == Manner::Anew {
+        let version = if mode == ApplyMode::Fresh {
             let last = match &execution.plan.data {
                 Some(DataPlan::Apply { last_known, .. }) => last_known.clone(),
                 _ => None,
             };
-            self.version_before_apply(execution, &site, last.as_ref(), &known).await?
+            self.version_before_apply(execution, &context, last.as_ref(), &known).await?
         } else {
-            self.version(execution, &site).await?
+            self.version(execution, &context).await?
         };
-        if manner != Manner::Anew && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version))
+        if mode != ApplyMode::Fresh
+            && known.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version))
         {
             return Ok(());
         }
-        let change = begun(&known, manner, place, previous(execution, place), &version);
+        let change = begun(&known, mode, place, previous(execution, place), &version);
         // Where the data is there already, as a rollback with the code alone left it, this operation itself takes nothing
         // further, and has nothing to take back.
         let is_there = known.change.as_ref().is_some_and(|known| known.after.as_ref() == Some(&version));
         let back_to = if is_there { version } else { change.before.clone() };
         // What was decided on or kept with it before was about the data as it was then.
-        let kept = known.kept.clone().filter(|_| manner != Manner::Anew);
+        let kept = known.kept.clone().filter(|_| mode != ApplyMode::Fresh);
         let mut record = DataRecord { change: Some(change.clone()), known: None, kept, ..known };
         if let Some(commands) = &commands {
             self.save(execution, release, place, commands).await?;
@@ -90,11 +97,11 @@ impl<'r> Run<'r> {
         self.record(execution, place, release, Some(&record), (LedgerStep::ApplyBegun, Some(&change.before))).await?;
         let step = RevertStep::new(release, &change, commands);
         execution.data.applied = Some(RevertStep { to: back_to, place: place.clone(), ..step });
-        self.take_fingerprint(execution, &site).await;
-        if let Err(why) = self.call_migration(execution, &site, MigrationCall::Apply).await {
-            return Err(self.find_after(execution, &site, why).await);
+        self.take_fingerprint(execution, &context).await;
+        if let Err(why) = self.call_migration(execution, &context, MigrationCall::Apply).await {
+            return Err(self.find_after(execution, &context, why).await);
         }
-        let after = self.version(execution, &site).await?;
+        let after = self.version(execution, &context).await?;
         record.change = Some(DataChange { after: Some(after.clone()), ..change });
         if let Some(applied) = &mut execution.data.applied {
             applied.from = Some(after.clone());
@@ -144,9 +151,14 @@ impl<'r> Run<'r> {
         let Some(migration) = self.migration(commands.as_ref()) else { return Ok(()) };
         let directory = HookDirectory::Release;
         let direction = HookDirection::Rollback;
-        let site =
-            Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
-        if self.version(execution, &site).await? == step.to {
+        let context = MigrationContext {
+            place: &step.place,
+            release: &step.release,
+            directory,
+            direction,
+            migration: migration.as_ref(),
+        };
+        if self.version(execution, &context).await? == step.to {
             return Ok(());
         }
         self.revert_one(execution, step).await
@@ -169,14 +181,14 @@ pub(super) fn deciding<'c, 'r>(
 /// The change that is about to be made: the one that was begun before, when it is finished now.
 fn begun(
     known: &DataRecord,
-    manner: Manner,
+    mode: ApplyMode,
     place: &DataPlace,
     previous: Option<ReleaseName>,
     version: &DataVersion,
 ) -> DataChange {
     match &known.change {
-        Some(change) if manner == Manner::Resumes && change.after.is_none() => change.clone(),
-        Some(change) if manner == Manner::Restores => DataChange { after: None, ..change.clone() },
+        Some(change) if mode == ApplyMode::Resume && change.after.is_none() => change.clone(),
+        Some(change) if mode == ApplyMode::Restore => DataChange { after: None, ..change.clone() },
         // It went back with the code alone, and its data stayed: what was before that is still what to go back to.
         Some(change) if change.after.as_ref() == Some(version) => {
             DataChange { previous, after: None, found: Some(version.clone()), ..change.clone() }

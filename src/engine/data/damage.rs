@@ -8,7 +8,7 @@ use crate::{
 
 use super::{
     super::{execution::Execution, run::Run},
-    Site,
+    MigrationContext,
 };
 
 /// What the data was like before anything was done to it.
@@ -25,13 +25,13 @@ pub(in crate::engine) struct Fingerprint {
 /// Notes the version that was found after an `apply` or a `revert` that failed, and says it in the failure.
 pub(super) fn found_after(
     execution: &mut Execution<'_, '_>,
-    site: &Site<'_>,
+    context: &MigrationContext<'_>,
     why: Failure,
     found: Option<DataVersion>,
 ) -> Failure {
     let words = match &found {
-        Some(version) => format!("the data version on {} is now {version}", site.place),
-        None => format!("the data version on {} could not be asked after it", site.place),
+        Some(version) => format!("the data version on {} is now {version}", context.place),
+        None => format!("the data version on {} could not be asked after it", context.place),
     };
     if !execution.data.failed {
         execution.data.failed = true;
@@ -43,26 +43,30 @@ pub(super) fn found_after(
 impl<'r> Run<'r> {
     /// Takes the fingerprint of the data before the first `apply` or `revert`, where one is set. One that fails decides
     /// nothing: there is nothing to compare with then.
-    pub(super) async fn take_fingerprint(&self, execution: &mut Execution<'r, '_>, site: &Site<'_>) {
+    pub(super) async fn take_fingerprint(&self, execution: &mut Execution<'r, '_>, context: &MigrationContext<'_>) {
         if execution.data.fingerprint.is_some() {
             return;
         }
-        let Some((script, timeout)) = self.fingerprint_of(execution, site) else { return };
-        let at = (site.release, site.directory);
-        if let Ok(printed) = self.fingerprint(execution, site.place, at, (&script, timeout)).await {
-            let (place, release, directory) = (site.place.clone(), site.release.clone(), site.directory);
+        let Some((script, timeout)) = self.fingerprint_of(execution, context) else { return };
+        let at = (context.release, context.directory);
+        if let Ok(printed) = self.fingerprint(execution, context.place, at, (&script, timeout)).await {
+            let (place, release, directory) = (context.place.clone(), context.release.clone(), context.directory);
             execution.data.fingerprint = Some(Fingerprint { script, place, release, directory, timeout, printed });
         }
     }
 
     /// The `fingerprint` command, and how long it may take: that of the configuration on the way forward and on the controller,
     /// else what the data host recorded with the release in which `version` runs.
-    fn fingerprint_of(&self, execution: &Execution<'r, '_>, site: &Site<'_>) -> Option<(String, Duration)> {
+    fn fingerprint_of(
+        &self,
+        execution: &Execution<'r, '_>,
+        context: &MigrationContext<'_>,
+    ) -> Option<(String, Duration)> {
         let forward = matches!(execution.plan.command, Command::Deploy | Command::Activate);
-        let commands = match site.place {
+        let commands = match context.place {
             DataPlace::Host(name) if !forward && !self.by_configuration => {
                 let host = execution.locked.iter().find(|host| host.member.name == *name)?;
-                self.recorded_on(host, site.release)
+                self.recorded_on(host, context.release)
             }
             _ => self.options.commands.clone()?,
         };
@@ -70,9 +74,14 @@ impl<'r> Run<'r> {
     }
 
     /// Asks the version after an `apply` or a `revert` that failed, and says in its failure what was found.
-    pub(super) async fn find_after(&self, execution: &mut Execution<'r, '_>, site: &Site<'_>, why: Failure) -> Failure {
-        let found = self.version(execution, site).await.ok();
-        found_after(execution, site, why, found)
+    pub(super) async fn find_after(
+        &self,
+        execution: &mut Execution<'r, '_>,
+        context: &MigrationContext<'_>,
+        why: Failure,
+    ) -> Failure {
+        let found = self.version(execution, context).await.ok();
+        found_after(execution, context, why, found)
     }
 
     /// After a failure, and once all that could be taken back was, looks whether the fingerprint is what it was.

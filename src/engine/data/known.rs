@@ -14,7 +14,7 @@ use crate::{
 
 use super::{
     super::{execution::Execution, run::Run, secrets::redact},
-    Site,
+    MigrationContext,
     apply::deciding,
 };
 
@@ -31,31 +31,31 @@ impl<'r> Run<'r> {
     pub(super) async fn version_before_apply(
         &self,
         execution: &mut Execution<'r, '_>,
-        site: &Site<'_>,
+        context: &MigrationContext<'_>,
         last: Option<&LastKnown>,
         own: &DataRecord,
     ) -> Result<DataVersion, Failure> {
-        let version = self.version(execution, site).await?;
+        let version = self.version(execution, context).await?;
         if last.is_some_and(|last| last.version == version) {
             return Ok(version);
         }
         tokio::time::sleep(self.version_pause).await;
-        let again = self.version(execution, site).await?;
+        let again = self.version(execution, context).await?;
         if again != version {
-            return Err(unsteady(site, &version, &again));
+            return Err(unsteady(context, &version, &again));
         }
         let Some(last) = last else { return Ok(version) };
-        if self.was_kept(execution, site, last, &version).await? {
+        if self.was_kept(execution, context, last, &version).await? {
             return Ok(version);
         }
         if self.accept_data {
-            self.accept(execution, site, last, &version).await?;
+            self.accept(execution, context, last, &version).await?;
         } else if version.as_str().is_empty() {
-            return Err(no_data(site, last));
+            return Err(no_data(context, last));
         } else {
             // Going back then reverts to what was before it the first time.
             let returns = own.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version));
-            self.warn(None, redact(self.secrets(), &moved(site, last, &version, returns)));
+            self.warn(None, redact(self.secrets(), &moved(context, last, &version, returns)));
         }
         Ok(version)
     }
@@ -64,20 +64,20 @@ impl<'r> Run<'r> {
     async fn was_kept(
         &self,
         execution: &mut Execution<'r, '_>,
-        site: &Site<'_>,
+        context: &MigrationContext<'_>,
         last: &LastKnown,
         version: &DataVersion,
     ) -> Result<bool, Failure> {
-        let Some(host) = deciding(execution, site.place).next() else { return Ok(false) };
+        let Some(host) = deciding(execution, context.place).next() else { return Ok(false) };
         let (ledger, _) = host.guard.ledger().await.map_err(super::super::observe::failure)?;
         let Some(end) = ledger.last().filter(|end| end.step == LedgerStep::Applied) else { return Ok(false) };
         if end.version.as_ref() != Some(version) {
             return Ok(false);
         }
         let Some(kept) = plan::kept_since(host.guard.state(), &end.release, &last.release) else { return Ok(false) };
-        let Some(record) = data_record(execution, site.place, &last.release) else { return Ok(false) };
+        let Some(record) = data_record(execution, context.place, &last.release) else { return Ok(false) };
         let record = DataRecord { kept: Some(kept), ..record };
-        self.record(execution, site.place, &last.release, Some(&record), (LedgerStep::Kept, Some(version))).await?;
+        self.record(execution, context.place, &last.release, Some(&record), (LedgerStep::Kept, Some(version))).await?;
         Ok(true)
     }
 
@@ -85,14 +85,14 @@ impl<'r> Run<'r> {
     async fn accept(
         &self,
         execution: &mut Execution<'r, '_>,
-        site: &Site<'_>,
+        context: &MigrationContext<'_>,
         last: &LastKnown,
         version: &DataVersion,
     ) -> Result<(), Failure> {
-        let Some(record) = data_record(execution, site.place, &last.release) else { return Ok(()) };
+        let Some(record) = data_record(execution, context.place, &last.release) else { return Ok(()) };
         let known = Some(KnownData { version: version.clone(), by: KnownBy::AcceptData });
         let record = DataRecord { known, kept: None, ..record };
-        self.record(execution, site.place, &last.release, Some(&record), (LedgerStep::Accepted, Some(version))).await
+        self.record(execution, context.place, &last.release, Some(&record), (LedgerStep::Accepted, Some(version))).await
     }
 
     /// Records what is known of the data with the release that was rolled back to, once all of it is where it should be.
@@ -156,28 +156,29 @@ fn rest_of(kept: KeptData, ledger: &[LedgerEntry]) -> Option<KeptData> {
     (!releases.is_empty()).then_some(KeptData { version, releases })
 }
 
-fn unsteady(site: &Site<'_>, first: &DataVersion, second: &DataVersion) -> Failure {
+fn unsteady(context: &MigrationContext<'_>, first: &DataVersion, second: &DataVersion) -> Failure {
     let what = format!(
         "`version` printed {first} on {}, and then {second} although nothing had changed: no later rollback could compare it",
-        site.place
+        context.place
     );
     let hint = "let `version` print nothing that changes by itself, such as a time, in its last line";
     Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
 }
 
-fn no_data(site: &Site<'_>, last: &LastKnown) -> Failure {
+fn no_data(context: &MigrationContext<'_>, last: &LastKnown) -> Failure {
     let LastKnown { release, version } = last;
     let what = format!(
         "`version` finds no data on {}, and {version} was last known, with {release}: it may look at another database",
-        site.place
+        context.place
     );
     let hint = "see which database the commands reach there; `--accept-data` deploys to it all the same";
     Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
 }
 
-fn moved(site: &Site<'_>, last: &LastKnown, version: &DataVersion, returns: bool) -> String {
+fn moved(context: &MigrationContext<'_>, last: &LastKnown, version: &DataVersion, returns: bool) -> String {
     let LastKnown { release, version: known } = last;
-    let what = format!("the data version on {} is {version}, but {known} was last known, with {release}", site.place);
+    let what =
+        format!("the data version on {} is {version}, but {known} was last known, with {release}", context.place);
     if returns {
         return what;
     }

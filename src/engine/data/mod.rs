@@ -67,7 +67,7 @@ enum MigrationCall<'a> {
 }
 
 /// Where, for which release and by whom the data is worked on.
-pub(super) struct Site<'a> {
+pub(super) struct MigrationContext<'a> {
     pub(super) place: &'a DataPlace,
     pub(super) release: &'a ReleaseName,
     pub(super) directory: HookDirectory,
@@ -88,9 +88,9 @@ impl<'r> Run<'r> {
     pub(super) async fn version(
         &self,
         execution: &mut Execution<'r, '_>,
-        site: &Site<'_>,
+        context: &MigrationContext<'_>,
     ) -> Result<DataVersion, Failure> {
-        let version = self.call_migration(execution, site, MigrationCall::Version).await?;
+        let version = self.call_migration(execution, context, MigrationCall::Version).await?;
         let version = version.expect("a version was asked for");
         execution.data.before.get_or_insert_with(|| version.clone());
         execution.data.after = Some(version.clone());
@@ -100,7 +100,7 @@ impl<'r> Run<'r> {
     async fn call_migration(
         &self,
         execution: &mut Execution<'r, '_>,
-        site: &Site<'_>,
+        context: &MigrationContext<'_>,
         call: MigrationCall<'_>,
     ) -> Result<Option<DataVersion>, Failure> {
         if !matches!(call, MigrationCall::Version) {
@@ -108,14 +108,14 @@ impl<'r> Run<'r> {
             execution.data.after = None;
         }
         let secrets = execution.secrets.clone();
-        match site.place {
+        match context.place {
             DataPlace::Controller => {
                 let at = Occasion {
                     host: CONTROLLER.to_owned(),
-                    ..occasion(&execution.locked[0], site.release, site.direction)
+                    ..occasion(&execution.locked[0], context.release, context.direction)
                 };
                 dispatch(
-                    site.migration,
+                    context.migration,
                     &at,
                     call,
                     &mut ControllerShell { run: self, at: at.clone(), secrets: &secrets },
@@ -128,11 +128,11 @@ impl<'r> Run<'r> {
                     .iter_mut()
                     .find(|host| host.member.name == *name)
                     .ok_or_else(|| elsewhere(name))?;
-                let at = occasion(host, site.release, site.direction);
+                let at = occasion(host, context.release, context.direction);
                 let guard = host.guard.as_mut();
                 let mut shell =
-                    HostShell { run: self, guard, at: at.clone(), directory: site.directory, secrets: &secrets };
-                dispatch(site.migration, &at, call, &mut shell).await
+                    HostShell { run: self, guard, at: at.clone(), directory: context.directory, secrets: &secrets };
+                dispatch(context.migration, &at, call, &mut shell).await
             }
         }
         .map_err(|error| {

@@ -12,8 +12,8 @@ use crate::{
 
 use super::{
     super::{execution::Execution, outcome::DataState, run::Run},
-    MigrationCall, Site,
-    apply::Manner,
+    MigrationCall, MigrationContext,
+    apply::ApplyMode,
     damage::found_after,
 };
 
@@ -92,7 +92,7 @@ impl<'r> Run<'r> {
     pub(in crate::engine) async fn undo_revert(&self, execution: &mut Execution<'r, '_>) {
         let Some(newest) = execution.data.reverted.first().cloned() else { return };
         let result =
-            self.apply(execution, &newest.release, &newest.place, newest.commands.clone(), Manner::Restores).await;
+            self.apply(execution, &newest.release, &newest.place, newest.commands.clone(), ApplyMode::Restore).await;
         let back = newest.from.is_none() || execution.data.after == newest.from;
         if let Err(why) =
             result.and_then(|()| if back { Ok(()) } else { Err(not_restored(&newest, execution.data.after.as_ref())) })
@@ -112,20 +112,25 @@ impl<'r> Run<'r> {
         let saved = step.commands.as_ref().map(|commands| commands.save.clone()).unwrap_or_default();
         let directory = self.directory_of(execution, &step.place, &step.release, &saved).await?;
         let direction = HookDirection::Rollback;
-        let site =
-            Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
+        let context = MigrationContext {
+            place: &step.place,
+            release: &step.release,
+            directory,
+            direction,
+            migration: migration.as_ref(),
+        };
         let now = execution.data.after.clone();
         if now.as_ref() == Some(&step.to) && step.from.as_ref() == Some(&step.to) {
             return Ok(());
         }
-        self.take_fingerprint(execution, &site).await;
+        self.take_fingerprint(execution, &context).await;
         self.record(execution, &step.place, &step.release, None, (LedgerStep::RevertBegun, now.as_ref())).await?;
-        if let Err(why) = self.call_migration(execution, &site, MigrationCall::Revert(&step.to)).await {
-            return Err(self.find_after(execution, &site, why).await);
+        if let Err(why) = self.call_migration(execution, &context, MigrationCall::Revert(&step.to)).await {
+            return Err(self.find_after(execution, &context, why).await);
         }
-        let version = self.version(execution, &site).await?;
+        let version = self.version(execution, &context).await?;
         if version != step.to {
-            return Err(found_after(execution, &site, not_there(step), Some(version)));
+            return Err(found_after(execution, &context, not_there(step), Some(version)));
         }
         self.record(execution, &step.place, &step.release, None, (LedgerStep::Reverted, Some(&version))).await
     }
@@ -139,9 +144,14 @@ impl<'r> Run<'r> {
         let saved = step.commands.as_ref().map(|commands| commands.save.clone()).unwrap_or_default();
         let directory = self.directory_of(execution, &step.place, &step.release, &saved).await?;
         let direction = HookDirection::Rollback;
-        let site =
-            Site { place: &step.place, release: &step.release, directory, direction, migration: migration.as_ref() };
-        self.version(execution, &site).await
+        let context = MigrationContext {
+            place: &step.place,
+            release: &step.release,
+            directory,
+            direction,
+            migration: migration.as_ref(),
+        };
+        self.version(execution, &context).await
     }
 }
 
