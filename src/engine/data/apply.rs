@@ -1,4 +1,4 @@
-//! Takes a release to its data, and back when what comes after fails.
+//! The data apply phase: runs a release's migration, and undoes it if a later phase fails.
 
 use std::fmt::Write;
 
@@ -24,19 +24,29 @@ use super::{
     known::data_record,
 };
 
-/// How a release is taken to its data.
+/// The kind of an apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ApplyMode {
-    /// For the first time, or again.
+    /// A new migration, whether or not the release was applied before.
     Fresh,
-    /// For the rest of a way that was cut off.
+    /// The rest of an interrupted apply.
     Resume,
-    /// Back to where it was before this operation reverted it: what it began with stands.
+    /// Undoes a revert made by this operation; the recorded starting version stays.
     Restore,
 }
 
 impl<'r> Run<'r> {
-    /// Takes the release of the plan to its data, when the plan says so. What failed stands in [`Execution::failure`].
+    /// Applies the migration of the plan's release, if the plan has one. A failure is in
+    /// [`Execution::failure`].
+    ///
+    /// Writes the data record and the ledger line `apply-begun` before the migration runs, and `applied` after it, with
+    /// the version found.
+    ///
+    /// * Failure: [`undo_apply`](Self::undo_apply) reverts to the version found before. `current` has not moved.
+    /// * Kill: the ledger ends with `apply-begun`, and the data may be anywhere between the two versions. The next
+    ///   `rollback` reverts it.
+    /// * Lost answer: the store fetches the result of the command later. If it stays lost, this is a failure: the
+    ///   version is read, and the apply undone.
     pub(in crate::engine) async fn apply_data(&self, execution: &mut Execution<'r, '_>) {
         let Some(DataPlan::Apply { release, place, commands, resumes, .. }) = &execution.plan.data else { return };
         self.enter_phase(Phase::Data, 1);
@@ -84,11 +94,11 @@ impl<'r> Run<'r> {
             return Ok(());
         }
         let change = begun(&known, mode, place, previous(execution, place), &version);
-        // Where the data is there already, as a rollback with the code alone left it, this operation itself takes nothing
-        // further, and has nothing to take back.
+        // If the data is already at this version, because a rollback of the code alone left it there, this operation
+        // changes nothing and has nothing to undo.
         let is_there = known.change.as_ref().is_some_and(|known| known.after.as_ref() == Some(&version));
         let back_to = if is_there { version } else { change.before.clone() };
-        // What was decided on or kept with it before was about the data as it was then.
+        // An earlier decision (`--accept-data`, `--keep-data`) was about the data as it was then.
         let kept = known.kept.clone().filter(|_| mode != ApplyMode::Fresh);
         let mut record = DataRecord { change: Some(change.clone()), known: None, kept, ..known };
         if let Some(commands) = &commands {
@@ -109,7 +119,7 @@ impl<'r> Run<'r> {
         self.record(execution, place, release, Some(&record), (LedgerStep::Applied, Some(&after))).await
     }
 
-    /// Keeps a copy, outside the release, of what its revert needs.
+    /// Copies the files that the revert needs to a place outside the release.
     async fn save(
         &self,
         execution: &mut Execution<'r, '_>,
@@ -137,7 +147,10 @@ impl<'r> Run<'r> {
         Err(crate::hook::failed(ErrorKind::DataFailed, host_name, HookKind::Save, &exit).into())
     }
 
-    /// Takes back what this operation applied, when it applied anything.
+    /// Reverts the migration that this operation applied, if any.
+    ///
+    /// A failure leaves the data [unsettled](DataState::Unsettled): it is joined to the failure that led here, and the
+    /// release stays for `recover`.
     pub(in crate::engine) async fn undo_apply(&self, execution: &mut Execution<'r, '_>) {
         let Some(step) = execution.data.applied.take() else { return };
         if let Err(why) = self.undo_apply_step(execution, &step).await {
@@ -165,12 +178,12 @@ impl<'r> Run<'r> {
     }
 }
 
-/// The release that was current before: on the host that the data is on, or else on the first host that has one.
+/// Returns the release that was current before: on the data host, else on the first host that had one.
 fn previous(execution: &Execution<'_, '_>, place: &DataPlace) -> Option<ReleaseName> {
     deciding(execution, place).find_map(|host| host.plan.as_ref()?.before.release().cloned())
 }
 
-/// The hosts whose records decide about data at `place`.
+/// Returns the hosts whose records decide about data at `place`.
 pub(super) fn deciding<'c, 'r>(
     execution: &'c Execution<'r, '_>,
     place: &'c DataPlace,
@@ -178,7 +191,7 @@ pub(super) fn deciding<'c, 'r>(
     execution.locked.iter().filter(|host| keeps(host, place))
 }
 
-/// The change that is about to be made: the one that was begun before, when it is finished now.
+/// Returns the change about to be made, or the one already begun if this apply completes it.
 fn begun(
     known: &DataRecord,
     mode: ApplyMode,
@@ -189,7 +202,8 @@ fn begun(
     match &known.change {
         Some(change) if mode == ApplyMode::Resume && change.after.is_none() => change.clone(),
         Some(change) if mode == ApplyMode::Restore => DataChange { after: None, ..change.clone() },
-        // It went back with the code alone, and its data stayed: what was before that is still what to go back to.
+        // A rollback of the code alone left this data. A later revert must still lead to the version before the first
+        // apply.
         Some(change) if change.after.as_ref() == Some(version) => {
             DataChange { previous, after: None, found: Some(version.clone()), ..change.clone() }
         }
@@ -197,7 +211,8 @@ fn begun(
     }
 }
 
-/// The script that copies `paths` of the release into the place where they are saved, whole or not at all.
+/// Writes the script that copies `paths` of the release to the place for saved files, completely or not at
+/// all.
 fn copy(paths: &[InnerPath]) -> String {
     let mut script = "set -eu\nto=$SWITCHBACK_SAVED\nrm -rf -- \"$to.new\"\nmkdir -p -- \"$to.new\"\n".to_owned();
     for path in paths {

@@ -1,4 +1,5 @@
-//! What a failed `apply` or `revert` did to the data: the version that is found, and whether the fingerprint is what it was.
+//! The effect of a failed `apply` or `revert` on the data: the version found, and whether the fingerprint
+//! changed.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::{
     MigrationContext,
 };
 
-/// What the data was like before anything was done to it.
+/// The fingerprint of the data before this operation changed it, and the command that printed it.
 #[derive(Debug, Clone)]
 pub(in crate::engine) struct Fingerprint {
     script: String,
@@ -22,7 +23,7 @@ pub(in crate::engine) struct Fingerprint {
     printed: String,
 }
 
-/// Notes the version that was found after an `apply` or a `revert` that failed, and says it in the failure.
+/// Records the version found after a failed `apply` or `revert`, and adds it to the failure.
 pub(super) fn found_after(
     execution: &mut Execution<'_, '_>,
     context: &MigrationContext<'_>,
@@ -41,8 +42,9 @@ pub(super) fn found_after(
 }
 
 impl<'r> Run<'r> {
-    /// Takes the fingerprint of the data before the first `apply` or `revert`, where one is set. One that fails decides
-    /// nothing: there is nothing to compare with then.
+    /// Takes the fingerprint of the data before the first `apply` or `revert`, if a command is configured.
+    ///
+    /// A failed fingerprint decides nothing: there is then nothing to compare with.
     pub(super) async fn take_fingerprint(&self, execution: &mut Execution<'r, '_>, context: &MigrationContext<'_>) {
         if execution.data.fingerprint.is_some() {
             return;
@@ -55,8 +57,10 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// The `fingerprint` command, and how long it may take: that of the configuration on the way forward and on the controller,
-    /// else what the data host recorded with the release in which `version` runs.
+    /// Returns the `fingerprint` command and its timeout.
+    ///
+    /// Forward and on the controller it is the command of the configuration; else the one that the data host recorded
+    /// with the release in which `version` runs.
     fn fingerprint_of(
         &self,
         execution: &Execution<'r, '_>,
@@ -73,7 +77,7 @@ impl<'r> Run<'r> {
         Some((commands.fingerprint?, commands.timeout))
     }
 
-    /// Asks the version after an `apply` or a `revert` that failed, and says in its failure what was found.
+    /// Reads the version after a failed `apply` or `revert`, and adds it to the failure.
     pub(super) async fn find_after(
         &self,
         execution: &mut Execution<'r, '_>,
@@ -84,7 +88,8 @@ impl<'r> Run<'r> {
         found_after(execution, context, why, found)
     }
 
-    /// After a failure, and once all that could be taken back was, looks whether the fingerprint is what it was.
+    /// After a failed `apply` or `revert`, compares the fingerprint with the first one, once everything
+    /// possible is undone.
     pub(in crate::engine) async fn compare_fingerprint(&self, execution: &mut Execution<'r, '_>) {
         let Some(before) = execution.data.fingerprint.clone().filter(|_| execution.data.failed) else { return };
         let Fingerprint { script, place, release, directory, timeout, printed } = before;

@@ -1,4 +1,4 @@
-//! Compares the data with what was last known of it, and records what is known of it from now on.
+//! Compares the data with its last known version, and records the new one.
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use super::{
     apply::deciding,
 };
 
-/// How long a `version` that cannot be compared with anything is left alone before it must print the same again. Tools print
+/// The default pause before an unexpected `version` must be printed again. One second, because tools print
 /// times in seconds.
 pub(in crate::engine) const VERSION_PAUSE: Duration = Duration::from_secs(1);
 
 impl<'r> Run<'r> {
-    /// Asks the data version before `apply`: once where it is what was last known, else twice.
+    /// Reads the data version before `apply`: once if it is the last known one, else twice.
     ///
     /// # Errors
     ///
-    /// Where two answers differ, and where there is no data any more. Nothing was applied.
+    /// When the two answers differ, and when there is no data any more. Nothing was applied.
     pub(super) async fn version_before_apply(
         &self,
         execution: &mut Execution<'r, '_>,
@@ -53,14 +53,15 @@ impl<'r> Run<'r> {
         } else if version.as_str().is_empty() {
             return Err(no_data(context, last));
         } else {
-            // Going back then reverts to what was before it the first time.
+            // A rollback then reverts to the version before the first apply, which needs no warning.
             let returns = own.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version));
             self.warn(None, redact(self.secrets(), &moved(context, last, &version, returns)));
         }
         Ok(version)
     }
 
-    /// Whether an older program went back with the code alone, and left the data so. It recorded that in the ledger only.
+    /// Whether an older program rolled back the code alone and left the data at `version`. It recorded that
+    /// in the ledger only.
     async fn was_kept(
         &self,
         execution: &mut Execution<'r, '_>,
@@ -81,7 +82,7 @@ impl<'r> Run<'r> {
         Ok(true)
     }
 
-    /// Records that the version that was found stands.
+    /// Records `version` as accepted.
     async fn accept(
         &self,
         execution: &mut Execution<'r, '_>,
@@ -95,7 +96,10 @@ impl<'r> Run<'r> {
         self.record(execution, context.place, &last.release, Some(&record), (LedgerStep::Accepted, Some(version))).await
     }
 
-    /// Records what is known of the data with the release that was rolled back to, once all of it is where it should be.
+    /// Records the data version together with the release that was rolled back to, once all data is
+    /// settled.
+    ///
+    /// A failure is a warning: the data is right, but the next deploy may warn about its version.
     pub(in crate::engine) async fn settle_data(&self, execution: &mut Execution<'r, '_>) {
         let (settled, step) = match &execution.plan.data {
             Some(DataPlan::Keep { settled }) => (settled.clone(), LedgerStep::Kept),
@@ -127,7 +131,7 @@ impl<'r> Run<'r> {
             };
             record.kept = record.kept.and_then(|kept| match ledger {
                 Some((ledger, _)) => rest_of(kept, &ledger),
-                // How far the data had come is then not known.
+                // Without the ledger it is unknown how far the data was reverted.
                 None => Some(KeptData { version: None, ..kept }),
             });
         }
@@ -137,7 +141,8 @@ impl<'r> Run<'r> {
     }
 }
 
-/// What of `kept` is in the data still, where a rollback had begun to revert it before it was asked to keep it.
+/// Returns the part of `kept` still in the data, after a rollback that began to revert it and was then
+/// asked to keep it.
 fn rest_of(kept: KeptData, ledger: &[LedgerEntry]) -> Option<KeptData> {
     let KeptData { mut version, mut releases } = kept;
     while let Some(first) = releases.first() {
@@ -186,7 +191,7 @@ fn moved(context: &MigrationContext<'_>, last: &LastKnown, version: &DataVersion
 }
 
 impl<'r> Run<'r> {
-    /// Where the data is that the record of a release is about.
+    /// Returns the place of the data that the record of a release describes.
     fn data_place_of(&self, execution: &Execution<'r, '_>, release: &ReleaseName, record: &DataRecord) -> DataPlace {
         let kept = record.kept.iter().flat_map(|kept| &kept.releases);
         let mut makers = [release].into_iter().chain(kept);
@@ -202,8 +207,9 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Returns the data record of a release, be it there or gone, as the hosts have it whose records decide. Of data on the
-/// controller all have the same: that was seen before anything was touched.
+/// Returns the data record of a release, existing or removed, from the hosts whose records decide.
+///
+/// For data on the controller all hosts have the same record: that was checked before anything changed.
 pub(super) fn data_record(
     execution: &Execution<'_, '_>,
     place: &DataPlace,

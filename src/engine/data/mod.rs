@@ -1,4 +1,4 @@
-//! The data, taken forward and back once for the whole fleet.
+//! Data migrations: run once for the whole fleet, on the data host or on the controller.
 
 mod apply;
 mod damage;
@@ -34,31 +34,31 @@ use super::{
     shell::{CONTROLLER, ControllerShell, HostShell},
 };
 
-/// How far the data has come.
+/// The progress of the data.
 #[derive(Debug, Default)]
 pub(super) struct DataProgress {
     /// The data version before the operation.
     pub(super) before: Option<DataVersion>,
-    /// The data version now, as it was last asked.
+    /// The data version as last read; `None` while it is unknown.
     pub(super) after: Option<DataVersion>,
-    /// What this operation applied, in whole or in part.
+    /// The migration that this operation applied, completely or in part.
     pub(super) applied: Option<RevertStep>,
-    /// What is yet to be reverted, newest first.
+    /// The steps still to be reverted, newest first.
     pub(super) pending: Vec<RevertStep>,
-    /// What this operation reverted, in whole or in part, newest first.
+    /// The steps that this operation reverted, completely or in part, newest first.
     pub(super) reverted: Vec<RevertStep>,
     pub(super) state: DataState,
-    /// The version that was found after the first `apply` or `revert` that failed.
+    /// The version found after the first failed `apply` or `revert`.
     pub(super) found: Option<DataVersion>,
     /// Whether an `apply` or a `revert` failed.
     pub(super) failed: bool,
-    /// What `fingerprint` printed before the first `apply` or `revert`, and where it ran.
+    /// The output of `fingerprint` before the first `apply` or `revert`, and its command.
     pub(super) fingerprint: Option<Fingerprint>,
-    /// Whether it printed the same at the end, after one failed.
+    /// Whether the fingerprint was the same at the end, after a failure.
     pub(super) same: Option<bool>,
 }
 
-/// What is asked of a migration.
+/// A call of a migration.
 #[derive(Debug, Clone, Copy)]
 enum MigrationCall<'a> {
     Version,
@@ -66,7 +66,7 @@ enum MigrationCall<'a> {
     Revert(&'a DataVersion),
 }
 
-/// Where, for which release and by whom the data is worked on.
+/// The context in which a migration runs: where, for which release, in which directory and direction.
 pub(super) struct MigrationContext<'a> {
     pub(super) place: &'a DataPlace,
     pub(super) release: &'a ReleaseName,
@@ -76,7 +76,7 @@ pub(super) struct MigrationContext<'a> {
 }
 
 impl<'r> Run<'r> {
-    /// The migration that does what these commands say, or the caller's own.
+    /// Returns the caller's own migration, else the one that these commands make up.
     pub(super) fn migration(&self, commands: Option<&DataCommands>) -> Option<Arc<dyn DataMigration>> {
         if let Some(own) = &self.options.code.migration {
             return Some(Arc::clone(own));
@@ -84,7 +84,7 @@ impl<'r> Run<'r> {
         commands.map(|commands| Arc::new(ShellMigration::new(commands.clone())) as Arc<dyn DataMigration>)
     }
 
-    /// Asks the data version, which is then the one that is reported.
+    /// Reads the data version, and keeps it for the report.
     pub(super) async fn version(
         &self,
         execution: &mut Execution<'r, '_>,
@@ -104,7 +104,7 @@ impl<'r> Run<'r> {
         call: MigrationCall<'_>,
     ) -> Result<Option<DataVersion>, Failure> {
         if !matches!(call, MigrationCall::Version) {
-            // From here on the data may be anywhere, until its version is asked again.
+            // The call may leave the data anywhere, until its version is read again.
             execution.data.after = None;
         }
         let secrets = execution.secrets.clone();
@@ -141,7 +141,7 @@ impl<'r> Run<'r> {
         })
     }
 
-    /// Where the commands of a release are run: in it, or in what was saved of it.
+    /// Returns the directory for a release's commands: the release, or its saved files.
     async fn directory_of(
         &self,
         execution: &Execution<'r, '_>,
@@ -161,8 +161,9 @@ impl<'r> Run<'r> {
         host.guard.directory_of(release, saved).await.map_err(super::observe::failure)
     }
 
-    /// Writes durably, on every host, what a release did to the data; and in the ledger of the data's host what is done.
-    /// For data on the controller every host keeps the ledger, so that none of them decides alone.
+    /// Durably writes a release's data record on every host, and a ledger line on the data host.
+    ///
+    /// For data on the controller every host keeps the ledger, so that no single host decides.
     async fn record(
         &self,
         execution: &mut Execution<'r, '_>,
@@ -183,7 +184,7 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// Whether a revert of `release` was begun by an operation that did not come to its end.
+    /// Whether an operation began a revert of `release` and did not complete it.
     async fn revert_is_open(
         &self,
         execution: &Execution<'r, '_>,
@@ -196,7 +197,7 @@ impl<'r> Run<'r> {
         if torn > 0 {
             self.warn(None, format!("passed over {torn} torn or unreadable lines of the ledger"));
         }
-        // Hosts that an older program, or a run without them, left without a line say nothing.
+        // Hosts without a line for this release do not count: an older program, or a run without them, left none.
         let mut says = ledgers
             .iter()
             .map(|(ledger, _)| ledger)

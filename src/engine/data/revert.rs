@@ -1,4 +1,5 @@
-//! Reverts what releases did to the data, newest first, and looks after each.
+//! The data revert phase: reverts the migrations of releases, newest first, and reads the version after
+//! each.
 
 use crate::{
     commands::RevertWhen,
@@ -18,23 +19,24 @@ use super::{
 };
 
 impl<'r> Run<'r> {
-    /// Asks the data version before anything is touched, and works out what is yet to be reverted.
+    /// Reads the data version before anything changes, and determines which steps are still to be reverted.
     ///
     /// # Errors
     ///
-    /// When the version cannot be asked, or is not one that was recorded on the way.
+    /// When the version cannot be read, or is none of those recorded for these steps. Nothing was changed.
     pub(in crate::engine) async fn look_at_data(&self, execution: &mut Execution<'r, '_>) -> Result<(), Failure> {
         let Some(DataPlan::Revert { steps, resumes, to, .. }) = &execution.plan.data else { return Ok(()) };
         let (steps, resumes, to) = (steps.clone(), *resumes, to.clone());
         let Some(first) = steps.first() else { return Ok(()) };
         let version = self.version_at(execution, first).await?;
         let done = match done(&steps, &version, resumes) {
-            // A person decided on the version that is there.
+            // The data is already at the version given by `--data-to`.
             _ if to.as_ref() == Some(&version) => steps.len(),
             Some(done) => done,
             None => match (self.open_step(execution, &steps, resumes).await?, to) {
                 (Some(open), _) => open,
-                // The newest record is the one that disagrees: its release reverts to where a person decided.
+                // The newest record disagrees with the data: its release reverts straight to the version given by
+                // `--data-to`.
                 (None, Some(to)) => {
                     execution.data.pending = vec![straight(first, &version, to)?];
                     return Ok(());
@@ -46,7 +48,7 @@ impl<'r> Run<'r> {
         Ok(())
     }
 
-    /// The step that was begun and did not come to its end: the data version stands somewhere within it.
+    /// Returns the step that was begun and not completed: the data version is somewhere within it.
     async fn open_step(
         &self,
         execution: &Execution<'r, '_>,
@@ -64,8 +66,16 @@ impl<'r> Run<'r> {
         Ok(None)
     }
 
-    /// Reverts what is pending, when this is the time for it. What failed stands in [`Execution::failure`], and what is left
-    /// stays pending.
+    /// Reverts the pending steps, if the plan reverts them at this point. A failure is in
+    /// [`Execution::failure`].
+    ///
+    /// Each step has a ledger line before (`revert-begun`) and after it (`reverted`).
+    ///
+    /// * Failure: the remaining steps stay pending. Before the switch, [`undo_revert`](Self::undo_revert) applies the
+    ///   reverted steps again. After it, `current` stays, the data is [unsettled](DataState::Unsettled), and the intent
+    ///   stays, so that the next `rollback` continues.
+    /// * Kill: the version and the ledger tell the next `rollback` which step to continue with.
+    /// * Lost answer: a failure, if the store cannot fetch the result later.
     pub(in crate::engine) async fn revert_data(&self, execution: &mut Execution<'r, '_>, now: RevertWhen) {
         let its_time = matches!(&execution.plan.data, Some(DataPlan::Revert { when, .. }) if *when == now);
         if !its_time || execution.data.pending.is_empty() {
@@ -76,7 +86,7 @@ impl<'r> Run<'r> {
             let result = self.revert_one(execution, &step).await;
             if let Err(why) = result {
                 execution.failure = Some(why);
-                // Before the switch, the undo applies it again with the rest.
+                // Before the switch, the undo applies it again together with the others.
                 if now == RevertWhen::AfterSwitch {
                     execution.data.state = DataState::Unsettled;
                 }
@@ -88,7 +98,9 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Applies again what was reverted, in whole or in part, before a switch that then was not made.
+    /// Undoes the revert after a failure before the switch: applies the newest reverted migration again.
+    ///
+    /// A failure, or another version than before, leaves the data [unsettled](DataState::Unsettled).
     pub(in crate::engine) async fn undo_revert(&self, execution: &mut Execution<'r, '_>) {
         let Some(newest) = execution.data.reverted.first().cloned() else { return };
         let result =
@@ -102,7 +114,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Reverts one step, and looks whether the data is then where it should be.
+    /// Reverts one step, and checks that the data has the version it should have.
     pub(super) async fn revert_one(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
         let Some(migration) = self.migration(step.commands.as_ref()) else {
             return Err(
@@ -155,13 +167,13 @@ impl<'r> Run<'r> {
     }
 }
 
-/// How many of `steps` are done when the data version is this; `None` when it is none of the way.
+/// Returns how many of `steps` are complete at this data version; `None` if it is none of theirs.
 fn done(steps: &[RevertStep], version: &DataVersion, resumes: bool) -> Option<usize> {
     let begins_at = |step: &RevertStep| step.from.as_ref().is_none_or(|from| from == version);
     if !resumes {
         return steps.first().is_some_and(begins_at).then_some(0);
     }
-    // As far as it can have come: where two steps end on one version, the later one is done too.
+    // As far as it can be: if two steps end at the same version, the later one is complete too.
     if steps.last().is_some_and(|step| step.to == *version) {
         return Some(steps.len());
     }
@@ -169,7 +181,7 @@ fn done(steps: &[RevertStep], version: &DataVersion, resumes: bool) -> Option<us
     steps.iter().rposition(exactly).or_else(|| steps.iter().position(|step| step.from.is_none()))
 }
 
-/// The one step from where the data is to where a person decided.
+/// Returns the single step from the present version to the one given by `--data-to`.
 fn straight(first: &RevertStep, version: &DataVersion, to: DataVersion) -> Result<RevertStep, Failure> {
     if first.commands.as_ref().is_some_and(|commands| commands.revert.is_none()) {
         let what = format!("no `revert` is known for {}, so nothing can revert the data to {to}", first.release);
