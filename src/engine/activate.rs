@@ -1,4 +1,4 @@
-//! `activate`: switch to a release that every host has.
+//! `activate`: switches to a release that every host has.
 
 use crate::{
     name::ReleaseName,
@@ -10,7 +10,7 @@ use crate::{
 
 use super::{ActivateOptions, run::Run};
 
-/// Switches every host to `name`; where hosts must come `from` a release, only from that.
+/// Switches every host to `name`. Refuses hosts on neither `from` nor `name`, if `from` is given.
 pub(super) async fn activate(
     mut run: Run<'_>,
     name: &ReleaseName,

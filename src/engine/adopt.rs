@@ -1,4 +1,4 @@
-//! `adopt`: take over trees that other tools made.
+//! `adopt`: takes over trees that other tools made.
 
 use futures_util::{StreamExt, future::join_all, stream};
 
@@ -22,7 +22,7 @@ use super::{
     take_locks::lock_not_released,
 };
 
-/// Takes over the tree of every host.
+/// Adopts the tree of every host.
 pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
@@ -53,7 +53,7 @@ pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
     adopt_locked(&run, from, &fresh, &mut locked).await
 }
 
-/// Plans again on what is read under the locks, and carries that out.
+/// Plans again on the state read under the locks, and executes that plan.
 async fn adopt_locked<'r>(
     run: &Run<'r>,
     from: Option<Tool>,
@@ -83,7 +83,7 @@ fn zipped<'s>(seen: &[Seen<'s>], traces: &'s [Traces]) -> Vec<(Seen<'s>, &'s Tra
 }
 
 impl<'r> Run<'r> {
-    /// What other tools left on these hosts.
+    /// Reads the traces that other tools left on these hosts.
     async fn traces(&self, hosts: impl Iterator<Item = &'r Host>) -> Result<Vec<Traces>, Report> {
         let hosts: Vec<&Host> = hosts.collect();
         let reads: Vec<_> = hosts.iter().map(|host| host.store.traces()).collect();
@@ -106,8 +106,10 @@ impl<'r> Run<'r> {
         Err(self.report(Outcome::Refused, None, hosts.iter().map(report).collect(), Some(error)))
     }
 
-    /// Writes what is planned on every host, and gives the locks back. What took effect stays: it harms nothing, and the
-    /// next run goes on from there.
+    /// Executes the planned adoption on every host, and releases the locks.
+    ///
+    /// There is no undo. Records already written are true and stay; the next `adopt` continues from there, after a
+    /// failure, a kill or a lost answer alike.
     async fn execute_adoption(&self, plan: &AdoptPlan, locked: &mut [LockedHost<'r>]) -> Report {
         self.enter_phase(Phase::Prepare, locked.len());
         join_all(locked.iter_mut().map(|host| self.adopt_on(host, plan))).await;

@@ -1,11 +1,13 @@
-//! [`Cancel`]: asks a command to come to a safe point and stop there.
+//! [`Cancel`]: asks a running command to stop at the next safe point.
 
 use tokio::sync::watch;
 
-/// Asks a command that runs to stop at the next safe point: what had begun is put back, the locks are given back, and
-/// the report says [`Interrupted`](crate::report::Outcome::Interrupted). Clones ask the same command.
+/// Asks a running command to stop at the next safe point.
 ///
-/// A rollback that has switched is not undone: nobody is sent back to the release that was fled.
+/// The command reverts the changes it made, releases the locks, and reports
+/// [`Interrupted`](crate::report::Outcome::Interrupted). Clones control the same command.
+///
+/// A rollback that has switched every host is not undone: that would make a bad release current again.
 ///
 /// ```
 /// let cancel = switchback::engine::Cancel::new();
@@ -23,24 +25,24 @@ impl Default for Cancel {
 }
 
 impl Cancel {
-    /// Nothing is asked yet.
+    /// Creates a handle on which no stop is requested.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Asks to stop.
+    /// Requests the stop.
     pub fn request(&self) {
         self.0.send_replace(true);
     }
 
-    /// Whether stopping was asked for.
+    /// Whether a stop was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 
-    /// Returns when stopping is asked for.
+    /// Waits until a stop is requested.
     pub(super) async fn requested(&self) {
         // The sender lives in `self`, so the channel stays open.
         let _ = self.0.subscribe().wait_for(|requested| *requested).await;

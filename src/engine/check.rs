@@ -1,4 +1,5 @@
-//! `check`: asks every host everything that could refuse a deploy, and what the data and the validation say now.
+//! `check`: asks every question that can refuse a deploy, and reports the present data version and
+//! validation.
 
 use crate::{
     commands::{Commands, DataPlace, ValidateOn},
@@ -23,7 +24,7 @@ use super::{
     shell::{CONTROLLER, ControllerShell, QuestionShell},
 };
 
-/// Asks whether a deploy would be refused.
+/// Reports whether a deploy would be refused.
 pub(super) async fn check(run: Run<'_>) -> Report {
     run.emit_started(None);
     if let Some(report) = run.lacks_variables(None) {
@@ -65,7 +66,8 @@ pub(super) async fn check(run: Run<'_>) -> Report {
 }
 
 impl Run<'_> {
-    /// Asks for the data version and the validation as they are now, in the releases that are current. Neither refuses.
+    /// Asks for the present data version and validates the current releases. Neither answer refuses a
+    /// deploy.
     async fn report_present(&self, observed: &Observed<'_>) {
         let commands = self.options.commands.clone().unwrap_or_default();
         let secrets = secrets::load(&commands, &mut |why| self.warn(None, why));
@@ -75,7 +77,7 @@ impl Run<'_> {
     }
 }
 
-/// What is asked of the releases that are current.
+/// The questions to the current releases.
 struct Present<'p, 'r> {
     run: &'p Run<'r>,
     observed: &'p Observed<'p>,
@@ -153,7 +155,7 @@ impl Present<'_, '_> {
         self.run.emit(&Event::Answered { host: host.to_owned(), question, answer });
     }
 
-    /// Each host that a release is current on, and what a command there is told.
+    /// Returns each host that has a current release, with the occasion for a command there.
     fn occasions(&self) -> impl Iterator<Item = (&Host, Occasion)> {
         self.observed.states.iter().filter_map(|(host, answer)| {
             let state = answer.as_ref().ok()?;

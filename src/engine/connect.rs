@@ -1,4 +1,4 @@
-//! [`Fleet::connect`]: from a configuration to the fleet that it describes.
+//! [`Fleet::connect`]: builds the fleet that a configuration describes.
 
 use crate::{
     address::Address,
@@ -11,17 +11,18 @@ use crate::{
 use super::{Fleet, Host};
 
 impl Fleet {
-    /// The fleet that `config` describes. Nothing is connected to before the first command.
+    /// Builds the fleet that `config` describes. Opens no connection before the first command.
     ///
     /// # Errors
     ///
     /// As [`Fleet::new`]; and [`ErrorKind::Config`](crate::ErrorKind::Config) when a host is reached over SSH and the
-    /// crate was built without that.
+    /// crate was built without the `ssh` feature.
     pub fn connect(config: &Config) -> Result<Self, Error> {
         Self::connect_knowing(config, &KnownManifests::new())
     }
 
-    /// The same, which looks up in `known` what releases hold before it reads that from a host, and remembers it there.
+    /// Builds the same fleet with `known` as a cache of manifests: looked up before a manifest is read from
+    /// a host, and filled with each that was read.
     ///
     /// # Errors
     ///
@@ -35,7 +36,7 @@ impl Fleet {
     }
 }
 
-/// The host whose releases are kept at its root, over this transport.
+/// Builds the host whose releases are in its root, over `transport`.
 fn kept(config: &Config, host: &HostConfig, known: &KnownManifests, transport: impl Transport) -> Host {
     let store = DirStore::new(transport, host.root.clone(), config.layout.clone());
     let store = store.sharing(config.shared.clone()).remembering(known.clone());

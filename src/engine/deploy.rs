@@ -1,4 +1,4 @@
-//! `deploy` and `stage`: bring a release to every host that lacks it, and switch to it.
+//! `deploy` and `stage`: upload a release to every host that lacks it, and switch to it.
 
 use crate::{
     blocking::apart,
@@ -19,10 +19,10 @@ use super::{
     run::Run,
 };
 
-/// How a deploy ended; or, where the release is there already and it was asked to go to it, the command that does.
+/// The result of a deploy, or the command that goes to the existing release if the deploy was asked to.
 pub(super) type Deployed = Result<Report, Return>;
 
-/// Stages `release` on every host that lacks it and switches to it.
+/// Stages `release` on every host that lacks it, and switches to it.
 pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Deployed {
     let irreversible = options.irreversible.clone().or_else(|| release.irreversible());
     let run = run.irreversible(irreversible).accepting_data(options.accept_data);
@@ -60,7 +60,7 @@ pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
     }
 }
 
-/// What stands at a place of a release that is brought.
+/// Returns the kind of the entry at a path of the release to upload.
 fn entry_kind_at(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
     let ReleaseContent::Tree(tree) = release.content() else { return None };
     let entry = tree.entries().iter().find(|entry| entry.path == at.as_str().as_bytes())?;
@@ -71,22 +71,23 @@ fn entry_kind_at(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
     })
 }
 
-/// Plans on what the hosts hold, and on which of them a release of that name was seen to have the same content.
+/// Plans on the states of the hosts, given those that have a release of that name with the same content.
 type Planner<'p> = dyn Fn(&[Seen<'_>], &[(String, FileId)]) -> Result<Plan, Refusal> + Send + Sync + 'p;
 
-/// A release on its way to the hosts.
+/// A release to upload, publish, and for a deploy to switch to.
 struct Delivery<'b, 'r> {
     run: &'b Run<'r>,
     release: &'b dyn Release,
     plan: &'b Planner<'b>,
-    /// Whether a release of that name may be the same one.
+    /// Whether an existing release of that name may be the same one.
     compares: bool,
-    /// Whether one that is there and not current is gone to.
+    /// Whether to go to it if it exists and is not current.
     returns: bool,
 }
 
 impl<'r> Delivery<'_, 'r> {
-    /// Asks, plans, uploads without a lock, locks, plans again on what is read under it, and carries that out.
+    /// Observes, plans, uploads without a lock, locks, plans again on the state read under the locks, and
+    /// executes.
     async fn deliver(&self) -> Deployed {
         let (run, name) = (self.run, self.release.name());
         run.emit_started(Some(name));
@@ -128,8 +129,8 @@ impl<'r> Delivery<'_, 'r> {
         for note in &first.notes {
             run.warn(None, note.clone());
         }
-        // Whoever holds a lock may be about to say that it is not well there; and what is remembered of a host that missed it is
-        // forgotten under the locks.
+        // A lock holder may be about to report that the release is bad; and missed releases are cleared only under the
+        // locks.
         let settled = |seen: &Seen<'_>| seen.state.lock.is_none() && seen.state.debts.is_empty();
         if first.is_empty() && seen.iter().all(settled) {
             return Ok(Report { release: Some(name.clone()), ..run.nothing_to_do(&seen) });
@@ -141,7 +142,7 @@ impl<'r> Delivery<'_, 'r> {
         let run = self.run;
         let staged = tokio::select! {
             biased;
-            // What had arrived by then is removed by the next deploy: nobody holds it, and it bears no name.
+            // The next deploy removes what has arrived: its holder is dead, and it has no release name.
             () = run.options.cancel.requested() => Err(run.stopped(observed_reports(observed))),
             staged = run.stage(self.release, first, observed) => staged,
         };
@@ -197,7 +198,8 @@ impl<'r> Delivery<'_, 'r> {
         run.execute(&plan, locked).await
     }
 
-    /// Refuses a plan that publishes what was not uploaded, because the host had it before the lock.
+    /// Refuses a plan that publishes an upload which was not made, because the host had the release before
+    /// the lock.
     fn check_all_staged(&self, plan: Plan, seen: &[Seen<'_>], staged: &[(&Host, Staged)]) -> Result<Plan, Refusal> {
         let lacks = |seen: &&Seen<'_>| {
             let action = plan.host(seen.host).map(|host| &host.action);
@@ -209,7 +211,8 @@ impl<'r> Delivery<'_, 'r> {
         if lost.is_empty() { Ok(plan) } else { Err(Refusal::of(self.run.command(), lost)) }
     }
 
-    /// The hosts on which a release of that name was staged with the same content. Reads the tree only where there is any.
+    /// Returns the hosts that have a release of that name with the same content. Reads the tree only if one
+    /// has that name.
     async fn same(&self, hosts: impl Iterator<Item = (&str, &RootState)>) -> Result<Vec<(String, FileId)>, Error> {
         let name = self.release.name();
         let found: Vec<_> = hosts.filter_map(|(host, state)| Some((host.to_owned(), state.release(name)?))).collect();
@@ -225,7 +228,7 @@ impl<'r> Delivery<'_, 'r> {
         Ok(has_it.map(|(host, release)| (host, release.id)).collect())
     }
 
-    /// The same under the locks, where it is not read how a release was staged unless one has come meanwhile.
+    /// Returns the same under the locks. Surveys only the hosts on which such a release is new since then.
     async fn same_under_locks(
         &self,
         locked: &mut [LockedHost<'r>],
@@ -256,7 +259,7 @@ impl<'r> Delivery<'_, 'r> {
             .map_or(Ok(same), Err)
     }
 
-    /// The report that the source cannot be read.
+    /// Reports that the source cannot be read.
     fn source_unreadable(&self, observed: &Observed<'_>, error: Error) -> Report {
         self.run.report(Outcome::Refused, Some(self.release.name()), observed_reports(observed), Some(error.into()))
     }

@@ -1,4 +1,4 @@
-//! `drill`: the rehearsal of the way back, each leg in fresh connections, with proof after each.
+//! `drill`: rehearses a rollback, each leg over fresh connections and with proofs after it.
 
 use std::{sync::Arc, time::Instant};
 
@@ -47,17 +47,17 @@ struct Drill<'d> {
     report: DrillReport,
 }
 
-/// What the fleet was like at one moment, read over fresh connections.
+/// The state of the fleet at one moment, read over fresh connections.
 #[derive(Debug, Clone)]
 struct Snapshot {
     hosts: Vec<(String, Option<ReleaseName>)>,
     data: Probed,
 }
 
-/// Why a rehearsal ended before its end: the report that says so.
+/// The report of a rehearsal that stopped early.
 type Aborted = Box<Report>;
 
-/// Rehearses the way back of `release`.
+/// Rehearses a rollback of `release`.
 pub(super) async fn drill(
     fleet: &Fleet,
     release: Arc<dyn Release>,
@@ -86,7 +86,7 @@ pub(super) async fn drill(
     drill.end(last)
 }
 
-/// The digest of what is rehearsed. Reads all of it.
+/// Returns the digest of the release. Reads all of it.
 async fn digest(release: &dyn Release) -> Result<String, Error> {
     let ReleaseContent::Tree(tree) = release.content() else {
         let what = format!("{} is on the hosts already: a drill needs the source that it came from", release.name());
@@ -98,7 +98,7 @@ async fn digest(release: &dyn Release) -> Result<String, Error> {
 }
 
 impl Drill<'_> {
-    /// Goes all legs; the report of the last.
+    /// Runs all legs, and returns the report of the last one.
     async fn run_legs(&mut self) -> Result<Report, Aborted> {
         if self.options.run.dry_run {
             return Ok(self.deploy(Arc::clone(&self.release)).await);
@@ -126,7 +126,7 @@ impl Drill<'_> {
         Ok(again.1)
     }
 
-    /// Deploys the source as a baseline, when a host has nothing to go back to.
+    /// Deploys the source as a baseline if a host has no release to roll back to.
     async fn deploy_baseline(&mut self) -> Result<(), Aborted> {
         let status = self.fleet.status(self.observer).await;
         if status.outcome != Outcome::Done {
@@ -145,7 +145,7 @@ impl Drill<'_> {
         if report.outcome != Outcome::Done {
             return Err(Box::new(report));
         }
-        // What a drill goes back to is not pruned from under the next one.
+        // Pinned, so that no later run prunes the release that the next drill rolls back to.
         let mut run = self.options.run.clone();
         run.reason = Some(format!("the baseline of the drill of {}", self.release.name()));
         let pinned = self.fleet.pin(&name, &run, self.observer).await;
@@ -170,7 +170,7 @@ impl Drill<'_> {
         self.fleet.activate(name, &options, self.observer).await
     }
 
-    /// What the fleet is like now, over fresh connections.
+    /// Reads the state of the fleet over fresh connections.
     async fn look(&self, when: &str) -> Result<Snapshot, Aborted> {
         self.fleet.close().await;
         let status = self.fleet.status(self.observer).await;
@@ -190,7 +190,7 @@ impl Drill<'_> {
         }
     }
 
-    /// Ends a leg: its command must have done what it was asked, and the fleet is looked at anew.
+    /// Ends a leg: checks that its command succeeded, and reads the state of the fleet.
     async fn leg(
         &mut self,
         name: &str,
@@ -215,7 +215,7 @@ impl Drill<'_> {
         Ok((snapshot, report))
     }
 
-    /// Adds what was looked at to the leg.
+    /// Adds the proofs to the leg.
     fn prove(&mut self, proofs: Vec<Proof>, report: &Report) -> Result<(), Aborted> {
         let held = proofs.iter().all(|proof| proof.held);
         if let Some(leg) = self.report.legs.last_mut() {
@@ -224,14 +224,14 @@ impl Drill<'_> {
         if held { Ok(()) } else { Err(Box::new(report.clone())) }
     }
 
-    /// The report of the whole, from the one that it ended with.
+    /// Makes the report of the drill out of the last command's report.
     fn end(self, last: Report) -> Report {
         let dry = self.options.run.dry_run;
         let went = |leg: &Leg| leg.proofs.iter().all(|proof| proof.held);
         let first_failed = self.report.legs.first().is_none_or(|leg| self.report.legs.len() == 1 && !went(leg))
             && last.outcome != Outcome::Done;
         let outcome = match (self.report.passed || dry, first_failed) {
-            // Where nothing was rehearsed, the first deploy says why not.
+            // If nothing was rehearsed, the report of the first deploy says why.
             (true, _) | (false, true) => last.outcome,
             (false, false) if last.outcome == Outcome::Interrupted => Outcome::Interrupted,
             (false, false) => Outcome::Differs,
@@ -256,7 +256,7 @@ impl Drill<'_> {
     }
 }
 
-/// That every host is on `name`.
+/// Proves that every host is on `name`.
 fn on(snapshot: &Snapshot, name: &ReleaseName) -> Vec<Proof> {
     let odd: Vec<String> =
         snapshot.hosts.iter().filter(|(_, current)| current.as_ref() != Some(name)).map(described).collect();
@@ -264,7 +264,7 @@ fn on(snapshot: &Snapshot, name: &ReleaseName) -> Vec<Proof> {
     vec![Proof::new(format!("every host is on {name}"), odd.is_empty(), words)]
 }
 
-/// That every host is where it was before.
+/// Proves that every host is on the same release as before.
 fn same_releases(before: &Snapshot, now: &Snapshot) -> Vec<Proof> {
     let odd: Vec<String> = now.hosts.iter().filter(|host| !before.hosts.contains(host)).map(described).collect();
     let words = if odd.is_empty() { format!("{} are", now.hosts.len()) } else { odd.join(", ") };
@@ -275,7 +275,7 @@ fn described((host, current): &(String, Option<ReleaseName>)) -> String {
     format!("{host} is on {}", current.as_ref().map_or("nothing", |name| name.as_str()))
 }
 
-/// That the fingerprint moved with the data version.
+/// Proves that the fingerprint changed together with the data version.
 fn moved(before: &Probed, now: &Probed) -> Vec<Proof> {
     let changed = before.version != now.version;
     let (Some(old), Some(new)) = (&before.fingerprint, &now.fingerprint) else { return Vec::new() };
@@ -286,7 +286,7 @@ fn moved(before: &Probed, now: &Probed) -> Vec<Proof> {
     vec![Proof::new("the fingerprint of the data changed with its version", old != new, words)]
 }
 
-/// That the data is what it was before.
+/// Proves that the data is the same as before.
 fn same_data(before: &Probed, now: &Probed) -> Vec<Proof> {
     let mut proofs = same_version(before, now);
     if let (Some(old), Some(new)) = (&before.fingerprint, &now.fingerprint) {
@@ -305,7 +305,7 @@ fn same_version(before: &Probed, now: &Probed) -> Vec<Proof> {
     vec![Proof::new("the data version is what it was", before.version == now.version, snapshot)]
 }
 
-/// The first line in which two fingerprints differ.
+/// Describes the first line in which two fingerprints differ.
 fn difference(old: &str, new: &str) -> String {
     let (mut old, mut new) = (old.lines(), new.lines());
     loop {

@@ -1,5 +1,4 @@
-//! Carries a plan out on locked hosts: what comes before the switch, the switch, what comes after it, and when anything
-//! fails, the way back.
+//! Executes a plan on locked hosts: prepare, migrate, switch, validate; and undoes it all if a phase fails.
 
 use crate::{
     commands::RevertWhen,
@@ -18,7 +17,7 @@ use super::{
 };
 
 impl<'r> Run<'r> {
-    /// Carries out `plan` and gives the locks back.
+    /// Executes `plan` and releases the locks.
     pub(super) async fn execute(&self, plan: &Plan, locked: Vec<LockedHost<'r>>) -> Report {
         let mut execution = Execution::new(self, plan, locked);
         let stop = self.advance(&mut execution).await.err();
@@ -29,7 +28,7 @@ impl<'r> Run<'r> {
         self.conclude(execution, outcome).await
     }
 
-    /// Takes every step of the plan, until one fails or somebody asks to stop.
+    /// Runs the phases in order, until one fails or a stop is requested.
     async fn advance(&self, execution: &mut Execution<'r, '_>) -> Result<(), Stop> {
         self.settle_leftovers(execution).await;
         if !execution.failed()
@@ -53,7 +52,7 @@ impl<'r> Run<'r> {
         self.may_continue(execution)
     }
 
-    /// All that comes before the switch. It ends at the first step that fails, or when somebody asks to stop.
+    /// Runs the phases before the switch. Ends at the first that fails, or when a stop is requested.
     async fn before_switch(&self, execution: &mut Execution<'r, '_>) {
         self.prepare(execution).await;
         if self.may_continue(execution).is_ok() {
@@ -70,7 +69,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// All that comes after the switch.
+    /// Runs the phases after the switch.
     async fn after_switch(&self, execution: &mut Execution<'r, '_>) {
         if execution.plan.is_empty() {
             return;
@@ -79,7 +78,7 @@ impl<'r> Run<'r> {
         if runs {
             self.run_after_switch(execution).await;
         }
-        // Even where a hook failed: a rollback stays, and the old code is better off with the old data.
+        // Even after a failed hook: a rollback is not undone, and the old code works better with the old data.
         if !execution.failed() || execution.is_past_pivot() {
             let hook = execution.failure.take();
             self.revert_data(execution, RevertWhen::AfterSwitch).await;
@@ -93,7 +92,7 @@ impl<'r> Run<'r> {
         self.check_current_stayed(execution).await;
     }
 
-    /// Whether the next step may begin.
+    /// Checks that the next phase may begin; the error is the reason to stop.
     fn may_continue(&self, execution: &Execution<'r, '_>) -> Result<(), Stop> {
         let may_stop = match execution.reached {
             Reached::Checks | Reached::Preparation => true,
@@ -109,8 +108,11 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Undoes what took effect: first `current` on every host; then, only if that was restored everywhere, the data; then the
-    /// hooks of the restored releases run. What was prepared goes once nothing needs it.
+    /// Undoes everything that took effect, fleet-wide, in this order.
+    ///
+    /// First `current` on every host. Then, only if that is restored everywhere, the data, and the `after_switch` hooks
+    /// of the restored releases. Last the preparation, if no host had switched and the data is settled. A failed undo
+    /// does not stop the same undo on other hosts, but blocks the undos that depend on it.
     async fn undo(&self, execution: &mut Execution<'r, '_>) {
         if matches!(execution.reached, Reached::Checks | Reached::Pivot) {
             return;
@@ -128,13 +130,13 @@ impl<'r> Run<'r> {
         } else if execution.data.applied.is_some() || !execution.data.reverted.is_empty() {
             execution.data.state = DataState::Unsettled;
         }
-        // Data that could not be restored may need the release for that.
+        // Restoring unsettled data may need the release.
         if execution.code() == Code::Untouched && execution.data.state == DataState::Settled {
             self.unprepare(&mut execution.locked).await;
         }
     }
 
-    /// Ends the run on every host and reports it.
+    /// Concludes the run on every host, and reports it.
     async fn conclude(&self, mut execution: Execution<'r, '_>, outcome: Outcome) -> Report {
         let plan = execution.plan;
         let kind = OperationKind::of(plan);
@@ -171,7 +173,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// The failure of the whole run.
+/// Returns the failure of the whole run.
 fn error_of(execution: &Execution<'_, '_>, outcome: Outcome) -> Option<Failure> {
     let failed: Vec<(String, Failure)> = execution
         .locked
@@ -192,7 +194,7 @@ fn error_of(execution: &Execution<'_, '_>, outcome: Outcome) -> Option<Failure> 
     }
 }
 
-/// The failure of a run that left something that a person must look at, with where everything is and what to type.
+/// Returns the failure of an inconsistent run: where everything is, and the next command.
 fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) -> Failure {
     let (command, release) = (execution.plan.command, &execution.plan.release);
     let stays = execution.is_past_pivot();
@@ -229,7 +231,7 @@ fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) ->
     Failure { hint: Some(hint), ..summary(&what, failed) }
 }
 
-/// The failure of a run after which hosts stay behind that should have come along, named with what mends it.
+/// Returns the failure of a run that left hosts behind, with the command that moves them.
 fn stranded_hosts(execution: &Execution<'_, '_>) -> Failure {
     let Plan { release, stranded, .. } = execution.plan;
     let hosts: Vec<&str> = stranded.iter().map(String::as_str).collect();
@@ -242,7 +244,7 @@ fn stranded_hosts(execution: &Execution<'_, '_>) -> Failure {
     Error::new(ErrorKind::HostsDiffer, what).hint(hint).into()
 }
 
-/// What `plan` leaves when all of it was done.
+/// Returns the state that `plan` leads to if all of it succeeds.
 fn aim(plan: &Plan) -> Aim {
     if !plan.stranded.is_empty() {
         Aim::Strands
@@ -253,7 +255,7 @@ fn aim(plan: &Plan) -> Aim {
     }
 }
 
-/// Where the hosts are, in words.
+/// Describes the releases that the hosts are on.
 fn describe_position(execution: &Execution<'_, '_>) -> String {
     let mut on: Vec<&str> = Vec::new();
     for host in &execution.locked {
@@ -268,7 +270,7 @@ fn describe_position(execution: &Execution<'_, '_>) -> String {
     }
 }
 
-/// The command that mends a fleet that is left mixed.
+/// Returns the hint for a fleet whose hosts are on different releases.
 fn hint_for_mixed_fleet(command: Command, release: &ReleaseName) -> String {
     match command {
         Command::Rollback => {

@@ -1,4 +1,4 @@
-//! [`Execution`]: a plan that is being carried out, and how far it has come on the whole fleet.
+//! [`Execution`]: a plan under way, and its progress on the whole fleet.
 
 use crate::{
     commands::{Commands, DataPlace},
@@ -26,7 +26,7 @@ pub(super) struct Execution<'r, 'p> {
     pub(super) locked: Vec<LockedHost<'r>>,
     pub(super) secrets: Secrets,
     pub(super) data: DataProgress,
-    /// What failed once for the whole fleet, and not on one host.
+    /// A failure that concerns the whole fleet and no single host.
     pub(super) failure: Option<Failure>,
     pub(super) reached: Reached,
 }
@@ -40,35 +40,36 @@ impl<'r, 'p> Execution<'r, 'p> {
         Self { plan, locked, secrets, data: DataProgress::default(), failure: None, reached: Reached::Checks }
     }
 
-    /// Where `current` is on the whole fleet.
+    /// Returns where `current` is, summed up over the fleet.
     pub(super) fn code(&self) -> Code {
         Code::of(self.locked.iter().map(|host| &host.state))
     }
 
-    /// Whether every host arrived, so that nothing is undone any more.
+    /// Whether every host has switched to its target, so that nothing is undone any more.
     pub(super) fn is_past_pivot(&self) -> bool {
         self.reached == Reached::Pivot
     }
 
-    /// Whether something failed, on a host or for all.
+    /// Whether something failed, on a host or for the fleet.
     pub(super) fn failed(&self) -> bool {
         self.failure.is_some() || self.locked.iter().any(|host| host.failure.is_some())
     }
 
-    /// Whether something failed of itself, and not because somebody asked to stop.
+    /// Whether a failure has another cause than a requested stop.
     pub(super) fn failed_itself(&self) -> bool {
         let on_hosts = self.locked.iter().filter_map(|host| host.failure.as_ref());
         on_hosts.chain(&self.failure).any(|failure| failure.kind != ErrorKind::Interrupted)
     }
 
-    /// The hosts, in their order, whose services are told of the switch and which are validated: all of them, but for a deploy
-    /// that brings along hosts which lack the release. The others were told when they switched.
+    /// Returns which of the hosts, in their order, run `after_switch` and are validated.
+    ///
+    /// These are all hosts, except in a deploy: hosts that already were on the release did that when they switched.
     pub(super) fn concerned(&self) -> Vec<bool> {
         let all = self.plan.command != Command::Deploy;
         self.locked.iter().map(|host| all || host.switches()).collect()
     }
 
-    /// Which way this goes.
+    /// Returns the direction that hooks see.
     pub(super) fn direction(&self) -> HookDirection {
         match self.plan.command {
             Command::Activate => HookDirection::Activate,
@@ -78,7 +79,7 @@ impl<'r, 'p> Execution<'r, 'p> {
         }
     }
 
-    /// What is reported of the data; `None` when it was not looked at.
+    /// Returns the data part of the report; `None` if the data version was not read.
     pub(super) fn data_report(&self, run: &Run<'_>) -> Option<DataReport> {
         let DataProgress { before, after, found, same, .. } = &self.data;
         let before = run.redacted_version(before.as_ref()?);
@@ -95,8 +96,10 @@ fn goes_forward(host: &LockedHost<'_>) -> bool {
 }
 
 impl Run<'_> {
-    /// The report that what a plan goes by, or would run, belongs to somebody else: no `current` was touched. The code alone
-    /// goes back wherever its records lead.
+    /// Refuses a plan that relies on, or would run, files that belong to somebody else. No `current` has
+    /// moved.
+    ///
+    /// Rolling back the code alone runs nothing, and needs no trust.
     pub(super) fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
         if !matches!(plan.command, Command::Rollback | Command::Activate | Command::Recover) || self.runs_nothing(plan)
         {
@@ -114,17 +117,18 @@ impl Run<'_> {
         None
     }
 
-    /// Whether it was asked for that nothing is run.
+    /// Whether neither hooks nor data commands run.
     fn runs_nothing(&self, plan: &Plan) -> bool {
         !self.hooks && plan.data.is_none()
     }
 
-    /// Which commands may run around a switch.
+    /// Returns the commands that may run around a switch.
     pub(super) fn command_means(&self) -> CommandMeans<'_> {
         CommandMeans::new(self.options.commands.as_ref(), self.by_configuration, !self.hooks)
     }
 
-    /// How the data, which is at `place` as far as the configuration or the caller's code says, may be worked on.
+    /// Returns the means to work on the data; `place` is where the configuration or the caller's code says
+    /// that it is.
     pub(super) fn data_means<'m>(&'m self, keep: bool, place: Option<&'m DataPlace>) -> DataMeans<'m> {
         let configured = self.options.commands.as_ref();
         let by = match (&self.options.code.migration, configured) {
@@ -135,13 +139,13 @@ impl Run<'_> {
         DataMeans::new(keep, by).configured(place, configured)
     }
 
-    /// The variables that the commands of a plan are given.
+    /// Returns the variables for the plan's commands; none if it has no commands.
     fn secrets_of(&self, plan: &Plan) -> Secrets {
         let hooks = plan.controller.is_some() || plan.hosts.iter().any(|host| !host.commands.commands.is_empty());
         if hooks || plan.data.is_some() { self.secrets().clone() } else { Secrets::default() }
     }
 
-    /// The commands that a host recorded with a release, which run on that host only.
+    /// Returns the commands that a host recorded with a release. They run on that host only.
     pub(super) fn recorded_on(&self, host: &LockedHost<'_>, name: &ReleaseName) -> Commands {
         match host.guard.state().release(name).map(|release| &release.commands) {
             Some(Kept::Record(commands)) => commands.clone(),
@@ -156,7 +160,7 @@ impl Run<'_> {
 }
 
 impl LockedHost<'_> {
-    /// The commands that its plan runs around the switch.
+    /// Returns the commands that the host's plan runs around the switch.
     pub(super) fn commands(&self) -> &Commands {
         static NONE: std::sync::LazyLock<Commands> = std::sync::LazyLock::new(Commands::default);
         self.plan.as_ref().map_or(&NONE, |plan| &plan.commands.commands)

@@ -1,4 +1,4 @@
-//! The end on every host: marks, history, and the lock given back.
+//! The finish phase: writes marks and history, and releases the lock of every host.
 
 use futures_util::future::join_all;
 
@@ -14,30 +14,30 @@ use crate::{
 
 use super::{links, locked_host::LockedHost, outcome::HostState, run::Run, take_locks::lock_not_released};
 
-/// How a run ended.
+/// The conclusion of a run.
 pub(super) struct Conclusion<'e> {
-    /// What became of it.
+    /// The outcome on the whole fleet.
     pub(super) outcome: Outcome,
-    /// The release that is marked bad on every host that has it, because it was put back.
+    /// The release to mark bad on every host that has it, because its switch was reverted.
     pub(super) bad_release: Option<&'e ReleaseName>,
-    /// The hosts that are on the release of the plan.
+    /// The hosts that are on the plan's release.
     pub(super) on_release: Vec<String>,
-    /// Whether the fleet is where it was to be, be all well there or not.
+    /// Whether every host reached its target, healthy or not.
     pub(super) arrived: bool,
-    /// Whether something is left to do, so that what was begun is kept for the next run.
+    /// Whether work remains, so that the intent is kept for the next run.
     pub(super) unfinished: bool,
-    /// What kind of operation it was.
+    /// The kind of the operation.
     pub(super) kind: OperationKind,
 }
 
-/// What an operation did.
+/// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum OperationKind {
-    /// Its own work.
+    /// New work.
     Own,
-    /// It finished or undid what another had begun.
+    /// Completes or undoes an interrupted run.
     Finishes,
-    /// It only linked `current` again where somebody removed it.
+    /// Only creates a removed `current` again.
     Relinks,
 }
 
@@ -52,7 +52,15 @@ impl OperationKind {
 }
 
 impl<'r> Run<'r> {
-    /// Writes marks and history everywhere, gives the locks back, and says what became of each host.
+    /// Writes marks and history on every host, releases the locks, and returns the host reports.
+    ///
+    /// * Failure: a warning. `current` is where it should be; a mark or a history line may be missing. If a lock is not
+    ///   released, the next run takes it over.
+    /// * Kill: the lock stays, perhaps without a mark or a history line. The next run takes the lock over; after a
+    ///   rollback it also marks the bad release.
+    /// * Lost answer: as a failure.
+    ///
+    /// A host whose `current` is unknown keeps its lock and its intent.
     pub(super) async fn finish(&self, mut locked: Vec<LockedHost<'r>>, conclusion: &Conclusion<'_>) -> Vec<HostReport> {
         self.enter_phase(Phase::Finish, locked.len());
         join_all(locked.iter_mut().map(|host| self.finish_on(host, conclusion))).await
@@ -61,7 +69,7 @@ impl<'r> Run<'r> {
     async fn finish_on(&self, host: &mut LockedHost<'r>, conclusion: &Conclusion<'_>) -> HostReport {
         let outcome = outcome_of(host);
         let closing = self.closing(host, conclusion, outcome);
-        // A host whose state is unknown keeps its lock and its intent: whoever comes next reads them.
+        // The next run reads them and settles the host.
         if outcome != HostOutcome::Unknown {
             match host.guard.finish(&closing).await {
                 Ok(closed) => {
@@ -84,7 +92,8 @@ impl<'r> Run<'r> {
         let plan = host.plan.as_ref();
         let done = conclusion.arrived;
         let left = plan.and_then(|plan| plan.marks_bad.as_ref()).filter(|_| done);
-        // Where it was current before, it is not marked: a host that was brought along in vain says nothing of the others.
+        // Not marked on a host where it was current before: a failed attempt on other hosts says nothing about this
+        // one.
         let was_on_it = |name: &ReleaseName| {
             plan.is_some_and(|plan| plan.before.release() == Some(name) || plan.action == Action::Relink)
         };
@@ -93,7 +102,7 @@ impl<'r> Run<'r> {
         };
         let bad = left.or_else(|| conclusion.bad_release.filter(has)).map(|name| (name.clone(), self.mark(host)));
         let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
-        // What was tried and taken back before the switch is told of too.
+        // An attempt that was undone before the switch is in the history too.
         let tried = matches!(conclusion.outcome, Outcome::Failed | Outcome::Interrupted | Outcome::Inconsistent);
         let acted = tried
             || host.state.switch().is_some()
@@ -120,7 +129,7 @@ impl<'r> Run<'r> {
             history,
             debts,
             paid: caught_up,
-            // A stage says nothing about the run that another one left: its hook and its validation are still open.
+            // A stage does not settle an interrupted run: its hook and its validation are still open.
             settles: done && !conclusion.unfinished && self.command() != Command::Stage,
             unfinished: conclusion.unfinished,
             links_of: links::links_of(
@@ -131,8 +140,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// What is told of the releases that commands changed: nothing of those that are sealed, but where an interrupted run had
-    /// left that to do.
+    /// Describes releases sealed again because commands changed them; successes only if this is a recovery.
     pub(super) fn describe_seals(&self, sealed: Vec<ReleaseName>, failed: Vec<String>) -> Vec<String> {
         let recovers = self.command() == Command::Recover;
         let sealed = sealed.into_iter().filter(|_| recovers);
@@ -151,7 +159,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// The hosts that owed something and are where the others are by now.
+/// Returns the pending hosts that are now on the plan's release.
 fn caught_up(host: &LockedHost<'_>, arrived: &[String]) -> Vec<String> {
     let owing = host.guard.state().debts.iter().map(|debt| &debt.host);
     owing.filter(|host| arrived.contains(host)).cloned().collect()

@@ -1,4 +1,5 @@
-//! Runs hooks on the hosts of a fleet, side by side.
+//! Hooks on the hosts: `prepare`, `after_switch`, and the settling of hooks that interrupted runs left
+//! running.
 
 use std::time::Duration;
 
@@ -21,13 +22,13 @@ use super::{
     execution::Execution, locked_host::LockedHost, observe::failure, outcome::HostState, run::Run, shell::HostShell,
 };
 
-/// A command of a configuration as a hook.
+/// A configured command as a hook.
 #[derive(Debug, Clone)]
 pub(super) struct CommandHook {
     pub(super) kind: HookKind,
     pub(super) script: String,
     pub(super) timeout: Duration,
-    /// What kind of error it is when it fails.
+    /// The kind of error that a failure becomes.
     pub(super) fails_as: ErrorKind,
 }
 
@@ -45,7 +46,7 @@ impl Hook for CommandHook {
 }
 
 impl CommandHook {
-    /// The hook that validates by these rules, where one try may take `timeout`.
+    /// Creates the hook for a validation; each attempt may take `timeout`.
     pub(super) fn validation(rules: &Validation, timeout: Duration) -> Self {
         let script = rules.command.clone();
         Self { kind: HookKind::Validate, script, timeout, fails_as: ErrorKind::NotValid }
@@ -68,11 +69,14 @@ impl Commands {
 }
 
 impl<'r> Run<'r> {
-    /// Ends or waits for what interrupted operations left running, so that nothing is done beside it.
+    /// Ends or awaits commands that interrupted operations left running, so that nothing else runs beside
+    /// them.
+    ///
+    /// Then seals the releases that those commands changed.
     pub(super) async fn settle_leftovers(&self, execution: &mut Execution<'r, '_>) {
         let left = execution.locked.iter_mut().filter(|host| !host.guard.state().interrupted.is_empty());
         join_bounded(left.map(|host| self.settle_leftovers_on(host)).collect(), self.parallel).await;
-        // Seals before commands run again: an old snapshot would make what they change look like damage.
+        // Sealed before commands run again: with an old snapshot, their changes would look like damage.
         let is_left =
             |host: &LockedHost<'_>| self.command() == Command::Recover || !host.guard.state().interrupted.is_empty();
         let left = execution.locked.iter_mut().filter(|host| host.failure.is_none() && is_left(host));
@@ -85,7 +89,7 @@ impl<'r> Run<'r> {
     }
 
     pub(super) async fn settle_leftovers_on(&self, host: &mut LockedHost<'r>) {
-        // Whoever may write there could name any process of the host.
+        // Whoever can write there could name any process of the host.
         if !self.allow_writable && plan::trusted_state(&host.seen()).is_err() {
             let what = "what an interrupted run left running there is neither ended nor waited for: the state directory is not trusted";
             if !host.warnings.iter().any(|warning| warning == what) {
@@ -100,7 +104,12 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Runs the `prepare` hook on every host, in a release that was never current.
+    /// Runs the `prepare` hook on every host, in a release that was never current, and seals the release.
+    ///
+    /// * Failure: the undo removes the release again.
+    /// * Kill: the release stays published and marked as unsealed. The next run ends the hook with its process group; a
+    ///   plain `rollback` undoes the deploy.
+    /// * Lost answer: the store fetches the result later; if it stays lost, this is a failure.
     pub(super) async fn run_prepare(&self, execution: &mut Execution<'r, '_>) {
         if !matches!(execution.plan.command, Command::Deploy | Command::Activate) {
             return;
@@ -131,7 +140,7 @@ impl<'r> Run<'r> {
         self.seal(execution).await;
     }
 
-    /// Keeps what the releases hold now as their manifests, since `prepare` may have made something in them.
+    /// Records the present content as the manifest, because `prepare` may have changed it.
     async fn seal(&self, execution: &mut Execution<'r, '_>) {
         let release = execution.plan.release.clone();
         let prepared = execution.locked.iter_mut().filter(|host| host.prepared && host.failure.is_none());
@@ -144,7 +153,12 @@ impl<'r> Run<'r> {
         join_bounded(seals.collect(), self.parallel).await;
     }
 
-    /// Runs the `after_switch` hook on every host, for the release that it is on now.
+    /// Runs the `after_switch` hook on every host, for the release that is current now.
+    ///
+    /// * Failure: a deploy or an activation is reverted. A rollback stays, and is reported as inconsistent.
+    /// * Kill: `current` stays on the new release. The next run ends the hook with its process group; `rollback` or
+    ///   `recover` undoes the deploy.
+    /// * Lost answer: the store fetches the result later; if it stays lost, this is a failure.
     pub(super) async fn run_after_switch(&self, execution: &mut Execution<'r, '_>) {
         let code = self.options.code.after_switch.clone().filter(|_| self.hooks);
         let runs_any = |host: &LockedHost<'_>| code.is_some() || host.commands().after_switch.is_some();
@@ -172,7 +186,7 @@ impl<'r> Run<'r> {
         join_bounded(runs.collect(), self.parallel).await;
     }
 
-    /// Looks where `current` leads once all that was run has ended: it may have moved it.
+    /// Checks that `current` did not move while hooks ran: a hook can move it.
     pub(super) async fn check_current_stayed(&self, execution: &mut Execution<'r, '_>) {
         let code = &self.options.code;
         let nothing_ran =
@@ -205,7 +219,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Runs the `after_switch` hook of what each host was put back to, as it was recorded there.
+    /// Runs the `after_switch` hook of each restored release, as recorded on the host.
     pub(super) async fn run_after_revert(&self, execution: &mut Execution<'r, '_>) {
         if !self.hooks {
             return;
@@ -229,7 +243,7 @@ impl<'r> Run<'r> {
         join_bounded(runs.collect(), self.parallel).await;
     }
 
-    /// A hook that fails here is told beside what was put back because of it.
+    /// Runs a hook after a revert, and joins its failure to the one that led to the revert.
     async fn run_after_revert_on(&self, host: &mut LockedHost<'r>, batch: HookBatch<'_>) {
         let first = host.failure.take();
         self.run_on(host, batch).await;
@@ -263,7 +277,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// What a hook for `release` on this host is told.
+/// Returns the occasion for a hook of `release` on this host.
 pub(super) fn occasion(host: &LockedHost<'_>, release: &ReleaseName, direction: HookDirection) -> Occasion {
     let before = host.plan.as_ref().and_then(|plan| plan.before.release());
     Occasion {
@@ -276,7 +290,7 @@ pub(super) fn occasion(host: &LockedHost<'_>, release: &ReleaseName, direction: 
     }
 }
 
-/// What is run on one host.
+/// The hooks to run on one host, in order.
 struct HookBatch<'j> {
     hooks: &'j [&'j dyn Hook],
     release: ReleaseName,
@@ -285,12 +299,12 @@ struct HookBatch<'j> {
     phase: Phase,
 }
 
-/// The caller's code and the command of the configuration, in this order.
+/// Returns the caller's hook and the configured command, in this order.
 fn hooks<'h>(code: Option<&'h dyn Hook>, command: Option<&'h CommandHook>) -> Vec<&'h dyn Hook> {
     code.into_iter().chain(command.map(|command| command as &dyn Hook)).collect()
 }
 
-/// Waits for all of `runs`, of which so many go on at once.
+/// Awaits all of `runs`, at most `parallel` at once.
 pub(super) async fn join_bounded<'f>(runs: Vec<impl Future<Output = ()> + 'f>, parallel: usize) {
     stream::iter(runs).buffer_unordered(parallel).collect::<Vec<()>>().await;
 }

@@ -1,4 +1,4 @@
-//! Links to what is shared that do not lead there any more: told of, and never a reason to refuse a way back.
+//! Broken symlinks to shared paths: reported, and never a reason to refuse a rollback.
 
 use futures_util::future::join_all;
 
@@ -16,8 +16,9 @@ use super::{
 };
 
 impl Run<'_> {
-    /// What a dry run tells of the links of the releases that a plan leaves and goes to. A run looks as it ends, so that
-    /// nobody waits for it.
+    /// Checks the symlinks of the releases that a dry run's plan leaves and goes to.
+    ///
+    /// A run checks them in its finish phase, so that the switch does not wait for it.
     pub(super) async fn look_at_links(&self, plan: &Plan, seen: &[Seen<'_>]) -> Warnings {
         let looks = seen.iter().filter_map(|seen| {
             let host = self.hosts.iter().find(|host| host.name == seen.host)?;
@@ -44,12 +45,12 @@ impl Run<'_> {
     }
 }
 
-/// The releases whose links an operation looks at.
+/// Returns the releases whose symlinks an operation checks.
 pub(super) fn links_of(before: Option<&ReleaseName>, after: Option<&ReleaseName>) -> Vec<ReleaseName> {
     before.into_iter().chain(after.filter(|after| Some(*after) != before)).cloned().collect()
 }
 
-/// What is said of the broken links of a release.
+/// Describes the broken symlinks of a release.
 pub(super) fn describe_links(name: &ReleaseName, links: &[BrokenLink]) -> String {
     let links: Vec<String> = links.iter().map(ToString::to_string).collect();
     format!("{name} does not share what it should: {}", named(&links, links.len() as u64))

@@ -1,4 +1,4 @@
-//! [`LockedHost`]: a locked host, its part of the plan, and how far it has come.
+//! [`LockedHost`]: a host whose lock is held, its part of the plan, and its progress.
 
 use crate::{
     name::ReleaseName,
@@ -10,13 +10,13 @@ use crate::{
 
 use super::{Host, outcome::HostState};
 
-/// A locked host.
+/// A host whose lock is held.
 pub(super) struct LockedHost<'r> {
     pub(super) member: &'r Host,
     pub(super) guard: Box<dyn StoreGuard>,
     pub(super) plan: Option<HostPlan>,
     pub(super) staged: Option<Staged>,
-    /// Everything that was prepared here, in whole or in part.
+    /// The preparation made here, complete or partial.
     pub(super) preparation: Option<Preparation>,
     /// The release to switch to, once it is complete here.
     pub(super) ready: Option<Ready>,
@@ -25,7 +25,7 @@ pub(super) struct LockedHost<'r> {
     /// Whether the `prepare` hook ran in its release.
     pub(super) prepared: bool,
     pub(super) warnings: Vec<String>,
-    /// Warnings that were told already, and stand in the report too.
+    /// Warnings already emitted as events, kept for the report.
     pub(super) reported: Vec<String>,
     /// The releases that were pruned.
     pub(super) pruned: Vec<ReleaseName>,
@@ -57,13 +57,13 @@ impl<'r> LockedHost<'r> {
         Seen { host: &self.member.name, state: self.guard.state() }
     }
 
-    /// Whether `release` was never current here, or is not here yet: what is run to make it ready is run in it then.
+    /// Whether `release` was never current here or does not exist yet, so that `prepare` runs in it.
     pub(super) fn is_new(&self, release: &ReleaseName) -> bool {
         let state = self.guard.state();
         state.release(release).is_none_or(|release| state.state_of(release) == ReleaseState::Staged)
     }
 
-    /// Whether its plan switches `current`.
+    /// Whether the host's plan switches `current`.
     pub(super) fn switches(&self) -> bool {
         self.plan.as_ref().is_some_and(|plan| plan.action.switches())
     }

@@ -1,4 +1,4 @@
-//! The commands that only read: `status`, `releases`, `history`.
+//! The read-only commands: `status`, `releases` and `history`.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,8 @@ use super::{
     verify::describe_check,
 };
 
-/// Where every host is, and whether what is current and what a rollback would go to is what it was.
+/// Reports the state of every host, and whether the current release and the target of a rollback are
+/// intact.
 pub(super) async fn status(run: Run<'_>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
@@ -38,7 +39,7 @@ pub(super) async fn status(run: Run<'_>) -> Report {
     conclude(&run, hosts)
 }
 
-/// What every host has.
+/// Reports the releases of every host.
 pub(super) async fn releases(run: Run<'_>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
@@ -46,15 +47,15 @@ pub(super) async fn releases(run: Run<'_>) -> Report {
     conclude(&run, hosts)
 }
 
-/// The reports of hosts whose releases were looked at too, as a rollback would.
+/// Returns the host reports, with the current release and the target of a rollback checked.
 pub(super) async fn examined(run: &Run<'_>, observed: &Observed<'_>) -> Vec<HostReport> {
     let looks = observed.states.iter().map(|(host, answer)| examine(host, answer, look_at(host, answer)));
-    // Made first, since a closure in the stream keeps the whole from being known as `Send`.
+    // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
     let looks: Vec<_> = looks.collect();
     stream::iter(looks).buffered(run.parallel).collect().await
 }
 
-/// Adds to the report of a host what was found in the release that is current and in the one that a rollback would go to.
+/// Checks the current release and the target of a rollback, and adds the findings to the host's report.
 async fn examine(host: &Host, answer: &Result<RootState, Failure>, mut report: HostReport) -> HostReport {
     let (Ok(state), Some(mut has)) = (answer, report.status.take()) else { return report };
     let names = links_of(has.current.as_ref(), has.previous.as_ref());
@@ -76,13 +77,14 @@ async fn examine(host: &Host, answer: &Result<RootState, Failure>, mut report: H
     report
 }
 
-/// Adds what was found in a release. One that is `unsealed`, since a run goes on there or was interrupted, is not called damaged.
+/// Adds the findings about a release. An `unsealed` one, changed by a run under way or interrupted, is not
+/// called damaged.
 fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &mut HostStatus) {
     let Examined { name, checked, links } = found;
     let (damaged, mut some) = match &checked {
         Checked::Damaged { .. } if unsealed => (0, Vec::new()),
         Checked::Damaged { entries, some } => (*entries, some.clone()),
-        // What was added by whoever works there, and what was never listed, is nothing to be told of every time.
+        // Added files and releases without a manifest are not worth a warning in every `status`.
         Checked::Holds { .. } | Checked::NoManifest => (0, Vec::new()),
         Checked::Impossible { .. } | Checked::Unreadable { .. } => {
             report.warnings.extend(describe_check(&name, &checked));
@@ -103,7 +105,7 @@ fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &m
     }
 }
 
-/// What was done on every host.
+/// Reports the history of every host.
 pub(super) async fn history(run: Run<'_>, newest: Option<usize>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
@@ -119,7 +121,7 @@ pub(super) async fn history(run: Run<'_>, newest: Option<usize>) -> Report {
     conclude(&run, hosts)
 }
 
-/// The report of a host that could be asked, with its history.
+/// Adds the history to the report of a host that was read.
 async fn history_of(
     run: &Run<'_>,
     host: &Host,
@@ -130,7 +132,7 @@ async fn history_of(
     if report.status.is_none() {
         return report;
     }
-    // One that is not settled may have told of its end itself.
+    // An unsettled operation may have written its own end, among the newest entries.
     let read = newest.map(|newest| if open.is_empty() { newest } else { newest.max(RECENT_HISTORY) });
     let answer = host.store.history(read).await.map_err(failure);
     let answer = answer.map(|(mut entries, torn)| {
@@ -141,7 +143,7 @@ async fn history_of(
     with_history(report, newest, run.report_phase(&host.name, Phase::Ask, answer))
 }
 
-/// What was interrupted here and is not settled yet, oldest first.
+/// Returns the interrupted operations that are not settled yet, oldest first.
 fn interrupted(state: &RootState) -> Vec<HistoryEntry> {
     let mut open: Vec<HistoryEntry> = state.interrupted.iter().filter_map(HistoryEntry::of_interrupted).collect();
     open.sort_by_key(|entry| entry.at);
@@ -182,7 +184,7 @@ fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
     run.report(Outcome::Refused, None, hosts, Some(error))
 }
 
-/// The report of a host that was only looked at.
+/// Returns the report of a host that was only read.
 fn look_at(host: &Host, answer: &Result<RootState, Failure>) -> HostReport {
     let state = match answer {
         Ok(state) => state,
@@ -208,7 +210,7 @@ fn status_of(host: &str, state: &RootState) -> HostStatus {
     let mut releases: Vec<ReleaseStatus> =
         state.releases.iter().map(|release| release_status(states.of(release), release)).collect();
     let place = places(&Seen { host, state });
-    // Clocks only decide among those that no record puts in an order.
+    // Clocks decide only between releases that no record puts in order.
     releases.sort_by(|one, other| {
         let by_chain = place(&one.name).cmp(&place(&other.name));
         by_chain.then_with(|| other.staged_at.cmp(&one.staged_at)).then_with(|| other.name.cmp(&one.name))
@@ -227,7 +229,8 @@ fn status_of(host: &str, state: &RootState) -> HostStatus {
     }
 }
 
-/// Where each release stands in a list: the current one first, then those on the recorded way back, then the rest.
+/// Returns the position of each release in a list: the current one, then its recorded predecessors, then
+/// the rest.
 fn places<'s>(seen: &Seen<'s>) -> impl Fn(&ReleaseName) -> usize + use<'s> {
     let chain = plan::way_back(seen);
     let places: HashMap<&'s ReleaseName, usize> = chain.into_iter().enumerate().map(|(at, name)| (name, at)).collect();
@@ -252,7 +255,7 @@ fn release_status(state: ReleaseState, release: &HostedRelease) -> ReleaseStatus
     }
 }
 
-/// What interrupted runs left, in words.
+/// Describes the leftovers of interrupted runs.
 fn leftovers(state: &RootState) -> Vec<String> {
     let left = |left: &crate::store::Interrupted| {
         let who = left

@@ -1,4 +1,6 @@
-//! The first phase: every host is asked everything that could refuse, before any is touched.
+//! The first phase: reads the state of every host, before any is changed.
+//!
+//! Needs no lock and writes nothing: a failure, a kill or a lost answer leaves nothing behind.
 
 use futures_util::{
     StreamExt,
@@ -19,18 +21,18 @@ use super::{
     run::{Run, summary},
 };
 
-/// What each host said, in the order of the fleet.
+/// The state of each host, or why it could not be read, in the order of the fleet.
 pub(super) struct Observed<'r> {
     pub(super) states: Vec<(&'r Host, Result<RootState, Failure>)>,
 }
 
 impl<'r> Run<'r> {
-    /// Asks every host for its state.
+    /// Reads the state of every host.
     pub(super) async fn observe(&self) -> Observed<'r> {
         self.observe_each(false).await
     }
 
-    /// The same, while what an upload needs is opened.
+    /// Reads the state of every host, and opens connections for an upload meanwhile.
     pub(super) async fn observe_before_upload(&self) -> Observed<'r> {
         self.observe_each(true).await
     }
@@ -42,19 +44,19 @@ impl<'r> Run<'r> {
             let answer = answer.map_err(|error| Failure::from(Error::from(error)));
             (at, host, self.report_phase(&host.name, Phase::Ask, answer))
         };
-        // Made first, since a closure in the stream keeps the whole from being known as `Send`.
+        // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
         let observations: Vec<_> = self.hosts.iter().enumerate().map(observe).collect();
         let mut answers: Vec<_> = stream::iter(observations).buffer_unordered(self.parallel).collect().await;
         answers.sort_by_key(|(at, ..)| *at);
         let observed = Observed { states: answers.into_iter().map(|(_, host, answer)| (host, answer)).collect() };
-        // The reports of those that only look name them for each host.
+        // The read-only commands report them for each host.
         if !matches!(self.command(), Command::Status | Command::Releases | Command::History) {
             self.warn_unreadable(&observed.seen());
         }
         observed
     }
 
-    /// The report that some hosts could not be asked.
+    /// Reports that some hosts could not be read.
     pub(super) fn not_observed(&self, observed: &Observed<'_>) -> Option<Report> {
         let failed: Vec<(String, Failure)> = observed
             .states
@@ -68,14 +70,14 @@ impl<'r> Run<'r> {
         Some(self.report(Outcome::Refused, None, observed_reports(observed), Some(error)))
     }
 
-    /// Warns of the tool's own files that cannot be read.
+    /// Warns of unreadable files among the tool's own.
     fn warn_unreadable(&self, seen: &[Seen<'_>]) {
         for (seen, file) in seen.iter().flat_map(|seen| seen.state.unreadable.iter().map(move |file| (seen, file))) {
             self.warn(Some(seen.host), file.to_string());
         }
     }
 
-    /// The report of a refusal, with what every host is on.
+    /// Reports a refusal, with the current release of every host.
     pub(super) fn refused(&self, refusal: Refusal, seen: &[Seen<'_>]) -> Report {
         let shown = |failure: Failure| match failure.kind {
             ErrorKind::DataDiffers | ErrorKind::RecordsDiffer => self.redacted(failure),
@@ -96,7 +98,7 @@ impl<'r> Run<'r> {
 }
 
 impl Observed<'_> {
-    /// What the hosts that answered hold.
+    /// Returns the states of the hosts that were read.
     pub(super) fn seen(&self) -> Vec<Seen<'_>> {
         let seen = self
             .states
@@ -106,7 +108,9 @@ impl Observed<'_> {
     }
 }
 
-/// The state of a host. An upload to one that does not answer is not expected any longer: that would wait for it once more.
+/// Reads the state of a host, and opens connections for an upload.
+///
+/// If the host does not answer, drops the latter: it would only wait for the same connection again.
 async fn state_before_upload(host: &Host) -> Result<RootState, StoreError> {
     match select(host.store.state(), host.store.expect_stage()).await {
         Either::Left((Ok(state), expecting)) => {
@@ -118,7 +122,7 @@ async fn state_before_upload(host: &Host) -> Result<RootState, StoreError> {
     }
 }
 
-/// The reports of hosts that were only asked.
+/// Returns the reports of hosts that were only read.
 pub(super) fn observed_reports(observed: &Observed<'_>) -> Vec<HostReport> {
     let host = |(host, answer): &(&Host, Result<RootState, Failure>)| match answer {
         Ok(state) => untouched(&host.name, state),
@@ -127,7 +131,7 @@ pub(super) fn observed_reports(observed: &Observed<'_>) -> Vec<HostReport> {
     observed.states.iter().map(host).collect()
 }
 
-/// The report of a host that was not touched.
+/// Returns the report of an unchanged host.
 pub(super) fn untouched(host: &str, state: &RootState) -> HostReport {
     let mut report = HostReport::new(host, HostOutcome::Unchanged);
     report.before = state.current.release().cloned();
@@ -135,7 +139,7 @@ pub(super) fn untouched(host: &str, state: &RootState) -> HostReport {
     report
 }
 
-/// The report of a host that failed before anything was done to it.
+/// Returns the report of a host that failed before it was changed.
 pub(super) fn failed_host(host: &str, failure: Failure) -> HostReport {
     let outcome = match failure.kind {
         ErrorKind::Unreachable => HostOutcome::Unreachable,
@@ -148,7 +152,7 @@ pub(super) fn failed_host(host: &str, failure: Failure) -> HostReport {
     report
 }
 
-/// A store's error as reports carry it.
+/// Converts a store's error for reports.
 pub(super) fn failure(error: StoreError) -> Failure {
     Error::from(error).into()
 }

@@ -1,4 +1,4 @@
-//! What a caller can ask of a command.
+//! The options of commands.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,49 +15,53 @@ use crate::{
 
 use super::Cancel;
 
-/// What every command that changes something can be asked.
+/// The options of every command that changes something.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RunOptions {
-    /// Who runs it, as locks and histories show it: `user@host`, and the CI job where there is one.
+    /// The name of the user, as locks and histories show it: `user@host`, and the CI job if there is one.
     pub by: String,
-    /// Why, as locks and histories show it.
+    /// The reason, as locks and histories show it.
     pub reason: Option<String>,
-    /// What is deployed, as version control calls it: kept with what is staged, and in the history.
+    /// The revision that is deployed, as version control calls it; kept with the staged release and in the
+    /// history.
     pub revision: Option<String>,
-    /// How long to wait for a lock that somebody else holds; not at all by default.
+    /// The maximum time to wait for a lock that somebody else holds; zero by default.
     pub wait: Duration,
     /// Whether to stop after planning, with nothing changed.
     pub dry_run: bool,
-    /// Whether to go on without hosts that cannot be reached. What they miss is recorded on the others as a debt, and the
-    /// next run that reaches them, or a recovery, brings them along.
+    /// Whether to skip unreachable hosts.
+    ///
+    /// The other hosts record what these miss. The next run that reaches them, or a recovery, handles it.
     pub skip_unreachable: bool,
-    /// Whether a source without any file may be brought, by a command that brings one. It is most often a build that failed.
+    /// Whether a source without any file is accepted. Such a source is most often a failed build.
     pub allow_empty: bool,
-    /// What asks the command to stop at the next safe point.
+    /// A handle that asks the command to stop at the next safe point.
     pub cancel: Cancel,
-    /// The commands that are configured; `None` where there is no configuration. What goes back runs those that were recorded
-    /// with the releases, unless it is asked for these.
+    /// The configured commands; `None` without a configuration.
+    ///
+    /// A rollback runs the commands recorded with the releases, unless it is asked to run these.
     pub commands: Option<Commands>,
     /// The caller's own code around a switch.
     pub code: Code,
-    /// The directory in which commands on the controller run; the current one, when there is none.
+    /// The working directory of commands on the controller; the current directory by default.
     pub directory: Option<Utf8PathBuf>,
 }
 
-/// A caller's own code around a switch: each beside the command of its name, the migration in its stead.
+/// The caller's own code around a switch. Hooks run in addition to the configured commands, the migration
+/// instead of them.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Code {
-    /// Runs on every host, in the new release, before anything is switched.
+    /// Runs on every host, in the new release, before any switch.
     pub prepare: Option<Arc<dyn Hook>>,
-    /// Runs on every host after the switch, in either direction.
+    /// Runs on every host after the switch, in both directions.
     pub after_switch: Option<Arc<dyn Hook>>,
     /// Decides on every host whether the switch was good.
     pub validate: Option<Arc<dyn Hook>>,
-    /// Takes the data forward and back, in the stead of the commands that do.
+    /// Applies and reverts data migrations, instead of the configured commands.
     pub migration: Option<Arc<dyn DataMigration>>,
-    /// Where the migration's commands run; on the controller, by default.
+    /// The place where the migration runs its commands; the controller by default.
     pub place: DataPlace,
 }
 
@@ -86,12 +90,12 @@ impl Default for RunOptions {
 }
 
 impl RunOptions {
-    /// The defaults, run by `by`.
+    /// Creates the default options for the user `by`.
     pub fn by(by: impl Into<String>) -> Self {
         Self { by: by.into(), ..Self::default() }
     }
 
-    /// Where the data goes forward; `None` when nothing is known of any data.
+    /// Returns the place of the data; `None` if no data is configured.
     pub(super) fn data_place(&self) -> Option<DataPlace> {
         if self.code.migration.is_some() {
             return Some(self.code.place.clone());
@@ -100,106 +104,115 @@ impl RunOptions {
     }
 }
 
-/// Which commands a rollback runs.
+/// The commands that a rollback runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CommandsFrom {
-    /// Those that were recorded with the releases when they were deployed.
+    /// The commands recorded with the releases when they were deployed.
     #[default]
     Recorded,
-    /// Those of the configuration.
+    /// The commands of the configuration.
     Configuration,
 }
 
-/// What [`Fleet::deploy`](super::Fleet::deploy) can be asked.
+/// The options of [`Fleet::deploy`](super::Fleet::deploy).
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DeployOptions {
-    /// What every command can be asked.
+    /// The options of every command.
     pub run: RunOptions,
-    /// Whether hosts that are on different releases are deployed to all the same.
+    /// Whether to deploy although the hosts are on different releases.
     pub allow_split: bool,
-    /// The release that must be current on every host that is not on the new one already; else the deploy is refused, so that an
-    /// older pipeline does not overtake a newer one.
+    /// The release that must be current on every host that is not yet on the new one.
+    ///
+    /// Otherwise the deploy is refused, so that an older pipeline does not overwrite the deploy of a newer one.
     pub from: Option<ReleaseName>,
-    /// Whether a deploy of a release that is there already, and not current, goes to it: by an activation, or, where it lies on
-    /// the recorded way back, by a rollback with the data. Every host must need the same; a bad release is refused.
+    /// Whether a deploy of an existing release that is not current goes to it.
+    ///
+    /// It does so by an activation; or by a rollback, with the data, if the records lead back to it. Every host must
+    /// need the same command, and a bad release is refused.
     pub or_return: bool,
-    /// How the release is held against its manifest first where it is returned to.
+    /// How to verify an existing release against its manifest before going to it.
     pub verify: TargetCheck,
-    /// Whether a name that exists is refused whatever it holds.
+    /// Whether an existing name is refused whatever its content.
     pub(super) anew: bool,
-    /// Why the release cannot be gone back from with its data, when it cannot.
+    /// The reason why the release cannot be rolled back together with its data, if there is one.
     pub irreversible: Option<String>,
-    /// Whether a data version that is not what was last known is accepted, and recorded.
+    /// Whether to accept and record a data version other than the last known one.
     pub accept_data: bool,
-    /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.
-    /// `None`: none is removed.
+    /// How many good releases to keep besides the current one; others that nothing needs are removed after
+    /// success.
+    ///
+    /// `None` removes none.
     pub keep: Option<u32>,
 }
 
-/// What [`Fleet::drill`](super::Fleet::drill) can be asked.
+/// The options of [`Fleet::drill`](super::Fleet::drill).
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct DrillOptions {
-    /// What every command can be asked.
+    /// The options of every command.
     pub run: RunOptions,
 }
 
-/// What [`Fleet::activate`](super::Fleet::activate) can be asked.
+/// The options of [`Fleet::activate`](super::Fleet::activate).
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct ActivateOptions {
-    /// What every command can be asked.
+    /// The options of every command.
     pub run: RunOptions,
-    /// How the release that is gone to is held against its manifest first.
+    /// How to verify the release against its manifest before switching.
     pub verify: TargetCheck,
-    /// Whether hosts that are on different releases are switched all the same.
+    /// Whether to switch although the hosts are on different releases.
     pub allow_split: bool,
-    /// Whether a data version that is not what was last known is accepted, and recorded.
+    /// Whether to accept and record a data version other than the last known one.
     pub accept_data: bool,
-    /// How many good releases stay beside the current one; what is not needed besides is removed when all went well.
-    /// `None`: none is removed.
+    /// How many good releases to keep besides the current one; others that nothing needs are removed after
+    /// success.
+    ///
+    /// `None` removes none.
     pub keep: Option<u32>,
 }
 
-/// What [`Fleet::rollback`](super::Fleet::rollback) can be asked.
+/// The options of [`Fleet::rollback`](super::Fleet::rollback).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RollbackOptions {
-    /// What every command can be asked.
+    /// The options of every command.
     pub run: RunOptions,
-    /// Where to go: one good release back, by default.
+    /// The target: one good release back, by default.
     pub target: RollbackTarget,
-    /// How the release that is gone back to is held against its manifest first.
+    /// How to verify the target against its manifest before switching.
     pub verify: TargetCheck,
-    /// Only hosts that are on this release move; where none is, there is nothing to do.
+    /// Moves only hosts that are on this release. If none is, does nothing.
     pub from: Option<ReleaseName>,
-    /// Whether the data stays as it is, and only the code goes back.
+    /// Whether to keep the data as it is, and roll back the code alone.
     pub keep_data: bool,
-    /// The version to which the data is reverted, where the records disagree about it or say something else.
+    /// The version to revert the data to, if the records disagree about it or are wrong.
     pub data_to: Option<DataVersion>,
-    /// Which commands are run.
+    /// The commands to run.
     pub commands: CommandsFrom,
-    /// Whether hooks and validations are skipped, those of the caller's own code too. With `keep_data` as well nothing is
-    /// run, so no record of commands or data is needed, and nobody need be trusted.
+    /// Whether to skip hooks and validations, those of the caller's own code too.
+    ///
+    /// Together with `keep_data` nothing is run, so that the rollback needs no records of commands or data and trusts
+    /// nobody.
     pub no_hooks: bool,
 }
 
-/// What [`Fleet::recover`](super::Fleet::recover) can be asked.
+/// The options of [`Fleet::recover`](super::Fleet::recover).
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct RecoverOptions {
-    /// What every command can be asked.
+    /// The options of every command.
     pub run: RunOptions,
-    /// Which way to go.
+    /// The direction of the recovery.
     pub direction: Direction,
-    /// Whether the data stays as it is.
+    /// Whether to keep the data as it is.
     pub keep_data: bool,
 }
 
 impl RecoverOptions {
-    /// Recovers in this direction.
+    /// Creates options for a recovery in this direction.
     #[must_use]
     pub fn new(direction: Direction, run: RunOptions) -> Self {
         Self { run, direction, keep_data: false }

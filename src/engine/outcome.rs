@@ -1,27 +1,28 @@
 //! The outcome of an execution, in one table.
 //!
-//! Four facts decide it: how far the execution came, where each `current` is, where the data is, and why it stopped. They are
-//! taken after everything that could be undone was undone.
+//! Four facts decide it: how far the execution came, where each `current` is, where the data is, and why it stopped.
+//! They are taken after everything that could be undone was undone.
 
 use crate::{outcome::Outcome, store::Activated};
 
-/// How far an execution came.
+/// The furthest phase that an execution reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reached {
-    /// The checks before anything is touched.
+    /// The checks before anything is changed.
     Checks,
-    /// The steps before the first switch.
+    /// The phases before the first switch.
     Preparation,
-    /// At least one host was told to switch.
+    /// The switch was sent to at least one host.
     Switch,
-    /// Every host of a rollback or a recovery arrived. Nothing is undone from here on: nobody is sent back to a bad release.
+    /// Every host of a rollback or recovery switched. Nothing is undone from here on: that would make a bad
+    /// release current.
     Pivot,
 }
 
-/// Where the `current` of a locked host is, as far as this execution knows.
+/// The state of `current` on a locked host, as far as this execution knows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) enum HostState {
-    /// This execution did not move it.
+    /// Not moved by this execution.
     #[default]
     Untouched,
     /// Switched.
@@ -47,10 +48,10 @@ impl HostState {
     }
 }
 
-/// Where `current` is on the whole fleet.
+/// The state of `current` on the whole fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Code {
-    /// Nowhere moved.
+    /// Moved nowhere.
     Untouched,
     /// Moved on some hosts, and reverted on all of these.
     Reverted,
@@ -81,26 +82,26 @@ impl Code {
     }
 }
 
-/// Where the data is.
+/// The state of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum DataState {
-    /// Where it belongs, or not looked at.
+    /// At its proper version, or not read.
     #[default]
     Settled,
-    /// A migration or its revert did not come to its end.
+    /// A migration or its revert did not complete.
     Unsettled,
 }
 
-/// Why an execution stopped before its end.
+/// The reason why an execution stopped early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stop {
     /// Something failed.
     Failure,
-    /// Somebody asked to stop.
+    /// A stop was requested.
     Interruption,
 }
 
-/// What a plan leaves when all of it was done.
+/// The state that a plan leads to if all of it succeeds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Aim {
     /// Every host moved as it should.

@@ -1,4 +1,4 @@
-//! `pin` and `unpin`: keep a release whatever is counted, and keep it no more.
+//! `pin` and `unpin`: keep a release whatever the retention says, or no longer.
 
 use futures_util::future::join_all;
 
@@ -15,7 +15,7 @@ use crate::{
 
 use super::{locked_host::LockedHost, observe::untouched, run::Run, take_locks::lock_not_released};
 
-/// Pins `name` on every host, or takes its pin away.
+/// Pins `name` on every host, or removes its pin.
 pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
     run.emit_started(Some(name));
     let observed = run.observe().await;
@@ -42,7 +42,8 @@ pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report 
         Ok(locked) => locked,
         Err(report) => return report,
     };
-    // A pin was asked for without the lock, and it may have been pruned since; whether it is pinned is not read again.
+    // The plan was made without the lock, and the release may have been pruned since. Whether it is pinned is not read
+    // again.
     let gone = |host: &&LockedHost<'_>| pins && host.guard.state().release(name).is_none();
     if locked.iter().any(|host| gone(&host)) {
         let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
@@ -59,7 +60,9 @@ fn planned(name: &ReleaseName, seen: &[Seen<'_>], pins: bool) -> Result<Pinning,
 }
 
 impl<'r> Run<'r> {
-    /// Writes or removes the marks, and gives the locks back.
+    /// Writes or removes the marks, and releases the locks.
+    ///
+    /// There is no undo: after a failure, a kill or a lost answer, the command can be repeated.
     async fn mark_all(&self, pinning: &Pinning, mut locked: Vec<LockedHost<'r>>) -> Report {
         self.enter_phase(Phase::Finish, locked.len());
         let hosts = join_all(locked.iter_mut().map(|host| self.pin_on(pinning, host))).await;

@@ -1,4 +1,4 @@
-//! The way of every command that brings nothing: lock, plan on what is read under the locks, carry that out.
+//! Lock, plan, execute: for every command that uploads nothing.
 
 use futures_util::future::join_all;
 
@@ -16,11 +16,11 @@ use super::{
     verify::Warnings,
 };
 
-/// Plans on what the hosts hold; no plan when there is nothing to do.
+/// Plans on the states of the hosts; returns no plan if there is nothing to do.
 pub(super) type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Option<Plan>, Refusal> + Send + Sync + 'p;
 
 impl<'r> Run<'r> {
-    /// Locks, plans on what is read under the locks, and carries that out; a dry run only asks and plans.
+    /// Locks, plans on the state read under the locks, and executes. A dry run only observes and plans.
     pub(super) async fn plan_and_execute(&self, plan: &Planner<'_>) -> Report {
         if self.options.dry_run {
             return self.plan_only(plan).await;
@@ -58,13 +58,14 @@ impl<'r> Run<'r> {
             Ok(None) => self.nothing_to_do(&seen),
             Err(refusal) => self.refused(refusal, &seen),
         };
-        // What was interrupted before it began anything leaves only traces, which a recovery removes.
+        // A run interrupted before it changed anything leaves only traces, which a recovery removes.
         let settles = self.command() == Command::Recover && report.outcome == Outcome::Unchanged;
         self.release_locks_and_settle(&mut locked, settles).await;
         report
     }
 
-    /// Verifies where the hosts are about to go. What commands of an interrupted run changed there is sealed first.
+    /// Verifies the targets of the plan. If one is damaged, first seals the changes that commands of an
+    /// interrupted run made.
     async fn verify_locked(&self, plan: &Plan, locked: &mut [LockedHost<'r>]) -> Result<Warnings, Report> {
         let refused = match self.verify_targets(plan, &seen_of(locked)).await {
             Ok(warnings) => return Ok(warnings),
@@ -72,7 +73,7 @@ impl<'r> Run<'r> {
         };
         let mut sealed = false;
         for host in locked.iter_mut().filter(|host| !host.guard.state().interrupted.is_empty()) {
-            // Only when the last of them has ended.
+            // Sealed only once the last of these commands has ended.
             self.settle_leftovers_on(host).await;
             if host.failure.take().is_none()
                 && let Ok(names) = host.guard.seal_left().await
@@ -83,8 +84,9 @@ impl<'r> Run<'r> {
         if sealed { self.verify_targets(plan, &seen_of(locked)).await } else { Err(refused) }
     }
 
-    /// Reads what a plan asked for and was not read yet, on all hosts at once. Returns whether there was anything: then the plan is
-    /// made anew.
+    /// Reads the releases that the plan requested and that were not read yet, on all hosts at once.
+    ///
+    /// Returns whether there were any: the plan must then be made again.
     async fn read_more(&self, locked: &mut [LockedHost<'_>]) -> Result<bool, Report> {
         let reads = locked.iter_mut().map(|host| host.guard.read_more());
         let results = join_all(reads).await;
@@ -107,7 +109,7 @@ impl<'r> Run<'r> {
         Err(self.report(Outcome::Refused, None, hosts.collect(), Some(error)))
     }
 
-    /// Plans on what the hosts hold, with the commands that each runs.
+    /// Plans on the states of the hosts, and adds the commands that each host runs.
     fn plan(&self, plan: &Planner<'_>, seen: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
         plan(seen)?.map(|plan| plan::with_commands(plan, self.command_means(), seen)).transpose()
     }
@@ -140,7 +142,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// The report that there was nothing to do.
+    /// Reports that there was nothing to do.
     pub(super) fn nothing_to_do(&self, seen: &[Seen<'_>]) -> Report {
         let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
         debug_assert!(hosts.iter().all(|host| host.outcome == HostOutcome::Unchanged), "nothing was done");
@@ -152,7 +154,7 @@ fn seen_of<'s>(locked: &'s [LockedHost<'_>]) -> Vec<Seen<'s>> {
     locked.iter().map(LockedHost::seen).collect()
 }
 
-/// Keeps for the reports what was found on the way.
+/// Keeps the warnings for the host reports.
 fn warned(locked: &mut [LockedHost<'_>], warnings: Warnings) {
     for (name, warning) in warnings {
         if let Some(host) = locked.iter_mut().find(|host| host.name() == name) {

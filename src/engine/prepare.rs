@@ -1,4 +1,4 @@
-//! Makes the release ready on every host, under the locks: published, recorded, synced. No `current` is touched.
+//! The prepare phase: publishes and records the release on every host, under the locks. Moves no `current`.
 
 use futures_util::future::join_all;
 
@@ -14,23 +14,33 @@ use crate::{
 use super::{execution::Execution, locked_host::LockedHost, observe::failure, run::Run};
 
 impl<'r> Run<'r> {
-    /// Makes the release ready everywhere. What fails stands in [`LockedHost::failure`].
+    /// Makes the release ready on every host. A failure is in [`LockedHost::failure`].
+    ///
+    /// The store writes the intent, publishes the upload under its name, writes the record, and syncs.
+    ///
+    /// * Failure: [`unprepare`](Self::unprepare) frees the name again, and restores the record.
+    /// * Kill: the lock stays, with the upload, or with the complete release as `staged` once it is published. A plain
+    ///   `rollback` undoes the deploy; `activate` goes to the release.
+    /// * Lost answer: the undo takes a new lock first, so that the request cannot take effect later, and then removes
+    ///   what it finds. If that fails too, a warning says so, and the release stays as `staged`.
     pub(super) async fn prepare(&self, execution: &mut Execution<'r, '_>) {
         self.enter_phase(Phase::Prepare, execution.locked.len());
         let command = execution.plan.command;
         join_all(execution.locked.iter_mut().map(|host| self.prepare_on(host, command))).await;
     }
 
-    /// Whether anything is run in a release that is new before it is sealed.
+    /// Whether hooks run in a new release before it is sealed.
     fn prepares(&self, command: Command, host: &LockedHost<'r>) -> bool {
         let goes_forward = matches!(command, Command::Deploy | Command::Activate);
         goes_forward && (self.options.code.prepare.is_some() || host.commands().prepare.is_some())
     }
 
-    /// Writes what is about to be done on every host that is switched, for what comes before the switch.
+    /// Writes the intent on every host that switches, for the phases before the switch.
+    ///
+    /// A revert of data needs it: killed there, the rollback must be completed and not begun anew.
     pub(super) async fn announce(&self, execution: &mut Execution<'r, '_>) {
         let release = execution.plan.release.clone();
-        // Linking again is nothing that would have to be undone.
+        // Creating `current` again needs no undo.
         let relinks = |host: &LockedHost<'r>| host.plan.as_ref().is_some_and(|plan| plan.action == Action::Relink);
         let switching = execution.locked.iter_mut().filter(|host| host.switches() && !relinks(host));
         join_all(switching.map(|host| async {
@@ -64,13 +74,15 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// What is known of the data of a release that is published: that it cannot go back, or that it has not gone anywhere.
+    /// Returns the first data record of a release that is published: irreversible, or not yet applied.
     fn data_of_release(&self, preparation: &Preparation) -> Option<DataRecord> {
         let has_data = self.options.data_place().is_some() || self.irreversible.is_some();
         (preparation.staged.is_some() && has_data).then(|| DataRecord::new(self.irreversible.clone()))
     }
 
-    /// Takes back what was prepared, everywhere: names are free again, records as they were.
+    /// Undoes the preparation on every host: frees the names, and restores the records.
+    ///
+    /// A failure is a warning: a release that is published stays as `staged`, and no `current` has moved.
     pub(super) async fn unprepare(&self, locked: &mut [LockedHost<'r>]) {
         join_all(locked.iter_mut().map(|host| self.unprepare_on(host))).await;
     }
@@ -81,7 +93,7 @@ impl<'r> Run<'r> {
         if host.failure.as_ref().is_some_and(|failure| failure.kind == crate::ErrorKind::Unknown) {
             result = host.guard.fence().await;
             if result.is_err() {
-                // Another may decide here by now: what is reported of this host is where it is, not where it was before that.
+                // Another run may have switched meanwhile: the report must show where the host is now.
                 let _ = host.guard.look().await;
             }
         }

@@ -1,4 +1,4 @@
-//! Asks what the data is like, between the legs of a drill.
+//! Reads the version and the fingerprint of the data between the legs of a drill.
 
 use std::time::Duration;
 
@@ -24,18 +24,19 @@ use super::{
     shell::{CONTROLLER, ControllerShell, HostShell},
 };
 
-/// What the data was like.
+/// The data at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Probed {
-    /// Its version, where there is data.
+    /// The data version, if there is data.
     pub(super) version: Option<DataVersion>,
-    /// The same as it is shown, without secrets.
+    /// The same version without secrets, to be shown.
     pub(super) shown: Option<DataVersion>,
-    /// What `fingerprint` printed, where that is set.
+    /// The output of `fingerprint`, if it is configured.
     pub(super) fingerprint: Option<String>,
 }
 
-/// Asks the data version and the fingerprint, under the locks, in the release that is current where the data is.
+/// Reads the data version and the fingerprint under the locks, in the release that is current where the
+/// data is.
 pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Observer) -> Result<Probed, Box<Report>> {
     let commands = options.commands.clone().unwrap_or_default();
     if options.data_place().is_none() && commands.fingerprint.is_none() {
@@ -88,7 +89,7 @@ impl<'r> Run<'r> {
         Ok(probed)
     }
 
-    /// Returns what `fingerprint` prints in `release`.
+    /// Returns the output of `fingerprint`, run in `release`.
     pub(super) async fn fingerprint(
         &self,
         execution: &mut Execution<'r, '_>,

@@ -1,7 +1,10 @@
-//! `prune`: remove the releases that are not needed any more; and the same at the end of a deploy.
+//! `prune`: removes the releases that retention does not keep; also at the end of a deploy.
 //!
-//! Under the locks they only move out of sight. They are removed when the locks are given back: that may take long, and
-//! nobody is to wait for it who wants to go back.
+//! Under the locks it only moves them into the trash. It removes them after the locks are released, because that can
+//! take long and a rollback must not wait for it.
+//!
+//! There is no undo. After a failure, a kill or a lost answer each release is either complete under its name or in the
+//! trash.
 
 use futures_util::{
     future::join_all,
@@ -27,10 +30,10 @@ use super::{
     take_locks::lock_not_released,
 };
 
-/// What lies in the trash of a host, to be removed without its lock.
+/// The releases in the trash of a host, to be removed without its lock.
 pub(super) type Trash<'r> = (&'r Host, Vec<(ReleaseName, Token)>);
 
-/// Keeps the `keep` nearest good releases on every host, and what is needed besides.
+/// Keeps the `keep` nearest good releases on every host, and all that something still needs.
 pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
     run.emit_started(None);
     if run.options.dry_run {
@@ -81,7 +84,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Reads what decides which releases go, on every host, without its lock.
+    /// Reads the facts that decide which releases are removed, on every host, without its lock.
     async fn survey_unlocked(&self) -> Vec<(&'r Host, Result<RootState, Failure>)> {
         let observe = |host: &'r Host| async move {
             let answer = host.store.survey().await.map_err(failure);
@@ -91,7 +94,7 @@ impl<'r> Run<'r> {
         stream::iter(observations).buffered(self.parallel).collect().await
     }
 
-    /// Adds to the plan of a dry run what would be removed at its end, where that was asked for.
+    /// Adds to a dry run's plan which releases its end would remove, if it would prune.
     pub(super) async fn foresee_pruning(&self, plan: &mut Plan) {
         let Some(keep) = self.keep.filter(|_| !plan.only_relinks()) else { return };
         let answers = self.survey_unlocked().await;
@@ -112,7 +115,7 @@ impl<'r> Run<'r> {
         self.emit(&crate::event::Event::Planned { plan: pruning.lines() });
     }
 
-    /// Reads what decides which releases go, on every host.
+    /// Reads the facts that decide which releases are removed, on every host.
     async fn survey(&self, locked: &mut [LockedHost<'r>]) {
         join_all(locked.iter_mut().map(|host| async {
             let answer = host.guard.survey().await.map_err(failure);
@@ -127,7 +130,7 @@ impl<'r> Run<'r> {
         Some(report)
     }
 
-    /// The report that locked hosts could not be looked at, where any could not.
+    /// Reports that locked hosts could not be read, if any failed.
     pub(super) fn failed_to_look(&self, locked: &[LockedHost<'r>], what: &str) -> Option<Report> {
         let failed = failures(locked);
         if failed.is_empty() {
@@ -141,7 +144,7 @@ impl<'r> Run<'r> {
         Some(self.report(Outcome::Refused, None, hosts, Some(summary(what, &failed))))
     }
 
-    /// Moves what goes out of sight, on every host. What could not be moved is a warning there.
+    /// Moves the removable releases into the trash on every host. A failure is a warning of that host.
     async fn execute_pruning(&self, pruning: &Pruning, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
         self.enter_phase(Phase::Prune, locked.len());
         join_all(locked.iter_mut().map(|host| self.prune_on(pruning, host))).await
@@ -164,8 +167,9 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Prunes at the end of a command that went well, when that was asked for. Failing to is a warning: everything is
-    /// where it should be.
+    /// Prunes at the end of a successful command, if that was requested.
+    ///
+    /// A failure is a warning: everything is where it should be.
     pub(super) async fn prune_after(&self, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
         let Some(keep) = self.keep else { return Vec::new() };
         self.survey(locked).await;
@@ -185,7 +189,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Removes what lies in the trash, without any lock. What fails is a warning with its path.
+    /// Empties the trash, without any lock. A failure is a warning with its path.
     pub(super) async fn empty_trash(&self, trash: Vec<Trash<'r>>, mut hosts: Vec<HostReport>) -> Vec<HostReport> {
         let left = join_all(trash.into_iter().map(|trash| self.empty_trash_of(trash))).await;
         for (host, warnings) in left {
@@ -209,7 +213,7 @@ impl<'r> Run<'r> {
         (host, warnings)
     }
 
-    /// Writes the history, gives the locks back, removes what was moved, and reports.
+    /// Writes the history, releases the locks, empties the trash, and reports.
     async fn end_pruning(&self, mut locked: Vec<LockedHost<'r>>, trash: Vec<Trash<'r>>) -> Report {
         let stayed = locked.iter().any(|host| !host.warnings.is_empty());
         let outcome = match (stayed, locked.iter().all(|host| host.pruned.is_empty())) {
@@ -257,7 +261,7 @@ fn failures(locked: &[LockedHost<'_>]) -> Vec<(String, Failure)> {
     locked.iter().filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?))).collect()
 }
 
-/// Says on each host that refuses why nothing is removed.
+/// Warns on each host that refuses the pruning.
 fn not_pruned(locked: &mut [LockedHost<'_>], refusal: &Refusal) {
     for host in locked {
         let why = refusal.hosts.iter().find(|why| why.host == host.name());

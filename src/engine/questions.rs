@@ -1,7 +1,8 @@
-//! [`Question`]: everything that can refuse a command before it changes anything, who asks it, and the one place that asks.
+//! [`Question`]: everything that can refuse a command before it changes anything, and who asks it.
 //!
-//! A question that several ask has one implementation here. A run does not ask what its own first step would find out without
-//! touching anything: the right to write, say, is refused by the first thing that is written, and in the same words.
+//! A question that several commands ask has one implementation, here. A run does not ask a question that its own first
+//! step answers without changing anything: the first write, for example, shows whether this user may write, and refuses
+//! in the same words.
 
 use futures_util::{StreamExt, stream};
 
@@ -16,10 +17,10 @@ use super::{
     run::{Run, summary},
 };
 
-/// Whoever asks.
+/// The one who asks a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Asker {
-    /// `check`, which asks for every deploy there may be.
+    /// `check`, which asks on behalf of every possible deploy.
     Check,
     /// A dry run.
     DryRun,
@@ -27,22 +28,23 @@ pub(super) enum Asker {
     Run,
 }
 
-/// What can refuse a command before it changes anything, beside its plan.
+/// A reason to refuse a command before it changes anything, besides those of its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Whether the variables for commands can be read here. Costs nothing on the hosts.
+    /// Whether the variables for commands can be read here. Costs the hosts nothing.
     Variables,
-    /// Whether every host answers. The states of the hosts answer this and the next three.
+    /// Whether every host answers. The observed states answer this question and the next three.
     Answers,
-    /// Whether each host is a root of its own.
+    /// Whether each host has a root of its own.
     OneRootEach,
-    /// Whether all that is moved lies on one filesystem.
+    /// Whether everything that is renamed is on one filesystem.
     OneFilesystem,
-    /// Whether nobody else may write to a directory on the way.
+    /// Whether nobody else may write to a directory on the path to the root.
     NobodyElseMayWrite,
-    /// Whether this user may write, to a state of a known format, under a name that was not pruned. An exchange.
+    /// Whether this user may write, the state has a known format, and the name was not pruned. Costs an
+    /// exchange.
     MayWrite,
-    /// Whether the host opens a channel for uploads. An exchange over one.
+    /// Whether the host opens a channel for uploads. Costs an exchange over one.
     TakesUploads,
 }
 
@@ -62,16 +64,17 @@ impl Question {
     fn concerns(self, command: Command) -> bool {
         use Command::{Activate, Check, Deploy, Prune, Stage};
         match self {
-            // What goes back does without variables.
+            // A rollback works without variables.
             Self::Variables => matches!(command, Deploy | Activate | Check),
             Self::Answers | Self::OneRootEach | Self::MayWrite => true,
-            // Going back never asks.
+            // A rollback never asks these.
             Self::OneFilesystem | Self::NobodyElseMayWrite => matches!(command, Deploy | Stage | Prune | Check),
             Self::TakesUploads => matches!(command, Deploy | Stage | Check),
         }
     }
 
-    /// Whether `asker` asks it of hosts. Where a run does not, what it does first says the same and touches nothing.
+    /// Whether `asker` asks it. If a run does not, its first step answers in the same words and changes
+    /// nothing.
     fn is_asked_by(self, asker: Asker) -> bool {
         match self {
             Self::MayWrite | Self::TakesUploads => asker != Asker::Run,
@@ -81,7 +84,7 @@ impl Question {
 }
 
 impl Run<'_> {
-    /// Whoever asks in this run.
+    /// Returns the one who asks in this run.
     pub(super) fn asker(&self) -> Asker {
         match (self.command(), self.options.dry_run) {
             (Command::Check, _) => Asker::Check,
@@ -94,14 +97,14 @@ impl Run<'_> {
         question.concerns(self.command()) && question.is_asked_by(self.asker())
     }
 
-    /// The report that variables are missing here, which is known before any host is asked.
+    /// Reports that variables are missing on this machine, before any host is contacted.
     pub(super) fn lacks_variables(&self, release: Option<&ReleaseName>) -> Option<Report> {
         let commands = self.options.commands.as_ref().filter(|_| self.asks(Question::Variables))?;
         let error = super::secrets::missing(commands)?;
         Some(self.report(Outcome::Error, release, Vec::new(), Some(error.into())))
     }
 
-    /// The report of the first question that the states of the hosts answer with a refusal.
+    /// Reports the first question that the observed states answer with a refusal.
     pub(super) fn unfit(&self, observed: &Observed<'_>) -> Option<Report> {
         if let Some(report) = self.not_observed(observed).filter(|_| self.asks(Question::Answers)) {
             return Some(report);
@@ -115,8 +118,9 @@ impl Run<'_> {
         self.unfit_way(&seen)
     }
 
-    /// The report that a root is on several filesystems, or that others may write on the way to it; what a group may do there, and
-    /// that other machines may see it late, are only warnings.
+    /// Reports a root on several filesystems, or a path to it that others may write to.
+    ///
+    /// Write permission of a group, and network filesystems that other machines see late, are only warnings.
     pub(super) fn unfit_way(&self, seen: &[plan::Seen<'_>]) -> Option<Report> {
         let divided: Vec<_> = seen
             .iter()
@@ -153,7 +157,8 @@ impl Run<'_> {
         Some(self.refused(Refusal::of(self.command(), refusals), seen))
     }
 
-    /// The report that a host would not let this be written: asked after the plan, as it is met after the plan.
+    /// Reports hosts that would refuse the writes. Asked after the plan, since a run meets it after the
+    /// plan.
     pub(super) async fn may_not_write(&self, observed: &Observed<'_>, name: Option<&ReleaseName>) -> Option<Report> {
         if !self.asks(Question::MayWrite) {
             return None;
@@ -165,7 +170,7 @@ impl Run<'_> {
             };
             answer.map_err(failure).err().map(|why| (host.name.clone(), why))
         });
-        // Made first, since a closure in the stream keeps the whole from being known as `Send`.
+        // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
         let asks: Vec<_> = asks.collect();
         let failed: Vec<Option<(String, Failure)>> = stream::iter(asks).buffered(self.parallel).collect().await;
         let failed: Vec<(String, Failure)> = failed.into_iter().flatten().collect();
@@ -189,7 +194,8 @@ impl Run<'_> {
 mod tests {
     use super::*;
 
-    /// What a run leaves to its first step is asked by `check` and the dry run instead, and never the other way round.
+    /// A question that a run leaves to its first step is asked by `check` and the dry run instead, and
+    /// never the reverse.
     #[test]
     fn whatever_a_run_asks_is_asked_by_check_and_the_dry_run() {
         for question in Question::ALL {

@@ -1,4 +1,4 @@
-//! `recover`: finish or undo what an interrupted run left.
+//! `recover`: completes or undoes an interrupted run.
 
 use crate::{
     debt::Debt,
@@ -9,8 +9,10 @@ use crate::{
 
 use super::{RecoverOptions, run::Run};
 
-/// Settles what an interrupted run left, links a removed `current` again, and names the hosts that missed a release. Locks nothing
-/// where there is nothing to do.
+/// Settles an interrupted run, creates a removed `current` again, and names the hosts that missed a
+/// release.
+///
+/// Locks nothing if there is nothing to do.
 pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Report {
     run.keep_data = options.keep_data;
     run.emit_started(None);
@@ -21,10 +23,10 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
     let seen = observed.seen();
     let caught_up =
         seen.iter().any(|seen| seen.state.debts.iter().any(|debt| has_caught_up(debt, seen, &observed.seen())));
-    // A lock that somebody may hold is no trace of a run that is over, and not nothing either: taking it says so.
+    // A lock may be held by a live run. It is no leftover then, but no reason to stop either: taking it decides.
     let is_sealed = |seen: &Seen<'_>| seen.state.releases.iter().all(|release| !release.touched.exists());
-    // A first deploy that was interrupted in its upload has made the root on some hosts only, and there is nothing to lock on the
-    // others. Its next attempt removes what it left.
+    // A first deploy interrupted in its upload made only some of the roots, and the others have nothing to lock. The
+    // next deploy removes that upload.
     let lacks_root = seen.iter().any(|seen| seen.state.identity.is_none());
     let is_idle = |seen: &Seen<'_>| {
         let mut left = seen.state.interrupted.iter();
@@ -41,15 +43,17 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
     with_missed(report, &seen)
 }
 
-/// Whether the host that missed something has caught up with it, or with the host that remembers it.
+/// Whether a pending host is on the release that it missed, or on the same one as the host that remembers
+/// it.
 pub(super) fn has_caught_up(debt: &Debt, keeper: &Seen<'_>, hosts: &[Seen<'_>]) -> bool {
     let on = |seen: &Seen<'_>| seen.state.current.release().cloned();
     let current = hosts.iter().find(|seen| seen.host == debt.host).and_then(on);
     current.is_some() && (current.as_ref() == Some(&debt.release) || current == on(keeper))
 }
 
-/// The same report, where hosts still lack what others remember that they missed: each is named with the command that brings
-/// it along. What is remembered is shown, and obeyed by nobody.
+/// Adds to the report the hosts that still miss a release, each with the command for it.
+///
+/// What one host remembers about another is shown and never acted on.
 fn with_missed(mut report: Report, hosts: &[Seen<'_>]) -> Report {
     if !matches!(report.outcome, Outcome::Done | Outcome::Unchanged) {
         return report;

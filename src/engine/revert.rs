@@ -1,4 +1,4 @@
-//! Puts back, on every host, exactly what took effect, and stops at no failure on the way.
+//! The revert phase: switches back every host that had switched, and continues after a failure.
 
 use futures_util::future::join_all;
 
@@ -17,8 +17,12 @@ use super::{
 };
 
 impl<'r> Run<'r> {
-    /// Puts back every switch that took effect. A host that could not be put back keeps its own failure, and the one of
-    /// putting back beside it.
+    /// Reverts every switch that took effect.
+    ///
+    /// * Failure: the host stays on the new release, and its report joins both failures. The other hosts are reverted
+    ///   all the same; data and hooks are not, because they need `current` restored everywhere.
+    /// * Kill: some hosts are on the new release, some on the old one. The next `rollback` brings them together.
+    /// * Lost answer: settled as in [`switch`](Self::switch); a host that cannot be read keeps its lock.
     pub(super) async fn revert_switch(&self, locked: &mut [LockedHost<'r>]) {
         self.enter_phase(Phase::PutBack, locked.iter().filter(|host| host.state.switch().is_some()).count());
         join_all(locked.iter_mut().map(|host| self.revert_switch_on(host))).await;
@@ -44,7 +48,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Undoes one switch; an error says whether it is unknown where `current` leads.
+/// Reverts one switch. The error says whether the target of `current` is unknown.
 async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated, (bool, StoreError)> {
     let expected = done.after.clone();
     let switched = match done.before.release() {
@@ -61,7 +65,7 @@ async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated,
     }
 }
 
-/// The failure and the failure to put it back, side by side.
+/// Joins the failure that led to an undo with the failure of the undo.
 pub(super) fn join_failures(first: Option<Failure>, undo: Failure) -> Failure {
     match first {
         Some(first) => {

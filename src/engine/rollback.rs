@@ -1,4 +1,4 @@
-//! `rollback`: go back to what the records say was current before.
+//! `rollback`: goes to the release that was current before, according to the records.
 
 use crate::{
     data::DataIntent,
@@ -11,7 +11,7 @@ use crate::{
 
 use super::{RollbackOptions, run::Run};
 
-/// Goes back on every host; where hosts must come `from` a release, only from that.
+/// Rolls every host back. Refuses hosts on neither `from` nor the target, if both are given.
 pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: Option<&ReleaseName>) -> Report {
     run.verify = options.verify;
     run.check = check_of(options);
@@ -32,7 +32,8 @@ pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: 
     run.plan_and_execute(&plan).await
 }
 
-/// What can be looked at as the locks are taken: only where it is known, or the hosts know, which release it will be.
+/// Returns the check to make while taking the locks; only possible if the target is known by name or to the
+/// host itself.
 fn check_of(options: &RollbackOptions) -> Option<QuickCheck> {
     match (options.verify, &options.target) {
         (TargetCheck::Quick, RollbackTarget::Release(name)) => Some(QuickCheck::Release(name.clone())),

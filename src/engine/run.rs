@@ -27,44 +27,44 @@ use super::{
     verify::Warnings,
 };
 
-/// One command under way on a fleet.
+/// A command under way on a fleet.
 #[expect(clippy::struct_excessive_bools, reason = "each is asked for by itself")]
 pub(super) struct Run<'r> {
     pub(super) hosts: &'r [Host],
     pub(super) parallel: usize,
     pub(super) allow_writable: bool,
     pub(super) options: RunOptions,
-    /// How many good releases stay at its end; `None` when none is removed.
+    /// How many good releases to keep at the end; `None` removes none.
     pub(super) keep: Option<u32>,
     pub(super) owner: LockOwner,
-    /// How the release that a host goes back to is verified.
+    /// How to verify the release that a host goes to.
     pub(super) verify: TargetCheck,
-    /// The release that is compared with its manifest as a lock is taken.
+    /// The release to compare with its manifest while taking the lock.
     pub(super) check: Option<QuickCheck>,
-    /// Hosts that could not be reached, and that the run goes on without.
+    /// The unreachable hosts that the run skips.
     pub(super) skipped: Vec<(String, Failure)>,
-    /// What runs on this machine keeps its records here.
+    /// The records of commands that run on this machine.
     pub(super) controller: Controller,
-    /// Why the release that is brought cannot go back with its data, when it cannot.
+    /// The reason why the uploaded release cannot be rolled back together with its data, if any.
     pub(super) irreversible: Option<String>,
-    /// Whether what goes back runs the commands of the configuration.
+    /// Whether a rollback runs the commands of the configuration.
     pub(super) by_configuration: bool,
-    /// Whether hooks and validations run; data commands run either way.
+    /// Whether hooks and validations run; data commands run in any case.
     pub(super) hooks: bool,
-    /// Whether data stays as it is, and nothing waits for commands that work on it.
+    /// Whether to keep the data as it is, without waiting for commands that work on it.
     pub(super) keep_data: bool,
-    /// The variables that commands are given, once somebody needs to know them.
+    /// The variables for commands, read on first use.
     secrets: OnceLock<Secrets>,
-    /// Whether data that is not what was last known stands as it is found.
+    /// Whether to accept a data version other than the last known one.
     pub(super) accept_data: bool,
-    /// How long a data version that cannot be compared is left alone before it is asked again.
+    /// The pause before an unexpected data version must be printed again.
     pub(super) version_pause: Duration,
     observer: &'r dyn Observer,
     started: Instant,
 }
 
 impl<'r> Run<'r> {
-    /// A command that changes something.
+    /// Creates a run of a command that changes something.
     pub(super) fn new(fleet: &'r Fleet, command: Command, options: &RunOptions, observer: &'r dyn Observer) -> Self {
         let mut owner = LockOwner::new(command, &options.by);
         owner.reason.clone_from(&options.reason);
@@ -93,7 +93,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// A command on the part `fleet` of `whole`, which goes on without the hosts that it skips.
+    /// Creates a run on `fleet`, the reachable part of `whole`, and warns of each skipped host.
     pub(super) fn skipping(
         fleet: &'r Fleet,
         whole: &Fleet,
@@ -114,17 +114,17 @@ impl<'r> Run<'r> {
         Self { skipped, ..run }
     }
 
-    /// The same command, whose release cannot go back with its data when there is a reason.
+    /// Sets the reason why the release cannot be rolled back together with its data.
     pub(super) fn irreversible(self, irreversible: Option<String>) -> Self {
         Self { irreversible, ..self }
     }
 
-    /// The same command, which goes back by the commands of the configuration, or does not.
+    /// Sets whether a rollback runs the commands of the configuration.
     pub(super) fn by_configuration(self, by_configuration: bool) -> Self {
         Self { by_configuration, ..self }
     }
 
-    /// The same command, which runs hooks and validations, or does not.
+    /// Sets whether hooks and validations run.
     pub(super) fn hooks(mut self, hooks: bool) -> Self {
         self.hooks = hooks;
         if !hooks {
@@ -134,22 +134,22 @@ impl<'r> Run<'r> {
         self
     }
 
-    /// The same command, which accepts the data as it is found, or does not.
+    /// Sets whether to accept the data version as found.
     pub(super) fn accepting_data(self, accept_data: bool) -> Self {
         Self { accept_data, ..self }
     }
 
-    /// The same command, which prunes at its end where it is said how many good releases stay.
+    /// Sets how many good releases to keep at the end.
     pub(super) fn keeping(self, keep: Option<u32>) -> Self {
         Self { keep, ..self }
     }
 
-    /// A command that only reads.
+    /// Creates a run of a command that only reads.
     pub(super) fn reading(fleet: &'r Fleet, command: Command, observer: &'r dyn Observer) -> Self {
         Self::new(fleet, command, &RunOptions::default(), observer)
     }
 
-    /// What the hosts that were skipped miss when the others are on `release`.
+    /// Returns what the skipped hosts miss once the others are on `release`.
     pub(super) fn debts(&self, release: &ReleaseName) -> Vec<Debt> {
         let debt = |(host, _): &(String, Failure)| Debt {
             format: 1,
@@ -170,12 +170,12 @@ impl<'r> Run<'r> {
         self.started.elapsed().as_secs_f64()
     }
 
-    /// Whether somebody asked to stop.
+    /// Whether a stop was requested.
     pub(super) fn is_stopped(&self) -> bool {
         self.options.cancel.is_requested()
     }
 
-    /// The report of a run that was stopped before anything was touched.
+    /// Reports a run that was stopped before anything changed.
     pub(super) fn stopped(&self, hosts: Vec<HostReport>) -> Report {
         self.report(Outcome::Interrupted, None, hosts, Some(interrupted("every `current` is where it was")))
     }
@@ -191,7 +191,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// The variables that commands are given: those of the configuration alone, whatever a host recorded.
+    /// Returns the variables for commands: only those of the configuration, whatever a host recorded.
     pub(super) fn secrets(&self) -> &Secrets {
         self.secrets.get_or_init(|| {
             let commands = self.options.commands.as_ref();
@@ -199,12 +199,13 @@ impl<'r> Run<'r> {
         })
     }
 
-    /// The data version as it is shown: a connection string that `version` prints may hold a password.
+    /// Returns the data version without secrets: a connection string that `version` prints may contain a
+    /// password.
     pub(super) fn redacted_version(&self, version: &DataVersion) -> DataVersion {
         DataVersion::new(&redact(self.secrets(), version.as_str())).unwrap_or_else(|_| version.clone())
     }
 
-    /// A failure that tells of data versions, as it is shown.
+    /// Returns a failure that names data versions, without secrets.
     pub(super) fn redacted(&self, failure: Failure) -> Failure {
         Failure { message: redact(self.secrets(), &failure.message), ..failure }
     }
@@ -217,7 +218,7 @@ impl<'r> Run<'r> {
         self.emit(&Event::Phase { phase, hosts });
     }
 
-    /// Tells how a host came through a phase, and hands the result on.
+    /// Emits the result of a phase on a host, and returns it.
     pub(super) fn report_phase<T>(&self, host: &str, phase: Phase, result: Result<T, Failure>) -> Result<T, Failure> {
         match &result {
             Ok(_) => self.emit(&Event::HostDone { host: host.to_owned(), phase }),
@@ -230,7 +231,7 @@ impl<'r> Run<'r> {
         self.emit(&Event::Warning { host: host.map(ToOwned::to_owned), message: message.into() });
     }
 
-    /// The report, with the hosts in the order of the fleet.
+    /// Builds the report, with the hosts in the order of the fleet.
     pub(super) fn report(
         &self,
         outcome: Outcome,
@@ -256,7 +257,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// The report of a command that would do this, and did not.
+    /// Reports a dry run.
     pub(super) fn dry_run(&self, plan: &Plan, warnings: &Warnings) -> Report {
         let host = |host: &crate::plan::HostPlan| {
             let mut report = HostReport::new(&host.host, HostOutcome::Unchanged);
@@ -270,7 +271,7 @@ impl<'r> Run<'r> {
         Report { dry_run: true, ..self.report(Outcome::Unchanged, Some(&plan.release), hosts, None) }
     }
 
-    /// Tells the plan.
+    /// Emits the plan.
     pub(super) fn emit_plan(&self, plan: &Plan) {
         for warning in &plan.warnings {
             self.warn(None, warning.clone());
@@ -285,23 +286,23 @@ impl<'r> Run<'r> {
     }
 }
 
-/// The failure of a run that was stopped.
+/// Returns the failure of a stopped run.
 pub(super) fn interrupted(state: &str) -> Failure {
     Error::new(ErrorKind::Interrupted, format!("interrupted; {state}")).into()
 }
 
-/// The failure that decides the exit code of many: where hosts fail for different reasons, the lower code stands.
+/// Returns the failure that decides the exit code: if hosts fail for different reasons, the lowest code.
 pub(super) fn leading(failures: impl Iterator<Item = Failure>) -> Option<Failure> {
     failures.min_by_key(|failure| crate::ExitCode::of(Outcome::Refused, Some(failure.kind)))
 }
 
-/// How many hosts that failed alike are told by name.
+/// The maximum number of hosts with the same failure that a message names.
 const NAMED: usize = 10;
 
-/// How many different failures are told in one sentence; the hosts' own reports have them all.
+/// The maximum number of different failures in a message; the host reports have them all.
 const TOLD: usize = 3;
 
-/// The one failure of a whole run whose hosts failed so. Hosts that failed alike are told together.
+/// Sums up the failures of the hosts in one. Hosts with the same failure are named together.
 pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
     let lead = leading(failed.iter().map(|(_, failure)| failure.clone()));
     let kind = lead.as_ref().map_or(ErrorKind::Internal, |failure| failure.kind);

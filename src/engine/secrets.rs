@@ -1,4 +1,4 @@
-//! The variables that hooks are given and nobody else sees.
+//! The variables for hooks, hidden from everybody else.
 
 use crate::{
     commands::Commands,
@@ -6,11 +6,13 @@ use crate::{
     transport::Secrets,
 };
 
-/// The shortest value that is taken out of what hooks print, in bytes.
+/// The minimum length of a value that is redacted, in bytes.
 const SHORTEST: usize = 4;
 
-/// Reads the variables that `commands` name. What cannot be read is told, and does without: a rollback must work from a
-/// machine that does not have them.
+/// Reads the variables that `commands` name. Warns of those that cannot be read, and continues without
+/// them.
+///
+/// A rollback must work from a machine that does not have them.
 pub(super) fn load(commands: &Commands, warn: &mut dyn FnMut(String)) -> Secrets {
     let mut variables = Vec::new();
     if let Some(file) = &commands.env_file {
@@ -28,7 +30,8 @@ pub(super) fn load(commands: &Commands, warn: &mut dyn FnMut(String)) -> Secrets
     Secrets::new(variables)
 }
 
-/// What is missing of the variables that `commands` name, as the error that ends a way forward before it begins.
+/// Returns an error if variables that `commands` name are missing. Commands that go forward are refused by
+/// it.
 pub(super) fn missing(commands: &Commands) -> Option<Error> {
     if let Some(Err(error)) = commands.env_file.as_ref().map(fs_err::read_to_string) {
         let what = "the variables for hooks could not be read from the env_file, and nothing was touched";
@@ -43,17 +46,17 @@ pub(super) fn missing(commands: &Commands) -> Option<Error> {
     Some(Error::new(ErrorKind::Config, what).hint("set it, or take it out of `[hooks] pass_env`"))
 }
 
-/// `text` without the values of `secrets`. Very short values stay: they stand in too many words.
+/// Returns `text` without the values of `secrets`. Very short values stay: too many words contain them.
 pub(super) fn redact(secrets: &Secrets, text: &str) -> String {
-    // What is printed is seen line by line, and so is a value of several lines.
+    // Output is redacted line by line, and a value can have several lines.
     let lines = secrets.pairs().iter().flat_map(|(_, value)| value.lines()).map(str::trim);
     let mut values: Vec<&str> = lines.filter(|value| value.len() >= SHORTEST).collect();
-    // The longest first: one may be the beginning of another.
+    // The longest first: one can be a prefix of another.
     values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     values.into_iter().fold(text.to_owned(), |text, value| text.replace(value, "***"))
 }
 
-/// The variables of a file: `NAME=VALUE` on each line, with `#` before a comment. A value may stand in quotes.
+/// Parses a file of variables: lines `NAME=VALUE`, comments after `#`, values optionally quoted.
 fn lines_of(text: &str) -> Vec<(String, String)> {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
     let pairs = lines.filter_map(|line| line.strip_prefix("export ").unwrap_or(line).split_once('='));

@@ -1,4 +1,4 @@
-//! The shells that hooks run in: on a host under its lock, and on the controller.
+//! The shells in which hooks run: on a host under its lock, and on the controller.
 
 use std::{sync::Mutex, time::Duration};
 
@@ -17,13 +17,13 @@ use crate::{
 
 use super::{Host, run::Run, secrets::redact};
 
-/// What the controller is called where hosts are named.
+/// The name of the controller in places that name hosts.
 pub(super) const CONTROLLER: &str = "controller";
 
-/// How much of each stream of a command on the controller is kept, in bytes.
+/// The maximum output kept of each stream of a command on the controller, in bytes.
 const OUTPUT_LIMIT: u64 = 1024 * 1024;
 
-/// Runs commands on one host, in the directory of a release.
+/// Runs commands on a host, in the directory of a release.
 pub(super) struct HostShell<'s, 'r> {
     pub(super) run: &'s Run<'r>,
     pub(super) guard: &'s mut dyn StoreGuard,
@@ -52,13 +52,13 @@ impl HookShell for HostShell<'_, '_> {
     }
 }
 
-/// Runs commands that only ask on one host, in the release that is current there, without its lock.
+/// Runs read-only commands on a host, in its current release and without its lock.
 pub(super) struct QuestionShell<'s> {
     pub(super) run: &'s Run<'s>,
     pub(super) host: &'s Host,
     pub(super) at: Occasion,
     pub(super) secrets: &'s Secrets,
-    /// The longest that a command without a limit of its own may take: nobody waits for ever for an answer.
+    /// The timeout for commands without one of their own, so that no answer is awaited for ever.
     pub(super) timeout: Duration,
 }
 
@@ -116,7 +116,7 @@ impl HookShell for ControllerShell<'_, '_> {
     }
 }
 
-/// The variables that every hook sees, but those that its store adds.
+/// Returns the variables of every hook, without those that the store adds.
 fn environment(at: &Occasion, hook: &ShellHook) -> Vec<(String, String)> {
     let mut variables = vec![
         ("SWITCHBACK_HOST".to_owned(), at.host.clone()),
@@ -128,7 +128,7 @@ fn environment(at: &Occasion, hook: &ShellHook) -> Vec<(String, String)> {
     variables
 }
 
-/// All the variables that a command on the controller sees.
+/// Returns all variables of a command on the controller.
 fn environment_here(at: &Occasion, hook: &ShellHook) -> Vec<(String, String)> {
     let mut variables = environment(at, hook);
     variables.push(("SWITCHBACK_RELEASE".to_owned(), at.release.to_string()));
@@ -137,7 +137,7 @@ fn environment_here(at: &Occasion, hook: &ShellHook) -> Vec<(String, String)> {
     variables
 }
 
-/// Tells what a hook says, without the secrets it was given.
+/// Emits the output of a hook, without its secrets.
 struct HookEvents<'t, 'r> {
     run: &'t Run<'r>,
     host: &'t str,
@@ -158,8 +158,8 @@ impl HookEvents<'_, '_> {
     fn ended(&self, exit: HookExit) -> HookExit {
         self.run.emit(&Event::HookEnded { host: self.host.to_owned(), hook: self.hook, end: hook::how(&exit.end) });
         let clean = |text: &[u8]| redact(self.secrets, &String::from_utf8_lossy(text)).into_bytes();
-        // The data version is read from standard output, which therefore stays as it is, byte for byte: a value that happens
-        // to stand in it is not to send a revert elsewhere. What is told of it is cleaned where it is told.
+        // The output of `version` is the data version and stays as it is, byte for byte: a value that happens to be
+        // part of it must not send a revert elsewhere. It is redacted where it is shown.
         HookExit {
             stdout: if self.secrets.is_empty() || self.hook == HookKind::Version {
                 exit.stdout
@@ -172,12 +172,12 @@ impl HookEvents<'_, '_> {
     }
 }
 
-/// Where commands that run on the controller keep their records: a private directory, removed at the end.
+/// The records of commands on the controller: in a private directory, removed at the end.
 #[derive(Debug, Default)]
 pub(super) struct Controller(Mutex<Option<(TempDir, usize)>>);
 
 impl Controller {
-    /// A directory for the records, and the next record in it.
+    /// Returns the directory of the records, and the path of the next one.
     fn place(&self, kind: HookKind) -> Result<(HostPath, InnerPath), Error> {
         let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let trouble = |error: std::io::Error| {
@@ -197,7 +197,8 @@ impl Controller {
 }
 
 impl Run<'_> {
-    /// The directory that commands on the controller run in: that of the configuration, or else the current one.
+    /// Returns the working directory of commands on the controller: that of the configuration, else the
+    /// current one.
     fn directory(&self) -> Result<HostPath, Error> {
         let here = || std::env::current_dir().ok().and_then(|path| Utf8PathBuf::from_path_buf(path).ok());
         let directory = self.options.directory.clone().or_else(here);

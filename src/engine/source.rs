@@ -1,4 +1,4 @@
-//! Questions about what is brought: they cost no host anything, and come first.
+//! Questions about the source of a release. They come first, because they cost the hosts nothing.
 
 use crate::{
     error::{Error, ErrorKind},
@@ -9,12 +9,13 @@ use crate::{
 
 use super::run::Run;
 
-/// How many paths a warning names.
+/// The maximum number of paths in a warning.
 const NAMED: usize = 5;
 
 impl Run<'_> {
-    /// The report that the source of `release` is refused, and no host was asked. What is better left out of it is warned
-    /// about, once however often the tree is brought.
+    /// Reports that the source of `release` is refused, before any host is contacted.
+    ///
+    /// Warns of content that should be left out, once however often the tree is uploaded.
     pub(super) fn unfit_source(&self, release: &dyn Release) -> Option<Report> {
         let ReleaseContent::Tree(tree) = release.content() else { return None };
         if let Some(error) = self.refuses(&tree) {
@@ -42,7 +43,7 @@ impl Run<'_> {
     }
 }
 
-/// What of a source is hardly meant.
+/// Describes content of a source that is hardly intended.
 fn odd(tree: &Tree) -> Vec<String> {
     let repositories = tree.repositories();
     let repositories = (!repositories.is_empty()).then(|| {

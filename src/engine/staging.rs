@@ -1,4 +1,4 @@
-//! The upload: to every host, without any lock, so that an urgent rollback never waits for it.
+//! The stage phase: uploads to every host without a lock, so that an urgent rollback never waits for it.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -21,7 +21,13 @@ use super::{
 };
 
 impl<'r> Run<'r> {
-    /// Brings `release` to every host that `plan` publishes it on, or to none and reports why.
+    /// Uploads `release` to every host on which `plan` publishes it. On failure reports why, with no upload
+    /// left.
+    ///
+    /// * Failure: the uploads on all hosts are discarded; if that fails too, the next deploy removes them.
+    /// * Kill: an upload stays in `staging`, marked with a dead process. The next `deploy` or `stage` removes it and
+    ///   uploads anew; `recover` and a plain `rollback` remove it.
+    /// * Lost answer: a failure, if the store cannot send again.
     pub(super) async fn stage(
         &self,
         release: &dyn Release,
@@ -66,7 +72,7 @@ impl<'r> Run<'r> {
         let seen = observed.states.iter().find(|(other, _)| other.name == host.name);
         let state = seen.and_then(|(_, answer)| answer.as_ref().ok());
         let bases = state.map(plan::bases).unwrap_or_default();
-        // What a killed upload leaves must tell what it was, since it has no intent.
+        // A killed upload has no intent, so that its owner file must say what it was.
         let from = state.and_then(|state| state.current.named()).cloned();
         let upload = Some(UploadTarget { from, to: release.name().clone() });
         let owner = LockOwner { upload, ..self.owner.clone() };
@@ -77,7 +83,7 @@ impl<'r> Run<'r> {
         (host, self.report_phase(&host.name, Phase::Stage, result))
     }
 
-    /// Removes what was staged and is not wanted any more.
+    /// Removes uploads that are not needed any more.
     pub(super) async fn discard(&self, staged: Vec<(&'r Host, Staged)>) {
         join_all(staged.into_iter().map(|(host, staged)| async move {
             if let Err(error) = host.store.discard(staged).await {
@@ -109,7 +115,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Tells how far the upload to one host has come.
+/// Emits the progress of the upload to one host.
 struct UploadProgress<'a, 'r> {
     run: &'a Run<'r>,
     host: &'a str,
@@ -118,12 +124,12 @@ struct UploadProgress<'a, 'r> {
     so_far: Mutex<SoFar>,
 }
 
-/// What is known of an upload.
+/// The progress of an upload.
 #[derive(Debug, Clone, Copy, Default)]
 struct SoFar {
-    /// Files and bytes that need not be sent.
+    /// Files and bytes copied on the host, which need not be sent.
     copied: (u64, u64),
-    /// What went over, by the attempts before this one and by this one.
+    /// Bytes sent by earlier attempts, and by the present one.
     before: u64,
     transferred: Option<u64>,
 }
@@ -133,7 +139,7 @@ impl UploadProgress<'_, '_> {
         look(&mut self.so_far.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// What is told of an upload that has arrived.
+    /// Returns the event of a completed upload.
     fn uploaded(&self) -> Event {
         let SoFar { copied: (files_copied, bytes_copied), before, transferred } = self.so_far(|so_far| *so_far);
         Event::Uploaded {
@@ -165,7 +171,7 @@ impl Progress for UploadProgress<'_, '_> {
 
     fn transferred(&self, bytes: u64) {
         self.so_far(|so_far| {
-            // Less than before: all is sent once more.
+            // Less than before means that the store sends everything again.
             let last = so_far.transferred.unwrap_or(0);
             so_far.before += if bytes < last { last } else { 0 };
             so_far.transferred = Some(bytes);

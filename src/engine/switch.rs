@@ -1,4 +1,4 @@
-//! The switch: sent to all hosts at once, and then each is looked at.
+//! The switch phase: sent to all hosts at once.
 
 use futures_util::future::join_all;
 
@@ -10,21 +10,28 @@ use crate::{
 
 use super::{locked_host::LockedHost, observe::failure, outcome::HostState, run::Run};
 
-/// How a switch ended, once everything that could be found out was.
+/// The result of a switch, once everything that could be found out is known.
 pub(super) enum Switched {
-    /// It took effect, is durable, and was read back.
+    /// Took effect, is durable, and was read back.
     Yes(Activated),
-    /// It took effect, and something after it failed.
+    /// Took effect, but a later step failed.
     Partly(Activated, StoreError),
-    /// `current` is what it was.
+    /// Did not take effect: `current` is as before.
     No(StoreError),
-    /// Nobody knows.
+    /// Not known.
     Unknown(StoreError),
 }
 
 impl<'r> Run<'r> {
-    /// Switches every host whose plan says so. What took effect stands in [`LockedHost::state`], what failed in
-    /// [`LockedHost::failure`].
+    /// Switches every host whose plan switches it, all at once.
+    ///
+    /// The result is in [`LockedHost::state`], a failure in [`LockedHost::failure`].
+    ///
+    /// * Failure: hosts that switched are reverted, see [`revert_switch`](Self::revert_switch).
+    /// * Kill: each host is on the old or on the new release, never in between, and keeps its lock and intent. The next
+    ///   `rollback` brings them together; `recover` goes forward or back.
+    /// * Lost answer: a new lock fences off the request, then the state is read and the rest is done. If the host
+    ///   cannot be read, its state is [`HostState::Unknown`] and it keeps its lock.
     pub(super) async fn switch(&self, locked: &mut [LockedHost<'r>]) {
         self.enter_phase(Phase::Switch, locked.iter().filter(|host| host.switches()).count());
         join_all(locked.iter_mut().filter(|host| host.switches()).map(|host| self.switch_on(host))).await;
@@ -69,7 +76,7 @@ impl<'r> Run<'r> {
     }
 }
 
-/// Switches, and when the answer is lost, fences off what was on its way, looks, and finishes what is left to do.
+/// Switches. After a lost answer, fences off the request, reads the state, and does what remains.
 pub(super) async fn switch_surely(guard: &mut dyn StoreGuard, expected: Current, to: Ready) -> Switched {
     let switch = Switch { expected: expected.clone(), to };
     let failed = match guard.activate(&switch).await {
@@ -83,7 +90,7 @@ pub(super) async fn switch_surely(guard: &mut dyn StoreGuard, expected: Current,
     }
 }
 
-/// Takes `current` away, and when the answer is lost, fences off what was on its way, looks, and does what is left.
+/// Removes `current`. After a lost answer, fences off the request, reads the state, and does what remains.
 pub(super) async fn remove_current(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
     let gone = Activated { before: expected, after: Current::Absent, at: None };
     let mut result = guard.deactivate().await;
@@ -115,7 +122,7 @@ async fn settle_lost_answer(
     if !arrived && current != expected {
         return Switched::No(lost);
     }
-    // It did not take effect, or nobody synced it: the same step again does what is left, and is exact about it.
+    // It did not take effect, or is not synced yet: repeating the step does what remains, and reports exactly that.
     match guard.activate(&Switch { expected: current, to: switch.to }).await {
         Ok(again) => Switched::Yes(Activated { before: expected, ..again }),
         Err(_) if arrived => Switched::Partly(activated(guard, expected), lost),

@@ -1,8 +1,10 @@
-//! Takes the locks: on all hosts, or on none.
+//! The lock phase: takes the locks of all hosts or of none.
 //!
-//! One host, the first in a fixed order, is the arbiter: its lock is taken before the others', so that of two runs on
-//! the same fleet one wins and the other gets nothing. The rest are then taken at once, which costs a fleet one round
-//! trip more than a single host, not one for each.
+//! One host, the first in a fixed order, is the arbiter. Its lock is taken first, so that of two runs on the same fleet
+//! one wins and the other gets nothing. The others are then locked at once: a fleet costs one round trip more than a
+//! single host, not one for each.
+//!
+//! A failure leaves no lock; a kill leaves locks of a dead holder, which the next run takes over.
 
 use std::time::{Duration, Instant};
 
@@ -25,14 +27,15 @@ use super::{
     run::{Run, summary},
 };
 
-/// How long a run that waits for a lock rests between two looks.
+/// The pause between two attempts to take a lock.
 const REST: Duration = Duration::from_millis(500);
 
-/// The hosts whose lock could not be taken, and what was read on those whose lock was, and was given back.
+/// The hosts whose lock could not be taken, and the reports of those whose lock was taken and released
+/// again.
 type NotTaken = (Vec<(String, Failure)>, Vec<HostReport>);
 
 impl<'r> Run<'r> {
-    /// Takes the lock of every host and reads its state, or none and reports why.
+    /// Takes the lock of every host and reads its state; or takes none and reports why.
     pub(super) async fn take_locks(&self) -> Result<Vec<LockedHost<'r>>, Report> {
         self.enter_phase(Phase::Lock, self.hosts.len());
         let until = Instant::now() + self.options.wait;
@@ -57,8 +60,10 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Connects to all hosts at the same time, which takes longer than all that follows. The arbiter would have the
-    /// others wait for its connection, and a host that cannot be reached is found before any lock is taken.
+    /// Connects to all hosts at once, which takes longer than everything that follows.
+    ///
+    /// Otherwise the others would wait for the arbiter's connection. This also finds unreachable hosts before any lock
+    /// is taken.
     async fn connect(&self) -> Result<(), Vec<(String, Failure)>> {
         let connect = |host: &'r Host| async move {
             let connected = host.store.connect().await.map_err(|error| Failure::from(Error::from(error)));
@@ -101,7 +106,7 @@ impl<'r> Run<'r> {
         Ok(LockedHost::new(host, guard))
     }
 
-    /// A lock that this very run holds means that two of its hosts are one.
+    /// Converts the error. A lock held by this very run means that two of its hosts have the same root.
     fn not_taken(&self, error: StoreError) -> Failure {
         match &error {
             StoreError::Locked { host, holder }
@@ -130,9 +135,10 @@ impl<'r> Run<'r> {
         self.report(Outcome::Refused, None, self.hosts.iter().map(host).collect(), Some(error))
     }
 
-    /// Writes into the history of every host that can be reached that this was tried and came to nothing before any lock was taken.
-    /// Failing to harms nobody: whoever holds a lock goes first, and a full disk has said so already. Returns the report with what
-    /// was current under the locks: others may have switched since the hosts were asked.
+    /// Writes an attempt that failed before any lock into the history of every reachable host.
+    ///
+    /// Ignores failures: whoever holds a lock goes first, and a full disk was already reported. Returns the report with
+    /// the releases that are current under the locks, since others may have switched meanwhile.
     pub(super) async fn note_attempt(&self, plan: &Plan, mut report: Report) -> Report {
         let is_away = |host: &&'r Host| {
             let report = report.hosts.iter().find(|report| report.host == host.name);
@@ -151,7 +157,7 @@ impl<'r> Run<'r> {
         report
     }
 
-    /// Returns the release that was current on a host as this was noted there.
+    /// Writes the attempt on one host, and returns the release that was current then.
     async fn note_on(&self, host: &'r Host, plan: &Plan, report: &Report) -> Option<(String, Option<ReleaseName>)> {
         let mut guard = host.store.lock(&self.owner, None).await.ok()?;
         let current = guard.state().current.release().cloned();
@@ -163,17 +169,17 @@ impl<'r> Run<'r> {
             host: HostOutcome::Unchanged,
             seconds: self.seconds(),
         };
-        // A lock that cannot be given back is taken over by the next run, like any other.
+        // If the lock is not released, the next run takes it over.
         let _ = guard.finish(&Closing { history: Some(history), ..Closing::default() }).await;
         Some((host.name.clone(), current))
     }
 
-    /// Gives every lock back, with nothing done. What fails is a warning: the next run takes the lock over.
+    /// Releases every lock, with nothing done. A failure is a warning: the next run takes the lock over.
     pub(super) async fn release_locks(&self, locked: &mut [LockedHost<'r>]) {
         self.release_locks_and_settle(locked, false).await;
     }
 
-    /// Gives every lock back, and with `settles` removes what interrupted runs left.
+    /// Releases every lock, and with `settles` removes the leftovers of interrupted runs.
     pub(super) async fn release_locks_and_settle(&self, locked: &mut [LockedHost<'r>], settles: bool) {
         let caught_up: Vec<Vec<String>> =
             locked.iter().map(|host| if settles { caught_up(host, locked) } else { Vec::new() }).collect();
@@ -191,14 +197,14 @@ impl<'r> Run<'r> {
     }
 }
 
-/// The hosts that have caught up with what they missed, as far as this one remembers it.
+/// Returns the pending hosts, as this one remembers them, that have caught up.
 fn caught_up(host: &LockedHost<'_>, locked: &[LockedHost<'_>]) -> Vec<String> {
     let hosts: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
     let debts = host.guard.state().debts.iter();
     debts.filter(|debt| has_caught_up(debt, &host.seen(), &hosts)).map(|debt| debt.host.clone()).collect()
 }
 
-/// What is said when a lock could not be given back.
+/// Describes a lock that could not be released.
 pub(super) fn lock_not_released(error: StoreError) -> String {
     let why = Error::from(error).full_message();
     format!("the lock could not be given back; the next run takes it over once this one has ended ({why})")

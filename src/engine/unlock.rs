@@ -1,4 +1,4 @@
-//! `unlock`: show who holds the locks, and take them away.
+//! `unlock`: shows the lock holders, and removes their locks.
 
 use futures_util::{StreamExt, stream};
 
@@ -18,7 +18,8 @@ use super::{
     run::{Run, summary},
 };
 
-/// Takes away every lock whose holder is gone, and with `force` every lock; what its holder had begun is kept for `recover`.
+/// Removes every lock whose holder is dead; with `force`, every lock. Keeps the holder's leftovers for
+/// `recover`.
 pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
@@ -55,7 +56,7 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
     }
 }
 
-/// Takes the lock over and gives it back at once. Nothing that its holder has under way can take effect any more.
+/// Takes the lock over and releases it at once. No request of its holder can take effect afterwards.
 async fn steal_lock(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(), Failure> {
     let Some(token) = &holder.token else { return Err(hidden(host)) };
     let stolen = host.store.steal(&run.owner, token).await.map_err(failure);
@@ -71,7 +72,7 @@ fn held(host: &Host, holder: &LockHolder) -> Failure {
         .into()
 }
 
-/// The failure for a lock in a directory that this user cannot look into.
+/// Returns the failure for a lock in a directory that this user cannot read.
 fn hidden(host: &Host) -> Failure {
     let what = format!("cannot read the lock on {}: only its owner can take it away", host.name);
     let hint = "`switchback status` names the directory and its owner: connect as that user";

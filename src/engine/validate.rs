@@ -1,4 +1,5 @@
-//! The validation: decides whether a switch was good, by a command that must hold, and go on holding.
+//! The validation phase: decides whether a switch was good, by a check that must succeed, and keep
+//! succeeding.
 
 use std::time::{Duration, Instant};
 
@@ -21,7 +22,7 @@ use super::{
 
 use crate::store::HookDirectory;
 
-/// What is validated, and how.
+/// A validation of one host or of the controller.
 struct ValidationRun<'t> {
     hook: &'t dyn Hook,
     rules: Validation,
@@ -29,7 +30,13 @@ struct ValidationRun<'t> {
 }
 
 impl<'r> Run<'r> {
-    /// Validates the fleet where it is now. What does not hold stands in the hosts' failures, or in that of the execution.
+    /// Validates the fleet in its present state. A failure is in that of its host, or of the execution.
+    ///
+    /// * Failure: a deploy or an activation is reverted. A rollback stays, and is reported as inconsistent.
+    /// * Stop: a deploy or an activation is reverted; after a rollback it is unknown whether the release works.
+    /// * Kill: `current` stays on the new release, unvalidated. The next run ends the command; `rollback` or `recover`
+    ///   undoes the deploy.
+    /// * Lost answer: the store fetches the result later; if it stays lost, the attempt failed.
     pub(super) async fn validate(&self, execution: &mut Execution<'r, '_>) {
         let code = self.options.code.validate.clone().filter(|_| self.hooks);
         let on_host = |host: &LockedHost<'_>| {
@@ -64,7 +71,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Tests each host by its own hook and rules, where it has any.
+    /// Validates each host by its own hook and rules, if it has any.
     async fn validate_on_hosts(&self, execution: &mut Execution<'r, '_>, tests: Vec<Option<(&dyn Hook, Validation)>>) {
         let (direction, secrets) = (execution.direction(), execution.secrets.clone());
         let concerned = execution.concerned();
@@ -99,7 +106,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// Tries until it is decided. Times are taken from a clock that nobody sets.
+    /// Repeats the check until the result is decided. Uses a monotonic clock, which nobody can set.
     async fn until_valid(&self, test: &ValidationRun<'_>, shell: &mut dyn HookShell) -> Result<(), Failure> {
         let mut watch = ValidationProgress::new(&test.rules, Instant::now());
         loop {
@@ -113,7 +120,7 @@ impl<'r> Run<'r> {
                     };
                 }
                 Verdict::Again(rest) => {
-                    // Whoever asks to stop need not wait for the next try.
+                    // A requested stop does not wait for the next attempt.
                     let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
                     if self.is_stopped() {
                         return Err(super::run::interrupted("the validation had not come to its end"));
@@ -124,19 +131,21 @@ impl<'r> Run<'r> {
     }
 }
 
-/// What comes after a try.
+/// The decision after an attempt.
 #[derive(Debug, PartialEq, Eq)]
 enum Verdict {
-    /// It is decided: good.
+    /// Decided: good.
     Valid,
-    /// It is decided: not good.
+    /// Decided: not good.
     Invalid,
-    /// Another try, after so long.
+    /// Another attempt after this pause.
     Again(Duration),
 }
 
-/// Decides after each try. It may fail until it first holds, so long at most; then it must go on holding for its time,
-/// with so many failures in a row forgiven.
+/// Decides after each attempt.
+///
+/// The check may fail for `start_within` until it first succeeds. Then it must keep succeeding for `hold_for`, with up
+/// to `allow_failures` failures in a row forgiven.
 struct ValidationProgress<'v> {
     rules: &'v Validation,
     began: Instant,
@@ -177,7 +186,7 @@ mod tests {
         rules
     }
 
-    /// What is decided of tries a second apart, `+` for one that held.
+    /// Returns the decision on attempts one second apart; `+` stands for a success.
     fn decide(rules: &Validation, tries: &str) -> Verdict {
         let began = Instant::now();
         let mut watch = ValidationProgress::new(rules, began);

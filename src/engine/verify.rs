@@ -1,4 +1,4 @@
-//! `verify`, and the look at a release before a host goes to one that was there before.
+//! `verify`, and the check of a release before a host goes to it.
 
 use futures_util::{StreamExt, future::join_all, stream};
 
@@ -20,19 +20,22 @@ use super::{
     run::{Run, summary},
 };
 
-/// How many entries are named in a message; `switchback verify` names them all.
+/// The maximum number of entries in a message; `switchback verify` names them all.
 const NAMED: usize = 5;
 
-/// What is told of a release in which commands ran that nobody sealed.
+/// The warning about a release that commands changed and nobody sealed.
 const CHANGED: &str = "commands of an interrupted run changed it";
 
-/// What was found on each host that is no reason to refuse.
+/// The warnings of each host, which are no reason to refuse.
 pub(super) type Warnings = Vec<(String, String)>;
 
 impl Run<'_> {
-    /// Looks whether every release that a host is about to go to, back or by name, is what it was, on all hosts at once, and
-    /// refuses when one is not: no host was touched then. A dry run looks in the same way. That was looked at in the exchange
-    /// that took the lock, where it could be; where the way back passes over bad releases it is looked at again.
+    /// Verifies, on all hosts at once, every existing release that a host is about to go to. Refuses a
+    /// damaged one.
+    ///
+    /// Nothing has changed then, and a dry run checks in the same way. Uses the result of the check made together with
+    /// the lock, if it was of that release; a rollback that passes over bad releases has another target, which is
+    /// checked here.
     pub(super) async fn verify_targets(&self, plan: &Plan, seen: &[Seen<'_>]) -> Result<Warnings, Report> {
         let was_there = |action: &Action| matches!(action, Action::GoBack | Action::Relink | Action::Activate { .. });
         let target = |seen: &Seen<'_>| {
@@ -63,7 +66,7 @@ impl Run<'_> {
         Err(self.report(Outcome::Refused, None, hosts.collect(), Some(error)))
     }
 
-    /// Looks at the release that a host is about to go to; what is told of it is no reason to refuse.
+    /// Verifies the release that one host is about to go to. The warnings are no reason to refuse.
     async fn verify_target(&self, seen: Seen<'_>, name: ReleaseName) -> (String, Result<Vec<String>, Failure>) {
         if let Some(why) = seen.state.release(&name).and_then(|release| release.unsealed.unreadable()) {
             return (seen.host.to_owned(), self.report_phase(seen.host, Phase::Lock, Err(unreadable(&name, why))));
@@ -76,7 +79,7 @@ impl Run<'_> {
         };
         let found = checked.and_then(|checked| {
             let refused = match &checked {
-                // The run seals it first.
+                // The run will seal it first.
                 Checked::Damaged { .. } if self.options.dry_run && touched => None,
                 Checked::Damaged { entries, some } => Some(damaged(self.command(), &name, *entries, some)),
                 Checked::Unreadable { why } => Some(unreadable(&name, why)),
@@ -112,7 +115,7 @@ fn missing(name: &ReleaseName) -> Failure {
     Error::new(ErrorKind::NoSuchRelease, format!("there is no release {name}")).into()
 }
 
-/// What is told of a release that is not damaged.
+/// Describes the result of a check of a release.
 pub(super) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<String> {
     match checked {
         Checked::Holds { added, some, modes, changed } => {
@@ -130,7 +133,7 @@ pub(super) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<Strin
     }
 }
 
-/// The failure of a release whose manifest, or the mark that it was never sealed, cannot be read.
+/// Returns the failure for a release whose manifest, or `unsealed` mark, cannot be read.
 fn unreadable(name: &ReleaseName, why: &str) -> Failure {
     let message = format!("cannot read the manifest of {name}, so nobody can say whether it is what it was: {why}");
     let hint = "`switchback status` names the file; `--verify none` goes there without looking";
@@ -153,7 +156,7 @@ fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) 
     Error::new(ErrorKind::DamagedRelease, message).hint(hint).into()
 }
 
-/// Some of many, and how many more.
+/// Lists some of many entries, and how many more there are.
 pub(super) fn named(some: &[String], in_all: u64) -> String {
     let shown: Vec<&str> = some.iter().take(NAMED).map(String::as_str).collect();
     let more = in_all.saturating_sub(shown.len() as u64);
@@ -161,12 +164,12 @@ pub(super) fn named(some: &[String], in_all: u64) -> String {
     shown.join(", ") + &more
 }
 
-/// Holds a release, the current one by default, against its manifest on every host.
+/// Verifies a release, by default the current one, against its manifest on every host.
 pub(super) async fn verify(run: Run<'_>, name: Option<&ReleaseName>, full: bool) -> Report {
     run.emit_started(name);
     let observed = run.observe().await;
     let looks = observed.states.iter().map(|(host, answer)| verify_on(&run, host, answer, name, full));
-    // Made first, since a closure in the stream keeps the whole from being known as `Send`.
+    // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
     let looks: Vec<_> = looks.collect();
     let hosts: Vec<HostReport> = stream::iter(looks).buffered(run.parallel).collect().await;
     conclude(&run, name, hosts)
@@ -209,7 +212,7 @@ async fn verify_on(
     }
 }
 
-/// Holds a release against its manifest, and looks at its links to what is shared.
+/// Verifies a release against its manifest, and checks its symlinks to shared paths.
 async fn look_through(
     host: &Host,
     release: &HostedRelease,
