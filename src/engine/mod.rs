@@ -1,7 +1,68 @@
-//! Carries plans out on a fleet: [`Fleet`].
+//! Executes commands on a fleet of hosts: [`Fleet`].
 //!
-//! Every phase is done on every host before the next one begins. Before the switch, a failure anywhere leaves every
-//! `current` where it was; after it, what took effect is put back everywhere. What is reported was read back.
+//! A phase is complete on every host before the next one begins. Before the switch, a failure anywhere leaves every
+//! `current` where it was; after it, the changes are reverted on every host. Reports show what was read back.
+//!
+//! # Architecture
+//!
+//! The rest of this page is for contributors. The engine decides nothing about releases and knows nothing about files:
+//! [`plan`](crate::plan) decides, purely, on the states that were read, and a [`store`](crate::store) does the work on
+//! a host. The engine asks, orders, reports, and undoes.
+//!
+//! ```text
+//! deploy, stage
+//!     observe ─► questions ─► plan ─► stage ─► take_locks ─► plan again ─► execute
+//! activate, rollback, recover
+//!     take_locks ─► plan ─► read more, plan again ─► trust ─► verify ─► execute
+//! prune, pin, unpin, adopt
+//!     [observe ─► questions ─► plan] ─► take_locks ─► plan again ─► edit ─► release the locks
+//! any of these as a dry run
+//!     observe ─► questions ─► plan ─► questions that cost an exchange ─► [verify]
+//!
+//! execute
+//!     settle leftovers ─► prepare ─► data ─► switch ─► after_switch ─► data ─► validate ─► finish
+//!                         └──────────────────┬──────────────────────────────────────┘       ▲
+//!                   a failure or a requested stop, but not past the pivot                   │
+//!                                            └─► undo: switch ─► data ─► hooks ─► prepare ──┘
+//! ```
+//!
+//! The upload comes before the locks, so that an urgent rollback never waits for it. The plan is therefore made twice:
+//! what was observed without a lock may have changed.
+//!
+//! Each phase documents what a failure, a kill and a lost answer leave behind. Once every host of a rollback or
+//! recovery has switched, it is past its *pivot*, and nothing is undone: that would make a bad release current again.
+//! `prune`, `pin` and `adopt` are edits without undo, made so that they can be repeated.
+//!
+//! | file | content |
+//! | --- | --- |
+//! | `fleet`, `connect`, `options`, `cancel` | the public face |
+//! | `run` | `Run`: one command under way, its options, events and reports |
+//! | `observe`, `questions`, `source`, `check` | reading states without locks; all that can refuse before a change |
+//! | `take_locks`, `locked_host` | the locks of all hosts or of none; a host whose lock is held |
+//! | `plan_and_execute` | lock, plan, execute: for commands that upload nothing |
+//! | `deploy`, `staging` | the same with an upload before the locks |
+//! | `execution`, `execute` | a plan under way; the order of the phases and of their undo |
+//! | `prepare`, `hooks`, `data/`, `switch`, `validate`, `revert`, `finish` | the phases |
+//! | `outcome` | the table that decides the outcome of an execution |
+//! | `activate`, `rollback`, `recover`, `adopt`, `pin`, `prune`, `unlock`, `drill` | one command each |
+//! | `look`, `verify`, `links`, `probe` | reading and checking: `status`, `history`, manifests, symlinks, data |
+//! | `shell`, `secrets` | the shells and variables of hooks |
+//!
+//! ## Where new things go
+//!
+//! * A **command**: a variant of [`Command`](crate::report::Command), its options in `options`, a method of [`Fleet`],
+//!   and a file with a function that takes a `Run` and returns a [`Report`](crate::report::Report). The decision is a
+//!   pure function in [`plan`](crate::plan). If it moves `current`, give that function to `plan_and_execute`; if it
+//!   only edits marks, take the locks, plan again, edit, and end with the guard's `finish`. Say in `Question::concerns`
+//!   which questions concern it.
+//! * A **phase**: a variant of [`Phase`](crate::event::Phase), and a method of `Run` on an `Execution`, called in
+//!   `before_switch` or `after_switch` of `execute`. It leaves failures in the host or the execution, and never returns
+//!   early while other hosts are at work. Its undo is called in `undo`, where the order matters. Add its rows to the
+//!   page [`guide::recovery`](crate::guide::recovery): the tests cut every command after each step and look.
+//! * A **question**: a variant of `Question`, asked in `unfit` if the observed states answer it, else in
+//!   `may_not_write`. `check` and the dry run ask everything that a run asks; a test holds that.
+//! * A **write on a host**: a method of [`StoreGuard`](crate::store::StoreGuard), one exchange if possible, that says
+//!   how much took effect when it fails.
 
 mod activate;
 mod adopt;
