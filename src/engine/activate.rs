@@ -17,7 +17,7 @@ pub(super) async fn activate(
     options: &ActivateOptions,
     from: Option<&ReleaseName>,
 ) -> Report {
-    if let Some(report) = run.lacks_variables(Some(name)) {
+    if let Some(report) = run.refuse_missing_variables(Some(name)) {
         return report;
     }
     run.verify = options.verify;

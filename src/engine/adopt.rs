@@ -26,7 +26,7 @@ use super::{
 pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
-    if let Some(report) = run.unfit(&observed) {
+    if let Some(report) = run.refuse_unfit_hosts(&observed) {
         return report;
     }
     let fresh = ReleaseName::made_at(Timestamp::now(), &Token::random());
@@ -40,7 +40,7 @@ pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
         Err(refusal) => return run.refused(refusal, &seen),
     };
     run.emit(&Event::Planned { plan: plan.lines() });
-    if let Some(report) = run.may_not_write(&observed, None).await {
+    if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
         return report;
     }
     if plan.is_empty() || run.options.dry_run {

@@ -27,11 +27,11 @@ use super::{
 /// Reports whether a deploy would be refused.
 pub(super) async fn check(run: Run<'_>) -> Report {
     run.emit_started(None);
-    if let Some(report) = run.lacks_variables(None) {
+    if let Some(report) = run.refuse_missing_variables(None) {
         return report;
     }
     let observed = run.observe().await;
-    if let Some(report) = run.unfit(&observed) {
+    if let Some(report) = run.refuse_unfit_hosts(&observed) {
         return report;
     }
     let seen = observed.seen();
@@ -45,7 +45,7 @@ pub(super) async fn check(run: Run<'_>) -> Report {
         Ok(plan) => plan,
         Err(refusal) => return run.refused(Refusal { command: run.command(), ..refusal }, &seen),
     };
-    if let Some(report) = run.may_not_write(&observed, None).await {
+    if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
         return report;
     }
     for note in plan.notes {

@@ -26,7 +26,7 @@ pub(super) type Deployed = Result<Report, Return>;
 pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Deployed {
     let irreversible = options.irreversible.clone().or_else(|| release.irreversible());
     let run = run.irreversible(irreversible).accepting_data(options.accept_data);
-    if let Some(report) = run.lacks_variables(Some(release.name())) {
+    if let Some(report) = run.refuse_missing_variables(Some(release.name())) {
         return Ok(report);
     }
     let place = run.options.data_place();
@@ -91,7 +91,7 @@ impl<'r> Delivery<'_, 'r> {
     async fn deliver(&self) -> Deployed {
         let (run, name) = (self.run, self.release.name());
         run.emit_started(Some(name));
-        if let Some(report) = run.unfit_source(self.release) {
+        if let Some(report) = run.refuse_unfit_source(self.release) {
             return Ok(report);
         }
         let observed = match self.release.content() {
@@ -100,7 +100,7 @@ impl<'r> Delivery<'_, 'r> {
             }
             _ => run.observe().await,
         };
-        if let Some(report) = run.unfit(&observed) {
+        if let Some(report) = run.refuse_unfit_hosts(&observed) {
             return Ok(report);
         }
         let seen = observed.seen();
@@ -115,7 +115,7 @@ impl<'r> Delivery<'_, 'r> {
                 return returns.map_or_else(|| Ok(run.refused(refusal, &seen)), Err);
             }
         };
-        if let Some(report) = run.may_not_write(&observed, Some(name)).await {
+        if let Some(report) = run.refuse_unwritable_hosts(&observed, Some(name)).await {
             return Ok(report);
         }
         if run.options.dry_run && !first.is_empty() {

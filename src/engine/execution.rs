@@ -100,7 +100,7 @@ impl Run<'_> {
     /// moved.
     ///
     /// Rolling back the code alone runs nothing, and needs no trust.
-    pub(super) fn not_trusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
+    pub(super) fn refuse_untrusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
         if !matches!(plan.command, Command::Rollback | Command::Activate | Command::Recover) || self.runs_nothing(plan)
         {
             return None;

@@ -59,8 +59,8 @@
 //!   `before_switch` or `after_switch` of `execute`. It leaves failures in the host or the execution, and never returns
 //!   early while other hosts are at work. Its undo is called in `undo`, where the order matters. Add its rows to the
 //!   page [`guide::recovery`](crate::guide::recovery): the tests cut every command after each step and look.
-//! * A **question**: a variant of `Question`, asked in `unfit` if the observed states answer it, else in
-//!   `may_not_write`. `check` and the dry run ask everything that a run asks; a test holds that.
+//! * A **question**: a variant of `Question`, asked in `refuse_unfit_hosts` if the observed states answer it, else in
+//!   `refuse_unwritable_hosts`. `check` and the dry run ask everything that a run asks; a test holds that.
 //! * A **write on a host**: a method of [`StoreGuard`](crate::store::StoreGuard), one exchange if possible, that says
 //!   how much took effect when it fails.
 

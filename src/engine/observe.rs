@@ -57,7 +57,7 @@ impl<'r> Run<'r> {
     }
 
     /// Reports that some hosts could not be read.
-    pub(super) fn not_observed(&self, observed: &Observed<'_>) -> Option<Report> {
+    pub(super) fn refuse_unobserved(&self, observed: &Observed<'_>) -> Option<Report> {
         let failed: Vec<(String, Failure)> = observed
             .states
             .iter()

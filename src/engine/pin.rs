@@ -19,7 +19,7 @@ use super::{locked_host::LockedHost, observe::untouched, run::Run, take_locks::l
 pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
     run.emit_started(Some(name));
     let observed = run.observe().await;
-    if let Some(report) = run.unfit(&observed) {
+    if let Some(report) = run.refuse_unfit_hosts(&observed) {
         return report;
     }
     let seen = observed.seen();
@@ -30,7 +30,7 @@ pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report 
     run.emit(&Event::Planned { plan: planned.lines() });
     let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
     if run.options.dry_run {
-        if let Some(report) = run.may_not_write(&observed, None).await {
+        if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
             return report;
         }
         return Report { dry_run: true, ..run.report(Outcome::Unchanged, Some(name), hosts, None) };

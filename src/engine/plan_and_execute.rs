@@ -44,7 +44,7 @@ impl<'r> Run<'r> {
         let report = match planned {
             Ok(Some(plan)) => {
                 self.emit_plan(&plan);
-                match self.not_trusted(&plan, &seen) {
+                match self.refuse_untrusted(&plan, &seen) {
                     Some(report) => report,
                     None => match self.verify_locked(&plan, &mut locked).await {
                         Ok(warnings) => {
@@ -116,17 +116,17 @@ impl<'r> Run<'r> {
 
     async fn plan_only(&self, plan: &Planner<'_>) -> Report {
         let observed = self.observe().await;
-        if let Some(report) = self.unfit(&observed) {
+        if let Some(report) = self.refuse_unfit_hosts(&observed) {
             return report;
         }
         match self.plan(plan, &observed.seen()) {
             Ok(Some(mut plan)) => {
                 self.foresee_pruning(&mut plan).await;
                 self.emit_plan(&plan);
-                if let Some(report) = self.not_trusted(&plan, &observed.seen()) {
+                if let Some(report) = self.refuse_untrusted(&plan, &observed.seen()) {
                     return report;
                 }
-                if let Some(report) = self.may_not_write(&observed, None).await {
+                if let Some(report) = self.refuse_unwritable_hosts(&observed, None).await {
                     return report;
                 }
                 match self.verify_targets(&plan, &observed.seen()).await {

@@ -47,7 +47,7 @@ pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
     if let Some(report) = run.not_surveyed(&mut locked).await {
         return report;
     }
-    if let Some(report) = run.unfit_way(&locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
+    if let Some(report) = run.refuse_unfit_paths(&locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
         run.release_locks(&mut locked).await;
         return report;
     }
@@ -68,14 +68,14 @@ impl<'r> Run<'r> {
     async fn plan_pruning_only(&self, keep: u32) -> Report {
         self.enter_phase(Phase::Ask, self.hosts.len());
         let observed = Observed { states: self.survey_unlocked().await };
-        if let Some(report) = self.unfit(&observed) {
+        if let Some(report) = self.refuse_unfit_hosts(&observed) {
             return report;
         }
         let seen = observed.seen();
         match plan::prune(keep, &seen) {
             Ok(pruning) => {
                 self.emit_pruning(&pruning);
-                if let Some(report) = self.may_not_write(&observed, None).await {
+                if let Some(report) = self.refuse_unwritable_hosts(&observed, None).await {
                     return report;
                 }
                 Report { dry_run: true, ..self.report(Outcome::Unchanged, None, observed_reports(&observed), None) }

@@ -98,15 +98,15 @@ impl Run<'_> {
     }
 
     /// Reports that variables are missing on this machine, before any host is contacted.
-    pub(super) fn lacks_variables(&self, release: Option<&ReleaseName>) -> Option<Report> {
+    pub(super) fn refuse_missing_variables(&self, release: Option<&ReleaseName>) -> Option<Report> {
         let commands = self.options.commands.as_ref().filter(|_| self.asks(Question::Variables))?;
         let error = super::secrets::missing(commands)?;
         Some(self.report(Outcome::Error, release, Vec::new(), Some(error.into())))
     }
 
     /// Reports the first question that the observed states answer with a refusal.
-    pub(super) fn unfit(&self, observed: &Observed<'_>) -> Option<Report> {
-        if let Some(report) = self.not_observed(observed).filter(|_| self.asks(Question::Answers)) {
+    pub(super) fn refuse_unfit_hosts(&self, observed: &Observed<'_>) -> Option<Report> {
+        if let Some(report) = self.refuse_unobserved(observed).filter(|_| self.asks(Question::Answers)) {
             return Some(report);
         }
         let seen = observed.seen();
@@ -115,13 +115,13 @@ impl Run<'_> {
         {
             return Some(self.refused(refusal, &seen));
         }
-        self.unfit_way(&seen)
+        self.refuse_unfit_paths(&seen)
     }
 
     /// Reports a root on several filesystems, or a path to it that others may write to.
     ///
     /// Write permission of a group, and network filesystems that other machines see late, are only warnings.
-    pub(super) fn unfit_way(&self, seen: &[plan::Seen<'_>]) -> Option<Report> {
+    pub(super) fn refuse_unfit_paths(&self, seen: &[plan::Seen<'_>]) -> Option<Report> {
         let divided: Vec<_> = seen
             .iter()
             .filter(|_| self.asks(Question::OneFilesystem))
@@ -159,7 +159,11 @@ impl Run<'_> {
 
     /// Reports hosts that would refuse the writes. Asked after the plan, since a run meets it after the
     /// plan.
-    pub(super) async fn may_not_write(&self, observed: &Observed<'_>, name: Option<&ReleaseName>) -> Option<Report> {
+    pub(super) async fn refuse_unwritable_hosts(
+        &self,
+        observed: &Observed<'_>,
+        name: Option<&ReleaseName>,
+    ) -> Option<Report> {
         if !self.asks(Question::MayWrite) {
             return None;
         }

@@ -17,7 +17,7 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
     run.keep_data = options.keep_data;
     run.emit_started(None);
     let observed = run.observe().await;
-    if let Some(report) = run.not_observed(&observed) {
+    if let Some(report) = run.refuse_unobserved(&observed) {
         return report;
     }
     let seen = observed.seen();

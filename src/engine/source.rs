@@ -16,7 +16,7 @@ impl Run<'_> {
     /// Reports that the source of `release` is refused, before any host is contacted.
     ///
     /// Warns of content that should be left out, once however often the tree is uploaded.
-    pub(super) fn unfit_source(&self, release: &dyn Release) -> Option<Report> {
+    pub(super) fn refuse_unfit_source(&self, release: &dyn Release) -> Option<Report> {
         let ReleaseContent::Tree(tree) = release.content() else { return None };
         if let Some(error) = self.refuses(&tree) {
             return Some(self.report(Outcome::Refused, Some(release.name()), Vec::new(), Some(error.into())));

@@ -23,11 +23,11 @@ use super::{
 pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
-    if let Some(report) = run.not_observed(&observed) {
+    if let Some(report) = run.refuse_unobserved(&observed) {
         return report;
     }
     if run.options.dry_run {
-        if let Some(report) = run.may_not_write(&observed, None).await {
+        if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
             return report;
         }
         return run.nothing_to_do(&observed.seen());
