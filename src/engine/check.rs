@@ -17,7 +17,7 @@ use crate::{
 use super::{
     Host,
     hooks::{CommandHook, join_bounded},
-    look::examined,
+    inspect::examined,
     observe::Observed,
     run::Run,
     secrets::{self, redact},

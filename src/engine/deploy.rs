@@ -123,7 +123,7 @@ impl<'r> Delivery<'_, 'r> {
         }
         run.emit_plan(&first);
         if run.options.dry_run {
-            let warnings = run.look_at_links(&first, &seen).await;
+            let warnings = run.check_links(&first, &seen).await;
             return Ok(run.dry_run(&first, &warnings));
         }
         for note in &first.notes {
@@ -255,7 +255,7 @@ impl<'r> Delivery<'_, 'r> {
             }
         }
         self.run
-            .failed_to_look(locked, "a host could not be asked again, and nothing was touched")
+            .report_unread_hosts(locked, "a host could not be asked again, and nothing was touched")
             .map_or(Ok(same), Err)
     }
 

@@ -104,7 +104,7 @@ impl Drill<'_> {
             return Ok(self.deploy(Arc::clone(&self.release)).await);
         }
         self.deploy_baseline().await?;
-        let before = self.look("before the drill").await?;
+        let before = self.snapshot("before the drill").await?;
         let name = self.release.name().clone();
 
         let leg = self.deploy(Arc::clone(&self.release)).await;
@@ -171,7 +171,7 @@ impl Drill<'_> {
     }
 
     /// Reads the state of the fleet over fresh connections.
-    async fn look(&self, when: &str) -> Result<Snapshot, Aborted> {
+    async fn snapshot(&self, when: &str) -> Result<Snapshot, Aborted> {
         self.fleet.close().await;
         let status = self.fleet.status(self.observer).await;
         if status.outcome != Outcome::Done {
@@ -200,7 +200,7 @@ impl Drill<'_> {
         if !went {
             return Err(Box::new(report));
         }
-        let snapshot = self.look(&format!("after the {name}")).await?;
+        let snapshot = self.snapshot(&format!("after the {name}")).await?;
         if let Some(leg) = self.report.legs.last_mut() {
             leg.data.clone_from(&snapshot.data.shown);
         }

@@ -32,7 +32,7 @@ impl<'r> Run<'r> {
     async fn advance(&self, execution: &mut Execution<'r, '_>) -> Result<(), Stop> {
         self.settle_leftovers(execution).await;
         if !execution.failed()
-            && let Err(why) = self.look_at_data(execution).await
+            && let Err(why) = self.find_pending_reverts(execution).await
         {
             execution.failure = Some(self.redacted(why));
         }

@@ -17,8 +17,8 @@ use crate::{
 
 use super::{
     ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions, activate,
-    adopt, check, data::VERSION_PAUSE, deploy, drill, look, observe::failure, pin, prune, recover, rollback, run::Run,
-    unlock, verify,
+    adopt, check, data::VERSION_PAUSE, deploy, drill, inspect, observe::failure, pin, prune, recover, rollback,
+    run::Run, unlock, verify,
 };
 
 /// The default number of hosts processed at once. Switches and reverts are not limited: all hosts get them
@@ -256,22 +256,22 @@ impl Fleet {
     /// Also checks the current release and the target of the next rollback: types, modes, sizes, and symlinks to shared
     /// paths.
     pub async fn status(&self, observer: &dyn Observer) -> Report {
-        look::status(Run::reading(self, Command::Status, observer)).await
+        inspect::status(Run::reading(self, Command::Status, observer)).await
     }
 
     /// Reports the releases of every host. Changes nothing.
     pub async fn releases(&self, observer: &dyn Observer) -> Report {
-        look::releases(Run::reading(self, Command::Releases, observer)).await
+        inspect::releases(Run::reading(self, Command::Releases, observer)).await
     }
 
     /// Reports the history of every host. Changes nothing.
     pub async fn history(&self, observer: &dyn Observer) -> Report {
-        look::history(Run::reading(self, Command::History, observer), None).await
+        inspect::history(Run::reading(self, Command::History, observer), None).await
     }
 
     /// Reports the `newest` operations of every host, and reads no more of the history than that takes.
     pub async fn recent_history(&self, newest: usize, observer: &dyn Observer) -> Report {
-        look::history(Run::reading(self, Command::History, observer), Some(newest)).await
+        inspect::history(Run::reading(self, Command::History, observer), Some(newest)).await
     }
 
     /// Verifies the release `name`, or the current one, against its manifest on every host. Changes

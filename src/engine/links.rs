@@ -19,7 +19,7 @@ impl Run<'_> {
     /// Checks the symlinks of the releases that a dry run's plan leaves and goes to.
     ///
     /// A run checks them in its finish phase, so that the switch does not wait for it.
-    pub(super) async fn look_at_links(&self, plan: &Plan, seen: &[Seen<'_>]) -> Warnings {
+    pub(super) async fn check_links(&self, plan: &Plan, seen: &[Seen<'_>]) -> Warnings {
         let looks = seen.iter().filter_map(|seen| {
             let host = self.hosts.iter().find(|host| host.name == seen.host)?;
             let of_plan = plan.host(seen.host)?;

@@ -45,7 +45,7 @@
 //! | `prepare`, `hooks`, `data/`, `switch`, `validate`, `revert`, `finish` | the phases |
 //! | `outcome` | the table that decides the outcome of an execution |
 //! | `activate`, `rollback`, `recover`, `adopt`, `pin`, `prune`, `unlock`, `drill` | one command each |
-//! | `look`, `verify`, `links`, `probe` | reading and checking: `status`, `history`, manifests, symlinks, data |
+//! | `inspect`, `verify`, `links`, `probe` | reading and checking: `status`, `history`, manifests, symlinks, data |
 //! | `shell`, `secrets` | the shells and variables of hooks |
 //!
 //! ## Where new things go
@@ -77,9 +77,9 @@ mod execution;
 mod finish;
 mod fleet;
 mod hooks;
+mod inspect;
 mod links;
 mod locked_host;
-mod look;
 mod observe;
 mod options;
 mod outcome;

@@ -131,7 +131,7 @@ impl<'r> Run<'r> {
                 }
                 match self.verify_targets(&plan, &observed.seen()).await {
                     Ok(mut warnings) => {
-                        warnings.extend(self.look_at_links(&plan, &observed.seen()).await);
+                        warnings.extend(self.check_links(&plan, &observed.seen()).await);
                         self.dry_run(&plan, &warnings)
                     }
                     Err(report) => report,

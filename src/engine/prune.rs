@@ -125,13 +125,13 @@ impl<'r> Run<'r> {
     }
 
     async fn not_surveyed(&self, locked: &mut [LockedHost<'r>]) -> Option<Report> {
-        let report = self.failed_to_look(locked, "a host could not be asked, and nothing was removed")?;
+        let report = self.report_unread_hosts(locked, "a host could not be asked, and nothing was removed")?;
         self.release_locks(locked).await;
         Some(report)
     }
 
     /// Reports that locked hosts could not be read, if any failed.
-    pub(super) fn failed_to_look(&self, locked: &[LockedHost<'r>], what: &str) -> Option<Report> {
+    pub(super) fn report_unread_hosts(&self, locked: &[LockedHost<'r>], what: &str) -> Option<Report> {
         let failed = failures(locked);
         if failed.is_empty() {
             return None;

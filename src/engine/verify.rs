@@ -194,7 +194,7 @@ async fn verify_on(
         return report;
     };
     let verified = match state.release(name) {
-        Some(release) => look_through(host, release, full).await.map_err(failure),
+        Some(release) => verify_release(host, release, full).await.map_err(failure),
         None => Err(missing(name)),
     };
     match run.report_phase(&host.name, Phase::Verify, verified) {
@@ -213,7 +213,7 @@ async fn verify_on(
 }
 
 /// Verifies a release against its manifest, and checks its symlinks to shared paths.
-async fn look_through(
+async fn verify_release(
     host: &Host,
     release: &HostedRelease,
     full: bool,

@@ -24,7 +24,10 @@ impl<'r> Run<'r> {
     /// # Errors
     ///
     /// When the version cannot be read, or is none of those recorded for these steps. Nothing was changed.
-    pub(in crate::engine) async fn look_at_data(&self, execution: &mut Execution<'r, '_>) -> Result<(), Failure> {
+    pub(in crate::engine) async fn find_pending_reverts(
+        &self,
+        execution: &mut Execution<'r, '_>,
+    ) -> Result<(), Failure> {
         let Some(DataPlan::Revert { steps, resumes, to, .. }) = &execution.plan.data else { return Ok(()) };
         let (steps, resumes, to) = (steps.clone(), *resumes, to.clone());
         let Some(first) = steps.first() else { return Ok(()) };

@@ -43,13 +43,13 @@ pub(super) async fn status(run: Run<'_>) -> Report {
 pub(super) async fn releases(run: Run<'_>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
-    let hosts: Vec<HostReport> = observed.states.iter().map(|(host, answer)| look_at(host, answer)).collect();
+    let hosts: Vec<HostReport> = observed.states.iter().map(|(host, answer)| report_state(host, answer)).collect();
     conclude(&run, hosts)
 }
 
 /// Returns the host reports, with the current release and the target of a rollback checked.
 pub(super) async fn examined(run: &Run<'_>, observed: &Observed<'_>) -> Vec<HostReport> {
-    let looks = observed.states.iter().map(|(host, answer)| examine(host, answer, look_at(host, answer)));
+    let looks = observed.states.iter().map(|(host, answer)| examine(host, answer, report_state(host, answer)));
     // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
     let looks: Vec<_> = looks.collect();
     stream::iter(looks).buffered(run.parallel).collect().await
@@ -109,7 +109,7 @@ fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &m
 pub(super) async fn history(run: Run<'_>, newest: Option<usize>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
-    let looked = observed.states.iter().map(|(host, answer)| (*host, look_at(host, answer)));
+    let looked = observed.states.iter().map(|(host, answer)| (*host, report_state(host, answer)));
     let looked: Vec<(&Host, HostReport)> = looked.collect();
     let open = observed.states.iter().map(|(_, answer)| answer.as_ref().map(interrupted).unwrap_or_default());
     let read: Vec<_> = looked
@@ -185,7 +185,7 @@ fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
 }
 
 /// Returns the report of a host that was only read.
-fn look_at(host: &Host, answer: &Result<RootState, Failure>) -> HostReport {
+fn report_state(host: &Host, answer: &Result<RootState, Failure>) -> HostReport {
     let state = match answer {
         Ok(state) => state,
         Err(failure) => return failed_host(&host.name, failure.clone()),
