@@ -71,21 +71,21 @@ impl Run<'_> {
     async fn report_present(&self, observed: &Observed<'_>) {
         let commands = self.options.commands.clone().unwrap_or_default();
         let secrets = secrets::load(&commands, &mut |why| self.warn(None, why));
-        let present = Present { run: self, observed, commands: &commands, secrets: &secrets };
-        present.report_version().await;
-        present.report_validation().await;
+        let releases = CurrentReleases { run: self, observed, commands: &commands, secrets: &secrets };
+        releases.report_version().await;
+        releases.report_validation().await;
     }
 }
 
 /// The questions to the current releases.
-struct Present<'p, 'r> {
+struct CurrentReleases<'p, 'r> {
     run: &'p Run<'r>,
     observed: &'p Observed<'p>,
     commands: &'p Commands,
     secrets: &'p Secrets,
 }
 
-impl Present<'_, '_> {
+impl CurrentReleases<'_, '_> {
     async fn report_version(&self) {
         let Some(place) = self.run.options.data_place() else { return };
         let (host, answer) = match &place {
@@ -93,7 +93,7 @@ impl Present<'_, '_> {
             DataPlace::Controller => (CONTROLLER, self.version(&place).await),
         };
         match answer {
-            Ok(version) => self.answered(host, HookKind::Version, version),
+            Ok(version) => self.emit_answer(host, HookKind::Version, version),
             Err(why) => self.run.warn(Some(host), format!("the data version is not known before the upload: {why}")),
         }
     }
@@ -127,7 +127,7 @@ impl Present<'_, '_> {
             ValidateOn::Controller => {
                 let Some((_, at)) = self.occasions().next() else { return };
                 let at = Occasion { host: CONTROLLER.to_owned(), ..at };
-                self.judged(CONTROLLER, hook.run(&at, &mut self.here(&at)).await);
+                self.report_validity(CONTROLLER, hook.run(&at, &mut self.here(&at)).await);
             }
         }
     }
@@ -136,14 +136,14 @@ impl Present<'_, '_> {
         let tries = self.occasions().map(|(host, at)| async move {
             let mut shell = self.shell(host, &at);
             let shell: &mut dyn HookShell = &mut shell;
-            self.judged(&host.name, hook.run(&at, shell).await);
+            self.report_validity(&host.name, hook.run(&at, shell).await);
         });
         join_bounded(tries.collect(), self.run.parallel).await;
     }
 
-    fn judged(&self, host: &str, answer: Result<(), Error>) {
+    fn report_validity(&self, host: &str, answer: Result<(), Error>) {
         match answer {
-            Ok(()) => self.answered(host, HookKind::Validate, "holds now".to_owned()),
+            Ok(()) => self.emit_answer(host, HookKind::Validate, "holds now".to_owned()),
             Err(error) => {
                 let why = redact(self.secrets, &Failure::from(error).message);
                 self.run.warn(Some(host), format!("the validation does not hold now, which refuses no deploy: {why}"));
@@ -151,7 +151,7 @@ impl Present<'_, '_> {
         }
     }
 
-    fn answered(&self, host: &str, question: HookKind, answer: String) {
+    fn emit_answer(&self, host: &str, question: HookKind, answer: String) {
         self.run.emit(&Event::Answered { host: host.to_owned(), question, answer });
     }
 

@@ -29,7 +29,7 @@ impl Fleet {
     /// As [`connect`](Self::connect).
     pub fn connect_knowing(config: &Config, known: &KnownManifests) -> Result<Self, Error> {
         let hosts = config.hosts.iter().map(|host| match &host.place {
-            Place::Local => Ok(kept(config, host, known, LocalTransport::named(&host.name))),
+            Place::Local => Ok(host_over(config, host, known, LocalTransport::named(&host.name))),
             Place::Ssh(address) => over_ssh(config, host, known, address),
         });
         Ok(Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel).allow_writable(config.allow_writable))
@@ -37,7 +37,7 @@ impl Fleet {
 }
 
 /// Builds the host whose releases are in its root, over `transport`.
-fn kept(config: &Config, host: &HostConfig, known: &KnownManifests, transport: impl Transport) -> Host {
+fn host_over(config: &Config, host: &HostConfig, known: &KnownManifests, transport: impl Transport) -> Host {
     let store = DirStore::new(transport, host.root.clone(), config.layout.clone());
     let store = store.sharing(config.shared.clone()).remembering(known.clone());
     Host::new(
@@ -53,7 +53,7 @@ fn kept(config: &Config, host: &HostConfig, known: &KnownManifests, transport: i
 #[expect(clippy::unnecessary_wraps, reason = "a build without SSH refuses here")]
 fn over_ssh(config: &Config, host: &HostConfig, known: &KnownManifests, address: &Address) -> Result<Host, Error> {
     let transport = crate::transport::SshTransport::over_ssh(address.clone(), config.ssh.clone());
-    Ok(kept(config, host, known, transport))
+    Ok(host_over(config, host, known, transport))
 }
 
 #[cfg(not(feature = "ssh"))]

@@ -148,7 +148,7 @@ impl<'r> Delivery<'_, 'r> {
         };
         let staged = match staged {
             Ok(staged) => staged,
-            Err(report) => return run.note_attempt(first, report).await,
+            Err(report) => return run.record_attempt(first, report).await,
         };
         let locked = match run.take_locks().await {
             Ok(locked) => locked,

@@ -139,7 +139,7 @@ impl Fleet {
     /// A host that already is on a release of that name with the same content stays as it is, and the others are
     /// switched to it. Repeating a deploy therefore does nothing.
     pub async fn deploy(&self, release: Arc<dyn Release>, options: &DeployOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(&options.run).await;
+        let (fleet, skipped) = self.split_unreachable(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer).keeping(options.keep);
         match deploy::deploy(run, release.as_ref(), options).await {
             Ok(report) => report,
@@ -156,7 +156,7 @@ impl Fleet {
         observer: &dyn Observer,
     ) -> Report {
         let (run, verify, from) = (deploying.run.clone(), deploying.verify, deploying.from.as_ref());
-        let (fleet, skipped) = self.reached(&run).await;
+        let (fleet, skipped) = self.split_unreachable(&run).await;
         match way {
             Return::Activate => {
                 let run_of = Run::skipping(&fleet, self, skipped, Command::Activate, &run, observer);
@@ -184,21 +184,21 @@ impl Fleet {
 
     /// Stages `release` on every host: complete, durable, and not current.
     pub async fn stage(&self, release: Arc<dyn Release>, options: &RunOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(options).await;
+        let (fleet, skipped) = self.split_unreachable(options).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Stage, options, observer);
         deploy::stage(run, release.as_ref()).await
     }
 
     /// Switches every host to the release `name`, which all of them must have.
     pub async fn activate(&self, name: &ReleaseName, options: &ActivateOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(&options.run).await;
+        let (fleet, skipped) = self.split_unreachable(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, observer).keeping(options.keep);
         activate::activate(run, name, options, None).await
     }
 
     /// Rolls every host back to its recorded previous release, or to the target in `options`.
     pub async fn rollback(&self, options: &RollbackOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(&options.run).await;
+        let (fleet, skipped) = self.split_unreachable(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Rollback, &options.run, observer);
         let run = run.by_configuration(options.commands == CommandsFrom::Configuration).hooks(!options.no_hooks);
         rollback::rollback(run, options, None).await
@@ -206,7 +206,7 @@ impl Fleet {
 
     /// Completes or undoes an interrupted run. If there is none, does nothing.
     pub async fn recover(&self, options: &RecoverOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(&options.run).await;
+        let (fleet, skipped) = self.split_unreachable(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Recover, &options.run, observer);
         recover::recover(run, options).await
     }
@@ -215,7 +215,7 @@ impl Fleet {
     ///
     /// Changes nothing of theirs, except a plain directory `current`, which becomes a release.
     pub async fn adopt(&self, from: Option<Tool>, options: &RunOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(options).await;
+        let (fleet, skipped) = self.split_unreachable(options).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Adopt, options, observer);
         adopt::adopt(run, from).await
     }
@@ -225,21 +225,21 @@ impl Fleet {
     /// Also keeps the current release, the target of the next rollback, pinned releases, releases in use, and
     /// everything that switchback did not create.
     pub async fn prune(&self, keep: u32, options: &RunOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(options).await;
+        let (fleet, skipped) = self.split_unreachable(options).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Prune, options, observer);
         prune::prune(run, keep).await
     }
 
     /// Pins the release `name` on every host, so that retention never removes it.
     pub async fn pin(&self, name: &ReleaseName, options: &RunOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(options).await;
+        let (fleet, skipped) = self.split_unreachable(options).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Pin, options, observer);
         pin::pin(run, name, true).await
     }
 
     /// Removes the pin of the release `name` on every host.
     pub async fn unpin(&self, name: &ReleaseName, options: &RunOptions, observer: &dyn Observer) -> Report {
-        let (fleet, skipped) = self.reached(options).await;
+        let (fleet, skipped) = self.split_unreachable(options).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Unpin, options, observer);
         pin::pin(run, name, false).await
     }
@@ -291,12 +291,12 @@ impl Fleet {
     }
 
     /// Splits off the unreachable hosts if the options skip them. If none is reachable, keeps all.
-    async fn reached(&self, options: &RunOptions) -> (Cow<'_, Self>, Vec<(String, Failure)>) {
+    async fn split_unreachable(&self, options: &RunOptions) -> (Cow<'_, Self>, Vec<(String, Failure)>) {
         if !options.skip_unreachable {
             return (Cow::Borrowed(self), Vec::new());
         }
         // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
-        let asks: Vec<_> = self.hosts.iter().map(is_away).collect();
+        let asks: Vec<_> = self.hosts.iter().map(unreachable_reason).collect();
         let answers: Vec<Option<Failure>> = stream::iter(asks).buffered(self.parallel).collect().await;
         let (mut hosts, mut skipped) = (Vec::new(), Vec::new());
         for (host, why) in self.hosts.iter().zip(answers) {
@@ -318,6 +318,6 @@ impl Fleet {
 }
 
 /// Returns why a host is unreachable; `None` if it is reachable or has another problem.
-async fn is_away(host: &Host) -> Option<Failure> {
+async fn unreachable_reason(host: &Host) -> Option<Failure> {
     host.store.state().await.err().map(failure).filter(|why| why.kind == ErrorKind::Unreachable)
 }

@@ -12,7 +12,7 @@ use crate::{
 use super::{
     observe::failure,
     run::Run,
-    verify::{Warnings, named},
+    verify::{Warnings, list_some},
 };
 
 impl Run<'_> {
@@ -53,5 +53,5 @@ pub(super) fn links_of(before: Option<&ReleaseName>, after: Option<&ReleaseName>
 /// Describes the broken symlinks of a release.
 pub(super) fn describe_links(name: &ReleaseName, links: &[BrokenLink]) -> String {
     let links: Vec<String> = links.iter().map(ToString::to_string).collect();
-    format!("{name} does not share what it should: {}", named(&links, links.len() as u64))
+    format!("{name} does not share what it should: {}", list_some(&links, links.len() as u64))
 }

@@ -52,7 +52,7 @@ pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report 
         run.release_locks(&mut locked).await;
         return report;
     }
-    run.mark_all(&planned, locked).await
+    run.write_pins(&planned, locked).await
 }
 
 fn planned(name: &ReleaseName, seen: &[Seen<'_>], pins: bool) -> Result<Pinning, Refusal> {
@@ -63,7 +63,7 @@ impl<'r> Run<'r> {
     /// Writes or removes the marks, and releases the locks.
     ///
     /// There is no undo: after a failure, a kill or a lost answer, the command can be repeated.
-    async fn mark_all(&self, pinning: &Pinning, mut locked: Vec<LockedHost<'r>>) -> Report {
+    async fn write_pins(&self, pinning: &Pinning, mut locked: Vec<LockedHost<'r>>) -> Report {
         self.enter_phase(Phase::Finish, locked.len());
         let hosts = join_all(locked.iter_mut().map(|host| self.pin_on(pinning, host))).await;
         let failed: Vec<_> =

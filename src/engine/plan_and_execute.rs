@@ -48,7 +48,7 @@ impl<'r> Run<'r> {
                     Some(report) => report,
                     None => match self.verify_locked(&plan, &mut locked).await {
                         Ok(warnings) => {
-                            warned(&mut locked, warnings);
+                            keep_warnings(&mut locked, warnings);
                             return self.execute(&plan, locked).await;
                         }
                         Err(report) => report,
@@ -155,7 +155,7 @@ fn seen_of<'s>(locked: &'s [LockedHost<'_>]) -> Vec<Seen<'s>> {
 }
 
 /// Keeps the warnings for the host reports.
-fn warned(locked: &mut [LockedHost<'_>], warnings: Warnings) {
+fn keep_warnings(locked: &mut [LockedHost<'_>], warnings: Warnings) {
     for (name, warning) in warnings {
         if let Some(host) = locked.iter_mut().find(|host| host.name() == name) {
             host.reported.push(warning);

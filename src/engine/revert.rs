@@ -13,7 +13,7 @@ use super::{
     observe::failure,
     outcome::HostState,
     run::Run,
-    switch::{Switched, remove_current, switch_surely},
+    switch::{Switched, remove_current_and_settle, switch_and_settle},
 };
 
 impl<'r> Run<'r> {
@@ -52,10 +52,10 @@ impl<'r> Run<'r> {
 async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated, (bool, StoreError)> {
     let expected = done.after.clone();
     let switched = match done.before.release() {
-        None => remove_current(guard, expected).await,
+        None => remove_current_and_settle(guard, expected).await,
         Some(name) => {
             let ready = guard.ready(name).map_err(|error| (false, error))?;
-            switch_surely(guard, expected, ready).await
+            switch_and_settle(guard, expected, ready).await
         }
     };
     match switched {

@@ -297,10 +297,10 @@ pub(super) fn leading(failures: impl Iterator<Item = Failure>) -> Option<Failure
 }
 
 /// The maximum number of hosts with the same failure that a message names.
-const NAMED: usize = 10;
+const MAX_NAMED: usize = 10;
 
 /// The maximum number of different failures in a message; the host reports have them all.
-const TOLD: usize = 3;
+const MAX_DIFFERENT: usize = 3;
 
 /// Sums up the failures of the hosts in one. Hosts with the same failure are named together.
 pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
@@ -313,10 +313,13 @@ pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
             None => alike.push((&failure.message, vec![host])),
         }
     }
-    let mut words: Vec<String> =
-        alike.iter().take(TOLD).map(|(message, hosts)| format!("{}: {message}", crowd(hosts, NAMED))).collect();
-    let untold: usize = alike.iter().skip(TOLD).map(|(_, hosts)| hosts.len()).sum();
-    words.extend((untold > 0).then(|| format!("and {untold} hosts more")));
+    let mut words: Vec<String> = alike
+        .iter()
+        .take(MAX_DIFFERENT)
+        .map(|(message, hosts)| format!("{}: {message}", crowd(hosts, MAX_NAMED)))
+        .collect();
+    let unnamed: usize = alike.iter().skip(MAX_DIFFERENT).map(|(_, hosts)| hosts.len()).sum();
+    words.extend((unnamed > 0).then(|| format!("and {unnamed} hosts more")));
     let mut error = Error::new(kind, format!("{what}: {}", words.join("; ")));
     if let Some(hint) = lead.and_then(|failure| failure.hint) {
         error = error.hint(hint);

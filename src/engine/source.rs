@@ -10,7 +10,7 @@ use crate::{
 use super::run::Run;
 
 /// The maximum number of paths in a warning.
-const NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 impl Run<'_> {
     /// Reports that the source of `release` is refused, before any host is contacted.
@@ -22,7 +22,7 @@ impl Run<'_> {
             return Some(self.report(Outcome::Refused, Some(release.name()), Vec::new(), Some(error.into())));
         }
         if tree.is_new() {
-            for warning in odd(&tree) {
+            for warning in suspicious_content(&tree) {
                 self.warn(None, warning);
             }
         }
@@ -44,12 +44,12 @@ impl Run<'_> {
 }
 
 /// Describes content of a source that is hardly intended.
-fn odd(tree: &Tree) -> Vec<String> {
+fn suspicious_content(tree: &Tree) -> Vec<String> {
     let repositories = tree.repositories();
     let repositories = (!repositories.is_empty()).then(|| {
-        let more = repositories.len().saturating_sub(NAMED);
+        let more = repositories.len().saturating_sub(MAX_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        let some = repositories.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
+        let some = repositories.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
         format!("the source holds {some}{more}: the whole history is published; leave it out with `[source] exclude`")
     });
     let only = tree.only_directory().map(|top| {

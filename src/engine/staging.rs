@@ -68,7 +68,7 @@ impl<'r> Run<'r> {
             ReleaseContent::OnHosts => (0, 0),
         };
         let progress =
-            UploadProgress { run: self, host: &host.name, files_total, bytes_total, so_far: Mutex::default() };
+            UploadProgress { run: self, host: &host.name, files_total, bytes_total, counts: Mutex::default() };
         let seen = observed.states.iter().find(|(other, _)| other.name == host.name);
         let state = seen.and_then(|(_, answer)| answer.as_ref().ok());
         let bases = state.map(plan::bases).unwrap_or_default();
@@ -121,12 +121,12 @@ struct UploadProgress<'a, 'r> {
     host: &'a str,
     files_total: u64,
     bytes_total: u64,
-    so_far: Mutex<SoFar>,
+    counts: Mutex<UploadCounts>,
 }
 
 /// The progress of an upload.
 #[derive(Debug, Clone, Copy, Default)]
-struct SoFar {
+struct UploadCounts {
     /// Files and bytes copied on the host, which need not be sent.
     copied: (u64, u64),
     /// Bytes sent by earlier attempts, and by the present one.
@@ -135,13 +135,13 @@ struct SoFar {
 }
 
 impl UploadProgress<'_, '_> {
-    fn so_far<T>(&self, look: impl FnOnce(&mut SoFar) -> T) -> T {
-        look(&mut self.so_far.lock().unwrap_or_else(PoisonError::into_inner))
+    fn counts<T>(&self, look: impl FnOnce(&mut UploadCounts) -> T) -> T {
+        look(&mut self.counts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Returns the event of a completed upload.
     fn uploaded(&self) -> Event {
-        let SoFar { copied: (files_copied, bytes_copied), before, transferred } = self.so_far(|so_far| *so_far);
+        let UploadCounts { copied: (files_copied, bytes_copied), before, transferred } = self.counts(|counts| *counts);
         Event::Uploaded {
             host: self.host.to_owned(),
             files: self.files_total.saturating_sub(files_copied),
@@ -155,7 +155,7 @@ impl UploadProgress<'_, '_> {
 
 impl Progress for UploadProgress<'_, '_> {
     fn advanced(&self, files: u64, bytes: u64) {
-        let copied = self.so_far(|so_far| so_far.copied);
+        let copied = self.counts(|counts| counts.copied);
         self.run.emit(&Event::Progress {
             host: self.host.to_owned(),
             files,
@@ -166,15 +166,15 @@ impl Progress for UploadProgress<'_, '_> {
     }
 
     fn copied(&self, files: u64, bytes: u64) {
-        self.so_far(|so_far| so_far.copied = (files, bytes));
+        self.counts(|counts| counts.copied = (files, bytes));
     }
 
     fn transferred(&self, bytes: u64) {
-        self.so_far(|so_far| {
+        self.counts(|counts| {
             // Less than before means that the store sends everything again.
-            let last = so_far.transferred.unwrap_or(0);
-            so_far.before += if bytes < last { last } else { 0 };
-            so_far.transferred = Some(bytes);
+            let last = counts.transferred.unwrap_or(0);
+            counts.before += if bytes < last { last } else { 0 };
+            counts.transferred = Some(bytes);
         });
     }
 }

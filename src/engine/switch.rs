@@ -40,8 +40,8 @@ impl<'r> Run<'r> {
     async fn switch_on(&self, host: &mut LockedHost<'r>) {
         let expected = host.guard.state().current.clone();
         let switched = match host.ready.clone() {
-            Some(to) => switch_surely(host.guard.as_mut(), expected, to).await,
-            None => remove_current(host.guard.as_mut(), expected).await,
+            Some(to) => switch_and_settle(host.guard.as_mut(), expected, to).await,
+            None => remove_current_and_settle(host.guard.as_mut(), expected).await,
         };
         match switched {
             Switched::Yes(activated) => {
@@ -77,7 +77,7 @@ impl<'r> Run<'r> {
 }
 
 /// Switches. After a lost answer, fences off the request, reads the state, and does what remains.
-pub(super) async fn switch_surely(guard: &mut dyn StoreGuard, expected: Current, to: Ready) -> Switched {
+pub(super) async fn switch_and_settle(guard: &mut dyn StoreGuard, expected: Current, to: Ready) -> Switched {
     let switch = Switch { expected: expected.clone(), to };
     let failed = match guard.activate(&switch).await {
         Ok(activated) => return Switched::Yes(activated),
@@ -91,7 +91,7 @@ pub(super) async fn switch_surely(guard: &mut dyn StoreGuard, expected: Current,
 }
 
 /// Removes `current`. After a lost answer, fences off the request, reads the state, and does what remains.
-pub(super) async fn remove_current(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
+pub(super) async fn remove_current_and_settle(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
     let gone = Activated { before: expected, after: Current::Absent, at: None };
     let mut result = guard.deactivate().await;
     if let Err(lost) = &result

@@ -28,7 +28,7 @@ use super::{
 };
 
 /// The pause between two attempts to take a lock.
-const REST: Duration = Duration::from_millis(500);
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// The hosts whose lock could not be taken, and the reports of those whose lock was taken and released
 /// again.
@@ -55,7 +55,7 @@ impl<'r> Run<'r> {
             if !std::mem::replace(&mut waited, true) {
                 self.warn(None, format!("waiting up to {:?} for a lock: {}", self.options.wait, failed[0].1.message));
             }
-            let rest = REST.min(until.saturating_duration_since(Instant::now()));
+            let rest = RETRY_PAUSE.min(until.saturating_duration_since(Instant::now()));
             let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
         }
     }
@@ -139,15 +139,19 @@ impl<'r> Run<'r> {
     ///
     /// Ignores failures: whoever holds a lock goes first, and a full disk was already reported. Returns the report with
     /// the releases that are current under the locks, since others may have switched meanwhile.
-    pub(super) async fn note_attempt(&self, plan: &Plan, mut report: Report) -> Report {
+    pub(super) async fn record_attempt(&self, plan: &Plan, mut report: Report) -> Report {
         let is_away = |host: &&'r Host| {
             let report = report.hosts.iter().find(|report| report.host == host.name);
             report.and_then(|report| report.error.as_ref()).is_some_and(|error| {
                 matches!(error.kind, ErrorKind::Unreachable | ErrorKind::Unknown | ErrorKind::Unsuitable)
             })
         };
-        let notes: Vec<_> =
-            self.hosts.iter().filter(|host| !is_away(host)).map(|host| self.note_on(host, plan, &report)).collect();
+        let notes: Vec<_> = self
+            .hosts
+            .iter()
+            .filter(|host| !is_away(host))
+            .map(|host| self.record_attempt_on(host, plan, &report))
+            .collect();
         let seen: Vec<_> = stream::iter(notes).buffer_unordered(self.parallel).collect().await;
         for (name, current) in seen.into_iter().flatten() {
             if let Some(host) = report.hosts.iter_mut().find(|host| host.host == name) {
@@ -158,7 +162,12 @@ impl<'r> Run<'r> {
     }
 
     /// Writes the attempt on one host, and returns the release that was current then.
-    async fn note_on(&self, host: &'r Host, plan: &Plan, report: &Report) -> Option<(String, Option<ReleaseName>)> {
+    async fn record_attempt_on(
+        &self,
+        host: &'r Host,
+        plan: &Plan,
+        report: &Report,
+    ) -> Option<(String, Option<ReleaseName>)> {
         let mut guard = host.store.lock(&self.owner, None).await.ok()?;
         let current = guard.state().current.release().cloned();
         let history = Ended {

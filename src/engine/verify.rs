@@ -21,7 +21,7 @@ use super::{
 };
 
 /// The maximum number of entries in a message; `switchback verify` names them all.
-const NAMED: usize = 5;
+const MAX_NAMED: usize = 5;
 
 /// The warning about a release that commands changed and nobody sealed.
 const CHANGED: &str = "commands of an interrupted run changed it";
@@ -120,8 +120,8 @@ pub(super) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<Strin
     match checked {
         Checked::Holds { added, some, modes, changed } => {
             let added =
-                (*added > 0).then(|| format!("{name} holds what was not staged with it: {}", named(some, *added)));
-            let modes = (*modes > 0).then(|| format!("modes in {name} were changed: {}", named(changed, *modes)));
+                (*added > 0).then(|| format!("{name} holds what was not staged with it: {}", list_some(some, *added)));
+            let modes = (*modes > 0).then(|| format!("modes in {name} were changed: {}", list_some(changed, *modes)));
             added.into_iter().chain(modes).collect()
         }
         Checked::NoManifest => vec![format!(
@@ -129,7 +129,7 @@ pub(super) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<Strin
         )],
         Checked::Impossible { why } => vec![format!("it could not be looked whether {name} is what it was ({why})")],
         Checked::Unreadable { why } => vec![unreadable(name, why).message],
-        Checked::Damaged { entries, some } => vec![format!("{name} is damaged: {}", named(some, *entries))],
+        Checked::Damaged { entries, some } => vec![format!("{name} is damaged: {}", list_some(some, *entries))],
     }
 }
 
@@ -141,7 +141,7 @@ fn unreadable(name: &ReleaseName, why: &str) -> Failure {
 }
 
 fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) -> Failure {
-    let message = format!("{name} is damaged: {}", named(some, entries));
+    let message = format!("{name} is damaged: {}", list_some(some, entries));
     let see = format!("see all of it with `switchback verify {name} --full`");
     let hint = match command {
         Command::Activate => format!(
@@ -157,8 +157,8 @@ fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) 
 }
 
 /// Lists some of many entries, and how many more there are.
-pub(super) fn named(some: &[String], in_all: u64) -> String {
-    let shown: Vec<&str> = some.iter().take(NAMED).map(String::as_str).collect();
+pub(super) fn list_some(some: &[String], in_all: u64) -> String {
+    let shown: Vec<&str> = some.iter().take(MAX_NAMED).map(String::as_str).collect();
     let more = in_all.saturating_sub(shown.len() as u64);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
     shown.join(", ") + &more
@@ -240,13 +240,14 @@ fn found(
     if verification.foreign > 0 {
         let some: Vec<String> = verification.owners.iter().map(ToString::to_string).collect();
         let whose = "belongs to others than root and those who deploy, who may change it at any time";
-        report.warnings.push(format!("{}: {whose}", named(&some, verification.foreign)));
+        report.warnings.push(format!("{}: {whose}", list_some(&some, verification.foreign)));
     }
     if verification.modes > 0 {
         let some: Vec<String> = verification.mode_changes.iter().map(ToString::to_string).collect();
-        report
-            .warnings
-            .push(format!("modes were changed, which grants nobody anything: {}", named(&some, verification.modes)));
+        report.warnings.push(format!(
+            "modes were changed, which grants nobody anything: {}",
+            list_some(&some, verification.modes)
+        ));
     }
     if verification.damaged > 0 {
         let some: Vec<String> = verification.damage.iter().map(ToString::to_string).collect();

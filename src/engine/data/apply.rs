@@ -20,7 +20,7 @@ use super::{
     super::{
         execution::Execution, hooks::occasion, locked_host::LockedHost, outcome::DataState, run::Run, shell::HostShell,
     },
-    MigrationCall, MigrationContext, keeps,
+    MigrationCall, MigrationContext, keeps_ledger,
     known::data_record,
 };
 
@@ -93,7 +93,7 @@ impl<'r> Run<'r> {
         {
             return Ok(());
         }
-        let change = begun(&known, mode, place, previous(execution, place), &version);
+        let change = change_to_make(&known, mode, place, previous_release(execution, place), &version);
         // If the data is already at this version, because a rollback of the code alone left it there, this operation
         // changes nothing and has nothing to undo.
         let is_there = known.change.as_ref().is_some_and(|known| known.after.as_ref() == Some(&version));
@@ -140,7 +140,8 @@ impl<'r> Run<'r> {
         let guard = host.guard.as_mut();
         let mut shell =
             HostShell { run: self, guard, at: at.clone(), directory: HookDirectory::Release, secrets: &secrets };
-        let exit = shell.sh(&ShellHook::new(HookKind::Save, copy(&commands.save))).await.map_err(Failure::from)?;
+        let exit =
+            shell.sh(&ShellHook::new(HookKind::Save, save_script(&commands.save))).await.map_err(Failure::from)?;
         if exit.end == HookEnd::Exited(0) {
             return Ok(());
         }
@@ -179,20 +180,20 @@ impl<'r> Run<'r> {
 }
 
 /// Returns the release that was current before: on the data host, else on the first host that had one.
-fn previous(execution: &Execution<'_, '_>, place: &DataPlace) -> Option<ReleaseName> {
-    deciding(execution, place).find_map(|host| host.plan.as_ref()?.before.release().cloned())
+fn previous_release(execution: &Execution<'_, '_>, place: &DataPlace) -> Option<ReleaseName> {
+    deciding_hosts(execution, place).find_map(|host| host.plan.as_ref()?.before.release().cloned())
 }
 
 /// Returns the hosts whose records decide about data at `place`.
-pub(super) fn deciding<'c, 'r>(
+pub(super) fn deciding_hosts<'c, 'r>(
     execution: &'c Execution<'r, '_>,
     place: &'c DataPlace,
 ) -> impl Iterator<Item = &'c LockedHost<'r>> {
-    execution.locked.iter().filter(|host| keeps(host, place))
+    execution.locked.iter().filter(|host| keeps_ledger(host, place))
 }
 
 /// Returns the change about to be made, or the one already begun if this apply completes it.
-fn begun(
+fn change_to_make(
     known: &DataRecord,
     mode: ApplyMode,
     place: &DataPlace,
@@ -213,7 +214,7 @@ fn begun(
 
 /// Writes the script that copies `paths` of the release to the place for saved files, completely or not at
 /// all.
-fn copy(paths: &[InnerPath]) -> String {
+fn save_script(paths: &[InnerPath]) -> String {
     let mut script = "set -eu\nto=$SWITCHBACK_SAVED\nrm -rf -- \"$to.new\"\nmkdir -p -- \"$to.new\"\n".to_owned();
     for path in paths {
         let word = String::from_utf8_lossy(ShellWord::operand(path).as_bytes()).into_owned();

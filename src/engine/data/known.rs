@@ -15,7 +15,7 @@ use crate::{
 use super::{
     super::{execution::Execution, run::Run, secrets::redact},
     MigrationContext,
-    apply::deciding,
+    apply::deciding_hosts,
 };
 
 /// The default pause before an unexpected `version` must be printed again. One second, because tools print
@@ -69,7 +69,7 @@ impl<'r> Run<'r> {
         last: &LastKnown,
         version: &DataVersion,
     ) -> Result<bool, Failure> {
-        let Some(host) = deciding(execution, context.place).next() else { return Ok(false) };
+        let Some(host) = deciding_hosts(execution, context.place).next() else { return Ok(false) };
         let (ledger, _) = host.guard.ledger().await.map_err(super::super::observe::failure)?;
         let Some(end) = ledger.last().filter(|end| end.step == LedgerStep::Applied) else { return Ok(false) };
         if end.version.as_ref() != Some(version) {
@@ -125,7 +125,7 @@ impl<'r> Run<'r> {
         let Settled { release, mut record } = settled;
         let place = self.data_place_of(execution, &release, &record);
         if execution.plan.finishes && step == LedgerStep::Kept {
-            let ledger = match deciding(execution, &place).next() {
+            let ledger = match deciding_hosts(execution, &place).next() {
                 Some(host) => host.guard.ledger().await.ok(),
                 None => None,
             };
@@ -218,7 +218,7 @@ pub(super) fn data_record(
     let gone = |state: &RootState| {
         state.gone.iter().find(|gone| gone.name == *release).and_then(|gone| gone.data.record().cloned())
     };
-    deciding(execution, place).find_map(|host| {
+    deciding_hosts(execution, place).find_map(|host| {
         let state = host.guard.state();
         state.release(release).and_then(|release| release.data.record().cloned()).or_else(|| gone(state))
     })

@@ -174,7 +174,7 @@ impl<'r> Run<'r> {
     ) -> Result<(), Failure> {
         let entry = LedgerEntry::now(self.owner.operation.clone(), release.clone(), step.0, step.1.cloned());
         for host in &mut execution.locked {
-            let entry = keeps(host, place).then_some(&entry);
+            let entry = keeps_ledger(host, place).then_some(&entry);
             if record.is_some() || entry.is_some() {
                 let written: Result<(), StoreError> = host.guard.record_data(release, record, entry).await;
                 written.map_err(super::observe::failure)?;
@@ -191,7 +191,7 @@ impl<'r> Run<'r> {
         place: &DataPlace,
         release: &ReleaseName,
     ) -> Result<bool, Failure> {
-        let keepers = execution.locked.iter().filter(|host| keeps(host, place));
+        let keepers = execution.locked.iter().filter(|host| keeps_ledger(host, place));
         let ledgers = try_join_all(keepers.map(|host| host.guard.ledger())).await.map_err(super::observe::failure)?;
         let torn: usize = ledgers.iter().map(|(_, torn)| torn).sum();
         if torn > 0 {
@@ -208,7 +208,7 @@ impl<'r> Run<'r> {
 }
 
 /// Whether a host keeps the ledger of data at `place`.
-fn keeps(host: &LockedHost<'_>, place: &DataPlace) -> bool {
+fn keeps_ledger(host: &LockedHost<'_>, place: &DataPlace) -> bool {
     match place {
         DataPlace::Host(name) => host.member.name == *name,
         DataPlace::Controller => true,

@@ -32,7 +32,7 @@ impl<'r> Run<'r> {
         let (steps, resumes, to) = (steps.clone(), *resumes, to.clone());
         let Some(first) = steps.first() else { return Ok(()) };
         let version = self.version_at(execution, first).await?;
-        let done = match done(&steps, &version, resumes) {
+        let done = match completed_steps(&steps, &version, resumes) {
             // The data is already at the version given by `--data-to`.
             _ if to.as_ref() == Some(&version) => steps.len(),
             Some(done) => done,
@@ -41,10 +41,10 @@ impl<'r> Run<'r> {
                 // The newest record disagrees with the data: its release reverts straight to the version given by
                 // `--data-to`.
                 (None, Some(to)) => {
-                    execution.data.pending = vec![straight(first, &version, to)?];
+                    execution.data.pending = vec![direct_step(first, &version, to)?];
                     return Ok(());
                 }
-                (None, None) => return Err(differs(&steps, &version)),
+                (None, None) => return Err(data_differs(&steps, &version)),
             },
         };
         execution.data.pending = steps[done..].to_vec();
@@ -171,7 +171,7 @@ impl<'r> Run<'r> {
 }
 
 /// Returns how many of `steps` are complete at this data version; `None` if it is none of theirs.
-fn done(steps: &[RevertStep], version: &DataVersion, resumes: bool) -> Option<usize> {
+fn completed_steps(steps: &[RevertStep], version: &DataVersion, resumes: bool) -> Option<usize> {
     let begins_at = |step: &RevertStep| step.from.as_ref().is_none_or(|from| from == version);
     if !resumes {
         return steps.first().is_some_and(begins_at).then_some(0);
@@ -185,7 +185,7 @@ fn done(steps: &[RevertStep], version: &DataVersion, resumes: bool) -> Option<us
 }
 
 /// Returns the single step from the present version to the one given by `--data-to`.
-fn straight(first: &RevertStep, version: &DataVersion, to: DataVersion) -> Result<RevertStep, Failure> {
+fn direct_step(first: &RevertStep, version: &DataVersion, to: DataVersion) -> Result<RevertStep, Failure> {
     if first.commands.as_ref().is_some_and(|commands| commands.revert.is_none()) {
         let what = format!("no `revert` is known for {}, so nothing can revert the data to {to}", first.release);
         return Err(Error::new(ErrorKind::Irreversible, what).into());
@@ -193,7 +193,7 @@ fn straight(first: &RevertStep, version: &DataVersion, to: DataVersion) -> Resul
     Ok(RevertStep { from: Some(version.clone()), to, ..first.clone() })
 }
 
-fn differs(steps: &[RevertStep], version: &DataVersion) -> Failure {
+fn data_differs(steps: &[RevertStep], version: &DataVersion) -> Failure {
     let first = &steps[0];
     let recorded = first.from.as_ref().map_or("another".to_owned(), ToString::to_string);
     let what = format!(
@@ -242,15 +242,15 @@ mod tests {
         for (now, fresh, resumed) in
             [("3", Some(0), Some(0)), ("2", None, Some(1)), ("1", None, Some(2)), ("9", None, None), ("", None, None)]
         {
-            assert_eq!(done(&steps, &version(now), false), fresh, "{now} fresh");
-            assert_eq!(done(&steps, &version(now), true), resumed, "{now} resumed");
+            assert_eq!(completed_steps(&steps, &version(now), false), fresh, "{now} fresh");
+            assert_eq!(completed_steps(&steps, &version(now), true), resumed, "{now} resumed");
         }
     }
 
     #[test]
     fn a_release_whose_apply_was_interrupted_may_be_anywhere() {
         let steps = [step("c", None, "2")];
-        assert_eq!(done(&steps, &version("2b"), false), Some(0));
-        assert_eq!(done(&steps, &version("2"), true), Some(1));
+        assert_eq!(completed_steps(&steps, &version("2b"), false), Some(0));
+        assert_eq!(completed_steps(&steps, &version("2"), true), Some(1));
     }
 }
