@@ -44,6 +44,7 @@ impl<'r> Run<'r> {
         self.may_continue(execution)?;
         execution.reached = Reached::Switch;
         self.switch(&mut execution.locked).await;
+        // Only if every host arrived: a rollback that switched some hosts is reverted, so that they stay on one release.
         if !execution.failed() && matches!(execution.plan.command, Command::Rollback | Command::Recover) {
             execution.reached = Reached::Pivot;
         }

@@ -56,8 +56,8 @@ impl<'r> Run<'r> {
     ///
     /// * Failure: a warning. `current` is where it should be; a mark or a history line may be missing. If a lock is not
     ///   released, the next run takes it over.
-    /// * Kill: the lock stays, perhaps without a mark or a history line. The next run takes the lock over; after a
-    ///   rollback it also marks the bad release.
+    /// * Kill: the lock stays, perhaps without a mark or a history line. The next run takes it over. The next `rollback`
+    ///   finishes a killed rollback: it marks the bad release, and goes no further.
     /// * Lost answer: as a failure.
     ///
     /// A host whose `current` is unknown keeps its lock and its intent.

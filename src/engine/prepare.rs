@@ -90,6 +90,7 @@ impl<'r> Run<'r> {
     async fn unprepare_on(&self, host: &mut LockedHost<'r>) {
         let Some(preparation) = host.preparation.take() else { return };
         let mut result = Ok(());
+        // After a lost answer: the request could still publish the release once it is removed.
         if host.failure.as_ref().is_some_and(|failure| failure.kind == crate::ErrorKind::Unknown) {
             result = host.guard.fence().await;
             if result.is_err() {

@@ -20,7 +20,7 @@ impl<'r> Run<'r> {
     /// Reverts every switch that took effect.
     ///
     /// * Failure: the host stays on the new release, and its report joins both failures. The other hosts are reverted
-    ///   all the same; data and hooks are not, because they need `current` restored everywhere.
+    ///   nevertheless; data and hooks are not, because they need `current` restored everywhere.
     /// * Kill: some hosts are on the new release, some on the old one. The next `rollback` brings them together.
     /// * Lost answer: settled as in [`switch`](Self::switch); a host that cannot be read keeps its lock.
     pub(super) async fn revert_switch(&self, locked: &mut [LockedHost<'r>]) {

@@ -37,6 +37,7 @@ impl<'r> Run<'r> {
         let takes = |host: &&'r Host| plan.host(&host.name).is_some_and(|host| host.action != Action::Stay);
         let hosts: Vec<&'r Host> = self.hosts.iter().filter(takes).collect();
         self.enter_phase(Phase::Stage, hosts.len());
+        // The tree is read once for all hosts while this lives.
         let _sharing = match release.content() {
             ReleaseContent::Tree(tree) if hosts.len() > 1 => Some(tree.share()),
             _ => None,

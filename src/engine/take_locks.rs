@@ -78,6 +78,7 @@ impl<'r> Run<'r> {
 
     async fn try_locks(&self) -> Result<Vec<LockedHost<'r>>, NotTaken> {
         let mut order: Vec<&'r Host> = self.hosts.iter().collect();
+        // Neither names nor their order in a configuration decide, as these differ between machines.
         order.sort_by_key(|host| (host.store.to_string(), host.store.root().clone()));
         let (arbiter, others) = order.split_first().expect("a fleet has a host");
         let mut locked = vec![self.lock(arbiter).await.map_err(|failed| (vec![failed], Vec::new()))?];

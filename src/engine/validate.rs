@@ -1,5 +1,4 @@
-//! The validation phase: decides whether a switch was good, by a check that must succeed, and keep
-//! succeeding.
+//! The validation phase: decides whether a switch was good, by a check that must keep succeeding.
 
 use std::time::{Duration, Instant};
 
