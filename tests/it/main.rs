@@ -21,6 +21,7 @@ mod filesystem;
 mod fleet;
 mod fleet_over_ssh;
 mod foreign;
+mod frozen;
 mod guide;
 mod hooks;
 mod hooks_cli;
