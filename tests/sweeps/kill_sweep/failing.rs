@@ -64,7 +64,7 @@ impl Trial<'_> {
         match output.status.code() {
             Some(0) => {
                 assert_eq!(current.as_deref(), to, "{at}: it says done: {told}");
-                self.is_confessed(host, at, &told);
+                self.is_confessed(site, host, at, &told);
             }
             Some(3 | 4) => assert_eq!(current.as_deref(), from, "{at}: it says untouched or put back: {told}"),
             // After a single failure, the revert succeeds.
@@ -88,8 +88,10 @@ impl Trial<'_> {
     }
 
     /// Checks that a run that succeeds although something may not be durable says so.
-    fn is_confessed(&self, host: &Value, at: &str, told: &str) {
-        if self.call.name.contains("sync") {
+    fn is_confessed(&self, site: &Site, host: &Value, at: &str, told: &str) {
+        // A full filesystem: the reserve was freed, and everything written and synced once more under another name.
+        let is_repeated = self.error.0 == "ENOSPC" && !site.root(0).join(".switchback/reserve").exists();
+        if self.call.name.contains("sync") && !is_repeated {
             let warnings = host["warnings"].to_string();
             assert!(warnings.contains(self.error.1), "{at}: done, without a word of it: {told}");
         }
