@@ -112,22 +112,36 @@ fn settled<W: World>(world: &W, text: &str, at: &str) {
     }
 }
 
-/// Cuts `case` off after each of its steps, and calls `next` on the rest. Returns the number of steps.
-fn cut_everywhere<W: World>(case: &Case, hosts: usize, next: impl Fn(&W, &str)) -> usize {
+/// A check of hosts on which a run was cut off; its second argument says where.
+type Next<'n, W> = &'n dyn Fn(&W, &str);
+
+/// Cuts `case` off after each of its steps, and calls each of `next` on a copy of the rest. Returns the number of calls.
+fn cut_everywhere<W: World>(case: &Case, hosts: usize, next: &[Next<'_, W>]) -> usize {
     let counting = Cut::never();
-    let world: W = case.prepared(hosts);
-    assert_eq!((case.run)(&world.fleet(&counting)).exit_code(), ExitCode::DONE, "{}", case.what);
+    let prepared: W = case.prepared(hosts);
+    let fresh = || prepared.copy_or(|| case.prepared(hosts));
+    assert_eq!((case.run)(&fresh().fleet(&counting)).exit_code(), ExitCode::DONE, "{}", case.what);
     for steps in 0..counting.steps() {
-        let world: W = case.prepared(hosts);
         let at = format!("{} on {hosts} hosts, cut after step {steps}", case.what);
-        let report = (case.run)(&world.fleet(&Cut::after(steps)));
-        assert_ne!(report.exit_code(), ExitCode::DONE.max(ExitCode::UNEXPECTED), "{at}: a bug");
-        world.controller_is_gone();
-        holds(&world, case, &at);
-        next(&world, &at);
-        holds_after(&world, &at);
+        let broken = || {
+            let world = fresh();
+            let report = (case.run)(&world.fleet(&Cut::after(steps)));
+            assert_ne!(report.exit_code(), ExitCode::DONE.max(ExitCode::UNEXPECTED), "{at}: a bug");
+            world.controller_is_gone();
+            holds(&world, case, &at);
+            world
+        };
+        let first = broken();
+        let (last, others) = next.split_last().expect("something follows");
+        for next in others {
+            let world = first.copy_or(broken);
+            next(&world, &at);
+            holds_after(&world, &at);
+        }
+        last(&first, &at);
+        holds_after(&first, &at);
     }
-    counting.steps()
+    counting.steps() * next.len()
 }
 
 fn holds_after<W: World>(world: &W, at: &str) {
@@ -232,12 +246,14 @@ fn recover_next<W: World>(world: &W, case: &Case, direction: Direction, at: &str
 #[test]
 fn every_crash_point_is_recovered() {
     for case in CASES {
-        for direction in [Direction::Safest, Direction::Forward, Direction::Back] {
-            cut_everywhere::<Memory>(case, 2, |world, at| {
+        let recover_and_deploy = |direction| {
+            move |world: &Memory, at: &str| {
                 recover_next(world, case, direction, at);
                 deploy_next(world, at);
-            });
-        }
+            }
+        };
+        let [safest, forward, back] = [Direction::Safest, Direction::Forward, Direction::Back].map(recover_and_deploy);
+        cut_everywhere::<Memory>(case, 2, &[&safest, &forward, &back]);
     }
 }
 
@@ -246,18 +262,17 @@ fn every_crash_point_is_recovered() {
 fn every_crash_point_of_a_recovery_is_recovered() {
     for case in CASES.iter().filter(|case| case.to.is_some()) {
         let counting = Cut::never();
-        (case.run)(&case.prepared::<Memory>(2).fleet(&counting));
+        let prepared: Memory = case.prepared(2);
+        let copy = |world: &Memory| world.copy().expect("hosts in memory");
+        (case.run)(&copy(&prepared).fleet(&counting));
         // The points around those where one host has switched and the other has not.
         for first in (counting.steps() / 2..counting.steps()).step_by(37) {
-            let broken = || {
-                let world: Memory = case.prepared(2);
-                (case.run)(&world.fleet(&Cut::after(first)));
-                world
-            };
+            let broken = copy(&prepared);
+            (case.run)(&broken.fleet(&Cut::after(first)));
             let counting = Cut::never();
-            recover(&broken(), &counting, Direction::Safest);
+            recover(&copy(&broken), &counting, Direction::Safest);
             for second in 0..counting.steps() {
-                let world = broken();
+                let world = copy(&broken);
                 let at = format!("{}, cut after step {first}, its recovery after step {second}", case.what);
                 recover(&world, &Cut::after(second), Direction::Safest);
                 holds(&world, case, &at);
@@ -270,10 +285,9 @@ fn every_crash_point_of_a_recovery_is_recovered() {
 fn every_cut<W: World>(hosts: usize) {
     let mut points = 0;
     for case in CASES {
-        points += cut_everywhere::<W>(case, hosts, deploy_next);
-        if case.before.len() > 1 {
-            points += cut_everywhere::<W>(case, hosts, |world, at| roll_back_next(world, case, at));
-        }
+        let roll_back_next = |world: &W, at: &str| roll_back_next(world, case, at);
+        let next: [Next<'_, W>; 2] = [&deploy_next, &roll_back_next];
+        points += cut_everywhere::<W>(case, hosts, if case.before.len() > 1 { &next } else { &next[..1] });
     }
     #[expect(clippy::print_stderr, reason = "how many points were tried is part of the result")]
     {
@@ -314,10 +328,11 @@ fn is_true<W: World>(world: &W, case: &Case, report: &Report, at: &str) {
 fn every_loss<W: World>(hosts: usize, then: AfterLoss) {
     for case in CASES {
         let counting = Cut::never();
-        let world: W = case.prepared(hosts);
-        (case.run)(&world.fleet(&counting));
+        let prepared: W = case.prepared(hosts);
+        let fresh = || prepared.copy_or(|| case.prepared(hosts));
+        (case.run)(&fresh().fleet(&counting));
         for exchange in 1..=counting.exchanges() {
-            let world: W = case.prepared(hosts);
+            let world = fresh();
             let at = format!("{} on {hosts} hosts, answer {exchange} lost, then {then:?}", case.what);
             let report = (case.run)(&world.fleet(&Cut::losing_answer(exchange, then)));
             world.controller_is_gone();
@@ -357,11 +372,9 @@ fn a_lost_answer_of_the_switch_is_found_out() {
 #[test]
 fn a_stage_settles_nothing_that_another_run_left() {
     let counting = Cut::never();
-    let prepared = || {
-        let world = Memory::new(2);
-        assert_eq!(deploy(&world.fleet(&Cut::never()), "a").exit_code(), ExitCode::DONE);
-        world
-    };
+    let prepared = Memory::new(2);
+    assert_eq!(deploy(&prepared.fleet(&Cut::never()), "a").exit_code(), ExitCode::DONE);
+    let copy = || prepared.copy().expect("hosts in memory");
     let hooked = |fleet: &Fleet| {
         let mut options = deploying();
         let mut commands = Commands::default();
@@ -369,9 +382,9 @@ fn a_stage_settles_nothing_that_another_run_left() {
         options.run.commands = Some(commands);
         wait(fleet.deploy(release("b"), &options, &Silent))
     };
-    assert_eq!(hooked(&prepared().fleet(&counting)).exit_code(), ExitCode::DONE);
+    assert_eq!(hooked(&copy().fleet(&counting)).exit_code(), ExitCode::DONE);
     let recovered = |k: usize, stages: bool| {
-        let world = prepared();
+        let world = copy();
         let _ = hooked(&world.fleet(&Cut::after(k)));
         if stages {
             assert_eq!(stage(&world.fleet(&Cut::never())).exit_code(), ExitCode::DONE, "{k}");
@@ -382,7 +395,7 @@ fn a_stage_settles_nothing_that_another_run_left() {
     };
     let mut compared = 0;
     for k in 0..counting.steps() {
-        let world = prepared();
+        let world = copy();
         let _ = hooked(&world.fleet(&Cut::after(k)));
         // Before that there is only the upload, which a stage may remove.
         if world.names(0, "releases").contains(&"b".to_owned()) {

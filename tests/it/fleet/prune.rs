@@ -272,7 +272,7 @@ fn what_an_interrupted_operation_names_stays() {
 /// Cut off after each step, a prune leaves complete releases under their names, `current` unchanged, and no
 /// leftovers that the next deploy does not clean up.
 fn cut_everywhere<W: World>() -> usize {
-    let prepared = || {
+    let prepare = || {
         let world = W::new(2);
         for text in ["a", "b", "c", "d"] {
             let report = wait(world.fleet(&Cut::never()).deploy(release(text), &deploying(), &Silent));
@@ -280,11 +280,12 @@ fn cut_everywhere<W: World>() -> usize {
         }
         world
     };
+    let prepared = prepare();
     let prune = |world: &W, cut: &Cut| wait(world.fleet(cut).prune(1, &RunOptions::default(), &Silent));
     let counting = Cut::never();
-    assert_eq!(prune(&prepared(), &counting).exit_code(), ExitCode::DONE);
+    assert_eq!(prune(&prepared.copy_or(prepare), &counting).exit_code(), ExitCode::DONE);
     for steps in 0..counting.steps() {
-        let world = prepared();
+        let world = prepared.copy_or(prepare);
         let report = prune(&world, &Cut::after(steps));
         assert_ne!(report.exit_code(), ExitCode::UNEXPECTED, "after step {steps}: {:?}", report.error);
         world.controller_is_gone();

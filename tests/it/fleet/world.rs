@@ -15,6 +15,20 @@ pub(crate) trait World {
     /// Creates this many empty hosts.
     fn new(hosts: usize) -> Self;
 
+    /// Copies the hosts; `None` on disk, where the copy of a release has another inode, which the store takes for
+    /// another release.
+    fn copy(&self) -> Option<Self>
+    where
+        Self: Sized;
+
+    /// Copies the hosts, or makes the same ones again.
+    fn copy_or(&self, make: impl FnOnce() -> Self) -> Self
+    where
+        Self: Sized,
+    {
+        self.copy().unwrap_or_else(make)
+    }
+
     /// A fleet as in one process of the tool, cut off by `cut`.
     fn fleet(&self, cut: &Cut) -> Fleet;
 
@@ -43,6 +57,10 @@ pub(crate) struct Memory(Vec<MemoryHost>);
 impl World for Memory {
     fn new(hosts: usize) -> Self {
         Self((0..hosts).map(|_| MemoryHost::new()).collect())
+    }
+
+    fn copy(&self) -> Option<Self> {
+        Some(Self(self.0.iter().map(MemoryHost::snapshot).collect()))
     }
 
     fn fleet(&self, cut: &Cut) -> Fleet {
@@ -94,6 +112,10 @@ impl World for Local {
         // In memory if possible: these tests cut off the process, not the power.
         let memory = tempfile::tempdir_in("/dev/shm");
         Self(memory.or_else(|_| tempfile::tempdir()).expect("a directory"), hosts)
+    }
+
+    fn copy(&self) -> Option<Self> {
+        None
     }
 
     fn fleet(&self, cut: &Cut) -> Fleet {
