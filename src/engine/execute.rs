@@ -176,12 +176,9 @@ impl<'r> Run<'r> {
 
 /// Returns the failure of the whole run.
 fn error_of(execution: &Execution<'_, '_>, outcome: Outcome) -> Option<Failure> {
-    let failed: Vec<(String, Failure)> = execution
-        .locked
-        .iter()
-        .filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?)))
-        .chain(execution.failure.clone().map(|failure| ("the fleet".to_owned(), failure)))
-        .collect();
+    let on_hosts = execution.locked.iter().filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?)));
+    let of_all = execution.failure.clone().map(|failure| (String::new(), failure));
+    let failed: Vec<(String, Failure)> = of_all.into_iter().chain(on_hosts).collect();
     let command = execution.plan.command;
     let say = |what: &str| Some(summary(&format!("{command} {what}"), &failed));
     match outcome {

@@ -105,11 +105,11 @@ impl<'r> Run<'r> {
         let mut run = Self::new(fleet, command, options, observer);
         run.owner.hosts = whole.hosts.iter().map(|host| host.name.clone()).collect();
         for (host, why) in &skipped {
-            let then = match command {
-                Command::Adopt => "`switchback adopt` again takes it over when it is back".to_owned(),
-                _ => format!("owes this {command}"),
+            let message = match command {
+                Command::Adopt => format!("skipped ({}); run `switchback adopt` again when it is back", why.message),
+                _ => format!("skipped: this {command} does not reach it ({})", why.message),
             };
-            run.warn(Some(host), format!("it is gone on without, and {then} ({})", why.message));
+            run.warn(Some(host), message);
         }
         Self { skipped, ..run }
     }
@@ -302,21 +302,26 @@ const MAX_NAMED: usize = 10;
 /// The maximum number of different failures in a message; the host reports have them all.
 const MAX_DIFFERENT: usize = 3;
 
-/// Sums up the failures of the hosts in one. Hosts with the same failure are named together.
+/// Sums up the failures of the hosts in one. Hosts with the same failure are named together; a failure of the whole fleet
+/// has an empty name.
 pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
     let lead = leading(failed.iter().map(|(_, failure)| failure.clone()));
     let kind = lead.as_ref().map_or(ErrorKind::Internal, |failure| failure.kind);
     let mut alike: Vec<(&str, Vec<&str>)> = Vec::new();
     for (host, failure) in failed {
+        let named = (!host.is_empty()).then_some(&**host);
         match alike.iter_mut().find(|(message, _)| *message == failure.message) {
-            Some((_, hosts)) => hosts.push(host),
-            None => alike.push((&failure.message, vec![host])),
+            Some((_, hosts)) => hosts.extend(named),
+            None => alike.push((&failure.message, named.into_iter().collect())),
         }
     }
     let mut words: Vec<String> = alike
         .iter()
         .take(MAX_DIFFERENT)
-        .map(|(message, hosts)| format!("{}: {message}", crowd(hosts, MAX_NAMED)))
+        .map(|(message, hosts)| match hosts[..] {
+            [] => (*message).to_owned(),
+            _ => format!("{}: {message}", crowd(hosts, MAX_NAMED)),
+        })
         .collect();
     let unnamed: usize = alike.iter().skip(MAX_DIFFERENT).map(|(_, hosts)| hosts.len()).sum();
     words.extend((unnamed > 0).then(|| format!("and {unnamed} hosts more")));

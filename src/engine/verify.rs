@@ -145,11 +145,11 @@ fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) 
     let see = format!("see all of it with `switchback verify {name} --full`");
     let hint = match command {
         Command::Activate => format!(
-            "{see}; bring it again with `switchback deploy` and another --name, or go there all the same with `switchback \
+            "{see}; deploy it again under another --name, or go there anyway with `switchback \
              activate {name} --verify none`"
         ),
         _ => format!(
-            "{see}; go elsewhere with `switchback rollback --to NAME`, or there all the same with `switchback rollback \
+            "{see}; choose another release with `switchback rollback --to NAME`, or go there anyway with `switchback rollback \
              --to {name} --verify none`"
         ),
     };

@@ -176,7 +176,7 @@ fn no_data(context: &MigrationContext<'_>, last: &LastKnown) -> Failure {
         "`version` finds no data on {}, and {version} was last known, with {release}: it may look at another database",
         context.place
     );
-    let hint = "see which database the commands reach there; `--accept-data` deploys to it all the same";
+    let hint = "see which database the commands reach there; `--accept-data` deploys to it anyway";
     Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
 }
 

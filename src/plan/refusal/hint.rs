@@ -43,7 +43,7 @@ impl Reason {
             Self::OtherContent { .. } => "give another --name: a name is never used for another content".into(),
             Self::IsThere { name } => format!("`switchback activate {name}`"),
             Self::IsBad { name } => {
-                format!("deploy what mends it under another --name, or go there all the same: `switchback activate {name}`")
+                format!("deploy a fix under another --name, or go there anyway: `switchback activate {name}`")
             }
             Self::WasInterrupted { .. } => "`switchback recover` finishes or undoes it".into(),
             Self::GoneMeanwhile { .. } => "see who is at work with `switchback status`, then try again".into(),
@@ -76,7 +76,7 @@ impl Reason {
             | Self::RevertGone { .. }
             | Self::DataUnreadable { .. }
             | Self::DataOffTheWay { .. } => {
-                "`--keep-data` goes back with the code alone, and the old code then meets the data as it is".into()
+                "`--keep-data` rolls back the code alone, and the old code then meets the data as it is".into()
             }
             Self::MarkUnreadable { name, .. } => {
                 format!("`switchback status` names the file; go there anyway with `switchback rollback --to {name}`")
@@ -86,10 +86,10 @@ impl Reason {
                 unreadable_hint(self, command)
             }
             Self::RecordsDiffer { .. } => {
-                "see which host is wrong; `--keep-data` goes back with the code alone, `--except HOST` leaves a host out".into()
+                "see which host is wrong; `--keep-data` rolls back the code alone, `--except HOST` leaves a host out".into()
             }
             Self::OnController { .. } | Self::SecretsUnsaid { .. } => {
-                "run it where the configuration is, with `--config FILE`; `--keep-data` goes back with the code alone".into()
+                "run it where the configuration is, with `--config FILE`; `--keep-data` rolls back the code alone".into()
             }
             Self::DataMoved { .. } => {
                 "see which version the data should have, then `switchback rollback --data-to VERSION` reverts it to that one; \
@@ -163,11 +163,15 @@ fn not_sealed_hint(name: &ReleaseName, command: Command) -> String {
 }
 
 fn unreadable_hint(reason: &Reason, command: Command) -> String {
-    let alone = match (reason, command) {
-        (Reason::LedgerUnreadable { .. }, Command::Rollback) => "; `--keep-data` goes back with the code alone",
+    let otherwise = match (reason, command) {
+        (Reason::LedgerUnreadable { .. }, Command::Rollback) => "; `--keep-data` rolls back the code alone",
+        // No command of ours forgets a run that began nobody knows what.
+        (Reason::IntentUnreadable { .. }, _) => {
+            "; if it is damaged, move its directory out of `.switchback`, then `switchback rollback --to NAME`"
+        }
         _ => "",
     };
-    format!("`switchback status` names the file and its owner: make it readable, or connect as its owner{alone}")
+    format!("`switchback status` names the file and its owner: make it readable, or connect as its owner{otherwise}")
 }
 
 fn commands_unreadable_hint(command: Command) -> &'static str {
