@@ -125,7 +125,12 @@ impl Checker {
         let after = &self.hosts[at].ground;
         let Some(on) = after.on().map(ToOwned::to_owned) else {
             let first = trace.hosts[at].before == Some(On(None));
-            hold!(first, "I01: `current` was taken away, and there was one before this command");
+            // A rollback reverts an interrupted first deploy.
+            let is_interrupted_first =
+                |on: &str| before.intents.contains(on) && before.record(on) == Some(record_line(None).as_str());
+            let reverts =
+                matches!(trace.command, Command::Rollback { .. }) && before.on().is_some_and(is_interrupted_first);
+            hold!(first || reverts, "I01: `current` was taken away, and there was one before this command");
             return Ok(());
         };
         hold!(after.is_complete(&on), "I01: switched to {on}, which is not complete");
