@@ -139,7 +139,7 @@ impl<'r> Run<'r> {
     /// Writes an attempt that failed before any lock into the history of every reachable host.
     ///
     /// Ignores failures: whoever holds a lock goes first, and a full disk was already reported. Returns the report with
-    /// the releases that are current under the locks, since others may have switched meanwhile.
+    /// the releases that are current now, since others may have switched meanwhile.
     pub(super) async fn record_attempt(&self, plan: &Plan, mut report: Report) -> Report {
         let is_away = |host: &&'r Host| {
             let report = report.hosts.iter().find(|report| report.host == host.name);
@@ -169,7 +169,11 @@ impl<'r> Run<'r> {
         plan: &Plan,
         report: &Report,
     ) -> Option<(String, Option<ReleaseName>)> {
-        let mut guard = host.store.lock(&self.owner, None).await.ok()?;
+        let Ok(mut guard) = host.store.lock(&self.owner, None).await else {
+            // The holder of the lock may have switched.
+            let state = host.store.state().await.ok()?;
+            return Some((host.name.clone(), state.current.release().cloned()));
+        };
         let current = guard.state().current.release().cloned();
         let history = Ended {
             from: plan.host(&host.name).and_then(|plan| plan.before.named()).cloned(),
