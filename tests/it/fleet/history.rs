@@ -14,8 +14,8 @@ use switchback::{
     store::ReleaseStore,
     testing::{Cut, Faults, Recording},
     transport::{
-        Batch, HookCall, HookEnd, HookExit, LineSink, MemoryTransport, Op, Progress, Reply, Transport, TransportError,
-        Upload, Uploaded,
+        Batch, HookCall, HookEnd, HookExit, LineSink, MemoryHost, MemoryTransport, Op, Progress, Reply, Transport,
+        TransportError, Upload, Uploaded,
     },
 };
 
@@ -277,6 +277,8 @@ fn an_upload_that_goes_on_is_not_told_of() {
 struct Stopping {
     host: MemoryTransport,
     cancel: Cancel,
+    /// Runs on the host before the stop is requested.
+    meanwhile: Option<(MemoryHost, fn(MemoryHost))>,
 }
 
 impl std::fmt::Display for Stopping {
@@ -297,6 +299,9 @@ impl Transport for Stopping {
     ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
         Box::pin(async {
             self.host.upload(upload, progress).await?;
+            if let Some((host, meanwhile)) = self.meanwhile.clone() {
+                std::thread::spawn(move || meanwhile(host)).join().expect("it works");
+            }
             self.cancel.request();
             std::future::pending().await
         })
@@ -321,7 +326,7 @@ impl Transport for Stopping {
 fn an_upload_that_was_stopped_is_told_once() {
     let hosts = Hosts::new(1).deployed(&["o"]);
     let options = deploying();
-    let transport = Stopping { host: hosts.0[0].connect("web1"), cancel: options.run.cancel.clone() };
+    let transport = Stopping { host: hosts.0[0].connect("web1"), cancel: options.run.cancel.clone(), meanwhile: None };
     let store = DirStore::new(transport, ROOT.parse().expect("a path"), Layout::default());
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
     assert_code(&wait(fleet.deploy(release("a"), &options, &Silent)), ExitCode::INTERRUPTED);
@@ -332,6 +337,28 @@ fn an_upload_that_was_stopped_is_told_once() {
     assert_code(&hosts.deploy("b"), ExitCode::DONE);
     assert_eq!(outcomes(), [Outcome::Done, Outcome::Interrupted, Outcome::Done]);
     hosts.clean();
+}
+
+/// Another run deployed during an upload that was stopped, and a third one holds the lock: the report shows the release
+/// that is current now.
+#[test]
+fn a_stopped_upload_reports_the_release_that_replaced_the_old_one() {
+    fn overtake(host: MemoryHost) {
+        let hosts = Hosts(vec![host]);
+        assert_code(&hosts.deploy("x"), ExitCode::DONE);
+        let store = DirStore::new(hosts.0[0].connect("web1"), ROOT.parse().expect("a path"), Layout::default());
+        // Its process lives on, and with it the lock.
+        std::mem::forget(wait(store.lock(&LockOwner::new(Command::Prune, "bob@desktop"), None)).expect("it is free"));
+    }
+    let hosts = Hosts::new(1).deployed(&["o"]);
+    let options = deploying();
+    let meanwhile = Some((hosts.0[0].clone(), overtake as fn(MemoryHost)));
+    let transport = Stopping { host: hosts.0[0].connect("web1"), cancel: options.run.cancel.clone(), meanwhile };
+    let store = DirStore::new(transport, ROOT.parse().expect("a path"), Layout::default());
+    let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
+    let report = wait(fleet.deploy(release("a"), &options, &Silent));
+    assert_code(&report, ExitCode::INTERRUPTED);
+    assert_eq!((&report.hosts[0].before, &report.hosts[0].after), (&Some(name("x")), &Some(name("x"))));
 }
 
 #[test]

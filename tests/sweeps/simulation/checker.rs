@@ -131,6 +131,7 @@ impl Checker {
             let reverts =
                 matches!(trace.command, Command::Rollback { .. }) && before.on().is_some_and(is_interrupted_first);
             hold!(first || reverts, "I01: `current` was taken away, and there was one before this command");
+            trace.hosts[at].before.get_or_insert_with(|| On::named(before.on()));
             return Ok(());
         };
         hold!(after.is_complete(&on), "I01: switched to {on}, which is not complete");
@@ -138,7 +139,10 @@ impl Checker {
             if trace.command.records() {
                 let was = record_line(before.on());
                 let record = after.record(&on);
-                hold!(record == Some(&was), "I10: {on} was switched to from {was:?}, and its record says {record:?}");
+                // A removed `current` is only linked again, and the record stays.
+                let relinked = before.link.is_none() && record.is_some() && record == before.record(&on);
+                let holds = record == Some(&was) || relinked;
+                hold!(holds, "I10: {on} was switched to from {was:?}, and its record says {record:?}");
             }
             self.barrier(trace, &on)?;
             trace.hosts[at].before.get_or_insert_with(|| On::named(before.on()));
@@ -258,7 +262,9 @@ fn is_done(trace: &Trace, report: &Report) -> Verdict {
         return Ok(());
     }
     let target = On::named(report.release.as_ref().map(ReleaseName::as_str));
-    let all = trace.hosts.iter().all(|host| host.view.as_ref() == Some(&target));
+    // The revert of an interrupted first deploy names that deploy.
+    let reverted = |host: &HostTrace| host.view == Some(On(None)) && host.before.as_ref() == Some(&target);
+    let all = trace.hosts.iter().all(|host| host.view.as_ref() == Some(&target) || reverted(host));
     hold!(all, "I22: it says done, and was seen on {:?}", trace.hosts);
     Ok(())
 }
@@ -283,7 +289,7 @@ fn host_is_true(host: &HostReport, done: &HostTrace) -> Verdict {
     let after = On::named(host.after.as_ref().map(ReleaseName::as_str));
     let seen = done.view.as_ref() == Some(&after);
     match host.outcome {
-        HostOutcome::Switched => hold!(seen && host.after.is_some(), "the last look saw {:?}", done.view),
+        HostOutcome::Switched => hold!(seen && done.before.is_some(), "the last look saw {:?}", done.view),
         HostOutcome::Reverted => hold!(seen && done.before.as_ref() == Some(&after), "it was on {:?}", done.before),
         HostOutcome::Unchanged => {
             hold!(done.before.is_none(), "it was switched");
