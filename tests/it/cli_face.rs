@@ -268,7 +268,7 @@ fn hints_keep_what_was_asked() {
     fs_err::write(format!("{marks}/data"), "{\"format\":1,\"irreversible\":\"it dropped a table\"}")
         .expect("it can be written");
     assert_eq!(
-        hint(&["rollback", "--to", "one", "--verify", "none"]).split(" goes back").next(),
+        hint(&["rollback", "--to", "one", "--verify", "none"]).split(" rolls back").next(),
         Some(&*format!("`switchback --root {root} rollback --to one --verify none --keep-data`"))
     );
 }
