@@ -30,6 +30,11 @@ pub struct Debt {
 }
 
 impl Debt {
+    /// Returns what the host missed, in words.
+    pub(crate) fn describe(&self) -> String {
+        format!("{} missed the {} to {}", self.host, self.command, self.release)
+    }
+
     /// Returns the directory for the missed operations of `host`: its name, with every byte that is not a letter,
     /// digit or `-` in hex.
     pub(crate) fn directory(host: &str) -> InnerPath {

@@ -192,9 +192,8 @@ fn report_state(host: &Host, answer: &Result<RootState, Failure>) -> HostReport 
     };
     let seen = Seen { host: &host.name, state };
     let mut report = untouched(&host.name, state);
-    report.error = plan::current_fault(&seen).map(|reason| {
-        Error::new(reason.kind(Command::Status), reason.to_string()).hint(reason.hint(Command::Status)).into()
-    });
+    report.error = plan::current_fault(&seen)
+        .map(|reason| Error::new(reason.kind(), reason.to_string()).hint(reason.hint(Command::Status)).into());
     report.warnings.extend(plan::broken_way(&seen));
     let status = status_of(&host.name, state);
     if status.root_missing {
@@ -279,7 +278,12 @@ fn leftovers(state: &RootState) -> Vec<String> {
     });
     let uploads = (!state.staging.is_empty())
         .then(|| format!("{} unfinished uploads, of runs that go on or of older programs", state.staging.len()));
-    let owes =
-        |debt: &Debt| format!("{} was not reached by the {} to {}, and owes it", debt.host, debt.command, debt.release);
-    state.interrupted.iter().map(left).chain(state.debts.iter().map(owes)).chain(touched).chain(uploads).collect()
+    state
+        .interrupted
+        .iter()
+        .map(left)
+        .chain(state.debts.iter().map(Debt::describe))
+        .chain(touched)
+        .chain(uploads)
+        .collect()
 }

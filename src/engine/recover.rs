@@ -76,7 +76,7 @@ fn with_missed(mut report: Report, hosts: &[Seen<'_>]) -> Report {
                 _ if seen.state.release(release).is_some() => format!("switchback activate {release}"),
                 _ => format!("switchback deploy SOURCE --name {release}"),
             };
-            let what = format!("{} missed the {} to {release}", debt.host, debt.command);
+            let what = debt.describe();
             if !missed.iter().any(|(known, _)| *known == what) {
                 missed.push((what, next));
             }

@@ -43,7 +43,7 @@ fn recover(hosts: &Hosts) -> Report {
 fn owes(hosts: &Hosts) -> bool {
     let status = hosts.status();
     let left = |host: &switchback::report::HostReport| host.status.as_ref().map(|status| status.leftovers.join(" "));
-    status.hosts.iter().filter_map(left).any(|left| left.contains("web3 was not reached"))
+    status.hosts.iter().filter_map(left).any(|left| left.contains("web3 missed the "))
 }
 
 #[test]

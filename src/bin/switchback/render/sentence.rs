@@ -96,7 +96,7 @@ fn next(report: &Report, again: &str) -> Option<String> {
     let usual = match (report.outcome, report.command) {
         (Outcome::Done | Outcome::Unchanged, _) if report.dry_run => return None,
         (Outcome::Done, Command::Adopt) => format!("{again} releases` shows what was taken over"),
-        (Outcome::Done, Command::Deploy | Command::Activate) => format!("{again} rollback` goes back"),
+        (Outcome::Done, Command::Deploy | Command::Activate) => format!("{again} rollback` reverts it"),
         (Outcome::Done, Command::Stage) => format!("{again} activate {}` switches to it", report.release.as_ref()?),
         (Outcome::Inconsistent, _) => format!("{again} status` reads every host again"),
         (Outcome::Done | Outcome::Unchanged | Outcome::Differs, Command::Status) if is_split(&report.hosts) => {

@@ -43,7 +43,7 @@ fn one_host() {
 HOST   OUTCOME   BEFORE  AFTER
 local  switched  none    build-17
 Deployed: local on build-17. (0.2 s)
-next: `switchback rollback` goes back
+next: `switchback rollback` reverts it
 
 "#]]
     );
