@@ -87,7 +87,7 @@ impl<'r> Run<'r> {
             let mut report = untouched(seen.host, seen.state);
             if let Some(why) = refusal.hosts.iter().find(|why| why.host == seen.host) {
                 report.outcome = HostOutcome::Refused;
-                let why = Error::new(why.reason.kind(refusal.command), why.reason.to_string());
+                let why = Error::new(why.reason.kind(), why.reason.to_string());
                 report.error = Some(shown(why.into()));
             }
             report

@@ -90,7 +90,7 @@ fn add_recorded(plan: &mut Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) ->
     let mut refusals: Vec<HostRefusal> = Vec::new();
     for host in &mut plan.hosts {
         let Some(seen) = hosts.iter().find(|seen| seen.host == host.host) else { continue };
-        let Some(name) = runs_in(host, seen) else { continue };
+        let Some(name) = host.arrives_on(seen).cloned() else { continue };
         match seen.state.release(&name).map(|release| &release.commands) {
             Some(Kept::Record(commands)) => {
                 host.commands = HostCommands { commands: commands.clone(), source: CommandSource::Record };
@@ -123,20 +123,11 @@ fn add_recorded(plan: &mut Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) ->
     Ok(())
 }
 
-/// Returns the release that a host's commands run in: the one that the host is on after the plan.
-fn runs_in(host: &HostPlan, seen: &Seen<'_>) -> Option<ReleaseName> {
-    match host.action {
-        Action::TakeAway => None,
-        Action::Stay => seen.current().cloned(),
-        _ => Some(host.release.clone()),
-    }
-}
-
 /// Warns that hosts recorded different hooks with one release; includes a table of each host's commands.
 fn differences(plan: &Plan, hosts: &[Seen<'_>]) -> Option<String> {
     let mut rows: Vec<(ReleaseName, String, Vec<&str>)> = Vec::new();
     for (host, seen) in plan.hosts.iter().zip(hosts) {
-        let Some(name) = runs_in(host, seen) else { continue };
+        let Some(name) = host.arrives_on(seen).cloned() else { continue };
         let text = summary(&host.commands.commands);
         match rows.iter_mut().find(|(other, row, _)| *other == name && *row == text) {
             Some((.., hosts)) => hosts.push(&host.host),

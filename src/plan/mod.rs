@@ -236,6 +236,15 @@ impl fmt::Display for Plan {
 }
 
 impl HostPlan {
+    /// Returns the release that the host is on after the plan.
+    pub(super) fn arrives_on<'p>(&'p self, seen: &Seen<'p>) -> Option<&'p ReleaseName> {
+        match self.action {
+            Action::TakeAway => None,
+            Action::Stay => seen.current(),
+            _ => Some(&self.release),
+        }
+    }
+
     /// Creates a plan that marks nothing.
     fn new(seen: &Seen<'_>, release: &ReleaseName, action: Action) -> Self {
         let before = seen.state.current.clone();

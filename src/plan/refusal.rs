@@ -443,9 +443,8 @@ impl Refusal {
     /// Returns the reason that determines the exit code; if the reasons differ, code 3 takes precedence over 7.
     #[must_use]
     pub fn leading(&self) -> Option<&Reason> {
-        let code = |refusal: &&HostRefusal| {
-            crate::ExitCode::of(crate::report::Outcome::Refused, Some(refusal.reason.kind(self.command)))
-        };
+        let code =
+            |refusal: &&HostRefusal| crate::ExitCode::of(crate::report::Outcome::Refused, Some(refusal.reason.kind()));
         self.hosts.iter().min_by_key(code).map(|refusal| &refusal.reason)
     }
 }
@@ -468,7 +467,7 @@ impl fmt::Display for Refusal {
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        let kind = refusal.leading().map_or(ErrorKind::Internal, |reason| reason.kind(refusal.command));
+        let kind = refusal.leading().map_or(ErrorKind::Internal, Reason::kind);
         let hint = refusal.leading().map(|reason| reason.hint(refusal.command));
         let error = Self::new(kind, format!("{} refused, nothing was touched: {refusal}", refusal.command));
         match hint {

@@ -2,7 +2,7 @@
 
 use crate::{commands::DataPlace, name::ReleaseName, store::TeamState};
 
-use super::{Action, DataPlan, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen};
+use super::{DataPlan, HostRefusal, Plan, Reason, Refusal, Seen};
 
 /// The accounts whose files are trusted on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal>
         let host = plan.host(seen.host)?;
         state(seen).err().or_else(|| {
             let runs = code || !host.commands.commands.is_empty();
-            let target = runs_in(host, seen).filter(|_| runs);
+            let target = host.arrives_on(seen).filter(|_| runs);
             let foreign = target.into_iter().chain(reverted(plan, seen.host)).find_map(|name| foreign(seen, name));
             foreign.map(|(name, owner)| seen.refuse(Reason::ForeignRelease { name: name.clone(), owner }))
         })
@@ -84,15 +84,6 @@ fn records(seen: &Seen<'_>, user: u32) -> Result<(), HostRefusal> {
             Err(seen.refuse(Reason::ForeignRecord { path: record.path.clone(), owner: record.owner, user }))
         }
         None => Ok(()),
-    }
-}
-
-/// Returns the release that a host is on after the plan.
-fn runs_in<'p>(host: &'p HostPlan, seen: &Seen<'p>) -> Option<&'p ReleaseName> {
-    match host.action {
-        Action::TakeAway => None,
-        Action::Stay => seen.current(),
-        _ => Some(&host.release),
     }
 }
 

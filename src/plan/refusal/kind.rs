@@ -1,13 +1,13 @@
 //! The stable kind of each refusal.
 
-use crate::{error::ErrorKind, report::Command};
+use crate::error::ErrorKind;
 
 use super::Reason;
 
 impl Reason {
     /// Returns the error kind of the refusal.
     #[must_use]
-    pub fn kind(&self, _: Command) -> ErrorKind {
+    pub fn kind(&self) -> ErrorKind {
         match self {
             Self::NotOurs { .. } | Self::HalfAdopted { .. } => ErrorKind::NotOurs,
             Self::OthersMayWrite { .. }

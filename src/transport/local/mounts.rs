@@ -33,7 +33,7 @@ fn parsed(line: &[u8]) -> Option<Mount> {
 }
 
 /// Undoes octal escapes such as `\\040`.
-fn unescaped(word: &[u8]) -> Vec<u8> {
+pub(super) fn unescaped(word: &[u8]) -> Vec<u8> {
     let (mut plain, mut rest) = (Vec::new(), word);
     while let Some((first, after)) = rest.split_first() {
         let octal = after.get(..3).filter(|_| *first == b'\\');

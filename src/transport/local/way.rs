@@ -18,6 +18,7 @@ use crate::{
 
 use super::{
     errno::{self, Result, found},
+    mounts,
     root::{Root, entry},
 };
 
@@ -86,19 +87,7 @@ fn is_at_or_below(point: &[u8], place: &[u8]) -> bool {
 /// Decodes the mount points: the fifth column, with blanks, newlines and backslashes in octal.
 fn mount_points(mounts: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let lines = mounts.split(|byte| *byte == b'\n');
-    lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(from_octal)
-}
-
-fn from_octal(text: &[u8]) -> Vec<u8> {
-    let (mut plain, mut at) = (Vec::new(), 0);
-    while let Some(byte) = text.get(at) {
-        let digits = text.get(at + 1..at + 4).filter(|_| *byte == b'\\').and_then(|digits| str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(meant) => (plain.push(meant), at += 4).1,
-            None => (plain.push(*byte), at += 1).1,
-        }
-    }
-    plain
+    lines.filter_map(|line| line.split(|byte| *byte == b' ').nth(4)).map(mounts::unescaped)
 }
 
 #[cfg(test)]
