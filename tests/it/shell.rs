@@ -428,13 +428,13 @@ async fn reading_all_contents_may_take_longer_than_other_exchanges() {
     let dir = TempDir::new().unwrap();
     fs::create_dir(dir.path().join("bin")).unwrap();
     let slow = dir.path().join("bin/sha256sum");
-    fs::write(&slow, "#!/bin/sh\nsleep 2\nexec /usr/bin/sha256sum \"$@\"\n").unwrap();
+    fs::write(&slow, "#!/bin/sh\nsleep 7\nexec /usr/bin/sha256sum \"$@\"\n").unwrap();
     fs::set_permissions(&slow, Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(dir.path().join("tree")).unwrap();
     fs::write(dir.path().join("tree/f"), "x").unwrap();
     let found_first = format!("PATH={}:$PATH exec \"$@\"", dir.path().join("bin").display());
     let shell = shell.wrapped(&["/bin/sh", "-c", &found_first, "sh"]);
-    let transport = shell.transport_within(Duration::from_secs(1));
+    let transport = shell.transport_within(Duration::from_secs(5));
     let survey = |digests| Op::Survey { path: inner("tree"), digests };
     let read = reply(&transport, &root(&dir), survey(true)).await;
     assert!(matches!(&read, Reply::Survey(Some(all)) if all.len() == 1), "{read:?}");

@@ -23,7 +23,7 @@ pub(super) async fn is_seen_where_it_is(on: Subject) -> Outcome {
         end => Err(format!("nothing could be mounted ({end:?}): {}", String::from_utf8_lossy(&mounted.stderr))),
     };
     // Unmounts before it returns any failure, so that nothing stays mounted.
-    let unmount = PLACES.map(|(_, place)| format!("umount '{place}' || code=1")).join("; ");
+    let unmount = PLACES.map(|(_, place)| format!("umount -l '{place}' || code=1")).join("; ");
     let unmounted = on.run("unmounting", &format!("{PATH}; code=0; {unmount}; exit $code")).await?;
     seen?;
     same("the end of unmounting", &unmounted.end, &HookEnd::Exited(0))?;
