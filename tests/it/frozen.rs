@@ -3,6 +3,7 @@
 
 mod make;
 mod roots;
+mod runs;
 mod text;
 
 use std::{
