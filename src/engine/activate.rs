@@ -8,7 +8,7 @@ use crate::{
     target_check::TargetCheck,
 };
 
-use super::{ActivateOptions, run::Run};
+use super::{ActivateOptions, mover::Mover, run::Run};
 
 /// Switches every host to `name`. Refuses hosts on neither `from` nor `name`, if `from` is given.
 pub(super) async fn activate(
@@ -22,13 +22,13 @@ pub(super) async fn activate(
     }
     run.verify = options.verify;
     run.accept_data = options.accept_data;
-    run.check = (options.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));
     run.emit_started(Some(name));
     let place = run.options.data_place();
     let means = run.data_means(false, place.as_ref());
-    run.plan_and_execute(&|seen: &[Seen<'_>]| {
+    let plan = |seen: &[Seen<'_>]| {
         plan::expect_from(name, from, seen)?;
         plan::activate(name, seen, options.allow_split, means).map(Some)
-    })
-    .await
+    };
+    let quick_check = (options.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));
+    run.with_locks(None, &mut Mover { planner: &plan, commands: run.command_means(), quick_check }).await
 }

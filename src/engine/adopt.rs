@@ -1,12 +1,13 @@
 //! `adopt`: takes over trees that other tools made.
 
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::future::join_all;
 
 use crate::{
     adoption::{Tool, Traces},
     event::{Event, Phase},
+    future::BoxFuture,
     name::ReleaseName,
-    plan::{self, AdoptPlan, HostAdoption, Seen},
+    plan::{self, AdoptPlan, HostAdoption, Refusal, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
     store::{Activated, Closing, Ended},
     time::Timestamp,
@@ -14,98 +15,63 @@ use crate::{
 };
 
 use super::{
-    Host,
     locked_host::LockedHost,
-    observe::{failed_host, failure, untouched},
+    observe::{failure, untouched},
     outcome::HostState,
     run::{Run, summary},
     take_locks::lock_not_released,
+    with_locks::{Needs, Operation},
 };
 
 /// Adopts the tree of every host.
 pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
     run.emit_started(None);
-    let observed = run.observe().await;
-    if let Some(report) = run.refuse_unfit_hosts(&observed) {
-        return report;
-    }
     let fresh = ReleaseName::made_at(Timestamp::now(), &Token::random());
-    let traces = match run.traces(run.hosts.iter()).await {
-        Ok(traces) => traces,
-        Err(report) => return report,
-    };
-    let seen = observed.seen();
-    let plan = match plan::adopt(from, &fresh, &zipped(&seen, &traces)) {
-        Ok(plan) => plan,
-        Err(refusal) => return run.refused(refusal, &seen),
-    };
-    run.emit(&Event::Planned { plan: plan.lines() });
-    if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
-        return report;
-    }
-    if plan.is_empty() || run.options.dry_run {
-        return Report { dry_run: run.options.dry_run, ..run.nothing_to_do(&seen) };
-    }
-    let mut locked = match run.take_locks().await {
-        Ok(locked) => locked,
-        Err(report) => return report,
-    };
-    adopt_locked(&run, from, &fresh, &mut locked).await
+    run.with_locks(None, &mut Adopt { from, fresh }).await
 }
 
-/// Plans again on the state read under the locks, and executes that plan.
-async fn adopt_locked<'r>(
-    run: &Run<'r>,
+/// The adoption of trees made by `from`, or by the tool detected on each host.
+struct Adopt {
     from: Option<Tool>,
-    fresh: &ReleaseName,
-    locked: &mut [LockedHost<'r>],
-) -> Report {
-    let traces = match run.traces(locked.iter().map(|host| host.member)).await {
-        Ok(traces) => traces,
-        Err(report) => {
-            run.release_locks(locked).await;
-            return report;
-        }
-    };
-    let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
-    match plan::adopt(from, fresh, &zipped(&seen, &traces)) {
-        Ok(plan) => run.execute_adoption(&plan, locked).await,
-        Err(refusal) => {
-            let report = run.refused(refusal, &seen);
-            run.release_locks(locked).await;
-            report
-        }
-    }
+    /// The name of the release that a plain directory becomes.
+    fresh: ReleaseName,
 }
 
-fn zipped<'s>(seen: &[Seen<'s>], traces: &'s [Traces]) -> Vec<(Seen<'s>, &'s Traces)> {
-    seen.iter().copied().zip(traces).collect()
+impl<'r> Operation<'r> for Adopt {
+    type Plan = AdoptPlan;
+
+    fn needs(&self) -> Needs {
+        Needs { before_lock: true, traces: true, ..Needs::default() }
+    }
+
+    fn plan(&mut self, seen: &[Seen<'_>], traces: &[Traces]) -> Result<Option<AdoptPlan>, Refusal> {
+        let hosts: Vec<_> = seen.iter().copied().zip(traces).collect();
+        plan::adopt(self.from, &self.fresh, &hosts).map(Some)
+    }
+
+    fn release(&self, _plan: &AdoptPlan) -> Option<ReleaseName> {
+        None
+    }
+
+    fn emit_plan(&self, run: &Run<'r>, plan: &AdoptPlan) {
+        run.emit(&Event::Planned { plan: plan.lines() });
+    }
+
+    fn needs_no_lock(&self, plan: &AdoptPlan, _seen: &[Seen<'_>]) -> bool {
+        plan.is_empty()
+    }
+
+    fn act<'a>(
+        &'a mut self,
+        run: &'a Run<'r>,
+        plan: AdoptPlan,
+        mut locked: Vec<LockedHost<'r>>,
+    ) -> BoxFuture<'a, Report> {
+        Box::pin(async move { run.execute_adoption(&plan, &mut locked).await })
+    }
 }
 
 impl<'r> Run<'r> {
-    /// Reads the traces that other tools left on these hosts.
-    async fn traces(&self, hosts: impl Iterator<Item = &'r Host>) -> Result<Vec<Traces>, Report> {
-        let hosts: Vec<&Host> = hosts.collect();
-        let reads: Vec<_> = hosts.iter().map(|host| host.store.traces()).collect();
-        let answers: Vec<_> = stream::iter(reads).buffered(self.parallel).collect().await;
-        let (mut traces, mut failed) = (Vec::new(), Vec::new());
-        for (host, answer) in hosts.iter().zip(answers) {
-            match answer {
-                Ok(found) => traces.push(found),
-                Err(error) => failed.push((host.name.clone(), failure(error))),
-            }
-        }
-        if failed.is_empty() {
-            return Ok(traces);
-        }
-        let error = summary("a host could not be asked, and nothing was touched", &failed);
-        let report = |host: &&Host| match failed.iter().find(|(name, _)| *name == host.name) {
-            Some((_, why)) => failed_host(&host.name, why.clone()),
-            None => HostReport::new(&host.name, HostOutcome::Unchanged),
-        };
-        Err(self.report(Outcome::Refused, None, hosts.iter().map(report).collect(), Some(error)))
-    }
-
     /// Executes the planned adoption on every host, and releases the locks.
     ///
     /// There is no undo. Records already written are true and stay; the next `adopt` continues from there, after a

@@ -1,13 +1,17 @@
 //! `deploy` and `stage`: upload a release to every host that lacks it, and switch to it.
 
 use crate::{
+    adoption::Traces,
     blocking::apart,
     error::{Error, ErrorKind},
+    future::BoxFuture,
+    manifest::Digest,
+    name::ReleaseName,
     path::InnerPath,
     plan::{self, Action, DeployTerms, Plan, Refusal, Return, Seen},
     release::{Release, ReleaseContent},
     report::{Outcome, Report},
-    store::{RootState, Staged},
+    store::Staged,
     transport::{EntryKind, FileId},
     tree::Node,
 };
@@ -15,8 +19,10 @@ use crate::{
 use super::{
     DeployOptions, Host,
     locked_host::LockedHost,
-    observe::{Observed, failure, observed_reports},
+    observe::{Observed, observed_reports, untouched},
     run::Run,
+    verify::Warnings,
+    with_locks::{Needs, Operation, Survey},
 };
 
 /// The result of a deploy, or the command that goes to the existing release if the deploy was asked to.
@@ -39,8 +45,10 @@ pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &Deploy
         plan::share(&mut plan, seen, &ships)?;
         plan::with_commands(plan, commands, seen)
     };
-    let delivery = Delivery { run: &run, release, plan: &plan, compares: !options.anew, returns: options.or_return };
-    delivery.deliver().await
+    let mut delivery = Delivery::new(release, &plan);
+    (delivery.compares, delivery.returns) = (!options.anew, options.or_return);
+    let report = delivery.deliver(&run).await;
+    delivery.way.map_or(Ok(report), Err)
 }
 
 /// Stages `release` on every host, and publishes it there under its name.
@@ -53,11 +61,7 @@ pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
         plan::share(&mut plan, seen, &ships)?;
         plan::with_commands(plan, commands, seen)
     };
-    let delivery = Delivery { run: &run, release, plan: &plan, compares: false, returns: false };
-    match delivery.deliver().await {
-        Ok(report) => report,
-        Err(_) => unreachable!("only a deploy returns"),
-    }
+    Delivery::new(release, &plan).deliver(&run).await
 }
 
 /// Returns the kind of the entry at a path of the release to upload.
@@ -76,23 +80,29 @@ type Planner<'p> = dyn Fn(&[Seen<'_>], &[(String, FileId)]) -> Result<Plan, Refu
 
 /// A release to upload, publish, and for a deploy to switch to.
 struct Delivery<'b, 'r> {
-    run: &'b Run<'r>,
     release: &'b dyn Release,
-    plan: &'b Planner<'b>,
+    planner: &'b Planner<'b>,
     /// Whether an existing release of that name may be the same one.
     compares: bool,
     /// Whether to go to it if it exists and is not current.
     returns: bool,
+    /// The command that goes to it, if the first plan was refused for that.
+    way: Option<Return>,
+    /// The digest of the source, once a host has a release of that name.
+    digest: Option<Digest>,
+    /// The uploads; `None` before they are made.
+    staged: Option<Vec<(&'r Host, Staged)>>,
 }
 
-impl<'r> Delivery<'_, 'r> {
-    /// Observes, plans, uploads without a lock, locks, plans again on the state read under the locks, and
-    /// executes.
-    async fn deliver(&self) -> Deployed {
-        let (run, name) = (self.run, self.release.name());
-        run.emit_started(Some(name));
+impl<'b, 'r> Delivery<'b, 'r> {
+    fn new(release: &'b dyn Release, planner: &'b Planner<'b>) -> Self {
+        Self { release, planner, compares: false, returns: false, way: None, digest: None, staged: None }
+    }
+
+    async fn deliver(&mut self, run: &Run<'r>) -> Report {
+        run.emit_started(Some(self.release.name()));
         if let Some(report) = run.refuse_unfit_source(self.release) {
-            return Ok(report);
+            return report;
         }
         let observed = match self.release.content() {
             ReleaseContent::Tree(tree) if !run.options.dry_run => {
@@ -100,107 +110,13 @@ impl<'r> Delivery<'_, 'r> {
             }
             _ => run.observe().await,
         };
-        if let Some(report) = run.refuse_unfit_hosts(&observed) {
-            return Ok(report);
-        }
-        let seen = observed.seen();
-        let same = match self.same(seen.iter().map(|seen| (seen.host, seen.state))).await {
-            Ok(same) => same,
-            Err(error) => return Ok(self.source_unreadable(&observed, error)),
-        };
-        let mut first = match (self.plan)(&seen, &same) {
-            Ok(plan) => plan,
-            Err(refusal) => {
-                let returns = plan::return_of(&refusal, &seen, name).filter(|_| self.returns);
-                return returns.map_or_else(|| Ok(run.refused(refusal, &seen)), Err);
-            }
-        };
-        if let Some(report) = run.refuse_unwritable_hosts(&observed, Some(name)).await {
-            return Ok(report);
-        }
-        if run.options.dry_run && !first.is_empty() {
-            run.foresee_pruning(&mut first).await;
-        }
-        run.emit_plan(&first);
-        if run.options.dry_run {
-            let warnings = run.check_links(&first, &seen).await;
-            return Ok(run.dry_run(&first, &warnings));
-        }
-        for note in &first.notes {
-            run.warn(None, note.clone());
-        }
-        // A lock holder may be about to report that the release is bad; and missed releases are cleared only under the
-        // locks.
-        let settled = |seen: &Seen<'_>| seen.state.lock.is_none() && seen.state.debts.is_empty();
-        if first.is_empty() && seen.iter().all(settled) {
-            return Ok(Report { release: Some(name.clone()), ..run.nothing_to_do(&seen) });
-        }
-        Ok(self.upload_and_switch(&observed, &first, same).await)
-    }
-
-    async fn upload_and_switch(&self, observed: &Observed<'r>, first: &Plan, same: Vec<(String, FileId)>) -> Report {
-        let run = self.run;
-        let staged = tokio::select! {
-            biased;
-            // The next deploy removes what has arrived: its holder is dead, and it has no release name.
-            () = run.options.cancel.requested() => Err(run.stopped(observed_reports(observed))),
-            staged = run.stage(self.release, first, observed) => staged,
-        };
-        let staged = match staged {
-            Ok(staged) => staged,
-            Err(report) => return run.record_attempt(first, report).await,
-        };
-        let locked = match run.take_locks().await {
-            Ok(locked) => locked,
-            Err(report) => {
-                run.discard(staged).await;
-                return report;
-            }
-        };
-        self.replan_and_execute(locked, staged, same).await
-    }
-
-    async fn replan_and_execute(
-        &self,
-        mut locked: Vec<LockedHost<'r>>,
-        staged: Vec<(&'r Host, Staged)>,
-        same: Vec<(String, FileId)>,
-    ) -> Report {
-        let run = self.run;
-        let same = match self.same_under_locks(&mut locked, same).await {
-            Ok(same) => same,
-            Err(report) => {
-                run.release_locks(&mut locked).await;
-                run.discard(staged).await;
-                return report;
-            }
-        };
-        let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
-        let planned = (self.plan)(&seen, &same).and_then(|plan| self.check_all_staged(plan, &seen, &staged));
-        let plan = match planned {
-            Ok(plan) => plan,
-            Err(refusal) => {
-                let report = run.refused(refusal, &seen);
-                run.release_locks(&mut locked).await;
-                run.discard(staged).await;
-                return report;
-            }
-        };
-        let mut unwanted = Vec::new();
-        for (member, staged) in staged {
-            let wants = plan.host(&member.name).is_some_and(|plan| plan.action != Action::Stay);
-            match locked.iter_mut().find(|host| host.member.name == member.name) {
-                Some(host) if wants => host.staged = Some(staged),
-                _ => unwanted.push((member, staged)),
-            }
-        }
-        run.discard(unwanted).await;
-        run.execute(&plan, locked).await
+        run.with_locks(Some(&observed), self).await
     }
 
     /// Refuses a plan that publishes an upload which was not made, because the host had the release before
     /// the lock.
-    fn check_all_staged(&self, plan: Plan, seen: &[Seen<'_>], staged: &[(&Host, Staged)]) -> Result<Plan, Refusal> {
+    fn check_all_staged(&self, plan: Plan, seen: &[Seen<'_>]) -> Result<Plan, Refusal> {
+        let Some(staged) = &self.staged else { return Ok(plan) };
         let lacks = |seen: &&Seen<'_>| {
             let action = plan.host(seen.host).map(|host| &host.action);
             let publishes = matches!(action, Some(Action::Deploy { .. } | Action::Stage));
@@ -208,59 +124,144 @@ impl<'r> Delivery<'_, 'r> {
         };
         let lost = seen.iter().filter(lacks).map(|seen| plan::moved_meanwhile(seen, self.release.name()));
         let lost: Vec<_> = lost.collect();
-        if lost.is_empty() { Ok(plan) } else { Err(Refusal::of(self.run.command(), lost)) }
+        if lost.is_empty() { Ok(plan) } else { Err(Refusal::of(plan.command, lost)) }
     }
 
-    /// Returns the hosts that have a release of that name with the same content. Reads the tree only if one
-    /// has that name.
-    async fn same(&self, hosts: impl Iterator<Item = (&str, &RootState)>) -> Result<Vec<(String, FileId)>, Error> {
-        let name = self.release.name();
-        let found: Vec<_> = hosts.filter_map(|(host, state)| Some((host.to_owned(), state.release(name)?))).collect();
-        let ReleaseContent::Tree(tree) = self.release.content() else { return Ok(Vec::new()) };
-        if found.is_empty() || !self.compares {
-            return Ok(Vec::new());
-        }
-        let read = apart(move || tree.digest()).await;
-        let digest = read.ok_or_else(|| Error::new(ErrorKind::Internal, "the source could not be read"))??;
-        let has_it = found
-            .into_iter()
-            .filter(|(_, release)| release.staged.record().is_some_and(|staged| staged.digest == Some(digest)));
-        Ok(has_it.map(|(host, release)| (host, release.id)).collect())
+    /// Returns the hosts that have a release of that name with the same content.
+    fn same(&self, seen: &[Seen<'_>]) -> Vec<(String, FileId)> {
+        let Some(digest) = self.digest else { return Vec::new() };
+        let same = seen.iter().filter_map(|seen| {
+            let release = seen.state.release(self.release.name())?;
+            let is_same = release.staged.record().is_some_and(|staged| staged.digest == Some(digest));
+            is_same.then(|| (seen.host.to_owned(), release.id))
+        });
+        same.collect()
+    }
+}
+
+impl<'r> Operation<'r> for Delivery<'_, 'r> {
+    type Plan = Plan;
+
+    fn needs(&self) -> Needs {
+        let name = self.release.name().clone();
+        let survey = if self.compares { Survey::Release(name) } else { Survey::Nothing };
+        Needs { before_lock: true, survey, ..Needs::default() }
     }
 
-    /// Returns the same under the locks. Surveys only the hosts on which such a release is new since then.
-    async fn same_under_locks(
-        &self,
-        locked: &mut [LockedHost<'r>],
-        mut same: Vec<(String, FileId)>,
-    ) -> Result<Vec<(String, FileId)>, Report> {
-        if !self.compares {
-            return Ok(same);
+    /// Reads the digest of the source, only if a host has a release of that name.
+    fn read<'a>(&'a mut self, run: &'a Run<'r>, seen: &'a [Seen<'a>]) -> BoxFuture<'a, Result<(), Report>> {
+        Box::pin(async move {
+            let name = self.release.name();
+            let ReleaseContent::Tree(tree) = self.release.content() else { return Ok(()) };
+            let has_it = seen.iter().any(|seen| seen.state.release(name).is_some());
+            if self.digest.is_some() || !self.compares || !has_it {
+                return Ok(());
+            }
+            let read = apart(move || tree.digest()).await;
+            let read = read.ok_or_else(|| Error::new(ErrorKind::Internal, "the source could not be read"));
+            match read.and_then(|digest| Ok(digest?)) {
+                Ok(digest) => self.digest = Some(digest),
+                Err(error) => {
+                    let hosts = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
+                    return Err(run.report(Outcome::Refused, Some(name), hosts, Some(error.into())));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn plan(&mut self, seen: &[Seen<'_>], _traces: &[Traces]) -> Result<Option<Plan>, Refusal> {
+        match (self.planner)(seen, &self.same(seen)) {
+            Ok(plan) => self.check_all_staged(plan, seen).map(Some),
+            Err(refusal) => {
+                if self.returns && self.staged.is_none() {
+                    self.way = plan::return_of(&refusal, seen, self.release.name());
+                }
+                Err(refusal)
+            }
         }
-        for host in locked.iter_mut() {
-            let Some(id) = host.guard.state().release(self.release.name()).map(|release| release.id) else {
-                continue;
+    }
+
+    fn release(&self, _plan: &Plan) -> Option<ReleaseName> {
+        Some(self.release.name().clone())
+    }
+
+    fn publishes(&self) -> Option<&ReleaseName> {
+        Some(self.release.name())
+    }
+
+    fn emit_plan(&self, run: &Run<'r>, plan: &Plan) {
+        run.emit_plan(plan);
+        if !run.options.dry_run {
+            for note in &plan.notes {
+                run.warn(None, note.clone());
+            }
+        }
+    }
+
+    fn foresee<'a>(&'a mut self, run: &'a Run<'r>, plan: &'a mut Plan) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            run.foresee_pruning(plan).await;
+        })
+    }
+
+    fn rehearse<'a>(
+        &'a mut self,
+        run: &'a Run<'r>,
+        plan: &'a Plan,
+        seen: &'a [Seen<'a>],
+    ) -> BoxFuture<'a, Result<Warnings, Report>> {
+        Box::pin(async move { run.rehearse(plan, seen).await })
+    }
+
+    /// A lock holder may be about to report that the release is bad; and missed releases are cleared only under the
+    /// locks.
+    fn needs_no_lock(&self, plan: &Plan, seen: &[Seen<'_>]) -> bool {
+        let settled = |seen: &Seen<'_>| seen.state.lock.is_none() && seen.state.debts.is_empty();
+        plan.is_empty() && seen.iter().all(settled)
+    }
+
+    fn before_lock<'a>(
+        &'a mut self,
+        run: &'a Run<'r>,
+        plan: &'a Plan,
+        observed: &'a Observed<'r>,
+    ) -> BoxFuture<'a, Result<(), Report>> {
+        Box::pin(async move {
+            let staged = tokio::select! {
+                biased;
+                // The next deploy removes what has arrived: its holder is dead, and it has no release name.
+                () = run.options.cancel.requested() => Err(run.stopped(observed_reports(observed))),
+                staged = run.stage(self.release, plan, observed) => staged,
             };
-            if same.contains(&(host.name().to_owned(), id)) {
-                continue;
+            match staged {
+                Ok(staged) => {
+                    self.staged = Some(staged);
+                    Ok(())
+                }
+                Err(report) => Err(run.record_attempt(plan, report).await),
             }
-            if let Err(error) = host.guard.survey().await {
-                host.failure = Some(failure(error));
-                continue;
-            }
-            let came = self.same(std::iter::once((host.member.name(), host.guard.state()))).await;
-            match came {
-                Ok(came) => same.extend(came),
-                Err(error) => host.failure = Some(error.into()),
-            }
-        }
-        self.run
-            .report_unread_hosts(locked, "a host could not be asked again, and nothing was touched")
-            .map_or(Ok(same), Err)
+        })
     }
 
-    /// Reports that the source cannot be read.
-    fn source_unreadable(&self, observed: &Observed<'_>, error: Error) -> Report {
-        self.run.report(Outcome::Refused, Some(self.release.name()), observed_reports(observed), Some(error.into()))
+    fn act<'a>(&'a mut self, run: &'a Run<'r>, plan: Plan, mut locked: Vec<LockedHost<'r>>) -> BoxFuture<'a, Report> {
+        Box::pin(async move {
+            let mut unwanted = Vec::new();
+            for (member, staged) in self.staged.take().unwrap_or_default() {
+                let wants = plan.host(&member.name).is_some_and(|plan| plan.action != Action::Stay);
+                match locked.iter_mut().find(|host| host.member.name == member.name) {
+                    Some(host) if wants => host.staged = Some(staged),
+                    _ => unwanted.push((member, staged)),
+                }
+            }
+            run.discard(unwanted).await;
+            run.execute(&plan, locked).await
+        })
+    }
+
+    fn abandon<'a>(&'a mut self, run: &'a Run<'r>) -> BoxFuture<'a, ()> {
+        Box::pin(async move {
+            run.discard(self.staged.take().unwrap_or_default()).await;
+        })
     }
 }

@@ -10,12 +10,11 @@
 //! a host. The engine asks, orders, reports, and undoes.
 //!
 //! ```text
-//! deploy, stage
-//!     observe ─► questions ─► plan ─► stage ─► take_locks ─► plan again ─► execute
-//! activate, rollback, recover
-//!     take_locks ─► plan ─► read more, plan again ─► trust ─► verify ─► execute
-//! prune, pin, unpin, adopt
-//!     [observe ─► questions ─► plan] ─► take_locks ─► plan again ─► edit ─► release the locks
+//! with_locks
+//!     [observe ─► questions ─► plan ─► upload] ─► take_locks ─► [survey] ─► plan ─► refuse ─► act
+//!       deploy, stage, pin, unpin, adopt          all            prune                deploy, stage, activate,
+//!                                                                                    rollback, recover: execute;
+//!                                                                                    prune, pin, unpin, adopt: edit
 //! any of these as a dry run
 //!     observe ─► questions ─► plan ─► questions that cost an exchange ─► [verify]
 //!
@@ -39,7 +38,8 @@
 //! | `run` | `Run`: one command under way, its options, events and reports |
 //! | `observe`, `questions`, `source`, `check` | reading states without locks; all that can refuse before a change |
 //! | `take_locks`, `locked_host` | the locks of all hosts or of none; a host whose lock is held |
-//! | `plan_and_execute` | lock, plan, execute: for commands that upload nothing |
+//! | `with_locks` | lock, plan, act, for every operation that takes locks; what an operation says of itself |
+//! | `mover` | the operation of `activate`, `rollback` and `recover` |
 //! | `deploy`, `staging` | the same with an upload before the locks |
 //! | `execution`, `execute` | a plan under way; the order of the phases and of their undo |
 //! | `prepare`, `hooks`, `data/`, `switch`, `validate`, `revert`, `finish` | the phases |
@@ -52,9 +52,9 @@
 //!
 //! * A **command**: a variant of [`Command`](crate::report::Command), its options in `options`, a method of [`Fleet`],
 //!   and a file with a function that takes a `Run` and returns a [`Report`](crate::report::Report). The decision is a
-//!   pure function in [`plan`](crate::plan). If it moves `current`, give that function to `plan_and_execute`; if it
-//!   only edits marks, take the locks, plan again, edit, and end with the guard's `finish`. Say in `Question::concerns`
-//!   which questions concern it.
+//!   pure function in [`plan`](crate::plan). If it moves `current`, give that function to a `Mover`; if it only
+//!   edits marks, implement `Operation`, and end its `act` with the guard's `finish`. Run it by `with_locks`. Say in
+//!   `Question::concerns` which questions concern it.
 //! * A **phase**: a variant of [`Phase`](crate::event::Phase), and a method of `Run` on an `Execution`, called in
 //!   `before_switch` or `after_switch` of `execute`. It leaves failures in the host or the execution, and never returns
 //!   early while other hosts are at work. Its undo is called in `undo`, where the order matters. Add its rows to the
@@ -80,11 +80,11 @@ mod hooks;
 mod inspect;
 mod links;
 mod locked_host;
+mod mover;
 mod observe;
 mod options;
 mod outcome;
 mod pin;
-mod plan_and_execute;
 mod prepare;
 mod probe;
 mod prune;
@@ -102,6 +102,7 @@ mod take_locks;
 mod unlock;
 mod validate;
 mod verify;
+mod with_locks;
 
 pub use cancel::Cancel;
 pub use fleet::{Fleet, Host};

@@ -3,7 +3,9 @@
 use futures_util::future::join_all;
 
 use crate::{
+    adoption::Traces,
     event::{Event, Phase},
+    future::BoxFuture,
     name::ReleaseName,
     outcome::{HostOutcome, Outcome},
     plan::{self, Pinning, Refusal, Seen},
@@ -13,50 +15,52 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{locked_host::LockedHost, observe::untouched, run::Run, take_locks::lock_not_released};
+use super::{
+    locked_host::LockedHost,
+    observe::untouched,
+    run::{Run, summary},
+    take_locks::lock_not_released,
+    with_locks::{Needs, Operation, Survey},
+};
 
 /// Pins `name` on every host, or removes its pin.
 pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
     run.emit_started(Some(name));
-    let observed = run.observe().await;
-    if let Some(report) = run.refuse_unfit_hosts(&observed) {
-        return report;
-    }
-    let seen = observed.seen();
-    let planned = match planned(name, &seen, pins) {
-        Ok(planned) => planned,
-        Err(refusal) => return run.refused(refusal, &seen),
-    };
-    run.emit(&Event::Planned { plan: planned.lines() });
-    let hosts: Vec<HostReport> = seen.iter().map(|seen| untouched(seen.host, seen.state)).collect();
-    if run.options.dry_run {
-        if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
-            return report;
-        }
-        return Report { dry_run: true, ..run.report(Outcome::Unchanged, Some(name), hosts, None) };
-    }
-    if planned.hosts.is_empty() {
-        return run.report(Outcome::Unchanged, Some(name), hosts, None);
-    }
-    let mut locked = match run.take_locks().await {
-        Ok(locked) => locked,
-        Err(report) => return report,
-    };
-    // The plan was made without the lock, and the release may have been pruned since. Whether it is pinned is not read
-    // again.
-    let gone = |host: &&LockedHost<'_>| pins && host.guard.state().release(name).is_none();
-    if locked.iter().any(|host| gone(&host)) {
-        let seen: Vec<Seen<'_>> = locked.iter().map(LockedHost::seen).collect();
-        let refusal = plan::pin(name, &seen).expect_err("a host does not have it");
-        let report = run.refused(refusal, &seen);
-        run.release_locks(&mut locked).await;
-        return report;
-    }
-    run.write_pins(&planned, locked).await
+    run.with_locks(None, &mut Pin { name, pins }).await
 }
 
-fn planned(name: &ReleaseName, seen: &[Seen<'_>], pins: bool) -> Result<Pinning, Refusal> {
-    if pins { plan::pin(name, seen) } else { plan::unpin(name, seen) }
+/// The writing or the removal of a pin.
+struct Pin<'n> {
+    name: &'n ReleaseName,
+    pins: bool,
+}
+
+impl<'r> Operation<'r> for Pin<'_> {
+    type Plan = Pinning;
+
+    fn needs(&self) -> Needs {
+        Needs { before_lock: true, survey: Survey::Release(self.name.clone()), ..Needs::default() }
+    }
+
+    fn plan(&mut self, seen: &[Seen<'_>], _traces: &[Traces]) -> Result<Option<Pinning>, Refusal> {
+        if self.pins { plan::pin(self.name, seen) } else { plan::unpin(self.name, seen) }.map(Some)
+    }
+
+    fn release(&self, _plan: &Pinning) -> Option<ReleaseName> {
+        Some(self.name.clone())
+    }
+
+    fn emit_plan(&self, run: &Run<'r>, plan: &Pinning) {
+        run.emit(&Event::Planned { plan: plan.lines() });
+    }
+
+    fn needs_no_lock(&self, plan: &Pinning, _seen: &[Seen<'_>]) -> bool {
+        plan.hosts.is_empty()
+    }
+
+    fn act<'a>(&'a mut self, run: &'a Run<'r>, plan: Pinning, locked: Vec<LockedHost<'r>>) -> BoxFuture<'a, Report> {
+        Box::pin(async move { run.write_pins(&plan, locked).await })
+    }
 }
 
 impl<'r> Run<'r> {
@@ -69,8 +73,13 @@ impl<'r> Run<'r> {
         let failed: Vec<_> =
             hosts.iter().filter_map(|host: &HostReport| Some((host.host.clone(), host.error.clone()?))).collect();
         let what = "a pin could not be written everywhere; every `current` is where it was";
-        let error = (!failed.is_empty()).then(|| super::run::summary(what, &failed));
-        let outcome = if error.is_some() { Outcome::Failed } else { Outcome::Done };
+        let error = (!failed.is_empty()).then(|| summary(what, &failed));
+        let outcome = match &error {
+            Some(_) => Outcome::Failed,
+            // Somebody else was faster.
+            None if pinning.hosts.is_empty() => Outcome::Unchanged,
+            None => Outcome::Done,
+        };
         let operation = Some(self.owner.operation.clone());
         Report { operation, ..self.report(outcome, Some(&pinning.release), hosts, error) }
     }

@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use crate::{
+    adoption::Traces,
     commands::{Commands, DataPlace},
     data::DataVersion,
     error::{Error, ErrorKind},
     event::Observer,
+    future::BoxFuture,
     hook::{HookDirection, HookKind, HookShell, ShellHook},
     name::ReleaseName,
-    plan::Plan,
+    plan::{Plan, Refusal, Seen},
     report::{Command, Failure, Outcome, Report},
     store::HookDirectory,
     transport::HookEnd,
@@ -20,8 +22,11 @@ use super::{
     data::MigrationContext,
     execution::Execution,
     hooks::occasion,
+    locked_host::LockedHost,
+    observe::untouched,
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
+    with_locks::{Needs, Operation},
 };
 
 /// The data at one moment.
@@ -43,24 +48,52 @@ pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Ob
         return Ok(Probed::default());
     }
     let run = Run::new(fleet, Command::Drill, options, observer);
-    let mut locked = run.take_locks().await.map_err(Box::new)?;
-    let current = locked.iter().find_map(|host| host.guard.state().current.release().cloned());
-    let Some(current) = current else {
-        run.release_locks(&mut locked).await;
-        return Ok(Probed::default());
-    };
-    let plan = Plan::staying(
-        Command::Drill,
-        &current,
-        &locked.iter().map(super::locked_host::LockedHost::seen).collect::<Vec<_>>(),
-    );
-    let mut execution = Execution::new(&run, &plan, locked);
-    execution.secrets = run.secrets().clone();
-    let probed = run.read_data(&mut execution, &commands, &current).await;
-    let hosts =
-        execution.locked.iter().map(|host| super::observe::untouched(host.name(), host.guard.state())).collect();
-    run.release_locks(&mut execution.locked).await;
-    probed.map_err(|why| Box::new(run.report(Outcome::Failed, None, hosts, Some(why))))
+    let mut probe = Probe { commands, probed: Probed::default() };
+    let report = run.with_locks(None, &mut probe).await;
+    if report.error.is_some() { Err(Box::new(report)) } else { Ok(probe.probed) }
+}
+
+/// A reading of the data in the release that is current where the data is.
+struct Probe {
+    commands: Commands,
+    probed: Probed,
+}
+
+impl<'r> Operation<'r> for Probe {
+    type Plan = Plan;
+
+    fn needs(&self) -> Needs {
+        Needs::default()
+    }
+
+    fn plan(&mut self, seen: &[Seen<'_>], _traces: &[Traces]) -> Result<Option<Plan>, Refusal> {
+        let current = seen.iter().find_map(|seen| seen.state.current.release());
+        Ok(current.map(|current| Plan::staying(Command::Drill, current, seen)))
+    }
+
+    fn release(&self, plan: &Plan) -> Option<ReleaseName> {
+        Some(plan.release.clone())
+    }
+
+    /// Emits nothing: the drill reports the data.
+    fn emit_plan(&self, _run: &Run<'r>, _plan: &Plan) {}
+
+    fn act<'a>(&'a mut self, run: &'a Run<'r>, plan: Plan, locked: Vec<LockedHost<'r>>) -> BoxFuture<'a, Report> {
+        Box::pin(async move {
+            let mut execution = Execution::new(run, &plan, locked);
+            execution.secrets = run.secrets().clone();
+            let probed = run.read_data(&mut execution, &self.commands, &plan.release).await;
+            let hosts = execution.locked.iter().map(|host| untouched(host.name(), host.guard.state())).collect();
+            run.release_locks(&mut execution.locked).await;
+            match probed {
+                Ok(probed) => {
+                    self.probed = probed;
+                    run.report(Outcome::Unchanged, None, hosts, None)
+                }
+                Err(why) => run.report(Outcome::Failed, None, hosts, Some(why)),
+            }
+        })
+    }
 }
 
 impl<'r> Run<'r> {

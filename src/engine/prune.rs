@@ -6,28 +6,28 @@
 //! There is no undo. After a failure, a kill or a lost answer each release is either complete under its name or in the
 //! trash.
 
-use futures_util::{
-    future::join_all,
-    stream::{self, StreamExt},
-};
+use futures_util::future::join_all;
 
 use crate::{
+    adoption::Traces,
     error::{Error, ErrorKind},
-    event::Phase,
+    event::{Event, Phase},
+    future::BoxFuture,
     name::ReleaseName,
     outcome::{HostOutcome, Outcome},
     plan::{self, Plan, Pruning, Refusal, Seen},
-    report::{Failure, HostReport, Report},
-    store::{Closing, Ended, RootState},
+    report::{HostReport, Report},
+    store::{Closing, Ended},
     token::Token,
 };
 
 use super::{
     Host,
     locked_host::LockedHost,
-    observe::{Observed, failed_host, failure, observed_reports, untouched},
-    run::{Run, summary},
+    observe::failure,
+    run::Run,
     take_locks::lock_not_released,
+    with_locks::{Needs, Operation, Survey, seen_of},
 };
 
 /// The releases in the trash of a host, to be removed without its lock.
@@ -36,67 +36,50 @@ pub(super) type Trash<'r> = (&'r Host, Vec<(ReleaseName, Token)>);
 /// Keeps the `keep` nearest good releases on every host, and all that something still needs.
 pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
     run.emit_started(None);
-    if run.options.dry_run {
-        return run.plan_pruning_only(keep).await;
+    run.with_locks(None, &mut Prune { keep }).await
+}
+
+/// The removal of the releases that retention does not keep.
+struct Prune {
+    keep: u32,
+}
+
+impl<'r> Operation<'r> for Prune {
+    type Plan = Pruning;
+
+    fn needs(&self) -> Needs {
+        Needs { survey: Survey::Everything, ..Needs::default() }
     }
-    let mut locked = match run.take_locks().await {
-        Ok(locked) => locked,
-        Err(report) => return report,
-    };
-    run.survey(&mut locked).await;
-    if let Some(report) = run.not_surveyed(&mut locked).await {
-        return report;
+
+    fn plan(&mut self, seen: &[Seen<'_>], _traces: &[Traces]) -> Result<Option<Pruning>, Refusal> {
+        plan::prune(self.keep, seen).map(Some)
     }
-    if let Some(report) = run.refuse_unfit_paths(&locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
-        run.release_locks(&mut locked).await;
-        return report;
+
+    fn release(&self, _plan: &Pruning) -> Option<ReleaseName> {
+        None
     }
-    let pruning = match plan::prune(keep, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
-        Ok(pruning) => pruning,
-        Err(refusal) => {
-            let report = run.refused(refusal, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>());
-            run.release_locks(&mut locked).await;
-            return report;
-        }
-    };
-    run.emit_pruning(&pruning);
-    let trash = run.execute_pruning(&pruning, &mut locked).await;
-    run.end_pruning(locked, trash).await
+
+    fn emit_plan(&self, run: &Run<'r>, plan: &Pruning) {
+        run.emit(&Event::Planned { plan: plan.lines() });
+    }
+
+    fn act<'a>(
+        &'a mut self,
+        run: &'a Run<'r>,
+        plan: Pruning,
+        mut locked: Vec<LockedHost<'r>>,
+    ) -> BoxFuture<'a, Report> {
+        Box::pin(async move {
+            let trash = run.execute_pruning(&plan, &mut locked).await;
+            run.end_pruning(locked, trash).await
+        })
+    }
 }
 
 impl<'r> Run<'r> {
-    async fn plan_pruning_only(&self, keep: u32) -> Report {
-        self.enter_phase(Phase::Ask, self.hosts.len());
-        let observed = Observed { states: self.survey_unlocked().await };
-        if let Some(report) = self.refuse_unfit_hosts(&observed) {
-            return report;
-        }
-        let seen = observed.seen();
-        match plan::prune(keep, &seen) {
-            Ok(pruning) => {
-                self.emit_pruning(&pruning);
-                if let Some(report) = self.refuse_unwritable_hosts(&observed, None).await {
-                    return report;
-                }
-                Report { dry_run: true, ..self.report(Outcome::Unchanged, None, observed_reports(&observed), None) }
-            }
-            Err(refusal) => self.refused(refusal, &seen),
-        }
-    }
-
-    /// Reads the facts that decide which releases are removed, on every host, without its lock.
-    async fn survey_unlocked(&self) -> Vec<(&'r Host, Result<RootState, Failure>)> {
-        let observe = |host: &'r Host| async move {
-            let answer = host.store.survey().await.map_err(failure);
-            (host, self.report_phase(&host.name, Phase::Ask, answer))
-        };
-        let observations: Vec<_> = self.hosts.iter().map(observe).collect();
-        stream::iter(observations).buffered(self.parallel).collect().await
-    }
-
     /// Adds to a dry run's plan which releases its end would remove, if it would prune.
     pub(super) async fn foresee_pruning(&self, plan: &mut Plan) {
-        let Some(keep) = self.keep.filter(|_| !plan.only_relinks()) else { return };
+        let Some(keep) = self.keep.filter(|_| !plan.is_empty() && !plan.only_relinks()) else { return };
         let answers = self.survey_unlocked().await;
         let seen: Vec<Seen<'_>> = answers
             .iter()
@@ -109,39 +92,6 @@ impl<'r> Run<'r> {
             plan::removed_after(plan, keep, &seen).unwrap_or_else(refused)
         };
         plan.notes.extend(lines);
-    }
-
-    fn emit_pruning(&self, pruning: &Pruning) {
-        self.emit(&crate::event::Event::Planned { plan: pruning.lines() });
-    }
-
-    /// Reads the facts that decide which releases are removed, on every host.
-    async fn survey(&self, locked: &mut [LockedHost<'r>]) {
-        join_all(locked.iter_mut().map(|host| async {
-            let answer = host.guard.survey().await.map_err(failure);
-            host.failure = self.report_phase(host.member.name(), Phase::Ask, answer).err();
-        }))
-        .await;
-    }
-
-    async fn not_surveyed(&self, locked: &mut [LockedHost<'r>]) -> Option<Report> {
-        let report = self.report_unread_hosts(locked, "a host could not be asked, and nothing was removed")?;
-        self.release_locks(locked).await;
-        Some(report)
-    }
-
-    /// Reports that locked hosts could not be read, if any failed.
-    pub(super) fn report_unread_hosts(&self, locked: &[LockedHost<'r>], what: &str) -> Option<Report> {
-        let failed = failures(locked);
-        if failed.is_empty() {
-            return None;
-        }
-        let report_of = |host: &LockedHost<'_>| match &host.failure {
-            Some(why) => failed_host(host.name(), why.clone()),
-            None => untouched(host.name(), host.guard.state()),
-        };
-        let hosts = locked.iter().map(report_of).collect();
-        Some(self.report(Outcome::Refused, None, hosts, Some(summary(what, &failed))))
     }
 
     /// Moves the removable releases into the trash on every host. A failure is a warning of that host.
@@ -172,14 +122,12 @@ impl<'r> Run<'r> {
     /// A failure is a warning: everything is where it should be.
     pub(super) async fn prune_after(&self, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
         let Some(keep) = self.keep else { return Vec::new() };
-        self.survey(locked).await;
-        for host in locked.iter_mut() {
-            if let Some(why) = host.failure.take() {
-                host.warnings.push(format!("old releases are not removed: {}", why.message));
-                return Vec::new();
-            }
+        if let Some((name, why)) = self.survey(locked.iter_mut()).await.into_iter().next() {
+            let warned = locked.iter_mut().filter(|host| host.name() == name);
+            warned.for_each(|host| host.warnings.push(format!("old releases are not removed: {}", why.message)));
+            return Vec::new();
         }
-        match plan::prune(keep, &locked.iter().map(LockedHost::seen).collect::<Vec<_>>()) {
+        match plan::prune(keep, &seen_of(locked)) {
             Ok(pruning) if pruning.is_empty() => Vec::new(),
             Ok(pruning) => self.execute_pruning(&pruning, locked).await,
             Err(refusal) => {
@@ -255,10 +203,6 @@ impl<'r> Run<'r> {
         report.warnings = std::mem::take(&mut host.warnings);
         report
     }
-}
-
-fn failures(locked: &[LockedHost<'_>]) -> Vec<(String, Failure)> {
-    locked.iter().filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?))).collect()
 }
 
 /// Warns on each host that refuses the pruning.

@@ -7,7 +7,7 @@ use crate::{
     report::{Command, Outcome, Report},
 };
 
-use super::{RecoverOptions, run::Run};
+use super::{RecoverOptions, mover::Mover, run::Run};
 
 /// Settles an interrupted run, creates a removed `current` again, and names the hosts that missed a
 /// release.
@@ -21,26 +21,31 @@ pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Repor
         return report;
     }
     let seen = observed.seen();
-    let caught_up =
-        seen.iter().any(|seen| seen.state.debts.iter().any(|debt| has_caught_up(debt, seen, &observed.seen())));
+    if is_idle(&seen) {
+        return with_missed(run.nothing_to_do(None, &seen), &seen);
+    }
+    let place = run.options.data_place();
+    let means = run.data_means(options.keep_data, place.as_ref());
+    let plan = |seen: &[Seen<'_>]| plan::recover(options.direction, means, seen);
+    let mut recover = Mover { planner: &plan, commands: run.command_means(), quick_check: None };
+    with_missed(run.with_locks(Some(&observed), &mut recover).await, &seen)
+}
+
+/// Returns `true` if no host has anything to settle.
+fn is_idle(hosts: &[Seen<'_>]) -> bool {
+    let caught_up = hosts.iter().any(|seen| seen.state.debts.iter().any(|debt| has_caught_up(debt, seen, hosts)));
     // A lock may be held by a live run. It is no leftover then, but no reason to stop either: taking it decides.
     let is_sealed = |seen: &Seen<'_>| seen.state.releases.iter().all(|release| !release.touched.exists());
     // A first deploy interrupted in its upload made only some of the roots, and the others have nothing to lock. The
     // next deploy removes that upload.
-    let lacks_root = seen.iter().any(|seen| seen.state.identity.is_none());
+    let lacks_root = hosts.iter().any(|seen| seen.state.identity.is_none());
     let is_idle = |seen: &Seen<'_>| {
         let mut left = seen.state.interrupted.iter();
         let is_over = left.all(|left| lacks_root && left.is_upload());
         let is_over = is_over && !seen.state.journal.exists() && seen.state.lock.is_none();
         is_over && !seen.state.lost_current() && is_sealed(seen)
     };
-    if seen.iter().all(is_idle) && !caught_up {
-        return with_missed(run.nothing_to_do(&seen), &seen);
-    }
-    let place = run.options.data_place();
-    let means = run.data_means(options.keep_data, place.as_ref());
-    let report = run.plan_and_execute(&|seen: &[Seen<'_>]| plan::recover(options.direction, means, seen)).await;
-    with_missed(report, &seen)
+    hosts.iter().all(is_idle) && !caught_up
 }
 
 /// Whether a pending host is on the release that it missed, or on the same one as the host that remembers

@@ -9,12 +9,11 @@ use crate::{
     target_check::TargetCheck,
 };
 
-use super::{RollbackOptions, run::Run};
+use super::{RollbackOptions, mover::Mover, run::Run};
 
 /// Rolls every host back. Refuses hosts on neither `from` nor the target, if both are given.
 pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: Option<&ReleaseName>) -> Report {
     run.verify = options.verify;
-    run.check = check_of(options);
     run.keep_data = options.keep_data;
     run.owner.data = match &options.data_to {
         _ if options.keep_data => Some(DataIntent::Keep),
@@ -29,7 +28,8 @@ pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: 
         }
         plan::rollback(&options.target, options.from.as_ref(), means, seen).map(Some)
     };
-    run.plan_and_execute(&plan).await
+    let mut rollback = Mover { planner: &plan, commands: run.command_means(), quick_check: check_of(options) };
+    run.with_locks(None, &mut rollback).await
 }
 
 /// Returns the check to make while taking the locks; only possible if the target is known by name or to the

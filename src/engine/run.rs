@@ -13,15 +13,14 @@ use crate::{
     lock::LockOwner,
     name::ReleaseName,
     plan::Plan,
-    report::{Command, Failure, HostOutcome, HostReport, Outcome, Report, crowd},
-    store::QuickCheck,
+    report::{Command, Failure, HostReport, Outcome, Report, crowd},
     target_check::TargetCheck,
     transport::Secrets,
 };
 
 use super::{
     Fleet, Host, RunOptions,
-    observe::failed_host,
+    observe::{Observed, failed_host, observed_reports},
     secrets::{self, redact},
     shell::Controller,
     verify::Warnings,
@@ -39,8 +38,6 @@ pub(super) struct Run<'r> {
     pub(super) owner: LockOwner,
     /// How to verify the release that a host goes to.
     pub(super) verify: TargetCheck,
-    /// The release to compare with its manifest while taking the lock.
-    pub(super) check: Option<QuickCheck>,
     /// The unreachable hosts that the run skips.
     pub(super) skipped: Vec<(String, Failure)>,
     /// The records of commands that run on this machine.
@@ -78,7 +75,6 @@ impl<'r> Run<'r> {
             keep: None,
             owner,
             verify: TargetCheck::None,
-            check: None,
             skipped: Vec::new(),
             controller: Controller::default(),
             irreversible: None,
@@ -258,17 +254,18 @@ impl<'r> Run<'r> {
     }
 
     /// Reports a dry run.
-    pub(super) fn dry_run(&self, plan: &Plan, warnings: &Warnings) -> Report {
-        let host = |host: &crate::plan::HostPlan| {
-            let mut report = HostReport::new(&host.host, HostOutcome::Unchanged);
-            report.before = host.before.release().cloned();
-            report.after.clone_from(&report.before);
+    pub(super) fn dry_run(
+        &self,
+        release: Option<&ReleaseName>,
+        observed: &Observed<'_>,
+        warnings: &Warnings,
+    ) -> Report {
+        let mut hosts = observed_reports(observed);
+        for host in &mut hosts {
             let own = warnings.iter().filter(|(warned, _)| *warned == host.host);
-            report.warnings = own.map(|(_, warning)| warning.clone()).collect();
-            report
-        };
-        let hosts = plan.hosts.iter().map(host).collect();
-        Report { dry_run: true, ..self.report(Outcome::Unchanged, Some(&plan.release), hosts, None) }
+            host.warnings = own.map(|(_, warning)| warning.clone()).collect();
+        }
+        Report { dry_run: true, ..self.report(Outcome::Unchanged, release, hosts, None) }
     }
 
     /// Emits the plan.

@@ -16,7 +16,7 @@ use crate::{
     name::ReleaseName,
     plan::{Plan, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
-    store::{Closing, Ended, StoreError},
+    store::{Closing, Ended, QuickCheck, StoreError},
 };
 
 use super::{
@@ -36,7 +36,9 @@ type NotTaken = (Vec<(String, Failure)>, Vec<HostReport>);
 
 impl<'r> Run<'r> {
     /// Takes the lock of every host and reads its state; or takes none and reports why.
-    pub(super) async fn take_locks(&self) -> Result<Vec<LockedHost<'r>>, Report> {
+    ///
+    /// The same exchange makes the quick `check`.
+    pub(super) async fn take_locks(&self, check: Option<&QuickCheck>) -> Result<Vec<LockedHost<'r>>, Report> {
         self.enter_phase(Phase::Lock, self.hosts.len());
         let until = Instant::now() + self.options.wait;
         let mut waited = false;
@@ -44,7 +46,7 @@ impl<'r> Run<'r> {
             return Err(self.not_locked(&failed, &[]));
         }
         loop {
-            let (failed, seen) = match self.try_locks().await {
+            let (failed, seen) = match self.try_locks(check).await {
                 Ok(locked) => return Ok(locked),
                 Err(not_taken) => not_taken,
             };
@@ -76,13 +78,13 @@ impl<'r> Run<'r> {
         if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
-    async fn try_locks(&self) -> Result<Vec<LockedHost<'r>>, NotTaken> {
+    async fn try_locks(&self, check: Option<&QuickCheck>) -> Result<Vec<LockedHost<'r>>, NotTaken> {
         let mut order: Vec<&'r Host> = self.hosts.iter().collect();
         // Neither names nor their order in a configuration decide, as these differ between machines.
         order.sort_by_key(|host| (host.store.to_string(), host.store.root().clone()));
         let (arbiter, others) = order.split_first().expect("a fleet has a host");
-        let mut locked = vec![self.lock(arbiter).await.map_err(|failed| (vec![failed], Vec::new()))?];
-        let locks: Vec<_> = others.iter().map(|host| self.lock(host)).collect();
+        let mut locked = vec![self.lock(arbiter, check).await.map_err(|failed| (vec![failed], Vec::new()))?];
+        let locks: Vec<_> = others.iter().map(|host| self.lock(host, check)).collect();
         let results: Vec<_> = stream::iter(locks).buffer_unordered(self.parallel).collect().await;
         let mut failed = Vec::new();
         for result in results {
@@ -100,8 +102,8 @@ impl<'r> Run<'r> {
         Err((failed, seen))
     }
 
-    async fn lock(&self, host: &'r Host) -> Result<LockedHost<'r>, (String, Failure)> {
-        let taken = host.store.lock(&self.owner, self.check.as_ref()).await.map_err(|error| self.not_taken(error));
+    async fn lock(&self, host: &'r Host, check: Option<&QuickCheck>) -> Result<LockedHost<'r>, (String, Failure)> {
+        let taken = host.store.lock(&self.owner, check).await.map_err(|error| self.not_taken(error));
         let guard =
             self.report_phase(&host.name, Phase::Lock, taken).map_err(|failure| (host.name.clone(), failure))?;
         Ok(LockedHost::new(host, guard))

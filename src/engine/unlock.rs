@@ -30,7 +30,7 @@ pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
         if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
             return report;
         }
-        return run.nothing_to_do(&observed.seen());
+        return run.nothing_to_do(None, &observed.seen());
     }
     let states = observed.states.iter().filter_map(|(host, answer)| Some((*host, answer.as_ref().ok()?)));
     let unlocking = states.map(|(host, state)| unlock_on(&run, host, state, force));
