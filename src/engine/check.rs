@@ -11,7 +11,7 @@ use crate::{
     report::{Failure, Outcome, Report},
     time::Timestamp,
     token::Token,
-    transport::{Liveness, Secrets},
+    transport::Secrets,
 };
 
 use super::{
@@ -45,7 +45,7 @@ pub(super) async fn check(run: Run<'_>) -> Report {
         Ok(plan) => plan,
         Err(refusal) => return run.refused(Refusal { command: run.command(), ..refusal }, &seen),
     };
-    if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
+    if let Some(report) = run.refuse_closed_hosts(&observed, None).await {
         return report;
     }
     for note in plan.notes {
@@ -53,12 +53,6 @@ pub(super) async fn check(run: Run<'_>) -> Report {
     }
     for (host, why) in plan::stragglers(&seen, None) {
         run.warn(Some(&host), why);
-    }
-    for (host, lock) in seen.iter().filter_map(|seen| Some((seen.host, seen.state.lock.as_ref()?))) {
-        if lock.holder != Liveness::Gone {
-            let held = format!("it is locked by {}: a deploy would have to wait for that", lock.describe());
-            run.warn(Some(host), held);
-        }
     }
     run.report_present(&observed).await;
     let hosts = examined(&run, &observed).await;

@@ -17,6 +17,7 @@ use super::{
     data::DataProgress,
     locked_host::LockedHost,
     outcome::{Code, Reached},
+    questions::Question,
     run::Run,
 };
 
@@ -101,8 +102,7 @@ impl Run<'_> {
     ///
     /// Rolling back the code alone runs nothing, and needs no trust.
     pub(super) fn refuse_untrusted(&self, plan: &Plan, seen: &[Seen<'_>]) -> Option<Report> {
-        if !matches!(plan.command, Command::Rollback | Command::Activate | Command::Recover) || self.runs_nothing(plan)
-        {
+        if !self.asks(Question::TrustedFiles) || self.runs_nothing(plan) {
             return None;
         }
         let code = &self.options.code;

@@ -7,14 +7,19 @@
 use futures_util::{StreamExt, stream};
 
 use crate::{
+    error::ErrorKind,
     name::ReleaseName,
     plan::{self, Refusal},
     report::{Command, Failure, HostOutcome, Outcome, Report},
+    store::{RootState, StoreError},
+    transport::Liveness,
 };
 
 use super::{
+    Host,
     observe::{Observed, failed_host, failure, observed_reports},
     run::{Run, summary},
+    take_locks::NOT_LOCKED,
 };
 
 /// The one who asks a question.
@@ -31,9 +36,11 @@ pub(super) enum Asker {
 /// A reason to refuse a command before it changes anything, besides those of its plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Question {
-    /// Whether the variables for commands can be read here. Costs the hosts nothing.
+    /// Whether the source may be published.
+    Source,
+    /// Whether the variables for commands can be read here.
     Variables,
-    /// Whether every host answers. The observed states answer this question and the next three.
+    /// Whether every host answers.
     Answers,
     /// Whether each host has a root of its own.
     OneRootEach,
@@ -41,35 +48,78 @@ pub(super) enum Question {
     OneFilesystem,
     /// Whether nobody else may write to a directory on the path to the root.
     NobodyElseMayWrite,
-    /// Whether this user may write, the state has a known format, and the name was not pruned. Costs an
-    /// exchange.
+    /// Whether the lock is free, or its holder is proven dead.
+    LockIsFree,
+    /// Whether this user may write, the state has a known format, and the name was not pruned.
     MayWrite,
-    /// Whether the host opens a channel for uploads. Costs an exchange over one.
+    /// Whether the host opens a channel for uploads.
     TakesUploads,
+    /// Whether the files that the plan relies on belong to nobody else.
+    TrustedFiles,
+    /// Whether the releases that hosts go to are intact.
+    IntactTargets,
+}
+
+/// The cost of an answer.
+#[cfg(test)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cost {
+    /// Answered on this machine.
+    Nothing,
+    /// Answered by the states, which every command reads.
+    State,
+    /// An exchange of its own with each host.
+    Exchange,
 }
 
 impl Question {
     #[cfg(test)]
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 11] = [
+        Self::Source,
         Self::Variables,
         Self::Answers,
         Self::OneRootEach,
         Self::OneFilesystem,
         Self::NobodyElseMayWrite,
+        Self::LockIsFree,
         Self::MayWrite,
         Self::TakesUploads,
+        Self::TrustedFiles,
+        Self::IntactTargets,
     ];
+
+    /// Returns the cost of the answer.
+    #[cfg(test)]
+    fn cost(self) -> Cost {
+        match self {
+            Self::Source | Self::Variables => Cost::Nothing,
+            Self::Answers
+            | Self::OneRootEach
+            | Self::OneFilesystem
+            | Self::NobodyElseMayWrite
+            | Self::LockIsFree
+            | Self::TrustedFiles => Cost::State,
+            Self::MayWrite | Self::TakesUploads | Self::IntactTargets => Cost::Exchange,
+        }
+    }
 
     /// Whether it can refuse `command`, whoever asks.
     fn concerns(self, command: Command) -> bool {
-        use Command::{Activate, Check, Deploy, Prune, Stage};
+        use Command::{Activate, Check, Deploy, Prune, Recover, Rollback, Stage, Unlock};
         match self {
+            // `check` has no source.
+            Self::Source => matches!(command, Deploy | Stage),
             // A rollback works without variables.
             Self::Variables => matches!(command, Deploy | Activate | Check),
             Self::Answers | Self::OneRootEach | Self::MayWrite => true,
             // A rollback never asks these.
             Self::OneFilesystem | Self::NobodyElseMayWrite => matches!(command, Deploy | Stage | Prune | Check),
+            // `unlock` asks each host for itself.
+            Self::LockIsFree => command != Unlock,
             Self::TakesUploads => matches!(command, Deploy | Stage | Check),
+            // A deploy trusts nothing that it does not publish itself, or refuses it with the path to the root.
+            Self::TrustedFiles => matches!(command, Activate | Rollback | Recover),
+            Self::IntactTargets => matches!(command, Activate | Rollback),
         }
     }
 
@@ -77,7 +127,7 @@ impl Question {
     /// nothing.
     fn is_asked_by(self, asker: Asker) -> bool {
         match self {
-            Self::MayWrite | Self::TakesUploads => asker != Asker::Run,
+            Self::LockIsFree | Self::MayWrite | Self::TakesUploads => asker != Asker::Run,
             _ => true,
         }
     }
@@ -93,7 +143,8 @@ impl Run<'_> {
         }
     }
 
-    fn asks(&self, question: Question) -> bool {
+    /// Whether this run asks `question`.
+    pub(super) fn asks(&self, question: Question) -> bool {
         question.concerns(self.command()) && question.is_asked_by(self.asker())
     }
 
@@ -157,22 +208,19 @@ impl Run<'_> {
         Some(self.refused(Refusal::of(self.command(), refusals), seen))
     }
 
-    /// Reports hosts that would refuse the writes. Asked after the plan, since a run meets it after the
+    /// Reports hosts that would refuse the lock or the writes. Asked after the plan, since a run meets it after the
     /// plan.
-    pub(super) async fn refuse_unwritable_hosts(
+    pub(super) async fn refuse_closed_hosts(
         &self,
         observed: &Observed<'_>,
         name: Option<&ReleaseName>,
     ) -> Option<Report> {
-        if !self.asks(Question::MayWrite) {
-            return None;
-        }
-        let asks = observed.states.iter().map(|(host, _)| async move {
-            let answer = match host.store.may_write(name).await {
-                Ok(()) if self.asks(Question::TakesUploads) => host.store.try_stage().await,
-                answer => answer,
+        let asks = observed.states.iter().map(|(host, state)| async move {
+            let why = match self.held(host, state) {
+                Some(held) => Some(held),
+                None => self.ask_for_writes(host, name).await.err(),
             };
-            answer.map_err(failure).err().map(|why| (host.name.clone(), why))
+            why.map(|why| (host.name.clone(), why))
         });
         // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
         let asks: Vec<_> = asks.collect();
@@ -189,8 +237,34 @@ impl Run<'_> {
                 report.error = Some(why.clone());
             }
         }
-        let error = summary("a host would refuse what is to be written, and nothing was touched", &failed);
-        Some(self.report(Outcome::Refused, None, hosts, Some(error)))
+        let only_locked = failed.iter().all(|(_, why)| why.kind == ErrorKind::Locked);
+        let what =
+            if only_locked { NOT_LOCKED } else { "a host would refuse what is to be written, and nothing was touched" };
+        Some(self.report(Outcome::Refused, None, hosts, Some(summary(what, &failed))))
+    }
+
+    /// Returns the failure that a lock held by somebody else would be. A run that may wait is only warned.
+    fn held(&self, host: &Host, state: &Result<RootState, Failure>) -> Option<Failure> {
+        let holder = state.as_ref().ok()?.lock.as_ref()?;
+        if !self.asks(Question::LockIsFree) || holder.holder == Liveness::Gone {
+            return None;
+        }
+        let held = failure(StoreError::Locked { host: host.store.to_string(), holder: Box::new(holder.clone()) });
+        if self.options.wait.is_zero() {
+            return Some(held);
+        }
+        self.warn(Some(&host.name), format!("{}; the run would wait up to {:?}", held.message, self.options.wait));
+        None
+    }
+
+    async fn ask_for_writes(&self, host: &Host, name: Option<&ReleaseName>) -> Result<(), Failure> {
+        if self.asks(Question::MayWrite) {
+            host.store.may_write(name).await.map_err(failure)?;
+        }
+        if self.asks(Question::TakesUploads) {
+            host.store.try_stage().await.map_err(failure)?;
+        }
+        Ok(())
     }
 }
 
@@ -198,13 +272,55 @@ impl Run<'_> {
 mod tests {
     use super::*;
 
+    const CHANGING: [Command; 10] = [
+        Command::Deploy,
+        Command::Stage,
+        Command::Activate,
+        Command::Rollback,
+        Command::Recover,
+        Command::Adopt,
+        Command::Prune,
+        Command::Pin,
+        Command::Unpin,
+        Command::Unlock,
+    ];
+
+    /// The questions in their order, each with its cost, whether `check` asks it, and the commands that ask it in a
+    /// dry run; a star means that the run leaves it to its first step.
+    #[test]
+    fn the_table_of_questions() {
+        let row = |question: Question| {
+            let commands = CHANGING.into_iter().filter(|command| question.concerns(*command));
+            let commands: Vec<String> = commands.map(|command| command.to_string()).collect();
+            let commands = if commands.len() == CHANGING.len() { "all".to_owned() } else { commands.join(" ") };
+            let check = if question.concerns(Command::Check) { "check" } else { "-" };
+            let run = if question.is_asked_by(Asker::Run) { "" } else { "*" };
+            format!("{question:?} {:?} {check}: {commands}{run}", question.cost()).to_string()
+        };
+        let expected = "\
+Source Nothing -: deploy stage
+Variables Nothing check: deploy activate
+Answers State check: all
+OneRootEach State check: all
+OneFilesystem State check: deploy stage prune
+NobodyElseMayWrite State check: deploy stage prune
+LockIsFree State check: deploy stage activate rollback recover adopt prune pin unpin*
+MayWrite Exchange check: all*
+TakesUploads Exchange check: deploy stage*
+TrustedFiles State -: activate rollback recover
+IntactTargets Exchange -: activate rollback";
+        assert_eq!(Question::ALL.map(row).join("\n"), expected);
+    }
+
     /// A question that a run leaves to its first step is asked by `check` and the dry run instead, and
     /// never the reverse.
     #[test]
     fn whatever_a_run_asks_is_asked_by_check_and_the_dry_run() {
         for question in Question::ALL {
             assert!(question.is_asked_by(Asker::Check) && question.is_asked_by(Asker::DryRun), "{question:?}");
-            assert!(question.concerns(Command::Check) || !question.concerns(Command::Deploy), "{question:?}");
+            let needs_source = question == Question::Source;
+            let asked = question.concerns(Command::Check) || !question.concerns(Command::Deploy);
+            assert!(asked || needs_source, "{question:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     tree::Tree,
 };
 
-use super::run::Run;
+use super::{questions::Question, run::Run};
 
 /// The maximum number of paths in a warning.
 const MAX_NAMED: usize = 5;
@@ -18,6 +18,9 @@ impl Run<'_> {
     /// Warns of content that should be left out, once however often the tree is uploaded.
     pub(super) fn refuse_unfit_source(&self, release: &dyn Release) -> Option<Report> {
         let ReleaseContent::Tree(tree) = release.content() else { return None };
+        if !self.asks(Question::Source) {
+            return None;
+        }
         if let Some(error) = self.refuses(&tree) {
             return Some(self.report(Outcome::Refused, Some(release.name()), Vec::new(), Some(error.into())));
         }

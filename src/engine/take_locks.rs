@@ -27,6 +27,9 @@ use super::{
     run::{Run, summary},
 };
 
+/// The words for a lock that was not taken, and for one that would not be.
+pub(super) const NOT_LOCKED: &str = "a lock could not be taken, and nothing was touched";
+
 /// The pause between two attempts to take a lock.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
@@ -134,7 +137,7 @@ impl<'r> Run<'r> {
         if self.is_stopped() {
             return self.stopped(self.hosts.iter().map(host).collect());
         }
-        let error = summary("a lock could not be taken, and nothing was touched", failed);
+        let error = summary(NOT_LOCKED, failed);
         self.report(Outcome::Refused, None, self.hosts.iter().map(host).collect(), Some(error))
     }
 

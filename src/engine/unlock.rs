@@ -4,7 +4,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::{
     error::{Error, ErrorKind},
-    event::Phase,
+    event::{Event, Phase},
     lock::LockHolder,
     outcome::{HostOutcome, Outcome},
     report::{Failure, HostReport, Report},
@@ -26,11 +26,10 @@ pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
     if let Some(report) = run.refuse_unobserved(&observed) {
         return report;
     }
-    if run.options.dry_run {
-        if let Some(report) = run.refuse_unwritable_hosts(&observed, None).await {
-            return report;
-        }
-        return run.nothing_to_do(None, &observed.seen());
+    if run.options.dry_run
+        && let Some(report) = run.refuse_closed_hosts(&observed, None).await
+    {
+        return report;
     }
     let states = observed.states.iter().filter_map(|(host, answer)| Some((*host, answer.as_ref().ok()?)));
     let unlocking = states.map(|(host, state)| unlock_on(&run, host, state, force));
@@ -45,6 +44,10 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
     if holder.holder != Liveness::Gone && !force {
         report.outcome = HostOutcome::Refused;
         report.error = Some(held(host, holder));
+        return report;
+    }
+    if run.options.dry_run {
+        run.emit(&Event::Planned { plan: vec![format!("{}: take the lock of {} away", host.name, holder.describe())] });
         return report;
     }
     match steal_lock(run, host, holder).await {
@@ -82,6 +85,9 @@ fn hidden(host: &Host) -> Failure {
 fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
     let failed: Vec<(String, Failure)> =
         hosts.iter().filter_map(|host| Some((host.host.clone(), host.error.clone()?))).collect();
+    if failed.is_empty() && run.options.dry_run {
+        return Report { dry_run: true, ..run.report(Outcome::Unchanged, None, hosts, None) };
+    }
     if failed.is_empty() {
         return run.report(Outcome::Done, None, hosts, None);
     }

@@ -17,6 +17,7 @@ use crate::{
 use super::{
     Host,
     observe::{failed_host, failure, untouched},
+    questions::Question,
     run::{Run, summary},
 };
 
@@ -41,7 +42,7 @@ impl Run<'_> {
         let target = |seen: &Seen<'_>| {
             plan.host(seen.host).filter(|host| was_there(&host.action)).map(|host| host.release.clone())
         };
-        if self.verify == TargetCheck::None {
+        if !self.asks(Question::IntactTargets) || self.verify == TargetCheck::None {
             return Ok(Warnings::new());
         }
         let looks = seen.iter().filter_map(|seen| Some(self.verify_target(*seen, target(seen)?)));

@@ -186,13 +186,18 @@ impl<'r> Run<'r> {
         operation.read(self, &seen).await?;
         let mut plan = match operation.plan(&seen, &traces) {
             Ok(Some(plan)) => plan,
-            Ok(None) => return Err(self.nothing_to_do(None, &seen)),
+            Ok(None) => {
+                let refused = self.refuse_closed_hosts(observed, operation.publishes()).await;
+                return Err(refused.unwrap_or_else(|| self.nothing_to_do(None, &seen)));
+            }
             Err(refusal) => return Err(self.refused(refusal, &seen)),
         };
         if self.options.dry_run {
             operation.foresee(self, &mut plan).await;
             operation.emit_plan(self, &plan);
-            if let Some(report) = self.refuse_unwritable_hosts(observed, operation.publishes()).await {
+            if !operation.needs_no_lock(&plan, &seen)
+                && let Some(report) = self.refuse_closed_hosts(observed, operation.publishes()).await
+            {
                 return Err(report);
             }
             let warnings = operation.rehearse(self, &plan, &seen).await?;

@@ -53,6 +53,52 @@ fn one_locked_host_refuses_for_all_and_no_lock_is_kept() {
     }
 }
 
+/// `check` and every dry run end as the run would. One that may wait is only warned. FAULTS.md X12.
+#[test]
+fn check_and_the_dry_runs_find_a_held_lock() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    let other = store(&hosts, 1);
+    let guard = hold(&other);
+    let fleet = hosts.fleet();
+    let mut deploy = deploying();
+    deploy.run.dry_run = true;
+    let run = &deploy.run;
+    let mut back = super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1));
+    back.run.dry_run = true;
+    let recover = RecoverOptions::new(Direction::Safest, run.clone());
+    let reports = [
+        wait(fleet.check(&RunOptions::default(), &Silent)),
+        wait(fleet.deploy(release("c"), &deploy, &Silent)),
+        wait(fleet.stage(release("c"), run, &Silent)),
+        wait(fleet.rollback(&back, &Silent)),
+        wait(fleet.recover(&recover, &Silent)),
+        wait(fleet.prune(0, run, &Silent)),
+        wait(fleet.pin(&name("a"), run, &Silent)),
+        wait(fleet.unlock(false, run, &Silent)),
+    ];
+    for report in reports {
+        assert_code(&report, ExitCode::LOCKED);
+        let error = report.error.expect("a refusal has an error");
+        assert!(error.message.contains("bob@desktop"), "{:?}: {}", report.command, error.message);
+    }
+    assert_code(&wait(fleet.unpin(&name("a"), run, &Silent)), ExitCode::DONE);
+    assert_code(&wait(fleet.unlock(true, run, &Silent)), ExitCode::DONE);
+    assert!(hosts.0[1].exists(&at(".switchback/lock")), "a dry run took the lock away");
+
+    let told = std::sync::Mutex::new(Vec::new());
+    let observer = |event: &switchback::Event| {
+        if let switchback::Event::Warning { message, .. } = event {
+            told.lock().expect("one thread").push(message.clone());
+        }
+    };
+    back.run.wait = std::time::Duration::from_secs(30);
+    assert_code(&wait(fleet.rollback(&back, &observer)), ExitCode::DONE);
+    assert!(told.into_inner().expect("one thread").iter().any(|what| what.contains("would wait up to 30s")));
+
+    drop((guard, other));
+    assert_ne!(wait(fleet.check(&RunOptions::default(), &Silent)).exit_code(), ExitCode::LOCKED, "its holder is dead");
+}
+
 #[test]
 fn the_holder_is_shown_by_status() {
     let hosts = Hosts::new(1).deployed(&["a"]);

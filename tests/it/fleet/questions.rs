@@ -8,7 +8,10 @@ use switchback::{
     commands::{Commands, DataCommands, DataPlace},
     engine::{DeployOptions, RunOptions},
     event::{Event, Silent},
+    lock::LockOwner,
+    report::Command,
     shared::SharedPath,
+    store::ReleaseStore,
     transport::{
         Batch, FailureKind, HookEnd, HookExit, MemoryHost, MemoryTransport, OnFailure, Op, Reply, StepFailure,
         TransportError,
@@ -129,6 +132,14 @@ fn cases() -> Vec<Case> {
                 host.link(&at(".switchback/format"), "99");
             }),
         ),
+        case("a lock that a live run holds", || {
+            let hosts = Hosts::new(2).deployed(&["a"]);
+            let owner = LockOwner::new(Command::Deploy, "bob@desktop");
+            let guard = wait(store(hosts.0[1].connect("another")).lock(&owner, None)).expect("the lock is free");
+            // Its holder is alive for as long as its connection.
+            std::mem::forget(guard);
+            hosts.fleet()
+        }),
         case("no right to write", denied(deployed())),
         case("a group that the host does not have", || {
             let host = Hosts::new(1).deployed(&["a"]).0.remove(0);
@@ -175,10 +186,6 @@ const OTHERWISE: &[(ErrorKind, &str)] = &[
     (ErrorKind::Unknown, "an answer that is lost refuses whoever asks"),
     (ErrorKind::RootRefused, "a fleet with such a root is not made; another filesystem is shown beside the plan"),
     (ErrorKind::DamagedState, "what cannot be read is told by whoever reads it"),
-    (
-        ErrorKind::Locked,
-        "only known under the lock: whoever holds it now may have given it back by then; `check` warns",
-    ),
     (ErrorKind::Conflict, "only known under the lock"),
     (ErrorKind::UploadFailed, "only known after the upload"),
     (ErrorKind::HookFailed, "only known after the upload: `prepare` runs in the release"),
