@@ -309,7 +309,12 @@ impl<'r> Run<'r> {
         let mut failed: Vec<(String, Failure)> = Vec::new();
         let mut any = false;
         for (host, result) in locked.iter().zip(results) {
-            match self.report_phase(host.name(), Phase::Lock, result.map_err(failure)) {
+            let result = result.map_err(failure);
+            // The lock phase has reported the host already.
+            if result.as_ref().is_ok_and(|more| !more) {
+                continue;
+            }
+            match self.report_phase(host.name(), Phase::Lock, result) {
                 Ok(more) => any |= more,
                 Err(why) => failed.push((host.name().to_owned(), why)),
             }
