@@ -4,13 +4,15 @@ use std::{error::Error as StdError, fmt};
 
 use serde::{Deserialize, Serialize};
 
-/// An error, worded for the person who reads it at night: what failed, the state of everything now, and what to
-/// type next, in at most one sentence each.
+use crate::hint::Hint;
+
+/// An error, worded for the person who reads it at night: what failed, and the state of everything now, in at most
+/// one sentence each. The [hints](Self::next) are the next steps.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    hint: Option<String>,
+    hints: Vec<Hint>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -18,13 +20,20 @@ impl Error {
     /// An error of this kind. The message says what failed and the resulting state; the reason belongs in the
     /// [`source`](Self::because).
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None, source: None }
+        Self { kind, message: message.into(), hints: Vec::new(), source: None }
     }
 
-    /// Adds what to do or type next.
+    /// Adds a next step, after those that it has.
     #[must_use]
-    pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+    pub fn hint(mut self, hint: impl Into<Hint>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// Adds next steps, after those that it has.
+    #[must_use]
+    pub fn hints(mut self, hints: impl IntoIterator<Item = Hint>) -> Self {
+        self.hints.extend(hints);
         self
     }
 
@@ -50,10 +59,10 @@ impl Error {
         self.kind
     }
 
-    /// Returns what to do or type next, if known.
+    /// Returns the next steps, the best first.
     #[must_use]
-    pub fn next(&self) -> Option<&str> {
-        self.hint.as_deref()
+    pub fn next(&self) -> &[Hint] {
+        &self.hints
     }
 
     /// Returns the message and all its reasons, joined by `: `.
@@ -217,7 +226,7 @@ mod tests {
         let error = Error::new(ErrorKind::Locked, "web1 is locked").because("held by jane").hint("wait");
         assert_eq!(error.to_string(), "web1 is locked");
         assert_eq!(error.full_message(), "web1 is locked: held by jane");
-        assert_eq!((error.kind(), error.next()), (ErrorKind::Locked, Some("wait")));
+        assert_eq!((error.kind(), error.next()), (ErrorKind::Locked, &[Hint::from("wait")][..]));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::{
     data::{DataVersion, LedgerStep},
+    hint::{Notice, Words},
     hook::HookKind,
     name::ReleaseName,
     report::{Command, Failure},
@@ -197,10 +198,21 @@ pub enum Event {
         /// The host it concerns, if any.
         #[serde(rename = "host")]
         host: Option<String>,
-        /// The text.
+        /// The text, with the next steps.
         #[serde(rename = "message")]
-        message: String,
+        message: Notice,
     },
+}
+
+impl Event {
+    /// Words all hints, so that people can read them and JSON contains them.
+    pub fn word_hints(&mut self, words: &Words<'_>) {
+        match self {
+            Self::HostFailed { error, .. } => error.word_hints(words),
+            Self::Warning { message, .. } => message.word_hints(words),
+            _ => {}
+        }
+    }
 }
 
 /// The phases of a command, in order. A barrier over all hosts separates each from the next.

@@ -13,6 +13,7 @@ use crate::{
     drill::DrillReport,
     error::{Error, ErrorKind},
     exit::ExitCode,
+    hint::{self, Hint, Notice, Words},
     name::ReleaseName,
     status::HostStatus,
     time::Timestamp,
@@ -84,6 +85,16 @@ impl Report {
         ExitCode::of(self.outcome, self.error.as_ref().map(|error| error.kind))
     }
 
+    /// Words all hints, so that people can read them and JSON contains them.
+    pub fn word_hints(&mut self, words: &Words<'_>) {
+        let errors = self.hosts.iter_mut().filter_map(|host| host.error.as_mut());
+        errors.chain(self.error.as_mut()).for_each(|error| error.word_hints(words));
+        for host in &mut self.hosts {
+            let leftovers = host.status.iter_mut().flat_map(|status| &mut status.leftovers);
+            host.warnings.iter_mut().chain(leftovers).for_each(|notice| notice.word_hints(words));
+        }
+    }
+
     /// Converts the outcome to a result, for callers that use `?`.
     ///
     /// # Errors
@@ -153,7 +164,7 @@ pub struct HostReport {
     pub error: Option<Failure>,
     /// Problems that did not change the outcome.
     #[serde(rename = "warnings", skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
     /// The releases that were pruned.
     #[serde(rename = "pruned", skip_serializing_if = "Vec::is_empty")]
     pub pruned: Vec<ReleaseName>,
@@ -202,14 +213,21 @@ pub struct Failure {
     /// The failure and its reason, in one sentence.
     #[serde(rename = "message")]
     pub message: String,
-    /// Advice: an action or a command to type next.
-    #[serde(rename = "hint", skip_serializing_if = "Option::is_none")]
-    pub hint: Option<String>,
+    /// The next steps, the best first. JSON has those that are in words, as one text.
+    #[serde(rename = "hint", skip_serializing_if = "hint::is_wordless", serialize_with = "hint::serialize")]
+    pub hints: Vec<Hint>,
+}
+
+impl Failure {
+    /// Words all hints, so that people can read them and JSON contains them.
+    pub fn word_hints(&mut self, words: &Words<'_>) {
+        hint::word(&mut self.hints, words);
+    }
 }
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        Self { kind: error.kind(), message: error.full_message(), hint: error.next().map(ToOwned::to_owned) }
+        Self { kind: error.kind(), message: error.full_message(), hints: error.next().to_vec() }
     }
 }
 

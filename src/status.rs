@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::{
-    adoption::AdoptedRecord, history::HistoryEntry, lock::LockHolder, name::ReleaseName, store::UnreadableFile,
-    time::Timestamp,
+    adoption::AdoptedRecord, hint::Notice, history::HistoryEntry, lock::LockHolder, name::ReleaseName,
+    store::UnreadableFile, time::Timestamp,
 };
 
 /// The state of a host, as read.
@@ -32,7 +32,7 @@ pub struct HostStatus {
     pub releases: Vec<ReleaseStatus>,
     /// Leftovers of interrupted runs, in words.
     #[serde(rename = "leftovers", skip_serializing_if = "Vec::is_empty")]
-    pub leftovers: Vec<String>,
+    pub leftovers: Vec<Notice>,
     /// Files of the tool that exist and cannot be read.
     #[serde(rename = "unreadable", skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableFile>,

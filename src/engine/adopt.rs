@@ -6,6 +6,7 @@ use crate::{
     adoption::{Tool, Traces},
     event::{Event, Phase},
     future::BoxFuture,
+    hint::{Hint, Notice},
     name::ReleaseName,
     plan::{self, AdoptPlan, HostAdoption, Refusal, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
@@ -83,7 +84,7 @@ impl<'r> Run<'r> {
             locked.iter().filter_map(|host| Some((host.name().to_owned(), host.failure.clone()?))).collect();
         let outcome = if failed.is_empty() { Outcome::Done } else { Outcome::Failed };
         let error = (!failed.is_empty()).then(|| Failure {
-            hint: Some("see why, then run `switchback adopt` again: it goes on from where it is".to_owned()),
+            hints: vec![Hint::AdoptAgain],
             ..summary("a tree was not taken over, or only in part; every release is where it can be reached", &failed)
         });
         self.enter_phase(Phase::Finish, locked.len());
@@ -131,8 +132,8 @@ impl<'r> Run<'r> {
         });
         let closing = Closing { history, settles: false, ..Closing::default() };
         match host.guard.finish(&closing).await {
-            Ok(closed) => report.warnings.extend(closed.failed),
-            Err(error) => report.warnings.push(lock_not_released(error)),
+            Ok(closed) => report.warnings.extend(closed.failed.into_iter().map(Notice::from)),
+            Err(error) => report.warnings.push(lock_not_released(error).into()),
         }
         for warning in &report.warnings {
             self.warn(Some(host.name()), warning.clone());

@@ -5,6 +5,7 @@ use crate::{
     commands::{Commands, DataPlace, ValidateOn},
     error::{Error, ErrorKind},
     event::Event,
+    hint::Notice,
     hook::{Hook, HookDirection, HookKind, HookShell, Occasion},
     name::ReleaseName,
     plan::{self, DeployTerms, Refusal, Seen},
@@ -48,8 +49,8 @@ pub(super) async fn check(run: Run<'_>) -> Report {
     if let Some(report) = run.refuse_closed_hosts(&observed, None).await {
         return report;
     }
-    for note in plan.notes {
-        run.warn(None, note);
+    for notice in plan.notes.into_iter().map(Notice::from).chain(plan.warnings) {
+        run.warn(None, notice);
     }
     for (host, why) in plan::stragglers(&seen, None) {
         run.warn(Some(&host), why);

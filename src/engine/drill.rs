@@ -7,6 +7,7 @@ use crate::{
     drill::{DrillReport, Leg, Proof},
     error::{Error, ErrorKind},
     event::{Event, Observer},
+    hint::Hint,
     name::ReleaseName,
     release::{Release, ReleaseContent},
     report::{Command, HostReport, Outcome, Report},
@@ -138,7 +139,7 @@ impl Drill<'_> {
         }
         let name = ReleaseName::made_at(Timestamp::now(), &Token::random());
         let message = format!("there is nothing to go back to: the source is deployed first, as the baseline {name}");
-        self.observer.event(&Event::Warning { host: None, message });
+        self.observer.event(&Event::Warning { host: None, message: message.into() });
         self.report.baseline = Some(name.clone());
         let baseline = Renamed { name: name.clone(), of: Arc::clone(&self.release) };
         let report = self.deploy(Arc::new(baseline)).await;
@@ -242,9 +243,9 @@ impl Drill<'_> {
         if words.is_empty() {
             words.extend(last.error.as_ref().map(|error| error.message.clone()));
         }
-        let next = last.error.as_ref().and_then(|error| error.hint.clone());
-        let next = next.unwrap_or_else(|| "see where each host is: `switchback status`".to_owned());
-        Error::new(ErrorKind::DrillFailed, format!("the drill did not hold: {}", words.join("; "))).hint(next)
+        let next = last.error.as_ref().map(|error| error.hints.clone()).filter(|hints| !hints.is_empty());
+        let next = next.unwrap_or_else(|| vec![Hint::Status]);
+        Error::new(ErrorKind::DrillFailed, format!("the drill did not hold: {}", words.join("; "))).hints(next)
     }
 }
 

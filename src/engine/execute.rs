@@ -3,6 +3,7 @@
 use crate::{
     commands::RevertWhen,
     error::{Error, ErrorKind},
+    hint::Hint,
     name::ReleaseName,
     plan::Plan,
     report::{Command, Failure, Outcome, Report, crowd},
@@ -202,31 +203,28 @@ fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) ->
     if failed.is_empty() && !execution.plan.stranded.is_empty() {
         return stranded_hosts(execution);
     }
-    let (what, hint) = if code_is_mixed {
-        ("the hosts are not on one release".to_owned(), hint_for_mixed_fleet(command, release))
+    let (what, hints) = if code_is_mixed {
+        ("the hosts are not on one release".to_owned(), hints_for_mixed_fleet(command, release))
     } else if stays && execution.data.state == DataState::Unsettled {
-        let hint = format!("once the cause is mended, `switchback {command}` takes the revert up again");
-        (format!("{here}, but the data is not: its version is {version}"), hint)
+        let hints = vec!["fix the cause".into(), Hint::ResumeRevert(command)];
+        (format!("{here}, but the data is not: its version is {version}"), hints)
     } else if stays && !execution.failed_itself() {
         (
             format!("{here}, and stays there, but whether it is well was not seen to its end"),
-            "see whether it is well; `switchback rollback` would go one further back".to_owned(),
+            vec!["see whether it works".into(), Hint::RollbackFurther],
         )
     } else if stays {
-        (
-            format!("{here}, and stays there, but it is not well"),
-            "see what failed; `switchback rollback` would go one further back".to_owned(),
-        )
+        (format!("{here}, and stays there, but it is not well"), vec!["see what failed".into(), Hint::RollbackFurther])
     } else if execution.data.state == DataState::Unsettled {
-        let hint = "once the cause is mended, `switchback recover --back` takes it up again".to_owned();
-        (format!("every `current` is where it was, but the data is not: its version is {version}"), hint)
+        let hints = vec!["fix the cause".into(), Hint::RecoverBack];
+        (format!("every `current` is where it was, but the data is not: its version is {version}"), hints)
     } else {
         (
             "every `current` is where it was, but a hook failed there after it was put back".to_owned(),
-            "see what that hook should have done, and do it by hand".to_owned(),
+            vec!["see what that hook should have done, and do it by hand".into()],
         )
     };
-    Failure { hint: Some(hint), ..summary(&what, failed) }
+    Failure { hints, ..summary(&what, failed) }
 }
 
 /// Returns the failure of a run that left hosts behind, with the command that moves them.
@@ -238,8 +236,7 @@ fn stranded_hosts(execution: &Execution<'_, '_>) -> Failure {
     let on = on.as_ref().unwrap_or(release);
     let what =
         format!("left {} where it is: its own record does not lead to {on}, where the others are", crowd(&hosts, 10));
-    let hint = format!("see where each host is with `switchback status`, then `switchback rollback --to {on}`");
-    Error::new(ErrorKind::HostsDiffer, what).hint(hint).into()
+    Error::new(ErrorKind::HostsDiffer, what).hint(Hint::Status).hint(Hint::RollbackTo(on.clone())).into()
 }
 
 /// Returns the state that `plan` leads to if all of it succeeds.
@@ -268,13 +265,8 @@ fn describe_position(execution: &Execution<'_, '_>) -> String {
     }
 }
 
-/// Returns the hint for a fleet whose hosts are on different releases.
-fn hint_for_mixed_fleet(command: Command, release: &ReleaseName) -> String {
-    match command {
-        Command::Rollback => {
-            format!("see where each host is with `switchback status`, then `switchback rollback --to {release}`")
-        }
-        _ => "see where each host is with `switchback status`, then `switchback rollback`, which brings them together"
-            .to_owned(),
-    }
+/// Returns the hints for a fleet whose hosts are on different releases.
+fn hints_for_mixed_fleet(command: Command, release: &ReleaseName) -> Vec<Hint> {
+    let together = if command == Command::Rollback { Hint::RollbackTo(release.clone()) } else { Hint::Rollback };
+    vec![Hint::Status, together]
 }

@@ -4,6 +4,7 @@ use futures_util::future::join_all;
 
 use crate::{
     event::Phase,
+    hint::Notice,
     name::ReleaseName,
     plan::{Action, Plan},
     report::{Command, HostOutcome, HostReport, Outcome},
@@ -182,8 +183,7 @@ fn report_of(host: &mut LockedHost<'_>, outcome: HostOutcome) -> HostReport {
     report.after = (outcome != HostOutcome::Unknown).then(|| host.guard.state().current.release().cloned()).flatten();
     report.switched_at = host.state.switch().and_then(|switched| switched.at);
     report.error = host.failure.take();
-    report.warnings = std::mem::take(&mut host.reported);
-    report.warnings.append(&mut host.warnings);
+    report.warnings = host.reported.drain(..).chain(host.warnings.drain(..)).map(Notice::from).collect();
     report.pruned = std::mem::take(&mut host.pruned);
     report
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use futures_util::{StreamExt, stream};
 
 use crate::{
-    debt::Debt,
     error::Error,
     event::Phase,
+    hint::{Hint, Notice},
     history::HistoryEntry,
     name::ReleaseName,
     plan::{self, Seen},
@@ -70,7 +70,9 @@ async fn examine(host: &Host, answer: &Result<RootState, Failure>, mut report: H
         }
         Err(error) => {
             let why = failure(error).message;
-            report.warnings.push(format!("it could not be looked whether its releases are what they were ({why})"));
+            report
+                .warnings
+                .push(format!("it could not be looked whether its releases are what they were ({why})").into());
         }
     }
     report.status = Some(has);
@@ -87,16 +89,16 @@ fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &m
         // Added files and releases without a manifest are not worth a warning in every `status`.
         Checked::Holds { .. } | Checked::NoManifest => (0, Vec::new()),
         Checked::Impossible { .. } | Checked::Unreadable { .. } => {
-            report.warnings.extend(describe_check(&name, &checked));
+            report.warnings.extend(describe_check(&name, &checked).into_iter().map(Notice::from));
             (0, Vec::new())
         }
     };
     if damaged > 0 {
-        let see = format!("see all of it with `switchback verify {name} --full`");
-        report.warnings.extend(describe_check(&name, &checked).into_iter().map(|said| format!("{said}; {see}")));
+        let see = |said| Notice::new(said).hint(Hint::VerifyFull(name.clone()));
+        report.warnings.extend(describe_check(&name, &checked).into_iter().map(see));
     }
     if !links.is_empty() {
-        report.warnings.push(describe_links(&name, &links));
+        report.warnings.push(describe_links(&name, &links).into());
         some.splice(0..0, links.iter().map(ToString::to_string));
     }
     let damaged = damaged + links.len() as u64;
@@ -160,7 +162,7 @@ fn with_history(
             entries.reverse();
             entries.truncate(newest.unwrap_or(usize::MAX));
             if torn > 0 {
-                report.warnings.push(format!("{torn} torn or unreadable lines in the history"));
+                report.warnings.push(format!("{torn} torn or unreadable lines in the history").into());
             }
             if let Some(status) = &mut report.status {
                 status.history = Some(entries);
@@ -193,13 +195,13 @@ fn report_state(host: &Host, answer: &Result<RootState, Failure>) -> HostReport 
     let seen = Seen { host: &host.name, state };
     let mut report = untouched(&host.name, state);
     report.error = plan::current_fault(&seen)
-        .map(|reason| Error::new(reason.kind(), reason.to_string()).hint(reason.hint(Command::Status)).into());
-    report.warnings.extend(plan::broken_way(&seen));
+        .map(|reason| Error::new(reason.kind(), reason.to_string()).hints(reason.hints(Command::Status)).into());
+    report.warnings.extend(plan::broken_way(&seen).map(Notice::from));
     let status = status_of(&host.name, state);
     if status.root_missing {
-        report.warnings.push(format!("there is no {}; a deploy would make it", host.store.root()));
+        report.warnings.push(format!("there is no {}; a deploy would make it", host.store.root()).into());
     }
-    report.warnings.extend(state.unreadable.iter().map(ToString::to_string));
+    report.warnings.extend(state.unreadable.iter().map(|file| file.to_string().into()));
     report.status = Some(status);
     report
 }
@@ -255,34 +257,35 @@ fn release_status(state: ReleaseState, release: &HostedRelease) -> ReleaseStatus
 }
 
 /// Describes the leftovers of interrupted runs.
-fn leftovers(state: &RootState) -> Vec<String> {
+fn leftovers(state: &RootState) -> Vec<Notice> {
     let left = |left: &crate::store::Interrupted| {
         let who = left
             .owner
             .record()
             .map_or_else(|| "somebody's operation".to_owned(), |owner| format!("{}'s {}", owner.by, owner.command));
         if left.owner.record().is_some_and(|owner| owner.command == Command::Adopt) {
-            return format!("{who} was interrupted; `switchback adopt` goes on from there");
+            return Notice::new(format!("{who} was interrupted")).hint(Hint::AdoptAgain);
         }
-        match &left.intent {
+        let what = match &left.intent {
             Kept::Record(intent) => format!("{who} to {} was interrupted", intent.to),
             Kept::Nothing if left.is_upload() => format!("{who} was interrupted in its upload"),
             Kept::Nothing => format!("{who} was interrupted before it changed anything here"),
             Kept::Unreadable(why) => format!("{who} was interrupted, and its intent cannot be read ({why})"),
-        }
+        };
+        what.into()
     };
     let is_held = state.lock.as_ref().is_some_and(|lock| lock.holder != Liveness::Gone);
     let touched = state.releases.iter().filter(|release| !is_held && release.touched.record().is_some());
     let touched = touched.map(|release| {
-        format!("commands of an interrupted run changed {}; `switchback recover` seals it", release.name)
+        Notice::new(format!("commands of an interrupted run changed {}", release.name)).hint(Hint::Seal)
     });
     let uploads = (!state.staging.is_empty())
-        .then(|| format!("{} unfinished uploads, of runs that go on or of older programs", state.staging.len()));
+        .then(|| format!("{} unfinished uploads, of runs that go on or of older programs", state.staging.len()).into());
     state
         .interrupted
         .iter()
         .map(left)
-        .chain(state.debts.iter().map(Debt::describe))
+        .chain(state.debts.iter().map(|debt| debt.describe().into()))
         .chain(touched)
         .chain(uploads)
         .collect()

@@ -109,7 +109,7 @@ impl<'r> Run<'r> {
                 report.outcome = HostOutcome::Failed;
                 report.error = Some(error.into());
             }
-            Err(error) => report.warnings.push(lock_not_released(error)),
+            Err(error) => report.warnings.push(lock_not_released(error).into()),
         }
         report
     }

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::{Event, Phase},
     future::BoxFuture,
+    hint::{Hint, Notice},
     name::ReleaseName,
     outcome::{HostOutcome, Outcome},
     plan::{self, Plan, Pruning, Refusal, Seen},
@@ -142,7 +143,7 @@ impl<'r> Run<'r> {
         let left = join_all(trash.into_iter().map(|trash| self.empty_trash_of(trash))).await;
         for (host, warnings) in left {
             if let Some(report) = hosts.iter_mut().find(|report| report.host == host.name) {
-                report.warnings.extend(warnings);
+                report.warnings.extend(warnings.into_iter().map(Notice::from));
             }
         }
         hosts
@@ -172,8 +173,7 @@ impl<'r> Run<'r> {
         let hosts = join_all(locked.iter_mut().map(|host| self.end_pruning_on(host, outcome))).await;
         let error = stayed.then(|| {
             let message = "not all that is not needed could be removed; every `current` is where it was";
-            Error::new(ErrorKind::HostFailed, message)
-                .hint("see the warnings of each host, then `switchback prune` again")
+            Error::new(ErrorKind::HostFailed, message).hint("see the warnings of each host").hint(Hint::Prune)
         });
         let hosts = self.empty_trash(trash, hosts).await;
         let operation = Some(self.owner.operation.clone());
@@ -200,7 +200,7 @@ impl<'r> Run<'r> {
         let mut report = HostReport::new(host.name(), HostOutcome::Unchanged);
         (report.before, report.after) = (current.clone(), current);
         report.pruned = std::mem::take(&mut host.pruned);
-        report.warnings = std::mem::take(&mut host.warnings);
+        report.warnings = host.warnings.drain(..).map(Notice::from).collect();
         report
     }
 }

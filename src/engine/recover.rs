@@ -3,6 +3,7 @@
 use crate::{
     debt::Debt,
     error::{Error, ErrorKind},
+    hint::Hint,
     plan::{self, Seen},
     report::{Command, Outcome, Report},
 };
@@ -64,7 +65,7 @@ fn with_missed(mut report: Report, hosts: &[Seen<'_>]) -> Report {
         return report;
     }
     let after = |host: &str| report.hosts.iter().find(|report| report.host == host).map(|report| report.after.clone());
-    let mut missed: Vec<(String, String)> = Vec::new();
+    let mut missed: Vec<(String, Hint)> = Vec::new();
     for keeper in hosts {
         for debt in &keeper.state.debts {
             let (Some(owing), Some(seen)) = (after(&debt.host), hosts.iter().find(|seen| seen.host == debt.host))
@@ -77,9 +78,9 @@ fn with_missed(mut report: Report, hosts: &[Seen<'_>]) -> Report {
             }
             let release = &debt.release;
             let next = match debt.command {
-                Command::Rollback => format!("switchback rollback --to {release}"),
-                _ if seen.state.release(release).is_some() => format!("switchback activate {release}"),
-                _ => format!("switchback deploy SOURCE --name {release}"),
+                Command::Rollback => Hint::RollbackTo(release.clone()),
+                _ if seen.state.release(release).is_some() => Hint::Activate(release.clone()),
+                _ => Hint::DeployAs(release.clone()),
             };
             let what = debt.describe();
             if !missed.iter().any(|(known, _)| *known == what) {
@@ -90,8 +91,7 @@ fn with_missed(mut report: Report, hosts: &[Seen<'_>]) -> Report {
     if let Some((_, next)) = missed.first().cloned() {
         let what: Vec<String> = missed.into_iter().map(|(what, _)| what).collect();
         report.outcome = Outcome::Inconsistent;
-        let hint = format!("`{next}` brings it along");
-        report.error = Some(Error::new(ErrorKind::HostsDiffer, what.join("; ")).hint(hint).into());
+        report.error = Some(Error::new(ErrorKind::HostsDiffer, what.join("; ")).hint(next).into());
     }
     report
 }

@@ -10,6 +10,7 @@ use crate::{
     debt::Debt,
     error::{Error, ErrorKind},
     event::{Event, Observer, Phase},
+    hint::{Hint, Notice},
     lock::LockOwner,
     name::ReleaseName,
     plan::Plan,
@@ -101,11 +102,8 @@ impl<'r> Run<'r> {
         let mut run = Self::new(fleet, command, options, observer);
         run.owner.hosts = whole.hosts.iter().map(|host| host.name.clone()).collect();
         for (host, why) in &skipped {
-            let message = match command {
-                Command::Adopt => format!("skipped ({}); run `switchback adopt` again when it is back", why.message),
-                _ => format!("skipped: this {command} does not reach it ({})", why.message),
-            };
-            run.warn(Some(host), message);
+            let notice = Notice::new(format!("skipped: this {command} does not reach it ({})", why.message));
+            run.warn(Some(host), if command == Command::Adopt { notice.hint(Hint::AdoptAgain) } else { notice });
         }
         Self { skipped, ..run }
     }
@@ -223,7 +221,7 @@ impl<'r> Run<'r> {
         result
     }
 
-    pub(super) fn warn(&self, host: Option<&str>, message: impl Into<String>) {
+    pub(super) fn warn(&self, host: Option<&str>, message: impl Into<Notice>) {
         self.emit(&Event::Warning { host: host.map(ToOwned::to_owned), message: message.into() });
     }
 
@@ -263,7 +261,7 @@ impl<'r> Run<'r> {
         let mut hosts = observed_reports(observed);
         for host in &mut hosts {
             let own = warnings.iter().filter(|(warned, _)| *warned == host.host);
-            host.warnings = own.map(|(_, warning)| warning.clone()).collect();
+            host.warnings = own.map(|(_, warning)| warning.clone().into()).collect();
         }
         Report { dry_run: true, ..self.report(Outcome::Unchanged, release, hosts, None) }
     }
@@ -323,8 +321,8 @@ pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
     let unnamed: usize = alike.iter().skip(MAX_DIFFERENT).map(|(_, hosts)| hosts.len()).sum();
     words.extend((unnamed > 0).then(|| format!("and {unnamed} hosts more")));
     let mut error = Error::new(kind, format!("{what}: {}", words.join("; ")));
-    if let Some(hint) = lead.and_then(|failure| failure.hint) {
-        error = error.hint(hint);
+    if let Some(lead) = lead {
+        error = error.hints(lead.hints);
     }
     error.into()
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     error::{Error, ErrorKind},
+    hint::Hint,
     release::{Release, ReleaseContent},
     report::{Outcome, Report},
     tree::Tree,
@@ -35,7 +36,7 @@ impl Run<'_> {
     fn refuses(&self, tree: &Tree) -> Option<Error> {
         if tree.files() == 0 && !self.options.allow_empty {
             let what = "the source holds no file, and nothing was touched";
-            return Some(Error::new(ErrorKind::Source, what).hint("if it must be empty, say so with --allow-empty"));
+            return Some(Error::new(ErrorKind::Source, what).hint(Hint::AllowEmpty));
         }
         let secrets = self.options.commands.as_ref()?.env_file.as_ref()?;
         let shipped = tree.ships(secrets.as_std_path())?;

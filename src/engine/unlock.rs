@@ -5,6 +5,7 @@ use futures_util::{StreamExt, stream};
 use crate::{
     error::{Error, ErrorKind},
     event::{Event, Phase},
+    hint::Hint,
     lock::LockHolder,
     outcome::{HostOutcome, Outcome},
     report::{Failure, HostReport, Report},
@@ -70,16 +71,13 @@ async fn steal_lock(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(
 
 fn held(host: &Host, holder: &LockHolder) -> Failure {
     let message = format!("{} is locked by {}", host.name, holder.describe());
-    Error::new(ErrorKind::Locked, message)
-        .hint("if you know that it is dead, take the lock away with `switchback unlock --force`")
-        .into()
+    Error::new(ErrorKind::Locked, message).hint(Hint::UnlockForce).into()
 }
 
 /// Returns the failure for a lock in a directory that this user cannot read.
 fn hidden(host: &Host) -> Failure {
     let what = format!("cannot read the lock on {}: only its owner can take it away", host.name);
-    let hint = "`switchback status` names the directory and its owner: connect as that user";
-    Error::new(ErrorKind::Locked, what).hint(hint).into()
+    Error::new(ErrorKind::Locked, what).hint(Hint::UnreadableFile).hint("connect as its owner").into()
 }
 
 fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {

@@ -5,6 +5,7 @@ use futures_util::{StreamExt, future::join_all, stream};
 use crate::{
     error::{Error, ErrorKind},
     event::Phase,
+    hint::{Hint, Notice},
     manifest::DifferenceKind,
     name::ReleaseName,
     plan::{Action, Plan, Seen},
@@ -137,24 +138,16 @@ pub(super) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<Strin
 /// Returns the failure for a release whose manifest, or `unsealed` mark, cannot be read.
 fn unreadable(name: &ReleaseName, why: &str) -> Failure {
     let message = format!("cannot read the manifest of {name}, so nobody can say whether it is what it was: {why}");
-    let hint = "`switchback status` names the file; `--verify none` goes there without looking";
-    Error::new(ErrorKind::DamagedState, message).hint(hint).into()
+    Error::new(ErrorKind::DamagedState, message).hint(Hint::UnreadableFile).hint(Hint::Unverified).into()
 }
 
 fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) -> Failure {
     let message = format!("{name} is damaged: {}", list_some(some, entries));
-    let see = format!("see all of it with `switchback verify {name} --full`");
-    let hint = match command {
-        Command::Activate => format!(
-            "{see}; deploy it again under another --name, or go there anyway with `switchback \
-             activate {name} --verify none`"
-        ),
-        _ => format!(
-            "{see}; choose another release with `switchback rollback --to NAME`, or go there anyway with `switchback rollback \
-             --to {name} --verify none`"
-        ),
+    let ways = match command {
+        Command::Activate => ["deploy it again under another name".into(), Hint::ActivateUnverified(name.clone())],
+        _ => [Hint::RollbackToAnother, Hint::RollbackUnverified(name.clone())],
     };
-    Error::new(ErrorKind::DamagedRelease, message).hint(hint).into()
+    Error::new(ErrorKind::DamagedRelease, message).hint(Hint::VerifyFull(name.clone())).hints(ways).into()
 }
 
 /// Lists some of many entries, and how many more there are.
@@ -202,7 +195,7 @@ async fn verify_on(
         Ok((verified, links)) => {
             let mut report = found(report, name, &verified, &links, full);
             if state.release(name).is_some_and(|release| release.touched.record().is_some()) {
-                report.warnings.push(format!("{CHANGED}; `switchback recover` seals it"));
+                report.warnings.push(Notice::new(CHANGED).hint(Hint::Seal));
             }
             for warning in &report.warnings {
                 run.warn(Some(&host.name), warning.clone());
@@ -241,19 +234,20 @@ fn found(
     if verification.foreign > 0 {
         let some: Vec<String> = verification.owners.iter().map(ToString::to_string).collect();
         let whose = "belongs to others than root and those who deploy, who may change it at any time";
-        report.warnings.push(format!("{}: {whose}", list_some(&some, verification.foreign)));
+        report.warnings.push(format!("{}: {whose}", list_some(&some, verification.foreign)).into());
     }
     if verification.modes > 0 {
         let some: Vec<String> = verification.mode_changes.iter().map(ToString::to_string).collect();
-        report.warnings.push(format!(
-            "modes were changed, which grants nobody anything: {}",
-            list_some(&some, verification.modes)
-        ));
+        report.warnings.push(
+            format!("modes were changed, which grants nobody anything: {}", list_some(&some, verification.modes))
+                .into(),
+        );
     }
     if verification.damaged > 0 {
         let some: Vec<String> = verification.damage.iter().map(ToString::to_string).collect();
         report.outcome = HostOutcome::Failed;
-        report.error = Some(Failure { hint: None, ..damaged(Command::Verify, name, verification.damaged, &some) });
+        report.error =
+            Some(Failure { hints: Vec::new(), ..damaged(Command::Verify, name, verification.damaged, &some) });
     }
     let deep = verified.differences.added.some.iter().find(|difference| difference.kind == DifferenceKind::TooDeep);
     if let Some(deep) = deep.filter(|_| verification.damaged == 0) {

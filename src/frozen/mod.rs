@@ -389,7 +389,7 @@ fn add_records(lines: &mut Lines) {
 }
 
 fn failure() -> Failure {
-    Failure { kind: ErrorKind::RootRefused, message: text("m"), hint: Some(text("h")) }
+    Failure { kind: ErrorKind::RootRefused, message: text("m"), hints: vec!["h".into()] }
 }
 
 fn add_events(lines: &mut Lines) {
@@ -415,7 +415,7 @@ fn add_events(lines: &mut Lines) {
         Event::HookEnded { host: host.clone(), hook, end: text("e") },
         Event::Answered { host: host.clone(), question: HookKind::Version, answer: text("7") },
         Event::Data { release: name("b-2"), step: LedgerStep::Applied, version: Some(version("7")) },
-        Event::Warning { host: Some(host), message: text("m") },
+        Event::Warning { host: Some(host), message: "m".into() },
     ] {
         lines.value("Event", &event);
     }
@@ -443,7 +443,7 @@ fn status() -> HostStatus {
         root_missing: true,
         lock: Some(LockHolder { token: Some(token()), owner: Some(owner()), holder: Liveness::Gone }),
         releases: vec![release],
-        leftovers: vec![text("an upload")],
+        leftovers: vec!["an upload".into()],
         unreadable: vec![UnreadableFile { path: text("p"), owner: Some(1), why: text("w") }],
         damaged: vec![DamagedRelease { release: name("b-1"), damaged: 1, some: vec![text("a")] }],
         history: Some(vec![history()]),
@@ -480,7 +480,7 @@ fn add_report(lines: &mut Lines) {
     host.unread = true;
     host.switched_at = Some(at());
     host.error = Some(failure());
-    host.warnings = vec![text("w")];
+    host.warnings = vec!["w".into()];
     host.pruned = vec![name("b-0")];
     // The empty status shows where its fields go.
     host.status = Some(HostStatus::default());

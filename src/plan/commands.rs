@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, fmt};
 
 use crate::{
     commands::{Commands, ValidateOn, Validation},
+    hint::Notice,
     name::ReleaseName,
     report::{Command, crowd},
     store::Kept,
@@ -112,14 +113,13 @@ fn add_recorded(plan: &mut Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) ->
         plan.controller = means.on_controller().cloned();
         if plan.controller.is_none() {
             let what = "skips the validation on the controller that was recorded with the release";
-            plan.warnings.push(format!(
-                "{what} ({}): the controller runs only what its configuration says",
-                crowd(&asking, NAMED)
-            ));
+            let hosts = crowd(&asking, NAMED);
+            plan.warnings
+                .push(format!("{what} ({hosts}): the controller runs only what its configuration says").into());
         }
     }
-    plan.warnings.extend(differences(plan, hosts));
-    plan.warnings.extend(without_secrets(plan, means));
+    plan.warnings.extend(differences(plan, hosts).map(Notice::from));
+    plan.warnings.extend(without_secrets(plan, means).map(Notice::from));
     Ok(())
 }
 

@@ -51,7 +51,8 @@ pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], terms: &DeployTerms<'_>) -
     let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, action(seen)));
     let mut plan = Plan::new(Command::Deploy, name.clone(), plans.collect());
     let behind = stragglers(hosts, Some(&plan));
-    plan.notes.extend(new_hosts(hosts).into_iter().chain(behind.into_iter().map(|(_, why)| why)));
+    plan.notes.extend(new_hosts(hosts));
+    plan.warnings.extend(behind.into_iter().map(|(_, why)| why));
     if hosts.iter().all(moves) {
         plan.data = data::apply(Command::Deploy, name, terms.means, hosts)?;
     }

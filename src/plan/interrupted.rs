@@ -1,6 +1,7 @@
 //! Interrupted operations, host by host: a host's journal moves that host alone.
 
 use crate::{
+    hint::{Hint, Notice},
     name::ReleaseName,
     outcome::Command,
     store::{Intent, Interrupted},
@@ -270,7 +271,7 @@ fn undone(mut plan: Plan, note: String, hosts: &[Seen<'_>]) -> Plan {
     (plan.finishes, plan.undoes) = (true, true);
     if plan.command == Command::Rollback && !plan.hosts.iter().any(|host| host.action.switches()) {
         let still = current.map_or("nothing is".to_owned(), |current| format!("{current} is still"));
-        plan.warnings.push(format!("{note}: {still} current, and another `switchback rollback` goes one further back"));
+        plan.warnings.push(Notice::new(format!("{note}: {still} current")).hint(Hint::RollbackFurther));
     }
     plan.notes.push(note);
     plan

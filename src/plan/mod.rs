@@ -55,6 +55,7 @@ use std::fmt;
 
 use crate::{
     commands::Validation,
+    hint::Notice,
     name::ReleaseName,
     record::PreviousVersion,
     report::{Command, crowd},
@@ -81,7 +82,7 @@ pub struct Plan {
     /// The validation that runs on the controller, from the controller's own configuration.
     pub controller: Option<Validation>,
     /// Warnings to print even when nobody reads the plan, one sentence each.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Notice>,
     /// Whether the plan undoes an interrupted deploy or activation.
     pub undoes: bool,
     /// The hosts that should roll back with the others but stay, because their own records lead elsewhere.

@@ -468,11 +468,7 @@ impl fmt::Display for Refusal {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let kind = refusal.leading().map_or(ErrorKind::Internal, Reason::kind);
-        let hint = refusal.leading().map(|reason| reason.hint(refusal.command));
-        let error = Self::new(kind, format!("{} refused, nothing was touched: {refusal}", refusal.command));
-        match hint {
-            Some(hint) => error.hint(hint),
-            None => error,
-        }
+        let hints = refusal.leading().map(|reason| reason.hints(refusal.command)).unwrap_or_default();
+        Self::new(kind, format!("{} refused, nothing was touched: {refusal}", refusal.command)).hints(hints)
     }
 }

@@ -1,6 +1,9 @@
 //! Hosts that cannot roll back together with the others.
 
-use crate::name::ReleaseName;
+use crate::{
+    hint::{Hint, Notice},
+    name::ReleaseName,
+};
 
 use super::{Action, Plan, Seen, previous_of};
 
@@ -9,7 +12,7 @@ use super::{Action, Plan, Seen, previous_of};
 ///
 /// Judges the hosts as they are now, or as `plan` leaves them. Hosts that missed an operation are left out: they move
 /// along with the others.
-pub(crate) fn stragglers(hosts: &[Seen<'_>], plan: Option<&Plan>) -> Vec<(String, String)> {
+pub(crate) fn stragglers(hosts: &[Seen<'_>], plan: Option<&Plan>) -> Vec<(String, Notice)> {
     let places: Vec<Place<'_>> =
         hosts.iter().filter(|seen| !seen.owes(hosts)).filter_map(|seen| place(seen, plan)).collect();
     // A rollback already refuses hosts on different releases.
@@ -44,14 +47,13 @@ impl Place<'_> {
         self.seen.host.to_owned()
     }
 
-    fn mended(&self, goal: &ReleaseName) -> String {
+    fn mended(&self, goal: &ReleaseName) -> Notice {
         let host = self.seen.host;
         let before = self.before.map_or("nothing".to_owned(), ToString::to_string);
-        let take = format!("`switchback rollback --to {goal}` takes all of them there");
-        let mend = match self.seen.state.release(goal) {
-            Some(_) => take,
-            None => format!("`switchback stage SOURCE --name {goal} --host {host}` brings it there, and {take}"),
-        };
-        format!("{host} could not roll back with the others: they go to {goal}, and it has {before} to go to; {mend}")
+        let lacks = self.seen.state.release(goal).is_none();
+        let stage = lacks.then(|| Hint::StageOn(goal.clone(), host.to_owned()));
+        let what =
+            format!("{host} could not roll back with the others: they go to {goal}, and it has {before} to go to");
+        stage.into_iter().chain([Hint::RollbackTo(goal.clone())]).fold(Notice::new(what), Notice::hint)
     }
 }

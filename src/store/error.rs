@@ -5,6 +5,7 @@ use thiserror::Error;
 use crate::{
     error::{Error, ErrorKind},
     group::GroupName,
+    hint::Hint,
     lock::LockHolder,
     name::ReleaseName,
     path::HostPath,
@@ -227,15 +228,13 @@ impl StoreError {
         }
     }
 
-    /// Returns the next command or step for the user, if one is known.
+    /// Returns the next steps, the best first.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Transport(error) => hint_of(error),
-            Self::Locked { .. } => Some("try again when it is done, or wait for it with `--wait 5m`"),
-            Self::LockLost { .. } | Self::Conflict { .. } => {
-                Some("see where the hosts are with `switchback status`, then try again")
-            }
+    pub fn hints(&self) -> Vec<Hint> {
+        let advice = match self {
+            Self::Transport(error) => return hints_of(error),
+            Self::Locked { .. } => return vec!["try again when it is done".into(), Hint::Wait],
+            Self::LockLost { .. } | Self::Conflict { .. } => return vec![Hint::Status, "then try again".into()],
             Self::NewerFormat { .. } => Some("use the newer switchback that wrote it"),
             Self::OfAnother { group: None, .. } => {
                 Some("connect as its owner, or name a group whose members deploy together: [security] group = \"...\"")
@@ -249,15 +248,14 @@ impl StoreError {
             Self::NotInGroup { .. } => Some("have root add the user to it there (`usermod -aG`), then connect anew"),
             Self::OfAnotherGroup { .. } => Some("name that group in [security] group"),
             Self::NotOfGroup { .. } => Some("have its owner, or root, run `chgrp` and `chmod g+rwxs` on it"),
-            Self::NameTaken { .. } => {
-                Some("give another --name, or go to the one that is there with `switchback activate`")
-            }
-            Self::NamePruned { .. } => Some("give another --name"),
+            Self::NameTaken { name, .. } => return vec![Hint::AnotherName, Hint::Activate(name.clone())],
+            Self::NamePruned { .. } => return vec![Hint::AnotherName],
             Self::SeedElsewhere { .. } => Some(
                 "copy it there by hand on that host (`cp -a`), from the source, then deploy again: it is not seeded a second time",
             ),
             Self::Damaged { .. } | Self::Unlistable { .. } | Self::NoSuchRelease { .. } => None,
-        }
+        };
+        advice.into_iter().map(Hint::from).collect()
     }
 }
 
@@ -278,16 +276,17 @@ fn kind_of(error: &TransportError) -> ErrorKind {
     }
 }
 
-fn hint_of(error: &TransportError) -> Option<&'static str> {
-    match error {
+fn hints_of(error: &TransportError) -> Vec<Hint> {
+    let advice = match error {
         TransportError::Unreachable { .. } => {
-            Some("see that `ssh` reaches the host without asking anything, or leave it out with --except")
+            return vec!["check that `ssh` reaches the host without asking anything".into(), Hint::Except];
         }
-        TransportError::Unknown { .. } => Some("see where the hosts are with `switchback status`"),
+        TransportError::Unknown { .. } => return vec![Hint::Status],
         TransportError::Root { .. } | TransportError::Step { .. } | TransportError::Hook { .. } => {
-            error.failure().and_then(|failure| match failure.kind {
+            let Some(failure) = error.failure() else { return Vec::new() };
+            match failure.kind {
                 FailureKind::Missing if matches!(error, TransportError::Root { .. }) => {
-                    Some("deploy to it first, or leave the host out with --except")
+                    return vec!["deploy to it first".into(), Hint::Except];
                 }
                 FailureKind::CrossDevice => {
                     Some("the root, its releases and its state directory must be on one filesystem: see [layout]")
@@ -296,18 +295,15 @@ fn hint_of(error: &TransportError) -> Option<&'static str> {
                 FailureKind::NoSpace => Some("free some space on the host"),
                 FailureKind::ReadOnly => Some("the filesystem is read-only; see what the host's kernel log says"),
                 _ => None,
-            })
+            }
         }
         TransportError::Unsuitable { .. } | TransportError::Source { .. } | TransportError::Upload { .. } => None,
-    }
+    };
+    advice.into_iter().map(Hint::from).collect()
 }
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        let mut face = Self::new(error.kind(), error.to_string());
-        if let Some(hint) = error.hint() {
-            face = face.hint(hint);
-        }
-        face.because_of(&error)
+        Self::new(error.kind(), error.to_string()).hints(error.hints()).because_of(&error)
     }
 }

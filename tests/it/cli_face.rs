@@ -258,9 +258,9 @@ fn hints_keep_what_was_asked() {
     };
     assert_eq!(
         hint(&["rollback", "--to", "nope"]),
-        format!("see what the hosts have: `switchback --root {root} releases`")
+        format!("`switchback --root {root} releases` lists the releases of each host")
     );
-    assert_eq!(hint(&["activate", "one"]), format!("`switchback --root {root} rollback --to one`"));
+    assert_eq!(hint(&["activate", "one"]), format!("`switchback --root {root} rollback --to one` rolls back to it"));
     fs_err::remove_file(format!("{root}/releases/one/index.html")).expect("it is there");
     let (_, _, err) = run(directory.path(), &["--root", &root, "rollback"]);
     assert!(err.contains(&format!("`switchback --root {root} rollback --to one --verify none`")), "{err}");
@@ -268,7 +268,7 @@ fn hints_keep_what_was_asked() {
     fs_err::write(format!("{marks}/data"), "{\"format\":1,\"irreversible\":\"it dropped a table\"}")
         .expect("it can be written");
     assert_eq!(
-        hint(&["rollback", "--to", "one", "--verify", "none"]).split(" rolls back").next(),
+        hint(&["rollback", "--to", "one", "--verify", "none"]).split(" moves").next(),
         Some(&*format!("`switchback --root {root} rollback --to one --verify none --keep-data`"))
     );
 }

@@ -124,7 +124,10 @@ impl Site {
         let mut report = self.fleet().verify(Some(&name), true, &Silent).await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "it is reported, and no damage: {:?}", report.error);
         let host = report.hosts.remove(0);
-        (host.verification.expect("it was verified"), host.warnings.join("; "))
+        (
+            host.verification.expect("it was verified"),
+            host.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+        )
     }
 
     fn refused(&self, report: &Report, on: &str) {

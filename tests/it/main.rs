@@ -28,6 +28,7 @@ mod hooks_cli;
 mod hooks_over_ssh;
 mod host_faults;
 mod json_schema;
+mod library_texts;
 mod manifest_by_hand;
 mod paused;
 mod presets;

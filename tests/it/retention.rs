@@ -227,7 +227,7 @@ fn what_took_the_place_of_a_shared_link_is_kept() {
                 let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree));
                 let report = sharing.deploy(release, &DeployOptions::default(), &Silent).await;
                 assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);
-                assert_eq!(report.hosts[0].warnings, Vec::<String>::new(), "{what}");
+                assert_eq!(report.hosts[0].warnings, [], "{what}");
             }
             let a = "a".parse().expect("a name");
             let verify = || async { bare.verify(Some(&a), true, &Silent).await };

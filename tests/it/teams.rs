@@ -152,9 +152,14 @@ async fn rollback(fleet: &Fleet) -> Report {
 fn assert_done(report: &Report, what: &str) {
     assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?} {:?}", report.error, report.hosts);
     // Files added by `after_switch` are reported, and are not damage.
-    let added = |warning: &&String| warning.contains("holds what was not staged with it");
-    let warnings: Vec<_> =
-        report.hosts.iter().flat_map(|host| &host.warnings).filter(|warning| !added(warning)).collect();
+    let added = |warning: &String| warning.contains("holds what was not staged with it");
+    let warnings: Vec<_> = report
+        .hosts
+        .iter()
+        .flat_map(|host| &host.warnings)
+        .map(ToString::to_string)
+        .filter(|warning| !added(warning))
+        .collect();
     assert!(warnings.is_empty(), "{what}: {warnings:?}");
 }
 
@@ -298,7 +303,7 @@ struct Warnings(Mutex<Vec<String>>);
 impl Observer for Warnings {
     fn event(&self, event: &Event) {
         if let Event::Warning { message, .. } = event {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_string());
         }
     }
 }

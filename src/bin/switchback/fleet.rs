@@ -5,7 +5,7 @@ use std::{panic::resume_unwind, pin::pin, sync::Arc};
 use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::future::{Either, select};
 use switchback::{
-    Error, ErrorKind, Fleet, Observer, ReleaseName, Report, Timestamp, Token,
+    Error, ErrorKind, Fleet, Hint, Observer, ReleaseName, Report, Timestamp, Token,
     drill::has_passed,
     engine::{
         ActivateOptions, Cancel, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions,
@@ -153,10 +153,8 @@ async fn ask(fleet: &Fleet, request: &Request, session: &Session<'_>) -> Result<
 
 /// Returns how many good releases to keep: `--keep`, else the configuration.
 fn kept(keep: Option<u32>, session: &Session<'_>) -> Result<u32, Error> {
-    keep.or(session.target.config.keep).ok_or_else(|| {
-        Error::new(ErrorKind::Usage, "nothing says how many good releases stay")
-            .hint("`--keep 5`, or `keep = 5` in the configuration")
-    })
+    keep.or(session.target.config.keep)
+        .ok_or_else(|| Error::new(ErrorKind::Usage, "nothing says how many good releases stay").hint(Hint::Keep))
 }
 
 impl Session<'_> {
@@ -242,8 +240,7 @@ fn was_drilled(release: &NewRelease, source: &Utf8Path, drills: &Utf8Path) -> Re
         Ok(true) => Ok(()),
         found => {
             let what = format!("no drill of what {source} holds now has passed, says {drills}; nothing was touched");
-            let hint =
-                format!("`switchback drill {source} --report {drills}/NAME.json`, on the fleet where one rehearses");
+            let hint = Hint::Drill(source.to_string(), drills.to_string());
             let refused = Error::new(ErrorKind::NotDrilled, what).hint(hint);
             Err(match found {
                 Err(error) => refused.because(error),

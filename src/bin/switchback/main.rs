@@ -2,12 +2,12 @@
 
 #[macro_use]
 mod args;
-mod again;
 mod ask;
 mod command;
 mod exit;
 mod fleet;
 mod interrupt;
+mod invocation;
 mod panic;
 mod render;
 mod run;

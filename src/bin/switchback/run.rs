@@ -8,11 +8,12 @@ use switchback::{
 };
 
 use crate::{
-    again::Again,
     args::{Cli, Command, Global, Hosts},
     ask,
     command::{self, Request},
-    exit, fleet, interrupt, render, target,
+    exit, fleet, interrupt,
+    invocation::Invocation,
+    render, target,
     target::Target,
     under_way::UnderWay,
     who,
@@ -76,10 +77,11 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
 
 fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request) -> Result<ExitCode, Error> {
     let target = target::find(global, hosts)?;
-    let again = Again::new(global, hosts, std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
+    let invocation =
+        Invocation::new(global, hosts, std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
     let runtime = runtime(&target, command)
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
-    let asked = runtime.block_on(asked(global, &again, &target, command, request));
+    let asked = runtime.block_on(asked(global, &invocation, &target, command, request));
     // The work has ended: waiting for the runtime's threads would only delay the exit.
     runtime.shutdown_background();
     let (report, signal) = asked?;
@@ -91,10 +93,11 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
         Command::Releases(_) | Command::History(_) => command::status::settled(report, false),
         _ => report,
     };
-    let report = again.in_report(with_those_left(report, &target));
-    let shown = printed(render::report(&report, global, &again.fleet));
+    let mut report = with_those_left(report, &target);
+    report.word_hints(&|hints| render::hint::words(hints, &invocation));
+    let shown = printed(render::report(&report, global, &invocation));
     if let Err(error) = &shown {
-        render::report_elsewhere(&report, global, &again.fleet, error);
+        render::report_elsewhere(&report, global, &invocation, error);
     }
     if let Command::Drill(drill) = command {
         drill.write_reports(&report)?;
@@ -118,7 +121,7 @@ fn runtime(target: &Target, command: &Command) -> io::Result<tokio::runtime::Run
 /// Returns the report, and the first signal received meanwhile; no report if the person says no.
 async fn asked(
     global: &Global,
-    again: &Again,
+    invocation: &Invocation,
     target: &Target,
     command: &Command,
     request: &Request,
@@ -130,7 +133,7 @@ async fn asked(
     let under_way = UnderWay::default();
     // Not earlier: at a question, Ctrl-C ends the program as usual.
     let interrupt = if request.changes() && !global.dry_run {
-        interrupt::listen(&under_way, &again.fleet)
+        interrupt::listen(&under_way, &invocation.fleet)
             .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?
     } else {
         interrupt::never()
@@ -138,10 +141,9 @@ async fn asked(
     let watcher = render::observer(global);
     let observer = |event: &Event| {
         under_way.note(event);
-        match again.in_event(event) {
-            Some(event) => watcher.event(&event),
-            None => watcher.event(event),
-        }
+        let mut event = event.clone();
+        event.word_hints(&|hints| render::hint::words(hints, invocation));
+        watcher.event(&event);
     };
     let session = fleet::Session {
         target,

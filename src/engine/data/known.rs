@@ -6,6 +6,7 @@ use crate::{
     commands::DataPlace,
     data::{DataRecord, DataVersion, KeptData, KnownBy, KnownData, LedgerEntry, LedgerStep},
     error::{Error, ErrorKind},
+    hint::{Hint, Notice},
     name::ReleaseName,
     plan::{self, DataPlan, LastKnown, Settled},
     report::Failure,
@@ -55,7 +56,9 @@ impl<'r> Run<'r> {
         } else {
             // A rollback then reverts to the version before the first apply, which needs no warning.
             let returns = own.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version));
-            self.warn(None, redact(self.secrets(), &moved(context, last, &version, returns)));
+            let mut notice = moved(context, last, &version, returns);
+            notice.text = redact(self.secrets(), &notice.text);
+            self.warn(None, notice);
         }
         Ok(version)
     }
@@ -176,18 +179,16 @@ fn no_data(context: &MigrationContext<'_>, last: &LastKnown) -> Failure {
         "`version` finds no data on {}, and {version} was last known, with {release}: it may look at another database",
         context.place
     );
-    let hint = "see which database the commands reach there; `--accept-data` deploys to it anyway";
-    Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
+    let see = "see which database the commands reach there";
+    Error::new(ErrorKind::DataDiffers, what).hint(see).hint(Hint::AcceptData).into()
 }
 
-fn moved(context: &MigrationContext<'_>, last: &LastKnown, version: &DataVersion, returns: bool) -> String {
+fn moved(context: &MigrationContext<'_>, last: &LastKnown, version: &DataVersion, returns: bool) -> Notice {
     let LastKnown { release, version: known } = last;
     let what =
         format!("the data version on {} is {version}, but {known} was last known, with {release}", context.place);
-    if returns {
-        return what;
-    }
-    format!("{what}: a later rollback will need `--data-to VERSION`. `--accept-data` accepts {version} instead")
+    let notice = Notice::new(what);
+    if returns { notice } else { notice.hint(Hint::DataToLater).hint(Hint::AcceptData) }
 }
 
 impl<'r> Run<'r> {

@@ -6,6 +6,7 @@ use crate::{
     data::{DataVersion, LedgerStep},
     error::{Error, ErrorKind},
     event::Phase,
+    hint::Hint,
     hook::HookDirection,
     plan::{DataPlan, RevertStep},
     report::Failure,
@@ -200,9 +201,8 @@ fn data_differs(steps: &[RevertStep], version: &DataVersion) -> Failure {
         "the data version on {} is {version}, and {recorded} was recorded when {} was deployed",
         first.place, first.release
     );
-    let hint = "find out who changed the data; `--data-to VERSION` reverts it to the version that is right, `--keep-data` rolls back \
-                the code alone";
-    Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
+    let ways = ["find out who changed the data".into(), Hint::DataTo, Hint::KeepData];
+    Error::new(ErrorKind::DataDiffers, what).hints(ways).into()
 }
 
 fn not_there(step: &RevertStep) -> Failure {

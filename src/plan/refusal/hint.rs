@@ -1,114 +1,94 @@
 //! The hints of refusals: how to continue.
 
-use crate::{name::ReleaseName, report::Command, shared::SharedPlace};
+use crate::{hint::Hint, name::ReleaseName, report::Command, shared::SharedPlace};
 
 use super::Reason;
 
 impl Reason {
-    /// Returns the next command or step for the user.
-    pub(crate) fn hint(&self, command: Command) -> String {
-        match self {
-            Self::NotOurs { .. } => {
-                "see what `current` is on those hosts; switchback switches only a link to a release of its root, and takes a \
-                 plain directory over with `switchback adopt`"
-                    .into()
-            }
-            Self::HalfAdopted { .. } => "`switchback adopt` goes on from where it is".into(),
-            Self::ForeignState { .. } | Self::ForeignRecord { .. } => self.foreign_hint(command),
-            Self::NotSealed { name } => not_sealed_hint(name, command),
+    /// Returns the next steps for the user, the best first.
+    pub(crate) fn hints(&self, command: Command) -> Vec<Hint> {
+        let advice = match self {
+            Self::NotOurs { .. } => return vec!["see what `current` is on those hosts".into(), Hint::AdoptDirectory],
+            Self::HalfAdopted { .. } => return vec![Hint::AdoptAgain],
+            Self::ForeignState { .. } | Self::ForeignRecord { .. } => return self.foreign_hints(command),
+            Self::NotSealed { name } => return not_sealed_hints(name, command),
             Self::SameRoot { .. } => "list each root once".into(),
             Self::AnotherFilesystem { path } => format!(
-                "unmount it, or mount what holds all of the root there: on each of those hosts `df {path}` says what it is. \
-                 `[layout]` puts the releases elsewhere below the root"
+                "unmount it, or mount the filesystem that holds all of the root there (`df {path}` shows which one it is); \
+                 [layout] puts the releases elsewhere below the root"
             ),
             Self::ForeignRelease { .. }
             | Self::NoSuchGroup { .. }
             | Self::NotInGroup { .. }
             | Self::NotOfGroup { .. }
             | Self::OthersMayWrite { .. }
-            | Self::GroupMayWrite { .. } => self.access_hint(),
-            Self::NoCurrent(Some(last)) => format!("`switchback recover` links it to {last} again"),
+            | Self::GroupMayWrite { .. } => return self.access_hints(),
+            Self::NoCurrent(Some(last)) => return vec![Hint::Relink(last.clone())],
             Self::NoCurrent(None) | Self::NothingToLink { .. } => {
-                "see with `switchback history` which release was current last, and make the link again in the root of that host (ln -s \
-                 releases/NAME current); or leave it out with --except"
-                    .into()
+                let make = "make the symlink again in the root of that host (ln -s releases/NAME current)";
+                return vec![Hint::History, make.into(), Hint::Except];
             }
-            Self::NotDeployed => "deploy to it first, or leave the host out with --except".into(),
-            Self::Dangling => {
-                "go to a release that is there: `switchback releases`, then `switchback rollback --to NAME`".into()
-            }
-            Self::NameTaken { name } => {
-                format!("give another --name, or go to the one that is there: `switchback activate {name}`")
-            }
-            Self::OtherContent { .. } => "give another --name: a name is never used for another content".into(),
-            Self::IsThere { name } => format!("`switchback activate {name}`"),
+            Self::NotDeployed => return vec!["deploy to it first".into(), Hint::Except],
+            Self::NameTaken { name } => return vec![Hint::AnotherName, Hint::Activate(name.clone())],
+            Self::OtherContent { .. } => return vec![Hint::AnotherName],
+            Self::IsThere { name } => return vec![Hint::Activate(name.clone())],
             Self::IsBad { name } => {
-                format!("deploy a fix under another --name, or go there anyway: `switchback activate {name}`")
+                return vec!["deploy a fix under another name".into(), Hint::Activate(name.clone())];
             }
-            Self::WasInterrupted { .. } => "`switchback recover` finishes or undoes it".into(),
-            Self::GoneMeanwhile { .. } => "see who is at work with `switchback status`, then try again".into(),
-            Self::NotFrom { .. } => {
-                "see who deployed it with `switchback history`; without --from it would be replaced whatever it is".into()
-            }
-            Self::NoSuchRelease { .. } => "see what the hosts have: `switchback releases`".into(),
-            Self::OnTheWayBack { name } => format!("`switchback rollback --to {name}`"),
-            Self::UnknownTree { .. } => {
-                "say who made it: `switchback adopt --from TOOL`, or leave the host out with --except".into()
-            }
+            Self::WasInterrupted { .. } => return vec![Hint::Recover],
+            Self::GoneMeanwhile { .. } => return vec![Hint::Status, "then try again".into()],
+            Self::NotFrom { .. } => return vec![Hint::History, Hint::FromAny],
+            Self::NoSuchRelease { .. } => return vec![Hint::Releases],
+            Self::OnTheWayBack { name } => return vec![Hint::RollbackTo(name.clone())],
+            Self::UnknownTree { .. } => return vec![Hint::AdoptFrom, Hint::Except],
             Self::ForeignLock { .. } => {
                 "wait until that tool is done; if it is dead, remove its lock, then try again".into()
             }
-            Self::MissingShared { missing } => missing_hint(missing),
+            Self::MissingShared { missing } => missing_advice(missing),
             Self::SharedKind { .. } => {
-                "a trailing slash in `shared` makes a directory, none a file; see which of the two is meant".into()
+                "a trailing slash in `shared` means a directory, none means a file; see which of the two is right"
+                    .into()
             }
-            Self::ShippedShared { path, .. } => {
-                format!(
-                    "leave it out of the source, or let it be the first content: {{ path = \"{path}\", seed = true }}"
-                )
-            }
-            Self::HostsDiffer => hosts_differ_hint(command).into(),
+            Self::ShippedShared { path, .. } => format!(
+                "leave it out of the source, or make it the first content: {{ path = \"{path}\", seed = true }}"
+            ),
+            Self::HostsDiffer => return hosts_differ_hints(command),
             Self::Irreversible { .. } | Self::NoRevert { .. } if command == Command::Recover => {
-                "`switchback recover --forward` finishes what was begun instead".into()
+                return vec![Hint::RecoverForward];
             }
             Self::Irreversible { .. }
             | Self::NoRevert { .. }
             | Self::RevertGone { .. }
             | Self::DataUnreadable { .. }
-            | Self::DataOffTheWay { .. } => {
-                "`--keep-data` rolls back the code alone, and the old code then meets the data as it is".into()
-            }
-            Self::MarkUnreadable { name, .. } => {
-                format!("`switchback status` names the file; go there anyway with `switchback rollback --to {name}`")
-            }
-            Self::CommandsUnreadable { .. } => commands_unreadable_hint(command).into(),
-            Self::PrunedUnreadable { .. } | Self::IntentUnreadable { .. } | Self::LedgerUnreadable { .. } => {
-                unreadable_hint(self, command)
-            }
+            | Self::DataOffTheWay { .. }
+            | Self::NoWayTo { .. } => return vec![Hint::KeepData],
+            Self::MarkUnreadable { name, .. } => return vec![Hint::UnreadableFile, Hint::RollbackTo(name.clone())],
+            Self::CommandsUnreadable { .. }
+            | Self::PrunedUnreadable { .. }
+            | Self::IntentUnreadable { .. }
+            | Self::LedgerUnreadable { .. } => return self.unreadable_hints(command),
             Self::RecordsDiffer { .. } => {
-                "see which host is wrong; `--keep-data` rolls back the code alone, `--except HOST` leaves a host out".into()
+                return vec!["see which host is wrong".into(), Hint::KeepData, Hint::Except];
             }
             Self::OnController { .. } | Self::SecretsUnsaid { .. } => {
-                "run it where the configuration is, with `--config FILE`; `--keep-data` rolls back the code alone".into()
+                return vec![Hint::WithConfiguration, Hint::KeepData];
             }
-            Self::DataMoved { .. } => {
-                "see which version the data should have, then `switchback rollback --data-to VERSION` reverts it to that one; \
-                 `--keep-data` rolls back the code alone"
-                    .into()
+            Self::DataMoved { .. } => return vec![Hint::DataTo, Hint::KeepData],
+            Self::DataElsewhere { place } => {
+                let take = Hint::Advice(format!("include {place}"));
+                return if command == Command::Rollback { vec![take, Hint::KeepData] } else { vec![take] };
             }
-            Self::NoWayTo { .. } => "`--keep-data` rolls back the code alone".into(),
-            Self::DataElsewhere { place } => data_elsewhere_hint(place, command),
-            Self::NothingBefore { .. }
+            Self::Dangling
+            | Self::NothingBefore { .. }
             | Self::BadRecord { .. }
             | Self::PreviousGone { .. }
-            | Self::ChainLoops { .. } => {
-                "see what the hosts have: `switchback releases`, then name one: `switchback rollback --to NAME`".into()
-            }
-        }
+            | Self::ChainLoops { .. } => return vec![Hint::Releases, Hint::RollbackToAnother],
+        };
+        vec![Hint::Advice(advice)]
     }
 
-    /// Returns the hint for an untrusted state directory or record.
-    fn foreign_hint(&self, command: Command) -> String {
+    /// Returns the hints for an untrusted state directory or record.
+    fn foreign_hints(&self, command: Command) -> Vec<Hint> {
         let first = match self {
             Self::ForeignState { owner, .. } => format!("connect as user {owner}"),
             Self::ForeignRecord { path, .. } => {
@@ -116,92 +96,71 @@ impl Reason {
             }
             _ => String::new(),
         };
-        let alone = match command {
-            Command::Rollback => "; `--no-hooks --keep-data` rolls back the code alone",
-            _ => "",
-        };
-        format!("{first}, or say with --allow-writable that its owner is trusted{alone}")
+        let mut hints = vec![first.into(), Hint::AllowWritable];
+        hints.extend((command == Command::Rollback).then_some(Hint::CodeAlone));
+        hints
     }
 
-    /// Returns the hint for wrong ownership, permissions or group membership on a host.
-    fn access_hint(&self) -> String {
-        match self {
-            Self::ForeignRelease { name, .. } => format!(
-                "see whose it is with `switchback verify {name}`, take it back with chown, or say with `--allow-writable` that it is \
-                 meant so"
-            ),
+    /// Returns the hints for wrong ownership, permissions or group membership on a host.
+    fn access_hints(&self) -> Vec<Hint> {
+        let advice = match self {
+            Self::ForeignRelease { name, .. } => {
+                let hints = [Hint::VerifyOwners(name.clone()), "take it back with chown".into(), Hint::AllowWritable];
+                return hints.into();
+            }
             Self::OthersMayWrite { .. } => {
-                "take that right away with chmod or chown, or say with `--allow-writable` that it is meant so".into()
+                return vec!["take that right away with chmod or chown".into(), Hint::AllowWritable];
             }
             Self::GroupMayWrite { .. } => {
-                "name that group in `[security] group` if its members deploy together, take the right away with chmod, or say with \
-                 `--allow-writable` that it is meant so"
-                    .into()
+                let group = "name that group in `[security] group` if its members deploy together";
+                return vec![group.into(), "else take the right away with chmod".into(), Hint::AllowWritable];
             }
             Self::NoSuchGroup { group } => {
                 format!("make it on those hosts (`groupadd {group}`), or name another in [security] group")
             }
             Self::NotInGroup { group, user } => {
-                format!("`usermod -aG {group} {user}` on those hosts, then connect anew")
+                format!("run `usermod -aG {group} {user}` on those hosts, then connect again")
             }
             Self::NotOfGroup { path, group } => format!(
                 "have the owner of the root, or root, run `chgrp {group}` and `chmod g+rwxs` on it there ({path}): another \
                  group has rights in it that would be lost"
             ),
             _ => String::new(),
-        }
+        };
+        vec![advice.into()]
+    }
+
+    /// Returns the hints for a file of the state directory that cannot be read.
+    fn unreadable_hints(&self, command: Command) -> Vec<Hint> {
+        let readable = "make it readable, or connect as its owner";
+        let otherwise = match (self, command) {
+            (Self::CommandsUnreadable { .. }, Command::Rollback) => vec![Hint::CodeAlone, Hint::ConfiguredCommands],
+            (Self::LedgerUnreadable { .. }, Command::Rollback) => vec![readable.into(), Hint::KeepData],
+            // No command of ours forgets a run that began nobody knows what.
+            (Self::IntentUnreadable { .. }, _) => vec![
+                readable.into(),
+                "if it is damaged, move its directory out of `.switchback`".into(),
+                Hint::RollbackToAnother,
+            ],
+            _ => vec![readable.into()],
+        };
+        [vec![Hint::UnreadableFile], otherwise].concat()
     }
 }
 
-fn not_sealed_hint(name: &ReleaseName, command: Command) -> String {
-    if command == Command::Recover {
-        return "`switchback recover --back`, then deploy it again under another --name, or `switchback activate` it, which \
-                runs `prepare` anew"
-            .into();
-    }
-    format!("`switchback activate {name}` runs its `prepare` anew; or deploy it again under another --name")
+fn not_sealed_hints(name: &ReleaseName, command: Command) -> Vec<Hint> {
+    let prepare = Hint::PrepareAgain(name.clone());
+    let other = "or deploy it again under another name".into();
+    if command == Command::Recover { vec![Hint::RecoverBack, prepare, other] } else { vec![prepare, other] }
 }
 
-fn unreadable_hint(reason: &Reason, command: Command) -> String {
-    let otherwise = match (reason, command) {
-        (Reason::LedgerUnreadable { .. }, Command::Rollback) => "; `--keep-data` rolls back the code alone",
-        // No command of ours forgets a run that began nobody knows what.
-        (Reason::IntentUnreadable { .. }, _) => {
-            "; if it is damaged, move its directory out of `.switchback`, then `switchback rollback --to NAME`"
-        }
-        _ => "",
-    };
-    format!("`switchback status` names the file and its owner: make it readable, or connect as its owner{otherwise}")
+fn hosts_differ_hints(command: Command) -> Vec<Hint> {
+    let go_on = if matches!(command, Command::Rollback | Command::Recover) { Hint::Except } else { Hint::AllowSplit };
+    vec![Hint::RollbackToAnother, go_on]
 }
 
-fn commands_unreadable_hint(command: Command) -> &'static str {
-    match command {
-        Command::Rollback => {
-            "`switchback status` names the file; `switchback rollback --no-hooks --keep-data` rolls back the code alone, and \
-             `--commands config` runs the commands of the configuration"
-        }
-        _ => "`switchback status` names the file and its owner: make it readable",
-    }
-}
-
-fn hosts_differ_hint(command: Command) -> &'static str {
-    if matches!(command, Command::Rollback | Command::Recover) {
-        "name the release for all of them: `switchback rollback --to NAME`, or leave hosts out with --except"
-    } else {
-        "bring them together with `switchback rollback --to NAME`, or go on with `--allow-split`"
-    }
-}
-
-fn data_elsewhere_hint(place: &str, command: Command) -> String {
-    if command == Command::Rollback {
-        format!("take {place} along, or go back with the code alone: `--keep-data`")
-    } else {
-        format!("take {place} along")
-    }
-}
-
-/// Returns the hint with the commands that create the missing paths in the root of the host.
-fn missing_hint(missing: &[SharedPlace]) -> String {
+/// Returns the commands that create the missing paths in the root of the host.
+fn missing_advice(missing: &[SharedPlace]) -> String {
     let make = |place: &SharedPlace| {
         let verb = if place.path.is_directory() { "mkdir -p" } else { "write" };
         format!("{verb} {}", place.place)

@@ -1,6 +1,6 @@
 //! Deploys that apply data, and revert it when anything fails.
 
-use switchback::{ErrorKind, ExitCode, plan::Direction, report::Outcome};
+use switchback::{ErrorKind, ExitCode, Hint, plan::Direction, report::Outcome};
 
 use crate::data::{fixture::assert_code, model::World};
 
@@ -76,7 +76,7 @@ fn data_that_cannot_be_put_back_is_named_and_mended_by_what_is_typed_next() {
     assert_code(&report, ExitCode::INCONSISTENT);
     let error = report.error.as_ref().expect("it says why");
     assert!(error.message.contains("version is 20"), "{}", error.message);
-    assert!(error.hint.as_ref().is_some_and(|hint| hint.contains("recover --back")), "{error:?}");
+    assert!(error.hints.contains(&Hint::RecoverBack), "{error:?}");
     world.is_at("r1", 20, "not put back");
     // The data is still broken: still reported, and nothing is lost.
     assert_code(&world.recover(Direction::Back), ExitCode::INCONSISTENT);

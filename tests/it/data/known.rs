@@ -1,7 +1,7 @@
 //! Deploys and rollbacks over data that is not what was last known: a person decides.
 
 use switchback::{
-    ErrorKind, ExitCode, Report,
+    ErrorKind, ExitCode, Hint, Report,
     data::DataVersion,
     engine::RollbackOptions,
     plan::{Direction, RollbackTarget},
@@ -55,13 +55,12 @@ fn a_migration_by_hand_is_noticed_and_its_rollback_needs_a_decision() {
         world.data().version = 20;
         let (report, warnings) = world.deploy_told("r3", &|_| {});
         assert_code(&report, ExitCode::DONE);
-        let warning = warnings.iter().find(|warning| warning.contains("--data-to")).expect("a warning");
+        let warning = warnings.iter().find(|warning| warning.contains("DataToLater")).expect("a warning");
         assert!(warning.contains("version on web2 is 20, but 2 was last known, with r2"), "{warning}");
         for steps in [1, 2] {
             let report = back(&world, steps, &|_| {});
             refused(&report, &["before r3", "version was 20", "2 was last known, with r2"]);
-            let hint = report.error.and_then(|error| error.hint).expect("a hint");
-            assert!(hint.contains("--data-to VERSION"), "{hint}");
+            assert!(report.error.is_some_and(|error| error.hints.contains(&Hint::DataTo)));
             assert_eq!(report.outcome, Outcome::Refused);
             refused(&back(&world, steps, &|options| options.run.dry_run = true), &["20", "2"]);
         }

@@ -285,7 +285,7 @@ impl Warnings {
 impl Observer for Warnings {
     fn event(&self, event: &Event) {
         if let Event::Warning { message, .. } = event {
-            self.0.lock().expect("no test panics with it").push(message.clone());
+            self.0.lock().expect("no test panics with it").push(format!("{message} {:?}", message.hints));
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use switchback::{
-    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
+    DirStore, ErrorKind, ExitCode, Fleet, Hint, Host, HostPath, Layout, Report,
     commands::{Commands, DataCommands, DataPlace},
     engine::{ActivateOptions, DeployOptions, RecoverOptions},
     event::Silent,
@@ -37,11 +37,11 @@ fn deploy(hosts: &Hosts, text: &str, options: &DeployOptions) -> Report {
 }
 
 #[track_caller]
-fn refused(report: &Report, kind: ErrorKind, hint: &str) {
+fn refused(report: &Report, kind: ErrorKind, hint: &Hint) {
     assert_code(report, ExitCode::REFUSED);
     let error = report.error.as_ref().expect("a refusal has an error");
     assert_eq!(error.kind, kind, "{}", error.message);
-    assert!(error.hint.as_ref().is_some_and(|next| next.contains(hint)), "{hint} is not in {:?}", error.hint);
+    assert!(error.hints.contains(hint), "{hint:?} is not in {:?}", error.hints);
 }
 
 #[test]
@@ -74,10 +74,10 @@ fn another_content_is_never_put_in_its_place() {
     let hosts = Hosts::new(1).deployed(&["a"]);
     let other = Tree::from_memory([("index.html", &b"other"[..])]).expect("a tree");
     let other = Arc::new(NewRelease::new(name("a"), other));
-    refused(&wait(hosts.fleet().deploy(other, &returning(), &Silent)), ErrorKind::NameTaken, "another --name");
+    refused(&wait(hosts.fleet().deploy(other, &returning(), &Silent)), ErrorKind::NameTaken, &Hint::AnotherName);
     // If nothing records the staged content, it is not known to be the same.
     hosts.0[0].remove(&at(".switchback/releases/a/staged"));
-    refused(&hosts.deploy("a"), ErrorKind::NameTaken, "another --name");
+    refused(&hosts.deploy("a"), ErrorKind::NameTaken, &Hint::AnotherName);
     hosts.all_on("a");
 }
 
@@ -174,7 +174,7 @@ fn a_host_that_is_brought_along_in_vain_spoils_it_nowhere_else() {
 fn a_staged_release_is_refused_or_activated() {
     let hosts = Hosts::new(2).deployed(&["a"]);
     assert_code(&hosts.stage("b"), ExitCode::DONE);
-    refused(&hosts.deploy("b"), ErrorKind::NameTaken, "`switchback activate b`");
+    refused(&hosts.deploy("b"), ErrorKind::NameTaken, &Hint::Activate(name("b")));
     hosts.all_on("a");
     assert_code(&deploy(&hosts, "b", &returning()), ExitCode::DONE);
     hosts.all_on("b");
@@ -184,13 +184,13 @@ fn a_staged_release_is_refused_or_activated() {
 #[test]
 fn a_release_on_the_way_back_is_refused_or_gone_back_to() {
     let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);
-    refused(&hosts.deploy("a"), ErrorKind::OnTheWayBack, "`switchback rollback --to a`");
+    refused(&hosts.deploy("a"), ErrorKind::OnTheWayBack, &Hint::RollbackTo(name("a")));
     let report = deploy(&hosts, "a", &returning());
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.command.as_str(), "rollback");
     hosts.all_on("a");
     // A release that was rolled back from is not deployed again by a job that runs again.
-    refused(&deploy(&hosts, "c", &returning()), ErrorKind::NameTaken, "`switchback activate c`");
+    refused(&deploy(&hosts, "c", &returning()), ErrorKind::NameTaken, &Hint::Activate(name("c")));
     hosts.all_on("a");
     hosts.clean();
 }
@@ -210,7 +210,7 @@ fn hosts_that_need_different_commands_are_refused() {
 #[test]
 fn an_older_pipeline_does_not_overtake_a_newer_one() {
     let hosts = Hosts::new(2).deployed(&["b40", "b42"]);
-    refused(&deploy(&hosts, "b41", &from("b40")), ErrorKind::Conflict, "switchback history");
+    refused(&deploy(&hosts, "b41", &from("b40")), ErrorKind::Conflict, &Hint::History);
     assert_code(&deploy(&hosts, "b43", &from("b42")), ExitCode::DONE);
     // A repeated deploy has nothing to do, and on half of the fleet it is finished.
     assert_eq!(deploy(&hosts, "b43", &from("b42")).outcome, Outcome::Unchanged);
@@ -222,11 +222,11 @@ fn an_older_pipeline_does_not_overtake_a_newer_one() {
     // The release that it comes from is checked before the return.
     let mut options = from("b42");
     options.or_return = true;
-    refused(&deploy(&hosts, "b40", &options), ErrorKind::Conflict, "switchback history");
+    refused(&deploy(&hosts, "b40", &options), ErrorKind::Conflict, &Hint::History);
     options.from = Some(name("b43"));
     assert_code(&deploy(&hosts, "b40", &options), ExitCode::DONE);
     hosts.all_on("b40");
-    refused(&deploy(&Hosts::new(1), "b1", &from("b0")), ErrorKind::Conflict, "switchback history");
+    refused(&deploy(&Hosts::new(1), "b1", &from("b0")), ErrorKind::Conflict, &Hint::History);
 }
 
 /// A deploy that was cut off after its release was published is sent to `recover` when it runs again, and works
@@ -253,12 +253,12 @@ fn a_deploy_or_activation_whose_own_run_was_interrupted_is_sent_to_recover() {
         let report = run(&world, &Cut::never());
         if report.exit_code() == ExitCode::REFUSED {
             assert!(named, "{k}");
-            refused(&report, ErrorKind::NameTaken, "`switchback recover`");
+            refused(&report, ErrorKind::NameTaken, &Hint::Recover);
             sent += 1;
             if (0..2).any(|host| world.link(host, "current").is_some()) {
                 let again = world.fleet(&Cut::never());
                 let report = wait(again.activate(&name("a"), &ActivateOptions::default(), &Silent));
-                refused(&report, ErrorKind::NameTaken, "`switchback recover`");
+                refused(&report, ErrorKind::NameTaken, &Hint::Recover);
                 activations += 1;
             }
             let recovered = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), &Silent));

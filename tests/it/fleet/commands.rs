@@ -1,7 +1,7 @@
 //! The commands when nothing goes wrong, and their refusals.
 
 use switchback::{
-    ErrorKind, ExitCode,
+    ErrorKind, ExitCode, Hint, Notice,
     engine::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
     report::{HostOutcome, Outcome},
@@ -108,7 +108,7 @@ fn activating_what_lies_on_the_way_back_is_refused() {
     assert_code(&report, ExitCode::REFUSED);
     let error = report.error.expect("a refusal has an error");
     assert_eq!(error.kind, ErrorKind::OnTheWayBack);
-    assert!(error.hint.expect("it says what to type").contains("rollback --to a"));
+    assert!(error.hints.contains(&Hint::RollbackTo(name("a"))));
     hosts.all_on("c");
     hosts.clean();
 }
@@ -155,13 +155,14 @@ fn a_new_host_is_warned_about_and_deployed_to() {
             warned.lock().expect("no panic").push(message.clone());
         }
     };
-    let behind = "web2 could not roll back with the others: they go to a, and it has nothing to go to; `switchback stage SOURCE \
-                  --name a --host web2` brings it there, and `switchback rollback --to a` takes all of them there";
+    let what = "web2 could not roll back with the others: they go to a, and it has nothing to go to";
+    let there = Hint::RollbackTo(name("a"));
+    let behind = Notice::new(what).hint(Hint::StageOn(name("a"), "web2".into())).hint(there.clone());
     assert_code(&wait(two.fleet().deploy(release("b"), &deploying(), &warn)), ExitCode::DONE);
     two.all_on("b");
     // `check` reports it before a rollback is needed, with the command that repairs it.
     assert_code(&wait(two.fleet().check(&RunOptions::default(), &warn)), ExitCode::DONE);
-    assert_eq!(warned.into_inner().expect("no panic").iter().filter(|warning| *warning == behind).count(), 2);
+    assert_eq!(warned.into_inner().expect("no panic").iter().filter(|warning| **warning == behind).count(), 2);
     assert_eq!(two.status().hosts[1].warnings, [behind]);
     // If one host has a previous release and the other has none, the hosts disagree. That is reported rather than
     // "nothing to go back to".
@@ -170,10 +171,7 @@ fn a_new_host_is_warned_about_and_deployed_to() {
     assert!(report.error.expect("a refusal has an error").message.contains("web2: on b, has nowhere to go"));
     two.all_on("b");
     assert_code(&Hosts(vec![two.0[1].clone()]).stage("a"), ExitCode::DONE);
-    assert!(
-        two.status().hosts[1].warnings[0]
-            .ends_with("it has nothing to go to; `switchback rollback --to a` takes all of them there")
-    );
+    assert_eq!(two.status().hosts[1].warnings, [Notice::new(what).hint(there)]);
     assert_code(&two.rollback_to(switchback::plan::RollbackTarget::Release(name("a"))), ExitCode::DONE);
     two.all_on("a");
 }

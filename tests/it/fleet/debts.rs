@@ -1,7 +1,7 @@
 //! Hosts that cannot be reached: refused by default, skipped on request, and updated when they return.
 
 use switchback::{
-    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
+    DirStore, ErrorKind, ExitCode, Fleet, Hint, Host, HostPath, Layout, Report,
     engine::{RecoverOptions, RunOptions},
     event::Silent,
     plan::{Direction, RollbackTarget},
@@ -42,7 +42,8 @@ fn recover(hosts: &Hosts) -> Report {
 
 fn owes(hosts: &Hosts) -> bool {
     let status = hosts.status();
-    let left = |host: &switchback::report::HostReport| host.status.as_ref().map(|status| status.leftovers.join(" "));
+    let left =
+        |host: &switchback::report::HostReport| host.status.as_ref().map(|status| format!("{:?}", status.leftovers));
     status.hosts.iter().filter_map(left).any(|left| left.contains("web3 missed the "))
 }
 
@@ -73,7 +74,7 @@ fn a_missed_deploy_is_owed_and_made_up_for_by_the_next() {
     assert_code(&named, ExitCode::INCONSISTENT);
     let error = named.error.expect("the host that missed it is named");
     assert_eq!(error.kind, ErrorKind::HostsDiffer);
-    assert!(error.hint.is_some_and(|hint| hint.contains("switchback deploy SOURCE --name b")));
+    assert!(error.hints.contains(&Hint::DeployAs("b".parse().expect("a name"))));
     assert_code(&hosts.deploy("c"), ExitCode::DONE);
     hosts.all_on("c");
     assert!(!owes(&hosts));
@@ -99,7 +100,7 @@ fn a_missed_rollback_is_named_by_recover_and_obeyed_by_nobody() {
     assert_eq!(hosts.links()[2], Some("releases/c".into()));
     let named = recover(&hosts);
     assert_code(&named, ExitCode::INCONSISTENT);
-    assert!(named.error.and_then(|error| error.hint).is_some_and(|hint| hint.contains("rollback --to b")));
+    assert!(named.error.is_some_and(|error| error.hints == [Hint::RollbackTo("b".parse().expect("a name"))]));
     assert_eq!(hosts.links()[2], Some("releases/c".into()));
     assert_code(&hosts.rollback_to(RollbackTarget::Release("b".parse().expect("a name"))), ExitCode::DONE);
     assert_code(&recover(&hosts), ExitCode::DONE);

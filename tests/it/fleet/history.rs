@@ -28,7 +28,7 @@ fn told(hosts: &Hosts) -> (Vec<HistoryEntry>, Vec<String>) {
     let report = hosts.history();
     let host = &report.hosts[0];
     let entries = host.status.as_ref().and_then(|has| has.history.clone()).expect("a history");
-    (entries, host.warnings.clone())
+    (entries, host.warnings.iter().map(ToString::to_string).collect())
 }
 
 #[test]

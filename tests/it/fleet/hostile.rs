@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 use switchback::{
-    ErrorKind, ExitCode, Report,
+    ErrorKind, ExitCode, Hint, Report,
     commands::{Commands, DataCommands, DataPlace, Validation},
     engine::{CommandsFrom, RecoverOptions, RollbackOptions, RunOptions},
     event::{Event, Silent},
@@ -68,7 +68,7 @@ impl World {
         let observer = |event: &Event| {
             if let Event::Warning { message, .. } = event {
                 let mut warned = warned.lock().expect("nobody panics with it");
-                warned.push_str(message);
+                warned.push_str(&message.text);
                 warned.push('\n');
             }
         };
@@ -181,7 +181,7 @@ fn an_unreadable_record_of_commands_refuses_what_needs_it() {
     assert_code(&report, ExitCode::REFUSED);
     let error = report.error.expect("a refusal has an error");
     assert_eq!(error.kind, ErrorKind::DamagedState);
-    assert!(error.hint.is_some_and(|hint| hint.contains("--no-hooks --keep-data")));
+    assert!(error.hints.contains(&Hint::CodeAlone));
     world.on(["v3", "v3", "v3"]);
     let (report, _) = world.rollback(|options| {
         options.no_hooks = true;

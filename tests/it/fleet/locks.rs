@@ -93,7 +93,7 @@ fn check_and_the_dry_runs_find_a_held_lock() {
     };
     back.run.wait = std::time::Duration::from_secs(30);
     assert_code(&wait(fleet.rollback(&back, &observer)), ExitCode::DONE);
-    assert!(told.into_inner().expect("one thread").iter().any(|what| what.contains("would wait up to 30s")));
+    assert!(told.into_inner().expect("one thread").iter().any(|what| what.text.contains("would wait up to 30s")));
 
     drop((guard, other));
     assert_ne!(wait(fleet.check(&RunOptions::default(), &Silent)).exit_code(), ExitCode::LOCKED, "its holder is dead");
@@ -282,7 +282,7 @@ fn a_run_that_waits_gets_the_lock_when_its_holder_is_gone() {
     let mut options = deploying();
     options.run.wait = std::time::Duration::from_secs(30);
     let observer = |event: &switchback::Event| {
-        if matches!(event, switchback::Event::Warning { message, .. } if message.contains("bob@desktop")) {
+        if matches!(event, switchback::Event::Warning { message, .. } if message.text.contains("bob@desktop")) {
             held.lock().expect("one thread").take();
         }
     };

@@ -283,7 +283,7 @@ fn check_tells_what_the_data_and_the_validation_say_and_refuses_for_neither() {
             Event::Answered { question, answer, .. } => {
                 told.lock().expect("no panic").push(format!("{question} {answer}"));
             }
-            Event::Warning { message, .. } => told.lock().expect("no panic").push(message.clone()),
+            Event::Warning { message, .. } => told.lock().expect("no panic").push(message.to_string()),
             _ => {}
         }));
         assert_code(&report, ExitCode::DONE);
@@ -301,7 +301,9 @@ fn a_root_that_is_missing_would_be_made() {
     let hosts = Hosts::new(1);
     let report = wait(hosts.fleet().check(&RunOptions::default(), &Silent));
     assert_code(&report, ExitCode::DONE);
-    assert!(report.hosts[0].warnings.iter().any(|warning| warning == "there is no /srv/shop; a deploy would make it"));
+    assert!(
+        report.hosts[0].warnings.iter().any(|warning| warning.text == "there is no /srv/shop; a deploy would make it")
+    );
     assert!(report.hosts[0].status.as_ref().is_some_and(|status| status.root_missing));
     assert!(!hosts.0[0].exists("/srv"));
 }

@@ -11,7 +11,7 @@ fn refused(case: &str, kind: ErrorKind, tamper: impl Fn(&Hosts)) {
     tamper(&hosts);
     let status = hosts.status();
     assert_code(&status, ExitCode::DONE);
-    let warning = status.hosts[0].warnings.join(" ");
+    let warning = format!("{:?}", status.hosts[0].warnings);
     // A first release without a previous one is no reason for a warning, and nothing else may look like it.
     assert_eq!(warning.contains("way back"), kind != ErrorKind::NothingBefore, "{case}: {warning}");
     let report = hosts.rollback();

@@ -322,7 +322,8 @@ fn a_recovery_seals_what_a_cut_left() {
         if is_marked(&hosts, "b") {
             left += 1;
             let status = hosts.status().hosts[0].status.clone().expect("it was read");
-            let told = status.leftovers.iter().any(|left| left.contains("commands of an interrupted run changed b"));
+            let told =
+                status.leftovers.iter().any(|left| left.text.contains("commands of an interrupted run changed b"));
             assert!(told && status.damaged.is_empty(), "{cut:?}: {status:?}");
         }
         let report = recover(&hosts);

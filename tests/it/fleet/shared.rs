@@ -70,7 +70,8 @@ fn what_is_missing_is_refused_before_anything_is_touched() {
         assert_eq!(kind(&report), Some(ErrorKind::MissingShared));
         let error = report.error.expect("an error");
         assert!(error.message.contains("shared/.env") && !error.message.contains("storage"), "{}", error.message);
-        assert!(error.hint.is_some_and(|hint| hint.contains("write shared/.env") && hint.contains("seed = true")));
+        let hints = format!("{:?}", error.hints);
+        assert!(hints.contains("write shared/.env") && hints.contains("seed = true"), "{hints}");
     }
     assert_eq!(host.list(ROOT), Some(Vec::new()), "something was touched");
     host.make_dir(&at("shared"));
@@ -191,7 +192,7 @@ fn bare(host: &MemoryHost) -> Fleet {
 }
 
 fn warns(report: &Report, of: &str) -> bool {
-    report.hosts[0].warnings.iter().any(|warning| warning.contains(of))
+    report.hosts[0].warnings.iter().any(|warning| warning.text.contains(of))
 }
 
 /// A message about a symlink, and the change that somebody made to it.
@@ -289,7 +290,7 @@ fn a_rollback_is_warned_and_not_refused() {
             options.run.dry_run = dry_run;
             wait(fleet(&host).rollback(&options, &Silent))
         };
-        assert_eq!(back(true).hosts[0].warnings, Vec::<String>::new());
+        assert_eq!(back(true).hosts[0].warnings, []);
         host.write(&at("releases/a/.env"), "SECRET=2");
         host.rename(&at("shared/app/storage"), &at("shared/app/gone"));
         assert_code(&wait(fleet(&host).verify(None, false, &Silent)), ExitCode::DIFFERS);

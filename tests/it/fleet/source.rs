@@ -23,7 +23,7 @@ struct Warnings(Mutex<Vec<String>>);
 impl Observer for Warnings {
     fn event(&self, event: &Event) {
         if let Event::Warning { message, .. } = event {
-            self.0.lock().expect("nobody panicked").push(message.clone());
+            self.0.lock().expect("nobody panicked").push(message.to_string());
         }
     }
 }

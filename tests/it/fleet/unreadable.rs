@@ -76,7 +76,7 @@ impl Warnings {
 impl Observer for Warnings {
     fn event(&self, event: &Event) {
         if let Event::Warning { message, .. } = event {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.clone());
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_string());
         }
     }
 }
@@ -109,7 +109,7 @@ fn every_unreadable_file_is_named_with_its_owner() {
         assert_eq!(unreadable[0].path, at(&format!(".switchback/{file}")));
         assert!(unreadable[0].owner.is_some(), "{file}");
         assert!(unreadable[0].why.contains("Permission denied"), "{file}: {}", unreadable[0].why);
-        assert!(status.hosts[0].warnings.iter().any(|warning| warning.contains(&unreadable[0].path)), "{file}");
+        assert!(status.hosts[0].warnings.iter().any(|warning| warning.text.contains(&unreadable[0].path)), "{file}");
         let (told, path) = (Warnings::default(), unreadable[0].path.as_str());
         wait(fleet(&hosts, &[file]).check(&RunOptions::default(), &told));
         assert!(told.all().contains(path), "{file}: check says {}", told.all());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use switchback::{
-    DirStore, ErrorKind, ExitCode, Layout, ReleaseStore, Report, TargetCheck,
+    DirStore, ErrorKind, ExitCode, Hint, Layout, ReleaseStore, Report, TargetCheck,
     engine::{ActivateOptions, RunOptions},
     event::Silent,
     lock::LockOwner,
@@ -71,7 +71,7 @@ fn what_is_nested_too_deep_is_not_verifiable() {
     }
     let report = rollback(&hosts, TargetCheck::Full);
     assert_code(&report, ExitCode::DONE);
-    let said = report.hosts[1].warnings.join("\n");
+    let said = format!("{:?}", report.hosts[1].warnings);
     assert!(report.hosts[0].warnings.is_empty() && said.contains("not verifiable"), "{said}");
     hosts.all_on("a");
 }
@@ -84,8 +84,8 @@ fn an_activation_never_goes_to_a_damaged_release() {
     hosts.0[2].write(&at("releases/c/index.html"), "longer");
     let report = hosts.activate("c");
     refused(&hosts, &report, "b", "index.html");
-    let hint = report.error.as_ref().and_then(|error| error.hint.clone()).expect("what to do");
-    assert!(hint.contains("`switchback activate c --verify none`"), "{hint}");
+    let hints = &report.error.as_ref().expect("why").hints;
+    assert!(hints.contains(&Hint::ActivateUnverified(name("c"))), "{hints:?}");
     assert_eq!(hosts.record("c"), None, "nothing was written");
     let mut options = ActivateOptions::default();
     options.verify = TargetCheck::None;
@@ -114,7 +114,7 @@ fn what_was_added_is_told_and_not_refused() {
         let report = rollback(&hosts, full);
         assert_code(&report, ExitCode::DONE);
         let warnings = &report.hosts[0].warnings;
-        assert!(warnings.iter().any(|warning| warning.contains("cache/page")), "{warnings:?}");
+        assert!(warnings.iter().any(|warning| warning.text.contains("cache/page")), "{warnings:?}");
         assert_code(&hosts.activate("b"), ExitCode::DONE);
     }
 }
@@ -127,7 +127,7 @@ fn a_release_made_by_hand_is_gone_back_to_and_it_is_said() {
     }
     let report = hosts.rollback();
     assert_code(&report, ExitCode::DONE);
-    assert!(report.hosts[0].warnings.iter().any(|warning| warning.contains("no manifest")), "{report:?}");
+    assert!(report.hosts[0].warnings.iter().any(|warning| warning.text.contains("no manifest")), "{report:?}");
     let report = verify(&hosts, Some("a"), true);
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NoManifest));
@@ -144,7 +144,9 @@ fn another_mode_is_told_of_and_refused_only_where_it_grants_something() {
         assert_code(&report, ExitCode::DONE);
         let found = report.hosts[1].verification.as_ref().expect("it was looked at");
         assert_eq!((found.damaged, found.modes), (0, 2));
-        assert!(report.hosts[1].warnings.iter().any(|warning| warning.contains("index.html has mode 444, not 644")));
+        assert!(
+            report.hosts[1].warnings.iter().any(|warning| warning.text.contains("index.html has mode 444, not 644"))
+        );
         hosts.0[0].set_mode(&at("releases/a/index.html"), 0o646);
         refused(&hosts, &rollback(&hosts, full), "b", "index.html has mode 646, not 644");
         assert_code(&verify(&hosts, Some("a"), full == TargetCheck::Full), ExitCode::DIFFERS);
@@ -152,8 +154,8 @@ fn another_mode_is_told_of_and_refused_only_where_it_grants_something() {
         let report = rollback(&hosts, full);
         assert_code(&report, ExitCode::DONE);
         let warnings = &report.hosts[1].warnings;
-        assert!(warnings.iter().any(|warning| warning.contains("assets has mode 555, not 755")), "{warnings:?}");
-        assert_eq!(report.hosts[0].warnings, Vec::<String>::new());
+        assert!(warnings.iter().any(|warning| warning.text.contains("assets has mode 555, not 755")), "{warnings:?}");
+        assert_eq!(report.hosts[0].warnings, []);
     }
 }
 
@@ -175,7 +177,7 @@ fn status_and_check_tell_of_damage() {
         let expected = ["c index.html is missing", "b index.html has 6 bytes, not 1"];
         assert_eq!(damaged(&report), expected);
         let warnings = &report.hosts[1].warnings;
-        assert!(warnings.iter().any(|warning| warning.contains("`switchback verify b --full`")), "{warnings:?}");
+        assert!(warnings.iter().any(|warning| warning.hints == [Hint::VerifyFull(name("b"))]), "{warnings:?}");
     }
 }
 
@@ -193,7 +195,7 @@ fn many_changed_modes_are_looked_at_one_by_one() {
     }
     let report = rollback(&hosts, TargetCheck::Quick);
     assert_code(&report, ExitCode::DONE);
-    assert!(report.hosts[0].warnings.iter().any(|warning| warning.contains("and 1195 more")), "{report:?}");
+    assert!(report.hosts[0].warnings.iter().any(|warning| warning.text.contains("and 1195 more")), "{report:?}");
     assert_code(&hosts.activate("b"), ExitCode::DONE);
     hosts.0[0].set_mode(&at("releases/a/f7"), 0o606);
     refused(&hosts, &rollback(&hosts, TargetCheck::Quick), "b", "f7 has mode 606, not 644");
@@ -221,7 +223,7 @@ fn a_dry_run_verifies_as_the_run_does() {
     for report in [back(TargetCheck::Quick), activate(TargetCheck::Quick)] {
         assert_code(&report, ExitCode::DONE);
         assert!(
-            report.dry_run && report.hosts[0].warnings.iter().any(|warning| warning.contains("more")),
+            report.dry_run && report.hosts[0].warnings.iter().any(|warning| warning.text.contains("more")),
             "{report:?}"
         );
     }

@@ -57,7 +57,7 @@ fn a_group_that_may_write_to_the_state_is_told_how_to_be_a_team() {
         assert_code(&report, ExitCode::REFUSED);
         let error = report.error.expect("why");
         assert_eq!(error.kind, ErrorKind::OthersMayWrite, "{error}");
-        assert!(error.hint.is_some_and(|told| told.contains(hint)), "{mode:o}");
+        assert!(format!("{:?}", error.hints).contains(hint), "{mode:o}");
         hosts.all_on("b");
     }
 }
@@ -70,7 +70,7 @@ fn it_can_be_allowed_and_a_group_is_only_warned_about() {
         let warned = std::sync::Mutex::new(String::new());
         let tell = |event: &Event| {
             if let Event::Warning { message, .. } = event {
-                warned.lock().expect("no panic").push_str(message);
+                warned.lock().expect("no panic").push_str(&message.text);
             }
         };
         let fleet = hosts.fleet().allow_writable(allow);

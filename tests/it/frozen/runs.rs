@@ -90,6 +90,8 @@ fn freeze(command: &str, hosts: &Hosts, run: fn(&Fleet, Observe<'_>) -> Report) 
         omit_what_may_change(&mut event);
         writeln!(text, "{event}").expect("memory");
     }
+    let mut report = report;
+    report.word_hints(&|_| String::new());
     let mut report = serde_json::to_value(&report).expect("JSON");
     omit_what_may_change(&mut report);
     writeln!(text, "\nreport\n{report:#}").expect("memory");

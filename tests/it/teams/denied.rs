@@ -212,7 +212,7 @@ impl Observer for Told {
     fn event(&self, event: &Event) {
         if let Event::Warning { message, .. } = event {
             let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            told.push_str(message);
+            told.push_str(&message.text);
             told.push('\n');
         }
     }

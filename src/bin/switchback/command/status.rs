@@ -62,7 +62,7 @@ mod tests {
         for (current, leftovers) in hosts {
             let mut has = HostStatus::default();
             has.current = current.parse().ok();
-            has.leftovers = leftovers.iter().map(|text| (*text).to_owned()).collect();
+            has.leftovers = leftovers.iter().map(|text| (*text).into()).collect();
             let mut host = HostReport::new("web", HostOutcome::Unchanged);
             host.status = Some(has);
             report.hosts.push(host);

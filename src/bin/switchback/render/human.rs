@@ -11,11 +11,12 @@ use switchback::{
 };
 
 use super::{
-    escape,
+    escape, hint,
     hosts::{self, FEW, Group},
     moment, style,
     table::Table,
 };
+use crate::invocation::Invocation;
 
 /// Renders the result of a command. With `each`, every host has its own line.
 pub(crate) fn result(report: &Report, each: bool, now: Timestamp) -> String {
@@ -244,14 +245,14 @@ fn ended(entry: &HistoryEntry) -> String {
 }
 
 /// Renders the notes below the table: errors, damage, warnings and leftovers, each text once.
-pub(crate) fn notes(report: &Report) -> String {
+pub(crate) fn notes(report: &Report, invocation: &Invocation) -> String {
     // Messages contain the host's name. Among many hosts, those equal except for the name form one kind, shown by its
     // first message.
     let alike =
         |text: &str, host: &str| if report.hosts.len() > FEW { text.replace(host, "*") } else { text.to_owned() };
     let mut kinds: Vec<(String, Vec<Note<'_>>)> = Vec::new();
     for host in &report.hosts {
-        for text in host_notes(host, report.error.as_ref()) {
+        for text in host_notes(host, report.error.as_ref(), invocation) {
             let kind = alike(&text, &host.host);
             let note = Note { host: &host.host, text };
             match kinds.iter_mut().find(|(other, _)| *other == kind) {
@@ -285,19 +286,23 @@ fn lines(kind: &str, notes: &[Note<'_>]) -> Vec<String> {
 }
 
 /// Returns the notes on a host, without an error that the closing message contains.
-fn host_notes(host: &HostReport, of_all: Option<&Failure>) -> Vec<String> {
+fn host_notes(host: &HostReport, of_all: Option<&Failure>, invocation: &Invocation) -> Vec<String> {
     let indented = |text: &str| escape::lines(text).replace('\n', "\n    ");
     let failure =
         host.error.iter().filter(|failure| !of_all.is_some_and(|all| all.message.contains(&failure.message))).map(
-            |Failure { message, hint, .. }| {
-                let hint = hint.as_ref().map(|hint| format!("\n    {}: {}", style::next("next"), indented(hint)));
-                format!("{}{}", indented(message), hint.unwrap_or_default())
+            |Failure { message, hints, .. }| {
+                let next = || format!("\n    {}: {}", style::next("next"), indented(&hint::words(hints, invocation)));
+                indented(message) + &if hints.is_empty() { String::new() } else { next() }
             },
         );
-    let warnings = host.warnings.iter().map(|warning| format!("warning: {}", indented(warning)));
+    let warnings = host.warnings.iter().map(|warning| format!("warning: {}", indented(&warning.to_string())));
     let leftovers = host.status.iter().flat_map(|has| &has.leftovers);
     let found = host.verification.iter().flat_map(found_there);
-    failure.chain(found).chain(warnings).chain(leftovers.map(|left| format!("left over: {}", indented(left)))).collect()
+    failure
+        .chain(found)
+        .chain(warnings)
+        .chain(leftovers.map(|left| format!("left over: {}", indented(&left.to_string()))))
+        .collect()
 }
 
 /// The number of damaged, and of added, entries listed for people; the JSON report lists more.

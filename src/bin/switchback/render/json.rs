@@ -10,6 +10,8 @@ use std::{
 use serde::Serialize;
 use switchback::{Error, Event, Observer, report::Failure};
 
+use crate::invocation::Invocation;
+
 /// The least time between two progress lines of a host.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
@@ -73,13 +75,15 @@ pub(crate) fn done(command: &str) -> Envelope {
 
 /// Writes the report of a command that could not begin.
 pub(crate) fn error(command: Option<&str>, error: &Error) {
+    let mut failure = Failure::from(error);
+    failure.word_hints(&|hints| super::hint::words(hints, &Invocation::default()));
     let envelope = Envelope {
         kind: "report",
         format: 1,
         command: command.map(ToOwned::to_owned),
         outcome: "error",
         hosts: [],
-        error: Some(error.into()),
+        error: Some(failure),
     };
     // If this write fails, the exit code still reports the error.
     let _ = line(&envelope);

@@ -72,7 +72,11 @@ impl Lines {
             }
             Event::Warning { host, message } => {
                 let host = host.as_ref().map(|host| format!("{}: ", escape::line(host))).unwrap_or_default();
-                Some(format!("{}: {host}{}", style::odd("warning"), escape::lines(message).replace('\n', "\n  ")))
+                Some(format!(
+                    "{}: {host}{}",
+                    style::odd("warning"),
+                    escape::lines(&message.to_string()).replace('\n', "\n  ")
+                ))
             }
             Event::Uploaded { .. } if every_host => uploaded(event),
             Event::HostDone { host, phase } if every_host => {
@@ -212,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_warning_names_its_host() {
-        let warning = Event::Warning { host: Some("web2".to_owned()), message: "is new".to_owned() };
+        let warning = Event::Warning { host: Some("web2".to_owned()), message: "is new".into() };
         assert_eq!(shown(&lines(false, false), &warning).as_deref(), Some("warning: web2: is new"));
     }
 }

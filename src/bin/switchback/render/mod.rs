@@ -1,6 +1,7 @@
 //! Output: results on standard output, messages on standard error; for people or as JSON.
 
 mod escape;
+pub(crate) mod hint;
 mod hosts;
 mod human;
 pub(crate) mod json;
@@ -20,7 +21,10 @@ use std::{
 
 use switchback::{Error, Event, ExitCode as Code, Observer, Report, Timestamp, report::Command as Reported};
 
-use crate::args::{Command, Global};
+use crate::{
+    args::{Command, Global},
+    invocation::Invocation,
+};
 
 /// The observer that shows events as they happen.
 #[derive(Debug)]
@@ -65,8 +69,8 @@ pub(crate) fn observer(global: &Global) -> Watcher {
     }
 }
 
-/// Prints a report. `again` is `switchback` with the flags that select the same fleet, for the next command.
-pub(crate) fn report(report: &Report, global: &Global, again: &str) -> io::Result<()> {
+/// Prints a report, with the next commands on the same fleet as this one.
+pub(crate) fn report(report: &Report, global: &Global, invocation: &Invocation) -> io::Result<()> {
     if global.json {
         return json::line(report);
     }
@@ -80,19 +84,19 @@ pub(crate) fn report(report: &Report, global: &Global, again: &str) -> io::Resul
         _ => result(&table),
     };
     if !global.quiet || report.exit_code() != Code::DONE {
-        message(&human::notes(report));
-        message(&sentence::closing(report, again));
+        message(&human::notes(report, invocation));
+        message(&sentence::closing(report, invocation));
     }
     written
 }
 
 /// Prints the report to standard error after standard output failed: the outcome must be visible in any case.
-pub(crate) fn report_elsewhere(report: &Report, global: &Global, again: &str, error: &Error) {
+pub(crate) fn report_elsewhere(report: &Report, global: &Global, invocation: &Invocation, error: &Error) {
     message(&human::result(report, global.verbose > 0, Timestamp::now()));
     // `report` has printed these already, except in the two cases here.
     if global.json || global.quiet && report.exit_code() == Code::DONE {
-        message(&human::notes(report));
-        message(&sentence::closing(report, again));
+        message(&human::notes(report, invocation));
+        message(&sentence::closing(report, invocation));
     }
     message(&format!("{}: {}\n", style::odd("warning"), escape::lines(&error.full_message()).trim_end()));
 }
@@ -114,8 +118,9 @@ pub(crate) fn error(command: &str, error: &Error, json: bool) {
     }
     let text = escape::lines(&error.full_message());
     message(&format!("{}: {}\n", style::bad("error"), text.trim_end()));
-    if let Some(next) = error.next() {
-        message(&format!("{}: {}\n", style::next("next"), escape::line(next)));
+    if !error.next().is_empty() {
+        let next = hint::words(error.next(), &Invocation::default());
+        message(&format!("{}: {}\n", style::next("next"), escape::line(&next)));
     }
 }
 

@@ -5,14 +5,15 @@ use switchback::{
     report::{Command, HostOutcome, HostReport, Outcome},
 };
 
-use super::{escape, hosts, lines::count, moment, style};
+use super::{escape, hint, hosts, lines::count, moment, style};
+use crate::invocation::Invocation;
 
 /// Returns the closing message with the next command; empty if the table says everything.
-pub(crate) fn closing(report: &Report, again: &str) -> String {
+pub(crate) fn closing(report: &Report, invocation: &Invocation) -> String {
     let state = state(report);
     let took = if changed(report) { format!(" ({})", moment::length(report.seconds)) } else { String::new() };
     let state = if state.is_empty() { state } else { format!("{}{took}\n", state.trim_end()) };
-    let next = next(report, again).map(|next| format!("{}: {next}\n", style::next("next")));
+    let next = next(report, invocation).map(|next| format!("{}: {next}\n", style::next("next")));
     state + &next.unwrap_or_default()
 }
 
@@ -89,22 +90,25 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
 }
 
 /// Returns the next command: the error's hint, else the usual one after this outcome.
-fn next(report: &Report, again: &str) -> Option<String> {
-    if let Some(hint) = report.error.as_ref().and_then(|error| error.hint.as_ref()) {
-        return Some(escape::line(hint));
+fn next(report: &Report, invocation: &Invocation) -> Option<String> {
+    if let Some(hints) = report.error.as_ref().map(|error| &error.hints).filter(|hints| !hints.is_empty()) {
+        return Some(escape::line(&hint::words(hints, invocation)));
     }
+    let run = |words: &str| invocation.command(words);
     let usual = match (report.outcome, report.command) {
         (Outcome::Done | Outcome::Unchanged, _) if report.dry_run => return None,
-        (Outcome::Done, Command::Adopt) => format!("{again} releases` shows what was taken over"),
-        (Outcome::Done, Command::Deploy | Command::Activate) => format!("{again} rollback` reverts it"),
-        (Outcome::Done, Command::Stage) => format!("{again} activate {}` switches to it", report.release.as_ref()?),
-        (Outcome::Inconsistent, _) => format!("{again} status` reads every host again"),
+        (Outcome::Done, Command::Adopt) => format!("{} shows what was taken over", run("releases")),
+        (Outcome::Done, Command::Deploy | Command::Activate) => format!("{} reverts it", run("rollback")),
+        (Outcome::Done, Command::Stage) => {
+            format!("{} switches to it", run(&format!("activate {}", report.release.as_ref()?)))
+        }
+        (Outcome::Inconsistent, _) => format!("{} reads every host again", run("status")),
         (Outcome::Done | Outcome::Unchanged | Outcome::Differs, Command::Status) if is_split(&report.hosts) => {
-            format!("{again} releases` shows what each host has")
+            format!("{} shows what each host has", run("releases"))
         }
         _ => return None,
     };
-    Some(format!("`{usual}"))
+    Some(usual)
 }
 
 /// The release that a host is on, as far as it is known.

@@ -3,12 +3,13 @@
 
 use snapbox::{assert_data_eq, str};
 use switchback::{
-    Error, ErrorKind, ReleaseName, Report, Timestamp,
+    Error, ErrorKind, Hint, ReleaseName, Report, Timestamp,
     report::{Command, HostOutcome, HostReport, Outcome},
     status::{HostStatus, ReleaseState, ReleaseStatus},
 };
 
-use super::{human, sentence};
+use super::{hint, human, sentence};
+use crate::{args::Cli, invocation::Invocation};
 
 fn name(text: &str) -> ReleaseName {
     text.parse().expect("a name")
@@ -30,7 +31,9 @@ fn report(command: Command, outcome: Outcome, hosts: Vec<HostReport>) -> Report 
 /// Returns the whole output, without colours.
 fn shown(report: &Report) -> String {
     let now = Timestamp::from_unix(1_795_428_900, 0).expect("in range");
-    let text = human::result(report, false, now) + &human::notes(report) + &sentence::closing(report, "switchback");
+    let text = human::result(report, false, now)
+        + &human::notes(report, &Invocation::default())
+        + &sentence::closing(report, &Invocation::default());
     anstream::adapter::strip_str(&text).to_string()
 }
 
@@ -197,7 +200,7 @@ next: --wait 5m waits for it
 fn no_text_of_a_host_reaches_the_terminal() {
     let mut evil = host("web1", HostOutcome::Failed, "b", "b");
     evil.error = Some(Error::new(ErrorKind::HostFailed, "\u{1b}[2Jü \u{202e}evil\r\nsecond").hint("\u{7}").into());
-    evil.warnings.push("\u{9b}31m".to_owned());
+    evil.warnings.push("\u{9b}31m".into());
     let text = shown(&report(Command::Deploy, Outcome::Failed, vec![evil]));
     assert!(text.chars().all(|c| c == '\n' || !c.is_control()), "{text:?}");
     assert!(text.contains("\\u{1b}[2Jü \\u{202e}evil\n    second"), "{text}");
@@ -215,7 +218,7 @@ fn a_status_says_who_is_where() {
     let mut hosts = vec![on("web1", "b-3"), on("web2", "b-3"), on("web3", "b-2")];
     hosts.push(HostReport::new("web4", HostOutcome::Unreachable));
     hosts.push(HostReport::new("web5", HostOutcome::Left));
-    hosts[2].status.as_mut().expect("it was read").leftovers.push("the staging of b-3".to_owned());
+    hosts[2].status.as_mut().expect("it was read").leftovers.push("the staging of b-3".into());
     assert_data_eq!(
         shown(&report(Command::Status, Outcome::Done, hosts)),
         str![[r#"
@@ -307,4 +310,164 @@ fn no_host_at_all_is_shown_too() {
         report.error = Some(Error::new(ErrorKind::Internal, "a bug").into());
         assert!(shown(&report).contains("error: a bug."));
     }
+}
+
+/// Every hint that the library has, on a rollback of one environment.
+#[test]
+fn every_hint_has_words() {
+    let line = ["switchback", "-e", "live", "rollback", "--to", "b-1"];
+    let cli = <Cli as clap::Parser>::try_parse_from(line).expect("a command line");
+    let invocation = Invocation::new(&cli.global, &cli.hosts, line.iter().map(|word| (*word).to_owned()));
+    let words: Vec<String> = Hint::examples().into_iter().map(|hint| hint::words(&[hint], &invocation)).collect();
+    assert!(words.iter().all(|words| !words.is_empty()), "a hint has no words");
+    assert_data_eq!(
+        words.join("\n"),
+        str![[r#"
+web1
+`switchback -e live adopt` adopts a plain directory
+`switchback -e live adopt` continues where it stopped
+`switchback -e live adopt --from TOOL` names the tool that made the tree
+`switchback -e live activate build-17` switches to it
+`switchback -e live activate build-17` runs its `prepare` again
+`switchback -e live activate build-17 --verify none` switches to it anyway
+`switchback -e live deploy SOURCE --name build-17` updates the host
+`switchback -e live stage SOURCE --name build-17 --host web1` uploads it there
+`--name NAME` uses another name
+if it must be empty, `--allow-empty` allows that
+`--allow-split` goes on although they differ
+`switchback -e live rollback --to b-1 --allow-writable` accepts it as it is
+`--accept-data` accepts and records the version that was found
+without `--from`, any current release is replaced
+`switchback -e live drill web1 --report web1/NAME.json`, on the hosts where you rehearse
+`switchback -e live rollback` brings the hosts together
+`switchback -e live rollback --to build-17` rolls back to it
+`switchback -e live rollback --to NAME` rolls back to the one you choose
+`switchback -e live rollback --to build-17 --verify none` rolls back to it anyway
+another `switchback -e live rollback` goes one release further back
+then `switchback -e live rollback` resumes the revert
+`switchback -e live rollback --to b-1 --keep-data` moves the code alone, which then meets the data as it is
+`switchback -e live rollback --to b-1 --no-hooks --keep-data` moves the code alone and runs no command
+`switchback -e live rollback --to b-1 --commands config` runs the configured commands
+run it where the configuration is, or name its file: `switchback -e live rollback --to b-1 --config FILE`
+`switchback -e live rollback --to b-1 --data-to VERSION` reverts the data to the version that is right
+a later rollback will need `--data-to VERSION`
+`switchback -e live rollback --to b-1 --verify none` goes there without verifying it
+`switchback -e live recover` finishes or reverts it
+then `switchback -e live recover --back` reverts the run
+`switchback -e live recover --forward` finishes the run instead
+`switchback -e live recover` links it to build-17 again
+`switchback -e live recover` seals it
+`switchback -e live status` shows where each host is
+`switchback -e live status` names the file and its owner
+`switchback -e live releases` lists the releases of each host
+`switchback -e live history` shows who did what
+`switchback -e live verify build-17 --full` lists all of it
+`switchback -e live verify build-17` shows whose files they are
+`switchback -e live rollback --to b-1 --except HOST` leaves the host out
+`switchback -e live rollback --to b-1 --wait 5m` waits for the lock
+if you know that the holder is dead, `switchback -e live unlock --force` removes the lock
+then `switchback -e live prune` tries again
+`--keep 5`, or `keep = 5` in the configuration
+"#]]
+    );
+}
+
+/// Every kind of error, with its exit code when it refuses a command.
+#[test]
+fn every_kind_is_rendered() {
+    let kinds = ErrorKind::ALL.iter().map(|kind| {
+        let mut report = report(Command::Deploy, Outcome::Refused, Vec::new());
+        report.error = Some(Error::new(*kind, format!("web1: {kind}")).because("the cause").hint(Hint::Status).into());
+        format!("{} {}", report.exit_code().code(), shown(&report))
+    });
+    assert_data_eq!(
+        kinds.collect::<String>(),
+        str![[r#"
+2 error: web1: usage: the cause.
+next: `switchback status` shows where each host is
+2 error: web1: config: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: source: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: root-refused: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: not-deployed: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: unreachable: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: unsuitable: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: not-ours: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: others-may-write: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: other-account: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: no-current: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: dangling: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: name-taken: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: no-such-release: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: on-the-way-back: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: hosts-differ: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: conflict: the cause.
+next: `switchback status` shows where each host is
+6 error: web1: locked: the cause.
+next: `switchback status` shows where each host is
+7 error: web1: nothing-before: the cause.
+next: `switchback status` shows where each host is
+7 error: web1: bad-record: the cause.
+next: `switchback status` shows where each host is
+7 error: web1: chain-loops: the cause.
+next: `switchback status` shows where each host is
+7 error: web1: previous-gone: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: unknown-tree: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: missing-shared: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: damaged-release: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: no-manifest: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: newer-format: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: damaged-state: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: host-failed: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: irreversible: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: data-differs: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: records-differ: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: not-configured: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: data-failed: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: hook-failed: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: not-valid: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: not-drilled: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: drill-failed: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: upload-failed: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: unknown: the cause.
+next: `switchback status` shows where each host is
+130 error: web1: interrupted: the cause.
+next: `switchback status` shows where each host is
+1 error: web1: internal: the cause.
+next: `switchback status` shows where each host is
+
+"#]]
+    );
 }
