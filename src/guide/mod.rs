@@ -1,5 +1,5 @@
-//! The handbook: what can be set, what stands on disk, what a crash leaves, what every number and word means, and how to reach hosts in
-//! a way of your own. Pages only; there is nothing here to call.
+//! The handbook: the configuration, the tree on disk, the leftovers of a crash, every exit code and error kind, and how
+//! to implement a transport. Pages only; there is nothing here to call.
 
 pub mod configuration {
     #![doc = include_str!("configuration.md")]
