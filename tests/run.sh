@@ -1,6 +1,6 @@
 #!/bin/sh
-# Runs all tests. What they need besides Rust is installed with apt-get, where that is there and may be used without a
-# question; otherwise it is said in words what is missing, and what that skips. Arguments go on to `cargo test`.
+# Runs all tests. Installs what they need besides Rust with apt-get, if that exists and needs no password; otherwise
+# prints what is missing, and which tests are skipped for it. Passes its arguments to `cargo test`.
 #
 #   sh tests/run.sh
 #   sh tests/run.sh --test it fleet::
@@ -14,19 +14,19 @@ export PATH
 
 command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https://rustup.rs" >&2; exit 1; }
 
-# Each program, and the package that brings it.
+# Each program, and its package.
 needed='sshd:openssh-server ssh:openssh-client busybox:busybox toybox:toybox dash:dash bash:bash mksh:mksh zsh:zsh
 tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace git:git cap:capistrano mina:mina sqitch:sqitch sqlite3:sqlite3
 python3:python3 psql:postgresql pg_dump:postgresql'
 
-# missing_parts FIELD: the programs (1) or packages (2) that are not here.
+# missing_parts FIELD: prints the missing programs (1) or their packages (2).
 missing_parts() {
     for pair in $needed; do
         command -v "${pair%%:*}" >/dev/null 2>&1 || case $1 in 1) echo "${pair%%:*}" ;; 2) echo "${pair#*:}" ;; esac
     done
 }
 
-# as_root COMMAND...: runs it as root, or fails when that needs a password.
+# as_root COMMAND...: runs the command as root, or fails if that needs a password.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
 }
@@ -35,15 +35,15 @@ apt() { as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" </dev/null
 
 install() {
     echo "Installing with apt-get:" "$@"
-    apt update || echo "apt-get update failed; trying with the lists that are there"
-    # One by one when they do not go together: not every release of Debian or Ubuntu has them all.
+    apt update || echo "apt-get update failed; continuing with the existing package lists"
+    # One by one if they cannot be installed together: not every release of Debian or Ubuntu has them all.
     apt install --no-install-recommends "$@" || for package; do
         apt install --no-install-recommends "$package" || echo "$package could not be installed"
     done
 }
 
 packages=$(missing_parts 2)
-# Two parts that are no programs: what Sqitch reaches SQLite with, and what a private place for Python packages needs.
+# Two parts that are no programs: the driver of Sqitch for SQLite, and the module that makes virtual environments.
 perl -MDBD::SQLite -e 1 2>/dev/null || packages="$packages libdbd-sqlite3-perl"
 python3 -c 'import ensurepip, venv' 2>/dev/null || packages="$packages python3-venv"
 # Debian keeps the server's programs off the PATH.
@@ -53,7 +53,7 @@ if [ -n "$packages" ]; then
     if [ "${SWITCHBACK_INSTALL:-yes}" = no ]; then
         echo "SWITCHBACK_INSTALL=no: nothing is installed."
     elif ! command -v apt-get >/dev/null; then
-        echo "There is no apt-get here: install what is named below in your own way."
+        echo "This machine has no apt-get: install the programs named below by other means."
     elif ! as_root true 2>/dev/null; then
         echo "Not root, and sudo asks for a password: nothing is installed."
     else
@@ -66,33 +66,33 @@ fi
 for program in $(missing_parts 1); do
     case $program in
         ssh | sshd) what="every test over SSH" ;;
-        busybox | toybox | dash | bash | mksh) what="what is tried under it as a host's shell or tools" ;;
-        zsh | tcsh | fish) what="what is tried under it as a host's login shell" ;;
-        git | cap | mina) what="what is taken over from the real Capistrano and the real Mina" ;;
-        tar | zstd) what="what is held against it about archives" ;;
-        sqitch | python3) what="the presets of migration tools that need it" ;;
-        sqlite3) what="the recipes and the presets of migration tools that need it" ;;
+        busybox | toybox | dash | bash | mksh) what="the tests of hosts with this shell or these tools" ;;
+        zsh | tcsh | fish) what="the tests of hosts with this login shell" ;;
+        git | cap | mina) what="the adoption of trees made by the real Capistrano and Mina" ;;
+        tar | zstd) what="the comparison of archives with this program" ;;
+        sqitch | python3) what="the presets of the migration tools that need it" ;;
+        sqlite3) what="the recipes and the presets of the migration tools that need it" ;;
         psql | pg_dump) what="the recipe for PostgreSQL" ;;
-        *) what="what is seen through it" ;;
+        *) what="the tests that trace system calls with it" ;;
     esac
-    echo "$program is missing, so this is skipped: $what."
+    echo "$program is missing, which skips $what."
 done
 
-has_postgresql_server || echo "The server of PostgreSQL is missing, so this is skipped: the recipe for PostgreSQL."
+has_postgresql_server || echo "The PostgreSQL server is missing, which skips the recipe for PostgreSQL."
 
 if command -v ssh >/dev/null && command -v sshd >/dev/null; then
-    # Then a test over SSH that does not run is a failure, and no skip.
+    # A test over SSH that cannot run is then a failure, not a skip.
     SWITCHBACK_REQUIRE_SSHD=1
     export SWITCHBACK_REQUIRE_SSHD
 fi
 
-# Alembic and Django, in a directory of their own below target/.
+# Alembic and Django, in a virtual environment below target/.
 python=$crate/target/python
 if [ "${SWITCHBACK_INSTALL:-yes}" != no ] && ! [ -e "$python/complete" ]; then
     if python3 -m venv "$python" && "$python/bin/pip" install -q alembic django; then
         : >"$python/complete"
     else
-        echo "No packages of Python could be installed, so this is skipped: the presets for Alembic and Django, and the recipe for Alembic."
+        echo "Alembic and Django could not be installed, which skips their presets and the recipe for Alembic."
     fi
 fi
 [ ! -e "$python/complete" ] || PATH=$python/bin:$PATH
@@ -103,7 +103,7 @@ no\ *) ;;
 *" --ignored "*)
     [ -x "$crate/target/tools/bin/sqlx" ] ||
         cargo install -q sqlx-cli --version 0.9.0 --no-default-features --features sqlite --root "$crate/target/tools" ||
-        echo "sqlx-cli could not be built, so this is skipped: its preset."
+        echo "sqlx-cli could not be built, which skips its preset."
     ;;
 esac
 PATH=$crate/target/tools/bin:$PATH
