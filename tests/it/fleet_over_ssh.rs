@@ -3,6 +3,7 @@
 //! The test starts a private sshd on a free port. Without one on the machine the tests are skipped in words, or fail
 //! where `SWITCHBACK_REQUIRE_SSHD=1`.
 #![cfg(all(feature = "ssh", feature = "cli"))]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so in words")]
 
 use crate::support;
 
@@ -186,4 +187,31 @@ fn a_command_that_changes_its_release_does_not_damage_it() {
     site.done("verify v1 --full");
     site.done("verify v2 --full");
     assert_eq!(fs::read_to_string(site.root(3).join("current/stamp")).expect("a file"), "web3\nweb3\n");
+}
+
+/// A rollback that asks first does so on the connections that it then uses.
+#[test]
+fn a_rollback_that_asks_logs_in_once() {
+    let Some(site) = Site::new() else { return };
+    for version in ["v1", "v2", "v3"] {
+        site.deploy(version);
+    }
+    site.done("rollback");
+    let logins = || fs::read_to_string(site.sshd.path("log")).expect("a log").matches("Accepted publickey").count();
+    let before = logins();
+    // `script` gives the program a terminal.
+    let program = assert_cmd::cargo::cargo_bin("switchback");
+    let mut script = Command::new("script");
+    script.args(["-qec", &format!("{} rollback", text(&program)), "/dev/null"]).current_dir(site.dir.path());
+    let output = match script.write_stdin("y\n").output() {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: there is no `script` on this machine");
+            return;
+        }
+        output => output.expect("it runs"),
+    };
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("Go on? [y/N]"), "{told}");
+    site.all_on("v1");
+    assert_eq!(logins() - before, 3, "{told}");
 }

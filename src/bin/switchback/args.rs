@@ -3,10 +3,10 @@
 use std::{ffi::OsStr, process::ExitCode};
 
 use camino::Utf8PathBuf;
-use clap::{ArgAction, Args, Parser, Subcommand, error::ErrorKind as ClapKind};
+use clap::{ArgAction, Args, Parser, error::ErrorKind as ClapKind};
 use switchback::{Address, Error, ErrorKind, HostPath};
 
-use crate::{command, exit, render};
+use crate::{command::Command, exit, render};
 
 /// Deploy to one host or a fleet, locally or over SSH; roll back in seconds
 #[derive(Debug, Parser)]
@@ -96,31 +96,6 @@ impl Hosts {
     }
 }
 
-/// The command to run
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Deploy(command::Deploy),
-    Stage(command::Stage),
-    Drill(command::Drill),
-    Activate(command::Activate),
-    Rollback(command::Rollback),
-    Adopt(command::Adopt),
-    Recover(command::Recover),
-    Unlock(command::Unlock),
-    Prune(command::Prune),
-    Pin(command::Pin),
-    Unpin(command::Unpin),
-    Status(command::Status),
-    Releases(command::Releases),
-    History(command::History),
-    Check(command::Check),
-    Verify(command::Verify),
-    Config(command::Config),
-    Init(command::Init),
-    Completions(command::Completions),
-    Man(command::Man),
-}
-
 macro_rules! exit_codes {
     () => {
         "\
@@ -160,34 +135,6 @@ Getting started:
   switchback rollback        roll back to the previous release"
 );
 
-impl Command {
-    /// Returns the command's name on the command line.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Deploy(_) => "deploy",
-            Self::Stage(_) => "stage",
-            Self::Drill(_) => "drill",
-            Self::Activate(_) => "activate",
-            Self::Rollback(_) => "rollback",
-            Self::Adopt(_) => "adopt",
-            Self::Recover(_) => "recover",
-            Self::Unlock(_) => "unlock",
-            Self::Prune(_) => "prune",
-            Self::Pin(_) => "pin",
-            Self::Unpin(_) => "unpin",
-            Self::Status(_) => "status",
-            Self::Releases(_) => "releases",
-            Self::History(_) => "history",
-            Self::Check(_) => "check",
-            Self::Verify(_) => "verify",
-            Self::Config(_) => "config",
-            Self::Init(_) => "init",
-            Self::Completions(_) => "completions",
-            Self::Man(_) => "man",
-        }
-    }
-}
-
 /// Prints clap's error, or the requested help or version, and returns the exit code.
 pub(crate) fn refused(error: &clap::Error) -> ExitCode {
     // A reader that closes the pipe (`switchback --help | head`) has read enough: not an error.
@@ -220,8 +167,8 @@ mod tests {
     fn hosts_before_and_after_the_command_are_joined() {
         let line = ["switchback", "--except", "a", "--host", "x", "status", "--except", "b", "--host", "y"];
         let cli = Cli::try_parse_from(line).expect("a command line");
-        let Command::Status(status) = &cli.command else { panic!("it is status") };
-        let hosts = cli.hosts.clone().and(&status.hosts);
+        let crate::command::Place::Fleet(status) = cli.command.place() else { panic!("it is on hosts") };
+        let hosts = cli.hosts.clone().and(status.hosts());
         assert_eq!((hosts.except, hosts.host.len()), (vec!["a".to_owned(), "b".to_owned()], 2));
     }
 }

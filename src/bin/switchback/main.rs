@@ -3,9 +3,9 @@
 #[macro_use]
 mod args;
 mod ask;
+mod call;
 mod command;
 mod exit;
-mod fleet;
 mod interrupt;
 mod invocation;
 mod panic;

@@ -3,15 +3,18 @@
 use std::{io, process::ExitCode};
 
 use switchback::{
-    Error, ErrorKind, Event, ExitCode as Code, Observer, Report,
-    report::{HostOutcome, HostReport, Outcome},
+    Error, ErrorKind, Event, ExitCode as Code, Fleet, Observer, Report,
+    event::Silent,
+    report::{Command as Reported, HostOutcome, HostReport, Outcome},
 };
 
 use crate::{
-    args::{Cli, Command, Global, Hosts},
+    args::{Cli, Global, Hosts},
     ask,
-    command::{self, Request},
-    exit, fleet, interrupt,
+    call::{self, Call},
+    command::{OnFleet, Place},
+    exit,
+    interrupt::{self, Signal},
     invocation::Invocation,
     render, target,
     target::Target,
@@ -30,38 +33,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 
 fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
     let Cli { global, hosts, command } = cli;
-    let on = |after: &Hosts, request: Request| on_fleet(&global, &hosts.clone().and(after), &command, &request);
-    match &command {
-        Command::Deploy(deploy) => on(&deploy.hosts, deploy.request()),
-        Command::Stage(stage) => on(&stage.hosts, stage.request()),
-        Command::Drill(drill) => on(&drill.hosts, drill.request()),
-        Command::Activate(activate) => on(&activate.hosts, activate.request()),
-        Command::Rollback(rollback) => on(&rollback.hosts, rollback.request()),
-        Command::Adopt(adopt) => on(&adopt.hosts, adopt.request()),
-        Command::Recover(recover) => on(&recover.hosts, recover.request()),
-        Command::Unlock(unlock) => on(&unlock.hosts, unlock.request()),
-        Command::Prune(prune) => on(&prune.hosts, prune.request()),
-        Command::Pin(pin) => on(&pin.hosts, pin.request()),
-        Command::Unpin(unpin) => on(&unpin.hosts, unpin.request()),
-        Command::Status(status) => on(&status.hosts, Request::Status),
-        Command::Releases(releases) => on(&releases.hosts, Request::Releases),
-        Command::History(history) => on(&history.hosts, history.request()),
-        Command::Check(check) => on(&check.hosts, Request::Check),
-        Command::Verify(verify) => on(&verify.hosts, verify.request()),
-        Command::Config(config) => {
-            let target = target::find(&global, &hosts.clone().and(&config.hosts))?;
-            printed(command::config::print(&target, global.json))?;
-            render::done(&command, &global, None)
-        }
-        Command::Init(_) => {
-            let file = command::init::write(&global)?;
-            let next = format!("Wrote {file}. Next: set the root and the hosts in it, then `switchback check`.");
-            render::done(&command, &global, Some(&next))
-        }
-        Command::Completions(completions) => {
-            printed(command::completions::print(completions)).map(|()| ExitCode::SUCCESS)
-        }
-        Command::Man(man) => printed(render::result(&command::man::page(man)?)).map(|()| ExitCode::SUCCESS),
+    match command.place() {
+        Place::Fleet(on) => on_fleet(&global, &hosts.clone().and(on.hosts()), on),
+        Place::Machine(on) => on.run(command.name(), &global, &hosts),
     }
 }
 
@@ -75,35 +49,27 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
     }
 }
 
-fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request) -> Result<ExitCode, Error> {
+fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<ExitCode, Error> {
     let target = target::find(global, hosts)?;
-    let invocation =
-        Invocation::new(global, hosts, std::env::args_os().map(|word| word.to_string_lossy().into_owned()));
+    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
+    let invocation = Invocation::new(global, hosts, words);
     let runtime = runtime(&target, command)
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
-    let asked = runtime.block_on(asked(global, &invocation, &target, command, request));
+    let asked = runtime.block_on(connected(global, &invocation, &target, command));
     // The work has ended: waiting for the runtime's threads would only delay the exit.
     runtime.shutdown_background();
-    let (report, signal) = asked?;
-    let Some(report) = report else {
-        return render::done(command, global, Some("Nothing was changed."));
+    let Some((report, signal)) = asked? else {
+        return render::done(command.reported().as_str(), global, Some("Nothing was changed."));
     };
-    let report = match command {
-        Command::Status(status) => command::status::settled(report, status.check),
-        Command::Releases(_) | Command::History(_) => command::status::settled(report, false),
-        _ => report,
-    };
-    let mut report = with_those_left(report, &target);
+    let mut report = with_those_left(command.settle(report), &target);
     report.word_hints(&|hints| render::hint::words(hints, &invocation));
     let shown = printed(render::report(&report, global, &invocation));
     if let Err(error) = &shown {
         render::report_elsewhere(&report, global, &invocation, error);
     }
-    if let Command::Drill(drill) = command {
-        drill.write_reports(&report)?;
-    }
+    command.write_files(&report)?;
     // The fleet's outcome comes before a failure to print it; but a command that only reads has failed then.
-    if shown.is_err() && !request.changes() && report.exit_code() == Code::DONE {
+    if shown.is_err() && !command.changes() && report.exit_code() == Code::DONE {
         return Ok(Code::of(Outcome::Error, Some(ErrorKind::Internal)).into());
     }
     Ok(exit::of(&report, signal))
@@ -111,28 +77,46 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &Command, request: &Request
 
 /// Builds the runtime. A rollback of one host runs on this very thread: it never blocks, and waking another thread
 /// takes time.
-fn runtime(target: &Target, command: &Command) -> io::Result<tokio::runtime::Runtime> {
+fn runtime(target: &Target, command: &dyn OnFleet) -> io::Result<tokio::runtime::Runtime> {
     use tokio::runtime::Builder;
-    let alone = target.config.hosts.len() == 1 && matches!(command, Command::Rollback(_));
+    let alone = target.config.hosts.len() == 1 && command.reported() == Reported::Rollback;
     let mut builder = if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     builder.enable_all().build()
 }
 
-/// Returns the report, and the first signal received meanwhile; no report if the person says no.
-async fn asked(
+/// A report, and the first signal received meanwhile.
+type Ended = (Report, Option<Signal>);
+
+/// Connects the hosts, asks the person what the command asks, and calls the library; `None` if the person says no.
+async fn connected(
     global: &Global,
     invocation: &Invocation,
     target: &Target,
-    command: &Command,
-    request: &Request,
-) -> Result<(Option<Report>, Option<interrupt::Signal>), Error> {
-    let by = who::runs_this();
-    if is_unwanted(global, target, command, &by).await {
-        return Ok((None, None));
-    }
+    command: &dyn OnFleet,
+) -> Result<Option<Ended>, Error> {
+    let fleet = match call::connect(target, global) {
+        Ok(fleet) => fleet,
+        Err(error) => return Ok(Some((not_begun(command, error), None))),
+    };
+    let ended = if is_unwanted(&fleet, global, command).await {
+        None
+    } else {
+        Some(called(&fleet, global, invocation, target, command).await?)
+    };
+    fleet.close().await;
+    Ok(ended)
+}
+
+async fn called(
+    fleet: &Fleet,
+    global: &Global,
+    invocation: &Invocation,
+    target: &Target,
+    command: &dyn OnFleet,
+) -> Result<Ended, Error> {
     let under_way = UnderWay::default();
     // Not earlier: at a question, Ctrl-C ends the program as usual.
-    let interrupt = if request.changes() && !global.dry_run {
+    let interrupt = if command.changes() && !global.dry_run {
         interrupt::listen(&under_way, &invocation.fleet)
             .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?
     } else {
@@ -145,40 +129,31 @@ async fn asked(
         event.word_hints(&|hints| render::hint::words(hints, invocation));
         watcher.event(&event);
     };
-    let session = fleet::Session {
-        target,
-        by,
-        dry_run: global.dry_run,
-        allow_writable: global.allow_writable,
-        interrupt: interrupt.clone(),
-        observer: &observer,
-    };
-    let report = fleet::run(request, &session).await;
+    let by = who::runs_this();
+    let call = Call { fleet, target, global, by: &by, interrupt: interrupt.clone(), observer: &observer };
+    let report = command.call(&call).await.unwrap_or_else(|error| not_begun(command, error));
     watcher.end();
     let signal = *interrupt.borrow();
-    Ok((Some(report), signal))
+    Ok((report, signal))
 }
 
-/// Whether the person says no to a question. Asks before a plain rollback if a rollback led to the current release, and
-/// before an adoption that moves a directory.
-async fn is_unwanted(global: &Global, target: &Target, command: &Command, by: &str) -> bool {
-    let question: fn(&Report) -> Option<String> = match command {
-        Command::Rollback(rollback) if rollback.is_plain() => command::rollback::question,
-        Command::Adopt(_) => command::adopt::question,
-        _ => return false,
-    };
+/// Reports an error before the first request to a host.
+fn not_begun(command: &dyn OnFleet, error: Error) -> Report {
+    // Nothing was changed, so an error here is a refusal, except a wrong command line or configuration, or a fault of
+    // this machine.
+    let wrong = matches!(error.kind(), ErrorKind::Usage | ErrorKind::Config | ErrorKind::Internal);
+    let mut report = Report::new(command.reported(), if wrong { Outcome::Error } else { Outcome::Refused });
+    report.error = Some(error.into());
+    report
+}
+
+/// Whether the person says no to the command's question. Asks only where somebody can answer.
+async fn is_unwanted(fleet: &Fleet, global: &Global, command: &dyn OnFleet) -> bool {
+    let Some(question) = command.question() else { return false };
     if global.yes || global.dry_run || global.json || !ask::somebody_is_there() {
         return false;
     }
-    let session = fleet::Session {
-        target,
-        by: by.to_owned(),
-        dry_run: false,
-        allow_writable: global.allow_writable,
-        interrupt: interrupt::never(),
-        observer: &switchback::event::Silent,
-    };
-    let status = fleet::run(&Request::Status, &session).await;
+    let status = fleet.status(&Silent).await;
     question(&status).is_some_and(|question| !ask::confirm(&question))
 }
 

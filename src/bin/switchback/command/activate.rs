@@ -1,10 +1,11 @@
 //! `switchback activate`.
 
 use clap::Args;
-use switchback::{ReleaseName, TargetCheck};
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, ReleaseName, Report, TargetCheck, engine::ActivateOptions, report::Command as Reported};
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Switch every host to a release that it already has
 ///
@@ -37,13 +38,27 @@ pub(crate) struct Activate {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Activate {
-    pub(crate) fn request(&self) -> Request {
-        let Self { name, allow_split, accept_data, verify, why, .. } = self;
-        let (allow_split, accept_data) = (*allow_split, *accept_data);
-        Request::Activate { name: name.clone(), allow_split, accept_data, verify: *verify, why: why.clone() }
+impl OnFleet for Activate {
+    fn reported(&self) -> Reported {
+        Reported::Activate
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move {
+            let mut options = ActivateOptions::default();
+            options.run = call.options(&self.why);
+            options.allow_split = self.allow_split;
+            options.accept_data = self.accept_data;
+            options.keep = call.config().keep;
+            options.verify = self.verify.unwrap_or(call.config().target_check);
+            Ok(call.fleet.activate(&self.name, &options, call.observer).await)
+        })
     }
 }

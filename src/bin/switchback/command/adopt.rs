@@ -1,10 +1,11 @@
 //! `switchback adopt`.
 
 use clap::Args;
-use switchback::{ErrorKind, Report, adoption::Tool};
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, ErrorKind, Report, adoption::Tool, report::Command as Reported};
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use super::{OnFleet, Question, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Adopt a release tree that another tool or a person made
 ///
@@ -25,17 +26,29 @@ pub(crate) struct Adopt {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Adopt {
-    pub(crate) fn request(&self) -> Request {
-        Request::Adopt { from: self.from, why: self.why.clone() }
+impl OnFleet for Adopt {
+    fn reported(&self) -> Reported {
+        Reported::Adopt
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn question(&self) -> Option<Question> {
+        Some(question)
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move { Ok(call.fleet.adopt(self.from, &call.options(&self.why), call.observer).await) })
     }
 }
 
 /// Returns the question to ask before moving a directory; `None` if `current` is a symlink on every host.
-pub(crate) fn question(status: &Report) -> Option<String> {
+fn question(status: &Report) -> Option<String> {
     let is_no_link = |error: &switchback::report::Failure| error.kind == ErrorKind::NotOurs;
     let hosts: Vec<&str> = status
         .hosts

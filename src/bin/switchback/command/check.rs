@@ -1,8 +1,11 @@
 //! `switchback check`.
 
 use clap::Args;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, Report, report::Command as Reported};
 
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Check whether a host would refuse a deploy, and change nothing
 ///
@@ -16,5 +19,23 @@ use crate::args::Hosts;
 ))]
 pub(crate) struct Check {
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
+}
+
+impl OnFleet for Check {
+    fn reported(&self) -> Reported {
+        Reported::Check
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move { Ok(call.fleet.check(&call.options(&Why::default()), call.observer).await) })
+    }
 }

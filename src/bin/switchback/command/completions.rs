@@ -1,10 +1,16 @@
 //! `switchback completions`.
 
-use std::io;
+use std::process::ExitCode;
 
 use clap::{Args, CommandFactory};
+use switchback::Error;
 
-use crate::{args::Cli, render};
+use super::OnMachine;
+use crate::{
+    args::{Cli, Global, Hosts},
+    render,
+    run::printed,
+};
 
 /// Print the completions for a shell
 #[derive(Debug, Args)]
@@ -18,8 +24,10 @@ pub(crate) struct Completions {
     shell: clap_complete::Shell,
 }
 
-pub(crate) fn print(completions: &Completions) -> io::Result<()> {
-    let mut text = Vec::new();
-    clap_complete::generate(completions.shell, &mut Cli::command(), "switchback", &mut text);
-    render::result(&String::from_utf8_lossy(&text))
+impl OnMachine for Completions {
+    fn run(&self, _: &str, _: &Global, _: &Hosts) -> Result<ExitCode, Error> {
+        let mut text = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "switchback", &mut text);
+        printed(render::result(&String::from_utf8_lossy(&text))).map(|()| ExitCode::SUCCESS)
+    }
 }

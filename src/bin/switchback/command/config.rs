@@ -1,10 +1,17 @@
 //! `switchback config`.
 
-use std::io;
+use std::process::ExitCode;
 
 use clap::Args;
+use switchback::Error;
 
-use crate::{args::Hosts, render, target::Target};
+use super::OnMachine;
+use crate::{
+    args::{Global, Hosts},
+    render,
+    run::printed,
+    target,
+};
 
 /// Print the effective configuration
 ///
@@ -16,14 +23,19 @@ use crate::{args::Hosts, render, target::Target};
 ))]
 pub(crate) struct Config {
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-/// Prints the configuration as TOML that switchback can read again, or as one JSON object.
-pub(crate) fn print(target: &Target, json: bool) -> io::Result<()> {
-    if json {
-        render::json::line(&serde_json::json!({ "type": "config", "config": target.config }))
-    } else {
-        render::result(&target.config.to_toml())
+impl OnMachine for Config {
+    /// Prints the configuration as TOML that switchback can read again, or as one JSON object.
+    fn run(&self, name: &str, global: &Global, hosts: &Hosts) -> Result<ExitCode, Error> {
+        let config = target::find(global, &hosts.clone().and(&self.hosts))?.config;
+        let shown = if global.json {
+            render::json::line(&serde_json::json!({ "type": "config", "config": config }))
+        } else {
+            render::result(&config.to_toml())
+        };
+        printed(shown)?;
+        render::done(name, global, None)
     }
 }

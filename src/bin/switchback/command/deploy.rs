@@ -1,11 +1,20 @@
 //! `switchback deploy`.
 
-use camino::Utf8PathBuf;
-use clap::Args;
-use switchback::ReleaseName;
+use std::sync::Arc;
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use camino::{Utf8Path, Utf8PathBuf};
+use clap::Args;
+use futures_util::future::LocalBoxFuture;
+use switchback::{
+    Error, ErrorKind, Hint, ReleaseName, Report, drill::has_passed, engine::DeployOptions, release::NewRelease,
+    report::Command as Reported,
+};
+
+use super::{OnFleet, Why};
+use crate::{
+    args::Hosts,
+    call::{self, Call, Digests},
+};
 
 /// Upload a release to every host, then switch all hosts at once
 ///
@@ -63,22 +72,57 @@ pub(crate) struct Deploy {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Deploy {
-    pub(crate) fn request(&self) -> Request {
-        Request::Deploy {
-            source: self.source.clone(),
-            name: self.name.clone(),
-            from: self.from.clone(),
-            revision: self.revision.clone(),
-            allow_split: self.allow_split,
-            or_return: self.or_return,
-            irreversible: self.irreversible,
-            empty: self.allow_empty,
-            accept_data: self.accept_data,
-            why: self.why.clone(),
+impl OnFleet for Deploy {
+    fn reported(&self) -> Reported {
+        Reported::Deploy
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move {
+            let mut options = DeployOptions::default();
+            options.run = call.options(&self.why);
+            options.run.revision = self.revision.clone().or_else(|| call::built_from(&self.source));
+            options.run.allow_empty = self.allow_empty;
+            options.from.clone_from(&self.from);
+            options.allow_split = self.allow_split;
+            options.or_return = self.or_return;
+            options.verify = call.config().target_check;
+            options.irreversible = self.irreversible.then(|| "it was deployed as irreversible".to_owned());
+            options.accept_data = self.accept_data;
+            options.keep = call.config().keep;
+            let deploy = Box::pin(async {
+                let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
+                if let Some(drills) = call.config().require_drill.clone() {
+                    let (release, source) = (Arc::clone(&release), self.source.clone());
+                    call::apart(move || was_drilled(&release, &source, &drills)).await?;
+                }
+                Ok(call.fleet.deploy(release, &options, call.observer).await)
+            });
+            call.connecting_ahead(deploy).await
+        })
+    }
+}
+
+/// Refuses a source without a passed drill of the same contents. Reads all of the source.
+fn was_drilled(release: &NewRelease, source: &Utf8Path, drills: &Utf8Path) -> Result<(), Error> {
+    let digest = release.tree().digest()?.to_string();
+    match has_passed(drills, &digest) {
+        Ok(true) => Ok(()),
+        found => {
+            let what = format!("no drill of what {source} holds now has passed, says {drills}; nothing was touched");
+            let hint = Hint::Drill(source.to_string(), drills.to_string());
+            let refused = Error::new(ErrorKind::NotDrilled, what).hint(hint);
+            Err(match found {
+                Err(error) => refused.because(error),
+                Ok(_) => refused,
+            })
         }
     }
 }

@@ -2,10 +2,14 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
-use switchback::{Error, ErrorKind, ReleaseName, Report};
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, ErrorKind, ReleaseName, Report, engine::DrillOptions, report::Command as Reported};
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{
+    args::Hosts,
+    call::{self, Call, Digests},
+};
 
 /// Rehearse a rollback: deploy, roll back, deploy again, with proof
 ///
@@ -37,21 +41,31 @@ pub(crate) struct Drill {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Drill {
-    pub(crate) fn request(&self) -> Request {
-        let (source, name, why) = (self.source.clone(), self.name.clone(), self.why.clone());
-        Request::Drill { source, name, empty: self.allow_empty, why }
+impl OnFleet for Drill {
+    fn reported(&self) -> Reported {
+        Reported::Drill
     }
 
-    /// Writes the files of `--report` and `--junit`.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Internal`] if a file cannot be written. The drill itself has finished by then.
-    pub(crate) fn write_reports(&self, report: &Report) -> Result<(), Error> {
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move {
+            let mut options = DrillOptions::default();
+            options.run = call.options(&self.why);
+            options.run.revision = call::built_from(&self.source);
+            options.run.allow_empty = self.allow_empty;
+            // A drill proves the contents themselves: no cached digests.
+            let release = call.release(&self.source, self.name.as_ref(), Digests::Computed).await?;
+            Ok(call.fleet.drill(release, &options, call.observer).await)
+        })
+    }
+
+    fn write_files(&self, report: &Report) -> Result<(), Error> {
         if let Some(file) = &self.report {
             let text = serde_json::to_string_pretty(report).map_err(|error| unwritten(file, error))?;
             write(file, &(text + "\n"))?;

@@ -1,9 +1,11 @@
 //! `switchback history`.
 
 use clap::Args;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, Report, report::Command as Reported};
 
-use super::Request;
-use crate::args::Hosts;
+use super::OnFleet;
+use crate::{args::Hosts, call::Call};
 
 /// Show every host's operations, newest first
 ///
@@ -17,13 +19,30 @@ use crate::args::Hosts;
 pub(crate) struct History {
     /// Number of operations to show for each host; 0 shows all
     #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
-    pub(crate) limit: usize,
+    limit: usize,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl History {
-    pub(crate) fn request(&self) -> Request {
-        Request::History { newest: (self.limit > 0).then_some(self.limit) }
+impl OnFleet for History {
+    fn reported(&self) -> Reported {
+        Reported::History
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move {
+            Ok(match self.limit {
+                0 => call.fleet.history(call.observer).await,
+                newest => call.fleet.recent_history(newest, call.observer).await,
+            })
+        })
     }
 }

@@ -4,13 +4,18 @@ use std::{
     fs::Permissions,
     io::{ErrorKind as IoKind, Write},
     os::unix::fs::PermissionsExt,
+    process::ExitCode,
 };
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use switchback::{Error, ErrorKind, config::STARTER};
 
-use crate::{args::Global, target};
+use super::OnMachine;
+use crate::{
+    args::{Global, Hosts},
+    render, target,
+};
 
 /// Write a commented switchback.toml
 ///
@@ -22,8 +27,16 @@ use crate::{args::Global, target};
 ))]
 pub(crate) struct Init {}
 
+impl OnMachine for Init {
+    fn run(&self, name: &str, global: &Global, _: &Hosts) -> Result<ExitCode, Error> {
+        let file = write(global)?;
+        let next = format!("Wrote {file}. Next: set the root and the hosts in it, then run `switchback check`.");
+        render::done(name, global, Some(&next))
+    }
+}
+
 /// Writes the starter configuration and returns its path. An existing file is an [`ErrorKind::Usage`].
-pub(crate) fn write(global: &Global) -> Result<Utf8PathBuf, Error> {
+fn write(global: &Global) -> Result<Utf8PathBuf, Error> {
     let given = global.config.as_deref().filter(|file| !file.as_str().is_empty());
     let file = given.unwrap_or(Utf8Path::new(target::FILE));
     // A temporary file, published as a whole at the end: a killed run leaves a complete file or none.

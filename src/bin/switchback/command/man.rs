@@ -1,9 +1,16 @@
 //! `switchback man`.
 
+use std::process::ExitCode;
+
 use clap::{Args, CommandFactory};
 use switchback::{Error, ErrorKind, config::did_you_mean};
 
-use crate::args::Cli;
+use super::OnMachine;
+use crate::{
+    args::{Cli, Global, Hosts},
+    render,
+    run::printed,
+};
 
 /// Print the manual page of switchback or of one of its commands
 #[derive(Debug, Args)]
@@ -17,8 +24,14 @@ pub(crate) struct Man {
     command: Option<String>,
 }
 
+impl OnMachine for Man {
+    fn run(&self, _: &str, _: &Global, _: &Hosts) -> Result<ExitCode, Error> {
+        printed(render::result(&page(self)?)).map(|()| ExitCode::SUCCESS)
+    }
+}
+
 /// Returns the manual page as roff.
-pub(crate) fn page(man: &Man) -> Result<String, Error> {
+fn page(man: &Man) -> Result<String, Error> {
     let mut all = Cli::command();
     all.build();
     let command = match &man.command {

@@ -1,109 +1,138 @@
-//! The commands, one file each: arguments, and the request to the fleet.
+//! The commands, one file each: arguments, and the one library function to call.
+//!
+//! A new command is a file here, with its arguments and its `OnFleet` or `OnMachine`, and two lines below.
 
 mod activate;
-pub(crate) mod adopt;
+mod adopt;
 mod check;
-pub(crate) mod completions;
-pub(crate) mod config;
+mod completions;
+mod config;
 mod deploy;
-pub(crate) mod drill;
+mod drill;
 mod history;
-pub(crate) mod init;
-pub(crate) mod man;
+mod init;
+mod man;
 mod pin;
 mod prune;
 mod recover;
 mod releases;
-pub(crate) mod rollback;
+mod rollback;
 mod stage;
-pub(crate) mod status;
+mod status;
 mod unlock;
 mod unpin;
 mod verify;
 
-use std::time::Duration;
+use std::{process::ExitCode, time::Duration};
 
-use camino::Utf8PathBuf;
-use clap::Args;
-use switchback::{
-    ReleaseName, TargetCheck, adoption::Tool, config::parse_duration, data::DataVersion, plan::Direction,
+use clap::{Args, Subcommand};
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, Report, config::parse_duration, report::Command as Reported};
+
+use crate::{
+    args::{Global, Hosts},
+    call::Call,
 };
 
-pub(crate) use self::{
-    activate::Activate, adopt::Adopt, check::Check, completions::Completions, config::Config, deploy::Deploy,
-    drill::Drill, history::History, init::Init, man::Man, pin::Pin, prune::Prune, recover::Recover, releases::Releases,
-    rollback::Rollback, stage::Stage, status::Status, unlock::Unlock, unpin::Unpin, verify::Verify,
-};
+/// A command on the hosts: its arguments, and the library function that it calls.
+pub(crate) trait OnFleet {
+    /// Returns the command, as reports name it.
+    fn reported(&self) -> Reported;
 
-/// A request to the fleet: the parsed command line, without clap.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Request {
-    /// Uploads a release and switches to it.
-    Deploy {
-        source: Utf8PathBuf,
-        name: Option<ReleaseName>,
-        from: Option<ReleaseName>,
-        revision: Option<String>,
-        allow_split: bool,
-        or_return: bool,
-        irreversible: bool,
-        empty: bool,
-        accept_data: bool,
-        why: Why,
-    },
-    /// Rehearses a rollback: deploys, rolls back, deploys again.
-    Drill { source: Utf8PathBuf, name: Option<ReleaseName>, empty: bool, why: Why },
-    /// Uploads a release without switching to it.
-    Stage {
-        source: Utf8PathBuf,
-        name: Option<ReleaseName>,
-        empty: bool,
-        wait: Option<Duration>,
-        skip_unreachable: bool,
-    },
-    /// Switches to a release that the hosts already have.
-    Activate { name: ReleaseName, allow_split: bool, accept_data: bool, verify: Option<TargetCheck>, why: Why },
-    /// Rolls back.
-    Rollback {
-        to: Option<ReleaseName>,
-        steps: Option<u32>,
-        from: Option<ReleaseName>,
-        keep_data: bool,
-        data_to: Option<DataVersion>,
-        by_configuration: bool,
-        no_hooks: bool,
-        verify: Option<TargetCheck>,
-        why: Why,
-    },
-    /// Adopts the tree of another tool.
-    Adopt { from: Option<Tool>, why: Why },
-    /// Finishes or reverts an interrupted run.
-    Recover { direction: Direction, keep_data: bool, why: Why },
-    /// Removes locks.
-    Unlock { force: bool },
-    /// Removes old releases; without `keep`, the configured number of good releases stays.
-    Prune { keep: Option<u32>, why: Why },
-    /// Exempts a release from pruning.
-    Pin { name: ReleaseName, why: Why },
-    /// Ends the exemption.
-    Unpin { name: ReleaseName, why: Why },
-    /// Reads the state of every host.
-    Status,
-    /// Reads the releases of every host.
-    Releases,
-    /// Reads the history; `newest` limits the entries per host.
-    History { newest: Option<usize> },
-    /// Checks for anything that would refuse a deploy.
-    Check,
-    /// Compares a release with its manifest.
-    Verify { name: Option<ReleaseName>, full: bool },
+    /// Returns the hosts selected after the command's name.
+    fn hosts(&self) -> &Hosts;
+
+    /// Whether it changes the hosts. A signal ends any other command at once.
+    fn changes(&self) -> bool {
+        true
+    }
+
+    /// Returns the question to ask a person first, given the status of the hosts; `None` if there is nothing to ask.
+    fn question(&self) -> Option<Question> {
+        None
+    }
+
+    /// Calls the library.
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>>;
+
+    /// Settles the outcome from what the hosts reported.
+    fn settle(&self, report: Report) -> Report {
+        report
+    }
+
+    /// Writes the files that were asked for, after the report was printed.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`](switchback::ErrorKind::Internal) if a file cannot be written.
+    fn write_files(&self, _: &Report) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
-impl Request {
-    /// Whether the request changes the hosts.
-    pub(crate) fn changes(&self) -> bool {
-        !matches!(self, Self::Status | Self::Releases | Self::History { .. } | Self::Check | Self::Verify { .. })
-    }
+/// Returns the question that the status of the hosts raises.
+pub(crate) type Question = fn(&Report) -> Option<String>;
+
+/// A command on this machine alone.
+pub(crate) trait OnMachine {
+    /// Does the work, and prints its result.
+    fn run(&self, name: &str, global: &Global, hosts: &Hosts) -> Result<ExitCode, Error>;
+}
+
+/// Where a command works.
+pub(crate) enum Place<'a> {
+    Fleet(&'a dyn OnFleet),
+    Machine(&'a dyn OnMachine),
+}
+
+/// Defines the commands, in the order of the help; each is named after its module.
+macro_rules! commands {
+    ($($place:ident: $module:ident::$Command:ident,)+) => {
+        /// The command to run
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Command {
+            $($Command($module::$Command),)+
+        }
+
+        impl Command {
+            /// Returns the command's name on the command line.
+            pub(crate) fn name(&self) -> &'static str {
+                match self {
+                    $(Self::$Command(_) => stringify!($module),)+
+                }
+            }
+
+            /// Returns the place where the command works.
+            pub(crate) fn place(&self) -> Place<'_> {
+                match self {
+                    $(Self::$Command(command) => Place::$place(command),)+
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Fleet: deploy::Deploy,
+    Fleet: stage::Stage,
+    Fleet: drill::Drill,
+    Fleet: activate::Activate,
+    Fleet: rollback::Rollback,
+    Fleet: adopt::Adopt,
+    Fleet: recover::Recover,
+    Fleet: unlock::Unlock,
+    Fleet: prune::Prune,
+    Fleet: pin::Pin,
+    Fleet: unpin::Unpin,
+    Fleet: status::Status,
+    Fleet: releases::Releases,
+    Fleet: history::History,
+    Fleet: check::Check,
+    Fleet: verify::Verify,
+    Machine: config::Config,
+    Machine: init::Init,
+    Machine: completions::Completions,
+    Machine: man::Man,
 }
 
 /// Options of commands that change releases
@@ -129,57 +158,7 @@ pub(crate) struct Why {
 mod tests {
     use clap::Parser;
 
-    use super::*;
-    use crate::args::{Cli, Command};
-
-    fn command(line: &str) -> Command {
-        Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{error}")).command
-    }
-
-    fn name(text: &str) -> ReleaseName {
-        text.parse().expect("a name")
-    }
-
-    #[test]
-    fn what_is_typed_is_what_is_asked() {
-        let Command::Deploy(deploy) = command("switchback deploy ./dist --name b-1 -m why --allow-split --wait 1m30s")
-        else {
-            panic!("it is deploy")
-        };
-        let why = Why { reason: Some("why".into()), wait: Some(Duration::from_secs(90)), skip_unreachable: false };
-        let asked = Request::Deploy {
-            source: "./dist".into(),
-            name: Some(name("b-1")),
-            from: None,
-            revision: None,
-            allow_split: true,
-            or_return: false,
-            irreversible: false,
-            empty: false,
-            accept_data: false,
-            why,
-        };
-        assert_eq!(deploy.request(), asked);
-
-        let Command::Rollback(rollback) = command("switchback rollback --to b-1 --from b-3") else {
-            panic!("it is rollback")
-        };
-        let why = Why { reason: None, wait: None, skip_unreachable: false };
-        assert_eq!(
-            rollback.request(),
-            Request::Rollback {
-                to: Some(name("b-1")),
-                steps: None,
-                from: Some(name("b-3")),
-                keep_data: false,
-                data_to: None,
-                by_configuration: false,
-                no_hooks: false,
-                verify: None,
-                why
-            }
-        );
-    }
+    use crate::args::Cli;
 
     #[test]
     fn what_cannot_be_meant_is_refused() {

@@ -1,10 +1,11 @@
 //! `switchback pin`.
 
 use clap::Args;
-use switchback::ReleaseName;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, ReleaseName, Report, report::Command as Reported};
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Pin a release: exempt it from pruning on every host
 ///
@@ -18,11 +19,19 @@ pub(crate) struct Pin {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Pin {
-    pub(crate) fn request(&self) -> Request {
-        Request::Pin { name: self.name.clone(), why: self.why.clone() }
+impl OnFleet for Pin {
+    fn reported(&self) -> Reported {
+        Reported::Pin
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move { Ok(call.fleet.pin(&self.name, &call.options(&self.why), call.observer).await) })
     }
 }

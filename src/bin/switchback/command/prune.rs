@@ -1,9 +1,11 @@
 //! `switchback prune`.
 
 use clap::Args;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, ErrorKind, Hint, Report, report::Command as Reported};
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Remove old releases that nothing needs any more
 ///
@@ -23,11 +25,24 @@ pub(crate) struct Prune {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Prune {
-    pub(crate) fn request(&self) -> Request {
-        Request::Prune { keep: self.keep, why: self.why.clone() }
+impl OnFleet for Prune {
+    fn reported(&self) -> Reported {
+        Reported::Prune
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move {
+            let keep = self.keep.or(call.config().keep).ok_or_else(|| {
+                Error::new(ErrorKind::Usage, "the number of good releases to keep is not given").hint(Hint::Keep)
+            })?;
+            Ok(call.fleet.prune(keep, &call.options(&self.why), call.observer).await)
+        })
     }
 }

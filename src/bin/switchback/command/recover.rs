@@ -1,10 +1,11 @@
 //! `switchback recover`.
 
 use clap::Args;
-use switchback::plan::Direction;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, Report, engine::RecoverOptions, plan::Direction, report::Command as Reported};
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Finish or revert an interrupted run
 ///
@@ -30,16 +31,28 @@ pub(crate) struct Recover {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Recover {
-    pub(crate) fn request(&self) -> Request {
-        let direction = match (self.forward, self.back) {
-            (true, _) => Direction::Forward,
-            (_, true) => Direction::Back,
-            _ => Direction::Safest,
-        };
-        Request::Recover { direction, keep_data: self.keep_data, why: self.why.clone() }
+impl OnFleet for Recover {
+    fn reported(&self) -> Reported {
+        Reported::Recover
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move {
+            let direction = match (self.forward, self.back) {
+                (true, _) => Direction::Forward,
+                (_, true) => Direction::Back,
+                _ => Direction::Safest,
+            };
+            let mut options = RecoverOptions::new(direction, call.options(&self.why));
+            options.keep_data = self.keep_data;
+            Ok(call.fleet.recover(&options, call.observer).await)
+        })
     }
 }

@@ -1,8 +1,11 @@
 //! `switchback releases`.
 
 use clap::Args;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, Report, report::Command as Reported};
 
-use crate::args::Hosts;
+use super::OnFleet;
+use crate::{args::Hosts, call::Call};
 
 /// List every host's releases: state, size, age, who staged them
 #[derive(Debug, Args)]
@@ -12,5 +15,23 @@ use crate::args::Hosts;
 ))]
 pub(crate) struct Releases {
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
+}
+
+impl OnFleet for Releases {
+    fn reported(&self) -> Reported {
+        Reported::Releases
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move { Ok(call.fleet.releases(call.observer).await) })
+    }
 }

@@ -1,14 +1,18 @@
 //! `switchback rollback`.
 
 use clap::{Args, ValueEnum};
+use futures_util::future::LocalBoxFuture;
 use switchback::{
-    ReleaseName, Report, TargetCheck,
+    Error, ReleaseName, Report, TargetCheck,
     data::{DataVersion, DataVersionError},
+    engine::{CommandsFrom, RollbackOptions},
+    plan::RollbackTarget,
+    report::Command as Reported,
     status::{HostStatus, ReleaseState},
 };
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use super::{OnFleet, Question, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Roll every host back to the recorded previous release
 ///
@@ -53,7 +57,7 @@ pub(crate) struct Rollback {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
 fn data_version(text: &str) -> Result<DataVersion, DataVersionError> {
@@ -62,36 +66,51 @@ fn data_version(text: &str) -> Result<DataVersion, DataVersionError> {
 
 /// Source of the commands that a rollback runs
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Which {
+enum Which {
     /// Commands recorded with the releases
     Recorded,
     /// Commands of the configuration
     Config,
 }
 
-impl Rollback {
-    pub(crate) fn request(&self) -> Request {
-        Request::Rollback {
-            to: self.to.clone(),
-            steps: self.steps,
-            from: self.from.clone(),
-            keep_data: self.keep_data,
-            data_to: self.data_to.clone(),
-            by_configuration: self.commands == Which::Config,
-            no_hooks: self.no_hooks,
-            verify: self.verify,
-            why: self.why.clone(),
-        }
+impl OnFleet for Rollback {
+    fn reported(&self) -> Reported {
+        Reported::Rollback
     }
 
-    /// Whether no target is given; a second plain rollback may be meant as a toggle.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.to.is_none() && self.steps.is_none() && self.from.is_none()
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn question(&self) -> Option<Question> {
+        // A plain rollback after a rollback may be meant as a toggle.
+        let is_plain = self.to.is_none() && self.steps.is_none() && self.from.is_none();
+        is_plain.then_some(question)
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move {
+            let mut options = RollbackOptions::default();
+            options.run = call.options(&self.why);
+            options.target = match (&self.to, self.steps) {
+                (Some(name), _) => RollbackTarget::Release(name.clone()),
+                (None, steps) => RollbackTarget::Steps(steps.unwrap_or(1)),
+            };
+            options.from.clone_from(&self.from);
+            options.keep_data = self.keep_data;
+            options.no_hooks = self.no_hooks;
+            options.data_to.clone_from(&self.data_to);
+            if self.commands == Which::Config {
+                options.commands = CommandsFrom::Configuration;
+            }
+            options.verify = self.verify.unwrap_or(call.config().target_check);
+            Ok(call.fleet.rollback(&options, call.observer).await)
+        })
     }
 }
 
 /// Returns the question to ask if a rollback led to the current release; `None` if there is nothing to ask.
-pub(crate) fn question(status: &Report) -> Option<String> {
+fn question(status: &Report) -> Option<String> {
     let host = status.hosts.iter().find(|host| host.status.as_ref().is_some_and(was_reached_by_going_back))?;
     let has = host.status.as_ref()?;
     let (current, previous) = (has.current.as_ref()?, has.previous.as_ref()?);

@@ -4,10 +4,14 @@ use std::time::Duration;
 
 use camino::Utf8PathBuf;
 use clap::Args;
-use switchback::{ReleaseName, config::parse_duration};
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, ReleaseName, Report, config::parse_duration, report::Command as Reported};
 
-use super::Request;
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{
+    args::Hosts,
+    call::{self, Call, Digests},
+};
 
 /// Upload a release to every host, without switching to it
 ///
@@ -35,13 +39,29 @@ pub(crate) struct Stage {
     #[arg(long)]
     skip_unreachable: bool,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Stage {
-    pub(crate) fn request(&self) -> Request {
-        let (source, name) = (self.source.clone(), self.name.clone());
-        let (empty, wait, skip_unreachable) = (self.allow_empty, self.wait, self.skip_unreachable);
-        Request::Stage { source, name, empty, wait, skip_unreachable }
+impl OnFleet for Stage {
+    fn reported(&self) -> Reported {
+        Reported::Stage
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move {
+            let why = Why { reason: None, wait: self.wait, skip_unreachable: self.skip_unreachable };
+            let mut options = call.options(&why);
+            options.revision = call::built_from(&self.source);
+            options.allow_empty = self.allow_empty;
+            let stage = Box::pin(async {
+                let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
+                Ok(call.fleet.stage(release, &options, call.observer).await)
+            });
+            call.connecting_ahead(stage).await
+        })
     }
 }

@@ -1,9 +1,11 @@
 //! `switchback status`.
 
 use clap::Args;
-use switchback::{Report, report::Outcome, status::HostStatus};
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, Report, report::Command as Reported, report::Outcome, status::HostStatus};
 
-use crate::args::Hosts;
+use super::OnFleet;
+use crate::{args::Hosts, call::Call};
 
 /// Show every host's state: current release, lock, leftovers
 ///
@@ -21,16 +23,38 @@ pub(crate) struct Status {
     /// That is, if hosts are on different releases, or a host has no root, leftovers of an interrupted run, unreadable
     /// state files, or a damaged current release or rollback target.
     #[arg(long)]
-    pub(crate) check: bool,
+    check: bool,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
+}
+
+impl OnFleet for Status {
+    fn reported(&self) -> Reported {
+        Reported::Status
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn settle(&self, report: Report) -> Report {
+        settled(report, self.check)
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move { Ok(call.fleet.status(call.observer).await) })
+    }
 }
 
 /// Turns the outcome `done` into `differs` if `check` and something is wrong with the fleet.
 ///
 /// Wrong are: hosts on different releases, leftovers, unreadable state files, a damaged release, a missing root, or an
 /// error of a host. Every other outcome stays.
-pub(crate) fn settled(mut report: Report, check: bool) -> Report {
+fn settled(mut report: Report, check: bool) -> Report {
     let mut has = report.hosts.iter().filter_map(|host| host.status.as_ref());
     let is_unwell = |status: &HostStatus| {
         let left = !status.leftovers.is_empty() || !status.unreadable.is_empty();

@@ -1,9 +1,11 @@
 //! `switchback unlock`.
 
 use clap::Args;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, Report, report::Command as Reported};
 
-use super::Request;
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Show who holds the lock, and remove the lock of a dead holder
 ///
@@ -17,13 +19,21 @@ use crate::args::Hosts;
 pub(crate) struct Unlock {
     /// Remove the lock even if its holder may be alive; the holder can then change nothing more
     #[arg(long)]
-    pub(crate) force: bool,
+    force: bool,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Unlock {
-    pub(crate) fn request(&self) -> Request {
-        Request::Unlock { force: self.force }
+impl OnFleet for Unlock {
+    fn reported(&self) -> Reported {
+        Reported::Unlock
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move { Ok(call.fleet.unlock(self.force, &call.options(&Why::default()), call.observer).await) })
     }
 }

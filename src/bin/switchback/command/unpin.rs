@@ -1,10 +1,11 @@
 //! `switchback unpin`.
 
 use clap::Args;
-use switchback::ReleaseName;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, ReleaseName, Report, report::Command as Reported};
 
-use super::{Request, Why};
-use crate::args::Hosts;
+use super::{OnFleet, Why};
+use crate::{args::Hosts, call::Call};
 
 /// Unpin a release, so that it can be pruned again
 ///
@@ -18,11 +19,19 @@ pub(crate) struct Unpin {
     #[command(flatten)]
     why: Why,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Unpin {
-    pub(crate) fn request(&self) -> Request {
-        Request::Unpin { name: self.name.clone(), why: self.why.clone() }
+impl OnFleet for Unpin {
+    fn reported(&self) -> Reported {
+        Reported::Unpin
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move { Ok(call.fleet.unpin(&self.name, &call.options(&self.why), call.observer).await) })
     }
 }

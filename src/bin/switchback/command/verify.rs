@@ -1,10 +1,11 @@
 //! `switchback verify`.
 
 use clap::Args;
-use switchback::ReleaseName;
+use futures_util::future::LocalBoxFuture;
+use switchback::{Error, ReleaseName, Report, report::Command as Reported};
 
-use super::Request;
-use crate::args::Hosts;
+use super::OnFleet;
+use crate::{args::Hosts, call::Call};
 
 /// Compare a release with its manifest, and change nothing
 ///
@@ -23,11 +24,23 @@ pub(crate) struct Verify {
     #[arg(long)]
     full: bool,
     #[command(flatten)]
-    pub(crate) hosts: Hosts,
+    hosts: Hosts,
 }
 
-impl Verify {
-    pub(crate) fn request(&self) -> Request {
-        Request::Verify { name: self.name.clone(), full: self.full }
+impl OnFleet for Verify {
+    fn reported(&self) -> Reported {
+        Reported::Verify
+    }
+
+    fn hosts(&self) -> &Hosts {
+        &self.hosts
+    }
+
+    fn changes(&self) -> bool {
+        false
+    }
+
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+        Box::pin(async move { Ok(call.fleet.verify(self.name.as_ref(), self.full, call.observer).await) })
     }
 }

@@ -21,10 +21,7 @@ use std::{
 
 use switchback::{Error, Event, ExitCode as Code, Observer, Report, Timestamp, report::Command as Reported};
 
-use crate::{
-    args::{Command, Global},
-    invocation::Invocation,
-};
+use crate::{args::Global, invocation::Invocation};
 
 /// The observer that shows events as they happen.
 #[derive(Debug)]
@@ -102,9 +99,9 @@ pub(crate) fn report_elsewhere(report: &Report, global: &Global, invocation: &In
 }
 
 /// Ends a command without hosts: prints its message, or with `--json` its report.
-pub(crate) fn done(command: &Command, global: &Global, text: Option<&str>) -> Result<ExitCode, Error> {
+pub(crate) fn done(command: &str, global: &Global, text: Option<&str>) -> Result<ExitCode, Error> {
     if global.json {
-        crate::run::printed(json::line(&json::done(command.name())))?;
+        crate::run::printed(json::line(&json::done(command)))?;
     } else if let Some(text) = text.filter(|_| !global.quiet) {
         message(&format!("{text}\n"));
     }

@@ -1,0 +1,124 @@
+//! [`Call`]: what every command needs to call the library.
+
+use std::{panic::resume_unwind, pin::pin, sync::Arc};
+
+use camino::{Utf8Path, Utf8PathBuf};
+use futures_util::future::{Either, select};
+use switchback::{
+    Config, Error, Fleet, Observer, ReleaseName, Timestamp, Token,
+    engine::{Cancel, RunOptions},
+    release::NewRelease,
+    revision,
+    store::KnownManifests,
+};
+use tokio::{sync::watch, task::spawn_blocking};
+
+use crate::{args::Global, command::Why, interrupt::Signal, target::Target};
+
+/// The connected hosts, with the settings and the observer of this command.
+pub(crate) struct Call<'a> {
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) target: &'a Target,
+    pub(crate) global: &'a Global,
+    pub(crate) by: &'a str,
+    pub(crate) interrupt: watch::Receiver<Option<Signal>>,
+    pub(crate) observer: &'a dyn Observer,
+}
+
+/// Where the digests of a source come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Digests {
+    /// From the user's cache, if the files look unchanged.
+    Cached,
+    /// From the contents.
+    Computed,
+}
+
+/// Connects the hosts of the configuration: the only place, so a command logs in to a host once.
+pub(crate) fn connect(target: &Target, global: &Global) -> Result<Fleet, Error> {
+    let known =
+        caches().map_or_else(KnownManifests::new, |caches| KnownManifests::in_directory(caches.join("manifests")));
+    let fleet = Fleet::connect_knowing(&target.config, &known)?;
+    Ok(fleet.allow_writable(global.allow_writable || target.config.allow_writable))
+}
+
+impl Call<'_> {
+    pub(crate) fn config(&self) -> &Config {
+        &self.target.config
+    }
+
+    pub(crate) fn options(&self, why: &Why) -> RunOptions {
+        let mut options = RunOptions::by(self.by);
+        options.reason.clone_from(&why.reason);
+        options.wait = why.wait.unwrap_or_default();
+        options.dry_run = self.global.dry_run;
+        options.skip_unreachable = why.skip_unreachable;
+        options.cancel = self.cancel();
+        options.commands = Some(self.config().commands.clone());
+        options.directory.clone_from(&self.config().directory);
+        options
+    }
+
+    /// Returns a `Cancel` that the first signal triggers.
+    fn cancel(&self) -> Cancel {
+        let (cancel, mut interrupt) = (Cancel::new(), self.interrupt.clone());
+        let asked = cancel.clone();
+        tokio::spawn(async move {
+            if interrupt.wait_for(Option::is_some).await.is_ok() {
+                asked.request();
+            }
+        });
+        cancel
+    }
+
+    /// Runs an upload, and opens the connections meanwhile: scanning the source takes time.
+    pub(crate) async fn connecting_ahead<T>(&self, upload: impl Future<Output = T> + Unpin) -> T {
+        if self.global.dry_run { upload.await } else { beside(upload, self.fleet.connect_ahead()).await }
+    }
+
+    /// Opens the source as a release. The scan is complete before the first request to a host.
+    pub(crate) async fn release(
+        &self,
+        source: &Utf8Path,
+        name: Option<&ReleaseName>,
+        digests: Digests,
+    ) -> Result<Arc<NewRelease>, Error> {
+        let mut options = self.config().source_options();
+        // With `require_drill`, the digest must come from the contents, not from a cache.
+        let cached = digests == Digests::Cached && self.config().require_drill.is_none();
+        options.digest_cache = if cached { digest_cache() } else { None };
+        let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
+        let (name, source) = (name.cloned().unwrap_or_else(made), source.to_owned());
+        Ok(Arc::new(apart(move || NewRelease::open_with(name, &source, &options)).await?))
+    }
+}
+
+/// Runs `main`, with `other` beside it; drops `other` when `main` ends.
+async fn beside<T>(main: impl Future<Output = T> + Unpin, other: impl Future<Output = ()>) -> T {
+    match select(main, pin!(other)).await {
+        Either::Left((done, _)) => done,
+        Either::Right(((), main)) => main.await,
+    }
+}
+
+/// Runs blocking work on a thread for blocking work; a panic of it continues here.
+pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    spawn_blocking(work).await.unwrap_or_else(|ended| resume_unwind(ended.into_panic()))
+}
+
+/// Returns the revision of the source: from the CI job's variables, else from the checkout.
+pub(crate) fn built_from(source: &Utf8Path) -> Option<String> {
+    revision::of_job(|name| std::env::var(name).ok()).or_else(|| revision::of_checkout(source))
+}
+
+/// Returns the path of the cache of source digests, if the user has a cache directory.
+fn digest_cache() -> Option<Utf8PathBuf> {
+    caches().map(|caches| caches.join("digests"))
+}
+
+/// Returns the user's cache directory for switchback: in `XDG_CACHE_HOME`, else in `~/.cache`.
+fn caches() -> Option<Utf8PathBuf> {
+    // The XDG specification says to ignore relative paths.
+    let full = |name| std::env::var(name).ok().map(Utf8PathBuf::from).filter(|path| path.is_absolute());
+    full("XDG_CACHE_HOME").or_else(|| Some(full("HOME")?.join(".cache"))).map(|caches| caches.join("switchback"))
+}
