@@ -11,9 +11,9 @@ use crate::{
 
 use super::{
     execution::Execution,
-    finish::{Conclusion, OperationKind},
     locked_host::LockedHost,
     outcome::{Aim, Code, DataState, Reached, Stop, outcome},
+    phases::conclude::{Conclusion, OperationKind},
     run::{Run, interrupted, summary},
 };
 

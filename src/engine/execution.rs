@@ -14,9 +14,9 @@ use crate::{
 };
 
 use super::{
-    data::DataProgress,
     locked_host::LockedHost,
     outcome::{Code, Reached},
+    phases::migrate::DataProgress,
     questions::Question,
     run::Run,
 };

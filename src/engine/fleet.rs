@@ -16,9 +16,11 @@ use crate::{
 };
 
 use super::{
-    ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions, activate,
-    adopt, check, data::VERSION_PAUSE, deploy, drill, inspect, observe::failure, pin, prune, recover, rollback,
-    run::Run, unlock, verify,
+    ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions,
+    observe::failure,
+    operations::{activate, adopt, check, deploy, drill, inspect, pin, prune, recover, rollback, unlock, verify},
+    phases::migrate::VERSION_PAUSE,
+    run::Run,
 };
 
 /// The default number of hosts processed at once. Switches and reverts are not limited: all hosts get them

@@ -11,8 +11,8 @@ use crate::{
 
 use super::{
     observe::failure,
+    operations::verify::{Warnings, list_some},
     run::Run,
-    verify::{Warnings, list_some},
 };
 
 impl Run<'_> {

@@ -10,19 +10,18 @@
 //! a host. The engine asks, orders, reports, and undoes.
 //!
 //! ```text
-//! with_locks
-//!     [observe ─► questions ─► plan ─► upload] ─► take_locks ─► [survey] ─► plan ─► refuse ─► act
-//!       deploy, stage, pin, unpin, adopt          all            prune                deploy, stage, activate,
-//!                                                                                    rollback, recover: execute;
-//!                                                                                    prune, pin, unpin, adopt: edit
-//! any of these as a dry run
-//!     observe ─► questions ─► plan ─► questions that cost an exchange ─► [verify]
+//! with_locks: every operation that takes locks
+//!     observe ─► questions ─► plan ─► upload     deploy, stage; without the upload: pin, unpin, adopt, every dry run
+//!     lock ─► read what the lock's reply lacks ─► plan ─► refuse ─► act
+//!                                                                    ├─► execute       deploy, stage, activate,
+//!                                                                    │                 rollback, recover
+//!                                                                    └─► edit, unlock  prune, pin, unpin, adopt
 //!
 //! execute
-//!     settle leftovers ─► prepare ─► data ─► switch ─► after_switch ─► data ─► validate ─► finish
-//!                         └──────────────────┬──────────────────────────────────────┘       ▲
-//!                   a failure or a requested stop, but not past the pivot                   │
-//!                                            └─► undo: switch ─► data ─► hooks ─► prepare ──┘
+//!     settle ─► prepare ─► migrate ─► switch ─► after ─► migrate ─► validate ─► conclude
+//!               └──────────────────┬──────────────────────────────────┘          ▲
+//!         a failure or a requested stop, but not past the pivot                  │
+//!                                  └─► undo: switch ─► data ─► hooks ─► prepare ─┘
 //! ```
 //!
 //! The upload comes before the locks, so that an urgent rollback never waits for it. The plan is therefore made twice:
@@ -36,72 +35,48 @@
 //! | --- | --- |
 //! | `fleet`, `connect`, `options`, `cancel` | the public face |
 //! | `run` | `Run`: one command under way, its options, events and reports |
-//! | `observe`, `questions`, `source`, `check` | reading states without locks; all that can refuse before a change |
-//! | `take_locks`, `locked_host` | the locks of all hosts or of none; a host whose lock is held |
+//! | `operations/` | one file for each command |
 //! | `with_locks` | lock, plan, act, for every operation that takes locks; what an operation says of itself |
-//! | `mover` | the operation of `activate`, `rollback` and `recover` |
-//! | `deploy`, `staging` | the same with an upload before the locks |
-//! | `execution`, `execute` | a plan under way; the order of the phases and of their undo |
-//! | `prepare`, `hooks`, `data/`, `switch`, `validate`, `revert`, `finish` | the phases |
+//! | `observe`, `questions`, `source` | reading states without locks; all that can refuse before a change |
+//! | `locked_host`, `execution`, `execute` | a host whose lock is held; a plan under way; the order of the phases and of their undo |
+//! | `phases/` | one file for each phase, its undo included |
 //! | `outcome` | the table that decides the outcome of an execution |
-//! | `activate`, `rollback`, `recover`, `adopt`, `pin`, `prune`, `unlock`, `drill` | one command each |
-//! | `inspect`, `verify`, `links`, `probe` | reading and checking: `status`, `history`, manifests, symlinks, data |
-//! | `shell`, `secrets` | the shells and variables of hooks |
+//! | `hooks`, `shell`, `secrets`, `links` | hooks, their shells and variables; symlinks to shared paths |
 //!
 //! ## Where new things go
 //!
 //! * A **command**: a variant of [`Command`](crate::report::Command), its options in `options`, a method of [`Fleet`],
-//!   and a file with a function that takes a `Run` and returns a [`Report`](crate::report::Report). The decision is a
-//!   pure function in [`plan`](crate::plan). If it moves `current`, give that function to a `Mover`; if it only
+//!   and a file in `operations/` with a function that takes a `Run` and returns a [`Report`](crate::report::Report).
+//!   The decision is a pure function in [`plan`](crate::plan). If it moves `current`, give that function to a `Mover`; if it only
 //!   edits marks, implement `Operation`, and end its `act` with the guard's `finish`. Run it by `with_locks`. Say in
 //!   `Question::concerns` which questions concern it.
-//! * A **phase**: a variant of [`Phase`](crate::event::Phase), and a method of `Run` on an `Execution`, called in
-//!   `before_switch` or `after_switch` of `execute`. It leaves failures in the host or the execution, and never returns
+//! * A **phase**: a variant of [`Phase`](crate::event::Phase), and a file in `phases/` with a method of `Run` on an
+//!   `Execution`, called in `before_switch` or `after_switch` of `execute`. It leaves failures in the host or the execution, and never returns
 //!   early while other hosts are at work. Its undo is called in `undo`, where the order matters. Add its rows to the
 //!   page [`guide::recovery`](crate::guide::recovery): the tests cut every command after each step and look.
 //! * A **question**: a variant of `Question`, asked in `refuse_unfit_hosts` if the observed states answer it, else in
-//!   `refuse_unwritable_hosts`. `check` and the dry run ask everything that a run asks; a test holds that.
+//!   `refuse_closed_hosts`. `check` and the dry run ask everything that a run asks; a test holds that.
 //! * A **write on a host**: a method of [`StoreGuard`](crate::store::StoreGuard), one exchange if possible, that says
 //!   how much took effect when it fails.
 
-mod activate;
-mod adopt;
 mod cancel;
-mod check;
 mod connect;
-mod data;
-mod deploy;
-mod drill;
 mod execute;
 mod execution;
-mod finish;
 mod fleet;
 mod hooks;
-mod inspect;
 mod links;
 mod locked_host;
-mod mover;
 mod observe;
+mod operations;
 mod options;
 mod outcome;
-mod pin;
-mod prepare;
-mod probe;
-mod prune;
+mod phases;
 mod questions;
-mod recover;
-mod revert;
-mod rollback;
 mod run;
 mod secrets;
 mod shell;
 mod source;
-mod staging;
-mod switch;
-mod take_locks;
-mod unlock;
-mod validate;
-mod verify;
 mod with_locks;
 
 pub use cancel::Cancel;

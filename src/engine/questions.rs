@@ -18,8 +18,8 @@ use crate::{
 use super::{
     Host,
     observe::{Observed, failed_host, failure, observed_reports},
+    phases::lock::NOT_LOCKED,
     run::{Run, summary},
-    take_locks::NOT_LOCKED,
 };
 
 /// The one who asks a question.

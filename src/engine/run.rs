@@ -22,9 +22,9 @@ use crate::{
 use super::{
     Fleet, Host, RunOptions,
     observe::{Observed, failed_host, observed_reports},
+    operations::verify::Warnings,
     secrets::{self, redact},
     shell::Controller,
-    verify::Warnings,
 };
 
 /// A command under way on a fleet.

@@ -22,8 +22,8 @@ use super::{
     Host,
     locked_host::LockedHost,
     observe::{Observed, failed_host, failure, untouched},
+    operations::verify::Warnings,
     run::{Run, summary},
-    verify::Warnings,
 };
 
 /// The readings that an operation needs besides the state of every host under its lock.

@@ -16,12 +16,9 @@ use crate::{
     transport::{HookEnd, shell::ShellWord},
 };
 
-use super::{
-    super::{
-        execution::Execution, hooks::occasion, locked_host::LockedHost, outcome::DataState, run::Run, shell::HostShell,
-    },
-    MigrationCall, MigrationContext, keeps_ledger,
-    known::data_record,
+use super::{MigrationCall, MigrationContext, keeps_ledger, known::data_record};
+use crate::engine::{
+    execution::Execution, hooks::occasion, locked_host::LockedHost, outcome::DataState, run::Run, shell::HostShell,
 };
 
 /// The kind of an apply.
@@ -156,7 +153,7 @@ impl<'r> Run<'r> {
         let Some(step) = execution.data.applied.take() else { return };
         if let Err(why) = self.undo_apply_step(execution, &step).await {
             execution.data.state = DataState::Unsettled;
-            execution.failure = Some(super::super::revert::join_failures(execution.failure.take(), why));
+            execution.failure = Some(crate::engine::phases::revert::join_failures(execution.failure.take(), why));
         }
     }
 

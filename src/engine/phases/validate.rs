@@ -1,4 +1,10 @@
 //! The validation phase: decides whether a switch was good, by a check that must keep succeeding.
+//!
+//! * Failure: a deploy or an activation is reverted. A rollback stays, and is reported as inconsistent.
+//! * Stop: a deploy or an activation is reverted; after a rollback it is unknown whether the release works.
+//! * Kill: `current` stays on the new release, unvalidated. The next run ends the command; `rollback` or `recover`
+//!   undoes the deploy.
+//! * Lost answer: the store fetches the result later; if it stays lost, the attempt failed.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +17,7 @@ use crate::{
     report::Failure,
 };
 
-use super::{
+use crate::engine::{
     execution::Execution,
     hooks::{CommandHook, occasion},
     locked_host::LockedHost,
@@ -30,13 +36,7 @@ struct ValidationRun<'t> {
 
 impl<'r> Run<'r> {
     /// Validates the fleet in its present state. A failure is in that of its host, or of the execution.
-    ///
-    /// * Failure: a deploy or an activation is reverted. A rollback stays, and is reported as inconsistent.
-    /// * Stop: a deploy or an activation is reverted; after a rollback it is unknown whether the release works.
-    /// * Kill: `current` stays on the new release, unvalidated. The next run ends the command; `rollback` or `recover`
-    ///   undoes the deploy.
-    /// * Lost answer: the store fetches the result later; if it stays lost, the attempt failed.
-    pub(super) async fn validate(&self, execution: &mut Execution<'r, '_>) {
+    pub(in crate::engine) async fn validate(&self, execution: &mut Execution<'r, '_>) {
         let code = self.options.code.validate.clone().filter(|_| self.hooks);
         let on_host = |host: &LockedHost<'_>| {
             let commands = host.commands();
@@ -122,7 +122,7 @@ impl<'r> Run<'r> {
                     // A requested stop does not wait for the next attempt.
                     let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
                     if self.is_stopped() {
-                        return Err(super::run::interrupted("the validation had not come to its end"));
+                        return Err(crate::engine::run::interrupted("the validation had not come to its end"));
                     }
                 }
             }

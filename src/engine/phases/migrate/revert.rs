@@ -12,12 +12,8 @@ use crate::{
     report::Failure,
 };
 
-use super::{
-    super::{execution::Execution, outcome::DataState, run::Run},
-    MigrationCall, MigrationContext,
-    apply::ApplyMode,
-    damage::found_after,
-};
+use super::{MigrationCall, MigrationContext, apply::ApplyMode, damage::found_after};
+use crate::engine::{execution::Execution, outcome::DataState, run::Run};
 
 impl<'r> Run<'r> {
     /// Reads the data version before anything changes, and determines which steps are still to be reverted.
@@ -114,7 +110,7 @@ impl<'r> Run<'r> {
             result.and_then(|()| if back { Ok(()) } else { Err(not_restored(&newest, execution.data.after.as_ref())) })
         {
             execution.data.state = DataState::Unsettled;
-            execution.failure = Some(super::super::revert::join_failures(execution.failure.take(), why));
+            execution.failure = Some(crate::engine::phases::revert::join_failures(execution.failure.take(), why));
         }
     }
 

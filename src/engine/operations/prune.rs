@@ -22,20 +22,20 @@ use crate::{
     token::Token,
 };
 
-use super::{
+use crate::engine::{
     Host,
     locked_host::LockedHost,
     observe::failure,
+    phases::lock::lock_not_released,
     run::Run,
-    take_locks::lock_not_released,
     with_locks::{Needs, Operation, Survey, seen_of},
 };
 
 /// The releases in the trash of a host, to be removed without its lock.
-pub(super) type Trash<'r> = (&'r Host, Vec<(ReleaseName, Token)>);
+pub(in crate::engine) type Trash<'r> = (&'r Host, Vec<(ReleaseName, Token)>);
 
 /// Keeps the `keep` nearest good releases on every host, and all that something still needs.
-pub(super) async fn prune(run: Run<'_>, keep: u32) -> Report {
+pub(in crate::engine) async fn prune(run: Run<'_>, keep: u32) -> Report {
     run.emit_started(None);
     run.with_locks(None, &mut Prune { keep }).await
 }
@@ -79,7 +79,7 @@ impl<'r> Operation<'r> for Prune {
 
 impl<'r> Run<'r> {
     /// Adds to a dry run's plan which releases its end would remove, if it would prune.
-    pub(super) async fn foresee_pruning(&self, plan: &mut Plan) {
+    pub(in crate::engine) async fn foresee_pruning(&self, plan: &mut Plan) {
         let Some(keep) = self.keep.filter(|_| !plan.is_empty() && !plan.only_relinks()) else { return };
         let answers = self.survey_unlocked().await;
         let seen: Vec<Seen<'_>> = answers
@@ -121,7 +121,7 @@ impl<'r> Run<'r> {
     /// Prunes at the end of a successful command, if that was requested.
     ///
     /// A failure is a warning: everything is where it should be.
-    pub(super) async fn prune_after(&self, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
+    pub(in crate::engine) async fn prune_after(&self, locked: &mut [LockedHost<'r>]) -> Vec<Trash<'r>> {
         let Some(keep) = self.keep else { return Vec::new() };
         if let Some((name, why)) = self.survey(locked.iter_mut()).await.into_iter().next() {
             let warned = locked.iter_mut().filter(|host| host.name() == name);
@@ -139,7 +139,11 @@ impl<'r> Run<'r> {
     }
 
     /// Empties the trash, without any lock. A failure is a warning with its path.
-    pub(super) async fn empty_trash(&self, trash: Vec<Trash<'r>>, mut hosts: Vec<HostReport>) -> Vec<HostReport> {
+    pub(in crate::engine) async fn empty_trash(
+        &self,
+        trash: Vec<Trash<'r>>,
+        mut hosts: Vec<HostReport>,
+    ) -> Vec<HostReport> {
         let left = join_all(trash.into_iter().map(|trash| self.empty_trash_of(trash))).await;
         for (host, warnings) in left {
             if let Some(report) = hosts.iter_mut().find(|report| report.host == host.name) {

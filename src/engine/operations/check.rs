@@ -15,18 +15,18 @@ use crate::{
     transport::Secrets,
 };
 
-use super::{
+use crate::engine::{
     Host,
     hooks::{CommandHook, join_bounded},
-    inspect::examined,
     observe::Observed,
+    operations::inspect::examined,
     run::Run,
     secrets::{self, redact},
     shell::{CONTROLLER, ControllerShell, QuestionShell},
 };
 
 /// Reports whether a deploy would be refused.
-pub(super) async fn check(run: Run<'_>) -> Report {
+pub(in crate::engine) async fn check(run: Run<'_>) -> Report {
     run.emit_started(None);
     if let Some(report) = run.refuse_missing_variables(None) {
         return report;

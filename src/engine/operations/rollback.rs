@@ -9,10 +9,14 @@ use crate::{
     target_check::TargetCheck,
 };
 
-use super::{RollbackOptions, mover::Mover, run::Run};
+use crate::engine::{RollbackOptions, operations::mover::Mover, run::Run};
 
 /// Rolls every host back. Refuses hosts on neither `from` nor the target, if both are given.
-pub(super) async fn rollback(mut run: Run<'_>, options: &RollbackOptions, from: Option<&ReleaseName>) -> Report {
+pub(in crate::engine) async fn rollback(
+    mut run: Run<'_>,
+    options: &RollbackOptions,
+    from: Option<&ReleaseName>,
+) -> Report {
     run.verify = options.verify;
     run.keep_data = options.keep_data;
     run.owner.data = match &options.data_to {

@@ -15,16 +15,16 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{
+use crate::engine::{
     locked_host::LockedHost,
     observe::untouched,
+    phases::lock::lock_not_released,
     run::{Run, summary},
-    take_locks::lock_not_released,
     with_locks::{Needs, Operation, Survey},
 };
 
 /// Pins `name` on every host, or removes its pin.
-pub(super) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
+pub(in crate::engine) async fn pin(run: Run<'_>, name: &ReleaseName, pins: bool) -> Report {
     run.emit_started(Some(name));
     run.with_locks(None, &mut Pin { name, pins }).await
 }

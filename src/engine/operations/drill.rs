@@ -15,7 +15,7 @@ use crate::{
     token::Token,
 };
 
-use super::{ActivateOptions, DeployOptions, DrillOptions, Fleet, RollbackOptions, probe::Probed};
+use crate::engine::{ActivateOptions, DeployOptions, DrillOptions, Fleet, RollbackOptions, operations::probe::Probed};
 
 /// The same content under another name.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ struct Snapshot {
 type Aborted = Box<Report>;
 
 /// Rehearses a rollback of `release`.
-pub(super) async fn drill(
+pub(in crate::engine) async fn drill(
     fleet: &Fleet,
     release: Arc<dyn Release>,
     options: &DrillOptions,
@@ -180,7 +180,7 @@ impl Drill<'_> {
         }
         let at = |host: &HostReport| (host.host.clone(), host.status.as_ref().and_then(|has| has.current.clone()));
         let hosts = status.hosts.iter().map(at).collect();
-        match super::probe::probe(self.fleet, &self.options.run, self.observer).await {
+        match crate::engine::operations::probe::probe(self.fleet, &self.options.run, self.observer).await {
             Ok(data) => Ok(Snapshot { hosts, data }),
             Err(mut report) => {
                 if let Some(error) = &mut report.error {

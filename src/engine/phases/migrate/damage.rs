@@ -7,10 +7,8 @@ use crate::{
     commands::DataPlace, data::DataVersion, name::ReleaseName, outcome::Command, report::Failure, store::HookDirectory,
 };
 
-use super::{
-    super::{execution::Execution, run::Run},
-    MigrationContext,
-};
+use super::MigrationContext;
+use crate::engine::{execution::Execution, run::Run};
 
 /// The fingerprint of the data before this operation changed it, and the command that printed it.
 #[derive(Debug, Clone)]

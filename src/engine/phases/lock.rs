@@ -4,7 +4,10 @@
 //! one wins and the other gets nothing. The others are then locked at once: a fleet costs one round trip more than a
 //! single host, not one for each.
 //!
-//! A failure leaves no lock; a kill leaves locks of a dead holder, which the next run takes over.
+//! * Failure: no lock is left; one that could not be released again is taken over by the next run.
+//! * Kill: locks of a dead holder, which the next run takes over.
+//! * Lost answer: the store reads whether it holds the lock; if that fails too, a failure, and the lock is that of a dead
+//!   holder once this process ends.
 
 use std::time::{Duration, Instant};
 
@@ -19,16 +22,16 @@ use crate::{
     store::{Closing, Ended, QuickCheck, StoreError},
 };
 
-use super::{
+use crate::engine::{
     Host,
     locked_host::LockedHost,
     observe::{failed_host, untouched},
-    recover::has_caught_up,
+    operations::recover::has_caught_up,
     run::{Run, summary},
 };
 
 /// The words for a lock that was not taken, and for one that would not be.
-pub(super) const NOT_LOCKED: &str = "a lock could not be taken, and nothing was touched";
+pub(in crate::engine) const NOT_LOCKED: &str = "a lock could not be taken, and nothing was touched";
 
 /// The pause between two attempts to take a lock.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
@@ -41,7 +44,10 @@ impl<'r> Run<'r> {
     /// Takes the lock of every host and reads its state; or takes none and reports why.
     ///
     /// The same exchange makes the quick `check`.
-    pub(super) async fn take_locks(&self, check: Option<&QuickCheck>) -> Result<Vec<LockedHost<'r>>, Report> {
+    pub(in crate::engine) async fn take_locks(
+        &self,
+        check: Option<&QuickCheck>,
+    ) -> Result<Vec<LockedHost<'r>>, Report> {
         self.enter_phase(Phase::Lock, self.hosts.len());
         let until = Instant::now() + self.options.wait;
         let mut waited = false;
@@ -145,7 +151,7 @@ impl<'r> Run<'r> {
     ///
     /// Ignores failures: whoever holds a lock goes first, and a full disk was already reported. Returns the report with
     /// the releases that are current now, since others may have switched meanwhile.
-    pub(super) async fn record_attempt(&self, plan: &Plan, mut report: Report) -> Report {
+    pub(in crate::engine) async fn record_attempt(&self, plan: &Plan, mut report: Report) -> Report {
         let is_away = |host: &&'r Host| {
             let report = report.hosts.iter().find(|report| report.host == host.name);
             report.and_then(|report| report.error.as_ref()).is_some_and(|error| {
@@ -194,12 +200,12 @@ impl<'r> Run<'r> {
     }
 
     /// Releases every lock, with nothing done. A failure is a warning: the next run takes the lock over.
-    pub(super) async fn release_locks(&self, locked: &mut [LockedHost<'r>]) {
+    pub(in crate::engine) async fn release_locks(&self, locked: &mut [LockedHost<'r>]) {
         self.release_locks_and_settle(locked, false).await;
     }
 
     /// Releases every lock, and with `settles` removes the leftovers of interrupted runs.
-    pub(super) async fn release_locks_and_settle(&self, locked: &mut [LockedHost<'r>], settles: bool) {
+    pub(in crate::engine) async fn release_locks_and_settle(&self, locked: &mut [LockedHost<'r>], settles: bool) {
         let caught_up: Vec<Vec<String>> =
             locked.iter().map(|host| if settles { caught_up(host, locked) } else { Vec::new() }).collect();
         join_all(locked.iter_mut().zip(caught_up).map(|(host, caught_up)| async move {
@@ -224,7 +230,7 @@ fn caught_up(host: &LockedHost<'_>, locked: &[LockedHost<'_>]) -> Vec<String> {
 }
 
 /// Describes a lock that could not be released.
-pub(super) fn lock_not_released(error: StoreError) -> String {
+pub(in crate::engine) fn lock_not_released(error: StoreError) -> String {
     let why = Error::from(error).full_message();
     format!("the lock could not be given back; the next run takes it over once this one has ended ({why})")
 }

@@ -13,11 +13,8 @@ use crate::{
     store::RootState,
 };
 
-use super::{
-    super::{execution::Execution, run::Run, secrets::redact},
-    MigrationContext,
-    apply::deciding_hosts,
-};
+use super::{MigrationContext, apply::deciding_hosts};
+use crate::engine::{execution::Execution, run::Run, secrets::redact};
 
 /// The default pause before an unexpected `version` must be printed again. One second, because tools print
 /// times in seconds.
@@ -73,7 +70,7 @@ impl<'r> Run<'r> {
         version: &DataVersion,
     ) -> Result<bool, Failure> {
         let Some(host) = deciding_hosts(execution, context.place).next() else { return Ok(false) };
-        let (ledger, _) = host.guard.ledger().await.map_err(super::super::observe::failure)?;
+        let (ledger, _) = host.guard.ledger().await.map_err(crate::engine::observe::failure)?;
         let Some(end) = ledger.last().filter(|end| end.step == LedgerStep::Applied) else { return Ok(false) };
         if end.version.as_ref() != Some(version) {
             return Ok(false);

@@ -17,17 +17,17 @@ use crate::{
     transport::Liveness,
 };
 
-use super::{
+use crate::engine::{
     Host,
     links::{describe_links, links_of},
     observe::{Observed, failed_host, failure, untouched},
+    operations::verify::describe_check,
     run::{Run, summary},
-    verify::describe_check,
 };
 
 /// Reports the state of every host, and whether the current release and the target of a rollback are
 /// intact.
-pub(super) async fn status(run: Run<'_>) -> Report {
+pub(in crate::engine) async fn status(run: Run<'_>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
     let mut hosts = examined(&run, &observed).await;
@@ -40,7 +40,7 @@ pub(super) async fn status(run: Run<'_>) -> Report {
 }
 
 /// Reports the releases of every host.
-pub(super) async fn releases(run: Run<'_>) -> Report {
+pub(in crate::engine) async fn releases(run: Run<'_>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
     let hosts: Vec<HostReport> = observed.states.iter().map(|(host, answer)| report_state(host, answer)).collect();
@@ -48,7 +48,7 @@ pub(super) async fn releases(run: Run<'_>) -> Report {
 }
 
 /// Returns the host reports, with the current release and the target of a rollback checked.
-pub(super) async fn examined(run: &Run<'_>, observed: &Observed<'_>) -> Vec<HostReport> {
+pub(in crate::engine) async fn examined(run: &Run<'_>, observed: &Observed<'_>) -> Vec<HostReport> {
     let looks = observed.states.iter().map(|(host, answer)| examine(host, answer, report_state(host, answer)));
     // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
     let looks: Vec<_> = looks.collect();
@@ -108,7 +108,7 @@ fn examine_one(found: Examined, unsealed: bool, report: &mut HostReport, has: &m
 }
 
 /// Reports the history of every host.
-pub(super) async fn history(run: Run<'_>, newest: Option<usize>) -> Report {
+pub(in crate::engine) async fn history(run: Run<'_>, newest: Option<usize>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
     let looked = observed.states.iter().map(|(host, answer)| (*host, report_state(host, answer)));

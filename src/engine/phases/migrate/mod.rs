@@ -1,4 +1,12 @@
-//! Data migrations: run once for the whole fleet, on the data host or on the controller.
+//! The migrate phase: applies and reverts data migrations, once for the whole fleet, on the data host or on the
+//! controller.
+//!
+//! * Failure: before the switch, what was applied is reverted and what was reverted is applied again. After it, the data
+//!   is unsettled, and the next rollback continues.
+//! * Kill: the ledger ends with a line that something began; the data version and the ledger tell the next command how
+//!   far it came.
+//! * Lost answer: the store fetches the result of the command later; if it stays lost, this is a failure, and the
+//!   version is read.
 
 mod apply;
 mod damage;
@@ -23,8 +31,8 @@ use crate::{
 };
 
 use self::damage::Fingerprint;
-pub(super) use self::known::VERSION_PAUSE;
-use super::{
+pub(in crate::engine) use self::known::VERSION_PAUSE;
+use crate::engine::{
     execution::Execution,
     hooks::occasion,
     locked_host::LockedHost,
@@ -36,26 +44,26 @@ use super::{
 
 /// The progress of the data.
 #[derive(Debug, Default)]
-pub(super) struct DataProgress {
+pub(in crate::engine) struct DataProgress {
     /// The data version before the operation.
-    pub(super) before: Option<DataVersion>,
+    pub(in crate::engine) before: Option<DataVersion>,
     /// The data version as last read; `None` while it is unknown.
-    pub(super) after: Option<DataVersion>,
+    pub(in crate::engine) after: Option<DataVersion>,
     /// The migration that this operation applied, completely or in part.
-    pub(super) applied: Option<RevertStep>,
+    pub(in crate::engine) applied: Option<RevertStep>,
     /// The steps still to be reverted, newest first.
-    pub(super) pending: Vec<RevertStep>,
+    pub(in crate::engine) pending: Vec<RevertStep>,
     /// The steps that this operation reverted, completely or in part, newest first.
-    pub(super) reverted: Vec<RevertStep>,
-    pub(super) state: DataState,
+    pub(in crate::engine) reverted: Vec<RevertStep>,
+    pub(in crate::engine) state: DataState,
     /// The version found after the first failed `apply` or `revert`.
-    pub(super) found: Option<DataVersion>,
+    pub(in crate::engine) found: Option<DataVersion>,
     /// Whether an `apply` or a `revert` failed.
-    pub(super) failed: bool,
+    pub(in crate::engine) failed: bool,
     /// The output of `fingerprint` before the first `apply` or `revert`, and its command.
-    pub(super) fingerprint: Option<Fingerprint>,
+    pub(in crate::engine) fingerprint: Option<Fingerprint>,
     /// Whether the fingerprint was the same at the end, after a failure.
-    pub(super) same: Option<bool>,
+    pub(in crate::engine) same: Option<bool>,
 }
 
 /// A call of a migration.
@@ -67,17 +75,17 @@ enum MigrationCall<'a> {
 }
 
 /// The context in which a migration runs: where, for which release, in which directory and direction.
-pub(super) struct MigrationContext<'a> {
-    pub(super) place: &'a DataPlace,
-    pub(super) release: &'a ReleaseName,
-    pub(super) directory: HookDirectory,
-    pub(super) direction: HookDirection,
-    pub(super) migration: &'a dyn DataMigration,
+pub(in crate::engine) struct MigrationContext<'a> {
+    pub(in crate::engine) place: &'a DataPlace,
+    pub(in crate::engine) release: &'a ReleaseName,
+    pub(in crate::engine) directory: HookDirectory,
+    pub(in crate::engine) direction: HookDirection,
+    pub(in crate::engine) migration: &'a dyn DataMigration,
 }
 
 impl<'r> Run<'r> {
     /// Returns the caller's own migration, else the one that these commands make up.
-    pub(super) fn migration(&self, commands: Option<&DataCommands>) -> Option<Arc<dyn DataMigration>> {
+    pub(in crate::engine) fn migration(&self, commands: Option<&DataCommands>) -> Option<Arc<dyn DataMigration>> {
         if let Some(own) = &self.options.code.migration {
             return Some(Arc::clone(own));
         }
@@ -85,7 +93,7 @@ impl<'r> Run<'r> {
     }
 
     /// Reads the data version, and keeps it for the report.
-    pub(super) async fn version(
+    pub(in crate::engine) async fn version(
         &self,
         execution: &mut Execution<'r, '_>,
         context: &MigrationContext<'_>,
@@ -158,7 +166,7 @@ impl<'r> Run<'r> {
             .iter()
             .find(|host| host.member.name == *name)
             .ok_or_else(|| Failure::from(elsewhere(name)))?;
-        host.guard.directory_of(release, saved).await.map_err(super::observe::failure)
+        host.guard.directory_of(release, saved).await.map_err(crate::engine::observe::failure)
     }
 
     /// Durably writes a release's data record on every host, and a ledger line on the data host.
@@ -177,7 +185,7 @@ impl<'r> Run<'r> {
             let entry = keeps_ledger(host, place).then_some(&entry);
             if record.is_some() || entry.is_some() {
                 let written: Result<(), StoreError> = host.guard.record_data(release, record, entry).await;
-                written.map_err(super::observe::failure)?;
+                written.map_err(crate::engine::observe::failure)?;
             }
         }
         self.emit(&Event::Data { release: release.clone(), step: step.0, version: step.1.cloned() });
@@ -192,7 +200,8 @@ impl<'r> Run<'r> {
         release: &ReleaseName,
     ) -> Result<bool, Failure> {
         let keepers = execution.locked.iter().filter(|host| keeps_ledger(host, place));
-        let ledgers = try_join_all(keepers.map(|host| host.guard.ledger())).await.map_err(super::observe::failure)?;
+        let ledgers =
+            try_join_all(keepers.map(|host| host.guard.ledger())).await.map_err(crate::engine::observe::failure)?;
         let torn: usize = ledgers.iter().map(|(_, torn)| torn).sum();
         if torn > 0 {
             self.warn(None, format!("passed over {torn} torn or unreadable lines of the ledger"));

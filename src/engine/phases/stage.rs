@@ -1,4 +1,9 @@
 //! The stage phase: uploads to every host without a lock, so that an urgent rollback never waits for it.
+//!
+//! * Failure: the uploads on all hosts are discarded; if that fails too, the next deploy removes them.
+//! * Kill: an upload stays in `staging`, marked with a dead process. The next `deploy` or `stage` removes it and
+//!   uploads anew; `recover` and a plain `rollback` remove it.
+//! * Lost answer: a failure, if the store cannot send again.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -14,7 +19,7 @@ use crate::{
     transport::Progress,
 };
 
-use super::{
+use crate::engine::{
     Host,
     observe::{Observed, failed_host, failure, untouched},
     run::{Run, summary},
@@ -23,12 +28,7 @@ use super::{
 impl<'r> Run<'r> {
     /// Uploads `release` to every host on which `plan` publishes it. On failure reports why, with no upload
     /// left.
-    ///
-    /// * Failure: the uploads on all hosts are discarded; if that fails too, the next deploy removes them.
-    /// * Kill: an upload stays in `staging`, marked with a dead process. The next `deploy` or `stage` removes it and
-    ///   uploads anew; `recover` and a plain `rollback` remove it.
-    /// * Lost answer: a failure, if the store cannot send again.
-    pub(super) async fn stage(
+    pub(in crate::engine) async fn stage(
         &self,
         release: &dyn Release,
         plan: &Plan,
@@ -85,7 +85,7 @@ impl<'r> Run<'r> {
     }
 
     /// Removes uploads that are not needed any more.
-    pub(super) async fn discard(&self, staged: Vec<(&'r Host, Staged)>) {
+    pub(in crate::engine) async fn discard(&self, staged: Vec<(&'r Host, Staged)>) {
         join_all(staged.into_iter().map(|(host, staged)| async move {
             if let Err(error) = host.store.discard(staged).await {
                 let why = failure(error).message;

@@ -15,7 +15,7 @@ use crate::{
     target_check::TargetCheck,
 };
 
-use super::{
+use crate::engine::{
     Host,
     observe::{failed_host, failure, untouched},
     questions::Question,
@@ -29,7 +29,7 @@ const MAX_NAMED: usize = 5;
 const CHANGED: &str = "commands of an interrupted run changed it";
 
 /// The warnings of each host, which are no reason to refuse.
-pub(super) type Warnings = Vec<(String, String)>;
+pub(in crate::engine) type Warnings = Vec<(String, String)>;
 
 impl Run<'_> {
     /// Verifies, on all hosts at once, every existing release that a host is about to go to. Refuses a
@@ -38,7 +38,7 @@ impl Run<'_> {
     /// Nothing has changed then, and a dry run checks in the same way. Uses the result of the check made together with
     /// the lock, if it was of that release; a rollback that passes over bad releases has another target, which is
     /// checked here.
-    pub(super) async fn verify_targets(&self, plan: &Plan, seen: &[Seen<'_>]) -> Result<Warnings, Report> {
+    pub(in crate::engine) async fn verify_targets(&self, plan: &Plan, seen: &[Seen<'_>]) -> Result<Warnings, Report> {
         let was_there = |action: &Action| matches!(action, Action::GoBack | Action::Relink | Action::Activate { .. });
         let target = |seen: &Seen<'_>| {
             plan.host(seen.host).filter(|host| was_there(&host.action)).map(|host| host.release.clone())
@@ -118,7 +118,7 @@ fn missing(name: &ReleaseName) -> Failure {
 }
 
 /// Describes the result of a check of a release.
-pub(super) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<String> {
+pub(in crate::engine) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<String> {
     match checked {
         Checked::Holds { added, some, modes, changed } => {
             let added =
@@ -151,7 +151,7 @@ fn damaged(command: Command, name: &ReleaseName, entries: u64, some: &[String]) 
 }
 
 /// Lists some of many entries, and how many more there are.
-pub(super) fn list_some(some: &[String], in_all: u64) -> String {
+pub(in crate::engine) fn list_some(some: &[String], in_all: u64) -> String {
     let shown: Vec<&str> = some.iter().take(MAX_NAMED).map(String::as_str).collect();
     let more = in_all.saturating_sub(shown.len() as u64);
     let more = if more > 0 { format!(", and {more} more") } else { String::new() };
@@ -159,7 +159,7 @@ pub(super) fn list_some(some: &[String], in_all: u64) -> String {
 }
 
 /// Verifies a release, by default the current one, against its manifest on every host.
-pub(super) async fn verify(run: Run<'_>, name: Option<&ReleaseName>, full: bool) -> Report {
+pub(in crate::engine) async fn verify(run: Run<'_>, name: Option<&ReleaseName>, full: bool) -> Report {
     run.emit_started(name);
     let observed = run.observe().await;
     let looks = observed.states.iter().map(|(host, answer)| verify_on(&run, host, answer, name, full));

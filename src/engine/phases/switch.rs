@@ -1,4 +1,10 @@
 //! The switch phase: sent to all hosts at once.
+//!
+//! * Failure: hosts that switched are reverted, see [`revert_switch`](Run::revert_switch).
+//! * Kill: each host is on the old or on the new release, never in between, and keeps its lock and intent. The next
+//!   `rollback` brings them together; `recover` goes forward or back.
+//! * Lost answer: a new lock fences off the request, then the state is read and the rest is done. If the host
+//!   cannot be read, its state is [`HostState::Unknown`] and it keeps its lock.
 
 use futures_util::future::join_all;
 
@@ -8,10 +14,10 @@ use crate::{
     transport::Effect,
 };
 
-use super::{locked_host::LockedHost, observe::failure, outcome::HostState, run::Run};
+use crate::engine::{locked_host::LockedHost, observe::failure, outcome::HostState, run::Run};
 
 /// The result of a switch, once everything that could be found out is known.
-pub(super) enum Switched {
+pub(in crate::engine) enum Switched {
     /// Took effect, is durable, and was read back.
     Yes(Activated),
     /// Took effect, but a later step failed.
@@ -26,13 +32,7 @@ impl<'r> Run<'r> {
     /// Switches every host whose plan switches it, all at once.
     ///
     /// The result is in [`LockedHost::state`], a failure in [`LockedHost::failure`].
-    ///
-    /// * Failure: hosts that switched are reverted, see [`revert_switch`](Self::revert_switch).
-    /// * Kill: each host is on the old or on the new release, never in between, and keeps its lock and intent. The next
-    ///   `rollback` brings them together; `recover` goes forward or back.
-    /// * Lost answer: a new lock fences off the request, then the state is read and the rest is done. If the host
-    ///   cannot be read, its state is [`HostState::Unknown`] and it keeps its lock.
-    pub(super) async fn switch(&self, locked: &mut [LockedHost<'r>]) {
+    pub(in crate::engine) async fn switch(&self, locked: &mut [LockedHost<'r>]) {
         self.enter_phase(Phase::Switch, locked.iter().filter(|host| host.switches()).count());
         join_all(locked.iter_mut().filter(|host| host.switches()).map(|host| self.switch_on(host))).await;
     }
@@ -60,7 +60,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    pub(super) fn emit_switched(&self, host: &str, activated: &Activated) {
+    pub(in crate::engine) fn emit_switched(&self, host: &str, activated: &Activated) {
         self.emit(&Event::Switched {
             host: host.to_owned(),
             before: activated.before.release().cloned(),
@@ -77,7 +77,7 @@ impl<'r> Run<'r> {
 }
 
 /// Switches. After a lost answer, fences off the request, reads the state, and does what remains.
-pub(super) async fn switch_and_settle(guard: &mut dyn StoreGuard, expected: Current, to: Ready) -> Switched {
+pub(in crate::engine) async fn switch_and_settle(guard: &mut dyn StoreGuard, expected: Current, to: Ready) -> Switched {
     let switch = Switch { expected: expected.clone(), to };
     let failed = match guard.activate(&switch).await {
         Ok(activated) => return Switched::Yes(activated),
@@ -91,7 +91,7 @@ pub(super) async fn switch_and_settle(guard: &mut dyn StoreGuard, expected: Curr
 }
 
 /// Removes `current`. After a lost answer, fences off the request, reads the state, and does what remains.
-pub(super) async fn remove_current_and_settle(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
+pub(in crate::engine) async fn remove_current_and_settle(guard: &mut dyn StoreGuard, expected: Current) -> Switched {
     let gone = Activated { before: expected, after: Current::Absent, at: None };
     let mut result = guard.deactivate().await;
     if let Err(lost) = &result

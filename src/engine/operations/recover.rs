@@ -8,13 +8,13 @@ use crate::{
     report::{Command, Outcome, Report},
 };
 
-use super::{RecoverOptions, mover::Mover, run::Run};
+use crate::engine::{RecoverOptions, operations::mover::Mover, run::Run};
 
 /// Settles an interrupted run, creates a removed `current` again, and names the hosts that missed a
 /// release.
 ///
 /// Locks nothing if there is nothing to do.
-pub(super) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Report {
+pub(in crate::engine) async fn recover(mut run: Run<'_>, options: &RecoverOptions) -> Report {
     run.keep_data = options.keep_data;
     run.emit_started(None);
     let observed = run.observe().await;
@@ -51,7 +51,7 @@ fn is_idle(hosts: &[Seen<'_>]) -> bool {
 
 /// Whether a pending host is on the release that it missed, or on the same one as the host that remembers
 /// it.
-pub(super) fn has_caught_up(debt: &Debt, keeper: &Seen<'_>, hosts: &[Seen<'_>]) -> bool {
+pub(in crate::engine) fn has_caught_up(debt: &Debt, keeper: &Seen<'_>, hosts: &[Seen<'_>]) -> bool {
     let on = |seen: &Seen<'_>| seen.state.current.release().cloned();
     let current = hosts.iter().find(|seen| seen.host == debt.host).and_then(on);
     current.is_some() && (current.as_ref() == Some(&debt.release) || current == on(keeper))

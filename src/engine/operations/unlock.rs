@@ -13,7 +13,7 @@ use crate::{
     transport::Liveness,
 };
 
-use super::{
+use crate::engine::{
     Host,
     observe::{failed_host, failure, untouched},
     run::{Run, summary},
@@ -21,7 +21,7 @@ use super::{
 
 /// Removes every lock whose holder is dead; with `force`, every lock. Keeps the holder's leftovers for
 /// `recover`.
-pub(super) async fn unlock(run: Run<'_>, force: bool) -> Report {
+pub(in crate::engine) async fn unlock(run: Run<'_>, force: bool) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
     if let Some(report) = run.refuse_unobserved(&observed) {

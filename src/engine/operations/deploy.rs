@@ -16,20 +16,20 @@ use crate::{
     tree::Node,
 };
 
-use super::{
+use crate::engine::{
     DeployOptions, Host,
     locked_host::LockedHost,
     observe::{Observed, observed_reports, untouched},
+    operations::verify::Warnings,
     run::Run,
-    verify::Warnings,
     with_locks::{Needs, Operation, Survey},
 };
 
 /// The result of a deploy, or the command that goes to the existing release if the deploy was asked to.
-pub(super) type Deployed = Result<Report, Return>;
+pub(in crate::engine) type Deployed = Result<Report, Return>;
 
 /// Stages `release` on every host that lacks it, and switches to it.
-pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Deployed {
+pub(in crate::engine) async fn deploy(run: Run<'_>, release: &dyn Release, options: &DeployOptions) -> Deployed {
     let irreversible = options.irreversible.clone().or_else(|| release.irreversible());
     let run = run.irreversible(irreversible).accepting_data(options.accept_data);
     if let Some(report) = run.refuse_missing_variables(Some(release.name())) {
@@ -52,7 +52,7 @@ pub(super) async fn deploy(run: Run<'_>, release: &dyn Release, options: &Deploy
 }
 
 /// Stages `release` on every host, and publishes it there under its name.
-pub(super) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
+pub(in crate::engine) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
     let run = run.irreversible(release.irreversible());
     let commands = run.command_means();
     let ships = |at: &InnerPath| entry_kind_at(release, at);

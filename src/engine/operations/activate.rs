@@ -8,10 +8,10 @@ use crate::{
     target_check::TargetCheck,
 };
 
-use super::{ActivateOptions, mover::Mover, run::Run};
+use crate::engine::{ActivateOptions, operations::mover::Mover, run::Run};
 
 /// Switches every host to `name`. Refuses hosts on neither `from` nor `name`, if `from` is given.
-pub(super) async fn activate(
+pub(in crate::engine) async fn activate(
     mut run: Run<'_>,
     name: &ReleaseName,
     options: &ActivateOptions,

@@ -17,13 +17,13 @@ use crate::{
     transport::HookEnd,
 };
 
-use super::{
+use crate::engine::{
     Fleet, RunOptions,
-    data::MigrationContext,
     execution::Execution,
     hooks::occasion,
     locked_host::LockedHost,
     observe::untouched,
+    phases::migrate::MigrationContext,
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
     with_locks::{Needs, Operation},
@@ -31,18 +31,22 @@ use super::{
 
 /// The data at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Probed {
+pub(in crate::engine) struct Probed {
     /// The data version, if there is data.
-    pub(super) version: Option<DataVersion>,
+    pub(in crate::engine) version: Option<DataVersion>,
     /// The same version without secrets, to be shown.
-    pub(super) shown: Option<DataVersion>,
+    pub(in crate::engine) shown: Option<DataVersion>,
     /// The output of `fingerprint`, if it is configured.
-    pub(super) fingerprint: Option<String>,
+    pub(in crate::engine) fingerprint: Option<String>,
 }
 
 /// Reads the data version and the fingerprint under the locks, in the release that is current where the
 /// data is.
-pub(super) async fn probe(fleet: &Fleet, options: &RunOptions, observer: &dyn Observer) -> Result<Probed, Box<Report>> {
+pub(in crate::engine) async fn probe(
+    fleet: &Fleet,
+    options: &RunOptions,
+    observer: &dyn Observer,
+) -> Result<Probed, Box<Report>> {
     let commands = options.commands.clone().unwrap_or_default();
     if options.data_place().is_none() && commands.fingerprint.is_none() {
         return Ok(Probed::default());
@@ -123,7 +127,7 @@ impl<'r> Run<'r> {
     }
 
     /// Returns the output of `fingerprint`, run in `release`.
-    pub(super) async fn fingerprint(
+    pub(in crate::engine) async fn fingerprint(
         &self,
         execution: &mut Execution<'r, '_>,
         place: &DataPlace,

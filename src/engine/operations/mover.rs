@@ -9,23 +9,23 @@ use crate::{
     store::QuickCheck,
 };
 
-use super::{
+use crate::engine::{
     locked_host::LockedHost,
+    operations::verify::Warnings,
     run::Run,
-    verify::Warnings,
     with_locks::{Needs, Operation, seen_of},
 };
 
 /// Plans on the states of the hosts; returns no plan if there is nothing to do.
-pub(super) type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Option<Plan>, Refusal> + Send + Sync + 'p;
+pub(in crate::engine) type Planner<'p> = dyn Fn(&[Seen<'_>]) -> Result<Option<Plan>, Refusal> + Send + Sync + 'p;
 
 /// A rollback, an activation or a recovery.
-pub(super) struct Mover<'m> {
-    pub(super) planner: &'m Planner<'m>,
+pub(in crate::engine) struct Mover<'m> {
+    pub(in crate::engine) planner: &'m Planner<'m>,
     /// The commands that may run around the switch.
-    pub(super) commands: CommandMeans<'m>,
+    pub(in crate::engine) commands: CommandMeans<'m>,
     /// The release to compare with its manifest while taking the lock.
-    pub(super) quick_check: Option<QuickCheck>,
+    pub(in crate::engine) quick_check: Option<QuickCheck>,
 }
 
 impl<'r> Operation<'r> for Mover<'_> {
@@ -85,7 +85,7 @@ impl<'r> Operation<'r> for Mover<'_> {
 
 impl<'r> Run<'r> {
     /// Refuses in a dry run the releases and files that a run refuses under the locks, and checks the links.
-    pub(super) async fn rehearse(&self, plan: &Plan, seen: &[Seen<'_>]) -> Result<Warnings, Report> {
+    pub(in crate::engine) async fn rehearse(&self, plan: &Plan, seen: &[Seen<'_>]) -> Result<Warnings, Report> {
         if let Some(report) = self.refuse_untrusted(plan, seen) {
             return Err(report);
         }

@@ -1,4 +1,10 @@
-//! The finish phase: writes marks and history, and releases the lock of every host.
+//! The conclude phase: writes marks and history, and releases the lock of every host.
+//!
+//! * Failure: a warning. `current` is where it should be; a mark or a history line may be missing. If a lock is not
+//!   released, the next run takes it over.
+//! * Kill: the lock stays, perhaps without a mark or a history line. The next run takes it over. The next `rollback`
+//!   finishes a killed rollback: it marks the bad release, and goes no further.
+//! * Lost answer: as a failure.
 
 use futures_util::future::join_all;
 
@@ -13,27 +19,27 @@ use crate::{
     time::Timestamp,
 };
 
-use super::{links, locked_host::LockedHost, outcome::HostState, run::Run, take_locks::lock_not_released};
+use crate::engine::{links, locked_host::LockedHost, outcome::HostState, phases::lock::lock_not_released, run::Run};
 
 /// The conclusion of a run.
-pub(super) struct Conclusion<'e> {
+pub(in crate::engine) struct Conclusion<'e> {
     /// The outcome on the whole fleet.
-    pub(super) outcome: Outcome,
+    pub(in crate::engine) outcome: Outcome,
     /// The release to mark bad on every host that has it, because its switch was reverted.
-    pub(super) bad_release: Option<&'e ReleaseName>,
+    pub(in crate::engine) bad_release: Option<&'e ReleaseName>,
     /// The hosts that are on the plan's release.
-    pub(super) on_release: Vec<String>,
+    pub(in crate::engine) on_release: Vec<String>,
     /// Whether every host reached its target, healthy or not.
-    pub(super) arrived: bool,
+    pub(in crate::engine) arrived: bool,
     /// Whether work remains, so that the intent is kept for the next run.
-    pub(super) unfinished: bool,
+    pub(in crate::engine) unfinished: bool,
     /// The kind of the operation.
-    pub(super) kind: OperationKind,
+    pub(in crate::engine) kind: OperationKind,
 }
 
 /// The kind of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OperationKind {
+pub(in crate::engine) enum OperationKind {
     /// New work.
     Own,
     /// Completes or undoes an interrupted run.
@@ -43,7 +49,7 @@ pub(super) enum OperationKind {
 }
 
 impl OperationKind {
-    pub(super) fn of(plan: &Plan) -> Self {
+    pub(in crate::engine) fn of(plan: &Plan) -> Self {
         match plan.finishes {
             _ if plan.only_relinks() => Self::Relinks,
             true => Self::Finishes,
@@ -55,14 +61,12 @@ impl OperationKind {
 impl<'r> Run<'r> {
     /// Writes marks and history on every host, releases the locks, and returns the host reports.
     ///
-    /// * Failure: a warning. `current` is where it should be; a mark or a history line may be missing. If a lock is not
-    ///   released, the next run takes it over.
-    /// * Kill: the lock stays, perhaps without a mark or a history line. The next run takes it over. The next `rollback`
-    ///   finishes a killed rollback: it marks the bad release, and goes no further.
-    /// * Lost answer: as a failure.
-    ///
     /// A host whose `current` is unknown keeps its lock and its intent.
-    pub(super) async fn finish(&self, mut locked: Vec<LockedHost<'r>>, conclusion: &Conclusion<'_>) -> Vec<HostReport> {
+    pub(in crate::engine) async fn finish(
+        &self,
+        mut locked: Vec<LockedHost<'r>>,
+        conclusion: &Conclusion<'_>,
+    ) -> Vec<HostReport> {
         self.enter_phase(Phase::Finish, locked.len());
         join_all(locked.iter_mut().map(|host| self.finish_on(host, conclusion))).await
     }
@@ -142,7 +146,7 @@ impl<'r> Run<'r> {
     }
 
     /// Describes releases sealed again because commands changed them; successes only if this is a recovery.
-    pub(super) fn describe_seals(&self, sealed: Vec<ReleaseName>, failed: Vec<String>) -> Vec<String> {
+    pub(in crate::engine) fn describe_seals(&self, sealed: Vec<ReleaseName>, failed: Vec<String>) -> Vec<String> {
         let recovers = self.command() == Command::Recover;
         let sealed = sealed.into_iter().filter(|_| recovers);
         let sealed = sealed.map(|name| format!("sealed what commands of an interrupted run changed in {name}"));

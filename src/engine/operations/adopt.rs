@@ -15,17 +15,17 @@ use crate::{
     token::Token,
 };
 
-use super::{
+use crate::engine::{
     locked_host::LockedHost,
     observe::{failure, untouched},
     outcome::HostState,
+    phases::lock::lock_not_released,
     run::{Run, summary},
-    take_locks::lock_not_released,
     with_locks::{Needs, Operation},
 };
 
 /// Adopts the tree of every host.
-pub(super) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
+pub(in crate::engine) async fn adopt(run: Run<'_>, from: Option<Tool>) -> Report {
     run.emit_started(None);
     let fresh = ReleaseName::made_at(Timestamp::now(), &Token::random());
     run.with_locks(None, &mut Adopt { from, fresh }).await

@@ -1,4 +1,10 @@
 //! The prepare phase: publishes and records the release on every host, under the locks. Moves no `current`.
+//!
+//! * Failure: [`unprepare`](Run::unprepare) frees the name again, and restores the record.
+//! * Kill: the lock stays, with the upload, or with the complete release as `staged` once it is published. A plain
+//!   `rollback` undoes the deploy; `activate` goes to the release.
+//! * Lost answer: the undo takes a new lock first, so that the request cannot take effect later, and then removes
+//!   what it finds. If that fails too, a warning says so, and the release stays as `staged`.
 
 use futures_util::future::join_all;
 
@@ -11,19 +17,19 @@ use crate::{
     store::{Preparation, Staged},
 };
 
-use super::{execution::Execution, locked_host::LockedHost, observe::failure, run::Run};
+use crate::engine::{
+    execution::Execution,
+    hooks::{HookBatch, hooks, join_bounded},
+    locked_host::LockedHost,
+    observe::failure,
+    run::Run,
+};
 
 impl<'r> Run<'r> {
     /// Makes the release ready on every host. A failure is in [`LockedHost::failure`].
     ///
     /// The store writes the intent, publishes the upload under its name, writes the record, and syncs.
-    ///
-    /// * Failure: [`unprepare`](Self::unprepare) frees the name again, and restores the record.
-    /// * Kill: the lock stays, with the upload, or with the complete release as `staged` once it is published. A plain
-    ///   `rollback` undoes the deploy; `activate` goes to the release.
-    /// * Lost answer: the undo takes a new lock first, so that the request cannot take effect later, and then removes
-    ///   what it finds. If that fails too, a warning says so, and the release stays as `staged`.
-    pub(super) async fn prepare(&self, execution: &mut Execution<'r, '_>) {
+    pub(in crate::engine) async fn prepare(&self, execution: &mut Execution<'r, '_>) {
         self.enter_phase(Phase::Prepare, execution.locked.len());
         let command = execution.plan.command;
         join_all(execution.locked.iter_mut().map(|host| self.prepare_on(host, command))).await;
@@ -38,7 +44,7 @@ impl<'r> Run<'r> {
     /// Writes the intent on every host that switches, for the phases before the switch.
     ///
     /// A revert of data needs it: killed there, the rollback must be completed and not begun anew.
-    pub(super) async fn announce(&self, execution: &mut Execution<'r, '_>) {
+    pub(in crate::engine) async fn announce(&self, execution: &mut Execution<'r, '_>) {
         let release = execution.plan.release.clone();
         // Creating `current` again needs no undo.
         let relinks = |host: &LockedHost<'r>| host.plan.as_ref().is_some_and(|plan| plan.action == Action::Relink);
@@ -74,6 +80,58 @@ impl<'r> Run<'r> {
         }
     }
 
+    /// Runs the `prepare` hook on every host, in a release that was never current, and seals the release.
+    ///
+    /// * Failure: the undo removes the release again.
+    /// * Kill: the release stays published and marked as unsealed. The next run ends the hook with its process group; a
+    ///   plain `rollback` undoes the deploy.
+    /// * Lost answer: the store fetches the result later; if it stays lost, this is a failure.
+    pub(in crate::engine) async fn run_prepare(&self, execution: &mut Execution<'r, '_>) {
+        if !matches!(execution.plan.command, Command::Deploy | Command::Activate) {
+            return;
+        }
+        let code = self.options.code.prepare.clone();
+        let is_new = |host: &LockedHost<'_>| host.switches() && host.is_new(&execution.plan.release);
+        let prepares = |host: &LockedHost<'_>| code.is_some() || host.commands().prepare.is_some();
+        let new: Vec<bool> = execution.locked.iter().map(|host| is_new(host) && prepares(host)).collect();
+        if !new.contains(&true) {
+            return;
+        }
+        let (direction, release, secrets) =
+            (execution.direction(), execution.plan.release.clone(), execution.secrets.clone());
+        for (host, new) in execution.locked.iter_mut().zip(&new) {
+            host.prepared = *new;
+        }
+        let chosen = execution.locked.iter_mut().filter(|host| host.prepared);
+        let runs = chosen.map(|host| {
+            let command = host.commands().prepare_hook();
+            let (code, release, secrets) = (code.as_deref(), release.clone(), &secrets);
+            async move {
+                let hooks = hooks(code, command.as_ref());
+                self.run_hooks_on(
+                    host,
+                    HookBatch { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare },
+                )
+                .await;
+            }
+        });
+        join_bounded(runs.collect(), self.parallel).await;
+        self.seal(execution).await;
+    }
+
+    /// Records the present content as the manifest, because `prepare` may have changed it.
+    async fn seal(&self, execution: &mut Execution<'r, '_>) {
+        let release = execution.plan.release.clone();
+        let prepared = execution.locked.iter_mut().filter(|host| host.prepared && host.failure.is_none());
+        let seals = prepared.map(|host| async {
+            let sealed = host.guard.seal(&release).await.map_err(failure);
+            if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, sealed) {
+                host.failure = Some(why);
+            }
+        });
+        join_bounded(seals.collect(), self.parallel).await;
+    }
+
     /// Returns the first data record of a release that is published: irreversible, or not yet applied.
     fn data_of_release(&self, preparation: &Preparation) -> Option<DataRecord> {
         let has_data = self.options.data_place().is_some() || self.irreversible.is_some();
@@ -83,7 +141,7 @@ impl<'r> Run<'r> {
     /// Undoes the preparation on every host: frees the names, and restores the records.
     ///
     /// A failure is a warning: a release that is published stays as `staged`, and no `current` has moved.
-    pub(super) async fn unprepare(&self, locked: &mut [LockedHost<'r>]) {
+    pub(in crate::engine) async fn unprepare(&self, locked: &mut [LockedHost<'r>]) {
         join_all(locked.iter_mut().map(|host| self.unprepare_on(host))).await;
     }
 
