@@ -129,7 +129,7 @@ impl<'r> Run<'r> {
             }
             self.compare_fingerprint(execution).await;
             self.run_after_revert(execution).await;
-        } else if execution.data.applied.is_some() || !execution.data.reverted.is_empty() {
+        } else if execution.data.log.standing().next().is_some() {
             execution.data.state = DataState::Unsettled;
         }
         // Restoring unsettled data may need the release.

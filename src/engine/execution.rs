@@ -82,11 +82,12 @@ impl<'r, 'p> Execution<'r, 'p> {
 
     /// Returns the data part of the report; `None` if the data version was not read.
     pub(super) fn data_report(&self, run: &Run<'_>) -> Option<DataReport> {
-        let DataProgress { before, after, found, same, .. } = &self.data;
+        let DataProgress { before, after, failure, same, .. } = &self.data;
         let before = run.redacted_version(before.as_ref()?);
         let redacted = |version: &DataVersion| run.redacted_version(version);
         let fingerprint = same.map(|same| if same { Fingerprint::Same } else { Fingerprint::Changed });
-        let (after, found) = (after.as_ref().map(redacted), found.as_ref().map(redacted));
+        let found = failure.as_ref().and_then(|failure| failure.found.as_ref()).map(redacted);
+        let after = after.as_ref().map(redacted);
         Some(DataReport { before, after, found, fingerprint })
     }
 }

@@ -5,10 +5,14 @@ use crate::{
     plan::{HostPlan, Seen},
     report::Failure,
     status::ReleaseState,
-    store::{Preparation, Ready, Staged, StoreGuard},
+    store::{Ready, Staged, StoreGuard},
 };
 
-use super::{Host, outcome::HostState};
+use super::{
+    Host,
+    log::{HostAct, Log},
+    outcome::HostState,
+};
 
 /// A host whose lock is held.
 pub(super) struct LockedHost<'r> {
@@ -16,14 +20,12 @@ pub(super) struct LockedHost<'r> {
     pub(super) guard: Box<dyn StoreGuard>,
     pub(super) plan: Option<HostPlan>,
     pub(super) staged: Option<Staged>,
-    /// The preparation made here, complete or partial.
-    pub(super) preparation: Option<Preparation>,
+    /// The acts of the prepare phase here.
+    pub(super) log: Log<HostAct>,
     /// The release to switch to, once it is complete here.
     pub(super) ready: Option<Ready>,
     pub(super) state: HostState,
     pub(super) failure: Option<Failure>,
-    /// Whether the `prepare` hook ran in its release.
-    pub(super) prepared: bool,
     pub(super) warnings: Vec<String>,
     /// Warnings already emitted as events, kept for the report.
     pub(super) reported: Vec<String>,
@@ -38,11 +40,10 @@ impl<'r> LockedHost<'r> {
             guard,
             plan: None,
             staged: None,
-            preparation: None,
+            log: Log::default(),
             ready: None,
             state: HostState::default(),
             failure: None,
-            prepared: false,
             warnings: Vec::new(),
             reported: Vec::new(),
             pruned: Vec::new(),

@@ -40,6 +40,7 @@
 //! | `observe`, `questions`, `source` | reading states without locks; all that can refuse before a change |
 //! | `locked_host`, `execution`, `execute` | a host whose lock is held; a plan under way; the order of the phases and of their undo |
 //! | `phases/` | one file for each phase, its undo included |
+//! | `log` | the acts of an execution, each begun before it and settled by its answer; what an undo reads |
 //! | `outcome` | the table that decides the outcome of an execution |
 //! | `hooks`, `shell`, `secrets`, `links` | hooks, their shells and variables; symlinks to shared paths |
 //!
@@ -67,6 +68,7 @@ mod fleet;
 mod hooks;
 mod links;
 mod locked_host;
+mod log;
 mod observe;
 mod operations;
 mod options;

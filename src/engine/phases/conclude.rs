@@ -103,7 +103,7 @@ impl<'r> Run<'r> {
             plan.is_some_and(|plan| plan.before.release() == Some(name) || plan.action == Action::Relink)
         };
         let has = |name: &&ReleaseName| {
-            !was_on_it(name) && (host.guard.state().release(name).is_some() || host.preparation.is_some())
+            !was_on_it(name) && (host.guard.state().release(name).is_some() || host.log.preparation().is_some())
         };
         let bad = left.or_else(|| conclusion.bad_release.filter(has)).map(|name| (name.clone(), self.mark(host)));
         let cleared = plan.filter(|plan| done && plan.clears_mark).map(|plan| plan.release.clone());
@@ -111,7 +111,7 @@ impl<'r> Run<'r> {
         let tried = matches!(conclusion.outcome, Outcome::Failed | Outcome::Interrupted | Outcome::Inconsistent);
         let acted = tried
             || host.state.switch().is_some()
-            || host.preparation.is_some()
+            || host.log.preparation().is_some()
             || bad.is_some()
             || conclusion.kind == OperationKind::Finishes;
         let history = acted.then(|| Ended {

@@ -21,6 +21,7 @@ use crate::engine::{
     execution::Execution,
     hooks::{HookBatch, hooks, join_bounded},
     locked_host::LockedHost,
+    log::{HostAct, Settled},
     observe::failure,
     run::Run,
 };
@@ -50,8 +51,10 @@ impl<'r> Run<'r> {
         let relinks = |host: &LockedHost<'r>| host.plan.as_ref().is_some_and(|plan| plan.action == Action::Relink);
         let switching = execution.locked.iter_mut().filter(|host| host.switches() && !relinks(host));
         join_all(switching.map(|host| async {
-            let announced = host.guard.announce(&release).await.map_err(failure);
-            if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, announced) {
+            host.log.begin(HostAct::Announce);
+            let announced = host.guard.announce(&release).await;
+            host.log.settle(Settled::by_store(&announced));
+            if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, announced.map_err(failure)) {
                 host.failure = Some(why);
             }
         }))
@@ -68,8 +71,10 @@ impl<'r> Run<'r> {
                 preparation.commands = commands;
                 preparation.data = self.data_of_release(&preparation);
                 preparation.unsealed = prepares && host.is_new(&preparation.name);
-                let preparation = host.preparation.insert(preparation);
-                host.guard.prepare(preparation).await.map(Some)
+                host.log.begin(HostAct::Prepare(Box::new(preparation.clone())));
+                let ready = host.guard.prepare(&preparation).await;
+                host.log.settle(Settled::by_store(&ready));
+                ready.map(Some)
             }
             None if matches!(plan.action, Action::GoBack | Action::Relink) => host.guard.ready(&plan.release).map(Some),
             None => Ok(None),
@@ -99,20 +104,19 @@ impl<'r> Run<'r> {
         }
         let (direction, release, secrets) =
             (execution.direction(), execution.plan.release.clone(), execution.secrets.clone());
-        for (host, new) in execution.locked.iter_mut().zip(&new) {
-            host.prepared = *new;
-        }
-        let chosen = execution.locked.iter_mut().filter(|host| host.prepared);
-        let runs = chosen.map(|host| {
+        let chosen = execution.locked.iter_mut().zip(&new).filter(|(_, new)| **new);
+        let runs = chosen.map(|(host, _)| {
             let command = host.commands().prepare_hook();
             let (code, release, secrets) = (code.as_deref(), release.clone(), &secrets);
             async move {
                 let hooks = hooks(code, command.as_ref());
+                host.log.begin(HostAct::RunPrepare);
                 self.run_hooks_on(
                     host,
                     HookBatch { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare },
                 )
                 .await;
+                host.log.settle(Settled::by_command(host.failure.as_ref()));
             }
         });
         join_bounded(runs.collect(), self.parallel).await;
@@ -122,10 +126,13 @@ impl<'r> Run<'r> {
     /// Records the present content as the manifest, because `prepare` may have changed it.
     async fn seal(&self, execution: &mut Execution<'r, '_>) {
         let release = execution.plan.release.clone();
-        let prepared = execution.locked.iter_mut().filter(|host| host.prepared && host.failure.is_none());
+        let ran = |host: &LockedHost<'_>| host.log.standing().any(|act| *act == HostAct::RunPrepare);
+        let prepared = execution.locked.iter_mut().filter(|host| ran(host) && host.failure.is_none());
         let seals = prepared.map(|host| async {
-            let sealed = host.guard.seal(&release).await.map_err(failure);
-            if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, sealed) {
+            host.log.begin(HostAct::Seal);
+            let sealed = host.guard.seal(&release).await;
+            host.log.settle(Settled::by_store(&sealed));
+            if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, sealed.map_err(failure)) {
                 host.failure = Some(why);
             }
         });
@@ -146,10 +153,10 @@ impl<'r> Run<'r> {
     }
 
     async fn unprepare_on(&self, host: &mut LockedHost<'r>) {
-        let Some(preparation) = host.preparation.take() else { return };
+        let Some(preparation) = host.log.undo(HostAct::preparation) else { return };
         let mut result = Ok(());
-        // After a lost answer: the request could still publish the release once it is removed.
-        if host.failure.as_ref().is_some_and(|failure| failure.kind == crate::ErrorKind::Unknown) {
+        // A request that is under way could still publish the release once it is removed.
+        if host.log.has_unknown() {
             result = host.guard.fence().await;
             if result.is_err() {
                 // Another run may have switched meanwhile: the report must show where the host is now.

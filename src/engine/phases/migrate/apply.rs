@@ -18,7 +18,13 @@ use crate::{
 
 use super::{MigrationCall, MigrationContext, keeps_ledger, known::data_record};
 use crate::engine::{
-    execution::Execution, hooks::occasion, locked_host::LockedHost, outcome::DataState, run::Run, shell::HostShell,
+    execution::Execution,
+    hooks::occasion,
+    locked_host::LockedHost,
+    log::{DataAct, Settled},
+    outcome::DataState,
+    run::Run,
+    shell::HostShell,
 };
 
 /// The kind of an apply.
@@ -103,14 +109,16 @@ impl<'r> Run<'r> {
         }
         self.record(execution, place, release, Some(&record), (LedgerStep::ApplyBegun, Some(&change.before))).await?;
         let step = RevertStep::new(release, &change, commands);
-        execution.data.applied = Some(RevertStep { to: back_to, place: place.clone(), ..step });
+        execution.data.log.begin(DataAct::Apply(RevertStep { to: back_to, place: place.clone(), ..step }));
         self.take_fingerprint(execution, &context).await;
-        if let Err(why) = self.call_migration(execution, &context, MigrationCall::Apply).await {
+        let applied = self.call_migration(execution, &context, MigrationCall::Apply).await;
+        execution.data.log.settle(Settled::by_command(applied.as_ref().err()));
+        if let Err(why) = applied {
             return Err(self.find_after(execution, &context, why).await);
         }
         let after = self.version(execution, &context).await?;
         record.change = Some(DataChange { after: Some(after.clone()), ..change });
-        if let Some(applied) = &mut execution.data.applied {
+        if let Some(DataAct::Apply(applied)) = execution.data.log.newest_mut() {
             applied.from = Some(after.clone());
         }
         self.record(execution, place, release, Some(&record), (LedgerStep::Applied, Some(&after))).await
@@ -150,7 +158,7 @@ impl<'r> Run<'r> {
     /// A failure leaves the data [unsettled](DataState::Unsettled): it is joined to the failure that led here, and the
     /// release stays for `recover`.
     pub(in crate::engine) async fn undo_apply(&self, execution: &mut Execution<'r, '_>) {
-        let Some(step) = execution.data.applied.take() else { return };
+        let Some(step) = execution.data.log.undo(DataAct::applied) else { return };
         if let Err(why) = self.undo_apply_step(execution, &step).await {
             execution.data.state = DataState::Unsettled;
             execution.failure = Some(crate::engine::phases::revert::join_failures(execution.failure.take(), why));

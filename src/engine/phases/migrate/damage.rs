@@ -7,7 +7,7 @@ use crate::{
     commands::DataPlace, data::DataVersion, name::ReleaseName, outcome::Command, report::Failure, store::HookDirectory,
 };
 
-use super::MigrationContext;
+use super::{DataFailure, MigrationContext};
 use crate::engine::{execution::Execution, run::Run};
 
 /// The fingerprint of the data before this operation changed it, and the command that printed it.
@@ -32,10 +32,7 @@ pub(super) fn found_after(
         Some(version) => format!("the data version on {} is now {version}", context.place),
         None => format!("the data version on {} could not be asked after it", context.place),
     };
-    if !execution.data.failed {
-        execution.data.failed = true;
-        execution.data.found = found;
-    }
+    execution.data.failure.get_or_insert(DataFailure { found });
     Failure { message: format!("{}; {words}", why.message), ..why }
 }
 
@@ -89,7 +86,9 @@ impl<'r> Run<'r> {
     /// After a failed `apply` or `revert`, compares the fingerprint with the first one, once everything
     /// possible is undone.
     pub(in crate::engine) async fn compare_fingerprint(&self, execution: &mut Execution<'r, '_>) {
-        let Some(before) = execution.data.fingerprint.clone().filter(|_| execution.data.failed) else { return };
+        let Some(before) = execution.data.fingerprint.clone().filter(|_| execution.data.failure.is_some()) else {
+            return;
+        };
         let Fingerprint { script, place, release, directory, timeout, printed } = before;
         let now = self.fingerprint(execution, &place, (&release, directory), (&script, timeout)).await;
         execution.data.same = now.ok().map(|now| now == printed);

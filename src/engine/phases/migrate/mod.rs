@@ -36,6 +36,7 @@ use crate::engine::{
     execution::Execution,
     hooks::occasion,
     locked_host::LockedHost,
+    log::{DataAct, Log},
     outcome::DataState,
     run::Run,
     secrets::redact,
@@ -49,21 +50,24 @@ pub(in crate::engine) struct DataProgress {
     pub(in crate::engine) before: Option<DataVersion>,
     /// The data version as last read; `None` while it is unknown.
     pub(in crate::engine) after: Option<DataVersion>,
-    /// The migration that this operation applied, completely or in part.
-    pub(in crate::engine) applied: Option<RevertStep>,
+    /// The migrations that this operation applied and reverted, completely or in part.
+    pub(in crate::engine) log: Log<DataAct>,
     /// The steps still to be reverted, newest first.
     pub(in crate::engine) pending: Vec<RevertStep>,
-    /// The steps that this operation reverted, completely or in part, newest first.
-    pub(in crate::engine) reverted: Vec<RevertStep>,
     pub(in crate::engine) state: DataState,
-    /// The version found after the first failed `apply` or `revert`.
-    pub(in crate::engine) found: Option<DataVersion>,
-    /// Whether an `apply` or a `revert` failed.
-    pub(in crate::engine) failed: bool,
+    /// The first failed `apply` or `revert`, if one failed.
+    pub(in crate::engine) failure: Option<DataFailure>,
     /// The output of `fingerprint` before the first `apply` or `revert`, and its command.
     pub(in crate::engine) fingerprint: Option<Fingerprint>,
     /// Whether the fingerprint was the same at the end, after a failure.
     pub(in crate::engine) same: Option<bool>,
+}
+
+/// A failed `apply` or `revert`.
+#[derive(Debug)]
+pub(in crate::engine) struct DataFailure {
+    /// The version found after it; `None` if it could not be read.
+    pub(in crate::engine) found: Option<DataVersion>,
 }
 
 /// A call of a migration.

@@ -13,7 +13,12 @@ use crate::{
 };
 
 use super::{MigrationCall, MigrationContext, apply::ApplyMode, damage::found_after};
-use crate::engine::{execution::Execution, outcome::DataState, run::Run};
+use crate::engine::{
+    execution::Execution,
+    log::{DataAct, Settled},
+    outcome::DataState,
+    run::Run,
+};
 
 impl<'r> Run<'r> {
     /// Reads the data version before anything changes, and determines which steps are still to be reverted.
@@ -83,18 +88,18 @@ impl<'r> Run<'r> {
         }
         self.enter_phase(Phase::Data, execution.data.pending.len());
         while let Some(step) = execution.data.pending.first().cloned() {
+            execution.data.log.begin(DataAct::Revert(step.clone()));
             let result = self.revert_one(execution, &step).await;
+            execution.data.log.settle(Settled::by_command(result.as_ref().err()));
             if let Err(why) = result {
                 execution.failure = Some(why);
                 // Before the switch, the undo applies it again together with the others.
                 if now == RevertWhen::AfterSwitch {
                     execution.data.state = DataState::Unsettled;
                 }
-                execution.data.reverted.push(step);
                 return;
             }
             execution.data.pending.remove(0);
-            execution.data.reverted.push(step);
         }
     }
 
@@ -102,7 +107,7 @@ impl<'r> Run<'r> {
     ///
     /// A failure, or another version than before, leaves the data [unsettled](DataState::Unsettled).
     pub(in crate::engine) async fn undo_revert(&self, execution: &mut Execution<'r, '_>) {
-        let Some(newest) = execution.data.reverted.first().cloned() else { return };
+        let Some(newest) = execution.data.log.undo(DataAct::reverted) else { return };
         let result =
             self.apply(execution, &newest.release, &newest.place, newest.commands.clone(), ApplyMode::Restore).await;
         let back = newest.from.is_none() || execution.data.after == newest.from;
