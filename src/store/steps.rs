@@ -24,6 +24,7 @@ use crate::{
     path::{HostPath, InnerPath},
     record::RECORD_FILE,
     shared::SharedPath,
+    status::BadMark,
     token::Token,
     transport::{Batch, GroupReach, Op, SyncReach},
 };
@@ -335,9 +336,21 @@ impl Steps {
         self.write_kept(batch, token, &self.layout.kept(name), mark, content, besides);
     }
 
-    /// Writes the number of the newest bad mark.
-    pub(super) fn write_marks(&self, batch: &mut Batch, token: &Token, number: u64, besides: Vec<InnerPath>) {
-        self.write_kept(batch, token, self.layout.state(), MARKS, &number, besides);
+    /// Writes a release's bad mark and the number of the newest one, as far as given, and syncs `unsynced` with them.
+    pub(super) fn write_bad(
+        &self,
+        batch: &mut Batch,
+        token: &Token,
+        bad: Option<&(ReleaseName, BadMark)>,
+        newest: Option<u64>,
+        unsynced: &mut Vec<InnerPath>,
+    ) {
+        let bad = bad.map(|(name, mark)| (self.layout.kept(name), "bad", json(mark)));
+        let newest = newest.map(|number| (self.layout.state().clone(), MARKS, json(&number)));
+        let files: Vec<_> = bad.into_iter().chain(newest).collect();
+        if !files.is_empty() {
+            self.write_all_kept(batch, token, files, std::mem::take(unsynced));
+        }
     }
 
     /// Writes the record of an operation that a host missed.
@@ -357,12 +370,29 @@ impl Steps {
         content: &impl Serialize,
         besides: Vec<InnerPath>,
     ) {
-        let written = self.layout.on_the_way(token, file);
-        batch.push_lenient(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
-        batch.push_lenient(Op::WriteNew { path: written.clone(), content: json(content), mode: PRIVATE_FILE });
-        let paths = std::iter::once(written.clone()).chain(besides).collect();
+        self.write_all_kept(batch, token, vec![(kept.clone(), file, json(content))], besides);
+    }
+
+    /// Does the same with several files, and syncs them at once: starting programs takes most of a host's time.
+    fn write_all_kept(
+        &self,
+        batch: &mut Batch,
+        token: &Token,
+        files: Vec<(InnerPath, &str, String)>,
+        besides: Vec<InnerPath>,
+    ) {
+        let mut written = Vec::new();
+        for (kept, file, content) in files {
+            let path = self.layout.on_the_way(token, file);
+            batch.push_lenient(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
+            batch.push_lenient(Op::WriteNew { path: path.clone(), content, mode: PRIVATE_FILE });
+            written.push((path, kept));
+        }
+        let paths = written.iter().map(|(path, _)| path.clone()).chain(besides).collect();
         batch.push_lenient(Op::Sync { paths, reach: SyncReach::Entries });
-        batch.push_lenient(Op::MoveInto { from: written, into: kept.clone() });
+        for (from, into) in written {
+            batch.push_lenient(Op::MoveInto { from, into });
+        }
     }
 
     /// Returns an empty batch for this root.

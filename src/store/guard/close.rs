@@ -33,12 +33,8 @@ impl DirGuard {
             batch.push_lenient(Op::Append { path: path.clone(), content: lines });
             unsynced.push(path);
         }
-        if let Some((name, mark)) = &closing.bad {
-            steps.write_mark(&mut batch, &self.token, name, "bad", mark, std::mem::take(&mut unsynced));
-        }
-        if let Some(number) = self.marks_to_write(closing) {
-            steps.write_marks(&mut batch, &self.token, number, std::mem::take(&mut unsynced));
-        }
+        let newest = self.marks_to_write(closing);
+        steps.write_bad(&mut batch, &self.token, closing.bad.as_ref(), newest, &mut unsynced);
         if let Some((name, mark)) = &closing.pinned {
             steps.write_mark(&mut batch, &self.token, name, "pin", mark, std::mem::take(&mut unsynced));
         }

@@ -191,6 +191,22 @@ pub(super) async fn compares_odd_names(on: Subject) -> Outcome {
     same("what differs", &words, &damage)
 }
 
+/// Reports an entry that is missing where no other differs, whatever its name.
+pub(super) async fn misses_odd_names(on: Subject) -> Outcome {
+    on.done([make_dir("trees"), make_dir("lists")]).await?;
+    for (number, path) in ["f", "new\nline", "tab\t", "back\\slash", "\\x0a", "é", "a\u{85}b"].into_iter().enumerate()
+    {
+        let name = format!("t{number}");
+        on.done([make_dir(&format!("lists/{name}")), make_dir(&format!("trees/{name}"))]).await?;
+        keep(&on, &name, vec![listed(path, "x")]).await?;
+        let missing = Difference { path: path.into(), kind: DifferenceKind::Missing };
+        let damage = Counted { count: 1, some: vec![missing] };
+        let expected = DifferentEntries { damage, ..DifferentEntries::default() };
+        same(path, &entries(&on, compare(TreeName::Given(at(&name)), &[])).await?, &expected)?;
+    }
+    Ok(())
+}
+
 /// Reports the number of differences, and some of each kind, however many there are.
 pub(super) async fn tells_some_of_many(on: Subject) -> Outcome {
     on.done([make_dir("trees"), make_dir("trees/a"), make_dir("lists"), make_dir("lists/a")]).await?;

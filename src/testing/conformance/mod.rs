@@ -183,8 +183,8 @@ cases! {
     survey: lists_all_there_is stops_at_the_depth_of_a_release digests_contents needs_a_directory_to_list
         tells_what_changed changes_need_a_snapshot changes_of_a_tree_that_was_replaced;
     compare: holds_where_nothing_changed holds_what_was_added_against_nobody names_what_differs tells_modes_apart
-        compares_contents compares_odd_names tells_some_of_many tells_what_is_nested_too_deep tells_whose_entries_are
-        reads_no_manifest_that_means_nothing reads_the_name_off_a_record says_what_it_has_not never_compares_through_a_link;
+        compares_contents compares_odd_names misses_odd_names tells_some_of_many tells_what_is_nested_too_deep
+        tells_whose_entries_are reads_no_manifest_that_means_nothing reads_the_name_off_a_record says_what_it_has_not never_compares_through_a_link;
     chain: is_read_from_end_to_end begins_where_it_is_told ends_where_it_leads_nowhere what_may_not_be_read_is_there;
     hook: a_record_is_private a_record_needs_a_parent a_working_directory_must_be_there a_missing_root_runs_nothing
         what_no_shell_takes_is_refused a_second_call_finds_the_first a_runner_that_is_gone_is_lost

@@ -20,9 +20,23 @@ return 0
 for sb_e in sed sort uniq ${1:+sha256sum}; do
 command -v "$sb_e" >/dev/null 2>&1 || { sb_no - "$sb_d cannot be compared: there is no $sb_e"; return 1; }
 done
+# What is nested too deep has a path that is no shorter.
+sb_e=????
+while [ ${#sb_e} -lt 512 ]; do sb_e=$sb_e$sb_e; done
+sb_g=$sb_e* sb_q='*[[:cntrl:]]*' sb_w= sb_v=
+# Mostly nothing or little differs, and no name is odd: then one walk is enough, and each further program is one that a rollback
+# waits for. It says nothing where find does not print, as that of busybox.
+case $1 in
+'')
+sb_k=once
+sb_v=$(sb_once "$2" | sb_cancel "$3" | sb_first)
+case $sb_v in '') sb_k=l;; *) sb_k=;; esac;;
+*) if find . -maxdepth 0 -lname x -o -printf '%p%m%s%l' >/dev/null 2>&1; then sb_k=; else sb_k=l; fi;;
+esac
+case $sb_nl$sb_v$sb_nl in *"${sb_nl}t /	e 0$sb_nl"*) ;; *)
 sb_odd_names
-# Mostly nothing or little differs: then it is compared once, and each further program is one that a rollback waits for.
-sb_v=$(sb_both "$1" "$2" | sb_cancel "$3" | sed -n -e 1,500p -e '501s/.*/+/p')
+sb_v=$(sb_both "$1" "$2" | sb_cancel "$3" | sb_first);;
+esac
 case $sb_w$sb_v in
 "t /	e "[01]"${sb_nl}m /	h") sb_tok "$sb_p"; sb_emit 'compare equal'; return 0;;
 *"$sb_nl+") sb_v=$(sb_both "$1" "$2" | sb_cancel "$3" | sb_told "$4");;
@@ -50,21 +64,19 @@ sb_emit 'compare entries'
 sb_told() { sb_entries_of | sb_kinds | sed -e "$1" | sort | sb_some_of_each | uniq -c; }
 # No line holds a path with a control character or a backslash: those entries are told as they are, on both sides. Where the
 # manifest has names that are not UTF-8, which it escapes, that is so for all that is not ASCII. A find that cannot print texts of
-# links (-lname comes with that) tells all links so too.
+# links (-lname comes with that) tells all links so too ($sb_k is l).
 sb_odd_names() {
-sb_q='*[[:cntrl:]]*' sb_k=
 case $(sed -n '/\\x[89a-f]/{
 p
 q
 }' <"$sb_l") in ?*) sb_q='*[! -~]*';; esac
-find . -maxdepth 0 -lname x -o -printf '%p%m%s%l' >/dev/null 2>&1 || sb_k=l
-# Looking at names is quicker than looking at paths. Mostly there are none. What is nested too deep has a path that is no shorter.
-sb_e=????
-while [ ${#sb_e} -lt 512 ]; do sb_e=$sb_e$sb_e; done
+# Looking at names is quicker than looking at paths. Mostly there are none.
 sb_w=$(cd -P -- "$sb_d" && case $sb_k in
-(l) find . -maxdepth 258 ! -name . '(' -name "$sb_q" -o -name '*\\*' -o -type l -o -path "$sb_e*" ')';;
-(*) find . -maxdepth 258 ! -name . '(' -path "$sb_e*" -o -name "$sb_q" -o -name '*\\*' -o -lname "$sb_q" -o -lname '*\\*' ')';;
+(l) find . -maxdepth 258 ! -name . '(' -name "$sb_q" -o -name '*\\*' -o -type l -o -path "$sb_g" ')';;
+(*) find . -maxdepth 258 ! -name . '(' -path "$sb_g" -o -name "$sb_q" -o -name '*\\*' -o -lname "$sb_q" -o -lname '*\\*' ')';;
 esac 2>/dev/null | sed 1q)
+# One that is listed may be missing.
+case $sb_w in '') sb_w=$(sb_odd_lines);; esac
 }
 sb_plain() { find . -maxdepth 257 -name . -o -name "$sb_q" -prune -o -name '*\\*' -prune -o "$@" 2>/dev/null; }
 sb_odd() {
@@ -80,6 +92,24 @@ case $sb_q in *cntrl*) ;; *) sb_e="$sb_e$sb_nl/[^ -~	]/b";; esac
 case $sb_k in l) sb_e="$sb_e$sb_nl/^l	/b";; esac
 sed -e 1d -e "$sb_e" -e d <"$sb_l"
 }
+# The first 500 lines, and a + for more. Two lines, where nothing differs, take no program.
+sb_first() {
+sb_v=
+for sb_e in 1 2 3; do
+IFS= read -r sb_a || { sb_put "$sb_v"; return; }
+sb_v=$sb_v$sb_a$sb_nl
+done
+sb_put "$sb_v"
+sed -n -e 1,497p -e '498s/.*/+/p'
+}
+# OWNERS: both sides of a comparison by types, modes and sizes, if no name is odd. A line // tells that one is.
+sb_once() {
+(cd -P -- "$sb_d" && exec find . -maxdepth 257 -name . -printf '\n' -o '(' -path "$sb_g" -o -name "$sb_q" -o -name '*\\*' -o -lname "$sb_q" -o -lname '*\\*' ')' -prune -printf 't //\n' -o -type d -printf 't %p	d %m\n' -o -type f -printf 't %p	f %m %s\n' -o -type l -printf 't %p	l %l\n' -o -printf 't %p	o %m\n') 2>/dev/null || return
+sb_listed_there '' <"$sb_l"
+sb_say "
+t /	e 0"
+cd -P -- "$sb_d" && sb_owners "$1"
+} 2>/dev/null
 # CONTENTS OWNERS
 sb_both() {
 sb_listed_there "$1" <"$sb_l"
@@ -93,8 +123,12 @@ sb_say "t /	e $?"
 # One name more than a release may have tells that an application nests its own without end.
 case $sb_w in ?*) find . -mindepth 258 -maxdepth 258 ! -path "$sb_q" ! -path '*\\*' 2>/dev/null | sed 's|^\(.*\)/[^/]*$|t \1	x|' | uniq;; esac
 case $1 in ?*) sb_plain -type f -exec sha256sum -- {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/t \2	s \1/';; esac
-case $2 in ?*)
-set -- $2
+sb_owners "$2"
+}
+# OWNERS
+sb_owners() {
+case $1 in ?*)
+set -- $1
 for sb_e; do
 shift
 set -- "$@" ! -user "$sb_e"
@@ -104,23 +138,28 @@ esac
 }
 # CONTENTS: the lines of a manifest. What means nothing ends it (b).
 sb_listed_there() {
-sb_e='m \4	f \1 \2' sb_a=
+sb_e='m \4	f \1 \2' sb_a= sb_o=
 case $1 in ?*) sb_e="$sb_e\\
 m \\4	s \\3";; esac
 case $sb_q in *cntrl*) ;; *) sb_a='/^[df]	.*[^ -~	]/d
 /^l	[^	]*[^ -~	]/d
 s/^l	\([^	]*\)	.*[^ -~	].*/m \1	l /p
 t';; esac
-case $sb_k in l) sb_a="$sb_a
+case $sb_k in
+once) sb_o='/\\/{
+s/.*/m \/\//p
+q
+}';;
+l) sb_a="$sb_a
 s/^l	\\([^	]*\\)	.*/m \\1	l /p
-t";; esac
+t";;
+esac
 sed -n -e '1{
 s/^switchback manifest 1$/m \/	h/p
 t
 s/.*/m \/	b/p
 q
-}
-/^[df]	.*\\/d
+}' -e "$sb_o" -e '/^[df]	.*\\/d
 /^l	[^	]*\\/d' -e "$sb_a" -e 's/^l	\([^	]*\)	.*\\.*/m \1	l /p
 t
 s/^d	\([0-7][0-7]*\)	\([^	]*\)$/m \2	d \1/p
@@ -132,9 +171,13 @@ q'
 }
 # SKIP: a setgid bit that directories inherited is no difference, nor is, where the root is a group's, what that may do in them.
 sb_cancel() {
-sb_e=
+sb_e= sb_o=
+case $sb_k in once)
+IFS= read -r sb_a || return
+sb_o='/^[mt] \/\//q';;
+esac
 case ${sb_private+y} in y) sb_e='s/	d \([0-7]\{0,1\}[0-7]\)[0-7]\([0-7]\)$/	d \17\2/';; esac
-sed -e '/^$/d
+sed -e "$sb_o" -e '/^$/d
 s|^t \./|t |
 s/	d [2]\([0-7][0-7][0-7]\)$/	d \1/
 s/	d 3\([0-7][0-7][0-7]\)$/	d 1\1/

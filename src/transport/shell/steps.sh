@@ -3,7 +3,7 @@
 # r|d FUNCTION: runs its steps, which only read (r) or only remove (d), with one stat and one od, or one rm, for all of
 # them. Each tells what it wants; who asked shares out what is found. When anything fails, each runs by itself.
 sb_together() {
-sb_kept=$sb_r sb_how=$1 sb_n=0 sb_w= sb_wl=
+sb_kept=$sb_r sb_how=$1 sb_n=0 sb_w= sb_wl= sb_lp=
 if $2 && sb_all_$1; then sb_how=; return 0; fi
 sb_how= sb_r=$sb_kept sb_t= sb_x=
 $2
@@ -95,11 +95,13 @@ case $sb_m in
 *) sb_no - "$sb_m";;
 esac
 }
-# The text of a link, trailing newlines and all, in $sb_v.
+# The text of a link, trailing newlines and all, in $sb_v. Steps that only read take it from the last one, if that was the same link.
 sb_text() {
+case $sb_how$1 in r"$sb_lp") sb_v=$sb_lv; return 0;; esac
 sb_v=$(readlink -- "$1" 2>&1 && echo x) || return
 sb_v=${sb_v%x}
 sb_v=${sb_v%"$sb_nl"}
+sb_lp=$1 sb_lv=$sb_v
 }
 sb_readlink() {
 sb_in "$1"
