@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use switchback::{
     Config, Event, Fleet, HostPath,
-    engine::{DeployOptions, RollbackOptions},
+    fleet::{DeployOptions, RollbackOptions},
     release::NewRelease,
     tree::Tree,
 };

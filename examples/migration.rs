@@ -10,8 +10,8 @@ use std::{path::PathBuf, sync::Arc};
 use switchback::{
     BoxFuture, Config, Error, ErrorKind, Fleet, HostPath,
     data::{DataMigration, DataVersion},
-    engine::{DeployOptions, RollbackOptions},
     event::Silent,
+    fleet::{DeployOptions, RollbackOptions},
     hook::{HookShell, Occasion},
     release::NewRelease,
     tree::Tree,

@@ -153,7 +153,7 @@ pub trait HookShell: Send {
 /// Code that runs on every host around a switch.
 ///
 /// The commands of the configuration are one implementation; an embedder supplies its own with
-/// [`RunOptions::code`](crate::engine::RunOptions::code).
+/// [`RunOptions::code`](crate::fleet::RunOptions::code).
 pub trait Hook: fmt::Debug + Send + Sync + 'static {
     /// Runs the hook. `shell` runs commands on the host.
     ///

@@ -11,7 +11,7 @@
 //!
 //! use switchback::{
 //!     Config, Fleet, HostPath,
-//!     engine::{DeployOptions, RollbackOptions},
+//!     fleet::{DeployOptions, RollbackOptions},
 //!     event::Silent,
 //!     release::NewRelease,
 //! };
@@ -38,7 +38,7 @@
 //! # Architecture
 //!
 //! ```text
-//! arguments + config --> request --> plan --> engine --> store --> transport --> host
+//! arguments + config --> request --> plan --> fleet  --> store --> transport --> host
 //!  (the command)         (config)   (pure)   (do/undo)  (layout)  (batches)
 //!                                      |         |
 //!                                      |         `--> events and the report, for the caller
@@ -49,8 +49,8 @@
 //!
 //! - [`config`] reads a `switchback.toml` into a [`Config`], with every default filled in.
 //! - [`plan`] decides what to do, from the state of the hosts. It does no I/O, so a dry run prints what would run.
-//! - [`engine`] executes a plan on a [`Fleet`]: every host finishes a phase before the next phase begins, and if a host
-//!   fails, the engine reverts the changes.
+//! - [`fleet`] executes a plan on a [`Fleet`]: every host finishes a phase before the next phase begins, and if a host
+//!   fails, it reverts the changes.
 //! - [`store`] manages the releases of one root. Only it knows names on disk, and only a held lock can change anything.
 //! - [`transport`] reaches a host: this machine, SSH, any shell, or your own transport. Work is data: batches of steps,
 //!   one round trip each.
@@ -77,10 +77,10 @@ mod crowd;
 pub mod data;
 pub mod debt;
 pub mod drill;
-pub mod engine;
 mod error;
 pub mod event;
 mod exit;
+pub mod fleet;
 #[cfg(test)]
 mod frozen;
 mod future;
@@ -114,10 +114,10 @@ mod verification;
 
 pub use address::{Address, AddressError};
 pub use config::{Config, ConfigError};
-pub use engine::{Fleet, Host};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
 pub use exit::ExitCode;
+pub use fleet::{Fleet, Host};
 pub use future::BoxFuture;
 pub use group::{GroupName, GroupNameError};
 pub use hint::{Hint, Notice};

@@ -12,8 +12,8 @@ use std::{
 
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, ReleaseName, Report,
-    engine::{ActivateOptions, DeployOptions, RollbackOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RollbackOptions},
     release::NewRelease,
     transport::LocalTransport,
 };

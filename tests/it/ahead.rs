@@ -16,9 +16,8 @@ use std::{
 
 use support::local_shell::LocalShell;
 use switchback::{
-    BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Transport,
-    engine::RunOptions,
-    event,
+    BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Transport, event,
+    fleet::RunOptions,
     release::NewRelease,
     transport::{
         Batch, Op, ShellTransport, TransportError, Upload,

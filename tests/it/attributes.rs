@@ -18,8 +18,8 @@ use rustix::fs::{XattrFlags, getxattr, setxattr};
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
-    engine::{DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     transport::LocalTransport,
     tree::Tree,

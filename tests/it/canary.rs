@@ -22,9 +22,9 @@ use std::{
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
-    engine::DeployOptions,
-    engine::{RecoverOptions, RunOptions},
     event::Silent,
+    fleet::DeployOptions,
+    fleet::{RecoverOptions, RunOptions},
     release::NewRelease,
     transport::LocalTransport,
     tree::Tree,

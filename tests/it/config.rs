@@ -222,7 +222,7 @@ fn each_contradiction_shows_its_line() {
     }
 }
 
-/// A system directory as root is refused by the engine (3), and is not an error of the text.
+/// A system directory as root is refused by the run (3), and is not an error of the text.
 #[test]
 fn a_system_root_is_not_an_error_here() {
     assert!(parse("root = '/etc'").hosts[0].root.is_system());

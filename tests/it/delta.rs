@@ -7,8 +7,8 @@ use std::{fs, os::unix::fs::MetadataExt, path::Path, sync::Arc};
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, Layout, Transport,
-    engine::DeployOptions,
     event::Silent,
+    fleet::DeployOptions,
     manifest::Form,
     release::NewRelease,
     store::KnownManifests,

@@ -18,8 +18,8 @@ use support::local_shell::LocalShell;
 use switchback::{
     DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Transport,
     commands::Commands,
-    engine::{DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     transport::{Batch, FilesystemKind, LocalTransport, Op, Reply},
     tree::Tree,

@@ -17,8 +17,8 @@ use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     report::Verification,
     transport::LocalTransport,

@@ -19,8 +19,8 @@ use support::{
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     transport::{Effect, HookCall, HookEnd, HookExit, LocalTransport, Secrets, Stream, TransportError},
     tree::Tree,

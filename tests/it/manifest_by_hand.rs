@@ -10,8 +10,8 @@ use std::{
 
 use switchback::{
     DirStore, ExitCode, Fleet, Host, Layout,
-    engine::DeployOptions,
     event::Silent,
+    fleet::DeployOptions,
     manifest::{Digest, Manifest},
     release::NewRelease,
     transport::LocalTransport,

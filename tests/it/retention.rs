@@ -16,8 +16,8 @@ use serde_json::Value;
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
-    engine::{DeployOptions, RunOptions},
     event::Silent,
+    fleet::{DeployOptions, RunOptions},
     release::NewRelease,
     transport::LocalTransport,
     tree::Tree,

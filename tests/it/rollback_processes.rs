@@ -8,8 +8,8 @@ use std::{fs, path::Path, sync::Arc};
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
-    engine::{DeployOptions, RollbackOptions},
     event::Silent,
+    fleet::{DeployOptions, RollbackOptions},
     release::NewRelease,
     transport::LocalTransport,
 };

@@ -12,8 +12,8 @@ use camino::Utf8Path;
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, Layout, Transport,
-    engine::DeployOptions,
     event::Silent,
+    fleet::DeployOptions,
     release::NewRelease,
     transport::{Batch, Op, TransportError, Upload},
     tree::Tree,

@@ -15,8 +15,8 @@ use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, InnerPath, Layout, ReleaseName, Report, Transport,
-    engine::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
     transport::{Batch, Effect, Found, LocalTransport, MemoryHost, Op, Reply, SyncReach, TransportError},

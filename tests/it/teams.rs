@@ -20,8 +20,8 @@ use support::sshd::{Sshd, User, text};
 use switchback::{
     DirStore, ErrorKind, Event, ExitCode, Fleet, GroupName, Host, Layout, Observer, Report,
     commands::Commands,
-    engine::{DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
     report::Verification,

@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use futures_util::future::{Either, select};
 use switchback::{
     Config, Error, Fleet, Observer, ReleaseName, Timestamp, Token,
-    engine::{Cancel, RunOptions},
+    fleet::{Cancel, RunOptions},
     release::NewRelease,
     revision,
     store::KnownManifests,

@@ -5,8 +5,8 @@ use std::{future::Future, sync::Arc};
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, ReleaseName, Report,
     adoption::Tool,
-    engine::{DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     testing::{Cut, Faults},
     transport::MemoryHost,

@@ -2,8 +2,8 @@
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Hint, Host, HostPath, Layout,
-    engine::RunOptions,
     event::Silent,
+    fleet::RunOptions,
     report::HostOutcome,
     testing::{Cut, Faults},
     transport::MemoryHost,

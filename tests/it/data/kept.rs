@@ -2,7 +2,7 @@
 
 use switchback::{
     ExitCode, Report,
-    engine::RollbackOptions,
+    fleet::RollbackOptions,
     plan::{Direction, RollbackTarget},
     testing::Cut,
 };

@@ -3,7 +3,7 @@
 use switchback::{
     ErrorKind, ExitCode, Hint, Report,
     data::DataVersion,
-    engine::RollbackOptions,
+    fleet::RollbackOptions,
     plan::{Direction, RollbackTarget},
     report::{Fingerprint, Outcome},
     testing::Cut,

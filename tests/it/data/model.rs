@@ -9,8 +9,8 @@ use std::{
 use switchback::{
     DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Report,
     commands::{Commands, DataCommands, DataPlace, RevertWhen, Validation},
-    engine::{ActivateOptions, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     testing::{Cut, Faults},
     transport::{HookCall, HookEnd, HookExit, MemoryHost},

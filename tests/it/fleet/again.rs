@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Hint, Host, HostPath, Layout, Report,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{ActivateOptions, DeployOptions, RecoverOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions},
     release::NewRelease,
     report::{HostOutcome, Outcome},
     testing::{Cut, Recording},

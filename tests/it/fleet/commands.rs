@@ -2,8 +2,8 @@
 
 use switchback::{
     ErrorKind, ExitCode, Hint, Notice,
-    engine::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     report::{HostOutcome, Outcome},
     status::ReleaseState,
 };

@@ -6,8 +6,8 @@
 use switchback::{
     ErrorKind, ExitCode, Fleet, Report,
     commands::Commands,
-    engine::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::Outcome,
     testing::{AfterLoss, Cut},

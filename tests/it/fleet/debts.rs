@@ -2,8 +2,8 @@
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Hint, Host, HostPath, Layout, Report,
-    engine::{RecoverOptions, RunOptions},
     event::Silent,
+    fleet::{RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::HostOutcome,
     testing::{Cut, Faults},

@@ -13,8 +13,8 @@ use std::{
 
 use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Report, Transport,
-    engine::DeployOptions,
     event::Silent,
+    fleet::DeployOptions,
     transport::{Batch, MemoryTransport, Reply, TransportError},
 };
 

@@ -4,8 +4,8 @@ use std::{future::Future, sync::Arc};
 
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, ReleaseName, Report,
-    engine::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     plan::RollbackTarget,
     release::NewRelease,
     transport::MemoryHost,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Report,
     commands::Commands,
-    engine::{Cancel, DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
+    fleet::{Cancel, DeployOptions, RecoverOptions, RunOptions},
     history::HistoryEntry,
     lock::LockOwner,
     plan::{Direction, RollbackTarget},

@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 use switchback::{
     ErrorKind, ExitCode, Hint, Report,
     commands::{Commands, DataCommands, DataPlace, Validation},
-    engine::{CommandsFrom, RecoverOptions, RollbackOptions, RunOptions},
     event::{Event, Silent},
+    fleet::{CommandsFrom, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::Outcome,
     transport::{HookCall, HookEnd, HookExit},

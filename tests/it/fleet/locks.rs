@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Timestamp,
-    engine::{RecoverOptions, RunOptions},
     event::Silent,
+    fleet::{RecoverOptions, RunOptions},
     lock::LockOwner,
     plan::Direction,
     record::PreviousVersion,

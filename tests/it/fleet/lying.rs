@@ -9,8 +9,8 @@ use std::{
 use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
     commands::Commands,
-    engine::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     transport::{
         Batch, EntryKind, FailureKind, Found, HookCall, HookEnd, HookExit, LineSink, Liveness, MemoryHost,

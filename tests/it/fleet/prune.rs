@@ -3,8 +3,8 @@
 
 use switchback::{
     DirStore, ExitCode, Layout, Report,
-    engine::{RecoverOptions, RunOptions},
     event::{Event, Silent},
+    fleet::{RecoverOptions, RunOptions},
     plan::{self, Direction, Fate, RollbackTarget, Seen},
     record::PreviousVersion,
     report::Outcome,

@@ -2,8 +2,8 @@
 
 use switchback::{
     ErrorKind, Event, ExitCode, Hint, Report,
-    engine::Cancel,
     event::Phase,
+    fleet::Cancel,
     plan::RollbackTarget,
     report::{HostOutcome, Outcome},
     transport::MemoryHost,

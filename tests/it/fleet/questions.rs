@@ -6,8 +6,8 @@ use std::{collections::BTreeSet, fmt};
 use switchback::{
     BoxFuture, DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{DeployOptions, RunOptions},
     event::{Event, Silent},
+    fleet::{DeployOptions, RunOptions},
     lock::LockOwner,
     report::Command,
     shared::SharedPath,

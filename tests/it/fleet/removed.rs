@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use switchback::{
     ErrorKind, ExitCode, Hint, Report,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{ActivateOptions, RecoverOptions},
     event::Silent,
+    fleet::{ActivateOptions, RecoverOptions},
     plan::RollbackTarget,
     report::{HostOutcome, Outcome},
     testing::Cut,

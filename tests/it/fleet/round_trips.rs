@@ -11,8 +11,8 @@ use std::{
 
 use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
-    engine::RunOptions,
     event::Silent,
+    fleet::RunOptions,
     plan::RollbackTarget,
     testing::Recording,
     transport::{Batch, MemoryTransport, Op, Reply, TransportError},

@@ -13,8 +13,8 @@ use std::{
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, Layout, Report,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::Verification,
     testing::{AfterLoss, Cut, Faults, Recording, Unreadable},

@@ -4,8 +4,8 @@ use std::{fs, sync::Arc};
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
-    engine::{RecoverOptions, RunOptions},
     event::{Event, Observer, Silent},
+    fleet::{RecoverOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
     shared::SharedPath,

@@ -9,7 +9,7 @@ use camino::Utf8Path;
 use switchback::{
     ErrorKind, Event, ExitCode, Observer, Report,
     commands::Commands,
-    engine::{DrillOptions, RunOptions},
+    fleet::{DrillOptions, RunOptions},
     release::NewRelease,
     tree::SourceOptions,
 };

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use switchback::{
     DirStore, ErrorKind, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Report, TargetCheck,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
+    fleet::{DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, Fate, RollbackTarget, Seen},
     report::Outcome,
     store::ReleaseStore,

@@ -8,8 +8,8 @@ use std::sync::{
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, Layout, Report,
     commands::Commands,
-    engine::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     status::ReleaseStatus,
     testing::{AfterLoss, Cut, Faults},

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Hint, Layout, ReleaseStore, Report, TargetCheck,
-    engine::{ActivateOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, RunOptions},
     lock::LockOwner,
     plan::RollbackTarget,
     release::NewRelease,

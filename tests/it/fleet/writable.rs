@@ -2,9 +2,9 @@
 
 use switchback::{
     ErrorKind, ExitCode,
-    engine::{RecoverOptions, RunOptions},
     event::Event,
     event::Silent,
+    fleet::{RecoverOptions, RunOptions},
     plan::Direction,
 };
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use switchback::{ExitCode, Fleet, Report, engine::RollbackOptions, testing::Cut};
+use switchback::{ExitCode, Fleet, Report, fleet::RollbackOptions, testing::Cut};
 
 use super::{
     roots::Roots,

@@ -5,8 +5,8 @@ use std::{fs, future::Future, path::PathBuf, sync::Arc, time::Duration};
 use switchback::{
     DirStore, Fleet, Host, HostPath, Layout, ReleaseName, Report,
     commands::{Commands, DataCommands, DataPlace, Validation},
-    engine::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     release::NewRelease,
     testing::{Cut, Faults},

@@ -13,8 +13,8 @@ use serde_json::Value;
 use switchback::{
     DirStore, Fleet, Host, HostPath, Layout, Report,
     adoption::Tool,
-    engine::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     event::Event,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     testing::Recording,
     transport::{MemoryHost, MemoryTransport, OnFailure},

@@ -14,8 +14,8 @@ use support::sshd::User;
 use switchback::{
     ErrorKind, ExitCode, Fleet, Report,
     commands::Commands,
-    engine::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
     tree::Tree,

@@ -13,8 +13,8 @@ use std::{
 use switchback::{
     Event, ExitCode, Fleet, Observer, Report, TargetCheck,
     commands::{Commands, DataCommands, DataPlace},
-    engine::{DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     release::NewRelease,
     tree::Tree,

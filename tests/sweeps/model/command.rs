@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use switchback::{
     Fleet, Report,
-    engine::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     transport::{Op, Reply},
     tree::Tree,

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use switchback::{
     Fleet, ReleaseName, Report,
-    engine::{ActivateOptions, Cancel, DeployOptions, RollbackOptions, RunOptions},
     event::Silent,
+    fleet::{ActivateOptions, Cancel, DeployOptions, RollbackOptions, RunOptions},
     plan::RollbackTarget,
     release::NewRelease,
     tree::Tree,

@@ -2,7 +2,7 @@
 
 use switchback::{
     Timestamp,
-    engine::Cancel,
+    fleet::Cancel,
     transport::{Batch, MemoryHost, MemoryTransport, Op},
 };
 

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ReleaseName, Report, TargetCheck, engine::ActivateOptions, report::Command as Reported};
+use switchback::{Error, ReleaseName, Report, TargetCheck, fleet::ActivateOptions, report::Command as Reported};
 
 use super::{OnFleet, Why};
 use crate::{args::Hosts, call::Call};

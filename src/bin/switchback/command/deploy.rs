@@ -6,7 +6,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
 use switchback::{
-    Error, ErrorKind, Hint, ReleaseName, Report, drill::has_passed, engine::DeployOptions, release::NewRelease,
+    Error, ErrorKind, Hint, ReleaseName, Report, drill::has_passed, fleet::DeployOptions, release::NewRelease,
     report::Command as Reported,
 };
 

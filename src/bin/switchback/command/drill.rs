@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ErrorKind, ReleaseName, Report, engine::DrillOptions, report::Command as Reported};
+use switchback::{Error, ErrorKind, ReleaseName, Report, fleet::DrillOptions, report::Command as Reported};
 
 use super::{OnFleet, Why};
 use crate::{

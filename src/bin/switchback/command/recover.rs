@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, Report, engine::RecoverOptions, plan::Direction, report::Command as Reported};
+use switchback::{Error, Report, fleet::RecoverOptions, plan::Direction, report::Command as Reported};
 
 use super::{OnFleet, Why};
 use crate::{args::Hosts, call::Call};

@@ -5,7 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use switchback::{
     Error, ReleaseName, Report, TargetCheck,
     data::{DataVersion, DataVersionError},
-    engine::{CommandsFrom, RollbackOptions},
+    fleet::{CommandsFrom, RollbackOptions},
     plan::RollbackTarget,
     report::Command as Reported,
     status::{HostStatus, ReleaseState},

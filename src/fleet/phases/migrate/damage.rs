@@ -1,0 +1,104 @@
+//! The effect of a failed `apply` or `revert` on the data: the version found, and whether the fingerprint
+//! changed.
+
+use std::time::Duration;
+
+use crate::{
+    commands::DataPlace, data::DataVersion, name::ReleaseName, outcome::Command, report::Failure, store::HookDirectory,
+};
+
+use super::{DataFailure, MigrationContext};
+use crate::fleet::{execution::Execution, run::Run};
+
+/// The fingerprint of the data before this operation changed it, and the command that printed it.
+#[derive(Debug, Clone)]
+pub(in crate::fleet) struct Fingerprint {
+    script: String,
+    place: DataPlace,
+    release: ReleaseName,
+    directory: HookDirectory,
+    timeout: Duration,
+    printed: String,
+}
+
+/// Records the version found after a failed `apply` or `revert`, and adds it to the failure.
+pub(super) fn found_after(
+    execution: &mut Execution<'_, '_>,
+    context: &MigrationContext<'_>,
+    why: Failure,
+    found: Option<DataVersion>,
+) -> Failure {
+    let words = match &found {
+        Some(version) => format!("the data version on {} is now {version}", context.place),
+        None => format!("the data version on {} could not be asked after it", context.place),
+    };
+    execution.data.failure.get_or_insert(DataFailure { found });
+    Failure { message: format!("{}; {words}", why.message), ..why }
+}
+
+impl<'r> Run<'r> {
+    /// Takes the fingerprint of the data before the first `apply` or `revert`, if a command is configured.
+    ///
+    /// A failed fingerprint decides nothing: there is then nothing to compare with.
+    pub(super) async fn take_fingerprint(&self, execution: &mut Execution<'r, '_>, context: &MigrationContext<'_>) {
+        if execution.data.fingerprint.is_some() {
+            return;
+        }
+        let Some((script, timeout)) = self.fingerprint_of(execution, context) else { return };
+        let at = (context.release, context.directory);
+        if let Ok(printed) = self.fingerprint(execution, context.place, at, (&script, timeout)).await {
+            let (place, release, directory) = (context.place.clone(), context.release.clone(), context.directory);
+            execution.data.fingerprint = Some(Fingerprint { script, place, release, directory, timeout, printed });
+        }
+    }
+
+    /// Returns the `fingerprint` command and its timeout.
+    ///
+    /// Forward and on the controller it is the command of the configuration; else the one that the data host recorded
+    /// with the release in which `version` runs.
+    fn fingerprint_of(
+        &self,
+        execution: &Execution<'r, '_>,
+        context: &MigrationContext<'_>,
+    ) -> Option<(String, Duration)> {
+        let forward = matches!(execution.plan.command, Command::Deploy | Command::Activate);
+        let commands = match context.place {
+            DataPlace::Host(name) if !forward && !self.by_configuration => {
+                let host = execution.locked.iter().find(|host| host.member.name == *name)?;
+                self.recorded_on(host, context.release)
+            }
+            _ => self.options.commands.clone()?,
+        };
+        Some((commands.fingerprint?, commands.timeout))
+    }
+
+    /// Reads the version after a failed `apply` or `revert`, and adds it to the failure.
+    pub(super) async fn find_after(
+        &self,
+        execution: &mut Execution<'r, '_>,
+        context: &MigrationContext<'_>,
+        why: Failure,
+    ) -> Failure {
+        let found = self.version(execution, context).await.ok();
+        found_after(execution, context, why, found)
+    }
+
+    /// After a failed `apply` or `revert`, compares the fingerprint with the first one, once everything
+    /// possible is undone.
+    pub(in crate::fleet) async fn compare_fingerprint(&self, execution: &mut Execution<'r, '_>) {
+        let Some(before) = execution.data.fingerprint.clone().filter(|_| execution.data.failure.is_some()) else {
+            return;
+        };
+        let Fingerprint { script, place, release, directory, timeout, printed } = before;
+        let now = self.fingerprint(execution, &place, (&release, directory), (&script, timeout)).await;
+        execution.data.same = now.ok().map(|now| now == printed);
+        let words = match execution.data.same {
+            Some(true) => "the fingerprint of the data is what it was",
+            Some(false) => "the fingerprint of the data is NOT what it was: look at the data before anything else",
+            None => return,
+        };
+        if let Some(failure) = &mut execution.failure {
+            failure.message = format!("{}; {words}", failure.message);
+        }
+    }
+}
