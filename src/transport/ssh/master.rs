@@ -33,7 +33,7 @@ use super::{
     failure::{SshFailure, SshFailureKind},
     gate,
     said::Said,
-    warden::Warden,
+    warden::Watch,
 };
 
 /// The attempts at a connection that the host drops before the login.
@@ -61,7 +61,7 @@ const SOCKET_PAUSE: Duration = Duration::from_millis(5);
 /// One SSH connection.
 ///
 /// An `ssh` holds it, whose standard streams are the first channel. Its socket, in a private directory, opens more
-/// channels. It ends by itself with the last channel, even when this process was killed; where the host ends none, its
+/// channels. It ends by itself with the last channel, even when this process was killed; where the host ends none, the
 /// warden ends it.
 #[derive(Debug)]
 pub(super) struct Master {
@@ -74,11 +74,11 @@ pub(super) struct Master {
 
 /// The resources that an `ssh` needs while it has channels or may open some.
 ///
-/// Without its directory it cannot create its socket, and a dropped warden ends it after some seconds.
+/// Without its directory it cannot create its socket, and once it is no longer watched, the warden ends it after some seconds.
 #[derive(Debug)]
 struct Held {
     _directory: ControlDirectory,
-    _warden: Warden,
+    _watch: Watch,
 }
 
 impl Master {
@@ -123,13 +123,13 @@ impl Master {
         ssh.arg("-S").arg(&socket).args(["-M", "-o", "ControlPersist=no", "-o", "LogLevel=VERBOSE"]);
         ssh.args(["--", address.host(), &command.line()]);
         ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let warden = Warden::over(directory.path())?;
+        let mut watch = Watch::prepare(directory.path())?;
         let mut connecting = Connecting(Some(ssh.spawn().map_err(|error| SshFailure::spawn(&error))?));
-        warden.watch(connecting.group()?)?;
+        watch.begin(connecting.group()?)?;
         let hosts = u32::try_from(options.jump.len()).unwrap_or(u32::MAX).saturating_add(2);
         let allowed = options.connect_timeout.saturating_mul(hosts);
         let stderr = timeout(allowed, connecting.proven()).await.map_err(|_| SshFailure::late())??;
-        let held = Arc::new(Held { _directory: directory, _warden: warden });
+        let held = Arc::new(Held { _directory: directory, _watch: watch });
         let channel = channel(connecting.done()?, stderr, held.clone())?;
         let session = Arc::new(Session::resume_mux(socket.clone().into_boxed_path(), None));
         Ok((Self { session, socket, listened: AtomicBool::new(false), _held: held }, channel))

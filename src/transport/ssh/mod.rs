@@ -80,7 +80,7 @@ impl SshShell {
         let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
             return Err(SshFailure::late());
         };
-        // The channel keeps the directory and the warden of its connection until it ends.
+        // The channel keeps the directory of its connection, and the watch over it, until it ends.
         let master = master.clone();
         let end = async move {
             let ended = child.wait().await;

@@ -1,38 +1,48 @@
-//! [`Warden`]: ends an `ssh` that outlives its use.
+//! [`Watch`]: ends an `ssh` that outlives its use.
 
 use std::{
-    os::fd::OwnedFd,
-    path::Path,
+    io::{Error, ErrorKind},
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
     process::{Command as StdCommand, Stdio},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use tokio::process::Command;
 
 use super::failure::SshFailure;
 
-/// Reads a process group from its standard input and waits for the end of that input.
+/// Reads lines from its standard input: `watch` and `end`, each with a process group and its mark.
 ///
-/// Then gives the group time to end by itself, and kills it. `$1` is among the arguments of the group's first process:
-/// this identifies it, since another process may have got its number since.
+/// Gives a group to end, and at the end of the input each group that is left, time to end by itself, and kills it. The
+/// mark is among the arguments of the group's first process: this identifies it, since another process may have got its
+/// number since.
 ///
 /// Ignores the signals of a terminal, which are not meant for the warden.
 const SCRIPT: &str = r#"
 trap '' HUP INT TERM QUIT PIPE
-read -r group || exit 0
-set -- "$group" "$1"
-read -r line
 ours() {
 	kill -0 "-$1" 2>/dev/null || return
 	set -- "$1" "$2" "$(tr '\0' ' ' 2>/dev/null <"/proc/$1/cmdline" || ps -o args= -p "$1" 2>/dev/null)"
 	case $3 in *"$2"*) return 0;; '') return 0;; esac
 	return 1
 }
-n=0
-while [ $n -lt 5 ] && ours "$1" "$2"; do sleep 1 || break; n=$((n + 1)); done
-ours "$1" "$2" && kill -TERM "-$1" 2>/dev/null
-n=0
-while [ $n -lt 5 ] && ours "$1" "$2"; do sleep 1 || break; n=$((n + 1)); done
-ours "$1" "$2" && kill -KILL "-$1" 2>/dev/null
+finish() {
+	n=0
+	while [ $n -lt 5 ] && ours "$1" "$2"; do sleep 1 || break; n=$((n + 1)); done
+	ours "$1" "$2" && kill -TERM "-$1" 2>/dev/null
+	n=0
+	while [ $n -lt 5 ] && ours "$1" "$2"; do sleep 1 || break; n=$((n + 1)); done
+	ours "$1" "$2" && kill -KILL "-$1" 2>/dev/null
+}
+while read -r verb group mark; do
+	case $verb in
+	watch) set -- "$@" "$group" "$mark";;
+	end) finish "$group" "$mark" & ;;
+	esac
+done
+while [ $# -gt 1 ]; do finish "$1" "$2" & shift 2; done
+wait
 "#;
 
 /// Ends an `ssh` some seconds after it is dropped, or after this process has ended in any way, `kill -9`
@@ -42,18 +52,72 @@ ours "$1" "$2" && kill -KILL "-$1" 2>/dev/null
 /// `ssh` would stay as long as the host likes. This process cannot end it after being killed, so a separate small shell
 /// does, which waits for a pipe to close.
 #[derive(Debug)]
-pub(super) struct Warden {
+pub(super) struct Watch {
+    warden: Arc<Warden>,
+    mark: PathBuf,
+    group: Option<u32>,
+}
+
+impl Watch {
+    /// Prepares to watch a process group whose first process has `mark` among its arguments.
+    ///
+    /// Call it before that process starts, since this process may be killed in between.
+    pub(super) fn prepare(mark: &Path) -> Result<Self, SshFailure> {
+        Ok(Self { warden: Warden::other_than(None)?, mark: mark.to_owned(), group: None })
+    }
+
+    /// Begins to watch the group.
+    pub(super) fn begin(&mut self, group: u32) -> Result<(), SshFailure> {
+        self.group = Some(group);
+        if self.tell("watch").is_err() {
+            // Somebody killed the warden.
+            self.warden = Warden::other_than(Some(&self.warden))?;
+            self.tell("watch").map_err(|error| SshFailure::local(&error))?;
+        }
+        Ok(())
+    }
+
+    fn tell(&self, verb: &str) -> Result<(), Error> {
+        let group = self.group.ok_or(ErrorKind::NotFound)?;
+        // The line fits into a pipe, so the write is complete.
+        let line = [format!("{verb} {group} ").as_bytes(), self.mark.as_os_str().as_bytes(), b"\n"].concat();
+        rustix::io::write(&self.warden.lifeline, &line)?;
+        Ok(())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // A warden that was killed ends nothing; the `ssh` ends with its last channel.
+        let _: Result<(), Error> = self.tell("end");
+    }
+}
+
+/// The shell that ends them, one for all connections of this process.
+#[derive(Debug)]
+struct Warden {
     // Closed when dropped, and by the kernel when this process ends.
     lifeline: OwnedFd,
 }
 
+/// The warden that is in use.
+static SHARED: Mutex<Weak<Warden>> = Mutex::new(Weak::new());
+
 impl Warden {
-    /// Starts a warden for a process group whose first process has `mark` among its arguments.
-    ///
-    /// Call it before that process starts, since this process may be killed in between.
-    pub(super) fn over(mark: &Path) -> Result<Self, SshFailure> {
+    /// Returns the warden that is in use, or starts one where that is `gone`.
+    fn other_than(gone: Option<&Arc<Self>>) -> Result<Arc<Self>, SshFailure> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(warden) = shared.upgrade().filter(|warden| gone.is_none_or(|gone| !Arc::ptr_eq(warden, gone))) {
+            return Ok(warden);
+        }
+        let warden = Arc::new(Self::start()?);
+        *shared = Arc::downgrade(&warden);
+        Ok(warden)
+    }
+
+    fn start() -> Result<Self, SshFailure> {
         let mut warden = StdCommand::new("sh");
-        warden.args(["-c", SCRIPT, "sh"]).arg(mark);
+        warden.args(["-c", SCRIPT, "sh"]);
         warden.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
         let mut warden = Command::from(warden);
         // A signal from the terminal to the whole foreground group is not meant for the warden.
@@ -62,13 +126,5 @@ impl Warden {
         let lifeline = spawned?.stdin.take().map(tokio::process::ChildStdin::into_owned_fd);
         let lifeline = lifeline.transpose().map_err(|error| SshFailure::local(&error))?;
         lifeline.map(|lifeline| Self { lifeline }).ok_or_else(SshFailure::late)
-    }
-
-    /// Sends the group to end to the warden.
-    pub(super) fn watch(&self, group: u32) -> Result<(), SshFailure> {
-        // The line fits into a pipe, so the write is complete.
-        let line = format!("{group}\n");
-        rustix::io::write(&self.lifeline, line.as_bytes()).map_err(|error| SshFailure::local(&error.into()))?;
-        Ok(())
     }
 }
