@@ -12,10 +12,10 @@ pub(super) struct Functions {
 const OURS: &str = "sb_";
 
 impl Functions {
-    /// Parses the functions of these texts, each of which begins with one. Drops lines that begin with `#`.
+    /// Parses the functions of these texts, each of which begins with one.
     pub(super) fn of(texts: &[&str]) -> Self {
         let mut parts: Vec<(String, String)> = Vec::new();
-        for line in texts.iter().flat_map(|text| text.lines()).filter(|line| !line.starts_with('#')) {
+        for line in texts.iter().flat_map(|text| text.lines()) {
             if let Some((name, _)) = line.split_once("() ").filter(|(name, _)| is_name(name)) {
                 parts.push((name.to_owned(), String::new()));
             }
@@ -68,7 +68,7 @@ fn names(text: &[u8]) -> Vec<Vec<u8>> {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "sb_a() { sb_b; }\n# what is said\nsb_b() {\nsb_x=1\nsb_$x $1\n}\nsb_more='y'\nsb_c() { sb_d_$1; }\nsb_d_one() { :; }\nsb_d_two() { sb_a; }\n";
+    const TEXT: &str = "sb_a() { sb_b; }\nsb_b() {\nsb_x=1\nsb_$x $1\n}\nsb_more='y'\nsb_c() { sb_d_$1; }\nsb_d_one() { :; }\nsb_d_two() { sb_a; }\n";
 
     fn needed(script: &str, known: &mut BTreeSet<usize>) -> String {
         Functions::of(&[TEXT]).needed(script.as_bytes(), known)

@@ -15,6 +15,7 @@ mod functions;
 pub(super) mod hook;
 mod lane;
 mod lists;
+mod minify;
 mod pack;
 mod piece;
 mod prelude;

@@ -5,10 +5,19 @@ use std::{sync::LazyLock, time::Duration};
 
 use crate::token::Token;
 
-use super::functions::Functions;
+use super::{functions::Functions, minify::minify};
+
+/// A file of functions, as hosts receive it.
+type Part = LazyLock<String>;
+
+macro_rules! part {
+    ($name:literal) => {
+        LazyLock::new(|| minify(include_str!(concat!($name, ".sh"))))
+    };
+}
 
 /// The functions that every channel needs.
-const COMMON: &str = include_str!("common.sh");
+static COMMON: Part = part!("common");
 
 /// Saves settings that a command must find unchanged, before [`COMMON`] changes them.
 const SAVE: &str = "sb_umask=$(umask) sb_had=${LC_ALL+y} sb_locale=${LC_ALL-}\n";
@@ -18,25 +27,25 @@ const RESTORE: &str = "sb_restore() {\ntrap - HUP PIPE\numask $sb_umask\n\
      case $sb_had in y) LC_ALL=$sb_locale;; *) unset LC_ALL;; esac\n}\n";
 
 /// Identifies a process.
-const PROCESS: &str = include_str!("process.sh");
+static PROCESS: Part = part!("process");
 
 /// Starts and follows a command.
-const HOOK: &str = include_str!("hook.sh");
+static HOOK: Part = part!("hook");
 
 /// Runs a command.
-const RUNNER: &str = include_str!("runner.sh");
+static RUNNER: Part = part!("runner");
 
 /// The functions of the operations, one for each.
-const STEPS: &str = include_str!("steps.sh");
+static STEPS: Part = part!("steps");
 
 /// Compares a tree with its manifest.
-const COMPARE: &str = include_str!("compare.sh");
+static COMPARE: Part = part!("compare");
 
 /// Receives an upload.
-const UPLOAD: &str = include_str!("upload.sh");
+static UPLOAD: Part = part!("upload");
 
 /// Ends a shell whose client has vanished.
-const WATCH: &str = include_str!("watch.sh");
+static WATCH: Part = part!("watch");
 
 /// The programs that steps run on the host, and, with `+`, those that a later upload may use.
 const STEP_TOOLS: &str = "cat chmod date find id ln mkdir mv od readlink rm rmdir stat sync uname +zstd +gzip +gunzip";
@@ -51,8 +60,8 @@ const HOOK_TOOLS: &str = "cat mkdir mkfifo mv od rm rmdir setsid sh sleep stat s
 ///
 /// With a `beat`, the shell ends itself after four such intervals of silence.
 pub(super) fn batches(nonce: &Token, beat: Option<Duration>) -> Vec<u8> {
-    let Some(beat) = beat else { return prelude(&[COMMON], nonce, STEP_TOOLS) };
-    let mut text = prelude(&[COMMON, WATCH], nonce, STEP_TOOLS);
+    let Some(beat) = beat else { return prelude(&[&COMMON], nonce, STEP_TOOLS) };
+    let mut text = prelude(&[&COMMON, &WATCH], nonce, STEP_TOOLS);
     let start = format!("sb_watched {}\n", beat.as_secs().max(1));
     text.extend_from_slice(start.as_bytes());
     text
@@ -63,33 +72,28 @@ pub(super) const BEAT: &[u8] = b":\n";
 
 /// Returns the functions that batches call.
 pub(super) fn steps() -> &'static Functions {
-    static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::of(&[PROCESS, STEPS, COMPARE]));
+    static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::of(&[&PROCESS, &STEPS, &COMPARE]));
     &FUNCTIONS
 }
 
 /// Returns the prelude of a channel for one upload.
 pub(super) fn upload(nonce: &Token) -> Vec<u8> {
-    prelude(&[COMMON, UPLOAD], nonce, UPLOAD_TOOLS)
+    prelude(&[&COMMON, &UPLOAD], nonce, UPLOAD_TOOLS)
 }
 
 /// Returns the prelude of a channel that starts or follows a command.
 pub(super) fn hook(nonce: &Token) -> Vec<u8> {
-    prelude(&[SAVE, COMMON, RESTORE, PROCESS, HOOK], nonce, HOOK_TOOLS)
+    prelude(&[SAVE, &COMMON, RESTORE, &PROCESS, &HOOK], nonce, HOOK_TOOLS)
 }
 
 /// Returns the prelude of the shell that runs a command. Holds no nonce, since a command may inspect that
 /// shell.
 pub(super) fn runner() -> String {
-    functions(&[SAVE, COMMON, RESTORE, PROCESS, RUNNER])
-}
-
-fn functions(parts: &[&str]) -> String {
-    let kept = parts.iter().flat_map(|part| part.lines()).filter(|line| !line.starts_with('#'));
-    kept.flat_map(|line| [line, "\n"]).collect()
+    [SAVE, &COMMON, RESTORE, &PROCESS, &RUNNER].concat()
 }
 
 fn prelude(parts: &[&str], nonce: &Token, tools: &str) -> Vec<u8> {
-    let mut text = functions(parts);
+    let mut text = parts.concat();
     text.push_str("sb_nonce=");
     text.push_str(nonce.as_str());
     text.push_str("\nsb_hello ");
@@ -108,8 +112,8 @@ mod tests {
         time::Duration,
     };
 
-    use super::{BEAT, batches};
-    use crate::token::Token;
+    use super::{BEAT, COMMON, COMPARE, HOOK, PROCESS, Part, RUNNER, STEPS, UPLOAD, WATCH, batches};
+    use crate::{token::Token, transport::shell::minify::minify};
 
     /// Starts a shell that has read the prelude; `None` where this machine does not have it.
     fn started(shell: &[&str]) -> Option<Child> {
@@ -133,6 +137,61 @@ mod tests {
 
     fn is_running(child: &mut Child) -> bool {
         child.try_wait().expect("the child can be waited for").is_none()
+    }
+
+    /// Every file, as it is here and as hosts receive it.
+    fn files() -> [(&'static str, &'static Part); 8] {
+        [
+            (include_str!("common.sh"), &COMMON),
+            (include_str!("compare.sh"), &COMPARE),
+            (include_str!("hook.sh"), &HOOK),
+            (include_str!("process.sh"), &PROCESS),
+            (include_str!("runner.sh"), &RUNNER),
+            (include_str!("steps.sh"), &STEPS),
+            (include_str!("upload.sh"), &UPLOAD),
+            (include_str!("watch.sh"), &WATCH),
+        ]
+    }
+
+    /// Returns the output of a shell for `script`, and whether it succeeded; `None` where this machine does not have
+    /// it.
+    fn output(shell: &[&str], script: &str) -> Option<(String, bool)> {
+        let mut command = Command::new(shell[0]);
+        command.arg0("sh").args(&shell[1..]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().ok()?;
+        // A shell that stops at an error reads no more.
+        let _ = child.stdin.take().expect("stdin is piped").write_all(script.as_bytes());
+        let output = child.wait_with_output().expect("the shell ends");
+        let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+        Some((text, output.status.success()))
+    }
+
+    #[test]
+    fn every_file_parses_in_every_shell() {
+        for (_, sent) in files() {
+            for shell in [&["dash", "-n"][..], &["bash", "-n"], &["busybox", "-n"], &["mksh", "-n"], &["zsh", "-n"]] {
+                let Some((said, parses)) = output(shell, sent) else { continue };
+                assert!(parses && said.is_empty(), "{shell:?}: {said}\n{}", **sent);
+            }
+        }
+    }
+
+    #[test]
+    fn hosts_receive_no_comment_and_no_indentation() {
+        for (_, sent) in files() {
+            assert_eq!(minify(sent), **sent);
+            let comment = sent.lines().find(|line| line.trim_start().starts_with('#') || line.contains(" # "));
+            assert_eq!(comment, None);
+        }
+    }
+
+    #[test]
+    fn hosts_receive_the_commands_of_the_source() {
+        // bash prints functions in a form of its own, without comments, in which only a difference in meaning shows.
+        let parsed = |text: &str| output(&["bash"], &format!("f() {{\n{text}\n}}\ndeclare -f f\n"));
+        for (source, sent) in files() {
+            assert_eq!(parsed(source), parsed(sent));
+        }
     }
 
     #[test]
