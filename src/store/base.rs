@@ -7,7 +7,7 @@ use crate::{
     manifest::{Digest, Manifest, Seen, Surveyed},
     name::ReleaseName,
     path::InnerPath,
-    transport::{Base, BaseLists, Batch, Found, Op, Reply},
+    transport::{Ask, Base, BaseLists, Batch, Content, Found, Handle, MayFail, Op, Replies},
     tree::Tree,
 };
 
@@ -32,42 +32,48 @@ pub(super) enum Trust {
     Nothing,
 }
 
+/// The steps that request the lists of a base.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ListSteps {
+    /// The step that digests its kept files.
+    digests: Handle<MayFail<KeptFiles>>,
+    /// The step that reads its manifest, if that is probably short.
+    manifest: Option<Handle<MayFail<Content>>>,
+}
+
+/// The digests of the files kept for a release.
+type KeptFiles = Option<Vec<Surveyed>>;
+
 impl Trust {
-    /// Adds the steps that request the source's lists, if any, and returns the first.
-    pub(super) fn ask(&self, store: &DirStore, batch: &mut Batch, tree: &Tree) -> Option<usize> {
-        match self {
-            Self::Manifest(bases) => {
-                let base = bases.first()?;
-                let first = batch.push_lenient(lists_of(store, base));
-                // Short manifests are not cached between runs, and reading one costs less than an exchange.
-                if tree.files() < FEW {
-                    batch.push_lenient(Op::Read { path: manifest_of(store, base), limit: WORTH as u64 });
-                }
-                Some(first)
-            }
-            Self::Nothing => None,
-        }
+    /// Adds the steps that request the lists of the first base, if any.
+    pub(super) fn ask(&self, store: &DirStore, batch: &mut Batch, tree: &Tree) -> Option<ListSteps> {
+        let Self::Manifest(bases) = self else { return None };
+        let base = bases.first()?;
+        let digests = batch.push_lenient(lists_of(store, base));
+        // Short manifests are not cached between runs, and reading one costs less than an exchange.
+        let manifest =
+            (tree.files() < FEW).then(|| batch.push_lenient(Op::read(manifest_of(store, base), WORTH as u64)));
+        Some(ListSteps { digests, manifest })
     }
 
-    /// Returns the release to copy from, and the part of `tree` that it has.
-    ///
-    /// `replies` begins with the replies to [`ask`](Self::ask).
+    /// Returns the release to copy from, and the part of `tree` that it has; `asked` are the steps of
+    /// [`ask`](Self::ask).
     pub(super) async fn base(
         &self,
         store: &DirStore,
-        replies: &[Reply],
+        (asked, replies): (Option<ListSteps>, &Replies),
         tree: &Arc<Tree>,
     ) -> Result<Option<(ReleaseName, Base)>, StoreError> {
-        match self {
-            Self::Manifest(bases) => Choice { store, tree }.listed(bases, replies).await,
-            Self::Nothing => Ok(None),
+        match (self, asked) {
+            (Self::Manifest(bases), Some(asked)) => Choice { store, tree }.listed(bases, asked, replies).await,
+            _ => Ok(None),
         }
     }
 }
 
 /// Requests the digests of the files kept for a release, including its lists.
-pub(super) fn lists_of(store: &DirStore, name: &ReleaseName) -> Op {
-    Op::Survey { path: store.layout().kept(name), digests: true }
+pub(super) fn lists_of(store: &DirStore, name: &ReleaseName) -> Ask<KeptFiles> {
+    Op::survey(store.layout().kept(name), true)
 }
 
 fn manifest_of(store: &DirStore, name: &ReleaseName) -> InnerPath {
@@ -80,43 +86,49 @@ struct Choice<'s> {
 }
 
 impl Choice<'_> {
-    /// Returns the first of `bases` that has a manifest and any file of the tree.
-    ///
-    /// `first` holds the digests of the first base's kept files, and its manifest if that is short.
-    async fn listed(&self, bases: &[ReleaseName], first: &[Reply]) -> Result<Option<(ReleaseName, Base)>, StoreError> {
+    /// Returns the first of `bases` that has a manifest and any file of the tree; `asked` are the steps for the first.
+    async fn listed(
+        &self,
+        bases: &[ReleaseName],
+        asked: ListSteps,
+        replies: &Replies,
+    ) -> Result<Option<(ReleaseName, Base)>, StoreError> {
         let Some((name, others)) = bases.split_first() else { return Ok(None) };
-        if let Some(base) = self.listed_by(name, first.first(), first.get(1)).await? {
+        let short = replies.get_some(asked.manifest)?.and_then(Result::ok);
+        if let Ok(Some(kept)) = replies.get(asked.digests)?
+            && let Some(base) = self.listed_by(name, kept, short.and_then(Option::as_ref)).await?
+        {
             return Ok(Some((name.clone(), base)));
         }
         if others.is_empty() {
             return Ok(None);
         }
         let mut batch = self.store.steps.empty();
-        for name in others {
-            batch.push_lenient(lists_of(self.store, name));
-        }
-        for (name, reply) in others.iter().zip(self.store.execute(&batch).await?) {
-            if let Some(base) = self.listed_by(name, Some(&reply), None).await? {
+        let asked: Vec<_> = others.iter().map(|name| (name, batch.push_lenient(lists_of(self.store, name)))).collect();
+        let replies = self.store.execute(&batch).await?;
+        for (name, digests) in asked {
+            if let Ok(Some(kept)) = replies.get(digests)?
+                && let Some(base) = self.listed_by(name, kept, None).await?
+            {
                 return Ok(Some((name.clone(), base)));
             }
         }
         Ok(None)
     }
 
-    /// Returns the part of the tree that the release `name` has, given the digests of its kept files in `reply`.
+    /// Returns the part of the tree that the release `name` has, given the digests of its kept files.
     ///
     /// A release without a valid manifest has nothing.
     async fn listed_by(
         &self,
         name: &ReleaseName,
-        reply: Option<&Reply>,
-        short: Option<&Reply>,
+        kept: &[Surveyed],
+        short: Option<&Found>,
     ) -> Result<Option<Base>, StoreError> {
-        let Some(Reply::Survey(Some(kept))) = reply else { return Ok(None) };
         let Some(digest) = digest_of(kept, "manifest") else { return Ok(None) };
         let Some(old) = self.manifest(name, digest, short).await? else { return Ok(None) };
         let (from, directory) = (self.store.layout().release(name), self.store.layout().kept(name));
-        let (tree, kept) = (Arc::clone(self.tree), kept.clone());
+        let (tree, kept) = (Arc::clone(self.tree), kept.to_owned());
         let compared = apart(move || {
             let mut base = Base::between(from, &old, &*tree.manifest().ok()?)?;
             let whole = |file, form| digest_of(&kept, file) == Some(Digest::of(&old.in_form(form)));
@@ -129,26 +141,27 @@ impl Choice<'_> {
         Ok(compared.await.flatten())
     }
 
-    /// Returns the manifest with this digest of the release `name`: from the cache, else from the reply, else from
-    /// the host.
+    /// Returns the manifest with this digest of the release `name`: from the cache, else `short`, else from the host.
     async fn manifest(
         &self,
         name: &ReleaseName,
         digest: Digest,
-        short: Option<&Reply>,
+        short: Option<&Found>,
     ) -> Result<Option<Arc<Manifest>>, StoreError> {
         let known = self.store.known.clone();
         if let Some(Some(manifest)) = apart(move || known.get(&digest)).await {
             return Ok(Some(manifest));
         }
-        let reply = if let Some(reply @ Reply::Content(Some(Found::Content(_)))) = short {
-            Some(reply.clone())
+        let text = if let Some(Found::Content(text)) = short {
+            text.clone()
         } else {
             let mut batch = self.store.steps.empty();
-            batch.push_lenient(Op::Read { path: manifest_of(self.store, name), limit: MANIFEST_LIMIT });
-            self.store.execute(&batch).await?.into_iter().next()
+            let read = batch.push_lenient(Op::read(manifest_of(self.store, name), MANIFEST_LIMIT));
+            match self.store.execute(&batch).await?.get(read)? {
+                Ok(Some(Found::Content(text))) => text.clone(),
+                _ => return Ok(None),
+            }
         };
-        let Some(Reply::Content(Some(Found::Content(text)))) = reply else { return Ok(None) };
         let Some(manifest) = Manifest::parse(&text).ok().filter(|_| Digest::of(&text) == digest) else {
             return Ok(None);
         };

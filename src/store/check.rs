@@ -10,8 +10,8 @@ use crate::{
     shared::{BrokenLink, SharedRecord},
     token::Token,
     transport::{
-        Batch, Compared, Comparison, Counted, DifferentEntries, Effect, FailureKind, Op, Reply, SyncReach,
-        TransportError, TreeName, above,
+        Batch, Compared, Comparison, Counted, DifferentEntries, Handle, MayFail, Op, StepFailure, SyncReach, TreeName,
+        above,
     },
     verification::Foreign,
 };
@@ -21,7 +21,7 @@ use super::{
     layout::{LISTS, MANIFEST, SEALED_USER, UNSEALED, inner},
     links,
     seal::Marked,
-    steps::{PRIVATE, PRIVATE_FILE, Steps},
+    steps::{LockedBatch, PRIVATE, PRIVATE_FILE, Steps},
 };
 
 /// The maximum size of a manifest, in bytes: some 500,000 entries.
@@ -129,20 +129,14 @@ impl Steps {
         check: &QuickCheck,
         unlisted: Vec<InnerPath>,
         (contents, owners): (bool, Option<Vec<u32>>),
-    ) -> usize {
+    ) -> Handle<MayFail<Comparison>> {
         let name = match check {
             QuickCheck::Previous => TreeName::Recorded(self.layout.current().join(&inner(RECORD_FILE))),
             QuickCheck::Release(name) => TreeName::Given(name.into()),
         };
-        batch.push_lenient(Op::CompareTree {
-            trees: self.layout.releases().clone(),
-            name,
-            lists: self.layout.in_state(&["releases"]),
-            manifest: inner(MANIFEST),
-            contents,
-            owners,
-            except: unlisted,
-        })
+        let tree = (self.layout.releases().clone(), name);
+        let manifest = (self.layout.in_state(&["releases"]), inner(MANIFEST));
+        batch.push_lenient(Op::compare_tree(tree, manifest, contents, owners, unlisted))
     }
 
     fn compare_hosted(
@@ -150,7 +144,7 @@ impl Steps {
         batch: &mut Batch,
         release: &HostedRelease,
         (contents, owners): (bool, Option<Vec<u32>>),
-    ) -> usize {
+    ) -> Handle<MayFail<Comparison>> {
         let check = QuickCheck::Release(release.name.clone());
         self.compare(batch, &check, unlisted(release.links.record()), (contents, owners))
     }
@@ -165,9 +159,8 @@ impl Steps {
         manifest: &Manifest,
         owner: Option<u32>,
         mark: &str,
-    ) -> Batch {
-        let mut batch = self.empty();
-        self.expect_lock(&mut batch, token);
+    ) -> LockedBatch {
+        let mut batch = self.locked(token);
         let kept = self.layout.kept(name);
         batch.push(Op::MakeDir { path: kept.clone(), mode: PRIVATE, existing_is_fine: true });
         let lists = LISTS.into_iter().map(|(file, form)| (file, text_of(manifest, form)));
@@ -197,10 +190,9 @@ pub(super) fn unlisted(links: Option<&SharedRecord>) -> Vec<InnerPath> {
 /// Ignores files added at the paths that `passes_over` returns for the release.
 pub(super) fn checked(
     layout: &Layout,
-    reply: Option<&Reply>,
+    Comparison { tree, found }: &Comparison,
     passes_over: impl FnOnce(&ReleaseName) -> Vec<InnerPath>,
 ) -> Option<(ReleaseName, Checked)> {
-    let Some(Reply::Comparison(Comparison { tree, found })) = reply else { return None };
     let name = layout.release_name(tree.as_deref()?.as_bytes())?;
     let checked = match found {
         Compared::NoTree => return None,
@@ -227,16 +219,22 @@ pub(super) async fn check(store: &DirStore, release: &HostedRelease, full: bool)
     let mut batch = store.steps.empty();
     let at = store.steps.compare_hosted(&mut batch, release, (full, None));
     let replies = store.execute(&batch).await?;
-    compared(store, release, replies.get(at))
+    compared(store, release, replies.get(at)?)
 }
 
-/// Interprets the reply to a comparison of `release`.
-fn compared(store: &DirStore, release: &HostedRelease, reply: Option<&Reply>) -> Result<Checked, StoreError> {
-    if let Some(Reply::Failed(why)) = reply {
-        return Ok(Checked::Impossible { why: why.to_string() });
+/// Interprets a comparison of `release`.
+fn compared(
+    store: &DirStore,
+    release: &HostedRelease,
+    comparison: Result<&Comparison, &StepFailure>,
+) -> Result<Checked, StoreError> {
+    match comparison {
+        Err(why) => Ok(Checked::Impossible { why: why.to_string() }),
+        Ok(found) => {
+            let checked = checked(store.layout(), found, |_| Vec::new());
+            checked.map(|(_, checked)| checked).ok_or_else(|| missing(store, &release.name))
+        }
     }
-    let checked = checked(store.layout(), reply, |_| Vec::new());
-    checked.map(|(_, checked)| checked).ok_or_else(|| missing(store, &release.name))
 }
 
 fn missing(store: &DirStore, name: &ReleaseName) -> StoreError {
@@ -246,14 +244,14 @@ fn missing(store: &DirStore, name: &ReleaseName) -> StoreError {
 /// Compares releases with their manifests and checks their symlinks to shared paths, in one exchange.
 pub(super) async fn examine(store: &DirStore, releases: &[HostedRelease]) -> Result<Vec<Examined>, StoreError> {
     let mut batch = store.steps.empty();
-    let looks: Vec<usize> =
+    let looks: Vec<_> =
         releases.iter().map(|release| store.steps.compare_hosted(&mut batch, release, (false, None))).collect();
     let links = store.look_at_links(&mut batch, links::recorded(releases));
     let replies = store.execute(&batch).await?;
-    let mut broken = links.read(&replies);
+    let mut broken = links.read(&replies)?;
     let mut examined = Vec::new();
     for (release, at) in releases.iter().zip(looks) {
-        let checked = compared(store, release, replies.get(at))?;
+        let checked = compared(store, release, replies.get(at)?)?;
         let own = broken.iter().position(|(name, _)| *name == release.name).map(|at| broken.swap_remove(at).1);
         examined.push(Examined { name: release.name.clone(), checked, links: own.unwrap_or_default() });
     }
@@ -265,27 +263,23 @@ pub(super) async fn examine(store: &DirStore, releases: &[HostedRelease]) -> Res
 pub(super) async fn verify(store: &DirStore, release: &HostedRelease, full: bool) -> Result<Verified, StoreError> {
     let name = &release.name;
     let mut batch = store.steps.empty();
-    let first = batch.push_lenient(base::lists_of(store, name));
-    foreign::ask(store, name, &mut batch);
+    let lists = batch.push_lenient(base::lists_of(store, name));
+    let owners = foreign::ask(store, name, &mut batch);
     let replies = store.execute(&batch).await?;
-    let asked = foreign::read(store, name, &replies[first + 1..]).ok_or_else(|| missing(store, name))?;
+    let asked = foreign::read(store, name, &owners, &replies)?.ok_or_else(|| missing(store, name))?;
+    let digest = replies.get(lists)?.ok().and_then(Option::as_ref).and_then(|kept| base::digest_of(kept, MANIFEST));
     let mut batch = store.steps.empty();
     let at = store.steps.compare_hosted(&mut batch, release, (full, Some(asked.owners.clone())));
     let damaged = |why: String| {
         let what = format!("the manifest of {name}: {why}");
         StoreError::Damaged { host: store.to_string(), what }
     };
-    let differences = match store.execute(&batch).await?.swap_remove(at) {
-        Reply::Comparison(Comparison { found: Compared::Entries(found), .. }) => *found,
-        Reply::Comparison(Comparison { found: Compared::NoManifest, .. }) => return Ok(Verified::default()),
-        Reply::Comparison(Comparison { found: Compared::Unreadable(why), .. }) => return Err(damaged(why.to_string())),
-        Reply::Comparison(Comparison { found: Compared::NoTree, .. }) => return Err(missing(store, name)),
-        Reply::Failed(why) => return Err(damaged(format!("{name} could not be compared with it: {why}"))),
-        _ => return Err(damaged("the answer does not fit the question".to_owned())),
-    };
-    let digest = match replies.get(first) {
-        Some(Reply::Survey(Some(kept))) => base::digest_of(kept, MANIFEST),
-        _ => None,
+    let differences = match store.execute(&batch).await?.get(at)?.map(|comparison| &comparison.found) {
+        Ok(Compared::Entries(found)) => (**found).clone(),
+        Ok(Compared::NoManifest) => return Ok(Verified::default()),
+        Ok(Compared::Unreadable(why)) => return Err(damaged(why.to_string())),
+        Ok(Compared::NoTree) => return Err(missing(store, name)),
+        Err(why) => return Err(damaged(format!("{name} could not be compared with it: {why}"))),
     };
     let foreign = asked.with(store, name, &differences.foreign);
     let digest = digest.ok_or_else(|| damaged("it could not be digested".to_owned()))?;
@@ -301,12 +295,11 @@ pub(super) async fn seal(
     name: &ReleaseName,
     links: Option<&SharedRecord>,
 ) -> Result<Marked, StoreError> {
-    let mut batch = store.steps.empty();
-    store.steps.expect_lock(&mut batch, token);
-    batch.push(Op::Survey { path: store.layout().release(name), digests: true });
-    batch.push(Op::Inspect { path: store.layout().release(name) });
-    let replies = store.execute(&batch).await.map_err(|error| lost(store, error))?;
-    let (Some(Reply::Survey(Some(seen))), Some(Reply::Entry(Some(release)))) = (replies.get(1), replies.get(2)) else {
+    let mut batch = store.steps.locked(token);
+    let seen = batch.push(Op::survey(store.layout().release(name), true));
+    let release = batch.push(Op::inspect(store.layout().release(name)));
+    let replies = store.execute_locked(&batch).await?;
+    let (Some(seen), Some(release)) = (replies.get(seen)?, replies.get(release)?) else {
         return Err(StoreError::NoSuchRelease { host: store.to_string(), name: name.clone() });
     };
     let unlisted = unlisted(links);
@@ -316,23 +309,14 @@ pub(super) async fn seal(
         path: crate::manifest::shown(&path),
     })?;
     let mut batch = store.steps.seal(token, name, &manifest, Some(release.owner), UNSEALED);
-    let marks = store.steps.mark_touched(&mut batch, token, name);
-    let replies = store.execute(&batch).await.map_err(|error| lost(store, error))?;
+    let marking = store.steps.mark_touched(&mut batch, token, name);
+    let replies = store.execute_locked(&batch).await?;
     store.known.remember(Arc::new(manifest)).await;
-    Ok(Marked::read(&replies[marks]))
+    Ok(Marked::read(&replies, marking)?)
 }
 
 fn bytes(paths: &[InnerPath]) -> Vec<&[u8]> {
     paths.iter().map(|path| path.as_str().as_bytes()).collect()
-}
-
-/// Converts an error to [`StoreError::LockLost`] if the missing lock ended the batch.
-pub(super) fn lost(store: &DirStore, error: TransportError) -> StoreError {
-    let missing = error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing);
-    if missing && error.effect() == Effect::Steps(Steps::LOCK_STEP) {
-        return StoreError::LockLost { host: store.to_string() };
-    }
-    error.into()
 }
 
 /// Returns a list as text: names that are not UTF-8 are only in the manifest.

@@ -15,7 +15,8 @@ use crate::{
     shared::SharedPath,
     token::Token,
     transport::{
-        Batch, Effect, FailureKind, Found, HookExit, LineSink, Liveness, Op, Progress, Reply, Transport, TransportError,
+        Batch, BatchError, Effect, FailureKind, Found, HookExit, LineSink, Liveness, Op, Progress, Replies, Transport,
+        TransportError,
     },
 };
 
@@ -26,10 +27,10 @@ use super::{
     history,
     layout::inner,
     permission,
-    query::{Answer, Query, STATE_LIMIT, Spelled, whole},
+    query::{Query, QueryResult, STATE_LIMIT, Spelled, whole},
     staging,
     state::Interrupted,
-    steps::Steps,
+    steps::{Entered, LockedBatch, Steps},
     take,
     team::Team,
     traces,
@@ -93,17 +94,44 @@ impl DirStore {
         &self.steps.layout
     }
 
-    pub(super) async fn execute(&self, batch: &Batch) -> Result<Vec<Reply>, TransportError> {
-        self.transport.execute(&self.steps.for_group(batch)).await
+    pub(super) async fn execute(&self, batch: &Batch) -> Result<Replies, BatchError> {
+        self.steps.for_group(batch).run_on(&*self.transport).await
+    }
+
+    /// Executes a batch under the lock.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::LockLost`] and [`StoreError::Conflict`] when the batch ended because of that.
+    pub(super) async fn execute_locked(&self, batch: &LockedBatch) -> Result<Replies, StoreError> {
+        self.execute(batch).await.map_err(|error| self.understand_locked(batch, error))
+    }
+
+    /// Converts the error of a batch under the lock.
+    pub(super) fn understand_locked(&self, batch: &LockedBatch, error: BatchError) -> StoreError {
+        if error.is_missing_at(batch.lock) {
+            return StoreError::LockLost { host: self.to_string() };
+        }
+        // An I/O error does not tell what is there.
+        let is_other = batch.current.is_some_and(|current| error.failed_at(current));
+        if is_other && error.kind() != Some(FailureKind::Io) { self.conflict(&error) } else { error.into() }
+    }
+
+    /// Creates the error for a batch that ended because `current` was not as expected.
+    pub(super) fn conflict(&self, error: &TransportError) -> StoreError {
+        let detail = error.failure().map(ToString::to_string).unwrap_or_default();
+        StoreError::Conflict { host: self.to_string(), detail }
     }
 
     /// Interprets the replies of a query. Asks the host to resolve records in an unusual spelling.
-    pub(super) async fn read(&self, query: Query, replies: &[Reply]) -> Result<RootState, StoreError> {
-        let damaged = |what| StoreError::Damaged { host: self.to_string(), what };
-        let group = self.steps.read_group(query.group.and_then(|at| replies.get(at)));
-        let answer = query.read(replies, &self.steps.root, self.layout(), group).map_err(damaged)?;
-        let Answer { mut state, spelled, live, mut unreadable } = answer;
-        state.shared = query.shared.map(|first| self.steps.read_shared(&replies[first..])).unwrap_or_default();
+    pub(super) async fn read(&self, query: &Query, replies: &Replies) -> Result<RootState, StoreError> {
+        let group = self.steps.read_group(replies.get_some(query.group)?);
+        let QueryResult { mut state, spelled, live, mut unreadable } = query.read(replies, self, group)?;
+        let mut found = Vec::new();
+        for step in query.shared.iter().flatten() {
+            found.push(replies.get(*step)?.map(|entry| entry.kind));
+        }
+        state.shared = self.steps.shared_places(found);
         if !spelled.is_empty() {
             self.resolve(&mut state, &spelled).await?;
         }
@@ -120,11 +148,9 @@ impl DirStore {
         &self,
         state: &mut RootState,
         names: Vec<ReleaseName>,
-        (query, replies): (Query, &[Reply]),
+        (query, replies): (&Query, &Replies),
     ) -> Result<(), StoreError> {
-        let damaged = |what| StoreError::Damaged { host: self.to_string(), what };
-        let Answer { state: mut more, spelled, unreadable, .. } =
-            query.read(replies, &self.steps.root, self.layout(), state.team.clone()).map_err(damaged)?;
+        let QueryResult { state: mut more, spelled, unreadable, .. } = query.read(replies, self, state.team.clone())?;
         more.unreadable = self.with_owners(unreadable).await?;
         state.extent.widen(names);
         state.add(more);
@@ -141,12 +167,14 @@ impl DirStore {
             return Ok(Vec::new());
         }
         let mut batch = self.steps.empty();
-        for path in files.iter().take(OWNERS_ASKED) {
-            batch.push_lenient(Op::Read { path: path.clone(), limit: 0 });
-        }
+        let files = files.into_iter().take(OWNERS_ASKED);
+        let files: Vec<_> = files.map(|path| (batch.push_lenient(Op::read(path.clone(), 0)), path)).collect();
         let replies = self.execute(&batch).await?;
-        let why = |reply: &Reply| whole(Some(reply)).unreadable().map(ToOwned::to_owned);
-        Ok(files.into_iter().zip(&replies).filter_map(|(path, reply)| Some((path, why(reply)?))).collect())
+        let mut unreadable = Vec::new();
+        for (step, path) in files {
+            unreadable.extend(whole(replies.get(step)?).unreadable().map(|why| (path, why.to_owned())));
+        }
+        Ok(unreadable)
     }
 
     /// Reads the owners of unreadable files. Takes an exchange only if there are any.
@@ -158,22 +186,23 @@ impl DirStore {
             return Ok(Vec::new());
         }
         let mut batch = self.steps.empty();
-        for (path, _) in unreadable.iter().take(OWNERS_ASKED) {
+        let mut asked = Vec::new();
+        for (at, (path, why)) in unreadable.into_iter().enumerate() {
             // If the parent directory cannot be entered, that is the unreadable one.
-            for path in [Some(path.clone()), path.parent()].into_iter().flatten() {
-                batch.push_lenient(Op::Inspect { path });
-            }
+            let places = [Some(path.clone()), path.parent()].into_iter().flatten().filter(|_| at < OWNERS_ASKED);
+            let steps = places.map(|place| (batch.push_lenient(Op::inspect(place.clone())), place));
+            asked.push((steps.collect::<Vec<_>>(), path, why));
         }
         let replies = self.execute(&batch).await?;
         let mut files: Vec<UnreadableFile> = Vec::new();
-        for (at, (path, why)) in unreadable.into_iter().enumerate() {
-            let (own, above) = (replies.get(2 * at), replies.get(2 * at + 1));
-            let file = match (own, above, path.parent()) {
-                (Some(Reply::Entry(Some(entry))), ..) => self.unreadable(&path, Some(entry.owner), why),
-                (Some(_), Some(Reply::Entry(Some(entry))), Some(above)) => {
-                    self.unreadable(&above, Some(entry.owner), why)
-                }
-                _ => self.unreadable(&path, None, why),
+        for (steps, path, why) in asked {
+            let mut found = None;
+            for (step, place) in &steps {
+                found = found.or(replies.get(*step)?.ok().copied().flatten().map(|entry| (place, entry.owner)));
+            }
+            let file = match found {
+                Some((place, owner)) => self.unreadable(place, Some(owner), why),
+                None => self.unreadable(&path, None, why),
             };
             if files.iter().all(|noted| noted.path != file.path) {
                 files.push(file);
@@ -189,12 +218,11 @@ impl DirStore {
     /// Resolves records in an unusual spelling by device and inode instead of their text.
     async fn resolve(&self, state: &mut RootState, spelled: &[Spelled]) -> Result<(), StoreError> {
         let mut batch = self.steps.empty();
-        for (_, path) in spelled {
-            batch.push_lenient(Op::Resolve { link: path.as_str().into() });
-        }
+        let asked: Vec<_> =
+            spelled.iter().map(|(own, path)| (own, batch.push_lenient(Op::resolve(path.as_str())))).collect();
         let replies = self.execute(&batch).await?;
-        for ((own, _), reply) in spelled.iter().zip(replies) {
-            let Reply::Entry(Some(entry)) = reply else { continue };
+        for (own, step) in asked {
+            let Ok(Some(entry)) = replies.get(step)? else { continue };
             let target =
                 state.releases.iter().find(|release| release.id == entry.id).map(|release| release.name.clone());
             if target.is_none() {
@@ -214,9 +242,10 @@ impl DirStore {
     pub(super) async fn read_state(&self) -> Result<RootState, StoreError> {
         let (batch, query) = self.steps.ask();
         let replies = match self.execute(&batch).await {
-            Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
+            Err(error) if error.is_missing_root() => {
                 // Without a root, the shared paths do not exist either.
-                return Ok(RootState { shared: self.steps.read_shared(&[]), ..RootState::default() });
+                let shared = self.steps.shared_places(std::iter::repeat(None));
+                return Ok(RootState { shared, ..RootState::default() });
             }
             Err(error) => {
                 self.settle(error.into(), None).await?;
@@ -224,11 +253,11 @@ impl DirStore {
             }
             Ok(replies) => replies,
         };
-        let mut state = self.read(query, &replies).await?;
+        let mut state = self.read(&query, &replies).await?;
         // Read again: the trusted owners depend on the group.
         if self.joins_recorded(&state).await {
             let (batch, query) = self.steps.ask();
-            state = self.read(query, &self.execute(&batch).await?).await?;
+            state = self.read(&query, &self.execute(&batch).await?).await?;
         }
         if let Some(mut holder) = state.lock.take() {
             if let Some(token) = &holder.token {
@@ -252,12 +281,14 @@ impl DirStore {
             return Ok(());
         }
         let mut batch = self.steps.empty();
-        for (token, _) in &state.uploads {
-            batch.push_lenient(Op::CheckProcess { path: self.steps.live(token) });
-        }
+        let asked: Vec<_> = state
+            .uploads
+            .iter()
+            .map(|(token, _)| batch.push_lenient(Op::check_process(self.steps.live(token))))
+            .collect();
         let replies = self.execute(&batch).await?;
-        for ((token, owner), reply) in take(&mut state.uploads).into_iter().zip(replies) {
-            if reply == Reply::Process(Liveness::Gone) {
+        for ((token, owner), step) in take(&mut state.uploads).into_iter().zip(asked) {
+            if replies.get(step)? == Ok(&Liveness::Gone) {
                 state.staging.retain(|upload| *upload != token);
                 state.add_dead_upload(token, owner);
             }
@@ -269,23 +300,20 @@ impl DirStore {
     async fn liveness(&self, token: &Token) -> Result<Liveness, StoreError> {
         let mut batch = self.steps.empty();
         let mark = self.layout().held(token).join(&inner("process"));
-        batch.push_lenient(Op::CheckProcess { path: mark.clone() });
-        batch.push_lenient(Op::Read { path: mark, limit: STATE_LIMIT });
+        let process = batch.push_lenient(Op::check_process(mark.clone()));
+        let content = batch.push_lenient(Op::read(mark, STATE_LIMIT));
         let replies = self.execute(&batch).await?;
         // A lock gets its name only once its mark is durable, so an empty mark lost its content in a power cut: the
         // boot of its writer is over.
         let is_lost = |content: &[u8]| content.iter().all(|byte| *byte == 0);
-        match &replies[..] {
-            [Reply::Process(Liveness::Unknown), Reply::Content(Some(Found::Content(content)))] if is_lost(content) => {
-                Ok(Liveness::Gone)
-            }
-            [Reply::Process(liveness), ..] => Ok(*liveness),
-            _ => Ok(Liveness::Unknown),
+        match (replies.get(process)?, replies.get(content)?) {
+            (Ok(Liveness::Unknown), Ok(Some(Found::Content(content)))) if is_lost(content) => Ok(Liveness::Gone),
+            (process, _) => Ok(process.copied().unwrap_or(Liveness::Unknown)),
         }
     }
 
     /// Removes one directory of the trash for good; files already removed stay removed.
-    pub(super) async fn remove_trash(&self, trash: &Token) -> Result<(), TransportError> {
+    pub(super) async fn remove_trash(&self, trash: &Token) -> Result<(), BatchError> {
         let batch = self.steps.empty_trash(trash);
         let first = self.execute(&batch).await;
         // A concurrent staging removes it too, and each may find files already removed by the other.
@@ -303,9 +331,10 @@ impl DirStore {
 
     /// Frees the reserve, if there is one. Returns `true` if it did.
     pub(super) async fn gives_up_reserve(&self) -> bool {
-        let mut ask = self.steps.empty();
-        ask.push(Op::Inspect { path: self.layout().in_state(&["reserve"]) });
-        let is_there = self.execute(&ask).await.is_ok_and(|replies| matches!(replies[..], [Reply::Entry(Some(_))]));
+        let mut batch = self.steps.empty();
+        let reserve = batch.push(Op::inspect(self.layout().in_state(&["reserve"])));
+        let is_there = |replies: Replies| replies.get(reserve).is_ok_and(Option::is_some);
+        let is_there = self.execute(&batch).await.is_ok_and(is_there);
         is_there && self.execute(&self.steps.free_reserve()).await.is_ok()
     }
 
@@ -315,25 +344,21 @@ impl DirStore {
 
     /// Converts an error to [`StoreError::NewerFormat`] if that ended a batch that enters the state directory; or to
     /// an error of the step that failed to write the format.
-    pub(super) fn understand_format(&self, error: TransportError) -> StoreError {
-        let TransportError::Step { index: Steps::FORMAT_STEP, host, root, failure, mut replies } = error else {
+    pub(super) fn understand_format(&self, entered: Entered, error: BatchError) -> StoreError {
+        if !error.failed_at(entered.expect) {
             return error.into();
-        };
-        let written = replies.get(Steps::FORMAT_STEP - 1);
-        if let Some(Reply::Failed(why)) = written.filter(|reply| !is_there_already(reply)) {
-            let failure = why.clone();
-            replies.truncate(Steps::FORMAT_STEP - 1);
-            return TransportError::Step { host, root, index: Steps::FORMAT_STEP - 1, failure, replies }.into();
         }
-        match failure.kind {
-            FailureKind::Mismatch => StoreError::NewerFormat { host: self.to_string(), found: failure.detail },
-            _ => TransportError::Step { index: Steps::FORMAT_STEP, host, root, failure, replies }.into(),
+        match (error.earlier_failure(entered.write), error.failure()) {
+            (Some(why), _) if why.kind != FailureKind::Exists => {
+                let why = why.clone();
+                error.because_of(entered.write, why).into()
+            }
+            (_, Some(failure)) if failure.kind == FailureKind::Mismatch => {
+                StoreError::NewerFormat { host: self.to_string(), found: failure.detail.clone() }
+            }
+            _ => error.into(),
         }
     }
-}
-
-fn is_there_already(reply: &Reply) -> bool {
-    matches!(reply, Reply::Failed(failure) if failure.kind == FailureKind::Exists)
 }
 
 impl ReleaseStore for DirStore {
@@ -356,23 +381,18 @@ impl ReleaseStore for DirStore {
     fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>> {
         Box::pin(async {
             let mut batch = self.steps.empty();
-            traces::ask(&mut batch, self.layout());
-            let replies = match self.execute(&batch).await {
-                Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => Vec::new(),
-                replies => replies?,
-            };
-            traces::read(&replies, self.layout()).map_err(|what| StoreError::Damaged { host: self.to_string(), what })
+            let asked = traces::ask(&mut batch, self.layout());
+            match self.execute(&batch).await {
+                Err(error) if error.is_missing_root() => Ok(Traces::default()),
+                replies => asked.read(&replies?, self),
+            }
         })
     }
 
     fn survey(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {
         Box::pin(async {
             match self.read_survey().await {
-                Err(StoreError::Transport(TransportError::Root { failure, .. }))
-                    if failure.kind == FailureKind::Missing =>
-                {
-                    Ok(RootState::default())
-                }
+                Err(StoreError::Transport(error)) if error.is_missing_root() => Ok(RootState::default()),
                 survey => survey,
             }
         })

@@ -9,7 +9,7 @@ use crate::{
     lock::LockHolder,
     name::ReleaseName,
     path::HostPath,
-    transport::{Effect, FailureKind, TransportError},
+    transport::{BatchError, Effect, FailureKind, TransportError},
 };
 
 /// An error while reading or changing a root. [`effect`](Self::effect) says what took effect.
@@ -300,6 +300,12 @@ fn hints_of(error: &TransportError) -> Vec<Hint> {
         TransportError::Unsuitable { .. } | TransportError::Source { .. } | TransportError::Upload { .. } => None,
     };
     advice.into_iter().map(Hint::from).collect()
+}
+
+impl From<BatchError> for StoreError {
+    fn from(error: BatchError) -> Self {
+        TransportError::from(error).into()
+    }
 }
 
 impl From<StoreError> for Error {

@@ -6,7 +6,10 @@ use crate::{
     path::InnerPath,
     plan::Owners,
     record::RECORD_FILE,
-    transport::{Batch, Counted, ForeignEntry, Listed, Op, Reply},
+    transport::{
+        Batch, Content, Counted, Entry, ForeignEntry, Group, Handle, HostIdentity, Listed, Listing, MayFail, Op,
+        Replies, TransportError,
+    },
     verification::Foreign,
 };
 
@@ -17,17 +20,31 @@ use super::{
     team::TeamState,
 };
 
-/// Adds six steps that read the user, and the owners of the state directory, the release, its record and its
-/// kept files; one more for the group, if the root has one.
-pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) {
-    let kept = store.layout().kept(name);
-    batch.push(Op::Identify);
-    batch.push(Op::Inspect { path: store.layout().state().clone() });
-    batch.push(Op::Inspect { path: store.layout().release(name) });
-    batch.push(Op::Inspect { path: store.layout().release(name).join(&inner(RECORD_FILE)) });
-    batch.push(Op::Read { path: kept.join(&inner(SEALED_USER)), limit: STATE_LIMIT });
-    batch.push(Op::List { path: kept });
-    store.steps.ask_group(batch);
+/// The steps that read the owners of a release's files.
+#[derive(Debug)]
+pub(super) struct OwnerSteps {
+    identity: Handle<HostIdentity>,
+    state: Handle<Option<Entry>>,
+    release: Handle<Option<Entry>>,
+    record: Handle<Option<Entry>>,
+    sealed: Handle<Content>,
+    kept: Handle<Listing>,
+    group: Option<Handle<MayFail<Option<Group>>>>,
+}
+
+/// Adds the steps that read the user, the owners of the state directory, the release, its record and its kept files,
+/// and the group, if the root has one.
+pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) -> OwnerSteps {
+    let (kept, release) = (store.layout().kept(name), store.layout().release(name));
+    OwnerSteps {
+        identity: batch.push(Op::identify()),
+        state: batch.push(Op::inspect(store.layout().state().clone())),
+        release: batch.push(Op::inspect(release.clone())),
+        record: batch.push(Op::inspect(release.join(&inner(RECORD_FILE)))),
+        sealed: batch.push(Op::read(kept.join(&inner(SEALED_USER)), STATE_LIMIT)),
+        kept: batch.push(Op::list(kept)),
+        group: store.steps.ask_group(batch),
+    }
 }
 
 /// The owners found by these steps.
@@ -41,35 +58,30 @@ pub(super) struct Asked {
 }
 
 /// Reads the replies to these steps; `None` if the release does not exist.
-pub(super) fn read(store: &DirStore, name: &ReleaseName, replies: &[Reply]) -> Option<Asked> {
-    let [
-        Reply::Identity(identity),
-        Reply::Entry(state),
-        Reply::Entry(Some(release)),
-        Reply::Entry(record),
-        Reply::Content(sealed),
-        kept,
-        group @ ..,
-    ] = replies
-    else {
-        return None;
-    };
-    let team = store.steps.read_group(group.first());
-    let trusted = Owners::new(identity.uid).with(team.as_ref());
+pub(super) fn read(
+    store: &DirStore,
+    name: &ReleaseName,
+    steps: &OwnerSteps,
+    replies: &Replies,
+) -> Result<Option<Asked>, TransportError> {
+    let Some(release) = replies.get(steps.release)? else { return Ok(None) };
+    let team = store.steps.read_group(replies.get_some(steps.group)?);
+    let trusted = Owners::new(replies.get(steps.identity)?.uid).with(team.as_ref());
     let mut owners = trusted.all();
-    owners.extend(sealed_owner(sealed.as_ref()));
+    owners.extend(sealed_owner(replies.get(steps.sealed)?.as_ref()));
     let directory = store.layout().release(name);
-    let record = record.as_ref().map(|record| (format!("{directory}/{RECORD_FILE}"), record.owner));
+    let record = replies.get(steps.record)?.map(|record| (format!("{directory}/{RECORD_FILE}"), record.owner));
     let own = std::iter::once((directory.to_string(), release.owner)).chain(record);
     let own = own.filter(|(_, owner)| !owners.contains(owner)).map(|(path, owner)| Foreign { path, owner });
     let mut asked = Asked { release: own.collect(), owners, tool: Vec::new() };
-    if let Some(state) = state.filter(|state| !trusted.trust(state.owner)) {
+    if let Some(state) = replies.get(steps.state)?.filter(|state| !trusted.trust(state.owner)) {
         asked.tool.push(Foreign { path: store.layout().state().to_string(), owner: state.owner });
     }
     // If only members of the root's group can write there, a member wrote whatever is there.
     let is_closed = team.as_ref().is_some_and(TeamState::keeps_others_out);
-    asked.tool.extend(of_the_tool(&store.layout().kept(name), kept, |owner| !is_closed && !trusted.trust(owner)));
-    Some(asked)
+    let listed = replies.get(steps.kept)?.as_deref().unwrap_or_default();
+    asked.tool.extend(of_the_tool(&store.layout().kept(name), listed, |owner| !is_closed && !trusted.trust(owner)));
+    Ok(Some(asked))
 }
 
 impl Asked {
@@ -91,8 +103,7 @@ impl Asked {
 }
 
 /// Returns the untrusted files among those that the tool keeps for a release.
-fn of_the_tool(kept: &InnerPath, listing: &Reply, is_foreign: impl Fn(u32) -> bool) -> Vec<Foreign> {
-    let listed: &[Listed] = if let Reply::Listing(Some(listed)) = listing { listed } else { &[] };
+fn of_the_tool(kept: &InnerPath, listed: &[Listed], is_foreign: impl Fn(u32) -> bool) -> Vec<Foreign> {
     let foreign = listed.iter().filter(|listed| is_foreign(listed.entry.owner));
     let named =
         |listed: &Listed| Foreign { path: format!("{kept}/{}", shown(&listed.name)), owner: listed.entry.owner };

@@ -18,9 +18,8 @@ use crate::{
     outcome::Command,
     path::InnerPath,
     shared::SharedRecord,
-    time::Timestamp,
     token::Token,
-    transport::{Effect, FailureKind, HookExit, LineSink, Reply, StepFailure, TransportError},
+    transport::{BatchError, Effect, FailureKind, HookExit, LineSink, StepFailure},
 };
 
 use super::{
@@ -28,7 +27,7 @@ use super::{
     Preparation, Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
     extent::Wanted,
     query::FIRST_LINKS,
-    steps::{Preparing, Steps, Switching},
+    steps::{Preparing, Switching},
     take,
 };
 
@@ -132,7 +131,7 @@ impl DirGuard {
                 let most = u32::try_from(known).unwrap_or(u32::MAX).max(FIRST_LINKS);
                 let (batch, query) = self.store.steps.read_links(&self.token, &names, most);
                 let replies = self.store.execute(&batch).await?;
-                self.store.read_more(&mut self.state, names, (query, &replies)).await?;
+                self.store.read_more(&mut self.state, names, (&query, &replies)).await?;
             }
             Wanted::Releases(_) | Wanted::All => {
                 self.state = take::read_again(&self.store, &self.token, self.state.clone()).await?;
@@ -161,12 +160,12 @@ impl DirGuard {
         let result = self.store.execute(&preparing.batch).await;
         self.published = preparing.publish.is_some_and(|publish| match &result {
             Ok(_) => true,
-            Err(error) => matches!(error.effect(), Effect::Steps(at) if at > publish),
+            Err(error) => error.failed_after(publish),
         });
         match result {
             Ok(replies) => {
                 self.intent_written = true;
-                if replies.last().is_some_and(close::is_long) {
+                if close::is_long(replies.get(preparing.history)?) {
                     self.long.insert("history");
                 }
                 self.linked = (!preparation.shared.is_empty())
@@ -177,18 +176,20 @@ impl DirGuard {
         }
     }
 
-    fn understand_prepare(&self, preparing: &Preparing, name: &ReleaseName, error: TransportError) -> StoreError {
+    fn understand_prepare(&self, preparing: &Preparing, name: &ReleaseName, error: BatchError) -> StoreError {
         let (host, name) = (self.host(), name.clone());
-        let kind = error.failure().map(|failure| failure.kind);
-        match error.effect() {
-            Effect::Steps(0) if kind == Some(FailureKind::Missing) => StoreError::LockLost { host },
-            Effect::Steps(at) if Some(at) == preparing.absent => StoreError::NameTaken { host, name },
-            Effect::Steps(at) if at == preparing.present => StoreError::NoSuchRelease { host, name },
-            Effect::Steps(at) if kind == Some(FailureKind::CrossDevice) => {
-                match preparing.seeds.iter().find(|(seed, _)| *seed == at) {
-                    Some((_, place)) => StoreError::SeedElsewhere { host, place: self.store.steps.root.join(place) },
-                    None => error.into(),
-                }
+        if error.is_missing_at(preparing.lock) {
+            return StoreError::LockLost { host };
+        }
+        if preparing.absent.is_some_and(|absent| error.failed_at(absent)) {
+            return StoreError::NameTaken { host, name };
+        }
+        if error.failed_at(preparing.present) {
+            return StoreError::NoSuchRelease { host, name };
+        }
+        match preparing.seeds.iter().find(|(seed, _)| error.failed_at(*seed)) {
+            Some((_, place)) if error.kind() == Some(FailureKind::CrossDevice) => {
+                StoreError::SeedElsewhere { host, place: self.store.steps.root.join(place) }
             }
             _ => error.into(),
         }
@@ -211,19 +212,12 @@ impl DirGuard {
         }
         let steps = &self.store.steps;
         let batch = steps.unprepare(&self.token, current, preparation, self.record_before.as_deref());
-        match self.store.execute(&batch).await {
-            Ok(_) => {
-                self.published = false;
-                // A release that was never current leaves no records.
-                if preparation.staged.is_some() {
-                    self.marks.remove(&preparation.name);
-                    self.unmarked.remove(&preparation.name);
-                }
-            }
-            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) => {
-                return Err(StoreError::LockLost { host: self.host() });
-            }
-            Err(error) => return Err(error.into()),
+        self.store.execute_locked(&batch).await?;
+        self.published = false;
+        // A release that was never current leaves no records.
+        if preparation.staged.is_some() {
+            self.marks.remove(&preparation.name);
+            self.unmarked.remove(&preparation.name);
         }
         Ok(())
     }
@@ -232,7 +226,7 @@ impl DirGuard {
     async fn look_at_current(&mut self) -> Result<(), StoreError> {
         let (batch, query) = self.store.steps.ask();
         let replies = self.store.execute(&batch).await?;
-        self.state.current = self.store.read(query, &replies).await?.current;
+        self.state.current = self.store.read(&query, &replies).await?.current;
         Ok(())
     }
 
@@ -255,7 +249,7 @@ impl DirGuard {
             Ok(replies) => replies,
             Err(error) => {
                 // A revert belongs to the same operation: it does not write the intent again.
-                self.intent_written |= matches!(error.effect(), Effect::Steps(at) if at > 0);
+                self.intent_written |= switching.intent.is_some_and(|intent| error.failed_after(intent));
                 let failed = self.understand_switch(&switching, switch, error);
                 // Reports show the actual state of this host, not the one before somebody else changed it.
                 if matches!(failed.error, StoreError::Conflict { .. } | StoreError::LockLost { .. }) {
@@ -266,27 +260,24 @@ impl DirGuard {
         };
         self.intent_written = true;
         let expected = self.store.layout().link_to(&switch.to.name);
-        match replies.get(switching.look) {
-            Some(Reply::Link(Some(link))) if *link == expected => {}
-            other => {
-                let detail = format!("after the switch it was read back as {other:?}");
-                return Err(ActivateError {
-                    error: StoreError::Conflict { host: self.host(), detail },
-                    took_effect: TookEffect::Unknown,
-                });
-            }
+        let unknown = |error| ActivateError { error, took_effect: TookEffect::Unknown };
+        let link = replies.get(switching.look).map_err(|error| unknown(error.into()))?;
+        if link.as_ref() != Some(&expected) {
+            let link = link.as_ref().map(|link| link.escape_ascii().to_string());
+            let detail = format!("after the switch it was read back as {}", link.as_deref().unwrap_or("missing"));
+            return Err(unknown(StoreError::Conflict { host: self.host(), detail }));
         }
         let after = Current::Release { name: switch.to.name.clone(), link: expected };
         let before = std::mem::replace(&mut self.state.current, after.clone());
-        let at = clock(replies.get(switching.clock));
+        let at = replies.get(switching.clock).ok().and_then(Result::ok).copied();
         self.state.clock = at.or(self.state.clock);
         Ok(Activated { before, after, at })
     }
 
-    fn understand_switch(&mut self, switching: &Switching, switch: &Switch, error: TransportError) -> ActivateError {
+    fn understand_switch(&mut self, switching: &Switching, switch: &Switch, error: BatchError) -> ActivateError {
         let host = self.host();
         let took_effect = match error.effect() {
-            Effect::Steps(at) if at > switching.switch => TookEffect::Yes,
+            _ if error.failed_after(switching.switch) => TookEffect::Yes,
             Effect::Nothing | Effect::Steps(_) => TookEffect::No,
             Effect::Unknown => TookEffect::Unknown,
         };
@@ -294,18 +285,16 @@ impl DirGuard {
             let (name, link) = (switch.to.name.clone(), self.store.layout().link_to(&switch.to.name));
             self.state.current = Current::Release { name, link };
         }
-        let kind = error.failure().map(|failure| failure.kind);
-        let detail = || error.failure().map(ToString::to_string).unwrap_or_default();
-        let error = match error.effect() {
-            Effect::Steps(at) if at == switching.expect => StoreError::Conflict { host, detail: detail() },
-            Effect::Steps(at) if at == switching.target => {
-                StoreError::NoSuchRelease { host, name: switch.to.name.clone() }
-            }
+        let is_missing = matches!(error.effect(), Effect::Steps(_)) && error.kind() == Some(FailureKind::Missing);
+        let error = if error.failed_at(switching.expect) {
+            self.store.conflict(&error)
+        } else if error.failed_at(switching.target) {
+            StoreError::NoSuchRelease { host, name: switch.to.name.clone() }
+        } else if is_missing && took_effect == TookEffect::No {
             // The lock directory is gone, and the prepared symlink with it.
-            Effect::Steps(at) if at <= switching.switch && kind == Some(FailureKind::Missing) => {
-                StoreError::LockLost { host }
-            }
-            _ => error.into(),
+            StoreError::LockLost { host }
+        } else {
+            error.into()
         };
         ActivateError { error, took_effect }
     }
@@ -315,17 +304,14 @@ impl DirGuard {
         let result = self.store.execute(&batch).await;
         let is_away = match &result {
             Ok(_) => true,
-            Err(error) => matches!(error.effect(), Effect::Steps(at) if at > away),
+            Err(error) => error.failed_after(away),
         };
         if is_away {
             self.state.current = Current::Absent;
         }
         match result {
             Ok(_) => Ok(()),
-            Err(error) if error.effect() == Effect::Steps(expect) => {
-                let detail = error.failure().map(ToString::to_string).unwrap_or_default();
-                Err(StoreError::Conflict { host: self.host(), detail })
-            }
+            Err(error) if error.failed_at(expect) => Err(self.store.conflict(&error)),
             Err(error) => Err(error.into()),
         }
     }
@@ -335,21 +321,6 @@ impl DirGuard {
 fn operation_of(left: &Interrupted) -> Option<Token> {
     let intended = left.intent.record().map(|intent| &intent.operation);
     intended.or(left.owner.record().map(|owner| &owner.operation)).cloned()
-}
-
-pub(super) fn is_missing_at(error: &TransportError, step: usize) -> bool {
-    error.effect() == Effect::Steps(step) && error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing)
-}
-
-fn clock(reply: Option<&Reply>) -> Option<Timestamp> {
-    if let Some(Reply::Clock(at)) = reply { Some(*at) } else { None }
-}
-
-/// Describes the failed steps among those that may fail. A file to be removed may be missing.
-fn failures(written: &[Reply], forgotten: &[Reply]) -> Vec<String> {
-    let failed = |reply: &Reply| if let Reply::Failed(failure) = reply { Some(failure.clone()) } else { None };
-    let left = forgotten.iter().filter_map(failed).filter(|failure| failure.kind != FailureKind::Missing);
-    written.iter().filter_map(failed).chain(left).map(|failure| failure.to_string()).collect()
 }
 
 impl StoreGuard for DirGuard {

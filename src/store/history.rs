@@ -3,7 +3,7 @@
 use crate::{
     history::{HistoryEntry, Trail},
     name::ReleaseName,
-    transport::{FailureKind, Op, Reply, TransportError},
+    transport::Op,
 };
 
 use super::{DirStore, Kept, StoreError};
@@ -76,13 +76,13 @@ pub(super) async fn untold(store: &DirStore, entries: Vec<HistoryEntry>) -> Vec<
 
 async fn end(store: &DirStore, names: &[&str], reach: u64) -> Result<End, StoreError> {
     let mut batch = store.steps.empty();
-    batch.push(Op::ReadEnd { path: store.layout().in_state(names), limit: reach });
+    let content = batch.push(Op::read_end(store.layout().in_state(names), reach));
     let replies = match store.execute(&batch).await {
-        Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => Vec::new(),
-        replies => replies?,
+        Err(error) if error.is_missing_root() => None,
+        replies => Some(replies?),
     };
-    let found = if let Some(Reply::Content(found)) = replies.first() { found.as_ref() } else { None };
-    match Kept::bytes(found) {
+    let found = replies.as_ref().map(|replies| replies.get(content)).transpose()?;
+    match Kept::bytes(found.and_then(Option::as_ref)) {
         Kept::Nothing => Ok(End { entries: Vec::new(), torn: 0, is_whole: true }),
         Kept::Unreadable(why) => {
             Err(StoreError::Damaged { host: store.to_string(), what: format!("the history: {why}") })

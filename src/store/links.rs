@@ -4,7 +4,7 @@ use crate::{
     name::ReleaseName,
     path::InnerPath,
     shared::{BrokenLink, LinkFault, SharedRecord},
-    transport::{Batch, EntryKind, Op, Reply},
+    transport::{Batch, Entry, EntryKind, Handle, MayFail, Op, Replies, StepFailure, TransportError},
 };
 
 use super::{DirStore, HostedRelease, RootState, StoreError};
@@ -24,10 +24,15 @@ struct LookedAt {
     release: ReleaseName,
     path: InnerPath,
     /// The recorded target and the step that resolves it, if a target is recorded.
-    place: Option<(InnerPath, usize)>,
-    /// The step that inspects the link itself; the next step follows it.
-    step: usize,
+    place: Option<(InnerPath, Look)>,
+    /// The step that inspects the link itself.
+    link: Look,
+    /// The step that follows it.
+    end: Look,
 }
+
+/// A step that inspects a file.
+type Look = Handle<MayFail<Option<Entry>>>;
 
 impl DirStore {
     /// Adds the steps that check these links of `release`.
@@ -39,12 +44,12 @@ impl DirStore {
             };
             let place = place.map(|place| {
                 let step = known(&place).map(|(_, step)| step);
-                let asked = || batch.push_lenient(Op::Resolve { link: place.as_str().into() });
+                let asked = || batch.push_lenient(Op::resolve(place.as_str()));
                 (place.clone(), step.unwrap_or_else(asked))
             });
-            let step = batch.push_lenient(Op::Inspect { path: stands.clone() });
-            batch.push_lenient(Op::Resolve { link: stands.as_str().into() });
-            look.links.push(LookedAt { release: release.clone(), path: path.clone(), place, step });
+            let link = batch.push_lenient(Op::inspect(stands.clone()));
+            let end = batch.push_lenient(Op::resolve(stands.as_str()));
+            look.links.push(LookedAt { release: release.clone(), path: path.clone(), place, link, end });
         }
     }
 
@@ -69,7 +74,7 @@ impl DirStore {
             return Ok(Vec::new());
         }
         let replies = self.execute(&batch).await?;
-        Ok(look.read(&replies))
+        Ok(look.read(&replies)?)
     }
 
     /// Checks the links of all releases and stores the faults in `state`, for pruning.
@@ -89,44 +94,39 @@ pub(super) fn recorded(releases: &[HostedRelease]) -> impl Iterator<Item = (&Rel
 }
 
 impl LinkLook {
-    /// Returns the broken links by release; `replies` are those of the whole batch.
-    pub(super) fn read(&self, replies: &[Reply]) -> BrokenLinks {
+    /// Returns the broken links by release.
+    pub(super) fn read(&self, replies: &Replies) -> Result<BrokenLinks, TransportError> {
         let mut broken = BrokenLinks::new();
         for link in &self.links {
-            let Some(fault) = link.fault(replies) else { continue };
+            let Some(fault) = link.fault(replies)? else { continue };
             let found = BrokenLink { path: link.path.clone(), fault };
             match broken.iter_mut().find(|(name, _)| *name == link.release) {
                 Some((_, all)) => all.push(found),
                 None => broken.push((link.release.clone(), vec![found])),
             }
         }
-        broken
+        Ok(broken)
     }
 }
 
 impl LookedAt {
-    fn fault(&self, replies: &[Reply]) -> Option<LinkFault> {
-        let unreadable = |reply: Option<&Reply>| match reply {
-            Some(Reply::Failed(why)) => LinkFault::Unreadable { why: why.to_string() },
-            _ => LinkFault::Unreadable { why: "nothing was answered".to_owned() },
-        };
+    fn fault(&self, replies: &Replies) -> Result<Option<LinkFault>, TransportError> {
+        let unreadable = |why: &StepFailure| LinkFault::Unreadable { why: why.to_string() };
         let place = self.place.as_ref().map(|(place, _)| place.clone());
-        match replies.get(self.step) {
-            Some(Reply::Entry(None)) => return Some(LinkFault::Missing),
-            Some(Reply::Entry(Some(entry))) if entry.kind == EntryKind::Link => {}
-            Some(Reply::Entry(Some(entry))) => return Some(LinkFault::Replaced { found: entry.kind }),
-            other => return Some(unreadable(other)),
-        }
-        let end = match replies.get(self.step + 1) {
-            Some(Reply::Entry(Some(end))) => end,
-            Some(Reply::Entry(None)) => return Some(LinkFault::Dangling { place }),
-            other => return Some(unreadable(other)),
+        let fault = match (replies.get(self.link)?, replies.get(self.end)?) {
+            (Ok(None), _) => LinkFault::Missing,
+            (Ok(Some(entry)), _) if entry.kind != EntryKind::Link => LinkFault::Replaced { found: entry.kind },
+            (Ok(Some(_)), Ok(None)) => LinkFault::Dangling { place },
+            (Ok(Some(_)), Ok(Some(end))) => {
+                let Some((place, step)) = &self.place else { return Ok(None) };
+                match replies.get(*step)? {
+                    Ok(Some(there)) if there.id == end.id => return Ok(None),
+                    Ok(_) => LinkFault::Elsewhere { place: place.clone() },
+                    Err(why) => unreadable(why),
+                }
+            }
+            (Err(why), _) | (_, Err(why)) => unreadable(why),
         };
-        let (place, step) = self.place.as_ref()?;
-        match replies.get(*step) {
-            Some(Reply::Entry(Some(there))) if there.id == end.id => None,
-            Some(Reply::Entry(_)) => Some(LinkFault::Elsewhere { place: place.clone() }),
-            other => Some(unreadable(other)),
-        }
+        Ok(Some(fault))
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     name::ReleaseName,
     path::InnerPath,
-    transport::{Batch, EntryKind, FailureKind, Op, Reply, StepFailure, TransportError},
+    transport::{Batch, EntryKind, FailureKind, Op, StepFailure, TransportError},
 };
 
 use super::{DirStore, StoreError};
@@ -12,36 +12,34 @@ use super::{DirStore, StoreError};
 /// program wrote the state, or because `name` was pruned.
 pub(super) async fn may_write(store: &DirStore, name: Option<&ReleaseName>) -> Result<(), StoreError> {
     let (layout, mut batch) = (store.layout(), store.steps.empty());
-    let format = batch.push_lenient(Op::ReadLink { path: layout.in_state(&["format"]) });
+    let format = batch.push_lenient(Op::read_link(layout.in_state(&["format"])));
     let pruned =
         name.map(|name| batch.push_lenient(Op::ExpectAbsent { path: layout.in_state(&["pruned", name.as_str()]) }));
-    let first = batch.steps.len();
     let outside = [InnerPath::root(), layout.releases().clone(), layout.state().clone()];
-    for path in outside.into_iter().chain(store.steps.written_in()) {
-        batch.push_lenient(Op::ExpectWritable { path });
-    }
-    let replies = match store.execute(&batch).await {
+    let written = outside.into_iter().chain(store.steps.written_in());
+    let writable: Vec<_> = written.map(|path| batch.push_lenient(Op::ExpectWritable { path })).collect();
+    let replies = match store.execute(&batch).await.map_err(TransportError::from) {
         Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
             return may_make_root(store, failure).await;
         }
         replies => replies?,
     };
-    if let Some(Reply::Link(Some(found))) = replies.get(format)
+    if let Ok(Some(found)) = replies.get(format)?
         && found != store.steps.format().as_bytes()
     {
         let found = found.escape_ascii().to_string();
         // The run would first settle a state directory that it can convert, so that is no refusal.
         store.entry(StoreError::NewerFormat { host: store.to_string(), found }).await?;
     }
-    for reply in &replies[first..] {
-        match reply {
+    for step in writable {
+        match replies.get(step)? {
             // Staging creates missing directories.
-            Reply::Failed(failure) if failure.kind != FailureKind::Missing => return Err(unusable(store, failure)),
+            Err(failure) if failure.kind != FailureKind::Missing => return Err(unusable(store, failure)),
             _ => {}
         }
     }
-    match (name, pruned.and_then(|at| replies.get(at))) {
-        (Some(name), Some(Reply::Failed(failure))) if failure.kind == FailureKind::Exists => {
+    match (name, replies.get_some(pruned)?) {
+        (Some(name), Some(Err(failure))) if failure.kind == FailureKind::Exists => {
             Err(StoreError::NamePruned { host: store.to_string(), name: name.clone() })
         }
         _ => Ok(()),
@@ -56,8 +54,8 @@ async fn may_make_root(store: &DirStore, missing: StepFailure) -> Result<(), Sto
         let mut batch = Batch::new(above.clone());
         let right = batch.push_lenient(Op::ExpectWritable { path: InnerPath::root() });
         let next = below.as_path().file_name().and_then(|name| InnerPath::new(name).ok());
-        let next = next.map(|path| batch.push_lenient(Op::Inspect { path }));
-        let replies = match store.execute(&batch).await {
+        let next = next.map(|path| batch.push_lenient(Op::inspect(path)));
+        let replies = match store.execute(&batch).await.map_err(TransportError::from) {
             Err(TransportError::Root { failure, .. }) if failure.kind == FailureKind::Missing => {
                 below = above;
                 continue;
@@ -65,13 +63,13 @@ async fn may_make_root(store: &DirStore, missing: StepFailure) -> Result<(), Sto
             Err(TransportError::Root { failure, .. }) => return Err(unusable(store, &failure)),
             replies => replies?,
         };
-        if let Some(Reply::Failed(failure)) = replies.get(right) {
+        if let Err(failure) = replies.get(right)? {
             let failure = StepFailure::new(failure.kind, above.as_str());
             return Err(unusable(store, &failure));
         }
         // A dangling symlink counts as missing when it is followed, but mkdir(2) fails on it.
-        return match next.and_then(|at| replies.get(at)) {
-            Some(Reply::Entry(Some(entry))) if entry.kind == EntryKind::Link => Err(unusable(store, &missing)),
+        return match replies.get_some(next)? {
+            Some(Ok(Some(entry))) if entry.kind == EntryKind::Link => Err(unusable(store, &missing)),
             _ => Ok(()),
         };
     }

@@ -6,15 +6,15 @@ use crate::{
     name::ReleaseName,
     status::ReleaseState,
     token::Token,
-    transport::{Effect, Reply},
+    transport::{Contents, Handle, MayFail, Replies, StepFailure, TransportError},
 };
 
 #[cfg(doc)]
 use super::StoreGuard;
 use super::{
     DirStore, Kept, RootState, StoreError,
-    guard::{DirGuard, is_missing_at},
-    steps::{Pruning, Steps},
+    guard::DirGuard,
+    steps::{Move, Pruning},
 };
 
 /// The result of [`StoreGuard::prune`].
@@ -31,9 +31,8 @@ const CATCHES_UP: usize = 200;
 
 impl DirStore {
     /// Returns the pruned releases whose lists an older version left.
-    fn older(&self, reply: Option<&Reply>) -> Vec<ReleaseName> {
-        let Some(Reply::Contents(contents)) = reply else { return Vec::new() };
-        let names = contents.iter().filter_map(|(name, _)| self.layout().release_name(name));
+    fn older(&self, lists: Result<&Contents, &StepFailure>) -> Vec<ReleaseName> {
+        let names = lists.into_iter().flatten().filter_map(|(name, _)| self.layout().release_name(name));
         names.take(CATCHES_UP).collect()
     }
 }
@@ -54,19 +53,9 @@ impl DirGuard {
             return Ok(Pruned::default());
         }
         let pruning = self.store.steps.prune(&self.token, &self.state.current, releases);
-        let replies = match self.store.execute(&pruning.batch).await {
-            Ok(replies) => replies,
-            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) => {
-                return Err(StoreError::LockLost { host: self.host() });
-            }
-            Err(error) if error.effect() == Effect::Steps(pruning.expect) => {
-                let detail = error.failure().map(ToString::to_string).unwrap_or_default();
-                return Err(StoreError::Conflict { host: self.host(), detail });
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let pruned = self.read_pruned(&pruning, &replies);
-        let older = self.store.older(replies.get(pruning.lists));
+        let replies = self.store.execute_locked(&pruning.batch).await?;
+        let pruned = self.read_pruned(&pruning, &replies)?;
+        let older = self.store.older(replies.get(pruning.lists)?);
         self.keep_names(&pruned, &older).await?;
         let moved: HashSet<&ReleaseName> = pruned.moved.iter().map(|(name, _)| name).collect();
         self.state.releases.retain(|release| !moved.contains(&release.name));
@@ -74,24 +63,21 @@ impl DirGuard {
     }
 
     /// Sorts the replies into moved and failed releases.
-    fn read_pruned(&self, pruning: &Pruning, replies: &[Reply]) -> Pruned {
-        let why = |step: usize| match replies.get(step) {
-            Some(Reply::Done) => None,
-            Some(Reply::Failed(failure)) => Some(failure.to_string()),
-            _ => Some("nothing was answered".to_owned()),
-        };
+    fn read_pruned(&self, pruning: &Pruning, replies: &Replies) -> Result<Pruned, TransportError> {
+        let why =
+            |step: Handle<MayFail<()>>| Ok::<_, TransportError>(replies.get(step)?.err().map(ToString::to_string));
         // A crash may bring an unsynced release back under its name, so it must stay complete: the next staging empties
         // the trash.
-        let unsynced = why(pruning.sync).map(|why| format!("it is in the trash, which could not be synced ({why})"));
+        let unsynced = why(pruning.sync)?.map(|why| format!("it is in the trash, which could not be synced ({why})"));
         let mut pruned = Pruned::default();
-        for (name, trash, [out, away]) in &pruning.moves {
+        for Move { name, trash, out, away } in &pruning.moves {
             let at = self.store.layout().release(name);
-            match why(*out).map(|why| format!("{at} stays: {why}")).or_else(|| why(*away)).or(unsynced.clone()) {
+            match why(*out)?.map(|why| format!("{at} stays: {why}")).or(why(*away)?).or(unsynced.clone()) {
                 Some(why) => pruned.failed.push((name.clone(), why)),
                 None => pruned.moved.push((name.clone(), trash.clone())),
             }
         }
-        pruned
+        Ok(pruned)
     }
 
     async fn keep_names(&self, pruned: &Pruned, older: &[ReleaseName]) -> Result<(), StoreError> {
@@ -101,7 +87,6 @@ impl DirGuard {
         };
         let gone: Vec<(ReleaseName, bool)> =
             pruned.moved.iter().map(|(name, _)| (name.clone(), was_current(name))).collect();
-        self.store.execute(&self.store.steps.forget_releases(&self.token, &gone, older)).await?;
-        Ok(())
+        self.store.execute_locked(&self.store.steps.forget_releases(&self.token, &gone, older)).await.map(drop)
     }
 }

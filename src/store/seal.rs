@@ -5,21 +5,21 @@
 //! manifest. Files that commands add are the application's own business. An entry that did not match the manifest
 //! before the first command keeps its line, whatever became of it: damage from before stays damage.
 
-use std::{collections::HashMap, ops::Range, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     manifest::{Manifest, ManifestEntry, ManifestNode, Surveyed},
     name::ReleaseName,
     token::Token,
     transport::{
-        Batch, Changes, EntryKind, FailureKind, Found, GIVEN, Op, Reply, Snapped, StepFailure, SyncReach,
-        TransportError,
+        Batch, Changes, Content, EntryKind, FailureKind, Found, GIVEN, Handle, MayFail, Op, Replies, Snapped,
+        StepFailure, SyncReach, TransportError,
     },
 };
 
 use super::{
     DirStore, Kept, StoreError,
-    check::{MANIFEST_LIMIT, lost},
+    check::MANIFEST_LIMIT,
     layout::{LISTING, MANIFEST, TOUCHED, inner},
     steps::Steps,
 };
@@ -37,19 +37,23 @@ pub(super) enum Marked {
     Failed(StepFailure),
 }
 
+/// The steps that take a snapshot of a release.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marking {
+    snapshot: Handle<MayFail<()>>,
+    /// The step that gives it its name. It fails if there is one already.
+    rename: Handle<MayFail<()>>,
+}
+
 impl Marked {
     /// Reads the replies to the steps of [`Steps::mark_touched`].
-    pub(super) fn read(replies: &[Reply]) -> Self {
-        let failure = |at: usize| match replies.get(at) {
-            Some(Reply::Failed(failure)) => Some(failure),
-            _ => None,
-        };
-        match (failure(1), failure(3)) {
-            (Some(why), _) if why.kind == FailureKind::Missing => Self::Unlisted,
-            (Some(why), _) => Self::Failed(why.clone()),
-            (None, Some(why)) if why.kind != FailureKind::Exists => Self::Failed(why.clone()),
+    pub(super) fn read(replies: &Replies, marking: Marking) -> Result<Self, TransportError> {
+        Ok(match (replies.get(marking.snapshot)?, replies.get(marking.rename)?) {
+            (Err(why), _) if why.kind == FailureKind::Missing => Self::Unlisted,
+            (Err(why), _) => Self::Failed(why.clone()),
+            (Ok(()), Err(why)) if why.kind != FailureKind::Exists => Self::Failed(why.clone()),
             _ => Self::Yes,
-        }
+        })
     }
 }
 
@@ -57,16 +61,15 @@ impl Steps {
     /// Durably takes a snapshot of a release before commands run in it, unless it has one.
     ///
     /// The steps may fail: a full disk must not prevent a command.
-    pub(super) fn mark_touched(&self, batch: &mut Batch, token: &Token, name: &ReleaseName) -> Range<usize> {
-        let first = batch.steps.len();
+    pub(super) fn mark_touched(&self, batch: &mut Batch, token: &Token, name: &ReleaseName) -> Marking {
         let (kept, written) = (self.layout.kept(name), self.layout.on_the_way(token, TOUCHED));
         batch.push_lenient(Op::RemoveFile { path: written.clone() });
         let (tree, list) = (self.layout.release(name), kept.join(&inner(LISTING)));
-        batch.push_lenient(Op::Snapshot { tree, list, into: written.clone() });
+        let snapshot = batch.push_lenient(Op::Snapshot { tree, list, into: written.clone() });
         batch.push_lenient(Op::Sync { paths: vec![written.clone()], reach: SyncReach::Entries });
-        batch.push_lenient(Op::Rename { from: written, to: kept.join(&inner(TOUCHED)) });
+        let rename = batch.push_lenient(Op::Rename { from: written, to: kept.join(&inner(TOUCHED)) });
         batch.push_lenient(Op::Sync { paths: vec![kept], reach: SyncReach::Entries });
-        first..batch.steps.len()
+        Marking { snapshot, rename }
     }
 
     /// Removes the mark of a release that is sealed, or needs no seal. A mark that stays only costs another
@@ -93,27 +96,24 @@ pub(super) async fn seal_changes(
     token: &Token,
     names: impl IntoIterator<Item = ReleaseName>,
 ) -> Result<Sealed, StoreError> {
-    let mut batch = store.steps.empty();
-    store.steps.expect_lock(&mut batch, token);
-    let asked: Vec<(ReleaseName, usize)> = names
-        .into_iter()
-        .map(|name| {
-            let kept = store.layout().kept(&name);
-            let (tree, since) = (store.layout().release(&name), kept.join(&inner(TOUCHED)));
-            let at = batch.push_lenient(Op::Changes { tree, since });
-            batch.push_lenient(Op::Read { path: kept.join(&inner(MANIFEST)), limit: SHORT });
-            (name, at)
-        })
-        .collect();
-    let replies = store.execute(&batch).await.map_err(|error| lost(store, error))?;
+    let mut batch = store.steps.locked(token);
+    let mut asked = Vec::new();
+    for name in names {
+        let kept = store.layout().kept(&name);
+        let (tree, since) = (store.layout().release(&name), kept.join(&inner(TOUCHED)));
+        let changes = batch.push_lenient(Op::changes_since(tree, since));
+        let manifest = batch.push_lenient(Op::read(kept.join(&inner(MANIFEST)), SHORT));
+        asked.push((name, changes, manifest));
+    }
+    let replies = store.execute_locked(&batch).await?;
     let mut all = Sealed::default();
-    for (name, at) in asked {
-        let why = match &replies[at] {
-            Reply::Changes(None) => {
+    for (name, changes, manifest) in asked {
+        let why = match replies.get(changes)? {
+            Ok(None) => {
                 all.untouched.push(name);
                 continue;
             }
-            Reply::Changes(Some(changes)) => match seal_one(store, token, &name, changes, &replies[at + 1]).await {
+            Ok(Some(changes)) => match seal_one(store, token, &name, changes, replies.get(manifest)?).await {
                 Ok(true) => {
                     all.rewritten.push(name);
                     continue;
@@ -125,14 +125,13 @@ pub(super) async fn seal_changes(
                 Err(error @ StoreError::LockLost { .. }) => return Err(error),
                 Err(error) => crate::error::Error::from(error).full_message(),
             },
-            Reply::Failed(why) => {
+            Err(why) => {
                 // A torn snapshot will never be readable, so its mark is removed.
                 if why.kind == FailureKind::Mismatch {
                     all.untouched.push(name.clone());
                 }
                 why.to_string()
             }
-            _ => "the answer does not fit the question".to_owned(),
         };
         all.failed.push(format!("what commands changed in {name} is not sealed: {why}"));
     }
@@ -145,7 +144,7 @@ async fn seal_one(
     token: &Token,
     name: &ReleaseName,
     changes: &Changes,
-    read: &Reply,
+    read: Result<&Content, &StepFailure>,
 ) -> Result<bool, StoreError> {
     if changes.before.is_empty() {
         return Ok(false);
@@ -155,36 +154,33 @@ async fn seal_one(
     let Some(sealed) = resealed(&manifest, changes, for_group) else { return Ok(false) };
     let batch = store.steps.seal(token, name, &sealed, None, TOUCHED);
     // The commands have already changed the release, so the seal may use the reserve.
-    let result = match store.execute(&batch).await.map_err(|error| lost(store, error)) {
-        Err(error) if store.frees_reserve(&error).await => {
-            store.execute(&batch).await.map_err(|error: TransportError| lost(store, error))
-        }
+    match store.execute_locked(&batch).await {
+        Err(error) if store.frees_reserve(&error).await => store.execute_locked(&batch).await,
         result => result,
-    };
-    result?;
+    }?;
     store.known.remember(Arc::new(sealed)).await;
     Ok(true)
 }
 
-/// Parses the manifest from the reply `read`, or reads it in full if it was too large; `None` if there is none.
-async fn manifest_of(store: &DirStore, name: &ReleaseName, read: &Reply) -> Result<Option<Manifest>, StoreError> {
+/// Parses the manifest, or reads it in full if it was too large; `None` if there is none.
+async fn manifest_of(
+    store: &DirStore,
+    name: &ReleaseName,
+    read: Result<&Content, &StepFailure>,
+) -> Result<Option<Manifest>, StoreError> {
     let mut whole = None;
-    if matches!(read, Reply::Content(Some(Found::TooLarge))) {
+    if read == Ok(&Some(Found::TooLarge)) {
         let mut batch = store.steps.empty();
         let path = store.layout().kept(name).join(&inner(MANIFEST));
-        batch.push(Op::Read { path, limit: MANIFEST_LIMIT });
-        whole = store.execute(&batch).await?.pop();
+        let manifest = batch.push(Op::read(path, MANIFEST_LIMIT));
+        whole = Some(store.execute(&batch).await?.get(manifest)?.clone());
     }
     let damaged = |why: String| {
         let what = format!("the manifest of {name}: {why}");
         StoreError::Damaged { host: store.to_string(), what }
     };
-    let found = match whole.as_ref().unwrap_or(read) {
-        Reply::Content(found) => found.as_ref(),
-        Reply::Failed(why) => return Err(damaged(why.to_string())),
-        _ => return Err(damaged("the answer does not fit the question".to_owned())),
-    };
-    match Kept::bytes(found) {
+    let found = whole.as_ref().map_or(read, Ok).map_err(|why| damaged(why.to_string()))?;
+    match Kept::bytes(found.as_ref()) {
         Kept::Nothing => Ok(None),
         Kept::Record(text) => Manifest::parse(text).map(Some).map_err(|error| damaged(error.to_string())),
         Kept::Unreadable(why) => Err(damaged(why)),

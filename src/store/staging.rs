@@ -1,21 +1,24 @@
 //! Staging: uploads a release into a private directory and makes it durable there. Files that an existing
 //! release has are copied on the host.
 
-use std::{ops::Range, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     lock::LockOwner,
     name::ReleaseName,
     token::Token,
-    transport::{Base, Batch, FailureKind, Liveness, Op, Progress, Reply, TransportError, Upload},
+    transport::{
+        Base, BatchError, FailureKind, Handle, Listing, Liveness, Op, Progress, Replies, TransportError, Upload,
+    },
     tree::Tree,
 };
 
 use super::{
     DirStore, Kept, Staged, StagedRecord, StoreError,
-    base::Trust,
+    base::{ListSteps, Trust},
     layout::inner,
-    query::{Query, STATE_LIMIT},
+    query::{STATE_LIMIT, tokens_in},
+    steps::Beginning,
 };
 
 /// Uploads `tree` to the host of `store` as the release `name`.
@@ -58,12 +61,10 @@ struct Staging<'s> {
 
 /// The replies to the batch that creates the private directory.
 struct Made {
-    replies: Vec<Reply>,
-    /// The lists of all runs' private files.
-    lists: Range<usize>,
-    reserve: usize,
-    /// The reply about the base's lists.
-    asked: Option<usize>,
+    beginning: Beginning,
+    /// The steps that request the base's lists.
+    asked: Option<ListSteps>,
+    replies: Replies,
 }
 
 /// The input of an upload.
@@ -125,34 +126,35 @@ impl Staging<'_> {
     /// Creates the private directory, and determines which files need not be sent.
     async fn begin(&mut self, staged: &Staged) -> Result<Begun, StoreError> {
         let store = self.store;
-        let Made { replies, lists, reserve, asked } = match self.make_place(staged).await {
+        let Made { beginning, asked, replies } = match self.make_place(staged).await {
             Err(error) => {
                 store.settle(error, Some(self.owner)).await?;
                 self.make_place(staged).await?
             }
             made => made?,
         };
-        let (abandoned, trash) = store.abandoned(&staged.token, &replies[lists]).await?;
+        let (abandoned, trash) = store.abandoned(&staged.token, &beginning, &replies).await?;
         if !abandoned.is_empty() {
             // The upload may need their space. The next staging removes whatever cannot be removed now.
             let _ = store.execute(&store.steps.sweep(&abandoned)).await;
         }
-        let base = self.base(asked.map_or(&[][..], |at| &replies[at.min(replies.len())..])).await?;
-        let lacks_reserve = matches!(replies.get(reserve), Some(Reply::Entry(None)));
+        let base = self.base(asked, &replies).await?;
+        let lacks_reserve = replies.get(beginning.reserve)? == Ok(&None);
         Ok(Begun { trash, base, lacks_reserve })
     }
 
     async fn make_place(&self, staged: &Staged) -> Result<Made, StoreError> {
         let store = self.store;
-        let (mut batch, lists, reserve) = store.steps.begin_staging(staged, self.owner);
-        let asked = self.trust.ask(store, &mut batch, self.tree);
-        let replies = store.execute(&batch).await.map_err(|error| store.not_staged(staged, &batch, error))?;
-        Ok(Made { replies, lists, reserve, asked })
+        let mut beginning = store.steps.begin_staging(staged, self.owner);
+        let asked = self.trust.ask(store, &mut beginning.batch, self.tree);
+        let replies = store.execute(&beginning.batch).await;
+        let replies = replies.map_err(|error| store.not_staged(staged, &beginning, error))?;
+        Ok(Made { beginning, asked, replies })
     }
 
     /// Chooses the files to copy, from the replies about the base.
-    async fn base(&mut self, replies: &[Reply]) -> Result<Option<Base>, StoreError> {
-        let chosen = self.trust.base(self.store, replies, self.tree).await?;
+    async fn base(&mut self, asked: Option<ListSteps>, replies: &Replies) -> Result<Option<Base>, StoreError> {
+        let chosen = self.trust.base(self.store, (asked, replies), self.tree).await?;
         let (files, bytes) = chosen.as_ref().map_or((0, 0), |(_, base)| base.size());
         self.progress.copied(files, bytes);
         let (used, base) = chosen.unzip();
@@ -196,42 +198,47 @@ fn is_over(error: &StoreError) -> bool {
 
 impl DirStore {
     /// Converts an error to [`StoreError::NamePruned`] if the pruned name is why a staging ended before it began.
-    fn not_staged(&self, staged: &Staged, batch: &Batch, error: TransportError) -> StoreError {
-        let step = if let TransportError::Step { index, .. } = &error { batch.steps.get(*index) } else { None };
-        match step.map(|step| &step.op) {
-            Some(Op::ExpectAbsent { .. })
-                if error.failure().is_some_and(|failure| failure.kind == FailureKind::Exists) =>
-            {
-                StoreError::NamePruned { host: self.to_string(), name: staged.name.clone() }
-            }
-            _ => self.understand_format(error),
+    fn not_staged(&self, staged: &Staged, beginning: &Beginning, error: BatchError) -> StoreError {
+        if error.failed_at(beginning.pruned) && error.kind() == Some(FailureKind::Exists) {
+            return StoreError::NamePruned { host: self.to_string(), name: staged.name.clone() };
         }
+        self.understand_format(beginning.entered, error)
     }
 
     /// Returns the private files without a mark, or with the mark of a dead process, and the contents of the trash.
-    async fn abandoned(&self, own: &Token, lists: &[Reply]) -> Result<(Vec<Abandoned>, Vec<Token>), StoreError> {
-        let marked: Vec<Token> = Query::tokens_in(lists.last()).collect();
-        let trash = lists.len() - 2;
-        let private = lists[..trash].iter().flat_map(|list| Query::tokens_in(Some(list)));
-        let unmarked = private.filter(|token| token != own && !marked.contains(token));
-        let mut abandoned: Vec<Abandoned> = unmarked.map(|token| Abandoned { token, tells: false }).collect();
-        let trash: Vec<Token> = Query::tokens_in(lists.get(trash)).collect();
-        let others: Vec<&Token> = marked.iter().filter(|token| *token != own).collect();
-        if !others.is_empty() {
-            let mut batch = self.steps.empty();
-            for other in &others {
-                let owner = self.steps.staging(other).join(&inner("owner"));
-                batch.push_lenient(Op::CheckProcess { path: self.steps.live(other) });
-                batch.push_lenient(Op::Read { path: owner, limit: STATE_LIMIT });
+    async fn abandoned(
+        &self,
+        own: &Token,
+        beginning: &Beginning,
+        replies: &Replies,
+    ) -> Result<(Vec<Abandoned>, Vec<Token>), StoreError> {
+        let tokens = |list: Handle<Listing>| {
+            let listed = replies.get(list)?.as_deref().unwrap_or_default();
+            Ok::<Vec<Token>, TransportError>(tokens_in(listed).collect())
+        };
+        let (marked, trash) = (tokens(beginning.live)?, tokens(beginning.trash)?);
+        let mut abandoned = Vec::new();
+        for list in beginning.private {
+            let unmarked = tokens(list)?.into_iter().filter(|token| token != own && !marked.contains(token));
+            abandoned.extend(unmarked.map(|token| Abandoned { token, tells: false }));
+        }
+        let mut batch = self.steps.empty();
+        let mut asked = Vec::new();
+        for other in marked.into_iter().filter(|token| token != own) {
+            let owner = self.steps.staging(&other).join(&inner("owner"));
+            let process = batch.push_lenient(Op::check_process(self.steps.live(&other)));
+            asked.push((process, batch.push_lenient(Op::read(owner, STATE_LIMIT)), other));
+        }
+        if asked.is_empty() {
+            return Ok((abandoned, trash));
+        }
+        let replies = self.execute(&batch).await?;
+        for (process, owner, token) in asked {
+            if replies.get(process)? == Ok(&Liveness::Gone) {
+                let owner = replies.get(owner)?.ok().and_then(Option::as_ref);
+                let tells = Kept::<LockOwner>::json(owner).record().is_some_and(|owner| owner.upload.is_some());
+                abandoned.push(Abandoned { token, tells });
             }
-            let replies = self.execute(&batch).await?;
-            let answers = others.into_iter().zip(replies.chunks(2));
-            let gone = answers.filter(|(_, replies)| replies.first() == Some(&Reply::Process(Liveness::Gone)));
-            abandoned.extend(gone.map(|(token, replies)| {
-                let found = if let Some(Reply::Content(found)) = replies.get(1) { found.as_ref() } else { None };
-                let tells = Kept::<LockOwner>::json(found).record().is_some_and(|owner| owner.upload.is_some());
-                Abandoned { token: token.clone(), tells }
-            }));
         }
         Ok((abandoned, trash))
     }

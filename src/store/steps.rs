@@ -9,10 +9,13 @@ mod switch;
 
 pub(super) use lock::{Reads, Taking};
 pub(super) use preparation::Preparing;
-pub(super) use prune::Pruning;
+pub(super) use prune::{Move, Pruning};
 pub(super) use switch::Switching;
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::{Deref, DerefMut},
+    sync::Arc,
+};
 
 use serde::Serialize;
 
@@ -26,7 +29,7 @@ use crate::{
     shared::SharedPath,
     status::BadMark,
     token::Token,
-    transport::{Batch, GroupReach, Op, SyncReach},
+    transport::{Batch, Entry, GroupReach, Handle, Listing, MayFail, Op, SyncReach},
 };
 
 use super::{
@@ -84,13 +87,63 @@ pub(super) struct Steps {
     pub(super) team: Team,
 }
 
-impl Steps {
-    /// The step of each batch that enters the state directory at which a newer format is found.
-    pub(super) const FORMAT_STEP: usize = 2;
-
+/// A batch that does nothing once its lock was taken over, so that a delayed one is harmless.
+#[derive(Debug)]
+pub(super) struct LockedBatch {
+    batch: Batch,
     /// The step that fails if the lock was taken over.
-    pub(super) const LOCK_STEP: usize = 0;
+    pub(super) lock: Handle<()>,
+    /// The step that fails if `current` changed.
+    pub(super) current: Option<Handle<()>>,
+}
 
+impl LockedBatch {
+    /// Ends the batch here if `current` is not as `expected`.
+    fn expect_current(&mut self, expected: Op) {
+        self.current = Some(self.batch.push(expected));
+    }
+}
+
+impl Deref for LockedBatch {
+    type Target = Batch;
+
+    fn deref(&self) -> &Batch {
+        &self.batch
+    }
+}
+
+impl DerefMut for LockedBatch {
+    fn deref_mut(&mut self) -> &mut Batch {
+        &mut self.batch
+    }
+}
+
+/// The steps that enter the state directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entered {
+    /// The step that writes the format. It fails if there is one.
+    pub(super) write: Handle<MayFail<()>>,
+    /// The step that fails if a newer program wrote the format.
+    pub(super) expect: Handle<()>,
+}
+
+/// The batch that creates the private directory for an upload, and its steps.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub(super) batch: Batch,
+    pub(super) entered: Entered,
+    /// The step that fails if a release of this name was pruned.
+    pub(super) pruned: Handle<()>,
+    /// The steps that list the private files of all runs, alive or dead.
+    pub(super) private: [Handle<Listing>; 2],
+    pub(super) trash: Handle<Listing>,
+    /// The step that lists the marks of the processes with private files.
+    pub(super) live: Handle<Listing>,
+    /// The step that checks for a complete reserve.
+    pub(super) reserve: Handle<MayFail<Option<Entry>>>,
+}
+
+impl Steps {
     fn batch(&self) -> Batch {
         Batch::new(self.root.clone())
     }
@@ -116,15 +169,16 @@ impl Steps {
     /// directory.
     ///
     /// The format is a symlink, because a symlink is written and compared in one step each and cannot be torn.
-    fn enter(&self, batch: &mut Batch) {
+    fn enter(&self, batch: &mut Batch) -> Entered {
         let (state, format) = (self.layout.state().clone(), self.layout.in_state(&["format"]));
         batch.push(Op::MakeDir { path: state, mode: PRIVATE, existing_is_fine: true });
-        batch.push_lenient(Op::MakeLink { path: format.clone(), text: self.format().into() });
-        batch.push(Op::ExpectLink { path: format, text: self.format().into() });
+        let write = batch.push_lenient(Op::MakeLink { path: format.clone(), text: self.format().into() });
+        let expect = batch.push(Op::ExpectLink { path: format, text: self.format().into() });
         self.enter_group(batch);
         for path in self.written_in() {
             batch.push(Op::MakeDir { path, mode: PRIVATE, existing_is_fine: true });
         }
+        Entered { write, expect }
     }
 
     /// Checks the directories that later steps write in before anything is changed: another user may have created
@@ -177,14 +231,11 @@ impl Steps {
     }
 
     /// Creates the private directory for an upload.
-    ///
-    /// Returns the steps that list the private files of all runs, alive or dead, and the step that checks for the
-    /// reserve.
-    pub(super) fn begin_staging(&self, staged: &Staged, begun_by: &LockOwner) -> (Batch, Range<usize>, usize) {
+    pub(super) fn begin_staging(&self, staged: &Staged, begun_by: &LockOwner) -> Beginning {
         let mut batch = self.batch();
         batch.make_root = true;
-        self.enter(&mut batch);
-        batch.push(Op::ExpectAbsent { path: self.layout.in_state(&["pruned", staged.name.as_str()]) });
+        let entered = self.enter(&mut batch);
+        let pruned = batch.push(Op::ExpectAbsent { path: self.layout.in_state(&["pruned", staged.name.as_str()]) });
         self.mark_live(&mut batch, &staged.token);
         // The mark is durable before any file that it vouches for exists.
         batch.push(Op::Sync { paths: vec![self.live(&staged.token)], reach: SyncReach::Entries });
@@ -208,10 +259,11 @@ impl Steps {
         batch.push(Op::MakeDir { path: cradle.clone(), mode: PUBLIC, existing_is_fine: false });
         batch.push(Op::Rename { from: cradle, to: content });
         // The marks come last: a private file in an earlier listing already had its mark then.
-        let lists = ["tmp", "staging", "trash", "live"]
-            .map(|name| batch.push(Op::List { path: self.layout.in_state(&[name]) }));
-        let reserve = self.ask_reserve(&mut batch);
-        (batch, lists[0]..lists[3] + 1, reserve)
+        let [tmp, staging, trash, live] =
+            ["tmp", "staging", "trash", "live"].map(|name| batch.push(Op::list(self.layout.in_state(&[name]))));
+        // The last file of the reserve to be written.
+        let reserve = batch.push_lenient(Op::inspect(self.layout.in_state(&[RESERVE, "0"])));
+        Beginning { batch, entered, pruned, private: [tmp, staging], trash, live, reserve }
     }
 
     /// Removes abandoned uploads.
@@ -247,21 +299,23 @@ impl Steps {
         batch
     }
 
-    /// Ends the batch at its first step if `token` no longer holds the lock, so that a delayed batch does nothing.
-    pub(super) fn expect_lock(&self, batch: &mut Batch, token: &Token) {
-        let held = batch.push(Op::ExpectDirectory { path: self.layout.held(token) });
-        debug_assert!(held == Self::LOCK_STEP, "whatever is done under a lock comes after this");
+    /// Returns a batch that ends at its first step if `token` no longer holds the lock.
+    pub(super) fn locked(&self, token: &Token) -> LockedBatch {
+        let mut batch = self.batch();
+        let lock = batch.push(Op::ExpectDirectory { path: self.layout.held(token) });
+        LockedBatch { batch, lock, current: None }
     }
 
-    /// Durably writes the intent, unless it exists already.
-    pub(super) fn write_intent(&self, batch: &mut Batch, token: &Token, intent: &super::Intent) {
+    /// Durably writes the intent, unless it exists already. Returns the step that fails if the lock was taken over.
+    pub(super) fn write_intent(&self, batch: &mut Batch, token: &Token, intent: &super::Intent) -> Handle<()> {
         let held = self.layout.held(token);
         let path = held.join(&inner("intent"));
-        batch.push(Op::WriteNew { path: path.clone(), content: json(intent), mode: PRIVATE_FILE });
+        let written = batch.push(Op::WriteNew { path: path.clone(), content: json(intent), mode: PRIVATE_FILE });
         batch.push(Op::Sync {
             paths: vec![path, held, self.layout.lock(), self.layout.state().clone()],
             reach: SyncReach::Entries,
         });
+        written
     }
 
     /// Rotates the history or the ledger, replacing the previously rotated file, so that their total size stays
@@ -282,11 +336,6 @@ impl Steps {
             let (path, content) = (reserve.join(&inner(&number.to_string())), RESERVE_TEXT.repeat(RESERVE_LINES));
             batch.push_lenient(Op::WriteNew { path, content, mode: PRIVATE_FILE });
         }
-    }
-
-    /// Adds the step that checks for a complete reserve: its file `0` is written last.
-    fn ask_reserve(&self, batch: &mut Batch) -> usize {
-        batch.push_lenient(Op::Inspect { path: self.layout.in_state(&[RESERVE, "0"]) })
     }
 
     /// Frees the blocks and inodes of the reserve on a full filesystem.

@@ -6,7 +6,7 @@ use crate::{
     name::ReleaseName,
     path::InnerPath,
     record::{PreviousVersion, Reading},
-    transport::{Batch, Found, Op, Reply},
+    transport::{Contents, Found, Op},
 };
 
 use super::{
@@ -15,52 +15,36 @@ use super::{
     query::{STATE_LIMIT, each},
 };
 
-/// The position of the survey's steps in a batch, after those of the query.
-#[derive(Debug, Clone, Copy)]
-struct Survey {
-    first: usize,
-}
-
 impl DirStore {
     /// Reads the full state of the root, each release's `over` file, and the users of the releases, in one exchange.
     ///
     /// Takes a second exchange, if releases have recorded symlinks to shared paths, to check where these lead.
     pub(super) async fn read_survey(&self) -> Result<RootState, StoreError> {
         let (mut batch, query) = self.steps.ask();
-        let survey = Survey { first: batch.steps.len() };
-        self.add_survey(&mut batch);
+        let over = batch.push_lenient(each(self.layout().in_state(&["releases"]), OVER, STATE_LIMIT));
+        let users = batch.push_lenient(Op::find_users(self.layout().releases().clone()));
         let replies = self.execute(&batch).await?;
-        let mut state = self.read(query, &replies).await?;
-        let unreadable = self.with_owners(survey.read(self, &replies, &mut state)).await?;
-        state.unreadable.extend(unreadable);
+        let mut state = self.read(&query, &replies).await?;
+        if let Ok(contents) = replies.get(over)? {
+            let unreadable = self.add_over(contents, &mut state);
+            state.unreadable.extend(self.with_owners(unreadable).await?);
+        }
+        state.users = replies.get(users)?.ok().cloned();
         self.find_broken_links(&mut state).await?;
         Ok(state)
     }
 
-    fn add_survey(&self, batch: &mut Batch) {
-        batch.push_lenient(each(self.layout().in_state(&["releases"]), OVER, STATE_LIMIT));
-        batch.push_lenient(Op::FindUsers { path: self.layout().releases().clone() });
-    }
-}
-
-impl Survey {
-    /// Adds the replies to `state`. Returns the files that are unreadable: the age of such a release is then
+    /// Adds the releases' `over` files to `state`. Returns those that are unreadable: the age of such a release is then
     /// unknown.
-    fn read(self, store: &DirStore, replies: &[Reply], state: &mut RootState) -> Vec<(InnerPath, String)> {
+    fn add_over(&self, contents: &Contents, state: &mut RootState) -> Vec<(InnerPath, String)> {
         let mut unreadable = Vec::new();
-        if let Some(Reply::Contents(contents)) = replies.get(self.first) {
-            let contents: BTreeMap<&[u8], &Found> =
-                contents.iter().map(|(name, file)| (&name[..], &file.found)).collect();
-            for release in &mut state.releases {
-                let found = contents.get(release.name.as_str().as_bytes());
-                if let Some(why) = Kept::bytes(found.copied()).unreadable() {
-                    unreadable.push((store.layout().kept(&release.name).join(&inner(OVER)), why.to_owned()));
-                }
-                release.over = found.and_then(|found| over(store, &release.name, found));
+        let contents: BTreeMap<&[u8], &Found> = contents.iter().map(|(name, file)| (&name[..], &file.found)).collect();
+        for release in &mut state.releases {
+            let found = contents.get(release.name.as_str().as_bytes());
+            if let Some(why) = Kept::bytes(found.copied()).unreadable() {
+                unreadable.push((self.layout().kept(&release.name).join(&inner(OVER)), why.to_owned()));
             }
-        }
-        if let Some(Reply::Users(users)) = replies.get(self.first + 1) {
-            state.users = Some(users.clone());
+            release.over = found.and_then(|found| over(self, &release.name, found));
         }
         unreadable
     }

@@ -5,13 +5,13 @@ use crate::{
     name::ReleaseName,
     outcome::Command,
     token::Token,
-    transport::{Effect, FailureKind, Liveness, TransportError},
+    transport::{BatchError, Comparison, Effect, FailureKind, Handle, Liveness, MayFail, Replies, TransportError},
 };
 
 use super::{
     Current, DirStore, Kept, QuickCheck, RootState, StoreError, check,
     extent::Wanted,
-    steps::{Reads, Steps, Taking},
+    steps::{Reads, Taking},
 };
 
 /// The number of attempts to take a lock that changes hands meanwhile.
@@ -111,27 +111,13 @@ async fn attempt(
     let compared =
         check.map(|check| store.steps.compare(&mut taking.batch, check, store.steps.unlisted(), (false, None)));
     let error = match store.execute(&taking.batch).await {
-        Ok(replies) => match store.read(taking.query, &replies).await {
-            Ok(mut state) => {
-                // A command that uploads has an upload of its own there.
-                if !owner.command.brings_content()
-                    && let Err(error) = store.find_dead_uploads(&mut state).await
-                {
-                    give_back(store, token).await;
-                    return Err(error);
-                }
-                // The comparison was requested before it was known which links the release has.
-                let links = |name: &ReleaseName| {
-                    check::unlisted(state.release(name).and_then(|release| release.links.record()))
-                };
-                let checked = compared.and_then(|at| check::checked(store.layout(), replies.get(at), links));
-                return Ok(Some(RootState { lock: None, intent: Kept::Nothing, checked, ..state }));
-            }
-            Err(error) => {
+        Ok(replies) => {
+            let state = read_taken(store, owner, &taking, &replies, compared).await;
+            if state.is_err() {
                 give_back(store, token).await;
-                return Err(error);
             }
-        },
+            return state.map(Some);
+        }
         Err(error) => error,
     };
     match ended(&taking, &error) {
@@ -149,6 +135,26 @@ async fn attempt(
         }
         Ended::Unknown => Err(error.into()),
     }
+}
+
+/// Interprets the replies of the batch that took the lock.
+async fn read_taken(
+    store: &DirStore,
+    owner: &LockOwner,
+    taking: &Taking,
+    replies: &Replies,
+    compared: Option<Handle<MayFail<Comparison>>>,
+) -> Result<RootState, StoreError> {
+    let mut state = store.read(&taking.query, replies).await?;
+    // A command that uploads has an upload of its own there.
+    if !owner.command.brings_content() {
+        store.find_dead_uploads(&mut state).await?;
+    }
+    // The comparison was requested before it was known which links the release has.
+    let links = |name: &ReleaseName| check::unlisted(state.release(name).and_then(|release| release.links.record()));
+    let compared = replies.get_some(compared)?.and_then(Result::ok);
+    let checked = compared.and_then(|found| check::checked(store.layout(), found, links));
+    Ok(RootState { lock: None, intent: Kept::Nothing, checked, ..state })
 }
 
 /// Takes the lock of `store` and reads all releases, whatever the command needs.
@@ -189,31 +195,30 @@ pub(super) async fn read_again(store: &DirStore, token: &Token, state: RootState
     let (batch, query) = store.steps.read_again(token);
     let replies = store.execute(&batch).await?;
     let RootState { clock, checked, shared, lock, intent, .. } = state;
-    let mut read = store.read(query, &replies).await?;
+    let mut read = store.read(&query, &replies).await?;
     store.find_dead_uploads(&mut read).await?;
     Ok(RootState { clock, lock, intent, checked, shared, ..read })
 }
 
 /// Determines the outcome of the batch that takes the lock.
-fn ended(taking: &Taking, error: &TransportError) -> Ended {
-    let kind = error.failure().map(|failure| failure.kind);
+fn ended(taking: &Taking, error: &BatchError) -> Ended {
+    let is_taken = error.failed_at(taking.take) && error.kind() == Some(FailureKind::Exists);
+    let is_freed = taking.fence.is_some_and(|fence| error.is_missing_at(fence));
     match error.effect() {
-        Effect::Steps(at) if at == taking.take && kind == Some(FailureKind::Exists) => Ended::Held,
-        Effect::Steps(at) if Some(at) == taking.fence && kind == Some(FailureKind::Missing) => Ended::Held,
-        Effect::Steps(at) if at > taking.take => Ended::After,
+        _ if is_taken || is_freed => Ended::Held,
+        _ if error.failed_after(taking.take) => Ended::After,
         Effect::Nothing | Effect::Steps(_) => Ended::Before,
         Effect::Unknown => Ended::Unknown,
     }
 }
 
-fn understand(store: &DirStore, taking: &Taking, error: TransportError) -> StoreError {
-    match &error {
-        TransportError::Step { index, host, failure, .. } if taking.proof.contains(index) => {
+fn understand(store: &DirStore, taking: &Taking, error: BatchError) -> StoreError {
+    match error.failure() {
+        Some(failure) if taking.proof.iter().any(|step| error.failed_at(*step)) => {
             let lacks = format!("its `mv` does not rename a link over a link in one step ({failure})");
-            TransportError::Unsuitable { host: host.clone(), lacks }.into()
+            TransportError::Unsuitable { host: store.to_string(), lacks }.into()
         }
-        TransportError::Step { index, .. } if *index == Steps::FORMAT_STEP => store.understand_format(error),
-        _ => error.into(),
+        _ => store.understand_format(taking.entered, error),
     }
 }
 

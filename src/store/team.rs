@@ -14,10 +14,18 @@ use crate::{
     lock::LockOwner,
     path::InnerPath,
     token::Token,
-    transport::{Batch, FailureKind, Group, GroupPlace, GroupReach, Op, Reply, SyncReach, TransportError},
+    transport::{
+        Batch, FailureKind, Group, GroupPlace, GroupReach, Handle, LinkText, Listing, MayFail, Op, StepFailure,
+        SyncReach, TransportError,
+    },
 };
 
-use super::{DirStore, RootState, StoreError, layout::inner, steps::Steps, take};
+use super::{
+    DirStore, RootState, StoreError,
+    layout::inner,
+    steps::{LockedBatch, Steps},
+    take,
+};
 
 /// The formats of a state directory: of an account's root, and of a group's root.
 pub(super) const ALONE: &str = "1";
@@ -96,9 +104,9 @@ impl Steps {
     }
 
     /// Adds the step that reads the group, if the root has one.
-    pub(super) fn ask_group(&self, batch: &mut Batch) -> Option<usize> {
+    pub(super) fn ask_group(&self, batch: &mut Batch) -> Option<Handle<MayFail<Option<Group>>>> {
         let (name, below) = (self.team.group()?.clone(), self.layout.releases().clone());
-        Some(batch.push_lenient(Op::InspectGroup { name, paths: self.group_places(), below }))
+        Some(batch.push_lenient(Op::inspect_group(name, self.group_places(), below)))
     }
 
     /// Returns the places of the group: the root, the releases, the state and the shared directory, in this order.
@@ -108,20 +116,15 @@ impl Steps {
     }
 
     /// Adds the step that lists the owners of the releases' kept directories, if the root has a group.
-    pub(super) fn ask_keepers(&self, batch: &mut Batch) -> Option<usize> {
+    pub(super) fn ask_keepers(&self, batch: &mut Batch) -> Option<Handle<MayFail<Listing>>> {
         self.team.group()?;
-        Some(batch.push_lenient(Op::List { path: self.layout.in_state(&["releases"]) }))
+        Some(batch.push_lenient(Op::list(self.layout.in_state(&["releases"]))))
     }
 
     /// Reads the reply to [`ask_group`](Self::ask_group).
-    pub(super) fn read_group(&self, reply: Option<&Reply>) -> Option<TeamState> {
-        let name = self.team.group()?.clone();
-        match reply {
-            Some(Reply::Group(group)) => {
-                Some(TeamState { name, group: group.clone(), paths: self.group_places(), given: Vec::new() })
-            }
-            _ => None,
-        }
+    pub(super) fn read_group(&self, found: Option<Result<&Option<Group>, &StepFailure>>) -> Option<TeamState> {
+        let (name, group) = (self.team.group()?.clone(), found?.ok()?.clone());
+        Some(TeamState { name, group, paths: self.group_places(), given: Vec::new() })
     }
 
     /// Gives a directory to the group, if the root has one. Errors are ignored here: an earlier check reports them.
@@ -250,23 +253,20 @@ impl DirStore {
 
     async fn look_at_state(&self) -> Option<Seen> {
         let mut batch = self.steps.empty();
-        batch.push(Op::Identify);
-        batch.push(Op::Inspect { path: self.layout().state().clone() });
-        for name in ["format", "group"] {
-            batch.push_lenient(Op::ReadLink { path: self.layout().in_state(&[name]) });
-        }
-        batch.push_lenient(Op::Inspect { path: self.layout().in_state(&["group"]) });
-        self.steps.ask_group(&mut batch);
+        let identity = batch.push(Op::identify());
+        let state = batch.push(Op::inspect(self.layout().state().clone()));
+        let [format, group] =
+            ["format", "group"].map(|name| batch.push_lenient(Op::read_link(self.layout().in_state(&[name]))));
+        let link = batch.push_lenient(Op::inspect(self.layout().in_state(&["group"])));
+        let configured = self.steps.ask_group(&mut batch);
         let replies = self.execute(&batch).await.ok()?;
-        let [Reply::Identity(identity), Reply::Entry(Some(state)), format, group, link, asked @ ..] = &replies[..]
-        else {
-            return None;
-        };
-        let is_member = asked.first().is_none_or(|asked| matches!(asked, Reply::Group(Some(group)) if group.is_ours));
-        let text = |reply: &Reply| if let Reply::Link(text) = reply { text.clone() } else { None };
+        let (identity, state) = (replies.get(identity).ok()?, replies.get(state).ok()?.as_ref()?);
+        let is_ours = |found: Result<&Option<Group>, _>| matches!(found, Ok(Some(group)) if group.is_ours);
+        let is_member = replies.get_some(configured).ok()?.is_none_or(is_ours);
+        let text = |link: Handle<MayFail<LinkText>>| replies.get(link).ok()?.ok()?.clone();
         // Another user with write permission there could name a group of their own.
         let is_trusted = |owner: u32| owner == 0 || owner == state.owner;
-        let is_named = matches!(link, Reply::Entry(Some(link)) if is_trusted(link.owner));
+        let is_named = matches!(replies.get(link), Ok(Ok(Some(link))) if is_trusted(link.owner));
         let group = text(group).filter(|_| is_named).and_then(|group| String::from_utf8(group).ok()?.parse().ok());
         let user = identity.user.clone();
         Some(Seen { uid: identity.uid, user, owner: state.owner, format: text(format), group, is_member })
@@ -280,24 +280,15 @@ impl DirStore {
         alone.steps.team = Team::default();
         // Every release is given to the group, even if this command needs few of them.
         let (token, state) = take::taken_whole(&alone, owner).await?;
-        let mut batch = self.steps.empty();
-        self.steps.ask_group(&mut batch);
-        let converted = match self.execute(&batch).await {
-            Ok(asked) => self.give_all(group, &token, &state, self.steps.read_group(asked.first()), uid).await,
-            Err(error) => Err(error.into()),
-        };
+        let converted = self.give_all(group, &token, &state, uid).await;
         take::give_back(&alone, &token).await;
         converted
     }
 
-    async fn give_all(
-        &self,
-        group: &GroupName,
-        token: &Token,
-        state: &RootState,
-        team: Option<TeamState>,
-        uid: u32,
-    ) -> Result<(), StoreError> {
+    async fn give_all(&self, group: &GroupName, token: &Token, state: &RootState, uid: u32) -> Result<(), StoreError> {
+        let mut batch = self.steps.empty();
+        let asked = self.steps.ask_group(&mut batch);
+        let team = self.steps.read_group(self.execute(&batch).await?.get_some(asked)?);
         if let Some(path) = team.as_ref().and_then(|team| team.closed(uid)) {
             let (host, path) = (self.to_string(), self.steps.root.join(path));
             return Err(StoreError::NotOfGroup { host, path, group: group.clone() });
@@ -310,8 +301,7 @@ impl DirStore {
         whole.extend(
             shared.filter(|(group, place)| !takes_rights(group, place)).map(|_| self.layout().shared().clone()),
         );
-        self.execute(&self.steps.convert(token, group, whole)).await?;
-        Ok(())
+        self.execute_locked(&self.steps.convert(token, group, whole)).await.map(drop)
     }
 }
 
@@ -321,9 +311,8 @@ fn takes_rights(group: &Group, place: &GroupPlace) -> bool {
 }
 
 impl Steps {
-    fn convert(&self, token: &Token, group: &GroupName, whole: Vec<InnerPath>) -> Batch {
-        let mut batch = self.empty();
-        self.expect_lock(&mut batch, token);
+    fn convert(&self, token: &Token, group: &GroupName, whole: Vec<InnerPath>) -> LockedBatch {
+        let mut batch = self.locked(token);
         let give = |path, reach| Op::GiveToGroup { path, group: group.clone(), reach };
         batch.push(give(InnerPath::root(), GroupReach::Itself));
         batch.push_lenient(give(self.layout.releases().clone(), GroupReach::Itself));

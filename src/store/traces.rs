@@ -2,11 +2,14 @@
 
 use crate::{
     adoption::Traces,
-    name::ReleaseName,
-    transport::{Batch, EntryKind, Found, Listed, Op, Reply},
+    path::InnerPath,
+    transport::{
+        Batch, Content, Contents, Entry, EntryKind, Found, Handle, LinkText, Listed, Listing, MayFail, Op, Replies,
+        TransportError,
+    },
 };
 
-use super::{Layout, layout::inner};
+use super::{DirStore, Layout, StoreError, layout::inner, query::each};
 
 /// The maximum size of another tool's log, in bytes: tens of thousands of deploys.
 const LOG_LIMIT: u64 = 8 * 1024 * 1024;
@@ -26,101 +29,83 @@ const LOCK: &str = "deploy.lock";
 /// Mina's clone of the source, and the release counter of older versions.
 const MINA: [&str; 2] = ["scm", "last_version"];
 
-/// The positions of the steps that read other tools' traces.
-#[derive(Debug, Clone, Copy)]
-enum At {
-    RevisionsLog,
-    ReleasesLog,
-    Deployer,
-    Unfinished,
-    DeployerLock,
-    MinaLock,
-    MinaClone,
-    MinaNumber,
-    Bad,
-    Releases,
+/// The steps that read other tools' traces.
+#[derive(Debug)]
+pub(super) struct Asked {
+    revisions_log: Handle<MayFail<Content>>,
+    releases_log: Handle<MayFail<Content>>,
+    deployer: Look,
+    unfinished: Handle<MayFail<LinkText>>,
+    /// The steps that inspect the tools' locks, each with its path.
+    locks: [(InnerPath, Look); 2],
+    mina: [Look; 2],
+    bad: Handle<MayFail<Contents>>,
+    releases: Handle<MayFail<Listing>>,
 }
+
+/// A step that inspects a file.
+type Look = Handle<MayFail<Option<Entry>>>;
 
 /// Adds the steps that read other tools' traces.
-pub(super) fn ask(batch: &mut Batch, layout: &Layout) {
+///
+/// All may fail: a file of another kind than the tool creates is not that tool's.
+pub(super) fn ask(batch: &mut Batch, layout: &Layout) -> Asked {
     let deployer = inner(DEPLOYER);
-    let ops = [
-        Op::Read { path: inner(REVISIONS_LOG), limit: LOG_LIMIT },
-        Op::Read { path: deployer.join(&inner(RELEASES_LOG)), limit: LOG_LIMIT },
-        Op::Inspect { path: deployer.clone() },
-        Op::ReadLink { path: inner(UNFINISHED) },
-        Op::Inspect { path: deployer.join(&inner(LOCK)) },
-        Op::Inspect { path: inner(LOCK) },
-        Op::Inspect { path: inner(MINA[0]) },
-        Op::Inspect { path: inner(MINA[1]) },
-        Op::ReadEach { path: layout.releases().clone(), file: inner(BAD_RELEASE), limit: 0 },
-        Op::List { path: layout.releases().clone() },
-    ];
-    for op in ops {
-        // A file of another kind than the tool creates is not that tool's.
-        batch.push_lenient(op);
+    Asked {
+        revisions_log: batch.push_lenient(Op::read(inner(REVISIONS_LOG), LOG_LIMIT)),
+        releases_log: batch.push_lenient(Op::read(deployer.join(&inner(RELEASES_LOG)), LOG_LIMIT)),
+        deployer: batch.push_lenient(Op::inspect(deployer.clone())),
+        unfinished: batch.push_lenient(Op::read_link(inner(UNFINISHED))),
+        locks: [deployer.join(&inner(LOCK)), inner(LOCK)]
+            .map(|path| (path.clone(), batch.push_lenient(Op::inspect(path)))),
+        mina: MINA.map(|name| batch.push_lenient(Op::inspect(inner(name)))),
+        bad: batch.push_lenient(each(layout.releases().clone(), BAD_RELEASE, 0)),
+        releases: batch.push_lenient(Op::list(layout.releases().clone())),
     }
 }
 
-/// Reads the replies to these steps. The error describes a log that exists and could not be read.
-pub(super) fn read(replies: &[Reply], layout: &Layout) -> Result<Traces, String> {
-    let reader = Reader { replies, layout };
-    let locks = [(At::DeployerLock, inner(DEPLOYER).join(&inner(LOCK))), (At::MinaLock, inner(LOCK))];
-    Ok(Traces {
-        revisions_log: reader.log(At::RevisionsLog, REVISIONS_LOG)?,
-        releases_log: reader.log(At::ReleasesLog, ".dep/releases_log")?,
-        deployer: reader.is_there(At::Deployer),
-        unfinished: reader.unfinished(),
-        mina: reader.is_there(At::MinaClone) || reader.is_there(At::MinaNumber),
-        locked: locks.into_iter().find(|(at, _)| reader.is_there(*at)).map(|(_, path)| path),
-        bad: reader.bad(),
-        times: reader.times(),
-    })
-}
-
-struct Reader<'r> {
-    replies: &'r [Reply],
-    layout: &'r Layout,
-}
-
-impl Reader<'_> {
-    fn at(&self, at: At) -> Option<&Reply> {
-        self.replies.get(at as usize)
-    }
-
-    fn is_there(&self, at: At) -> bool {
-        matches!(self.at(at), Some(Reply::Entry(Some(_))))
-    }
-
-    /// Reads a log. One that exists and cannot be read must not count as missing.
-    fn log(&self, at: At, name: &str) -> Result<Option<String>, String> {
-        match self.at(at) {
-            Some(Reply::Content(Some(Found::Content(content)))) => {
-                Ok(Some(String::from_utf8_lossy(content).into_owned()))
-            }
-            Some(Reply::Content(Some(Found::TooLarge))) => Err(format!("{name} is longer than {LOG_LIMIT} bytes")),
-            Some(Reply::Content(Some(Found::Unreadable(failure)))) => Err(format!("{name} cannot be read: {failure}")),
-            _ => Ok(None),
-        }
-    }
-
-    fn unfinished(&self) -> Option<ReleaseName> {
-        let Some(Reply::Link(Some(link))) = self.at(At::Unfinished) else { return None };
-        let name = link.split(|byte| *byte == b'/').next_back()?;
-        self.layout.release_name(name)
-    }
-
-    fn bad(&self) -> Vec<ReleaseName> {
-        let Some(Reply::Contents(contents)) = self.at(At::Bad) else { return Vec::new() };
-        contents.iter().filter_map(|(name, _)| self.layout.release_name(name)).collect()
-    }
-
-    fn times(&self) -> Vec<(ReleaseName, i64)> {
-        let Some(Reply::Listing(Some(listed))) = self.at(At::Releases) else { return Vec::new() };
-        let time = |Listed { name, entry }: &Listed| {
-            (entry.kind == EntryKind::Directory).then_some(())?;
-            Some((self.layout.release_name(name)?, entry.modified))
+impl Asked {
+    /// Reads the replies to these steps.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when a log exists and could not be read.
+    pub(super) fn read(&self, replies: &Replies, store: &DirStore) -> Result<Traces, StoreError> {
+        let log = |step: Handle<MayFail<Content>>, name| {
+            let read = replies.get(step)?;
+            log(read.ok().and_then(Option::as_ref), name)
+                .map_err(|what| StoreError::Damaged { host: store.to_string(), what })
         };
-        listed.iter().filter_map(time).collect()
+        let is_there = |step: Look| Ok::<_, TransportError>(matches!(replies.get(step)?, Ok(Some(_))));
+        let mut locked = None;
+        for (path, step) in &self.locks {
+            locked = locked.or(is_there(*step)?.then(|| path.clone()));
+        }
+        let release = |name: &[u8]| store.layout().release_name(name);
+        let unfinished = replies.get(self.unfinished)?.ok().and_then(Option::as_deref);
+        let directory = |Listed { name, entry }: &Listed| {
+            (entry.kind == EntryKind::Directory).then_some(())?;
+            Some((release(name)?, entry.modified))
+        };
+        Ok(Traces {
+            revisions_log: log(self.revisions_log, REVISIONS_LOG)?,
+            releases_log: log(self.releases_log, ".dep/releases_log")?,
+            deployer: is_there(self.deployer)?,
+            unfinished: unfinished.and_then(|link| release(link.split(|byte| *byte == b'/').next_back()?)),
+            mina: is_there(self.mina[0])? || is_there(self.mina[1])?,
+            locked,
+            bad: replies.get(self.bad)?.into_iter().flatten().filter_map(|(name, _)| release(name)).collect(),
+            times: replies.get(self.releases)?.into_iter().flatten().flatten().filter_map(directory).collect(),
+        })
+    }
+}
+
+/// Reads a log. One that exists and cannot be read must not count as missing.
+fn log(found: Option<&Found>, name: &str) -> Result<Option<String>, String> {
+    match found {
+        Some(Found::Content(content)) => Ok(Some(String::from_utf8_lossy(content).into_owned())),
+        Some(Found::TooLarge) => Err(format!("{name} is longer than {LOG_LIMIT} bytes")),
+        Some(Found::Unreadable(failure)) => Err(format!("{name} cannot be read: {failure}")),
+        Some(Found::NotAFile(_)) | None => Ok(None),
     }
 }

@@ -130,6 +130,11 @@ impl TransportError {
         }
     }
 
+    /// Whether the root does not exist.
+    pub(crate) fn is_missing_root(&self) -> bool {
+        matches!(self, Self::Root { failure, .. } if failure.kind == FailureKind::Missing)
+    }
+
     /// Creates an [`Unknown`](Self::Unknown) error for `host`, whose reply was lost because of `reason`.
     pub fn unknown(host: impl fmt::Display, reason: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Unknown { host: host.to_string(), source: reason.into() }

@@ -12,10 +12,12 @@ mod compare;
 mod error;
 mod found;
 mod group;
+mod handle;
 mod hook;
 mod local;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
+mod op;
 mod options;
 pub(crate) mod process;
 pub mod shell;
@@ -24,7 +26,7 @@ pub mod shell;
 pub mod ssh;
 
 pub use base::{Base, BaseLists};
-pub use batch::{Batch, OnFailure, Op, Reply, Step, SyncReach};
+pub use batch::{Batch, BatchId, OnFailure, Step};
 pub use chain::{BoundedFile, ChainLink};
 pub use changes::{Changes, Snapped};
 pub(crate) use compare::above;
@@ -35,10 +37,13 @@ pub use found::{
 };
 pub(crate) use group::GIVEN;
 pub use group::{Group, GroupPlace, GroupReach};
+pub use handle::{Ask, Handle};
+pub(crate) use handle::{BatchError, Content, Contents, LinkText, Listing, MayFail, Replies};
 pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};
+pub use op::{Op, Reply, SyncReach};
 pub use options::{KnownHosts, SshOptions};
 pub use shell::ShellTransport;
 #[cfg(feature = "ssh")]

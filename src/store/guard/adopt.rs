@@ -7,11 +7,10 @@ use crate::{
     name::ReleaseName,
     record::PreviousVersion,
     status::BadMark,
-    store::{Current, Ready, StoreError, Switch, steps::Steps},
-    transport::{Effect, FailureKind, TransportError},
+    store::{Current, Ready, StoreError, Switch},
 };
 
-use super::{DirGuard, is_missing_at};
+use super::DirGuard;
 
 /// The pause between two records: longer than the timestamp granularity of Linux filesystems, at most one kernel
 /// tick (10 ms).
@@ -49,7 +48,7 @@ impl DirGuard {
         bad: &[(ReleaseName, BadMark)],
     ) -> Result<(), StoreError> {
         let batch = self.store.steps.adopt(&self.token, &self.state.current, records, bad);
-        self.store.execute(&batch).await.map(drop).map_err(|error| self.understand_adoption(error))
+        self.store.execute_locked(&batch).await.map(drop)
     }
 
     fn adopted(&self, adoption: &Adoption, inferred: bool) -> AdoptedRecord {
@@ -81,24 +80,10 @@ impl DirGuard {
         let steps = &self.store.steps;
         let moving = steps.move_directory(&self.token, name, adopted, false);
         let Err(error) = self.store.execute(&moving.batch).await else { return Ok(()) };
-        if moving.exchange.is_none_or(|at| error.effect() != Effect::Steps(at)) {
-            return Err(self.understand_adoption(error));
+        if moving.exchange.is_none_or(|exchange| !error.failed_at(exchange)) {
+            return Err(self.store.understand_locked(&moving.batch, error));
         }
         let moving = steps.move_directory(&self.token, name, adopted, true);
-        self.store.execute(&moving.batch).await.map(drop).map_err(|error| self.understand_adoption(error))
-    }
-
-    fn understand_adoption(&self, error: TransportError) -> StoreError {
-        let kind = error.failure().map(|failure| failure.kind);
-        if is_missing_at(&error, Steps::LOCK_STEP) {
-            return StoreError::LockLost { host: self.host() };
-        }
-        match error.effect() {
-            Effect::Steps(at) if at == Steps::LOCK_STEP + 1 && kind != Some(FailureKind::Io) => {
-                let detail = error.failure().map(ToString::to_string).unwrap_or_default();
-                StoreError::Conflict { host: self.host(), detail }
-            }
-            _ => error.into(),
-        }
+        self.store.execute_locked(&moving.batch).await.map(drop)
     }
 }

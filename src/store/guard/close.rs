@@ -7,14 +7,11 @@ use crate::{
     name::ReleaseName,
     outcome::{Command, Outcome},
     record::BadRecord,
-    store::{
-        Closed, Closing, Ended, HostedRelease, Interrupted, StoreError, history,
-        steps::{Steps, json},
-    },
-    transport::{Batch, Op, Reply, SyncReach},
+    store::{Closed, Closing, Ended, HostedRelease, Interrupted, StoreError, history, steps::json},
+    transport::{Batch, Entry, FailureKind, Op, StepFailure, SyncReach},
 };
 
-use super::{DirGuard, failures, is_missing_at, operation_of};
+use super::{DirGuard, operation_of};
 
 impl DirGuard {
     pub(super) async fn close(&mut self, closing: &Closing) -> Result<Closed, StoreError> {
@@ -22,8 +19,7 @@ impl DirGuard {
         self.find_uploads_to_settle().await;
         let lines = self.history_lines(closing).await;
         let steps = &self.store.steps;
-        let mut batch = steps.empty();
-        steps.expect_lock(&mut batch, &self.token);
+        let mut batch = steps.locked(&self.token);
         let mut unsynced = Vec::new();
         if !lines.is_empty() {
             let path = self.store.layout().in_state(&["history"]);
@@ -64,7 +60,7 @@ impl DirGuard {
         if closing.settles {
             self.settle_records(&mut batch, closing);
         }
-        let written = batch.steps.len();
+        let written = batch.part();
         self.keep_logs(&mut batch, closing);
         for token in self.fenced.iter().chain(self.settled(closing).map(|left| &left.token)) {
             steps.forget_journal(&mut batch, token);
@@ -72,6 +68,7 @@ impl DirGuard {
         for upload in self.settled(closing).flat_map(|left| &left.uploads) {
             steps.forget_staged(&mut batch, upload);
         }
+        let forgotten = batch.part_after(&written);
         let released = if closing.unfinished {
             steps.leave_lock(&mut batch, &self.token)
         } else {
@@ -81,15 +78,15 @@ impl DirGuard {
         let shared = self.store.look_at_links(&mut batch, linked);
         match self.store.execute(&batch).await {
             Ok(replies) => {
-                let failed = failures(&replies[..written], &replies[written..released]);
-                let failed = failed.into_iter().map(|why| format!("{why}, in {}", steps.root)).collect();
+                // A file to be removed may be missing.
+                let forgotten = replies.failures(&forgotten).filter(|failure| failure.kind != FailureKind::Missing);
+                let failed = replies.failures(&written).chain(forgotten);
+                let failed = failed.map(|why| format!("{why}, in {}", steps.root)).collect();
                 let (sealed, unsealed) = (sealed.rewritten, sealed.failed);
-                Ok(Closed { failed, unsealed, sealed, links: shared.read(&replies) })
+                Ok(Closed { failed, unsealed, sealed, links: shared.read(&replies)? })
             }
-            Err(error) if is_missing_at(&error, Steps::LOCK_STEP) || is_missing_at(&error, released) => {
-                Err(StoreError::LockLost { host: self.host() })
-            }
-            Err(error) => Err(error.into()),
+            Err(error) if error.is_missing_at(released) => Err(StoreError::LockLost { host: self.host() }),
+            Err(error) => Err(self.store.understand_locked(&batch, error)),
         }
     }
 
@@ -204,6 +201,6 @@ impl DirGuard {
 /// The size at which a history is rotated, in bytes: some 3,000 operations.
 const LONG_HISTORY: u64 = 1 << 20;
 
-pub(super) fn is_long(reply: &Reply) -> bool {
-    matches!(reply, Reply::Entry(Some(history)) if history.size > LONG_HISTORY)
+pub(super) fn is_long(history: Result<&Option<Entry>, &StepFailure>) -> bool {
+    matches!(history, Ok(Some(history)) if history.size > LONG_HISTORY)
 }

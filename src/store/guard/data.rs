@@ -8,7 +8,7 @@ use crate::{
         HookDirectory, Kept, StoreError,
         steps::{DATA, json},
     },
-    transport::{Batch, Op, Reply, SyncReach},
+    transport::{Batch, Op, SyncReach},
 };
 
 use super::{DirGuard, close::is_long};
@@ -27,8 +27,7 @@ impl DirGuard {
         record: Option<&DataRecord>,
         entry: Option<&LedgerEntry>,
     ) -> Result<(), StoreError> {
-        let mut batch = self.store.steps.empty();
-        self.store.steps.expect_lock(&mut batch, &self.token);
+        let mut batch = self.store.steps.locked(&self.token);
         if let Some(record) = record {
             self.store.steps.keep(&mut batch, &self.token, name, DATA, record);
         }
@@ -36,13 +35,13 @@ impl DirGuard {
             self.write_ledger(&mut batch, entry);
         }
         // The size decides whether the next line rotates the ledger; this line need not wait for it.
-        let size = batch.push_lenient(Op::Inspect { path: self.ledger_file() });
+        let size = batch.push_lenient(Op::inspect(self.ledger_file()));
         // A command that may change the release follows.
         let begins = entry.is_some_and(|entry| matches!(entry.step, LedgerStep::ApplyBegun | LedgerStep::RevertBegun));
-        let marks = if begins { self.mark(&mut batch, name) } else { 0..0 };
-        let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
-        self.note_mark(name, &replies[marks]);
-        if replies.get(size).is_some_and(is_long) {
+        let marking = if begins { self.mark(&mut batch, name) } else { None };
+        let replies = self.store.execute_locked(&batch).await?;
+        self.note_mark(name, &replies, marking)?;
+        if is_long(replies.get(size)?) {
             self.long.insert("ledger");
         } else {
             self.long.remove("ledger");
@@ -66,13 +65,12 @@ impl DirGuard {
 
     pub(super) async fn read_ledger(&self) -> Result<(Vec<LedgerEntry>, usize), StoreError> {
         let mut batch = self.store.steps.empty();
-        for path in [self.store.layout().in_state(&["older", "ledger"]), self.ledger_file()] {
-            batch.push(Op::Read { path, limit: LEDGER_LIMIT });
-        }
+        let ledgers = [self.store.layout().in_state(&["older", "ledger"]), self.ledger_file()]
+            .map(|path| batch.push(Op::read(path, LEDGER_LIMIT)));
         let (mut entries, mut torn) = (Vec::new(), 0);
-        for reply in self.store.execute(&batch).await? {
-            let found = if let Reply::Content(found) = reply { found } else { None };
-            match Kept::bytes(found.as_ref()) {
+        let replies = self.store.execute(&batch).await?;
+        for ledger in ledgers {
+            match Kept::bytes(replies.get(ledger)?.as_ref()) {
                 Kept::Nothing => {}
                 Kept::Record(content) => {
                     let (more, broken) = LedgerEntry::read_lines(content);
@@ -97,14 +95,14 @@ impl DirGuard {
     ) -> Result<HookDirectory, StoreError> {
         let mut batch = self.store.steps.empty();
         let release = self.store.layout().release(name);
-        batch.push(Op::Inspect { path: self.store.layout().saved(name) });
-        batch.push(Op::Inspect { path: release.clone() });
-        for path in saved {
-            batch.push_lenient(Op::Inspect { path: release.join(path) });
-        }
+        let copy = batch.push(Op::inspect(self.store.layout().saved(name)));
+        let own = batch.push(Op::inspect(release.clone()));
+        let parts: Vec<_> = saved.iter().map(|path| batch.push_lenient(Op::inspect(release.join(path)))).collect();
         let replies = self.store.execute(&batch).await?;
-        let there = |reply: &Reply| matches!(reply, Reply::Entry(Some(_)));
-        let (copy, whole) = (there(&replies[0]), replies[1..].iter().all(there));
+        let (copy, mut whole) = (replies.get(copy)?.is_some(), replies.get(own)?.is_some());
+        for part in parts {
+            whole &= matches!(replies.get(part)?, Ok(Some(_)));
+        }
         Ok(if copy && !whole { HookDirectory::Saved } else { HookDirectory::Release })
     }
 
@@ -113,10 +111,9 @@ impl DirGuard {
             return Ok(());
         }
         let intent = self.intent(to);
-        let mut batch = self.store.steps.empty();
-        self.store.steps.expect_lock(&mut batch, &self.token);
+        let mut batch = self.store.steps.locked(&self.token);
         self.store.steps.write_intent(&mut batch, &self.token, &intent);
-        self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
+        self.store.execute_locked(&batch).await?;
         self.intent_written = true;
         Ok(())
     }

@@ -8,7 +8,10 @@ use crate::{
     name::ReleaseName,
     path::{HostPath, InnerPath},
     store::{HookDirectory, HookRun, StoreError, hook_run::OUTPUT_LIMIT, layout::inner},
-    transport::{Effect, FailureKind, GroupReach, HookCall, HookExit, LineSink, Op, Reply, Secrets, TransportError},
+    transport::{
+        Effect, FailureKind, GroupReach, HookCall, HookExit, LineSink, Listing, Op, Secrets, StepFailure,
+        TransportError,
+    },
 };
 
 use super::DirGuard;
@@ -60,9 +63,7 @@ impl DirGuard {
 
     /// Returns `true` if the host confirms that this run still holds the lock.
     async fn holds(&self) -> bool {
-        let mut batch = self.store.steps.empty();
-        self.store.steps.expect_lock(&mut batch, &self.token);
-        self.store.execute(&batch).await.is_ok()
+        self.store.execute(&self.store.steps.locked(&self.token)).await.is_ok()
     }
 
     /// Creates the directory of the hooks on the first call, and takes a snapshot of a release that a command may
@@ -87,14 +88,13 @@ impl DirGuard {
             return Ok(false);
         }
         let (steps, logs) = (&self.store.steps, self.store.layout().in_state(&["log"]));
-        let mut batch = steps.empty();
-        steps.expect_lock(&mut batch, &self.token);
+        let mut batch = steps.locked(&self.token);
         batch.push(Op::MakeDir { path: self.hooks(), mode: 0o700, existing_is_fine: true });
-        let list = batch.push(Op::List { path: logs });
-        let marks = changes.map_or(0..0, |name| self.mark(&mut batch, name));
-        let replies = self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
-        self.old_logs = old_logs(&replies[list]);
-        Ok(changes.is_some_and(|name| self.note_mark(name, &replies[marks])))
+        let logs = batch.push(Op::list(logs));
+        let marking = changes.and_then(|name| self.mark(&mut batch, name));
+        let replies = self.store.execute_locked(&batch).await?;
+        self.old_logs = old_logs(replies.get(logs)?);
+        changes.map_or(Ok(false), |name| self.note_mark(name, &replies, marking))
     }
 
     /// Runs a hook, and fetches its result again if the reply is lost.
@@ -114,20 +114,16 @@ impl DirGuard {
             let again = until.is_some_and(|until| Instant::now() < until)
                 && (lost || matches!(error, TransportError::Unreachable { .. }));
             if !again {
-                return Err(self.lost_lock(error));
+                // The record's directory is in the lock.
+                return Err(match error {
+                    TransportError::Hook { failure: StepFailure { kind: FailureKind::Missing, .. }, .. } => {
+                        StoreError::LockLost { host: self.host() }
+                    }
+                    error => error.into(),
+                });
             }
             tokio::time::sleep(REST).await;
         }
-    }
-
-    /// Converts an error to [`StoreError::LockLost`] if the missing lock is its cause.
-    pub(super) fn lost_lock(&self, error: TransportError) -> StoreError {
-        let missing = error.failure().is_some_and(|failure| failure.kind == FailureKind::Missing);
-        let untouched = matches!(error.effect(), Effect::Nothing | Effect::Steps(0));
-        if missing && untouched && !matches!(error, TransportError::Root { .. }) {
-            return StoreError::LockLost { host: self.host() };
-        }
-        error.into()
     }
 
     /// Builds a call that only waits for the command of this record, or ends it.
@@ -148,9 +144,8 @@ impl DirGuard {
 }
 
 /// Returns the names of the oldest logs, beyond the number to keep.
-fn old_logs(listing: &Reply) -> Vec<InnerPath> {
-    let Reply::Listing(Some(listed)) = listing else { return Vec::new() };
-    let mut logs: Vec<_> = listed.iter().collect();
+fn old_logs(listing: &Listing) -> Vec<InnerPath> {
+    let mut logs: Vec<_> = listing.iter().flatten().collect();
     logs.sort_by_key(|log| std::cmp::Reverse(log.entry.modified));
     let old = logs.into_iter().skip(LOGS).filter_map(|log| std::str::from_utf8(&log.name).ok());
     old.filter_map(|name| InnerPath::new(name).ok()).collect()

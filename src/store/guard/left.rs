@@ -6,16 +6,16 @@ use crate::{
     path::InnerPath,
     store::{Interrupted, StoreError, layout::inner},
     time::Timestamp,
-    transport::{Batch, EntryKind, Found, Liveness, Op, Reply, Stream, process::ProcessMark},
+    transport::{
+        Batch, Content, Entry, EntryKind, Found, Handle, Liveness, MayFail, Op, Replies, Stream, TransportError,
+        process::ProcessMark,
+    },
 };
 
 use super::{DirGuard, operation_of};
 
 /// The maximum read from a process's mark, in bytes.
 const MARK_LIMIT: u64 = 4096;
-
-/// The number of steps that query one command.
-const ASKED: usize = 5;
 
 /// A command without a result.
 struct LeftCommand {
@@ -75,53 +75,62 @@ impl DirGuard {
         let Some(operation) = operation_of(left) else { return Ok(Vec::new()) };
         let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
         let mut batch = self.store.steps.empty();
-        batch.push_lenient(Op::List { path: hooks.clone() });
+        let listing = batch.push_lenient(Op::list(hooks.clone()));
         let replies = self.store.execute(&batch).await?;
-        let Some(Reply::Listing(Some(listed))) = replies.first() else { return Ok(Vec::new()) };
+        let Ok(Some(listed)) = replies.get(listing)? else { return Ok(Vec::new()) };
         let records = listed.iter().filter(|listed| listed.entry.kind == EntryKind::Directory);
         let mut names: Vec<&str> = records.filter_map(|listed| std::str::from_utf8(&listed.name).ok()).collect();
         names.sort_unstable();
-        let records: Vec<(InnerPath, &str)> =
-            names.into_iter().filter_map(|name| Some((hooks.join(&InnerPath::new(name).ok()?), name))).collect();
+        let records = names.into_iter().filter_map(|name| Some((hooks.join(&InnerPath::new(name).ok()?), name)));
         let mut batch = self.store.steps.empty();
-        for (record, _) in &records {
-            ask(&mut batch, record);
-        }
+        let asked: Vec<_> =
+            records.map(|(record, name)| (CommandSteps::ask(&mut batch, &record), record, name)).collect();
         let replies = self.store.execute(&batch).await?;
-        let commands = records.into_iter().zip(replies.chunks(ASKED));
-        Ok(commands.filter_map(|((record, name), replies)| read(record, name, replies)).collect())
+        let mut commands = Vec::new();
+        for (steps, record, name) in asked {
+            commands.extend(steps.read(&replies, record, name)?);
+        }
+        Ok(commands)
     }
 }
 
-/// Adds the steps that query the command of a record.
-fn ask(batch: &mut Batch, record: &InnerPath) {
-    let at = |name: &str| record.join(&inner(name));
-    batch.push_lenient(Op::Inspect { path: at("result") });
-    batch.push_lenient(Op::Inspect { path: at("begun") });
-    batch.push_lenient(Op::CheckProcess { path: at("runner") });
-    batch.push_lenient(Op::CheckProcess { path: at("child") });
-    batch.push_lenient(Op::Read { path: at("child"), limit: MARK_LIMIT });
+/// The steps that query the command of a record.
+struct CommandSteps {
+    result: Handle<MayFail<Option<Entry>>>,
+    begun: Handle<MayFail<Option<Entry>>>,
+    runner: Handle<MayFail<Liveness>>,
+    child: Handle<MayFail<Liveness>>,
+    mark: Handle<MayFail<Content>>,
 }
 
-/// Reads the command of a record; `None` if it has a result.
-fn read(record: InnerPath, name: &str, replies: &[Reply]) -> Option<LeftCommand> {
-    let [result, begun, runner, child, mark] = replies else { return None };
-    if matches!(result, Reply::Entry(Some(_))) {
-        return None;
+impl CommandSteps {
+    fn ask(batch: &mut Batch, record: &InnerPath) -> Self {
+        let at = |name: &str| record.join(&inner(name));
+        Self {
+            result: batch.push_lenient(Op::inspect(at("result"))),
+            begun: batch.push_lenient(Op::inspect(at("begun"))),
+            runner: batch.push_lenient(Op::check_process(at("runner"))),
+            child: batch.push_lenient(Op::check_process(at("child"))),
+            mark: batch.push_lenient(Op::read(at("child"), MARK_LIMIT)),
+        }
     }
-    let may_run = |reply: &Reply| !matches!(reply, Reply::Process(Liveness::Gone));
-    let pid = match mark {
-        Reply::Content(Some(Found::Content(content))) => ProcessMark::parse(content).map(|mark| mark.pid),
-        _ => None,
-    };
-    let since = if let Reply::Entry(Some(begun)) = begun { Timestamp::from_unix(begun.modified, 0) } else { None };
-    Some(LeftCommand {
-        record,
-        kind: name.trim_start_matches(|letter: char| letter.is_ascii_digit()).trim_start_matches('-').to_owned(),
-        runs: since.is_some() && (may_run(runner) || matches!(child, Reply::Process(Liveness::Alive))),
-        pid,
-        since,
-    })
+
+    /// Reads the command; `None` if it has a result.
+    fn read(&self, replies: &Replies, record: InnerPath, name: &str) -> Result<Option<LeftCommand>, TransportError> {
+        if matches!(replies.get(self.result)?, Ok(Some(_))) {
+            return Ok(None);
+        }
+        let may_run = replies.get(self.runner)? != Ok(&Liveness::Gone);
+        let runs = replies.get(self.child)? == Ok(&Liveness::Alive);
+        let pid = match replies.get(self.mark)? {
+            Ok(Some(Found::Content(content))) => ProcessMark::parse(content).map(|mark| mark.pid),
+            _ => None,
+        };
+        let begun = replies.get(self.begun)?.ok().and_then(Option::as_ref);
+        let since = begun.and_then(|begun| Timestamp::from_unix(begun.modified, 0));
+        let kind = name.trim_start_matches(|letter: char| letter.is_ascii_digit()).trim_start_matches('-').to_owned();
+        Ok(Some(LeftCommand { record, kind, runs: since.is_some() && (may_run || runs), pid, since }))
+    }
 }
 
 /// Describes the operation.

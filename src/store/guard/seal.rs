@@ -1,6 +1,6 @@
 //! Tracks the releases in which commands run, and seals them.
 
-use std::{collections::BTreeSet, ops::Range};
+use std::collections::BTreeSet;
 
 use crate::{
     name::ReleaseName,
@@ -9,25 +9,28 @@ use crate::{
         Closing, StoreError, check,
         layout::TOUCHED,
         query::each,
-        seal::{Marked, Sealed, seal_changes},
+        seal::{Marked, Marking, Sealed, seal_changes},
     },
-    transport::{Batch, FailureKind, Reply},
+    transport::{Batch, FailureKind, Replies},
 };
 
 use super::DirGuard;
 
 impl DirGuard {
     /// Adds the steps that take a snapshot of a release before a command runs in it; none if it has one.
-    pub(super) fn mark(&self, batch: &mut Batch, name: &ReleaseName) -> Range<usize> {
-        if self.marks.contains_key(name) {
-            return 0..0;
-        }
-        self.store.steps.mark_touched(batch, &self.token, name)
+    pub(super) fn mark(&self, batch: &mut Batch, name: &ReleaseName) -> Option<Marking> {
+        (!self.marks.contains_key(name)).then(|| self.store.steps.mark_touched(batch, &self.token, name))
     }
 
     /// Records the result of these steps. Returns `true` if there was no space for the snapshot.
-    pub(super) fn note_mark(&mut self, name: &ReleaseName, replies: &[Reply]) -> bool {
-        !replies.is_empty() && self.note_marked(name, Marked::read(replies))
+    pub(super) fn note_mark(
+        &mut self,
+        name: &ReleaseName,
+        replies: &Replies,
+        marking: Option<Marking>,
+    ) -> Result<bool, StoreError> {
+        let Some(marking) = marking else { return Ok(false) };
+        Ok(self.note_marked(name, Marked::read(replies, marking)?))
     }
 
     fn note_marked(&mut self, name: &ReleaseName, marked: Marked) -> bool {
@@ -94,12 +97,11 @@ impl DirGuard {
             return Err(StoreError::Damaged { host: self.host(), what: why });
         }
         if !untouched.is_empty() {
-            let mut batch = self.store.steps.empty();
-            self.store.steps.expect_lock(&mut batch, &self.token);
+            let mut batch = self.store.steps.locked(&self.token);
             for name in &untouched {
                 self.store.steps.unmark_touched(&mut batch, name);
             }
-            self.store.execute(&batch).await.map_err(|error| self.lost_lock(error))?;
+            self.store.execute_locked(&batch).await?;
         }
         self.state.checked.take_if(|(name, _)| rewritten.contains(name));
         Ok(rewritten)
@@ -108,9 +110,8 @@ impl DirGuard {
     /// Returns the releases with a mark.
     async fn left_marks(&self) -> Result<Vec<ReleaseName>, StoreError> {
         let (layout, mut batch) = (self.store.layout(), self.store.steps.empty());
-        batch.push(each(layout.in_state(&["releases"]), TOUCHED, 0));
+        let marks = batch.push(each(layout.in_state(&["releases"]), TOUCHED, 0));
         let replies = self.store.execute(&batch).await?;
-        let Some(Reply::Contents(contents)) = replies.first() else { return Ok(Vec::new()) };
-        Ok(contents.iter().filter_map(|(name, _)| layout.release_name(name)).collect())
+        Ok(replies.get(marks)?.iter().filter_map(|(name, _)| layout.release_name(name)).collect())
     }
 }

@@ -1,110 +1,93 @@
 //! Steps that read a root only along the chain behind the current release, so that their cost does not depend on
 //! the number of releases.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::{
     name::ReleaseName,
     record::{RECORD_FILE, RECORD_LIMIT},
-    shared::SharedRecord,
-    transport::{Batch, BoundedFile, ChainLink, Listed, Op, OwnedFile, Reply, TreeName},
+    transport::{Ask, Batch, BoundedFile, ChainLink, Entry, Found, Op, Replies, TransportError, TreeName},
 };
 
-use super::{At, COMMANDS, DATA, KEPT_LIMIT, Layout, Query, Reach, SEALED_USER, STATE_LIMIT, UNSEALED, each, inner};
+use super::{File, FilesRead, Layout, Query, inner};
 
 /// The number of releases read at first: few chains are longer, and it is little to read.
 pub(in crate::store) const FIRST_LINKS: u32 = 8;
 
-/// The files kept for a release, each with the step of a full query that reads it.
-const FILES: [(At, &str, u64); 6] = [
-    (At::Bad, "bad", STATE_LIMIT),
-    (At::Commands, COMMANDS, KEPT_LIMIT),
-    (At::Data, DATA, STATE_LIMIT),
-    (At::Owners, SEALED_USER, STATE_LIMIT),
-    (At::Unsealed, UNSEALED, STATE_LIMIT),
-    (At::Links, SharedRecord::FILE, KEPT_LIMIT),
-];
+/// The files kept for a release that are read along a chain.
+const FILES: [File; 6] = [File::BAD, File::COMMANDS, File::DATA, File::OWNERS, File::UNSEALED, File::LINKS];
 
-/// The number of steps before the chains: those that read `current`.
-const HEAD: usize = 3;
+/// The releases of a root, read in full or along chains.
+#[derive(Default)]
+pub(super) struct ReleasesRead<'r> {
+    /// The names and entries in the releases directory.
+    pub(super) listed: Vec<(&'r [u8], Entry)>,
+    pub(super) records: HashMap<&'r [u8], &'r Found>,
+    /// The files that were read along chains.
+    pub(super) files: HashMap<File, FilesRead<'r>>,
+    /// The names that were looked up, if not all were read.
+    pub(super) chain: Option<Vec<ReleaseName>>,
+}
 
 impl Query {
     /// Adds the steps that read the chains behind the current release and `also`.
     pub(in crate::store) fn add_chain(batch: &mut Batch, layout: &Layout, also: Option<&ReleaseName>) -> Self {
-        let current = layout.current().clone();
-        let first = batch.push(Op::Inspect { path: current.clone() });
-        // `current` may not be a symlink; the inspection reports what it is.
-        batch.push_lenient(Op::ReadLink { path: current.clone() });
-        batch.push(Op::Resolve { link: current.as_str().into() });
-        batch.push(chain(layout, TreeName::Linked(current), FIRST_LINKS));
-        if let Some(name) = also {
-            batch.push(chain(layout, TreeName::Given(name.into()), FIRST_LINKS));
+        let mut query = Self::add_current(batch, layout);
+        let given = also.map(|name| TreeName::Given(name.into()));
+        for from in std::iter::once(TreeName::Linked(layout.current().clone())).chain(given) {
+            query.chains.push(batch.push(chain(layout, from, FIRST_LINKS)));
         }
-        batch.push_lenient(each(layout.in_state(&["journal"]), "owner", STATE_LIMIT));
-        batch.push_lenient(each(layout.in_state(&["journal"]), "intent", STATE_LIMIT));
-        batch.push_lenient(each(layout.in_state(&["debts"]), "debt", STATE_LIMIT));
-        batch.push(Op::Inspect { path: layout.state().clone() });
-        batch.push_lenient(each(layout.in_state(&["staging"]), "owner", STATE_LIMIT));
-        batch.push_lenient(Op::Inspect { path: layout.in_state(&["ledger"]) });
-        Self { reach: Reach::Chains(1 + usize::from(also.is_some())), ..Self::at(first, batch) }
+        query.read_journal(batch, layout);
+        query.read_uploads(batch, layout);
+        query
     }
 
     /// Adds the steps that read these releases, and at most `most` links of the chain behind each.
     pub(in crate::store) fn add_links(batch: &mut Batch, layout: &Layout, names: &[ReleaseName], most: u32) -> Self {
-        let first = batch.steps.len();
-        for name in names {
-            batch.push(chain(layout, TreeName::Given(name.into()), most));
-        }
-        Self { reach: Reach::Links(names.len()), ..Self::at(first, batch) }
+        let chains = names.iter().map(|name| batch.push(chain(layout, TreeName::Given(name.into()), most)));
+        Self { chains: chains.collect(), ..Self::default() }
     }
 
-    /// Converts the replies to those of a full query; also returns the names that were looked up.
-    pub(super) fn widened(self, replies: &[Reply], layout: &Layout) -> (Vec<Reply>, Option<Vec<ReleaseName>>) {
-        let (head, count) = match self.reach {
-            Reach::All => return (replies.to_vec(), None),
-            Reach::Chains(count) => (HEAD, count),
-            Reach::Links(count) => (0, count),
-        };
-        let (told, rest) = replies.split_at(head.min(replies.len()));
-        let (chains, tail) = rest.split_at(count.min(rest.len()));
+    /// Reads the releases.
+    pub(super) fn read_releases<'r>(
+        &self,
+        replies: &'r Replies,
+        layout: &Layout,
+    ) -> Result<ReleasesRead<'r>, TransportError> {
+        let Some((listing, records)) = self.releases else { return self.read_chains(replies, layout) };
+        let listed = replies.get(listing)?.iter().flatten();
+        let records = replies.get(records)?.iter();
+        Ok(ReleasesRead {
+            listed: listed.map(|listed| (&listed.name[..], listed.entry)).collect(),
+            records: records.map(|(name, file)| (&name[..], &file.found)).collect(),
+            ..ReleasesRead::default()
+        })
+    }
+
+    fn read_chains<'r>(&self, replies: &'r Replies, layout: &Layout) -> Result<ReleasesRead<'r>, TransportError> {
         let mut links: Vec<&ChainLink> = Vec::new();
-        for link in chains.iter().filter_map(|reply| if let Reply::Chain(links) = reply { Some(links) } else { None }) {
-            let new = |link: &&ChainLink| links.iter().all(|known| known.name != link.name);
-            let new: Vec<&ChainLink> = link.iter().filter(new).collect();
-            links.extend(new);
+        for chain in &self.chains {
+            links.extend(replies.get(*chain)?);
         }
-        let none = || vec![Reply::Entry(None), Reply::Link(None), Reply::Entry(None)];
-        let mut all = if head == 0 { none() } else { told.to_vec() };
-        let listed = |link: &&ChainLink| Some(Listed { name: link.name.clone().into_bytes(), entry: link.entry? });
-        all.push(Reply::Listing(Some(links.iter().filter_map(listed).collect())));
-        all.push(contents(&links, |link| link.record.clone().map(OwnedFile::unowned)));
-        let kept = |at: At| {
-            let place = FILES.iter().position(|(file, ..)| *file as usize == at as usize);
-            contents(&links, |link| link.files.get(place?)?.clone())
+        let mut known = HashSet::new();
+        links.retain(|link| known.insert(&link.name));
+        let name = |link: &&'r ChainLink| link.name.as_bytes();
+        let file = |place: usize| {
+            let read = links.iter().filter_map(|link| Some((name(link), link.files.get(place)?.as_ref()?)));
+            Ok(read.collect())
         };
-        all.extend([At::Bad, At::Commands, At::Data].map(kept));
-        let mut tail = tail.iter().cloned();
-        let mut told = || tail.next().unwrap_or(Reply::Entry(None));
-        all.extend((0..4).map(|_| told()));
-        all.extend([At::Owners, At::Unsealed, At::Links].map(kept));
-        all.extend((0..2).map(|_| told()));
-        let names = links.iter().filter_map(|link| layout.release_name(link.name.as_bytes())).collect();
-        (all, Some(names))
+        Ok(ReleasesRead {
+            listed: links.iter().filter_map(|link| Some((name(link), link.entry?))).collect(),
+            records: links.iter().filter_map(|link| Some((name(link), link.record.as_ref()?))).collect(),
+            files: FILES.into_iter().enumerate().map(|(place, kept)| (kept, file(place))).collect(),
+            chain: Some(links.iter().filter_map(|link| layout.release_name(name(link))).collect()),
+        })
     }
 }
 
-fn chain(layout: &Layout, from: TreeName, most: u32) -> Op {
+fn chain(layout: &Layout, from: TreeName, most: u32) -> Ask<Vec<ChainLink>> {
     let file = |name: &str, limit| BoundedFile { name: inner(name), limit };
-    Op::ReadChain {
-        trees: layout.releases().clone(),
-        from,
-        record: file(RECORD_FILE, RECORD_LIMIT),
-        lists: layout.in_state(&["releases"]),
-        files: FILES.iter().map(|(_, name, limit)| file(name, *limit)).collect(),
-        most,
-    }
-}
-
-/// Builds the contents of one file for each release.
-fn contents(links: &[&ChainLink], file: impl Fn(&ChainLink) -> Option<OwnedFile>) -> Reply {
-    let content = |link: &&ChainLink| Some((link.name.clone().into_bytes(), file(link)?));
-    Reply::Contents(links.iter().filter_map(content).collect())
+    let trees = (layout.releases().clone(), file(RECORD_FILE, RECORD_LIMIT));
+    let lists = (layout.in_state(&["releases"]), FILES.iter().map(|kept| file(kept.name, kept.limit)).collect());
+    Op::read_chain(from, trees, lists, most)
 }

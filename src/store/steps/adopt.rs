@@ -11,17 +11,17 @@ use crate::{
     status::BadMark,
     store::Current,
     token::Token,
-    transport::{Batch, Op, SyncReach},
+    transport::{Batch, Handle, Op, SyncReach},
 };
 
-use super::{PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json, preparation::releases_and_parents};
+use super::{LockedBatch, PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json, preparation::releases_and_parents};
 
 /// The batch that moves a plain directory, and the step that the host may not support.
 #[derive(Debug)]
 pub(in crate::store) struct Moving {
-    pub(in crate::store) batch: Batch,
+    pub(in crate::store) batch: LockedBatch,
     /// The step that exchanges the directory and the symlink, if the batch has one.
-    pub(in crate::store) exchange: Option<usize>,
+    pub(in crate::store) exchange: Option<Handle<()>>,
 }
 
 impl Steps {
@@ -32,10 +32,9 @@ impl Steps {
         current: &Current,
         records: &[(ReleaseName, Option<PreviousVersion>, AdoptedRecord)],
         bad: &[(ReleaseName, BadMark)],
-    ) -> Batch {
-        let mut batch = self.batch();
-        self.expect_lock(&mut batch, token);
-        batch.push(self.expect(current));
+    ) -> LockedBatch {
+        let mut batch = self.locked(token);
+        batch.expect_current(self.expect(current));
         for (name, record, adopted) in records {
             self.keep(&mut batch, token, name, AdoptedRecord::FILE, adopted);
             if let Some(record) = record {
@@ -79,10 +78,9 @@ impl Steps {
         adopted: &AdoptedRecord,
         by_renames: bool,
     ) -> Moving {
-        let mut batch = self.batch();
-        self.expect_lock(&mut batch, token);
+        let mut batch = self.locked(token);
         let (current, release) = (self.layout.current().clone(), self.layout.release(name));
-        batch.push(Op::ExpectDirectory { path: current.clone() });
+        batch.expect_current(Op::ExpectDirectory { path: current.clone() });
         self.keep(&mut batch, token, name, AdoptedRecord::FILE, adopted);
         let record = self.layout.on_the_way(token, RECORD_FILE);
         batch.push(Op::RemoveFile { path: record.clone() });

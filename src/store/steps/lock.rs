@@ -1,7 +1,5 @@
 //! The batches that take and release the lock.
 
-use std::ops::Range;
-
 use crate::{
     lock::LockOwner,
     name::ReleaseName,
@@ -12,21 +10,22 @@ use crate::{
         query::{LEDGERS, Query, STATE_LIMIT},
     },
     token::Token,
-    transport::{Batch, Op, SyncReach},
+    transport::{Batch, Handle, Op, SyncReach},
 };
 
-use super::{MARKS, PRIVATE, PRIVATE_FILE, Steps, json};
+use super::{Entered, MARKS, PRIVATE, PRIVATE_FILE, Steps, json};
 
 /// The batch that takes the lock, and its important steps.
 #[derive(Debug)]
 pub(in crate::store) struct Taking {
     pub(in crate::store) batch: Batch,
+    pub(in crate::store) entered: Entered,
     /// The step that removes the old lock, if there is one to fence off.
-    pub(in crate::store) fence: Option<usize>,
+    pub(in crate::store) fence: Option<Handle<()>>,
     /// The step that takes the lock: one rename, which fails if somebody else holds it.
-    pub(in crate::store) take: usize,
+    pub(in crate::store) take: Handle<()>,
     /// The steps that fail on a host whose rename is not atomic as required.
-    pub(in crate::store) proof: Range<usize>,
+    pub(in crate::store) proof: [Handle<()>; 2],
     pub(in crate::store) query: Query,
 }
 
@@ -53,7 +52,7 @@ impl Steps {
     ) -> Taking {
         let mut batch = self.batch();
         batch.make_root = owner.command.brings_content();
-        self.enter(&mut batch);
+        let entered = self.enter(&mut batch);
         self.mark_live(&mut batch, token);
         let private = self.layout.in_state(&["tmp", token.as_str()]);
         let lock = private.join(&inner("lock"));
@@ -86,19 +85,18 @@ impl Steps {
         }
         // A rollback reads the clock after its switch, where nobody waits for it.
         if owner.command != Command::Rollback {
-            batch.push(Op::Clock);
+            batch.push(Op::clock());
         }
-        Taking { batch, fence, take, proof, query }
+        Taking { batch, entered, fence, take, proof, query }
     }
 
     /// Asks what only a holder of the lock needs.
     fn look_below(&self, batch: &mut Batch, query: &mut Query, token: &Token) {
         // The owner of this directory tells which user the tool runs as.
-        query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
+        query.made = Some(batch.push(Op::inspect(self.layout.held(token))));
         query.group = self.ask_group(batch);
-        let ledgers = LEDGERS.map(|names| Op::Read { path: self.layout.in_state(names), limit: 0 });
-        query.ledger = ledgers.map(|read| batch.push_lenient(read)).first().copied();
-        query.marks = Some(batch.push_lenient(Op::Read { path: self.layout.in_state(&[MARKS]), limit: STATE_LIMIT }));
+        query.ledgers = Some(LEDGERS.map(|names| batch.push_lenient(Op::read(self.layout.in_state(names), 0))));
+        query.marks = Some(batch.push_lenient(Op::read(self.layout.in_state(&[MARKS]), STATE_LIMIT)));
     }
 
     /// Reads all releases under the lock `token`.
@@ -113,12 +111,12 @@ impl Steps {
     pub(in crate::store) fn read_links(&self, token: &Token, names: &[ReleaseName], most: u32) -> (Batch, Query) {
         let mut batch = self.batch();
         let mut query = Query::add_links(&mut batch, &self.layout, names, most);
-        query.made = Some(batch.push(Op::Inspect { path: self.layout.held(token) }));
+        query.made = Some(batch.push(Op::inspect(self.layout.held(token))));
         (batch, query)
     }
 
     /// Moves the lock `token` to the journal, as that of an interrupted operation, with its intent.
-    pub(in crate::store) fn leave_lock(&self, batch: &mut Batch, token: &Token) -> usize {
+    pub(in crate::store) fn leave_lock(&self, batch: &mut Batch, token: &Token) -> Handle<()> {
         let journal = self.layout.in_state(&["journal"]);
         let left = batch.push(Op::MoveInto { from: self.layout.held(token), into: journal });
         batch.push_lenient(Op::RemoveDir { path: self.layout.lock() });
@@ -126,7 +124,7 @@ impl Steps {
     }
 
     /// Releases the lock `token`. A lock that was taken over has another token, and stays.
-    pub(in crate::store) fn release_lock(&self, batch: &mut Batch, token: &Token) -> usize {
+    pub(in crate::store) fn release_lock(&self, batch: &mut Batch, token: &Token) -> Handle<()> {
         let trash = self.layout.in_state(&["trash"]);
         let released = batch.push(Op::MoveInto { from: self.layout.held(token), into: trash.clone() });
         batch.push_lenient(Op::RemoveDir { path: self.layout.lock() });
@@ -138,11 +136,11 @@ impl Steps {
 /// Rehearses the switch in private: renames a symlink over a symlink to a directory.
 ///
 /// A host that moves it *into* the directory, or refuses, cannot switch atomically.
-fn prove_rename(batch: &mut Batch, private: &InnerPath, held: &InnerPath) -> Range<usize> {
+fn prove_rename(batch: &mut Batch, private: &InnerPath, held: &InnerPath) -> [Handle<()>; 2] {
     let name = inner("proof");
     batch.push(Op::MakeLink { path: held.join(&name), text: b".".to_vec() });
     batch.push(Op::MakeLink { path: private.join(&name), text: b"..".to_vec() });
     let rename = batch.push(Op::MoveInto { from: private.join(&name), into: held.clone() });
     let look = batch.push(Op::ExpectLink { path: held.join(&name), text: b"..".to_vec() });
-    rename..look + 1
+    [rename, look]
 }

@@ -9,30 +9,34 @@ use crate::{
         layout::{OVER, UNSEALED, inner},
     },
     token::Token,
-    transport::{Batch, Op, SyncReach},
+    transport::{Batch, Entry, Handle, MayFail, Op, SyncReach},
 };
 
-use super::{COMMANDS, DATA, PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json};
+use super::{COMMANDS, DATA, LockedBatch, PRIVATE, PRIVATE_FILE, PUBLIC, PUBLIC_FILE, Steps, json};
 
 /// The batch that makes a release ready, and the steps that explain a failure.
 #[derive(Debug)]
 pub(in crate::store) struct Preparing {
     pub(in crate::store) batch: Batch,
+    /// The step that fails if the lock was taken over.
+    pub(in crate::store) lock: Handle<()>,
     /// The step that fails if the name is taken.
-    pub(in crate::store) absent: Option<usize>,
+    pub(in crate::store) absent: Option<Handle<()>>,
     /// The step that publishes.
-    pub(in crate::store) publish: Option<usize>,
+    pub(in crate::store) publish: Option<Handle<()>>,
     /// The step that fails if the release does not exist.
-    pub(in crate::store) present: usize,
+    pub(in crate::store) present: Handle<()>,
     /// The steps that move first content to a shared path, each with that path.
-    pub(in crate::store) seeds: Vec<(usize, InnerPath)>,
+    pub(in crate::store) seeds: Vec<(Handle<()>, InnerPath)>,
+    /// The step that asks for the size of the history.
+    pub(in crate::store) history: Handle<MayFail<Option<Entry>>>,
 }
 
 impl Steps {
     /// Writes the intent, publishes and records, each durable before the next. Does not touch `current`.
     pub(in crate::store) fn prepare(&self, token: &Token, intent: &Intent, preparation: &Preparation) -> Preparing {
         let mut batch = self.batch();
-        self.write_intent(&mut batch, token, intent);
+        let lock = self.write_intent(&mut batch, token, intent);
         let name = &preparation.name;
         let mut seeds = Vec::new();
         let published = preparation.staged.as_ref();
@@ -49,9 +53,9 @@ impl Steps {
             self.write_record(&mut batch, token, name, line);
         }
         // Asks for the size of the history here, where no rollback waits for it.
-        batch.push_lenient(Op::Inspect { path: self.layout.in_state(&["history"]) });
+        let history = batch.push_lenient(Op::inspect(self.layout.in_state(&["history"])));
         let (absent, publish) = published.unzip();
-        Preparing { batch, absent, publish, present, seeds }
+        Preparing { batch, lock, absent, publish, present, seeds, history }
     }
 
     /// Publishes the staged content under its name. Returns the step that fails if the name is taken, and the one
@@ -62,8 +66,8 @@ impl Steps {
         intent: &Intent,
         preparation: &Preparation,
         staged: &Staged,
-        seeds: &mut Vec<(usize, InnerPath)>,
-    ) -> (usize, usize) {
+        seeds: &mut Vec<(Handle<()>, InnerPath)>,
+    ) -> (Handle<()>, Handle<()>) {
         let name = &preparation.name;
         let releases = self.layout.releases().clone();
         let kept = self.layout.kept(name);
@@ -154,11 +158,10 @@ impl Steps {
         current: &Current,
         preparation: &Preparation,
         was: Option<&str>,
-    ) -> Batch {
-        let mut batch = self.batch();
-        self.expect_lock(&mut batch, token);
+    ) -> LockedBatch {
+        let mut batch = self.locked(token);
         if !matches!(current, Current::NotALink(_)) {
-            batch.push(self.expect(current));
+            batch.expect_current(self.expect(current));
         }
         let name = &preparation.name;
         if let Some(staged) = &preparation.staged {

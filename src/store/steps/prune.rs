@@ -9,32 +9,40 @@ use crate::{
         query::each,
     },
     token::Token,
-    transport::{Batch, Op, SyncReach},
+    transport::{Batch, Contents, Handle, MayFail, Op, SyncReach},
 };
 
-use super::{PRIVATE, Steps};
+use super::{LockedBatch, PRIVATE, Steps};
 
 /// The batch that moves releases to the trash, and its important steps.
 #[derive(Debug)]
 pub(in crate::store) struct Pruning {
-    pub(in crate::store) batch: Batch,
-    /// The step that fails if `current` changed.
-    pub(in crate::store) expect: usize,
-    /// Each release, its directory in the trash, and the two steps that move it, both of which must succeed.
-    pub(in crate::store) moves: Vec<(ReleaseName, Token, [usize; 2])>,
+    pub(in crate::store) batch: LockedBatch,
+    pub(in crate::store) moves: Vec<Move>,
     /// The step that makes the moves durable.
-    pub(in crate::store) sync: usize,
-    /// The step that finds pruned releases whose lists still exist.
-    pub(in crate::store) lists: usize,
+    pub(in crate::store) sync: Handle<MayFail<()>>,
+    /// The step that finds releases pruned by older versions whose lists still exist.
+    pub(in crate::store) lists: Handle<MayFail<Contents>>,
+}
+
+/// The two steps that move a release to the trash, both of which must succeed.
+#[derive(Debug)]
+pub(in crate::store) struct Move {
+    pub(in crate::store) name: ReleaseName,
+    /// Its directory in the trash.
+    pub(in crate::store) trash: Token,
+    /// The step that moves it into the lock.
+    pub(in crate::store) out: Handle<MayFail<()>>,
+    /// The step that moves it on to the trash.
+    pub(in crate::store) away: Handle<MayFail<()>>,
 }
 
 impl Steps {
     /// Moves each of these releases to a directory of its own in the trash, through the lock: a run that lost its
     /// lock finds none, and moves nothing.
     pub(in crate::store) fn prune(&self, token: &Token, current: &Current, releases: &[ReleaseName]) -> Pruning {
-        let mut batch = self.batch();
-        self.expect_lock(&mut batch, token);
-        let expect = batch.push(self.expect(current));
+        let mut batch = self.locked(token);
+        batch.expect_current(self.expect(current));
         let (held, trash) = (self.layout.held(token), self.layout.in_state(&["trash"]));
         let mut moves = Vec::new();
         for name in releases {
@@ -43,14 +51,14 @@ impl Steps {
             batch.push_lenient(Op::MakeDir { path: withdrawn.clone(), mode: PRIVATE, existing_is_fine: false });
             let out = batch.push_lenient(Op::MoveInto { from: self.layout.release(name), into: withdrawn.clone() });
             let away = batch.push_lenient(Op::MoveInto { from: withdrawn, into: trash.clone() });
-            moves.push((name.clone(), own, [out, away]));
+            moves.push(Move { name: name.clone(), trash: own, out, away });
         }
         // Synced before any of their files is removed: a release that a crash brings back under its name must be
         // complete.
         let paths = vec![self.layout.releases().clone(), held, trash];
         let sync = batch.push_lenient(Op::Sync { paths, reach: SyncReach::Entries });
-        let lists = self.ask_pruned_lists(&mut batch);
-        Pruning { batch, expect, moves, sync, lists }
+        let lists = batch.push_lenient(each(self.layout.in_state(&["pruned"]), "manifest", 0));
+        Pruning { batch, moves, sync, lists }
     }
 
     /// Keeps the records, and thereby the names, of pruned releases that were once current.
@@ -62,9 +70,8 @@ impl Steps {
         token: &Token,
         gone: &[(ReleaseName, bool)],
         older: &[ReleaseName],
-    ) -> Batch {
-        let mut batch = self.batch();
-        self.expect_lock(&mut batch, token);
+    ) -> LockedBatch {
+        let mut batch = self.locked(token);
         let pruned = self.layout.in_state(&["pruned"]);
         batch.push_lenient(Op::MakeDir { path: pruned.clone(), mode: PRIVATE, existing_is_fine: true });
         for (name, was_current) in gone {
@@ -80,11 +87,6 @@ impl Steps {
             forget_lists(&mut batch, &self.layout.in_state(&["pruned", name.as_str()]));
         }
         batch
-    }
-
-    /// Adds the step that finds releases pruned by older versions whose lists still exist.
-    fn ask_pruned_lists(&self, batch: &mut Batch) -> usize {
-        batch.push_lenient(each(self.layout.in_state(&["pruned"]), "manifest", 0))
     }
 
     /// Removes one directory of the trash for good.

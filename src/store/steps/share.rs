@@ -4,32 +4,29 @@ use crate::{
     path::InnerPath,
     shared::{SharedLink, SharedPath, SharedPlace, SharedRecord, Supply},
     store::{Layout, Staged, layout::inner},
-    transport::{Batch, Op, Reply, SyncReach},
+    transport::{Batch, Entry, EntryKind, Handle, Op, SyncReach},
 };
 
 use super::{PRIVATE_FILE, PUBLIC, Steps, json};
 
 impl Steps {
     /// Asks which kind of file stands at each shared path, following symlinks: it may well be on another disk.
-    ///
-    /// Returns the first of these steps.
-    pub(in crate::store) fn add_shared(&self, batch: &mut Batch) -> usize {
-        let first = batch.steps.len();
-        for shared in &*self.shared {
-            let link = self.layout.shared_place(shared).as_str().into();
-            batch.push(Op::Resolve { link });
-        }
-        first
+    pub(in crate::store) fn add_shared(&self, batch: &mut Batch) -> Vec<Handle<Option<Entry>>> {
+        let places = self.shared.iter().map(|shared| self.layout.shared_place(shared));
+        places.map(|place| batch.push(Op::resolve(place.as_str()))).collect()
     }
 
-    /// Reads the replies to these steps; a missing reply means that nothing is there.
-    pub(in crate::store) fn read_shared(&self, replies: &[Reply]) -> Vec<SharedPlace> {
-        let place = |(at, path): (usize, &SharedPath)| SharedPlace {
+    /// Returns the shared paths, each with the kind of file that `found` lists for it, in the same order.
+    pub(in crate::store) fn shared_places(
+        &self,
+        found: impl IntoIterator<Item = Option<EntryKind>>,
+    ) -> Vec<SharedPlace> {
+        let place = |(path, found): (&SharedPath, Option<EntryKind>)| SharedPlace {
             place: self.layout.shared_place(path),
             path: path.clone(),
-            found: if let Some(Reply::Entry(Some(entry))) = replies.get(at) { Some(entry.kind) } else { None },
+            found,
         };
-        self.shared.iter().enumerate().map(place).collect()
+        self.shared.iter().zip(found).map(place).collect()
     }
 
     /// Creates the symlinks in the staged release, and makes them durable.
@@ -43,7 +40,7 @@ impl Steps {
         staged: &Staged,
         kept: &InnerPath,
         links: &[SharedLink],
-    ) -> Vec<(usize, InnerPath)> {
+    ) -> Vec<(Handle<()>, InnerPath)> {
         let content = self.staged_content(staged);
         let (mut touched, mut seeds) = (Vec::new(), Vec::new());
         for link in links {
@@ -75,7 +72,7 @@ impl Steps {
         link: &SharedLink,
         stands: &InnerPath,
         touched: &mut Vec<InnerPath>,
-    ) -> Option<usize> {
+    ) -> Option<Handle<()>> {
         let place = self.layout.shared_place(&link.path);
         let above = place.parent().unwrap_or_else(InnerPath::root);
         match link.supply {

@@ -3,8 +3,9 @@
 use crate::{
     path::InnerPath,
     store::{Current, Intent, Switch},
+    time::Timestamp,
     token::Token,
-    transport::{Batch, Op, SyncReach},
+    transport::{Batch, Handle, LinkText, MayFail, Op, SyncReach},
 };
 
 use super::Steps;
@@ -13,16 +14,18 @@ use super::Steps;
 #[derive(Debug)]
 pub(in crate::store) struct Switching {
     pub(in crate::store) batch: Batch,
+    /// The step that writes the intent, if there is one.
+    pub(in crate::store) intent: Option<Handle<()>>,
     /// The step that fails if `current` changed.
-    pub(in crate::store) expect: usize,
+    pub(in crate::store) expect: Handle<()>,
     /// The step that fails if the release does not exist.
-    pub(in crate::store) target: usize,
+    pub(in crate::store) target: Handle<()>,
     /// The switch itself.
-    pub(in crate::store) switch: usize,
+    pub(in crate::store) switch: Handle<()>,
     /// The step that reads `current` back.
-    pub(in crate::store) look: usize,
+    pub(in crate::store) look: Handle<LinkText>,
     /// The step that reads the clock.
-    pub(in crate::store) clock: usize,
+    pub(in crate::store) clock: Handle<MayFail<Timestamp>>,
 }
 
 impl Steps {
@@ -31,9 +34,7 @@ impl Steps {
     /// A lock that was taken over has taken the symlink along, so a run that wakes up late has nothing to switch with.
     pub(in crate::store) fn switch(&self, token: &Token, intent: Option<&Intent>, switch: &Switch) -> Switching {
         let mut batch = self.batch();
-        if let Some(intent) = intent {
-            self.write_intent(&mut batch, token, intent);
-        }
+        let intent = intent.map(|intent| self.write_intent(&mut batch, token, intent));
         let (current, name) = (self.layout.current().clone(), &switch.to.name);
         let prepared = self.layout.held(token).join(&current);
         batch.push(Op::RemoveFile { path: prepared.clone() });
@@ -42,15 +43,15 @@ impl Steps {
         let expect = batch.push(self.expect(&switch.expected));
         let at = batch.push(Op::MoveInto { from: prepared, into: InnerPath::root() });
         batch.push(Op::Sync { paths: vec![InnerPath::root()], reach: SyncReach::Entries });
-        let look = batch.push(Op::ReadLink { path: current });
-        let clock = batch.push_lenient(Op::Clock);
-        Switching { batch, expect, target, switch: at, look, clock }
+        let look = batch.push(Op::read_link(current));
+        let clock = batch.push_lenient(Op::clock());
+        Switching { batch, intent, expect, target, switch: at, look, clock }
     }
 
     /// Removes `current` after a failed first deploy; if it is already removed, makes that durable.
     ///
     /// Returns the step that fails if `current` changed, and the step that removes it.
-    pub(in crate::store) fn deactivate(&self, token: &Token, current: &Current) -> (Batch, usize, usize) {
+    pub(in crate::store) fn deactivate(&self, token: &Token, current: &Current) -> (Batch, Handle<()>, Handle<()>) {
         let mut batch = self.batch();
         let expect = batch.push(self.expect(current));
         let mut away = expect;
