@@ -21,6 +21,7 @@ use crate::{
     path::{HostPath, InnerPath},
     plan::Owners,
     record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
+    time::Timestamp,
     token::Token,
     transport::{
         Ask, Batch, ChainLink, Content, Contents, Entry, EntryKind, Found, Group, Handle, HostIdentity, LinkText,
@@ -74,6 +75,8 @@ pub(super) struct Query {
     pub(super) marks: Option<Handle<MayFail<Content>>>,
     /// The steps that check whether the ledgers are readable.
     pub(super) ledgers: Option<[Handle<MayFail<Content>>; 2]>,
+    /// The step that reads the clock, if no other step does.
+    pub(super) clock: Option<Handle<Timestamp>>,
 }
 
 /// A name that no release can have, to check whether names can be looked up at all.
@@ -172,7 +175,7 @@ impl Query {
         let adopting = reader.adopting(&releases);
         let current = reader.current(&releases);
         let state = RootState {
-            clock: reader.identity.map(|identity| identity.clock),
+            clock: reader.identity.map(|identity| identity.clock).or(replies.get_some(self.clock)?.copied()),
             identity: reader.identity.cloned(),
             user: reader.user(),
             keeper: replies.get_some(self.state)?.copied().flatten(),

@@ -85,7 +85,7 @@ impl Steps {
         }
         // A rollback reads the clock after its switch, where nobody waits for it.
         if owner.command != Command::Rollback {
-            batch.push(Op::clock());
+            query.clock = Some(batch.push(Op::clock()));
         }
         Taking { batch, entered, fence, take, proof, query }
     }

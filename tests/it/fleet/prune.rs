@@ -2,7 +2,7 @@
 //! FAULTS.md I33.
 
 use switchback::{
-    DirStore, ExitCode, Layout, Report,
+    DirStore, ExitCode, Layout, Report, Timestamp,
     event::{Event, Silent},
     fleet::{RecoverOptions, RunOptions},
     plan::{self, Direction, Fate, RollbackTarget, Seen},
@@ -113,6 +113,18 @@ fn what_was_never_current_goes_when_what_it_was_staged_beside_does() {
     let error = taken.error.expect("why");
     assert!(error.message.contains("a name that was current once is not used again"), "{error}");
     hosts.clean();
+}
+
+/// FAULTS.md X09.
+#[test]
+fn a_pin_is_dated_by_the_clock_of_its_host() {
+    let hosts = deployed();
+    let now = Timestamp::from_unix(1_700_000_000, 0).expect("a time");
+    hosts.0[0].set_clock(now);
+    assert_code(&hosts.pin("a"), ExitCode::DONE);
+    let history = hosts.history();
+    let lines = history.hosts[0].status.as_ref().and_then(|status| status.history.as_ref()).expect("a history");
+    assert_eq!(lines.first().map(|line| line.at), Some(now));
 }
 
 #[test]
