@@ -248,7 +248,7 @@ pub struct PathError {
 enum PathRule {
     #[error("it is empty")]
     Empty,
-    #[error("it holds a NUL byte")]
+    #[error("it contains a NUL byte")]
     Nul,
     #[error("it is not absolute; write it from / on (nothing such as ~ or $HOME is expanded)")]
     Relative,

@@ -185,7 +185,7 @@ fn error_of(execution: &Execution<'_, '_>, outcome: Outcome) -> Option<Failure> 
     match outcome {
         Outcome::Refused => say("refused, nothing was touched"),
         Outcome::Failed => say("failed before any switch; every `current` is where it was"),
-        Outcome::PutBack => say("failed on the way, and every host was put back"),
+        Outcome::PutBack => say("failed after the switch began, and every host was reverted"),
         Outcome::Inconsistent => Some(inconsistency(execution, &failed)),
         Outcome::Interrupted => Some(interrupted("every host is where it was")),
         _ if failed.is_empty() => None,
@@ -210,17 +210,20 @@ fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) ->
         (format!("{here}, but the data is not: its version is {version}"), hints)
     } else if stays && !execution.failed_itself() {
         (
-            format!("{here}, and stays there, but whether it is well was not seen to its end"),
+            format!("{here}, and stays there, but the run was interrupted: its health is unknown"),
             vec!["see whether it works".into(), Hint::RollbackFurther],
         )
     } else if stays {
-        (format!("{here}, and stays there, but it is not well"), vec!["see what failed".into(), Hint::RollbackFurther])
+        (
+            format!("{here}, and stays there, but a step after the switch failed"),
+            vec!["see what failed".into(), Hint::RollbackFurther],
+        )
     } else if execution.data.state == DataState::Unsettled {
         let hints = vec!["fix the cause".into(), Hint::RecoverBack];
         (format!("every `current` is where it was, but the data is not: its version is {version}"), hints)
     } else {
         (
-            "every `current` is where it was, but a hook failed there after it was put back".to_owned(),
+            "every `current` is where it was, but a hook failed after the revert".to_owned(),
             vec!["see what that hook should have done, and do it by hand".into()],
         )
     };
@@ -261,7 +264,7 @@ fn describe_position(execution: &Execution<'_, '_>) -> String {
     }
     match on.as_slice() {
         [name] => format!("every host is on {name}"),
-        names => format!("every host is where it is to be ({})", names.join(", ")),
+        names => format!("every host is on its target ({})", names.join(", ")),
     }
 }
 

@@ -33,7 +33,7 @@ impl Run<'_> {
             let said = match found {
                 Ok(broken) => broken.iter().map(|(name, links)| describe_links(name, links)).collect(),
                 Err(error) => {
-                    vec![format!("the links to what is shared could not be looked at ({})", failure(error).message)]
+                    vec![format!("the links to shared paths could not be checked ({})", failure(error).message)]
                 }
             };
             for said in said {

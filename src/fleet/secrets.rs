@@ -42,7 +42,7 @@ pub(super) fn missing(commands: &Commands) -> Option<Error> {
     if unset.is_empty() {
         return None;
     }
-    let what = format!("hooks are to be given {}, which is not set here; nothing was touched", unset.join(", "));
+    let what = format!("hooks need {}, which is not set here; nothing was touched", unset.join(", "));
     Some(Error::new(ErrorKind::Config, what).hint("set it, or take it out of `[hooks] pass_env`"))
 }
 

@@ -35,13 +35,14 @@ impl Run<'_> {
 
     fn refuses(&self, tree: &Tree) -> Option<Error> {
         if tree.files() == 0 && !self.options.allow_empty {
-            let what = "the source holds no file, and nothing was touched";
+            let what = "the source contains no files; nothing was touched";
             return Some(Error::new(ErrorKind::Source, what).hint(Hint::AllowEmpty));
         }
         let secrets = self.options.commands.as_ref()?.env_file.as_ref()?;
         let shipped = tree.ships(secrets.as_std_path())?;
-        let what =
-            format!("the source holds the env_file {shipped}, whose secrets would be published; nothing was touched");
+        let what = format!(
+            "the source contains the env_file {shipped}, whose secrets would be published; nothing was touched"
+        );
         let hint = format!("keep it elsewhere, or leave it out with `[source] exclude = [\"/{shipped}\"]`");
         Some(Error::new(ErrorKind::Source, what).hint(hint))
     }
@@ -54,12 +55,14 @@ fn suspicious_content(tree: &Tree) -> Vec<String> {
         let more = repositories.len().saturating_sub(MAX_NAMED);
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         let some = repositories.iter().take(MAX_NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-        format!("the source holds {some}{more}: the whole history is published; leave it out with `[source] exclude`")
+        format!(
+            "the source contains {some}{more}: the whole history is published; leave it out with `[source] exclude`"
+        )
     });
     let only = tree.only_directory().map(|top| {
         format!(
-            "all of the archive stands in {top}/, and so will the release; `[source] strip = 1` takes it off, `strip = 0` \
-             says that it is meant"
+            "everything in the archive is below {top}/, and will be in the release; `[source] strip = 1` removes that \
+             directory, and `strip = 0` confirms it"
         )
     });
     repositories.into_iter().chain(only).collect()

@@ -198,13 +198,13 @@ fn notes(
         let known = if story.knows(current) { "" } else { ", and tells nothing of it" };
         notes.push(format!("{evidence} ends at {last}, though {current} is current{known}"));
     }
-    notes.extend(way.damaged.as_ref().map(|(name, why)| format!("the way back ends at {name}: {why}")));
+    notes.extend(way.damaged.as_ref().map(|(name, why)| format!("the rollback chain ends at {name}: {why}")));
     let on_the_way =
         |name: &ReleaseName| way.recorded.contains(name) || way.written.iter().any(|(written, _)| written == name);
     let off = seen.state.releases.iter().map(|release| &release.name).filter(|name| !on_the_way(name));
     let off: Vec<&str> = off.map(ReleaseName::as_str).collect();
     if !off.is_empty() {
-        notes.push(format!("not on the way back, and left as they are: {}", off.join(", ")));
+        notes.push(format!("not on the rollback chain, and left as they are: {}", off.join(", ")));
     }
     notes
 }
@@ -245,7 +245,7 @@ impl HostAdoption {
         let line = |text: String| format!("{}: {text}", self.host);
         let mut lines = vec![line(self.line())];
         lines.extend(self.adoption.records.iter().rev().map(|record| line(self.record_line(record))));
-        lines.extend(self.adoption.bad.iter().map(|bad| line(format!("mark {bad} bad: it was gone back from"))));
+        lines.extend(self.adoption.bad.iter().map(|bad| line(format!("mark {bad} bad: it was rolled back"))));
         lines.extend(self.notes.iter().cloned().map(line));
         lines
     }

@@ -218,5 +218,6 @@ pub(super) fn new_hosts(hosts: &[Seen<'_>]) -> Option<String> {
         .filter(|seen| seen.current().is_none() && !seen.state.lost_current())
         .map(|seen| seen.host)
         .collect();
-    (!new.is_empty() && new.len() < hosts.len()).then(|| format!("new, with nothing to go back to: {}", new.join(", ")))
+    (!new.is_empty() && new.len() < hosts.len())
+        .then(|| format!("new, with nothing to roll back to: {}", new.join(", ")))
 }

@@ -129,7 +129,7 @@ impl fmt::Display for Outlived {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Good => "good, and beyond those that are kept",
-            Self::Bad => "was gone back from, and is older than those that are kept",
+            Self::Bad => "is bad, and older than those that are kept",
             Self::NeverCurrent => "was never current, and is older than those that are kept",
         })
     }
@@ -140,7 +140,7 @@ impl fmt::Display for Needed {
         match self {
             Self::Current => f.write_str("current"),
             Self::WayBack => f.write_str("the next rollback goes there"),
-            Self::Elsewhere { host } => write!(f, "{host} is on it, or would go back to it"),
+            Self::Elsewhere { host } => write!(f, "{host} is on it, or would roll back to it"),
             Self::Interrupted => f.write_str("an interrupted operation names it"),
             Self::Owed => f.write_str("a host that was not reached is owed it"),
             Self::Pinned { by, reason: None } => write!(f, "pinned by {by}"),
@@ -154,7 +154,7 @@ impl fmt::Display for Needed {
             Self::Stranger => f.write_str("the tool did not bring it"),
             Self::Kept => f.write_str("one of the good ones that are kept"),
             Self::OnTheWay => f.write_str("the way to one that is kept leads through it"),
-            Self::WayUnknown => f.write_str("the recorded way back is broken"),
+            Self::WayUnknown => f.write_str("the rollback chain is broken"),
             Self::NotOlder => f.write_str("not older than those that are kept"),
             Self::AgeUnknown => f.write_str("nothing says how old it is"),
         }

@@ -49,25 +49,25 @@ pub struct HostRefusal {
 #[non_exhaustive]
 pub enum Reason {
     /// `current` is not a symlink, or does not lead to a release of this root.
-    #[error("`current` is {current}: somebody else made it, and must decide")]
+    #[error("`current` is {current}, which this tool did not make")]
     NotOurs {
         /// The state of `current`.
         current: String,
     },
     /// The release was never sealed.
-    #[error("{name} was never made ready: its `prepare` was cut off, or failed, and nothing vouches for what it holds")]
+    #[error("{name} is not ready: its `prepare` was interrupted or failed, so its content is unknown")]
     NotSealed {
         /// The release.
         name: ReleaseName,
     },
     /// The host has the same root directory as another host of the fleet.
-    #[error("its root is the same directory as that of {other}")]
+    #[error("its root is also the root of {other}")]
     SameRoot {
         /// The other host.
         other: String,
     },
     /// A directory below the root lies on another filesystem.
-    #[error("{path} lies on another filesystem than the root, so nothing can be moved into its place in one step")]
+    #[error("{path} is on another filesystem than the root, so nothing can be renamed into it")]
     AnotherFilesystem {
         /// Its path on the host.
         path: String,
@@ -107,7 +107,7 @@ pub enum Reason {
         owner: u32,
     },
     /// The host has no such group.
-    #[error("there is no group {group}")]
+    #[error("the group {group} does not exist")]
     NoSuchGroup {
         /// The group.
         group: GroupName,
@@ -121,7 +121,7 @@ pub enum Reason {
         user: String,
     },
     /// A directory does not belong to the group and cannot be given to it.
-    #[error("the directory {path} in the root is not the group {group}'s, and cannot be given to it")]
+    #[error("the directory {path} in the root does not belong to the group {group}, and cannot be given to it")]
     NotOfGroup {
         /// The path of the directory inside the root.
         path: String,
@@ -130,7 +130,7 @@ pub enum Reason {
     },
     /// A group that is not the root's may write to the state directory, and so replace the tool's own records.
     #[error(
-        "others may write there: a group that is not the root's may write to the state directory (mode {mode:04o})"
+        "others may write there: the state directory is writable by a group that is not the root's (mode {mode:04o})"
     )]
     GroupMayWrite {
         /// The mode of the state directory.
@@ -143,13 +143,13 @@ pub enum Reason {
         what: String,
     },
     /// An adoption of the tree was interrupted.
-    #[error("the tree was being taken over, and that was interrupted: `current` is {current}")]
+    #[error("the adoption of this tree was interrupted: `current` is {current}")]
     HalfAdopted {
         /// The state of `current`.
         current: String,
     },
     /// `current` was removed. Holds the release that it last led to, if it can be linked to again.
-    #[error("there is no `current`, though releases were current here: somebody removed it")]
+    #[error("`current` is missing although releases were current here: somebody removed it")]
     NoCurrent(Option<ReleaseName>),
     /// There is no `current`, and no release to which it can be linked again.
     #[error("there is no `current`, and {why}")]
@@ -161,34 +161,34 @@ pub enum Reason {
     #[error("nothing was ever deployed here")]
     NotDeployed,
     /// `current` names a release that does not exist.
-    #[error("`current` names a release that is gone, so nothing says what was before it")]
+    #[error("`current` leads to a release that does not exist, so the previous release is unknown")]
     Dangling,
     /// The name is taken.
-    #[error("there is a release {name} already")]
+    #[error("release {name} already exists")]
     NameTaken {
         /// The release.
         name: ReleaseName,
     },
     /// A release of that name has other content, or the record of its content is missing.
-    #[error("there is a release {name} already, and it is not known to have this content")]
+    #[error("release {name} already exists, and is not known to have this content")]
     OtherContent {
         /// The release.
         name: ReleaseName,
     },
     /// The release exists with the same content and is not current.
-    #[error("{name} is there already with this content, and is not current")]
+    #[error("release {name} already exists with this content, and is not current")]
     IsThere {
         /// The release.
         name: ReleaseName,
     },
     /// The release exists with the same content and is bad.
-    #[error("{name} is there already with this content, and is marked bad: it was rolled back")]
+    #[error("release {name} already exists with this content, and is bad: it was rolled back")]
     IsBad {
         /// The release.
         name: ReleaseName,
     },
     /// A run that went to the release was interrupted.
-    #[error("{by}'s {command} to {name} was interrupted, and what it had yet to do was not done")]
+    #[error("{by}'s {command} to {name} was interrupted, and its remaining steps did not run")]
     WasInterrupted {
         /// The release.
         name: ReleaseName,
@@ -198,7 +198,7 @@ pub enum Reason {
         by: String,
     },
     /// The release existed when the host was queried, and does not under its lock.
-    #[error("{name} was there when the host was asked, and is gone now: somebody else is at work")]
+    #[error("{name} existed when the host was asked, and is missing now: somebody else changes this root")]
     GoneMeanwhile {
         /// The release.
         name: ReleaseName,
@@ -220,25 +220,25 @@ pub enum Reason {
         instead: Option<EntryKind>,
     },
     /// The release is in the recorded chain.
-    #[error("{name} lies on the recorded way back; going there is a rollback")]
+    #[error("{name} is on the rollback chain: only a rollback goes there")]
     OnTheWayBack {
         /// The release.
         name: ReleaseName,
     },
     /// The tool that made the tree is unknown.
-    #[error("it cannot be told who made this tree: {why}")]
+    #[error("cannot tell which tool made this tree: {why}")]
     UnknownTree {
         /// The reason.
         why: String,
     },
     /// The other tool is running, or left its lock.
-    #[error("the tool that made this tree holds its own lock, {path}")]
+    #[error("the tool that made this tree holds its lock, {path}")]
     ForeignLock {
         /// The path of the lock.
         path: InnerPath,
     },
     /// Shared paths are missing, and nothing seeds them.
-    #[error("what is shared is missing: {}", missing.iter().map(|place| place.place.to_string()).collect::<Vec<_>>().join(", "))]
+    #[error("shared paths are missing: {}", missing.iter().map(|place| place.place.to_string()).collect::<Vec<_>>().join(", "))]
     MissingShared {
         /// The missing paths.
         missing: Vec<SharedPlace>,
@@ -263,7 +263,7 @@ pub enum Reason {
     #[error("the hosts differ")]
     HostsDiffer,
     /// There is no good release before the current one.
-    #[error("nothing to go back to before {}: {chain}", at)]
+    #[error("nothing to roll back to before {}: {chain}", at)]
     NothingBefore {
         /// The release that is current.
         at: ReleaseName,
@@ -271,7 +271,7 @@ pub enum Reason {
         chain: String,
     },
     /// A record in the chain is missing or invalid.
-    #[error("the way back ends at {at}, because {record}: {chain}")]
+    #[error("the rollback chain ends at {at}, because {record}: {chain}")]
     BadRecord {
         /// The release that the record belongs to.
         at: ReleaseName,
@@ -281,7 +281,7 @@ pub enum Reason {
         chain: String,
     },
     /// A record names a release that does not exist.
-    #[error("the way back leads to {name}, which is not there: {chain}")]
+    #[error("the rollback chain leads to {name}, which does not exist: {chain}")]
     PreviousGone {
         /// The named release.
         name: ReleaseName,
@@ -289,7 +289,7 @@ pub enum Reason {
         chain: String,
     },
     /// A release in the chain declares its migration irreversible.
-    #[error("the data of {name} cannot go back: {why}")]
+    #[error("the data of {name} cannot be reverted: {why}")]
     Irreversible {
         /// The release.
         name: ReleaseName,
@@ -297,19 +297,19 @@ pub enum Reason {
         why: String,
     },
     /// A release in the chain changed data, and no `revert` for it is known.
-    #[error("{name} changed data, and no `revert` is known that takes that back")]
+    #[error("{name} changed data, and no `revert` for it is known")]
     NoRevert {
         /// The release.
         name: ReleaseName,
     },
     /// A release in the chain changed data, and was pruned without saving the files for its `revert`.
-    #[error("{name} changed data, and is gone with what would take that back: nothing of it was saved")]
+    #[error("{name} changed data and was pruned, and the files for its `revert` were not saved")]
     RevertGone {
         /// The release.
         name: ReleaseName,
     },
     /// The bad mark of a release in the chain is unreadable.
-    #[error("cannot read the bad mark of {name} on the way back: {why}")]
+    #[error("cannot read the bad mark of {name} on the rollback chain: {why}")]
     MarkUnreadable {
         /// The release.
         name: ReleaseName,
@@ -325,7 +325,7 @@ pub enum Reason {
         why: String,
     },
     /// The list of pruned releases is unreadable.
-    #[error("cannot look up whether the name {name} belonged to a pruned release: {why}")]
+    #[error("cannot read whether a pruned release had the name {name}: {why}")]
     PrunedUnreadable {
         /// The release.
         name: ReleaseName,
@@ -333,13 +333,13 @@ pub enum Reason {
         why: String,
     },
     /// The intent of an interrupted operation is unreadable.
-    #[error("cannot read what an interrupted operation was about to do: {why}")]
+    #[error("cannot read the intent of an interrupted operation: {why}")]
     IntentUnreadable {
         /// The read error.
         why: String,
     },
     /// The data record of a release is unreadable.
-    #[error("what {name} did to the data cannot be read: {why}")]
+    #[error("cannot read the data record of {name}: {why}")]
     DataUnreadable {
         /// The release.
         name: ReleaseName,
@@ -347,13 +347,13 @@ pub enum Reason {
         why: String,
     },
     /// The data ledger is unreadable, and so cannot be appended to either.
-    #[error("cannot read the ledger of what was done to the data: {why}")]
+    #[error("cannot read the data ledger: {why}")]
     LedgerUnreadable {
         /// The read error.
         why: String,
     },
     /// The hosts' records differ about data that the whole fleet shares.
-    #[error("the hosts recorded different things about the data of {name}")]
+    #[error("the hosts' records of the data of {name} differ")]
     RecordsDiffer {
         /// The release.
         name: ReleaseName,
@@ -392,7 +392,7 @@ pub enum Reason {
         with: ReleaseName,
     },
     /// None of the left releases has a data record, so none has a revert.
-    #[error("no release that is left has a data record, so nothing can revert the data to {version}")]
+    #[error("no remaining release has a data record, so nothing can revert the data to {version}")]
     NoWayTo {
         /// The requested version.
         version: DataVersion,
@@ -414,7 +414,7 @@ pub enum Reason {
         place: String,
     },
     /// The records form a loop.
-    #[error("the records of the way back run in a circle: {chain}")]
+    #[error("the rollback chain is a cycle: {chain}")]
     ChainLoops {
         /// The chain, in words.
         chain: String,

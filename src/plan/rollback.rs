@@ -153,7 +153,7 @@ fn nobody_on(from: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Plan> {
     let release = hosts.iter().find_map(Seen::current).unwrap_or(from).clone();
     let stay = hosts.iter().map(|seen| HostPlan::new(seen, seen.current().unwrap_or(from), Action::Stay)).collect();
     let mut plan = Plan::new(Command::Rollback, release, stay);
-    plan.notes.push(format!("{from} is current nowhere, so there is nothing to go back from"));
+    plan.notes.push(format!("{from} is not current on any host, so there is nothing to roll back"));
     Some(plan)
 }
 

@@ -124,7 +124,7 @@ mod tests {
         let refused = |state: &RootState| {
             one_filesystem(&Seen { host: "web1", state }).err().map(|refusal| refusal.reason.to_string())
         };
-        assert!(refused(&state).is_some_and(|why| why.contains("/srv/s lies on another filesystem")));
+        assert!(refused(&state).is_some_and(|why| why.contains("/srv/s is on another filesystem")));
         state.way.pop();
         assert_eq!(refused(&state), None, "what is above the root may lie where it likes");
     }

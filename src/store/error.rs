@@ -84,9 +84,7 @@ pub enum StoreError {
         configured: GroupName,
     },
     /// A directory does not belong to the group and cannot be given to it. Nothing was changed.
-    #[error(
-        "{path} on {host} cannot be given to the group {group}: it is another's, which may do more there than others"
-    )]
+    #[error("{path} on {host} cannot be given to the group {group}: another group has rights in it")]
     NotOfGroup {
         /// The host.
         host: String,
@@ -96,7 +94,7 @@ pub enum StoreError {
         group: GroupName,
     },
     /// The state directory contains something that this program did not write. Nothing was changed.
-    #[error("the state directory on {host} holds something unreadable: {what}")]
+    #[error("cannot read the state directory on {host}: {what}")]
     Damaged {
         /// The host.
         host: String,
@@ -104,7 +102,7 @@ pub enum StoreError {
         what: String,
     },
     /// The name is taken. Nothing was changed.
-    #[error("{host} has a release {name} already")]
+    #[error("{host} already has a release {name}")]
     NameTaken {
         /// The host.
         host: String,
@@ -133,7 +131,7 @@ pub enum StoreError {
         place: HostPath,
     },
     /// `current` changed since it was read. It was not switched.
-    #[error("`current` on {host} was changed by somebody else meanwhile: {detail}")]
+    #[error("somebody else changed `current` on {host} meanwhile: {detail}")]
     Conflict {
         /// The host.
         host: String,

@@ -56,7 +56,7 @@ pub enum TreeError {
         why: Refusal,
     },
     /// The source exceeds one of the [`Limits`](super::Limits).
-    #[error("{path} goes beyond what a release may hold")]
+    #[error("{path} exceeds the limits of a release")]
     TooLarge {
         /// The entry that exceeds the limit, or the source.
         path: String,
@@ -65,7 +65,7 @@ pub enum TreeError {
         limit: Exceeded,
     },
     /// An exclude pattern is invalid.
-    #[error("the pattern `{pattern}` of what is left out means nothing")]
+    #[error("the exclude pattern `{pattern}` is not valid")]
     Pattern {
         /// The pattern.
         pattern: String,
@@ -143,19 +143,19 @@ pub enum Refusal {
     #[error("its path holds a `.` name")]
     DotName,
     /// Its path or the target of the symlink contains a NUL byte.
-    #[error("it holds a NUL byte")]
+    #[error("it contains a NUL byte")]
     Nul,
     /// Its name is reserved for the tool's own record.
-    #[error("that name, at the top of a release, is kept for the tool's own records")]
+    #[error("the tool reserves that name at the top of a release")]
     Reserved,
     /// There are two entries of that path.
-    #[error("there are two entries of that path")]
+    #[error("two entries have that path")]
     Duplicate,
     /// It is a directory in one place and something else in another.
-    #[error("it is a directory in one place of the archive and something else in another")]
+    #[error("the archive has it both as a directory and as something else")]
     TwoKinds,
     /// Its path leads through a symlink or a file.
-    #[error("its path leads through what is no directory, but a link or a file")]
+    #[error("its path leads through a link or a file")]
     Through,
     /// It is a device.
     #[error("it is a device")]
@@ -167,13 +167,13 @@ pub enum Refusal {
     #[error("it is a socket")]
     Socket,
     /// It is a hard link to a path that no earlier entry of the archive has.
-    #[error("it is a hard link to {target}, which no earlier entry of the archive brings")]
+    #[error("it is a hard link to {target}, which no earlier entry of the archive contains")]
     HardLink {
         /// The target.
         target: String,
     },
     /// It has fewer leading directories than `strip` removes.
-    #[error("it stands in fewer than the {0} leading directories that `[source] strip` takes off")]
+    #[error("its path has fewer than the {0} leading directories that `[source] strip` removes")]
     TooShallow(usize),
     /// It is stored as a sparse file.
     #[error("it is stored as a sparse file; make the archive without `tar --sparse`")]
@@ -186,7 +186,7 @@ pub enum Refusal {
     Setuid,
     /// It has content although it is not a file, so that another program would read the rest of the archive
     /// differently.
-    #[error("it is no file, and has content")]
+    #[error("it has content, but is not a file")]
     UnexpectedContent,
     /// It has an extended header that another program may read differently, or that cannot be read at all.
     #[error(

@@ -306,7 +306,7 @@ fn a_rollback_whose_validation_is_interrupted_stays_and_does_not_say_how_it_is()
     ground.configure("");
     ground.deploy("v2").with(0, &[]);
     let ended = ground.interrupted(&["rollback"], "rollback");
-    ended.with(5, &["every host is on v1, and stays there, but whether it is well was not seen to its end"]);
+    ended.with(5, &["every host is on v1, and stays there, but the run was interrupted: its health is unknown"]);
     ground.is_on(["v1", "v1"]);
 }
 

@@ -106,7 +106,7 @@ fn releases_on_another_filesystem() {
     // Detected before anything is sent, also by the reading commands.
     let script = [script, "run check\nrun stage v1 --name v1\n"].concat();
     let lines = ["deploy v1 --name v1: 3 ", "check: 3 ", "stage v1 --name v1: 3 "];
-    holds(&script, &lines, &["root/releases lies on another filesystem than the root", "next: unmount it"]);
+    holds(&script, &lines, &["root/releases is on another filesystem than the root", "next: unmount it"]);
 }
 
 /// Equal device numbers are not enough: only the kernel knows that a bind mount of the same filesystem refuses a

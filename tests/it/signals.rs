@@ -71,7 +71,7 @@ fn the_first_puts_back_what_had_begun() {
                 assert_eq!(output.status.code(), Some(code), "SIG{name}: {}", said(&output));
                 assert_eq!(site.current(0).as_deref(), Some("a"), "SIG{name}: {}", said(&output));
                 assert_eq!(site.names(0, ".switchback/lock"), [""; 0], "SIG{name}: {}", said(&output));
-                says(&output, "Interrupted: coming to a safe point");
+                says(&output, "Interrupted: stopping at a safe point");
                 says(&output, "every host is where it was");
             });
         }

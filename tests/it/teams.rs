@@ -152,7 +152,7 @@ async fn rollback(fleet: &Fleet) -> Report {
 fn assert_done(report: &Report, what: &str) {
     assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?} {:?}", report.error, report.hosts);
     // Files added by `after_switch` are reported, and are not damage.
-    let added = |warning: &String| warning.contains("holds what was not staged with it");
+    let added = |warning: &String| warning.contains("has entries that were not staged with it");
     let warnings: Vec<_> = report
         .hosts
         .iter()
@@ -315,7 +315,7 @@ async fn who_is_no_member_is_refused_and_so_is_a_group_that_is_none() {
     let nobody: GroupName = "sb-no-such-group".parse().expect("a name");
     let fleet = team.fleet(0, &root, Some(&nobody));
     for report in [fleet.check(&options(), &Silent).await, deploy(&fleet, "v1", None).await] {
-        assert_refused(&report, "no such group", "there is no group sb-no-such-group");
+        assert_refused(&report, "no such group", "the group sb-no-such-group does not exist");
     }
     fleet.close().await;
     // A group that exists on the host, and has none of these users.

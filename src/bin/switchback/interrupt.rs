@@ -71,7 +71,7 @@ pub(crate) fn listen(under_way: &UnderWay, again: &str) -> std::io::Result<watch
                     render::message(&under_way.left(&again));
                     std::process::exit(which.code().into());
                 }
-                render::message("Interrupted: coming to a safe point. Once more ends this at once.\n");
+                render::message("Interrupted: stopping at a safe point. Interrupt again to end at once.\n");
             }
         });
     }

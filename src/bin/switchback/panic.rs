@@ -20,9 +20,9 @@ fn sentence(panic: &PanicHookInfo<'_>) -> String {
     let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
     let payload = panic.payload();
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
-    let said = text.unwrap_or("it is not known why");
+    let said = text.unwrap_or("for an unknown reason");
     format!(
-        "error: the program failed: {said}{place}\nnext: see where the fleet is with `switchback status`; where memory, threads or files were short, raise the limit and run it again\n"
+        "error: the program failed: {said}{place}\nnext: `switchback status` shows where each host is; if memory, threads or files ran out, raise the limit and try again\n"
     )
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
     let mut config = match (configured(global), &global.root) {
         (None, Some(root)) => {
             if let Some(environment) = environment(global) {
-                let message = format!("environment {environment:?} is of a configuration, and --root has none");
+                let message = format!("-e {environment:?} needs a configuration, and --root alone uses none");
                 return Err(Error::new(ErrorKind::Usage, message).hint("give --config too, or leave -e out"));
             }
             Config::for_root(root.clone(), &hosts.host).map_err(|error| wrong(&error))?

@@ -61,7 +61,7 @@ impl Came {
             }
         }
         let seen: Vec<String> = places.iter().map(|(on, hosts)| format!("{} on {on}", crowd(hosts, 4))).collect();
-        let others = "what else was told to switch does that by itself, or not";
+        let others = "other hosts may have switched too, or may still switch";
         if seen.is_empty() { others.to_owned() } else { format!("{}; {others}", seen.join(", ")) }
     }
 }
@@ -82,7 +82,7 @@ mod tests {
         let after = "b-17".parse().ok();
         run.clone().note(&Event::Switched { host: "web1".to_owned(), before: None, after, at: None });
         let left = run.left("switchback -e staging");
-        assert!(left.starts_with("Ended at once, in switch: web1 on b-17; what else was told to switch"), "{left}");
+        assert!(left.starts_with("Ended at once, in switch: web1 on b-17; other hosts may have switched"), "{left}");
         assert!(left.contains("`switchback -e staging recover`"), "{left}");
     }
 }

@@ -71,7 +71,8 @@ pub(in crate::fleet) async fn drill(
         report
     };
     if let Some(why) = release.irreversible() {
-        let what = format!("the data of {} cannot go back: {why}; there is no way back to rehearse", release.name());
+        let what =
+            format!("the data of {} cannot be reverted: {why}; there is no rollback to rehearse", release.name());
         return refused(Error::new(ErrorKind::Irreversible, format!("{what}, and nothing was touched")));
     }
     let digest = match digest(release.as_ref()).await {
@@ -138,7 +139,7 @@ impl Drill<'_> {
             return Ok(());
         }
         let name = ReleaseName::made_at(Timestamp::now(), &Token::random());
-        let message = format!("there is nothing to go back to: the source is deployed first, as the baseline {name}");
+        let message = format!("there is nothing to roll back to: the source is deployed first, as the baseline {name}");
         self.observer.event(&Event::Warning { host: None, message: message.into() });
         self.report.baseline = Some(name.clone());
         let baseline = Renamed { name: name.clone(), of: Arc::clone(&self.release) };

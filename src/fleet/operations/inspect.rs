@@ -70,9 +70,7 @@ async fn examine(host: &Host, answer: &Result<RootState, Failure>, mut report: H
         }
         Err(error) => {
             let why = failure(error).message;
-            report
-                .warnings
-                .push(format!("it could not be looked whether its releases are what they were ({why})").into());
+            report.warnings.push(format!("its releases could not be verified ({why})").into());
         }
     }
     report.status = Some(has);

@@ -176,7 +176,7 @@ impl<'r> Run<'r> {
         };
         let hosts = join_all(locked.iter_mut().map(|host| self.end_pruning_on(host, outcome))).await;
         let error = stayed.then(|| {
-            let message = "not all that is not needed could be removed; every `current` is where it was";
+            let message = "some old releases could not be removed; every `current` is where it was";
             Error::new(ErrorKind::HostFailed, message).hint("see the warnings of each host").hint(Hint::Prune)
         });
         let hosts = self.empty_trash(trash, hosts).await;

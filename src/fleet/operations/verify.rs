@@ -121,15 +121,15 @@ fn missing(name: &ReleaseName) -> Failure {
 pub(in crate::fleet) fn describe_check(name: &ReleaseName, checked: &Checked) -> Vec<String> {
     match checked {
         Checked::Holds { added, some, modes, changed } => {
-            let added =
-                (*added > 0).then(|| format!("{name} holds what was not staged with it: {}", list_some(some, *added)));
+            let added = (*added > 0)
+                .then(|| format!("{name} has entries that were not staged with it: {}", list_some(some, *added)));
             let modes = (*modes > 0).then(|| format!("modes in {name} were changed: {}", list_some(changed, *modes)));
             added.into_iter().chain(modes).collect()
         }
         Checked::NoManifest => vec![format!(
-            "{name} has no manifest, so nobody can say whether it is what it was: it was made by hand or by an older version"
+            "{name} has no manifest, so it cannot be verified: it was made by hand or by an older version"
         )],
-        Checked::Impossible { why } => vec![format!("it could not be looked whether {name} is what it was ({why})")],
+        Checked::Impossible { why } => vec![format!("{name} could not be verified ({why})")],
         Checked::Unreadable { why } => vec![unreadable(name, why).message],
         Checked::Damaged { entries, some } => vec![format!("{name} is damaged: {}", list_some(some, *entries))],
     }
@@ -137,7 +137,7 @@ pub(in crate::fleet) fn describe_check(name: &ReleaseName, checked: &Checked) ->
 
 /// Returns the failure for a release whose manifest, or `unsealed` mark, cannot be read.
 fn unreadable(name: &ReleaseName, why: &str) -> Failure {
-    let message = format!("cannot read the manifest of {name}, so nobody can say whether it is what it was: {why}");
+    let message = format!("cannot read the manifest of {name}, so it cannot be verified: {why}");
     Error::new(ErrorKind::DamagedState, message).hint(Hint::UnreadableFile).hint(Hint::Unverified).into()
 }
 
@@ -225,7 +225,8 @@ fn found(
     full: bool,
 ) -> HostReport {
     let Some(digest) = verified.manifest else {
-        let message = format!("{name} has no manifest to be held against: it was made by hand or by an older version");
+        let message =
+            format!("{name} has no manifest to verify it against: it was made by hand or by an older version");
         report.outcome = HostOutcome::Refused;
         report.error = Some(Error::new(ErrorKind::NoManifest, message).into());
         return report;
@@ -269,7 +270,7 @@ fn conclude(run: &Run<'_>, name: Option<&ReleaseName>, hosts: Vec<HostReport>) -
     let (damaged, failed) = (of(true), of(false));
     let (outcome, error) = match (damaged.is_empty(), failed.is_empty()) {
         (true, true) => (Outcome::Done, None),
-        (false, _) => (Outcome::Differs, Some(summary("a release is not what it was", &damaged))),
+        (false, _) => (Outcome::Differs, Some(summary("a release is damaged", &damaged))),
         (true, false) => (Outcome::Refused, Some(summary("a release could not be verified", &failed))),
     };
     run.report(outcome, name, hosts, error)

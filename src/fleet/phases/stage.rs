@@ -111,7 +111,7 @@ impl<'r> Run<'r> {
             }
             report
         });
-        let error = summary("the release could not be brought to every host; every `current` is where it was", failed);
+        let error = summary("the release could not be staged on every host; every `current` is where it was", failed);
         self.report(Outcome::Failed, None, hosts.collect(), Some(error))
     }
 }

@@ -10,7 +10,7 @@ pub struct ShellWord(Vec<u8>);
 
 /// The error for a value with a NUL byte, which no shell word can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("it holds a NUL byte")]
+#[error("it contains a NUL byte")]
 pub struct NulByte;
 
 impl ShellWord {

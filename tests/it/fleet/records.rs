@@ -13,7 +13,7 @@ fn refused(case: &str, kind: ErrorKind, tamper: impl Fn(&Hosts)) {
     assert_code(&status, ExitCode::DONE);
     let warning = format!("{:?}", status.hosts[0].warnings);
     // A first release without a previous one is no reason for a warning, and nothing else may look like it.
-    assert_eq!(warning.contains("way back"), kind != ErrorKind::NothingBefore, "{case}: {warning}");
+    assert_eq!(warning.contains("rollback chain"), kind != ErrorKind::NothingBefore, "{case}: {warning}");
     let report = hosts.rollback();
     assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
     assert_eq!(report.error.as_ref().map(|error| error.kind), Some(kind), "{case}");

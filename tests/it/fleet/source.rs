@@ -82,8 +82,8 @@ fn an_empty_source_is_refused_unless_it_is_meant() {
     let dir = directory(&[]);
     fs::create_dir(dir.path().join("empty")).expect("a directory");
     let (logs, mut run) = (directory(&["only.log"]), RunOptions::by("jane@laptop"));
-    refused(&|| open(path(&dir), &[]), &run, "holds no file");
-    refused(&|| open(path(&logs), &["*.log"]), &run, "holds no file");
+    refused(&|| open(path(&dir), &[]), &run, "contains no files");
+    refused(&|| open(path(&logs), &["*.log"]), &run, "contains no files");
     run.allow_empty = true;
     for (report, _) in brought(&|| open(path(&dir), &[]), &run) {
         assert_code(&report, ExitCode::DONE);
@@ -119,7 +119,7 @@ fn repositories_are_warned_about_once() {
     };
     for warnings in said(&[]) {
         assert_eq!(warnings.len(), 1, "once, also where the source is deployed more than once: {warnings:?}");
-        assert!(warnings[0].contains("holds .git, .hg, vendor/lib/.git:"), "{}", warnings[0]);
+        assert!(warnings[0].contains("contains .git, .hg, vendor/lib/.git:"), "{}", warnings[0]);
     }
     assert!(said(&[".git", ".hg"]).iter().all(Vec::is_empty));
 }
@@ -140,7 +140,7 @@ fn an_archive_of_one_directory_is_warned_about_unless_it_is_meant() {
         options.strip = strip;
         let release = || NewRelease::open_with(name("a"), source, &options).expect("a source");
         let warnings = brought(&release, &RunOptions::by("jane@laptop")).into_iter().flat_map(|(_, warnings)| warnings);
-        warnings.filter(|warning| warning.contains("stands in shop-1/")).count()
+        warnings.filter(|warning| warning.contains("is below shop-1/")).count()
     };
     assert_eq!(warned(&archive(&["shop-1"]), None), 4);
     assert_eq!(warned(&archive(&["shop-1"]), Some(0)) + warned(&archive(&["shop-1"]), Some(1)), 0);

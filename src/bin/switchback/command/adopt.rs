@@ -58,8 +58,8 @@ fn question(status: &Report) -> Option<String> {
         .collect();
     (!hosts.is_empty()).then(|| {
         format!(
-            "`current` is no link on {}. A directory is moved to a release and a link put in its place; where the two \
-             cannot be exchanged in one step, there is an instant with neither. Go on?",
+            "`current` is not a symlink on {}. The adoption moves the directory to a release and puts a symlink in its \
+             place; where the two cannot be exchanged in one step, `current` is missing for an instant. Go on?",
             hosts.join(", ")
         )
     })

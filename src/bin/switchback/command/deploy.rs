@@ -116,7 +116,7 @@ fn was_drilled(release: &NewRelease, source: &Utf8Path, drills: &Utf8Path) -> Re
     match has_passed(drills, &digest) {
         Ok(true) => Ok(()),
         found => {
-            let what = format!("no drill of what {source} holds now has passed, says {drills}; nothing was touched");
+            let what = format!("{drills} has no passed drill of this content of {source}; nothing was touched");
             let hint = Hint::Drill(source.to_string(), drills.to_string());
             let refused = Error::new(ErrorKind::NotDrilled, what).hint(hint);
             Err(match found {

@@ -85,6 +85,6 @@ fn write(file: &Utf8Path, text: &str) -> Result<(), Error> {
 }
 
 fn unwritten(file: &Utf8Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(ErrorKind::Internal, format!("the drill is over, but its report could not be written to {file}"))
+    Error::new(ErrorKind::Internal, format!("the drill finished, but its report could not be written to {file}"))
         .because(error)
 }

@@ -48,7 +48,7 @@ fn write(global: &Global) -> Result<Utf8PathBuf, Error> {
     content.map_err(|error| failed(file, error))?;
     match written.persist_noclobber(file) {
         Err(refused) if refused.error.kind() == IoKind::AlreadyExists => {
-            Err(Error::new(ErrorKind::Usage, format!("{file} is there already, and stays as it is"))
+            Err(Error::new(ErrorKind::Usage, format!("{file} already exists, and was not changed"))
                 .hint("look at it with `switchback config`"))
         }
         Err(refused) => Err(failed(file, refused.error)),

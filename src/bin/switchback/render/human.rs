@@ -90,7 +90,7 @@ fn verifications(report: &Report, each: bool) -> String {
 }
 
 fn verdict(found: &Verification) -> String {
-    let how = if found.full { "whole" } else { "whole by types, modes and sizes" };
+    let how = if found.full { "intact" } else { "intact by types, modes and sizes" };
     match (found.damaged, found.added) {
         (0, 0) => how.to_owned(),
         (0, added) => format!("{how}; {added} added"),
@@ -179,7 +179,7 @@ fn releases(has: &HostStatus, now: Timestamp) -> String {
 fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
     let bad = release.bad.as_ref().map(|bad| {
         let why = bad.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
-        format!("  left by {} {}{why}", escape::line(&bad.by), moment::absolute(bad.at, now))
+        format!("  rolled back by {} {}{why}", escape::line(&bad.by), moment::absolute(bad.at, now))
     });
     let adopted = release.adopted.as_ref().map(|adopted| {
         let inferred = if adopted.inferred { format!(", from {}", adopted.evidence) } else { String::new() };
@@ -327,7 +327,7 @@ fn holder(lock: &LockHolder, now: Timestamp) -> String {
         Liveness::Unknown => "may run",
     };
     lock.owner.as_ref().map_or_else(
-        || format!("held by somebody unknown, {alive}"),
+        || format!("held by an unknown user, {alive}"),
         |owner| {
             format!(
                 "{} by {} since {}, {alive}",

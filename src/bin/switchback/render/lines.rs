@@ -121,7 +121,7 @@ fn said(step: LedgerStep) -> &'static str {
         LedgerStep::RevertBegun => "reverting begins",
         LedgerStep::Reverted => "reverted",
         LedgerStep::Accepted => "accepted as it was found",
-        LedgerStep::Decided => "reverted to where --data-to said",
+        LedgerStep::Decided => "reverted to the given version",
         LedgerStep::Kept => "kept as it is",
     }
 }

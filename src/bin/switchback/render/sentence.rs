@@ -41,13 +41,13 @@ fn state(report: &Report) -> String {
         Outcome::Unchanged => format!("Nothing to do: {place}."),
         Outcome::Refused => error("refused, and nothing was touched"),
         Outcome::Failed => error("failed before the switch; every `current` is where it was"),
-        Outcome::PutBack => now(&error("failed, and everything was put back")),
+        Outcome::PutBack => now(&error("failed, and everything was reverted")),
         Outcome::Inconsistent => {
-            format!("{} A person is needed.", now(&error("not everything went well")))
+            format!("{} A person is needed.", now(&error("not everything succeeded")))
         }
         Outcome::Differs if report.drill.is_some() => now(&error("the drill did not hold")),
-        Outcome::Differs if report.command == Command::Verify => error("a release is not what it was"),
-        Outcome::Differs => format!("{}: {place}.", style::odd("Not as it should be")),
+        Outcome::Differs if report.command == Command::Verify => error("a release is damaged"),
+        Outcome::Differs => format!("{}: {place}.", style::odd("Needs attention")),
         Outcome::Interrupted => now(&error("interrupted")),
         _ => error("failed"),
     }
@@ -62,14 +62,14 @@ fn only_reads(command: Command) -> bool {
 fn drilled(report: &Report, place: &str) -> String {
     let restored = report.drill.as_ref().and_then(|drill| drill.time_to_restore).unwrap_or_default();
     let took = moment::length(restored);
-    format!("{}: every proof held, and the way back took {took}. Now: {place}.", style::good("Drill passed"))
+    format!("{}: every proof held, and the rollback took {took}. Now: {place}.", style::good("Drill passed"))
 }
 
 fn done(command: Command, all: &[HostReport], place: &str) -> String {
     match command {
         Command::Deploy | Command::Activate => format!("{}: {place}.", style::good("Deployed")),
         Command::Rollback => format!("{}: {place}.", style::good("Rolled back")),
-        Command::Adopt => format!("{}: {place}.", style::good("Taken over")),
+        Command::Adopt => format!("{}: {place}.", style::good("Adopted")),
         Command::Recover => format!("{}: {place}.", style::good("Recovered")),
         Command::Unlock => format!("{}: {place}.", style::good("No lock is held")),
         Command::Stage => {
@@ -83,7 +83,7 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
         Command::Pin => format!("{} on every host that was asked.", style::good("Pinned")),
         Command::Unpin => format!("{}; the next prune decides about it.", style::good("No longer pinned")),
         Command::Status => format!("{}{place}.", if is_split(all) { "The hosts differ: " } else { "" }),
-        Command::Verify => format!("{}: what was listed is as it was.", style::good("Whole")),
+        Command::Verify => format!("{}: everything in the manifest is unchanged.", style::good("Intact")),
         Command::Check => format!("{}: a deploy would not be refused.", style::good("All is well")),
         _ => String::new(),
     }
@@ -97,7 +97,7 @@ fn next(report: &Report, invocation: &Invocation) -> Option<String> {
     let run = |words: &str| invocation.command(words);
     let usual = match (report.outcome, report.command) {
         (Outcome::Done | Outcome::Unchanged, _) if report.dry_run => return None,
-        (Outcome::Done, Command::Adopt) => format!("{} shows what was taken over", run("releases")),
+        (Outcome::Done, Command::Adopt) => format!("{} lists the adopted releases", run("releases")),
         (Outcome::Done, Command::Deploy | Command::Activate) => format!("{} reverts it", run("rollback")),
         (Outcome::Done, Command::Stage) => {
             format!("{} switches to it", run(&format!("activate {}", report.release.as_ref()?)))

@@ -122,7 +122,7 @@ web20                              unreachable  ?       ?  <- differs
 web71                              failed       ?       ?  <- differs
 web20: web20 said no
 web71: web71 said no
-error: not everything went well. Now: web1, web2 and 96 more (98 hosts) on b-17; web20, web71 not known. A person is needed. (0.2 s)
+error: not everything succeeded. Now: web1, web2 and 96 more (98 hosts) on b-17; web20, web71 not known. A person is needed. (0.2 s)
 next: `switchback status` reads every host again
 
 "#]]
