@@ -1,6 +1,6 @@
 //! [`minify`]: the text of a shell script as hosts receive it, so that layout and comments cost nothing on the wire.
 
-/// Drops comments, indentation, empty lines, line continuations, and blanks before `;;`.
+/// Drops comments, indentation, empty lines, line continuations, and blanks around `;`, `|`, `||` and `&&`.
 ///
 /// Quoted text and here-documents stay as they are. The script is one of ours, and follows three rules: a comment
 /// stands after a blank or on a line of its own; the delimiter of a here-document directly follows its operator; a
@@ -43,7 +43,7 @@ impl Minifier<'_> {
         match next {
             '#' if self.is_between_words() => self.skip(|char| char != '\n'),
             '\n' => self.end_line(),
-            ' ' | '\t' if self.is_at_line_start() => self.skip(is_blank),
+            ' ' | '\t' if self.is_at_line_start() || self.follows_operator() => self.skip(is_blank),
             '\\' if self.rest.starts_with("\\\n") => self.join_lines(),
             '\\' => self.keep_escape(),
             '\'' => self.keep_single_quotes(),
@@ -55,6 +55,8 @@ impl Minifier<'_> {
                 self.trim(|char| is_blank(char) || char == '\n');
                 self.keep(2);
             }
+            ';' | '|' => self.keep_operator(1),
+            '&' if self.rest.starts_with("&&") => self.keep_operator(2),
             '<' if self.rest.starts_with("<<<") => self.keep(3),
             '<' if self.rest.starts_with("<<") => self.begin_here_document(),
             other => self.keep(other.len_utf8()),
@@ -84,7 +86,16 @@ impl Minifier<'_> {
 
     /// Whether a `#` here would begin a comment.
     fn is_between_words(&self) -> bool {
-        self.is_at_line_start() || self.out.len() > self.fixed && self.out.ends_with(is_blank)
+        self.is_at_line_start() || self.follows_operator() || self.unfixed().ends_with(is_blank)
+    }
+
+    /// Whether an operator that needs no blank after it ends the output. An `&` is none: `& >` and `&>` differ.
+    fn follows_operator(&self) -> bool {
+        self.unfixed().ends_with([';', '|']) || self.unfixed().ends_with("&&")
+    }
+
+    fn unfixed(&self) -> &str {
+        &self.out[self.fixed..]
     }
 
     fn is_at_line_start(&self) -> bool {
@@ -131,6 +142,11 @@ impl Minifier<'_> {
             Some(b'{') => self.open(2, Inside::Braces),
             _ => self.keep(1),
         }
+    }
+
+    fn keep_operator(&mut self, length: usize) {
+        self.trim(is_blank);
+        self.keep(length);
     }
 
     /// Drops what ends the output and matches, as far back as the output may change.
@@ -196,7 +212,13 @@ mod tests {
     #[test]
     fn comments_indentation_and_empty_lines_go() {
         let script = "# a\n\n\t# b\nf() {   # c\n    if a; then\n\n        b   # it's \"quoted\"\n    fi\n}\n";
-        assert_eq!(minify(script), "f() {\nif a; then\nb\nfi\n}\n");
+        assert_eq!(minify(script), "f() {\nif a;then\nb\nfi\n}\n");
+    }
+
+    #[test]
+    fn operators_need_no_blanks() {
+        let script = "if a || b && c | d; then e & fi; # f\na \\| \\; b '; ' >&2 & >c\na |\n    b\n";
+        assert_eq!(minify(script), "if a||b&&c|d;then e & fi;\na \\| \\; b '; ' >&2 & >c\na|\nb\n");
     }
 
     #[test]
@@ -227,7 +249,7 @@ mod tests {
     #[test]
     fn here_documents_stay() {
         let script = "    a <<'END' | b <<-END # c\n    # d\n\n    'e\nEND\n    f\n\tEND\n    g\n";
-        assert_eq!(minify(script), "a <<'END' | b <<-END\n    # d\n\n    'e\nEND\n    f\n\tEND\ng\n");
+        assert_eq!(minify(script), "a <<'END'|b <<-END\n    # d\n\n    'e\nEND\n    f\n\tEND\ng\n");
         assert_eq!(
             minify("case a in\nb)\ncat <<END\nc\nEND\n;;\nesac\n"),
             "case a in\nb)\ncat <<END\nc\nEND\n;;\nesac\n"
