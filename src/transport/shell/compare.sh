@@ -2,23 +2,23 @@
 # path, a tab and what stands there; lines of both sides cancel each other. What is left is told entry by entry, so many of a
 # kind, and counted. Nothing here grows with what is equal, and nothing on the host is written.
 sb_compare() {
-sb_tree "$8" "$9"
-case $sb_p in '' | [.-]* | *[!A-Za-z0-9._+-]*) sb_emit 'compare - no-tree'; return 0;; esac
+sb_tree_name "$8" "$9"
+case $sb_p in '' | [.-]* | *[!A-Za-z0-9._+-]*) sb_reply 'compare - no-tree'; return 0;; esac
 sb_d=$7/$sb_p sb_l=$6/$sb_p/$5
-sb_in "$sb_d/."
-case $? in 1) return 1;; 2) sb_tok "$sb_p"; sb_emit 'compare no-tree'; return 0;; esac
+sb_walk "$sb_d/."
+case $? in 1) return 1;; 2) sb_value "$sb_p"; sb_reply 'compare no-tree'; return 0;; esac
 for sb_e in "$6" "$6/$sb_p"; do
-if [ -d "$sb_e" ] && ! [ -x "$sb_e" ]; then sb_tok "$sb_p"; sb_emit 'compare unreadable denied'; return 0; fi
+if [ -d "$sb_e" ] && ! [ -x "$sb_e" ]; then sb_value "$sb_p"; sb_reply 'compare unreadable denied'; return 0; fi
 done
-sb_in "$sb_l"
-case $? in 1) return 1;; 2) sb_tok "$sb_p"; sb_emit 'compare no-list'; return 0;; esac
-sb_kind "$sb_l" || {
-sb_tok "$sb_p"
-case $sb_k in -) sb_emit 'compare no-list';; *) sb_emit "compare unreadable $sb_k";; esac
+sb_walk "$sb_l"
+case $? in 1) return 1;; 2) sb_value "$sb_p"; sb_reply 'compare no-list'; return 0;; esac
+sb_readable "$sb_l" || {
+sb_value "$sb_p"
+case $sb_k in -) sb_reply 'compare no-list';; *) sb_reply "compare unreadable $sb_k";; esac
 return 0
 }
 for sb_e in sed sort uniq ${1:+sha256sum}; do
-command -v "$sb_e" >/dev/null 2>&1 || { sb_no - "$sb_d cannot be compared: there is no $sb_e"; return 1; }
+command -v "$sb_e" >/dev/null 2>&1 || { sb_fail - "$sb_d cannot be compared: there is no $sb_e"; return 1; }
 done
 # What is nested too deep has a path that is no shorter.
 sb_e=????
@@ -38,12 +38,12 @@ sb_odd_names
 sb_v=$(sb_both "$1" "$2" | sb_cancel "$3" | sb_first);;
 esac
 case $sb_w$sb_v in
-"t /	e "[01]"${sb_nl}m /	h") sb_tok "$sb_p"; sb_emit 'compare equal'; return 0;;
+"t /	e "[01]"${sb_nl}m /	h") sb_value "$sb_p"; sb_reply 'compare equal'; return 0;;
 *"$sb_nl+") sb_v=$(sb_both "$1" "$2" | sb_cancel "$3" | sb_told "$4");;
 *) sb_v=$(sb_say "$sb_v" | sb_told "$4");;
 esac
-case $sb_v$sb_nl in *'	te '[01]["$sb_nl	"]*) ;; *) sb_no - "$sb_d could not be compared with its manifest"; return 1;; esac
-sb_tok "$sb_p"
+case $sb_v$sb_nl in *'	te '[01]["$sb_nl	"]*) ;; *) sb_fail - "$sb_d could not be compared with its manifest"; return 1;; esac
+sb_value "$sb_p"
 sb_b=$(sb_put "$sb_v" | od -An -v -tx1)
 sb_hex
 sb_b=$(sb_odd_lines | od -An -v -tx1)
@@ -58,7 +58,7 @@ for sb_e in "$sb_v" "$sb_a" "$sb_z"; do
 sb_b=$(sb_say "$sb_e" | od -An -v -tx1)
 sb_hex
 done
-sb_emit 'compare entries'
+sb_reply 'compare entries'
 }
 # ABOVE: what is left, entry by entry.
 sb_told() { sb_entries_of | sb_kinds | sed -e "$1" | sort | sb_some_of_each | uniq -c; }

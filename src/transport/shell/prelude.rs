@@ -20,11 +20,10 @@ macro_rules! part {
 static COMMON: Part = part!("common");
 
 /// Saves settings that a command must find unchanged, before [`COMMON`] changes them.
-const SAVE: &str = "sb_umask=$(umask) sb_had=${LC_ALL+y} sb_locale=${LC_ALL-}\n";
+static SAVE: Part = part!("save");
 
 /// Restores those settings.
-const RESTORE: &str = "sb_restore() {\ntrap - HUP PIPE\numask $sb_umask\n\
-     case $sb_had in y) LC_ALL=$sb_locale;; *) unset LC_ALL;; esac\n}\n";
+static RESTORE: Part = part!("restore");
 
 /// Identifies a process.
 static PROCESS: Part = part!("process");
@@ -35,10 +34,20 @@ static HOOK: Part = part!("hook");
 /// Runs a command.
 static RUNNER: Part = part!("runner");
 
-/// The functions of the operations, one for each.
-static STEPS: Part = part!("steps");
-
-/// Compares a tree with its manifest.
+/// The functions of the operations, one for each, and those that they call.
+static STEPS: LazyLock<Functions> = LazyLock::new(|| {
+    let parts = [&TOGETHER, &READ, &TREE, &USERS, &ACCESS, &EXPECT, &WRITE, &MOVE, &REMOVE, &COMPARE];
+    Functions::of(&[&PROCESS].into_iter().chain(parts).map(|part| part.as_str()).collect::<Vec<_>>())
+});
+static TOGETHER: Part = part!("together");
+static READ: Part = part!("read");
+static TREE: Part = part!("tree");
+static USERS: Part = part!("users");
+static ACCESS: Part = part!("access");
+static EXPECT: Part = part!("expect");
+static WRITE: Part = part!("write");
+static MOVE: Part = part!("move");
+static REMOVE: Part = part!("remove");
 static COMPARE: Part = part!("compare");
 
 /// Receives an upload.
@@ -72,8 +81,7 @@ pub(super) const BEAT: &[u8] = b":\n";
 
 /// Returns the functions that batches call.
 pub(super) fn steps() -> &'static Functions {
-    static FUNCTIONS: LazyLock<Functions> = LazyLock::new(|| Functions::of(&[&PROCESS, &STEPS, &COMPARE]));
-    &FUNCTIONS
+    &STEPS
 }
 
 /// Returns the prelude of a channel for one upload.
@@ -83,13 +91,13 @@ pub(super) fn upload(nonce: &Token) -> Vec<u8> {
 
 /// Returns the prelude of a channel that starts or follows a command.
 pub(super) fn hook(nonce: &Token) -> Vec<u8> {
-    prelude(&[SAVE, &COMMON, RESTORE, &PROCESS, &HOOK], nonce, HOOK_TOOLS)
+    prelude(&[&SAVE, &COMMON, &RESTORE, &PROCESS, &HOOK], nonce, HOOK_TOOLS)
 }
 
 /// Returns the prelude of the shell that runs a command. Holds no nonce, since a command may inspect that
 /// shell.
 pub(super) fn runner() -> String {
-    [SAVE, &COMMON, RESTORE, &PROCESS, &RUNNER].concat()
+    [&SAVE, &COMMON, &RESTORE, &PROCESS, &RUNNER].map(|part| part.as_str()).concat()
 }
 
 fn prelude(parts: &[&str], nonce: &Token, tools: &str) -> Vec<u8> {
@@ -105,6 +113,7 @@ fn prelude(parts: &[&str], nonce: &Token, tools: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use std::{
+        collections::BTreeSet,
         io::Write,
         os::unix::process::CommandExt,
         process::{Child, Command, Stdio},
@@ -112,7 +121,10 @@ mod tests {
         time::Duration,
     };
 
-    use super::{BEAT, COMMON, COMPARE, HOOK, PROCESS, Part, RUNNER, STEPS, UPLOAD, WATCH, batches};
+    use super::{
+        ACCESS, BEAT, COMMON, COMPARE, EXPECT, HOOK, MOVE, PROCESS, Part, READ, REMOVE, RESTORE, RUNNER, SAVE,
+        TOGETHER, TREE, UPLOAD, USERS, WATCH, WRITE, batches,
+    };
     use crate::{token::Token, transport::shell::minify::minify};
 
     /// Starts a shell that has read the prelude; `None` where this machine does not have it.
@@ -140,16 +152,26 @@ mod tests {
     }
 
     /// Every file, as it is here and as hosts receive it.
-    fn files() -> [(&'static str, &'static Part); 8] {
+    fn files() -> [(&'static str, &'static Part); 18] {
         [
+            (include_str!("access.sh"), &ACCESS),
             (include_str!("common.sh"), &COMMON),
             (include_str!("compare.sh"), &COMPARE),
+            (include_str!("expect.sh"), &EXPECT),
             (include_str!("hook.sh"), &HOOK),
+            (include_str!("move.sh"), &MOVE),
             (include_str!("process.sh"), &PROCESS),
+            (include_str!("read.sh"), &READ),
+            (include_str!("remove.sh"), &REMOVE),
+            (include_str!("restore.sh"), &RESTORE),
             (include_str!("runner.sh"), &RUNNER),
-            (include_str!("steps.sh"), &STEPS),
+            (include_str!("save.sh"), &SAVE),
+            (include_str!("together.sh"), &TOGETHER),
+            (include_str!("tree.sh"), &TREE),
             (include_str!("upload.sh"), &UPLOAD),
+            (include_str!("users.sh"), &USERS),
             (include_str!("watch.sh"), &WATCH),
+            (include_str!("write.sh"), &WRITE),
         ]
     }
 
@@ -187,11 +209,33 @@ mod tests {
 
     #[test]
     fn hosts_receive_the_commands_of_the_source() {
-        // bash prints functions in a form of its own, without comments, in which only a difference in meaning shows.
-        let parsed = |text: &str| output(&["bash"], &format!("f() {{\n{text}\n}}\ndeclare -f f\n"));
+        // bash prints functions in a form of its own, in which only a difference in meaning shows. Before version 5.2,
+        // it printed substitutions as they were.
+        let is_new = "[ $((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1])) -lt 502 ] || ";
+        let parsed = |text: &str| output(&["bash"], &format!("f() {{\n{text}\n}}\n{is_new}declare -f f\n"));
         for (source, sent) in files() {
             assert_eq!(parsed(source), parsed(sent));
         }
+    }
+
+    #[test]
+    fn every_function_that_is_called_exists() {
+        let all: String = files().map(|(_, sent)| sent.as_str()).concat();
+        let in_name = |char: char| char.is_ascii_lowercase() || char == '_';
+        let (mut called, mut known) = (BTreeSet::new(), BTreeSet::from(["sb_script", "sb_program", "sb_environment"]));
+        for (at, _) in all.match_indices("sb_").filter(|(at, _)| !all[..*at].ends_with(in_name)) {
+            let (before, rest) = all.split_at(at);
+            let name = &rest[..rest.chars().take_while(|char| in_name(*char)).count()];
+            let is_defined = rest[name.len()..].starts_with(['=', '(']);
+            let is_variable = before.ends_with(['$', '{', '#']);
+            // A prefix stands for several names.
+            if is_defined || is_variable {
+                known.insert(name);
+            } else if !name.ends_with('_') {
+                called.insert(name);
+            }
+        }
+        assert_eq!(called.difference(&known).collect::<Vec<_>>(), Vec::<&&str>::new());
     }
 
     #[test]

@@ -238,7 +238,7 @@ pub(super) fn receive(upload: &Upload, stream: &Stream, part: Part, nonce: &str)
 
 /// Returns the rest of the script of an upload without content: it only sends a reply.
 pub(super) fn receive_nothing(nonce: &str) -> Vec<u8> {
-    format!("sb_frame='SB1 {nonce} 0 '; sb_i=0; case $sb_lacks in '') sb_emit done;; esac; sb_end\n{nonce}\n")
+    format!("sb_frame='SB1 {nonce} 0 '; sb_i=0; case $sb_lacks in '') sb_reply done;; esac; sb_end\n{nonce}\n")
         .into_bytes()
 }
 
@@ -255,8 +255,8 @@ pub(super) fn hook(
 ) -> Result<Vec<u8>, NulByte> {
     let (program, call_line) = (program(runner, call, marker)?, self::call(nonce, 0));
     let mut script = Script(prelude.to_vec());
-    script.text("sb_script() {\nsb_pour").pieces(call.script.as_bytes())?.text("\n}\n");
-    script.text("sb_program() {\nsb_pour").pieces(&program)?.text("\n}\n");
+    script.text("sb_script() {\nsb_print").pieces(call.script.as_bytes())?.text("\n}\n");
+    script.text("sb_program() {\nsb_print").pieces(&program)?.text("\n}\n");
     script.text(DEFINE).enter(&call.root, false, None);
     script.text("sb_hook").word(&ShellWord::operand(&call.record)).word(&ShellWord::root(&call.directory)).text(" ");
     script.number(reach(call.output_limit)).text(if call.ends { " end\n}\n" } else { "\n}\n" });

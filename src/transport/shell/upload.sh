@@ -1,16 +1,16 @@
 # INTO MARKER HOW PART BASE LIST...: unpacks the stream on standard input; HOW it is compressed, or plain; PART is first or second where there are two; BASE has what was not sent, or is empty. The last entry is the marker: it proves that all of it came.
 sb_receive() {
 sb_i=0
-sb_into "$1/." || return
+sb_reach "$1/." || return
 sb_d=$1 sb_f=./$2 sb_how=$3 sb_part=$4 sb_o=$PWD sb_base=$5 sb_why=-
 shift 5
 sb_can_copy || return
-case $sb_part in second) ;; *) sb_glob sb_empty || { sb_no exists "$sb_d: Directory not empty"; return 1; };; esac
+case $sb_part in second) ;; *) sb_glob sb_empty || { sb_fail exists "$sb_d: Directory not empty"; return 1; };; esac
 for sb_e; do
-sb_into "$sb_e" || return
-if sb_there "$sb_e"; then sb_no exists "$sb_e: File exists"; return 1; fi
+sb_reach "$sb_e" || return
+if sb_exists "$sb_e"; then sb_fail exists "$sb_e: File exists"; return 1; fi
 done
-cd -P -- "$sb_d" 2>/dev/null || { sb_no denied "$sb_d: Permission denied"; return 1; }
+cd -P -- "$sb_d" 2>/dev/null || { sb_fail denied "$sb_d: Permission denied"; return 1; }
 sb_p=-p
 if [ -g . ]; then sb_may_set_group || sb_p=; fi
 case $sb_part in -) ;; *) sb_say "${sb_frame}0 begun";; esac
@@ -22,8 +22,8 @@ if [ -f "$sb_f" ] && ! [ -h "$sb_f" ]; then
 if sb_whole; then sb_bad=; sb_inherit; . "$sb_f"; sb_lists "$@"; fi
 rm -f -- "$sb_f"
 fi
-case $sb_bad in '') sb_emit done; return 0;; esac
-sb_no $sb_why "$sb_bad"
+case $sb_bad in '') sb_reply done; return 0;; esac
+sb_fail $sb_why "$sb_bad"
 }
 # Unpacks, and says on 4 how that went. How the decompressor ended is said last, whatever tar prints meanwhile.
 sb_unpack() {
@@ -74,9 +74,9 @@ return 1
 sb_can_copy() {
 case $sb_base in '') return 0;; esac
 for sb_e in cmp cut find sed sha256sum wc xargs; do
-command -v "$sb_e" >/dev/null 2>&1 || { sb_no mismatch "nothing can be copied without $sb_e"; return 1; }
+command -v "$sb_e" >/dev/null 2>&1 || { sb_fail mismatch "nothing can be copied without $sb_e"; return 1; }
 done
-if [ -h "$sb_base" ] || ! [ -d "$sb_base" ]; then sb_no mismatch "$sb_base: Not a directory"; return 1; fi
+if [ -h "$sb_base" ] || ! [ -d "$sb_base" ]; then sb_fail mismatch "$sb_base: Not a directory"; return 1; fi
 }
 sb_differs() { sb_why=mismatch sb_bad="$sb_base: $1"; }
 # INDEX LIST...: makes lists of those that the base has, line by line, by the edits that came, and holds them against what they
@@ -161,7 +161,7 @@ sb_d=$PWD sb_n=$PWD/$1
 cd -P -- "$sb_o/$sb_base" 2>/dev/null || exit
 xargs -0 cp -R -P --parents --preserve=timestamps --reflink=auto -t "$sb_d" <"$sb_n-names" 2>/dev/null && exit
 # A cp that brought the first knows how; what it did not bring is not there.
-sb_there "$sb_d/$sb_e" && exit 1
+sb_exists "$sb_d/$sb_e" && exit 1
 xargs -0 sh -c 'tar -c -f - "$@" | { cd -P -- "$0" && tar -x -p -o -f -; }' "$sb_d" <"$sb_n-names" 2>/dev/null
 )
 # Moves the lists that came along to their places.
