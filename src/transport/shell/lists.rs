@@ -75,7 +75,7 @@ impl Lists {
         let by_lists = index(Form::Sums).zip(index(Form::Listing)).filter(|_| told);
         if let Some(((sums, listing), skip)) = by_lists.and_then(|found| Some((found, skip(&found.0)?))) {
             self.add(format!("{marker}-skip"), skip);
-            writeln!(self.script, "sb_kept {sums}\n{}", copy(base))?;
+            writeln!(self.script, "sb_select_copied {sums}\n{}", copy(base))?;
             return base.modes().iter().try_for_each(|mode| writeln!(self.script, "sb_modes {mode:o} {listing}"));
         }
         self.add(format!("{marker}-copied"), base.files.in_form(Form::Sums));
