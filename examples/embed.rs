@@ -18,7 +18,7 @@ use switchback::{
 pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let root: HostPath = directory.path().to_str().ok_or("the temporary directory is not UTF-8")?.parse()?;
-    let fleet = Fleet::connect(&Config::for_root(root, &[])?)?;
+    let fleet = Fleet::from_config(&Config::for_root(root, &[])?)?;
     let tell = |event: &Event| {
         if let Event::Switched { host, before, after, .. } = event {
             println!("{host}: {before:?} -> {after:?}");

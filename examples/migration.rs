@@ -97,7 +97,7 @@ impl DataMigration for Settings {
 pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let root: HostPath = directory.path().join("root").to_str().ok_or("not UTF-8")?.parse()?;
-    let fleet = Fleet::connect(&Config::for_root(root, &[])?)?;
+    let fleet = Fleet::from_config(&Config::for_root(root, &[])?)?;
     let settings = Arc::new(Settings { file: directory.path().join("settings") });
 
     let mut deploying = DeployOptions::default();

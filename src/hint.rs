@@ -61,7 +61,7 @@ hints! {
     /// Name no release that must be current.
     FromAny,
     /// Rehearse the source, and write the report to this directory.
-    Drill(String, String),
+    Drill(String),
     /// Roll back; the hosts that differ then agree.
     Rollback,
     /// Roll back to this release.

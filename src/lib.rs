@@ -21,7 +21,7 @@
 //! let root: HostPath = directory.path().to_str().ok_or("not UTF-8")?.parse()?;
 //!
 //! // A root on this machine. `Config::from_file` reads a switchback.toml with hosts over SSH.
-//! let fleet = Fleet::connect(&Config::for_root(root, &[])?)?;
+//! let fleet = Fleet::from_config(&Config::for_root(root, &[])?)?;
 //! for name in ["v1", "v2"] {
 //!     let source = format!("examples/site/{name}");
 //!     let release = NewRelease::open(name.parse()?, source.as_str().into())?;

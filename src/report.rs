@@ -79,6 +79,16 @@ impl Report {
         }
     }
 
+    /// A report of an error before the first request to a host: nothing was changed.
+    ///
+    /// That is a refusal, unless the arguments or the configuration are wrong, or this machine failed.
+    #[must_use]
+    pub fn refused(command: Command, error: Error) -> Self {
+        let wrong = matches!(error.kind(), ErrorKind::Usage | ErrorKind::Config | ErrorKind::Internal);
+        let outcome = if wrong { Outcome::Error } else { Outcome::Refused };
+        Self { error: Some(error.into()), ..Self::new(command, outcome) }
+    }
+
     /// Returns the exit code, which says who must act.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {

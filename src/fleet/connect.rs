@@ -1,4 +1,4 @@
-//! [`Fleet::connect`]: builds the fleet that a configuration describes.
+//! [`Fleet::from_config`]: builds the fleet that a configuration describes.
 
 use crate::{
     address::Address,
@@ -8,17 +8,20 @@ use crate::{
     transport::{LocalTransport, Transport},
 };
 
-use super::{Fleet, Host};
+use super::{Fleet, Host, defaults::Defaults};
 
 impl Fleet {
-    /// Builds the fleet that `config` describes. Opens no connection before the first command.
+    /// Builds the fleet that `config` describes, with all that it says about commands: hooks, validation, data,
+    /// retention, verification, required drills. The options of a command override it.
+    ///
+    /// Opens no connection before the first command.
     ///
     /// # Errors
     ///
     /// As [`Fleet::new`]; and [`ErrorKind::Config`](crate::ErrorKind::Config) when a host is reached over SSH and the
     /// crate was built without the `ssh` feature.
-    pub fn connect(config: &Config) -> Result<Self, Error> {
-        Self::connect_knowing(config, &KnownManifests::new())
+    pub fn from_config(config: &Config) -> Result<Self, Error> {
+        Self::from_config_knowing(config, &KnownManifests::new())
     }
 
     /// Builds the same fleet with `known` as a cache of manifests: looked up before a manifest is read from
@@ -26,13 +29,14 @@ impl Fleet {
     ///
     /// # Errors
     ///
-    /// As [`connect`](Self::connect).
-    pub fn connect_knowing(config: &Config, known: &KnownManifests) -> Result<Self, Error> {
+    /// As [`from_config`](Self::from_config).
+    pub fn from_config_knowing(config: &Config, known: &KnownManifests) -> Result<Self, Error> {
         let hosts = config.hosts.iter().map(|host| match &host.place {
             Place::Local => Ok(host_over(config, host, known, LocalTransport::named(&host.name))),
             Place::Ssh(address) => over_ssh(config, host, known, address),
         });
-        Ok(Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel).allow_writable(config.allow_writable))
+        let fleet = Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel);
+        Ok(Self { defaults: Defaults::of(config), ..fleet.allow_writable(config.allow_writable) })
     }
 }
 

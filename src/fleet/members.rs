@@ -17,6 +17,7 @@ use crate::{
 
 use super::{
     ActivateOptions, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions,
+    defaults::Defaults,
     observe::failure,
     operations::{activate, adopt, check, deploy, drill, inspect, pin, prune, recover, rollback, unlock, verify},
     phases::migrate::VERSION_PAUSE,
@@ -65,6 +66,8 @@ pub struct Fleet {
     pub(super) allow_writable: bool,
     /// The pause before an unexpected data version must be printed again.
     pub(super) version_pause: Duration,
+    /// The configured settings of commands.
+    pub(super) defaults: Defaults,
 }
 
 impl Fleet {
@@ -93,7 +96,8 @@ impl Fleet {
                 );
             }
         }
-        Ok(Self { hosts, parallel: PARALLEL, allow_writable: false, version_pause: VERSION_PAUSE })
+        let defaults = Defaults::default();
+        Ok(Self { hosts, parallel: PARALLEL, allow_writable: false, version_pause: VERSION_PAUSE, defaults })
     }
 
     /// Limits the number of hosts that are read from or uploaded to at once; at least one.
@@ -141,8 +145,16 @@ impl Fleet {
     /// A host that already is on a release of that name with the same content stays as it is, and the others are
     /// switched to it. Repeating a deploy therefore does nothing.
     pub async fn deploy(&self, release: Arc<dyn Release>, options: &DeployOptions, observer: &dyn Observer) -> Report {
+        let options = &self.defaults.deploy(options);
+        // A drill rehearses what has not passed one yet.
+        if !options.anew
+            && let Err(error) = self.defaults.expect_drill(release.as_ref()).await
+        {
+            return Report::refused(Command::Deploy, error);
+        }
         let (fleet, skipped) = self.split_unreachable(&options.run).await;
-        let run = Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer).keeping(options.keep);
+        let run =
+            Run::skipping(&fleet, self, skipped, Command::Deploy, &options.run, observer).keeping(options.keep.good());
         match deploy::deploy(run, release.as_ref(), options).await {
             Ok(report) => report,
             Err(way) => self.return_to(way, release.name(), options, observer).await,
@@ -164,7 +176,7 @@ impl Fleet {
                 let run_of = Run::skipping(&fleet, self, skipped, Command::Activate, &run, observer);
                 let (allow_split, accept_data, keep) = (deploying.allow_split, deploying.accept_data, deploying.keep);
                 let options = ActivateOptions { run: run.clone(), verify, allow_split, accept_data, keep };
-                activate::activate(run_of.keeping(keep), name, &options, from).await
+                activate::activate(run_of.keeping(keep.good()), name, &options, from).await
             }
             Return::Rollback => {
                 let run_of = Run::skipping(&fleet, self, skipped, Command::Rollback, &run, observer);
@@ -193,13 +205,16 @@ impl Fleet {
 
     /// Switches every host to the release `name`, which all of them must have.
     pub async fn activate(&self, name: &ReleaseName, options: &ActivateOptions, observer: &dyn Observer) -> Report {
+        let options = &self.defaults.activate(options);
         let (fleet, skipped) = self.split_unreachable(&options.run).await;
-        let run = Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, observer).keeping(options.keep);
+        let run = Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, observer)
+            .keeping(options.keep.good());
         activate::activate(run, name, options, None).await
     }
 
     /// Rolls every host back to its recorded previous release, or to the target in `options`.
     pub async fn rollback(&self, options: &RollbackOptions, observer: &dyn Observer) -> Report {
+        let options = &self.defaults.rollback(options);
         let (fleet, skipped) = self.split_unreachable(&options.run).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Rollback, &options.run, observer);
         let run = run.by_configuration(options.commands == CommandsFrom::Configuration).hooks(!options.no_hooks);
@@ -222,11 +237,16 @@ impl Fleet {
         adopt::adopt(run, from).await
     }
 
-    /// Removes old releases, and keeps the `keep` good ones nearest to the current one.
+    /// Removes old releases, and keeps the `keep` good ones nearest to the current one; `None` for the configured
+    /// number.
     ///
     /// Also keeps the current release, the target of the next rollback, pinned releases, releases in use, and
     /// everything that switchback did not create.
-    pub async fn prune(&self, keep: u32, options: &RunOptions, observer: &dyn Observer) -> Report {
+    pub async fn prune(&self, keep: impl Into<Option<u32>>, options: &RunOptions, observer: &dyn Observer) -> Report {
+        let keep = match self.defaults.kept(keep.into()) {
+            Ok(keep) => keep,
+            Err(error) => return Report::refused(Command::Prune, error),
+        };
         let (fleet, skipped) = self.split_unreachable(options).await;
         let run = Run::skipping(&fleet, self, skipped, Command::Prune, options, observer);
         prune::prune(run, keep).await

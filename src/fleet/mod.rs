@@ -34,6 +34,7 @@
 //! | file | content |
 //! | --- | --- |
 //! | `members`, `connect`, `options`, `cancel` | the public face |
+//! | `defaults` | the configured settings, where the options do not say otherwise |
 //! | `run` | `Run`: one command under way, its options, events and reports |
 //! | `operations/` | one file for each command |
 //! | `with_locks` | lock, plan, act, for every operation that takes locks; what an operation says of itself |
@@ -62,6 +63,7 @@
 
 mod cancel;
 mod connect;
+mod defaults;
 mod execute;
 mod execution;
 mod hooks;
@@ -84,5 +86,6 @@ mod with_locks;
 pub use cancel::Cancel;
 pub use members::{Fleet, Host};
 pub use options::{
-    ActivateOptions, Code, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions,
+    ActivateOptions, Code, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, Retention, RollbackOptions,
+    RunOptions,
 };

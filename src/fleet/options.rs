@@ -38,13 +38,14 @@ pub struct RunOptions {
     pub allow_empty: bool,
     /// A handle that asks the command to stop at the next safe point.
     pub cancel: Cancel,
-    /// The configured commands; `None` without a configuration.
+    /// The commands around a switch; `None` for those of the configuration, if the fleet was made from one.
     ///
     /// A rollback runs the commands recorded with the releases, unless it is asked to run these.
     pub commands: Option<Commands>,
     /// The caller's own code around a switch.
     pub code: Code,
-    /// The working directory of commands on the controller; the current directory by default.
+    /// The working directory of commands on the controller; by default, the directory of the configuration file, else
+    /// the current directory.
     pub directory: Option<Utf8PathBuf>,
 }
 
@@ -114,6 +115,25 @@ pub enum CommandsFrom {
     Configuration,
 }
 
+/// The releases that a deploy or an activation keeps, besides the current one and those that something needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Retention {
+    /// Those that the configuration says; all without a configuration, or if it does not say.
+    #[default]
+    Configured,
+    /// All.
+    All,
+    /// This many good releases.
+    Good(u32),
+}
+
+impl Retention {
+    /// Returns the number of good releases; `None` to remove none.
+    pub(super) fn good(self) -> Option<u32> {
+        if let Self::Good(keep) = self { Some(keep) } else { None }
+    }
+}
+
 /// The options of [`Fleet::deploy`](super::Fleet::deploy).
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Clone, Default)]
@@ -132,19 +152,16 @@ pub struct DeployOptions {
     /// It does so by an activation; or by a rollback, with the data, if the records lead back to it. Every host must
     /// need the same command, and a bad release is refused.
     pub or_return: bool,
-    /// How to verify an existing release against its manifest before going to it.
-    pub verify: TargetCheck,
+    /// How to verify an existing release against its manifest before going to it; `None` for the configured check.
+    pub verify: Option<TargetCheck>,
     /// Whether an existing name is refused whatever its content.
     pub(super) anew: bool,
     /// The reason why the release cannot be rolled back together with its data, if there is one.
     pub irreversible: Option<String>,
     /// Whether to accept and record a data version other than the last known one.
     pub accept_data: bool,
-    /// How many good releases to keep besides the current one; others that nothing needs are removed after
-    /// success.
-    ///
-    /// `None` removes none.
-    pub keep: Option<u32>,
+    /// The releases to keep; others that nothing needs are removed after success.
+    pub keep: Retention,
 }
 
 /// The options of [`Fleet::drill`](super::Fleet::drill).
@@ -161,17 +178,14 @@ pub struct DrillOptions {
 pub struct ActivateOptions {
     /// The options of every command.
     pub run: RunOptions,
-    /// How to verify the release against its manifest before switching.
-    pub verify: TargetCheck,
+    /// How to verify the release against its manifest before switching; `None` for the configured check.
+    pub verify: Option<TargetCheck>,
     /// Whether to switch although the hosts are on different releases.
     pub allow_split: bool,
     /// Whether to accept and record a data version other than the last known one.
     pub accept_data: bool,
-    /// How many good releases to keep besides the current one; others that nothing needs are removed after
-    /// success.
-    ///
-    /// `None` removes none.
-    pub keep: Option<u32>,
+    /// The releases to keep; others that nothing needs are removed after success.
+    pub keep: Retention,
 }
 
 /// The options of [`Fleet::rollback`](super::Fleet::rollback).
@@ -182,8 +196,8 @@ pub struct RollbackOptions {
     pub run: RunOptions,
     /// The target: one good release back, by default.
     pub target: RollbackTarget,
-    /// How to verify the target against its manifest before switching.
-    pub verify: TargetCheck,
+    /// How to verify the target against its manifest before switching; `None` for the configured check.
+    pub verify: Option<TargetCheck>,
     /// Moves only hosts that are on this release. If none is, does nothing.
     pub from: Option<ReleaseName>,
     /// Whether to keep the data as it is, and roll back the code alone.
@@ -224,7 +238,7 @@ impl Default for RollbackOptions {
         Self {
             run: RunOptions::default(),
             target: RollbackTarget::Steps(1),
-            verify: TargetCheck::default(),
+            verify: None,
             from: None,
             keep_data: false,
             data_to: None,

@@ -72,7 +72,7 @@ impl<'r> Run<'r> {
             hosts: &fleet.hosts,
             parallel: fleet.parallel,
             allow_writable: fleet.allow_writable,
-            options: options.clone(),
+            options: fleet.defaults.run(options),
             keep: None,
             owner,
             verify: TargetCheck::None,

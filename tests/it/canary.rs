@@ -24,7 +24,7 @@ use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
     event::Silent,
     fleet::DeployOptions,
-    fleet::{RecoverOptions, RunOptions},
+    fleet::{RecoverOptions, Retention, RunOptions},
     release::NewRelease,
     transport::LocalTransport,
     tree::Tree,
@@ -126,7 +126,7 @@ fn hammered(carrier: impl Transport, what: &str) {
             tried += 1;
             assert!(tried < 10_000, "{what}: {} swaps, and {done} of {tried} rounds went through", swapper.swaps());
             let mut options = DeployOptions::default();
-            options.keep = Some(0);
+            options.keep = Retention::Good(0);
             let text = format!("r{}", tried % 8);
             let deployed = fleet.deploy(release(&text), &options, &Silent).await;
             let pruned = fleet.prune(0, &RunOptions::default(), &Silent).await;

@@ -10,6 +10,7 @@ mod carriers;
 mod cli_face;
 mod config;
 mod config_commands;
+mod configured;
 mod conformance;
 mod data;
 mod delta;

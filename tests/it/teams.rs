@@ -21,7 +21,7 @@ use switchback::{
     DirStore, ErrorKind, Event, ExitCode, Fleet, GroupName, Host, Layout, Observer, Report,
     commands::Commands,
     event::Silent,
-    fleet::{DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
+    fleet::{DeployOptions, RecoverOptions, Retention, RollbackOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
     report::Verification,
@@ -130,7 +130,7 @@ fn options() -> RunOptions {
 
 async fn deploy(fleet: &Fleet, name: &str, keep: Option<u32>) -> Report {
     let mut deploy = DeployOptions::default();
-    (deploy.run, deploy.keep) = (options(), keep);
+    (deploy.run, deploy.keep) = (options(), keep.map_or(Retention::All, Retention::Good));
     let files = [("index.html", name.as_bytes()), ("assets/css/site.css", b"same")];
     let release = NewRelease::new(name.parse().expect("a name"), Tree::from_memory(files).expect("a tree"));
     fleet.deploy(Arc::new(release), &deploy, &Silent).await

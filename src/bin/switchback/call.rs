@@ -38,8 +38,8 @@ pub(crate) enum Digests {
 pub(crate) fn connect(target: &Target, global: &Global) -> Result<Fleet, Error> {
     let known =
         caches().map_or_else(KnownManifests::new, |caches| KnownManifests::in_directory(caches.join("manifests")));
-    let fleet = Fleet::connect_knowing(&target.config, &known)?;
-    Ok(fleet.allow_writable(global.allow_writable || target.config.allow_writable))
+    let fleet = Fleet::from_config_knowing(&target.config, &known)?;
+    Ok(if global.allow_writable { fleet.allow_writable(true) } else { fleet })
 }
 
 impl Call<'_> {
@@ -54,8 +54,6 @@ impl Call<'_> {
         options.dry_run = self.global.dry_run;
         options.skip_unreachable = why.skip_unreachable;
         options.cancel = self.cancel();
-        options.commands = Some(self.config().commands.clone());
-        options.directory.clone_from(&self.config().directory);
         options
     }
 

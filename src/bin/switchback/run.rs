@@ -96,7 +96,7 @@ async fn connected(
 ) -> Result<Option<Ended>, Error> {
     let fleet = match call::connect(target, global) {
         Ok(fleet) => fleet,
-        Err(error) => return Ok(Some((not_begun(command, error), None))),
+        Err(error) => return Ok(Some((Report::refused(command.reported(), error), None))),
     };
     let ended = if is_unwanted(&fleet, global, command).await {
         None
@@ -131,20 +131,10 @@ async fn called(
     };
     let by = who::runs_this();
     let call = Call { fleet, target, global, by: &by, interrupt: interrupt.clone(), observer: &observer };
-    let report = command.call(&call).await.unwrap_or_else(|error| not_begun(command, error));
+    let report = command.call(&call).await.unwrap_or_else(|error| Report::refused(command.reported(), error));
     watcher.end();
     let signal = *interrupt.borrow();
     Ok((report, signal))
-}
-
-/// Reports an error before the first request to a host.
-fn not_begun(command: &dyn OnFleet, error: Error) -> Report {
-    // Nothing was changed, so an error here is a refusal, except a wrong command line or configuration, or a fault of
-    // this machine.
-    let wrong = matches!(error.kind(), ErrorKind::Usage | ErrorKind::Config | ErrorKind::Internal);
-    let mut report = Report::new(command.reported(), if wrong { Outcome::Error } else { Outcome::Refused });
-    report.error = Some(error.into());
-    report
 }
 
 /// Whether the person says no to the command's question. Asks only where somebody can answer.

@@ -20,7 +20,7 @@ pub(in crate::fleet) async fn activate(
     if let Some(report) = run.refuse_missing_variables(Some(name)) {
         return report;
     }
-    run.verify = options.verify;
+    run.verify = options.verify.unwrap_or_default();
     run.accept_data = options.accept_data;
     run.emit_started(Some(name));
     let place = run.options.data_place();
@@ -29,6 +29,6 @@ pub(in crate::fleet) async fn activate(
         plan::expect_from(name, from, seen)?;
         plan::activate(name, seen, options.allow_split, means).map(Some)
     };
-    let quick_check = (options.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));
+    let quick_check = (run.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));
     run.with_locks(None, &mut Mover { planner: &plan, commands: run.command_means(), quick_check }).await
 }

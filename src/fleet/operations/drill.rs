@@ -15,7 +15,9 @@ use crate::{
     token::Token,
 };
 
-use crate::fleet::{ActivateOptions, DeployOptions, DrillOptions, Fleet, RollbackOptions, operations::probe::Probed};
+use crate::fleet::{
+    ActivateOptions, DeployOptions, DrillOptions, Fleet, Retention, RollbackOptions, operations::probe::Probed,
+};
 
 /// The same content under another name.
 #[derive(Debug)]
@@ -156,7 +158,9 @@ impl Drill<'_> {
     }
 
     async fn deploy(&self, release: Arc<dyn Release>) -> Report {
-        let options = DeployOptions { run: self.options.run.clone(), anew: true, ..DeployOptions::default() };
+        // A rehearsal removes no release.
+        let (run, keep) = (self.options.run.clone(), Retention::All);
+        let options = DeployOptions { run, keep, anew: true, ..DeployOptions::default() };
         self.fleet.deploy(release, &options, self.observer).await
     }
 
@@ -168,7 +172,8 @@ impl Drill<'_> {
     }
 
     async fn deploy_again(&self, name: &ReleaseName) -> Report {
-        let options = ActivateOptions { run: self.options.run.clone(), ..ActivateOptions::default() };
+        let (run, keep) = (self.options.run.clone(), Retention::All);
+        let options = ActivateOptions { run, keep, ..ActivateOptions::default() };
         self.fleet.activate(name, &options, self.observer).await
     }
 

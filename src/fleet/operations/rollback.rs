@@ -17,7 +17,7 @@ pub(in crate::fleet) async fn rollback(
     options: &RollbackOptions,
     from: Option<&ReleaseName>,
 ) -> Report {
-    run.verify = options.verify;
+    run.verify = options.verify.unwrap_or_default();
     run.keep_data = options.keep_data;
     run.owner.data = match &options.data_to {
         _ if options.keep_data => Some(DataIntent::Keep),
@@ -39,7 +39,7 @@ pub(in crate::fleet) async fn rollback(
 /// Returns the check to make while taking the locks; only possible if the target is known by name or to the
 /// host itself.
 fn check_of(options: &RollbackOptions) -> Option<QuickCheck> {
-    match (options.verify, &options.target) {
+    match (options.verify.unwrap_or_default(), &options.target) {
         (TargetCheck::Quick, RollbackTarget::Release(name)) => Some(QuickCheck::Release(name.clone())),
         (TargetCheck::Quick, RollbackTarget::Steps(1)) => Some(QuickCheck::Previous),
         _ => None,

@@ -4,7 +4,7 @@
 use switchback::{
     DirStore, ExitCode, Layout, Report, Timestamp,
     event::{Event, Silent},
-    fleet::{RecoverOptions, RunOptions},
+    fleet::{RecoverOptions, Retention, RunOptions},
     plan::{self, Direction, Fate, RollbackTarget, Seen},
     record::PreviousVersion,
     report::Outcome,
@@ -230,7 +230,7 @@ fn a_current_that_is_not_ours_refuses() {
 fn a_deploy_prunes_at_its_end() {
     let hosts = deployed();
     let mut options = deploying();
-    options.keep = Some(2);
+    options.keep = Retention::Good(2);
     let report = wait(hosts.fleet().deploy(release("f"), &options, &Silent));
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.hosts[1].pruned, [name("a"), name("b"), name("c")]);

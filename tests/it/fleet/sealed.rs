@@ -90,7 +90,7 @@ fn back() -> RollbackOptions {
 fn activate(hosts: &Hosts, text: &str) -> Report {
     let mut options = ActivateOptions::default();
     options.run = run();
-    options.verify = switchback::TargetCheck::None;
+    options.verify = Some(switchback::TargetCheck::None);
     wait(hosts.fleet().activate(&name(text), &options, &Silent))
 }
 
@@ -257,7 +257,7 @@ fn damage_that_was_there_before_stays_damage() {
     assert_eq!(damage(&hosts, "b"), ["index.html has 18 bytes, not 9"]);
     hosts.0[0].remove(&at(&format!("releases/a/{STYLE}")));
     let mut options = back();
-    options.verify = switchback::TargetCheck::None;
+    options.verify = Some(switchback::TargetCheck::None);
     assert_code(&wait(hosts.fleet().rollback(&options, &Silent)), ExitCode::DONE);
     assert_eq!(damage(&hosts, "a"), ["assets/style.css is missing"]);
 }

@@ -237,7 +237,7 @@ fn a_link_that_is_none_any_more_is_damage_and_is_never_pruned() {
             assert!(warns(&report, what), "{what}: {report:?}");
             for name in ["d", "e"] {
                 let mut options = deploying();
-                options.keep = Some(0);
+                options.keep = switchback::fleet::Retention::Good(0);
                 assert_code(&wait(fleet(&host).deploy(shipping(name, &[]), &options, &Silent)), ExitCode::DONE);
             }
             assert!(!host.exists(&at("releases/a")) && host.exists(&at("releases/b")), "{what}");

@@ -59,7 +59,7 @@ struct Back {
 fn rollback(fleet: &Fleet, back: Back, told: &dyn Observer) -> Report {
     let mut options = going_back(back.to.map_or(RollbackTarget::Steps(1), |to| RollbackTarget::Release(name(to))));
     (options.keep_data, options.no_hooks) = (back.code_alone, back.code_alone);
-    (options.verify, options.run.dry_run) = (back.verify, back.dry);
+    (options.verify, options.run.dry_run) = (Some(back.verify), back.dry);
     wait(fleet.rollback(&options, told))
 }
 

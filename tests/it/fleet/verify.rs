@@ -18,7 +18,7 @@ use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, 
 
 fn rollback(hosts: &Hosts, verify: TargetCheck) -> Report {
     let mut options = going_back(RollbackTarget::Steps(1));
-    options.verify = verify;
+    options.verify = Some(verify);
     wait(hosts.fleet().rollback(&options, &Silent))
 }
 
@@ -88,10 +88,10 @@ fn an_activation_never_goes_to_a_damaged_release() {
     assert!(hints.contains(&Hint::ActivateUnverified(name("c"))), "{hints:?}");
     assert_eq!(hosts.record("c"), None, "nothing was written");
     let mut options = ActivateOptions::default();
-    options.verify = TargetCheck::None;
+    options.verify = Some(TargetCheck::None);
     assert_code(&wait(hosts.fleet().activate(&name("c"), &options, &Silent)), ExitCode::DONE);
     hosts.0[0].write(&at("releases/b/index.html"), "x");
-    options.verify = TargetCheck::Full;
+    options.verify = Some(TargetCheck::Full);
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.0[0].write(&at("releases/c/index.html"), "x");
     let report = wait(hosts.fleet().activate(&name("c"), &options, &Silent));
@@ -208,12 +208,12 @@ fn a_dry_run_verifies_as_the_run_does() {
     assert_code(&hosts.stage("c"), ExitCode::DONE);
     let back = |verify| {
         let mut options = going_back(RollbackTarget::Steps(1));
-        (options.verify, options.run.dry_run) = (verify, true);
+        (options.verify, options.run.dry_run) = (Some(verify), true);
         wait(hosts.fleet().rollback(&options, &Silent))
     };
     let activate = |verify| {
         let mut options = ActivateOptions::default();
-        (options.verify, options.run.dry_run) = (verify, true);
+        (options.verify, options.run.dry_run) = (Some(verify), true);
         wait(hosts.fleet().activate(&name("c"), &options, &Silent))
     };
     for release in ["a", "c"] {

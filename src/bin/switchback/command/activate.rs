@@ -56,8 +56,7 @@ impl OnFleet for Activate {
             options.run = call.options(&self.why);
             options.allow_split = self.allow_split;
             options.accept_data = self.accept_data;
-            options.keep = call.config().keep;
-            options.verify = self.verify.unwrap_or(call.config().target_check);
+            options.verify = self.verify;
             Ok(call.fleet.activate(&self.name, &options, call.observer).await)
         })
     }

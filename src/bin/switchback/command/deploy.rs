@@ -1,14 +1,9 @@
 //! `switchback deploy`.
 
-use std::sync::Arc;
-
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8PathBuf;
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{
-    Error, ErrorKind, Hint, ReleaseName, Report, drill::has_passed, fleet::DeployOptions, release::NewRelease,
-    report::Command as Reported,
-};
+use switchback::{Error, ReleaseName, Report, fleet::DeployOptions, report::Command as Reported};
 
 use super::{OnFleet, Why};
 use crate::{
@@ -93,36 +88,13 @@ impl OnFleet for Deploy {
             options.from.clone_from(&self.from);
             options.allow_split = self.allow_split;
             options.or_return = self.or_return;
-            options.verify = call.config().target_check;
             options.irreversible = self.irreversible.then(|| "it was deployed as irreversible".to_owned());
             options.accept_data = self.accept_data;
-            options.keep = call.config().keep;
             let deploy = Box::pin(async {
                 let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
-                if let Some(drills) = call.config().require_drill.clone() {
-                    let (release, source) = (Arc::clone(&release), self.source.clone());
-                    call::apart(move || was_drilled(&release, &source, &drills)).await?;
-                }
                 Ok(call.fleet.deploy(release, &options, call.observer).await)
             });
             call.connecting_ahead(deploy).await
         })
-    }
-}
-
-/// Refuses a source without a passed drill of the same contents. Reads all of the source.
-fn was_drilled(release: &NewRelease, source: &Utf8Path, drills: &Utf8Path) -> Result<(), Error> {
-    let digest = release.tree().digest()?.to_string();
-    match has_passed(drills, &digest) {
-        Ok(true) => Ok(()),
-        found => {
-            let what = format!("{drills} has no passed drill of this content of {source}; nothing was touched");
-            let hint = Hint::Drill(source.to_string(), drills.to_string());
-            let refused = Error::new(ErrorKind::NotDrilled, what).hint(hint);
-            Err(match found {
-                Err(error) => refused.because(error),
-                Ok(_) => refused,
-            })
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ErrorKind, Hint, Report, report::Command as Reported};
+use switchback::{Error, Report, report::Command as Reported};
 
 use super::{OnFleet, Why};
 use crate::{args::Hosts, call::Call};
@@ -38,11 +38,6 @@ impl OnFleet for Prune {
     }
 
     fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
-        Box::pin(async move {
-            let keep = self.keep.or(call.config().keep).ok_or_else(|| {
-                Error::new(ErrorKind::Usage, "the number of good releases to keep is not given").hint(Hint::Keep)
-            })?;
-            Ok(call.fleet.prune(keep, &call.options(&self.why), call.observer).await)
-        })
+        Box::pin(async move { Ok(call.fleet.prune(self.keep, &call.options(&self.why), call.observer).await) })
     }
 }

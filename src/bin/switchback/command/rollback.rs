@@ -103,7 +103,7 @@ impl OnFleet for Rollback {
             if self.commands == Which::Config {
                 options.commands = CommandsFrom::Configuration;
             }
-            options.verify = self.verify.unwrap_or(call.config().target_check);
+            options.verify = self.verify;
             Ok(call.fleet.rollback(&options, call.observer).await)
         })
     }

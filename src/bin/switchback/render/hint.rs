@@ -32,9 +32,9 @@ fn clause(hint: &Hint, invocation: &Invocation) -> String {
         Hint::AllowWritable => format!("{} accepts it as it is", with("--allow-writable")),
         Hint::AcceptData => format!("{} accepts and records the version that was found", with("--accept-data")),
         Hint::FromAny => "without `--from`, any current release is replaced".to_owned(),
-        Hint::Drill(source, reports) => {
+        Hint::Drill(reports) => {
             let report = quoted(&format!("{reports}/NAME.json"));
-            let drill = run(&format!("drill {} --report {report}", quoted(source)));
+            let drill = run(&format!("drill SOURCE --report {report}"));
             format!("{drill}, on the hosts where you rehearse")
         }
         Hint::Rollback => format!("{} brings the hosts together", run("rollback")),
