@@ -239,7 +239,7 @@ impl DirStore {
     }
 
     /// Reads the root, and, if it is locked, whether the holder is alive.
-    pub(super) async fn read_state(&self) -> Result<RootState, StoreError> {
+    pub(super) async fn state(&self) -> Result<RootState, StoreError> {
         let (batch, query) = self.steps.ask();
         let replies = match self.execute(&batch).await {
             Err(error) if error.is_missing_root() => {
@@ -313,7 +313,7 @@ impl DirStore {
     }
 
     /// Removes one directory of the trash for good; files already removed stay removed.
-    pub(super) async fn remove_trash(&self, trash: &Token) -> Result<(), BatchError> {
+    pub(super) async fn empty_trash(&self, trash: &Token) -> Result<(), BatchError> {
         let batch = self.steps.empty_trash(trash);
         let first = self.execute(&batch).await;
         // A concurrent staging removes it too, and each may find files already removed by the other.
@@ -371,7 +371,7 @@ impl ReleaseStore for DirStore {
     }
 
     fn state(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {
-        Box::pin(self.read_state())
+        Box::pin(self.state())
     }
 
     fn history(&self, newest: Option<usize>) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>> {
@@ -391,7 +391,7 @@ impl ReleaseStore for DirStore {
 
     fn survey(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {
         Box::pin(async {
-            match self.read_survey().await {
+            match self.survey().await {
                 Err(StoreError::Transport(error)) if error.is_missing_root() => Ok(RootState::default()),
                 survey => survey,
             }
@@ -399,7 +399,7 @@ impl ReleaseStore for DirStore {
     }
 
     fn empty_trash<'a>(&'a self, trash: &'a Token) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async { Ok(self.remove_trash(trash).await?) })
+        Box::pin(async { Ok(self.empty_trash(trash).await?) })
     }
 
     fn may_write<'a>(&'a self, name: Option<&'a ReleaseName>) -> BoxFuture<'a, Result<(), StoreError>> {
@@ -447,7 +447,7 @@ impl ReleaseStore for DirStore {
     }
 
     fn broken_links<'a>(&'a self, releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<BrokenLinks, StoreError>> {
-        Box::pin(self.broken_links_of(releases))
+        Box::pin(self.broken_links(releases))
     }
 
     fn lock<'a>(

@@ -1,8 +1,8 @@
 //! [`DirGuard`]: the held lock of a root, and the operations under it.
 
 mod adopt;
-mod close;
 mod data;
+mod finish;
 mod hook;
 mod left;
 mod seal;
@@ -123,7 +123,7 @@ impl DirGuard {
     ///
     /// Each call doubles the number of links read, so that a long chain takes few exchanges and a short one little
     /// data.
-    async fn read_what_is_wanted(&mut self) -> Result<bool, StoreError> {
+    async fn read_more(&mut self) -> Result<bool, StoreError> {
         let known = self.state.extent.len().unwrap_or_default();
         match self.state.extent.wanted() {
             Wanted::Nothing => return Ok(false),
@@ -141,7 +141,7 @@ impl DirGuard {
     }
 
     /// Takes the lock again with a new token: requests still on their way no longer find it.
-    async fn take_anew(&mut self) -> Result<(), StoreError> {
+    async fn fence(&mut self) -> Result<(), StoreError> {
         let (token, state) = take::fence(&self.store, &self.owner, &self.token).await?;
         self.fenced.push(std::mem::replace(&mut self.token, token));
         self.intent_written = false;
@@ -153,7 +153,7 @@ impl DirGuard {
         Ok(())
     }
 
-    async fn make_ready(&mut self, preparation: &Preparation) -> Result<Ready, StoreError> {
+    async fn prepare(&mut self, preparation: &Preparation) -> Result<Ready, StoreError> {
         let intent = self.intent(&preparation.name);
         self.record_before.clone_from(&intent.record);
         let preparing = self.store.steps.prepare(&self.token, &intent, preparation);
@@ -165,12 +165,12 @@ impl DirGuard {
         match result {
             Ok(replies) => {
                 self.intent_written = true;
-                if close::is_long(replies.get(preparing.history)?) {
+                if finish::is_long(replies.get(preparing.history)?) {
                     self.long.insert("history");
                 }
                 self.linked = (!preparation.shared.is_empty())
                     .then(|| (preparation.name.clone(), self.store.steps.shared_record(&preparation.shared)));
-                Ok(Ready { name: preparation.name.clone() })
+                Ok(Ready::new(preparation.name.clone()))
             }
             Err(error) => Err(self.understand_prepare(&preparing, &preparation.name, error)),
         }
@@ -195,7 +195,7 @@ impl DirGuard {
         }
     }
 
-    async fn take_back(&mut self, preparation: &Preparation) -> Result<(), StoreError> {
+    async fn unprepare(&mut self, preparation: &Preparation) -> Result<(), StoreError> {
         // The plan was made under the lock, when the name was free: if the name is taken in a later state, the release
         // is ours.
         let published = self.published || self.state.release(&preparation.name).is_some();
@@ -204,7 +204,7 @@ impl DirGuard {
             return Ok(());
         }
         // Somebody may have made it current by hand, and a current release must never be removed.
-        self.look_at_current().await?;
+        self.look().await?;
         let current = &self.state.current;
         if current.release() == Some(&preparation.name) {
             let detail = format!("it leads to {} by now", preparation.name);
@@ -223,7 +223,7 @@ impl DirGuard {
     }
 
     /// Reads the target of `current`.
-    async fn look_at_current(&mut self) -> Result<(), StoreError> {
+    async fn look(&mut self) -> Result<(), StoreError> {
         let (batch, query) = self.store.steps.ask();
         let replies = self.store.execute(&batch).await?;
         self.state.current = self.store.read(&query, &replies).await?.current;
@@ -231,35 +231,35 @@ impl DirGuard {
     }
 
     /// Switches. If the filesystem is full, frees the reserve and tries once more.
-    async fn switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
-        match self.try_switch(switch).await {
+    async fn activate(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
+        match self.try_activate(switch).await {
             Err(failed) if failed.took_effect == TookEffect::No && self.store.frees_reserve(&failed.error).await => {
-                self.try_switch(switch).await
+                self.try_activate(switch).await
             }
             result => result,
         }
     }
 
-    async fn try_switch(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
+    async fn try_activate(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
         // A removed `current` that is only linked again needs no intent: recovery would have nothing to undo.
-        let relinks = switch.expected == Current::Absent && self.state.was_last(&switch.to.name);
-        let intent = (!self.intent_written && !relinks).then(|| self.intent(&switch.to.name));
+        let relinks = switch.expected == Current::Absent && self.state.was_last(switch.to.name());
+        let intent = (!self.intent_written && !relinks).then(|| self.intent(switch.to.name()));
         let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
         let replies = match self.store.execute(&switching.batch).await {
             Ok(replies) => replies,
             Err(error) => {
                 // A revert belongs to the same operation: it does not write the intent again.
                 self.intent_written |= switching.intent.is_some_and(|intent| error.failed_after(intent));
-                let failed = self.understand_switch(&switching, switch, error);
+                let failed = self.understand_activation(&switching, switch, error);
                 // Reports show the actual state of this host, not the one before somebody else changed it.
                 if matches!(failed.error, StoreError::Conflict { .. } | StoreError::LockLost { .. }) {
-                    let _ = self.look_at_current().await;
+                    let _ = self.look().await;
                 }
                 return Err(failed);
             }
         };
         self.intent_written = true;
-        let expected = self.store.layout().link_to(&switch.to.name);
+        let expected = self.store.layout().link_to(switch.to.name());
         let unknown = |error| ActivateError { error, took_effect: TookEffect::Unknown };
         let link = replies.get(switching.look).map_err(|error| unknown(error.into()))?;
         if link.as_ref() != Some(&expected) {
@@ -267,14 +267,14 @@ impl DirGuard {
             let detail = format!("after the switch it was read back as {}", link.as_deref().unwrap_or("missing"));
             return Err(unknown(StoreError::Conflict { host: self.host(), detail }));
         }
-        let after = Current::Release { name: switch.to.name.clone(), link: expected };
+        let after = Current::Release { name: switch.to.name().clone(), link: expected };
         let before = std::mem::replace(&mut self.state.current, after.clone());
         let at = replies.get(switching.clock).ok().and_then(Result::ok).copied();
         self.state.clock = at.or(self.state.clock);
         Ok(Activated { before, after, at })
     }
 
-    fn understand_switch(&mut self, switching: &Switching, switch: &Switch, error: BatchError) -> ActivateError {
+    fn understand_activation(&mut self, switching: &Switching, switch: &Switch, error: BatchError) -> ActivateError {
         let host = self.host();
         let took_effect = match error.effect() {
             _ if error.failed_after(switching.switch) => TookEffect::Yes,
@@ -282,14 +282,14 @@ impl DirGuard {
             Effect::Unknown => TookEffect::Unknown,
         };
         if took_effect == TookEffect::Yes {
-            let (name, link) = (switch.to.name.clone(), self.store.layout().link_to(&switch.to.name));
+            let (name, link) = (switch.to.name().clone(), self.store.layout().link_to(switch.to.name()));
             self.state.current = Current::Release { name, link };
         }
         let is_missing = matches!(error.effect(), Effect::Steps(_)) && error.kind() == Some(FailureKind::Missing);
         let error = if error.failed_at(switching.expect) {
             self.store.conflict(&error)
         } else if error.failed_at(switching.target) {
-            StoreError::NoSuchRelease { host, name: switch.to.name.clone() }
+            StoreError::NoSuchRelease { host, name: switch.to.name().clone() }
         } else if is_missing && took_effect == TookEffect::No {
             // The lock directory is gone, and the prepared symlink with it.
             StoreError::LockLost { host }
@@ -299,7 +299,7 @@ impl DirGuard {
         ActivateError { error, took_effect }
     }
 
-    async fn take_current_away(&mut self) -> Result<(), StoreError> {
+    async fn deactivate(&mut self) -> Result<(), StoreError> {
         let (batch, expect, away) = self.store.steps.deactivate(&self.token, &self.state.current);
         let result = self.store.execute(&batch).await;
         let is_away = match &result {
@@ -329,46 +329,46 @@ impl StoreGuard for DirGuard {
     }
 
     fn read_more(&mut self) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(self.read_what_is_wanted())
+        Box::pin(self.read_more())
     }
 
     fn fence(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.take_anew())
+        Box::pin(self.fence())
     }
 
     fn prepare<'a>(&'a mut self, preparation: &'a Preparation) -> BoxFuture<'a, Result<Ready, StoreError>> {
-        Box::pin(self.make_ready(preparation))
+        Box::pin(self.prepare(preparation))
     }
 
     fn unprepare<'a>(&'a mut self, preparation: &'a Preparation) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.take_back(preparation))
+        Box::pin(self.unprepare(preparation))
     }
 
     fn seal<'a>(&'a mut self, name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.seal_prepared(name))
+        Box::pin(self.seal(name))
     }
 
     fn seal_left(&mut self) -> BoxFuture<'_, Result<Vec<ReleaseName>, StoreError>> {
-        Box::pin(self.seal_what_was_left())
+        Box::pin(self.seal_left())
     }
 
     fn ready(&self, name: &ReleaseName) -> Result<Ready, StoreError> {
         match self.state.release(name) {
-            Some(release) => Ok(Ready { name: release.name.clone() }),
+            Some(release) => Ok(Ready::new(release.name.clone())),
             None => Err(StoreError::NoSuchRelease { host: self.host(), name: name.clone() }),
         }
     }
 
     fn activate<'a>(&'a mut self, switch: &'a Switch) -> BoxFuture<'a, Result<Activated, ActivateError>> {
-        Box::pin(self.switch(switch))
+        Box::pin(self.activate(switch))
     }
 
     fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.take_current_away())
+        Box::pin(self.deactivate())
     }
 
     fn look(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.look_at_current())
+        Box::pin(self.look())
     }
 
     fn run<'a>(
@@ -376,7 +376,7 @@ impl StoreGuard for DirGuard {
         hook: &'a HookRun,
         output: &'a dyn LineSink,
     ) -> BoxFuture<'a, Result<HookExit, StoreError>> {
-        Box::pin(self.run_hook(hook, output))
+        Box::pin(self.run(hook, output))
     }
 
     fn settle_hooks<'a>(
@@ -384,7 +384,7 @@ impl StoreGuard for DirGuard {
         keep_data: bool,
         told: &'a (dyn Fn(String) + Send + Sync),
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.settle_left(keep_data, told))
+        Box::pin(self.settle_hooks(keep_data, told))
     }
 
     fn directory_of<'a>(
@@ -392,11 +392,11 @@ impl StoreGuard for DirGuard {
         name: &'a ReleaseName,
         saved: &'a [InnerPath],
     ) -> BoxFuture<'a, Result<HookDirectory, StoreError>> {
-        Box::pin(self.find_directory(name, saved))
+        Box::pin(self.directory_of(name, saved))
     }
 
     fn announce<'a>(&'a mut self, to: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.write_announcement(to))
+        Box::pin(self.announce(to))
     }
 
     fn record_data<'a>(
@@ -405,26 +405,26 @@ impl StoreGuard for DirGuard {
         record: Option<&'a DataRecord>,
         entry: Option<&'a LedgerEntry>,
     ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.write_data(name, record, entry))
+        Box::pin(self.record_data(name, record, entry))
     }
 
     fn ledger(&self) -> BoxFuture<'_, Result<(Vec<LedgerEntry>, usize), StoreError>> {
-        Box::pin(self.read_ledger())
+        Box::pin(self.ledger())
     }
 
     fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.take_over(adoption))
+        Box::pin(self.adopt(adoption))
     }
 
     fn survey(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.look_again())
+        Box::pin(self.survey())
     }
 
     fn prune<'a>(&'a mut self, releases: &'a [ReleaseName]) -> BoxFuture<'a, Result<Pruned, StoreError>> {
-        Box::pin(self.take_away(releases))
+        Box::pin(self.prune(releases))
     }
 
     fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Closed, StoreError>> {
-        Box::pin(self.close(closing))
+        Box::pin(self.finish(closing))
     }
 }

@@ -67,7 +67,7 @@ impl DirStore {
     }
 
     /// Checks the links of `releases`. Makes no request if none are recorded.
-    pub(super) async fn broken_links_of(&self, releases: &[HostedRelease]) -> Result<BrokenLinks, StoreError> {
+    pub(super) async fn broken_links(&self, releases: &[HostedRelease]) -> Result<BrokenLinks, StoreError> {
         let mut batch = self.steps.empty();
         let look = self.look_at_links(&mut batch, recorded(releases));
         if look.links.is_empty() {
@@ -79,7 +79,7 @@ impl DirStore {
 
     /// Checks the links of all releases and stores the faults in `state`, for pruning.
     pub(super) async fn find_broken_links(&self, state: &mut RootState) -> Result<(), StoreError> {
-        for (name, broken) in self.broken_links_of(&state.releases).await? {
+        for (name, broken) in self.broken_links(&state.releases).await? {
             if let Some(release) = state.releases.iter_mut().find(|release| release.name == name) {
                 release.broken = broken;
             }

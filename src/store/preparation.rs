@@ -16,6 +16,17 @@ pub struct Staged {
 }
 
 impl Staged {
+    /// Creates the claim of a store that the content of a release is complete and durable in the place of `token`.
+    pub const fn new(name: ReleaseName, token: Token) -> Self {
+        Self { name, token }
+    }
+
+    /// Returns the token by which the store finds the content.
+    #[must_use]
+    pub const fn token(&self) -> &Token {
+        &self.token
+    }
+
     /// Returns the name that the release will have.
     #[must_use]
     pub fn name(&self) -> &ReleaseName {

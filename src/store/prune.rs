@@ -39,8 +39,8 @@ impl DirStore {
 
 impl DirGuard {
     /// Surveys the whole root again. The caller holds the lock, so the state reports no holder.
-    pub(super) async fn look_again(&mut self) -> Result<(), StoreError> {
-        let state = self.store.read_survey().await?;
+    pub(super) async fn survey(&mut self) -> Result<(), StoreError> {
+        let state = self.store.survey().await?;
         let fenced = &self.fenced;
         let interrupted = state.interrupted.into_iter().filter(|left| !fenced.contains(&left.token)).collect();
         self.state = RootState { lock: None, intent: Kept::Nothing, interrupted, ..state };
@@ -48,7 +48,7 @@ impl DirGuard {
     }
 
     /// Moves releases into the trash. Reports those that could not be moved with the reason.
-    pub(super) async fn take_away(&mut self, releases: &[ReleaseName]) -> Result<Pruned, StoreError> {
+    pub(super) async fn prune(&mut self, releases: &[ReleaseName]) -> Result<Pruned, StoreError> {
         if releases.is_empty() {
             return Ok(Pruned::default());
         }

@@ -85,7 +85,7 @@ pub(super) struct Abandoned {
 impl Staging<'_> {
     /// Uploads once, and removes the received files if that fails.
     async fn attempt(&mut self) -> Result<Staged, StoreError> {
-        let staged = Staged { name: self.name.clone(), token: Token::random() };
+        let staged = Staged::new(self.name.clone(), Token::random());
         let uploaded = self.upload(&staged).await;
         if uploaded.as_ref().is_err_and(is_over) {
             // A disk that the upload filled must have space again for a rollback. A failure is harmless: a later
@@ -118,7 +118,7 @@ impl Staging<'_> {
         ended?;
         for left in trash {
             // If it cannot be removed now, the next staging tries again.
-            let _ = store.remove_trash(&left).await;
+            let _ = store.empty_trash(&left).await;
         }
         Ok(())
     }

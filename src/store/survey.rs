@@ -19,7 +19,7 @@ impl DirStore {
     /// Reads the full state of the root, each release's `over` file, and the users of the releases, in one exchange.
     ///
     /// Takes a second exchange, if releases have recorded symlinks to shared paths, to check where these lead.
-    pub(super) async fn read_survey(&self) -> Result<RootState, StoreError> {
+    pub(super) async fn survey(&self) -> Result<RootState, StoreError> {
         let (mut batch, query) = self.steps.ask();
         let over = batch.push_lenient(each(self.layout().in_state(&["releases"]), OVER, STATE_LIMIT));
         let users = batch.push_lenient(Op::find_users(self.layout().releases().clone()));

@@ -9,10 +9,16 @@ use super::StoreGuard;
 /// A release known to be complete, so that `current` may lead to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ready {
-    pub(crate) name: ReleaseName,
+    name: ReleaseName,
 }
 
 impl Ready {
+    /// Creates the claim of a store that the release `name` is complete and durable under its name.
+    #[must_use]
+    pub const fn new(name: ReleaseName) -> Self {
+        Self { name }
+    }
+
     /// Returns the release's name.
     #[must_use]
     pub fn name(&self) -> &ReleaseName {

@@ -88,7 +88,7 @@ pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> R
             Err(error) => return Err(error),
         }
         mine.insert(0, token);
-        match store.read_state().await {
+        match store.state().await {
             Ok(RootState { lock: Some(LockHolder { token: Some(token), .. }), .. }) if mine.contains(&token) => {
                 mine.push(token);
             }
@@ -224,7 +224,7 @@ fn understand(store: &DirStore, taking: &Taking, error: BatchError) -> StoreErro
 
 /// Returns the lock to take over because its holder is proven dead; `None` when the lock is free by now.
 async fn takeable(store: &DirStore) -> Result<Option<Token>, StoreError> {
-    match store.read_state().await?.lock {
+    match store.state().await?.lock {
         None => Ok(None),
         Some(LockHolder { holder: Liveness::Gone, token: Some(token), .. }) => Ok(Some(token)),
         Some(holder) => Err(StoreError::Locked { host: store.to_string(), holder: Box::new(holder) }),

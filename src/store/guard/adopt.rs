@@ -18,7 +18,7 @@ const TICK: Duration = Duration::from_millis(20);
 
 impl DirGuard {
     /// Writes marks and records, or moves a plain directory.
-    pub(super) async fn take_over(&mut self, adoption: &Adoption) -> Result<(), StoreError> {
+    pub(super) async fn adopt(&mut self, adoption: &Adoption) -> Result<(), StoreError> {
         if let Some(name) = &adoption.becomes {
             return self.take_directory(name, adoption).await;
         }
@@ -67,8 +67,8 @@ impl DirGuard {
         if self.state.current == Current::Absent {
             // No intent: undoing it would remove the only link.
             self.intent_written = true;
-            let switch = Switch { expected: Current::Absent, to: Ready { name: name.clone() } };
-            return self.switch(&switch).await.map(drop).map_err(|failed| failed.error);
+            let switch = Switch { expected: Current::Absent, to: Ready::new(name.clone()) };
+            return self.activate(&switch).await.map(drop).map_err(|failed| failed.error);
         }
         self.move_directory(name, &self.adopted(adoption, false)).await?;
         self.state.current = Current::Release { name: name.clone(), link: self.store.layout().link_to(name) };

@@ -11,7 +11,7 @@ use crate::{
     transport::{Batch, Op, SyncReach},
 };
 
-use super::{DirGuard, close::is_long};
+use super::{DirGuard, finish::is_long};
 
 /// The maximum read from a ledger, in bytes.
 const LEDGER_LIMIT: u64 = 16 * 1024 * 1024;
@@ -21,7 +21,7 @@ impl DirGuard {
         self.store.layout().in_state(&["ledger"])
     }
 
-    pub(super) async fn write_data(
+    pub(super) async fn record_data(
         &mut self,
         name: &ReleaseName,
         record: Option<&DataRecord>,
@@ -63,7 +63,7 @@ impl DirGuard {
         batch.push(Op::Sync { paths: vec![path, self.store.layout().state().clone()], reach: SyncReach::Entries });
     }
 
-    pub(super) async fn read_ledger(&self) -> Result<(Vec<LedgerEntry>, usize), StoreError> {
+    pub(super) async fn ledger(&self) -> Result<(Vec<LedgerEntry>, usize), StoreError> {
         let mut batch = self.store.steps.empty();
         let ledgers = [self.store.layout().in_state(&["older", "ledger"]), self.ledger_file()]
             .map(|path| batch.push(Op::read(path, LEDGER_LIMIT)));
@@ -88,7 +88,7 @@ impl DirGuard {
 
     /// Returns the working directory for a release's own commands: the release, or its saved copy if the release or
     /// part of `saved` no longer exists.
-    pub(super) async fn find_directory(
+    pub(super) async fn directory_of(
         &self,
         name: &ReleaseName,
         saved: &[InnerPath],
@@ -106,7 +106,7 @@ impl DirGuard {
         Ok(if copy && !whole { HookDirectory::Saved } else { HookDirectory::Release })
     }
 
-    pub(super) async fn write_announcement(&mut self, to: &ReleaseName) -> Result<(), StoreError> {
+    pub(super) async fn announce(&mut self, to: &ReleaseName) -> Result<(), StoreError> {
         if self.intent_written {
             return Ok(());
         }

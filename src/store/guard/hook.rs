@@ -32,7 +32,7 @@ impl DirGuard {
         self.store.layout().held(&self.token).join(&inner(self.owner.operation.as_str()))
     }
 
-    pub(super) async fn run_hook(&mut self, run: &HookRun, output: &dyn LineSink) -> Result<HookExit, StoreError> {
+    pub(super) async fn run(&mut self, run: &HookRun, output: &dyn LineSink) -> Result<HookExit, StoreError> {
         let changes = run.kind.changes_release() && run.directory == HookDirectory::Release;
         self.begin_hooks(changes.then_some(&run.release)).await?;
         self.hooks_run += 1;

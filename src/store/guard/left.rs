@@ -49,7 +49,7 @@ impl LeftCommand {
 }
 
 impl DirGuard {
-    pub(super) async fn settle_left(
+    pub(super) async fn settle_hooks(
         &self,
         keep_data: bool,
         told: &(dyn Fn(String) + Send + Sync),

@@ -50,7 +50,7 @@ impl DirGuard {
     }
 
     /// Seals a whole release, because `prepare` may have created files in it.
-    pub(super) async fn seal_prepared(&mut self, name: &ReleaseName) -> Result<(), StoreError> {
+    pub(super) async fn seal(&mut self, name: &ReleaseName) -> Result<(), StoreError> {
         let marked = check::seal(&self.store, &self.token, name, self.links_of(name)).await?;
         self.note_marked(name, marked);
         Ok(())
@@ -91,7 +91,7 @@ impl DirGuard {
         }
     }
 
-    pub(super) async fn seal_what_was_left(&mut self) -> Result<Vec<ReleaseName>, StoreError> {
+    pub(super) async fn seal_left(&mut self) -> Result<Vec<ReleaseName>, StoreError> {
         let Sealed { rewritten, untouched, failed } = self.seal_named(&mut BTreeSet::new(), true).await?;
         if let Some(why) = failed.into_iter().next() {
             return Err(StoreError::Damaged { host: self.host(), what: why });

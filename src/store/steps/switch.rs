@@ -35,7 +35,7 @@ impl Steps {
     pub(in crate::store) fn switch(&self, token: &Token, intent: Option<&Intent>, switch: &Switch) -> Switching {
         let mut batch = self.batch();
         let intent = intent.map(|intent| self.write_intent(&mut batch, token, intent));
-        let (current, name) = (self.layout.current().clone(), &switch.to.name);
+        let (current, name) = (self.layout.current().clone(), switch.to.name());
         let prepared = self.layout.held(token).join(&current);
         batch.push(Op::RemoveFile { path: prepared.clone() });
         batch.push(Op::MakeLink { path: prepared.clone(), text: self.layout.link_to(name) });

@@ -14,7 +14,7 @@ use crate::{
 use super::{DirGuard, operation_of};
 
 impl DirGuard {
-    pub(super) async fn close(&mut self, closing: &Closing) -> Result<Closed, StoreError> {
+    pub(super) async fn finish(&mut self, closing: &Closing) -> Result<Closed, StoreError> {
         let sealed = self.seal_touched(closing).await?;
         self.find_uploads_to_settle().await;
         let lines = self.history_lines(closing).await;
