@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 
 use crate::{future::BoxFuture, transport::TransportError};
 
-use super::tail::Tail;
+use super::output_tail::OutputTail;
 
 /// A source of POSIX shells on one host, for a [`ShellTransport`](super::ShellTransport).
 ///
@@ -165,7 +165,7 @@ pub(super) struct Streams<'c> {
 }
 
 /// Reads `stderr` to its end, so that the process never blocks on it, and keeps its tail.
-pub(super) async fn drain(stderr: &mut (dyn AsyncRead + Send + Unpin), tail: &mut Tail) {
+pub(super) async fn drain(stderr: &mut (dyn AsyncRead + Send + Unpin), tail: &mut OutputTail) {
     let mut chunk = vec![0; 4096];
     while let Ok(1..) = stderr.read(&mut chunk).await.inspect(|length| tail.push(&chunk[..*length])) {}
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::tail::Tail;
+use super::output_tail::OutputTail;
 
 /// The limit on one reply, in bytes; a longer one is an error.
 ///
@@ -125,7 +125,7 @@ pub(super) struct Frames {
     /// Bytes kept since the last reply ended.
     kept: usize,
     /// The end of all noise.
-    pub(super) noise: Tail,
+    pub(super) noise: OutputTail,
 }
 
 impl Frames {
@@ -138,7 +138,7 @@ impl Frames {
             pending: None,
             ready: VecDeque::new(),
             kept: 0,
-            noise: Tail::default(),
+            noise: OutputTail::default(),
         }
     }
 

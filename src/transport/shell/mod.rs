@@ -8,37 +8,26 @@
 mod chain;
 mod channel;
 mod compare;
-mod compression;
-mod edit;
 mod frame;
 mod functions;
 pub(super) mod hook;
-mod lane;
-mod lists;
 mod minify;
-mod pack;
-mod piece;
+mod output_tail;
 mod prelude;
 mod quote;
 mod reply;
 mod script;
-mod sending;
 mod session;
-mod share;
-mod spool;
-mod stream;
 mod survey;
-mod tail;
 mod together;
 mod upload;
-mod zstd;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use frame::WORDS;
-pub use quote::{NulByte, ShellWord};
 #[cfg(feature = "ssh")]
-pub(in crate::transport) use tail::Tail;
+pub(in crate::transport) use output_tail::OutputTail;
+pub use quote::{NulByte, ShellWord};
 
 use std::{
     fmt,
@@ -55,9 +44,8 @@ use tokio::{
 use crate::{future::BoxFuture, token::Token, transport::TransportError};
 
 use super::{Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, Upload, Uploaded};
-use compression::Compression;
-use lane::Lane;
 use session::{Outcome, Session};
+use upload::{Compression, UploadChannel};
 
 /// Accesses a host through the POSIX shells that `S` opens.
 ///
@@ -71,7 +59,7 @@ pub struct ShellTransport<S> {
     beat: Duration,
     session: Arc<Mutex<Kept>>,
     /// The channel for the next upload.
-    spare: Mutex<Option<Lane>>,
+    spare: Mutex<Option<UploadChannel>>,
     /// The compression that the host supports, from its last reply; none before the first.
     takes: sync::Mutex<Compression>,
 }
@@ -231,7 +219,7 @@ impl<S: Shell> Transport for ShellTransport<S> {
             if spare.is_none() {
                 // Limit the whole attempt too. If it fails, the upload reports the cause when it fails to open a
                 // channel itself.
-                let opening = timeout(self.exchange_timeout, Lane::open(&self.shell, self.exchange_timeout));
+                let opening = timeout(self.exchange_timeout, UploadChannel::open(&self.shell, self.exchange_timeout));
                 *spare = opening.await.ok().and_then(Result::ok);
             }
         })

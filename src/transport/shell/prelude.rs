@@ -51,7 +51,7 @@ static REMOVE: Part = part!("remove");
 static COMPARE: Part = part!("compare");
 
 /// Receives an upload.
-static UPLOAD: Part = part!("upload");
+static UPLOAD: Part = part!("upload/upload");
 
 /// Ends a shell whose client has vanished.
 static WATCH: Part = part!("watch");
@@ -168,7 +168,7 @@ mod tests {
             (include_str!("save.sh"), &SAVE),
             (include_str!("together.sh"), &TOGETHER),
             (include_str!("tree.sh"), &TREE),
-            (include_str!("upload.sh"), &UPLOAD),
+            (include_str!("upload/upload.sh"), &UPLOAD),
             (include_str!("users.sh"), &USERS),
             (include_str!("watch.sh"), &WATCH),
             (include_str!("write.sh"), &WRITE),

@@ -11,8 +11,8 @@ use crate::{
 use super::{
     compare,
     quote::{NulByte, ShellWord},
-    stream::Stream,
     together::{Together, runs},
+    upload::Stream,
 };
 
 /// The limit on a word of a script, in bytes: shells with an external `printf` take at most 128 KiB.

@@ -15,10 +15,10 @@ use crate::{
 use super::{
     channel::{Channel, ChannelEnd, ShellCommand, Streams, beside, drain},
     frame::{Frame, FrameError, Frames},
+    output_tail::OutputTail,
     prelude,
     reply::{Misfit, failure, reply, words_of},
     script::call,
-    tail::Tail,
     together::Waiting,
 };
 
@@ -75,7 +75,7 @@ pub(super) struct Session {
 pub(super) struct Wire {
     pub(super) nonce: Token,
     pub(super) frames: Frames,
-    pub(super) stderr: Tail,
+    pub(super) stderr: OutputTail,
     /// The host's first frame.
     pub(super) hello: Option<Hello>,
 }
@@ -167,7 +167,7 @@ impl Session {
 impl Wire {
     pub(super) fn new() -> Self {
         let nonce = Token::random();
-        Self { frames: Frames::new(nonce.as_str()), nonce, stderr: Tail::default(), hello: None }
+        Self { frames: Frames::new(nonce.as_str()), nonce, stderr: OutputTail::default(), hello: None }
     }
 
     /// Sends `script` and reads the reply; `None` when the channel ended before its end.
@@ -224,8 +224,8 @@ impl Wire {
 
     /// Drops the host's output other than replies, so that no message shows it.
     pub(super) fn forget_noise(&mut self) {
-        self.frames.noise = Tail::default();
-        self.stderr = Tail::default();
+        self.frames.noise = OutputTail::default();
+        self.stderr = OutputTail::default();
     }
 
     /// Returns the host's output other than replies.

@@ -146,7 +146,7 @@ impl SshFailure {
 
 /// Returns the end of a text, on one line, escaped.
 fn one_line(said: &str) -> String {
-    let mut tail = crate::transport::shell::Tail::default();
+    let mut tail = crate::transport::shell::OutputTail::default();
     tail.push(said.as_bytes());
     tail.to_string()
 }

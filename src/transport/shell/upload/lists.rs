@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use crate::{
     manifest::{Digest, Form, Manifest, ManifestEntry},
     path::InnerPath,
-    transport::{Base, Upload},
+    transport::{Base, Upload, shell::quote::ShellWord},
     tree::TreeError,
 };
 
-use super::{edit::Edit, quote::ShellWord};
+use super::edit::Edit;
 
 /// The work for a file in bytes, in addition to its content.
 const WORK_OF_FILE: u64 = 16 << 10;

@@ -1,4 +1,4 @@
-//! [`Tail`]: the end of a program's output, bounded and safe to print.
+//! [`OutputTail`]: the end of a program's output, bounded and safe to print.
 
 use std::{collections::VecDeque, fmt};
 
@@ -7,9 +7,9 @@ const KEPT: usize = 2048;
 
 /// The last bytes of a stream.
 #[derive(Debug, Clone, Default)]
-pub(in crate::transport) struct Tail(VecDeque<u8>);
+pub(in crate::transport) struct OutputTail(VecDeque<u8>);
 
-impl Tail {
+impl OutputTail {
     /// Adds the next output.
     pub(in crate::transport) fn push(&mut self, bytes: &[u8]) {
         let last = &bytes[bytes.len().saturating_sub(KEPT)..];
@@ -20,7 +20,7 @@ impl Tail {
 }
 
 /// Prints one line, with everything escaped that a terminal would act on.
-impl fmt::Display for Tail {
+impl fmt::Display for OutputTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let bytes: Vec<u8> = self.0.iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn keeps_the_end_and_escapes_it() {
-        let mut tail = Tail::default();
+        let mut tail = OutputTail::default();
         (0..100).for_each(|_| tail.push(&[b'x'; 999]));
         tail.push(b"\n\x1b[31mred\r\n\n done ");
         let text = tail.to_string();

@@ -19,18 +19,19 @@ use tokio::{
 };
 
 use crate::{
-    transport::{Progress, StepFailure, Uploaded},
+    transport::{
+        Progress, StepFailure, Uploaded,
+        shell::{
+            channel::{Channel, Streams, beside, drain},
+            frame::Frames,
+            reply::{Misfit, failure, words_of},
+            session::{Hello, Lost, Wire, lacking},
+        },
+    },
     tree::TreeError,
 };
 
-use super::{
-    channel::{Channel, Streams, beside, drain},
-    frame::Frames,
-    reply::{Misfit, failure, words_of},
-    session::{Hello, Lost, Wire, lacking},
-    share::Share,
-    stream::Stream,
-};
+use super::{second::SecondState, stream::Stream};
 
 /// The factor of the exchange timeout for the reply, once everything has been sent.
 ///
@@ -39,7 +40,7 @@ use super::{
 const UNPACKING: u32 = 10;
 
 /// The final reply of the host.
-pub(super) enum Answer {
+pub(super) enum UploadReply {
     Done,
     Failed(StepFailure),
     Root(StepFailure),
@@ -47,7 +48,7 @@ pub(super) enum Answer {
 }
 
 /// The progress of an upload over all of its streams, and its receiver.
-pub(super) struct Told<'p> {
+pub(super) struct ReportedProgress<'p> {
     progress: &'p dyn Progress,
     so_far: Mutex<SoFar>,
 }
@@ -59,7 +60,7 @@ struct SoFar {
     sent: u64,
 }
 
-impl<'p> Told<'p> {
+impl<'p> ReportedProgress<'p> {
     pub(super) fn new(progress: &'p dyn Progress) -> Self {
         Self { progress, so_far: Mutex::default() }
     }
@@ -85,13 +86,13 @@ pub(super) struct Sending<'a> {
     pub(super) script: Vec<u8>,
     pub(super) stream: &'a mut Stream,
     pub(super) stall: Duration,
-    pub(super) told: &'a Told<'a>,
+    pub(super) told: &'a ReportedProgress<'a>,
     /// Set once another stream has failed, so that sending the rest is pointless.
     pub(super) over: &'a AtomicBool,
     /// Notified when the host has begun.
     pub(super) begun: &'a Notify,
-    /// The share of a stream that joins another: it becomes wanted once the host has begun with it.
-    pub(super) joins: Option<&'a Share>,
+    /// The state of a stream that joins another: it becomes wanted once the host has begun with it.
+    pub(super) joins: Option<&'a SecondState>,
 }
 
 impl Sending<'_> {
@@ -104,27 +105,27 @@ impl Sending<'_> {
         if !self.write(&mut stdin, &script).await? {
             return Ok(None);
         }
-        if let Some(share) = self.joins {
+        if let Some(state) = self.joins {
             if timeout(self.stall, self.begun.notified()).await.is_err() {
                 return Err(Lost::Late(self.stall, String::new()));
             }
-            share.want();
+            state.want();
         }
         let mut so_far = Uploaded::default();
         let unread = loop {
-            let piece = match self.stream.next().await {
+            let chunk = match self.stream.next().await {
                 // An incomplete stream makes the host report a failure.
                 _ if self.over.load(Ordering::Relaxed) => break None,
-                Some(Ok(piece)) => piece,
+                Some(Ok(chunk)) => chunk,
                 Some(Err(error)) => break Some(error),
                 // The packing thread has ended without a last chunk and without an error.
                 None => break Some(TreeError::Visit(io::Error::other("the packing ended before all was packed"))),
             };
-            if !self.write(&mut stdin, &piece.bytes).await? {
+            if !self.write(&mut stdin, &chunk.bytes).await? {
                 return Ok(None);
             }
-            self.told.advanced(std::mem::replace(&mut so_far, piece.so_far), piece.so_far);
-            if piece.last {
+            self.told.advanced(std::mem::replace(&mut so_far, chunk.so_far), chunk.so_far);
+            if chunk.last {
                 break None;
             }
         };
@@ -156,7 +157,7 @@ impl Wire {
         &mut self,
         channel: &mut Channel,
         sending: Sending<'_>,
-    ) -> (Result<Option<Answer>, Lost>, Option<TreeError>) {
+    ) -> (Result<Option<UploadReply>, Lost>, Option<TreeError>) {
         let Streams { stdin, stdout, stderr } = channel.streams();
         let Self { frames, stderr: tail, hello, .. } = self;
         frames.begin();
@@ -179,7 +180,7 @@ impl Wire {
 
 impl Wire {
     /// Sends `script`, and returns the host's reply; `None` when its channel ended.
-    pub(super) async fn answer(&mut self, channel: &mut Channel, script: &[u8]) -> Result<Option<Answer>, Lost> {
+    pub(super) async fn answer(&mut self, channel: &mut Channel, script: &[u8]) -> Result<Option<UploadReply>, Lost> {
         let Streams { stdin, stdout, stderr } = channel.streams();
         let Self { frames, stderr: tail, hello, .. } = self;
         frames.begin();
@@ -216,17 +217,17 @@ async fn read_answer(
     hello: &mut Option<Hello>,
     stdout: &mut (dyn AsyncRead + Send + Unpin),
     begun: &Notify,
-) -> Result<Option<Answer>, Lost> {
+) -> Result<Option<UploadReply>, Lost> {
     let mut answer = None;
     while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
         let words: Vec<&str> = words_of(&frame, 0).ok_or(Misfit)?.iter().map(String::as_str).collect();
         match (&words[..], &frame.values[..], hello.as_ref().map(|hello| &hello.lacks[..])) {
             (["0", "begun"], [], _) => begun.notify_one(),
-            (["root", "fail", kind], [detail], _) => answer = Some(Answer::Root(failure(kind, detail))),
-            (["0", "fail", kind], [detail], _) => answer = Some(Answer::Failed(failure(kind, detail))),
-            (["0", "done"], [], _) => answer = Some(Answer::Done),
+            (["root", "fail", kind], [detail], _) => answer = Some(UploadReply::Root(failure(kind, detail))),
+            (["0", "fail", kind], [detail], _) => answer = Some(UploadReply::Failed(failure(kind, detail))),
+            (["0", "done"], [], _) => answer = Some(UploadReply::Done),
             (["end"], [], _) if answer.is_some() => return Ok(answer),
-            (["end"], [], Some(lacks @ [_, ..])) => return Ok(Some(Answer::Lacks(lacking(lacks)))),
+            (["end"], [], Some(lacks @ [_, ..])) => return Ok(Some(UploadReply::Lacks(lacking(lacks)))),
             _ => return Err(Misfit.into()),
         }
     }

@@ -11,13 +11,13 @@ use tokio::{
 use crate::transport::{Base, Upload, Uploaded};
 
 use super::{
-    piece::{Next, Pieces},
+    chunk::{ChunkWriter, NextChunk},
     zstd::ZstdStream,
 };
 
 /// The compression of an upload's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Compression {
+pub(in crate::transport::shell) enum Compression {
     /// No compression.
     #[default]
     Plain,
@@ -51,7 +51,7 @@ const AHEAD: usize = 16;
 
 impl Compression {
     /// Returns the best compression that a host with these programs supports.
-    pub(super) fn best(programs: &[String]) -> Self {
+    pub(in crate::transport::shell) fn best(programs: &[String]) -> Self {
         let has = |name: &str| programs.iter().any(|program| program == name);
         if has("zstd") {
             Self::Zstd
@@ -70,7 +70,7 @@ impl Compression {
     }
 
     /// Returns its word in the script.
-    pub(super) fn word(self) -> &'static str {
+    pub(in crate::transport::shell) fn word(self) -> &'static str {
         match self {
             Self::Plain => "plain",
             Self::Gzip => "gzip",
@@ -78,19 +78,19 @@ impl Compression {
         }
     }
 
-    /// Compresses the stream of `pieces` as fast as it is taken.
-    pub(super) fn apply(self, pieces: Receiver<Next>, serves: Serves) -> Receiver<Next> {
+    /// Compresses the stream of `chunks` as fast as it is taken.
+    pub(super) fn apply(self, chunks: Receiver<NextChunk>, serves: Serves) -> Receiver<NextChunk> {
         if self == Self::Plain {
-            return pieces;
+            return chunks;
         }
         let (next, taken) = channel(AHEAD);
         let failed = next.clone();
         // A failure means that nobody takes the stream any more, or that memory has run out. The stream then ends
         // before its last chunk, which the receiver notices.
         drop(spawn_blocking(move || {
-            let out = Pieces::new(next);
+            let out = ChunkWriter::new(next);
             let compressed =
-                if self == Self::Zstd { zstd(pieces, out, serves, &failed) } else { gzip(pieces, out, &failed) };
+                if self == Self::Zstd { zstd(chunks, out, serves, &failed) } else { gzip(chunks, out, &failed) };
             compressed.ok()
         }));
         taken
@@ -99,17 +99,17 @@ impl Compression {
 
 /// Passes the input through `stream` and records its progress, `so_far`; returns whether it is complete.
 fn pour<W: Write>(
-    mut pieces: Receiver<Next>,
+    mut chunks: Receiver<NextChunk>,
     stream: &mut W,
     so_far: fn(&mut W) -> &mut Uploaded,
-    failed: &Sender<Next>,
+    failed: &Sender<NextChunk>,
 ) -> io::Result<bool> {
-    while let Some(next) = pieces.blocking_recv() {
+    while let Some(next) = chunks.blocking_recv() {
         match next {
-            Ok(piece) => {
-                *so_far(stream) = piece.so_far;
-                stream.write_all(&piece.bytes)?;
-                if piece.last {
+            Ok(chunk) => {
+                *so_far(stream) = chunk.so_far;
+                stream.write_all(&chunk.bytes)?;
+                if chunk.last {
                     return Ok(true);
                 }
             }
@@ -123,14 +123,14 @@ fn pour<W: Write>(
     Ok(false)
 }
 
-fn zstd(pieces: Receiver<Next>, out: Pieces, serves: Serves, failed: &Sender<Next>) -> io::Result<()> {
+fn zstd(chunks: Receiver<NextChunk>, out: ChunkWriter, serves: Serves, failed: &Sender<NextChunk>) -> io::Result<()> {
     let mut stream = ZstdStream::new(out, serves)?;
-    if pour(pieces, &mut stream, |stream| &mut stream.so_far, failed)? { stream.end() } else { Ok(()) }
+    if pour(chunks, &mut stream, |stream| &mut stream.so_far, failed)? { stream.end() } else { Ok(()) }
 }
 
-fn gzip(pieces: Receiver<Next>, out: Pieces, failed: &Sender<Next>) -> io::Result<()> {
+fn gzip(chunks: Receiver<NextChunk>, out: ChunkWriter, failed: &Sender<NextChunk>) -> io::Result<()> {
     let mut stream = GzEncoder::new(out, flate2::Compression::fast());
-    if pour(pieces, &mut stream, |stream| &mut stream.get_mut().so_far, failed)? {
+    if pour(chunks, &mut stream, |stream| &mut stream.get_mut().so_far, failed)? {
         stream.finish()?.end()
     } else {
         Ok(())

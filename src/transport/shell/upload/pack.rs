@@ -18,15 +18,14 @@ use tokio::{
 };
 
 use crate::{
-    transport::Upload,
+    transport::{Upload, shell::quote::ShellWord},
     tree::{Node, TreeEntry, TreeError},
 };
 
 use super::{
+    chunk::{ChunkWriter, NextChunk},
     lists::Lists,
-    piece::{Next, Pieces},
-    quote::ShellWord,
-    share::Share,
+    second::SecondState,
 };
 
 /// Packs the tree of `upload` without the files copied on the host, then its [`Lists`], then a file named
@@ -39,20 +38,20 @@ use super::{
 pub(super) fn pack(
     upload: Upload,
     marker: String,
-    second: Option<(String, Arc<Share>)>,
-) -> (Receiver<Next>, Option<Receiver<Next>>) {
+    second: Option<(String, Arc<SecondState>)>,
+) -> (Receiver<NextChunk>, Option<Receiver<NextChunk>>) {
     let (next, taken) = channel(2);
     let (others_next, others) = channel(2);
     let is_second = second.is_some();
     drop(spawn_blocking(move || {
         let modified = upload.tree.modified();
-        let second = second.map(|(marker, share)| {
-            let tar = Tar { builder: Builder::new(Pieces::new(others_next.clone())), modified };
+        let second = second.map(|(marker, state)| {
+            let tar = Tar { builder: Builder::new(ChunkWriter::new(others_next.clone())), modified };
             let entries = upload.tree.entries().iter().filter(|entry| entry.node == Node::Directory);
             let directories = entries.map(|entry| (entry.path.clone(), entry.clone())).collect();
-            Second { tar, marker, share, directories, bytes: 0 }
+            SecondTar { tar, marker, state, directories, bytes: 0 }
         });
-        let first = Tar { builder: Builder::new(Pieces::new(next.clone())), modified };
+        let first = Tar { builder: Builder::new(ChunkWriter::new(next.clone())), modified };
         let packer = Packer { first, second, bytes: 0 };
         if let Err(error) = packer.pack(&upload, &marker) {
             // The receivers may be gone; then nobody needs the error.
@@ -65,16 +64,16 @@ pub(super) fn pack(
 
 struct Packer {
     first: Tar,
-    second: Option<Second>,
+    second: Option<SecondTar>,
     /// The bytes of content in both streams.
     bytes: u64,
 }
 
 /// A stream that takes some of the files.
-struct Second {
+struct SecondTar {
     tar: Tar,
     marker: String,
-    share: Arc<Share>,
+    state: Arc<SecondState>,
     /// The directories that it lacks.
     directories: HashMap<Vec<u8>, TreeEntry>,
     /// The bytes of content that it took.
@@ -119,7 +118,7 @@ impl Packer {
         }
         self.first.end(marker, &script)?;
         match self.second {
-            Some(second) if second.share.is_used() => second.tar.end(&second.marker, b""),
+            Some(second) if second.state.is_used() => second.tar.end(&second.marker, b""),
             _ => Ok(()),
         }
     }
@@ -130,14 +129,14 @@ pub(super) fn is_shut(entry: &TreeEntry) -> bool {
     entry.node == Node::Directory && entry.mode & 0o700 != 0o700
 }
 
-impl Second {
+impl SecondTar {
     /// Whether it takes the next file: when it has more room than `first`, or equal room and less of the bytes so
     /// far.
     fn takes(&self, first: &Tar, so_far: u64) -> bool {
         let room = |tar: &Tar| tar.builder.get_ref().room();
         let (here, there) = (room(&self.tar), room(first));
         let is_next = here > there || here == there && self.bytes <= so_far / 2;
-        is_next && self.share.put()
+        is_next && self.state.put()
     }
 
     /// Returns the stream for a file of this size, after adding the file's missing parent directories.
@@ -155,7 +154,7 @@ impl Second {
 
 /// An unfinished tar stream.
 struct Tar {
-    builder: Builder<Pieces>,
+    builder: Builder<ChunkWriter>,
     modified: u64,
 }
 

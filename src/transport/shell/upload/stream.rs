@@ -12,11 +12,11 @@ use crate::{
 };
 
 use super::{
-    compression::{Compression, Serves},
+    chunk::NextChunk,
+    compress::{Compression, Serves},
+    disk_buffer::{DiskBuffer, Follower},
     pack::{is_shut, pack},
-    piece::Next,
-    share::Share,
-    spool::{Follower, Spool},
+    second::SecondState,
 };
 
 /// The size in bytes below which one stream is faster than two: the second channel takes time to open.
@@ -26,79 +26,79 @@ const WORTH_TWO: u64 = 8 << 20;
 #[derive(Debug)]
 pub(super) struct Streams {
     pub(super) first: Stream,
-    pub(super) second: Option<Second>,
+    pub(super) second: Option<SecondStream>,
 }
 
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(in crate::transport::shell) struct Stream {
     /// The name of its last entry.
-    pub(super) marker: String,
+    pub(in crate::transport::shell) marker: String,
     /// Its compression.
-    pub(super) compression: Compression,
-    pieces: Pieces,
+    pub(in crate::transport::shell) compression: Compression,
+    chunks: ChunkSource,
     /// The next chunk, if it was read ahead.
-    ahead: Option<Next>,
+    ahead: Option<NextChunk>,
 }
 
 /// A stream that takes a part of the files.
 #[derive(Debug)]
-pub(super) struct Second {
+pub(super) struct SecondStream {
     pub(super) stream: Stream,
-    pub(super) share: Arc<Share>,
+    pub(super) state: Arc<SecondState>,
     /// Whether other hosts share it, so that it has files even where there is no channel for it.
     pub(super) is_divided: bool,
 }
 
 /// The source of a stream's chunks.
 #[derive(Debug)]
-enum Pieces {
-    Own(Receiver<Next>),
+enum ChunkSource {
+    Own(Receiver<NextChunk>),
     Shared(Follower),
 }
 
 /// Streams that serve every host with the same need.
 #[derive(Debug)]
-struct Shared {
+struct SharedUpload {
     compression: Compression,
     /// The upload that they were made for.
     upload: Upload,
-    first: (String, Arc<Spool>),
-    second: Option<(String, Arc<Spool>)>,
-    share: Option<Arc<Share>>,
+    first: (String, Arc<DiskBuffer>),
+    second: Option<(String, Arc<DiskBuffer>)>,
+    state: Option<Arc<SecondState>>,
 }
 
 /// The name of a stream's last entry, and its chunks.
-type Made = (String, Receiver<Next>);
+type Made = (String, Receiver<NextChunk>);
 
 impl Streams {
     /// Returns the streams of `upload`, for a host that supports `compression` and may be far away.
     pub(super) fn of(upload: &Upload, compression: Compression, is_far: bool) -> Self {
         let compression = compression.of(upload);
         let divides = is_far && may_be_two(upload);
-        let serves = |made: &Shared| {
+        let serves = |made: &SharedUpload| {
             made.compression == compression && made.second.is_some() == divides && is_same(&made.upload, upload)
         };
         let shared = upload.tree.made_once(serves, || {
-            let share = divides.then(|| Arc::new(Share::wanted()));
-            let (first, second) = make(upload, compression, Serves::Many, share.clone());
-            let spool = |(marker, pieces): Made| Ok::<_, io::Error>((marker, Arc::new(Spool::of(pieces)?)));
-            let (first, second) = (spool(first)?, second.map(spool).transpose()?);
-            Ok::<_, io::Error>(Shared { compression, upload: upload.clone(), first, second, share })
+            let state = divides.then(|| Arc::new(SecondState::wanted()));
+            let (first, second) = make(upload, compression, Serves::Many, state.clone());
+            let buffer = |(marker, chunks): Made| Ok::<_, io::Error>((marker, Arc::new(DiskBuffer::of(chunks)?)));
+            let (first, second) = (buffer(first)?, second.map(buffer).transpose()?);
+            Ok::<_, io::Error>(SharedUpload { compression, upload: upload.clone(), first, second, state })
         });
         // Without room for the shared file, each host gets its own stream.
         if let Some(Ok(shared)) = shared {
-            let follow = |(marker, spool): &(String, Arc<Spool>)| {
-                Stream::new(marker.clone(), compression, Pieces::Shared(Arc::clone(spool).follow()))
+            let follow = |(marker, buffer): &(String, Arc<DiskBuffer>)| {
+                Stream::new(marker.clone(), compression, ChunkSource::Shared(Arc::clone(buffer).follow()))
             };
-            let second = shared.second.as_ref().map(follow).zip(shared.share.clone());
-            let second = second.map(|(stream, share)| Second { stream, share, is_divided: true });
+            let second = shared.second.as_ref().map(follow).zip(shared.state.clone());
+            let second = second.map(|(stream, state)| SecondStream { stream, state, is_divided: true });
             return Self { first: follow(&shared.first), second };
         }
-        let share = divides.then(|| Arc::new(Share::unwanted()));
-        let (first, second) = make(upload, compression, Serves::One, share.clone());
-        let own = |(marker, pieces): Made| Stream::new(marker, compression, Pieces::Own(pieces));
-        let second = second.map(own).zip(share);
-        let second = second.map(|(stream, share)| Second { stream, share, is_divided: false });
+        let state = divides.then(|| Arc::new(SecondState::unwanted()));
+        let (first, second) = make(upload, compression, Serves::One, state.clone());
+        let own = |(marker, chunks): Made| Stream::new(marker, compression, ChunkSource::Own(chunks));
+        let second = second.map(own).zip(state);
+        let second = second.map(|(stream, state)| SecondStream { stream, state, is_divided: false });
         Self { first: own(first), second }
     }
 }
@@ -111,38 +111,43 @@ fn may_be_two(upload: &Upload) -> bool {
     upload.base.is_none() && upload.tree.bytes() >= WORTH_TWO && !upload.tree.entries().iter().any(is_shut)
 }
 
-/// Packs and compresses, into two streams if there is a `share`.
-fn make(upload: &Upload, compression: Compression, serves: Serves, share: Option<Arc<Share>>) -> (Made, Option<Made>) {
+/// Packs and compresses, into two streams if there is a `state`.
+fn make(
+    upload: &Upload,
+    compression: Compression,
+    serves: Serves,
+    state: Option<Arc<SecondState>>,
+) -> (Made, Option<Made>) {
     let marker = || format!(".switchback-{}", Token::random());
-    let (first, second) = (marker(), share.map(|share| (marker(), share)));
+    let (first, second) = (marker(), state.map(|state| (marker(), state)));
     let name = second.as_ref().map(|(marker, _)| marker.clone());
-    let (pieces, others) = pack(upload.clone(), first.clone(), second);
-    let other = name.zip(others.map(|pieces| compression.apply(pieces, serves)));
-    ((first, compression.apply(pieces, serves)), other)
+    let (chunks, others) = pack(upload.clone(), first.clone(), second);
+    let other = name.zip(others.map(|chunks| compression.apply(chunks, serves)));
+    ((first, compression.apply(chunks, serves)), other)
 }
 
 impl Stream {
-    fn new(marker: String, compression: Compression, pieces: Pieces) -> Self {
-        Self { marker, compression, pieces, ahead: None }
+    fn new(marker: String, compression: Compression, chunks: ChunkSource) -> Self {
+        Self { marker, compression, chunks, ahead: None }
     }
 
     /// Returns the next chunk; `None` when the packing ended before the stream was complete.
-    pub(super) async fn next(&mut self) -> Option<Next> {
+    pub(super) async fn next(&mut self) -> Option<NextChunk> {
         if let Some(next) = self.ahead.take() {
             return Some(next);
         }
-        match &mut self.pieces {
-            Pieces::Own(pieces) => pieces.recv().await,
-            Pieces::Shared(follower) => follower.next().await,
+        match &mut self.chunks {
+            ChunkSource::Own(chunks) => chunks.recv().await,
+            ChunkSource::Shared(follower) => follower.next().await,
         }
     }
 }
 
-impl Second {
+impl SecondStream {
     /// Whether the stream ended without a chunk because it has no files.
     pub(super) async fn is_empty(&mut self) -> bool {
         self.stream.ahead = self.stream.next().await;
-        self.stream.ahead.is_none() && !self.share.is_used()
+        self.stream.ahead.is_none() && !self.state.is_used()
     }
 }
 

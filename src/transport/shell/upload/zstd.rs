@@ -6,7 +6,7 @@ use ::zstd::{bulk::Compressor, zstd_safe::compress_bound};
 
 use crate::transport::Uploaded;
 
-use super::{compression::Serves, piece::Pieces};
+use super::{chunk::ChunkWriter, compress::Serves};
 
 /// The content of one frame, in bytes.
 ///
@@ -33,11 +33,11 @@ pub(super) struct ZstdStream {
     serves: Serves,
     /// The content written so far.
     pub(super) so_far: Uploaded,
-    out: Pieces,
+    out: ChunkWriter,
 }
 
 impl ZstdStream {
-    pub(super) fn new(out: Pieces, serves: Serves) -> io::Result<Self> {
+    pub(super) fn new(out: ChunkWriter, serves: Serves) -> io::Result<Self> {
         let mut compressor = Compressor::new(BETTER)?;
         // Without it, a damaged stream may decompress without an error.
         compressor.include_checksum(true)?;
@@ -87,18 +87,18 @@ mod tests {
     use tokio::sync::mpsc::channel;
 
     use super::{
-        super::piece::{CHUNK, Next},
+        super::chunk::{CHUNK_SIZE, NextChunk},
         *,
     };
 
     /// Compresses `content` in one go, and returns whether its last chunk is marked as the last.
     fn compressed(content: &[u8], serves: Serves) -> (Vec<u8>, bool) {
         let (next, mut taken) = channel(1 << 10);
-        let mut stream = ZstdStream::new(Pieces::new(next), serves).expect("memory");
+        let mut stream = ZstdStream::new(ChunkWriter::new(next), serves).expect("memory");
         content.chunks(100_000).for_each(|chunk| stream.write_all(chunk).expect("somebody takes it"));
         stream.end().expect("somebody takes it");
-        let pieces: Vec<_> = std::iter::from_fn(|| taken.blocking_recv()).map(|next| next.expect("a piece")).collect();
-        (pieces.iter().flat_map(|piece| piece.bytes.clone()).collect(), pieces.last().is_some_and(|piece| piece.last))
+        let chunks: Vec<_> = std::iter::from_fn(|| taken.blocking_recv()).map(|next| next.expect("a chunk")).collect();
+        (chunks.iter().flat_map(|chunk| chunk.bytes.clone()).collect(), chunks.last().is_some_and(|chunk| chunk.last))
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn a_frame_is_told_of_when_all_of_it_has_gone() {
         let (next, mut taken) = channel(1 << 10);
-        let mut stream = ZstdStream::new(Pieces::new(next), Serves::One).expect("memory");
+        let mut stream = ZstdStream::new(ChunkWriter::new(next), Serves::One).expect("memory");
         // Incompressible content takes many chunks.
         let next_word = |word: &u64| {
             let word = word ^ word << 13;
@@ -127,7 +127,7 @@ mod tests {
             std::iter::successors(Some(0x2545_f491_4f6c_dd1d), next_word).flat_map(u64::to_ne_bytes).take(FRAME);
         stream.so_far = Uploaded { files: 1, bytes: FRAME as u64 };
         stream.write_all(&noise.collect::<Vec<u8>>()).expect("somebody takes it");
-        let files = |next: Next| next.expect("a piece").so_far.files;
+        let files = |next: NextChunk| next.expect("a chunk").so_far.files;
         let told: Vec<u64> = std::iter::from_fn(|| taken.try_recv().ok()).map(files).collect();
         assert!(told.len() > 1 && told.iter().all(|files| *files == 0), "{told:?}");
         stream.end().expect("somebody takes it");
@@ -149,8 +149,8 @@ mod tests {
     /// Returns the level of the frame after one, when this many earlier chunks wait to be taken.
     fn level_after(waiting: usize, serves: Serves) -> i32 {
         let (next, _taken) = channel(1 << 10);
-        let mut stream = ZstdStream::new(Pieces::new(next), serves).expect("memory");
-        stream.out.write_all(&vec![7; waiting * CHUNK]).expect("somebody takes it");
+        let mut stream = ZstdStream::new(ChunkWriter::new(next), serves).expect("memory");
+        stream.out.write_all(&vec![7; waiting * CHUNK_SIZE]).expect("somebody takes it");
         stream.write_all(&vec![7; FRAME]).expect("somebody takes it");
         stream.level
     }

@@ -1,4 +1,4 @@
-//! [`Piece`]: a chunk of a stream, on its way from the packing thread to the sender.
+//! [`Chunk`]: a chunk of a stream, on its way from the packing thread to the sender.
 
 use std::io::{self, Write};
 
@@ -7,11 +7,11 @@ use tokio::sync::mpsc::Sender;
 use crate::{transport::Uploaded, tree::TreeError};
 
 /// The size of a chunk, in bytes.
-pub(super) const CHUNK: usize = 128 << 10;
+pub(super) const CHUNK_SIZE: usize = 128 << 10;
 
 /// A chunk of the stream, and the content in the stream up to its end.
 #[derive(Debug)]
-pub(super) struct Piece {
+pub(super) struct Chunk {
     pub(super) bytes: Vec<u8>,
     pub(super) so_far: Uploaded,
     /// Whether it completes the stream. A stream that ends without such a chunk is incomplete.
@@ -19,19 +19,19 @@ pub(super) struct Piece {
 }
 
 /// The next chunk, or the error of the source.
-pub(super) type Next = Result<Piece, TreeError>;
+pub(super) type NextChunk = Result<Chunk, TreeError>;
 
 /// Passes written bytes on in chunks; blocks while earlier chunks are not taken.
 #[derive(Debug)]
-pub(super) struct Pieces {
-    next: Sender<Next>,
+pub(super) struct ChunkWriter {
+    next: Sender<NextChunk>,
     bytes: Vec<u8>,
     pub(super) so_far: Uploaded,
 }
 
-impl Pieces {
-    pub(super) fn new(next: Sender<Next>) -> Self {
-        Self { next, bytes: Vec::with_capacity(CHUNK), so_far: Uploaded::default() }
+impl ChunkWriter {
+    pub(super) fn new(next: Sender<NextChunk>) -> Self {
+        Self { next, bytes: Vec::with_capacity(CHUNK_SIZE), so_far: Uploaded::default() }
     }
 
     /// Returns the number of chunks that can be passed on without blocking.
@@ -50,17 +50,17 @@ impl Pieces {
     }
 
     fn send(&mut self, last: bool) -> io::Result<()> {
-        let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(if last { 0 } else { CHUNK }));
-        let piece = Piece { bytes, so_far: self.so_far, last };
-        self.next.blocking_send(Ok(piece)).map_err(|_| io::ErrorKind::BrokenPipe.into())
+        let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(if last { 0 } else { CHUNK_SIZE }));
+        let chunk = Chunk { bytes, so_far: self.so_far, last };
+        self.next.blocking_send(Ok(chunk)).map_err(|_| io::ErrorKind::BrokenPipe.into())
     }
 }
 
-impl Write for Pieces {
+impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(CHUNK - self.bytes.len());
+        let taken = bytes.len().min(CHUNK_SIZE - self.bytes.len());
         self.bytes.extend_from_slice(&bytes[..taken]);
-        if self.bytes.len() == CHUNK {
+        if self.bytes.len() == CHUNK_SIZE {
             self.send(false)?;
         }
         Ok(taken)

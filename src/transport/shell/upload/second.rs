@@ -1,4 +1,4 @@
-//! [`Share`]: the agreement between packer and sender on whether the second stream of an upload gets files.
+//! [`SecondState`]: the agreement between packer and sender on whether the second stream of an upload gets files.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
@@ -13,9 +13,9 @@ const USED: u8 = 2;
 ///
 /// The packer adds files only while the stream is wanted, and the sender can abandon it only while it has none.
 #[derive(Debug)]
-pub(super) struct Share(AtomicU8);
+pub(super) struct SecondState(AtomicU8);
 
-impl Share {
+impl SecondState {
     pub(super) fn unwanted() -> Self {
         Self(AtomicU8::new(UNWANTED))
     }
@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn files_go_in_while_it_is_wanted_and_then_nobody_goes_without_it() {
-        let share = Share::unwanted();
+        let share = SecondState::unwanted();
         assert!(!share.put() && share.withdraw());
         share.want();
         assert!(share.withdraw() && !share.put());
@@ -64,6 +64,6 @@ mod tests {
         assert!(share.put() && share.put() && !share.withdraw() && share.is_used());
         share.want();
         assert!(share.is_used());
-        assert!(Share::wanted().put());
+        assert!(SecondState::wanted().put());
     }
 }
