@@ -39,11 +39,6 @@ impl ChunkWriter {
         self.next.capacity()
     }
 
-    /// Returns the number of chunks that wait to be taken.
-    pub(super) fn waiting(&self) -> usize {
-        self.next.max_capacity() - self.next.capacity()
-    }
-
     /// Passes on the rest, as the last chunk.
     pub(super) fn end(mut self) -> io::Result<()> {
         self.send(true)

@@ -27,15 +27,6 @@ pub(in crate::transport::shell) enum Compression {
     Zstd,
 }
 
-/// The number of hosts that a stream serves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Serves {
-    /// One host, which waits for the compression.
-    One,
-    /// Many hosts, so that each byte saved is saved many times.
-    Many,
-}
-
 /// The size in bytes below which a stream is sent plain: sending it takes less time than starting a program.
 const WORTH: u64 = 64 << 10;
 
@@ -79,7 +70,7 @@ impl Compression {
     }
 
     /// Compresses the stream of `chunks` as fast as it is taken.
-    pub(super) fn apply(self, chunks: Receiver<NextChunk>, serves: Serves) -> Receiver<NextChunk> {
+    pub(super) fn apply(self, chunks: Receiver<NextChunk>) -> Receiver<NextChunk> {
         if self == Self::Plain {
             return chunks;
         }
@@ -89,8 +80,7 @@ impl Compression {
         // before its last chunk, which the receiver notices.
         drop(spawn_blocking(move || {
             let out = ChunkWriter::new(next);
-            let compressed =
-                if self == Self::Zstd { zstd(chunks, out, serves, &failed) } else { gzip(chunks, out, &failed) };
+            let compressed = if self == Self::Zstd { zstd(chunks, out, &failed) } else { gzip(chunks, out, &failed) };
             compressed.ok()
         }));
         taken
@@ -123,8 +113,8 @@ fn pour<W: Write>(
     Ok(false)
 }
 
-fn zstd(chunks: Receiver<NextChunk>, out: ChunkWriter, serves: Serves, failed: &Sender<NextChunk>) -> io::Result<()> {
-    let mut stream = ZstdStream::new(out, serves)?;
+fn zstd(chunks: Receiver<NextChunk>, out: ChunkWriter, failed: &Sender<NextChunk>) -> io::Result<()> {
+    let mut stream = ZstdStream::new(out)?;
     if pour(chunks, &mut stream, |stream| &mut stream.so_far, failed)? { stream.end() } else { Ok(()) }
 }
 

@@ -13,7 +13,7 @@ use crate::{
 
 use super::{
     chunk::NextChunk,
-    compress::{Compression, Serves},
+    compress::Compression,
     disk_buffer::{DiskBuffer, Follower},
     pack::{is_shut, pack},
     second::SecondState,
@@ -80,7 +80,7 @@ impl Streams {
         };
         let shared = upload.tree.made_once(serves, || {
             let state = divides.then(|| Arc::new(SecondState::wanted()));
-            let (first, second) = make(upload, compression, Serves::Many, state.clone());
+            let (first, second) = make(upload, compression, state.clone());
             let buffer = |(marker, chunks): Made| Ok::<_, io::Error>((marker, Arc::new(DiskBuffer::of(chunks)?)));
             let (first, second) = (buffer(first)?, second.map(buffer).transpose()?);
             Ok::<_, io::Error>(SharedUpload { compression, upload: upload.clone(), first, second, state })
@@ -95,7 +95,7 @@ impl Streams {
             return Self { first: follow(&shared.first), second };
         }
         let state = divides.then(|| Arc::new(SecondState::unwanted()));
-        let (first, second) = make(upload, compression, Serves::One, state.clone());
+        let (first, second) = make(upload, compression, state.clone());
         let own = |(marker, chunks): Made| Stream::new(marker, compression, ChunkSource::Own(chunks));
         let second = second.map(own).zip(state);
         let second = second.map(|(stream, state)| SecondStream { stream, state, is_divided: false });
@@ -112,18 +112,13 @@ fn may_be_two(upload: &Upload) -> bool {
 }
 
 /// Packs and compresses, into two streams if there is a `state`.
-fn make(
-    upload: &Upload,
-    compression: Compression,
-    serves: Serves,
-    state: Option<Arc<SecondState>>,
-) -> (Made, Option<Made>) {
+fn make(upload: &Upload, compression: Compression, state: Option<Arc<SecondState>>) -> (Made, Option<Made>) {
     let marker = || format!(".switchback-{}", Token::random());
     let (first, second) = (marker(), state.map(|state| (marker(), state)));
     let name = second.as_ref().map(|(marker, _)| marker.clone());
     let (chunks, others) = pack(upload.clone(), first.clone(), second);
-    let other = name.zip(others.map(|chunks| compression.apply(chunks, serves)));
-    ((first, compression.apply(chunks, serves)), other)
+    let other = name.zip(others.map(|chunks| compression.apply(chunks)));
+    ((first, compression.apply(chunks)), other)
 }
 
 impl Stream {
