@@ -49,5 +49,4 @@ mod ssh_odd;
 #[path = "../support/mod.rs"]
 mod support;
 mod teams;
-mod two_streams;
 mod users;

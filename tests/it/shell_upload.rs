@@ -225,3 +225,16 @@ async fn a_decompressor_that_fails_is_found() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_killed_shell_leaves_the_outcome_unknown() {
+    let (dir, programs) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let tar = programs.path().join("tar");
+    fs::write(&tar, "#!/bin/sh\nhead -c 1000 >/dev/null; kill -9 $TOP\n").unwrap();
+    fs::set_permissions(&tar, fs::Permissions::from_mode(0o755)).unwrap();
+    let shell = LocalShell::new("dash", "gnu").expect("dash").preferring(programs.path());
+    let transport = shell.wrapped(&["/bin/sh", "-c", "export TOP=$$; exec \"$@\"", "sh"]).transport();
+    make(&transport, dir.path(), "into").await;
+    let error = transport.upload(&upload(dir.path(), "into", tree(&text())), &|_, _| ()).await.unwrap_err();
+    assert!(matches!(error, TransportError::Unknown { .. }), "{error:?}");
+}

@@ -193,18 +193,6 @@ pub(super) fn call(nonce: &str, exchange: u64) -> Vec<u8> {
 const COLLECT: &str = "sb_nl=$(printf '\\nx'); sb_nl=${sb_nl%x}; sb_all=; while IFS= read -r sb_line; do \
      case $sb_line in \"$sb_nonce\") eval \"$sb_all\"; break;; esac; sb_all=$sb_all$sb_line$sb_nl; done\n";
 
-/// The part of an upload that a stream carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
-    /// All of it.
-    Whole,
-    /// The first of two streams, which reports when the second may join, and carries everything but a part of the
-    /// files.
-    First,
-    /// The second of two streams.
-    Second,
-}
-
 /// Returns the script that all uploads share. Runs nothing before the text of [`receive`] arrives.
 pub(super) fn collected(prelude: &[u8], nonce: &str) -> Vec<u8> {
     let mut script = Script(format!("sb_nonce={nonce}; ").into_bytes());
@@ -212,23 +200,18 @@ pub(super) fn collected(prelude: &[u8], nonce: &str) -> Vec<u8> {
     script.0
 }
 
-/// Returns the rest of the script, which unpacks a stream of an upload from the rest of standard input.
-pub(super) fn receive(upload: &Upload, stream: &Stream, part: Part, nonce: &str) -> Vec<u8> {
+/// Returns the rest of the script, which unpacks the stream of an upload from the rest of standard input.
+pub(super) fn receive(upload: &Upload, stream: &Stream, nonce: &str) -> Vec<u8> {
     let mut script = Script::default();
     script.text(DEFINE).enter(&upload.root, false, None);
     script.text("sb_receive").word(&ShellWord::operand(&upload.into)).text(" ");
     script.0.extend_from_slice(stream.marker.as_bytes());
     script.text(" ").text(stream.compression.word());
-    script.text(match part {
-        Part::Whole => " -",
-        Part::First => " first",
-        Part::Second => " second",
-    });
     match &upload.base {
         Some(base) => script.word(&ShellWord::operand(&base.from)),
         None => script.text(" ''"),
     };
-    for (list, _) in upload.lists.iter().filter(|_| part != Part::Second) {
+    for (list, _) in &upload.lists {
         script.word(&ShellWord::operand(list));
     }
     script.text("\n}\n");

@@ -34,11 +34,6 @@ impl ChunkWriter {
         Self { next, bytes: Vec::with_capacity(CHUNK_SIZE), so_far: Uploaded::default() }
     }
 
-    /// Returns the number of chunks that can be passed on without blocking.
-    pub(super) fn room(&self) -> usize {
-        self.next.capacity()
-    }
-
     /// Passes on the rest, as the last chunk.
     pub(super) fn end(mut self) -> io::Result<()> {
         self.send(true)

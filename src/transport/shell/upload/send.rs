@@ -4,23 +4,18 @@ use std::{
     future::{Future, poll_fn},
     io,
     pin::pin,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
     task::Poll,
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
-    sync::Notify,
     time::timeout,
 };
 
 use crate::{
     transport::{
-        Progress, StepFailure, Uploaded,
+        Progress, StepFailure,
         shell::{
             channel::{Channel, Streams, beside, drain},
             frame::Frames,
@@ -31,7 +26,7 @@ use crate::{
     tree::TreeError,
 };
 
-use super::{second::SecondState, stream::Stream};
+use super::stream::Stream;
 
 /// The factor of the exchange timeout for the reply, once everything has been sent.
 ///
@@ -47,52 +42,14 @@ pub(super) enum UploadReply {
     Lacks(String),
 }
 
-/// The progress of an upload over all of its streams, and its receiver.
-pub(super) struct ReportedProgress<'p> {
-    progress: &'p dyn Progress,
-    so_far: Mutex<SoFar>,
-}
-
-#[derive(Debug, Default)]
-struct SoFar {
-    uploaded: Uploaded,
-    /// Bytes sent over all channels so far.
-    sent: u64,
-}
-
-impl<'p> ReportedProgress<'p> {
-    pub(super) fn new(progress: &'p dyn Progress) -> Self {
-        Self { progress, so_far: Mutex::default() }
-    }
-
-    /// Reports the progress of one stream from `before` to `now`.
-    fn advanced(&self, before: Uploaded, now: Uploaded) {
-        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
-        so_far.uploaded.files += now.files - before.files;
-        so_far.uploaded.bytes += now.bytes - before.bytes;
-        self.progress.advanced(so_far.uploaded.files, so_far.uploaded.bytes);
-    }
-
-    /// Reports this many more bytes as sent over a channel.
-    pub(super) fn sent(&self, bytes: u64) {
-        let mut so_far = self.so_far.lock().unwrap_or_else(PoisonError::into_inner);
-        so_far.sent += bytes;
-        self.progress.transferred(so_far.sent);
-    }
-}
-
 /// A script and a stream to send to the host.
 pub(super) struct Sending<'a> {
     pub(super) script: Vec<u8>,
-    pub(super) stream: &'a mut Stream,
+    pub(super) stream: Stream,
     pub(super) stall: Duration,
-    pub(super) told: &'a ReportedProgress<'a>,
-    /// Set once another stream has failed, so that sending the rest is pointless.
-    pub(super) over: &'a AtomicBool,
-    /// Notified when the host has begun.
-    pub(super) begun: &'a Notify,
-    /// The state of a stream that joins another: it becomes wanted once the host has begun with it.
-    pub(super) joins: Option<&'a SecondState>,
+    pub(super) progress: &'a dyn Progress,
+    /// The bytes sent over the channel so far.
+    pub(super) sent: u64,
 }
 
 impl Sending<'_> {
@@ -105,17 +62,8 @@ impl Sending<'_> {
         if !self.write(&mut stdin, &script).await? {
             return Ok(None);
         }
-        if let Some(state) = self.joins {
-            if timeout(self.stall, self.begun.notified()).await.is_err() {
-                return Err(Lost::Late(self.stall, String::new()));
-            }
-            state.want();
-        }
-        let mut so_far = Uploaded::default();
         let unread = loop {
             let chunk = match self.stream.next().await {
-                // An incomplete stream makes the host report a failure.
-                _ if self.over.load(Ordering::Relaxed) => break None,
                 Some(Ok(chunk)) => chunk,
                 Some(Err(error)) => break Some(error),
                 // The packing thread has ended without a last chunk and without an error.
@@ -124,7 +72,7 @@ impl Sending<'_> {
             if !self.write(&mut stdin, &chunk.bytes).await? {
                 return Ok(None);
             }
-            self.told.advanced(std::mem::replace(&mut so_far, chunk.so_far), chunk.so_far);
+            self.progress.advanced(chunk.so_far.files, chunk.so_far.bytes);
             if chunk.last {
                 break None;
             }
@@ -135,7 +83,7 @@ impl Sending<'_> {
     }
 
     /// Writes all of `bytes`. The time limit is for each write: a slow host has not stopped.
-    async fn write(&self, stdin: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> Result<bool, Lost> {
+    async fn write(&mut self, stdin: &mut (dyn AsyncWrite + Send + Unpin), bytes: &[u8]) -> Result<bool, Lost> {
         let mut left = bytes;
         while !left.is_empty() {
             match timeout(self.stall, stdin.write(left)).await {
@@ -144,7 +92,8 @@ impl Sending<'_> {
                 Ok(Ok(written)) => left = &left[written..],
             }
         }
-        self.told.sent(bytes.len() as u64);
+        self.sent += bytes.len() as u64;
+        self.progress.transferred(self.sent);
         Ok(true)
     }
 }
@@ -161,9 +110,9 @@ impl Wire {
         let Streams { stdin, stdout, stderr } = channel.streams();
         let Self { frames, stderr: tail, hello, .. } = self;
         frames.begin();
-        let (stall, begun) = (sending.stall, sending.begun);
+        let stall = sending.stall;
         let exchange = async {
-            let mut read = pin!(read_answer(frames, hello, stdout, begun));
+            let mut read = pin!(read_answer(frames, hello, stdout));
             match first(read.as_mut(), pin!(sending.send(stdin.take()))).await {
                 Either::Read(answer) => (answer, None),
                 Either::Sent(Err(late)) => (Err(late), None),
@@ -191,8 +140,7 @@ impl Wire {
                 let _: io::Result<()> = stdin.shutdown().await;
             }
         };
-        let begun = Notify::new();
-        beside(beside(read_answer(frames, hello, stdout, &begun), send), drain(stderr, tail)).await
+        beside(beside(read_answer(frames, hello, stdout), send), drain(stderr, tail)).await
     }
 }
 
@@ -216,13 +164,11 @@ async fn read_answer(
     frames: &mut Frames,
     hello: &mut Option<Hello>,
     stdout: &mut (dyn AsyncRead + Send + Unpin),
-    begun: &Notify,
 ) -> Result<Option<UploadReply>, Lost> {
     let mut answer = None;
     while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
         let words: Vec<&str> = words_of(&frame, 0).ok_or(Misfit)?.iter().map(String::as_str).collect();
         match (&words[..], &frame.values[..], hello.as_ref().map(|hello| &hello.lacks[..])) {
-            (["0", "begun"], [], _) => begun.notify_one(),
             (["root", "fail", kind], [detail], _) => answer = Some(UploadReply::Root(failure(kind, detail))),
             (["0", "fail", kind], [detail], _) => answer = Some(UploadReply::Failed(failure(kind, detail))),
             (["0", "done"], [], _) => answer = Some(UploadReply::Done),

@@ -7,7 +7,6 @@
 #   sb_d         the directory, and where this shell is once it has checked everything
 #   sb_f         the marker
 #   sb_how       how the stream is compressed: plain, zstd or gzip
-#   sb_part      first or second where there are two streams, else -
 #   sb_o         the root
 #   sb_base      the directory that has what was not sent, or empty
 #   sb_p         -p if tar may set modes
@@ -18,15 +17,15 @@
 #   sb_k         an index; or how many files the first of two parts has
 #   sb_n         the path of a list of digests
 
-# INTO MARKER HOW PART BASE LIST...: unpacks the standard input into INTO, and puts the lists that came along where LIST
+# INTO MARKER HOW BASE LIST...: unpacks the standard input into INTO, and puts the lists that came along where LIST
 # says.
 sb_receive() {
     sb_i=0
     sb_reach "$1/." || return
-    sb_d=$1 sb_f=./$2 sb_how=$3 sb_part=$4 sb_o=$PWD sb_base=$5 sb_why=-
-    shift 5
+    sb_d=$1 sb_f=./$2 sb_how=$3 sb_o=$PWD sb_base=$4 sb_why=-
+    shift 4
     sb_can_copy || return
-    case $sb_part in second) ;; *) sb_glob sb_is_empty || sb_fail exists "$sb_d: Directory not empty" || return ;; esac
+    sb_glob sb_is_empty || sb_fail exists "$sb_d: Directory not empty" || return
     for sb_e; do
         sb_reach "$sb_e" || return
         if sb_exists "$sb_e"; then
@@ -37,7 +36,6 @@ sb_receive() {
     cd -P -- "$sb_d" 2>/dev/null || sb_fail denied "$sb_d: Permission denied" || return
     sb_p=-p
     if [ -g . ]; then sb_may_set_group || sb_p=; fi
-    case $sb_part in -) ;; *) sb_say "${sb_frame}0 begun" ;; esac
     sb_m=$(sb_unpack 4>&1 | tail -c 1500)
     # Silence is a failure too: the process that reports how it ended was killed.
     sb_bad=${sb_m:-the unpacking was killed}
