@@ -128,18 +128,6 @@ impl Fleet {
         &self.hosts
     }
 
-    /// Connects to the hosts ahead of a [`deploy`](Self::deploy) or a [`stage`](Self::stage).
-    ///
-    /// The caller can do other work meanwhile, such as reading a source. There is no need to await it before the
-    /// command, which uses the connections under way. Poll this future beside the command, or drop it first: a future
-    /// that is kept and not polled blocks every command. Changes nothing on the hosts. A failure is ignored here: the
-    /// command reports it.
-    pub async fn connect_ahead(&self) {
-        // Collected first: with a closure in the stream, the compiler cannot prove the future `Send`.
-        let expects: Vec<_> = self.hosts.iter().map(|host| host.store.expect_stage()).collect();
-        stream::iter(expects).buffer_unordered(self.parallel).collect::<()>().await;
-    }
-
     /// Stages `release` on every host and switches to it. If a phase fails, reverts everything.
     ///
     /// A host that already is on a release of that name with the same content stays as it is, and the others are

@@ -164,8 +164,7 @@ async fn a_fleet_connects_once() {
         let fleet = Fleet::new(vec![host]).expect("a fleet");
         let release = NewRelease::open("v1".parse().expect("a name"), "examples/site/v1".into()).expect("the example");
         let options = RunOptions::default();
-        let ((), report) =
-            tokio::join!(fleet.connect_ahead(), fleet.stage(Arc::new(release), &options, &event::Silent));
+        let report = fleet.stage(Arc::new(release), &options, &event::Silent).await;
         assert_eq!((report.exit_code(), counted.load(Ordering::Relaxed)), (code, 2), "{report:?}");
     }
 }

@@ -1,9 +1,8 @@
 //! [`Call`]: what every command needs to call the library.
 
-use std::{panic::resume_unwind, pin::pin, sync::Arc};
+use std::{panic::resume_unwind, sync::Arc};
 
 use camino::{Utf8Path, Utf8PathBuf};
-use futures_util::future::{Either, select};
 use switchback::{
     Config, Error, Fleet, Observer, ReleaseName, Timestamp, Token,
     fleet::{Cancel, RunOptions},
@@ -69,11 +68,6 @@ impl Call<'_> {
         cancel
     }
 
-    /// Runs an upload, and opens the connections meanwhile: scanning the source takes time.
-    pub(crate) async fn connecting_ahead<T>(&self, upload: impl Future<Output = T> + Unpin) -> T {
-        if self.global.dry_run { upload.await } else { beside(upload, self.fleet.connect_ahead()).await }
-    }
-
     /// Opens the source as a release. The scan is complete before the first request to a host.
     pub(crate) async fn release(
         &self,
@@ -88,14 +82,6 @@ impl Call<'_> {
         let made = || ReleaseName::made_at(Timestamp::now(), &Token::random());
         let (name, source) = (name.cloned().unwrap_or_else(made), source.to_owned());
         Ok(Arc::new(apart(move || NewRelease::open_with(name, &source, &options)).await?))
-    }
-}
-
-/// Runs `main`, with `other` beside it; drops `other` when `main` ends.
-async fn beside<T>(main: impl Future<Output = T> + Unpin, other: impl Future<Output = ()>) -> T {
-    match select(main, pin!(other)).await {
-        Either::Left((done, _)) => done,
-        Either::Right(((), main)) => main.await,
     }
 }
 

@@ -90,11 +90,8 @@ impl OnFleet for Deploy {
             options.or_return = self.or_return;
             options.irreversible = self.irreversible.then(|| "it was deployed as irreversible".to_owned());
             options.accept_data = self.accept_data;
-            let deploy = Box::pin(async {
-                let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
-                Ok(call.fleet.deploy(release, &options, call.observer).await)
-            });
-            call.connecting_ahead(deploy).await
+            let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
+            Ok(call.fleet.deploy(release, &options, call.observer).await)
         })
     }
 }

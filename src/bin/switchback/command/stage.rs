@@ -57,11 +57,8 @@ impl OnFleet for Stage {
             let mut options = call.options(&why);
             options.revision = call::built_from(&self.source);
             options.allow_empty = self.allow_empty;
-            let stage = Box::pin(async {
-                let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
-                Ok(call.fleet.stage(release, &options, call.observer).await)
-            });
-            call.connecting_ahead(stage).await
+            let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
+            Ok(call.fleet.stage(release, &options, call.observer).await)
         })
     }
 }
