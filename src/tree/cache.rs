@@ -1,4 +1,7 @@
 //! [`Cache`]: digests of a source's files, kept between runs.
+//!
+//! Without them, each deploy reads and digests the whole source: 0.3 s of processor time for 500 MB, on a processor with
+//! instructions for SHA-256.
 
 use std::{
     collections::HashMap,
