@@ -126,7 +126,7 @@ impl<'de> Deserialize<'de> for Address {
 
 /// A text that is not a valid host address, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{} is not the address of a host: {rule}", crate::name::shortened(text))]
+#[error("{} is not a host address: {rule}", crate::name::shortened(text))]
 pub struct AddressError {
     text: String,
     rule: AddressRule,

@@ -58,7 +58,7 @@ impl fmt::Display for Tool {
 
 /// An unknown tool name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is none of capistrano, deployer, ansistrano, mina, recipe, directory")]
+#[error("{0:?} is not one of capistrano, deployer, ansistrano, mina, recipe, directory")]
 pub struct ToolError(String);
 
 impl FromStr for Tool {
@@ -101,8 +101,8 @@ impl fmt::Display for Evidence {
             Self::ReleasesLog => ".dep/releases_log",
             Self::Names => "the order of the names",
             Self::Times => "the times of the directories",
-            Self::Records => "the records that were there",
-            Self::Nothing => "no record: it is the only one",
+            Self::Records => "the existing records",
+            Self::Nothing => "no record: it is the only release",
         })
     }
 }

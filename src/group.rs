@@ -27,7 +27,7 @@ impl GroupName {
 
 /// A text that is not a valid group name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no name of a group: letters, digits and `._-`, the first a letter or `_`, 32 at most")]
+#[error("{0:?} is not a group name: 1 to 32 letters, digits and `._-`, the first a letter or `_`")]
 pub struct GroupNameError(String);
 
 impl FromStr for GroupName {

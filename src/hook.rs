@@ -168,21 +168,21 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
 pub(crate) fn failed(kind: ErrorKind, host: &str, hook: HookKind, exit: &HookExit) -> Error {
     let how = how(&exit.end);
     let said = [&exit.stderr, &exit.stdout].into_iter().map(|text| last_words(text)).find(|text| !text.is_empty());
-    let said = said.map(|text| format!(", after saying: {text}")).unwrap_or_default();
+    let said = said.map(|text| format!(", after printing: {text}")).unwrap_or_default();
     Error::new(kind, format!("`{hook}` on {host} {how}{said}"))
 }
 
 /// Describes in words how a command ended.
 pub(crate) fn how(end: &HookEnd) -> String {
     match end {
-        HookEnd::Exited(status) => format!("ended with {status}"),
+        HookEnd::Exited(status) => format!("exited with {status}"),
         HookEnd::Killed(signal) => format!("was killed by signal {signal}"),
-        HookEnd::TimedOut { survivors } if survivors.is_empty() => "took too long, and was ended".to_owned(),
+        HookEnd::TimedOut { survivors } if survivors.is_empty() => "timed out and was killed".to_owned(),
         HookEnd::TimedOut { survivors } => {
             let ids: Vec<String> = survivors.iter().map(ToString::to_string).collect();
-            format!("took too long, and was ended; processes of it that still run: {}", ids.join(", "))
+            format!("timed out and was killed; processes of it still run: {}", ids.join(", "))
         }
-        HookEnd::Lost => "is gone without a result: it was killed, or the host was restarted".to_owned(),
+        HookEnd::Lost => "disappeared without a result: it was killed, or the host restarted".to_owned(),
     }
 }
 

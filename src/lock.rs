@@ -90,13 +90,13 @@ impl LockHolder {
     #[must_use]
     pub fn describe(&self) -> String {
         let alive = match self.holder {
-            Liveness::Alive => "still running",
-            Liveness::Gone => "its process is gone",
-            Liveness::Unknown => "its process cannot be looked at",
+            Liveness::Alive => "alive",
+            Liveness::Gone => "dead",
+            Liveness::Unknown => "state unknown",
         };
         match &self.owner {
             Some(owner) => format!("{} ({}, since {}, {alive})", owner.by, owner.command, owner.since),
-            None => format!("somebody whose name cannot be read ({alive})"),
+            None => format!("an unknown user ({alive})"),
         }
     }
 }

@@ -122,7 +122,7 @@ pub(crate) fn shortened(text: &str) -> String {
 
 /// A text that is not a valid release name, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{} cannot name a release: {rule}", shortened(text))]
+#[error("{} is not a release name: {rule}", shortened(text))]
 pub struct NameError {
     text: String,
     rule: NameRule,
@@ -134,7 +134,7 @@ enum NameRule {
     Empty,
     #[error("it is longer than {LONGEST} characters")]
     TooLong,
-    #[error("only A-Z a-z 0-9 . _ + - may stand in a name")]
+    #[error("only A-Z a-z 0-9 . _ + - are allowed")]
     Character,
     #[error("the first character must be a letter or a digit")]
     First,

@@ -238,7 +238,7 @@ fn printable(c: char) -> impl Iterator<Item = char> {
 
 /// A text that is not a valid path on a host, and the rule it breaks.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{} cannot be used as a path: {rule}", shortened(text))]
+#[error("{} is not a valid path: {rule}", shortened(text))]
 pub struct PathError {
     text: String,
     rule: PathRule,
@@ -250,13 +250,13 @@ enum PathRule {
     Empty,
     #[error("it contains a NUL byte")]
     Nul,
-    #[error("it is not absolute; write it from / on (nothing such as ~ or $HOME is expanded)")]
+    #[error("it is not absolute; start it with / (~ and $HOME are not expanded)")]
     Relative,
-    #[error("it is absolute, and must lie inside the root")]
+    #[error("it is absolute, but must be inside the root")]
     Absolute,
-    #[error("it holds `..`")]
+    #[error("it contains `..`")]
     Parent,
-    #[error("it holds an empty or `.` component")]
+    #[error("it contains an empty or `.` component")]
     Component,
 }
 

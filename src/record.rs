@@ -130,23 +130,23 @@ fn child_of<'p>(path: &'p HostPath, directory: &HostPath) -> Option<&'p str> {
 #[non_exhaustive]
 pub enum BadRecord {
     /// There is no such file.
-    #[error("there is no previousVersion")]
+    #[error("previousVersion is missing")]
     Missing,
     /// The file is empty, as after a crash; that never means `none`.
-    #[error("previousVersion is empty, as a crash leaves it; that does not mean `none`")]
+    #[error("previousVersion is empty, probably from a crash; that does not mean `none`")]
     Empty,
     /// The file is longer than [`RECORD_LIMIT`].
     #[error("previousVersion is longer than {RECORD_LIMIT} bytes")]
     TooLong,
     /// The file has more than one line.
-    #[error("previousVersion holds more than one line: \"{shown}\"")]
+    #[error("previousVersion has more than one line: \"{shown}\"")]
     Lines {
         /// The content, escaped.
         shown: String,
     },
     /// The line contains control characters, a carriage return, a byte order mark or invalid UTF-8, or has spaces at
     /// an end.
-    #[error("previousVersion holds characters that are in no path: \"{shown}\"")]
+    #[error("previousVersion has characters that no path has: \"{shown}\"")]
     Characters {
         /// The content, escaped.
         shown: String,

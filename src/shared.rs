@@ -40,13 +40,13 @@ pub enum SharedPathError {
     #[error(transparent)]
     Path(#[from] PathError),
     /// The whole release, or one of the tool's own names.
-    #[error("{path:?} cannot be shared: it is the tool's own, or the whole release")]
+    #[error("{path:?} cannot be shared: it is the tool's own file, or the whole release")]
     Own {
         /// The path.
         path: String,
     },
     /// Two paths are the same, or one lies inside the other.
-    #[error("`{path}` and `{other}` cannot both be shared: one would lie behind the link of the other")]
+    #[error("`{path}` and `{other}` cannot both be shared: one is inside the other")]
     Overlap {
         /// The first path.
         path: String,
@@ -200,28 +200,28 @@ pub struct BrokenLink {
 #[non_exhaustive]
 pub enum LinkFault {
     /// The symlink is missing.
-    #[error("is missing, and was a link to what is shared")]
+    #[error("is missing, but should be a link to a shared path")]
     Missing,
     /// Another entry has replaced it.
-    #[error("is {}, and was a link to what is shared", found.with_article())]
+    #[error("is {}, but should be a link to a shared path", found.with_article())]
     Replaced {
         /// The kind of the entry.
         found: EntryKind,
     },
     /// It points to another place.
-    #[error("leads somewhere else than to {place}")]
+    #[error("does not lead to {place}")]
     Elsewhere {
         /// Its target when it was made, relative to the root.
         place: InnerPath,
     },
     /// Its target does not exist.
-    #[error("leads to what is gone{}", place.as_ref().map(|place| format!(", {place}")).unwrap_or_default())]
+    #[error("leads to a missing target{}", place.as_ref().map(|place| format!(", {place}")).unwrap_or_default())]
     Dangling {
         /// Its target when it was made, relative to the root, if recorded.
         place: Option<InnerPath>,
     },
     /// It could not be read.
-    #[error("could not be looked at ({why})")]
+    #[error("cannot be checked ({why})")]
     Unreadable {
         /// The error.
         why: String,

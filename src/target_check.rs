@@ -39,6 +39,6 @@ impl FromStr for TargetCheck {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let known = Self::ALL.iter().find(|check| check.as_str() == text);
-        known.copied().ok_or_else(|| format!("`{text}` is none of quick, full and none"))
+        known.copied().ok_or_else(|| format!("{text:?} is not one of quick, full and none"))
     }
 }

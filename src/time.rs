@@ -49,7 +49,7 @@ impl Timestamp {
 
 /// A text that is not an RFC 3339 instant.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not an instant such as 2026-11-23T10:15:00Z")]
+#[error("{0:?} is not a time such as 2026-11-23T10:15:00Z")]
 pub struct TimestampError(String);
 
 impl FromStr for Timestamp {

@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// A text that is not a valid duration.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is no duration: write it with its unit, such as \"30s\", \"1m30s\" or \"2h\"")]
+#[error("{0:?} is not a duration: write it with its unit, such as \"30s\", \"1m30s\" or \"2h\"")]
 pub struct DurationError(String);
 
 /// Parses a duration with its unit: `30s`, `1m30s`, `2h`. More than zero, at most a year.

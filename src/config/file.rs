@@ -74,5 +74,5 @@ fn anchor(path: &Utf8Path, directory: &Utf8Path, home: Option<&Utf8Path>) -> Res
 }
 
 fn unreadable(error: &io::Error) -> ConfigError {
-    ConfigError::new(format!("the configuration cannot be read: {error}"))
+    ConfigError::new(format!("cannot read the configuration: {error}"))
 }

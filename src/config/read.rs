@@ -16,7 +16,7 @@ pub(super) fn read(text: &str, environment: Option<&str>) -> Result<Layer, Confi
         environments = env.into_inner();
     }
     if let Some(nested) = environments.values().find_map(|layer| layer.env.as_ref()) {
-        return Err(ConfigError::at(text, nested.span(), "an environment cannot hold environments"));
+        return Err(ConfigError::at(text, nested.span(), "an environment cannot contain environments"));
     }
     let Some(name) = environment else { return Ok(file) };
     match environments.remove(name) {
@@ -29,9 +29,9 @@ fn no_such_environment<'a>(name: &str, known: impl Iterator<Item = &'a String>) 
     let known: Vec<&str> = known.map(String::as_str).collect();
     let error = ConfigError::new(format!("there is no environment {name:?}"));
     match (did_you_mean(name, known.iter().copied()), known.is_empty()) {
-        (Some(meant), _) => error.help(format!("did you mean {meant:?}? There are: {}", known.join(", "))),
-        (None, false) => error.help(format!("there are: {}", known.join(", "))),
-        (None, true) => error.help(format!("the configuration has none; `[env.{name}]` would begin it")),
+        (Some(meant), _) => error.help(format!("did you mean {meant:?}? Known: {}", known.join(", "))),
+        (None, false) => error.help(format!("known: {}", known.join(", "))),
+        (None, true) => error.help(format!("the configuration has no environments; add `[env.{name}]`")),
     }
 }
 

@@ -95,7 +95,7 @@ impl DataMigration for ShellMigration {
     ) -> BoxFuture<'a, Result<(), Error>> {
         Box::pin(async move {
             let Some(script) = &self.commands.revert else {
-                let what = format!("no `revert` is known that would take the data of {} back", at.release);
+                let what = format!("no `revert` is known for the data of {}", at.release);
                 return Err(Error::new(ErrorKind::Irreversible, what));
             };
             let hook = ShellHook { target: Some(target.clone()), ..self.hook(HookKind::Revert, script) };

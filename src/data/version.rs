@@ -21,7 +21,7 @@ pub struct DataVersion(Box<str>);
 #[non_exhaustive]
 pub enum DataVersionError {
     /// The text is not a data version.
-    #[error("{shown} is no data version: one line of at most {LIMIT} bytes, without control characters")]
+    #[error("{shown} is not a data version: one line of at most {LIMIT} bytes, without control characters")]
     NoVersion {
         /// The beginning of the text, quoted.
         shown: String,

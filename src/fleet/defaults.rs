@@ -70,7 +70,7 @@ impl Defaults {
     /// Returns how many good releases `prune` keeps.
     pub(super) fn kept(&self, asked: Option<u32>) -> Result<u32, Error> {
         asked.or(self.keep).ok_or_else(|| {
-            Error::new(ErrorKind::Usage, "the number of good releases to keep is not given").hint(Hint::Keep)
+            Error::new(ErrorKind::Usage, "the number of good releases to keep is missing").hint(Hint::Keep)
         })
     }
 

@@ -189,7 +189,7 @@ fn error_of(execution: &Execution<'_, '_>, outcome: Outcome) -> Option<Failure> 
         Outcome::Inconsistent => Some(inconsistency(execution, &failed)),
         Outcome::Interrupted => Some(interrupted("every host is where it was")),
         _ if failed.is_empty() => None,
-        _ => Some(Error::new(ErrorKind::Internal, "hosts failed without a consequence").into()),
+        _ => Some(Error::new(ErrorKind::Internal, "hosts failed, but the outcome does not say so").into()),
     }
 }
 
@@ -224,7 +224,7 @@ fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) ->
     } else {
         (
             "every `current` is where it was, but a hook failed after the revert".to_owned(),
-            vec!["see what that hook should have done, and do it by hand".into()],
+            vec!["do by hand what that hook should have done".into()],
         )
     };
     Failure { hints, ..summary(&what, failed) }
@@ -238,7 +238,7 @@ fn stranded_hosts(execution: &Execution<'_, '_>) -> Failure {
     let on = moved.and_then(|host| host.guard.state().current.release().cloned());
     let on = on.as_ref().unwrap_or(release);
     let what =
-        format!("left {} where it is: its own record does not lead to {on}, where the others are", crowd(&hosts, 10));
+        format!("did not move {}: its own record does not lead to {on}, where the others are", crowd(&hosts, 10));
     Error::new(ErrorKind::HostsDiffer, what).hint(Hint::Status).hint(Hint::RollbackTo(on.clone())).into()
 }
 

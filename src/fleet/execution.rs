@@ -151,7 +151,7 @@ impl Run<'_> {
         match host.guard.state().release(name).map(|release| &release.commands) {
             Some(Kept::Record(commands)) => commands.clone(),
             Some(Kept::Unreadable(why)) => {
-                let what = format!("the commands recorded with {name} cannot be read, and are not run ({why})");
+                let what = format!("the commands recorded with {name} cannot be read, so they do not run ({why})");
                 self.warn(Some(host.name()), what);
                 Commands::default()
             }

@@ -33,7 +33,7 @@ impl Run<'_> {
             let said = match found {
                 Ok(broken) => broken.iter().map(|(name, links)| describe_links(name, links)).collect(),
                 Err(error) => {
-                    vec![format!("the links to shared paths could not be checked ({})", failure(error).message)]
+                    vec![format!("cannot check the links to shared paths ({})", failure(error).message)]
                 }
             };
             for said in said {
@@ -53,5 +53,5 @@ pub(super) fn links_of(before: Option<&ReleaseName>, after: Option<&ReleaseName>
 /// Describes the broken symlinks of a release.
 pub(super) fn describe_links(name: &ReleaseName, links: &[BrokenLink]) -> String {
     let links: Vec<String> = links.iter().map(ToString::to_string).collect();
-    format!("{name} does not share what it should: {}", list_some(&links, links.len() as u64))
+    format!("{name} has damaged links to shared paths: {}", list_some(&links, links.len() as u64))
 }

@@ -79,7 +79,7 @@ impl Fleet {
     /// is a system directory.
     pub fn new(hosts: Vec<Host>) -> Result<Self, Error> {
         if hosts.is_empty() {
-            return Err(Error::new(ErrorKind::Config, "there is no host to work on"));
+            return Err(Error::new(ErrorKind::Config, "no host is selected"));
         }
         for (at, host) in hosts.iter().enumerate() {
             if hosts[..at].iter().any(|other| other.name == host.name) {
@@ -87,7 +87,7 @@ impl Fleet {
             }
             if host.store.root().is_system() {
                 let message = format!(
-                    "{} on {} is a directory of the system, never a deploy root; nothing was touched",
+                    "{} on {} is a system directory, never a deploy root; nothing was touched",
                     host.store.root(),
                     host.name
                 );

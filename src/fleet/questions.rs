@@ -238,8 +238,7 @@ impl Run<'_> {
             }
         }
         let only_locked = failed.iter().all(|(_, why)| why.kind == ErrorKind::Locked);
-        let what =
-            if only_locked { NOT_LOCKED } else { "a host would refuse what is to be written, and nothing was touched" };
+        let what = if only_locked { NOT_LOCKED } else { "a host would refuse a write, and nothing was touched" };
         Some(self.report(Outcome::Refused, None, hosts, Some(summary(what, &failed))))
     }
 

@@ -102,7 +102,7 @@ impl<'r> Run<'r> {
         let mut run = Self::new(fleet, command, options, observer);
         run.owner.hosts = whole.hosts.iter().map(|host| host.name.clone()).collect();
         for (host, why) in &skipped {
-            let notice = Notice::new(format!("skipped: this {command} does not reach it ({})", why.message));
+            let notice = Notice::new(format!("skipped: it misses this {command} ({})", why.message));
             run.warn(Some(host), if command == Command::Adopt { notice.hint(Hint::AdoptAgain) } else { notice });
         }
         Self { skipped, ..run }
@@ -319,7 +319,7 @@ pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
         })
         .collect();
     let unnamed: usize = alike.iter().skip(MAX_DIFFERENT).map(|(_, hosts)| hosts.len()).sum();
-    words.extend((unnamed > 0).then(|| format!("and {unnamed} hosts more")));
+    words.extend((unnamed > 0).then(|| format!("and {unnamed} more hosts")));
     let mut error = Error::new(kind, format!("{what}: {}", words.join("; ")));
     if let Some(lead) = lead {
         error = error.hints(lead.hints);

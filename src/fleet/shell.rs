@@ -109,7 +109,7 @@ impl HookShell for ControllerShell<'_, '_> {
             let local = LocalTransport::named(CONTROLLER);
             let exit = local.run(&call, &|stream, line: &[u8]| events.line(stream, line)).await;
             exit.map(|exit| events.ended(exit)).map_err(|error| {
-                let what = format!("`{}` could not be run on the controller", hook.kind);
+                let what = format!("`{}` cannot run on the controller", hook.kind);
                 Error::new(ErrorKind::Internal, what).because(error)
             })
         })
@@ -181,7 +181,7 @@ impl Controller {
     fn place(&self, kind: HookKind) -> Result<(HostPath, InnerPath), Error> {
         let mut kept = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let trouble = |error: std::io::Error| {
-            Error::new(ErrorKind::Internal, "a private directory could not be made on the controller").because(error)
+            Error::new(ErrorKind::Internal, "cannot create a private directory on the controller").because(error)
         };
         if kept.is_none() {
             *kept = Some((tempfile::Builder::new().prefix("switchback-").tempdir().map_err(trouble)?, 0));

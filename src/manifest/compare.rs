@@ -147,9 +147,9 @@ impl fmt::Display for DifferenceKind {
             Self::Target { expected, found } => {
                 write!(f, "leads to {}, not to {}", shown(found), shown(expected))
             }
-            Self::Content => f.write_str("has another content"),
+            Self::Content => f.write_str("has different content"),
             Self::Unreadable => f.write_str("cannot be read"),
-            Self::TooDeep => f.write_str("was not looked at"),
+            Self::TooDeep => f.write_str("was not checked"),
         }
     }
 }
@@ -318,7 +318,7 @@ mod tests {
         let expected = [
             "d has mode 700, not 755",
             "d/a has 2 bytes, not 1",
-            "d/b has another content",
+            "d/b has different content",
             "l leads to d/b, not to d/a",
             r"x\n was added",
         ];

@@ -28,10 +28,10 @@ pub enum Form {
 #[non_exhaustive]
 pub enum ManifestError {
     /// The first line is not the header.
-    #[error("it does not begin with `{HEADER}`, so another program wrote it")]
+    #[error("it does not start with `{HEADER}`, so another program wrote it")]
     Header,
     /// A line is invalid, or repeats a path or breaks the order of paths.
-    #[error("its line {line} means nothing")]
+    #[error("line {line} is not valid")]
     Line {
         /// The number of the line, counted from 1.
         line: usize,

@@ -73,7 +73,7 @@ fn plan_of(from: Option<Tool>, fresh: &ReleaseName, seen: Seen<'_>, traces: &Tra
     }
     let current = must_be_current(seen)?;
     match found? {
-        Tool::Directory => Err(Reason::UnknownTree { why: "`current` is a link, and no plain directory".into() }),
+        Tool::Directory => Err(Reason::UnknownTree { why: "`current` is a symlink, not a plain directory".into() }),
         tool => Ok(of_tree(tool, seen, traces, current)),
     }
 }
@@ -123,10 +123,10 @@ fn detect(seen: Seen<'_>, traces: &Traces) -> Result<Tool, Reason> {
         [tool] => Ok(tool),
         [] if !theirs.is_empty() && theirs.iter().all(|release| is_ansistranos(&release.name)) => Ok(Tool::Ansistrano),
         [] if releases.iter().any(|release| release.previous.is_ok()) => Ok(Tool::Recipe),
-        [] => Err(Reason::UnknownTree { why: "no tool that is known left anything by which to tell".into() }),
+        [] => Err(Reason::UnknownTree { why: "no known tool left a trace".into() }),
         _ => {
             let names: Vec<&str> = tools.iter().map(|tool| tool.as_str()).collect();
-            Err(Reason::UnknownTree { why: format!("more than one tool left something: {}", names.join(", ")) })
+            Err(Reason::UnknownTree { why: format!("several tools left traces: {}", names.join(", ")) })
         }
     }
 }
@@ -190,12 +190,12 @@ fn notes(
     let mut notes = Vec::new();
     if evidence == Evidence::Times {
         notes.push(
-            "nothing but the times of the directories says in what order they were; look at it before you rely on it"
+            "the order of the releases comes only from the times of the directories; check it before you rely on it"
                 .to_owned(),
         );
     }
     if let Some(last) = story.last().filter(|last| *last != current) {
-        let known = if story.knows(current) { "" } else { ", and tells nothing of it" };
+        let known = if story.knows(current) { "" } else { ", which it does not mention" };
         notes.push(format!("{evidence} ends at {last}, though {current} is current{known}"));
     }
     notes.extend(way.damaged.as_ref().map(|(name, why)| format!("the rollback chain ends at {name}: {why}")));
@@ -204,7 +204,7 @@ fn notes(
     let off = seen.state.releases.iter().map(|release| &release.name).filter(|name| !on_the_way(name));
     let off: Vec<&str> = off.map(ReleaseName::as_str).collect();
     if !off.is_empty() {
-        notes.push(format!("not on the rollback chain, and left as they are: {}", off.join(", ")));
+        notes.push(format!("not on the rollback chain, and not changed: {}", off.join(", ")));
     }
     notes
 }
@@ -255,12 +255,12 @@ impl HostAdoption {
         match (becomes, &self.before) {
             (Some(name), Current::Absent) => format!("link `current` to {name}, which was moved there before"),
             (Some(name), _) => {
-                format!("move the directory `current` to the release {name}, and put a link to it in its place")
+                format!("move the directory `current` to the release {name}, and replace it with a link")
             }
             (None, before) if self.adoption.is_empty() => {
-                format!("on {}, a tree of {tool}, with nothing to take over", describe(before))
+                format!("on {}, a tree of {tool}, with nothing to adopt", describe(before))
             }
-            (None, before) => format!("take over a tree of {tool}; `current` stays as it is, on {}", describe(before)),
+            (None, before) => format!("adopt a tree of {tool}; `current` stays on {}", describe(before)),
         }
     }
 

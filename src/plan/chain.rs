@@ -174,11 +174,11 @@ impl fmt::Display for Chain<'_> {
         match &self.end {
             ChainEnd::First => f.write_str(" <- none"),
             ChainEnd::Broken { record, .. } => write!(f, " <- ? ({record})"),
-            ChainEnd::Gone { name, instead: None } => write!(f, " <- {name} (not there)"),
+            ChainEnd::Gone { name, instead: None } => write!(f, " <- {name} (missing)"),
             ChainEnd::Gone { name, instead: Some(kind) } => {
-                write!(f, " <- {name} ({}, no release)", kind.with_article())
+                write!(f, " <- {name} ({}, not a release)", kind.with_article())
             }
-            ChainEnd::Loops { name } => write!(f, " <- {name} (again: the records run in a circle)"),
+            ChainEnd::Loops { name } => write!(f, " <- {name} (again: a cycle)"),
         }
     }
 }

@@ -174,7 +174,7 @@ impl DataPlan {
                 };
                 let mut lines: Vec<String> = Vec::new();
                 for step in steps {
-                    let from = step.from.as_ref().map_or("wherever applying it came".to_owned(), ToString::to_string);
+                    let from = step.from.as_ref().map_or("wherever it was applied".to_owned(), ToString::to_string);
                     let (place, release, to) = (&step.place, &step.release, &step.to);
                     lines.push(format!("data on {place}: revert {release} from {from} to {to}, {when}"));
                     if let Some(commands) = &step.commands {

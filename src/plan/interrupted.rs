@@ -148,7 +148,7 @@ fn several(command: Command, hosts: &[Seen<'_>]) -> Refusal {
     let words = |seen: &Seen<'_>| {
         let intent = latest(seen, false).or(latest(seen, true));
         intent.map_or_else(
-            || "nothing was left".to_owned(),
+            || "no leftovers".to_owned(),
             |intent| format!("{} to {} interrupted", intent.command, intent.to),
         )
     };
@@ -188,7 +188,7 @@ pub(super) fn finish(command: Command, begun: &Begun<'_>, hosts: &[Seen<'_>]) ->
     }
     let mut plan = Plan::new(command, to.clone(), plans);
     plan.finishes = true;
-    plan.notes.push(format!("finishes the rollback to {to} that was interrupted, and goes no further back"));
+    plan.notes.push(format!("finishes the interrupted rollback to {to}, and goes no further back"));
     plan.stranded = stranded(begun, hosts);
     Ok(plan)
 }
@@ -220,7 +220,7 @@ pub(super) fn undo(
             let refusals = hosts.iter().map(|seen| seen.refuse(Reason::NotDeployed)).collect();
             return Err(Refusal::of(command, refusals));
         };
-        let note = format!("undoes the {what} that was interrupted before it changed anything");
+        let note = format!("undoes the interrupted {what}, which changed nothing");
         return Ok(undone(Plan::staying(command, current, hosts), note, hosts));
     };
     let to = &intent.to;
@@ -257,7 +257,7 @@ pub(super) fn undo(
         return Err(Refusal::of(command, refusals));
     }
     let from = plans.iter().find(|plan| plan.action == Action::GoBack).map(|plan| plan.release.clone());
-    let note = format!("undoes the {what} to {to} that was interrupted");
+    let note = format!("undoes the interrupted {what} to {to}");
     let mut plan = undone(Plan::new(command, to.clone(), plans), note, hosts);
     plan.release = from.unwrap_or(plan.release);
     plan.stranded = apart;

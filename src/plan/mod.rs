@@ -282,8 +282,8 @@ impl HostPlan {
                 format!("write the previousVersion of {release} ({record}), switch to it from {from}")
             }
             Action::GoBack => format!("switch back from {from} to {release}"),
-            Action::Relink => format!("link `current` to {release} again, which it led to last"),
-            Action::TakeAway => format!("take `current` away from {from}: there was none before"),
+            Action::Relink => format!("link `current` to {release} again, its last target"),
+            Action::TakeAway => format!("remove `current`, which leads to {from}: there was none before"),
             Action::Stay => format!("stays on {from}"),
         }
     }
@@ -298,9 +298,9 @@ pub(crate) fn describe(current: &Current) -> String {
     match current {
         Current::Absent => "nothing (no `current`)".to_owned(),
         Current::Release { name, .. } => name.to_string(),
-        Current::Dangling { link, .. } => format!("{} (which is gone)", text(link)),
-        Current::Outside { link } => format!("{} (which is no release of this root)", text(link)),
-        Current::NotALink(kind) => format!("{} (no link)", kind.with_article()),
+        Current::Dangling { link, .. } => format!("{} (missing)", text(link)),
+        Current::Outside { link } => format!("{} (not a release of this root)", text(link)),
+        Current::NotALink(kind) => format!("{} (not a symlink)", kind.with_article()),
     }
 }
 

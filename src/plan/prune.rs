@@ -128,9 +128,9 @@ pub enum Needed {
 impl fmt::Display for Outlived {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Good => "good, and beyond those that are kept",
-            Self::Bad => "is bad, and older than those that are kept",
-            Self::NeverCurrent => "was never current, and is older than those that are kept",
+            Self::Good => "good, and beyond the kept ones",
+            Self::Bad => "bad, and older than the kept ones",
+            Self::NeverCurrent => "never current, and older than the kept ones",
         })
     }
 }
@@ -142,21 +142,21 @@ impl fmt::Display for Needed {
             Self::WayBack => f.write_str("the next rollback goes there"),
             Self::Elsewhere { host } => write!(f, "{host} is on it, or would roll back to it"),
             Self::Interrupted => f.write_str("an interrupted operation names it"),
-            Self::Owed => f.write_str("a host that was not reached is owed it"),
+            Self::Owed => f.write_str("a skipped host needs it"),
             Self::Pinned { by, reason: None } => write!(f, "pinned by {by}"),
             Self::Pinned { by, reason: Some(reason) } => write!(f, "pinned by {by}: {reason}"),
             Self::Unreadable { what } => write!(f, "{what} cannot be read"),
             Self::InUse { process } => write!(f, "in use by process {process}"),
             Self::NotShared { link } => write!(f, "{link}"),
             Self::LinksUnknown { why } => {
-                write!(f, "the record of its links to what is shared cannot be read ({why})")
+                write!(f, "cannot read the record of its shared links ({why})")
             }
-            Self::Stranger => f.write_str("the tool did not bring it"),
-            Self::Kept => f.write_str("one of the good ones that are kept"),
-            Self::OnTheWay => f.write_str("the way to one that is kept leads through it"),
+            Self::Stranger => f.write_str("another tool or a person made it"),
+            Self::Kept => f.write_str("one of the kept good releases"),
+            Self::OnTheWay => f.write_str("a kept release is reached through it"),
             Self::WayUnknown => f.write_str("the rollback chain is broken"),
-            Self::NotOlder => f.write_str("not older than those that are kept"),
-            Self::AgeUnknown => f.write_str("nothing says how old it is"),
+            Self::NotOlder => f.write_str("not older than the kept ones"),
+            Self::AgeUnknown => f.write_str("its age is unknown"),
         }
     }
 }
@@ -199,7 +199,7 @@ impl Pruning {
         let unseen: Vec<&str> = unseen.collect();
         if !unseen.is_empty() {
             lines.push(format!(
-                "{}: not every process could be looked at, so a release may be in use by one of another user",
+                "{}: cannot inspect every process, so a process of another user may use a release",
                 unseen.join(", ")
             ));
         }
@@ -430,7 +430,7 @@ fn unreadable(release: &HostedRelease) -> Option<&'static str> {
     if release.bad.unreadable().is_some() {
         return Some("its bad mark");
     }
-    release.staged.unreadable().map(|_| "how it came here")
+    release.staged.unreadable().map(|_| "the record of its upload")
 }
 
 /// Returns the most recently marked bad releases, as many as good ones are kept.

@@ -63,7 +63,7 @@ fn relinked(plan: Option<Plan>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refu
         (false, None) => HostPlan::new(seen, seen.current().unwrap_or(to), Action::Stay),
     };
     let relinked = hosts.iter().map(host).collect();
-    let note = "links `current` again where somebody removed it".to_owned();
+    let note = "restores `current` where somebody removed it".to_owned();
     Ok(Some(match plan {
         Some(mut plan) => {
             if plan.hosts.iter().all(|host| !host.action.switches()) {
@@ -87,13 +87,11 @@ fn last_of<'s>(seen: &Seen<'s>) -> Result<&'s ReleaseName, HostRefusal> {
         seen.refuse(Reason::NothingToLink { why })
     };
     let Some(last) = &seen.state.last else {
-        return Err(refuse("the history does not say which release it led to last".to_owned()));
+        return Err(refuse("the history does not name its last target".to_owned()));
     };
     match seen.state.release(last) {
-        None => Err(refuse(format!("the release that it led to last, {last}, is gone"))),
-        Some(release) if release.bad.exists() => {
-            Err(refuse(format!("the release that it led to last, {last}, is bad")))
-        }
+        None => Err(refuse(format!("its last target, {last}, does not exist"))),
+        Some(release) if release.bad.exists() => Err(refuse(format!("its last target, {last}, is bad"))),
         Some(_) => Ok(last),
     }
 }
@@ -153,7 +151,7 @@ fn back_again(begun: &Begun<'_>, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Re
     }
     refuse_any(refusals)?;
     let from = plans.iter().find(|plan| plan.action == Action::GoBack).map_or(to, |plan| &plan.release).clone();
-    let note = format!("undoes the rollback to {to} that was interrupted");
+    let note = format!("undoes the interrupted rollback to {to}");
     let data = match &intent.from {
         Some(left) => data::redo(Command::Recover, left, means, hosts)?,
         None => None,
@@ -180,7 +178,7 @@ fn forward(begun: &Begun<'_>, intent: &Intent, means: DataMeans<'_>, hosts: &[Se
         plans.push(HostPlan::new(seen, to, if moves { Action::Activate { record } } else { Action::Stay }));
     }
     refuse_any(refusals)?;
-    let plan = finishing(to.clone(), plans, format!("finishes the {} to {to} that was interrupted", intent.command));
+    let plan = finishing(to.clone(), plans, format!("finishes the interrupted {} to {to}", intent.command));
     Ok(Plan { data: rest_of_the_way(intent, means, hosts)?, ..plan })
 }
 

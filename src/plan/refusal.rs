@@ -74,8 +74,7 @@ pub enum Reason {
     },
     /// The tool's state directory belongs to an untrusted user.
     #[error(
-        "the state directory belongs to user {owner}, and not to root or to user {user}, who works there: nothing that it says \
-         is run or obeyed"
+        "the state directory belongs to user {owner}, not to root or the connecting user {user}: its records are not trusted"
     )]
     ForeignState {
         /// The owner's UID.
@@ -84,9 +83,7 @@ pub enum Reason {
         user: u32,
     },
     /// One of the tool's own records belongs to an untrusted user.
-    #[error(
-        "{path} belongs to user {owner}, and not to root or to user {user}, who works there: nothing that it says is run or obeyed"
-    )]
+    #[error("{path} belongs to user {owner}, not to root or the connecting user {user}: its records are not trusted")]
     ForeignRecord {
         /// The path of the record below the root.
         path: InnerPath,
@@ -97,8 +94,7 @@ pub enum Reason {
     },
     /// Commands would run in a release that belongs to an untrusted user.
     #[error(
-        "{name} belongs to user {owner}, who is neither root nor who deploys here, and commands would run there what that user \
-         put there"
+        "{name} belongs to user {owner}, neither root nor the deploying user, so its commands could run that user's code"
     )]
     ForeignRelease {
         /// The release.
@@ -408,7 +404,7 @@ pub enum Reason {
         there: String,
     },
     /// The data is on a host that does not take part.
-    #[error("the data is on {place}, which does not take part")]
+    #[error("the data is on {place}, which is not selected")]
     DataElsewhere {
         /// The host that has the data.
         place: String,

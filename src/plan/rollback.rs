@@ -76,7 +76,7 @@ fn with_data(mut plan: Plan, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result
     let means = if plan.finishes { data::as_begun(plan.command, &plan.release, means, hosts)? } else { means };
     plan.data = data::revert(plan.command, &plan.release, &starts, hosts, means, resumes)?;
     if means.keep {
-        plan.notes.push("the data stays as it is: the old code meets the new data".to_owned());
+        plan.notes.push("the data stays as it is: the old code runs on the new data".to_owned());
     }
     Ok(plan)
 }
@@ -201,7 +201,7 @@ fn go_back(steps: &dyn Fn(&Seen<'_>) -> u32, from: Option<&ReleaseName>, hosts: 
 fn refuse(hosts: &[Seen<'_>], targets: Vec<Result<ReleaseName, HostRefusal>>) -> Refusal {
     let go = |target: &Result<ReleaseName, HostRefusal>| match target {
         Ok(name) => format!("would go to {name}"),
-        Err(_) => "has nowhere to go".to_owned(),
+        Err(_) => "has no target".to_owned(),
     };
     let table: Vec<_> = hosts.iter().zip(&targets).map(|(seen, target)| row(seen, &go(target))).collect();
     let differ = targets.iter().any(Result::is_ok);

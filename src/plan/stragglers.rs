@@ -49,11 +49,10 @@ impl Place<'_> {
 
     fn mended(&self, goal: &ReleaseName) -> Notice {
         let host = self.seen.host;
-        let before = self.before.map_or("nothing".to_owned(), ToString::to_string);
+        let before = self.before.map_or("none".to_owned(), ToString::to_string);
         let lacks = self.seen.state.release(goal).is_none();
         let stage = lacks.then(|| Hint::StageOn(goal.clone(), host.to_owned()));
-        let what =
-            format!("{host} could not roll back with the others: they go to {goal}, and it has {before} to go to");
+        let what = format!("{host} could not roll back with the others: they go to {goal}, and its target is {before}");
         stage.into_iter().chain([Hint::RollbackTo(goal.clone())]).fold(Notice::new(what), Notice::hint)
     }
 }

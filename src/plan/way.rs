@@ -48,7 +48,7 @@ pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
     let root = seen.state.team.as_ref().and(seen.state.identity.as_ref()).map(|identity| identity.root);
     let way = seen.state.way.iter().take_while(|passed| Some(passed.entry.id) != root);
     let paths: Vec<&str> = way.filter(open).map(|passed| passed.path.as_str()).collect();
-    let message = "a group may write to {}: whoever is in it can swap releases";
+    let message = "a group may write to {}: its members can replace releases";
     (!paths.is_empty()).then(|| message.replace("{}", &paths.join(", ")))
 }
 
@@ -57,8 +57,7 @@ pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
 pub fn on_network(seen: &Seen<'_>) -> Option<String> {
     let name = seen.state.identity.as_ref()?.filesystem?.network()?;
     Some(format!(
-        "the root lies on {name}: the switch is one step there too, but another machine that has it mounted may go on \
-         seeing the old release until what it remembers of `current` has expired"
+        "the root is on {name}: the switch is atomic there too, but another machine that mounts it may see the old release until its cache of `current` expires"
     ))
 }
 
@@ -102,7 +101,7 @@ mod tests {
             identity.filesystem = kind.map(FilesystemKind);
             on_network(&Seen { host: "web1", state: &state })
         };
-        assert!(on(Some(0x6969)).is_some_and(|warning| warning.starts_with("the root lies on NFS: ")));
+        assert!(on(Some(0x6969)).is_some_and(|warning| warning.starts_with("the root is on NFS: ")));
         assert_eq!((on(Some(0xef53)), on(None)), (None, None));
     }
 

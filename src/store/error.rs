@@ -110,7 +110,9 @@ pub enum StoreError {
         name: ReleaseName,
     },
     /// The name belongs to a pruned release that was once current. Nothing was changed.
-    #[error("{host} had a release {name} that was pruned, and a name that was current once is not used again")]
+    #[error(
+        "{host} had a release {name} that was pruned, and the name of a release that was once current is never reused"
+    )]
     NamePruned {
         /// The host.
         host: String,
@@ -121,8 +123,7 @@ pub enum StoreError {
     ///
     /// The release was not published.
     #[error(
-        "{place} on {host} cannot be given its first content: it lies on another filesystem than the root, and nothing is moved \
-         from one to the other in one step"
+        "cannot seed {place} on {host}: it is on another filesystem than the root, so nothing can be renamed into it"
     )]
     SeedElsewhere {
         /// The host.
@@ -243,13 +244,13 @@ impl StoreError {
             Self::NotConverted { .. } => {
                 Some("have its owner, or root, deploy or roll back once with this [security] group")
             }
-            Self::NotInGroup { .. } => Some("have root add the user to it there (`usermod -aG`), then connect anew"),
+            Self::NotInGroup { .. } => Some("have root add the user to it there (`usermod -aG`), then connect again"),
             Self::OfAnotherGroup { .. } => Some("name that group in [security] group"),
             Self::NotOfGroup { .. } => Some("have its owner, or root, run `chgrp` and `chmod g+rwxs` on it"),
             Self::NameTaken { name, .. } => return vec![Hint::AnotherName, Hint::Activate(name.clone())],
             Self::NamePruned { .. } => return vec![Hint::AnotherName],
             Self::SeedElsewhere { .. } => Some(
-                "copy it there by hand on that host (`cp -a`), from the source, then deploy again: it is not seeded a second time",
+                "copy it by hand from the source on that host (`cp -a`), then deploy again: it is not seeded twice",
             ),
             Self::Damaged { .. } | Self::Unlistable { .. } | Self::NoSuchRelease { .. } => None,
         };
@@ -289,9 +290,9 @@ fn hints_of(error: &TransportError) -> Vec<Hint> {
                 FailureKind::CrossDevice => {
                     Some("the root, its releases and its state directory must be on one filesystem: see [layout]")
                 }
-                FailureKind::Denied => Some("see who owns the root on the host, and as whom you connect"),
-                FailureKind::NoSpace => Some("free some space on the host"),
-                FailureKind::ReadOnly => Some("the filesystem is read-only; see what the host's kernel log says"),
+                FailureKind::Denied => Some("check the owner of the root on the host, and the user you connect as"),
+                FailureKind::NoSpace => Some("free space on the host"),
+                FailureKind::ReadOnly => Some("the filesystem is read-only; see the host's kernel log"),
                 _ => None,
             }
         }

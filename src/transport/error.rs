@@ -21,7 +21,7 @@ pub enum TransportError {
         source: Box<dyn StdError + Send + Sync>,
     },
     /// The host was reached, but lacks something that the work needs. No step ran.
-    #[error("{host} cannot be worked with: {lacks}")]
+    #[error("{host} is not suitable: {lacks}")]
     Unsuitable {
         /// The host.
         host: String,
@@ -31,7 +31,7 @@ pub enum TransportError {
     /// The deploy root cannot be used. No step ran.
     ///
     /// It is missing, is not a directory, cannot be entered or created, or is not the one seen before.
-    #[error("the root {root} on {host} cannot be used: {failure}")]
+    #[error("cannot use the root {root} on {host}: {failure}")]
     Root {
         /// The host.
         host: String,
@@ -57,7 +57,7 @@ pub enum TransportError {
     /// The source of an upload could not be read, or changed while it was read.
     ///
     /// A part of it may have arrived in [`Upload::into`](super::Upload::into).
-    #[error("what is uploaded to {host} cannot be read")]
+    #[error("cannot read the source of the upload to {host}")]
     Source {
         /// The host.
         host: String,
@@ -65,7 +65,7 @@ pub enum TransportError {
         source: TreeError,
     },
     /// An upload did not arrive whole. A part of it may be in [`Upload::into`](super::Upload::into).
-    #[error("the upload to {host} did not arrive whole in {root}: {failure}")]
+    #[error("the upload to {host} failed in {root}: {failure}")]
     Upload {
         /// The host.
         host: String,
@@ -77,7 +77,7 @@ pub enum TransportError {
     /// A command could not be started, for example because its working directory or its record's parent is missing.
     ///
     /// It did not run.
-    #[error("the command was not run on {host}: {failure}")]
+    #[error("the command did not run on {host}: {failure}")]
     Hook {
         /// The host.
         host: String,
@@ -85,7 +85,7 @@ pub enum TransportError {
         failure: StepFailure,
     },
     /// The reply was lost or malformed. The steps may have run or not: read the state before anything else.
-    #[error("no answer from {host}, so it is not known what took effect")]
+    #[error("no answer from {host}, so its state is unknown")]
     Unknown {
         /// The host.
         host: String,
@@ -179,16 +179,16 @@ impl StepFailure {
 #[non_exhaustive]
 pub enum FailureKind {
     /// An entry exists where none should (`EEXIST`, `ENOTEMPTY`).
-    #[error("already there")]
+    #[error("already exists")]
     Exists,
     /// No entry exists where one should (`ENOENT`).
-    #[error("not there")]
+    #[error("does not exist")]
     Missing,
     /// An expectation did not hold.
     #[error("not as expected")]
     Mismatch,
     /// The entry is of another kind (`ENOTDIR`, `EISDIR`, `ELOOP`).
-    #[error("of the wrong kind")]
+    #[error("wrong type")]
     WrongType,
     /// No permission (`EACCES`, `EPERM`).
     #[error("permission denied")]

@@ -67,10 +67,10 @@ impl HookCall {
         }
         let mut variables = self.environment.iter().chain(self.secrets.pairs());
         if let Some((name, _)) = variables.clone().find(|(name, _)| !is_settable(name)) {
-            return Some(format!("{name:?} is no name of a variable that a command can be given"));
+            return Some(format!("{name:?} is not a valid name of an environment variable"));
         }
         let nul = self.script.contains('\0') || variables.any(|(_, value)| value.contains('\0'));
-        nul.then(|| "the command or its environment holds a NUL byte, which no shell can be told".to_owned())
+        nul.then(|| "the command or its environment contains a NUL byte, which no shell accepts".to_owned())
     }
 }
 

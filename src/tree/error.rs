@@ -29,7 +29,7 @@ pub enum TreeError {
         path: String,
     },
     /// The source is an archive of another format than its name says.
-    #[error("{path} is named as {named} and holds {holds}")]
+    #[error("{path} has the name of {named}, but contains {holds}")]
     Misnamed {
         /// The archive.
         path: String,
@@ -74,7 +74,7 @@ pub enum TreeError {
         why: PatternError,
     },
     /// The source has changed since the scan.
-    #[error("{path} changed while it was being released; build it to its end, then try again")]
+    #[error("{path} changed while it was being read; finish the build, then try again")]
     Changed {
         /// The entry that changed, or the source.
         path: String,
@@ -210,7 +210,7 @@ pub enum Refusal {
     },
     /// It is a symlink that cannot be resolved within the release.
     #[error(
-        "it is a link to {target}, which goes in circles, or back by `..` from what is no directory of the release"
+        "it is a link to {target}, which is part of a cycle, or follows `..` from outside the release's directories"
     )]
     LinkUnclear {
         /// The target.

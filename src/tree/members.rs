@@ -94,7 +94,7 @@ fn only_zeros(mut rest: impl Read) -> io::Result<()> {
         match rest.read(&mut buffer) {
             Ok(0) => return Ok(()),
             Ok(read) if buffer[..read].iter().all(|byte| *byte == 0) => {}
-            Ok(_) => return Err(io::Error::other("there is something behind its end; are these two archives in one?")),
+            Ok(_) => return Err(io::Error::other("it has data after its end; are these two archives in one?")),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

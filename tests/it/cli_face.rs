@@ -268,7 +268,7 @@ fn hints_keep_what_was_asked() {
     fs_err::write(format!("{marks}/data"), "{\"format\":1,\"irreversible\":\"it dropped a table\"}")
         .expect("it can be written");
     assert_eq!(
-        hint(&["rollback", "--to", "one", "--verify", "none"]).split(" moves").next(),
+        hint(&["rollback", "--to", "one", "--verify", "none"]).split(" rolls back").next(),
         Some(&*format!("`switchback --root {root} rollback --to one --verify none --keep-data`"))
     );
 }
@@ -287,7 +287,7 @@ fn a_full_standard_output_hides_nothing() {
     };
     let (code, told) = run(&["--json", "deploy", &source, "--name", "v1"]);
     assert_eq!(code, 0, "it is deployed: {told}");
-    assert!(told.contains("v1") && told.contains("standard output could not be written"), "{told}");
+    assert!(told.contains("v1") && told.contains("cannot write to standard output"), "{told}");
     let (code, told) = run(&["-q", "deploy", &source, "--name", "v2"]);
     assert!(code == 0 && told.contains("v2"), "{code}: {told}");
     let (code, told) = run(&["activate", "none-such"]);

@@ -105,7 +105,7 @@ fn an_unknown_environment_lists_those_there() {
         str![[r#"
 there is no environment "stagin"
  --> switchback.toml
-  = help: did you mean "staging"? There are: production, staging
+  = help: did you mean "staging"? Known: production, staging
 "#]]
     );
     let none = Config::parse("root = '/a'", Some("x")).unwrap_err();
@@ -141,7 +141,7 @@ fn unknown_keys_of_other_environments_are_found_too() {
     let error = refused("root = '/a'\n[env.staging]\nrooot = '/b'\n");
     assert_eq!((error.key(), error.line()), (Some("env.staging.rooot"), Some(3)));
     let nested = refused("root = '/a'\n[env.a.env.b]\nroot = '/b'\n");
-    assert_eq!(nested.message(), "an environment cannot hold environments");
+    assert_eq!(nested.message(), "an environment cannot contain environments");
 }
 
 #[test]
@@ -181,7 +181,7 @@ host "web1" is listed twice
   |
 7 | name = 'web1'
   |        ^^^^^^
-  = help: the first of the two begins on line 2
+  = help: the first of the two starts on line 2
 "#]]
     );
     let place = refused("root = '/a'\n[[host]]\nname='x'\naddress='u@web'\n[[host]]\nname='y'\naddress='v@WEB'\n");
@@ -198,16 +198,16 @@ fn each_contradiction_shows_its_line() {
         ("root = 5", Some(1), "expected a string"),
         ("root = '/a'\nroot = '/b'", Some(2), "duplicate key"),
         ("root = '/a'\nhost = 'web1'", Some(2), "`host`"),
-        ("root = '/a'\n[[host]]\naddress = '-oProxyCommand=x'", Some(3), "is not the address of a host"),
+        ("root = '/a'\n[[host]]\naddress = '-oProxyCommand=x'", Some(3), "is not a host address"),
         ("root = '/a'\n[[host]]\naddress = 'h:0'", Some(3), "the port must be"),
-        ("root = '/a'\n[[host]]\nname = 'a b'", Some(3), "cannot name a host"),
+        ("root = '/a'\n[[host]]\nname = 'a b'", Some(3), "is not a host name"),
         ("root = '/a'\n[[host]]\nroot = '/b'", Some(2), "neither `name` nor `address`"),
         ("[[host]]\nname='a'\nroot='/a'\n\n[[host]]\nname='b'", Some(5), "host \"b\" has no `root`"),
         ("root = '/a'\n[[host]]\nname='a'\nhots='b'", Some(4), "unknown key `host.hots`"),
         ("root = '/a'\nparallel = 0", Some(2), "from 1 to 1024"),
         ("root = '/a'\nparallel = 1025", Some(2), "from 1 to 1024"),
         ("root = '/a'\n[ssh]\nknown_hosts = 'yes'", Some(3), "neither \"strict\" nor \"accept-new\""),
-        ("root = '/a'\n[ssh]\njump = ['a', '-x']", Some(3), "is not the address of a host"),
+        ("root = '/a'\n[ssh]\njump = ['a', '-x']", Some(3), "is not a host address"),
         ("root = '/a'\n[ssh]\njump = ['a', 1]", Some(3), "`ssh.jump`"),
         ("root = '/a'\n[ssh]\nidentity = '~bob/key'", Some(3), "only `~/`"),
         ("root = '/a'\n[ssh]\nidentity = \"a\\nb\"", Some(3), "control character"),

@@ -89,7 +89,7 @@ impl Told {
 
 impl Observer for Told {
     fn event(&self, event: &Event) {
-        if matches!(event, Event::Warning { message, .. } if message.text.contains("the root lies on NFS")) {
+        if matches!(event, Event::Warning { message, .. } if message.text.contains("the root is on NFS")) {
             self.0.fetch_add(1, Ordering::Relaxed);
         }
     }

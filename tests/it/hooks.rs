@@ -226,7 +226,7 @@ async fn a_host_that_lacks_something_runs_nothing() {
         LocalShell::new("dash", "gnu").expect("every machine has it").env("PATH", tools.path().to_str().unwrap());
     let error = run(&shell.transport(), &call(&root(&dir), "r", "true")).await.err().unwrap();
     let TransportError::Unsuitable { lacks, .. } = &error else { panic!("{error:?}") };
-    assert_eq!((&lacks[..], error.effect()), ("the commands mkfifo, setsid are missing there", Effect::Nothing));
+    assert_eq!((&lacks[..], error.effect()), ("it lacks the commands mkfifo, setsid", Effect::Nothing));
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
 }
 

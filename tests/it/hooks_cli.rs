@@ -355,7 +355,7 @@ fn a_deploy_without_its_variables_is_refused_and_a_rollback_goes_on() {
 fn a_deploy_without_the_host_of_the_data_is_told_what_deploys_can_do() {
     let ground = Ground::new(DATA);
     let ended = ground.run(&["deploy", &ground.source("v2"), "--name", "v2", "--except", "web1"]);
-    ended.with(3, &["the data is on web1, which does not take part", "next: include web1"]);
+    ended.with(3, &["the data is on web1, which is not selected", "next: include web1"]);
     assert!(!ended.told.contains("--keep-data"), "{}", ended.told);
     ground.is_on(["v1", "v1"]);
     ground.has_data("1");

@@ -94,9 +94,9 @@ fn the_command_leaves_out_verifies_and_refuses_as_configured() {
     fs::write(at("root/releases/a/page"), "PAGE").expect("a file");
     assert_eq!(switchback(dir.path(), &["verify", "a"]).0, 0);
     let (code, printed) = switchback(dir.path(), &["verify", "a", "--full"]);
-    assert!(code == 8 && printed.contains("page has another content"), "{code}: {printed}");
+    assert!(code == 8 && printed.contains("page has different content"), "{code}: {printed}");
     configure("[rollback]\nverify = \"full\"\n");
     let (code, printed) = switchback(dir.path(), &["rollback"]);
-    assert!(code == 3 && printed.contains("a is damaged: page has another content"), "{code}: {printed}");
+    assert!(code == 3 && printed.contains("a is damaged: page has different content"), "{code}: {printed}");
     assert_eq!(switchback(dir.path(), &["rollback", "--verify", "quick"]).0, 0);
 }

@@ -92,7 +92,7 @@ fn what_is_typed_is_done_and_said() {
     assert!(!site.root().join("releases/a").exists() && site.root().join("releases/c").exists());
     let taken = site.run(&["deploy", "src", "--name", "b"]);
     assert_eq!(taken.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&taken.stderr).contains("is not used again"));
+    assert!(String::from_utf8_lossy(&taken.stderr).contains("is never reused"));
     assert_eq!(site.run(&["prune"]).status.code(), Some(2), "nothing says how many stay");
     assert_eq!(site.run(&["pin", "missing"]).status.code(), Some(3));
 }
@@ -121,10 +121,7 @@ fn what_is_configured_is_kept_by_every_deploy() {
     assert_eq!(names, ["c", "d"]);
     configured(&["prune"]);
     let plan = configured(&["deploy", "src", "--name", "e", "--dry-run"]);
-    assert!(
-        plan.contains("local: remove c: good, and beyond those that are kept") && !plan.contains("keep d"),
-        "{plan}"
-    );
+    assert!(plan.contains("local: remove c: good, and beyond the kept ones") && !plan.contains("keep d"), "{plan}");
     configured(&["stage", "src", "--name", "e"]);
     let plan = configured(&["activate", "e", "--dry-run"]);
     assert!(plan.contains("local: remove c: good"), "{plan}");
@@ -243,10 +240,8 @@ fn what_took_the_place_of_a_shared_link_is_kept() {
             let damage =
                 report.hosts[0].verification.as_ref().map(|found| found.damage.clone()).expect("it was looked at");
             let damage: Vec<String> = damage.iter().map(ToString::to_string).collect();
-            let expected = [
-                "up loads is a directory, and was a link to what is shared",
-                ".env leads somewhere else than to shared/.env",
-            ];
+            let expected =
+                ["up loads is a directory, but should be a link to a shared path", ".env does not lead to shared/.env"];
             assert_eq!(damage, expected, "{what}");
             let report = bare.prune(0, &RunOptions::default(), &Silent).await;
             assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);

@@ -222,7 +222,7 @@ async fn what_is_missing_is_named_and_nothing_runs() {
     }
     let shell = LocalShell::new("dash", "gnu").expect("dash").env("PATH", tools.path().to_str().unwrap());
     let error = shell.transport().execute(&batch(dir.path(), vec![make("a")])).await.unwrap_err();
-    let named = "the commands mv, readlink, stat are missing there";
+    let named = "it lacks the commands mv, readlink, stat";
     assert!(matches!(&error, TransportError::Unsuitable { lacks, .. } if lacks == named), "{error:?}");
     assert_eq!(error.effect(), Effect::Nothing);
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);

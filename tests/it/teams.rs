@@ -152,7 +152,7 @@ async fn rollback(fleet: &Fleet) -> Report {
 fn assert_done(report: &Report, what: &str) {
     assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?} {:?}", report.error, report.hosts);
     // Files added by `after_switch` are reported, and are not damage.
-    let added = |warning: &String| warning.contains("has entries that were not staged with it");
+    let added = |warning: &String| warning.contains("has entries that are not in its manifest");
     let warnings: Vec<_> = report
         .hosts
         .iter()

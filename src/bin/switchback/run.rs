@@ -43,7 +43,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
 pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
     match result {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Error::new(ErrorKind::Internal, "standard output could not be written").because(error))
+            Err(Error::new(ErrorKind::Internal, "cannot write to standard output").because(error))
         }
         _ => Ok(()),
     }
@@ -118,7 +118,7 @@ async fn called(
     // Not earlier: at a question, Ctrl-C ends the program as usual.
     let interrupt = if command.changes() && !global.dry_run {
         interrupt::listen(&under_way, &invocation.fleet)
-            .map_err(|error| Error::new(ErrorKind::Internal, "signals could not be listened for").because(error))?
+            .map_err(|error| Error::new(ErrorKind::Internal, "cannot set up the signal handlers").because(error))?
     } else {
         interrupt::never()
     };

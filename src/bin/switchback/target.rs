@@ -56,7 +56,7 @@ fn environment(global: &Global) -> Option<&str> {
 /// Finds the configuration in the current directory, else in the nearest directory above.
 fn look_for() -> Result<Utf8PathBuf, Error> {
     let here = std::env::current_dir()
-        .map_err(|error| Error::new(ErrorKind::Internal, "the current directory cannot be read").because(error))?;
+        .map_err(|error| Error::new(ErrorKind::Internal, "cannot read the current directory").because(error))?;
     let found = here.ancestors().map(|directory| directory.join(FILE)).find(|file| file.is_file());
     match found.map(Utf8PathBuf::from_path_buf) {
         Some(Ok(file)) => Ok(relative_to(&here, &file)),

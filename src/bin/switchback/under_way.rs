@@ -37,14 +37,12 @@ impl UnderWay {
         let Some(phase) = came.phase else { return "Ended at once: nothing had begun.\n".to_owned() };
         let left = match phase {
             Phase::Ask | Phase::Stage => {
-                "no `current` was touched, and no lock is held. What was uploaded is removed by the next deploy"
-                    .to_owned()
+                "no `current` was changed, and no lock is held. The next deploy removes the upload".to_owned()
             }
             Phase::Lock | Phase::Prepare => {
-                "no `current` was touched. The locks are left on the hosts, for the next command to take over"
-                    .to_owned()
+                "no `current` was changed. The next command takes over the locks left on the hosts".to_owned()
             }
-            _ => format!("{}. The locks may be left on the hosts, for the next command to take over", came.places()),
+            _ => format!("{}. The next command takes over any locks left on the hosts", came.places()),
         };
         let next = "shows where each host is, and then";
         format!("Ended at once, in {}: {left}.\nnext: `{again} status` {next} `{again} recover`\n", phase.as_str())
@@ -77,7 +75,7 @@ mod tests {
         run.note(&Event::Phase { phase: Phase::Stage, hosts: 2 });
         assert!(run.left("switchback").contains("no lock is held"));
         run.note(&Event::Phase { phase: Phase::Lock, hosts: 2 });
-        assert!(run.left("switchback").contains("no `current` was touched. The locks are left"));
+        assert!(run.left("switchback").contains("no `current` was changed. The next command takes over the locks"));
         run.note(&Event::Phase { phase: Phase::Switch, hosts: 2 });
         let after = "b-17".parse().ok();
         run.clone().note(&Event::Switched { host: "web1".to_owned(), before: None, after, at: None });

@@ -47,12 +47,12 @@ impl Source<'_> {
 
     fn lacking(&self, spot: Range<usize>, preset: Option<Preset>, key: &str) -> ConfigError {
         let message = match preset {
-            Some(preset) => format!("`[data]` has no `{key}`, and {preset} has no command that the preset could use"),
+            Some(preset) => format!("`[data]` has no `{key}`, and the preset {preset} has no command for it"),
             None => format!("`[data]` has no `{key}`: it needs both `version` and `apply`"),
         };
         let help = match preset {
             Some(preset) => preset.advice().to_owned(),
-            None => "write both, or a `preset`, which fills them in".to_owned(),
+            None => "write both, or a `preset`".to_owned(),
         };
         self.error(spot, message).help(help)
     }
@@ -62,7 +62,7 @@ impl Source<'_> {
         let named = |name: &str| hosts.iter().find(|host| host.name == name);
         let spot = word.map_or(spot, Text::span);
         if named(CONTROLLER).is_some() {
-            let message = "a host is called \"controller\", and here that word means the machine switchback runs on";
+            let message = "a host is called \"controller\", but here that word means the machine switchback runs on";
             return Err(self.error(spot, message).help("give that host another `name`"));
         }
         match word.map(|word| word.get_ref().as_str()) {
@@ -75,7 +75,7 @@ impl Source<'_> {
 
     fn no_such_host(&self, spot: Range<usize>, name: &str, hosts: &[HostConfig]) -> ConfigError {
         let names: Vec<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
-        let help = format!("there are: {}, and \"{CONTROLLER}\", the machine switchback runs on", names.join(", "));
+        let help = format!("known: {}, and \"{CONTROLLER}\", the machine switchback runs on", names.join(", "));
         self.error(spot, format!("no host is called {name:?}")).help(help)
     }
 
@@ -96,7 +96,7 @@ impl Source<'_> {
         }
         let saved = layer.save.as_ref().and_then(|list| list.first());
         let Some(spot) = layer.revert_when.as_ref().or(saved).map(Text::span) else { return Ok(()) };
-        let error = self.error(spot, "there is no `revert` that this could be for");
-        Err(error.help("write `revert`, the command that takes the data back to $SWITCHBACK_DATA_TARGET"))
+        let error = self.error(spot, "this has no effect without `revert`");
+        Err(error.help("write `revert`, the command that reverts the data to $SWITCHBACK_DATA_TARGET"))
     }
 }

@@ -31,13 +31,13 @@ impl Source<'_> {
         for name in names {
             let text = name.get_ref();
             if !is_variable(text) {
-                let message = "this is no name of a variable: letters, digits and `_`, the first no digit";
+                let message = "this is not a variable name: letters, digits and `_`, not starting with a digit";
                 return Err(self
                     .error(name.span(), message)
-                    .help("write names only; their values are taken from the environment when they are needed"));
+                    .help("write names only; the values come from the environment"));
             }
             if text.starts_with(OURS) {
-                return Err(self.error(name.span(), format!("variables that begin with {OURS} are set by switchback")));
+                return Err(self.error(name.span(), format!("switchback sets the variables that start with {OURS}")));
             }
             if variables.contains(text) {
                 return Err(self.error(name.span(), format!("{text:?} is listed twice")));

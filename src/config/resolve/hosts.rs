@@ -47,7 +47,7 @@ impl Source<'_> {
             }
         };
         let Some(root) = own.or_else(|| root.cloned()) else {
-            let message = format!("host {name:?} has no `root`, and there is none for all hosts");
+            let message = format!("host {name:?} has no `root`, and there is no `root` for all hosts");
             return Err(ConfigError::at(self.text, layer.span(), message));
         };
         Ok(HostConfig { name, place: address.map_or(Place::Local, Place::Ssh), root })
@@ -62,7 +62,7 @@ impl Source<'_> {
         }
         Err(self.error(
             name.span(),
-            format!("{text:?} cannot name a host: letters, digits, `.`, `_` and `-`, the first a letter or digit"),
+            format!("{text:?} is not a host name: letters, digits, `.`, `_` and `-`, the first a letter or digit"),
         ))
     }
 
@@ -77,6 +77,6 @@ impl Source<'_> {
         let entry = layer.get_ref();
         let spot = entry.name.as_ref().or(entry.address.as_ref()).map_or(layer.span(), Spanned::span);
         let first = ConfigError::at(self.text, layers[at].span(), "").line().unwrap_or_default();
-        Err(ConfigError::at(self.text, spot, message).help(format!("the first of the two begins on line {first}")))
+        Err(ConfigError::at(self.text, spot, message).help(format!("the first of the two starts on line {first}")))
     }
 }

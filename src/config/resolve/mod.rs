@@ -104,7 +104,7 @@ impl Source<'_> {
         let quoted: Vec<String> = known.iter().map(|(name, _)| format!("{name:?}")).collect();
         let message = match quoted.as_slice() {
             [one, other] => format!("{text:?} is neither {one} nor {other}"),
-            all => format!("{text:?} is none of {}", all.join(", ")),
+            all => format!("{text:?} is not one of {}", all.join(", ")),
         };
         let error = self.error(word.span(), message);
         Err(match did_you_mean(text, known.iter().map(|(name, _)| *name)) {
@@ -122,7 +122,7 @@ impl Source<'_> {
         let text = path.get_ref();
         if text.is_empty() || text.chars().any(char::is_control) {
             return Err(
-                self.error(path.span(), format!("{text:?} is no path: it is empty or holds a control character"))
+                self.error(path.span(), format!("{text:?} is not a path: it is empty or has a control character"))
             );
         }
         if text.starts_with('~') && !text.starts_with("~/") {
@@ -141,10 +141,10 @@ impl Source<'_> {
         let text = command.get_ref();
         if text.trim().is_empty() {
             let error = self.error(command.span(), "the command is empty");
-            return Err(error.help("leave the key out, or write \"true\" for a command that does nothing"));
+            return Err(error.help("remove the key, or write \"true\" for a command that does nothing"));
         }
         if text.contains('\0') {
-            return Err(self.error(command.span(), "the command holds a NUL byte, which no command can"));
+            return Err(self.error(command.span(), "the command contains a NUL byte"));
         }
         Ok(Some(text.clone()))
     }
@@ -165,7 +165,7 @@ impl Source<'_> {
         let check = |pattern: &Text| {
             let text = pattern.get_ref();
             let plain = !text.trim().is_empty() && !text.chars().any(char::is_control);
-            let message = || format!("{text:?} is no pattern: it is empty or holds a control character");
+            let message = || format!("{text:?} is not a pattern: it is empty or has a control character");
             if plain { Ok(text.clone()) } else { Err(self.error(pattern.span(), message())) }
         };
         patterns.iter().map(check).collect()

@@ -22,8 +22,8 @@ impl Source<'_> {
     pub(super) fn validation(&self, layer: &ValidateLayer) -> Result<Option<Validation>, ConfigError> {
         let Some(command) = self.command(layer.command.as_ref())? else {
             return layer.spot().map_or(Ok(None), |spot| {
-                let error = self.error(spot, "`[validate]` has no `command`, so nothing would be validated");
-                Err(error.help("write the command that ends with 0 when the release is good"))
+                let error = self.error(spot, "`[validate]` has no `command`");
+                Err(error.help("write a command that exits with 0 if the release is good"))
             });
         };
         let default = Validation::new(command);
@@ -55,8 +55,8 @@ impl Source<'_> {
         let idle = validation.allow_failures > 0 && validation.hold_for.is_zero();
         match &layer.allow_failures {
             Some(number) if idle => Err(self
-                .error(number.span(), "failures are forgiven while it must hold, and there is no `for`")
-                .help("write `for`, or `start_within` for failures before it first holds")),
+                .error(number.span(), "`allow_failures` applies only during `for`, which is missing")
+                .help("write `for`, or `start_within` to allow failures before the first success")),
             _ => Ok(()),
         }
     }

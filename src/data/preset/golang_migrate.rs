@@ -26,7 +26,7 @@ fn read(answer: &Answer<'_>) -> Result<DataVersion, DataVersionError> {
     answer.succeeded()?;
     match last.strip_suffix(" (dirty)") {
         Some(version) => Err(answer.unclear(format!(
-            "failed in the middle of {version}: mend the data by hand, then say so with `migrate force`"
+            "failed in the middle of {version}: fix the data by hand, then record that with `migrate force`"
         ))),
         None if !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit()) => DataVersion::new(last),
         None => Err(answer.unclear("printed no version on standard error")),

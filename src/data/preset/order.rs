@@ -19,8 +19,7 @@ pub(super) fn last_applied<'t>(
             None => last = name,
             Some(pending) => {
                 return Err(answer.unclear(format!(
-                    "has applied {name} and not {pending}, which comes before it: no version could tell whether that \
-                     one is applied, so nothing could revert it; give it a later place"
+                    "has applied {name} and not {pending}, which comes before it: no version would show whether {pending} is applied, so nothing could revert it; order it later"
                 )));
             }
         }

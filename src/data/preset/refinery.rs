@@ -8,8 +8,7 @@ pub(super) static TOOL: Tool = Tool {
     apply: "refinery migrate",
     revert: None,
     advice: "write `version` as a query such as \"SELECT max(version) FROM refinery_schema_history\", run by the client of \
-             your database; Refinery knows no way back, so write `revert` too, or releases with migrations cannot be gone \
-             back from",
+             your database; Refinery cannot revert, so write `revert` too, or releases with migrations cannot be rolled back",
     read,
 };
 

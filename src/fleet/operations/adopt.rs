@@ -85,7 +85,7 @@ impl<'r> Run<'r> {
         let outcome = if failed.is_empty() { Outcome::Done } else { Outcome::Failed };
         let error = (!failed.is_empty()).then(|| Failure {
             hints: vec![Hint::AdoptAgain],
-            ..summary("a tree was not adopted, or only in part; every release can still be reached", &failed)
+            ..summary("a tree was not adopted, or only in part; every release is still reachable", &failed)
         });
         self.enter_phase(Phase::Finish, locked.len());
         let hosts = join_all(locked.iter_mut().map(|host| self.end_adoption(host, plan, outcome))).await;

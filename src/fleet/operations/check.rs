@@ -138,10 +138,10 @@ impl CurrentReleases<'_, '_> {
 
     fn report_validity(&self, host: &str, answer: Result<(), Error>) {
         match answer {
-            Ok(()) => self.emit_answer(host, HookKind::Validate, "holds now".to_owned()),
+            Ok(()) => self.emit_answer(host, HookKind::Validate, "passes now".to_owned()),
             Err(error) => {
                 let why = redact(self.secrets, &Failure::from(error).message);
-                self.run.warn(Some(host), format!("the validation does not hold now, which refuses no deploy: {why}"));
+                self.run.warn(Some(host), format!("the validation fails now, which does not refuse a deploy: {why}"));
             }
         }
     }

@@ -93,7 +93,7 @@ pub(in crate::fleet) async fn drill(
 /// Returns the digest of the release. Reads all of it.
 async fn digest(release: &dyn Release) -> Result<String, Error> {
     let ReleaseContent::Tree(tree) = release.content() else {
-        let what = format!("{} is on the hosts already: a drill needs the source that it came from", release.name());
+        let what = format!("{} is already on the hosts: a drill needs its source", release.name());
         return Err(Error::new(ErrorKind::Source, what));
     };
     let read = tokio::task::spawn_blocking(move || tree.digest()).await;
@@ -141,7 +141,8 @@ impl Drill<'_> {
             return Ok(());
         }
         let name = ReleaseName::made_at(Timestamp::now(), &Token::random());
-        let message = format!("there is nothing to roll back to: the source is deployed first, as the baseline {name}");
+        let message =
+            format!("there is no release to roll back to, so the source is deployed first as the baseline {name}");
         self.observer.event(&Event::Warning { host: None, message: message.into() });
         self.report.baseline = Some(name.clone());
         let baseline = Renamed { name: name.clone(), of: Arc::clone(&self.release) };
@@ -190,7 +191,7 @@ impl Drill<'_> {
             Ok(data) => Ok(Snapshot { hosts, data }),
             Err(mut report) => {
                 if let Some(error) = &mut report.error {
-                    error.message = format!("{when}, the data could not be looked at: {}", error.message);
+                    error.message = format!("{when}, the data could not be read: {}", error.message);
                 }
                 Err(report)
             }
@@ -200,8 +201,8 @@ impl Drill<'_> {
     /// Ends a leg: checks that its command succeeded, and reads the state of the fleet.
     async fn leg(&mut self, name: &str, report: Report) -> Result<(Snapshot, Report), Aborted> {
         let went = report.outcome == Outcome::Done;
-        let said = report.error.as_ref().map_or_else(|| "it did".to_owned(), |error| error.message.clone());
-        let proof = Proof::new(format!("the {name} did what it was asked"), went, said);
+        let said = report.error.as_ref().map_or_else(|| "done".to_owned(), |error| error.message.clone());
+        let proof = Proof::new(format!("the {name} succeeded"), went, said);
         let seconds = report.seconds;
         self.report.legs.push(Leg { name: name.to_owned(), seconds, data: None, proofs: vec![proof] });
         if !went {
@@ -267,7 +268,7 @@ fn on(snapshot: &Snapshot, name: &ReleaseName) -> Vec<Proof> {
 fn same_releases(before: &Snapshot, now: &Snapshot) -> Vec<Proof> {
     let odd: Vec<String> = now.hosts.iter().filter(|host| !before.hosts.contains(host)).map(described).collect();
     let words = if odd.is_empty() { format!("{} are", now.hosts.len()) } else { odd.join(", ") };
-    vec![Proof::new("every host is where it was before", odd.is_empty(), words)]
+    vec![Proof::new("every host is back on its previous release", odd.is_empty(), words)]
 }
 
 fn described((host, current): &(String, Option<ReleaseName>)) -> String {
@@ -281,8 +282,8 @@ fn moved(before: &Probed, now: &Probed) -> Vec<Proof> {
     if !changed {
         return Vec::new();
     }
-    let words = if old == new { "it is the same".to_owned() } else { "it is another".to_owned() };
-    vec![Proof::new("the fingerprint of the data changed with its version", old != new, words)]
+    let words = if old == new { "unchanged".to_owned() } else { "changed".to_owned() };
+    vec![Proof::new("the data fingerprint changed with the data version", old != new, words)]
 }
 
 /// Proves that the data is the same as before.
@@ -290,7 +291,7 @@ fn same_data(before: &Probed, now: &Probed) -> Vec<Proof> {
     let mut proofs = same_version(before, now);
     if let (Some(old), Some(new)) = (&before.fingerprint, &now.fingerprint) {
         let words = difference(old, new);
-        proofs.push(Proof::new("the fingerprint of the data is what it was before", old == new, words));
+        proofs.push(Proof::new("the data fingerprint is the same as before", old == new, words));
     }
     proofs
 }
@@ -301,7 +302,7 @@ fn same_version(before: &Probed, now: &Probed) -> Vec<Proof> {
         return Vec::new();
     }
     let words = format!("{}, and before {}", shown(&now.shown), shown(&before.shown));
-    vec![Proof::new("the data version is what it was", before.version == now.version, words)]
+    vec![Proof::new("the data version is the same as before", before.version == now.version, words)]
 }
 
 /// Describes the first line in which two fingerprints differ.
@@ -309,7 +310,7 @@ fn difference(old: &str, new: &str) -> String {
     let (mut old, mut new) = (old.lines(), new.lines());
     loop {
         match (old.next(), new.next()) {
-            (None, None) => return "it is the same".to_owned(),
+            (None, None) => return "unchanged".to_owned(),
             (one, other) if one != other => {
                 let shown = |line: Option<&str>| line.map_or("nothing".to_owned(), |line| format!("{:?}", cut(line)));
                 return format!("it was {} and is {}", shown(one), shown(other));

@@ -197,7 +197,7 @@ fn report_state(host: &Host, answer: &Result<RootState, Failure>) -> HostReport 
     report.warnings.extend(plan::broken_way(&seen).map(Notice::from));
     let status = status_of(&host.name, state);
     if status.root_missing {
-        report.warnings.push(format!("there is no {}; a deploy would make it", host.store.root()).into());
+        report.warnings.push(format!("{} does not exist; a deploy would create it", host.store.root()).into());
     }
     report.warnings.extend(state.unreadable.iter().map(|file| file.to_string().into()));
     report.status = Some(status);
@@ -266,7 +266,7 @@ fn leftovers(state: &RootState) -> Vec<Notice> {
         }
         let what = match &left.intent {
             Kept::Record(intent) => format!("{who} to {} was interrupted", intent.to),
-            Kept::Nothing if left.is_upload() => format!("{who} was interrupted in its upload"),
+            Kept::Nothing if left.is_upload() => format!("{who} was interrupted during its upload"),
             Kept::Nothing => format!("{who} was interrupted before it changed anything here"),
             Kept::Unreadable(why) => format!("{who} was interrupted, and its intent cannot be read ({why})"),
         };
@@ -278,7 +278,7 @@ fn leftovers(state: &RootState) -> Vec<Notice> {
         Notice::new(format!("commands of an interrupted run changed {}", release.name)).hint(Hint::Seal)
     });
     let uploads = (!state.staging.is_empty())
-        .then(|| format!("{} unfinished uploads, of runs that go on or of older programs", state.staging.len()).into());
+        .then(|| format!("{} unfinished uploads, by active runs or older versions", state.staging.len()).into());
     state
         .interrupted
         .iter()

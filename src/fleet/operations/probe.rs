@@ -154,7 +154,7 @@ impl<'r> Run<'r> {
             return Err(crate::hook::failed(ErrorKind::DataFailed, &host, HookKind::Fingerprint, &exit).into());
         }
         String::from_utf8(exit.stdout).map_err(|error| {
-            Error::new(ErrorKind::DataFailed, format!("the fingerprint on {host} is no UTF-8")).because(error).into()
+            Error::new(ErrorKind::DataFailed, format!("the fingerprint on {host} is not UTF-8")).because(error).into()
         })
     }
 }

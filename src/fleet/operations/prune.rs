@@ -87,9 +87,9 @@ impl<'r> Run<'r> {
             .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }))
             .collect();
         let lines = if seen.len() < answers.len() {
-            vec!["a host could not be asked again, so it is not told what would be removed at the end".to_owned()]
+            vec!["a host could not be asked again, so the releases that would be pruned are unknown".to_owned()]
         } else {
-            let refused = |refusal: Refusal| vec![format!("nothing would be removed at the end: {refusal}")];
+            let refused = |refusal: Refusal| vec![format!("nothing would be pruned: {refusal}")];
             plan::removed_after(plan, keep, &seen).unwrap_or_else(refused)
         };
         plan.notes.extend(lines);
@@ -105,14 +105,14 @@ impl<'r> Run<'r> {
         let goes: Vec<ReleaseName> = pruning.goes(host.name()).cloned().collect();
         match host.guard.prune(&goes).await {
             Ok(pruned) => {
-                let stays = |(name, why): (ReleaseName, String)| format!("{name} could not be removed ({why})");
+                let stays = |(name, why): (ReleaseName, String)| format!("cannot remove {name} ({why})");
                 host.warnings.extend(pruned.failed.into_iter().map(stays));
                 host.pruned.extend(pruned.moved.iter().map(|(name, _)| name.clone()));
                 (host.member, pruned.moved)
             }
             Err(error) => {
                 let why = failure(error).message;
-                host.warnings.push(format!("old releases could not be removed ({why})"));
+                host.warnings.push(format!("cannot prune old releases ({why})"));
                 (host.member, Vec::new())
             }
         }
@@ -125,7 +125,7 @@ impl<'r> Run<'r> {
         let Some(keep) = self.keep else { return Vec::new() };
         if let Some((name, why)) = self.survey(locked.iter_mut()).await.into_iter().next() {
             let warned = locked.iter_mut().filter(|host| host.name() == name);
-            warned.for_each(|host| host.warnings.push(format!("old releases are not removed: {}", why.message)));
+            warned.for_each(|host| host.warnings.push(format!("did not prune old releases: {}", why.message)));
             return Vec::new();
         }
         match plan::prune(keep, &seen_of(locked)) {
@@ -158,7 +158,7 @@ impl<'r> Run<'r> {
         for (name, place) in trash {
             if let Err(error) = host.store.empty_trash(&place).await {
                 let why = Error::from(error).full_message();
-                let left = format!("{name} is out of sight, but a part of it still lies in the trash ({why})");
+                let left = format!("{name} was moved to the trash, but a part of it is still there ({why})");
                 self.warn(Some(&host.name), left.clone());
                 warnings.push(left);
             }
@@ -213,7 +213,7 @@ impl<'r> Run<'r> {
 fn not_pruned(locked: &mut [LockedHost<'_>], refusal: &Refusal) {
     for host in locked {
         let why = refusal.hosts.iter().find(|why| why.host == host.name());
-        let warning = why.map(|why| format!("old releases are not removed: {}", why.reason));
+        let warning = why.map(|why| format!("did not prune old releases: {}", why.reason));
         host.warnings.extend(warning);
     }
 }

@@ -48,12 +48,12 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
         return report;
     }
     if run.options.dry_run {
-        run.emit(&Event::Planned { plan: vec![format!("{}: take the lock of {} away", host.name, holder.describe())] });
+        run.emit(&Event::Planned { plan: vec![format!("{}: remove the lock of {}", host.name, holder.describe())] });
         return report;
     }
     match steal_lock(run, host, holder).await {
         Ok(()) => {
-            run.warn(Some(&host.name), format!("the lock of {} was taken away", holder.describe()));
+            run.warn(Some(&host.name), format!("removed the lock of {}", holder.describe()));
             report
         }
         Err(why) => failed_host(&host.name, why),
@@ -76,7 +76,7 @@ fn held(host: &Host, holder: &LockHolder) -> Failure {
 
 /// Returns the failure for a lock in a directory that this user cannot read.
 fn hidden(host: &Host) -> Failure {
-    let what = format!("cannot read the lock on {}: only its owner can take it away", host.name);
+    let what = format!("cannot read the lock on {}: only its owner can remove it", host.name);
     Error::new(ErrorKind::Locked, what).hint(Hint::UnreadableFile).hint("connect as its owner").into()
 }
 
@@ -89,6 +89,6 @@ fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
     if failed.is_empty() {
         return run.report(Outcome::Done, None, hosts, None);
     }
-    let error = summary("a lock was not taken away; no `current` was touched", &failed);
+    let error = summary("a lock was not removed; no `current` was changed", &failed);
     run.report(Outcome::Refused, None, hosts, Some(error))
 }

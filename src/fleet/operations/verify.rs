@@ -91,7 +91,7 @@ impl Run<'_> {
                 return self.report_phase(seen.host, Phase::Lock, Err(why));
             }
             let said = match &checked {
-                Checked::Damaged { .. } => vec![format!("{name} is sealed first: {CHANGED}")],
+                Checked::Damaged { .. } => vec![format!("seals {name} first: {CHANGED}")],
                 checked => describe_check(&name, checked),
             };
             for said in &said {
@@ -122,7 +122,7 @@ pub(in crate::fleet) fn describe_check(name: &ReleaseName, checked: &Checked) ->
     match checked {
         Checked::Holds { added, some, modes, changed } => {
             let added = (*added > 0)
-                .then(|| format!("{name} has entries that were not staged with it: {}", list_some(some, *added)));
+                .then(|| format!("{name} has entries that are not in its manifest: {}", list_some(some, *added)));
             let modes = (*modes > 0).then(|| format!("modes in {name} were changed: {}", list_some(changed, *modes)));
             added.into_iter().chain(modes).collect()
         }
@@ -234,14 +234,13 @@ fn found(
     let verification = Verification::of(name, digest, full, verified, links);
     if verification.foreign > 0 {
         let some: Vec<String> = verification.owners.iter().map(ToString::to_string).collect();
-        let whose = "belongs to others than root and those who deploy, who may change it at any time";
+        let whose = "belongs to other users than root and the deploying ones, who can change it at any time";
         report.warnings.push(format!("{}: {whose}", list_some(&some, verification.foreign)).into());
     }
     if verification.modes > 0 {
         let some: Vec<String> = verification.mode_changes.iter().map(ToString::to_string).collect();
         report.warnings.push(
-            format!("modes were changed, which grants nobody anything: {}", list_some(&some, verification.modes))
-                .into(),
+            format!("modes were changed, without granting any right: {}", list_some(&some, verification.modes)).into(),
         );
     }
     if verification.damaged > 0 {
@@ -253,7 +252,7 @@ fn found(
     let deep = verified.differences.added.some.iter().find(|difference| difference.kind == DifferenceKind::TooDeep);
     if let Some(deep) = deep.filter(|_| verification.damaged == 0) {
         let message = format!("not all of {name} could be verified: {}", deep.shown_path());
-        let hint = "see what made it with `ls` there; what the manifest lists is intact";
+        let hint = "find out with `ls` there what made it; every listed entry is intact";
         report.outcome = HostOutcome::Refused;
         report.error = Some(Error::new(ErrorKind::DamagedRelease, message).hint(hint).into());
     }

@@ -66,7 +66,7 @@ impl<'r> Run<'r> {
         let before = host.guard.state().current.clone();
         if let Err(error) = host.guard.look().await {
             let why = failure(error).message;
-            host.warnings.push(format!("where `current` leads after the hooks could not be read ({why})"));
+            host.warnings.push(format!("cannot read `current` after the hooks ({why})"));
             return;
         }
         let now = &host.guard.state().current;

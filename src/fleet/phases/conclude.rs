@@ -79,7 +79,7 @@ impl<'r> Run<'r> {
             match host.guard.finish(&closing).await {
                 Ok(closed) => {
                     let failed = closed.failed.into_iter();
-                    let failed = failed.map(|why| format!("a mark or the history could not be written ({why})"));
+                    let failed = failed.map(|why| format!("cannot write a mark or the history ({why})"));
                     let links = closed.links.iter().map(|(name, links)| links::describe_links(name, links));
                     host.warnings.extend(failed.chain(links));
                     host.warnings.extend(self.describe_seals(closed.sealed, closed.unsealed));

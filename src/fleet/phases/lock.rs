@@ -121,7 +121,7 @@ impl<'r> Run<'r> {
             StoreError::Locked { host, holder }
                 if holder.owner.as_ref().is_some_and(|owner| owner.operation == self.owner.operation) =>
             {
-                let message = format!("{host} is a root that another host of this fleet is too; nothing was touched");
+                let message = format!("the root of {host} is also the root of another host; nothing was touched");
                 Error::new(ErrorKind::Config, message).hint("list each root once").into()
             }
             _ => Error::from(error).into(),
@@ -229,5 +229,5 @@ fn caught_up(host: &LockedHost<'_>, locked: &[LockedHost<'_>]) -> Vec<String> {
 /// Describes a lock that could not be released.
 pub(in crate::fleet) fn lock_not_released(error: StoreError) -> String {
     let why = Error::from(error).full_message();
-    format!("the lock could not be given back; the next run takes it over once this one has ended ({why})")
+    format!("cannot release the lock; the next run takes it over ({why})")
 }

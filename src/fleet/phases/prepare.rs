@@ -168,10 +168,7 @@ impl<'r> Run<'r> {
         }
         if let Err(error) = result {
             let why = failure(error).message;
-            self.warn(
-                Some(host.name()),
-                format!("what was prepared for {} could not be taken back ({why})", preparation.name),
-            );
+            self.warn(Some(host.name()), format!("cannot discard the preparation of {} ({why})", preparation.name));
         }
     }
 }

@@ -110,8 +110,8 @@ async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated,
 pub(in crate::fleet) fn join_failures(first: Option<Failure>, undo: Failure) -> Failure {
     match first {
         Some(first) => {
-            Failure { message: format!("{}; and putting it back failed too: {}", first.message, undo.message), ..first }
+            Failure { message: format!("{}; reverting it failed too: {}", first.message, undo.message), ..first }
         }
-        None => Failure { message: format!("putting it back failed: {}", undo.message), ..undo },
+        None => Failure { message: format!("reverting it failed: {}", undo.message), ..undo },
     }
 }

@@ -31,7 +31,7 @@ impl<'r> Run<'r> {
     pub(in crate::fleet) async fn settle_leftovers_on(&self, host: &mut LockedHost<'r>) {
         // Whoever can write there could name any process of the host.
         if !self.allow_writable && plan::trusted_state(&host.seen()).is_err() {
-            let what = "what an interrupted run left running there is neither ended nor waited for: the state directory is not trusted";
+            let what = "processes of an interrupted run may still run there: the state directory is not trusted, so they are left alone";
             if !host.warnings.iter().any(|warning| warning == what) {
                 host.warnings.push(what.to_owned());
             }

@@ -89,10 +89,7 @@ impl<'r> Run<'r> {
         join_all(staged.into_iter().map(|(host, staged)| async move {
             if let Err(error) = host.store.discard(staged).await {
                 let why = failure(error).message;
-                self.warn(
-                    Some(&host.name),
-                    format!("what was uploaded could not be removed; the next deploy removes it ({why})"),
-                );
+                self.warn(Some(&host.name), format!("cannot remove the upload; the next deploy removes it ({why})"));
             }
         }))
         .await;

@@ -122,7 +122,7 @@ impl<'r> Run<'r> {
                     // A requested stop does not wait for the next attempt.
                     let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
                     if self.is_stopped() {
-                        return Err(crate::fleet::run::interrupted("the validation had not come to its end"));
+                        return Err(crate::fleet::run::interrupted("the validation had not finished"));
                     }
                 }
             }

@@ -109,11 +109,11 @@ impl Reason {
                 return hints.into();
             }
             Self::OthersMayWrite { .. } => {
-                return vec!["take that right away with chmod or chown".into(), Hint::AllowWritable];
+                return vec!["remove that right with chmod or chown".into(), Hint::AllowWritable];
             }
             Self::GroupMayWrite { .. } => {
                 let group = "name that group in `[security] group` if its members deploy together";
-                return vec![group.into(), "else take the right away with chmod".into(), Hint::AllowWritable];
+                return vec![group.into(), "else remove the right with chmod".into(), Hint::AllowWritable];
             }
             Self::NoSuchGroup { group } => {
                 format!("make it on those hosts (`groupadd {group}`), or name another in [security] group")

@@ -107,7 +107,7 @@ pub(super) async fn hostile_names(on: Subject) -> Outcome {
         return Err("nothing is listed".to_owned());
     };
     same("how many arrived", &listed.len(), &(HOSTILE.len() + 1))?;
-    holds(listed.iter().any(|listed| listed.name == not_utf8), || "a name that is no UTF-8 is not there".to_owned())
+    holds(listed.iter().any(|listed| listed.name == not_utf8), || "a name that is not UTF-8 is not there".to_owned())
 }
 
 pub(super) async fn many_and_large_files(on: Subject) -> Outcome {

@@ -89,6 +89,6 @@ mod tests {
 
     #[test]
     fn a_failure_names_the_place_and_the_reason() {
-        assert_eq!(failure("a/b", Errno::NOENT).to_string(), "not there: a/b: No such file or directory");
+        assert_eq!(failure("a/b", Errno::NOENT).to_string(), "does not exist: a/b: No such file or directory");
     }
 }

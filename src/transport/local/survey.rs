@@ -44,7 +44,7 @@ fn seen(root: &Root, path: &InnerPath, digests: bool) -> std::result::Result<Opt
         let below = survey.seen[at].path.clone();
         survey.enter(&below, Some(at)).map_err(errno::on(path))?;
         if survey.seen.len() > ENTRIES {
-            return Err(StepFailure::new(FailureKind::Io, format!("{path}: it holds more than {ENTRIES} entries")));
+            return Err(StepFailure::new(FailureKind::Io, format!("{path}: it has more than {ENTRIES} entries")));
         }
     }
     Ok(Some(survey.seen))

@@ -67,7 +67,7 @@ fn open_empty(root: &Root, into: &InnerPath) -> std::result::Result<OwnedFd, Ste
     if listed.is_empty() {
         place.enter().map_err(errno::on(into))
     } else {
-        Err(StepFailure::new(FailureKind::Exists, format!("{into}: holds something already")))
+        Err(StepFailure::new(FailureKind::Exists, format!("{into}: not empty")))
     }
 }
 
@@ -114,7 +114,7 @@ impl Copy<'_> {
         let is = brought.and_then(|times| Ok((listed(directory, name, entry)?, times)));
         let Some((_, times)) = is.ok().filter(|(is, _)| self.copied(&entry.path) == Some(is)) else {
             let path = String::from_utf8_lossy(&entry.path);
-            let detail = format!("{path}: the release that it is copied from does not hold what it did");
+            let detail = format!("{path}: the release to copy from has changed");
             self.failure = Some(StepFailure::new(FailureKind::Mismatch, detail));
             return Err(io::Error::other("the base differs"));
         };
@@ -162,7 +162,7 @@ impl Copy<'_> {
             so_far.files += files;
             so_far.bytes += bytes;
         });
-        if self.told.is_closed() { Err(io::Error::other("the upload was given up")) } else { Ok(()) }
+        if self.told.is_closed() { Err(io::Error::other("the upload was cancelled")) } else { Ok(()) }
     }
 
     fn fail(&mut self, path: &[u8], errno: Errno) -> io::Error {

@@ -74,7 +74,7 @@ pub(super) fn expect_unmounted(root: &Root, path: &InnerPath) -> std::result::Re
     }
     let mounts = fs_err::read("/proc/self/mountinfo").map_err(|error| errno::failure(path, errno::of(&error)))?;
     if mount_points(&mounts).any(|point| is_at_or_below(&point, &place)) {
-        let detail = format!("{path}: something is mounted there, which is not ours");
+        let detail = format!("{path}: another filesystem is mounted there");
         return Err(StepFailure::new(FailureKind::CrossDevice, detail));
     }
     Ok(Reply::Done)

@@ -56,7 +56,7 @@ pub(super) fn read(expected: &Expected<'_>, words: &[&str], values: &[Vec<u8>]) 
             let end = told.iter().find(|told| told.kind == "!").ok_or(Misfit)?;
             let means_something = end.says(b"mh").is_some() && end.says(b"mb").is_none();
             let Some(odd) = Manifest::parse(&odd).ok().filter(|_| means_something) else {
-                let why = "a line of the manifest means nothing";
+                let why = "a line of the manifest is not valid";
                 return Ok(Compared::Unreadable(StepFailure::new(FailureKind::Io, why)));
             };
             let seen = survey::read(all, links, expected.contents.then_some(&sums[..]))?.ok_or(Misfit)?;

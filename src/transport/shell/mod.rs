@@ -188,7 +188,7 @@ async fn keep_alive(kept: Weak<Mutex<Kept>>, nonce: Token, every: Duration) {
 
 /// Returns the message for a step with a NUL byte, which no shell word can hold.
 fn nul(index: usize) -> String {
-    format!("step {} holds a NUL byte, which no shell can be told", index + 1)
+    format!("step {} contains a NUL byte, which no shell accepts", index + 1)
 }
 
 impl<S: Shell> Transport for ShellTransport<S> {

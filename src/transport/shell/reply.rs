@@ -24,7 +24,7 @@ const DETAIL: usize = 1000;
 
 /// The error for a reply that does not fit its request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the answer does not fit the question")]
+#[error("the reply does not match the request")]
 pub(super) struct Misfit;
 
 /// Parses the reply to `op` from `words` (those after the step's index) and `values`.

@@ -32,7 +32,7 @@ pub(super) enum Lost {
     #[error("no answer within {} s{}", .0.as_secs_f64(), said(.1))]
     Late(Duration, String),
     /// The channel could not be read.
-    #[error("the connection cannot be read")]
+    #[error("cannot read from the connection")]
     Read(#[source] io::Error),
     /// The output is not a valid reply.
     #[error(transparent)]
@@ -217,7 +217,7 @@ impl Wire {
     pub(super) async fn ended(&mut self, channel: Channel, deadline: Duration) -> Result<String, Lost> {
         // A host that sent the hello may have run something, whatever its end.
         if self.hello.is_none() && timeout(deadline, channel.end()).await == Ok(ChannelEnd::Exited) {
-            return Ok(format!("it gives no POSIX shell{}", said(&self.said())));
+            return Ok(format!("it has no POSIX shell{}", said(&self.said())));
         }
         Err(Lost::Ended(self.said()))
     }
@@ -300,7 +300,7 @@ fn finish(batch: &Batch, lacks: &[String], replies: Vec<Reply>, failed: Option<O
 /// Returns the message for missing commands.
 pub(super) fn lacking(lacks: &[String]) -> String {
     match lacks {
-        [one] => format!("the command {one} is missing there"),
-        more => format!("the commands {} are missing there", more.join(", ")),
+        [one] => format!("it lacks the command {one}"),
+        more => format!("it lacks the commands {}", more.join(", ")),
     }
 }

@@ -41,7 +41,7 @@ impl ControlDirectory {
         sweep(base);
         let made = tempfile::Builder::new().prefix(&format!("{}-", std::process::id())).tempdir_in(base)?;
         if made.path().as_os_str().len() > LONGEST {
-            return Err(io::Error::other(format!("{} is too long for the path of a socket", base.display())));
+            return Err(io::Error::other(format!("{} is too long for a socket path", base.display())));
         }
         Ok(Self(made))
     }
@@ -55,12 +55,12 @@ impl ControlDirectory {
 fn refuse_unless_ours(base: &Path) -> io::Result<()> {
     let stat = fs_err::symlink_metadata(base)?;
     let ours = stat.is_dir() && stat.uid() == geteuid().as_raw() && stat.mode() & 0o777 == 0o700;
-    let wrong = || format!("{} must be a directory of your own with mode 0700; remove it", base.display());
+    let wrong = || format!("{} must be your own directory with mode 0700; remove it", base.display());
     if ours { Ok(()) } else { Err(io::Error::other(wrong())) }
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{} cannot be made: {error}", path.display()))
+    io::Error::new(error.kind(), format!("cannot create {}: {error}", path.display()))
 }
 
 /// Removes leftovers of killed runs. Their connections end by themselves.

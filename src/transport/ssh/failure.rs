@@ -19,36 +19,33 @@ pub struct SshFailure {
 #[non_exhaustive]
 pub enum SshFailureKind {
     /// The name of the host, or of a jump host, does not resolve.
-    #[error("the name of the host is not known")]
+    #[error("the host name does not resolve")]
     Name,
     /// Nothing listens at the address.
-    #[error("the connection was refused: nothing listens there")]
+    #[error("connection refused: nothing listens there")]
     Refused,
     /// The host did not answer in time.
-    #[error("nothing answered in time")]
+    #[error("the connection timed out")]
     Late,
     /// There is no route to the host.
-    #[error("there is no way to the host")]
+    #[error("no route to the host")]
     NoRoute,
     /// The key of the host is not among the known ones.
     #[error(
-        "the key of the host is not known: connect once with `ssh` and compare its fingerprint, or accept the keys of \
-         new hosts with `known_hosts = \"accept-new\"`"
+        "the host key is unknown: connect once with `ssh` and compare its fingerprint, or accept new hosts with `known_hosts = \"accept-new\"`"
     )]
     UnknownHostKey,
     /// The key of the host differs from the known one.
-    #[error("the key of the host is not the one that is known: it is another host, or was made anew")]
+    #[error("the host key has changed: it is another host, or was reinstalled")]
     ChangedHostKey,
     /// The host accepted none of the offered keys.
-    #[error(
-        "the login was refused: no password or passphrase is ever asked for here, so load the key into an ssh-agent"
-    )]
+    #[error("login refused: switchback never asks for a password or passphrase, so load the key into an ssh-agent")]
     Denied,
     /// The host closed the connection before the login, as it does when too many arrive at once.
-    #[error("the host hung up at once, as it does when too many connect")]
+    #[error("the host closed the connection at once, as sshd does when too many clients connect")]
     Dropped,
     /// `ssh` cannot run, or not with these settings.
-    #[error("ssh cannot be run")]
+    #[error("cannot run ssh")]
     Local,
     /// Any other failure.
     #[error("no connection")]
@@ -122,7 +119,7 @@ impl SshFailure {
     /// Creates the failure of an `ssh` that could not be started.
     pub(super) fn spawn(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound {
-            return Self::new(SshFailureKind::Local, "no command `ssh` was found".into());
+            return Self::new(SshFailureKind::Local, "the command `ssh` was not found".into());
         }
         Self::local(error)
     }
@@ -162,7 +159,7 @@ mod tests {
         let unknown: Vec<_> = SshFailure::from_words(said).unknown_options().collect();
         assert_eq!(unknown, ["logverbose", "sessiontype"]);
         let late = SshFailure::late().with_options(&["ProxyCommand"]).to_string();
-        assert_eq!(late, "nothing answered in time; your ssh configuration sets ProxyCommand");
+        assert_eq!(late, "the connection timed out; your ssh configuration sets ProxyCommand");
         assert_eq!(SshFailure::late().with_options(&[]), SshFailure::late());
     }
 

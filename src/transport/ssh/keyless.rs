@@ -92,7 +92,7 @@ impl<'d> Keyless<'d> {
             None => self.home.join(".ssh").join(argument),
         };
         if argument.starts_with('~') && !argument.starts_with("~/") || argument.contains(['%', '$', '[', '\\']) {
-            let why = "cannot be followed to leave out its keys, as `identity` asks for";
+            let why = "cannot be expanded, but `identity` requires its keys to be left out";
             return Err(SshFailure::config(format!("Include {argument} {why}: write its path out")));
         }
         let mut found = vec![PathBuf::from("/")];
@@ -126,7 +126,7 @@ pub(super) fn home() -> Result<PathBuf, SshFailure> {
         (fields.get(2) == Some(&&*uid)).then(|| fields.get(5).map(PathBuf::from)).flatten()
     });
     let home = homes.next().or_else(std::env::home_dir).filter(|home| home.is_absolute());
-    home.ok_or_else(|| SshFailure::local(&io::Error::other("the home directory is not known")))
+    home.ok_or_else(|| SshFailure::local(&io::Error::other("the home directory is unknown")))
 }
 
 /// Splits off the first word of a line, in lower case.

@@ -33,7 +33,7 @@ fn a_tool_that_is_not_known_is_a_wrong_command_line() {
     let output = switchback(root.path(), &["adopt", "--from", "fabric"]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(said.contains("none of capistrano, deployer"), "{said}");
+    assert!(said.contains("not one of capistrano, deployer"), "{said}");
 }
 
 #[test]

@@ -289,7 +289,7 @@ fn a_failed_apply_reports_the_version_that_was_found_and_the_fingerprint() {
         assert_eq!(data.fingerprint, Some(fingerprint));
         let message = &report.error.as_ref().expect("it says why").message;
         assert!(message.contains("version on web2 is now 20"), "{message}");
-        assert_eq!(message.contains("is NOT what it was"), fingerprint == Fingerprint::Changed, "{message}");
+        assert_eq!(message.contains("is NOT the same as before"), fingerprint == Fingerprint::Changed, "{message}");
     }
 }
 

@@ -155,7 +155,7 @@ fn a_new_host_is_warned_about_and_deployed_to() {
             warned.lock().expect("no panic").push(message.clone());
         }
     };
-    let what = "web2 could not roll back with the others: they go to a, and it has nothing to go to";
+    let what = "web2 could not roll back with the others: they go to a, and its target is none";
     let there = Hint::RollbackTo(name("a"));
     let behind = Notice::new(what).hint(Hint::StageOn(name("a"), "web2".into())).hint(there.clone());
     assert_code(&wait(two.fleet().deploy(release("b"), &deploying(), &warn)), ExitCode::DONE);
@@ -168,7 +168,7 @@ fn a_new_host_is_warned_about_and_deployed_to() {
     // "nothing to go back to".
     let report = two.rollback();
     assert_code(&report, ExitCode::REFUSED);
-    assert!(report.error.expect("a refusal has an error").message.contains("web2: on b, has nowhere to go"));
+    assert!(report.error.expect("a refusal has an error").message.contains("web2: on b, has no target"));
     two.all_on("b");
     assert_code(&Hosts(vec![two.0[1].clone()]).stage("a"), ExitCode::DONE);
     assert_eq!(two.status().hosts[1].warnings, [Notice::new(what).hint(there)]);

@@ -44,7 +44,7 @@ fn one_locked_host_refuses_for_all_and_no_lock_is_kept() {
         assert_code(&report, ExitCode::LOCKED);
         let error = report.error.expect("a refusal has an error");
         assert_eq!(error.kind, ErrorKind::Locked);
-        assert!(error.message.contains("bob@desktop") && error.message.contains("still running"), "{}", error.message);
+        assert!(error.message.contains("bob@desktop") && error.message.contains(", alive)"), "{}", error.message);
     }
     hosts.all_on("b");
     for (place, host) in hosts.0.iter().enumerate() {

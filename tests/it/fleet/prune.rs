@@ -111,7 +111,7 @@ fn what_was_never_current_goes_when_what_it_was_staged_beside_does() {
     let taken = hosts.stage("a");
     assert_code(&taken, ExitCode::REFUSED);
     let error = taken.error.expect("why");
-    assert!(error.message.contains("a name that was current once is not used again"), "{error}");
+    assert!(error.message.contains("the name of a release that was once current is never reused"), "{error}");
     hosts.clean();
 }
 
@@ -180,9 +180,9 @@ fn the_plan_says_why_each_stays() {
     assert_eq!(
         hosts.plan(2),
         [
-            "web1, web2: remove a: good, and beyond those that are kept",
+            "web1, web2: remove a: good, and beyond the kept ones",
             "web1, web2: keep b: pinned by jane@laptop: the old prices",
-            "web1, web2: keep c: one of the good ones that are kept",
+            "web1, web2: keep c: one of the kept good releases",
             "web1, web2: keep d: the next rollback goes there",
             "web1, web2: keep e: current",
         ]

@@ -77,7 +77,7 @@ fn an_undo_that_fails_is_told_beside_its_cause() {
     assert_eq!(outcomes(&report), [HostOutcome::Failed, HostOutcome::Failed, HostOutcome::Reverted]);
     let error = report.error.expect("a failure has an error");
     assert!(error.hints.contains(&Hint::Rollback));
-    assert!(report.hosts[0].error.as_ref().is_some_and(|error| error.message.contains("putting it back failed")));
+    assert!(report.hosts[0].error.as_ref().is_some_and(|error| error.message.contains("reverting it failed")));
     assert_eq!(hosts.links()[2], Some("releases/b".into()));
 }
 

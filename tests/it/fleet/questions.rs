@@ -291,8 +291,8 @@ fn check_tells_what_the_data_and_the_validation_say_and_refuses_for_neither() {
     };
     assert!(told(0).contains("not known before the upload: no release is current there"));
     assert_code(&hosts.deploy("a"), ExitCode::DONE);
-    assert_eq!(told(0), "version 7; validate holds now");
-    assert!(told(1).contains("version 7; the validation does not hold now, which refuses no deploy"));
+    assert_eq!(told(0), "version 7; validate passes now");
+    assert!(told(1).contains("version 7; the validation fails now, which does not refuse a deploy"));
     hosts.clean();
 }
 
@@ -302,7 +302,10 @@ fn a_root_that_is_missing_would_be_made() {
     let report = wait(hosts.fleet().check(&RunOptions::default(), &Silent));
     assert_code(&report, ExitCode::DONE);
     assert!(
-        report.hosts[0].warnings.iter().any(|warning| warning.text == "there is no /srv/shop; a deploy would make it")
+        report.hosts[0]
+            .warnings
+            .iter()
+            .any(|warning| warning.text == "/srv/shop does not exist; a deploy would create it")
     );
     assert!(report.hosts[0].status.as_ref().is_some_and(|status| status.root_missing));
     assert!(!hosts.0[0].exists("/srv"));

@@ -108,10 +108,8 @@ fn each_host_is_linked_as_its_own_history_says_and_the_others_stay() {
 
 #[test]
 fn a_history_that_does_not_say_names_the_candidates() {
-    let cases = [
-        (".switchback/history", "the history does not say"),
-        ("releases/b", "the release that it led to last, b, is gone"),
-    ];
+    let cases =
+        [(".switchback/history", "the history does not name"), ("releases/b", "its last target, b, does not exist")];
     for (removed, why) in cases {
         let hosts = Hosts::new(1).deployed(&["a", "b"]);
         hosts.0[0].remove(&at(removed));

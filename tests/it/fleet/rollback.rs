@@ -149,7 +149,7 @@ fn one_host_whose_target_is_gone_says_so_with_the_chain() {
     assert_code(&report, ExitCode::NOTHING_TO_ROLL_BACK_TO);
     let error = report.error.expect("a refusal has an error");
     assert_eq!(error.kind, ErrorKind::PreviousGone);
-    assert!(error.message.contains("b <- a (not there)"), "{}", error.message);
+    assert!(error.message.contains("b <- a (missing)"), "{}", error.message);
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn damage_that_was_there_before_stays_damage() {
     // Of the same size: a quick check does not detect it.
     hosts.0[0].write(&at(&format!("releases/a/{STYLE}")), "BODY {}");
     assert_code(&wait(hosts.fleet().rollback(&back(), &Silent)), ExitCode::DONE);
-    assert_eq!(damage(&hosts, "a"), ["assets/style.css has another content"]);
+    assert_eq!(damage(&hosts, "a"), ["assets/style.css has different content"]);
     hosts.0[0].write(&at("releases/b/index.html"), "somebody's");
     assert_code(&activate(&hosts, "b"), ExitCode::DONE);
     assert_eq!(damage(&hosts, "b"), ["index.html has 18 bytes, not 9"]);

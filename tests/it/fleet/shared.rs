@@ -206,7 +206,7 @@ const FAULTS: [Fault; 5] = [
         host.write(&at(&format!("releases/{release}/app/storage/photo.jpg")), "a customer's");
     }),
     (".env is missing", |host, release| host.remove(&at(&format!("releases/{release}/.env")))),
-    ("app/storage leads somewhere else", |host, release| {
+    ("app/storage does not lead to shared/app/storage", |host, release| {
         host.link(&at(&format!("releases/{release}/app/storage")), "../index.html");
     }),
     ("app is no directory", |host, release| host.write(&at(&format!("releases/{release}/app")), "x")),
@@ -215,7 +215,7 @@ const FAULTS: [Fault; 5] = [
 #[test]
 fn a_link_that_is_none_any_more_is_damage_and_is_never_pruned() {
     for (what, breaks) in FAULTS {
-        let what = if what == "app is no directory" { "app/storage could not be looked at" } else { what };
+        let what = if what == "app is no directory" { "app/storage cannot be checked" } else { what };
         for fleet in [fleet as fn(&MemoryHost) -> Fleet, bare] {
             let host = deployed(&["a", "b"]);
             breaks(&host, "b");
@@ -259,13 +259,13 @@ fn the_plan_of_prune_says_why_it_stays_until_it_is_mended() {
         wait(fleet.prune(0, &options, &told));
         told.0.into_inner().expect("nobody panicked")
     };
-    let line = "web1: keep a: .env is a file, and was a link to what is shared".to_owned();
+    let line = "web1: keep a: .env is a file, but should be a link to a shared path".to_owned();
     assert!(plan(&bare(&host)).contains(&line), "{:?}", plan(&bare(&host)));
     host.remove(&at("releases/a/.env"));
     host.link(&at("releases/a/.env"), "../../shared/.env");
     assert!(!plan(&bare(&host)).contains(&line));
     host.write(&at(".switchback/releases/a/shared"), "{torn");
-    assert!(plan(&fleet(&host)).iter().any(|line| line.contains("keep a: the record of its links")));
+    assert!(plan(&fleet(&host)).iter().any(|line| line.contains("keep a: cannot read the record of its shared links")));
 }
 
 /// Collects the lines of plans.
@@ -297,10 +297,13 @@ fn a_rollback_is_warned_and_not_refused() {
         for report in [back(true), back(false)] {
             assert_code(&report, ExitCode::DONE);
             assert!(
-                warns(&report, "a does not share what it should") && warns(&report, ".env is a file"),
+                warns(&report, "a has damaged links to shared paths") && warns(&report, ".env is a file"),
                 "{report:?}"
             );
-            assert!(warns(&report, "b does not share what it should: app/storage leads to what is gone"), "{report:?}");
+            assert!(
+                warns(&report, "b has damaged links to shared paths: app/storage leads to a missing target"),
+                "{report:?}"
+            );
         }
         assert_eq!(host.read_link(&at("current")).as_deref(), Some("releases/a"));
     }

@@ -95,14 +95,14 @@ fn an_activation_never_goes_to_a_damaged_release() {
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.0[0].write(&at("releases/c/index.html"), "x");
     let report = wait(hosts.fleet().activate(&name("c"), &options, &Silent));
-    refused(&hosts, &report, "b", "index.html has another content");
+    refused(&hosts, &report, "b", "index.html has different content");
 }
 
 #[test]
 fn only_a_full_look_finds_another_content_of_the_same_size() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
     hosts.0[0].write(&at("releases/a/index.html"), "x");
-    refused(&hosts, &rollback(&hosts, TargetCheck::Full), "b", "index.html has another content");
+    refused(&hosts, &rollback(&hosts, TargetCheck::Full), "b", "index.html has different content");
     assert_code(&rollback(&hosts, TargetCheck::Quick), ExitCode::DONE);
 }
 
@@ -227,8 +227,8 @@ fn a_dry_run_verifies_as_the_run_does() {
             "{report:?}"
         );
     }
-    refused(&hosts, &back(TargetCheck::Full), "b", "index.html has another content");
-    refused(&hosts, &activate(TargetCheck::Full), "b", "index.html has another content");
+    refused(&hosts, &back(TargetCheck::Full), "b", "index.html has different content");
+    refused(&hosts, &activate(TargetCheck::Full), "b", "index.html has different content");
     for release in ["a", "c"] {
         hosts.0[1].write(&at(&format!("releases/{release}/index.html")), "longer");
     }
@@ -276,7 +276,7 @@ fn verify_says_what_holds_and_what_does_not() {
     let damage: Vec<String> = found.damage.iter().map(ToString::to_string).collect();
     assert_eq!(
         damage,
-        ["assets is a link, not a directory", "assets/style.css is missing", "index.html has another content"]
+        ["assets is a link, not a directory", "assets/style.css is missing", "index.html has different content"]
     );
     assert_eq!((found.damaged, &found.additions[..]), (3, &[r"new\n".to_owned()][..]));
     assert_eq!(report.hosts[0].verification.as_ref().map(|found| found.damaged), Some(0));

@@ -57,5 +57,5 @@ fn write(global: &Global) -> Result<Utf8PathBuf, Error> {
 }
 
 fn failed(file: &Utf8Path, error: std::io::Error) -> Error {
-    Error::new(ErrorKind::Internal, format!("{file} could not be written")).because(error)
+    Error::new(ErrorKind::Internal, format!("cannot write {file}")).because(error)
 }

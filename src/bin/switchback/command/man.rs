@@ -41,7 +41,7 @@ fn page(man: &Man) -> Result<String, Error> {
     let mut text = Vec::new();
     clap_mangen::Man::new(command)
         .render(&mut text)
-        .map_err(|error| Error::new(ErrorKind::Internal, "the page could not be made").because(error))?;
+        .map_err(|error| Error::new(ErrorKind::Internal, "cannot render the manual page").because(error))?;
     Ok(String::from_utf8_lossy(&text).into_owned())
 }
 

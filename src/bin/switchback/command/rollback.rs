@@ -115,7 +115,7 @@ fn question(status: &Report) -> Option<String> {
     let has = host.status.as_ref()?;
     let (current, previous) = (has.current.as_ref()?, has.previous.as_ref()?);
     Some(format!(
-        "{}: a rollback led to {current} already. Another one goes further back, to {previous}. Go on?",
+        "{}: a rollback led to {current} already. Another goes further back, to {previous}. Continue?",
         host.host
     ))
 }

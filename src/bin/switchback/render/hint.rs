@@ -46,14 +46,14 @@ fn clause(hint: &Hint, invocation: &Invocation) -> String {
         Hint::RollbackFurther => format!("another {} goes one release further back", run("rollback")),
         Hint::ResumeRevert(command) => format!("then {} resumes the revert", run(&command.to_string())),
         Hint::KeepData => {
-            format!("{} moves the code alone, which then meets the data as it is", with("--keep-data"))
+            format!("{} rolls back the code alone and leaves the data", with("--keep-data"))
         }
-        Hint::CodeAlone => format!("{} moves the code alone and runs no command", with("--no-hooks --keep-data")),
+        Hint::CodeAlone => format!("{} rolls back the code alone and runs no command", with("--no-hooks --keep-data")),
         Hint::ConfiguredCommands => format!("{} runs the configured commands", with("--commands config")),
         Hint::WithConfiguration => {
             format!("run it where the configuration is, or name its file: {}", with("--config FILE"))
         }
-        Hint::DataTo => format!("{} reverts the data to the version that is right", with("--data-to VERSION")),
+        Hint::DataTo => format!("{} reverts the data to the correct version", with("--data-to VERSION")),
         Hint::DataToLater => "a later rollback will need `--data-to VERSION`".to_owned(),
         Hint::Unverified => format!("{} goes there without verifying it", with("--verify none")),
         Hint::Recover => format!("{} finishes or reverts it", run("recover")),
@@ -69,7 +69,7 @@ fn clause(hint: &Hint, invocation: &Invocation) -> String {
         Hint::VerifyOwners(name) => format!("{} shows whose files they are", run(&format!("verify {name}"))),
         Hint::Except => format!("{} leaves the host out", with("--except HOST")),
         Hint::Wait => format!("{} waits for the lock", with("--wait 5m")),
-        Hint::UnlockForce => format!("if you know that the holder is dead, {} removes the lock", run("unlock --force")),
+        Hint::UnlockForce => format!("if the holder is dead for certain, {} removes the lock", run("unlock --force")),
         Hint::Prune => format!("then {} tries again", run("prune")),
         Hint::Keep => format!("{}, or `keep = 5` in the configuration", with("--keep 5")),
         // The tests render every hint that the library has.

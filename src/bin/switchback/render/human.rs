@@ -90,7 +90,7 @@ fn verifications(report: &Report, each: bool) -> String {
 }
 
 fn verdict(found: &Verification) -> String {
-    let how = if found.full { "intact" } else { "intact by types, modes and sizes" };
+    let how = if found.full { "intact" } else { "intact (types, modes, sizes)" };
     match (found.damaged, found.added) {
         (0, 0) => how.to_owned(),
         (0, added) => format!("{how}; {added} added"),
@@ -206,7 +206,7 @@ fn history(has: &HostStatus, now: Timestamp) -> String {
     for entry in has.history.iter().flatten() {
         table.row(history_cells(entry, now), None);
     }
-    if has.history.as_ref().is_none_or(Vec::is_empty) { "nothing was done yet\n".to_owned() } else { table.print() }
+    if has.history.as_ref().is_none_or(Vec::is_empty) { "no operations yet\n".to_owned() } else { table.print() }
 }
 
 fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
@@ -316,15 +316,15 @@ fn found_there(found: &Verification) -> Vec<String> {
     };
     let damage = found.damage.iter().take(NAMED).map(|Damage { path, what }| format!("{path} {what}"));
     let added = found.additions.iter().take(NAMED).map(|path| format!("{path} was added"));
-    let lines = damage.chain(more(found.damage.len(), found.damaged, "that are missing or changed"));
-    lines.chain(added).chain(more(found.additions.len(), found.added, "that were added")).collect()
+    let lines = damage.chain(more(found.damage.len(), found.damaged, "missing or changed"));
+    lines.chain(added).chain(more(found.additions.len(), found.added, "added")).collect()
 }
 
 fn holder(lock: &LockHolder, now: Timestamp) -> String {
     let alive = match lock.holder {
-        Liveness::Alive => "runs",
-        Liveness::Gone => "is gone",
-        Liveness::Unknown => "may run",
+        Liveness::Alive => "alive",
+        Liveness::Gone => "dead",
+        Liveness::Unknown => "unknown",
     };
     lock.owner.as_ref().map_or_else(
         || format!("held by an unknown user, {alive}"),

@@ -46,7 +46,7 @@ impl Lines {
             // The output of these hooks is an answer for the tool, not a message.
             Event::HookOutput { hook: HookKind::Version | HookKind::Fingerprint, .. } if !every_host => None,
             Event::HookOutput { host, line, .. } => Some(format!("{:8} | {}", escape::line(host), escape::line(line))),
-            Event::HookStarted { host, hook } if every_host => Some(format!("{hook} on {} begins", escape::line(host))),
+            Event::HookStarted { host, hook } if every_host => Some(format!("{hook} on {} starts", escape::line(host))),
             Event::HookEnded { host, hook, end } if every_host => {
                 Some(format!("{hook} on {} {end}", escape::line(host)))
             }

@@ -80,11 +80,11 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
             let removed = all.iter().filter(|host| !host.pruned.is_empty()).count();
             format!("{} on {}: {place}.", style::good("Pruned"), count(removed))
         }
-        Command::Pin => format!("{} on every host that was asked.", style::good("Pinned")),
-        Command::Unpin => format!("{}; the next prune decides about it.", style::good("No longer pinned")),
+        Command::Pin => format!("{} on every selected host.", style::good("Pinned")),
+        Command::Unpin => format!("{}: the next prune may remove it.", style::good("No longer pinned")),
         Command::Status => format!("{}{place}.", if is_split(all) { "The hosts differ: " } else { "" }),
-        Command::Verify => format!("{}: everything in the manifest is unchanged.", style::good("Intact")),
-        Command::Check => format!("{}: a deploy would not be refused.", style::good("All is well")),
+        Command::Verify => format!("{}: every listed entry matches the manifest.", style::good("Intact")),
+        Command::Check => format!("{}: a deploy would be accepted.", style::good("Ready")),
         _ => String::new(),
     }
 }

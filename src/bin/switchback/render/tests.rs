@@ -239,7 +239,7 @@ next: `switchback releases` shows what each host has
 #[test]
 fn what_was_asked_and_found_is_not_called_nothing_to_do() {
     let hosts = vec![host("web1", HostOutcome::Unchanged, "b-1", "b-1")];
-    assert!(shown(&report(Command::Check, Outcome::Unchanged, hosts.clone())).contains("would not be refused"));
+    assert!(shown(&report(Command::Check, Outcome::Unchanged, hosts.clone())).contains("a deploy would be accepted"));
     assert!(
         shown(&report(Command::Rollback, Outcome::Unchanged, hosts.clone())).contains("Nothing to do: web1 on b-1.")
     );
@@ -345,11 +345,11 @@ without `--from`, any current release is replaced
 `switchback -e live rollback --to build-17 --verify none` rolls back to it anyway
 another `switchback -e live rollback` goes one release further back
 then `switchback -e live rollback` resumes the revert
-`switchback -e live rollback --to b-1 --keep-data` moves the code alone, which then meets the data as it is
-`switchback -e live rollback --to b-1 --no-hooks --keep-data` moves the code alone and runs no command
+`switchback -e live rollback --to b-1 --keep-data` rolls back the code alone and leaves the data
+`switchback -e live rollback --to b-1 --no-hooks --keep-data` rolls back the code alone and runs no command
 `switchback -e live rollback --to b-1 --commands config` runs the configured commands
 run it where the configuration is, or name its file: `switchback -e live rollback --to b-1 --config FILE`
-`switchback -e live rollback --to b-1 --data-to VERSION` reverts the data to the version that is right
+`switchback -e live rollback --to b-1 --data-to VERSION` reverts the data to the correct version
 a later rollback will need `--data-to VERSION`
 `switchback -e live rollback --to b-1 --verify none` goes there without verifying it
 `switchback -e live recover` finishes or reverts it
@@ -365,7 +365,7 @@ then `switchback -e live recover --back` reverts the run
 `switchback -e live verify build-17` shows whose files they are
 `switchback -e live rollback --to b-1 --except HOST` leaves the host out
 `switchback -e live rollback --to b-1 --wait 5m` waits for the lock
-if you know that the holder is dead, `switchback -e live unlock --force` removes the lock
+if the holder is dead for certain, `switchback -e live unlock --force` removes the lock
 then `switchback -e live prune` tries again
 `--keep 5`, or `keep = 5` in the configuration
 "#]]

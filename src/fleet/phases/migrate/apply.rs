@@ -69,7 +69,7 @@ impl<'r> Run<'r> {
         mode: ApplyMode,
     ) -> Result<(), Failure> {
         let Some(migration) = self.migration(commands.as_ref()) else {
-            let what = format!("nothing is known that would take {release} to its data");
+            let what = format!("no `apply` is known for {release}");
             return Err(Error::new(ErrorKind::DataFailed, what).into());
         };
         let direction = execution.direction();

@@ -30,7 +30,7 @@ pub(super) fn found_after(
 ) -> Failure {
     let words = match &found {
         Some(version) => format!("the data version on {} is now {version}", context.place),
-        None => format!("the data version on {} could not be asked after it", context.place),
+        None => format!("the data version on {} could not be read after it", context.place),
     };
     execution.data.failure.get_or_insert(DataFailure { found });
     Failure { message: format!("{}; {words}", why.message), ..why }
@@ -93,8 +93,8 @@ impl<'r> Run<'r> {
         let now = self.fingerprint(execution, &place, (&release, directory), (&script, timeout)).await;
         execution.data.same = now.ok().map(|now| now == printed);
         let words = match execution.data.same {
-            Some(true) => "the fingerprint of the data is what it was",
-            Some(false) => "the fingerprint of the data is NOT what it was: look at the data before anything else",
+            Some(true) => "the data fingerprint is the same as before",
+            Some(false) => "the data fingerprint is NOT the same as before: check the data before anything else",
             None => return,
         };
         if let Some(failure) = &mut execution.failure {

@@ -110,8 +110,7 @@ impl<'r> Run<'r> {
             _ => return,
         };
         if let Err(why) = self.write_settled(execution, settled, step).await {
-            let what =
-                format!("what the data is now could not be recorded ({}); the next deploy may warn", why.message);
+            let what = format!("cannot record the data version ({}); the next deploy may warn", why.message);
             self.warn(None, what);
         }
     }
@@ -163,10 +162,10 @@ fn rest_of(kept: KeptData, ledger: &[LedgerEntry]) -> Option<KeptData> {
 
 fn unsteady(context: &MigrationContext<'_>, first: &DataVersion, second: &DataVersion) -> Failure {
     let what = format!(
-        "`version` printed {first} on {}, and then {second} although nothing had changed: no later rollback could compare it",
+        "`version` printed {first} on {}, and then {second} although nothing had changed: no later rollback could compare them",
         context.place
     );
-    let hint = "let `version` print nothing that changes by itself, such as a time, in its last line";
+    let hint = "make the last line of `version` free of anything that changes by itself, such as a time";
     Error::new(ErrorKind::DataDiffers, what).hint(hint).into()
 }
 

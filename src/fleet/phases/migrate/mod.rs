@@ -208,7 +208,7 @@ impl<'r> Run<'r> {
             try_join_all(keepers.map(|host| host.guard.ledger())).await.map_err(crate::fleet::observe::failure)?;
         let torn: usize = ledgers.iter().map(|(_, torn)| torn).sum();
         if torn > 0 {
-            self.warn(None, format!("passed over {torn} torn or unreadable lines of the ledger"));
+            self.warn(None, format!("skipped {torn} torn or unreadable lines of the ledger"));
         }
         // Hosts without a line for this release do not count: an older program, or a run without them, left none.
         let mut says = ledgers
@@ -229,7 +229,7 @@ fn keeps_ledger(host: &LockedHost<'_>, place: &DataPlace) -> bool {
 }
 
 fn elsewhere(name: &str) -> Error {
-    Error::new(ErrorKind::DataDiffers, format!("the data is on {name}, which does not take part"))
+    Error::new(ErrorKind::DataDiffers, format!("the data is on {name}, which is not selected"))
 }
 
 async fn dispatch(

@@ -69,10 +69,8 @@ fn fill(mut chunks: Receiver<NextChunk>, file: &File, tell: &watch::Sender<Grown
 
 fn full(error: &io::Error) -> io::Error {
     let place = std::env::temp_dir();
-    let words = format!(
-        "what is sent to all hosts cannot be kept in {}: {error}; TMPDIR names a directory with more room",
-        place.display()
-    );
+    let words =
+        format!("cannot buffer the upload in {}: {error}; set TMPDIR to a directory with more space", place.display());
     io::Error::new(error.kind(), words)
 }
 
@@ -181,7 +179,7 @@ mod tests {
         spawn_blocking(move || fill(chunks, &file, &tell)).await.unwrap();
         for follower in [&mut one, &mut other] {
             let error = follower.next().await.unwrap().unwrap_err();
-            assert!(full_message(&error).contains("TMPDIR names a directory with more room"), "{error:?}");
+            assert!(full_message(&error).contains("set TMPDIR to a directory with more space"), "{error:?}");
         }
     }
 }

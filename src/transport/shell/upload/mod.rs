@@ -105,7 +105,7 @@ pub(super) async fn try_upload<S: Shell>(shell: &S, stall: Duration) -> Result<(
                 Err(lost) => lost.to_string(),
             };
             let lacks = format!(
-                "it takes no uploads, which need `sh -c 'WORDS'`: a forced command must hand these to a shell: {said}"
+                "it accepts no uploads, which need `sh -c 'WORDS'`: a forced command must pass them to a shell: {said}"
             );
             Err(TransportError::Unsuitable { host: host(), lacks })
         }

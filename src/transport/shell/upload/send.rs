@@ -67,7 +67,7 @@ impl Sending<'_> {
                 Some(Ok(chunk)) => chunk,
                 Some(Err(error)) => break Some(error),
                 // The packing thread has ended without a last chunk and without an error.
-                None => break Some(TreeError::Visit(io::Error::other("the packing ended before all was packed"))),
+                None => break Some(TreeError::Visit(io::Error::other("the compressor ended early"))),
             };
             if !self.write(&mut stdin, &chunk.bytes).await? {
                 return Ok(None);
