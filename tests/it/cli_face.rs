@@ -201,7 +201,11 @@ fn completions_and_pages_are_printed() {
     }
     for arguments in [&["man"][..], &["man", "deploy"]] {
         let (code, out, _) = run(directory.path(), arguments);
-        assert!(code == 0 && out.contains(".TH") && out.contains("Exit codes"), "{arguments:?}");
+        assert!(code == 0 && out.contains(".TH"), "{arguments:?}");
+        for part in ["\n.SH ENVIRONMENT\n.TP\n\\fBSWITCHBACK_CONFIG\\fR\n", "\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\n"] {
+            assert!(out.contains(part), "{arguments:?} lacks {part:?}: {out}");
+        }
+        assert!(!out.contains("EXTRA") && !out.contains("Exit codes"), "{arguments:?}: {out}");
     }
 }
 
