@@ -338,7 +338,7 @@ if it must be empty, `--allow-empty` allows that
 `switchback -e live rollback --to b-1 --allow-writable` accepts it as it is
 `--accept-data` accepts and records the version that was found
 without `--from`, any current release is replaced
-`switchback -e live drill web1 --report web1/NAME.json`, on the hosts where you rehearse
+`switchback -e live drill SOURCE --report web1/NAME.json`, on the hosts where you rehearse
 `switchback -e live rollback` brings the hosts together
 `switchback -e live rollback --to build-17` rolls back to it
 `switchback -e live rollback --to NAME` rolls back to the one you choose
