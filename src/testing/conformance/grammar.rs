@@ -165,7 +165,7 @@ async fn told_alike(on: &Subject, path: &str, name: &str) -> Outcome {
         Reply::Done,
         Reply::Process(Liveness::Unknown),
     ];
-    same("what is told", &&replies[..5], &&expected[..])?;
+    same("the replies", &&replies[..5], &&expected[..])?;
     match &replies[5] {
         Reply::Way(way) => same("the end of the way", &way.last().map(|last| &last.entry), &Some(&directory))?,
         other => return Err(format!("no way: {other:?}")),
@@ -228,7 +228,7 @@ pub(super) async fn texts(on: Subject) -> Outcome {
         on.done([write(&file, text), make_link(&link, text)]).await?;
         let replies = on.done([read_link(&link), read(&file, 10_000), expect_link(&link, text)]).await?;
         let content = Reply::Content(Some(Found::Content(text.clone().into())));
-        same("what is told", &replies, &vec![Reply::Link(Some(text.clone().into())), content, Reply::Done])?;
+        same("the replies", &replies, &vec![Reply::Link(Some(text.clone().into())), content, Reply::Done])?;
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ pub(super) async fn what_no_shell_takes_is_refused(on: Subject) -> Outcome {
     for call in &calls {
         match on.transport.run(call, &Heard::default()).await {
             Err(error @ TransportError::Unsuitable { .. }) => {
-                holds(!in_words(&error).contains("hush"), || format!("a secret is told: {error}"))?;
+                holds(!in_words(&error).contains("hush"), || format!("a secret leaks: {error}"))?;
             }
             other => return Err(format!("expected a refusal of {call:?}, got {other:?}")),
         }
@@ -119,7 +119,7 @@ pub(super) async fn a_second_call_finds_the_first(on: Subject) -> Outcome {
     same("what the second call tells", &again, &first)?;
     on.holds("d/r/command", "true").await?;
     on.done([move_into("d", "e")]).await?;
-    same("what is told from elsewhere", &on.run("e/d/r", "exit 9").await?, &first)
+    same("the end, asked from elsewhere", &on.run("e/d/r", "exit 9").await?, &first)
 }
 
 pub(super) async fn a_runner_that_is_gone_is_lost(on: Subject) -> Outcome {

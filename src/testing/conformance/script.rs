@@ -117,7 +117,7 @@ pub(super) async fn output_is_capped_and_the_rest_is_taken(on: Subject) -> Outco
     same("the end", &exit.end, &HookEnd::Exited(5))?;
     same("what is kept at the end", &exit.stdout.len(), &(64 << 10))?;
     let told: usize = heard.of(Stream::Stdout).iter().map(Vec::len).sum();
-    same("what is told", &told, &100_000)?;
+    same("the lines delivered", &told, &100_000)?;
     same("the other stream", &text(&exit.stderr), &"last\n".to_owned())?;
     let none = HookCall { output_limit: 0, ..on.call("s", "echo nothing; exit 6") };
     let (exit, heard) = on.hear(&none).await?;

@@ -17,7 +17,7 @@ pub(super) async fn every_directory_is_told(on: Subject) -> Outcome {
     let last = way.iter().rev().take(4).rev();
     for (passed, path) in last.zip([".", "d", "d/deep", "e"]) {
         holds(path == "." || passed.path.ends_with(&format!("/{path}")), || format!("{path} is {}", passed.path))?;
-        same(&format!("what is told of {path}"), &passed.entry, &on.must_entry(path).await?)?;
+        same(&format!("the entry of {path}"), &passed.entry, &on.must_entry(path).await?)?;
     }
     holds(way.iter().all(|passed| passed.entry.kind == EntryKind::Directory), || format!("directories: {way:?}"))
 }
@@ -27,7 +27,7 @@ pub(super) async fn what_is_no_directory_is_left_out(on: Subject) -> Outcome {
     let told = |reply| if let Reply::Way(way) = reply { way.len() } else { 0 };
     let bare = told(on.ask(Op::InspectWay { paths: Vec::new() }).await?);
     let more = told(on.ask(Op::InspectWay { paths: ["d", "f", "l", "f/x", "l/x"].map(at).to_vec() }).await?);
-    same("how many are told", &more, &(bare + 1))
+    same("the number of entries", &more, &(bare + 1))
 }
 
 pub(super) async fn nobody_uses_it(on: Subject) -> Outcome {
