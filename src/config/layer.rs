@@ -64,7 +64,7 @@ layer! {
     }
 }
 
-/// One `[[host]]`. A list of hosts replaces the list below, so hosts are never overlaid.
+/// One `[[host]]`. A list of hosts replaces that of the lower layer, so hosts are never overlaid.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct HostLayer {

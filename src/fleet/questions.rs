@@ -117,7 +117,7 @@ impl Question {
             // `unlock` asks each host for itself.
             Self::LockIsFree => command != Unlock,
             Self::TakesUploads => matches!(command, Deploy | Stage | Check),
-            // A deploy trusts nothing that it does not publish itself, or refuses it with the path to the root.
+            // A deploy relies only on files that it publishes; the question about the path covers the rest.
             Self::TrustedFiles => matches!(command, Activate | Rollback | Recover),
             Self::IntactTargets => matches!(command, Activate | Rollback),
         }

@@ -7,7 +7,7 @@ use crate::{
 
 use super::{Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe, stragglers};
 
-/// The options of a deploy.
+/// The options of a deploy that its plan depends on.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct DeployTerms<'t> {

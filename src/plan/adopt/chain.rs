@@ -52,7 +52,7 @@ impl Story {
         }
     }
 
-    /// Returns `true` if `name` became current in the story.
+    /// Returns `true` if `name` ever became current, by the other tool's files.
     pub(super) fn knows(&self, name: &ReleaseName) -> bool {
         self.before.contains_key(name) || self.last.as_ref() == Some(name)
     }

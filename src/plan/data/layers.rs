@@ -73,7 +73,7 @@ impl<'s> Layers<'s> {
         let mut passed = on_way.clone();
         let mut at = Left::find(state, target);
         while let Some(release) = at.filter(|release| passed.insert(release.name)) {
-            // With a gap below the target there is nothing to compare with.
+            // Stops at a gap, at a decisive release, or where nothing is compared.
             if self.push(state, release, false, on_way).is_err() || release.is_decisive() || !is_compared {
                 return;
             }

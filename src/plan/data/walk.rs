@@ -92,8 +92,8 @@ fn walk_layers(layers: &Layers<'_>, place: &DataPlace, means: DataMeans<'_>) -> 
     if last.changes() {
         last.has_revert(means)?;
     }
-    // If a record leads to this version, the changes below it stay in the data. Otherwise only the decision vouches for
-    // it.
+    // If a record leads to this version, the changes below it stay in the data. Otherwise only
+    // the version that the user gave supports it.
     let settles = match arrives_at {
         Some(at) => layers.settled(at + 1).or_else(|| layers.target_record()),
         None => layers.target_record(),

@@ -25,7 +25,7 @@ pub(super) struct ReleasesRead<'r> {
     pub(super) records: HashMap<&'r [u8], &'r Found>,
     /// The files that were read along chains.
     pub(super) files: HashMap<File, FilesRead<'r>>,
-    /// The names that were looked up, if not all were read.
+    /// The releases that were read; `None` if all were.
     pub(super) chain: Option<Vec<ReleaseName>>,
 }
 

@@ -17,7 +17,7 @@ const KEPT_LIMIT: u64 = 1024 * 1024;
 /// A file that is read from many directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct File {
-    /// The parent of these directories in the state directory.
+    /// The directory in the state directory whose subdirectories each have this file.
     pub(super) above: &'static str,
     pub(super) name: &'static str,
     /// The maximum size, in bytes; 0 if only its existence matters.

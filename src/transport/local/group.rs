@@ -120,7 +120,7 @@ impl Giving {
                 ask::entries_of(root::open(&directory, ".", OFlags::RDONLY | OFlags::DIRECTORY)?)?
             {
                 let files = self.reach == GroupReach::All && self.is_ours(entry.owner);
-                // An entry that has disappeared need not be given.
+                // If an entry has disappeared, there is nothing to give to the group.
                 match entry.kind {
                     EntryKind::Directory => todo.extend(found(root::enter(&directory, &name[..]))?.map(Rc::new)),
                     EntryKind::File if files => {

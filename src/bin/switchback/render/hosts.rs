@@ -36,7 +36,7 @@ pub(crate) fn group<'a, K: PartialEq>(
     // A host left out with `--except` is never odd.
     let left = |class: &[&HostReport]| class.iter().all(|host| host.outcome == HostOutcome::Left);
     let most = classes.iter().filter(|class| !left(class)).map(Vec::len).max().unwrap_or(0);
-    // If two groups are the largest, no group counts as odd.
+    // With two largest groups, nobody can say which one is the exception.
     let is_clear = classes.iter().filter(|class| !left(class) && class.len() == most).count() == 1;
     let own_line = |class: &[&HostReport], odd: bool| each || hosts.len() <= FEW || (odd && class.len() <= FEW);
     let mut groups = Vec::new();
