@@ -237,8 +237,7 @@ fn stranded_hosts(execution: &Execution<'_, '_>) -> Failure {
     let moved = execution.locked.iter().find(|host| !stranded.iter().any(|name| name == host.name()));
     let on = moved.and_then(|host| host.guard.state().current.release().cloned());
     let on = on.as_ref().unwrap_or(release);
-    let what =
-        format!("did not move {}: its own record does not lead to {on}, where the others are", crowd(&hosts, 10));
+    let what = format!("did not move {}, whose records do not lead to {on}, where the others are", crowd(&hosts, 10));
     Error::new(ErrorKind::HostsDiffer, what).hint(Hint::Status).hint(Hint::RollbackTo(on.clone())).into()
 }
 

@@ -211,7 +211,7 @@ fn a_rollback_that_asks_logs_in_once() {
         output => output.expect("it runs"),
     };
     let told = String::from_utf8_lossy(&output.stdout);
-    assert!(told.contains("Go on? [y/N]"), "{told}");
+    assert!(told.contains("Continue? [y/N]"), "{told}");
     site.all_on("v1");
     assert_eq!(logins() - before, 3, "{told}");
 }

@@ -236,7 +236,7 @@ fn a_hook_that_runs_the_command_itself_finds_the_lock_held() {
     ground.configure(
         "[hooks]\nafter_switch = '[ $SWITCHBACK_DIRECTION = rollback ] || \"$SWITCHBACK_BINARY\" --root \"$SWITCHBACK_ROOT\" rollback'",
     );
-    ground.deploy("v2").with(4, &["`after_switch` on web1 ended with 6", "is locked by"]);
+    ground.deploy("v2").with(4, &["`after_switch` on web1 exited with 6", "is locked by"]);
     ground.is_on(["v1", "v1"]);
 }
 
@@ -255,7 +255,7 @@ fn a_version_that_cannot_be_asked_after_apply_is_not_claimed() {
     assert!(ended.out.contains(r#""data":{"before":"1","after":null}"#), "{}", ended.out);
     ground.is_on(["v1", "v1"]);
     ground.has_data("2");
-    ground.run(&["recover", "--back"]).with(3, &["nothing was touched", "`version` on web1 ended with 1"]);
+    ground.run(&["recover", "--back"]).with(3, &["nothing was touched", "`version` on web1 exited with 1"]);
     fs::remove_file(ground.at("broken")).unwrap();
     fs::write(ground.at("stop"), "").unwrap();
     ground.run(&["recover", "--back"]).with(5, &["every host is on v1, but the data is not: its version is 2"]);
@@ -279,7 +279,7 @@ fn a_revert_before_the_switch_that_fails_is_taken_back() {
         let ground = Ground::new(&first);
         ground.configure(&first.replace("revert = '", &format!("revert = '[ -e \"$D/mended\" ] || {{ {fails} }}; ")));
         ground.deploy("v2").with(0, &[]);
-        ground.run(&["rollback"]).with(code, &["failed before any switch", "`revert` on web1 ended with 3"]);
+        ground.run(&["rollback"]).with(code, &["failed before any switch", "`revert` on web1 exited with 3"]);
         ground.is_on(["v2", "v2"]);
         ground.has_data("2");
         fs::write(ground.at("mended"), "").unwrap();

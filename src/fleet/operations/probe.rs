@@ -47,11 +47,12 @@ pub(in crate::fleet) async fn probe(
     options: &RunOptions,
     observer: &dyn Observer,
 ) -> Result<Probed, Box<Report>> {
-    let commands = options.commands.clone().unwrap_or_default();
-    if options.data_place().is_none() && commands.fingerprint.is_none() {
+    let run = Run::new(fleet, Command::Drill, options, observer);
+    // Not those of `options`, which may leave them to the configuration.
+    let commands = run.options.commands.clone().unwrap_or_default();
+    if run.options.data_place().is_none() && commands.fingerprint.is_none() {
         return Ok(Probed::default());
     }
-    let run = Run::new(fleet, Command::Drill, options, observer);
     let mut probe = Probe { commands, probed: Probed::default() };
     let report = run.with_locks(None, &mut probe).await;
     if report.error.is_some() { Err(Box::new(report)) } else { Ok(probe.probed) }

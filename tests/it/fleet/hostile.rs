@@ -408,7 +408,8 @@ fn a_rollback_that_one_host_says_was_interrupted_is_a_new_one() {
     forge_journal(&world, "rollback", "v3", "v1");
     let (report, _) = world.rollback(|_| {});
     assert_code(&report, ExitCode::INCONSISTENT);
-    assert!(report.error.expect("they are named").message.contains("left web2, web3 where it is"));
+    let message = report.error.expect("they are named").message;
+    assert!(message.contains("did not move web2, web3"), "{message}");
     world.on(["v1", "v3", "v3"]);
 }
 
