@@ -168,15 +168,7 @@ impl<'r> Run<'r> {
     async fn undo_apply_step(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
         let commands = step.commands.clone();
         let Some(migration) = self.migration(commands.as_ref()) else { return Ok(()) };
-        let directory = HookDirectory::Release;
-        let direction = HookDirection::Rollback;
-        let context = MigrationContext {
-            place: &step.place,
-            release: &step.release,
-            directory,
-            direction,
-            migration: migration.as_ref(),
-        };
+        let context = MigrationContext::of_revert(step, HookDirectory::Release, migration.as_ref());
         if self.version(execution, &context).await? == step.to {
             return Ok(());
         }

@@ -87,6 +87,14 @@ pub(in crate::fleet) struct MigrationContext<'a> {
     pub(in crate::fleet) migration: &'a dyn DataMigration,
 }
 
+impl<'a> MigrationContext<'a> {
+    /// Returns the context in which `step` is reverted.
+    fn of_revert(step: &'a RevertStep, directory: HookDirectory, migration: &'a dyn DataMigration) -> Self {
+        let direction = HookDirection::Rollback;
+        Self { place: &step.place, release: &step.release, directory, direction, migration }
+    }
+}
+
 impl<'r> Run<'r> {
     /// Returns the caller's own migration, else the one that these commands make up.
     pub(in crate::fleet) fn migration(&self, commands: Option<&DataCommands>) -> Option<Arc<dyn DataMigration>> {

@@ -1,15 +1,17 @@
 //! The data revert phase: reverts the migrations of releases, newest first, and reads the version after
 //! each.
 
+use std::sync::Arc;
+
 use crate::{
     commands::RevertWhen,
-    data::{DataVersion, LedgerStep},
+    data::{DataMigration, DataVersion, LedgerStep},
     error::{Error, ErrorKind},
     event::Phase,
     hint::Hint,
-    hook::HookDirection,
     plan::{DataPlan, RevertStep},
     report::Failure,
+    store::HookDirectory,
 };
 
 use super::{MigrationCall, MigrationContext, apply::ApplyMode, damage::found_after};
@@ -121,21 +123,8 @@ impl<'r> Run<'r> {
 
     /// Reverts one step, and checks that the data has the version it should have.
     pub(super) async fn revert_one(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<(), Failure> {
-        let Some(migration) = self.migration(step.commands.as_ref()) else {
-            return Err(
-                Error::new(ErrorKind::Irreversible, format!("no `revert` is known for {}", step.release)).into()
-            );
-        };
-        let saved = step.commands.as_ref().map(|commands| commands.save.clone()).unwrap_or_default();
-        let directory = self.directory_of(execution, &step.place, &step.release, &saved).await?;
-        let direction = HookDirection::Rollback;
-        let context = MigrationContext {
-            place: &step.place,
-            release: &step.release,
-            directory,
-            direction,
-            migration: migration.as_ref(),
-        };
+        let (migration, directory) = self.revert_of(execution, step).await?;
+        let context = MigrationContext::of_revert(step, directory, migration.as_ref());
         let now = execution.data.after.clone();
         if now.as_ref() == Some(&step.to) && step.from.as_ref() == Some(&step.to) {
             return Ok(());
@@ -152,7 +141,12 @@ impl<'r> Run<'r> {
         self.record(execution, &step.place, &step.release, None, (LedgerStep::Reverted, Some(&version))).await
     }
 
-    async fn version_at(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<DataVersion, Failure> {
+    /// Returns the migration that reverts `step`, and the directory where it runs.
+    async fn revert_of(
+        &self,
+        execution: &mut Execution<'r, '_>,
+        step: &RevertStep,
+    ) -> Result<(Arc<dyn DataMigration>, HookDirectory), Failure> {
         let Some(migration) = self.migration(step.commands.as_ref()) else {
             return Err(
                 Error::new(ErrorKind::Irreversible, format!("no `revert` is known for {}", step.release)).into()
@@ -160,14 +154,12 @@ impl<'r> Run<'r> {
         };
         let saved = step.commands.as_ref().map(|commands| commands.save.clone()).unwrap_or_default();
         let directory = self.directory_of(execution, &step.place, &step.release, &saved).await?;
-        let direction = HookDirection::Rollback;
-        let context = MigrationContext {
-            place: &step.place,
-            release: &step.release,
-            directory,
-            direction,
-            migration: migration.as_ref(),
-        };
+        Ok((migration, directory))
+    }
+
+    async fn version_at(&self, execution: &mut Execution<'r, '_>, step: &RevertStep) -> Result<DataVersion, Failure> {
+        let (migration, directory) = self.revert_of(execution, step).await?;
+        let context = MigrationContext::of_revert(step, directory, migration.as_ref());
         self.version(execution, &context).await
     }
 }
