@@ -73,6 +73,18 @@ pub(super) struct Frame {
     pub(super) values: Vec<Vec<u8>>,
 }
 
+impl Frame {
+    /// Returns the frame without the number of its exchange; `None` unless that is `exchange`.
+    pub(super) fn numbered(mut self, exchange: u64) -> Option<Self> {
+        (self.words.first()?.parse() == Ok(exchange)).then(|| self.words.remove(0))?;
+        Some(self)
+    }
+
+    pub(super) fn words(&self) -> Vec<&str> {
+        self.words.iter().map(String::as_str).collect()
+    }
+}
+
 /// A channel's output that is not a valid reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FrameError {

@@ -21,6 +21,7 @@ mod session;
 mod survey;
 mod together;
 mod upload;
+mod wire;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
 #[cfg(any(test, feature = "testing"))]
@@ -44,7 +45,7 @@ use tokio::{
 use crate::{future::BoxFuture, token::Token, transport::TransportError};
 
 use super::{Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, Upload, Uploaded};
-use session::{Outcome, Session};
+use session::Session;
 use upload::{Compression, UploadChannel};
 
 /// Accesses a host through the POSIX shells that `S` opens.
@@ -102,7 +103,11 @@ impl<S: Shell> ShellTransport<S> {
         }
         *kept = again.map_or(Kept::Nothing, |session| Kept::Session(session.into()));
         drop(kept);
-        self.replies(batch, outcome)
+        outcome.map_err(|failure| {
+            failure.into_error(self, &batch.root, |host, (failure, replies)| {
+                TransportError::step(host, batch, replies.len(), failure, replies)
+            })
+        })
     }
 
     /// Returns the time limit for the reply to `batch`.
@@ -142,20 +147,6 @@ impl<S: Shell> ShellTransport<S> {
             tokio::spawn(keep_alive(Arc::downgrade(&self.session), session.nonce().clone(), beat));
         }
         Ok(session)
-    }
-
-    fn replies(&self, batch: &Batch, outcome: Result<Outcome, session::Lost>) -> Result<Vec<Reply>, TransportError> {
-        match outcome {
-            Ok(Outcome::Replies(replies)) => Ok(replies),
-            Ok(Outcome::Root(failure)) => {
-                Err(TransportError::Root { host: self.to_string(), root: batch.root.clone(), failure })
-            }
-            Ok(Outcome::Failed(failure, replies)) => {
-                Err(TransportError::step(self, batch, replies.len(), failure, replies))
-            }
-            Ok(Outcome::Lacks(lacks)) => Err(self.unsuitable(lacks)),
-            Err(lost) => Err(TransportError::unknown(self, lost)),
-        }
     }
 
     fn unsuitable(&self, lacks: String) -> TransportError {

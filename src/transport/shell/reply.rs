@@ -14,7 +14,6 @@ use crate::{
 
 use super::{
     chain, compare,
-    frame::Frame,
     script::{reach, ways_down},
     survey,
 };
@@ -32,17 +31,16 @@ pub(super) struct Misfit;
 /// # Errors
 ///
 /// [`Misfit`] when they are not a reply to `op`; the inner error when the step failed.
-pub(super) fn reply(op: &Op, words: &[String], values: &[Vec<u8>]) -> Result<Result<Reply, StepFailure>, Misfit> {
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    if let (["fail", kind], [detail]) = (&words[..], values) {
-        return Ok(Err(failure(kind, detail)));
+pub(super) fn reply(op: &Op, words: &[&str], values: &[Vec<u8>]) -> Result<Result<Reply, StepFailure>, Misfit> {
+    if let Ok(failure) = failed(words, values) {
+        return Ok(Err(failure));
     }
-    if let (Op::Survey { digests, .. }, ["survey"], [all, links, sums]) = (op, &words[..], values) {
+    if let (Op::Survey { digests, .. }, ["survey"], [all, links, sums]) = (op, words, values) {
         let seen = survey::read(all, links, digests.then_some(&sums[..]))?;
         let failure = || StepFailure::new(FailureKind::Io, "a part of it could not be listed, or changed meanwhile");
         return Ok(seen.map(|seen| Reply::Survey(Some(seen))).ok_or_else(failure));
     }
-    answer(op, &words, values).map(Ok)
+    answer(op, words, values).map(Ok)
 }
 
 /// Parses the kind of a filesystem from hex. Where a word has 32 bits, `stat` may print it sign-extended to 64.
@@ -120,10 +118,11 @@ fn answers_done(op: &Op) -> bool {
     op.changes() || expects || matches!(op, Op::Sync { .. })
 }
 
-/// Returns the failure of a kind, or for `-` the failure in a utility's message.
-pub(super) fn failure(kind: &str, detail: &[u8]) -> StepFailure {
+/// Parses a failure: its kind or, for `-`, the kind in a utility's message.
+pub(super) fn failed(words: &[&str], values: &[Vec<u8>]) -> Result<StepFailure, Misfit> {
+    let (["fail", kind], [detail]) = (words, values) else { return Err(Misfit) };
     let text = String::from_utf8_lossy(detail);
-    let kind = match kind {
+    let kind = match *kind {
         "exists" => FailureKind::Exists,
         "missing" => FailureKind::Missing,
         "mismatch" => FailureKind::Mismatch,
@@ -133,7 +132,7 @@ pub(super) fn failure(kind: &str, detail: &[u8]) -> StepFailure {
         _ => classify(&text),
     };
     let end = text.char_indices().nth(DETAIL).map_or(text.len(), |(end, _)| end);
-    StepFailure::new(kind, text[..end].replace('\n', " / "))
+    Ok(StepFailure::new(kind, text[..end].replace('\n', " / ")))
 }
 
 /// Classifies a utility's message. Its last part is the text of `strerror(3)`; a file's name may be any text.
@@ -314,12 +313,6 @@ fn each(
     if contents.is_empty() && sizes.next().is_none() { Ok(found) } else { Err(Misfit) }
 }
 
-/// Returns the words of a frame of exchange `exchange`, without that number.
-pub(super) fn words_of(frame: &Frame, exchange: u64) -> Option<&[String]> {
-    let (first, rest) = frame.words.split_first()?;
-    (first.parse() == Ok(exchange)).then_some(rest)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -335,14 +328,14 @@ mod tests {
             ("tar: a: Cannot write: No space left on device\ntar: Exiting with failure", FailureKind::NoSpace),
             ("it broke", FailureKind::Io),
         ] {
-            assert_eq!(failure("-", message.as_bytes()).kind, kind, "{message}");
+            let failure = failed(&["fail", "-"], &[message.into()]);
+            assert_eq!(failure.map(|failure| failure.kind), Ok(kind), "{message}");
         }
     }
 
     #[test]
     fn an_answer_to_another_question_is_none() {
-        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
-        assert_eq!(reply(&Op::Identify, &words("done"), &[]), Err(Misfit));
-        assert_eq!(reply(&Op::Clock, &words("clock 17.%N"), &[]).map(|r| r.is_ok()), Ok(true));
+        assert_eq!(reply(&Op::Identify, &["done"], &[]), Err(Misfit));
+        assert_eq!(reply(&Op::Clock, &["clock", "17.%N"], &[]).map(|r| r.is_ok()), Ok(true));
     }
 }

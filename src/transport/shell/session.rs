@@ -1,11 +1,8 @@
 //! [`Session`]: an open channel, and the exchanges over it.
 
-use std::{collections::BTreeSet, io, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, time::timeout};
 
 use crate::{
     token::Token,
@@ -13,52 +10,17 @@ use crate::{
 };
 
 use super::{
-    channel::{Channel, ChannelEnd, ShellCommand, Streams, beside, drain},
-    frame::{Frame, FrameError, Frames},
-    output_tail::OutputTail,
+    channel::{Channel, ShellCommand, Streams},
+    frame::Frame,
     prelude,
-    reply::{Misfit, failure, reply, words_of},
+    reply::{Misfit, reply},
     script::call,
     together::Waiting,
+    wire::{Failure, Lost, Replying, Wire},
 };
 
-/// The reason why the reply to a batch was lost.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Lost {
-    /// The channel ended before the reply.
-    #[error("the connection ended{}", said(.0))]
-    Ended(String),
-    /// The reply exceeded its time limit.
-    #[error("no answer within {} s{}", .0.as_secs_f64(), said(.1))]
-    Late(Duration, String),
-    /// The channel could not be read.
-    #[error("cannot read from the connection")]
-    Read(#[source] io::Error),
-    /// The output is not a valid reply.
-    #[error(transparent)]
-    Frame(#[from] FrameError),
-    /// The reply does not fit the request.
-    #[error(transparent)]
-    Misfit(#[from] Misfit),
-}
-
-/// Returns the host's other output, if any, for a message.
-fn said(text: &str) -> String {
-    if text.is_empty() { String::new() } else { format!(", after printing: {text}") }
-}
-
-/// The result of an exchange.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// All steps ran.
-    Replies(Vec<Reply>),
-    /// The root cannot be used.
-    Root(StepFailure),
-    /// A step failed that ends the batch.
-    Failed(StepFailure, Vec<Reply>),
-    /// The host lacks a requirement, in words, and no step ran.
-    Lacks(String),
-}
+/// The failure of a step that ends its batch, and the replies of the steps before it.
+pub(super) type Stopped = (StepFailure, Vec<Reply>);
 
 /// A channel that carries one batch after the other.
 pub(super) struct Session {
@@ -69,32 +31,6 @@ pub(super) struct Session {
     /// The functions that the host has received.
     known: BTreeSet<usize>,
     exchanges: u64,
-}
-
-/// The output of a channel.
-pub(super) struct Wire {
-    pub(super) nonce: Token,
-    pub(super) frames: Frames,
-    pub(super) stderr: OutputTail,
-    /// The host's first frame.
-    pub(super) hello: Option<Hello>,
-}
-
-/// A host's first reply: the availability of the programs in the request.
-#[derive(Debug, Default)]
-pub(super) struct Hello {
-    /// The required programs that it lacks.
-    pub(super) lacks: Vec<String>,
-    /// The optional programs that it has.
-    has: Vec<String>,
-}
-
-impl Hello {
-    fn of(programs: &[Vec<u8>]) -> Self {
-        let programs = programs.iter().map(|program| String::from_utf8_lossy(program).into_owned());
-        let (has, lacks): (Vec<_>, Vec<_>) = programs.partition(|program| program.starts_with('+'));
-        Self { lacks, has: has.iter().map(|word| word[1..].to_owned()).collect() }
-    }
 }
 
 impl Session {
@@ -148,159 +84,63 @@ impl Session {
         batch: &Batch,
         body: &[u8],
         (answer, end): (Duration, Duration),
-    ) -> (Result<Outcome, Lost>, Option<Self>) {
+    ) -> (Result<Vec<Reply>, Failure<Stopped>>, Option<Self>) {
         self.exchanges += 1;
         let mut script = std::mem::take(&mut self.unsent);
         script.extend_from_slice(prelude::steps().needed(body, &mut self.known).as_bytes());
         script.extend_from_slice(body);
         script.extend_from_slice(&call(self.wire.nonce.as_str(), self.exchanges));
-        let answered = timeout(answer, self.wire.ask(&mut self.channel, &script, batch, self.exchanges)).await;
-        match answered {
-            Ok(Ok(Some(outcome))) => (Ok(outcome), Some(self)),
-            Ok(Ok(None)) => (self.wire.ended(self.channel, end).await.map(Outcome::Lacks), None),
-            Ok(Err(lost)) => (Err(lost), None),
-            Err(_) => (Err(Lost::Late(answer, self.wire.said())), None),
+        let reply = Replies { batch, waiting: Waiting::default(), done: Vec::new(), failed: None };
+        let asked = self.wire.ask(&mut self.channel, (&script, false), self.exchanges, reply);
+        let outcome = timeout(answer, asked).await;
+        match outcome.unwrap_or_else(|_| Err(Lost::Late(answer, self.wire.said()).into())) {
+            lost @ Err(Failure::Lost(_)) => (self.wire.settle(lost, self.channel, end).await, None),
+            outcome => (outcome, Some(self)),
         }
     }
 }
 
-impl Wire {
-    pub(super) fn new() -> Self {
-        let nonce = Token::random();
-        Self { frames: Frames::new(nonce.as_str()), nonce, stderr: OutputTail::default(), hello: None }
+/// The replies to the steps of a batch.
+struct Replies<'b> {
+    batch: &'b Batch,
+    waiting: Waiting,
+    done: Vec<Reply>,
+    failed: Option<StepFailure>,
+}
+
+impl Replying for Replies<'_> {
+    type Reply = Vec<Reply>;
+    type Failed = Stopped;
+
+    fn line(&mut self, line: Frame) -> Result<(), Misfit> {
+        let open = self.batch.steps.iter().map(|step| &step.op).skip(self.done.len());
+        self.waiting.next(line, open)?.iter().try_for_each(|line| self.step(line))
     }
 
-    /// Sends `script` and reads the reply; `None` when the channel ended before its end.
-    async fn ask(
-        &mut self,
-        channel: &mut Channel,
-        script: &[u8],
-        batch: &Batch,
-        exchange: u64,
-    ) -> Result<Option<Outcome>, Lost> {
-        let Streams { stdin, stdout, stderr } = channel.streams();
-        let send = async {
-            if let Some(stdin) = stdin {
-                // A failure shows as a missing reply.
-                let _: io::Result<()> = stdin.write_all(script).await;
-                let _: io::Result<()> = stdin.flush().await;
-            }
-        };
-        let Self { frames, stderr: tail, hello, .. } = self;
-        frames.begin();
-        let read = read_answer(frames, hello, stdout, batch, exchange);
-        beside(beside(read, send), drain(stderr, tail)).await
-    }
-
-    /// Returns the next frame except the hello, which it keeps; `None` when the channel has ended.
-    pub(super) async fn frame(
-        frames: &mut Frames,
-        hello: &mut Option<Hello>,
-        stdout: &mut (dyn AsyncRead + Send + Unpin),
-    ) -> Result<Option<Frame>, Lost> {
-        let mut chunk = vec![0; 16 << 10];
-        loop {
-            while let Some(frame) = frames.next() {
-                match &frame.words[..] {
-                    [word, _version] if word == "hello" => *hello = Some(Hello::of(&frame.values)),
-                    _ => return Ok(Some(frame)),
-                }
-            }
-            match stdout.read(&mut chunk).await.map_err(Lost::Read)? {
-                0 => return Ok(None),
-                length => frames.push(&chunk[..length])?,
-            }
+    fn end(self) -> Result<Result<Vec<Reply>, Stopped>, Misfit> {
+        match self.failed {
+            _ if !self.waiting.is_empty() => Err(Misfit),
+            Some(failure) => Ok(Err((failure, self.done))),
+            None if self.done.len() == self.batch.steps.len() => Ok(Ok(self.done)),
+            None => Err(Misfit),
         }
     }
+}
 
-    /// Returns what the host lacks, if its channel ended without a reply and certainly ran nothing.
-    pub(super) async fn ended(&mut self, channel: Channel, deadline: Duration) -> Result<String, Lost> {
-        // A host that sent the hello may have run something, whatever its end.
-        if self.hello.is_none() && timeout(deadline, channel.end()).await == Ok(ChannelEnd::Exited) {
-            return Ok(format!("it has no POSIX shell{}", said(&self.said())));
+impl Replies<'_> {
+    /// Takes the reply to the next step.
+    fn step(&mut self, line: &Frame) -> Result<(), Misfit> {
+        let step = self.batch.steps.get(self.done.len()).filter(|_| self.failed.is_none()).ok_or(Misfit)?;
+        let words = line.words();
+        let (index, words) = words.split_first().ok_or(Misfit)?;
+        if index.parse() != Ok(self.done.len()) {
+            return Err(Misfit);
         }
-        Err(Lost::Ended(self.said()))
-    }
-
-    /// Drops the host's output other than replies, so that no message shows it.
-    pub(super) fn forget_noise(&mut self) {
-        self.frames.noise = OutputTail::default();
-        self.stderr = OutputTail::default();
-    }
-
-    /// Returns the host's output other than replies.
-    pub(super) fn said(&self) -> String {
-        let (out, err) = (self.frames.noise.to_string(), self.stderr.to_string());
-        [out, err].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" / ")
-    }
-}
-
-async fn read_answer(
-    frames: &mut Frames,
-    hello: &mut Option<Hello>,
-    stdout: &mut (dyn AsyncRead + Send + Unpin),
-    batch: &Batch,
-    exchange: u64,
-) -> Result<Option<Outcome>, Lost> {
-    let mut waiting = Waiting::default();
-    let mut answer = Answer::default();
-    while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
-        let open = batch.steps.iter().map(|step| &step.op).skip(answer.replies.len());
-        for frame in waiting.next(frame, open)? {
-            if answer.take(batch, &frame, exchange)? {
-                let lacks = hello.as_ref().map_or(&[][..], |hello| &hello.lacks);
-                return finish(batch, lacks, answer.replies, answer.failed).map(Some);
-            }
+        match (reply(&step.op, words, &line.values)?, step.on_failure) {
+            (Ok(reply), _) => self.done.push(reply),
+            (Err(failure), OnFailure::GoOn) => self.done.push(Reply::Failed(failure)),
+            (Err(failure), OnFailure::Stop) => self.failed = Some(failure),
         }
-    }
-    Ok(None)
-}
-
-/// The received part of a reply.
-#[derive(Debug, Default)]
-struct Answer {
-    replies: Vec<Reply>,
-    failed: Option<Outcome>,
-}
-
-impl Answer {
-    /// Takes the next frame; returns whether it was the last.
-    fn take(&mut self, batch: &Batch, frame: &Frame, exchange: u64) -> Result<bool, Misfit> {
-        let words = words_of(frame, exchange).ok_or(Misfit)?;
-        match (words, &frame.values[..]) {
-            ([end], []) if end == "end" => return Ok(true),
-            ([root, fail, kind], [detail]) if root == "root" && fail == "fail" => {
-                self.failed = Some(Outcome::Root(failure(kind, detail)));
-            }
-            ([index, words @ ..], values) if self.failed.is_none() && index.parse() == Ok(self.replies.len()) => {
-                let step = batch.steps.get(self.replies.len()).ok_or(Misfit)?;
-                match (reply(&step.op, words, values)?, step.on_failure) {
-                    (Ok(reply), _) => self.replies.push(reply),
-                    (Err(failure), OnFailure::GoOn) => self.replies.push(Reply::Failed(failure)),
-                    (Err(failure), OnFailure::Stop) => {
-                        self.failed = Some(Outcome::Failed(failure, std::mem::take(&mut self.replies)));
-                    }
-                }
-            }
-            _ => return Err(Misfit),
-        }
-        Ok(false)
-    }
-}
-
-fn finish(batch: &Batch, lacks: &[String], replies: Vec<Reply>, failed: Option<Outcome>) -> Result<Outcome, Lost> {
-    match failed {
-        Some(failed) => Ok(failed),
-        None if replies.len() == batch.steps.len() && lacks.is_empty() => Ok(Outcome::Replies(replies)),
-        None if replies.is_empty() && !lacks.is_empty() => Ok(Outcome::Lacks(lacking(lacks))),
-        None => Err(Misfit.into()),
-    }
-}
-
-/// Returns the message for missing commands.
-pub(super) fn lacking(lacks: &[String]) -> String {
-    match lacks {
-        [one] => format!("it lacks the command {one}"),
-        more => format!("it lacks the commands {}", more.join(", ")),
+        Ok(())
     }
 }

@@ -63,6 +63,10 @@ fn stands_in(inner: &Op, outer: &Op) -> bool {
 pub(super) struct Waiting(Vec<Frame>);
 
 impl Waiting {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns the replies that are complete now, in order, each as if its step had run alone.
     ///
     /// `ops` are the steps from the first one without a reply.
@@ -76,7 +80,6 @@ impl Waiting {
             ([.., word], [stats, contents]) if word == "together" => {
                 share(std::mem::take(&mut self.0), ops, stats, contents)
             }
-            ([.., end], _) if end == "end" && !self.0.is_empty() => Err(Misfit),
             _ if shared || !self.0.is_empty() => {
                 self.0.push(frame);
                 Ok(Vec::new())

@@ -9,7 +9,7 @@ use crate::transport::{
     shell::{
         channel::{Channel, Shell, ShellCommand, Streams},
         prelude, script,
-        session::{Lost, Wire},
+        wire::{Lost, Wire},
     },
 };
 

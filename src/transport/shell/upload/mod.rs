@@ -38,9 +38,9 @@ use super::{
     channel::Shell,
     reply::Misfit,
     script::{receive, receive_nothing},
-    session::Lost,
+    wire::{Failure, Lost},
 };
-use send::{Sending, UploadReply};
+use send::{Arrival, Sending};
 
 /// Implements [`Transport::upload`](crate::Transport::upload), for a host that supports `compression`.
 ///
@@ -65,23 +65,19 @@ pub(super) async fn upload<S: Shell>(
     let stream = Stream::of(upload, compression);
     let script = receive(upload, &stream, wire.nonce.as_str());
     let (reply, unread) = wire.receive(&mut channel, Sending { script, stream, stall, progress, sent }).await;
-    let (host, root) = (|| shell.to_string(), || upload.root.clone());
     if let Some(source) = unread {
-        return Err(TransportError::Source { host: host(), source });
+        return Err(TransportError::Source { host: shell.to_string(), source });
     }
-    match reply {
-        Ok(Some(UploadReply::Done)) => {
+    match wire.settle(reply, channel, stall).await {
+        Ok(()) => {
             let (files, bytes) = upload.base.as_ref().map_or((0, 0), Base::size);
             Ok(Uploaded { files: upload.tree.files() - files, bytes: upload.tree.bytes() - bytes })
         }
-        Ok(Some(UploadReply::Failed(failure))) => Err(TransportError::Upload { host: host(), root: root(), failure }),
-        Ok(Some(UploadReply::Root(failure))) => Err(TransportError::Root { host: host(), root: root(), failure }),
-        Ok(Some(UploadReply::Lacks(lacks))) => Err(TransportError::Unsuitable { host: host(), lacks }),
-        Ok(None) => match wire.ended(channel, stall).await {
-            Ok(lacks) => Err(TransportError::Unsuitable { host: host(), lacks }),
-            Err(lost) => Err(TransportError::unknown(host(), lost)),
-        },
-        Err(lost) => Err(TransportError::unknown(host(), lost)),
+        Err(failure) => Err(failure.into_error(shell, &upload.root, |host, failure| TransportError::Upload {
+            host,
+            root: upload.root.clone(),
+            failure,
+        })),
     }
 }
 
@@ -90,25 +86,21 @@ pub(super) async fn upload<S: Shell>(
 pub(super) async fn try_upload<S: Shell>(shell: &S, stall: Duration) -> Result<(), TransportError> {
     let UploadChannel { mut channel, mut wire, .. } = UploadChannel::open(shell, stall).await?;
     let script = receive_nothing(wire.nonce.as_str());
-    let answer = timeout(stall, wire.answer(&mut channel, &script)).await;
-    let answer = answer.unwrap_or_else(|_| Err(Lost::Late(stall, wire.said())));
-    let host = || shell.to_string();
-    // There was nothing to do, so a lost reply leaves no unknown outcome: an upload could not begin here.
-    let lost = |lost: Lost| TransportError::Unreachable { host: host(), source: lost.into() };
-    match answer {
-        Ok(Some(UploadReply::Done)) => Ok(()),
-        Ok(Some(UploadReply::Lacks(lacks))) => Err(TransportError::Unsuitable { host: host(), lacks }),
-        Ok(Some(UploadReply::Failed(_) | UploadReply::Root(_))) => Err(lost(Misfit.into())),
-        Ok(None) => {
-            let said = match wire.ended(channel, stall).await {
-                Ok(lacks) => lacks,
-                Err(lost) => lost.to_string(),
-            };
+    let reply = timeout(stall, wire.ask(&mut channel, (&script, true), 0, Arrival::default())).await;
+    let reply = reply.unwrap_or_else(|_| Err(Lost::Late(stall, wire.said()).into()));
+    let has_ended = matches!(reply, Err(Failure::Lost(Lost::Ended(_))));
+    let host = shell.to_string();
+    Err(match wire.settle(reply, channel, stall).await {
+        Ok(()) => return Ok(()),
+        Err(failure) if has_ended => {
             let lacks = format!(
-                "it accepts no uploads, which need `sh -c 'WORDS'`: a forced command must pass them to a shell: {said}"
+                "it accepts no uploads, which need `sh -c 'WORDS'`: a forced command must pass them to a shell: {failure}"
             );
-            Err(TransportError::Unsuitable { host: host(), lacks })
+            TransportError::Unsuitable { host, lacks }
         }
-        Err(error) => Err(lost(error)),
-    }
+        Err(Failure::Lacks(lacks)) => TransportError::Unsuitable { host, lacks },
+        // There was nothing to do, so a lost reply leaves no unknown outcome: an upload could not begin here.
+        Err(Failure::Lost(lost)) => TransportError::Unreachable { host, source: lost.into() },
+        Err(Failure::Root(_) | Failure::Work(_)) => TransportError::Unreachable { host, source: Misfit.into() },
+    })
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
 
@@ -17,10 +17,10 @@ use crate::{
     transport::{
         Progress, StepFailure,
         shell::{
-            channel::{Channel, Streams, beside, drain},
-            frame::Frames,
-            reply::{Misfit, failure, words_of},
-            session::{Hello, Lost, Wire, lacking},
+            channel::{Channel, Streams},
+            frame::Frame,
+            reply::{Misfit, failed},
+            wire::{Failure, Lost, Replying, Wire},
         },
     },
     tree::TreeError,
@@ -34,12 +34,26 @@ use super::stream::Stream;
 /// notices a dead link sooner.
 const UNPACKING: u32 = 10;
 
-/// The final reply of the host.
-pub(super) enum UploadReply {
-    Done,
-    Failed(StepFailure),
-    Root(StepFailure),
-    Lacks(String),
+/// The reply to an upload: done, or its failure.
+#[derive(Default)]
+pub(super) struct Arrival(Option<Result<(), StepFailure>>);
+
+impl Replying for Arrival {
+    type Reply = ();
+    type Failed = StepFailure;
+
+    fn line(&mut self, line: Frame) -> Result<(), Misfit> {
+        self.0 = Some(match (&line.words()[..], &line.values[..]) {
+            (["0", "done"], []) => Ok(()),
+            (["0", failure @ ..], values) => Err(failed(failure, values)?),
+            _ => return Err(Misfit),
+        });
+        Ok(())
+    }
+
+    fn end(self) -> Result<Result<(), StepFailure>, Misfit> {
+        self.0.ok_or(Misfit)
+    }
 }
 
 /// A script and a stream to send to the host.
@@ -100,47 +114,23 @@ impl Sending<'_> {
 
 impl Wire {
     /// Sends everything, and returns the host's reply with the error of the source, if that ended the stream.
-    ///
-    /// The reply is `None` when the channel ended.
     pub(super) async fn receive(
         &mut self,
         channel: &mut Channel,
         sending: Sending<'_>,
-    ) -> (Result<Option<UploadReply>, Lost>, Option<TreeError>) {
+    ) -> (Result<(), Failure>, Option<TreeError>) {
         let Streams { stdin, stdout, stderr } = channel.streams();
-        let Self { frames, stderr: tail, hello, .. } = self;
-        frames.begin();
         let stall = sending.stall;
-        let exchange = async {
-            let mut read = pin!(read_answer(frames, hello, stdout));
-            match first(read.as_mut(), pin!(sending.send(stdin.take()))).await {
-                Either::Read(answer) => (answer, None),
-                Either::Sent(Err(late)) => (Err(late), None),
-                Either::Sent(Ok(unread)) => {
-                    let wait = stall.saturating_mul(UNPACKING);
-                    let late = |_| Err(Lost::Late(wait, String::new()));
-                    (timeout(wait, read).await.unwrap_or_else(late), unread)
-                }
+        let mut read = pin!(self.read((stdout, stderr), 0, Arrival::default()));
+        match first(read.as_mut(), pin!(sending.send(stdin.take()))).await {
+            Either::Read(reply) => (reply, None),
+            Either::Sent(Err(late)) => (Err(late.into()), None),
+            Either::Sent(Ok(unread)) => {
+                let wait = stall.saturating_mul(UNPACKING);
+                let late = |_| Err(Lost::Late(wait, String::new()).into());
+                (timeout(wait, read).await.unwrap_or_else(late), unread)
             }
-        };
-        beside(exchange, drain(stderr, tail)).await
-    }
-}
-
-impl Wire {
-    /// Sends `script`, and returns the host's reply; `None` when its channel ended.
-    pub(super) async fn answer(&mut self, channel: &mut Channel, script: &[u8]) -> Result<Option<UploadReply>, Lost> {
-        let Streams { stdin, stdout, stderr } = channel.streams();
-        let Self { frames, stderr: tail, hello, .. } = self;
-        frames.begin();
-        let send = async {
-            if let Some(mut stdin) = stdin.take() {
-                // A failure shows as a missing reply.
-                let _: io::Result<()> = stdin.write_all(script).await;
-                let _: io::Result<()> = stdin.shutdown().await;
-            }
-        };
-        beside(beside(read_answer(frames, hello, stdout), send), drain(stderr, tail)).await
+        }
     }
 }
 
@@ -158,24 +148,4 @@ async fn first<R: Future + Unpin, S: Future + Unpin>(mut read: R, mut send: S) -
         pin!(&mut send).poll(context).map(Either::Sent)
     })
     .await
-}
-
-async fn read_answer(
-    frames: &mut Frames,
-    hello: &mut Option<Hello>,
-    stdout: &mut (dyn AsyncRead + Send + Unpin),
-) -> Result<Option<UploadReply>, Lost> {
-    let mut answer = None;
-    while let Some(frame) = Wire::frame(frames, hello, stdout).await? {
-        let words: Vec<&str> = words_of(&frame, 0).ok_or(Misfit)?.iter().map(String::as_str).collect();
-        match (&words[..], &frame.values[..], hello.as_ref().map(|hello| &hello.lacks[..])) {
-            (["root", "fail", kind], [detail], _) => answer = Some(UploadReply::Root(failure(kind, detail))),
-            (["0", "fail", kind], [detail], _) => answer = Some(UploadReply::Failed(failure(kind, detail))),
-            (["0", "done"], [], _) => answer = Some(UploadReply::Done),
-            (["end"], [], _) if answer.is_some() => return Ok(answer),
-            (["end"], [], Some(lacks @ [_, ..])) => return Ok(Some(UploadReply::Lacks(lacking(lacks)))),
-            _ => return Err(Misfit.into()),
-        }
-    }
-    Ok(None)
 }
