@@ -5,7 +5,7 @@ use crate::{
     config::{Config, HostConfig, Place},
     error::Error,
     store::{DirStore, KnownManifests},
-    transport::{LocalTransport, Transport},
+    transport::Transport,
 };
 
 use super::{Fleet, Host, defaults::Defaults};
@@ -19,7 +19,7 @@ impl Fleet {
     /// # Errors
     ///
     /// As [`Fleet::new`]; and [`ErrorKind::Config`](crate::ErrorKind::Config) when a host is reached over SSH and the
-    /// crate was built without the `ssh` feature.
+    /// crate was built without the `ssh` feature, or when a host is this machine and that does not run Linux.
     pub fn from_config(config: &Config) -> Result<Self, Error> {
         Self::from_config_knowing(config, &KnownManifests::new())
     }
@@ -32,7 +32,7 @@ impl Fleet {
     /// As [`from_config`](Self::from_config).
     pub fn from_config_knowing(config: &Config, known: &KnownManifests) -> Result<Self, Error> {
         let hosts = config.hosts.iter().map(|host| match &host.place {
-            Place::Local => Ok(host_over(config, host, known, LocalTransport::named(&host.name))),
+            Place::Local => here(config, host, known),
             Place::Ssh(address) => over_ssh(config, host, known, address),
         });
         let fleet = Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel);
@@ -51,6 +51,19 @@ fn host_over(config: &Config, host: &HostConfig, known: &KnownManifests, transpo
             None => store,
         },
     )
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::unnecessary_wraps, reason = "other systems refuse here")]
+fn here(config: &Config, host: &HostConfig, known: &KnownManifests) -> Result<Host, Error> {
+    Ok(host_over(config, host, known, crate::transport::LocalTransport::named(&host.name)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn here(_: &Config, host: &HostConfig, _: &KnownManifests) -> Result<Host, Error> {
+    let message =
+        format!("{} is this machine, which does not run Linux: only hosts over SSH can be reached", host.name);
+    Err(Error::new(crate::ErrorKind::Config, message))
 }
 
 #[cfg(feature = "ssh")]

@@ -3,6 +3,7 @@
 //! Work is data: a [`Batch`] of typed [`Op`]s, each with its precondition, which run in order in one exchange. The
 //! local transport runs them with system calls, the SSH transport compiles them to one POSIX script, and the memory
 //! transport is the model that the others are tested against.
+#![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "the local transport uses it, which is for Linux"))]
 
 mod base;
 mod batch;
@@ -14,7 +15,9 @@ mod found;
 mod group;
 mod handle;
 mod hook;
+#[cfg(target_os = "linux")]
 mod local;
+pub(crate) mod local_shell;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod op;
@@ -40,6 +43,8 @@ pub use group::{Group, GroupPlace, GroupReach};
 pub use handle::{Ask, Handle};
 pub(crate) use handle::{BatchError, Content, Contents, LinkText, Listing, MayFail, Replies};
 pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
+#[cfg(target_os = "linux")]
+#[cfg_attr(docsrs, doc(cfg(target_os = "linux")))]
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};

@@ -12,29 +12,25 @@ mod mounts;
 mod remove;
 mod rename;
 mod root;
-mod shell;
 mod survey;
 mod upload;
 mod users;
 mod way;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use tokio::{sync::watch, task};
 
 use crate::future::BoxFuture;
 
-use shell::LocalShell;
-
 use super::{
-    Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded, shell::hook,
+    Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded,
+    local_shell::LocalShell,
 };
 
-/// The time limit for starting a command.
-const HOOK_START: Duration = Duration::from_secs(60);
-
-/// Accesses roots on this machine with system calls. Linux only. Runs commands with the `sh` of the search
-/// path.
+/// Accesses roots on this machine with system calls. Runs commands with the `sh` of the search path.
+///
+/// Only for Linux: the type does not exist elsewhere. A controller on another system reaches its hosts over SSH.
 ///
 /// # Symlinks
 ///
@@ -122,10 +118,7 @@ impl Transport for LocalTransport {
         call: &'a HookCall,
         output: &'a dyn LineSink,
     ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
-        Box::pin(async move {
-            let shell = LocalShell::named(Arc::clone(&self.name));
-            hook::run(&shell, HOOK_START, call, output).await
-        })
+        Box::pin(LocalShell::named(Arc::clone(&self.name)).run(call, output))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

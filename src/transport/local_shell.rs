@@ -1,25 +1,35 @@
 //! [`LocalShell`]: the `sh` of this machine, for commands.
 
-use std::{fmt, io, process::Stdio, sync::Arc};
+use std::{fmt, io, process::Stdio, sync::Arc, time::Duration};
 
 use tokio::process::Command;
 
 use crate::{
     future::BoxFuture,
     transport::{
-        TransportError,
-        shell::{Channel, ChannelEnd, Shell, ShellCommand},
+        HookCall, HookExit, LineSink, TransportError,
+        shell::{Channel, ChannelEnd, Shell, ShellCommand, hook},
     },
 };
 
+/// The time limit for starting a command.
+const HOOK_START: Duration = Duration::from_secs(60);
+
 /// Starts shells on this machine.
 #[derive(Debug)]
-pub(super) struct LocalShell(Arc<str>);
+pub(crate) struct LocalShell(Arc<str>);
 
 impl LocalShell {
     /// Creates a shell with this name for messages.
-    pub(super) fn named(name: Arc<str>) -> Self {
-        Self(name)
+    pub(crate) fn named(name: impl Into<Arc<str>>) -> Self {
+        Self(name.into())
+    }
+
+    /// Runs a command on this machine, as [`Transport::run`](crate::Transport::run) does.
+    ///
+    /// Anywhere: a system without `setsid` or `/proc` gets an error that names what it lacks.
+    pub(crate) async fn run(self, call: &HookCall, output: &dyn LineSink) -> Result<HookExit, TransportError> {
+        hook::run(&self, HOOK_START, call, output).await
     }
 }
 
