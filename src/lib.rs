@@ -60,11 +60,31 @@
 //!
 //! # Features
 //!
-//! | feature | default | contents |
-//! | --- | --- | --- |
-//! | `ssh` | yes | hosts over SSH, through the system's own `ssh` |
-//! | `cli` | yes | the `switchback` command; a library can disable it, and clap and the terminal crates with it |
-//! | `testing` | no | the conformance suite for transports, an in-memory host, recording and faulty transports |
+//! Without any feature, there is the whole engine, for a [`Config`] or [`Host`]s built in code, in fewer than 50 crates
+//! and without a C compiler. Features only add:
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `config` | a [`Config`] from `switchback.toml`, and exclude patterns for a source |
+//! | `compression` | compressed uploads, and sources in `.tar.gz` and `.tar.zst`; builds zstd, with a C compiler |
+//! | `ssh` | hosts over SSH, through the system's own `ssh` |
+//! | `cli` | the `switchback` command, with the three above; the only default feature |
+//! | `testing` | the conformance suite for transports, an in-memory host, recording and faulty transports |
+//!
+//! A program that uses the library names what it needs:
+//!
+//! ```toml
+//! switchback = { version = "0.1", default-features = false, features = ["config", "ssh"] }
+//! ```
+//!
+//! Without `compression`, uploads are sent as they are, and a compressed archive is refused with an error that names the
+//! feature; so are exclude patterns without `config`, and hosts over SSH without `ssh`.
+//!
+//! # Systems
+//!
+//! Hosts run Linux. So does a controller whose own machine is a host or runs commands, such as those of `[data]` with
+//! `host = "controller"`. A controller of hosts over SSH can also run macOS or FreeBSD: `transport::LocalTransport` does
+//! not exist there, and [`Fleet::from_config`] refuses a host without an address.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod address;
@@ -86,6 +106,7 @@ mod frozen;
 mod future;
 mod group;
 pub mod guide;
+mod hex;
 mod hint;
 pub mod history;
 pub mod hook;

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
+use crate::hex;
+
 /// Identifies one operation, lock or private directory: 32 lowercase hex digits, 128 random bits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(Box<str>);
@@ -20,7 +22,9 @@ impl Token {
     pub fn random() -> Self {
         let mut bytes = [0_u8; 16];
         getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
-        Self(base16ct::lower::encode_string(&bytes).into())
+        let mut text = String::with_capacity(2 * bytes.len());
+        hex::encode(&bytes, &mut text);
+        Self(text.into())
     }
 
     /// Returns the token as text.
@@ -39,8 +43,8 @@ impl FromStr for Token {
     type Err = TokenError;
 
     fn from_str(text: &str) -> Result<Self, TokenError> {
-        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() == 32 && text.bytes().all(hex) { Ok(Self(text.into())) } else { Err(TokenError(text.to_owned())) }
+        let is_token = hex::decode::<16>(text).is_some();
+        if is_token { Ok(Self(text.into())) } else { Err(TokenError(text.to_owned())) }
     }
 }
 

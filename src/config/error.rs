@@ -1,8 +1,11 @@
 //! [`ConfigError`]: an error in a configuration, with its place.
 
-use std::{error::Error as StdError, fmt, ops::Range};
+#[cfg(feature = "config")]
+use std::ops::Range;
+use std::{error::Error as StdError, fmt};
 
 use camino::{Utf8Path, Utf8PathBuf};
+#[cfg(feature = "config")]
 use toml::de::{DeTable, DeValue};
 
 /// An error in a configuration. Prints the offending line with a mark under it, as compilers do:
@@ -40,6 +43,7 @@ impl ConfigError {
     }
 
     /// An error at these bytes of `text`.
+    #[cfg(feature = "config")]
     pub(super) fn at(text: &str, span: Range<usize>, message: impl Into<String>) -> Self {
         let key = DeTable::parse(text).ok().and_then(|table| key_at(table.get_ref(), span.start));
         Self { key, spot: Some(Box::new(Spot::new(text, span))), ..Self::new(message) }
@@ -52,6 +56,7 @@ impl ConfigError {
     }
 
     /// Replaces the message by a function of the key.
+    #[cfg(feature = "config")]
     pub(super) fn message_of(mut self, message: impl FnOnce(&str) -> String) -> Self {
         self.message = printable(&message(self.key.as_deref().unwrap_or_default()));
         self
@@ -117,6 +122,7 @@ impl fmt::Display for ConfigError {
 }
 
 impl Spot {
+    #[cfg(feature = "config")]
     /// The place of the first line of `span`. A span beyond the end stands for the end.
     fn new(text: &str, span: Range<usize>) -> Self {
         let start = character_at(text, span.start);
@@ -133,6 +139,7 @@ impl Spot {
     }
 }
 
+#[cfg(feature = "config")]
 /// Returns the start of the character that contains this byte; the end for a byte beyond it.
 fn character_at(text: &str, byte: usize) -> usize {
     (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
@@ -157,6 +164,7 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
+#[cfg(feature = "config")]
 /// Returns the key, with its tables, at this byte or whose value is at this byte.
 fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
     table.iter().find_map(|(key, value)| {
@@ -173,7 +181,7 @@ fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
     })
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "config"))]
 mod tests {
     use super::*;
 

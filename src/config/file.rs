@@ -7,6 +7,7 @@ use camino::{Utf8Path, Utf8PathBuf};
 use super::{Config, error::ConfigError};
 use crate::path::HostPath;
 
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 impl Config {
     /// Reads the configuration in `file`, and overlays the given environment.
     ///

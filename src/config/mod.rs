@@ -1,21 +1,31 @@
-//! [`Config`]: the hosts, their roots, how to reach them, and the commands around a switch. Read from TOML and
-//! resolved once.
+//! [`Config`]: the hosts, their roots, how to reach them, and the commands around a switch. Built in code, or, with the
+//! feature `config`, read from TOML and resolved once.
 //!
 //! Strict on purpose: an unknown key, a wrong type or a contradiction is a [`ConfigError`] that shows the line. A
 //! setting that is silently ignored is discovered at the worst moment.
 
+#[cfg(feature = "config")]
 mod duration;
 mod error;
+#[cfg(feature = "config")]
 mod file;
+#[cfg(feature = "config")]
 mod layer;
+#[cfg(feature = "config")]
 mod read;
+#[cfg(feature = "config")]
 mod resolve;
 mod select;
+#[cfg(feature = "config")]
 mod show;
+#[cfg(feature = "config")]
 mod show_commands;
 mod suggest;
+#[cfg(feature = "config")]
 mod value;
 
+#[cfg(feature = "config")]
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 pub use duration::{DurationError, parse_duration};
 pub use error::ConfigError;
 pub use suggest::did_you_mean;
@@ -35,6 +45,8 @@ use crate::{
 };
 
 /// A valid configuration with every key explained, as `switchback init` writes it.
+#[cfg(feature = "config")]
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 pub const STARTER: &str = include_str!("starter.toml");
 
 /// The default number of hosts to work on at once.
@@ -128,6 +140,8 @@ impl Config {
     /// # Errors
     ///
     /// [`ConfigError`] with the line. The other environments are checked for unknown keys and wrong types too.
+    #[cfg(feature = "config")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
     pub fn parse(text: &str, environment: Option<&str>) -> Result<Self, ConfigError> {
         resolve::resolve(text, read::read(text, environment)?, None)
     }
@@ -138,6 +152,8 @@ impl Config {
     /// # Errors
     ///
     /// As [`parse`](Self::parse), and when the root makes two hosts the same.
+    #[cfg(feature = "config")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
     pub fn parse_at(text: &str, environment: Option<&str>, root: &HostPath) -> Result<Self, ConfigError> {
         resolve::resolve(text, read::read(text, environment)?, Some(root))?.with_root(root)
     }
@@ -188,6 +204,7 @@ impl Config {
 }
 
 /// The value of `[data] host` for the machine that runs switchback.
+#[cfg(feature = "config")]
 const CONTROLLER: &str = "controller";
 
 /// The name of this machine as a host without a configured name.

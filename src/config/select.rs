@@ -90,7 +90,7 @@ fn same_place(one: &Place, other: &Place) -> bool {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "config"))]
 mod tests {
     use super::*;
 

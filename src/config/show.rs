@@ -123,6 +123,7 @@ struct Security<'a> {
     allow_writable: bool,
 }
 
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 impl Config {
     /// Formats the resolved configuration as TOML that parses to the same configuration.
     #[must_use]
@@ -180,6 +181,7 @@ impl<'a> Host<'a> {
     }
 }
 
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 impl Serialize for Config {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.view().serialize(serializer)

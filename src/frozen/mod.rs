@@ -525,6 +525,7 @@ fn words_on_disk_and_in_json_are_frozen() {
     assert!(lines.0 == WORDS, "other programs read src/frozen/words.txt:{}", differences(WORDS, &lines.0));
 }
 
+#[cfg(feature = "config")]
 #[test]
 fn keys_of_the_configuration_are_frozen() {
     let config = Config::parse(CONFIG, None).unwrap_or_else(|error| panic!("{error}"));

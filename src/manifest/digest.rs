@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use crate::hex;
+
 /// A SHA-256 digest, written as 64 hexadecimal digits in lower case, as `sha256sum` does.
 ///
 /// ```
@@ -33,8 +35,9 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut digits = [0; 64];
-        f.write_str(base16ct::lower::encode_str(&self.0, &mut digits).expect("two digits for each byte"))
+        let mut digits = String::with_capacity(2 * self.0.len());
+        hex::encode(&self.0, &mut digits);
+        f.write_str(&digits)
     }
 }
 
@@ -48,9 +51,7 @@ impl FromStr for Digest {
     type Err = DigestError;
 
     fn from_str(text: &str) -> Result<Self, DigestError> {
-        let mut bytes = [0; 32];
-        let read = base16ct::lower::decode(text, &mut bytes).map_err(|_| DigestError)?.len();
-        if read == bytes.len() { Ok(Self(bytes)) } else { Err(DigestError) }
+        hex::decode(text).map(Self).ok_or(DigestError)
     }
 }
 

@@ -21,6 +21,7 @@ const KEPT: usize = 16;
 pub(super) const WORTH: usize = 64 << 10;
 
 /// The compression level: low, because somebody waits.
+#[cfg(feature = "compression")]
 const LEVEL: i32 = 3;
 
 /// A cache of releases' manifests by digest, so that a manifest whose digest a host reports need not be read
@@ -99,7 +100,7 @@ impl KnownManifests {
     }
 
     fn read(&self, digest: &Digest) -> Option<Manifest> {
-        let text = zstd::decode_all(&self.directory.as_ref()?.read(digest)?[..]).ok()?;
+        let text = unpacked(self.directory.as_ref()?.read(digest)?);
         if Digest::of(&text) != *digest {
             return None;
         }
@@ -108,8 +109,31 @@ impl KnownManifests {
 
     fn write(&self, digest: &Digest, text: &[u8]) -> io::Result<()> {
         let Some(directory) = &self.directory else { return Ok(()) };
-        directory.write(digest, &zstd::encode_all(text, LEVEL)?)
+        directory.write(digest, &packed(text)?)
     }
+}
+
+/// Compresses the text of a manifest for the disk, if this build can.
+#[cfg(feature = "compression")]
+fn packed(text: &[u8]) -> io::Result<Vec<u8>> {
+    zstd::encode_all(text, LEVEL)
+}
+
+/// Returns the text in a file; if it is compressed and this build cannot read that, something without the right digest.
+#[cfg(feature = "compression")]
+fn unpacked(file: Vec<u8>) -> Vec<u8> {
+    zstd::decode_all(&file[..]).unwrap_or(file)
+}
+
+#[cfg(not(feature = "compression"))]
+#[expect(clippy::unnecessary_wraps, reason = "compression may fail")]
+fn packed(text: &[u8]) -> io::Result<std::borrow::Cow<'_, [u8]>> {
+    Ok(text.into())
+}
+
+#[cfg(not(feature = "compression"))]
+fn unpacked(file: Vec<u8>) -> Vec<u8> {
+    file
 }
 
 #[cfg(test)]
@@ -141,11 +165,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_build_without_compression_kept_is_known() {
+        let dir = TempDir::new().expect("a directory");
+        let directory = CacheDirectory::new(dir.path(), KEPT);
+        directory.write(&manifest(1).digest(), &manifest(1).in_form(Form::Manifest)).expect("it is ours");
+        assert_eq!(KnownManifests::in_directory(dir.path()).get(&manifest(1).digest()), Some(manifest(1)));
+    }
+
+    #[test]
     fn what_was_meddled_with_is_not_believed() {
         let dir = TempDir::new().expect("a directory");
         KnownManifests::in_directory(dir.path()).keep(&manifest(1));
         let file = dir.path().join(manifest(1).digest().to_string());
-        let other = zstd::encode_all(&manifest(2).in_form(Form::Manifest)[..], LEVEL).expect("memory");
+        let other = manifest(2).in_form(Form::Manifest);
+        let other = packed(&other).expect("memory");
         for content in [&other[..], b"", b"no such thing"] {
             fs::write(&file, content).expect("it is ours");
             assert_eq!(KnownManifests::in_directory(dir.path()).get(&manifest(1).digest()), None);

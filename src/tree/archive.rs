@@ -97,6 +97,9 @@ impl Source {
         let full = path.as_std_path().canonicalize().map_err(unreadable)?;
         let is_file = fs::metadata(&full).map_err(unreadable)?.is_file();
         match Format::of_name(path) {
+            Some(format) if is_file && !format.is_built() => {
+                Err(TreeError::NotBuilt { what: shown(name.as_bytes()), feature: "compression" })
+            }
             Some(format) if is_file => {
                 let (limits, strip) = (options.limits.clone(), options.strip);
                 Ok(Self { path: full, name: name.to_owned(), format, limits, strip })
@@ -201,5 +204,24 @@ impl Archive {
                 replay.visit_at(copied.copy, &mut Read::take(&mut kept, size), visit)
             })
         })
+    }
+}
+
+#[cfg(all(test, not(feature = "compression")))]
+mod tests {
+    use super::*;
+    use crate::error::{Error, ErrorKind};
+
+    #[test]
+    fn a_compressed_archive_names_the_missing_feature() {
+        let directory = tempfile::tempdir().expect("a directory");
+        for name in ["a.tar.gz", "a.tgz", "a.tar.zst"] {
+            let path = directory.path().join(name);
+            fs::write(&path, "").expect("a file");
+            let path = Utf8Path::from_path(&path).expect("UTF-8");
+            let error = Error::from(Tree::open(path).expect_err("it cannot be read"));
+            assert_eq!(error.kind(), ErrorKind::Config, "{name}");
+            assert!(error.to_string().contains(&format!("{path} needs the feature `compression`")), "{error}");
+        }
     }
 }

@@ -28,6 +28,14 @@ pub enum TreeError {
         /// The source.
         path: String,
     },
+    /// The crate was built without a feature that the source needs.
+    #[error("{what} needs the feature `{feature}`, and this program was built without it")]
+    NotBuilt {
+        /// The source, or its option.
+        what: String,
+        /// The feature of the crate.
+        feature: &'static str,
+    },
     /// The source is an archive of another format than its name says.
     #[error("{path} has the name of {named}, but contains {holds}")]
     Misnamed {
@@ -105,6 +113,7 @@ impl TreeError {
         match self {
             Self::Read { path, source } => Self::Read { path: path.clone(), source: io_again(source) },
             Self::Unrecognised { path } => Self::Unrecognised { path: path.clone() },
+            Self::NotBuilt { what, feature } => Self::NotBuilt { what: what.clone(), feature },
             Self::Misnamed { path, named, holds } => Self::Misnamed { path: path.clone(), named, holds },
             Self::Damaged { path, source } => Self::Damaged { path: path.clone(), source: io_again(source) },
             Self::Refused { path, why } => Self::Refused { path: path.clone(), why: why.clone() },
@@ -226,11 +235,11 @@ pub struct PatternError(pub(super) String);
 pub(super) use crate::manifest::shown;
 
 impl From<TreeError> for Error {
-    /// An invalid pattern is an error of the configuration; anything else, even a missing source, is an error of the
+    /// An invalid pattern or a missing feature is an error of the configuration; anything else, even a missing source, is an error of the
     /// source.
     fn from(error: TreeError) -> Self {
         let kind = match &error {
-            TreeError::Pattern { .. } => ErrorKind::Config,
+            TreeError::Pattern { .. } | TreeError::NotBuilt { .. } => ErrorKind::Config,
             _ => ErrorKind::Source,
         };
         Self::new(kind, format!("the source cannot be released, and no host was touched: {error}")).because_of(&error)

@@ -48,12 +48,21 @@ impl Format {
         }
     }
 
+    /// Whether this build can read it.
+    pub(super) fn is_built(self) -> bool {
+        self == Self::Tar || cfg!(feature = "compression")
+    }
+
     /// Returns the tar stream in `packed`.
     pub(super) fn unpack<'r>(self, packed: impl BufRead + 'r) -> io::Result<Box<dyn io::Read + 'r>> {
         Ok(match self {
             Self::Tar => Box::new(packed),
+            #[cfg(feature = "compression")]
             Self::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(packed)),
+            #[cfg(feature = "compression")]
             Self::Zstandard => Box::new(zstd::Decoder::with_buffer(packed)?),
+            #[cfg(not(feature = "compression"))]
+            Self::Gzip | Self::Zstandard => return Err(io::ErrorKind::Unsupported.into()),
         })
     }
 }

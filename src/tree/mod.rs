@@ -32,6 +32,7 @@ mod entries;
 mod entry_path;
 mod error;
 mod exact;
+#[cfg_attr(not(feature = "config"), path = "no_exclude.rs")]
 mod exclude;
 mod format;
 mod hard_links;
@@ -182,7 +183,7 @@ pub type Visit<'v> = dyn FnMut(&TreeEntry, &mut dyn Read) -> io::Result<()> + 'v
 
 impl Tree {
     /// Opens the directory at `path`, or the archive: `.tar`, `.tar.gz`, `.tgz` or `.tar.zst`. Follows a symlink
-    /// given as `path`. Blocks; reads an archive once to its end.
+    /// given as `path`. Blocks; reads an archive once to its end. Compressed archives need the feature `compression`.
     ///
     /// ```no_run
     /// use switchback::tree::Tree;
@@ -204,7 +205,8 @@ impl Tree {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), and [`TreeError::Pattern`] when an exclude pattern is invalid.
+    /// As [`open`](Self::open), and [`TreeError::Pattern`] when an exclude pattern is invalid. Patterns need the feature
+    /// `config`.
     pub fn open_with(path: &Utf8Path, options: &SourceOptions) -> Result<Self, TreeError> {
         let found = fs::metadata(path).map_err(|error| TreeError::read(path.as_str().as_bytes(), error))?;
         if found.is_dir() { directory::scan(path, options) } else { archive::scan(path, options) }

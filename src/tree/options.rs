@@ -23,7 +23,8 @@ pub struct SourceOptions {
     pub limits: Limits,
     /// The exclude patterns, in the syntax of `.gitignore`, relative to the top of the source. The last one that
     /// matches decides, and nothing below an excluded directory can be included again. Excluded entries are not
-    /// inspected: a socket among them is no reason to refuse the source.
+    /// inspected: a socket among them is no reason to refuse the source. Without the feature `config`, patterns are
+    /// refused.
     pub exclude: Vec<String>,
     /// The number of leading directories to strip from each path of an archive: 1 for an archive with everything in
     /// a directory of its name. The directories themselves are skipped; a file or symlink with fewer is refused. Paths

@@ -1,29 +1,22 @@
-//! [`Compression`]: the compression of an upload's stream, in a thread of its own.
+//! [`Compression`]: the choice of how an upload's stream is compressed.
 
-use std::io::{self, Write};
+use tokio::sync::mpsc::Receiver;
 
-use flate2::write::GzEncoder;
-use tokio::{
-    sync::mpsc::{Receiver, Sender, channel},
-    task::spawn_blocking,
-};
+use crate::transport::{Base, Upload};
 
-use crate::transport::{Base, Upload, Uploaded};
+use super::chunk::NextChunk;
 
-use super::{
-    chunk::{ChunkWriter, NextChunk},
-    zstd::ZstdStream,
-};
-
-/// The compression of an upload's stream.
+/// The compression of an upload's stream. Without the feature `compression` there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::transport::shell) enum Compression {
     /// No compression.
     #[default]
     Plain,
     /// The format of `gzip`.
+    #[cfg(feature = "compression")]
     Gzip,
     /// The format of `zstd`.
+    #[cfg(feature = "compression")]
     Zstd,
 }
 
@@ -35,13 +28,9 @@ const WORTH: u64 = 64 << 10;
 const ENTRY: u64 = 512;
 const COPIED: u64 = 16;
 
-/// The limit on the chunks that are compressed ahead.
-///
-/// A far `sshd` takes 2 MiB at once and then nothing for a round trip: compression goes on meanwhile.
-const AHEAD: usize = 16;
-
 impl Compression {
-    /// Returns the best compression that a host with these programs supports.
+    /// Returns the best compression that this build and a host with these programs support.
+    #[cfg(feature = "compression")]
     pub(in crate::transport::shell) fn best(programs: &[String]) -> Self {
         let has = |name: &str| programs.iter().any(|program| program == name);
         if has("zstd") {
@@ -51,6 +40,11 @@ impl Compression {
         } else {
             Self::Plain
         }
+    }
+
+    #[cfg(not(feature = "compression"))]
+    pub(in crate::transport::shell) fn best(_: &[String]) -> Self {
+        Self::Plain
     }
 
     /// Returns the same compression, or none where there is little to send.
@@ -64,65 +58,35 @@ impl Compression {
     pub(in crate::transport::shell) fn word(self) -> &'static str {
         match self {
             Self::Plain => "plain",
+            #[cfg(feature = "compression")]
             Self::Gzip => "gzip",
+            #[cfg(feature = "compression")]
             Self::Zstd => "zstd",
         }
     }
 
     /// Compresses the stream of `chunks` as fast as it is taken.
     pub(super) fn apply(self, chunks: Receiver<NextChunk>) -> Receiver<NextChunk> {
-        if self == Self::Plain {
-            return chunks;
-        }
-        let (next, taken) = channel(AHEAD);
-        let failed = next.clone();
-        // A failure means that nobody takes the stream any more, or that memory has run out. The stream then ends
-        // before its last chunk, which the receiver notices.
-        drop(spawn_blocking(move || {
-            let out = ChunkWriter::new(next);
-            let compressed = if self == Self::Zstd { zstd(chunks, out, &failed) } else { gzip(chunks, out, &failed) };
-            compressed.ok()
-        }));
-        taken
-    }
-}
-
-/// Passes the input through `stream` and records its progress, `so_far`; returns whether it is complete.
-fn pour<W: Write>(
-    mut chunks: Receiver<NextChunk>,
-    stream: &mut W,
-    so_far: fn(&mut W) -> &mut Uploaded,
-    failed: &Sender<NextChunk>,
-) -> io::Result<bool> {
-    while let Some(next) = chunks.blocking_recv() {
-        match next {
-            Ok(chunk) => {
-                *so_far(stream) = chunk.so_far;
-                stream.write_all(&chunk.bytes)?;
-                if chunk.last {
-                    return Ok(true);
-                }
-            }
-            Err(error) => {
-                // The receiver may be gone; then nobody needs the error.
-                let _ = failed.blocking_send(Err(error));
-                return Ok(false);
-            }
+        match self {
+            Self::Plain => chunks,
+            #[cfg(feature = "compression")]
+            Self::Gzip => super::encode::apply(super::encode::gzip, chunks),
+            #[cfg(feature = "compression")]
+            Self::Zstd => super::encode::apply(super::encode::zstd, chunks),
         }
     }
-    Ok(false)
 }
 
-fn zstd(chunks: Receiver<NextChunk>, out: ChunkWriter, failed: &Sender<NextChunk>) -> io::Result<()> {
-    let mut stream = ZstdStream::new(out)?;
-    if pour(chunks, &mut stream, |stream| &mut stream.so_far, failed)? { stream.end() } else { Ok(()) }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn gzip(chunks: Receiver<NextChunk>, out: ChunkWriter, failed: &Sender<NextChunk>) -> io::Result<()> {
-    let mut stream = GzEncoder::new(out, flate2::Compression::fast());
-    if pour(chunks, &mut stream, |stream| &mut stream.get_mut().so_far, failed)? {
-        stream.finish()?.end()
-    } else {
-        Ok(())
+    #[test]
+    fn a_host_is_asked_only_for_what_it_and_this_build_have() {
+        let best = |programs: &[&str]| Compression::best(&programs.iter().map(ToString::to_string).collect::<Vec<_>>());
+        let built = |word| if cfg!(feature = "compression") { word } else { "plain" };
+        assert_eq!(best(&["gzip", "zstd"]).word(), built("zstd"));
+        assert_eq!(best(&["gunzip"]).word(), built("gzip"));
+        assert_eq!(best(&["cp"]).word(), "plain");
     }
 }

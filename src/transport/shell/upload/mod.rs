@@ -20,10 +20,13 @@ mod chunk;
 mod compress;
 mod disk_buffer;
 mod edit;
+#[cfg(feature = "compression")]
+mod encode;
 mod lists;
 mod pack;
 mod send;
 mod stream;
+#[cfg(feature = "compression")]
 mod zstd;
 
 pub(super) use {channel::UploadChannel, compress::Compression, stream::Stream};
