@@ -25,8 +25,7 @@ fn main() {
         local(&mut table, "local: library / bare system calls");
     }
     // The counted overhead for one host: two turns that the rollback waits for, one that it does not (11 against
-    // 8), and the 36 programs that run on the host, of which `tests/it/rollback_processes.rs` bounds all but the sleep
-    // of the watch. When there were 29, on two idle cores the ratio was 1.14 (no delay) and 1.32 (50 ms), twice, and
+    // 8), and the 34 programs that run on the host (bounded by `tests/it/rollback_processes.rs`). When there were 29, on two idle cores the ratio was 1.14 (no delay) and 1.32 (50 ms), twice, and
     // for 16 hosts 1.24 and 1.35, with 21 pairs each; with 43, it was 1.30 and 1.37, and 1.58 and 1.57. With other work
     // on the cores it is higher, since each program waits for a core: 1.39 for one host at a load of 11.
     let lines: [(&str, u8, Option<Duration>, f64); 4] = [

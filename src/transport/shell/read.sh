@@ -117,7 +117,7 @@ sb_readlink() {
     sb_reply link
 }
 
-# BYTES PATH: replies so many bytes of a file.
+# BYTES PATH: replies so many bytes of a file. One byte only shows whether it can be read, and is read alone.
 sb_read() {
     sb_walk "$2"
     case $? in
@@ -131,6 +131,14 @@ sb_read() {
         sb_reply "file $sb_k"
         return 0
     }
+    case $sb_how$1 in
+        r1) ;;
+        r*)
+            sb_want $(($1 - 1)) "$2"
+            sb_reply 'file @'
+            return 0
+            ;;
+    esac
     sb_b=$(od -An -v -tx1 -N "$1" -- "$2" 2>&1) || {
         sb_not_killed $? "$sb_b"
         sb_reply 'file failed'

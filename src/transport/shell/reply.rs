@@ -211,12 +211,16 @@ fn found(content: &[u8], limit: u64) -> Found {
     if content.len() as u64 > reach(limit) { Found::TooLarge } else { Found::Content(content.to_vec()) }
 }
 
+/// The word for a file beyond its limit that was not read. Hosts do not send it.
+pub(super) const TOO_LARGE: &str = "too-large";
+
 pub(super) fn not_read(kind: &str) -> Result<Found, Misfit> {
     Ok(match kind {
         "directory" => Found::NotAFile(EntryKind::Directory),
         "link" => Found::NotAFile(EntryKind::Link),
         "other" => Found::NotAFile(EntryKind::Other),
         "denied" => Found::Unreadable(StepFailure::new(FailureKind::Denied, "Permission denied")),
+        TOO_LARGE => Found::TooLarge,
         "failed" => Found::Unreadable(StepFailure::new(FailureKind::Io, "reading it failed")),
         _ => return Err(Misfit),
     })

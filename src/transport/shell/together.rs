@@ -7,7 +7,7 @@ use crate::transport::{OnFailure, Op, Step};
 use super::{
     chain,
     frame::Frame,
-    reply::{Misfit, names},
+    reply::{Misfit, TOO_LARGE, names},
     script::reach,
 };
 
@@ -29,6 +29,7 @@ impl Together {
             Op::Inspect { .. }
             | Op::Resolve { .. }
             | Op::ReadLink { .. }
+            | Op::Read { .. }
             | Op::List { .. }
             | Op::ReadEach { .. }
             | Op::ReadChain { .. } => Some(Self::Read),
@@ -109,6 +110,14 @@ fn share<'o>(
             (Op::Inspect { .. } | Op::Resolve { .. }, []) => {
                 frame.words.extend(take(1)?[0].split(' ').map(str::to_owned));
             }
+            (Op::Read { limit, .. }, []) => {
+                let size = size(take(1)?[0])?;
+                let is_within = size <= reach(*limit);
+                frame.words.push(if is_within { "ok" } else { TOO_LARGE }.to_owned());
+                if is_within {
+                    frame.values.push(split(&mut contents, size)?);
+                }
+            }
             (Op::List { .. }, [all]) => {
                 let found = take(names(all).count())?.join("\n");
                 frame.values.push(found.into_bytes());
@@ -118,12 +127,10 @@ fn share<'o>(
                 let read = |line: &&str| Ok((size(line)?, owner(line)?));
                 let found = take(files)?.iter().map(read).collect::<Result<Vec<(u64, u32)>, _>>()?;
                 let length: u64 = found.iter().map(|(size, _)| *size).filter(|size| *size <= reach(*limit)).sum();
-                let length = usize::try_from(length).map_err(|_| Misfit)?;
-                let (own, rest) = contents.split_at_checked(length).ok_or(Misfit)?;
-                contents = rest;
+                let own = split(&mut contents, length)?;
                 let lines: Vec<String> = found.iter().map(|(size, owner)| format!("{size}-{owner}")).collect();
                 frame.values.push(lines.join("\n").into_bytes());
-                frame.values.push(own.to_vec());
+                frame.values.push(own);
             }
             (Op::ReadChain { record, files, .. }, [_, kinds]) => {
                 let (mut lines, mut length) = (Vec::new(), 0);
@@ -135,16 +142,20 @@ fn share<'o>(
                     };
                     lines.push(line);
                 }
-                let length = usize::try_from(length).map_err(|_| Misfit)?;
-                let (own, rest) = contents.split_at_checked(length).ok_or(Misfit)?;
-                contents = rest;
+                let own = split(&mut contents, length)?;
                 frame.values.push(lines.join("\n").into_bytes());
-                frame.values.push(own.to_vec());
+                frame.values.push(own);
             }
             _ => return Err(Misfit),
         }
     }
     if contents.is_empty() && stats.next().is_none() { Ok(frames) } else { Err(Misfit) }
+}
+
+/// Takes the next `length` bytes of the contents.
+fn split(contents: &mut &[u8], length: u64) -> Result<Vec<u8>, Misfit> {
+    let length = usize::try_from(length).map_err(|_| Misfit)?;
+    contents.split_off(..length).map(<[u8]>::to_vec).ok_or(Misfit)
 }
 
 /// Returns the owner in a line of `stat -c '%f %u %d %i %s %Y'`.

@@ -5,6 +5,7 @@
 #   sb_p1 ...   the paths
 #   sb_w        the paths as words for eval: "$sb_p1" "$sb_p2"
 #   sb_wl       their limits
+#   sb_z        how many bytes are read
 #   sb_kept     the reply before these steps
 #   sb_c        a function to call
 #   sb_l sb_e   a limit and a size
@@ -47,12 +48,21 @@ sb_all_r() {
     case $sb_w in
         ?*)
             eval "set -- $sb_w"
-            sb_b=$(od -An -v -tx1 -- "$@" 2>/dev/null) || return
+            sb_b=$(od -An -v -tx1 -- "$@" 2>/dev/null) && sb_is_whole || return
             ;;
     esac
     sb_lines "$sb_m"
     sb_hex
     sb_reply together
+}
+
+# Succeeds if as much was read as stat said: a file may have been replaced in between. Most od print 16 bytes a line, in
+# which case no byte has to be counted.
+sb_is_whole() {
+    [ "$sb_z" -eq 0 ] || [ ${#sb_b} -eq $((sb_z * 3 + (sb_z - 1) / 16)) ] && return
+    # shellcheck disable=SC2086 # Each byte is a word.
+    set -- $sb_b
+    [ $# -eq "$sb_z" ]
 }
 
 # TEXT FUNCTION ARGUMENT...: calls the function with each line of the text, and then the arguments.
@@ -69,11 +79,11 @@ sb_by_line() {
 # LINE...: of what was wanted, keeps what is to be read and within its limit. Each line is what stat printed.
 sb_sized() {
     [ $# -eq "$sb_n" ] || return
-    sb_w= sb_n=0
+    sb_w= sb_n=0 sb_z=0
     for sb_l in $sb_wl; do
         sb_n=$((sb_n + 1)) sb_e=${1% *}
         sb_e=${sb_e##* }
-        case $sb_l in -) ;; *) if sb_within; then sb_w="$sb_w \"\$sb_p$sb_n\""; fi ;; esac
+        case $sb_l in -) ;; *) if sb_within; then sb_w="$sb_w \"\$sb_p$sb_n\"" sb_z=$((sb_z + sb_e)); fi ;; esac
         shift
     done
 }
