@@ -100,7 +100,7 @@ impl HostPath {
 
 /// A path inside a deploy root: one or more names, none of them `.` or `..`; or the root itself.
 ///
-/// Every step of a [`Batch`](crate::transport::Batch) names its paths this way, so no step can leave the root.
+/// Every step of a [`Batch`](crate::transport::raw::Batch) names its paths this way, so no step can leave the root.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct InnerPath(Box<str>);
 

@@ -8,7 +8,7 @@ use std::{fs, sync::Arc};
 use support::local_shell::LocalShell;
 use switchback::{
     HostPath, Transport,
-    transport::{Batch, Op, Upload},
+    transport::raw::{Batch, Op, Upload},
     tree::Tree,
 };
 use tempfile::TempDir;

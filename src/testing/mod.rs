@@ -12,7 +12,7 @@
 //!
 //! use switchback::{
 //!     testing::{Cut, Faults, Recording},
-//!     transport::{Batch, Effect, MemoryHost, Op, Transport},
+//!     transport::{Effect, MemoryHost, Transport, raw::{Batch, Op}},
 //! };
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {

@@ -9,7 +9,7 @@ use crate::path::HostPath;
 
 #[cfg(doc)]
 use super::Reply;
-use super::{Ask, FileId, Handle, Op, StepFailure};
+use super::{Ask, FileId, Handle, Op, StepFailure, TransportError};
 
 /// A list of steps that run in order on one host, in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +86,16 @@ impl Batch {
     fn add<T>(&mut self, op: Op, on_failure: OnFailure) -> Handle<T> {
         self.steps.push(Step { op, on_failure });
         Handle::new(self.id, self.steps.len() - 1)
+    }
+
+    /// Checks that a transport to `host` knows every operation, before it runs the first.
+    ///
+    /// # Errors
+    ///
+    /// [`TransportError::unknown_op`] with the first operation for which `knows` is `false`.
+    pub fn expect_known(&self, host: impl fmt::Display, knows: impl Fn(&Op) -> bool) -> Result<(), TransportError> {
+        let unknown = self.steps.iter().find(|step| !knows(&step.op));
+        unknown.map_or(Ok(()), |step| Err(TransportError::unknown_op(host, &step.op)))
     }
 
     /// Whether any step changes the host.

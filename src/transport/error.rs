@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use crate::{path::HostPath, tree::TreeError};
 
-use super::{Batch, Reply};
+use super::{Batch, Op, Reply};
 
 /// The cause of a call without a full reply. [`effect`](Self::effect) returns what took effect.
 #[derive(Debug, Error)]
@@ -56,7 +56,7 @@ pub enum TransportError {
     },
     /// The source of an upload could not be read, or changed while it was read.
     ///
-    /// A part of it may have arrived in [`Upload::into`](super::Upload::into).
+    /// A part of it may have arrived in [`Upload::into`](super::raw::Upload::into).
     #[error("cannot read the source of the upload to {host}")]
     Source {
         /// The host.
@@ -64,7 +64,7 @@ pub enum TransportError {
         /// The cause.
         source: TreeError,
     },
-    /// An upload did not arrive whole. A part of it may be in [`Upload::into`](super::Upload::into).
+    /// An upload did not arrive whole. A part of it may be in [`Upload::into`](super::raw::Upload::into).
     #[error("the upload to {host} failed in {root}: {failure}")]
     Upload {
         /// The host.
@@ -138,6 +138,13 @@ impl TransportError {
     /// Creates an [`Unknown`](Self::Unknown) error for `host`, whose reply was lost because of `reason`.
     pub fn unknown(host: impl fmt::Display, reason: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         Self::Unknown { host: host.to_string(), source: reason.into() }
+    }
+
+    /// Creates the error of a transport that does not know an operation, and ran no step of its batch.
+    #[must_use]
+    pub fn unknown_op(host: impl fmt::Display, op: &Op) -> Self {
+        let lacks = format!("its transport does not know the operation {}", op.name());
+        Self::Unsuitable { host: host.to_string(), lacks }
     }
 
     /// Creates the error for the failed step `index` of `batch` on `host`.

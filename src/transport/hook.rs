@@ -87,7 +87,7 @@ fn is_settable(name: &str) -> bool {
 /// They are never in a file, an argument list, a message or an error. Printing them shows the names.
 ///
 /// ```
-/// use switchback::transport::Secrets;
+/// use switchback::transport::raw::Secrets;
 ///
 /// let secrets = Secrets::new([("TOKEN", "hunter2")]);
 /// assert_eq!(format!("{secrets} {secrets:?}"), "TOKEN=*** Secrets(TOKEN=***)");

@@ -1,6 +1,7 @@
 //! Access to a host: [`Transport`], and the implementations that come with the crate.
 //!
-//! Work is data: a [`Batch`] of typed [`Op`]s, each with its precondition, which run in order in one exchange. The
+//! Work is data: a [`Batch`](raw::Batch) of typed operations, each with its precondition, which run in order in one
+//! exchange ([`raw`] has the vocabulary, which only authors of transports need). The
 //! local transport runs them with system calls, the SSH transport compiles them to one POSIX script, and the memory
 //! transport is the model that the others are tested against.
 #![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "the local transport uses it, which is for Linux"))]
@@ -23,46 +24,43 @@ mod memory;
 mod op;
 mod options;
 pub(crate) mod process;
+pub mod raw;
 pub mod shell;
 #[cfg(feature = "ssh")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
 pub mod ssh;
+mod upload;
 
-pub use base::{Base, BaseLists};
-pub use batch::{Batch, BatchId, OnFailure, Step};
-pub use chain::{BoundedFile, ChainLink};
-pub use changes::{Changes, Snapped};
-pub(crate) use compare::above;
-pub use compare::{Compared, Comparison, Counted, DifferentEntries, ForeignEntry, TreeName};
+pub(crate) use base::{Base, BaseLists};
+pub(crate) use batch::{Batch, OnFailure, Step};
+pub(crate) use chain::{BoundedFile, ChainLink};
+pub(crate) use changes::{Changes, Snapped};
+pub(crate) use compare::{Compared, Comparison, Counted, DifferentEntries, ForeignEntry, TreeName, above};
 pub use error::{Effect, FailureKind, StepFailure, TransportError};
-pub use found::{
-    Entry, EntryKind, FileId, FilesystemKind, Found, HostIdentity, Listed, Liveness, OwnedFile, Passed, Used, Users,
-};
-pub(crate) use group::GIVEN;
-pub use group::{Group, GroupPlace, GroupReach};
-pub use handle::{Ask, Handle};
-pub(crate) use handle::{BatchError, Content, Contents, LinkText, Listing, MayFail, Replies};
-pub use hook::{HookCall, HookEnd, HookExit, LineSink, Secrets, Stream};
+pub use found::{Entry, EntryKind, FileId, FilesystemKind, HostIdentity, Liveness, Passed, Used, Users};
+pub(crate) use found::{Found, Listed, OwnedFile};
+pub(crate) use group::{GIVEN, Group, GroupPlace, GroupReach};
+pub(crate) use handle::{Ask, BatchError, Content, Contents, Handle, LinkText, Listing, MayFail, Replies};
+pub(crate) use hook::{HookCall, Secrets};
+pub use hook::{HookEnd, HookExit, LineSink, Stream};
 #[cfg(target_os = "linux")]
 #[cfg_attr(docsrs, doc(cfg(target_os = "linux")))]
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
 pub use memory::{MemoryHost, MemoryTransport};
-pub use op::{Op, Reply, SyncReach};
+pub(crate) use op::{Op, Reply, SyncReach};
 pub use options::{KnownHosts, SshOptions};
 pub use shell::ShellTransport;
 #[cfg(feature = "ssh")]
 #[cfg_attr(docsrs, doc(cfg(feature = "ssh")))]
 pub use ssh::SshTransport;
+pub(crate) use upload::Upload;
 
 use std::{fmt, sync::Arc};
 
-use crate::{
-    future::BoxFuture,
-    manifest::{Form, Manifest},
-    path::{HostPath, InnerPath},
-    tree::{Tree, TreeError},
-};
+use crate::future::BoxFuture;
+#[cfg(doc)]
+use crate::tree::Tree;
 
 /// A connection to one host.
 ///
@@ -79,6 +77,8 @@ use crate::{
 /// - An error reports the effect ([`TransportError::effect`]): nothing, the steps before the one that failed, or
 ///   unknown. After a lost reply it is unknown, and never guessed.
 /// - Every call but [`run`](Self::run) ends within a bounded time, whatever the host does.
+/// - A batch with an operation that the transport does not know fails before its first step
+///   ([`TransportError::unknown_op`]): later versions of this crate may add some.
 /// - Nothing is sent before the first call. A call after [`close`](Self::close) or after a lost connection reconnects.
 ///
 /// `Display` names the host in messages.
@@ -179,58 +179,6 @@ pub trait Transport: fmt::Debug + fmt::Display + Send + Sync + 'static {
 
     /// Closes the connections kept between calls. Reports no failure: they end by themselves in bounded time.
     fn close(&self) -> BoxFuture<'_, ()>;
-}
-
-/// A tree to upload to a host.
-#[derive(Debug, Clone)]
-pub struct Upload {
-    /// The deploy root.
-    pub root: HostPath,
-    /// The directory to copy the tree into: existing, empty, private, inside the root.
-    pub into: InnerPath,
-    /// The tree to copy.
-    pub tree: Arc<Tree>,
-    /// New files, outside of `into`, for the tree's [manifest](Tree::manifest), each in its form.
-    ///
-    /// They are written after the content has arrived, for the user alone (mode 0600). The manifest is computed while
-    /// the content is sent.
-    pub lists: Vec<(InnerPath, Form)>,
-    /// Paths in the tree that the lists omit, with all below them.
-    pub unlisted: Vec<InnerPath>,
-    /// The files to copy on the host instead of sending them.
-    ///
-    /// The copies are verified against [`Base::files`] before the upload ends. It fails with [`FailureKind::Mismatch`]
-    /// when one is missing, has another kind or other content, or when the host has no means to copy: the same tree may
-    /// then be uploaded without a base, into another directory.
-    pub base: Option<Base>,
-}
-
-impl Upload {
-    /// Whether the file at `path` of the tree is copied on the host.
-    pub(crate) fn is_copied(&self, path: &[u8]) -> bool {
-        self.base.as_ref().is_some_and(|base| base.file(path).is_some())
-    }
-
-    /// Returns the content of a list of this form. Reads the tree unless it was read before. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// As [`Tree::manifest`].
-    pub fn list(&self, form: Form) -> Result<Vec<u8>, TreeError> {
-        self.listed().map(|manifest| manifest.in_form(form))
-    }
-
-    /// Returns the tree's manifest without the [`unlisted`](Self::unlisted) paths.
-    ///
-    /// Reads the tree unless it was read before. Blocks.
-    ///
-    /// # Errors
-    ///
-    /// As [`Tree::manifest`].
-    pub fn listed(&self) -> Result<Manifest, TreeError> {
-        let unlisted: Vec<&[u8]> = self.unlisted.iter().map(|path| path.as_str().as_bytes()).collect();
-        self.tree.manifest().map(|manifest| manifest.without(&unlisted))
-    }
 }
 
 /// The amount of content that an upload sent.

@@ -354,6 +354,12 @@ pub enum Op {
 }
 
 impl Op {
+    /// Returns the name of the operation, for messages.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{self:?}").split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default().to_owned()
+    }
+
     /// Whether it reads every file of a tree, which takes time in proportion to the tree's size.
     pub(in crate::transport) fn reads_contents(&self) -> bool {
         matches!(

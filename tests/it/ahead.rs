@@ -20,7 +20,8 @@ use switchback::{
     fleet::RunOptions,
     release::NewRelease,
     transport::{
-        Batch, Op, ShellTransport, TransportError, Upload,
+        ShellTransport, TransportError,
+        raw::{Batch, Op, Upload},
         shell::{Channel, Shell, ShellCommand},
     },
     tree::Tree,

@@ -13,7 +13,7 @@ use switchback::{
     release::NewRelease,
     store::KnownManifests,
     testing::Recording,
-    transport::{LocalTransport, Op, Uploaded},
+    transport::{LocalTransport, Uploaded, raw::Op},
     tree::Tree,
 };
 use tempfile::TempDir;

@@ -21,7 +21,10 @@ use switchback::{
     event::Silent,
     fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
-    transport::{Batch, FilesystemKind, LocalTransport, Op, Reply},
+    transport::{
+        FilesystemKind, LocalTransport,
+        raw::{Batch, Op, Reply},
+    },
     tree::Tree,
 };
 use tempfile::TempDir;

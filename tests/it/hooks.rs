@@ -22,7 +22,10 @@ use switchback::{
     event::Silent,
     fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
-    transport::{Effect, HookCall, HookEnd, HookExit, LocalTransport, Secrets, Stream, TransportError},
+    transport::{
+        Effect, HookEnd, HookExit, LocalTransport, Stream, TransportError,
+        raw::{HookCall, Secrets},
+    },
     tree::Tree,
 };
 use tempfile::TempDir;

@@ -18,7 +18,10 @@ use support::{
 };
 use switchback::{
     Address, HostPath, Transport,
-    transport::{Effect, HookCall, HookEnd, HookExit, Secrets, SshTransport, Stream, TransportError},
+    transport::{
+        Effect, HookEnd, HookExit, SshTransport, Stream, TransportError,
+        raw::{HookCall, Secrets},
+    },
 };
 use tempfile::TempDir;
 

@@ -15,7 +15,10 @@ use switchback::{
     event::Silent,
     fleet::DeployOptions,
     release::NewRelease,
-    transport::{Batch, Op, TransportError, Upload},
+    transport::{
+        TransportError,
+        raw::{Batch, Op, Upload},
+    },
     tree::Tree,
 };
 use tempfile::TempDir;

@@ -21,8 +21,8 @@ use switchback::{
     HostPath, Transport,
     manifest::{Digest, Form, Manifest, ManifestEntry, ManifestNode},
     transport::{
-        Batch, Compared, Comparison, Effect, EntryKind, FailureKind, FileId, Found, Liveness, Op, Reply, SyncReach,
-        TransportError, TreeName,
+        Effect, EntryKind, FailureKind, FileId, Liveness, TransportError,
+        raw::{Batch, Compared, Comparison, Found, Op, Reply, SyncReach, TreeName},
     },
 };
 use tempfile::TempDir;

@@ -19,7 +19,10 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
-    transport::{Batch, Effect, Found, LocalTransport, MemoryHost, Op, Reply, SyncReach, TransportError},
+    transport::{
+        Effect, LocalTransport, MemoryHost, TransportError,
+        raw::{Batch, Found, Op, Reply, SyncReach},
+    },
     tree::Tree,
 };
 use tempfile::TempDir;

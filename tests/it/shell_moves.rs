@@ -13,7 +13,7 @@ use support::{
     local_shell::LocalShell,
     steps::{inner, kind, reply, root},
 };
-use switchback::transport::{FailureKind, Op};
+use switchback::transport::{FailureKind, raw::Op};
 use tempfile::TempDir;
 
 #[tokio::test]

@@ -15,7 +15,10 @@ use std::{
 use support::local_shell::LocalShell;
 use switchback::{
     HostPath, InnerPath, Transport,
-    transport::{Batch, Effect, FailureKind, Op, Progress, TransportError, Upload},
+    transport::{
+        Effect, FailureKind, Progress, TransportError,
+        raw::{Batch, Op, Upload},
+    },
     tree::Tree,
 };
 use tempfile::TempDir;

@@ -19,7 +19,8 @@ use support::{
 use switchback::{
     HostPath, InnerPath, Transport,
     transport::{
-        Batch, Effect, Op, Reply, SshOptions, SshTransport, TransportError, Upload,
+        Effect, SshOptions, SshTransport, TransportError,
+        raw::{Batch, Op, Reply, Upload},
         ssh::{SshFailure, SshFailureKind},
     },
     tree::Tree,

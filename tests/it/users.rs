@@ -14,7 +14,10 @@ use std::{
 use support::{local_shell::LocalShell, mounts};
 use switchback::{
     HostPath, Transport,
-    transport::{Batch, LocalTransport, Op, Reply, Used, Users},
+    transport::{
+        LocalTransport, Used, Users,
+        raw::{Batch, Op, Reply},
+    },
 };
 use tempfile::TempDir;
 

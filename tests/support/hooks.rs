@@ -4,7 +4,10 @@ use std::sync::Mutex;
 
 use switchback::{
     HostPath,
-    transport::{HookCall, LineSink, Secrets, Stream},
+    transport::{
+        LineSink, Stream,
+        raw::{HookCall, Secrets},
+    },
 };
 
 /// Collects the lines that a command prints.

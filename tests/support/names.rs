@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use switchback::{
     InnerPath,
-    transport::{Batch, Found, Op, OwnedFile, Reply, Upload},
+    transport::raw::{Batch, Found, Op, OwnedFile, Reply, Upload},
 };
 
 use super::puppet::{Answer, Call};

@@ -15,8 +15,8 @@ use futures_util::FutureExt;
 use switchback::{
     BoxFuture, DirStore, Fleet, Host, HostPath, Layout, Report, Transport,
     transport::{
-        Batch, HookCall, HookExit, LineSink, MemoryTransport, Progress, Reply, StepFailure, TransportError, Upload,
-        Uploaded,
+        HookExit, LineSink, MemoryTransport, Progress, StepFailure, TransportError, Uploaded,
+        raw::{Batch, HookCall, Reply, Upload},
     },
 };
 use tokio::sync::oneshot;

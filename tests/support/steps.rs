@@ -2,7 +2,10 @@
 
 use switchback::{
     HostPath, InnerPath, Transport,
-    transport::{Batch, FailureKind, Op, Reply},
+    transport::{
+        FailureKind,
+        raw::{Batch, Op, Reply},
+    },
 };
 use tempfile::TempDir;
 

@@ -31,7 +31,7 @@ use model::{Model, Way};
 /// a whole: no other connection sees the host between two of its steps.
 ///
 /// ```
-/// use switchback::transport::{Batch, MemoryHost, Op, Reply, Transport};
+/// use switchback::transport::{MemoryHost, Transport, raw::{Batch, Op, Reply}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let host = MemoryHost::new();

@@ -13,8 +13,8 @@ use switchback::{
     InnerPath,
     manifest::{MAX_DEPTH, Seen},
     transport::{
-        Batch, EntryKind, FailureKind, Found, Liveness, LocalTransport, Op, OwnedFile, Reply, StepFailure, SyncReach,
-        Transport,
+        EntryKind, FailureKind, Liveness, LocalTransport, StepFailure, Transport,
+        raw::{Batch, Found, Op, OwnedFile, Reply, SyncReach},
     },
 };
 use tempfile::TempDir;

@@ -6,8 +6,8 @@ use proptest::{collection::vec, prelude::*, sample::select};
 use switchback::{
     HostPath, InnerPath,
     transport::{
-        Batch, Entry, EntryKind, FailureKind, FileId, LocalTransport, MemoryHost, OnFailure, Op, Reply, Step,
-        SyncReach, Transport, TransportError,
+        Entry, EntryKind, FailureKind, FileId, LocalTransport, MemoryHost, Transport, TransportError,
+        raw::{Batch, OnFailure, Op, Reply, Step, SyncReach},
     },
 };
 use tempfile::TempDir;

@@ -13,7 +13,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     testing::{Cut, Faults},
-    transport::{HookCall, HookEnd, HookExit, MemoryHost},
+    transport::{HookEnd, HookExit, MemoryHost, raw::HookCall},
 };
 
 use crate::data::fixture::{ROOT, assert_code, at, going_back, name, release, wait};

@@ -15,7 +15,10 @@ use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Report, Transport,
     event::Silent,
     fleet::DeployOptions,
-    transport::{Batch, MemoryTransport, Reply, TransportError},
+    transport::{
+        MemoryTransport, TransportError,
+        raw::{Batch, Reply},
+    },
 };
 
 use super::{

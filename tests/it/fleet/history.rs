@@ -14,8 +14,8 @@ use switchback::{
     store::ReleaseStore,
     testing::{Cut, Faults, Recording},
     transport::{
-        Batch, HookCall, HookEnd, HookExit, LineSink, MemoryHost, MemoryTransport, Op, Progress, Reply, Transport,
-        TransportError, Upload, Uploaded,
+        HookEnd, HookExit, LineSink, MemoryHost, MemoryTransport, Progress, Transport, TransportError, Uploaded,
+        raw::{Batch, HookCall, Op, Reply, Upload},
     },
 };
 

@@ -13,7 +13,7 @@ use switchback::{
     fleet::{CommandsFrom, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::Outcome,
-    transport::{HookCall, HookEnd, HookExit},
+    transport::{HookEnd, HookExit, raw::HookCall},
 };
 
 use super::fixture::{Hosts, assert_code, at, deploying, going_back, release};

@@ -5,7 +5,7 @@ macro_rules! left_to {
     ($host:ident) => {
         fn upload<'a>(
             &'a self,
-            upload: &'a switchback::transport::Upload,
+            upload: &'a switchback::transport::raw::Upload,
             progress: &'a dyn switchback::transport::Progress,
         ) -> BoxFuture<'a, Result<switchback::transport::Uploaded, TransportError>> {
             self.$host.upload(upload, progress)
@@ -13,7 +13,7 @@ macro_rules! left_to {
 
         fn run<'a>(
             &'a self,
-            call: &'a switchback::transport::HookCall,
+            call: &'a switchback::transport::raw::HookCall,
             output: &'a dyn switchback::transport::LineSink,
         ) -> BoxFuture<'a, Result<switchback::transport::HookExit, TransportError>> {
             self.$host.run(call, output)

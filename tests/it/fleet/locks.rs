@@ -14,7 +14,10 @@ use switchback::{
     status::BadMark,
     store::{Closing, Current, Preparation, ReleaseStore, StoreError, StoreGuard, Switch},
     testing::Recording,
-    transport::{Batch, Liveness, Op},
+    transport::{
+        Liveness,
+        raw::{Batch, Op},
+    },
 };
 
 use super::fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait};

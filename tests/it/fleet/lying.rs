@@ -13,8 +13,9 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     transport::{
-        Batch, EntryKind, FailureKind, Found, HookCall, HookEnd, HookExit, LineSink, Liveness, MemoryHost,
-        MemoryTransport, OwnedFile, Progress, Reply, StepFailure, TransportError, Upload, Uploaded,
+        EntryKind, FailureKind, HookEnd, HookExit, LineSink, Liveness, MemoryHost, MemoryTransport, Progress,
+        StepFailure, TransportError, Uploaded,
+        raw::{Batch, Found, HookCall, OwnedFile, Reply, Upload},
     },
 };
 

@@ -13,8 +13,8 @@ use switchback::{
     shared::SharedPath,
     store::ReleaseStore,
     transport::{
-        Batch, FailureKind, HookEnd, HookExit, MemoryHost, MemoryTransport, OnFailure, Op, Reply, StepFailure,
-        TransportError,
+        FailureKind, HookEnd, HookExit, MemoryHost, MemoryTransport, StepFailure, TransportError,
+        raw::{Batch, OnFailure, Op, Reply},
     },
 };
 

@@ -15,7 +15,10 @@ use switchback::{
     fleet::RunOptions,
     plan::RollbackTarget,
     testing::Recording,
-    transport::{Batch, MemoryTransport, Op, Reply, TransportError},
+    transport::{
+        MemoryTransport, TransportError,
+        raw::{Batch, Op, Reply},
+    },
 };
 use tokio::sync::Barrier;
 

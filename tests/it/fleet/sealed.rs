@@ -18,7 +18,7 @@ use switchback::{
     plan::{Direction, RollbackTarget},
     report::Verification,
     testing::{AfterLoss, Cut, Faults, Recording, Unreadable},
-    transport::{FailureKind, HookCall, HookEnd, HookExit},
+    transport::{FailureKind, HookEnd, HookExit, raw::HookCall},
 };
 
 use super::fixture::{Hosts, ROOT, assert_code, at, going_back, name, release, wait};

@@ -335,8 +335,8 @@ fn on_disk_it_may_lie_elsewhere_and_removing_a_release_keeps_it() {
     let fleet = Fleet::new(vec![Host::new("local", store)]).expect("a fleet");
     assert_code(&deploy(&fleet, "a", &[]), ExitCode::DONE);
     assert_eq!(fs::read_to_string(root.join("current/app/storage/upload")).expect("read"), "kept");
-    let mut batch = switchback::transport::Batch::new(path);
-    batch.push(switchback::transport::Op::RemoveTree { path: "releases/a".parse().expect("a path") });
+    let mut batch = switchback::transport::raw::Batch::new(path);
+    batch.push(switchback::transport::raw::Op::RemoveTree { path: "releases/a".parse().expect("a path") });
     wait(switchback::Transport::execute(&LocalTransport::named("local"), &batch)).expect("removed");
     assert!(!root.join("releases/a").exists());
     assert_eq!(fs::read_to_string(elsewhere.join("upload")).expect("read"), "kept");

@@ -10,7 +10,10 @@ use switchback::{
     event::Silent,
     plan::RollbackTarget,
     report::HostOutcome,
-    transport::{Batch, MemoryHost, MemoryTransport, Op, Reply, TransportError},
+    transport::{
+        MemoryHost, MemoryTransport, TransportError,
+        raw::{Batch, Op, Reply},
+    },
 };
 
 use super::{

@@ -17,7 +17,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     testing::Recording,
-    transport::{MemoryHost, MemoryTransport, OnFailure},
+    transport::{MemoryHost, MemoryTransport, raw::OnFailure},
 };
 
 use crate::fleet::fixture::{Hosts, ROOT, deploying, going_back, name, release, wait};

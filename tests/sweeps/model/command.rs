@@ -7,7 +7,7 @@ use switchback::{
     event::Silent,
     fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
-    transport::{Op, Reply},
+    transport::raw::{Op, Reply},
     tree::Tree,
 };
 

@@ -98,7 +98,7 @@ impl Explorer {
             let host = host.snapshot();
             let process = || {
                 let over = host.connect(host_name(0));
-                let look = switchback::transport::Batch::new(crate::model::puppet::ROOT.parse().expect("a path"));
+                let look = switchback::transport::raw::Batch::new(crate::model::puppet::ROOT.parse().expect("a path"));
                 crate::model::puppet::Call::Execute(look).carry_out(&over);
                 over.leave().expect("it has one")
             };

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use switchback::{
     Report,
-    transport::{MemoryHost, MemoryTransport, Op},
+    transport::{MemoryHost, MemoryTransport, raw::Op},
 };
 
 use crate::model::{

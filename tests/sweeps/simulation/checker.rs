@@ -5,7 +5,10 @@ use std::collections::BTreeSet;
 use switchback::{
     ReleaseName, Report,
     report::{HostOutcome, HostReport, Outcome},
-    transport::{MemoryHost, Op, Reply},
+    transport::{
+        MemoryHost,
+        raw::{Op, Reply},
+    },
 };
 
 use crate::simulation::{

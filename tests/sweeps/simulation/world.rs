@@ -3,7 +3,10 @@
 use switchback::{
     Timestamp,
     fleet::Cancel,
-    transport::{Batch, MemoryHost, MemoryTransport, Op},
+    transport::{
+        MemoryHost, MemoryTransport,
+        raw::{Batch, Op},
+    },
 };
 
 use crate::simulation::{
