@@ -12,7 +12,7 @@ use crate::{
     hook::{self, HookKind, HookShell, Occasion, ShellHook},
     path::{HostPath, InnerPath},
     store::{HookDirectory, HookRun, StoreGuard},
-    transport::{HookCall, HookExit, Secrets, Stream, local_shell::LocalShell},
+    transport::{HookCall, HookExit, Secrets, Stream, shell::CommandShell},
 };
 
 use super::{Host, run::Run, secrets::redact};
@@ -106,7 +106,7 @@ impl HookShell for ControllerShell<'_, '_> {
             };
             let events = HookEvents { run: self.run, host: CONTROLLER, hook: hook.kind, secrets: self.secrets };
             events.began();
-            let local = LocalShell::named(CONTROLLER);
+            let local = CommandShell::local(CONTROLLER);
             let exit = local.run(&call, &|stream, line: &[u8]| events.line(stream, line)).await;
             exit.map(|exit| events.ended(exit)).map_err(|error| {
                 let what = format!("`{}` cannot run on the controller", hook.kind);

@@ -1,9 +1,9 @@
 //! Access to a host: [`Transport`], and the implementations that come with the crate.
 //!
-//! Work is data: a [`Batch`](raw::Batch) of typed operations, each with its precondition, which run in order in one
-//! exchange ([`raw`] has the vocabulary, which only authors of transports need). The
-//! local transport runs them with system calls, the SSH transport compiles them to one POSIX script, and the memory
-//! transport is the model that the others are tested against.
+//! Work is data: a [`Batch`] of typed operations, each with its precondition, which run in order in one exchange
+//! ([`raw`] has the vocabulary, which only authors of transports need). The local transport runs them with system calls,
+//! the SSH transport compiles them to one POSIX script, and the memory transport is the model that the others are tested
+//! against.
 #![cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "the local transport uses it, which is for Linux"))]
 
 mod base;
@@ -18,7 +18,6 @@ mod handle;
 mod hook;
 #[cfg(target_os = "linux")]
 mod local;
-pub(crate) mod local_shell;
 #[cfg(any(test, feature = "testing"))]
 mod memory;
 mod op;

@@ -5,11 +5,13 @@
 
 use crate::support;
 
-use std::{future::ready, sync::Arc, time::Instant};
+use std::time::{Duration, Instant};
 
-use futures_util::{StreamExt, stream};
-use support::local_shell::LocalShell;
-use switchback::testing::conformance::{CASES, Case, Fixture};
+use support::{local_shell::LocalShell, mounts};
+use switchback::{
+    testing::conformance::{Case, Fixture, all_of, cases},
+    transport::{ShellTransport, Transport, shell::CommandShell},
+};
 use tempfile::TempDir;
 
 fn wait<F: Future>(future: F) -> F::Output {
@@ -21,21 +23,18 @@ fn directory() -> TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a directory")
 }
 
+fn fixture_on(transport: impl Transport) -> Fixture {
+    let dir = directory();
+    let root = dir.path().to_str().expect("UTF-8").parse().expect("a path");
+    Fixture::new(transport, root).keeping(dir)
+}
+
 /// A shell and the utilities that it finds, in which every case runs by default.
 const EVERY_CASE: [(&str, &str); 3] = [("dash", "gnu"), ("busybox", "busybox"), ("dash", "toybox")];
 
 /// The others share the cases between them by default.
 const SHARED: [(&str, &str); 6] =
     [("bash", "gnu"), ("busybox", "gnu"), ("mksh", "gnu"), ("zsh", "gnu"), ("dash", "busybox"), ("bash", "toybox")];
-
-/// Runs these cases, several at the same time; returns how many ran.
-async fn run(cases: Vec<&'static Case>, make: impl Fn() -> Fixture) -> usize {
-    let runs: Vec<_> = cases.into_iter().map(|case| case.run(make())).collect();
-    let count = runs.len();
-    let broken: Vec<String> = stream::iter(runs).buffered(8).filter_map(|outcome| ready(outcome.err())).collect().await;
-    assert!(broken.is_empty(), "{} of {count} cases do not hold:\n{}", broken.len(), broken.join("\n"));
-    count
-}
 
 /// Returns the cases of the turn `turn` of `turns`.
 fn share(turn: usize, turns: usize) -> impl Fn(&(usize, &'static Case)) -> bool {
@@ -47,15 +46,14 @@ fn conforms((shell, tools): (&str, &str), is_meant: impl Fn(&(usize, &'static Ca
         eprintln!("skipped: there is no {shell} with {tools}");
         return;
     };
-    let (began, mounts) = (Instant::now(), support::mounts::are_allowed());
+    let began = Instant::now();
     let make = || {
-        let dir = directory();
-        let root = dir.path().to_str().expect("UTF-8").parse().expect("a path");
-        Fixture::new(Arc::clone(&shell.transport()), root).keeping(dir)
+        let fixture = fixture_on(shell.transport());
+        if mounts::are_allowed() { fixture.with_mounts() } else { fixture }
     };
-    let cases = CASES.iter().filter(|case| mounts || !case.needs_mounts).enumerate().filter(is_meant);
-    let count = wait(run(cases.map(|(_, case)| case).collect(), make));
-    eprintln!("{shell}: {count} cases in {:.1} s", began.elapsed().as_secs_f64());
+    let cases = cases().iter().enumerate().filter(is_meant);
+    let summary = wait(all_of(cases.map(|(_, case)| case), make));
+    eprintln!("{shell}: {summary}, in {:.1} s", began.elapsed().as_secs_f64());
 }
 
 #[test]
@@ -81,12 +79,27 @@ fn every_case_holds_in_every_shell() {
     }
 }
 
+/// Runs each case over one of the commands that start shells.
+#[test]
+fn commands_that_start_shells_conform() {
+    let plain = |words: &[&str]| CommandShell::new(words[0], &words[1..]);
+    let shells = [plain(&["env"]), plain(&["env", "-i"]), plain(&["sh", "-c"]).taking_a_line()];
+    let own_mounts = mounts::are_allowed().then(|| plain(&["unshare", "--mount"]));
+    let shells: Vec<_> = shells.into_iter().chain(own_mounts).collect();
+    for (turn, shell) in shells.iter().enumerate() {
+        let began = Instant::now();
+        let make = || fixture_on(ShellTransport::new(shell.clone(), Duration::from_secs(60)));
+        let meant = cases().iter().enumerate().filter(share(turn, shells.len())).map(|(_, case)| case);
+        eprintln!("{shell}: {}, in {:.1} s", wait(all_of(meant, make)), began.elapsed().as_secs_f64());
+    }
+}
+
 #[cfg(feature = "ssh")]
 mod over_ssh {
     use std::os::unix::fs::{MetadataExt, chown};
 
     use super::{
-        CASES, Case, Fixture, Instant, LocalShell, directory, run, share,
+        Case, Fixture, Instant, LocalShell, all_of, cases, directory, share,
         support::sshd::{Sshd, User},
         wait,
     };
@@ -106,8 +119,8 @@ mod over_ssh {
         let Some(sshd) = Sshd::start("") else { return };
         let Some(user) = User::new("/bin/bash") else { return };
         let began = Instant::now();
-        let cases = wait(run(CASES.iter().filter(|case| !case.needs_mounts).collect(), || fixture(&sshd, &user)));
-        eprintln!("over ssh: {cases} cases in {:.1} s", began.elapsed().as_secs_f64());
+        let summary = wait(all_of(cases(), || fixture(&sshd, &user)));
+        eprintln!("over ssh: {summary}, in {:.1} s", began.elapsed().as_secs_f64());
     }
 
     /// The cases in which a login shell takes part: it starts each `sh`, with its own environment and streams. The
@@ -135,12 +148,12 @@ mod over_ssh {
         let Some(sshd) = Sshd::start(&path) else { return };
         let Some(user) = User::new(login) else { return };
         let began = Instant::now();
-        let cases = || CASES.iter().filter(|case| BY_LOGIN.iter().any(|about| case.name.starts_with(about)));
-        assert!(BY_LOGIN.iter().all(|about| cases().any(|case| case.name.starts_with(about))), "each is there");
-        let meant = cases().enumerate().filter(is_meant).map(|(_, case)| case).collect();
-        let count = wait(run(meant, || fixture(&sshd, &user)));
+        let by_login = || cases().iter().filter(|case| BY_LOGIN.iter().any(|about| case.name().starts_with(about)));
+        assert!(BY_LOGIN.iter().all(|about| by_login().any(|case| case.name().starts_with(about))), "each is there");
+        let meant = by_login().enumerate().filter(is_meant).map(|(_, case)| case);
+        let summary = wait(all_of(meant, || fixture(&sshd, &user)));
         let tools = set.map_or("", |(_, tools)| tools);
-        eprintln!("{login} {tools} over ssh: {count} cases in {:.1} s", began.elapsed().as_secs_f64());
+        eprintln!("{login} {tools} over ssh: {summary}, in {:.1} s", began.elapsed().as_secs_f64());
     }
 
     /// Runs each case under one of the login shells.

@@ -4,7 +4,7 @@ use std::{
     fmt, io,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
-    process::Stdio,
+    process,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -13,7 +13,7 @@ use switchback::{
     BoxFuture,
     transport::{
         ShellTransport, TransportError,
-        shell::{Channel, ChannelEnd, Shell, ShellCommand},
+        shell::{Channel, Shell, ShellCommand},
     },
 };
 
@@ -34,7 +34,7 @@ fn bench() -> &'static Path {
     static BENCH: OnceLock<PathBuf> = OnceLock::new();
     BENCH.get_or_init(|| {
         sweep();
-        let directory = std::env::temp_dir().join(format!("{PREFIX}{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("{PREFIX}{}", process::id()));
         std::fs::create_dir_all(&directory).expect("a temporary directory");
         directory
     })
@@ -73,7 +73,7 @@ fn tool_directory(box_name: &str) -> Option<PathBuf> {
     let directory = bench().join(box_name);
     let program = found(box_name)?;
     std::fs::create_dir_all(&directory).expect("a directory");
-    let list = std::process::Command::new(&program).args((box_name == "busybox").then_some("--list")).output().ok()?;
+    let list = process::Command::new(&program).args((box_name == "busybox").then_some("--list")).output().ok()?;
     for applet in String::from_utf8_lossy(&list.stdout).split_whitespace().filter(|applet| *applet != "sh") {
         already_fine(&symlink(&program, directory.join(applet)));
     }
@@ -166,20 +166,9 @@ impl LocalShell {
         let words: Vec<String> =
             self.wrapper.iter().cloned().chain(command.arguments().iter().map(|word| (*word).to_owned())).collect();
         let program = if self.wrapper.is_empty() { self.sh() } else { PathBuf::from(&words[0]) };
-        let mut child = tokio::process::Command::new(program)
-            .args(&words[1..])
-            .env("PATH", &self.path)
-            .envs(self.environment.iter().cloned())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let end = async move {
-            let ended = child.wait().await;
-            if ended.is_ok_and(|status| status.code().is_some()) { ChannelEnd::Exited } else { ChannelEnd::Lost }
-        };
-        Ok(Channel::new(stdin.expect("piped"), stdout.expect("piped"), stderr.expect("piped"), end))
+        let mut sh = process::Command::new(program);
+        sh.args(&words[1..]).env("PATH", &self.path).envs(self.environment.iter().cloned());
+        Channel::start(sh)
     }
 
     fn sh(&self) -> PathBuf {

@@ -1,20 +1,26 @@
 //! The conformance suite for transports: the contract of [`Transport`], case by case.
 //!
+//! [`transport`] runs all cases. To run them in a test harness, or only some, take them from [`cases`]: each has a name,
+//! takes a fresh [`Fixture`], and passes, fails with the violation, or says why it was skipped.
+//!
 //! ```
 //! use switchback::{
-//!     testing::conformance::{self, Fixture},
+//!     testing::conformance::{self, Fixture, Verdict},
 //!     transport::MemoryHost,
 //! };
 //!
 //! # tokio::runtime::Builder::new_multi_thread().build()?.block_on(async {
-//! let ran = conformance::transport(|| {
+//! for case in conformance::cases() {
 //!     let host = MemoryHost::new();
 //!     host.make_dir("/srv/shop");
-//!     Fixture::new(host.connect("memory"), "/srv/shop".parse().expect("a root")).without_scripts()
-//! })
-//! .await;
-//! assert_eq!(ran, conformance::CASES.iter().filter(|case| !case.needs_scripts).count());
-//! # });
+//!     let fixture = Fixture::new(host.connect("memory"), "/srv/shop".parse()?).without_scripts();
+//!     match case.run(fixture).await? {
+//!         Verdict::Passed => println!("{}: ok", case.name()),
+//!         Verdict::Skipped(why) => println!("{}: skipped, {why}", case.name()),
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -39,7 +45,7 @@ mod together;
 mod upload;
 mod way;
 
-use std::{any::Any, fmt, future::ready, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 use futures_util::{StreamExt, stream};
 
@@ -64,15 +70,14 @@ impl Fixture {
         Self { transport: Arc::new(transport), root, scripts: true, mounts: false, keep: Vec::new() }
     }
 
-    /// Declares that the host has no shell, and only simulates commands. Cases that need a shell are skipped.
+    /// Declares that the host has no shell, and only simulates commands. Skips the cases that need a shell.
     #[must_use]
     pub fn without_scripts(mut self) -> Self {
         self.scripts = false;
         self
     }
 
-    /// Declares that commands run as a user who may mount a filesystem below the directory. Otherwise, cases that
-    /// mount are skipped.
+    /// Allows the cases that mount a filesystem below the directory to try that.
     #[must_use]
     pub fn with_mounts(mut self) -> Self {
         self.mounts = true;
@@ -93,69 +98,124 @@ impl fmt::Debug for Fixture {
     }
 }
 
-/// The result of a case: the violation, in words.
+/// The result of a case in words: the violation.
 type Outcome = Result<(), String>;
+
+/// The result of a case that found no violation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The rule holds.
+    Passed,
+    /// The environment does not allow to test all of the rule, for this reason. The part that it allows holds.
+    Skipped(String),
+}
 
 /// One case of the suite.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// The name: its subject, and the rule.
-    pub name: &'static str,
-    /// Whether it needs a host with a shell: see [`Fixture::without_scripts`].
-    pub needs_scripts: bool,
-    /// Whether it mounts a filesystem on the host: see [`Fixture::with_mounts`].
-    pub needs_mounts: bool,
+    name: &'static str,
     run: fn(Subject) -> BoxFuture<'static, Outcome>,
 }
 
 impl Case {
+    /// Returns the name: its subject, `::`, and the rule.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// Runs the case.
     ///
     /// # Errors
     ///
     /// The violation, with the names of the case and of the transport.
-    pub async fn run(&self, fixture: Fixture) -> Result<(), String> {
+    pub async fn run(&self, fixture: Fixture) -> Result<Verdict, String> {
+        if let Some(why) = self.lacks(&fixture) {
+            return Ok(Verdict::Skipped(why.to_owned()));
+        }
         let transport = fixture.transport.to_string();
-        let outcome = (self.run)(Subject::new(&fixture)).await;
+        let subject = Subject::new(&fixture);
+        let skipped = Arc::clone(&subject.skipped);
+        let outcome = (self.run)(subject).await;
         fixture.transport.close().await;
-        outcome.map_err(|what| format!("{} on {transport}: {what}", self.name))
+        outcome.map_err(|what| format!("{} on {transport}: {what}", self.name))?;
+        Ok(skipped.get().map_or(Verdict::Passed, |why| Verdict::Skipped(why.clone())))
+    }
+
+    /// Returns the requirement that the fixture declares as missing.
+    fn lacks(&self, fixture: &Fixture) -> Option<&'static str> {
+        match self.name.split_once("::")?.0 {
+            "script" | "mount" if !fixture.scripts => Some("the host has no shell"),
+            "mount" if !fixture.mounts => Some("the fixture does not allow mounts (`Fixture::with_mounts`)"),
+            _ => None,
+        }
     }
 }
 
 /// The number of cases that run at the same time: many of them wait for a process to end.
 const AT_ONCE: usize = 8;
 
-/// Runs all [`CASES`] that the fixture supports, several at the same time, and returns how many ran; `make` creates a
-/// fresh fixture for each.
+/// The results of a suite without a violation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// The number of cases that passed.
+    pub passed: usize,
+    /// The skipped cases by name, each with the reason.
+    pub skipped: Vec<(&'static str, String)>,
+}
+
+/// Prints the number of cases, and each skipped one with its reason.
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} cases passed, {} skipped", self.passed, self.skipped.len())?;
+        self.skipped.iter().try_for_each(|(name, why)| write!(f, "\n{name}: skipped, {why}"))
+    }
+}
+
+/// Runs all [`cases`], several at the same time; `make` creates a fresh fixture for each.
 ///
 /// # Panics
 ///
 /// Panics if a case fails, after all have run, with all failures.
-pub async fn transport(make: impl Fn() -> Fixture) -> usize {
+pub async fn transport(make: impl Fn() -> Fixture) -> Summary {
+    all_of(cases(), make).await
+}
+
+/// Runs these cases, as [`transport`] does.
+///
+/// # Panics
+///
+/// As [`transport`].
+pub async fn all_of(cases: impl IntoIterator<Item = &'static Case>, make: impl Fn() -> Fixture) -> Summary {
     let run = |case: &'static Case| {
         let fixture = make();
-        async move {
-            let suits = (fixture.scripts || !case.needs_scripts) && (fixture.mounts || !case.needs_mounts);
-            if suits { Some(case.run(fixture).await) } else { None }
-        }
+        async move { (case.name, case.run(fixture).await) }
     };
-    let outcomes: Vec<Outcome> = stream::iter(CASES).map(run).buffered(AT_ONCE).filter_map(ready).collect().await;
-    let (tried, broken) = (outcomes.len(), outcomes.into_iter().filter_map(Result::err).collect::<Vec<_>>());
-    assert!(broken.is_empty(), "{} of {tried} cases do not hold:\n{}", broken.len(), broken.join("\n"));
-    tried
+    let outcomes: Vec<_> = stream::iter(cases).map(run).buffered(AT_ONCE).collect().await;
+    let (mut summary, mut broken) = (Summary::default(), Vec::new());
+    for (name, outcome) in outcomes {
+        match outcome {
+            Ok(Verdict::Passed) => summary.passed += 1,
+            Ok(Verdict::Skipped(why)) => summary.skipped.push((name, why)),
+            Err(what) => broken.push(what),
+        }
+    }
+    assert!(broken.is_empty(), "{} cases do not hold ({summary}):\n{}", broken.len(), broken.join("\n"));
+    summary
 }
 
 macro_rules! cases {
     ($($about:ident: $($case:ident)+;)+) => {
-        /// All cases, in the order in which failures are best read.
-        pub const CASES: &[Case] = &[$($(
-            Case {
-                name: concat!(stringify!($about), "::", stringify!($case)),
-                needs_scripts: matches!(stringify!($about).as_bytes(), b"script" | b"mount"),
-                needs_mounts: matches!(stringify!($about).as_bytes(), b"mount"),
-                run: |subject| Box::pin($about::$case(subject)),
-            },
-        )+)+];
+        /// Returns all cases, in the order in which failures are best read.
+        #[must_use]
+        pub const fn cases() -> &'static [Case] {
+            &[$($(
+                Case {
+                    name: concat!(stringify!($about), "::", stringify!($case)),
+                    run: |subject| Box::pin($about::$case(subject)),
+                },
+            )+)+]
+        }
     };
 }
 

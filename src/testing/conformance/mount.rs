@@ -18,14 +18,16 @@ pub(super) async fn is_seen_where_it_is(on: Subject) -> Outcome {
     on.done(["t", "t/m", "t/other", "tt", "a \\ b", "a \\ b/c d", "a \\ b/other"].map(make_dir)).await?;
     let mount = PLACES.map(|(_, place)| format!("mount -t tmpfs none '{place}'")).join(" && ");
     let mounted = on.run("mounting", &format!("{PATH}; {mount}")).await?;
-    let seen = match mounted.end {
-        HookEnd::Exited(0) => seen(&on).await,
-        end => Err(format!("nothing could be mounted ({end:?}): {}", String::from_utf8_lossy(&mounted.stderr))),
-    };
+    let can_mount = mounted.end == HookEnd::Exited(0);
+    let seen = if can_mount { seen(&on).await } else { Ok(()) };
     // Unmounts before it returns any failure, so that nothing stays mounted.
     let unmount = PLACES.map(|(_, place)| format!("umount -l '{place}' || code=1")).join("; ");
     let unmounted = on.run("unmounting", &format!("{PATH}; code=0; {unmount}; exit $code")).await?;
     seen?;
+    if !can_mount {
+        on.skip(format!("nothing can be mounted: {}", String::from_utf8_lossy(&mounted.stderr).trim()));
+        return Ok(());
+    }
     same("the end of unmounting", &unmounted.end, &HookEnd::Exited(0))?;
     for (above, place) in PLACES {
         on.answers(unmounted_at(above), Reply::Done).await?;

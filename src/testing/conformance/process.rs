@@ -1,7 +1,7 @@
 //! Process marks, and whether their processes are alive.
 
 use crate::transport::{
-    EntryKind, FailureKind, Found, Liveness, Reply,
+    EntryKind, FailureKind, Found, Liveness, Op, Reply,
     process::{ProcessMark, Realm},
 };
 
@@ -20,7 +20,22 @@ async fn mark(on: &Subject) -> Result<ProcessMark, String> {
     }
 }
 
+/// Whether the host identifies its boots, without which it cannot tell whether a process is alive.
+async fn identifies_boots(on: &Subject) -> Result<bool, String> {
+    match on.ask(Op::Identify).await? {
+        Reply::Identity(identity) => Ok(identity.boot.is_some()),
+        other => Err(format!("no identity: {other:?}")),
+    }
+}
+
+/// The reason to skip the rules about the processes of a host.
+const NO_BOOTS: &str = "the host does not identify its boots";
+
 pub(super) async fn a_mark_is_alive(on: Subject) -> Outcome {
+    if !identifies_boots(&on).await? {
+        on.skip(NO_BOOTS);
+        return Ok(());
+    }
     let replies = on.done([make_dir("d"), mark_process("d/mark"), check_process("d/mark")]).await?;
     super::subject::same("the same batch", &replies[2], &Reply::Process(Liveness::Alive))?;
     on.answers(check_process("d/mark"), Reply::Process(Liveness::Alive)).await?;
@@ -37,6 +52,10 @@ pub(super) async fn a_mark_replaces_nothing(on: Subject) -> Outcome {
 }
 
 pub(super) async fn only_a_mark_says_anything(on: Subject) -> Outcome {
+    if !identifies_boots(&on).await? {
+        on.skip(NO_BOOTS);
+        return Ok(());
+    }
     let alive = mark(&on).await?;
     on.done([make_dir("d"), make_link("l", "mark"), write("empty", ""), write("cut", &alive.to_string())]).await?;
     on.done([write("more", &format!("{alive}\n{alive}\n")), write("words", "who knows what\n")]).await?;
@@ -51,6 +70,10 @@ pub(super) async fn only_a_mark_says_anything(on: Subject) -> Outcome {
 }
 
 pub(super) async fn other_processes_are_gone(on: Subject) -> Outcome {
+    if !identifies_boots(&on).await? {
+        on.skip(NO_BOOTS);
+        return Ok(());
+    }
     let alive = mark(&on).await?;
     let others = [
         ProcessMark { start: alive.start + 1, ..alive.clone() },
@@ -66,6 +89,10 @@ pub(super) async fn other_processes_are_gone(on: Subject) -> Outcome {
 }
 
 pub(super) async fn what_is_marked_elsewhere_is_not_proven_gone(on: Subject) -> Outcome {
+    if !identifies_boots(&on).await? {
+        on.skip(NO_BOOTS);
+        return Ok(());
+    }
     let gone = ProcessMark { pid: 0x3fff_fff0, ..mark(&on).await? };
     let realm = gone.realm.clone().ok_or("a mark says among whom its id is its own")?;
     let first = realm.first.ok_or("the first process of a host can be seen")?;
@@ -88,6 +115,10 @@ pub(super) async fn what_is_marked_elsewhere_is_not_proven_gone(on: Subject) -> 
 
 /// Accepts marks of the old format, which did not record the namespace of the process ID.
 pub(super) async fn marks_of_three_words(on: Subject) -> Outcome {
+    if !identifies_boots(&on).await? {
+        on.skip(NO_BOOTS);
+        return Ok(());
+    }
     let alive = ProcessMark { realm: None, ..mark(&on).await? };
     let gone = ProcessMark { start: alive.start + 1, ..alive.clone() };
     on.done([write("alive", &alive.to_content()), write("gone", &gone.to_content())]).await?;

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Debug,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 
 use crate::{
@@ -16,16 +16,26 @@ use crate::{
 
 use super::{Fixture, Outcome, ops};
 
+/// The reason to skip the rules about files that may not be read.
+pub(super) const READS_ALL: &str = "the user may read every file";
+
 /// The transport under test, with its empty directory.
 #[derive(Debug)]
 pub(super) struct Subject {
     pub(super) transport: Arc<dyn Transport>,
     pub(super) root: HostPath,
+    /// The reason why the environment does not allow to test all of the rule.
+    pub(super) skipped: Arc<OnceLock<String>>,
 }
 
 impl Subject {
     pub(super) fn new(fixture: &Fixture) -> Self {
-        Self { transport: Arc::clone(&fixture.transport), root: fixture.root.clone() }
+        Self { transport: Arc::clone(&fixture.transport), root: fixture.root.clone(), skipped: Arc::default() }
+    }
+
+    /// Notes that the rest of the case is skipped, for this reason.
+    pub(super) fn skip(&self, why: impl Into<String>) {
+        self.skipped.get_or_init(|| why.into());
     }
 
     pub(super) fn batch(&self) -> Batch {
@@ -34,7 +44,8 @@ impl Subject {
 
     /// Returns the same transport on a root below this one.
     pub(super) fn below(&self, path: &str) -> Self {
-        Self { transport: Arc::clone(&self.transport), root: self.root.join(&ops::at(path)) }
+        let (transport, skipped) = (Arc::clone(&self.transport), Arc::clone(&self.skipped));
+        Self { transport, root: self.root.join(&ops::at(path)), skipped }
     }
 
     /// Sends steps that stop at the first failure.

@@ -25,7 +25,7 @@ use crate::future::BoxFuture;
 
 use super::{
     Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded,
-    local_shell::LocalShell,
+    shell::CommandShell,
 };
 
 /// Accesses roots on this machine with system calls. Runs commands with the `sh` of the search path.
@@ -44,7 +44,7 @@ use super::{
 /// dropped. An upload stops soon after its future is dropped.
 ///
 /// ```
-/// use switchback::transport::{Batch, LocalTransport, Op, Reply, Transport};
+/// use switchback::transport::{LocalTransport, Transport, raw::{Batch, Op, Reply}};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 /// let mut batch = Batch::new("/tmp".parse()?);
@@ -118,7 +118,7 @@ impl Transport for LocalTransport {
         call: &'a HookCall,
         output: &'a dyn LineSink,
     ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
-        Box::pin(LocalShell::named(Arc::clone(&self.name)).run(call, output))
+        Box::pin(CommandShell::local(Arc::clone(&self.name)).run(call, output))
     }
 
     fn close(&self) -> BoxFuture<'_, ()> {

@@ -3,7 +3,10 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    io,
+    os::unix::process::CommandExt,
     pin::{Pin, pin},
+    process::{self, Stdio},
     task::Poll,
 };
 
@@ -108,6 +111,28 @@ pub struct Channel {
 }
 
 impl Channel {
+    /// Starts `command` on this machine as a channel; its output and its end are those of the host's process.
+    ///
+    /// It gets a process group of its own, since an interrupt from the terminal is meant for this program alone.
+    ///
+    /// # Errors
+    ///
+    /// The system's, when the command does not start.
+    pub fn start(mut command: process::Command) -> io::Result<Self> {
+        command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = tokio::process::Command::from(command).spawn()?;
+        let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (Some(stdin), Some(stdout), Some(stderr)) = (stdin, stdout, stderr) else {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        };
+        let end = async move {
+            // After a signal nobody knows what the host's process did.
+            let exited = child.wait().await.is_ok_and(|status| status.code().is_some());
+            if exited { ChannelEnd::Exited } else { ChannelEnd::Lost }
+        };
+        Ok(Self::new(stdin, stdout, stderr, end))
+    }
+
     /// Creates a channel from these streams.
     ///
     /// `end` is awaited after standard output has ended, and may hold the resources that keep the channel open.

@@ -1,12 +1,14 @@
 //! [`ShellTransport`]: access to any host with a POSIX shell, over any connection.
 //!
 //! A batch becomes one shell function, which is sent whole and then called: the host has all of it before its first
-//! step runs. All batches share one open `sh -s`; each upload and each command has a channel of its own. To get a
-//! [`Transport`] for anything that can start a process on a host and carry its standard streams (`ssh`, `docker exec
-//! -i`, `kubectl exec -i`), implement [`Shell`].
+//! step runs. All batches share one open `sh -s`; each upload and each command has a channel of its own.
+//!
+//! [`CommandShell`] gives a [`Transport`] over any command that starts a process on a host and carries its standard
+//! streams (`docker exec -i`, `kubectl exec -i`). For anything else that can, implement [`Shell`].
 
 mod chain;
 mod channel;
+mod command;
 mod compare;
 mod frame;
 mod functions;
@@ -24,6 +26,7 @@ mod upload;
 mod wire;
 
 pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
+pub use command::CommandShell;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use frame::WORDS;
 #[cfg(feature = "ssh")]
@@ -267,14 +270,13 @@ impl<S: fmt::Debug> fmt::Debug for ShellTransport<S> {
 #[cfg(test)]
 mod tests {
     use std::{
-        fmt, fs,
-        process::Stdio,
+        fmt, fs, process,
         time::{Duration, Instant},
     };
 
     use super::{
         BoxFuture, ShellTransport, Transport, TransportError,
-        channel::{Channel, ChannelEnd, Shell, ShellCommand},
+        channel::{Channel, Shell, ShellCommand},
     };
     use crate::transport::Batch;
 
@@ -290,20 +292,9 @@ mod tests {
 
     impl Shell for Copied {
         fn open(&self, command: ShellCommand) -> BoxFuture<'_, Result<Channel, TransportError>> {
-            let mut sh = tokio::process::Command::new("sh");
+            let mut sh = process::Command::new("sh");
             sh.args(["-c", "tee input | \"$@\"", "sh"]).args(command.arguments()).current_dir(self.0.path());
-            let mut child = sh
-                .stdin(Stdio::piped())
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .expect("every machine has sh");
-            let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-            let end = async move {
-                child.wait().await.expect("it can be waited for");
-                ChannelEnd::Exited
-            };
-            let channel = Channel::new(stdin.expect("piped"), stdout.expect("piped"), stderr.expect("piped"), end);
+            let channel = Channel::start(sh).expect("every machine has sh");
             Box::pin(async { Ok(channel) })
         }
 
