@@ -122,8 +122,8 @@ impl fmt::Display for ConfigError {
 }
 
 impl Spot {
-    #[cfg(feature = "config")]
     /// The place of the first line of `span`. A span beyond the end stands for the end.
+    #[cfg(feature = "config")]
     fn new(text: &str, span: Range<usize>) -> Self {
         let start = character_at(text, span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
@@ -139,8 +139,8 @@ impl Spot {
     }
 }
 
-#[cfg(feature = "config")]
 /// Returns the start of the character that contains this byte; the end for a byte beyond it.
+#[cfg(feature = "config")]
 fn character_at(text: &str, byte: usize) -> usize {
     (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
@@ -164,8 +164,8 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
-#[cfg(feature = "config")]
 /// Returns the key, with its tables, at this byte or whose value is at this byte.
+#[cfg(feature = "config")]
 fn key_at(table: &DeTable<'_>, at: usize) -> Option<String> {
     table.iter().find_map(|(key, value)| {
         let below = match value.get_ref() {

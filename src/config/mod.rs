@@ -174,16 +174,47 @@ impl Config {
         SourceOptions { limits, exclude, strip, ..SourceOptions::default() }
     }
 
+    /// A configuration of these hosts, with the defaults for everything else.
+    ///
+    /// ```
+    /// use switchback::{Config, Fleet, config::HostConfig};
+    ///
+    /// let web = HostConfig::ssh("deploy@web1".parse()?, "/srv/shop".parse()?);
+    /// let data = HostConfig::ssh("deploy@10.0.0.7:2222".parse()?, "/data/shop".parse()?).named("db");
+    /// let mut config = Config::new(vec![web, data])?;
+    /// config.keep = Some(5);
+    /// let fleet = Fleet::from_config(&config)?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`] without a line when there is no host, two are the same, or a name is not a host name.
+    pub fn new(hosts: Vec<HostConfig>) -> Result<Self, ConfigError> {
+        if hosts.is_empty() {
+            return Err(ConfigError::new("there is no host"));
+        }
+        if let Some(host) = hosts.iter().find(|host| !select::is_host_name(&host.name)) {
+            return Err(ConfigError::new(select::not_a_host_name(&host.name)));
+        }
+        Self::of_defaults().with(hosts)
+    }
+
     /// A configuration of only a root, on these hosts; without hosts, on this machine, as the host `local`.
     ///
     /// # Errors
     ///
     /// [`ConfigError`] without a line when two of the hosts are the same.
     pub fn for_root(root: HostPath, hosts: &[Address]) -> Result<Self, ConfigError> {
-        let local = HostConfig { name: LOCAL.to_owned(), place: Place::Local, root: root.clone() };
-        let bare = Self {
-            root: Some(root),
-            hosts: vec![local],
+        let local = Self { hosts: vec![HostConfig::local(root.clone())], root: Some(root), ..Self::of_defaults() };
+        if hosts.is_empty() { Ok(local) } else { local.with_hosts(hosts) }
+    }
+
+    /// Everything but hosts.
+    fn of_defaults() -> Self {
+        Self {
+            root: None,
+            hosts: Vec::new(),
             ssh: SshOptions::default(),
             layout: Layout::default(),
             parallel: PARALLEL,
@@ -198,8 +229,28 @@ impl Config {
             group: None,
             allow_writable: false,
             directory: None,
-        };
-        if hosts.is_empty() { Ok(bare) } else { bare.with_hosts(hosts) }
+        }
+    }
+}
+
+impl HostConfig {
+    /// The host at `address`, named by its host.
+    #[must_use]
+    pub fn ssh(address: Address, root: HostPath) -> Self {
+        Self { name: address.host().to_owned(), place: Place::Ssh(address), root }
+    }
+
+    /// This machine, named `local`.
+    #[must_use]
+    pub fn local(root: HostPath) -> Self {
+        Self { name: LOCAL.to_owned(), place: Place::Local, root }
+    }
+
+    /// Sets the name in reports.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
     }
 }
 

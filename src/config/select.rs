@@ -52,11 +52,11 @@ impl Config {
             ConfigError::new(format!("host {text:?} is not configured, and there is no `root` for all hosts"))
         })?;
         let taken = self.hosts.iter().any(|host| host.name == address.host());
-        let name = if taken { text } else { address.host().to_owned() };
-        Ok(HostConfig { name, place: Place::Ssh(address.clone()), root })
+        let host = HostConfig::ssh(address.clone(), root);
+        Ok(if taken { host.named(text) } else { host })
     }
 
-    fn with(mut self, hosts: Vec<HostConfig>) -> Result<Self, ConfigError> {
+    pub(super) fn with(mut self, hosts: Vec<HostConfig>) -> Result<Self, ConfigError> {
         for (at, host) in hosts.iter().enumerate() {
             if let Some((_, message)) = find_twin(&hosts[..at], host) {
                 return Err(ConfigError::new(message));
@@ -65,6 +65,15 @@ impl Config {
         self.hosts = hosts;
         Ok(self)
     }
+}
+
+/// Whether `name` can be typed after `--host` and stays one word in every table.
+pub(super) fn is_host_name(name: &str) -> bool {
+    name.parse::<Address>().is_ok_and(|address| address.host() == name)
+}
+
+pub(super) fn not_a_host_name(name: &str) -> String {
+    format!("{name:?} is not a host name: letters, digits, `.`, `_` and `-`, the first a letter or digit")
 }
 
 /// Finds the host among `hosts` that conflicts with `host`, and says why.
@@ -90,7 +99,7 @@ fn same_place(one: &Place, other: &Place) -> bool {
     }
 }
 
-#[cfg(all(test, feature = "config"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -119,6 +128,23 @@ mod tests {
     }
 
     #[test]
+    fn hosts_given_in_code_are_checked_as_those_of_a_file() {
+        let root: HostPath = "/srv/shop".parse().expect("a path");
+        let ssh = |address: &str| HostConfig::ssh(address.parse().expect("an address"), root.clone());
+        let config = Config::new(vec![ssh("u@a"), ssh("b:22").named("db"), HostConfig::local(root.clone())]);
+        assert_eq!(names(&config.expect("three places")), ["a", "db", "local"]);
+        for (hosts, message) in [
+            (vec![], "there is no host"),
+            (vec![ssh("a"), ssh("b").named("a")], "host \"a\" is listed twice"),
+            (vec![ssh("a"), ssh("u@a").named("b")], "hosts \"a\" and \"b\" are the same place: /srv/shop"),
+            (vec![ssh("a").named("a b")], &not_a_host_name("a b")),
+        ] {
+            assert_eq!(Config::new(hosts).expect_err(message).message(), message);
+        }
+    }
+
+    #[cfg(feature = "config")]
+    #[test]
     fn configured_hosts_are_found_by_name_and_address() {
         let text = "[[host]]\nname='web1'\naddress='u@one'\nroot='/a'\n[[host]]\naddress='two:2'\nroot='/b'\n";
         let config = Config::parse(text, None).expect("a configuration");
@@ -130,6 +156,7 @@ mod tests {
         assert_eq!(names(&config.with_hosts(&addresses(&["u@new"])).expect("none are listed")), ["new"]);
     }
 
+    #[cfg(feature = "config")]
     #[test]
     fn a_root_for_all_may_make_two_places_one() {
         let text = "[[host]]\nname='a'\nroot='/a'\n[[host]]\nname='b'\nroot='/b'\n";

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, to_string, to_value};
 
 use crate::{
-    Config, ErrorKind, Event, InnerPath, ReleaseName, Report, TargetCheck, Timestamp, Token,
+    ErrorKind, Event, InnerPath, ReleaseName, Report, TargetCheck, Timestamp, Token,
     adoption::{AdoptedRecord, Evidence, Tool},
     commands::{Commands, DataCommands, DataPlace, RevertWhen, ValidateOn, Validation},
     data::{
@@ -32,6 +32,7 @@ use crate::{
 };
 
 const WORDS: &str = include_str!("words.txt");
+#[cfg(feature = "config")]
 const CONFIG: &str = include_str!("switchback.toml");
 
 fn name(text: &str) -> ReleaseName {
@@ -528,6 +529,8 @@ fn words_on_disk_and_in_json_are_frozen() {
 #[cfg(feature = "config")]
 #[test]
 fn keys_of_the_configuration_are_frozen() {
+    use crate::Config;
+
     let config = Config::parse(CONFIG, None).unwrap_or_else(|error| panic!("{error}"));
     let printed = config.to_toml();
     assert!(printed == CONFIG, "users write src/frozen/switchback.toml:{}", differences(CONFIG, &printed));

@@ -6,10 +6,10 @@ use super::Source;
 use crate::{
     address::Address,
     config::{
-        HostConfig, LOCAL, Place,
+        HostConfig, Place,
         error::ConfigError,
         layer::{HostLayer, Text},
-        select::find_twin,
+        select::{find_twin, is_host_name, not_a_host_name},
     },
     path::HostPath,
 };
@@ -24,7 +24,7 @@ impl Source<'_> {
             let root = root.ok_or_else(|| {
                 ConfigError::new("no `root` is set").help("write the deploy root, such as root = \"/srv/shop\"")
             })?;
-            return Ok(vec![HostConfig { name: LOCAL.to_owned(), place: Place::Local, root: root.clone() }]);
+            return Ok(vec![HostConfig::local(root.clone())]);
         }
         let mut hosts = Vec::new();
         for layer in layers {
@@ -53,17 +53,9 @@ impl Source<'_> {
         Ok(HostConfig { name, place: address.map_or(Place::Local, Place::Ssh), root })
     }
 
-    /// Parses a name that can be typed after `--host` and stays one word in every table.
     fn host_name(&self, name: &Text) -> Result<String, ConfigError> {
         let text = name.get_ref();
-        let plain = text.parse::<Address>().is_ok_and(|address| address.host() == text);
-        if plain {
-            return Ok(text.clone());
-        }
-        Err(self.error(
-            name.span(),
-            format!("{text:?} is not a host name: letters, digits, `.`, `_` and `-`, the first a letter or digit"),
-        ))
+        if is_host_name(text) { Ok(text.clone()) } else { Err(self.error(name.span(), not_a_host_name(text))) }
     }
 
     fn refuse_twins(
