@@ -56,7 +56,8 @@
 //!   one round trip each.
 //! - [`tree`] and [`release`] model the content of a deploy; [`event`] and [`report`] its progress and result.
 //!
-//! The [`guide`] documents the tree on disk, the leftovers of a crash, exit codes, error kinds, JSON and SSH.
+//! The [`guide`] documents the tree on disk, the leftovers of a crash, exit codes, error kinds, JSON and SSH, and
+//! [what stays stable](guide::stability).
 //!
 //! # Features
 //!
@@ -126,6 +127,7 @@ pub mod status;
 pub mod store;
 mod target_check;
 #[cfg(any(test, feature = "testing"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
 mod time;
 mod token;

@@ -1,5 +1,5 @@
-//! The handbook: the configuration, the tree on disk, the leftovers of a crash, every exit code and error kind, and how
-//! to implement a transport. Pages only; there is nothing here to call.
+//! The handbook: the configuration, the tree on disk, the leftovers of a crash, every exit code and error kind, how to
+//! implement a transport, and what stays stable. Pages only; there is nothing here to call.
 
 pub mod configuration {
     #![doc = include_str!("configuration.md")]
@@ -42,4 +42,7 @@ pub mod data {
 }
 pub mod drill {
     #![doc = include_str!("drill.md")]
+}
+pub mod stability {
+    #![doc = include_str!("stability.md")]
 }

@@ -46,6 +46,7 @@ pub use hook::{HookEnd, HookExit, LineSink, Stream};
 #[cfg_attr(docsrs, doc(cfg(target_os = "linux")))]
 pub use local::LocalTransport;
 #[cfg(any(test, feature = "testing"))]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub use memory::{MemoryHost, MemoryTransport};
 pub(crate) use op::{Op, Reply, SyncReach};
 pub use options::{KnownHosts, SshOptions};
