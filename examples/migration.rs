@@ -104,14 +104,14 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     deploying.run.code.migration = Some(settings.clone());
     for name in ["v1", "v2"] {
         let release = NewRelease::new(name.parse()?, Tree::from_memory([("page", name.as_bytes())])?);
-        fleet.deploy(Arc::new(release), &deploying, &Silent).await.into_result()?;
+        fleet.deploy(Arc::new(release), &deploying, Silent).await?;
         println!("{name}: {:?}", settings.read()?);
     }
     assert_eq!(settings.read()?, (2, "money = EUR\n".to_owned()));
 
     let mut back = RollbackOptions::default();
     back.run.code.migration = Some(settings.clone());
-    let report = fleet.rollback(&back, &Silent).await.into_result()?;
+    let report = fleet.rollback(&back, Silent).await?;
     println!("back on v1: {:?}, {}", settings.read()?, serde_json::to_string(&report.data)?);
     assert_eq!(settings.read()?, (1, "currency = EUR\n".to_owned()));
     fleet.close().await;

@@ -1,6 +1,6 @@
 //! [`Error`], the error type of the library, and [`ErrorKind`], which callers match on.
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -8,19 +8,28 @@ use crate::hint::Hint;
 
 /// An error, worded for the person who reads it at night: what failed, and the state of everything now, in at most
 /// one sentence each. The [hints](Self::next) are the next steps.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     hints: Vec<Hint>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    reason: Option<Reason>,
+}
+
+/// The reason of an error, shared by its clones.
+#[derive(Debug, Clone)]
+enum Reason {
+    /// This error.
+    Itself(Arc<dyn StdError + Send + Sync>),
+    /// The reason of this error, whose own message the error has already.
+    Behind(Arc<dyn StdError + Send + Sync>),
 }
 
 impl Error {
     /// An error of this kind. The message says what failed and the resulting state; the reason belongs in the
     /// [`source`](Self::because).
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hints: Vec::new(), source: None }
+        Self { kind, message: message.into(), hints: Vec::new(), reason: None }
     }
 
     /// Adds a next step, after those that it has.
@@ -40,17 +49,21 @@ impl Error {
     /// Adds the reason.
     #[must_use]
     pub fn because(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.reason = Some(Reason::Itself(Arc::from(source.into())));
         self
     }
 
     /// Adds the reasons behind `error`, for when the message already contains that of `error` itself.
     #[must_use]
-    pub(crate) fn because_of(self, error: &(dyn StdError + 'static)) -> Self {
-        match error.source() {
-            Some(source) => self.because(full_message(source)),
-            None => self,
-        }
+    pub(crate) fn because_of(mut self, error: impl StdError + Send + Sync + 'static) -> Self {
+        self.reason = Some(Reason::Behind(Arc::new(error)));
+        self
+    }
+
+    /// Adds the reasons of `error`.
+    #[must_use]
+    pub(crate) fn reasons_of(self, error: &Self) -> Self {
+        Self { reason: error.reason.clone(), ..self }
     }
 
     /// Returns the kind: stable, for programs to match on.
@@ -92,7 +105,10 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|source| source as _)
+        match self.reason.as_ref()? {
+            Reason::Itself(error) => Some(error.as_ref()),
+            Reason::Behind(error) => error.source(),
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! [`Event`]: progress of a command, and [`Observer`], which receives it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::{
@@ -287,6 +289,12 @@ pub trait Observer: Send + Sync {
 impl<F: Fn(&Event) + Send + Sync> Observer for F {
     fn event(&self, event: &Event) {
         self(event);
+    }
+}
+
+impl<O: Observer + ?Sized> Observer for Arc<O> {
+    fn event(&self, event: &Event) {
+        (**self).event(event);
     }
 }
 

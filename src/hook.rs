@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::{
     data::DataVersion,
     error::{Error, ErrorKind},
+    fleet::Cancel,
     future::BoxFuture,
     name::ReleaseName,
     path::HostPath,
@@ -114,6 +115,11 @@ pub struct Occasion {
     pub previous: Option<ReleaseName>,
     /// The direction.
     pub direction: HookDirection,
+    /// Tells whether the caller wants the command to stop.
+    ///
+    /// A hook that waits can end early with an error, and the command is reverted. In an undo, and in a rollback that is
+    /// not undone any more, no stop is shown.
+    pub cancel: Cancel,
 }
 
 /// A command for `sh`, at the place where a hook runs.

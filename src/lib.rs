@@ -25,9 +25,9 @@
 //! for name in ["v1", "v2"] {
 //!     let source = format!("examples/site/{name}");
 //!     let release = NewRelease::open(name.parse()?, source.as_str().into())?;
-//!     fleet.deploy(Arc::new(release), &DeployOptions::default(), &Silent).await.into_result()?;
+//!     fleet.deploy(Arc::new(release), &DeployOptions::default(), Silent).await?;
 //! }
-//! let report = fleet.rollback(&RollbackOptions::default(), &Silent).await.into_result()?;
+//! let report = fleet.rollback(&RollbackOptions::default(), Silent).await?;
 //! assert_eq!(report.hosts[0].after, Some("v1".parse()?));
 //! fleet.close().await;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -92,6 +92,7 @@ mod address;
 pub mod adoption;
 mod blocking;
 mod cache;
+mod claim;
 pub mod commands;
 pub mod config;
 mod crowd;
@@ -122,6 +123,7 @@ pub mod record;
 pub mod release;
 pub mod report;
 pub mod revision;
+mod run_error;
 pub mod shared;
 pub mod status;
 pub mod store;
@@ -148,6 +150,7 @@ pub use name::{NameError, ReleaseName};
 pub use path::{HostPath, InnerPath, PathError};
 pub use release::Release;
 pub use report::Report;
+pub use run_error::RunError;
 pub use store::{DirStore, Layout, LayoutError, ReleaseStore};
 pub use target_check::TargetCheck;
 pub use time::{Timestamp, TimestampError};

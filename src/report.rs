@@ -1,5 +1,7 @@
 //! [`Report`]: the result of a command, host by host.
 
+use std::{error::Error as StdError, fmt, sync::Arc};
+
 use serde::Serialize;
 
 pub use crate::{
@@ -104,18 +106,6 @@ impl Report {
             host.warnings.iter_mut().chain(leftovers).for_each(|notice| notice.word_hints(words));
         }
     }
-
-    /// Converts the outcome to a result, for callers that use `?`.
-    ///
-    /// # Errors
-    ///
-    /// [`Failure`] when the command did not do what was asked.
-    pub fn into_result(self) -> Result<Self, Failure> {
-        match (&self.error, self.exit_code()) {
-            (Some(error), code) if code != ExitCode::DONE => Err(error.clone()),
-            _ => Ok(self),
-        }
-    }
 }
 
 /// The result for the data.
@@ -213,8 +203,9 @@ impl HostReport {
 }
 
 /// An error, as reports contain it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
-#[error("{message}")]
+///
+/// Its `source` is the chain of its reasons, which the message contains too.
+#[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct Failure {
     /// The kind of error.
@@ -226,9 +217,38 @@ pub struct Failure {
     /// The next steps, the best first. JSON has those that are in words, as one text.
     #[serde(rename = "hint", skip_serializing_if = "hint::is_wordless", serialize_with = "hint::serialize")]
     pub hints: Vec<Hint>,
+    /// The error that this was made of, with its chain of reasons; `None` once it is reworded.
+    #[serde(skip)]
+    pub(crate) error: Option<Arc<Error>>,
+}
+
+impl PartialEq for Failure {
+    fn eq(&self, other: &Self) -> bool {
+        (self.kind, &self.message, &self.hints) == (other.kind, &other.message, &other.hints)
+    }
+}
+
+impl Eq for Failure {}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Failure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.error.as_ref()?.source()
+    }
 }
 
 impl Failure {
+    /// Returns the failure with another message. Its reasons, which the message may not contain any more, are dropped:
+    /// they may hold secrets.
+    pub(crate) fn reworded(self, message: String) -> Self {
+        if message == self.message { self } else { Self { message, error: None, ..self } }
+    }
+
     /// Words all hints, so that people can read them and JSON contains them.
     pub fn word_hints(&mut self, words: &Words<'_>) {
         hint::word(&mut self.hints, words);
@@ -237,7 +257,8 @@ impl Failure {
 
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
-        Self { kind: error.kind(), message: error.full_message(), hints: error.next().to_vec() }
+        let (kind, message, hints) = (error.kind(), error.full_message(), error.next().to_vec());
+        Self { kind, message, hints, error: Some(Arc::new(error.clone())) }
     }
 }
 

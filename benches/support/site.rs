@@ -15,6 +15,7 @@ use switchback::{
     event::Silent,
     fleet::{ActivateOptions, DeployOptions, RollbackOptions},
     release::NewRelease,
+    testing::WholeReport as _,
     transport::LocalTransport,
 };
 use tempfile::TempDir;
@@ -56,7 +57,11 @@ impl Roots {
         for version in [OLD, NEW] {
             let source = format!("{}/examples/site/{version}", env!("CARGO_MANIFEST_DIR"));
             let release = NewRelease::open(name(version), source.as_ref()).expect("the example site");
-            done(&roots.runtime.block_on(roots.fleet.deploy(Arc::new(release), &DeployOptions::default(), &Silent)));
+            done(
+                &roots
+                    .runtime
+                    .block_on(roots.fleet.deploy(Arc::new(release), &DeployOptions::default(), Silent).report()),
+            );
         }
         roots
     }
@@ -73,13 +78,13 @@ impl Roots {
 
     /// Makes the new release current again, with the record of its previous release.
     pub(crate) fn forward(&self) {
-        done(&self.runtime.block_on(self.fleet.activate(&name(NEW), &ActivateOptions::default(), &Silent)));
+        done(&self.runtime.block_on(self.fleet.activate(&name(NEW), &ActivateOptions::default(), Silent).report()));
         self.all_on(NEW);
     }
 
     /// Rolls back with the library, on this machine.
     pub(crate) fn back(&self) {
-        done(&self.runtime.block_on(self.fleet.rollback(&RollbackOptions::default(), &Silent)));
+        done(&self.runtime.block_on(self.fleet.rollback(&RollbackOptions::default(), Silent).report()));
     }
 
     /// Panics unless every host is on this release.

@@ -1,11 +1,12 @@
 //! [`Cancel`]: asks a running command to stop at the next safe point.
 
+use futures_util::future::select_all;
 use tokio::sync::watch;
 
 /// Asks a running command to stop at the next safe point.
 ///
 /// The command reverts the changes it made, releases the locks, and reports
-/// [`Interrupted`](crate::report::Outcome::Interrupted). Clones control the same command.
+/// [`Interrupted`](crate::report::Outcome::Interrupted). Clones control the same commands.
 ///
 /// A rollback that has switched every host is not undone: that would make a bad release current again.
 ///
@@ -16,13 +17,26 @@ use tokio::sync::watch;
 /// assert!(cancel.is_requested());
 /// ```
 #[derive(Debug, Clone)]
-pub struct Cancel(watch::Sender<bool>);
+pub struct Cancel {
+    own: watch::Sender<bool>,
+    /// The handles whose requests count here too.
+    of: Vec<watch::Sender<bool>>,
+}
 
 impl Default for Cancel {
     fn default() -> Self {
-        Self(watch::Sender::new(false))
+        Self { own: watch::Sender::new(false), of: Vec::new() }
     }
 }
+
+/// Two handles are equal if they control the same commands.
+impl PartialEq for Cancel {
+    fn eq(&self, other: &Self) -> bool {
+        self.own.same_channel(&other.own)
+    }
+}
+
+impl Eq for Cancel {}
 
 impl Cancel {
     /// Creates a handle on which no stop is requested.
@@ -31,20 +45,33 @@ impl Cancel {
         Self::default()
     }
 
+    /// Creates a handle of one command: a request on `self` counts there, but not the other way round.
+    pub(super) fn of_one(&self) -> Self {
+        Self { of: self.all().cloned().collect(), ..Self::default() }
+    }
+
     /// Requests the stop.
     pub fn request(&self) {
-        self.0.send_replace(true);
+        self.own.send_replace(true);
     }
 
     /// Whether a stop was requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        *self.0.borrow()
+        self.all().any(|asked| *asked.borrow())
     }
 
     /// Waits until a stop is requested.
-    pub(super) async fn requested(&self) {
-        // The sender lives in `self`, so the channel stays open.
-        let _ = self.0.subscribe().wait_for(|requested| *requested).await;
+    pub async fn requested(&self) {
+        // The senders are kept by the handle, so the channels stay open.
+        let requests = self.all().map(|asked| {
+            let mut asked = asked.subscribe();
+            Box::pin(async move { asked.wait_for(|requested| *requested).await.is_ok() })
+        });
+        select_all(requests).await;
+    }
+
+    fn all(&self) -> impl Iterator<Item = &watch::Sender<bool>> {
+        [&self.own].into_iter().chain(&self.of)
     }
 }

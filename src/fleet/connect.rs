@@ -1,5 +1,7 @@
 //! [`Fleet::from_config`]: builds the fleet that a configuration describes.
 
+use std::sync::Arc;
+
 use crate::{
     address::Address,
     config::{Config, HostConfig, Place},
@@ -36,7 +38,7 @@ impl Fleet {
             Place::Ssh(address) => over_ssh(config, host, known, address),
         });
         let fleet = Self::new(hosts.collect::<Result<_, _>>()?)?.parallel(config.parallel);
-        Ok(Self { defaults: Defaults::of(config), ..fleet.allow_writable(config.allow_writable) })
+        Ok(Self { defaults: Arc::new(Defaults::of(config)), ..fleet.allow_writable(config.allow_writable) })
     }
 }
 

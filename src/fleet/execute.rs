@@ -48,6 +48,7 @@ impl<'r> Run<'r> {
         // Only if every host arrived: a rollback that switched some hosts is reverted, so that they stay on one release.
         if !execution.failed() && matches!(execution.plan.command, Command::Rollback | Command::Recover) {
             execution.reached = Reached::Pivot;
+            self.hide_stop();
         }
         self.may_continue(execution)?;
         self.after_switch(execution).await;
@@ -119,6 +120,7 @@ impl<'r> Run<'r> {
         if matches!(execution.reached, Reached::Checks | Reached::Pivot) {
             return;
         }
+        self.hide_stop();
         if execution.reached == Reached::Switch {
             self.revert_switch(&mut execution.locked).await;
         }

@@ -1,8 +1,8 @@
 //! Hooks on the hosts, as the phases run them: the caller's own code and the configured commands.
 
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::{
     commands::{Commands, Validation},
@@ -69,7 +69,7 @@ impl Commands {
 impl<'r> Run<'r> {
     /// Runs hooks on one host until one fails. The failure is in [`LockedHost::failure`].
     pub(super) async fn run_hooks_on(&self, host: &mut LockedHost<'r>, batch: HookBatch<'_>) {
-        let at = occasion(host, &batch.release, batch.direction);
+        let at = self.occasion(host, &batch.release, batch.direction);
         let name = host.name();
         for hook in batch.hooks {
             let mut shell = HostShell {
@@ -79,26 +79,50 @@ impl<'r> Run<'r> {
                 directory: HookDirectory::Release,
                 secrets: batch.secrets,
             };
-            let result = hook.run(&at, &mut shell).await.map_err(Failure::from);
+            let result = run_hook(*hook, &at, &mut shell).await.map_err(Failure::from);
             if let Err(why) = self.report_phase(name, batch.phase, result) {
                 host.failure = Some(why);
                 return;
             }
         }
     }
+
+    /// Returns the occasion for a hook of `release` on this host.
+    pub(super) fn occasion(&self, host: &LockedHost<'_>, release: &ReleaseName, direction: HookDirection) -> Occasion {
+        let before = host.plan.as_ref().and_then(|plan| plan.before.release());
+        Occasion {
+            host: host.name().to_owned(),
+            root: host.member.store.root().clone(),
+            release: release.clone(),
+            directory: host.member.store.release_path(release),
+            previous: before.cloned(),
+            direction,
+            cancel: self.hook_cancel(),
+        }
+    }
 }
 
-/// Returns the occasion for a hook of `release` on this host.
-pub(super) fn occasion(host: &LockedHost<'_>, release: &ReleaseName, direction: HookDirection) -> Occasion {
-    let before = host.plan.as_ref().and_then(|plan| plan.before.release());
-    Occasion {
-        host: host.name().to_owned(),
-        root: host.member.store.root().clone(),
-        release: release.clone(),
-        directory: host.member.store.release_path(release),
-        previous: before.cloned(),
-        direction,
-    }
+/// Runs a hook. A panic of it is its failure.
+pub(super) async fn run_hook(hook: &dyn Hook, at: &Occasion, shell: &mut dyn HookShell) -> Result<(), Error> {
+    let run = async { hook.run(at, shell).await };
+    contained(run, ErrorKind::HookFailed, || format!("a hook on {}", at.host)).await
+}
+
+/// Awaits code of the caller, whose panic must not cost the locks: it becomes an error of this kind.
+pub(super) async fn contained<T>(
+    code: impl Future<Output = Result<T, Error>>,
+    kind: ErrorKind,
+    what: impl FnOnce() -> String,
+) -> Result<T, Error> {
+    AssertUnwindSafe(code).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied().map(ToOwned::to_owned);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let error = Error::new(kind, format!("{} panicked", what()));
+        Err(match text {
+            Some(text) => error.because(text),
+            None => error,
+        })
+    })
 }
 
 /// The hooks to run on one host, in order.

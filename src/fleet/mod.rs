@@ -33,7 +33,9 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `members`, `connect`, `options`, `cancel` | the public face |
+//! | `members`, `commands`, `connect`, `options`, `call`, `cancel` | the public face |
+//! | `task` | the tasks in which commands run: a dropped future, a panic of an observer, no runtime |
+//! | `direct` | the commands as a task executes them, or another command such as a drill |
 //! | `defaults` | the configured settings, where the options do not say otherwise |
 //! | `run` | `Run`: one command under way, its options, events and reports |
 //! | `operations/` | one file for each command |
@@ -47,8 +49,8 @@
 //!
 //! ## Where new things go
 //!
-//! * A **command**: a variant of [`Command`](crate::report::Command), its options in `options`, a method of [`Fleet`],
-//!   and a file in `operations/` with a function that takes a `Run` and returns a [`Report`](crate::report::Report).
+//! * A **command**: a variant of [`Command`](crate::report::Command), its options in `options`, a method of [`Fleet`]
+//!   in `commands` that owns what it needs, and a file in `operations/` with a function that takes a `Run` and returns a [`Report`](crate::report::Report).
 //!   The decision is a pure function in [`plan`](crate::plan). If it moves `current`, give that function to a `Mover`; if it only
 //!   edits marks, implement `Operation`, and end its `act` with the guard's `finish`. Run it by `with_locks`. Say in
 //!   `Question::concerns` which questions concern it.
@@ -61,9 +63,12 @@
 //! * A **write on a host**: a method of [`StoreGuard`](crate::store::StoreGuard), one exchange if possible, that says
 //!   how much took effect when it fails.
 
+mod call;
 mod cancel;
+mod commands;
 mod connect;
 mod defaults;
+mod direct;
 mod execute;
 mod execution;
 mod hooks;
@@ -81,8 +86,10 @@ mod run;
 mod secrets;
 mod shell;
 mod source;
+mod task;
 mod with_locks;
 
+pub use call::Call;
 pub use cancel::Cancel;
 pub use members::{Fleet, Host};
 pub use options::{

@@ -13,8 +13,6 @@ use crate::{
     target_check::TargetCheck,
 };
 
-use super::Cancel;
-
 /// The options of every command that changes something.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -36,8 +34,6 @@ pub struct RunOptions {
     pub skip_unreachable: bool,
     /// Whether a source without any file is accepted. Such a source is most often a failed build.
     pub allow_empty: bool,
-    /// A handle that asks the command to stop at the next safe point.
-    pub cancel: Cancel,
     /// The commands around a switch; `None` for those of the configuration, if the fleet was made from one.
     ///
     /// A rollback runs the commands recorded with the releases, unless it is asked to run these.
@@ -82,7 +78,6 @@ impl Default for RunOptions {
             dry_run: false,
             skip_unreachable: false,
             allow_empty: false,
-            cancel: Cancel::new(),
             commands: None,
             code: Code::default(),
             directory: None,

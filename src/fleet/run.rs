@@ -1,7 +1,7 @@
 //! [`Run`]: one command under way.
 
 use std::{
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -9,7 +9,7 @@ use crate::{
     data::DataVersion,
     debt::Debt,
     error::{Error, ErrorKind},
-    event::{Event, Observer, Phase},
+    event::{Event, Phase},
     hint::{Hint, Notice},
     lock::LockOwner,
     name::ReleaseName,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 use super::{
-    Fleet, Host, RunOptions,
+    Call, Cancel, Fleet, Host, RunOptions,
     observe::{Observed, failed_host, observed_reports},
     operations::verify::Warnings,
     secrets::{self, redact},
@@ -57,13 +57,15 @@ pub(super) struct Run<'r> {
     pub(super) accept_data: bool,
     /// The pause before an unexpected data version must be printed again.
     pub(super) version_pause: Duration,
-    observer: &'r dyn Observer,
+    call: &'r Call,
+    /// The handle that hooks in Rust see: from the moment when nothing is stopped any more, one that stays quiet.
+    hook_cancel: Mutex<Cancel>,
     started: Instant,
 }
 
 impl<'r> Run<'r> {
     /// Creates a run of a command that changes something.
-    pub(super) fn new(fleet: &'r Fleet, command: Command, options: &RunOptions, observer: &'r dyn Observer) -> Self {
+    pub(super) fn new(fleet: &'r Fleet, command: Command, options: &RunOptions, call: &'r Call) -> Self {
         let mut owner = LockOwner::new(command, &options.by);
         owner.reason.clone_from(&options.reason);
         owner.revision.clone_from(&options.revision);
@@ -85,7 +87,8 @@ impl<'r> Run<'r> {
             accept_data: false,
             keep_data: false,
             version_pause: fleet.version_pause,
-            observer,
+            call,
+            hook_cancel: Mutex::new(call.cancel.clone()),
             started: Instant::now(),
         }
     }
@@ -97,9 +100,9 @@ impl<'r> Run<'r> {
         skipped: Vec<(String, Failure)>,
         command: Command,
         options: &RunOptions,
-        observer: &'r dyn Observer,
+        call: &'r Call,
     ) -> Self {
-        let mut run = Self::new(fleet, command, options, observer);
+        let mut run = Self::new(fleet, command, options, call);
         run.owner.hosts = whole.hosts.iter().map(|host| host.name.clone()).collect();
         for (host, why) in &skipped {
             let notice = Notice::new(format!("skipped: it misses this {command} ({})", why.message));
@@ -139,8 +142,8 @@ impl<'r> Run<'r> {
     }
 
     /// Creates a run of a command that only reads.
-    pub(super) fn reading(fleet: &'r Fleet, command: Command, observer: &'r dyn Observer) -> Self {
-        Self::new(fleet, command, &RunOptions::default(), observer)
+    pub(super) fn reading(fleet: &'r Fleet, command: Command, call: &'r Call) -> Self {
+        Self::new(fleet, command, &RunOptions::default(), call)
     }
 
     /// Returns what the skipped hosts miss once the others are on `release`.
@@ -166,7 +169,22 @@ impl<'r> Run<'r> {
 
     /// Whether a stop was requested.
     pub(super) fn is_stopped(&self) -> bool {
-        self.options.cancel.is_requested()
+        self.call.cancel.is_requested()
+    }
+
+    /// Waits until a stop is requested.
+    pub(super) async fn stop_requested(&self) {
+        self.call.cancel.requested().await;
+    }
+
+    /// Returns the handle for a hook in Rust.
+    pub(super) fn hook_cancel(&self) -> Cancel {
+        self.hook_cancel.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Hides a stop from the hooks that follow: they belong to an undo, or to what is not undone any more.
+    pub(super) fn hide_stop(&self) {
+        *self.hook_cancel.lock().unwrap_or_else(PoisonError::into_inner) = Cancel::new();
     }
 
     /// Reports a run that was stopped before anything changed.
@@ -179,9 +197,9 @@ impl<'r> Run<'r> {
             Event::Data { release, step, version } => {
                 let (release, version) =
                     (release.clone(), version.as_ref().map(|version| self.redacted_version(version)));
-                self.observer.event(&Event::Data { release, step: *step, version });
+                self.call.observer.event(&Event::Data { release, step: *step, version });
             }
-            event => self.observer.event(event),
+            event => self.call.observer.event(event),
         }
     }
 
@@ -201,7 +219,8 @@ impl<'r> Run<'r> {
 
     /// Returns a failure that names data versions, without secrets.
     pub(super) fn redacted(&self, failure: Failure) -> Failure {
-        Failure { message: redact(self.secrets(), &failure.message), ..failure }
+        let message = redact(self.secrets(), &failure.message);
+        failure.reworded(message)
     }
 
     pub(super) fn emit_started(&self, release: Option<&ReleaseName>) {
@@ -320,9 +339,14 @@ pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
         .collect();
     let unnamed: usize = alike.iter().skip(MAX_DIFFERENT).map(|(_, hosts)| hosts.len()).sum();
     words.extend((unnamed > 0).then(|| format!("and {unnamed} more hosts")));
-    let mut error = Error::new(kind, format!("{what}: {}", words.join("; ")));
-    if let Some(lead) = lead {
-        error = error.hints(lead.hints);
-    }
-    error.into()
+    let hints = lead.as_ref().map(|lead| lead.hints.clone()).unwrap_or_default();
+    // A single failure keeps its reasons as values; several are told in words.
+    let error = match (&alike[..], lead.as_ref().and_then(|lead| lead.error.as_ref())) {
+        ([(_, hosts)], Some(error)) => {
+            let on = if hosts.is_empty() { String::new() } else { format!("{}: ", crowd(hosts, MAX_NAMED)) };
+            Error::new(kind, format!("{what}: {on}{error}")).reasons_of(error)
+        }
+        _ => Error::new(kind, format!("{what}: {}", words.join("; "))),
+    };
+    error.hints(hints).into()
 }

@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, to_string, to_value};
 
 use crate::{
-    ErrorKind, Event, InnerPath, ReleaseName, Report, TargetCheck, Timestamp, Token,
+    Error, ErrorKind, Event, InnerPath, ReleaseName, Report, TargetCheck, Timestamp, Token,
     adoption::{AdoptedRecord, Evidence, Tool},
     commands::{Commands, DataCommands, DataPlace, RevertWhen, ValidateOn, Validation},
     data::{
@@ -390,7 +390,7 @@ fn add_records(lines: &mut Lines) {
 }
 
 fn failure() -> Failure {
-    Failure { kind: ErrorKind::RootRefused, message: text("m"), hints: vec!["h".into()] }
+    Error::new(ErrorKind::RootRefused, text("m")).hint("h").into()
 }
 
 fn add_events(lines: &mut Lines) {

@@ -31,7 +31,7 @@ use super::{
     staging,
     state::Interrupted,
     steps::{Entered, LockedBatch, Steps},
-    take,
+    take::{self, Taken},
     team::Team,
     traces,
 };
@@ -338,8 +338,8 @@ impl DirStore {
         is_there && self.execute(&self.steps.free_reserve()).await.is_ok()
     }
 
-    fn guard(&self, owner: &LockOwner, token: Token, state: RootState) -> Box<dyn StoreGuard> {
-        Box::new(DirGuard::new(self.clone(), owner.clone(), token, state))
+    fn guard(&self, owner: &LockOwner, taken: Taken, state: RootState) -> Box<dyn StoreGuard> {
+        Box::new(DirGuard::new(self.clone(), owner.clone(), taken, state))
     }
 
     /// Converts an error to [`StoreError::NewerFormat`] if that ended a batch that enters the state directory; or to
@@ -428,10 +428,7 @@ impl ReleaseStore for DirStore {
     }
 
     fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            self.execute(&self.steps.forgetting(&staged.token)).await?;
-            Ok(())
-        })
+        Box::pin(async move { self.discard(&staged).await })
     }
 
     fn verify<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>> {
@@ -456,8 +453,8 @@ impl ReleaseStore for DirStore {
         check: Option<&'a QuickCheck>,
     ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
         Box::pin(async move {
-            let (token, state) = take::lock(self, owner, check).await?;
-            Ok(self.guard(owner, token, state))
+            let (taken, state) = take::lock(self, owner, check).await?;
+            Ok(self.guard(owner, taken, state))
         })
     }
 
@@ -467,14 +464,14 @@ impl ReleaseStore for DirStore {
         holder: &'a Token,
     ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
         Box::pin(async move {
-            let (token, state) = match take::fence(self, owner, holder).await {
+            let (taken, state) = match take::fence(self, owner, holder).await {
                 Ok(taken) => taken,
                 Err(error) => {
                     self.settle(error, Some(owner)).await?;
                     take::fence(self, owner, holder).await?
                 }
             };
-            Ok(self.guard(owner, token, state))
+            Ok(self.guard(owner, taken, state))
         })
     }
 

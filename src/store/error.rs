@@ -309,6 +309,6 @@ impl From<BatchError> for StoreError {
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
-        Self::new(error.kind(), error.to_string()).hints(error.hints()).because_of(&error)
+        Self::new(error.kind(), error.to_string()).hints(error.hints()).because_of(error)
     }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     adoption::Adoption,
+    claim::Claim,
     data::{DataIntent, DataRecord, LedgerEntry},
     future::BoxFuture,
     lock::LockOwner,
@@ -24,11 +25,11 @@ use crate::{
 
 use super::{
     ActivateError, Activated, Closed, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted,
-    Preparation, Pruned, Ready, RootState, StoreError, StoreGuard, Switch, TookEffect,
+    Preparation, Pruned, Ready, RootState, Staged, StoreError, StoreGuard, Switch, TookEffect,
     extent::Wanted,
     query::FIRST_LINKS,
     steps::{Preparing, Switching},
-    take,
+    take::{self, Taken},
 };
 
 /// The maximum number of releases read in steps along chains; beyond it, all are read at once.
@@ -40,6 +41,7 @@ pub(super) struct DirGuard {
     pub(super) store: DirStore,
     owner: LockOwner,
     pub(super) token: Token,
+    claim: Claim,
     pub(super) state: RootState,
     /// Whether the intent is written on the host.
     intent_written: bool,
@@ -64,11 +66,13 @@ pub(super) struct DirGuard {
 }
 
 impl DirGuard {
-    pub(super) fn new(store: DirStore, owner: LockOwner, token: Token, state: RootState) -> Self {
+    pub(super) fn new(store: DirStore, owner: LockOwner, taken: Taken, state: RootState) -> Self {
+        let Taken { token, claim } = taken;
         Self {
             store,
             owner,
             token,
+            claim,
             state,
             intent_written: false,
             fenced: Vec::new(),
@@ -142,8 +146,10 @@ impl DirGuard {
 
     /// Takes the lock again with a new token: requests still on their way no longer find it.
     async fn fence(&mut self) -> Result<(), StoreError> {
-        let (token, state) = take::fence(&self.store, &self.owner, &self.token).await?;
-        self.fenced.push(std::mem::replace(&mut self.token, token));
+        let (taken, state) = take::fence(&self.store, &self.owner, &self.token).await?;
+        self.claim.release();
+        self.claim = taken.claim;
+        self.fenced.push(std::mem::replace(&mut self.token, taken.token));
         self.intent_written = false;
         self.published = false;
         self.hooks_run = 0;
@@ -165,6 +171,7 @@ impl DirGuard {
         match result {
             Ok(replies) => {
                 self.intent_written = true;
+                preparation.staged.iter().for_each(Staged::release);
                 if finish::is_long(replies.get(preparing.history)?) {
                     self.long.insert("history");
                 }
@@ -200,8 +207,7 @@ impl DirGuard {
         // is ours.
         let published = self.published || self.state.release(&preparation.name).is_some();
         if let (false, Some(staged)) = (published, &preparation.staged) {
-            self.store.execute(&self.store.steps.forgetting(&staged.token)).await?;
-            return Ok(());
+            return self.store.discard(staged).await;
         }
         // Somebody may have made it current by hand, and a current release must never be removed.
         self.look().await?;

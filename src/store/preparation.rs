@@ -1,24 +1,51 @@
 //! [`Preparation`]: the request to make a release ready for a switch.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use crate::{
-    commands::Commands, data::DataRecord, name::ReleaseName, record::PreviousVersion, shared::SharedLink, token::Token,
+    claim::Claim, commands::Commands, data::DataRecord, name::ReleaseName, record::PreviousVersion, shared::SharedLink,
+    token::Token,
 };
 
 #[cfg(doc)]
 use super::StoreGuard;
 
 /// A release uploaded to a host and durable there, not yet published under its name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[must_use = "publish it, or discard it"]
 pub struct Staged {
     pub(crate) name: ReleaseName,
     pub(crate) token: Token,
+    /// The claim of this process, if it made the upload.
+    claim: Option<Arc<Mutex<Claim>>>,
 }
+
+impl PartialEq for Staged {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, &self.token) == (&other.name, &other.token)
+    }
+}
+
+impl Eq for Staged {}
 
 impl Staged {
     /// Creates the claim of a store that the content of a release is complete and durable in the place of `token`.
     pub const fn new(name: ReleaseName, token: Token) -> Self {
-        Self { name, token }
+        Self { name, token, claim: None }
+    }
+
+    /// Creates an upload of this process, which is abandoned when it is neither published nor discarded.
+    pub(super) fn claimed(name: ReleaseName) -> Self {
+        let token = Token::random();
+        let claim = Arc::new(Mutex::new(Claim::new(&token)));
+        Self { name, token, claim: Some(claim) }
+    }
+
+    /// Forgets the claim: nothing is left in the place of the token.
+    pub(super) fn release(&self) {
+        if let Some(claim) = &self.claim {
+            claim.lock().unwrap_or_else(PoisonError::into_inner).release();
+        }
     }
 
     /// Returns the token by which the store finds the content.

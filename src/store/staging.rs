@@ -85,12 +85,12 @@ pub(super) struct Abandoned {
 impl Staging<'_> {
     /// Uploads once, and removes the received files if that fails.
     async fn attempt(&mut self) -> Result<Staged, StoreError> {
-        let staged = Staged::new(self.name.clone(), Token::random());
+        let staged = Staged::claimed(self.name.clone());
         let uploaded = self.upload(&staged).await;
         if uploaded.as_ref().is_err_and(is_over) {
             // A disk that the upload filled must have space again for a rollback. A failure is harmless: a later
             // staging removes the files.
-            let _ = self.store.execute(&self.store.steps.forgetting(&staged.token)).await;
+            let _ = self.store.discard(&staged).await;
         }
         uploaded.map(|()| staged)
     }
@@ -197,6 +197,13 @@ fn is_over(error: &StoreError) -> bool {
 }
 
 impl DirStore {
+    /// Removes an upload.
+    pub(super) async fn discard(&self, staged: &Staged) -> Result<(), StoreError> {
+        self.execute(&self.steps.forgetting(&staged.token)).await?;
+        staged.release();
+        Ok(())
+    }
+
     /// Converts an error to [`StoreError::NamePruned`] if the pruned name is why a staging ended before it began.
     fn not_staged(&self, staged: &Staged, beginning: &Beginning, error: BatchError) -> StoreError {
         if error.failed_at(beginning.pruned) && error.kind() == Some(FailureKind::Exists) {

@@ -1,6 +1,7 @@
 //! Takes the lock of a root, if it is free or its holder is proven dead.
 
 use crate::{
+    claim::Claim,
     lock::{LockHolder, LockOwner},
     name::ReleaseName,
     outcome::Command,
@@ -29,13 +30,27 @@ enum Ended {
     Unknown,
 }
 
+/// A lock that was taken, or may have been.
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) token: Token,
+    pub(super) claim: Claim,
+}
+
+impl Taken {
+    fn new() -> Self {
+        let token = Token::random();
+        Self { claim: Claim::new(&token), token }
+    }
+}
+
 /// Takes the lock of `store` with a token of its own and reads its state. Converts an account's root to the
 /// configured group's first.
 pub(super) async fn lock(
     store: &DirStore,
     owner: &LockOwner,
     check: Option<&QuickCheck>,
-) -> Result<(Token, RootState), StoreError> {
+) -> Result<(Taken, RootState), StoreError> {
     match taken(store, owner, check).await {
         Ok(taken) => Ok(taken),
         Err(error) => {
@@ -50,7 +65,7 @@ pub(super) async fn taken(
     store: &DirStore,
     owner: &LockOwner,
     check: Option<&QuickCheck>,
-) -> Result<(Token, RootState), StoreError> {
+) -> Result<(Taken, RootState), StoreError> {
     let mut old = None;
     // A rollback reads only chains, so that its cost does not grow with the number of releases.
     let reads = match (owner.command, check) {
@@ -59,10 +74,13 @@ pub(super) async fn taken(
         _ => Reads::Releases,
     };
     for _ in 0..ATTEMPTS {
-        let token = Token::random();
-        match attempt(store, owner, &token, old.as_ref(), (check, reads)).await {
-            Ok(Some(state)) => return whole(store, &token, state).await.map(|state| (token, state)),
-            Ok(None) => old = takeable(store).await?,
+        let mut taken = Taken::new();
+        match attempt(store, owner, &taken.token, old.as_ref(), (check, reads)).await {
+            Ok(Some(state)) => return whole(store, &taken.token, state).await.map(|state| (taken, state)),
+            Ok(None) => {
+                taken.claim.release();
+                old = takeable(store).await?;
+            }
             // The reserve is kept for rollbacks: a command that uploads fails instead.
             Err(error) if !owner.command.brings_content() && store.frees_reserve(&error).await => {}
             Err(error) => return Err(error),
@@ -74,20 +92,20 @@ pub(super) async fn taken(
 
 /// Removes the lock `old` and takes a new one, so that no request sent under the old one can take effect any
 /// more.
-pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> Result<(Token, RootState), StoreError> {
+pub(super) async fn fence(store: &DirStore, owner: &LockOwner, old: &Token) -> Result<(Taken, RootState), StoreError> {
     let mut mine = vec![old.clone()];
     let mut lost = None;
     for _ in 0..ATTEMPTS {
-        let token = Token::random();
-        match attempt(store, owner, &token, mine.last(), (None, Reads::Releases)).await {
-            Ok(Some(state)) => return Ok((token, state)),
+        let lock = Taken::new();
+        match attempt(store, owner, &lock.token, mine.last(), (None, Reads::Releases)).await {
+            Ok(Some(state)) => return Ok((lock, state)),
             Ok(None) => {}
             Err(error) if !owner.command.brings_content() && store.frees_reserve(&error).await => continue,
             // The lock may be the old one, the new one, or free: the next attempt removes whichever of ours it is.
             Err(error) if error.effect() == Effect::Unknown => lost = Some(error),
             Err(error) => return Err(error),
         }
-        mine.insert(0, token);
+        mine.insert(0, lock.token.clone());
         match store.state().await {
             Ok(RootState { lock: Some(LockHolder { token: Some(token), .. }), .. }) if mine.contains(&token) => {
                 mine.push(token);
@@ -158,15 +176,15 @@ async fn read_taken(
 }
 
 /// Takes the lock of `store` and reads all releases, whatever the command needs.
-pub(super) async fn taken_whole(store: &DirStore, owner: &LockOwner) -> Result<(Token, RootState), StoreError> {
-    let (token, state) = taken(store, owner, None).await?;
+pub(super) async fn taken_whole(store: &DirStore, owner: &LockOwner) -> Result<(Taken, RootState), StoreError> {
+    let (taken, state) = taken(store, owner, None).await?;
     if state.extent.len().is_none() {
-        return Ok((token, state));
+        return Ok((taken, state));
     }
-    match read_again(store, &token, state).await {
-        Ok(state) => Ok((token, state)),
+    match read_again(store, &taken.token, state).await {
+        Ok(state) => Ok((taken, state)),
         Err(error) => {
-            give_back(store, &token).await;
+            give_back(store, &taken.token).await;
             Err(error)
         }
     }

@@ -279,9 +279,9 @@ impl DirStore {
         let mut alone = self.clone();
         alone.steps.team = Team::default();
         // Every release is given to the group, even if this command needs few of them.
-        let (token, state) = take::taken_whole(&alone, owner).await?;
-        let converted = self.give_all(group, &token, &state, uid).await;
-        take::give_back(&alone, &token).await;
+        let (taken, state) = take::taken_whole(&alone, owner).await?;
+        let converted = self.give_all(group, &taken.token, &state, uid).await;
+        take::give_back(&alone, &taken.token).await;
         converted
     }
 

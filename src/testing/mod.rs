@@ -5,6 +5,9 @@
 //! - [`Faults`] cuts the transport that it wraps off after a given step, or loses an answer: counting reaches every
 //!   state that a crash can leave behind.
 //! - [`Unreadable`] fails the reads of given files, as a missing permission or a failing disk does.
+//! - [`Collected`] is an observer that collects.
+//! - [`in_place`] makes the commands of a fleet run while they are polled, and only then.
+//! - [`WholeReport`] awaits the report of a command, whatever its outcome.
 //! - [`MemoryHost`](crate::transport::MemoryHost) is a host for these tests.
 //!
 //! ```
@@ -35,11 +38,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod collected;
 pub mod conformance;
 mod faults;
 mod recording;
+mod report;
 mod unreadable;
 
+pub use collected::Collected;
 pub use faults::{AfterLoss, Cut, Faults};
 pub use recording::Recording;
+pub use report::WholeReport;
 pub use unreadable::Unreadable;
+
+/// Makes the commands of a fleet run in the future of their caller, in the order in which it is polled, and without a
+/// runtime. A dropped future is then a killed command: nothing is reverted.
+#[must_use]
+pub fn in_place(fleet: crate::Fleet) -> crate::Fleet {
+    fleet.in_place()
+}

@@ -242,7 +242,7 @@ impl From<TreeError> for Error {
             TreeError::Pattern { .. } | TreeError::NotBuilt { .. } => ErrorKind::Config,
             _ => ErrorKind::Source,
         };
-        Self::new(kind, format!("the source cannot be released, and no host was touched: {error}")).because_of(&error)
+        Self::new(kind, format!("the source cannot be released, and no host was touched: {error}")).because_of(error)
     }
 }
 

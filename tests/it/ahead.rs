@@ -19,6 +19,7 @@ use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Transport, event,
     fleet::RunOptions,
     release::NewRelease,
+    testing::WholeReport as _,
     transport::{
         ShellTransport, TransportError,
         raw::{Batch, Op, Upload},
@@ -165,7 +166,7 @@ async fn a_fleet_connects_once() {
         let fleet = Fleet::new(vec![host]).expect("a fleet");
         let release = NewRelease::open("v1".parse().expect("a name"), "examples/site/v1".into()).expect("the example");
         let options = RunOptions::default();
-        let report = fleet.stage(Arc::new(release), &options, &event::Silent).await;
+        let report = fleet.stage(Arc::new(release), &options, event::Silent).report().await;
         assert_eq!((report.exit_code(), counted.load(Ordering::Relaxed)), (code, 2), "{report:?}");
     }
 }

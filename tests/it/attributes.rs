@@ -21,6 +21,7 @@ use switchback::{
     event::Silent,
     fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
+    testing::WholeReport as _,
     transport::LocalTransport,
     tree::Tree,
 };
@@ -72,7 +73,7 @@ fn tree(name: &str) -> Tree {
 
 async fn deploy(fleet: &Fleet, name: &str, seconds: u64) -> Report {
     let release = NewRelease::new(name.parse().expect("a name"), tree(name).modified_at(seconds));
-    fleet.deploy(Arc::new(release), &DeployOptions::default(), &Silent).await
+    fleet.deploy(Arc::new(release), &DeployOptions::default(), Silent).report().await
 }
 
 fn assert_done(report: &Report, on: &str) {
@@ -124,11 +125,11 @@ async fn a_release_has_the_group_that_its_directory_hands_on() {
             }
         }
         // None of it is a difference from the deployed content.
-        let verified = fleet.verify(None, true, &Silent).await;
+        let verified = fleet.verify(None, true, Silent).report().await;
         assert_done(&verified, &on);
         let mut options = RollbackOptions::default();
         options.run = RunOptions::by("jane@laptop");
-        assert_done(&fleet.rollback(&options, &Silent).await, &on);
+        assert_done(&fleet.rollback(&options, Silent).report().await, &on);
         fleet.close().await;
     }
 }

@@ -26,6 +26,7 @@ use switchback::{
     fleet::DeployOptions,
     fleet::{RecoverOptions, Retention, RunOptions},
     release::NewRelease,
+    testing::WholeReport as _,
     transport::LocalTransport,
     tree::Tree,
 };
@@ -116,7 +117,7 @@ fn hammered(carrier: impl Transport, what: &str) {
     let fleet = Fleet::new(vec![host]).expect("a fleet");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
-        let first = fleet.deploy(release("r0"), &DeployOptions::default(), &Silent).await;
+        let first = fleet.deploy(release("r0"), &DeployOptions::default(), Silent).report().await;
         assert_eq!(first.exit_code(), ExitCode::DONE, "{what}: {:?}", first.error);
         let swapper = Swapper::start(&root, &canary);
         let (began, mut tried, mut done) = (Instant::now(), 0, 0);
@@ -128,11 +129,12 @@ fn hammered(carrier: impl Transport, what: &str) {
             let mut options = DeployOptions::default();
             options.keep = Retention::Good(0);
             let text = format!("r{}", tried % 8);
-            let deployed = fleet.deploy(release(&text), &options, &Silent).await;
-            let pruned = fleet.prune(0, &RunOptions::default(), &Silent).await;
+            let deployed = fleet.deploy(release(&text), &options, Silent).report().await;
+            let pruned = fleet.prune(0, &RunOptions::default(), Silent).report().await;
             done += [deployed, pruned].iter().filter(|report| report.exit_code() == ExitCode::DONE).count();
             let _ = fleet
-                .recover(&RecoverOptions::new(switchback::plan::Direction::Safest, RunOptions::default()), &Silent)
+                .recover(&RecoverOptions::new(switchback::plan::Direction::Safest, RunOptions::default()), Silent)
+                .report()
                 .await;
         }
         swapper.end();
@@ -175,11 +177,11 @@ fn a_link_put_there_at_the_last_instant_is_not_followed() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         runtime.block_on(async {
             for text in ["a", "b", "c", "d"] {
-                let report = fleet.deploy(release(text), &DeployOptions::default(), &Silent).await;
+                let report = fleet.deploy(release(text), &DeployOptions::default(), Silent).report().await;
                 assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);
                 assert_eq!(tree(&canary), before, "{what}: the deploy of {text} touched the canary");
             }
-            let report = fleet.prune(0, &RunOptions::default(), &Silent).await;
+            let report = fleet.prune(0, &RunOptions::default(), Silent).report().await;
             assert_eq!((report.exit_code(), report.hosts[0].pruned.len()), (ExitCode::DONE, 2), "{what}: {report:?}");
             fleet.close().await;
         });

@@ -9,6 +9,7 @@ use switchback::{
     event::Silent,
     fleet::{DeployOptions, RollbackOptions},
     release::NewRelease,
+    testing::WholeReport as _,
 };
 use tempfile::TempDir;
 
@@ -96,9 +97,9 @@ async fn by_the_library(site: &Path) -> [u8; 4] {
         source(site, name);
         let release = NewRelease::open_with(name.parse().expect("a name"), &path("source"), &config.source_options());
         let release = Arc::new(release.expect("a source"));
-        codes[at] = code(fleet.deploy(release, &DeployOptions::default(), &Silent).await);
+        codes[at] = code(fleet.deploy(release, &DeployOptions::default(), Silent).report().await);
     }
-    codes[3] = code(fleet.rollback(&RollbackOptions::default(), &Silent).await);
+    codes[3] = code(fleet.rollback(&RollbackOptions::default(), Silent).report().await);
     fleet.close().await;
     codes
 }

@@ -12,7 +12,7 @@ use switchback::{
     manifest::Form,
     release::NewRelease,
     store::KnownManifests,
-    testing::Recording,
+    testing::{Recording, WholeReport as _},
     transport::{LocalTransport, Uploaded, raw::Op},
     tree::Tree,
 };
@@ -48,7 +48,7 @@ async fn deploy_knowing(
     let store = DirStore::new(transport, root, Layout::default()).remembering(known);
     let fleet = Fleet::new(vec![Host::new("local", store)]).expect("a fleet");
     let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree(files)));
-    let report = fleet.deploy(release, &DeployOptions::default(), &Silent).await;
+    let report = fleet.deploy(release, &DeployOptions::default(), Silent).report().await;
     assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
     fleet.close().await;
 }

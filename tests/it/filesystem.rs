@@ -3,24 +3,16 @@
 
 use crate::support;
 
-use std::{
-    fs,
-    io::Write,
-    os::unix::fs::PermissionsExt,
-    process::Command,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-};
+use std::{fs, io::Write, os::unix::fs::PermissionsExt, process::Command, sync::Arc};
 
 use support::local_shell::LocalShell;
 use switchback::{
-    DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Transport,
+    DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
     commands::Commands,
     event::Silent,
     fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
+    testing::{Collected, WholeReport as _},
     transport::{
         FilesystemKind, LocalTransport,
         raw::{Batch, Op, Reply},
@@ -66,36 +58,19 @@ async fn a_root_on_nfs_is_told_of_and_in_nobodys_way() {
         let store = DirStore::new(shell.transport(), root(&dir), Layout::default());
         Fleet::new(vec![Host::new("web1", store)]).expect("a fleet")
     };
-    let told = Told::default();
+    let told = Collected::warnings();
+    let of_nfs = || told.take().iter().filter(|warning| warning.contains("the root is on NFS")).count();
     for name in ["a", "b"] {
         let tree = Tree::from_memory([("index.html", name.as_bytes())]).expect("a tree");
         let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree));
-        let report = fleet().deploy(release, &DeployOptions::default(), &told).await;
-        assert_eq!((report.exit_code(), told.take()), (ExitCode::DONE, 1), "{report:?}");
+        let report = fleet().deploy(release, &DeployOptions::default(), told.clone()).report().await;
+        assert_eq!((report.exit_code(), of_nfs()), (ExitCode::DONE, 1), "{report:?}");
     }
-    let report = fleet().check(&RunOptions::default(), &told).await;
-    assert_eq!((report.exit_code(), told.take()), (ExitCode::DONE, 1), "{report:?}");
-    let report = fleet().rollback(&RollbackOptions::default(), &told).await;
-    assert_eq!((report.exit_code(), told.take()), (ExitCode::DONE, 0), "{report:?}");
+    let report = fleet().check(&RunOptions::default(), told.clone()).report().await;
+    assert_eq!((report.exit_code(), of_nfs()), (ExitCode::DONE, 1), "{report:?}");
+    let report = fleet().rollback(&RollbackOptions::default(), told.clone()).report().await;
+    assert_eq!((report.exit_code(), of_nfs()), (ExitCode::DONE, 0), "{report:?}");
     assert_eq!(fs::read_link(dir.path().join("current")).expect("a link"), *"releases/a");
-}
-
-/// Counts the warnings about NFS.
-#[derive(Default)]
-struct Told(AtomicUsize);
-
-impl Told {
-    fn take(&self) -> usize {
-        self.0.swap(0, Ordering::Relaxed)
-    }
-}
-
-impl Observer for Told {
-    fn event(&self, event: &Event) {
-        if matches!(event, Event::Warning { message, .. } if message.text.contains("the root is on NFS")) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
 }
 
 /// `check` and the dry run of a deploy report an unwritable filesystem like the deploy, on every transport,
@@ -137,9 +112,9 @@ async fn a_read_only_filesystem_refuses_check_too() {
             let mut dry = DeployOptions::default();
             dry.run.dry_run = true;
             let reports = [
-                fleet().check(&RunOptions::default(), &Silent).await,
-                fleet().deploy(release(), &dry, &Silent).await,
-                fleet().deploy(release(), &DeployOptions::default(), &Silent).await,
+                fleet().check(&RunOptions::default(), Silent).report().await,
+                fleet().deploy(release(), &dry, Silent).report().await,
+                fleet().deploy(release(), &DeployOptions::default(), Silent).report().await,
             ];
             all.push((carrier().to_string(), reports.map(|report| (report.exit_code(), report.error))));
         }
@@ -212,16 +187,16 @@ async fn a_full_filesystem_is_gone_back_on_and_pruned() {
             let mut commands = Commands::default();
             commands.after_switch = Some("true".to_owned());
             options.run.commands = Some(commands);
-            let report = fleet().deploy(small_release(name), &options, &Silent).await;
+            let report = fleet().deploy(small_release(name), &options, Silent).report().await;
             assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
         }
         small.fill();
-        let report = fleet().deploy(small_release("e"), &DeployOptions::default(), &Silent).await;
+        let report = fleet().deploy(small_release("e"), &DeployOptions::default(), Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::REFUSED, "{report:?}");
-        let report = fleet().rollback(&RollbackOptions::default(), &Silent).await;
+        let report = fleet().rollback(&RollbackOptions::default(), Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
         assert_eq!(fs::read_link(small.0.path().join("app/current")).expect("a link"), *"releases/c");
-        let report = fleet().prune(0, &RunOptions::default(), &Silent).await;
+        let report = fleet().prune(0, &RunOptions::default(), Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
         assert!(!small.0.path().join("app/releases/a").exists());
     }

@@ -6,6 +6,7 @@ mod commands;
 mod crash;
 mod current;
 mod debts;
+mod dropped;
 mod expected;
 pub(crate) mod fixture;
 mod history;

@@ -21,6 +21,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     report::Verification,
+    testing::WholeReport as _,
     transport::LocalTransport,
     tree::Tree,
 };
@@ -108,20 +109,20 @@ impl Site {
         options.run = self.run();
         let tree = Tree::from_memory([("index.html", name.as_bytes()), ("bin/run", b"x")]).expect("a tree");
         let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree));
-        let report = self.fleet().deploy(release, &options, &Silent).await;
+        let report = self.fleet().deploy(release, &options, Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{}: {:?}", self.carrier, report.error);
     }
 
     async fn rollback(&self, allowed: bool) -> Report {
         let mut options = RollbackOptions::default();
         options.run = self.run();
-        self.fleet().allow_writable(allowed).rollback(&options, &Silent).await
+        self.fleet().allow_writable(allowed).rollback(&options, Silent).report().await
     }
 
     /// Returns the result of `verify`, and its warnings.
     async fn verify(&self, name: &str) -> (Verification, String) {
         let name = name.parse().expect("a name");
-        let mut report = self.fleet().verify(Some(&name), true, &Silent).await;
+        let mut report = self.fleet().verify(Some(&name), true, Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "it is reported, and no damage: {:?}", report.error);
         let host = report.hosts.remove(0);
         (
@@ -188,10 +189,10 @@ async fn no_command_runs_in_a_release_of_another() {
         let name = "b".parse().expect("a name");
         let mut options = ActivateOptions::default();
         options.run = site.run();
-        let report = site.fleet().activate(&name, &options, &Silent).await;
+        let report = site.fleet().activate(&name, &options, Silent).report().await;
         site.refused(&report, "a");
         site.give("releases/b", 0);
-        let report = site.fleet().activate(&name, &options, &Silent).await;
+        let report = site.fleet().activate(&name, &options, Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
     }
 }
@@ -244,7 +245,7 @@ async fn no_record_of_another_is_obeyed() {
         options.run.dry_run = true;
         let tree = Tree::from_memory([("index.html", &b"c"[..])]).expect("a tree");
         let release = Arc::new(NewRelease::new("c".parse().expect("a name"), tree));
-        let report = site.fleet().deploy(release, &options, &Silent).await;
+        let report = site.fleet().deploy(release, &options, Silent).report().await;
         site.refused(&report, "b");
         let report = site.rollback(true).await;
         assert_eq!((report.exit_code(), site.current()), (ExitCode::DONE, "a".to_owned()), "{report:?}");

@@ -22,6 +22,7 @@ use switchback::{
     event::Silent,
     fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
+    testing::WholeReport as _,
     transport::{
         Effect, HookEnd, HookExit, LocalTransport, Stream, TransportError,
         raw::{HookCall, Secrets},
@@ -112,15 +113,15 @@ async fn what_commands_change_in_a_release_is_sealed() {
             let mut options = DeployOptions::default();
             options.run = run.clone();
             let release = Arc::new(NewRelease::new(format!("v{text}").parse().unwrap(), tree));
-            let report = fleet.deploy(release, &options, &Silent).await;
+            let report = fleet.deploy(release, &options, Silent).report().await;
             assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {report:?}");
         }
         let mut options = RollbackOptions::default();
         options.run = run;
-        let report = fleet.rollback(&options, &Silent).await;
+        let report = fleet.rollback(&options, Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {report:?}");
         for name in ["v1", "v2"] {
-            let report = fleet.verify(Some(&name.parse().unwrap()), true, &Silent).await;
+            let report = fleet.verify(Some(&name.parse().unwrap()), true, Silent).report().await;
             assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {name}: {report:?}");
             let release = dir.path().join("releases").join(name);
             let sums =
@@ -134,7 +135,7 @@ async fn what_commands_change_in_a_release_is_sealed() {
             assert!(check.unwrap().success(), "{what}: {name}");
         }
         fs::write(dir.path().join("releases/v1/same"), "Z\n").unwrap();
-        let report = fleet.verify(Some(&"v1".parse().unwrap()), true, &Silent).await;
+        let report = fleet.verify(Some(&"v1".parse().unwrap()), true, Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DIFFERS, "{what}: {report:?}");
     }
 }

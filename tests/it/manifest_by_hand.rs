@@ -14,6 +14,7 @@ use switchback::{
     fleet::DeployOptions,
     manifest::{Digest, Manifest},
     release::NewRelease,
+    testing::WholeReport as _,
     transport::LocalTransport,
     tree::Tree,
 };
@@ -34,7 +35,7 @@ async fn deployed(dir: &TempDir) -> Digest {
     let store = DirStore::new(LocalTransport::new(), root, Layout::default());
     let fleet = Fleet::new(vec![Host::new("local", store)]).expect("a fleet");
     let release = Arc::new(NewRelease::new("a".parse().expect("a name"), tree.clone()));
-    let report = fleet.deploy(release, &DeployOptions::default(), &Silent).await;
+    let report = fleet.deploy(release, &DeployOptions::default(), Silent).report().await;
     assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
     tree.digest().expect("it was read")
 }

@@ -19,6 +19,7 @@ use switchback::{
     event::Silent,
     fleet::{DeployOptions, RunOptions},
     release::NewRelease,
+    testing::WholeReport as _,
     transport::LocalTransport,
     tree::Tree,
 };
@@ -222,12 +223,12 @@ fn what_took_the_place_of_a_shared_link_is_kept() {
             for name in ["a", "b", "c"] {
                 let tree = Tree::from_memory([("index.html", name.as_bytes())]).expect("a tree");
                 let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree));
-                let report = sharing.deploy(release, &DeployOptions::default(), &Silent).await;
+                let report = sharing.deploy(release, &DeployOptions::default(), Silent).report().await;
                 assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);
                 assert_eq!(report.hosts[0].warnings, [], "{what}");
             }
             let a = "a".parse().expect("a name");
-            let verify = || async { bare.verify(Some(&a), true, &Silent).await };
+            let verify = || async { bare.verify(Some(&a), true, Silent).report().await };
             assert_eq!(verify().await.exit_code(), ExitCode::DONE, "{what}");
             let (link, page) = (top.join("releases/a/up loads"), top.join("releases/a/up loads/photo.jpg"));
             fs::remove_file(&link).expect("it is a link");
@@ -243,13 +244,13 @@ fn what_took_the_place_of_a_shared_link_is_kept() {
             let expected =
                 ["up loads is a directory, but should be a link to a shared path", ".env does not lead to shared/.env"];
             assert_eq!(damage, expected, "{what}");
-            let report = bare.prune(0, &RunOptions::default(), &Silent).await;
+            let report = bare.prune(0, &RunOptions::default(), Silent).report().await;
             assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);
             assert!(page.exists(), "{what}: the photo went");
             fs::rename(top.join("shared/.env"), top.join("shared/gone")).expect("it is there");
-            let report = bare.verify(None, false, &Silent).await;
+            let report = bare.verify(None, false, Silent).report().await;
             assert_eq!(report.exit_code(), ExitCode::DIFFERS, "{what}");
-            let status = bare.status(&Silent).await;
+            let status = bare.status(Silent).report().await;
             let damaged = status.hosts[0].status.as_ref().map(|status| status.damaged.len());
             assert_eq!(damaged, Some(2), "{what}: {status:?}");
             bare.close().await;
@@ -271,7 +272,7 @@ fn nothing_is_removed_across_a_mount() {
             for name in ["a", "b", "c"] {
                 let tree = Tree::from_memory([("index.html", name.as_bytes()), ("data/x", b"x")]).expect("a tree");
                 let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree));
-                let report = fleet.deploy(release, &DeployOptions::default(), &Silent).await;
+                let report = fleet.deploy(release, &DeployOptions::default(), Silent).report().await;
                 assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {:?}", report.error);
             }
             let point = format!("data-{}", std::process::id());
@@ -279,7 +280,7 @@ fn nothing_is_removed_across_a_mount() {
             fs::create_dir(&place).expect("a directory");
             let Some(mounted) = Mounted::at(&place) else { return false };
             fs::write(place.join("canary"), "x").expect("a file");
-            let report = fleet.prune(0, &RunOptions::default(), &Silent).await;
+            let report = fleet.prune(0, &RunOptions::default(), Silent).report().await;
             let now = mounted.now().expect("it is mounted still");
             assert!(now.join("canary").exists(), "{what}: what is mounted was emptied: {:?}", report.hosts);
             assert!(dir.path().join("shop/releases/a/index.html").exists(), "{what}: it is in use: {:?}", report.hosts);

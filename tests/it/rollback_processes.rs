@@ -11,6 +11,7 @@ use switchback::{
     event::Silent,
     fleet::{DeployOptions, RollbackOptions},
     release::NewRelease,
+    testing::WholeReport as _,
     transport::LocalTransport,
 };
 use tempfile::TempDir;
@@ -32,13 +33,13 @@ async fn rollback_through(shell: LocalShell) -> String {
         let source = format!("{}/examples/site/{version}", env!("CARGO_MANIFEST_DIR"));
         let release = NewRelease::open(version.parse().expect("a name"), source.as_ref()).expect("a release");
         let local = fleet(&root, LocalTransport::new());
-        done(&local.deploy(Arc::new(release), &DeployOptions::default(), &Silent).await);
+        done(&local.deploy(Arc::new(release), &DeployOptions::default(), Silent).report().await);
     }
     let calls = "trace=clone,clone3,fork,vfork,execve";
     let file = log.to_str().expect("a plain path");
     let shell = shell.wrapped(&["/usr/bin/strace", "-f", "-qq", "-s", "4096", "-e", calls, "-o", file]);
     let through = fleet(&root, shell.transport());
-    done(&through.rollback(&RollbackOptions::default(), &Silent).await);
+    done(&through.rollback(&RollbackOptions::default(), Silent).report().await);
     through.close().await;
     assert_eq!(fs::read_link(root.join("current")).expect("a link"), Path::new("releases/v1"));
     fs::read_to_string(&log).expect("what strace saw")

@@ -15,6 +15,7 @@ use switchback::{
     event::Silent,
     fleet::DeployOptions,
     release::NewRelease,
+    testing::WholeReport as _,
     transport::{
         TransportError,
         raw::{Batch, Op, Upload},
@@ -94,7 +95,7 @@ async fn a_fleet_reads_the_source_once() {
         }
         let (tree, read) = tree(&now).counted();
         let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree));
-        let report = fleet.deploy(release, &DeployOptions::default(), &Silent).await;
+        let report = fleet.deploy(release, &DeployOptions::default(), Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
         fleet.close().await;
         for root in &roots {

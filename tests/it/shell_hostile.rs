@@ -19,6 +19,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
+    testing::WholeReport as _,
     transport::{
         Effect, LocalTransport, MemoryHost, TransportError,
         raw::{Batch, Found, Op, Reply, SyncReach},
@@ -106,12 +107,12 @@ async fn goes_back_to(transport: Arc<dyn Transport>, root: HostPath, name: &str)
     for release in [name, "other"] {
         let tree = Tree::from_memory([("index.html", release.as_bytes())]).expect("a tree");
         let release = Arc::new(NewRelease::new(release.parse().expect("a name"), tree));
-        done("deploy of", &fleet.deploy(release, &DeployOptions::default(), &Silent).await);
+        done("deploy of", &fleet.deploy(release, &DeployOptions::default(), Silent).report().await);
     }
-    let back = async || fleet.rollback(&RollbackOptions::default(), &Silent).await;
+    let back = async || fleet.rollback(&RollbackOptions::default(), Silent).report().await;
     done("rollback to", &back().await);
     let forth = "other".parse().expect("a name");
-    done("activation over", &fleet.activate(&forth, &ActivateOptions::default(), &Silent).await);
+    done("activation over", &fleet.activate(&forth, &ActivateOptions::default(), Silent).report().await);
     done("rollback again to", &back().await);
     fleet.close().await;
 }
@@ -363,7 +364,7 @@ async fn a_shell_that_answers_with_anything_moves_no_other_host() {
         };
         let told = fleet(honest.transport());
         for text in ["v1", "v2"] {
-            let report = told.deploy(release(text), &DeployOptions::default(), &Silent).await;
+            let report = told.deploy(release(text), &DeployOptions::default(), Silent).report().await;
             assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
         }
         told.close().await;
@@ -371,18 +372,18 @@ async fn a_shell_that_answers_with_anything_moves_no_other_host() {
         let filter = format!("\"$@\" | sed -u -e '{lie}'");
         let liar = honest.clone().wrapped(&["sh", "-c", &filter, "sh"]);
         let lied_to = fleet(liar.transport_within(Duration::from_millis(250)));
-        lied_to.status(&Silent).await;
-        lied_to.verify(None, true, &Silent).await;
-        lied_to.recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent).await;
+        lied_to.status(Silent).report().await;
+        lied_to.verify(None, true, Silent).report().await;
+        lied_to.recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report().await;
         assert_eq!(current(), Path::new("releases/v2"), "{lie}");
-        let report = lied_to.rollback(&RollbackOptions::default(), &Silent).await;
+        let report = lied_to.rollback(&RollbackOptions::default(), Silent).report().await;
         let led = |report: &Report, to: &str| {
             let (is, to) = (current(), Path::new("releases").join(to));
             let stayed = report.exit_code() != ExitCode::DONE && is != Path::new("releases/v3");
             assert!(is == to || stayed, "{lie}: {} after {report:?}", is.display());
         };
         led(&report, "v1");
-        led(&lied_to.deploy(release("v3"), &DeployOptions::default(), &Silent).await, "v3");
+        led(&lied_to.deploy(release("v3"), &DeployOptions::default(), Silent).report().await, "v3");
         lied_to.close().await;
     }
 }

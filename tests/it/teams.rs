@@ -13,19 +13,19 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use support::sshd::{Sshd, User, text};
 use switchback::{
-    DirStore, ErrorKind, Event, ExitCode, Fleet, GroupName, Host, Layout, Observer, Report,
+    DirStore, ErrorKind, ExitCode, Fleet, GroupName, Host, Layout, Report,
     commands::Commands,
     event::Silent,
     fleet::{DeployOptions, RecoverOptions, Retention, RollbackOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
     report::Verification,
-    testing::{Cut, Faults},
+    testing::{Collected, Cut, Faults, WholeReport as _},
     tree::Tree,
 };
 use tempfile::TempDir;
@@ -133,7 +133,7 @@ async fn deploy(fleet: &Fleet, name: &str, keep: Option<u32>) -> Report {
     (deploy.run, deploy.keep) = (options(), keep.map_or(Retention::All, Retention::Good));
     let files = [("index.html", name.as_bytes()), ("assets/css/site.css", b"same")];
     let release = NewRelease::new(name.parse().expect("a name"), Tree::from_memory(files).expect("a tree"));
-    fleet.deploy(Arc::new(release), &deploy, &Silent).await
+    fleet.deploy(Arc::new(release), &deploy, Silent).report().await
 }
 
 fn recovery(direction: Direction) -> RecoverOptions {
@@ -145,7 +145,7 @@ fn recovery(direction: Direction) -> RecoverOptions {
 async fn rollback(fleet: &Fleet) -> Report {
     let mut rollback = RollbackOptions::default();
     rollback.run = options();
-    fleet.rollback(&rollback, &Silent).await
+    fleet.rollback(&rollback, Silent).report().await
 }
 
 #[track_caller]
@@ -233,18 +233,22 @@ async fn becomes_a_groups(team: &Team, root: &Path, what: &str) {
     }
     alone.close().await;
     let other = team.fleet(1, root, Some(&team.group));
-    for report in [deploy(&other, "c", None).await, other.check(&options(), &Silent).await, rollback(&other).await] {
+    for report in
+        [deploy(&other, "c", None).await, other.check(&options(), Silent).report().await, rollback(&other).await]
+    {
         assert_refused(&report, what, "alone, and not to the group");
     }
     other.close().await;
     let stranger = team.fleet(1, root, None);
-    for report in [stranger.status(&Silent).await, deploy(&stranger, "c", None).await, rollback(&stranger).await] {
+    for report in
+        [stranger.status(Silent).report().await, deploy(&stranger, "c", None).await, rollback(&stranger).await]
+    {
         assert_refused(&report, what, "and is not for");
     }
     stranger.close().await;
     assert_eq!(current(root), "b", "{what}");
     let owner = team.fleet(0, root, Some(&team.group));
-    assert_done(&owner.check(&options(), &Silent).await, what);
+    assert_done(&owner.check(&options(), Silent).report().await, what);
     assert_eq!(fs::read_link(root.join(".switchback/format")).expect("a link"), Path::new("1"), "{what}");
     assert_done(&deploy(&owner, "c", None).await, what);
     assert_eq!(fs::read_link(root.join(".switchback/format")).expect("a link"), Path::new("2"), "{what}");
@@ -276,7 +280,7 @@ async fn in_turn(team: &Team, root: &Path, what: &str) {
         cut.close().await;
         let (heir, next) = (&fleets[(dead + 1) % 3], &fleets[(dead + 2) % 3]);
         let at = format!("{what}: cut at {cut_at} of {steps}");
-        let recovered = heir.recover(&recovery(Direction::Back), &Silent).await;
+        let recovered = heir.recover(&recovery(Direction::Back), Silent).report().await;
         assert_eq!(recovered.exit_code(), ExitCode::DONE, "{at}: {:?} {:?}", recovered.error, recovered.hosts);
         assert_done(&deploy(next, &format!("x{user}"), None).await, &at);
         for place in ["live", "tmp", "staging", "journal", "trash"] {
@@ -284,9 +288,9 @@ async fn in_turn(team: &Team, root: &Path, what: &str) {
             assert_eq!(left, 0, "{at}: in {place}");
         }
     }
-    let pruned = fleets[1].prune(0, &options(), &Silent).await;
+    let pruned = fleets[1].prune(0, &options(), Silent).report().await;
     assert_done(&pruned, what);
-    let verified = fleets[2].verify(None, true, &Silent).await;
+    let verified = fleets[2].verify(None, true, Silent).report().await;
     assert_done(&verified, what);
     let found = verified.hosts[0].verification.as_ref().map(|found: &Verification| found.foreign);
     assert_eq!(found, Some(0), "{what}");
@@ -296,31 +300,19 @@ async fn in_turn(team: &Team, root: &Path, what: &str) {
     }
 }
 
-/// Collects the warnings.
-#[derive(Debug, Default)]
-struct Warnings(Mutex<Vec<String>>);
-
-impl Observer for Warnings {
-    fn event(&self, event: &Event) {
-        if let Event::Warning { message, .. } = event {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_string());
-        }
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_no_member_is_refused_and_so_is_a_group_that_is_none() {
     let Some(team) = Team::new() else { return };
     let root = team.root("shop");
     let nobody: GroupName = "sb-no-such-group".parse().expect("a name");
     let fleet = team.fleet(0, &root, Some(&nobody));
-    for report in [fleet.check(&options(), &Silent).await, deploy(&fleet, "v1", None).await] {
+    for report in [fleet.check(&options(), Silent).report().await, deploy(&fleet, "v1", None).await] {
         assert_refused(&report, "no such group", "the group sb-no-such-group does not exist");
     }
     fleet.close().await;
     // A group that exists on the host, and has none of these users.
     let fleet = team.fleet(0, &root, Some(&"daemon".parse().expect("a name")));
-    for report in [fleet.check(&options(), &Silent).await, deploy(&fleet, "v1", None).await] {
+    for report in [fleet.check(&options(), Silent).report().await, deploy(&fleet, "v1", None).await] {
         assert_refused(&report, "no member", "is not in the group daemon");
     }
     fleet.close().await;
@@ -351,10 +343,10 @@ async fn an_application_in_the_group_is_warned_about() {
     given.run.commands = Some(commands);
     let release =
         NewRelease::new("v1".parse().expect("a name"), Tree::from_memory([("f", &b"x"[..])]).expect("a tree"));
-    assert_done(&fleet.deploy(Arc::new(release), &given, &Silent).await, "given away");
-    let warnings = Warnings::default();
-    assert_eq!(fleet.check(&options(), &warnings).await.exit_code(), ExitCode::DONE);
-    let warnings = warnings.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+    assert_done(&fleet.deploy(Arc::new(release), &given, Silent).report().await, "given away");
+    let warnings = Collected::warnings();
+    assert_eq!(fleet.check(&options(), warnings.clone()).report().await.exit_code(), ExitCode::DONE);
+    let warnings = warnings.take();
     let words = format!("user {}, who is in the group {}", team.uid(2), team.group);
     assert!(warnings.iter().any(|warning| warning.contains(&words)), "{warnings:?}");
     fleet.close().await;

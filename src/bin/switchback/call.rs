@@ -5,7 +5,7 @@ use std::{panic::resume_unwind, sync::Arc};
 use camino::{Utf8Path, Utf8PathBuf};
 use switchback::{
     Config, Error, Fleet, Observer, ReleaseName, Timestamp, Token,
-    fleet::{Cancel, RunOptions},
+    fleet::{self, Cancel, RunOptions},
     release::NewRelease,
     revision,
     store::KnownManifests,
@@ -21,7 +21,7 @@ pub(crate) struct Call<'a> {
     pub(crate) global: &'a Global,
     pub(crate) by: &'a str,
     pub(crate) interrupt: watch::Receiver<Option<Signal>>,
-    pub(crate) observer: &'a dyn Observer,
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 /// Where the digests of a source come from.
@@ -52,12 +52,11 @@ impl Call<'_> {
         options.wait = why.wait.unwrap_or_default();
         options.dry_run = self.global.dry_run;
         options.skip_unreachable = why.skip_unreachable;
-        options.cancel = self.cancel();
         options
     }
 
-    /// Returns a `Cancel` that the first signal triggers.
-    fn cancel(&self) -> Cancel {
+    /// Returns a call that this command's observer watches, and that the first signal stops.
+    pub(crate) fn watched(&self) -> fleet::Call {
         let (cancel, mut interrupt) = (Cancel::new(), self.interrupt.clone());
         let asked = cancel.clone();
         tokio::spawn(async move {
@@ -65,7 +64,7 @@ impl Call<'_> {
                 asked.request();
             }
         });
-        cancel
+        fleet::Call::new().observer(Arc::clone(&self.observer)).cancel(&cancel)
     }
 
     /// Opens the source as a release. The scan is complete before the first request to a host.

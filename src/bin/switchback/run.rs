@@ -1,9 +1,9 @@
 //! From the parsed command line to the exit code.
 
-use std::{io, process::ExitCode};
+use std::{io, num::NonZero, process::ExitCode, sync::Arc};
 
 use switchback::{
-    Error, ErrorKind, Event, ExitCode as Code, Fleet, Observer, Report,
+    Error, ErrorKind, Event, ExitCode as Code, Fleet, Observer, Report, RunError,
     event::Silent,
     report::{Command as Reported, HostOutcome, HostReport, Outcome},
 };
@@ -52,7 +52,7 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
 fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<ExitCode, Error> {
     let target = target::find(global, hosts)?;
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
-    let invocation = Invocation::new(global, hosts, words);
+    let invocation = Arc::new(Invocation::new(global, hosts, words));
     let runtime = runtime(&target, command)
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
     let asked = runtime.block_on(connected(global, &invocation, &target, command));
@@ -76,10 +76,12 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<Exi
 }
 
 /// Builds the runtime. A rollback of one host runs on this very thread: it never blocks, and waking another thread
-/// takes time.
+/// takes time. So does everything if there would be a single other thread, for which this one would only wait.
 fn runtime(target: &Target, command: &dyn OnFleet) -> io::Result<tokio::runtime::Runtime> {
     use tokio::runtime::Builder;
-    let alone = target.config.hosts.len() == 1 && command.reported() == Reported::Rollback;
+    let workers = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|number| number.parse().ok());
+    let workers = workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
+    let alone = workers == 1 || (target.config.hosts.len() == 1 && command.reported() == Reported::Rollback);
     let mut builder = if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     builder.enable_all().build()
 }
@@ -90,7 +92,7 @@ type Ended = (Report, Option<Signal>);
 /// Connects the hosts, asks the person what the command asks, and calls the library; `None` if the person says no.
 async fn connected(
     global: &Global,
-    invocation: &Invocation,
+    invocation: &Arc<Invocation>,
     target: &Target,
     command: &dyn OnFleet,
 ) -> Result<Option<Ended>, Error> {
@@ -110,7 +112,7 @@ async fn connected(
 async fn called(
     fleet: &Fleet,
     global: &Global,
-    invocation: &Invocation,
+    invocation: &Arc<Invocation>,
     target: &Target,
     command: &dyn OnFleet,
 ) -> Result<Ended, Error> {
@@ -122,16 +124,23 @@ async fn called(
     } else {
         interrupt::never()
     };
-    let watcher = render::observer(global);
-    let observer = |event: &Event| {
-        under_way.note(event);
-        let mut event = event.clone();
-        event.word_hints(&|hints| render::hint::words(hints, invocation));
-        watcher.event(&event);
+    let watcher = Arc::new(render::observer(global));
+    let observer = {
+        let (watcher, invocation) = (Arc::clone(&watcher), Arc::clone(invocation));
+        Arc::new(move |event: &Event| {
+            under_way.note(event);
+            let mut event = event.clone();
+            event.word_hints(&|hints| render::hint::words(hints, &invocation));
+            watcher.event(&event);
+        })
     };
     let by = who::runs_this();
-    let call = Call { fleet, target, global, by: &by, interrupt: interrupt.clone(), observer: &observer };
-    let report = command.call(&call).await.unwrap_or_else(|error| Report::refused(command.reported(), error));
+    let call = Call { fleet, target, global, by: &by, interrupt: interrupt.clone(), observer };
+    let called = command.call(&call).await;
+    let report = match called {
+        Ok(ended) => ended.unwrap_or_else(RunError::into_report),
+        Err(error) => Report::refused(command.reported(), error),
+    };
     watcher.end();
     let signal = *interrupt.borrow();
     Ok((report, signal))
@@ -143,7 +152,7 @@ async fn is_unwanted(fleet: &Fleet, global: &Global, command: &dyn OnFleet) -> b
     if global.yes || global.dry_run || global.json || !ask::somebody_is_there() {
         return false;
     }
-    let status = fleet.status(&Silent).await;
+    let status = fleet.status(Silent).await.unwrap_or_else(RunError::into_report);
     question(&status).is_some_and(|question| !ask::confirm(&question))
 }
 

@@ -17,7 +17,7 @@ use crate::{
 
 use crate::fleet::{
     Host,
-    hooks::{CommandHook, join_bounded},
+    hooks::{CommandHook, join_bounded, run_hook},
     observe::Observed,
     operations::inspect::examined,
     run::Run,
@@ -122,7 +122,7 @@ impl CurrentReleases<'_, '_> {
             ValidateOn::Controller => {
                 let Some((_, at)) = self.occasions().next() else { return };
                 let at = Occasion { host: CONTROLLER.to_owned(), ..at };
-                self.report_validity(CONTROLLER, hook.run(&at, &mut self.here(&at)).await);
+                self.report_validity(CONTROLLER, run_hook(&hook, &at, &mut self.here(&at)).await);
             }
         }
     }
@@ -131,7 +131,7 @@ impl CurrentReleases<'_, '_> {
         let tries = self.occasions().map(|(host, at)| async move {
             let mut shell = self.shell(host, &at);
             let shell: &mut dyn HookShell = &mut shell;
-            self.report_validity(&host.name, hook.run(&at, shell).await);
+            self.report_validity(&host.name, run_hook(hook, &at, shell).await);
         });
         join_bounded(tries.collect(), self.run.parallel).await;
     }
@@ -162,6 +162,7 @@ impl CurrentReleases<'_, '_> {
                 directory: host.store.release_path(release),
                 previous: plan::previous_of(&Seen { host: &host.name, state }).cloned(),
                 direction: HookDirection::Deploy,
+                cancel: self.run.hook_cancel(),
             };
             Some((*host, at))
         })

@@ -231,7 +231,7 @@ impl<'r> Operation<'r> for Delivery<'_, 'r> {
             let staged = tokio::select! {
                 biased;
                 // The next deploy removes what has arrived: its holder is dead, and it has no release name.
-                () = run.options.cancel.requested() => Err(run.stopped(observed_reports(observed))),
+                () = run.stop_requested() => Err(run.stopped(observed_reports(observed))),
                 staged = run.stage(self.release, plan, observed) => staged,
             };
             match staged {

@@ -6,7 +6,7 @@ use crate::{
     data::DataVersion,
     drill::{DrillReport, Leg, Proof},
     error::{Error, ErrorKind},
-    event::{Event, Observer},
+    event::Event,
     hint::Hint,
     name::ReleaseName,
     release::{Release, ReleaseContent},
@@ -16,7 +16,7 @@ use crate::{
 };
 
 use crate::fleet::{
-    ActivateOptions, DeployOptions, DrillOptions, Fleet, Retention, RollbackOptions, operations::probe::Probed,
+    ActivateOptions, Call, DeployOptions, DrillOptions, Fleet, Retention, RollbackOptions, operations::probe::Probed,
 };
 
 /// The same content under another name.
@@ -44,7 +44,7 @@ impl Release for Renamed {
 struct Drill<'d> {
     fleet: &'d Fleet,
     options: &'d DrillOptions,
-    observer: &'d dyn Observer,
+    call: &'d Call,
     release: Arc<dyn Release>,
     began: Instant,
     report: DrillReport,
@@ -65,7 +65,7 @@ pub(in crate::fleet) async fn drill(
     fleet: &Fleet,
     release: Arc<dyn Release>,
     options: &DrillOptions,
-    observer: &dyn Observer,
+    call: &Call,
 ) -> Report {
     let refused = |error: Error| {
         let mut report = Report::new(Command::Drill, Outcome::Refused);
@@ -82,7 +82,7 @@ pub(in crate::fleet) async fn drill(
         Err(error) => return refused(error),
     };
     let report = DrillReport::new(digest);
-    let mut drill = Drill { fleet, options, observer, release, began: Instant::now(), report };
+    let mut drill = Drill { fleet, options, call, release, began: Instant::now(), report };
     let last = match drill.run_legs().await {
         Ok(last) => last,
         Err(aborted) => return drill.end(*aborted),
@@ -132,7 +132,7 @@ impl Drill<'_> {
 
     /// Deploys the source as a baseline if a host has no release to roll back to.
     async fn deploy_baseline(&mut self) -> Result<(), Aborted> {
-        let status = self.fleet.status(self.observer).await;
+        let status = self.fleet.run_status(self.call).await;
         if status.outcome != Outcome::Done {
             return Err(Box::new(status));
         }
@@ -143,7 +143,7 @@ impl Drill<'_> {
         let name = ReleaseName::made_at(Timestamp::now(), &Token::random());
         let message =
             format!("there is no release to roll back to, so the source is deployed first as the baseline {name}");
-        self.observer.event(&Event::Warning { host: None, message: message.into() });
+        self.call.observer.event(&Event::Warning { host: None, message: message.into() });
         self.report.baseline = Some(name.clone());
         let baseline = Renamed { name: name.clone(), of: Arc::clone(&self.release) };
         let report = self.deploy(Arc::new(baseline)).await;
@@ -153,8 +153,8 @@ impl Drill<'_> {
         // Pinned, so that no later run prunes the release that the next drill rolls back to.
         let mut run = self.options.run.clone();
         run.reason = Some(format!("the baseline of the drill of {}", self.release.name()));
-        let pinned = self.fleet.pin(&name, &run, self.observer).await;
-        self.fleet.close().await;
+        let pinned = self.fleet.run_pin(&name, true, &run, self.call).await;
+        self.fleet.disconnect().await;
         if pinned.error.is_none() { Ok(()) } else { Err(Box::new(pinned)) }
     }
 
@@ -162,32 +162,32 @@ impl Drill<'_> {
         // A rehearsal removes no release.
         let (run, keep) = (self.options.run.clone(), Retention::All);
         let options = DeployOptions { run, keep, anew: true, ..DeployOptions::default() };
-        self.fleet.deploy(release, &options, self.observer).await
+        self.fleet.run_deploy(release, &options, self.call).await
     }
 
     async fn roll_back(&self, from: &ReleaseName) -> Report {
         let mut run = self.options.run.clone();
         run.reason = Some(format!("the drill of {from}"));
         let options = RollbackOptions { run, from: Some(from.clone()), ..RollbackOptions::default() };
-        self.fleet.rollback(&options, self.observer).await
+        self.fleet.run_rollback(&options, self.call).await
     }
 
     async fn deploy_again(&self, name: &ReleaseName) -> Report {
         let (run, keep) = (self.options.run.clone(), Retention::All);
         let options = ActivateOptions { run, keep, ..ActivateOptions::default() };
-        self.fleet.activate(name, &options, self.observer).await
+        self.fleet.run_activate(name, &options, self.call).await
     }
 
     /// Reads the state of the fleet over fresh connections.
     async fn snapshot(&self, when: &str) -> Result<Snapshot, Aborted> {
-        self.fleet.close().await;
-        let status = self.fleet.status(self.observer).await;
+        self.fleet.disconnect().await;
+        let status = self.fleet.run_status(self.call).await;
         if status.outcome != Outcome::Done {
             return Err(Box::new(status));
         }
         let at = |host: &HostReport| (host.host.clone(), host.status.as_ref().and_then(|has| has.current.clone()));
         let hosts = status.hosts.iter().map(at).collect();
-        match crate::fleet::operations::probe::probe(self.fleet, &self.options.run, self.observer).await {
+        match crate::fleet::operations::probe::probe(self.fleet, &self.options.run, self.call).await {
             Ok(data) => Ok(Snapshot { hosts, data }),
             Err(mut report) => {
                 if let Some(error) = &mut report.error {

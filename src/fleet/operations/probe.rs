@@ -7,7 +7,6 @@ use crate::{
     commands::{Commands, DataPlace},
     data::DataVersion,
     error::{Error, ErrorKind},
-    event::Observer,
     future::BoxFuture,
     hook::{HookDirection, HookKind, HookShell, ShellHook},
     name::ReleaseName,
@@ -18,9 +17,8 @@ use crate::{
 };
 
 use crate::fleet::{
-    Fleet, RunOptions,
+    Call, Fleet, RunOptions,
     execution::Execution,
-    hooks::occasion,
     locked_host::LockedHost,
     observe::untouched,
     phases::migrate::MigrationContext,
@@ -42,12 +40,8 @@ pub(in crate::fleet) struct Probed {
 
 /// Reads the data version and the fingerprint under the locks, in the release that is current where the
 /// data is.
-pub(in crate::fleet) async fn probe(
-    fleet: &Fleet,
-    options: &RunOptions,
-    observer: &dyn Observer,
-) -> Result<Probed, Box<Report>> {
-    let run = Run::new(fleet, Command::Drill, options, observer);
+pub(in crate::fleet) async fn probe(fleet: &Fleet, options: &RunOptions, call: &Call) -> Result<Probed, Box<Report>> {
+    let run = Run::new(fleet, Command::Drill, options, call);
     // Not those of `options`, which may leave them to the configuration.
     let commands = run.options.commands.clone().unwrap_or_default();
     if run.options.data_place().is_none() && commands.fingerprint.is_none() {
@@ -141,7 +135,7 @@ impl<'r> Run<'r> {
             DataPlace::Host(name) => execution.locked.iter().position(|host| host.member.name == *name),
             DataPlace::Controller => None,
         };
-        let at = occasion(&execution.locked[index.unwrap_or_default()], release, execution.direction());
+        let at = self.occasion(&execution.locked[index.unwrap_or_default()], release, execution.direction());
         let (host, exit) = match index {
             Some(index) => {
                 let guard = execution.locked[index].guard.as_mut();

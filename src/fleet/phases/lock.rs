@@ -64,7 +64,7 @@ impl<'r> Run<'r> {
                 self.warn(None, format!("waiting up to {:?} for a lock: {}", self.options.wait, failed[0].1.message));
             }
             let rest = RETRY_PAUSE.min(until.saturating_duration_since(Instant::now()));
-            let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
+            let _ = tokio::time::timeout(rest, self.stop_requested()).await;
         }
     }
 

@@ -108,10 +108,10 @@ async fn undo(guard: &mut dyn StoreGuard, done: &Activated) -> Result<Activated,
 
 /// Joins the failure that led to an undo with the failure of the undo.
 pub(in crate::fleet) fn join_failures(first: Option<Failure>, undo: Failure) -> Failure {
-    match first {
-        Some(first) => {
-            Failure { message: format!("{}; reverting it failed too: {}", first.message, undo.message), ..first }
-        }
-        None => Failure { message: format!("reverting it failed: {}", undo.message), ..undo },
-    }
+    let Some(first) = first else {
+        let message = format!("reverting it failed: {}", undo.message);
+        return undo.reworded(message);
+    };
+    let message = format!("{}; reverting it failed too: {}", first.message, undo.message);
+    first.reworded(message)
 }

@@ -19,7 +19,7 @@ use crate::{
 
 use crate::fleet::{
     execution::Execution,
-    hooks::{CommandHook, occasion},
+    hooks::{CommandHook, run_hook},
     locked_host::LockedHost,
     run::Run,
     shell::{CONTROLLER, ControllerShell, HostShell},
@@ -78,7 +78,7 @@ impl<'r> Run<'r> {
         let tests = chosen.filter_map(|((host, _), test)| {
             let (hook, rules) = test?;
             let release = host.guard.state().current.release()?.clone();
-            let at = occasion(host, &release, direction);
+            let at = self.occasion(host, &release, direction);
             let test = ValidationRun { hook, rules, at: at.clone() };
             let secrets = &secrets;
             Some(async move {
@@ -96,8 +96,10 @@ impl<'r> Run<'r> {
     async fn validate_here(&self, execution: &mut Execution<'r, '_>, hook: &dyn Hook, rules: Validation) {
         let secrets = execution.secrets.clone();
         let release = execution.plan.release.clone();
-        let at =
-            Occasion { host: CONTROLLER.to_owned(), ..occasion(&execution.locked[0], &release, execution.direction()) };
+        let at = Occasion {
+            host: CONTROLLER.to_owned(),
+            ..self.occasion(&execution.locked[0], &release, execution.direction())
+        };
         let mut shell = ControllerShell { run: self, at: at.clone(), secrets: &secrets };
         let result = self.until_valid(&ValidationRun { hook, rules, at }, &mut shell).await;
         if let Err(why) = self.report_phase(CONTROLLER, Phase::Validate, result) {
@@ -109,7 +111,7 @@ impl<'r> Run<'r> {
     async fn until_valid(&self, test: &ValidationRun<'_>, shell: &mut dyn HookShell) -> Result<(), Failure> {
         let mut watch = ValidationProgress::new(&test.rules, Instant::now());
         loop {
-            let tried = test.hook.run(&test.at, shell).await;
+            let tried = run_hook(test.hook, &test.at, shell).await;
             match watch.next(tried.is_ok(), Instant::now()) {
                 Verdict::Valid => return Ok(()),
                 Verdict::Invalid => {
@@ -120,7 +122,7 @@ impl<'r> Run<'r> {
                 }
                 Verdict::Again(rest) => {
                     // A requested stop does not wait for the next attempt.
-                    let _ = tokio::time::timeout(rest, self.options.cancel.requested()).await;
+                    let _ = tokio::time::timeout(rest, self.stop_requested()).await;
                     if self.is_stopped() {
                         return Err(crate::fleet::run::interrupted("the validation had not finished"));
                     }

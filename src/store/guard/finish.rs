@@ -78,6 +78,7 @@ impl DirGuard {
         let shared = self.store.look_at_links(&mut batch, linked);
         match self.store.execute(&batch).await {
             Ok(replies) => {
+                self.claim.release();
                 // A file to be removed may be missing.
                 let forgotten = replies.failures(&forgotten).filter(|failure| failure.kind != FailureKind::Missing);
                 let failed = replies.failures(&written).chain(forgotten);

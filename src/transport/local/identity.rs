@@ -9,6 +9,7 @@ use rustix::{
 };
 
 use crate::{
+    claim::is_abandoned,
     path::InnerPath,
     time::Timestamp,
     transport::{
@@ -91,12 +92,18 @@ fn here() -> Here {
     Here { boot: fs_err::read_to_string(BOOT_ID).unwrap_or_default(), realm }
 }
 
+/// Checks whether the marked process runs. This process counts as ended for what it abandoned.
 pub(super) fn check_process(root: &Root, path: &InnerPath) -> Reply {
-    let liveness = match ask::read(root, path, MARK_LIMIT) {
-        Ok(Reply::Content(Some(Found::Content(content)))) => ProcessMark::parse(&content).as_ref().map(liveness),
+    let mark = match ask::read(root, path, MARK_LIMIT) {
+        Ok(Reply::Content(Some(Found::Content(content)))) => ProcessMark::parse(&content),
         _ => None,
     };
-    Reply::Process(liveness.unwrap_or(Liveness::Unknown))
+    Reply::Process(match mark.as_ref().map(liveness) {
+        Some(Liveness::Alive) if mark == own_mark().ok() && path.as_str().split('/').any(is_abandoned) => {
+            Liveness::Gone
+        }
+        liveness => liveness.unwrap_or(Liveness::Unknown),
+    })
 }
 
 fn liveness(mark: &ProcessMark) -> Liveness {

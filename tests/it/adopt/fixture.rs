@@ -8,7 +8,7 @@ use switchback::{
     event::Silent,
     fleet::{DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
-    testing::{Cut, Faults},
+    testing::{Cut, Faults, WholeReport as _},
     transport::MemoryHost,
     tree::Tree,
 };
@@ -46,7 +46,7 @@ pub(crate) fn fleet_of(host: &MemoryHost, cut: &Cut, root: &str, layout: Layout)
 pub(crate) fn adopt_with(fleet: &Fleet, from: Option<Tool>, dry_run: bool) -> Report {
     let mut options = RunOptions::by("jane@laptop");
     options.dry_run = dry_run;
-    wait(fleet.adopt(from, &options, &Silent))
+    wait(fleet.adopt(from, &options, Silent).report())
 }
 
 pub(crate) fn adopt(host: &MemoryHost) -> Report {
@@ -55,11 +55,11 @@ pub(crate) fn adopt(host: &MemoryHost) -> Report {
 
 pub(crate) fn deploy(fleet: &Fleet, text: &str) -> Report {
     let tree = Tree::from_memory([("index.html", text.as_bytes())]).expect("a tree");
-    wait(fleet.deploy(Arc::new(NewRelease::new(name(text), tree)), &DeployOptions::default(), &Silent))
+    wait(fleet.deploy(Arc::new(NewRelease::new(name(text), tree)), &DeployOptions::default(), Silent).report())
 }
 
 pub(crate) fn rollback(fleet: &Fleet) -> Report {
-    wait(fleet.rollback(&RollbackOptions::default(), &Silent))
+    wait(fleet.rollback(&RollbackOptions::default(), Silent).report())
 }
 
 /// Returns the record of a release: the name in it, or `none`; `None` if there is no record.

@@ -6,7 +6,7 @@ use switchback::{
     adoption::{Evidence, Tool},
     report::Outcome,
     status::ReleaseState,
-    testing::Cut,
+    testing::{Cut, WholeReport as _},
     transport::MemoryHost,
 };
 
@@ -17,7 +17,7 @@ use super::fixture::{
 
 /// Returns how `releases` lists a release: its state, the tool that made it, the source of its record.
 fn told(host: &MemoryHost, release: &str) -> (ReleaseState, Option<(Tool, Evidence, bool)>) {
-    let report = wait(fleet(host, &Cut::never()).releases(&switchback::event::Silent));
+    let report = wait(fleet(host, &Cut::never()).releases(switchback::event::Silent).report());
     let status = report.hosts[0].status.as_ref().expect("it was read");
     let release = status.releases.iter().find(|has| has.name == name(release)).expect("it is there");
     (release.state, release.adopted.as_ref().map(|adopted| (adopted.tool, adopted.evidence, adopted.inferred)))
@@ -56,7 +56,7 @@ fn capistranos_log_is_followed() {
     assert_eq!(told(&host, "20260102120000"), (ReleaseState::Bad, None));
     assert_eq!(told(&host, "20260103120000"), (ReleaseState::Staged, None));
     assert_eq!((host.read(&at("revisions.log")), host.read_link(&at("current"))), (log, link));
-    let history = wait(fleet(&host, &Cut::never()).history(&switchback::event::Silent));
+    let history = wait(fleet(&host, &Cut::never()).history(switchback::event::Silent).report());
     let entries = history.hosts[0].status.as_ref().and_then(|status| status.history.clone()).expect("a history");
     assert_eq!((entries.len(), entries[0].command.as_str()), (1, "adopt"));
     works_afterwards(&host, &["20260104120000", "20260101120000"]);

@@ -5,7 +5,7 @@ use switchback::{
     event::Silent,
     fleet::RunOptions,
     report::HostOutcome,
-    testing::{Cut, Faults},
+    testing::{Cut, Faults, WholeReport as _},
     transport::MemoryHost,
 };
 
@@ -27,16 +27,16 @@ fn a_host_that_is_away_is_taken_over_when_it_is_back() {
     let hosts = [capistrano(), capistrano()];
     let away = || two(&hosts, &Cut::after(0));
     let mut options = RunOptions::by("jane@laptop");
-    let refused = wait(away().adopt(None, &options, &Silent));
+    let refused = wait(away().adopt(None, &options, Silent).report());
     assert_code(&refused, ExitCode::REFUSED);
     assert!(!hosts[0].exists(&at(".switchback")), "all or none, unless it was asked for otherwise");
     options.skip_unreachable = true;
-    let report = wait(away().adopt(None, &options, &Silent));
+    let report = wait(away().adopt(None, &options, Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.hosts[1].outcome, HostOutcome::Unreachable);
     chain(&hosts[0], &["20260104120000", "20260101120000"]);
     let both = two(&hosts, &Cut::never());
-    assert_code(&wait(both.adopt(None, &options, &Silent)), ExitCode::DONE);
+    assert_code(&wait(both.adopt(None, &options, Silent).report()), ExitCode::DONE);
     chain(&hosts[1], &["20260104120000", "20260101120000"]);
     assert_code(&rollback(&both), ExitCode::DONE);
 }

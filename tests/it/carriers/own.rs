@@ -7,6 +7,7 @@ use switchback::{
     event::Silent,
     fleet::DeployOptions,
     release::NewRelease,
+    testing::WholeReport as _,
     transport::{
         Effect, HookExit, LineSink, LocalTransport, Progress, ShellTransport, Transport, TransportError, Uploaded,
         raw::{Batch, HookCall, Op, Reply, Upload},
@@ -82,7 +83,7 @@ async fn a_batch_with_an_unknown_operation_runs_not_in_part() {
 async fn a_command_that_needs_an_unknown_operation_is_refused() {
     let directory = TempDir::new().expect("a directory");
     let fleet = fleet(Older(LocalTransport::new()), root_of(&directory));
-    let report = fleet.deploy(std::sync::Arc::new(site()), &DeployOptions::default(), &Silent).await;
+    let report = fleet.deploy(std::sync::Arc::new(site()), &DeployOptions::default(), Silent).report().await;
     assert_eq!(report.exit_code(), ExitCode::REFUSED, "{report:?}");
     assert!(format!("{report:?}").contains("does not know the operation MarkProcess"), "{report:?}");
     assert_eq!(std::fs::read_dir(directory.path()).expect("the root").count(), 0);

@@ -7,12 +7,12 @@ use std::{
 };
 
 use switchback::{
-    DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Report,
+    DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Report,
     commands::{Commands, DataCommands, DataPlace, RevertWhen, Validation},
     event::Silent,
     fleet::{ActivateOptions, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
-    testing::{Cut, Faults},
+    testing::{Collected, Cut, Faults, WholeReport as _},
     transport::{HookEnd, HookExit, MemoryHost, raw::HookCall},
 };
 
@@ -109,7 +109,7 @@ impl World {
         let mut options = DeployOptions::default();
         options.run = self.run_options();
         change(&mut options);
-        wait(self.fleet(cut).deploy(release(text), &options, &Silent))
+        wait(self.fleet(cut).deploy(release(text), &options, Silent).report())
     }
 
     /// Deploys, and returns the warnings too.
@@ -117,8 +117,8 @@ impl World {
         let mut options = DeployOptions::default();
         options.run = self.run_options();
         change(&mut options);
-        let warnings = Warnings::default();
-        (wait(self.fleet(&Cut::never()).deploy(release(text), &options, &warnings)), warnings.take())
+        let warnings = warnings();
+        (wait(self.fleet(&Cut::never()).deploy(release(text), &options, warnings.clone()).report()), warnings.take())
     }
 
     /// Rolls back without a configuration.
@@ -134,11 +134,15 @@ impl World {
     ) -> Report {
         let mut options = going_back(target);
         change(&mut options);
-        wait(self.fleet(cut).rollback(&options, &Silent))
+        wait(self.fleet(cut).rollback(&options, Silent).report())
     }
 
     pub(crate) fn recover(&self, direction: Direction) -> Report {
-        wait(self.fleet(&Cut::never()).recover(&RecoverOptions::new(direction, RunOptions::by("jane@laptop")), &Silent))
+        wait(
+            self.fleet(&Cut::never())
+                .recover(&RecoverOptions::new(direction, RunOptions::by("jane@laptop")), Silent)
+                .report(),
+        )
     }
 
     pub(crate) fn activate(&self, text: &str) -> Report {
@@ -149,13 +153,13 @@ impl World {
         let mut options = ActivateOptions::default();
         options.run = self.run_options();
         change(&mut options);
-        wait(self.fleet(&Cut::never()).activate(&name(text), &options, &Silent))
+        wait(self.fleet(&Cut::never()).activate(&name(text), &options, Silent).report())
     }
 
     pub(crate) fn activate_cut(&self, text: &str, cut: &Cut) -> Report {
         let mut options = ActivateOptions::default();
         options.run = self.run_options();
-        wait(self.fleet(cut).activate(&name(text), &options, &Silent))
+        wait(self.fleet(cut).activate(&name(text), &options, Silent).report())
     }
 
     pub(crate) fn drill(&self, text: &str) -> Report {
@@ -165,8 +169,8 @@ impl World {
     pub(crate) fn drill_told(&self, text: &str) -> (Report, Vec<String>) {
         let mut options = DrillOptions::default();
         options.run = self.run_options();
-        let warnings = Warnings::default();
-        (wait(self.fleet(&Cut::never()).drill(release(text), &options, &warnings)), warnings.take())
+        let warnings = warnings();
+        (wait(self.fleet(&Cut::never()).drill(release(text), &options, warnings.clone()).report()), warnings.take())
     }
 
     /// Rewrites the data record of a release on every host.
@@ -272,22 +276,12 @@ fn has_moved(host: &MemoryHost) -> bool {
     host.read_link(&at("current")) != Some("releases/r3".into())
 }
 
-/// An observer that collects the warnings.
-#[derive(Default)]
-struct Warnings(Mutex<Vec<String>>);
-
-impl Warnings {
-    fn take(self) -> Vec<String> {
-        self.0.into_inner().expect("no test panics with it")
-    }
-}
-
-impl Observer for Warnings {
-    fn event(&self, event: &Event) {
-        if let Event::Warning { message, .. } = event {
-            self.0.lock().expect("no test panics with it").push(format!("{message} {:?}", message.hints));
-        }
-    }
+/// Returns an observer that collects the warnings with their hints.
+fn warnings() -> Collected<String> {
+    Collected::new(|event| match event {
+        Event::Warning { message, .. } => Some(format!("{message} {:?}", message.hints)),
+        _ => None,
+    })
 }
 
 fn commands(when: RevertWhen) -> Commands {

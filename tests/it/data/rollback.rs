@@ -4,7 +4,7 @@ use switchback::{
     ErrorKind, ExitCode,
     plan::{Direction, RollbackTarget},
     report::Outcome,
-    testing::Cut,
+    testing::{Collected, Cut, WholeReport as _},
 };
 
 use crate::data::{
@@ -46,17 +46,12 @@ fn data_is_reverted_after_the_services_were_told_or_before_the_switch() {
 #[test]
 fn a_plan_shows_the_chain_and_changes_nothing() {
     let world = World::new().deployed(3);
-    let plan = std::sync::Mutex::new(Vec::new());
+    let plan = Collected::plans();
     let mut options = crate::data::fixture::going_back(RollbackTarget::Steps(2));
     options.run.dry_run = true;
-    let tell = |event: &switchback::Event| {
-        if let switchback::Event::Planned { plan: lines } = event {
-            plan.lock().expect("no panic").extend(lines.clone());
-        }
-    };
-    let report = crate::data::fixture::wait(world.fleet(&Cut::never()).rollback(&options, &tell));
+    let report = crate::data::fixture::wait(world.fleet(&Cut::never()).rollback(&options, plan.clone()).report());
     assert_code(&report, ExitCode::DONE);
-    let text = plan.into_inner().expect("no panic").join("\n");
+    let text = plan.take().join("\n");
     assert!(text.contains("revert r3 from 3 to 2") && text.contains("revert r2 from 2 to 1"), "{text}");
     world.is_at("r3", 3, "dry run");
     assert!(world.took().is_empty(), "a dry run runs nothing");

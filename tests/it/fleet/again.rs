@@ -10,7 +10,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions},
     release::NewRelease,
     report::{HostOutcome, Outcome},
-    testing::{Cut, Recording},
+    testing::{Cut, Recording, WholeReport as _},
     transport::{HookEnd, HookExit, MemoryHost},
     tree::Tree,
 };
@@ -33,7 +33,7 @@ fn from(text: &str) -> DeployOptions {
 }
 
 fn deploy(hosts: &Hosts, text: &str, options: &DeployOptions) -> Report {
-    wait(hosts.fleet().deploy(release(text), options, &Silent))
+    wait(hosts.fleet().deploy(release(text), options, Silent).report())
 }
 
 #[track_caller]
@@ -58,7 +58,7 @@ fn a_deploy_that_is_done_again_only_asks() {
         Host::new(format!("web{at}"), DirStore::new(Arc::clone(host), root.clone(), Layout::default()))
     };
     let fleet = Fleet::new(recorded.iter().enumerate().map(host).collect()).expect("a fleet");
-    let report = wait(fleet.deploy(release("b"), &deploying(), &Silent));
+    let report = wait(fleet.deploy(release("b"), &deploying(), Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert_eq!((report.outcome, report.release), (Outcome::Unchanged, Some(name("b"))));
     assert!(report.hosts.iter().all(|host| host.outcome == HostOutcome::Unchanged && host.after == Some(name("b"))));
@@ -74,7 +74,11 @@ fn another_content_is_never_put_in_its_place() {
     let hosts = Hosts::new(1).deployed(&["a"]);
     let other = Tree::from_memory([("index.html", &b"other"[..])]).expect("a tree");
     let other = Arc::new(NewRelease::new(name("a"), other));
-    refused(&wait(hosts.fleet().deploy(other, &returning(), &Silent)), ErrorKind::NameTaken, &Hint::AnotherName);
+    refused(
+        &wait(hosts.fleet().deploy(other, &returning(), Silent).report()),
+        ErrorKind::NameTaken,
+        &Hint::AnotherName,
+    );
     // If nothing records the staged content, it is not known to be the same.
     hosts.0[0].remove(&at(".switchback/releases/a/staged"));
     refused(&hosts.deploy("a"), ErrorKind::NameTaken, &Hint::AnotherName);
@@ -127,7 +131,7 @@ fn a_host_that_missed_it_catches_up_and_owes_nothing() {
     let hosts = Hosts::new(3).deployed(&["a"]);
     let mut options = deploying();
     options.run.skip_unreachable = true;
-    assert_code(&wait(super::debts::last_away(&hosts).deploy(release("b"), &options, &Silent)), ExitCode::DONE);
+    assert_code(&wait(super::debts::last_away(&hosts).deploy(release("b"), &options, Silent).report()), ExitCode::DONE);
     assert_code(&hosts.deploy("b"), ExitCode::DONE);
     hosts.all_on("b");
     let status = hosts.status();
@@ -141,7 +145,7 @@ fn what_is_remembered_of_a_host_is_forgotten_once_it_has_caught_up_by_itself() {
     let hosts = Hosts::new(2).deployed(&["a"]);
     let mut options = deploying();
     options.run.skip_unreachable = true;
-    assert_code(&wait(super::debts::last_away(&hosts).deploy(release("b"), &options, &Silent)), ExitCode::DONE);
+    assert_code(&wait(super::debts::last_away(&hosts).deploy(release("b"), &options, Silent).report()), ExitCode::DONE);
     // For instance by the host's own pipeline, which knows no other host.
     assert_code(&Hosts(vec![hosts.0[1].clone()]).deploy("b"), ExitCode::DONE);
     assert_eq!(hosts.deploy("b").outcome, Outcome::Unchanged);
@@ -240,7 +244,7 @@ fn a_deploy_or_activation_whose_own_run_was_interrupted_is_sent_to_recover() {
         let mut commands = Commands::default();
         commands.after_switch = Some("reload".to_owned());
         options.run.commands = Some(commands);
-        wait(world.fleet(cut).deploy(release("a"), &options, &Silent))
+        wait(world.fleet(cut).deploy(release("a"), &options, Silent).report())
     };
     assert_code(&run(&world, &counting), ExitCode::DONE);
     let (mut sent, mut activations) = (0, 0);
@@ -257,11 +261,11 @@ fn a_deploy_or_activation_whose_own_run_was_interrupted_is_sent_to_recover() {
             sent += 1;
             if (0..2).any(|host| world.link(host, "current").is_some()) {
                 let again = world.fleet(&Cut::never());
-                let report = wait(again.activate(&name("a"), &ActivateOptions::default(), &Silent));
+                let report = wait(again.activate(&name("a"), &ActivateOptions::default(), Silent).report());
                 refused(&report, ErrorKind::NameTaken, &Hint::Recover);
                 activations += 1;
             }
-            let recovered = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), &Silent));
+            let recovered = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), Silent).report());
             assert_code(&recovered, ExitCode::DONE);
         } else {
             assert_code(&report, ExitCode::DONE);

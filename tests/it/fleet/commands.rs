@@ -6,6 +6,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     report::{HostOutcome, Outcome},
     status::ReleaseState,
+    testing::{Collected, WholeReport as _},
 };
 
 use super::fixture::{Hosts, assert_code, at, deploying, name, release, wait};
@@ -149,20 +150,18 @@ fn hosts_on_different_releases_are_refused_unless_allowed() {
 fn a_new_host_is_warned_about_and_deployed_to() {
     let hosts = Hosts::new(1).deployed(&["a"]);
     let two = Hosts(vec![hosts.0[0].clone(), switchback::transport::MemoryHost::new()]);
-    let warned = std::sync::Mutex::new(Vec::new());
-    let warn = |event: &switchback::Event| {
-        if let switchback::Event::Warning { message, .. } = event {
-            warned.lock().expect("no panic").push(message.clone());
-        }
-    };
+    let warned = Collected::new(|event| match event {
+        switchback::Event::Warning { message, .. } => Some(message.clone()),
+        _ => None,
+    });
     let what = "web2 could not roll back with the others: they go to a, and its target is none";
     let there = Hint::RollbackTo(name("a"));
     let behind = Notice::new(what).hint(Hint::StageOn(name("a"), "web2".into())).hint(there.clone());
-    assert_code(&wait(two.fleet().deploy(release("b"), &deploying(), &warn)), ExitCode::DONE);
+    assert_code(&wait(two.fleet().deploy(release("b"), &deploying(), warned.clone()).report()), ExitCode::DONE);
     two.all_on("b");
     // `check` reports it before a rollback is needed, with the command that repairs it.
-    assert_code(&wait(two.fleet().check(&RunOptions::default(), &warn)), ExitCode::DONE);
-    assert_eq!(warned.into_inner().expect("no panic").iter().filter(|warning| **warning == behind).count(), 2);
+    assert_code(&wait(two.fleet().check(&RunOptions::default(), warned.clone()).report()), ExitCode::DONE);
+    assert_eq!(warned.take().iter().filter(|warning| **warning == behind).count(), 2);
     assert_eq!(two.status().hosts[1].warnings, [behind]);
     // If one host has a previous release and the other has none, the hosts disagree. That is reported rather than
     // "nothing to go back to".
@@ -219,12 +218,12 @@ fn every_command_can_be_spawned() {
     let fleet = hosts.fleet();
     let all = runtime.spawn(async move {
         let (deploy, back) = (DeployOptions::default(), RollbackOptions::default());
-        let deployed = fleet.deploy(release("a"), &deploy, &Silent).await;
-        let staged = fleet.stage(release("b"), &deploy.run, &Silent).await;
-        let activated = fleet.activate(&name("b"), &ActivateOptions::default(), &Silent).await;
-        let rolled_back = fleet.rollback(&back, &Silent).await;
-        let (status, history) = (fleet.status(&Silent).await, fleet.history(&Silent).await);
-        let check = fleet.check(&back.run, &Silent).await;
+        let deployed = fleet.deploy(release("a"), &deploy, Silent).report().await;
+        let staged = fleet.stage(release("b"), &deploy.run, Silent).report().await;
+        let activated = fleet.activate(&name("b"), &ActivateOptions::default(), Silent).report().await;
+        let rolled_back = fleet.rollback(&back, Silent).report().await;
+        let (status, history) = (fleet.status(Silent).report().await, fleet.history(Silent).report().await);
+        let check = fleet.check(&back.run, Silent).report().await;
         [deployed, staged, activated, rolled_back, status, history, check]
     });
     for report in runtime.block_on(all).expect("it does not panic") {

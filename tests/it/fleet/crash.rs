@@ -10,7 +10,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::Outcome,
-    testing::{AfterLoss, Cut},
+    testing::{AfterLoss, Cut, WholeReport as _},
 };
 
 use super::{
@@ -37,19 +37,19 @@ const CASES: &[Case] = &[
 ];
 
 fn deploy(fleet: &Fleet, text: &str) -> Report {
-    wait(fleet.deploy(release(text), &deploying(), &Silent))
+    wait(fleet.deploy(release(text), &deploying(), Silent).report())
 }
 
 fn stage(fleet: &Fleet) -> Report {
-    wait(fleet.stage(release("new"), &RunOptions::default(), &Silent))
+    wait(fleet.stage(release("new"), &RunOptions::default(), Silent).report())
 }
 
 fn activate(fleet: &Fleet) -> Report {
-    wait(fleet.activate(&name("new"), &ActivateOptions::default(), &Silent))
+    wait(fleet.activate(&name("new"), &ActivateOptions::default(), Silent).report())
 }
 
 fn rollback(fleet: &Fleet) -> Report {
-    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), &Silent))
+    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), Silent).report())
 }
 
 impl Case {
@@ -59,7 +59,7 @@ impl Case {
             assert_eq!(deploy(&world.fleet(&Cut::never()), text).exit_code(), ExitCode::DONE);
         }
         for text in self.staged {
-            let report = wait(world.fleet(&Cut::never()).stage(release(text), &RunOptions::default(), &Silent));
+            let report = wait(world.fleet(&Cut::never()).stage(release(text), &RunOptions::default(), Silent).report());
             assert_eq!(report.exit_code(), ExitCode::DONE);
         }
         world
@@ -156,7 +156,7 @@ fn holds_after<W: World>(world: &W, at: &str) {
 fn deploy_next<W: World>(world: &W, at: &str) {
     let mut options = DeployOptions::default();
     options.allow_split = true;
-    let report = wait(world.fleet(&Cut::never()).deploy(release("next"), &options, &Silent));
+    let report = wait(world.fleet(&Cut::never()).deploy(release("next"), &options, Silent).report());
     assert_eq!(report.exit_code(), ExitCode::DONE, "{at}: {:?}", report.error);
     settled(world, "next", at);
 }
@@ -191,7 +191,7 @@ fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
 }
 
 fn recover<W: World>(world: &W, cut: &Cut, direction: Direction) -> Report {
-    wait(world.fleet(cut).recover(&RecoverOptions::new(direction, RunOptions::default()), &Silent))
+    wait(world.fleet(cut).recover(&RecoverOptions::new(direction, RunOptions::default()), Silent).report())
 }
 
 /// Returns the release that every host is on; `None` if no host has a `current`.
@@ -380,7 +380,7 @@ fn a_stage_settles_nothing_that_another_run_left() {
         let mut commands = Commands::default();
         commands.after_switch = Some("reload".to_owned());
         options.run.commands = Some(commands);
-        wait(fleet.deploy(release("b"), &options, &Silent))
+        wait(fleet.deploy(release("b"), &options, Silent).report())
     };
     assert_eq!(hooked(&copy().fleet(&counting)).exit_code(), ExitCode::DONE);
     let recovered = |k: usize, stages: bool| {
@@ -389,7 +389,7 @@ fn a_stage_settles_nothing_that_another_run_left() {
         if stages {
             assert_eq!(stage(&world.fleet(&Cut::never())).exit_code(), ExitCode::DONE, "{k}");
         }
-        let report = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), &Silent));
+        let report = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), Silent).report());
         let bad = world.names(0, ".switchback/releases/b").contains(&"bad".to_owned());
         (report.outcome, world.link(0, "current"), world.link(1, "current"), bad)
     };

@@ -1,6 +1,6 @@
 //! Every state that `current` can be in. FAULTS.md C02 to C10.
 
-use switchback::{ErrorKind, ExitCode, plan::RollbackTarget};
+use switchback::{ErrorKind, ExitCode, plan::RollbackTarget, testing::WholeReport as _};
 
 use super::fixture::{Hosts, assert_code, at, name};
 
@@ -109,18 +109,19 @@ fn the_layout_of_the_recipe_works() {
     let hosts = Hosts::new(2);
     let run = |release: &str| {
         let options = super::fixture::deploying();
-        super::fixture::wait(hosts.fleet_of(&layout).deploy(
-            super::fixture::release(release),
-            &options,
-            &switchback::event::Silent,
-        ))
+        super::fixture::wait(
+            hosts
+                .fleet_of(&layout)
+                .deploy(super::fixture::release(release), &options, switchback::event::Silent)
+                .report(),
+        )
     };
     assert_code(&run("onebip-16"), ExitCode::DONE);
     assert_code(&run("onebip-17"), ExitCode::DONE);
     assert_eq!(hosts.0[0].read_link(&at("onebip")).as_deref(), Some("onebip-17"));
     assert_eq!(hosts.0[1].read(&at("onebip-17/previousVersion")).as_deref(), Some(&b"/srv/shop/onebip-16\n"[..]));
     let options = super::fixture::going_back(RollbackTarget::Steps(1));
-    let report = super::fixture::wait(hosts.fleet_of(&layout).rollback(&options, &switchback::event::Silent));
+    let report = super::fixture::wait(hosts.fleet_of(&layout).rollback(&options, switchback::event::Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert_eq!(hosts.0[0].read_link(&at("onebip")).as_deref(), Some("onebip-16"));
 }

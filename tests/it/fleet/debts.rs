@@ -6,7 +6,7 @@ use switchback::{
     fleet::{RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::HostOutcome,
-    testing::{Cut, Faults},
+    testing::{Cut, Faults, WholeReport as _},
 };
 
 use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, release, wait};
@@ -27,17 +27,17 @@ pub(super) fn last_away(hosts: &Hosts) -> Fleet {
 fn deploy_without(hosts: &Hosts, text: &str) -> Report {
     let mut options = deploying();
     options.run.skip_unreachable = true;
-    wait(last_away(hosts).deploy(release(text), &options, &Silent))
+    wait(last_away(hosts).deploy(release(text), &options, Silent).report())
 }
 
 fn roll_back_without(hosts: &Hosts) -> Report {
     let mut options = going_back(RollbackTarget::Steps(1));
     options.run.skip_unreachable = true;
-    wait(last_away(hosts).rollback(&options, &Silent))
+    wait(last_away(hosts).rollback(&options, Silent).report())
 }
 
 fn recover(hosts: &Hosts) -> Report {
-    wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent))
+    wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report())
 }
 
 fn owes(hosts: &Hosts) -> bool {
@@ -52,8 +52,8 @@ fn a_host_that_is_away_refuses_for_all_by_default() {
     let hosts = Hosts::new(3).deployed(&["a", "b"]);
     let fleet = last_away(&hosts);
     for report in [
-        wait(fleet.deploy(release("c"), &deploying(), &Silent)),
-        wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), &Silent)),
+        wait(fleet.deploy(release("c"), &deploying(), Silent).report()),
+        wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), Silent).report()),
     ] {
         assert_code(&report, ExitCode::REFUSED);
         assert_eq!(report.hosts[2].outcome, HostOutcome::Unreachable);

@@ -15,6 +15,7 @@ use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Report, Transport,
     event::Silent,
     fleet::DeployOptions,
+    testing::WholeReport as _,
     transport::{
         MemoryTransport, TransportError,
         raw::{Batch, Reply},
@@ -83,7 +84,7 @@ fn deploy(hosts: &Hosts, second_is_away: bool, options: &DeployOptions) -> (Repo
     let fleet = Fleet::new(hosts.0.iter().enumerate().map(host).collect()).expect("a fleet");
     let deployed = async {
         // Only a limit: without it, a failure would hang.
-        tokio::time::timeout(Duration::from_secs(60), fleet.deploy(release("c"), options, &Silent)).await
+        tokio::time::timeout(Duration::from_secs(60), fleet.deploy(release("c"), options, Silent).report()).await
     };
     let report = wait(deployed).expect("nobody waits for an upload that cannot come");
     (report, expected.map(|count| count.load(Ordering::SeqCst)))

@@ -8,6 +8,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     plan::RollbackTarget,
     release::NewRelease,
+    testing::WholeReport as _,
     transport::MemoryHost,
     tree::Tree,
 };
@@ -71,15 +72,15 @@ impl Hosts {
     }
 
     pub(crate) fn deploy(&self, text: &str) -> Report {
-        wait(self.fleet().deploy(release(text), &deploying(), &Silent))
+        wait(self.fleet().deploy(release(text), &deploying(), Silent).report())
     }
 
     pub(crate) fn stage(&self, text: &str) -> Report {
-        wait(self.fleet().stage(release(text), &RunOptions::by("jane@laptop"), &Silent))
+        wait(self.fleet().stage(release(text), &RunOptions::by("jane@laptop"), Silent).report())
     }
 
     pub(crate) fn activate(&self, text: &str) -> Report {
-        wait(self.fleet().activate(&name(text), &ActivateOptions::default(), &Silent))
+        wait(self.fleet().activate(&name(text), &ActivateOptions::default(), Silent).report())
     }
 
     pub(crate) fn rollback(&self) -> Report {
@@ -87,21 +88,21 @@ impl Hosts {
     }
 
     pub(crate) fn rollback_to(&self, target: RollbackTarget) -> Report {
-        wait(self.fleet().rollback(&going_back(target), &Silent))
+        wait(self.fleet().rollback(&going_back(target), Silent).report())
     }
 
     pub(crate) fn rollback_from(&self, from: &str) -> Report {
         let mut options = going_back(RollbackTarget::Steps(1));
         options.from = Some(name(from));
-        wait(self.fleet().rollback(&options, &Silent))
+        wait(self.fleet().rollback(&options, Silent).report())
     }
 
     pub(crate) fn status(&self) -> Report {
-        wait(self.fleet().status(&Silent))
+        wait(self.fleet().status(Silent).report())
     }
 
     pub(crate) fn history(&self) -> Report {
-        wait(self.fleet().history(&Silent))
+        wait(self.fleet().history(Silent).report())
     }
 
     /// Deploys these releases in turn; each deploy must succeed.

@@ -6,13 +6,13 @@ use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Report,
     commands::Commands,
     event::Silent,
-    fleet::{Cancel, DeployOptions, RecoverOptions, RunOptions},
+    fleet::{Call, Cancel, DeployOptions, RecoverOptions, RunOptions},
     history::HistoryEntry,
     lock::LockOwner,
     plan::{Direction, RollbackTarget},
     report::{Command, HostOutcome, Outcome},
     store::ReleaseStore,
-    testing::{Cut, Faults, Recording},
+    testing::{Cut, Faults, Recording, WholeReport as _},
     transport::{
         HookEnd, HookExit, LineSink, MemoryHost, MemoryTransport, Progress, Transport, TransportError, Uploaded,
         raw::{Batch, HookCall, Op, Reply, Upload},
@@ -79,7 +79,7 @@ fn preparing() -> DeployOptions {
 fn what_failed_before_the_switch_is_told() {
     let hosts = Hosts::new(2).deployed(&["a"]);
     hosts.0[1].on_hook(|_| HookExit { end: HookEnd::Exited(1), stdout: Vec::new(), stderr: Vec::new() });
-    let report = wait(hosts.fleet().deploy(release("b"), &preparing(), &Silent));
+    let report = wait(hosts.fleet().deploy(release("b"), &preparing(), Silent).report());
     assert_eq!(report.outcome, Outcome::Failed);
     let failed = (Command::Deploy, Outcome::Failed, Some("b".to_owned()));
     assert_eq!(newest(&hosts.history()), [failed.clone(), failed]);
@@ -89,9 +89,10 @@ fn what_failed_before_the_switch_is_told() {
 #[test]
 fn what_was_interrupted_before_any_lock_was_taken_is_told() {
     let hosts = Hosts::new(2).deployed(&["a"]);
-    let options = deploying();
-    options.run.cancel.request();
-    let report = wait(hosts.fleet().deploy(release("b"), &options, &Silent));
+    let cancel = Cancel::new();
+    cancel.request();
+    let call = Call::new().cancel(&cancel);
+    let report = wait(hosts.fleet().deploy(release("b"), &deploying(), call).report());
     assert_code(&report, ExitCode::INTERRUPTED);
     let interrupted = (Command::Deploy, Outcome::Interrupted, Some("b".to_owned()));
     assert_eq!(newest(&hosts.history()), [interrupted.clone(), interrupted]);
@@ -102,11 +103,11 @@ fn what_was_interrupted_before_any_lock_was_taken_is_told() {
 fn killed<W: World>(world: &W, cut: &Cut, text: &str) -> Report {
     let mut options = deploying();
     options.allow_split = true;
-    wait(world.fleet(cut).deploy(release(text), &options, &Silent))
+    wait(world.fleet(cut).deploy(release(text), &options, Silent).report())
 }
 
 fn recover(fleet: &Fleet) -> Report {
-    wait(fleet.recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent))
+    wait(fleet.recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), Silent).report())
 }
 
 /// Returns the owner files of the uploads on a host.
@@ -152,7 +153,7 @@ fn is_told<W: World>(hosts: usize, stride: usize, next: impl Fn(&Fleet) -> Repor
         world.controller_is_gone();
         let begun: Vec<bool> = (0..hosts).map(|host| has_begun(&world, host)).collect();
         let is_upload = !(0..hosts).any(|host| world.names(host, ".switchback").contains(&"lock".to_owned()));
-        let open = wait(world.fleet(&Cut::never()).history(&Silent));
+        let open = wait(world.fleet(&Cut::never()).history(Silent).report());
         for (host, begun) in begun.iter().enumerate() {
             let history = open.hosts[host].status.as_ref().and_then(|has| has.history.as_ref());
             let newest = history.and_then(|entries| entries.first()).expect("an entry");
@@ -183,11 +184,11 @@ fn is_told<W: World>(hosts: usize, stride: usize, next: impl Fn(&Fleet) -> Repor
 fn deploy_next(fleet: &Fleet) -> Report {
     let mut options = deploying();
     options.allow_split = true;
-    wait(fleet.deploy(release("b"), &options, &Silent))
+    wait(fleet.deploy(release("b"), &options, Silent).report())
 }
 
 fn roll_back_next(fleet: &Fleet) -> Report {
-    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), &Silent))
+    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), Silent).report())
 }
 
 #[test]
@@ -247,9 +248,9 @@ fn a_killed_upload_is_told_by_a_deploy_that_comes_to_nothing() {
         );
         Fleet::new(vec![Host::new("web1", store)]).expect("a fleet")
     };
-    let _ = wait(fleet(&Cut::after(in_its_upload())).deploy(release("a"), &deploying(), &Silent));
+    let _ = wait(fleet(&Cut::after(in_its_upload())).deploy(release("a"), &deploying(), Silent).report());
     hosts.0[0].on_hook(|_| HookExit { end: HookEnd::Exited(1), stdout: Vec::new(), stderr: Vec::new() });
-    let report = wait(hosts.fleet().deploy(release("b"), &preparing(), &Silent));
+    let report = wait(hosts.fleet().deploy(release("b"), &preparing(), Silent).report());
     assert_eq!(report.outcome, Outcome::Failed);
     let outcomes: Vec<Outcome> = told(&hosts).0.iter().map(|entry| entry.outcome).collect();
     assert_eq!(outcomes, [Outcome::Failed, Outcome::Interrupted, Outcome::Done]);
@@ -325,11 +326,12 @@ impl Transport for Stopping {
 #[test]
 fn an_upload_that_was_stopped_is_told_once() {
     let hosts = Hosts::new(1).deployed(&["o"]);
-    let options = deploying();
-    let transport = Stopping { host: hosts.0[0].connect("web1"), cancel: options.run.cancel.clone(), meanwhile: None };
+    let cancel = Cancel::new();
+    let transport = Stopping { host: hosts.0[0].connect("web1"), cancel: cancel.clone(), meanwhile: None };
     let store = DirStore::new(transport, ROOT.parse().expect("a path"), Layout::default());
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
-    assert_code(&wait(fleet.deploy(release("a"), &options, &Silent)), ExitCode::INTERRUPTED);
+    let call = Call::new().cancel(&cancel);
+    assert_code(&wait(fleet.deploy(release("a"), &deploying(), call).report()), ExitCode::INTERRUPTED);
     drop(fleet);
     let outcomes = || told(&hosts).0.iter().map(|entry| entry.outcome).collect::<Vec<_>>();
     assert_eq!(outcomes(), [Outcome::Interrupted, Outcome::Done]);
@@ -351,12 +353,13 @@ fn a_stopped_upload_reports_the_release_that_replaced_the_old_one() {
         std::mem::forget(wait(store.lock(&LockOwner::new(Command::Prune, "bob@desktop"), None)).expect("it is free"));
     }
     let hosts = Hosts::new(1).deployed(&["o"]);
-    let options = deploying();
+    let cancel = Cancel::new();
     let meanwhile = Some((hosts.0[0].clone(), overtake as fn(MemoryHost)));
-    let transport = Stopping { host: hosts.0[0].connect("web1"), cancel: options.run.cancel.clone(), meanwhile };
+    let transport = Stopping { host: hosts.0[0].connect("web1"), cancel: cancel.clone(), meanwhile };
     let store = DirStore::new(transport, ROOT.parse().expect("a path"), Layout::default());
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
-    let report = wait(fleet.deploy(release("a"), &options, &Silent));
+    let call = Call::new().cancel(&cancel);
+    let report = wait(fleet.deploy(release("a"), &deploying(), call).report());
     assert_code(&report, ExitCode::INTERRUPTED);
     assert_eq!((&report.hosts[0].before, &report.hosts[0].after), (&Some(name("x")), &Some(name("x"))));
 }
@@ -366,7 +369,7 @@ fn what_a_release_was_built_from_is_kept_and_told() {
     let hosts = Hosts::new(1);
     let mut options = deploying();
     options.run.revision = Some("v1.4.2".to_owned());
-    assert_code(&wait(hosts.fleet().deploy(release("a"), &options, &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().deploy(release("a"), &options, Silent).report()), ExitCode::DONE);
     assert_code(&hosts.deploy("b"), ExitCode::DONE);
     assert_code(&hosts.rollback(), ExitCode::DONE);
     let status = hosts.status();
@@ -403,7 +406,7 @@ fn the_newest_entries_are_read_from_the_end() {
     assert!((50..1_000).contains(&entries) && torn == 1 && reach < 1 << 18, "{entries} {torn} {reach}");
     assert_eq!(read(None).0, 4_051);
     assert_eq!(read(Some(4_020)).0, 4_051);
-    let report = wait(hosts.fleet().recent_history(3, &Silent));
+    let report = wait(hosts.fleet().recent_history(3, Silent).report());
     let entries = report.hosts[0].status.as_ref().and_then(|status| status.history.as_ref()).map(Vec::len);
     assert_eq!(entries, Some(3));
 }

@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 use switchback::{
     ErrorKind, ExitCode, Hint, Report,
     commands::{Commands, DataCommands, DataPlace, Validation},
-    event::{Event, Silent},
+    event::Silent,
     fleet::{CommandsFrom, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::Outcome,
+    testing::{Collected, WholeReport as _},
     transport::{HookEnd, HookExit, raw::HookCall},
 };
 
@@ -57,23 +58,16 @@ impl World {
     fn deploy(&self, text: &str) -> Report {
         let mut options = deploying();
         options.run.commands = Some(self.commands.clone());
-        wait(self.hosts.fleet().deploy(release(text), &options, &Silent))
+        wait(self.hosts.fleet().deploy(release(text), &options, Silent).report())
     }
 
     /// Rolls back without a configuration; returns the warnings too.
     fn rollback(&self, change: impl FnOnce(&mut RollbackOptions)) -> (Report, String) {
         let mut options = going_back(RollbackTarget::Steps(1));
         change(&mut options);
-        let warned = Mutex::new(String::new());
-        let observer = |event: &Event| {
-            if let Event::Warning { message, .. } = event {
-                let mut warned = warned.lock().expect("nobody panics with it");
-                warned.push_str(&message.text);
-                warned.push('\n');
-            }
-        };
-        let report = wait(self.hosts.fleet().rollback(&options, &observer));
-        (report, warned.into_inner().expect("nobody panicked with it"))
+        let warned = Collected::warnings();
+        let report = wait(self.hosts.fleet().rollback(&options, warned.clone()).report());
+        (report, warned.take().join("\n"))
     }
 
     fn took(&self) -> Vec<String> {
@@ -310,22 +304,17 @@ fn a_recorded_revert_is_sent_no_secrets_that_the_configuration_does_not_name() {
 fn a_dry_run_shows_every_command_and_whose_it_is() {
     let world = World::with(|_| {});
     world.forge(&kept("v2", "commands"), |record| record["after_switch"] = json!("evil\nline"));
-    let plan = Mutex::new(Vec::new());
-    let observer = |event: &Event| {
-        if let Event::Planned { plan: lines } = event {
-            plan.lock().expect("nobody panics with it").extend(lines.clone());
-        }
-    };
+    let plan = Collected::plans();
     let mut options = going_back(RollbackTarget::Steps(1));
     options.run.dry_run = true;
     options.run.commands = Some(world.commands.clone());
-    assert_code(&wait(world.hosts.fleet().rollback(&options, &observer)), ExitCode::DONE);
-    let lines = std::mem::take(&mut *plan.lock().expect("nobody panics with it"));
+    assert_code(&wait(world.hosts.fleet().rollback(&options, plan.clone()).report()), ExitCode::DONE);
+    let lines = plan.take();
     assert!(lines.contains(&"web1: after_switch `evil\\nline`, as recorded there".to_owned()), "{lines:?}");
     assert!(lines.contains(&"web2, web3: after_switch `reload`, as recorded there".to_owned()), "{lines:?}");
     options.commands = CommandsFrom::Configuration;
-    assert_code(&wait(world.hosts.fleet().rollback(&options, &observer)), ExitCode::DONE);
-    let lines = std::mem::take(&mut *plan.lock().expect("nobody panics with it"));
+    assert_code(&wait(world.hosts.fleet().rollback(&options, plan.clone()).report()), ExitCode::DONE);
+    let lines = plan.take();
     assert!(lines.contains(&"web1, web2, web3: after_switch `reload`, from the configuration".to_owned()), "{lines:?}");
     assert_eq!(world.took(), [""; 0]);
 }
@@ -340,18 +329,14 @@ fn what_version_prints_is_shown_without_secrets() {
         let stdout = printed.clone().into_bytes();
         HookExit { end: HookEnd::Exited(0), stdout, stderr: Vec::new() }
     });
-    let told = Mutex::new(String::new());
-    let observer = |event: &Event| {
-        let text = serde_json::to_string(event).expect("an event is JSON");
-        told.lock().expect("nobody panics with it").push_str(&text);
-    };
+    let told = Collected::new(|event| [serde_json::to_string(event).expect("an event is JSON")]);
     let mut options = deploying();
     options.run.commands = Some(world.commands.clone());
-    let report = wait(world.hosts.fleet().deploy(release("v4"), &options, &observer));
+    let report = wait(world.hosts.fleet().deploy(release("v4"), &options, told.clone()).report());
     assert_code(&report, ExitCode::DONE);
     let data = report.data.as_ref().expect("there is data");
     assert_eq!(data.before.as_str(), "postgres://***");
-    let told = told.into_inner().expect("nobody panicked with it");
+    let told = told.take().concat();
     assert!(!told.contains(&secret) && told.contains("postgres://***"), "{told}");
     // The record keeps the printed version: it is compared later.
     let kept = world.hosts.0[1].read(&kept("v4", "data")).expect("it is kept");
@@ -376,7 +361,7 @@ fn write_journal(world: &World, host: usize, command: &str, from: &str, to: &str
 }
 
 fn recover(world: &World, direction: Direction) -> Report {
-    wait(world.hosts.fleet().recover(&RecoverOptions::new(direction, RunOptions::default()), &Silent))
+    wait(world.hosts.fleet().recover(&RecoverOptions::new(direction, RunOptions::default()), Silent).report())
 }
 
 #[test]

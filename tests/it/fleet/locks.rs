@@ -13,7 +13,7 @@ use switchback::{
     report::Command,
     status::BadMark,
     store::{Closing, Current, Preparation, ReleaseStore, StoreError, StoreGuard, Switch},
-    testing::Recording,
+    testing::{Collected, Recording, WholeReport as _},
     transport::{
         Liveness,
         raw::{Batch, Op},
@@ -70,36 +70,35 @@ fn check_and_the_dry_runs_find_a_held_lock() {
     back.run.dry_run = true;
     let recover = RecoverOptions::new(Direction::Safest, run.clone());
     let reports = [
-        wait(fleet.check(&RunOptions::default(), &Silent)),
-        wait(fleet.deploy(release("c"), &deploy, &Silent)),
-        wait(fleet.stage(release("c"), run, &Silent)),
-        wait(fleet.rollback(&back, &Silent)),
-        wait(fleet.recover(&recover, &Silent)),
-        wait(fleet.prune(0, run, &Silent)),
-        wait(fleet.pin(&name("a"), run, &Silent)),
-        wait(fleet.unlock(false, run, &Silent)),
+        wait(fleet.check(&RunOptions::default(), Silent).report()),
+        wait(fleet.deploy(release("c"), &deploy, Silent).report()),
+        wait(fleet.stage(release("c"), run, Silent).report()),
+        wait(fleet.rollback(&back, Silent).report()),
+        wait(fleet.recover(&recover, Silent).report()),
+        wait(fleet.prune(0, run, Silent).report()),
+        wait(fleet.pin(&name("a"), run, Silent).report()),
+        wait(fleet.unlock(false, run, Silent).report()),
     ];
     for report in reports {
         assert_code(&report, ExitCode::LOCKED);
         let error = report.error.expect("a refusal has an error");
         assert!(error.message.contains("bob@desktop"), "{:?}: {}", report.command, error.message);
     }
-    assert_code(&wait(fleet.unpin(&name("a"), run, &Silent)), ExitCode::DONE);
-    assert_code(&wait(fleet.unlock(true, run, &Silent)), ExitCode::DONE);
+    assert_code(&wait(fleet.unpin(&name("a"), run, Silent).report()), ExitCode::DONE);
+    assert_code(&wait(fleet.unlock(true, run, Silent).report()), ExitCode::DONE);
     assert!(hosts.0[1].exists(&at(".switchback/lock")), "a dry run took the lock away");
 
-    let told = std::sync::Mutex::new(Vec::new());
-    let observer = |event: &switchback::Event| {
-        if let switchback::Event::Warning { message, .. } = event {
-            told.lock().expect("one thread").push(message.clone());
-        }
-    };
+    let told = Collected::warnings();
     back.run.wait = std::time::Duration::from_secs(30);
-    assert_code(&wait(fleet.rollback(&back, &observer)), ExitCode::DONE);
-    assert!(told.into_inner().expect("one thread").iter().any(|what| what.text.contains("would wait up to 30s")));
+    assert_code(&wait(fleet.rollback(&back, told.clone()).report()), ExitCode::DONE);
+    assert!(told.take().iter().any(|what| what.contains("would wait up to 30s")));
 
     drop((guard, other));
-    assert_ne!(wait(fleet.check(&RunOptions::default(), &Silent)).exit_code(), ExitCode::LOCKED, "its holder is dead");
+    assert_ne!(
+        wait(fleet.check(&RunOptions::default(), Silent).report()).exit_code(),
+        ExitCode::LOCKED,
+        "its holder is dead"
+    );
 }
 
 #[test]
@@ -253,7 +252,8 @@ fn one_root_listed_twice_is_found() {
         Host::new(name, DirStore::new(hosts.0[0].connect(name), root, Layout::default()))
     };
     let fleet = Fleet::new(vec![twice("web1"), twice("alias")]).expect("two names");
-    let report = wait(fleet.rollback(&super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1)), &Silent));
+    let report =
+        wait(fleet.rollback(&super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1)), Silent).report());
     assert_code(&report, ExitCode::USAGE);
     hosts.all_on("b");
     assert!(!hosts.0[0].exists(&at(".switchback/lock")), "the lock was left");
@@ -281,15 +281,16 @@ fn a_current_that_moved_is_a_conflict() {
 fn a_run_that_waits_gets_the_lock_when_its_holder_is_gone() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
     let other = store(&hosts, 0);
-    let held = std::sync::Mutex::new(Some((hold(&other), other)));
+    let held = Arc::new(std::sync::Mutex::new(Some((hold(&other), other))));
+    let holder = Arc::clone(&held);
     let mut options = deploying();
     options.run.wait = std::time::Duration::from_secs(30);
-    let observer = |event: &switchback::Event| {
+    let observer = move |event: &switchback::Event| {
         if matches!(event, switchback::Event::Warning { message, .. } if message.text.contains("bob@desktop")) {
-            held.lock().expect("one thread").take();
+            holder.lock().expect("one thread").take();
         }
     };
-    assert_code(&wait(hosts.fleet().deploy(release("c"), &options, &observer)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().deploy(release("c"), &options, observer).report()), ExitCode::DONE);
     assert!(held.lock().expect("one thread").is_none(), "nobody waited");
     hosts.all_on("c");
 }
@@ -300,9 +301,11 @@ fn a_newer_format_is_refused_before_anything_is_written() {
     hosts.0[0].remove(&at(".switchback/format"));
     hosts.0[0].link(&at(".switchback/format"), "2");
     let before = hosts.0[0].list(&at(".switchback")).expect("a state directory");
-    for report in
-        [hosts.rollback(), hosts.deploy("c"), wait(hosts.fleet().stage(release("c"), &RunOptions::default(), &Silent))]
-    {
+    for report in [
+        hosts.rollback(),
+        hosts.deploy("c"),
+        wait(hosts.fleet().stage(release("c"), &RunOptions::default(), Silent).report()),
+    ] {
         assert_code(&report, ExitCode::REFUSED);
         assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NewerFormat), "{:?}", report.command);
     }
@@ -322,7 +325,10 @@ fn the_lock_whose_content_was_lost_with_the_power_is_taken_over() {
         assert_eq!((lock.holder, lock.owner), (Liveness::Gone, None));
         assert_code(
             &wait(
-                hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent),
+                hosts
+                    .fleet()
+                    .recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), Silent)
+                    .report(),
             ),
             ExitCode::DONE,
         );
@@ -343,7 +349,12 @@ fn a_lock_with_a_strange_mark_is_held() {
     for report in [
         hosts.rollback(),
         hosts.deploy("c"),
-        wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent)),
+        wait(
+            hosts
+                .fleet()
+                .recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), Silent)
+                .report(),
+        ),
     ] {
         assert_code(&report, ExitCode::LOCKED);
     }
@@ -365,7 +376,7 @@ fn what_a_lock_says_is_synced_before_it_is_taken() {
     let root = ROOT.parse().expect("a path");
     let store = DirStore::new(Arc::clone(&recorded), root, Layout::default());
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
-    assert_code(&wait(fleet.deploy(release("c"), &deploying(), &Silent)), ExitCode::DONE);
+    assert_code(&wait(fleet.deploy(release("c"), &deploying(), Silent).report()), ExitCode::DONE);
     let batches = recorded.batches();
     let position = |batch: &Batch, wanted: &dyn Fn(&Op) -> bool| batch.steps.iter().position(|step| wanted(&step.op));
     let (mut locks, mut marks) = (0, 0);

@@ -12,6 +12,7 @@ use switchback::{
     event::Silent,
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
+    testing::WholeReport as _,
     transport::{
         EntryKind, FailureKind, HookEnd, HookExit, LineSink, Liveness, MemoryHost, MemoryTransport, Progress,
         StepFailure, TransportError, Uploaded,
@@ -222,7 +223,7 @@ impl World {
         }
         let world = Self { hosts, ran };
         for text in ["v1", "v2", "v3"] {
-            let report = wait(world.hosts.fleet().deploy(release(text), &with_hook(), &Silent));
+            let report = wait(world.hosts.fleet().deploy(release(text), &with_hook(), Silent).report());
             assert_eq!(report.exit_code(), ExitCode::DONE);
         }
         world
@@ -276,25 +277,29 @@ fn rolling_back() -> RollbackOptions {
 type Case = (&'static str, &'static [&'static str], fn(&Fleet) -> BoxFuture<'_, Report>);
 
 const CASES: &[Case] = &[
-    ("rollback", &["v3", "v2"], |fleet| Box::pin(async { fleet.rollback(&rolling_back(), &Silent).await })),
+    ("rollback", &["v3", "v2"], |fleet| Box::pin(async { fleet.rollback(&rolling_back(), Silent).report().await })),
     ("rollback --to v1", &["v3", "v1"], |fleet| {
-        Box::pin(async { fleet.rollback(&going_back(RollbackTarget::Release(name("v1"))), &Silent).await })
+        Box::pin(async { fleet.rollback(&going_back(RollbackTarget::Release(name("v1"))), Silent).report().await })
     }),
-    ("deploy", &["v3", "v4"], |fleet| Box::pin(async { fleet.deploy(release("v4"), &with_hook(), &Silent).await })),
+    ("deploy", &["v3", "v4"], |fleet| {
+        Box::pin(async { fleet.deploy(release("v4"), &with_hook(), Silent).report().await })
+    }),
     ("activate", &["v3"], |fleet| {
-        Box::pin(async { fleet.activate(&name("v2"), &ActivateOptions::default(), &Silent).await })
+        Box::pin(async { fleet.activate(&name("v2"), &ActivateOptions::default(), Silent).report().await })
     }),
     ("recover", &["v3"], |fleet| {
         Box::pin(async {
-            fleet.recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane")), &Silent).await
+            fleet.recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane")), Silent).report().await
         })
     }),
     ("recover --back", &["v3"], |fleet| {
-        Box::pin(async { fleet.recover(&RecoverOptions::new(Direction::Back, RunOptions::by("jane")), &Silent).await })
+        Box::pin(async {
+            fleet.recover(&RecoverOptions::new(Direction::Back, RunOptions::by("jane")), Silent).report().await
+        })
     }),
-    ("status", &["v3"], |fleet| Box::pin(async { fleet.status(&Silent).await })),
-    ("history", &["v3"], |fleet| Box::pin(async { fleet.history(&Silent).await })),
-    ("verify", &["v3"], |fleet| Box::pin(async { fleet.verify(None, true, &Silent).await })),
+    ("status", &["v3"], |fleet| Box::pin(async { fleet.status(Silent).report().await })),
+    ("history", &["v3"], |fleet| Box::pin(async { fleet.history(Silent).report().await })),
+    ("verify", &["v3"], |fleet| Box::pin(async { fleet.verify(None, true, Silent).report().await })),
 ];
 
 /// Runs every command with every seed. At least one that moves hosts must succeed in spite of the lies.

@@ -3,13 +3,13 @@
 
 use switchback::{
     DirStore, ExitCode, Layout, Report, Timestamp,
-    event::{Event, Silent},
+    event::Silent,
     fleet::{RecoverOptions, Retention, RunOptions},
     plan::{self, Direction, Fate, RollbackTarget, Seen},
     record::PreviousVersion,
     report::Outcome,
     store::ReleaseStore,
-    testing::Cut,
+    testing::{Collected, Cut, WholeReport as _},
 };
 
 use super::{
@@ -23,17 +23,17 @@ impl Hosts {
     }
 
     fn prune(&self, keep: u32) -> Report {
-        wait(self.fleet().prune(keep, &RunOptions::by("jane@laptop"), &Silent))
+        wait(self.fleet().prune(keep, &RunOptions::by("jane@laptop"), Silent).report())
     }
 
     fn pin(&self, text: &str) -> Report {
         let mut options = RunOptions::by("jane@laptop");
         options.reason = Some("the old prices".to_owned());
-        wait(self.fleet().pin(&name(text), &options, &Silent))
+        wait(self.fleet().pin(&name(text), &options, Silent).report())
     }
 
     fn unpin(&self, text: &str) -> Report {
-        wait(self.fleet().unpin(&name(text), &RunOptions::default(), &Silent))
+        wait(self.fleet().unpin(&name(text), &RunOptions::default(), Silent).report())
     }
 
     /// Returns the releases of the first host.
@@ -43,17 +43,12 @@ impl Hosts {
 
     /// Returns the plan in words.
     fn plan(&self, keep: u32) -> Vec<String> {
-        let lines = std::sync::Mutex::new(Vec::new());
+        let lines = Collected::plans();
         let mut options = RunOptions::default();
         options.dry_run = true;
-        let tell = |event: &Event| {
-            if let Event::Planned { plan } = event {
-                lines.lock().expect("no panic").extend_from_slice(plan);
-            }
-        };
-        let report = wait(self.fleet().prune(keep, &options, &tell));
+        let report = wait(self.fleet().prune(keep, &options, lines.clone()).report());
         assert!(report.dry_run, "{:?}", report.error);
-        lines.into_inner().expect("no panic")
+        lines.take()
     }
 }
 
@@ -133,7 +128,7 @@ fn a_pinned_release_stays_until_it_is_freed() {
     assert_code(&hosts.pin("a"), ExitCode::DONE);
     assert_eq!(hosts.pin("a").outcome, Outcome::Unchanged);
     assert_code(&hosts.pin("missing"), ExitCode::REFUSED);
-    let status = wait(hosts.fleet().releases(&Silent));
+    let status = wait(hosts.fleet().releases(Silent).report());
     let has = status.hosts[1].status.as_ref().expect("a status");
     let pin = has.releases.iter().find(|release| release.name == name("a")).and_then(|a| a.pinned.clone());
     assert_eq!(pin.map(|pin| (pin.by, pin.reason)), Some(("jane@laptop".into(), Some("the old prices".into()))));
@@ -231,7 +226,7 @@ fn a_deploy_prunes_at_its_end() {
     let hosts = deployed();
     let mut options = deploying();
     options.keep = Retention::Good(2);
-    let report = wait(hosts.fleet().deploy(release("f"), &options, &Silent));
+    let report = wait(hosts.fleet().deploy(release("f"), &options, Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.hosts[1].pruned, [name("a"), name("b"), name("c")]);
     assert_eq!(hosts.names(), ["d", "e", "f"]);
@@ -263,20 +258,24 @@ fn the_history_tells_the_same_of_every_host() {
 #[test]
 fn what_an_interrupted_operation_names_stays() {
     let world = Memory::new(1);
-    let deploy = |text: &str, cut: &Cut| wait(world.fleet(cut).deploy(release(text), &deploying(), &Silent));
+    let deploy = |text: &str, cut: &Cut| wait(world.fleet(cut).deploy(release(text), &deploying(), Silent).report());
     for text in ["a", "b", "c"] {
         assert_eq!(deploy(text, &Cut::never()).exit_code(), ExitCode::DONE);
     }
     let going = super::fixture::going_back(RollbackTarget::Release(name("a")));
     let cut = Cut::losing_answer(2, switchback::testing::AfterLoss::Dead);
-    let _ = wait(world.fleet(&cut).rollback(&going, &Silent));
+    let _ = wait(world.fleet(&cut).rollback(&going, Silent).report());
     world.controller_is_gone();
-    let report = wait(world.fleet(&Cut::never()).prune(0, &RunOptions::default(), &Silent));
+    let report = wait(world.fleet(&Cut::never()).prune(0, &RunOptions::default(), Silent).report());
     assert_eq!(report.exit_code(), ExitCode::DONE, "{:?}", report.error);
     let names = world.names(0, "releases");
     assert!(names.contains(&"a".to_owned()) && names.contains(&"c".to_owned()), "{names:?}");
-    let recovered =
-        wait(world.fleet(&Cut::never()).recover(&RecoverOptions::new(Direction::Back, RunOptions::default()), &Silent));
+    let recovered = wait(
+        world
+            .fleet(&Cut::never())
+            .recover(&RecoverOptions::new(Direction::Back, RunOptions::default()), Silent)
+            .report(),
+    );
     assert_eq!(recovered.exit_code(), ExitCode::DONE, "{:?}", recovered.error);
     assert_eq!(world.link(0, "current").as_deref(), Some("releases/c"));
 }
@@ -287,13 +286,13 @@ fn cut_everywhere<W: World>() -> usize {
     let prepare = || {
         let world = W::new(2);
         for text in ["a", "b", "c", "d"] {
-            let report = wait(world.fleet(&Cut::never()).deploy(release(text), &deploying(), &Silent));
+            let report = wait(world.fleet(&Cut::never()).deploy(release(text), &deploying(), Silent).report());
             assert_eq!(report.exit_code(), ExitCode::DONE);
         }
         world
     };
     let prepared = prepare();
-    let prune = |world: &W, cut: &Cut| wait(world.fleet(cut).prune(1, &RunOptions::default(), &Silent));
+    let prune = |world: &W, cut: &Cut| wait(world.fleet(cut).prune(1, &RunOptions::default(), Silent).report());
     let counting = Cut::never();
     assert_eq!(prune(&prepared.copy_or(prepare), &counting).exit_code(), ExitCode::DONE);
     for steps in 0..counting.steps() {
@@ -304,7 +303,7 @@ fn cut_everywhere<W: World>() -> usize {
         whole(&world, steps);
         let next = prune(&world, &Cut::never());
         assert_eq!(next.exit_code(), ExitCode::DONE, "after step {steps}: {:?}", next.error);
-        let deploy = wait(world.fleet(&Cut::never()).deploy(release("next"), &deploying(), &Silent));
+        let deploy = wait(world.fleet(&Cut::never()).deploy(release("next"), &deploying(), Silent).report());
         assert_eq!(deploy.exit_code(), ExitCode::DONE, "after step {steps}: {:?}", deploy.error);
         for host in 0..2 {
             assert_eq!(world.names(host, "releases").len(), 3, "after step {steps}");

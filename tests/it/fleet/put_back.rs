@@ -3,21 +3,29 @@
 use switchback::{
     ErrorKind, Event, ExitCode, Hint, Report,
     event::Phase,
-    fleet::Cancel,
+    fleet::{Call, Cancel},
     plan::RollbackTarget,
     report::{HostOutcome, Outcome},
+    testing::WholeReport as _,
     transport::MemoryHost,
 };
 
 use super::fixture::{Hosts, assert_code, at, deploying, going_back, release, wait};
 
 /// Calls `deed` when the phase begins.
-fn when(phase: Phase, deed: impl Fn() + Send + Sync) -> impl Fn(&Event) + Send + Sync {
+fn when(phase: Phase, deed: impl Fn() + Send + Sync + 'static) -> impl Fn(&Event) + Send + Sync {
     move |event| {
         if matches!(event, Event::Phase { phase: begun, .. } if *begun == phase) {
             deed();
         }
     }
+}
+
+/// A call that is stopped when the phase begins.
+fn stop_in(phase: Phase) -> Call {
+    let cancel = Cancel::new();
+    let stop = cancel.clone();
+    Call::new().observer(when(phase, move || stop.request())).cancel(&cancel)
 }
 
 /// Changes `current` by hand.
@@ -33,8 +41,9 @@ fn outcomes(report: &Report) -> Vec<HostOutcome> {
 #[test]
 fn a_failed_switch_on_one_host_puts_the_others_back() {
     let hosts = Hosts::new(3).deployed(&["a", "b"]);
-    let observer = when(Phase::Switch, || meddle(&hosts.0[1], "releases/a"));
-    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), &observer));
+    let web2 = hosts.0[1].clone();
+    let observer = when(Phase::Switch, move || meddle(&web2, "releases/a"));
+    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), observer).report());
     assert_code(&report, ExitCode::PUT_BACK);
     assert_eq!(report.outcome, Outcome::PutBack);
     assert_eq!(outcomes(&report), [HostOutcome::Reverted, HostOutcome::Failed, HostOutcome::Reverted]);
@@ -52,8 +61,9 @@ fn a_failed_switch_on_one_host_puts_the_others_back() {
 #[test]
 fn a_failed_rollback_on_one_host_puts_the_others_back_and_marks_nothing() {
     let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);
-    let observer = when(Phase::Switch, || meddle(&hosts.0[0], "releases/a"));
-    let report = wait(hosts.fleet().rollback(&going_back(RollbackTarget::Steps(1)), &observer));
+    let web1 = hosts.0[0].clone();
+    let observer = when(Phase::Switch, move || meddle(&web1, "releases/a"));
+    let report = wait(hosts.fleet().rollback(&going_back(RollbackTarget::Steps(1)), observer).report());
     assert_code(&report, ExitCode::PUT_BACK);
     assert_eq!(hosts.links(), [Some("releases/a".into()), Some("releases/c".into())]);
     let status = hosts.status();
@@ -72,7 +82,7 @@ fn an_undo_that_fails_is_told_beside_its_cause() {
         Event::Phase { phase: Phase::PutBack, .. } => meddle(&first, "releases/a"),
         _ => {}
     };
-    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), &observer));
+    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), observer).report());
     assert_code(&report, ExitCode::INCONSISTENT);
     assert_eq!(outcomes(&report), [HostOutcome::Failed, HostOutcome::Failed, HostOutcome::Reverted]);
     let error = report.error.expect("a failure has an error");
@@ -84,8 +94,9 @@ fn an_undo_that_fails_is_told_beside_its_cause() {
 #[test]
 fn a_first_deploy_that_is_put_back_leaves_no_current() {
     let hosts = Hosts::new(2);
-    let observer = when(Phase::Switch, || hosts.0[1].link(&at("current"), "releases/c"));
-    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), &observer));
+    let web2 = hosts.0[1].clone();
+    let observer = when(Phase::Switch, move || web2.link(&at("current"), "releases/c"));
+    let report = wait(hosts.fleet().deploy(release("c"), &deploying(), observer).report());
     assert_code(&report, ExitCode::PUT_BACK);
     assert_eq!(hosts.links()[0], None);
     assert_eq!((report.hosts[0].outcome, report.hosts[0].after.clone()), (HostOutcome::Reverted, None));
@@ -97,8 +108,9 @@ fn a_first_deploy_that_is_put_back_leaves_no_current() {
 #[test]
 fn a_failed_preparation_frees_the_name_and_touches_no_current() {
     let hosts = Hosts::new(3).deployed(&["a"]);
-    let observer = when(Phase::Prepare, || hosts.0[2].write(&at("releases/b"), "in the way"));
-    let report = wait(hosts.fleet().deploy(release("b"), &deploying(), &observer));
+    let web3 = hosts.0[2].clone();
+    let observer = when(Phase::Prepare, move || web3.write(&at("releases/b"), "in the way"));
+    let report = wait(hosts.fleet().deploy(release("b"), &deploying(), observer).report());
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.outcome, Outcome::Failed);
     hosts.all_on("a");
@@ -113,8 +125,9 @@ fn a_failed_preparation_frees_the_name_and_touches_no_current() {
 #[test]
 fn nothing_is_removed_from_under_a_current_that_was_changed_by_hand() {
     let hosts = Hosts::new(1).deployed(&["a"]);
-    let observer = when(Phase::Switch, || meddle(&hosts.0[0], "releases/b"));
-    let report = wait(hosts.fleet().deploy(release("b"), &deploying(), &observer));
+    let web1 = hosts.0[0].clone();
+    let observer = when(Phase::Switch, move || meddle(&web1, "releases/b"));
+    let report = wait(hosts.fleet().deploy(release("b"), &deploying(), observer).report());
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::Conflict));
     assert_eq!(report.hosts[0].after.as_ref().map(switchback::ReleaseName::as_str), Some("b"));
@@ -126,17 +139,17 @@ fn nothing_is_removed_from_under_a_current_that_was_changed_by_hand() {
 fn a_run_that_is_stopped_before_it_is_done_leaves_everything_as_it_was() {
     for phase in [Phase::Ask, Phase::Stage, Phase::Lock, Phase::Prepare, Phase::Switch] {
         let hosts = Hosts::new(2).deployed(&["a"]);
-        let mut options = deploying();
-        let cancel = Cancel::new();
-        options.run.cancel = cancel.clone();
-        let report = wait(hosts.fleet().deploy(release("b"), &options, &when(phase, || cancel.request())));
+        let report = wait(hosts.fleet().deploy(release("b"), &deploying(), stop_in(phase)).report());
         assert_code(&report, ExitCode::INTERRUPTED);
         assert_eq!(report.outcome, Outcome::Interrupted, "{phase:?}");
         hosts.all_on("a");
         assert!(hosts.0.iter().all(|host| !host.exists(&at(".switchback/lock"))), "{phase:?}: a lock was left");
         let mut next = deploying();
         next.run.by = "bob@desktop".into();
-        assert_code(&wait(hosts.fleet().deploy(release("c"), &next, &switchback::event::Silent)), ExitCode::DONE);
+        assert_code(
+            &wait(hosts.fleet().deploy(release("c"), &next, switchback::event::Silent).report()),
+            ExitCode::DONE,
+        );
         hosts.all_on("c");
         hosts.clean();
     }
@@ -151,10 +164,8 @@ fn a_rollback_is_stopped_before_its_switch_and_never_after() {
         (Phase::Finish, ExitCode::DONE, "a"),
     ] {
         let hosts = Hosts::new(2).deployed(&["a", "b"]);
-        let mut options = going_back(RollbackTarget::Steps(1));
-        let cancel = Cancel::new();
-        options.run.cancel = cancel.clone();
-        let report = wait(hosts.fleet().rollback(&options, &when(phase, || cancel.request())));
+        let options = going_back(RollbackTarget::Steps(1));
+        let report = wait(hosts.fleet().rollback(&options, stop_in(phase)).report());
         assert_code(&report, code);
         hosts.all_on(on);
         hosts.clean();

@@ -12,6 +12,7 @@ use switchback::{
     report::Command,
     shared::SharedPath,
     store::ReleaseStore,
+    testing::{Collected, WholeReport as _},
     transport::{
         FailureKind, HookEnd, HookExit, MemoryHost, MemoryTransport, StepFailure, TransportError,
         raw::{Batch, OnFailure, Op, Reply},
@@ -214,9 +215,9 @@ fn whatever_refuses_a_deploy_refuses_check_and_the_dry_run_too() {
     let mut met = BTreeSet::new();
     for case in cases() {
         let fleet = (case.fleet)();
-        let check = wait(fleet.check(&options(&case, true).run, &Silent));
-        let dry = wait((case.fleet)().deploy(release("new"), &options(&case, true), &Silent));
-        let run = wait((case.fleet)().deploy(release("new"), &options(&case, false), &Silent));
+        let check = wait(fleet.check(&options(&case, true).run, Silent).report());
+        let dry = wait((case.fleet)().deploy(release("new"), &options(&case, true), Silent).report());
+        let run = wait((case.fleet)().deploy(release("new"), &options(&case, false), Silent).report());
         assert_ne!(run.exit_code(), ExitCode::DONE, "{} refuses no deploy", case.what);
         assert_eq!(
             (answer(&check), answer(&dry)),
@@ -238,10 +239,10 @@ fn whatever_refuses_a_deploy_refuses_check_and_the_dry_run_too() {
 #[test]
 fn a_name_that_was_pruned_refuses_the_dry_run_too() {
     let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);
-    assert_code(&wait(hosts.fleet().prune(0, &RunOptions::default(), &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().prune(0, &RunOptions::default(), Silent).report()), ExitCode::DONE);
     let mut dry = deploying();
     dry.run.dry_run = true;
-    let told = wait(hosts.fleet().deploy(release("a"), &dry, &Silent));
+    let told = wait(hosts.fleet().deploy(release("a"), &dry, Silent).report());
     assert_eq!(answer(&told), answer(&hosts.deploy("a")));
     assert_eq!(told.error.map(|error| error.kind), Some(ErrorKind::NameTaken));
 }
@@ -256,9 +257,9 @@ fn dry_runs_ask_for_the_right_to_write() {
         back.run.dry_run = dry;
         let run = &back.run;
         reports.push([
-            answer(&wait(fleet.rollback(&back, &Silent))),
-            answer(&wait(fleet.prune(0, run, &Silent))),
-            answer(&wait(fleet.pin(&name("a"), run, &Silent))),
+            answer(&wait(fleet.rollback(&back, Silent).report())),
+            answer(&wait(fleet.prune(0, run, Silent).report())),
+            answer(&wait(fleet.pin(&name("a"), run, Silent).report())),
         ]);
     }
     assert_eq!(reports[0], reports[1]);
@@ -278,16 +279,14 @@ fn check_tells_what_the_data_and_the_validation_say_and_refuses_for_neither() {
             let end = if call.script.contains("version") { 0 } else { ends_with };
             HookExit { end: HookEnd::Exited(end), stdout: b"7\n".to_vec(), stderr: Vec::new() }
         });
-        let told = std::sync::Mutex::new(Vec::new());
-        let report = wait(hosts.fleet().check(&options, &|event: &Event| match event {
-            Event::Answered { question, answer, .. } => {
-                told.lock().expect("no panic").push(format!("{question} {answer}"));
-            }
-            Event::Warning { message, .. } => told.lock().expect("no panic").push(message.to_string()),
-            _ => {}
-        }));
+        let told = Collected::new(|event| match event {
+            Event::Answered { question, answer, .. } => Some(format!("{question} {answer}")),
+            Event::Warning { message, .. } => Some(message.to_string()),
+            _ => None,
+        });
+        let report = wait(hosts.fleet().check(&options, told.clone()).report());
         assert_code(&report, ExitCode::DONE);
-        told.into_inner().expect("no panic").join("; ")
+        told.take().join("; ")
     };
     assert!(told(0).contains("not known before the upload: no release is current there"));
     assert_code(&hosts.deploy("a"), ExitCode::DONE);
@@ -299,7 +298,7 @@ fn check_tells_what_the_data_and_the_validation_say_and_refuses_for_neither() {
 #[test]
 fn a_root_that_is_missing_would_be_made() {
     let hosts = Hosts::new(1);
-    let report = wait(hosts.fleet().check(&RunOptions::default(), &Silent));
+    let report = wait(hosts.fleet().check(&RunOptions::default(), Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert!(
         report.hosts[0]

@@ -10,7 +10,7 @@ use switchback::{
     fleet::{ActivateOptions, RecoverOptions},
     plan::RollbackTarget,
     report::{HostOutcome, Outcome},
-    testing::Cut,
+    testing::{Cut, WholeReport as _},
     transport::{HookEnd, HookExit},
 };
 
@@ -20,7 +20,7 @@ use super::{
 };
 
 fn recover(hosts: &Hosts) -> Report {
-    wait(hosts.fleet().recover(&RecoverOptions::default(), &Silent))
+    wait(hosts.fleet().recover(&RecoverOptions::default(), Silent).report())
 }
 
 fn remove_current(hosts: &Hosts) {
@@ -49,7 +49,7 @@ fn with_commands() -> (Hosts, Arc<Mutex<Vec<String>>>) {
     let mut options = deploying();
     options.run.commands = Some(commands);
     for text in ["a", "b", "c"] {
-        assert_code(&wait(hosts.fleet().deploy(release(text), &options, &Silent)), ExitCode::DONE);
+        assert_code(&wait(hosts.fleet().deploy(release(text), &options, Silent).report()), ExitCode::DONE);
     }
     ran.lock().expect("no panic").clear();
     (hosts, ran)
@@ -144,14 +144,17 @@ fn a_release_that_was_marked_bad_is_linked_only_by_name() {
 fn lost<W: World>() -> W {
     let world = W::new(2);
     for text in ["a", "b"] {
-        assert_code(&wait(world.fleet(&Cut::never()).deploy(release(text), &deploying(), &Silent)), ExitCode::DONE);
+        assert_code(
+            &wait(world.fleet(&Cut::never()).deploy(release(text), &deploying(), Silent).report()),
+            ExitCode::DONE,
+        );
     }
     (0..2).for_each(|host| world.remove(host, "current"));
     world
 }
 
 fn activate<W: World>(world: &W, cut: &Cut) -> Report {
-    wait(world.fleet(cut).activate(&name("b"), &ActivateOptions::default(), &Silent))
+    wait(world.fleet(cut).activate(&name("b"), &ActivateOptions::default(), Silent).report())
 }
 
 /// A killed run that only links `current` again has begun nothing to undo.
@@ -164,13 +167,13 @@ fn is_done_again_wherever_it_is_cut<W: World>() {
         let _ = activate(&world, &Cut::after(steps));
         world.controller_is_gone();
         let is_linked = (0..2).all(|host| world.link(host, "current").is_some());
-        let report = wait(world.fleet(&Cut::never()).rollback(&going_back(RollbackTarget::Steps(1)), &Silent));
+        let report = wait(world.fleet(&Cut::never()).rollback(&going_back(RollbackTarget::Steps(1)), Silent).report());
         // If all locks were released, the run was complete, and the rollback is a new one.
         let on = if is_linked && report.outcome == Outcome::Done { "a" } else { "b" };
         if on == "b" {
             let expected = if is_linked { ExitCode::DONE } else { ExitCode::REFUSED };
             assert_eq!(report.exit_code(), expected, "{at}: {:?}", report.error);
-            let recovered = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), &Silent));
+            let recovered = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), Silent).report());
             assert_eq!(recovered.exit_code(), ExitCode::DONE, "{at}: {:?}", recovered.error);
         }
         for host in 0..2 {
@@ -191,10 +194,13 @@ fn a_relinking_that_is_cut_off_is_done_again() {
 #[test]
 fn it_is_linked_again_after_an_interrupted_deploy_too() {
     let counting = Cut::never();
-    let deploy = |world: &Memory, cut: &Cut| wait(world.fleet(cut).deploy(release("c"), &deploying(), &Silent));
+    let deploy = |world: &Memory, cut: &Cut| wait(world.fleet(cut).deploy(release("c"), &deploying(), Silent).report());
     let deployed = || {
         let world: Memory = lost();
-        assert_code(&wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), &Silent)), ExitCode::DONE);
+        assert_code(
+            &wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), Silent).report()),
+            ExitCode::DONE,
+        );
         world
     };
     assert_code(&deploy(&deployed(), &counting), ExitCode::DONE);
@@ -208,7 +214,7 @@ fn it_is_linked_again_after_an_interrupted_deploy_too() {
                 .is_some_and(|text| String::from_utf8_lossy(&text).contains("\"to\":\"c\""))
         });
         (0..2).for_each(|host| world.remove(host, "current"));
-        let report = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), &Silent));
+        let report = wait(world.fleet(&Cut::never()).recover(&RecoverOptions::default(), Silent).report());
         let links: Vec<_> = (0..2).filter_map(|host| world.link(host, "current")).collect();
         let named = ["releases/b", "releases/c"].map(ToOwned::to_owned);
         assert!(

@@ -14,7 +14,7 @@ use switchback::{
     event::Silent,
     fleet::RunOptions,
     plan::RollbackTarget,
-    testing::Recording,
+    testing::{Recording, WholeReport as _},
     transport::{
         MemoryTransport, TransportError,
         raw::{Batch, Op, Reply},
@@ -45,7 +45,7 @@ fn recorded(hosts: &Hosts, run: impl Fn(&Fleet) -> Report) -> Vec<Recorded> {
 }
 
 fn rollback(fleet: &Fleet) -> Report {
-    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), &Silent))
+    wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), Silent).report())
 }
 
 fn is_the_switch(batch: &Batch) -> bool {
@@ -105,7 +105,7 @@ fn a_rollback_connects_to_all_hosts_at_the_same_time() {
     let fleet = Fleet::new(hosts.0.iter().enumerate().map(host).collect()).expect("a fleet");
     let together = async {
         let rollback = going_back(RollbackTarget::Steps(1));
-        tokio::time::timeout(Duration::from_secs(30), fleet.rollback(&rollback, &Silent)).await
+        tokio::time::timeout(Duration::from_secs(30), fleet.rollback(&rollback, Silent).report()).await
     };
     assert_code(&wait(together).expect("nobody waits for a host that is connected to later"), ExitCode::DONE);
     hosts.all_on("a");
@@ -145,7 +145,7 @@ fn weight_of(hosts: &Hosts, target: RollbackTarget) -> (usize, usize) {
     let transport = Weighed { host, weight: Arc::clone(&weight), exchanges: Arc::clone(&exchanges) };
     let store = DirStore::new(transport, ROOT.parse().expect("a path"), Layout::default());
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
-    assert_code(&wait(fleet.rollback(&going_back(target), &Silent)), ExitCode::DONE);
+    assert_code(&wait(fleet.rollback(&going_back(target), Silent).report()), ExitCode::DONE);
     (weight.load(Ordering::Relaxed), exchanges.load(Ordering::Relaxed))
 }
 
@@ -191,7 +191,7 @@ fn a_rollback_reads_as_far_back_as_it_goes() {
 }
 
 fn rollback_by(hosts: &Hosts, target: RollbackTarget) -> Report {
-    wait(hosts.fleet().rollback(&going_back(target), &Silent))
+    wait(hosts.fleet().rollback(&going_back(target), Silent).report())
 }
 
 /// Bad marks are numbered in the order of the rollbacks, also those of releases that are not on the rollback
@@ -199,7 +199,7 @@ fn rollback_by(hosts: &Hosts, target: RollbackTarget) -> Report {
 #[test]
 fn marks_are_counted_however_little_is_read() {
     let hosts = aged(60);
-    let report = wait(hosts.fleet().releases(&Silent));
+    let report = wait(hosts.fleet().releases(Silent).report());
     let status = report.hosts[0].status.as_ref().expect("it was looked at");
     let mut marks: Vec<(u64, String)> = status
         .releases
@@ -214,11 +214,11 @@ fn marks_are_counted_however_little_is_read() {
 #[test]
 fn status_is_two_exchanges_and_changes_nothing() {
     let hosts = Hosts::new(3).deployed(&["a", "b", "c"]);
-    for host in recorded(&hosts, |fleet| wait(fleet.status(&Silent))) {
+    for host in recorded(&hosts, |fleet| wait(fleet.status(Silent).report())) {
         assert_eq!(host.exchanges(), 2);
         assert!(host.batches().iter().all(|batch| !batch.changes()));
     }
-    for host in recorded(&hosts, |fleet| wait(fleet.releases(&Silent))) {
+    for host in recorded(&hosts, |fleet| wait(fleet.releases(Silent).report())) {
         assert_eq!(host.exchanges(), 1);
     }
 }
@@ -227,13 +227,13 @@ fn status_is_two_exchanges_and_changes_nothing() {
 fn reading_commands_send_no_change() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
     let commands: [fn(&Fleet) -> Report; 4] = [
-        |fleet| wait(fleet.releases(&Silent)),
-        |fleet| wait(fleet.history(&Silent)),
-        |fleet| wait(fleet.check(&RunOptions::default(), &Silent)),
+        |fleet| wait(fleet.releases(Silent).report()),
+        |fleet| wait(fleet.history(Silent).report()),
+        |fleet| wait(fleet.check(&RunOptions::default(), Silent).report()),
         |fleet| {
             let mut options = going_back(RollbackTarget::Steps(1));
             options.run.dry_run = true;
-            wait(fleet.rollback(&options, &Silent))
+            wait(fleet.rollback(&options, Silent).report())
         },
     ];
     for command in commands {
@@ -247,7 +247,7 @@ fn reading_commands_send_no_change() {
 #[test]
 fn a_deploy_is_seven_exchanges_and_one_upload() {
     let hosts = Hosts::new(2).deployed(&["a"]);
-    for host in recorded(&hosts, |fleet| wait(fleet.deploy(release("b"), &deploying(), &Silent))) {
+    for host in recorded(&hosts, |fleet| wait(fleet.deploy(release("b"), &deploying(), Silent).report())) {
         assert_eq!((host.exchanges(), host.uploads()), (7, 1));
     }
 }
@@ -259,7 +259,7 @@ fn a_dry_run_of_a_deploy_only_asks() {
     let dry = |fleet: &Fleet| {
         let mut options = deploying();
         options.run.dry_run = true;
-        wait(fleet.deploy(release("b"), &options, &Silent))
+        wait(fleet.deploy(release("b"), &options, Silent).report())
     };
     for host in recorded(&hosts, dry) {
         assert_eq!((host.exchanges(), host.uploads()), (2, 0));

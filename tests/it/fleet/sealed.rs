@@ -17,7 +17,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     report::Verification,
-    testing::{AfterLoss, Cut, Faults, Recording, Unreadable},
+    testing::{AfterLoss, Cut, Faults, Recording, Unreadable, WholeReport as _},
     transport::{FailureKind, HookEnd, HookExit, raw::HookCall},
 };
 
@@ -70,7 +70,7 @@ fn fleet(hosts: &Hosts, cut: &Cut) -> Fleet {
 fn deploy(hosts: &Hosts, text: &str, cut: &Cut) -> Report {
     let mut options = DeployOptions::default();
     options.run = run();
-    wait(fleet(hosts, cut).deploy(release(text), &options, &Silent))
+    wait(fleet(hosts, cut).deploy(release(text), &options, Silent).report())
 }
 
 fn deployed(names: &[&str]) -> Hosts {
@@ -91,16 +91,16 @@ fn activate(hosts: &Hosts, text: &str) -> Report {
     let mut options = ActivateOptions::default();
     options.run = run();
     options.verify = Some(switchback::TargetCheck::None);
-    wait(hosts.fleet().activate(&name(text), &options, &Silent))
+    wait(hosts.fleet().activate(&name(text), &options, Silent).report())
 }
 
 fn recover(hosts: &Hosts) -> Report {
-    wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, run()), &Silent))
+    wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, run()), Silent).report())
 }
 
 /// Returns the result of a full verification of a release.
 fn verified(hosts: &Hosts, text: &str) -> Verification {
-    let report = wait(hosts.fleet().verify(Some(&name(text)), true, &Silent));
+    let report = wait(hosts.fleet().verify(Some(&name(text)), true, Silent).report());
     report.hosts[0].verification.clone().expect("it was verified")
 }
 
@@ -138,7 +138,7 @@ fn what_after_switch_changes_is_sealed_in_either_direction() {
     }
     assert!(hosts.status().hosts[0].status.as_ref().expect("it was read").damaged.is_empty());
     for text in ["b", "a"] {
-        let report = wait(hosts.fleet().rollback(&back(), &Silent));
+        let report = wait(hosts.fleet().rollback(&back(), Silent).report());
         assert_code(&report, ExitCode::DONE);
         assert!(damage(&hosts, text).is_empty() && !is_marked(&hosts, text));
         assert_eq!(page(&hosts, text), format!("{text} stamped stamped"));
@@ -180,7 +180,7 @@ impl Migrating {
             let mut options = DeployOptions::default();
             options.run = migrating.run();
             let fleet = migrating.fleet(&Cut::never());
-            assert_code(&wait(fleet.deploy(release(text), &options, &Silent)), ExitCode::DONE);
+            assert_code(&wait(fleet.deploy(release(text), &options, Silent).report()), ExitCode::DONE);
             assert!(damage(&migrating.hosts, text).is_empty(), "{text}");
         }
         migrating
@@ -199,7 +199,7 @@ impl Migrating {
     fn rollback(&self, cut: &Cut) -> Report {
         let mut options = going_back(RollbackTarget::Steps(1));
         options.run = self.run();
-        wait(self.fleet(cut).rollback(&options, &Silent))
+        wait(self.fleet(cut).rollback(&options, Silent).report())
     }
 
     #[track_caller]
@@ -237,7 +237,7 @@ fn a_rollback_that_was_cut_off_is_undone_all_the_same() {
         migrating.hosts.0[0].reboot();
         marked += usize::from(is_marked(&migrating.hosts, "b"));
         let options = RecoverOptions::new(Direction::Back, migrating.run());
-        let report = wait(migrating.fleet(&Cut::never()).recover(&options, &Silent));
+        let report = wait(migrating.fleet(&Cut::never()).recover(&options, Silent).report());
         assert_code(&report, ExitCode::DONE);
         migrating.all_sealed(&format!("answer {answer} lost"));
     }
@@ -250,7 +250,7 @@ fn damage_that_was_there_before_stays_damage() {
     let hosts = deployed(&["a", "b"]);
     // Of the same size: a quick check does not detect it.
     hosts.0[0].write(&at(&format!("releases/a/{STYLE}")), "BODY {}");
-    assert_code(&wait(hosts.fleet().rollback(&back(), &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().rollback(&back(), Silent).report()), ExitCode::DONE);
     assert_eq!(damage(&hosts, "a"), ["assets/style.css has different content"]);
     hosts.0[0].write(&at("releases/b/index.html"), "somebody's");
     assert_code(&activate(&hosts, "b"), ExitCode::DONE);
@@ -258,7 +258,7 @@ fn damage_that_was_there_before_stays_damage() {
     hosts.0[0].remove(&at(&format!("releases/a/{STYLE}")));
     let mut options = back();
     options.verify = Some(switchback::TargetCheck::None);
-    assert_code(&wait(hosts.fleet().rollback(&options, &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().rollback(&options, Silent).report()), ExitCode::DONE);
     assert_eq!(damage(&hosts, "a"), ["assets/style.css is missing"]);
 }
 
@@ -281,14 +281,14 @@ fn what_changes_after_prepare_is_told_too() {
     options.run = run();
     options.run.commands.as_mut().expect("commands").prepare = Some("build".to_owned());
     for text in ["a", "b"] {
-        assert_code(&wait(hosts.fleet().deploy(release(text), &options, &Silent)), ExitCode::DONE);
+        assert_code(&wait(hosts.fleet().deploy(release(text), &options, Silent).report()), ExitCode::DONE);
         let found = verified(&hosts, text);
         assert_eq!((found.damaged, found.added), (0, 0), "what prepare made is part of the release");
         assert_eq!(page(&hosts, text), format!("{text} stamped stamped"));
     }
     // No further command runs in it: its mark is still removed.
     options.run.commands.as_mut().expect("commands").after_switch = None;
-    assert_code(&wait(hosts.fleet().deploy(release("c"), &options, &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().deploy(release("c"), &options, Silent).report()), ExitCode::DONE);
     assert!(["a", "b", "c"].iter().all(|text| !is_marked(&hosts, text)));
 }
 
@@ -349,7 +349,7 @@ fn a_rollback_seals_what_a_killed_deploy_left() {
         deploy(&hosts, "b", &Cut::losing_answer(answer, AfterLoss::Dead));
         hosts.0[0].reboot();
         let on_it = hosts.links()[0].as_deref() == Some("releases/b");
-        let report = wait(hosts.fleet().rollback(&back(), &Silent));
+        let report = wait(hosts.fleet().rollback(&back(), Silent).report());
         if on_it {
             assert_code(&report, ExitCode::DONE);
             assert!(!is_marked(&hosts, "b") && damage(&hosts, "b").is_empty(), "answer {answer}: {report:?}");
@@ -365,10 +365,11 @@ fn a_mark_that_was_left_alone_is_found_and_sealed() {
     hosts.0[0].write(&at("releases/a/index.html"), "a stamped by a command");
     let mut dry = going_back(RollbackTarget::Steps(1));
     dry.run.dry_run = true;
-    let report = wait(hosts.fleet().rollback(&dry, &Silent));
+    let report = wait(hosts.fleet().rollback(&dry, Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert!(is_marked(&hosts, "a"));
-    let report = wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent));
+    let report =
+        wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert!(!is_marked(&hosts, "a") && damage(&hosts, "a").is_empty());
     assert_code(&hosts.rollback(), ExitCode::DONE);
@@ -386,13 +387,13 @@ fn a_mark_that_cannot_be_read_seals_nothing() {
     let host = Unreadable::new(hosts.0[0].connect("web1")).on(path, FailureKind::Denied);
     let store = DirStore::new(host, ROOT.parse().expect("a path"), Layout::default());
     let blind = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
-    let status = wait(blind.status(&Silent)).hosts[0].status.clone().expect("it was read");
+    let status = wait(blind.status(Silent).report()).hosts[0].status.clone().expect("it was read");
     assert!(status.unreadable.iter().any(|file| file.path.ends_with("/touched")), "{status:?}");
     let options = RecoverOptions::new(Direction::Safest, RunOptions::default());
-    wait(blind.recover(&options, &Silent));
+    wait(blind.recover(&options, Silent).report());
     assert!(is_marked(&hosts, "b"));
     hosts.0[0].write(&mark("b"), "81a4 1000 1 torn");
-    assert_code(&wait(hosts.fleet().recover(&options, &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().recover(&options, Silent).report()), ExitCode::DONE);
     assert!(!is_marked(&hosts, "b"));
     assert_eq!(damage(&hosts, "b"), ["index.html has 18 bytes, not 1"]);
     assert_code(&hosts.rollback(), ExitCode::DONE);
@@ -409,7 +410,7 @@ fn sealing_costs_two_exchanges() {
         let root = ROOT.parse().expect("a path");
         let store = DirStore::new(Arc::clone(&recording), root, Layout::default());
         let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
-        assert_code(&wait(fleet.rollback(&back(), &Silent)), ExitCode::DONE);
+        assert_code(&wait(fleet.rollback(&back(), Silent).report()), ExitCode::DONE);
         recording.exchanges()
     };
     let hosts = deployed(&["a", "b"]);

@@ -4,12 +4,12 @@ use std::{fs, sync::Arc};
 
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
-    event::{Event, Observer, Silent},
+    event::Silent,
     fleet::{RecoverOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
     shared::SharedPath,
-    testing::{Cut, Faults},
+    testing::{Collected, Cut, Faults, WholeReport as _},
     transport::{LocalTransport, MemoryHost},
     tree::Tree,
 };
@@ -37,7 +37,7 @@ fn shipping(text: &str, files: &[(&'static str, &'static [u8])]) -> Arc<NewRelea
 }
 
 fn deploy(fleet: &Fleet, text: &str, files: &[(&'static str, &'static [u8])]) -> Report {
-    wait(fleet.deploy(shipping(text, files), &deploying(), &Silent))
+    wait(fleet.deploy(shipping(text, files), &deploying(), Silent).report())
 }
 
 fn kind(report: &Report) -> Option<ErrorKind> {
@@ -63,8 +63,8 @@ fn what_is_missing_is_refused_before_anything_is_touched() {
     host.make_dir(ROOT);
     for report in [
         deploy(&fleet(&host), "a", &[]),
-        wait(fleet(&host).stage(shipping("a", &[]), &RunOptions::default(), &Silent)),
-        wait(fleet(&host).check(&RunOptions::default(), &Silent)),
+        wait(fleet(&host).stage(shipping("a", &[]), &RunOptions::default(), Silent).report()),
+        wait(fleet(&host).check(&RunOptions::default(), Silent).report()),
     ] {
         assert_code(&report, ExitCode::REFUSED);
         assert_eq!(kind(&report), Some(ErrorKind::MissingShared));
@@ -96,8 +96,9 @@ fn it_is_linked_into_every_release_and_seeded_by_the_first() {
     assert_code(&deploy(&fleet(&host), "b", seed), ExitCode::DONE);
     linked(&host, "b");
     assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"changed"[..]));
-    let report =
-        wait(fleet(&host).rollback(&super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1)), &Silent));
+    let report = wait(
+        fleet(&host).rollback(&super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1)), Silent).report(),
+    );
     assert_code(&report, ExitCode::DONE);
     linked(&host, "a");
     assert_eq!(host.read(&at("shared/app/storage/welcome.txt")).as_deref(), Some(&b"changed"[..]));
@@ -167,7 +168,7 @@ fn every_crash_point_keeps_what_is_shared() {
         if host.exists(&at("shared/app/storage")) {
             assert!(host.exists(&at("shared/app/storage/welcome.txt")), "cut after step {steps}");
         }
-        wait(fleet(&host).recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent));
+        wait(fleet(&host).recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report());
         assert_code(&deploy(&fleet(&host), "b", seed), ExitCode::DONE);
         linked(&host, "b");
         assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"hello"[..]), "{steps}");
@@ -219,29 +220,29 @@ fn a_link_that_is_none_any_more_is_damage_and_is_never_pruned() {
         for fleet in [fleet as fn(&MemoryHost) -> Fleet, bare] {
             let host = deployed(&["a", "b"]);
             breaks(&host, "b");
-            let report = wait(fleet(&host).verify(None, false, &Silent));
+            let report = wait(fleet(&host).verify(None, false, Silent).report());
             assert_code(&report, ExitCode::DIFFERS);
             let found = report.hosts[0].verification.as_ref().expect("it was looked at");
             assert!(found.damage.iter().any(|damage| damage.to_string().contains(what)), "{what}: {found:?}");
-            assert_code(&wait(fleet(&host).verify(Some(&name("a")), true, &Silent)), ExitCode::DONE);
-            let report = wait(fleet(&host).status(&Silent));
+            assert_code(&wait(fleet(&host).verify(Some(&name("a")), true, Silent).report()), ExitCode::DONE);
+            let report = wait(fleet(&host).status(Silent).report());
             let damaged = report.hosts[0].status.as_ref().map(|status| status.damaged.clone()).expect("it was read");
             assert_eq!(damaged.iter().map(|one| one.release.as_str()).collect::<Vec<_>>(), ["b"]);
             assert!(warns(&report, what), "{what}: {report:?}");
-            assert!(warns(&wait(fleet(&host).check(&RunOptions::default(), &Silent)), what));
+            assert!(warns(&wait(fleet(&host).check(&RunOptions::default(), Silent).report()), what));
             let mut dry = deploying();
             dry.run.dry_run = true;
-            assert!(warns(&wait(fleet(&host).deploy(shipping("c", &[]), &dry, &Silent)), what));
+            assert!(warns(&wait(fleet(&host).deploy(shipping("c", &[]), &dry, Silent).report()), what));
             let report = deploy(&fleet(&host), "c", &[]);
             assert_code(&report, ExitCode::DONE);
             assert!(warns(&report, what), "{what}: {report:?}");
             for name in ["d", "e"] {
                 let mut options = deploying();
                 options.keep = switchback::fleet::Retention::Good(0);
-                assert_code(&wait(fleet(&host).deploy(shipping(name, &[]), &options, &Silent)), ExitCode::DONE);
+                assert_code(&wait(fleet(&host).deploy(shipping(name, &[]), &options, Silent).report()), ExitCode::DONE);
             }
             assert!(!host.exists(&at("releases/a")) && host.exists(&at("releases/b")), "{what}");
-            let kept = wait(fleet(&host).prune(0, &RunOptions::default(), &Silent));
+            let kept = wait(fleet(&host).prune(0, &RunOptions::default(), Silent).report());
             assert_code(&kept, ExitCode::DONE);
             assert!(host.exists(&at("releases/b")), "{what}");
         }
@@ -253,11 +254,11 @@ fn the_plan_of_prune_says_why_it_stays_until_it_is_mended() {
     let host = deployed(&["a", "b", "c"]);
     host.write(&at("releases/a/.env"), "SECRET=2");
     let plan = |fleet: &Fleet| {
-        let told = Told::default();
+        let told = Collected::plans();
         let mut options = RunOptions::default();
         options.dry_run = true;
-        wait(fleet.prune(0, &options, &told));
-        told.0.into_inner().expect("nobody panicked")
+        assert!(wait(fleet.prune(0, &options, told.clone())).is_ok());
+        told.take()
     };
     let line = "web1: keep a: .env is a file, but should be a link to a shared path".to_owned();
     assert!(plan(&bare(&host)).contains(&line), "{:?}", plan(&bare(&host)));
@@ -268,18 +269,6 @@ fn the_plan_of_prune_says_why_it_stays_until_it_is_mended() {
     assert!(plan(&fleet(&host)).iter().any(|line| line.contains("keep a: cannot read the record of its shared links")));
 }
 
-/// Collects the lines of plans.
-#[derive(Default)]
-struct Told(std::sync::Mutex<Vec<String>>);
-
-impl Observer for Told {
-    fn event(&self, event: &Event) {
-        if let Event::Planned { plan } = event {
-            self.0.lock().expect("nobody panicked").extend(plan.iter().cloned());
-        }
-    }
-}
-
 /// A rollback still goes to such a release, and warns about the release that it leaves and about its target.
 #[test]
 fn a_rollback_is_warned_and_not_refused() {
@@ -288,12 +277,12 @@ fn a_rollback_is_warned_and_not_refused() {
         let back = |dry_run| {
             let mut options = super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1));
             options.run.dry_run = dry_run;
-            wait(fleet(&host).rollback(&options, &Silent))
+            wait(fleet(&host).rollback(&options, Silent).report())
         };
         assert_eq!(back(true).hosts[0].warnings, []);
         host.write(&at("releases/a/.env"), "SECRET=2");
         host.rename(&at("shared/app/storage"), &at("shared/app/gone"));
-        assert_code(&wait(fleet(&host).verify(None, false, &Silent)), ExitCode::DIFFERS);
+        assert_code(&wait(fleet(&host).verify(None, false, Silent).report()), ExitCode::DIFFERS);
         for report in [back(true), back(false)] {
             assert_code(&report, ExitCode::DONE);
             assert!(
@@ -314,9 +303,9 @@ fn a_rollback_is_warned_and_not_refused() {
 fn an_older_record_is_understood() {
     let host = deployed(&["a"]);
     host.write(&at(".switchback/releases/a/shared"), r#"{"format":1,"links":["app/storage",".env"]}"#);
-    assert_code(&wait(bare(&host).verify(None, false, &Silent)), ExitCode::DONE);
+    assert_code(&wait(bare(&host).verify(None, false, Silent).report()), ExitCode::DONE);
     host.remove(&at("shared/.env"));
-    assert_code(&wait(bare(&host).verify(None, false, &Silent)), ExitCode::DIFFERS);
+    assert_code(&wait(bare(&host).verify(None, false, Silent).report()), ExitCode::DIFFERS);
 }
 
 /// Verifies on disk, with the shared directory behind a symlink, that removing a release does not remove the

@@ -1,32 +1,19 @@
 //! Sources that are refused or warned about before any host is asked.
 
-use std::{
-    fs,
-    sync::{Arc, Mutex},
-};
+use std::{fs, sync::Arc};
 
 use camino::Utf8Path;
 use switchback::{
-    ErrorKind, Event, ExitCode, Observer, Report,
+    ErrorKind, ExitCode, Report,
     commands::Commands,
     fleet::{DrillOptions, RunOptions},
     release::NewRelease,
+    testing::{Collected, WholeReport as _},
     tree::SourceOptions,
 };
 use tempfile::TempDir;
 
 use super::fixture::{Hosts, assert_code, deploying, name, wait};
-
-#[derive(Default)]
-struct Warnings(Mutex<Vec<String>>);
-
-impl Observer for Warnings {
-    fn event(&self, event: &Event) {
-        if let Event::Warning { message, .. } = event {
-            self.0.lock().expect("nobody panicked").push(message.to_string());
-        }
-    }
-}
 
 /// Creates a directory with these files.
 fn directory(files: &[&str]) -> TempDir {
@@ -53,17 +40,17 @@ fn open(path: &Utf8Path, exclude: &[&str]) -> NewRelease {
 /// the reports and warnings.
 fn brought(open: &dyn Fn() -> NewRelease, run: &RunOptions) -> Vec<(Report, Vec<String>)> {
     let bring = |how: usize| {
-        let (hosts, warnings) = (Hosts::new(2), Warnings::default());
+        let (hosts, warnings) = (Hosts::new(2), Collected::warnings());
         let release = Arc::new(open());
         let (mut deploy, mut drill, mut dry) = (deploying(), DrillOptions::default(), run.clone());
         (deploy.run, drill.run, dry.dry_run) = (run.clone(), run.clone(), how == 1);
         let fleet = hosts.fleet();
         let report = match how {
-            0 => wait(fleet.deploy(release, &deploy, &warnings)),
-            1 | 2 => wait(fleet.stage(release, &dry, &warnings)),
-            _ => wait(fleet.drill(release, &drill, &warnings)),
+            0 => wait(fleet.deploy(release, &deploy, warnings.clone()).report()),
+            1 | 2 => wait(fleet.stage(release, &dry, warnings.clone()).report()),
+            _ => wait(fleet.drill(release, &drill, warnings.clone()).report()),
         };
-        (report, warnings.0.into_inner().expect("nobody panicked"))
+        (report, warnings.take())
     };
     (0..4).map(bring).collect()
 }

@@ -10,6 +10,7 @@ use switchback::{
     event::Silent,
     plan::RollbackTarget,
     report::HostOutcome,
+    testing::WholeReport as _,
     transport::{
         MemoryHost, MemoryTransport, TransportError,
         raw::{Batch, Op, Reply},
@@ -60,7 +61,7 @@ fn clocks_that_jump_decide_nothing() {
 fn one_of_a_hundred_that_is_away_keeps_all_where_they_are() {
     let hosts = Hosts::new(100).deployed(&["a", "b"]);
     let fleet = super::debts::last_away(&hosts);
-    let report = wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), &Silent));
+    let report = wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), Silent).report());
     assert_code(&report, ExitCode::REFUSED);
     let away = report.hosts.iter().filter(|host| host.outcome == HostOutcome::Unreachable).count();
     assert_eq!((report.hosts.len(), away), (100, 1));
@@ -133,7 +134,7 @@ fn a_host_that_is_put_back_to_yesterday_meanwhile() {
             Host::new(&name, DirStore::new(restored, root, Layout::default()))
         };
         let fleet = Fleet::new(hosts.0.iter().enumerate().map(host).collect()).expect("a fleet");
-        let report = wait(fleet.deploy(release("c"), &deploying(), &Silent));
+        let report = wait(fleet.deploy(release("c"), &deploying(), Silent).report());
         assert_code(&report, ExitCode::REFUSED);
         let links: Vec<_> = hosts.links().into_iter().flatten().collect();
         let (last, others) = links.split_last().expect("a host");

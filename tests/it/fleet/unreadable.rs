@@ -1,16 +1,16 @@
 //! State files that exist and cannot be read: only a missing file is absent. FAULTS.md W01.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use switchback::{
-    DirStore, ErrorKind, Event, ExitCode, Fleet, Host, HostPath, Layout, Observer, Report, TargetCheck,
+    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report, TargetCheck,
     commands::{Commands, DataCommands, DataPlace},
     event::Silent,
-    fleet::{DeployOptions, RecoverOptions, RunOptions},
+    fleet::{Call, DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, Fate, RollbackTarget, Seen},
     report::Outcome,
     store::ReleaseStore,
-    testing::Unreadable,
+    testing::{Collected, Unreadable, WholeReport as _},
     transport::{FailureKind, HookEnd, HookExit, MemoryTransport},
 };
 
@@ -20,7 +20,7 @@ use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, 
 fn hosts() -> Hosts {
     let hosts = Hosts::new(1);
     for text in ["a", "b", "c"] {
-        assert_code(&wait(hosts.fleet().deploy(release(text), &with_hooks(), &Silent)), ExitCode::DONE);
+        assert_code(&wait(hosts.fleet().deploy(release(text), &with_hooks(), Silent).report()), ExitCode::DONE);
         hosts.0[0].write(&at(&format!(".switchback/releases/{text}/data")), "{\"format\":1}\n");
     }
     hosts
@@ -56,29 +56,11 @@ struct Back {
     dry: bool,
 }
 
-fn rollback(fleet: &Fleet, back: Back, told: &dyn Observer) -> Report {
+fn rollback(fleet: &Fleet, back: Back, told: impl Into<Call>) -> Report {
     let mut options = going_back(back.to.map_or(RollbackTarget::Steps(1), |to| RollbackTarget::Release(name(to))));
     (options.keep_data, options.no_hooks) = (back.code_alone, back.code_alone);
     (options.verify, options.run.dry_run) = (Some(back.verify), back.dry);
-    wait(fleet.rollback(&options, told))
-}
-
-/// Collects the warnings.
-#[derive(Default)]
-struct Warnings(Mutex<Vec<String>>);
-
-impl Warnings {
-    fn all(&self) -> String {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).join("\n")
-    }
-}
-
-impl Observer for Warnings {
-    fn event(&self, event: &Event) {
-        if let Event::Warning { message, .. } = event {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(message.to_string());
-        }
-    }
+    wait(fleet.rollback(&options, told).report())
 }
 
 #[test]
@@ -102,7 +84,7 @@ fn every_unreadable_file_is_named_with_its_owner() {
     for file in files {
         let hosts = hosts();
         hosts.0[0].write(&at(&format!(".switchback/{file}")), "{}\n");
-        let status = wait(fleet(&hosts, &[file]).status(&Silent));
+        let status = wait(fleet(&hosts, &[file]).status(Silent).report());
         assert_code(&status, ExitCode::DONE);
         let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
         assert_eq!(unreadable.len(), 1, "{file}: {unreadable:?}");
@@ -110,19 +92,19 @@ fn every_unreadable_file_is_named_with_its_owner() {
         assert!(unreadable[0].owner.is_some(), "{file}");
         assert!(unreadable[0].why.contains("Permission denied"), "{file}: {}", unreadable[0].why);
         assert!(status.hosts[0].warnings.iter().any(|warning| warning.text.contains(&unreadable[0].path)), "{file}");
-        let (told, path) = (Warnings::default(), unreadable[0].path.as_str());
-        wait(fleet(&hosts, &[file]).check(&RunOptions::default(), &told));
-        assert!(told.all().contains(path), "{file}: check says {}", told.all());
-        let told = Warnings::default();
-        rollback(&fleet(&hosts, &[file]), Back { dry: true, ..Back::default() }, &told);
-        assert!(told.all().contains(path), "{file}: the dry run says {}", told.all());
+        let (told, path) = (Collected::warnings(), unreadable[0].path.as_str());
+        let said = || told.take().join("\n");
+        assert_code(&wait(fleet(&hosts, &[file]).check(&RunOptions::default(), told.clone()).report()), ExitCode::DONE);
+        assert!(said().contains(path), "{file}: check does not say it");
+        let _ = rollback(&fleet(&hosts, &[file]), Back { dry: true, ..Back::default() }, told.clone());
+        assert!(said().contains(path), "{file}: the dry run does not say it");
     }
 }
 
 #[test]
 fn a_directory_of_another_user_hides_one_release_and_no_more() {
     let hosts = hosts();
-    let status = wait(fleet(&hosts, &["releases/b"]).status(&Silent));
+    let status = wait(fleet(&hosts, &["releases/b"]).status(Silent).report());
     assert_code(&status, ExitCode::DONE);
     let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
     assert_eq!(unreadable.iter().map(|file| file.path.clone()).collect::<Vec<_>>(), [at(".switchback/releases/b")]);
@@ -131,12 +113,12 @@ fn a_directory_of_another_user_hides_one_release_and_no_more() {
     // Nobody can tell whether b is bad, which commands it recorded, and whether it is intact; only explicit options
     // skip all that.
     let hidden = || fleet(&hosts, &["releases/b"]);
-    refused(&rollback(&hidden(), Back::default(), &Silent));
-    refused(&rollback(&hidden(), Back { to: Some("b"), ..Back::default() }, &Silent));
-    refused(&rollback(&hidden(), Back { to: Some("b"), code_alone: true, ..Back::default() }, &Silent));
+    refused(&rollback(&hidden(), Back::default(), Silent));
+    refused(&rollback(&hidden(), Back { to: Some("b"), ..Back::default() }, Silent));
+    refused(&rollback(&hidden(), Back { to: Some("b"), code_alone: true, ..Back::default() }, Silent));
     hosts.all_on("c");
     let none = Back { to: Some("b"), code_alone: true, verify: TargetCheck::None, dry: false };
-    assert_code(&rollback(&hidden(), none, &Silent), ExitCode::DONE);
+    assert_code(&rollback(&hidden(), none, Silent), ExitCode::DONE);
     hosts.all_on("b");
 }
 
@@ -164,11 +146,11 @@ fn a_rollback_that_needs_an_unreadable_file_is_refused() {
             hosts.0[0].write(&at(&format!(".switchback/{file}")), "{}\n");
         }
         for dry in [true, false] {
-            refused(&rollback(&fleet(&hosts, &[file]), Back { dry, ..needs }, &Silent));
+            refused(&rollback(&fleet(&hosts, &[file]), Back { dry, ..needs }, Silent));
             hosts.all_on("c");
         }
         hosts.clean();
-        assert_code(&rollback(&fleet(&hosts, &[file]), does_without, &Silent), ExitCode::DONE);
+        assert_code(&rollback(&fleet(&hosts, &[file]), does_without, Silent), ExitCode::DONE);
         hosts.all_on("b");
     }
 }
@@ -194,19 +176,19 @@ fn data_is_not_worked_on_without_its_ledger() {
         hosts.0[0].write(&at(".switchback/releases/c/data"), place);
         hosts.0[0].write(&at(&format!(".switchback/{file}")), "{}\n");
         for dry in [true, false] {
-            refused(&rollback(&fleet(&hosts, &[file]), Back { dry, ..Back::default() }, &Silent));
+            refused(&rollback(&fleet(&hosts, &[file]), Back { dry, ..Back::default() }, Silent));
             let mut options = deploying();
             (options.run.dry_run, options.run.commands) = (dry, Some(commands.clone()));
-            refused(&wait(fleet(&hosts, &[file]).deploy(release("d"), &options, &Silent)));
+            refused(&wait(fleet(&hosts, &[file]).deploy(release("d"), &options, Silent).report()));
             hosts.all_on("c");
         }
         let mut run = RunOptions::by("jane@laptop");
         run.commands = Some(commands);
-        refused(&wait(fleet(&hosts, &[file]).check(&run, &Silent)));
+        refused(&wait(fleet(&hosts, &[file]).check(&run, Silent).report()));
         assert_eq!(*reverted.lock().expect("nobody panicked"), 0);
         hosts.clean();
         let alone = Back { code_alone: true, ..Back::default() };
-        assert_code(&rollback(&fleet(&hosts, &[file]), alone, &Silent), ExitCode::DONE);
+        assert_code(&rollback(&fleet(&hosts, &[file]), alone, Silent), ExitCode::DONE);
     }
 }
 
@@ -222,7 +204,7 @@ fn a_directory_that_cannot_be_read_hides_no_more_than_it_holds() {
         let hosts = hosts();
         hosts.0[0].make_dir(&at(&format!(".switchback/{directory}")));
         let hidden = || fleet(&hosts, &[directory]);
-        let status = wait(hidden().status(&Silent));
+        let status = wait(hidden().status(Silent).report());
         assert_code(&status, ExitCode::DONE);
         let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
         assert_eq!(
@@ -231,9 +213,13 @@ fn a_directory_that_cannot_be_read_hides_no_more_than_it_holds() {
         );
         let alone = Back { code_alone: true, ..Back::default() };
         for report in [
-            rollback(&hidden(), Back { dry: true, ..alone }, &Silent),
-            wait(hidden().recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), &Silent)),
-            rollback(&hidden(), alone, &Silent),
+            rollback(&hidden(), Back { dry: true, ..alone }, Silent),
+            wait(
+                hidden()
+                    .recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), Silent)
+                    .report(),
+            ),
+            rollback(&hidden(), alone, Silent),
         ] {
             assert_eq!(report.exit_code(), code, "{directory}: {:?}", report.error);
         }
@@ -283,17 +269,17 @@ fn a_name_that_cannot_be_looked_up_is_refused_and_not_called_pruned() {
     let hosts = hosts();
     hosts.0[0].make_dir(&at(".switchback/pruned"));
     let hidden = || fleet(&hosts, &["pruned"]);
-    let check = wait(hidden().check(&RunOptions::default(), &Silent));
+    let check = wait(hidden().check(&RunOptions::default(), Silent).report());
     refused(&check);
     let mut options = deploying();
     options.run.dry_run = true;
-    refused(&wait(hidden().deploy(release("d"), &options, &Silent)));
-    refused(&wait(hidden().deploy(release("d"), &deploying(), &Silent)));
-    refused(&wait(hidden().stage(release("d"), &RunOptions::by("jane@laptop"), &Silent)));
+    refused(&wait(hidden().deploy(release("d"), &options, Silent).report()));
+    refused(&wait(hidden().deploy(release("d"), &deploying(), Silent).report()));
+    refused(&wait(hidden().stage(release("d"), &RunOptions::by("jane@laptop"), Silent).report()));
     hosts.all_on("c");
     hosts.clean();
     // A rollback, which needs no new name, still works.
-    assert_code(&rollback(&hidden(), Back::default(), &Silent), ExitCode::DONE);
+    assert_code(&rollback(&hidden(), Back::default(), Silent), ExitCode::DONE);
 }
 
 #[test]
@@ -323,8 +309,8 @@ fn hooks_are_left_out_with_no_hooks() {
         HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
     });
     let alone = Back { code_alone: true, ..Back::default() };
-    assert_code(&rollback(&hosts.fleet(), alone, &Silent), ExitCode::DONE);
+    assert_code(&rollback(&hosts.fleet(), alone, Silent), ExitCode::DONE);
     assert_eq!(*ran.lock().expect("nobody panicked"), 0);
-    assert_code(&rollback(&hosts.fleet(), Back::default(), &Silent), ExitCode::DONE);
+    assert_code(&rollback(&hosts.fleet(), Back::default(), Silent), ExitCode::DONE);
     assert_eq!(*ran.lock().expect("nobody panicked"), 1);
 }

@@ -12,7 +12,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     status::ReleaseStatus,
-    testing::{AfterLoss, Cut, Faults},
+    testing::{AfterLoss, Cut, Faults, WholeReport as _},
     transport::{HookEnd, HookExit, MemoryHost},
 };
 
@@ -46,11 +46,11 @@ fn deploy(host: &MemoryHost, cut: &Cut) -> Report {
     let mut options = DeployOptions::default();
     options.run = run();
     // A hook result whose answer was lost is asked for until a timeout.
-    wait_paused(fleet.deploy(release("c"), &options, &Silent))
+    wait_paused(fleet.deploy(release("c"), &options, Silent).report())
 }
 
 fn status(hosts: &Hosts) -> Option<ReleaseStatus> {
-    let report = wait(hosts.fleet().releases(&Silent));
+    let report = wait(hosts.fleet().releases(Silent).report());
     let releases = report.hosts[0].status.clone().expect("it was read").releases;
     releases.into_iter().find(|release| release.name == name("c"))
 }
@@ -70,7 +70,9 @@ fn nothing_half_made_is_trusted(hosts: &Hosts, ran: bool, case: &str) -> bool {
     if status.unsealed {
         for report in [
             hosts.rollback_to(RollbackTarget::Release(name("c"))),
-            wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Forward, RunOptions::default()), &Silent)),
+            wait(
+                hosts.fleet().recover(&RecoverOptions::new(Direction::Forward, RunOptions::default()), Silent).report(),
+            ),
         ] {
             let went = host.read_link(&at("current")).as_deref() == Some("releases/c");
             assert!(!went, "{case}: it was gone to");
@@ -96,15 +98,16 @@ fn wherever_a_deploy_is_cut_off() {
         deploy(&hosts.0[0], &cut);
         hosts.0[0].reboot();
         unsealed += usize::from(nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &case));
-        let recovered =
-            wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent));
+        let recovered = wait(
+            hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report(),
+        );
         assert_eq!(recovered.exit_code(), ExitCode::DONE, "{case}: {recovered:?}");
         nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &format!("{case}, and recovered"));
         // An activation prepares and seals it.
         if status(&hosts).is_some_and(|status| status.unsealed) {
             let mut options = ActivateOptions::default();
             options.run = run();
-            assert_code(&wait(hosts.fleet().activate(&name("c"), &options, &Silent)), ExitCode::DONE);
+            assert_code(&wait(hosts.fleet().activate(&name("c"), &options, Silent).report()), ExitCode::DONE);
             assert!(!status(&hosts).expect("it is there").unsealed, "{case}: it was sealed");
             hosts.all_on("c");
         }

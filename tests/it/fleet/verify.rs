@@ -11,6 +11,7 @@ use switchback::{
     release::NewRelease,
     report::{Command, HostOutcome, Outcome},
     store::{Checked, Closing},
+    testing::WholeReport as _,
     tree::Tree,
 };
 
@@ -19,12 +20,12 @@ use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, 
 fn rollback(hosts: &Hosts, verify: TargetCheck) -> Report {
     let mut options = going_back(RollbackTarget::Steps(1));
     options.verify = Some(verify);
-    wait(hosts.fleet().rollback(&options, &Silent))
+    wait(hosts.fleet().rollback(&options, Silent).report())
 }
 
 fn verify(hosts: &Hosts, release: Option<&str>, full: bool) -> Report {
     let release = release.map(name);
-    wait(hosts.fleet().verify(release.as_ref(), full, &Silent))
+    wait(hosts.fleet().verify(release.as_ref(), full, Silent).report())
 }
 
 /// Checks a refusal: every host unchanged and unlocked, and the file named.
@@ -89,12 +90,12 @@ fn an_activation_never_goes_to_a_damaged_release() {
     assert_eq!(hosts.record("c"), None, "nothing was written");
     let mut options = ActivateOptions::default();
     options.verify = Some(TargetCheck::None);
-    assert_code(&wait(hosts.fleet().activate(&name("c"), &options, &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().activate(&name("c"), &options, Silent).report()), ExitCode::DONE);
     hosts.0[0].write(&at("releases/b/index.html"), "x");
     options.verify = Some(TargetCheck::Full);
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.0[0].write(&at("releases/c/index.html"), "x");
-    let report = wait(hosts.fleet().activate(&name("c"), &options, &Silent));
+    let report = wait(hosts.fleet().activate(&name("c"), &options, Silent).report());
     refused(&hosts, &report, "b", "index.html has different content");
 }
 
@@ -172,7 +173,7 @@ fn status_and_check_tell_of_damage() {
     hosts.0[1].write(&at("releases/b/index.html"), "longer");
     hosts.0[1].remove(&at("releases/c/index.html"));
     hosts.0[1].set_mode(&at("releases/c/assets/style.css"), 0o400);
-    for report in [hosts.status(), wait(hosts.fleet().check(&RunOptions::default(), &Silent))] {
+    for report in [hosts.status(), wait(hosts.fleet().check(&RunOptions::default(), Silent).report())] {
         assert_code(&report, ExitCode::DONE);
         let expected = ["c index.html is missing", "b index.html has 6 bytes, not 1"];
         assert_eq!(damaged(&report), expected);
@@ -188,7 +189,7 @@ fn many_changed_modes_are_looked_at_one_by_one() {
     let hosts = Hosts::new(1);
     let tree = Tree::from_memory(files.iter().map(|(path, content)| (path.as_str(), *content))).expect("a tree");
     let many = Arc::new(NewRelease::new(name("a"), tree));
-    assert_code(&wait(hosts.fleet().deploy(many, &deploying(), &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().deploy(many, &deploying(), Silent).report()), ExitCode::DONE);
     let hosts = hosts.deployed(&["b"]);
     for (path, _) in &files {
         hosts.0[0].set_mode(&at(&format!("releases/a/{path}")), 0o600);
@@ -209,12 +210,12 @@ fn a_dry_run_verifies_as_the_run_does() {
     let back = |verify| {
         let mut options = going_back(RollbackTarget::Steps(1));
         (options.verify, options.run.dry_run) = (Some(verify), true);
-        wait(hosts.fleet().rollback(&options, &Silent))
+        wait(hosts.fleet().rollback(&options, Silent).report())
     };
     let activate = |verify| {
         let mut options = ActivateOptions::default();
         (options.verify, options.run.dry_run) = (Some(verify), true);
-        wait(hosts.fleet().activate(&name("c"), &options, &Silent))
+        wait(hosts.fleet().activate(&name("c"), &options, Silent).report())
     };
     for release in ["a", "c"] {
         hosts.0[1].write(&at(&format!("releases/{release}/index.html")), "x");
@@ -301,7 +302,7 @@ fn a_manifest_that_means_nothing_is_no_proof() {
 #[test]
 fn a_seal_takes_in_what_is_there_now() {
     let hosts = Hosts::new(1).deployed(&["a"]);
-    let staged = wait(hosts.fleet().stage(release("b"), &RunOptions::by("jane@laptop"), &Silent));
+    let staged = wait(hosts.fleet().stage(release("b"), &RunOptions::by("jane@laptop"), Silent).report());
     assert_code(&staged, ExitCode::DONE);
     hosts.0[0].write(&at("releases/b/vendor/gem"), "built");
     hosts.0[0].remove(&at("releases/b/assets"));

@@ -1,14 +1,18 @@
 //! Hosts in memory and on disk behind one interface, for tests that cut a run and examine the rest.
 
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::Arc};
 
 use switchback::{
-    DirStore, Fleet, Host, HostPath, Layout,
+    DirStore, Fleet, Host, HostPath, Layout, Transport,
     testing::{Cut, Faults},
     transport::{LocalTransport, MemoryHost},
 };
 
 use super::fixture::{ROOT, at};
+#[cfg(feature = "ssh")]
+use crate::support::sshd::Sshd;
+#[cfg(feature = "ssh")]
+use switchback::transport::SshTransport;
 
 /// Hosts on which a run can be cut off.
 pub(crate) trait World {
@@ -29,8 +33,20 @@ pub(crate) trait World {
         self.copy().unwrap_or_else(make)
     }
 
+    /// Connects to a host, as one process of the tool does.
+    fn transport(&self, host: usize) -> Arc<dyn Transport>;
+
+    /// Returns the deploy root of a host.
+    fn root(&self, host: usize) -> HostPath;
+
     /// A fleet as in one process of the tool, cut off by `cut`.
-    fn fleet(&self, cut: &Cut) -> Fleet;
+    fn fleet(&self, cut: &Cut) -> Fleet {
+        let host = |host: usize| {
+            let transport = Faults::new(self.transport(host), cut.clone());
+            Host::new(web(host), DirStore::new(transport, self.root(host), Layout::default()))
+        };
+        Fleet::new((0..self.hosts()).map(host).collect()).expect("a fleet")
+    }
 
     /// Declares the process that ran the fleet dead.
     fn controller_is_gone(&self);
@@ -51,6 +67,11 @@ pub(crate) trait World {
     fn names(&self, host: usize, inner: &str) -> Vec<String>;
 }
 
+/// Returns the name of a host.
+fn web(host: usize) -> String {
+    format!("web{}", host + 1)
+}
+
 /// Hosts in memory.
 pub(crate) struct Memory(Vec<MemoryHost>);
 
@@ -63,14 +84,12 @@ impl World for Memory {
         Some(Self(self.0.iter().map(MemoryHost::snapshot).collect()))
     }
 
-    fn fleet(&self, cut: &Cut) -> Fleet {
-        let root: HostPath = ROOT.parse().expect("a path");
-        let host = |(place, host): (usize, &MemoryHost)| {
-            let name = format!("web{}", place + 1);
-            let transport = Faults::new(host.connect(&name), cut.clone());
-            Host::new(&name, DirStore::new(transport, root.clone(), Layout::default()))
-        };
-        Fleet::new(self.0.iter().enumerate().map(host).collect()).expect("a fleet")
+    fn transport(&self, host: usize) -> Arc<dyn Transport> {
+        Arc::new(self.0[host].connect(web(host)))
+    }
+
+    fn root(&self, _: usize) -> HostPath {
+        ROOT.parse().expect("a path")
     }
 
     fn controller_is_gone(&self) {
@@ -118,16 +137,12 @@ impl World for Local {
         None
     }
 
-    fn fleet(&self, cut: &Cut) -> Fleet {
-        let host = |place: usize| {
-            let name = format!("web{}", place + 1);
-            let root = HostPath::new(self.path(place, "").to_str().expect("UTF-8")).expect("a path");
-            Host::new(
-                &name,
-                DirStore::new(Faults::new(LocalTransport::named(&name), cut.clone()), root, Layout::default()),
-            )
-        };
-        Fleet::new((0..self.1).map(host).collect()).expect("a fleet")
+    fn transport(&self, host: usize) -> Arc<dyn Transport> {
+        Arc::new(LocalTransport::named(web(host)))
+    }
+
+    fn root(&self, host: usize) -> HostPath {
+        HostPath::new(self.path(host, "").to_str().expect("UTF-8")).expect("a path")
     }
 
     /// Rewrites the marks on disk to those of a process that never existed, since the process there is this test
@@ -164,5 +179,63 @@ impl World for Local {
     fn names(&self, host: usize, inner: &str) -> Vec<String> {
         let Ok(directory) = fs::read_dir(self.path(host, inner)) else { return Vec::new() };
         directory.map(|entry| entry.expect("readable").file_name().to_str().expect("UTF-8").to_owned()).collect()
+    }
+}
+
+/// Directories of this machine, reached over SSH. Other processes use them without SSH.
+#[cfg(feature = "ssh")]
+pub(crate) struct OverSsh(Local, Arc<Sshd>);
+
+#[cfg(feature = "ssh")]
+impl OverSsh {
+    pub(crate) fn through(sshd: Arc<Sshd>, hosts: usize) -> Self {
+        Self(Local::new(hosts), sshd)
+    }
+}
+
+#[cfg(feature = "ssh")]
+impl World for OverSsh {
+    fn new(hosts: usize) -> Self {
+        Self::through(Arc::new(Sshd::start("").expect("an sshd")), hosts)
+    }
+
+    fn copy(&self) -> Option<Self> {
+        None
+    }
+
+    fn transport(&self, _: usize) -> Arc<dyn Transport> {
+        Arc::new(SshTransport::over_ssh(self.1.address("root"), self.1.options()))
+    }
+
+    fn root(&self, host: usize) -> HostPath {
+        self.0.root(host)
+    }
+
+    fn fleet(&self, cut: &Cut) -> Fleet {
+        self.0.fleet(cut)
+    }
+
+    fn controller_is_gone(&self) {
+        self.0.controller_is_gone();
+    }
+
+    fn hosts(&self) -> usize {
+        self.0.hosts()
+    }
+
+    fn link(&self, host: usize, inner: &str) -> Option<String> {
+        self.0.link(host, inner)
+    }
+
+    fn file(&self, host: usize, inner: &str) -> Option<Vec<u8>> {
+        self.0.file(host, inner)
+    }
+
+    fn remove(&self, host: usize, inner: &str) {
+        self.0.remove(host, inner);
+    }
+
+    fn names(&self, host: usize, inner: &str) -> Vec<String> {
+        self.0.names(host, inner)
     }
 }

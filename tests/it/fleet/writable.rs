@@ -2,10 +2,10 @@
 
 use switchback::{
     ErrorKind, ExitCode,
-    event::Event,
     event::Silent,
     fleet::{RecoverOptions, RunOptions},
     plan::Direction,
+    testing::{Collected, WholeReport as _},
 };
 
 use super::fixture::{Hosts, assert_code, deploying, release, wait};
@@ -23,8 +23,8 @@ fn what_everybody_may_write_to_is_refused() {
     for report in [
         hosts.deploy("c"),
         hosts.stage("c"),
-        wait(fleet.check(&RunOptions::default(), &Silent)),
-        wait(fleet.prune(0, &RunOptions::default(), &Silent)),
+        wait(fleet.check(&RunOptions::default(), Silent).report()),
+        wait(fleet.prune(0, &RunOptions::default(), Silent).report()),
     ] {
         assert_code(&report, ExitCode::REFUSED);
         let error = report.error.expect("why");
@@ -40,9 +40,9 @@ fn going_back_never_asks() {
     assert_code(&hosts.status(), ExitCode::DONE);
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("a");
-    assert_code(&wait(hosts.fleet().unlock(false, &RunOptions::default(), &Silent)), ExitCode::DONE);
+    assert_code(&wait(hosts.fleet().unlock(false, &RunOptions::default(), Silent).report()), ExitCode::DONE);
     let recovered =
-        wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), &Silent));
+        wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report());
     assert_code(&recovered, ExitCode::DONE);
 }
 
@@ -67,15 +67,10 @@ fn it_can_be_allowed_and_a_group_is_only_warned_about() {
     for (mode, allow, warns) in [(0o777, true, "everybody may write"), (0o775, false, "a group may write")] {
         let hosts = Hosts::new(1).deployed(&["a"]);
         hosts.0[0].set_mode("/srv", mode);
-        let warned = std::sync::Mutex::new(String::new());
-        let tell = |event: &Event| {
-            if let Event::Warning { message, .. } = event {
-                warned.lock().expect("no panic").push_str(&message.text);
-            }
-        };
+        let warned = Collected::warnings();
         let fleet = hosts.fleet().allow_writable(allow);
-        assert_code(&wait(fleet.deploy(release("b"), &deploying(), &tell)), ExitCode::DONE);
-        let warned = warned.into_inner().expect("no panic");
+        assert_code(&wait(fleet.deploy(release("b"), &deploying(), warned.clone()).report()), ExitCode::DONE);
+        let warned = warned.take().concat();
         assert!(warned.contains(warns), "{warned}");
     }
 }

@@ -9,7 +9,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     release::NewRelease,
-    testing::{Cut, Faults},
+    testing::{Cut, Faults, WholeReport as _},
     transport::LocalTransport,
     tree::Tree,
 };
@@ -120,15 +120,15 @@ impl Roots {
     }
 
     pub(super) fn status(&self) -> Report {
-        wait(self.whole().status(&Silent))
+        wait(self.whole().status(Silent).report())
     }
 
     pub(super) fn history(&self) -> Report {
-        wait(self.whole().history(&Silent))
+        wait(self.whole().history(Silent).report())
     }
 
     pub(super) fn check(&self) -> Report {
-        wait(self.whole().check(&self.configured(), &Silent))
+        wait(self.whole().check(&self.configured(), Silent).report())
     }
 
     pub(super) fn deploy(&self, text: &str) -> Report {
@@ -139,17 +139,17 @@ impl Roots {
         let mut options = DeployOptions::default();
         options.run = self.configured();
         options.run.skip_unreachable = true;
-        wait(fleet.deploy(release(text), &options, &Silent))
+        wait(fleet.deploy(release(text), &options, Silent).report())
     }
 
     pub(super) fn stage(&self, text: &str) -> Report {
-        wait(self.whole().stage(release(text), &self.configured(), &Silent))
+        wait(self.whole().stage(release(text), &self.configured(), Silent).report())
     }
 
     pub(super) fn activate_on(&self, fleet: &Fleet, text: &str) -> Report {
         let mut options = ActivateOptions::default();
         options.run = self.configured();
-        wait(fleet.activate(&name(text), &options, &Silent))
+        wait(fleet.activate(&name(text), &options, Silent).report())
     }
 
     pub(super) fn rollback(&self, change: impl Fn(&mut RollbackOptions)) -> Report {
@@ -162,22 +162,22 @@ impl Roots {
         options.run.reason = Some("errors in the log".to_owned());
         options.target = RollbackTarget::Steps(1);
         change(&mut options);
-        wait(fleet.rollback(&options, &Silent))
+        wait(fleet.rollback(&options, Silent).report())
     }
 
     pub(super) fn recover(&self) -> Report {
-        wait(self.whole().recover(&RecoverOptions::new(Direction::Safest, run(None)), &Silent))
+        wait(self.whole().recover(&RecoverOptions::new(Direction::Safest, run(None)), Silent).report())
     }
 
     pub(super) fn unlock(&self, force: bool) -> Report {
-        wait(self.whole().unlock(force, &run(None), &Silent))
+        wait(self.whole().unlock(force, &run(None), Silent).report())
     }
 
     pub(super) fn pin(&self, text: &str) -> Report {
-        wait(self.whole().pin(&name(text), &run(None), &Silent))
+        wait(self.whole().pin(&name(text), &run(None), Silent).report())
     }
 
     pub(super) fn adopt(&self) -> Report {
-        wait(self.whole().adopt(None, &run(None), &Silent))
+        wait(self.whole().adopt(None, &run(None), Silent).report())
     }
 }

@@ -3,26 +3,21 @@
 //! A change of the code alone changes none of these files; a change of behaviour shows in them, and belongs into its
 //! commit. `SNAPSHOTS=overwrite cargo test --all-features --test it frozen::runs` writes them.
 
-use std::{
-    fmt::Write,
-    path::Path,
-    sync::{Arc, Mutex},
-};
+use std::{fmt::Write, path::Path, sync::Arc};
 
 use serde_json::Value;
 use switchback::{
     DirStore, Fleet, Host, HostPath, Layout, Report,
     adoption::Tool,
-    event::Event,
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     plan::{Direction, RollbackTarget},
-    testing::Recording,
+    testing::{Collected, Recording, WholeReport as _},
     transport::{MemoryHost, MemoryTransport, raw::OnFailure},
 };
 
 use crate::fleet::fixture::{Hosts, ROOT, deploying, going_back, name, release, wait};
 
-type Observe<'a> = &'a (dyn Fn(&Event) + Send + Sync);
+type Observed = Collected<Value>;
 type Recorded = Arc<Recording<MemoryTransport>>;
 
 fn by() -> RunOptions {
@@ -34,7 +29,7 @@ macro_rules! commands {
     ($($command:ident: |$fleet:ident, $observer:ident| $run:expr,)+) => {
         $(#[test]
         fn $command() {
-            fn run($fleet: &Fleet, $observer: Observe<'_>) -> Report {
+            fn run($fleet: &Fleet, $observer: Observed) -> Report {
                 wait($run)
             }
             freeze(stringify!($command), &Hosts::new(2).deployed(&["a", "b"]), run);
@@ -44,49 +39,47 @@ macro_rules! commands {
 
 commands! {
     activate: |fleet, observer| async {
-        fleet.stage(release("c"), &by(), &switchback::event::Silent).await;
-        fleet.activate(&name("c"), &ActivateOptions::default(), &observer).await
+        fleet.stage(release("c"), &by(), switchback::event::Silent).report().await;
+        fleet.activate(&name("c"), &ActivateOptions::default(), observer).report().await
     },
-    adopt: |fleet, observer| fleet.adopt(Some(Tool::Capistrano), &by(), &observer),
-    check: |fleet, observer| fleet.check(&by(), &observer),
-    deploy: |fleet, observer| async { fleet.deploy(release("c"), &deploying(), &observer).await },
+    adopt: |fleet, observer| fleet.adopt(Some(Tool::Capistrano), &by(), observer).report(),
+    check: |fleet, observer| fleet.check(&by(), observer).report(),
+    deploy: |fleet, observer| async { fleet.deploy(release("c"), &deploying(), observer).report().await },
     deploy_dry: |fleet, observer| async {
         let mut options = deploying();
         options.run.dry_run = true;
-        fleet.deploy(release("c"), &options, &observer).await
+        fleet.deploy(release("c"), &options, observer).report().await
     },
-    deploy_same_name: |fleet, observer| async { fleet.deploy(release("a"), &DeployOptions::default(), &observer).await },
-    history: |fleet, observer| fleet.history(&observer),
-    pin: |fleet, observer| async { fleet.pin(&name("a"), &by(), &observer).await },
-    prune: |fleet, observer| fleet.prune(0, &by(), &observer),
-    recover: |fleet, observer| async { fleet.recover(&RecoverOptions::new(Direction::Safest, by()), &observer).await },
-    releases: |fleet, observer| fleet.releases(&observer),
-    rollback: |fleet, observer| async { fleet.rollback(&going_back(RollbackTarget::Steps(1)), &observer).await },
-    rollback_too_far: |fleet, observer| async { fleet.rollback(&going_back(RollbackTarget::Steps(2)), &observer).await },
-    stage: |fleet, observer| fleet.stage(release("c"), &by(), &observer),
-    status: |fleet, observer| fleet.status(&observer),
-    unlock: |fleet, observer| fleet.unlock(false, &by(), &observer),
-    unpin: |fleet, observer| async { fleet.unpin(&name("a"), &by(), &observer).await },
-    verify: |fleet, observer| fleet.verify(None, true, &observer),
+    deploy_same_name: |fleet, observer| async { fleet.deploy(release("a"), &DeployOptions::default(), observer).report().await },
+    history: |fleet, observer| fleet.history(observer).report(),
+    pin: |fleet, observer| async { fleet.pin(&name("a"), &by(), observer).report().await },
+    prune: |fleet, observer| fleet.prune(0, &by(), observer).report(),
+    recover: |fleet, observer| async { fleet.recover(&RecoverOptions::new(Direction::Safest, by()), observer).report().await },
+    releases: |fleet, observer| fleet.releases(observer).report(),
+    rollback: |fleet, observer| async { fleet.rollback(&going_back(RollbackTarget::Steps(1)), observer).report().await },
+    rollback_too_far: |fleet, observer| async { fleet.rollback(&going_back(RollbackTarget::Steps(2)), observer).report().await },
+    stage: |fleet, observer| fleet.stage(release("c"), &by(), observer).report(),
+    status: |fleet, observer| fleet.status(observer).report(),
+    unlock: |fleet, observer| fleet.unlock(false, &by(), observer).report(),
+    unpin: |fleet, observer| async { fleet.unpin(&name("a"), &by(), observer).report().await },
+    verify: |fleet, observer| fleet.verify(None, true, observer).report(),
 }
 
 /// Compares what a command does on these hosts with what is written beside this file.
-fn freeze(command: &str, hosts: &Hosts, run: fn(&Fleet, Observe<'_>) -> Report) {
+fn freeze(command: &str, hosts: &Hosts, run: fn(&Fleet, Observed) -> Report) {
     let root: HostPath = ROOT.parse().expect("a path");
     let connect = |(at, host): (usize, &MemoryHost)| Arc::new(Recording::new(host.connect(format!("web{}", at + 1))));
     let recordings: Vec<Recorded> = hosts.0.iter().enumerate().map(connect).collect();
     let store = |recording: &Recorded| DirStore::new(Arc::clone(recording), root.clone(), Layout::default());
     let members = recordings.iter().map(|recording| Host::new(recording.to_string(), store(recording)));
     let fleet = Fleet::new(members.collect()).expect("a fleet");
-    let events = Mutex::new(Vec::new());
-    let report = run(&fleet, &|event: &Event| {
-        events.lock().expect("nobody panicked").push(serde_json::to_value(event).expect("JSON"));
-    });
+    let events = Collected::new(|event| [serde_json::to_value(event).expect("JSON")]);
+    let report = run(&fleet, events.clone());
 
     let mut text = format!("exit {}\n\nevents\n", report.exit_code().code());
     // Hosts overtake each other, and progress is told of as often as there is time.
     let of_one = |event: &Value| event["host"] != "web2" && event["type"] != "progress";
-    for mut event in events.into_inner().expect("nobody panicked").into_iter().filter(of_one) {
+    for mut event in events.take().into_iter().filter(of_one) {
         omit_what_may_change(&mut event);
         writeln!(text, "{event}").expect("memory");
     }

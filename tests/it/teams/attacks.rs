@@ -18,6 +18,7 @@ use switchback::{
     fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::Direction,
     release::NewRelease,
+    testing::WholeReport as _,
     tree::Tree,
 };
 
@@ -93,23 +94,26 @@ impl Site<'_> {
         let mut options = DeployOptions::default();
         options.run = Self::run(dry);
         let tree = Tree::from_memory([("index.html", name.as_bytes())]).expect("a tree");
-        self.fleet.deploy(Arc::new(NewRelease::new(name.parse().expect("a name"), tree)), &options, &Silent).await
+        self.fleet
+            .deploy(Arc::new(NewRelease::new(name.parse().expect("a name"), tree)), &options, Silent)
+            .report()
+            .await
     }
 
     async fn rollback(&self, dry: bool) -> Report {
         let mut options = RollbackOptions::default();
         options.run = Self::run(dry);
-        self.fleet.rollback(&options, &Silent).await
+        self.fleet.rollback(&options, Silent).report().await
     }
 
     async fn activate(&self, dry: bool) -> Report {
         let mut options = ActivateOptions::default();
         options.run = Self::run(dry);
-        self.fleet.activate(&"s".parse().expect("a name"), &options, &Silent).await
+        self.fleet.activate(&"s".parse().expect("a name"), &options, Silent).report().await
     }
 
     async fn recover(&self, dry: bool) -> Report {
-        self.fleet.recover(&RecoverOptions::new(Direction::Safest, Self::run(dry)), &Silent).await
+        self.fleet.recover(&RecoverOptions::new(Direction::Safest, Self::run(dry)), Silent).report().await
     }
 
     fn seen(&self) -> BTreeMap<PathBuf, Vec<u8>> {
@@ -170,7 +174,7 @@ async fn site<'t>(team: &Team, with_group: bool, intruder: &'t Intruder) -> Site
     }
     let tree = Tree::from_memory([("index.html", b"s".as_slice())]).expect("a tree");
     let staged = NewRelease::new("s".parse().expect("a name"), tree);
-    assert_done(&site.fleet.stage(Arc::new(staged), &Site::run(false), &Silent).await, "s");
+    assert_done(&site.fleet.stage(Arc::new(staged), &Site::run(false), Silent).report().await, "s");
     site
 }
 

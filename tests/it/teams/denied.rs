@@ -7,16 +7,17 @@ use std::{
     os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink},
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use switchback::{
-    Event, ExitCode, Fleet, Observer, Report, TargetCheck,
+    ExitCode, Fleet, Report, TargetCheck,
     commands::{Commands, DataCommands, DataPlace},
     event::Silent,
-    fleet::{DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
+    fleet::{Call, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
     plan::{Direction, RollbackTarget},
     release::NewRelease,
+    testing::{Collected, WholeReport as _},
     tree::Tree,
 };
 
@@ -98,7 +99,7 @@ impl<'t> Site<'t> {
         let fleet = team.fleet(user, &root, None);
         let site = Self { team, user, above, whole, fleet };
         for name in ["a", "b", "c"] {
-            assert_done(&site.deploy(name, false, &Silent).await, name);
+            assert_done(&site.deploy(name, false, Silent).await, name);
         }
         copy(&site.above, &site.whole);
         site
@@ -152,17 +153,17 @@ impl<'t> Site<'t> {
         run
     }
 
-    async fn deploy(&self, name: &str, dry: bool, told: &dyn Observer) -> Report {
+    async fn deploy(&self, name: &str, dry: bool, told: impl Into<Call>) -> Report {
         let mut options = DeployOptions::default();
         options.run = self.run(dry);
         let tree = Tree::from_memory([("index.html", name.as_bytes())]).expect("a tree");
-        self.fleet.deploy(Arc::new(NewRelease::new(name.parse().expect("a name"), tree)), &options, told).await
+        self.fleet.deploy(Arc::new(NewRelease::new(name.parse().expect("a name"), tree)), &options, told).report().await
     }
 
-    async fn rollback(&self, dry: bool, told: &dyn Observer) -> Report {
+    async fn rollback(&self, dry: bool, told: impl Into<Call>) -> Report {
         let mut options = RollbackOptions::default();
         options.run = self.run(dry);
-        self.fleet.rollback(&options, told).await
+        self.fleet.rollback(&options, told).report().await
     }
 
     async fn code_alone(&self) -> Report {
@@ -170,11 +171,11 @@ impl<'t> Site<'t> {
         (options.run, options.verify) = (self.run(false), Some(TargetCheck::None));
         options.target = RollbackTarget::Release("b".parse().expect("a name"));
         (options.keep_data, options.no_hooks) = (true, true);
-        self.fleet.rollback(&options, &Silent).await
+        self.fleet.rollback(&options, Silent).report().await
     }
 
-    async fn recover(&self, told: &dyn Observer) -> Report {
-        self.fleet.recover(&RecoverOptions::new(Direction::Safest, self.run(true)), told).await
+    async fn recover(&self, told: impl Into<Call>) -> Report {
+        self.fleet.recover(&RecoverOptions::new(Direction::Safest, self.run(true)), told).report().await
     }
 }
 
@@ -197,25 +198,6 @@ fn all(directory: &Path) -> BTreeMap<PathBuf, (u32, u32, Vec<u8>)> {
         found.insert(path, (stat.mode(), stat.uid(), content));
     }
     found
-}
-
-#[derive(Default)]
-struct Told(Mutex<String>);
-
-impl Told {
-    fn all(self) -> String {
-        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Observer for Told {
-    fn event(&self, event: &Event) {
-        if let Event::Warning { message, .. } = event {
-            let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            told.push_str(&message.text);
-            told.push('\n');
-        }
-    }
 }
 
 /// Checks the exit code, and that a failed command changed nothing in the root.
@@ -254,27 +236,27 @@ async fn refuses_what_needs_it(site: &Site<'_>, case: &Case) {
     let place = site.deny(case);
     let (path, before) = (place.display().to_string().trim_end_matches('/').to_owned(), all(&site.above));
     let named = format!("cannot read {path} (owned by root): Permission denied");
-    let status = site.fleet.status(&Silent).await;
+    let status = site.fleet.status(Silent).report().await;
     assert_eq!(status.exit_code(), DONE, "{path}: {:?} {:?}", status.error, status.hosts);
     let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
     let found: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
     if !path.ends_with("/over") {
         assert_eq!(found, [named.as_str()], "{path}");
     }
-    let told = [Told::default(), Told::default(), Told::default(), Told::default()];
-    let check = site.fleet.check(&site.run(false), &told[0]).await;
+    let told = [(); 4].map(|()| Collected::warnings());
+    let check = site.fleet.check(&site.run(false), told[0].clone()).report().await;
     assert_code(site, &before, &check, case.deploy, &format!("{path}: check"));
-    let deploy = site.deploy("d", true, &told[1]).await;
+    let deploy = site.deploy("d", true, told[1].clone()).await;
     assert_code(site, &before, &deploy, case.deploy, &format!("{path}: a dry deploy"));
-    let back = site.rollback(true, &told[2]).await;
+    let back = site.rollback(true, told[2].clone()).await;
     assert_code(site, &before, &back, case.back[0], &format!("{path}: a dry rollback"));
-    site.recover(&told[3]).await;
+    site.recover(told[3].clone()).await;
     assert!(all(&site.above) == before, "{path}: asking changed something");
     for (told, who) in told.into_iter().zip(["check", "a dry deploy", "a dry rollback", "a dry recovery"]) {
-        let told = told.all();
+        let told = told.take().join("\n");
         assert!(told.contains(&named) || path.ends_with("/over"), "{path}: {who} says {told}");
     }
-    let back = site.rollback(false, &Silent).await;
+    let back = site.rollback(false, Silent).await;
     assert_code(site, &before, &back, case.back[1], &format!("{path}: a rollback"));
     site.deny(case);
     let alone = site.code_alone().await;
@@ -290,22 +272,16 @@ async fn a_way_back_that_cannot_be_read_leads_nowhere_and_keeps_everything() {
     chown(&place, Some(0), Some(0)).expect("root may");
     fs::set_permissions(&place, fs::Permissions::from_mode(0o600)).expect("ours");
     let before = all(&site.above);
-    let status = site.fleet.status(&Silent).await;
+    let status = site.fleet.status(Silent).report().await;
     let named = format!("cannot read {} (owned by root): Permission denied", place.display());
     let unreadable = &status.hosts[0].status.as_ref().expect("it was read").unreadable;
     assert_eq!(unreadable.iter().map(ToString::to_string).collect::<Vec<_>>(), [named]);
     for dry in [true, false] {
-        assert_code(
-            &site,
-            &before,
-            &site.rollback(dry, &Silent).await,
-            ExitCode::NOTHING_TO_ROLL_BACK_TO,
-            "a rollback",
-        );
+        assert_code(&site, &before, &site.rollback(dry, Silent).await, ExitCode::NOTHING_TO_ROLL_BACK_TO, "a rollback");
     }
-    let pruned = site.fleet.prune(0, &site.run(true), &Silent).await;
+    let pruned = site.fleet.prune(0, &site.run(true), Silent).report().await;
     assert_eq!(pruned.exit_code(), DONE, "{pruned:?}");
-    assert_done(&site.fleet.prune(0, &site.run(false), &Silent).await, "prune");
+    assert_done(&site.fleet.prune(0, &site.run(false), Silent).report().await, "prune");
     for name in ["a", "b", "c"] {
         assert!(site.root().join("releases").join(name).exists(), "{name} is gone");
     }
@@ -326,13 +302,13 @@ async fn a_directory_that_cannot_be_written_in_refuses_before_anything_is_touche
         fs::set_permissions(&place, fs::Permissions::from_mode(0o755)).expect("ours");
         let before = all(&site.above);
         for dry in [true, false] {
-            for report in [site.rollback(dry, &Silent).await, site.deploy("d", dry, &Silent).await] {
+            for report in [site.rollback(dry, Silent).await, site.deploy("d", dry, Silent).await] {
                 assert_code(&site, &before, &report, REFUSED, &format!("{name}, dry: {dry}"));
                 let error = &report.error.as_ref().expect("why").message;
                 assert!(error.contains(&format!(".switchback/{name}")), "{name}: {error}");
             }
         }
-        let check = site.fleet.check(&site.run(false), &Silent).await;
+        let check = site.fleet.check(&site.run(false), Silent).report().await;
         assert_code(&site, &before, &check, REFUSED, &format!("{name}: check"));
     }
     site.fleet.close().await;
@@ -348,8 +324,8 @@ async fn a_link_in_place_of_a_file_is_unreadable_too() {
     symlink("/etc/passwd", &place).expect("root may");
     let before = all(&site.above);
     for dry in [true, false] {
-        assert_code(&site, &before, &site.rollback(dry, &Silent).await, REFUSED, "a rollback");
-        assert_code(&site, &before, &site.deploy("d", dry, &Silent).await, REFUSED, "a deploy");
+        assert_code(&site, &before, &site.rollback(dry, Silent).await, REFUSED, "a rollback");
+        assert_code(&site, &before, &site.deploy("d", dry, Silent).await, REFUSED, "a deploy");
     }
     site.fleet.close().await;
 }

@@ -7,6 +7,7 @@ use switchback::{
     event::Silent,
     fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     release::NewRelease,
+    testing::WholeReport as _,
     transport::raw::{Op, Reply},
     tree::Tree,
 };
@@ -81,20 +82,20 @@ impl Command {
             Self::Deploy(name) => {
                 let mut options = DeployOptions::default();
                 options.allow_split = true;
-                fleet.deploy(release(name), &options, &Silent).await
+                fleet.deploy(release(name), &options, Silent).report().await
             }
             Self::Activate(name) => {
                 let name = name.parse().expect("a name");
-                fleet.activate(&name, &ActivateOptions::default(), &Silent).await
+                fleet.activate(&name, &ActivateOptions::default(), Silent).report().await
             }
-            Self::Rollback => fleet.rollback(&RollbackOptions::default(), &Silent).await,
+            Self::Rollback => fleet.rollback(&RollbackOptions::default(), Silent).report().await,
         }
     }
 }
 
 /// Stages a release on the hosts of `fleet`.
 pub(crate) async fn stage(fleet: &Fleet, name: &str) -> Report {
-    fleet.stage(release(name), &RunOptions::default(), &Silent).await
+    fleet.stage(release(name), &RunOptions::default(), Silent).report().await
 }
 
 fn release(name: &str) -> Arc<NewRelease> {

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use switchback::{
     Fleet, ReleaseName, Report,
-    event::Silent,
-    fleet::{ActivateOptions, Cancel, DeployOptions, RollbackOptions, RunOptions},
+    fleet::{ActivateOptions, Call, Cancel, DeployOptions, RollbackOptions, RunOptions},
     plan::RollbackTarget,
     release::NewRelease,
+    testing::WholeReport as _,
     tree::Tree,
 };
 
@@ -66,29 +66,28 @@ impl Command {
 
     /// Executes the command on `fleet`.
     pub(crate) async fn run(self, fleet: Fleet, cancel: Cancel) -> Vec<Report> {
-        let mut run = RunOptions::by("somebody@somewhere");
-        run.cancel = cancel;
+        let (run, call) = (RunOptions::by("somebody@somewhere"), Call::new().cancel(&cancel));
         let report = match self {
             Self::Deploy { name, serial, split } => {
                 let mut options = DeployOptions::default();
                 (options.run, options.allow_split) = (run, split);
-                fleet.deploy(release(&name, serial), &options, &Silent).await
+                fleet.deploy(release(&name, serial), &options, call).report().await
             }
-            Self::Stage { name, serial } => fleet.stage(release(&name, serial), &run, &Silent).await,
+            Self::Stage { name, serial } => fleet.stage(release(&name, serial), &run, call).report().await,
             Self::Activate { name, split } => {
                 let mut options = ActivateOptions::default();
                 (options.run, options.allow_split) = (run, split);
-                fleet.activate(&release_name(&name), &options, &Silent).await
+                fleet.activate(&release_name(&name), &options, call).report().await
             }
             Self::Rollback { target, from } => {
                 let mut options = RollbackOptions::default();
                 (options.run, options.target, options.from) = (run, target, from.as_deref().map(release_name));
-                fleet.rollback(&options, &Silent).await
+                fleet.rollback(&options, call).report().await
             }
-            Self::Prune { keep } => fleet.prune(keep, &run, &Silent).await,
-            Self::Pin { name, pins: true } => fleet.pin(&release_name(&name), &run, &Silent).await,
-            Self::Pin { name, pins: false } => fleet.unpin(&release_name(&name), &run, &Silent).await,
-            Self::Status => fleet.status(&Silent).await,
+            Self::Prune { keep } => fleet.prune(keep, &run, call).report().await,
+            Self::Pin { name, pins: true } => fleet.pin(&release_name(&name), &run, call).report().await,
+            Self::Pin { name, pins: false } => fleet.unpin(&release_name(&name), &run, call).report().await,
+            Self::Status => fleet.status(call).report().await,
         };
         vec![report]
     }

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ReleaseName, Report, TargetCheck, fleet::ActivateOptions, report::Command as Reported};
+use switchback::{ReleaseName, TargetCheck, fleet::ActivateOptions, report::Command as Reported};
 
-use super::{OnFleet, Why};
+use super::{Called, OnFleet, Why};
 use crate::{args::Hosts, call::Call};
 
 /// Switch every host to a release that it already has
@@ -50,14 +50,14 @@ impl OnFleet for Activate {
         &self.hosts
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
             let mut options = ActivateOptions::default();
             options.run = call.options(&self.why);
             options.allow_split = self.allow_split;
             options.accept_data = self.accept_data;
             options.verify = self.verify;
-            Ok(call.fleet.activate(&self.name, &options, call.observer).await)
+            Ok(call.fleet.activate(&self.name, &options, call.watched()).await)
         })
     }
 }

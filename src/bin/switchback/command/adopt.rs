@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ErrorKind, Report, adoption::Tool, report::Command as Reported};
+use switchback::{ErrorKind, Report, adoption::Tool, report::Command as Reported};
 
-use super::{OnFleet, Question, Why};
+use super::{Called, OnFleet, Question, Why};
 use crate::{args::Hosts, call::Call};
 
 /// Adopt a release tree that another tool or a person made
@@ -42,8 +42,8 @@ impl OnFleet for Adopt {
         Some(question)
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
-        Box::pin(async move { Ok(call.fleet.adopt(self.from, &call.options(&self.why), call.observer).await) })
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
+        Box::pin(async move { Ok(call.fleet.adopt(self.from, &call.options(&self.why), call.watched()).await) })
     }
 }
 

@@ -3,9 +3,9 @@
 use camino::Utf8PathBuf;
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ReleaseName, Report, fleet::DeployOptions, report::Command as Reported};
+use switchback::{ReleaseName, fleet::DeployOptions, report::Command as Reported};
 
-use super::{OnFleet, Why};
+use super::{Called, OnFleet, Why};
 use crate::{
     args::Hosts,
     call::{self, Call, Digests},
@@ -79,7 +79,7 @@ impl OnFleet for Deploy {
         &self.hosts
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
             let mut options = DeployOptions::default();
             options.run = call.options(&self.why);
@@ -91,7 +91,7 @@ impl OnFleet for Deploy {
             options.irreversible = self.irreversible.then(|| "it was deployed as irreversible".to_owned());
             options.accept_data = self.accept_data;
             let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
-            Ok(call.fleet.deploy(release, &options, call.observer).await)
+            Ok(call.fleet.deploy(release, &options, call.watched()).await)
         })
     }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use futures_util::future::LocalBoxFuture;
 use switchback::{Error, ErrorKind, ReleaseName, Report, fleet::DrillOptions, report::Command as Reported};
 
-use super::{OnFleet, Why};
+use super::{Called, OnFleet, Why};
 use crate::{
     args::Hosts,
     call::{self, Call, Digests},
@@ -53,7 +53,7 @@ impl OnFleet for Drill {
         &self.hosts
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
             let mut options = DrillOptions::default();
             options.run = call.options(&self.why);
@@ -61,7 +61,7 @@ impl OnFleet for Drill {
             options.run.allow_empty = self.allow_empty;
             // A drill proves the contents themselves: no cached digests.
             let release = call.release(&self.source, self.name.as_ref(), Digests::Computed).await?;
-            Ok(call.fleet.drill(release, &options, call.observer).await)
+            Ok(call.fleet.drill(release, &options, call.watched()).await)
         })
     }
 

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, Report, report::Command as Reported};
+use switchback::report::Command as Reported;
 
-use super::OnFleet;
+use super::{Called, OnFleet};
 use crate::{args::Hosts, call::Call};
 
 /// Show every host's operations, newest first
@@ -37,11 +37,11 @@ impl OnFleet for History {
         false
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
             Ok(match self.limit {
-                0 => call.fleet.history(call.observer).await,
-                newest => call.fleet.recent_history(newest, call.observer).await,
+                0 => call.fleet.history(call.watched()).await,
+                newest => call.fleet.recent_history(newest, call.watched()).await,
             })
         })
     }

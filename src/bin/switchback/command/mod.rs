@@ -27,12 +27,15 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Args, Subcommand};
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, Report, config::parse_duration, report::Command as Reported};
+use switchback::{Error, Report, RunError, config::parse_duration, report::Command as Reported};
 
 use crate::{
     args::{Global, Hosts},
     call::Call,
 };
+
+/// The result of a command, or the error of this machine that kept it from beginning.
+pub(crate) type Called = Result<Result<Report, RunError>, Error>;
 
 /// A command on the hosts: its arguments, and the library function that it calls.
 pub(crate) trait OnFleet {
@@ -53,7 +56,7 @@ pub(crate) trait OnFleet {
     }
 
     /// Calls the library.
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>>;
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called>;
 
     /// Settles the outcome from what the hosts reported.
     fn settle(&self, report: Report) -> Report {

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, Report, report::Command as Reported};
+use switchback::report::Command as Reported;
 
-use super::{OnFleet, Why};
+use super::{Called, OnFleet, Why};
 use crate::{args::Hosts, call::Call};
 
 /// Remove old releases that nothing needs any more
@@ -37,7 +37,7 @@ impl OnFleet for Prune {
         &self.hosts
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
-        Box::pin(async move { Ok(call.fleet.prune(self.keep, &call.options(&self.why), call.observer).await) })
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
+        Box::pin(async move { Ok(call.fleet.prune(self.keep, &call.options(&self.why), call.watched()).await) })
     }
 }

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, Report, fleet::RecoverOptions, plan::Direction, report::Command as Reported};
+use switchback::{fleet::RecoverOptions, plan::Direction, report::Command as Reported};
 
-use super::{OnFleet, Why};
+use super::{Called, OnFleet, Why};
 use crate::{args::Hosts, call::Call};
 
 /// Finish or revert an interrupted run
@@ -43,7 +43,7 @@ impl OnFleet for Recover {
         &self.hosts
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
             let direction = match (self.forward, self.back) {
                 (true, _) => Direction::Forward,
@@ -52,7 +52,7 @@ impl OnFleet for Recover {
             };
             let mut options = RecoverOptions::new(direction, call.options(&self.why));
             options.keep_data = self.keep_data;
-            Ok(call.fleet.recover(&options, call.observer).await)
+            Ok(call.fleet.recover(&options, call.watched()).await)
         })
     }
 }

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, Report, report::Command as Reported};
+use switchback::report::Command as Reported;
 
-use super::OnFleet;
+use super::{Called, OnFleet};
 use crate::{args::Hosts, call::Call};
 
 /// List every host's releases: state, size, age, who staged them
@@ -31,7 +31,7 @@ impl OnFleet for Releases {
         false
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
-        Box::pin(async move { Ok(call.fleet.releases(call.observer).await) })
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
+        Box::pin(async move { Ok(call.fleet.releases(call.watched()).await) })
     }
 }

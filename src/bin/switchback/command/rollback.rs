@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use futures_util::future::LocalBoxFuture;
 use switchback::{
-    Error, ReleaseName, Report, TargetCheck,
+    ReleaseName, Report, TargetCheck,
     data::{DataVersion, DataVersionError},
     fleet::{CommandsFrom, RollbackOptions},
     plan::RollbackTarget,
@@ -11,7 +11,7 @@ use switchback::{
     status::{HostStatus, ReleaseState},
 };
 
-use super::{OnFleet, Question, Why};
+use super::{Called, OnFleet, Question, Why};
 use crate::{args::Hosts, call::Call};
 
 /// Roll every host back to the recorded previous release
@@ -88,7 +88,7 @@ impl OnFleet for Rollback {
         is_plain.then_some(question)
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
             let mut options = RollbackOptions::default();
             options.run = call.options(&self.why);
@@ -104,7 +104,7 @@ impl OnFleet for Rollback {
                 options.commands = CommandsFrom::Configuration;
             }
             options.verify = self.verify;
-            Ok(call.fleet.rollback(&options, call.observer).await)
+            Ok(call.fleet.rollback(&options, call.watched()).await)
         })
     }
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 use camino::Utf8PathBuf;
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ReleaseName, Report, config::parse_duration, report::Command as Reported};
+use switchback::{ReleaseName, config::parse_duration, report::Command as Reported};
 
-use super::{OnFleet, Why};
+use super::{Called, OnFleet, Why};
 use crate::{
     args::Hosts,
     call::{self, Call, Digests},
@@ -51,14 +51,14 @@ impl OnFleet for Stage {
         &self.hosts
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
             let why = Why { reason: None, wait: self.wait, skip_unreachable: self.skip_unreachable };
             let mut options = call.options(&why);
             options.revision = call::built_from(&self.source);
             options.allow_empty = self.allow_empty;
             let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
-            Ok(call.fleet.stage(release, &options, call.observer).await)
+            Ok(call.fleet.stage(release, &options, call.watched()).await)
         })
     }
 }

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, Report, report::Command as Reported, report::Outcome, status::HostStatus};
+use switchback::{Report, report::Command as Reported, report::Outcome, status::HostStatus};
 
-use super::OnFleet;
+use super::{Called, OnFleet};
 use crate::{args::Hosts, call::Call};
 
 /// Show every host's state: current release, lock, leftovers
@@ -45,8 +45,8 @@ impl OnFleet for Status {
         settled(report, self.check)
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
-        Box::pin(async move { Ok(call.fleet.status(call.observer).await) })
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
+        Box::pin(async move { Ok(call.fleet.status(call.watched()).await) })
     }
 }
 

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, Report, report::Command as Reported};
+use switchback::report::Command as Reported;
 
-use super::{OnFleet, Why};
+use super::{Called, OnFleet, Why};
 use crate::{args::Hosts, call::Call};
 
 /// Show who holds the lock, and remove the lock of a dead holder
@@ -33,7 +33,7 @@ impl OnFleet for Unlock {
         &self.hosts
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
-        Box::pin(async move { Ok(call.fleet.unlock(self.force, &call.options(&Why::default()), call.observer).await) })
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
+        Box::pin(async move { Ok(call.fleet.unlock(self.force, &call.options(&Why::default()), call.watched()).await) })
     }
 }

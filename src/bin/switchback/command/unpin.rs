@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ReleaseName, Report, report::Command as Reported};
+use switchback::{ReleaseName, report::Command as Reported};
 
-use super::{OnFleet, Why};
+use super::{Called, OnFleet, Why};
 use crate::{args::Hosts, call::Call};
 
 /// Unpin a release, so that it can be pruned again
@@ -31,7 +31,7 @@ impl OnFleet for Unpin {
         &self.hosts
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
-        Box::pin(async move { Ok(call.fleet.unpin(&self.name, &call.options(&self.why), call.observer).await) })
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
+        Box::pin(async move { Ok(call.fleet.unpin(&self.name, &call.options(&self.why), call.watched()).await) })
     }
 }

@@ -2,9 +2,9 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ReleaseName, Report, report::Command as Reported};
+use switchback::{ReleaseName, report::Command as Reported};
 
-use super::OnFleet;
+use super::{Called, OnFleet};
 use crate::{args::Hosts, call::Call};
 
 /// Compare a release with its manifest, and change nothing
@@ -40,7 +40,7 @@ impl OnFleet for Verify {
         false
     }
 
-    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Result<Report, Error>> {
-        Box::pin(async move { Ok(call.fleet.verify(self.name.as_ref(), self.full, call.observer).await) })
+    fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
+        Box::pin(async move { Ok(call.fleet.verify(self.name.as_ref(), self.full, call.watched()).await) })
     }
 }

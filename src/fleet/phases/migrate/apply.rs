@@ -19,7 +19,6 @@ use crate::{
 use super::{MigrationCall, MigrationContext, keeps_ledger, known::data_record};
 use crate::fleet::{
     execution::Execution,
-    hooks::occasion,
     locked_host::LockedHost,
     log::{DataAct, Settled},
     outcome::DataState,
@@ -140,7 +139,7 @@ impl<'r> Run<'r> {
         let Some(host) = execution.locked.iter_mut().find(|host| host.member.name == *name) else {
             return Ok(());
         };
-        let at = occasion(host, release, HookDirection::Deploy);
+        let at = self.occasion(host, release, HookDirection::Deploy);
         let host_name = host.name();
         let guard = host.guard.as_mut();
         let mut shell =

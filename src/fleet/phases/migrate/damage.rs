@@ -33,7 +33,8 @@ pub(super) fn found_after(
         None => format!("the data version on {} could not be read after it", context.place),
     };
     execution.data.failure.get_or_insert(DataFailure { found });
-    Failure { message: format!("{}; {words}", why.message), ..why }
+    let message = format!("{}; {words}", why.message);
+    why.reworded(message)
 }
 
 impl<'r> Run<'r> {

@@ -34,7 +34,7 @@ use self::damage::Fingerprint;
 pub(in crate::fleet) use self::known::VERSION_PAUSE;
 use crate::fleet::{
     execution::Execution,
-    hooks::occasion,
+    hooks::contained,
     locked_host::LockedHost,
     log::{DataAct, Log},
     outcome::DataState,
@@ -132,7 +132,7 @@ impl<'r> Run<'r> {
             DataPlace::Controller => {
                 let at = Occasion {
                     host: CONTROLLER.to_owned(),
-                    ..occasion(&execution.locked[0], context.release, context.direction)
+                    ..self.occasion(&execution.locked[0], context.release, context.direction)
                 };
                 dispatch(
                     context.migration,
@@ -148,7 +148,7 @@ impl<'r> Run<'r> {
                     .iter_mut()
                     .find(|host| host.member.name == *name)
                     .ok_or_else(|| elsewhere(name))?;
-                let at = occasion(host, context.release, context.direction);
+                let at = self.occasion(host, context.release, context.direction);
                 let guard = host.guard.as_mut();
                 let mut shell =
                     HostShell { run: self, guard, at: at.clone(), directory: context.directory, secrets: &secrets };
@@ -157,7 +157,8 @@ impl<'r> Run<'r> {
         }
         .map_err(|error| {
             let why = Failure::from(error);
-            Failure { message: redact(&secrets, &why.message), ..why }
+            let message = redact(&secrets, &why.message);
+            why.reworded(message)
         })
     }
 
@@ -246,9 +247,12 @@ async fn dispatch(
     call: MigrationCall<'_>,
     shell: &mut dyn HookShell,
 ) -> Result<Option<DataVersion>, Error> {
-    match call {
-        MigrationCall::Version => migration.version(at, shell).await.map(Some),
-        MigrationCall::Apply => migration.apply(at, shell).await.map(|()| None),
-        MigrationCall::Revert(target) => migration.revert(at, target, shell).await.map(|()| None),
-    }
+    let result = async {
+        match call {
+            MigrationCall::Version => migration.version(at, shell).await.map(Some),
+            MigrationCall::Apply => migration.apply(at, shell).await.map(|()| None),
+            MigrationCall::Revert(target) => migration.revert(at, target, shell).await.map(|()| None),
+        }
+    };
+    contained(result, ErrorKind::DataFailed, || format!("the migration of the data for {}", at.release)).await
 }
