@@ -20,6 +20,7 @@ fn abandoned() -> MutexGuard<'static, BTreeSet<Token>> {
 }
 
 /// Whether this process abandoned the token with this text.
+#[cfg(any(test, target_os = "linux"))]
 pub(crate) fn is_abandoned(text: &str) -> bool {
     text.parse().is_ok_and(|token: Token| abandoned().contains(&token))
 }
