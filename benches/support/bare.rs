@@ -8,12 +8,14 @@ type Done = rustix::io::Result<()>;
 
 /// Does what a rollback does to `root`, which [`make`] created, in the same order and with the same syncs.
 ///
-/// Takes a lock with a mark, an owner and a proven rename; reads the root; writes the intent; switches `current`; marks
-/// the release bad, writes the history, and releases the lock.
+/// Takes a lock with a mark, an owner and a proven rename, synced before it is named; reads the root; compares the
+/// target with its manifest; writes the intent; switches `current`; marks the release bad, writes the history, and
+/// releases the lock.
 pub(crate) fn rollback(root: &Path, from: &str, to: &str) -> Done {
     let bare = Bare { state: root.join(".state"), root, token: "0123456789abcdef" };
     bare.take_lock()?;
     bare.look()?;
+    bare.verify(to)?;
     bare.switch(to)?;
     bare.finish(from)
 }
@@ -27,10 +29,15 @@ pub(crate) fn make(root: &Path, releases: &[&str]) -> Done {
         directory(&root.join(".state").join(path))?;
     }
     fs::symlink("1", root.join(".state/format"))?;
+    write(&root.join(".state/marks"), "0\n")?;
     for release in releases {
         directory(&root.join("releases").join(release))?;
         directory(&root.join(".state/releases").join(release))?;
         write(&root.join("releases").join(release).join("previousVersion"), "none\n")?;
+        for file in FILES {
+            write(&root.join("releases").join(release).join(file), "content\n")?;
+        }
+        write(&root.join(".state/releases").join(release).join("manifest"), &OWNER.repeat(FILES.len()))?;
         fs::symlink(format!("releases/{release}"), root.join("next"))?;
         fs::rename(root.join("next"), root.join("current"))?;
     }
@@ -61,6 +68,9 @@ impl Bare<'_> {
         }
         write(&held.join("owner"), OWNER)?;
         write(&held.join("process"), "1 2 boot\n")?;
+        for path in [&live, &held.join("owner"), &held.join("process"), &held] {
+            sync(path)?;
+        }
         fs::symlink(".", held.join("proof"))?;
         fs::symlink("..", private.join("proof"))?;
         fs::rename(private.join("proof"), held.join("proof"))?;
@@ -81,10 +91,16 @@ impl Bare<'_> {
             }
         }
         read(&self.held().join("owner"))?;
+        read(&self.state.join("marks"))?;
         for listed in ["journal", "staging"] {
             names(&self.state.join(listed))?;
         }
         Ok(())
+    }
+
+    fn verify(&self, release: &str) -> Done {
+        read(&self.state.join("releases").join(release).join("manifest"))?;
+        names(&self.root.join("releases").join(release)).map(drop)
     }
 
     fn switch(&self, to: &str) -> Done {
@@ -103,12 +119,15 @@ impl Bare<'_> {
 
     fn finish(&self, from: &str) -> Done {
         let (held, trash) = (self.held(), self.state.join("trash"));
-        write(&held.join("bad"), OWNER)?;
-        sync(&held.join("bad"))?;
-        fs::rename(held.join("bad"), self.state.join("releases").join(from).join("bad"))?;
         let history = self.state.join("history");
         append(&history, OWNER, OFlags::APPEND)?;
-        sync(&history)?;
+        write(&held.join("bad"), OWNER)?;
+        write(&held.join("marks"), "1\n")?;
+        for path in [&held.join("bad"), &held.join("marks"), &history] {
+            sync(path)?;
+        }
+        fs::rename(held.join("bad"), self.state.join("releases").join(from).join("bad"))?;
+        fs::rename(held.join("marks"), self.state.join("marks"))?;
         let gone = trash.join(self.token);
         fs::rename(held, &gone)?;
         fs::rmdir(self.state.join("lock"))?;
@@ -118,6 +137,9 @@ impl Bare<'_> {
         fs::rmdir(gone)
     }
 }
+
+/// The files of a release, as many as the example site has.
+const FILES: [&str; 6] = ["a", "b", "c", "d", "e", "f"];
 
 /// An owner record of realistic length.
 const OWNER: &str = "{\"format\":1,\"operation\":\"0123456789abcdef\",\"command\":\"rollback\",\"by\":\"deploy@ci\",\

@@ -34,9 +34,9 @@ use super::{
 ///
 /// # Symlinks
 ///
-/// Each batch opens the root once, and reaches every path inside it name by name from there without following symlinks
-/// (`openat(2)` with `O_NOFOLLOW`). So somebody with write access to the root can make a step fail, but never make it
-/// act outside.
+/// Each batch opens the root once, and reaches every path inside it from there without following symlinks (`openat2(2)`
+/// with `RESOLVE_NO_SYMLINKS`, or `openat(2)` name by name). So somebody with write access to the root can make a step
+/// fail, but never make it act outside.
 ///
 /// # Cancellation
 ///

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use camino::Utf8Path;
 use rustix::{
-    fs::{self, AtFlags, FileType, Mode, OFlags, Stat},
+    fs::{self, AtFlags, FileType, Mode, OFlags, ResolveFlags, Stat},
     io::Errno,
 };
 
@@ -18,7 +18,7 @@ use super::errno::{self, Result};
 /// The flags that open a directory to work from: it need not be readable.
 const PLACE: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
-/// An open deploy root. Every path inside is reached name by name from here, never through a symlink.
+/// An open deploy root. Every path inside is reached from here, never through a symlink.
 #[derive(Debug)]
 pub(super) struct Root {
     directory: OwnedFd,
@@ -59,11 +59,25 @@ impl Root {
     pub(super) fn place<'p>(&self, path: &'p InnerPath) -> Result<Place<'p>> {
         let mut names: Vec<&str> = path.names().collect();
         let name = names.pop().unwrap_or(".");
-        let mut directory = self.directory.try_clone().map_err(|error| errno::of(&error))?;
-        for name in names {
-            directory = enter(&directory, name)?;
-        }
+        let directory = match &names[..] {
+            [] => self.directory.try_clone().map_err(|error| errno::of(&error))?,
+            [first, rest @ ..] => self.walk(first, rest)?,
+        };
         Ok(Place { directory, name })
+    }
+
+    /// Opens the directory at the end of these names.
+    fn walk(&self, first: &str, rest: &[&str]) -> Result<OwnedFd> {
+        let path = rest.iter().fold(first.to_owned(), |path, name| path + "/" + name);
+        let never_out = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match fs::openat2(&self.directory, path, PLACE, Mode::empty(), never_out) {
+            // Kernels before 5.6 lack openat2(2), some containers forbid unknown calls, and a long path is too long for
+            // one call. Name by name, the error is also the same everywhere.
+            Err(errno) if errno != Errno::NOENT => {
+                rest.iter().try_fold(enter(&self.directory, first)?, |directory, name| enter(&directory, *name))
+            }
+            opened => opened,
+        }
     }
 
     /// Returns the descriptor of the root.

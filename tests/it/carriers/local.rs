@@ -111,9 +111,11 @@ async fn links_never_lead_out() {
     symlink(outside.path(), root.path().join("out")).expect("a link");
     symlink(outside.path().join("f"), root.path().join("link")).expect("a link");
     symlink(outside.path().join("new"), root.path().join("new")).expect("a link");
+    fs_err::create_dir(root.path().join("d")).expect("a directory");
+    symlink("../out", root.path().join("d/out")).expect("a link");
     fs_err::write(root.path().join("mine"), "x").expect("a file");
     let content = || "x".to_owned();
-    let changes = ["out/f", "out/new", "link", "new"].into_iter().flat_map(|path| {
+    let changes = ["out/f", "out/new", "d/out/f", "link", "new"].into_iter().flat_map(|path| {
         [
             Op::MakeDir { path: at(path), mode: 0o755, existing_is_fine: true },
             Op::MakeLink { path: at(path), text: b"x".to_vec() },
@@ -186,6 +188,9 @@ async fn a_directory_six_thousand_deep_is_surveyed_and_removed() {
         mkdirat(&directory, "d", Mode::RWXU).expect("room");
         directory = openat(&directory, "d", OFlags::DIRECTORY, Mode::empty()).expect("just made");
     }
+    // Longer than the kernel takes at once.
+    let inspected = run(&root, [Op::Inspect { path: at(&vec!["d"; 4000].join("/")) }]).await;
+    assert!(matches!(inspected[..], [Reply::Entry(Some(_))]), "{inspected:?}");
     let survey = Op::Survey { path: at("d"), digests: true };
     let replies = run(&root, [survey, Op::RemoveTree { path: at("d") }]).await;
     let Reply::Survey(Some(seen)) = &replies[0] else { panic!("{:?}", replies[0]) };
