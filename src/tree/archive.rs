@@ -1,8 +1,9 @@
-//! Trees from archives: `.tar`, `.tar.gz`, `.tgz`, `.tar.zst`.
+//! Trees from archives: `.tar`, `.tar.gz`, `.tgz`, `.tar.zst`, from a path or from any reader.
 
 use std::{
     fs::{self, File},
-    io::{self, BufRead, BufReader, Read, Seek},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom},
+    os::unix::fs::FileExt,
     path::PathBuf,
     sync::Arc,
 };
@@ -16,13 +17,18 @@ use super::{
     format::Format,
     hard_links::{Copied, HardLinks},
     inventory::Inventory,
+    limits::Exceeded,
     members::{self, Archived, Member},
+    meter::Meter,
     replay::Replay,
     stamp::Stamp,
 };
 
 /// The part of a hard-linked file's content that stays in memory, in bytes; more goes to a temporary file.
 const IN_MEMORY: usize = 8 << 20;
+
+/// The number of first bytes that tell the format.
+const START: u64 = 4;
 
 /// The content of an archive, as scanned.
 #[derive(Debug)]
@@ -38,13 +44,25 @@ struct Archive {
 /// An archive on disk.
 #[derive(Debug)]
 struct Source {
-    path: PathBuf,
-    /// The path as given.
+    place: Place,
+    /// The path as given, for messages.
     name: String,
     format: Format,
     limits: Limits,
     strip: Option<usize>,
 }
+
+/// The place of an archive.
+#[derive(Debug)]
+enum Place {
+    /// A file, opened for each reading.
+    Path(PathBuf),
+    /// A temporary file without a name.
+    Copy(File),
+}
+
+/// The name of an archive that came from a reader, in messages.
+const UNNAMED: &str = "<reader>";
 
 impl Tree {
     /// Opens the archive at `path` with the default [`Limits`]; see [`open`](Self::open).
@@ -55,6 +73,37 @@ impl Tree {
     pub fn from_archive(path: &Utf8Path) -> Result<Self, TreeError> {
         scan(path, &SourceOptions::default())
     }
+
+    /// Reads an archive from `reader`, plain or compressed with gzip or Zstandard, as its first bytes tell.
+    ///
+    /// Keeps a copy of the archive in a temporary file without a name, because its content is read again for each host.
+    /// Blocks until the archive has ended.
+    ///
+    /// ```
+    /// use switchback::tree::Tree;
+    ///
+    /// let mut archive = tar::Builder::new(Vec::new());
+    /// archive.append_dir_all(".", "examples/site/v1")?;
+    /// let tree = Tree::from_tar(&archive.into_inner()?[..])?;
+    /// assert_eq!(tree.digest()?, Tree::open("examples/site/v1".into())?.digest()?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`TreeError`] as for an archive at a path, and [`TreeError::Read`] when the copy cannot be written.
+    pub fn from_tar(reader: impl Read) -> Result<Self, TreeError> {
+        Self::from_tar_with(reader, &SourceOptions::default())
+    }
+
+    /// Reads an archive like [`from_tar`](Self::from_tar), with other limits, exclude patterns or `strip`.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_tar`](Self::from_tar), and [`TreeError::Pattern`] when an exclude pattern is invalid.
+    pub fn from_tar_with(reader: impl Read, options: &SourceOptions) -> Result<Self, TreeError> {
+        scan_source(Source::copy(reader, options)?, options)
+    }
 }
 
 /// Scans the archive at `path` to its end.
@@ -62,8 +111,11 @@ impl Tree {
 /// The entries keep the order of the archive, so that one pass reads all their content. A directory goes before its
 /// entries, even if the archive lists it later or not at all.
 pub(super) fn scan(path: &Utf8Path, options: &SourceOptions) -> Result<Tree, TreeError> {
+    scan_source(Source::find(path, options)?, options)
+}
+
+fn scan_source(source: Source, options: &SourceOptions) -> Result<Tree, TreeError> {
     let (limits, exclude) = (&options.limits, Exclude::new(&options.exclude)?);
-    let source = Source::find(path, options)?;
     let (file, stamp) = source.open()?;
     let (mut inventory, mut hard_links) = (Inventory::new(limits), HardLinks::new(limits));
     let mut members = Vec::new();
@@ -102,14 +154,40 @@ impl Source {
             }
             Some(format) if is_file => {
                 let (limits, strip) = (options.limits.clone(), options.strip);
-                Ok(Self { path: full, name: name.to_owned(), format, limits, strip })
+                Ok(Self { place: Place::Path(full), name: name.to_owned(), format, limits, strip })
             }
             _ => Err(TreeError::Unrecognised { path: shown(name.as_bytes()) }),
         }
     }
 
+    /// Copies an archive to a temporary file, and finds its format by its first bytes.
+    fn copy(reader: impl Read, options: &SourceOptions) -> Result<Self, TreeError> {
+        let unreadable = |error| TreeError::read(UNNAMED.as_bytes(), error);
+        let mut copy = tempfile::tempfile().map_err(unreadable)?;
+        // An archive without an end must not fill the disk.
+        let most = Meter::most(&options.limits);
+        let size = io::copy(&mut reader.take(most.saturating_add(1)), &mut copy).map_err(unreadable)?;
+        if size > most {
+            let limit = Exceeded::Bytes(options.limits.bytes);
+            return Err(TreeError::TooLarge { path: UNNAMED.to_owned(), limit });
+        }
+        let mut start = Vec::new();
+        copy.seek(SeekFrom::Start(0)).map_err(unreadable)?;
+        Read::by_ref(&mut copy).take(START).read_to_end(&mut start).map_err(unreadable)?;
+        let (limits, strip) = (options.limits.clone(), options.strip);
+        let format = Format::of_start(&start).unwrap_or(Format::Tar);
+        if !format.is_built() {
+            return Err(TreeError::NotBuilt { what: UNNAMED.to_owned(), feature: "compression" });
+        }
+        Ok(Self { place: Place::Copy(copy), name: UNNAMED.to_owned(), format, limits, strip })
+    }
+
     fn open(&self) -> Result<(File, Stamp), TreeError> {
-        let opened = File::open(&self.path).and_then(|file| Ok((Stamp::of_open(&file)?, file)));
+        let file = match &self.place {
+            Place::Path(path) => File::open(path),
+            Place::Copy(file) => file.try_clone(),
+        };
+        let opened = file.and_then(|file| Ok((Stamp::of_open(&file)?, file)));
         opened.map(|(stamp, file)| (file, stamp)).map_err(|error| TreeError::read(self.name.as_bytes(), error))
     }
 
@@ -129,7 +207,7 @@ impl Source {
     fn read(&self, file: &File, take: &mut members::Take<'_>) -> Result<(), TreeError> {
         let damaged = |error| members::damaged(&self.name, error);
         let length = file.metadata().map_err(damaged)?.len();
-        let mut packed = BufReader::with_capacity(64 << 10, file);
+        let mut packed = BufReader::with_capacity(64 << 10, FromStart { file, at: 0 });
         self.check_start(packed.fill_buf().map_err(damaged)?)?;
         let archived =
             Archived { name: &self.name, packed: length, limits: &self.limits, strip: self.strip.unwrap_or(0) };
@@ -144,6 +222,20 @@ impl Source {
         }
         let (path, named) = (shown(self.name.as_bytes()), self.format.words());
         Err(TreeError::Misnamed { path, named, holds: holds.map_or("something else", Format::words) })
+    }
+}
+
+/// Reads a file from its start, whatever other readers of the same open file do.
+struct FromStart<'f> {
+    file: &'f File,
+    at: u64,
+}
+
+impl Read for FromStart<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read_at(buffer, self.at)?;
+        self.at += count as u64;
+        Ok(count)
     }
 }
 

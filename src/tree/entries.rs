@@ -2,7 +2,6 @@
 
 use std::{
     collections::HashMap,
-    io,
     path::Path,
     sync::{
         Arc,
@@ -12,30 +11,18 @@ use std::{
 
 use crate::manifest::{Digest, Manifest};
 
-use super::{Content, Node, Tree, TreeEntry, TreeError, Visit, Wanted};
-
-/// The content of each entry; empty for anything but a file.
-#[derive(Debug)]
-struct Given(Vec<Vec<u8>>);
-
-impl Content for Given {
-    fn read(&self, entries: &[TreeEntry], _: &Wanted<'_>, visit: &mut Visit<'_>) -> Result<(), TreeError> {
-        for (entry, content) in entries.iter().zip(&self.0) {
-            if matches!(entry.node, Node::File { size } if size != content.len() as u64) {
-                return Err(TreeError::Visit(io::Error::other("the file changed while it was read")));
-            }
-            visit(entry, &mut &content[..]).map_err(TreeError::Visit)?;
-        }
-        Ok(())
-    }
-}
+use super::{
+    Content, Node, Tree, TreeEntry, TreeError, Visit, Wanted,
+    builder::{Built, Source},
+};
 
 impl Tree {
     /// Builds a tree of exactly these entries with their contents. Checks nothing, so that a suite can describe
     /// impossible sources: a file whose content has another size than its entry fails as changed when it is read.
     pub(crate) fn of_entries(entries: Vec<(TreeEntry, Vec<u8>)>) -> Self {
-        let (entries, contents) = entries.into_iter().unzip();
-        Self::new(entries, Arc::new(Given(contents)))
+        let with_source = |(entry, content)| (entry, Source::Bytes(content));
+        let (entries, sources) = entries.into_iter().map(with_source).unzip();
+        Self::new(entries, Arc::new(Built(sources)))
     }
 }
 

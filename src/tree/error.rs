@@ -161,7 +161,7 @@ pub enum Refusal {
     #[error("two entries have that path")]
     Duplicate,
     /// It is a directory in one place and something else in another.
-    #[error("the archive has it both as a directory and as something else")]
+    #[error("it is a directory in one place and something else in another")]
     TwoKinds,
     /// Its path leads through a symlink or a file.
     #[error("its path leads through a link or a file")]

@@ -38,6 +38,11 @@ impl<R: Read> Exact<R> {
         self.failure.take().map_or(Ok(()), Err)
     }
 
+    /// Returns `true` if all the bytes were read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.left == 0
+    }
+
     fn fail(&mut self, failure: Failure, kind: io::ErrorKind) -> io::Error {
         self.failure = Some(failure);
         io::Error::new(kind, "the source could not be read to its end")

@@ -29,8 +29,7 @@ pub(super) struct Meter {
 impl Meter {
     /// A meter for one archive of `packed` bytes within `limits`.
     pub(super) fn new(limits: &Limits, packed: u64) -> Rc<Self> {
-        let headers = limits.entries.saturating_mul(HEADERS_OF_AN_ENTRY).saturating_add(HEADER);
-        let (bytes, growth) = (limits.bytes.saturating_add(headers), limits.growth(packed));
+        let (bytes, growth) = (Self::most(limits), limits.growth(packed));
         let of_bytes = bytes <= growth;
         Rc::new(Self {
             total: Cell::new(bytes.min(growth)),
@@ -39,6 +38,12 @@ impl Meter {
             ended: Cell::new(false),
             exceeded: Cell::new(None),
         })
+    }
+
+    /// Returns the size of the largest archive within `limits`, unpacked and with its headers.
+    pub(super) fn most(limits: &Limits) -> u64 {
+        let headers = limits.entries.saturating_mul(HEADERS_OF_AN_ENTRY).saturating_add(HEADER);
+        limits.bytes.saturating_add(headers)
     }
 
     /// Expects the headers of one entry next.

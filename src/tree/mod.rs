@@ -24,6 +24,7 @@
 //!   of files, headers that two programs may read differently, and a missing end-of-archive marker.
 
 mod archive;
+mod builder;
 mod cache;
 mod descent;
 mod directory;
@@ -40,7 +41,6 @@ mod inventory;
 mod limits;
 mod links;
 mod members;
-mod memory;
 mod meter;
 mod oddities;
 mod options;
@@ -49,6 +49,7 @@ mod replay;
 mod sharing;
 mod stamp;
 
+pub use builder::TreeBuilder;
 pub use error::{PatternError, Refusal, TreeError};
 pub use limits::{Exceeded, Limits};
 pub use options::SourceOptions;

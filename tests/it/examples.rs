@@ -1,5 +1,7 @@
 //! The examples, run as they stand in `examples/`.
 
+#[path = "../../examples/custom_release.rs"]
+mod custom_release;
 #[path = "../../examples/custom_transport.rs"]
 mod custom_transport;
 #[path = "../../examples/embed.rs"]
@@ -10,6 +12,11 @@ mod migration;
 #[test]
 fn embedding_deploys_and_goes_back() {
     embed::main().expect("it deploys and goes back");
+}
+
+#[test]
+fn a_release_of_ones_own_is_deployed() {
+    custom_release::main().expect("its program runs");
 }
 
 #[test]

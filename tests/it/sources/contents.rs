@@ -1,14 +1,16 @@
 //! Honest sources, and the order of their entries.
 
+use std::io::{self, Read};
+
 use switchback::{
     manifest::Form,
-    tree::{SourceOptions, Tree, TreeEntry, TreeError},
+    tree::{Exceeded, Limits, Refusal, SourceOptions, Tree, TreeEntry, TreeError},
 };
 
 use super::{
     Place, Seen,
     maker::{Maker, gzip, zstandard},
-    paths, seen, symlink,
+    paths, refusal, seen, symlink,
 };
 
 fn file(path: &str, content: &str) -> Seen {
@@ -102,6 +104,63 @@ fn trees_are_read_from_several_threads_at_once() {
             scope.spawn(|| assert_eq!(seen(&tree).unwrap(), [file("a", &"x".repeat(100_000))]));
         }
     });
+}
+
+/// Yields its bytes one by one, and then the end.
+struct Dribble<'b>(&'b [u8]);
+
+impl Read for Dribble<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(1);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+/// Fails to be read.
+struct Broken;
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::ConnectionReset.into())
+    }
+}
+
+#[test]
+fn an_archive_from_a_reader_is_the_same_as_one_from_a_path() {
+    let place = Place::new();
+    let plain = Maker::default().file("b/c", "2").link("l", "b/c").file("a", "x".repeat(3000)).end();
+    let digest = place.open(&plain).unwrap().digest().unwrap();
+    for packed in [plain.clone(), gzip(&plain), zstandard(&plain)] {
+        let tree = Tree::from_tar(Dribble(&packed)).unwrap();
+        assert_eq!(tree.digest().unwrap(), digest);
+        // One copy, read by several at once.
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(seen(&tree).unwrap().last(), Some(&file("a", &"x".repeat(3000)))));
+            }
+        });
+    }
+    let mut options = SourceOptions::default();
+    options.strip = Some(1);
+    let tree = Tree::from_tar_with(&Maker::default().file("site/a", "1").end()[..], &options).unwrap();
+    assert_eq!(paths(&tree), ["a"]);
+}
+
+#[test]
+fn a_reader_of_no_archive_is_refused() {
+    let absolute = Maker::default().file("/etc/passwd", "").end();
+    assert_eq!(refusal(Tree::from_tar(&absolute[..])), Refusal::Absolute);
+    let cut = Maker::default().file("a", "1").open_ended();
+    for bytes in [&b""[..], b"no archive", &cut, &gzip(&cut)[..20]] {
+        assert!(matches!(Tree::from_tar(bytes), Err(TreeError::Damaged { .. })), "{}", bytes.len());
+    }
+    // It is refused where the largest archive within the limits would have ended, and not read any further.
+    let mut limits = Limits::default();
+    (limits.bytes, limits.entries) = (1000, 1);
+    let endless = Tree::from_tar_with(io::repeat(0), &limits.into());
+    let is_too_large = matches!(endless, Err(TreeError::TooLarge { limit: Exceeded::Bytes(1000), .. }));
+    assert!(is_too_large, "{endless:?}");
+    assert!(matches!(Tree::from_tar(Broken), Err(TreeError::Read { .. })));
 }
 
 #[test]
