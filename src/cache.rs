@@ -10,10 +10,8 @@ use std::{
 
 use rustix::fs::{Mode, OFlags};
 
+use crate::limits;
 use crate::manifest::Digest;
-
-/// The size of the largest file to read or write, in bytes.
-pub(crate) const LIMIT: u64 = 64 << 20;
 
 /// The maximum total size of the files of a directory, in bytes; the newest file stays whatever its size.
 const TOTAL: u64 = 256 << 20;
@@ -45,11 +43,11 @@ impl CacheDirectory {
         // From the open file, so that nobody can swap it after the check.
         let found = file.metadata().ok()?;
         let is_ours = found.uid() == rustix::process::geteuid().as_raw() && found.mode() & 0o022 == 0;
-        if !found.is_file() || !is_ours || found.len() > LIMIT {
+        if !found.is_file() || !is_ours || found.len() > limits::CACHE {
             return None;
         }
         let mut content = Vec::new();
-        file.take(LIMIT).read_to_end(&mut content).ok()?;
+        file.take(limits::CACHE).read_to_end(&mut content).ok()?;
         Some(content)
     }
 

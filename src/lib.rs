@@ -112,6 +112,7 @@ mod hex;
 mod hint;
 pub mod history;
 pub mod hook;
+mod limits;
 mod lines;
 pub mod lock;
 pub mod manifest;

@@ -8,12 +8,10 @@
 use thiserror::Error;
 
 use crate::{
+    limits,
     name::ReleaseName,
     path::{HostPath, InnerPath},
 };
-
-/// The maximum size of a record, in bytes; a longer one is rejected.
-pub const RECORD_LIMIT: u64 = 4096;
 
 /// The file in a release directory that holds the record.
 pub const RECORD_FILE: &str = "previousVersion";
@@ -105,7 +103,7 @@ fn one_line(content: &[u8]) -> Result<&str, BadRecord> {
     if content.is_empty() {
         return Err(BadRecord::Empty);
     }
-    if content.len() as u64 > RECORD_LIMIT {
+    if content.len() as u64 > limits::RECORD {
         return Err(BadRecord::TooLong);
     }
     let line = content.strip_suffix(b"\n").unwrap_or(content);
@@ -135,8 +133,8 @@ pub enum BadRecord {
     /// The file is empty, as after a crash; that never means `none`.
     #[error("previousVersion is empty, probably from a crash; that does not mean `none`")]
     Empty,
-    /// The file is longer than [`RECORD_LIMIT`].
-    #[error("previousVersion is longer than {RECORD_LIMIT} bytes")]
+    /// The file is longer than 4096 bytes.
+    #[error("previousVersion is longer than {} bytes", limits::RECORD)]
     TooLong,
     /// The file has more than one line.
     #[error("previousVersion has more than one line: \"{shown}\"")]

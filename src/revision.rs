@@ -4,11 +4,10 @@ use std::io::Read;
 
 use camino::{Utf8Path, Utf8PathBuf};
 
+use crate::limits;
+
 /// The maximum length of a revision, in characters.
 const LONGEST: usize = 200;
-
-/// The maximum size of a git file to read, in bytes: packed refs of large repositories are a few MiB.
-const LIMIT: u64 = 64 << 20;
 
 /// The variables in which CI systems name the commit of a job.
 const VARIABLES: [&str; 11] = [
@@ -94,7 +93,7 @@ fn git_directory(path: &Utf8Path) -> Option<Utf8PathBuf> {
 fn read(path: &Utf8Path) -> Option<String> {
     let file = fs_err::File::open(path).ok().filter(|file| file.metadata().is_ok_and(|found| found.is_file()))?;
     let mut text = String::new();
-    file.take(LIMIT).read_to_string(&mut text).ok()?;
+    file.take(limits::GIT).read_to_string(&mut text).ok()?;
     Some(text.trim_end().to_owned())
 }
 

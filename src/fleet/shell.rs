@@ -10,6 +10,7 @@ use crate::{
     event::Event,
     future::BoxFuture,
     hook::{self, HookKind, HookShell, Occasion, ShellHook},
+    limits,
     path::{HostPath, InnerPath},
     store::{HookDirectory, HookRun, StoreGuard},
     transport::{HookCall, HookExit, Secrets, Stream, shell::CommandShell},
@@ -19,9 +20,6 @@ use super::{Host, run::Run, secrets::redact};
 
 /// The name of the controller in places that name hosts.
 pub(super) const CONTROLLER: &str = "controller";
-
-/// The maximum output kept of each stream of a command on the controller, in bytes.
-const OUTPUT_LIMIT: u64 = 1024 * 1024;
 
 /// Runs commands on a host, in the directory of a release.
 pub(super) struct HostShell<'s, 'r> {
@@ -101,7 +99,7 @@ impl HookShell for ControllerShell<'_, '_> {
                 environment: environment_here(&self.at, hook),
                 secrets: self.secrets.clone(),
                 timeout: hook.timeout,
-                output_limit: OUTPUT_LIMIT,
+                output_limit: limits::OUTPUT,
                 ends: false,
             };
             let events = HookEvents { run: self.run, host: CONTROLLER, hook: hook.kind, secrets: self.secrets };

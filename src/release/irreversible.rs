@@ -2,14 +2,12 @@
 
 use std::io::{self, Read};
 
+use crate::limits;
 use crate::tree::{Node, Tree};
 
 /// The file at the top of a release whose presence says that its data cannot be reverted. Its text is the
 /// reason.
 const FILE: &[u8] = b".switchback-irreversible";
-
-/// The maximum to read of it, in bytes.
-const LIMIT: u64 = 4096;
 
 /// Returns the reason why the data of this content cannot be reverted; `None` without a marker file.
 pub(super) fn reason(tree: &Tree) -> Option<String> {
@@ -20,7 +18,7 @@ pub(super) fn reason(tree: &Tree) -> Option<String> {
             return Ok(());
         }
         let mut text = Vec::new();
-        content.take(LIMIT).read_to_end(&mut text)?;
+        content.take(limits::IRREVERSIBLE).read_to_end(&mut text)?;
         said = Some(String::from_utf8_lossy(&text).trim().to_owned());
         // An error ends the visit early: the other entries are not needed.
         Err(io::Error::other("read"))

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     blocking::apart,
+    limits,
     manifest::{Digest, Manifest, Seen, Surveyed},
     name::ReleaseName,
     path::InnerPath,
@@ -13,7 +14,6 @@ use crate::{
 
 use super::{
     DirStore, StoreError,
-    check::MANIFEST_LIMIT,
     known::WORTH,
     layout::{LISTS, inner},
 };
@@ -156,7 +156,7 @@ impl Choice<'_> {
             text.clone()
         } else {
             let mut batch = self.store.steps.empty();
-            let read = batch.push_lenient(Op::read(manifest_of(self.store, name), MANIFEST_LIMIT));
+            let read = batch.push_lenient(Op::read(manifest_of(self.store, name), limits::MANIFEST));
             match self.store.execute(&batch).await?.get(read)? {
                 Ok(Some(Found::Content(text))) => text.clone(),
                 _ => return Ok(None),

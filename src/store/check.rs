@@ -24,9 +24,6 @@ use super::{
     steps::{LockedBatch, PRIVATE, PRIVATE_FILE, Steps},
 };
 
-/// The maximum size of a manifest, in bytes: some 500,000 entries.
-pub(super) const MANIFEST_LIMIT: u64 = 64 << 20;
-
 /// The release to compare with its manifest in the exchange that takes the lock, so that the check costs no
 /// exchange of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]

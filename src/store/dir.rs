@@ -7,6 +7,7 @@ use crate::{
     future::BoxFuture,
     group::GroupName,
     history::HistoryEntry,
+    limits,
     lock::LockOwner,
     name::ReleaseName,
     path::{HostPath, InnerPath},
@@ -27,7 +28,7 @@ use super::{
     history,
     layout::inner,
     permission,
-    query::{Query, QueryResult, STATE_LIMIT, Spelled, whole},
+    query::{Query, QueryResult, Spelled, whole},
     staging,
     state::Interrupted,
     steps::{Entered, LockedBatch, Steps},
@@ -301,7 +302,7 @@ impl DirStore {
         let mut batch = self.steps.empty();
         let mark = self.layout().held(token).join(&inner("process"));
         let process = batch.push_lenient(Op::check_process(mark.clone()));
-        let content = batch.push_lenient(Op::read(mark, STATE_LIMIT));
+        let content = batch.push_lenient(Op::read(mark, limits::STATE));
         let replies = self.execute(&batch).await?;
         // A lock gets its name only once its mark is durable, so an empty mark lost its content in a power cut: the
         // boot of its writer is over.

@@ -1,6 +1,7 @@
 //! Files of untrusted owners, in a release and among the tool's own files.
 
 use crate::{
+    limits,
     manifest::shown,
     name::ReleaseName,
     path::InnerPath,
@@ -16,7 +17,7 @@ use crate::{
 use super::{
     DirStore,
     layout::{SEALED_USER, inner},
-    query::{STATE_LIMIT, sealed_owner},
+    query::sealed_owner,
     team::TeamState,
 };
 
@@ -41,7 +42,7 @@ pub(super) fn ask(store: &DirStore, name: &ReleaseName, batch: &mut Batch) -> Ow
         state: batch.push(Op::inspect(store.layout().state().clone())),
         release: batch.push(Op::inspect(release.clone())),
         record: batch.push(Op::inspect(release.join(&inner(RECORD_FILE)))),
-        sealed: batch.push(Op::read(kept.join(&inner(SEALED_USER)), STATE_LIMIT)),
+        sealed: batch.push(Op::read(kept.join(&inner(SEALED_USER)), limits::STATE)),
         kept: batch.push(Op::list(kept)),
         group: store.steps.ask_group(batch),
     }

@@ -2,14 +2,12 @@
 
 use crate::{
     history::{HistoryEntry, Trail},
+    limits,
     name::ReleaseName,
     transport::Op,
 };
 
 use super::{DirStore, Kept, StoreError};
-
-/// The maximum read from each of the two files, in bytes: several times the size at which they are rotated.
-const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// The size of an entry in bytes; longer ones are rare.
 const ENTRY: u64 = 512;
@@ -26,20 +24,20 @@ struct End {
 pub(super) async fn read(store: &DirStore, newest: Option<usize>) -> Result<(Vec<HistoryEntry>, usize), StoreError> {
     let wanted = newest.unwrap_or(usize::MAX);
     let of_wanted = u64::try_from(wanted).unwrap_or(u64::MAX).saturating_mul(ENTRY);
-    let mut reach = of_wanted.clamp(ENTRY, LIMIT);
+    let mut reach = of_wanted.clamp(ENTRY, limits::LINES);
     loop {
         let End { entries, torn, is_whole } = end(store, &["history"], reach).await?;
         if entries.len() >= wanted {
             return Ok((entries, torn));
         }
-        if is_whole || reach == LIMIT {
+        if is_whole || reach == limits::LINES {
             let older = end(store, &["older", "history"], reach).await?;
-            if older.entries.len() + entries.len() >= wanted || older.is_whole || reach == LIMIT {
+            if older.entries.len() + entries.len() >= wanted || older.is_whole || reach == limits::LINES {
                 return Ok(([older.entries, entries].concat(), older.torn + torn));
             }
         }
         // Some entries are longer than the estimate.
-        reach = reach.saturating_mul(8).min(LIMIT);
+        reach = reach.saturating_mul(8).min(limits::LINES);
     }
 }
 

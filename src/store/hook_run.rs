@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::{
     hook::HookKind,
+    limits,
     name::ReleaseName,
     path::InnerPath,
     transport::{HookCall, Secrets},
@@ -13,9 +14,6 @@ use super::DirStore;
 
 #[cfg(doc)]
 use super::StoreGuard;
-
-/// The maximum output kept on the host for each stream of a hook, in bytes.
-pub(super) const OUTPUT_LIMIT: u64 = 1024 * 1024;
 
 /// The request for [`StoreGuard::run`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,7 +70,7 @@ impl DirStore {
             environment,
             secrets: run.secrets.clone(),
             timeout: run.timeout,
-            output_limit: OUTPUT_LIMIT,
+            output_limit: limits::OUTPUT,
             ends: false,
         }
     }

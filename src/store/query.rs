@@ -17,10 +17,11 @@ use std::{cell::RefCell, collections::HashMap};
 use serde::de::DeserializeOwned;
 
 use crate::{
+    limits,
     name::ReleaseName,
     path::{HostPath, InnerPath},
     plan::Owners,
-    record::{BadRecord, PreviousVersion, RECORD_FILE, RECORD_LIMIT, Reading},
+    record::{BadRecord, PreviousVersion, RECORD_FILE, Reading},
     time::Timestamp,
     token::Token,
     transport::{
@@ -37,9 +38,6 @@ use super::{
     state::{Current, GoneRelease, HostedRelease, RootState},
     team::TeamState,
 };
-
-/// The maximum size of one of the tool's own records, in bytes.
-pub(super) const STATE_LIMIT: u64 = 64 * 1024;
 
 /// The steps of a query. A query of a part of the root has only some of them.
 #[derive(Debug, Default)]
@@ -114,7 +112,7 @@ impl Query {
     pub(super) fn add_short(batch: &mut Batch, layout: &Layout) -> Self {
         let mut query = Self::add_current(batch, layout);
         let listing = batch.push(Op::list(layout.releases().clone()));
-        query.releases = Some((listing, batch.push(each(layout.releases().clone(), RECORD_FILE, RECORD_LIMIT))));
+        query.releases = Some((listing, batch.push(each(layout.releases().clone(), RECORD_FILE, limits::RECORD))));
         query.read_files(batch, layout, &[File::BAD, File::COMMANDS, File::DATA]);
         query.read_journal(batch, layout);
         query.read_files(batch, layout, &[File::OWNERS, File::UNSEALED, File::LINKS]);

@@ -8,6 +8,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
+    limits,
     manifest::{Manifest, ManifestEntry, ManifestNode, Surveyed},
     name::ReleaseName,
     token::Token,
@@ -19,7 +20,6 @@ use crate::{
 
 use super::{
     DirStore, Kept, StoreError,
-    check::MANIFEST_LIMIT,
     layout::{LISTING, MANIFEST, TOUCHED, inner},
     steps::Steps,
 };
@@ -172,7 +172,7 @@ async fn manifest_of(
     if read == Ok(&Some(Found::TooLarge)) {
         let mut batch = store.steps.empty();
         let path = store.layout().kept(name).join(&inner(MANIFEST));
-        let manifest = batch.push(Op::read(path, MANIFEST_LIMIT));
+        let manifest = batch.push(Op::read(path, limits::MANIFEST));
         whole = Some(store.execute(&batch).await?.get(manifest)?.clone());
     }
     let damaged = |why: String| {

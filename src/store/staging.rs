@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
+    limits,
     lock::LockOwner,
     name::ReleaseName,
     token::Token,
@@ -17,7 +18,7 @@ use super::{
     DirStore, Kept, Staged, StagedRecord, StoreError,
     base::{ListSteps, Trust},
     layout::inner,
-    query::{STATE_LIMIT, tokens_in},
+    query::tokens_in,
     steps::Beginning,
 };
 
@@ -234,7 +235,7 @@ impl DirStore {
         for other in marked.into_iter().filter(|token| token != own) {
             let owner = self.steps.staging(&other).join(&inner("owner"));
             let process = batch.push_lenient(Op::check_process(self.steps.live(&other)));
-            asked.push((process, batch.push_lenient(Op::read(owner, STATE_LIMIT)), other));
+            asked.push((process, batch.push_lenient(Op::read(owner, limits::STATE)), other));
         }
         if asked.is_empty() {
             return Ok((abandoned, trash));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
+    limits,
     name::ReleaseName,
     path::InnerPath,
     record::{PreviousVersion, Reading},
@@ -12,7 +13,7 @@ use crate::{
 use super::{
     DirStore, Kept, RootState, StoreError,
     layout::{OVER, inner},
-    query::{STATE_LIMIT, each},
+    query::each,
 };
 
 impl DirStore {
@@ -21,7 +22,7 @@ impl DirStore {
     /// Takes a second exchange, if releases have recorded symlinks to shared paths, to check where these lead.
     pub(super) async fn survey(&self) -> Result<RootState, StoreError> {
         let (mut batch, query) = self.steps.ask();
-        let over = batch.push_lenient(each(self.layout().in_state(&["releases"]), OVER, STATE_LIMIT));
+        let over = batch.push_lenient(each(self.layout().in_state(&["releases"]), OVER, limits::STATE));
         let users = batch.push_lenient(Op::find_users(self.layout().releases().clone()));
         let replies = self.execute(&batch).await?;
         let mut state = self.read(&query, &replies).await?;

@@ -2,6 +2,7 @@
 
 use crate::{
     adoption::Traces,
+    limits,
     path::InnerPath,
     transport::{
         Batch, Content, Contents, Entry, EntryKind, Found, Handle, LinkText, Listed, Listing, MayFail, Op, Replies,
@@ -10,9 +11,6 @@ use crate::{
 };
 
 use super::{DirStore, Layout, StoreError, layout::inner, query::each};
-
-/// The maximum size of another tool's log, in bytes: tens of thousands of deploys.
-const LOG_LIMIT: u64 = 8 * 1024 * 1024;
 
 /// Capistrano's log.
 const REVISIONS_LOG: &str = "revisions.log";
@@ -52,8 +50,8 @@ type Look = Handle<MayFail<Option<Entry>>>;
 pub(super) fn ask(batch: &mut Batch, layout: &Layout) -> Asked {
     let deployer = inner(DEPLOYER);
     Asked {
-        revisions_log: batch.push_lenient(Op::read(inner(REVISIONS_LOG), LOG_LIMIT)),
-        releases_log: batch.push_lenient(Op::read(deployer.join(&inner(RELEASES_LOG)), LOG_LIMIT)),
+        revisions_log: batch.push_lenient(Op::read(inner(REVISIONS_LOG), limits::FOREIGN_LOG)),
+        releases_log: batch.push_lenient(Op::read(deployer.join(&inner(RELEASES_LOG)), limits::FOREIGN_LOG)),
         deployer: batch.push_lenient(Op::inspect(deployer.clone())),
         unfinished: batch.push_lenient(Op::read_link(inner(UNFINISHED))),
         locks: [deployer.join(&inner(LOCK)), inner(LOCK)]
@@ -104,7 +102,7 @@ impl Asked {
 fn log(found: Option<&Found>, name: &str) -> Result<Option<String>, String> {
     match found {
         Some(Found::Content(content)) => Ok(Some(String::from_utf8_lossy(content).into_owned())),
-        Some(Found::TooLarge) => Err(format!("{name} is longer than {LOG_LIMIT} bytes")),
+        Some(Found::TooLarge) => Err(format!("{name} is longer than {} bytes", limits::FOREIGN_LOG)),
         Some(Found::Unreadable(failure)) => Err(format!("{name} cannot be read: {failure}")),
         Some(Found::NotAFile(_)) | None => Ok(None),
     }

@@ -13,10 +13,7 @@ use std::{
 
 use rustix::fs::Stat;
 
-use crate::{
-    cache::{CacheDirectory, LIMIT},
-    manifest::Digest,
-};
+use crate::{cache::CacheDirectory, limits, manifest::Digest};
 
 /// The first record of a cache.
 const FORMAT: &[u8] = b"switchback digests 1";
@@ -106,7 +103,7 @@ impl Cache {
         text.extend_from_slice(Digest::of(&text).to_string().as_bytes());
         // A failure is ignored: without a cache the next run is only slower.
         let _: io::Result<()> = match text.len() as u64 {
-            0..=LIMIT if any => self.directory.write(&self.name, &text),
+            0..=limits::CACHE if any => self.directory.write(&self.name, &text),
             _ => self.directory.remove(&self.name),
         };
     }

@@ -2,6 +2,7 @@
 
 use crate::{
     data::{DataRecord, LedgerEntry, LedgerStep},
+    limits,
     name::ReleaseName,
     path::InnerPath,
     store::{
@@ -12,9 +13,6 @@ use crate::{
 };
 
 use super::{DirGuard, finish::is_long};
-
-/// The maximum read from a ledger, in bytes.
-const LEDGER_LIMIT: u64 = 16 * 1024 * 1024;
 
 impl DirGuard {
     fn ledger_file(&self) -> InnerPath {
@@ -66,7 +64,7 @@ impl DirGuard {
     pub(super) async fn ledger(&self) -> Result<(Vec<LedgerEntry>, usize), StoreError> {
         let mut batch = self.store.steps.empty();
         let ledgers = [self.store.layout().in_state(&["older", "ledger"]), self.ledger_file()]
-            .map(|path| batch.push(Op::read(path, LEDGER_LIMIT)));
+            .map(|path| batch.push(Op::read(path, limits::LINES)));
         let (mut entries, mut torn) = (Vec::new(), 0);
         let replies = self.store.execute(&batch).await?;
         for ledger in ledgers {

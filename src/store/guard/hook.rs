@@ -5,9 +5,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::{
+    limits,
     name::ReleaseName,
     path::{HostPath, InnerPath},
-    store::{HookDirectory, HookRun, StoreError, hook_run::OUTPUT_LIMIT, layout::inner},
+    store::{HookDirectory, HookRun, StoreError, layout::inner},
     transport::{
         Effect, FailureKind, GroupReach, HookCall, HookExit, LineSink, Listing, Op, Secrets, StepFailure,
         TransportError,
@@ -137,7 +138,7 @@ impl DirGuard {
             environment: Vec::new(),
             secrets: Secrets::default(),
             timeout: None,
-            output_limit: OUTPUT_LIMIT,
+            output_limit: limits::OUTPUT,
             ends,
         }
     }

@@ -3,6 +3,7 @@
 
 use crate::{
     hook::HookKind,
+    limits,
     path::InnerPath,
     store::{Interrupted, StoreError, layout::inner},
     time::Timestamp,
@@ -13,9 +14,6 @@ use crate::{
 };
 
 use super::{DirGuard, operation_of};
-
-/// The maximum read from a process's mark, in bytes.
-const MARK_LIMIT: u64 = 4096;
 
 /// A command without a result.
 struct LeftCommand {
@@ -111,7 +109,7 @@ impl CommandSteps {
             begun: batch.push_lenient(Op::inspect(at("begun"))),
             runner: batch.push_lenient(Op::check_process(at("runner"))),
             child: batch.push_lenient(Op::check_process(at("child"))),
-            mark: batch.push_lenient(Op::read(at("child"), MARK_LIMIT)),
+            mark: batch.push_lenient(Op::read(at("child"), limits::PROCESS_MARK)),
         }
     }
 

@@ -4,8 +4,9 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::{
+    limits,
     name::ReleaseName,
-    record::{RECORD_FILE, RECORD_LIMIT},
+    record::RECORD_FILE,
     transport::{Ask, Batch, BoundedFile, ChainLink, Entry, Found, Op, Replies, TransportError, TreeName},
 };
 
@@ -87,7 +88,7 @@ impl Query {
 
 fn chain(layout: &Layout, from: TreeName, most: u32) -> Ask<Vec<ChainLink>> {
     let file = |name: &str, limit| BoundedFile { name: inner(name), limit };
-    let trees = (layout.releases().clone(), file(RECORD_FILE, RECORD_LIMIT));
+    let trees = (layout.releases().clone(), file(RECORD_FILE, limits::RECORD));
     let lists = (layout.in_state(&["releases"]), FILES.iter().map(|kept| file(kept.name, kept.limit)).collect());
     Op::read_chain(from, trees, lists, most)
 }

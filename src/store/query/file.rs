@@ -2,17 +2,13 @@
 
 use crate::{
     adoption::AdoptedRecord,
+    limits,
     shared::SharedRecord,
     store::{
         layout::{LOCK, SEALED_USER, TOUCHED, UNSEALED},
         steps::{COMMANDS, DATA},
     },
 };
-
-use super::STATE_LIMIT;
-
-/// The maximum size of the commands of one release, in bytes: a person wrote them.
-const KEPT_LIMIT: u64 = 1024 * 1024;
 
 /// A file that is read from many directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,24 +21,24 @@ pub(super) struct File {
 }
 
 impl File {
-    pub(super) const BAD: Self = Self::of_release("bad", STATE_LIMIT);
-    pub(super) const COMMANDS: Self = Self::of_release(COMMANDS, KEPT_LIMIT);
-    pub(super) const DATA: Self = Self::of_release(DATA, STATE_LIMIT);
-    pub(super) const OWNERS: Self = Self::of_release(SEALED_USER, STATE_LIMIT);
-    pub(super) const UNSEALED: Self = Self::of_release(UNSEALED, STATE_LIMIT);
-    pub(super) const LINKS: Self = Self::of_release(SharedRecord::FILE, KEPT_LIMIT);
-    pub(super) const STAGED: Self = Self::of_release("staged", STATE_LIMIT);
-    pub(super) const ADOPTED: Self = Self::of_release(AdoptedRecord::FILE, STATE_LIMIT);
-    pub(super) const PINS: Self = Self::of_release("pin", STATE_LIMIT);
+    pub(super) const BAD: Self = Self::of_release("bad", limits::STATE);
+    pub(super) const COMMANDS: Self = Self::of_release(COMMANDS, limits::COMMANDS);
+    pub(super) const DATA: Self = Self::of_release(DATA, limits::STATE);
+    pub(super) const OWNERS: Self = Self::of_release(SEALED_USER, limits::STATE);
+    pub(super) const UNSEALED: Self = Self::of_release(UNSEALED, limits::STATE);
+    pub(super) const LINKS: Self = Self::of_release(SharedRecord::FILE, limits::COMMANDS);
+    pub(super) const STAGED: Self = Self::of_release("staged", limits::STATE);
+    pub(super) const ADOPTED: Self = Self::of_release(AdoptedRecord::FILE, limits::STATE);
+    pub(super) const PINS: Self = Self::of_release("pin", limits::STATE);
     pub(super) const LISTINGS: Self = Self::of_release("listing", 0);
     pub(super) const MANIFESTS: Self = Self::of_release("manifest", 0);
     pub(super) const TOUCHED: Self = Self::of_release(TOUCHED, 0);
-    pub(super) const JOURNAL_OWNERS: Self = Self { above: "journal", name: "owner", limit: STATE_LIMIT };
-    pub(super) const JOURNAL_INTENTS: Self = Self { above: "journal", name: "intent", limit: STATE_LIMIT };
-    pub(super) const DEBTS: Self = Self { above: "debts", name: "debt", limit: STATE_LIMIT };
-    pub(super) const UPLOAD_OWNERS: Self = Self { above: "staging", name: "owner", limit: STATE_LIMIT };
-    pub(super) const LOCK_OWNERS: Self = Self { above: LOCK, name: "owner", limit: STATE_LIMIT };
-    pub(super) const LOCK_INTENTS: Self = Self { above: LOCK, name: "intent", limit: STATE_LIMIT };
+    pub(super) const JOURNAL_OWNERS: Self = Self { above: "journal", name: "owner", limit: limits::STATE };
+    pub(super) const JOURNAL_INTENTS: Self = Self { above: "journal", name: "intent", limit: limits::STATE };
+    pub(super) const DEBTS: Self = Self { above: "debts", name: "debt", limit: limits::STATE };
+    pub(super) const UPLOAD_OWNERS: Self = Self { above: "staging", name: "owner", limit: limits::STATE };
+    pub(super) const LOCK_OWNERS: Self = Self { above: LOCK, name: "owner", limit: limits::STATE };
+    pub(super) const LOCK_INTENTS: Self = Self { above: LOCK, name: "intent", limit: limits::STATE };
 
     /// All of them, in the order in which messages prefer them.
     pub(super) const ALL: [Self; 18] = [

@@ -1,13 +1,14 @@
 //! The batches that take and release the lock.
 
 use crate::{
+    limits,
     lock::LockOwner,
     name::ReleaseName,
     outcome::Command,
     path::InnerPath,
     store::{
         layout::inner,
-        query::{LEDGERS, Query, STATE_LIMIT},
+        query::{LEDGERS, Query},
     },
     token::Token,
     transport::{Batch, Handle, Op, SyncReach},
@@ -96,7 +97,7 @@ impl Steps {
         query.made = Some(batch.push(Op::inspect(self.layout.held(token))));
         query.group = self.ask_group(batch);
         query.ledgers = Some(LEDGERS.map(|names| batch.push_lenient(Op::read(self.layout.in_state(names), 0))));
-        query.marks = Some(batch.push_lenient(Op::read(self.layout.in_state(&[MARKS]), STATE_LIMIT)));
+        query.marks = Some(batch.push_lenient(Op::read(self.layout.in_state(&[MARKS]), limits::STATE)));
     }
 
     /// Reads all releases under the lock `token`.

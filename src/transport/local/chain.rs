@@ -8,6 +8,7 @@ use rustix::{
 };
 
 use crate::{
+    limits,
     path::InnerPath,
     transport::{
         BoundedFile, ChainLink, EntryKind, FailureKind, Found, OwnedFile, Reply, StepFailure, TreeName, chain,
@@ -19,9 +20,6 @@ use super::{
     errno::{self, found},
     root::{self, Root, entry, entry_kind},
 };
-
-/// The limit on what is read of a record, in bytes.
-const RECORD_LIMIT: u64 = 4 << 10;
 
 pub(super) fn read_chain(
     root: &Root,
@@ -76,6 +74,6 @@ fn recorded(root: &Root, record: &InnerPath) -> Option<String> {
     // Another entry may have replaced the file since the check.
     fs::fstat(&file).ok().filter(is_file)?;
     let mut content = Vec::new();
-    File::from(file).take(RECORD_LIMIT).read_to_end(&mut content).map_err(|_| Errno::IO).ok()?;
+    File::from(file).take(limits::RECORD).read_to_end(&mut content).map_err(|_| Errno::IO).ok()?;
     TreeName::in_record(&content)
 }

@@ -8,6 +8,7 @@ use rustix::{
 };
 
 use crate::{
+    limits,
     manifest::{Seen, Surveyed},
     path::InnerPath,
     transport::{
@@ -20,7 +21,7 @@ use super::{
     ask, change,
     errno::{self, Result, found},
     root::{self, Root, entry_kind},
-    survey::{self, LIST_LIMIT},
+    survey,
     upload::open_below,
 };
 
@@ -66,7 +67,7 @@ pub(super) fn changes(root: &Root, tree: &InnerPath, since: &InnerPath) -> Answe
 /// Reads a file that this tool wrote; `None` when it does not exist.
 fn content(root: &Root, path: &InnerPath) -> std::result::Result<Option<Vec<u8>>, StepFailure> {
     let failed = |kind, why: &str| Err(StepFailure::new(kind, format!("{path}: {why}")));
-    match ask::read(root, path, LIST_LIMIT)? {
+    match ask::read(root, path, limits::LISTING)? {
         Reply::Content(None) => Ok(None),
         Reply::Content(Some(Found::Content(content))) => Ok(Some(content)),
         Reply::Content(Some(Found::Unreadable(why))) => Err(why),

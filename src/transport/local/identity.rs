@@ -10,6 +10,7 @@ use rustix::{
 
 use crate::{
     claim::is_abandoned,
+    limits,
     path::InnerPath,
     time::Timestamp,
     transport::{
@@ -21,9 +22,6 @@ use crate::{
 use super::{ask, change, errno, root::Root};
 
 type Answer = Result<Reply, StepFailure>;
-
-/// The limit on what is read of a mark, which is less than 100 bytes long.
-const MARK_LIMIT: u64 = 4096;
 
 pub(super) fn identify(root: &Root) -> Answer {
     let uid = process::geteuid().as_raw();
@@ -94,7 +92,7 @@ fn here() -> Here {
 
 /// Checks whether the marked process runs. This process counts as ended for what it abandoned.
 pub(super) fn check_process(root: &Root, path: &InnerPath) -> Reply {
-    let mark = match ask::read(root, path, MARK_LIMIT) {
+    let mark = match ask::read(root, path, limits::PROCESS_MARK) {
         Ok(Reply::Content(Some(Found::Content(content)))) => ProcessMark::parse(&content),
         _ => None,
     };

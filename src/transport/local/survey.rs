@@ -8,6 +8,7 @@ use std::{
 use rustix::fs::{self, OFlags};
 
 use crate::{
+    limits,
     manifest::{Digest, Digesting, MAX_DEPTH, Seen, Surveyed},
     path::InnerPath,
     transport::{
@@ -23,9 +24,6 @@ use super::{
 };
 
 type Answer = std::result::Result<Reply, StepFailure>;
-
-/// The limit on what is read of a listing, in bytes.
-pub(super) const LIST_LIMIT: u64 = 1 << 30;
 
 /// The limit on the entries of a tree: several times the limit on a source.
 const ENTRIES: usize = 4_000_000;
@@ -130,7 +128,7 @@ pub(super) fn compare(
         return Ok(Reply::Comparison(Comparison { tree: None, found: Compared::NoTree }));
     };
     let path = lists.join(&name).join(manifest);
-    let listed = match ask::read(root, &path, LIST_LIMIT) {
+    let listed = match ask::read(root, &path, limits::LISTING) {
         Ok(Reply::Content(found)) => found,
         Ok(_) => None,
         Err(failure) => Some(Found::Unreadable(failure)),
