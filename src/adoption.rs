@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{name::ReleaseName, path::InnerPath, record::PreviousVersion, time::Timestamp};
+use crate::{lock::LockOwner, name::ReleaseName, path::InnerPath, record::PreviousVersion, time::Timestamp};
 
 /// The tool that made a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -135,6 +135,13 @@ pub struct AdoptedRecord {
 impl AdoptedRecord {
     /// The name of the file that holds the record, in the tool's directory of the release.
     pub const FILE: &'static str = "adopted";
+
+    /// The record that `owner` adopted a release.
+    #[must_use]
+    pub fn new(adoption: &Adoption, owner: &LockOwner, inferred: bool) -> Self {
+        let Adoption { tool, evidence, .. } = *adoption;
+        Self { format: 1, tool, evidence, inferred, at: owner.since, by: owner.by.clone() }
+    }
 }
 
 /// The traces of other tools in a root that tell which tool made the tree, and the order of its releases.

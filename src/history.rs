@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     lines,
+    lock::LockOwner,
     name::ReleaseName,
     outcome::{Command, HostOutcome, Outcome},
-    store::{Interrupted, Kept},
+    store::{Ended, Interrupted, Kept},
     time::Timestamp,
     token::Token,
 };
@@ -57,10 +58,32 @@ pub struct HistoryEntry {
 }
 
 impl HistoryEntry {
+    /// The entry of an operation of `owner` that ended now; `clock` is the host's clock, if the store knows it.
+    #[must_use]
+    pub fn new(owner: &LockOwner, ended: &Ended, clock: Option<Timestamp>) -> Self {
+        Self {
+            format: 1,
+            operation: owner.operation.clone(),
+            command: owner.command,
+            at: clock.unwrap_or(owner.since),
+            by: owner.by.clone(),
+            from: ended.from.clone(),
+            to: ended.to.clone(),
+            pruned: ended.pruned.clone(),
+            reason: owner.reason.clone(),
+            revision: owner.revision.clone(),
+            outcome: ended.outcome,
+            host: ended.host,
+            seconds: ended.seconds,
+        }
+    }
+
     /// The entry of an interrupted operation, if it had begun an upload or more. Its time is the beginning, by the
     /// controller's clock, since nobody saw the end.
+    ///
+    /// A store appends it when an operation settles the interrupted one.
     #[must_use]
-    pub(crate) fn of_interrupted(left: &Interrupted) -> Option<Self> {
+    pub fn of_interrupted(left: &Interrupted) -> Option<Self> {
         let owner = left.owner.record()?;
         let (from, to, host) = match &left.intent {
             Kept::Record(intent) => (&intent.from, &intent.to, HostOutcome::Unknown),

@@ -86,6 +86,12 @@ pub struct LockHolder {
 }
 
 impl LockHolder {
+    /// The holder of the lock `token`, as it described itself.
+    #[must_use]
+    pub const fn new(token: Token, owner: LockOwner, holder: Liveness) -> Self {
+        Self { token: Some(token), owner: Some(owner), holder }
+    }
+
     /// Describes the holder in words: user, command, time, and whether its process is alive.
     #[must_use]
     pub fn describe(&self) -> String {

@@ -128,6 +128,14 @@ pub struct SharedPlace {
     pub found: Option<EntryKind>,
 }
 
+impl SharedPlace {
+    /// The shared path `path`, whose content is at `place`, and the entry found there.
+    #[must_use]
+    pub const fn new(path: SharedPath, place: InnerPath, found: Option<EntryKind>) -> Self {
+        Self { path, place, found }
+    }
+}
+
 /// A symlink to create in a new release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -193,6 +201,14 @@ pub struct BrokenLink {
     pub path: InnerPath,
     /// The fault.
     pub fault: LinkFault,
+}
+
+impl BrokenLink {
+    /// The fault of the symlink at `path` in a release.
+    #[must_use]
+    pub const fn new(path: InnerPath, fault: LinkFault) -> Self {
+        Self { path, fault }
+    }
 }
 
 /// A fault of a symlink to shared content.

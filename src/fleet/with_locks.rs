@@ -15,7 +15,7 @@ use crate::{
     outcome::{Command, HostOutcome, Outcome},
     plan::{Refusal, Seen},
     report::{Failure, HostReport, Report},
-    store::{QuickCheck, RootState},
+    store::{QuickCheck, RootState, StoreError},
 };
 
 use super::{
@@ -25,6 +25,9 @@ use super::{
     operations::verify::Warnings,
     run::{Run, summary},
 };
+
+/// The task that a store without [`AdoptStore`](crate::store::AdoptStore) cannot do.
+pub(super) const ADOPT: &str = "adopt trees of other tools";
 
 /// The readings that an operation needs besides the state of every host under its lock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -164,7 +167,7 @@ impl<'r> Run<'r> {
             Err(report) => {
                 // A run interrupted before it changed anything leaves only traces, which a recovery removes.
                 let settles = self.command() == Command::Recover && report.outcome == Outcome::Unchanged;
-                self.release_locks_and_settle(&mut locked, settles).await;
+                self.release_locks_and_settle(locked, settles).await;
                 operation.abandon(self).await;
                 report
             }
@@ -325,9 +328,19 @@ impl<'r> Run<'r> {
     /// Reads the traces that other tools left on these hosts.
     async fn traces(&self, hosts: impl Iterator<Item = &'r Host>) -> Result<Vec<Traces>, Report> {
         let hosts: Vec<&Host> = hosts.collect();
-        let reads: Vec<_> = hosts.iter().map(|host| host.store.traces()).collect();
-        let answers: Vec<_> = stream::iter(reads).buffered(self.parallel).collect().await;
+        let reports = || hosts.iter().map(|host| HostReport::new(&host.name, HostOutcome::Unchanged)).collect();
         let (mut traces, mut failed) = (Vec::new(), Vec::new());
+        let mut reads = Vec::new();
+        for host in &hosts {
+            match host.store.adoption() {
+                Some(store) => reads.push(store.traces()),
+                None => failed.push((host.name.clone(), failure(StoreError::Unsupported { what: ADOPT }))),
+            }
+        }
+        if !failed.is_empty() {
+            return Err(self.not_read("a host cannot adopt", reports(), &failed));
+        }
+        let answers: Vec<_> = stream::iter(reads).buffered(self.parallel).collect().await;
         for (host, answer) in hosts.iter().zip(answers) {
             match answer {
                 Ok(found) => traces.push(found),
@@ -337,8 +350,7 @@ impl<'r> Run<'r> {
         if failed.is_empty() {
             return Ok(traces);
         }
-        let reports = hosts.iter().map(|host| HostReport::new(&host.name, HostOutcome::Unchanged));
-        Err(self.not_read("a host could not be asked", reports.collect(), &failed))
+        Err(self.not_read("a host could not be asked", reports(), &failed))
     }
 
     fn unread(&self, locked: &[LockedHost<'_>], what: &str, failed: &[(String, Failure)]) -> Report {

@@ -71,6 +71,7 @@ pub enum Checked {
 
 /// The result of examining a release that no host moves to.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Examined {
     /// The release.
     pub name: ReleaseName,
@@ -91,6 +92,22 @@ pub struct Verified {
     /// The files of untrusted owners: entries of the manifest, the release's record, and the tool's own files about
     /// the release.
     pub foreign: Counted<Foreign>,
+}
+
+impl Examined {
+    /// A result without broken symlinks.
+    #[must_use]
+    pub const fn new(name: ReleaseName, checked: Checked) -> Self {
+        Self { name, checked, links: Vec::new() }
+    }
+}
+
+impl Verified {
+    /// Returns the same result in the form of a [`check`](super::ReleaseStore::check).
+    #[must_use]
+    pub fn checked(&self) -> Checked {
+        if self.manifest.is_some() { Checked::of(&self.differences) } else { Checked::NoManifest }
+    }
 }
 
 impl Checked {

@@ -3,7 +3,6 @@
 use std::{fmt, mem::take, sync::Arc};
 
 use crate::{
-    adoption::Traces,
     future::BoxFuture,
     group::GroupName,
     history::HistoryEntry,
@@ -22,8 +21,8 @@ use crate::{
 };
 
 use super::{
-    BrokenLinks, Checked, Examined, HookRun, HostedRelease, Kept, KnownManifests, Layout, QuickCheck, ReleaseStore,
-    RootState, Staged, StoreError, StoreGuard, UnreadableFile, Verified, ask, check,
+    AdoptStore, BrokenLinks, Checked, Examined, HookRun, HostedRelease, Kept, KnownManifests, Layout, QuickCheck,
+    ReleaseStore, RootState, Staged, StoreError, StoreGuard, UnreadableFile, Verified, ask, check,
     guard::DirGuard,
     history,
     layout::inner,
@@ -34,7 +33,6 @@ use super::{
     steps::{Entered, LockedBatch, Steps},
     take::{self, Taken},
     team::Team,
-    traces,
 };
 
 /// The maximum number of unreadable files whose owners are queried.
@@ -379,15 +377,8 @@ impl ReleaseStore for DirStore {
         Box::pin(history::read(self, newest))
     }
 
-    fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>> {
-        Box::pin(async {
-            let mut batch = self.steps.empty();
-            let asked = traces::ask(&mut batch, self.layout());
-            match self.execute(&batch).await {
-                Err(error) if error.is_missing_root() => Ok(Traces::default()),
-                replies => asked.read(&replies?, self),
-            }
-        })
+    fn adoption(&self) -> Option<&dyn AdoptStore> {
+        Some(self)
     }
 
     fn survey(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {

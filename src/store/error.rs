@@ -159,17 +159,42 @@ pub enum StoreError {
         /// The release.
         name: ReleaseName,
     },
+    /// The store cannot do this. Nothing was changed.
+    #[error("its store cannot {what}")]
+    Unsupported {
+        /// The task, as a verb phrase.
+        what: &'static str,
+    },
+    /// The medium of a store other than [`DirStore`](super::DirStore) failed.
+    #[error("the store on {host} failed")]
+    Failed {
+        /// The host.
+        host: String,
+        /// How much of the request took effect.
+        effect: Effect,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 /// A failed switch, and whether it took effect nevertheless.
 #[derive(Debug, Error)]
 #[error("the switch failed")]
+#[non_exhaustive]
 pub struct ActivateError {
     /// The cause.
     #[source]
     pub error: StoreError,
     /// Whether `current` was switched nevertheless.
     pub took_effect: TookEffect,
+}
+
+impl ActivateError {
+    /// A failed switch with this cause.
+    #[must_use]
+    pub const fn new(error: StoreError, took_effect: TookEffect) -> Self {
+        Self { error, took_effect }
+    }
 }
 
 /// Whether a failed switch took effect nevertheless.
@@ -189,6 +214,7 @@ impl StoreError {
     pub fn effect(&self) -> Effect {
         match self {
             Self::Transport(error) => error.effect(),
+            Self::Failed { effect, .. } => *effect,
             Self::Locked { .. }
             | Self::LockLost { .. }
             | Self::NewerFormat { .. }
@@ -203,7 +229,8 @@ impl StoreError {
             | Self::Conflict { .. }
             | Self::SeedElsewhere { .. }
             | Self::Unlistable { .. }
-            | Self::NoSuchRelease { .. } => Effect::Nothing,
+            | Self::NoSuchRelease { .. }
+            | Self::Unsupported { .. } => Effect::Nothing,
         }
     }
 
@@ -222,7 +249,9 @@ impl StoreError {
             | Self::NotOfGroup { .. } => ErrorKind::OtherAccount,
             Self::Damaged { .. } => ErrorKind::DamagedState,
             Self::NameTaken { .. } | Self::NamePruned { .. } => ErrorKind::NameTaken,
-            Self::Unlistable { .. } | Self::SeedElsewhere { .. } => ErrorKind::HostFailed,
+            Self::Failed { effect: Effect::Unknown, .. } => ErrorKind::Unknown,
+            Self::Unlistable { .. } | Self::SeedElsewhere { .. } | Self::Failed { .. } => ErrorKind::HostFailed,
+            Self::Unsupported { .. } => ErrorKind::Unsuitable,
             Self::NoSuchRelease { .. } => ErrorKind::NoSuchRelease,
         }
     }
@@ -234,6 +263,7 @@ impl StoreError {
             Self::Transport(error) => return hints_of(error),
             Self::Locked { .. } => return vec!["try again when it is done".into(), Hint::Wait],
             Self::LockLost { .. } | Self::Conflict { .. } => return vec![Hint::Status, "then try again".into()],
+            Self::Failed { effect: Effect::Unknown, .. } => return vec![Hint::Status],
             Self::NewerFormat { .. } => Some("use the newer switchback that wrote it"),
             Self::OfAnother { group: None, .. } => {
                 Some("connect as its owner, or name a group whose members deploy together: [security] group = \"...\"")
@@ -252,7 +282,11 @@ impl StoreError {
             Self::SeedElsewhere { .. } => Some(
                 "copy it by hand from the source on that host (`cp -a`), then deploy again: it is not seeded twice",
             ),
-            Self::Damaged { .. } | Self::Unlistable { .. } | Self::NoSuchRelease { .. } => None,
+            Self::Damaged { .. }
+            | Self::Unlistable { .. }
+            | Self::NoSuchRelease { .. }
+            | Self::Unsupported { .. }
+            | Self::Failed { .. } => None,
         };
         advice.into_iter().map(Hint::from).collect()
     }

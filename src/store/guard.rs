@@ -12,11 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     adoption::Adoption,
     claim::Claim,
-    data::{DataIntent, DataRecord, LedgerEntry},
+    data::{DataRecord, LedgerEntry},
     future::BoxFuture,
     lock::LockOwner,
     name::ReleaseName,
-    outcome::Command,
     path::InnerPath,
     shared::SharedRecord,
     token::Token,
@@ -24,11 +23,11 @@ use crate::{
 };
 
 use super::{
-    ActivateError, Activated, Closed, Closing, Current, DirStore, HookDirectory, HookRun, Intent, Interrupted,
-    Preparation, Pruned, Ready, RootState, Staged, StoreError, StoreGuard, Switch, TookEffect,
+    ActivateError, Activated, AdoptGuard, Current, DirStore, Finish, FinishError, Finished, HookDirectory, HookRun,
+    Intent, Preparation, Pruned, Ready, RootState, Staged, StoreError, StoreGuard, TookEffect,
     extent::Wanted,
     query::FIRST_LINKS,
-    steps::{Preparing, Switching},
+    steps::{Activating, Preparing},
     take::{self, Taken},
 };
 
@@ -92,23 +91,7 @@ impl DirGuard {
     }
 
     fn intent(&self, to: &ReleaseName) -> Intent {
-        Intent {
-            format: 1,
-            operation: self.owner.operation.clone(),
-            command: self.owner.command,
-            from: self.state.current.named().cloned(),
-            to: to.clone(),
-            supersedes: self.state.interrupted.iter().filter_map(operation_of).collect(),
-            record: self.record_of(to),
-            data: self.owner.data.clone().or_else(|| self.data_as_begun(to)),
-        }
-    }
-
-    /// Returns the data option of the rollback that this one finishes.
-    fn data_as_begun(&self, to: &ReleaseName) -> Option<DataIntent> {
-        let begun = self.state.interrupted.iter().filter_map(|left| left.intent.record());
-        let mut same = begun.filter(|intent| intent.command == Command::Rollback && intent.to == *to);
-        same.find_map(|intent| intent.data.clone()).filter(|_| self.owner.command == Command::Rollback)
+        Intent { record: self.record_of(to), ..Intent::new(&self.owner, &self.state, to) }
     }
 
     /// Returns the line of a release's record, if it is valid.
@@ -236,27 +219,27 @@ impl DirGuard {
         Ok(())
     }
 
-    /// Switches. If the filesystem is full, frees the reserve and tries once more.
-    async fn activate(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
-        match self.try_activate(switch).await {
+    /// Activates a release. If the filesystem is full, frees the reserve and tries once more.
+    async fn activate(&mut self, expected: &Current, to: &Ready) -> Result<Activated, ActivateError> {
+        match self.try_activate(expected, to).await {
             Err(failed) if failed.took_effect == TookEffect::No && self.store.frees_reserve(&failed.error).await => {
-                self.try_activate(switch).await
+                self.try_activate(expected, to).await
             }
             result => result,
         }
     }
 
-    async fn try_activate(&mut self, switch: &Switch) -> Result<Activated, ActivateError> {
+    async fn try_activate(&mut self, expected: &Current, to: &Ready) -> Result<Activated, ActivateError> {
         // A removed `current` that is only linked again needs no intent: recovery would have nothing to undo.
-        let relinks = switch.expected == Current::Absent && self.state.was_last(switch.to.name());
-        let intent = (!self.intent_written && !relinks).then(|| self.intent(switch.to.name()));
-        let switching = self.store.steps.switch(&self.token, intent.as_ref(), switch);
-        let replies = match self.store.execute(&switching.batch).await {
+        let relinks = *expected == Current::Absent && self.state.was_last(to.name());
+        let intent = (!self.intent_written && !relinks).then(|| self.intent(to.name()));
+        let activating = self.store.steps.activate(&self.token, intent.as_ref(), (expected, to));
+        let replies = match self.store.execute(&activating.batch).await {
             Ok(replies) => replies,
             Err(error) => {
                 // A revert belongs to the same operation: it does not write the intent again.
-                self.intent_written |= switching.intent.is_some_and(|intent| error.failed_after(intent));
-                let failed = self.understand_activation(&switching, switch, error);
+                self.intent_written |= activating.intent.is_some_and(|intent| error.failed_after(intent));
+                let failed = self.understand_activate(&activating, to, error);
                 // Reports show the actual state of this host, not the one before somebody else changed it.
                 if matches!(failed.error, StoreError::Conflict { .. } | StoreError::LockLost { .. }) {
                     let _ = self.look().await;
@@ -265,37 +248,37 @@ impl DirGuard {
             }
         };
         self.intent_written = true;
-        let expected = self.store.layout().link_to(switch.to.name());
+        let wanted = self.store.layout().link_to(to.name());
         let unknown = |error| ActivateError { error, took_effect: TookEffect::Unknown };
-        let link = replies.get(switching.look).map_err(|error| unknown(error.into()))?;
-        if link.as_ref() != Some(&expected) {
+        let link = replies.get(activating.look).map_err(|error| unknown(error.into()))?;
+        if link.as_ref() != Some(&wanted) {
             let link = link.as_ref().map(|link| link.escape_ascii().to_string());
             let detail = format!("after the switch it was read back as {}", link.as_deref().unwrap_or("missing"));
             return Err(unknown(StoreError::Conflict { host: self.host(), detail }));
         }
-        let after = Current::Release { name: switch.to.name().clone(), link: expected };
+        let after = Current::Release { name: to.name().clone(), link: wanted };
         let before = std::mem::replace(&mut self.state.current, after.clone());
-        let at = replies.get(switching.clock).ok().and_then(Result::ok).copied();
+        let at = replies.get(activating.clock).ok().and_then(Result::ok).copied();
         self.state.clock = at.or(self.state.clock);
         Ok(Activated { before, after, at })
     }
 
-    fn understand_activation(&mut self, switching: &Switching, switch: &Switch, error: BatchError) -> ActivateError {
+    fn understand_activate(&mut self, activating: &Activating, to: &Ready, error: BatchError) -> ActivateError {
         let host = self.host();
         let took_effect = match error.effect() {
-            _ if error.failed_after(switching.switch) => TookEffect::Yes,
+            _ if error.failed_after(activating.rename) => TookEffect::Yes,
             Effect::Nothing | Effect::Steps(_) => TookEffect::No,
             Effect::Unknown => TookEffect::Unknown,
         };
         if took_effect == TookEffect::Yes {
-            let (name, link) = (switch.to.name().clone(), self.store.layout().link_to(switch.to.name()));
+            let (name, link) = (to.name().clone(), self.store.layout().link_to(to.name()));
             self.state.current = Current::Release { name, link };
         }
         let is_missing = matches!(error.effect(), Effect::Steps(_)) && error.kind() == Some(FailureKind::Missing);
-        let error = if error.failed_at(switching.expect) {
+        let error = if error.failed_at(activating.expect) {
             self.store.conflict(&error)
-        } else if error.failed_at(switching.target) {
-            StoreError::NoSuchRelease { host, name: switch.to.name().clone() }
+        } else if error.failed_at(activating.target) {
+            StoreError::NoSuchRelease { host, name: to.name().clone() }
         } else if is_missing && took_effect == TookEffect::No {
             // The lock directory is gone, and the prepared symlink with it.
             StoreError::LockLost { host }
@@ -321,12 +304,6 @@ impl DirGuard {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// Returns the token of an interrupted operation.
-fn operation_of(left: &Interrupted) -> Option<Token> {
-    let intended = left.intent.record().map(|intent| &intent.operation);
-    intended.or(left.owner.record().map(|owner| &owner.operation)).cloned()
 }
 
 impl StoreGuard for DirGuard {
@@ -365,8 +342,12 @@ impl StoreGuard for DirGuard {
         }
     }
 
-    fn activate<'a>(&'a mut self, switch: &'a Switch) -> BoxFuture<'a, Result<Activated, ActivateError>> {
-        Box::pin(self.activate(switch))
+    fn activate<'a>(
+        &'a mut self,
+        expected: &'a Current,
+        to: &'a Ready,
+    ) -> BoxFuture<'a, Result<Activated, ActivateError>> {
+        Box::pin(self.activate(expected, to))
     }
 
     fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -418,8 +399,8 @@ impl StoreGuard for DirGuard {
         Box::pin(self.ledger())
     }
 
-    fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.adopt(adoption))
+    fn adoption(&mut self) -> Option<&mut dyn AdoptGuard> {
+        Some(self)
     }
 
     fn survey(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -430,7 +411,18 @@ impl StoreGuard for DirGuard {
         Box::pin(self.prune(releases))
     }
 
-    fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Closed, StoreError>> {
-        Box::pin(self.finish(closing))
+    fn finish(mut self: Box<Self>, finish: &Finish) -> BoxFuture<'_, Result<Finished, FinishError>> {
+        Box::pin(async move {
+            match Self::finish(&mut self, finish).await {
+                Ok(finished) => Ok(finished),
+                Err(error) => Err(FinishError { error, guard: self }),
+            }
+        })
+    }
+}
+
+impl AdoptGuard for DirGuard {
+    fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.adopt(adoption))
     }
 }

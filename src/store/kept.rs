@@ -103,6 +103,14 @@ pub struct UnreadableFile {
     pub why: String,
 }
 
+impl UnreadableFile {
+    /// A file that cannot be read, and the reason.
+    #[must_use]
+    pub fn new(path: impl Into<String>, owner: Option<u32>, why: impl Into<String>) -> Self {
+        Self { path: path.into(), owner, why: why.into() }
+    }
+}
+
 impl fmt::Display for UnreadableFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot read {}", self.path)?;

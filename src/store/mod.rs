@@ -3,14 +3,20 @@
 //! Reading needs no lock. Whatever changes the contents needs a [`StoreGuard`], which only [`ReleaseStore::lock`] and
 //! [`ReleaseStore::steal`] return. Staging needs none: an upload touches nothing that anybody else reads, so an urgent
 //! rollback never waits for one.
+//!
+//! [`DirStore`] keeps releases as directories. For anything else, implement the two traits, and
+//! check the implementation with the cases of `switchback::testing::stores` (feature `testing`);
+//! `examples/custom_store.rs` does both.
 
+mod activation;
+mod adopt;
 mod ask;
 mod base;
 mod check;
-mod closing;
 mod dir;
 mod error;
 mod extent;
+mod finish;
 mod foreign;
 mod guard;
 mod history;
@@ -28,15 +34,16 @@ mod staging;
 mod state;
 mod steps;
 mod survey;
-mod switch;
 mod take;
 mod team;
 mod traces;
 
+pub use activation::{Activated, Ready};
+pub use adopt::{AdoptGuard, AdoptStore};
 pub use check::{Checked, Examined, QuickCheck, Verified};
-pub use closing::{Closed, Closing, Ended};
 pub use dir::DirStore;
 pub use error::{ActivateError, StoreError, TookEffect};
+pub use finish::{Ended, Finish, FinishError, Finished};
 pub(crate) use history::RECENT as RECENT_HISTORY;
 pub use hook_run::{HookDirectory, HookRun};
 pub use kept::{Kept, UnreadableFile};
@@ -48,13 +55,11 @@ pub use prune::Pruned;
 pub use state::{
     Current, GoneRelease, HostedRelease, Intent, Interrupted, RecordOwner, RootState, StagedRecord, States,
 };
-pub use switch::{Activated, Ready, Switch};
 pub use team::TeamState;
 
 use std::fmt;
 
 use crate::{
-    adoption::{Adoption, Traces},
     data::{DataRecord, LedgerEntry},
     future::BoxFuture,
     history::HistoryEntry,
@@ -76,6 +81,10 @@ use crate::{
 /// - A guard whose lock was taken over can no longer change anything.
 /// - An error says how much took effect ([`StoreError::effect`]).
 ///
+/// The cases of `switchback::testing::stores` check it. Methods with a default do what a store does that has nothing of
+/// the kind: no connections, no trash, no commands on
+/// the host, no shared paths, no trees of other tools.
+///
 /// `Display` prints the host's name for messages.
 pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// Returns the root.
@@ -86,24 +95,32 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError::Transport`] when the host is unreachable.
-    fn connect(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn connect(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Reads the state of the root. A root that does not exist is an empty state without an identity.
     fn state(&self) -> BoxFuture<'_, Result<RootState, StoreError>>;
 
     /// Returns the directory of the release `name`, according to the configuration.
-    fn release_path(&self, name: &ReleaseName) -> HostPath;
+    fn release_path(&self, name: &ReleaseName) -> HostPath {
+        self.root().join(&name.into())
+    }
 
     /// Reads the state of the root with everything that pruning needs: the release that was current when each one
     /// was published, and the processes that use each.
-    fn survey(&self) -> BoxFuture<'_, Result<RootState, StoreError>>;
+    fn survey(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {
+        self.state()
+    }
 
     /// Removes a directory that [`StoreGuard::prune`] moved to the trash. Needs no lock.
     ///
     /// # Errors
     ///
     /// Files already removed stay removed; the rest stays in the trash, where the next staging retries.
-    fn empty_trash<'a>(&'a self, trash: &'a Token) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn empty_trash<'a>(&'a self, _trash: &'a Token) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Reads the history, oldest entry first, and the number of torn or unreadable lines.
     ///
@@ -111,12 +128,10 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// older.
     fn history(&self, newest: Option<usize>) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>>;
 
-    /// Reads the traces of other tools in the root. Changes nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError::Damaged`] when a log exists and cannot be read: it must not count as missing.
-    fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>>;
+    /// Returns this store if it can adopt trees that other tools made. `adopt` refuses a store that cannot.
+    fn adoption(&self) -> Option<&dyn AdoptStore> {
+        None
+    }
 
     /// Opens connections early for an expected [`stage`](Self::stage).
     ///
@@ -140,12 +155,14 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`StoreError::Transport`] when the command could not be run, when the tool has no state directory on the host,
-    /// or when the command's result is unknown.
+    /// or when the command's result is unknown; [`StoreError::Unsupported`] when the store runs no commands.
     fn ask<'a>(
         &'a self,
-        question: &'a HookRun,
-        output: &'a dyn LineSink,
-    ) -> BoxFuture<'a, Result<HookExit, StoreError>>;
+        _question: &'a HookRun,
+        _output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, StoreError>> {
+        Box::pin(async { Err(StoreError::Unsupported { what: NO_COMMANDS }) })
+    }
 
     /// Checks whether a [`stage`](Self::stage) would find a way to upload. Changes nothing on the host.
     ///
@@ -195,16 +212,33 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     ///
     /// [`StoreError::NoSuchRelease`] when the root does not have the release. A host that cannot compare is no error,
     /// but [`Checked::Impossible`].
-    fn check<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>>;
+    fn check<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>> {
+        Box::pin(async move { Ok(self.verify(release, full).await?.checked()) })
+    }
 
     /// Compares releases with their manifests as a quick [`check`](Self::check) does, and checks their symlinks to
     /// shared paths, in one exchange. Needs no lock and changes nothing.
-    fn examine<'a>(&'a self, releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<Vec<Examined>, StoreError>>;
+    fn examine<'a>(&'a self, releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<Vec<Examined>, StoreError>> {
+        Box::pin(async move {
+            let mut examined = Vec::new();
+            for release in releases {
+                examined.push(Examined::new(release.name.clone(), self.check(release, false).await?));
+            }
+            for (name, links) in self.broken_links(releases).await? {
+                if let Some(examined) = examined.iter_mut().find(|examined| examined.name == name) {
+                    examined.links = links;
+                }
+            }
+            Ok(examined)
+        })
+    }
 
     /// Returns the symlinks of these releases that no longer lead to their shared paths, by release.
     ///
     /// Makes no request if none are recorded. Needs no lock and changes nothing.
-    fn broken_links<'a>(&'a self, releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<BrokenLinks, StoreError>>;
+    fn broken_links<'a>(&'a self, _releases: &'a [HostedRelease]) -> BoxFuture<'a, Result<BrokenLinks, StoreError>> {
+        Box::pin(async { Ok(BrokenLinks::new()) })
+    }
 
     /// Takes the lock and reads the state in one exchange.
     ///
@@ -235,8 +269,13 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>>;
 
     /// Closes all connections.
-    fn close(&self) -> BoxFuture<'_, ()>;
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }
+
+/// The task that a store without commands cannot do.
+const NO_COMMANDS: &str = "run commands";
 
 /// A held lock of a root: the only way to change what the root contains.
 ///
@@ -287,7 +326,9 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     ///
     /// [`StoreError::Unlistable`] when the release contains something that no manifest can list. The manifest is
     /// unchanged after any error, except one whose [effect](StoreError::effect) is unknown.
-    fn seal<'a>(&'a mut self, name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>>;
+    fn seal<'a>(&'a mut self, _name: &'a ReleaseName) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async { Err(StoreError::Unsupported { what: NO_COMMANDS }) })
+    }
 
     /// Seals the changes that commands of interrupted operations made in releases. Returns the releases whose
     /// manifests changed.
@@ -296,7 +337,9 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     ///
     /// When the marks of such releases cannot be read, or a release cannot be sealed: its manifest and its mark are
     /// unchanged then.
-    fn seal_left(&mut self) -> BoxFuture<'_, Result<Vec<ReleaseName>, StoreError>>;
+    fn seal_left(&mut self) -> BoxFuture<'_, Result<Vec<ReleaseName>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// Returns an existing release, ready for a switch with its record unchanged: for rollbacks and reverts.
     ///
@@ -305,14 +348,19 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// [`StoreError::NoSuchRelease`] when the root does not have it.
     fn ready(&self, name: &ReleaseName) -> Result<Ready, StoreError>;
 
-    /// Switches `current` from the known state to `ready`: compare and swap, one `rename(2)`, durable on return.
+    /// Switches `current` from `expected` to the release `to`: compare and swap, one atomic step (`rename(2)` in a
+    /// [`DirStore`]), durable on return.
     ///
     /// # Errors
     ///
     /// [`ActivateError`] says whether `current` was switched nevertheless. If that is unknown, call
     /// [`fence`](Self::fence) and read the state. [`StoreError::Conflict`]: `current` was not as expected, and is
     /// unchanged.
-    fn activate<'a>(&'a mut self, switch: &'a Switch) -> BoxFuture<'a, Result<Activated, ActivateError>>;
+    fn activate<'a>(
+        &'a mut self,
+        expected: &'a Current,
+        to: &'a Ready,
+    ) -> BoxFuture<'a, Result<Activated, ActivateError>>;
 
     /// Undoes a first deploy: removes `current` if it is as [`activate`](Self::activate) left it.
     fn deactivate(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
@@ -322,7 +370,9 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// When it cannot be read; the state is unchanged then.
-    fn look(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
+    fn look(&mut self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.survey()
+    }
 
     /// Runs a hook on the host and waits until it ends.
     ///
@@ -331,12 +381,14 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// # Errors
     ///
     /// [`StoreError::LockLost`] when the lock was taken over: the hook was not started. If replies stay lost, it is
-    /// unknown how the hook ended, or whether it did.
+    /// unknown how the hook ended, or whether it did. [`StoreError::Unsupported`] when the store runs no commands.
     fn run<'a>(
         &'a mut self,
-        hook: &'a HookRun,
-        output: &'a dyn LineSink,
-    ) -> BoxFuture<'a, Result<HookExit, StoreError>>;
+        _hook: &'a HookRun,
+        _output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, StoreError>> {
+        Box::pin(async { Err(StoreError::Unsupported { what: NO_COMMANDS }) })
+    }
 
     /// Settles commands that interrupted operations left running, and returns once none of them runs.
     ///
@@ -344,18 +396,22 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// description before each.
     fn settle_hooks<'a>(
         &'a self,
-        keep_data: bool,
-        told: &'a (dyn Fn(String) + Send + Sync),
-    ) -> BoxFuture<'a, Result<(), StoreError>>;
+        _keep_data: bool,
+        _told: &'a (dyn Fn(String) + Send + Sync),
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async { Ok(()) })
+    }
 
     /// Returns the working directory for the commands of the release `name`.
     ///
     /// That is the release, or its saved copy if the release, or one of the files `saved` in it, no longer exists.
     fn directory_of<'a>(
         &'a self,
-        name: &'a ReleaseName,
-        saved: &'a [InnerPath],
-    ) -> BoxFuture<'a, Result<HookDirectory, StoreError>>;
+        _name: &'a ReleaseName,
+        _saved: &'a [InnerPath],
+    ) -> BoxFuture<'a, Result<HookDirectory, StoreError>> {
+        Box::pin(async { Ok(HookDirectory::Release) })
+    }
 
     /// Durably writes the intent to move to `to`, for actions that precede [`prepare`](Self::prepare) and
     /// [`activate`](Self::activate), which write it themselves.
@@ -380,13 +436,10 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// Reads the host's ledger, oldest line first, and the number of torn or unreadable lines.
     fn ledger(&self) -> BoxFuture<'_, Result<(Vec<LedgerEntry>, usize), StoreError>>;
 
-    /// Adopts a tree that another tool made: writes marks and records, and replaces a plain directory `current` by a
-    /// symlink to the release that it becomes. Changes nothing else.
-    ///
-    /// # Errors
-    ///
-    /// Records already written stay: they are true, and the next adoption continues from there.
-    fn adopt<'a>(&'a mut self, adoption: &'a Adoption) -> BoxFuture<'a, Result<(), StoreError>>;
+    /// Returns this guard if it can adopt a tree that another tool made.
+    fn adoption(&mut self) -> Option<&mut dyn AdoptGuard> {
+        None
+    }
 
     /// Reads the state again under the lock, with everything that pruning needs.
     fn survey(&mut self) -> BoxFuture<'_, Result<(), StoreError>>;
@@ -400,12 +453,12 @@ pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// [`StoreError::Conflict`] when `current` has changed, and [`StoreError::LockLost`]: nothing was moved then.
     fn prune<'a>(&'a mut self, releases: &'a [ReleaseName]) -> BoxFuture<'a, Result<Pruned, StoreError>>;
 
-    /// Writes marks and history, and releases the lock.
+    /// Writes marks and history, and releases the lock, in one exchange.
     ///
     /// The result lists the writes that failed: they do not affect what is current.
     ///
     /// # Errors
     ///
-    /// When the lock could not be released. The next run takes it over once this process is dead.
-    fn finish<'a>(&'a mut self, closing: &'a Closing) -> BoxFuture<'a, Result<Closed, StoreError>>;
+    /// When the lock could not be released, with the guard. The next run takes the lock over once this process is dead.
+    fn finish(self: Box<Self>, finish: &Finish) -> BoxFuture<'_, Result<Finished, FinishError>>;
 }

@@ -30,6 +30,9 @@ impl Eq for Staged {}
 
 impl Staged {
     /// Creates the claim of a store that the content of a release is complete and durable in the place of `token`.
+    ///
+    /// The store chooses the token, such as [`Token::random`], and finds the content by it in
+    /// [`prepare`](StoreGuard::prepare) and [`discard`](super::ReleaseStore::discard).
     pub const fn new(name: ReleaseName, token: Token) -> Self {
         Self { name, token, claim: None }
     }
@@ -63,6 +66,7 @@ impl Staged {
 
 /// The request for [`StoreGuard::prepare`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Preparation {
     /// The release to make ready.
     pub name: ReleaseName,
@@ -79,4 +83,25 @@ pub struct Preparation {
     pub unsealed: bool,
     /// The data record to write when the release is published.
     pub data: Option<DataRecord>,
+}
+
+impl Preparation {
+    /// Makes the existing release `name` ready as it is.
+    #[must_use]
+    pub const fn new(name: ReleaseName) -> Self {
+        Self { name, staged: None, record: None, shared: Vec::new(), commands: None, unsealed: false, data: None }
+    }
+
+    /// Publishes a staged release under its name.
+    #[must_use]
+    pub fn of(staged: Staged) -> Self {
+        Self { staged: Some(staged.clone()), ..Self::new(staged.name) }
+    }
+
+    /// Sets the record of the previous release.
+    #[must_use]
+    pub fn record(mut self, record: PreviousVersion) -> Self {
+        self.record = Some(record);
+        self
+    }
 }

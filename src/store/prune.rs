@@ -19,6 +19,7 @@ use super::{
 
 /// The result of [`StoreGuard::prune`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub struct Pruned {
     /// The releases moved away, each with its directory in the trash.
     pub moved: Vec<(ReleaseName, Token)>,

@@ -114,7 +114,7 @@ impl Staging<'_> {
         let uploading = store.transport.upload(&upload, self.progress);
         let (uploaded, ()) = tokio::join!(uploading, self.remember(&upload, early));
         uploaded?;
-        let end = steps.end_staging(staged, &self.record(), lacks_reserve);
+        let end = steps.end_staging(staged, &StagedRecord::new(self.tree, self.owner), lacks_reserve);
         let (ended, ()) = tokio::join!(store.execute(&end), self.remember(&upload, !early));
         ended?;
         for left in trash {
@@ -167,18 +167,6 @@ impl Staging<'_> {
     async fn remember(&self, upload: &Upload, now: bool) {
         if now {
             self.store.known.remember_listed(upload.clone()).await;
-        }
-    }
-
-    fn record(&self) -> StagedRecord {
-        StagedRecord {
-            format: 1,
-            at: self.owner.since,
-            by: self.owner.by.clone(),
-            files: self.tree.files(),
-            bytes: self.tree.bytes(),
-            digest: self.tree.digest().ok(),
-            revision: self.owner.revision.clone(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     time::Timestamp,
     token::Token,
     transport::{Entry, EntryKind, FileId, HostIdentity, Passed, Users},
+    tree::Tree,
 };
 
 use super::{Checked, Kept, TeamState, UnreadableFile, extent::Extent};
@@ -181,6 +182,32 @@ pub struct HostedRelease {
     pub broken: Vec<BrokenLink>,
 }
 
+impl HostedRelease {
+    /// A complete release without any record.
+    ///
+    /// A store without directories chooses any `id` that no other release of the root has, and keeps it.
+    #[must_use]
+    pub const fn new(name: ReleaseName, id: FileId) -> Self {
+        Self {
+            name,
+            id,
+            previous: Err(BadRecord::Missing),
+            bad: Kept::Nothing,
+            pinned: Kept::Nothing,
+            foreign: None,
+            unsealed: Kept::Nothing,
+            touched: Kept::Nothing,
+            over: None,
+            staged: Kept::Nothing,
+            adopted: Kept::Nothing,
+            commands: Kept::Nothing,
+            data: Kept::Nothing,
+            links: Kept::Nothing,
+            broken: Vec::new(),
+        }
+    }
+}
+
 /// The records of a release that was pruned or removed by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -191,6 +218,14 @@ pub struct GoneRelease {
     pub commands: Kept<Commands>,
     /// Its data record.
     pub data: Kept<DataRecord>,
+}
+
+impl GoneRelease {
+    /// A release that is gone, without records.
+    #[must_use]
+    pub const fn new(name: ReleaseName) -> Self {
+        Self { name, commands: Kept::Nothing, data: Kept::Nothing }
+    }
 }
 
 /// The record of a release's staging, in the tool's state.
@@ -220,6 +255,22 @@ pub struct StagedRecord {
     pub revision: Option<String>,
 }
 
+impl StagedRecord {
+    /// The record of a staging of `tree` by `owner`.
+    #[must_use]
+    pub fn new(tree: &Tree, owner: &LockOwner) -> Self {
+        Self {
+            format: 1,
+            at: owner.since,
+            by: owner.by.clone(),
+            files: tree.files(),
+            bytes: tree.bytes(),
+            digest: tree.digest().ok(),
+            revision: owner.revision.clone(),
+        }
+    }
+}
+
 /// A user who owns records of the tool itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -228,6 +279,14 @@ pub struct RecordOwner {
     pub owner: u32,
     /// The path of one such record below the root.
     pub path: InnerPath,
+}
+
+impl RecordOwner {
+    /// A user who owns the record at `path`, below the root.
+    #[must_use]
+    pub const fn new(owner: u32, path: InnerPath) -> Self {
+        Self { owner, path }
+    }
 }
 
 /// The leftovers of an interrupted operation: a lock that was taken over from its dead holder, or only an
@@ -246,10 +305,23 @@ pub struct Interrupted {
 }
 
 impl Interrupted {
+    /// The leftovers under the lock `token`, or of the upload `token`, of an operation of `owner`.
+    #[must_use]
+    pub const fn new(token: Token, owner: Kept<LockOwner>, intent: Kept<Intent>) -> Self {
+        Self { token, owner, intent, uploads: Vec::new() }
+    }
+
     /// Returns `true` if the operation was interrupted in its upload, before it took a lock.
     #[must_use]
     pub fn is_upload(&self) -> bool {
         self.uploads.contains(&self.token)
+    }
+
+    /// Returns the token of the operation, the same on all hosts, if it is known.
+    #[must_use]
+    pub fn operation(&self) -> Option<&Token> {
+        let intended = self.intent.record().map(|intent| &intent.operation);
+        intended.or(self.owner.record().map(|owner| &owner.operation))
     }
 }
 
@@ -283,7 +355,34 @@ pub struct Intent {
     pub data: Option<DataIntent>,
 }
 
+impl Intent {
+    /// The intent of the operation of `owner` to move the root in this state to the release `to`.
+    ///
+    /// A store writes it under the lock before anything else; the operation that finds it there, interrupted, reads
+    /// from it where the root was, where it was to go, and which earlier operations this one knew of.
+    #[must_use]
+    pub fn new(owner: &LockOwner, state: &RootState, to: &ReleaseName) -> Self {
+        Self {
+            format: 1,
+            operation: owner.operation.clone(),
+            command: owner.command,
+            from: state.current.named().cloned(),
+            to: to.clone(),
+            supersedes: state.interrupted.iter().filter_map(Interrupted::operation).cloned().collect(),
+            record: None,
+            data: owner.data.clone().or_else(|| state.data_as_begun(owner, to)),
+        }
+    }
+}
+
 impl RootState {
+    /// Returns the data option of the rollback that this one finishes.
+    fn data_as_begun(&self, owner: &LockOwner, to: &ReleaseName) -> Option<DataIntent> {
+        let begun = self.interrupted.iter().filter_map(|left| left.intent.record());
+        let mut same = begun.filter(|intent| intent.command == Command::Rollback && intent.to == *to);
+        same.find_map(|intent| intent.data.clone()).filter(|_| owner.command == Command::Rollback)
+    }
+
     /// Adds the upload of a dead process to its operation's leftovers.
     pub(super) fn add_dead_upload(&mut self, token: Token, owner: Kept<LockOwner>) {
         let operation = |owner: &Kept<LockOwner>| owner.record().map(|owner| owner.operation.clone());

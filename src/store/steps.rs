@@ -1,16 +1,16 @@
 //! The batches of a root. Each is built in one place, from which the possible states after a crash can be read.
 
+mod activate;
 mod adopt;
 mod lock;
 mod preparation;
 mod prune;
 mod share;
-mod switch;
 
+pub(super) use activate::Activating;
 pub(super) use lock::{Reads, Taking};
 pub(super) use preparation::Preparing;
 pub(super) use prune::{Move, Pruning};
-pub(super) use switch::Switching;
 
 use std::{
     ops::{Deref, DerefMut},

@@ -66,6 +66,12 @@ pub struct TeamState {
 }
 
 impl TeamState {
+    /// The group `name` of a root without directories of its own to check.
+    #[must_use]
+    pub const fn new(name: GroupName, group: Option<Group>) -> Self {
+        Self { name, group, paths: Vec::new(), given: Vec::new() }
+    }
+
     /// Returns the first directory that is not the group's and that this user cannot give to it.
     ///
     /// It belongs to another user, or to another group that has more rights there than others do and would lose them.

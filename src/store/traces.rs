@@ -2,6 +2,7 @@
 
 use crate::{
     adoption::Traces,
+    future::BoxFuture,
     limits,
     path::InnerPath,
     transport::{
@@ -10,7 +11,7 @@ use crate::{
     },
 };
 
-use super::{DirStore, Layout, StoreError, layout::inner, query::each};
+use super::{AdoptStore, DirStore, Layout, StoreError, layout::inner, query::each};
 
 /// Capistrano's log.
 const REVISIONS_LOG: &str = "revisions.log";
@@ -29,7 +30,7 @@ const MINA: [&str; 2] = ["scm", "last_version"];
 
 /// The steps that read other tools' traces.
 #[derive(Debug)]
-pub(super) struct Asked {
+struct Asked {
     revisions_log: Handle<MayFail<Content>>,
     releases_log: Handle<MayFail<Content>>,
     deployer: Look,
@@ -44,10 +45,23 @@ pub(super) struct Asked {
 /// A step that inspects a file.
 type Look = Handle<MayFail<Option<Entry>>>;
 
+impl AdoptStore for DirStore {
+    fn traces(&self) -> BoxFuture<'_, Result<Traces, StoreError>> {
+        Box::pin(async {
+            let mut batch = self.steps.empty();
+            let asked = ask(&mut batch, self.layout());
+            match self.execute(&batch).await {
+                Err(error) if error.is_missing_root() => Ok(Traces::default()),
+                replies => asked.read(&replies?, self),
+            }
+        })
+    }
+}
+
 /// Adds the steps that read other tools' traces.
 ///
 /// All may fail: a file of another kind than the tool creates is not that tool's.
-pub(super) fn ask(batch: &mut Batch, layout: &Layout) -> Asked {
+fn ask(batch: &mut Batch, layout: &Layout) -> Asked {
     let deployer = inner(DEPLOYER);
     Asked {
         revisions_log: batch.push_lenient(Op::read(inner(REVISIONS_LOG), limits::FOREIGN_LOG)),
@@ -68,7 +82,7 @@ impl Asked {
     /// # Errors
     ///
     /// [`StoreError::Damaged`] when a log exists and could not be read.
-    pub(super) fn read(&self, replies: &Replies, store: &DirStore) -> Result<Traces, StoreError> {
+    fn read(&self, replies: &Replies, store: &DirStore) -> Result<Traces, StoreError> {
         let log = |step: Handle<MayFail<Content>>, name| {
             let read = replies.get(step)?;
             log(read.ok().and_then(Option::as_ref), name)

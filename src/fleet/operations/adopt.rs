@@ -10,7 +10,7 @@ use crate::{
     name::ReleaseName,
     plan::{self, AdoptPlan, HostAdoption, Refusal, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
-    store::{Activated, Closing, Ended},
+    store::{Activated, Ended, Finish, StoreError},
     time::Timestamp,
     token::Token,
 };
@@ -21,7 +21,7 @@ use crate::fleet::{
     outcome::HostState,
     phases::lock::lock_not_released,
     run::{Run, summary},
-    with_locks::{Needs, Operation},
+    with_locks::{ADOPT, Needs, Operation},
 };
 
 /// Adopts the tree of every host.
@@ -62,13 +62,8 @@ impl<'r> Operation<'r> for Adopt {
         plan.is_empty()
     }
 
-    fn act<'a>(
-        &'a mut self,
-        run: &'a Run<'r>,
-        plan: AdoptPlan,
-        mut locked: Vec<LockedHost<'r>>,
-    ) -> BoxFuture<'a, Report> {
-        Box::pin(async move { run.execute_adoption(&plan, &mut locked).await })
+    fn act<'a>(&'a mut self, run: &'a Run<'r>, plan: AdoptPlan, locked: Vec<LockedHost<'r>>) -> BoxFuture<'a, Report> {
+        Box::pin(async move { run.execute_adoption(&plan, locked).await })
     }
 }
 
@@ -77,7 +72,7 @@ impl<'r> Run<'r> {
     ///
     /// There is no undo. Records already written are true and stay; the next `adopt` continues from there, after a
     /// failure, a kill or a lost answer alike.
-    async fn execute_adoption(&self, plan: &AdoptPlan, locked: &mut [LockedHost<'r>]) -> Report {
+    async fn execute_adoption(&self, plan: &AdoptPlan, mut locked: Vec<LockedHost<'r>>) -> Report {
         self.enter_phase(Phase::Prepare, locked.len());
         join_all(locked.iter_mut().map(|host| self.adopt_on(host, plan))).await;
         let failed: Vec<(String, Failure)> =
@@ -88,7 +83,7 @@ impl<'r> Run<'r> {
             ..summary("a tree was not adopted, or only in part; every release is still reachable", &failed)
         });
         self.enter_phase(Phase::Finish, locked.len());
-        let hosts = join_all(locked.iter_mut().map(|host| self.end_adoption(host, plan, outcome))).await;
+        let hosts = join_all(locked.into_iter().map(|host| self.end_adoption(host, plan, outcome))).await;
         let operation = Some(self.owner.operation.clone());
         Report { operation, ..self.report(outcome, None, hosts, error) }
     }
@@ -98,7 +93,11 @@ impl<'r> Run<'r> {
         if adoption.is_empty() {
             return;
         }
-        let result = host.guard.adopt(adoption).await.map_err(failure);
+        let result = match host.guard.adoption() {
+            Some(guard) => guard.adopt(adoption).await,
+            None => Err(StoreError::Unsupported { what: ADOPT }),
+        };
+        let result = result.map_err(failure);
         if let Err(why) = self.report_phase(&host.member.name, Phase::Prepare, result) {
             host.failure = Some(why);
         } else if adoption.becomes.is_some() {
@@ -109,7 +108,7 @@ impl<'r> Run<'r> {
         }
     }
 
-    async fn end_adoption(&self, host: &mut LockedHost<'r>, plan: &AdoptPlan, outcome: Outcome) -> HostReport {
+    async fn end_adoption(&self, mut host: LockedHost<'r>, plan: &AdoptPlan, outcome: Outcome) -> HostReport {
         let adoption = plan.host(host.name()).map(|host| &host.adoption);
         let mut report = untouched(host.name(), host.guard.state());
         report.error = host.failure.take();
@@ -130,13 +129,12 @@ impl<'r> Run<'r> {
             host: report.outcome,
             seconds: self.seconds(),
         });
-        let closing = Closing { history, settles: false, ..Closing::default() };
-        match host.guard.finish(&closing).await {
-            Ok(closed) => report.warnings.extend(closed.failed.into_iter().map(Notice::from)),
-            Err(error) => report.warnings.push(lock_not_released(error).into()),
+        match host.guard.finish(&Finish { history, ..Finish::default() }).await {
+            Ok(finished) => report.warnings.extend(finished.failed.into_iter().map(Notice::from)),
+            Err(failed) => report.warnings.push(lock_not_released(failed).into()),
         }
         for warning in &report.warnings {
-            self.warn(Some(host.name()), warning.clone());
+            self.warn(Some(host.member.name()), warning.clone());
         }
         report
     }

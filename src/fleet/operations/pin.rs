@@ -11,7 +11,7 @@ use crate::{
     plan::{self, Pinning, Refusal, Seen},
     report::{HostReport, Report},
     status::PinMark,
-    store::{Closing, Ended},
+    store::{Ended, Finish},
     time::Timestamp,
 };
 
@@ -67,9 +67,9 @@ impl<'r> Run<'r> {
     /// Writes or removes the marks, and releases the locks.
     ///
     /// There is no undo: after a failure, a kill or a lost answer, the command can be repeated.
-    async fn write_pins(&self, pinning: &Pinning, mut locked: Vec<LockedHost<'r>>) -> Report {
+    async fn write_pins(&self, pinning: &Pinning, locked: Vec<LockedHost<'r>>) -> Report {
         self.enter_phase(Phase::Finish, locked.len());
-        let hosts = join_all(locked.iter_mut().map(|host| self.pin_on(pinning, host))).await;
+        let hosts = join_all(locked.into_iter().map(|host| self.pin_on(pinning, host))).await;
         let failed: Vec<_> =
             hosts.iter().filter_map(|host: &HostReport| Some((host.host.clone(), host.error.clone()?))).collect();
         let what = "a pin could not be written everywhere; every `current` is where it was";
@@ -84,16 +84,16 @@ impl<'r> Run<'r> {
         Report { operation, ..self.report(outcome, Some(&pinning.release), hosts, error) }
     }
 
-    async fn pin_on(&self, pinning: &Pinning, host: &mut LockedHost<'r>) -> HostReport {
+    async fn pin_on(&self, pinning: &Pinning, host: LockedHost<'r>) -> HostReport {
         let state = host.guard.state();
         let mut report = untouched(host.member.name(), state);
         let (by, reason) = (self.owner.by.clone(), self.owner.reason.clone());
         let mark = PinMark { at: state.clock.unwrap_or_else(Timestamp::now), by, reason };
-        let mut closing = Closing::default();
+        let mut writes = Finish::default();
         if pinning.hosts.iter().any(|name| name == host.name()) {
-            closing.pinned = pinning.pins.then(|| (pinning.release.clone(), mark));
-            closing.unpinned = (!pinning.pins).then(|| pinning.release.clone());
-            closing.history = Some(Ended {
+            writes.pinned = pinning.pins.then(|| (pinning.release.clone(), mark));
+            writes.unpinned = (!pinning.pins).then(|| pinning.release.clone());
+            writes.history = Some(Ended {
                 from: report.before.clone(),
                 to: Some(pinning.release.clone()),
                 pruned: Vec::new(),
@@ -102,14 +102,14 @@ impl<'r> Run<'r> {
                 seconds: self.seconds(),
             });
         }
-        match host.guard.finish(&closing).await {
-            Ok(closed) if closed.failed.is_empty() => {}
-            Ok(closed) => {
-                let error = crate::Error::new(crate::ErrorKind::HostFailed, closed.failed.join("; "));
+        match host.guard.finish(&writes).await {
+            Ok(finished) if finished.failed.is_empty() => {}
+            Ok(finished) => {
+                let error = crate::Error::new(crate::ErrorKind::HostFailed, finished.failed.join("; "));
                 report.outcome = HostOutcome::Failed;
                 report.error = Some(error.into());
             }
-            Err(error) => report.warnings.push(lock_not_released(error).into()),
+            Err(failed) => report.warnings.push(lock_not_released(failed).into()),
         }
         report
     }

@@ -83,7 +83,7 @@ impl<'r> Operation<'r> for Probe {
             execution.secrets = run.secrets().clone();
             let probed = run.read_data(&mut execution, &self.commands, &plan.release).await;
             let hosts = execution.locked.iter().map(|host| untouched(host.name(), host.guard.state())).collect();
-            run.release_locks(&mut execution.locked).await;
+            run.release_locks(std::mem::take(&mut execution.locked)).await;
             match probed {
                 Ok(probed) => {
                     self.probed = probed;

@@ -18,7 +18,7 @@ use crate::{
     outcome::{HostOutcome, Outcome},
     plan::{self, Plan, Pruning, Refusal, Seen},
     report::{HostReport, Report},
-    store::{Closing, Ended},
+    store::{Ended, Finish},
     token::Token,
 };
 
@@ -167,14 +167,14 @@ impl<'r> Run<'r> {
     }
 
     /// Writes the history, releases the locks, empties the trash, and reports.
-    async fn end_pruning(&self, mut locked: Vec<LockedHost<'r>>, trash: Vec<Trash<'r>>) -> Report {
+    async fn end_pruning(&self, locked: Vec<LockedHost<'r>>, trash: Vec<Trash<'r>>) -> Report {
         let stayed = locked.iter().any(|host| !host.warnings.is_empty());
         let outcome = match (stayed, locked.iter().all(|host| host.pruned.is_empty())) {
             (true, _) => Outcome::Failed,
             (false, true) => Outcome::Unchanged,
             (false, false) => Outcome::Done,
         };
-        let hosts = join_all(locked.iter_mut().map(|host| self.end_pruning_on(host, outcome))).await;
+        let hosts = join_all(locked.into_iter().map(|host| self.end_pruning_on(host, outcome))).await;
         let error = stayed.then(|| {
             let message = "some old releases could not be removed; every `current` is where it was";
             Error::new(ErrorKind::HostFailed, message).hint("see the warnings of each host").hint(Hint::Prune)
@@ -184,7 +184,7 @@ impl<'r> Run<'r> {
         Report { operation, ..self.report(outcome, None, hosts, error.map(Into::into)) }
     }
 
-    async fn end_pruning_on(&self, host: &mut LockedHost<'r>, outcome: Outcome) -> HostReport {
+    async fn end_pruning_on(&self, host: LockedHost<'r>, outcome: Outcome) -> HostReport {
         let current = host.guard.state().current.release().cloned();
         let history = (!host.pruned.is_empty()).then(|| Ended {
             from: current.clone(),
@@ -194,17 +194,18 @@ impl<'r> Run<'r> {
             host: HostOutcome::Unchanged,
             seconds: self.seconds(),
         });
-        match host.guard.finish(&Closing { history, ..Closing::default() }).await {
-            Ok(closed) => host.warnings.extend(closed.failed),
-            Err(error) => host.warnings.push(lock_not_released(error)),
-        }
-        for warning in &host.warnings {
-            self.warn(Some(host.name()), warning.clone());
-        }
         let mut report = HostReport::new(host.name(), HostOutcome::Unchanged);
+        let mut warnings = host.warnings;
+        match host.guard.finish(&Finish { history, ..Finish::default() }).await {
+            Ok(finished) => warnings.extend(finished.failed),
+            Err(failed) => warnings.push(lock_not_released(failed)),
+        }
+        for warning in &warnings {
+            self.warn(Some(&report.host), warning.clone());
+        }
         (report.before, report.after) = (current.clone(), current);
-        report.pruned = std::mem::take(&mut host.pruned);
-        report.warnings = host.warnings.drain(..).map(Notice::from).collect();
+        report.pruned = host.pruned;
+        report.warnings = warnings.into_iter().map(Notice::from).collect();
         report
     }
 }

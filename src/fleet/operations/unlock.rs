@@ -9,7 +9,7 @@ use crate::{
     lock::LockHolder,
     outcome::{HostOutcome, Outcome},
     report::{Failure, HostReport, Report},
-    store::{Closing, RootState},
+    store::{Finish, RootState},
     transport::Liveness,
 };
 
@@ -64,9 +64,8 @@ async fn unlock_on(run: &Run<'_>, host: &Host, state: &RootState, force: bool) -
 async fn steal_lock(run: &Run<'_>, host: &Host, holder: &LockHolder) -> Result<(), Failure> {
     let Some(token) = &holder.token else { return Err(hidden(host)) };
     let stolen = host.store.steal(&run.owner, token).await.map_err(failure);
-    let mut guard = run.report_phase(&host.name, Phase::Lock, stolen)?;
-    let nothing = Closing::default();
-    guard.finish(&nothing).await.map(drop).map_err(failure)
+    let guard = run.report_phase(&host.name, Phase::Lock, stolen)?;
+    guard.finish(&Finish::default()).await.map(drop).map_err(|failed| failure(failed.error))
 }
 
 fn held(host: &Host, holder: &LockHolder) -> Failure {

@@ -15,7 +15,7 @@ use crate::{
     plan::{Action, Plan},
     report::{Command, HostOutcome, HostReport, Outcome},
     status::BadMark,
-    store::{Closing, Ended},
+    store::{Ended, Finish},
     time::Timestamp,
 };
 
@@ -64,36 +64,39 @@ impl<'r> Run<'r> {
     /// A host whose `current` is unknown keeps its lock and its intent.
     pub(in crate::fleet) async fn finish(
         &self,
-        mut locked: Vec<LockedHost<'r>>,
+        locked: Vec<LockedHost<'r>>,
         conclusion: &Conclusion<'_>,
     ) -> Vec<HostReport> {
         self.enter_phase(Phase::Finish, locked.len());
-        join_all(locked.iter_mut().map(|host| self.finish_on(host, conclusion))).await
+        join_all(locked.into_iter().map(|host| self.finish_on(host, conclusion))).await
     }
 
-    async fn finish_on(&self, host: &mut LockedHost<'r>, conclusion: &Conclusion<'_>) -> HostReport {
-        let outcome = outcome_of(host);
-        let closing = self.closing(host, conclusion, outcome);
+    async fn finish_on(&self, mut host: LockedHost<'r>, conclusion: &Conclusion<'_>) -> HostReport {
+        let outcome = outcome_of(&host);
+        let writes = self.final_writes(&host, conclusion, outcome);
+        let mut report = report_of(&mut host, outcome);
+        let mut warnings = host.warnings;
         // The next run reads them and settles the host.
         if outcome != HostOutcome::Unknown {
-            match host.guard.finish(&closing).await {
-                Ok(closed) => {
-                    let failed = closed.failed.into_iter();
+            match host.guard.finish(&writes).await {
+                Ok(finished) => {
+                    let failed = finished.failed.into_iter();
                     let failed = failed.map(|why| format!("cannot write a mark or the history ({why})"));
-                    let links = closed.links.iter().map(|(name, links)| links::describe_links(name, links));
-                    host.warnings.extend(failed.chain(links));
-                    host.warnings.extend(self.describe_seals(closed.sealed, closed.unsealed));
+                    let links = finished.links.iter().map(|(name, links)| links::describe_links(name, links));
+                    warnings.extend(failed.chain(links));
+                    warnings.extend(self.describe_seals(finished.sealed, finished.unsealed));
                 }
-                Err(error) => host.warnings.push(lock_not_released(error)),
+                Err(failed) => warnings.push(lock_not_released(failed)),
             }
         }
-        for warning in &host.warnings {
-            self.warn(Some(host.name()), warning.clone());
+        for warning in &warnings {
+            self.warn(Some(&report.host), warning.clone());
         }
-        report_of(host, outcome)
+        report.warnings.extend(warnings.into_iter().map(Notice::from));
+        report
     }
 
-    fn closing(&self, host: &LockedHost<'r>, conclusion: &Conclusion<'_>, host_outcome: HostOutcome) -> Closing {
+    fn final_writes(&self, host: &LockedHost<'r>, conclusion: &Conclusion<'_>, host_outcome: HostOutcome) -> Finish {
         let plan = host.plan.as_ref();
         let done = conclusion.arrived;
         let left = plan.and_then(|plan| plan.marks_bad.as_ref()).filter(|_| done);
@@ -128,7 +131,7 @@ impl<'r> Run<'r> {
             .unwrap_or_default();
         let settled = done || conclusion.outcome == Outcome::Unchanged;
         let caught_up = if settled { caught_up(host, &conclusion.on_release) } else { Vec::new() };
-        Closing {
+        Finish {
             bad,
             cleared,
             history,
@@ -141,7 +144,7 @@ impl<'r> Run<'r> {
                 plan.and_then(|plan| plan.before.release()),
                 host.guard.state().current.release(),
             ),
-            ..Closing::default()
+            ..Finish::default()
         }
     }
 
@@ -187,7 +190,7 @@ fn report_of(host: &mut LockedHost<'_>, outcome: HostOutcome) -> HostReport {
     report.after = (outcome != HostOutcome::Unknown).then(|| host.guard.state().current.release().cloned()).flatten();
     report.switched_at = host.state.switch().and_then(|switched| switched.at);
     report.error = host.failure.take();
-    report.warnings = host.reported.drain(..).chain(host.warnings.drain(..)).map(Notice::from).collect();
+    report.warnings = host.reported.drain(..).map(Notice::from).collect();
     report.pruned = std::mem::take(&mut host.pruned);
     report
 }

@@ -19,7 +19,7 @@ use crate::{
     name::ReleaseName,
     plan::{Plan, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
-    store::{Closing, Ended, QuickCheck, StoreError},
+    store::{Ended, Finish, FinishError, QuickCheck, StoreError},
 };
 
 use crate::fleet::{
@@ -104,7 +104,7 @@ impl<'r> Run<'r> {
             return Ok(locked);
         }
         let seen = locked.iter().map(|host| untouched(host.name(), host.guard.state())).collect();
-        self.release_locks(&mut locked).await;
+        self.release_locks(locked).await;
         Err((failed, seen))
     }
 
@@ -177,7 +177,7 @@ impl<'r> Run<'r> {
         plan: &Plan,
         report: &Report,
     ) -> Option<(String, Option<ReleaseName>)> {
-        let Ok(mut guard) = host.store.lock(&self.owner, None).await else {
+        let Ok(guard) = host.store.lock(&self.owner, None).await else {
             // The holder of the lock may have switched.
             let state = host.store.state().await.ok()?;
             return Some((host.name.clone(), state.current.release().cloned()));
@@ -192,27 +192,27 @@ impl<'r> Run<'r> {
             seconds: self.seconds(),
         };
         // If the lock is not released, the next run takes it over.
-        let _ = guard.finish(&Closing { history: Some(history), ..Closing::default() }).await;
+        let _ = guard.finish(&Finish { history: Some(history), ..Finish::default() }).await;
         Some((host.name.clone(), current))
     }
 
     /// Releases every lock, with nothing done. A failure is a warning: the next run takes the lock over.
-    pub(in crate::fleet) async fn release_locks(&self, locked: &mut [LockedHost<'r>]) {
+    pub(in crate::fleet) async fn release_locks(&self, locked: Vec<LockedHost<'r>>) {
         self.release_locks_and_settle(locked, false).await;
     }
 
     /// Releases every lock, and with `settles` removes the leftovers of interrupted runs.
-    pub(in crate::fleet) async fn release_locks_and_settle(&self, locked: &mut [LockedHost<'r>], settles: bool) {
+    pub(in crate::fleet) async fn release_locks_and_settle(&self, locked: Vec<LockedHost<'r>>, settles: bool) {
         let caught_up: Vec<Vec<String>> =
-            locked.iter().map(|host| if settles { caught_up(host, locked) } else { Vec::new() }).collect();
-        join_all(locked.iter_mut().zip(caught_up).map(|(host, caught_up)| async move {
-            let nothing = Closing { paid: caught_up, settles, ..Closing::default() };
+            locked.iter().map(|host| if settles { caught_up(host, &locked) } else { Vec::new() }).collect();
+        join_all(locked.into_iter().zip(caught_up).map(|(host, caught_up)| async move {
+            let nothing = Finish { paid: caught_up, settles, ..Finish::default() };
             let warnings = match host.guard.finish(&nothing).await {
-                Ok(closed) => self.describe_seals(closed.sealed, closed.unsealed),
-                Err(error) => vec![lock_not_released(error)],
+                Ok(finished) => self.describe_seals(finished.sealed, finished.unsealed),
+                Err(failed) => vec![lock_not_released(failed)],
             };
             for warning in warnings {
-                self.warn(Some(host.name()), warning);
+                self.warn(Some(host.member.name()), warning);
             }
         }))
         .await;
@@ -227,7 +227,7 @@ fn caught_up(host: &LockedHost<'_>, locked: &[LockedHost<'_>]) -> Vec<String> {
 }
 
 /// Describes a lock that could not be released.
-pub(in crate::fleet) fn lock_not_released(error: StoreError) -> String {
-    let why = Error::from(error).full_message();
+pub(in crate::fleet) fn lock_not_released(failed: FinishError) -> String {
+    let why = Error::from(failed.error).full_message();
     format!("cannot release the lock; the next run takes it over ({why})")
 }

@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 
 use crate::{
     event::{Event, Phase},
-    store::{Activated, Current, Ready, StoreError, StoreGuard, Switch, TookEffect},
+    store::{Activated, Current, Ready, StoreError, StoreGuard, TookEffect},
     transport::Effect,
 };
 
@@ -78,15 +78,14 @@ impl<'r> Run<'r> {
 
 /// Switches. After a lost answer, fences off the request, reads the state, and does what remains.
 pub(in crate::fleet) async fn switch_and_settle(guard: &mut dyn StoreGuard, expected: Current, to: Ready) -> Switched {
-    let switch = Switch { expected: expected.clone(), to };
-    let failed = match guard.activate(&switch).await {
+    let failed = match guard.activate(&expected, &to).await {
         Ok(activated) => return Switched::Yes(activated),
         Err(failed) => failed,
     };
     match failed.took_effect {
         TookEffect::No => Switched::No(failed.error),
         TookEffect::Yes => Switched::Partly(activated(guard, expected), failed.error),
-        TookEffect::Unknown => settle_lost_answer(guard, expected, switch, failed.error).await,
+        TookEffect::Unknown => settle_lost_answer(guard, expected, &to, failed.error).await,
     }
 }
 
@@ -108,22 +107,17 @@ pub(in crate::fleet) async fn remove_current_and_settle(guard: &mut dyn StoreGua
     }
 }
 
-async fn settle_lost_answer(
-    guard: &mut dyn StoreGuard,
-    expected: Current,
-    switch: Switch,
-    lost: StoreError,
-) -> Switched {
+async fn settle_lost_answer(guard: &mut dyn StoreGuard, expected: Current, to: &Ready, lost: StoreError) -> Switched {
     if guard.fence().await.is_err() {
         return Switched::Unknown(lost);
     }
     let current = guard.state().current.clone();
-    let arrived = current.release() == Some(switch.to.name());
+    let arrived = current.release() == Some(to.name());
     if !arrived && current != expected {
         return Switched::No(lost);
     }
     // It did not take effect, or is not synced yet: repeating the step does what remains, and reports exactly that.
-    match guard.activate(&Switch { expected: current, to: switch.to }).await {
+    match guard.activate(&current, to).await {
         Ok(again) => Switched::Yes(Activated { before: expected, ..again }),
         Err(_) if arrived => Switched::Partly(activated(guard, expected), lost),
         Err(failed) => match failed.took_effect {

@@ -7,7 +7,7 @@ use crate::{
     name::ReleaseName,
     record::PreviousVersion,
     status::BadMark,
-    store::{Current, Ready, StoreError, Switch},
+    store::{Current, Ready, StoreError},
 };
 
 use super::DirGuard;
@@ -52,14 +52,7 @@ impl DirGuard {
     }
 
     fn adopted(&self, adoption: &Adoption, inferred: bool) -> AdoptedRecord {
-        AdoptedRecord {
-            format: 1,
-            tool: adoption.tool,
-            evidence: adoption.evidence,
-            inferred,
-            at: self.owner.since,
-            by: self.owner.by.clone(),
-        }
+        AdoptedRecord::new(adoption, &self.owner, inferred)
     }
 
     /// Moves the directory and links it; one that an interrupted adoption already moved is only linked.
@@ -67,8 +60,11 @@ impl DirGuard {
         if self.state.current == Current::Absent {
             // No intent: undoing it would remove the only link.
             self.intent_written = true;
-            let switch = Switch { expected: Current::Absent, to: Ready::new(name.clone()) };
-            return self.activate(&switch).await.map(drop).map_err(|failed| failed.error);
+            return self
+                .activate(&Current::Absent, &Ready::new(name.clone()))
+                .await
+                .map(drop)
+                .map_err(|failed| failed.error);
         }
         self.move_directory(name, &self.adopted(adoption, false)).await?;
         self.state.current = Current::Release { name: name.clone(), link: self.store.layout().link_to(name) };

@@ -7,17 +7,17 @@ use crate::{
     name::ReleaseName,
     outcome::{Command, Outcome},
     record::BadRecord,
-    store::{Closed, Closing, Ended, HostedRelease, Interrupted, StoreError, history, steps::json},
+    store::{Finish, Finished, HostedRelease, Interrupted, StoreError, history, steps::json},
     transport::{Batch, Entry, FailureKind, Op, StepFailure, SyncReach},
 };
 
-use super::{DirGuard, operation_of};
+use super::DirGuard;
 
 impl DirGuard {
-    pub(super) async fn finish(&mut self, closing: &Closing) -> Result<Closed, StoreError> {
-        let sealed = self.seal_touched(closing).await?;
+    pub(super) async fn finish(&mut self, finish: &Finish) -> Result<Finished, StoreError> {
+        let sealed = self.seal_touched(finish).await?;
         self.find_uploads_to_settle().await;
-        let lines = self.history_lines(closing).await;
+        let lines = self.history_lines(finish).await;
         let steps = &self.store.steps;
         let mut batch = steps.locked(&self.token);
         let mut unsynced = Vec::new();
@@ -29,52 +29,52 @@ impl DirGuard {
             batch.push_lenient(Op::Append { path: path.clone(), content: lines });
             unsynced.push(path);
         }
-        let newest = self.marks_to_write(closing);
-        steps.write_bad(&mut batch, &self.token, closing.bad.as_ref(), newest, &mut unsynced);
-        if let Some((name, mark)) = &closing.pinned {
+        let newest = self.marks_to_write(finish);
+        steps.write_bad(&mut batch, &self.token, finish.bad.as_ref(), newest, &mut unsynced);
+        if let Some((name, mark)) = &finish.pinned {
             steps.write_mark(&mut batch, &self.token, name, "pin", mark, std::mem::take(&mut unsynced));
         }
         if !unsynced.is_empty() {
             batch.push_lenient(Op::Sync { paths: unsynced, reach: SyncReach::Entries });
         }
-        if let Some(name) = &closing.unpinned {
+        if let Some(name) = &finish.unpinned {
             batch.push_lenient(Op::RemoveFile {
                 path: self.store.layout().in_state(&["releases", name.as_str(), "pin"]),
             });
         }
-        if let Some(name) = &closing.cleared {
+        if let Some(name) = &finish.cleared {
             batch.push_lenient(Op::RemoveFile {
                 path: self.store.layout().in_state(&["releases", name.as_str(), "bad"]),
             });
         }
-        for debt in &closing.debts {
+        for debt in &finish.debts {
             steps.write_debt(&mut batch, &self.token, debt);
         }
-        for host in &closing.paid {
+        for host in &finish.paid {
             let owed = self.store.layout().in_state(&["debts"]).join(&Debt::directory(host));
             batch.push_lenient(Op::RemoveTree { path: owed });
         }
         for name in &sealed.untouched {
             steps.unmark_touched(&mut batch, name);
         }
-        if closing.settles {
-            self.settle_records(&mut batch, closing);
+        if finish.settles {
+            self.settle_records(&mut batch, finish);
         }
         let written = batch.part();
-        self.keep_logs(&mut batch, closing);
-        for token in self.fenced.iter().chain(self.settled(closing).map(|left| &left.token)) {
+        self.keep_logs(&mut batch, finish);
+        for token in self.fenced.iter().chain(self.settled(finish).map(|left| &left.token)) {
             steps.forget_journal(&mut batch, token);
         }
-        for upload in self.settled(closing).flat_map(|left| &left.uploads) {
+        for upload in self.settled(finish).flat_map(|left| &left.uploads) {
             steps.forget_staged(&mut batch, upload);
         }
         let forgotten = batch.part_after(&written);
-        let released = if closing.unfinished {
+        let released = if finish.unfinished {
             steps.leave_lock(&mut batch, &self.token)
         } else {
             steps.release_lock(&mut batch, &self.token)
         };
-        let linked = closing.links_of.iter().filter_map(|name| Some((name, self.links_of(name)?)));
+        let linked = finish.links_of.iter().filter_map(|name| Some((name, self.links_of(name)?)));
         let shared = self.store.look_at_links(&mut batch, linked);
         match self.store.execute(&batch).await {
             Ok(replies) => {
@@ -84,7 +84,7 @@ impl DirGuard {
                 let failed = replies.failures(&written).chain(forgotten);
                 let failed = failed.map(|why| format!("{why}, in {}", steps.root)).collect();
                 let (sealed, unsealed) = (sealed.rewritten, sealed.failed);
-                Ok(Closed { failed, unsealed, sealed, links: shared.read(&replies)? })
+                Ok(Finished { failed, unsealed, sealed, links: shared.read(&replies)? })
             }
             Err(error) if error.is_missing_at(released) => Err(StoreError::LockLost { host: self.host() }),
             Err(error) => Err(self.store.understand_locked(&batch, error)),
@@ -93,23 +93,23 @@ impl DirGuard {
 
     /// Returns the number of the newest bad mark if it is not written yet. A rollback does not read all marks to
     /// count them.
-    fn marks_to_write(&self, closing: &Closing) -> Option<u64> {
-        let number = match &closing.bad {
+    fn marks_to_write(&self, finish: &Finish) -> Option<u64> {
+        let number = match &finish.bad {
             Some((_, mark)) => mark.number,
-            None if closing.history.is_some() && self.state.marks.is_none() => self.state.last_mark(),
+            None if finish.history.is_some() && self.state.marks.is_none() => self.state.last_mark(),
             None => return None,
         };
         (self.state.marks != Some(number)).then_some(number)
     }
 
     /// Keeps the hooks' output when the lock and the leftovers of interrupted operations are removed.
-    fn keep_logs(&self, batch: &mut Batch, closing: &Closing) {
+    fn keep_logs(&self, batch: &mut Batch, finish: &Finish) {
         let log = self.store.layout().in_state(&["log"]);
-        if self.hooks_run > 0 && !closing.unfinished {
+        if self.hooks_run > 0 && !finish.unfinished {
             batch.push_lenient(Op::MoveInto { from: self.hooks(), into: log.clone() });
         }
-        let settled = self.state.interrupted.iter().filter(|_| closing.settles);
-        for (left, operation) in settled.filter_map(|left| Some((left, operation_of(left)?))) {
+        let settled = self.state.interrupted.iter().filter(|_| finish.settles);
+        for (left, operation) in settled.filter_map(|left| Some((left, left.operation()?))) {
             if left.intent.exists() {
                 let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
                 batch.push_lenient(Op::MoveInto { from: hooks, into: log.clone() });
@@ -122,11 +122,11 @@ impl DirGuard {
 
     /// Restores the records of releases that interrupted operations never switched to, so that they do not count as
     /// once current.
-    fn settle_records(&self, batch: &mut Batch, closing: &Closing) {
+    fn settle_records(&self, batch: &mut Batch, finish: &Finish) {
         let intents = self.state.interrupted.iter().filter_map(|left| left.intent.record());
         for intent in intents.filter(|intent| intent.command != Command::Rollback) {
             let release = self.state.release(&intent.to).filter(|release| !release.bad.exists());
-            let marked = closing.bad.as_ref().is_some_and(|(name, _)| *name == intent.to);
+            let marked = finish.bad.as_ref().is_some_and(|(name, _)| *name == intent.to);
             let never_current =
                 !marked && self.state.current.release() != Some(&intent.to) && !self.is_named_by_a_record(&intent.to);
             // No record was written, so there is none to remove.
@@ -152,9 +152,9 @@ impl DirGuard {
     ///
     /// An adoption settles only adoptions: it continues from wherever one was interrupted. A command that uploads
     /// settles uploads, whatever its outcome: they changed nothing else.
-    fn settled<'g>(&'g self, closing: &Closing) -> impl Iterator<Item = &'g Interrupted> + use<'g> {
-        let (settles, brings) = (closing.settles, self.owner.command.brings_content());
-        let done = closing.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
+    fn settled<'g>(&'g self, finish: &Finish) -> impl Iterator<Item = &'g Interrupted> + use<'g> {
+        let (settles, brings) = (finish.settles, self.owner.command.brings_content());
+        let done = finish.history.as_ref().is_some_and(|ended| ended.outcome == Outcome::Done);
         let adopts = done && self.owner.command == Command::Adopt;
         let is_adoption = |left: &Interrupted| left.owner.record().is_some_and(|owner| owner.command == Command::Adopt);
         let left = self.state.interrupted.iter();
@@ -173,29 +173,12 @@ impl DirGuard {
     }
 
     /// Returns the history lines: first those of interrupted operations that are settled now, then this operation's.
-    async fn history_lines(&self, closing: &Closing) -> String {
-        let left: Vec<HistoryEntry> = self.settled(closing).filter_map(HistoryEntry::of_interrupted).collect();
+    async fn history_lines(&self, finish: &Finish) -> String {
+        let left: Vec<HistoryEntry> = self.settled(finish).filter_map(HistoryEntry::of_interrupted).collect();
         let left = if left.is_empty() { left } else { history::untold(&self.store, left).await };
         let left = left.iter().map(json);
-        left.chain(closing.history.iter().map(|ended| json(&self.history(ended)))).collect()
-    }
-
-    fn history(&self, ended: &Ended) -> HistoryEntry {
-        HistoryEntry {
-            format: 1,
-            operation: self.owner.operation.clone(),
-            command: self.owner.command,
-            at: self.state.clock.unwrap_or(self.owner.since),
-            by: self.owner.by.clone(),
-            from: ended.from.clone(),
-            to: ended.to.clone(),
-            pruned: ended.pruned.clone(),
-            reason: self.owner.reason.clone(),
-            revision: self.owner.revision.clone(),
-            outcome: ended.outcome,
-            host: ended.host,
-            seconds: ended.seconds,
-        }
+        left.chain(finish.history.iter().map(|ended| json(&HistoryEntry::new(&self.owner, ended, self.state.clock))))
+            .collect()
     }
 }
 

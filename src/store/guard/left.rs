@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-use super::{DirGuard, operation_of};
+use super::DirGuard;
 
 /// A command without a result.
 struct LeftCommand {
@@ -70,7 +70,7 @@ impl DirGuard {
 
     /// Returns the commands of an interrupted operation without a result, in the order in which they were started.
     async fn commands_of(&self, left: &Interrupted) -> Result<Vec<LeftCommand>, StoreError> {
-        let Some(operation) = operation_of(left) else { return Ok(Vec::new()) };
+        let Some(operation) = left.operation() else { return Ok(Vec::new()) };
         let hooks = self.store.layout().in_state(&["journal", left.token.as_str(), operation.as_str()]);
         let mut batch = self.store.steps.empty();
         let listing = batch.push_lenient(Op::list(hooks.clone()));

@@ -6,7 +6,7 @@ use crate::{
     name::ReleaseName,
     outcome::Command,
     store::{
-        Closing, StoreError, check,
+        Finish, StoreError, check,
         layout::TOUCHED,
         query::each,
         seal::{Marked, Marking, Sealed, seal_changes},
@@ -57,10 +57,10 @@ impl DirGuard {
     }
 
     /// Seals the changes of this operation's commands, and of the operations that it settles.
-    pub(super) async fn seal_touched(&mut self, closing: &Closing) -> Result<Sealed, StoreError> {
+    pub(super) async fn seal_touched(&mut self, finish: &Finish) -> Result<Sealed, StoreError> {
         let mut names: BTreeSet<ReleaseName> =
             self.marks.iter().filter(|(_, ran)| **ran).map(|(name, _)| name.clone()).collect();
-        let settles = closing.settles && !self.state.interrupted.is_empty();
+        let settles = finish.settles && !self.state.interrupted.is_empty();
         let sealed = self.seal_named(&mut names, settles || self.owner.command == Command::Recover).await;
         let mut sealed = match sealed {
             Err(error @ StoreError::LockLost { .. }) => return Err(error),

@@ -12,7 +12,7 @@ use switchback::{
     record::PreviousVersion,
     report::Command,
     status::BadMark,
-    store::{Closing, Current, Preparation, ReleaseStore, StoreError, StoreGuard, Switch},
+    store::{Current, Finish, Preparation, ReleaseStore, StoreError, StoreGuard},
     testing::{Collected, Recording, WholeReport as _},
     transport::{
         Liveness,
@@ -147,21 +147,13 @@ fn a_holder_whose_lock_was_taken_over_can_switch_nothing() {
     let other = store(&hosts, 0);
     let mut guard = hold(&other);
     let ready = guard.ready(&name("a")).expect("a is there");
-    let switch = Switch { expected: guard.state().current.clone(), to: ready };
+    let expected = guard.state().current.clone();
     hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
     assert_code(&hosts.deploy("c"), ExitCode::DONE);
-    let failed = wait(guard.activate(&switch)).expect_err("the lock is another's");
+    let failed = wait(guard.activate(&expected, &ready)).expect_err("the lock is another's");
     assert!(matches!(failed.error, StoreError::LockLost { .. }), "{failed:?}");
     hosts.all_on("c");
-    let preparation = Preparation {
-        name: name("a"),
-        staged: None,
-        record: None,
-        shared: Vec::new(),
-        commands: None,
-        unsealed: false,
-        data: None,
-    };
+    let preparation = Preparation::new(name("a"));
     assert!(wait(guard.prepare(&preparation)).is_err());
     assert!(wait(guard.fence()).is_err());
     hosts.all_on("c");
@@ -174,16 +166,7 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     assert_code(&hosts.stage("b"), ExitCode::DONE);
     let other = store(&hosts, 0);
     let mut guard = hold(&other);
-    let record = Some(PreviousVersion::Release(name("a")));
-    let preparation = Preparation {
-        name: name("b"),
-        staged: None,
-        record,
-        shared: Vec::new(),
-        commands: None,
-        unsealed: false,
-        data: None,
-    };
+    let preparation = Preparation::new(name("b")).record(PreviousVersion::Release(name("a")));
     wait(guard.prepare(&preparation)).expect("b is there");
     hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
     assert_code(&hosts.activate("b"), ExitCode::DONE);
@@ -195,9 +178,10 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
     assert_eq!(hosts.record("b").as_deref(), Some("/srv/shop/releases/a\n"));
     let mark = BadMark { at: Timestamp::UNIX_EPOCH, by: "bob@desktop".into(), reason: None, number: 0 };
-    let closing = Closing { bad: Some((name("b"), mark)), settles: true, ..Closing::default() };
-    let failed = wait(guard.finish(&closing)).expect_err("the lock is another's");
-    assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
+    let mut finish = Finish::default();
+    (finish.bad, finish.settles) = (Some((name("b"), mark)), true);
+    let failed = wait(guard.finish(&finish)).expect_err("the lock is another's");
+    assert!(matches!(failed.error, StoreError::LockLost { .. }), "{failed:?}");
     assert!(!hosts.0[0].exists(&at(".switchback/releases/b/bad")));
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("b");
@@ -210,16 +194,7 @@ fn a_holder_whose_lock_was_taken_over_does_not_remove_what_it_published() {
     let other = store(&hosts, 0);
     let staged = wait(other.stage(release("b").as_ref(), &another(), &[], &|_, _| {})).expect("it arrives");
     let mut guard = hold(&other);
-    let record = Some(PreviousVersion::Release(name("a")));
-    let preparation = Preparation {
-        name: name("b"),
-        staged: Some(staged),
-        record,
-        shared: Vec::new(),
-        commands: None,
-        unsealed: false,
-        data: None,
-    };
+    let preparation = Preparation::of(staged).record(PreviousVersion::Release(name("a")));
     wait(guard.prepare(&preparation)).expect("the name is free");
     hosts.0[0].rename(&at(".switchback/lock"), &at(".switchback/journal/stolen"));
     assert_code(&hosts.activate("b"), ExitCode::DONE);
@@ -265,14 +240,13 @@ fn a_current_that_moved_is_a_conflict() {
     let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);
     let other = store(&hosts, 0);
     let mut guard = hold(&other);
-    let switch = Switch { expected: guard.state().current.clone(), to: guard.ready(&name("a")).expect("a is there") };
+    let (expected, ready) = (guard.state().current.clone(), guard.ready(&name("a")).expect("a is there"));
     hosts.0[0].remove(&at("current"));
     hosts.0[0].link(&at("current"), "releases/b");
-    let failed = wait(guard.activate(&switch)).expect_err("it moved");
+    let failed = wait(guard.activate(&expected, &ready)).expect_err("it moved");
     assert!(matches!(failed.error, StoreError::Conflict { .. }), "{failed:?}");
     hosts.all_on("b");
-    let absent = Switch { expected: Current::Absent, ..switch };
-    assert!(wait(guard.activate(&absent)).is_err());
+    assert!(wait(guard.activate(&Current::Absent, &ready)).is_err());
     hosts.all_on("b");
 }
 

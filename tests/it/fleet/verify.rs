@@ -10,7 +10,7 @@ use switchback::{
     plan::RollbackTarget,
     release::NewRelease,
     report::{Command, HostOutcome, Outcome},
-    store::{Checked, Closing},
+    store::{Checked, Finish},
     testing::WholeReport as _,
     tree::Tree,
 };
@@ -319,7 +319,7 @@ fn a_seal_takes_in_what_is_there_now() {
             let (some, changed) = (Vec::new(), Vec::new());
             assert_eq!(after, Checked::Holds { added: 0, some, modes: 0, changed });
         }
-        guard.finish(&Closing::default()).await.expect("the lock is given back");
+        guard.finish(&Finish::default()).await.expect("the lock is given back");
     });
     let sums = hosts.0[0].read(&at(".switchback/releases/b/sha256sums")).expect("sums");
     assert!(String::from_utf8_lossy(&sums).contains("  ./vendor/gem\n"));

@@ -1,4 +1,6 @@
-//! [`Closing`]: the end of an operation on a host.
+//! [`Finish`]: the end of an operation on a host.
+
+use thiserror::Error;
 
 use crate::{
     debt::Debt,
@@ -7,11 +9,12 @@ use crate::{
     status::{BadMark, PinMark},
 };
 
-use super::BrokenLinks;
+use super::{BrokenLinks, StoreError, StoreGuard};
 
-/// The final writes of an operation on a host.
+/// The request for [`StoreGuard::finish`]: the final writes of an operation on a host.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Closing {
+#[non_exhaustive]
+pub struct Finish {
     /// The release to mark bad, with the mark.
     pub bad: Option<(ReleaseName, BadMark)>,
     /// The release to pin, with the mark.
@@ -34,9 +37,10 @@ pub struct Closing {
     pub links_of: Vec<ReleaseName>,
 }
 
-/// The result of ending an operation on a host whose lock was released.
+/// The result of [`StoreGuard::finish`]: the lock is released.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Closed {
+#[non_exhaustive]
+pub struct Finished {
     /// The failed writes and removals, each in words.
     pub failed: Vec<String>,
     /// The reasons why releases in which commands ran are not sealed, in words.
@@ -47,8 +51,21 @@ pub struct Closed {
     pub links: BrokenLinks,
 }
 
+/// A failure to release a lock. The guard comes back with it, so that the caller can [`fence`](StoreGuard::fence) and
+/// finish again. If it drops the guard, the next run takes the lock over.
+#[derive(Debug, Error)]
+#[error("the lock could not be released")]
+pub struct FinishError {
+    /// The cause. Its [effect](StoreError::effect) says whether marks and history may have been written.
+    #[source]
+    pub error: StoreError,
+    /// The guard, with the state as last read.
+    pub guard: Box<dyn StoreGuard>,
+}
+
 /// The history entry of an operation on a host.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Ended {
     /// The release that was current before.
     pub from: Option<ReleaseName>,
@@ -62,4 +79,12 @@ pub struct Ended {
     pub host: HostOutcome,
     /// The duration until now, in seconds.
     pub seconds: f64,
+}
+
+impl Ended {
+    /// An entry with these outcomes, without releases.
+    #[must_use]
+    pub const fn new(outcome: Outcome, host: HostOutcome) -> Self {
+        Self { from: None, to: None, pruned: Vec::new(), outcome, host, seconds: 0.0 }
+    }
 }

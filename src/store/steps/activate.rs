@@ -1,8 +1,8 @@
-//! The batches that switch and remove `current`.
+//! The batches that activate a release, and that remove `current`.
 
 use crate::{
     path::InnerPath,
-    store::{Current, Intent, Switch},
+    store::{Current, Intent, Ready},
     time::Timestamp,
     token::Token,
     transport::{Batch, Handle, LinkText, MayFail, Op, SyncReach},
@@ -10,9 +10,9 @@ use crate::{
 
 use super::Steps;
 
-/// The batch that switches, and its important steps.
+/// The batch that activates a release, and its important steps.
 #[derive(Debug)]
-pub(in crate::store) struct Switching {
+pub(in crate::store) struct Activating {
     pub(in crate::store) batch: Batch,
     /// The step that writes the intent, if there is one.
     pub(in crate::store) intent: Option<Handle<()>>,
@@ -20,8 +20,8 @@ pub(in crate::store) struct Switching {
     pub(in crate::store) expect: Handle<()>,
     /// The step that fails if the release does not exist.
     pub(in crate::store) target: Handle<()>,
-    /// The switch itself.
-    pub(in crate::store) switch: Handle<()>,
+    /// The step that switches `current`.
+    pub(in crate::store) rename: Handle<()>,
     /// The step that reads `current` back.
     pub(in crate::store) look: Handle<LinkText>,
     /// The step that reads the clock.
@@ -29,23 +29,28 @@ pub(in crate::store) struct Switching {
 }
 
 impl Steps {
-    /// Switches: writes the intent if there is one, and replaces `current` by a symlink prepared in the lock.
+    /// Activates `to`: writes the intent if there is one, and replaces `current` by a symlink prepared in the lock.
     ///
     /// A lock that was taken over has taken the symlink along, so a run that wakes up late has nothing to switch with.
-    pub(in crate::store) fn switch(&self, token: &Token, intent: Option<&Intent>, switch: &Switch) -> Switching {
+    pub(in crate::store) fn activate(
+        &self,
+        token: &Token,
+        intent: Option<&Intent>,
+        (expected, to): (&Current, &Ready),
+    ) -> Activating {
         let mut batch = self.batch();
         let intent = intent.map(|intent| self.write_intent(&mut batch, token, intent));
-        let (current, name) = (self.layout.current().clone(), switch.to.name());
+        let (current, name) = (self.layout.current().clone(), to.name());
         let prepared = self.layout.held(token).join(&current);
         batch.push(Op::RemoveFile { path: prepared.clone() });
         batch.push(Op::MakeLink { path: prepared.clone(), text: self.layout.link_to(name) });
         let target = batch.push(Op::ExpectDirectory { path: self.layout.release(name) });
-        let expect = batch.push(self.expect(&switch.expected));
-        let at = batch.push(Op::MoveInto { from: prepared, into: InnerPath::root() });
+        let expect = batch.push(self.expect(expected));
+        let rename = batch.push(Op::MoveInto { from: prepared, into: InnerPath::root() });
         batch.push(Op::Sync { paths: vec![InnerPath::root()], reach: SyncReach::Entries });
         let look = batch.push(Op::read_link(current));
         let clock = batch.push_lenient(Op::clock());
-        Switching { batch, intent, expect, target, switch: at, look, clock }
+        Activating { batch, intent, expect, target, rename, look, clock }
     }
 
     /// Removes `current` after a failed first deploy; if it is already removed, makes that durable.
