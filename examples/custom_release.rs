@@ -51,7 +51,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = tempfile::tempdir()?;
     let root: HostPath = directory.path().to_str().ok_or("the temporary directory is not UTF-8")?.parse()?;
     let fleet = Fleet::from_config(&Config::for_root(root, &[])?)?;
-    fleet.deploy(Arc::new(Built::new("r17".parse()?, 17)?), &DeployOptions::default(), &Silent).await.into_result()?;
+    fleet.deploy(Arc::new(Built::new("r17".parse()?, 17)?), &DeployOptions::default(), Silent).await?;
     let printed = process::Command::new(directory.path().join("current/shop")).output()?;
     assert_eq!(printed.stdout, b"17\n");
     fleet.close().await;

@@ -70,7 +70,7 @@
 //! | `compression` | compressed uploads, and sources in `.tar.gz` and `.tar.zst`; builds zstd, with a C compiler |
 //! | `ssh` | hosts over SSH, through the system's own `ssh` |
 //! | `cli` | the `switchback` command, with the three above; the only default feature |
-//! | `testing` | the conformance suite for transports, an in-memory host, recording and faulty transports |
+//! | `testing` | the conformance suites for transports and stores, an in-memory host, recording and faulty transports |
 //!
 //! A program that uses the library names what it needs:
 //!

@@ -1,5 +1,5 @@
 //! The handbook: the configuration, the tree on disk, the leftovers of a crash, every exit code and error kind, how to
-//! implement a transport, and what stays stable. Pages only; there is nothing here to call.
+//! implement a transport or a store, and what stays stable. Pages only; there is nothing here to call.
 
 pub mod configuration {
     #![doc = include_str!("configuration.md")]
@@ -27,6 +27,9 @@ pub mod json {
 }
 pub mod transport {
     #![doc = include_str!("transport.md")]
+}
+pub mod stores {
+    #![doc = include_str!("stores.md")]
 }
 pub mod ssh {
     #![doc = include_str!("ssh.md")]

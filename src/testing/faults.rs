@@ -79,6 +79,12 @@ impl Cut {
         Self::with(Plan::LoseAnswer(exchange, then))
     }
 
+    /// Loses the answer to the next call, once; later calls are answered.
+    pub fn lose_next(&self) {
+        let mut state = self.state();
+        state.plan = Plan::LoseAnswer(state.exchanges + 1, AfterLoss::Answers);
+    }
+
     /// Returns the number of steps done so far.
     #[must_use]
     pub fn steps(&self) -> usize {

@@ -1,6 +1,7 @@
-//! Tools for authors of transports, and for tests of code that runs on them (feature `testing`).
+//! Tools for authors of transports and stores, and for tests of code that runs on them (feature `testing`).
 //!
 //! - [`conformance`] checks a transport against the contract of [`Transport`](crate::Transport), case by case.
+//! - [`stores`] checks a store against the contract of [`ReleaseStore`](crate::ReleaseStore), case by case.
 //! - [`Recording`] counts the exchanges, and records the batches and commands, of the transport that it wraps.
 //! - [`Faults`] cuts the transport that it wraps off after a given step, or loses an answer: counting reaches every
 //!   state that a crash can leave behind.
@@ -43,13 +44,16 @@ pub mod conformance;
 mod faults;
 mod recording;
 mod report;
+pub mod stores;
 mod unreadable;
+mod verdict;
 
 pub use collected::Collected;
 pub use faults::{AfterLoss, Cut, Faults};
 pub use recording::Recording;
 pub use report::WholeReport;
 pub use unreadable::Unreadable;
+pub use verdict::{Summary, Verdict};
 
 /// Makes the commands of a fleet run in the future of their caller, in the order in which it is polled, and without a
 /// runtime. A dropped future is then a killed command: nothing is reverted.

@@ -11,8 +11,8 @@ use std::{fs::Permissions, os::unix::fs::PermissionsExt, sync::Arc};
 use switchback::{
     HostPath,
     testing::{
-        Cut, Faults, Recording, Unreadable,
-        conformance::{self, Fixture, Verdict},
+        Cut, Faults, Recording, Unreadable, Verdict,
+        conformance::{self, Fixture},
     },
     transport::{LocalTransport, MemoryHost, Transport},
 };

@@ -2,12 +2,16 @@
 
 #[path = "../../examples/custom_release.rs"]
 mod custom_release;
+#[path = "../../examples/custom_store.rs"]
+mod custom_store;
 #[path = "../../examples/custom_transport.rs"]
 mod custom_transport;
 #[path = "../../examples/embed.rs"]
 mod embed;
 #[path = "../../examples/migration.rs"]
 mod migration;
+
+use switchback::{ErrorKind, Fleet, Host, event::Silent, fleet::RunOptions, report::Outcome};
 
 #[test]
 fn embedding_deploys_and_goes_back() {
@@ -17,6 +21,23 @@ fn embedding_deploys_and_goes_back() {
 #[test]
 fn a_release_of_ones_own_is_deployed() {
     custom_release::main().expect("its program runs");
+}
+
+#[test]
+fn a_store_of_ones_own_conforms_and_is_deployed_to() {
+    custom_store::main().expect("it conforms, and goes back");
+}
+
+/// It cannot adopt a tree, and is refused before anything is asked.
+#[tokio::test]
+async fn a_store_without_adoption_is_refused() {
+    let store = custom_store::InMemory::new("/shop".parse().expect("a root"));
+    let fleet = Fleet::new(vec![Host::new("memory", store)]).expect("a fleet");
+    let error = fleet.adopt(None, &RunOptions::by("jane@laptop"), Silent).await.expect_err("a refusal");
+    assert_eq!((error.report().outcome, error.kind()), (Outcome::Refused, ErrorKind::Unsuitable));
+    assert!(error.to_string().contains("its store cannot adopt trees of other tools"), "{error}");
+    let history = fleet.history(Silent).await.expect("it is read");
+    assert_eq!(history.hosts[0].status.as_ref().and_then(|status| status.history.clone()), Some(Vec::new()));
 }
 
 #[test]

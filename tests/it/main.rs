@@ -46,6 +46,7 @@ mod signals;
 mod sources;
 mod ssh;
 mod ssh_odd;
+mod stores;
 #[path = "../support/mod.rs"]
 mod support;
 mod teams;

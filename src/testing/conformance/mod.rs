@@ -5,7 +5,10 @@
 //!
 //! ```
 //! use switchback::{
-//!     testing::conformance::{self, Fixture, Verdict},
+//!     testing::{
+//!         Verdict,
+//!         conformance::{self, Fixture},
+//!     },
 //!     transport::MemoryHost,
 //! };
 //!
@@ -50,6 +53,8 @@ use std::{any::Any, fmt, sync::Arc};
 use futures_util::{StreamExt, stream};
 
 use crate::{future::BoxFuture, path::HostPath, transport::Transport};
+
+use super::{Summary, Verdict};
 
 use subject::Subject;
 
@@ -101,15 +106,6 @@ impl fmt::Debug for Fixture {
 /// The result of a case in words: the violation.
 type Outcome = Result<(), String>;
 
-/// The result of a case that found no violation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// The rule holds.
-    Passed,
-    /// The environment does not allow to test all of the rule, for this reason. The part that it allows holds.
-    Skipped(String),
-}
-
 /// One case of the suite.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
@@ -155,23 +151,6 @@ impl Case {
 /// The number of cases that run at the same time: many of them wait for a process to end.
 const AT_ONCE: usize = 8;
 
-/// The results of a suite without a violation.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// The number of cases that passed.
-    pub passed: usize,
-    /// The skipped cases by name, each with the reason.
-    pub skipped: Vec<(&'static str, String)>,
-}
-
-/// Prints the number of cases, and each skipped one with its reason.
-impl fmt::Display for Summary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} cases passed, {} skipped", self.passed, self.skipped.len())?;
-        self.skipped.iter().try_for_each(|(name, why)| write!(f, "\n{name}: skipped, {why}"))
-    }
-}
-
 /// Runs all [`cases`], several at the same time; `make` creates a fresh fixture for each.
 ///
 /// # Panics
@@ -191,17 +170,8 @@ pub async fn all_of(cases: impl IntoIterator<Item = &'static Case>, make: impl F
         let fixture = make();
         async move { (case.name, case.run(fixture).await) }
     };
-    let outcomes: Vec<_> = stream::iter(cases).map(run).buffered(AT_ONCE).collect().await;
-    let (mut summary, mut broken) = (Summary::default(), Vec::new());
-    for (name, outcome) in outcomes {
-        match outcome {
-            Ok(Verdict::Passed) => summary.passed += 1,
-            Ok(Verdict::Skipped(why)) => summary.skipped.push((name, why)),
-            Err(what) => broken.push(what),
-        }
-    }
-    assert!(broken.is_empty(), "{} cases do not hold ({summary}):\n{}", broken.len(), broken.join("\n"));
-    summary
+    let results: Vec<_> = stream::iter(cases).map(run).buffered(AT_ONCE).collect().await;
+    Summary::of(results)
 }
 
 macro_rules! cases {

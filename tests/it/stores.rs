@@ -1,0 +1,176 @@
+//! The suite for stores: on `DirStore` in memory and on this machine, and on stores that break the contract.
+
+use std::fmt;
+
+use switchback::{
+    BoxFuture, DirStore, HostPath, Layout, Release, ReleaseName, ReleaseStore, Token,
+    history::HistoryEntry,
+    lock::LockOwner,
+    store::{HostedRelease, QuickCheck, RootState, Staged, StoreError, StoreGuard, Verified},
+    testing::{
+        Cut, Faults, Verdict,
+        stores::{self, Fixture},
+    },
+    transport::{LocalTransport, MemoryHost, Progress, Transport},
+};
+use tempfile::TempDir;
+
+/// A fixture of `DirStore` over the transports that `connect` makes.
+fn over<T: Transport>(root: &HostPath, connect: impl Fn() -> T + Clone + Send + Sync + 'static) -> Fixture {
+    let (one, other, again) = (root.clone(), root.clone(), connect.clone());
+    Fixture::new(move || DirStore::new(connect(), one.clone(), Layout::default())).losing_answers(move || {
+        let cut = Cut::never();
+        let transport = Faults::new(again(), cut.clone());
+        (DirStore::new(transport, other.clone(), Layout::default()), Box::new(move || cut.lose_next()))
+    })
+}
+
+fn in_memory() -> Fixture {
+    let host = MemoryHost::new();
+    over(&"/srv/shop".parse().expect("a root"), move || host.connect("memory"))
+}
+
+#[tokio::test]
+async fn a_store_of_directories_in_memory_conforms() {
+    let summary = stores::store(in_memory).await;
+    assert_eq!((summary.passed, summary.skipped.len()), (stores::cases().len(), 0), "{summary}");
+}
+
+#[tokio::test]
+async fn a_store_of_directories_on_this_machine_conforms() {
+    let summary = stores::store(|| {
+        let directory = TempDir::new().expect("a temporary directory can be made");
+        let root = directory.path().to_str().expect("UTF-8").parse().expect("a path");
+        over(&root, LocalTransport::new).keeping(directory)
+    })
+    .await;
+    assert_eq!((summary.passed, summary.skipped.len()), (stores::cases().len(), 0), "{summary}");
+}
+
+/// A fault of a store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    /// It takes a held lock over.
+    TakesHeldLocks,
+    /// It forgets what it staged.
+    ForgetsContent,
+    /// Its history comes newest first.
+    ReversesHistory,
+}
+
+/// A store with a fault.
+#[derive(Debug)]
+struct Broken(DirStore, Fault);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.1)
+    }
+}
+
+impl ReleaseStore for Broken {
+    fn root(&self) -> &HostPath {
+        self.0.root()
+    }
+
+    fn state(&self) -> BoxFuture<'_, Result<RootState, StoreError>> {
+        ReleaseStore::state(&self.0)
+    }
+
+    fn release_path(&self, name: &ReleaseName) -> HostPath {
+        self.0.release_path(name)
+    }
+
+    fn empty_trash<'a>(&'a self, trash: &'a Token) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.empty_trash(trash)
+    }
+
+    fn history(&self, newest: Option<usize>) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>> {
+        Box::pin(async move {
+            let (mut entries, torn) = self.0.history(newest).await?;
+            if self.1 == Fault::ReversesHistory {
+                entries.reverse();
+            }
+            Ok((entries, torn))
+        })
+    }
+
+    fn may_write<'a>(&'a self, name: Option<&'a ReleaseName>) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.may_write(name)
+    }
+
+    fn stage<'a>(
+        &'a self,
+        release: &'a dyn Release,
+        owner: &'a LockOwner,
+        bases: &'a [ReleaseName],
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Staged, StoreError>> {
+        Box::pin(async move {
+            let staged = self.0.stage(release, owner, bases, progress).await?;
+            if self.1 == Fault::ForgetsContent {
+                self.0.discard(staged.clone()).await?;
+            }
+            Ok(staged)
+        })
+    }
+
+    fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.0.discard(staged)
+    }
+
+    fn verify<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>> {
+        self.0.verify(release, full)
+    }
+
+    fn lock<'a>(
+        &'a self,
+        owner: &'a LockOwner,
+        check: Option<&'a QuickCheck>,
+    ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
+        Box::pin(async move {
+            match self.0.lock(owner, check).await {
+                Err(StoreError::Locked { holder, .. }) if self.1 == Fault::TakesHeldLocks => {
+                    self.0.steal(owner, holder.token.as_ref().expect("it is read")).await
+                }
+                result => result,
+            }
+        })
+    }
+
+    fn steal<'a>(
+        &'a self,
+        owner: &'a LockOwner,
+        holder: &'a Token,
+    ) -> BoxFuture<'a, Result<Box<dyn StoreGuard>, StoreError>> {
+        self.0.steal(owner, holder)
+    }
+}
+
+/// Each fault breaks the case about it.
+#[tokio::test]
+async fn stores_with_faults_do_not_conform() {
+    let faults = [
+        (Fault::TakesHeldLocks, "lock::is_exclusive"),
+        (Fault::ForgetsContent, "publish::a_prepared_release_is_complete"),
+        (Fault::ReversesHistory, "records::history_comes_oldest_first"),
+    ];
+    for (fault, name) in faults {
+        let host = MemoryHost::new();
+        let root: HostPath = "/srv/shop".parse().expect("a root");
+        let store = move || Broken(DirStore::new(host.connect("memory"), root.clone(), Layout::default()), fault);
+        let case = stores::cases().iter().find(|case| case.name() == name).expect("a case");
+        let broken = case.run(Fixture::new(store)).await.expect_err(name);
+        assert!(broken.starts_with(&format!("{name} on {fault:?}: ")), "{broken}");
+    }
+}
+
+/// A store that cannot lose an answer is told so.
+#[tokio::test]
+async fn cases_that_the_fixture_does_not_allow_are_skipped_in_words() {
+    let case = stores::cases().iter().find(|case| case.name() == "lost::a_switch").expect("a case");
+    let host = MemoryHost::new();
+    let store = move || DirStore::new(host.connect("memory"), "/srv/shop".parse().expect("a root"), Layout::default());
+    let verdict = case.run(Fixture::new(store)).await;
+    assert!(matches!(&verdict, Ok(Verdict::Skipped(why)) if why.contains("losing_answers")), "{verdict:?}");
+}
