@@ -23,6 +23,8 @@ mod seen;
 mod share;
 mod stragglers;
 mod team;
+#[cfg(test)]
+mod tests;
 mod trust;
 mod way;
 
