@@ -26,6 +26,7 @@ mod sealed;
 mod shared;
 mod source;
 mod surroundings;
+mod synced;
 mod unreadable;
 mod unsealed;
 mod verify;

@@ -1,8 +1,11 @@
 //! Deploys that apply data, and revert it when anything fails.
 
-use switchback::{ErrorKind, ExitCode, Hint, plan::Direction, report::Outcome};
+use switchback::{ErrorKind, Event, ExitCode, Hint, event::Phase, plan::Direction, report::Outcome};
 
-use crate::data::{fixture::assert_code, model::World};
+use crate::data::{
+    fixture::{assert_code, at},
+    model::World,
+};
 
 #[test]
 fn a_deploy_applies_once_before_the_switch_and_tells_both_versions() {
@@ -99,9 +102,28 @@ fn a_failure_after_the_switch_puts_code_and_data_back_and_tells_the_services() {
         let took = world.took();
         assert_eq!(took.iter().filter(|line| line.as_str() == "web2 revert r2").count(), 1, "{failing}");
         for host in ["web1", "web2"] {
-            assert!(took.contains(&format!("{host} after_switch r1")), "{failing}: {took:?}");
+            let at =
+                |line: &str| took.iter().position(|took| took == line).unwrap_or_else(|| panic!("{failing}: {took:?}"));
+            assert!(at("web2 revert r2") < at(&format!("{host} after_switch r1")), "{failing}: {took:?}");
         }
     }
+}
+
+/// A host that could not be switched back still runs the new code, on the new data. FAULTS.md D19.
+#[test]
+fn data_stays_where_a_host_stays_on_the_new_release() {
+    let world = World::new().deployed(1);
+    world.data().failing.push("web2 validate r2".to_owned());
+    let (host, current) = (world.hosts[0].clone(), at("current"));
+    let report = world.deploy_observed("r2", move |event: &Event| {
+        if matches!(event, Event::Phase { phase: Phase::PutBack, .. }) {
+            host.remove(&current);
+            host.link(&current, "releases/r1");
+        }
+    });
+    assert_code(&report, ExitCode::INCONSISTENT);
+    assert_eq!(world.data().version, 2, "{}", world.described());
+    assert!(world.took().iter().all(|line| !line.contains(" revert ")), "nothing was reverted");
 }
 
 #[test]

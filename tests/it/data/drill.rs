@@ -48,6 +48,18 @@ fn a_way_back_that_does_nothing_fails_the_drill() {
     assert_eq!(drill.broken().map(|(leg, _)| leg.name.as_str()).collect::<Vec<_>>(), ["rollback"]);
 }
 
+/// The version is what it was, and the data is not. FAULTS.md D15.
+#[test]
+fn a_way_back_that_leaves_something_behind_fails_the_drill() {
+    let world = World::new().deployed(1);
+    world.data().littering.push("web2 revert r2".to_owned());
+    let report = world.drill("r2");
+    assert_code(&report, ExitCode::DIFFERS);
+    let drill = report.drill.expect("it was a drill");
+    let broken: Vec<&str> = drill.broken().map(|(_, proof)| proof.name.as_str()).collect();
+    assert_eq!(broken, ["the data fingerprint is the same as before"]);
+}
+
 #[test]
 fn an_old_version_that_is_not_valid_fails_the_drill() {
     let world = World::new().deployed(1);

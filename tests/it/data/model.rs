@@ -31,6 +31,8 @@ pub(crate) struct Data {
     pub(crate) half: Vec<String>,
     /// Hooks that report success without doing anything.
     pub(crate) lying: Vec<String>,
+    /// Hooks that leave remains which no version shows, and report success.
+    pub(crate) littering: Vec<String>,
     /// Whether `version` finds no data, as in a database that was never used.
     pub(crate) lost: bool,
     /// Whether `version` prints something else each time.
@@ -110,6 +112,12 @@ impl World {
         options.run = self.run_options();
         change(&mut options);
         wait(self.fleet(cut).deploy(release(text), &options, Silent).report())
+    }
+
+    pub(crate) fn deploy_observed(&self, text: &str, observer: impl Fn(&Event) + Send + Sync + 'static) -> Report {
+        let mut options = DeployOptions::default();
+        options.run = self.run_options();
+        wait(self.fleet(&Cut::never()).deploy(release(text), &options, observer).report())
     }
 
     /// Deploys, and returns the warnings too.
@@ -308,8 +316,12 @@ fn answer(data: &Mutex<Data>, call: &HookCall) -> HookExit {
     let line = format!("{host} {} {release}", call.script);
     let is = |list: &[String]| list.contains(&line);
     let (fails, half, lies) = (is(&data.failing), is(&data.half), is(&data.lying));
+    let litters = is(&data.littering);
     data.log.push(line);
     let number: u32 = release.trim_start_matches('r').parse().unwrap_or_default();
+    if litters {
+        data.debris.push_str("litter");
+    }
     if half {
         let left = data.debris_of_failures.clone();
         data.debris += &left;

@@ -192,6 +192,8 @@ fn a_rollback_that_arrived_stays_though_a_hook_or_the_validation_fails() {
         assert_code(&report, ExitCode::INCONSISTENT);
         world.is_at("r1", 1, failing);
         world.is_clean(failing);
+        let bad = crate::data::fixture::at(".switchback/releases/r2/bad");
+        assert!(world.hosts.iter().all(|host| host.exists(&bad)), "{failing}: what was left is not marked bad");
     }
 }
 

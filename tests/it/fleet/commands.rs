@@ -1,12 +1,19 @@
 //! The commands when nothing goes wrong, and their refusals.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use switchback::{
     ErrorKind, ExitCode, Hint, Notice,
+    commands::{Commands, Validation},
     event::Silent,
     fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
     report::{HostOutcome, Outcome},
     status::ReleaseState,
     testing::{Collected, WholeReport as _},
+    transport::{HookEnd, HookExit, MemoryHost},
 };
 
 use super::fixture::{Hosts, assert_code, at, deploying, name, release, wait};
@@ -144,12 +151,20 @@ fn hosts_on_different_releases_are_refused_unless_allowed() {
     assert_eq!(report.error.as_ref().map(|error| error.kind), Some(ErrorKind::HostsDiffer));
     assert_eq!(hosts.links(), [Some("releases/a".into()), Some("releases/b".into())]);
     hosts.clean();
+    let mut options = deploying();
+    options.allow_split = true;
+    assert_code(&wait(hosts.fleet().deploy(release("c"), &options, Silent).report()), ExitCode::DONE);
+    hosts.all_on("c");
+    for (host, before) in hosts.0.iter().zip(["a", "b"]) {
+        let record = host.read(&at("releases/c/previousVersion"));
+        assert_eq!(record, Some(format!("/srv/shop/releases/{before}\n").into_bytes()), "each host has its own");
+    }
 }
 
 #[test]
 fn a_new_host_is_warned_about_and_deployed_to() {
     let hosts = Hosts::new(1).deployed(&["a"]);
-    let two = Hosts(vec![hosts.0[0].clone(), switchback::transport::MemoryHost::new()]);
+    let two = Hosts(vec![hosts.0[0].clone(), MemoryHost::new()]);
     let warned = Collected::new(|event| match event {
         switchback::Event::Warning { message, .. } => Some(message.clone()),
         _ => None,
@@ -244,4 +259,25 @@ fn releases_are_listed_along_the_recorded_way_back() {
     assert_eq!(order(&hosts), ["c", "b", "a", "z"]);
     assert_code(&hosts.rollback(), ExitCode::DONE);
     assert_eq!(order(&hosts), ["b", "a", "z", "c"]);
+}
+
+/// Each hook is started with the time limit that is configured. FAULTS.md H02.
+#[test]
+fn hooks_have_the_configured_time_limit() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&calls);
+    hosts.0[0].on_hook(move |call| {
+        seen.lock().expect("nobody panics with it").push((call.script.clone(), call.timeout));
+        HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+    });
+    let limit = Duration::from_secs(7);
+    let mut commands = Commands::default();
+    (commands.prepare, commands.after_switch) = (Some("prepare".into()), Some("reload".into()));
+    (commands.validation, commands.timeout) = (Some(Validation::new("check")), limit);
+    let mut options = deploying();
+    options.run.commands = Some(commands);
+    assert_code(&wait(hosts.fleet().deploy(release("b"), &options, Silent).report()), ExitCode::DONE);
+    let expected = ["prepare", "reload", "check"].map(|script| (script.to_owned(), Some(limit)));
+    assert_eq!(*calls.lock().expect("nobody panics with it"), expected);
 }

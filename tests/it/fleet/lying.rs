@@ -16,12 +16,13 @@ use switchback::{
     transport::{
         EntryKind, FailureKind, HookEnd, HookExit, LineSink, Liveness, MemoryHost, MemoryTransport, Progress,
         StepFailure, TransportError, Uploaded,
-        raw::{Batch, Found, HookCall, OwnedFile, Reply, Upload},
+        raw::{Batch, Found, HookCall, Op, OwnedFile, Reply, Upload},
     },
 };
 
 use super::{
-    fixture::{Hosts, ROOT, at, deploying, going_back, name, release, wait},
+    fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, release, wait},
+    left_to::left_to,
     rng::Rng,
 };
 
@@ -339,4 +340,44 @@ fn a_lying_host_moves_no_other() {
 #[ignore = "long: as many lies as a night has time for"]
 fn no_lie_moves_another_host() {
     lied_to(16..2000);
+}
+
+/// The connection to a host that reads `b` back as `a`, right after a switch.
+#[derive(Debug)]
+struct Denier {
+    host: MemoryTransport,
+}
+
+impl fmt::Display for Denier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.host.fmt(f)
+    }
+}
+
+impl Transport for Denier {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        Box::pin(async move {
+            let mut replies = self.host.execute(batch).await?;
+            let switches = |op: &Op| matches!(op, Op::MoveInto { into, .. } if into.is_root());
+            if batch.steps.iter().any(|step| switches(&step.op)) {
+                for reply in replies.iter_mut().filter(|reply| **reply == Reply::Link(Some(b"releases/b".to_vec()))) {
+                    *reply = Reply::Link(Some(b"releases/a".to_vec()));
+                }
+            }
+            Ok(replies)
+        })
+    }
+
+    left_to!(host);
+}
+
+/// A switch that is read back as something else is no success, whatever its steps said. FAULTS.md I22.
+#[test]
+fn a_switch_that_is_read_back_as_another_is_not_claimed() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let denier = Denier { host: hosts.0[0].connect("web1") };
+    let store = DirStore::new(denier, ROOT.parse().expect("a path"), Layout::default());
+    let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
+    assert_code(&wait(fleet.deploy(release("b"), &deploying(), Silent).report()), ExitCode::PUT_BACK);
+    hosts.all_on("a");
 }

@@ -74,6 +74,19 @@ fn so_many_good_ones_stay_beside_the_current_one() {
     hosts.all_on("d");
 }
 
+/// Every release between the current one and the next target is bad, and nothing is kept by count. FAULTS.md R01.
+#[test]
+fn the_next_target_stays_behind_bad_releases() {
+    let hosts = Hosts::new(1).deployed(&["a", "b", "c", "d"]);
+    for _ in 0..2 {
+        assert_code(&hosts.rollback(), ExitCode::DONE);
+    }
+    assert_code(&hosts.rollback_to(RollbackTarget::Release(name("d"))), ExitCode::DONE);
+    assert_code(&hosts.prune(0), ExitCode::DONE);
+    assert_code(&hosts.rollback(), ExitCode::DONE);
+    hosts.all_on("a");
+}
+
 /// Other tools count failed releases, and remove the only good one.
 #[test]
 fn bad_ones_are_not_counted_and_the_good_ones_stay() {

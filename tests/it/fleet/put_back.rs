@@ -3,14 +3,14 @@
 use switchback::{
     ErrorKind, Event, ExitCode, Hint, Report,
     event::Phase,
-    fleet::{Call, Cancel},
+    fleet::{ActivateOptions, Call, Cancel},
     plan::RollbackTarget,
     report::{HostOutcome, Outcome},
     testing::WholeReport as _,
     transport::MemoryHost,
 };
 
-use super::fixture::{Hosts, assert_code, at, deploying, going_back, release, wait};
+use super::fixture::{Hosts, assert_code, at, deploying, going_back, name, release, wait};
 
 /// Calls `deed` when the phase begins.
 fn when(phase: Phase, deed: impl Fn() + Send + Sync + 'static) -> impl Fn(&Event) + Send + Sync {
@@ -119,6 +119,38 @@ fn a_failed_preparation_frees_the_name_and_touches_no_current() {
     hosts.0[2].remove(&at("releases/b"));
     assert_code(&hosts.deploy("b"), ExitCode::DONE);
     hosts.all_on("b");
+}
+
+/// A release that was current before has a record, which an activation rewrites: undone, it is as it was. FAULTS.md I15.
+#[test]
+fn an_activation_that_fails_before_its_switch_restores_the_record() {
+    let hosts = Hosts::new(2).deployed(&["a", "b", "c"]);
+    assert_code(&hosts.rollback_to(RollbackTarget::Steps(2)), ExitCode::DONE);
+    let web2 = hosts.0[1].clone();
+    let observer = when(Phase::Prepare, move || web2.rename(&at("releases/c"), "/srv/gone"));
+    let report = wait(hosts.fleet().activate(&name("c"), &ActivateOptions::default(), observer).report());
+    assert_code(&report, ExitCode::REFUSED);
+    hosts.all_on("a");
+    hosts.clean();
+    assert_eq!(hosts.record("c").as_deref(), Some("/srv/shop/releases/b\n"));
+}
+
+/// A host that takes no upload leaves none on the others. FAULTS.md U05.
+#[test]
+fn an_upload_that_fails_on_one_host_is_removed_from_the_others() {
+    let hosts = Hosts::new(2).deployed(&["a"]);
+    let web2 = hosts.0[1].clone();
+    let observer = when(Phase::Stage, move || {
+        web2.remove(&at(".switchback/staging"));
+        web2.write(&at(".switchback/staging"), "in the way");
+    });
+    let report = wait(hosts.fleet().deploy(release("b"), &deploying(), observer).report());
+    assert_code(&report, ExitCode::REFUSED);
+    hosts.all_on("a");
+    for place in ["staging", "live"] {
+        let left = hosts.0[0].list(&at(&format!(".switchback/{place}"))).unwrap_or_default();
+        assert!(left.is_empty(), "{place} holds {left:?}");
+    }
 }
 
 /// Somebody switches by hand, in the middle of a deploy, to the very release that it uploads.

@@ -150,6 +150,14 @@ fn one_host_whose_target_is_gone_says_so_with_the_chain() {
     let error = report.error.expect("a refusal has an error");
     assert_eq!(error.kind, ErrorKind::PreviousGone);
     assert!(error.message.contains("b <- a (missing)"), "{}", error.message);
+
+    // A second host that could go there makes it a difference between hosts, which stands before that.
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    hosts.0[0].rename(&at("releases/a"), "/srv/gone");
+    let report = hosts.rollback();
+    assert_code(&report, ExitCode::REFUSED);
+    assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::HostsDiffer));
+    hosts.all_on("b");
 }
 
 #[test]
