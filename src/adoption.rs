@@ -29,10 +29,13 @@ pub enum Tool {
     /// No tool: `current` is a plain directory.
     #[serde(rename = "directory")]
     Directory,
+    /// A tool that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 impl Tool {
-    /// Every tool.
+    /// Every tool that this version knows.
     pub const ALL: &'static [Self] =
         &[Self::Capistrano, Self::Deployer, Self::Ansistrano, Self::Mina, Self::Recipe, Self::Directory];
 
@@ -46,6 +49,7 @@ impl Tool {
             Self::Mina => "mina",
             Self::Recipe => "recipe",
             Self::Directory => "directory",
+            Self::Other => "other",
         }
     }
 }
@@ -92,6 +96,9 @@ pub enum Evidence {
     /// None needed: there is only one release.
     #[serde(rename = "nothing")]
     Nothing,
+    /// A source that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 impl fmt::Display for Evidence {
@@ -103,6 +110,7 @@ impl fmt::Display for Evidence {
             Self::Times => "the times of the directories",
             Self::Records => "the existing records",
             Self::Nothing => "no record: it is the only release",
+            Self::Other => "something that a later version knows",
         })
     }
 }

@@ -19,7 +19,7 @@ pub struct Debt {
     #[serde(rename = "operation")]
     pub operation: Token,
     /// The command.
-    #[serde(rename = "command")]
+    #[serde(rename = "command", deserialize_with = "Command::known")]
     pub command: Command,
     /// The release that the host should be on.
     #[serde(rename = "release")]

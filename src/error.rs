@@ -120,10 +120,13 @@ macro_rules! kinds {
         #[non_exhaustive]
         pub enum ErrorKind {
             $($(#[$doc])+ #[serde(rename = $text)] $kind,)+
+            /// A kind that only a later version knows, read back.
+            #[serde(rename = "other", other)]
+            Other,
         }
 
         impl ErrorKind {
-            /// Every kind.
+            /// Every kind that this version knows.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)+];
 
             /// Returns the kind as the JSON report spells it.
@@ -131,6 +134,7 @@ macro_rules! kinds {
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$kind => $text,)+
+                    Self::Other => "other",
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     data::{DataVersion, LedgerStep},
@@ -14,8 +14,8 @@ use crate::{
     transport::Stream,
 };
 
-/// One event. `--json` prints each as a line.
-#[derive(Debug, Clone, Serialize)]
+/// One event. `--json` prints each as a line, which can be read back as [`Report`](crate::Report) says.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type")]
 #[non_exhaustive]
 pub enum Event {
@@ -204,6 +204,9 @@ pub enum Event {
         #[serde(rename = "message")]
         message: Notice,
     },
+    /// An event that only a later version knows, or the report, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 impl Event {
@@ -218,7 +221,7 @@ impl Event {
 }
 
 /// The phases of a command, in order. A barrier over all hosts separates each from the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Phase {
     /// Run on every host all checks that could refuse the command.
@@ -257,6 +260,9 @@ pub enum Phase {
     /// Write marks and history, and release the locks.
     #[serde(rename = "finish")]
     Finish,
+    /// A phase that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 impl Phase {
@@ -276,6 +282,7 @@ impl Phase {
             Self::PutBack => "put-back",
             Self::Prune => "prune",
             Self::Finish => "finish",
+            Self::Other => "other",
         }
     }
 }

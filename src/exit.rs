@@ -57,7 +57,7 @@ impl ExitCode {
             Outcome::Inconsistent => Self::INCONSISTENT,
             Outcome::Differs => Self::DIFFERS,
             Outcome::Interrupted => Self::INTERRUPTED,
-            Outcome::Error => error.map_or(Self::UNEXPECTED, Self::of_refusal),
+            Outcome::Error | Outcome::Other => error.map_or(Self::UNEXPECTED, Self::of_refusal),
         }
     }
 
@@ -104,7 +104,8 @@ impl ExitCode {
             | ErrorKind::DrillFailed
             | ErrorKind::UploadFailed
             // An answer was lost before any switch was sent: whatever the answer was, no `current` moved.
-            | ErrorKind::Unknown => Self::REFUSED,
+            | ErrorKind::Unknown
+            | ErrorKind::Other => Self::REFUSED,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{name::ReleaseName, report::Command};
 
@@ -182,6 +182,12 @@ pub(crate) fn serialize<S: Serializer>(hints: &[Hint], serializer: S) -> Result<
     advice(hints).serialize(serializer)
 }
 
+/// Reads hints that are words.
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Hint>, D::Error> {
+    let words = Option::<String>::deserialize(deserializer)?;
+    Ok(words.into_iter().map(Hint::Advice).collect())
+}
+
 /// Whether no hint is in words, so that there is nothing to write.
 pub(crate) fn is_wordless(hints: &[Hint]) -> bool {
     advice(hints).is_none()
@@ -225,6 +231,13 @@ impl fmt::Display for Notice {
 impl Serialize for Notice {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+/// Reads the whole text, which contains the hints.
+impl<'de> Deserialize<'de> for Notice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::new)
     }
 }
 

@@ -84,7 +84,7 @@ impl HistoryEntry {
     /// A store appends it when an operation settles the interrupted one.
     #[must_use]
     pub fn of_interrupted(left: &Interrupted) -> Option<Self> {
-        let owner = left.owner.record()?;
+        let owner = left.owner.record().filter(|owner| owner.command != Command::Other)?;
         let (from, to, host) = match &left.intent {
             Kept::Record(intent) => (&intent.from, &intent.to, HostOutcome::Unknown),
             // Without an intent, the operation had switched nothing.
@@ -120,9 +120,9 @@ impl HistoryEntry {
         match (self.host, self.outcome, &self.from, &self.to) {
             (HostOutcome::Switched, _, from, Some(to)) if from.as_ref() != Some(to) => Trail::On(to),
             // A first deploy was reverted, which removed `current`; or nobody knows how far it came.
-            (HostOutcome::Switched | HostOutcome::Unknown, ..) | (HostOutcome::Failed, Outcome::Inconsistent, ..) => {
-                Trail::Lost
-            }
+            (HostOutcome::Switched | HostOutcome::Unknown | HostOutcome::Other, ..)
+            | (HostOutcome::Failed, Outcome::Inconsistent, ..)
+            | (_, Outcome::Other, ..) => Trail::Lost,
             (HostOutcome::Reverted, _, Some(from), _) => Trail::On(from),
             // A refused attempt records the state that it read before the lock, when others could still switch.
             (HostOutcome::Unchanged, Outcome::Done | Outcome::Unchanged | Outcome::Inconsistent, Some(from), _) => {
@@ -188,6 +188,8 @@ mod tests {
             (HostOutcome::Failed, Outcome::Failed, "a", "b", Trail::Silent),
             (HostOutcome::Failed, Outcome::Inconsistent, "a", "b", Trail::Lost),
             (HostOutcome::Unknown, Outcome::Interrupted, "a", "b", Trail::Lost),
+            (HostOutcome::Other, Outcome::Done, "a", "b", Trail::Lost),
+            (HostOutcome::Unchanged, Outcome::Other, "a", "b", Trail::Lost),
         ];
         for (host, outcome, from, to, expected) in cases {
             let entry = HistoryEntry { host, outcome, from: name(from), to: name(to), ..entry() };

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     data::DataVersion,
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The purpose of a hook.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum HookKind {
     /// Prepares a new release before any host is switched.
@@ -42,6 +42,9 @@ pub enum HookKind {
     /// Copies the files that a revert needs.
     #[serde(rename = "save")]
     Save,
+    /// A hook that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 impl HookKind {
@@ -63,6 +66,7 @@ impl HookKind {
             Self::Apply => "apply",
             Self::Revert => "revert",
             Self::Save => "save",
+            Self::Other => "other",
         }
     }
 }

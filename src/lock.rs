@@ -71,11 +71,11 @@ impl LockOwner {
 }
 
 /// The holder of a root's lock.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LockHolder {
     /// The lock's own identity; `None` if its directory cannot be read.
-    #[serde(rename = "token", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "token", default, skip_serializing_if = "Option::is_none")]
     pub token: Option<Token>,
     /// The description that the holder wrote; `None` if it cannot be read.
     #[serde(flatten)]

@@ -1,6 +1,6 @@
 //! Outcomes of a command and of each host, as reports, histories and exit codes share them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 /// The commands, as reports and histories name them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -54,6 +54,9 @@ pub enum Command {
     /// Compare a release with its manifest.
     #[serde(rename = "verify")]
     Verify,
+    /// A command that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 impl Command {
@@ -77,6 +80,15 @@ impl Command {
             Self::History => "history",
             Self::Check => "check",
             Self::Verify => "verify",
+            Self::Other => "other",
+        }
+    }
+
+    /// Reads a command that decides something: one that only a later version knows is an error.
+    pub(crate) fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Self::deserialize(deserializer)? {
+            Self::Other => Err(D::Error::custom("only a later version knows the command")),
+            known => Ok(known),
         }
     }
 
@@ -124,6 +136,9 @@ pub enum Outcome {
     /// The command line, the configuration or the controller was at fault.
     #[serde(rename = "error")]
     Error,
+    /// An outcome that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 /// The outcome of one host.
@@ -154,4 +169,7 @@ pub enum HostOutcome {
     /// Unknown: its answer was lost, and it could not be asked again.
     #[serde(rename = "unknown")]
     Unknown,
+    /// An outcome that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }

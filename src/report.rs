@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub use crate::{
     crowd::crowd,
@@ -23,7 +23,21 @@ use crate::{
 };
 
 /// The result of a command, host by host. Every state in it was read back, or is marked as unread.
-#[derive(Debug, Clone, Serialize)]
+///
+/// The last line of `--json` can be read back, also that of a later version: unknown fields are ignored, and unknown
+/// words become `Other`. Hints are then one [advice](Hint::Advice), as they were worded.
+///
+/// ```
+/// use switchback::{Event, Report, report::{Command, Outcome}};
+///
+/// let line = r#"{"type":"report","format":1,"command":"teleport","outcome":"done","hosts":[],"seconds":0.1}"#;
+/// let report: Report = serde_json::from_str(line)?;
+/// assert_eq!((report.command, report.outcome), (Command::Other, Outcome::Done));
+/// // The lines before it are events.
+/// assert!(matches!(serde_json::from_str(line)?, Event::Other));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "type", rename = "report")]
 #[non_exhaustive]
 pub struct Report {
@@ -31,7 +45,7 @@ pub struct Report {
     #[serde(rename = "format")]
     pub format: u32,
     /// The command.
-    #[serde(rename = "command")]
+    #[serde(rename = "command", deserialize_with = "command")]
     pub command: Command,
     /// The outcome.
     #[serde(rename = "outcome")]
@@ -46,19 +60,19 @@ pub struct Report {
     #[serde(rename = "hosts")]
     pub hosts: Vec<HostReport>,
     /// The result for the data; `None` if the data was not looked at.
-    #[serde(rename = "data", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "data", default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataReport>,
     /// The duration, in seconds.
-    #[serde(rename = "seconds")]
+    #[serde(rename = "seconds", default)]
     pub seconds: f64,
     /// The report of a drill, leg by leg.
-    #[serde(rename = "drill", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "drill", default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillReport>,
     /// The error, if it was refused or failed.
-    #[serde(rename = "error", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "error", default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// Whether this was a dry run: the same code computed what would happen, and nothing changed.
-    #[serde(rename = "dry_run", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "dry_run", default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
 }
 
@@ -108,8 +122,13 @@ impl Report {
     }
 }
 
+/// Reads the command of a report. It is `null` where the command line was not understood.
+fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Command, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(Command::Other))
+}
+
 /// The result for the data.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DataReport {
     /// The data version before the command.
@@ -119,15 +138,16 @@ pub struct DataReport {
     #[serde(rename = "after")]
     pub after: Option<DataVersion>,
     /// The data version after the first `apply` or `revert` that failed, before any migration was reverted.
-    #[serde(rename = "found", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "found", default, skip_serializing_if = "Option::is_none")]
     pub found: Option<DataVersion>,
     /// The comparison of the `fingerprint` output with the one before, after an `apply` or a `revert` failed.
-    #[serde(rename = "fingerprint", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "fingerprint", default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
 }
 
 /// The comparison of two fingerprints of the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Fingerprint {
     /// Equal: the data is as before, as far as the fingerprint shows.
     #[serde(rename = "same")]
@@ -135,10 +155,13 @@ pub enum Fingerprint {
     /// Different.
     #[serde(rename = "changed")]
     Changed,
+    /// A result that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 /// The result for one host.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HostReport {
     /// The host's name.
@@ -154,25 +177,25 @@ pub struct HostReport {
     #[serde(rename = "after")]
     pub after: Option<ReleaseName>,
     /// Whether nobody read `current`, so that `before` and `after` have no meaning.
-    #[serde(rename = "unread", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "unread", default, skip_serializing_if = "std::ops::Not::not")]
     pub unread: bool,
     /// The time of the switch, by the host's clock.
     #[serde(rename = "switched_at")]
     pub switched_at: Option<Timestamp>,
     /// The error, if it was refused or failed.
-    #[serde(rename = "error", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "error", default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
     /// Problems that did not change the outcome.
-    #[serde(rename = "warnings", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "warnings", default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Notice>,
     /// The releases that were pruned.
-    #[serde(rename = "pruned", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "pruned", default, skip_serializing_if = "Vec::is_empty")]
     pub pruned: Vec<ReleaseName>,
     /// The result of `verify`.
-    #[serde(rename = "verification", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "verification", default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
     /// The state of the host, for the commands that only read.
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten, skip_serializing_if = "Option::is_none", deserialize_with = "HostStatus::of_report")]
     pub status: Option<HostStatus>,
 }
 
@@ -205,7 +228,7 @@ impl HostReport {
 /// An error, as reports contain it.
 ///
 /// Its `source` is the chain of its reasons, which the message contains too.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
     /// The kind of error.
@@ -215,7 +238,7 @@ pub struct Failure {
     #[serde(rename = "message")]
     pub message: String,
     /// The next steps, the best first. JSON has those that are in words, as one text.
-    #[serde(rename = "hint", skip_serializing_if = "hint::is_wordless", serialize_with = "hint::serialize")]
+    #[serde(rename = "hint", default, skip_serializing_if = "hint::is_wordless", with = "hint")]
     pub hints: Vec<Hint>,
     /// The error that this was made of, with its chain of reasons; `None` once it is reworded.
     #[serde(skip)]

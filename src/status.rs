@@ -1,6 +1,7 @@
 //! [`HostStatus`]: the state of a host, as reports show it.
 
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use serde_json::{Map, Value};
 
 use crate::{
     adoption::AdoptedRecord, hint::Notice, history::HistoryEntry, lock::LockHolder, name::ReleaseName,
@@ -8,20 +9,20 @@ use crate::{
 };
 
 /// The state of a host, as read.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct HostStatus {
     /// The current release; `None` if there is none, or `current` is not ours (the host's error says so).
     #[serde(rename = "current")]
     pub current: Option<ReleaseName>,
     /// The revision that the current release was built from, if known.
-    #[serde(rename = "revision", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revision", default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// The release that the next rollback would go to; `None` if it would be refused.
     #[serde(rename = "previous")]
     pub previous: Option<ReleaseName>,
     /// Whether the root does not exist yet; a deploy would create it.
-    #[serde(rename = "root_missing", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "root_missing", default, skip_serializing_if = "std::ops::Not::not")]
     pub root_missing: bool,
     /// The lock holder.
     #[serde(rename = "lock")]
@@ -31,21 +32,30 @@ pub struct HostStatus {
     #[serde(rename = "releases")]
     pub releases: Vec<ReleaseStatus>,
     /// Leftovers of interrupted runs, in words.
-    #[serde(rename = "leftovers", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "leftovers", default, skip_serializing_if = "Vec::is_empty")]
     pub leftovers: Vec<Notice>,
     /// Files of the tool that exist and cannot be read.
-    #[serde(rename = "unreadable", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "unreadable", default, skip_serializing_if = "Vec::is_empty")]
     pub unreadable: Vec<UnreadableFile>,
     /// The damaged ones among the current release and the next rollback's target; only for `status` and `check`.
-    #[serde(rename = "damaged", skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "damaged", default, skip_serializing_if = "Vec::is_empty")]
     pub damaged: Vec<DamagedRelease>,
     /// The operations on this host, newest first; only if requested.
-    #[serde(rename = "history", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "history", default, skip_serializing_if = "Option::is_none")]
     pub history: Option<Vec<HistoryEntry>>,
 }
 
+impl HostStatus {
+    /// Reads the state that a host's report contains; `None` if it contains none.
+    pub(crate) fn of_report<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        let fields = Map::deserialize(deserializer)?;
+        let is_there = fields.contains_key("releases");
+        is_there.then(|| Self::deserialize(Value::Object(fields))).transpose().map_err(D::Error::custom)
+    }
+}
+
 /// A damaged release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DamagedRelease {
     /// The name of the release.
     #[serde(rename = "release")]
@@ -59,7 +69,7 @@ pub struct DamagedRelease {
 }
 
 /// One release of a host.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ReleaseStatus {
     /// The name.
@@ -85,19 +95,19 @@ pub struct ReleaseStatus {
     #[serde(rename = "files")]
     pub files: Option<u64>,
     /// The revision that it was built from, if known.
-    #[serde(rename = "revision", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "revision", default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
     /// Whether its `prepare` was interrupted or failed, so that nothing vouches for its content.
-    #[serde(rename = "unsealed", skip_serializing_if = "std::ops::Not::not")]
+    #[serde(rename = "unsealed", default, skip_serializing_if = "std::ops::Not::not")]
     pub unsealed: bool,
     /// The bad mark, if any.
-    #[serde(rename = "bad", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "bad", default, skip_serializing_if = "Option::is_none")]
     pub bad: Option<BadMark>,
     /// The adoption record, if another tool made the release.
-    #[serde(rename = "adopted", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "adopted", default, skip_serializing_if = "Option::is_none")]
     pub adopted: Option<AdoptedRecord>,
     /// The pin, if any.
-    #[serde(rename = "pinned", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "pinned", default, skip_serializing_if = "Option::is_none")]
     pub pinned: Option<PinMark>,
 }
 
@@ -123,7 +133,8 @@ impl ReleaseStatus {
 }
 
 /// The state of a release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ReleaseState {
     /// Complete, and never current.
     #[serde(rename = "staged")]
@@ -137,6 +148,9 @@ pub enum ReleaseState {
     /// Rolled back from.
     #[serde(rename = "bad")]
     Bad,
+    /// A state that only a later version knows, read back.
+    #[serde(rename = "other", other)]
+    Other,
 }
 
 impl ReleaseState {
@@ -148,12 +162,13 @@ impl ReleaseState {
             Self::Current => "current",
             Self::Good => "good",
             Self::Bad => "bad",
+            Self::Other => "other",
         }
     }
 }
 
 /// A mark on a release that was rolled back from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadMark {
     /// The time, by the host's clock.
     #[serde(rename = "at")]
@@ -170,7 +185,7 @@ pub struct BadMark {
 }
 
 /// A mark that keeps a release regardless of the retention.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PinMark {
     /// The time, by the host's clock.
     #[serde(rename = "at")]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     manifest::{Difference, Digest, shown},
@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// The result of verifying a release on a host against its manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Verification {
     /// The release.
@@ -53,7 +53,7 @@ pub struct Verification {
 }
 
 /// An entry with an untrusted owner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Foreign {
     /// The path relative to the root, printable.
     #[serde(rename = "path")]
@@ -70,7 +70,7 @@ impl fmt::Display for Foreign {
 }
 
 /// A missing or changed entry of a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Damage {
     /// The path relative to the release, printable.
     #[serde(rename = "path")]

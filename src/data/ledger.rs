@@ -1,6 +1,6 @@
 //! [`LedgerEntry`]: one step of a data migration, as a host's ledger records it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
 use crate::{lines, name::ReleaseName, time::Timestamp, token::Token};
 
@@ -23,7 +23,7 @@ pub struct LedgerEntry {
     #[serde(rename = "release")]
     pub release: ReleaseName,
     /// The step.
-    #[serde(rename = "step")]
+    #[serde(rename = "step", deserialize_with = "LedgerStep::known")]
     pub step: LedgerStep,
     /// The data version at that time; `None` if unknown.
     #[serde(rename = "version")]
@@ -32,6 +32,7 @@ pub struct LedgerEntry {
 
 /// A step on the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum LedgerStep {
     /// `apply` is about to begin.
     #[serde(rename = "apply-begun")]
@@ -54,6 +55,19 @@ pub enum LedgerStep {
     /// `rollback --keep-data`: the data stayed unchanged, with the release that was rolled back to.
     #[serde(rename = "kept")]
     Kept,
+    /// A step that only a later version knows, read back from an event.
+    #[serde(rename = "other", other)]
+    Other,
+}
+
+impl LedgerStep {
+    /// Reads a step that decides something: one that only a later version knows is an error.
+    fn known<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Self::deserialize(deserializer)? {
+            Self::Other => Err(D::Error::custom("only a later version knows the step")),
+            known => Ok(known),
+        }
+    }
 }
 
 impl LedgerEntry {

@@ -135,7 +135,7 @@ fn may_take(seen: &Seen<'_>, name: &ReleaseName, same: &[(String, FileId)]) -> R
         ReleaseState::Current => return Ok(()),
         ReleaseState::Bad => Reason::IsBad { name: name_of() },
         ReleaseState::Good if on_the_way() => Reason::OnTheWayBack { name: name_of() },
-        ReleaseState::Good | ReleaseState::Staged => Reason::IsThere { name: name_of() },
+        ReleaseState::Good | ReleaseState::Staged | ReleaseState::Other => Reason::IsThere { name: name_of() },
     };
     Err(seen.refuse(reason))
 }

@@ -365,6 +365,7 @@ impl<'s, 'e> Judge<'s, 'e> {
             return Fate::Stays(Needed::OnTheWay);
         }
         match self.states.of(release) {
+            ReleaseState::Other => Fate::Stays(Needed::WayUnknown),
             ReleaseState::Current | ReleaseState::Good if self.is_broken() => Fate::Stays(Needed::WayUnknown),
             ReleaseState::Current | ReleaseState::Good => Fate::Goes(Outlived::Good),
             ReleaseState::Bad if !self.bad.contains(&release.name) => Fate::Goes(Outlived::Bad),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::transport::{Found, StepFailure};
 
@@ -89,7 +89,7 @@ pub(super) fn reason(failure: &StepFailure) -> String {
 }
 
 /// A file or directory of the tool that exists and cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct UnreadableFile {
     /// The absolute path on the host; the nearest parent directory's if that cannot be entered.

@@ -336,7 +336,7 @@ pub struct Intent {
     #[serde(rename = "operation")]
     pub operation: Token,
     /// The command.
-    #[serde(rename = "command")]
+    #[serde(rename = "command", deserialize_with = "Command::known")]
     pub command: Command,
     /// The release that is current on this host before the operation.
     #[serde(rename = "from")]

@@ -196,6 +196,6 @@ pub enum Liveness {
     #[serde(rename = "gone")]
     Gone,
     /// The state cannot be determined: the mark is missing or unreadable, or the host cannot tell.
-    #[serde(rename = "unknown")]
+    #[serde(rename = "unknown", other)]
     Unknown,
 }

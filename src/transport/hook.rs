@@ -193,7 +193,7 @@ impl HookEnd {
 }
 
 /// An output stream of a command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Stream {
     /// Standard output.
     #[serde(rename = "stdout")]

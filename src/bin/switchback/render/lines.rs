@@ -123,6 +123,7 @@ fn said(step: LedgerStep) -> &'static str {
         LedgerStep::Accepted => "accepted as it was found",
         LedgerStep::Decided => "reverted to the given version",
         LedgerStep::Kept => "kept as it is",
+        _ => "changed",
     }
 }
 
