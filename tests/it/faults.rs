@@ -24,7 +24,7 @@ fn lines(directory: &Path) -> Vec<(String, String)> {
 }
 
 /// Whether a path such as `it::fleet::current::dangling` leads to a file, and its rest to an item in the file.
-fn exists(path: &str) -> bool {
+pub(crate) fn exists(path: &str) -> bool {
     let (program, inner) = path.split_once("::").expect("a program and a module");
     let path = match program {
         "lib" => format!("src::{inner}"),

@@ -37,6 +37,7 @@ mod races;
 mod recipes;
 mod retention;
 mod rollback_processes;
+mod seeded;
 mod shared_upload;
 mod shell;
 mod shell_hostile;
