@@ -10,7 +10,6 @@ use switchback::{
     Config, Fleet, HostPath, Release, ReleaseName,
     event::Silent,
     fleet::DeployOptions,
-    release::ReleaseContent,
     tree::{Tree, TreeError},
 };
 
@@ -37,8 +36,8 @@ impl Release for Built {
         &self.name
     }
 
-    fn content(&self) -> ReleaseContent {
-        ReleaseContent::Tree(Arc::clone(&self.tree))
+    fn content(&self) -> Arc<Tree> {
+        Arc::clone(&self.tree)
     }
 
     fn irreversible(&self) -> Option<String> {

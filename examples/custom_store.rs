@@ -22,7 +22,7 @@ use switchback::{
     lock::{LockHolder, LockOwner},
     manifest::Digest,
     record::{BadRecord, PreviousVersion},
-    release::{NewRelease, ReleaseContent},
+    release::NewRelease,
     status::ReleaseState,
     store::{
         ActivateError, Activated, Current, Finish, FinishError, Finished, HostedRelease, Intent, Interrupted, Kept,
@@ -199,10 +199,9 @@ impl ReleaseStore for InMemory {
         _bases: &'a [ReleaseName],
         progress: &'a dyn Progress,
     ) -> Answer<'a, Staged> {
-        let ReleaseContent::Tree(tree) = release.content() else { panic!("there is nothing to upload") };
         Box::pin(async move {
             self.may_write(Some(release.name())).await?;
-            let content = self.receive(&tree, owner, progress)?;
+            let content = self.receive(&release.content(), owner, progress)?;
             let token = Token::random();
             self.root().staged.insert(token.clone(), content);
             Ok(Staged::new(release.name().clone(), token))

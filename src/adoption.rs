@@ -194,6 +194,12 @@ pub struct Adoption {
 }
 
 impl Adoption {
+    /// An adoption of a tree that `tool` made, with nothing to write yet.
+    #[must_use]
+    pub const fn new(tool: Tool, evidence: Evidence) -> Self {
+        Self { tool, evidence, records: Vec::new(), recorded: Vec::new(), bad: Vec::new(), becomes: None }
+    }
+
     /// Whether there is nothing to write.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -8,7 +8,7 @@ use crate::{
     drill::has_passed,
     error::{Error, ErrorKind},
     hint::Hint,
-    release::{Release, ReleaseContent},
+    release::Release,
     target_check::TargetCheck,
 };
 
@@ -77,10 +77,8 @@ impl Defaults {
     /// Refuses a release without a passed drill of the same contents, if the configuration requires one. Reads the
     /// drill reports on this machine.
     pub(super) async fn expect_drill(&self, release: &dyn Release) -> Result<(), Error> {
-        let (Some(drills), ReleaseContent::Tree(tree)) = (self.require_drill.clone(), release.content()) else {
-            return Ok(());
-        };
-        let name = release.name().clone();
+        let Some(drills) = self.require_drill.clone() else { return Ok(()) };
+        let (name, tree) = (release.name().clone(), release.content());
         let asked = crate::blocking::apart(move || {
             let digest = tree.digest()?.to_string();
             let cause = match has_passed(&drills, &digest) {

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, ErrorKind},
     hint::Hint,
-    release::{Release, ReleaseContent},
+    release::Release,
     report::{Outcome, Report},
     tree::Tree,
 };
@@ -18,10 +18,10 @@ impl Run<'_> {
     ///
     /// Warns of content that should be left out, once however often the tree is uploaded.
     pub(super) fn refuse_unfit_source(&self, release: &dyn Release) -> Option<Report> {
-        let ReleaseContent::Tree(tree) = release.content() else { return None };
         if !self.asks(Question::Source) {
             return None;
         }
+        let tree = release.content();
         if let Some(error) = self.refuses(&tree) {
             return Some(self.report(Outcome::Refused, Some(release.name()), Vec::new(), Some(error.into())));
         }

@@ -13,29 +13,19 @@ use crate::{
 
 /// One uniquely named version of the deployed content.
 ///
-/// An embedder that generates its content implements this, or passes a [`Tree`] to [`NewRelease`].
+/// An embedder that generates its content passes a [`Tree`] to [`NewRelease`], or implements this.
 pub trait Release: fmt::Debug + Send + Sync + 'static {
     /// Returns the name, the same on all hosts.
     fn name(&self) -> &ReleaseName;
 
-    /// Returns the place of the content.
-    fn content(&self) -> ReleaseContent;
+    /// Returns the content, the same at every call.
+    fn content(&self) -> Arc<Tree>;
 
     /// Returns the reason why its data cannot be reverted after a deploy; `None` if it can.
     fn irreversible(&self) -> Option<String>;
 }
 
-/// The place of a release's content.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum ReleaseContent {
-    /// Content on the controller, to be uploaded to the hosts.
-    Tree(Arc<Tree>),
-    /// Content on the hosts already, staged or once current.
-    OnHosts,
-}
-
-/// A release whose content is on the controller.
+/// A release with the content of a directory, an archive or a tree that was built.
 #[derive(Debug, Clone)]
 pub struct NewRelease {
     name: ReleaseName,
@@ -87,39 +77,12 @@ impl Release for NewRelease {
         &self.name
     }
 
-    fn content(&self) -> ReleaseContent {
-        ReleaseContent::Tree(Arc::clone(&self.tree))
+    fn content(&self) -> Arc<Tree> {
+        Arc::clone(&self.tree)
     }
 
     /// Reads the reason from the file `.switchback-irreversible` at the top of the content.
     fn irreversible(&self) -> Option<String> {
         irreversible::reason(&self.tree)
-    }
-}
-
-/// A release that is on the hosts already.
-#[derive(Debug, Clone)]
-pub struct HostRelease(ReleaseName);
-
-impl HostRelease {
-    /// The release `name`, which every host must have.
-    #[must_use]
-    pub fn new(name: ReleaseName) -> Self {
-        Self(name)
-    }
-}
-
-impl Release for HostRelease {
-    fn name(&self) -> &ReleaseName {
-        &self.0
-    }
-
-    fn content(&self) -> ReleaseContent {
-        ReleaseContent::OnHosts
-    }
-
-    /// Returns `None`: the reason was stored on the hosts with the upload.
-    fn irreversible(&self) -> Option<String> {
-        None
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion},
-    release::{Release, ReleaseContent},
+    release::Release,
     shared::SharedPath,
     token::Token,
     transport::{
@@ -413,10 +413,7 @@ impl ReleaseStore for DirStore {
         bases: &'a [ReleaseName],
         progress: &'a dyn Progress,
     ) -> BoxFuture<'a, Result<Staged, StoreError>> {
-        let ReleaseContent::Tree(tree) = release.content() else {
-            panic!("the content of {} is on the hosts already", release.name());
-        };
-        Box::pin(staging::stage(self, release.name(), tree, owner, bases, progress))
+        Box::pin(staging::stage(self, release.name(), release.content(), owner, bases, progress))
     }
 
     fn discard(&self, staged: Staged) -> BoxFuture<'_, Result<(), StoreError>> {

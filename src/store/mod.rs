@@ -180,10 +180,6 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     ///
     /// On an error, the content received so far stays in the staging directory. The next staging removes it once this
     /// process is dead.
-    ///
-    /// # Panics
-    ///
-    /// When the release's content is already on the hosts: there is nothing to upload.
     fn stage<'a>(
         &'a self,
         release: &'a dyn Release,

@@ -3,15 +3,21 @@
 use std::fmt;
 
 use switchback::{
-    BoxFuture, DirStore, HostPath, Layout, Release, ReleaseName, ReleaseStore, Token,
+    BoxFuture, DirStore, ErrorKind, HostPath, Layout, Release, ReleaseName, ReleaseStore, Token,
+    adoption::{AdoptedRecord, Adoption, Evidence, Tool},
     history::HistoryEntry,
     lock::LockOwner,
-    store::{HostedRelease, QuickCheck, RootState, Staged, StoreError, StoreGuard, Verified},
+    report::Command,
+    shared::{BrokenLink, LinkFault, SharedPlace},
+    store::{
+        Checked, Examined, GoneRelease, HostedRelease, Kept, QuickCheck, RecordOwner, RootState, Staged, StoreError,
+        StoreGuard, TeamState, UnreadableFile, Verified,
+    },
     testing::{
         Cut, Faults, Verdict,
         stores::{self, Fixture},
     },
-    transport::{LocalTransport, MemoryHost, Progress, Transport},
+    transport::{Effect, EntryKind, FileId, LocalTransport, MemoryHost, Progress, Transport},
 };
 use tempfile::TempDir;
 
@@ -173,4 +179,39 @@ async fn cases_that_the_fixture_does_not_allow_are_skipped_in_words() {
     let store = move || DirStore::new(host.connect("memory"), "/srv/shop".parse().expect("a root"), Layout::default());
     let verdict = case.run(Fixture::new(store)).await;
     assert!(matches!(&verdict, Ok(Verdict::Skipped(why)) if why.contains("losing_answers")), "{verdict:?}");
+}
+
+/// The parts of a state that neither the suite nor the example makes.
+#[test]
+fn a_state_can_be_made_outside() {
+    let name: ReleaseName = "a".parse().expect("a name");
+    let mut release = HostedRelease::new(name.clone(), FileId { device: 0, inode: 1 });
+    let adoption = Adoption::new(Tool::Recipe, Evidence::Records);
+    assert!(adoption.is_empty());
+    let owner = LockOwner::new(Command::Adopt, "jane@laptop");
+    release.adopted = Kept::Record(AdoptedRecord::new(&adoption, &owner, true));
+    release.broken = vec![BrokenLink::new("log".parse().expect("a path"), LinkFault::Missing)];
+    let mut state = RootState::default();
+    state.releases = vec![release];
+    state.gone = vec![GoneRelease::new("b".parse().expect("a name"))];
+    state.unreadable = vec![UnreadableFile::new("/shop/x", None, "it is torn")];
+    state.record_owners = vec![RecordOwner::new(7, "x".parse().expect("a path"))];
+    state.team = Some(TeamState::new("deploy".parse().expect("a group"), None));
+    let (shared, place) = ("log/".parse().expect("a shared path"), "shared/log".parse().expect("a path"));
+    state.shared = vec![SharedPlace::new(shared, place, Some(EntryKind::Directory))];
+    assert!(state.release(&name).is_some_and(|release| release.adopted.exists()));
+    let examined = Examined::new(name, Checked::NoManifest);
+    assert!(examined.links.is_empty());
+}
+
+/// A store with a medium of its own says how much took effect.
+#[test]
+fn the_fault_of_a_medium_says_what_took_effect() {
+    let failed = |effect| StoreError::Failed { host: "web1".to_owned(), effect, source: "the bucket is full".into() };
+    for (effect, kind) in [(Effect::Nothing, ErrorKind::HostFailed), (Effect::Unknown, ErrorKind::Unknown)] {
+        assert_eq!((failed(effect).effect(), failed(effect).kind()), (effect, kind));
+    }
+    let error = switchback::Error::from(failed(Effect::Nothing));
+    assert!(error.full_message().ends_with("the store on web1 failed: the bucket is full"), "{}", error.full_message());
+    assert_eq!(StoreError::Unsupported { what: "fly" }.kind(), ErrorKind::Unsuitable);
 }

@@ -9,7 +9,7 @@ use crate::{
     name::ReleaseName,
     path::InnerPath,
     plan::{self, Action, DeployTerms, Plan, Refusal, Return, Seen},
-    release::{Release, ReleaseContent},
+    release::Release,
     report::{Outcome, Report},
     store::Staged,
     transport::{EntryKind, FileId},
@@ -66,7 +66,7 @@ pub(in crate::fleet) async fn stage(run: Run<'_>, release: &dyn Release) -> Repo
 
 /// Returns the kind of the entry at a path of the release to upload.
 fn entry_kind_at(release: &dyn Release, at: &InnerPath) -> Option<EntryKind> {
-    let ReleaseContent::Tree(tree) = release.content() else { return None };
+    let tree = release.content();
     let entry = tree.entries().iter().find(|entry| entry.path == at.as_str().as_bytes())?;
     Some(match entry.node {
         Node::Directory => EntryKind::Directory,
@@ -104,11 +104,11 @@ impl<'b, 'r> Delivery<'b, 'r> {
         if let Some(report) = run.refuse_unfit_source(self.release) {
             return report;
         }
-        let observed = match self.release.content() {
-            ReleaseContent::Tree(tree) if !run.options.dry_run => {
-                tokio::join!(run.observe_before_upload(), apart(move || tree.recall())).0
-            }
-            _ => run.observe().await,
+        let tree = self.release.content();
+        let observed = if run.options.dry_run {
+            run.observe().await
+        } else {
+            tokio::join!(run.observe_before_upload(), apart(move || tree.recall())).0
         };
         run.with_locks(Some(&observed), self).await
     }
@@ -152,7 +152,7 @@ impl<'r> Operation<'r> for Delivery<'_, 'r> {
     fn read<'a>(&'a mut self, run: &'a Run<'r>, seen: &'a [Seen<'a>]) -> BoxFuture<'a, Result<(), Report>> {
         Box::pin(async move {
             let name = self.release.name();
-            let ReleaseContent::Tree(tree) = self.release.content() else { return Ok(()) };
+            let tree = self.release.content();
             let has_it = seen.iter().any(|seen| seen.state.release(name).is_some());
             if self.digest.is_some() || !self.compares || !has_it {
                 return Ok(());

@@ -9,10 +9,11 @@ use crate::{
     event::Event,
     hint::Hint,
     name::ReleaseName,
-    release::{Release, ReleaseContent},
+    release::Release,
     report::{Command, HostReport, Outcome, Report},
     time::Timestamp,
     token::Token,
+    tree::Tree,
 };
 
 use crate::fleet::{
@@ -31,7 +32,7 @@ impl Release for Renamed {
         &self.name
     }
 
-    fn content(&self) -> ReleaseContent {
+    fn content(&self) -> Arc<Tree> {
         self.of.content()
     }
 
@@ -92,10 +93,7 @@ pub(in crate::fleet) async fn drill(
 
 /// Returns the digest of the release. Reads all of it.
 async fn digest(release: &dyn Release) -> Result<String, Error> {
-    let ReleaseContent::Tree(tree) = release.content() else {
-        let what = format!("{} is already on the hosts: a drill needs its source", release.name());
-        return Err(Error::new(ErrorKind::Source, what));
-    };
+    let tree = release.content();
     let read = tokio::task::spawn_blocking(move || tree.digest()).await;
     let read = read.map_err(|error| Error::new(ErrorKind::Internal, "the source could not be read").because(error))?;
     Ok(read.map_err(Error::from)?.to_string())

@@ -13,7 +13,7 @@ use crate::{
     event::{Event, Phase},
     lock::{LockOwner, UploadTarget},
     plan::{self, Action, Plan},
-    release::{Release, ReleaseContent},
+    release::Release,
     report::{Failure, Outcome, Report},
     store::Staged,
     transport::Progress,
@@ -38,10 +38,7 @@ impl<'r> Run<'r> {
         let hosts: Vec<&'r Host> = self.hosts.iter().filter(takes).collect();
         self.enter_phase(Phase::Stage, hosts.len());
         // The tree is read once for all hosts while this lives.
-        let _sharing = match release.content() {
-            ReleaseContent::Tree(tree) if hosts.len() > 1 => Some(tree.share()),
-            _ => None,
-        };
+        let _sharing = (hosts.len() > 1).then(|| release.content().share());
         let uploads: Vec<_> = hosts.into_iter().map(|host| self.stage_on(host, release, observed)).collect();
         let results: Vec<_> = stream::iter(uploads).buffer_unordered(self.parallel).collect().await;
         let (mut staged, mut failed) = (Vec::new(), Vec::new());
@@ -64,10 +61,8 @@ impl<'r> Run<'r> {
         release: &dyn Release,
         observed: &Observed<'_>,
     ) -> (&'r Host, Result<Staged, Failure>) {
-        let (files_total, bytes_total) = match release.content() {
-            ReleaseContent::Tree(tree) => (tree.files(), tree.bytes()),
-            ReleaseContent::OnHosts => (0, 0),
-        };
+        let tree = release.content();
+        let (files_total, bytes_total) = (tree.files(), tree.bytes());
         let progress =
             UploadProgress { run: self, host: &host.name, files_total, bytes_total, counts: Mutex::default() };
         let seen = observed.states.iter().find(|(other, _)| other.name == host.name);
@@ -78,7 +73,7 @@ impl<'r> Run<'r> {
         let upload = Some(UploadTarget { from, to: release.name().clone() });
         let owner = LockOwner { upload, ..self.owner.clone() };
         let result = host.store.stage(release, &owner, &bases, &progress).await.map_err(failure);
-        if result.is_ok() && matches!(release.content(), ReleaseContent::Tree(_)) {
+        if result.is_ok() {
             self.emit(&progress.uploaded());
         }
         (host, self.report_phase(&host.name, Phase::Stage, result))
