@@ -51,7 +51,7 @@ impl Host {
 /// Commands need a [Tokio](https://docs.rs/tokio) runtime with its timers and I/O enabled, of either flavor; elsewhere
 /// they fail with an error. The connections start processes and wait for them, and pauses need a timer. A command that
 /// changes something runs in a task of that runtime, so that it reverts and releases its locks although its caller
-/// stopped waiting.
+/// stopped waiting; [`in_place`](Self::in_place) opts out of that.
 ///
 /// # Cancel safety
 ///
@@ -75,7 +75,7 @@ pub struct Fleet {
     pub(super) defaults: Arc<Defaults>,
     /// The tasks of the commands that change something.
     pub(super) tasks: Tasks,
-    /// Whether commands run in the future of their caller instead, for tests.
+    /// Whether commands run in the future of their caller instead.
     pub(super) in_place: bool,
 }
 
@@ -138,8 +138,13 @@ impl Fleet {
         self
     }
 
-    #[cfg(any(test, feature = "testing"))]
-    pub(crate) fn in_place(self) -> Self {
+    /// Makes commands run in the future of their caller, instead of in a task: for a program that polls each of them to its
+    /// end, as the `switchback` command does.
+    ///
+    /// A dropped future, and a panic of an observer, is then a kill: nothing is reverted, and the next command takes over
+    /// the locks once their holder counts as dead.
+    #[must_use]
+    pub fn in_place(self) -> Self {
         Self { in_place: true, ..self }
     }
 

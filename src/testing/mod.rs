@@ -7,7 +7,6 @@
 //!   state that a crash can leave behind.
 //! - [`Unreadable`] fails the reads of given files, as a missing permission or a failing disk does.
 //! - [`Collected`] is an observer that collects.
-//! - [`in_place`] makes the commands of a fleet run while they are polled, and only then.
 //! - [`WholeReport`] awaits the report of a command, whatever its outcome.
 //! - [`MemoryHost`](crate::transport::MemoryHost) is a host for these tests.
 //!
@@ -54,10 +53,3 @@ pub use recording::Recording;
 pub use report::WholeReport;
 pub use unreadable::Unreadable;
 pub use verdict::{Summary, Verdict};
-
-/// Makes the commands of a fleet run in the future of their caller, in the order in which it is polled, and without a
-/// runtime. A dropped future is then a killed command: nothing is reverted.
-#[must_use]
-pub fn in_place(fleet: crate::Fleet) -> crate::Fleet {
-    fleet.in_place()
-}

@@ -20,9 +20,16 @@ pub(crate) fn available() -> bool {
     false
 }
 
-/// The `strace` option that confines all work on a root to one thread, since `strace` counts calls per thread: the
-/// kernel refuses all threads after the first. With one worker, a command runs in the first thread of the program.
-pub(crate) const ONE_THREAD: &str = "inject=clone3:error=EAGAIN:when=2+";
+/// Returns the `strace` option that confines all work on a root to one thread, since `strace` counts calls per
+/// thread: the kernel refuses all later threads. A rollback of one host runs in the first thread of the program, any
+/// other command in a second one.
+pub(crate) fn one_thread(arguments: &[&str]) -> &'static str {
+    if arguments.contains(&"rollback") {
+        "inject=clone3:error=EAGAIN:when=2+"
+    } else {
+        "inject=clone3:error=EAGAIN:when=3+"
+    }
+}
 
 /// Kills a command on the root of `host` before each rename in turn, up to the last that leaves the state of
 /// `cut`.
@@ -47,7 +54,7 @@ fn kill(site: &Site, host: usize, arguments: &[&str], nth: usize) -> bool {
     let fault = format!("inject=renameat,renameat2:signal=SIGKILL:when={nth}");
     let output = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone3,renameat,renameat2", "-e", &fault])
-        .args(["-e", ONE_THREAD])
+        .args(["-e", one_thread(arguments)])
         .args([env!("CARGO_BIN_EXE_switchback"), "-q", "--root", text(&site.root(host))])
         .args(arguments)
         .current_dir(site.directory())

@@ -13,7 +13,7 @@ use std::{
 
 use futures_util::FutureExt;
 use switchback::{
-    BoxFuture, DirStore, Fleet, Host, HostPath, Layout, Report, Transport, testing,
+    BoxFuture, DirStore, Fleet, Host, HostPath, Layout, Report, Transport,
     transport::{
         HookExit, LineSink, MemoryTransport, Progress, StepFailure, TransportError, Uploaded,
         raw::{Batch, HookCall, Reply, Upload},
@@ -145,7 +145,7 @@ impl Desk {
             let puppet = Puppet { desk: Arc::clone(self), host, name: name.clone() };
             Host::new(name, DirStore::new(puppet, root.clone(), Layout::default()))
         };
-        testing::in_place(Fleet::new(hosts.into_iter().map(host).collect()).expect("a fleet"))
+        Fleet::new(hosts.into_iter().map(host).collect()).expect("a fleet").in_place()
     }
 
     fn requests(&self) -> MutexGuard<'_, Vec<Request>> {

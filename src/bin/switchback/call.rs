@@ -37,7 +37,8 @@ pub(crate) enum Digests {
 pub(crate) fn connect(target: &Target, global: &Global) -> Result<Fleet, Error> {
     let known =
         caches().map_or_else(KnownManifests::new, |caches| KnownManifests::in_directory(caches.join("manifests")));
-    let fleet = Fleet::from_config_knowing(&target.config, &known)?;
+    // Each command is polled to its end, on this thread.
+    let fleet = Fleet::from_config_knowing(&target.config, &known)?.in_place();
     Ok(if global.allow_writable { fleet.allow_writable(true) } else { fleet })
 }
 

@@ -1,6 +1,6 @@
 //! From the parsed command line to the exit code.
 
-use std::{io, num::NonZero, process::ExitCode, sync::Arc};
+use std::{io, process::ExitCode, sync::Arc};
 
 use switchback::{
     Error, ErrorKind, Event, ExitCode as Code, Fleet, Observer, Report, RunError,
@@ -76,12 +76,10 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<Exi
 }
 
 /// Builds the runtime. A rollback of one host runs on this very thread: it never blocks, and waking another thread
-/// takes time. So does everything if there would be a single other thread, for which this one would only wait.
+/// takes time.
 fn runtime(target: &Target, command: &dyn OnFleet) -> io::Result<tokio::runtime::Runtime> {
     use tokio::runtime::Builder;
-    let workers = std::env::var("TOKIO_WORKER_THREADS").ok().and_then(|number| number.parse().ok());
-    let workers = workers.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    let alone = workers == 1 || (target.config.hosts.len() == 1 && command.reported() == Reported::Rollback);
+    let alone = target.config.hosts.len() == 1 && command.reported() == Reported::Rollback;
     let mut builder = if alone { Builder::new_current_thread() } else { Builder::new_multi_thread() };
     builder.enable_all().build()
 }

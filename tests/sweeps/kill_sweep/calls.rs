@@ -10,7 +10,7 @@ use std::{
     process::{Command, Output},
 };
 
-use super::support::cut::ONE_THREAD;
+use super::support::cut::one_thread;
 
 /// Calls that change the disk, or make a change durable. Opening counts if it creates.
 const CHANGING: &str =
@@ -36,7 +36,7 @@ pub(crate) fn with_fault(directory: &Path, fault: &str, arguments: &[&str]) -> O
 fn traced(directory: &Path, trace: &str, more: &[&str], arguments: &[&str]) -> Output {
     Command::new("strace")
         .args(["-f", "-qq", "-o", "calls", "-e", &format!("trace={trace}")])
-        .args(["-e", ONE_THREAD])
+        .args(["-e", one_thread(arguments)])
         .args(more)
         .arg(env!("CARGO_BIN_EXE_switchback"))
         .args(arguments)
