@@ -26,9 +26,9 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     };
     for (name, page) in [("v1", "apples"), ("v2", "apples and pears")] {
         let release = NewRelease::new(name.parse()?, Tree::from_memory([("index.html", page.as_bytes())])?);
-        fleet.deploy(Arc::new(release), &DeployOptions::default(), tell).await?;
+        fleet.deploy(Arc::new(release), &DeployOptions::new(), tell).await?;
     }
-    let report = fleet.rollback(&RollbackOptions::default(), tell).await?;
+    let report = fleet.rollback(&RollbackOptions::new(), tell).await?;
     println!("{}", serde_json::to_string(&report)?);
     assert_eq!(fs_err::read_to_string(directory.path().join("current/index.html"))?, "apples");
     fleet.close().await;

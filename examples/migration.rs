@@ -11,7 +11,7 @@ use switchback::{
     BoxFuture, Config, Error, ErrorKind, Fleet, HostPath,
     data::{DataMigration, DataVersion},
     event::Silent,
-    fleet::{DeployOptions, RollbackOptions},
+    fleet::{Code, DeployOptions, RollbackOptions},
     hook::{HookShell, Occasion},
     release::NewRelease,
     tree::Tree,
@@ -100,8 +100,8 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let fleet = Fleet::from_config(&Config::for_root(root, &[])?)?;
     let settings = Arc::new(Settings { file: directory.path().join("settings") });
 
-    let mut deploying = DeployOptions::default();
-    deploying.run.code.migration = Some(settings.clone());
+    let code = Code::new().migration(settings.clone());
+    let deploying = DeployOptions::new().code(code.clone());
     for name in ["v1", "v2"] {
         let release = NewRelease::new(name.parse()?, Tree::from_memory([("page", name.as_bytes())])?);
         fleet.deploy(Arc::new(release), &deploying, Silent).await?;
@@ -109,9 +109,7 @@ pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     assert_eq!(settings.read()?, (2, "money = EUR\n".to_owned()));
 
-    let mut back = RollbackOptions::default();
-    back.run.code.migration = Some(settings.clone());
-    let report = fleet.rollback(&back, Silent).await?;
+    let report = fleet.rollback(&RollbackOptions::new().code(code), Silent).await?;
     println!("back on v1: {:?}, {}", settings.read()?, serde_json::to_string(&report.data)?);
     assert_eq!(settings.read()?, (1, "currency = EUR\n".to_owned()));
     fleet.close().await;

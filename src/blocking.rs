@@ -1,13 +1,132 @@
-//! Blocking work beside asynchronous work.
+//! [`Fleet`]: the commands of a fleet for programs without a runtime.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//!
+//! use switchback::{Config, blocking::Fleet, event::Silent, fleet::DeployOptions, release::NewRelease};
+//!
+//! let fleet = Fleet::from_config(&Config::for_root("/srv/shop".parse()?, &[])?)?;
+//! let release = NewRelease::open("build-17".parse()?, "dist".into())?;
+//! fleet.deploy(Arc::new(release), &DeployOptions::new().by("ci").keep(5), Silent)?;
+//! fleet.close();
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
-use tokio::{runtime::Handle, task::spawn_blocking};
+use std::sync::Arc;
 
-/// Runs blocking `work` on the runtime's blocking threads, so that it does not stall other tasks. Without a
-/// runtime there are no other tasks, and it runs in place. Returns `None` if `work` panicked or the runtime is shutting
-/// down.
-pub(crate) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    match Handle::try_current() {
-        Ok(_) => spawn_blocking(work).await.ok(),
-        Err(_) => Some(work()),
+use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::{
+    adoption::Tool,
+    config::Config,
+    error::{Error, ErrorKind},
+    fleet::{self, ActivateOptions, Call, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions},
+    name::ReleaseName,
+    release::Release,
+    report::{Command, Report},
+    run_error::RunError,
+};
+
+/// A [fleet](fleet::Fleet) whose commands block the calling thread.
+///
+/// It has a runtime with one thread of its own, which keeps connections alive between commands, and reverts a command
+/// while the panic of its observer is still under way. Several threads may call commands at once.
+///
+/// In a task of an asynchronous runtime every command is refused: use the asynchronous fleet there.
+#[derive(Debug)]
+pub struct Fleet {
+    fleet: fleet::Fleet,
+    /// `None` once it is shut down.
+    runtime: Option<Runtime>,
+}
+
+macro_rules! commands {
+    ($($command:ident => $reported:ident($($name:ident: $type:ty),*);)+) => {
+        impl Fleet {
+            $(
+                #[doc = concat!("Blocks on [`Fleet::", stringify!($command), "`](fleet::Fleet::", stringify!($command), ").")]
+                pub fn $command(&self, $($name: $type,)* call: impl Into<Call>) -> Result<Report, RunError> {
+                    self.block_on(Command::$reported, self.fleet.$command($($name,)* call))
+                }
+            )+
+        }
+    };
+}
+
+commands! {
+    deploy => Deploy(release: Arc<dyn Release>, options: &DeployOptions);
+    drill => Drill(release: Arc<dyn Release>, options: &DrillOptions);
+    stage => Stage(release: Arc<dyn Release>, options: &RunOptions);
+    activate => Activate(name: &ReleaseName, options: &ActivateOptions);
+    rollback => Rollback(options: &RollbackOptions);
+    recover => Recover(options: &RecoverOptions);
+    adopt => Adopt(from: Option<Tool>, options: &RunOptions);
+    prune => Prune(keep: impl Into<Option<u32>>, options: &RunOptions);
+    pin => Pin(name: &ReleaseName, options: &RunOptions);
+    unpin => Unpin(name: &ReleaseName, options: &RunOptions);
+    unlock => Unlock(force: bool, options: &RunOptions);
+    status => Status();
+    releases => Releases();
+    history => History();
+    recent_history => History(newest: usize);
+    verify => Verify(name: Option<&ReleaseName>, full: bool);
+    check => Check(options: &RunOptions);
+}
+
+impl Fleet {
+    /// Starts a runtime for the commands of `fleet`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] when the system gives no thread.
+    pub fn new(fleet: fleet::Fleet) -> Result<Self, Error> {
+        let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("switchback").enable_all().build();
+        let failed = |error| Error::new(ErrorKind::Internal, "the runtime of the fleet did not start").because(error);
+        Ok(Self { fleet, runtime: Some(runtime.map_err(failed)?) })
+    }
+
+    /// Builds the fleet that `config` describes, as [`Fleet::from_config`](fleet::Fleet::from_config) does.
+    ///
+    /// # Errors
+    ///
+    /// As there; and as [`new`](Self::new).
+    pub fn from_config(config: &Config) -> Result<Self, Error> {
+        Self::new(fleet::Fleet::from_config(config)?)
+    }
+
+    /// Returns the asynchronous fleet.
+    #[must_use]
+    pub fn inner(&self) -> &fleet::Fleet {
+        &self.fleet
+    }
+
+    /// Closes all connections. Dropping the fleet does the same, except in a task of an asynchronous runtime.
+    pub fn close(self) {
+        drop(self);
+    }
+
+    fn block_on(
+        &self,
+        command: Command,
+        run: impl Future<Output = Result<Report, RunError>>,
+    ) -> Result<Report, RunError> {
+        match &self.runtime {
+            Some(runtime) if Handle::try_current().is_err() => runtime.block_on(run),
+            _ => {
+                let what = "a blocking command would stall the runtime that calls it; nothing was touched";
+                Err(RunError::refused(command, Error::new(ErrorKind::Internal, what)))
+            }
+        }
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        let Some(runtime) = self.runtime.take() else { return };
+        if Handle::try_current().is_err() {
+            runtime.block_on(self.fleet.close());
+        }
+        // Does not wait for threads: a drop in a task must not block it.
+        runtime.shutdown_background();
     }
 }

@@ -25,9 +25,9 @@
 //! for name in ["v1", "v2"] {
 //!     let source = format!("examples/site/{name}");
 //!     let release = NewRelease::open(name.parse()?, source.as_str().into())?;
-//!     fleet.deploy(Arc::new(release), &DeployOptions::default(), Silent).await?;
+//!     fleet.deploy(Arc::new(release), &DeployOptions::new(), Silent).await?;
 //! }
-//! let report = fleet.rollback(&RollbackOptions::default(), Silent).await?;
+//! let report = fleet.rollback(&RollbackOptions::new(), Silent).await?;
 //! assert_eq!(report.hosts[0].after, Some("v1".parse()?));
 //! fleet.close().await;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -69,6 +69,7 @@
 //! | `config` | a [`Config`] from `switchback.toml`, and exclude patterns for a source |
 //! | `compression` | compressed uploads, and sources in `.tar.gz` and `.tar.zst`; builds zstd, with a C compiler |
 //! | `ssh` | hosts over SSH, through the system's own `ssh` |
+//! | `blocking` | [`blocking::Fleet`], for programs without a runtime |
 //! | `cli` | the `switchback` command, with the three above; the only default feature |
 //! | `testing` | the conformance suites for transports and stores, an in-memory host, recording and faulty transports |
 //!
@@ -90,7 +91,8 @@
 
 mod address;
 pub mod adoption;
-mod blocking;
+#[cfg(feature = "blocking")]
+pub mod blocking;
 mod cache;
 mod claim;
 pub mod commands;
@@ -124,6 +126,7 @@ pub mod record;
 pub mod release;
 pub mod report;
 pub mod revision;
+mod run_blocking;
 mod run_error;
 pub mod shared;
 pub mod status;

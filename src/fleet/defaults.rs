@@ -79,7 +79,7 @@ impl Defaults {
     pub(super) async fn expect_drill(&self, release: &dyn Release) -> Result<(), Error> {
         let Some(drills) = self.require_drill.clone() else { return Ok(()) };
         let (name, tree) = (release.name().clone(), release.content());
-        let asked = crate::blocking::apart(move || {
+        let asked = crate::run_blocking::run_blocking(move || {
             let digest = tree.digest()?.to_string();
             let cause = match has_passed(&drills, &digest) {
                 Ok(true) => return Ok(()),

@@ -33,7 +33,7 @@
 //!
 //! | file | content |
 //! | --- | --- |
-//! | `members`, `commands`, `connect`, `options`, `call`, `cancel` | the public face |
+//! | `members`, `commands`, `connect`, `options`, `setters`, `call`, `cancel` | the public face |
 //! | `task` | the tasks in which commands run: a dropped future, a panic of an observer, no runtime |
 //! | `direct` | the commands as a task executes them, or another command such as a drill |
 //! | `defaults` | the configured settings, where the options do not say otherwise |
@@ -84,6 +84,7 @@ mod phases;
 mod questions;
 mod run;
 mod secrets;
+mod setters;
 mod shell;
 mod source;
 mod task;

@@ -1,4 +1,4 @@
-//! The options of commands.
+//! The options of commands. Their setters are in `setters`.
 
 use std::{sync::Arc, time::Duration};
 
@@ -86,11 +86,6 @@ impl Default for RunOptions {
 }
 
 impl RunOptions {
-    /// Creates the default options for the user `by`.
-    pub fn by(by: impl Into<String>) -> Self {
-        Self { by: by.into(), ..Self::default() }
-    }
-
     /// Returns the place of the data; `None` if no data is configured.
     pub(super) fn data_place(&self) -> Option<DataPlace> {
         if self.code.migration.is_some() {
@@ -218,14 +213,6 @@ pub struct RecoverOptions {
     pub direction: Direction,
     /// Whether to keep the data as it is.
     pub keep_data: bool,
-}
-
-impl RecoverOptions {
-    /// Creates options for a recovery in this direction.
-    #[must_use]
-    pub fn new(direction: Direction, run: RunOptions) -> Self {
-        Self { run, direction, keep_data: false }
-    }
 }
 
 impl Default for RollbackOptions {

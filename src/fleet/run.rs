@@ -197,10 +197,14 @@ impl<'r> Run<'r> {
             Event::Data { release, step, version } => {
                 let (release, version) =
                     (release.clone(), version.as_ref().map(|version| self.redacted_version(version)));
-                self.call.observer.event(&Event::Data { release, step: *step, version });
+                self.emit_as_is(&Event::Data { release, step: *step, version });
             }
-            event => self.call.observer.event(event),
+            event => self.emit_as_is(event),
         }
+    }
+
+    fn emit_as_is(&self, event: &Event) {
+        self.call.observer.event_of(&self.owner.operation, event);
     }
 
     /// Returns the variables for commands: only those of the configuration, whatever a host recorded.

@@ -19,6 +19,7 @@ use crate::{
     hint::Hint,
     report::{Command, Report},
     run_error::RunError,
+    token::Token,
 };
 
 use super::{Call, Cancel, Fleet};
@@ -124,6 +125,18 @@ struct Guarded {
 type Panic = Box<dyn Any + Send>;
 
 impl Guarded {
+    /// Calls the observer, until it panics once.
+    fn guard(&self, tell: impl FnOnce(&dyn Observer)) {
+        let panicked = || self.panic.lock().unwrap_or_else(PoisonError::into_inner);
+        if panicked().is_some() {
+            return;
+        }
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| tell(self.observer.as_ref()))) {
+            self.cancel.request();
+            panicked().get_or_insert(panic);
+        }
+    }
+
     fn panic(&self) -> Option<Panic> {
         self.panic.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -131,13 +144,10 @@ impl Guarded {
 
 impl Observer for Guarded {
     fn event(&self, event: &Event) {
-        let panicked = || self.panic.lock().unwrap_or_else(PoisonError::into_inner);
-        if panicked().is_some() {
-            return;
-        }
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.observer.event(event))) {
-            self.cancel.request();
-            panicked().get_or_insert(panic);
-        }
+        self.guard(|observer| observer.event(event));
+    }
+
+    fn event_of(&self, operation: &Token, event: &Event) {
+        self.guard(|observer| observer.event_of(operation, event));
     }
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::{
-    blocking::apart,
     limits,
     manifest::{Digest, Manifest, Seen, Surveyed},
     name::ReleaseName,
     path::InnerPath,
+    run_blocking::run_blocking,
     transport::{Ask, Base, BaseLists, Batch, Content, Found, Handle, MayFail, Op, Replies},
     tree::Tree,
 };
@@ -129,7 +129,7 @@ impl Choice<'_> {
         let Some(old) = self.manifest(name, digest, short).await? else { return Ok(None) };
         let (from, directory) = (self.store.layout().release(name), self.store.layout().kept(name));
         let (tree, kept) = (Arc::clone(self.tree), kept.to_owned());
-        let compared = apart(move || {
+        let compared = run_blocking(move || {
             let mut base = Base::between(from, &old, &*tree.manifest().ok()?)?;
             let whole = |file, form| digest_of(&kept, file) == Some(Digest::of(&old.in_form(form)));
             let places = LISTS.iter().filter(|(file, form)| whole(file, *form));
@@ -149,7 +149,7 @@ impl Choice<'_> {
         short: Option<&Found>,
     ) -> Result<Option<Arc<Manifest>>, StoreError> {
         let known = self.store.known.clone();
-        if let Some(Some(manifest)) = apart(move || known.get(&digest)).await {
+        if let Some(Some(manifest)) = run_blocking(move || known.get(&digest)).await {
             return Ok(Some(manifest));
         }
         let text = if let Some(Found::Content(text)) = short {

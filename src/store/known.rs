@@ -7,9 +7,9 @@ use std::{
 };
 
 use crate::{
-    blocking::apart,
     cache::CacheDirectory,
     manifest::{Digest, Form, Manifest},
+    run_blocking::run_blocking,
     transport::Upload,
 };
 
@@ -78,13 +78,13 @@ impl KnownManifests {
     /// Adds `manifest` without blocking the caller's thread.
     pub(super) async fn remember(&self, manifest: Arc<Manifest>) {
         let known = self.clone();
-        apart(move || known.keep(&manifest)).await;
+        run_blocking(move || known.keep(&manifest)).await;
     }
 
     /// Adds the manifest of the files that `upload` lists on a host.
     pub(super) async fn remember_listed(&self, upload: Upload) {
         let known = self.clone();
-        apart(move || {
+        run_blocking(move || {
             if let Ok(manifest) = upload.listed() {
                 known.keep(&Arc::new(manifest));
             }

@@ -133,7 +133,10 @@ fn hammered(carrier: impl Transport, what: &str) {
             let pruned = fleet.prune(0, &RunOptions::default(), Silent).report().await;
             done += [deployed, pruned].iter().filter(|report| report.exit_code() == ExitCode::DONE).count();
             let _ = fleet
-                .recover(&RecoverOptions::new(switchback::plan::Direction::Safest, RunOptions::default()), Silent)
+                .recover(
+                    &RecoverOptions::new().direction(switchback::plan::Direction::Safest).run(RunOptions::default()),
+                    Silent,
+                )
                 .report()
                 .await;
         }

@@ -1,5 +1,8 @@
 //! The examples, run as they stand in `examples/`.
 
+#[cfg(feature = "blocking")]
+#[path = "../../examples/blocking.rs"]
+mod blocking;
 #[path = "../../examples/custom_release.rs"]
 mod custom_release;
 #[path = "../../examples/custom_store.rs"]
@@ -10,8 +13,21 @@ mod custom_transport;
 mod embed;
 #[path = "../../examples/migration.rs"]
 mod migration;
+#[path = "../../examples/service.rs"]
+mod service;
 
 use switchback::{ErrorKind, Fleet, Host, event::Silent, fleet::RunOptions, report::Outcome};
+
+#[cfg(feature = "blocking")]
+#[test]
+fn a_program_without_a_runtime_deploys_and_goes_back() {
+    blocking::main().expect("it deploys and goes back");
+}
+
+#[test]
+fn a_service_has_several_fleets_and_one_channel() {
+    service::main().expect("it deploys, cancels and gives up");
+}
 
 #[test]
 fn embedding_deploys_and_goes_back() {
@@ -33,7 +49,7 @@ fn a_store_of_ones_own_conforms_and_is_deployed_to() {
 async fn a_store_without_adoption_is_refused() {
     let store = custom_store::InMemory::new("/shop".parse().expect("a root"));
     let fleet = Fleet::new(vec![Host::new("memory", store)]).expect("a fleet");
-    let error = fleet.adopt(None, &RunOptions::by("jane@laptop"), Silent).await.expect_err("a refusal");
+    let error = fleet.adopt(None, &RunOptions::new().by("jane@laptop"), Silent).await.expect_err("a refusal");
     assert_eq!((error.report().outcome, error.kind()), (Outcome::Refused, ErrorKind::Unsuitable));
     assert!(error.to_string().contains("its store cannot adopt trees of other tools"), "{error}");
     let history = fleet.history(Silent).await.expect("it is read");

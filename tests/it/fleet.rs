@@ -7,6 +7,7 @@ mod crash;
 mod current;
 mod debts;
 mod dropped;
+mod embedding;
 mod expected;
 pub(crate) mod fixture;
 mod history;

@@ -99,7 +99,7 @@ impl Site {
     }
 
     fn run(&self) -> RunOptions {
-        let mut run = RunOptions::by("jane@laptop");
+        let mut run = RunOptions::new().by("jane@laptop");
         run.commands = Some(self.commands.clone());
         run
     }

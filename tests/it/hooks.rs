@@ -99,7 +99,7 @@ async fn what_commands_change_in_a_release_is_sealed() {
         commands.data = Some(data);
         let store = DirStore::new(transport, root(&dir), Layout::default());
         let fleet = Fleet::new(vec![Host::new("web1", store)]).unwrap().version_pause(Duration::ZERO);
-        let mut run = RunOptions::by("jane@laptop");
+        let mut run = RunOptions::new().by("jane@laptop");
         run.commands = Some(commands);
         for text in ["1", "2"] {
             let files = [

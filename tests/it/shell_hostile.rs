@@ -374,7 +374,10 @@ async fn a_shell_that_answers_with_anything_moves_no_other_host() {
         let lied_to = fleet(liar.transport_within(Duration::from_millis(250)));
         lied_to.status(Silent).report().await;
         lied_to.verify(None, true, Silent).report().await;
-        lied_to.recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report().await;
+        lied_to
+            .recover(&RecoverOptions::new().direction(Direction::Safest).run(RunOptions::default()), Silent)
+            .report()
+            .await;
         assert_eq!(current(), Path::new("releases/v2"), "{lie}");
         let report = lied_to.rollback(&RollbackOptions::default(), Silent).report().await;
         let led = |report: &Report, to: &str| {

@@ -123,7 +123,7 @@ fn commands() -> Commands {
 }
 
 fn options() -> RunOptions {
-    let mut options = RunOptions::by("jane@laptop");
+    let mut options = RunOptions::new().by("jane@laptop");
     options.commands = Some(commands());
     options
 }

@@ -48,7 +48,7 @@ impl Call<'_> {
     }
 
     pub(crate) fn options(&self, why: &Why) -> RunOptions {
-        let mut options = RunOptions::by(self.by);
+        let mut options = RunOptions::new().by(self.by);
         options.reason.clone_from(&why.reason);
         options.wait = why.wait.unwrap_or_default();
         options.dry_run = self.global.dry_run;

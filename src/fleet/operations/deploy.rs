@@ -2,7 +2,6 @@
 
 use crate::{
     adoption::Traces,
-    blocking::apart,
     error::{Error, ErrorKind},
     future::BoxFuture,
     manifest::Digest,
@@ -11,6 +10,7 @@ use crate::{
     plan::{self, Action, DeployTerms, Plan, Refusal, Return, Seen},
     release::Release,
     report::{Outcome, Report},
+    run_blocking::run_blocking,
     store::Staged,
     transport::{EntryKind, FileId},
     tree::Node,
@@ -108,7 +108,7 @@ impl<'b, 'r> Delivery<'b, 'r> {
         let observed = if run.options.dry_run {
             run.observe().await
         } else {
-            tokio::join!(run.observe_before_upload(), apart(move || tree.recall())).0
+            tokio::join!(run.observe_before_upload(), run_blocking(move || tree.recall())).0
         };
         run.with_locks(Some(&observed), self).await
     }
@@ -157,7 +157,7 @@ impl<'r> Operation<'r> for Delivery<'_, 'r> {
             if self.digest.is_some() || !self.compares || !has_it {
                 return Ok(());
             }
-            let read = apart(move || tree.digest()).await;
+            let read = run_blocking(move || tree.digest()).await;
             let read = read.ok_or_else(|| Error::new(ErrorKind::Internal, "the source could not be read"));
             match read.and_then(|digest| Ok(digest?)) {
                 Ok(digest) => self.digest = Some(digest),

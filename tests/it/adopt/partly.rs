@@ -26,7 +26,7 @@ fn two(hosts: &[MemoryHost; 2], cut: &Cut) -> Fleet {
 fn a_host_that_is_away_is_taken_over_when_it_is_back() {
     let hosts = [capistrano(), capistrano()];
     let away = || two(&hosts, &Cut::after(0));
-    let mut options = RunOptions::by("jane@laptop");
+    let mut options = RunOptions::new().by("jane@laptop");
     let refused = wait(away().adopt(None, &options, Silent).report());
     assert_code(&refused, ExitCode::REFUSED);
     assert!(!hosts[0].exists(&at(".switchback")), "all or none, unless it was asked for otherwise");

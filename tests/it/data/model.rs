@@ -98,7 +98,7 @@ impl World {
     }
 
     fn run_options(&self) -> RunOptions {
-        let mut options = RunOptions::by("jane@laptop");
+        let mut options = RunOptions::new().by("jane@laptop");
         options.commands = Some(self.commands.clone());
         options
     }
@@ -148,7 +148,7 @@ impl World {
     pub(crate) fn recover(&self, direction: Direction) -> Report {
         wait(
             self.fleet(&Cut::never())
-                .recover(&RecoverOptions::new(direction, RunOptions::by("jane@laptop")), Silent)
+                .recover(&RecoverOptions::new().direction(direction).run(RunOptions::new().by("jane@laptop")), Silent)
                 .report(),
         )
     }

@@ -191,7 +191,12 @@ fn roll_back_next<W: World>(world: &W, case: &Case, at: &str) {
 }
 
 fn recover<W: World>(world: &W, cut: &Cut, direction: Direction) -> Report {
-    wait(world.fleet(cut).recover(&RecoverOptions::new(direction, RunOptions::default()), Silent).report())
+    wait(
+        world
+            .fleet(cut)
+            .recover(&RecoverOptions::new().direction(direction).run(RunOptions::default()), Silent)
+            .report(),
+    )
 }
 
 /// Returns the release that every host is on; `None` if no host has a `current`.

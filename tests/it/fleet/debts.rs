@@ -37,7 +37,12 @@ fn roll_back_without(hosts: &Hosts) -> Report {
 }
 
 fn recover(hosts: &Hosts) -> Report {
-    wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report())
+    wait(
+        hosts
+            .fleet()
+            .recover(&RecoverOptions::new().direction(Direction::Safest).run(RunOptions::default()), Silent)
+            .report(),
+    )
 }
 
 fn owes(hosts: &Hosts) -> bool {

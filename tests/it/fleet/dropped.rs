@@ -147,7 +147,7 @@ const CASES: [Case; 3] = [
     Case {
         what: "recover",
         run: |fleet| {
-            let options = RecoverOptions::new(Direction::Back, RunOptions::by("jane@laptop"));
+            let options = RecoverOptions::new().direction(Direction::Back).run(RunOptions::new().by("jane@laptop"));
             Box::pin(async move { fleet.recover(&options, Silent).await })
         },
         // Between the switch of the two hosts, or near it.
@@ -432,7 +432,7 @@ fn a_runtime_that_ends_leaves_locks_that_are_taken_over() {
         runtime.block_on(point.0.reached.notified());
         drop(runtime);
         assert!(run(command).is_err_and(|ended| ended.is_cancelled()));
-        let options = RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop"));
+        let options = RecoverOptions::new().direction(Direction::Safest).run(RunOptions::new().by("jane@laptop"));
         let at = format!("after call {call}");
         let recovered = run(world.fleet(&Cut::never()).recover(&options, Silent).report());
         assert_code(&recovered, ExitCode::DONE);

@@ -40,16 +40,11 @@ pub(crate) fn release(text: &str) -> Arc<NewRelease> {
 }
 
 pub(crate) fn deploying() -> DeployOptions {
-    let mut options = DeployOptions::default();
-    options.run = RunOptions::by("jane@laptop");
-    options
+    DeployOptions::new().by("jane@laptop")
 }
 
 pub(crate) fn going_back(target: RollbackTarget) -> RollbackOptions {
-    let mut options = RollbackOptions::default();
-    options.run = RunOptions::by("jane@laptop");
-    options.target = target;
-    options
+    RollbackOptions::new().by("jane@laptop").target(target)
 }
 
 impl Hosts {
@@ -76,7 +71,7 @@ impl Hosts {
     }
 
     pub(crate) fn stage(&self, text: &str) -> Report {
-        wait(self.fleet().stage(release(text), &RunOptions::by("jane@laptop"), Silent).report())
+        wait(self.fleet().stage(release(text), &RunOptions::new().by("jane@laptop"), Silent).report())
     }
 
     pub(crate) fn activate(&self, text: &str) -> Report {

@@ -107,7 +107,14 @@ fn killed<W: World>(world: &W, cut: &Cut, text: &str) -> Report {
 }
 
 fn recover(fleet: &Fleet) -> Report {
-    wait(fleet.recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), Silent).report())
+    wait(
+        fleet
+            .recover(
+                &RecoverOptions::new().direction(Direction::Safest).run(RunOptions::new().by("jane@laptop")),
+                Silent,
+            )
+            .report(),
+    )
 }
 
 /// Returns the owner files of the uploads on a host.

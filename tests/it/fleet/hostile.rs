@@ -361,7 +361,13 @@ fn write_journal(world: &World, host: usize, command: &str, from: &str, to: &str
 }
 
 fn recover(world: &World, direction: Direction) -> Report {
-    wait(world.hosts.fleet().recover(&RecoverOptions::new(direction, RunOptions::default()), Silent).report())
+    wait(
+        world
+            .hosts
+            .fleet()
+            .recover(&RecoverOptions::new().direction(direction).run(RunOptions::default()), Silent)
+            .report(),
+    )
 }
 
 #[test]

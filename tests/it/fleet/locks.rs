@@ -68,7 +68,7 @@ fn check_and_the_dry_runs_find_a_held_lock() {
     let run = &deploy.run;
     let mut back = super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1));
     back.run.dry_run = true;
-    let recover = RecoverOptions::new(Direction::Safest, run.clone());
+    let recover = RecoverOptions::new().direction(Direction::Safest).run(run.clone());
     let reports = [
         wait(fleet.check(&RunOptions::default(), Silent).report()),
         wait(fleet.deploy(release("c"), &deploy, Silent).report()),
@@ -301,7 +301,10 @@ fn the_lock_whose_content_was_lost_with_the_power_is_taken_over() {
             &wait(
                 hosts
                     .fleet()
-                    .recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), Silent)
+                    .recover(
+                        &RecoverOptions::new().direction(Direction::Safest).run(RunOptions::new().by("jane@laptop")),
+                        Silent,
+                    )
                     .report(),
             ),
             ExitCode::DONE,
@@ -326,7 +329,10 @@ fn a_lock_with_a_strange_mark_is_held() {
         wait(
             hosts
                 .fleet()
-                .recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), Silent)
+                .recover(
+                    &RecoverOptions::new().direction(Direction::Safest).run(RunOptions::new().by("jane@laptop")),
+                    Silent,
+                )
                 .report(),
         ),
     ] {

@@ -263,7 +263,7 @@ fn with_hook() -> DeployOptions {
 }
 
 fn with_reload() -> RunOptions {
-    let mut run = RunOptions::by("jane@laptop");
+    let mut run = RunOptions::new().by("jane@laptop");
     let mut commands = Commands::default();
     commands.after_switch = Some("reload".into());
     run.commands = Some(commands);
@@ -290,12 +290,18 @@ const CASES: &[Case] = &[
     }),
     ("recover", &["v3"], |fleet| {
         Box::pin(async {
-            fleet.recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane")), Silent).report().await
+            fleet
+                .recover(&RecoverOptions::new().direction(Direction::Safest).run(RunOptions::new().by("jane")), Silent)
+                .report()
+                .await
         })
     }),
     ("recover --back", &["v3"], |fleet| {
         Box::pin(async {
-            fleet.recover(&RecoverOptions::new(Direction::Back, RunOptions::by("jane")), Silent).report().await
+            fleet
+                .recover(&RecoverOptions::new().direction(Direction::Back).run(RunOptions::new().by("jane")), Silent)
+                .report()
+                .await
         })
     }),
     ("status", &["v3"], |fleet| Box::pin(async { fleet.status(Silent).report().await })),

@@ -23,11 +23,11 @@ impl Hosts {
     }
 
     fn prune(&self, keep: u32) -> Report {
-        wait(self.fleet().prune(keep, &RunOptions::by("jane@laptop"), Silent).report())
+        wait(self.fleet().prune(keep, &RunOptions::new().by("jane@laptop"), Silent).report())
     }
 
     fn pin(&self, text: &str) -> Report {
-        let mut options = RunOptions::by("jane@laptop");
+        let mut options = RunOptions::new().by("jane@laptop");
         options.reason = Some("the old prices".to_owned());
         wait(self.fleet().pin(&name(text), &options, Silent).report())
     }
@@ -286,7 +286,7 @@ fn what_an_interrupted_operation_names_stays() {
     let recovered = wait(
         world
             .fleet(&Cut::never())
-            .recover(&RecoverOptions::new(Direction::Back, RunOptions::default()), Silent)
+            .recover(&RecoverOptions::new().direction(Direction::Back).run(RunOptions::default()), Silent)
             .report(),
     );
     assert_eq!(recovered.exit_code(), ExitCode::DONE, "{:?}", recovered.error);

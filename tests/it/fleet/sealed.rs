@@ -56,7 +56,7 @@ fn commands() -> Commands {
 }
 
 fn run() -> RunOptions {
-    let mut run = RunOptions::by("jane@laptop");
+    let mut run = RunOptions::new().by("jane@laptop");
     run.commands = Some(commands());
     run
 }
@@ -95,7 +95,7 @@ fn activate(hosts: &Hosts, text: &str) -> Report {
 }
 
 fn recover(hosts: &Hosts) -> Report {
-    wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, run()), Silent).report())
+    wait(hosts.fleet().recover(&RecoverOptions::new().direction(Direction::Safest).run(run()), Silent).report())
 }
 
 /// Returns the result of a full verification of a release.
@@ -191,7 +191,7 @@ impl Migrating {
     }
 
     fn run(&self) -> RunOptions {
-        let mut run = RunOptions::by("jane@laptop");
+        let mut run = RunOptions::new().by("jane@laptop");
         run.commands = Some(self.commands.clone());
         run
     }
@@ -236,7 +236,7 @@ fn a_rollback_that_was_cut_off_is_undone_all_the_same() {
         migrating.rollback(&Cut::losing_answer(answer, AfterLoss::Dead));
         migrating.hosts.0[0].reboot();
         marked += usize::from(is_marked(&migrating.hosts, "b"));
-        let options = RecoverOptions::new(Direction::Back, migrating.run());
+        let options = RecoverOptions::new().direction(Direction::Back).run(migrating.run());
         let report = wait(migrating.fleet(&Cut::never()).recover(&options, Silent).report());
         assert_code(&report, ExitCode::DONE);
         migrating.all_sealed(&format!("answer {answer} lost"));
@@ -368,8 +368,12 @@ fn a_mark_that_was_left_alone_is_found_and_sealed() {
     let report = wait(hosts.fleet().rollback(&dry, Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert!(is_marked(&hosts, "a"));
-    let report =
-        wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report());
+    let report = wait(
+        hosts
+            .fleet()
+            .recover(&RecoverOptions::new().direction(Direction::Safest).run(RunOptions::default()), Silent)
+            .report(),
+    );
     assert_code(&report, ExitCode::DONE);
     assert!(!is_marked(&hosts, "a") && damage(&hosts, "a").is_empty());
     assert_code(&hosts.rollback(), ExitCode::DONE);
@@ -389,7 +393,7 @@ fn a_mark_that_cannot_be_read_seals_nothing() {
     let blind = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
     let status = wait(blind.status(Silent).report()).hosts[0].status.clone().expect("it was read");
     assert!(status.unreadable.iter().any(|file| file.path.ends_with("/touched")), "{status:?}");
-    let options = RecoverOptions::new(Direction::Safest, RunOptions::default());
+    let options = RecoverOptions::new().direction(Direction::Safest).run(RunOptions::default());
     wait(blind.recover(&options, Silent).report());
     assert!(is_marked(&hosts, "b"));
     hosts.0[0].write(&mark("b"), "81a4 1000 1 torn");

@@ -168,7 +168,11 @@ fn every_crash_point_keeps_what_is_shared() {
         if host.exists(&at("shared/app/storage")) {
             assert!(host.exists(&at("shared/app/storage/welcome.txt")), "cut after step {steps}");
         }
-        wait(fleet(&host).recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report());
+        wait(
+            fleet(&host)
+                .recover(&RecoverOptions::new().direction(Direction::Safest).run(RunOptions::default()), Silent)
+                .report(),
+        );
         assert_code(&deploy(&fleet(&host), "b", seed), ExitCode::DONE);
         linked(&host, "b");
         assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"hello"[..]), "{steps}");

@@ -68,7 +68,7 @@ fn refused(open: &dyn Fn() -> NewRelease, run: &RunOptions, named: &str) {
 fn an_empty_source_is_refused_unless_it_is_meant() {
     let dir = directory(&[]);
     fs::create_dir(dir.path().join("empty")).expect("a directory");
-    let (logs, mut run) = (directory(&["only.log"]), RunOptions::by("jane@laptop"));
+    let (logs, mut run) = (directory(&["only.log"]), RunOptions::new().by("jane@laptop"));
     refused(&|| open(path(&dir), &[]), &run, "contains no files");
     refused(&|| open(path(&logs), &["*.log"]), &run, "contains no files");
     run.allow_empty = true;
@@ -80,7 +80,7 @@ fn an_empty_source_is_refused_unless_it_is_meant() {
 #[test]
 fn the_env_file_is_never_published() {
     let dir = directory(&["index.html", "conf/deploy.env"]);
-    let mut run = RunOptions::by("jane@laptop");
+    let mut run = RunOptions::new().by("jane@laptop");
     let mut commands = Commands::default();
     commands.env_file = Some(path(&dir).join("conf/../conf/deploy.env"));
     run.commands = Some(commands);
@@ -99,7 +99,7 @@ fn repositories_are_warned_about_once() {
     let files = ["index.html", ".git/config", ".git/modules/.git/x", "vendor/lib/.git", ".hg/x", "docs/.gitignore"];
     let dir = directory(&files);
     let said = |exclude: &[&str]| -> Vec<Vec<String>> {
-        let all = brought(&|| open(path(&dir), exclude), &RunOptions::by("jane@laptop")).into_iter();
+        let all = brought(&|| open(path(&dir), exclude), &RunOptions::new().by("jane@laptop")).into_iter();
         let about =
             |warnings: Vec<String>| warnings.into_iter().filter(|warning| warning.contains("history")).collect();
         all.inspect(|(report, _)| assert_code(report, ExitCode::DONE)).map(|(_, warnings)| about(warnings)).collect()
@@ -126,7 +126,8 @@ fn an_archive_of_one_directory_is_warned_about_unless_it_is_meant() {
         let mut options = SourceOptions::default();
         options.strip = strip;
         let release = || NewRelease::open_with(name("a"), source, &options).expect("a source");
-        let warnings = brought(&release, &RunOptions::by("jane@laptop")).into_iter().flat_map(|(_, warnings)| warnings);
+        let warnings =
+            brought(&release, &RunOptions::new().by("jane@laptop")).into_iter().flat_map(|(_, warnings)| warnings);
         warnings.filter(|warning| warning.contains("is below shop-1/")).count()
     };
     assert_eq!(warned(&archive(&["shop-1"]), None), 4);

@@ -52,7 +52,7 @@ fn nothing_gets_its_name_before_it_is_on_the_disk() {
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
     assert_code(&wait(fleet.deploy(release("c"), &deploying(), Silent).report()), ExitCode::DONE);
     assert_code(&wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), Silent).report()), ExitCode::DONE);
-    assert_code(&wait(fleet.pin(&name("a"), &RunOptions::by("jane@laptop"), Silent).report()), ExitCode::DONE);
+    assert_code(&wait(fleet.pin(&name("a"), &RunOptions::new().by("jane@laptop"), Silent).report()), ExitCode::DONE);
     assert_code(&wait(fleet.activate(&name("c"), &ActivateOptions::default(), Silent).report()), ExitCode::DONE);
     hosts.all_on("c");
     assert!(hosts.0[0].exists(&at(".switchback/releases/a/pin")));

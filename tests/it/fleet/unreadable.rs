@@ -182,7 +182,7 @@ fn data_is_not_worked_on_without_its_ledger() {
             refused(&wait(fleet(&hosts, &[file]).deploy(release("d"), &options, Silent).report()));
             hosts.all_on("c");
         }
-        let mut run = RunOptions::by("jane@laptop");
+        let mut run = RunOptions::new().by("jane@laptop");
         run.commands = Some(commands);
         refused(&wait(fleet(&hosts, &[file]).check(&run, Silent).report()));
         assert_eq!(*reverted.lock().expect("nobody panicked"), 0);
@@ -216,7 +216,10 @@ fn a_directory_that_cannot_be_read_hides_no_more_than_it_holds() {
             rollback(&hidden(), Back { dry: true, ..alone }, Silent),
             wait(
                 hidden()
-                    .recover(&RecoverOptions::new(Direction::Safest, RunOptions::by("jane@laptop")), Silent)
+                    .recover(
+                        &RecoverOptions::new().direction(Direction::Safest).run(RunOptions::new().by("jane@laptop")),
+                        Silent,
+                    )
                     .report(),
             ),
             rollback(&hidden(), alone, Silent),
@@ -275,7 +278,7 @@ fn a_name_that_cannot_be_looked_up_is_refused_and_not_called_pruned() {
     options.run.dry_run = true;
     refused(&wait(hidden().deploy(release("d"), &options, Silent).report()));
     refused(&wait(hidden().deploy(release("d"), &deploying(), Silent).report()));
-    refused(&wait(hidden().stage(release("d"), &RunOptions::by("jane@laptop"), Silent).report()));
+    refused(&wait(hidden().stage(release("d"), &RunOptions::new().by("jane@laptop"), Silent).report()));
     hosts.all_on("c");
     hosts.clean();
     // A rollback, which needs no new name, still works.

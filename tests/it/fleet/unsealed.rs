@@ -34,7 +34,7 @@ fn host() -> (Hosts, Arc<AtomicBool>) {
 fn run() -> RunOptions {
     let mut commands = Commands::default();
     commands.prepare = Some("make".to_owned());
-    let mut run = RunOptions::by("jane@laptop");
+    let mut run = RunOptions::new().by("jane@laptop");
     run.commands = Some(commands);
     run
 }
@@ -71,7 +71,10 @@ fn nothing_half_made_is_trusted(hosts: &Hosts, ran: bool, case: &str) -> bool {
         for report in [
             hosts.rollback_to(RollbackTarget::Release(name("c"))),
             wait(
-                hosts.fleet().recover(&RecoverOptions::new(Direction::Forward, RunOptions::default()), Silent).report(),
+                hosts
+                    .fleet()
+                    .recover(&RecoverOptions::new().direction(Direction::Forward).run(RunOptions::default()), Silent)
+                    .report(),
             ),
         ] {
             let went = host.read_link(&at("current")).as_deref() == Some("releases/c");
@@ -99,7 +102,10 @@ fn wherever_a_deploy_is_cut_off() {
         hosts.0[0].reboot();
         unsealed += usize::from(nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &case));
         let recovered = wait(
-            hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report(),
+            hosts
+                .fleet()
+                .recover(&RecoverOptions::new().direction(Direction::Safest).run(RunOptions::default()), Silent)
+                .report(),
         );
         assert_eq!(recovered.exit_code(), ExitCode::DONE, "{case}: {recovered:?}");
         nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &format!("{case}, and recovered"));

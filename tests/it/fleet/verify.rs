@@ -302,7 +302,7 @@ fn a_manifest_that_means_nothing_is_no_proof() {
 #[test]
 fn a_seal_takes_in_what_is_there_now() {
     let hosts = Hosts::new(1).deployed(&["a"]);
-    let staged = wait(hosts.fleet().stage(release("b"), &RunOptions::by("jane@laptop"), Silent).report());
+    let staged = wait(hosts.fleet().stage(release("b"), &RunOptions::new().by("jane@laptop"), Silent).report());
     assert_code(&staged, ExitCode::DONE);
     hosts.0[0].write(&at("releases/b/vendor/gem"), "built");
     hosts.0[0].remove(&at("releases/b/assets"));

@@ -41,8 +41,12 @@ fn going_back_never_asks() {
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("a");
     assert_code(&wait(hosts.fleet().unlock(false, &RunOptions::default(), Silent).report()), ExitCode::DONE);
-    let recovered =
-        wait(hosts.fleet().recover(&RecoverOptions::new(Direction::Safest, RunOptions::default()), Silent).report());
+    let recovered = wait(
+        hosts
+            .fleet()
+            .recover(&RecoverOptions::new().direction(Direction::Safest).run(RunOptions::default()), Silent)
+            .report(),
+    );
     assert_code(&recovered, ExitCode::DONE);
 }
 

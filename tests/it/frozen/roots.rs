@@ -29,7 +29,7 @@ fn wait<F: Future>(future: F) -> F::Output {
 }
 
 fn run(commands: Option<Commands>) -> RunOptions {
-    let mut options = RunOptions::by("jane@laptop");
+    let mut options = RunOptions::new().by("jane@laptop");
     options.commands = commands;
     options
 }
@@ -166,7 +166,7 @@ impl Roots {
     }
 
     pub(super) fn recover(&self) -> Report {
-        wait(self.whole().recover(&RecoverOptions::new(Direction::Safest, run(None)), Silent).report())
+        wait(self.whole().recover(&RecoverOptions::new().direction(Direction::Safest).run(run(None)), Silent).report())
     }
 
     pub(super) fn unlock(&self, force: bool) -> Report {

@@ -21,7 +21,7 @@ type Observed = Collected<Value>;
 type Recorded = Arc<Recording<MemoryTransport>>;
 
 fn by() -> RunOptions {
-    RunOptions::by("jane@laptop")
+    RunOptions::new().by("jane@laptop")
 }
 
 /// Defines a test for each command, on two hosts that were deployed `a` and `b` to.
@@ -54,7 +54,7 @@ commands! {
     history: |fleet, observer| fleet.history(observer).report(),
     pin: |fleet, observer| async { fleet.pin(&name("a"), &by(), observer).report().await },
     prune: |fleet, observer| fleet.prune(0, &by(), observer).report(),
-    recover: |fleet, observer| async { fleet.recover(&RecoverOptions::new(Direction::Safest, by()), observer).report().await },
+    recover: |fleet, observer| async { fleet.recover(&RecoverOptions::new().direction(Direction::Safest).run(by()), observer).report().await },
     releases: |fleet, observer| fleet.releases(observer).report(),
     rollback: |fleet, observer| async { fleet.rollback(&going_back(RollbackTarget::Steps(1)), observer).report().await },
     rollback_too_far: |fleet, observer| async { fleet.rollback(&going_back(RollbackTarget::Steps(2)), observer).report().await },

@@ -82,7 +82,7 @@ impl Site<'_> {
     }
 
     fn run(dry: bool) -> RunOptions {
-        let mut run = RunOptions::by("jane@laptop");
+        let mut run = RunOptions::new().by("jane@laptop");
         run.dry_run = dry;
         let mut commands = Commands::default();
         commands.after_switch = Some("true".to_owned());
@@ -113,7 +113,10 @@ impl Site<'_> {
     }
 
     async fn recover(&self, dry: bool) -> Report {
-        self.fleet.recover(&RecoverOptions::new(Direction::Safest, Self::run(dry)), Silent).report().await
+        self.fleet
+            .recover(&RecoverOptions::new().direction(Direction::Safest).run(Self::run(dry)), Silent)
+            .report()
+            .await
     }
 
     fn seen(&self) -> BTreeMap<PathBuf, Vec<u8>> {

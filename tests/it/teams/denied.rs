@@ -148,7 +148,7 @@ impl<'t> Site<'t> {
         let mut commands = Commands::default();
         commands.after_switch = Some(format!("echo \"$SWITCHBACK_RELEASE\" >>{}", self.above.join("ran").display()));
         commands.data = Some(data);
-        let mut run = RunOptions::by("jane@laptop");
+        let mut run = RunOptions::new().by("jane@laptop");
         (run.commands, run.dry_run) = (Some(commands), dry);
         run
     }
@@ -175,7 +175,7 @@ impl<'t> Site<'t> {
     }
 
     async fn recover(&self, told: impl Into<Call>) -> Report {
-        self.fleet.recover(&RecoverOptions::new(Direction::Safest, self.run(true)), told).report().await
+        self.fleet.recover(&RecoverOptions::new().direction(Direction::Safest).run(self.run(true)), told).report().await
     }
 }
 

@@ -66,7 +66,7 @@ impl Command {
 
     /// Executes the command on `fleet`.
     pub(crate) async fn run(self, fleet: Fleet, cancel: Cancel) -> Vec<Report> {
-        let (run, call) = (RunOptions::by("somebody@somewhere"), Call::new().cancel(&cancel));
+        let (run, call) = (RunOptions::new().by("somebody@somewhere"), Call::new().cancel(&cancel));
         let report = match self {
             Self::Deploy { name, serial, split } => {
                 let mut options = DeployOptions::default();

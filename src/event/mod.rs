@@ -1,5 +1,7 @@
 //! [`Event`]: progress of a command, and [`Observer`], which receives it.
 
+mod channel;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +13,11 @@ use crate::{
     name::ReleaseName,
     report::{Command, Failure},
     time::Timestamp,
+    token::Token,
     transport::Stream,
 };
+
+pub use channel::{Receiver, Record, Sender, channel};
 
 /// One event. `--json` prints each as a line, which can be read back as [`Report`](crate::Report) says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -291,6 +296,13 @@ impl Phase {
 pub trait Observer: Send + Sync {
     /// Receives `event`.
     fn event(&self, event: &Event);
+
+    /// Receives `event` of the operation `operation`, which reports and histories name. Only passes it on to
+    /// [`event`](Self::event), unless the observer overrides this.
+    fn event_of(&self, operation: &Token, event: &Event) {
+        let _ = operation;
+        self.event(event);
+    }
 }
 
 impl<F: Fn(&Event) + Send + Sync> Observer for F {
@@ -302,6 +314,10 @@ impl<F: Fn(&Event) + Send + Sync> Observer for F {
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn event(&self, event: &Event) {
         (**self).event(event);
+    }
+
+    fn event_of(&self, operation: &Token, event: &Event) {
+        (**self).event_of(operation, event);
     }
 }
 
