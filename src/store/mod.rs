@@ -275,8 +275,9 @@ const NO_COMMANDS: &str = "run commands";
 
 /// A held lock of a root: the only way to change what the root contains.
 ///
-/// Release it with [`finish`](Self::finish). After a plain drop the lock stays until this process ends, because
-/// releasing it takes a request to the host, and `Drop` cannot wait.
+/// Release it with [`finish`](Self::finish). After a plain drop the lock stays on the host, because releasing it takes a
+/// request, and `Drop` cannot wait. The next run takes it over once the holder is proven dead: over SSH when the
+/// connection or this process has ended; for a [`DirStore`] on this machine at once, also in this process.
 #[must_use = "the lock stays taken until `finish`"]
 pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// Returns the state of the root, as last read under the lock.
