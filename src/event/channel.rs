@@ -27,7 +27,8 @@ pub struct Record {
 
 /// Creates a channel for the events of the commands on `fleet`, as the program calls it.
 ///
-/// The channel has no bound: a command never waits for the receiver.
+/// The channel has no bound, so a command never waits for the receiver: while that is slow, events gather in memory.
+/// Once the receiver is dropped, events are discarded, and the commands go on.
 ///
 /// ```
 /// # async fn example(shop: switchback::Fleet, blog: switchback::Fleet) -> Result<(), switchback::RunError> {

@@ -21,7 +21,7 @@ use crate::{
     },
     debt::Debt,
     drill::{DrillReport, Leg, Proof},
-    event::Phase,
+    event::{Phase, Record},
     history::HistoryEntry,
     hook::HookKind,
     lock::{LockHolder, LockOwner, UploadTarget},
@@ -304,6 +304,8 @@ fn add_events(lines: &mut Lines) {
     ] {
         lines.reported("Event", &event);
     }
+    let event = Event::Planned { plan: Vec::new() };
+    lines.reported("Record", &Record { fleet: text("shop"), operation: Some(token()), at: at(), event });
 }
 
 fn status() -> HostStatus {
