@@ -1,117 +1,59 @@
-//! Data that rolls back with the code, through Rust code instead of commands.
-//!
-//! Here it is a table of settings in a file, whose migrations are functions. A crate for migrations would take their
-//! place.
-//!
-//! `cargo run --example migration`
+//! Data that rolls back with the code: SQLite, migrated by `rusqlite_migration`. Where a script down is missing, a
+//! rollback is refused before it touches anything. `cargo run --example migration`
 
-use std::{path::PathBuf, sync::Arc};
+use rusqlite_migration::{M, Migrations};
+use std::{error::Error, path::PathBuf, sync::Arc};
+use switchback::data::{DataMigration, DataVersion};
+use switchback::fleet::{Code, DeployOptions, RollbackOptions};
+use switchback::hook::{HookShell, Occasion};
+use switchback::{BoxFuture, Config, ErrorKind, Fleet, event::Silent, release::NewRelease, tree::Tree};
 
-use switchback::{
-    BoxFuture, Config, Error, ErrorKind, Fleet, HostPath,
-    data::{DataMigration, DataVersion},
-    event::Silent,
-    fleet::{Code, DeployOptions, RollbackOptions},
-    hook::{HookShell, Occasion},
-    release::NewRelease,
-    tree::Tree,
-};
-
-/// A migration forward, and the one back.
-type Step = (fn(&str) -> String, fn(&str) -> String);
-
-/// The migrations, oldest first; a release knows as many as its number says.
-const STEPS: [Step; 2] = [
-    (|text| format!("{text}currency = EUR\n"), |text| text.replace("currency = EUR\n", "")),
-    (|text| text.replace("currency", "money"), |text| text.replace("money", "currency")),
+/// The scripts up and down. Each release has one more than the release before it.
+const SCRIPTS: [(&str, Option<&str>); 3] = [
+    ("CREATE TABLE fruit (name TEXT)", Some("DROP TABLE fruit")),
+    ("DELETE FROM fruit", None),
+    ("ALTER TABLE fruit ADD price INTEGER", Some("ALTER TABLE fruit DROP price")),
 ];
-
-/// Keeps the settings in a file whose first line is the number of applied migrations.
+type Done<'a, T> = BoxFuture<'a, Result<T, switchback::Error>>;
 #[derive(Debug)]
-struct Settings {
-    file: PathBuf,
-}
-
-impl Settings {
-    fn read(&self) -> Result<(usize, String), Error> {
-        let text = fs_err::read_to_string(&self.file).unwrap_or_else(|_| "0\n".to_owned());
-        let (number, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        let number = number.parse().map_err(|error| failed("the settings begin with no number").because(error))?;
-        Ok((number, rest.to_owned()))
-    }
-
-    /// Applies one migration: the number and the text change together, by one rename.
-    fn write(&self, number: usize, text: &str) -> Result<(), Error> {
-        let beside = self.file.with_extension("new");
-        let written = fs_err::write(&beside, format!("{number}\n{text}"));
-        let moved = written.and_then(|()| fs_err::rename(&beside, &self.file));
-        moved.map_err(|error| failed("the settings could not be written").because(error))
-    }
-
-    fn go(&self, to: usize) -> Result<(), Error> {
-        loop {
-            let (at, text) = self.read()?;
-            match at.cmp(&to) {
-                std::cmp::Ordering::Less => self.write(at + 1, &STEPS[at].0(&text))?,
-                std::cmp::Ordering::Greater => self.write(at - 1, &STEPS[at - 1].1(&text))?,
-                std::cmp::Ordering::Equal => return Ok(()),
-            }
-        }
+struct Database(PathBuf);
+impl Database {
+    fn migrate<'a>(&'a self, to: Option<&'a str>) -> Done<'a, DataVersion> {
+        let migrate = move || -> Result<DataVersion, Box<dyn Error + Send + Sync>> {
+            let mut database = rusqlite::Connection::open(&self.0)?;
+            let all = Migrations::from_iter(SCRIPTS.map(|(up, down)| down.into_iter().fold(M::up(up), M::down)));
+            to.map(str::parse).transpose()?.map_or(Ok(()), |to| all.to_version(&mut database, to))?;
+            Ok(DataVersion::new(&usize::from(&all.current_version(&database)?).to_string())?)
+        };
+        let failed = |why| switchback::Error::new(ErrorKind::DataFailed, "the migration failed").because(why);
+        Box::pin(async move { migrate().map_err(failed) })
     }
 }
-
-fn failed(what: &str) -> Error {
-    Error::new(ErrorKind::DataFailed, what)
-}
-
-impl DataMigration for Settings {
-    fn version<'a>(&'a self, _: &'a Occasion, _: &'a mut dyn HookShell) -> BoxFuture<'a, Result<DataVersion, Error>> {
-        Box::pin(async {
-            let (number, _) = self.read()?;
-            DataVersion::new(&number.to_string()).map_err(|error| failed("no version").because(error))
-        })
+impl DataMigration for Database {
+    fn version<'a>(&'a self, _: &'a Occasion, _: &'a mut dyn HookShell) -> Done<'a, DataVersion> {
+        self.migrate(None)
     }
-
-    fn apply<'a>(&'a self, at: &'a Occasion, _: &'a mut dyn HookShell) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async {
-            let steps = at.release.as_str().trim_start_matches('v').parse().unwrap_or(STEPS.len());
-            self.go(steps)
-        })
+    fn apply<'a>(&'a self, at: &'a Occasion, _: &'a mut dyn HookShell) -> Done<'a, ()> {
+        Box::pin(async { self.migrate(at.release.as_str().strip_prefix('v')).await.map(drop) })
     }
-
-    fn revert<'a>(
-        &'a self,
-        _: &'a Occasion,
-        target: &'a DataVersion,
-        _: &'a mut dyn HookShell,
-    ) -> BoxFuture<'a, Result<(), Error>> {
-        Box::pin(async {
-            let steps = target.as_str().parse().map_err(|error| failed("no number to go back to").because(error))?;
-            self.go(steps)
-        })
+    fn revert<'a>(&'a self, _: &'a Occasion, to: &'a DataVersion, _: &'a mut dyn HookShell) -> Done<'a, ()> {
+        Box::pin(async { self.migrate(Some(to.as_str())).await.map(drop) })
     }
 }
 
 #[tokio::main(flavor = "current_thread")]
-#[expect(clippy::print_stdout, reason = "an example talks to whoever runs it")]
-pub(crate) async fn main() -> Result<(), Box<dyn std::error::Error>> {
+pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     let directory = tempfile::tempdir()?;
-    let root: HostPath = directory.path().join("root").to_str().ok_or("not UTF-8")?.parse()?;
-    let fleet = Fleet::from_config(&Config::for_root(root, &[])?)?;
-    let settings = Arc::new(Settings { file: directory.path().join("settings") });
-
-    let code = Code::new().migration(settings.clone());
-    let deploying = DeployOptions::new().code(code.clone());
-    for name in ["v1", "v2"] {
+    let fleet = Fleet::from_config(&Config::for_root(format!("{}/root", directory.path().display()).parse()?, &[])?)?;
+    let code = Code::new().migration(Arc::new(Database(directory.path().join("shop.db"))));
+    for (name, (_, down)) in ["v1", "v2", "v3"].into_iter().zip(SCRIPTS) {
         let release = NewRelease::new(name.parse()?, Tree::from_memory([("page", name.as_bytes())])?);
-        fleet.deploy(Arc::new(release), &deploying, Silent).await?;
-        println!("{name}: {:?}", settings.read()?);
+        let mut options = DeployOptions::new().code(code.clone());
+        options.irreversible = down.is_none().then(|| format!("{name} has no script down"));
+        fleet.deploy(Arc::new(release), &options, Silent).await?;
     }
-    assert_eq!(settings.read()?, (2, "money = EUR\n".to_owned()));
-
-    let report = fleet.rollback(&RollbackOptions::new().code(code), Silent).await?;
-    println!("back on v1: {:?}, {}", settings.read()?, serde_json::to_string(&report.data)?);
-    assert_eq!(settings.read()?, (1, "currency = EUR\n".to_owned()));
-    fleet.close().await;
+    let back = RollbackOptions::new().code(code);
+    assert_eq!(fleet.rollback(&back, Silent).await?.data.and_then(|data| data.after), Some(DataVersion::new("2")?));
+    assert!(matches!(fleet.rollback(&back, Silent).await, Err(why) if why.kind() == ErrorKind::Irreversible));
     Ok(())
 }

@@ -11,12 +11,25 @@ mod custom_store;
 mod custom_transport;
 #[path = "../../examples/embed.rs"]
 mod embed;
+#[expect(dead_code, reason = "the test has hosts of its own")]
+#[path = "../../examples/fleet_ssh.rs"]
+mod fleet_ssh;
 #[path = "../../examples/migration.rs"]
 mod migration;
 #[path = "../../examples/service.rs"]
 mod service;
+#[expect(dead_code, reason = "the test has a subscriber of its own")]
+#[path = "../../examples/trace.rs"]
+mod trace;
 
-use switchback::{ErrorKind, Fleet, Host, event::Silent, fleet::RunOptions, report::Outcome};
+use std::{fs, sync::Arc};
+
+use switchback::{
+    Config, ErrorKind, Fleet, Host, HostPath, config::HostConfig, event::Silent, fleet::RunOptions, report::Outcome,
+};
+use tempfile::TempDir;
+
+use crate::support::sshd::{Sshd, text};
 
 #[cfg(feature = "blocking")]
 #[test]
@@ -59,6 +72,36 @@ async fn a_store_without_adoption_is_refused() {
 #[test]
 fn data_goes_forward_and_back_by_code_of_ones_own() {
     migration::main().expect("it goes forward and back");
+}
+
+#[tokio::test]
+async fn hosts_over_ssh_with_roots_of_their_own_are_deployed_to() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let directory = TempDir::new().expect("a directory");
+    let host = |name: &str| {
+        let root: HostPath = text(&directory.path().join(name)).parse().expect("a path");
+        HostConfig::ssh(sshd.address("root"), root).named(name)
+    };
+    let mut config = Config::new(vec![host("web1"), host("db")]).expect("a configuration");
+    config.ssh = sshd.options();
+    fleet_ssh::ship(&config).await.expect("it deploys and goes back");
+    for name in ["web1", "db"] {
+        let current = directory.path().join(name).join("current/index.html");
+        assert_eq!(fs::read_to_string(current).expect("a page"), "v1");
+    }
+}
+
+#[tokio::test]
+async fn tracing_is_fed_with_events() {
+    let directory = TempDir::new().expect("a directory");
+    let log = directory.path().join("log");
+    let file = Arc::new(fs::File::create(&log).expect("a file"));
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(file).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    trace::deploy().await.expect("it deploys");
+    drop(guard);
+    let written = fs::read_to_string(&log).expect("a log");
+    assert!(written.contains("switched host=\"local\" before=None after=Some(\"v1\")"), "{written}");
 }
 
 #[test]
