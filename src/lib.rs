@@ -48,7 +48,7 @@
 //! Arrows point right only.
 //!
 //! - [`config`] reads a `switchback.toml` into a [`Config`], with every default filled in.
-//! - [`plan`] decides what to do, from the state of the hosts. It does no I/O, so a dry run prints what would run.
+//! - `plan` decides what to do, from the state of the hosts. It does no I/O, so a dry run prints what would run.
 //! - [`fleet`] executes a plan on a [`Fleet`]: every host finishes a phase before the next phase begins, and if a host
 //!   fails, it reverts the changes.
 //! - [`store`] manages the releases of one root. Only it knows names on disk, and only a held lock can change anything.
@@ -121,7 +121,7 @@ pub mod manifest;
 mod name;
 mod outcome;
 mod path;
-pub mod plan;
+mod plan;
 pub mod record;
 pub mod release;
 pub mod report;
@@ -131,6 +131,7 @@ mod run_error;
 pub mod shared;
 pub mod status;
 pub mod store;
+mod target;
 mod target_check;
 #[cfg(any(test, feature = "testing"))]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]

@@ -8,9 +8,10 @@ use crate::{
     adoption::Tool,
     error::ErrorKind,
     name::ReleaseName,
-    plan::{Return, RollbackTarget},
+    plan::Return,
     release::Release,
     report::{Command, Failure, Report},
+    target::RollbackTarget,
 };
 
 use super::{

@@ -6,7 +6,7 @@
 //! # Architecture
 //!
 //! The rest of this page is for contributors. This module decides nothing about releases and knows nothing about files:
-//! [`plan`](crate::plan) decides, purely, on the states that were read, and a [`store`](crate::store) does the work on
+//! `plan` decides, purely, on the states that were read, and a [`store`](crate::store) does the work on
 //! a host. It asks, orders, reports, and undoes.
 //!
 //! ```text
@@ -51,7 +51,7 @@
 //!
 //! * A **command**: a variant of [`Command`](crate::report::Command), its options in `options`, a method of [`Fleet`]
 //!   in `commands` that owns what it needs, and a file in `operations/` with a function that takes a `Run` and returns a [`Report`](crate::report::Report).
-//!   The decision is a pure function in [`plan`](crate::plan). If it moves `current`, give that function to a `Mover`; if it only
+//!   The decision is a pure function in `plan`. If it moves `current`, give that function to a `Mover`; if it only
 //!   edits marks, implement `Operation`, and end its `act` with the guard's `finish`. Run it by `with_locks`. Say in
 //!   `Question::concerns` which questions concern it.
 //! * A **phase**: a variant of [`Phase`](crate::event::Phase), and a file in `phases/` with a method of `Run` on an
@@ -97,3 +97,5 @@ pub use options::{
     ActivateOptions, Code, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, Retention, RollbackOptions,
     RunOptions,
 };
+
+pub use crate::target::{Direction, RollbackTarget};

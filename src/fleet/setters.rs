@@ -9,7 +9,7 @@ use crate::{
     data::{DataMigration, DataVersion},
     hook::Hook,
     name::ReleaseName,
-    plan::{Direction, RollbackTarget},
+    target::{Direction, RollbackTarget},
     target_check::TargetCheck,
 };
 

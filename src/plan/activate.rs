@@ -18,7 +18,7 @@ use super::{
 /// [`Refusal`] when a host lacks the release, when the release is current on a host and the run that went to it was
 /// interrupted, when it is in the chain of a host and not bad, when a `current` was not made by this tool, dangles or
 /// was removed, or, unless `allow_split`, when the hosts that would move are on different releases.
-pub fn activate(
+pub(crate) fn activate(
     name: &ReleaseName,
     hosts: &[Seen<'_>],
     allow_split: bool,

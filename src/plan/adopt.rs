@@ -19,7 +19,7 @@ use super::{HostRefusal, Reason, Refusal, Seen, describe, describe_record};
 /// The actions of `adopt`, host by host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct AdoptPlan {
+pub(crate) struct AdoptPlan {
     /// The hosts, in the order of the input.
     pub hosts: Vec<HostAdoption>,
 }
@@ -27,7 +27,7 @@ pub struct AdoptPlan {
 /// The actions of `adopt` on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct HostAdoption {
+pub(crate) struct HostAdoption {
     /// The host's name.
     pub host: String,
     /// The host's `current` before the command.
@@ -46,7 +46,11 @@ pub struct HostAdoption {
 ///
 /// [`Refusal`] when the tool that made a tree is unknown, when `current` dangles, is missing or leads elsewhere, or
 /// when the other tool is running.
-pub fn adopt(from: Option<Tool>, fresh: &ReleaseName, hosts: &[(Seen<'_>, &Traces)]) -> Result<AdoptPlan, Refusal> {
+pub(crate) fn adopt(
+    from: Option<Tool>,
+    fresh: &ReleaseName,
+    hosts: &[(Seen<'_>, &Traces)],
+) -> Result<AdoptPlan, Refusal> {
     let (mut plans, mut refusals) = (Vec::new(), Vec::new());
     for (seen, traces) in hosts {
         match plan_of(from, fresh, *seen, traces) {
@@ -212,24 +216,19 @@ fn notes(
 impl AdoptPlan {
     /// Returns `true` if there is nothing to do on any host.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.hosts.iter().all(|host| host.adoption.is_empty())
     }
 
     /// Returns the plan of the host `name`.
     #[must_use]
-    pub fn host(&self, name: &str) -> Option<&HostAdoption> {
+    pub(crate) fn host(&self, name: &str) -> Option<&HostAdoption> {
         self.hosts.iter().find(|host| host.host == name)
-    }
-
-    /// Returns the hosts whose `current` is a directory that is moved.
-    pub fn moving(&self) -> impl Iterator<Item = &HostAdoption> {
-        self.hosts.iter().filter(|host| host.adoption.becomes.is_some())
     }
 
     /// Describes the plan line by line.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         self.hosts.iter().flat_map(HostAdoption::lines).collect()
     }
 }

@@ -15,7 +15,7 @@ const TRIED: usize = 3;
 /// These are the current release, then the newest staged releases that are not marked bad. Whether any of them is
 /// intact is for the copying code to check. Releases of another owner, who may change them at any time, are left out.
 #[must_use]
-pub fn bases(state: &RootState) -> Vec<ReleaseName> {
+pub(crate) fn bases(state: &RootState) -> Vec<ReleaseName> {
     let current = state.current.release();
     let is_current = |release: &HostedRelease| Some(&release.name) == current;
     let ours = state.releases.iter().filter(|release| release.foreign.is_none());

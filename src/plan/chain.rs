@@ -11,7 +11,7 @@ use crate::{
 
 /// The recorded history behind a release: its `previousVersion`, that release's `previousVersion`, and so on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Chain<'s> {
+pub(crate) struct Chain<'s> {
     start: &'s ReleaseName,
     links: Vec<&'s HostedRelease>,
     end: ChainEnd,
@@ -19,7 +19,7 @@ pub struct Chain<'s> {
 
 /// The reason a chain ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ChainEnd {
+pub(crate) enum ChainEnd {
     /// The release had no predecessor.
     First,
     /// The record of a release is missing or invalid.
@@ -89,7 +89,7 @@ impl<'s> Iterator for Walk<'s> {
 impl<'s> Chain<'s> {
     /// Follows the records of `state` back from `start`. Visits no release twice.
     #[must_use]
-    pub fn from(state: &'s RootState, start: &'s ReleaseName) -> Self {
+    pub(crate) fn from(state: &'s RootState, start: &'s ReleaseName) -> Self {
         let mut walk = Walk::new(state, start);
         let links = walk.by_ref().collect();
         Self { start, links, end: walk.end.unwrap_or(ChainEnd::First) }
@@ -111,19 +111,19 @@ impl<'s> Chain<'s> {
 
     /// Returns the releases behind the start, nearest first, including bad ones.
     #[must_use]
-    pub fn links(&self) -> &[&'s HostedRelease] {
+    pub(crate) fn links(&self) -> &[&'s HostedRelease] {
         &self.links
     }
 
     /// Returns the reason the chain ends.
     #[must_use]
-    pub fn end(&self) -> &ChainEnd {
+    pub(crate) fn end(&self) -> &ChainEnd {
         &self.end
     }
 
     /// Returns the good releases of the chain, nearest first. A release with an unreadable mark is not known to be
     /// good.
-    pub fn good(&self) -> impl Iterator<Item = &'s HostedRelease> {
+    pub(crate) fn good(&self) -> impl Iterator<Item = &'s HostedRelease> {
         self.links.iter().copied().filter(|release| !release.bad.exists())
     }
 
@@ -132,13 +132,13 @@ impl<'s> Chain<'s> {
     /// # Errors
     ///
     /// The first release before it whose bad mark cannot be read: whether that release counts is unknown.
-    pub fn target(&self, nth: usize) -> Result<Option<&'s HostedRelease>, &'s HostedRelease> {
+    pub(crate) fn target(&self, nth: usize) -> Result<Option<&'s HostedRelease>, &'s HostedRelease> {
         nth_good(self.links.iter().copied(), nth)
     }
 
     /// Returns `true` if `name` is in the chain.
     #[must_use]
-    pub fn holds(&self, name: &ReleaseName) -> bool {
+    pub(crate) fn holds(&self, name: &ReleaseName) -> bool {
         self.links.iter().any(|link| link.name == *name)
     }
 }

@@ -16,7 +16,7 @@ use super::{Action, HostPlan, HostRefusal, NAMED, Plan, Reason, Refusal, Seen};
 /// The commands that may run around a switch.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct CommandMeans<'m> {
+pub(crate) struct CommandMeans<'m> {
     /// The commands of the configuration; `None` without one.
     pub configured: Option<&'m Commands>,
     /// Whether a rollback runs those too, instead of the recorded ones.
@@ -28,7 +28,7 @@ pub struct CommandMeans<'m> {
 /// The commands of one host, and their source.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
-pub struct HostCommands {
+pub(crate) struct HostCommands {
     /// The commands.
     pub commands: Commands,
     /// The source of the commands.
@@ -37,7 +37,7 @@ pub struct HostCommands {
 
 /// The source of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum CommandSource {
+pub(crate) enum CommandSource {
     /// The controller's own configuration.
     #[default]
     Configuration,
@@ -57,7 +57,7 @@ impl fmt::Display for CommandSource {
 impl<'m> CommandMeans<'m> {
     /// Creates the means from a configuration's commands and the two options.
     #[must_use]
-    pub fn new(configured: Option<&'m Commands>, by_configuration: bool, skip: bool) -> Self {
+    pub(crate) fn new(configured: Option<&'m Commands>, by_configuration: bool, skip: bool) -> Self {
         Self { configured, by_configuration, skip }
     }
 
@@ -68,7 +68,7 @@ impl<'m> CommandMeans<'m> {
 }
 
 /// Adds the commands that each host and the controller run to `plan`.
-pub fn with_commands(mut plan: Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+pub(crate) fn with_commands(mut plan: Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     if plan.moves_nothing() || plan.only_relinks() {
         return Ok(plan);
     }

@@ -26,7 +26,7 @@ use super::{CommandSource, HostRefusal, Reason, Refusal, Seen, commands::shown, 
 /// The plan for the data, made once for the whole fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum DataPlan {
+pub(crate) enum DataPlan {
     /// Migrates the data for a release, before the switch.
     Apply {
         /// The release.
@@ -65,7 +65,7 @@ pub enum DataPlan {
 /// The last known data version, and the release that it was recorded with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct LastKnown {
+pub(crate) struct LastKnown {
     /// The release whose record holds the version.
     pub release: ReleaseName,
     /// The version.
@@ -75,7 +75,7 @@ pub struct LastKnown {
 /// The data record that a release gets when it is rolled back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Settled {
+pub(crate) struct Settled {
     /// The release.
     pub release: ReleaseName,
     /// Its record.
@@ -85,7 +85,7 @@ pub struct Settled {
 /// The revert of one release's migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct RevertStep {
+pub(crate) struct RevertStep {
     /// The release whose migration is reverted.
     pub release: ReleaseName,
     /// The place of the data.
@@ -103,7 +103,7 @@ pub struct RevertStep {
 /// The options for the data.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct DataMeans<'m> {
+pub(crate) struct DataMeans<'m> {
     /// Whether the data stays unchanged and only the code is rolled back.
     pub keep: bool,
     /// The version to which the data is reverted, chosen with `--data-to`.
@@ -120,7 +120,7 @@ pub struct DataMeans<'m> {
 /// The source of the commands that revert.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub enum RevertBy<'m> {
+pub(crate) enum RevertBy<'m> {
     /// The commands recorded with each release when it was deployed.
     #[default]
     Recorded,
@@ -133,19 +133,19 @@ pub enum RevertBy<'m> {
 impl<'m> DataMeans<'m> {
     /// Creates options that revert with `by`, unless `keep` is set.
     #[must_use]
-    pub fn new(keep: bool, by: RevertBy<'m>) -> Self {
+    pub(crate) fn new(keep: bool, by: RevertBy<'m>) -> Self {
         Self { keep, to: None, by, place: None, configured: None }
     }
 
     /// Adds the place and the commands of a configuration or of the caller's code.
     #[must_use]
-    pub fn configured(self, place: Option<&'m DataPlace>, configured: Option<&'m Commands>) -> Self {
+    pub(crate) fn configured(self, place: Option<&'m DataPlace>, configured: Option<&'m Commands>) -> Self {
         Self { place, configured, ..self }
     }
 
     /// Sets the version to which the data is reverted, whatever the records say.
     #[must_use]
-    pub fn to(self, version: Option<&'m DataVersion>) -> Self {
+    pub(crate) fn to(self, version: Option<&'m DataVersion>) -> Self {
         Self { to: version, ..self }
     }
 }

@@ -10,7 +10,7 @@ use super::{Action, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, See
 /// The options of a deploy that its plan depends on.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
-pub struct DeployTerms<'t> {
+pub(crate) struct DeployTerms<'t> {
     /// The release that must be current on every host that is not yet on the new one.
     pub from: Option<&'t ReleaseName>,
     /// Whether a deploy proceeds when the hosts are on different releases.
@@ -33,7 +33,7 @@ pub struct DeployTerms<'t> {
 /// content, or has the release and is not on it; when a run that went to the release was interrupted; when a `current`
 /// was not made by this tool, dangles or was removed; or, unless split hosts are allowed, when the hosts that move are
 /// on different releases.
-pub fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], terms: &DeployTerms<'_>) -> Result<Plan, Refusal> {
+pub(crate) fn deploy(name: &ReleaseName, hosts: &[Seen<'_>], terms: &DeployTerms<'_>) -> Result<Plan, Refusal> {
     refuse(hosts.iter().filter_map(|seen| comes_from(seen, name, terms.from).err()))?;
     let left = interrupted(name, hosts);
     let may = |seen: &Seen<'_>| {
@@ -95,7 +95,7 @@ pub(super) fn interrupted(name: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Reas
 }
 
 /// Plans an upload of `name` to the hosts, without a switch.
-pub fn stage(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
+pub(crate) fn stage(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
     let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| is_free(seen, name).err()).collect();
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Stage, refusals));
@@ -147,7 +147,7 @@ pub(crate) fn moved_meanwhile(seen: &Seen<'_>, name: &ReleaseName) -> HostRefusa
 
 /// The command to use instead of a deploy of an existing release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Return {
+pub(crate) enum Return {
     /// Activation: the release was never current, or is in no host's chain.
     Activate,
     /// Rollback: the release is in the chain.
@@ -156,7 +156,7 @@ pub enum Return {
 
 /// Returns the one command that would take every refusing host to its release, if there is one.
 #[must_use]
-pub fn return_of(refusal: &Refusal, hosts: &[Seen<'_>], name: &ReleaseName) -> Option<Return> {
+pub(crate) fn return_of(refusal: &Refusal, hosts: &[Seen<'_>], name: &ReleaseName) -> Option<Return> {
     let way = |reason: &Reason| match reason {
         Reason::IsThere { .. } => Some(Return::Activate),
         Reason::OnTheWayBack { .. } => Some(Return::Rollback),
@@ -169,7 +169,7 @@ pub fn return_of(refusal: &Refusal, hosts: &[Seen<'_>], name: &ReleaseName) -> O
 }
 
 /// Refuses hosts that are on neither `from` nor `name`, if `from` is given.
-pub fn expect_from(name: &ReleaseName, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+pub(crate) fn expect_from(name: &ReleaseName, from: Option<&ReleaseName>, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     refuse(hosts.iter().filter_map(|seen| comes_from(seen, name, from).err()))
 }
 

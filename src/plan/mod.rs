@@ -28,30 +28,30 @@ mod tests;
 mod trust;
 mod way;
 
-pub use activate::activate;
-pub use adopt::{AdoptPlan, HostAdoption, adopt};
-pub use base::bases;
-pub use chain::{Chain, ChainEnd};
-pub use commands::{CommandMeans, CommandSource, HostCommands, with_commands};
+pub(crate) use activate::activate;
+pub(crate) use adopt::{AdoptPlan, HostAdoption, adopt};
+pub(crate) use base::bases;
+pub(crate) use chain::{Chain, ChainEnd};
+pub(crate) use commands::{CommandMeans, CommandSource, HostCommands, with_commands};
 pub(crate) use data::kept_since;
-pub use data::{DataMeans, DataPlan, LastKnown, RevertBy, RevertStep, Settled};
-pub use deploy::{DeployTerms, Return, deploy, expect_from, return_of, stage};
+pub(crate) use data::{DataMeans, DataPlan, LastKnown, RevertBy, RevertStep, Settled};
+pub(crate) use deploy::{DeployTerms, Return, deploy, expect_from, return_of, stage};
 pub(crate) use deploy::{current_fault, moved_meanwhile};
-pub use pin::{Pinning, pin, unpin};
-pub use prune::{Fate, HostPruning, Needed, Outlived, Pruning, prune};
-pub use recover::{Direction, recover};
-pub use refusal::{HostRefusal, Reason, Refusal};
-pub use retention::removed_after;
-pub use rollback::{RollbackTarget, previous_of, rollback};
+pub(crate) use pin::{Pinning, pin, unpin};
+pub(crate) use prune::{Fate, HostPruning, Pruning, prune};
+pub(crate) use recover::recover;
+pub(crate) use refusal::{HostRefusal, Reason, Refusal};
+pub(crate) use retention::removed_after;
 pub(crate) use rollback::{broken_way, way_back};
-pub use roots::one_root_each;
-pub use seen::Seen;
-pub use share::{Ships, check_shared, share};
+pub(crate) use rollback::{previous_of, rollback};
+pub(crate) use roots::one_root_each;
+pub(crate) use seen::Seen;
+pub(crate) use share::{check_shared, share};
 pub(crate) use stragglers::stragglers;
-pub use team::{given_to_a_member, team};
+pub(crate) use team::{given_to_a_member, team};
 pub(crate) use trust::state as trusted_state;
-pub use trust::{Owners, trust};
-pub use way::{guard, on_network, one_filesystem, writable_by_group};
+pub(crate) use trust::{Owners, trust};
+pub(crate) use way::{guard, on_network, one_filesystem, writable_by_group};
 
 use std::fmt;
 
@@ -68,7 +68,7 @@ use crate::{
 /// A command's actions on every host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Plan {
+pub(crate) struct Plan {
     /// The command.
     pub command: Command,
     /// The release that every participating host ends on; with `stage`, the release that it receives.
@@ -94,7 +94,7 @@ pub struct Plan {
 /// A command's actions on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct HostPlan {
+pub(crate) struct HostPlan {
     /// The host's name.
     pub host: String,
     /// The release that the host ends on, or receives.
@@ -115,7 +115,7 @@ pub struct HostPlan {
 
 /// A change of one host's `current`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Uploads the release without switching.
     Stage,
     /// Publishes the release, writes its record, and switches to it.
@@ -141,7 +141,7 @@ pub enum Action {
 impl Action {
     /// Returns `true` if the action switches `current`.
     #[must_use]
-    pub fn switches(&self) -> bool {
+    pub(crate) fn switches(&self) -> bool {
         match self {
             Self::Deploy { .. } | Self::Activate { .. } | Self::GoBack | Self::Relink | Self::TakeAway => true,
             Self::Stage | Self::Stay => false,
@@ -177,33 +177,33 @@ impl Plan {
 
     /// Returns the plan of the host `name`.
     #[must_use]
-    pub fn host(&self, name: &str) -> Option<&HostPlan> {
+    pub(crate) fn host(&self, name: &str) -> Option<&HostPlan> {
         self.hosts.iter().find(|host| host.host == name)
     }
 
     /// Returns `true` if there is nothing to do on any host.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         !self.finishes && self.hosts.iter().all(|host| host.action == Action::Stay && !host.clears_mark)
     }
 
     /// Returns `true` if no `current` moves: the plan is empty, or undoes an operation without switching any
     /// host.
     #[must_use]
-    pub fn moves_nothing(&self) -> bool {
+    pub(crate) fn moves_nothing(&self) -> bool {
         self.is_empty() || (self.undoes && !self.hosts.iter().any(|host| host.action.switches()))
     }
 
     /// Returns `true` if the plan only links a removed `current` again: no host moves to another release.
     #[must_use]
-    pub fn only_relinks(&self) -> bool {
+    pub(crate) fn only_relinks(&self) -> bool {
         let mut switching = self.hosts.iter().filter(|host| host.action.switches()).peekable();
         self.data.is_none() && switching.peek().is_some() && switching.all(|host| host.action == Action::Relink)
     }
 
     /// Describes the plan line by line; hosts with the same actions share a line.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut lines = shared_lines(self.hosts.iter().map(|host| (&*host.host, host.line())));
         lines.extend(self.data.iter().flat_map(DataPlan::lines));
         let commands = self

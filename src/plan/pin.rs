@@ -7,7 +7,7 @@ use super::{HostRefusal, Reason, Refusal, Seen};
 /// The hosts on which a pin is added or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Pinning {
+pub(crate) struct Pinning {
     /// The release.
     pub release: ReleaseName,
     /// Whether the release is pinned; else its pin is removed.
@@ -19,7 +19,7 @@ pub struct Pinning {
 impl Pinning {
     /// Describes the plan in words.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let does = if self.pins { "pin" } else { "unpin" };
         let line = || format!("{}: {does} {}", self.hosts.join(", "), self.release);
         if self.hosts.is_empty() { Vec::new() } else { vec![line()] }
@@ -27,7 +27,7 @@ impl Pinning {
 }
 
 /// Plans to pin the release `name` on every host. Existing pins stay unchanged.
-pub fn pin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal> {
+pub(crate) fn pin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal> {
     let lacking = hosts.iter().filter(|seen| seen.state.release(name).is_none());
     let no_such =
         |seen: &Seen<'_>| seen.refuse(Reason::NoSuchRelease { name: name.clone(), instead: seen.state.stranger(name) });
@@ -39,7 +39,7 @@ pub fn pin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal> {
 }
 
 /// Plans to remove the pin of `name` from every host that has one.
-pub fn unpin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal> {
+pub(crate) fn unpin(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Pinning, Refusal> {
     if hosts.iter().any(|seen| seen.state.release(name).is_some()) {
         return Ok(pinning(name, hosts, false));
     }

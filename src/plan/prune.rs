@@ -25,7 +25,7 @@ use super::{Chain, ChainEnd, HostRefusal, Refusal, Seen, deploy::may_switch};
 /// The releases to remove on each host, and the reason each other one is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Pruning {
+pub(crate) struct Pruning {
     /// The number of good releases to keep besides the current one.
     pub keep: u32,
     /// The hosts, in the order of the input.
@@ -35,7 +35,7 @@ pub struct Pruning {
 /// The releases to remove on one host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct HostPruning {
+pub(crate) struct HostPruning {
     /// The host's name.
     pub host: String,
     /// The host's `current`. It must be unchanged when a release is removed.
@@ -48,7 +48,7 @@ pub struct HostPruning {
 
 /// The fate of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
+pub(crate) enum Fate {
     /// The release is removed.
     Goes(Outlived),
     /// The release is kept.
@@ -58,7 +58,7 @@ pub enum Fate {
 /// The reason a release is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Outlived {
+pub(crate) enum Outlived {
     /// Good, but enough nearer good releases are kept.
     Good,
     /// Bad, and older than all kept releases or beyond the number of bad ones to keep.
@@ -70,7 +70,7 @@ pub enum Outlived {
 /// The reason a release is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Needed {
+pub(crate) enum Needed {
     /// It is current.
     Current,
     /// The target of the next rollback.
@@ -163,20 +163,20 @@ impl fmt::Display for Needed {
 
 impl Pruning {
     /// Returns the releases to remove on a host.
-    pub fn goes<'p>(&'p self, host: &str) -> impl Iterator<Item = &'p ReleaseName> + use<'p> {
+    pub(crate) fn goes<'p>(&'p self, host: &str) -> impl Iterator<Item = &'p ReleaseName> + use<'p> {
         let fates = self.hosts.iter().find(|pruning| pruning.host == host).map(|pruning| &pruning.fates);
         fates.into_iter().flatten().filter(|(_, fate)| matches!(fate, Fate::Goes(_))).map(|(name, _)| name)
     }
 
     /// Returns `true` if no release is removed on any host.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.hosts.iter().all(|host| self.goes(&host.host).next().is_none())
     }
 
     /// Describes the plan line by line, removals first; hosts where a release has the same fate share a line.
     #[must_use]
-    pub fn lines(&self) -> Vec<String> {
+    pub(crate) fn lines(&self) -> Vec<String> {
         let mut groups: Vec<(bool, String, Vec<&str>)> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         for host in &self.hosts {
@@ -214,7 +214,7 @@ impl Pruning {
 ///
 /// [`Refusal`] when a `current` was not made by this tool, dangles or was removed: nothing then tells what is needed
 /// there.
-pub fn prune(keep: u32, hosts: &[Seen<'_>]) -> Result<Pruning, Refusal> {
+pub(crate) fn prune(keep: u32, hosts: &[Seen<'_>]) -> Result<Pruning, Refusal> {
     let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| may_switch(seen).err()).collect();
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Prune, refusals));

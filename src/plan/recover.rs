@@ -6,7 +6,7 @@
 
 use crate::{
     commands::DataPlace, name::ReleaseName, outcome::Command, record::PreviousVersion, report::crowd,
-    status::ReleaseState, store::Intent,
+    status::ReleaseState, store::Intent, target::Direction,
 };
 
 use super::{
@@ -15,18 +15,6 @@ use super::{
     interrupted::{self, Begun, Part, latest},
     rollback::previous_of,
 };
-
-/// The direction of [`recover`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Direction {
-    /// Forward if every host had switched or the operation was a rollback; else back.
-    #[default]
-    Safest,
-    /// Forward, to the target of the interrupted operation.
-    Forward,
-    /// Back to the release that each host was on before.
-    Back,
-}
 
 /// Plans to finish or undo an interrupted operation, each host by its own intent, and to link a removed
 /// `current` again.
@@ -38,7 +26,7 @@ pub enum Direction {
 /// [`Refusal`] when a `current` was not made by this tool; when two operations were interrupted and neither knew of the
 /// other; when a host cannot move to the target of the operation or back to its start; or when nothing tells which
 /// release a removed `current` led to.
-pub fn recover(direction: Direction, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
+pub(crate) fn recover(direction: Direction, means: DataMeans<'_>, hosts: &[Seen<'_>]) -> Result<Option<Plan>, Refusal> {
     refuse_any(hosts.iter().filter_map(|seen| seen.ours().err()).collect())?;
     relinked(settle(direction, means, hosts)?, hosts)
 }

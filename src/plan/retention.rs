@@ -16,7 +16,7 @@ use super::{Action, Fate, HostPruning, Plan, Pruning, Refusal, Seen, prune};
 /// # Errors
 ///
 /// [`Refusal`] as of [`prune`], applied to the state of the hosts after the plan.
-pub fn removed_after(plan: &Plan, keep: u32, hosts: &[Seen<'_>]) -> Result<Vec<String>, Refusal> {
+pub(crate) fn removed_after(plan: &Plan, keep: u32, hosts: &[Seen<'_>]) -> Result<Vec<String>, Refusal> {
     let after: Vec<RootState> = hosts.iter().map(|seen| after(plan, seen)).collect();
     let seen: Vec<Seen<'_>> = hosts.iter().zip(&after).map(|(seen, state)| Seen { host: seen.host, state }).collect();
     let pruning = prune(keep, &seen)?;

@@ -7,21 +7,13 @@ use crate::{
     name::ReleaseName,
     report::Command,
     store::{Current, Intent},
+    target::RollbackTarget,
 };
 
 use super::{
     Action, Chain, ChainEnd, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe,
     interrupted::{self, latest},
 };
-
-/// The target of a rollback.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RollbackTarget {
-    /// This many good releases back in the chain; 1 is the previous release.
-    Steps(u32),
-    /// The named release, even if it is bad or outside the chain.
-    Release(ReleaseName),
-}
 
 /// Plans a rollback. With `from`, only hosts on that release move; if none is, the plan is empty.
 ///
@@ -32,7 +24,7 @@ pub enum RollbackTarget {
 /// [`Refusal`] when a `current` was not made by this tool, or was removed and did not last lead to the named release;
 /// when the chain of a host ends before its target; when hosts would move to different releases, or a host lacks the
 /// target; or when a migration in the chain cannot be reverted by these `means`.
-pub fn rollback(
+pub(crate) fn rollback(
     target: &RollbackTarget,
     from: Option<&ReleaseName>,
     means: DataMeans<'_>,
@@ -235,7 +227,7 @@ fn target_of(seen: &Seen<'_>, steps: u32) -> Result<ReleaseName, HostRefusal> {
 
 /// Returns the target of the host's own next rollback.
 #[must_use]
-pub fn previous_of<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
+pub(crate) fn previous_of<'s>(seen: &Seen<'s>) -> Option<&'s ReleaseName> {
     Chain::target_from(seen.state, seen.current()?, 0).ok().flatten().map(|release| &release.name)
 }
 

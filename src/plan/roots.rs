@@ -8,7 +8,7 @@ use super::{HostRefusal, Reason, Refusal, Seen};
 ///
 /// Compares the boot ID of the kernel that answers, and the root's device and inode. Hosts that report no boot ID pass:
 /// they conflict on the lock later.
-pub fn one_root_each(command: Command, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+pub(crate) fn one_root_each(command: Command, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     let refusals: Vec<HostRefusal> = hosts
         .iter()
         .enumerate()

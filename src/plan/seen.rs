@@ -12,7 +12,7 @@ use super::{Chain, HostRefusal, Reason, describe};
 
 /// A host and its observed state.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'s> {
+pub(crate) struct Seen<'s> {
     /// The host's name.
     pub host: &'s str,
     /// The state of its root.

@@ -10,7 +10,7 @@ use crate::{
 use super::{HostRefusal, Plan, Reason, Refusal, Seen};
 
 /// Returns the kind of the file that a release ships at a path; `None` if none.
-pub type Ships<'s> = dyn Fn(&InnerPath) -> Option<EntryKind> + Send + Sync + 's;
+pub(super) type Ships<'s> = dyn Fn(&InnerPath) -> Option<EntryKind> + Send + Sync + 's;
 
 /// Plans the symlinks to shared paths for a release that ships these files.
 ///
@@ -21,7 +21,7 @@ pub type Ships<'s> = dyn Fn(&InnerPath) -> Option<EntryKind> + Send + Sync + 's;
 ///
 /// [`Refusal`] when a host lacks a shared path and nothing seeds it, when a file of the wrong kind stands there, or
 /// when the release ships a file at a shared path or in place of one of its parent directories.
-pub fn share(plan: &mut Plan, hosts: &[Seen<'_>], ships: &Ships<'_>) -> Result<(), Refusal> {
+pub(crate) fn share(plan: &mut Plan, hosts: &[Seen<'_>], ships: &Ships<'_>) -> Result<(), Refusal> {
     let mut refusals = Vec::new();
     for seen in hosts {
         match links(seen, ships) {
@@ -41,7 +41,7 @@ pub fn share(plan: &mut Plan, hosts: &[Seen<'_>], ships: &Ships<'_>) -> Result<(
 /// # Errors
 ///
 /// [`Refusal`] as of [`share`], except that paths with a seed may be missing.
-pub fn check_shared(command: Command, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+pub(crate) fn check_shared(command: Command, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     let seeded = |_: &InnerPath| None;
     let refusal = |seen: &Seen<'_>| {
         let needed = seen.state.shared.iter().filter(|place| !(place.path.seed() && place.found.is_none()));

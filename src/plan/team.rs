@@ -4,7 +4,7 @@ use super::{HostRefusal, Reason, Seen};
 
 /// Refuses a host that lacks the group, whose user is not a member, or with a directory that cannot be given to
 /// the group.
-pub fn team(seen: &Seen<'_>) -> Result<(), HostRefusal> {
+pub(crate) fn team(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let Some(team) = &seen.state.team else { return Ok(()) };
     let name = team.name.clone();
     let Some(group) = &team.group else { return Err(seen.refuse(Reason::NoSuchGroup { group: name })) };
@@ -21,7 +21,7 @@ pub fn team(seen: &Seen<'_>) -> Result<(), HostRefusal> {
 /// Warns that the account to which `prepare` gives releases is in the group: whoever takes over the application
 /// could change the tool's state, and what it runs.
 #[must_use]
-pub fn given_to_a_member(seen: &Seen<'_>) -> Option<String> {
+pub(crate) fn given_to_a_member(seen: &Seen<'_>) -> Option<String> {
     let team = seen.state.team.as_ref().filter(|team| !team.given.is_empty())?;
     let users: Vec<String> = team.given.iter().map(ToString::to_string).collect();
     Some(format!(

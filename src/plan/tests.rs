@@ -9,6 +9,7 @@ use crate::{
     lock::LockOwner,
     status::BadMark,
     store::{HostedRelease, Intent, Interrupted, Kept, RecordOwner, RootState, StagedRecord},
+    target::{Direction, RollbackTarget},
     time::Timestamp,
     token::Token,
     transport::{Entry, EntryKind, FileId},

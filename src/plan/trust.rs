@@ -6,7 +6,7 @@ use super::{DataPlan, HostRefusal, Plan, Reason, Refusal, Seen};
 
 /// The accounts whose files are trusted on a host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Owners<'t> {
+pub(crate) struct Owners<'t> {
     user: u32,
     team: Option<&'t TeamState>,
 }
@@ -14,25 +14,25 @@ pub struct Owners<'t> {
 impl<'t> Owners<'t> {
     /// Trusts root and the user that the tool runs as.
     #[must_use]
-    pub fn new(user: u32) -> Self {
+    pub(crate) fn new(user: u32) -> Self {
         Self { user, team: None }
     }
 
     /// Also trusts the members of the root's group, if it has one.
     #[must_use]
-    pub fn with(self, team: Option<&'t TeamState>) -> Self {
+    pub(crate) fn with(self, team: Option<&'t TeamState>) -> Self {
         Self { team, ..self }
     }
 
     /// Returns every trusted UID.
     #[must_use]
-    pub fn all(self) -> Vec<u32> {
+    pub(crate) fn all(self) -> Vec<u32> {
         [0, self.user].into_iter().chain(self.team.iter().flat_map(|team| team.members())).collect()
     }
 
     /// Returns `true` if files of `owner` are trusted.
     #[must_use]
-    pub fn trust(self, owner: u32) -> bool {
+    pub(crate) fn trust(self, owner: u32) -> bool {
         owner == 0 || owner == self.user || self.team.is_some_and(|team| team.has(owner))
     }
 }
@@ -42,7 +42,7 @@ impl<'t> Owners<'t> {
 /// That is a state directory of another user, from which the plan reads its target, records and commands; or a release
 /// of another user in which commands would run: the release that a host ends on, if the plan runs commands there or
 /// `code` does, and the releases whose data is reverted there.
-pub fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
+pub(crate) fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), Refusal> {
     let refuse = |seen: &Seen<'_>| {
         let host = plan.host(seen.host)?;
         state(seen).err().or_else(|| {

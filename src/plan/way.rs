@@ -11,7 +11,7 @@ const STICKY: u32 = 0o1000;
 /// Refuses a host with a directory on the path that is world-writable or belongs to an untrusted user.
 ///
 /// A sticky directory passes. A user who owns a directory may do anything with it.
-pub fn guard(seen: &Seen<'_>) -> Result<(), HostRefusal> {
+pub(crate) fn guard(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let Some(identity) = &seen.state.identity else { return Ok(()) };
     let refusal = |passed: &Passed| {
         let (path, entry) = (&passed.path, &passed.entry);
@@ -30,7 +30,7 @@ pub fn guard(seen: &Seen<'_>) -> Result<(), HostRefusal> {
 
 /// Refuses a host whose releases, or the tool's own files, lie on another filesystem than the root: rename(2)
 /// works only within one filesystem.
-pub fn one_filesystem(seen: &Seen<'_>) -> Result<(), HostRefusal> {
+pub(crate) fn one_filesystem(seen: &Seen<'_>) -> Result<(), HostRefusal> {
     let Some(root) = seen.state.identity.as_ref().map(|identity| identity.root) else { return Ok(()) };
     // The directories above the root may be on other filesystems.
     let below = seen.state.way.iter().skip_while(|passed| passed.entry.id != root).skip(1);
@@ -42,7 +42,7 @@ pub fn one_filesystem(seen: &Seen<'_>) -> Result<(), HostRefusal> {
 
 /// Warns about group-writable directories on the path.
 #[must_use]
-pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
+pub(crate) fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
     let open = |passed: &&Passed| passed.entry.mode & 0o020 != 0 && passed.entry.mode & STICKY == 0;
     // A group's root is meant to be writable by the group, with all of the tool's files in it.
     let root = seen.state.team.as_ref().and(seen.state.identity.as_ref()).map(|identity| identity.root);
@@ -54,7 +54,7 @@ pub fn writable_by_group(seen: &Seen<'_>) -> Option<String> {
 
 /// Warns that the root is on a network filesystem, which other machines may have mounted too.
 #[must_use]
-pub fn on_network(seen: &Seen<'_>) -> Option<String> {
+pub(crate) fn on_network(seen: &Seen<'_>) -> Option<String> {
     let name = seen.state.identity.as_ref()?.filesystem?.network()?;
     Some(format!(
         "the root is on {name}: the switch is atomic there too, but another machine that mounts it may see the old release until its cache of `current` expires"

@@ -23,8 +23,7 @@ use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
     event::Silent,
-    fleet::DeployOptions,
-    fleet::{RecoverOptions, Retention, RunOptions},
+    fleet::{DeployOptions, RecoverOptions, Retention, RunOptions},
     release::NewRelease,
     testing::WholeReport as _,
     transport::LocalTransport,
@@ -134,7 +133,7 @@ fn hammered(carrier: impl Transport, what: &str) {
             done += [deployed, pruned].iter().filter(|report| report.exit_code() == ExitCode::DONE).count();
             let _ = fleet
                 .recover(
-                    &RecoverOptions::new().direction(switchback::plan::Direction::Safest).run(RunOptions::default()),
+                    &RecoverOptions::new().direction(switchback::fleet::Direction::Safest).run(RunOptions::default()),
                     Silent,
                 )
                 .report()

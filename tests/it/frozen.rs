@@ -13,7 +13,7 @@ use std::{
 };
 
 use serde::Serialize;
-use switchback::{Report, plan::RollbackTarget, report::HostReport};
+use switchback::{Report, fleet::RollbackTarget, report::HostReport};
 
 use roots::{Roots, name};
 

@@ -16,8 +16,7 @@ use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, InnerPath, Layout, ReleaseName, Report, Transport,
     event::Silent,
-    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
-    plan::Direction,
+    fleet::{ActivateOptions, DeployOptions, Direction, RecoverOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     testing::WholeReport as _,
     transport::{

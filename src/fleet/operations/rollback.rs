@@ -3,9 +3,10 @@
 use crate::{
     data::DataIntent,
     name::ReleaseName,
-    plan::{self, RollbackTarget, Seen},
+    plan::{self, Seen},
     report::Report,
     store::QuickCheck,
+    target::RollbackTarget,
     target_check::TargetCheck,
 };
 

@@ -1,6 +1,7 @@
 //! Which releases prune removes. FAULTS.md I33.
 
 use super::*;
+use crate::plan::prune::{Needed, Outlived};
 use crate::record::BadRecord;
 
 /// The fates of the releases on the first host, but for those that say `Current` or `WayBack`.
@@ -116,4 +117,23 @@ fn what_is_needed_elsewhere_stays() {
     let root = root.interrupted(&operation, Command::Deploy, "a", "b", &["web1"]);
     let interrupted = || Fate::Stays(Needed::Interrupted);
     assert_eq!(fates(0, &[root]), [fate("a", interrupted()), fate("b", interrupted())]);
+}
+
+/// Each of thousands of releases is judged once, although most are off the rollback chain. FAULTS.md R10.
+#[test]
+fn a_root_of_thousands_of_releases_is_planned_for() {
+    let mut root = Root::deployed("web1", &["a", "b"]);
+    let model = root.state.releases[0].clone();
+    for number in 0..4_000 {
+        let mut release = model.clone();
+        release.name = name(&format!("c{number:05}"));
+        let before = if number == 0 { "b".to_owned() } else { format!("c{:05}", number - 1) };
+        release.previous = Ok(PreviousVersion::Release(name(&before)));
+        root.state.releases.push(release);
+    }
+    let plan = prune(3, &[root.seen()]).expect("a plan");
+    let stays = plan.hosts[0].fates.iter().filter(|(_, fate)| matches!(fate, Fate::Stays(_)));
+    // The newest releases off the chain take the remaining places.
+    assert!(stays.map(|(name, _)| name.as_str()).eq(["a", "b", "c03998", "c03999"]));
+    assert_eq!(plan.hosts[0].fates.len(), 4_002);
 }

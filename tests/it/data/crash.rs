@@ -3,7 +3,7 @@
 
 use switchback::{
     ExitCode, Report,
-    plan::{Direction, RollbackTarget},
+    fleet::{Direction, RollbackTarget},
     report::Outcome,
     testing::{AfterLoss, Cut},
 };

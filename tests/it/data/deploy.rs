@@ -1,6 +1,6 @@
 //! Deploys that apply data, and revert it when anything fails.
 
-use switchback::{ErrorKind, Event, ExitCode, Hint, event::Phase, plan::Direction, report::Outcome};
+use switchback::{ErrorKind, Event, ExitCode, Hint, event::Phase, fleet::Direction, report::Outcome};
 
 use crate::data::{
     fixture::{assert_code, at},

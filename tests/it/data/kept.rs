@@ -2,8 +2,7 @@
 
 use switchback::{
     ExitCode, Report,
-    fleet::RollbackOptions,
-    plan::{Direction, RollbackTarget},
+    fleet::{Direction, RollbackOptions, RollbackTarget},
     testing::Cut,
 };
 

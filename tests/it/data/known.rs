@@ -3,8 +3,7 @@
 use switchback::{
     ErrorKind, ExitCode, Hint, Report,
     data::DataVersion,
-    fleet::RollbackOptions,
-    plan::{Direction, RollbackTarget},
+    fleet::{Direction, RollbackOptions, RollbackTarget},
     report::{Fingerprint, Outcome},
     testing::Cut,
 };

@@ -10,8 +10,10 @@ use switchback::{
     DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Report,
     commands::{Commands, DataCommands, DataPlace, RevertWhen, Validation},
     event::Silent,
-    fleet::{ActivateOptions, DeployOptions, DrillOptions, RecoverOptions, RollbackOptions, RunOptions},
-    plan::{Direction, RollbackTarget},
+    fleet::{
+        ActivateOptions, DeployOptions, Direction, DrillOptions, RecoverOptions, RollbackOptions, RollbackTarget,
+        RunOptions,
+    },
     testing::{Collected, Cut, Faults, WholeReport as _},
     transport::{HookEnd, HookExit, MemoryHost, raw::HookCall},
 };

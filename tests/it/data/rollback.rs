@@ -2,7 +2,7 @@
 
 use switchback::{
     ErrorKind, ExitCode,
-    plan::{Direction, RollbackTarget},
+    fleet::{Direction, RollbackTarget},
     report::Outcome,
     testing::{Collected, Cut, WholeReport as _},
 };

@@ -186,7 +186,7 @@ fn a_new_host_is_warned_about_and_deployed_to() {
     two.all_on("b");
     assert_code(&Hosts(vec![two.0[1].clone()]).stage("a"), ExitCode::DONE);
     assert_eq!(two.status().hosts[1].warnings, [Notice::new(what).hint(there)]);
-    assert_code(&two.rollback_to(switchback::plan::RollbackTarget::Release(name("a"))), ExitCode::DONE);
+    assert_code(&two.rollback_to(switchback::fleet::RollbackTarget::Release(name("a"))), ExitCode::DONE);
     two.all_on("a");
 }
 

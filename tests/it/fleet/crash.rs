@@ -7,8 +7,7 @@ use switchback::{
     ErrorKind, ExitCode, Fleet, Report,
     commands::Commands,
     event::Silent,
-    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
-    plan::{Direction, RollbackTarget},
+    fleet::{ActivateOptions, DeployOptions, Direction, RecoverOptions, RollbackTarget, RunOptions},
     report::Outcome,
     testing::{AfterLoss, Cut, WholeReport as _},
 };

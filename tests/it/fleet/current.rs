@@ -1,6 +1,6 @@
 //! Every state that `current` can be in. FAULTS.md C02 to C10.
 
-use switchback::{ErrorKind, ExitCode, plan::RollbackTarget, testing::WholeReport as _};
+use switchback::{ErrorKind, ExitCode, fleet::RollbackTarget, testing::WholeReport as _};
 
 use super::fixture::{Hosts, assert_code, at, name};
 

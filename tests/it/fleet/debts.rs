@@ -3,8 +3,7 @@
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Hint, Host, HostPath, Layout, Report,
     event::Silent,
-    fleet::{RecoverOptions, RunOptions},
-    plan::{Direction, RollbackTarget},
+    fleet::{Direction, RecoverOptions, RollbackTarget, RunOptions},
     report::HostOutcome,
     testing::{Cut, Faults, WholeReport as _},
 };

@@ -18,9 +18,8 @@ use switchback::{
     BoxFuture, DirStore, Error, ErrorKind, Event, ExitCode, Fleet, Host, Layout, Report, RunError, Transport,
     data::{DataMigration, DataVersion},
     event::{Phase, Silent},
-    fleet::{Cancel, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
+    fleet::{Cancel, DeployOptions, Direction, RecoverOptions, RollbackOptions, RollbackTarget, RunOptions},
     hook::{Hook, HookShell, Occasion},
-    plan::{Direction, RollbackTarget},
     report::Outcome,
     testing::{Cut, Faults, WholeReport as _},
     transport::{

@@ -5,8 +5,7 @@ use std::{future::Future, sync::Arc};
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, ReleaseName, Report,
     event::Silent,
-    fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
-    plan::RollbackTarget,
+    fleet::{ActivateOptions, DeployOptions, RollbackOptions, RollbackTarget, RunOptions},
     release::NewRelease,
     testing::WholeReport as _,
     transport::MemoryHost,

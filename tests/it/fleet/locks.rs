@@ -6,9 +6,8 @@ use std::sync::Arc;
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Timestamp,
     event::Silent,
-    fleet::{RecoverOptions, RunOptions},
+    fleet::{Direction, RecoverOptions, RunOptions},
     lock::LockOwner,
-    plan::Direction,
     record::PreviousVersion,
     report::Command,
     status::BadMark,
@@ -66,7 +65,7 @@ fn check_and_the_dry_runs_find_a_held_lock() {
     let mut deploy = deploying();
     deploy.run.dry_run = true;
     let run = &deploy.run;
-    let mut back = super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1));
+    let mut back = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1));
     back.run.dry_run = true;
     let recover = RecoverOptions::new().direction(Direction::Safest).run(run.clone());
     let reports = [
@@ -228,7 +227,7 @@ fn one_root_listed_twice_is_found() {
     };
     let fleet = Fleet::new(vec![twice("web1"), twice("alias")]).expect("two names");
     let report =
-        wait(fleet.rollback(&super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1)), Silent).report());
+        wait(fleet.rollback(&super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1)), Silent).report());
     assert_code(&report, ExitCode::USAGE);
     hosts.all_on("b");
     assert!(!hosts.0[0].exists(&at(".switchback/lock")), "the lock was left");

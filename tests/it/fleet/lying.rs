@@ -10,8 +10,7 @@ use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
     commands::Commands,
     event::Silent,
-    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RollbackOptions, RunOptions},
-    plan::{Direction, RollbackTarget},
+    fleet::{ActivateOptions, DeployOptions, Direction, RecoverOptions, RollbackOptions, RollbackTarget, RunOptions},
     testing::WholeReport as _,
     transport::{
         EntryKind, FailureKind, HookEnd, HookExit, LineSink, Liveness, MemoryHost, MemoryTransport, Progress,

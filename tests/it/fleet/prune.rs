@@ -2,26 +2,19 @@
 //! FAULTS.md I33.
 
 use switchback::{
-    DirStore, ExitCode, Layout, Report, Timestamp,
+    ExitCode, Report, Timestamp,
     event::Silent,
-    fleet::{RecoverOptions, Retention, RunOptions},
-    plan::{self, Direction, Fate, RollbackTarget, Seen},
-    record::PreviousVersion,
+    fleet::{Direction, RecoverOptions, Retention, RollbackTarget, RunOptions},
     report::Outcome,
-    store::ReleaseStore,
     testing::{Collected, Cut, WholeReport as _},
 };
 
 use super::{
-    fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait},
+    fixture::{Hosts, assert_code, at, deploying, name, release, wait},
     world::{Memory, World},
 };
 
 impl Hosts {
-    fn store(&self) -> DirStore {
-        DirStore::new(self.0[0].connect("web1"), ROOT.parse().expect("a path"), Layout::default())
-    }
-
     fn prune(&self, keep: u32) -> Report {
         wait(self.fleet().prune(keep, &RunOptions::new().by("jane@laptop"), Silent).report())
     }
@@ -369,25 +362,4 @@ fn no_lists_are_kept_of_what_was_pruned() {
             "{name}: {kept:?}"
         );
     }
-}
-
-/// The plan of a root with thousands of releases, most of them off the rollback chain: each is judged once.
-#[test]
-fn a_root_of_thousands_of_releases_is_planned_for() {
-    let hosts = Hosts::new(1).deployed(&["a", "b"]);
-    let mut state = wait(hosts.store().survey()).expect("it is read");
-    let model = state.releases[0].clone();
-    for number in 0..4_000 {
-        let mut release = model.clone();
-        release.name = name(&format!("c{number:05}"));
-        let before = if number == 0 { "b".to_owned() } else { format!("c{:05}", number - 1) };
-        release.previous = Ok(PreviousVersion::Release(name(&before)));
-        state.releases.push(release);
-    }
-    let plan = plan::prune(3, &[Seen { host: "web1", state: &state }]).expect("a plan");
-    let stays =
-        plan.hosts[0].fates.iter().filter(|(_, fate)| matches!(fate, Fate::Stays(_))).map(|(name, _)| name.as_str());
-    // The newest releases off the chain take the remaining places.
-    assert_eq!(stays.collect::<Vec<_>>(), ["a", "b", "c03998", "c03999"]);
-    assert_eq!(plan.lines().len(), 4_002);
 }

@@ -3,8 +3,7 @@
 use switchback::{
     ErrorKind, Event, ExitCode, Hint, Report,
     event::Phase,
-    fleet::{ActivateOptions, Call, Cancel},
-    plan::RollbackTarget,
+    fleet::{ActivateOptions, Call, Cancel, RollbackTarget},
     report::{HostOutcome, Outcome},
     testing::WholeReport as _,
     transport::MemoryHost,

@@ -251,7 +251,7 @@ fn a_name_that_was_pruned_refuses_the_dry_run_too() {
 fn dry_runs_ask_for_the_right_to_write() {
     let host = Hosts::new(1).deployed(&["a", "b"]).0.remove(0);
     let fleet = Fleet::new(vec![Host::new("web1", store(Denying { inner: host.connect("web1") }))]).expect("a fleet");
-    let mut back = super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1));
+    let mut back = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1));
     let mut reports = Vec::new();
     for dry in [true, false] {
         back.run.dry_run = dry;

@@ -1,6 +1,6 @@
 //! Every content that a `previousVersion` can have. FAULTS.md V01 to V17.
 
-use switchback::{ErrorKind, ExitCode, plan::RollbackTarget};
+use switchback::{ErrorKind, ExitCode, fleet::RollbackTarget};
 
 use super::fixture::{Hosts, assert_code, at, name};
 

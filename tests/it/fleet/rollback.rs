@@ -2,7 +2,7 @@
 
 use switchback::{
     ErrorKind, ExitCode,
-    plan::RollbackTarget,
+    fleet::RollbackTarget,
     report::{HostOutcome, Outcome},
     status::ReleaseState,
 };

@@ -12,8 +12,7 @@ use std::{
 use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
     event::Silent,
-    fleet::RunOptions,
-    plan::RollbackTarget,
+    fleet::{RollbackTarget, RunOptions},
     testing::{Recording, WholeReport as _},
     transport::{
         MemoryTransport, TransportError,

@@ -5,8 +5,7 @@ use std::{fs, sync::Arc};
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report,
     event::Silent,
-    fleet::{RecoverOptions, RunOptions},
-    plan::Direction,
+    fleet::{Direction, RecoverOptions, RunOptions},
     release::NewRelease,
     shared::SharedPath,
     testing::{Collected, Cut, Faults, WholeReport as _},
@@ -97,7 +96,9 @@ fn it_is_linked_into_every_release_and_seeded_by_the_first() {
     linked(&host, "b");
     assert_eq!(host.read(&at("current/app/storage/welcome.txt")).as_deref(), Some(&b"changed"[..]));
     let report = wait(
-        fleet(&host).rollback(&super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1)), Silent).report(),
+        fleet(&host)
+            .rollback(&super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1)), Silent)
+            .report(),
     );
     assert_code(&report, ExitCode::DONE);
     linked(&host, "a");
@@ -279,7 +280,7 @@ fn a_rollback_is_warned_and_not_refused() {
     for fleet in [fleet as fn(&MemoryHost) -> Fleet, bare] {
         let host = deployed(&["a", "b"]);
         let back = |dry_run| {
-            let mut options = super::fixture::going_back(switchback::plan::RollbackTarget::Steps(1));
+            let mut options = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1));
             options.run.dry_run = dry_run;
             wait(fleet(&host).rollback(&options, Silent).report())
         };

@@ -8,7 +8,7 @@ use std::{
 use switchback::{
     BoxFuture, DirStore, ErrorKind, ExitCode, Fleet, Host, Layout, Timestamp, Transport,
     event::Silent,
-    plan::RollbackTarget,
+    fleet::RollbackTarget,
     report::HostOutcome,
     testing::WholeReport as _,
     transport::{

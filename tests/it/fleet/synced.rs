@@ -5,8 +5,7 @@ use std::sync::Arc;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, Layout,
     event::Silent,
-    fleet::{ActivateOptions, RunOptions},
-    plan::RollbackTarget,
+    fleet::{ActivateOptions, RollbackTarget, RunOptions},
     testing::{Recording, WholeReport as _},
     transport::raw::{Batch, Op, Step},
 };

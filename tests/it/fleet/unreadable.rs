@@ -6,10 +6,8 @@ use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report, TargetCheck,
     commands::{Commands, DataCommands, DataPlace},
     event::Silent,
-    fleet::{Call, DeployOptions, RecoverOptions, RunOptions},
-    plan::{Direction, Fate, RollbackTarget, Seen},
+    fleet::{Call, DeployOptions, Direction, RecoverOptions, RollbackTarget, RunOptions},
     report::Outcome,
-    store::ReleaseStore,
     testing::{Collected, Unreadable, WholeReport as _},
     transport::{FailureKind, HookEnd, HookExit, MemoryTransport},
 };
@@ -258,12 +256,14 @@ fn torn_files_and_what_is_no_file_count_as_unreadable() {
 fn a_release_whose_pin_cannot_be_read_stays() {
     let hosts = hosts();
     assert_code(&hosts.deploy("d"), ExitCode::DONE);
-    hosts.0[0].write(&at(".switchback/releases/a/pin"), "{}\n");
-    for (paths, stays) in [(&["releases/a/pin"][..], true), (&["releases/a/bad"], false), (&["releases/a"], true)] {
-        let state = wait(store(&hosts, paths).survey()).expect("it is read");
-        let pruning = switchback::plan::prune(0, &[Seen { host: "web1", state: &state }]).expect("a plan");
-        let fate = pruning.hosts[0].fates.iter().find(|(release, _)| *release == name("a")).map(|(_, fate)| fate);
-        assert_eq!(matches!(fate, Some(Fate::Stays(_))), stays || paths[0].ends_with("bad"), "{paths:?}: {fate:?}");
+    hosts.0[0].write(
+        &at(".switchback/releases/a/pin"),
+        "{}
+",
+    );
+    for paths in [&["releases/a/pin"][..], &["releases/a/bad"], &["releases/a"]] {
+        let pruned = wait(fleet(&hosts, paths).prune(0, &RunOptions::default(), Silent).report());
+        assert!(hosts.0[0].exists(&at("releases/a")), "{paths:?}: {:?}", pruned.error);
     }
 }
 

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use switchback::{
     DirStore, ErrorKind, ExitCode, Hint, Layout, ReleaseStore, Report, TargetCheck,
     event::Silent,
-    fleet::{ActivateOptions, RunOptions},
+    fleet::{ActivateOptions, RollbackTarget, RunOptions},
     lock::LockOwner,
-    plan::RollbackTarget,
     release::NewRelease,
     report::{Command, HostOutcome, Outcome},
     store::{Checked, Finish},

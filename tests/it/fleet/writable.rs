@@ -3,8 +3,7 @@
 use switchback::{
     ErrorKind, ExitCode,
     event::Silent,
-    fleet::{RecoverOptions, RunOptions},
-    plan::Direction,
+    fleet::{Direction, RecoverOptions, RunOptions},
     testing::{Collected, WholeReport as _},
 };
 

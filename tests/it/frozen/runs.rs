@@ -9,8 +9,7 @@ use serde_json::Value;
 use switchback::{
     DirStore, Fleet, Host, HostPath, Layout, Report,
     adoption::Tool,
-    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
-    plan::{Direction, RollbackTarget},
+    fleet::{ActivateOptions, DeployOptions, Direction, RecoverOptions, RollbackTarget, RunOptions},
     testing::{Collected, Recording, WholeReport as _},
     transport::{MemoryHost, MemoryTransport, raw::OnFailure},
 };

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use switchback::{
     Fleet, ReleaseName, Report,
-    fleet::{ActivateOptions, Call, Cancel, DeployOptions, RollbackOptions, RunOptions},
-    plan::RollbackTarget,
+    fleet::{ActivateOptions, Call, Cancel, DeployOptions, RollbackOptions, RollbackTarget, RunOptions},
     release::NewRelease,
     testing::WholeReport as _,
     tree::Tree,

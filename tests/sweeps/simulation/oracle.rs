@@ -3,7 +3,7 @@
 //! The oracle keeps no records, marks or links: it derives predecessors and bad releases by reading the diary
 //! backwards.
 
-use switchback::{ErrorKind, Report, plan::RollbackTarget, report::Outcome};
+use switchback::{ErrorKind, Report, fleet::RollbackTarget, report::Outcome};
 
 use crate::simulation::{
     command::Command,

@@ -2,7 +2,10 @@
 
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{fleet::RecoverOptions, plan::Direction, report::Command as Reported};
+use switchback::{
+    fleet::{Direction, RecoverOptions},
+    report::Command as Reported,
+};
 
 use super::{Called, OnFleet, Why};
 use crate::{args::Hosts, call::Call};

@@ -5,8 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use switchback::{
     ReleaseName, Report, TargetCheck,
     data::{DataVersion, DataVersionError},
-    fleet::{CommandsFrom, RollbackOptions},
-    plan::RollbackTarget,
+    fleet::{CommandsFrom, RollbackOptions, RollbackTarget},
     report::Command as Reported,
     status::{HostStatus, ReleaseState},
 };
