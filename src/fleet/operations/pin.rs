@@ -17,7 +17,7 @@ use crate::{
 
 use crate::fleet::{
     locked_host::LockedHost,
-    observe::untouched,
+    observe::{failure, untouched},
     phases::lock::lock_not_released,
     run::{Run, summary},
     with_locks::{Needs, Operation, Survey},
@@ -102,12 +102,18 @@ impl<'r> Run<'r> {
                 seconds: self.seconds(),
             });
         }
+        let writes_mark = writes.history.is_some();
         match host.guard.finish(&writes).await {
             Ok(finished) if finished.failed.is_empty() => {}
             Ok(finished) => {
                 let error = crate::Error::new(crate::ErrorKind::HostFailed, finished.failed.join("; "));
                 report.outcome = HostOutcome::Failed;
                 report.error = Some(error.into());
+            }
+            // The mark is written in the exchange that releases the lock.
+            Err(failed) if writes_mark => {
+                report.outcome = HostOutcome::Failed;
+                report.error = Some(failure(failed.error));
             }
             Err(failed) => report.warnings.push(lock_not_released(failed).into()),
         }

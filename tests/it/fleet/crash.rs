@@ -8,7 +8,7 @@ use switchback::{
     commands::Commands,
     event::Silent,
     fleet::{ActivateOptions, DeployOptions, Direction, RecoverOptions, RollbackTarget, RunOptions},
-    report::Outcome,
+    report::{HostOutcome, Outcome},
     testing::{AfterLoss, Cut, WholeReport as _},
 };
 
@@ -315,7 +315,7 @@ fn every_crash_point_on_disk_is_mended_by_the_next_run() {
 fn is_true<W: World>(world: &W, case: &Case, report: &Report, at: &str) {
     for (place, host) in report.hosts.iter().enumerate() {
         let link = world.link(place, "current");
-        if host.outcome != switchback::report::HostOutcome::Unknown && host.after.is_some() {
+        if host.outcome != HostOutcome::Unknown && host.after.is_some() {
             assert_eq!(link, host.after.as_ref().map(|after| format!("releases/{after}")), "{at}: host {place}");
         }
     }
@@ -370,6 +370,29 @@ fn a_lost_answer_of_the_switch_is_found_out() {
     let report = rollback(&world.fleet(&Cut::losing_answer(2, AfterLoss::Answers)));
     assert_eq!(report.exit_code(), ExitCode::DONE, "{:?}", report.error);
     settled(&world, "a", "after the lost answer");
+}
+
+/// A pin is written in the exchange that releases the lock: without its answer, nobody knows whether it is there.
+#[test]
+fn a_pin_whose_answer_is_lost_is_not_reported_as_done() {
+    let world = Memory::new(1);
+    for text in ["a", "b"] {
+        assert_eq!(deploy(&world.fleet(&Cut::never()), text).exit_code(), ExitCode::DONE);
+    }
+    let pin = |cut: &Cut| wait(world.fleet(cut).pin(&name("a"), &RunOptions::default(), Silent).report());
+    for then in [AfterLoss::Answers, AfterLoss::Dead] {
+        let counting = Cut::losing_answer(2, then);
+        let report = pin(&counting);
+        let host = &report.hosts[0];
+        assert_eq!(
+            (report.outcome, host.outcome),
+            (Outcome::Failed, HostOutcome::Failed),
+            "{then:?}: {:?}",
+            report.error
+        );
+        world.controller_is_gone();
+    }
+    assert_eq!(pin(&Cut::never()).exit_code(), ExitCode::DONE);
 }
 
 /// A stage between a killed deploy and its recovery changes nothing about the recovery. FAULTS.md K21.
