@@ -5,24 +5,60 @@
 //! of its own with one of them counts as that of a dead holder.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::token::Token;
+use crate::{path::HostPath, token::Token};
 
-/// The tokens that this process abandoned. Not those that it uses: another version of this crate in the same process
-/// has its own.
-static ABANDONED: Mutex<BTreeSet<Token>> = Mutex::new(BTreeSet::new());
+/// What this process abandoned, and what may still run for it.
+static STATE: Mutex<State> = Mutex::new(State { next: 0, running: BTreeMap::new(), abandoned: BTreeMap::new() });
 
-fn abandoned() -> MutexGuard<'static, BTreeSet<Token>> {
-    ABANDONED.lock().unwrap_or_else(PoisonError::into_inner)
+struct State {
+    /// The number of the next local work.
+    next: u64,
+    /// The root of each local work under way, by its number.
+    running: BTreeMap<u64, HostPath>,
+    /// The abandoned tokens, each with `next` of that time. A token that is not here counts as in use: another version
+    /// of this crate in the same process may hold it.
+    abandoned: BTreeMap<Token, u64>,
 }
 
-/// Whether this process abandoned the token with this text.
+fn state() -> MutexGuard<'static, State> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Work on a root of this machine, which runs to its end even if its future is dropped.
 #[cfg(any(test, target_os = "linux"))]
-pub(crate) fn is_abandoned(text: &str) -> bool {
-    text.parse().is_ok_and(|token: Token| abandoned().contains(&token))
+#[derive(Debug)]
+pub(crate) struct Running(u64);
+
+#[cfg(any(test, target_os = "linux"))]
+impl Running {
+    pub(crate) fn on(root: &HostPath) -> Self {
+        let mut state = state();
+        let number = state.next;
+        state.next += 1;
+        state.running.insert(number, root.clone());
+        Self(number)
+    }
+}
+
+#[cfg(any(test, target_os = "linux"))]
+impl Drop for Running {
+    fn drop(&mut self) {
+        state().running.remove(&self.0);
+    }
+}
+
+/// Whether this process abandoned the token with this text, and all work on `root` that began before has ended: until
+/// then, a request made with the token may still take effect.
+#[cfg(any(test, target_os = "linux"))]
+pub(crate) fn is_abandoned(root: &HostPath, text: &str) -> bool {
+    let Ok(token) = text.parse::<Token>() else { return false };
+    let state = state();
+    let ended = |since: &u64| state.running.range(..since).all(|(_, busy)| busy != root);
+    state.abandoned.get(&token).is_some_and(ended)
 }
 
 /// The use of a token. Dropping it abandons the token, unless what it names was removed from its host.
@@ -42,7 +78,11 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        abandoned().extend(self.0.take());
+        if let Some(token) = self.0.take() {
+            let mut state = state();
+            let since = state.next;
+            state.abandoned.insert(token, since);
+        }
     }
 }
 
@@ -50,14 +90,31 @@ impl Drop for Claim {
 mod tests {
     use super::*;
 
+    fn root(text: &str) -> HostPath {
+        text.parse().expect("a path")
+    }
+
     #[test]
     fn a_token_is_abandoned_unless_it_is_released() {
         let (kept, dropped, released) = (Token::random(), Token::random(), Token::random());
         let claim = Claim::new(&kept);
         drop(Claim::new(&dropped));
         Claim::new(&released).release();
-        let found = [&kept, &dropped, &released].map(|token| is_abandoned(token.as_str()));
-        assert_eq!((found, is_abandoned("process")), ([false, true, false], false));
+        let shop = root("/srv/claimed");
+        let found = [&kept, &dropped, &released].map(|token| is_abandoned(&shop, token.as_str()));
+        assert_eq!((found, is_abandoned(&shop, "process")), ([false, true, false], false));
         drop(claim);
+    }
+
+    #[test]
+    fn a_token_is_in_use_until_the_work_that_may_use_it_has_ended() {
+        let (shop, token) = (root("/srv/busy"), Token::random());
+        let before = Running::on(&shop);
+        drop(Claim::new(&token));
+        let after = Running::on(&shop);
+        assert!(!is_abandoned(&shop, token.as_str()) && is_abandoned(&root("/srv/other"), token.as_str()));
+        drop(before);
+        assert!(is_abandoned(&shop, token.as_str()));
+        drop(after);
     }
 }

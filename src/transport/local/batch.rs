@@ -9,7 +9,7 @@ pub(super) fn run(batch: &Batch, host: &str) -> Result<Vec<Reply>, TransportErro
     let root = open_root(batch, host)?;
     let mut replies = Vec::with_capacity(batch.steps.len());
     for (index, step) in batch.steps.iter().enumerate() {
-        match (carry_out(&root, &step.op, batch.for_group), step.on_failure) {
+        match (carry_out(&root, &step.op, batch), step.on_failure) {
             (Ok(reply), _) => replies.push(reply),
             (Err(failure), OnFailure::GoOn) => replies.push(Reply::Failed(failure)),
             (Err(failure), OnFailure::Stop) => return Err(TransportError::step(host, batch, index, failure, replies)),
@@ -27,7 +27,8 @@ pub(super) fn open_root(batch: &Batch, host: &str) -> Result<Root, TransportErro
     })
 }
 
-fn carry_out(root: &Root, op: &Op, for_group: bool) -> Result<Reply, StepFailure> {
+fn carry_out(root: &Root, op: &Op, batch: &Batch) -> Result<Reply, StepFailure> {
+    let for_group = batch.for_group;
     // The mode of files without a mode of their own.
     let private = if for_group { 0o660 } else { 0o600 };
     match op {
@@ -50,7 +51,7 @@ fn carry_out(root: &Root, op: &Op, for_group: bool) -> Result<Reply, StepFailure
         }
         Op::Snapshot { tree, list, into } => changes::snapshot(root, tree, list, into, private),
         Op::Changes { tree, since } => changes::changes(root, tree, since),
-        Op::CheckProcess { path } => Ok(identity::check_process(root, path)),
+        Op::CheckProcess { path } => Ok(identity::check_process(root, path, &batch.root)),
         Op::FindUsers { path } => users::find_users(root, path),
         Op::InspectWay { paths } => way::inspect_way(root, paths),
         Op::InspectGroup { name, paths, below } => group::inspect_group(root, name, paths, below),

@@ -11,7 +11,7 @@ use rustix::{
 use crate::{
     claim::is_abandoned,
     limits,
-    path::InnerPath,
+    path::{HostPath, InnerPath},
     time::Timestamp,
     transport::{
         FilesystemKind, Found, HostIdentity, Liveness, Reply, StepFailure,
@@ -91,13 +91,15 @@ fn here() -> Here {
 }
 
 /// Checks whether the marked process runs. This process counts as ended for what it abandoned.
-pub(super) fn check_process(root: &Root, path: &InnerPath) -> Reply {
+pub(super) fn check_process(root: &Root, path: &InnerPath, place: &HostPath) -> Reply {
     let mark = match ask::read(root, path, limits::PROCESS_MARK) {
         Ok(Reply::Content(Some(Found::Content(content)))) => ProcessMark::parse(&content),
         _ => None,
     };
     Reply::Process(match mark.as_ref().map(liveness) {
-        Some(Liveness::Alive) if mark == own_mark().ok() && path.as_str().split('/').any(is_abandoned) => {
+        Some(Liveness::Alive)
+            if mark == own_mark().ok() && path.as_str().split('/').any(|name| is_abandoned(place, name)) =>
+        {
             Liveness::Gone
         }
         liveness => liveness.unwrap_or(Liveness::Unknown),

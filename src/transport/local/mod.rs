@@ -21,7 +21,7 @@ use std::{fmt, sync::Arc};
 
 use tokio::{sync::watch, task};
 
-use crate::future::BoxFuture;
+use crate::{claim::Running, future::BoxFuture};
 
 use super::{
     Batch, HookCall, HookExit, LineSink, Progress, Reply, Transport, TransportError, Upload, Uploaded,
@@ -90,7 +90,11 @@ impl Transport for LocalTransport {
     fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
         Box::pin(async move {
             let (name, batch) = (Arc::clone(&self.name), batch.clone());
-            let run = task::spawn_blocking(move || batch::run(&batch, &name));
+            let running = Running::on(&batch.root);
+            let run = task::spawn_blocking(move || {
+                let _running = running;
+                batch::run(&batch, &name)
+            });
             run.await.unwrap_or_else(|error| Err(TransportError::unknown(self, error)))
         })
     }
@@ -103,7 +107,11 @@ impl Transport for LocalTransport {
         Box::pin(async move {
             let (name, upload) = (Arc::clone(&self.name), upload.clone());
             let (told, mut so_far) = watch::channel(Uploaded::default());
-            let run = task::spawn_blocking(move || copy(&name, &upload, told));
+            let running = Running::on(&upload.root);
+            let run = task::spawn_blocking(move || {
+                let _running = running;
+                copy(&name, &upload, told)
+            });
             // The channel closes when the copy ends, since that drops the sender.
             while so_far.changed().await.is_ok() {
                 let Uploaded { files, bytes } = *so_far.borrow_and_update();
