@@ -118,11 +118,12 @@ impl HistoryEntry {
     #[must_use]
     pub(crate) fn trail(&self) -> Trail<'_> {
         match (self.host, self.outcome, &self.from, &self.to) {
+            // Words of a later version: their effect on `current` is unknown.
+            _ if self.command == Command::Other || self.outcome == Outcome::Other => Trail::Lost,
             (HostOutcome::Switched, _, from, Some(to)) if from.as_ref() != Some(to) => Trail::On(to),
             // A first deploy was reverted, which removed `current`; or nobody knows how far it came.
             (HostOutcome::Switched | HostOutcome::Unknown | HostOutcome::Other, ..)
-            | (HostOutcome::Failed, Outcome::Inconsistent, ..)
-            | (_, Outcome::Other, ..) => Trail::Lost,
+            | (HostOutcome::Failed, Outcome::Inconsistent, ..) => Trail::Lost,
             (HostOutcome::Reverted, _, Some(from), _) => Trail::On(from),
             // A refused attempt records the state that it read before the lock, when others could still switch.
             (HostOutcome::Unchanged, Outcome::Done | Outcome::Unchanged | Outcome::Inconsistent, Some(from), _) => {
@@ -190,10 +191,13 @@ mod tests {
             (HostOutcome::Unknown, Outcome::Interrupted, "a", "b", Trail::Lost),
             (HostOutcome::Other, Outcome::Done, "a", "b", Trail::Lost),
             (HostOutcome::Unchanged, Outcome::Other, "a", "b", Trail::Lost),
+            (HostOutcome::Switched, Outcome::Other, "a", "b", Trail::Lost),
         ];
         for (host, outcome, from, to, expected) in cases {
             let entry = HistoryEntry { host, outcome, from: name(from), to: name(to), ..entry() };
             assert_eq!(entry.trail(), expected, "{entry:?}");
+            let later = HistoryEntry { command: Command::Other, ..entry };
+            assert_eq!(later.trail(), Trail::Lost, "{later:?}");
         }
     }
 

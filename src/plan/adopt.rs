@@ -78,6 +78,7 @@ fn plan_of(from: Option<Tool>, fresh: &ReleaseName, seen: Seen<'_>, traces: &Tra
     let current = must_be_current(seen)?;
     match found? {
         Tool::Directory => Err(Reason::UnknownTree { why: "`current` is a symlink, not a plain directory".into() }),
+        Tool::Other => Err(Reason::UnknownTree { why: "only a later version knows its tool".into() }),
         tool => Ok(of_tree(tool, seen, traces, current)),
     }
 }

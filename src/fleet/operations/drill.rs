@@ -189,7 +189,7 @@ impl Drill<'_> {
             Ok(data) => Ok(Snapshot { hosts, data }),
             Err(mut report) => {
                 if let Some(error) = &mut report.error {
-                    error.message = format!("{when}, the data could not be read: {}", error.message);
+                    *error = error.clone().reworded(format!("{when}, the data could not be read: {}", error.message));
                 }
                 Err(report)
             }
