@@ -29,10 +29,12 @@ use crate::{
 
 /// A [fleet](fleet::Fleet) whose commands block the calling thread.
 ///
-/// It has a runtime with one thread of its own, which keeps connections alive between commands, and reverts a command
-/// while the panic of its observer is still under way. Several threads may call commands at once.
+/// It has a runtime with one thread of its own, which keeps connections alive between commands. If an observer panics,
+/// the command is reverted first, and then the panic continues in the caller. Several threads may call commands at once;
+/// a [`Cancel`](fleet::Cancel) in the [`Call`] stops a command from another thread.
 ///
-/// In a task of an asynchronous runtime every command is refused: use the asynchronous fleet there.
+/// On a thread of an asynchronous runtime, `spawn_blocking` included, every command is refused: use the asynchronous
+/// fleet there.
 #[derive(Debug)]
 pub struct Fleet {
     fleet: fleet::Fleet,

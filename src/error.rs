@@ -114,7 +114,7 @@ impl StdError for Error {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])+ $kind:ident => $text:literal,)+) => {
-        /// The closed list of error kinds, as the JSON report spells them. [`ExitCode`](crate::ExitCode) gives the exit
+        /// All error kinds of this version, as the JSON report spells them. [`ExitCode`](crate::ExitCode) gives the exit
         /// code of each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[non_exhaustive]
@@ -163,7 +163,7 @@ kinds! {
     /// The root belongs to another account or another group, or its configured group does not exist or lacks the
     /// user.
     OtherAccount => "other-account",
-    /// `current` is missing although there are releases: somebody removed it.
+    /// `current` is missing although releases were current: somebody removed it.
     NoCurrent => "no-current",
     /// `current` points to a release that does not exist.
     Dangling => "dangling",
@@ -225,7 +225,7 @@ kinds! {
     UploadFailed => "upload-failed",
     /// The effect on a host is unknown: its answer was lost, and it could not be asked again.
     Unknown => "unknown",
-    /// A signal ended the run.
+    /// A signal or the caller stopped the run.
     Interrupted => "interrupted",
     /// The controller itself failed: its files, its memory, or a bug.
     Internal => "internal",

@@ -69,8 +69,8 @@
 //! | `config` | a [`Config`] from `switchback.toml`, and exclude patterns for a source |
 //! | `compression` | compressed uploads, and sources in `.tar.gz` and `.tar.zst`; builds zstd, with a C compiler |
 //! | `ssh` | hosts over SSH, through the system's own `ssh` |
-//! | `blocking` | [`blocking::Fleet`], for programs without a runtime |
-//! | `cli` | the `switchback` command, with the three above; the only default feature |
+//! | `blocking` | `blocking::Fleet`, for programs without a runtime |
+//! | `cli` | the `switchback` command, with `config`, `compression` and `ssh`; the only default feature |
 //! | `testing` | the conformance suites for transports and stores, an in-memory host, recording and faulty transports |
 //!
 //! A program that uses the library names what it needs:

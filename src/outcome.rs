@@ -130,7 +130,8 @@ pub enum Outcome {
     /// A check found a difference.
     #[serde(rename = "differs")]
     Differs,
-    /// Ended by a signal; everything that had begun was reverted.
+    /// Stopped by a signal, a [`Cancel`](crate::fleet::Cancel) or a caller who stopped waiting; everything that had begun
+    /// was reverted.
     #[serde(rename = "interrupted")]
     Interrupted,
     /// The command line, the configuration or the controller was at fault.

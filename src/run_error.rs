@@ -9,7 +9,7 @@ use crate::{
     report::{Command, Failure, Outcome, Report},
 };
 
-/// The error of a command that did not do what was asked, or of which that is not known: every outcome but
+/// The error of a command that did not do what was asked, or whose outcome is unknown: every outcome but
 /// [`Done`](Outcome::Done) and [`Unchanged`](Outcome::Unchanged).
 ///
 /// It has the whole [report](Self::report). Its text is the report's error, which says what failed, on which host, and

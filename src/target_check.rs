@@ -1,10 +1,10 @@
-//! [`TargetCheck`]: the check of a rollback's target before the switch.
+//! [`TargetCheck`]: the check of a switch's target.
 
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// The check of a rollback's target before the switch, on every host.
+/// How to verify an existing release on every host before a rollback, an activation or a deploy switches to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum TargetCheck {
     /// Compares the types, sizes and modes of all entries with the manifest.

@@ -14,7 +14,8 @@ pub struct Record {
     /// The fleet, as the program calls it.
     #[serde(rename = "fleet")]
     pub fleet: String,
-    /// The operation, as in its report and in the hosts' history; `None` for an event between the legs of a drill.
+    /// The operation, the same in all events of one command. Reports and histories have it if the command changed
+    /// something. `None` for an event between the legs of a drill, each of which is an operation.
     #[serde(rename = "operation")]
     pub operation: Option<Token>,
     /// The time, by the clock of this machine.

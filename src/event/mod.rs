@@ -297,8 +297,7 @@ pub trait Observer: Send + Sync {
     /// Receives `event`.
     fn event(&self, event: &Event);
 
-    /// Receives `event` of the operation `operation`, which reports and histories name. Only passes it on to
-    /// [`event`](Self::event), unless the observer overrides this.
+    /// Receives `event` with the id of its operation. By default passes it to [`event`](Self::event) without the id.
     fn event_of(&self, operation: &Token, event: &Event) {
         let _ = operation;
         self.event(event);

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 #[derive(Debug, Clone)]
 pub struct Cancel {
     own: watch::Sender<bool>,
-    /// The handles whose requests count here too.
+    /// The handles whose requests also stop these commands.
     of: Vec<watch::Sender<bool>>,
 }
 
@@ -45,7 +45,7 @@ impl Cancel {
         Self::default()
     }
 
-    /// Creates a handle of one command: a request on `self` counts there, but not the other way round.
+    /// Creates a handle for one command: a request on `self` stops it too; one on the new handle stops nothing else.
     pub(super) fn of_one(&self) -> Self {
         Self { of: self.all().cloned().collect(), ..Self::default() }
     }

@@ -16,6 +16,10 @@ impl Fleet {
     /// Builds the fleet that `config` describes, with all that it says about commands: hooks, validation, data,
     /// retention, verification, required drills. The options of a command override it.
     ///
+    /// A source is opened before: give [`Config::source_options`] to
+    /// [`NewRelease::open_with`](crate::release::NewRelease::open_with), or its exclude patterns, `strip` and `max_ratio`
+    /// have no effect.
+    ///
     /// Opens no connection before the first command.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The commands as their task, or a command composed of them, executes them.
+//! The commands without their task: the task of a public method runs them, and a drill runs them as its legs.
 
 use std::{borrow::Cow, sync::Arc};
 

@@ -48,8 +48,8 @@ impl Host {
 ///
 /// # Runtime
 ///
-/// Commands need a [Tokio](https://docs.rs/tokio) runtime with its timers and I/O enabled, of either flavor; elsewhere
-/// they fail with an error. The connections start processes and wait for them, and pauses need a timer. A command that
+/// Commands need a [Tokio](https://docs.rs/tokio) runtime of either flavor, with timers and I/O enabled. Without a
+/// runtime they fail with an error; where timers or I/O are not enabled, Tokio panics. The connections start processes and wait for them, and pauses need a timer. A command that
 /// changes something runs in a task of that runtime, so that it reverts and releases its locks although its caller
 /// stopped waiting; [`in_place`](Self::in_place) opts out of that.
 ///
@@ -62,7 +62,8 @@ impl Host {
 ///
 /// Nothing can revert when the whole runtime is shut down. The locks then stay on the hosts, and the next command takes
 /// them over: over SSH, once the shell on the host has noticed the lost connection, within seconds; on this machine, at
-/// once. What the command had begun is there for [`recover`](Self::recover).
+/// once if this process runs it, else once this process has ended, or after [`unlock`](Self::unlock) with `force`. What
+/// the command had begun is there for [`recover`](Self::recover).
 #[derive(Debug, Clone)]
 pub struct Fleet {
     pub(super) hosts: Arc<[Host]>,
@@ -154,8 +155,10 @@ impl Fleet {
         &self.hosts
     }
 
-    /// Waits for the commands under way, then closes all connections. Without it they close by themselves within a
-    /// bounded time.
+    /// Waits until no command that changes something is under way on any clone, then closes all connections. Without it
+    /// they close by themselves within a bounded time.
+    ///
+    /// The runtimes of these commands must still run: it waits forever for a task that nobody polls.
     ///
     /// # Cancel safety
     ///

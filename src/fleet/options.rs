@@ -46,7 +46,7 @@ pub struct RunOptions {
 }
 
 /// The caller's own code around a switch. Hooks run in addition to the configured commands, the migration
-/// instead of them.
+/// instead of them. It is not recorded with a release, so a rollback or a recovery needs it again.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Code {

@@ -58,7 +58,7 @@ pub(super) struct Run<'r> {
     /// The pause before an unexpected data version must be printed again.
     pub(super) version_pause: Duration,
     call: &'r Call,
-    /// The handle that hooks in Rust see: from the moment when nothing is stopped any more, one that stays quiet.
+    /// The handle that hooks in Rust see. Once nothing is stopped any more, one that is never requested replaces it.
     hook_cancel: Mutex<Cancel>,
     started: Instant,
 }
@@ -182,7 +182,7 @@ impl<'r> Run<'r> {
         self.hook_cancel.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Hides a stop from the hooks that follow: they belong to an undo, or to what is not undone any more.
+    /// Hides a requested stop from the hooks that follow: they belong to an undo, or run after the pivot.
     pub(super) fn hide_stop(&self) {
         *self.hook_cancel.lock().unwrap_or_else(PoisonError::into_inner) = Cancel::new();
     }

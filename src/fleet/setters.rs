@@ -117,7 +117,7 @@ run_setters!(RollbackOptions, run);
 run_setters!(RecoverOptions, run);
 
 impl Code {
-    /// Creates the options of a caller without code.
+    /// Creates a set without any code.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -39,7 +39,10 @@ impl NewRelease {
         Self { name, tree: Arc::new(tree) }
     }
 
-    /// Opens the directory or archive at `path` as the release `name`; see [`Tree::open`].
+    /// Opens the directory or archive at `path` as the release `name`, with the default options; see [`Tree::open`].
+    ///
+    /// The options of a configuration need [`open_with`](Self::open_with) and
+    /// [`Config::source_options`](crate::Config::source_options).
     ///
     /// ```
     /// use switchback::{Release, release::NewRelease};

@@ -13,7 +13,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Creates the claim of a store about the release `name`.
+    /// Vouches, for a store, that the release `name` may become current.
     ///
     /// With it, a store vouches that the release bears its name, contains everything that was staged and nothing that
     /// was received only in part, has its record of the previous release, and survives a crash of the host. Only
@@ -44,7 +44,7 @@ pub struct Activated {
 }
 
 impl Activated {
-    /// Creates the claim of a store that it switched `current` from `before` to `after`.
+    /// Reports, for a store, that it switched `current` from `before` to `after`.
     #[must_use]
     pub const fn new(before: Current, after: Current, at: Option<Timestamp>) -> Self {
         Self { before, after, at }

@@ -81,9 +81,8 @@ use crate::{
 /// - A guard whose lock was taken over can no longer change anything.
 /// - An error says how much took effect ([`StoreError::effect`]).
 ///
-/// The cases of `switchback::testing::stores` check it. Methods with a default do what a store does that has nothing of
-/// the kind: no connections, no trash, no commands on
-/// the host, no shared paths, no trees of other tools.
+/// The cases of `switchback::testing::stores` check it. The default of a method is for a store
+/// without that part: connections, trash, commands on the host, shared paths, trees of other tools.
 ///
 /// `Display` prints the host's name for messages.
 pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
@@ -277,7 +276,8 @@ const NO_COMMANDS: &str = "run commands";
 ///
 /// Release it with [`finish`](Self::finish). After a plain drop the lock stays on the host, because releasing it takes a
 /// request, and `Drop` cannot wait. The next run takes it over once the holder is proven dead: over SSH when the
-/// connection or this process has ended; for a [`DirStore`] on this machine at once, also in this process.
+/// connection or this process has ended; for a [`DirStore`] on this machine at once in this process, and in others once
+/// this process has ended.
 #[must_use = "the lock stays taken until `finish`"]
 pub trait StoreGuard: fmt::Debug + Send + Sync {
     /// Returns the state of the root, as last read under the lock.

@@ -29,7 +29,7 @@ impl PartialEq for Staged {
 impl Eq for Staged {}
 
 impl Staged {
-    /// Creates the claim of a store that the content of a release is complete and durable in the place of `token`.
+    /// Vouches, for a store, that the content of a release is complete and durable under `token`.
     ///
     /// The store chooses the token, such as [`Token::random`], and finds the content by it in
     /// [`prepare`](StoreGuard::prepare) and [`discard`](super::ReleaseStore::discard).

@@ -7,7 +7,7 @@ use std::fmt;
 pub enum Verdict {
     /// The rule holds.
     Passed,
-    /// The environment does not allow to test all of the rule, for this reason. The part that it allows holds.
+    /// Not all of the rule could be tested here, for this reason. What was tested holds.
     Skipped(String),
 }
 
