@@ -9,15 +9,23 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use crate::{path::HostPath, token::Token};
+#[cfg(any(test, target_os = "linux"))]
+use crate::path::HostPath;
+use crate::token::Token;
 
 /// What this process abandoned, and what may still run for it.
-static STATE: Mutex<State> = Mutex::new(State { next: 0, running: BTreeMap::new(), abandoned: BTreeMap::new() });
+static STATE: Mutex<State> = Mutex::new(State {
+    next: 0,
+    #[cfg(any(test, target_os = "linux"))]
+    running: BTreeMap::new(),
+    abandoned: BTreeMap::new(),
+});
 
 struct State {
     /// The number of the next local work.
     next: u64,
     /// The root of each local work under way, by its number.
+    #[cfg(any(test, target_os = "linux"))]
     running: BTreeMap<u64, HostPath>,
     /// The abandoned tokens, each with `next` of that time. A token that is not here counts as in use: another version
     /// of this crate in the same process may hold it.

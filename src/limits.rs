@@ -37,4 +37,5 @@ pub(crate) const CACHE: u64 = 64 << 20;
 pub(crate) const GIT: u64 = 64 << 20;
 
 /// A listing that a snapshot left on a host.
+#[cfg(target_os = "linux")]
 pub(crate) const LISTING: u64 = 1 << 30;
