@@ -379,20 +379,11 @@ fn a_pin_whose_answer_is_lost_is_not_reported_as_done() {
     for text in ["a", "b"] {
         assert_eq!(deploy(&world.fleet(&Cut::never()), text).exit_code(), ExitCode::DONE);
     }
-    let pin = |cut: &Cut| wait(world.fleet(cut).pin(&name("a"), &RunOptions::default(), Silent).report());
-    for then in [AfterLoss::Answers, AfterLoss::Dead] {
-        let counting = Cut::losing_answer(2, then);
-        let report = pin(&counting);
-        let host = &report.hosts[0];
-        assert_eq!(
-            (report.outcome, host.outcome),
-            (Outcome::Failed, HostOutcome::Failed),
-            "{then:?}: {:?}",
-            report.error
-        );
-        world.controller_is_gone();
-    }
-    assert_eq!(pin(&Cut::never()).exit_code(), ExitCode::DONE);
+    // The state, the lock, the mark.
+    let cut = Cut::losing_answer(3, AfterLoss::Dead);
+    let report = wait(world.fleet(&cut).pin(&name("a"), &RunOptions::default(), Silent).report());
+    let outcomes = (report.outcome, report.hosts[0].outcome);
+    assert_eq!(outcomes, (Outcome::Failed, HostOutcome::Failed), "{:?}", report.error);
 }
 
 /// A stage between a killed deploy and its recovery changes nothing about the recovery. FAULTS.md K21.
