@@ -41,24 +41,13 @@ mod tests {
         let at: Timestamp = format!("2026-11-24T00:00:{second:02}Z").parse().expect("a time");
         let (by, reason) = ("jane@laptop".to_owned(), None);
         HostedRelease {
-            name: name.parse().expect("a name"),
-            id: FileId { device: 1, inode: second.into() },
             previous: Ok(PreviousVersion::None),
             bad: if is_bad { Kept::Record(BadMark { at, by: by.clone(), reason, number: 1 }) } else { Kept::Nothing },
-            pinned: Kept::Nothing,
-            over: None,
             staged: match second {
                 0 => Kept::Nothing,
                 _ => Kept::Record(StagedRecord { format: 1, at, by, files: 1, bytes: 1, digest: None, revision: None }),
             },
-            adopted: Kept::Nothing,
-            foreign: None,
-            unsealed: Kept::Nothing,
-            touched: Kept::Nothing,
-            commands: Kept::Nothing,
-            data: Kept::Nothing,
-            links: Kept::Nothing,
-            broken: Vec::new(),
+            ..HostedRelease::new(name.parse().expect("a name"), FileId { device: 1, inode: second.into() })
         }
     }
 

@@ -47,15 +47,7 @@ fn after(plan: &Plan, seen: &Seen<'_>) -> RootState {
 fn brought(name: &ReleaseName, record: &PreviousVersion) -> HostedRelease {
     let (format, at) = (1, Timestamp::UNIX_EPOCH);
     HostedRelease {
-        name: name.clone(),
-        id: FileId { device: 0, inode: 0 },
         previous: Ok(record.clone()),
-        bad: Kept::Nothing,
-        pinned: Kept::Nothing,
-        foreign: None,
-        unsealed: Kept::Nothing,
-        touched: Kept::Nothing,
-        over: None,
         staged: Kept::Record(StagedRecord {
             format,
             at,
@@ -65,10 +57,6 @@ fn brought(name: &ReleaseName, record: &PreviousVersion) -> HostedRelease {
             digest: None,
             revision: None,
         }),
-        commands: Kept::Nothing,
-        data: Kept::Nothing,
-        links: Kept::Nothing,
-        broken: Vec::new(),
-        adopted: Kept::Nothing,
+        ..HostedRelease::new(name.clone(), FileId { device: 0, inode: 0 })
     }
 }

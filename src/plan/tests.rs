@@ -40,21 +40,9 @@ impl Root {
     fn add(&mut self, text: &str, previous: Result<PreviousVersion, crate::record::BadRecord>) {
         let (at, by) = (Timestamp::UNIX_EPOCH, "jane@laptop".to_owned());
         self.state.releases.push(HostedRelease {
-            name: name(text),
-            id: FileId { device: 1, inode: 1 + self.state.releases.len() as u64 },
             previous,
-            bad: Kept::Nothing,
-            pinned: Kept::Nothing,
-            over: None,
             staged: Kept::Record(StagedRecord { format: 1, at, by, files: 1, bytes: 1, digest: None, revision: None }),
-            adopted: Kept::Nothing,
-            foreign: None,
-            unsealed: Kept::Nothing,
-            touched: Kept::Nothing,
-            commands: Kept::Nothing,
-            data: Kept::Nothing,
-            links: Kept::Nothing,
-            broken: Vec::new(),
+            ..HostedRelease::new(name(text), FileId { device: 1, inode: 1 + self.state.releases.len() as u64 })
         });
         self.state.releases.sort_by(|one, other| one.name.cmp(&other.name));
     }

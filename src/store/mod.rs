@@ -32,6 +32,7 @@ mod query;
 mod seal;
 mod staging;
 mod state;
+mod states;
 mod steps;
 mod survey;
 mod take;
@@ -52,9 +53,8 @@ pub use layout::{Layout, LayoutError};
 pub use links::BrokenLinks;
 pub use preparation::{Preparation, Staged};
 pub use prune::Pruned;
-pub use state::{
-    Current, GoneRelease, HostedRelease, Intent, Interrupted, RecordOwner, RootState, StagedRecord, States,
-};
+pub use state::{Current, GoneRelease, HostedRelease, Intent, Interrupted, RecordOwner, RootState, StagedRecord};
+pub use states::States;
 pub use team::TeamState;
 
 use std::fmt;

@@ -1,7 +1,5 @@
 //! [`RootState`]: the contents of a root, read in one exchange.
 
-use std::collections::HashSet;
-
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -23,7 +21,7 @@ use crate::{
     tree::Tree,
 };
 
-use super::{Checked, Kept, TeamState, UnreadableFile, extent::Extent};
+use super::{Checked, Kept, States, TeamState, UnreadableFile, extent::Extent};
 
 /// The contents of a root, read in one exchange.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -471,35 +469,6 @@ impl RootState {
     /// Returns the states of all releases of this root.
     #[must_use]
     pub fn states(&self) -> States<'_> {
-        let named = self.releases.iter().filter_map(|release| release.previous.as_ref().ok()?.release());
-        let begun = self.interrupted.iter().filter_map(|left| Some(&left.intent.record()?.to));
-        States { current: self.current.release(), named: named.collect(), begun: begun.collect() }
-    }
-}
-
-/// The states of the releases of one root.
-#[derive(Debug, Clone)]
-pub struct States<'s> {
-    current: Option<&'s ReleaseName>,
-    /// The releases named by the records of others.
-    named: HashSet<&'s ReleaseName>,
-    /// The targets of interrupted operations.
-    begun: HashSet<&'s ReleaseName>,
-}
-
-impl States<'_> {
-    /// Returns the state of one of the releases.
-    #[must_use]
-    pub fn of(&self, release: &HostedRelease) -> ReleaseState {
-        let recorded = release.previous.is_ok() && !self.begun.contains(&release.name);
-        if self.current == Some(&release.name) {
-            ReleaseState::Current
-        } else if release.bad.exists() {
-            ReleaseState::Bad
-        } else if recorded || self.named.contains(&release.name) {
-            ReleaseState::Good
-        } else {
-            ReleaseState::Staged
-        }
+        States::new(self)
     }
 }
