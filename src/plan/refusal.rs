@@ -15,7 +15,6 @@ use crate::{
     group::GroupName,
     name::ReleaseName,
     path::InnerPath,
-    record::BadRecord,
     report::{Command, crowd},
     shared::{SharedPath, SharedPlace},
     transport::EntryKind,
@@ -267,13 +266,11 @@ pub enum Reason {
         chain: String,
     },
     /// A record in the chain is missing or invalid.
-    #[error("the rollback chain ends at {at}, because {record}: {chain}")]
+    #[error("the rollback chain ends at {at}: {chain}")]
     BadRecord {
         /// The release that the record belongs to.
         at: ReleaseName,
-        /// The fault of the record.
-        record: BadRecord,
-        /// The chain, in words.
+        /// The chain, in words, with the fault of the record.
         chain: String,
     },
     /// A record names a release that does not exist.

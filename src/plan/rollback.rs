@@ -251,7 +251,7 @@ fn end_of(chain: &Chain<'_>, seen: &Seen<'_>) -> Reason {
             at: seen.current().expect("a chain starts at what is current").clone(),
             chain: words,
         },
-        ChainEnd::Broken { at, record } => Reason::BadRecord { at, record, chain: words },
+        ChainEnd::Broken { at, .. } => Reason::BadRecord { at, chain: words },
         ChainEnd::Gone { name, .. } => Reason::PreviousGone { name, chain: words },
         ChainEnd::Loops { .. } => Reason::ChainLoops { chain: words },
     }
