@@ -47,6 +47,21 @@ impl Subject {
         }
         Err(format!("nothing appears at {path:?}"))
     }
+
+    /// Waits until the file at `path` holds a whole mark. A shell creates the file before it writes to it.
+    async fn marked(&self, path: &str) -> Result<ProcessMark, String> {
+        let mut reply = None;
+        for _ in 0..6000 {
+            reply = Some(self.ask(read(path, 4096)).await?);
+            if let Some(Reply::Content(Some(Found::Content(content)))) = &reply
+                && let Some(mark) = ProcessMark::parse(content)
+            {
+                return Ok(mark);
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(format!("no mark: {reply:?}"))
+    }
 }
 
 pub(super) async fn ends_are_told_apart(on: Subject) -> Outcome {
@@ -238,12 +253,9 @@ pub(super) async fn only_the_process_of_the_record_is_ended(on: Subject) -> Outc
     let call = on.call("r", "mkdir begun; until [ -d stop ]; do sleep 1; done; mkdir stopped");
     tokio::select! {
         exit = on.run("r", &call.script) => return Err(format!("it ended: {exit:?}")),
-        appeared = on.appears("r/child") => appeared?,
+        appeared = on.appears("begun") => appeared?,
     }
-    let mark = match on.ask(read("r/child", 4096)).await? {
-        Reply::Content(Some(Found::Content(content))) => ProcessMark::parse(&content).ok_or("no mark")?,
-        other => return Err(format!("no mark: {other:?}")),
-    };
+    let mark = on.marked("r/child").await?;
     let others = [
         ProcessMark { start: mark.start + 1, ..mark.clone() }.to_content(),
         ProcessMark { boot: "another-boot".to_owned(), ..mark.clone() }.to_content(),
