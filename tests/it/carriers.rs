@@ -14,7 +14,7 @@ use switchback::{
         Cut, Faults, Recording, Unreadable, Verdict,
         conformance::{self, Fixture},
     },
-    transport::{LocalTransport, MemoryHost, Transport},
+    transport::{LocalTransport, MemoryHost, MemoryTransport, Transport},
 };
 use tempfile::TempDir;
 
@@ -33,14 +33,16 @@ fn local(wrap: impl Fn(LocalTransport) -> Box<dyn Transport>) -> Fixture {
     if mounts::are_allowed() { fixture.with_mounts() } else { fixture }
 }
 
+/// A fixture on a host in memory.
+fn memory(wrap: impl Fn(MemoryTransport) -> Box<dyn Transport>) -> Fixture {
+    let host = MemoryHost::new();
+    host.make_dir("/srv/shop");
+    Fixture::new(wrap(host.connect("memory")), "/srv/shop".parse().expect("a root")).without_scripts()
+}
+
 #[tokio::test]
 async fn memory_conforms() {
-    let ran = conformance::transport(|| {
-        let host = MemoryHost::new();
-        host.make_dir("/srv/shop");
-        Fixture::new(host.connect("memory"), "/srv/shop".parse().expect("a root")).without_scripts()
-    });
-    println!("memory: {}", ran.await);
+    println!("memory: {}", conformance::transport(|| memory(|inner| Box::new(inner))).await);
 }
 
 #[tokio::test]
@@ -48,16 +50,25 @@ async fn local_conforms() {
     println!("local: {}", conformance::transport(|| local(|inner| Box::new(inner))).await);
 }
 
+/// Wraps a transport without changing what it does.
+fn decorated(decorator: usize, inner: impl Transport) -> Box<dyn Transport> {
+    match decorator {
+        0 => Box::new(Recording::new(inner)),
+        1 => Box::new(Faults::new(inner, Cut::never())),
+        2 => Box::new(Unreadable::new(inner)),
+        _ => Box::new(Arc::new(Box::new(inner))),
+    }
+}
+
+/// Runs every case on each decorator in memory, and on one of them on this machine.
 #[tokio::test]
 async fn decorators_conform() {
-    let recording = conformance::transport(|| local(|inner| Box::new(Recording::new(inner))));
-    println!("recording: {}", recording.await);
-    let faults = conformance::transport(|| local(|inner| Box::new(Faults::new(inner, Cut::never()))));
-    println!("faults: {}", faults.await);
-    let unreadable = conformance::transport(|| local(|inner| Box::new(Unreadable::new(inner))));
-    println!("unreadable: {}", unreadable.await);
-    let pointers = conformance::transport(|| local(|inner| Box::new(Arc::new(Box::new(inner)))));
-    println!("pointers: {}", pointers.await);
+    for decorator in 0..4 {
+        let ran = conformance::transport(|| memory(|inner| decorated(decorator, inner))).await;
+        let share = conformance::cases().iter().skip(decorator).step_by(4);
+        let ran_here = conformance::all_of(share, || local(|inner| decorated(decorator, inner))).await;
+        println!("{}: {ran}; {ran_here}", ["recording", "faults", "unreadable", "pointers"][decorator]);
+    }
 }
 
 /// The suite must be able to fail: it detects a transport that breaks the contract, by the name of the case.

@@ -30,11 +30,11 @@ fn fixture_on(transport: impl Transport) -> Fixture {
 }
 
 /// A shell and the utilities that it finds, in which every case runs by default.
-const EVERY_CASE: [(&str, &str); 3] = [("dash", "gnu"), ("busybox", "busybox"), ("dash", "toybox")];
+const EVERY_CASE: [(&str, &str); 2] = [("dash", "gnu"), ("busybox", "busybox")];
 
 /// The others share the cases between them by default.
 const SHARED: [(&str, &str); 6] =
-    [("bash", "gnu"), ("busybox", "gnu"), ("mksh", "gnu"), ("zsh", "gnu"), ("dash", "busybox"), ("bash", "toybox")];
+    [("bash", "gnu"), ("busybox", "gnu"), ("mksh", "gnu"), ("zsh", "gnu"), ("dash", "busybox"), ("dash", "toybox")];
 
 /// Returns the cases of the turn `turn` of `turns`.
 fn share(turn: usize, turns: usize) -> impl Fn(&(usize, &'static Case)) -> bool {
@@ -79,17 +79,18 @@ fn every_case_holds_in_every_shell() {
     }
 }
 
-/// Runs each case over one of the commands that start shells.
+/// Runs half of the cases over one of the commands that start shells.
 #[test]
 fn commands_that_start_shells_conform() {
     let plain = |words: &[&str]| CommandShell::new(words[0], &words[1..]);
-    let shells = [plain(&["env"]), plain(&["env", "-i"]), plain(&["sh", "-c"]).taking_a_line()];
+    let shells = [plain(&["env"]), plain(&["sh", "-c"]).taking_a_line()];
     let own_mounts = mounts::are_allowed().then(|| plain(&["unshare", "--mount"]));
     let shells: Vec<_> = shells.into_iter().chain(own_mounts).collect();
     for (turn, shell) in shells.iter().enumerate() {
         let began = Instant::now();
         let make = || fixture_on(ShellTransport::new(shell.clone(), Duration::from_secs(60)));
-        let meant = cases().iter().enumerate().filter(share(turn, shells.len())).map(|(_, case)| case);
+        // Every second case by default: `examples/custom_transport.rs` runs them all over `env -i`.
+        let meant = cases().iter().enumerate().filter(share(turn, 2 * shells.len())).map(|(_, case)| case);
         eprintln!("{shell}: {}, in {:.1} s", wait(all_of(meant, make)), began.elapsed().as_secs_f64());
     }
 }
