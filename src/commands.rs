@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The default time limit of a hook or a validation attempt.
-pub const HOOK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+pub(crate) const HOOK_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// The commands around a switch. Each is a script for `sh`.
 ///

@@ -75,7 +75,7 @@ impl Proof {
 /// # Errors
 ///
 /// Fails when the directory cannot be read.
-pub fn has_passed(directory: &Utf8Path, digest: &str) -> std::io::Result<bool> {
+pub(crate) fn has_passed(directory: &Utf8Path, digest: &str) -> std::io::Result<bool> {
     for entry in fs_err::read_dir(directory)? {
         let path = entry?.path();
         if path.extension().is_none_or(|ending| ending != "json") {

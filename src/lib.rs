@@ -143,11 +143,11 @@ pub mod tree;
 mod verification;
 
 pub use address::{Address, AddressError};
-pub use config::{Config, ConfigError};
+pub use config::{Config, error::ConfigError};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, Observer};
 pub use exit::ExitCode;
-pub use fleet::{Fleet, Host};
+pub use fleet::members::{Fleet, Host};
 pub use future::BoxFuture;
 pub use group::{GroupName, GroupNameError};
 pub use hint::{Hint, Notice};
@@ -156,7 +156,11 @@ pub use path::{HostPath, InnerPath, PathError};
 pub use release::Release;
 pub use report::Report;
 pub use run_error::RunError;
-pub use store::{DirStore, Layout, LayoutError, ReleaseStore};
+pub use store::{
+    ReleaseStore,
+    dir::DirStore,
+    layout::{Layout, LayoutError},
+};
 pub use target_check::TargetCheck;
 pub use time::{Timestamp, TimestampError};
 pub use token::{Token, TokenError};

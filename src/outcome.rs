@@ -94,7 +94,7 @@ impl Command {
 
     /// Whether it uploads content to the hosts, and therefore creates a root that does not exist yet.
     #[must_use]
-    pub fn brings_content(self) -> bool {
+    pub(crate) fn brings_content(self) -> bool {
         matches!(self, Self::Deploy | Self::Stage)
     }
 }

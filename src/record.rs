@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The file in a release directory that holds the record.
-pub const RECORD_FILE: &str = "previousVersion";
+pub(crate) const RECORD_FILE: &str = "previousVersion";
 
 /// The release that was current before another became current.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -27,7 +27,7 @@ pub enum PreviousVersion {
 
 /// A parsed record, before the host is asked about its path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reading {
+pub(crate) enum Reading {
     /// A release of this root, or `none`.
     Certain(PreviousVersion),
     /// An absolute path in another spelling; only the host can tell whether it is one of our releases.
@@ -40,7 +40,7 @@ impl PreviousVersion {
     /// # Errors
     ///
     /// [`BadRecord`] gives the reason why the content is invalid, and shows it escaped.
-    pub fn read(
+    pub(crate) fn read(
         content: &[u8],
         own: &ReleaseName,
         root: &HostPath,
@@ -79,7 +79,7 @@ impl PreviousVersion {
     /// A root whose path contains control characters (a line break, say) does not fit into one line, so the record then
     /// holds the bare name, which reading accepts as well.
     #[must_use]
-    pub fn line(&self, root: &HostPath, releases: &InnerPath) -> String {
+    pub(crate) fn line(&self, root: &HostPath, releases: &InnerPath) -> String {
         match self {
             Self::None => "none\n".to_owned(),
             Self::Release(name) if root.as_str().contains(char::is_control) => format!("{name}\n"),

@@ -42,7 +42,7 @@ impl Timestamp {
     /// Formats as `20261123T101500Z`, for generated names. An earlier instant gives the Unix epoch, since a name
     /// cannot begin with a sign.
     #[must_use]
-    pub fn compact(self) -> String {
+    pub(crate) fn compact(self) -> String {
         self.0.max(jiff::Timestamp::UNIX_EPOCH).strftime("%Y%m%dT%H%M%SZ").to_string()
     }
 }

@@ -6,7 +6,7 @@
 
 #[cfg(feature = "config")]
 mod duration;
-mod error;
+pub(crate) mod error;
 #[cfg(feature = "config")]
 mod file;
 #[cfg(feature = "config")]
@@ -27,7 +27,7 @@ mod value;
 #[cfg(feature = "config")]
 #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 pub use duration::{DurationError, parse_duration};
-pub use error::ConfigError;
+pub(crate) use error::ConfigError;
 pub use suggest::did_you_mean;
 
 use camino::Utf8PathBuf;

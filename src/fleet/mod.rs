@@ -75,7 +75,7 @@ mod hooks;
 mod links;
 mod locked_host;
 mod log;
-mod members;
+pub(crate) mod members;
 mod observe;
 mod operations;
 mod options;
@@ -92,7 +92,7 @@ mod with_locks;
 
 pub use call::Call;
 pub use cancel::Cancel;
-pub use members::{Fleet, Host};
+pub(crate) use members::{Fleet, Host};
 pub use options::{
     ActivateOptions, Code, CommandsFrom, DeployOptions, DrillOptions, RecoverOptions, Retention, RollbackOptions,
     RunOptions,

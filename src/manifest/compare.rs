@@ -173,7 +173,7 @@ impl Manifest {
     /// a file without a digest counts as unreadable; otherwise contents are not compared. Ignores everything at or
     /// below the paths `except`.
     #[must_use]
-    pub fn compare(&self, seen: &[Surveyed], contents: bool, except: &[&[u8]]) -> Vec<Difference> {
+    pub(crate) fn compare(&self, seen: &[Surveyed], contents: bool, except: &[&[u8]]) -> Vec<Difference> {
         let is_excepted = |path: &[u8]| except.iter().any(|other| is_within(path, other));
         let seen: BTreeMap<&[u8], &Surveyed> = seen.iter().map(|entry| (&entry.path[..], entry)).collect();
         let held = self.entries.iter().filter(|entry| !is_excepted(&entry.path)).filter_map(|entry| {
@@ -198,7 +198,7 @@ impl Manifest {
     /// # Errors
     ///
     /// The path of an entry that no manifest can list: a device, pipe or socket, or a file without a digest.
-    pub fn of_survey(seen: &[Surveyed], except: &[&[u8]]) -> Result<Self, Vec<u8>> {
+    pub(crate) fn of_survey(seen: &[Surveyed], except: &[&[u8]]) -> Result<Self, Vec<u8>> {
         let seen = seen.iter().filter(|entry| !except.iter().any(|other| is_within(&entry.path, other)));
         let entry = |entry: &Surveyed| {
             let node = match &entry.node {

@@ -165,7 +165,7 @@ impl Layout {
     /// Returns the target of a `current` link to a release: relative, so that the root may be moved or mounted
     /// elsewhere.
     #[must_use]
-    pub fn link_to(&self, name: &ReleaseName) -> Vec<u8> {
+    pub(crate) fn link_to(&self, name: &ReleaseName) -> Vec<u8> {
         self.release(name).as_str().as_bytes().to_vec()
     }
 

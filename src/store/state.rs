@@ -445,18 +445,18 @@ impl RootState {
 
     /// Returns `true` if `current` was removed: it does not exist, but releases were current here.
     #[must_use]
-    pub fn lost_current(&self) -> bool {
+    pub(crate) fn lost_current(&self) -> bool {
         let states = self.states();
         self.current == Current::Absent && self.releases.iter().any(|release| states.of(release) == ReleaseState::Good)
     }
 
     /// Returns `true` if `current` was removed, and `name` is the complete release that it last led to.
     #[must_use]
-    pub fn was_last(&self, name: &ReleaseName) -> bool {
+    pub(crate) fn was_last(&self, name: &ReleaseName) -> bool {
         self.lost_current() && self.last.as_ref() == Some(name) && self.release(name).is_some()
     }
 
-    /// Returns the state of a release of this root. For many releases, use [`states`](Self::states).
+    /// Returns the state of a release of this root.
     ///
     /// A release was once current if it has a readable record, because that is written at the switch, or if it is in
     /// the chain behind another: the first release of a tree made by hand has no record. The target of an interrupted
@@ -468,7 +468,7 @@ impl RootState {
 
     /// Returns the states of all releases of this root.
     #[must_use]
-    pub fn states(&self) -> States<'_> {
+    pub(crate) fn states(&self) -> States<'_> {
         States::new(self)
     }
 }

@@ -8,7 +8,7 @@ use super::{HostedRelease, RootState};
 
 /// The states of the releases of one root.
 #[derive(Debug, Clone)]
-pub struct States<'s> {
+pub(crate) struct States<'s> {
     current: Option<&'s ReleaseName>,
     /// The releases named by the records of others.
     named: HashSet<&'s ReleaseName>,
@@ -25,7 +25,7 @@ impl<'s> States<'s> {
 
     /// Returns the state of one of the releases.
     #[must_use]
-    pub fn of(&self, release: &HostedRelease) -> ReleaseState {
+    pub(crate) fn of(&self, release: &HostedRelease) -> ReleaseState {
         let recorded = release.previous.is_ok() && !self.begun.contains(&release.name);
         if self.current == Some(&release.name) {
             ReleaseState::Current

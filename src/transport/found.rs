@@ -117,7 +117,7 @@ pub enum EntryKind {
 impl EntryKind {
     /// Returns the kind with its article, for messages.
     #[must_use]
-    pub fn with_article(self) -> &'static str {
+    pub(crate) fn with_article(self) -> &'static str {
         match self {
             Self::Directory => "a directory",
             Self::File => "a file",

@@ -2,8 +2,8 @@
 
 use camino::{Utf8Path, Utf8PathBuf};
 use switchback::{
-    Config, Error, ErrorKind,
-    config::{ConfigError, HostConfig, did_you_mean},
+    Config, ConfigError, Error, ErrorKind,
+    config::{HostConfig, did_you_mean},
 };
 
 use crate::args::{Global, Hosts};

@@ -116,13 +116,13 @@ fn touch(touched: &mut Vec<InnerPath>, path: InnerPath) {
 impl Layout {
     /// Returns the path of a shared file or directory.
     #[must_use]
-    pub fn shared_place(&self, shared: &SharedPath) -> InnerPath {
+    pub(crate) fn shared_place(&self, shared: &SharedPath) -> InnerPath {
         self.shared().join(shared.path())
     }
 
     /// Returns the target of the symlink in a release: relative, so that the root may be moved or mounted elsewhere.
     #[must_use]
-    pub fn link_to_shared(&self, shared: &SharedPath) -> Vec<u8> {
+    pub(crate) fn link_to_shared(&self, shared: &SharedPath) -> Vec<u8> {
         let up = self.releases().names().count() + shared.path().names().count();
         format!("{}{}", "../".repeat(up), self.shared_place(shared).as_str()).into_bytes()
     }
