@@ -49,7 +49,9 @@ pub(crate) async fn main() -> Result<(), Box<dyn Error>> {
     for (name, (_, down)) in ["v1", "v2", "v3"].into_iter().zip(SCRIPTS) {
         let release = NewRelease::new(name.parse()?, Tree::from_memory([("page", name.as_bytes())])?);
         let mut options = DeployOptions::new().code(code.clone());
-        options.irreversible = down.is_none().then(|| format!("{name} has no script down"));
+        if down.is_none() {
+            options = options.irreversible(format!("{name} has no script down"));
+        }
         fleet.deploy(Arc::new(release), &options, Silent).await?;
     }
     let back = RollbackOptions::new().code(code);

@@ -18,31 +18,31 @@ use crate::{
 #[non_exhaustive]
 pub struct RunOptions {
     /// The name of the user, as locks and histories show it: `user@host`, and the CI job if there is one.
-    pub by: String,
+    pub(crate) by: String,
     /// The reason, as locks and histories show it.
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// The revision that is deployed, as version control calls it; kept with the staged release and in the
     /// history.
-    pub revision: Option<String>,
+    pub(crate) revision: Option<String>,
     /// The maximum time to wait for a lock that somebody else holds; zero by default.
-    pub wait: Duration,
+    pub(crate) wait: Duration,
     /// Whether to stop after planning, with nothing changed.
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
     /// Whether to skip unreachable hosts.
     ///
     /// The other hosts record what these miss. The next run that reaches them, or a recovery, handles it.
-    pub skip_unreachable: bool,
+    pub(crate) skip_unreachable: bool,
     /// Whether a source without any file is accepted. Such a source is most often a failed build.
-    pub allow_empty: bool,
+    pub(crate) allow_empty: bool,
     /// The commands around a switch; `None` for those of the configuration, if the fleet was made from one.
     ///
     /// A rollback runs the commands recorded with the releases, unless it is asked to run these.
-    pub commands: Option<Commands>,
+    pub(crate) commands: Option<Commands>,
     /// The caller's own code around a switch.
-    pub code: Code,
+    pub(crate) code: Code,
     /// The working directory of commands on the controller; by default, the directory of the configuration file, else
     /// the current directory.
-    pub directory: Option<Utf8PathBuf>,
+    pub(crate) directory: Option<Utf8PathBuf>,
 }
 
 /// The caller's own code around a switch. Hooks run in addition to the configured commands, the migration
@@ -51,15 +51,15 @@ pub struct RunOptions {
 #[non_exhaustive]
 pub struct Code {
     /// Runs on every host, in the new release, before any switch.
-    pub prepare: Option<Arc<dyn Hook>>,
+    pub(crate) prepare: Option<Arc<dyn Hook>>,
     /// Runs on every host after the switch, in both directions.
-    pub after_switch: Option<Arc<dyn Hook>>,
+    pub(crate) after_switch: Option<Arc<dyn Hook>>,
     /// Decides on every host whether the switch was good.
-    pub validate: Option<Arc<dyn Hook>>,
+    pub(crate) validate: Option<Arc<dyn Hook>>,
     /// Applies and reverts data migrations, instead of the configured commands.
-    pub migration: Option<Arc<dyn DataMigration>>,
+    pub(crate) migration: Option<Arc<dyn DataMigration>>,
     /// The place where the migration runs its commands; the controller by default.
-    pub place: DataPlace,
+    pub(crate) place: DataPlace,
 }
 
 impl Default for Code {
@@ -130,28 +130,28 @@ impl Retention {
 #[non_exhaustive]
 pub struct DeployOptions {
     /// The options of every command.
-    pub run: RunOptions,
+    pub(crate) run: RunOptions,
     /// Whether to deploy although the hosts are on different releases.
-    pub allow_split: bool,
+    pub(crate) allow_split: bool,
     /// The release that must be current on every host that is not yet on the new one.
     ///
     /// Otherwise the deploy is refused, so that an older pipeline does not overwrite the deploy of a newer one.
-    pub from: Option<ReleaseName>,
+    pub(crate) from: Option<ReleaseName>,
     /// Whether a deploy of an existing release that is not current goes to it.
     ///
     /// It does so by an activation; or by a rollback, with the data, if the records lead back to it. Every host must
     /// need the same command, and a bad release is refused.
-    pub or_return: bool,
+    pub(crate) or_return: bool,
     /// How to verify an existing release against its manifest before going to it; `None` for the configured check.
-    pub verify: Option<TargetCheck>,
+    pub(crate) verify: Option<TargetCheck>,
     /// Whether an existing name is refused whatever its content.
     pub(super) anew: bool,
     /// The reason why the release cannot be rolled back together with its data, if there is one.
-    pub irreversible: Option<String>,
+    pub(crate) irreversible: Option<String>,
     /// Whether to accept and record a data version other than the last known one.
-    pub accept_data: bool,
+    pub(crate) accept_data: bool,
     /// The releases to keep; others that nothing needs are removed after success.
-    pub keep: Retention,
+    pub(crate) keep: Retention,
 }
 
 /// The options of [`Fleet::drill`](super::Fleet::drill).
@@ -159,7 +159,7 @@ pub struct DeployOptions {
 #[non_exhaustive]
 pub struct DrillOptions {
     /// The options of every command.
-    pub run: RunOptions,
+    pub(crate) run: RunOptions,
 }
 
 /// The options of [`Fleet::activate`](super::Fleet::activate).
@@ -167,15 +167,15 @@ pub struct DrillOptions {
 #[non_exhaustive]
 pub struct ActivateOptions {
     /// The options of every command.
-    pub run: RunOptions,
+    pub(crate) run: RunOptions,
     /// How to verify the release against its manifest before switching; `None` for the configured check.
-    pub verify: Option<TargetCheck>,
+    pub(crate) verify: Option<TargetCheck>,
     /// Whether to switch although the hosts are on different releases.
-    pub allow_split: bool,
+    pub(crate) allow_split: bool,
     /// Whether to accept and record a data version other than the last known one.
-    pub accept_data: bool,
+    pub(crate) accept_data: bool,
     /// The releases to keep; others that nothing needs are removed after success.
-    pub keep: Retention,
+    pub(crate) keep: Retention,
 }
 
 /// The options of [`Fleet::rollback`](super::Fleet::rollback).
@@ -183,24 +183,24 @@ pub struct ActivateOptions {
 #[non_exhaustive]
 pub struct RollbackOptions {
     /// The options of every command.
-    pub run: RunOptions,
+    pub(crate) run: RunOptions,
     /// The target: one good release back, by default.
-    pub target: RollbackTarget,
+    pub(crate) target: RollbackTarget,
     /// How to verify the target against its manifest before switching; `None` for the configured check.
-    pub verify: Option<TargetCheck>,
+    pub(crate) verify: Option<TargetCheck>,
     /// Moves only hosts that are on this release. If none is, does nothing.
-    pub from: Option<ReleaseName>,
+    pub(crate) from: Option<ReleaseName>,
     /// Whether to keep the data as it is, and roll back the code alone.
-    pub keep_data: bool,
+    pub(crate) keep_data: bool,
     /// The version to revert the data to, if the records disagree about it or are wrong.
-    pub data_to: Option<DataVersion>,
+    pub(crate) data_to: Option<DataVersion>,
     /// The commands to run.
-    pub commands: CommandsFrom,
+    pub(crate) commands: CommandsFrom,
     /// Whether to skip hooks and validations, those of the caller's own code too.
     ///
     /// Together with `keep_data` nothing is run, so that the rollback needs no records of commands or data and trusts
     /// nobody.
-    pub no_hooks: bool,
+    pub(crate) no_hooks: bool,
 }
 
 /// The options of [`Fleet::recover`](super::Fleet::recover).
@@ -208,11 +208,11 @@ pub struct RollbackOptions {
 #[non_exhaustive]
 pub struct RecoverOptions {
     /// The options of every command.
-    pub run: RunOptions,
+    pub(crate) run: RunOptions,
     /// The direction of the recovery.
-    pub direction: Direction,
+    pub(crate) direction: Direction,
     /// Whether to keep the data as it is.
-    pub keep_data: bool,
+    pub(crate) keep_data: bool,
 }
 
 impl Default for RollbackOptions {

@@ -80,8 +80,8 @@ macro_rules! run_setters {
 
             /// Sets the commands around a switch, instead of those of the configuration.
             #[must_use]
-            pub fn commands(mut self, commands: Commands) -> Self {
-                self$(.$run)?.commands = Some(commands);
+            pub fn commands(mut self, commands: impl Into<Option<Commands>>) -> Self {
+                self$(.$run)?.commands = commands.into();
                 self
             }
 
@@ -176,8 +176,8 @@ impl DeployOptions {
 
     /// Sets the release that must be current on every host that is not yet on the new one.
     #[must_use]
-    pub fn from(mut self, from: ReleaseName) -> Self {
-        self.from = Some(from);
+    pub fn from(mut self, from: impl Into<Option<ReleaseName>>) -> Self {
+        self.from = from.into();
         self
     }
 
@@ -190,8 +190,8 @@ impl DeployOptions {
 
     /// Sets how to verify an existing release before going to it.
     #[must_use]
-    pub fn verify(mut self, verify: TargetCheck) -> Self {
-        self.verify = Some(verify);
+    pub fn verify(mut self, verify: impl Into<Option<TargetCheck>>) -> Self {
+        self.verify = verify.into();
         self
     }
 
@@ -220,8 +220,8 @@ impl DeployOptions {
 impl ActivateOptions {
     /// Sets how to verify the release before switching.
     #[must_use]
-    pub fn verify(mut self, verify: TargetCheck) -> Self {
-        self.verify = Some(verify);
+    pub fn verify(mut self, verify: impl Into<Option<TargetCheck>>) -> Self {
+        self.verify = verify.into();
         self
     }
 
@@ -269,15 +269,15 @@ impl RollbackOptions {
 
     /// Sets how to verify the target before switching.
     #[must_use]
-    pub fn verify(mut self, verify: TargetCheck) -> Self {
-        self.verify = Some(verify);
+    pub fn verify(mut self, verify: impl Into<Option<TargetCheck>>) -> Self {
+        self.verify = verify.into();
         self
     }
 
     /// Moves only hosts that are on this release.
     #[must_use]
-    pub fn from(mut self, from: ReleaseName) -> Self {
-        self.from = Some(from);
+    pub fn from(mut self, from: impl Into<Option<ReleaseName>>) -> Self {
+        self.from = from.into();
         self
     }
 
@@ -290,8 +290,8 @@ impl RollbackOptions {
 
     /// Sets the version to revert the data to, if the records disagree about it or are wrong.
     #[must_use]
-    pub fn data_to(mut self, version: DataVersion) -> Self {
-        self.data_to = Some(version);
+    pub fn data_to(mut self, version: impl Into<Option<DataVersion>>) -> Self {
+        self.data_to = version.into();
         self
     }
 

@@ -17,6 +17,7 @@ use super::StoreGuard;
 
 /// The request for [`StoreGuard::run`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HookRun {
     /// The kind of hook.
     pub kind: HookKind,

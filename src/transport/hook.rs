@@ -129,6 +129,7 @@ impl fmt::Debug for Secrets {
 
 /// The result of a command, and the end of its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HookExit {
     /// The way in which it ended.
     pub end: HookEnd,
@@ -136,6 +137,13 @@ pub struct HookExit {
     pub stdout: Vec<u8>,
     /// The end of the kept standard error: 4 KiB at most.
     pub stderr: Vec<u8>,
+}
+
+impl HookExit {
+    /// Creates the result of a command that ended so, with the kept end of each stream.
+    pub fn new(end: HookEnd, stdout: impl Into<Vec<u8>>, stderr: impl Into<Vec<u8>>) -> Self {
+        Self { end, stdout: stdout.into(), stderr: stderr.into() }
+    }
 }
 
 /// The ways in which a command ends.

@@ -127,8 +127,7 @@ async fn a_release_has_the_group_that_its_directory_hands_on() {
         // None of it is a difference from the deployed content.
         let verified = fleet.verify(None, true, Silent).report().await;
         assert_done(&verified, &on);
-        let mut options = RollbackOptions::default();
-        options.run = RunOptions::new().by("jane@laptop");
+        let options = RollbackOptions::default().run(RunOptions::new().by("jane@laptop"));
         assert_done(&fleet.rollback(&options, Silent).report().await, &on);
         fleet.close().await;
     }

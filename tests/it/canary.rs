@@ -23,7 +23,7 @@ use support::local_shell::LocalShell;
 use switchback::{
     DirStore, ExitCode, Fleet, Host, HostPath, Layout, Transport,
     event::Silent,
-    fleet::{DeployOptions, RecoverOptions, Retention, RunOptions},
+    fleet::{DeployOptions, RecoverOptions, RunOptions},
     release::NewRelease,
     testing::WholeReport as _,
     transport::LocalTransport,
@@ -125,8 +125,7 @@ fn hammered(carrier: impl Transport, what: &str) {
         while began.elapsed() < Duration::from_secs(6) || !seen(done) {
             tried += 1;
             assert!(tried < 10_000, "{what}: {} swaps, and {done} of {tried} rounds went through", swapper.swaps());
-            let mut options = DeployOptions::default();
-            options.keep = Retention::Good(0);
+            let options = DeployOptions::default().keep(0);
             let text = format!("r{}", tried % 8);
             let deployed = fleet.deploy(release(&text), &options, Silent).report().await;
             let pruned = fleet.prune(0, &RunOptions::default(), Silent).report().await;

@@ -109,8 +109,7 @@ async fn a_read_only_filesystem_refuses_check_too() {
                 let tree = Tree::from_memory([("index.html", "a".as_bytes())]).expect("a tree");
                 Arc::new(NewRelease::new("a".parse().expect("a name"), tree))
             };
-            let mut dry = DeployOptions::default();
-            dry.run.dry_run = true;
+            let dry = DeployOptions::default().dry_run(true);
             let reports = [
                 fleet().check(&RunOptions::default(), Silent).report().await,
                 fleet().deploy(release(), &dry, Silent).report().await,
@@ -186,7 +185,7 @@ async fn a_full_filesystem_is_gone_back_on_and_pruned() {
             let mut options = DeployOptions::default();
             let mut commands = Commands::default();
             commands.after_switch = Some("true".to_owned());
-            options.run.commands = Some(commands);
+            options = options.commands(commands);
             let report = fleet().deploy(small_release(name), &options, Silent).report().await;
             assert_eq!(report.exit_code(), ExitCode::DONE, "{report:?}");
         }

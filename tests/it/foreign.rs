@@ -99,14 +99,11 @@ impl Site {
     }
 
     fn run(&self) -> RunOptions {
-        let mut run = RunOptions::new().by("jane@laptop");
-        run.commands = Some(self.commands.clone());
-        run
+        RunOptions::new().by("jane@laptop").commands(self.commands.clone())
     }
 
     async fn deploy(&self, name: &str) {
-        let mut options = DeployOptions::default();
-        options.run = self.run();
+        let options = DeployOptions::default().run(self.run());
         let tree = Tree::from_memory([("index.html", name.as_bytes()), ("bin/run", b"x")]).expect("a tree");
         let release = Arc::new(NewRelease::new(name.parse().expect("a name"), tree));
         let report = self.fleet().deploy(release, &options, Silent).report().await;
@@ -114,8 +111,7 @@ impl Site {
     }
 
     async fn rollback(&self, allowed: bool) -> Report {
-        let mut options = RollbackOptions::default();
-        options.run = self.run();
+        let options = RollbackOptions::default().run(self.run());
         self.fleet().allow_writable(allowed).rollback(&options, Silent).report().await
     }
 
@@ -187,8 +183,7 @@ async fn no_command_runs_in_a_release_of_another() {
         assert_eq!(site.ran(), "a\nb\na\n");
         site.give("releases/b", OTHER);
         let name = "b".parse().expect("a name");
-        let mut options = ActivateOptions::default();
-        options.run = site.run();
+        let options = ActivateOptions::default().run(site.run());
         let report = site.fleet().activate(&name, &options, Silent).report().await;
         site.refused(&report, "a");
         site.give("releases/b", 0);
@@ -240,9 +235,7 @@ async fn no_record_of_another_is_obeyed() {
         }
         assert_eq!(site.ran(), "a\nb\n", "{}", site.carrier);
         site.give(&records[0], OTHER);
-        let mut options = DeployOptions::default();
-        options.run = site.run();
-        options.run.dry_run = true;
+        let options = DeployOptions::default().run(site.run()).dry_run(true);
         let tree = Tree::from_memory([("index.html", &b"c"[..])]).expect("a tree");
         let release = Arc::new(NewRelease::new("c".parse().expect("a name"), tree));
         let report = site.fleet().deploy(release, &options, Silent).report().await;

@@ -137,7 +137,7 @@ fn transcript(text: &str, case: &str) -> String {
         lines.push('\n');
         match way {
             Recover => add(&mut lines, "recover", &roots, &roots.recover()),
-            Rollback => add(&mut lines, "rollback", &roots, &roots.rollback(|_| {})),
+            Rollback => add(&mut lines, "rollback", &roots, &roots.rollback(|options| options)),
             Deploy => {}
             Force => {
                 add(&mut lines, "unlock", &roots, &roots.unlock(false));
@@ -146,15 +146,14 @@ fn transcript(text: &str, case: &str) -> String {
             }
             RollbackTo => {
                 let report = roots.rollback(|options| {
-                    options.target = RollbackTarget::Release(name("a"));
-                    (options.no_hooks, options.keep_data) = (true, true);
+                    options.target(RollbackTarget::Release(name("a"))).no_hooks(true).keep_data(true)
                 });
                 add(&mut lines, "rollback --to a --no-hooks --keep-data", &roots, &report);
             }
         }
         if !matches!(way, Rollback) {
             add(&mut lines, "deploy x", &roots, &roots.deploy("x"));
-            add(&mut lines, "rollback", &roots, &roots.rollback(|_| {}));
+            add(&mut lines, "rollback", &roots, &roots.rollback(|options| options));
         }
         lines += &left(&roots);
     }

@@ -99,8 +99,7 @@ async fn what_commands_change_in_a_release_is_sealed() {
         commands.data = Some(data);
         let store = DirStore::new(transport, root(&dir), Layout::default());
         let fleet = Fleet::new(vec![Host::new("web1", store)]).unwrap().version_pause(Duration::ZERO);
-        let mut run = RunOptions::new().by("jane@laptop");
-        run.commands = Some(commands);
+        let run = RunOptions::new().by("jane@laptop").commands(commands);
         for text in ["1", "2"] {
             let files = [
                 ("VERSION", text),
@@ -110,14 +109,12 @@ async fn what_commands_change_in_a_release_is_sealed() {
                 ("same", "X\n"),
             ];
             let tree = Tree::from_memory(files.map(|(path, content)| (path, content.as_bytes()))).unwrap();
-            let mut options = DeployOptions::default();
-            options.run = run.clone();
+            let options = DeployOptions::default().run(run.clone());
             let release = Arc::new(NewRelease::new(format!("v{text}").parse().unwrap(), tree));
             let report = fleet.deploy(release, &options, Silent).report().await;
             assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {report:?}");
         }
-        let mut options = RollbackOptions::default();
-        options.run = run;
+        let options = RollbackOptions::default().run(run);
         let report = fleet.rollback(&options, Silent).report().await;
         assert_eq!(report.exit_code(), ExitCode::DONE, "{what}: {report:?}");
         for name in ["v1", "v2"] {

@@ -48,12 +48,15 @@ impl Call<'_> {
     }
 
     pub(crate) fn options(&self, why: &Why) -> RunOptions {
-        let mut options = RunOptions::new().by(self.by);
-        options.reason.clone_from(&why.reason);
-        options.wait = why.wait.unwrap_or_default();
-        options.dry_run = self.global.dry_run;
-        options.skip_unreachable = why.skip_unreachable;
-        options
+        let options = RunOptions::new()
+            .by(self.by)
+            .wait(why.wait.unwrap_or_default())
+            .dry_run(self.global.dry_run)
+            .skip_unreachable(why.skip_unreachable);
+        match &why.reason {
+            Some(reason) => options.reason(reason),
+            None => options,
+        }
     }
 
     /// Returns a call that this command's observer watches, and that the first signal stops.

@@ -25,7 +25,7 @@ impl Script {
 
 impl Default for Script {
     fn default() -> Self {
-        Self::new(|_| HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() })
+        Self::new(|_| HookExit::new(HookEnd::Exited(0), "", ""))
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
         host.on_hook(move |call| {
             counted.fetch_add(1, Ordering::SeqCst);
             inside.write("/srv/schema", &call.script);
-            HookExit { end: HookEnd::Killed(9), stdout: b"0123456789".to_vec(), stderr: b"oh".to_vec() }
+            HookExit::new(HookEnd::Killed(9), "0123456789", "oh")
         });
         let first = run(&host).await.unwrap();
         assert_eq!(first.end, HookEnd::Killed(9));
@@ -185,7 +185,7 @@ mod tests {
         let inside = host.clone();
         host.on_hook(move |_| {
             inside.reboot();
-            HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+            HookExit::new(HookEnd::Exited(0), "", "")
         });
         assert_eq!(run(&host).await.unwrap().end, HookEnd::Lost);
         assert_eq!(run(&host).await.unwrap().end, HookEnd::Lost);

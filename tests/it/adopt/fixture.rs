@@ -44,8 +44,7 @@ pub(crate) fn fleet_of(host: &MemoryHost, cut: &Cut, root: &str, layout: Layout)
 }
 
 pub(crate) fn adopt_with(fleet: &Fleet, from: Option<Tool>, dry_run: bool) -> Report {
-    let mut options = RunOptions::new().by("jane@laptop");
-    options.dry_run = dry_run;
+    let options = RunOptions::new().by("jane@laptop").dry_run(dry_run);
     wait(fleet.adopt(from, &options, Silent).report())
 }
 

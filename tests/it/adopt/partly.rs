@@ -30,7 +30,7 @@ fn a_host_that_is_away_is_taken_over_when_it_is_back() {
     let refused = wait(away().adopt(None, &options, Silent).report());
     assert_code(&refused, ExitCode::REFUSED);
     assert!(!hosts[0].exists(&at(".switchback")), "all or none, unless it was asked for otherwise");
-    options.skip_unreachable = true;
+    options = options.skip_unreachable(true);
     let report = wait(away().adopt(None, &options, Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.hosts[1].outcome, HostOutcome::Unreachable);

@@ -11,11 +11,11 @@ use switchback::{
 use crate::data::model::World;
 
 fn two_back(world: &World, cut: &Cut) -> Report {
-    world.rollback_with(RollbackTarget::Steps(2), &|_| {}, cut)
+    world.rollback_with(RollbackTarget::Steps(2), &|options| options, cut)
 }
 
 fn forward(world: &World, cut: &Cut) -> Report {
-    world.deploy_with("r4", &|_| {}, cut)
+    world.deploy_with("r4", &|options| options, cut)
 }
 
 /// Checks that each release was reverted exactly once. A revert that finds the data at its target already has no

@@ -8,12 +8,12 @@ use switchback::{
 
 use crate::data::{fixture::assert_code, model::World};
 
-fn alone(options: &mut RollbackOptions) {
-    options.keep_data = true;
+fn alone(options: RollbackOptions) -> RollbackOptions {
+    options.keep_data(true)
 }
 
 fn back(world: &World, steps: u32) -> Report {
-    world.rollback_with(RollbackTarget::Steps(steps), &|_| {}, &Cut::never())
+    world.rollback_with(RollbackTarget::Steps(steps), &|options| options, &Cut::never())
 }
 
 fn back_alone(world: &World, steps: u32) {
@@ -22,7 +22,7 @@ fn back_alone(world: &World, steps: u32) {
 
 #[track_caller]
 fn deploys_quietly(world: &World, text: &str) {
-    let (report, warnings) = world.deploy_told(text, &|_| {});
+    let (report, warnings) = world.deploy_told(text, &|options| options);
     assert_code(&report, ExitCode::DONE);
     assert_eq!(warnings, [""; 0], "{text}");
 }

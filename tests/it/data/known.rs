@@ -10,18 +10,18 @@ use switchback::{
 
 use crate::data::{
     fixture::{assert_code, name},
-    model::World,
+    model::{Change, World},
 };
 
 fn version(text: &str) -> DataVersion {
     DataVersion::new(text).expect("a version")
 }
 
-fn to(text: &str) -> impl Fn(&mut RollbackOptions) + '_ {
-    move |options| options.data_to = Some(version(text))
+fn to(text: &str) -> impl Fn(RollbackOptions) -> RollbackOptions + '_ {
+    move |options| options.data_to(version(text))
 }
 
-fn back(world: &World, steps: u32, change: &dyn Fn(&mut RollbackOptions)) -> Report {
+fn back(world: &World, steps: u32, change: Change<'_, RollbackOptions>) -> Report {
     world.rollback_with(RollbackTarget::Steps(steps), change, &Cut::never())
 }
 
@@ -42,7 +42,7 @@ fn ran(world: &World, what: &str) -> usize {
 
 #[track_caller]
 fn deploys_quietly(world: &World, text: &str) {
-    let (report, warnings) = world.deploy_told(text, &|_| {});
+    let (report, warnings) = world.deploy_told(text, &|options| options);
     assert_code(&report, ExitCode::DONE);
     assert_eq!(warnings, [""; 0], "{text}");
 }
@@ -52,16 +52,16 @@ fn a_migration_by_hand_is_noticed_and_its_rollback_needs_a_decision() {
     for decision in ["2", "20"] {
         let world = World::new().deployed(2);
         world.data().version = 20;
-        let (report, warnings) = world.deploy_told("r3", &|_| {});
+        let (report, warnings) = world.deploy_told("r3", &|options| options);
         assert_code(&report, ExitCode::DONE);
         let warning = warnings.iter().find(|warning| warning.contains("DataToLater")).expect("a warning");
         assert!(warning.contains("version on web2 is 20, but 2 was last known, with r2"), "{warning}");
         for steps in [1, 2] {
-            let report = back(&world, steps, &|_| {});
+            let report = back(&world, steps, &|options| options);
             refused(&report, &["before r3", "version was 20", "2 was last known, with r2"]);
             assert!(report.error.is_some_and(|error| error.hints.contains(&Hint::DataTo)));
             assert_eq!(report.outcome, Outcome::Refused);
-            refused(&back(&world, steps, &|options| options.run.dry_run = true), &["20", "2"]);
+            refused(&back(&world, steps, &|options| options.dry_run(true)), &["20", "2"]);
         }
         world.is_at("r3", 3, "refused");
         world.took();
@@ -78,13 +78,13 @@ fn a_migration_by_hand_is_noticed_and_its_rollback_needs_a_decision() {
 fn what_is_accepted_is_what_is_known_from_then_on() {
     let world = World::new().deployed(2);
     world.data().version = 20;
-    let (report, warnings) = world.deploy_told("r3", &|options| options.accept_data = true);
+    let (report, warnings) = world.deploy_told("r3", &|options| options.accept_data(true));
     assert_code(&report, ExitCode::DONE);
     assert_eq!(warnings, [""; 0]);
     assert_code(&world.rollback(), ExitCode::DONE);
     world.is_at("r2", 20, "as it was accepted");
     deploys_quietly(&world, "r4");
-    assert_code(&back(&world, 2, &|_| {}), ExitCode::DONE);
+    assert_code(&back(&world, 2, &|options| options), ExitCode::DONE);
     world.is_at("r1", 1, "further back");
     deploys_quietly(&world, "r5");
 }
@@ -99,7 +99,7 @@ fn data_that_is_not_found_any_more_is_refused_unless_it_is_accepted() {
     world.is_clean("refused");
     assert_eq!(ran(&world, " apply "), 0);
     assert_code(&world.rollback(), ExitCode::REFUSED);
-    let report = world.deploy_with("r3", &|options| options.accept_data = true, &Cut::never());
+    let report = world.deploy_with("r3", &|options| options.accept_data(true), &Cut::never());
     assert_code(&report, ExitCode::DONE);
 }
 
@@ -111,7 +111,7 @@ fn an_activation_compares_like_a_deploy() {
     refused(&world.activate("r2"), &["no data on web2", "1 was last known, with r1"]);
     world.data().lost = false;
     world.data().version = 10;
-    assert_code(&world.activate_with("r2", &|options| options.accept_data = true), ExitCode::DONE);
+    assert_code(&world.activate_with("r2", &|options| options.accept_data(true)), ExitCode::DONE);
     assert_code(&world.rollback(), ExitCode::DONE);
     world.is_at("r1", 10, "as it was accepted");
 }
@@ -150,7 +150,7 @@ fn data_that_is_first_configured_is_compared_with_nothing() {
     world.commands.data = data;
     // Above a release without data, the version is compared with the nearest earlier record.
     world.data().version = 30;
-    let (_, warnings) = world.deploy_told("r5", &|_| {});
+    let (_, warnings) = world.deploy_told("r5", &|options| options);
     assert!(warnings.iter().any(|warning| warning.contains("is 30, but 3 was last known, with r3")), "{warnings:?}");
     refused(&world.rollback(), &["30", "3 was last known, with r3"]);
     assert_code(&back(&world, 2, &to("3")), ExitCode::DONE);
@@ -161,7 +161,7 @@ fn data_that_is_first_configured_is_compared_with_nothing() {
 fn releases_of_an_older_program_go_back_as_they_did() {
     let world = World::new().deployed(3);
     world.forget_what_older_programs_lack();
-    assert_code(&back(&world, 2, &|_| {}), ExitCode::DONE);
+    assert_code(&back(&world, 2, &|options| options), ExitCode::DONE);
     world.is_at("r1", 1, "two back");
     deploys_quietly(&world, "r4");
     assert_code(&world.rollback(), ExitCode::DONE);
@@ -212,7 +212,7 @@ fn below_the_release_whose_record_disagrees_nothing_is_reverted() {
 fn data_that_is_not_what_the_newest_release_left_is_reverted_by_it() {
     let world = World::new().deployed(3);
     world.data().version = 9;
-    refused(&back(&world, 2, &|_| {}), &[" 9,", " 3 "]);
+    refused(&back(&world, 2, &|options| options), &[" 9,", " 3 "]);
     world.took();
     assert_code(&back(&world, 2, &to("1")), ExitCode::DONE);
     world.is_at("r1", 1, "decided");
@@ -268,7 +268,8 @@ fn a_decision_is_kept_wherever_the_rollback_is_cut_off() {
         let what = format!("cut after step {steps}");
         decided(&world, &Cut::after(steps));
         // A begun rollback is finished without repeating the option; otherwise the option is required again.
-        let report = if world.is_begun() { back(&world, 2, &|_| {}) } else { decided(&world, &Cut::never()) };
+        let report =
+            if world.is_begun() { back(&world, 2, &|options| options) } else { decided(&world, &Cut::never()) };
         let settled = [ExitCode::DONE, ExitCode::NOTHING_TO_ROLL_BACK_TO];
         assert!(settled.contains(&report.exit_code()), "{what}: {report:?}\n{}", world.described());
         world.is_at("r1", 5, &what);
@@ -316,9 +317,12 @@ fn a_drill_and_what_is_put_back_or_recovered_cause_no_warning() {
     world.data().failing.push("web1 validate r4".to_owned());
     assert_code(&world.deploy("r4"), ExitCode::PUT_BACK);
     deploys_quietly(&world, "r5");
-    world.deploy_with("r6", &|_| {}, &Cut::after(60));
+    world.deploy_with("r6", &|options| options, &Cut::after(60));
     assert_code(&world.recover(Direction::Back), ExitCode::DONE);
     deploys_quietly(&world, "r7");
-    assert_code(&world.rollback_with(RollbackTarget::Release(name("r3")), &|_| {}, &Cut::never()), ExitCode::DONE);
+    assert_code(
+        &world.rollback_with(RollbackTarget::Release(name("r3")), &|options| options, &Cut::never()),
+        ExitCode::DONE,
+    );
     world.is_at("r3", 3, "all the way back");
 }

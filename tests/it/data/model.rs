@@ -53,7 +53,7 @@ pub(crate) struct World {
 }
 
 /// A change of the default options of a run.
-pub(crate) type Change<'c, O> = &'c dyn Fn(&mut O);
+pub(crate) type Change<'c, O> = &'c dyn Fn(O) -> O;
 
 impl World {
     pub(crate) fn new() -> Self {
@@ -100,40 +100,33 @@ impl World {
     }
 
     fn run_options(&self) -> RunOptions {
-        let mut options = RunOptions::new().by("jane@laptop");
-        options.commands = Some(self.commands.clone());
-        options
+        RunOptions::new().by("jane@laptop").commands(self.commands.clone())
     }
 
     pub(crate) fn deploy(&self, text: &str) -> Report {
-        self.deploy_with(text, &|_| {}, &Cut::never())
+        self.deploy_with(text, &|options| options, &Cut::never())
     }
 
     pub(crate) fn deploy_with(&self, text: &str, change: Change<'_, DeployOptions>, cut: &Cut) -> Report {
-        let mut options = DeployOptions::default();
-        options.run = self.run_options();
-        change(&mut options);
+        let options = change(DeployOptions::default().run(self.run_options()));
         wait(self.fleet(cut).deploy(release(text), &options, Silent).report())
     }
 
     pub(crate) fn deploy_observed(&self, text: &str, observer: impl Fn(&Event) + Send + Sync + 'static) -> Report {
-        let mut options = DeployOptions::default();
-        options.run = self.run_options();
+        let options = DeployOptions::default().run(self.run_options());
         wait(self.fleet(&Cut::never()).deploy(release(text), &options, observer).report())
     }
 
     /// Deploys, and returns the warnings too.
     pub(crate) fn deploy_told(&self, text: &str, change: Change<'_, DeployOptions>) -> (Report, Vec<String>) {
-        let mut options = DeployOptions::default();
-        options.run = self.run_options();
-        change(&mut options);
+        let options = change(DeployOptions::default().run(self.run_options()));
         let warnings = warnings();
         (wait(self.fleet(&Cut::never()).deploy(release(text), &options, warnings.clone()).report()), warnings.take())
     }
 
     /// Rolls back without a configuration.
     pub(crate) fn rollback(&self) -> Report {
-        self.rollback_with(RollbackTarget::Steps(1), &|_| {}, &Cut::never())
+        self.rollback_with(RollbackTarget::Steps(1), &|options| options, &Cut::never())
     }
 
     pub(crate) fn rollback_with(
@@ -142,8 +135,7 @@ impl World {
         change: Change<'_, RollbackOptions>,
         cut: &Cut,
     ) -> Report {
-        let mut options = going_back(target);
-        change(&mut options);
+        let options = change(going_back(target));
         wait(self.fleet(cut).rollback(&options, Silent).report())
     }
 
@@ -156,19 +148,16 @@ impl World {
     }
 
     pub(crate) fn activate(&self, text: &str) -> Report {
-        self.activate_with(text, &|_| {})
+        self.activate_with(text, &|options| options)
     }
 
     pub(crate) fn activate_with(&self, text: &str, change: Change<'_, ActivateOptions>) -> Report {
-        let mut options = ActivateOptions::default();
-        options.run = self.run_options();
-        change(&mut options);
+        let options = change(ActivateOptions::default().run(self.run_options()));
         wait(self.fleet(&Cut::never()).activate(&name(text), &options, Silent).report())
     }
 
     pub(crate) fn activate_cut(&self, text: &str, cut: &Cut) -> Report {
-        let mut options = ActivateOptions::default();
-        options.run = self.run_options();
+        let options = ActivateOptions::default().run(self.run_options());
         wait(self.fleet(cut).activate(&name(text), &options, Silent).report())
     }
 
@@ -177,8 +166,7 @@ impl World {
     }
 
     pub(crate) fn drill_told(&self, text: &str) -> (Report, Vec<String>) {
-        let mut options = DrillOptions::default();
-        options.run = self.run_options();
+        let options = DrillOptions::default().run(self.run_options());
         let warnings = warnings();
         (wait(self.fleet(&Cut::never()).drill(release(text), &options, warnings.clone()).report()), warnings.take())
     }
@@ -345,5 +333,5 @@ fn answer(data: &Mutex<Data>, call: &HookCall) -> HookExit {
         _ => String::new(),
     };
     let end = HookEnd::Exited(u8::from(fails || half));
-    HookExit { end, stdout: stdout.into_bytes(), stderr: Vec::new() }
+    HookExit::new(end, stdout, "")
 }

@@ -16,7 +16,7 @@ use crate::data::{
 fn each_release_is_reverted_newest_first_by_its_own_commands() {
     for world in [World::new(), World::reverting_first()] {
         let world = world.deployed(4);
-        let report = world.rollback_with(RollbackTarget::Steps(3), &|_| {}, &Cut::never());
+        let report = world.rollback_with(RollbackTarget::Steps(3), &|options| options, &Cut::never());
         assert_code(&report, ExitCode::DONE);
         world.is_at("r1", 1, "three back");
         world.is_clean("three back");
@@ -47,8 +47,7 @@ fn data_is_reverted_after_the_services_were_told_or_before_the_switch() {
 fn a_plan_shows_the_chain_and_changes_nothing() {
     let world = World::new().deployed(3);
     let plan = Collected::plans();
-    let mut options = crate::data::fixture::going_back(RollbackTarget::Steps(2));
-    options.run.dry_run = true;
+    let options = crate::data::fixture::going_back(RollbackTarget::Steps(2)).dry_run(true);
     let report = crate::data::fixture::wait(world.fleet(&Cut::never()).rollback(&options, plan.clone()).report());
     assert_code(&report, ExitCode::DONE);
     let text = plan.take().join("\n");
@@ -69,7 +68,7 @@ fn a_version_that_was_not_recorded_is_refused_naming_both() {
     assert_eq!(report.outcome, Outcome::Refused);
     world.is_at("r2", 9, "refused");
     world.is_clean("refused");
-    let report = world.rollback_with(RollbackTarget::Steps(1), &|options| options.keep_data = true, &Cut::never());
+    let report = world.rollback_with(RollbackTarget::Steps(1), &|options| options.keep_data(true), &Cut::never());
     assert_code(&report, ExitCode::DONE);
     world.is_at("r1", 9, "with the code alone");
 }
@@ -78,11 +77,11 @@ fn a_version_that_was_not_recorded_is_refused_naming_both() {
 fn what_cannot_go_back_is_refused_with_its_reason() {
     let world = World::new().deployed(1);
     let why = "it drops a table";
-    let report = world.deploy_with("r2", &|options| options.irreversible = Some(why.to_owned()), &Cut::never());
+    let report = world.deploy_with("r2", &|options| options.irreversible(why), &Cut::never());
     assert_code(&report, ExitCode::DONE);
     assert_code(&world.deploy("r3"), ExitCode::DONE);
     for steps in [1, 2] {
-        let report = world.rollback_with(RollbackTarget::Steps(steps), &|_| {}, &Cut::never());
+        let report = world.rollback_with(RollbackTarget::Steps(steps), &|options| options, &Cut::never());
         if steps == 1 {
             assert_code(&report, ExitCode::DONE);
             assert_code(&world.activate("r3"), ExitCode::DONE);
@@ -111,7 +110,7 @@ fn without_a_revert_it_is_refused() {
 fn a_target_that_no_record_leads_to_is_refused_when_its_data_is_another() {
     let world = World::new().deployed(2);
     assert_code(&world.rollback(), ExitCode::DONE);
-    let report = world.rollback_with(RollbackTarget::Release(name("r2")), &|_| {}, &Cut::never());
+    let report = world.rollback_with(RollbackTarget::Release(name("r2")), &|options| options, &Cut::never());
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.expect("it says why").kind, ErrorKind::DataDiffers);
     world.is_at("r1", 1, "refused");
@@ -130,7 +129,7 @@ fn a_revert_that_fails_is_taken_up_again_by_the_next_rollback() {
         } else {
             world.data().failing.push(line);
         }
-        let report = world.rollback_with(RollbackTarget::Steps(2), &|_| {}, &Cut::never());
+        let report = world.rollback_with(RollbackTarget::Steps(2), &|options| options, &Cut::never());
         assert_code(&report, ExitCode::INCONSISTENT);
         let error = report.error.expect("it says why");
         assert!(error.message.contains("every host is on r1"), "{}", error.message);
@@ -160,7 +159,7 @@ fn what_was_reverted_before_the_switch_is_applied_again_when_the_next_revert_fai
         } else {
             world.data().failing.push(line);
         }
-        let report = world.rollback_with(RollbackTarget::Steps(2), &|_| {}, &Cut::never());
+        let report = world.rollback_with(RollbackTarget::Steps(2), &|options| options, &Cut::never());
         assert_code(&report, ExitCode::REFUSED);
         world.is_at("r3", 3, "taken back");
         world.is_clean("taken back");
@@ -221,7 +220,7 @@ fn a_release_that_was_removed_by_hand_is_reverted_from_what_was_saved_of_it() {
             // The model's shell copies nothing.
             host.make_dir(&crate::data::fixture::at(".switchback/saved/r2"));
         }
-        let report = world.rollback_with(RollbackTarget::Release(name("r1")), &|_| {}, &Cut::never());
+        let report = world.rollback_with(RollbackTarget::Release(name("r1")), &|options| options, &Cut::never());
         if saved {
             assert_code(&report, ExitCode::DONE);
             world.is_at("r1", 1, "over a gap");
@@ -235,7 +234,7 @@ fn a_release_that_was_removed_by_hand_is_reverted_from_what_was_saved_of_it() {
 #[test]
 fn a_release_whose_data_stayed_is_still_reverted_once_it_is_current_again() {
     let world = World::new().deployed(2);
-    let report = world.rollback_with(RollbackTarget::Steps(1), &|options| options.keep_data = true, &Cut::never());
+    let report = world.rollback_with(RollbackTarget::Steps(1), &|options| options.keep_data(true), &Cut::never());
     assert_code(&report, ExitCode::DONE);
     world.is_at("r1", 2, "with the code alone");
     assert_code(&world.activate("r2"), ExitCode::DONE);
@@ -247,7 +246,7 @@ fn a_release_whose_data_stayed_is_still_reverted_once_it_is_current_again() {
 #[test]
 fn data_that_stayed_is_left_where_it_was_when_going_forward_again_fails() {
     let world = World::new().deployed(2);
-    let report = world.rollback_with(RollbackTarget::Steps(1), &|options| options.keep_data = true, &Cut::never());
+    let report = world.rollback_with(RollbackTarget::Steps(1), &|options| options.keep_data(true), &Cut::never());
     assert_code(&report, ExitCode::DONE);
     world.data().failing.push("web1 validate r2".to_owned());
     assert_code(&world.activate("r2"), ExitCode::PUT_BACK);

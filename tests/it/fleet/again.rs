@@ -21,15 +21,11 @@ use super::{
 };
 
 fn returning() -> DeployOptions {
-    let mut options = deploying();
-    options.or_return = true;
-    options
+    deploying().or_return(true)
 }
 
 fn from(text: &str) -> DeployOptions {
-    let mut options = deploying();
-    options.from = Some(name(text));
-    options
+    deploying().from(name(text))
 }
 
 fn deploy(hosts: &Hosts, text: &str, options: &DeployOptions) -> Report {
@@ -92,21 +88,23 @@ fn noting(hosts: &Hosts) -> Arc<Mutex<Vec<String>>> {
         let noted = Arc::clone(&noted);
         host.on_hook(move |call| {
             noted.lock().expect("no panic").push(format!("web{}: {}", at + 1, call.script));
-            HookExit { end: HookEnd::Exited(0), stdout: b"7\n".to_vec(), stderr: Vec::new() }
+            HookExit::new(HookEnd::Exited(0), "7\n", "")
         });
     }
     noted
 }
 
 fn with_commands() -> DeployOptions {
-    let mut options = deploying();
+    deploying().commands(commands())
+}
+
+fn commands() -> Commands {
     let mut commands = Commands::default();
     commands.prepare = Some("prepare".to_owned());
     commands.after_switch = Some("reload".to_owned());
     commands.validation = Some(switchback::commands::Validation::new("validate"));
     commands.data = Some(DataCommands::new(DataPlace::Host("web1".to_owned()), "version", "apply"));
-    options.run.commands = Some(commands);
-    options
+    commands
 }
 
 #[test]
@@ -129,8 +127,7 @@ fn a_host_that_lacks_it_is_brought_along_and_no_data_is_applied() {
 #[test]
 fn a_host_that_missed_it_catches_up_and_owes_nothing() {
     let hosts = Hosts::new(3).deployed(&["a"]);
-    let mut options = deploying();
-    options.run.skip_unreachable = true;
+    let options = deploying().skip_unreachable(true);
     assert_code(&wait(super::debts::last_away(&hosts).deploy(release("b"), &options, Silent).report()), ExitCode::DONE);
     assert_code(&hosts.deploy("b"), ExitCode::DONE);
     hosts.all_on("b");
@@ -143,8 +140,7 @@ fn a_host_that_missed_it_catches_up_and_owes_nothing() {
 #[test]
 fn what_is_remembered_of_a_host_is_forgotten_once_it_has_caught_up_by_itself() {
     let hosts = Hosts::new(2).deployed(&["a"]);
-    let mut options = deploying();
-    options.run.skip_unreachable = true;
+    let options = deploying().skip_unreachable(true);
     assert_code(&wait(super::debts::last_away(&hosts).deploy(release("b"), &options, Silent).report()), ExitCode::DONE);
     // For instance by the host's own pipeline, which knows no other host.
     assert_code(&Hosts(vec![hosts.0[1].clone()]).deploy("b"), ExitCode::DONE);
@@ -157,9 +153,10 @@ fn what_is_remembered_of_a_host_is_forgotten_once_it_has_caught_up_by_itself() {
 fn a_host_that_is_brought_along_in_vain_spoils_it_nowhere_else() {
     let mut hosts = Hosts::new(1).deployed(&["a", "b"]);
     hosts.0.push(MemoryHost::new());
-    hosts.0[1].on_hook(|_| HookExit { end: HookEnd::Exited(1), stdout: Vec::new(), stderr: Vec::new() });
-    let mut options = with_commands();
-    options.run.commands.as_mut().expect("commands").prepare = None;
+    hosts.0[1].on_hook(|_| HookExit::new(HookEnd::Exited(1), "", ""));
+    let mut commands = commands();
+    commands.prepare = None;
+    let options = deploying().commands(commands);
     assert_code(&deploy(&hosts, "b", &options), ExitCode::PUT_BACK);
     let status = hosts.status();
     let bad = |at: usize| {
@@ -224,10 +221,9 @@ fn an_older_pipeline_does_not_overtake_a_newer_one() {
     assert_code(&deploy(&more, "b43", &from("b42")), ExitCode::DONE);
     more.all_on("b43");
     // The release that it comes from is checked before the return.
-    let mut options = from("b42");
-    options.or_return = true;
+    let mut options = from("b42").or_return(true);
     refused(&deploy(&hosts, "b40", &options), ErrorKind::Conflict, &Hint::History);
-    options.from = Some(name("b43"));
+    options = options.from(name("b43"));
     assert_code(&deploy(&hosts, "b40", &options), ExitCode::DONE);
     hosts.all_on("b40");
     refused(&deploy(&Hosts::new(1), "b1", &from("b0")), ErrorKind::Conflict, &Hint::History);
@@ -243,7 +239,7 @@ fn a_deploy_or_activation_whose_own_run_was_interrupted_is_sent_to_recover() {
         let mut options = deploying();
         let mut commands = Commands::default();
         commands.after_switch = Some("reload".to_owned());
-        options.run.commands = Some(commands);
+        options = options.commands(commands);
         wait(world.fleet(cut).deploy(release("a"), &options, Silent).report())
     };
     assert_code(&run(&world, &counting), ExitCode::DONE);

@@ -151,8 +151,7 @@ fn hosts_on_different_releases_are_refused_unless_allowed() {
     assert_eq!(report.error.as_ref().map(|error| error.kind), Some(ErrorKind::HostsDiffer));
     assert_eq!(hosts.links(), [Some("releases/a".into()), Some("releases/b".into())]);
     hosts.clean();
-    let mut options = deploying();
-    options.allow_split = true;
+    let options = deploying().allow_split(true);
     assert_code(&wait(hosts.fleet().deploy(release("c"), &options, Silent).report()), ExitCode::DONE);
     hosts.all_on("c");
     for (host, before) in hosts.0.iter().zip(["a", "b"]) {
@@ -234,11 +233,11 @@ fn every_command_can_be_spawned() {
     let all = runtime.spawn(async move {
         let (deploy, back) = (DeployOptions::default(), RollbackOptions::default());
         let deployed = fleet.deploy(release("a"), &deploy, Silent).report().await;
-        let staged = fleet.stage(release("b"), &deploy.run, Silent).report().await;
+        let staged = fleet.stage(release("b"), &RunOptions::default(), Silent).report().await;
         let activated = fleet.activate(&name("b"), &ActivateOptions::default(), Silent).report().await;
         let rolled_back = fleet.rollback(&back, Silent).report().await;
         let (status, history) = (fleet.status(Silent).report().await, fleet.history(Silent).report().await);
-        let check = fleet.check(&back.run, Silent).report().await;
+        let check = fleet.check(&RunOptions::default(), Silent).report().await;
         [deployed, staged, activated, rolled_back, status, history, check]
     });
     for report in runtime.block_on(all).expect("it does not panic") {
@@ -269,14 +268,13 @@ fn hooks_have_the_configured_time_limit() {
     let seen = Arc::clone(&calls);
     hosts.0[0].on_hook(move |call| {
         seen.lock().expect("nobody panics with it").push((call.script.clone(), call.timeout));
-        HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+        HookExit::new(HookEnd::Exited(0), "", "")
     });
     let limit = Duration::from_secs(7);
     let mut commands = Commands::default();
     (commands.prepare, commands.after_switch) = (Some("prepare".into()), Some("reload".into()));
     (commands.validation, commands.timeout) = (Some(Validation::new("check")), limit);
-    let mut options = deploying();
-    options.run.commands = Some(commands);
+    let options = deploying().commands(commands);
     assert_code(&wait(hosts.fleet().deploy(release("b"), &options, Silent).report()), ExitCode::DONE);
     let expected = ["prepare", "reload", "check"].map(|script| (script.to_owned(), Some(limit)));
     assert_eq!(*calls.lock().expect("nobody panics with it"), expected);

@@ -153,8 +153,7 @@ fn holds_after<W: World>(world: &W, at: &str) {
 
 /// Checks that the next deploy, from another machine, succeeds and cleans up.
 fn deploy_next<W: World>(world: &W, at: &str) {
-    let mut options = DeployOptions::default();
-    options.allow_split = true;
+    let options = DeployOptions::default().allow_split(true);
     let report = wait(world.fleet(&Cut::never()).deploy(release("next"), &options, Silent).report());
     assert_eq!(report.exit_code(), ExitCode::DONE, "{at}: {:?}", report.error);
     settled(world, "next", at);
@@ -397,7 +396,7 @@ fn a_stage_settles_nothing_that_another_run_left() {
         let mut options = deploying();
         let mut commands = Commands::default();
         commands.after_switch = Some("reload".to_owned());
-        options.run.commands = Some(commands);
+        options = options.commands(commands);
         wait(fleet.deploy(release("b"), &options, Silent).report())
     };
     assert_eq!(hooked(&copy().fleet(&counting)).exit_code(), ExitCode::DONE);

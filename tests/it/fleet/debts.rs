@@ -24,14 +24,12 @@ pub(super) fn last_away(hosts: &Hosts) -> Fleet {
 }
 
 fn deploy_without(hosts: &Hosts, text: &str) -> Report {
-    let mut options = deploying();
-    options.run.skip_unreachable = true;
+    let options = deploying().skip_unreachable(true);
     wait(last_away(hosts).deploy(release(text), &options, Silent).report())
 }
 
 fn roll_back_without(hosts: &Hosts) -> Report {
-    let mut options = going_back(RollbackTarget::Steps(1));
-    options.run.skip_unreachable = true;
+    let options = going_back(RollbackTarget::Steps(1)).skip_unreachable(true);
     wait(last_away(hosts).rollback(&options, Silent).report())
 }
 

@@ -18,7 +18,7 @@ use switchback::{
     BoxFuture, DirStore, Error, ErrorKind, Event, ExitCode, Fleet, Host, Layout, Report, RunError, Transport,
     data::{DataMigration, DataVersion},
     event::{Phase, Silent},
-    fleet::{Cancel, DeployOptions, Direction, RecoverOptions, RollbackOptions, RollbackTarget, RunOptions},
+    fleet::{Cancel, Code, Direction, RecoverOptions, RollbackOptions, RollbackTarget, RunOptions},
     hook::{Hook, HookShell, Occasion},
     report::Outcome,
     testing::{Cut, Faults, WholeReport as _},
@@ -268,8 +268,7 @@ fn drop_over_ssh(step: usize) {
 #[test]
 fn a_timeout_reverts_a_deploy() {
     let hosts = Hosts::new(2).deployed(&["a"]);
-    let mut options = deploying();
-    options.run.code.after_switch = Some(Arc::new(Patient));
+    let options = deploying().code(Code::new().after_switch(Arc::new(Patient)));
     super::fixture::wait_paused(async {
         let fleet = hosts.fleet();
         let deploy = fleet.deploy(release("b"), &options, Silent);
@@ -305,8 +304,7 @@ fn stopped() -> Error {
 #[test]
 fn an_aborted_task_reverts_its_command() {
     let hosts = Hosts::new(2).deployed(&["a"]);
-    let mut options = deploying();
-    options.run.code.after_switch = Some(Arc::new(Patient));
+    let options = deploying().code(Code::new().after_switch(Arc::new(Patient)));
     run(async {
         let fleet = hosts.fleet();
         let switched = Arc::new(Notify::new());
@@ -396,17 +394,16 @@ impl DataMigration for Panicking {
 /// A panic in each piece of the caller's own code. FAULTS.md K23.
 #[test]
 fn a_panic_of_a_hook_or_a_migration_is_its_failure() {
-    type Change = fn(&mut DeployOptions);
-    let changes: [(Change, ErrorKind, Outcome); 4] = [
-        (|options| options.run.code.prepare = Some(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::Failed),
-        (|options| options.run.code.after_switch = Some(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::PutBack),
-        (|options| options.run.code.validate = Some(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::PutBack),
-        (|options| options.run.code.migration = Some(Arc::new(Panicking)), ErrorKind::DataFailed, Outcome::Failed),
+    type Add = fn(Code) -> Code;
+    let changes: [(Add, ErrorKind, Outcome); 4] = [
+        (|code| code.prepare(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::Failed),
+        (|code| code.after_switch(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::PutBack),
+        (|code| code.validate(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::PutBack),
+        (|code| code.migration(Arc::new(Panicking)), ErrorKind::DataFailed, Outcome::Failed),
     ];
-    for (change, kind, outcome) in changes {
+    for (add, kind, outcome) in changes {
         let hosts = Hosts::new(2).deployed(&["a"]);
-        let mut options = deploying();
-        change(&mut options);
+        let options = deploying().code(add(Code::new()));
         let error = wait(hosts.fleet().deploy(release("b"), &options, Silent)).expect_err("it panicked");
         let found = error.report().error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
         assert!(found.contains("panicked: out of cheese"), "{found}");

@@ -111,8 +111,7 @@ fn a_host_that_does_not_answer_is_not_waited_for_twice() {
 #[test]
 fn a_dry_run_opens_nothing() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
-    let mut options = deploying();
-    options.run.dry_run = true;
+    let options = deploying().dry_run(true);
     let (report, expected) = deploy(&hosts, false, &options);
     assert_code(&report, ExitCode::DONE);
     assert_eq!(expected, [0, 0]);

@@ -86,8 +86,7 @@ impl Hosts {
     }
 
     pub(crate) fn rollback_from(&self, from: &str) -> Report {
-        let mut options = going_back(RollbackTarget::Steps(1));
-        options.from = Some(name(from));
+        let options = going_back(RollbackTarget::Steps(1)).from(name(from));
         wait(self.fleet().rollback(&options, Silent).report())
     }
 

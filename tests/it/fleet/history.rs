@@ -70,14 +70,14 @@ fn preparing() -> DeployOptions {
     let mut options = deploying();
     let mut commands = Commands::default();
     commands.prepare = Some("prepare".to_owned());
-    options.run.commands = Some(commands);
+    options = options.commands(commands);
     options
 }
 
 #[test]
 fn what_failed_before_the_switch_is_told() {
     let hosts = Hosts::new(2).deployed(&["a"]);
-    hosts.0[1].on_hook(|_| HookExit { end: HookEnd::Exited(1), stdout: Vec::new(), stderr: Vec::new() });
+    hosts.0[1].on_hook(|_| HookExit::new(HookEnd::Exited(1), "", ""));
     let report = wait(hosts.fleet().deploy(release("b"), &preparing(), Silent).report());
     assert_eq!(report.outcome, Outcome::Failed);
     let failed = (Command::Deploy, Outcome::Failed, Some("b".to_owned()));
@@ -100,8 +100,7 @@ fn what_was_interrupted_before_any_lock_was_taken_is_told() {
 
 /// Deploys `text`, up to `cut`.
 fn killed<W: World>(world: &W, cut: &Cut, text: &str) -> Report {
-    let mut options = deploying();
-    options.allow_split = true;
+    let options = deploying().allow_split(true);
     wait(world.fleet(cut).deploy(release(text), &options, Silent).report())
 }
 
@@ -188,8 +187,7 @@ fn is_told<W: World>(hosts: usize, stride: usize, next: impl Fn(&Fleet) -> Repor
 }
 
 fn deploy_next(fleet: &Fleet) -> Report {
-    let mut options = deploying();
-    options.allow_split = true;
+    let options = deploying().allow_split(true);
     wait(fleet.deploy(release("b"), &options, Silent).report())
 }
 
@@ -255,7 +253,7 @@ fn a_killed_upload_is_told_by_a_deploy_that_comes_to_nothing() {
         Fleet::new(vec![Host::new("web1", store)]).expect("a fleet")
     };
     let _ = wait(fleet(&Cut::after(in_its_upload())).deploy(release("a"), &deploying(), Silent).report());
-    hosts.0[0].on_hook(|_| HookExit { end: HookEnd::Exited(1), stdout: Vec::new(), stderr: Vec::new() });
+    hosts.0[0].on_hook(|_| HookExit::new(HookEnd::Exited(1), "", ""));
     let report = wait(hosts.fleet().deploy(release("b"), &preparing(), Silent).report());
     assert_eq!(report.outcome, Outcome::Failed);
     let outcomes: Vec<Outcome> = told(&hosts).0.iter().map(|entry| entry.outcome).collect();
@@ -373,8 +371,7 @@ fn a_stopped_upload_reports_the_release_that_replaced_the_old_one() {
 #[test]
 fn what_a_release_was_built_from_is_kept_and_told() {
     let hosts = Hosts::new(1);
-    let mut options = deploying();
-    options.run.revision = Some("v1.4.2".to_owned());
+    let options = deploying().revision("v1.4.2");
     assert_code(&wait(hosts.fleet().deploy(release("a"), &options, Silent).report()), ExitCode::DONE);
     assert_code(&hosts.deploy("b"), ExitCode::DONE);
     assert_code(&hosts.rollback(), ExitCode::DONE);

@@ -55,15 +55,13 @@ impl World {
     }
 
     fn deploy(&self, text: &str) -> Report {
-        let mut options = deploying();
-        options.run.commands = Some(self.commands.clone());
+        let options = deploying().commands(self.commands.clone());
         wait(self.hosts.fleet().deploy(release(text), &options, Silent).report())
     }
 
     /// Rolls back without a configuration; returns the warnings too.
-    fn rollback(&self, change: impl FnOnce(&mut RollbackOptions)) -> (Report, String) {
-        let mut options = going_back(RollbackTarget::Steps(1));
-        change(&mut options);
+    fn rollback(&self, change: impl FnOnce(RollbackOptions) -> RollbackOptions) -> (Report, String) {
+        let options = change(going_back(RollbackTarget::Steps(1)));
         let warned = Collected::warnings();
         let report = wait(self.hosts.fleet().rollback(&options, warned.clone()).report());
         (report, warned.take().join("\n"))
@@ -93,7 +91,7 @@ fn answer(ran: &Mutex<Vec<String>>, place: usize, call: &HookCall) -> HookExit {
     let secrets: Vec<&str> = call.secrets.pairs().iter().map(|(name, _)| name.as_str()).collect();
     let line = format!("web{place} {}{}", call.script, if secrets.is_empty() { "" } else { " with secrets" });
     ran.lock().expect("nobody panics with it").push(line);
-    HookExit { end: HookEnd::Exited(0), stdout: b"1\n".to_vec(), stderr: Vec::new() }
+    HookExit::new(HookEnd::Exited(0), "1\n", "")
 }
 
 /// Adds the commands that web1 would like to have run everywhere, and a validation that creates a file on the
@@ -115,7 +113,7 @@ fn what_one_host_recorded_runs_nowhere_else() {
         let world = World::with(|_| {});
         world.forge(&kept("v2", "commands"), |record| evil(record, &trap));
         let commands = world.commands.clone();
-        let (report, warned) = world.rollback(|options| options.run.commands = configured.then_some(commands));
+        let (report, warned) = world.rollback(|options| options.commands(configured.then_some(commands)));
         assert_code(&report, ExitCode::DONE);
         assert_eq!(world.took(), ["web1 evil", "web2 reload", "web3 reload"], "configured: {configured}");
         assert!(!trap.exists(), "the controller ran what web1 says");
@@ -138,7 +136,7 @@ fn no_other_command_obeys_it_either() {
     let ran = Arc::clone(&world.ran);
     world.hosts.0[2].on_hook(move |call| {
         let exit = answer(&ran, 3, call);
-        HookExit { end: HookEnd::Exited(u8::from(call.script == "fails")), ..exit }
+        HookExit::new(HookEnd::Exited(u8::from(call.script == "fails")), exit.stdout, exit.stderr)
     });
     assert_code(&world.deploy("v4"), ExitCode::PUT_BACK);
     world.on(["v3", "v3", "v3"]);
@@ -157,11 +155,11 @@ fn the_controller_runs_what_its_own_configuration_says() {
         commands.validation = Some(validation);
     });
     std::fs::remove_file(&mark).expect("the deploys validated");
-    let (report, warned) = world.rollback(|_| {});
+    let (report, warned) = world.rollback(|options| options);
     assert_code(&report, ExitCode::DONE);
     assert!(!mark.exists() && warned.contains("skips the validation on the controller"), "{warned}");
     let commands = world.commands.clone();
-    let (report, warned) = world.rollback(|options| options.run.commands = Some(commands));
+    let (report, warned) = world.rollback(|options| options.commands(commands));
     assert_code(&report, ExitCode::DONE);
     assert!(mark.exists() && warned.is_empty(), "{warned}");
 }
@@ -170,16 +168,13 @@ fn the_controller_runs_what_its_own_configuration_says() {
 fn an_unreadable_record_of_commands_refuses_what_needs_it() {
     let world = World::with(|_| {});
     world.hosts.0[1].write(&kept("v2", "commands"), "torn");
-    let (report, _) = world.rollback(|_| {});
+    let (report, _) = world.rollback(|options| options);
     assert_code(&report, ExitCode::REFUSED);
     let error = report.error.expect("a refusal has an error");
     assert_eq!(error.kind, ErrorKind::DamagedState);
     assert!(error.hints.contains(&Hint::CodeAlone));
     world.on(["v3", "v3", "v3"]);
-    let (report, _) = world.rollback(|options| {
-        options.no_hooks = true;
-        options.keep_data = true;
-    });
+    let (report, _) = world.rollback(|options| options.no_hooks(true).keep_data(true));
     assert_code(&report, ExitCode::DONE);
     assert_eq!(world.took(), [""; 0]);
     world.on(["v2", "v2", "v2"]);
@@ -213,7 +208,7 @@ fn the_data_host_alone_decides_about_its_data() {
     let world = with_data(DataPlace::Host("web2".into()));
     // web1 records a change that the data host does not: nothing is reverted because of its claim.
     changed(&world, 0, &json!({ "host": "web2" }), "1");
-    let (report, _) = world.rollback(|_| {});
+    let (report, _) = world.rollback(|options| options);
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::RecordsDiffer));
     // web1 claims that the controller, or web1 itself, has the data: the hosts disagree about the place of the data.
@@ -224,7 +219,7 @@ fn the_data_host_alone_decides_about_its_data() {
             record["data"]["place"] = place.clone();
             record["data"]["revert"] = json!(format!("touch {}", trap.display()));
         });
-        let (report, _) = world.rollback(|_| {});
+        let (report, _) = world.rollback(|options| options);
         assert_code(&report, ExitCode::REFUSED);
         assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::RecordsDiffer));
     }
@@ -233,7 +228,7 @@ fn the_data_host_alone_decides_about_its_data() {
     // If the configuration places the data on web2, web2's own records and commands are used, whatever web1 claims.
     let mut commands = world.commands.clone();
     commands.data.as_mut().expect("there is data").revert = None;
-    let (report, _) = world.rollback(|options| options.run.commands = Some(commands));
+    let (report, _) = world.rollback(|options| options.commands(commands));
     let ran = world.took();
     assert!(ran.contains(&"web2 revert".to_owned()) && ran.iter().all(|line| line.starts_with("web2")), "{ran:?}");
     assert!(!trap.exists());
@@ -259,20 +254,20 @@ fn recorded_commands_never_revert_data_on_the_controller() {
         world.hosts.0[host]
             .write(&path, content.replace("echo $SWITCHBACK_DATA_TARGET", &format!("touch {} #", trap.display())));
     }
-    let (report, _) = world.rollback(|_| {});
+    let (report, _) = world.rollback(|options| options);
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NotConfigured));
     is_at("v3");
     // One host with a different record of the data stops it too.
     world.forge(&kept("v3", "data"), |record| record["change"]["before"] = json!("v1"));
     let with = world.commands.clone();
-    let (report, _) = world.rollback(|options| options.run.commands = Some(with));
+    let (report, _) = world.rollback(|options| options.commands(with));
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::RecordsDiffer));
     is_at("v3");
     world.forge(&kept("v3", "data"), |record| record["change"]["before"] = json!("v2"));
     let with = world.commands.clone();
-    let (report, _) = world.rollback(|options| options.run.commands = Some(with));
+    let (report, _) = world.rollback(|options| options.commands(with));
     assert_code(&report, ExitCode::DONE);
     is_at("v2");
     assert!(!trap.exists(), "the controller ran what hosts say");
@@ -286,7 +281,7 @@ fn a_recorded_revert_is_sent_no_secrets_that_the_configuration_does_not_name() {
     let mut record: Value = serde_json::from_slice(&world.hosts.0[1].read(&path).expect("it is kept")).expect("JSON");
     record["pass_env"] = json!(["PATH"]);
     world.hosts.0[1].write(&path, record.to_string());
-    let (report, _) = world.rollback(|_| {});
+    let (report, _) = world.rollback(|options| options);
     assert_code(&report, ExitCode::REFUSED);
     let error = report.error.expect("a refusal has an error");
     assert_eq!(error.kind, ErrorKind::NotConfigured);
@@ -295,7 +290,7 @@ fn a_recorded_revert_is_sent_no_secrets_that_the_configuration_does_not_name() {
     // A configuration that names the variable sends it.
     let mut commands = world.commands.clone();
     commands.pass_env = vec!["PATH".into()];
-    let (_, _) = world.rollback(|options| options.run.commands = Some(commands));
+    let (_, _) = world.rollback(|options| options.commands(commands));
     assert!(world.took().contains(&"web2 revert with secrets".to_owned()));
 }
 
@@ -304,14 +299,12 @@ fn a_dry_run_shows_every_command_and_whose_it_is() {
     let world = World::with(|_| {});
     world.forge(&kept("v2", "commands"), |record| record["after_switch"] = json!("evil\nline"));
     let plan = Collected::plans();
-    let mut options = going_back(RollbackTarget::Steps(1));
-    options.run.dry_run = true;
-    options.run.commands = Some(world.commands.clone());
+    let mut options = going_back(RollbackTarget::Steps(1)).dry_run(true).commands(world.commands.clone());
     assert_code(&wait(world.hosts.fleet().rollback(&options, plan.clone()).report()), ExitCode::DONE);
     let lines = plan.take();
     assert!(lines.contains(&"web1: after_switch `evil\\nline`, as recorded there".to_owned()), "{lines:?}");
     assert!(lines.contains(&"web2, web3: after_switch `reload`, as recorded there".to_owned()), "{lines:?}");
-    options.commands = CommandsFrom::Configuration;
+    options = options.commands_from(CommandsFrom::Configuration);
     assert_code(&wait(world.hosts.fleet().rollback(&options, plan.clone()).report()), ExitCode::DONE);
     let lines = plan.take();
     assert!(lines.contains(&"web1, web2, web3: after_switch `reload`, from the configuration".to_owned()), "{lines:?}");
@@ -326,11 +319,10 @@ fn what_version_prints_is_shown_without_secrets() {
     let printed = format!("postgres://{secret}\n");
     world.hosts.0[1].on_hook(move |_| {
         let stdout = printed.clone().into_bytes();
-        HookExit { end: HookEnd::Exited(0), stdout, stderr: Vec::new() }
+        HookExit::new(HookEnd::Exited(0), stdout, "")
     });
     let told = Collected::new(|event| [serde_json::to_string(event).expect("an event is JSON")]);
-    let mut options = deploying();
-    options.run.commands = Some(world.commands.clone());
+    let options = deploying().commands(world.commands.clone());
     let report = wait(world.hosts.fleet().deploy(release("v4"), &options, told.clone()).report());
     assert_code(&report, ExitCode::DONE);
     let data = report.data.as_ref().expect("there is data");
@@ -390,13 +382,13 @@ fn what_one_journal_says_moves_no_other_host() {
 fn a_rollback_that_one_host_says_was_interrupted_is_a_new_one() {
     let world = World::with(|_| {});
     forge_journal(&world, "rollback", "v3", "v1");
-    assert_code(&world.rollback(|_| {}).0, ExitCode::DONE);
+    assert_code(&world.rollback(|options| options).0, ExitCode::DONE);
     world.on(["v2", "v2", "v2"]);
     // If web1 has moved itself, the others do not follow: the report names them.
     let world = World::with(|_| {});
     world.hosts.0[0].link(&at("current"), "releases/v1");
     forge_journal(&world, "rollback", "v3", "v1");
-    let (report, _) = world.rollback(|_| {});
+    let (report, _) = world.rollback(|options| options);
     assert_code(&report, ExitCode::INCONSISTENT);
     let message = report.error.expect("they are named").message;
     assert!(message.contains("did not move web2, web3"), "{message}");
@@ -425,7 +417,7 @@ fn what_one_journal_says_decides_about_no_other_hosts_data() {
             write_journal(&world, host, "rollback", "v3", "v2", &data);
         }
         let commands = world.commands.clone();
-        let (report, _) = world.rollback(|options| options.run.commands = configured.then_some(commands));
+        let (report, _) = world.rollback(|options| options.commands(configured.then_some(commands)));
         let ran = world.took();
         if configured {
             assert!(ran.contains(&"web2 revert".to_owned()), "{ran:?}: {report:?}");

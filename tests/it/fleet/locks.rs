@@ -6,7 +6,7 @@ use std::sync::Arc;
 use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Timestamp,
     event::Silent,
-    fleet::{Direction, RecoverOptions, RunOptions},
+    fleet::{DeployOptions, Direction, RecoverOptions, RunOptions},
     lock::LockOwner,
     record::PreviousVersion,
     report::Command,
@@ -62,11 +62,9 @@ fn check_and_the_dry_runs_find_a_held_lock() {
     let other = store(&hosts, 1);
     let guard = hold(&other);
     let fleet = hosts.fleet();
-    let mut deploy = deploying();
-    deploy.run.dry_run = true;
-    let run = &deploy.run;
-    let mut back = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1));
-    back.run.dry_run = true;
+    let run = &RunOptions::new().by("jane@laptop").dry_run(true);
+    let deploy = DeployOptions::new().run(run.clone());
+    let mut back = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1)).dry_run(true);
     let recover = RecoverOptions::new().direction(Direction::Safest).run(run.clone());
     let reports = [
         wait(fleet.check(&RunOptions::default(), Silent).report()),
@@ -88,7 +86,7 @@ fn check_and_the_dry_runs_find_a_held_lock() {
     assert!(hosts.0[1].exists(&at(".switchback/lock")), "a dry run took the lock away");
 
     let told = Collected::warnings();
-    back.run.wait = std::time::Duration::from_secs(30);
+    back = back.wait(std::time::Duration::from_secs(30));
     assert_code(&wait(fleet.rollback(&back, told.clone()).report()), ExitCode::DONE);
     assert!(told.take().iter().any(|what| what.contains("would wait up to 30s")));
 
@@ -256,8 +254,7 @@ fn a_run_that_waits_gets_the_lock_when_its_holder_is_gone() {
     let other = store(&hosts, 0);
     let held = Arc::new(std::sync::Mutex::new(Some((hold(&other), other))));
     let holder = Arc::clone(&held);
-    let mut options = deploying();
-    options.run.wait = std::time::Duration::from_secs(30);
+    let options = deploying().wait(std::time::Duration::from_secs(30));
     let observer = move |event: &switchback::Event| {
         if matches!(event, switchback::Event::Warning { message, .. } if message.text.contains("bob@desktop")) {
             holder.lock().expect("one thread").take();

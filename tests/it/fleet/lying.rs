@@ -97,7 +97,7 @@ impl Transport for Liar {
                 3 => Some(HookEnd::Exited(255)),
                 _ => None,
             });
-            let lied = end.map(|end| HookExit { end, stdout: b"\0v1\nv2".to_vec(), stderr: vec![0xff; 9] });
+            let lied = end.map(|end| HookExit::new(end, "\0v1\nv2", vec![0xff; 9]));
             lied.map_or(told, Ok)
         })
     }
@@ -218,7 +218,7 @@ impl World {
             let ran = Arc::clone(&ran);
             host.on_hook(move |call| {
                 ran.lock().unwrap_or_else(PoisonError::into_inner).push((place, call.script.clone()));
-                HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+                HookExit::new(HookEnd::Exited(0), "", "")
             });
         }
         let world = Self { hosts, ran };
@@ -256,16 +256,14 @@ impl World {
 }
 
 fn with_hook() -> DeployOptions {
-    let mut options = deploying();
-    options.run = with_reload();
-    options
+    deploying().run(with_reload())
 }
 
 fn with_reload() -> RunOptions {
     let mut run = RunOptions::new().by("jane@laptop");
     let mut commands = Commands::default();
     commands.after_switch = Some("reload".into());
-    run.commands = Some(commands);
+    run = run.commands(commands);
     run
 }
 

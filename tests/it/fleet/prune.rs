@@ -4,7 +4,7 @@
 use switchback::{
     ExitCode, Report, Timestamp,
     event::Silent,
-    fleet::{Direction, RecoverOptions, Retention, RollbackTarget, RunOptions},
+    fleet::{Direction, RecoverOptions, RollbackTarget, RunOptions},
     report::Outcome,
     testing::{Collected, Cut, WholeReport as _},
 };
@@ -20,8 +20,7 @@ impl Hosts {
     }
 
     fn pin(&self, text: &str) -> Report {
-        let mut options = RunOptions::new().by("jane@laptop");
-        options.reason = Some("the old prices".to_owned());
+        let options = RunOptions::new().by("jane@laptop").reason("the old prices");
         wait(self.fleet().pin(&name(text), &options, Silent).report())
     }
 
@@ -37,8 +36,7 @@ impl Hosts {
     /// Returns the plan in words.
     fn plan(&self, keep: u32) -> Vec<String> {
         let lines = Collected::plans();
-        let mut options = RunOptions::default();
-        options.dry_run = true;
+        let options = RunOptions::default().dry_run(true);
         let report = wait(self.fleet().prune(keep, &options, lines.clone()).report());
         assert!(report.dry_run, "{:?}", report.error);
         lines.take()
@@ -230,8 +228,7 @@ fn a_current_that_is_not_ours_refuses() {
 #[test]
 fn a_deploy_prunes_at_its_end() {
     let hosts = deployed();
-    let mut options = deploying();
-    options.keep = Retention::Good(2);
+    let options = deploying().keep(2);
     let report = wait(hosts.fleet().deploy(release("f"), &options, Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert_eq!(report.hosts[1].pruned, [name("a"), name("b"), name("c")]);

@@ -175,8 +175,7 @@ fn a_run_that_is_stopped_before_it_is_done_leaves_everything_as_it_was() {
         assert_eq!(report.outcome, Outcome::Interrupted, "{phase:?}");
         hosts.all_on("a");
         assert!(hosts.0.iter().all(|host| !host.exists(&at(".switchback/lock"))), "{phase:?}: a lock was left");
-        let mut next = deploying();
-        next.run.by = "bob@desktop".into();
+        let next = deploying().by("bob@desktop");
         assert_code(
             &wait(hosts.fleet().deploy(release("c"), &next, switchback::event::Silent).report()),
             ExitCode::DONE,

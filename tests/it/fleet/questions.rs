@@ -7,7 +7,7 @@ use switchback::{
     BoxFuture, DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Report, Transport,
     commands::{Commands, DataCommands, DataPlace},
     event::{Event, Silent},
-    fleet::{DeployOptions, RunOptions},
+    fleet::{DeployOptions, RollbackOptions, RunOptions},
     lock::LockOwner,
     report::Command,
     shared::SharedPath,
@@ -165,11 +165,13 @@ fn cases() -> Vec<Case> {
     ]
 }
 
-fn options(case: &Case, dry_run: bool) -> DeployOptions {
-    let mut options = deploying();
-    options.run.dry_run = dry_run;
-    options.run.commands.clone_from(&case.commands);
-    options
+fn options(case: &Case, dry_run: bool) -> RunOptions {
+    RunOptions::new().by("jane@laptop").dry_run(dry_run).commands(case.commands.clone())
+}
+
+fn deploy(case: &Case, dry_run: bool) -> Report {
+    let options = DeployOptions::new().run(options(case, dry_run));
+    wait((case.fleet)().deploy(release("new"), &options, Silent).report())
 }
 
 fn answer(report: &Report) -> (ExitCode, Option<ErrorKind>) {
@@ -215,9 +217,9 @@ fn whatever_refuses_a_deploy_refuses_check_and_the_dry_run_too() {
     let mut met = BTreeSet::new();
     for case in cases() {
         let fleet = (case.fleet)();
-        let check = wait(fleet.check(&options(&case, true).run, Silent).report());
-        let dry = wait((case.fleet)().deploy(release("new"), &options(&case, true), Silent).report());
-        let run = wait((case.fleet)().deploy(release("new"), &options(&case, false), Silent).report());
+        let check = wait(fleet.check(&options(&case, true), Silent).report());
+        let dry = deploy(&case, true);
+        let run = deploy(&case, false);
         assert_ne!(run.exit_code(), ExitCode::DONE, "{} refuses no deploy", case.what);
         assert_eq!(
             (answer(&check), answer(&dry)),
@@ -240,8 +242,7 @@ fn whatever_refuses_a_deploy_refuses_check_and_the_dry_run_too() {
 fn a_name_that_was_pruned_refuses_the_dry_run_too() {
     let hosts = Hosts::new(1).deployed(&["a", "b", "c"]);
     assert_code(&wait(hosts.fleet().prune(0, &RunOptions::default(), Silent).report()), ExitCode::DONE);
-    let mut dry = deploying();
-    dry.run.dry_run = true;
+    let dry = deploying().dry_run(true);
     let told = wait(hosts.fleet().deploy(release("a"), &dry, Silent).report());
     assert_eq!(answer(&told), answer(&hosts.deploy("a")));
     assert_eq!(told.error.map(|error| error.kind), Some(ErrorKind::NameTaken));
@@ -251,11 +252,10 @@ fn a_name_that_was_pruned_refuses_the_dry_run_too() {
 fn dry_runs_ask_for_the_right_to_write() {
     let host = Hosts::new(1).deployed(&["a", "b"]).0.remove(0);
     let fleet = Fleet::new(vec![Host::new("web1", store(Denying { inner: host.connect("web1") }))]).expect("a fleet");
-    let mut back = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1));
     let mut reports = Vec::new();
     for dry in [true, false] {
-        back.run.dry_run = dry;
-        let run = &back.run;
+        let run = &RunOptions::new().by("jane@laptop").dry_run(dry);
+        let back = RollbackOptions::new().run(run.clone());
         reports.push([
             answer(&wait(fleet.rollback(&back, Silent).report())),
             answer(&wait(fleet.prune(0, run, Silent).report())),
@@ -269,15 +269,14 @@ fn dry_runs_ask_for_the_right_to_write() {
 #[test]
 fn check_tells_what_the_data_and_the_validation_say_and_refuses_for_neither() {
     let hosts = Hosts::new(1);
-    let mut options = RunOptions::default();
-    options.commands = Some(with(|commands| {
+    let options = RunOptions::new().commands(with(|commands| {
         commands.data = Some(DataCommands::new(DataPlace::Host("web1".to_owned()), "version", "true"));
         commands.validation = Some(switchback::commands::Validation::new("validate"));
     }));
     let told = |ends_with: u8| {
         hosts.0[0].on_hook(move |call| {
             let end = if call.script.contains("version") { 0 } else { ends_with };
-            HookExit { end: HookEnd::Exited(end), stdout: b"7\n".to_vec(), stderr: Vec::new() }
+            HookExit::new(HookEnd::Exited(end), "7\n", "")
         });
         let told = Collected::new(|event| match event {
             Event::Answered { question, answer, .. } => Some(format!("{question} {answer}")),

@@ -35,7 +35,7 @@ fn with_commands() -> (Hosts, Arc<Mutex<Vec<String>>>) {
         let ran = Arc::clone(&ran);
         host.on_hook(move |call| {
             ran.lock().expect("no panic").push(call.script.clone());
-            HookExit { end: HookEnd::Exited(0), stdout: b"7\n".to_vec(), stderr: Vec::new() }
+            HookExit::new(HookEnd::Exited(0), "7\n", "")
         });
     }
     let mut commands = Commands::default();
@@ -45,8 +45,7 @@ fn with_commands() -> (Hosts, Arc<Mutex<Vec<String>>>) {
     let mut data = DataCommands::new(DataPlace::Host("web1".to_owned()), "version", "apply");
     data.revert = Some("revert".to_owned());
     commands.data = Some(data);
-    let mut options = deploying();
-    options.run.commands = Some(commands);
+    let options = deploying().commands(commands);
     for text in ["a", "b", "c"] {
         assert_code(&wait(hosts.fleet().deploy(release(text), &options, Silent).report()), ExitCode::DONE);
     }

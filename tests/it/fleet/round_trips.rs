@@ -230,8 +230,7 @@ fn reading_commands_send_no_change() {
         |fleet| wait(fleet.history(Silent).report()),
         |fleet| wait(fleet.check(&RunOptions::default(), Silent).report()),
         |fleet| {
-            let mut options = going_back(RollbackTarget::Steps(1));
-            options.run.dry_run = true;
+            let options = going_back(RollbackTarget::Steps(1)).dry_run(true);
             wait(fleet.rollback(&options, Silent).report())
         },
     ];
@@ -256,8 +255,7 @@ fn a_deploy_is_seven_exchanges_and_one_upload() {
 fn a_dry_run_of_a_deploy_only_asks() {
     let hosts = Hosts::new(2).deployed(&["a"]);
     let dry = |fleet: &Fleet| {
-        let mut options = deploying();
-        options.run.dry_run = true;
+        let options = deploying().dry_run(true);
         wait(fleet.deploy(release("b"), &options, Silent).report())
     };
     for host in recorded(&hosts, dry) {

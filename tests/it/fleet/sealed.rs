@@ -25,7 +25,7 @@ use super::fixture::{Hosts, ROOT, assert_code, at, going_back, name, release, wa
 const STYLE: &str = "assets/style.css";
 
 fn ended(code: u8) -> HookExit {
-    HookExit { end: HookEnd::Exited(code), stdout: Vec::new(), stderr: Vec::new() }
+    HookExit::new(HookEnd::Exited(code), "", "")
 }
 
 /// One host, each of whose commands stamps the page of the release that it runs in, and creates a file beside
@@ -55,9 +55,7 @@ fn commands() -> Commands {
 }
 
 fn run() -> RunOptions {
-    let mut run = RunOptions::new().by("jane@laptop");
-    run.commands = Some(commands());
-    run
+    RunOptions::new().by("jane@laptop").commands(commands())
 }
 
 fn fleet(hosts: &Hosts, cut: &Cut) -> Fleet {
@@ -67,8 +65,7 @@ fn fleet(hosts: &Hosts, cut: &Cut) -> Fleet {
 }
 
 fn deploy(hosts: &Hosts, text: &str, cut: &Cut) -> Report {
-    let mut options = DeployOptions::default();
-    options.run = run();
+    let options = DeployOptions::default().run(run());
     wait(fleet(hosts, cut).deploy(release(text), &options, Silent).report())
 }
 
@@ -81,15 +78,11 @@ fn deployed(names: &[&str]) -> Hosts {
 }
 
 fn back() -> RollbackOptions {
-    let mut options = going_back(RollbackTarget::Steps(1));
-    options.run = run();
-    options
+    going_back(RollbackTarget::Steps(1)).run(run())
 }
 
 fn activate(hosts: &Hosts, text: &str) -> Report {
-    let mut options = ActivateOptions::default();
-    options.run = run();
-    options.verify = Some(switchback::TargetCheck::None);
+    let options = ActivateOptions::default().run(run()).verify(switchback::TargetCheck::None);
     wait(hosts.fleet().activate(&name(text), &options, Silent).report())
 }
 
@@ -165,7 +158,7 @@ impl Migrating {
             match (&call.script[..], target) {
                 ("apply", _) => data.push('1'),
                 ("revert", Some((_, target))) => data.clone_from(target),
-                _ => return HookExit { stdout: data.clone().into_bytes(), ..ended(0) },
+                _ => return HookExit::new(HookEnd::Exited(0), data.clone(), ""),
             }
             host.write(&format!("{}/{STYLE}", call.directory.as_str()), format!("{} {data}", call.script));
             ended(0)
@@ -176,8 +169,7 @@ impl Migrating {
         commands.data = Some(data);
         let migrating = Self { hosts, commands, ran };
         for text in ["a", "b"] {
-            let mut options = DeployOptions::default();
-            options.run = migrating.run();
+            let options = DeployOptions::default().run(migrating.run());
             let fleet = migrating.fleet(&Cut::never());
             assert_code(&wait(fleet.deploy(release(text), &options, Silent).report()), ExitCode::DONE);
             assert!(damage(&migrating.hosts, text).is_empty(), "{text}");
@@ -190,14 +182,11 @@ impl Migrating {
     }
 
     fn run(&self) -> RunOptions {
-        let mut run = RunOptions::new().by("jane@laptop");
-        run.commands = Some(self.commands.clone());
-        run
+        RunOptions::new().by("jane@laptop").commands(self.commands.clone())
     }
 
     fn rollback(&self, cut: &Cut) -> Report {
-        let mut options = going_back(RollbackTarget::Steps(1));
-        options.run = self.run();
+        let options = going_back(RollbackTarget::Steps(1)).run(self.run());
         wait(self.fleet(cut).rollback(&options, Silent).report())
     }
 
@@ -255,8 +244,7 @@ fn damage_that_was_there_before_stays_damage() {
     assert_code(&activate(&hosts, "b"), ExitCode::DONE);
     assert_eq!(damage(&hosts, "b"), ["index.html has 18 bytes, not 9"]);
     hosts.0[0].remove(&at(&format!("releases/a/{STYLE}")));
-    let mut options = back();
-    options.verify = Some(switchback::TargetCheck::None);
+    let options = back().verify(switchback::TargetCheck::None);
     assert_code(&wait(hosts.fleet().rollback(&options, Silent).report()), ExitCode::DONE);
     assert_eq!(damage(&hosts, "a"), ["assets/style.css is missing"]);
 }
@@ -276,9 +264,9 @@ fn what_a_failed_command_changed_is_sealed() {
 #[test]
 fn what_changes_after_prepare_is_told_too() {
     let hosts = host();
-    let mut options = DeployOptions::default();
-    options.run = run();
-    options.run.commands.as_mut().expect("commands").prepare = Some("build".to_owned());
+    let mut commands = commands();
+    commands.prepare = Some("build".to_owned());
+    let options = DeployOptions::new().run(run()).commands(commands.clone());
     for text in ["a", "b"] {
         assert_code(&wait(hosts.fleet().deploy(release(text), &options, Silent).report()), ExitCode::DONE);
         let found = verified(&hosts, text);
@@ -286,7 +274,8 @@ fn what_changes_after_prepare_is_told_too() {
         assert_eq!(page(&hosts, text), format!("{text} stamped stamped"));
     }
     // No further command runs in it: its mark is still removed.
-    options.run.commands.as_mut().expect("commands").after_switch = None;
+    commands.after_switch = None;
+    let options = options.commands(commands);
     assert_code(&wait(hosts.fleet().deploy(release("c"), &options, Silent).report()), ExitCode::DONE);
     assert!(["a", "b", "c"].iter().all(|text| !is_marked(&hosts, text)));
 }
@@ -362,8 +351,7 @@ fn a_mark_that_was_left_alone_is_found_and_sealed() {
     let hosts = Hosts::new(1).deployed(&["a", "b"]);
     leave_mark(&hosts, "a");
     hosts.0[0].write(&at("releases/a/index.html"), "a stamped by a command");
-    let mut dry = going_back(RollbackTarget::Steps(1));
-    dry.run.dry_run = true;
+    let dry = going_back(RollbackTarget::Steps(1)).dry_run(true);
     let report = wait(hosts.fleet().rollback(&dry, Silent).report());
     assert_code(&report, ExitCode::DONE);
     assert!(is_marked(&hosts, "a"));

@@ -235,15 +235,13 @@ fn a_link_that_is_none_any_more_is_damage_and_is_never_pruned() {
             assert_eq!(damaged.iter().map(|one| one.release.as_str()).collect::<Vec<_>>(), ["b"]);
             assert!(warns(&report, what), "{what}: {report:?}");
             assert!(warns(&wait(fleet(&host).check(&RunOptions::default(), Silent).report()), what));
-            let mut dry = deploying();
-            dry.run.dry_run = true;
+            let dry = deploying().dry_run(true);
             assert!(warns(&wait(fleet(&host).deploy(shipping("c", &[]), &dry, Silent).report()), what));
             let report = deploy(&fleet(&host), "c", &[]);
             assert_code(&report, ExitCode::DONE);
             assert!(warns(&report, what), "{what}: {report:?}");
             for name in ["d", "e"] {
-                let mut options = deploying();
-                options.keep = switchback::fleet::Retention::Good(0);
+                let options = deploying().keep(0);
                 assert_code(&wait(fleet(&host).deploy(shipping(name, &[]), &options, Silent).report()), ExitCode::DONE);
             }
             assert!(!host.exists(&at("releases/a")) && host.exists(&at("releases/b")), "{what}");
@@ -260,8 +258,7 @@ fn the_plan_of_prune_says_why_it_stays_until_it_is_mended() {
     host.write(&at("releases/a/.env"), "SECRET=2");
     let plan = |fleet: &Fleet| {
         let told = Collected::plans();
-        let mut options = RunOptions::default();
-        options.dry_run = true;
+        let options = RunOptions::default().dry_run(true);
         assert!(wait(fleet.prune(0, &options, told.clone())).is_ok());
         told.take()
     };
@@ -280,8 +277,7 @@ fn a_rollback_is_warned_and_not_refused() {
     for fleet in [fleet as fn(&MemoryHost) -> Fleet, bare] {
         let host = deployed(&["a", "b"]);
         let back = |dry_run| {
-            let mut options = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1));
-            options.run.dry_run = dry_run;
+            let options = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1)).dry_run(dry_run);
             wait(fleet(&host).rollback(&options, Silent).report())
         };
         assert_eq!(back(true).hosts[0].warnings, []);

@@ -42,8 +42,8 @@ fn brought(open: &dyn Fn() -> NewRelease, run: &RunOptions) -> Vec<(Report, Vec<
     let bring = |how: usize| {
         let (hosts, warnings) = (Hosts::new(2), Collected::warnings());
         let release = Arc::new(open());
-        let (mut deploy, mut drill, mut dry) = (deploying(), DrillOptions::default(), run.clone());
-        (deploy.run, drill.run, dry.dry_run) = (run.clone(), run.clone(), how == 1);
+        let (deploy, drill) = (deploying().run(run.clone()), DrillOptions::new().run(run.clone()));
+        let dry = run.clone().dry_run(how == 1);
         let fleet = hosts.fleet();
         let report = match how {
             0 => wait(fleet.deploy(release, &deploy, warnings.clone()).report()),
@@ -71,7 +71,7 @@ fn an_empty_source_is_refused_unless_it_is_meant() {
     let (logs, mut run) = (directory(&["only.log"]), RunOptions::new().by("jane@laptop"));
     refused(&|| open(path(&dir), &[]), &run, "contains no files");
     refused(&|| open(path(&logs), &["*.log"]), &run, "contains no files");
-    run.allow_empty = true;
+    run = run.allow_empty(true);
     for (report, _) in brought(&|| open(path(&dir), &[]), &run) {
         assert_code(&report, ExitCode::DONE);
     }
@@ -83,7 +83,7 @@ fn the_env_file_is_never_published() {
     let mut run = RunOptions::new().by("jane@laptop");
     let mut commands = Commands::default();
     commands.env_file = Some(path(&dir).join("conf/../conf/deploy.env"));
-    run.commands = Some(commands);
+    run = run.commands(commands);
     refused(&|| open(path(&dir), &[]), &run, "conf/deploy.env");
     let elsewhere = directory(&["index.html"]);
     for (dir, exclude) in [(&dir, &["*.env"][..]), (&elsewhere, &[])] {

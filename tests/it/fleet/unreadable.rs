@@ -27,9 +27,7 @@ fn hosts() -> Hosts {
 fn with_hooks() -> DeployOptions {
     let mut commands = Commands::default();
     commands.after_switch = Some("reload".to_owned());
-    let mut options = deploying();
-    options.run.commands = Some(commands);
-    options
+    deploying().commands(commands)
 }
 
 fn store(hosts: &Hosts, paths: &[&str]) -> DirStore {
@@ -55,9 +53,9 @@ struct Back {
 }
 
 fn rollback(fleet: &Fleet, back: Back, told: impl Into<Call>) -> Report {
-    let mut options = going_back(back.to.map_or(RollbackTarget::Steps(1), |to| RollbackTarget::Release(name(to))));
-    (options.keep_data, options.no_hooks) = (back.code_alone, back.code_alone);
-    (options.verify, options.run.dry_run) = (Some(back.verify), back.dry);
+    let target = back.to.map_or(RollbackTarget::Steps(1), |to| RollbackTarget::Release(name(to)));
+    let options = going_back(target).keep_data(back.code_alone).no_hooks(back.code_alone);
+    let options = options.verify(back.verify).dry_run(back.dry);
     wait(fleet.rollback(&options, told).report())
 }
 
@@ -163,7 +161,7 @@ fn data_is_not_worked_on_without_its_ledger() {
             if call.script.contains("revert") {
                 *counted.lock().expect("nobody panicked") += 1;
             }
-            HookExit { end: HookEnd::Exited(0), stdout: b"3\n".to_vec(), stderr: Vec::new() }
+            HookExit::new(HookEnd::Exited(0), "3\n", "")
         });
         let mut data = DataCommands::new(DataPlace::Host("web1".to_owned()), "version", "apply");
         data.revert = Some("revert".to_owned());
@@ -175,13 +173,11 @@ fn data_is_not_worked_on_without_its_ledger() {
         hosts.0[0].write(&at(&format!(".switchback/{file}")), "{}\n");
         for dry in [true, false] {
             refused(&rollback(&fleet(&hosts, &[file]), Back { dry, ..Back::default() }, Silent));
-            let mut options = deploying();
-            (options.run.dry_run, options.run.commands) = (dry, Some(commands.clone()));
+            let options = deploying().dry_run(dry).commands(commands.clone());
             refused(&wait(fleet(&hosts, &[file]).deploy(release("d"), &options, Silent).report()));
             hosts.all_on("c");
         }
-        let mut run = RunOptions::new().by("jane@laptop");
-        run.commands = Some(commands);
+        let run = RunOptions::new().by("jane@laptop").commands(commands);
         refused(&wait(fleet(&hosts, &[file]).check(&run, Silent).report()));
         assert_eq!(*reverted.lock().expect("nobody panicked"), 0);
         hosts.clean();
@@ -274,8 +270,7 @@ fn a_name_that_cannot_be_looked_up_is_refused_and_not_called_pruned() {
     let hidden = || fleet(&hosts, &["pruned"]);
     let check = wait(hidden().check(&RunOptions::default(), Silent).report());
     refused(&check);
-    let mut options = deploying();
-    options.run.dry_run = true;
+    let options = deploying().dry_run(true);
     refused(&wait(hidden().deploy(release("d"), &options, Silent).report()));
     refused(&wait(hidden().deploy(release("d"), &deploying(), Silent).report()));
     refused(&wait(hidden().stage(release("d"), &RunOptions::new().by("jane@laptop"), Silent).report()));
@@ -309,7 +304,7 @@ fn hooks_are_left_out_with_no_hooks() {
     let counted = Arc::clone(&ran);
     hosts.0[0].on_hook(move |_| {
         *counted.lock().expect("nobody panicked") += 1;
-        HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+        HookExit::new(HookEnd::Exited(0), "", "")
     });
     let alone = Back { code_alone: true, ..Back::default() };
     assert_code(&rollback(&hosts.fleet(), alone, Silent), ExitCode::DONE);

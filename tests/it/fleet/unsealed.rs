@@ -25,7 +25,7 @@ fn host() -> (Hosts, Arc<AtomicBool>) {
     hosts.0[0].on_hook(move |_| {
         did.store(true, Ordering::SeqCst);
         host.write(&at("releases/c/made"), "x");
-        HookExit { end: HookEnd::Exited(0), stdout: Vec::new(), stderr: Vec::new() }
+        HookExit::new(HookEnd::Exited(0), "", "")
     });
     (hosts, ran)
 }
@@ -33,17 +33,14 @@ fn host() -> (Hosts, Arc<AtomicBool>) {
 fn run() -> RunOptions {
     let mut commands = Commands::default();
     commands.prepare = Some("make".to_owned());
-    let mut run = RunOptions::new().by("jane@laptop");
-    run.commands = Some(commands);
-    run
+    RunOptions::new().by("jane@laptop").commands(commands)
 }
 
 fn deploy(host: &MemoryHost, cut: &Cut) -> Report {
     let store =
         DirStore::new(Faults::new(host.connect("web1"), cut.clone()), ROOT.parse().expect("a path"), Layout::default());
     let fleet = Fleet::new(vec![Host::new("web1", store)]).expect("a fleet");
-    let mut options = DeployOptions::default();
-    options.run = run();
+    let options = DeployOptions::default().run(run());
     // A hook result whose answer was lost is asked for until a timeout.
     wait_paused(fleet.deploy(release("c"), &options, Silent).report())
 }
@@ -110,8 +107,7 @@ fn wherever_a_deploy_is_cut_off() {
         nothing_half_made_is_trusted(&hosts, ran.load(Ordering::SeqCst), &format!("{case}, and recovered"));
         // An activation prepares and seals it.
         if status(&hosts).is_some_and(|status| status.unsealed) {
-            let mut options = ActivateOptions::default();
-            options.run = run();
+            let options = ActivateOptions::default().run(run());
             assert_code(&wait(hosts.fleet().activate(&name("c"), &options, Silent).report()), ExitCode::DONE);
             assert!(!status(&hosts).expect("it is there").unsealed, "{case}: it was sealed");
             hosts.all_on("c");

@@ -17,8 +17,7 @@ use switchback::{
 use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, release, wait};
 
 fn rollback(hosts: &Hosts, verify: TargetCheck) -> Report {
-    let mut options = going_back(RollbackTarget::Steps(1));
-    options.verify = Some(verify);
+    let options = going_back(RollbackTarget::Steps(1)).verify(verify);
     wait(hosts.fleet().rollback(&options, Silent).report())
 }
 
@@ -87,11 +86,10 @@ fn an_activation_never_goes_to_a_damaged_release() {
     let hints = &report.error.as_ref().expect("why").hints;
     assert!(hints.contains(&Hint::ActivateUnverified(name("c"))), "{hints:?}");
     assert_eq!(hosts.record("c"), None, "nothing was written");
-    let mut options = ActivateOptions::default();
-    options.verify = Some(TargetCheck::None);
+    let mut options = ActivateOptions::default().verify(TargetCheck::None);
     assert_code(&wait(hosts.fleet().activate(&name("c"), &options, Silent).report()), ExitCode::DONE);
     hosts.0[0].write(&at("releases/b/index.html"), "x");
-    options.verify = Some(TargetCheck::Full);
+    options = options.verify(TargetCheck::Full);
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.0[0].write(&at("releases/c/index.html"), "x");
     let report = wait(hosts.fleet().activate(&name("c"), &options, Silent).report());
@@ -207,13 +205,11 @@ fn a_dry_run_verifies_as_the_run_does() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
     assert_code(&hosts.stage("c"), ExitCode::DONE);
     let back = |verify| {
-        let mut options = going_back(RollbackTarget::Steps(1));
-        (options.verify, options.run.dry_run) = (Some(verify), true);
+        let options = going_back(RollbackTarget::Steps(1)).verify(verify).dry_run(true);
         wait(hosts.fleet().rollback(&options, Silent).report())
     };
     let activate = |verify| {
-        let mut options = ActivateOptions::default();
-        (options.verify, options.run.dry_run) = (Some(verify), true);
+        let options = ActivateOptions::default().verify(verify).dry_run(true);
         wait(hosts.fleet().activate(&name("c"), &options, Silent).report())
     };
     for release in ["a", "c"] {

@@ -39,7 +39,7 @@ const CASES: &[Case] = &[
         hosts: 2,
         before: |roots| {
             a_b_and_c(roots);
-            done(&roots.rollback(|_| {}));
+            done(&roots.rollback(|options| options));
             done(&roots.pin("a"));
         },
         ..PLAIN
@@ -318,11 +318,11 @@ fn deploy_c(roots: &Roots, fleet: &Fleet) -> Report {
 }
 
 fn roll_back(_: &Roots, fleet: &Fleet) -> Report {
-    Roots::rollback_on(fleet, |_| {})
+    Roots::rollback_on(fleet, |options| options)
 }
 
-fn keeping_data(options: &mut RollbackOptions) {
-    options.keep_data = true;
+fn keeping_data(options: RollbackOptions) -> RollbackOptions {
+    options.keep_data(true)
 }
 
 fn has(roots: &Roots, release: &str) -> bool {

@@ -28,9 +28,7 @@ fn wait<F: Future>(future: F) -> F::Output {
 }
 
 fn run(commands: Option<Commands>) -> RunOptions {
-    let mut options = RunOptions::new().by("jane@laptop");
-    options.commands = commands;
-    options
+    RunOptions::new().by("jane@laptop").commands(commands)
 }
 
 /// A release whose data version is the position of its name's first letter in the alphabet.
@@ -135,9 +133,7 @@ impl Roots {
     }
 
     pub(super) fn deploy_on(&self, fleet: &Fleet, text: &str) -> Report {
-        let mut options = DeployOptions::default();
-        options.run = self.configured();
-        options.run.skip_unreachable = true;
+        let options = DeployOptions::default().run(self.configured()).skip_unreachable(true);
         wait(fleet.deploy(release(text), &options, Silent).report())
     }
 
@@ -146,21 +142,18 @@ impl Roots {
     }
 
     pub(super) fn activate_on(&self, fleet: &Fleet, text: &str) -> Report {
-        let mut options = ActivateOptions::default();
-        options.run = self.configured();
+        let options = ActivateOptions::default().run(self.configured());
         wait(fleet.activate(&name(text), &options, Silent).report())
     }
 
-    pub(super) fn rollback(&self, change: impl Fn(&mut RollbackOptions)) -> Report {
+    pub(super) fn rollback(&self, change: impl Fn(RollbackOptions) -> RollbackOptions) -> Report {
         Self::rollback_on(&self.whole(), change)
     }
 
-    pub(super) fn rollback_on(fleet: &Fleet, change: impl Fn(&mut RollbackOptions)) -> Report {
-        let mut options = RollbackOptions::default();
-        options.run = run(None);
-        options.run.reason = Some("errors in the log".to_owned());
-        options.target = RollbackTarget::Steps(1);
-        change(&mut options);
+    pub(super) fn rollback_on(fleet: &Fleet, change: impl Fn(RollbackOptions) -> RollbackOptions) -> Report {
+        let options = change(
+            RollbackOptions::default().run(run(None)).reason("errors in the log").target(RollbackTarget::Steps(1)),
+        );
         wait(fleet.rollback(&options, Silent).report())
     }
 

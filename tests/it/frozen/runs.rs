@@ -45,8 +45,7 @@ commands! {
     check: |fleet, observer| fleet.check(&by(), observer).report(),
     deploy: |fleet, observer| async { fleet.deploy(release("c"), &deploying(), observer).report().await },
     deploy_dry: |fleet, observer| async {
-        let mut options = deploying();
-        options.run.dry_run = true;
+        let options = deploying().dry_run(true);
         fleet.deploy(release("c"), &options, observer).report().await
     },
     deploy_same_name: |fleet, observer| async { fleet.deploy(release("a"), &DeployOptions::default(), observer).report().await },

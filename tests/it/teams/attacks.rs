@@ -81,17 +81,15 @@ impl Site<'_> {
     }
 
     fn run(dry: bool) -> RunOptions {
-        let mut run = RunOptions::new().by("jane@laptop");
-        run.dry_run = dry;
+        let mut run = RunOptions::new().by("jane@laptop").dry_run(dry);
         let mut commands = Commands::default();
         commands.after_switch = Some("true".to_owned());
-        run.commands = Some(commands);
+        run = run.commands(commands);
         run
     }
 
     async fn deploy(&self, name: &str, dry: bool) -> Report {
-        let mut options = DeployOptions::default();
-        options.run = Self::run(dry);
+        let options = DeployOptions::default().run(Self::run(dry));
         let tree = Tree::from_memory([("index.html", name.as_bytes())]).expect("a tree");
         self.fleet
             .deploy(Arc::new(NewRelease::new(name.parse().expect("a name"), tree)), &options, Silent)
@@ -100,14 +98,12 @@ impl Site<'_> {
     }
 
     async fn rollback(&self, dry: bool) -> Report {
-        let mut options = RollbackOptions::default();
-        options.run = Self::run(dry);
+        let options = RollbackOptions::default().run(Self::run(dry));
         self.fleet.rollback(&options, Silent).report().await
     }
 
     async fn activate(&self, dry: bool) -> Report {
-        let mut options = ActivateOptions::default();
-        options.run = Self::run(dry);
+        let options = ActivateOptions::default().run(Self::run(dry));
         self.fleet.activate(&"s".parse().expect("a name"), &options, Silent).report().await
     }
 

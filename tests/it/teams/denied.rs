@@ -14,7 +14,7 @@ use switchback::{
     ExitCode, Fleet, Report, TargetCheck,
     commands::{Commands, DataCommands, DataPlace},
     event::Silent,
-    fleet::{Call, DeployOptions, Direction, RecoverOptions, RollbackOptions, RollbackTarget, RunOptions},
+    fleet::{Call, DeployOptions, Direction, RecoverOptions, RollbackOptions, RunOptions},
     release::NewRelease,
     testing::{Collected, WholeReport as _},
     tree::Tree,
@@ -147,29 +147,23 @@ impl<'t> Site<'t> {
         let mut commands = Commands::default();
         commands.after_switch = Some(format!("echo \"$SWITCHBACK_RELEASE\" >>{}", self.above.join("ran").display()));
         commands.data = Some(data);
-        let mut run = RunOptions::new().by("jane@laptop");
-        (run.commands, run.dry_run) = (Some(commands), dry);
-        run
+        RunOptions::new().by("jane@laptop").commands(commands).dry_run(dry)
     }
 
     async fn deploy(&self, name: &str, dry: bool, told: impl Into<Call>) -> Report {
-        let mut options = DeployOptions::default();
-        options.run = self.run(dry);
+        let options = DeployOptions::default().run(self.run(dry));
         let tree = Tree::from_memory([("index.html", name.as_bytes())]).expect("a tree");
         self.fleet.deploy(Arc::new(NewRelease::new(name.parse().expect("a name"), tree)), &options, told).report().await
     }
 
     async fn rollback(&self, dry: bool, told: impl Into<Call>) -> Report {
-        let mut options = RollbackOptions::default();
-        options.run = self.run(dry);
+        let options = RollbackOptions::default().run(self.run(dry));
         self.fleet.rollback(&options, told).report().await
     }
 
     async fn code_alone(&self) -> Report {
-        let mut options = RollbackOptions::default();
-        (options.run, options.verify) = (self.run(false), Some(TargetCheck::None));
-        options.target = RollbackTarget::Release("b".parse().expect("a name"));
-        (options.keep_data, options.no_hooks) = (true, true);
+        let options = RollbackOptions::new().run(self.run(false)).verify(TargetCheck::None);
+        let options = options.to("b".parse().expect("a name")).keep_data(true).no_hooks(true);
         self.fleet.rollback(&options, Silent).report().await
     }
 

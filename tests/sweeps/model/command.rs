@@ -80,8 +80,7 @@ impl Command {
     pub(crate) async fn run(self, fleet: &Fleet) -> Report {
         match self {
             Self::Deploy(name) => {
-                let mut options = DeployOptions::default();
-                options.allow_split = true;
+                let options = DeployOptions::default().allow_split(true);
                 fleet.deploy(release(name), &options, Silent).report().await
             }
             Self::Activate(name) => {

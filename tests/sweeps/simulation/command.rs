@@ -68,19 +68,16 @@ impl Command {
         let (run, call) = (RunOptions::new().by("somebody@somewhere"), Call::new().cancel(&cancel));
         let report = match self {
             Self::Deploy { name, serial, split } => {
-                let mut options = DeployOptions::default();
-                (options.run, options.allow_split) = (run, split);
+                let options = DeployOptions::new().run(run).allow_split(split);
                 fleet.deploy(release(&name, serial), &options, call).report().await
             }
             Self::Stage { name, serial } => fleet.stage(release(&name, serial), &run, call).report().await,
             Self::Activate { name, split } => {
-                let mut options = ActivateOptions::default();
-                (options.run, options.allow_split) = (run, split);
+                let options = ActivateOptions::new().run(run).allow_split(split);
                 fleet.activate(&release_name(&name), &options, call).report().await
             }
             Self::Rollback { target, from } => {
-                let mut options = RollbackOptions::default();
-                (options.run, options.target, options.from) = (run, target, from.as_deref().map(release_name));
+                let options = RollbackOptions::new().run(run).target(target).from(from.as_deref().map(release_name));
                 fleet.rollback(&options, call).report().await
             }
             Self::Prune { keep } => fleet.prune(keep, &run, call).report().await,

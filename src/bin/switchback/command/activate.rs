@@ -52,11 +52,11 @@ impl OnFleet for Activate {
 
     fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
-            let mut options = ActivateOptions::default();
-            options.run = call.options(&self.why);
-            options.allow_split = self.allow_split;
-            options.accept_data = self.accept_data;
-            options.verify = self.verify;
+            let options = ActivateOptions::new()
+                .run(call.options(&self.why))
+                .allow_split(self.allow_split)
+                .accept_data(self.accept_data)
+                .verify(self.verify);
             Ok(call.fleet.activate(&self.name, &options, call.watched()).await)
         })
     }

@@ -81,15 +81,19 @@ impl OnFleet for Deploy {
 
     fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
-            let mut options = DeployOptions::default();
-            options.run = call.options(&self.why);
-            options.run.revision = self.revision.clone().or_else(|| call::built_from(&self.source));
-            options.run.allow_empty = self.allow_empty;
-            options.from.clone_from(&self.from);
-            options.allow_split = self.allow_split;
-            options.or_return = self.or_return;
-            options.irreversible = self.irreversible.then(|| "it was deployed as irreversible".to_owned());
-            options.accept_data = self.accept_data;
+            let mut options = DeployOptions::new()
+                .run(call.options(&self.why))
+                .allow_empty(self.allow_empty)
+                .from(self.from.clone())
+                .allow_split(self.allow_split)
+                .or_return(self.or_return)
+                .accept_data(self.accept_data);
+            if let Some(revision) = self.revision.clone().or_else(|| call::built_from(&self.source)) {
+                options = options.revision(revision);
+            }
+            if self.irreversible {
+                options = options.irreversible("it was deployed as irreversible");
+            }
             let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
             Ok(call.fleet.deploy(release, &options, call.watched()).await)
         })

@@ -55,10 +55,10 @@ impl OnFleet for Drill {
 
     fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
-            let mut options = DrillOptions::default();
-            options.run = call.options(&self.why);
-            options.run.revision = call::built_from(&self.source);
-            options.run.allow_empty = self.allow_empty;
+            let mut options = DrillOptions::new().run(call.options(&self.why)).allow_empty(self.allow_empty);
+            if let Some(revision) = call::built_from(&self.source) {
+                options = options.revision(revision);
+            }
             // A drill proves the contents themselves: no cached digests.
             let release = call.release(&self.source, self.name.as_ref(), Digests::Computed).await?;
             Ok(call.fleet.drill(release, &options, call.watched()).await)

@@ -53,8 +53,8 @@ impl OnFleet for Recover {
                 (_, true) => Direction::Back,
                 _ => Direction::Safest,
             };
-            let mut options = RecoverOptions::new().direction(direction).run(call.options(&self.why));
-            options.keep_data = self.keep_data;
+            let options =
+                RecoverOptions::new().direction(direction).run(call.options(&self.why)).keep_data(self.keep_data);
             Ok(call.fleet.recover(&options, call.watched()).await)
         })
     }

@@ -5,7 +5,7 @@ use futures_util::future::LocalBoxFuture;
 use switchback::{
     ReleaseName, Report, TargetCheck,
     data::{DataVersion, DataVersionError},
-    fleet::{CommandsFrom, RollbackOptions, RollbackTarget},
+    fleet::{CommandsFrom, RollbackOptions},
     report::Command as Reported,
     status::{HostStatus, ReleaseState},
 };
@@ -89,20 +89,21 @@ impl OnFleet for Rollback {
 
     fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
-            let mut options = RollbackOptions::default();
-            options.run = call.options(&self.why);
-            options.target = match (&self.to, self.steps) {
-                (Some(name), _) => RollbackTarget::Release(name.clone()),
-                (None, steps) => RollbackTarget::Steps(steps.unwrap_or(1)),
+            let options = RollbackOptions::new()
+                .run(call.options(&self.why))
+                .from(self.from.clone())
+                .keep_data(self.keep_data)
+                .no_hooks(self.no_hooks)
+                .data_to(self.data_to.clone())
+                .commands_from(match self.commands {
+                    Which::Recorded => CommandsFrom::Recorded,
+                    Which::Config => CommandsFrom::Configuration,
+                })
+                .verify(self.verify);
+            let options = match &self.to {
+                Some(name) => options.to(name.clone()),
+                None => options.steps(self.steps.unwrap_or(1)),
             };
-            options.from.clone_from(&self.from);
-            options.keep_data = self.keep_data;
-            options.no_hooks = self.no_hooks;
-            options.data_to.clone_from(&self.data_to);
-            if self.commands == Which::Config {
-                options.commands = CommandsFrom::Configuration;
-            }
-            options.verify = self.verify;
             Ok(call.fleet.rollback(&options, call.watched()).await)
         })
     }

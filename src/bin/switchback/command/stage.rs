@@ -54,9 +54,10 @@ impl OnFleet for Stage {
     fn call<'a>(&'a self, call: &'a Call<'_>) -> LocalBoxFuture<'a, Called> {
         Box::pin(async move {
             let why = Why { reason: None, wait: self.wait, skip_unreachable: self.skip_unreachable };
-            let mut options = call.options(&why);
-            options.revision = call::built_from(&self.source);
-            options.allow_empty = self.allow_empty;
+            let mut options = call.options(&why).allow_empty(self.allow_empty);
+            if let Some(revision) = call::built_from(&self.source) {
+                options = options.revision(revision);
+            }
             let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
             Ok(call.fleet.stage(release, &options, call.watched()).await)
         })
