@@ -166,14 +166,44 @@ impl From<u32> for Retention {
     }
 }
 
-impl DeployOptions {
-    /// Sets whether to deploy although the hosts are on different releases.
-    #[must_use]
-    pub fn allow_split(mut self, allow: bool) -> Self {
-        self.allow_split = allow;
-        self
-    }
+/// Defines the setters of the commands that switch to a new or staged release.
+macro_rules! switch_setters {
+    ($($options:ident)+) => {$(
+        impl $options {
+            /// Sets how to verify an existing release before switching to it.
+            #[must_use]
+            pub fn verify(mut self, verify: impl Into<Option<TargetCheck>>) -> Self {
+                self.verify = verify.into();
+                self
+            }
 
+            /// Sets whether to switch although the hosts are on different releases.
+            #[must_use]
+            pub fn allow_split(mut self, allow: bool) -> Self {
+                self.allow_split = allow;
+                self
+            }
+
+            /// Sets whether to accept and record a data version other than the last known one.
+            #[must_use]
+            pub fn accept_data(mut self, accept: bool) -> Self {
+                self.accept_data = accept;
+                self
+            }
+
+            /// Sets the releases to keep: a number of good ones, or a [`Retention`].
+            #[must_use]
+            pub fn keep(mut self, keep: impl Into<Retention>) -> Self {
+                self.keep = keep.into();
+                self
+            }
+        }
+    )+};
+}
+
+switch_setters!(DeployOptions ActivateOptions);
+
+impl DeployOptions {
     /// Sets the release that must be current on every host that is not yet on the new one.
     #[must_use]
     pub fn from(mut self, from: impl Into<Option<ReleaseName>>) -> Self {
@@ -188,61 +218,10 @@ impl DeployOptions {
         self
     }
 
-    /// Sets how to verify an existing release before going to it.
-    #[must_use]
-    pub fn verify(mut self, verify: impl Into<Option<TargetCheck>>) -> Self {
-        self.verify = verify.into();
-        self
-    }
-
     /// Declares that the release cannot be rolled back together with its data, and why.
     #[must_use]
     pub fn irreversible(mut self, why: impl Into<String>) -> Self {
         self.irreversible = Some(why.into());
-        self
-    }
-
-    /// Sets whether to accept and record a data version other than the last known one.
-    #[must_use]
-    pub fn accept_data(mut self, accept: bool) -> Self {
-        self.accept_data = accept;
-        self
-    }
-
-    /// Sets the releases to keep: a number of good ones, or a [`Retention`].
-    #[must_use]
-    pub fn keep(mut self, keep: impl Into<Retention>) -> Self {
-        self.keep = keep.into();
-        self
-    }
-}
-
-impl ActivateOptions {
-    /// Sets how to verify the release before switching.
-    #[must_use]
-    pub fn verify(mut self, verify: impl Into<Option<TargetCheck>>) -> Self {
-        self.verify = verify.into();
-        self
-    }
-
-    /// Sets whether to switch although the hosts are on different releases.
-    #[must_use]
-    pub fn allow_split(mut self, allow: bool) -> Self {
-        self.allow_split = allow;
-        self
-    }
-
-    /// Sets whether to accept and record a data version other than the last known one.
-    #[must_use]
-    pub fn accept_data(mut self, accept: bool) -> Self {
-        self.accept_data = accept;
-        self
-    }
-
-    /// Sets the releases to keep: a number of good ones, or a [`Retention`].
-    #[must_use]
-    pub fn keep(mut self, keep: impl Into<Retention>) -> Self {
-        self.keep = keep.into();
         self
     }
 }
