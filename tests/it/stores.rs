@@ -17,7 +17,11 @@ use switchback::{
         Cut, Faults, Verdict,
         stores::{self, Fixture},
     },
-    transport::{Effect, EntryKind, FileId, LocalTransport, MemoryHost, Progress, Transport},
+    transport::{
+        Effect, EntryKind, FileId, HookExit, LineSink, LocalTransport, MemoryHost, MemoryTransport, Progress,
+        Transport, TransportError, Uploaded,
+        raw::{Batch, HookCall, Op, Reply, SyncReach, Upload},
+    },
 };
 use tempfile::TempDir;
 
@@ -53,6 +57,48 @@ async fn a_store_of_directories_on_this_machine_conforms() {
     assert_eq!((summary.passed, summary.skipped.len()), (stores::cases().len(), 0), "{summary}");
 }
 
+/// A transport that no longer compares `current` with what a batch expects.
+#[derive(Debug)]
+struct Blind(MemoryTransport);
+
+impl fmt::Display for Blind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Transport for Blind {
+    fn execute<'a>(&'a self, batch: &'a Batch) -> BoxFuture<'a, Result<Vec<Reply>, TransportError>> {
+        let mut batch = batch.clone();
+        for step in &mut batch.steps {
+            if matches!(step.op, Op::ExpectLink { .. }) {
+                step.op = Op::Sync { paths: Vec::new(), reach: SyncReach::Entries };
+            }
+        }
+        Box::pin(async move { self.0.execute(&batch).await })
+    }
+
+    fn upload<'a>(
+        &'a self,
+        upload: &'a Upload,
+        progress: &'a dyn Progress,
+    ) -> BoxFuture<'a, Result<Uploaded, TransportError>> {
+        self.0.upload(upload, progress)
+    }
+
+    fn run<'a>(
+        &'a self,
+        call: &'a HookCall,
+        output: &'a dyn LineSink,
+    ) -> BoxFuture<'a, Result<HookExit, TransportError>> {
+        self.0.run(call, output)
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.0.close()
+    }
+}
+
 /// A fault of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
@@ -62,6 +108,8 @@ enum Fault {
     ForgetsContent,
     /// Its history comes newest first.
     ReversesHistory,
+    /// Its guard switches whatever is current.
+    SwitchesBlindly,
 }
 
 /// A store with a fault.
@@ -160,11 +208,17 @@ async fn stores_with_faults_do_not_conform() {
         (Fault::TakesHeldLocks, "lock::is_exclusive"),
         (Fault::ForgetsContent, "publish::a_prepared_release_is_complete"),
         (Fault::ReversesHistory, "records::history_comes_oldest_first"),
+        (Fault::SwitchesBlindly, "activate::it_compares_and_swaps"),
     ];
     for (fault, name) in faults {
         let host = MemoryHost::new();
         let root: HostPath = "/srv/shop".parse().expect("a root");
-        let store = move || Broken(DirStore::new(host.connect("memory"), root.clone(), Layout::default()), fault);
+        let store = move || {
+            let transport = host.connect("memory");
+            let transport: Box<dyn Transport> =
+                if fault == Fault::SwitchesBlindly { Box::new(Blind(transport)) } else { Box::new(transport) };
+            Broken(DirStore::new(transport, root.clone(), Layout::default()), fault)
+        };
         let case = stores::cases().iter().find(|case| case.name() == name).expect("a case");
         let broken = case.run(Fixture::new(store)).await.expect_err(name);
         assert!(broken.starts_with(&format!("{name} on {fault:?}: ")), "{broken}");
