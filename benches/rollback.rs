@@ -24,10 +24,11 @@ fn main() {
     if wanted("local") {
         local(&mut table, "local: library / bare system calls");
     }
-    // The counted overhead for one host: two turns that the rollback waits for, one that it does not (11 against
-    // 8), and the 34 programs that run on the host (bounded by `tests/it/rollback_processes.rs`). When there were 29, on two idle cores the ratio was 1.14 (no delay) and 1.32 (50 ms), twice, and
-    // for 16 hosts 1.24 and 1.35, with 21 pairs each; with 43, it was 1.30 and 1.37, and 1.58 and 1.57. With other work
-    // on the cores it is higher, since each program waits for a core: 1.39 for one host at a load of 11.
+    // The counted overhead for one host: two turns that the rollback waits for, one that it does not (11 against 8), and
+    // the 34 programs that run on the host (bounded by `tests/it/rollback_processes.rs`). On two idle cores the ratios of
+    // the four lines are 1.21, 1.35, 1.47 and 1.48. They follow the number of programs, with 21 pairs each: when there
+    // were 29, they were 1.14, 1.32, 1.24 and 1.35; with 43, 1.30, 1.37, 1.58 and 1.57. With other work on the cores they
+    // are higher, since each program waits for a core: 1.39 for one host at a load of 11.
     let lines: [(&str, u8, Option<Duration>, f64); 4] = [
         ("one host: rollback / ssh true", 1, None, 1.3),
         ("one host, 50 ms: rollback / ssh true", 1, Some(FAR), 1.4),

@@ -110,7 +110,7 @@ PATH=$crate/target/tools/bin:$PATH
 
 # Most tests wait for hosts, processes and timers more than they compute.
 if [ -z "${RUST_TEST_THREADS-}" ]; then
-    RUST_TEST_THREADS=$(($(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) * 2))
+    RUST_TEST_THREADS=$(($(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2) * 3))
     export RUST_TEST_THREADS
 fi
 
