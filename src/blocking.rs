@@ -71,7 +71,9 @@ commands! {
     releases => Releases();
     history => History();
     recent_history => History(newest: usize);
+    log => Log(operation: Option<&str>);
     verify => Verify(name: Option<&ReleaseName>, full: bool);
+    diff => Diff(from: &ReleaseName, to: &ReleaseName);
     check => Check(options: &RunOptions);
 }
 

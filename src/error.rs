@@ -172,6 +172,8 @@ kinds! {
     NameTaken => "name-taken",
     /// A host does not have the requested release.
     NoSuchRelease => "no-such-release",
+    /// No host knows the requested operation, or several begin with these digits.
+    NoSuchOperation => "no-such-operation",
     /// The release is on the recorded rollback chain; only a rollback goes there.
     OnTheWayBack => "on-the-way-back",
     /// The hosts are on different releases, or would go to different ones.
@@ -195,7 +197,7 @@ kinds! {
     MissingShared => "missing-shared",
     /// A release is damaged: parts of it are missing or changed since it was staged.
     DamagedRelease => "damaged-release",
-    /// A release has no manifest to verify it against.
+    /// A release has no manifest to verify or compare it by.
     NoManifest => "no-manifest",
     /// A newer version of the program wrote the state directory.
     NewerFormat => "newer-format",

@@ -83,6 +83,7 @@ impl ExitCode {
             | ErrorKind::Dangling
             | ErrorKind::NameTaken
             | ErrorKind::NoSuchRelease
+            | ErrorKind::NoSuchOperation
             | ErrorKind::OnTheWayBack
             | ErrorKind::HostsDiffer
             | ErrorKind::UnknownTree

@@ -106,6 +106,8 @@ hints! {
     Releases,
     /// Look who did what.
     History,
+    /// Look what the commands of the operation printed.
+    Log,
     /// Compare this release with its manifest, with contents.
     VerifyFull(ReleaseName),
     /// Look who owns the files of this release.

@@ -71,6 +71,15 @@ impl HookKind {
     }
 }
 
+impl HookKind {
+    /// Returns the hook that the configuration spells so.
+    pub(crate) fn named(text: &str) -> Self {
+        use HookKind::{AfterSwitch, Apply, Fingerprint, Prepare, Revert, Save, Validate, Version};
+        let all = [Prepare, AfterSwitch, Validate, Version, Fingerprint, Apply, Revert, Save];
+        all.into_iter().find(|kind| kind.as_str() == text).unwrap_or(Self::Other)
+    }
+}
+
 impl fmt::Display for HookKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

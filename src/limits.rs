@@ -1,4 +1,4 @@
-//! The maximum sizes of the files and outputs that are read or kept, in bytes.
+//! The maximum sizes of the files and outputs that are read or kept, in bytes, and the maximum numbers of them.
 //!
 //! Whoever writes such a file may be hostile, so each read has a limit. A larger file is reported, never read in part
 //! as if it were whole.
@@ -21,11 +21,25 @@ pub(crate) const COMMANDS: u64 = 1 << 20;
 /// Each stream of a command's output; what exceeds it is discarded, and the command goes on.
 pub(crate) const OUTPUT: u64 = 1 << 20;
 
+/// The output of all commands of an operation that a host keeps: what exceeds it is discarded, but for
+/// [`LEAST_OUTPUT`].
+pub(crate) const OPERATION_OUTPUT: u64 = 8 << 20;
+
+/// The part of a stream that is kept of every command, however many an operation runs: a data version fits, and an
+/// error.
+pub(crate) const LEAST_OUTPUT: u64 = 64 << 10;
+
+/// The operations whose output a host keeps.
+pub(crate) const LOGS: usize = 50;
+
 /// The log of another tool: tens of thousands of deploys.
 pub(crate) const FOREIGN_LOG: u64 = 8 << 20;
 
 /// The history or the ledger: several times the size at which they are rotated.
 pub(crate) const LINES: u64 = 16 << 20;
+
+/// The differences between two releases that a report names, of each host.
+pub(crate) const DIFFERENCES: usize = 10_000;
 
 /// A manifest: some 500,000 entries.
 pub(crate) const MANIFEST: u64 = 64 << 20;

@@ -48,12 +48,18 @@ pub enum Command {
     /// List past operations.
     #[serde(rename = "history")]
     History,
+    /// Show the output of an operation's commands.
+    #[serde(rename = "log")]
+    Log,
     /// Check whether a deploy would be refused.
     #[serde(rename = "check")]
     Check,
     /// Compare a release with its manifest.
     #[serde(rename = "verify")]
     Verify,
+    /// Compare two releases by their manifests.
+    #[serde(rename = "diff")]
+    Diff,
     /// A command that only a later version knows, read back.
     #[serde(rename = "other", other)]
     Other,
@@ -78,8 +84,10 @@ impl Command {
             Self::Status => "status",
             Self::Releases => "releases",
             Self::History => "history",
+            Self::Log => "log",
             Self::Check => "check",
             Self::Verify => "verify",
+            Self::Diff => "diff",
             Self::Other => "other",
         }
     }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 pub use crate::{
     crowd::crowd,
+    diff::{EntryChange, EntryDiff, EntryFacts, ReleaseDiff},
+    log::{CommandLog, OperationLog},
     outcome::{Command, HostOutcome, Outcome},
     verification::{Damage, Foreign, Verification},
 };
@@ -194,6 +196,12 @@ pub struct HostReport {
     /// The result of `verify`.
     #[serde(rename = "verification", default, skip_serializing_if = "Option::is_none")]
     pub verification: Option<Verification>,
+    /// The result of `diff`.
+    #[serde(rename = "diff", default, skip_serializing_if = "Option::is_none")]
+    pub diff: Option<ReleaseDiff>,
+    /// The result of `log`; `None` if the host knows of no operation.
+    #[serde(rename = "log", default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<OperationLog>,
     /// The state of the host, for the commands that only read.
     #[serde(flatten, skip_serializing_if = "Option::is_none", deserialize_with = "HostStatus::of_report")]
     pub status: Option<HostStatus>,
@@ -220,6 +228,8 @@ impl HostReport {
             warnings: Vec::new(),
             pruned: Vec::new(),
             verification: None,
+            diff: None,
+            log: None,
             status: None,
         }
     }

@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     ActivateOptions, Call, DeployOptions, DrillOptions, Fleet, RecoverOptions, RollbackOptions, RunOptions,
-    operations::{check, drill, inspect, verify},
+    operations::{check, diff, drill, inspect, log, verify},
     run::Run,
 };
 
@@ -287,6 +287,17 @@ impl Fleet {
         self.in_caller(Command::History, Box::pin(inspect::history(run, Some(newest)))).await
     }
 
+    /// Reports the output of an operation's commands on every host, as it is kept there: of the operation that begins
+    /// with these digits, or else of the newest that ran commands. Changes nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the command. There is nothing to revert.
+    pub async fn log(&self, operation: Option<&str>, call: impl Into<Call>) -> Result<Report, RunError> {
+        let call = call.into();
+        self.in_caller(Command::Log, Box::pin(log::log(Run::reading(self, Command::Log, &call), operation))).await
+    }
+
     /// Verifies the release `name`, or the current one, against its manifest on every host. Changes
     /// nothing.
     ///
@@ -307,6 +318,16 @@ impl Fleet {
             Box::pin(verify::verify(Run::reading(self, Command::Verify, &call), name, full)),
         )
         .await
+    }
+
+    /// Compares the releases `from` and `to` by their manifests on every host. Changes nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future ends the command. There is nothing to revert.
+    pub async fn diff(&self, from: &ReleaseName, to: &ReleaseName, call: impl Into<Call>) -> Result<Report, RunError> {
+        let call = call.into();
+        self.in_caller(Command::Diff, Box::pin(diff::diff(Run::reading(self, Command::Diff, &call), from, to))).await
     }
 
     /// Asks every question that could refuse a deploy with these options, and reports the present data

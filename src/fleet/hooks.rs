@@ -9,6 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     event::Phase,
     future::BoxFuture,
+    hint::Hint,
     hook::{self, Hook, HookDirection, HookKind, HookShell, Occasion, ShellHook},
     name::ReleaseName,
     report::Failure,
@@ -16,7 +17,11 @@ use crate::{
     transport::{HookEnd, Secrets},
 };
 
-use super::{locked_host::LockedHost, run::Run, shell::HostShell};
+use super::{
+    locked_host::LockedHost,
+    run::Run,
+    shell::{CONTROLLER, HostShell},
+};
 
 /// A configured command as a hook.
 #[derive(Debug, Clone)]
@@ -36,7 +41,9 @@ impl Hook for CommandHook {
             if exit.end == HookEnd::Exited(0) {
                 return Ok(());
             }
-            Err(hook::failed(self.fails_as, &at.host, self.kind, &exit))
+            let failed = hook::failed(self.fails_as, &at.host, self.kind, &exit);
+            // What runs on the controller is in no host's log.
+            Err(if at.host == CONTROLLER { failed } else { failed.hint(Hint::Log) })
         })
     }
 }

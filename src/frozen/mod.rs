@@ -26,7 +26,10 @@ use crate::{
     hook::HookKind,
     lock::{LockHolder, LockOwner, UploadTarget},
     manifest::Digest,
-    report::{Command, DataReport, Failure, Fingerprint, HostOutcome, HostReport, Outcome},
+    report::{
+        Command, CommandLog, DataReport, EntryChange, EntryDiff, EntryFacts, Failure, Fingerprint, HostOutcome,
+        HostReport, OperationLog, Outcome, ReleaseDiff,
+    },
     shared::SharedRecord,
     status::{BadMark, DamagedRelease, HostStatus, PinMark, ReleaseState, ReleaseStatus},
     store::{Intent, StagedRecord, UnreadableFile},
@@ -337,6 +340,35 @@ fn status() -> HostStatus {
     }
 }
 
+fn diff() -> ReleaseDiff {
+    let file = EntryFacts { kind: text("file"), mode: Some(text("644")), bytes: Some(1), target: None };
+    let link = EntryFacts { kind: text("symlink"), mode: None, bytes: None, target: Some(text("t")) };
+    let entry = |path: &str, change, before, after| EntryDiff { path: text(path), change, before, after };
+    ReleaseDiff {
+        from: name("b-1"),
+        to: name("b-2"),
+        added: 1,
+        removed: 0,
+        changed: 1,
+        bytes_before: 2,
+        bytes_after: 3,
+        entries: vec![
+            entry("a", EntryChange::Type, Some(file), Some(link.clone())),
+            entry("b", EntryChange::Added, None, Some(link)),
+        ],
+    }
+}
+
+fn log() -> OperationLog {
+    let mut command = CommandLog::new(HookKind::AfterSwitch, "reload");
+    command.end = Some(text("exited with 1"));
+    command.stdout = text("o");
+    command.stderr = text("e");
+    command.cut = true;
+    command.unreadable = Some(text("w"));
+    OperationLog { operation: token(), entry: Some(history()), commands: vec![command] }
+}
+
 fn add_report(lines: &mut Lines) {
     let damage = || vec![Damage { path: text("a"), what: text("changed") }];
     let verification = Verification {
@@ -359,6 +391,8 @@ fn add_report(lines: &mut Lines) {
         fingerprint: Some(Fingerprint::Changed),
     };
     lines.reported("DataReport", &data);
+    lines.reported("OperationLog", &log());
+    lines.reported("ReleaseDiff", &diff());
     lines.reported("HostStatus", &status());
     lines.reported("Verification", &verification);
     let mut host = HostReport::new("web1", HostOutcome::Switched);
@@ -372,6 +406,8 @@ fn add_report(lines: &mut Lines) {
     // The empty status shows where its fields go.
     host.status = Some(HostStatus::default());
     host.verification = Some(verification);
+    host.diff = Some(diff());
+    host.log = Some(log());
     lines.reported("HostReport", &host);
     let mut report = Report::new(Command::Deploy, Outcome::PutBack);
     report.operation = Some(token());

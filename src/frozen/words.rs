@@ -10,7 +10,7 @@ use crate::{
     data::{DataIntent, KnownBy, LedgerStep, Preset},
     event::Phase,
     hook::{HookDirection, HookKind},
-    report::{Command, Fingerprint, HostOutcome, Outcome},
+    report::{Command, EntryChange, Fingerprint, HostOutcome, Outcome},
     status::ReleaseState,
     transport::{EntryKind, KnownHosts, Liveness, Stream},
 };
@@ -27,12 +27,12 @@ fn check_as_str<T: Serialize + Copy>(values: &[T], as_str: fn(T) -> &'static str
 /// Adds the words that files and reports share.
 pub(super) fn add_words(lines: &mut Lines) {
     use Command::{
-        Activate, Adopt, Check, Deploy, Drill, History, Pin, Prune, Recover, Releases, Rollback, Stage, Status, Unlock,
-        Unpin, Verify,
+        Activate, Adopt, Check, Deploy, Diff, Drill, History, Log, Pin, Prune, Recover, Releases, Rollback, Stage,
+        Status, Unlock, Unpin, Verify,
     };
     let commands = [
         Deploy, Stage, Drill, Activate, Rollback, Adopt, Recover, Unlock, Prune, Pin, Unpin, Status, Releases, History,
-        Check, Verify,
+        Check, Verify, Diff, Log,
     ];
     lines.read_words("Command", &commands);
     check_as_str(&commands, Command::as_str);
@@ -107,6 +107,10 @@ pub(super) fn add_words(lines: &mut Lines) {
 
 /// Adds the words of events, reports and hooks.
 pub(super) fn add_reported_words(lines: &mut Lines) {
+    let changes =
+        [EntryChange::Added, EntryChange::Removed, EntryChange::Changed, EntryChange::Mode, EntryChange::Type];
+    lines.read_words("EntryChange", &changes);
+    check_as_str(&changes, EntryChange::as_str);
     lines.read_words("Fingerprint", &[Fingerprint::Same, Fingerprint::Changed]);
     let directions = [HookDirection::Deploy, HookDirection::Activate, HookDirection::Rollback];
     lines.words("HookDirection", &directions);

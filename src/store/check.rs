@@ -10,8 +10,8 @@ use crate::{
     shared::{BrokenLink, SharedRecord},
     token::Token,
     transport::{
-        Batch, Compared, Comparison, Counted, DifferentEntries, Handle, MayFail, Op, StepFailure, SyncReach, TreeName,
-        above,
+        Batch, Compared, Comparison, Counted, DifferentEntries, Found, Handle, MayFail, Op, StepFailure, SyncReach,
+        TreeName, above,
     },
     verification::Foreign,
 };
@@ -20,7 +20,7 @@ use super::{
     DirStore, HostedRelease, Layout, StoreError, base, foreign,
     layout::{LISTS, MANIFEST, SEALED_USER, UNSEALED, inner},
     links,
-    seal::Marked,
+    seal::{Marked, manifest_of},
     steps::{LockedBatch, PRIVATE, PRIVATE_FILE, Steps},
 };
 
@@ -226,6 +226,11 @@ pub(super) fn checked(
         }
     };
     Some((name, checked))
+}
+
+/// Reads the manifest of a release.
+pub(super) async fn manifest(store: &DirStore, release: &HostedRelease) -> Result<Option<Manifest>, StoreError> {
+    manifest_of(store, &release.name, Ok(&Some(Found::TooLarge))).await
 }
 
 /// Compares a release with its manifest on the host; with `full`, also contents.

@@ -8,6 +8,8 @@ use crate::{
     history::HistoryEntry,
     limits,
     lock::LockOwner,
+    log::CommandLog,
+    manifest::Manifest,
     name::ReleaseName,
     path::{HostPath, InnerPath},
     record::{BadRecord, PreviousVersion},
@@ -26,7 +28,7 @@ use super::{
     guard::DirGuard,
     history,
     layout::inner,
-    permission,
+    log, permission,
     query::{Query, QueryResult, Spelled, whole},
     staging,
     state::Interrupted,
@@ -377,6 +379,14 @@ impl ReleaseStore for DirStore {
         Box::pin(history::read(self, newest))
     }
 
+    fn logs<'a>(&'a self, state: &'a RootState) -> BoxFuture<'a, Result<Vec<Token>, StoreError>> {
+        Box::pin(log::operations(self, state))
+    }
+
+    fn log<'a>(&'a self, state: &'a RootState, of: &'a Token) -> BoxFuture<'a, Result<Vec<CommandLog>, StoreError>> {
+        Box::pin(log::read(self, state, of))
+    }
+
     fn adoption(&self) -> Option<&dyn AdoptStore> {
         Some(self)
     }
@@ -422,6 +432,10 @@ impl ReleaseStore for DirStore {
 
     fn verify<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>> {
         Box::pin(check::verify(self, release, full))
+    }
+
+    fn manifest<'a>(&'a self, release: &'a HostedRelease) -> BoxFuture<'a, Result<Option<Manifest>, StoreError>> {
+        Box::pin(check::manifest(self, release))
     }
 
     fn check<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Checked, StoreError>> {

@@ -14,6 +14,7 @@ use crate::{
     claim::Claim,
     data::{DataRecord, LedgerEntry},
     future::BoxFuture,
+    limits,
     lock::LockOwner,
     name::ReleaseName,
     path::InnerPath,
@@ -54,6 +55,10 @@ pub(super) struct DirGuard {
     record_before: Option<String>,
     /// The number of hooks run.
     hooks_run: usize,
+    /// Whether the directory of the hooks exists under the present lock.
+    hooks_begun: bool,
+    /// How much more output of hooks to keep, in bytes.
+    output_left: u64,
     /// The logs of old operations, beyond the number to keep.
     old_logs: Vec<InnerPath>,
     /// The releases of which this operation has snapshots, and whether a command has run in each since.
@@ -79,6 +84,8 @@ impl DirGuard {
             long: BTreeSet::new(),
             record_before: None,
             hooks_run: 0,
+            hooks_begun: false,
+            output_left: limits::OPERATION_OUTPUT,
             old_logs: Vec::new(),
             marks: BTreeMap::new(),
             unmarked: BTreeMap::new(),
@@ -135,7 +142,7 @@ impl DirGuard {
         self.fenced.push(std::mem::replace(&mut self.token, taken.token));
         self.intent_written = false;
         self.published = false;
-        self.hooks_run = 0;
+        self.hooks_begun = false;
         self.state = state;
         let fenced = &self.fenced;
         self.state.interrupted.retain(|left| !fenced.contains(&left.token));

@@ -25,6 +25,7 @@ mod kept;
 mod known;
 pub(crate) mod layout;
 mod links;
+mod log;
 mod permission;
 mod preparation;
 mod prune;
@@ -64,6 +65,8 @@ use crate::{
     future::BoxFuture,
     history::HistoryEntry,
     lock::LockOwner,
+    log::CommandLog,
+    manifest::Manifest,
     name::ReleaseName,
     path::{HostPath, InnerPath},
     release::Release,
@@ -126,6 +129,24 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// With `newest`, reads at least that many of the latest entries if there are so many, without reading everything
     /// older.
     fn history(&self, newest: Option<usize>) -> BoxFuture<'_, Result<(Vec<HistoryEntry>, usize), StoreError>>;
+
+    /// Returns the operations whose commands' output is kept: those that have not ended, then the others, the newest
+    /// first as far as the host's clock tells. Needs no lock and changes nothing.
+    fn logs<'a>(&'a self, _state: &'a RootState) -> BoxFuture<'a, Result<Vec<Token>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Reads the output of the commands of `operation`, in the order in which they ran. Needs no lock and changes
+    /// nothing.
+    ///
+    /// A command whose output cannot be read says why; it is no error.
+    fn log<'a>(
+        &'a self,
+        _state: &'a RootState,
+        _operation: &'a Token,
+    ) -> BoxFuture<'a, Result<Vec<CommandLog>, StoreError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
 
     /// Returns this store if it can adopt trees that other tools made. `adopt` refuses a store that cannot.
     fn adoption(&self) -> Option<&dyn AdoptStore> {
@@ -198,6 +219,15 @@ pub trait ReleaseStore: fmt::Debug + fmt::Display + Send + Sync + 'static {
     /// [`StoreError::NoSuchRelease`] when the root no longer has the release, [`StoreError::Damaged`] when the manifest
     /// itself is invalid.
     fn verify<'a>(&'a self, release: &'a HostedRelease, full: bool) -> BoxFuture<'a, Result<Verified, StoreError>>;
+
+    /// Reads the manifest of a release; `None` if it has none. Needs no lock and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] when the manifest cannot be read or is invalid.
+    fn manifest<'a>(&'a self, _release: &'a HostedRelease) -> BoxFuture<'a, Result<Option<Manifest>, StoreError>> {
+        Box::pin(async { Ok(None) })
+    }
 
     /// Compares types, modes and sizes of a release with its manifest; with `full`, also links and contents.
     ///

@@ -163,7 +163,7 @@ async fn seal_one(
 }
 
 /// Parses the manifest, or reads it in full if it was too large; `None` if there is none.
-async fn manifest_of(
+pub(super) async fn manifest_of(
     store: &DirStore,
     name: &ReleaseName,
     read: Result<&Content, &StepFailure>,

@@ -2,12 +2,12 @@
 //! host.
 #![cfg(feature = "cli")]
 
-use std::path::Path;
+use std::{io::Write, path::Path, process::Stdio};
 
 use assert_cmd::Command;
 use tempfile::TempDir;
 
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "deploy",
     "stage",
     "drill",
@@ -22,8 +22,10 @@ const COMMANDS: [&str; 20] = [
     "status",
     "releases",
     "history",
+    "log",
     "check",
     "verify",
+    "diff",
     "config",
     "init",
     "completions",
@@ -148,6 +150,57 @@ fn init_then_config() {
     assert!(run(directory.path(), &["config"]).1.contains("/mine"), "it was overwritten");
 }
 
+/// Without a terminal, nothing is asked: flags are all that is known.
+#[test]
+fn init_writes_the_root_and_the_hosts_that_are_given() {
+    let directory = empty();
+    let (code, _, err) =
+        run(directory.path(), &["init", "--root", "/srv/a b", "--host", "deploy@web1", "--host", "web2"]);
+    assert_eq!(code, 0, "{err}");
+    let (code, resolved, err) = run(directory.path(), &["config"]);
+    assert!(code == 0 && resolved.contains("root = \"/srv/a b\""), "{resolved}{err}");
+    assert!(resolved.contains("deploy@web1") && resolved.contains("web2"), "{resolved}");
+    let (code, ..) = run(directory.path(), &["init", "--root", "/srv/b"]);
+    assert!(code == 2 && run(directory.path(), &["config"]).1.contains("/srv/a b"), "it was overwritten");
+}
+
+/// At a terminal it asks, again where an answer is no good, and ends with the check.
+#[test]
+fn init_at_a_terminal_asks_and_checks() {
+    let directory = empty();
+    let binary = assert_cmd::cargo::cargo_bin("switchback");
+    let root = directory.path().join("root");
+    let guided = |answers: &str| {
+        let mut script = std::process::Command::new("script");
+        script.args(["-qec", &format!("'{}' init", binary.display()), "/dev/null"]).current_dir(directory.path());
+        script.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV").env_remove("SWITCHBACK_ROOT");
+        let mut run = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().ok()?;
+        run.stdin.take().expect("a pipe").write_all(answers.as_bytes()).expect("it reads");
+        let output = run.wait_with_output().expect("it ends");
+        Some((output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned()))
+    };
+    let answers = format!("not/absolute\n{}\n\n.env ../x\n\ntrue\n\n", root.display());
+    let Some((code, out)) = guided(&answers) else {
+        #[expect(clippy::print_stderr, reason = "a skip is said in words")]
+        {
+            eprintln!("skipped: there is no `script`, which makes a terminal");
+        }
+        return;
+    };
+    assert!(code == Some(0) && out.contains("Ready"), "{out}");
+    let (_, resolved, _) = run(directory.path(), &["config"]);
+    assert!(
+        resolved.contains(root.to_str().expect("UTF-8")) && resolved.contains("after_switch = \"true\""),
+        "{resolved}"
+    );
+    let (code, out) = guided("").expect("it ran before");
+    assert!(code == Some(2) && out.contains("already exists"), "{out}");
+    fs_err::remove_file(directory.path().join("switchback.toml")).expect("it is there");
+    let (code, out) = guided("\u{4}").expect("it ran before");
+    assert!(code == Some(2) && out.contains("nothing was written"), "{out}");
+    assert!(!directory.path().join("switchback.toml").exists());
+}
+
 #[test]
 fn what_config_prints_is_a_configuration() {
     let directory = with("root = '/a'\n[[host]]\naddress = 'u@web1:22'\n[env.staging]\nroot = '/b'\n");
@@ -197,7 +250,7 @@ fn completions_and_pages_are_printed() {
     let directory = empty();
     for shell in ["bash", "zsh", "fish"] {
         let (code, out, _) = run(directory.path(), &["completions", shell]);
-        assert!(code == 0 && out.contains("rollback"), "{shell}");
+        assert!(code == 0 && out.contains("_SWITCHBACK_COMPLETE"), "{shell}");
     }
     for arguments in [&["man"][..], &["man", "deploy"]] {
         let (code, out, _) = run(directory.path(), arguments);

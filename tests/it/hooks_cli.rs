@@ -370,3 +370,47 @@ fn a_drill_of_what_cannot_go_back_is_refused_before_it_begins() {
     ground.is_on(["v1", "v1"]);
     ground.has_data("1");
 }
+
+/// Neither an interruption hides what a command printed, nor does it act on the terminal.
+#[test]
+fn the_log_shows_what_commands_printed_also_of_an_interrupted_run() {
+    let ground = Ground::new("");
+    let hook = format!("printf \"one\\\\033[2J\\\\n\"; [ $SWITCHBACK_HOST = web1 ] || exit 0; {WAITS}");
+    ground.configure(&format!("[hooks]\nafter_switch = '{hook}'\n"));
+    ground.run(&["log"]).with(0, &[]);
+    let killed = Killed::of(&ground, "flag");
+    for host in ["web1", "web2"] {
+        let log = || ground.run(&["log", "--host", host]);
+        log().with(0, &[]);
+        assert!(log().out.contains("which has not ended"), "{}", log().out);
+        ground.soon("the output", || log().out.contains(r"one\u{1b}[2J"));
+    }
+    killed.go();
+    ground.run(&["recover", "--back"]).with(0, &[]);
+    let ended = ground.run(&["log"]);
+    assert!(ended.out.contains("deploy v2") && ended.out.contains("interrupted"), "{}", ended.out);
+    let history = ground.run(&["history", "--host", "web1"]).out;
+    let operation = history.lines().find(|line| line.contains("deploy") && line.contains("v2")).unwrap();
+    let operation = operation.split(' ').next().unwrap();
+    assert!(ground.run(&["log", operation]).out.contains(operation));
+    ground.run(&["log", "nowhere"]).with(3, &["no host knows an operation \"nowhere\"", "history"]);
+}
+
+/// The value of a variable is in no file, unless a command prints it: then `log` hides it.
+#[test]
+fn the_log_hides_the_values_of_variables() {
+    let ground = Ground { dir: TempDir::new().unwrap() };
+    fs::write(ground.at("vars"), "TOKEN=hunter2\n").unwrap();
+    ground.configure("[hooks]\nprepare = 'test -n \"$TOKEN\"'\nenv_file = 'vars'\n");
+    ground.deploy("v1").with(0, &[]);
+    for host in ["web1", "web2"] {
+        let found = Command::new("grep").args(["-r", "hunter2"]).arg(ground.at(host)).output().unwrap();
+        assert!(found.stdout.is_empty(), "{}", String::from_utf8_lossy(&found.stdout));
+    }
+    ground.configure("[hooks]\nprepare = 'echo it is $TOKEN'\nenv_file = 'vars'\n");
+    ground.deploy("v2").with(0, &[]);
+    let ended = ground.run(&["log"]);
+    assert!(ended.out.contains("it is ***") && !ended.out.contains("hunter2"), "{}", ended.out);
+    let json = ground.run(&["log", "--json"]).out;
+    assert!(json.contains("it is ***") && !json.contains("hunter2"), "{json}");
+}

@@ -6,7 +6,7 @@ use std::{fs, path::Path};
 const ELSEWHERE: [&str; 5] = ["src/bin", "src/guide", "src/frozen", "src/data/preset", "src/testing"];
 
 /// Commands of the program, as a text would name them.
-const COMMANDS: [&str; 20] = [
+const COMMANDS: [&str; 22] = [
     "deploy",
     "stage",
     "activate",
@@ -19,6 +19,8 @@ const COMMANDS: [&str; 20] = [
     "pin",
     "unpin",
     "verify",
+    "diff",
+    "log",
     "recover",
     "unlock",
     "check",

@@ -36,7 +36,7 @@ pub(in crate::fleet) async fn status(run: Run<'_>) -> Report {
             host.warnings.push(why);
         }
     }
-    conclude(&run, hosts)
+    conclude(&run, hosts, |host| host.status.is_none())
 }
 
 /// Reports the releases of every host.
@@ -44,7 +44,7 @@ pub(in crate::fleet) async fn releases(run: Run<'_>) -> Report {
     run.emit_started(None);
     let observed = run.observe().await;
     let hosts: Vec<HostReport> = observed.states.iter().map(|(host, answer)| report_state(host, answer)).collect();
-    conclude(&run, hosts)
+    conclude(&run, hosts, |host| host.status.is_none())
 }
 
 /// Returns the host reports, with the current release and the target of a rollback checked.
@@ -118,7 +118,7 @@ pub(in crate::fleet) async fn history(run: Run<'_>, newest: Option<usize>) -> Re
         .map(|((host, report), open)| history_of(&run, host, report, open, newest))
         .collect();
     let hosts: Vec<HostReport> = stream::iter(read).buffer_unordered(run.parallel).collect().await;
-    conclude(&run, hosts)
+    conclude(&run, hosts, |host| host.status.is_none())
 }
 
 /// Adds the history to the report of a host that was read.
@@ -171,10 +171,15 @@ fn with_history(
     }
 }
 
-fn conclude(run: &Run<'_>, hosts: Vec<HostReport>) -> Report {
-    let unread =
-        |host: &HostReport| host.status.is_none().then(|| Some((host.host.clone(), host.error.clone()?))).flatten();
-    let failed: Vec<(String, Failure)> = hosts.iter().filter_map(unread).collect();
+/// Reports the hosts; those that are `unread` and have an error make it a refusal.
+pub(in crate::fleet) fn conclude(
+    run: &Run<'_>,
+    hosts: Vec<HostReport>,
+    unread: impl Fn(&HostReport) -> bool,
+) -> Report {
+    let failed = hosts.iter().filter(|host| unread(host));
+    let failed = failed.filter_map(|host| Some((host.host.clone(), host.error.clone()?)));
+    let failed: Vec<(String, Failure)> = failed.collect();
     if failed.is_empty() {
         return run.report(Outcome::Done, None, hosts, None);
     }

@@ -26,7 +26,7 @@ use crate::fleet::{
 const MAX_NAMED: usize = 5;
 
 /// The warning about a release that commands changed and nobody sealed.
-const CHANGED: &str = "commands of an interrupted run changed it";
+pub(in crate::fleet) const CHANGED: &str = "commands of an interrupted run changed it";
 
 /// The warnings of each host, which are no reason to refuse.
 pub(in crate::fleet) type Warnings = Vec<(String, String)>;
@@ -113,7 +113,7 @@ impl Run<'_> {
     }
 }
 
-fn missing(name: &ReleaseName) -> Failure {
+pub(in crate::fleet) fn missing(name: &ReleaseName) -> Failure {
     Error::new(ErrorKind::NoSuchRelease, format!("there is no release {name}")).into()
 }
 

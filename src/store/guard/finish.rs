@@ -105,7 +105,9 @@ impl DirGuard {
     /// Keeps the hooks' output when the lock and the leftovers of interrupted operations are removed.
     fn keep_logs(&self, batch: &mut Batch, finish: &Finish) {
         let log = self.store.layout().in_state(&["log"]);
-        if self.hooks_run > 0 && !finish.unfinished {
+        let held = self.store.layout().held(&self.token);
+        self.bring_hooks(batch, if finish.unfinished { &held } else { &log });
+        if self.hooks_begun && !finish.unfinished {
             batch.push_lenient(Op::MoveInto { from: self.hooks(), into: log.clone() });
         }
         let settled = self.state.interrupted.iter().filter(|_| finish.settles);

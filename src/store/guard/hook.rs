@@ -1,6 +1,9 @@
 //! Runs hooks under the lock, each with a record of its own inside it.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -8,10 +11,10 @@ use crate::{
     limits,
     name::ReleaseName,
     path::{HostPath, InnerPath},
-    store::{HookDirectory, HookRun, StoreError, layout::inner},
+    store::{HookDirectory, HookRun, StoreError, layout::inner, log},
     transport::{
-        Effect, FailureKind, GroupReach, HookCall, HookExit, LineSink, Listing, Op, Secrets, StepFailure,
-        TransportError,
+        Batch, Effect, FailureKind, GroupReach, HookCall, HookExit, LineSink, Listing, Op, Secrets, StepFailure,
+        Stream, TransportError,
     },
 };
 
@@ -23,9 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The pause between two attempts.
 const REST: Duration = Duration::from_secs(1);
 
-/// The number of operations whose output is kept on a host.
-const LOGS: usize = 50;
-
 impl DirGuard {
     /// Returns the directory of this operation's hooks. It moves with the lock when that is taken over; no hook can
     /// then be started any more.
@@ -33,13 +33,28 @@ impl DirGuard {
         self.store.layout().held(&self.token).join(&inner(self.owner.operation.as_str()))
     }
 
+    /// Moves the hooks that ran before a fence, which are in the journal, into a directory.
+    pub(super) fn bring_hooks(&self, batch: &mut Batch, into: &InnerPath) {
+        for old in self.fenced.iter().filter(|_| self.hooks_run > 0 && !self.hooks_begun) {
+            let from = self.store.layout().in_state(&["journal", old.as_str(), self.owner.operation.as_str()]);
+            batch.push_lenient(Op::MoveInto { from, into: into.clone() });
+        }
+    }
+
     pub(super) async fn run(&mut self, run: &HookRun, output: &dyn LineSink) -> Result<HookExit, StoreError> {
         let changes = run.kind.changes_release() && run.directory == HookDirectory::Release;
         self.begin_hooks(changes.then_some(&run.release)).await?;
         self.hooks_run += 1;
         let name = format!("{:03}-{}", self.hooks_run, run.kind);
-        let call = self.store.hook_call(run, self.hooks().join(&inner(&name)));
-        let ended = self.run_surely(&call, output).await;
+        let output_limit = log::stream_limit(self.output_left);
+        let call = HookCall { output_limit, ..self.store.hook_call(run, self.hooks().join(&inner(&name))) };
+        let printed = AtomicU64::new(0);
+        let counting = |stream: Stream, line: &[u8]| {
+            printed.fetch_add(line.len() as u64 + 1, Ordering::Relaxed);
+            output.line(stream, line);
+        };
+        let ended = self.run_surely(&call, &counting).await;
+        self.output_left = self.output_left.saturating_sub(printed.into_inner());
         if run.directory == HookDirectory::Release {
             self.share_release(&run.release).await;
         }
@@ -85,16 +100,18 @@ impl DirGuard {
     /// Tries once. Returns `true` if there was no space for the snapshot.
     async fn try_begin_hooks(&mut self, changes: Option<&ReleaseName>) -> Result<bool, StoreError> {
         let changes = changes.filter(|name| !self.marks.contains_key(name));
-        if self.hooks_run > 0 && changes.is_none() {
+        if self.hooks_begun && changes.is_none() {
             return Ok(false);
         }
         let (steps, logs) = (&self.store.steps, self.store.layout().in_state(&["log"]));
         let mut batch = steps.locked(&self.token);
+        self.bring_hooks(&mut batch, &self.store.layout().held(&self.token));
         batch.push(Op::MakeDir { path: self.hooks(), mode: 0o700, existing_is_fine: true });
         let logs = batch.push(Op::list(logs));
         let marking = changes.and_then(|name| self.mark(&mut batch, name));
         let replies = self.store.execute_locked(&batch).await?;
         self.old_logs = old_logs(replies.get(logs)?);
+        self.hooks_begun = true;
         changes.map_or(Ok(false), |name| self.note_mark(name, &replies, marking))
     }
 
@@ -148,6 +165,6 @@ impl DirGuard {
 fn old_logs(listing: &Listing) -> Vec<InnerPath> {
     let mut logs: Vec<_> = listing.iter().flatten().collect();
     logs.sort_by_key(|log| std::cmp::Reverse(log.entry.modified));
-    let old = logs.into_iter().skip(LOGS).filter_map(|log| std::str::from_utf8(&log.name).ok());
+    let old = logs.into_iter().skip(limits::LOGS).filter_map(|log| std::str::from_utf8(&log.name).ok());
     old.filter_map(|name| InnerPath::new(name).ok()).collect()
 }

@@ -49,7 +49,9 @@ commands! {
         fleet.deploy(release("c"), &options, observer).report().await
     },
     deploy_same_name: |fleet, observer| async { fleet.deploy(release("a"), &DeployOptions::default(), observer).report().await },
+    diff: |fleet, observer| async { fleet.diff(&name("a"), &name("b"), observer).report().await },
     history: |fleet, observer| fleet.history(observer).report(),
+    log: |fleet, observer| fleet.log(None, observer).report(),
     pin: |fleet, observer| async { fleet.pin(&name("a"), &by(), observer).report().await },
     prune: |fleet, observer| fleet.prune(0, &by(), observer).report(),
     recover: |fleet, observer| async { fleet.recover(&RecoverOptions::new().direction(Direction::Safest).run(by()), observer).report().await },

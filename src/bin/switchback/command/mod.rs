@@ -8,9 +8,11 @@ mod check;
 mod completions;
 mod config;
 mod deploy;
+mod diff;
 mod drill;
 mod history;
 mod init;
+mod log;
 mod man;
 mod pin;
 mod prune;
@@ -130,8 +132,10 @@ commands! {
     Fleet: status::Status,
     Fleet: releases::Releases,
     Fleet: history::History,
+    Fleet: log::Log,
     Fleet: check::Check,
     Fleet: verify::Verify,
+    Fleet: diff::Diff,
     Machine: config::Config,
     Machine: init::Init,
     Machine: completions::Completions,

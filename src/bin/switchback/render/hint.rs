@@ -16,7 +16,12 @@ fn clause(hint: &Hint, invocation: &Invocation) -> String {
         Hint::Advice(advice) => advice.clone(),
         Hint::AdoptDirectory => format!("{} adopts a plain directory", run("adopt")),
         Hint::AdoptAgain => format!("{} continues where it stopped", run("adopt")),
-        Hint::AdoptFrom => format!("{} names the tool that made the tree", run("adopt --from TOOL")),
+        Hint::AdoptFrom => {
+            format!(
+                "{} names the tool that made the tree; `--from recipe` is one made by hand",
+                run("adopt --from TOOL")
+            )
+        }
         Hint::Activate(name) => format!("{} switches to it", run(&format!("activate {name}"))),
         Hint::PrepareAgain(name) => format!("{} runs its `prepare` again", run(&format!("activate {name}"))),
         Hint::ActivateUnverified(name) => {
@@ -65,6 +70,7 @@ fn clause(hint: &Hint, invocation: &Invocation) -> String {
         Hint::UnreadableFile => format!("{} names the file and its owner", run("status")),
         Hint::Releases => format!("{} lists the releases of each host", run("releases")),
         Hint::History => format!("{} shows who did what", run("history")),
+        Hint::Log => format!("{} shows all that it printed", run("log")),
         Hint::VerifyFull(name) => format!("{} lists all of it", run(&format!("verify {name} --full"))),
         Hint::VerifyOwners(name) => format!("{} shows whose files they are", run(&format!("verify {name}"))),
         Hint::Except => format!("{} leaves the host out", with("--except HOST")),

@@ -26,33 +26,55 @@ impl Group<'_> {
     }
 }
 
-/// Groups hosts with equal keys, in the hosts' order. With `each`, every host has its own line.
-pub(crate) fn group<'a, K: PartialEq>(
+/// Groups hosts with equal keys, in the hosts' order. With `each`, every host has its own line; so have few hosts.
+pub(crate) fn group<'a, K: PartialEq + Clone>(
     hosts: &'a [HostReport],
     each: bool,
     key: impl Fn(&'a HostReport) -> K,
 ) -> Vec<Group<'a>> {
+    let few = hosts.len() <= FEW;
+    let groups = grouped(hosts, |class, odd| each || few || (odd && class <= FEW), key);
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// Groups hosts with equal keys, in the hosts' order, each group with its key. With `each`, hosts share nothing.
+pub(crate) fn share<'a, K: PartialEq + Clone>(
+    hosts: &'a [HostReport],
+    each: bool,
+    key: impl Fn(&'a HostReport) -> K,
+) -> Vec<(K, Group<'a>)> {
+    grouped(hosts, |_, _| each, key)
+}
+
+/// Groups hosts with equal keys; `apart` says of the size of a group, and whether it is odd, if its hosts share nothing.
+fn grouped<'a, K: PartialEq + Clone>(
+    hosts: &'a [HostReport],
+    apart: impl Fn(usize, bool) -> bool,
+    key: impl Fn(&'a HostReport) -> K,
+) -> Vec<(K, Group<'a>)> {
     let classes = classes(hosts, key);
     // A host left out with `--except` is never odd.
     let left = |class: &[&HostReport]| class.iter().all(|host| host.outcome == HostOutcome::Left);
-    let most = classes.iter().filter(|class| !left(class)).map(Vec::len).max().unwrap_or(0);
+    let most = classes.iter().map(|(_, class)| class).filter(|class| !left(class)).map(Vec::len).max().unwrap_or(0);
     // With two largest groups, nobody can say which one is the exception.
-    let is_clear = classes.iter().filter(|class| !left(class) && class.len() == most).count() == 1;
-    let own_line = |class: &[&HostReport], odd: bool| each || hosts.len() <= FEW || (odd && class.len() <= FEW);
+    let is_clear = classes.iter().filter(|(_, class)| !left(class) && class.len() == most).count() == 1;
     let mut groups = Vec::new();
-    for class in classes {
+    for (key, class) in classes {
         let odd = is_clear && !left(&class) && class.len() < most;
-        if own_line(&class, odd) {
-            groups.extend(class.into_iter().map(|host| Group { hosts: vec![host], odd }));
+        if apart(class.len(), odd) {
+            groups.extend(class.into_iter().map(|host| (key.clone(), Group { hosts: vec![host], odd })));
         } else {
-            groups.push(Group { hosts: class, odd });
+            groups.push((key, Group { hosts: class, odd }));
         }
     }
-    groups.sort_by_key(|group| hosts.iter().position(|host| std::ptr::eq(host, group.hosts[0])));
+    groups.sort_by_key(|(_, group)| hosts.iter().position(|host| std::ptr::eq(host, group.hosts[0])));
     groups
 }
 
-fn classes<'a, K: PartialEq>(hosts: &'a [HostReport], key: impl Fn(&'a HostReport) -> K) -> Vec<Vec<&'a HostReport>> {
+fn classes<'a, K: PartialEq>(
+    hosts: &'a [HostReport],
+    key: impl Fn(&'a HostReport) -> K,
+) -> Vec<(K, Vec<&'a HostReport>)> {
     let mut classes: Vec<(K, Vec<&HostReport>)> = Vec::new();
     for host in hosts {
         let of_host = key(host);
@@ -61,7 +83,7 @@ fn classes<'a, K: PartialEq>(hosts: &'a [HostReport], key: impl Fn(&'a HostRepor
             None => classes.push((of_host, vec![host])),
         }
     }
-    classes.into_iter().map(|(_, class)| class).collect()
+    classes
 }
 
 /// Shortens a list of names: `web1..web97 (97 hosts)`.

@@ -11,9 +11,9 @@ use switchback::{
 };
 
 use super::{
-    escape, hint,
+    diff, escape, hint,
     hosts::{self, FEW, Group},
-    moment, style,
+    log, moment, style,
     table::Table,
 };
 use crate::invocation::Invocation;
@@ -22,8 +22,11 @@ use crate::invocation::Invocation;
 pub(crate) fn result(report: &Report, each: bool, now: Timestamp) -> String {
     match report.command {
         Command::Status => status(report, each, now),
-        Command::Releases => lists(report, each, |has| releases(has, now)),
-        Command::History => lists(report, each, |has| history(has, now)),
+        Command::Releases => lists(report, each, |host| Some(releases(host.status.as_ref()?, now))),
+        Command::History => lists(report, each, |host| Some(history(host.status.as_ref()?, now))),
+        Command::Log if report.error.is_some() && report.hosts.iter().all(|host| host.log.is_none()) => String::new(),
+        Command::Log => lists(report, each, |host| (!host.unread).then(|| log::log(host.log.as_ref(), now))),
+        Command::Diff => lists(report, each, |host| host.diff.as_ref().map(diff::diff)),
         Command::Drill => report.drill.as_ref().map(legs).unwrap_or_default() + &switches(report, each),
         Command::Prune => pruned(report, each),
         Command::Verify => verifications(report, each),
@@ -147,21 +150,10 @@ fn revision(revision: Option<&String>) -> String {
     escape::line(if is_commit { &text[..12] } else { text })
 }
 
-/// Renders one table for each group of hosts with the same content.
-fn lists(report: &Report, each: bool, print: impl Fn(&HostStatus) -> String) -> String {
-    let tables: Vec<(&HostReport, Option<String>)> =
-        report.hosts.iter().map(|host| (host, host.status.as_ref().map(&print))).collect();
-    let of = |host: &HostReport| {
-        tables.iter().find(|(other, _)| std::ptr::eq(*other, host)).and_then(|(_, text)| text.as_ref())
-    };
-    let all_alike = !each && tables.iter().all(|(_, text)| *text == tables[0].1);
-    if all_alike {
-        let names: Vec<&str> = report.hosts.iter().map(|host| host.host.as_str()).collect();
-        let text = report.hosts.first().and_then(of).map_or("", String::as_str);
-        return format!("{}\n{text}", style::heading(&escape::line(&hosts::label(&names))));
-    }
-    let sections = hosts::group(&report.hosts, each, of).into_iter().map(|group| {
-        let text = of(group.hosts[0]).map_or_else(|| format!("{}\n", outcome(group.hosts[0].outcome)), Clone::clone);
+/// Renders one text for each group of hosts with the same content.
+fn lists(report: &Report, each: bool, print: impl Fn(&HostReport) -> Option<String>) -> String {
+    let text = |host: &HostReport| print(host).unwrap_or_else(|| format!("{}\n", outcome(host.outcome)));
+    let sections = hosts::share(&report.hosts, each, text).into_iter().map(|(text, group)| {
         let mark = group.mark().map(|mark| style::odd(&format!("  <- {mark}"))).unwrap_or_default();
         format!("{}{mark}\n{text}", style::heading(&label(&group)))
     });
@@ -202,7 +194,7 @@ fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
 }
 
 fn history(has: &HostStatus, now: Timestamp) -> String {
-    let mut table = Table::new(&["WHEN", "WHAT", "FROM", "TO", "OUTCOME", "BY"]);
+    let mut table = Table::new(&["OPERATION", "WHEN", "WHAT", "FROM", "TO", "OUTCOME", "BY"]);
     for entry in has.history.iter().flatten() {
         table.row(history_cells(entry, now), None);
     }
@@ -216,6 +208,7 @@ fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
     let names: Vec<&str> = entry.pruned.iter().map(ReleaseName::as_str).collect();
     let removed = if names.is_empty() { String::new() } else { format!("  removed {}", names.join(" ")) };
     vec![
+        entry.operation.as_str()[..log::DIGITS].to_owned(),
         moment::absolute(entry.at, now),
         entry.command.to_string(),
         name(entry.from.as_ref()),
@@ -226,7 +219,7 @@ fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
 }
 
 /// Renders the command's outcome, and this host's if it differs.
-fn ended(entry: &HistoryEntry) -> String {
+pub(crate) fn ended(entry: &HistoryEntry) -> String {
     let of_all = match entry.outcome {
         Outcome::Done => "done",
         Outcome::Unchanged => "unchanged",

@@ -1,11 +1,13 @@
 //! Output: results on standard output, messages on standard error; for people or as JSON.
 
+mod diff;
 mod escape;
 pub(crate) mod hint;
 mod hosts;
 mod human;
 pub(crate) mod json;
 mod lines;
+mod log;
 mod moment;
 mod progress;
 mod sentence;
@@ -20,6 +22,8 @@ use std::{
 };
 
 use switchback::{Error, Event, ExitCode as Code, Observer, Report, Timestamp, report::Command as Reported};
+
+pub(crate) use log::DIGITS;
 
 use crate::{args::Global, invocation::Invocation};
 
@@ -119,6 +123,11 @@ pub(crate) fn error(command: &str, error: &Error, json: bool) {
         let next = hint::words(error.next(), &Invocation::default());
         message(&format!("{}: {}\n", style::next("next"), escape::line(&next)));
     }
+}
+
+/// Escapes text of others for a message.
+pub(crate) fn escaped(text: &str) -> String {
+    escape::lines(text)
 }
 
 /// Writes a result to standard output.

@@ -55,7 +55,8 @@ fn state(report: &Report) -> String {
 
 /// Whether the command only reads: "nothing to do" would be the wrong message for it.
 fn only_reads(command: Command) -> bool {
-    matches!(command, Command::Status | Command::Releases | Command::History | Command::Check | Command::Verify)
+    use Command::{Check, Diff, History, Log, Releases, Status, Verify};
+    matches!(command, Status | Releases | History | Log | Check | Verify | Diff)
 }
 
 /// Describes a passed drill, with the time that the rollback took.

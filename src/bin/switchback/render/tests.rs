@@ -266,9 +266,9 @@ fn a_history_says_what_became_of_all_and_of_this_host() {
         shown(&report(Command::History, Outcome::Unchanged, vec![host])),
         str![[r#"
 web1
-WHEN                                 WHAT    FROM  TO   OUTCOME                     BY
-2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  inconsistent, here unknown  jane@laptop: new/u{1b}
-2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  done                        jane@laptop: new/u{1b}
+OPERATION  WHEN                                 WHAT    FROM  TO   OUTCOME                     BY
+01234567   2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  inconsistent, here unknown  jane@laptop: new/u{1b}
+01234567   2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  done                        jane@laptop: new/u{1b}
 
 "#]]
     );
@@ -326,7 +326,7 @@ fn every_hint_has_words() {
 web1
 `switchback -e live adopt` adopts a plain directory
 `switchback -e live adopt` continues where it stopped
-`switchback -e live adopt --from TOOL` names the tool that made the tree
+`switchback -e live adopt --from TOOL` names the tool that made the tree; `--from recipe` is one made by hand
 `switchback -e live activate build-17` switches to it
 `switchback -e live activate build-17` runs its `prepare` again
 `switchback -e live activate build-17 --verify none` switches to it anyway
@@ -361,6 +361,7 @@ then `switchback -e live recover --back` reverts the run
 `switchback -e live status` names the file and its owner
 `switchback -e live releases` lists the releases of each host
 `switchback -e live history` shows who did what
+`switchback -e live log` shows all that it printed
 `switchback -e live verify build-17 --full` lists all of it
 `switchback -e live verify build-17` shows whose files they are
 `switchback -e live rollback --to b-1 --except HOST` leaves the host out
@@ -410,6 +411,8 @@ next: `switchback status` shows where each host is
 3 error: web1: name-taken: the cause.
 next: `switchback status` shows where each host is
 3 error: web1: no-such-release: the cause.
+next: `switchback status` shows where each host is
+3 error: web1: no-such-operation: the cause.
 next: `switchback status` shows where each host is
 3 error: web1: on-the-way-back: the cause.
 next: `switchback status` shows where each host is
