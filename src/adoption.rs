@@ -23,7 +23,13 @@ pub enum Tool {
     /// Mina: no log; release names are counters or timestamps.
     #[serde(rename = "mina")]
     Mina,
-    /// A person or a script that left `previousVersion` files.
+    /// Hapistrano: `.hapistrano_deploy_state` in each release says whether its deploy succeeded.
+    #[serde(rename = "hapistrano")]
+    Hapistrano,
+    /// Trellis: `DEPLOY_UNFINISHED` in the releases that it did not finish, or rolled back from.
+    #[serde(rename = "trellis")]
+    Trellis,
+    /// A person or a script, with `previousVersion` files or without.
     #[serde(rename = "recipe")]
     Recipe,
     /// No tool: `current` is a plain directory.
@@ -36,8 +42,16 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool that this version knows.
-    pub const ALL: &'static [Self] =
-        &[Self::Capistrano, Self::Deployer, Self::Ansistrano, Self::Mina, Self::Recipe, Self::Directory];
+    pub const ALL: &'static [Self] = &[
+        Self::Capistrano,
+        Self::Deployer,
+        Self::Ansistrano,
+        Self::Mina,
+        Self::Hapistrano,
+        Self::Trellis,
+        Self::Recipe,
+        Self::Directory,
+    ];
 
     /// Returns the name, as typed on the command line.
     #[must_use]
@@ -47,6 +61,8 @@ impl Tool {
             Self::Deployer => "deployer",
             Self::Ansistrano => "ansistrano",
             Self::Mina => "mina",
+            Self::Hapistrano => "hapistrano",
+            Self::Trellis => "trellis",
             Self::Recipe => "recipe",
             Self::Directory => "directory",
             Self::Other => "other",
@@ -62,7 +78,7 @@ impl fmt::Display for Tool {
 
 /// An unknown tool name.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0:?} is not one of capistrano, deployer, ansistrano, mina, recipe, directory")]
+#[error("{0:?} is not one of capistrano, deployer, ansistrano, mina, hapistrano, trellis, recipe, directory")]
 pub struct ToolError(String);
 
 impl FromStr for Tool {
@@ -155,6 +171,7 @@ impl AdoptedRecord {
 /// The traces of other tools in a root that tell which tool made the tree, and the order of its releases.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a trace by itself")]
 pub struct Traces {
     /// Capistrano's log.
     pub revisions_log: Option<String>,
@@ -166,9 +183,13 @@ pub struct Traces {
     pub unfinished: Option<ReleaseName>,
     /// Whether any trace of Mina exists.
     pub mina: bool,
+    /// Whether a release has Hapistrano's state of its deploy.
+    pub hapistrano: bool,
+    /// Whether any trace of Trellis exists.
+    pub trellis: bool,
     /// The lock file of another tool, if it exists.
     pub locked: Option<InnerPath>,
-    /// Releases that Deployer marked bad.
+    /// Releases that Deployer marked bad, Hapistrano failed, or Trellis did not finish.
     pub bad: Vec<ReleaseName>,
     /// The last change of each directory in the releases directory, in seconds since the Unix epoch.
     pub times: Vec<(ReleaseName, i64)>,
@@ -187,7 +208,7 @@ pub struct Adoption {
     pub records: Vec<(ReleaseName, PreviousVersion)>,
     /// The releases on the rollback chain that already have a record, and are only marked as adopted.
     pub recorded: Vec<ReleaseName>,
-    /// The releases to mark as bad: the other tool rolled back from them.
+    /// The releases to mark as bad: the other tool rolled back from them, or failed to deploy them.
     pub bad: Vec<ReleaseName>,
     /// The release that the plain directory `current` becomes.
     pub becomes: Option<ReleaseName>,

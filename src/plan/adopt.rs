@@ -120,15 +120,20 @@ fn detect(seen: Seen<'_>, traces: &Traces) -> Result<Tool, Reason> {
         (Tool::Capistrano, traces.revisions_log.is_some()),
         (Tool::Deployer, traces.deployer || traces.releases_log.is_some()),
         (Tool::Mina, traces.mina),
+        (Tool::Hapistrano, traces.hapistrano),
     ];
     let tools: Vec<Tool> = left.into_iter().filter(|(_, is_there)| *is_there).map(|(tool, _)| tool).collect();
     let releases = &seen.state.releases;
     let theirs: Vec<&HostedRelease> = releases.iter().filter(|release| !release.staged.exists()).collect();
     match tools[..] {
         [tool] => Ok(tool),
+        [] if traces.trellis => Ok(Tool::Trellis),
         [] if !theirs.is_empty() && theirs.iter().all(|release| is_ansistranos(&release.name)) => Ok(Tool::Ansistrano),
         [] if releases.iter().any(|release| release.previous.is_ok()) => Ok(Tool::Recipe),
-        [] => Err(Reason::UnknownTree { why: "no known tool left a trace".into() }),
+        [] if chain::has_order(&seen.state.releases) => Ok(Tool::Recipe),
+        [] => Err(Reason::UnknownTree {
+            why: "no known tool left a trace, and the names of the releases do not tell their order".into(),
+        }),
         _ => {
             let names: Vec<&str> = tools.iter().map(|tool| tool.as_str()).collect();
             Err(Reason::UnknownTree { why: format!("several tools left traces: {}", names.join(", ")) })
@@ -245,22 +250,24 @@ impl HostAdoption {
         let line = |text: String| format!("{}: {text}", self.host);
         let mut lines = vec![line(self.line())];
         lines.extend(self.adoption.records.iter().rev().map(|record| line(self.record_line(record))));
-        lines.extend(self.adoption.bad.iter().map(|bad| line(format!("mark {bad} bad: it was rolled back"))));
+        lines
+            .extend(self.adoption.bad.iter().map(|bad| line(format!("mark {bad} bad: it was rolled back, or failed"))));
         lines.extend(self.notes.iter().cloned().map(line));
         lines
     }
 
     fn line(&self) -> String {
         let Adoption { tool, becomes, .. } = &self.adoption;
+        let made = if *tool == Tool::Recipe { "made by hand".to_owned() } else { format!("of {tool}") };
         match (becomes, &self.before) {
             (Some(name), Current::Absent) => format!("link `current` to {name}, which was moved there before"),
             (Some(name), _) => {
                 format!("move the directory `current` to the release {name}, and replace it with a link")
             }
             (None, before) if self.adoption.is_empty() => {
-                format!("on {}, a tree of {tool}, with nothing to adopt", describe(before))
+                format!("on {}, a tree {made}, with nothing to adopt", describe(before))
             }
-            (None, before) => format!("adopt a tree of {tool}; `current` stays on {}", describe(before)),
+            (None, before) => format!("adopt a tree {made}; `current` stays on {}", describe(before)),
         }
     }
 

@@ -23,6 +23,12 @@ const RELEASES_LOG: &str = "releases_log";
 const UNFINISHED: &str = "release";
 /// Deployer's mark of a bad release.
 const BAD_RELEASE: &str = "BAD_RELEASE";
+/// Hapistrano's record in each release: `Success` or `Fail`.
+const DEPLOY_STATE: &str = ".hapistrano_deploy_state";
+/// The mark of a release that Trellis did not finish, or rolled back from. Ansible's `deploy_helper` makes it.
+const DEPLOY_UNFINISHED: &str = "DEPLOY_UNFINISHED";
+/// Trellis's clone of the source, in the shared directory.
+const TRELLIS: [&str; 2] = ["source", ".git"];
 /// The lock of Deployer, in its directory, and of Mina, in the root.
 const LOCK: &str = "deploy.lock";
 /// Mina's clone of the source, and the release counter of older versions.
@@ -38,7 +44,10 @@ struct Asked {
     /// The steps that inspect the tools' locks, each with its path.
     locks: [(InnerPath, Look); 2],
     mina: [Look; 2],
+    trellis: Look,
     bad: Handle<MayFail<Contents>>,
+    states: Handle<MayFail<Contents>>,
+    unfinished_deploys: Handle<MayFail<Contents>>,
     releases: Handle<MayFail<Listing>>,
 }
 
@@ -71,7 +80,10 @@ fn ask(batch: &mut Batch, layout: &Layout) -> Asked {
         locks: [deployer.join(&inner(LOCK)), inner(LOCK)]
             .map(|path| (path.clone(), batch.push_lenient(Op::inspect(path)))),
         mina: MINA.map(|name| batch.push_lenient(Op::inspect(inner(name)))),
+        trellis: batch.push_lenient(Op::inspect(layout.shared().join(&inner(TRELLIS[0])).join(&inner(TRELLIS[1])))),
         bad: batch.push_lenient(each(layout.releases().clone(), BAD_RELEASE, 0)),
+        states: batch.push_lenient(each(layout.releases().clone(), DEPLOY_STATE, limits::RECORD)),
+        unfinished_deploys: batch.push_lenient(each(layout.releases().clone(), DEPLOY_UNFINISHED, 0)),
         releases: batch.push_lenient(Op::list(layout.releases().clone())),
     }
 }
@@ -95,6 +107,11 @@ impl Asked {
         }
         let release = |name: &[u8]| store.layout().release_name(name);
         let unfinished = replies.get(self.unfinished)?.ok().and_then(Option::as_deref);
+        let states = replies.get(self.states)?.into_iter().flatten();
+        let failed = states.clone().filter(|(_, state)| has_failed(&state.found));
+        let marked = replies.get(self.bad)?.into_iter().flatten();
+        let unfinished_deploys = replies.get(self.unfinished_deploys)?.into_iter().flatten();
+        let is_trellis = is_there(self.trellis)? || unfinished_deploys.clone().next().is_some();
         let directory = |Listed { name, entry }: &Listed| {
             (entry.kind == EntryKind::Directory).then_some(())?;
             Some((release(name)?, entry.modified))
@@ -106,10 +123,17 @@ impl Asked {
             unfinished: unfinished.and_then(|link| release(link.split(|byte| *byte == b'/').next_back()?)),
             mina: is_there(self.mina[0])? || is_there(self.mina[1])?,
             locked,
-            bad: replies.get(self.bad)?.into_iter().flatten().filter_map(|(name, _)| release(name)).collect(),
+            hapistrano: states.clone().next().is_some(),
+            trellis: is_trellis,
+            bad: marked.chain(failed).chain(unfinished_deploys).filter_map(|(name, _)| release(name)).collect(),
             times: replies.get(self.releases)?.into_iter().flatten().flatten().filter_map(directory).collect(),
         })
     }
+}
+
+/// Whether Hapistrano's record says anything but success. One that cannot be read does: nobody rolls back there unasked.
+fn has_failed(state: &Found) -> bool {
+    !matches!(state, Found::Content(state) if state.trim_ascii() == b"Success")
 }
 
 /// Reads a log. One that exists and cannot be read must not count as missing.

@@ -6,7 +6,7 @@ use crate::{
     adoption::{Evidence, Tool, Traces},
     name::ReleaseName,
     record::{BadRecord, PreviousVersion},
-    store::RootState,
+    store::{HostedRelease, RootState},
 };
 
 use super::logs::{self, Told};
@@ -70,18 +70,28 @@ impl Story {
 
 /// Returns the story of a tree made by `tool`, and the evidence for it.
 pub(super) fn story(tool: Tool, traces: &Traces, state: &RootState, current: &ReleaseName) -> (Story, Evidence) {
-    match (tool, &traces.revisions_log, &traces.releases_log) {
+    let (mut story, evidence) = match (tool, &traces.revisions_log, &traces.releases_log) {
         (Tool::Capistrano, Some(log), _) => (Story::told(logs::revisions(log)), Evidence::RevisionsLog),
         (Tool::Deployer, _, Some(log)) => (deployed(log, traces), Evidence::ReleasesLog),
-        (Tool::Recipe | Tool::Directory, ..) => (Story::default(), Evidence::Records),
+        (Tool::Directory, ..) => (Story::default(), Evidence::Records),
+        // Who writes records writes one at each switch: a release without one was the first, or never current.
+        (Tool::Recipe, ..) if state.releases.iter().any(has_own_record) => (Story::default(), Evidence::Records),
         _ => by_order(traces, state, current),
-    }
+    };
+    let marked = traces.bad.iter().filter(|name| !story.left.contains(name)).cloned().collect::<Vec<_>>();
+    story.left.extend(marked);
+    (story, evidence)
+}
+
+/// Whether a release has a record that neither an adoption inferred nor this tool wrote.
+fn has_own_record(release: &HostedRelease) -> bool {
+    let is_ours = release.staged.exists() || release.adopted.record().is_some_and(|adopted| adopted.inferred);
+    !is_ours && release.previous != Err(BadRecord::Missing)
 }
 
 /// Reads Deployer's log, which is written before the switch.
 ///
-/// Deployer removes a release that it does not switch to, or leaves its `release` link on it. It marks the releases
-/// that it rolled back.
+/// Deployer removes a release that it does not switch to, or leaves its `release` link on it.
 fn deployed(log: &str, traces: &Traces) -> Story {
     let is_one = |name: &ReleaseName| traces.unfinished.as_ref() != Some(name) && !traces.bad.contains(name);
     let mut names: Vec<ReleaseName> = Vec::new();
@@ -89,27 +99,50 @@ fn deployed(log: &str, traces: &Traces) -> Story {
         names.retain(|known| *known != name);
         names.push(name);
     }
-    Story { left: traces.bad.clone(), ..Story::told(names.into_iter().map(Told::Deployed)) }
+    Story::told(names.into_iter().map(Told::Deployed))
 }
 
 /// Orders the releases up to the current one without a log.
 ///
-/// Uses the names if all are numbers or timestamps, else the modification times of the directories. Ansistrano and Mina
-/// remove a release that they do not switch to.
+/// Uses the names if they tell the order, else the modification times of the directories. Ansistrano and Mina remove a
+/// release that they do not switch to.
 fn by_order(traces: &Traces, state: &RootState, current: &ReleaseName) -> (Story, Evidence) {
     let names: Vec<&ReleaseName> = state.releases.iter().map(|release| &release.name).collect();
     if names.len() < 2 {
         return (Story::told([Told::Deployed(current.clone())]), Evidence::Nothing);
     }
-    let numbers: Option<Vec<(u128, &ReleaseName)>> = names.iter().map(|name| Some((number(name)?, *name))).collect();
-    let (ordered, evidence) = if let Some(mut numbers) = numbers {
-        numbers.sort_unstable();
-        (numbers.into_iter().map(|(_, name)| name.clone()).collect(), Evidence::Names)
-    } else {
-        (by_times(traces), Evidence::Times)
+    let (ordered, evidence) = match by_names(&names) {
+        Some(ordered) => (ordered, Evidence::Names),
+        None => (by_times(traces), Evidence::Times),
     };
     let until = ordered.iter().position(|name| name == current).map_or(ordered.len(), |at| at + 1);
     (Story::told(ordered.into_iter().take(until).map(Told::Deployed)), evidence)
+}
+
+/// Whether the names of these releases tell their order.
+pub(super) fn has_order(releases: &[HostedRelease]) -> bool {
+    let names: Vec<&ReleaseName> = releases.iter().map(|release| &release.name).collect();
+    names.len() < 2 || by_names(&names).is_some()
+}
+
+/// Orders releases by their names: numbers or timestamps, alone or after the same text; `None` for other names.
+fn by_names(names: &[&ReleaseName]) -> Option<Vec<ReleaseName>> {
+    let shape = |name: &ReleaseName| name.as_str().replace(|c: char| c.is_ascii_digit(), "0");
+    let first = shape(names.first()?);
+    let mut ordered: Vec<ReleaseName> = names.iter().map(|name| (*name).clone()).collect();
+    if first.contains('0') && names.iter().all(|name| shape(name) == first) {
+        // As many digits at the same places: dates and times, too.
+        ordered.sort_unstable();
+        return Some(ordered);
+    }
+    let (text, _) = number(names[0])?;
+    let numbered: Option<Vec<(u128, &ReleaseName)>> = names
+        .iter()
+        .map(|name| number(name).filter(|(other, _)| *other == text).map(|(_, number)| (number, *name)))
+        .collect();
+    let mut numbered = numbered?;
+    numbered.sort_unstable();
+    Some(numbered.into_iter().map(|(_, name)| name.clone()).collect())
 }
 
 fn by_times(traces: &Traces) -> Vec<ReleaseName> {
@@ -118,10 +151,11 @@ fn by_times(traces: &Traces) -> Vec<ReleaseName> {
     times.into_iter().map(|(_, name)| name.clone()).collect()
 }
 
-/// Parses a name that is a number (Mina) or a timestamp (Ansistrano, Capistrano).
-fn number(name: &ReleaseName) -> Option<u128> {
-    let digits = name.as_str().trim_end_matches('Z');
-    (digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
+/// Splits a name into text and the number at its end (Mina, `build-17`), or a timestamp (Ansistrano, Capistrano).
+fn number(name: &ReleaseName) -> Option<(&str, u128)> {
+    let stamp = name.as_str().trim_end_matches('Z');
+    let text = stamp.trim_end_matches(|c: char| c.is_ascii_digit());
+    Some((text, stamp[text.len()..].parse().ok()?))
 }
 
 /// The chain from `current`: the records to write, newest first, and the releases that already have one.

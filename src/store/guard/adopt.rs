@@ -27,7 +27,7 @@ impl DirGuard {
             number: 0,
             at: self.state.clock.unwrap_or(self.owner.since),
             by: self.owner.by.clone(),
-            reason: Some(format!("{} went back from it", adoption.tool)),
+            reason: Some(format!("{} rolled back from it, or failed to deploy it", adoption.tool)),
         };
         let bad: Vec<(ReleaseName, BadMark)> = adoption.bad.iter().map(|name| (name.clone(), mark.clone())).collect();
         let recorded: Vec<_> =

@@ -168,6 +168,104 @@ fn the_recipes_own_records_are_the_truth() {
     assert_eq!(host.read_link("/home/onebip").as_deref(), Some("onebip-16"));
 }
 
+/// A tree made by hand: `releases/1` to `3` and a link, and nothing that says who made it.
+#[test]
+fn a_plain_tree_is_taken_over_by_its_names() {
+    for (names, link) in [
+        (["1", "2", "3"], "releases/3"),
+        (["9", "10", "11"], "/srv/shop/releases/11"),
+        (["build-9", "build-10", "build-11"], "releases/build-11"),
+        (["v1.9", "v1.10", "v1.11"], "releases/v1.11"),
+        (["2025-12-31", "2026-01-01", "2026-01-02"], "releases/2026-01-02"),
+    ] {
+        let host = MemoryHost::new();
+        // Their times tell nothing.
+        releases(&host, &[names[2], names[0], names[1]]);
+        host.link(&at("current"), link);
+        assert_code(&adopt(&host), ExitCode::DONE);
+        let [first, second, third] = names;
+        chain(&host, &[third, second, first]);
+        assert_eq!(told(&host, second), (ReleaseState::Good, Some((Tool::Recipe, Evidence::Names, true))));
+        works_afterwards(&host, &[third, second, first]);
+    }
+}
+
+/// Releases made by hand after an adoption, or beside it, are taken over too.
+#[test]
+fn a_plain_tree_is_adopted_again_after_each_deploy_by_hand() {
+    let host = MemoryHost::new();
+    releases(&host, &["1"]);
+    host.link(&at("current"), "releases/1");
+    assert_code(&adopt(&host), ExitCode::DONE);
+    chain(&host, &["1"]);
+    for (release, back) in [("2", &["2", "1"][..]), ("3", &["3", "2", "1"])] {
+        releases(&host, &[release]);
+        host.remove(&at("current"));
+        host.link(&at("current"), format!("releases/{release}"));
+        assert_code(&adopt(&host), ExitCode::DONE);
+        chain(&host, back);
+    }
+}
+
+/// A tree of Hapistrano 0.4: the state of each deploy in its release, `current` absolute, a mirror in `repo`.
+#[test]
+fn what_hapistrano_failed_to_deploy_is_never_a_target() {
+    let host = MemoryHost::new();
+    let names = ["20260101120000", "20260102120000", "20260103120000", "20260104120000", "20260105120000"];
+    releases(&host, &names);
+    // It switches before it restarts, so a failed release may have been current.
+    for (name, state) in names.into_iter().zip(["Success", "Fail\n", "", "Success", "Fail"]) {
+        if !state.is_empty() {
+            host.write(&at(&format!("releases/{name}/.hapistrano_deploy_state")), state);
+        }
+    }
+    host.make_dir(&at("repo"));
+    host.make_dir(&at("shared"));
+    host.link(&at("current"), at("releases/20260104120000"));
+    assert_code(&adopt(&host), ExitCode::DONE);
+    // Hapistrano counts a release without a state as one that succeeded: older versions wrote none.
+    chain(&host, &["20260104120000", "20260103120000", "20260101120000"]);
+    for failed in ["20260102120000", "20260105120000"] {
+        assert_eq!(told(&host, failed).0, ReleaseState::Bad, "{failed}");
+        assert_eq!(record(&host, failed), None, "{failed}");
+    }
+    assert_eq!(told(&host, "20260101120000").1, Some((Tool::Hapistrano, Evidence::Names, true)));
+    works_afterwards(&host, &["20260104120000", "20260103120000", "20260101120000"]);
+}
+
+/// A state that cannot be read is no success.
+#[test]
+fn what_hapistrano_says_in_other_words_is_never_a_target() {
+    for state in ["", "success", "Unknown", &"x".repeat(10_000)] {
+        let host = MemoryHost::new();
+        releases(&host, &["20260101120000", "20260102120000"]);
+        host.write(&at("releases/20260101120000/.hapistrano_deploy_state"), state);
+        host.link(&at("current"), at("releases/20260102120000"));
+        assert_code(&adopt(&host), ExitCode::DONE);
+        chain(&host, &["20260102120000"]);
+        assert_eq!(told(&host, "20260101120000").0, ReleaseState::Bad, "{state:.20}");
+    }
+}
+
+/// A tree of Trellis: Ansible's `deploy_helper` marks what it has not finished, and Trellis what it rolled back from.
+#[test]
+fn what_trellis_did_not_finish_is_never_a_target() {
+    let host = MemoryHost::new();
+    releases(&host, &["20260101120000", "20260102120000", "20260103120000", "20260104120000"]);
+    for unfinished in ["20260102120000", "20260104120000"] {
+        host.write(&at(&format!("releases/{unfinished}/DEPLOY_UNFINISHED")), "");
+    }
+    host.make_dir(&at("shared/source/.git"));
+    host.link(&at("current"), at("releases/20260103120000"));
+    assert_code(&adopt(&host), ExitCode::DONE);
+    chain(&host, &["20260103120000", "20260101120000"]);
+    for unfinished in ["20260102120000", "20260104120000"] {
+        assert_eq!(told(&host, unfinished).0, ReleaseState::Bad, "{unfinished}");
+    }
+    assert_eq!(told(&host, "20260101120000").1, Some((Tool::Trellis, Evidence::Names, true)));
+    works_afterwards(&host, &["20260103120000", "20260101120000"]);
+}
+
 #[test]
 fn times_are_the_last_resort() {
     let host = MemoryHost::new();
@@ -178,9 +276,9 @@ fn times_are_the_last_resort() {
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(kind(&report), Some(ErrorKind::UnknownTree));
     assert_eq!(record(&host, "apple"), None);
-    let report = adopt_with(&fleet(&host, &Cut::never()), Some(Tool::Mina), false);
+    let report = adopt_with(&fleet(&host, &Cut::never()), Some(Tool::Recipe), false);
     assert_code(&report, ExitCode::DONE);
-    assert_eq!(told(&host, "apple").1, Some((Tool::Mina, Evidence::Times, true)));
+    assert_eq!(told(&host, "apple").1, Some((Tool::Recipe, Evidence::Times, true)));
 }
 
 #[track_caller]

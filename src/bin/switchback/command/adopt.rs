@@ -9,10 +9,10 @@ use crate::{args::Hosts, call::Call};
 
 /// Adopt a release tree that another tool or a person made
 ///
-/// The tools are Capistrano, Deployer, Ansistrano and Mina. The order of the releases is inferred from the tool's log,
-/// or without a log from the releases' names, and recorded in the releases. Nothing that belongs to the other tool is
-/// changed, and it still works afterwards. If `current` is a plain directory, it becomes a release, and a symlink takes
-/// its place.
+/// The tools are Capistrano, Deployer, Ansistrano, Mina, Hapistrano and Trellis. The order of the releases is inferred
+/// from the tool's log, or without a log from the releases' names, and recorded in the releases; those that the tool
+/// marked as failed are marked bad. Nothing that belongs to the other tool is changed, and it still works afterwards. If
+/// `current` is a plain directory, it becomes a release, and a symlink takes its place.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback adopt --dry-run"
@@ -20,7 +20,7 @@ use crate::{args::Hosts, call::Call};
     "switchback --root /srv/shop adopt --from capistrano -m 'we move'"
 ))]
 pub(crate) struct Adopt {
-    /// Tool that made the tree, if it cannot be detected: capistrano, deployer, ansistrano, mina, recipe or directory
+    /// Tool that made the tree, if it cannot be detected: capistrano, deployer, ansistrano, mina, hapistrano, trellis, recipe (by hand) or directory
     #[arg(long, value_name = "TOOL")]
     from: Option<Tool>,
     #[command(flatten)]

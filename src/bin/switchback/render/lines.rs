@@ -1,6 +1,6 @@
 //! Events as lines on standard error: each phase, each failure, and with `-v` each host.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use switchback::{Event, Observer, data::LedgerStep, event::Phase, hook::HookKind, report::Command};
 
@@ -16,6 +16,8 @@ pub(crate) struct Lines {
     quiet: bool,
     verbose: bool,
     dry_run: bool,
+    /// Whether the command is `adopt`, whose plan says what it records.
+    adopts: AtomicBool,
     /// The number of hosts that failed in this phase.
     said: AtomicUsize,
 }
@@ -23,7 +25,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Takes the verbosity from the flags.
     pub(crate) fn new(global: &Global) -> Self {
-        Self { quiet: global.quiet, verbose: global.verbose > 0, dry_run: global.dry_run, said: AtomicUsize::new(0) }
+        Self { quiet: global.quiet, verbose: global.verbose > 0, dry_run: global.dry_run, ..Self::default() }
     }
 
     /// Returns the line for an event, if the verbosity shows it.
@@ -63,6 +65,7 @@ impl Lines {
                 ))
             }
             Event::Started { command, hosts, release } => {
+                self.adopts.store(*command == Command::Adopt, Ordering::Relaxed);
                 let release = release.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
                 changes(*command).then(|| format!("{command}{release}: {}", count(*hosts)))
             }
@@ -86,7 +89,7 @@ impl Lines {
                 let shown = |name: &Option<_>| name.as_ref().map_or("none".to_owned(), ToString::to_string);
                 Some(format!("{} {} {} -> {}", name(Phase::Switch), escape::line(host), shown(before), shown(after)))
             }
-            Event::Planned { plan } if every_host && !self.dry_run => {
+            Event::Planned { plan } if (every_host || self.adopts.load(Ordering::Relaxed)) && !self.dry_run => {
                 Some(plan.iter().map(|step| format!("  {}", escape::line(step))).collect::<Vec<_>>().join("\n"))
             }
             _ => None,
