@@ -14,6 +14,28 @@ pub(crate) fn confirm(question: &str) -> bool {
     asked.is_ok() && stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
 }
 
+/// Asks on standard error until `parse` accepts the answer, and returns what it made of it; an empty answer is
+/// `usual`. `None` at the end of the input.
+pub(crate) fn until<T, E: std::fmt::Display>(
+    question: &str,
+    usual: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Option<T> {
+    loop {
+        let usual_shown = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
+        write!(stderr(), "{question}{usual_shown}: ").and_then(|()| stderr().flush()).ok()?;
+        let mut answer = String::new();
+        if stdin().lock().read_line(&mut answer).ok()? == 0 {
+            return None;
+        }
+        let answer = answer.trim();
+        match parse(if answer.is_empty() { usual } else { answer }) {
+            Ok(parsed) => return Some(parsed),
+            Err(why) => writeln!(stderr(), "  {}", crate::render::escaped(&why.to_string())).ok()?,
+        }
+    }
+}
+
 fn is_yes(answer: &str) -> bool {
     ["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str())
 }

@@ -104,7 +104,7 @@ fn digest_cache() -> Option<Utf8PathBuf> {
 }
 
 /// Returns the user's cache directory for switchback: in `XDG_CACHE_HOME`, else in `~/.cache`.
-fn caches() -> Option<Utf8PathBuf> {
+pub(crate) fn caches() -> Option<Utf8PathBuf> {
     // The XDG specification says to ignore relative paths.
     let full = |name| std::env::var(name).ok().map(Utf8PathBuf::from).filter(|path| path.is_absolute());
     full("XDG_CACHE_HOME").or_else(|| Some(full("HOME")?.join(".cache"))).map(|caches| caches.join("switchback"))

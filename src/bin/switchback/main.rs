@@ -5,6 +5,7 @@ mod args;
 mod ask;
 mod call;
 mod command;
+mod complete;
 mod exit;
 mod interrupt;
 mod invocation;
@@ -25,6 +26,9 @@ fn main() -> ExitCode {
 }
 
 fn work() -> ExitCode {
+    if let Some(answered) = complete::answer() {
+        return answered;
+    }
     match args::Cli::try_parse() {
         Ok(cli) => run::run(cli),
         Err(error) => args::refused(&error),

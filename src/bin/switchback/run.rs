@@ -13,7 +13,7 @@ use crate::{
     ask,
     call::{self, Call},
     command::{OnFleet, Place},
-    exit,
+    complete, exit,
     interrupt::{self, Signal},
     invocation::Invocation,
     render, target,
@@ -67,6 +67,7 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<Exi
     if let Err(error) = &shown {
         render::report_elsewhere(&report, global, &invocation, error);
     }
+    complete::remember(&report, global, hosts);
     command.write_files(&report)?;
     // The fleet's outcome comes before a failure to print it; but a command that only reads has failed then.
     if shown.is_err() && !command.changes() && report.exit_code() == Code::DONE {

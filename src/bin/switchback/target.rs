@@ -44,6 +44,20 @@ pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
     Ok(Target { config, left })
 }
 
+/// Whether a configuration is used, rather than `--root` alone.
+pub(crate) fn is_configured(global: &Global) -> bool {
+    configured(global).is_some() || global.root.is_none()
+}
+
+/// Returns the names of the environments of the configuration; none if it cannot be read.
+pub(crate) fn environments(global: &Global) -> Vec<String> {
+    let file = configured(global).map_or_else(look_for, Ok).ok();
+    let text = file.and_then(|file| std::fs::read_to_string(file).ok()).unwrap_or_default();
+    let all = text.parse::<toml::Table>().unwrap_or_default();
+    let environments = all.get("env").and_then(toml::Value::as_table).map(|table| table.keys().cloned().collect());
+    environments.unwrap_or_default()
+}
+
 /// Returns the file of `--config` or its variable; an empty value counts as unset.
 fn configured(global: &Global) -> Option<Utf8PathBuf> {
     global.config.clone().filter(|file| !file.as_str().is_empty())
