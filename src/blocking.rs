@@ -117,7 +117,7 @@ impl Fleet {
         match &self.runtime {
             Some(runtime) if Handle::try_current().is_err() => runtime.block_on(run),
             _ => {
-                let what = "a blocking command would stall the runtime that calls it; nothing was touched";
+                let what = "a blocking command cannot run on a thread of an async runtime; use the async fleet there; nothing was touched";
                 Err(RunError::refused(command, Error::new(ErrorKind::Internal, what)))
             }
         }

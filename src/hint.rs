@@ -207,6 +207,7 @@ pub struct Notice {
 
 impl Notice {
     /// A text without next steps.
+    #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), hints: Vec::new() }
     }

@@ -122,7 +122,7 @@ pub struct Occasion {
     pub root: HostPath,
     /// The release that the hook is about.
     pub release: ReleaseName,
-    /// The directory of that release on its host.
+    /// The directory of that release on its host; for a migration on the controller, on the hosts.
     pub directory: HostPath,
     /// The release that was current before the operation began.
     pub previous: Option<ReleaseName>,
@@ -173,6 +173,32 @@ pub trait HookShell: Send {
 ///
 /// The commands of the configuration are one implementation; an embedder supplies its own with
 /// [`RunOptions::code`](crate::fleet::RunOptions::code).
+///
+/// A hook has no time limit, only its commands can have one: a hook that never ends holds the locks of all hosts. A
+/// reverted deploy runs it again, with [`HookDirection::Rollback`].
+///
+/// ```
+/// use switchback::{
+///     BoxFuture, Error, ErrorKind,
+///     hook::{Hook, HookKind, HookShell, Occasion, ShellHook},
+/// };
+///
+/// /// Reloads the service.
+/// #[derive(Debug)]
+/// struct Reload;
+///
+/// impl Hook for Reload {
+///     fn run<'a>(&'a self, at: &'a Occasion, shell: &'a mut dyn HookShell) -> BoxFuture<'a, Result<(), Error>> {
+///         Box::pin(async move {
+///             let reload = ShellHook::new(HookKind::AfterSwitch, "systemctl reload shop");
+///             if shell.sh(&reload).await?.success() {
+///                 return Ok(());
+///             }
+///             Err(Error::new(ErrorKind::HookFailed, format!("{}: shop was not reloaded", at.host)))
+///         })
+///     }
+/// }
+/// ```
 pub trait Hook: fmt::Debug + Send + Sync + 'static {
     /// Runs the hook. `shell` runs commands on the host.
     ///

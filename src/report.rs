@@ -73,7 +73,8 @@ pub struct Report {
     /// The error, if it was refused or failed.
     #[serde(rename = "error", default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
-    /// Whether this was a dry run: the same code computed what would happen, and nothing changed.
+    /// Whether this was a dry run: the same code computed what would happen, and nothing changed. The plan is in
+    /// [`Event::Planned`](crate::Event::Planned); the hosts are described as they are.
     #[serde(rename = "dry_run", default, skip_serializing_if = "std::ops::Not::not")]
     pub dry_run: bool,
 }
@@ -113,7 +114,7 @@ impl Report {
         ExitCode::of(self.outcome, self.error.as_ref().map(|error| error.kind))
     }
 
-    /// Words all hints, so that people can read them and JSON contains them.
+    /// Words all hints, so that people can read them and JSON contains them: hints that were not worded are missing there.
     pub fn word_hints(&mut self, words: &Words<'_>) {
         let errors = self.hosts.iter_mut().filter_map(|host| host.error.as_mut());
         errors.chain(self.error.as_mut()).for_each(|error| error.word_hints(words));

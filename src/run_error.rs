@@ -30,7 +30,7 @@ use crate::{
 /// }
 /// # }
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[must_use = "it says where each host is"]
 pub struct RunError(Box<Report>);
 
@@ -96,6 +96,16 @@ impl fmt::Display for RunError {
                 None => failure.fmt(f),
             },
             None => write!(f, "{} did not do what was asked", self.0.command),
+        }
+    }
+}
+
+/// The text with its reasons, on one line: a program whose `main` returns the error prints this.
+impl fmt::Debug for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.failure() {
+            Some(failure) => f.write_str(&failure.message),
+            None => fmt::Display::fmt(self, f),
         }
     }
 }

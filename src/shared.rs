@@ -100,7 +100,7 @@ impl SharedPath {
     /// # Errors
     ///
     /// [`SharedPathError::Overlap`] when two are the same, or one lies inside the other.
-    pub(crate) fn check_all<'p>(paths: impl IntoIterator<Item = &'p Self>) -> Result<(), SharedPathError> {
+    pub fn check_all<'p>(paths: impl IntoIterator<Item = &'p Self>) -> Result<(), SharedPathError> {
         let mut before: Vec<&Self> = Vec::new();
         for path in paths {
             if let Some(other) = before.iter().find(|other| path.lies_within(other) || other.lies_within(path)) {

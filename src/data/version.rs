@@ -64,7 +64,7 @@ impl DataVersion {
     /// # Errors
     ///
     /// [`DataVersionError`] when that line is not UTF-8, is too long, or contains a control character.
-    pub(crate) fn last_line(stdout: &[u8]) -> Result<Self, DataVersionError> {
+    pub fn last_line(stdout: &[u8]) -> Result<Self, DataVersionError> {
         let line = stdout.split(|byte| *byte == b'\n').rev().find(|line| !line.trim_ascii().is_empty());
         let Some(line) = line else { return Self::new("") };
         let text = std::str::from_utf8(line).map_err(|_| DataVersionError::of(&String::from_utf8_lossy(line)))?;

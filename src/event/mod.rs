@@ -134,7 +134,7 @@ pub enum Event {
         #[serde(rename = "error")]
         error: Failure,
     },
-    /// A hook was started.
+    /// A command of a hook was started. A hook in Rust that runs none sends no event.
     #[serde(rename = "hook-started")]
     HookStarted {
         /// The host, or `controller`.

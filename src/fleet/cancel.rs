@@ -8,7 +8,8 @@ use tokio::sync::watch;
 /// The command reverts the changes it made, releases the locks, and reports
 /// [`Interrupted`](crate::report::Outcome::Interrupted). Clones control the same commands.
 ///
-/// A rollback that has switched every host is not undone: that would make a bad release current again.
+/// A rollback that has switched every host is not undone: that would make a bad release current again. A deploy that had
+/// switched a host is undone, and its release is then bad: deploy again under another name.
 ///
 /// ```
 /// let cancel = switchback::fleet::Cancel::new();

@@ -14,7 +14,7 @@ use crate::{
     name::ReleaseName,
     report::Failure,
     store::HookDirectory,
-    transport::{HookEnd, Secrets},
+    transport::Secrets,
 };
 
 use super::{
@@ -38,7 +38,7 @@ impl Hook for CommandHook {
         Box::pin(async move {
             let hook = ShellHook { timeout: Some(self.timeout), ..ShellHook::new(self.kind, &self.script) };
             let exit = shell.sh(&hook).await?;
-            if exit.end == HookEnd::Exited(0) {
+            if exit.success() {
                 return Ok(());
             }
             let failed = hook::failed(self.fails_as, &at.host, self.kind, &exit);

@@ -24,6 +24,7 @@ pub struct Host {
 
 impl Host {
     /// Creates the host `name`, whose releases are in `store`.
+    #[must_use]
     pub fn new(name: impl Into<String>, store: impl ReleaseStore) -> Self {
         Self { name: name.into(), store: Arc::new(store) }
     }

@@ -29,7 +29,9 @@ macro_rules! run_setters {
                 Self::default()
             }
 
-            /// Sets the name of the user, as locks and histories show it.
+            /// Sets the name of the user, as locks and histories show it: `user@host`, and the CI job if there is one.
+            ///
+            /// Without it they show `an unnamed caller`.
             #[must_use]
             pub fn by(mut self, by: impl Into<String>) -> Self {
                 self$(.$run)?.by = by.into();
@@ -44,13 +46,15 @@ macro_rules! run_setters {
             }
 
             /// Sets the revision that is deployed, as version control calls it.
+            ///
+            /// It is kept with the staged release and in the history.
             #[must_use]
             pub fn revision(mut self, revision: impl Into<String>) -> Self {
                 self$(.$run)?.revision = Some(revision.into());
                 self
             }
 
-            /// Sets the maximum time to wait for a lock that somebody else holds.
+            /// Sets the maximum time to wait for a lock that somebody else holds; zero by default.
             #[must_use]
             pub fn wait(mut self, wait: Duration) -> Self {
                 self$(.$run)?.wait = wait;
@@ -64,21 +68,27 @@ macro_rules! run_setters {
                 self
             }
 
-            /// Sets whether to skip unreachable hosts.
+            /// Sets whether to skip unreachable hosts, instead of refusing.
+            ///
+            /// The other hosts record what these miss. The next run that reaches them, or a recovery, handles it.
             #[must_use]
             pub fn skip_unreachable(mut self, skip: bool) -> Self {
                 self$(.$run)?.skip_unreachable = skip;
                 self
             }
 
-            /// Sets whether a source without any file is accepted.
+            /// Sets whether a source without any file is accepted. Such a source is most often a failed build.
             #[must_use]
             pub fn allow_empty(mut self, allow: bool) -> Self {
                 self$(.$run)?.allow_empty = allow;
                 self
             }
 
-            /// Sets the commands around a switch, instead of those of the configuration.
+            /// Sets the commands around a switch; `None` for those of the configuration, if the fleet was made from one.
+            ///
+            /// A rollback runs the commands recorded with the releases, unless
+            /// [`commands_from`](RollbackOptions::commands_from) says otherwise; until then these decide only which
+            /// variables and files of this machine recorded commands may get.
             #[must_use]
             pub fn commands(mut self, commands: impl Into<Option<Commands>>) -> Self {
                 self$(.$run)?.commands = commands.into();
@@ -92,7 +102,8 @@ macro_rules! run_setters {
                 self
             }
 
-            /// Sets the working directory of commands on the controller.
+            /// Sets the working directory of commands on the controller; by default, the directory of the configuration
+            /// file, else the current directory.
             #[must_use]
             pub fn directory(mut self, directory: impl Into<Utf8PathBuf>) -> Self {
                 self$(.$run)?.directory = Some(directory.into());
@@ -144,14 +155,16 @@ impl Code {
         self
     }
 
-    /// Sets the code that applies and reverts data migrations.
+    /// Sets the code that applies and reverts data migrations, instead of the configured commands.
     #[must_use]
     pub fn migration(mut self, migration: Arc<dyn DataMigration>) -> Self {
         self.migration = Some(migration);
         self
     }
 
-    /// Sets the place where the migration runs its commands.
+    /// Sets the place where the migration runs its commands; the controller by default.
+    ///
+    /// There, [`Occasion::directory`](crate::hook::Occasion::directory) is still the directory of the release on the hosts.
     #[must_use]
     pub fn place(mut self, place: DataPlace) -> Self {
         self.place = place;
@@ -170,7 +183,8 @@ impl From<u32> for Retention {
 macro_rules! switch_setters {
     ($($options:ident)+) => {$(
         impl $options {
-            /// Sets how to verify an existing release before switching to it.
+            /// Sets how to verify an existing release against its manifest before switching to it; `None` for the
+            /// configured check.
             #[must_use]
             pub fn verify(mut self, verify: impl Into<Option<TargetCheck>>) -> Self {
                 self.verify = verify.into();
@@ -191,7 +205,8 @@ macro_rules! switch_setters {
                 self
             }
 
-            /// Sets the releases to keep: a number of good ones, or a [`Retention`].
+            /// Sets the releases to keep: a number of good ones, or a [`Retention`]. After success, others that nothing
+            /// needs are removed.
             #[must_use]
             pub fn keep(mut self, keep: impl Into<Retention>) -> Self {
                 self.keep = keep.into();
@@ -204,7 +219,9 @@ macro_rules! switch_setters {
 switch_setters!(DeployOptions ActivateOptions);
 
 impl DeployOptions {
-    /// Sets the release that must be current on every host that is not yet on the new one.
+    /// Sets the release that must be current on every host that is not yet on the new one; `None` for any.
+    ///
+    /// Otherwise the deploy is refused, so that an older pipeline does not overwrite the deploy of a newer one.
     #[must_use]
     pub fn from(mut self, from: impl Into<Option<ReleaseName>>) -> Self {
         self.from = from.into();
@@ -212,6 +229,9 @@ impl DeployOptions {
     }
 
     /// Sets whether a deploy of an existing release that is not current goes to it.
+    ///
+    /// It does so by an activation; or by a rollback, with the data, if the records lead back to it. Every host must
+    /// need the same command, and a bad release is refused.
     #[must_use]
     pub fn or_return(mut self, or_return: bool) -> Self {
         self.or_return = or_return;
@@ -227,7 +247,7 @@ impl DeployOptions {
 }
 
 impl RollbackOptions {
-    /// Sets the target.
+    /// Sets the target; one good release back by default.
     #[must_use]
     pub fn target(mut self, target: RollbackTarget) -> Self {
         self.target = target;
@@ -246,14 +266,14 @@ impl RollbackOptions {
         self.target(RollbackTarget::Steps(steps))
     }
 
-    /// Sets how to verify the target before switching.
+    /// Sets how to verify the target against its manifest before switching; `None` for the configured check.
     #[must_use]
     pub fn verify(mut self, verify: impl Into<Option<TargetCheck>>) -> Self {
         self.verify = verify.into();
         self
     }
 
-    /// Moves only hosts that are on this release.
+    /// Moves only hosts that are on this release; `None` for all. If no host is on it, does nothing.
     #[must_use]
     pub fn from(mut self, from: impl Into<Option<ReleaseName>>) -> Self {
         self.from = from.into();
@@ -267,7 +287,7 @@ impl RollbackOptions {
         self
     }
 
-    /// Sets the version to revert the data to, if the records disagree about it or are wrong.
+    /// Sets the version to revert the data to, if the records disagree about it or are wrong; `None` to follow them.
     #[must_use]
     pub fn data_to(mut self, version: impl Into<Option<DataVersion>>) -> Self {
         self.data_to = version.into();
@@ -281,7 +301,10 @@ impl RollbackOptions {
         self
     }
 
-    /// Sets whether to skip hooks and validations.
+    /// Sets whether to skip hooks and validations, those of the caller's own code too.
+    ///
+    /// Together with [`keep_data`](Self::keep_data) nothing is run, so that the rollback needs no records of commands or
+    /// data and trusts nobody.
     #[must_use]
     pub fn no_hooks(mut self, no_hooks: bool) -> Self {
         self.no_hooks = no_hooks;

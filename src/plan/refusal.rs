@@ -353,7 +353,7 @@ pub enum Reason {
     },
     /// The controller would have to run a data command that only hosts recorded.
     #[error(
-        "the data of {name} is on the controller, which runs only what its own configuration says, and that has no `{command}`"
+        "the data of {name} is on the controller, which runs only its own migration or configuration, and neither has `{command}`"
     )]
     OnController {
         /// The release.

@@ -50,7 +50,7 @@ pub(crate) use history::RECENT as RECENT_HISTORY;
 pub use hook_run::{HookDirectory, HookRun};
 pub use kept::{Kept, UnreadableFile};
 pub use known::KnownManifests;
-pub(crate) use layout::{Layout, LayoutError};
+pub(crate) use layout::Layout;
 pub use links::BrokenLinks;
 pub use preparation::{Preparation, Staged};
 pub use prune::Pruned;

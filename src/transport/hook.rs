@@ -130,6 +130,7 @@ impl fmt::Debug for Secrets {
 /// The result of a command, and the end of its output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "a command that failed is no error"]
 pub struct HookExit {
     /// The way in which it ended.
     pub end: HookEnd,
@@ -143,6 +144,12 @@ impl HookExit {
     /// Creates the result of a command that ended so, with the kept end of each stream.
     pub fn new(end: HookEnd, stdout: impl Into<Vec<u8>>, stderr: impl Into<Vec<u8>>) -> Self {
         Self { end, stdout: stdout.into(), stderr: stderr.into() }
+    }
+
+    /// Whether the command exited with 0.
+    #[must_use]
+    pub fn success(&self) -> bool {
+        self.end == HookEnd::Exited(0)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
         layer::{LayoutLayer, Text},
     },
     path::InnerPath,
-    store::{Layout, LayoutError},
+    store::{Layout, layout::LayoutError},
 };
 
 impl Source<'_> {

@@ -13,7 +13,6 @@ use crate::{
     plan::{Plan, Refusal, Seen},
     report::{Command, Failure, Outcome, Report},
     store::HookDirectory,
-    transport::HookEnd,
 };
 
 use crate::fleet::{
@@ -145,7 +144,7 @@ impl<'r> Run<'r> {
             None => (CONTROLLER.to_owned(), ControllerShell { run: self, at, secrets: &secrets }.sh(&hook).await),
         };
         let exit = exit.map_err(Failure::from)?;
-        if exit.end != HookEnd::Exited(0) {
+        if !exit.success() {
             return Err(crate::hook::failed(ErrorKind::DataFailed, &host, HookKind::Fingerprint, &exit).into());
         }
         String::from_utf8(exit.stdout).map_err(|error| {

@@ -62,7 +62,8 @@ impl DirGuard {
                     told(command.told(ends, &whose(left)));
                 }
                 let nobody = |_: Stream, _: &[u8]| {};
-                self.run_surely(&self.attach(command.record, ends), &nobody).await?;
+                // However it ended: it must only be over.
+                let _ = self.run_surely(&self.attach(command.record, ends), &nobody).await?;
             }
         }
         Ok(())

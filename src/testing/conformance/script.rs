@@ -75,7 +75,7 @@ pub(super) async fn ends_are_told_apart(on: Subject) -> Outcome {
         ("g", "kill -TERM $$", HookEnd::Killed(15)),
         ("h", "", HookEnd::Exited(0)),
     ] {
-        on.ends(record, script, end).await?;
+        let _ = on.ends(record, script, end).await?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use crate::{
     plan::{DataPlan, RevertStep},
     report::Failure,
     store::HookDirectory,
-    transport::{HookEnd, shell::ShellWord},
+    transport::shell::ShellWord,
 };
 
 use super::{MigrationCall, MigrationContext, keeps_ledger, known::data_record};
@@ -146,7 +146,7 @@ impl<'r> Run<'r> {
             HostShell { run: self, guard, at: at.clone(), directory: HookDirectory::Release, secrets: &secrets };
         let exit =
             shell.sh(&ShellHook::new(HookKind::Save, save_script(&commands.save))).await.map_err(Failure::from)?;
-        if exit.end == HookEnd::Exited(0) {
+        if exit.success() {
             return Ok(());
         }
         Err(crate::hook::failed(ErrorKind::DataFailed, host_name, HookKind::Save, &exit).into())
