@@ -171,6 +171,10 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     let failed = wait(guard.unprepare(&preparation)).expect_err("it is current by now");
     assert!(matches!(failed, StoreError::Conflict { .. }), "{failed:?}");
     assert_code(&hosts.deploy("c"), ExitCode::DONE);
+    // Whether or not another run holds the lock by now.
+    let failed = wait(guard.unprepare(&preparation)).expect_err("the lock was taken over");
+    assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
+    let holder = hold(&other);
     let failed = wait(guard.unprepare(&preparation)).expect_err("the lock is another's");
     assert!(matches!(failed, StoreError::LockLost { .. }), "{failed:?}");
     assert_eq!(hosts.record("b").as_deref(), Some("/srv/shop/releases/a\n"));
@@ -180,6 +184,7 @@ fn a_holder_whose_lock_was_taken_over_takes_nothing_back() {
     let failed = wait(guard.finish(&finish)).expect_err("the lock is another's");
     assert!(matches!(failed.error, StoreError::LockLost { .. }), "{failed:?}");
     assert!(!hosts.0[0].exists(&at(".switchback/releases/b/bad")));
+    wait(holder.finish(&Finish::default())).expect("it holds the lock");
     assert_code(&hosts.rollback(), ExitCode::DONE);
     hosts.all_on("b");
 }
