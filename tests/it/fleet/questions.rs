@@ -207,7 +207,8 @@ const OTHERWISE: &[(ErrorKind, &str)] = &[
     (ErrorKind::NotConfigured, "refuses a rollback or a recovery, whose dry runs ask the same"),
     (ErrorKind::RecordsDiffer, "refuses a rollback, whose dry run asks the same"),
     (ErrorKind::DamagedRelease, "refuses an activation or a rollback"),
-    (ErrorKind::NoManifest, "refuses `verify`"),
+    (ErrorKind::NoManifest, "refuses `verify` and `diff`"),
+    (ErrorKind::NoSuchOperation, "refuses `log`"),
     (ErrorKind::UnknownTree, "refuses `adopt`, whose dry run asks the same"),
     (ErrorKind::DrillFailed, "the end of a drill"),
 ];
