@@ -6,9 +6,10 @@
 //!   undoes the deploy.
 //! * Lost answer: the store fetches the result later; if it stays lost, the attempt failed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use crate::{
     commands::{HOOK_TIMEOUT, ValidateOn, Validation},
