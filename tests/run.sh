@@ -114,6 +114,10 @@ if [ -z "${RUST_TEST_THREADS-}" ]; then
     export RUST_TEST_THREADS
 fi
 
+# What the program caches for its user stays below target/, too.
+XDG_CACHE_HOME=$crate/target/tmp/cache
+export XDG_CACHE_HOME
+
 cd -- "$crate"
 echo "cargo test --all-features $*"
 exec cargo test --all-features "$@"

@@ -25,6 +25,9 @@ program=$(printf '%s\n' "$built" | sed -n 's/.*"executable":"\([^"]*\)".*/\1/p' 
 
 root=$(mktemp -d "${TMPDIR:-/tmp}/switchback-site.XXXXXX")
 root=$(CDPATH='' cd -- "$root" && pwd -P)
+# What the program caches for its user stays below target/.
+XDG_CACHE_HOME=$crate/target/tmp/cache
+export XDG_CACHE_HOME
 wrong=0
 echo "The deploy root is $root. It is removed at the end."
 
