@@ -43,7 +43,7 @@ const OWNERS_ASKED: usize = 100;
 /// Keeps the releases of one root as directories, over any [`Transport`].
 ///
 /// ```
-/// use switchback::{HostPath, Layout, store::DirStore, transport::LocalTransport};
+/// use switchback::{DirStore, HostPath, Layout, transport::LocalTransport};
 ///
 /// let store = DirStore::new(LocalTransport::new(), HostPath::new("/srv/shop")?, Layout::default());
 /// assert_eq!(store.to_string(), "local");
