@@ -171,21 +171,25 @@ fn with_history(
     }
 }
 
-/// Reports the hosts; those that are `unread` and have an error make it a refusal.
+/// Reports the hosts; those that lack an answer because of an error make it a refusal.
 pub(in crate::fleet) fn conclude(
     run: &Run<'_>,
     hosts: Vec<HostReport>,
-    unread: impl Fn(&HostReport) -> bool,
+    lacks_answer: impl Fn(&HostReport) -> bool,
 ) -> Report {
-    let failed = hosts.iter().filter(|host| unread(host));
-    let failed = failed.filter_map(|host| Some((host.host.clone(), host.error.clone()?)));
-    let failed: Vec<(String, Failure)> = failed.collect();
+    let without = || hosts.iter().filter(|host| lacks_answer(host) && host.error.is_some());
+    let failed: Vec<(String, Failure)> =
+        without().filter_map(|host| Some((host.host.clone(), host.error.clone()?))).collect();
     if failed.is_empty() {
         return run.report(Outcome::Done, None, hosts, None);
     }
-    let all = failed.len() == run.hosts.len();
-    let error =
-        summary(if all { "no host could be read" } else { "a host could not be read; the others could" }, &failed);
+    let what = match (failed.len() == run.hosts.len(), without().all(|host| host.unread)) {
+        (true, true) => "no host could be read".to_owned(),
+        (false, true) => "a host could not be read; the others could".to_owned(),
+        (true, false) => format!("{} failed on every host", run.command()),
+        (false, false) => format!("{} failed on some hosts", run.command()),
+    };
+    let error = summary(&what, &failed);
     run.report(Outcome::Refused, None, hosts, Some(error))
 }
 

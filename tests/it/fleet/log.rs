@@ -120,6 +120,7 @@ fn output_that_cannot_be_read_is_named() {
     assert_code(&report, ExitCode::REFUSED);
     let error = report.error.as_ref().expect("why");
     assert!(error.kind == ErrorKind::DamagedState && error.message.contains("web2"), "{error:?}");
+    assert!(error.message.starts_with("log failed on some hosts: web2: "), "{}", error.message);
     assert_eq!(report.hosts[1].outcome, HostOutcome::Failed);
     assert!(ran(&report, 1)[0].unreadable.is_some());
     for host in 0..3 {
