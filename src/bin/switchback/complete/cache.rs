@@ -102,7 +102,8 @@ fn file(global: &Global, hosts: &Hosts) -> Option<Utf8PathBuf> {
 fn learned(mut known: Known, report: &Report) -> Known {
     let read: Vec<&HostStatus> = report.hosts.iter().filter_map(|host| host.status.as_ref()).collect();
     if !read.is_empty() {
-        known.releases = distinct(read.iter().flat_map(|has| has.releases.iter().map(|release| release.name.clone())));
+        let names = read.iter().flat_map(|has| has.releases.iter().map(|release| release.name.clone()));
+        known.releases = distinct(names, RELEASES);
     }
     let told: Vec<&HistoryEntry> = read.iter().flat_map(|has| has.history.iter().flatten()).collect();
     if !told.is_empty() {
@@ -111,24 +112,26 @@ fn learned(mut known: Known, report: &Report) -> Known {
             command: entry.command,
             to: entry.to.clone(),
         };
-        known.operations = distinct(told.iter().map(operation));
+        known.operations = distinct(told.iter().map(operation), OPERATIONS);
     }
     if let Some(id) = report.operation.clone().filter(|_| !report.dry_run) {
         let operation = Operation { id, command: report.command, to: report.release.clone() };
-        known.operations = distinct(std::iter::once(operation).chain(known.operations));
+        known.operations = distinct(std::iter::once(operation).chain(known.operations), OPERATIONS);
         let made = report.release.clone().filter(|_| matches!(report.outcome, Outcome::Done | Outcome::PutBack));
         let pruned: Vec<&ReleaseName> = report.hosts.iter().flat_map(|host| &host.pruned).collect();
         known.releases.retain(|name| !pruned.contains(&name));
-        known.releases = distinct(made.into_iter().chain(known.releases));
+        known.releases = distinct(made.into_iter().chain(known.releases), RELEASES);
     }
-    known.releases.truncate(RELEASES);
-    known.operations.truncate(OPERATIONS);
     known
 }
 
-fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>) -> Vec<T> {
+/// Returns the first `most` distinct elements.
+fn distinct<T: PartialEq>(all: impl IntoIterator<Item = T>, most: usize) -> Vec<T> {
     let mut distinct = Vec::new();
     for one in all {
+        if distinct.len() == most {
+            break;
+        }
         if !distinct.contains(&one) {
             distinct.push(one);
         }
