@@ -41,20 +41,20 @@ impl Fleet {
 
     /// Goes to an existing release, as the deploy was asked to.
     async fn return_to(&self, way: Return, name: &ReleaseName, deploying: &DeployOptions, call: &Call) -> Report {
-        let (run, verify, from) = (deploying.run.clone(), deploying.verify, deploying.from.as_ref());
+        let (run, verify, from) = (deploying.run.clone(), deploying.verify, deploying.from.clone());
         let (fleet, skipped) = self.split_unreachable(&run).await;
         match way {
             Return::Activate => {
                 let run_of = Run::skipping(&fleet, self, skipped, Command::Activate, &run, call);
                 let (allow_split, accept_data, keep) = (deploying.allow_split, deploying.accept_data, deploying.keep);
-                let options = ActivateOptions { run: run.clone(), verify, allow_split, accept_data, keep };
-                activate::activate(run_of.keeping(keep.good()), name, &options, from).await
+                let options = ActivateOptions { run: run.clone(), verify, allow_split, from, accept_data, keep };
+                activate::activate(run_of.keeping(keep.good()), name, &options).await
             }
             Return::Rollback => {
                 let run_of = Run::skipping(&fleet, self, skipped, Command::Rollback, &run, call);
                 let target = RollbackTarget::Release(name.clone());
                 let options = RollbackOptions { run: run.clone(), target, verify, ..RollbackOptions::default() };
-                rollback::rollback(run_of, &options, from).await
+                rollback::rollback(run_of, &options, from.as_ref()).await
             }
         }
     }
@@ -70,7 +70,7 @@ impl Fleet {
         let (fleet, skipped) = self.split_unreachable(&options.run).await;
         let run =
             Run::skipping(&fleet, self, skipped, Command::Activate, &options.run, call).keeping(options.keep.good());
-        activate::activate(run, name, options, None).await
+        activate::activate(run, name, options).await
     }
 
     pub(super) async fn run_rollback(&self, options: &RollbackOptions, call: &Call) -> Report {

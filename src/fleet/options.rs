@@ -136,6 +136,7 @@ pub struct ActivateOptions {
     pub(crate) run: RunOptions,
     pub(crate) verify: Option<TargetCheck>,
     pub(crate) allow_split: bool,
+    pub(crate) from: Option<ReleaseName>,
     pub(crate) accept_data: bool,
     pub(crate) keep: Retention,
 }

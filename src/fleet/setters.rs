@@ -198,6 +198,15 @@ macro_rules! switch_setters {
                 self
             }
 
+            /// Sets the release that must be current on every host that is not yet on the new one; `None` for any.
+            ///
+            /// Otherwise the command is refused, so that an older pipeline does not overwrite the deploy of a newer one.
+            #[must_use]
+            pub fn from(mut self, from: impl Into<Option<ReleaseName>>) -> Self {
+                self.from = from.into();
+                self
+            }
+
             /// Sets whether to accept and record a data version other than the last known one.
             #[must_use]
             pub fn accept_data(mut self, accept: bool) -> Self {
@@ -219,15 +228,6 @@ macro_rules! switch_setters {
 switch_setters!(DeployOptions ActivateOptions);
 
 impl DeployOptions {
-    /// Sets the release that must be current on every host that is not yet on the new one; `None` for any.
-    ///
-    /// Otherwise the deploy is refused, so that an older pipeline does not overwrite the deploy of a newer one.
-    #[must_use]
-    pub fn from(mut self, from: impl Into<Option<ReleaseName>>) -> Self {
-        self.from = from.into();
-        self
-    }
-
     /// Sets whether a deploy of an existing release that is not current goes to it.
     ///
     /// It does so by an activation; or by a rollback, with the data, if the records lead back to it. Every host must

@@ -10,13 +10,8 @@ use crate::{
 
 use crate::fleet::{ActivateOptions, operations::mover::Mover, run::Run};
 
-/// Switches every host to `name`. Refuses hosts on neither `from` nor `name`, if `from` is given.
-pub(in crate::fleet) async fn activate(
-    mut run: Run<'_>,
-    name: &ReleaseName,
-    options: &ActivateOptions,
-    from: Option<&ReleaseName>,
-) -> Report {
+/// Switches every host to `name`.
+pub(in crate::fleet) async fn activate(mut run: Run<'_>, name: &ReleaseName, options: &ActivateOptions) -> Report {
     if let Some(report) = run.refuse_missing_variables(Some(name)) {
         return report;
     }
@@ -26,7 +21,7 @@ pub(in crate::fleet) async fn activate(
     let place = run.options.data_place();
     let means = run.data_means(false, place.as_ref());
     let plan = |seen: &[Seen<'_>]| {
-        plan::expect_from(name, from, seen)?;
+        plan::expect_from(name, options.from.as_ref(), seen)?;
         plan::activate(name, seen, options.allow_split, means).map(Some)
     };
     let quick_check = (run.verify == TargetCheck::Quick).then(|| QuickCheck::Release(name.clone()));

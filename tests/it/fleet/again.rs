@@ -7,7 +7,7 @@ use switchback::{
     DirStore, ErrorKind, ExitCode, Fleet, Hint, Host, HostPath, Layout, Report,
     commands::{Commands, DataCommands, DataPlace},
     event::Silent,
-    fleet::{ActivateOptions, DeployOptions, RecoverOptions},
+    fleet::{ActivateOptions, DeployOptions, RecoverOptions, RunOptions},
     release::NewRelease,
     report::{HostOutcome, Outcome},
     testing::{Cut, Recording, WholeReport as _},
@@ -227,6 +227,23 @@ fn an_older_pipeline_does_not_overtake_a_newer_one() {
     assert_code(&deploy(&hosts, "b40", &options), ExitCode::DONE);
     hosts.all_on("b40");
     refused(&deploy(&Hosts::new(1), "b1", &from("b0")), ErrorKind::Conflict, &Hint::History);
+}
+
+#[test]
+fn an_activation_does_not_overtake_a_newer_deploy() {
+    let hosts = Hosts::new(2).deployed(&["b40", "b42"]);
+    for staged in ["b41", "b43"] {
+        assert_code(&wait(hosts.fleet().stage(release(staged), &RunOptions::new(), Silent).report()), ExitCode::DONE);
+    }
+    let activate = |text: &str, from: &str| {
+        let options = ActivateOptions::new().from(name(from));
+        wait(hosts.fleet().activate(&name(text), &options, Silent).report())
+    };
+    refused(&activate("b41", "b40"), ErrorKind::Conflict, &Hint::History);
+    hosts.all_on("b42");
+    assert_code(&activate("b43", "b42"), ExitCode::DONE);
+    hosts.all_on("b43");
+    assert_eq!(activate("b43", "b42").outcome, Outcome::Unchanged);
 }
 
 /// A deploy that was cut off after its release was published is sent to `recover` when it runs again, and works

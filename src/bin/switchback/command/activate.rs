@@ -15,11 +15,17 @@ use crate::{args::Hosts, call::Call};
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "switchback activate build-17 -m 'the load test is over'"
+    "switchback activate build-17 --from build-16"
 ))]
 pub(crate) struct Activate {
     /// Release to switch to; `switchback releases` lists them
     #[arg(value_name = "NAME")]
     name: ReleaseName,
+    /// Refuse to activate unless this release is current on every host
+    ///
+    /// Hosts that are already on NAME are accepted too. Keeps an older pipeline from overtaking a newer one.
+    #[arg(long, value_name = "NAME")]
+    from: Option<ReleaseName>,
     /// Proceed even if the hosts are on different releases
     #[arg(long)]
     allow_split: bool,
@@ -55,6 +61,7 @@ impl OnFleet for Activate {
             let options = ActivateOptions::new()
                 .run(call.options(&self.why))
                 .allow_split(self.allow_split)
+                .from(self.from.clone())
                 .accept_data(self.accept_data)
                 .verify(self.verify);
             Ok(call.fleet.activate(&self.name, &options, call.watched()).await)
