@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, ops::Range};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::value::{DurationText, Jump};
+use super::{
+    kind::{Key, Keys, Kind},
+    value::{DurationText, Jump},
+};
 use crate::shared::SharedPath;
 
 /// A text with its place.
@@ -39,6 +42,11 @@ macro_rules! layer {
                 [$(Over::spot(&self.$key),)+].into_iter().flatten().min_by_key(|spot| spot.start)
             }
         }
+
+        impl Keys for $name {
+            const KEYS: &'static [Key] = &[$(($word, <$value as Kind>::check),)+];
+            const NAMES: &'static [&'static str] = &[$($word),+];
+        }
     };
 }
 
@@ -64,16 +72,13 @@ layer! {
     }
 }
 
-/// One `[[host]]`. A list of hosts replaces that of the lower layer, so hosts are never overlaid.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct HostLayer {
-    #[serde(rename = "name")]
-    pub(super) name: Option<Text>,
-    #[serde(rename = "address")]
-    pub(super) address: Option<Text>,
-    #[serde(rename = "root")]
-    pub(super) root: Option<Text>,
+layer! {
+    /// One `[[host]]`. A list of hosts replaces that of the lower layer, so hosts are never overlaid.
+    HostLayer {
+        name: Text => "name",
+        address: Text => "address",
+        root: Text => "root",
+    }
 }
 
 layer! {

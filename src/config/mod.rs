@@ -10,6 +10,8 @@ pub(crate) mod error;
 #[cfg(feature = "config")]
 mod file;
 #[cfg(feature = "config")]
+mod kind;
+#[cfg(feature = "config")]
 mod layer;
 #[cfg(feature = "config")]
 mod read;

@@ -2,15 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
+use toml::de::{DeTable, Deserializer};
+
 use super::{
     error::ConfigError,
+    kind,
     layer::{Layer, Table},
     suggest::did_you_mean,
 };
 
 /// Parses `text`, and overlays the given environment.
 pub(super) fn read(text: &str, environment: Option<&str>) -> Result<Layer, ConfigError> {
-    let mut file: Layer = toml::from_str(text).map_err(|error| explain(text, &error))?;
+    let table = DeTable::parse(text).map_err(|error| explain(text, &error))?;
+    kind::check(text, &table)?;
+    let mut file = Layer::deserialize(Deserializer::from(table)).map_err(|error| explain(text, &error))?;
     let mut environments = BTreeMap::new();
     if let Some(env) = file.env.take() {
         environments = env.into_inner();
@@ -35,21 +41,10 @@ fn no_such_environment<'a>(name: &str, known: impl Iterator<Item = &'a String>) 
     }
 }
 
-/// Translates an error of the TOML reader, and adds the key and a suggestion.
+/// Translates an error of the TOML reader: of its grammar, or of a shared path.
 fn explain(text: &str, error: &toml::de::Error) -> ConfigError {
-    let found = ConfigError::at(text, error.span().unwrap_or(0..0), error.message());
-    let message = error.message();
-    // The reader lists the known keys only in its message.
-    let Some((_, expected)) = message.strip_prefix("unknown field ").and_then(|rest| rest.rsplit_once(", expected "))
-    else {
-        return found.message_of(|key| if key.is_empty() { message.to_owned() } else { format!("`{key}`: {message}") });
-    };
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
-    let key = found.key().unwrap_or_default().to_owned();
-    let written = key.rsplit('.').next().unwrap_or_default();
-    let help = match did_you_mean(written, known.iter().copied()) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => format!("known here: {}", known.join(", ")),
-    };
-    found.message_of(|key| format!("unknown key `{key}`")).help(help)
+    // The reader adds what it tried last, which is not what a person lacks.
+    let message = error.message().trim_end_matches(", expected literal string");
+    let found = ConfigError::at(text, error.span().unwrap_or(0..0), message);
+    if found.key().is_none() { found } else { found.message_of(|key| format!("`{key}`: {message}")) }
 }

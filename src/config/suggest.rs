@@ -18,6 +18,46 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
         .map(|(_, candidate)| candidate)
 }
 
+/// Keys of the configuration as other tools call them.
+#[cfg(feature = "config")]
+const OTHERS: [(&[&str], &str); 20] = [
+    (&["hosts", "server", "servers", "role", "roles", "node", "nodes", "inventory"], "[[host]]"),
+    (&["user", "username", "port", "hostname", "ip"], "address = \"user@host:port\""),
+    (&["deploy_to", "deploy_path", "directory", "dir", "destination"], "root"),
+    (&["keep_releases", "retain", "retain_containers", "releases_to_keep"], "keep"),
+    (&["linked_dirs", "linked_files", "shared_dirs", "shared_files", "shared_paths", "symlinks"], "shared"),
+    (&["stage", "stages", "environment", "environments", "envs"], "[env.NAME]"),
+    (&["current", "current_path", "current_directory"], "layout.current"),
+    (&["identity_file", "identityfile", "key", "keys", "private_key", "ssh_key", "identity"], "ssh.identity"),
+    (&["proxy", "proxy_jump", "proxyjump", "bastion", "gateway", "jump"], "ssh.jump"),
+    (&["strict_host_key_checking", "stricthostkeychecking", "known_hosts"], "ssh.known_hosts"),
+    (&["prepare", "build", "install", "before", "before_switch", "pre_deploy", "before_deploy"], "hooks.prepare"),
+    (
+        &["after_switch", "restart", "reload", "after", "post_deploy", "after_deploy", "post_switch"],
+        "hooks.after_switch",
+    ),
+    (&["env_file", "environment_file", "dotenv"], "hooks.env_file"),
+    (&["apply", "migrate", "up", "upgrade", "migration", "migrations"], "data.apply"),
+    (&["revert", "down", "downgrade", "undo"], "data.revert"),
+    (&["healthcheck", "health_check", "health", "proxy_health", "url", "readiness"], "validate.command"),
+    (&["interval", "retry_interval"], "validate.every"),
+    (&["retries", "max_attempts", "attempts"], "validate.allow_failures"),
+    (&["exclude", "ignore", "excludes", "exclude_paths"], "source.exclude"),
+    (&["group", "chgrp"], "security.group"),
+];
+
+/// Returns the advice for an unknown key, where these are known.
+#[cfg(feature = "config")]
+pub(super) fn key(written: &str, known: &[&str]) -> String {
+    let written = written.to_lowercase().replace('-', "_");
+    let other = OTHERS.iter().find(|(words, _)| words.contains(&&*written));
+    match (other, did_you_mean(&written, known.iter().copied())) {
+        (Some((_, meant)), _) => format!("did you mean `{meant}`?"),
+        (None, Some(meant)) => format!("did you mean `{meant}`?"),
+        (None, None) => format!("known here: {}", known.join(", ")),
+    }
+}
+
 /// Returns how many letters to insert, delete, replace, or swap with their neighbour.
 fn distance(from: &str, to: &str) -> usize {
     let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());

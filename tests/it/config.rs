@@ -150,11 +150,12 @@ fn a_bare_number_is_no_duration() {
     assert_data_eq!(
         error.to_string(),
         str![[r#"
-`ssh.connect_timeout`: invalid type: integer `30`, expected a duration with its unit, such as "30s" or "1m30s"
+`ssh.connect_timeout` must be a duration with its unit, such as "30s" or "1m30s"
  --> line 3, column 19
   |
 3 | connect_timeout = 30
   |                   ^^
+  = help: write it with its unit: connect_timeout = "30s"
 "#]]
     );
     let text = refused("root = '/a'\nssh.connect_timeout = '30'\n");
@@ -195,7 +196,7 @@ fn each_contradiction_shows_its_line() {
         ("", None, "no `root` is set"),
         ("root = ''", Some(1), "it is empty"),
         ("root = 'srv/shop'", Some(1), "it is not absolute"),
-        ("root = 5", Some(1), "expected a string"),
+        ("root = 5", Some(1), "must be text in quotes"),
         ("root = '/a'\nroot = '/b'", Some(2), "duplicate key"),
         ("root = '/a'\nhost = 'web1'", Some(2), "`host`"),
         ("root = '/a'\n[[host]]\naddress = '-oProxyCommand=x'", Some(3), "is not a host address"),

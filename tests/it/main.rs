@@ -11,6 +11,7 @@ mod cli_face;
 mod completions;
 mod config;
 mod config_commands;
+mod config_types;
 mod configured;
 mod conformance;
 mod data;
