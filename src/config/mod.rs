@@ -14,6 +14,8 @@ mod kind;
 #[cfg(feature = "config")]
 mod layer;
 #[cfg(feature = "config")]
+mod range;
+#[cfg(feature = "config")]
 mod read;
 #[cfg(feature = "config")]
 mod resolve;
@@ -30,6 +32,9 @@ mod value;
 #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 pub use duration::{DurationError, parse_duration};
 pub(crate) use error::ConfigError;
+#[cfg(feature = "config")]
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
+pub use range::{HostRange, HostRangeError};
 pub use suggest::did_you_mean;
 
 use camino::Utf8PathBuf;

@@ -1,5 +1,7 @@
 //! Overrides of a configuration by the command line: another root, other hosts.
 
+use std::collections::HashMap;
+
 use super::{Config, HostConfig, LOCAL, Place, did_you_mean, error::ConfigError};
 use crate::{address::Address, path::HostPath};
 
@@ -57,8 +59,9 @@ impl Config {
     }
 
     pub(super) fn with(mut self, hosts: Vec<HostConfig>) -> Result<Self, ConfigError> {
-        for (at, host) in hosts.iter().enumerate() {
-            if let Some((_, message)) = find_twin(&hosts[..at], host) {
+        let mut twins = Twins::default();
+        for host in &hosts {
+            if let Some((_, message)) = twins.find_or_add(host, &hosts) {
                 return Err(ConfigError::new(message));
             }
         }
@@ -76,26 +79,37 @@ pub(super) fn not_a_host_name(name: &str) -> String {
     format!("{name:?} is not a host name: letters, digits, `.`, `_` and `-`, the first a letter or digit")
 }
 
-/// Finds the host among `hosts` that conflicts with `host`, and says why.
+/// Finds hosts that conflict, in linear time.
 ///
 /// Two users of the same machine and root are the same place. Two ports are two places: they may lead to two machines.
-pub(super) fn find_twin(hosts: &[HostConfig], host: &HostConfig) -> Option<(usize, String)> {
-    hosts.iter().enumerate().find_map(|(at, other)| {
-        if other.name == host.name {
-            return Some((at, format!("host {:?} is listed twice", host.name)));
-        }
-        let same = other.root == host.root && same_place(&other.place, &host.place);
-        same.then(|| (at, format!("hosts {:?} and {:?} are the same place: {}", other.name, host.name, host.root)))
-    })
+#[derive(Debug, Default)]
+pub(super) struct Twins {
+    /// The hosts added so far, by their names and by their places.
+    by_name: HashMap<String, usize>,
+    by_place: HashMap<PlaceKey, usize>,
 }
 
-fn same_place(one: &Place, other: &Place) -> bool {
-    match (one, other) {
-        (Place::Local, Place::Local) => true,
-        (Place::Ssh(one), Place::Ssh(other)) => {
-            one.host().eq_ignore_ascii_case(other.host()) && one.port() == other.port()
+/// A root, and the host and port that it is reached by, if it is not on this machine.
+type PlaceKey = (HostPath, Option<(String, Option<u16>)>);
+
+impl Twins {
+    /// Finds the earlier of `hosts` that conflicts with `host`, the next of them, and says why.
+    pub(super) fn find_or_add(&mut self, host: &HostConfig, hosts: &[HostConfig]) -> Option<(usize, String)> {
+        let next = self.by_name.len();
+        if let Some(&at) = self.by_name.get(&host.name) {
+            return Some((at, format!("host {:?} is listed twice", host.name)));
         }
-        _ => false,
+        let place = match &host.place {
+            Place::Local => None,
+            Place::Ssh(address) => Some((address.host().to_ascii_lowercase(), address.port())),
+        };
+        if let Some(&at) = self.by_place.get(&(host.root.clone(), place.clone())) {
+            let other = &hosts[at].name;
+            return Some((at, format!("hosts {other:?} and {:?} are the same place: {}", host.name, host.root)));
+        }
+        self.by_name.insert(host.name.clone(), next);
+        self.by_place.insert((host.root.clone(), place), next);
+        None
     }
 }
 

@@ -288,6 +288,23 @@ fn a_host_that_is_not_configured_is_2_and_the_nearest_is_named() {
     assert!(code == 0 && out.contains("db.example.com"), "{err}");
 }
 
+/// Ranges select and leave out hosts. FAULTS.md N20.
+#[test]
+fn ranges_of_hosts_on_the_command_line() {
+    let directory = with("root='/a'\n[[host]]\naddress='web[01-10]'\n");
+    let names = |args: &[&str]| {
+        let (code, out, err) = run(directory.path(), args);
+        assert_eq!(code, 0, "{err}");
+        let names = out.lines().filter_map(|line| line.strip_prefix("name = ")).map(|name| name.trim_matches('"'));
+        names.map(str::to_owned).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&["--host", "web[01-03,07]", "config", "--except", "web[02-03]"]), "web01 web07");
+    let (code, _, err) = run(directory.path(), &["--host", "web[09-11]", "config"]);
+    assert!(code == 2 && err.contains("host \"web11\" is not configured"), "{err}");
+    let (code, _, err) = run(directory.path(), &["--except", "web[3-1]", "config"]);
+    assert!(code == 2 && err.contains("a range must count up"), "{err}");
+}
+
 #[test]
 fn a_source_that_is_not_there_is_3() {
     let directory = with(&format!("root='{}/root'\n", empty().path().display()));

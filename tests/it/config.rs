@@ -189,6 +189,58 @@ host "web1" is listed twice
     assert_eq!(place.message(), "hosts \"x\" and \"y\" are the same place: /a");
 }
 
+/// One block stands for many hosts; names and addresses are paired in order. FAULTS.md N20.
+#[test]
+fn ranges_are_hosts_in_their_order() {
+    let config = parse(
+        "root = '/a'
+        [[host]]
+        address = 'deploy@web[08-10].example.com:22'
+        [[host]]
+        name = 'db[1-2]'
+        address = '10.0.0.[7,9]'
+        root = '/db'
+        [[host]]
+        name = 'here'
+        [data]
+        host = 'web09.example.com'
+        version = 'v'
+        apply = 'a'",
+    );
+    let hosts: Vec<String> = config
+        .hosts
+        .iter()
+        .map(|host| match &host.place {
+            Place::Local => format!("{} {}", host.name, host.root),
+            Place::Ssh(address) => format!("{} {address} {}", host.name, host.root),
+        })
+        .collect();
+    assert_eq!(
+        hosts,
+        [
+            "web08.example.com deploy@web08.example.com:22 /a",
+            "web09.example.com deploy@web09.example.com:22 /a",
+            "web10.example.com deploy@web10.example.com:22 /a",
+            "db1 10.0.0.7 /db",
+            "db2 10.0.0.9 /db",
+            "here /a",
+        ]
+    );
+    assert_eq!(parse(&config.to_toml()), config, "what `config` prints reads as the same configuration");
+    let error = refused("root = '/a'\n[[host]]\nname = 'web[1-4]'\naddress = '10.0.0.[1-3]'\n");
+    assert_data_eq!(
+        error.to_string(),
+        str![[r"
+`host.address`: 3 addresses for 4 names
+ --> line 4, column 11
+  |
+4 | address = '10.0.0.[1-3]'
+  |           ^^^^^^^^^^^^^^
+  = help: both ranges must have the same number of hosts
+"]]
+    );
+}
+
 /// Each invalid text, the offending line, and a part of the message.
 #[test]
 fn each_contradiction_shows_its_line() {
@@ -199,6 +251,12 @@ fn each_contradiction_shows_its_line() {
         ("root = 5", Some(1), "must be text in quotes"),
         ("root = '/a'\nroot = '/b'", Some(2), "duplicate key"),
         ("root = '/a'\nhost = 'web1'", Some(2), "`host`"),
+        ("root = '/a'\n[[host]]\nname = 'web[1-2]'", Some(3), "several hosts need an `address`"),
+        ("root = '/a'\n[[host]]\nname = 'web[2-1]'", Some(3), "a range must count up"),
+        ("root = '/a'\n[[host]]\naddress = 'web[1-9999]'", Some(3), "it has more than 4096 hosts"),
+        ("root = '/a'\n[[host]]\naddress = '-web[1-2]'", Some(3), "\"-web1\" is not a host address"),
+        ("root = '/a'\n[[host]]\naddress = 'web[1-3,2]'", Some(3), "host \"web2\" is listed twice"),
+        ("root = '/a'\n[[host]]\nname = 'w'\naddress = 'web[1-2]'", Some(4), "2 addresses for 1 name"),
         ("root = '/a'\n[[host]]\naddress = '-oProxyCommand=x'", Some(3), "is not a host address"),
         ("root = '/a'\n[[host]]\naddress = 'h:0'", Some(3), "the port must be"),
         ("root = '/a'\n[[host]]\nname = 'a b'", Some(3), "is not a host name"),

@@ -1,10 +1,13 @@
 //! The command line: commands, flags and help texts.
 
-use std::{ffi::OsStr, process::ExitCode};
+use std::{ffi::OsStr, fmt, process::ExitCode, str::FromStr};
 
 use camino::Utf8PathBuf;
 use clap::{ArgAction, Args, Parser, error::ErrorKind as ClapKind};
-use switchback::{Address, Error, ErrorKind, HostPath};
+use switchback::{
+    Address, Error, ErrorKind, HostPath,
+    config::{HostRange, HostRangeError},
+};
 
 use crate::{command::Command, exit, render};
 
@@ -77,17 +80,46 @@ pub(crate) struct Global {
 pub(crate) struct Hosts {
     /// Run only on this host, given by name or address (repeatable)
     ///
-    /// If the configuration lists hosts, it must be one of them; otherwise any address is accepted.
+    /// If the configuration lists hosts, it must be one of them; otherwise any address is accepted. `web[01-40]` stands
+    /// for many, and so do `web[1-3,7]` and `web[0-10/2]`; quote it for your shell.
     #[arg(long, value_name = "[USER@]HOST[:PORT]")]
-    pub(crate) host: Vec<Address>,
+    pub(crate) host: Vec<HostArg>,
     /// Leave this host out (repeatable)
     ///
-    /// The report shows it with the outcome `left`.
+    /// The report shows it with the outcome `left`. Takes ranges as --host does.
     #[arg(long, value_name = "HOST")]
-    pub(crate) except: Vec<String>,
+    pub(crate) except: Vec<HostRange>,
+}
+
+/// The hosts of one `--host`: one, or those of a range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HostArg {
+    range: HostRange,
+    addresses: Vec<Address>,
+}
+
+impl FromStr for HostArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let range: HostRange = text.parse().map_err(|error: HostRangeError| error.to_string())?;
+        let addresses = range.addresses().map_err(|error| error.to_string())?;
+        Ok(Self { range, addresses })
+    }
+}
+
+impl fmt::Display for HostArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.range.fmt(f)
+    }
 }
 
 impl Hosts {
+    /// Returns the addresses of the selected hosts, with those of ranges.
+    pub(crate) fn addresses(&self) -> Vec<Address> {
+        self.host.iter().flat_map(|host| host.addresses.iter().cloned()).collect()
+    }
+
     /// Joins the hosts given before the command's name with those given after it.
     pub(crate) fn and(mut self, after: &Self) -> Self {
         self.host.extend_from_slice(&after.host);
@@ -169,6 +201,9 @@ mod tests {
         let cli = Cli::try_parse_from(line).expect("a command line");
         let crate::command::Place::Fleet(status) = cli.command.place() else { panic!("it is on hosts") };
         let hosts = cli.hosts.clone().and(status.hosts());
-        assert_eq!((hosts.except, hosts.host.len()), (vec!["a".to_owned(), "b".to_owned()], 2));
+        assert_eq!(
+            (hosts.except, hosts.host.len()),
+            (vec!["a".parse().expect("a name"), "b".parse().expect("a name")], 2)
+        );
     }
 }

@@ -82,7 +82,7 @@ fn fleet(global: &Global, hosts: &Hosts) -> String {
         add("--host", Some(&host.to_string()));
     }
     for host in &hosts.except {
-        add("--except", Some(host));
+        add("--except", Some(&host.to_string()));
     }
     words.join(" ")
 }

@@ -3,7 +3,7 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use switchback::{
     Config, ConfigError, Error, ErrorKind,
-    config::{HostConfig, did_you_mean},
+    config::{HostConfig, HostRange, did_you_mean},
 };
 
 use crate::args::{Global, Hosts};
@@ -27,7 +27,7 @@ pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
                 let message = format!("-e {environment:?} needs a configuration, and --root alone uses none");
                 return Err(Error::new(ErrorKind::Usage, message).hint("give --config too, or leave -e out"));
             }
-            Config::for_root(root.clone(), &hosts.host).map_err(|error| wrong(&error))?
+            Config::for_root(root.clone(), &hosts.addresses()).map_err(|error| wrong(&error))?
         }
         (file, root) => {
             let file = file.map_or_else(look_for, Ok)?;
@@ -36,7 +36,7 @@ pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
             if hosts.host.is_empty() {
                 config
             } else {
-                config.with_hosts(&hosts.host).map_err(|error| wrong(&error))?
+                config.with_hosts(&hosts.addresses()).map_err(|error| wrong(&error))?
             }
         }
     };
@@ -86,9 +86,10 @@ fn relative_to(here: &std::path::Path, file: &Utf8Path) -> Utf8PathBuf {
 }
 
 /// Moves these hosts out of the configuration and returns them.
-fn leave_out(config: &mut Config, except: &[String]) -> Result<Vec<(usize, HostConfig)>, Error> {
-    for name in except {
-        if !config.hosts.iter().any(|host| host.name == *name) {
+fn leave_out(config: &mut Config, except: &[HostRange]) -> Result<Vec<(usize, HostConfig)>, Error> {
+    let except: Vec<&String> = except.iter().flat_map(HostRange::hosts).collect();
+    for name in &except {
+        if !config.hosts.iter().any(|host| host.name == **name) {
             let names = || config.hosts.iter().map(|host| host.name.as_str());
             let hint = did_you_mean(name, names()).map_or_else(
                 || format!("the hosts are: {}", names().collect::<Vec<_>>().join(", ")),
@@ -98,7 +99,7 @@ fn leave_out(config: &mut Config, except: &[String]) -> Result<Vec<(usize, HostC
         }
     }
     let all = std::mem::take(&mut config.hosts).into_iter().enumerate();
-    let (left, take_part): (Vec<_>, Vec<_>) = all.partition(|(_, host)| except.contains(&host.name));
+    let (left, take_part): (Vec<_>, Vec<_>) = all.partition(|(_, host)| except.contains(&&host.name));
     config.hosts = take_part.into_iter().map(|(_, host)| host).collect();
     if config.hosts.is_empty() {
         return Err(Error::new(ErrorKind::Usage, "--except leaves no host"));

@@ -6,10 +6,10 @@ use super::Source;
 use crate::{
     address::Address,
     config::{
-        HostConfig, Place,
+        HostConfig, HostRange,
         error::ConfigError,
         layer::{HostLayer, Text},
-        select::{find_twin, is_host_name, not_a_host_name},
+        select::{Twins, is_host_name, not_a_host_name},
     },
     path::HostPath,
 };
@@ -26,49 +26,82 @@ impl Source<'_> {
             })?;
             return Ok(vec![HostConfig::local(root.clone())]);
         }
-        let mut hosts = Vec::new();
+        let mut hosts: Vec<HostConfig> = Vec::new();
+        // The `[[host]]` of each.
+        let mut blocks = Vec::new();
+        let mut twins = Twins::default();
         for layer in layers {
-            let host = self.host(root, layer)?;
-            self.refuse_twins(&host, layer, &hosts, layers)?;
-            hosts.push(host);
+            for host in self.block(root, layer)? {
+                if let Some((at, message)) = twins.find_or_add(&host, &hosts) {
+                    return Err(self.twin(message, layer, blocks[at]));
+                }
+                hosts.push(host);
+                blocks.push(layer);
+            }
         }
         Ok(hosts)
     }
 
-    fn host(&self, root: Option<&HostPath>, layer: &Spanned<HostLayer>) -> Result<HostConfig, ConfigError> {
+    /// Returns the hosts of one `[[host]]`: several if it has a range.
+    fn block(&self, root: Option<&HostPath>, layer: &Spanned<HostLayer>) -> Result<Vec<HostConfig>, ConfigError> {
         let HostLayer { name, address, root: own } = layer.get_ref();
-        let address = address.as_ref().map(|address| self.parse::<Address>(address)).transpose()?;
         let own = own.as_ref().map(|own| self.parse::<HostPath>(own)).transpose()?;
-        let name = match (name, &address) {
-            (Some(name), _) => self.host_name(name)?,
-            (None, Some(address)) => address.host().to_owned(),
-            (None, None) => {
-                return Err(ConfigError::at(self.text, layer.span(), "this host has neither `name` nor `address`"));
+        let names = name.as_ref().map(|name| self.host_names(name)).transpose()?;
+        let addresses = address.as_ref().map(|address| self.addresses(address)).transpose()?;
+        let root = |host: &str| {
+            own.as_ref().or(root).cloned().ok_or_else(|| {
+                let message = format!("host {host:?} has no `root`, and there is no `root` for all hosts");
+                ConfigError::at(self.text, layer.span(), message)
+            })
+        };
+        match (names, addresses) {
+            (None, None) => Err(ConfigError::at(self.text, layer.span(), "this host has neither `name` nor `address`")),
+            (None, Some(addresses)) => {
+                addresses.into_iter().map(|to| Ok(HostConfig::ssh(to.clone(), root(to.host())?))).collect()
             }
-        };
-        let Some(root) = own.or_else(|| root.cloned()) else {
-            let message = format!("host {name:?} has no `root`, and there is no `root` for all hosts");
-            return Err(ConfigError::at(self.text, layer.span(), message));
-        };
-        Ok(HostConfig { name, place: address.map_or(Place::Local, Place::Ssh), root })
+            (Some(names), None) => match &names[..] {
+                [name] => Ok(vec![HostConfig::local(root(name)?).named(name)]),
+                _ => Err(self
+                    .error(name.as_ref().map_or(layer.span(), Spanned::span), "several hosts need an `address`")
+                    .help("write one with a range of as many hosts; without an address, a host is this machine")),
+            },
+            (Some(names), Some(addresses)) => {
+                if names.len() != addresses.len() {
+                    let spot = address.as_ref().map_or(layer.span(), Spanned::span);
+                    let message = format!(
+                        "{} for {}",
+                        counted(addresses.len(), "address", "addresses"),
+                        counted(names.len(), "name", "names")
+                    );
+                    return Err(self.error(spot, message).help("both ranges must have the same number of hosts"));
+                }
+                let pair = |(name, to): (String, Address)| Ok(HostConfig::ssh(to, root(&name)?).named(name));
+                names.into_iter().zip(addresses).map(pair).collect()
+            }
+        }
     }
 
-    fn host_name(&self, name: &Text) -> Result<String, ConfigError> {
-        let text = name.get_ref();
-        if is_host_name(text) { Ok(text.clone()) } else { Err(self.error(name.span(), not_a_host_name(text))) }
+    fn host_names(&self, name: &Text) -> Result<Vec<String>, ConfigError> {
+        let names = self.parse::<HostRange>(name)?;
+        match names.hosts().iter().find(|name| !is_host_name(name)) {
+            Some(wrong) => Err(self.error(name.span(), not_a_host_name(wrong))),
+            None => Ok(names.hosts().to_vec()),
+        }
     }
 
-    fn refuse_twins(
-        &self,
-        host: &HostConfig,
-        layer: &Spanned<HostLayer>,
-        before: &[HostConfig],
-        layers: &[Spanned<HostLayer>],
-    ) -> Result<(), ConfigError> {
-        let Some((at, message)) = find_twin(before, host) else { return Ok(()) };
+    fn addresses(&self, address: &Text) -> Result<Vec<Address>, ConfigError> {
+        self.parse::<HostRange>(address)?.addresses().map_err(|error| self.error(address.span(), error))
+    }
+
+    /// An error about two hosts that conflict: `layer` has the second, `first` the first of them.
+    fn twin(&self, message: String, layer: &Spanned<HostLayer>, first: &Spanned<HostLayer>) -> ConfigError {
         let entry = layer.get_ref();
         let spot = entry.name.as_ref().or(entry.address.as_ref()).map_or(layer.span(), Spanned::span);
-        let first = ConfigError::at(self.text, layers[at].span(), "").line().unwrap_or_default();
-        Err(ConfigError::at(self.text, spot, message).help(format!("the first of the two starts on line {first}")))
+        let first = ConfigError::at(self.text, first.span(), "").line().unwrap_or_default();
+        ConfigError::at(self.text, spot, message).help(format!("the first of the two starts on line {first}"))
     }
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -9,11 +9,11 @@ use std::{
 
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::{Args, Parser};
-use switchback::{Address, Config, Error, ErrorKind, HostPath, config::STARTER, shared::SharedPath};
+use switchback::{Config, Error, ErrorKind, HostPath, config::STARTER, shared::SharedPath};
 
 use super::OnMachine;
 use crate::{
-    args::{Cli, Global, Hosts},
+    args::{Cli, Global, HostArg, Hosts},
     ask, render, run, target,
 };
 
@@ -31,7 +31,7 @@ use crate::{
 pub(crate) struct Init {
     /// Host to write into it (repeatable)
     #[arg(long, value_name = "[USER@]HOST[:PORT]")]
-    host: Vec<Address>,
+    host: Vec<HostArg>,
 }
 
 impl OnMachine for Init {
@@ -66,7 +66,7 @@ impl OnMachine for Init {
 #[derive(Debug, Default)]
 struct Answers {
     root: Option<HostPath>,
-    hosts: Vec<Address>,
+    hosts: Vec<HostArg>,
     shared: Vec<String>,
     after_switch: Option<String>,
     validation: Option<String>,
@@ -74,7 +74,7 @@ struct Answers {
 
 impl Answers {
     /// Asks a person for what was not given; `None` if the person ends the input.
-    fn asked(root: Option<&HostPath>, hosts: Vec<Address>) -> Option<Self> {
+    fn asked(root: Option<&HostPath>, hosts: Vec<HostArg>) -> Option<Self> {
         let anything = |text: &str| Ok::<_, String>(Some(text.to_owned()).filter(|text| !text.is_empty()));
         let root = match root {
             Some(root) => root.clone(),
@@ -111,7 +111,7 @@ impl Answers {
             set("#shared = [\".env\", \"storage/\"]\n", format!("shared = [{}]\n", paths.join(", ")));
         }
         if !self.hosts.is_empty() {
-            let block = |host: &Address| format!("[[host]]\naddress = {}\n\n", quoted(&host.to_string()));
+            let block = |host: &HostArg| format!("[[host]]\naddress = {}\n\n", quoted(&host.to_string()));
             let blocks: String = self.hosts.iter().map(block).collect();
             set("# How to reach hosts.", format!("{blocks}# How to reach hosts."));
         }
@@ -125,7 +125,7 @@ impl Answers {
     }
 }
 
-fn addresses(text: &str) -> Result<Vec<Address>, String> {
+fn addresses(text: &str) -> Result<Vec<HostArg>, String> {
     let words = text.split([' ', ',']).filter(|word| !word.is_empty());
     words.map(|word| word.parse().map_err(|error| format!("{word:?}: {error}"))).collect()
 }

@@ -11,12 +11,12 @@ use clap_complete::{
     engine::{ArgValueCandidates, CompletionCandidate},
     env::Shells,
 };
-use switchback::{Address, HostPath, ReleaseName, TargetCheck, adoption::Tool};
+use switchback::{HostPath, ReleaseName, TargetCheck, adoption::Tool};
 
 pub(crate) use cache::remember;
 
 use crate::{
-    args::{Cli, Global, Hosts},
+    args::{Cli, Global, HostArg, Hosts},
     target::{self, Target},
 };
 
@@ -70,7 +70,7 @@ fn valued(arg: Arg, makes_release: bool) -> Arg {
         "name" if makes_release => arg,
         "source" => arg.value_hint(ValueHint::AnyPath),
         _ if is(TypeId::of::<ReleaseName>()) => arg.add(ArgValueCandidates::new(releases)),
-        _ if is(TypeId::of::<Address>()) => arg.add(ArgValueCandidates::new(hosts)),
+        _ if is(TypeId::of::<HostArg>()) => arg.add(ArgValueCandidates::new(hosts)),
         _ if is(TypeId::of::<HostPath>()) => arg.value_hint(ValueHint::DirPath),
         _ if is(TypeId::of::<camino::Utf8PathBuf>()) => arg.value_hint(ValueHint::FilePath),
         _ if is(TypeId::of::<TargetCheck>()) => {
