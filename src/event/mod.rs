@@ -10,6 +10,7 @@ use crate::{
     data::{DataVersion, LedgerStep},
     hint::{Notice, Words},
     hook::HookKind,
+    lock::LockHolder,
     name::ReleaseName,
     report::{Command, Failure},
     time::Timestamp,
@@ -53,6 +54,19 @@ pub enum Event {
         /// The number of hosts that take part in it.
         #[serde(rename = "hosts")]
         hosts: usize,
+    },
+    /// The lock of a host is held, and the command waits for it. Sent once for each host.
+    #[serde(rename = "waiting")]
+    Waiting {
+        /// The host.
+        #[serde(rename = "host")]
+        host: String,
+        /// The holder of the lock.
+        #[serde(rename = "lock")]
+        lock: Box<LockHolder>,
+        /// The longest wait, in seconds.
+        #[serde(rename = "seconds")]
+        seconds: f64,
     },
     /// Progress of an upload. Slow observers receive only the latest of many.
     #[serde(rename = "progress")]

@@ -141,6 +141,10 @@ fn owner() -> LockOwner {
     }
 }
 
+fn holder() -> LockHolder {
+    LockHolder::new(token(), owner(), Liveness::Gone)
+}
+
 fn history() -> HistoryEntry {
     HistoryEntry {
         format: 1,
@@ -286,6 +290,7 @@ fn add_events(lines: &mut Lines) {
         Event::Started { command: Command::Deploy, hosts: 1, release: Some(name("b-2")) },
         Event::Planned { plan: vec![text("p")] },
         Event::Phase { phase: Phase::PutBack, hosts: 1 },
+        Event::Waiting { host: host.clone(), lock: Box::new(holder()), seconds: 300.0 },
         Event::Progress { host: host.clone(), files: 1, files_total: 2, bytes: 3, bytes_total: 4 },
         Event::Uploaded {
             host: host.clone(),
@@ -331,7 +336,7 @@ fn status() -> HostStatus {
         revision: Some(text("abc123")),
         previous: Some(name("b-1")),
         root_missing: true,
-        lock: Some(LockHolder { token: Some(token()), owner: Some(owner()), holder: Liveness::Gone }),
+        lock: Some(holder()),
         releases: vec![release],
         leftovers: vec!["an upload".into()],
         unreadable: vec![UnreadableFile { path: text("p"), owner: Some(1), why: text("w") }],

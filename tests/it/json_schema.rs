@@ -5,13 +5,19 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    io::{BufRead, BufReader},
     os::unix::fs::PermissionsExt,
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
 };
 
 use serde_json::{Map, Value};
-use switchback::Timestamp;
+use switchback::{
+    DirStore, HostPath, Layout, Timestamp,
+    lock::LockOwner,
+    store::{Finish, ReleaseStore},
+    transport::LocalTransport,
+};
 use tempfile::TempDir;
 
 const GUIDE: &str = include_str!("../../src/guide/json.md");
@@ -178,6 +184,7 @@ impl Schema {
                 assert!(value.is_u64(), "{key}: {line}");
             }
             "transferred" => assert!(value.is_u64() || value.is_null(), "{line}"),
+            "seconds" => assert!(value.is_f64(), "{line}"),
             "host" | "hook" | "stream" | "line" | "end" | "message" => {
                 assert!(value.is_string() || key == "host" && value.is_null(), "{key}: {line}");
             }
@@ -244,11 +251,40 @@ impl Site {
         self.0.path()
     }
 
-    /// Returns all output of a command, line by line.
-    fn lines(&self, words: &str) -> Vec<String> {
+    fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_switchback"));
         command.args(words.split(' ')).args(["--json", "--yes"]).current_dir(self.path());
-        let output = command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV").output().expect("it runs");
+        command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
+        command
+    }
+
+    /// Returns all output of a command that waits for a lock, which is released once it says so.
+    fn lines_of_a_wait(&self, words: &str) -> Vec<String> {
+        let root: HostPath = self.path().join("shop").to_str().expect("UTF-8").parse().expect("a path");
+        let store = DirStore::new(LocalTransport::new(), root, Layout::default());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let holder = LockOwner::new(switchback::report::Command::Deploy, "bob@desktop");
+        let held = runtime.block_on(store.lock(&holder, None)).expect("the lock is free");
+        let mut held = Some(held);
+        let mut run = self.command(words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it runs");
+        let output = BufReader::new(run.stdout.take().expect("a pipe"));
+        let lines = output.lines().map(|line| {
+            let line = line.expect("UTF-8");
+            if line.contains("\"waiting\"")
+                && let Some(held) = held.take()
+            {
+                runtime.block_on(held.finish(&Finish::default())).expect("the lock is released");
+            }
+            line
+        });
+        let lines = lines.collect();
+        run.wait().expect("it ends");
+        lines
+    }
+
+    /// Returns all output of a command, line by line.
+    fn lines(&self, words: &str) -> Vec<String> {
+        let output = self.command(words).output().expect("it runs");
         let text = String::from_utf8(output.stdout).expect("UTF-8");
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         assert!(lines.last().is_some_and(|last| last.contains("\"report\"")), "{words}: {text}");
@@ -292,6 +328,9 @@ fn nothing_is_printed_but_what_the_guide_says_and_all_of_that() {
             schema.holds(&line);
         }
     }
+    let waited = site.lines_of_a_wait("deploy v1 --name v4 --wait 5m");
+    waited.iter().for_each(|line| schema.holds(line));
+    assert_eq!(waited.iter().filter(|line| line.contains("\"waiting\"")).count(), 1, "{waited:?}");
     // A group-writable directory gives a warning.
     fs::set_permissions(site.path().join("shop"), fs::Permissions::from_mode(0o775)).expect("ours");
     site.lines("check").iter().for_each(|line| schema.holds(line));

@@ -9,13 +9,15 @@
 //! * Lost answer: the store reads whether it holds the lock; if that fails too, a failure, and the lock is that of a dead
 //!   holder once this process ends.
 
-use std::time::{Duration, Instant};
+use std::{collections::HashSet, time::Duration};
 
 use futures_util::{StreamExt, future::join_all, stream};
+use tokio::time::Instant;
 
 use crate::{
     error::{Error, ErrorKind},
-    event::Phase,
+    event::{Event, Phase},
+    lock::LockHolder,
     name::ReleaseName,
     plan::{Plan, Seen},
     report::{Failure, HostOutcome, HostReport, Outcome, Report},
@@ -36,9 +38,24 @@ pub(in crate::fleet) const NOT_LOCKED: &str = "a lock could not be taken, and no
 /// The pause between two attempts to take a lock.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
+/// A host whose lock was not taken.
+struct NotLocked {
+    host: String,
+    failure: Failure,
+    /// The holder, if that is why.
+    holder: Option<Box<LockHolder>>,
+}
+
 /// The hosts whose lock could not be taken, and the reports of those whose lock was taken and released
 /// again.
-type NotTaken = (Vec<(String, Failure)>, Vec<HostReport>);
+type NotTaken = (Vec<NotLocked>, Vec<HostReport>);
+
+/// The hosts of which an event has told already: an attempt every half second is not worth one.
+#[derive(Default)]
+struct Told {
+    locked: HashSet<String>,
+    waiting: HashSet<String>,
+}
 
 impl<'r> Run<'r> {
     /// Takes the lock of every host and reads its state; or takes none and reports why.
@@ -47,21 +64,27 @@ impl<'r> Run<'r> {
     pub(in crate::fleet) async fn take_locks(&self, check: Option<&QuickCheck>) -> Result<Vec<LockedHost<'r>>, Report> {
         self.enter_phase(Phase::Lock, self.hosts.len());
         let until = Instant::now() + self.options.wait;
-        let mut waited = false;
+        let mut told = Told::default();
         if let Err(failed) = self.connect().await {
             return Err(self.not_locked(&failed, &[]));
         }
         loop {
-            let (failed, seen) = match self.try_locks(check).await {
+            let (failed, seen) = match self.try_locks(check, &mut told).await {
                 Ok(locked) => return Ok(locked),
                 Err(not_taken) => not_taken,
             };
-            let only_locked = failed.iter().all(|(_, failure)| failure.kind == ErrorKind::Locked);
+            let only_locked = failed.iter().all(|failed| failed.failure.kind == ErrorKind::Locked);
             if !only_locked || Instant::now() >= until || self.is_stopped() {
+                let failed: Vec<_> = failed.into_iter().map(|failed| (failed.host, failed.failure)).collect();
+                for (host, error) in failed.iter().filter(|_| !self.is_stopped()) {
+                    self.emit(&Event::HostFailed { host: host.clone(), phase: Phase::Lock, error: error.clone() });
+                }
                 return Err(self.not_locked(&failed, &seen));
             }
-            if !std::mem::replace(&mut waited, true) {
-                self.warn(None, format!("waiting up to {:?} for a lock: {}", self.options.wait, failed[0].1.message));
+            for NotLocked { host, holder, .. } in failed {
+                if let Some(lock) = holder.filter(|_| told.waiting.insert(host.clone())) {
+                    self.emit(&Event::Waiting { host, lock, seconds: self.options.wait.as_secs_f64() });
+                }
             }
             let rest = RETRY_PAUSE.min(until.saturating_duration_since(Instant::now()));
             let _ = tokio::time::timeout(rest, self.stop_requested()).await;
@@ -84,21 +107,26 @@ impl<'r> Run<'r> {
         if failed.is_empty() { Ok(()) } else { Err(failed) }
     }
 
-    async fn try_locks(&self, check: Option<&QuickCheck>) -> Result<Vec<LockedHost<'r>>, NotTaken> {
+    async fn try_locks(&self, check: Option<&QuickCheck>, told: &mut Told) -> Result<Vec<LockedHost<'r>>, NotTaken> {
         let mut order: Vec<&'r Host> = self.hosts.iter().collect();
         // Neither names nor their order in a configuration decide, as these differ between machines.
         order.sort_by_key(|host| (host.store.to_string(), host.store.root().clone()));
         let (arbiter, others) = order.split_first().expect("a fleet has a host");
         let mut locked = vec![self.lock(arbiter, check).await.map_err(|failed| (vec![failed], Vec::new()))?];
+        self.tell_locked(&arbiter.name, told);
         let locks: Vec<_> = others.iter().map(|host| self.lock(host, check)).collect();
-        let results: Vec<_> = stream::iter(locks).buffer_unordered(self.parallel).collect().await;
+        let mut results = stream::iter(locks).buffer_unordered(self.parallel);
         let mut failed = Vec::new();
-        for result in results {
+        while let Some(result) = results.next().await {
             match result {
-                Ok(host) => locked.push(host),
+                Ok(host) => {
+                    self.tell_locked(host.name(), told);
+                    locked.push(host);
+                }
                 Err(failure) => failed.push(failure),
             }
         }
+        drop(results);
         if failed.is_empty() {
             locked.sort_by_key(|host| self.hosts.iter().position(|member| member.name == host.member.name));
             return Ok(locked);
@@ -108,10 +136,21 @@ impl<'r> Run<'r> {
         Err((failed, seen))
     }
 
-    async fn lock(&self, host: &'r Host, check: Option<&QuickCheck>) -> Result<LockedHost<'r>, (String, Failure)> {
-        let taken = host.store.lock(&self.owner, check).await.map_err(|error| self.not_taken(error));
-        let guard =
-            self.report_phase(&host.name, Phase::Lock, taken).map_err(|failure| (host.name.clone(), failure))?;
+    /// Emits that a host is locked, once.
+    fn tell_locked(&self, host: &str, told: &mut Told) {
+        if told.locked.insert(host.to_owned()) {
+            self.emit(&Event::HostDone { host: host.to_owned(), phase: Phase::Lock });
+        }
+    }
+
+    async fn lock(&self, host: &'r Host, check: Option<&QuickCheck>) -> Result<LockedHost<'r>, NotLocked> {
+        let guard = host.store.lock(&self.owner, check).await.map_err(|error| {
+            let holder = match &error {
+                StoreError::Locked { holder, .. } => Some(holder.clone()),
+                _ => None,
+            };
+            NotLocked { host: host.name.clone(), failure: self.not_taken(error), holder }
+        })?;
         Ok(LockedHost::new(host, guard))
     }
 

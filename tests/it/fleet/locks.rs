@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use switchback::{
-    DirStore, ErrorKind, ExitCode, Fleet, Host, HostPath, Layout, Timestamp,
+    DirStore, ErrorKind, Event, ExitCode, Fleet, Host, HostPath, Layout, Timestamp,
     event::Silent,
-    fleet::{DeployOptions, Direction, RecoverOptions, RunOptions},
+    fleet::{DeployOptions, Direction, RecoverOptions, RollbackTarget, RunOptions},
     lock::LockOwner,
     record::PreviousVersion,
     report::Command,
@@ -19,7 +19,7 @@ use switchback::{
     },
 };
 
-use super::fixture::{Hosts, ROOT, assert_code, at, deploying, name, release, wait};
+use super::fixture::{Hosts, ROOT, assert_code, at, deploying, going_back, name, release, wait, wait_paused};
 
 /// A store on a connection of its own, for the lock of another run.
 fn store(hosts: &Hosts, host: usize) -> DirStore {
@@ -64,7 +64,7 @@ fn check_and_the_dry_runs_find_a_held_lock() {
     let fleet = hosts.fleet();
     let run = &RunOptions::new().by("jane@laptop").dry_run(true);
     let deploy = DeployOptions::new().run(run.clone());
-    let mut back = super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1)).dry_run(true);
+    let mut back = going_back(RollbackTarget::Steps(1)).dry_run(true);
     let recover = RecoverOptions::new().direction(Direction::Safest).run(run.clone());
     let reports = [
         wait(fleet.check(&RunOptions::default(), Silent).report()),
@@ -229,8 +229,7 @@ fn one_root_listed_twice_is_found() {
         Host::new(name, DirStore::new(hosts.0[0].connect(name), root, Layout::default()))
     };
     let fleet = Fleet::new(vec![twice("web1"), twice("alias")]).expect("two names");
-    let report =
-        wait(fleet.rollback(&super::fixture::going_back(switchback::fleet::RollbackTarget::Steps(1)), Silent).report());
+    let report = wait(fleet.rollback(&going_back(RollbackTarget::Steps(1)), Silent).report());
     assert_code(&report, ExitCode::USAGE);
     hosts.all_on("b");
     assert!(!hosts.0[0].exists(&at(".switchback/lock")), "the lock was left");
@@ -260,14 +259,38 @@ fn a_run_that_waits_gets_the_lock_when_its_holder_is_gone() {
     let held = Arc::new(std::sync::Mutex::new(Some((hold(&other), other))));
     let holder = Arc::clone(&held);
     let options = deploying().wait(std::time::Duration::from_secs(30));
-    let observer = move |event: &switchback::Event| {
-        if matches!(event, switchback::Event::Warning { message, .. } if message.text.contains("bob@desktop")) {
+    let observer = move |event: &Event| {
+        if matches!(event, Event::Waiting { lock, .. } if lock.describe().contains("bob@desktop")) {
             holder.lock().expect("one thread").take();
         }
     };
     assert_code(&wait(hosts.fleet().deploy(release("c"), &options, observer).report()), ExitCode::DONE);
     assert!(held.lock().expect("one thread").is_none(), "nobody waited");
     hosts.all_on("c");
+}
+
+/// Many attempts are one event; the host fails once, at the end. FAULTS.md X14.
+#[test]
+fn a_wait_is_told_once() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    let other = store(&hosts, 1);
+    let _guard = hold(&other);
+    let of_locks = |event: &Event| match event {
+        Event::Waiting { host, lock, seconds } => Some(format!("{host} waits {seconds} for {}", lock.describe())),
+        Event::HostDone { host, .. } => Some(format!("{host} is locked")),
+        Event::HostFailed { host, error, .. } => Some(format!("{host} failed: {}", error.kind.as_str())),
+        _ => None,
+    };
+    let events = Collected::new(of_locks);
+    let options = going_back(RollbackTarget::Steps(1)).wait(std::time::Duration::from_secs(30));
+    let report = wait_paused(hosts.fleet().rollback(&options, events.clone()).report());
+    assert_code(&report, ExitCode::LOCKED);
+    let events = events.take();
+    assert_eq!(events.len(), 3, "{events:?}");
+    assert_eq!(events[0], "web1 is locked");
+    assert!(events[1].starts_with("web2 waits 30 for bob@desktop (deploy, "), "{events:?}");
+    assert_eq!(events[2], "web2 failed: locked");
+    hosts.all_on("b");
 }
 
 #[test]

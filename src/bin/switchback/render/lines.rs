@@ -1,6 +1,9 @@
 //! Events as lines on standard error: each phase, each failure, and with `-v` each host.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
 
 use switchback::{Event, Observer, data::LedgerStep, event::Phase, hook::HookKind, report::Command};
 
@@ -80,6 +83,11 @@ impl Lines {
                     style::odd("warning"),
                     escape::lines(&message.to_string()).replace('\n', "\n  ")
                 ))
+            }
+            Event::Waiting { host, lock, seconds } => {
+                let most = moment::whole(Duration::try_from_secs_f64(*seconds).unwrap_or(Duration::MAX));
+                let (host, holder) = (escape::line(host), escape::line(&lock.describe()));
+                Some(format!("{} {host}: waiting up to {most} for the lock of {holder}", name(Phase::Lock)))
             }
             Event::Uploaded { .. } if every_host => uploaded(event),
             Event::HostDone { host, phase } if every_host => {

@@ -1,5 +1,7 @@
 //! Times, durations and sizes for people.
 
+use std::time::Duration;
+
 use switchback::Timestamp;
 
 /// Renders a time with its age: `2026-11-23 10:15:00 UTC (3 min ago)`.
@@ -36,8 +38,16 @@ pub(crate) fn length(seconds: f64) -> String {
     if seconds < 60.0 {
         return format!("{seconds:.1} s");
     }
-    let whole = std::time::Duration::try_from_secs_f64(seconds).unwrap_or_default().as_secs();
-    format!("{} min {} s", whole / 60, whole % 60)
+    whole(Duration::try_from_secs_f64(seconds).unwrap_or_default())
+}
+
+/// Renders whole seconds: `9 s`, `5 min`, `2 min 5 s`.
+pub(crate) fn whole(length: Duration) -> String {
+    match (length.as_secs() / 60, length.as_secs() % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
 }
 
 #[cfg(test)]
@@ -54,5 +64,7 @@ mod tests {
         assert_eq!(size(17_450_000), "17.4 MB");
         assert_eq!(length(0.21), "0.2 s");
         assert_eq!(length(125.0), "2 min 5 s");
+        assert_eq!(whole(Duration::from_secs(9)), "9 s");
+        assert_eq!(whole(Duration::from_secs(300)), "5 min");
     }
 }
