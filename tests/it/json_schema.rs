@@ -329,7 +329,9 @@ fn nothing_is_printed_but_what_the_guide_says_and_all_of_that() {
         }
     }
     let waited = site.lines_of_a_wait("deploy v1 --name v4 --wait 5m");
-    waited.iter().for_each(|line| schema.holds(line));
+    for line in &waited {
+        schema.holds(line);
+    }
     assert_eq!(waited.iter().filter(|line| line.contains("\"waiting\"")).count(), 1, "{waited:?}");
     // A group-writable directory gives a warning.
     fs::set_permissions(site.path().join("shop"), fs::Permissions::from_mode(0o775)).expect("ours");
