@@ -33,6 +33,7 @@ mod host_faults;
 mod json_schema;
 mod library_texts;
 mod manifest_by_hand;
+mod packages;
 mod paused;
 mod presets;
 mod races;
