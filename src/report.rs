@@ -5,7 +5,7 @@ use std::{error::Error as StdError, fmt, sync::Arc};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use crate::{
-    crowd::crowd,
+    crowd::{Merged, crowd, merge},
     diff::{EntryChange, EntryDiff, EntryFacts, ReleaseDiff},
     log::{CommandLog, OperationLog},
     outcome::{Command, HostOutcome, Outcome},
@@ -254,6 +254,9 @@ pub struct Failure {
     /// The error that this was made of, with its chain of reasons; `None` once it is reworded.
     #[serde(skip)]
     pub(crate) error: Option<Arc<Error>>,
+    /// The hosts whose errors the message contains.
+    #[serde(skip)]
+    pub(crate) covers: Vec<String>,
 }
 
 impl PartialEq for Failure {
@@ -283,6 +286,19 @@ impl Failure {
         if message == self.message { self } else { Self { message, error: None, ..self } }
     }
 
+    /// Returns the failure of these hosts together.
+    pub(crate) fn covering<'h>(self, hosts: impl IntoIterator<Item = &'h str>) -> Self {
+        Self { covers: hosts.into_iter().map(ToOwned::to_owned).collect(), ..self }
+    }
+
+    /// Whether the message contains the error of this host, which then needs no line of its own.
+    ///
+    /// Not known of a report that was read back.
+    #[must_use]
+    pub fn covers(&self, host: &str) -> bool {
+        self.covers.iter().any(|covered| covered == host)
+    }
+
     /// Words all hints, so that people can read them and JSON contains them.
     pub fn word_hints(&mut self, words: &Words<'_>) {
         hint::word(&mut self.hints, words);
@@ -292,7 +308,7 @@ impl Failure {
 impl From<&Error> for Failure {
     fn from(error: &Error) -> Self {
         let (kind, message, hints) = (error.kind(), error.full_message(), error.next().to_vec());
-        Self { kind, message, hints, error: Some(Arc::new(error.clone())) }
+        Self { kind, message, hints, error: Some(Arc::new(error.clone())), covers: Vec::new() }
     }
 }
 

@@ -93,7 +93,9 @@ impl<'r> Run<'r> {
             report
         });
         let hosts = hosts.collect();
-        self.report(Outcome::Refused, None, hosts, Some(shown(Error::from(refusal).into())))
+        let refusing: Vec<String> = refusal.hosts.iter().map(|refusal| refusal.host.clone()).collect();
+        let error = Failure::from(Error::from(refusal)).covering(refusing.iter().map(String::as_str));
+        self.report(Outcome::Refused, None, hosts, Some(shown(error)))
     }
 }
 

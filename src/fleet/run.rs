@@ -14,7 +14,7 @@ use crate::{
     lock::LockOwner,
     name::ReleaseName,
     plan::Plan,
-    report::{Command, Failure, HostReport, Outcome, Report, crowd},
+    report::{Command, Failure, HostReport, Outcome, Report, merge},
     target_check::TargetCheck,
     transport::Secrets,
 };
@@ -104,8 +104,9 @@ impl<'r> Run<'r> {
     ) -> Self {
         let mut run = Self::new(fleet, command, options, call);
         run.owner.hosts = whole.hosts.iter().map(|host| host.name.clone()).collect();
-        for (host, why) in &skipped {
-            let notice = Notice::new(format!("skipped: it misses this {command} ({})", why.message));
+        // The host's report says why.
+        for (host, _) in &skipped {
+            let notice = Notice::new(format!("skipped: it misses this {command}"));
             run.warn(Some(host), if command == Command::Adopt { notice.hint(Hint::AdoptAgain) } else { notice });
         }
         Self { skipped, ..run }
@@ -325,32 +326,20 @@ const MAX_DIFFERENT: usize = 3;
 pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
     let lead = leading(failed.iter().map(|(_, failure)| failure.clone()));
     let kind = lead.as_ref().map_or(ErrorKind::Internal, |failure| failure.kind);
-    let mut alike: Vec<(&str, Vec<&str>)> = Vec::new();
-    for (host, failure) in failed {
-        let named = (!host.is_empty()).then_some(&**host);
-        match alike.iter_mut().find(|(message, _)| *message == failure.message) {
-            Some((_, hosts)) => hosts.extend(named),
-            None => alike.push((&failure.message, named.into_iter().collect())),
-        }
-    }
-    let mut words: Vec<String> = alike
-        .iter()
-        .take(MAX_DIFFERENT)
-        .map(|(message, hosts)| match hosts[..] {
-            [] => (*message).to_owned(),
-            _ => format!("{}: {message}", crowd(hosts, MAX_NAMED)),
-        })
-        .collect();
-    let unnamed: usize = alike.iter().skip(MAX_DIFFERENT).map(|(_, hosts)| hosts.len()).sum();
+    let messages: Vec<(&str, &str)> = failed.iter().map(|(host, failure)| (&**host, &*failure.message)).collect();
+    let alike = merge(&messages, MAX_NAMED);
+    let (told, untold) = alike.split_at(alike.len().min(MAX_DIFFERENT));
+    let mut words: Vec<String> = told.iter().map(|merged| merged.text_of(MAX_NAMED)).collect();
+    let unnamed: usize = untold.iter().map(|merged| merged.hosts.len()).sum();
     words.extend((unnamed > 0).then(|| format!("and {unnamed} more hosts")));
+    let words = format!("{what}: {}", words.join("; "));
     let hints = lead.as_ref().map(|lead| lead.hints.clone()).unwrap_or_default();
     // A single failure keeps its reasons as values; several are told in words.
-    let error = match (&alike[..], lead.as_ref().and_then(|lead| lead.error.as_ref())) {
-        ([(_, hosts)], Some(error)) => {
-            let on = if hosts.is_empty() { String::new() } else { format!("{}: ", crowd(hosts, MAX_NAMED)) };
-            Error::new(kind, format!("{what}: {on}{error}")).reasons_of(error)
-        }
-        _ => Error::new(kind, format!("{what}: {}", words.join("; "))),
-    };
-    error.hints(hints).into()
+    let reasons = lead.as_ref().and_then(|lead| lead.error.as_ref()).and_then(|error| {
+        let behind = error.full_message()[error.to_string().len()..].to_owned();
+        let outer = words.strip_suffix(&behind).filter(|_| alike.len() == 1)?;
+        Some(Error::new(kind, outer).reasons_of(error))
+    });
+    let failure = Failure::from(reasons.unwrap_or_else(|| Error::new(kind, &*words)).hints(hints));
+    failure.covering(told.iter().flat_map(|merged| merged.hosts.iter().copied()))
 }

@@ -240,6 +240,16 @@ fn a_hook_that_runs_the_command_itself_finds_the_lock_held() {
     ground.is_on(["v1", "v1"]);
 }
 
+/// The line of the phase says where, the error says why, once for all hosts that failed alike. FAULTS.md H24.
+#[test]
+fn a_reason_is_printed_once() {
+    let ground = Ground::new("");
+    ground.configure("[hooks]\nprepare = 'exit 3'");
+    let ended = ground.deploy("v2");
+    ended.with(3, &["prepare  web1 failed\n", "prepare  web2 failed\n", "`prepare` on web1, web2 exited with 3."]);
+    assert_eq!(ended.told.matches("exited with").count(), 1, "{}", ended.told);
+}
+
 #[test]
 fn a_version_that_cannot_be_asked_after_apply_is_not_claimed() {
     let broken = DATA.replace("'cat \"$D/db\"'", "'[ ! -e \"$D/broken\" ] && cat \"$D/db\"'");

@@ -179,7 +179,9 @@ impl<'r> Run<'r> {
         if self.is_stopped() {
             return self.stopped(self.hosts.iter().map(host).collect());
         }
-        let error = summary(NOT_LOCKED, failed);
+        let mut failed = failed.to_vec();
+        failed.sort_by_key(|(name, _)| self.hosts.iter().position(|host| host.name == *name));
+        let error = summary(NOT_LOCKED, &failed);
         self.report(Outcome::Refused, None, self.hosts.iter().map(host).collect(), Some(error))
     }
 

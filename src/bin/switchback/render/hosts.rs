@@ -3,7 +3,10 @@
 use switchback::report::{HostOutcome, HostReport, crowd};
 
 /// Up to this number of hosts, each has its own line.
-pub(crate) const FEW: usize = 10;
+const FEW: usize = 10;
+
+/// The most hosts that a list names one by one.
+pub(crate) const NAMED: usize = 4;
 
 /// Hosts that share a line.
 #[derive(Debug)]
@@ -88,7 +91,7 @@ fn classes<'a, K: PartialEq>(
 
 /// Shortens a list of names: `web1..web97 (97 hosts)`.
 pub(crate) fn label(names: &[&str]) -> String {
-    crowd(names, 4)
+    crowd(names, NAMED)
 }
 
 #[cfg(test)]

@@ -5,14 +5,14 @@ use switchback::{
     drill::DrillReport,
     history::HistoryEntry,
     lock::LockHolder,
-    report::{Command, Damage, Failure, HostOutcome, HostReport, Outcome, Verification},
+    report::{Command, Damage, Failure, HostOutcome, HostReport, Merged, Outcome, Verification, merge},
     status::{HostStatus, ReleaseStatus},
     transport::Liveness,
 };
 
 use super::{
     diff, escape, hint,
-    hosts::{self, FEW, Group},
+    hosts::{self, Group},
     log, moment, style,
     table::Table,
 };
@@ -237,57 +237,29 @@ pub(crate) fn ended(entry: &HistoryEntry) -> String {
     }
 }
 
-/// Renders the notes below the table: errors, damage, warnings and leftovers, each text once.
+/// Renders the notes below the table: errors that the closing message lacks, damage, warnings and leftovers, each text
+/// once for all hosts that it is about.
 pub(crate) fn notes(report: &Report, invocation: &Invocation) -> String {
-    // Messages contain the host's name. Among many hosts, those equal except for the name form one kind, shown by its
-    // first message.
-    let alike =
-        |text: &str, host: &str| if report.hosts.len() > FEW { text.replace(host, "*") } else { text.to_owned() };
-    let mut kinds: Vec<(String, Vec<Note<'_>>)> = Vec::new();
-    for host in &report.hosts {
-        for text in host_notes(host, report.error.as_ref(), invocation) {
-            let kind = alike(&text, &host.host);
-            let note = Note { host: &host.host, text };
-            match kinds.iter_mut().find(|(other, _)| *other == kind) {
-                Some((_, notes)) => notes.push(note),
-                None => kinds.push((kind, vec![note])),
-            }
-        }
-    }
-    kinds.iter().flat_map(|(kind, notes)| lines(kind, notes)).collect()
-}
-
-/// A message about one host.
-struct Note<'a> {
-    host: &'a str,
-    text: String,
-}
-
-fn lines(kind: &str, notes: &[Note<'_>]) -> Vec<String> {
-    let line = |hosts: &[&str], words: &str, text: &str| {
-        format!("{}: {words}{text}\n", style::odd(&escape::line(&hosts::label(hosts))))
+    let of_host = |host: &HostReport| host_notes(host, report.error.as_ref(), invocation);
+    let notes: Vec<(&str, Vec<String>)> = report.hosts.iter().map(|host| (&*host.host, of_host(host))).collect();
+    let notes: Vec<(&str, &str)> =
+        notes.iter().flat_map(|(host, texts)| texts.iter().map(|text| (*host, text.as_str()))).collect();
+    let line = |note: &Merged<'_>| match note.names_hosts {
+        true => format!("{}\n", note.text),
+        false => format!("{}: {}\n", style::odd(&escape::line(&hosts::label(&note.hosts))), note.text),
     };
-    let hosts: Vec<&str> = notes.iter().map(|note| note.host).collect();
-    let first = &notes[0].text;
-    if kind == first {
-        vec![line(&hosts, "", first)]
-    } else if notes.len() > FEW {
-        vec![line(&hosts, "for instance ", first)]
-    } else {
-        notes.iter().map(|note| line(&[note.host], "", &note.text)).collect()
-    }
+    merge(&notes, hosts::NAMED).iter().map(line).collect()
 }
 
 /// Returns the notes on a host, without an error that the closing message contains.
 fn host_notes(host: &HostReport, of_all: Option<&Failure>, invocation: &Invocation) -> Vec<String> {
     let indented = |text: &str| escape::lines(text).replace('\n', "\n    ");
-    let failure =
-        host.error.iter().filter(|failure| !of_all.is_some_and(|all| all.message.contains(&failure.message))).map(
-            |Failure { message, hints, .. }| {
-                let next = || format!("\n    {}: {}", style::next("next"), indented(&hint::words(hints, invocation)));
-                indented(message) + &if hints.is_empty() { String::new() } else { next() }
-            },
-        );
+    let is_told =
+        |failure: &Failure| of_all.is_some_and(|all| all.covers(&host.host) || all.message.contains(&failure.message));
+    let failure = host.error.iter().filter(|failure| !is_told(failure)).map(|Failure { message, hints, .. }| {
+        let next = || format!("\n    {}: {}", style::next("next"), indented(&hint::words(hints, invocation)));
+        indented(message) + &if hints.is_empty() { String::new() } else { next() }
+    });
     let warnings = host.warnings.iter().map(|warning| format!("warning: {}", indented(&warning.to_string())));
     let leftovers = host.status.iter().flat_map(|has| &has.leftovers);
     let found = host.verification.iter().flat_map(found_there);

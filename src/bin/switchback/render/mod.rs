@@ -84,8 +84,11 @@ pub(crate) fn report(report: &Report, global: &Global, invocation: &Invocation) 
         }
         _ => result(&table),
     };
-    if !global.quiet || report.exit_code() != Code::DONE {
+    let is_done = report.exit_code() == Code::DONE;
+    if !global.quiet || !is_done || report.hosts.iter().any(|host| host.error.is_some()) {
         message(&human::notes(report, invocation));
+    }
+    if !global.quiet || !is_done {
         message(&sentence::closing(report, invocation));
     }
     written

@@ -88,7 +88,7 @@ HOST                    OUTCOME   BEFORE  AFTER
 web1..web98 (98 hosts)  switched  b-16    b-17
 web99                   unknown   b-16    ?  <- differs
 web100                  reverted  b-16    b-16  <- differs
-web99: web99 did not answer
+web99 did not answer
     next: look at web99
 error: 1 host is unknown. Now: web1..web98 (98 hosts) on b-17; web99 not known; web100 on b-16. A person is needed. (0.2 s)
 next: `switchback status` reads every host again
@@ -120,8 +120,7 @@ web1, web2 and 95 more (97 hosts)  switched     b-16    b-17
 web7                               unchanged    b-16    b-17  <- differs
 web20                              unreachable  ?       ?  <- differs
 web71                              failed       ?       ?  <- differs
-web20: web20 said no
-web71: web71 said no
+web20, web71 said no
 error: not everything succeeded. Now: web1, web2 and 96 more (98 hosts) on b-17; web20, web71 not known. A person is needed. (0.2 s)
 next: `switchback status` reads every host again
 
@@ -146,8 +145,7 @@ web1, web2 and 95 more (97 hosts)  b-17         b-1
 web7                               b-16         b-1  <- differs
 web20                              unreachable  <- differs
 web71                              failed  <- differs
-web20: web20 said no
-web71: web71 said no
+web20, web71 said no
 error: 2 hosts could not be read.
 
 "#]]
@@ -169,7 +167,7 @@ fn a_hundred_hosts_that_failed_alike_are_one_line() {
         str![[r#"
 HOST                      OUTCOME      BEFORE  AFTER
 web1..web100 (100 hosts)  unreachable  ?       ?
-web1..web100 (100 hosts): for instance cannot reach web1
+cannot reach web1..web100 (100 hosts)
     next: look
 error: hosts could not be asked.
 
