@@ -67,6 +67,8 @@ impl Fleet {
 
     /// Stages `release` on every host: complete, durable, and not current.
     ///
+    /// A host that has the release with the same content keeps it as it is.
+    ///
     /// # Cancel safety
     ///
     /// Dropping the future stops the upload, in a task that [`close`](Self::close) waits for. The next upload removes what

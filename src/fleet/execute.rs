@@ -74,7 +74,8 @@ impl<'r> Run<'r> {
 
     /// Runs the phases after the switch.
     async fn after_switch(&self, execution: &mut Execution<'r, '_>) {
-        if execution.plan.is_empty() {
+        // After a stage, the current release is the one that it was.
+        if execution.plan.is_empty() || execution.plan.command == Command::Stage {
             return;
         }
         let runs = !execution.plan.moves_nothing() && !execution.plan.only_relinks();

@@ -1,7 +1,11 @@
 //! The plans of `deploy` and `stage`.
 
 use crate::{
-    name::ReleaseName, record::PreviousVersion, report::Command, status::ReleaseState, store::Current,
+    name::ReleaseName,
+    record::PreviousVersion,
+    report::Command,
+    status::ReleaseState,
+    store::{Current, HostedRelease},
     transport::FileId,
 };
 
@@ -94,13 +98,15 @@ pub(super) fn interrupted(name: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Reas
     })
 }
 
-/// Plans an upload of `name` to the hosts, without a switch.
-pub(crate) fn stage(name: &ReleaseName, hosts: &[Seen<'_>]) -> Result<Plan, Refusal> {
-    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| is_free(seen, name).err()).collect();
+/// Plans an upload of `name` to the hosts that lack it, without a switch.
+pub(crate) fn stage(name: &ReleaseName, hosts: &[Seen<'_>], same: &[(String, FileId)]) -> Result<Plan, Refusal> {
+    let may = |seen: &Seen<'_>| existing(seen, name, same).map(|_| ());
+    let refusals: Vec<HostRefusal> = hosts.iter().filter_map(|seen| may(seen).err()).collect();
     if !refusals.is_empty() {
         return Err(Refusal::of(Command::Stage, refusals));
     }
-    let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, Action::Stage));
+    let action = |seen: &Seen<'_>| if seen.state.release(name).is_some() { Action::Stay } else { Action::Stage };
+    let plans = hosts.iter().map(|seen| HostPlan::new(seen, name, action(seen)));
     Ok(Plan::new(Command::Stage, name.clone(), plans.collect()))
 }
 
@@ -121,15 +127,23 @@ pub(super) fn record_of(current: &Current) -> PreviousVersion {
     current.release().map_or(PreviousVersion::None, |name| PreviousVersion::Release(name.clone()))
 }
 
+/// Returns the release of that name if it has the same content, and `None` if the name is free.
+fn existing<'s>(
+    seen: &Seen<'s>,
+    name: &ReleaseName,
+    same: &[(String, FileId)],
+) -> Result<Option<&'s HostedRelease>, HostRefusal> {
+    let Some(release) = seen.state.release(name) else {
+        return is_free(seen, name).map(|()| None);
+    };
+    let is_same = same.iter().any(|(host, id)| host == seen.host && *id == release.id);
+    if is_same { Ok(Some(release)) } else { Err(seen.refuse(Reason::OtherContent { name: name.clone() })) }
+}
+
 /// Refuses a host that has the name, unless the same content is current there under it.
 fn may_take(seen: &Seen<'_>, name: &ReleaseName, same: &[(String, FileId)]) -> Result<(), HostRefusal> {
     let name_of = || name.clone();
-    let Some(release) = seen.state.release(name) else {
-        return is_free(seen, name);
-    };
-    if !same.iter().any(|(host, id)| host == seen.host && *id == release.id) {
-        return Err(seen.refuse(Reason::OtherContent { name: name_of() }));
-    }
+    let Some(release) = existing(seen, name, same)? else { return Ok(()) };
     let on_the_way = || seen.chain().is_some_and(|chain| chain.holds(name));
     let reason = match seen.state.state_of(release) {
         ReleaseState::Current => return Ok(()),

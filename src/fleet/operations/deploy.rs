@@ -51,17 +51,19 @@ pub(in crate::fleet) async fn deploy(run: Run<'_>, release: &dyn Release, option
     delivery.way.map_or(Ok(report), Err)
 }
 
-/// Stages `release` on every host, and publishes it there under its name.
+/// Stages `release` on every host that lacks it, and publishes it there under its name.
 pub(in crate::fleet) async fn stage(run: Run<'_>, release: &dyn Release) -> Report {
     let run = run.irreversible(release.irreversible());
     let commands = run.command_means();
     let ships = |at: &InnerPath| entry_kind_at(release, at);
-    let plan = |seen: &[Seen<'_>], _: &[(String, FileId)]| {
-        let mut plan = plan::stage(release.name(), seen)?;
+    let plan = |seen: &[Seen<'_>], same: &[(String, FileId)]| {
+        let mut plan = plan::stage(release.name(), seen, same)?;
         plan::share(&mut plan, seen, &ships)?;
         plan::with_commands(plan, commands, seen)
     };
-    Delivery::new(release, &plan).deliver(&run).await
+    let mut delivery = Delivery::new(release, &plan);
+    delivery.compares = true;
+    delivery.deliver(&run).await
 }
 
 /// Returns the kind of the entry at a path of the release to upload.

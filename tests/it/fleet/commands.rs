@@ -10,10 +10,12 @@ use switchback::{
     commands::{Commands, Validation},
     event::Silent,
     fleet::{ActivateOptions, DeployOptions, RollbackOptions, RunOptions},
+    release::NewRelease,
     report::{HostOutcome, Outcome},
     status::ReleaseState,
     testing::{Collected, WholeReport as _},
     transport::{HookEnd, HookExit, MemoryHost},
+    tree::Tree,
 };
 
 use super::fixture::{Hosts, assert_code, at, deploying, name, release, wait};
@@ -49,7 +51,9 @@ fn records_say_what_was_current_and_going_back_rewrites_none() {
 #[test]
 fn a_name_that_exists_is_refused_and_nothing_is_touched() {
     let hosts = Hosts::new(2).deployed(&["a", "b"]);
-    let report = hosts.stage("a");
+    let other = Tree::from_memory([("index.html", &b"other"[..])]).expect("a tree");
+    let other = Arc::new(NewRelease::new(name("a"), other));
+    let report = wait(hosts.fleet().stage(other, &RunOptions::new(), Silent).report());
     assert_code(&report, ExitCode::REFUSED);
     assert_eq!(report.error.as_ref().map(|error| error.kind), Some(ErrorKind::NameTaken));
     assert_eq!(report.outcome, Outcome::Refused);
@@ -76,6 +80,24 @@ fn staging_makes_a_complete_release_that_is_not_current() {
     let state = |of: &str| host.releases.iter().find(|release| release.name == name(of)).map(|release| release.state);
     assert_eq!((state("a"), state("b")), (Some(ReleaseState::Current), Some(ReleaseState::Staged)));
     assert_eq!(hosts.record("b"), None);
+}
+
+/// FAULTS.md F05.
+#[test]
+fn staging_again_reaches_only_the_hosts_that_lack_the_release() {
+    let hosts = Hosts::new(2).deployed(&["a"]);
+    assert_code(&Hosts(vec![hosts.0[0].clone()]).stage("b"), ExitCode::DONE);
+    let report = hosts.stage("b");
+    assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.outcome, Outcome::Done);
+    let again = hosts.stage("b");
+    assert_code(&again, ExitCode::DONE);
+    assert_eq!((again.outcome, again.release), (Outcome::Unchanged, Some(name("b"))));
+    hosts.all_on("a");
+    assert_code(&hosts.activate("b"), ExitCode::DONE);
+    assert_eq!(hosts.stage("a").outcome, Outcome::Unchanged);
+    hosts.all_on("b");
+    hosts.clean();
 }
 
 #[test]
@@ -278,4 +300,23 @@ fn hooks_have_the_configured_time_limit() {
     assert_code(&wait(hosts.fleet().deploy(release("b"), &options, Silent).report()), ExitCode::DONE);
     let expected = ["prepare", "reload", "check"].map(|script| (script.to_owned(), Some(limit)));
     assert_eq!(*calls.lock().expect("nobody panics with it"), expected);
+}
+
+/// A stage runs no command: nothing was switched, and the current release needs no reload. FAULTS.md F05.
+#[test]
+fn staging_runs_no_command() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&calls);
+    hosts.0[0].on_hook(move |call| {
+        seen.lock().expect("nobody panics with it").push(call.script.clone());
+        HookExit::new(HookEnd::Exited(1), "", "")
+    });
+    let mut commands = Commands::default();
+    (commands.prepare, commands.after_switch) = (Some("prepare".into()), Some("reload".into()));
+    commands.validation = Some(Validation::new("check"));
+    let options = RunOptions::new().commands(commands);
+    assert_code(&wait(hosts.fleet().stage(release("b"), &options, Silent).report()), ExitCode::DONE);
+    assert!(calls.lock().expect("nobody panics with it").is_empty());
+    hosts.all_on("a");
 }

@@ -15,7 +15,7 @@ use crate::{
 
 /// Upload a release to every host, without switching to it
 ///
-/// Prints the release's name.
+/// Prints the release's name. A host that has the release with the same content keeps it as it is.
 #[derive(Debug, Args)]
 #[command(after_help = examples!(
     "name=$(switchback stage ./dist) && switchback activate \"$name\""
