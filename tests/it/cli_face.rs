@@ -106,6 +106,46 @@ fn a_wrong_command_line_is_2() {
     }
 }
 
+/// The configuration is not even TOML, so it was not read. FAULTS.md N21.
+#[test]
+fn what_was_meant_is_named_before_anything_is_read() {
+    let directory = with("this is not TOML");
+    for (line, meant) in [
+        ("rollback build-16", "did you mean `switchback rollback --to build-16`?"),
+        ("undo", "did you mean `switchback rollback`?"),
+        ("version", "did you mean `switchback --version`?"),
+        ("status --host a,b", "did you mean `switchback status --host a --host b`?"),
+        ("--except a,b status", "did you mean `switchback --except a --except b status`?"),
+        ("production deploy:rollback", "did you mean `switchback -e production rollback`?"),
+        ("deploy . --version 17", "did you mean `switchback deploy . --name 17`?"),
+        ("deploy", "`switchback deploy ./dist`, for instance"),
+        ("status -host web1", "did you mean `switchback status --host web1`?"),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        let (code, out, err) = run(directory.path(), &words);
+        assert_eq!((code, out.as_str()), (2, ""), "{line}: {err}");
+        assert!(err.starts_with("error: ") && err.ends_with(&format!("\nnext: {meant}\n")), "{line}: {err}");
+        let (code, out, _) = run(directory.path(), &[&words[..], &["--json"]].concat());
+        let report: serde_json::Value = serde_json::from_str(&out).expect("one line of JSON");
+        assert_eq!((code, &report["error"]["kind"]), (2, &"usage".into()), "{line}");
+        assert!(report["error"]["hint"].as_str().is_some_and(|hint| hint.contains("switchback")), "{report}");
+    }
+}
+
+/// What is not there as a source may be a command, an environment or a release.
+#[test]
+fn a_source_that_is_not_there_may_be_something_else() {
+    let directory = with(&format!("root='{}/root'\n[env.live]\n", empty().path().display()));
+    for (source, hint) in [
+        ("rollback", "did you mean `switchback rollback`?"),
+        ("live", "`switchback -e live deploy SOURCE` deploys to that environment"),
+        ("build-17", "if build-17 is a release on the hosts, `switchback activate build-17` switches to it"),
+    ] {
+        let (code, _, err) = run(directory.path(), &["deploy", source]);
+        assert!(code == 3 && err.contains(hint), "{source}: {code}: {err}");
+    }
+}
+
 #[test]
 fn with_json_the_last_line_is_a_report_even_then() {
     let directory = with("rooot = '/srv/shop'");

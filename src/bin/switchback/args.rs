@@ -1,6 +1,6 @@
 //! The command line: commands, flags and help texts.
 
-use std::{ffi::OsStr, fmt, process::ExitCode, str::FromStr};
+use std::{fmt, process::ExitCode, str::FromStr};
 
 use camino::Utf8PathBuf;
 use clap::{ArgAction, Args, Parser, error::ErrorKind as ClapKind};
@@ -9,11 +9,11 @@ use switchback::{
     config::{HostRange, HostRangeError},
 };
 
-use crate::{command::Command, exit, render};
+use crate::{command::Command, exit, mistakes, render};
 
 /// Deploy to one host or a fleet, locally or over SSH; roll back in seconds
 #[derive(Debug, Parser)]
-#[command(name = "switchback", version, propagate_version = true, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "switchback", version, max_term_width = 100, after_help = EXIT_CODES)]
 #[command(after_long_help = LONG_HELP)]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -87,7 +87,7 @@ pub(crate) struct Hosts {
     /// Leave this host out (repeatable)
     ///
     /// The report shows it with the outcome `left`. Takes ranges as --host does.
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", value_parser = no_list)]
     pub(crate) except: Vec<HostRange>,
 }
 
@@ -112,6 +112,13 @@ impl fmt::Display for HostArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.range.fmt(f)
     }
+}
+
+/// Refuses a list: each host or range has a flag of its own.
+fn no_list(text: &str) -> Result<HostRange, String> {
+    let range: HostRange = text.parse().map_err(|error: HostRangeError| error.to_string())?;
+    let is_list = range.hosts().iter().any(|host| host.contains(','));
+    if is_list { Err("it is a list, and the option takes one host or range".to_owned()) } else { Ok(range) }
 }
 
 impl Hosts {
@@ -167,16 +174,21 @@ Getting started:
   switchback rollback        roll back to the previous release"
 );
 
-/// Prints clap's error, or the requested help or version, and returns the exit code.
+/// Prints what is wrong with the command line, or the requested help or version, and returns the exit code.
 pub(crate) fn refused(error: &clap::Error) -> ExitCode {
+    let words: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    // Nothing was parsed, so `--json` is looked up in the raw arguments; after `--` it is no flag.
+    let json = words.iter().take_while(|word| *word != "--").any(|word| word == "--json");
+    if let Some(mistake) = mistakes::explain(error, &words) {
+        render::error(None, &mistake, json);
+        return exit::USAGE.into();
+    }
     // A reader that closes the pipe (`switchback --help | head`) has read enough: not an error.
     let _ = error.print();
     if matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion) {
         return ExitCode::SUCCESS;
     }
-    // Nothing was parsed, so `--json` is looked up in the raw arguments; after `--` it is no flag.
-    let mut given = std::env::args_os().skip(1).take_while(|argument| argument != "--");
-    if given.any(|argument| argument == OsStr::new("--json")) {
+    if json {
         let text = error.render().to_string();
         let message = text.trim().strip_prefix("error: ").unwrap_or(&text).trim();
         render::json::error(None, &Error::new(ErrorKind::Usage, message));

@@ -9,6 +9,7 @@ mod complete;
 mod exit;
 mod interrupt;
 mod invocation;
+mod mistakes;
 mod panic;
 mod render;
 mod run;

@@ -26,7 +26,7 @@ use crate::{
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let (name, json) = (cli.command.name(), cli.global.json);
     dispatch(cli).unwrap_or_else(|error| {
-        render::error(name, &error, json);
+        render::error(Some(name), &error, json);
         Code::of(Outcome::Error, Some(error.kind())).into()
     })
 }

@@ -1,14 +1,15 @@
 //! `switchback deploy`.
 
-use camino::Utf8PathBuf;
+use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{ReleaseName, fleet::DeployOptions, report::Command as Reported};
+use switchback::{Error, ReleaseName, fleet::DeployOptions, report::Command as Reported};
 
 use super::{Called, OnFleet, Why};
 use crate::{
     args::Hosts,
     call::{self, Call, Digests},
+    mistakes, target,
 };
 
 /// Upload a release to every host, then switch all hosts at once
@@ -94,8 +95,29 @@ impl OnFleet for Deploy {
             if self.irreversible {
                 options = options.irreversible("it was deployed as irreversible");
             }
-            let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await?;
+            let release = call.release(&self.source, self.name.as_ref(), Digests::Cached).await;
+            let release = release.map_err(|error| with_what_was_meant(error, &self.source, call))?;
             Ok(call.fleet.deploy(release, &options, call.watched()).await)
         })
+    }
+}
+
+/// Adds to the error of a missing source what its name may be instead: a command, an environment, or a release.
+fn with_what_was_meant(error: Error, source: &Utf8Path, call: &Call<'_>) -> Error {
+    if source.exists() {
+        return error;
+    }
+    let word = source.as_str();
+    if mistakes::is_command(word) {
+        return error.hint(format!("did you mean `switchback {word}`?"));
+    }
+    if target::environments(call.global).iter().any(|environment| environment == word) {
+        return error.hint(format!("`switchback -e {word} deploy SOURCE` deploys to that environment"));
+    }
+    match word.parse::<ReleaseName>() {
+        Ok(name) => {
+            error.hint(format!("if {name} is a release on the hosts, `switchback activate {name}` switches to it"))
+        }
+        Err(_) => error,
     }
 }

@@ -116,9 +116,9 @@ pub(crate) fn done(command: &str, global: &Global, text: Option<&str>) -> Result
 }
 
 /// Prints an error of the command line, the configuration, or this machine.
-pub(crate) fn error(command: &str, error: &Error, json: bool) {
+pub(crate) fn error(command: Option<&str>, error: &Error, json: bool) {
     if json {
-        json::error(Some(command), error);
+        json::error(command, error);
     }
     let text = escape::lines(&error.full_message());
     message(&format!("{}: {}\n", style::bad("error"), text.trim_end()));
