@@ -67,10 +67,46 @@ fn every_help_has_an_example_and_the_exit_codes() {
     for command in COMMANDS {
         let (code, help, _) = run(directory.path(), &[command, "--help"]);
         assert_eq!(code, 0, "{command}");
-        for part in ["Exit codes:", "Examples:", "--json", "--config"] {
+        for part in ["Exit codes:", "Examples:", "--json", "--config", "--allow-writable"] {
             assert!(help.contains(part), "the help of {command} lacks {part}");
         }
     }
+}
+
+/// The short help of 80 columns fits on a screen of 45 lines.
+#[test]
+fn every_short_help_fits_on_a_screen() {
+    let directory = empty();
+    for command in COMMANDS.into_iter().map(Some).chain([None]) {
+        let arguments: Vec<&str> = command.into_iter().chain(["-h"]).collect();
+        let (code, help, _) = ended(switchback(directory.path()).args(arguments).env("COLUMNS", "80"));
+        assert_eq!(code, 0, "{command:?}");
+        assert!(help.lines().count() <= 45, "{command:?} has {} lines:\n{help}", help.lines().count());
+        assert!(help.lines().all(|line| line.chars().count() <= 80), "{help}");
+        assert!(help.contains("--json") && help.contains("--help"), "{help}");
+    }
+}
+
+#[test]
+fn color_is_as_asked() {
+    let directory = empty();
+    for (line, variable, colored) in [
+        ("--color always status", None, true),
+        ("--color=always status", Some(("NO_COLOR", "1")), true),
+        ("status --color never", Some(("CLICOLOR_FORCE", "1")), false),
+        ("status", Some(("CLICOLOR_FORCE", "1")), true),
+        ("status --color auto", None, false),
+        ("--color always --help", None, true),
+        ("--color always deploy . --wait x", None, true),
+        ("--color never deploy . --wait x", Some(("CLICOLOR_FORCE", "1")), false),
+        ("--color always undo", None, true),
+    ] {
+        let mut command = switchback(directory.path());
+        command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").envs(variable).args(line.split(' '));
+        let (_, out, err) = ended(&mut command);
+        assert_eq!((out + &err).contains('\u{1b}'), colored, "{line} {variable:?}");
+    }
+    assert_eq!(run(directory.path(), &["--color", "sometimes", "status"]).0, 2);
 }
 
 #[test]
@@ -292,13 +328,30 @@ fn completions_and_pages_are_printed() {
         let (code, out, _) = run(directory.path(), &["completions", shell]);
         assert!(code == 0 && out.contains("_SWITCHBACK_COMPLETE"), "{shell}");
     }
-    for arguments in [&["man"][..], &["man", "deploy"]] {
-        let (code, out, _) = run(directory.path(), arguments);
-        assert!(code == 0 && out.contains(".TH"), "{arguments:?}");
-        for part in ["\n.SH ENVIRONMENT\n.TP\n\\fBSWITCHBACK_CONFIG\\fR\n", "\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\n"] {
-            assert!(out.contains(part), "{arguments:?} lacks {part:?}: {out}");
+}
+
+/// Each page has its sections, and groff has nothing to warn about.
+#[test]
+fn manual_pages_are_complete_and_render_without_warnings() {
+    let directory = empty();
+    for command in COMMANDS.into_iter().map(Some).chain([None]) {
+        let arguments: Vec<&str> = ["man"].into_iter().chain(command).collect();
+        let (code, page, _) = run(directory.path(), &arguments);
+        assert!(code == 0 && page.contains(".TH"), "{command:?}");
+        for part in [
+            "\n.SH EXAMPLES\n.nf\n  ",
+            "\n.SH \"EXIT STATUS\"\n.TP\n\\fB0\\fR\n",
+            "\n.SH ENVIRONMENT\n.TP\n\\fBSWITCHBACK_CONFIG\\fR\n",
+            "\n.TP\n\\fBSWITCHBACK_ROOT\\fR\n",
+            "\n.SH FILES\n.TP\n\\fIswitchback.toml\\fR\n",
+        ] {
+            assert!(page.contains(part), "{command:?} lacks {part:?}: {page}");
         }
-        assert!(!out.contains("EXTRA") && !out.contains("Exit codes"), "{arguments:?}: {out}");
+        assert!(!page.contains("EXTRA") && !page.contains("Exit codes"), "{command:?}: {page}");
+        let mut groff = Command::new("groff");
+        groff.args(["-man", "-ww", "-Tutf8", "-z"]).write_stdin(page);
+        let Ok(output) = groff.output() else { continue };
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command:?}");
     }
 }
 

@@ -3,18 +3,17 @@
 use std::{fmt, process::ExitCode, str::FromStr};
 
 use camino::Utf8PathBuf;
-use clap::{ArgAction, Args, Parser, error::ErrorKind as ClapKind};
+use clap::{ArgAction, Args, Parser, ValueEnum, error::ErrorKind as ClapKind};
 use switchback::{
     Address, Error, ErrorKind, HostPath,
     config::{HostRange, HostRangeError},
 };
 
-use crate::{command::Command, exit, mistakes, render};
+use crate::{command::Command, exit, help, mistakes, render};
 
 /// Deploy to one host or a fleet, locally or over SSH; roll back in seconds
 #[derive(Debug, Parser)]
-#[command(name = "switchback", version, max_term_width = 100, after_help = EXIT_CODES)]
-#[command(after_long_help = LONG_HELP)]
+#[command(name = "switchback", version, max_term_width = 100)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -29,25 +28,24 @@ pub(crate) struct Cli {
 #[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Global {
-    /// Read the configuration from FILE [default: switchback.toml here or in the nearest parent directory]
-    #[arg(long, global = true, value_name = "FILE", env = "SWITCHBACK_CONFIG", hide_env_values = true)]
-    pub(crate) config: Option<Utf8PathBuf>,
-    /// Apply the settings of [env.ENV] on top of the configuration
-    #[arg(
-        short = 'e',
-        long = "env",
-        global = true,
-        value_name = "ENV",
-        env = "SWITCHBACK_ENV",
-        hide_env_values = true
-    )]
-    pub(crate) environment: Option<String>,
-    /// Use DIR as the deploy root on every host, instead of the configured root
+    /// Read the configuration from FILE
     ///
-    /// Without --config, no configuration file is read.
+    /// Without it: the file that the variable SWITCHBACK_CONFIG names, else switchback.toml here or in the nearest
+    /// parent directory.
+    #[arg(long, global = true, value_name = "FILE", env = "SWITCHBACK_CONFIG", hide_env = true)]
+    pub(crate) config: Option<Utf8PathBuf>,
+    /// Apply [env.ENV] of the configuration
+    ///
+    /// Its settings are laid over the others. Without it: the environment that the variable SWITCHBACK_ENV names.
+    #[arg(short = 'e', long = "env", global = true, value_name = "ENV", env = "SWITCHBACK_ENV", hide_env = true)]
+    pub(crate) environment: Option<String>,
+    /// Use DIR as the deploy root on every host
+    ///
+    /// Without --config, no configuration file is read. The variable SWITCHBACK_ROOT stands for it only where no
+    /// configuration is given or found.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<HostPath>,
-    /// Print JSON Lines to standard output: events, then the report
+    /// Print JSON Lines: events, then the report
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Print what would be done, and change nothing
@@ -66,11 +64,45 @@ pub(crate) struct Global {
     /// Without it, deploy, stage, prune and check refuse a root if others may write to a directory on the path to it;
     /// rollback, activate and recover refuse a release that an untrusted user owns if commands would run in it. With
     /// it, both are warnings.
-    #[arg(long, global = true)]
+    #[arg(long, global = true, hide_short_help = true)]
     pub(crate) allow_writable: bool,
     /// Answer yes to every question
     #[arg(long, global = true)]
     pub(crate) yes: bool,
+    /// Use colors: auto, always or never
+    ///
+    /// With auto, the default, colors are for terminals; the variables NO_COLOR and CLICOLOR_FORCE are obeyed.
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
+    #[arg(hide_possible_values = true)]
+    pub(crate) color: Color,
+}
+
+/// When to use colors
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On terminals
+    #[default]
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
+}
+
+impl Color {
+    /// Applies it to everything that is printed. The raw words count, since the parser prints errors and help, too.
+    pub(crate) fn apply(words: impl Iterator<Item = String>) {
+        let words: Vec<String> = words.take_while(|word| word != "--").collect();
+        let joined = words.iter().filter_map(|word| word.strip_prefix("--color="));
+        let apart = words.windows(2).filter(|pair| pair[0] == "--color").map(|pair| pair[1].as_str());
+        let color = joined.chain(apart).last().and_then(|word| Self::from_str(word, false).ok()).unwrap_or_default();
+        match color {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        }
+        .write_global();
+    }
 }
 
 /// Selection of hosts. Not clap's `global`: of a repeated flag given before and after the command, that keeps only one
@@ -78,11 +110,12 @@ pub(crate) struct Global {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Host selection")]
 pub(crate) struct Hosts {
-    /// Run only on this host, given by name or address (repeatable)
+    /// Run only on this host (repeatable)
     ///
-    /// If the configuration lists hosts, it must be one of them; otherwise any address is accepted. `web[01-40]` stands
-    /// for many, and so do `web[1-3,7]` and `web[0-10/2]`; quote it for your shell.
-    #[arg(long, value_name = "[USER@]HOST[:PORT]")]
+    /// Given by name or address: [USER@]HOST[:PORT]. If the configuration lists hosts, it must be one of them; otherwise
+    /// any address is accepted. `web[01-40]` stands for many, and so do `web[1-3,7]` and `web[0-10/2]`; quote it for
+    /// your shell.
+    #[arg(long, value_name = "HOST")]
     pub(crate) host: Vec<HostArg>,
     /// Leave this host out (repeatable)
     ///
@@ -135,44 +168,12 @@ impl Hosts {
     }
 }
 
-macro_rules! exit_codes {
-    () => {
-        "\
-Exit codes:
-  0    done, or nothing to do
-  1    unexpected: a bug or a fault of this machine
-  2    wrong command line or configuration; nothing was changed
-  3    refused, or failed before the switch; every `current` is as it was
-  4    failed after the switch began; everything was reverted
-  5    mixed or unknown, a person is needed; the report says which host is where
-  6    locked by someone else; try again, or use --wait
-  7    nothing to roll back to
-  8    `status --check` or `verify` found a problem, or a drill's proof failed
-  130  interrupted (SIGTERM: 143, SIGHUP: 129); what had begun was reverted"
-    };
-}
-
-/// The end of a command's help: examples and exit codes.
+/// The examples of a command.
 macro_rules! examples {
     ($($line:literal)+) => {
-        concat!("Examples:\n", $("  ", $line, "\n",)+ "\n", exit_codes!())
+        concat!("Examples:\n", $("  ", $line, "\n",)+)
     };
 }
-
-/// The exit codes, at the end of the short help.
-const EXIT_CODES: &str = exit_codes!();
-
-/// The exit codes and the first commands to run, at the end of the long help.
-const LONG_HELP: &str = concat!(
-    exit_codes!(),
-    "
-
-Getting started:
-  switchback init            write a commented switchback.toml
-  switchback check           check on every host that a deploy would work
-  switchback deploy ./dist   deploy the directory dist
-  switchback rollback        roll back to the previous release"
-);
 
 /// Prints what is wrong with the command line, or the requested help or version, and returns the exit code.
 pub(crate) fn refused(error: &clap::Error) -> ExitCode {
@@ -183,6 +184,9 @@ pub(crate) fn refused(error: &clap::Error) -> ExitCode {
         render::error(None, &mistake, json);
         return exit::USAGE.into();
     }
+    let help = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayHelpOnMissingArgumentOrSubcommand);
+    let help = help.then(|| help::asked(std::env::args_os())).flatten();
+    let error = help.as_ref().unwrap_or(error);
     // A reader that closes the pipe (`switchback --help | head`) has read enough: not an error.
     let _ = error.print();
     if matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion) {

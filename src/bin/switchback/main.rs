@@ -7,6 +7,7 @@ mod call;
 mod command;
 mod complete;
 mod exit;
+mod help;
 mod interrupt;
 mod invocation;
 mod mistakes;
@@ -30,6 +31,7 @@ fn work() -> ExitCode {
     if let Some(answered) = complete::answer() {
         return answered;
     }
+    args::Color::apply(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
     match args::Cli::try_parse() {
         Ok(cli) => run::run(cli),
         Err(error) => args::refused(&error),

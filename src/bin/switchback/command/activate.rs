@@ -35,11 +35,11 @@ pub(crate) struct Activate {
     /// refused.
     #[arg(long)]
     accept_data: bool,
-    /// Verification of the release before the switch [default: as configured, else quick]
+    /// Verify the release before the switch: quick, full or none [default: as configured, else quick]
     ///
     /// `quick` compares types, modes, sizes and symlinks with the manifest, `full` also the content of every file;
     /// `none` compares nothing.
-    #[arg(long, value_name = "quick|full|none")]
+    #[arg(long, value_name = "LEVEL")]
     verify: Option<TargetCheck>,
     #[command(flatten)]
     why: Why,

@@ -29,8 +29,8 @@ use crate::{
     "switchback --config deploy/shop.toml init --yes"
 ))]
 pub(crate) struct Init {
-    /// Host to write into it (repeatable)
-    #[arg(long, value_name = "[USER@]HOST[:PORT]")]
+    /// Host to write into it, [USER@]HOST[:PORT] (repeatable)
+    #[arg(long, value_name = "HOST")]
     host: Vec<HostArg>,
 }
 

@@ -7,7 +7,7 @@ use switchback::report::Command as Reported;
 use super::{Called, OnFleet};
 use crate::{args::Hosts, call::Call};
 
-/// Show the output of an operation's hooks, validations and data commands
+/// Show what the commands of an operation printed
 ///
 /// Each host keeps the output of the commands that ran there in its last 50 operations, up to 8 MiB for an operation.
 /// Commands on the controller are not kept.

@@ -2,12 +2,13 @@
 
 use std::{io, process::ExitCode};
 
-use clap::{Args, CommandFactory};
+use clap::Args;
 use switchback::{Error, ErrorKind, config::did_you_mean};
 
 use super::OnMachine;
 use crate::{
-    args::{Cli, Global, Hosts},
+    args::{Global, Hosts},
+    help,
     render::result,
     run::printed,
 };
@@ -30,10 +31,32 @@ impl OnMachine for Man {
     }
 }
 
+/// The variables that are no default of an option.
+const VARIABLES: [(&str, &str); 4] = [
+    (
+        "SWITCHBACK_ROOT",
+        "The default of --root, only where no configuration is given or found. Hooks see a variable of this name, with \
+         the root of their host.",
+    ),
+    ("NO_COLOR", "If set, nothing is colored; --color always overrides it."),
+    ("CLICOLOR_FORCE", "If set, colors are used where the output is no terminal, too."),
+    ("XDG_CACHE_HOME", "The directory of the user's caches, instead of ~/.cache."),
+];
+
+/// The files of the program and of a root.
+const FILES: [(&str, &str); 7] = [
+    ("switchback.toml", "The configuration, here or in the nearest parent directory. `switchback init` writes one."),
+    ("ROOT/current", "The symlink to the current release."),
+    ("ROOT/releases/NAME/", "A release."),
+    ("ROOT/releases/NAME/previousVersion", "The release that was current before it: one path, or the word none."),
+    ("ROOT/shared/", "What outlives releases; each has symlinks to it."),
+    ("ROOT/.switchback/", "The state of the program: the lock, the history, manifests, unfinished uploads."),
+    ("~/.cache/switchback/", "Digests of sources, and names for completions. It can be removed at any time."),
+];
+
 /// Returns the manual page as roff.
 fn page(man: &Man) -> Result<String, Error> {
-    let mut all = Cli::command();
-    all.build();
+    let all = help::command();
     let command = match &man.command {
         Some(name) => all.find_subcommand(name).cloned().ok_or_else(|| unknown(&all, name))?,
         None => all,
@@ -42,23 +65,24 @@ fn page(man: &Man) -> Result<String, Error> {
 }
 
 fn render(mut command: clap::Command) -> io::Result<String> {
-    let help = command.get_after_long_help().or(command.get_after_help()).map(ToString::to_string).unwrap_or_default();
+    let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
     let environment = environment(&command);
     // Its text follows in sections with the customary names.
     command = command.after_help(None::<&str>).after_long_help(None::<&str>);
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page)?;
-    Ok(String::from_utf8_lossy(&page).into_owned() + &environment + &sections(&help))
+    let files: String = FILES.iter().map(|(file, text)| entry("I", file, text)).collect();
+    Ok(String::from_utf8_lossy(&page).into_owned() + &sections(&help) + &environment + ".SH FILES\n" + &files)
 }
 
-/// Returns the section on the environment variables that stand for options.
+/// Returns the section on the variables of the environment.
 fn environment(command: &clap::Command) -> String {
-    let variables = command.get_arguments().filter_map(|argument| {
+    let defaults = command.get_arguments().filter_map(|argument| {
         let (variable, option) = (argument.get_env()?.to_str()?, argument.get_long()?);
-        Some(format!(".TP\n\\fB{variable}\\fR\n{}\n", escaped(&format!("The default of --{option}."))))
+        Some(entry("B", variable, &format!("The default of --{option}.")))
     });
-    let variables: String = variables.collect();
-    if variables.is_empty() { variables } else { format!(".SH ENVIRONMENT\n{variables}") }
+    let others = VARIABLES.iter().map(|(variable, text)| entry("B", variable, text));
+    format!(".SH ENVIRONMENT\n{}", defaults.chain(others).collect::<String>())
 }
 
 /// Turns the end of a help text, paragraphs with a heading each, into sections.
@@ -67,7 +91,7 @@ fn sections(help: &str) -> String {
         let (heading, lines) = paragraph.split_once(":\n")?;
         Some(match heading {
             "Exit codes" => format!(".SH \"EXIT STATUS\"\n{}", lines.lines().map(exit_code).collect::<String>()),
-            _ => format!(".SH \"{}\"\n.nf\n{}\n.fi\n", heading.to_uppercase(), escaped(lines)),
+            _ => format!(".SH {}\n.nf\n{}\n.fi\n", heading.to_uppercase(), escaped(lines.trim_end())),
         })
     };
     help.split("\n\n").filter_map(section).collect()
@@ -75,12 +99,17 @@ fn sections(help: &str) -> String {
 
 fn exit_code(line: &str) -> String {
     let (code, meaning) = line.trim().split_once(' ').unwrap_or((line, ""));
-    format!(".TP\n\\fB{code}\\fR\n{}\n", escaped(meaning.trim()))
+    entry("B", code, meaning.trim())
+}
+
+/// Returns a term in a font and its explanation.
+fn entry(font: &str, term: &str, text: &str) -> String {
+    format!(".TP\n\\f{font}{}\\fR\n{}\n", escaped(term), escaped(text))
 }
 
 /// Escapes text for roff. No line of ours begins with a dot or a quote, which would be a request.
 fn escaped(text: &str) -> String {
-    text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq")
+    text.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('~', "\\(ti").replace('`', "\\(ga")
 }
 
 fn unknown(all: &clap::Command, name: &str) -> Error {

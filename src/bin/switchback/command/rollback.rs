@@ -44,14 +44,14 @@ pub(crate) struct Rollback {
     /// Meant for records that disagree, where a person must decide.
     #[arg(long, value_name = "VERSION", conflicts_with = "keep_data", value_parser = data_version)]
     data_to: Option<DataVersion>,
-    /// Commands to run: as recorded with the releases when they were deployed, or as configured now
+    /// Run the commands recorded with the releases, or the configured ones
     #[arg(long, value_name = "WHICH", value_enum, default_value_t = Which::Recorded)]
     commands: Which,
-    /// Verification of the release before the switch [default: as configured, else quick]
+    /// Verify the release before the switch: quick, full or none [default: as configured, else quick]
     ///
     /// `quick` compares types, modes, sizes and symlinks with the manifest, `full` also the content of every file;
     /// `none` compares nothing.
-    #[arg(long, value_name = "quick|full|none")]
+    #[arg(long, value_name = "LEVEL")]
     verify: Option<TargetCheck>,
     #[command(flatten)]
     why: Why,
