@@ -8,7 +8,7 @@
 set -eu
 
 crate=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P)
-unset SWITCHBACK_CONFIG SWITCHBACK_ENV
+unset SWITCHBACK_CONFIG SWITCHBACK_ENV SWITCHBACK_ROOT
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export PATH
 

@@ -7,7 +7,7 @@ set -eu
 
 site=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 crate=$(CDPATH='' cd -- "$site/../.." && pwd -P)
-unset SWITCHBACK_CONFIG SWITCHBACK_ENV
+unset SWITCHBACK_CONFIG SWITCHBACK_ENV SWITCHBACK_ROOT
 
 root=
 clean_up() { [ -z "$root" ] || rm -rf -- "$root"; }

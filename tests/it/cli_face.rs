@@ -36,6 +36,7 @@ const COMMANDS: [&str; 22] = [
 fn switchback(directory: &Path) -> Command {
     let mut command = Command::cargo_bin("switchback").expect("the command is built");
     command.current_dir(directory).env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
+    command.env_remove("SWITCHBACK_ROOT").env_remove("SWITCHBACK_HOST");
     command
 }
 
@@ -312,6 +313,57 @@ fn a_root_needs_no_configuration() {
     let (code, out, err) = run(directory.path(), &["--root", "/srv/shop", "config", "--host", "web1"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("address = \"web1\"") && out.contains("/srv/shop"), "{out}");
+}
+
+/// The variable counts only where nothing else says where; on the controller of a hook it is of another machine.
+#[test]
+fn a_root_of_the_environment_counts_only_without_a_configuration() {
+    let (configured, empty) = (with("root = '/of/the/file'\n"), empty());
+    let root_of = |directory: &Path, arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = switchback(directory);
+        command.envs(variables.iter().copied()).args(arguments).arg("config");
+        let (code, out, err) = ended(&mut command);
+        let root = out.lines().find_map(|line| line.strip_prefix("root = ")).unwrap_or_default().to_owned();
+        (code, root, err)
+    };
+    let variable = [("SWITCHBACK_ROOT", "/of/the/variable")];
+    let file = configured.path().join("switchback.toml").display().to_string();
+    for (directory, arguments, root) in [
+        (empty.path(), &[][..], "\"/of/the/variable\""),
+        (empty.path(), &["--root", "/given"], "\"/given\""),
+        (empty.path(), &["--config", &file], "\"/of/the/file\""),
+        (configured.path(), &[], "\"/of/the/file\""),
+    ] {
+        let (code, found, err) = root_of(directory, arguments, &variable);
+        assert_eq!((code, found.as_str()), (0, root), "{arguments:?}: {err}");
+    }
+    for (variables, message) in [
+        (&[("SWITCHBACK_ROOT", "")][..], "there is no switchback.toml"),
+        (&[("SWITCHBACK_ROOT", "srv/shop")], "the variable SWITCHBACK_ROOT is wrong: \"srv/shop\""),
+        (&[variable[0], ("SWITCHBACK_HOST", "controller")], "there is no switchback.toml"),
+        (&[variable[0], ("SWITCHBACK_ENV", "staging")], "-e \"staging\" needs a configuration"),
+    ] {
+        let (code, _, err) = root_of(empty.path(), &[], variables);
+        assert!(code == 2 && err.contains(message), "{variables:?}: {code}: {err}");
+    }
+}
+
+/// A hook that asks where it is gets the answer for its own root.
+#[test]
+fn a_hook_calls_the_program_on_its_own_root() {
+    let directory = empty();
+    let root = directory.path().join("shop");
+    let program = assert_cmd::cargo::cargo_bin("switchback");
+    let hook = format!("'{}' status --json > '{}/told'", program.display(), directory.path().display());
+    let config = format!("root = {root:?}\nhooks.after_switch = {hook:?}\n");
+    fs_err::create_dir(directory.path().join("controller")).expect("it can be made");
+    fs_err::write(directory.path().join("controller/switchback.toml"), config).expect("it can be written");
+    let site = format!("{}/examples/site/v1", env!("CARGO_MANIFEST_DIR"));
+    let (code, _, err) = run(&directory.path().join("controller"), &["deploy", &site, "--name", "v1"]);
+    assert_eq!(code, 0, "{err}");
+    let told = fs_err::read_to_string(directory.path().join("told")).expect("the hook ran");
+    let report: serde_json::Value = serde_json::from_str(told.lines().last().expect("a line")).expect("it is JSON");
+    assert_eq!(report["hosts"][0]["current"], "v1", "{report}");
 }
 
 #[test]

@@ -32,7 +32,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
-    let Cli { global, hosts, command } = cli;
+    let Cli { mut global, hosts, command } = cli;
+    target::take_root_of_environment(&mut global)?;
     match command.place() {
         Place::Fleet(on) => on_fleet(&global, &hosts.clone().and(on.hosts()), on),
         Place::Machine(on) => on.run(command.name(), &global, &hosts),

@@ -44,6 +44,25 @@ pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
     Ok(Target { config, left })
 }
 
+/// Sets the root to the one of the environment, if no root is given and no configuration is given or found.
+///
+/// A hook sees the variable too, with the root of its host: where the hook runs on the controller, that is not a root
+/// of this machine.
+pub(crate) fn take_root_of_environment(global: &mut Global) -> Result<(), Error> {
+    let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    let Some(root) = variable("SWITCHBACK_ROOT") else { return Ok(()) };
+    let is_of_controller = variable("SWITCHBACK_HOST").is_some_and(|host| host == "controller");
+    if is_of_controller || global.root.is_some() || configured(global).is_some() || nearest()?.is_some() {
+        return Ok(());
+    }
+    let root = root
+        .to_string_lossy()
+        .parse()
+        .map_err(|error| Error::new(ErrorKind::Usage, format!("the variable SWITCHBACK_ROOT is wrong: {error}")))?;
+    global.root = Some(root);
+    Ok(())
+}
+
 /// Whether a configuration is used, rather than `--root` alone.
 pub(crate) fn is_configured(global: &Global) -> bool {
     configured(global).is_some() || global.root.is_none()
@@ -69,15 +88,21 @@ fn environment(global: &Global) -> Option<&str> {
 
 /// Finds the configuration in the current directory, else in the nearest directory above.
 fn look_for() -> Result<Utf8PathBuf, Error> {
+    nearest()?.ok_or_else(|| {
+        Error::new(ErrorKind::Config, format!("there is no {FILE} here or in a directory above"))
+            .hint("write one with `switchback init`, or name the root with --root DIR")
+    })
+}
+
+/// Returns the nearest file with the default name.
+fn nearest() -> Result<Option<Utf8PathBuf>, Error> {
     let here = std::env::current_dir()
         .map_err(|error| Error::new(ErrorKind::Internal, "cannot read the current directory").because(error))?;
     let found = here.ancestors().map(|directory| directory.join(FILE)).find(|file| file.is_file());
-    match found.map(Utf8PathBuf::from_path_buf) {
-        Some(Ok(file)) => Ok(relative_to(&here, &file)),
-        Some(Err(path)) => Err(Error::new(ErrorKind::Config, format!("{} is not UTF-8", path.to_string_lossy()))),
-        None => Err(Error::new(ErrorKind::Config, format!("there is no {FILE} here or in a directory above"))
-            .hint("write one with `switchback init`, or name the root with --root DIR")),
-    }
+    let utf8 = found.map(Utf8PathBuf::from_path_buf).transpose();
+    let not_utf8 = |path: std::path::PathBuf| format!("{} is not UTF-8", path.to_string_lossy());
+    let file = utf8.map_err(|path| Error::new(ErrorKind::Config, not_utf8(path)))?;
+    Ok(file.map(|file| relative_to(&here, &file)))
 }
 
 /// Shortens a path for messages: a file in the current directory is just its name.

@@ -154,7 +154,9 @@ impl Typed {
         let flags = [("--config", &self.config), ("--env", &self.environment), ("--root", &self.root)];
         let given = flags.into_iter().filter_map(|(flag, value)| Some(format!("{flag}={}", value.as_ref()?)));
         let line = std::iter::once("switchback".to_owned()).chain(given).chain(["status".to_owned()]);
-        Some(Cli::try_parse_from(line).ok()?.global)
+        let mut global = Cli::try_parse_from(line).ok()?.global;
+        target::take_root_of_environment(&mut global).ok()?;
+        Some(global)
     }
 
     fn target(&self) -> Option<Target> {
