@@ -7,7 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -63,6 +63,25 @@ async fn every_file_arrives() {
         }
         let marker = |name: &fs::DirEntry| name.file_name().to_string_lossy().starts_with(".switchback");
         assert!(!fs::read_dir(dir.path().join("it's/into")).unwrap().flatten().any(|name| marker(&name)), "{shell}");
+    }
+}
+
+/// A file much larger than what is sent at once. FAULTS.md S13.
+#[tokio::test]
+async fn the_bytes_of_a_large_file_count_as_they_are_sent() {
+    const SIZE: u64 = 3_000_001;
+    let content = vec![b'x'; usize::try_from(SIZE).unwrap()];
+    for shell in LocalShell::some() {
+        let dir = TempDir::new().unwrap();
+        fs::create_dir(dir.path().join("into")).unwrap();
+        let tree = Tree::from_memory([("large", &content[..])]).unwrap();
+        let told = Mutex::new(Vec::new());
+        let tell = |files, bytes| told.lock().unwrap().push((files, bytes));
+        shell.transport().upload(&upload(dir.path(), "into", tree), &tell).await.unwrap();
+        let told = told.into_inner().unwrap();
+        assert!(told.is_sorted() && told.last() == Some(&(1, SIZE)), "{shell}: {told:?}");
+        assert!(told.iter().filter(|(files, bytes)| *files == 0 && *bytes > 0).count() > 10, "{shell}: {told:?}");
+        assert_eq!(fs::read(dir.path().join("into/large")).unwrap(), content, "{shell}");
     }
 }
 

@@ -33,7 +33,7 @@ pub(super) fn pack(upload: Upload, marker: String) -> Receiver<NextChunk> {
     let (next, taken) = channel(2);
     drop(spawn_blocking(move || {
         let builder = Builder::new(ChunkWriter::new(next.clone()));
-        let tar = Tar { builder, modified: upload.tree.modified() };
+        let tar = Tar { builder, modified: upload.tree.modified(), buffer: vec![0; 32 << 10] };
         if let Err(error) = tar.pack(&upload, &marker) {
             // The receiver may be gone; then nobody needs the error.
             let _ = next.blocking_send(Err(error));
@@ -51,7 +51,12 @@ fn is_shut(entry: &TreeEntry) -> bool {
 struct Tar {
     builder: Builder<ChunkWriter>,
     modified: u64,
+    /// Holds content between the tree and the stream.
+    buffer: Vec<u8>,
 }
+
+/// The unit of a tar stream: the content of a file is padded to a multiple of it.
+const BLOCK: usize = 512;
 
 impl Tar {
     fn pack(mut self, upload: &Upload, marker: &str) -> Result<(), TreeError> {
@@ -89,11 +94,8 @@ impl Tar {
             Node::File { size } => {
                 let mut header = self.header(EntryType::Regular, entry.mode);
                 header.set_size(*size);
-                self.builder.append_data(&mut header, path, io::Read::take(content, *size))?;
-                let so_far = &mut self.builder.get_mut().so_far;
-                so_far.files += 1;
-                so_far.bytes += size;
-                Ok(())
+                self.builder.append_data(&mut header, path, io::empty())?;
+                self.content(&mut io::Read::take(content, *size))
             }
             Node::Link { target } => {
                 let mut header = self.header(EntryType::Symlink, 0o777);
@@ -101,6 +103,27 @@ impl Tar {
                 self.builder.append_link(&mut header, path, Path::new(OsStr::from_bytes(target)))
             }
         }
+    }
+
+    /// Adds the content of the file whose header was added last, and counts it as it goes: a large file is progress long
+    /// before its end.
+    fn content(&mut self, content: &mut dyn io::Read) -> io::Result<()> {
+        let out = self.builder.get_mut();
+        let mut size = 0;
+        loop {
+            let length = match content.read(&mut self.buffer) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            out.write_all(&self.buffer[..length])?;
+            out.so_far.bytes += length as u64;
+            size += length;
+        }
+        out.write_all(&[0; BLOCK][..size.next_multiple_of(BLOCK) - size])?;
+        out.so_far.files += 1;
+        Ok(())
     }
 
     /// Adds a file of ours.

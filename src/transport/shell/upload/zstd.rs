@@ -6,7 +6,7 @@ use ::zstd::{bulk::Compressor, zstd_safe::compress_bound};
 
 use crate::transport::Uploaded;
 
-use super::chunk::ChunkWriter;
+use super::chunk::{CHUNK_SIZE, ChunkWriter};
 
 /// The content of one frame, in bytes.
 ///
@@ -49,8 +49,15 @@ impl ZstdStream {
     fn pass(&mut self) -> io::Result<()> {
         self.compressor.compress_to_buffer(&self.frame, &mut self.compressed)?;
         self.frame.clear();
-        self.out.write_all(&self.compressed)?;
-        // Count a frame only once sent: its content is usable only when all of it has arrived.
+        let (before, size) = (self.out.so_far.bytes, self.compressed.len() as u64);
+        let content = self.so_far.bytes - before;
+        let mut sent = 0;
+        for part in self.compressed.chunks(CHUNK_SIZE) {
+            self.out.write_all(part)?;
+            sent += part.len() as u64;
+            self.out.so_far.bytes = before + content * sent / size;
+        }
+        // Count a file only once its frame is sent: it is usable only when all of it has arrived.
         self.out.so_far = self.so_far;
         Ok(())
     }
@@ -98,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_is_told_of_when_all_of_it_has_gone() {
+    fn bytes_of_a_frame_count_as_they_go_and_its_files_at_its_end() {
         let (next, mut taken) = channel(1 << 10);
         let mut stream = ZstdStream::new(ChunkWriter::new(next)).expect("memory");
         // Incompressible content takes many chunks.
@@ -111,11 +118,12 @@ mod tests {
             std::iter::successors(Some(0x2545_f491_4f6c_dd1d), next_word).flat_map(u64::to_ne_bytes).take(FRAME);
         stream.so_far = Uploaded { files: 1, bytes: FRAME as u64 };
         stream.write_all(&noise.collect::<Vec<u8>>()).expect("somebody takes it");
-        let files = |next: NextChunk| next.expect("a chunk").so_far.files;
-        let told: Vec<u64> = std::iter::from_fn(|| taken.try_recv().ok()).map(files).collect();
-        assert!(told.len() > 1 && told.iter().all(|files| *files == 0), "{told:?}");
+        let so_far = |next: NextChunk| next.expect("a chunk").so_far;
+        let told: Vec<Uploaded> = std::iter::from_fn(|| taken.try_recv().ok()).map(so_far).collect();
+        assert!(told.len() > 1 && told.iter().all(|so_far| so_far.files == 0), "{told:?}");
+        assert!(told.is_sorted_by(|one, next| one.bytes < next.bytes), "{told:?}");
         stream.end().expect("somebody takes it");
-        assert_eq!(taken.blocking_recv().map(files), Some(1));
+        assert_eq!(taken.blocking_recv().map(so_far), Some(Uploaded { files: 1, bytes: FRAME as u64 }));
     }
 
     #[test]
