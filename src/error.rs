@@ -146,6 +146,8 @@ kinds! {
     Usage => "usage",
     /// The configuration is wrong. Nothing was touched.
     Config => "config",
+    /// The command that lists the hosts failed. Nothing was touched.
+    Inventory => "inventory",
     /// The source of a release cannot be read, or holds something that a release cannot hold. Nothing was touched.
     Source => "source",
     /// The deploy root is a system directory, not a directory, or divided over several filesystems.

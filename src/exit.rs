@@ -71,7 +71,8 @@ impl ExitCode {
             }
             ErrorKind::Internal => Self::UNEXPECTED,
             ErrorKind::Interrupted => Self::INTERRUPTED,
-            ErrorKind::Source
+            ErrorKind::Inventory
+            | ErrorKind::Source
             | ErrorKind::RootRefused
             | ErrorKind::NotDeployed
             | ErrorKind::Unreachable

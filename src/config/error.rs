@@ -55,6 +55,11 @@ impl ConfigError {
         self
     }
 
+    /// Replaces the message.
+    pub(super) fn with_message(self, message: impl Into<String>) -> Self {
+        Self { message: printable(&message.into()), ..self }
+    }
+
     /// Replaces the message by a function of the key.
     #[cfg(feature = "config")]
     pub(super) fn message_of(mut self, message: impl FnOnce(&str) -> String) -> Self {

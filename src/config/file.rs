@@ -40,9 +40,13 @@ impl Config {
             Some(root) => Self::parse_at(&text, environment, root),
             None => Self::parse(&text, environment),
         };
-        parsed
+        let mut config = parsed
             .and_then(|config| config.anchored(directory, home.as_deref().map(Utf8Path::new)))
-            .map_err(|error| error.in_file(file))
+            .map_err(|error| error.in_file(file))?;
+        if let Some(from) = &mut config.hosts_from {
+            from.in_file(file);
+        }
+        Ok(config)
     }
 
     /// Makes the paths on this machine absolute, as for a file in `directory`, an absolute path: `~/` relative to

@@ -55,6 +55,7 @@ layer! {
     Layer {
         root: Text => "root",
         host: Vec<Spanned<HostLayer>> => "host",
+        hosts_from: Text => "hosts_from",
         ssh: SshLayer => "ssh",
         layout: LayoutLayer => "layout",
         parallel: Spanned<i64> => "parallel",

@@ -9,11 +9,11 @@ mod duration;
 pub(crate) mod error;
 #[cfg(feature = "config")]
 mod file;
+mod hosts_from;
 #[cfg(feature = "config")]
 mod kind;
 #[cfg(feature = "config")]
 mod layer;
-#[cfg(feature = "config")]
 mod range;
 #[cfg(feature = "config")]
 mod read;
@@ -32,8 +32,7 @@ mod value;
 #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 pub use duration::{DurationError, parse_duration};
 pub(crate) use error::ConfigError;
-#[cfg(feature = "config")]
-#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
+pub use hosts_from::HostsFrom;
 pub use range::{HostRange, HostRangeError};
 pub use suggest::did_you_mean;
 
@@ -84,8 +83,11 @@ const PARALLEL: usize = 32;
 pub struct Config {
     /// The root of hosts without their own.
     pub root: Option<HostPath>,
-    /// The hosts, in the order of the configuration; at least one.
+    /// The hosts, in the order of the configuration: at least one, or none before
+    /// [`list_hosts`](Self::list_hosts) where a command lists them.
     pub hosts: Vec<HostConfig>,
+    /// The command that lists the hosts.
+    pub hosts_from: Option<HostsFrom>,
     /// The SSH options.
     pub ssh: SshOptions,
     /// The names of the tree under a root.
@@ -222,6 +224,7 @@ impl Config {
         Self {
             root: None,
             hosts: Vec::new(),
+            hosts_from: None,
             ssh: SshOptions::default(),
             layout: Layout::default(),
             parallel: PARALLEL,
@@ -262,7 +265,6 @@ impl HostConfig {
 }
 
 /// The value of `[data] host` for the machine that runs switchback.
-#[cfg(feature = "config")]
 const CONTROLLER: &str = "controller";
 
 /// The name of this machine as a host without a configured name.

@@ -40,6 +40,17 @@ impl HostRange {
     }
 }
 
+/// Pairs names with addresses, in their order. Without names, each host is called as in its address.
+pub(super) fn pair(names: Option<Vec<String>>, addresses: Vec<Address>) -> Result<Vec<(String, Address)>, String> {
+    let names = names.unwrap_or_else(|| addresses.iter().map(|address| address.host().to_owned()).collect());
+    let (many, of) = (addresses.len(), names.len());
+    if many != of {
+        let (es, s) = (if many == 1 { "" } else { "es" }, if of == 1 { "" } else { "s" });
+        return Err(format!("{many} address{es} for {of} name{s}"));
+    }
+    Ok(names.into_iter().zip(addresses).collect())
+}
+
 impl FromStr for HostRange {
     type Err = HostRangeError;
 

@@ -8,7 +8,7 @@ use toml::de::{DeTable, Deserializer};
 use super::{
     error::ConfigError,
     kind,
-    layer::{Layer, Table},
+    layer::{Layer, Table, Text},
     suggest::did_you_mean,
 };
 
@@ -24,11 +24,27 @@ pub(super) fn read(text: &str, environment: Option<&str>) -> Result<Layer, Confi
     if let Some(nested) = environments.values().find_map(|layer| layer.env.as_ref()) {
         return Err(ConfigError::at(text, nested.span(), "an environment cannot contain environments"));
     }
+    if let Some(both) = environments.values().chain([&file]).find_map(lists_hosts_twice) {
+        let error = ConfigError::at(text, both.span(), "")
+            .message_of(|key| format!("`{key}` and `[[host]]` exclude each other"));
+        return Err(error.help("let the command print these hosts too, or remove one of the two"));
+    }
     let Some(name) = environment else { return Ok(file) };
     match environments.remove(name) {
-        Some(layer) => Ok(layer.over(file)),
+        Some(layer) => {
+            // Either list of hosts replaces either.
+            if layer.host.is_some() || layer.hosts_from.is_some() {
+                (file.host, file.hosts_from) = (None, None);
+            }
+            Ok(layer.over(file))
+        }
         None => Err(no_such_environment(name, environments.keys())),
     }
+}
+
+/// Returns the command that lists hosts, if there are others too.
+fn lists_hosts_twice(layer: &Layer) -> Option<&Text> {
+    layer.hosts_from.as_ref().filter(|_| layer.host.is_some())
 }
 
 fn no_such_environment<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> ConfigError {

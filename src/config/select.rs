@@ -22,6 +22,7 @@ impl Config {
 
     /// Selects these hosts, by their names or addresses. If the configuration lists hosts, each must be one of them,
     /// so that a misspelled name does not become a new host. Otherwise they are new, and have the root of all hosts.
+    /// Hosts of a command must be [listed](Self::list_hosts) first.
     ///
     /// # Errors
     ///
@@ -33,7 +34,8 @@ impl Config {
 
     /// Whether the configuration lists hosts, rather than this machine by default.
     fn lists_hosts(&self) -> bool {
-        !matches!(&self.hosts[..], [HostConfig { name, place: Place::Local, .. }] if name == LOCAL)
+        let is_default = matches!(&self.hosts[..], [HostConfig { name, place: Place::Local, .. }] if name == LOCAL);
+        self.hosts_from.is_some() || !is_default
     }
 
     fn host(&self, address: &Address) -> Result<HostConfig, ConfigError> {
@@ -41,6 +43,9 @@ impl Config {
         let is_meant = |host: &&HostConfig| host.name == text || host.place == Place::Ssh(address.clone());
         if let Some(host) = self.hosts.iter().find(is_meant) {
             return Ok(host.clone());
+        }
+        if self.hosts.is_empty() {
+            return Err(ConfigError::new("the command that lists the hosts has not run yet"));
         }
         if self.lists_hosts() {
             let names = || self.hosts.iter().map(|host| host.name.as_str());

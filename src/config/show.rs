@@ -17,6 +17,8 @@ use crate::{
 struct View<'a> {
     #[serde(rename = "root", skip_serializing_if = "Option::is_none")]
     root: Option<&'a HostPath>,
+    #[serde(rename = "hosts_from", skip_serializing_if = "Option::is_none")]
+    hosts_from: Option<&'a str>,
     #[serde(rename = "parallel")]
     parallel: usize,
     #[serde(rename = "keep", skip_serializing_if = "Option::is_none")]
@@ -125,17 +127,24 @@ struct Security<'a> {
 
 #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 impl Config {
-    /// Formats the resolved configuration as TOML that parses to the same configuration.
+    /// Formats the resolved configuration as TOML that parses to the same configuration. Hosts that a command listed are
+    /// written as others are, and the command before them as a comment.
     #[must_use]
     #[expect(clippy::missing_panics_doc, reason = "text, numbers and tables always have a TOML form")]
     pub fn to_toml(&self) -> String {
-        toml::to_string(&self.view()).expect("a configuration has only text, numbers and tables")
+        let mut view = self.view();
+        let from = view.hosts_from.take_if(|_| !self.hosts.is_empty());
+        let text = toml::to_string(&view).expect("a configuration has only text, numbers and tables");
+        let Some(from) = from else { return text };
+        let comment: String = from.lines().map(|line| format!("#     {line}\n")).collect();
+        format!("# The hosts are those that this command listed:\n{comment}\n{text}")
     }
 
     fn view(&self) -> View<'_> {
         let ssh = &self.ssh;
         View {
             root: self.root.as_ref(),
+            hosts_from: self.hosts_from.as_ref().map(super::HostsFrom::command),
             parallel: self.parallel,
             keep: self.keep,
             shared: &self.shared,

@@ -20,8 +20,9 @@ pub fn did_you_mean<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str
 
 /// Keys of the configuration as other tools call them.
 #[cfg(feature = "config")]
-const OTHERS: [(&[&str], &str); 20] = [
-    (&["hosts", "server", "servers", "role", "roles", "node", "nodes", "inventory"], "[[host]]"),
+const OTHERS: [(&[&str], &str); 21] = [
+    (&["hosts", "server", "servers", "role", "roles", "node", "nodes"], "[[host]]"),
+    (&["inventory", "inventory_command", "hosts_command"], "hosts_from"),
     (&["user", "username", "port", "hostname", "ip"], "address = \"user@host:port\""),
     (&["deploy_to", "deploy_path", "directory", "dir", "destination"], "root"),
     (&["keep_releases", "retain", "retain_containers", "releases_to_keep"], "keep"),

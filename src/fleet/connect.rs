@@ -20,11 +20,12 @@ impl Fleet {
     /// [`NewRelease::open_with`](crate::release::NewRelease::open_with), or its exclude patterns, `strip` and `max_ratio`
     /// have no effect.
     ///
-    /// Opens no connection before the first command.
+    /// Opens no connection before the first command. If a command lists the hosts and has not run yet, it runs now, as
+    /// [`Config::list_hosts`] says: in an asynchronous task, call that before, where it may block.
     ///
     /// # Errors
     ///
-    /// As [`Fleet::new`]; and [`ErrorKind::Config`](crate::ErrorKind::Config) when a host is reached over SSH and the
+    /// As [`Fleet::new`] and [`Config::list_hosts`]; and [`ErrorKind::Config`](crate::ErrorKind::Config) when a host is reached over SSH and the
     /// crate was built without the `ssh` feature, or when a host is this machine and that does not run Linux.
     pub fn from_config(config: &Config) -> Result<Self, Error> {
         Self::from_config_knowing(config, &KnownManifests::new())
@@ -37,6 +38,13 @@ impl Fleet {
     ///
     /// As [`from_config`](Self::from_config).
     pub fn from_config_knowing(config: &Config, known: &KnownManifests) -> Result<Self, Error> {
+        let listed;
+        let config = if config.hosts.is_empty() {
+            listed = config.clone().list_hosts()?;
+            &listed
+        } else {
+            config
+        };
         let hosts = config.hosts.iter().map(|host| match &host.place {
             Place::Local => here(config, host, known),
             Place::Ssh(address) => over_ssh(config, host, known, address),

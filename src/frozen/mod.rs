@@ -461,6 +461,9 @@ fn keys_of_the_configuration_are_frozen() {
     let config = Config::parse(CONFIG, None).unwrap_or_else(|error| panic!("{error}"));
     let printed = config.to_toml();
     assert!(printed == CONFIG, "users write src/frozen/switchback.toml:{}", differences(CONFIG, &printed));
+    let listed = "root = \"/a\"\nhosts_from = \"list\"\n";
+    let printed = Config::parse(listed, None).expect("a command").to_toml();
+    assert!(printed.starts_with(listed), "{printed}");
     let nested = "root = '/a'\n[env.staging]\nroot = '/b'";
     assert_eq!(Config::parse(nested, Some("staging")).expect("an environment").hosts[0].root.as_str(), "/b");
 }

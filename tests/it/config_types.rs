@@ -9,6 +9,7 @@ const TABLES: [(&str, &[(&str, &str)]); 12] = [
         &[
             ("root", TEXT),
             ("host", "a list of tables"),
+            ("hosts_from", TEXT),
             ("ssh", TABLE),
             ("layout", TABLE),
             ("parallel", NUMBER),

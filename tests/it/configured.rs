@@ -17,6 +17,7 @@ use tempfile::TempDir;
 const CASES: &[(&str, &str, [u8; 4])] = &[
     ("", "nothing", [0, 0, 0, 0]),
     ("keep = 0", "retention", [0, 0, 0, 0]),
+    ("hosts_from = 'cat inventory'", "hosts", [0, 0, 0, 0]),
     ("[hooks]\nprepare = 'echo built >built'\nafter_switch = 'cat page >>$SWITCHBACK_ROOT/log'", "hooks", [0, 0, 0, 0]),
     ("[hooks]\nafter_switch = 'echo $WORD >>$SWITCHBACK_ROOT/log'\nenv_file = 'secrets'", "variables", [0, 0, 0, 0]),
     ("[validate]\ncommand = 'grep -v v3 page'", "validation", [0, 0, 4, 0]),
@@ -35,6 +36,9 @@ const CASES: &[(&str, &str, [u8; 4])] = &[
     ("[layout]\ncurrent = 'live'", "layout", [0, 0, 0, 0]),
 ];
 
+/// This machine, as an inventory has it.
+const INVENTORY: &str = r#"{"all":{"hosts":["here"]},"_meta":{"hostvars":{"here":{"ansible_connection":"local"}}}}"#;
+
 fn source(site: &Path, page: &str) {
     fs_err::create_dir_all(site.join("source")).expect("made");
     for file in ["page", "other"] {
@@ -45,7 +49,9 @@ fn source(site: &Path, page: &str) {
 fn site(text: &str) -> TempDir {
     let site = tempfile::tempdir().expect("a directory");
     let text = format!("root = '{}'\n{text}\n", site.path().join("root").display());
-    for (file, content) in [("switchback.toml", text.as_str()), ("data", "v0\n"), ("secrets", "WORD=secret\n")] {
+    for (file, content) in
+        [("switchback.toml", text.as_str()), ("data", "v0\n"), ("secrets", "WORD=secret\n"), ("inventory", INVENTORY)]
+    {
         fs_err::write(site.path().join(file), content).expect("written");
     }
     site

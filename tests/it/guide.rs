@@ -78,7 +78,7 @@ fn every_key_and_preset_stands_in_the_guide() {
         advice.trim_start_matches("known here: ").split(", ").map(ToOwned::to_owned).collect::<Vec<String>>()
     };
     for table in listed(unknown("zzzzzz = 1")) {
-        if matches!(table.as_str(), "root" | "host" | "parallel" | "keep" | "shared" | "env") {
+        if matches!(table.as_str(), "root" | "host" | "hosts_from" | "parallel" | "keep" | "shared" | "env") {
             assert!(
                 CONFIGURATION.contains(&format!("`{table}`")) || CONFIGURATION.contains(&format!("[{table}")),
                 "{table}"

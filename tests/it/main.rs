@@ -30,6 +30,7 @@ mod hooks;
 mod hooks_cli;
 mod hooks_over_ssh;
 mod host_faults;
+mod hosts_from;
 mod json_schema;
 mod library_texts;
 mod manifest_by_hand;

@@ -45,6 +45,12 @@ pub(crate) struct Global {
     /// configuration is given or found.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<HostPath>,
+    /// List the hosts with COMMAND, not as configured
+    ///
+    /// Runs as `hosts_from` of the configuration does, and in its place: by `sh`, in the directory of the configuration,
+    /// else in this one. It prints a host on each line, or JSON as `ansible-inventory --list` does.
+    #[arg(long, global = true, value_name = "COMMAND", hide_short_help = true)]
+    pub(crate) hosts_from: Option<String>,
     /// Print JSON Lines: events, then the report
     #[arg(long, global = true)]
     pub(crate) json: bool,

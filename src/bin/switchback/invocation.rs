@@ -78,6 +78,7 @@ fn fleet(global: &Global, hosts: &Hosts) -> String {
     add("--config", global.config.as_ref().map(|file| file.as_str()));
     add("-e", global.environment.as_deref());
     add("--root", global.root.as_ref().map(switchback::HostPath::as_str));
+    add("--hosts-from", global.hosts_from.as_deref());
     for host in &hosts.host {
         add("--host", Some(&host.to_string()));
     }

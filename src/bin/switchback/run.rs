@@ -51,9 +51,17 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
 }
 
 fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<ExitCode, Error> {
-    let target = target::find(global, hosts)?;
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let invocation = Arc::new(Invocation::new(global, hosts, words));
+    let target = match target::find(global, hosts) {
+        Err(error) if error.kind() == ErrorKind::Inventory => {
+            let mut report = Report::refused(command.reported(), error);
+            report.word_hints(&|hints| render::hint::words(hints, &invocation));
+            printed(render::report(&report, global, &invocation))?;
+            return Ok(exit::of(&report, None));
+        }
+        found => found?,
+    };
     let runtime = runtime(&target, command)
         .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
     let asked = runtime.block_on(connected(global, &invocation, &target, command));

@@ -19,29 +19,44 @@ pub(crate) struct Target {
     pub(crate) left: Vec<(usize, HostConfig)>,
 }
 
-/// Finds and reads the configuration, and overrides it with the command line.
+/// Finds and reads the configuration, lists its hosts if a command does, and overrides it with the command line.
 pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
-    let mut config = match (configured(global), &global.root) {
+    let listed = read(global)?.list_hosts();
+    let config = listed.map_err(|error| match error.kind() {
+        ErrorKind::Inventory => error.hint("--hosts-from COMMAND lists the hosts in another way: `echo 'web[01-05]'`"),
+        _ => error,
+    })?;
+    let mut config = selected(config, hosts)?;
+    let left = leave_out(&mut config, &hosts.except)?;
+    Ok(Target { config, left })
+}
+
+/// Finds and reads the configuration, with the root of the command line. Runs no command, so its hosts may be unknown.
+pub(crate) fn read(global: &Global) -> Result<Config, Error> {
+    let config = match (configured(global), &global.root) {
         (None, Some(root)) => {
             if let Some(environment) = environment(global) {
                 let message = format!("-e {environment:?} needs a configuration, and --root alone uses none");
                 return Err(Error::new(ErrorKind::Usage, message).hint("give --config too, or leave -e out"));
             }
-            Config::for_root(root.clone(), &hosts.addresses()).map_err(|error| wrong(&error))?
+            Config::for_root(root.clone(), &[])
         }
         (file, root) => {
             let file = file.map_or_else(look_for, Ok)?;
-            let config =
-                Config::from_file_at(&file, environment(global), root.as_ref()).map_err(|error| wrong(&error))?;
-            if hosts.host.is_empty() {
-                config
-            } else {
-                config.with_hosts(&hosts.addresses()).map_err(|error| wrong(&error))?
-            }
+            Config::from_file_at(&file, environment(global), root.as_ref())
         }
     };
-    let left = leave_out(&mut config, &hosts.except)?;
-    Ok(Target { config, left })
+    let config = config.map_err(|error| wrong(&error))?;
+    match &global.hosts_from {
+        Some(command) => config.with_hosts_from(command).map_err(|error| wrong(&error)),
+        None => Ok(config),
+    }
+}
+
+/// Selects the hosts of the command line, if it names any.
+pub(crate) fn selected(config: Config, hosts: &Hosts) -> Result<Config, Error> {
+    let selected = if hosts.host.is_empty() { Ok(config) } else { config.with_hosts(&hosts.addresses()) };
+    selected.map_err(|error| wrong(&error))
 }
 
 /// Sets the root to the one of the environment, if no root is given and no configuration is given or found.

@@ -9,6 +9,7 @@ use crate::{
         CONTROLLER, HostConfig,
         error::ConfigError,
         layer::{DataLayer, Table, Text},
+        select::is_host_name,
     },
     data::Preset,
     path::InnerPath,
@@ -67,9 +68,14 @@ impl Source<'_> {
         }
         match word.map(|word| word.get_ref().as_str()) {
             Some(CONTROLLER) => Ok(DataPlace::Controller),
+            // A command lists the hosts, later.
+            Some(name) if hosts.is_empty() && is_host_name(name) => Ok(DataPlace::Host(name.to_owned())),
             Some(name) if named(name).is_none() => Err(self.no_such_host(spot, name, hosts)),
             Some(name) => Ok(DataPlace::Host(name.to_owned())),
-            None => Ok(hosts.first().map_or(DataPlace::Controller, |host| DataPlace::Host(host.name.clone()))),
+            None => hosts.first().map(|host| DataPlace::Host(host.name.clone())).ok_or_else(|| {
+                let error = self.error(spot, "with `hosts_from`, `[data]` needs a `host`");
+                error.help("name it: which of the listed hosts comes first may change from run to run")
+            }),
         }
     }
 

@@ -6,15 +6,25 @@ use super::Source;
 use crate::{
     address::Address,
     config::{
-        HostConfig, HostRange,
+        HostConfig, HostRange, HostsFrom,
         error::ConfigError,
         layer::{HostLayer, Text},
+        range::pair,
         select::{Twins, is_host_name, not_a_host_name},
     },
     path::HostPath,
 };
 
 impl Source<'_> {
+    /// Checks the command that lists the hosts. They have no other root than the one for all.
+    pub(super) fn hosts_from(&self, command: &Text, root: Option<&HostPath>) -> Result<HostsFrom, ConfigError> {
+        let place = self.error(command.span(), "the listed hosts need a `root` for all hosts");
+        if root.is_none() {
+            return Err(place.help("write the deploy root, such as root = \"/srv/shop\""));
+        }
+        self.command(Some(command)).map(|text| HostsFrom::at(text.unwrap_or_default(), place))
+    }
+
     pub(super) fn hosts(
         &self,
         root: Option<&HostPath>,
@@ -56,27 +66,17 @@ impl Source<'_> {
         };
         match (names, addresses) {
             (None, None) => Err(ConfigError::at(self.text, layer.span(), "this host has neither `name` nor `address`")),
-            (None, Some(addresses)) => {
-                addresses.into_iter().map(|to| Ok(HostConfig::ssh(to.clone(), root(to.host())?))).collect()
-            }
             (Some(names), None) => match &names[..] {
                 [name] => Ok(vec![HostConfig::local(root(name)?).named(name)]),
                 _ => Err(self
                     .error(name.as_ref().map_or(layer.span(), Spanned::span), "several hosts need an `address`")
                     .help("write one with a range of as many hosts; without an address, a host is this machine")),
             },
-            (Some(names), Some(addresses)) => {
-                if names.len() != addresses.len() {
-                    let spot = address.as_ref().map_or(layer.span(), Spanned::span);
-                    let message = format!(
-                        "{} for {}",
-                        counted(addresses.len(), "address", "addresses"),
-                        counted(names.len(), "name", "names")
-                    );
-                    return Err(self.error(spot, message).help("both ranges must have the same number of hosts"));
-                }
-                let pair = |(name, to): (String, Address)| Ok(HostConfig::ssh(to, root(&name)?).named(name));
-                names.into_iter().zip(addresses).map(pair).collect()
+            (names, Some(addresses)) => {
+                let spot = address.as_ref().map_or(layer.span(), Spanned::span);
+                let pairs = pair(names, addresses)
+                    .map_err(|error| self.error(spot, error).help("both ranges must have the same number of hosts"))?;
+                pairs.into_iter().map(|(name, to)| Ok(HostConfig::ssh(to, root(&name)?).named(name))).collect()
             }
         }
     }
@@ -100,8 +100,4 @@ impl Source<'_> {
         let first = ConfigError::at(self.text, first.span(), "").line().unwrap_or_default();
         ConfigError::at(self.text, spot, message).help(format!("the first of the two starts on line {first}"))
     }
-}
-
-fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -37,7 +37,11 @@ pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Resu
     let source = Source { text };
     let root = layer.root.as_ref().map(|root| source.parse::<HostPath>(root)).transpose()?;
     let root = root.or_else(|| over.cloned());
-    let hosts = source.hosts(root.as_ref(), layer.host.as_deref().unwrap_or_default())?;
+    let hosts_from = layer.hosts_from.as_ref().map(|command| source.hosts_from(command, root.as_ref())).transpose()?;
+    let hosts = match &hosts_from {
+        Some(_) => Vec::new(),
+        None => source.hosts(root.as_ref(), layer.host.as_deref().unwrap_or_default())?,
+    };
     let deploy = layer.deploy.unwrap_or_default();
     let security = layer.security.unwrap_or_default();
     let SourceLayer { exclude, strip, max_ratio } = layer.source.unwrap_or_default();
@@ -49,6 +53,7 @@ pub(super) fn resolve(text: &str, layer: Layer, over: Option<&HostPath>) -> Resu
             ..source.hooks(&layer.hooks.unwrap_or_default())?
         },
         hosts,
+        hosts_from,
         root,
         ssh: source.ssh(layer.ssh.unwrap_or_default())?,
         layout: source.layout(&layer.layout.unwrap_or_default())?,

@@ -92,9 +92,13 @@ pub(crate) fn remember(report: &Report, global: &Global, hosts: &Hosts) {
 /// Returns the file of a fleet: its roots and hosts name it, however many of the hosts are selected.
 fn file(global: &Global, hosts: &Hosts) -> Option<Utf8PathBuf> {
     let all = if target::is_configured(global) { Hosts::default() } else { hosts.clone() };
-    let config = target::find(global, &all).ok()?.config;
+    let config = target::read(global).ok()?;
+    // Hosts that a command lists are not known here: their root and the command name them.
+    let (from, directory) = (config.hosts_from.clone(), config.directory.clone());
+    let from = from.map(|from| format!("{:?}\n{directory:?}\n{}\n", config.root, from.command()));
+    let config = if from.is_some() { config } else { target::selected(config, &all).ok()? };
     let identity = config.hosts.iter().map(|host| format!("{}\n{:?}\n{}\n", host.name, host.place, host.root));
-    let digest = Digest::of(identity.collect::<String>().as_bytes());
+    let digest = Digest::of(identity.chain(from).collect::<String>().as_bytes());
     Some(caches()?.join("completions").join(digest.to_string()))
 }
 

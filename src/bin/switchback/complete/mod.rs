@@ -11,13 +11,13 @@ use clap_complete::{
     engine::{ArgValueCandidates, CompletionCandidate},
     env::Shells,
 };
-use switchback::{HostPath, ReleaseName, TargetCheck, adoption::Tool};
+use switchback::{Config, HostPath, ReleaseName, TargetCheck, adoption::Tool};
 
 pub(crate) use cache::remember;
 
 use crate::{
     args::{Cli, Global, HostArg, Hosts},
-    target::{self, Target},
+    target,
 };
 
 /// The variable by which the scripts ask for completions.
@@ -90,7 +90,8 @@ fn commands() -> Vec<CompletionCandidate> {
 }
 
 fn hosts() -> Vec<CompletionCandidate> {
-    let hosts = Typed::now().target().map(|target| target.config.hosts).unwrap_or_default();
+    // Runs no command that lists hosts.
+    let hosts = Typed::now().config().map(|config| config.hosts).unwrap_or_default();
     hosts.into_iter().map(|host| CompletionCandidate::new(host.name)).collect()
 }
 
@@ -119,6 +120,7 @@ struct Typed {
     config: Option<String>,
     environment: Option<String>,
     root: Option<String>,
+    hosts_from: Option<String>,
     hosts: Vec<String>,
 }
 
@@ -142,6 +144,7 @@ impl Typed {
                 "--config" => typed.config = value(),
                 "-e" | "--env" => typed.environment = value(),
                 "--root" => typed.root = value(),
+                "--hosts-from" => typed.hosts_from = value(),
                 "--host" => typed.hosts.extend(value()),
                 _ => {}
             }
@@ -151,7 +154,12 @@ impl Typed {
 
     /// Returns the global options with these values, and those of the environment.
     fn global(&self) -> Option<Global> {
-        let flags = [("--config", &self.config), ("--env", &self.environment), ("--root", &self.root)];
+        let flags = [
+            ("--config", &self.config),
+            ("--env", &self.environment),
+            ("--root", &self.root),
+            ("--hosts-from", &self.hosts_from),
+        ];
         let given = flags.into_iter().filter_map(|(flag, value)| Some(format!("{flag}={}", value.as_ref()?)));
         let line = std::iter::once("switchback".to_owned()).chain(given).chain(["status".to_owned()]);
         let mut global = Cli::try_parse_from(line).ok()?.global;
@@ -159,8 +167,8 @@ impl Typed {
         Some(global)
     }
 
-    fn target(&self) -> Option<Target> {
-        target::find(&self.global()?, &Hosts::default()).ok()
+    fn config(&self) -> Option<Config> {
+        target::read(&self.global()?).ok()
     }
 
     fn known(&self) -> cache::Known {
@@ -183,6 +191,7 @@ mod tests {
             config: some("a.toml"),
             environment: some("staging"),
             root: some("/srv/shop"),
+            hosts_from: None,
             hosts: vec!["web1".to_owned(), "web2".to_owned()],
         };
         assert_eq!(found, expected);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde::Serialize;
-use switchback::{Error, Event, Observer, report::Failure};
+use switchback::{Error, ErrorKind, Event, Observer, report::Failure};
 
 use crate::invocation::Invocation;
 
@@ -81,7 +81,8 @@ pub(crate) fn error(command: Option<&str>, error: &Error) {
         kind: "report",
         format: 1,
         command: command.map(ToOwned::to_owned),
-        outcome: "error",
+        // Nothing is wrong with the command line or the configuration if the command that lists the hosts fails.
+        outcome: if error.kind() == ErrorKind::Inventory { "refused" } else { "error" },
         hosts: [],
         error: Some(failure),
     };
