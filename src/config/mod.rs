@@ -19,6 +19,8 @@ mod range;
 mod read;
 #[cfg(feature = "config")]
 mod resolve;
+#[cfg(all(test, feature = "config"))]
+mod schema;
 mod select;
 #[cfg(feature = "config")]
 mod show;
@@ -54,6 +56,11 @@ use crate::{
 #[cfg(feature = "config")]
 #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 pub const STARTER: &str = include_str!("starter.toml");
+
+/// The JSON Schema of the configuration, for editors and for other programs that write one.
+#[cfg(feature = "config")]
+#[cfg_attr(docsrs, doc(cfg(feature = "config")))]
+pub const SCHEMA: &str = include_str!("../../schemas/switchback.toml.schema.json");
 
 /// The default number of hosts to work on at once.
 const PARALLEL: usize = 32;

@@ -221,6 +221,11 @@ fn init_then_config() {
     let (code, resolved, _) = run(directory.path(), &["config"]);
     assert_eq!(code, 0);
     assert!(resolved.contains("name = \"local\""), "{resolved}");
+    // The first line names the schema for editors, a file beside it.
+    let written = |name: &str| fs_err::read_to_string(directory.path().join(name)).expect("it was written");
+    let (code, schema, _) = run(directory.path(), &["config", "--schema"]);
+    let named = written("switchback.toml").lines().next().map(|line| line.trim_start_matches("#:schema ./").to_owned());
+    assert_eq!((code, schema), (0, written(&named.expect("a line"))));
     fs_err::write(directory.path().join("switchback.toml"), "root = '/mine'").expect("it can be written");
     let (code, _, err) = run(directory.path(), &["init"]);
     assert_eq!(code, 2, "{err}");

@@ -317,7 +317,7 @@ fn the_starter_parses_as_it_is_and_uncommented() {
     assert_eq!(parse(STARTER).hosts[0].name, "local");
     let uncommented: String = STARTER
         .lines()
-        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '\t'])).unwrap_or(line))
+        .map(|line| line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '\t', ':'])).unwrap_or(line))
         .fold(String::new(), |text, line| text + line + "\n");
     assert!(!uncommented.contains("\n#["), "every setting is uncommented");
     let config = parse(&uncommented);

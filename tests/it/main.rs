@@ -41,6 +41,7 @@ mod races;
 mod recipes;
 mod retention;
 mod rollback_processes;
+mod schema;
 mod seeded;
 mod shared_upload;
 mod shell;

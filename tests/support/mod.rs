@@ -13,6 +13,7 @@ pub(crate) mod names;
 pub(crate) mod proxy;
 pub(crate) mod puppet;
 pub(crate) mod rng;
+pub(crate) mod schema;
 #[cfg(feature = "cli")]
 pub(crate) mod site;
 #[cfg(feature = "ssh")]

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The values of `revert_when`.
-const REVERT_WHEN: [(&str, RevertWhen); 2] =
+pub(in crate::config) const REVERT_WHEN: [(&str, RevertWhen); 2] =
     [("after-switch", RevertWhen::AfterSwitch), ("before-switch", RevertWhen::BeforeSwitch)];
 
 impl Source<'_> {

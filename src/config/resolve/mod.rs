@@ -1,11 +1,11 @@
 //! Resolution of a configuration: checks every value, and reports the line of an invalid one.
 
-mod data;
+pub(super) mod data;
 mod hooks;
 mod hosts;
 mod layout;
-mod ssh;
-mod validate;
+pub(super) mod ssh;
+pub(super) mod validate;
 
 use std::{
     ops::{Range, RangeInclusive},
@@ -27,7 +27,7 @@ use super::{
 use crate::{commands::Commands, path::HostPath, shared::SharedPath, target_check::TargetCheck, tree::Limits};
 
 /// The values of `[rollback] verify`.
-const TARGET_CHECKS: [(&str, TargetCheck); 3] =
+pub(super) const TARGET_CHECKS: [(&str, TargetCheck); 3] =
     [("quick", TargetCheck::Quick), ("full", TargetCheck::Full), ("none", TargetCheck::None)];
 
 /// Checks the layer of this text and fills in the defaults.

@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// The values of `known_hosts`.
-const KNOWN_HOSTS: [(&str, KnownHosts); 2] = [("strict", KnownHosts::Strict), ("accept-new", KnownHosts::AcceptNew)];
+pub(in crate::config) const KNOWN_HOSTS: [(&str, KnownHosts); 2] =
+    [("strict", KnownHosts::Strict), ("accept-new", KnownHosts::AcceptNew)];
 
 impl Source<'_> {
     pub(super) fn ssh(&self, layer: SshLayer) -> Result<SshOptions, ConfigError> {

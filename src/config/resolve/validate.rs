@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// The values of `on`.
-const PLACES: [(&str, ValidateOn); 2] = [("hosts", ValidateOn::Hosts), ("controller", ValidateOn::Controller)];
+pub(in crate::config) const PLACES: [(&str, ValidateOn); 2] =
+    [("hosts", ValidateOn::Hosts), ("controller", ValidateOn::Controller)];
 
 impl Source<'_> {
     pub(super) fn validation(&self, layer: &ValidateLayer) -> Result<Option<Validation>, ConfigError> {

@@ -7,9 +7,13 @@ use std::{
     process::ExitCode,
 };
 
-use camino::{Utf8Path, Utf8PathBuf};
+use camino::Utf8Path;
 use clap::{Args, Parser};
-use switchback::{Config, Error, ErrorKind, HostPath, config::STARTER, shared::SharedPath};
+use switchback::{
+    Config, Error, ErrorKind, HostPath,
+    config::{SCHEMA, STARTER},
+    shared::SharedPath,
+};
 
 use super::OnMachine;
 use crate::{
@@ -19,7 +23,8 @@ use crate::{
 
 /// Write a commented switchback.toml
 ///
-/// Writes it here, or to the file given with --config; with the root and the hosts given by --root and --host. At a
+/// Writes it here, or to the file given with --config, and beside it `.switchback.schema.json`, by which editors
+/// complete its keys; with the root and the hosts given by --root and --host. At a
 /// terminal, it asks for the rest and ends with `switchback check`; --yes asks nothing. An existing file is never
 /// overwritten.
 #[derive(Debug, Args)]
@@ -43,7 +48,8 @@ impl OnMachine for Init {
         if !ask::somebody_is_there() || global.json || global.quiet || global.yes {
             write(file, &Answers { root: root.cloned(), hosts, ..Answers::default() })?;
             let missing = if root.is_some() { "read through it" } else { "set the root and the hosts in it" };
-            let next = format!("Wrote {file}. Next: {missing}, then run `switchback check`.");
+            let next =
+                format!("Wrote {file}, and {SCHEMA_FILE} for editors. Next: {missing}, then run `switchback check`.");
             return render::done(name, global, Some(&next));
         }
         // Not after all the questions.
@@ -61,6 +67,9 @@ impl OnMachine for Init {
         Ok(run::run(check))
     }
 }
+
+/// The name of the JSON Schema beside the configuration, as its first line has it.
+const SCHEMA_FILE: &str = ".switchback.schema.json";
 
 /// The settings that are not as in the starter configuration.
 #[derive(Debug, Default)]
@@ -136,12 +145,21 @@ fn shared_paths(text: &str) -> Result<Vec<String>, String> {
     words.map(|word| checked(word).map_err(|error| format!("{word:?}: {error}"))).collect()
 }
 
-/// Writes the configuration. An existing file is an [`ErrorKind::Usage`].
-fn write(file: &Utf8Path, answers: &Answers) -> Result<Utf8PathBuf, Error> {
+/// Writes the configuration, and then its schema. An existing configuration is an [`ErrorKind::Usage`]; an existing
+/// schema, which may be that of a newer version, stays.
+fn write(file: &Utf8Path, answers: &Answers) -> Result<(), Error> {
     let text = answers.text();
     if let Err(error) = Config::parse(&text, None) {
         return Err(Error::new(ErrorKind::Config, error.to_string()));
     }
+    if !publish(file, &text)? {
+        return Err(exists(file));
+    }
+    publish(&file.with_file_name(SCHEMA_FILE), SCHEMA).map(drop)
+}
+
+/// Writes a file; `false` if it exists, whatever it holds.
+fn publish(file: &Utf8Path, text: &str) -> Result<bool, Error> {
     // A temporary file, published as a whole at the end: a killed run leaves a complete file or none.
     let directory = file.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
     let mut beside = tempfile::Builder::new();
@@ -150,9 +168,9 @@ fn write(file: &Utf8Path, answers: &Answers) -> Result<Utf8PathBuf, Error> {
     let content = written.write_all(text.as_bytes()).and_then(|()| written.as_file().sync_all());
     content.map_err(|error| failed(file, error))?;
     match written.persist_noclobber(file) {
-        Err(refused) if refused.error.kind() == IoKind::AlreadyExists => Err(exists(file)),
+        Err(refused) if refused.error.kind() == IoKind::AlreadyExists => Ok(false),
         Err(refused) => Err(failed(file, refused.error)),
-        Ok(_) => Ok(file.to_owned()),
+        Ok(_) => Ok(true),
     }
 }
 
