@@ -17,7 +17,7 @@ command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https
 # Each program, and its package.
 needed='sshd:openssh-server ssh:openssh-client busybox:busybox toybox:toybox dash:dash bash:bash mksh:mksh zsh:zsh
 tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace git:git cap:capistrano mina:mina sqitch:sqitch sqlite3:sqlite3
-python3:python3 psql:postgresql pg_dump:postgresql'
+python3:python3 psql:postgresql pg_dump:postgresql clush:clustershell'
 
 # missing_parts FIELD: prints the missing programs (1) or their packages (2).
 missing_parts() {
@@ -73,6 +73,7 @@ for program in $(missing_parts 1); do
         sqitch | python3) what="the presets of the migration tools that need it" ;;
         sqlite3) what="the recipes and the presets of the migration tools that need it" ;;
         psql | pg_dump) what="the recipe for PostgreSQL" ;;
+        clush) what="the rollout over ClusterShell" ;;
         *) what="the tests that trace system calls with it" ;;
     esac
     echo "$program is missing, which skips $what."

@@ -8,6 +8,7 @@ mod cached;
 mod canary;
 mod carriers;
 mod cli_face;
+mod clustershell;
 mod completions;
 mod config;
 mod config_commands;

@@ -10,6 +10,8 @@ pub(crate) mod hooks;
 pub(crate) mod local_shell;
 pub(crate) mod mounts;
 pub(crate) mod names;
+#[cfg(all(feature = "ssh", feature = "cli"))]
+pub(crate) mod nodes;
 pub(crate) mod proxy;
 pub(crate) mod puppet;
 pub(crate) mod rng;
