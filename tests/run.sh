@@ -17,7 +17,7 @@ command -v cargo >/dev/null || { echo "cargo is missing: install Rust from https
 # Each program, and its package.
 needed='sshd:openssh-server ssh:openssh-client busybox:busybox toybox:toybox dash:dash bash:bash mksh:mksh zsh:zsh
 tcsh:tcsh fish:fish tar:tar zstd:zstd strace:strace git:git cap:capistrano mina:mina sqitch:sqitch sqlite3:sqlite3
-python3:python3 psql:postgresql pg_dump:postgresql clush:clustershell'
+python3:python3 psql:postgresql pg_dump:postgresql clush:clustershell jq:jq curl:curl ar:binutils'
 
 # missing_parts FIELD: prints the missing programs (1) or their packages (2).
 missing_parts() {
@@ -71,6 +71,8 @@ for program in $(missing_parts 1); do
         git | cap | mina) what="the adoption of trees made by the real Capistrano and Mina" ;;
         tar | zstd) what="the comparison of archives with this program" ;;
         sqitch | python3) what="the presets of the migration tools that need it" ;;
+        jq | curl) what="the steps of the CI services" ;;
+        ar) what="the packages" ;;
         sqlite3) what="the recipes and the presets of the migration tools that need it" ;;
         psql | pg_dump) what="the recipe for PostgreSQL" ;;
         clush) what="the rollout over ClusterShell" ;;
@@ -87,13 +89,16 @@ if command -v ssh >/dev/null && command -v sshd >/dev/null; then
     export SWITCHBACK_REQUIRE_SSHD
 fi
 
-# Alembic and Django, in a virtual environment below target/.
+# Alembic, Django and PyYAML, in a virtual environment below target/.
 python=$crate/target/python
-if [ "${SWITCHBACK_INSTALL:-yes}" != no ] && ! [ -e "$python/complete" ]; then
-    if python3 -m venv "$python" && "$python/bin/pip" install -q alembic django; then
-        : >"$python/complete"
+modules='alembic django pyyaml'
+if [ "${SWITCHBACK_INSTALL:-yes}" != no ] && [ "$(cat "$python/complete" 2>/dev/null)" != "$modules" ]; then
+    # Split on purpose, as above.
+    # shellcheck disable=SC2086
+    if python3 -m venv "$python" && "$python/bin/pip" install -q $modules; then
+        echo "$modules" >"$python/complete"
     else
-        echo "Alembic and Django could not be installed, which skips their presets and the recipe for Alembic."
+        echo "Alembic, Django and PyYAML could not be installed, which skips their presets, a recipe and the CI services."
     fi
 fi
 [ ! -e "$python/complete" ] || PATH=$python/bin:$PATH

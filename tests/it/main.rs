@@ -44,6 +44,7 @@ mod retention;
 mod rollback_processes;
 mod schema;
 mod seeded;
+mod services;
 mod shared_upload;
 mod shell;
 mod shell_hostile;
