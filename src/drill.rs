@@ -5,7 +5,7 @@ use std::fmt::Write;
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
-use crate::{data::DataVersion, name::ReleaseName};
+use crate::{data::DataVersion, name::ReleaseName, report::PhaseTime};
 
 /// The report of a drill: its legs, each with its proofs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub struct Leg {
     /// The duration, in seconds.
     #[serde(rename = "seconds")]
     pub seconds: f64,
+    /// The time of each phase, in order.
+    #[serde(rename = "phases", default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseTime>,
     /// The data version after the leg, if there is data.
     #[serde(rename = "data", default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataVersion>,
@@ -179,7 +182,7 @@ mod tests {
         let mut report = DrillReport::new("abc".into());
         let proofs =
             vec![Proof::new("all on v1", true, "v1"), Proof::new("the data is back", false, "7 & \"8\"\u{1b}")];
-        report.legs.push(Leg { name: "rollback".into(), seconds: 0.5, data: None, proofs });
+        report.legs.push(Leg { name: "rollback".into(), seconds: 0.5, phases: Vec::new(), data: None, proofs });
         let xml = report.to_junit();
         assert!(xml.contains("tests=\"2\" failures=\"1\" time=\"0.500000\""), "{xml}");
         assert!(xml.contains("<failure message=\"7 &amp; &quot;8&quot;\u{fffd}\"/>"), "{xml}");

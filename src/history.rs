@@ -7,6 +7,7 @@ use crate::{
     lock::LockOwner,
     name::ReleaseName,
     outcome::{Command, HostOutcome, Outcome},
+    report::PhaseTime,
     store::{Ended, Interrupted, Kept},
     time::Timestamp,
     token::Token,
@@ -55,6 +56,26 @@ pub struct HistoryEntry {
     /// The duration up to the end, in seconds.
     #[serde(rename = "seconds")]
     pub seconds: f64,
+    /// The time of each phase until then; empty in the entries of earlier versions.
+    #[serde(rename = "phases", default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    pub phases: Vec<PhaseTime>,
+}
+
+/// Writes the times of phases as pairs: a record without objects can be told from the torn one before it, also by earlier
+/// versions.
+mod pairs {
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::{event::Phase, report::PhaseTime};
+
+    pub(super) fn serialize<S: Serializer>(times: &[PhaseTime], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(times.iter().map(|time| (time.phase, time.seconds)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PhaseTime>, D::Error> {
+        let pairs = Vec::<(Phase, f64)>::deserialize(deserializer)?;
+        Ok(pairs.into_iter().map(|(phase, seconds)| PhaseTime { phase, seconds }).collect())
+    }
 }
 
 impl HistoryEntry {
@@ -75,6 +96,7 @@ impl HistoryEntry {
             outcome: ended.outcome,
             host: ended.host,
             seconds: ended.seconds,
+            phases: ended.phases.clone(),
         }
     }
 
@@ -105,6 +127,7 @@ impl HistoryEntry {
             outcome: Outcome::Interrupted,
             host,
             seconds: 0.0,
+            phases: Vec::new(),
         })
     }
 
@@ -154,6 +177,7 @@ pub(crate) enum Trail<'e> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Phase;
 
     fn entry() -> HistoryEntry {
         HistoryEntry {
@@ -170,6 +194,7 @@ mod tests {
             outcome: Outcome::Done,
             host: HostOutcome::Switched,
             seconds: 1.5,
+            phases: vec![PhaseTime::new(Phase::Switch, 0.5)],
         }
     }
 

@@ -16,6 +16,7 @@ use crate::{
     data::DataVersion,
     drill::DrillReport,
     error::{Error, ErrorKind},
+    event::Phase,
     exit::ExitCode,
     hint::{self, Hint, Notice, Words},
     name::ReleaseName,
@@ -67,6 +68,9 @@ pub struct Report {
     /// The duration, in seconds.
     #[serde(rename = "seconds", default)]
     pub seconds: f64,
+    /// The time of each phase, in order; empty if no phase began.
+    #[serde(rename = "phases", default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseTime>,
     /// The report of a drill, leg by leg.
     #[serde(rename = "drill", default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillReport>,
@@ -92,6 +96,7 @@ impl Report {
             hosts: Vec::new(),
             data: None,
             seconds: 0.0,
+            phases: Vec::new(),
             drill: None,
             error: None,
             dry_run: false,
@@ -128,6 +133,26 @@ impl Report {
 /// Reads the command of a report. It is `null` where the command line was not understood.
 fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Command, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(Command::Other))
+}
+
+/// The time that a phase took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PhaseTime {
+    /// The phase.
+    #[serde(rename = "phase")]
+    pub phase: Phase,
+    /// The duration, in seconds; of a phase that came twice, of both.
+    #[serde(rename = "seconds")]
+    pub seconds: f64,
+}
+
+impl PhaseTime {
+    /// A phase that took this long.
+    #[must_use]
+    pub const fn new(phase: Phase, seconds: f64) -> Self {
+        Self { phase, seconds }
+    }
 }
 
 /// The result for the data.

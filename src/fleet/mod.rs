@@ -80,6 +80,7 @@ mod observe;
 mod operations;
 mod options;
 mod outcome;
+mod phase_clock;
 mod phases;
 mod questions;
 mod run;

@@ -2,8 +2,10 @@
 
 use std::{
     sync::{Mutex, OnceLock, PoisonError},
-    time::{Duration, Instant},
+    time::Duration,
 };
+
+use tokio::time::Instant;
 
 use crate::{
     data::DataVersion,
@@ -14,7 +16,7 @@ use crate::{
     lock::LockOwner,
     name::ReleaseName,
     plan::Plan,
-    report::{Command, Failure, HostReport, Outcome, Report, merge},
+    report::{Command, Failure, HostReport, Outcome, PhaseTime, Report, merge},
     target_check::TargetCheck,
     transport::Secrets,
 };
@@ -23,6 +25,7 @@ use super::{
     Call, Cancel, Fleet, Host, RunOptions,
     observe::{Observed, failed_host, observed_reports},
     operations::verify::Warnings,
+    phase_clock::PhaseClock,
     secrets::{self, redact},
     shell::Controller,
 };
@@ -61,6 +64,7 @@ pub(super) struct Run<'r> {
     /// The handle that hooks in Rust see. Once nothing is stopped any more, one that is never requested replaces it.
     hook_cancel: Mutex<Cancel>,
     started: Instant,
+    phases: PhaseClock,
 }
 
 impl<'r> Run<'r> {
@@ -90,6 +94,7 @@ impl<'r> Run<'r> {
             call,
             hook_cancel: Mutex::new(call.cancel.clone()),
             started: Instant::now(),
+            phases: PhaseClock::default(),
         }
     }
 
@@ -168,6 +173,11 @@ impl<'r> Run<'r> {
         self.started.elapsed().as_secs_f64()
     }
 
+    /// Returns the time of each phase until now.
+    pub(super) fn phase_times(&self) -> Vec<PhaseTime> {
+        self.phases.times()
+    }
+
     /// Whether a stop was requested.
     pub(super) fn is_stopped(&self) -> bool {
         self.call.cancel.is_requested()
@@ -233,6 +243,7 @@ impl<'r> Run<'r> {
     }
 
     pub(super) fn enter_phase(&self, phase: Phase, hosts: usize) {
+        self.phases.enter(phase);
         self.emit(&Event::Phase { phase, hosts });
     }
 
@@ -268,6 +279,7 @@ impl<'r> Run<'r> {
             release: release.cloned(),
             hosts,
             seconds: self.seconds(),
+            phases: self.phase_times(),
             error,
             dry_run: false,
             data: None,

@@ -28,7 +28,7 @@ use crate::{
     manifest::Digest,
     report::{
         Command, CommandLog, DataReport, EntryChange, EntryDiff, EntryFacts, Failure, Fingerprint, HostOutcome,
-        HostReport, OperationLog, Outcome, ReleaseDiff,
+        HostReport, OperationLog, Outcome, PhaseTime, ReleaseDiff,
     },
     shared::SharedRecord,
     status::{BadMark, DamagedRelease, HostStatus, PinMark, ReleaseState, ReleaseStatus},
@@ -160,6 +160,7 @@ fn history() -> HistoryEntry {
         outcome: Outcome::PutBack,
         host: HostOutcome::Reverted,
         seconds: 1.5,
+        phases: vec![PhaseTime::new(Phase::AfterSwitch, 0.5)],
     }
 }
 
@@ -170,6 +171,7 @@ fn drill() -> DrillReport {
         legs: vec![Leg {
             name: text("deploy"),
             seconds: 1.5,
+            phases: vec![PhaseTime::new(Phase::AfterSwitch, 0.5)],
             data: Some(version("7")),
             proofs: vec![Proof { name: text("current"), held: true, seen: text("b-2") }],
         }],
@@ -420,6 +422,7 @@ fn add_report(lines: &mut Lines) {
     report.hosts = vec![HostReport::new("web1", HostOutcome::Left)];
     report.data = Some(data);
     report.seconds = 1.5;
+    report.phases = vec![PhaseTime::new(Phase::AfterSwitch, 0.5)];
     report.drill = Some(drill());
     report.error = Some(failure());
     report.dry_run = true;

@@ -6,6 +6,7 @@ use crate::{
     debt::Debt,
     name::ReleaseName,
     outcome::{HostOutcome, Outcome},
+    report::PhaseTime,
     status::{BadMark, PinMark},
 };
 
@@ -79,12 +80,14 @@ pub struct Ended {
     pub host: HostOutcome,
     /// The duration until now, in seconds.
     pub seconds: f64,
+    /// The time of each phase until now.
+    pub phases: Vec<PhaseTime>,
 }
 
 impl Ended {
     /// An entry with these outcomes, without releases.
     #[must_use]
     pub const fn new(outcome: Outcome, host: HostOutcome) -> Self {
-        Self { from: None, to: None, pruned: Vec::new(), outcome, host, seconds: 0.0 }
+        Self { from: None, to: None, pruned: Vec::new(), outcome, host, seconds: 0.0, phases: Vec::new() }
     }
 }

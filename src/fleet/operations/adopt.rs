@@ -128,6 +128,7 @@ impl<'r> Run<'r> {
             outcome,
             host: report.outcome,
             seconds: self.seconds(),
+            phases: self.phase_times(),
         });
         match host.guard.finish(&Finish { history, ..Finish::default() }).await {
             Ok(finished) => report.warnings.extend(finished.failed.into_iter().map(Notice::from)),

@@ -201,8 +201,8 @@ impl Drill<'_> {
         let went = report.outcome == Outcome::Done;
         let said = report.error.as_ref().map_or_else(|| "done".to_owned(), |error| error.message.clone());
         let proof = Proof::new(format!("the {name} succeeded"), went, said);
-        let seconds = report.seconds;
-        self.report.legs.push(Leg { name: name.to_owned(), seconds, data: None, proofs: vec![proof] });
+        let (seconds, phases) = (report.seconds, report.phases.clone());
+        self.report.legs.push(Leg { name: name.to_owned(), seconds, phases, data: None, proofs: vec![proof] });
         if !went {
             return Err(Box::new(report));
         }
@@ -236,7 +236,10 @@ impl Drill<'_> {
         };
         let error = if outcome == Outcome::Differs { Some(self.broken(&last).into()) } else { last.error };
         let drill = (!dry).then_some(self.report);
-        Report { command: Command::Drill, outcome, error, drill, seconds: self.began.elapsed().as_secs_f64(), ..last }
+        let seconds = self.began.elapsed().as_secs_f64();
+        // Those of the last command: each leg has its own.
+        let phases = if drill.is_some() { Vec::new() } else { last.phases };
+        Report { command: Command::Drill, outcome, error, drill, seconds, phases, ..last }
     }
 
     fn broken(&self, last: &Report) -> Error {

@@ -100,6 +100,7 @@ impl<'r> Run<'r> {
                 outcome: Outcome::Done,
                 host: HostOutcome::Unchanged,
                 seconds: self.seconds(),
+                phases: self.phase_times(),
             });
         }
         let writes_mark = writes.history.is_some();

@@ -193,6 +193,7 @@ impl<'r> Run<'r> {
             outcome,
             host: HostOutcome::Unchanged,
             seconds: self.seconds(),
+            phases: self.phase_times(),
         });
         let mut report = HostReport::new(host.name(), HostOutcome::Unchanged);
         let mut warnings = host.warnings;

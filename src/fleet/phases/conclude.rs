@@ -124,6 +124,7 @@ impl<'r> Run<'r> {
             outcome: conclusion.outcome,
             host: host_outcome,
             seconds: self.seconds(),
+            phases: self.phase_times(),
         });
         let debts = plan
             .filter(|_| done && conclusion.kind != OperationKind::Relinks)

@@ -231,6 +231,7 @@ impl<'r> Run<'r> {
             outcome: report.outcome,
             host: HostOutcome::Unchanged,
             seconds: self.seconds(),
+            phases: self.phase_times(),
         };
         // If the lock is not released, the next run takes it over.
         let _ = guard.finish(&Finish { history: Some(history), ..Finish::default() }).await;

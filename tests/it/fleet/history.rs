@@ -5,11 +5,11 @@ use std::sync::Arc;
 use switchback::{
     BoxFuture, DirStore, ExitCode, Fleet, Host, Layout, Report,
     commands::Commands,
-    event::Silent,
+    event::{Phase, Silent},
     fleet::{Call, Cancel, DeployOptions, Direction, RecoverOptions, RollbackTarget, RunOptions},
     history::HistoryEntry,
     lock::LockOwner,
-    report::{Command, HostOutcome, Outcome},
+    report::{Command, HostOutcome, Outcome, PhaseTime},
     store::ReleaseStore,
     testing::{Cut, Faults, Recording, WholeReport as _},
     transport::{
@@ -28,6 +28,17 @@ fn told(hosts: &Hosts) -> (Vec<HistoryEntry>, Vec<String>) {
     let host = &report.hosts[0];
     let entries = host.status.as_ref().and_then(|has| has.history.clone()).expect("a history");
     (entries, host.warnings.iter().map(ToString::to_string).collect())
+}
+
+/// The report and the history have the time of each phase.
+#[test]
+fn the_phases_of_an_operation_have_their_times() {
+    let hosts = Hosts::new(1).deployed(&["a"]);
+    let report = hosts.deploy("b");
+    let phases = |times: &[PhaseTime]| times.iter().map(|time| time.phase).collect::<Vec<_>>();
+    let expected = [Phase::Ask, Phase::Stage, Phase::Lock, Phase::Prepare, Phase::Switch, Phase::Finish];
+    assert_eq!(phases(&report.phases), expected);
+    assert_eq!(phases(&told(&hosts).0[0].phases), expected);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn legs(drill: &DrillReport) -> String {
         let data = leg.data.as_ref().map_or("-".to_owned(), |version| escape::line(&version.to_string()));
         let proofs = format!("{held} of {} held", leg.proofs.len());
         let mark = (held < leg.proofs.len()).then_some("does not hold");
-        table.row(vec![leg.name.clone(), format!("{:.2}", leg.seconds), data, proofs], mark);
+        table.row(vec![leg.name.clone(), format!("{:.2}", leg.seconds), data, proofs + &apart(moment::phases(&leg.phases))], mark);
     }
     table.print()
 }
@@ -193,8 +193,13 @@ fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
     ]
 }
 
+/// Sets a remark apart from the text of its cell.
+fn apart(remark: String) -> String {
+    if remark.is_empty() { remark } else { format!("  {remark}") }
+}
+
 fn history(has: &HostStatus, now: Timestamp) -> String {
-    let mut table = Table::new(&["OPERATION", "WHEN", "WHAT", "FROM", "TO", "OUTCOME", "BY"]);
+    let mut table = Table::new(&["OPERATION", "WHEN", "WHAT", "FROM", "TO", "OUTCOME", "TOOK", "BY"]);
     for entry in has.history.iter().flatten() {
         table.row(history_cells(entry, now), None);
     }
@@ -214,7 +219,8 @@ fn history_cells(entry: &HistoryEntry, now: Timestamp) -> Vec<String> {
         name(entry.from.as_ref()),
         name(entry.to.as_ref()),
         ended(entry),
-        escape::line(&entry.by) + &built + &why + &removed,
+        if entry.seconds > 0.0 { moment::length(entry.seconds) } else { "-".to_owned() },
+        escape::line(&entry.by) + &built + &why + &removed + &apart(moment::phases(&entry.phases)),
     ]
 }
 

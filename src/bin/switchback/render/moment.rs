@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use switchback::Timestamp;
+use switchback::{Timestamp, report::PhaseTime};
 
 /// Renders a time with its age: `2026-11-23 10:15:00 UTC (3 min ago)`.
 pub(crate) fn absolute(at: Timestamp, now: Timestamp) -> String {
@@ -41,6 +41,16 @@ pub(crate) fn length(seconds: f64) -> String {
     whole(Duration::try_from_secs_f64(seconds).unwrap_or_default())
 }
 
+/// Renders the phases that took a tenth of a second or more: `stage 4.0 s, prepare 6.1 s`; empty if the whole took less
+/// than a second.
+pub(crate) fn phases(times: &[PhaseTime]) -> String {
+    if times.iter().map(|time| time.seconds).sum::<f64>() < 1.0 {
+        return String::new();
+    }
+    let long = times.iter().filter(|time| time.seconds >= 0.1);
+    long.map(|time| format!("{} {}", time.phase.as_str(), length(time.seconds))).collect::<Vec<_>>().join(", ")
+}
+
 /// Renders whole seconds: `9 s`, `5 min`, `2 min 5 s`.
 pub(crate) fn whole(length: Duration) -> String {
     match (length.as_secs() / 60, length.as_secs() % 60) {
@@ -52,6 +62,8 @@ pub(crate) fn whole(length: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use switchback::event::Phase;
+
     use super::*;
 
     #[test]
@@ -65,6 +77,10 @@ mod tests {
         assert_eq!(length(0.21), "0.2 s");
         assert_eq!(length(125.0), "2 min 5 s");
         assert_eq!(whole(Duration::from_secs(9)), "9 s");
+        let times = [(Phase::Ask, 0.04), (Phase::Stage, 4.0), (Phase::Prepare, 66.0)];
+        let times = times.map(|(phase, seconds)| PhaseTime::new(phase, seconds));
+        assert_eq!(phases(&times), "stage 4.0 s, prepare 1 min 6 s");
+        assert_eq!(phases(&times[..1]), "");
         assert_eq!(whole(Duration::from_secs(300)), "5 min");
     }
 }

@@ -248,25 +248,26 @@ fn what_was_asked_and_found_is_not_called_nothing_to_do() {
 
 #[test]
 fn a_history_says_what_became_of_all_and_of_this_host() {
-    let entry = |outcome, host| {
+    let entry = |outcome, host, seconds: f64| {
         let json = serde_json::json!({
             "format": 1, "operation": "0123456789abcdef0123456789abcdef", "command": "deploy",
             "at": "2026-11-23T10:11:40Z", "by": "jane@laptop", "from": "b-1", "to": "b-2", "reason": "new\u{1b}",
-            "outcome": outcome, "host": host, "seconds": 0.2,
+            "outcome": outcome, "host": host, "seconds": seconds,
+            "phases": [["stage", seconds / 2.0], ["validate", seconds / 2.0]],
         });
         serde_json::from_value(json).expect("a history entry")
     };
     let mut has = HostStatus::default();
-    has.history = Some(vec![entry("inconsistent", "unknown"), entry("done", "switched")]);
+    has.history = Some(vec![entry("inconsistent", "unknown", 9.0), entry("done", "switched", 0.2)]);
     let mut host = HostReport::new("web1", HostOutcome::Unchanged);
     host.status = Some(has);
     assert_data_eq!(
         shown(&report(Command::History, Outcome::Unchanged, vec![host])),
         str![[r#"
 web1
-OPERATION  WHEN                                 WHAT    FROM  TO   OUTCOME                     BY
-01234567   2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  inconsistent, here unknown  jane@laptop: new/u{1b}
-01234567   2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  done                        jane@laptop: new/u{1b}
+OPERATION  WHEN                                 WHAT    FROM  TO   OUTCOME                     TOOK   BY
+01234567   2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  inconsistent, here unknown  9.0 s  jane@laptop: new/u{1b}  stage 4.5 s, validate 4.5 s
+01234567   2026-11-23 10:11:40 UTC (3 min ago)  deploy  b-1   b-2  done                        0.2 s  jane@laptop: new/u{1b}
 
 "#]]
     );
