@@ -55,6 +55,13 @@ pub enum Event {
         #[serde(rename = "hosts")]
         hosts: usize,
     },
+    /// The connection to a host is up. Sent once for each host; a host on this machine needs none, and is connected at once.
+    #[serde(rename = "connected")]
+    Connected {
+        /// The host.
+        #[serde(rename = "host")]
+        host: String,
+    },
     /// The lock of a host is held, and the command waits for it. Sent once for each host.
     #[serde(rename = "waiting")]
     Waiting {

@@ -2,6 +2,8 @@
 //!
 //! Needs no lock and writes nothing: a failure, a kill or a lost answer leaves nothing behind.
 
+use std::pin::pin;
+
 use futures_util::{
     StreamExt,
     future::{Either, select},
@@ -40,7 +42,7 @@ impl<'r> Run<'r> {
     async fn observe_each(&self, uploads: bool) -> Observed<'r> {
         self.enter_phase(Phase::Ask, self.hosts.len());
         let observe = |(at, host): (usize, &'r Host)| async move {
-            let answer = if uploads { state_before_upload(host).await } else { host.store.state().await };
+            let answer = if uploads { self.state_before_upload(host).await } else { self.state_of(host).await };
             let answer = answer.map_err(|error| Failure::from(Error::from(error)));
             (at, host, self.report_phase(&host.name, Phase::Ask, answer))
         };
@@ -54,6 +56,29 @@ impl<'r> Run<'r> {
             self.warn_unreadable(&observed.seen());
         }
         observed
+    }
+
+    /// Connects to a host and reads its state.
+    async fn state_of(&self, host: &Host) -> Result<RootState, StoreError> {
+        self.connect_to(host).await?;
+        host.store.state().await
+    }
+
+    /// Reads the state of a host, and opens connections for an upload.
+    ///
+    /// Opening an upload channel takes two round trips, and the host reads the functions meanwhile: a tenth of a second
+    /// over 50 ms, when a whole deploy takes one.
+    ///
+    /// If the host does not answer, drops the latter: it would only wait for the same connection again.
+    async fn state_before_upload(&self, host: &Host) -> Result<RootState, StoreError> {
+        match select(pin!(self.state_of(host)), host.store.expect_stage()).await {
+            Either::Left((Ok(state), expecting)) => {
+                expecting.await;
+                Ok(state)
+            }
+            Either::Left((Err(error), _)) => Err(error),
+            Either::Right(((), answer)) => answer.await,
+        }
     }
 
     /// Reports that some hosts could not be read.
@@ -107,23 +132,6 @@ impl Observed<'_> {
             .iter()
             .filter_map(|(host, answer)| Some(Seen { host: &host.name, state: answer.as_ref().ok()? }));
         seen.collect()
-    }
-}
-
-/// Reads the state of a host, and opens connections for an upload.
-///
-/// Opening an upload channel takes two round trips, and the host reads the functions meanwhile: a tenth of a second over
-/// 50 ms, when a whole deploy takes one.
-///
-/// If the host does not answer, drops the latter: it would only wait for the same connection again.
-async fn state_before_upload(host: &Host) -> Result<RootState, StoreError> {
-    match select(host.store.state(), host.store.expect_stage()).await {
-        Either::Left((Ok(state), expecting)) => {
-            expecting.await;
-            Ok(state)
-        }
-        Either::Left((Err(error), _)) => Err(error),
-        Either::Right(((), answer)) => answer.await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Run`]: one command under way.
 
 use std::{
+    collections::HashSet,
     sync::{Mutex, OnceLock, PoisonError},
     time::Duration,
 };
@@ -17,6 +18,7 @@ use crate::{
     name::ReleaseName,
     plan::Plan,
     report::{Command, Failure, HostReport, Outcome, PhaseTime, Report, merge},
+    store::StoreError,
     target_check::TargetCheck,
     transport::Secrets,
 };
@@ -65,6 +67,8 @@ pub(super) struct Run<'r> {
     hook_cancel: Mutex<Cancel>,
     started: Instant,
     phases: PhaseClock,
+    /// The hosts whose connection an event has told of.
+    connected: Mutex<HashSet<String>>,
 }
 
 impl<'r> Run<'r> {
@@ -95,6 +99,7 @@ impl<'r> Run<'r> {
             hook_cancel: Mutex::new(call.cancel.clone()),
             started: Instant::now(),
             phases: PhaseClock::default(),
+            connected: Mutex::default(),
         }
     }
 
@@ -245,6 +250,16 @@ impl<'r> Run<'r> {
     pub(super) fn enter_phase(&self, phase: Phase, hosts: usize) {
         self.phases.enter(phase);
         self.emit(&Event::Phase { phase, hosts });
+    }
+
+    /// Connects to a host, and tells of it once.
+    pub(super) async fn connect_to(&self, host: &Host) -> Result<(), StoreError> {
+        host.store.connect().await?;
+        let is_new = self.connected.lock().unwrap_or_else(PoisonError::into_inner).insert(host.name.clone());
+        if is_new {
+            self.emit(&Event::Connected { host: host.name.clone() });
+        }
+        Ok(())
     }
 
     /// Emits the result of a phase on a host, and returns it.

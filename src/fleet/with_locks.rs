@@ -263,7 +263,11 @@ impl<'r> Run<'r> {
     /// Reads on every host without its lock which releases would be removed.
     pub(super) async fn survey_unlocked(&self) -> Vec<(&'r Host, Result<RootState, Failure>)> {
         let survey = |host: &'r Host| async move {
-            let answer = host.store.survey().await.map_err(failure);
+            let answer = match self.connect_to(host).await {
+                Ok(()) => host.store.survey().await,
+                Err(error) => Err(error),
+            };
+            let answer = answer.map_err(failure);
             (host, self.report_phase(&host.name, Phase::Ask, answer))
         };
         let surveys: Vec<_> = self.hosts.iter().map(survey).collect();

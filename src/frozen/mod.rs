@@ -292,6 +292,7 @@ fn add_events(lines: &mut Lines) {
         Event::Started { command: Command::Deploy, hosts: 1, release: Some(name("b-2")) },
         Event::Planned { plan: vec![text("p")] },
         Event::Phase { phase: Phase::PutBack, hosts: 1 },
+        Event::Connected { host: host.clone() },
         Event::Waiting { host: host.clone(), lock: Box::new(holder()), seconds: 300.0 },
         Event::Progress { host: host.clone(), files: 1, files_total: 2, bytes: 3, bytes_total: 4 },
         Event::Uploaded {

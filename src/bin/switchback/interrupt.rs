@@ -3,6 +3,7 @@
 use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
+    task::JoinHandle,
 };
 
 use crate::{render, under_way::UnderWay};
@@ -47,6 +48,37 @@ pub(crate) fn never() -> watch::Receiver<Option<Signal>> {
     watch::channel(None).1
 }
 
+/// While it lives, a signal erases the live line and ends the process at once. Must be made inside a runtime.
+pub(crate) struct EndsAtOnce(Vec<JoinHandle<()>>);
+
+impl EndsAtOnce {
+    /// Begins to listen where there is a terminal; elsewhere, and if that fails, signals end the process by themselves.
+    pub(crate) fn begin() -> Self {
+        if !render::is_live() {
+            return Self(Vec::new());
+        }
+        let listen = |which: Signal| {
+            let mut stream = signal(which.kind()).ok()?;
+            Some(tokio::spawn(async move {
+                if stream.recv().await.is_some() {
+                    if !render::end() {
+                        // The terminal shows `^C` on this line.
+                        render::message("\n");
+                    }
+                    std::process::exit(which.code().into());
+                }
+            }))
+        };
+        Self(Signal::ALL.into_iter().filter_map(listen).collect())
+    }
+}
+
+impl Drop for EndsAtOnce {
+    fn drop(&mut self) {
+        self.0.iter().for_each(JoinHandle::abort);
+    }
+}
+
 /// Starts to listen, and returns a receiver of the first signal. Must be called inside a runtime.
 ///
 /// A second signal prints what the run leaves, and ends the process at once with that signal's exit code; hosts finish
@@ -68,9 +100,11 @@ pub(crate) fn listen(under_way: &UnderWay, again: &str) -> std::io::Result<watch
                     is_first
                 });
                 if !is_first {
+                    render::end();
                     render::message(&under_way.left(&again));
                     std::process::exit(which.code().into());
                 }
+                render::interrupted();
                 render::message("Interrupted: stopping at a safe point. Interrupt again to end at once.\n");
             }
         });

@@ -1,7 +1,7 @@
 //! Panics, reported as errors: bugs, or a system that refuses threads or memory.
 
 use std::{
-    panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook},
+    panic::{PanicHookInfo, UnwindSafe, catch_unwind, set_hook, take_hook},
     process::ExitCode,
 };
 
@@ -12,7 +12,16 @@ use crate::render;
 /// Prints a panic as one error message instead of a backtrace, unless `RUST_BACKTRACE` asks for one.
 pub(crate) fn in_words() {
     if std::env::var_os("RUST_BACKTRACE").is_none_or(|asked| asked == "0") {
-        set_hook(Box::new(|panic| render::message(&sentence(panic))));
+        set_hook(Box::new(|panic| {
+            render::end();
+            render::message(&sentence(panic));
+        }));
+    } else {
+        let usual = take_hook();
+        set_hook(Box::new(move |panic| {
+            render::end();
+            usual(panic);
+        }));
     }
 }
 

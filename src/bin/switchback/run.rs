@@ -4,7 +4,6 @@ use std::{io, process::ExitCode, sync::Arc};
 
 use switchback::{
     Error, ErrorKind, Event, ExitCode as Code, Fleet, Observer, Report, RunError,
-    event::Silent,
     report::{Command as Reported, HostOutcome, HostReport, Outcome},
 };
 
@@ -14,7 +13,7 @@ use crate::{
     call::{self, Call},
     command::{OnFleet, Place},
     complete, exit,
-    interrupt::{self, Signal},
+    interrupt::{self, EndsAtOnce, Signal},
     invocation::Invocation,
     render, target,
     target::Target,
@@ -108,7 +107,7 @@ async fn connected(
         Ok(fleet) => fleet,
         Err(error) => return Ok(Some((Report::refused(command.reported(), error), None))),
     };
-    let ended = if is_unwanted(&fleet, global, command).await {
+    let ended = if is_unwanted(&fleet, global, target, command).await {
         None
     } else {
         Some(called(&fleet, global, invocation, target, command).await?)
@@ -125,13 +124,17 @@ async fn called(
     command: &dyn OnFleet,
 ) -> Result<Ended, Error> {
     let under_way = UnderWay::default();
-    // Not earlier: at a question, Ctrl-C ends the program as usual.
+    let _at_once;
+    // Not earlier: at a question, Ctrl-C ends the program at once.
     let interrupt = if command.changes() && !global.dry_run {
         interrupt::listen(&under_way, &invocation.fleet)
             .map_err(|error| Error::new(ErrorKind::Internal, "cannot set up the signal handlers").because(error))?
     } else {
+        _at_once = EndsAtOnce::begin();
         interrupt::never()
     };
+    let source = matches!(command.reported(), Reported::Deploy | Reported::Stage | Reported::Drill);
+    render::begin(global, names(target), source.then_some("reading the source"));
     let watcher = Arc::new(render::observer(global));
     let observer = {
         let (watcher, invocation) = (Arc::clone(&watcher), Arc::clone(invocation));
@@ -149,19 +152,31 @@ async fn called(
         Ok(ended) => ended.unwrap_or_else(RunError::into_report),
         Err(error) => Report::refused(command.reported(), error),
     };
-    watcher.end();
+    render::end();
     let signal = *interrupt.borrow();
     Ok((report, signal))
 }
 
 /// Whether the person says no to the command's question. Asks only where somebody can answer.
-async fn is_unwanted(fleet: &Fleet, global: &Global, command: &dyn OnFleet) -> bool {
+async fn is_unwanted(fleet: &Fleet, global: &Global, target: &Target, command: &dyn OnFleet) -> bool {
     let Some(question) = command.question() else { return false };
     if global.yes || global.dry_run || global.json || !ask::somebody_is_there() {
         return false;
     }
-    let status = fleet.status(Silent).await.unwrap_or_else(RunError::into_report);
-    question(&status).is_some_and(|question| !ask::confirm(&question))
+    let _at_once = EndsAtOnce::begin();
+    render::begin(global, names(target), None);
+    let status = fleet.status(|event: &Event| render::note(event)).await.unwrap_or_else(RunError::into_report);
+    render::end();
+    match question(&status) {
+        // On a thread of its own, so that a signal is received meanwhile.
+        Some(question) => !call::apart(move || ask::confirm(&question)).await,
+        None => false,
+    }
+}
+
+/// Returns the names of the hosts.
+fn names(target: &Target) -> Vec<String> {
+    target.config.hosts.iter().map(|host| host.name.clone()).collect()
 }
 
 /// Adds the hosts left out with `--except` to the report, in the configuration's order.

@@ -97,7 +97,7 @@ impl<'r> Run<'r> {
     /// is taken.
     async fn connect(&self) -> Result<(), Vec<(String, Failure)>> {
         let connect = |host: &'r Host| async move {
-            let connected = host.store.connect().await.map_err(|error| Failure::from(Error::from(error)));
+            let connected = self.connect_to(host).await.map_err(|error| Failure::from(Error::from(error)));
             let error = connected.err()?;
             Some((host.name.clone(), self.report_phase::<()>(&host.name, Phase::Lock, Err(error)).err()?))
         };

@@ -7,6 +7,7 @@ mod hosts;
 mod human;
 pub(crate) mod json;
 mod lines;
+mod live;
 mod log;
 mod moment;
 mod progress;
@@ -17,8 +18,9 @@ mod table;
 mod tests;
 
 use std::{
-    io::{self, IsTerminal, Write, stderr},
+    io::{self, Write},
     process::ExitCode,
+    time::Instant,
 };
 
 use switchback::{Error, Event, ExitCode as Code, Observer, Report, Timestamp, report::Command as Reported};
@@ -32,43 +34,36 @@ use crate::{args::Global, invocation::Invocation};
 pub(crate) enum Watcher {
     /// As JSON Lines.
     Json(json::Lines),
-    /// As lines of text.
+    /// As lines of text, with the live line below where the terminal can show it.
     Lines(lines::Lines),
-    /// As bars on a terminal.
-    Bars(progress::Bars),
-}
-
-impl Watcher {
-    /// Clears the bars from the terminal.
-    pub(crate) fn end(&self) {
-        if let Self::Bars(bars) = self {
-            bars.end();
-        }
-    }
 }
 
 impl Observer for Watcher {
     fn event(&self, event: &Event) {
         match self {
             Self::Json(lines) => lines.event(event),
-            Self::Lines(lines) => lines.event(event),
-            Self::Bars(bars) => bars.event(event),
+            Self::Lines(lines) => {
+                note(event);
+                lines.event(event);
+            }
         }
     }
 }
 
-/// Returns the observer that fits the flags and the terminal.
+/// Returns the observer that fits the flags.
 pub(crate) fn observer(global: &Global) -> Watcher {
-    let lines = lines::Lines::new(global);
-    if global.json {
-        Watcher::Json(json::Lines::default())
-    } else if stderr().is_terminal() && !global.quiet && global.verbose == 0 {
-        // Not with `-v`: many lines would disturb the bars.
-        Watcher::Bars(progress::Bars::new(lines))
-    } else {
-        Watcher::Lines(lines)
+    if global.json { Watcher::Json(json::Lines::default()) } else { Watcher::Lines(lines::Lines::new(global)) }
+}
+
+/// Shows the live line until [`end`], where the flags and the terminal allow it. `first` is the activity before the first
+/// phase, if that may take long.
+pub(crate) fn begin(global: &Global, hosts: Vec<String>, first: Option<&'static str>) {
+    if !global.json && !global.quiet && live::is_possible() {
+        live::begin(progress::Progress::new(hosts, first, Instant::now()));
     }
 }
+
+pub(crate) use live::{end, interrupted, is_possible as is_live, note};
 
 /// Prints a report, with the next commands on the same fleet as this one.
 pub(crate) fn report(report: &Report, global: &Global, invocation: &Invocation) -> io::Result<()> {
@@ -135,12 +130,14 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// Writes a result to standard output.
 pub(crate) fn result(text: &str) -> io::Result<()> {
-    let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    live::aside(|| {
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()
+    })
 }
 
 /// Writes a message to standard error. A failure is ignored: there is no place left to report it.
 pub(crate) fn message(text: &str) {
-    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+    let _ = live::aside(|| anstream::stderr().lock().write_all(text.as_bytes()));
 }
