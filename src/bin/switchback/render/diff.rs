@@ -2,7 +2,7 @@
 
 use switchback::report::{EntryChange, EntryDiff, EntryFacts, ReleaseDiff};
 
-use super::{escape, moment, table::Table};
+use super::{escape, fit, moment, table::Table};
 
 /// Renders the entries that differ, and how many there are.
 pub(crate) fn diff(diff: &ReleaseDiff) -> String {
@@ -20,7 +20,7 @@ pub(crate) fn diff(diff: &ReleaseDiff) -> String {
     let more = if entries.is_empty() || unnamed == 0 { String::new() } else { format!("and {unnamed} more\n") };
     let sizes = format!("{} -> {}", moment::size(*bytes_before), moment::size(*bytes_after));
     let counts = format!("{from} -> {to}: {added} added, {removed} removed, {changed} changed, {sizes}\n");
-    table.print() + &more + &counts
+    table.print() + &more + &fit::result(counts)
 }
 
 /// Renders the part of an entry that differs.

@@ -42,7 +42,10 @@ fn legs(drill: &DrillReport) -> String {
         let data = leg.data.as_ref().map_or("-".to_owned(), |version| escape::line(&version.to_string()));
         let proofs = format!("{held} of {} held", leg.proofs.len());
         let mark = (held < leg.proofs.len()).then_some("does not hold");
-        table.row(vec![leg.name.clone(), format!("{:.2}", leg.seconds), data, proofs + &apart(moment::phases(&leg.phases))], mark);
+        table.row(
+            vec![leg.name.clone(), format!("{:.2}", leg.seconds), data, proofs + &apart(moment::phases(&leg.phases))],
+            mark,
+        );
     }
     table.print()
 }

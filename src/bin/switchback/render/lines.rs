@@ -83,8 +83,12 @@ impl Lines {
             }
             Event::Waiting { host, lock, seconds } => {
                 let most = moment::whole(Duration::try_from_secs_f64(*seconds).unwrap_or(Duration::MAX));
-                let (host, holder) = (escape::line(host), escape::line(&lock.describe()));
-                Some(format!("{} {host}: waiting up to {most} for the lock of {holder}", name(Phase::Lock)))
+                let holder = lock.owner.as_ref().map_or_else(
+                    || "an unknown user".to_owned(),
+                    |owner| format!("{} ({})", escape::line(&owner.by), owner.command),
+                );
+                let (phase, host) = (name(Phase::Lock), escape::line(host));
+                Some(format!("{phase} {host} is locked by {holder}; waiting up to {most}"))
             }
             Event::Uploaded { .. } if every_host => uploaded(event),
             Event::HostDone { host, phase } if every_host => {

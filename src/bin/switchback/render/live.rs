@@ -9,18 +9,14 @@ use std::{
 };
 
 use switchback::Event;
-use unicode_width::UnicodeWidthChar;
 
-use super::progress::Progress;
+use super::{fit, progress::Progress};
 
 /// The time between two looks at the progress.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Columns that stay free, so that the `^C` that a terminal shows does not wrap.
 const FREE: usize = 4;
-
-/// The width of a terminal that does not tell its own.
-const USUAL: usize = 80;
 
 /// The live line of this process, which has one terminal.
 static LINE: Mutex<Line> = Mutex::new(Line { progress: None, run: 0, shown: None });
@@ -94,8 +90,8 @@ pub(crate) fn aside<T>(print: impl FnOnce() -> T) -> T {
 
 impl Line {
     fn draw(&mut self, text: &str) {
-        let columns = columns();
-        let text = cut(text, columns.saturating_sub(FREE));
+        let columns = fit::of_messages().unwrap_or(0);
+        let text = fit::cut(text, columns.saturating_sub(FREE));
         if self.shown.as_ref().map_or(text.is_empty(), |(shown, width)| (shown, *width) == (&text, columns)) {
             return;
         }
@@ -110,7 +106,7 @@ impl Line {
         let Some((text, _)) = self.shown.take() else { return false };
         let mut erase = "\r".to_owned();
         // A terminal that became narrower has wrapped the line.
-        let rows = width(&text).saturating_sub(1) / columns();
+        let rows = fit::of_messages().map_or(0, |columns| fit::width(&text).saturating_sub(1) / columns);
         if rows > 0 {
             // Writing to a `String` cannot fail.
             let _ = write!(erase, "\x1b[{rows}A");
@@ -123,43 +119,4 @@ impl Line {
 /// Writes to the terminal. A failure is ignored: a terminal that is gone needs no line.
 fn write(text: &str) {
     let _ = stderr().lock().write_all(text.as_bytes());
-}
-
-/// Returns the width of the terminal now.
-fn columns() -> usize {
-    let size = rustix::termios::tcgetwinsize(stderr());
-    size.ok().map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(USUAL)
-}
-
-fn width(text: &str) -> usize {
-    text.chars().map(|c| c.width().unwrap_or(0)).sum()
-}
-
-/// Cuts a text to `columns`, with `…` at the end.
-fn cut(text: &str, columns: usize) -> String {
-    if width(text) <= columns {
-        return text.to_owned();
-    }
-    let mut left = columns.saturating_sub(1);
-    let fits = |c: &char| {
-        let width = c.width().unwrap_or(0);
-        let fits = width <= left;
-        left = left.saturating_sub(width);
-        fits
-    };
-    text.chars().take_while(fits).chain((columns > 0).then_some('…')).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_is_cut_to_the_columns_that_it_takes() {
-        assert_eq!(cut("prepare", 7), "prepare");
-        assert_eq!(cut("prepare", 6), "prepa…");
-        assert_eq!(cut("日本語", 5), "日本…");
-        assert_eq!(cut("日本語", 4), "日…");
-        assert_eq!((cut("a", 0), cut("ab", 1)), (String::new(), "…".to_owned()));
-    }
 }

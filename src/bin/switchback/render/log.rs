@@ -5,7 +5,7 @@ use switchback::{
     report::{CommandLog, OperationLog},
 };
 
-use super::{escape, human, moment, style};
+use super::{escape, fit, human, moment, style};
 
 /// The digits of an operation that people see and type.
 pub(crate) const DIGITS: usize = 8;
@@ -23,7 +23,7 @@ pub(crate) fn log(log: Option<&OperationLog>, now: Timestamp) -> String {
         },
     );
     let nothing = if log.commands.is_empty() { "no output of it is kept\n" } else { "" };
-    what + nothing + &log.commands.iter().map(command).collect::<String>()
+    fit::result(what + nothing + &log.commands.iter().map(command).collect::<String>())
 }
 
 fn command(log: &CommandLog) -> String {

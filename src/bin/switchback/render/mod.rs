@@ -2,6 +2,7 @@
 
 mod diff;
 mod escape;
+mod fit;
 pub(crate) mod hint;
 mod hosts;
 mod human;
@@ -70,6 +71,7 @@ pub(crate) fn report(report: &Report, global: &Global, invocation: &Invocation) 
     if global.json {
         return json::line(report);
     }
+    fit::begin_results();
     let table = human::result(report, global.verbose > 0, Timestamp::now());
     // `stage` prints only the name to standard output, so that `name=$(switchback stage .)` works.
     let written = match (&report.release, report.command) {
@@ -137,7 +139,9 @@ pub(crate) fn result(text: &str) -> io::Result<()> {
     })
 }
 
-/// Writes a message to standard error. A failure is ignored: there is no place left to report it.
+/// Writes a message to standard error, on a terminal without breaking words. A failure is ignored: there is no place left
+/// to report it.
 pub(crate) fn message(text: &str) {
+    let text = fit::of_messages().map_or_else(|| text.to_owned(), |columns| fit::wrap(text, columns));
     let _ = live::aside(|| anstream::stderr().lock().write_all(text.as_bytes()));
 }

@@ -14,7 +14,8 @@ pub(crate) fn closing(report: &Report, invocation: &Invocation) -> String {
     let took = if changed(report) { format!(" ({})", moment::length(report.seconds)) } else { String::new() };
     let state = if state.is_empty() { state } else { format!("{}{took}\n", state.trim_end()) };
     let phases = moment::phases(&report.phases);
-    let phases = if only_reads(report.command) || phases.is_empty() { String::new() } else { format!("phases: {phases}\n") };
+    let phases =
+        if only_reads(report.command) || phases.is_empty() { String::new() } else { format!("phases: {phases}\n") };
     let next = next(report, invocation).map(|next| format!("{}: {next}\n", style::next("next")));
     state + &phases + &next.unwrap_or_default()
 }
