@@ -43,6 +43,7 @@ mod recipes;
 mod retention;
 mod rollback_processes;
 mod schema;
+mod screens;
 mod seeded;
 mod services;
 mod shared_upload;

@@ -22,5 +22,7 @@ pub(crate) mod site;
 pub(crate) mod sshd;
 pub(crate) mod steps;
 #[cfg(feature = "cli")]
+pub(crate) mod terminal;
+#[cfg(feature = "cli")]
 pub(crate) mod truth;
 pub(crate) mod wait;
