@@ -136,8 +136,8 @@ impl Config {
         let from = view.hosts_from.take_if(|_| !self.hosts.is_empty());
         let text = toml::to_string(&view).expect("a configuration has only text, numbers and tables");
         let Some(from) = from else { return text };
-        let comment: String = from.lines().map(|line| format!("#     {line}\n")).collect();
-        format!("# The hosts are those that this command listed:\n{comment}\n{text}")
+        let from = from.replace('\n', "\n#     ");
+        format!("# The hosts are those that this command listed:\n#     {from}\n\n{text}")
     }
 
     fn view(&self) -> View<'_> {

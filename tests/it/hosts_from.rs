@@ -11,7 +11,7 @@ use std::{
 
 use camino::Utf8Path;
 use snapbox::{assert_data_eq, str};
-use switchback::{Config, Error, ErrorKind, Fleet};
+use switchback::{Config, Error, ErrorKind, Fleet, config::HostsFrom};
 use tempfile::TempDir;
 
 use crate::support::wait::until;
@@ -53,7 +53,7 @@ const CAT: &str = "root = '/srv/shop'\nhosts_from = 'cat hosts'\n";
 fn the_listed_hosts_are_those_of_the_configuration() {
     let site = site(CAT, "deploy@web[1-2].example.com\n# the database\ndb=10.0.0.7:2222\n");
     let config = read(&site, None);
-    assert_eq!((names(&config), config.hosts_from.as_ref().map(|from| from.command())), (vec![], Some("cat hosts")));
+    assert_eq!((names(&config), config.hosts_from.as_ref().map(HostsFrom::command)), (vec![], Some("cat hosts")));
     let listed = config.list_hosts().expect("it lists hosts");
     assert_eq!(names(&listed), ["web1.example.com", "web2.example.com", "db"]);
     assert_eq!(listed.clone().list_hosts().expect("nothing to do"), listed);
@@ -137,10 +137,10 @@ fn a_failed_command_is_3_and_other_hosts_can_be_given() {
     assert_eq!(code, 3);
     assert_data_eq!(
         err,
-        str![[r#"
+        str![[r"
 error: `env.live.hosts_from`: the command exited with 4: the inventory is down[..]
 ...
-"#]]
+"]]
     );
     let (code, out, _) = run(&site, &["-e", "live", "config", "--json"]);
     assert!(code == 3 && out.contains(r#""outcome":"refused""#), "{out}");

@@ -60,11 +60,10 @@ impl Schema {
     fn members(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
         for (key, member) in value.as_object().into_iter().flatten() {
             let at = format!("{at}.{key}");
-            match (schema.pointer(&format!("/properties/{key}")), schema.get("additionalProperties")) {
-                (Some(of), _) => self.check(of, member, &at)?,
-                (None, Some(Value::Bool(false))) => return Err(format!("{at} is unknown")),
-                (None, Some(of)) => self.check(of, member, &at)?,
-                (None, None) => {}
+            match schema.pointer(&format!("/properties/{key}")).or(schema.get("additionalProperties")) {
+                Some(Value::Bool(false)) => return Err(format!("{at} is unknown")),
+                Some(of) => self.check(of, member, &at)?,
+                None => {}
             }
         }
         Ok(())

@@ -21,8 +21,8 @@ use crate::{
 /// Parses the output. Stops soon beyond the maximum number of hosts.
 pub(super) fn parse(output: &[u8], root: &HostPath) -> Result<Vec<HostConfig>, String> {
     let text = std::str::from_utf8(output).map_err(|error| {
-        let line = output[..error.valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        format!("line {line} of its output is not UTF-8")
+        let lines = output[..error.valid_up_to()].split(|byte| *byte == b'\n').count();
+        format!("line {lines} of its output is not UTF-8")
     })?;
     if text.trim_start().starts_with('{') { inventory(text, root) } else { lines(text, root) }
 }
