@@ -311,8 +311,13 @@ fn kind_of(error: &TransportError) -> ErrorKind {
 
 fn hints_of(error: &TransportError) -> Vec<Hint> {
     let advice = match error {
-        TransportError::Unreachable { .. } => {
-            return vec!["check that `ssh` reaches the host without asking anything".into(), Hint::Except];
+        TransportError::Unreachable { source, .. } => {
+            let mut hints = unreachable_hints(source.as_ref());
+            if hints.is_empty() {
+                hints.push("check that `ssh` reaches the host without asking anything".into());
+            }
+            hints.push(Hint::Except);
+            return hints;
         }
         TransportError::Unknown { .. } => return vec![Hint::Status],
         TransportError::Root { .. } | TransportError::Step { .. } | TransportError::Hook { .. } => {
@@ -333,6 +338,18 @@ fn hints_of(error: &TransportError) -> Vec<Hint> {
         TransportError::Unsuitable { .. } | TransportError::Source { .. } | TransportError::Upload { .. } => None,
     };
     advice.into_iter().map(Hint::from).collect()
+}
+
+/// Returns what to do about the reason that a host is unreachable, as far as that is known.
+#[cfg(feature = "ssh")]
+fn unreachable_hints(source: &(dyn std::error::Error + 'static)) -> Vec<Hint> {
+    let failure = source.downcast_ref::<crate::transport::ssh::SshFailure>();
+    failure.map(|failure| failure.advice().iter().cloned().map(Hint::from).collect()).unwrap_or_default()
+}
+
+#[cfg(not(feature = "ssh"))]
+fn unreachable_hints(_: &(dyn std::error::Error + 'static)) -> Vec<Hint> {
+    Vec::new()
 }
 
 impl From<BatchError> for StoreError {

@@ -48,6 +48,11 @@ async fn answers(transport: &SshTransport, dir: &Path) -> String {
     }
 }
 
+/// Returns the reason in words.
+fn reason(error: &TransportError) -> String {
+    std::error::Error::source(error).map(ToString::to_string).unwrap_or_default()
+}
+
 fn ssh_failure(error: &TransportError) -> SshFailureKind {
     assert_eq!(error.effect(), Effect::Nothing, "{error:?}");
     let TransportError::Unreachable { source, .. } = error else { panic!("{error:?}") };
@@ -205,13 +210,22 @@ async fn keys_of_hosts_must_be_known() {
     options.known_hosts_file = Some(text(&empty).into());
     let error = connect(options.clone()).await.unwrap_err();
     assert_eq!(ssh_failure(&error), SshFailureKind::UnknownHostKey, "{error:?}");
+    assert_eq!(reason(&error), format!("unknown host key: no ED25519 key of [127.0.0.1]:{}", sshd.port()));
     assert!(!empty.exists(), "nothing is written");
     options.known_hosts = switchback::transport::KnownHosts::AcceptNew;
     connect(options.clone()).await.unwrap();
     assert!(fs::read_to_string(&empty).unwrap().contains("ssh-ed25519"));
     let other = fs::read_to_string(sshd.path("other.pub")).unwrap();
     fs::write(&empty, format!("[127.0.0.1]:{} {other}", sshd.port())).unwrap();
-    assert_eq!(ssh_failure(&connect(options).await.unwrap_err()), SshFailureKind::ChangedHostKey);
+    let error = connect(options).await.unwrap_err();
+    assert_eq!(ssh_failure(&error), SshFailureKind::ChangedHostKey);
+    assert_eq!(reason(&error), format!("host key changed: offending ED25519 key in {}:1", text(&empty)));
+    let hints = switchback::store::StoreError::from(error).hints();
+    let forget = format!("`ssh-keygen -f '{}' -R '[127.0.0.1]:{}'` forgets the old key", text(&empty), sshd.port());
+    assert!(
+        hints.iter().any(|hint| matches!(hint, switchback::Hint::Advice(text) if text.contains(&forget))),
+        "{hints:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -230,6 +244,7 @@ async fn hosts_that_cannot_be_reached_are_told_apart() {
     options.identity = Some(text(&sshd.path("other")).into());
     let error = SshTransport::over_ssh(sshd.address("root"), options).execute(&identify(dir.path())).await.unwrap_err();
     assert_eq!(ssh_failure(&error), SshFailureKind::Denied, "{error:?}");
+    assert!(reason(&error).starts_with("permission denied (publickey"), "{error:?}");
     // It accepts connections, and stays silent.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let mut options = sshd.options();

@@ -29,8 +29,6 @@ pub use channel::{Channel, ChannelEnd, Shell, ShellCommand};
 pub use command::CommandShell;
 #[cfg(any(test, feature = "testing"))]
 pub(crate) use frame::WORDS;
-#[cfg(feature = "ssh")]
-pub(in crate::transport) use output_tail::OutputTail;
 pub use quote::{NulByte, ShellWord};
 
 use std::{

@@ -7,11 +7,11 @@ const KEPT: usize = 2048;
 
 /// The last bytes of a stream.
 #[derive(Debug, Clone, Default)]
-pub(in crate::transport) struct OutputTail(VecDeque<u8>);
+pub(super) struct OutputTail(VecDeque<u8>);
 
 impl OutputTail {
     /// Adds the next output.
-    pub(in crate::transport) fn push(&mut self, bytes: &[u8]) {
+    pub(super) fn push(&mut self, bytes: &[u8]) {
         let last = &bytes[bytes.len().saturating_sub(KEPT)..];
         let over = (self.0.len() + last.len()).saturating_sub(KEPT);
         self.0.drain(..over);

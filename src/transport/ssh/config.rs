@@ -142,7 +142,7 @@ fn quoted(path: &Utf8Path) -> Result<String, SshFailure> {
 }
 
 fn refused(path: &Utf8Path) -> SshFailure {
-    SshFailure::config(format!("{path:?} has characters that a path in an ssh configuration cannot have"))
+    SshFailure::config(&format!("{path:?} has characters that a path in an ssh configuration cannot have"))
 }
 
 #[cfg(test)]

@@ -4,12 +4,19 @@ use std::{error::Error as StdError, io};
 
 use thiserror::Error;
 
+use super::stderr::{BAD_OPTION, Stderr, escaped};
+
 /// The reason why a host could not be reached over SSH.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{kind}{}{options}", if .said.is_empty() { String::new() } else { format!(" (ssh said: {})", .said) })]
+#[error("{reason}{options}")]
 pub struct SshFailure {
     kind: SshFailureKind,
-    said: String,
+    /// The kind with its details, in words.
+    reason: String,
+    /// What to do about it, in words.
+    advice: Vec<String>,
+    /// The options that `ssh` does not know.
+    unknown: Vec<String>,
     /// Options of the user that may be the cause, in words.
     options: String,
 }
@@ -22,7 +29,7 @@ pub enum SshFailureKind {
     #[error("the host name does not resolve")]
     Name,
     /// Nothing listens at the address.
-    #[error("connection refused: nothing listens there")]
+    #[error("connection refused")]
     Refused,
     /// The host did not answer in time.
     #[error("the connection timed out")]
@@ -31,18 +38,16 @@ pub enum SshFailureKind {
     #[error("no route to the host")]
     NoRoute,
     /// The key of the host is not among the known ones.
-    #[error(
-        "the host key is unknown: connect once with `ssh` and compare its fingerprint, or accept new hosts with `known_hosts = \"accept-new\"`"
-    )]
+    #[error("unknown host key")]
     UnknownHostKey,
     /// The key of the host differs from the known one.
-    #[error("the host key has changed: it is another host, or was reinstalled")]
+    #[error("host key changed")]
     ChangedHostKey,
     /// The host accepted none of the offered keys.
-    #[error("login refused: switchback never asks for a password or passphrase, so load the key into an ssh-agent")]
+    #[error("permission denied")]
     Denied,
     /// The host closed the connection before the login, as it does when too many arrive at once.
-    #[error("the host closed the connection at once, as sshd does when too many clients connect")]
+    #[error("the host closed the connection before the login")]
     Dropped,
     /// `ssh` cannot run, or not with these settings.
     #[error("cannot run ssh")]
@@ -68,18 +73,28 @@ const WORDS: &[(&str, SshFailureKind)] = &[
     ("ssh_exchange_identification", SshFailureKind::Dropped),
     ("Connection closed by", SshFailureKind::Dropped),
     ("Connection reset by", SshFailureKind::Dropped),
-    ("Bad configuration option", SshFailureKind::Local),
+    (BAD_OPTION, SshFailureKind::Local),
 ];
 
 impl SshFailure {
-    fn new(kind: SshFailureKind, said: String) -> Self {
-        Self { kind, said, options: String::new() }
+    fn of(kind: SshFailureKind, detail: &str) -> Self {
+        Self::new(kind, format!("{kind}: {detail}"))
+    }
+
+    fn new(kind: SshFailureKind, reason: String) -> Self {
+        Self { kind, reason, advice: Vec::new(), unknown: Vec::new(), options: String::new() }
     }
 
     /// Returns the kind of failure, to act on.
     #[must_use]
     pub fn kind(&self) -> SshFailureKind {
         self.kind
+    }
+
+    /// Returns the next steps in words, the best first; none if there is nothing better than to try `ssh` by hand.
+    #[must_use]
+    pub fn advice(&self) -> &[String] {
+        &self.advice
     }
 
     /// Whether a retry soon may well succeed.
@@ -89,13 +104,12 @@ impl SshFailure {
 
     /// Creates the failure of a host that did not answer in time.
     pub(super) fn late() -> Self {
-        Self::new(SshFailureKind::Late, String::new())
+        Self::new(SshFailureKind::Late, SshFailureKind::Late.to_string())
     }
 
     /// Returns the options that `ssh` reported as unknown.
     pub(super) fn unknown_options(&self) -> impl Iterator<Item = String> {
-        let options = self.said.split("Bad configuration option: ").skip(1);
-        options.map(|option| option.chars().take_while(char::is_ascii_alphanumeric).collect())
+        self.unknown.iter().cloned()
     }
 
     /// Adds options of the user's ssh configuration that may be the cause.
@@ -107,19 +121,19 @@ impl SshFailure {
     }
 
     /// Creates the failure of settings that `ssh` does not accept.
-    pub(super) fn config(said: String) -> Self {
-        Self::new(SshFailureKind::Local, said)
+    pub(super) fn config(why: &str) -> Self {
+        Self::of(SshFailureKind::Local, why)
     }
 
     /// Creates a failure of this machine, before `ssh` ran.
     pub(super) fn local(error: &io::Error) -> Self {
-        Self::new(SshFailureKind::Local, one_line(&error.to_string()))
+        Self::of(SshFailureKind::Local, &escaped(&error.to_string()))
     }
 
     /// Creates the failure of an `ssh` that could not be started.
     pub(super) fn spawn(error: &io::Error) -> Self {
         if error.kind() == io::ErrorKind::NotFound {
-            return Self::new(SshFailureKind::Local, "the command `ssh` was not found".into());
+            return Self::of(SshFailureKind::Local, "the command `ssh` was not found");
         }
         Self::local(error)
     }
@@ -137,15 +151,12 @@ impl SshFailure {
     /// Creates a failure from the output of an `ssh` that ended.
     pub(super) fn from_words(said: &str) -> Self {
         let known = WORDS.iter().find(|(words, _)| said.contains(words));
-        Self::new(known.map_or(SshFailureKind::Other, |(_, kind)| *kind), one_line(said))
+        let kind = known.map_or(SshFailureKind::Other, |(_, kind)| *kind);
+        let said = Stderr::new(said);
+        let unknown = said.lines.iter().filter_map(|line| line.split_once(BAD_OPTION));
+        let unknown = unknown.map(|(_, option)| option.chars().take_while(char::is_ascii_alphanumeric).collect());
+        Self { advice: said.advice(kind), unknown: unknown.collect(), ..Self::new(kind, said.reason(kind)) }
     }
-}
-
-/// Returns the end of a text, on one line, escaped.
-fn one_line(said: &str) -> String {
-    let mut tail = crate::transport::shell::OutputTail::default();
-    tail.push(said.as_bytes());
-    tail.to_string()
 }
 
 #[cfg(test)]
@@ -161,22 +172,5 @@ mod tests {
         let late = SshFailure::late().with_options(&["ProxyCommand"]).to_string();
         assert_eq!(late, "the connection timed out; your ssh configuration sets ProxyCommand");
         assert_eq!(SshFailure::late().with_options(&[]), SshFailure::late());
-    }
-
-    #[test]
-    fn the_reason_is_found_behind_warnings() {
-        let warned = "** WARNING: connection is not using a post-quantum key exchange algorithm.\r\n";
-        for (said, kind) in [
-            ("connect to host 127.0.0.1 port 1: Connection refused", SshFailureKind::Refused),
-            ("x@h: Permission denied (publickey).", SshFailureKind::Denied),
-            ("No ED25519 host key is known for h\r\nHost key verification failed.", SshFailureKind::UnknownHostKey),
-            ("kex_exchange_identification: Connection closed by remote host", SshFailureKind::Dropped),
-            ("Could not resolve hostname x: Name or service not known", SshFailureKind::Name),
-            ("what?", SshFailureKind::Other),
-        ] {
-            let failure = SshFailure::from_words(&format!("{warned}{said}\r\n"));
-            assert_eq!(failure.kind(), kind);
-            assert!(failure.to_string().contains(said.split("\r\n").next().unwrap()), "{failure}");
-        }
     }
 }

@@ -60,7 +60,7 @@ impl<'d> Keyless<'d> {
         if depth > DEEPEST || is_others(&stat) {
             let why =
                 if depth > DEEPEST { "Too many recursive configuration includes" } else { "Bad owner or permissions" };
-            return Err(SshFailure::config(format!("{why} on {}", file.display())));
+            return Err(SshFailure::config(&format!("{why} on {}", file.display())));
         }
         let mut copy = Vec::with_capacity(text.len());
         for line in text.split(|byte| *byte == b'\n') {
@@ -93,7 +93,7 @@ impl<'d> Keyless<'d> {
         };
         if argument.starts_with('~') && !argument.starts_with("~/") || argument.contains(['%', '$', '[', '\\']) {
             let why = "cannot be expanded, but `identity` requires its keys to be left out";
-            return Err(SshFailure::config(format!("Include {argument} {why}: write its path out")));
+            return Err(SshFailure::config(&format!("Include {argument} {why}: write its path out")));
         }
         let mut found = vec![PathBuf::from("/")];
         for component in path.components() {

@@ -11,6 +11,7 @@ mod gate;
 mod keyless;
 mod master;
 mod said;
+mod stderr;
 mod warden;
 
 pub use failure::{SshFailure, SshFailureKind};
