@@ -13,8 +13,8 @@ pub(crate) const NAMED: usize = 4;
 pub(crate) struct Group<'a> {
     /// The hosts, equal in everything that the line shows.
     pub(crate) hosts: Vec<&'a HostReport>,
-    /// Whether they differ from the largest group.
-    pub(crate) odd: bool,
+    /// Whether they are not where most hosts are, now that the command has ended.
+    pub(crate) differs: bool,
 }
 
 impl Group<'_> {
@@ -25,18 +25,21 @@ impl Group<'_> {
 
     /// Returns the mark at the end of the line.
     pub(crate) fn mark(&self) -> Option<&'static str> {
-        self.odd.then_some("differs")
+        self.differs.then_some("differs")
     }
 }
 
 /// Groups hosts with equal keys, in the hosts' order. With `each`, every host has its own line; so have few hosts.
-pub(crate) fn group<'a, K: PartialEq + Clone>(
+///
+/// A group differs if its `end` is not that of most hosts.
+pub(crate) fn group<'a, K: PartialEq + Clone, E: PartialEq>(
     hosts: &'a [HostReport],
     each: bool,
     key: impl Fn(&'a HostReport) -> K,
+    end: impl Fn(&'a HostReport) -> E,
 ) -> Vec<Group<'a>> {
     let few = hosts.len() <= FEW;
-    let groups = grouped(hosts, |class, odd| each || few || (odd && class <= FEW), key);
+    let groups = grouped(hosts, |class, odd| each || few || (odd && class <= FEW), key, end);
     groups.into_iter().map(|(_, group)| group).collect()
 }
 
@@ -46,39 +49,58 @@ pub(crate) fn share<'a, K: PartialEq + Clone>(
     each: bool,
     key: impl Fn(&'a HostReport) -> K,
 ) -> Vec<(K, Group<'a>)> {
-    grouped(hosts, |_, _| each, key)
+    grouped(hosts, |_, _| each, &key, &key)
 }
 
 /// Groups hosts with equal keys; `apart` says of the size of a group, and whether it is odd, if its hosts share nothing.
-fn grouped<'a, K: PartialEq + Clone>(
+fn grouped<'a, K: PartialEq + Clone, E: PartialEq>(
     hosts: &'a [HostReport],
     apart: impl Fn(usize, bool) -> bool,
     key: impl Fn(&'a HostReport) -> K,
+    end: impl Fn(&'a HostReport) -> E,
 ) -> Vec<(K, Group<'a>)> {
-    let classes = classes(hosts, key);
     // A host left out with `--except` is never odd.
-    let left = |class: &[&HostReport]| class.iter().all(|host| host.outcome == HostOutcome::Left);
-    let most = classes.iter().map(|(_, class)| class).filter(|class| !left(class)).map(Vec::len).max().unwrap_or(0);
-    // With two largest groups, nobody can say which one is the exception.
-    let is_clear = classes.iter().filter(|(_, class)| !left(class) && class.len() == most).count() == 1;
+    let keys = classes(hosts.iter().filter(|host| host.outcome != HostOutcome::Left), &key);
+    let usual = usual(&keys).map(|(key, _)| key.clone());
+    // Nobody knows whether a host that was not read differs.
+    let ends = classes(hosts.iter().filter(|host| is_known(host)), &end);
+    let most = self::usual(&ends);
     let mut groups = Vec::new();
-    for (key, class) in classes {
-        let odd = is_clear && !left(&class) && class.len() < most;
+    for (key, class) in classes(hosts.iter(), &key) {
+        let is_left = class.iter().all(|host| host.outcome == HostOutcome::Left);
+        let odd = !is_left && usual.as_ref().is_some_and(|usual| *usual != key);
+        let differs = is_known(class[0]) && most.is_some_and(|(most, _)| *most != end(class[0]));
         if apart(class.len(), odd) {
-            groups.extend(class.into_iter().map(|host| (key.clone(), Group { hosts: vec![host], odd })));
+            groups.extend(class.into_iter().map(|host| (key.clone(), Group { hosts: vec![host], differs })));
         } else {
-            groups.push((key, Group { hosts: class, odd }));
+            groups.push((key, Group { hosts: class, differs }));
         }
     }
     groups.sort_by_key(|(_, group)| hosts.iter().position(|host| std::ptr::eq(host, group.hosts[0])));
     groups
 }
 
+/// Whether the state of the host is known.
+fn is_known(host: &HostReport) -> bool {
+    let outcome = host.outcome;
+    !host.unread && !matches!(outcome, HostOutcome::Left | HostOutcome::Unknown | HostOutcome::Unreachable)
+}
+
+/// A key, and the hosts that have it.
+type Class<'a, K> = (K, Vec<&'a HostReport>);
+
+/// Returns the largest class. With two largest ones, nobody can say which is the exception.
+fn usual<'c, 'a, K>(classes: &'c [Class<'a, K>]) -> Option<&'c Class<'a, K>> {
+    let most = classes.iter().map(|(_, class)| class.len()).max()?;
+    let mut largest = classes.iter().filter(|(_, class)| class.len() == most);
+    largest.next().filter(|_| largest.next().is_none())
+}
+
 fn classes<'a, K: PartialEq>(
-    hosts: &'a [HostReport],
+    hosts: impl Iterator<Item = &'a HostReport>,
     key: impl Fn(&'a HostReport) -> K,
-) -> Vec<(K, Vec<&'a HostReport>)> {
-    let mut classes: Vec<(K, Vec<&HostReport>)> = Vec::new();
+) -> Vec<Class<'a, K>> {
+    let mut classes: Vec<Class<'a, K>> = Vec::new();
     for host in hosts {
         let of_host = key(host);
         match classes.iter_mut().find(|(key, _)| *key == of_host) {
@@ -99,14 +121,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn odd_is_who_differs_from_most() {
-        let host = |name: &str, outcome| HostReport::new(name, outcome);
-        let odd = |hosts: &[HostReport]| -> Vec<bool> {
-            group(hosts, false, |host| host.outcome).iter().map(|group| group.odd).collect()
+    fn a_host_differs_if_it_is_not_where_most_are_at_the_end() {
+        let host = |outcome, after: &str| {
+            let mut host = HostReport::new("web", outcome);
+            host.after = after.parse().ok();
+            host
         };
-        let (switched, failed) = (HostOutcome::Switched, HostOutcome::Failed);
-        assert_eq!(odd(&[host("a", switched), host("b", failed), host("c", switched)]), [false, true, false]);
-        assert_eq!(odd(&[host("a", switched), host("b", failed)]), [false, false]);
-        assert_eq!(odd(&[host("a", HostOutcome::Left), host("b", switched)]), [false, false]);
+        let differ = |hosts: &[HostReport]| -> Vec<bool> {
+            let groups = group(hosts, true, |host| (host.outcome, &host.after), |host| &host.after);
+            groups.iter().map(|group| group.differs).collect()
+        };
+        let (switched, unchanged) = (host(HostOutcome::Switched, "b-2"), host(HostOutcome::Unchanged, "b-2"));
+        let behind = host(HostOutcome::Unchanged, "b-1");
+        assert_eq!(differ(&[switched.clone(), unchanged.clone()]), [false, false]);
+        assert_eq!(differ(&[switched.clone(), behind.clone(), unchanged]), [false, true, false]);
+        assert_eq!(differ(&[switched.clone(), behind]), [false, false], "nobody knows which one");
+        for unread in [HostOutcome::Left, HostOutcome::Unreachable, HostOutcome::Unknown] {
+            assert_eq!(differ(&[switched.clone(), host(unread, "")]), [false, false]);
+        }
     }
 }

@@ -53,7 +53,8 @@ fn legs(drill: &DrillReport) -> String {
 /// Renders each host's outcome, and its release before and after.
 fn switches(report: &Report, each: bool) -> String {
     let mut table = Table::new(&["HOST", "OUTCOME", "BEFORE", "AFTER"]);
-    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.before, &host.after)) {
+    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.before, &host.after), |host| &host.after)
+    {
         let host = group.hosts[0];
         let cells = vec![
             label(&group),
@@ -69,7 +70,8 @@ fn switches(report: &Report, each: bool) -> String {
 /// Renders the releases that each host removed.
 fn pruned(report: &Report, each: bool) -> String {
     let mut table = Table::new(&["HOST", "OUTCOME", "CURRENT", "REMOVED"]);
-    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.after, &host.pruned)) {
+    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.after, &host.pruned), |host| &host.after)
+    {
         let host = group.hosts[0];
         let names: Vec<&str> = host.pruned.iter().map(ReleaseName::as_str).collect();
         let removed = if names.is_empty() { "nothing".to_owned() } else { names.join(" ") };
@@ -82,7 +84,8 @@ fn pruned(report: &Report, each: bool) -> String {
 /// Renders each host's verdict on the release.
 fn verifications(report: &Report, each: bool) -> String {
     let mut table = Table::new(&["HOST", "RELEASE", "VERDICT", "DIGEST"]);
-    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.verification)) {
+    for group in hosts::group(&report.hosts, each, |host| (host.outcome, &host.verification), |host| &host.verification)
+    {
         let cells = group.hosts[0].verification.as_ref().map_or_else(
             || vec![label(&group), "-".to_owned(), outcome(group.hosts[0].outcome).to_owned()],
             |found| {
@@ -116,7 +119,7 @@ fn status(report: &Report, each: bool, now: Timestamp) -> String {
             has.map(|has| (has.current.clone(), has.previous.clone(), has.lock.clone())),
         )
     };
-    for group in hosts::group(&report.hosts, each, key) {
+    for group in hosts::group(&report.hosts, each, key, key) {
         let host = group.hosts[0];
         let cells = host.status.as_ref().map_or_else(
             || vec![label(&group), outcome(host.outcome).to_owned()],

@@ -71,7 +71,8 @@ fn drilled(report: &Report, place: &str) -> String {
 
 fn done(command: Command, all: &[HostReport], place: &str) -> String {
     match command {
-        Command::Deploy | Command::Activate => format!("{}: {place}.", style::good("Deployed")),
+        Command::Deploy => format!("{}: {place}.", style::good("Deployed")),
+        Command::Activate => format!("{}: {place}.", style::good("Activated")),
         Command::Rollback => format!("{}: {place}.", style::good("Rolled back")),
         Command::Adopt => format!("{}: {place}.", style::good("Adopted")),
         Command::Recover => format!("{}: {place}.", style::good("Recovered")),
@@ -119,18 +120,21 @@ fn next(report: &Report, invocation: &Invocation) -> Option<String> {
 #[derive(PartialEq)]
 enum Place<'a> {
     On(&'a ReleaseName),
+    /// `current` was removed, as it was before the first deploy.
+    Removed,
     Nowhere,
     Unknown,
     Left,
 }
 
 fn place(host: &HostReport) -> Place<'_> {
-    let is = host.status.as_ref().map_or(host.after.as_ref().or(host.before.as_ref()), |has| has.current.as_ref());
+    let is = host.status.as_ref().map_or(host.after.as_ref(), |has| has.current.as_ref());
     match (host.outcome, is) {
         (HostOutcome::Left, _) => Place::Left,
         (HostOutcome::Unknown | HostOutcome::Unreachable, None) | (HostOutcome::Unknown, _) => Place::Unknown,
         (_, Some(name)) => Place::On(name),
         (_, None) if host.unread => Place::Unknown,
+        (HostOutcome::Switched | HostOutcome::Reverted, None) => Place::Removed,
         (_, None) => Place::Nowhere,
     }
 }
@@ -150,6 +154,7 @@ fn whereabouts(all: &[HostReport]) -> String {
         let who = if one && names.len() > 1 { count(names.len()) } else { escape::line(&hosts::label(names)) };
         match place {
             Place::On(name) => format!("{who} on {name}"),
+            Place::Removed => format!("{who} without `current`, as before the first deploy"),
             Place::Nowhere => format!("{who} on no release"),
             Place::Unknown => format!("{who} not known"),
             Place::Left => format!("{who} left out"),

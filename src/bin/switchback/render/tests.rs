@@ -64,7 +64,7 @@ fn the_odd_one_of_three_stands_out() {
         str![[r#"
 HOST  OUTCOME    BEFORE  AFTER
 web1  switched   b-17    b-16
-web2  unchanged  b-16    b-16  <- differs
+web2  unchanged  b-16    b-16
 web3  switched   b-17    b-16
 Rolled back: 3 hosts on b-16. (0.2 s)
 
@@ -86,7 +86,7 @@ fn a_hundred_hosts_are_three_lines() {
         str![[r#"
 HOST                    OUTCOME   BEFORE  AFTER
 web1..web98 (98 hosts)  switched  b-16    b-17
-web99                   unknown   b-16    ?  <- differs
+web99                   unknown   b-16    ?
 web100                  reverted  b-16    b-16  <- differs
 web99 did not answer
     next: look at web99
@@ -117,9 +117,9 @@ fn a_rollback_of_a_hundred_hosts_of_which_three_are_odd() {
         str![[r#"
 HOST                               OUTCOME      BEFORE  AFTER
 web1, web2 and 95 more (97 hosts)  switched     b-16    b-17
-web7                               unchanged    b-16    b-17  <- differs
-web20                              unreachable  ?       ?  <- differs
-web71                              failed       ?       ?  <- differs
+web7                               unchanged    b-16    b-17
+web20                              unreachable  ?       ?
+web71                              failed       ?       ?
 web20, web71 said no
 error: not everything succeeded. Now: web1, web2 and 96 more (98 hosts) on b-17; web20, web71 not known. A person is needed. (0.2 s)
 next: `switchback status` reads every host again
@@ -143,8 +143,8 @@ fn a_status_of_a_hundred_hosts_of_which_three_are_odd() {
 HOST                               CURRENT      PREVIOUS  LOCK
 web1, web2 and 95 more (97 hosts)  b-17         b-1
 web7                               b-16         b-1  <- differs
-web20                              unreachable  <- differs
-web71                              failed  <- differs
+web20                              unreachable
+web71                              failed
 web20, web71 said no
 error: 2 hosts could not be read.
 
@@ -172,6 +172,17 @@ cannot reach web1..web100 (100 hosts)
 error: hosts could not be asked.
 
 "#]]
+    );
+}
+
+#[test]
+fn the_sentence_says_what_was_done_and_where_current_is_gone() {
+    let hosts = vec![host("web1", HostOutcome::Switched, "b-1", "b-2")];
+    assert!(shown(&report(Command::Activate, Outcome::Done, hosts)).contains("\nActivated: web1 on b-2. (0.2 s)\n"));
+    let undone = vec![host("web1", HostOutcome::Switched, "b-1", "")];
+    assert!(
+        shown(&report(Command::Recover, Outcome::Done, undone))
+            .ends_with("\nRecovered: web1 without `current`, as before the first deploy. (0.2 s)\n")
     );
 }
 
@@ -224,7 +235,7 @@ HOST  CURRENT      PREVIOUS  LOCK
 web1  b-3          b-1
 web2  b-3          b-1
 web3  b-2          b-1  <- differs
-web4  unreachable  <- differs
+web4  unreachable
 web5  left
 web3: left over: the staging of b-3
 The hosts differ: web1, web2 on b-3; web3 on b-2; web4 not known; web5 left out.
@@ -299,7 +310,7 @@ b-1      good     -        -                                    -
     );
     hosts.push(HostReport::new("web3", HostOutcome::Unreachable));
     let text = shown(&report(Command::Releases, Outcome::Done, hosts));
-    assert!(text.contains("web3  <- differs\nunreachable\n"), "{text}");
+    assert!(text.contains("web3\nunreachable\n"), "{text}");
 }
 
 #[test]
