@@ -86,7 +86,8 @@ impl<'r> Run<'r> {
                 directory: HookDirectory::Release,
                 secrets: batch.secrets,
             };
-            let result = run_hook(*hook, &at, &mut shell).await.map_err(Failure::from);
+            let kind = if batch.phase == Phase::Prepare { HookKind::Prepare } else { HookKind::AfterSwitch };
+            let result = run_hook(*hook, kind, &at, &mut shell).await.map_err(Failure::from);
             if let Err(why) = self.report_phase(name, batch.phase, result) {
                 host.failure = Some(why);
                 return;
@@ -110,9 +111,14 @@ impl<'r> Run<'r> {
 }
 
 /// Runs a hook. A panic of it is its failure.
-pub(super) async fn run_hook(hook: &dyn Hook, at: &Occasion, shell: &mut dyn HookShell) -> Result<(), Error> {
+pub(super) async fn run_hook(
+    hook: &dyn Hook,
+    kind: HookKind,
+    at: &Occasion,
+    shell: &mut dyn HookShell,
+) -> Result<(), Error> {
     let run = async { hook.run(at, shell).await };
-    contained(run, ErrorKind::HookFailed, || format!("a hook on {}", at.host)).await
+    contained(run, ErrorKind::HookFailed, || format!("the hook `{kind}` on {}", at.host)).await
 }
 
 /// Awaits code of the caller, whose panic must not cost the locks: it becomes an error of this kind.

@@ -122,7 +122,7 @@ impl CurrentReleases<'_, '_> {
             ValidateOn::Controller => {
                 let Some((_, at)) = self.occasions().next() else { return };
                 let at = Occasion { host: CONTROLLER.to_owned(), ..at };
-                self.report_validity(CONTROLLER, run_hook(&hook, &at, &mut self.here(&at)).await);
+                self.report_validity(CONTROLLER, run_hook(&hook, HookKind::Validate, &at, &mut self.here(&at)).await);
             }
         }
     }
@@ -131,7 +131,7 @@ impl CurrentReleases<'_, '_> {
         let tries = self.occasions().map(|(host, at)| async move {
             let mut shell = self.shell(host, &at);
             let shell: &mut dyn HookShell = &mut shell;
-            self.report_validity(&host.name, run_hook(hook, &at, shell).await);
+            self.report_validity(&host.name, run_hook(hook, HookKind::Validate, &at, shell).await);
         });
         join_bounded(tries.collect(), self.run.parallel).await;
     }

@@ -9,6 +9,7 @@
 use futures_util::future::join_all;
 
 use crate::{
+    error::ErrorKind,
     event::Phase,
     hint::Notice,
     name::ReleaseName,
@@ -179,7 +180,8 @@ fn outcome_of(host: &LockedHost<'_>) -> HostOutcome {
         HostState::Unknown(_) => HostOutcome::Unknown,
         HostState::Reverted(_) | HostState::Unwell(_) => HostOutcome::Reverted,
         HostState::Strayed(_) => HostOutcome::Failed,
-        _ if host.failure.is_some() => HostOutcome::Failed,
+        // A requested stop is the failure of no host.
+        _ if host.failure.as_ref().is_some_and(|why| why.kind != ErrorKind::Interrupted) => HostOutcome::Failed,
         HostState::Switched(_) => HostOutcome::Switched,
         HostState::Untouched => HostOutcome::Unchanged,
     }

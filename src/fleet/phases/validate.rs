@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     commands::{HOOK_TIMEOUT, ValidateOn, Validation},
     event::Phase,
-    hook::{Hook, HookShell, Occasion},
+    hook::{Hook, HookKind, HookShell, Occasion},
     report::Failure,
 };
 
@@ -112,7 +112,7 @@ impl<'r> Run<'r> {
     async fn until_valid(&self, test: &ValidationRun<'_>, shell: &mut dyn HookShell) -> Result<(), Failure> {
         let mut watch = ValidationProgress::new(&test.rules, Instant::now());
         loop {
-            let tried = run_hook(test.hook, &test.at, shell).await;
+            let tried = run_hook(test.hook, HookKind::Validate, &test.at, shell).await;
             match watch.next(tried.is_ok(), Instant::now()) {
                 Verdict::Valid => return Ok(()),
                 Verdict::Invalid => {

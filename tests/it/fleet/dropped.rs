@@ -395,18 +395,38 @@ impl DataMigration for Panicking {
 #[test]
 fn a_panic_of_a_hook_or_a_migration_is_its_failure() {
     type Add = fn(Code) -> Code;
-    let changes: [(Add, ErrorKind, Outcome); 4] = [
-        (|code| code.prepare(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::Failed),
-        (|code| code.after_switch(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::PutBack),
-        (|code| code.validate(Arc::new(Panicking)), ErrorKind::HookFailed, Outcome::PutBack),
-        (|code| code.migration(Arc::new(Panicking)), ErrorKind::DataFailed, Outcome::Failed),
+    let changes: [(Add, &str, ErrorKind, Outcome); 4] = [
+        (
+            |code| code.prepare(Arc::new(Panicking)),
+            "the hook `prepare` on web1",
+            ErrorKind::HookFailed,
+            Outcome::Failed,
+        ),
+        (
+            |code| code.after_switch(Arc::new(Panicking)),
+            "the hook `after_switch` on web1",
+            ErrorKind::HookFailed,
+            Outcome::PutBack,
+        ),
+        (
+            |code| code.validate(Arc::new(Panicking)),
+            "the hook `validate` on web1",
+            ErrorKind::HookFailed,
+            Outcome::PutBack,
+        ),
+        (
+            |code| code.migration(Arc::new(Panicking)),
+            "the migration of the data",
+            ErrorKind::DataFailed,
+            Outcome::Failed,
+        ),
     ];
-    for (add, kind, outcome) in changes {
+    for (add, what, kind, outcome) in changes {
         let hosts = Hosts::new(2).deployed(&["a"]);
         let options = deploying().code(add(Code::new()));
         let error = wait(hosts.fleet().deploy(release("b"), &options, Silent)).expect_err("it panicked");
         let found = error.report().error.as_ref().map(|error| error.message.clone()).unwrap_or_default();
-        assert!(found.contains("panicked: out of cheese"), "{found}");
+        assert!(found.contains("panicked: out of cheese") && found.contains(what), "{found}");
         assert_eq!((error.kind(), error.outcome()), (kind, outcome), "{found}");
         hosts.all_on("a");
         assert_code(&hosts.deploy("c"), ExitCode::DONE);
