@@ -64,6 +64,8 @@ hints! {
     Drill(String),
     /// Roll back; the hosts that differ then agree.
     Rollback,
+    /// Roll back, which reverts what was done.
+    RollbackReverts,
     /// Roll back to this release.
     RollbackTo(ReleaseName),
     /// Roll back to a release that the user chooses.
@@ -112,8 +114,8 @@ hints! {
     VerifyFull(ReleaseName),
     /// Look who owns the files of this release.
     VerifyOwners(ReleaseName),
-    /// Leave a host out.
-    Except,
+    /// Leave these hosts out, or a host that the user chooses.
+    Except(Vec<String>),
     /// Wait for the lock.
     Wait,
     /// Remove the lock of a holder that is known to be dead.
@@ -132,6 +134,12 @@ trait Example {
 impl Example for String {
     fn example() -> Self {
         "web1".to_owned()
+    }
+}
+
+impl Example for Vec<String> {
+    fn example() -> Self {
+        vec!["web1".to_owned(), "web2".to_owned()]
     }
 }
 

@@ -77,6 +77,9 @@ pub struct Report {
     /// The error, if it was refused or failed.
     #[serde(rename = "error", default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+    /// The next steps after a success, the best first. JSON lacks them.
+    #[serde(skip)]
+    pub hints: Vec<Hint>,
     /// Whether this was a dry run: the same code computed what would happen, and nothing changed. The plan is in
     /// [`Event::Planned`](crate::Event::Planned); the hosts are described as they are.
     #[serde(rename = "dry_run", default, skip_serializing_if = "std::ops::Not::not")]
@@ -99,6 +102,7 @@ impl Report {
             phases: Vec::new(),
             drill: None,
             error: None,
+            hints: Vec::new(),
             dry_run: false,
         }
     }
@@ -123,6 +127,7 @@ impl Report {
     pub fn word_hints(&mut self, words: &Words<'_>) {
         let errors = self.hosts.iter_mut().filter_map(|host| host.error.as_mut());
         errors.chain(self.error.as_mut()).for_each(|error| error.word_hints(words));
+        hint::word(&mut self.hints, words);
         for host in &mut self.hosts {
             let leftovers = host.status.iter_mut().flat_map(|status| &mut status.leftovers);
             host.warnings.iter_mut().chain(leftovers).for_each(|notice| notice.word_hints(words));
@@ -309,6 +314,17 @@ impl Failure {
     /// they may hold secrets.
     pub(crate) fn reworded(self, message: String) -> Self {
         if message == self.message { self } else { Self { message, error: None, ..self } }
+    }
+
+    /// Returns the failure with hints that name these hosts where they are to leave out a host.
+    pub(crate) fn of_hosts<'h>(mut self, hosts: impl IntoIterator<Item = &'h str>) -> Self {
+        let hosts: Vec<String> = hosts.into_iter().filter(|host| !host.is_empty()).map(ToOwned::to_owned).collect();
+        for hint in &mut self.hints {
+            if let Hint::Except(named) = hint {
+                named.clone_from(&hosts);
+            }
+        }
+        self
     }
 
     /// Returns the failure of these hosts together.

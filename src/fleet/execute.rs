@@ -5,7 +5,7 @@ use crate::{
     error::{Error, ErrorKind},
     hint::Hint,
     name::ReleaseName,
-    plan::Plan,
+    plan::{Plan, previous_of},
     report::{Command, Failure, Outcome, Report, crowd},
 };
 
@@ -167,15 +167,58 @@ impl<'r> Run<'r> {
         let unfinished =
             execution.data.state == DataState::Unsettled || (arrived && !execution.data.pending.is_empty());
         let conclusion = Conclusion { outcome, bad_release, on_release, arrived, unfinished, kind };
+        let hints = match outcome {
+            Outcome::Done if self.rollback_reverts(&execution) => vec![Hint::RollbackReverts],
+            _ => Vec::new(),
+        };
         let hosts = self.finish(std::mem::take(&mut execution.locked), &conclusion).await;
         let hosts = self.empty_trash(trash, hosts).await;
         let operation = (outcome != Outcome::Refused).then(|| self.owner.operation.clone());
         Report {
             operation,
             data: execution.data_report(self),
+            hints,
             ..self.report(outcome, Some(&plan.release), hosts, error)
         }
     }
+}
+
+impl Run<'_> {
+    /// Whether a plain rollback would revert this deploy or activation, and not be refused.
+    fn rollback_reverts(&self, execution: &Execution<'_, '_>) -> bool {
+        let plan = execution.plan;
+        let stays = |host: &LockedHost<'_>| {
+            let release = host.guard.state().release(&plan.release);
+            let record = release.and_then(|release| release.data.record());
+            record.is_some_and(|record| record.irreversible.is_some())
+        };
+        if !matches!(plan.command, Command::Deploy | Command::Activate)
+            || self.irreversible.is_some()
+            || self.lacks_revert(execution)
+            || execution.locked.iter().any(stays)
+        {
+            return false;
+        }
+        let mut targets = execution.locked.iter().map(target_of);
+        targets.next().flatten().is_some_and(|first| targets.all(|target| target == Some(first)))
+    }
+
+    /// Whether the data changed, and nothing can revert that.
+    fn lacks_revert(&self, execution: &Execution<'_, '_>) -> bool {
+        let commands = self.options.commands.as_ref().and_then(|commands| commands.data.as_ref());
+        let reverts = self.options.code.migration.is_some() || commands.is_some_and(|data| data.revert.is_some());
+        execution.data.before != execution.data.after && !reverts
+    }
+}
+
+/// Returns the good release that a rollback of this host leads to; `None` if there is none, or it is not certain.
+fn target_of<'h>(host: &'h LockedHost<'_>) -> Option<&'h ReleaseName> {
+    let before = host.plan.as_ref()?.before.release()?;
+    if !host.switches() {
+        return previous_of(&host.seen());
+    }
+    let is_good = host.guard.state().release(before).is_some_and(|release| !release.bad.exists());
+    is_good.then_some(before)
 }
 
 /// Returns the failure of the whole run.
@@ -212,14 +255,16 @@ fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) ->
         let hints = vec!["fix the cause".into(), Hint::ResumeRevert(command)];
         (format!("{here}, but the data is not: its version is {version}"), hints)
     } else if stays && !execution.failed_itself() {
+        let look = vec!["see whether it works".into()];
         (
             format!("{here}, and stays there, but the run was interrupted: its health is unknown"),
-            vec!["see whether it works".into(), Hint::RollbackFurther],
+            [look, further_back(execution)].concat(),
         )
     } else if stays {
+        let look = vec!["see what failed".into()];
         (
             format!("{here}, and stays there, but a step after the switch failed"),
-            vec!["see what failed".into(), Hint::RollbackFurther],
+            [look, further_back(execution)].concat(),
         )
     } else if execution.data.state == DataState::Unsettled {
         let hints = vec!["fix the cause".into(), Hint::RecoverBack];
@@ -231,6 +276,17 @@ fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) ->
         )
     };
     Failure { hints, ..summary(&what, failed) }
+}
+
+/// Returns the hint that another rollback goes further back, unless there is nothing before.
+fn further_back(execution: &Execution<'_, '_>) -> Vec<Hint> {
+    let goes_on = |host: &LockedHost<'_>| {
+        let state = host.guard.state();
+        let current = state.current.release().and_then(|name| state.release(name));
+        current.is_some_and(|current| current.previous.as_ref().is_ok_and(|record| record.release().is_some()))
+    };
+    let all = execution.locked.iter().all(goes_on);
+    all.then_some(Hint::RollbackFurther).into_iter().collect()
 }
 
 /// Returns the failure of a run that left hosts behind, with the command that moves them.

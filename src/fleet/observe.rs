@@ -119,7 +119,10 @@ impl<'r> Run<'r> {
         });
         let hosts = hosts.collect();
         let refusing: Vec<String> = refusal.hosts.iter().map(|refusal| refusal.host.clone()).collect();
-        let error = Failure::from(Error::from(refusal)).covering(refusing.iter().map(String::as_str));
+        let refusing = || refusing.iter().map(String::as_str);
+        let error = Failure::from(Error::from(refusal)).covering(refusing());
+        // Where the hosts differ, only a person knows which one is wrong.
+        let error = if error.kind == ErrorKind::HostsDiffer { error } else { error.of_hosts(refusing()) };
         self.report(Outcome::Refused, None, hosts, Some(shown(error)))
     }
 }
@@ -161,7 +164,7 @@ pub(super) fn failed_host(host: &str, failure: Failure) -> HostReport {
         _ => HostOutcome::Failed,
     };
     let mut report = HostReport::unread(host, outcome);
-    report.error = Some(failure);
+    report.error = Some(failure.of_hosts([host]));
     report
 }
 

@@ -296,6 +296,7 @@ impl<'r> Run<'r> {
             seconds: self.seconds(),
             phases: self.phase_times(),
             error,
+            hints: Vec::new(),
             dry_run: false,
             data: None,
             drill: None,
@@ -368,5 +369,7 @@ pub(super) fn summary(what: &str, failed: &[(String, Failure)]) -> Failure {
         Some(Error::new(kind, outer).reasons_of(error))
     });
     let failure = Failure::from(reasons.unwrap_or_else(|| Error::new(kind, &*words)).hints(hints));
-    failure.covering(told.iter().flat_map(|merged| merged.hosts.iter().copied()))
+    failure
+        .of_hosts(failed.iter().map(|(host, _)| host.as_str()))
+        .covering(told.iter().flat_map(|merged| merged.hosts.iter().copied()))
 }

@@ -258,7 +258,7 @@ pub enum Reason {
     #[error("the hosts differ")]
     HostsDiffer,
     /// There is no good release before the current one.
-    #[error("nothing to roll back to before {}: {chain}", at)]
+    #[error("{}", nothing_before(at, chain))]
     NothingBefore {
         /// The release that is current.
         at: ReleaseName,
@@ -412,6 +412,19 @@ pub enum Reason {
         /// The chain, in words.
         chain: String,
     },
+}
+
+fn nothing_before(at: &ReleaseName, chain: &str) -> String {
+    if is_first(at, chain) {
+        format!("{at} is the first release, so there is nothing to roll back to")
+    } else {
+        format!("no good release that far back: {chain}")
+    }
+}
+
+/// Whether the chain in words is that of the first release.
+fn is_first(at: &ReleaseName, chain: &str) -> bool {
+    chain.strip_prefix(at.as_str()) == Some(" <- none")
 }
 
 impl Refusal {

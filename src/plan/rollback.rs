@@ -13,6 +13,7 @@ use crate::{
 use super::{
     Action, Chain, ChainEnd, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe,
     interrupted::{self, latest},
+    shared_lines,
 };
 
 /// Plans a rollback. With `from`, only hosts on that release move; if none is, the plan is empty.
@@ -145,7 +146,9 @@ fn nobody_on(from: &ReleaseName, hosts: &[Seen<'_>]) -> Option<Plan> {
     let release = hosts.iter().find_map(Seen::current).unwrap_or(from).clone();
     let stay = hosts.iter().map(|seen| HostPlan::new(seen, seen.current().unwrap_or(from), Action::Stay)).collect();
     let mut plan = Plan::new(Command::Rollback, release, stay);
-    plan.notes.push(format!("{from} is not current on any host, so there is nothing to roll back"));
+    let on = shared_lines(hosts.iter().map(|seen| (seen.host, format!("on {}", describe(&seen.state.current)))));
+    let why = format!("{from} is not current, so there is nothing to roll back: {}", on.join("; "));
+    plan.warnings.push(why.into());
     Some(plan)
 }
 
@@ -201,7 +204,8 @@ fn refuse(hosts: &[Seen<'_>], targets: Vec<Result<ReleaseName, HostRefusal>>) ->
     if differ {
         refusals.extend(hosts.iter().map(|seen| seen.refuse(Reason::HostsDiffer)));
     }
-    let table = if hosts.len() > 1 { table } else { Vec::new() };
+    // Where no host has a target, the reasons say all of it.
+    let table = if differ && hosts.len() > 1 { table } else { Vec::new() };
     Refusal { table, ..Refusal::of(Command::Rollback, refusals) }
 }
 

@@ -316,7 +316,7 @@ fn hints_of(error: &TransportError) -> Vec<Hint> {
             if hints.is_empty() {
                 hints.push("check that `ssh` reaches the host without asking anything".into());
             }
-            hints.push(Hint::Except);
+            hints.push(Hint::Except(Vec::new()));
             return hints;
         }
         TransportError::Unknown { .. } => return vec![Hint::Status],
@@ -324,7 +324,7 @@ fn hints_of(error: &TransportError) -> Vec<Hint> {
             let Some(failure) = error.failure() else { return Vec::new() };
             match failure.kind {
                 FailureKind::Missing if matches!(error, TransportError::Root { .. }) => {
-                    return vec!["deploy to it first".into(), Hint::Except];
+                    return vec!["deploy to it first".into(), Hint::Except(Vec::new())];
                 }
                 FailureKind::CrossDevice => {
                     Some("the root, its releases and its state directory must be on one filesystem: see [layout]")

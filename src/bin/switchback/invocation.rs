@@ -47,7 +47,10 @@ impl Invocation {
         for flag in flags.split(" --") {
             let (name, value) = flag.split_once(' ').map_or((flag, None), |(name, value)| (name, Some(value)));
             let name = format!("--{}", name.trim_start_matches("--"));
-            words = without(words, &name, value.is_some());
+            // `--except` is repeatable, and a host that was left out stays out.
+            if name != "--except" {
+                words = without(words, &name, value.is_some());
+            }
             words.extend([Some(name), value.map(ToOwned::to_owned)].into_iter().flatten());
         }
         Cli::try_parse_from(&words).ok()?;

@@ -26,9 +26,9 @@ impl Reason {
             Self::NoCurrent(Some(last)) => return vec![Hint::Relink(last.clone())],
             Self::NoCurrent(None) | Self::NothingToLink { .. } => {
                 let make = "make the symlink again in the root of that host (ln -s releases/NAME current)";
-                return vec![Hint::History, make.into(), Hint::Except];
+                return vec![Hint::History, make.into(), Hint::Except(Vec::new())];
             }
-            Self::NotDeployed => return vec!["deploy to it first".into(), Hint::Except],
+            Self::NotDeployed => return vec!["deploy to it first".into(), Hint::Except(Vec::new())],
             Self::NameTaken { name } => return vec![Hint::AnotherName, Hint::Activate(name.clone())],
             Self::OtherContent { .. } => return vec![Hint::AnotherName],
             Self::IsThere { name } => return vec![Hint::Activate(name.clone())],
@@ -40,7 +40,7 @@ impl Reason {
             Self::NotFrom { .. } => return vec![Hint::History, Hint::FromAny],
             Self::NoSuchRelease { .. } => return vec![Hint::Releases],
             Self::OnTheWayBack { name } => return vec![Hint::RollbackTo(name.clone())],
-            Self::UnknownTree { .. } => return vec![Hint::AdoptFrom, Hint::Except],
+            Self::UnknownTree { .. } => return vec![Hint::AdoptFrom, Hint::Except(Vec::new())],
             Self::ForeignLock { .. } => {
                 "wait until that tool is done; if it is dead, remove its lock, then try again".into()
             }
@@ -68,7 +68,7 @@ impl Reason {
             | Self::IntentUnreadable { .. }
             | Self::LedgerUnreadable { .. } => return self.unreadable_hints(command),
             Self::RecordsDiffer { .. } => {
-                return vec!["see which host is wrong".into(), Hint::KeepData, Hint::Except];
+                return vec!["see which host is wrong".into(), Hint::KeepData, Hint::Except(Vec::new())];
             }
             Self::OnController { .. } | Self::SecretsUnsaid { .. } => {
                 return vec![Hint::WithConfiguration, Hint::KeepData];
@@ -78,6 +78,8 @@ impl Reason {
                 let take = Hint::Advice(format!("include {place}"));
                 return if command == Command::Rollback { vec![take, Hint::KeepData] } else { vec![take] };
             }
+            // Other releases were never current here, or are bad.
+            Self::NothingBefore { at, chain } if super::is_first(at, chain) => return vec![Hint::Releases],
             Self::Dangling
             | Self::NothingBefore { .. }
             | Self::BadRecord { .. }
@@ -155,7 +157,11 @@ fn not_sealed_hints(name: &ReleaseName, command: Command) -> Vec<Hint> {
 }
 
 fn hosts_differ_hints(command: Command) -> Vec<Hint> {
-    let go_on = if matches!(command, Command::Rollback | Command::Recover) { Hint::Except } else { Hint::AllowSplit };
+    let go_on = if matches!(command, Command::Rollback | Command::Recover) {
+        Hint::Except(Vec::new())
+    } else {
+        Hint::AllowSplit
+    };
     vec![Hint::RollbackToAnother, go_on]
 }
 

@@ -1,13 +1,15 @@
 //! Rollbacks on one host and on many: targets, steps, refusals.
 
 use switchback::{
-    ErrorKind, ExitCode,
+    ErrorKind, ExitCode, Hint,
+    event::Silent,
     fleet::RollbackTarget,
     report::{HostOutcome, Outcome},
     status::ReleaseState,
+    testing::{Collected, WholeReport as _},
 };
 
-use super::fixture::{Hosts, assert_code, at, name};
+use super::fixture::{Hosts, assert_code, at, deploying, going_back, name, release, wait};
 
 fn to(text: &str) -> RollbackTarget {
     RollbackTarget::Release(name(text))
@@ -40,6 +42,33 @@ fn a_second_rollback_goes_one_further_and_does_not_toggle() {
     assert_eq!(report.error.map(|error| error.kind), Some(ErrorKind::NothingBefore));
     hosts.all_on("a");
     hosts.clean();
+}
+
+/// The hints after a deploy, a first one, one onto a new host, and one that is irreversible.
+#[test]
+fn a_rollback_is_hinted_at_only_where_it_would_not_be_refused() {
+    let hosts = Hosts::new(2);
+    let first = hosts.deploy("a");
+    assert_eq!(first.hints, [], "there is nothing before it");
+    let refused = hosts.rollback().error.expect("it is refused");
+    let says = "a is the first release, so there is nothing to roll back to (web1, web2)";
+    assert_eq!(refused.message, format!("rollback refused, nothing was touched: {says}"));
+    assert_eq!(refused.hints, [Hint::Releases]);
+    assert_eq!(hosts.deploy("b").hints, [Hint::RollbackReverts]);
+    let options = deploying().irreversible("it drops a table");
+    assert_eq!(wait(hosts.fleet().deploy(release("c"), &options, Silent).report()).hints, []);
+    let grown = Hosts([hosts.0, Hosts::new(1).0].concat());
+    assert_eq!(grown.deploy("d").hints, [], "the new host has nothing to go back to");
+}
+
+/// `--from` that names another release than the current ones.
+#[test]
+fn a_rollback_from_a_release_that_is_not_current_says_what_is() {
+    let hosts = Hosts::new(2).deployed(&["a", "b"]);
+    let warnings = Collected::warnings();
+    let options = going_back(RollbackTarget::Steps(1)).from(name("c"));
+    assert!(wait(hosts.fleet().rollback(&options, warnings.clone())).is_ok());
+    assert_eq!(warnings.take(), ["c is not current, so there is nothing to roll back: web1, web2: on b"]);
 }
 
 #[test]

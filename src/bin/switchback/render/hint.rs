@@ -43,6 +43,7 @@ fn clause(hint: &Hint, invocation: &Invocation) -> String {
             format!("{drill}, on the hosts where you rehearse")
         }
         Hint::Rollback => format!("{} brings the hosts together", run("rollback")),
+        Hint::RollbackReverts => format!("{} reverts it", run("rollback")),
         Hint::RollbackTo(name) => format!("{} rolls back to it", run(&format!("rollback --to {name}"))),
         Hint::RollbackToAnother => format!("{} rolls back to the one you choose", run("rollback --to NAME")),
         Hint::RollbackUnverified(name) => {
@@ -73,7 +74,7 @@ fn clause(hint: &Hint, invocation: &Invocation) -> String {
         Hint::Log => format!("{} shows all that it printed", run("log")),
         Hint::VerifyFull(name) => format!("{} lists all of it", run(&format!("verify {name} --full"))),
         Hint::VerifyOwners(name) => format!("{} shows whose files they are", run(&format!("verify {name}"))),
-        Hint::Except => format!("{} leaves the host out", with("--except HOST")),
+        Hint::Except(hosts) => leaving_out(hosts, invocation),
         Hint::Wait => format!("{} waits for the lock", with("--wait 5m")),
         Hint::UnlockForce => format!("if the holder is dead for certain, {} removes the lock", run("unlock --force")),
         Hint::Prune => format!("then {} tries again", run("prune")),
@@ -81,4 +82,16 @@ fn clause(hint: &Hint, invocation: &Invocation) -> String {
         // The tests render every hint that the library has.
         _ => String::new(),
     }
+}
+
+/// The most hosts that a command names in `--except`.
+const NAMED: usize = 4;
+
+fn leaving_out(hosts: &[String], invocation: &Invocation) -> String {
+    if hosts.is_empty() || hosts.len() > NAMED {
+        return format!("{} leaves a host out", invocation.with("--except HOST"));
+    }
+    let flags: Vec<String> = hosts.iter().map(|host| format!("--except {host}")).collect();
+    let whom = if hosts.len() == 1 { "it" } else { "them" };
+    format!("{} leaves {whom} out", invocation.with(&flags.join(" ")))
 }

@@ -96,14 +96,14 @@ fn done(command: Command, all: &[HostReport], place: &str) -> String {
 
 /// Returns the next command: the error's hint, else the usual one after this outcome.
 fn next(report: &Report, invocation: &Invocation) -> Option<String> {
-    if let Some(hints) = report.error.as_ref().map(|error| &error.hints).filter(|hints| !hints.is_empty()) {
+    let hints = report.error.as_ref().map_or(&report.hints, |error| &error.hints);
+    if !hints.is_empty() {
         return Some(escape::line(&hint::words(hints, invocation)));
     }
     let run = |words: &str| invocation.command(words);
     let usual = match (report.outcome, report.command) {
         (Outcome::Done | Outcome::Unchanged, _) if report.dry_run => return None,
         (Outcome::Done, Command::Adopt) => format!("{} lists the adopted releases", run("releases")),
-        (Outcome::Done, Command::Deploy | Command::Activate) => format!("{} reverts it", run("rollback")),
         (Outcome::Done, Command::Stage) => {
             format!("{} switches to it", run(&format!("activate {}", report.release.as_ref()?)))
         }

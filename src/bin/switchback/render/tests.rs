@@ -39,9 +39,10 @@ fn shown(report: &Report) -> String {
 
 #[test]
 fn one_host() {
-    let hosts = vec![host("local", HostOutcome::Switched, "", "build-17")];
+    let mut report = report(Command::Deploy, Outcome::Done, vec![host("local", HostOutcome::Switched, "", "build-17")]);
+    report.hints.push(Hint::RollbackReverts);
     assert_data_eq!(
-        shown(&report(Command::Deploy, Outcome::Done, hosts)),
+        shown(&report),
         str![[r#"
 HOST   OUTCOME   BEFORE  AFTER
 local  switched  none    build-17
@@ -350,6 +351,7 @@ if it must be empty, `--allow-empty` allows that
 without `--from`, any current release is replaced
 `switchback -e live drill SOURCE --report web1/NAME.json`, on the hosts where you rehearse
 `switchback -e live rollback` brings the hosts together
+`switchback -e live rollback` reverts it
 `switchback -e live rollback --to build-17` rolls back to it
 `switchback -e live rollback --to NAME` rolls back to the one you choose
 `switchback -e live rollback --to build-17 --verify none` rolls back to it anyway
@@ -374,7 +376,7 @@ then `switchback -e live recover --back` reverts the run
 `switchback -e live log` shows all that it printed
 `switchback -e live verify build-17 --full` lists all of it
 `switchback -e live verify build-17` shows whose files they are
-`switchback -e live rollback --to b-1 --except HOST` leaves the host out
+`switchback -e live rollback --to b-1 --except web1 --except web2` leaves them out
 `switchback -e live rollback --to b-1 --wait 5m` waits for the lock
 if the holder is dead for certain, `switchback -e live unlock --force` removes the lock
 then `switchback -e live prune` tries again
