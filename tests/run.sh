@@ -89,16 +89,17 @@ if command -v ssh >/dev/null && command -v sshd >/dev/null; then
     export SWITCHBACK_REQUIRE_SSHD
 fi
 
-# Alembic, Django and PyYAML, in a virtual environment below target/.
+# Alembic, Ansible, Django and PyYAML, in a virtual environment below target/.
 python=$crate/target/python
-modules='alembic django pyyaml'
+modules='alembic ansible-core django pyyaml'
 if [ "${SWITCHBACK_INSTALL:-yes}" != no ] && [ "$(cat "$python/complete" 2>/dev/null)" != "$modules" ]; then
     # Split on purpose, as above.
     # shellcheck disable=SC2086
     if python3 -m venv "$python" && "$python/bin/pip" install -q $modules; then
         echo "$modules" >"$python/complete"
     else
-        echo "Alembic, Django and PyYAML could not be installed, which skips their presets, a recipe and the CI services."
+        echo "Alembic, Ansible, Django and PyYAML could not be installed, which skips their presets, a recipe," \
+            "the CI services and the collection for Ansible."
     fi
 fi
 [ ! -e "$python/complete" ] || PATH=$python/bin:$PATH

@@ -3,6 +3,7 @@
 
 mod adopt;
 mod ahead;
+mod ansible;
 mod attributes;
 mod cached;
 mod canary;
