@@ -10,7 +10,7 @@ use clap::{
 };
 use switchback::{Error, ErrorKind, config::did_you_mean};
 
-use self::table::{COMMANDS, ENVIRONMENTS, FLAGS, To};
+use self::table::{ARCHIVES, COMMANDS, ENVIRONMENTS, FLAGS, To};
 use crate::{args::Cli, invocation::quoted};
 
 /// The maximum number of mistakes in one command line; more are no mistakes of typing.
@@ -108,6 +108,14 @@ impl Mistake {
             }
         } else if is_command(&lower) {
             (replaced(&lower, 1), None)
+        } else if let Some(taken) = at.checked_sub(1).filter(|taken| is_command(&words[*taken])) {
+            // `-e deploy ./dist`
+            let option = taken.checked_sub(1).map_or("an option", |option| words[option].as_str());
+            (None, Some(format!("{option} took {:?} as its value: give it one of its own", words[taken])))
+        } else if ENVIRONMENTS.contains(&word) && rest.is_empty() {
+            (None, Some(format!("`-e {word}` selects an environment, and a command comes with it")))
+        } else if word.contains('/') || ARCHIVES.iter().any(|end| word.ends_with(end)) {
+            (Some([&words[..at], &["deploy".to_owned()], &words[at..]].concat()), None)
         } else if rest.first().is_some_and(|next| is_command(next) || find(&next.to_lowercase()).is_some()) {
             // `cap production deploy`
             let by = if word == "switchback" { String::new() } else { format!("-e {word}") };
@@ -159,6 +167,10 @@ impl Mistake {
         let flag = match command.as_str() {
             _ if ENVIRONMENTS.contains(&value) => Some("-e"),
             "rollback" if ["previous", "last", "back", "HEAD^", "HEAD~1"].contains(&value) => Some(""),
+            "rollback" if value == "to" => Some("--to "),
+            "rollback" | "deploy" if value == "from" => Some("--from "),
+            "deploy" | "stage" | "drill" if value == "as" => Some("--name "),
+            _ if ["to", "on"].contains(&value) => Some("--host "),
             "rollback" if is_number && value.len() == 1 => Some("--steps"),
             "rollback" => Some("--to"),
             "deploy" | "stage" | "drill" => Some("--name"),

@@ -19,6 +19,9 @@ use To::{Json, Note, Value, Words};
 pub(super) const ENVIRONMENTS: [&str; 9] =
     ["production", "prod", "staging", "live", "preview", "qa", "uat", "dev", "development"];
 
+/// The ends of the names of archives.
+pub(super) const ARCHIVES: [&str; 4] = [".tar", ".tar.gz", ".tgz", ".tar.zst"];
+
 /// Words in the place of a command: of Capistrano, Deployer, Kamal, git, kubectl, Helm and Terraform, and plain English.
 pub(super) const COMMANDS: &[(&[&str], To)] = &[
     (
