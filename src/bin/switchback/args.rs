@@ -30,18 +30,18 @@ pub(crate) struct Cli {
 pub(crate) struct Global {
     /// Read the configuration from FILE
     ///
-    /// Without it: the file that the variable SWITCHBACK_CONFIG names, else switchback.toml here or in the nearest
+    /// Without it: the file that the variable `SWITCHBACK_CONFIG` names, else switchback.toml here or in the nearest
     /// parent directory.
     #[arg(long, global = true, value_name = "FILE", env = "SWITCHBACK_CONFIG", hide_env = true)]
     pub(crate) config: Option<Utf8PathBuf>,
     /// Apply [env.ENV] of the configuration
     ///
-    /// Its settings are laid over the others. Without it: the environment that the variable SWITCHBACK_ENV names.
+    /// Its settings are laid over the others. Without it: the environment that the variable `SWITCHBACK_ENV` names.
     #[arg(short = 'e', long = "env", global = true, value_name = "ENV", env = "SWITCHBACK_ENV", hide_env = true)]
     pub(crate) environment: Option<String>,
     /// Use DIR as the deploy root on every host
     ///
-    /// Without --config, no configuration file is read. The variable SWITCHBACK_ROOT stands for it only where no
+    /// Without --config, no configuration file is read. The variable `SWITCHBACK_ROOT` stands for it only where no
     /// configuration is given or found.
     #[arg(long, global = true, value_name = "DIR")]
     pub(crate) root: Option<HostPath>,
@@ -77,7 +77,7 @@ pub(crate) struct Global {
     pub(crate) yes: bool,
     /// Use colors: auto, always or never
     ///
-    /// With auto, the default, colors are for terminals; the variables NO_COLOR and CLICOLOR_FORCE are obeyed.
+    /// With auto, the default, colors are for terminals; the variables `NO_COLOR` and `CLICOLOR_FORCE` are obeyed.
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     #[arg(hide_possible_values = true)]
     pub(crate) color: Color,

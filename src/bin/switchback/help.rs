@@ -35,7 +35,7 @@ pub(crate) fn command() -> Command {
     let mut cli = Cli::command();
     // Gives every command the global options.
     cli.build();
-    let global: Vec<String> = cli.get_arguments().filter(is_listed).map(shown).collect();
+    let global: Vec<String> = cli.get_arguments().filter(|arg| is_listed(arg)).map(shown).collect();
     let global = format!("Global options, see `switchback -h`: {}", global.join(", "));
     cli.mut_args(|arg| arg.help_heading(GLOBAL))
         .mut_subcommands(|command| of_command(command, &global))
@@ -54,7 +54,7 @@ fn of_command(command: Command, global: &str) -> Command {
 }
 
 /// Whether an option is one of every command, and in the short help.
-fn is_listed(arg: &&Arg) -> bool {
+fn is_listed(arg: &Arg) -> bool {
     arg.is_global_set() && !arg.is_hide_short_help_set()
 }
 
