@@ -21,6 +21,10 @@ pub struct HostStatus {
     /// The release that the next rollback would go to; `None` if it would be refused.
     #[serde(rename = "previous")]
     pub previous: Option<ReleaseName>,
+    /// Whether `previous` is `None` because a record of the rollback chain is broken; not known of a report that was
+    /// read back, whose warnings say it in words.
+    #[serde(skip)]
+    pub chain_broken: bool,
     /// Whether the root does not exist yet; a deploy would create it.
     #[serde(rename = "root_missing", default, skip_serializing_if = "std::ops::Not::not")]
     pub root_missing: bool,

@@ -338,6 +338,7 @@ fn status() -> HostStatus {
         current: Some(name("b-2")),
         revision: Some(text("abc123")),
         previous: Some(name("b-1")),
+        chain_broken: false,
         root_missing: true,
         lock: Some(holder()),
         releases: vec![release],

@@ -240,6 +240,36 @@ fn a_hook_that_runs_the_command_itself_finds_the_lock_held() {
     ground.is_on(["v1", "v1"]);
 }
 
+/// A rollback that arrived and then failed is not forgotten by the next `status`. FAULTS.md H25.
+#[test]
+fn status_says_that_a_rollback_failed_after_its_switch() {
+    let ground = Ground::new("[hooks]\nafter_switch = '[ ! -e \"$D/stop\" ]'");
+    ground.deploy("v2").with(0, &[]);
+    fs::write(ground.at("stop"), "").unwrap();
+    ground.run(&["rollback"]).with(5, &["`after_switch` on web1, web2 exited with 1"]);
+    ground.run(&["status"]).with(0, &["rollback to v1 switched, and then failed here"]);
+    fs::remove_file(ground.at("stop")).unwrap();
+    ground.deploy("v3").with(0, &[]);
+    let after = ground.run(&["status"]);
+    after.with(0, &[]);
+    assert!(!after.told.contains("failed"), "{}", after.told);
+}
+
+/// A revert that failed is no interruption, and the versions are named. FAULTS.md H25.
+#[test]
+fn status_says_that_a_revert_failed() {
+    let broken = DATA.replace("revert = '", "revert = '[ ! -e \"$D/stop\" ] || exit 1; ");
+    let ground = Ground::new(&broken);
+    ground.deploy("v2").with(0, &[]);
+    fs::write(ground.at("stop"), "").unwrap();
+    ground.run(&["rollback"]).with(5, &["but the data is not"]);
+    ground.run(&["status"]).with(0, &["rollback to v1 failed, and its data is not reverted: v2 brought it from"]);
+    ground.run(&["status", "--check"]).with(8, &["rollback to v1 failed"]);
+    fs::remove_file(ground.at("stop")).unwrap();
+    ground.run(&["rollback"]).with(0, &[]);
+    ground.run(&["status", "--check"]).with(0, &[]);
+}
+
 /// The line of the phase says where, the error says why, once for all hosts that failed alike. FAULTS.md H24.
 #[test]
 fn a_reason_is_printed_once() {

@@ -11,9 +11,9 @@ use crate::{
     history::HistoryEntry,
     name::ReleaseName,
     plan::{self, Seen},
-    report::{Command, Failure, HostReport, Outcome, Report},
+    report::{Command, Failure, HostOutcome, HostReport, Outcome, Report},
     status::{DamagedRelease, HostStatus, ReleaseState, ReleaseStatus},
-    store::{Checked, Examined, HostedRelease, Kept, RECENT_HISTORY, RootState},
+    store::{Checked, Examined, HostedRelease, Intent, Interrupted, Kept, RECENT_HISTORY, RootState},
     transport::Liveness,
 };
 
@@ -36,7 +36,32 @@ pub(in crate::fleet) async fn status(run: Run<'_>) -> Report {
             host.warnings.push(why);
         }
     }
+    let states = observed.states.iter().map(|(host, answer)| (*host, answer.as_ref().ok()));
+    let told: Vec<_> = states.zip(hosts).map(|((host, state), report)| add_failed_end(host, state, report)).collect();
+    let hosts = stream::iter(told).buffered(run.parallel).collect().await;
     conclude(&run, hosts, |host| host.status.is_none())
+}
+
+/// Adds that the last operation failed after a switch that stayed: somebody has to see to it.
+///
+/// Only a host that was rolled back, or was left with work, is asked for the end of its history.
+async fn add_failed_end(host: &Host, state: Option<&RootState>, mut report: HostReport) -> HostReport {
+    let is_suspect =
+        |state: &&RootState| !state.interrupted.is_empty() || state.releases.iter().any(|release| release.bad.exists());
+    let (Some(state), Some(status)) = (state.filter(is_suspect), report.status.as_mut()) else { return report };
+    // A history that cannot be read is named by `history`.
+    let Ok((entries, _)) = host.store.history(Some(1)).await else { return report };
+    let Some(last) = entries.last().filter(|last| last.outcome == Outcome::Inconsistent) else { return report };
+    let is_open = |left: &Interrupted| left.owner.record().is_some_and(|owner| owner.operation == last.operation);
+    if state.interrupted.iter().any(is_open) {
+        status.leftovers = leftovers(state, Some(last));
+    } else {
+        let to = last.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+        let here = if last.host == HostOutcome::Failed { "failed here" } else { "failed" };
+        let text = format!("{}'s {}{to} switched, and then {here}", last.by, last.command);
+        report.warnings.push(Notice::new(text).hint(Hint::Log));
+    }
+    report
 }
 
 /// Reports the releases of every host.
@@ -227,10 +252,11 @@ fn status_of(host: &str, state: &RootState) -> HostStatus {
         current: state.current.release().cloned(),
         revision: state.current.release().and_then(|name| state.release(name)?.staged.record()?.revision.clone()),
         previous: plan::previous_of(&Seen { host, state }).cloned(),
+        chain_broken: plan::broken_way(&Seen { host, state }).is_some(),
         root_missing: state.identity.is_none(),
         lock: state.lock.clone(),
         releases,
-        leftovers: leftovers(state),
+        leftovers: leftovers(state, None),
         damaged: Vec::new(),
         history: None,
         unreadable: state.unreadable.clone(),
@@ -263,9 +289,24 @@ fn release_status(state: ReleaseState, release: &HostedRelease) -> ReleaseStatus
     }
 }
 
-/// Describes the leftovers of interrupted runs.
-fn leftovers(state: &RootState) -> Vec<Notice> {
-    let left = |left: &crate::store::Interrupted| {
+/// Describes an operation that failed and left the data unsettled, by the versions that were recorded.
+fn failed_work(who: &str, left: &Interrupted, intent: &Intent, state: &RootState) -> Notice {
+    let command = left.owner.record().map_or(Command::Other, |owner| owner.command);
+    let goes_back = matches!(command, Command::Rollback | Command::Recover);
+    let changed = if goes_back { intent.from.as_ref() } else { Some(&intent.to) };
+    let change = changed.and_then(|name| Some((name, state.release(name)?.data.record()?.change.as_ref()?)));
+    let versions = change.map(|(name, change)| {
+        let after = change.after.as_ref().map_or("not known".to_owned(), ToString::to_string);
+        format!(": {name} brought it from {} to {after}", change.before)
+    });
+    let text = format!("{who} to {} failed, and its data is not reverted{}", intent.to, versions.unwrap_or_default());
+    let next = if goes_back { Hint::ResumeRevert(command) } else { Hint::RecoverBack };
+    Notice::new(text).hint("fix the cause").hint(next)
+}
+
+/// Describes the leftovers of interrupted runs. `failed` is one that was not interrupted, but failed and left work.
+fn leftovers(state: &RootState, failed: Option<&HistoryEntry>) -> Vec<Notice> {
+    let left = |left: &Interrupted| {
         let who = left
             .owner
             .record()
@@ -273,7 +314,11 @@ fn leftovers(state: &RootState) -> Vec<Notice> {
         if left.owner.record().is_some_and(|owner| owner.command == Command::Adopt) {
             return Notice::new(format!("{who} was interrupted")).hint(Hint::AdoptAgain);
         }
+        let operation = left.owner.record().map(|owner| &owner.operation);
         let what = match &left.intent {
+            Kept::Record(intent) if failed.is_some_and(|failed| operation == Some(&failed.operation)) => {
+                return failed_work(&who, left, intent, state);
+            }
             Kept::Record(intent) => format!("{who} to {} was interrupted", intent.to),
             Kept::Nothing if left.is_upload() => format!("{who} was interrupted during its upload"),
             Kept::Nothing => format!("{who} was interrupted before it changed anything here"),

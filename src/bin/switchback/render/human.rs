@@ -116,7 +116,7 @@ fn status(report: &Report, each: bool, now: Timestamp) -> String {
         let has = host.status.as_ref();
         (
             host.outcome == HostOutcome::Left,
-            has.map(|has| (has.current.clone(), has.previous.clone(), has.lock.clone())),
+            has.map(|has| (has.current.clone(), has.previous.clone(), has.chain_broken, has.lock.clone())),
         )
     };
     for group in hosts::group(&report.hosts, each, key, key) {
@@ -129,7 +129,7 @@ fn status(report: &Report, each: bool, now: Timestamp) -> String {
                     label(&group),
                     name(has.current.as_ref()),
                     revision(has.revision.as_ref()),
-                    name(has.previous.as_ref()),
+                    if has.chain_broken { "broken".to_owned() } else { name(has.previous.as_ref()) },
                     lock,
                 ];
                 with_revision(revisions, cells)

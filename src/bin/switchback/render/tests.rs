@@ -247,6 +247,16 @@ next: `switchback releases` shows what each host has
 }
 
 #[test]
+fn a_broken_record_is_not_shown_as_none() {
+    let mut has = HostStatus::default();
+    (has.current, has.chain_broken) = (Some(name("b-3")), true);
+    let mut host = HostReport::new("web1", HostOutcome::Unchanged);
+    host.status = Some(has);
+    let text = shown(&report(Command::Status, Outcome::Done, vec![host]));
+    assert!(text.contains("\nweb1  b-3      broken\n"), "{text}");
+}
+
+#[test]
 fn what_was_asked_and_found_is_not_called_nothing_to_do() {
     let hosts = vec![host("web1", HostOutcome::Unchanged, "b-1", "b-1")];
     assert!(shown(&report(Command::Check, Outcome::Unchanged, hosts.clone())).contains("a deploy would be accepted"));
