@@ -148,7 +148,7 @@ impl Progress {
 
     /// Returns the commands that run now: `prepare on web3`.
     fn commands(&self) -> Option<String> {
-        let hook = self.hooks.values().min_by_key(|hook| hook.to_string())?;
+        let hook = self.hooks.values().min_by_key(ToString::to_string)?;
         let on: Vec<&String> = self.hooks.iter().filter(|(_, other)| *other == hook).map(|(host, _)| host).collect();
         let mut names: Vec<&str> = self.hosts.iter().filter(|host| on.contains(host)).map(String::as_str).collect();
         // Not a host: the controller.

@@ -88,7 +88,7 @@ fn lines(cells: &[String], mark: Option<&str>, widths: &[usize], ends: &[usize])
         .map(|(_, line)| line)
         .collect();
     if let (Some(mark), Some(last)) = (mark, lines.last_mut()) {
-        *last += &format!("  <- {mark}");
+        last.extend(["  <- ", mark]);
     }
     lines
 }
