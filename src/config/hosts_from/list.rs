@@ -174,7 +174,7 @@ mod tests {
             ("web1 web2", "is not a host address"),
             ("$(id)", "is not a host address"),
             ("web1;id", "is not a host address"),
-            ("web\u{1b}[2J", "is not a host address"),
+            ("web\u{1b}c", "is not a host address"),
             ("a b=web1", "is not a host name"),
             ("=web1", "is not a host name"),
             ("web1=", "is not a host address"),
