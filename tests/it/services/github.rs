@@ -217,7 +217,7 @@ fn what_went_wrong_is_annotated_and_what_commands_print_is_text() {
     if !has_tools() {
         return;
     }
-    let hook = r#"printf '::error::from a hook\n::set-output name=release::x\n##[error]y\n| <b>z</b>\r::warning::w\n'; [ ! -e fails ]"#;
+    let hook = r"printf '::error::from a hook\n::set-output name=release::x\n##[error]y\n| <b>z</b>\r::warning::w\n'; [ ! -e fails ]";
     let project = Project::new(&format!("[hooks]\nafter_switch = {hook:?}\n"));
     let runner = Runner::new(&project);
     project.build("1");
