@@ -82,9 +82,9 @@ impl Project {
         let directory = TempDir::new().expect("a directory");
         let root = |name: &str| directory.path().join(name);
         let config = format!(
-            "{settings}\n[env.production]\nroot = {:?}\n[env.integration]\nroot = {:?}\n",
-            root("production"),
-            root("integration")
+            "{settings}\n[env.production]\nroot = \"{}\"\n[env.integration]\nroot = \"{}\"\n",
+            root("production").display(),
+            root("integration").display()
         );
         for name in ["project/dist", "home", "temp"] {
             fs_err::create_dir_all(root(name)).expect("a directory");

@@ -59,11 +59,11 @@ impl Terminal {
         let keys = File::from(keys);
         let screen = vt100::Parser::new(positive(ROWS), positive(columns), 0);
         let seen = Arc::new(Mutex::new(Seen { screen, output: Vec::new() }));
-        let (mut output, sees) = (keys.try_clone().expect("a second handle"), Arc::clone(&seen));
+        let (mut output, shown) = (keys.try_clone().expect("a second handle"), Arc::clone(&seen));
         let reader = thread::spawn(move || {
             let mut bytes = [0; 4096];
             while let Ok(length @ 1..) = output.read(&mut bytes) {
-                let mut seen = sees.lock().expect("no reader panics");
+                let mut seen = shown.lock().expect("no reader panics");
                 seen.screen.process(&bytes[..length]);
                 seen.output.extend_from_slice(&bytes[..length]);
             }

@@ -152,8 +152,8 @@ impl<'a> Runner<'a> {
 
 /// Writes a program that prints these events and ends so.
 fn program(project: &Project, events: &[Value], code: i32) -> PathBuf {
-    let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
-    fs_err::write(project.path("events"), lines).expect("events");
+    let lines: Vec<String> = events.iter().map(Value::to_string).collect();
+    fs_err::write(project.path("events"), lines.join("\n") + "\n").expect("events");
     let path = project.path("program");
     let version = "[ \"$1\" != --version ] || { echo switchback 0; exit; }";
     write_program(&path, &format!("{version}\ncat '{}'\nexit {code}", text(&project.path("events"))));
