@@ -256,9 +256,11 @@ pub(crate) fn notes(report: &Report, invocation: &Invocation) -> String {
     let notes: Vec<(&str, Vec<String>)> = report.hosts.iter().map(|host| (&*host.host, of_host(host))).collect();
     let notes: Vec<(&str, &str)> =
         notes.iter().flat_map(|(host, texts)| texts.iter().map(|text| (*host, text.as_str()))).collect();
-    let line = |note: &Merged<'_>| match note.names_hosts {
-        true => format!("{}\n", note.text),
-        false => format!("{}: {}\n", style::odd(&escape::line(&hosts::label(&note.hosts))), note.text),
+    let line = |note: &Merged<'_>| {
+        if note.names_hosts {
+            return format!("{}\n", note.text);
+        }
+        format!("{}: {}\n", style::odd(&escape::line(&hosts::label(&note.hosts))), note.text)
     };
     merge(&notes, hosts::NAMED).iter().map(line).collect()
 }

@@ -221,7 +221,9 @@ mod tests {
         }
 
         fn connected(&mut self, hosts: &[&str]) {
-            hosts.iter().for_each(|host| self.note(&Event::Connected { host: (*host).to_owned() }));
+            for host in hosts {
+                self.note(&Event::Connected { host: (*host).to_owned() });
+            }
         }
 
         fn starts(&mut self, host: &str, hook: HookKind) {
