@@ -410,6 +410,8 @@ fn every_kind_is_rendered() {
 next: `switchback status` shows where each host is
 2 error: web1: config: the cause.
 next: `switchback status` shows where each host is
+3 error: web1: inventory: the cause.
+next: `switchback status` shows where each host is
 3 error: web1: source: the cause.
 next: `switchback status` shows where each host is
 3 error: web1: root-refused: the cause.
