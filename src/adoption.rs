@@ -9,6 +9,7 @@ use crate::{lock::LockOwner, name::ReleaseName, path::InnerPath, record::Previou
 
 /// The tool that made a tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Tool {
     /// Capistrano 3: `revisions.log` lists deploys and rollbacks.
@@ -92,6 +93,7 @@ impl FromStr for Tool {
 
 /// The source of the order of the releases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Evidence {
     /// Capistrano's `revisions.log`.
@@ -134,6 +136,7 @@ impl fmt::Display for Evidence {
 /// A record that a release was adopted, and how its previous release was found. Stored beside the tool's other
 /// records of the release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct AdoptedRecord {
     /// The version of this format: 1.

@@ -7,6 +7,7 @@ use crate::{name::ReleaseName, outcome::Command, path::InnerPath, time::Timestam
 /// An operation that a host missed because it was unreachable. The reachable hosts keep this record until a run
 /// reaches the pending host too.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Debt {
     /// The version of this format: 1.

@@ -12,6 +12,7 @@ use crate::{
 
 /// The differences between two releases of a host, by their manifests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ReleaseDiff {
     /// The first release.
@@ -42,6 +43,7 @@ pub struct ReleaseDiff {
 
 /// An entry that differs between two releases.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct EntryDiff {
     /// The path relative to the release, printable.
@@ -60,6 +62,7 @@ pub struct EntryDiff {
 
 /// The kind of difference between two entries at the same path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum EntryChange {
     /// Only the second release has the entry.
@@ -84,6 +87,7 @@ pub enum EntryChange {
 
 /// An entry of a manifest, printable.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct EntryFacts {
     /// The type: `file`, `directory` or `symlink`.

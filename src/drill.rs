@@ -9,6 +9,7 @@ use crate::{data::DataVersion, name::ReleaseName, report::PhaseTime};
 
 /// The report of a drill: its legs, each with its proofs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct DrillReport {
     /// The digest of the rehearsed content: the same wherever it is computed.
@@ -31,6 +32,7 @@ pub struct DrillReport {
 
 /// One leg of a drill.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Leg {
     /// The operation: `deploy`, `rollback`, `deploy again`.
@@ -52,6 +54,7 @@ pub struct Leg {
 
 /// One check after a leg.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Proof {
     /// The expected condition.

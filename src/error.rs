@@ -117,6 +117,7 @@ macro_rules! kinds {
         /// All error kinds of this version, as the JSON report spells them. [`ExitCode`](crate::ExitCode) gives the exit
         /// code of each.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[non_exhaustive]
         pub enum ErrorKind {
             $($(#[$doc])+ #[serde(rename = $text)] $kind,)+

@@ -15,6 +15,7 @@ use crate::{
 
 /// One line of a host's history.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct HistoryEntry {
     /// The version of this format: 1.
@@ -58,6 +59,7 @@ pub struct HistoryEntry {
     pub seconds: f64,
     /// The time of each phase until then; empty in the entries of earlier versions.
     #[serde(rename = "phases", default, skip_serializing_if = "Vec::is_empty", with = "pairs")]
+    #[cfg_attr(test, schemars(with = "Vec<(crate::event::Phase, f64)>"))]
     pub phases: Vec<PhaseTime>,
 }
 

@@ -16,6 +16,7 @@ use crate::{
 
 /// The purpose of a hook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum HookKind {
     /// Prepares a new release before any host is switched.

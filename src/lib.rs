@@ -130,6 +130,8 @@ pub mod report;
 pub mod revision;
 mod run_blocking;
 mod run_error;
+#[cfg(test)]
+mod schema;
 pub mod shared;
 pub mod status;
 pub mod store;

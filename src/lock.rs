@@ -8,6 +8,7 @@ use crate::{
 
 /// The description of a lock: its owner and the operation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct LockOwner {
     /// The operation.
@@ -41,6 +42,7 @@ pub struct LockOwner {
 
 /// The release that is being uploaded to a host, and the current release meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct UploadTarget {
     /// The current release.
@@ -72,6 +74,7 @@ impl LockOwner {
 
 /// The holder of a root's lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct LockHolder {
     /// The lock's own identity; `None` if its directory cannot be read.

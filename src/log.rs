@@ -6,6 +6,7 @@ use crate::{history::HistoryEntry, hook::HookKind, token::Token};
 
 /// The output of an operation's commands on a host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct OperationLog {
     /// The operation.
@@ -21,6 +22,7 @@ pub struct OperationLog {
 
 /// A command that ran on a host, and its output as it was printed: any text, of whoever controls the host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct CommandLog {
     /// The kind of command.

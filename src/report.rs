@@ -41,6 +41,7 @@ use crate::{
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename = "report")]
 #[non_exhaustive]
 pub struct Report {
@@ -142,6 +143,7 @@ fn command<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Command, D::Err
 
 /// The time that a phase took.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct PhaseTime {
     /// The phase.
@@ -162,6 +164,7 @@ impl PhaseTime {
 
 /// The result for the data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct DataReport {
     /// The data version before the command.
@@ -180,6 +183,7 @@ pub struct DataReport {
 
 /// The comparison of two fingerprints of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Fingerprint {
     /// Equal: the data is as before, as far as the fingerprint shows.
@@ -195,6 +199,7 @@ pub enum Fingerprint {
 
 /// The result for one host.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct HostReport {
     /// The host's name.
@@ -270,6 +275,7 @@ impl HostReport {
 ///
 /// Its `source` is the chain of its reasons, which the message contains too.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Failure {
     /// The kind of error.
@@ -280,6 +286,7 @@ pub struct Failure {
     pub message: String,
     /// The next steps, the best first. JSON has those that are in words, as one text.
     #[serde(rename = "hint", default, skip_serializing_if = "hint::is_wordless", with = "hint")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub hints: Vec<Hint>,
     /// The error that this was made of, with its chain of reasons; `None` once it is reworded.
     #[serde(skip)]

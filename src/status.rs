@@ -10,6 +10,7 @@ use crate::{
 
 /// The state of a host, as read.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct HostStatus {
     /// The current release; `None` if there is none, or `current` is not ours (the host's error says so).
@@ -60,6 +61,7 @@ impl HostStatus {
 
 /// A damaged release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DamagedRelease {
     /// The name of the release.
     #[serde(rename = "release")]
@@ -74,6 +76,7 @@ pub struct DamagedRelease {
 
 /// One release of a host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct ReleaseStatus {
     /// The name.
@@ -138,6 +141,7 @@ impl ReleaseStatus {
 
 /// The state of a release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum ReleaseState {
     /// Complete, and never current.
@@ -173,6 +177,7 @@ impl ReleaseState {
 
 /// A mark on a release that was rolled back from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct BadMark {
     /// The time, by the host's clock.
     #[serde(rename = "at")]
@@ -190,6 +195,7 @@ pub struct BadMark {
 
 /// A mark that keeps a release regardless of the retention.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PinMark {
     /// The time, by the host's clock.
     #[serde(rename = "at")]

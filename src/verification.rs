@@ -14,6 +14,7 @@ use crate::{
 
 /// The result of verifying a release on a host against its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct Verification {
     /// The release.
@@ -54,6 +55,7 @@ pub struct Verification {
 
 /// An entry with an untrusted owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Foreign {
     /// The path relative to the root, printable.
     #[serde(rename = "path")]
@@ -71,6 +73,7 @@ impl fmt::Display for Foreign {
 
 /// A missing or changed entry of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Damage {
     /// The path relative to the release, printable.
     #[serde(rename = "path")]

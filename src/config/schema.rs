@@ -12,9 +12,6 @@ use super::{
 };
 use crate::{data::Preset, shared::SharedPath};
 
-/// The published file.
-const PUBLISHED: &str = "schemas/switchback.toml.schema.json";
-
 /// The schema of a value as written in the file.
 pub(super) trait Shape {
     fn shape() -> Value;
@@ -117,11 +114,5 @@ fn schema() -> Value {
 
 #[test]
 fn the_published_schema_is_that_of_this_version() {
-    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(PUBLISHED);
-    let now = serde_json::to_string_pretty(&schema()).expect("JSON") + "\n";
-    if std::env::var_os("SNAPSHOTS").is_some_and(|how| how == "overwrite") {
-        fs_err::write(&file, &now).expect("written");
-    }
-    let published = fs_err::read_to_string(&file).unwrap_or_default();
-    assert!(published == now, "{PUBLISHED} is not as the code says; SNAPSHOTS=overwrite writes it anew");
+    crate::schema::assert_published("switchback.toml", &schema());
 }

@@ -32,6 +32,7 @@ pub struct LedgerEntry {
 
 /// A step on the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum LedgerStep {
     /// `apply` is about to begin.

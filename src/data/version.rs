@@ -13,6 +13,7 @@ const LIMIT: usize = 4096;
 /// A migration tool's name for the state of the schema and data: one line, compared and never interpreted. Empty
 /// if nothing was ever applied.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "String", into = "String")]
 pub struct DataVersion(Box<str>);
 

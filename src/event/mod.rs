@@ -22,6 +22,7 @@ pub use channel::{Receiver, Record, Sender, channel};
 
 /// One event. `--json` prints each as a line, which can be read back as [`Report`](crate::Report) says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "type")]
 #[non_exhaustive]
 pub enum Event {
@@ -248,6 +249,7 @@ impl Event {
 
 /// The phases of a command, in order. A barrier over all hosts separates each from the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Phase {
     /// Run on every host all checks that could refuse the command.

@@ -90,6 +90,7 @@ pub(super) fn reason(failure: &StepFailure) -> String {
 
 /// A file or directory of the tool that exists and cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub struct UnreadableFile {
     /// The absolute path on the host; the nearest parent directory's if that cannot be entered.

@@ -99,6 +99,7 @@ pub struct Entry {
 
 /// The kind of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum EntryKind {
     /// A directory.
     #[serde(rename = "directory")]
@@ -188,6 +189,7 @@ impl FilesystemKind {
 
 /// The state of a marked process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Liveness {
     /// The same process runs: same id, same start time, same boot.
     #[serde(rename = "alive")]

@@ -209,6 +209,7 @@ impl HookEnd {
 
 /// An output stream of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Stream {
     /// Standard output.
     #[serde(rename = "stdout")]

@@ -1,5 +1,5 @@
 //! The output of `--json` against the guide, field by field: nothing undocumented is printed, and nothing
-//! documented is missing.
+//! documented is missing. And against the published JSON Schemas.
 #![cfg(feature = "cli")]
 
 use std::{
@@ -19,6 +19,8 @@ use switchback::{
     transport::LocalTransport,
 };
 use tempfile::TempDir;
+
+use crate::support::schema::Schema as Published;
 
 const GUIDE: &str = include_str!("../../src/guide/json.md");
 const LAYOUT: &str = include_str!("../../src/guide/layout.md");
@@ -79,6 +81,8 @@ struct Schema {
     history: BTreeSet<String>,
     kinds: BTreeSet<String>,
     seen: BTreeSet<String>,
+    published_event: Published,
+    published_report: Published,
 }
 
 impl Schema {
@@ -112,6 +116,8 @@ impl Schema {
             history: history.into_iter().collect(),
             kinds: kinds.collect(),
             seen: BTreeSet::new(),
+            published_event: Published::parse(include_str!("../../schemas/event.schema.json")),
+            published_report: Published::parse(include_str!("../../schemas/report.schema.json")),
         }
     }
 
@@ -121,6 +127,8 @@ impl Schema {
         let object = value.as_object().expect("an object a line");
         let kind = object["type"].as_str().expect("a type").to_owned();
         self.seen.insert(kind.clone());
+        let published = if kind == "report" { &self.published_report } else { &self.published_event };
+        assert_eq!(published.refuses(&value), None, "{line}");
         if kind == "report" {
             return self.report(object, line);
         }
@@ -341,4 +349,33 @@ fn nothing_is_printed_but_what_the_guide_says_and_all_of_that() {
     let all: BTreeSet<String> = schema.events.keys().cloned().chain(["report".to_owned()]).collect();
     let never: Vec<&String> = all.difference(&schema.seen).collect();
     assert!(never.is_empty(), "these were never printed: {never:?}");
+}
+
+/// A schema that accepts everything would hold, too.
+#[test]
+fn the_published_schemas_refuse_what_is_never_printed() {
+    let schema = Schema::read();
+    let event = |text: &str| serde_json::from_str(text).expect("JSON");
+    for wrong in [
+        r#"{"type":"switched-off","host":"web1"}"#,
+        r#"{"type":"phase","phase":"switch","hosts":"two"}"#,
+        r#"{"type":"phase","phase":"cleanup","hosts":2}"#,
+        r#"{"type":"host-done","phase":"switch"}"#,
+        r#"{"type":"other"}"#,
+    ] {
+        assert!(schema.published_event.refuses(&event(wrong)).is_some(), "{wrong}");
+    }
+    let report = r#"{"type":"report","format":1,"command":"deploy","outcome":"done","operation":null,"release":"b-1",
+        "hosts":[{"host":"web1","outcome":"switched","before":null,"after":"b-1","switched_at":null}],"seconds":0.5}"#;
+    assert_eq!(schema.published_report.refuses(&event(report)), None);
+    for (from, to) in [
+        ("\"done\",\"operation", "\"perfect\",\"operation"),
+        ("0.5", "\"0.5\""),
+        ("\"before\":null,", ""),
+        ("\"deploy\"", "\"teleport\""),
+        ("\"report\"", "\"event\""),
+    ] {
+        assert!(report.contains(from), "{from}");
+        assert!(schema.published_report.refuses(&event(&report.replace(from, to))).is_some(), "{from} as {to}");
+    }
 }

@@ -23,13 +23,23 @@ impl Schema {
     fn check(&self, schema: &Value, value: &Value, at: &str) -> Result<(), String> {
         for (keyword, wants) in schema.as_object().expect("a schema") {
             let holds = match keyword.as_str() {
-                "$schema" | "title" | "description" | "definitions" => true,
+                "$schema" | "title" | "description" | "definitions" | "default" | "format" => true,
                 "$ref" => {
                     let pointer = wants.as_str().and_then(|text| text.strip_prefix('#')).expect("a local reference");
                     self.check(self.0.pointer(pointer).expect("it is defined"), value, at)?;
                     true
                 }
-                "type" => is_of(wants.as_str().expect("a type"), value),
+                "type" => match wants.as_array() {
+                    Some(types) => types.iter().any(|one| is_of(one.as_str().expect("a type"), value)),
+                    None => is_of(wants.as_str().expect("a type"), value),
+                },
+                "const" => wants == value,
+                "minItems" => {
+                    value.as_array().is_none_or(|items| items.len() as u64 >= wants.as_u64().expect("a number"))
+                }
+                "maxItems" => {
+                    value.as_array().is_none_or(|items| items.len() as u64 <= wants.as_u64().expect("a number"))
+                }
                 "enum" => wants.as_array().expect("values").contains(value),
                 "minimum" => value.as_i64().is_none_or(|number| number >= wants.as_i64().expect("a number")),
                 "pattern" => value.as_str().is_none_or(|text| matches(wants.as_str().expect("a pattern"), text)),
@@ -37,10 +47,20 @@ impl Schema {
                     wants.as_array().expect("keys").iter().all(|key| object.contains_key(key.as_str().expect("a key")))
                 }),
                 "anyOf" => wants.as_array().expect("schemas").iter().any(|one| self.check(one, value, at).is_ok()),
+                "allOf" => {
+                    wants.as_array().expect("schemas").iter().try_for_each(|one| self.check(one, value, at))?;
+                    true
+                }
+                "oneOf" => {
+                    let holds = |one: &&Value| self.check(one, value, at).is_ok();
+                    wants.as_array().expect("schemas").iter().filter(holds).count() == 1
+                }
                 "not" => self.check(wants, value, at).is_err(),
                 "items" => {
                     for (index, item) in value.as_array().into_iter().flatten().enumerate() {
-                        self.check(wants, item, &format!("{at}[{index}]"))?;
+                        // A list has a schema for each place.
+                        let of = if wants.is_array() { &wants[index] } else { wants };
+                        self.check(of, item, &format!("{at}[{index}]"))?;
                     }
                     true
                 }
@@ -76,6 +96,8 @@ fn is_of(kind: &str, value: &Value) -> bool {
         "array" => value.is_array(),
         "string" => value.is_string(),
         "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        "null" => value.is_null(),
         "boolean" => value.is_boolean(),
         other => panic!("{other} is not known here"),
     }
