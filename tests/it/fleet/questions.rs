@@ -181,6 +181,7 @@ fn answer(report: &Report) -> (ExitCode, Option<ErrorKind>) {
 /// The kinds of error that never refuse `check`, each with the reason.
 const OTHERWISE: &[(ErrorKind, &str)] = &[
     (ErrorKind::Usage, "the command line is read before there is a fleet"),
+    (ErrorKind::Inventory, "the hosts are listed before there is a fleet"),
     (ErrorKind::Source, "only a deploy has a source; it is read before any host is asked"),
     (ErrorKind::NotDrilled, "only a deploy has a source, of which a drill may have passed"),
     (ErrorKind::NameTaken, "only a deploy has a name; its dry run asks the same"),

@@ -231,7 +231,7 @@ fn what_went_wrong_is_annotated_and_what_commands_print_is_text() {
     let commands = failed.commands();
     assert_eq!(commands.len(), 1, "{commands:?}");
     assert!(commands[0].starts_with("::error title=switchback deploy%2C exit code 4::deploy failed"), "{commands:?}");
-    assert!(commands[0].contains("local: `after_switch` on local exited with 1"), "{commands:?}");
+    assert!(commands[0].contains(": `after_switch` on local exited with 1"), "{commands:?}");
     let table = failed.summary.lines().filter(|line| line.starts_with('|')).collect::<Vec<_>>();
     assert_eq!(table.len(), 3, "{}", failed.summary);
     assert_eq!(table[2].matches('|').count(), 6, "{}", table[2]);
