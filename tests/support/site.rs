@@ -264,9 +264,12 @@ impl Site {
         // If a recovery has finished and forgotten a rollback, and holds only its own lock, no rollback is left.
         let holds = left("journal") || case.cut.is_none() && left("lock");
         // A rollback undoes a deploy that had begun its upload, or an activation that had its lock, and does no more.
+        // A run that ended by itself, and could not remove its upload, removed its mark: it has said that it failed.
+        let is_marked = |host, name: &String| self.names(host, ".switchback/live").contains(name);
         let says = |host, place: &str| {
+            let is_upload = place == "staging";
             let place = format!(".switchback/{place}");
-            self.names(host, &place).iter().any(|name| {
+            self.names(host, &place).iter().filter(|name| !is_upload || is_marked(host, name)).any(|name| {
                 let owner = fs::read_to_string(self.root(host).join(&place).join(name).join("owner"));
                 owner.is_ok_and(|owner| {
                     ["deploy", "activate"].iter().any(|word| owner.contains(&format!(":\"{word}\"")))
