@@ -1,4 +1,4 @@
-//! The rollout over `clush` in `examples/clustershell`, with the real program on twenty hosts of a private sshd.
+//! The rollout over `clush` in `examples/clustershell`, with the real program on hosts of a private sshd.
 #![cfg(all(feature = "ssh", feature = "cli"))]
 
 use crate::support;
@@ -12,9 +12,9 @@ use support::{
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/clustershell/rollout.sh");
 
-/// Returns the hosts, with the `ssh` configuration that leads to them; `None` if the test is skipped.
-fn nodes() -> Option<Nodes> {
-    let nodes = is_here("clush").then(|| Nodes::start(20)).flatten()?;
+/// Returns so many hosts, with the `ssh` configuration that leads to them; `None` if the test is skipped.
+fn nodes(count: usize) -> Option<Nodes> {
+    let nodes = is_here("clush").then(|| Nodes::start(count)).flatten()?;
     let roots = nodes.names();
     let roots = roots.iter().map(|node| format!("Host {node}\nSetEnv NODE_ROOT={}\n", text(&nodes.path(node))));
     let ssh = format!(
@@ -34,7 +34,7 @@ fn rollout(nodes: &Nodes, words: &[&str]) -> (Option<i32>, String) {
     let program =
         format!("{} --root=\"$NODE_ROOT\" --config={}", text(&nodes.path("stand-in")), text(&nodes.path("host.toml")));
     let output = Command::new("sh")
-        .args([SCRIPT, "web[01-20]"])
+        .args([SCRIPT, &format!("web[01-{:02}]", nodes.names().len())])
         .args(words)
         .env("SWITCHBACK", program)
         .env("CLUSH", format!("clush -R ssh -o -F{}", text(&nodes.path("ssh"))))
@@ -48,7 +48,7 @@ fn rollout(nodes: &Nodes, words: &[&str]) -> (Option<i32>, String) {
 /// FAULTS.md F09.
 #[test]
 fn clush_deploys_and_rolls_back_twenty_hosts() {
-    let Some(nodes) = nodes() else { return };
+    let Some(nodes) = nodes(20) else { return };
     let (v2, v3) = (nodes.path("v2"), nodes.path("v3"));
     let (code, said) = rollout(&nodes, &[text(&v2), "v2", "v1"]);
     assert_eq!(code, Some(0), "{said}");
@@ -70,7 +70,7 @@ fn clush_deploys_and_rolls_back_twenty_hosts() {
 /// A host that fails before any switch ends the rollout; one that cannot be rolled back is named. FAULTS.md F09.
 #[test]
 fn clush_stops_where_staging_fails_and_names_what_stays() {
-    let Some(nodes) = nodes() else { return };
+    let Some(nodes) = nodes(4) else { return };
     let v2 = nodes.path("v2");
     nodes.write("web03.fail-stage", "");
     let (code, said) = rollout(&nodes, &[text(&v2), "v2", "v1"]);
@@ -80,7 +80,7 @@ fn clush_stops_where_staging_fails_and_names_what_stays() {
     fs_err::remove_file(nodes.path("web03.fail-stage")).expect("it was there");
 
     nodes.write("web03.fail-rollback", "");
-    nodes.write("web07.fail-after", "");
+    nodes.write("web04.fail-after", "");
     let (code, said) = rollout(&nodes, &[text(&v2), "v2", "v1"]);
     assert_eq!(code, Some(5), "{said}");
     assert!(said.contains("clush: web03: exited with exit code 1"), "{said}");

@@ -112,8 +112,11 @@ impl Project {
     fn shell(&self, script: &str) -> Command {
         let file = self.path("script");
         fs_err::write(&file, script).expect("a script");
-        let mut bash = Command::new("bash");
-        bash.args(["--noprofile", "--norc", "-eo", "pipefail"]).arg(file).current_dir(self.path("project"));
+        let mut bash = Command::new("env");
+        // Tests that run in the background inherit signals that are ignored, which a shell cannot trap.
+        bash.args(["--default-signal=INT,TERM", "bash", "--noprofile", "--norc", "-eo", "pipefail"])
+            .arg(file)
+            .current_dir(self.path("project"));
         bash.env_clear().env("PATH", std::env::var("PATH").expect("a PATH")).env("HOME", self.path("home"));
         bash.env("CI", "true").env("TMPDIR", self.path("temp"));
         bash

@@ -322,7 +322,7 @@ fn a_cancelled_job_lets_the_program_revert() {
         "[ \"$1\" != --version ] || {{ echo switchback 0; exit; }}\n\
          signalled=0\ntrap 'signalled=$((signalled + 1))' TERM\n\
          : >'{began}'\n\
-         while [ ! -e '{go_on}' ]; do sleep 0.05; [ $signalled -eq 0 ] || : >'{heard}'; done\n\
+         while [ -e '{began}' ] && [ ! -e '{go_on}' ]; do sleep 0.05; [ $signalled -eq 0 ] || : >'{heard}'; done\n\
          echo \"$signalled\" >'{heard}'\necho '{ends}'\nexit 143",
         began = text(&project.path("began")),
         heard = text(&project.path("heard")),

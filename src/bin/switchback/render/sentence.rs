@@ -51,6 +51,10 @@ fn state(report: &Report) -> String {
         Outcome::Differs if report.drill.is_some() => now(&error("the drill did not hold")),
         Outcome::Differs if report.command == Command::Verify => error("a release is damaged"),
         Outcome::Differs => format!("{}: {place}.", style::odd("Needs attention")),
+        // The error says that nothing was touched; nobody looked where the hosts are.
+        Outcome::Interrupted if report.hosts.iter().all(|host| host.unread && host.outcome != HostOutcome::Unknown) => {
+            error("interrupted")
+        }
         Outcome::Interrupted => now(&error("interrupted")),
         _ => error("failed"),
     }
