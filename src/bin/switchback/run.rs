@@ -148,11 +148,12 @@ async fn called(
     let by = who::runs_this();
     let call = Call { fleet, target, global, by: &by, interrupt: interrupt.clone(), observer };
     let called = command.call(&call).await;
-    let report = match called {
+    let mut report = match called {
         Ok(ended) => ended.unwrap_or_else(RunError::into_report),
         Err(error) => Report::refused(command.reported(), error),
     };
     render::end();
+    watcher.drop_told(&mut report);
     let signal = *interrupt.borrow();
     Ok((report, signal))
 }

@@ -276,7 +276,8 @@ fn host_notes(host: &HostReport, of_all: Option<&Failure>, invocation: &Invocati
     });
     let warnings = host.warnings.iter().map(|warning| format!("warning: {}", indented(&warning.to_string())));
     let leftovers = host.status.iter().flat_map(|has| &has.leftovers);
-    let found = host.verification.iter().flat_map(found_there);
+    let is_named = |entry: &String| of_all.is_some_and(|all| all.message.contains(entry));
+    let found = host.verification.iter().flat_map(found_there).filter(|entry| !is_named(entry));
     failure
         .chain(found)
         .chain(warnings)

@@ -1,11 +1,15 @@
 //! Events as lines on standard error: each phase, each failure, and with `-v` each host.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    collections::HashSet,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
-use switchback::{Event, Observer, data::LedgerStep, event::Phase, hook::HookKind, report::Command};
+use switchback::{Event, Observer, Report, data::LedgerStep, event::Phase, hook::HookKind, report::Command};
 
 use super::{escape, message, moment, result, style};
 use crate::args::Global;
@@ -23,12 +27,22 @@ pub(crate) struct Lines {
     adopts: AtomicBool,
     /// The number of hosts that failed in this phase.
     said: AtomicUsize,
+    /// The warnings that were printed, with their hosts.
+    warned: Mutex<HashSet<(String, String)>>,
 }
 
 impl Lines {
     /// Takes the verbosity from the flags.
     pub(crate) fn new(global: &Global) -> Self {
         Self { quiet: global.quiet, verbose: global.verbose > 0, dry_run: global.dry_run, ..Self::default() }
+    }
+
+    /// Removes the warnings that were printed when they came.
+    pub(crate) fn drop_warned(&self, report: &mut Report) {
+        let warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        for host in &mut report.hosts {
+            host.warnings.retain(|warning| !warned.contains(&(host.host.clone(), warning.text.clone())));
+        }
     }
 
     /// Returns the line for an event, if the verbosity shows it.
@@ -115,6 +129,10 @@ impl Observer for Lines {
             let _ = result(&plan.iter().map(|step| escape::line(step) + "\n").collect::<String>());
         }
         if let Some(text) = self.text(event) {
+            if let Event::Warning { host: Some(host), message } = event {
+                let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+                warned.insert((host.clone(), message.text.clone()));
+            }
             message(&(text + "\n"));
         }
     }
@@ -188,6 +206,27 @@ mod tests {
         assert_eq!((shown(&plain, &phase).as_deref(), shown(&plain, &done)), (Some("stage    3 hosts"), None));
         assert_eq!(shown(&lines(false, true), &done).as_deref(), Some("stage    web1 ok"));
         assert_eq!(shown(&lines(true, false), &phase), None);
+    }
+
+    /// A warning that was printed when it came is not printed again below the table; one that was not shown is.
+    #[test]
+    fn a_warning_is_printed_once() {
+        use switchback::report::{HostOutcome, HostReport, Outcome};
+
+        let warned = Event::Warning { host: Some("web1".to_owned()), message: "the disk is slow".into() };
+        let left = |quiet: bool| {
+            let lines = lines(quiet, false);
+            lines.event(&warned);
+            let hosts = ["web1", "web2"].map(|host| HostReport::new(host, HostOutcome::Switched));
+            let mut report = Report::new(Command::Deploy, Outcome::Done);
+            report.hosts.extend(hosts);
+            for host in &mut report.hosts {
+                host.warnings.push("the disk is slow".into());
+            }
+            lines.drop_warned(&mut report);
+            report.hosts.iter().map(|host| host.warnings.len()).collect::<Vec<_>>()
+        };
+        assert_eq!((left(false), left(true)), (vec![0, 1], vec![1, 1]));
     }
 
     #[test]

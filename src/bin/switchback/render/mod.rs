@@ -51,6 +51,15 @@ impl Observer for Watcher {
     }
 }
 
+impl Watcher {
+    /// Removes from a report what was printed already, so that people see it once.
+    pub(crate) fn drop_told(&self, report: &mut Report) {
+        if let Self::Lines(lines) = self {
+            lines.drop_warned(report);
+        }
+    }
+}
+
 /// Returns the observer that fits the flags.
 pub(crate) fn observer(global: &Global) -> Watcher {
     if global.json { Watcher::Json(json::Lines::default()) } else { Watcher::Lines(lines::Lines::new(global)) }
