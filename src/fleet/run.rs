@@ -281,9 +281,12 @@ impl<'r> Run<'r> {
         outcome: Outcome,
         release: Option<&ReleaseName>,
         mut hosts: Vec<HostReport>,
-        error: Option<Failure>,
+        mut error: Option<Failure>,
     ) -> Report {
         hosts.extend(self.skipped.iter().map(|(host, failure)| failed_host(host, failure.clone())));
+        for failure in hosts.iter_mut().filter_map(|host| host.error.as_mut()).chain(&mut error) {
+            failure.hints.retain(|hint| self.is_of_use(hint));
+        }
         let place = |report: &HostReport| self.owner.hosts.iter().position(|host| *host == report.host);
         hosts.sort_by_key(place);
         Report {
@@ -300,6 +303,18 @@ impl<'r> Run<'r> {
             dry_run: false,
             data: None,
             drill: None,
+        }
+    }
+
+    /// Whether a hint leads on: a fleet needs a host, and who has looked need not look.
+    fn is_of_use(&self, hint: &Hint) -> bool {
+        match hint {
+            Hint::Except(named) => {
+                let stays = |host: &Host| !named.contains(&host.name);
+                if named.is_empty() { self.hosts.len() > 1 } else { self.hosts.iter().any(stays) }
+            }
+            Hint::Status => self.command() != Command::Status,
+            _ => true,
         }
     }
 

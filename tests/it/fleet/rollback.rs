@@ -61,6 +61,18 @@ fn a_rollback_is_hinted_at_only_where_it_would_not_be_refused() {
     assert_eq!(grown.deploy("d").hints, [], "the new host has nothing to go back to");
 }
 
+/// A host is to be left out only if another one stays.
+#[test]
+fn no_hint_leaves_out_every_host() {
+    let except = |hosts: &Hosts| {
+        let error = hosts.rollback().error.expect("nothing was deployed");
+        error.hints.into_iter().find(|hint| matches!(hint, Hint::Except(_)))
+    };
+    assert_eq!(except(&Hosts::new(1)), None);
+    let one = Hosts([Hosts::new(1).deployed(&["a", "b"]).0, Hosts::new(1).0].concat());
+    assert_eq!(except(&one), Some(Hint::Except(vec!["web2".to_owned()])));
+}
+
 /// `--from` that names another release than the current ones.
 #[test]
 fn a_rollback_from_a_release_that_is_not_current_says_what_is() {
