@@ -1,11 +1,13 @@
 //! [`DrillReport`]: the steps of a rollback rehearsal, and whether each proof held.
 
-use std::fmt::Write;
-
 use camino::Utf8Path;
 use serde::{Deserialize, Serialize};
 
-use crate::{data::DataVersion, name::ReleaseName, report::PhaseTime};
+use crate::{
+    data::DataVersion,
+    name::ReleaseName,
+    report::{PhaseTime, Report},
+};
 
 /// The report of a drill: its legs, each with its proofs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -113,28 +115,33 @@ impl DrillReport {
     pub fn broken(&self) -> impl Iterator<Item = (&Leg, &Proof)> {
         self.legs.iter().flat_map(|leg| leg.proofs.iter().filter(|proof| !proof.held).map(move |proof| (leg, proof)))
     }
+}
 
-    /// Formats the report as JUnit XML, for pipelines: a leg becomes a suite, a proof a case.
-    #[must_use]
-    pub fn to_junit(&self) -> String {
-        let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"switchback drill\">\n".to_owned();
-        for leg in &self.legs {
-            let failures = leg.proofs.iter().filter(|proof| !proof.held).count();
-            let (name, tests) = (escaped(&leg.name), leg.proofs.len());
-            // Writing to a `String` cannot fail.
-            let _ = writeln!(
-                xml,
-                "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" time=\"{:.6}\">",
-                leg.seconds
-            );
-            for proof in &leg.proofs {
-                xml.push_str(&case(&name, proof));
-            }
-            xml.push_str("  </testsuite>\n");
-        }
-        xml.push_str("</testsuites>\n");
-        xml
+/// Formats the report of a drill as JUnit XML.
+pub(crate) fn junit(report: &Report) -> String {
+    let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"switchback drill\">\n".to_owned();
+    for leg in report.drill.iter().flat_map(|drill| &drill.legs) {
+        xml.push_str(&suite(&leg.name, leg.seconds, &leg.proofs));
     }
+    // No proof shows why: there was none yet, or the drill stopped between two legs.
+    let is_shown = report.drill.as_ref().is_some_and(|drill| drill.passed || drill.broken().next().is_some());
+    if !is_shown {
+        let mut errors = report.error.iter().chain(report.hosts.iter().filter_map(|host| host.error.as_ref()));
+        let why = errors.next().map_or("it did not", |error| &error.message);
+        xml.push_str(&suite("drill", report.seconds, &[Proof::new("the drill ran to its end", false, why)]));
+    }
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+fn suite(name: &str, seconds: f64, proofs: &[Proof]) -> String {
+    let failures = proofs.iter().filter(|proof| !proof.held).count();
+    let (name, tests) = (escaped(name), proofs.len());
+    let cases: String = proofs.iter().map(|proof| case(&name, proof)).collect();
+    format!(
+        "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" time=\"{seconds:.6}\">\n{cases}  \
+         </testsuite>\n"
+    )
 }
 
 fn case(leg: &str, proof: &Proof) -> String {
@@ -162,6 +169,10 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        error::{Error, ErrorKind},
+        report::{Command, Outcome},
+    };
 
     #[test]
     fn only_a_passed_drill_of_the_same_content_counts() {
@@ -186,9 +197,33 @@ mod tests {
         let proofs =
             vec![Proof::new("all on v1", true, "v1"), Proof::new("the data is back", false, "7 & \"8\"\u{1b}")];
         report.legs.push(Leg { name: "rollback".into(), seconds: 0.5, phases: Vec::new(), data: None, proofs });
-        let xml = report.to_junit();
+        assert_eq!(report.broken().count(), 1);
+        let mut drill = Report::new(Command::Drill, Outcome::Differs);
+        drill.drill = Some(report);
+        let xml = drill.to_junit();
         assert!(xml.contains("tests=\"2\" failures=\"1\" time=\"0.500000\""), "{xml}");
         assert!(xml.contains("<failure message=\"7 &amp; &quot;8&quot;\u{fffd}\"/>"), "{xml}");
-        assert_eq!(report.broken().count(), 1);
+    }
+
+    /// CI systems take a file without a failed case for a success.
+    #[test]
+    fn a_drill_that_did_not_pass_has_a_failed_case() {
+        let error = || Error::new(ErrorKind::Unreachable, "web1 is unreachable");
+        let refused = Report::refused(Command::Drill, error());
+        let mut stopped = refused.clone();
+        let mut drill = DrillReport::new("abc".into());
+        let proofs = vec![Proof::new("the deploy succeeded", true, "done")];
+        drill.legs.push(Leg { name: "deploy".into(), seconds: 0.5, phases: Vec::new(), data: None, proofs });
+        stopped.drill = Some(drill.clone());
+        for report in [refused, stopped] {
+            let xml = report.to_junit();
+            assert!(
+                xml.contains("failures=\"1\"") && xml.contains("<failure message=\"web1 is unreachable\"/>"),
+                "{xml}"
+            );
+        }
+        let mut passed = Report::new(Command::Drill, Outcome::Done);
+        passed.drill = Some(DrillReport { passed: true, ..drill });
+        assert!(!passed.to_junit().contains("<failure"));
     }
 }

@@ -14,7 +14,7 @@ pub use crate::{
 
 use crate::{
     data::DataVersion,
-    drill::DrillReport,
+    drill::{self, DrillReport},
     error::{Error, ErrorKind},
     event::Phase,
     exit::ExitCode,
@@ -122,6 +122,13 @@ impl Report {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         ExitCode::of(self.outcome, self.error.as_ref().map(|error| error.kind))
+    }
+
+    /// Formats a drill as JUnit XML, for pipelines: a leg becomes a suite, a proof a case. A drill that did not pass has
+    /// a failed case, also if it never began.
+    #[must_use]
+    pub fn to_junit(&self) -> String {
+        drill::junit(self)
     }
 
     /// Words all hints, so that people can read them and JSON contains them: hints that were not worded are missing there.

@@ -58,6 +58,36 @@ fn only_what_was_rehearsed_is_deployed() {
     assert_eq!(site.run(&["deploy", "src", "--name", "v3"]).0, 3, "other content");
 }
 
+/// The report of a passed drill lets the same content be deployed, so only another drill may replace it.
+#[test]
+fn only_a_drill_replaces_the_report_of_a_drill() {
+    let site = Site::new("[deploy]\nrequire_drill = \"drills\"\n[validate]\ncommand = \"test ! -e bad\"\n");
+    let drill = |source: &str, name: &str, more: &[&str]| {
+        let files = ["--report", "drills/n1.json", "--junit", "drill.xml"];
+        site.run(&[&["drill", source, "--name", name][..], &files, more].concat())
+    };
+    let read = |file: &str| fs_err::read_to_string(site.path().join(file)).expect("written");
+    let (code, said) = drill("src", "n1", &[]);
+    assert_eq!(code, 0, "{said}");
+    let passed = (read("drills/n1.json"), read("drill.xml"));
+
+    let (code, said) = drill("src", "n2", &["--dry-run"]);
+    assert_eq!((code, (read("drills/n1.json"), read("drill.xml"))), (0, passed.clone()), "{said}");
+    // Refused when the source is read, and when the hosts are asked.
+    for (source, name) in [("nope", "n2"), ("src", "n1")] {
+        let (code, said) = drill(source, name, &[]);
+        assert_eq!((code, read("drills/n1.json")), (3, passed.0.clone()), "{said}");
+        assert!(read("drill.xml").contains("<failure message="), "{said}");
+    }
+    let (code, said) = site.run(&["drill", "nope", "--report", "new/n2.json"]);
+    assert!(code == 3 && !site.path().join("new").exists(), "{code}: {said}");
+    assert_eq!(site.run(&["deploy", "src", "--name", "n3"]).0, 0);
+
+    fs_err::write(site.path().join("src/bad"), "").expect("written");
+    let (code, said) = drill("src", "n4", &[]);
+    assert!(code == 4 && read("drills/n1.json").contains("\"passed\": false"), "{code}: {said}");
+}
+
 #[test]
 fn the_baseline_of_a_drill_is_pinned() {
     let site = Site::new("keep = 0\n");

@@ -76,7 +76,9 @@ fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<Exi
         render::report_elsewhere(&report, global, &invocation, error);
     }
     complete::remember(&report, global, hosts);
-    command.write_files(&report)?;
+    if !global.dry_run {
+        command.write_files(&report)?;
+    }
     // The fleet's outcome comes before a failure to print it; but a command that only reads has failed then.
     if shown.is_err() && !command.changes() && report.exit_code() == Code::DONE {
         return Ok(Code::of(Outcome::Error, Some(ErrorKind::Internal)).into());

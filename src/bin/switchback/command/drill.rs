@@ -3,7 +3,9 @@
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
-use switchback::{Error, ErrorKind, ReleaseName, Report, fleet::DrillOptions, report::Command as Reported};
+use switchback::{
+    Error, ErrorKind, ReleaseName, Report, fleet::DrillOptions, report::Command as Reported, report::Outcome,
+};
 
 use super::{Called, OnFleet, Why};
 use crate::{
@@ -33,9 +35,13 @@ pub(crate) struct Drill {
     #[arg(long)]
     allow_empty: bool,
     /// Write the report to FILE as JSON, as `[deploy] require_drill` needs it
+    ///
+    /// A dry run writes no file; a drill that is refused leaves the report of an earlier one.
     #[arg(long, value_name = "FILE")]
     report: Option<Utf8PathBuf>,
     /// Write the legs and proofs to FILE as JUnit XML
+    ///
+    /// A drill that is refused is a failed test there.
     #[arg(long, value_name = "FILE")]
     junit: Option<Utf8PathBuf>,
     #[command(flatten)]
@@ -65,15 +71,15 @@ impl OnFleet for Drill {
         })
     }
 
+    /// Writes the legs and proofs of every run, so that CI sees it fail. A report that was written before is evidence:
+    /// a run that was refused rehearsed nothing, and leaves it.
     fn write_files(&self, report: &Report) -> Result<(), Error> {
-        if let Some(file) = &self.report {
+        let is_rehearsed = report.drill.is_some() && report.outcome != Outcome::Refused;
+        if let Some(file) = self.report.as_ref().filter(|_| is_rehearsed) {
             let text = serde_json::to_string_pretty(report).map_err(|error| unwritten(file, error))?;
             write(file, &(text + "\n"))?;
         }
-        if let (Some(file), Some(drill)) = (&self.junit, &report.drill) {
-            write(file, &drill.to_junit())?;
-        }
-        Ok(())
+        self.junit.as_ref().map_or(Ok(()), |file| write(file, &report.to_junit()))
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) trait OnFleet {
         report
     }
 
-    /// Writes the files that were asked for, after the report was printed.
+    /// Writes the files that were asked for, after the report was printed. A dry run writes none.
     ///
     /// # Errors
     ///
