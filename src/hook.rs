@@ -9,6 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     fleet::Cancel,
     future::BoxFuture,
+    hint::Hint,
     name::ReleaseName,
     path::HostPath,
     transport::{HookEnd, HookExit},
@@ -210,12 +211,17 @@ pub trait Hook: fmt::Debug + Send + Sync + 'static {
     fn run<'a>(&'a self, at: &'a Occasion, shell: &'a mut dyn HookShell) -> BoxFuture<'a, Result<(), Error>>;
 }
 
+/// The name of the controller in places that name hosts.
+pub(crate) const CONTROLLER: &str = "controller";
+
 /// Builds the error for a command on `host` that ended badly, with the last lines of its output.
 pub(crate) fn failed(kind: ErrorKind, host: &str, hook: HookKind, exit: &HookExit) -> Error {
     let how = how(&exit.end);
     let said = [&exit.stderr, &exit.stdout].into_iter().map(|text| last_words(text)).find(|text| !text.is_empty());
     let said = said.map(|text| format!(", after printing: {text}")).unwrap_or_default();
-    Error::new(kind, format!("`{hook}` on {host} {how}{said}"))
+    let error = Error::new(kind, format!("`{hook}` on {host} {how}{said}"));
+    // What runs on the controller is in no host's log.
+    if host == CONTROLLER { error } else { error.hint(Hint::Log) }
 }
 
 /// Describes in words how a command ended.

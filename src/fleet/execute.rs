@@ -87,7 +87,7 @@ impl<'r> Run<'r> {
             let hook = execution.failure.take();
             self.revert_data(execution, RevertWhen::AfterSwitch).await;
             self.settle_data(execution).await;
-            self.compare_fingerprint(execution).await;
+            self.describe_damage(execution).await;
             execution.failure = hook.or(execution.failure.take());
         }
         if !execution.failed() && runs && (execution.is_past_pivot() || !self.is_stopped()) {
@@ -130,7 +130,7 @@ impl<'r> Run<'r> {
             if execution.data.state == DataState::Settled {
                 self.undo_revert(execution).await;
             }
-            self.compare_fingerprint(execution).await;
+            self.describe_damage(execution).await;
             self.run_after_revert(execution).await;
         } else if execution.data.log.standing().next().is_some() {
             execution.data.state = DataState::Unsettled;

@@ -9,7 +9,6 @@ use crate::{
     error::{Error, ErrorKind},
     event::Phase,
     future::BoxFuture,
-    hint::Hint,
     hook::{self, Hook, HookDirection, HookKind, HookShell, Occasion, ShellHook},
     name::ReleaseName,
     report::Failure,
@@ -17,11 +16,7 @@ use crate::{
     transport::Secrets,
 };
 
-use super::{
-    locked_host::LockedHost,
-    run::Run,
-    shell::{CONTROLLER, HostShell},
-};
+use super::{locked_host::LockedHost, run::Run, shell::HostShell};
 
 /// A configured command as a hook.
 #[derive(Debug, Clone)]
@@ -41,9 +36,7 @@ impl Hook for CommandHook {
             if exit.success() {
                 return Ok(());
             }
-            let failed = hook::failed(self.fails_as, &at.host, self.kind, &exit);
-            // What runs on the controller is in no host's log.
-            Err(if at.host == CONTROLLER { failed } else { failed.hint(Hint::Log) })
+            Err(hook::failed(self.fails_as, &at.host, self.kind, &exit))
         })
     }
 }

@@ -18,8 +18,7 @@ use crate::{
 
 use super::{Host, run::Run, secrets::redact};
 
-/// The name of the controller in places that name hosts.
-pub(super) const CONTROLLER: &str = "controller";
+pub(super) use crate::hook::CONTROLLER;
 
 /// Runs commands on a host, in the directory of a release.
 pub(super) struct HostShell<'s, 'r> {

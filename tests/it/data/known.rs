@@ -287,8 +287,10 @@ fn a_failed_apply_reports_the_version_that_was_found_and_the_fingerprint() {
         let data = report.data.as_ref().expect("the data was looked at");
         assert_eq!((data.found.as_ref(), data.after.as_ref()), (Some(&version("20")), Some(&version("1"))));
         assert_eq!(data.fingerprint, Some(fingerprint));
-        let message = &report.error.as_ref().expect("it says why").message;
-        assert!(message.contains("version on web2 is now 20"), "{message}");
+        let error = report.error.as_ref().expect("it says why");
+        assert_eq!(error.hints, [Hint::Log]);
+        let message = &error.message;
+        assert!(message.contains("version on web2 was 20 after it, and was reverted to 1"), "{message}");
         assert_eq!(message.contains("is NOT the same as before"), fingerprint == Fingerprint::Changed, "{message}");
     }
 }
@@ -301,6 +303,8 @@ fn a_failed_revert_reports_the_version_that_was_found_and_the_fingerprint() {
     assert_code(&report, ExitCode::INCONSISTENT);
     let data = report.data.expect("the data was looked at");
     assert_eq!((data.found, data.fingerprint), (Some(version("20")), Some(Fingerprint::Changed)));
+    let message = report.error.expect("it says why").message;
+    assert!(message.contains("version on web2 is now 20"), "{message}");
     // Without a failure, neither is reported.
     let world = World::new().deployed(2);
     let data = world.rollback().data.expect("the data was looked at");

@@ -113,7 +113,8 @@ impl<'r> Run<'r> {
         let applied = self.call_migration(execution, &context, MigrationCall::Apply).await;
         execution.data.log.settle(Settled::by_command(applied.as_ref().err()));
         if let Err(why) = applied {
-            return Err(self.find_after(execution, &context, why).await);
+            self.find_after(execution, &context).await;
+            return Err(why);
         }
         let after = self.version(execution, &context).await?;
         record.change = Some(DataChange { after: Some(after.clone()), ..change });

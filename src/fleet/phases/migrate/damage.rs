@@ -3,12 +3,10 @@
 
 use std::time::Duration;
 
-use crate::{
-    commands::DataPlace, data::DataVersion, name::ReleaseName, outcome::Command, report::Failure, store::HookDirectory,
-};
+use crate::{commands::DataPlace, data::DataVersion, name::ReleaseName, outcome::Command, store::HookDirectory};
 
 use super::{DataFailure, MigrationContext};
-use crate::fleet::{execution::Execution, run::Run};
+use crate::fleet::{execution::Execution, outcome::DataState, run::Run};
 
 /// The fingerprint of the data before this operation changed it, and the command that printed it.
 #[derive(Debug, Clone)]
@@ -21,20 +19,30 @@ pub(in crate::fleet) struct Fingerprint {
     printed: String,
 }
 
-/// Records the version found after a failed `apply` or `revert`, and adds it to the failure.
+/// Records the version found after a failed `apply` or `revert`. [`Run::describe_damage`] says it once it is known where
+/// the data ends up.
 pub(super) fn found_after(
     execution: &mut Execution<'_, '_>,
     context: &MigrationContext<'_>,
-    why: Failure,
     found: Option<DataVersion>,
-) -> Failure {
-    let words = match &found {
-        Some(version) => format!("the data version on {} is now {version}", context.place),
-        None => format!("the data version on {} could not be read after it", context.place),
+) {
+    execution.data.failure.get_or_insert_with(|| DataFailure { place: context.place.clone(), found });
+}
+
+/// Describes the version found after a failure, and the one that the data has `now`.
+fn describe_versions(failure: &DataFailure, now: Option<&DataVersion>, state: DataState) -> String {
+    let data = format!("the data version on {}", failure.place);
+    let after = match &failure.found {
+        Some(found) if now == Some(found) => return format!("{data} is now {found}"),
+        Some(found) => format!("{data} was {found} after it"),
+        None => format!("{data} could not be read after it"),
     };
-    execution.data.failure.get_or_insert(DataFailure { found });
-    let message = format!("{}; {words}", why.message);
-    why.reworded(message)
+    match now {
+        Some(now) if state == DataState::Settled => format!("{after}, and was reverted to {now}"),
+        Some(now) => format!("{after}, and is now {now}"),
+        None if failure.found.is_some() => format!("{after}, and is not known now"),
+        None => after,
+    }
 }
 
 impl<'r> Run<'r> {
@@ -73,33 +81,35 @@ impl<'r> Run<'r> {
         Some((commands.fingerprint?, commands.timeout))
     }
 
-    /// Reads the version after a failed `apply` or `revert`, and adds it to the failure.
-    pub(super) async fn find_after(
-        &self,
-        execution: &mut Execution<'r, '_>,
-        context: &MigrationContext<'_>,
-        why: Failure,
-    ) -> Failure {
+    /// Reads the version after a failed `apply` or `revert`.
+    pub(super) async fn find_after(&self, execution: &mut Execution<'r, '_>, context: &MigrationContext<'_>) {
         let found = self.version(execution, context).await.ok();
-        found_after(execution, context, why, found)
+        found_after(execution, context, found);
     }
 
-    /// After a failed `apply` or `revert`, compares the fingerprint with the first one, once everything
-    /// possible is undone.
-    pub(in crate::fleet) async fn compare_fingerprint(&self, execution: &mut Execution<'r, '_>) {
-        let Some(before) = execution.data.fingerprint.clone().filter(|_| execution.data.failure.is_some()) else {
-            return;
-        };
+    /// After a failed `apply` or `revert`, adds to the failure what became of the data, once everything possible is
+    /// undone.
+    pub(in crate::fleet) async fn describe_damage(&self, execution: &mut Execution<'r, '_>) {
+        let Some(failed) = &execution.data.failure else { return };
+        let mut words = describe_versions(failed, execution.data.after.as_ref(), execution.data.state);
+        self.compare_fingerprint(execution).await;
+        match execution.data.same {
+            Some(true) => words.push_str("; the data fingerprint is the same as before"),
+            Some(false) => {
+                words.push_str("; the data fingerprint is NOT the same as before: check the data before anything else");
+            }
+            None => {}
+        }
+        execution.failure = execution.failure.take().map(|why| {
+            let message = format!("{}; {words}", why.message);
+            why.reworded(message)
+        });
+    }
+
+    async fn compare_fingerprint(&self, execution: &mut Execution<'r, '_>) {
+        let Some(before) = execution.data.fingerprint.clone() else { return };
         let Fingerprint { script, place, release, directory, timeout, printed } = before;
         let now = self.fingerprint(execution, &place, (&release, directory), (&script, timeout)).await;
         execution.data.same = now.ok().map(|now| now == printed);
-        let words = match execution.data.same {
-            Some(true) => "the data fingerprint is the same as before",
-            Some(false) => "the data fingerprint is NOT the same as before: check the data before anything else",
-            None => return,
-        };
-        if let Some(failure) = &mut execution.failure {
-            failure.message = format!("{}; {words}", failure.message);
-        }
     }
 }

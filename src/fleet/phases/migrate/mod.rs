@@ -66,6 +66,8 @@ pub(in crate::fleet) struct DataProgress {
 /// A failed `apply` or `revert`.
 #[derive(Debug)]
 pub(in crate::fleet) struct DataFailure {
+    /// The place of the data.
+    pub(in crate::fleet) place: DataPlace,
     /// The version found after it; `None` if it could not be read.
     pub(in crate::fleet) found: Option<DataVersion>,
 }

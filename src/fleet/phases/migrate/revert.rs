@@ -132,11 +132,13 @@ impl<'r> Run<'r> {
         self.take_fingerprint(execution, &context).await;
         self.record(execution, &step.place, &step.release, None, (LedgerStep::RevertBegun, now.as_ref())).await?;
         if let Err(why) = self.call_migration(execution, &context, MigrationCall::Revert(&step.to)).await {
-            return Err(self.find_after(execution, &context, why).await);
+            self.find_after(execution, &context).await;
+            return Err(why);
         }
         let version = self.version(execution, &context).await?;
         if version != step.to {
-            return Err(found_after(execution, &context, not_there(step), Some(version)));
+            found_after(execution, &context, Some(version));
+            return Err(not_there(step));
         }
         self.record(execution, &step.place, &step.release, None, (LedgerStep::Reverted, Some(&version))).await
     }
