@@ -520,6 +520,8 @@ fn a_full_standard_output_hides_nothing() {
     let (code, told) = run(&["status"]);
     assert_eq!(code, 1, "the status was not told: {told}");
     assert!(told.contains("v2"), "{told}");
+    let (code, told) = run(&["deploy", &source, "--name", "v3", "--dry-run"]);
+    assert!(code == 1 && told.contains("cannot write to standard output"), "the plan was not told: {code}: {told}");
 }
 
 /// Rust aborts a process that gets no memory, without a message. Whatever state that leaves, the root is intact,

@@ -88,6 +88,47 @@ fn only_a_drill_replaces_the_report_of_a_drill() {
     assert!(code == 4 && read("drills/n1.json").contains("\"passed\": false"), "{code}: {said}");
 }
 
+/// A drill takes minutes, and its exit code says what became of the hosts.
+#[test]
+fn a_file_that_cannot_be_written_is_refused_first() {
+    let site = Site::new("");
+    fs_err::write(site.path().join("ro"), "").expect("written");
+    for file in ["ro/x.json", "ro/deep/x.json", "src", "new/", ""] {
+        for option in ["--report", "--junit"] {
+            for dry in [&["--json"][..], &["--dry-run"]] {
+                let (code, said) = site.run(&[&["drill", "src", "--name", "v1", option, file][..], dry].concat());
+                assert!(code == 2 && said.contains("nothing was touched"), "{option} {file}: {code}: {said}");
+                assert!(said.matches("\"type\":\"report\"").count() < 2, "{said}");
+            }
+        }
+    }
+    let (code, said) = site.run(&["drill", "src", "--report", "deep/er/x.json", "--dry-run"]);
+    assert!(code == 0 && !site.path().join("deep").exists(), "{code}: {said}");
+    assert!(!site.path().join("root").exists());
+}
+
+/// `prepare` takes the directory of the report away, after it was looked at.
+#[test]
+fn a_report_that_is_lost_does_not_hide_the_outcome() {
+    let rules = "[hooks]\nprepare = \"rm -rf '{}' && touch '{}'\"\n[validate]\ncommand = \"test ! -e bad\"\n";
+    let site = Site::new("");
+    let lost = site.path().join("lost");
+    let rules = rules.replace("{}", lost.to_str().expect("UTF-8"));
+    let file = site.path().join("switchback.toml");
+    let text = fs_err::read_to_string(&file).expect("written") + &rules;
+    fs_err::write(&file, text).expect("written");
+    for (bad, expected) in [(false, 1), (true, 4)] {
+        if bad {
+            fs_err::write(site.path().join("src/bad"), "").expect("written");
+        }
+        let name = format!("v{expected}");
+        fs_err::remove_file(&lost).ok();
+        let (code, said) = site.run(&["--json", "drill", "src", "--name", &name, "--report", "lost/x.json"]);
+        assert_eq!((code, said.matches("\"type\":\"report\"").count()), (expected, 1), "{said}");
+        assert!(said.contains("error: cannot write the report of the drill to lost/x.json"), "{said}");
+    }
+}
+
 #[test]
 fn the_baseline_of_a_drill_is_pinned() {
     let site = Site::new("keep = 0\n");

@@ -50,40 +50,54 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
 }
 
 fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<ExitCode, Error> {
+    command.check_files()?;
     let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let invocation = Arc::new(Invocation::new(global, hosts, words));
-    let target = match target::find(global, hosts) {
-        Err(error) if error.kind() == ErrorKind::Inventory => {
-            let mut report = Report::refused(command.reported(), error);
-            report.word_hints(&|hints| render::hint::words(hints, &invocation));
-            printed(render::report(&report, global, &invocation))?;
-            return Ok(exit::of(&report, None));
-        }
-        found => found?,
+    let ended = match target::find(global, hosts) {
+        Err(error) if error.kind() == ErrorKind::Inventory => Some((Report::refused(command.reported(), error), None)),
+        target => on_target(global, &invocation, &target?, command)?,
     };
-    let runtime = runtime(&target, command)
-        .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
-    let asked = runtime.block_on(connected(global, &invocation, &target, command));
-    // The work has ended: waiting for the runtime's threads would only delay the exit.
-    runtime.shutdown_background();
-    let Some((report, signal)) = asked? else {
+    let Some((mut report, signal)) = ended else {
         return render::done(command.reported().as_str(), global, Some("Nothing was changed."));
     };
-    let mut report = with_those_left(command.settle(report), &target);
     report.word_hints(&|hints| render::hint::words(hints, &invocation));
     let shown = printed(render::report(&report, global, &invocation));
     if let Err(error) = &shown {
         render::report_elsewhere(&report, global, &invocation, error);
     }
     complete::remember(&report, global, hosts);
-    if !global.dry_run {
-        command.write_files(&report)?;
+    let written = if global.dry_run { Ok(()) } else { command.write_files(&report) };
+    if let Err(error) = &written {
+        // The report is out already, and there is one.
+        render::error(None, error, false);
     }
-    // The fleet's outcome comes before a failure to print it; but a command that only reads has failed then.
-    if shown.is_err() && !command.changes() && report.exit_code() == Code::DONE {
+    // The outcome of the hosts comes first. A file that was asked for is part of the result, and so is what a command
+    // prints that changes nothing.
+    let is_lost = written.is_err() || shown.is_err() && !changes(global, command);
+    if is_lost && report.exit_code() == Code::DONE {
         return Ok(Code::of(Outcome::Error, Some(ErrorKind::Internal)).into());
     }
     Ok(exit::of(&report, signal))
+}
+
+/// Whether this run changes the hosts.
+fn changes(global: &Global, command: &dyn OnFleet) -> bool {
+    command.changes() && !global.dry_run
+}
+
+/// Runs the command on its hosts; `None` if the person says no.
+fn on_target(
+    global: &Global,
+    invocation: &Arc<Invocation>,
+    target: &Target,
+    command: &dyn OnFleet,
+) -> Result<Option<Ended>, Error> {
+    let runtime = runtime(target, command)
+        .map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
+    let ended = runtime.block_on(connected(global, invocation, target, command));
+    // The work has ended: waiting for the runtime's threads would only delay the exit.
+    runtime.shutdown_background();
+    Ok(ended?.map(|(report, signal)| (with_those_left(command.settle(report), target), signal)))
 }
 
 /// Builds the runtime. A rollback of one host runs on this very thread: it never blocks, and waking another thread
@@ -128,7 +142,7 @@ async fn called(
     let under_way = UnderWay::default();
     let _at_once;
     // Not earlier: at a question, Ctrl-C ends the program at once.
-    let interrupt = if command.changes() && !global.dry_run {
+    let interrupt = if changes(global, command) {
         interrupt::listen(&under_way, &invocation.fleet)
             .map_err(|error| Error::new(ErrorKind::Internal, "cannot set up the signal handlers").because(error))?
     } else {

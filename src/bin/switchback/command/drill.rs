@@ -1,8 +1,11 @@
 //! `switchback drill`.
 
+use std::io;
+
 use camino::{Utf8Path, Utf8PathBuf};
 use clap::Args;
 use futures_util::future::LocalBoxFuture;
+use rustix::fs::{Access, access};
 use switchback::{
     Error, ErrorKind, ReleaseName, Report, fleet::DrillOptions, report::Command as Reported, report::Outcome,
 };
@@ -71,26 +74,52 @@ impl OnFleet for Drill {
         })
     }
 
+    fn check_files(&self) -> Result<(), Error> {
+        self.report.iter().chain(&self.junit).try_for_each(|file| expect_writable(file))
+    }
+
     /// Writes the legs and proofs of every run, so that CI sees it fail. A report that was written before is evidence:
     /// a run that was refused rehearsed nothing, and leaves it.
     fn write_files(&self, report: &Report) -> Result<(), Error> {
         let is_rehearsed = report.drill.is_some() && report.outcome != Outcome::Refused;
-        if let Some(file) = self.report.as_ref().filter(|_| is_rehearsed) {
-            let text = serde_json::to_string_pretty(report).map_err(|error| unwritten(file, error))?;
-            write(file, &(text + "\n"))?;
-        }
-        self.junit.as_ref().map_or(Ok(()), |file| write(file, &report.to_junit()))
+        let json = self.report.iter().filter(|_| is_rehearsed).try_for_each(|file| {
+            let text = serde_json::to_string_pretty(report).map_err(|error| unwritten(file, error.into()))?;
+            write(file, &(text + "\n"))
+        });
+        let junit = self.junit.iter().try_for_each(|file| write(file, &report.to_junit()));
+        json.and(junit)
     }
+}
+
+/// Refuses a file that cannot be written, now rather than after the drill.
+fn expect_writable(file: &Utf8Path) -> Result<(), Error> {
+    let what = || Error::new(ErrorKind::Usage, format!("cannot write {file}; nothing was touched"));
+    if file.as_str().is_empty() || file.as_str().ends_with('/') {
+        return Err(what().because("that names no file"));
+    }
+    // Missing directories are made with the file.
+    for place in file.ancestors() {
+        let place = if place.as_str().is_empty() { Utf8Path::new(".") } else { place };
+        let is_file = match place.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            found => !found.map_err(|error| what().because(error))?.is_dir(),
+        };
+        let right = if is_file { Access::WRITE_OK } else { Access::WRITE_OK | Access::EXEC_OK };
+        return match (place == file, is_file) {
+            (true, false) => Err(what().because("it is a directory")),
+            (false, true) => Err(what().because(format!("{place} is not a directory"))),
+            _ => access(place.as_std_path(), right).map_err(|error| what().because(io::Error::from(error))),
+        };
+    }
+    Ok(())
 }
 
 fn write(file: &Utf8Path, text: &str) -> Result<(), Error> {
-    if let Some(directory) = file.parent().filter(|directory| !directory.as_str().is_empty()) {
-        fs_err::create_dir_all(directory).map_err(|error| unwritten(file, error))?;
-    }
-    fs_err::write(file, text).map_err(|error| unwritten(file, error))
+    let directory = file.parent().filter(|directory| !directory.as_str().is_empty());
+    let made = directory.map_or(Ok(()), std::fs::create_dir_all);
+    made.and_then(|()| std::fs::write(file, text)).map_err(|error| unwritten(file, error))
 }
 
-fn unwritten(file: &Utf8Path, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new(ErrorKind::Internal, format!("the drill finished, but its report could not be written to {file}"))
-        .because(error)
+fn unwritten(file: &Utf8Path, error: io::Error) -> Error {
+    Error::new(ErrorKind::Internal, format!("cannot write the report of the drill to {file}")).because(error)
 }

@@ -47,7 +47,7 @@ pub(crate) trait OnFleet {
     /// Returns the hosts selected after the command's name.
     fn hosts(&self) -> &Hosts;
 
-    /// Whether it changes the hosts. A signal ends any other command at once.
+    /// Whether it changes the hosts, unless in a dry run. A signal ends any other command at once.
     fn changes(&self) -> bool {
         true
     }
@@ -63,6 +63,15 @@ pub(crate) trait OnFleet {
     /// Settles the outcome from what the hosts reported.
     fn settle(&self, report: Report) -> Report {
         report
+    }
+
+    /// Refuses, before anything is done, a file that could not be written at the end. Makes none.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Usage`](switchback::ErrorKind::Usage) with the reason.
+    fn check_files(&self) -> Result<(), Error> {
+        Ok(())
     }
 
     /// Writes the files that were asked for, after the report was printed. A dry run writes none.
