@@ -459,8 +459,8 @@ impl RootState {
     /// Returns the state of a release of this root.
     ///
     /// A release was once current if it has a readable record, because that is written at the switch, or if it is in
-    /// the chain behind another: the first release of a tree made by hand has no record. The target of an interrupted
-    /// operation may have a record without ever having been current.
+    /// the chain behind another: the first release of a tree made by hand has no record. The target of an
+    /// operation that is under way, or was interrupted, may have a record without ever having been current.
     #[must_use]
     pub fn state_of(&self, release: &HostedRelease) -> ReleaseState {
         self.states().of(release)

@@ -12,14 +12,15 @@ pub(crate) struct States<'s> {
     current: Option<&'s ReleaseName>,
     /// The releases named by the records of others.
     named: HashSet<&'s ReleaseName>,
-    /// The targets of interrupted operations.
+    /// The targets of operations that are under way or were interrupted.
     begun: HashSet<&'s ReleaseName>,
 }
 
 impl<'s> States<'s> {
     pub(super) fn new(state: &'s RootState) -> Self {
         let named = state.releases.iter().filter_map(|release| release.previous.as_ref().ok()?.release());
-        let begun = state.interrupted.iter().filter_map(|left| Some(&left.intent.record()?.to));
+        let intents = state.interrupted.iter().map(|left| &left.intent).chain([&state.intent]);
+        let begun = intents.filter_map(|intent| Some(&intent.record()?.to));
         Self { current: state.current.release(), named: named.collect(), begun: begun.collect() }
     }
 

@@ -68,3 +68,25 @@ fn of_many_at_once_each_has_all_hosts_or_none() {
         assert!(left[0].status.success(), "round {round}: {left:?}");
     }
 }
+
+/// Nobody removed `current` where the first deploy has not made it yet.
+#[test]
+fn commands_during_the_first_deploy_find_it_locked() {
+    let directory = TempDir::new().expect("a directory");
+    let at = directory.path();
+    fs::create_dir(at.join("site")).expect("a directory");
+    fs::write(at.join("site/index.html"), "hello\n").expect("a file");
+    let binary = env!("CARGO_BIN_EXE_switchback");
+    let hook = format!(
+        "cd '{}' && for words in 'deploy site --name other' check 'status --check'; do \
+         code=0; '{binary}' -q $words >>told 2>&1 || code=$?; echo $code >>codes; done",
+        at.display()
+    );
+    fs::write(at.join("switchback.toml"), format!("root = {:?}\n[hooks]\nprepare = {hook:?}\n", at.join("root")))
+        .expect("a configuration");
+    let first = at_once(at, &[words(&["deploy", "site", "--name", "first"])]);
+    assert!(first[0].status.success(), "{first:?}");
+    let read = |name: &str| fs::read_to_string(at.join(name)).expect("a file");
+    assert_eq!(read("codes"), "6\n6\n0\n", "{}", read("told"));
+    assert!(!read("told").contains("removed"), "{}", read("told"));
+}
