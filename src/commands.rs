@@ -94,6 +94,9 @@ pub struct Validation {
     /// The time for which it must keep succeeding after its first success; zero if one success is enough.
     #[serde(rename = "for")]
     pub hold_for: Duration,
+    /// The same after a rollback, which holds nobody up unless this is set.
+    #[serde(rename = "rollback_for", default, skip_serializing_if = "Duration::is_zero")]
+    pub rollback_hold_for: Duration,
     /// The number of failures in a row that are tolerated after the first success.
     #[serde(rename = "allow_failures")]
     pub allow_failures: u32,
@@ -108,6 +111,7 @@ impl Validation {
             start_within: Duration::ZERO,
             every: Duration::from_secs(2),
             hold_for: Duration::ZERO,
+            rollback_hold_for: Duration::ZERO,
             allow_failures: 0,
         }
     }

@@ -197,7 +197,9 @@ layer! {
         every: Spanned<DurationText> => "every",
         /// How long it must then keep succeeding. Default: `0s`, one success is enough.
         r#for: Spanned<DurationText> => "for",
-        /// How many failures in a row to tolerate during `for`. Default: 0.
+        /// The same after a rollback. Default: `0s`.
+        rollback_for: Spanned<DurationText> => "rollback_for",
+        /// How many failures in a row to tolerate meanwhile. Default: 0.
         allow_failures: Spanned<i64> => "allow_failures",
     }
 }

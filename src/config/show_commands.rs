@@ -57,6 +57,8 @@ pub(super) struct Validate<'a> {
     every: String,
     #[serde(rename = "for")]
     r#for: String,
+    #[serde(rename = "rollback_for")]
+    rollback_for: String,
     #[serde(rename = "allow_failures")]
     allow_failures: u32,
 }
@@ -99,6 +101,7 @@ impl<'a> Validate<'a> {
             start_within: print(validation.start_within),
             every: print(validation.every),
             r#for: print(validation.hold_for),
+            rollback_for: print(validation.rollback_hold_for),
             allow_failures: validation.allow_failures,
         }
     }

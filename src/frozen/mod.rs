@@ -187,6 +187,7 @@ fn add_records(lines: &mut Lines) {
         start_within: Duration::from_secs(10),
         every: Duration::from_secs(2),
         hold_for: Duration::from_secs(30),
+        rollback_hold_for: Duration::from_secs(5),
         allow_failures: 1,
     };
     let data = DataCommands {

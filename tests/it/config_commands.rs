@@ -47,6 +47,7 @@ const FULL: &str = r#"
     start_within = "10s"
     every = "500ms"
     for = "30s"
+    rollback_for = "4s"
     allow_failures = 2
     [drill]
     fingerprint = "pg_dump -s shop"
@@ -80,8 +81,9 @@ fn every_key_is_obeyed() {
     let validation = commands.validation.as_ref().unwrap();
     assert_eq!((validation.on, validation.allow_failures), (ValidateOn::Controller, 2));
     assert_eq!(
-        [validation.start_within, validation.every, validation.hold_for].map(|duration| duration.as_millis()),
-        [10_000, 500, 30_000]
+        [validation.start_within, validation.every, validation.hold_for, validation.rollback_hold_for]
+            .map(|duration| duration.as_millis()),
+        [10_000, 500, 30_000, 4000]
     );
     assert_eq!(commands.fingerprint.as_deref(), Some("pg_dump -s shop"));
     assert_eq!((config.keep, config.require_drill.as_deref()), (Some(5), Some("drills".into())));

@@ -65,6 +65,7 @@ const TABLES: [(&str, &[(&str, &str)]); 12] = [
             ("start_within", DURATION),
             ("every", DURATION),
             ("for", DURATION),
+            ("rollback_for", DURATION),
             ("allow_failures", NUMBER),
         ],
     ),

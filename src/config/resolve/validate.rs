@@ -33,6 +33,7 @@ impl Source<'_> {
             start_within: self.duration_or_zero(layer.start_within.as_ref())?,
             every: layer.every.as_ref().map_or(Ok(default.every), |text| self.duration(text))?,
             hold_for: self.duration_or_zero(layer.r#for.as_ref())?,
+            rollback_hold_for: self.duration_or_zero(layer.rollback_for.as_ref())?,
             allow_failures: self.allow_failures(layer)?,
             ..default
         };
@@ -53,7 +54,8 @@ impl Source<'_> {
     /// Rejects `allow_failures` without `for`. Failures are tolerated only after the first success; if one success
     /// is enough, none would be.
     fn refuse_idle_allowance(&self, layer: &ValidateLayer, validation: &Validation) -> Result<(), ConfigError> {
-        let idle = validation.allow_failures > 0 && validation.hold_for.is_zero();
+        let holds = !validation.hold_for.is_zero() || !validation.rollback_hold_for.is_zero();
+        let idle = validation.allow_failures > 0 && !holds;
         match &layer.allow_failures {
             Some(number) if idle => Err(self
                 .error(number.span(), "`allow_failures` applies only during `for`, which is missing")

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::{
     commands::{HOOK_TIMEOUT, ValidateOn, Validation},
     event::Phase,
-    hook::{Hook, HookKind, HookShell, Occasion},
+    hook::{Hook, HookDirection, HookKind, HookShell, Occasion},
     report::Failure,
 };
 
@@ -110,7 +110,7 @@ impl<'r> Run<'r> {
 
     /// Repeats the check until the result is decided. Uses a monotonic clock, which nobody can set.
     async fn until_valid(&self, test: &ValidationRun<'_>, shell: &mut dyn HookShell) -> Result<(), Failure> {
-        let mut watch = ValidationProgress::new(&test.rules, Instant::now());
+        let mut watch = ValidationProgress::new(&test.rules, test.at.direction, Instant::now());
         loop {
             let tried = run_hook(test.hook, HookKind::Validate, &test.at, shell).await;
             match watch.next(tried.is_ok(), Instant::now()) {
@@ -146,18 +146,23 @@ enum Verdict {
 
 /// Decides after each attempt.
 ///
-/// The check may fail for `start_within` until it first succeeds. Then it must keep succeeding for `hold_for`, with up
-/// to `allow_failures` failures in a row forgiven.
+/// The check may fail for `start_within` until it first succeeds. Then it must keep succeeding for the time of the
+/// direction, with up to `allow_failures` failures in a row forgiven.
 struct ValidationProgress<'v> {
     rules: &'v Validation,
+    hold_for: Duration,
     began: Instant,
     held_since: Option<Instant>,
     failures: u32,
 }
 
 impl<'v> ValidationProgress<'v> {
-    fn new(rules: &'v Validation, began: Instant) -> Self {
-        Self { rules, began, held_since: None, failures: 0 }
+    fn new(rules: &'v Validation, direction: HookDirection, began: Instant) -> Self {
+        let hold_for = match direction {
+            HookDirection::Deploy | HookDirection::Activate => rules.hold_for,
+            HookDirection::Rollback => rules.rollback_hold_for,
+        };
+        Self { rules, hold_for, began, held_since: None, failures: 0 }
     }
 
     fn next(&mut self, held: bool, now: Instant) -> Verdict {
@@ -165,7 +170,7 @@ impl<'v> ValidationProgress<'v> {
         if held {
             self.failures = 0;
             let since = *self.held_since.get_or_insert(now);
-            return if now.duration_since(since) >= self.rules.hold_for { Verdict::Valid } else { again };
+            return if now.duration_since(since) >= self.hold_for { Verdict::Valid } else { again };
         }
         if self.held_since.is_none() {
             let late = now.duration_since(self.began) >= self.rules.start_within;
@@ -190,8 +195,12 @@ mod tests {
 
     /// Returns the decision on attempts one second apart; `+` stands for a success.
     fn decide(rules: &Validation, tries: &str) -> Verdict {
+        decide_after(HookDirection::Deploy, rules, tries)
+    }
+
+    fn decide_after(direction: HookDirection, rules: &Validation, tries: &str) -> Verdict {
         let began = Instant::now();
-        let mut watch = ValidationProgress::new(rules, began);
+        let mut watch = ValidationProgress::new(rules, direction, began);
         let mut last = Verdict::Again(rules.every);
         for (second, held) in tries.chars().enumerate() {
             assert!(matches!(last, Verdict::Again(_)), "it was decided before the end of {tries}");
@@ -215,5 +224,15 @@ mod tests {
         assert_eq!(decide(&rules(0, 3, 1), "+-++"), Verdict::Valid);
         assert_eq!(decide(&rules(0, 9, 1), "+-+--"), Verdict::Invalid);
         assert!(matches!(decide(&rules(0, 9, 1), "+-+-+"), Verdict::Again(_)));
+    }
+
+    #[test]
+    fn a_rollback_holds_nobody_up_unless_it_is_told_to() {
+        let mut rules = rules(3, 9, 0);
+        assert_eq!(decide_after(HookDirection::Rollback, &rules, "--+"), Verdict::Valid);
+        assert!(matches!(decide_after(HookDirection::Activate, &rules, "--+"), Verdict::Again(_)));
+        rules.rollback_hold_for = Duration::from_secs(1);
+        assert_eq!(decide_after(HookDirection::Rollback, &rules, "--+-"), Verdict::Invalid);
+        assert_eq!(decide_after(HookDirection::Rollback, &rules, "--++"), Verdict::Valid);
     }
 }
