@@ -153,8 +153,13 @@ fn no_completion_connects_to_a_host() {
     fs::set_permissions(site.at("bin/ssh"), fs::Permissions::from_mode(0o755)).unwrap();
     site.run("deploy dist --name build-1");
     fs::write(site.at("remote.toml"), "root = '/srv/shop'\n[[host]]\naddress = 'web9'\n").unwrap();
+    fs::write(site.at("listed.toml"), "root = '/srv/shop'\nhosts_from = \"touch $PWD/connected; echo 'web[1-2]'\"\n")
+        .unwrap();
+    site.command("switchback").args(["--config", "listed.toml", "status"]).output().unwrap();
+    fs::remove_file(&marker).unwrap();
     for shell in shells() {
         let offered = |line: &[&str]| site.offered(shell, line);
+        assert_eq!(offered(&["--config", "listed.toml", "status", "--host", "web"]), ["web1", "web2"]);
         assert_eq!(offered(&["--config", "remote.toml", "status", "--host", "w"]), ["web9"]);
         assert_eq!(offered(&["--config", "remote.toml", "rollback", "--to", "build"]), [""; 0]);
         assert_eq!(offered(&["rollback", "--to", "build"]), ["build-1"]);

@@ -14,7 +14,7 @@ use std::{
 use camino::{Utf8Path, Utf8PathBuf};
 use serde::{Deserialize, Serialize};
 use switchback::{
-    ReleaseName, Report, Token,
+    Address, ReleaseName, Report, Token,
     history::HistoryEntry,
     manifest::Digest,
     report::{Command, Outcome},
@@ -29,11 +29,12 @@ use crate::{
 };
 
 /// The maximum numbers of names to keep of a fleet.
+const HOSTS: usize = 500;
 const RELEASES: usize = 300;
 const OPERATIONS: usize = 50;
 
 /// The maximum size of a file, in bytes: that many names of the maximum length.
-const SIZE: u64 = 64 << 10;
+const SIZE: u64 = 256 << 10;
 
 /// The number of fleets to keep.
 const FLEETS: usize = 64;
@@ -41,6 +42,9 @@ const FLEETS: usize = 64;
 /// The names of a fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Known {
+    /// The hosts, in the order of the last report of all of them.
+    #[serde(rename = "hosts", default)]
+    pub(crate) hosts: Vec<String>,
     /// The releases, as the hosts list them: the current one first.
     #[serde(rename = "releases")]
     pub(crate) releases: Vec<ReleaseName>,
@@ -83,7 +87,10 @@ pub(crate) fn read(global: &Global, hosts: &Hosts) -> Option<Known> {
 pub(crate) fn remember(report: &Report, global: &Global, hosts: &Hosts) {
     let Some(file) = file(global, hosts) else { return };
     let known = read_file(&file).unwrap_or_default();
-    let learned = learned(known.clone(), report);
+    let mut learned = learned(known.clone(), report);
+    if hosts.host.is_empty() && !report.hosts.is_empty() {
+        learned.hosts = distinct(report.hosts.iter().map(|host| host.host.clone()), HOSTS);
+    }
     if learned != known {
         let _: io::Result<()> = write(&file, &learned);
     }
@@ -156,7 +163,8 @@ fn read_file(file: &Utf8Path) -> Option<Known> {
     }
     let mut text = Vec::new();
     file.take(SIZE).read_to_end(&mut text).ok()?;
-    serde_json::from_slice(&text).ok()
+    let known: Known = serde_json::from_slice(&text).ok()?;
+    known.hosts.iter().all(|host| host.parse::<Address>().is_ok()).then_some(known)
 }
 
 /// Writes a file atomically, and removes the oldest files beyond the limit.
@@ -193,7 +201,7 @@ mod tests {
     }
 
     fn known(names: &[&str]) -> Known {
-        Known { releases: names.iter().map(|text| name(text)).collect(), operations: Vec::new() }
+        Known { releases: names.iter().map(|text| name(text)).collect(), ..Known::default() }
     }
 
     fn listed(hosts: &[&[&str]]) -> Report {
@@ -234,8 +242,14 @@ mod tests {
         let path = Utf8Path::from_path(directory.path()).expect("UTF-8").join("deep").join(Digest::of(b"").to_string());
         write(&path, &bounded).expect("it can be written");
         assert_eq!(read_file(&path), Some(bounded));
-        for text in [r#"{"releases":["../x"],"operations":[]}"#, "", "{", r#"{"releases":["a\u001b"],"operations":[]}"#]
-        {
+        let wrong = [
+            r#"{"releases":["../x"],"operations":[]}"#,
+            r#"{"releases":["a\u001b"],"operations":[]}"#,
+            r#"{"hosts":["$(id)"],"releases":[],"operations":[]}"#,
+            "",
+            "{",
+        ];
+        for text in wrong {
             fs::write(&path, text).expect("it is ours");
             assert_eq!(read_file(&path), None, "{text}");
         }

@@ -90,9 +90,14 @@ fn commands() -> Vec<CompletionCandidate> {
 }
 
 fn hosts() -> Vec<CompletionCandidate> {
-    // Runs no command that lists hosts.
-    let hosts = Typed::now().config().map(|config| config.hosts).unwrap_or_default();
-    hosts.into_iter().map(|host| CompletionCandidate::new(host.name)).collect()
+    let typed = Typed::now();
+    let Some(config) = typed.config() else { return Vec::new() };
+    // Runs no command that lists hosts: the last report has their names.
+    let names = match config.hosts_from {
+        Some(_) => typed.known().hosts,
+        None => config.hosts.into_iter().map(|host| host.name).collect(),
+    };
+    names.into_iter().map(CompletionCandidate::new).collect()
 }
 
 fn environments() -> Vec<CompletionCandidate> {
