@@ -270,13 +270,17 @@ fn a_command_that_reads_leaves_no_line_when_it_is_interrupted() {
     let data = "[data]\nversion = 'cat ../../../wait-data'\napply = 'true'\nrevert = 'true'\n";
     fs::write(ground.at("switchback.toml"), config + data).expect("ours");
     let go_on = ground.hold_up("data");
-    let mut check = ground.terminal(&["check"]);
-    check.shows("ask 2/3, waiting for web1");
-    check.press(INTERRUPT);
-    let (code, screen) = check.end();
+    let root = ground.at("web1");
+    let listing = ["--root", root.to_str().expect("UTF-8"), "--hosts-from", "sleep 600", "status"];
+    for (arguments, line) in [(&["check"][..], "ask 2/3, waiting for web1"), (&listing, "listing the hosts (")] {
+        let mut command = ground.terminal(arguments);
+        command.shows(line);
+        command.press(INTERRUPT);
+        let (code, screen) = command.end();
+        assert_eq!(code, Some(130), "{screen}");
+        assert!(!screen.contains(line), "{screen}");
+    }
     go_on();
-    assert_eq!(code, Some(130), "{screen}");
-    assert!(!screen.contains("waiting for"), "{screen}");
 }
 
 /// Neither `-q` nor a dumb terminal gets a live line, while another terminal shows one for the same wait.

@@ -6,7 +6,12 @@ use switchback::{
     config::{HostConfig, HostRange, did_you_mean},
 };
 
-use crate::args::{Global, Hosts};
+use crate::{
+    args::{Global, Hosts},
+    call,
+    interrupt::EndsAtOnce,
+    render,
+};
 
 /// The default file name of the configuration.
 pub(crate) const FILE: &str = "switchback.toml";
@@ -21,7 +26,7 @@ pub(crate) struct Target {
 
 /// Finds and reads the configuration, lists its hosts if a command does, and overrides it with the command line.
 pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
-    let listed = read(global)?.list_hosts();
+    let listed = list_hosts(read(global)?, global);
     let config = listed.map_err(|error| match error.kind() {
         ErrorKind::Inventory => error.hint("--hosts-from COMMAND lists the hosts in another way: `echo 'web[01-05]'`"),
         _ => error,
@@ -29,6 +34,23 @@ pub(crate) fn find(global: &Global, hosts: &Hosts) -> Result<Target, Error> {
     let mut config = selected(config, hosts)?;
     let left = leave_out(&mut config, &hosts.except)?;
     Ok(Target { config, left })
+}
+
+/// Lists the hosts if a command does, with the live line meanwhile.
+fn list_hosts(config: Config, global: &Global) -> Result<Config, Error> {
+    if config.hosts_from.is_none() {
+        return Ok(config);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime =
+        runtime.map_err(|error| Error::new(ErrorKind::Internal, "the program could not start").because(error))?;
+    render::begin(global, Vec::new(), Some("listing the hosts"));
+    let listed = runtime.block_on(async {
+        let _at_once = EndsAtOnce::begin();
+        call::apart(move || config.list_hosts()).await
+    });
+    render::end();
+    listed
 }
 
 /// Finds and reads the configuration, with the root of the command line. Runs no command, so its hosts may be unknown.

@@ -70,15 +70,22 @@ struct Meta {
     hostvars: BTreeMap<String, Variables>,
 }
 
-/// The variables that say how to reach a host. All others mean nothing here.
+/// The variables that say how to reach a host. All others mean nothing here. Ansible still obeys the older names, and
+/// prefers them.
 #[derive(Debug, Default, Deserialize)]
 struct Variables {
     #[serde(rename = "ansible_host")]
     host: Option<Value>,
+    #[serde(rename = "ansible_ssh_host")]
+    old_host: Option<Value>,
     #[serde(rename = "ansible_port")]
     port: Option<Value>,
+    #[serde(rename = "ansible_ssh_port")]
+    old_port: Option<Value>,
     #[serde(rename = "ansible_user")]
     user: Option<Value>,
+    #[serde(rename = "ansible_ssh_user")]
+    old_user: Option<Value>,
     #[serde(rename = "ansible_connection")]
     connection: Option<Value>,
 }
@@ -115,16 +122,24 @@ fn host(name: &str, variables: &Variables, root: &HostPath) -> Result<HostConfig
         return Err(not_a_host_name(name));
     }
     match variable("ansible_connection", variables.connection.as_ref())?.as_deref() {
-        Some("local") => return Ok(HostConfig::local(root.clone()).named(name)),
+        Some("local" | "ansible.builtin.local") => return Ok(HostConfig::local(root.clone()).named(name)),
         None | Some("ssh" | "smart" | "paramiko" | "paramiko_ssh" | "ansible.builtin.ssh") => {}
         Some(other) => {
             return Err(format!("its `ansible_connection` is {other:?}, and only `ssh` and `local` are possible"));
         }
     }
-    let host = variable("ansible_host", variables.host.as_ref())?.unwrap_or_else(|| name.to_owned());
+    let either = |key: &str, old: &Option<Value>, value: &Option<Value>| {
+        Ok::<_, String>(
+            variable(&format!("ansible_ssh_{key}"), old.as_ref())?
+                .or(variable(&format!("ansible_{key}"), value.as_ref())?),
+        )
+    };
+    let host = either("host", &variables.old_host, &variables.host)?.unwrap_or_else(|| name.to_owned());
     let host = if host.parse::<Ipv6Addr>().is_ok() { format!("[{host}]") } else { host };
-    let user = variable("ansible_user", variables.user.as_ref())?.map_or_else(String::new, |user| format!("{user}@"));
-    let port = variable("ansible_port", variables.port.as_ref())?.map_or_else(String::new, |port| format!(":{port}"));
+    let user =
+        either("user", &variables.old_user, &variables.user)?.map_or_else(String::new, |user| format!("{user}@"));
+    let port =
+        either("port", &variables.old_port, &variables.port)?.map_or_else(String::new, |port| format!(":{port}"));
     let address: Address = format!("{user}{host}{port}").parse().map_err(|error| format!("{error}"))?;
     Ok(HostConfig::ssh(address, root.clone()).named(name))
 }
@@ -197,7 +212,7 @@ mod tests {
         let output = r#"{
             "_meta": {"hostvars": {
                 "web1": {"ansible_host": {"__ansible_unsafe": "10.0.0.7"}, "ansible_port": 2222, "ansible_user": "deploy", "x": [1]},
-                "web2": {"ansible_host": "fe80::1", "ansible_port": "22"},
+                "web2": {"ansible_ssh_host": "fe80::1", "ansible_host": "web2.example.com", "ansible_ssh_port": "22"},
                 "here": {"ansible_connection": "local"}
             }, "profile": "inventory_legacy"},
             "all": {"children": ["ungrouped", "web", "db", "gone"]},
