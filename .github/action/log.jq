@@ -5,6 +5,7 @@ def line:
     if .type == "started" then "\(.command): \(.hosts | count)"
     elif .type == "planned" then .plan[]
     elif .type == "phase" then "\(.phase): \(.hosts | count)"
+    elif .type == "waiting" then at + "waiting for the lock of \(.lock.owner.by // "an unknown user")"
     elif .type == "uploaded" then at + "uploaded \(.files) files, copied \(.files_copied)"
     elif .type == "switched" then at + "\(.before // "nothing") -> \(.after // "nothing")"
     elif .type == "host-failed" then at + "failed in \(.phase): \(.error.message)"

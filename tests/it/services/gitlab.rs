@@ -83,28 +83,29 @@ fn an_old_job_does_not_overtake_a_newer_one_but_returns() {
     assert!(junit.contains("<testsuite") && junit.contains("failures=\"0\""), "{junit}");
     first.deploy(0, "done");
     assert_eq!(fs_err::read_to_string(project.path("home/.ssh/deploy")).expect("a key"), "key");
-    let mut second = begin(2);
-    assert_eq!(second.reported["FROM"], "build-1");
-    let mut slow = begin(3);
-    second.deploy(0, "done");
-    // Retry of a job that was done, and the first run of one that is late.
-    second.deploy(0, "unchanged");
-    slow.deploy(3, "refused");
-    assert_eq!(project.current(), "build-2");
-    // Re-deploy of the first: the second has nothing more to roll back.
-    first.deploy(0, "done");
-    assert_eq!(project.current(), "build-1");
-    assert_done(&second.run("rollback"));
-    assert_eq!(project.current(), "build-1");
-    // The button of a pipeline that is not current any more, and of the one that is.
+    let mut slow = begin(2);
+    assert_eq!(slow.reported["FROM"], "build-1");
+    let mut third = begin(3);
     let mut fourth = begin(4);
+    third.deploy(0, "done");
+    // Retry of a job that was done, and the first run of one that is late.
+    third.deploy(0, "unchanged");
+    slow.deploy(3, "refused");
+    assert_eq!(project.current(), "build-3");
+    // Another release is current than when this pipeline began, but that of an older one.
     fourth.deploy(0, "done");
-    assert_done(&second.run("rollback"));
+    // The button of a pipeline that is not current any more, and of the one that is.
+    assert_done(&third.run("rollback"));
     assert_eq!(project.current(), "build-4");
     assert_done(&fourth.run("rollback"));
-    assert_eq!(project.current(), "build-1");
+    assert_eq!(project.current(), "build-3");
     // The release that was rolled back is bad, so its retry needs a person.
     fourth.deploy(3, "refused");
+    // Re-deploy of the first: the third has nothing more to roll back.
+    first.deploy(0, "done");
+    assert_eq!(project.current(), "build-1");
+    assert_done(&third.run("rollback"));
+    assert_eq!(project.current(), "build-1");
     // A package that was changed never runs.
     let changed = [package[0].clone(), ("SWITCHBACK_SHA256", "0".repeat(64))];
     let mut fifth = Pipeline { package: &changed, ..fourth };
