@@ -16,6 +16,9 @@ pub(crate) struct Invocation {
 /// Flags that change only the output, or prevent execution (`--dry-run`); hints leave them out.
 const SHOWN: [&str; 6] = ["--json", "--dry-run", "--quiet", "-q", "--verbose", "-v"];
 
+/// Selects the hosts as `--host` and `--except` do, but not every command accepts it.
+const SKIP: &str = "--skip-unreachable";
+
 impl Default for Invocation {
     /// A command on no particular fleet.
     fn default() -> Self {
@@ -30,9 +33,12 @@ impl Invocation {
         Self { fleet: fleet(global, hosts), same: words.collect() }
     }
 
-    /// Returns `switchback WORDS` on the same fleet, in backticks.
+    /// Returns `switchback WORDS` on the same fleet, in backticks. It skips unreachable hosts if this command does.
     pub(crate) fn command(&self, words: &str) -> String {
-        format!("`{} {words}`", self.fleet)
+        let skips = self.same.iter().any(|word| word == SKIP);
+        let accepts = || Cli::try_parse_from(format!("switchback {words} {SKIP}").split(' ')).is_ok();
+        let skip = if skips && accepts() { format!(" {SKIP}") } else { String::new() };
+        format!("`{} {words}{skip}`", self.fleet)
     }
 
     /// Returns this command with the flags added, in backticks; only the flags if the command does not accept them.
@@ -115,6 +121,14 @@ mod tests {
         let invocation = called(&["switchback", "--root", "/srv/it's", "--host", "u@web1:22", "status"]);
         assert_eq!(invocation.fleet, r"switchback --root '/srv/it'\''s' --host u@web1:22");
         assert_eq!(invocation.command("history"), r"`switchback --root '/srv/it'\''s' --host u@web1:22 history`");
+    }
+
+    #[test]
+    fn the_next_command_skips_hosts_too_if_it_can() {
+        let invocation = called(&["switchback", "deploy", "../b", "--name", "b3", "--skip-unreachable"]);
+        assert_eq!(invocation.command("rollback"), "`switchback rollback --skip-unreachable`");
+        assert_eq!(invocation.command("activate a"), "`switchback activate a --skip-unreachable`");
+        assert_eq!(invocation.command("status"), "`switchback status`");
     }
 
     #[test]
