@@ -194,6 +194,7 @@ impl Run<'_> {
         };
         if !matches!(plan.command, Command::Deploy | Command::Activate)
             || self.irreversible.is_some()
+            || execution.data.disagrees
             || self.lacks_revert(execution)
             || execution.locked.iter().any(stays)
         {

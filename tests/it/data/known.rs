@@ -54,7 +54,8 @@ fn a_migration_by_hand_is_noticed_and_its_rollback_needs_a_decision() {
         world.data().version = 20;
         let (report, warnings) = world.deploy_told("r3", &|options| options);
         assert_code(&report, ExitCode::DONE);
-        let warning = warnings.iter().find(|warning| warning.contains("DataToLater")).expect("a warning");
+        assert_eq!(report.hints, [], "a plain rollback will be refused");
+        let warning = warnings.iter().find(|warning| warning.ends_with(" [DataToLater]")).expect("a warning");
         assert!(warning.contains("version on web2 is 20, but 2 was last known, with r2"), "{warning}");
         for steps in [1, 2] {
             let report = back(&world, steps, &|options| options);
@@ -80,6 +81,7 @@ fn what_is_accepted_is_what_is_known_from_then_on() {
     world.data().version = 20;
     let (report, warnings) = world.deploy_told("r3", &|options| options.accept_data(true));
     assert_code(&report, ExitCode::DONE);
+    assert_eq!(report.hints, [Hint::RollbackReverts]);
     assert_eq!(warnings, [""; 0]);
     assert_code(&world.rollback(), ExitCode::DONE);
     world.is_at("r2", 20, "as it was accepted");

@@ -53,9 +53,10 @@ impl<'r> Run<'r> {
         } else {
             // A rollback then reverts to the version before the first apply, which needs no warning.
             let returns = own.change.as_ref().is_some_and(|change| change.after.as_ref() == Some(&version));
-            let mut notice = moved(context, last, &version, returns);
+            let mut notice = moved(context, last, &version);
             notice.text = redact(self.secrets(), &notice.text);
-            self.warn(None, notice);
+            execution.data.disagrees = !returns;
+            self.warn(None, if returns { notice } else { notice.hint(Hint::DataToLater) });
         }
         Ok(version)
     }
@@ -179,12 +180,12 @@ fn no_data(context: &MigrationContext<'_>, last: &LastKnown) -> Failure {
     Error::new(ErrorKind::DataDiffers, what).hint(see).hint(Hint::AcceptData).into()
 }
 
-fn moved(context: &MigrationContext<'_>, last: &LastKnown, version: &DataVersion, returns: bool) -> Notice {
+fn moved(context: &MigrationContext<'_>, last: &LastKnown, version: &DataVersion) -> Notice {
     let LastKnown { release, version: known } = last;
-    let what =
-        format!("the data version on {} is {version}, but {known} was last known, with {release}", context.place);
-    let notice = Notice::new(what);
-    if returns { notice } else { notice.hint(Hint::DataToLater).hint(Hint::AcceptData) }
+    Notice::new(format!(
+        "the data version on {} is {version}, but {known} was last known, with {release}",
+        context.place
+    ))
 }
 
 impl<'r> Run<'r> {

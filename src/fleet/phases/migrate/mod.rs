@@ -50,6 +50,9 @@ pub(in crate::fleet) struct DataProgress {
     pub(in crate::fleet) before: Option<DataVersion>,
     /// The data version as last read; `None` while it is unknown.
     pub(in crate::fleet) after: Option<DataVersion>,
+    /// Whether `apply` began at a version that contradicts the last known one, so that a rollback must be told where
+    /// to go.
+    pub(in crate::fleet) disagrees: bool,
     /// The migrations that this operation applied and reverted, completely or in part.
     pub(in crate::fleet) log: Log<DataAct>,
     /// The steps still to be reverted, newest first.
