@@ -66,6 +66,9 @@ pub struct Report {
     /// The result for the data; `None` if the data was not looked at.
     #[serde(rename = "data", default, skip_serializing_if = "Option::is_none")]
     pub data: Option<DataReport>,
+    /// The interrupted operation that was undone; `None` if none was.
+    #[serde(rename = "undone", default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Undone>,
     /// The duration, in seconds.
     #[serde(rename = "seconds", default)]
     pub seconds: f64,
@@ -99,6 +102,7 @@ impl Report {
             release: None,
             hosts: Vec::new(),
             data: None,
+            undone: None,
             seconds: 0.0,
             phases: Vec::new(),
             drill: None,
@@ -166,6 +170,27 @@ impl PhaseTime {
     #[must_use]
     pub const fn new(phase: Phase, seconds: f64) -> Self {
         Self { phase, seconds }
+    }
+}
+
+/// An interrupted deploy or activation that was undone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[non_exhaustive]
+pub struct Undone {
+    /// The interrupted command.
+    #[serde(rename = "command")]
+    pub command: Command,
+    /// The release that it went to; `None` if it was interrupted before it recorded that.
+    #[serde(rename = "release")]
+    pub release: Option<ReleaseName>,
+}
+
+impl Undone {
+    /// The interrupted `command`, which went to `release`.
+    #[must_use]
+    pub const fn new(command: Command, release: Option<ReleaseName>) -> Self {
+        Self { command, release }
     }
 }
 

@@ -177,6 +177,7 @@ impl<'r> Run<'r> {
         Report {
             operation,
             data: execution.data_report(self),
+            undone: plan.undoes.clone().filter(|_| matches!(outcome, Outcome::Done | Outcome::Unchanged)),
             hints,
             ..self.report(outcome, Some(&plan.release), hosts, error)
         }

@@ -302,6 +302,7 @@ impl<'r> Run<'r> {
             hints: Vec::new(),
             dry_run: false,
             data: None,
+            undone: None,
             drill: None,
         }
     }

@@ -91,7 +91,7 @@ fn add_recorded(plan: &mut Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) ->
     let mut refusals: Vec<HostRefusal> = Vec::new();
     for host in &mut plan.hosts {
         let Some(seen) = hosts.iter().find(|seen| seen.host == host.host) else { continue };
-        let Some(name) = host.arrives_on(seen).cloned() else { continue };
+        let Some(name) = host.arrives_on().cloned() else { continue };
         match seen.state.release(&name).map(|release| &release.commands) {
             Some(Kept::Record(commands)) => {
                 host.commands = HostCommands { commands: commands.clone(), source: CommandSource::Record };
@@ -118,16 +118,16 @@ fn add_recorded(plan: &mut Plan, means: CommandMeans<'_>, hosts: &[Seen<'_>]) ->
                 .push(format!("{what} ({hosts}): the controller runs only what its configuration says").into());
         }
     }
-    plan.warnings.extend(differences(plan, hosts).map(Notice::from));
+    plan.warnings.extend(differences(plan).map(Notice::from));
     plan.warnings.extend(without_secrets(plan, means).map(Notice::from));
     Ok(())
 }
 
 /// Warns that hosts recorded different hooks with one release; includes a table of each host's commands.
-fn differences(plan: &Plan, hosts: &[Seen<'_>]) -> Option<String> {
+fn differences(plan: &Plan) -> Option<String> {
     let mut rows: Vec<(ReleaseName, String, Vec<&str>)> = Vec::new();
-    for (host, seen) in plan.hosts.iter().zip(hosts) {
-        let Some(name) = host.arrives_on(seen).cloned() else { continue };
+    for host in &plan.hosts {
+        let Some(name) = host.arrives_on().cloned() else { continue };
         let text = summary(&host.commands.commands);
         match rows.iter_mut().find(|(other, row, _)| *other == name && *row == text) {
             Some((.., hosts)) => hosts.push(&host.host),

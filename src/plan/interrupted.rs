@@ -4,6 +4,7 @@ use crate::{
     hint::{Hint, Notice},
     name::ReleaseName,
     outcome::Command,
+    report::Undone,
     store::{Intent, Interrupted},
     token::Token,
 };
@@ -221,7 +222,7 @@ pub(super) fn undo(
             return Err(Refusal::of(command, refusals));
         };
         let note = format!("undoes the interrupted {what}, which changed nothing");
-        return Ok(undone(Plan::staying(command, current, hosts), note, hosts));
+        return Ok(undone(Plan::staying(command, current, hosts), Undone::new(what, None), note));
     };
     let to = &intent.to;
     let (mut plans, mut refusals) = (Vec::new(), Vec::new());
@@ -256,20 +257,20 @@ pub(super) fn undo(
     if !refusals.is_empty() {
         return Err(Refusal::of(command, refusals));
     }
-    let from = plans.iter().find(|plan| plan.action == Action::GoBack).map(|plan| plan.release.clone());
+    let going_back = plans.iter().filter(|plan| plan.action == Action::GoBack);
+    let release = going_back.chain(&plans).find_map(HostPlan::arrives_on).unwrap_or(to).clone();
     let note = format!("undoes the interrupted {what} to {to}");
-    let mut plan = undone(Plan::new(command, to.clone(), plans), note, hosts);
-    plan.release = from.unwrap_or(plan.release);
+    let mut plan = undone(Plan::new(command, release, plans), Undone::new(what, Some(to.clone())), note);
     plan.stranded = apart;
     plan.data = data::undo(command, to, means, hosts)?;
     Ok(plan)
 }
 
 /// Marks `plan` as one that undoes an operation, and adds `note`.
-fn undone(mut plan: Plan, note: String, hosts: &[Seen<'_>]) -> Plan {
-    let current = hosts.iter().find_map(Seen::current);
-    (plan.finishes, plan.undoes) = (true, true);
-    if plan.command == Command::Rollback && !plan.hosts.iter().any(|host| host.action.switches()) {
+fn undone(mut plan: Plan, undoes: Undone, note: String) -> Plan {
+    (plan.finishes, plan.undoes) = (true, Some(undoes));
+    if plan.command == Command::Rollback && plan.moves_nothing() {
+        let current = plan.hosts.iter().find_map(HostPlan::arrives_on);
         let still = current.map_or("nothing is".to_owned(), |current| format!("{current} is still"));
         plan.warnings.push(Notice::new(format!("{note}: {still} current")).hint(Hint::RollbackFurther));
     }

@@ -60,7 +60,7 @@ use crate::{
     hint::Notice,
     name::ReleaseName,
     record::PreviousVersion,
-    report::{Command, crowd},
+    report::{Command, Undone, crowd},
     shared::SharedLink,
     store::Current,
 };
@@ -85,8 +85,8 @@ pub(crate) struct Plan {
     pub controller: Option<Validation>,
     /// Warnings to print even when nobody reads the plan, one sentence each.
     pub warnings: Vec<Notice>,
-    /// Whether the plan undoes an interrupted deploy or activation.
-    pub undoes: bool,
+    /// The interrupted deploy or activation that the plan undoes.
+    pub undoes: Option<Undone>,
     /// The hosts that should roll back with the others but stay, because their own records lead elsewhere.
     pub stranded: Vec<String>,
 }
@@ -161,7 +161,7 @@ impl Plan {
             data: None,
             controller: None,
             warnings: Vec::new(),
-            undoes: false,
+            undoes: None,
             stranded: Vec::new(),
         }
     }
@@ -191,7 +191,7 @@ impl Plan {
     /// host.
     #[must_use]
     pub(crate) fn moves_nothing(&self) -> bool {
-        self.is_empty() || (self.undoes && !self.hosts.iter().any(|host| host.action.switches()))
+        self.is_empty() || (self.undoes.is_some() && !self.hosts.iter().any(|host| host.action.switches()))
     }
 
     /// Returns `true` if the plan only links a removed `current` again: no host moves to another release.
@@ -240,10 +240,10 @@ impl fmt::Display for Plan {
 
 impl HostPlan {
     /// Returns the release that the host is on after the plan.
-    pub(super) fn arrives_on<'p>(&'p self, seen: &Seen<'p>) -> Option<&'p ReleaseName> {
+    pub(crate) fn arrives_on(&self) -> Option<&ReleaseName> {
         match self.action {
             Action::TakeAway => None,
-            Action::Stay => seen.current(),
+            Action::Stay => self.before.release(),
             _ => Some(&self.release),
         }
     }

@@ -47,7 +47,7 @@ pub(crate) fn trust(plan: &Plan, code: bool, hosts: &[Seen<'_>]) -> Result<(), R
         let host = plan.host(seen.host)?;
         state(seen).err().or_else(|| {
             let runs = code || !host.commands.commands.is_empty();
-            let target = host.arrives_on(seen).filter(|_| runs);
+            let target = host.arrives_on().filter(|_| runs);
             let foreign = target.into_iter().chain(reverted(plan, seen.host)).find_map(|name| foreign(seen, name));
             foreign.map(|(name, owner)| seen.refuse(Reason::ForeignRelease { name: name.clone(), owner }))
         })

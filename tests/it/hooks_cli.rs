@@ -195,6 +195,9 @@ fn a_data_command_that_a_killed_deploy_left_running_is_waited_for() {
         assert!(told.contains("web1") && told.contains(&format!("(process {}, started ", killed.command)), "{told}");
         assert!(killed.runs());
         killed.go();
+        let rest: Vec<String> = lines.map(Result::unwrap).collect();
+        let end = "Reverted the interrupted deploy to v2: 2 hosts on v1, data 2 -> 1.";
+        assert!(rest.iter().any(|line| line == end), "{rest:?}");
         assert_eq!(rollback.wait_with_output().unwrap().status.code(), Some(0));
         ground.is_on(["v1", "v1"]);
         ground.has_data("1");

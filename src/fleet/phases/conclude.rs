@@ -13,7 +13,7 @@ use crate::{
     event::Phase,
     hint::Notice,
     name::ReleaseName,
-    plan::{Action, Plan},
+    plan::{Action, HostPlan, Plan},
     report::{Command, HostOutcome, HostReport, Outcome},
     status::BadMark,
     store::{Ended, Finish},
@@ -120,7 +120,7 @@ impl<'r> Run<'r> {
             || conclusion.kind == OperationKind::Finishes;
         let history = acted.then(|| Ended {
             from: plan.and_then(|plan| plan.before.named()).cloned(),
-            to: plan.map(|plan| plan.release.clone()),
+            to: plan.and_then(HostPlan::arrives_on).cloned(),
             pruned: host.pruned.clone(),
             outcome: conclusion.outcome,
             host: host_outcome,

@@ -4,11 +4,11 @@
 use switchback::{
     ExitCode, Report,
     fleet::{Direction, RollbackTarget},
-    report::Outcome,
+    report::{Command, Outcome},
     testing::{AfterLoss, Cut},
 };
 
-use crate::data::model::World;
+use crate::data::{fixture::name, model::World};
 
 fn two_back(world: &World, cut: &Cut) -> Report {
     world.rollback_with(RollbackTarget::Steps(2), &|options| options, cut)
@@ -79,6 +79,11 @@ fn a_deploy_of_data_that_is_cut_anywhere_is_recovered_both_ways() {
             let version = if arrived { 4 } else { 3 };
             let was_over = report.outcome == Outcome::Unchanged;
             assert!(was_over || !(arrived && direction == Direction::Back), "{what}");
+            if let Some(undone) = &report.undone {
+                assert_eq!((undone.command, &undone.release), (Command::Deploy, &Some(name("r4"))), "{what}");
+                assert_eq!(report.release, Some(name("r3")), "{what}");
+                assert_eq!(world.last_went_to(), Some(name("r3")), "{what}");
+            }
             world.is_at(if arrived { "r4" } else { "r3" }, version, &what);
             let times = |line: &str| world.data().log.iter().filter(|own| *own == line).count();
             assert!(times("web2 apply r4") <= 1 && times("web2 revert r4") <= 1, "{what}\n{}", world.described());

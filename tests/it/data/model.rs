@@ -7,7 +7,7 @@ use std::{
 };
 
 use switchback::{
-    DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, Report,
+    DirStore, Event, ExitCode, Fleet, Host, HostPath, Layout, ReleaseName, Report,
     commands::{Commands, DataCommands, DataPlace, RevertWhen, Validation},
     event::Silent,
     fleet::{
@@ -145,6 +145,13 @@ impl World {
                 .recover(&RecoverOptions::new().direction(direction).run(RunOptions::new().by("jane@laptop")), Silent)
                 .report(),
         )
+    }
+
+    /// Returns the release that the newest operation in the history of the first host went to.
+    pub(crate) fn last_went_to(&self) -> Option<ReleaseName> {
+        let report = wait(self.fleet(&Cut::never()).history(Silent).report());
+        let history = report.hosts[0].status.as_ref().and_then(|has| has.history.as_ref());
+        history.and_then(|entries| entries.first()?.to.clone())
     }
 
     pub(crate) fn activate(&self, text: &str) -> Report {

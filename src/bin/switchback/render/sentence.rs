@@ -2,7 +2,7 @@
 
 use switchback::{
     ReleaseName, Report,
-    report::{Command, HostOutcome, HostReport, Outcome},
+    report::{Command, DataReport, HostOutcome, HostReport, Outcome, Undone},
 };
 
 use super::{escape, hint, hosts, lines::count, moment, style};
@@ -41,7 +41,10 @@ fn state(report: &Report) -> String {
         Outcome::Done if report.drill.is_some() => drilled(report, &place),
         Outcome::Done => done(report.command, &report.hosts, &place),
         Outcome::Unchanged if only_reads(report.command) => done(report.command, &report.hosts, &place),
-        Outcome::Unchanged => format!("Nothing to do: {place}."),
+        Outcome::Unchanged => match &report.undone {
+            Some(undone) => undid(undone, report.data.as_ref(), &place),
+            None => format!("Nothing to do: {place}."),
+        },
         Outcome::Refused => error("refused, and nothing was touched"),
         Outcome::Failed => error("failed before the switch; every `current` is where it was"),
         Outcome::PutBack => now(&error("failed, and everything was reverted")),
@@ -71,6 +74,14 @@ fn drilled(report: &Report, place: &str) -> String {
     let restored = report.drill.as_ref().and_then(|drill| drill.time_to_restore).unwrap_or_default();
     let took = moment::length(restored);
     format!("{}: every proof held, and the rollback took {took}. Now: {place}.", style::good("Drill passed"))
+}
+
+/// Describes an undone operation that had moved no `current`, with what became of the data.
+fn undid(undone: &Undone, data: Option<&DataReport>, place: &str) -> String {
+    let to = undone.release.as_ref().map(|name| format!(" to {name}")).unwrap_or_default();
+    let changed = data.and_then(|data| Some((&data.before, data.after.as_ref()?))).filter(|(from, to)| from != to);
+    let data = changed.map(|(from, to)| escape::line(&format!(", data {from} -> {to}"))).unwrap_or_default();
+    format!("{} the interrupted {}{to}: {place}{data}.", style::good("Reverted"), undone.command)
 }
 
 fn done(command: Command, all: &[HostReport], place: &str) -> String {
