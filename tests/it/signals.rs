@@ -107,20 +107,30 @@ fn who_waits_for_a_lock_stops_waiting() {
         return;
     }
     let site = Site::local(&UNLOCK_FORCE);
-    for (name, code) in SIGNALS {
+    let waiting = |before: &str, names: &[&str], code: i32| {
         site.restore();
         let held = site.names(0, ".switchback/lock");
-        let mut command = site.command(&["--root", site.root(0).to_str().expect("UTF-8"), "rollback", "--wait", "5m"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{before}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_switchback"), "--root"]);
+        command.arg(site.root(0)).args(["rollback", "--wait", "5m"]).current_dir(site.directory());
+        command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
         let mut run = command.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("runs");
         let mut lines = std::io::BufReader::new(run.stderr.take().expect("piped"));
         let mut told = String::new();
         while !told.contains("waiting up to") {
             assert_ne!(std::io::BufRead::read_line(&mut lines, &mut told).expect("UTF-8"), 0, "{told}");
         }
-        signal(name, run.id());
+        for name in names {
+            signal(name, run.id());
+        }
         std::io::Read::read_to_string(&mut lines, &mut told).expect("UTF-8");
-        assert_eq!(run.wait().expect("it ends").code(), Some(code), "SIG{name}: {told}");
-        assert!(told.contains("interrupted"), "SIG{name}: {told}");
-        assert_eq!(site.names(0, ".switchback/lock"), held, "SIG{name}: {told}");
+        assert_eq!(run.wait().expect("it ends").code(), Some(code), "{names:?}: {told}");
+        assert!(told.contains("interrupted") && !told.contains("Ended at once"), "{names:?}: {told}");
+        assert_eq!(site.names(0, ".switchback/lock"), held, "{names:?}: {told}");
+    };
+    for (name, code) in SIGNALS {
+        waiting(":", &[name], code);
     }
+    // As `nohup` starts it.
+    waiting("trap '' HUP", &["HUP", "TERM"], 143);
 }

@@ -22,6 +22,11 @@ pub(crate) enum Signal {
 impl Signal {
     const ALL: [Self; 3] = [Self::Interrupt, Self::Terminate, Self::HangUp];
 
+    /// Returns the signals to listen to. A handler would undo what `nohup` did.
+    fn heard() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|which| *which != Self::HangUp || !is_hang_up_ignored())
+    }
+
     /// Returns the exit code that shells use for it: 128 plus the signal's number.
     pub(crate) fn code(self) -> u8 {
         match self {
@@ -38,6 +43,13 @@ impl Signal {
             Self::HangUp => SignalKind::hangup(),
         }
     }
+}
+
+/// Whether this process was started with `SIGHUP` ignored: `proc_pid_status(5)` has a bit for each signal.
+fn is_hang_up_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 != 0)
 }
 
 /// `SIGXFSZ`: Linux sends it to a process that writes a file beyond `ulimit -f`.
@@ -69,7 +81,7 @@ impl EndsAtOnce {
                 }
             }))
         };
-        Self(Signal::ALL.into_iter().filter_map(listen).collect())
+        Self(Signal::heard().filter_map(listen).collect())
     }
 }
 
@@ -88,7 +100,7 @@ pub(crate) fn listen(under_way: &UnderWay, again: &str) -> std::io::Result<watch
     // The handler stays when the stream is dropped. With it, SIGXFSZ does not end the process: the write fails, and the
     // run reports the error.
     drop(signal(SignalKind::from_raw(FILE_TOO_LARGE))?);
-    for which in Signal::ALL {
+    for which in Signal::heard() {
         let mut stream = signal(which.kind())?;
         let (sender, under_way, again) = (sender.clone(), under_way.clone(), again.to_owned());
         tokio::spawn(async move {
