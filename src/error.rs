@@ -153,7 +153,7 @@ kinds! {
     Source => "source",
     /// The deploy root is a system directory, not a directory, or divided over several filesystems.
     RootRefused => "root-refused",
-    /// There is no deploy root, or nothing was ever deployed to it.
+    /// There is no deploy root, or nothing is deployed to it.
     NotDeployed => "not-deployed",
     /// A host is unreachable.
     Unreachable => "unreachable",

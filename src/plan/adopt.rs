@@ -104,9 +104,7 @@ fn must_be_current(seen: Seen<'_>) -> Result<&ReleaseName, Reason> {
     match &seen.state.current {
         Current::Release { name, .. } => Ok(name),
         Current::Dangling { .. } => Err(Reason::Dangling),
-        Current::Absent if seen.state.releases.is_empty() => Err(Reason::NotDeployed),
-        Current::Absent => Err(seen.no_current()),
-        other => Err(Reason::NotOurs { current: describe(other) }),
+        other => Err(seen.without_current().unwrap_or_else(|| Reason::NotOurs { current: describe(other) })),
     }
 }
 

@@ -152,8 +152,8 @@ pub enum Reason {
         /// The reason, and the releases that were current here.
         why: String,
     },
-    /// No release was ever deployed here.
-    #[error("nothing was ever deployed here")]
+    /// No release was ever current here, or the first deploy was reverted.
+    #[error("nothing is deployed here")]
     NotDeployed,
     /// `current` names a release that does not exist.
     #[error("`current` leads to a release that does not exist, so the previous release is unknown")]

@@ -3,12 +3,7 @@
 //! Each host's target is determined from the record of its current release. The fleet rolls back to the one release
 //! that every host is on already or would roll back to by itself.
 
-use crate::{
-    name::ReleaseName,
-    report::Command,
-    store::{Current, Intent},
-    target::RollbackTarget,
-};
+use crate::{name::ReleaseName, report::Command, store::Intent, target::RollbackTarget};
 
 use super::{
     Action, Chain, ChainEnd, DataMeans, HostPlan, HostRefusal, Plan, Reason, Refusal, Seen, data, describe,
@@ -89,13 +84,14 @@ fn code(
 ) -> Result<Plan, Refusal> {
     let relinks = |seen: &&Seen<'_>| matches!(target, RollbackTarget::Release(name) if seen.state.was_last(name));
     let others = hosts.iter().filter(|seen| !relinks(seen));
-    if let Some(refusal) = refusal_of(others.filter_map(|seen| has_current(seen).err())) {
-        return Err(refusal);
-    }
-    if let Some(from) = from
-        && let Some(plan) = nobody_on(from, hosts)
-    {
+    let refusals: Vec<HostRefusal> = others.filter_map(|seen| Some(seen.refuse(seen.without_current()?))).collect();
+    // A host without a release is not on `from`; where somebody removed `current`, that is not known.
+    let any_lost = hosts.iter().any(|seen| seen.state.lost_current());
+    if let Some(plan) = from.filter(|_| !any_lost).and_then(|from| nobody_on(from, hosts)) {
         return Ok(plan);
+    }
+    if let Some(refusal) = refusal_of(refusals.into_iter()) {
+        return Err(refusal);
     }
     match target {
         RollbackTarget::Release(name) => go_to(name, hosts),
@@ -104,14 +100,6 @@ fn code(
                 |seen: &Seen<'_>| from.is_none() && begun.is_some_and(|begun| seen.current() != Some(&begun.to));
             go_back(&|seen| if undone(seen) { steps - 1 } else { *steps }, from, hosts)
         }
-    }
-}
-
-fn has_current(seen: &Seen<'_>) -> Result<(), HostRefusal> {
-    match &seen.state.current {
-        Current::Absent if seen.state.all_releases().is_empty() => Err(seen.refuse(Reason::NotDeployed)),
-        Current::Absent => Err(seen.refuse(seen.no_current())),
-        _ => Ok(()),
     }
 }
 

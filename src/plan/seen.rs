@@ -44,6 +44,15 @@ impl<'s> Seen<'s> {
         Reason::NoCurrent(last.filter(|last| !last.bad.exists()).map(|last| last.name.clone()))
     }
 
+    /// Returns the reason for a refusal when there is no `current`: none was made yet, or somebody removed it.
+    pub(super) fn without_current(&self) -> Option<Reason> {
+        match self.state.current {
+            Current::Absent if self.state.lost_current() => Some(self.no_current()),
+            Current::Absent => Some(Reason::NotDeployed),
+            _ => None,
+        }
+    }
+
     /// Returns the chain of recorded previous releases, starting at the current one.
     pub(super) fn chain(&self) -> Option<Chain<'s>> {
         self.current().map(|name| Chain::from(self.state, name))

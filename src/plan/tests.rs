@@ -147,6 +147,11 @@ fn what_is_left_is_marked_once_and_only_where_it_is() {
 fn a_missing_current_is_told_from_a_root_without_releases() {
     let new = Root::deployed("web1", &[]);
     assert_eq!(reasons(one_back(&[new])), [Reason::NotDeployed]);
+    // The first deploy was reverted: nobody removed `current`.
+    let reverted = Root::deployed("web1", &["a"]).bad("a").on(None);
+    assert_eq!(reasons(one_back(&[reverted.clone()])), [Reason::NotDeployed]);
+    let from = rollback(&RollbackTarget::Steps(1), Some(&name("a")), DataMeans::default(), &[reverted.seen()]);
+    assert_eq!(actions(&from.expect("there is nothing to do")), [(&Action::Stay, "a")]);
     let mut lost = Root::deployed("web1", &["a", "b"]).on(None);
     assert_eq!(reasons(one_back(&[lost.clone()])), [Reason::NoCurrent(None)]);
     lost.state.last = Some(name("b"));

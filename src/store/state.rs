@@ -447,7 +447,8 @@ impl RootState {
     #[must_use]
     pub(crate) fn lost_current(&self) -> bool {
         let states = self.states();
-        self.current == Current::Absent && self.releases.iter().any(|release| states.of(release) == ReleaseState::Good)
+        let was_current = |release| states.of(release) == ReleaseState::Good;
+        self.current == Current::Absent && self.all_releases().iter().any(was_current)
     }
 
     /// Returns `true` if `current` was removed, and `name` is the complete release that it last led to.
