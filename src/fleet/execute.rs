@@ -263,7 +263,9 @@ fn inconsistency(execution: &Execution<'_, '_>, failed: &[(String, Failure)]) ->
             [look, further_back(execution)].concat(),
         )
     } else if stays {
-        let look = vec!["see what failed".into()];
+        // The step that failed knows where its output is.
+        let look = summary("", failed).hints;
+        let look = if look.is_empty() { vec!["see what failed".into()] } else { look };
         (
             format!("{here}, and stays there, but a step after the switch failed"),
             [look, further_back(execution)].concat(),

@@ -281,6 +281,12 @@ fn init_at_a_terminal_asks_and_checks() {
     let (code, out) = guided("\u{4}").expect("it ran before");
     assert!(code == Some(2) && out.contains("nothing was written"), "{out}");
     assert!(!directory.path().join("switchback.toml").exists());
+    // What is refused is the check, and so the hint is about that.
+    let open = directory.path().join("open");
+    fs_err::create_dir_all(open.join("root")).expect("it can be made");
+    fs_err::set_permissions(&open, std::os::unix::fs::PermissionsExt::from_mode(0o777)).expect("it is ours");
+    let (code, out) = guided(&format!("{}/root\n\n\n\n\n", open.display())).expect("it ran before");
+    assert!(code == Some(3) && out.contains("switchback.toml check --allow-writable` accepts it"), "{out}");
 }
 
 #[test]

@@ -249,7 +249,7 @@ fn status_says_that_a_rollback_failed_after_its_switch() {
     let ground = Ground::new("[hooks]\nafter_switch = '[ ! -e \"$D/stop\" ]'");
     ground.deploy("v2").with(0, &[]);
     fs::write(ground.at("stop"), "").unwrap();
-    ground.run(&["rollback"]).with(5, &["`after_switch` on web1, web2 exited with 1"]);
+    ground.run(&["rollback"]).with(5, &["`after_switch` on web1, web2 exited with 1", "next: `switchback log` shows"]);
     ground.run(&["status"]).with(0, &["rollback to v1 switched, and then failed here"]);
     fs::remove_file(ground.at("stop")).unwrap();
     ground.deploy("v3").with(0, &[]);

@@ -212,6 +212,13 @@ async fn keys_of_hosts_must_be_known() {
     assert_eq!(ssh_failure(&error), SshFailureKind::UnknownHostKey, "{error:?}");
     assert_eq!(reason(&error), format!("unknown host key: no ED25519 key of [127.0.0.1]:{}", sshd.port()));
     assert!(!empty.exists(), "nothing is written");
+    let TransportError::Unreachable { source, .. } = &error else { panic!("{error:?}") };
+    let advice = source.downcast_ref::<SshFailure>().expect("it is about ssh").advice().join("; ");
+    let port = sshd.port();
+    assert!(
+        advice.contains("UserKnownHostsFile=") && advice.contains(&format!("-p {port} root@127.0.0.1`")),
+        "{advice}"
+    );
     options.known_hosts = switchback::transport::KnownHosts::AcceptNew;
     connect(options.clone()).await.unwrap();
     assert!(fs::read_to_string(&empty).unwrap().contains("ssh-ed25519"));

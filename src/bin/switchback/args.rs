@@ -217,6 +217,17 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// With `--json` the events come first.
+    #[test]
+    fn examples_take_the_report_out_of_json_lines() {
+        for command in Cli::command().get_subcommands() {
+            let examples = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in examples.lines().filter(|line| line.contains("jq ")) {
+                assert!(line.contains("'select(.type==\"report\")"), "{line}");
+            }
+        }
+    }
+
     #[test]
     fn hosts_before_and_after_the_command_are_joined() {
         let line = ["switchback", "--except", "a", "--host", "x", "status", "--except", "b", "--host", "y"];

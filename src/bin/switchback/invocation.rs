@@ -28,8 +28,8 @@ impl Default for Invocation {
 
 impl Invocation {
     /// Takes the command line `words`; the first word is the program.
-    pub(crate) fn new(global: &Global, hosts: &Hosts, words: impl Iterator<Item = String>) -> Self {
-        let words = words.skip(1).filter(|word| !SHOWN.contains(&word.as_str()));
+    pub(crate) fn new(global: &Global, hosts: &Hosts, words: impl IntoIterator<Item = String>) -> Self {
+        let words = words.into_iter().skip(1).filter(|word| !SHOWN.contains(&word.as_str()));
         Self { fleet: fleet(global, hosts), same: words.collect() }
     }
 
@@ -42,8 +42,16 @@ impl Invocation {
     }
 
     /// Returns this command with the flags added, in backticks; only the flags if the command does not accept them.
+    ///
+    /// What `check` lacks, the deploy has that it asks about.
     pub(crate) fn with(&self, flags: &str) -> String {
-        format!("`{}`", self.accepting(flags).unwrap_or_else(|| flags.to_owned()))
+        let deploy = || self.is_check().then(|| format!("{} deploy SOURCE {flags}", self.fleet));
+        format!("`{}`", self.accepting(flags).or_else(deploy).unwrap_or_else(|| flags.to_owned()))
+    }
+
+    fn is_check(&self) -> bool {
+        let words = std::iter::once("switchback").chain(self.same.iter().map(String::as_str));
+        Cli::try_parse_from(words).is_ok_and(|cli| cli.command.name() == "check")
     }
 
     /// Returns this command with the flags in place of earlier values; `None` if the command does not accept them.
@@ -151,5 +159,8 @@ mod tests {
         let alone = "`switchback -e live rollback --to a --verify full -m 'it is bad' --no-hooks --keep-data`";
         assert_eq!(invocation.with("--no-hooks --keep-data"), alone);
         assert_eq!(invocation.with("--name NAME"), "`--name NAME`");
+        let check = called(&["switchback", "-e", "live", "check"]);
+        assert_eq!(check.with("--wait 5m"), "`switchback -e live deploy SOURCE --wait 5m`");
+        assert_eq!(check.with("--allow-writable"), "`switchback -e live check --allow-writable`");
     }
 }

@@ -31,9 +31,10 @@ fn work() -> ExitCode {
     if let Some(answered) = complete::answer() {
         return answered;
     }
-    args::Color::apply(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
+    let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    args::Color::apply(words.iter().skip(1).cloned());
     match args::Cli::try_parse() {
-        Ok(cli) => run::run(cli),
+        Ok(cli) => run::run(cli, words),
         Err(error) => args::refused(&error),
     }
 }

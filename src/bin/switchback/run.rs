@@ -21,20 +21,21 @@ use crate::{
     who,
 };
 
-/// Runs the command, prints its result and returns the exit code.
-pub(crate) fn run(cli: Cli) -> ExitCode {
+/// Runs the command that `words` were parsed to, prints its result and returns the exit code. The first word is the
+/// program.
+pub(crate) fn run(cli: Cli, words: Vec<String>) -> ExitCode {
     let (name, json) = (cli.command.name(), cli.global.json);
-    dispatch(cli).unwrap_or_else(|error| {
+    dispatch(cli, words).unwrap_or_else(|error| {
         render::error(Some(name), &error, json);
         Code::of(Outcome::Error, Some(error.kind())).into()
     })
 }
 
-fn dispatch(cli: Cli) -> Result<ExitCode, Error> {
+fn dispatch(cli: Cli, words: Vec<String>) -> Result<ExitCode, Error> {
     let Cli { mut global, hosts, command } = cli;
     target::take_root_of_environment(&mut global)?;
     match command.place() {
-        Place::Fleet(on) => on_fleet(&global, &hosts.clone().and(on.hosts()), on),
+        Place::Fleet(on) => on_fleet(&global, &hosts.clone().and(on.hosts()), on, words),
         Place::Machine(on) => on.run(command.name(), &global, &hosts),
     }
 }
@@ -49,9 +50,8 @@ pub(crate) fn printed(result: io::Result<()>) -> Result<(), Error> {
     }
 }
 
-fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet) -> Result<ExitCode, Error> {
+fn on_fleet(global: &Global, hosts: &Hosts, command: &dyn OnFleet, words: Vec<String>) -> Result<ExitCode, Error> {
     command.check_files()?;
-    let words = std::env::args_os().map(|word| word.to_string_lossy().into_owned());
     let invocation = Arc::new(Invocation::new(global, hosts, words));
     let ended = match target::find(global, hosts) {
         Err(error) if error.kind() == ErrorKind::Inventory => Some((Report::refused(command.reported(), error), None)),

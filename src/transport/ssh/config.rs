@@ -12,6 +12,7 @@ use crate::{
 use super::{
     failure::SshFailure,
     keyless::{Keyless, home},
+    stderr::quoted as shell_quoted,
 };
 
 /// The fixed options for every host, jump hosts included. `ssh` uses the first value of an option, so these
@@ -38,6 +39,25 @@ ServerAliveCountMax 3
 /// each line that is read here.
 const FIXED_IF_KNOWN: [(&str, &str); 4] =
     [("LogVerbose", "none"), ("SessionType", "default"), ("StdinNull", "no"), ("ForkAfterAuthentication", "no")];
+
+/// Returns the `ssh` that a person would type for the same host, with the same known keys.
+pub(super) fn by_hand(address: &Address, options: &SshOptions) -> String {
+    let mut words = vec!["ssh".to_owned()];
+    let mut add = |flag: &str, value: Option<String>| {
+        words.extend(value.map(|value| format!("{flag} {}", shell_quoted(&value))));
+    };
+    add("-F", options.config.as_ref().map(ToString::to_string));
+    let known = options.known_hosts_file.as_ref().and_then(|file| expanded(file).ok());
+    // `ssh` takes a space for the end of a name.
+    let known = known.map(|file| if file.contains(' ') { file } else { file.replace('"', "") });
+    add("-o", known.map(|file| format!("UserKnownHostsFile={file}")));
+    let jump: Vec<String> = options.jump.iter().map(ToString::to_string).collect();
+    add("-J", Some(jump.join(",")).filter(|jump| !jump.is_empty()));
+    add("-p", address.port().map(|port| port.to_string()));
+    let user = address.user().map(|user| format!("{user}@")).unwrap_or_default();
+    words.push(shell_quoted(&format!("{user}{}", address.host())));
+    words.join(" ")
+}
 
 /// Whether `option` is one of ours that an `ssh` may not know.
 pub(super) fn may_be_unknown(option: &str) -> bool {
@@ -157,6 +177,11 @@ mod tests {
         assert!(text.starts_with("Host *\nBatchMode yes\n"), "{text}");
         assert!(text.contains("\nStdinNull no\n") && text.contains("\nLogVerbose none\n"), "{text}");
         assert!(text.contains("\nStrictHostKeyChecking yes\nUserKnownHostsFile \"/a b/100%%\"\n"), "{text}");
+        let address = "deploy@web1:2222".parse().expect("an address");
+        assert_eq!(by_hand(&address, &options), "ssh -o 'UserKnownHostsFile=\"/a b/100%%\"' -p 2222 deploy@web1");
+        let options =
+            SshOptions { known_hosts_file: Some("/etc/keys".into()), config: Some("ssh.conf".into()), ..options };
+        assert_eq!(by_hand(&address, &options), "ssh -F ssh.conf -o UserKnownHostsFile=/etc/keys -p 2222 deploy@web1");
         assert!(text.ends_with("Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n"), "{text}");
     }
 

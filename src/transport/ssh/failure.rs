@@ -120,6 +120,12 @@ impl SshFailure {
         self
     }
 
+    /// Adds the next step `advice`, after those that it has.
+    pub(super) fn advise(mut self, advice: String) -> Self {
+        self.advice.push(advice);
+        self
+    }
+
     /// Creates the failure of settings that `ssh` does not accept.
     pub(super) fn config(why: &str) -> Self {
         Self::of(SshFailureKind::Local, why)

@@ -192,8 +192,14 @@ fn learn_unknown(failure: &SshFailure) -> bool {
     ours && is_news
 }
 
-/// Adds options of the user that may be the cause. They cannot be overridden, so the message names them.
+/// Adds what only the settings tell: options of the user that may be the cause, which cannot be overridden, and where
+/// `ssh` looks for an unknown key.
 async fn explained(failure: SshFailure, address: &Address, options: &SshOptions) -> SshFailure {
+    if failure.kind() == SshFailureKind::UnknownHostKey {
+        let ssh = config::by_hand(address, options);
+        let accept = format!("if it is right, connect once with `{ssh}`, or set `known_hosts = \"accept-new\"`");
+        return failure.advise(accept);
+    }
     if !matches!(failure.kind(), SshFailureKind::Late | SshFailureKind::Dropped | SshFailureKind::Other) {
         return failure;
     }

@@ -93,16 +93,15 @@ impl<'s> Stderr<'s> {
     }
 
     fn unknown_key_advice(&self) -> Vec<String> {
-        let accept = "if it is right, connect once with `ssh`, or set `known_hosts = \"accept-new\"`".to_owned();
         let Some((key, host)) = self.unknown_key() else {
-            return vec!["compare the fingerprint of its key with the host's own".to_owned(), accept];
+            return vec!["compare the fingerprint of its key with the host's own".to_owned()];
         };
         // With a port: `[host]:port`.
         let bracketed = host.strip_prefix('[').and_then(|rest| rest.split_once("]:"));
         let (host, port) =
             bracketed.map_or((host, String::new()), |(host, port)| (host, format!("-p {} ", quoted(port))));
         let scan = format!("ssh-keyscan -t {} {port}{}", quoted(&key.to_lowercase()), quoted(host));
-        vec![format!("`{scan} | ssh-keygen -lf -` prints the fingerprint to compare with the host's own"), accept]
+        vec![format!("`{scan} | ssh-keygen -lf -` prints the fingerprint to compare with the host's own")]
     }
 
     fn find<T>(&self, take: impl Fn(&'s str) -> Option<T>) -> Option<T> {
@@ -115,9 +114,9 @@ fn between<'s>(line: &'s str, before: &str, after: &str) -> Option<&'s str> {
     Some(rest.split_once(after)?.0)
 }
 
-/// Quotes a word for a shell, where it needs that. It comes from another machine.
-fn quoted(word: &str) -> String {
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+/// Quotes a word for a shell, where it needs that. It may come from another machine.
+pub(super) fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-@=".contains(c);
     if !word.is_empty() && word.chars().all(is_plain) {
         return word.to_owned();
     }

@@ -61,10 +61,10 @@ impl OnMachine for Init {
         };
         write(file, &answers)?;
         render::message(&format!("Wrote {file}. `switchback check` says whether a deploy would work:\n"));
-        let check = ["switchback", "--config", file.as_str(), "check"];
-        let check = Cli::try_parse_from(check)
+        let words = ["switchback", "--config", file.as_str(), "check"].map(str::to_owned);
+        let check = Cli::try_parse_from(&words)
             .map_err(|error| Error::new(ErrorKind::Internal, "cannot run `switchback check`").because(error))?;
-        Ok(run::run(check))
+        Ok(run::run(check, words.into()))
     }
 }
 

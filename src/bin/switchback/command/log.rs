@@ -15,7 +15,7 @@ use crate::{args::Hosts, call::Call};
 #[command(after_help = examples!(
     "switchback log"
     "switchback log 4f3daded --host web2"
-    "switchback log --json | jq '.hosts[].log.commands'"
+    "switchback log --json | jq 'select(.type==\"report\").hosts[].log.commands'"
 ))]
 pub(crate) struct Log {
     /// Operation, or its first digits; `switchback history` lists them [default: the newest that ran commands]
