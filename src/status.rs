@@ -182,7 +182,7 @@ pub struct BadMark {
     /// The time, by the host's clock.
     #[serde(rename = "at")]
     pub at: Timestamp,
-    /// The user who rolled back.
+    /// The user whose command marked it.
     #[serde(rename = "by")]
     pub by: String,
     /// The reason, if given.

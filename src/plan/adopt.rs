@@ -184,7 +184,7 @@ fn of_tree(tool: Tool, seen: Seen<'_>, traces: &Traces, current: &ReleaseName) -
         bad: story.left().iter().filter(unmarked).cloned().collect(),
         becomes: None,
     };
-    let notes = if adoption.is_empty() { Vec::new() } else { notes(seen, &story, &way, evidence, current) };
+    let notes = if adoption.is_empty() { Vec::new() } else { notes(seen, &story, &way, &adoption, current) };
     HostAdoption { host: seen.host.to_owned(), before: state.current.clone(), adoption, notes }
 }
 
@@ -192,10 +192,11 @@ fn notes(
     seen: Seen<'_>,
     story: &chain::Story,
     way: &chain::WayBack,
-    evidence: Evidence,
+    adoption: &Adoption,
     current: &ReleaseName,
 ) -> Vec<String> {
     let mut notes = Vec::new();
+    let evidence = adoption.evidence;
     if evidence == Evidence::Times {
         notes.push(
             "the order of the releases comes only from the times of the directories; check it before you rely on it"
@@ -209,7 +210,8 @@ fn notes(
     notes.extend(way.damaged.as_ref().map(|(name, why)| format!("the rollback chain ends at {name}: {why}")));
     let on_the_way =
         |name: &ReleaseName| way.recorded.contains(name) || way.written.iter().any(|(written, _)| written == name);
-    let off = seen.state.releases.iter().map(|release| &release.name).filter(|name| !on_the_way(name));
+    let is_changed = |name: &ReleaseName| on_the_way(name) || adoption.bad.contains(name);
+    let off = seen.state.releases.iter().map(|release| &release.name).filter(|name| !is_changed(name));
     let off: Vec<&str> = off.map(ReleaseName::as_str).collect();
     if !off.is_empty() {
         notes.push(format!("not on the rollback chain, and not changed: {}", off.join(", ")));
@@ -256,16 +258,17 @@ impl HostAdoption {
 
     fn line(&self) -> String {
         let Adoption { tool, becomes, .. } = &self.adoption;
-        let made = if *tool == Tool::Recipe { "made by hand".to_owned() } else { format!("of {tool}") };
         match (becomes, &self.before) {
             (Some(name), Current::Absent) => format!("link `current` to {name}, which was moved there before"),
             (Some(name), _) => {
                 format!("move the directory `current` to the release {name}, and replace it with a link")
             }
-            (None, before) if self.adoption.is_empty() => {
-                format!("on {}, a tree {made}, with nothing to adopt", describe(before))
+            // It may be the tree of a deploy of ours.
+            (None, before) if self.adoption.is_empty() => format!("on {}, with nothing to adopt", describe(before)),
+            (None, before) => {
+                let made = if *tool == Tool::Recipe { "made by hand".to_owned() } else { format!("of {tool}") };
+                format!("adopt a tree {made}; `current` stays on {}", describe(before))
             }
-            (None, before) => format!("adopt a tree {made}; `current` stays on {}", describe(before)),
         }
     }
 

@@ -57,3 +57,42 @@ fn a_program_is_told_the_plan_and_the_outcome() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(said.contains("adopted from mina, from the order of the names"), "{said}");
 }
+
+/// A release that the other tool rolled back from is marked, and nobody rolls back in an adoption.
+#[test]
+fn what_is_marked_bad_is_not_said_to_be_unchanged() {
+    let root = tempfile::tempdir().expect("a directory");
+    let names = ["20260101120000", "20260102120000", "20260103120000"];
+    for release in names {
+        fs::create_dir_all(root.path().join("releases").join(release)).expect("made");
+    }
+    let log = format!(
+        "Branch main (at 1) deployed as release {} by jane\nBranch main (at 2) deployed as release {} by jane\n\
+         jane rolled back to release {}\n",
+        names[0], names[1], names[0]
+    );
+    fs::write(root.path().join("revisions.log"), log).expect("written");
+    symlink(root.path().join("releases").join(names[0]), root.path().join("current")).expect("a link");
+    let said = |arguments: &[&str]| {
+        let output = switchback(root.path(), arguments);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let plan = said(&["adopt", "--dry-run"]);
+    assert!(plan.contains("mark 20260102120000 bad"), "{plan}");
+    assert!(plan.contains("not on the rollback chain, and not changed: 20260103120000\n"), "{plan}");
+    said(&["adopt"]);
+    let listed = said(&["releases"]);
+    assert!(listed.contains("marked bad by ") && !listed.contains("rolled back by"), "{listed}");
+}
+
+#[test]
+fn a_root_of_our_own_is_not_said_to_be_made_by_hand() {
+    let (root, source) = (tempfile::tempdir().expect("a directory"), tempfile::tempdir().expect("a directory"));
+    fs::write(source.path().join("index.html"), "one").expect("written");
+    let deployed = switchback(root.path(), &["deploy", source.path().to_str().expect("UTF-8"), "--name", "v1"]);
+    assert_eq!(deployed.status.code(), Some(0), "{deployed:?}");
+    let output = switchback(root.path(), &["adopt", "--dry-run"]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(said.contains("on v1, with nothing to adopt") && !said.contains("by hand"), "{said}");
+}

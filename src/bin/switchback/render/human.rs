@@ -177,7 +177,7 @@ fn releases(has: &HostStatus, now: Timestamp) -> String {
 fn release_cells(release: &ReleaseStatus, now: Timestamp) -> Vec<String> {
     let bad = release.bad.as_ref().map(|bad| {
         let why = bad.reason.as_ref().map(|why| format!(": {}", escape::line(why))).unwrap_or_default();
-        format!("  rolled back by {} {}{why}", escape::line(&bad.by), moment::absolute(bad.at, now))
+        format!("  marked bad by {} {}{why}", escape::line(&bad.by), moment::absolute(bad.at, now))
     });
     let adopted = release.adopted.as_ref().map(|adopted| {
         let inferred = if adopted.inferred { format!(", from {}", adopted.evidence) } else { String::new() };
