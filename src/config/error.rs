@@ -7,6 +7,8 @@ use std::{error::Error as StdError, fmt};
 use camino::{Utf8Path, Utf8PathBuf};
 #[cfg(feature = "config")]
 use toml::de::{DeTable, DeValue};
+#[cfg(feature = "config")]
+use unicode_width::UnicodeWidthStr;
 
 /// An error in a configuration. Prints the offending line with a mark under it, as compilers do:
 ///
@@ -32,8 +34,11 @@ pub struct ConfigError {
 struct Spot {
     line: usize,
     column: usize,
-    width: usize,
     text: String,
+    /// The columns of a terminal before the mark.
+    before: usize,
+    /// The columns of the mark.
+    width: usize,
 }
 
 impl ConfigError {
@@ -120,7 +125,7 @@ impl fmt::Display for ConfigError {
         if let Some(spot) = &self.spot {
             let marks = "^".repeat(spot.width);
             write!(f, "\n{:margin$} |\n{} | {}", "", spot.line, spot.text)?;
-            write!(f, "\n{:margin$} | {:indent$}{marks}", "", "", indent = spot.column - 1)?;
+            write!(f, "\n{:margin$} | {:indent$}{marks}", "", "", indent = spot.before)?;
         }
         self.help.as_ref().map_or(Ok(()), |help| write!(f, "\n{:margin$} = help: {help}", ""))
     }
@@ -134,12 +139,14 @@ impl Spot {
         let line_start = text[..start].rfind('\n').map_or(0, |newline| newline + 1);
         let line_end = text[start..].find('\n').map_or(text.len(), |newline| start + newline);
         let end = character_at(text, span.end.clamp(start, line_end));
+        // As it is shown: a character takes up to two columns.
+        let width = |text: &str| printable(text).width();
         Self {
             line: text[..start].matches('\n').count() + 1,
             column: text[line_start..start].chars().count() + 1,
-            width: text[start..end].trim_end().chars().count().max(1),
-            // Replaces each character by exactly one, so that the mark stays aligned.
             text: printable(text[line_start..line_end].trim_end()),
+            before: width(&text[line_start..start]),
+            width: width(text[start..end].trim_end()).max(1),
         }
     }
 }
@@ -195,6 +202,8 @@ mod tests {
         let error = ConfigError::at("a = 1\n\troot = \"é\u{1b}\"\n", 7..11, "wrong").help("right").in_file("x.toml");
         let expected = "wrong\n --> x.toml:2:2\n  |\n2 |  root = \"é\u{fffd}\"\n  |  ^^^^\n  = help: right";
         assert_eq!(error.to_string(), expected);
+        let wide = ConfigError::at("a = '日本' é", 13..15, "wrong").to_string();
+        assert!(wide.ends_with("1 | a = '日本' é\n  |            ^"), "{wide}");
     }
 
     #[test]

@@ -36,6 +36,11 @@ if [ -e broken-$SWITCHBACK_HOST ]; then echo 'no space left' >&2; exit 1; fi
 """
 "#;
 
+/// A mistake far to the right, after wide characters.
+const WRONG: &str = r#"root = "/srv/shop"
+hooks = { prepare = "echo 日本語 && bundle install --local --deployment --without development", after = "reload" }
+"#;
+
 /// The key of Ctrl-C.
 const INTERRUPT: &str = "\u{3}";
 
@@ -198,6 +203,20 @@ fn screens(columns: u16) {
     ground.run("log", &["log", "--host", "web2"], 0);
     ground.run("diff", &["diff", "build-16", "build-17"], 0);
     ground.run("check", &["check"], 0);
+    ground.run("a dry run", &["deploy", "build-19", "--name", "build-19", "--dry-run"], 0);
+    ground.run("a wrong command line", &["rollback", "--to", "build/17"], 2);
+    fs::write(ground.at("wrong.toml"), WRONG).expect("a file");
+    ground.run("a wrong configuration", &["--config", "wrong.toml", "status"], 2);
+    let mut asking = ground.terminal(&["--config", "new.toml", "init"]);
+    for (question, answer) in
+        [("Deploy root", "srv/shop\n"), ("expanded)\nDeploy", "/srv/shop\n"), ("Hosts,", "\n"), ("Paths that", "\u{4}")]
+    {
+        asking.shows(question);
+        asking.press(answer);
+    }
+    let (code, screen) = asking.end();
+    assert_eq!(code, Some(2), "{screen}");
+    ground.keep("init", &screen);
     ground.run("a rollback", &["rollback"], 0);
 
     let held = ground.lock("web1");

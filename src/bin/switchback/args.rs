@@ -193,8 +193,12 @@ pub(crate) fn refused(error: &clap::Error) -> ExitCode {
     let help = matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayHelpOnMissingArgumentOrSubcommand);
     let help = help.then(|| help::asked(std::env::args_os())).flatten();
     let error = help.as_ref().unwrap_or(error);
-    // A reader that closes the pipe (`switchback --help | head`) has read enough: not an error.
-    let _ = error.print();
+    if error.use_stderr() {
+        render::message(&error.render().ansi().to_string());
+    } else {
+        // A reader that closes the pipe (`switchback --help | head`) has read enough: not an error.
+        let _ = error.print();
+    }
     if matches!(error.kind(), ClapKind::DisplayHelp | ClapKind::DisplayVersion) {
         return ExitCode::SUCCESS;
     }

@@ -1,6 +1,8 @@
 //! Yes-or-no questions, asked only at a terminal.
 
-use std::io::{BufRead, IsTerminal, Write, stderr, stdin};
+use std::io::{BufRead, IsTerminal, stderr, stdin};
+
+use crate::render;
 
 /// Whether a person can answer: standard input and standard error are both terminals.
 pub(crate) fn somebody_is_there() -> bool {
@@ -10,8 +12,8 @@ pub(crate) fn somebody_is_there() -> bool {
 /// Asks on standard error and returns whether the answer is `y` or `yes`. Call only if [`somebody_is_there`].
 pub(crate) fn confirm(question: &str) -> bool {
     let mut answer = String::new();
-    let asked = write!(stderr(), "{question} [y/N] ").and_then(|()| stderr().flush());
-    asked.is_ok() && stdin().lock().read_line(&mut answer).is_ok() && is_yes(&answer)
+    render::message(&format!("{question} [y/N] "));
+    read(&mut answer) && is_yes(&answer)
 }
 
 /// Asks on standard error until `parse` accepts the answer, and returns what it made of it; an empty answer is
@@ -23,17 +25,27 @@ pub(crate) fn until<T, E: std::fmt::Display>(
 ) -> Option<T> {
     loop {
         let usual_shown = if usual.is_empty() { String::new() } else { format!(" [{usual}]") };
-        write!(stderr(), "{question}{usual_shown}: ").and_then(|()| stderr().flush()).ok()?;
+        render::message(&format!("{question}{usual_shown}: "));
         let mut answer = String::new();
-        if stdin().lock().read_line(&mut answer).ok()? == 0 {
+        if !read(&mut answer) {
             return None;
         }
         let answer = answer.trim();
         match parse(if answer.is_empty() { usual } else { answer }) {
             Ok(parsed) => return Some(parsed),
-            Err(why) => writeln!(stderr(), "  {}", crate::render::escaped(&why.to_string())).ok()?,
+            Err(why) => render::message(&format!("  {}\n", render::escaped(&why.to_string()))),
         }
     }
+}
+
+/// Reads a line; `false` at the end of the input.
+fn read(answer: &mut String) -> bool {
+    let is_read = stdin().lock().read_line(answer).is_ok_and(|length| length > 0);
+    if !is_read {
+        // The question is still on this line of the terminal.
+        render::message("\n");
+    }
+    is_read
 }
 
 fn is_yes(answer: &str) -> bool {

@@ -8,6 +8,9 @@ use std::{
 
 use unicode_width::UnicodeWidthChar;
 
+/// The least columns for a quoted line of which only a part is shown.
+const MARKED: usize = 20;
+
 /// The width of a terminal that does not tell its own.
 const USUAL: usize = 80;
 
@@ -66,9 +69,61 @@ pub(crate) fn cut(text: &str, columns: usize) -> String {
 }
 
 /// Wraps lines that are wider than `columns` between words; what follows is indented by two more. A command in backticks
-/// stays whole, so that it can be pasted.
+/// stays whole, so that it can be pasted. Of a quoted line with a mark under it, the part with the mark is shown.
 pub(crate) fn wrap(text: &str, columns: usize) -> String {
-    text.split_inclusive('\n').map(|line| wrap_line(line, columns)).collect()
+    let mut wrapped = String::new();
+    let mut lines = text.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        match lines.peek().and_then(|mark| excerpt(line, mark, columns)) {
+            Some(excerpt) => {
+                wrapped.push_str(&excerpt);
+                lines.next();
+            }
+            None => wrapped.push_str(&wrap_line(line, columns)),
+        }
+    }
+    wrapped
+}
+
+/// Returns the part of a quoted line that the marks are under, with the marks; `None` if this is no such pair or it
+/// fits.
+///
+/// ```text
+/// 7 | identiy = "deploy_key"
+///   | ^^^^^^^
+/// ```
+fn excerpt(line: &str, marks: &str, columns: usize) -> Option<String> {
+    let (margin, mark) = marks.split_once("| ")?;
+    let (number, quoted) = line.split_at_checked(margin.len())?;
+    let quoted = quoted.strip_prefix("| ")?.trim_end();
+    let is_pair = margin.trim().is_empty() && mark.trim().chars().all(|c| c == '^') && mark.contains('^');
+    let room = columns.saturating_sub(margin.len() + 2);
+    if !is_pair || number.trim().parse::<usize>().is_err() || width(quoted) <= room || room < MARKED {
+        return None;
+    }
+    let before = mark.len() - mark.trim_start().len();
+    let marked = mark.trim().len().min(room / 2);
+    // Some of what follows the mark, and an ellipsis, are seen too.
+    let cut_off = (before + marked + MARKED / 2).saturating_sub(room).min(before.saturating_sub(1));
+    // What each column shows; a wide character leaves its second one empty.
+    let mut cells: Vec<String> = Vec::new();
+    for c in quoted.chars() {
+        match (of_char(c), cells.last_mut()) {
+            (0, Some(last)) => last.push(c),
+            (wide, _) => {
+                cells.push(c.to_string());
+                cells.extend((1..wide).map(|_| String::new()));
+            }
+        }
+    }
+    let shown = match cells.get(cut_off + 1) {
+        _ if cut_off == 0 => cells.concat(),
+        Some(half) if half.is_empty() => format!("… {}", cells[cut_off + 2..].concat()),
+        _ => format!("…{}", cells[(cut_off + 1).min(cells.len())..].concat()),
+    };
+    let indent = " ".repeat(before - cut_off);
+    let end = if marks.ends_with('\n') { "\n" } else { "" };
+    Some(format!("{number}| {}\n{margin}| {indent}{}{end}", cut(&shown, room), "^".repeat(marked)))
 }
 
 fn wrap_line(line: &str, columns: usize) -> String {
@@ -127,6 +182,9 @@ mod tests {
         assert_eq!(wrap("  one two three", 9), "  one two\n    three");
         assert_eq!(wrap("next: `a b c d` it\n", 10), "next:\n  `a b c d`\n  it\n");
         assert_eq!(wrap("a-word-too-long to fit", 8), "a-word-too-long\n  to fit");
+        let quoted = format!("wrong\n7 | {}x = ['日本', bad]\n  | {}^^^\n  = help\n", "a".repeat(30), " ".repeat(43));
+        assert_eq!(wrap(&quoted, 60), quoted);
+        assert_eq!(wrap(&quoted, 30), "wrong\n7 | … = ['日本', bad]\n  |              ^^^\n  = help\n");
         assert_eq!(wrap("\u{1b}[1mone\u{1b}[0m two", 7), "\u{1b}[1mone\u{1b}[0m two", "styles take no room");
     }
 }

@@ -11,7 +11,7 @@ use std::{
 
 use switchback::{Event, Observer, Report, data::LedgerStep, event::Phase, hook::HookKind, report::Command};
 
-use super::{escape, message, moment, result, style};
+use super::{escape, fit, message, moment, result, style};
 use crate::args::Global;
 
 /// The number of hosts per phase whose failure has a line of its own; the report covers all of them.
@@ -126,7 +126,9 @@ impl Observer for Lines {
             && self.dry_run
         {
             // In a dry run, the plan is the result.
-            let _ = result(&plan.iter().map(|step| escape::line(step) + "\n").collect::<String>());
+            let steps = plan.iter().map(|step| escape::line(step) + "\n").collect::<String>();
+            fit::begin_results();
+            let _ = result(&fit::result(steps));
         }
         if let Some(text) = self.text(event) {
             if let Event::Warning { host: Some(host), message } = event {
