@@ -91,10 +91,18 @@ pub(crate) fn full_message(error: &(dyn StdError + 'static)) -> String {
     let mut reason = error.source();
     while let Some(why) = reason {
         message.push_str(": ");
-        message.push_str(&why.to_string());
+        message.push_str(without_number(&why.to_string()));
         reason = why.source();
     }
     message
+}
+
+/// Returns a message of the system without its number, as in `(os error 2)`, which helps nobody.
+pub(crate) fn without_number(message: &str) -> &str {
+    match message.rsplit_once(" (os error ") {
+        Some((words, number)) if number.ends_with(')') => words,
+        _ => message,
+    }
 }
 
 impl fmt::Display for Error {
@@ -251,6 +259,8 @@ mod tests {
         let error = Error::new(ErrorKind::Locked, "web1 is locked").because("held by jane").hint("wait");
         assert_eq!(error.to_string(), "web1 is locked");
         assert_eq!(error.full_message(), "web1 is locked: held by jane");
+        let system = Error::new(ErrorKind::Internal, "cannot read x").because(std::io::Error::from_raw_os_error(2));
+        assert_eq!(system.full_message(), "cannot read x: No such file or directory");
         assert_eq!((error.kind(), error.next()), (ErrorKind::Locked, &[Hint::from("wait")][..]));
     }
 

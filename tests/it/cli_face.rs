@@ -232,6 +232,34 @@ fn init_then_config() {
     assert!(run(directory.path(), &["config"]).1.contains("/mine"), "it was overwritten");
 }
 
+/// clap sees options that exclude each other only on the same side of the command.
+#[test]
+fn options_that_exclude_each_other_are_refused_on_both_sides_of_the_command() {
+    for line in ["-q status -v", "status -q -v", "--json config --schema", "config --schema --json"] {
+        let (code, _, err) = run(empty().path(), &line.split(' ').collect::<Vec<_>>());
+        assert!(code == 2 && err.contains("cannot be used together"), "{line}: {code}: {err}");
+    }
+}
+
+/// The words of the system and of Rust stay out: numbers of errors, names of temporary files, what a parser expects.
+#[test]
+fn messages_are_not_in_the_words_of_a_program() {
+    let directory = empty();
+    let told = |line: &str| run(directory.path(), &line.split(' ').collect::<Vec<_>>());
+    for (line, expected, words) in [
+        ("--root /tmp/none rollback --steps x", 2, "whole number from 1 to"),
+        ("--root /tmp/none rollback --steps 0", 2, "whole number from 1 to"),
+        ("--root /tmp/none prune --keep x", 2, "whole number from 0 to"),
+        ("--root /tmp/none history --limit x", 2, "whole number from 0 to"),
+        ("--root /tmp/none deploy ./nope", 3, "No such file or directory"),
+        ("--config x/y.toml init --yes", 1, "cannot write x/y.toml: No such file or directory\n"),
+    ] {
+        let (code, _, err) = told(line);
+        assert!(code == expected && err.contains(words), "{line}: {code}: {err}");
+        assert!(!err.contains("os error") && !err.contains("invalid digit"), "{line}: {err}");
+    }
+}
+
 /// Without a terminal, nothing is asked: flags are all that is known.
 #[test]
 fn init_writes_the_root_and_the_hosts_that_are_given() {

@@ -60,7 +60,7 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) dry_run: bool,
     /// Print only results and errors
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
     /// Print more: every host in every phase
     #[arg(short, long, global = true, action = ArgAction::Count)]
@@ -81,6 +81,27 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto", hide_default_value = true)]
     #[arg(hide_possible_values = true)]
     pub(crate) color: Color,
+}
+
+impl Global {
+    /// Refuses options that exclude each other. clap does not see those given on both sides of the command.
+    pub(crate) fn expect_consistent(&self) -> Result<(), Error> {
+        if self.quiet && self.verbose > 0 {
+            return Err(excluding("--quiet", "--verbose"));
+        }
+        Ok(())
+    }
+}
+
+/// The error of two options that exclude each other.
+pub(crate) fn excluding(one: &str, other: &str) -> Error {
+    Error::new(ErrorKind::Usage, format!("{one} and {other} cannot be used together"))
+}
+
+/// Parses a whole number of `LEAST` or more.
+pub(crate) fn whole_number<const LEAST: u32>(text: &str) -> Result<u32, String> {
+    let number = text.parse().ok().filter(|number| *number >= LEAST);
+    number.ok_or_else(|| format!("it must be a whole number from {LEAST} to {}", u32::MAX))
 }
 
 /// When to use colors

@@ -44,8 +44,13 @@ fn meant(words: &[String]) -> Option<String> {
 
 fn parsed(words: &[String]) -> Result<Cli, clap::Error> {
     match Cli::try_parse_from(std::iter::once("switchback").chain(words.iter().map(String::as_str))) {
-        // To ask for the help or the version is valid, too.
-        Err(error) if error.kind() == ClapKind::DisplayVersion => Cli::try_parse_from(["switchback", "status"]),
+        // To ask for the help or the version is valid, too; but `-host web1` is `-h` to the parser.
+        Err(error)
+            if error.kind() == ClapKind::DisplayVersion
+                || error.kind() == ClapKind::DisplayHelp && words.iter().any(|word| word == "help") =>
+        {
+            Cli::try_parse_from(["switchback", "status"])
+        }
         parsed => parsed,
     }
 }
@@ -87,8 +92,12 @@ impl Mistake {
 
     /// A word where a command's name belongs.
     fn command(words: &[String]) -> Option<Self> {
-        let at = first(words)?;
-        let (word, rest) = (words[at].as_str(), &words[at + 1..]);
+        let mut at = first(words)?;
+        if words[at] == "help" {
+            // `help foo`: it is foo that there is none of.
+            at += 1 + usize::from(words.get(at + 1).is_some_and(|word| is_command(word)));
+        }
+        let (word, rest) = (words.get(at)?.as_str(), &words[at + 1..]);
         let message = format!("there is no command {word:?}");
         let lower = word.to_lowercase();
         let pair = rest.first().map(|next| format!("{lower} {next}"));

@@ -33,6 +33,7 @@ pub(crate) fn run(cli: Cli, words: Vec<String>) -> ExitCode {
 
 fn dispatch(cli: Cli, words: Vec<String>) -> Result<ExitCode, Error> {
     let Cli { mut global, hosts, command } = cli;
+    global.expect_consistent()?;
     target::take_root_of_environment(&mut global)?;
     match command.place() {
         Place::Fleet(on) => on_fleet(&global, &hosts.clone().and(on.hosts()), on, words),

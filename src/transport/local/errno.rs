@@ -4,7 +4,10 @@ use std::{fmt, io};
 
 use rustix::io::Errno;
 
-use crate::transport::{EntryKind, FailureKind, StepFailure};
+use crate::{
+    error::without_number,
+    transport::{EntryKind, FailureKind, StepFailure},
+};
 
 /// The result of a system call.
 pub(super) type Result<T> = std::result::Result<T, Errno>;
@@ -26,8 +29,7 @@ pub(super) fn kind(errno: Errno) -> FailureKind {
 
 /// Returns the system's message for `errno`, as `strerror(3)` does.
 pub(super) fn words(errno: Errno) -> String {
-    let words = io::Error::from(errno).to_string();
-    words.split(" (os error").next().unwrap_or_default().to_owned()
+    without_number(&io::Error::from(errno).to_string()).to_owned()
 }
 
 /// Returns the failure of a system call on `path`.

@@ -4,6 +4,8 @@ use std::{error::Error as StdError, io};
 
 use thiserror::Error;
 
+use crate::error::without_number;
+
 use super::stderr::{BAD_OPTION, Stderr, escaped};
 
 /// The reason why a host could not be reached over SSH.
@@ -133,7 +135,7 @@ impl SshFailure {
 
     /// Creates a failure of this machine, before `ssh` ran.
     pub(super) fn local(error: &io::Error) -> Self {
-        Self::of(SshFailureKind::Local, &escaped(&error.to_string()))
+        Self::of(SshFailureKind::Local, &escaped(without_number(&error.to_string())))
     }
 
     /// Creates the failure of an `ssh` that could not be started.

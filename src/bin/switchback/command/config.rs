@@ -7,7 +7,7 @@ use switchback::{Error, config::SCHEMA};
 
 use super::OnMachine;
 use crate::{
-    args::{Global, Hosts},
+    args::{Global, Hosts, excluding},
     render,
     run::printed,
     target,
@@ -29,13 +29,16 @@ pub(crate) struct Config {
     ///
     /// Editors with taplo, such as Even Better TOML, complete the keys of a file whose first line names it:
     /// `#:schema ./.switchback.schema.json`.
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long)]
     schema: bool,
 }
 
 impl OnMachine for Config {
     /// Prints the configuration as TOML that switchback can read again, or as one JSON object.
     fn run(&self, name: &str, global: &Global, hosts: &Hosts) -> Result<ExitCode, Error> {
+        if self.schema && global.json {
+            return Err(excluding("--schema", "--json"));
+        }
         if self.schema {
             return printed(render::result(SCHEMA)).map(|()| ExitCode::SUCCESS);
         }

@@ -5,7 +5,10 @@ use futures_util::future::LocalBoxFuture;
 use switchback::report::Command as Reported;
 
 use super::{Called, OnFleet};
-use crate::{args::Hosts, call::Call};
+use crate::{
+    args::{Hosts, whole_number},
+    call::Call,
+};
 
 /// Show every host's operations, newest first
 ///
@@ -18,8 +21,8 @@ use crate::{args::Hosts, call::Call};
 ))]
 pub(crate) struct History {
     /// Number of operations to show for each host; 0 shows all
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 50, value_parser = whole_number::<0>)]
+    limit: u32,
     #[command(flatten)]
     hosts: Hosts,
 }
@@ -41,7 +44,7 @@ impl OnFleet for History {
         Box::pin(async move {
             Ok(match self.limit {
                 0 => call.fleet.history(call.watched()).await,
-                newest => call.fleet.recent_history(newest, call.watched()).await,
+                newest => call.fleet.recent_history(newest as usize, call.watched()).await,
             })
         })
     }

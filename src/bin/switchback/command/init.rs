@@ -1,9 +1,9 @@
 //! `switchback init`.
 
 use std::{
-    fs::Permissions,
-    io::{ErrorKind as IoKind, Write},
-    os::unix::fs::PermissionsExt,
+    fs::File,
+    io::{self, ErrorKind as IoKind, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -162,9 +162,10 @@ fn write(file: &Utf8Path, answers: &Answers) -> Result<(), Error> {
 fn publish(file: &Utf8Path, text: &str) -> Result<bool, Error> {
     // A temporary file, published as a whole at the end: a killed run leaves a complete file or none.
     let directory = file.parent().filter(|parent| !parent.as_str().is_empty()).unwrap_or(Utf8Path::new("."));
-    let mut beside = tempfile::Builder::new();
-    beside.prefix(".switchback-init-").permissions(Permissions::from_mode(0o666));
-    let mut written = beside.tempfile_in(directory).map_err(|error| failed(file, error))?;
+    // Opened here: an error of `tempfile` itself names the temporary file, and the permissions are those of any file.
+    let open = |path: &Path| File::options().write(true).create_new(true).open(path);
+    let written = tempfile::Builder::new().prefix(".switchback-init-").make_in(directory, open);
+    let mut written = written.map_err(|error| failed(file, error))?;
     let content = written.write_all(text.as_bytes()).and_then(|()| written.as_file().sync_all());
     content.map_err(|error| failed(file, error))?;
     match written.persist_noclobber(file) {
@@ -179,7 +180,7 @@ fn exists(file: &Utf8Path) -> Error {
         .hint("look at it with `switchback config`")
 }
 
-fn failed(file: &Utf8Path, error: std::io::Error) -> Error {
+fn failed(file: &Utf8Path, error: io::Error) -> Error {
     Error::new(ErrorKind::Internal, format!("cannot write {file}")).because(error)
 }
 

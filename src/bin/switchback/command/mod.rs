@@ -185,7 +185,6 @@ mod tests {
             "switchback deploy",
             "switchback deploy . --name ../x",
             "switchback deploy . --wait 30",
-            "switchback deploy . -q -v",
             "switchback --root srv/shop status",
             "switchback --host -oProxyCommand=x status",
             "switchback activate none",

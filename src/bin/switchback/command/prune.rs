@@ -5,7 +5,10 @@ use futures_util::future::LocalBoxFuture;
 use switchback::report::Command as Reported;
 
 use super::{Called, OnFleet, Why};
-use crate::{args::Hosts, call::Call};
+use crate::{
+    args::{Hosts, whole_number},
+    call::Call,
+};
 
 /// Remove old releases that nothing needs any more
 ///
@@ -20,7 +23,7 @@ use crate::{args::Hosts, call::Call};
 ))]
 pub(crate) struct Prune {
     /// Number of good releases to keep besides the current one [default: `keep` in the configuration]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole_number::<0>)]
     keep: Option<u32>,
     #[command(flatten)]
     why: Why,

@@ -11,7 +11,10 @@ use switchback::{
 };
 
 use super::{Called, OnFleet, Question, Why};
-use crate::{args::Hosts, call::Call};
+use crate::{
+    args::{Hosts, whole_number},
+    call::Call,
+};
 
 /// Roll every host back to the recorded previous release
 ///
@@ -28,7 +31,7 @@ pub(crate) struct Rollback {
     #[arg(long, value_name = "NAME", conflicts_with = "steps")]
     to: Option<ReleaseName>,
     /// Roll back by N good releases [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole_number::<1>)]
     steps: Option<u32>,
     /// Roll back only hosts that are on this release; if there are none, there is nothing to do
     #[arg(long, value_name = "NAME")]
