@@ -344,7 +344,7 @@ fn a_signal_during_the_validation_is_an_interruption() {
 
 #[test]
 fn a_rollback_whose_validation_is_interrupted_stays_and_does_not_say_how_it_is() {
-    let short = "[validate]\ncommand = 'touch \"$D/$SWITCHBACK_DIRECTION\"'\nfor = '1s'\nevery = '1s'\n";
+    let short = "[validate]\ncommand = 'touch \"$D/$SWITCHBACK_DIRECTION\"'\nrollback_for = '1m'\nevery = '1s'\n";
     let ground = Ground::new(short);
     ground.configure("");
     ground.deploy("v2").with(0, &[]);
