@@ -54,6 +54,9 @@ pub struct HistoryEntry {
     /// The outcome on this host.
     #[serde(rename = "host")]
     pub host: HostOutcome,
+    /// Whether a hook of the restored release failed on this host after the revert.
+    #[serde(rename = "unwell", default, skip_serializing_if = "std::ops::Not::not")]
+    pub unwell: bool,
     /// The duration up to the end, in seconds.
     #[serde(rename = "seconds")]
     pub seconds: f64,
@@ -97,6 +100,7 @@ impl HistoryEntry {
             revision: owner.revision.clone(),
             outcome: ended.outcome,
             host: ended.host,
+            unwell: ended.unwell,
             seconds: ended.seconds,
             phases: ended.phases.clone(),
         }
@@ -128,6 +132,7 @@ impl HistoryEntry {
             revision: owner.revision.clone(),
             outcome: Outcome::Interrupted,
             host,
+            unwell: false,
             seconds: 0.0,
             phases: Vec::new(),
         })
@@ -195,6 +200,7 @@ mod tests {
             revision: None,
             outcome: Outcome::Done,
             host: HostOutcome::Switched,
+            unwell: false,
             seconds: 1.5,
             phases: vec![PhaseTime::new(Phase::Switch, 0.5)],
         }

@@ -159,6 +159,7 @@ fn history() -> HistoryEntry {
         revision: Some(text("abc123")),
         outcome: Outcome::PutBack,
         host: HostOutcome::Reverted,
+        unwell: true,
         seconds: 1.5,
         phases: vec![PhaseTime::new(Phase::AfterSwitch, 0.5)],
     }

@@ -289,8 +289,8 @@ impl DirStore {
             .collect();
         let replies = self.execute(&batch).await?;
         for ((token, owner), step) in take(&mut state.uploads).into_iter().zip(asked) {
+            state.staging.retain(|upload| *upload != token);
             if replies.get(step)? == Ok(&Liveness::Gone) {
-                state.staging.retain(|upload| *upload != token);
                 state.add_dead_upload(token, owner);
             }
         }

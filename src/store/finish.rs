@@ -78,6 +78,8 @@ pub struct Ended {
     pub outcome: Outcome,
     /// The outcome on this host.
     pub host: HostOutcome,
+    /// Whether a hook of the restored release failed on this host after the revert.
+    pub unwell: bool,
     /// The duration until now, in seconds.
     pub seconds: f64,
     /// The time of each phase until now.
@@ -88,6 +90,15 @@ impl Ended {
     /// An entry with these outcomes, without releases.
     #[must_use]
     pub const fn new(outcome: Outcome, host: HostOutcome) -> Self {
-        Self { from: None, to: None, pruned: Vec::new(), outcome, host, seconds: 0.0, phases: Vec::new() }
+        Self {
+            from: None,
+            to: None,
+            pruned: Vec::new(),
+            outcome,
+            host,
+            unwell: false,
+            seconds: 0.0,
+            phases: Vec::new(),
+        }
     }
 }

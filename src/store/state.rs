@@ -63,9 +63,9 @@ pub struct RootState {
     pub way: Vec<Passed>,
     /// The processes that use each release; `None` unless surveyed.
     pub users: Option<Users>,
-    /// Unfinished uploads, both of running and of interrupted operations.
+    /// Unfinished uploads without an owner file, as an older version left them.
     pub staging: Vec<Token>,
-    /// The uploads among them with an owner file, until it is known which of them are dead.
+    /// The uploads with an owner file, until it is known which of them are dead.
     pub(crate) uploads: Vec<(Token, Kept<LockOwner>)>,
     /// The release that was compared with its manifest when the lock was taken, and the result; `None` without a
     /// check, or without a release to compare.

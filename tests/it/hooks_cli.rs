@@ -258,6 +258,18 @@ fn status_says_that_a_rollback_failed_after_its_switch() {
     assert!(!after.told.contains("failed"), "{}", after.told);
 }
 
+#[test]
+fn status_says_on_which_host_a_reverted_deploy_left_a_failed_hook() {
+    let ground = Ground::new("[hooks]\nafter_switch = '[ ! -e \"$D/stop-$SWITCHBACK_HOST\" ]'");
+    fs::write(ground.at("stop-web2"), "").unwrap();
+    ground.deploy("v2").with(5, &[]);
+    ground.is_on(["v1", "v1"]);
+    let status = ground.run(&["status"]);
+    status.with(0, &["deploy to v2 failed and was reverted, and then a hook failed here; `switchback log`"]);
+    assert!(status.told.starts_with("web2: warning: "), "{}", status.told);
+    assert_eq!(status.told.matches("warning: ").count(), 1, "{}", status.told);
+}
+
 /// A revert that failed is no interruption, and the versions are named. FAULTS.md H25.
 #[test]
 fn status_says_that_a_revert_failed() {

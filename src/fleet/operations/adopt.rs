@@ -127,6 +127,7 @@ impl<'r> Run<'r> {
             to: report.after.clone(),
             outcome,
             host: report.outcome,
+            unwell: false,
             seconds: self.seconds(),
             phases: self.phase_times(),
         });

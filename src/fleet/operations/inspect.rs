@@ -42,7 +42,7 @@ pub(in crate::fleet) async fn status(run: Run<'_>) -> Report {
     conclude(&run, hosts, |host| host.status.is_none())
 }
 
-/// Adds that the last operation failed after a switch that stayed: somebody has to see to it.
+/// Adds that the last operation failed after a switch, unless this host is as it was: somebody has to see to it.
 ///
 /// Only a host that was rolled back, or was left with work, is asked for the end of its history.
 async fn add_failed_end(host: &Host, state: Option<&RootState>, mut report: HostReport) -> HostReport {
@@ -56,12 +56,22 @@ async fn add_failed_end(host: &Host, state: Option<&RootState>, mut report: Host
     if state.interrupted.iter().any(is_open) {
         status.leftovers = leftovers(state, Some(last));
     } else {
-        let to = last.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
-        let here = if last.host == HostOutcome::Failed { "failed here" } else { "failed" };
-        let text = format!("{}'s {}{to} switched, and then {here}", last.by, last.command);
-        report.warnings.push(Notice::new(text).hint(Hint::Log));
+        let text = failed_end(last).map(|text| Notice::new(text).hint(Hint::Log));
+        report.warnings.extend(text);
     }
     report
+}
+
+/// Describes an operation that failed after a switch; `None` if this host is as it was before.
+fn failed_end(last: &HistoryEntry) -> Option<String> {
+    let how = match last.host {
+        HostOutcome::Failed => "switched, and then failed here",
+        HostOutcome::Reverted if last.unwell => "failed and was reverted, and then a hook failed here",
+        HostOutcome::Reverted | HostOutcome::Unchanged => return None,
+        _ => "switched, and then failed",
+    };
+    let to = last.to.as_ref().map(|to| format!(" to {to}")).unwrap_or_default();
+    Some(format!("{}'s {}{to} {how}", last.by, last.command))
 }
 
 /// Reports the releases of every host.
@@ -331,8 +341,11 @@ fn leftovers(state: &RootState, failed: Option<&HistoryEntry>) -> Vec<Notice> {
     let touched = touched.map(|release| {
         Notice::new(format!("commands of an interrupted run changed {}", release.name)).hint(Hint::Seal)
     });
-    let uploads = (!state.staging.is_empty())
-        .then(|| format!("{} unfinished uploads, by active runs or older versions", state.staging.len()).into());
+    let uploads = match state.staging.len() {
+        0 => None,
+        1 => Some("an unfinished upload by an older version".into()),
+        uploads => Some(format!("{uploads} unfinished uploads by older versions").into()),
+    };
     state
         .interrupted
         .iter()

@@ -99,6 +99,7 @@ impl<'r> Run<'r> {
                 pruned: Vec::new(),
                 outcome: Outcome::Done,
                 host: HostOutcome::Unchanged,
+                unwell: false,
                 seconds: self.seconds(),
                 phases: self.phase_times(),
             });

@@ -192,6 +192,7 @@ impl<'r> Run<'r> {
             pruned: host.pruned.clone(),
             outcome,
             host: HostOutcome::Unchanged,
+            unwell: false,
             seconds: self.seconds(),
             phases: self.phase_times(),
         });

@@ -124,6 +124,7 @@ impl<'r> Run<'r> {
             pruned: host.pruned.clone(),
             outcome: conclusion.outcome,
             host: host_outcome,
+            unwell: matches!(host.state, HostState::Unwell(_)),
             seconds: self.seconds(),
             phases: self.phase_times(),
         });

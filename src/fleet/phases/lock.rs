@@ -230,6 +230,7 @@ impl<'r> Run<'r> {
             pruned: Vec::new(),
             outcome: report.outcome,
             host: HostOutcome::Unchanged,
+            unwell: false,
             seconds: self.seconds(),
             phases: self.phase_times(),
         };

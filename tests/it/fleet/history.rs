@@ -283,6 +283,8 @@ fn an_upload_that_goes_on_is_not_told_of() {
     assert_code(&hosts.deploy("b"), ExitCode::DONE);
     assert_code(&hosts.rollback(), ExitCode::DONE);
     assert_eq!(hosts.0[0].list(&at(".switchback/staging")).map(|uploads| uploads.len()), Some(1));
+    let status = hosts.status().hosts.remove(0).status.expect("it was read");
+    assert_eq!(status.leftovers, [], "nor is it left over");
     assert!(told(&hosts).0.iter().all(|entry| entry.outcome == Outcome::Done), "{:?}", told(&hosts).0);
     wait(store.discard(uploaded)).expect("it is taken away");
     hosts.clean();
