@@ -93,7 +93,8 @@ impl Mistake {
     /// A word where a command's name belongs.
     fn command(words: &[String]) -> Option<Self> {
         let mut at = first(words)?;
-        if words[at] == "help" {
+        let is_help = words[at] == "help";
+        if is_help {
             // `help foo`: it is foo that there is none of.
             at += 1 + usize::from(words.get(at + 1).is_some_and(|word| is_command(word)));
         }
@@ -117,7 +118,7 @@ impl Mistake {
             }
         } else if is_command(&lower) {
             (replaced(&lower, 1), None)
-        } else if let Some(taken) = at.checked_sub(1).filter(|taken| is_command(&words[*taken])) {
+        } else if let Some(taken) = at.checked_sub(1).filter(|taken| !is_help && is_command(&words[*taken])) {
             // `-e deploy ./dist`
             let option = taken.checked_sub(1).map_or("an option", |option| words[option].as_str());
             (None, Some(format!("{option} took {:?} as its value: give it one of its own", words[taken])))

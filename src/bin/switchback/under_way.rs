@@ -45,11 +45,11 @@ impl UnderWay {
                 came.switched.push((host.clone(), after));
                 came.end(host);
             }
-            Event::HostFailed { host, error, .. } if came.is_switching() && came.end(host) => {
-                // A revert that failed for certain leaves the host where it was.
-                if came.phase != Some(Phase::PutBack) || error.kind == ErrorKind::Unknown {
-                    came.doubtful.push((host.clone(), error.kind));
-                }
+            Event::HostFailed { host, error, .. } if came.is_switching() => {
+                // A hook may fail after the revert; a revert that failed for certain leaves the host where it was.
+                let is_settled =
+                    !came.end(host) || came.phase == Some(Phase::PutBack) && error.kind != ErrorKind::Unknown;
+                came.doubtful.extend((!is_settled).then(|| (host.clone(), error.kind)));
             }
             Event::HostDone { host, .. } if came.is_switching() => {
                 came.end(host);

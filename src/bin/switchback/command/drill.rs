@@ -93,7 +93,7 @@ impl OnFleet for Drill {
 
 /// Refuses a file that cannot be written, now rather than after the drill.
 fn expect_writable(file: &Utf8Path) -> Result<(), Error> {
-    let what = || Error::new(ErrorKind::Usage, format!("cannot write {file}; nothing was touched"));
+    let what = || Error::new(ErrorKind::Usage, format!("cannot write {file}, and nothing was touched"));
     if file.as_str().is_empty() || file.as_str().ends_with('/') {
         return Err(what().because("that names no file"));
     }

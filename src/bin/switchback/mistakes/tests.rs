@@ -142,6 +142,11 @@ fn the_message_says_what_is_wrong() {
         ),
         ("frobnicate", "there is no command \"frobnicate\"", "`switchback -h` lists the commands and options"),
         ("help frobnicate", "there is no command \"frobnicate\"", "`switchback -h` lists the commands and options"),
+        (
+            "help deploy frobnicate",
+            "there is no command \"frobnicate\"",
+            "`switchback -h` lists the commands and options",
+        ),
         ("help rolback", "there is no command \"rolback\"", "did you mean `switchback help rollback`?"),
         ("help undo", "there is no command \"undo\"", "did you mean `switchback help rollback`?"),
         ("status --frobnicate", "`status` has no option `--frobnicate`", "`switchback status -h` lists its options"),
