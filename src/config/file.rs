@@ -5,7 +5,7 @@ use std::io;
 use camino::{Utf8Path, Utf8PathBuf};
 
 use super::{Config, error::ConfigError};
-use crate::path::HostPath;
+use crate::{error::without_number, path::HostPath};
 
 #[cfg_attr(docsrs, doc(cfg(feature = "config")))]
 impl Config {
@@ -79,5 +79,5 @@ fn anchor(path: &Utf8Path, directory: &Utf8Path, home: Option<&Utf8Path>) -> Res
 }
 
 fn unreadable(error: &io::Error) -> ConfigError {
-    ConfigError::new(format!("cannot read the configuration: {error}"))
+    ConfigError::new(format!("cannot read the configuration: {}", without_number(&error.to_string())))
 }

@@ -252,6 +252,7 @@ fn messages_are_not_in_the_words_of_a_program() {
         ("--root /tmp/none prune --keep x", 2, "whole number from 0 to"),
         ("--root /tmp/none history --limit x", 2, "whole number from 0 to"),
         ("--root /tmp/none deploy ./nope", 3, "No such file or directory"),
+        ("--config nope.toml status", 2, "No such file or directory\n"),
         ("--config x/y.toml init --yes", 1, "cannot write x/y.toml: No such file or directory\n"),
     ] {
         let (code, _, err) = told(line);

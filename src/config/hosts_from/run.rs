@@ -13,6 +13,8 @@ use std::{
 use camino::Utf8Path;
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::error::without_number;
+
 /// The time limit.
 const LIMIT: Duration = Duration::from_secs(120);
 
@@ -60,8 +62,10 @@ pub(super) enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Start(error) => write!(f, "the command did not start: {error}"),
-            Self::Read(error) => write!(f, "the output of the command could not be read: {error}"),
+            Self::Start(error) => write!(f, "the command did not start: {}", without_number(&error.to_string())),
+            Self::Read(error) => {
+                write!(f, "the output of the command could not be read: {}", without_number(&error.to_string()))
+            }
             Self::TooLong => write!(f, "the command did not end within {} seconds, and was killed", LIMIT.as_secs()),
             Self::TooMuch => write!(f, "the command printed more than {} MiB, and was killed", MAX_OUTPUT >> 20),
             Self::Ended { status, stderr } => {

@@ -9,7 +9,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use crate::{transport::Uploaded, tree::TreeError};
+use crate::{error::without_number, transport::Uploaded, tree::TreeError};
 
 use super::chunk::{Chunk, NextChunk};
 
@@ -69,8 +69,10 @@ fn fill(mut chunks: Receiver<NextChunk>, file: &File, tell: &watch::Sender<Grown
 
 fn full(error: &io::Error) -> io::Error {
     let place = std::env::temp_dir();
+    let why = error.to_string();
+    let why = without_number(&why);
     let words =
-        format!("cannot buffer the upload in {}: {error}; set TMPDIR to a directory with more space", place.display());
+        format!("cannot buffer the upload in {}: {why}; set TMPDIR to a directory with more space", place.display());
     io::Error::new(error.kind(), words)
 }
 
