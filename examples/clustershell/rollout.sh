@@ -10,6 +10,7 @@
 #
 # SWITCHBACK   the command on each host, by default `switchback`: SWITCHBACK='switchback --root /srv/shop'
 # CLUSH        the command here, by default `clush`: CLUSH='clush -f 256'
+# CLUSH_TIMEOUT   the seconds that a command may take on a host, by default 900
 #
 # Exits as switchback does: 0 done, 2 wrong usage, 3 refused or failed before any switch, 4 failed and rolled back
 # everywhere, 5 a person is needed.
@@ -20,45 +21,78 @@ if [ $# -lt 3 ] || [ $# -gt 4 ]; then
     exit 2
 fi
 nodes=$1 source=$2 name=$3 from=${4:+--from=$4}
-case $name${4-} in
-*[!A-Za-z0-9._+-]*) echo "not the name of a release: $name ${4-}" >&2; exit 2 ;;
-esac
-program=${SWITCHBACK:-switchback}
+for word in "$name" "${4-$name}"; do
+    case $word in
+    '' | [!A-Za-z0-9]* | *[!A-Za-z0-9._+-]*) echo "rollout.sh: not the name of a release: '$word'" >&2; exit 2 ;;
+    esac
+done
+program=${SWITCHBACK:-switchback} clush=${CLUSH:-clush} before='' form=-b
 
 # everywhere WORDS...: runs the command on all nodes at once; fails if it fails on one, or one cannot be reached.
 everywhere() {
     # Split on purpose: CLUSH may hold options.
     # shellcheck disable=SC2086
-    ${CLUSH:-clush} -n -S $form -w "$nodes" ${spared:+-x "$spared"} "$program --quiet $*"
+    $before $clush -n -S --color=never -u "${CLUSH_TIMEOUT:-900}" $form -w "$nodes" "$program --quiet $*"
 }
 
-# in_words TEXT: quotes it for the shell of the host.
+# in_words TEXT: quotes it for a shell.
 in_words() { printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"; }
 
-# undo: rolls back the nodes that were not on the release before. Nodes that have not switched have nothing to do.
-undo() {
-    trap '' HUP INT TERM
-    spared=$already
-    echo "rollout.sh: rolling back from $name" >&2
-    if everywhere rollback "--from=$name" "-m 'the rollout failed'"; then
-        echo "rollout.sh: failed, and no host is on $name because of it" >&2
-        exit 4
-    fi
-    echo "rollout.sh: a person is needed on the hosts named above; once they are back:" >&2
-    echo "next: clush -w NODES \"$program rollback --from=$name\"" >&2
-    exit 5
+# hosts: the names that begin the lines, as clush takes them.
+hosts() { cut -d: -f1 | sort -u | paste -s -d, -; }
+
+# roll_back: rolls back the hosts that were not on the release before. Those that have not switched have nothing to do.
+# Each says that it is done, for an interrupted clush does not name the others: they are $left.
+roll_back() {
+    left=$touched
+    [ -n "$left" ] || return 0
+    said=$(nodes=$left form='' && everywhere rollback --wait=5m "--from=$name" "-m 'the rollout failed' >/dev/null && echo done")
+    left=$(echo "$left" | tr , '\n' | grep -vxF "$(echo "$said" | sed -n 's/: done$//p')" | hosts)
+    [ -z "$left" ]
 }
 
-spared=''
-form=-b
-source=$(in_words "$source")
-# Everything that could refuse is asked on every host before any is touched.
-everywhere deploy --dry-run --or-return --name="$name" "$from" "$source" >/dev/null || exit 3
-status=$(form="" && everywhere status --json) || exit 3
-already=$(printf '%s\n' "$status" | grep -F "\"current\":\"$name\"" | cut -d: -f1 | paste -s -d, -)
-everywhere stage --name="$name" "$source" >/dev/null || exit 3
+# ask WORDS...: asks everything that could refuse. A release that is staged already is activated below.
+ask() { everywhere deploy --dry-run --or-return "$@" --name="$name" "$from" -- "$source"; }
 
-trap undo HUP INT TERM
-everywhere activate "$name" "$from" || undo
-trap - HUP INT TERM
-echo "rollout.sh: every host is on $name" >&2
+source=$(in_words "$source")
+# Every host is asked before any is touched. The errors of JSON are not for people.
+asked=$(form='' && ask --json) || { ask >/dev/null; exit 3; }
+# `activate` below refuses a release to roll back to.
+earlier=$(printf '%s\n' "$asked" | grep -F '"command":"rollback"' | hosts)
+if [ -n "$earlier" ]; then
+    echo "rollout.sh: refused, nothing was touched: $name is a previous release on $earlier" >&2
+    echo "next: $clush -S -w $earlier $(in_words "$program rollback --to=$name")" >&2
+    exit 3
+fi
+touched=$(printf '%s\n' "$asked" | grep -F '"type":"report"' | grep -vF "\"before\":\"$name\"" | hosts)
+everywhere stage --name="$name" -- "$source" >/dev/null || exit 3
+
+# From here a signal ends what this script waits for, and no more. The hosts would activate without it as well: in a
+# session of its own, clush stays to hear their answers.
+trap : HUP INT TERM
+before='exec setsid'
+everywhere activate "$name" "$from" &
+activation=$!
+before=''
+wait "$activation"
+code=$?
+if [ $code -eq 0 ]; then
+    echo "rollout.sh: every host is on $name" >&2
+    exit 0
+fi
+
+echo "rollout.sh: rolling back from $name" >&2
+# After a signal, a host that was slow to begin its activation had nothing to roll back at first.
+if roll_back && [ $code -gt 128 ]; then
+    wait "$activation" 2>/dev/null
+    roll_back
+fi
+if [ -z "$left" ] && ! kill -0 "$activation" 2>/dev/null; then
+    echo "rollout.sh: failed, and no host is on $name because of it" >&2
+    exit 4
+fi
+kill -- "-$activation" 2>/dev/null
+left=${left:-$touched}
+echo "rollout.sh: a person is needed; these hosts are on $name, or may switch to it yet: $left" >&2
+echo "next: $clush -S -w $left $(in_words "$program rollback --wait=5m --from=$name")" >&2
+exit 5
