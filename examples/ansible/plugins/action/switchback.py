@@ -21,6 +21,13 @@ class ActionModule(ActionBase):
         batch = set(task_vars.get('ansible_play_batch') or [])
         hosts = set(task_vars.get('ansible_play_hosts') or [])
         if self._task.run_once:
+            # `free` and `host_pinned` run such a task once for each host. Others are a `linear` or the debugger, also
+            # from other collections.
+            strategy = self._task.get_play().strategy
+            if not strategy.endswith(('linear', 'debug')):
+                return (
+                    'refused, nothing was touched: this play has `strategy: {0}`, which ignores `run_once` and would '
+                    'deploy to the fleet once for each host. Set `strategy: linear`.'.format(strategy))
             # Both leave out hosts that failed or were lost before.
             if batch != hosts:
                 return (

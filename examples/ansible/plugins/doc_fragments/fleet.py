@@ -32,7 +32,13 @@ options:
     elements: str
     default: []
   variables:
-    description: Environment variables of the program, such as those that C(pass_env) passes on. Never logged.
+    description:
+      - Environment variables of the program, such as those that C(pass_env) passes on. A value that is not a string is
+        written as JSON, so that V(true) is C(true).
+      - Ansible masks each value wherever it occurs in the result, so a short one such as V(1) spoils other values.
+        Give only secrets here.
+      - Ansible prints them before that where C(display_args_to_stdout) or C(ANSIBLE_DEBUG) is set, unless the task has
+        C(no_log).
     type: dict
     default: {}
 attributes:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import signal
 
 COMMON_ARGUMENTS = dict(
     executable=dict(type='str', default='switchback'),
@@ -30,7 +31,10 @@ class Run:
         arguments += flags(params, COMMON_FLAGS)
         for host in params['hosts']:
             arguments += ['--host', host]
-        variables = {name: str(value) for name, value in params['variables'].items()}
+        variables = {name: _text(value) for name, value in params['variables'].items()}
+        # Without pipelining a task has a terminal, which hangs up if the controller dies. The program inherits this
+        # and ends what it began, as it does with pipelining.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         self.rc, stdout, self.stderr = module.run_command(arguments + words, environ_update=variables)
         objects = [_object(line) for line in stdout.splitlines()]
         self.events = [event for event in objects if event and event.get('type') != 'report']
@@ -98,6 +102,11 @@ def flags(params, names):
             # One word, so that no value is ever taken for another option.
             words.append('{0}={1}'.format(flag, value))
     return words
+
+
+def _text(value):
+    """A value of YAML as an environment variable: `true` and not `True`."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 def _object(line):

@@ -13,7 +13,9 @@ author:
 description:
   - Runs one command of the program C(switchback) where the task runs, and returns its report.
   - On the controller, with O(config) or O(hosts), one task deploys to a whole fleet. Such a task needs C(run_once) and
-    C(delegate_to), and is refused under C(serial), which would run it once for each batch.
+    C(delegate_to). It is refused under C(serial), which would run it once for each batch, and under the strategies
+    C(free) and C(host_pinned), which would run it once for each host.
+  - The program ignores C(SIGHUP). If the connection to the controller is lost, it ends what it began.
   - On each host, with O(root), it deploys to that host alone, whose name in the report is V(local).
 options:
   command:
@@ -36,7 +38,8 @@ options:
   from:
     description:
       - With V(deploy) and V(activate), the release that must be current on every host that is not on the new one yet.
-      - With V(rollback), the release to roll back from. Hosts that are on another one stay where they are.
+      - With V(rollback), the release to roll back from. If no host is on it, nothing changes.
+      - Hosts that are on the target of the rollback stay there. If a host is on any other release, it is refused.
     type: str
   to:
     description: Release to roll back to, instead of the recorded one.
@@ -92,7 +95,7 @@ attributes:
   diff_mode:
     support: full
     details:
-      - The release that is current, before and after. For V(stage), the plan.
+      - The release that is current, before and after. For V(stage) and V(recover), the plan.
 '''
 
 EXAMPLES = r'''
@@ -196,6 +199,9 @@ COMMANDS = dict(
 ARGUMENTS = dict(deploy=['source'], stage=['source'], activate=['name'], rollback=[], recover=['direction'])
 OPTIONS = sorted({option for flags_of in COMMANDS.values() for option in flags_of} | {'source', 'direction'})
 
+# The line of a plan in which an interrupted deploy is undone, even if no `current` moves.
+UNDOES = 'undoes the interrupted'
+
 
 def words(module):
     """The command line of the command."""
@@ -218,16 +224,16 @@ def words(module):
 
 def would_change(module, run):
     """Whether the run that this dry run stands for changes anything."""
-    params = module.params
+    command = module.params['command']
     release = run.report.get('release')
-    if params['command'] == 'recover':
+    asked = [host for host in run.hosts if host['outcome'] not in ('left', 'unreachable')]
+    if command == 'recover' or any(UNDOES in line for line in run.plan()):
         return bool(run.plan())
-    if params['command'] == 'stage':
+    if command == 'stage':
         # `current` stays, so that only a list of the releases tells.
         listed = Run(module, ['releases'])
-        names = [[there['name'] for there in host.get('releases') or []] for host in listed.hosts]
-        return any(release not in there for there in names)
-    asked = [host for host in run.hosts if host['outcome'] not in ('left', 'unreachable')]
+        names = dict((host['host'], [there['name'] for there in host.get('releases') or []]) for host in listed.hosts)
+        return any(release not in names.get(host['host'], []) for host in asked)
     return release is not None and any(host['before'] != release for host in asked)
 
 
@@ -235,12 +241,14 @@ def has_changed(module, run):
     """Whether the report says that something changed."""
     if module.check_mode:
         return run.rc == 0 and would_change(module, run)
-    return run.outcome == 'done' or any(host['outcome'] in ('switched', 'reverted') for host in run.hosts)
+    if run.outcome == 'done' or run.report.get('undone'):
+        return True
+    return any(host['outcome'] in ('switched', 'reverted') for host in run.hosts)
 
 
 def difference(module, run):
     """The releases that are current, before and after, a line for each host."""
-    if module.params['command'] == 'stage':
+    if module.params['command'] in ('stage', 'recover'):
         return dict(prepared='\n'.join(run.plan()) + '\n')
     before, after = [], []
     for host in run.hosts:
