@@ -3,11 +3,15 @@
 
 use crate::support;
 
-use std::process::Command;
+use std::{
+    os::unix::process::CommandExt,
+    process::{Child, Command, Stdio},
+};
 
 use support::{
     nodes::{Nodes, is_here},
     sshd::text,
+    wait::until,
 };
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/clustershell/rollout.sh");
@@ -29,19 +33,43 @@ fn nodes(count: usize) -> Option<Nodes> {
     Some(nodes)
 }
 
-/// Runs the script; returns its exit code and all that it said.
-fn rollout(nodes: &Nodes, words: &[&str]) -> (Option<i32>, String) {
-    let program =
-        format!("{} --root=\"$NODE_ROOT\" --config={}", text(&nodes.path("stand-in")), text(&nodes.path("host.toml")));
-    let output = Command::new("sh")
-        .args([SCRIPT, &format!("web[01-{:02}]", nodes.names().len())])
+/// Starts the script in a process group of its own. Its directory on the hosts is that of the roots.
+fn start(nodes: &Nodes, words: &[&str]) -> Child {
+    let directory = nodes.path("stand-in");
+    let directory = text(directory.parent().expect("a directory"));
+    // A runner may ignore the signal, and a shell cannot undo that.
+    Command::new("env")
+        .args(["--default-signal=INT", "sh", SCRIPT, &format!("web[01-{:02}]", nodes.names().len())])
         .args(words)
-        .env("SWITCHBACK", program)
-        .env("CLUSH", format!("clush -R ssh -o -F{}", text(&nodes.path("ssh"))))
-        .output()
-        .expect("sh runs");
+        .env(
+            "SWITCHBACK",
+            format!("cd {directory} && {directory}/stand-in --root=\"$NODE_ROOT\" --config={directory}/host.toml"),
+        )
+        .env("CLUSH", format!("clush -R ssh -o -F{directory}/ssh"))
+        // `clush` obeys it, in a list that a program reads too.
+        .env("CLICOLOR_FORCE", "1")
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("sh runs")
+}
+
+/// Returns the exit code of the script and all that it said.
+fn end(script: Child) -> (Option<i32>, String) {
+    let output = script.wait_with_output().expect("it ends");
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+fn rollout(nodes: &Nodes, words: &[&str]) -> (Option<i32>, String) {
+    end(start(nodes, words))
+}
+
+/// Sends the script and what it waits for what a terminal sends at Ctrl-C.
+fn interrupt(script: &Child) {
+    let told = Command::new("kill").args(["-s", "INT", "--", &format!("-{}", script.id())]).status();
+    assert!(told.expect("kill runs").success());
 }
 
 /// Deploys, again without a change, refuses an older rollout, and rolls back everywhere if a host fails or is lost.
@@ -87,4 +115,56 @@ fn clush_stops_where_staging_fails_and_names_what_stays() {
     let on: Vec<String> = nodes.names().iter().map(|node| nodes.current(node)).collect();
     assert_eq!(on.iter().filter(|release| *release == "v2").count(), 1, "{on:?}");
     assert_eq!(on[2], "v2");
+}
+
+/// Ctrl-C rolls back a host that begins its activation only after its rollback found nothing to do; a second one names
+/// the hosts that did not answer. FAULTS.md F09.
+#[test]
+fn clush_rolls_back_what_activates_at_ctrl_c() {
+    let Some(nodes) = nodes(2) else { return };
+    let release = |file: &str| fs_err::remove_file(nodes.path(file)).expect("it was there");
+    nodes.write("web02.hold-activate", "");
+    let script = start(&nodes, &["v2", "v2", "v1"]);
+    until("web01 is on v2, and web02 is held", || {
+        nodes.current("web01") == "v2" && nodes.path("web02.held-activate").exists()
+    });
+    interrupt(&script);
+    until("web01 is rolled back", || nodes.current("web01") == "v1");
+    release("web02.hold-activate");
+    let (code, said) = end(script);
+    assert_eq!(code, Some(4), "{said}");
+    nodes.all_on("v1", &said);
+
+    nodes.write("web02.hold-activate", "");
+    nodes.write("web02.hold-rollback", "");
+    let script = start(&nodes, &["v3", "v3", "v1"]);
+    release("web02.held-activate");
+    until("web02 is held", || nodes.path("web02.held-activate").exists());
+    interrupt(&script);
+    until("web02 is held again", || nodes.path("web02.held-rollback").exists());
+    interrupt(&script);
+    let (code, said) = end(script);
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("web02\nnext: clush "), "{said}");
+}
+
+/// What a host would refuse later, or an argument that a pipeline left empty, ends the rollout before anything is
+/// touched.
+#[test]
+fn clush_refuses_before_anything_is_touched() {
+    let Some(nodes) = nodes(2) else { return };
+    let (code, said) = rollout(&nodes, &["v2", "v2", ""]);
+    assert_eq!(code, Some(2), "{said}");
+    fs_err::rename(nodes.path("v2"), nodes.path("-v2")).expect("it is ours");
+    let (code, said) = rollout(&nodes, &["-v2", "v2", "v1"]);
+    assert_eq!(code, Some(0), "{said}");
+
+    // On web02 v1 is new, elsewhere it is the release to roll back to.
+    fs_err::remove_dir_all(nodes.path("web02")).expect("it was there");
+    nodes.switchback("web02", &["deploy", text(&nodes.path("-v2")), "--name", "v2"]);
+    let (code, said) = rollout(&nodes, &["v1", "v1", "v2"]);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("v1 is a previous release on web01\n"), "{said}");
+    nodes.all_on("v2", &said);
+    assert!(!nodes.path("web02").join("releases/v1").exists());
 }

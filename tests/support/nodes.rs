@@ -18,8 +18,8 @@ pub(crate) struct Nodes {
     count: usize,
 }
 
-/// Stands for the program on each host. It fails commands, or loses the connection after them, as files beside the
-/// root say.
+/// Stands for the program on each host. It fails commands, holds them before they begin, or loses the connection after
+/// them, as files beside the root say.
 const STAND_IN: &str = r#"#!/bin/sh
 root= command=
 for word; do
@@ -33,6 +33,10 @@ if [ -n "$command" ] && [ -e "$root.fail-$command" ]; then
     echo "no $command today" >&2
     exit 1
 fi
+while [ -n "$command" ] && [ -e "$root.hold-$command" ]; do
+    touch "$root.held-$command"
+    sleep 0.1
+done
 if [ -n "$command" ] && [ -e "$root.lose-$command" ]; then
     rm "$root.lose-$command"
     PROGRAM "$@" >/dev/null 2>&1
