@@ -7,7 +7,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use crate::{
     commands::{Commands, Validation},
     error::{Error, ErrorKind},
-    event::Phase,
+    event::{Event, Phase},
     future::BoxFuture,
     hook::{self, Hook, HookDirection, HookKind, HookShell, Occasion, ShellHook},
     name::ReleaseName,
@@ -81,10 +81,14 @@ impl<'r> Run<'r> {
             };
             let kind = if batch.phase == Phase::Prepare { HookKind::Prepare } else { HookKind::AfterSwitch };
             let result = run_hook(*hook, kind, &at, &mut shell).await.map_err(Failure::from);
-            if let Err(why) = self.report_phase(name, batch.phase, result) {
+            if let Err(why) = self.report_step(name, batch.phase, result) {
                 host.failure = Some(why);
                 return;
             }
+        }
+        // A new release is sealed after its hooks.
+        if batch.phase != Phase::Prepare {
+            self.emit(&Event::HostDone { host: name.to_owned(), phase: batch.phase });
         }
     }
 

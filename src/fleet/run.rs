@@ -264,9 +264,17 @@ impl<'r> Run<'r> {
 
     /// Emits the result of a phase on a host, and returns it.
     pub(super) fn report_phase<T>(&self, host: &str, phase: Phase, result: Result<T, Failure>) -> Result<T, Failure> {
-        match &result {
-            Ok(_) => self.emit(&Event::HostDone { host: host.to_owned(), phase }),
-            Err(error) => self.emit(&Event::HostFailed { host: host.to_owned(), phase, error: error.clone() }),
+        if result.is_ok() {
+            self.emit(&Event::HostDone { host: host.to_owned(), phase });
+        }
+        self.report_step(host, phase, result)
+    }
+
+    /// Emits the failure of a step that does not end its phase on a host, and returns the result.
+    pub(super) fn report_step<T>(&self, host: &str, phase: Phase, result: Result<T, Failure>) -> Result<T, Failure> {
+        // A requested stop is the failure of no host.
+        if let Some(error) = result.as_ref().err().filter(|error| error.kind != ErrorKind::Interrupted) {
+            self.emit(&Event::HostFailed { host: host.to_owned(), phase, error: error.clone() });
         }
         result
     }

@@ -300,7 +300,7 @@ impl<'r> Run<'r> {
         let surveys: Vec<_> = hosts
             .map(|host| async {
                 let answer = host.guard.survey().await.map_err(failure);
-                let failed = self.report_phase(host.member.name(), Phase::Ask, answer).err()?;
+                let failed = self.report_step(host.member.name(), Phase::Ask, answer).err()?;
                 Some((host.name().to_owned(), failed))
             })
             .collect();
@@ -317,11 +317,7 @@ impl<'r> Run<'r> {
         let mut any = false;
         for (host, result) in locked.iter().zip(results) {
             let result = result.map_err(failure);
-            // The lock phase has reported the host already.
-            if result.as_ref().is_ok_and(|more| !more) {
-                continue;
-            }
-            match self.report_phase(host.name(), Phase::Lock, result) {
+            match self.report_step(host.name(), Phase::Lock, result) {
                 Ok(more) => any |= more,
                 Err(why) => failed.push((host.name().to_owned(), why)),
             }

@@ -351,6 +351,8 @@ fn a_signal_during_the_validation_is_an_interruption() {
     ground.configure(long);
     let ended = ground.interrupted(&["deploy", &ground.source("v2"), "--name", "v2"], "deploy");
     ended.with(130, &["interrupted; every host is where it was"]);
+    assert_eq!(ended.told.matches("interrupted;").count(), 1, "{}", ended.told);
+    assert!(!ended.told.contains("validate web1 failed"), "no host failed: {}", ended.told);
     ground.is_on(["v1", "v1"]);
 }
 

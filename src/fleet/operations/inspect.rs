@@ -175,7 +175,7 @@ async fn history_of(
         entries.extend(untold);
         (entries, torn)
     });
-    with_history(report, newest, run.report_phase(&host.name, Phase::Ask, answer))
+    with_history(report, newest, run.report_step(&host.name, Phase::Ask, answer))
 }
 
 /// Returns the interrupted operations that are not settled yet, oldest first.

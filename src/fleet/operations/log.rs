@@ -106,7 +106,7 @@ async fn known_on(
         let (history, _) = host.store.history(newest).await?;
         Ok::<_, StoreError>(Known { history, logged })
     };
-    run.report_phase(&host.name, Phase::Ask, read.await.map_err(failure))
+    run.report_step(&host.name, Phase::Ask, read.await.map_err(failure))
 }
 
 /// Finds the operation that begins with `text`.
@@ -166,7 +166,7 @@ async fn read(
     let mut report = untouched(&host.name, state);
     let Some(operation) = shown else { return report };
     let read = host.store.log(state, &operation).await.map_err(failure);
-    match run.report_phase(&host.name, Phase::Ask, read) {
+    match run.report_step(&host.name, Phase::Ask, read) {
         Ok(mut commands) => {
             let unreadable = commands.iter().find_map(|command| Some((command.hook, command.unreadable.clone()?)));
             if let Some((hook, why)) = unreadable {

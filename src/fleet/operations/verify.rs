@@ -71,7 +71,7 @@ impl Run<'_> {
     /// Verifies the release that one host is about to go to. The warnings are no reason to refuse.
     async fn verify_target(&self, seen: Seen<'_>, name: ReleaseName) -> (String, Result<Vec<String>, Failure>) {
         if let Some(why) = seen.state.release(&name).and_then(|release| release.unsealed.unreadable()) {
-            return (seen.host.to_owned(), self.report_phase(seen.host, Phase::Lock, Err(unreadable(&name, why))));
+            return (seen.host.to_owned(), self.report_step(seen.host, Phase::Verify, Err(unreadable(&name, why))));
         }
         let touched = seen.state.release(&name).is_some_and(|release| release.touched.record().is_some());
         let known = seen.state.checked.as_ref().filter(|(checked, _)| *checked == name);
@@ -88,7 +88,7 @@ impl Run<'_> {
                 _ => None,
             };
             if let Some(why) = refused {
-                return self.report_phase(seen.host, Phase::Lock, Err(why));
+                return self.report_step(seen.host, Phase::Verify, Err(why));
             }
             let said = match &checked {
                 Checked::Damaged { .. } => vec![format!("seals {name} first: {CHANGED}")],

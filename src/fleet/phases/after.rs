@@ -78,7 +78,7 @@ impl<'r> Run<'r> {
             format!("it led to {} before the hooks ran, and leads to {} now", described(&before), described(now));
         let moved = StoreError::Conflict { host: host.name().to_owned(), detail };
         host.state = HostState::Strayed(host.state.switch().cloned());
-        if let Err(why) = self.report_phase::<()>(host.member.name(), Phase::AfterSwitch, Err(failure(moved))) {
+        if let Err(why) = self.report_step::<()>(host.member.name(), Phase::AfterSwitch, Err(failure(moved))) {
             host.failure.get_or_insert(why);
         }
     }

@@ -189,6 +189,8 @@ fn outcome_of(host: &LockedHost<'_>) -> HostOutcome {
 }
 
 fn report_of(host: &mut LockedHost<'_>, outcome: HostOutcome) -> HostReport {
+    // A requested stop is the failure of no host, and the error of the run says it.
+    host.failure.take_if(|why| why.kind == ErrorKind::Interrupted);
     let mut report = HostReport::new(host.name(), outcome);
     report.before = host.plan.as_ref().and_then(|plan| plan.before.release()).cloned();
     report.after = (outcome != HostOutcome::Unknown).then(|| host.guard.state().current.release().cloned()).flatten();

@@ -99,7 +99,7 @@ impl<'r> Run<'r> {
         let connect = |host: &'r Host| async move {
             let connected = self.connect_to(host).await.map_err(|error| Failure::from(Error::from(error)));
             let error = connected.err()?;
-            Some((host.name.clone(), self.report_phase::<()>(&host.name, Phase::Lock, Err(error)).err()?))
+            Some((host.name.clone(), self.report_step::<()>(&host.name, Phase::Lock, Err(error)).err()?))
         };
         let connects: Vec<_> = self.hosts.iter().map(connect).collect();
         let results: Vec<_> = stream::iter(connects).buffer_unordered(self.parallel).collect().await;

@@ -32,14 +32,16 @@ impl<'r> Run<'r> {
     /// The store writes the intent, publishes the upload under its name, writes the record, and syncs.
     pub(in crate::fleet) async fn prepare(&self, execution: &mut Execution<'r, '_>) {
         self.enter_phase(Phase::Prepare, execution.locked.len());
-        let command = execution.plan.command;
-        join_all(execution.locked.iter_mut().map(|host| self.prepare_on(host, command))).await;
+        let (command, announces) = (execution.plan.command, !execution.data.pending.is_empty());
+        join_all(execution.locked.iter_mut().map(|host| self.prepare_on(host, command, announces))).await;
     }
 
-    /// Whether hooks run in a new release before it is sealed.
-    fn prepares(&self, command: Command, host: &LockedHost<'r>) -> bool {
+    /// Whether the `prepare` hook runs on a host, before its release is sealed: in one that was never current there.
+    fn runs_prepare(&self, command: Command, host: &LockedHost<'r>) -> bool {
         let goes_forward = matches!(command, Command::Deploy | Command::Activate);
-        goes_forward && (self.options.code.prepare.is_some() || host.commands().prepare.is_some())
+        let has_hook = self.options.code.prepare.is_some() || host.commands().prepare.is_some();
+        let is_new = || host.plan.as_ref().is_some_and(|plan| plan.action.switches() && host.is_new(&plan.release));
+        goes_forward && has_hook && is_new()
     }
 
     /// Writes the intent on every host that switches, for the phases before the switch.
@@ -47,9 +49,7 @@ impl<'r> Run<'r> {
     /// A revert of data needs it: killed there, the rollback must be completed and not begun anew.
     pub(in crate::fleet) async fn announce(&self, execution: &mut Execution<'r, '_>) {
         let release = execution.plan.release.clone();
-        // Creating `current` again needs no undo.
-        let relinks = |host: &LockedHost<'r>| host.plan.as_ref().is_some_and(|plan| plan.action == Action::Relink);
-        let switching = execution.locked.iter_mut().filter(|host| host.switches() && !relinks(host));
+        let switching = execution.locked.iter_mut().filter(|host| needs_intent(host));
         join_all(switching.map(|host| async {
             host.log.begin(HostAct::Announce);
             let announced = host.guard.announce(&release).await;
@@ -61,8 +61,9 @@ impl<'r> Run<'r> {
         .await;
     }
 
-    async fn prepare_on(&self, host: &mut LockedHost<'r>, command: Command) {
-        let prepares = self.prepares(command, host);
+    async fn prepare_on(&self, host: &mut LockedHost<'r>, command: Command, announces: bool) {
+        let runs_prepare = self.runs_prepare(command, host);
+        let is_last = !runs_prepare && !(announces && needs_intent(host));
         let kept = matches!(command, Command::Deploy | Command::Stage | Command::Activate);
         let commands = Some(host.commands()).filter(|commands| kept && !commands.is_empty()).cloned();
         let Some(plan) = &host.plan else { return };
@@ -70,7 +71,7 @@ impl<'r> Run<'r> {
             Some(mut preparation) => {
                 preparation.commands = commands;
                 preparation.data = self.data_of_release(&preparation);
-                preparation.unsealed = prepares && host.is_new(&preparation.name);
+                preparation.unsealed = runs_prepare;
                 host.log.begin(HostAct::Prepare(Box::new(preparation.clone())));
                 let ready = host.guard.prepare(&preparation).await;
                 host.log.settle(Settled::by_store(&ready));
@@ -79,7 +80,9 @@ impl<'r> Run<'r> {
             None if matches!(plan.action, Action::GoBack | Action::Relink) => host.guard.ready(&plan.release).map(Some),
             None => Ok(None),
         };
-        match self.report_phase(host.member.name(), Phase::Prepare, result.map_err(failure)) {
+        let (name, result) = (host.member.name(), result.map_err(failure));
+        let report = if is_last { Self::report_phase } else { Self::report_step };
+        match report(self, name, Phase::Prepare, result) {
             Ok(ready) => host.ready = ready,
             Err(why) => host.failure = Some(why),
         }
@@ -92,51 +95,36 @@ impl<'r> Run<'r> {
     ///   plain `rollback` undoes the deploy.
     /// * Lost answer: the store fetches the result later; if it stays lost, this is a failure.
     pub(in crate::fleet) async fn run_prepare(&self, execution: &mut Execution<'r, '_>) {
-        if !matches!(execution.plan.command, Command::Deploy | Command::Activate) {
-            return;
-        }
-        let code = self.options.code.prepare.clone();
-        let is_new = |host: &LockedHost<'_>| host.switches() && host.is_new(&execution.plan.release);
-        let prepares = |host: &LockedHost<'_>| code.is_some() || host.commands().prepare.is_some();
-        let new: Vec<bool> = execution.locked.iter().map(|host| is_new(host) && prepares(host)).collect();
-        if !new.contains(&true) {
-            return;
-        }
-        let (direction, release, secrets) =
-            (execution.direction(), execution.plan.release.clone(), execution.secrets.clone());
-        let chosen = execution.locked.iter_mut().zip(&new).filter(|(_, new)| **new);
-        let runs = chosen.map(|(host, _)| {
+        let command = execution.plan.command;
+        let (code, direction) = (self.options.code.prepare.clone(), execution.direction());
+        let (release, secrets) = (execution.plan.release.clone(), execution.secrets.clone());
+        let chosen = execution.locked.iter_mut().filter(|host| self.runs_prepare(command, host));
+        let runs = chosen.map(|host| {
             let command = host.commands().prepare_hook();
             let (code, release, secrets) = (code.as_deref(), release.clone(), &secrets);
             async move {
                 let hooks = hooks(code, command.as_ref());
                 host.log.begin(HostAct::RunPrepare);
-                self.run_hooks_on(
-                    host,
-                    HookBatch { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare },
-                )
-                .await;
+                let batch = HookBatch { hooks: &hooks, release, direction, secrets, phase: Phase::Prepare };
+                self.run_hooks_on(host, batch).await;
                 host.log.settle(Settled::by_command(host.failure.as_ref()));
+                if host.failure.is_none() {
+                    self.seal_on(host).await;
+                }
             }
         });
         join_bounded(runs.collect(), self.parallel).await;
-        self.seal(execution).await;
     }
 
     /// Records the present content as the manifest, because `prepare` may have changed it.
-    async fn seal(&self, execution: &mut Execution<'r, '_>) {
-        let release = execution.plan.release.clone();
-        let ran = |host: &LockedHost<'_>| host.log.standing().any(|act| *act == HostAct::RunPrepare);
-        let prepared = execution.locked.iter_mut().filter(|host| ran(host) && host.failure.is_none());
-        let seals = prepared.map(|host| async {
-            host.log.begin(HostAct::Seal);
-            let sealed = host.guard.seal(&release).await;
-            host.log.settle(Settled::by_store(&sealed));
-            if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, sealed.map_err(failure)) {
-                host.failure = Some(why);
-            }
-        });
-        join_bounded(seals.collect(), self.parallel).await;
+    async fn seal_on(&self, host: &mut LockedHost<'r>) {
+        let Some(release) = host.plan.as_ref().map(|plan| plan.release.clone()) else { return };
+        host.log.begin(HostAct::Seal);
+        let sealed = host.guard.seal(&release).await;
+        host.log.settle(Settled::by_store(&sealed));
+        if let Err(why) = self.report_phase(host.member.name(), Phase::Prepare, sealed.map_err(failure)) {
+            host.failure = Some(why);
+        }
     }
 
     /// Returns the first data record of a release that is published: irreversible, or not yet applied.
@@ -171,6 +159,11 @@ impl<'r> Run<'r> {
             self.warn(Some(host.name()), format!("cannot discard the preparation of {} ({why})", preparation.name));
         }
     }
+}
+
+/// Whether a host needs an intent before it switches. Creating `current` again needs no undo.
+fn needs_intent(host: &LockedHost<'_>) -> bool {
+    host.plan.as_ref().is_some_and(|plan| plan.action.switches() && plan.action != Action::Relink)
 }
 
 fn preparation_of(plan: &HostPlan, staged: Option<Staged>) -> Option<Preparation> {

@@ -43,7 +43,7 @@ impl<'r> Run<'r> {
                     host.state = HostState::Unknown(Some(done));
                 }
                 let why = failure(error);
-                let result: Result<(), Failure> = self.report_phase(host.member.name(), Phase::PutBack, Err(why));
+                let result: Result<(), Failure> = self.report_step(host.member.name(), Phase::PutBack, Err(why));
                 let why = result.expect_err("it failed");
                 host.failure = Some(join_failures(host.failure.take(), why));
             }

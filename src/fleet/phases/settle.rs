@@ -39,7 +39,7 @@ impl<'r> Run<'r> {
         }
         let name = host.name();
         let settled = host.guard.settle_hooks(self.keep_data, &|what| self.warn(Some(name), what)).await;
-        if let Err(error) = self.report_phase(name, Phase::Lock, settled.map_err(failure)) {
+        if let Err(error) = self.report_step(name, Phase::Lock, settled.map_err(failure)) {
             host.failure = Some(error);
         }
     }

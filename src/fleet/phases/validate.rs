@@ -56,36 +56,38 @@ impl<'r> Run<'r> {
             return;
         }
         self.enter_phase(Phase::Validate, count.max(1));
-        if let Some(code) = code {
-            let tests = execution.locked.iter().map(|_| Some((code.as_ref() as &dyn Hook, Validation::new(""))));
-            self.validate_on_hosts(execution, tests.collect()).await;
-        }
-        if !execution.failed() {
-            let tests =
-                on_hosts.iter().map(|rules| rules.as_ref().map(|(hook, rules)| (hook as &dyn Hook, rules.clone())));
-            self.validate_on_hosts(execution, tests.collect()).await;
-        }
+        let of_code = code.as_ref().map(|code| (code.as_ref() as &dyn Hook, Validation::new("")));
+        let tests = on_hosts.iter().map(|rules| {
+            let configured = rules.as_ref().map(|(hook, rules)| (hook as &dyn Hook, rules.clone()));
+            of_code.clone().into_iter().chain(configured).collect()
+        });
+        self.validate_on_hosts(execution, tests.collect()).await;
         if let Some(rules) = here.filter(|_| !execution.failed()) {
             let timeout = self.options.commands.as_ref().map_or(HOOK_TIMEOUT, |commands| commands.timeout);
             self.validate_here(execution, &CommandHook::validation(&rules, timeout), rules).await;
         }
     }
 
-    /// Validates each host by its own hook and rules, if it has any.
-    async fn validate_on_hosts(&self, execution: &mut Execution<'r, '_>, tests: Vec<Option<(&dyn Hook, Validation)>>) {
+    /// Validates each host by its own hooks and rules, one after the other, if it has any.
+    async fn validate_on_hosts(&self, execution: &mut Execution<'r, '_>, tests: Vec<Vec<(&dyn Hook, Validation)>>) {
         let (direction, secrets) = (execution.direction(), execution.secrets.clone());
         let concerned = execution.concerned();
         let chosen = execution.locked.iter_mut().zip(concerned).zip(tests).filter(|((_, concerned), _)| *concerned);
-        let tests = chosen.filter_map(|((host, _), test)| {
-            let (hook, rules) = test?;
+        let tests = chosen.filter(|(_, tests)| !tests.is_empty()).filter_map(|((host, _), tests)| {
             let release = host.guard.state().current.release()?.clone();
             let at = self.occasion(host, &release, direction);
-            let test = ValidationRun { hook, rules, at: at.clone() };
             let secrets = &secrets;
             Some(async move {
-                let guard = host.guard.as_mut();
-                let mut shell = HostShell { run: self, guard, at, directory: HookDirectory::Release, secrets };
-                let result = self.until_valid(&test, &mut shell).await;
+                let (guard, directory) = (host.guard.as_mut(), HookDirectory::Release);
+                let mut shell = HostShell { run: self, guard, at: at.clone(), directory, secrets };
+                let mut result = Ok(());
+                for (hook, rules) in tests {
+                    let test = ValidationRun { hook, rules, at: at.clone() };
+                    result = self.until_valid(&test, &mut shell).await;
+                    if result.is_err() {
+                        break;
+                    }
+                }
                 if let Err(why) = self.report_phase(host.member.name(), Phase::Validate, result) {
                     host.failure = Some(why);
                 }

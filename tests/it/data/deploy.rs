@@ -1,9 +1,15 @@
 //! Deploys that apply data, and revert it when anything fails.
 
-use switchback::{ErrorKind, Event, ExitCode, Hint, event::Phase, fleet::Direction, report::Outcome};
+use switchback::{
+    ErrorKind, Event, ExitCode, Hint, Observer as _,
+    event::Phase,
+    fleet::{Direction, RollbackTarget},
+    report::Outcome,
+    testing::{Collected, Cut, WholeReport as _},
+};
 
 use crate::data::{
-    fixture::{assert_code, at},
+    fixture::{assert_code, at, going_back, wait},
     model::World,
 };
 
@@ -38,6 +44,38 @@ fn a_deploy_applies_once_before_the_switch_and_tells_both_versions() {
     );
     assert_eq!(took.iter().filter(|line| line.contains(" apply ")).count(), 1);
     assert!(took.contains(&"web2 apply r2".to_owned()), "{took:?}");
+}
+
+/// A host is done with a phase once, after the last hook that runs in it.
+#[test]
+fn a_host_finishes_a_phase_once() {
+    let world = World::reverting_first();
+    let observer = Collected::new(|event| match event {
+        Event::HostDone { host, phase } => Some(format!("{host} {} done", phase.as_str())),
+        Event::HookEnded { host, hook, .. } => Some(format!("{host} {hook} ended")),
+        _ => None,
+    });
+    let watched = observer.clone();
+    let forward = world.deploy_observed("r1", move |event: &Event| watched.event(event));
+    assert_code(&forward, ExitCode::DONE);
+    let told = observer.take();
+    for host in ["web1", "web2"] {
+        for phase in ["prepare", "after-switch", "validate"] {
+            let at = |what: &str| told.iter().position(|line| *line == format!("{host} {phase} {what}"));
+            assert!(at("ended") < at("done"), "{told:?}");
+        }
+    }
+    assert_code(&world.deploy("r2"), ExitCode::DONE);
+    let back =
+        wait(world.fleet(&Cut::never()).rollback(&going_back(RollbackTarget::Steps(1)), observer.clone()).report());
+    assert_code(&back, ExitCode::DONE);
+    for told in [told, observer.take()] {
+        let mut done: Vec<&String> = told.iter().filter(|line| line.ends_with(" done")).collect();
+        let all = done.len();
+        done.sort();
+        done.dedup();
+        assert_eq!(done.len(), all, "{told:?}");
+    }
 }
 
 /// Switches nothing, and frees the name. FAULTS.md H01.

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use switchback::{
-    DirStore, ErrorKind, ExitCode, Hint, Layout, ReleaseStore, Report, TargetCheck,
-    event::Silent,
+    DirStore, ErrorKind, Event, ExitCode, Hint, Layout, ReleaseStore, Report, TargetCheck,
+    event::{Phase, Silent},
     fleet::{ActivateOptions, RollbackTarget, RunOptions},
     lock::LockOwner,
     release::NewRelease,
     report::{Command, HostOutcome, Outcome},
     store::{Checked, Finish},
-    testing::WholeReport as _,
+    testing::{Collected, WholeReport as _},
     tree::Tree,
 };
 
@@ -51,8 +51,14 @@ fn a_rollback_never_goes_to_a_damaged_release() {
     for (named, damage) in damages {
         let hosts = Hosts::new(3).deployed(&["a", "b"]);
         damage(&hosts);
-        let report = hosts.rollback();
+        let failed = Collected::new(|event| match event {
+            Event::HostFailed { host, phase, .. } => Some((host.clone(), *phase)),
+            _ => None,
+        });
+        let options = going_back(RollbackTarget::Steps(1));
+        let report = wait(hosts.fleet().rollback(&options, failed.clone()).report());
         refused(&hosts, &report, "b", named);
+        assert_eq!(failed.take(), [("web2".to_owned(), Phase::Verify)], "its lock was taken");
         let outcomes: Vec<_> = report.hosts.iter().map(|host| host.outcome).collect();
         assert_eq!(outcomes, [HostOutcome::Unchanged, HostOutcome::Refused, HostOutcome::Unchanged]);
         assert_code(&rollback(&hosts, TargetCheck::None), ExitCode::DONE);
