@@ -25,7 +25,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
 pub(super) fn parse_duration_or_zero(text: &str) -> Result<Duration, DurationError> {
     const YEAR: Duration = Duration::from_secs(366 * 24 * 60 * 60);
     let duration = text.parse::<jiff::SignedDuration>().ok().and_then(|signed| Duration::try_from(signed).ok());
-    duration.filter(|duration| *duration <= YEAR && text.trim() == text).ok_or_else(|| DurationError(text.to_owned()))
+    // Not hours and minutes without their units, as in `1:30:00`.
+    let has_unit = text.ends_with(|last: char| last.is_ascii_alphabetic());
+    duration.filter(|duration| *duration <= YEAR && has_unit).ok_or_else(|| DurationError(text.to_owned()))
 }
 
 /// Formats a duration as in a configuration.
@@ -50,7 +52,7 @@ mod tests {
 
     #[test]
     fn a_number_or_nothing_is_no_duration() {
-        for bad in ["", "30", "1d", "0s", "-5s", "30s ago", "soon", "99999999h", "5 s\n"] {
+        for bad in ["", "30", " 30s", "1:30:00", "1d", "0s", "-5s", "30s ago", "soon", "99999999h", "5 s\n"] {
             assert!(parse_duration(bad).is_err(), "{bad:?} was accepted");
         }
     }
