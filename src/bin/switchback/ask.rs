@@ -9,10 +9,11 @@ pub(crate) fn somebody_is_there() -> bool {
     stdin().is_terminal() && stderr().is_terminal()
 }
 
-/// Asks on standard error and returns whether the answer is `y` or `yes`. Call only if [`somebody_is_there`].
-pub(crate) fn confirm(question: &str) -> bool {
+/// Says `why`, asks on standard error whether to continue, and returns whether the answer is `y` or `yes`. Call only if
+/// [`somebody_is_there`].
+pub(crate) fn confirm(why: &str) -> bool {
     let mut answer = String::new();
-    render::message(&format!("{question} [y/N] "));
+    render::message(&format!("{why}\nContinue? [y/N] "));
     read(&mut answer) && is_yes(&answer)
 }
 

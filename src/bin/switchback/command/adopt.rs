@@ -59,7 +59,7 @@ fn question(status: &Report) -> Option<String> {
     (!hosts.is_empty()).then(|| {
         format!(
             "`current` is not a symlink on {}. The adoption moves the directory to a release and puts a symlink in its \
-             place; where the two cannot be exchanged in one step, `current` is missing for an instant. Continue?",
+             place; where the two cannot be exchanged in one step, `current` is missing for an instant.",
             hosts.join(", ")
         )
     })

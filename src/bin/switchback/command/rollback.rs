@@ -117,10 +117,7 @@ fn question(status: &Report) -> Option<String> {
     let host = status.hosts.iter().find(|host| host.status.as_ref().is_some_and(was_reached_by_going_back))?;
     let has = host.status.as_ref()?;
     let (current, previous) = (has.current.as_ref()?, has.previous.as_ref()?);
-    Some(format!(
-        "{}: a rollback led to {current} already. Another goes further back, to {previous}. Continue?",
-        host.host
-    ))
+    Some(format!("{}: a rollback led to {current} already. Another goes further back, to {previous}.", host.host))
 }
 
 /// Whether the records of a bad release lead to the current one, so that a rollback made it current.
