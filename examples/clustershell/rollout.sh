@@ -8,8 +8,8 @@
 # NAME     the name of the release
 # FROM     the release that must be current on every host that is not on NAME yet
 #
-# SWITCHBACK   the command on each host, by default `switchback`: SWITCHBACK='switchback --root /srv/shop'
-# CLUSH        the command here, by default `clush`: CLUSH='clush -f 256'
+# SWITCHBACK      the command on each host, by default `switchback`: SWITCHBACK='switchback --root /srv/shop'
+# CLUSH           the command here, by default `clush`: CLUSH='clush -f 256'
 # CLUSH_TIMEOUT   the seconds that a command may take on a host, by default 900
 #
 # Exits as switchback does: 0 done, 2 wrong usage, 3 refused or failed before any switch, 4 failed and rolled back
@@ -45,10 +45,9 @@ hosts() { cut -d: -f1 | sort -u | paste -s -d, -; }
 # Each says that it is done, for an interrupted clush does not name the others: they are $left.
 roll_back() {
     left=$touched
-    [ -n "$left" ] || return 0
+    [ -n "$left" ] || return
     said=$(nodes=$left form='' && everywhere rollback --wait=5m "--from=$name" "-m 'the rollout failed' >/dev/null && echo done")
     left=$(echo "$left" | tr , '\n' | grep -vxF "$(echo "$said" | sed -n 's/: done$//p')" | hosts)
-    [ -z "$left" ]
 }
 
 # ask WORDS...: asks everything that could refuse. A release that is staged already is activated below.
@@ -82,17 +81,18 @@ if [ $code -eq 0 ]; then
 fi
 
 echo "rollout.sh: rolling back from $name" >&2
-# After a signal, a host that was slow to begin its activation had nothing to roll back at first.
-if roll_back && [ $code -gt 128 ]; then
-    wait "$activation" 2>/dev/null
-    roll_back
+roll_back
+# After a signal, a host that was slow to begin its activation had nothing to roll back at first. One that did not
+# answer (255) may begin it yet.
+if [ $code -gt 128 ] && [ $code -ne 255 ] && [ -z "$left" ]; then
+    wait "$activation"
+    if [ $? -le 128 ]; then roll_back; else left=$touched; fi
 fi
-if [ -z "$left" ] && ! kill -0 "$activation" 2>/dev/null; then
+kill -- "-$activation" 2>/dev/null
+if [ -z "$left" ]; then
     echo "rollout.sh: failed, and no host is on $name because of it" >&2
     exit 4
 fi
-kill -- "-$activation" 2>/dev/null
-left=${left:-$touched}
 echo "rollout.sh: a person is needed; these hosts are on $name, or may switch to it yet: $left" >&2
 echo "next: $clush -S -w $left $(in_words "$program rollback --wait=5m --from=$name")" >&2
 exit 5

@@ -134,6 +134,8 @@ fn clush_rolls_back_what_activates_at_ctrl_c() {
     let (code, said) = end(script);
     assert_eq!(code, Some(4), "{said}");
     nodes.all_on("v1", &said);
+    let releases = nodes.switchback("web02", &["releases", "--json"]).stdout;
+    assert!(String::from_utf8_lossy(&releases).contains(r#""state":"bad""#), "web02 was on v2: {said}");
 
     nodes.write("web02.hold-activate", "");
     nodes.write("web02.hold-rollback", "");
