@@ -104,7 +104,10 @@ fn must_be_current(seen: Seen<'_>) -> Result<&ReleaseName, Reason> {
     match &seen.state.current {
         Current::Release { name, .. } => Ok(name),
         Current::Dangling { .. } => Err(Reason::Dangling),
-        other => Err(seen.without_current().unwrap_or_else(|| Reason::NotOurs { current: describe(other) })),
+        Current::Absent if seen.state.releases.is_empty() => Err(Reason::NotDeployed),
+        // No record of ours says whether a release was current here.
+        Current::Absent => Err(seen.no_current()),
+        other => Err(Reason::NotOurs { current: describe(other) }),
     }
 }
 
