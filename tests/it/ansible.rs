@@ -4,8 +4,9 @@
 use crate::support;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     process::{Command, Output},
+    time::{Duration, Instant},
 };
 
 use support::{
@@ -61,7 +62,7 @@ impl Site {
             "vars": variables.into_iter().collect::<BTreeMap<_, _>>(),
             "hosts": hosts.collect::<serde_json::Map<_, _>>(),
         }});
-        nodes.write("ansible.cfg", "[defaults]\n");
+        nodes.write("ansible.cfg", "[connection]\npipelining = true\n");
         nodes.write("inventory.json", &inventory.to_string());
         Some(site)
     }
@@ -80,7 +81,7 @@ impl Site {
         command.current_dir(self.0.path("")).env("ANSIBLE_COLLECTIONS_PATH", path("collections"));
         command.env("ANSIBLE_HOME", path("home")).env("HOME", path("home"));
         command.env("ANSIBLE_CONFIG", path("ansible.cfg")).env("ANSIBLE_NOCOLOR", "1").env("LC_ALL", "C.UTF-8");
-        command.env("ANSIBLE_FORKS", "20").env("ANSIBLE_PIPELINING", "1");
+        command.env("ANSIBLE_FORKS", "20");
         command.env("ANSIBLE_SSH_ARGS", "-o ControlMaster=auto -o ControlPersist=20s");
         command.env_remove("SWITCHBACK_CONFIG").env_remove("SWITCHBACK_ENV");
         command
@@ -154,16 +155,25 @@ fn a_playbook_deploys_survives_a_failing_host_and_rolls_back_twenty_hosts() {
     site.0.all_on("v1", &played.said);
 }
 
+/// Returns the directories that the playbook makes on hosts, which are all this machine.
+fn left_in_tmp() -> BTreeSet<String> {
+    let names = fs_err::read_dir("/var/tmp").expect("a directory").map(|entry| entry.expect("an entry").file_name());
+    names.filter_map(|name| name.into_string().ok()).filter(|name| name.starts_with("switchback-")).collect()
+}
+
 /// A retry has nothing to do, an older pipeline is refused, and a check says what a deploy would change. FAULTS.md F05.
 #[test]
 #[ignore = "takes minutes; run with --ignored"]
 fn a_playbook_that_runs_again_changes_nothing() {
     let Some(site) = Site::new(2) else { return };
-    let (source, archive) = (site.0.path("v2.tar"), site.0.path("v2"));
-    assert!(
-        Command::new("tar").arg("-cf").arg(&source).arg("-C").arg(&archive).arg(".").status().expect("tar").success()
-    );
-    let variables = [("switchback_archive", text(&source)), ("switchback_release", "v2")];
+    for release in ["v1", "v2"] {
+        let (archive, content) = (site.0.path(&format!("{release}.tar")), site.0.path(release));
+        let tar = Command::new("tar").arg("-cf").arg(archive).arg("-C").arg(content).arg(".").status();
+        assert!(tar.expect("tar runs").success());
+    }
+    // It counts from the current directory.
+    let variables = [("switchback_archive", "v2.tar"), ("switchback_release", "v2")];
+    let before = left_in_tmp();
     let check = site.play("switchback.deploy.per_host", &variables, &["--check"]);
     assert!(check.succeeded && check.said.contains("changed: [web02]"), "{}", check.said);
     site.0.all_on("v1", &check.said);
@@ -172,6 +182,12 @@ fn a_playbook_that_runs_again_changes_nothing() {
     let again = site.play("switchback.deploy.per_host", &variables, &[]);
     again.done(false);
     site.0.all_on("v2", &again.said);
+
+    let back = [("switchback_archive", "v1.tar"), ("switchback_release", "v1")];
+    let told = ["v1 is a release that web01 can roll back to, from v2", "-e switchback_to=v1"];
+    site.play("switchback.deploy.per_host", &back, &[]).failed(&told);
+    site.0.all_on("v2", "a release on the way back");
+    assert_eq!(left_in_tmp(), before, "what was sent");
 
     let older = site.deploy("v3", "v1");
     older.failed(&["deploy refused, nothing was touched", "is v2, and not v1"]);
@@ -196,20 +212,27 @@ fn one_controller_deploys_once_for_all_hosts() {
     let (config, known) = (site.0.sshd.path("config file"), site.0.sshd.path("known hosts"));
     let ssh = format!("root = \"/none\"\n[ssh]\nconfig = {:?}\nknown_hosts_file = {:?}\n", text(&config), text(&known));
     site.0.write("settings.toml", &ssh);
-    let (source, settings, written) = (site.0.path("v2"), site.0.path("settings.toml"), site.0.path("switchback.toml"));
+    let (source, written) = (site.0.path("v2"), site.0.path("switchback.toml"));
     let program = env!("CARGO_BIN_EXE_switchback");
-    let fleet = [
-        ("switchback_settings", text(&settings)),
-        ("switchback_config", text(&written)),
-        ("switchback_executable", program),
-    ];
-    let deploy = [("switchback_source", text(&source)), ("switchback_release", "v2"), ("switchback_from", "v1")];
+    // Paths count from the current directory, and the configuration is written there.
+    let fleet = [("switchback_settings", "settings.toml"), ("switchback_executable", program)];
+    let deploy = [("switchback_source", "v2"), ("switchback_release", "v2"), ("switchback_from", "v1")];
     let play = |more: &[(&str, &str)], words: &[&str]| {
         site.play("switchback.deploy.one_controller", &[&fleet[..], more].concat(), words)
     };
     let check = play(&deploy, &["--check"]);
-    assert!(check.succeeded, "{}", check.said);
+    assert!(check.succeeded && check.said.contains("web01: v1"), "{}", check.said);
     site.0.all_on("v1", &check.said);
+    assert!(!written.exists(), "{}", check.said);
+    site.0.write("switchback.toml", "keep = 3\n");
+    play(&deploy, &[]).failed(&["was not written by this playbook"]);
+    fs_err::remove_file(&written).expect("it was written");
+
+    // The configuration is for all hosts all the same.
+    let limited = play(&deploy, &["--limit", "web01"]);
+    limited.done(true);
+    assert_eq!(["web01", "web02", "web03"].map(|node| site.0.current(node)), ["v2", "v1", "v1"], "{}", limited.said);
+    assert_eq!(fs_err::read_to_string(&written).expect("it is there").matches("[[host]]").count(), 3);
     let deployed = play(&deploy, &[]);
     deployed.done(true);
     site.0.all_on("v2", &deployed.said);
@@ -223,9 +246,34 @@ fn one_controller_deploys_once_for_all_hosts() {
     );
     site.0.write("serial.yml", &format!("- hosts: all\n  serial: 2\n{task}      run_once: true\n"));
     site.0.write("each.yml", &format!("- hosts: all\n{task}"));
+    site.0.write("free.yml", &format!("- hosts: all\n  strategy: free\n{task}      run_once: true\n"));
+    site.play("free.yml", &[], &[]).failed(&["this play has `strategy: free`"]);
     site.play("serial.yml", &[], &[]).failed(&["this play has `serial`"]);
     site.play("each.yml", &[], &[]).failed(&["once for each of 3 hosts"]);
     site.0.all_on("v1", "a refusal");
+}
+
+/// The controller dies, and its connections with it: the host ends what it began, and the same command goes on.
+#[test]
+fn a_playbook_goes_on_after_its_controller_died() {
+    let Some(site) = Site::new(1) else { return };
+    // As by default, so that the module has a terminal, which hangs up.
+    site.0.write("ansible.cfg", "[defaults]\n");
+    site.0.write("host.toml", "[hooks]\nafter_switch = \"sleep 2\"\n");
+    let mut dying = site.ansible("sh");
+    let line = "echo $$ >web01.orphan-activate && exec ansible-playbook -i inventory.json switchback.deploy.per_host \
+                -e switchback_source=$PWD/v2 -e switchback_release=v2 -e switchback_from=v1 \
+                -e switchback_config=$PWD/host.toml";
+    let output = dying.args(["-c", line]).output().expect("sh runs");
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(!site.0.path("web01.orphan-activate").exists(), "{said}");
+    let since = Instant::now();
+    let running = || site.0.current("web01") != "v2" || site.0.path("web01/.switchback/lock").exists();
+    while running() && since.elapsed() < Duration::from_secs(30) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    site.0.all_on("v2", &said);
+    site.deploy("v2", "v1").done(false);
 }
 
 /// What the modules return: check mode, diff, refusals, secrets.
@@ -290,6 +338,22 @@ fn a_host_that_fails_in_any_step_takes_no_other_along() {
     site.0.write("web03.port", &site.0.sshd.port().to_string());
     site.roll_back("v2").done(true);
     site.0.all_on("v1", &played.said);
+
+    // Hosts without a release before are told from those that a rollback helps.
+    for node in ["web02", "web03"] {
+        fs_err::remove_dir_all(site.0.path(node)).expect("a root");
+    }
+    site.0.write("web01.fail-after", "");
+    let played = site.play(
+        "switchback.deploy.per_host",
+        &[
+            ("switchback_source", text(&site.0.path("v3"))),
+            ("switchback_release", "v3"),
+            ("switchback_config", text(&site.0.path("host.toml"))),
+        ],
+        &[],
+    );
+    played.failed(&["Rolled back: web04. No release to roll back to on web02, web03, which may be on it"]);
 }
 
 /// `ansible-test sanity`, with what it installs below `target/`.

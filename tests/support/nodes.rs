@@ -18,8 +18,8 @@ pub(crate) struct Nodes {
     count: usize,
 }
 
-/// Stands for the program on each host. It fails commands, holds them before they begin, or loses the connection after
-/// them, as files beside the root say.
+/// Stands for the program on each host. It fails commands, holds them before they begin, loses the connection after
+/// them, or before them and with it the controller whose process a file names, as files beside the root say.
 const STAND_IN: &str = r#"#!/bin/sh
 root= command=
 for word; do
@@ -29,6 +29,14 @@ for word; do
     esac
 done
 case " $* " in *" --dry-run "*) command= ;; esac
+# Ends the connection of this host: the sshd above.
+cut() {
+    pid=$$
+    until [ "$(cat /proc/$pid/comm)" = sshd ] || [ "$(cat /proc/$pid/comm)" = sshd-session ]; do
+        pid=$(awk '/^PPid/ { print $2 }' "/proc/$pid/status")
+    done
+    kill -KILL "$pid"
+}
 if [ -n "$command" ] && [ -e "$root.fail-$command" ]; then
     echo "no $command today" >&2
     exit 1
@@ -40,15 +48,15 @@ done
 if [ -n "$command" ] && [ -e "$root.lose-$command" ]; then
     rm "$root.lose-$command"
     PROGRAM "$@" >/dev/null 2>&1
-    # The connection of this host: the sshd above.
-    pid=$$
-    until [ "$(cat /proc/$pid/comm)" = sshd ] || [ "$(cat /proc/$pid/comm)" = sshd-session ]; do
-        pid=$(awk '/^PPid/ { print $2 }' "/proc/$pid/status")
-    done
     # A port that nobody listens on.
     [ ! -e "$root.vanish" ] || echo 1 >"$root.port"
-    kill -KILL "$pid"
+    cut
     exit 1
+fi
+if [ -n "$command" ] && [ -e "$root.orphan-$command" ]; then
+    kill -KILL "$(cat "$root.orphan-$command")"
+    rm "$root.orphan-$command"
+    cut
 fi
 exec PROGRAM "$@"
 "#;
