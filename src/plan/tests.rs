@@ -149,7 +149,7 @@ fn a_missing_current_is_told_from_a_root_without_releases() {
     assert_eq!(reasons(one_back(&[new])), [Reason::NotDeployed]);
     // The first deploy was reverted: nobody removed `current`.
     let reverted = Root::deployed("web1", &["a"]).bad("a").on(None);
-    assert_eq!(reasons(one_back(&[reverted.clone()])), [Reason::NotDeployed]);
+    assert_eq!(reasons(one_back(std::slice::from_ref(&reverted))), [Reason::NotDeployed]);
     let from = rollback(&RollbackTarget::Steps(1), Some(&name("a")), DataMeans::default(), &[reverted.seen()]);
     assert_eq!(actions(&from.expect("there is nothing to do")), [(&Action::Stay, "a")]);
     let mut lost = Root::deployed("web1", &["a", "b"]).on(None);

@@ -160,7 +160,9 @@ mod tests {
     /// Returns what is left after these events, up to the locks.
     fn left(events: &[Event]) -> String {
         let run = UnderWay::default();
-        events.iter().for_each(|event| run.clone().note(event));
+        for event in events {
+            run.clone().note(event);
+        }
         run.left("switchback").lines().next().expect("a line").trim_start_matches("Ended at once").to_owned()
     }
 

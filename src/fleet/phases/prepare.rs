@@ -63,7 +63,7 @@ impl<'r> Run<'r> {
 
     async fn prepare_on(&self, host: &mut LockedHost<'r>, command: Command, announces: bool) {
         let runs_prepare = self.runs_prepare(command, host);
-        let is_last = !runs_prepare && !(announces && needs_intent(host));
+        let goes_on = runs_prepare || announces && needs_intent(host);
         let kept = matches!(command, Command::Deploy | Command::Stage | Command::Activate);
         let commands = Some(host.commands()).filter(|commands| kept && !commands.is_empty()).cloned();
         let Some(plan) = &host.plan else { return };
@@ -81,7 +81,7 @@ impl<'r> Run<'r> {
             None => Ok(None),
         };
         let (name, result) = (host.member.name(), result.map_err(failure));
-        let report = if is_last { Self::report_phase } else { Self::report_step };
+        let report = if goes_on { Self::report_step } else { Self::report_phase };
         match report(self, name, Phase::Prepare, result) {
             Ok(ready) => host.ready = ready,
             Err(why) => host.failure = Some(why),

@@ -263,7 +263,9 @@ mod tests {
         let mut run = Run::on(5);
         run.phase(Phase::Prepare, 5);
         (2..=3).for_each(|number| run.starts(&format!("web{number}"), HookKind::Prepare));
-        [1, 4, 5].map(|number| run.done(&format!("web{number}"), Phase::Prepare));
+        for number in [1, 4, 5] {
+            run.done(&format!("web{number}"), Phase::Prepare);
+        }
         assert_eq!(run.text(), "prepare 3/5, waiting for web2 and web3 (9 s)");
         run.progress.interrupt();
         assert_eq!(run.text(), "stopping, waiting for prepare on web2 and web3 (9 s)");
