@@ -6,12 +6,12 @@ use crate::support;
 use std::{
     collections::{BTreeMap, BTreeSet},
     process::{Command, Output},
-    time::{Duration, Instant},
 };
 
 use support::{
     nodes::{Nodes, is_here},
     sshd::text,
+    wait::until,
 };
 
 const COLLECTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/ansible");
@@ -267,11 +267,9 @@ fn a_playbook_goes_on_after_its_controller_died() {
     let output = dying.args(["-c", line]).output().expect("sh runs");
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(!site.0.path("web01.orphan-activate").exists(), "{said}");
-    let since = Instant::now();
-    let running = || site.0.current("web01") != "v2" || site.0.path("web01/.switchback/lock").exists();
-    while running() && since.elapsed() < Duration::from_secs(30) {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until("the end of the activation", || {
+        site.0.current("web01") == "v2" && !site.0.path("web01/.switchback/lock").exists()
+    });
     site.0.all_on("v2", &said);
     site.deploy("v2", "v1").done(false);
 }
